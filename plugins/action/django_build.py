@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The controller's half of `django_build`: keep secrets apart, digest local sources, bring those that are missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.pyweb.stack.plugins.module_utils import tree
+from ansible_collections.pyweb.stack.plugins.module_utils.site import split_secrets
+from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
+
+
+class ActionModule(ActionBase):
+    """Runs the module; when a build needs a source of the controller, packs it, brings it and runs it once more."""
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        arguments = plain(self._task.args)
+        if not isinstance(arguments.get("sites"), list):
+            raise AnsibleActionFail("sites is missing or no list; wanted web_sites | pyweb.stack.sites")
+        sites, secrets = split_secrets(arguments["sites"])
+        local = {}
+        for site in sites:
+            source = site["source"]
+            if source["kind"] == "directory":
+                source["digest"] = tree.digest(source["directory"])
+                local[site["name"]] = source["directory"]
+            elif source["kind"] == "archive" and not source["archive"].startswith(("http://", "https://")):
+                local[site["name"]] = source["archive"]
+        arguments = {**arguments, "sites": sites, "secrets": json.dumps(secrets)}
+        result.update(self._module(arguments, task_vars))
+        wanted = result.pop("uploads_wanted", [])
+        if wanted and not result.get("failed"):
+            made = result["made"]
+            uploads = {name: self._bring(name, local[name]) for name in wanted}
+            result.update(self._module({**arguments, "uploads": uploads}, task_vars))
+            result.pop("uploads_wanted", None)
+            result["made"] = made + [one for one in result.get("made", []) if one not in made]
+            result["changed"] = bool(result["made"])
+        self._remove_tmp_path(self._connection._shell.tmpdir)
+        return result
+
+    def _module(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        return dict(
+            self._execute_module(module_name="pyweb.stack.django_build", module_args=arguments, task_vars=task_vars)
+        )
+
+    def _bring(self, name: str, source: str) -> str:
+        """Copy an archive, or a directory packed into one, to the host; its path there."""
+        if not self._connection._shell.tmpdir:
+            self._make_tmp_path()
+        remote = self._connection._shell.join_path(self._connection._shell.tmpdir, f"{name}-{os.path.basename(source)}")
+        if os.path.isfile(source):
+            return str(self._transfer_file(source, remote))
+        with tempfile.TemporaryDirectory() as folder:
+            archive = os.path.join(folder, "source.tar.gz")
+            tree.pack(source, archive)
+            return str(self._transfer_file(archive, remote + ".tar.gz"))

@@ -1,0 +1,29 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The controller's half of `uwsgi_release`: keep secrets apart from what may be shown."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.pyweb.stack.plugins.module_utils.site import split_secrets
+from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
+
+
+class ActionModule(ActionBase):
+    """Hands the module its sites, and their secrets as one parameter that is never shown."""
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        arguments = plain(self._task.args)
+        if not isinstance(arguments.get("sites"), list):
+            raise AnsibleActionFail("sites is missing or no list; wanted web_sites | pyweb.stack.sites")
+        sites, secrets = split_secrets(arguments["sites"])
+        arguments = {**arguments, "sites": sites, "secrets": json.dumps(secrets)}
+        result.update(
+            self._execute_module(module_name="pyweb.stack.uwsgi_release", module_args=arguments, task_vars=task_vars)
+        )
+        return result

@@ -1,0 +1,573 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Make a build: code, virtualenv, static files and settings overlay of a site, named after what went into it.
+
+A build is made where it will stay, because virtualenvs do not like to be moved; what makes it one is its `build.json`,
+written last. A directory without it is what a killed run left, is never used, and is made anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import hashlib
+import inspect
+import json
+import os
+import pwd
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ansible_collections.pyweb.stack.plugins.module_utils import django_probe, overlay, steps, tree
+
+# Part of every id: raise it when the same inputs have to give another build than before.
+FORMAT = 1
+ID_LENGTH = 12
+COMMIT = re.compile(r"[0-9a-f]{40}")
+# pip's names for what uv reads under another one.
+UV_NAMES = {
+    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
+    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
+    "PIP_FIND_LINKS": "UV_FIND_LINKS",
+    "PIP_TRUSTED_HOST": "UV_INSECURE_HOST",
+    "PIP_CERT": "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE": "SSL_CERT_FILE",
+}
+
+
+class NeedsUpload(Exception):
+    """The build is not there and its source lies on the controller: the action plugin has to bring it first."""
+
+
+class Build:
+    """One site's build on this host. `fetch` gets a URL into a file: (url, path) -> None, raising OSError."""
+
+    def __init__(
+        self,
+        site: dict[str, Any],
+        secrets: dict[str, Any],
+        environment: Mapping[str, str],
+        installer: str,
+        fetch: Callable[[str, str], None],
+        upload: str = "",
+    ) -> None:
+        self.site, self.secrets, self.fetch, self.upload = site, secrets, fetch, upload
+        self.name, self.paths, self.user = site["name"], site["paths"], site["user"]
+        self.environment = dict(environment)
+        hidden = [*secrets["env"].values(), secrets["database"], secrets["password"], secrets["key"]]
+        self.shell = steps.Shell(self.name, self.environment, hidden)
+        self.installer = installer
+        self.in_place = site["source"]["kind"] == "path"
+        self.python = site["interpreter"]["path"]
+
+    # --- which build is wanted ---
+
+    def identify(self) -> str:
+        """The id of the wanted build, a hash of all that goes into it. Asks the git server, but changes nothing."""
+        site = self.site
+        inputs = {
+            "format": FORMAT,
+            "source": self._source(),
+            "python": self._python_version(),
+            "installer": self.installer,
+            "overlay": overlay.settings(site, site["settings_module"] or "-"),
+            **{key: site[key] for key in ("requirements", "packages", "virtualenv", "wsgi", "settings_module", "manage")},
+            "uwsgi": {key: site["uwsgi"][key] for key in ("install", "version", "tarball", "checksum")},
+        }
+        text = json.dumps(inputs, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]
+
+    def present(self, build_id: str) -> dict[str, Any]:
+        """The manifest of a finished build, or {}."""
+        return steps.read_json(f"{self.paths['builds']}/{build_id}/build.json")
+
+    def _source(self) -> str:
+        source = self.site["source"]
+        kind = source["kind"]
+        if kind == "git":
+            source["commit"] = self._commit()
+            return f"git {source['commit']}"
+        if kind == "directory":
+            return f"tree {source['digest']}"
+        if kind == "archive":
+            if not source["checksum"]:
+                source["checksum"] = self._download()
+            return f"archive {source['checksum']}"
+        if kind == "path":
+            if not os.path.isdir(source["path"]):
+                raise steps.StepError(
+                    self.name, "source", f"source.path is {source['path']!r}; this host has no such directory; make it"
+                )
+            return f"path {source['path']} {tree.digest(source['path'])}"
+        return f"startproject {source['startproject']}"
+
+    def _commit(self) -> str:
+        """The commit that `version` names: a branch, else a tag, else itself."""
+        version = self.site["source"]["version"]
+        if COMMIT.fullmatch(version):
+            return str(version)
+        with self._git() as git:
+            rows = git("ls-remote", self.site["source"]["git"]).stdout.splitlines()
+        named = {name: commit for commit, _tab, name in (row.partition("\t") for row in rows)}
+        for name in (f"refs/heads/{version}", f"refs/tags/{version}^{{}}", f"refs/tags/{version}", version):
+            if name in named:
+                return named[name]
+        if re.fullmatch(r"[0-9a-f]{7,39}", version):
+            raise steps.StepError(
+                self.name, "source", f"source.version is {version!r}; wanted all 40 digits of a commit, a branch or a tag"
+            )
+        known = ", ".join(sorted(name.split("/", 2)[2] for name in named if name.startswith("refs/heads/"))[:8])
+        raise steps.StepError(
+            self.name, "source", f"source.version is {version!r}; the repository has no such branch or tag; it has {known}"
+        )
+
+    @contextlib.contextmanager
+    def _git(self) -> Iterator[Callable[..., Any]]:
+        """git as the site's user, with the deploy key in a file that is gone afterwards."""
+        account = pwd.getpwnam(self.user)
+        with tempfile.TemporaryDirectory(prefix="pyweb-git-") as home:
+            os.chown(home, account.pw_uid, account.pw_gid)
+            # The repository may be a directory of this host that belongs to somebody else.
+            steps.write(f"{home}/.gitconfig", "[safe]\n\tdirectory = *\n[advice]\n\tdetachedHead = false\n", 0o644)
+            ssh = "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new"
+            ssh += f" -o UserKnownHostsFile={self.paths['cache']}/known_hosts"
+            if self.secrets["key"]:
+                steps.write(f"{home}/key", self.secrets["key"], 0o600, account.pw_uid, account.pw_gid)
+                ssh += f" -o IdentitiesOnly=yes -i {home}/key"
+            environment = {"HOME": home, "GIT_SSH_COMMAND": ssh, "GIT_TERMINAL_PROMPT": "0"}
+
+            def git(*argv: str, cwd: str = "/", check: bool = True) -> Any:
+                return self.shell.run(
+                    "source", ["git", *argv], self.user, cwd, environment=environment, timeout=600, check=check
+                )
+
+            yield git
+
+    def _download(self) -> str:
+        """Fetch the archive; its checksum."""
+        url = self.site["source"]["archive"]
+        handle, path = tempfile.mkstemp(prefix="archive-", dir=self.paths["cache"])
+        os.close(handle)
+        self._fetch("source", url, path)
+        self.upload = path
+        with open(path, "rb") as stream:
+            return "sha256:" + hashlib.sha256(stream.read()).hexdigest()
+
+    def _fetch(self, step: str, url: str, path: str) -> None:
+        try:
+            self.fetch(url, path)
+        except OSError as error:
+            raise steps.StepError(self.name, step, f"{url}: {error}") from None
+
+    def _python_version(self) -> str:
+        code = "import sys; print('%d.%d' % sys.version_info[:2])"
+        python = self.python
+        if self.site["virtualenv"] == "none":
+            python = "/usr/bin/python3"
+        elif self.site["virtualenv"] and os.path.exists(f"{self.site['virtualenv']}/bin/python"):
+            python = f"{self.site['virtualenv']}/bin/python"
+        return str(self.shell.run("python", [python, "-c", code]).stdout.strip())
+
+    # --- making it ---
+
+    def make(self, build_id: str) -> dict[str, Any]:
+        """Make the build and return its manifest. Whatever fails, nothing that is live was touched."""
+        if self.site["source"]["kind"] in ("directory", "archive") and not self.upload:
+            if not self.site["source"].get("archive", "").startswith("http"):
+                raise NeedsUpload
+            if self._download() != self.site["source"]["checksum"]:
+                raise steps.StepError(
+                    self.name, "source", f"the checksum of {self.site['source']['archive']} is not the wanted one; "
+                    "either the archive changed or source.checksum is wrong"
+                )
+        self.root = f"{self.paths['builds']}/{build_id}"
+        account = pwd.getpwnam(self.user)
+        steps.remove(self.root)
+        os.mkdir(self.root, 0o755)
+        os.chown(self.root, account.pw_uid, account.pw_gid)
+        try:
+            manifest = {"id": build_id, **self._steps()}
+            self._seal()
+        except BaseException:
+            steps.remove(self.root)
+            raise
+        steps.write(f"{self.root}/build.json", json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+        return manifest
+
+    def _steps(self) -> dict[str, Any]:
+        site = self.site
+        code = f"{self.root}/src"
+        if self.in_place:
+            os.symlink(site["source"]["path"], code)
+        elif site["source"]["kind"] != "startproject":
+            self._bring(code)
+        home = self._virtualenv(code)
+        if site["source"]["kind"] == "startproject":
+            os.mkdir(code, 0o755)
+            os.chown(code, pwd.getpwnam(self.user).pw_uid, pwd.getpwnam(self.user).pw_gid)
+            project = site["source"]["startproject"]
+            self.shell.run("startproject", [self._interpreter(home), "-m", "django", "startproject", project, code], self.user)
+        found = self.discover(code)
+        os.mkdir(f"{self.root}/overlay", 0o755)
+        steps.write(f"{self.root}/overlay/{overlay.SETTINGS_MODULE}.py", overlay.settings(site, found["settings_module"]))
+        steps.write(f"{self.root}/overlay/{overlay.WSGI_MODULE}.py", overlay.wsgi(site, found["wsgi"]))
+        if not self.in_place:
+            self._compile(home, code)
+        found.update(self._probe(home, code, found["chdir"]))
+        return {
+            **found,
+            "path": self.root,
+            "src": site["source"]["path"] if self.in_place else code,
+            "overlay": True,
+            "source": {key: value for key, value in site["source"].items() if key != "key"},
+            "home": home,
+            "python": self._python_version(),
+            "uwsgi": "/usr/bin/uwsgi" if site["uwsgi"]["install"] == "distribution" else f"{home}/bin/uwsgi",
+            "install": site["uwsgi"]["install"],
+        }
+
+    def _bring(self, code: str) -> None:
+        """The code of a git, archive or directory source, into `code`."""
+        source, account = self.site["source"], pwd.getpwnam(self.user)
+        os.mkdir(code, 0o755)
+        os.chown(code, account.pw_uid, account.pw_gid)
+        if source["kind"] == "git":
+            with self._git() as git:
+                git("init", "--quiet", code)
+                # Some servers hand out a single commit only when a branch or tag points to it.
+                wanted = [source["commit"]]
+                if git("fetch", "--quiet", "--depth=1", source["git"], *wanted, cwd=code, check=False).returncode:
+                    git("fetch", "--quiet", "--tags", source["git"], "+refs/heads/*:refs/remotes/origin/*", cwd=code)
+                git("checkout", "--quiet", "--force", source["commit"], cwd=code)
+                if os.path.exists(f"{code}/.gitmodules"):
+                    git("submodule", "--quiet", "update", "--init", "--recursive", "--depth=1", cwd=code)
+            shutil.rmtree(f"{code}/.git")
+            return
+        # Unpacked by the site's user, so that nothing an archive holds can reach beyond what that user may write.
+        archive = f"{self.root}/archive"
+        shutil.copyfile(self.upload, archive)
+        os.chown(archive, account.pw_uid, account.pw_gid)
+        if source.get("archive", "").endswith(".zip"):
+            argv = ["/usr/bin/python3", "-m", "zipfile", "-e", archive, code]
+        else:
+            argv = ["tar", "--extract", "--no-same-owner", "--file", archive, "--directory", code]
+        self.shell.run("source", argv, self.user)
+        os.unlink(archive)
+        inside = os.listdir(code)
+        if source["kind"] == "archive" and len(inside) == 1 and os.path.isdir(f"{code}/{inside[0]}"):
+            # Archives of releases hold one directory, named after the release.
+            os.rename(f"{code}/{inside[0]}", f"{self.root}/unpacked")
+            os.rmdir(code)
+            os.rename(f"{self.root}/unpacked", code)
+
+    # --- the virtualenv ---
+
+    def _virtualenv(self, code: str) -> str:
+        """Make or find the virtualenv and install into it; its path, or '' for the system's Python."""
+        wanted = self.site["virtualenv"]
+        if wanted == "none":
+            return ""
+        home = wanted or f"{self.root}/venv"
+        fresh = not os.path.exists(f"{home}/bin/python")
+        account = pwd.getpwnam(self.user)
+        owner = self.user
+        if wanted:
+            # An existing virtualenv is its owner's; a new one goes to whom the code beside it belongs to.
+            uid = os.stat(self.site["source"]["path"] if fresh else home).st_uid
+            owner = pwd.getpwuid(uid).pw_name
+            account = pwd.getpwuid(uid)
+        if fresh:
+            os.makedirs(home, mode=0o755, exist_ok=True)
+            os.chown(home, account.pw_uid, account.pw_gid)
+        tool = _Installer(self, home, owner)
+        if fresh:
+            tool.virtualenv(self.python)
+        names, files = self._requirements(code)
+        if not wanted or fresh or self.site["packages"] or self.site["requirements"] is not None:
+            tool.install("requirements", names, files)
+        probe = self.shell.run("requirements", [self._interpreter(home), "-c", "import django"], check=False)
+        if probe.returncode:
+            raise steps.StepError(
+                self.name,
+                "requirements",
+                f"Django is neither in {', '.join(map(os.path.basename, files)) or 'packages'} nor installed in {home}; "
+                "add it to packages, for instance 'Django>=5.2,<5.3'",
+            )
+        uwsgi = self.site["uwsgi"]
+        if uwsgi["install"] == "tarball" and not os.path.exists(f"{home}/bin/uwsgi"):
+            self._compile_uwsgi(tool, home, owner)
+        elif uwsgi["install"] in ("pyuwsgi", "uwsgi") and wanted and not fresh:
+            if not os.path.exists(f"{home}/bin/uwsgi") or uwsgi["version"]:
+                tool.install("uwsgi", [self._uwsgi_requirement()], [])
+        return home
+
+    def _requirements(self, code: str) -> tuple[list[str], list[str]]:
+        """(requirements by name, files of requirements) for the virtualenv."""
+        site = self.site
+        names = list(site["packages"])
+        if site["uwsgi"]["install"] in ("pyuwsgi", "uwsgi"):
+            names.append(self._uwsgi_requirement())
+        if site["database"]:
+            names.append("dj-database-url")
+        if site["requirements"] is not None:
+            files = [f"{code}/{one}" for one in site["requirements"]]
+            for path in files:
+                if not os.path.isfile(path):
+                    raise steps.StepError(
+                        self.name, "requirements", f"requirements names {path[len(code) + 1:]!r}; the source has no such file"
+                    )
+        else:
+            known = [f"{code}/{one}" for one in ("uv.lock", "requirements.txt", "pyproject.toml")]
+            files = [path for path in known if os.path.isfile(path)][:1]
+            if files and files[0].endswith("pyproject.toml") and not re.search(
+                r"^\s*\[project\]", steps.read(files[0]), re.MULTILINE
+            ):
+                files = []  # only the settings of some tool
+        django = any(re.match(r"django\b(?![-_.])", one, re.IGNORECASE) for one in names)
+        if not files and not django:
+            names.append("Django")
+        return names, files
+
+    def _uwsgi_requirement(self) -> str:
+        uwsgi = self.site["uwsgi"]
+        return f"{uwsgi['install']}=={uwsgi['version']}" if uwsgi["version"] else str(uwsgi["install"])
+
+    def _compile_uwsgi(self, tool: _Installer, home: str, owner: str) -> None:
+        """Build uWSGI from its tarball with its own uwsgiconfig.py and copy the binary into the virtualenv."""
+        uwsgi, account = self.site["uwsgi"], pwd.getpwnam(owner)
+        with tempfile.TemporaryDirectory(prefix="uwsgi-", dir=self.paths["cache"]) as folder:
+            os.chown(folder, account.pw_uid, account.pw_gid)
+            os.chmod(self.paths["cache"], 0o711)
+            archive = f"{folder}/uwsgi.tar.gz"
+            if uwsgi["tarball"].startswith("/"):
+                if not os.path.isfile(uwsgi["tarball"]):
+                    raise steps.StepError(
+                        self.name, "uwsgi", f"uwsgi.tarball is {uwsgi['tarball']!r}; this host has no such file"
+                    )
+                shutil.copyfile(uwsgi["tarball"], archive)
+            elif uwsgi["tarball"]:
+                self._fetch("uwsgi", uwsgi["tarball"], archive)
+            else:
+                archive = tool.sdist("uwsgi" + (f"=={uwsgi['version']}" if uwsgi["version"] else ""), folder)
+            with open(archive, "rb") as stream:
+                found = "sha256:" + hashlib.sha256(stream.read()).hexdigest()
+            if uwsgi["checksum"] not in ("", found):
+                raise steps.StepError(
+                    self.name, "uwsgi", f"uwsgi.checksum is {uwsgi['checksum']}; the tarball has {found}"
+                )
+            os.chmod(archive, 0o644)
+            self.shell.run("uwsgi", ["tar", "--extract", "--no-same-owner", "--file", archive, "--directory", folder], owner)
+            configs = glob.glob(f"{folder}/*/uwsgiconfig.py")
+            if not configs:
+                raise steps.StepError(self.name, "uwsgi", "the tarball holds no uwsgiconfig.py; it is not uWSGI's source")
+            source = os.path.dirname(configs[0])
+            self.shell.run("uwsgi", [f"{home}/bin/python", "uwsgiconfig.py", "--build"], owner, source)
+            self.shell.run("uwsgi", ["install", "-m", "0755", f"{source}/uwsgi", f"{home}/bin/uwsgi"], owner)
+
+    def _interpreter(self, home: str) -> str:
+        return f"{home}/bin/python" if home else "/usr/bin/python3"
+
+    # --- the project ---
+
+    def discover(self, code: str) -> dict[str, Any]:
+        """Where the project lies in the source, its settings and its WSGI entry: {chdir, settings_module, wsgi}."""
+        site = self.site
+        if site["manage"]:
+            manage = [f"{code}/{site['manage']}"]
+        else:
+            manage = sorted(
+                (path for depth in ("", "*/", "*/*/") for path in glob.glob(f"{code}/{depth}manage.py")),
+                key=lambda path: (path.count("/"), path),
+            )
+        if not manage or not os.path.isfile(manage[0]):
+            wanted = site["manage"] or "manage.py"
+            raise steps.StepError(
+                self.name, "discovery", f"the source has no {wanted}; set manage to its path, relative to the source"
+            )
+        folder = os.path.dirname(manage[0])
+        entry = site["wsgi"] or self._wsgi_entry(folder)
+        module = site["settings_module"] or self._settings_module(folder, manage[0], entry)
+        return {"chdir": os.path.relpath(folder, code), "settings_module": module, "wsgi": entry}
+
+    def _wsgi_entry(self, folder: str) -> str:
+        found = sorted(glob.glob(f"{folder}/*/wsgi.py"), key=lambda path: (path.count("/"), path))
+        if not found:
+            raise steps.StepError(self.name, "discovery", "no wsgi.py beside manage.py; set wsgi, as in mysite.wsgi:application")
+        return os.path.relpath(found[0], folder)[: -len(".py")].replace("/", ".") + ":application"
+
+    def _settings_module(self, folder: str, manage: str, entry: str) -> str:
+        """What wsgi.py names, else manage.py; for development settings, the production ones that lie beside them."""
+        wsgi_file = f"{folder}/{entry.partition(':')[0].replace('.', '/')}.py"
+        for path in (wsgi_file, manage):
+            match = re.search(r"DJANGO_SETTINGS_MODULE['\"]\s*[,\]=]+\s*['\"]([\w.]+)['\"]", steps.read(path))
+            if match:
+                package, _dot, last = match[1].rpartition(".")
+                if last in ("dev", "development", "local"):
+                    for other in ("production", "prod"):
+                        if os.path.isfile(f"{folder}/{package.replace('.', '/')}/{other}.py"):
+                            return f"{package}.{other}"
+                return match[1]
+        raise steps.StepError(
+            self.name, "discovery", "neither wsgi.py nor manage.py names DJANGO_SETTINGS_MODULE; set settings_module"
+        )
+
+    def _compile(self, home: str, code: str) -> None:
+        """Bytecode for what root will own: the site's user could not store it. Finds every syntax error at once."""
+        argv = [self._interpreter(home), "-m", "compileall", "-q", "-j", "0", code, f"{self.root}/overlay"]
+        account = pwd.getpwnam(self.user)
+        os.chown(f"{self.root}/overlay", account.pw_uid, account.pw_gid)
+        done = self.shell.run("compile", argv, self.user, environment={"PYTHONDONTWRITEBYTECODE": ""}, check=False)
+        # A file that is no code for this Python (a template of code, an old test) is not a reason to refuse a project;
+        # one that Django imports fails in the next step, by name.
+        self.compile_report = done.stdout.strip()
+
+    def _probe(self, home: str, code: str, chdir: str) -> dict[str, Any]:
+        """Run the steps of `django_probe` with the project's own code; what it found."""
+        static = f"{self.root}/static"
+        account = pwd.getpwnam(self.user)
+        os.mkdir(static, 0o755)
+        os.chown(static, account.pw_uid, account.pw_gid)
+        done = self.shell.run(
+            "project",
+            [self._interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect"],
+            self.user,
+            os.path.join(code, chdir),
+            environment=project_environment(self.site, self.secrets, self.root),
+            stdin=inspect.getsource(django_probe),
+            check=False,
+        )
+        reached = re.findall(r"^step: (\w+)$", done.stderr, re.MULTILINE)
+        if done.returncode:
+            output = re.sub(r"^step: \w+\n", "", done.stderr, flags=re.MULTILINE)
+            raise steps.StepError(self.name, reached[-1] if reached else "project", steps.cause(output), output)
+        return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+
+    def _seal(self) -> None:
+        """Hand the build to root: the code only for the site's group to read, the rest for everybody."""
+        group = pwd.getpwnam(self.user).pw_gid
+        for private in ("src", "overlay"):
+            for path in _walk(f"{self.root}/{private}"):
+                _hand_over(path, group, 0o027)
+        for public in ("venv", "static"):
+            for path in _walk(f"{self.root}/{public}"):
+                _hand_over(path, 0, 0o022)
+        os.chown(self.root, 0, 0)
+
+
+class _Installer:
+    """uv, or pip where it is asked for, working on one virtualenv as its owner."""
+
+    def __init__(self, build: Build, home: str, owner: str) -> None:
+        self.build, self.home, self.owner = build, home, owner
+        self.uv = f"{os.path.dirname(build.paths['root'])}/.tools/bin/uv" if build.installer == "uv" else ""
+        cache = build.paths["cache"] if owner == build.user else tempfile.gettempdir() + f"/pyweb-{owner}"
+        self.environment = {"HOME": cache, "XDG_CACHE_HOME": cache}
+        if self.uv:
+            translated = {
+                UV_NAMES[name]: value for name, value in build.environment.items() if name in UV_NAMES
+            }
+            # Copies, not hard links: the build is handed to root, and the cache must not go with it.
+            self.environment.update(translated, UV_LINK_MODE="copy", UV_PYTHON_DOWNLOADS="never", UV_NO_CONFIG="1")
+            self._bootstrap()
+
+    def virtualenv(self, python: str) -> None:
+        argv = [self.uv, "venv", "--quiet", "--allow-existing", "--python", python, self.home]
+        if not self.uv:
+            argv = [python, "-m", "venv", self.home]
+        self._run("virtualenv", argv)
+
+    def install(self, step: str, names: list[str], files: list[str]) -> None:
+        """Install requirements given by name and by file, with one resolution for all of them."""
+        arguments = list(names)
+        for path in files:
+            if path.endswith("uv.lock"):
+                arguments += ["-r", self._export(path)]
+            else:
+                arguments += ["-r", path]
+        if self.uv:
+            argv = [self.uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", f"{self.home}/bin/python"]
+        else:
+            argv = [f"{self.home}/bin/python", "-m", "pip", "install", "--quiet", "--no-input"]
+        # A requirement file may name others beside it.
+        self._run(step, [*argv, *arguments], os.path.dirname(files[0]) if files else "/")
+
+    def sdist(self, requirement: str, folder: str) -> str:
+        """Download the source distribution of a requirement into `folder`; its path."""
+        python = f"{self.home}/bin/python"
+        if self.uv:
+            python = f"{os.path.dirname(self.uv)}/python"
+        argv = [python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--no-build-isolation"]
+        self._run("uwsgi", [*argv, "--dest", folder, requirement])
+        found = glob.glob(f"{folder}/*.tar.gz")
+        if not found:
+            raise steps.StepError(self.build.name, "uwsgi", f"the package index has no source of {requirement}")
+        return found[0]
+
+    def _export(self, lock: str) -> str:
+        """A lock file as requirements with hashes."""
+        if not self.uv:
+            raise steps.StepError(
+                self.build.name, "requirements", "uv.lock needs uv; set django_installer: uv, or name other requirements"
+            )
+        folder = os.path.dirname(lock)
+        argv = [self.uv, "export", "--frozen", "--quiet", "--no-dev", "--no-emit-project", "--project", folder]
+        text = self._run("requirements", argv)
+        path = f"{self.build.root}/uv-requirements.txt"
+        steps.write(path, text)
+        return path
+
+    def _run(self, step: str, argv: list[str], cwd: str = "/") -> str:
+        environment = {**self.environment, "PYTHONDONTWRITEBYTECODE": ""}
+        return str(self.build.shell.run(step, argv, self.owner, cwd, environment=environment).stdout)
+
+    def _bootstrap(self) -> None:
+        """uv for all sites of the host, in a virtualenv of its own, once."""
+        tools = os.path.dirname(os.path.dirname(self.uv))
+        if os.path.exists(self.uv):
+            return
+        with steps.locked(".tools"):
+            if os.path.exists(self.uv):
+                return
+            steps.remove(tools)
+            try:
+                run = self.build.shell.run
+                run("installer", ["/usr/bin/python3", "-m", "venv", tools])
+                run("installer", [f"{tools}/bin/pip", "install", "--quiet", "--disable-pip-version-check", "uv"])
+            except BaseException:
+                steps.remove(tools)
+                raise
+
+
+def project_environment(site: dict[str, Any], secrets: dict[str, Any], root: str) -> dict[str, str]:
+    """The environment in which the project's own code runs: its `env`, its database, the overlay of `root`."""
+    environment = {
+        **secrets["env"],
+        "DJANGO_SETTINGS_MODULE": overlay.SETTINGS_MODULE,
+        "PYTHONPATH": f"{root}/overlay",
+        "HOME": site["paths"]["state"],
+    }
+    if secrets["database"]:
+        environment["DATABASE_URL"] = secrets["database"]
+    return environment
+
+
+def _walk(top: str) -> Iterator[str]:
+    if os.path.lexists(top):
+        yield top
+    if not os.path.islink(top):
+        for folder, folders, files in os.walk(top):
+            for name in [*folders, *files]:
+                yield os.path.join(folder, name)
+
+
+def _hand_over(path: str, group: int, mask: int) -> None:
+    found = os.lstat(path)
+    os.lchown(path, 0, group)
+    if not stat.S_ISLNK(found.st_mode):
+        # What others may do, group and world may do as the mask allows; what the owner may execute, all may.
+        mode = 0o755 if stat.S_ISDIR(found.st_mode) or found.st_mode & stat.S_IXUSR else 0o644
+        os.chmod(path, mode & ~mask)

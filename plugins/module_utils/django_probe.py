@@ -1,0 +1,52 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The steps that need the project's own code, in one process of the site's own interpreter and user.
+
+`django_build` sends this file's text to that interpreter's standard input; nothing here may need Ansible. Each step
+names itself on standard error as `step: NAME` before it starts, so that a traceback can be put down to it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+
+def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
+    """Import the project, check it, collect its static files; print what was found as one line of JSON."""
+    step("settings")
+    import django
+    from django.conf import settings
+
+    overlay = settings.SETTINGS_MODULE
+    found = {"django": django.get_version(), "apps": len(settings.INSTALLED_APPS)}
+    step("applications")
+    django.setup()
+    step("wsgi")
+    __import__(wsgi_module)
+    import os
+
+    if overlay != overlay_module or os.environ.get("DJANGO_SETTINGS_MODULE") != overlay_module:
+        raise SystemExit(
+            f"error: the project sets DJANGO_SETTINGS_MODULE to {os.environ.get('DJANGO_SETTINGS_MODULE')!r} by force; "
+            "it has to use os.environ.setdefault, as startproject writes it"
+        )
+    step("check")
+    from django.core.management import call_command
+
+    report = io.StringIO()
+    call_command("check", deploy=True, stdout=report, stderr=report)
+    found["check"] = report.getvalue().strip()
+    if collect == "collect" and "django.contrib.staticfiles" in settings.INSTALLED_APPS:
+        step("collectstatic")
+        call_command("collectstatic", interactive=False, verbosity=0)
+    print(json.dumps(found))
+
+
+def step(name: str) -> None:
+    print(f"step: {name}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

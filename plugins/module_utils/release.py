@@ -1,0 +1,501 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Release a build: start it beside the old one, ask it, make it `current`, drain the old one.
+
+A release is a directory of links to a build, its `uwsgi.ini` and the link to its socket. What is live is one symbolic
+link, `current`, and renaming that link is the only moment that matters: before it nothing has changed for anybody,
+after it everything has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import pwd
+import re
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ansible_collections.pyweb.stack.plugins.module_utils import build as building
+from ansible_collections.pyweb.stack.plugins.module_utils import overlay, steps, tree, units, uwsgi_ini, uwsgi_protocol
+
+ID_LENGTH = 12
+MANAGE = """\
+#!/bin/sh
+# manage.py of the site {name}, as its user, with the settings and the environment of its current release.
+if [ -t 0 ]; then io=--pty; else io=--pipe; fi
+exec systemd-run --quiet --wait --collect "$io" --service-type=exec --uid={user} \\
+  --property=UMask=0027 --property=WorkingDirectory={root}/current/src/{chdir} \\
+  --property="EnvironmentFile=-{config}/$(basename "$(readlink {root}/current)").env" \\
+  --setenv=DJANGO_SETTINGS_MODULE={settings} --setenv=PYTHONPATH={root}/current/overlay \\
+  --setenv=HOME={state} {python} -m django "$@"
+"""
+SUPERUSER = """\
+import os, sys
+import django
+django.setup()
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+model = get_user_model()
+name = os.environ["DJANGO_SUPERUSER_USERNAME"]
+if model._default_manager.filter(**{model.USERNAME_FIELD: name}).exists():
+    print("there")
+else:
+    call_command("createsuperuser", interactive=False, verbosity=0, **{model.USERNAME_FIELD: name}, **(
+        {"email": os.environ["DJANGO_SUPERUSER_EMAIL"]} if "email" in model.REQUIRED_FIELDS else {}))
+    print("made")
+"""
+# Prints what `migrate` would do; nothing when there is nothing to do. No table is made for asking.
+PLAN = """\
+import django
+django.setup()
+from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
+executor = MigrationExecutor(connections["default"])
+for migration, backwards in executor.migration_plan(executor.loader.graph.leaf_nodes()):
+    print(migration)
+"""
+
+
+class Change(NamedTuple):
+    """What a release did or, in check mode, would do."""
+
+    what: list[str]
+    release: str
+    previous: str
+    migrations: list[str]
+    before: str
+    after: str
+
+
+class Release:
+    """One site on this host, ready to be given a build."""
+
+    def __init__(self, site: dict[str, Any], secrets: dict[str, Any], build: dict[str, Any], check_mode: bool) -> None:
+        self.site, self.secrets, self.build, self.check_mode = site, secrets, build, check_mode
+        self.name, self.paths, self.user = site["name"], site["paths"], site["user"]
+        self.shell = steps.Shell(self.name, {}, [*secrets["env"].values(), secrets["database"], secrets["password"]])
+        environment = building.project_environment(site, secrets, "")
+        kept = {**secrets["env"], **({"DATABASE_URL": environment["DATABASE_URL"]} if secrets["database"] else {})}
+        self.env_text = "".join(f"{name}={quote(value)}\n" for name, value in kept.items())
+        self.units = units.render(site)
+        ini = uwsgi_ini.render(site, build)
+        identity = [build["id"], ini, hashlib.sha256(self.env_text.encode()).hexdigest(), self.units]
+        self.id = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
+        self.folder = f"{self.paths['releases']}/{self.id}"
+        self.ini = uwsgi_ini.render(site, build, self.id)
+
+    @property
+    def current(self) -> str:
+        """The id of what is live, or ''."""
+        return _target(self.paths["current"])
+
+    def deploy(self) -> Change:
+        """Make the wanted release the live one. Raises `StepError`; then the old one is live as before."""
+        old = self.current
+        before = steps.read(f"{self.paths['current']}/uwsgi.ini")
+        what: list[str] = []
+        migrations: list[str] = []
+        if old == self.id and self._is_healthy_unit(self.id) and self._complete(self.id):
+            what += self._superuser()
+            what += self._tidy()
+            return Change(what, self.id, _target(self.paths["previous"]), [], before, before)
+        if self.check_mode:
+            migrations = self._plan() if self.site["migrate"] and "predicted" not in self.build else []
+            what.append(f"release {self.id}")
+            return Change(what, self.id, old, migrations, before, self.ini)
+        self._prepare()
+        try:
+            if self.site["migrate"]:
+                migrations = self._migrate()
+            self._install_units()
+            if old != self.id:
+                self._start_and_ask(self.id)
+            else:
+                # Live by name but not running, or half gone: start it again where it is.
+                self._systemctl("start", "restart", f"uwsgi-{self.name}@{self.id}.service")
+                self._health(self.id)
+        except BaseException:
+            if old != self.id:
+                self._discard(self.id)
+            raise
+        self._switch(old)
+        what.append(f"release {self.id}")
+        what += self._superuser()
+        self._tidy()
+        return Change(what, self.id, old, migrations, before, self.ini)
+
+    # --- the files of a release ---
+
+    def _prepare(self) -> None:
+        """Write the release's directory, its environment and the way to its socket."""
+        partial = f"{self.paths['releases']}/.{self.id}.partial"
+        steps.remove(partial)
+        os.mkdir(partial, 0o755)
+        root = self.build["path"]
+        sources = {"src": self.build["src"], "venv": self.build["home"], "uwsgi": self.build["uwsgi"]}
+        if self.build["overlay"]:
+            sources.update({"overlay": f"{root}/overlay", "static": f"{root}/static"})
+        for name, target in sources.items():
+            if target:
+                os.symlink(target, f"{partial}/{name}")
+        os.symlink(f"{self.paths['run']}/{self.id}.sock", f"{partial}/uwsgi.sock")
+        steps.write(f"{partial}/uwsgi.ini", self.ini)
+        manifest = {"id": self.id, "build": self.build["id"], "made": int(time.time())}
+        steps.write(f"{partial}/release.json", json.dumps(manifest, indent=1) + "\n")
+        group = pwd.getpwnam(self.user).pw_gid
+        steps.write(f"{self.paths['config']}/{self.id}.env", self.env_text, 0o640, 0, group)
+        if os.path.isdir(self.folder):
+            # An earlier run's, to be replaced file by file: it may be the live one.
+            for name in os.listdir(partial):
+                os.rename(f"{partial}/{name}", f"{self.folder}/{name}")
+            os.rmdir(partial)
+        else:
+            os.rename(partial, self.folder)
+        if not os.access(f"{self.folder}/uwsgi", os.X_OK):
+            raise steps.StepError(
+                self.name, "uwsgi", f"there is no uWSGI at {self.build['uwsgi']}; install it there, or change uwsgi.install"
+            )
+
+    def _complete(self, release: str) -> bool:
+        return steps.read(f"{self.folder}/uwsgi.ini") == self.ini and all(
+            steps.read(f"{units.FOLDER}/{name}") == text for name, text in self.units.items()
+        )
+
+    def _install_units(self) -> None:
+        changed = False
+        for name, text in self.units.items():
+            if steps.read(f"{units.FOLDER}/{name}") != text:
+                steps.write(f"{units.FOLDER}/{name}", text)
+                changed = True
+        if changed:
+            self._systemctl("units", "daemon-reload")
+        wanted = [name for name in self.units if "@" not in name]
+        enabled = all(os.path.lexists(f"{units.FOLDER}/{_wants(name)}/{name}") for name in wanted)
+        if not enabled:
+            self._systemctl("units", "enable", "--quiet", *wanted)
+        socket = f"uwsgi-{self.name}.socket"
+        if socket in self.units:
+            if not self._ports_are_held():
+                self._systemctl("socket", "restart", socket)
+        elif os.path.exists(f"{units.FOLDER}/{socket}"):
+            self._drop_units([socket, f"uwsgi-{self.name}-probe@.service"])
+
+    def _ports_are_held(self) -> bool:
+        """Whether the socket unit listens on just the wanted addresses."""
+        shown = self.shell.run(
+            "socket", ["systemctl", "show", f"uwsgi-{self.name}.socket", "--property=Listen,ActiveState"], check=False
+        ).stdout
+        held = re.findall(r"^Listen=(\S+) \(Stream\)$", shown, re.MULTILINE)
+        return "ActiveState=active" in shown and held == self.site["uwsgi"]["socket"]
+
+    # --- the database ---
+
+    def _django(self, step: str, arguments: list[str], stdin: str = "", extra: dict[str, str] | None = None) -> str:
+        """Run Python or Django of the build, as the site's user, with the site's environment."""
+        environment = building.project_environment(self.site, self.secrets, self.build["path"])
+        done = self.shell.run(
+            step,
+            ["/bin/sh", "-c", 'umask 0027; exec "$@"', "sh", f"{self.build['home'] or '/usr'}/bin/python3", *arguments],
+            self.user,
+            os.path.join(self.build["src"], self.build["chdir"]),
+            environment={**environment, **(extra or {})},
+            stdin=stdin,
+        )
+        return str(done.stdout)
+
+    def _plan(self) -> list[str]:
+        """The migrations that are not applied yet, in order."""
+        if not self.build["overlay"]:
+            return []
+        return self._django("migrate", ["-"], PLAN).split("\n")[:-1]
+
+    def _migrate(self) -> list[str]:
+        plan = self._plan()
+        if plan:
+            self._django("migrate", ["-m", "django", "migrate", "--noinput", "--verbosity=1"])
+        return plan
+
+    def _superuser(self) -> list[str]:
+        """Make the superuser of the inventory unless it is there; what is known to be there is not asked for again."""
+        superuser = self.site["superuser"]
+        if not superuser or not self.build["overlay"]:
+            return []
+        record = f"{self.paths['config']}/superusers.json"
+        known = steps.read_json(record)
+        if superuser["username"] in known:
+            return []
+        if self.check_mode:
+            return [f"superuser {superuser['username']}"]
+        extra = {
+            "DJANGO_SUPERUSER_USERNAME": superuser["username"],
+            "DJANGO_SUPERUSER_EMAIL": superuser["email"],
+            "DJANGO_SUPERUSER_PASSWORD": self.secrets["password"],
+        }
+        made = self._django("superuser", ["-"], SUPERUSER, extra).strip().endswith("made")
+        steps.write(record, json.dumps({**known, superuser["username"]: int(time.time())}) + "\n", 0o600)
+        return [f"superuser {superuser['username']}"] if made else []
+
+    # --- the processes ---
+
+    def _start_and_ask(self, release: str) -> None:
+        """Start a release beside the live one and wait until it is healthy."""
+        if self.site["uwsgi"]["socket"]:
+            # On shared ports it gets traffic as soon as it listens, so its health has to be known before.
+            probe = f"uwsgi-{self.name}-probe@{release}.service"
+            try:
+                self._start(probe)
+                self._health(release, probe)
+            finally:
+                self._systemctl("start", "stop", probe, check=False)
+        self._start(f"uwsgi-{self.name}@{release}.service")
+        self._health(release)
+
+    def _start(self, unit: str) -> None:
+        started = time.time()
+        done = self._systemctl("start", "start", unit, check=False)
+        if done.returncode:
+            journal = self._journal(unit, started)
+            raise steps.StepError(
+                self.name, "start", f"{unit} did not start: {_why_not_started(journal, self.site)}", journal
+            )
+
+    def _health(self, release: str, unit: str = "") -> None:
+        """Ask the release's own socket for `health.path`, as the site's own Host, until it answers as it should."""
+        health = self.site["health"]
+        address = f"unix:{self.paths['run']}/{release}.sock"
+        unit = unit or f"uwsgi-{self.name}@{release}.service"
+        host = self.site["domains"][0].replace("*", "www", 1)
+        port = self.site["nginx"]["listen"][0]["port"]
+        host += "" if port in (80, 443) else f":{port}"
+        started, asked = time.time(), time.monotonic()
+        deadline = asked + health["timeout"]
+        wanted = " or ".join(map(str, health["status"])) or "a status below 500"
+        while True:
+            left = max(deadline - time.monotonic(), 0.05)
+            try:
+                answer = uwsgi_protocol.request(address, host, health["path"], left)
+                good = answer.status in health["status"] if health["status"] else answer.status < 500
+                if good:
+                    return
+                found = f"answered {answer.status}"
+            except uwsgi_protocol.ProtocolError as error:
+                found = f"did not answer: {error.cause}"
+            if time.monotonic() > deadline or not self._is_active(unit):
+                journal = self._journal(unit, started - 5)
+                reason = steps.cause(journal) if "Traceback" in journal else ""
+                gone = "" if self._is_active(unit) else " (uWSGI ended)"
+                raise steps.StepError(
+                    self.name,
+                    "health",
+                    f"{health['path']} as {host} {found}{gone}; wanted {wanted} within {health['timeout']} s"
+                    + (f"; {reason}" if reason else ""),
+                    journal,
+                )
+            time.sleep(0.1)
+
+    def _switch(self, old: str) -> None:
+        """Make the release current, then let the old one finish what it is at, and stop it."""
+        if old != self.id:
+            if old and os.path.isdir(f"{self.paths['releases']}/{old}"):
+                steps.link(f"releases/{old}", self.paths["previous"])
+            steps.link(f"releases/{self.id}", self.paths["current"])
+        for release in self._running():
+            if release != self.id:
+                self._drain(release)
+                self._systemctl("stop", "stop", f"uwsgi-{self.name}@{release}.service")
+
+    def _drain(self, release: str) -> None:
+        """Wait until nobody is in the release's listen queue and no worker is busy, at most for one longest request."""
+        address = f"unix:{self.paths['run']}/{release}.stats"
+        own = f"{self.paths['run']}/{release}.sock"
+        deadline = time.monotonic() + self.site["nginx"]["read_timeout"]
+        # nginx may have read the old link just before it was renamed.
+        time.sleep(0.2)
+        while time.monotonic() < deadline:
+            try:
+                stats = json.loads(uwsgi_protocol.stats(address))
+            except (uwsgi_protocol.ProtocolError, ValueError):
+                return
+            queued = sum(one["queue"] for one in stats["sockets"] if one["name"] == own)
+            if not queued and not any(worker["status"] == "busy" for worker in stats["workers"]):
+                return
+            time.sleep(0.05)
+
+    def _running(self) -> list[str]:
+        """The releases of this site that systemd runs or tries to run."""
+        shown = self.shell.run(
+            "units",
+            ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", f"uwsgi-{self.name}@*.service"],
+        ).stdout
+        return re.findall(rf"^(?:[*●] )?uwsgi-{re.escape(self.name)}@([0-9a-f]+)\.service", shown, re.MULTILINE)
+
+    def _is_healthy_unit(self, release: str) -> bool:
+        return self._is_active(f"uwsgi-{self.name}@{release}.service")
+
+    def _is_active(self, unit: str) -> bool:
+        return self.shell.run("units", ["systemctl", "is-active", "--quiet", unit], check=False).returncode == 0
+
+    def _journal(self, unit: str, since: float) -> str:
+        done = self.shell.run(
+            "journal",
+            ["journalctl", "--no-pager", "--output=cat", "--lines=40", f"--since=@{int(since)}", f"--unit={unit}"],
+            check=False,
+        )
+        return str(done.stdout)
+
+    def _systemctl(self, step: str, *arguments: str, check: bool = True) -> Any:
+        return self.shell.run(step, ["systemctl", *arguments], check=check)
+
+    # --- what is left behind ---
+
+    def _discard(self, release: str) -> None:
+        """Take back a release that did not make it."""
+        self._systemctl("stop", "stop", f"uwsgi-{self.name}@{release}.service", check=False)
+        self._systemctl("stop", "reset-failed", f"uwsgi-{self.name}@{release}.service", check=False)
+        for path in self._remains(release):
+            steps.remove(path)
+
+    def _remains(self, release: str) -> list[str]:
+        run = f"{self.paths['run']}/{release}"
+        return [f"{self.paths['releases']}/{release}", f"{self.paths['config']}/{release}.env", f"{run}.sock", f"{run}.stats"]
+
+    def _tidy(self) -> list[str]:
+        """Prune releases beyond `keep_releases` and the builds that none uses; write the manage command."""
+        manage = f"{self.paths['root']}/manage"
+        text = MANAGE.format(
+            name=self.name,
+            user=self.user,
+            root=self.paths["root"],
+            chdir=self.build["chdir"],
+            config=self.paths["config"],
+            state=self.paths["state"],
+            settings=overlay.SETTINGS_MODULE if self.build["overlay"] else self.build["settings_module"],
+            python=f"{self.paths['current']}/venv/bin/python" if self.build["home"] else "/usr/bin/python3",
+        )
+        changes = [manage] if steps.read(manage) != text else []
+        kept = self._kept()
+        stale = [one for one in _folders(self.paths["releases"]) if one not in kept]
+        changes += [f"{self.paths['releases']}/{one}" for one in stale]
+        if self.check_mode:
+            return changes
+        if steps.read(manage) != text:
+            steps.write(manage, text, 0o755)
+        for one in stale:
+            for path in self._remains(one):
+                steps.remove(path)
+        used = {self.build["id"]}
+        used |= {str(steps.read_json(f"{self.paths['releases']}/{one}/release.json").get("build")) for one in kept}
+        for one in _folders(self.paths["builds"]):
+            if one not in used:
+                steps.remove(f"{self.paths['builds']}/{one}")
+        return changes
+
+    def _kept(self) -> set[str]:
+        """What is live, what was live before, and the newest up to `keep_releases`."""
+        kept = {one for one in (self.current, _target(self.paths["previous"]), self.id) if one}
+        made = {
+            one: steps.read_json(f"{self.paths['releases']}/{one}/release.json").get("made", 0)
+            for one in _folders(self.paths["releases"])
+            if not one.startswith(".")
+        }
+        for one in sorted(made, key=lambda one: made[one], reverse=True):
+            if len(kept) < self.site["keep_releases"]:
+                kept.add(one)
+        return kept
+
+    def _drop_units(self, names: list[str]) -> None:
+        for name in names:
+            if "@" not in name:
+                self._systemctl("units", "disable", "--quiet", "--now", name, check=False)
+            steps.remove(f"{units.FOLDER}/{name}")
+        self._systemctl("units", "daemon-reload")
+
+
+def withdraw(site: dict[str, Any], check_mode: bool, forget: Callable[[steps.Shell], list[str]]) -> list[str]:
+    """Stop an absent site and remove its units, releases and builds; `forget` removes its accounts and directories."""
+    shell = steps.Shell(site["name"], {})
+    name, root = site["name"], site["paths"]["root"]
+    there = [f"{units.FOLDER}/{one}" for one in units.names(name) if os.path.exists(f"{units.FOLDER}/{one}")]
+    changes = [*there, *([root] if os.path.isdir(root) else [])]
+    if not check_mode and changes:
+        plain = [f"uwsgi-{name}.socket", f"uwsgi-{name}.service"]
+        shell.run("units", ["systemctl", "disable", "--quiet", "--now", *plain], check=False)
+        shell.run("units", ["systemctl", "stop", f"uwsgi-{name}@*.service"], check=False)
+        for path in there:
+            steps.remove(path)
+        shell.run("units", ["systemctl", "daemon-reload"])
+        shell.run("units", ["systemctl", "reset-failed", f"uwsgi-{name}@*.service"], check=False)
+        steps.remove(root)
+    if not check_mode and os.path.isdir(site["paths"]["config"]):
+        # The secret key stays with the data: sessions survive a site's coming back.
+        for one in os.listdir(site["paths"]["config"]):
+            if one.endswith(".env"):
+                steps.remove(f"{site['paths']['config']}/{one}")
+    return changes + forget(shell)
+
+
+def as_found(site: dict[str, Any]) -> dict[str, Any]:
+    """The build of a project that somebody else put on the host: nothing made, nothing overlaid."""
+    source = site["source"]
+    if source["kind"] != "path":
+        raise steps.StepError(
+            site["name"],
+            "build",
+            f"no build was made and source is {source['kind']}; run the django role first, or give source.path",
+        )
+    home = "" if site["virtualenv"] == "none" else site["virtualenv"]
+    if not site["virtualenv"]:
+        raise steps.StepError(
+            site["name"], "build", "virtualenv is not given; without the django role name the project's own, or none"
+        )
+    finder = building.Build(site, {"env": {}, "database": "", "password": "", "key": ""}, {}, "uv", lambda _url, _path: None)
+    found = finder.discover(source["path"])
+    return {
+        **found,
+        "id": f"path {source['path']} {tree.digest(source['path'])}",
+        "path": source["path"],
+        "src": source["path"],
+        "home": home,
+        "uwsgi": "/usr/bin/uwsgi" if site["uwsgi"]["install"] == "distribution" else f"{home}/bin/uwsgi",
+        "install": site["uwsgi"]["install"],
+        "overlay": False,
+    }
+
+
+def quote(value: str) -> str:
+    """A value as systemd.exec(5) reads it from an EnvironmentFile: in double quotes, \\ " $ ` escaped."""
+    return '"' + re.sub(r'([\\"$`])', r"\\\1", value) + '"'
+
+
+def _why_not_started(journal: str, site: dict[str, Any]) -> str:
+    """The cause of a failed start in one sentence, from uWSGI's own words where they are known."""
+    for pattern, meaning in (
+        (r"\[strict-mode\] unknown config directive: (\S+)", r"uwsgi.options has \1, which uWSGI does not know"),
+        (r"(?m)^(ModuleNotFoundError|ImportError): (.*)$", r"\1: \2"),
+        (r"probably another instance of uWSGI is running on the same address \((\S+)\)", r"\1 is taken by another program"),
+    ):
+        match = re.search(pattern, journal)
+        if match:
+            return match.expand(meaning)
+    return steps.cause(journal) or f"no word from uWSGI within {site['health']['timeout']} s"
+
+
+def _target(link: str) -> str:
+    try:
+        return os.path.basename(os.readlink(link))
+    except OSError:
+        return ""
+
+
+def _folders(path: str) -> list[str]:
+    with contextlib.suppress(FileNotFoundError):
+        return sorted(os.listdir(path))
+    return []
+
+
+def _wants(unit: str) -> str:
+    return "sockets.target.wants" if unit.endswith(".socket") else "multi-user.target.wants"

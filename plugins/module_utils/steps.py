@@ -1,0 +1,201 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Run the commands of a build or a release as the right user, and say in one sentence why one failed."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+BASE_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+# The longest that one step may take, in seconds: compiling uWSGI takes 24 s on two cores, a slow index ten times that.
+STEP_TIMEOUT = 1200
+LOCK_TIMEOUT = 300
+_TELLING = re.compile(r"(fatal|error)\b|^\s*[×╰]|[A-Za-z]+(Error|Exception|DoesNotExist|NotFound|Configured)\b", re.I)
+
+
+class StepError(Exception):
+    """A step that failed: `str()` is 'site NAME: STEP failed: CAUSE', then the end of its output."""
+
+    def __init__(self, site: str, step: str, cause: str, output: str = "") -> None:
+        self.site, self.step, self.cause = site, step, cause
+        tail = "\n".join(output.strip().splitlines()[-25:])
+        super().__init__(f"site '{site}': {step} failed: {cause}" + (f"\n{tail}" if tail and tail != cause else ""))
+
+
+class Shell:
+    """Runs commands for one site. `secrets` are blotted out wherever output is shown."""
+
+    def __init__(self, site: str, environment: Mapping[str, str], secrets: Sequence[str] = ()) -> None:
+        self.site = site
+        self.environment = {**BASE_ENVIRONMENT, **environment}
+        self.secrets = sorted((one for one in secrets if len(one) > 3), key=len, reverse=True)
+
+    def run(
+        self,
+        step: str,
+        argv: Sequence[str],
+        user: str = "root",
+        cwd: str = "/",
+        environment: Mapping[str, str] | None = None,
+        stdin: str = "",
+        timeout: float = STEP_TIMEOUT,
+        check: bool = True,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `argv` as `user`; its output comes back with the secrets blotted out. Raises `StepError`.
+
+        The command gets a process group of its own, and whatever it left running there is ended with it.
+        """
+        account = pwd.getpwnam(user)
+        identity: dict[str, Any] = {}
+        if account.pw_uid != os.getuid():
+            identity = {
+                "user": account.pw_uid,
+                "group": account.pw_gid,
+                "extra_groups": os.getgrouplist(user, account.pw_gid),
+            }
+        env = {"HOME": "/nonexistent", **self.environment, **(environment or {})}
+        try:
+            process = subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env=env,
+                text=True,
+                errors="replace",
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                umask=0o022,
+                **identity,
+            )
+        except OSError as error:
+            raise StepError(self.site, step, f"{argv[0]}: {error.strerror}") from None
+        try:
+            out, err = process.communicate(stdin, timeout)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            out, err = process.communicate()
+            raise StepError(self.site, step, f"no end after {timeout:g} s", self.blot(out + err)) from None
+        finally:
+            _end(process)
+        done = subprocess.CompletedProcess(process.args, process.returncode, self.blot(out), self.blot(err))
+        if check and done.returncode:
+            output = done.stderr.strip() + "\n" + done.stdout.strip()
+            raise StepError(self.site, step, cause(output) or f"exit status {done.returncode}", output)
+        return done
+
+    def blot(self, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret, "********")
+        return text
+
+
+def cause(output: str) -> str:
+    """The line of a program's output that tells most: the last that speaks of an error, or else the last."""
+    lines = [one.strip() for one in output.splitlines() if one.strip()]
+    telling = [one for one in lines if _TELLING.search(one)]
+    # uv and git put the reason first and help after it; Python puts it last.
+    if telling and re.match(r"(fatal|error)\b|[×╰]", telling[0], re.I) and "Traceback" not in output:
+        reasons = [one for one in telling if re.match(r"(fatal|error)\b|[×╰]", one, re.I)]
+        return " ".join(reason.lstrip("×╰─▶ ") for reason in reasons[:2])
+    return (telling or lines or [""])[-1]
+
+
+@contextlib.contextmanager
+def locked(site: str, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
+    """Hold the site's lock: two runs at once wait for each other, at most `timeout` seconds."""
+    path = f"/run/lock/pyweb.stack.{site}"
+    deadline = time.monotonic() + timeout
+    with open(path, "a+", encoding="ascii") as stream:
+        while True:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    stream.seek(0)
+                    holder = stream.read().strip() or "unknown"
+                    raise StepError(
+                        site, "lock", f"another run (process {holder}) has held {path} for {timeout:g} s"
+                    ) from None
+                time.sleep(0.1)
+        stream.truncate(0)
+        stream.write(str(os.getpid()))
+        stream.flush()
+        yield
+
+
+def write(path: str, text: str, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
+    """Put `text` at `path` in one rename, so that nobody ever sees half of it."""
+    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".pyweb-")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chown(temporary, uid, gid)
+        os.chmod(temporary, mode)
+        os.rename(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def link(target: str, path: str) -> None:
+    """Make `path` a symbolic link to `target` in one rename."""
+    temporary = f"{os.path.dirname(path)}/.{os.path.basename(path)}.{os.getpid()}"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+    os.symlink(target, temporary)
+    os.rename(temporary, path)
+
+
+def read(path: str) -> str:
+    """A file's text, or '' where there is none."""
+    try:
+        with open(path, encoding="utf-8") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return ""
+
+
+def read_json(path: str) -> dict[str, Any]:
+    """A JSON object from a file; {} where there is none or where a crash left half of one."""
+    try:
+        return dict(json.loads(read(path) or "{}"))
+    except ValueError:
+        return {}
+
+
+def remove(path: str) -> bool:
+    """Remove a file, link or tree; whether there was one."""
+    if not os.path.lexists(path):
+        return False
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
+    return True
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End what is left of the command's process group."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)

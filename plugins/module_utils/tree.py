@@ -1,0 +1,67 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A directory of code as one value: which of its files count, their digest, and how it travels to a host."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import stat
+import tarfile
+from collections.abc import Iterator
+
+# What is not code: histories, caches, virtualenvs of a developer, development databases.
+EXCLUDED = (".git", ".hg", ".svn", "__pycache__", "*.pyc", "node_modules", "*.sqlite3", "*.sqlite3-journal")
+
+
+def entries(root: str) -> Iterator[str]:
+    """The relative paths of the files and symbolic links under `root` that count, sorted.
+
+    A directory with a pyvenv.cfg is a virtualenv and is left out with all that `EXCLUDED` names.
+    """
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not _excluded(name) and not os.path.exists(os.path.join(folder, name, "pyvenv.cfg"))
+        )
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in sorted([*files, *links]):
+            path = os.path.join(folder, name)
+            if not _excluded(name) and (os.path.islink(path) or stat.S_ISREG(os.lstat(path).st_mode)):
+                yield os.path.relpath(path, root)
+
+
+def digest(root: str) -> str:
+    """A sha256 over names, executable bits and contents; times and owners do not count."""
+    total = hashlib.sha256()
+    for name in entries(root):
+        path = os.path.join(root, name)
+        if os.path.islink(path):
+            kind, content = "link", os.readlink(path).encode()
+        else:
+            kind = "x" if os.stat(path).st_mode & stat.S_IXUSR else "-"
+            with open(path, "rb") as stream:
+                content = stream.read()
+        total.update(f"{kind} {len(name.encode())} {name} {len(content)}\n".encode())
+        total.update(content)
+    return total.hexdigest()
+
+
+def pack(root: str, archive: str) -> None:
+    """Write the files that count into `archive`, a gzipped tar, owned by nobody in particular."""
+
+    def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        member.mode = 0o755 if member.mode & stat.S_IXUSR else 0o644
+        return member
+
+    with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
+        for name in entries(root):
+            tar.add(os.path.join(root, name), arcname=name, recursive=False, filter=anonymous)
+
+
+def _excluded(name: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, one) for one in EXCLUDED)

@@ -1,0 +1,185 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Speak the uwsgi protocol to a unix or TCP socket, and tell what kind of server answers there.
+
+The packet: uint8 modifier1, uint16 little-endian size, uint8 modifier2, then variables, each a uint16 length and the
+text, name before value (uwsgi-docs, "The uwsgi Protocol"). The answer to a request is HTTP, then the end of the stream;
+the answer to a ping (modifier1 100) is the header 64 00 00 01.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+import struct
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PING = b"\x64\x00\x00\x00"
+PONG_MODIFIER = 0x64
+# A body longer than this is cut: a health answer is short, and a doctor needs its first lines only.
+BODY_MAX = 65536
+
+
+class ProtocolError(OSError):
+    """Nothing usable came from a socket: `cause` says why in one sentence."""
+
+    def __init__(self, address: str, cause: str, number: int = 0) -> None:
+        super().__init__(number, f"{address}: {cause}")
+        self.address, self.cause = address, cause
+
+
+@dataclass
+class Answer:
+    """What a uwsgi server answered: `seconds` from connecting to the end of the body."""
+
+    status: int
+    reason: str
+    seconds: float
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+def request(
+    address: str, host: str, path: str = "/", timeout: float = 10.0, headers: Mapping[str, str] | None = None
+) -> Answer:
+    """GET `path` of `host` over the uwsgi protocol. `timeout` is in seconds, for the whole exchange.
+
+    `address` is 'unix:/path', '/path' or 'host:port'. Raises `ProtocolError` when no HTTP answer comes.
+    """
+    started = time.monotonic()
+    raw = _exchange(address, packet(request_variables(host, path, headers or {})), timeout)
+    return _parse(address, raw, time.monotonic() - started)
+
+
+def ping(address: str, timeout: float = 5.0) -> float:
+    """Send a ping; return the seconds until the pong. Raises `ProtocolError` when none comes."""
+    started = time.monotonic()
+    answer = _exchange(address, PING, timeout, enough=4)
+    if len(answer) < 4 or answer[0] != PONG_MODIFIER:
+        raise ProtocolError(address, "the answer to a uwsgi ping was no pong")
+    return time.monotonic() - started
+
+
+def kind(address: str, timeout: float = 5.0) -> str:
+    """What answers at `address`: 'uwsgi', 'http' (it speaks HTTP, not uwsgi), 'unknown' or 'nothing'."""
+    try:
+        ping(address, timeout)
+        return "uwsgi"
+    except ProtocolError as error:
+        if error.errno in (errno.ENOENT, errno.ECONNREFUSED, errno.EACCES):
+            return "nothing"
+    try:
+        if _exchange(address, b"HEAD / HTTP/1.0\r\n\r\n", timeout, enough=5).startswith(b"HTTP/"):
+            return "http"
+    except ProtocolError:
+        pass
+    return "unknown"
+
+
+def packet(variables: Mapping[str, str], modifier1: int = 0, modifier2: int = 0) -> bytes:
+    """A uwsgi packet of `variables`; raises ValueError when they exceed the 65535 bytes that its size field can say."""
+    body = b"".join(
+        struct.pack("<H", len(text)) + text
+        for pair in variables.items()
+        for text in (one.encode("utf-8") for one in pair)
+    )
+    if len(body) > 65535:
+        raise ValueError(f"{len(body)} bytes of variables do not fit into a uwsgi packet of at most 65535")
+    return struct.pack("<BHB", modifier1, len(body), modifier2) + body
+
+
+def request_variables(host: str, path: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """The CGI variables that nginx would send for a GET of `path`."""
+    route, _mark, query = path.partition("?")
+    name, _colon, port = host.rpartition(":") if re.search(r":[0-9]+$", host) else (host, "", "80")
+    return {
+        "REQUEST_METHOD": "GET",
+        "REQUEST_URI": path,
+        "PATH_INFO": route,
+        "QUERY_STRING": query,
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": name,
+        "SERVER_PORT": port,
+        "REQUEST_SCHEME": "http",
+        "REMOTE_ADDR": "127.0.0.1",
+        "REMOTE_PORT": "0",
+        "DOCUMENT_ROOT": "/",
+        "CONTENT_TYPE": "",
+        "CONTENT_LENGTH": "",
+        "HTTP_HOST": host,
+        "HTTP_USER_AGENT": "pyweb.stack",
+        **{"HTTP_" + key.upper().replace("-", "_"): value for key, value in headers.items()},
+    }
+
+
+def stats(address: str, timeout: float = 5.0) -> bytes:
+    """All that a uWSGI stats socket has to say: one JSON document."""
+    return _exchange(address, b"", timeout, enough=1 << 24)
+
+
+def _connect(address: str, timeout: float) -> socket.socket:
+    path = address[5:] if address.startswith("unix:") else address
+    try:
+        if path.startswith("/"):
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.settimeout(timeout)
+            try:
+                # sun_path holds 107 bytes; a release's own socket is reached through a short relative name.
+                connection.connect(path if len(path.encode()) < 108 else os.path.relpath(path))
+            except BaseException:
+                connection.close()
+                raise
+            return connection
+        host, _colon, port = path.rpartition(":")
+        return socket.create_connection((host.strip("[]"), int(port)), timeout)
+    except socket.timeout:
+        raise ProtocolError(address, f"no connection within {timeout:g} s", errno.ETIMEDOUT) from None
+    except OSError as error:
+        meaning = {
+            errno.ENOENT: "there is no such socket: nothing was started there",
+            errno.ECONNREFUSED: "the socket is there, but nothing listens on it",
+            errno.EACCES: "permission denied",
+            errno.EAGAIN: "the listen queue is full",
+        }.get(error.errno or 0, error.strerror or str(error))
+        raise ProtocolError(address, meaning, error.errno or 0) from None
+
+
+def _exchange(address: str, message: bytes, timeout: float, enough: int = BODY_MAX + 16384) -> bytes:
+    """Send `message`, then read until the end of the stream or `enough` bytes; `timeout` bounds both together."""
+    deadline = time.monotonic() + timeout
+    received = b""
+    with _connect(address, timeout) as connection:
+        try:
+            connection.sendall(message)
+            while len(received) < enough:
+                connection.settimeout(max(deadline - time.monotonic(), 0.001))
+                block = connection.recv(65536)
+                if not block:
+                    break
+                received += block
+        except socket.timeout:
+            raise ProtocolError(address, f"no complete answer within {timeout:g} s", errno.ETIMEDOUT) from None
+        except OSError as error:
+            raise ProtocolError(address, error.strerror or str(error), error.errno or 0) from None
+    return received
+
+
+def _parse(address: str, raw: bytes, seconds: float) -> Answer:
+    if not raw:
+        raise ProtocolError(
+            address, "the connection was closed without an answer: this is no uwsgi socket, or its buffer-size is small"
+        )
+    head, _gap, body = raw.partition(b"\r\n\r\n")
+    status_line, *lines = head.decode("latin-1").split("\r\n")
+    match = re.match(r"HTTP/[0-9.]+ ([0-9]{3}) ?(.*)", status_line)
+    if not match:
+        raise ProtocolError(address, "the answer is not HTTP")
+    headers = {}
+    for one in lines:
+        name, _colon, value = one.partition(":")
+        headers[name.strip().lower()] = value.strip()
+    return Answer(int(match[1]), match[2], seconds, headers, body[:BODY_MAX])

@@ -1,0 +1,134 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: host_facts
+short_description: What the roles of this collection branch on, in one call
+version_added: 0.1.0
+description:
+  - Looks at what is on the host instead of at its name, as facts under C(ansible_facts.pyweb).
+  - Complements M(ansible.builtin.setup), which knows none of these.
+author: [pyweb.stack contributors]
+options: {}
+attributes:
+  check_mode:
+    support: full
+    description: It only looks.
+  diff_mode:
+    support: none
+    description: There is nothing to compare.
+seealso:
+  - module: ansible.builtin.setup
+"""
+
+EXAMPLES = r"""
+- name: Look at the host
+  pyweb.stack.host_facts:
+"""
+
+RETURN = r"""
+ansible_facts:
+  description: The facts.
+  returned: always
+  type: dict
+  contains:
+    pyweb:
+      description: All of them.
+      type: dict
+      contains:
+        ipv6:
+          description: Whether the kernel has an IPv6 address, the loopback's included (C(/proc/net/if_inet6)).
+          type: bool
+        pythons:
+          description: The interpreters under C(/usr/bin) and C(/usr/local/bin), version to path.
+          type: dict
+          sample: {"3.11": /usr/bin/python3.11}
+        ssh_ports:
+          description: The ports on which sshd listens, and the one through which this connection came.
+          type: list
+          elements: int
+          sample: [22]
+        firewalld_opened:
+          description: What the role C(firewalld) opened earlier, purpose to zone, services and ports.
+          type: dict
+"""
+
+import glob
+import json
+import os
+import re
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    facts = {
+        "ipv6": bool(read("/proc/net/if_inet6").strip()),
+        "pythons": pythons(),
+        "ssh_ports": sorted(listening_ports("sshd") | connection_ports()),
+        "firewalld_opened": {
+            os.path.basename(path)[: -len(".json")]: json.loads(read(path) or "{}")
+            for path in glob.glob("/etc/firewalld/pyweb.stack/*.json")
+        },
+    }
+    module.exit_json(changed=False, ansible_facts={"pyweb": facts})
+
+
+def pythons() -> dict[str, str]:
+    """Version-named interpreters that can be run; a package's own wins over one under /usr/local."""
+    found = {}
+    for folder in ("/usr/local/bin", "/usr/bin"):
+        for path in glob.glob(f"{folder}/python3.*"):
+            match = re.fullmatch(r"python(3\.[0-9]+)", os.path.basename(path))
+            if match and os.access(path, os.X_OK):
+                found[match[1]] = path
+    return found
+
+
+def listening_ports(program: str) -> set[int]:
+    """TCP ports on which a process of this name, or systemd on its behalf, listens (proc_pid_net(5), state 0A)."""
+    ports_of = {}
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for row in read(table).splitlines()[1:]:
+            columns = row.split()
+            if columns[3] == "0A":
+                ports_of[f"socket:[{columns[9]}]"] = int(columns[1].rpartition(":")[2], 16)
+    ports = set()
+    for folder in glob.glob("/proc/[0-9]*"):
+        if read(f"{folder}/comm").strip() == program:
+            for descriptor in glob.glob(f"{folder}/fd/*"):
+                try:
+                    port = ports_of.get(os.readlink(descriptor))
+                except OSError:  # closed in the meantime
+                    continue
+                ports |= {port} if port else set()
+    return ports
+
+
+def connection_ports() -> set[int]:
+    """The host's own port of the SSH connection that this process descends from; sudo drops the variable, /proc not."""
+    process = os.getpid()
+    while process > 1:
+        match = re.search(r"(?:^|\0)SSH_CONNECTION=\S+ \S+ \S+ ([0-9]+)", read(f"/proc/{process}/environ"))
+        if match:
+            return {int(match[1])}
+        parent = re.search(r"^PPid:\s*([0-9]+)", read(f"/proc/{process}/status"), re.MULTILINE)
+        process = int(parent[1]) if parent else 0
+    return set()
+
+
+def read(path: str) -> str:
+    """A file's text, or '' where there is none or it is gone by now."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return ""
+
+
+if __name__ == "__main__":
+    main()

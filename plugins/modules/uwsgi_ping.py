@@ -1,0 +1,112 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: uwsgi_ping
+short_description: Ask a uWSGI server in its own protocol
+version_added: 0.1.0
+description:
+  - Sends a request or a ping in the uwsgi protocol to a unix or TCP socket and says what kind of server answered.
+  - Changes nothing, so it runs in check mode as well.
+author: [pyweb.stack contributors]
+options:
+  address:
+    description: Where to ask, for instance V(unix:/opt/sites/shop/current/uwsgi.sock) or V(127.0.0.1:8000).
+    type: str
+    required: true
+  host:
+    description: The Host header of the request. Without it only a ping is sent.
+    type: str
+  path:
+    description: The path and query that are asked for.
+    type: str
+    default: /
+  status:
+    description: The answers that count as good. Without it every status below 500 does.
+    type: list
+    elements: int
+    default: []
+  timeout:
+    description: Seconds until the answer has to be there.
+    type: int
+    default: 10
+attributes:
+  check_mode:
+    support: full
+    description: It only asks.
+  diff_mode:
+    support: none
+    description: There is nothing to compare.
+seealso:
+  - module: ansible.builtin.uri
+"""
+
+EXAMPLES = r"""
+- name: Ask the site behind nginx's back
+  pyweb.stack.uwsgi_ping:
+    address: unix:/opt/sites/shop/current/uwsgi.sock
+    host: shop.example.com
+    path: /healthz
+    status: [200]
+"""
+
+RETURN = r"""
+server:
+  description: What answered.
+  returned: always
+  type: str
+  sample: uwsgi
+status:
+  description: The HTTP status of the answer.
+  returned: when O(host) is given and an answer came
+  type: int
+  sample: 200
+headers:
+  description: The headers of the answer, their names in small letters.
+  returned: when O(host) is given and an answer came
+  type: dict
+elapsed:
+  description: Seconds until the answer was complete.
+  returned: when an answer came
+  type: float
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pyweb.stack.plugins.module_utils import uwsgi_protocol
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "address": {"type": "str", "required": True},
+            "host": {"type": "str"},
+            "path": {"type": "str", "default": "/"},
+            "status": {"type": "list", "elements": "int", "default": []},
+            "timeout": {"type": "int", "default": 10},
+        },
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    address = wanted["address"]
+    try:
+        elapsed = uwsgi_protocol.ping(address, wanted["timeout"])
+        if not wanted["host"]:
+            module.exit_json(changed=False, server="uwsgi", elapsed=elapsed)
+        answer = uwsgi_protocol.request(address, wanted["host"], wanted["path"], wanted["timeout"])
+    except uwsgi_protocol.ProtocolError as error:
+        module.fail_json(msg=str(error.strerror), server=uwsgi_protocol.kind(address, wanted["timeout"]))
+        raise
+    found = {"server": "uwsgi", "status": answer.status, "headers": answer.headers, "elapsed": answer.seconds}
+    if answer.status not in wanted["status"] if wanted["status"] else answer.status >= 500:
+        expected = " or ".join(map(str, wanted["status"])) or "below 500"
+        module.fail_json(
+            msg=f"{address} answered {answer.status} to {wanted['host']}{wanted['path']}; wanted {expected}", **found
+        )
+    module.exit_json(changed=False, **found)
+
+
+if __name__ == "__main__":
+    main()
