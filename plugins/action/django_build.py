@@ -33,7 +33,8 @@ class ActionModule(ActionBase):
                 local[site["name"]] = source["directory"]
             elif source["kind"] == "archive" and not source["archive"].startswith(("http://", "https://")):
                 local[site["name"]] = source["archive"]
-        arguments = {**arguments, "sites": sites, "secrets": json.dumps(secrets)}
+        hidden = {"sites": secrets, "environment": arguments.pop("environment", {})}
+        arguments = {**arguments, "sites": sites, "secrets": json.dumps(hidden)}
         result.update(self._module(arguments, task_vars))
         wanted = result.pop("uploads_wanted", [])
         if wanted and not result.get("failed"):

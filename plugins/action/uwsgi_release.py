@@ -22,7 +22,7 @@ class ActionModule(ActionBase):
         if not isinstance(arguments.get("sites"), list):
             raise AnsibleActionFail("sites is missing or no list; wanted web_sites | pyweb.stack.sites")
         sites, secrets = split_secrets(arguments["sites"])
-        arguments = {**arguments, "sites": sites, "secrets": json.dumps(secrets)}
+        arguments = {**arguments, "sites": sites, "secrets": json.dumps({"sites": secrets})}
         result.update(
             self._execute_module(module_name="pyweb.stack.uwsgi_release", module_args=arguments, task_vars=task_vars)
         )

@@ -59,6 +59,7 @@ class Build:
         self.name, self.paths, self.user = site["name"], site["paths"], site["user"]
         self.environment = dict(environment)
         hidden = [*secrets["env"].values(), secrets["database"], secrets["password"], secrets["key"]]
+        hidden += re.findall(r"//([^/@]*)@", secrets["git"])
         self.shell = steps.Shell(self.name, self.environment, hidden)
         self.installer = installer
         self.in_place = site["source"]["kind"] == "path"
@@ -111,7 +112,7 @@ class Build:
         if COMMIT.fullmatch(version):
             return str(version)
         with self._git() as git:
-            rows = git("ls-remote", self.site["source"]["git"]).stdout.splitlines()
+            rows = git("ls-remote", self.secrets["git"]).stdout.splitlines()
         named = {name: commit for commit, _tab, name in (row.partition("\t") for row in rows)}
         for name in (f"refs/heads/{version}", f"refs/tags/{version}^{{}}", f"refs/tags/{version}", version):
             if name in named:
@@ -223,7 +224,7 @@ class Build:
             "path": self.root,
             "src": site["source"]["path"] if self.in_place else code,
             "overlay": True,
-            "source": {key: value for key, value in site["source"].items() if key != "key"},
+            "source": {key: value for key, value in site["source"].items() if key not in ("key", "directory")},
             "home": home,
             "python": self._python_version(),
             "uwsgi": "/usr/bin/uwsgi" if site["uwsgi"]["install"] == "distribution" else f"{home}/bin/uwsgi",
@@ -240,8 +241,8 @@ class Build:
                 git("init", "--quiet", code)
                 # Some servers hand out a single commit only when a branch or tag points to it.
                 wanted = [source["commit"]]
-                if git("fetch", "--quiet", "--depth=1", source["git"], *wanted, cwd=code, check=False).returncode:
-                    git("fetch", "--quiet", "--tags", source["git"], "+refs/heads/*:refs/remotes/origin/*", cwd=code)
+                if git("fetch", "--quiet", "--depth=1", self.secrets["git"], *wanted, cwd=code, check=False).returncode:
+                    git("fetch", "--quiet", "--tags", self.secrets["git"], "+refs/heads/*:refs/remotes/origin/*", cwd=code)
                 git("checkout", "--quiet", "--force", source["commit"], cwd=code)
                 if os.path.exists(f"{code}/.gitmodules"):
                     git("submodule", "--quiet", "update", "--init", "--recursive", "--depth=1", cwd=code)

@@ -58,7 +58,9 @@ for _database in _project.get("DATABASES", {{}}).values():
     _file = str(_database.get("NAME", ""))
     if _database.get("ENGINE", "").endswith("sqlite3") and _file and ":" not in _file:
         if not Path(_file).is_absolute() or _code in Path(_file).resolve().parents:
-            _database["NAME"] = str(Path({state}) / Path(_file).name)
+            _moved = Path({state}) / Path(_file).name
+            if not ({in_place} and Path(_file).exists() and not _moved.exists()):
+                _database["NAME"] = str(_moved)
 '''
 
 DATABASE_URL = '''
@@ -90,8 +92,10 @@ def settings(site: dict[str, Any], settings_module: str) -> str:
     database = ""
     if site["database"]:
         database = DATABASE_URL
-    elif site["source"]["kind"] != "path":
-        database = SQLITE.format(state=repr(site["paths"]["state"]))
+    else:
+        # Code that is used in place may have its data beside it already: they stay there.
+        in_place = site["source"]["kind"] == "path"
+        database = SQLITE.format(state=repr(site["paths"]["state"]), in_place=in_place)
     own = "".join(f"{name} = {_literal(value)}\n" for name, value in site["settings"].items())
     return SETTINGS.format(
         name=site["name"],

@@ -452,7 +452,7 @@ def as_found(site: dict[str, Any]) -> dict[str, Any]:
         raise steps.StepError(
             site["name"], "build", "virtualenv is not given; without the django role name the project's own, or none"
         )
-    finder = building.Build(site, {"env": {}, "database": "", "password": "", "key": ""}, {}, "uv", lambda _url, _path: None)
+    finder = building.Build(site, {"env": {}, "database": "", "password": "", "key": "", "git": ""}, {}, "uv", lambda _url, _path: None)
     found = finder.discover(source["path"])
     return {
         **found,

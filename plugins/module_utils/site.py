@@ -11,9 +11,11 @@ into modules), or raises `SiteError` with all faults of all sites.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import ipaddress
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -70,6 +72,7 @@ DJANGO_PYTHONS = {
     (5, 1): ((3, 10), (3, 13)),
     (5, 2): ((3, 10), (3, 14)),
     (6, 0): ((3, 12), (3, 14)),
+    (6, 1): ((3, 12), (3, 15)),
 }
 
 
@@ -91,10 +94,11 @@ class Wrong(ValueError):
 
 
 class Key(NamedTuple):
-    """One key of a mapping: how its value is checked (and normalised), and what it is when left out."""
+    """One key of a mapping: how its value is checked (and normalised), what it is when left out, what it decides."""
 
     check: Callable[[Any], Any]
     default: Any = None
+    doc: str = ""
 
 
 def complete(
@@ -108,6 +112,8 @@ def complete(
     faults: list[str] = []
     if not isinstance(web_sites, list):
         raise SiteError([f"web_sites is {shown(web_sites)}; wanted a list of sites, each with name and domains"])
+    if not isinstance(roots or {}, Mapping):
+        raise SiteError([f"web_roots is {shown(roots)}; wanted a mapping of {', '.join(ROOTS)} to paths"])
     known_roots = {**ROOTS, **(roots or {})}
     for name, path in known_roots.items():
         if name not in ROOTS:
@@ -116,8 +122,9 @@ def complete(
             faults.append(f"web_roots: {name} is {shown(path)}; wanted an absolute path of letters, digits and ._-/")
     sites = [_Reader(number, given, faults, base, example).site() for number, given in enumerate(web_sites)]
     read = [site for site in sites if site]
+    sound = not faults
     for site in read:
-        if not faults:
+        if sound:
             _derive(site, known_roots)
             faults.extend(_path_faults(site))
     faults.extend(_collisions(read))
@@ -127,7 +134,7 @@ def complete(
 
 
 def split_secrets(sites: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Part completed sites into (what may be shown, what may not: site name -> env, key, database, password)."""
+    """Part completed sites into (what may be shown, what may not: site name -> env, git, key, database, password)."""
     public, secret = [], {}
     for site in sites:
         superuser = dict(site["superuser"] or {})
@@ -135,9 +142,12 @@ def split_secrets(sites: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], di
         secret[site["name"]] = {
             "env": site["env"],
             "database": site["database"],
+            "git": source.get("git", ""),
             "key": source.pop("key", ""),
             "password": superuser.pop("password", ""),
         }
+        if "git" in source:
+            source["git"] = re.sub(r"//[^/@]*@", "//", source["git"])  # a token may stand in the URL
         public.append({**site, "env": {}, "database": bool(site["database"]), "source": source, "superuser": superuser})
     return public, secret
 
@@ -150,7 +160,9 @@ def choose_pythons(
     `offered` are the interpreters that the platform's packages provide, `found` those that a host has already
     (version -> path). Raises `SiteError` when a host can offer none, saying what Django needs and what there is.
     """
-    choices = {version: {"version": version, "path": path, "packages": []} for version, path in found.items()}
+    choices: dict[str, dict[str, Any]] = {
+        version: {"version": version, "path": path, "packages": []} for version, path in found.items()
+    }
     choices.update({one["version"]: one for one in offered})
     ordered = sorted(choices.values(), key=lambda one: _dotted(one["version"]), reverse=True)
     faults = []
@@ -196,16 +208,25 @@ def django_minors(specifier: str) -> list[tuple[int, int]]:
     from packaging.specifiers import SpecifierSet
 
     wanted = SpecifierSet(specifier)
-    return [
-        minor
-        for minor in DJANGO_PYTHONS
-        if any(wanted.contains(f"{minor[0]}.{minor[1]}.{patch}") for patch in range(40))
-    ]
+
+    def admits(major: int, minor: int) -> bool:
+        return any(wanted.contains(f"{major}.{minor}.{patch}") for patch in range(40))
+
+    known = [minor for minor in DJANGO_PYTHONS if admits(*minor)]
+    newest = max(DJANGO_PYTHONS)
+    if not known and any(admits(major, minor) for major in range(6, 20) for minor in range(3) if (major, minor) > newest):
+        return [newest]  # a Django of the future: it needs at least what the newest known one needs
+    return known
 
 
 def shown(value: Any) -> str:
-    """A value as it is quoted in an error: short, on one line."""
+    """A value as it is quoted in an error: short, on one line, without the credentials of a URL."""
+    if isinstance(value, Mapping):
+        return "a mapping"  # its values may be secrets
     text = repr(str(value)) if isinstance(value, str) else repr(value)
+    if isinstance(value, list):
+        text = f"[{', '.join(shown(one) for one in value)}]"
+    text = re.sub(r"//[^/@]*@", "//********@", text)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -315,11 +336,8 @@ def domain(value: Any) -> str:
     if not isinstance(value, str):
         raise Wrong(wanted)
     name = value.lower()
-    try:
-        address = ipaddress.ip_address(name.strip("[]"))
-        return f"[{address}]" if address.version == 6 else str(address)
-    except ValueError:
-        pass
+    with contextlib.suppress(ValueError):
+        return _ip_address(name)
     if not name.isascii():
         raise Wrong(wanted, f"write it as {_punycode(name)}")
     label = r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?"
@@ -354,6 +372,18 @@ def python_version(value: Any) -> str:
     raise Wrong(wanted)
 
 
+def place(regex: str, wanted: str) -> Callable[[Any], str]:
+    """A URL or path that is shown and stored, so no password may be in it."""
+    check_pattern = pattern(regex, wanted)
+
+    def check(value: Any) -> str:
+        if isinstance(value, str) and re.match(r"https?://[^/]*@", value):
+            raise Wrong("no password in a URL", "~/.netrc of root may hold it")
+        return check_pattern(value)
+
+    return check
+
+
 def requirement(value: Any) -> str:
     from packaging.requirements import InvalidRequirement, Requirement
 
@@ -379,7 +409,7 @@ def data(value: Any) -> Any:
     if isinstance(value, bool) or value is None:
         return value
     for kind in (int, float, str):
-        if isinstance(value, kind):
+        if isinstance(value, kind) and not (kind is float and not math.isfinite(value)):
             return kind(value)
     raise Wrong("text, numbers, true, false, null, lists and mappings of these")
 
@@ -407,7 +437,7 @@ def ini_options(value: Any) -> dict[str, Any]:
         if option in OWNED_UWSGI_OPTIONS:
             raise Wrong(f"no {option} here", f"set {OWNED_UWSGI_OPTIONS[option]}")
         for one in given if isinstance(given, list) else [given]:
-            if isinstance(one, (dict, list)):
+            if isinstance(one, (dict, list)) or (one is None and isinstance(given, list)):
                 raise Wrong(f"text, a number or true/false for {option}")
             if isinstance(one, str) and (re.search(r"[\x00-\x1f\x7f]|\$\(|@\(", one) or one != one.strip()):
                 raise Wrong(f"one line without '$(' and '@(' for {option}", "uWSGI would expand it")
@@ -425,7 +455,9 @@ def unit_options(value: Any) -> dict[str, Any]:
         if name in ("ExecStart", "User", "Group", "Type", "EnvironmentFile", "KillMode"):
             raise Wrong(f"no {name} here: the model owns it")
         for one in given if isinstance(given, list) else [given]:
-            if isinstance(one, (dict, list)) or re.search(r"[\x00-\x1f\x7f]", str(one)) or str(one).endswith("\\"):
+            if one is None or isinstance(one, (dict, list)):
+                raise Wrong(f"text on one line for {name}")
+            if re.search(r"[\x00-\x1f\x7f]", str(one)) or str(one).endswith("\\"):
                 raise Wrong(f"text on one line for {name}")
     return {str(name): [_scalar(one) for one in (v if isinstance(v, list) else [v])] for name, v in value.items()}
 
@@ -463,6 +495,9 @@ def locations(value: Any) -> dict[str, dict[str, list[str]]]:
     """Extra nginx locations: what follows `location` -> its directives."""
     if not isinstance(value, dict):
         raise Wrong("a mapping of locations to their directives")
+    for match in value:
+        if not str(match).strip():
+            raise Wrong("the path of every location, for instance '= /favicon.ico'")
     return {nginx_words(match): directives(inner) for match, inner in value.items()}
 
 
@@ -489,7 +524,9 @@ def socket(value: Any) -> str:
     host, port = _address(value)
     if port < 1024:
         raise Wrong("a port from 1024: uWSGI does not run as root")
-    return f"{host or '127.0.0.1'}:{port}"
+    if host in ("", "localhost"):  # systemd listens on addresses, not on names
+        host = "127.0.0.1"
+    return f"{host}:{port}"
 
 
 def alias(default_url: str) -> Callable[[Any], Any]:
@@ -516,52 +553,100 @@ ACCOUNT = pattern(r"[a-z_][a-z0-9_-]{0,31}", "an account name")
 DATABASE_URL = pattern(r"[a-z][a-z0-9+.-]*://\S*", "a URL such as postgres://user:password@host:5432/name")
 
 UWSGI_KEYS = {
-    "install": Key(one_of("pyuwsgi", "uwsgi", "tarball", "distribution"), "pyuwsgi"),
-    "version": Key(pattern(r"[0-9]+(\.[0-9]+)*(\.post[0-9]+)?", "a version such as '2.0.31'", "quote it"), ""),
-    "tarball": Key(pattern(r"(https?://|/)\S+", "a URL, or an absolute path on the host"), ""),
-    "checksum": Key(CHECKSUM, ""),
-    "socket": Key(list_of(socket, at_least=1), ["unix"]),
-    "chmod_socket": Key(octal, "660"),
-    "processes": Key(integer(1, 1024), 2),
-    "threads": Key(integer(1, 1024), 1),
-    "options": Key(ini_options, {}),
-    "unit": Key(unit_options, {}),
+    "install": Key(
+        one_of("pyuwsgi", "uwsgi", "tarball", "distribution"),
+        "pyuwsgi",
+        "Where uWSGI comes from: the wheel `pyuwsgi`, the source distribution `uwsgi` (needs a compiler), a tarball "
+        "built with its own uwsgiconfig.py and copied into the virtualenv, or the distribution's package.",
+    ),
+    "version": Key(
+        pattern(r"[0-9]+(\.[0-9]+)*(\.post[0-9]+)?", "a version such as '2.0.31'", "quote it"),
+        "",
+        "Its version; empty: the newest.",
+    ),
+    "tarball": Key(
+        place(r"(https?://|/)\S+", "a URL, or an absolute path on the host"),
+        "",
+        "With `install: tarball`: another tarball than the package index's.",
+    ),
+    "checksum": Key(CHECKSUM, "", "The checksum of `tarball`."),
+    "socket": Key(
+        list_of(socket, at_least=1),
+        ["unix"],
+        "`unix`, or the addresses that uWSGI listens on; nginx balances over several.",
+    ),
+    "chmod_socket": Key(octal, "660", "The mode of the unix socket; it belongs to nginx's group."),
+    "processes": Key(integer(1, 1024), 2, "How many worker processes."),
+    "threads": Key(integer(1, 1024), 1, "How many threads in each of them."),
+    "options": Key(
+        ini_options, {}, "Any option of uWSGI, over the collection's own; null drops one of those. Lists repeat it."
+    ),
+    "unit": Key(unit_options, {}, "Directives of the `[Service]` section, for instance `{MemoryMax: 1G}`."),
 }
 NGINX_KEYS = {
-    "listen": Key(list_of(listen, at_least=1), [{"address": "", "port": 80}]),
-    "charset": Key(pattern(r"[A-Za-z0-9_-]+", "a charset such as utf-8"), "utf-8"),
-    "client_max_body_size": Key(SIZE, "75m"),
-    "read_timeout": Key(integer(1, 86400), 60),
-    "static": Key(alias("/static/"), {"url": "/static/", "path": ""}),
-    "media": Key(alias("/media/"), {"url": "/media/", "path": ""}),
-    "upstream": Key(list_of(upstream, at_least=1), []),
-    "options": Key(directives, {}),
-    "locations": Key(locations, {}),
+    "listen": Key(
+        list_of(listen, at_least=1), [{"address": "", "port": 80}], "The ports, or addresses with ports, of the site."
+    ),
+    "charset": Key(pattern(r"[A-Za-z0-9_-]+", "a charset such as utf-8"), "utf-8", "The charset of text without one."),
+    "client_max_body_size": Key(SIZE, "75m", "The largest upload."),
+    "read_timeout": Key(
+        integer(1, 86400), 60, "Seconds that nginx waits for an answer; uWSGI gives a request up 5 s earlier."
+    ),
+    "static": Key(
+        alias("/static/"), {"url": "/static/", "path": ""}, "Static files; without a path, those that the build collects."
+    ),
+    "media": Key(
+        alias("/media/"), {"url": "/media/", "path": ""}, "Uploads; without a path, `media` in the state directory."
+    ),
+    "upstream": Key(
+        list_of(upstream, at_least=1), [], "Where nginx finds uWSGI, when it is not the socket of this site."
+    ),
+    "options": Key(directives, {}, "Any directive of a `server` block."),
+    "locations": Key(locations, {}, "More locations: what follows `location`, then its directives."),
 }
 HEALTH_KEYS = {
-    "path": Key(pattern(r"/[^\s\x00-\x1f\x7f]*", "a path such as /healthz"), "/"),
-    "status": Key(list_of(integer(100, 599), at_least=1), []),
-    "timeout": Key(integer(1, 600), 20),
+    "path": Key(pattern(r"/[^\s\x00-\x1f\x7f]*", "a path such as /healthz"), "/", "What a release is asked for."),
+    "status": Key(list_of(integer(100, 599), at_least=1), [], "The answers that count as good; empty: all below 500."),
+    "timeout": Key(integer(1, 600), 20, "Seconds until a good answer has to be there."),
 }
 SUPERUSER_KEYS = {
-    "username": Key(pattern(r"[\w.@+-]{1,150}", "a user name")),
-    "email": Key(pattern(r"[^@\s]+@[^@\s]+", "an e-mail address"), ""),
-    "password": Key(line),
+    "username": Key(pattern(r"[\w.@+-]{1,150}", "a user name"), doc="Made once; never changed afterwards."),
+    "email": Key(pattern(r"[^@\s]+@[^@\s]+", "an e-mail address"), "", "The e-mail address."),
+    "password": Key(line, doc="The first password. Never shown."),
 }
 SOURCE_KINDS: dict[str, dict[str, Key]] = {
     "git": {
-        "git": Key(pattern(r"(?!-)[^\s\x00-\x1f\x7f]+", "the URL or path of a repository")),
-        "version": Key(pattern(r"(?!-)[A-Za-z0-9._/+-]+", "a branch, tag or commit", "quote a number"), "HEAD"),
-        "key": Key(lambda value: _private_key(value), ""),
+        "git": Key(pattern(r"(?!-)[^\s\x00-\x1f\x7f]+", "the URL or path of a repository"), doc="A git repository."),
+        "version": Key(
+            pattern(r"(?!-)[A-Za-z0-9._/+-]+", "a branch, tag or commit", "quote a number"),
+            "HEAD",
+            "The branch, tag or commit (all 40 digits).",
+        ),
+        "key": Key(lambda value: _private_key(value), "", "A deploy key, from a vault. Never shown."),
     },
     "archive": {
-        "archive": Key(pattern(r"[^\s\x00-\x1f\x7f]+", "a URL, or the path of a file on the controller")),
-        "checksum": Key(CHECKSUM, ""),
+        "archive": Key(
+            place(r"[^\s\x00-\x1f\x7f]+", "a URL, or the path of a file on the controller"),
+            doc="A tar or zip archive.",
+        ),
+        "checksum": Key(CHECKSUM, "", "Its checksum. Without one a URL is fetched in every run, to see what is in it."),
     },
-    "directory": {"directory": Key(line)},
-    "path": {"path": Key(host_path)},
-    "startproject": {"startproject": Key(IDENTIFIER)},
+    "directory": {"directory": Key(line, doc="A directory on the controller.")},
+    "path": {"path": Key(host_path, doc="A directory on the host, used where it lies.")},
+    "startproject": {"startproject": Key(IDENTIFIER, doc="The name of a fresh project, as `startproject` makes it.")},
 }
+
+
+def _any(value: Any) -> Any:
+    """A mapping with keys of its own, which `_Reader` reads."""
+    return value
+
+
+def _name(value: Any) -> str:
+    name = pattern(r"[a-z][a-z0-9-]{0,30}", "a small letter, then small letters, digits and -, at most 31")(value)
+    if name.endswith("-probe"):
+        raise Wrong("a name that does not end in -probe", "a unit of another site may be called that")
+    return name
 
 
 def _virtualenv(value: Any) -> str:
@@ -574,29 +659,44 @@ def _virtualenv(value: Any) -> str:
 
 
 SITE_KEYS = {
-    "name": Key(pattern(r"[a-z][a-z0-9-]{0,30}", "a small letter, then small letters, digits and -, at most 31")),
-    "domains": Key(list_of(domain, at_least=1)),
-    "state": Key(one_of("present", "absent"), "present"),
-    "purge": Key(boolean, False),
-    "user": Key(ACCOUNT, ""),
-    "source": Key(lambda value: value, {}),
-    "python": Key(python_version, "auto"),
-    "virtualenv": Key(_virtualenv, ""),
-    "requirements": Key(list_of(relative_path), None),
-    "packages": Key(list_of(requirement), []),
-    "system_packages": Key(list_of(pattern(r"[A-Za-z0-9][A-Za-z0-9.+_:@-]*", "package names")), []),
-    "wsgi": Key(pattern(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*)?", "module:callable, such as mysite.wsgi:application"), ""),
-    "settings_module": Key(python_module, ""),
-    "manage": Key(relative_path, ""),
-    "settings": Key(settings, {}),
-    "env": Key(environment, {}),
-    "database": Key(DATABASE_URL, ""),
-    "migrate": Key(boolean, True),
-    "superuser": Key(lambda value: value, {}),
-    "uwsgi": Key(lambda value: value, {}),
-    "nginx": Key(lambda value: value, {}),
-    "health": Key(lambda value: value, {}),
-    "keep_releases": Key(integer(1, 100), 3),
+    "name": Key(lambda value: _name(value), doc="Names the site's user, units and directories."),
+    "domains": Key(
+        list_of(domain, at_least=1),
+        doc="Becomes server_name, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS and the names of the certificate.",
+    ),
+    "state": Key(one_of("present", "absent"), "present", "`absent` removes everything of the site but its data."),
+    "purge": Key(boolean, False, "With `state: absent`: remove the data, the secret key and the user too."),
+    "user": Key(ACCOUNT, "", "Another user than `site-NAME`; it has to exist."),
+    "source": Key(_any, {}, "Where the code comes from; the example project when left out."),
+    "python": Key(python_version, "auto", "The Python; `auto`: the newest of the platform that the Django supports."),
+    "virtualenv": Key(
+        _virtualenv, "", "With `source.path`: an existing virtualenv, or none for the system's Python; else a build's own."
+    ),
+    "requirements": Key(
+        list_of(relative_path), None, "Requirement files in the source; discovered (uv.lock, requirements.txt, pyproject.toml)."
+    ),
+    "packages": Key(list_of(requirement), [], "More requirements, for instance `[\"psycopg[binary]\"]`."),
+    "system_packages": Key(
+        list_of(pattern(r"[A-Za-z0-9][A-Za-z0-9.+_:@-]*", "package names")),
+        [],
+        "Packages of the distribution that the site needs.",
+    ),
+    "wsgi": Key(
+        pattern(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(:[A-Za-z_]\w*)?", "module:callable, such as mysite.wsgi:application"),
+        "",
+        "The WSGI entry; discovered beside manage.py.",
+    ),
+    "settings_module": Key(python_module, "", "The project's settings; discovered in wsgi.py or manage.py."),
+    "manage": Key(relative_path, "", "Where manage.py lies in the source; discovered."),
+    "settings": Key(settings, {}, "Django settings that win over the project's. Not for secrets: the build shows them."),
+    "env": Key(environment, {}, "The environment of the processes. Never shown, never in a build or an ini."),
+    "database": Key(DATABASE_URL, "", "The database; an SQLite file among the data when left out. Never shown."),
+    "migrate": Key(boolean, True, "Apply migrations before a release goes live."),
+    "superuser": Key(_any, {}, "Django's first administrator."),
+    "uwsgi": Key(_any, {}, "The application server."),
+    "nginx": Key(_any, {}, "The web server."),
+    "health": Key(_any, {}, "What a good release answers."),
+    "keep_releases": Key(integer(1, 100), 3, "How many releases stay for a rollback."),
 }
 _SECRET_KEYS = {"env", "database", "superuser.password", "source.key"}
 _REQUIRED = {"name": "name: shop", "domains": "domains: [shop.example.com]"}
@@ -624,10 +724,10 @@ class _Reader:
             return None
         before = len(self.faults)
         for key, example in _REQUIRED.items():
-            if key not in self.given and not (key == "domains" and self.given.get("state") == "absent"):
+            if self.given.get(key) is None and not (key == "domains" and self.given.get("state") == "absent"):
                 self.fault(f"has no {key}; it is required: add for instance `{example}`")
         site = self.mapping(self.given, SITE_KEYS)
-        site["domains"] = site["domains"] or []
+        site["domains"] = list(dict.fromkeys(site["domains"] or []))
         for key, keys in (("uwsgi", UWSGI_KEYS), ("nginx", NGINX_KEYS), ("health", HEALTH_KEYS)):
             site[key] = self.mapping(site[key], keys, f"{key}.")
         if site["superuser"]:
@@ -658,7 +758,7 @@ class _Reader:
                 self.fault(f"{prefix}{name} is {found}; wanted {wrong.wanted}" + (wrong.mend and f"; {wrong.mend}"))
         if needed:
             for name, key in keys.items():
-                if key.default is None and result[name] is None and name not in given:
+                if key.default is None and given.get(name) is None:
                     self.fault(f"{prefix}{name} is missing; it is required beside {', '.join(map(str, given))}")
         return result
 
@@ -724,8 +824,8 @@ class _Reader:
         served = [site["nginx"][key] for key in ("static", "media") if site["nginx"][key]]
         if len(served) == 2 and served[0]["url"] == served[1]["url"]:
             self.fault(f"nginx.media and nginx.static have the same url {served[0]['url']}; give one of them another")
-        harakiri = uwsgi["options"].get("harakiri")
-        if isinstance(harakiri, int) and not isinstance(harakiri, bool) and harakiri >= site["nginx"]["read_timeout"]:
+        harakiri = str(uwsgi["options"].get("harakiri"))
+        if re.fullmatch(r"[0-9]{1,9}", harakiri) and int(harakiri) >= site["nginx"]["read_timeout"]:
             self.fault(
                 f"uwsgi.options.harakiri is {harakiri}; wanted less than nginx.read_timeout "
                 f"({site['nginx']['read_timeout']}), or nginx answers 504 first; raise nginx.read_timeout"
@@ -801,7 +901,6 @@ def _derive(site: dict[str, Any], roots: Mapping[str, str]) -> None:
         "harakiri": max(nginx["read_timeout"] - 5, 1),
         "buffer-size": 32768,
         "max-requests": 5000,
-        "max-requests-delta": 500,
         "single-interpreter": True,
         "enable-threads": True,
         "py-call-uwsgi-fork-hooks": True,
@@ -852,7 +951,7 @@ def _collisions(sites: list[dict[str, Any]]) -> list[str]:
 
     def claim(kind: str, value: Any, site: dict[str, Any], mend: str) -> None:
         other = taken.setdefault((kind, value), site["name"])
-        if other != site["name"]:
+        if None not in (other, site["name"]) and other != site["name"]:
             faults.append(f"site '{site['name']}': {kind} {value} belongs to site '{other}' already; {mend}")
 
     names = [site["name"] for site in sites if site["name"]]
@@ -884,11 +983,19 @@ def _address(value: Any) -> tuple[str, int]:
         raise Wrong(wanted)
     if host and host != "localhost":
         try:
-            address = ipaddress.ip_address(host.strip("[]"))
+            host = _ip_address(host)
         except ValueError:
             raise Wrong(wanted) from None
-        host = f"[{address}]" if address.version == 6 else str(address)
     return host, int(port)
+
+
+def _ip_address(text: str) -> str:
+    """An IP address in its shortest form, IPv6 in brackets. Raises ValueError; so do zones (%eth0), which may hold any
+    character."""
+    address = ipaddress.ip_address(text.strip("[]"))
+    if "%" in text:
+        raise ValueError(text)
+    return f"[{address}]" if address.version == 6 else str(address)
 
 
 def _private_key(value: Any) -> str:

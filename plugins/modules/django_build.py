@@ -98,7 +98,6 @@ SPEC = {
     "secrets": {"type": "str", "default": "{}", "no_log": True},
     "uploads": {"type": "dict", "default": {}},
     "installer": {"type": "str", "choices": ["uv", "pip"], "default": "uv"},
-    "environment": {"type": "dict", "default": {}},
     "web_group": {"type": "str", "default": ""},
 }
 
@@ -106,7 +105,7 @@ SPEC = {
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     secrets = json.loads(module.params["secrets"])
-    environment = {name: str(value) for name, value in module.params["environment"].items()}
+    environment = {name: str(value) for name, value in secrets.pop("environment", {}).items()}
     group = accounts.web_group(module.params["web_group"])
     os.environ.update(environment)  # for open_url: proxy and CA bundle
 
@@ -123,7 +122,7 @@ def main() -> None:
         try:
             changes = accounts.ensure(site, group, shell, module.check_mode)
             made += [f"{name}: {one}" for one in changes]
-            build = Build(site, secrets[name], environment, module.params["installer"], fetch, module.params["uploads"].get(name, ""))
+            build = Build(site, secrets["sites"][name], environment, module.params["installer"], fetch, module.params["uploads"].get(name, ""))
             if module.check_mode and changes:
                 # Without the site's user nothing can be asked; what is missing here has no build yet.
                 builds[name] = {"id": "", "predicted": True}
@@ -144,7 +143,7 @@ def main() -> None:
             faults.append(str(error))
     result = {"changed": bool(made), "builds": builds, "made": made, "uploads_wanted": wanted, "diff": diff}
     if faults:
-        module.fail_json(msg="\n".join(faults), **result)
+        module.fail_json(msg="\n".join(faults), changed=bool(made), diff=diff)
     module.exit_json(**result)
 
 

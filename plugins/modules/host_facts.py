@@ -51,6 +51,12 @@ ansible_facts:
           type: list
           elements: int
           sample: [22]
+        packages_known:
+          description: Whether the package manager can say what it offers without fetching or installing anything.
+          type: bool
+        firewalld_zone:
+          description: The default zone of firewalld; V(public), its own default, where it is not installed yet.
+          type: str
         firewalld_opened:
           description: What the role C(firewalld) opened earlier, purpose to zone, services and ports.
           type: dict
@@ -70,12 +76,27 @@ def main() -> None:
         "ipv6": bool(read("/proc/net/if_inet6").strip()),
         "pythons": pythons(),
         "ssh_ports": sorted(listening_ports("sshd") | connection_ports()),
+        "packages_known": packages_known(),
+        "firewalld_zone": default_zone(),
         "firewalld_opened": {
             os.path.basename(path)[: -len(".json")]: json.loads(read(path) or "{}")
             for path in glob.glob("/etc/firewalld/pyweb.stack/*.json")
         },
     }
     module.exit_json(changed=False, ansible_facts={"pyweb": facts})
+
+
+def packages_known() -> bool:
+    """Whether the package manager can be asked as the host is: apt needs its Python binding and lists, dnf neither."""
+    if not os.path.exists("/usr/bin/apt-get"):
+        return True
+    return bool(glob.glob("/var/lib/apt/lists/*_Packages*") and glob.glob("/usr/lib/python3/dist-packages/apt/*"))
+
+
+def default_zone() -> str:
+    """The zone that an interface without another one is in (firewalld.conf(5))."""
+    match = re.search(r"^DefaultZone=(\S+)", read("/etc/firewalld/firewalld.conf"), re.MULTILINE)
+    return match[1] if match else "public"
 
 
 def pythons() -> dict[str, str]:

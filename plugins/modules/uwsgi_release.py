@@ -113,7 +113,7 @@ def main() -> None:
                     made.append(f"{name}: a release")
                     continue
                 site["group"] = accounts.group_of(site["user"])
-                change = Release(site, secrets[name], build or as_found(site), check_mode).deploy()
+                change = Release(site, secrets["sites"][name], build or as_found(site), check_mode).deploy()
         except steps.StepError as error:
             faults.append(str(error))
             continue
@@ -127,7 +127,7 @@ def main() -> None:
             diff.append({"before_header": f"{name}: migrations", "before": "", "after_header": "applied", "after": planned})
     result = {"changed": bool(made), "releases": releases, "made": made, "diff": diff}
     if faults:
-        module.fail_json(msg="\n".join(faults), **result)
+        module.fail_json(msg="\n".join(faults), changed=bool(made), diff=diff)
     module.exit_json(**result)
 
 
