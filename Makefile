@@ -1,0 +1,66 @@
+# The door to the tooling: `make demo` and `make test` need python3 and make, and bring the rest themselves.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+PLATFORMS ?= debian12 debian13
+SCENARIOS ?= default standalone dependency
+JOBS ?= 2
+export VENV PLATFORMS SCENARIOS JOBS
+
+TOOLS := tests/tools
+RUN := $(TOOLS)/in_venv.sh
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: setup engine ## Take a bare container to a running Django site and show the whole chain
+	@tests/images/build.sh --flavour bare $(firstword $(PLATFORMS))
+	@$(RUN) python $(TOOLS)/demo.py
+
+.PHONY: test
+test: ## Run everything: lint, unit, every scenario on every platform
+	@$(TOOLS)/test.py
+
+.PHONY: setup
+setup: ## Put the pinned tools into .venv
+	@$(TOOLS)/setup.sh
+
+.PHONY: engine
+engine: ## Make a container engine answer
+	@$(TOOLS)/engine.sh
+
+.PHONY: images
+images: engine ## Build the container images of the platforms
+	@tests/images/build.sh $(PLATFORMS)
+
+.PHONY: lint
+lint: setup ## ansible-lint, yamllint, ruff, mypy
+	@$(TOOLS)/test.py lint
+
+.PHONY: unit
+unit: setup ## The unit tests
+	@$(RUN) pytest tests/unit
+
+.PHONY: molecule
+molecule: ## Every scenario on every platform (choose with SCENARIOS=... PLATFORMS=...)
+	@$(TOOLS)/test.py molecule
+
+.PHONY: bench
+bench: setup engine images ## Measure the budgets
+	@$(RUN) python tests/bench/run.py
+
+.PHONY: build
+build: setup ## Build the collection's archive
+	@$(RUN) ansible-galaxy collection build --force
+
+.PHONY: destroy
+destroy: ## Remove the containers of the demo and the tests
+	@$(TOOLS)/destroy.sh
+
+.PHONY: clean
+clean: destroy ## Remove what the targets above made in this directory
+	rm -rf $(VENV) .demo .test-logs .cache .ansible .mypy_cache .ruff_cache .pytest_cache pyweb-stack-*.tar.gz
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

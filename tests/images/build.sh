@@ -1,0 +1,202 @@
+#!/usr/bin/env bash
+# Build the images of the test platforms: build.sh [--flavour bare|baked]... PLATFORM...
+#
+#   pyweb-PLATFORM:bare     systemd and python3, no more
+#   pyweb-PLATFORM:baked    the same with the packages of the stack, none of them running
+#
+# An image whose recipe (the files of this directory) has not changed is left alone. The base comes from the engine's registry,
+# or, where none answers, from the distribution's packages by way of mmdebstrap.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=packages.sh
+source "$here/packages.sh"
+declare -A CODENAME=([debian12]=bookworm [debian13]=trixie)
+readonly PULL_SECONDS=120 # where nothing answers, the engine itself gives up after about 15
+readonly LOGS=$here/../../.test-logs
+
+say() { printf '==> %s\n' "$*"; }
+die() {
+    printf '%s\n' "$@" >&2
+    exit 1
+}
+
+main() {
+    local flavours=() platforms=()
+    while (($#)); do
+        case $1 in
+        --flavour) flavours+=("$2") && shift 2 ;;
+        -*) die "unknown option $1; see the head of $0" ;;
+        *) platforms+=("$1") && shift ;;
+        esac
+    done
+    ((${#platforms[@]})) || die "usage: $0 [--flavour bare|baked]... ${!CODENAME[*]}"
+    ((${#flavours[@]})) || flavours=(bare baked)
+    local platform
+    for platform in "${platforms[@]}"; do
+        [[ -n ${CODENAME[$platform]:-} ]] || die "unknown platform '$platform'; known: ${!CODENAME[*]}"
+    done
+
+    mkdir -p "$LOGS"
+    # The platforms side by side: half of the time is download.
+    local jobs=() failed=()
+    for platform in "${platforms[@]}"; do
+        build_platform "$platform" "${flavours[@]}" &
+        jobs+=("$!:$platform")
+    done
+    local job
+    for job in "${jobs[@]}"; do
+        wait "${job%%:*}" || failed+=("${job#*:}")
+    done
+    # What had one of these names before is nameless now. Not worth an error: another run may be at it.
+    docker image prune --force --filter label=pyweb.recipe >/dev/null 2>&1 || true
+    ((${#failed[@]} == 0)) || die "no image of: ${failed[*]}"
+}
+
+build_platform() {
+    local platform=$1 flavour image recipe start log
+    shift
+    recipe=$(cat "$here"/build.sh "$here"/packages.sh - <<<"$platform" | sha256sum | cut -c1-16)
+    for flavour in bare "$@"; do # the baked one is made of the bare one
+        image=pyweb-$platform:$flavour
+        if [[ $(label "$image" pyweb.recipe) == "$recipe" ]]; then continue; fi
+        start=$SECONDS
+        log=$LOGS/image-$platform-$flavour.log
+        say "$image: building"
+        # A process of its own: in an `if` or before `||` the shell would forget its `set -e`.
+        BUILD_ONE=1 "${BASH_SOURCE[0]}" "$flavour" "$platform" "$recipe" >"$log" 2>&1 </dev/null || {
+            tail -n 30 "$log" | sed "s/^/$image | /" >&2
+            return 1
+        }
+        say "$image: built in $((SECONDS - start)) s from $(label "$image" pyweb.origin)"
+    done
+}
+
+label() { docker image inspect --format "{{ index .Config.Labels \"$2\" }}" "$1" 2>/dev/null || true; }
+
+# --- one image; runs with its output in a log ---------------------------------------------------------------------------------
+
+build_bare() {
+    local platform=$1 recipe=$2 base=debian:${CODENAME[$1]} archive
+    if timeout "$PULL_SECONDS" docker pull "$base"; then
+        # The registry's image forbids services to start, and says so in policy-rc.d; a host does not.
+        commit "$base" "pyweb-$platform:bare" "$recipe" registry "
+            $(apt_install "${BARE[@]}")
+            rm -f /usr/sbin/policy-rc.d
+            $(finish)"
+        return
+    fi
+
+    echo "No registry answers; the distribution's packages do."
+    need_mmdebstrap
+    export TMPDIR=${TMPDIR:-/var/tmp} # 600 MB, and programs run in it: /tmp may be small or noexec
+    archive=$(mktemp --suffix=.tar)
+    # shellcheck disable=SC2064  # this file, whatever the variable says later
+    trap "rm -f '$archive'" EXIT
+    # shellcheck disable=SC2016  # $1 is for mmdebstrap's shell
+    local hook='chroot "$1" sh -ec "$FINISH"' sources
+    sources=$(debian_sources "$platform")
+    FINISH=$(finish) DPKG_FORCE=unsafe-io mmdebstrap --variant=minbase --include="$(IFS=, && echo "${BARE[*]}")" \
+        --customize-hook="$hook" $(apt_proxy) "${CODENAME[$platform]}" "$archive" ${sources:+-} <<<"$sources"
+    docker import "${SYSTEMD[@]}" --change "LABEL pyweb.platform=$platform pyweb.origin=mmdebstrap pyweb.recipe=$recipe" \
+        "$archive" "pyweb-$platform:bare"
+}
+
+build_baked() {
+    local platform=$1 recipe=$2 origin
+    origin=$(label "pyweb-$platform:bare" pyweb.origin)
+    commit "pyweb-$platform:bare" "pyweb-$platform:baked" "$recipe" "$origin" "
+        $(apt_install "${BAKED[@]}")
+        for unit in ${QUIET[*]}; do
+            if [ -e /lib/systemd/system/\$unit ]; then systemctl disable \$unit; fi
+        done
+        $(finish)"
+}
+
+# How a container of these images boots.
+SYSTEMD=(
+    --change 'ENV container=docker'
+    --change 'CMD ["/lib/systemd/systemd"]'
+)
+
+# commit BASE IMAGE RECIPE ORIGIN SCRIPT: run a script on an image and keep the outcome as another one.
+commit() {
+    local base=$1 image=$2 recipe=$3 origin=$4 script=$5 container platform bundle
+    bundle=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
+    platform=${image#pyweb-}
+    container=$(docker create "$base" bash -ec "$script")
+    # shellcheck disable=SC2064  # this container, whatever the variable says later
+    trap "docker rm --force $container" EXIT
+    # The same trust as this machine: a mirror may be https behind a certificate authority of the house.
+    if [[ -r $bundle ]]; then docker cp --follow-link "$bundle" "$container:/tmp/ca.crt"; fi
+    docker start --attach "$container"
+    docker commit "${SYSTEMD[@]}" \
+        --change "LABEL pyweb.platform=${platform%:*} pyweb.origin=$origin pyweb.recipe=$recipe" "$container" "$image"
+}
+
+apt_install() {
+    local name
+    for name in http_proxy https_proxy no_proxy; do
+        if [[ -n ${!name:-} ]]; then printf 'export %s=%q\n' "$name" "${!name}"; fi
+    done
+    cat <<EOF
+export DEBIAN_FRONTEND=noninteractive DPKG_FORCE=unsafe-io
+apt='apt-get -y -q -o Acquire::Retries=3 -o Acquire::https::CAInfo=/tmp/ca.crt'
+\$apt update
+\$apt install --no-install-recommends $*
+EOF
+}
+
+# The end of every image: nothing left over, a machine-id of its own for each container, and a boot that ends in `running`.
+finish() {
+    cat <<EOF
+systemctl mask ${MASKED[*]}
+: >/etc/machine-id
+rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /tmp/ca.crt
+EOF
+}
+
+need_mmdebstrap() {
+    exec {lock}>"$LOGS/.apt.lock" # the platforms are built side by side, apt lets in one at a time
+    flock "$lock"
+    if command -v mmdebstrap && [[ -e /usr/share/keyrings/debian-archive-keyring.gpg ]]; then
+        flock --unlock "$lock"
+        return
+    fi
+    local advice="No registry answers at this engine, and mmdebstrap, which would make the images from Debian's packages, is missing."
+    [[ $(id -u) -eq 0 ]] || die "$advice" "Install it: sudo apt-get install mmdebstrap debian-archive-keyring"
+    command -v apt-get || die "$advice" "This distribution has no mmdebstrap: let the engine reach a registry with debian:${CODENAME[*]}."
+    apt-get update -q || true # one broken extra repository must not stop what the others can give
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends mmdebstrap debian-archive-keyring
+    flock --unlock "$lock"
+}
+
+# The mirrors this machine's own apt uses, for the platform's suites. Empty where apt names none: then mmdebstrap has its default.
+debian_sources() {
+    local suite=${CODENAME[$1]} here_suite targets main security
+    local signed='[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]'
+    here_suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+    grep -qx 'ID=debian' /etc/os-release && command -v apt-get >/dev/null || return 0
+    # shellcheck disable=SC2016  # apt's own variables
+    targets=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages')
+    mirror_of() { awk -v suite="$1" '$2 == suite && $3 == "main" && $1 ~ /^https?:/ {print $1; exit}' <<<"$targets"; }
+    main=$(mirror_of "$here_suite")
+    security=$(mirror_of "$here_suite-security")
+    [[ -n $main ]] || return 0
+    echo "deb $signed $main $suite main"
+    echo "deb $signed $main $suite-updates main"
+    if [[ -n $security ]]; then echo "deb $signed $security $suite-security main"; fi
+}
+
+apt_proxy() {
+    local proxy
+    command -v apt-config >/dev/null || return 0
+    proxy=$(apt-config dump --format '%v' Acquire::http::Proxy)
+    if [[ -n $proxy ]]; then printf -- '--aptopt=Acquire::http::Proxy"%s"' "$proxy"; fi
+}
+
+if [[ -n ${BUILD_ONE:-} ]]; then
+    "build_$1" "$2" "$3"
+else
+    main "$@"
+fi

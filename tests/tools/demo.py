@@ -1,0 +1,281 @@
+"""Take a bare container to a running Django site, ask it from outside, and show every hop of the chain.
+
+Run by `make demo`, which has made the tools, the engine and the image before. The container `pyweb-demo` stays, and a
+second run goes on with it; `make destroy` removes it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+INVENTORY = ROOT / ".demo/inventory"
+CONTAINER = "pyweb-demo"
+SITE = "mysite"
+DOMAIN = "mysite.example"
+SOCKET = f"/opt/sites/{SITE}/current/uwsgi.sock"
+BUNDLE = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
+BUNDLE_THERE = "/etc/pyweb-test-ca.crt"
+BOOTED = ("running", "degraded")
+
+HOSTS = f"""\
+---
+web:
+  hosts:
+    {CONTAINER}:
+      ansible_connection: community.docker.docker
+"""
+
+GROUP_VARS = f"""\
+---
+# All that a site needs. Everything else has a default: change something, and run `make demo` again.
+web_sites:
+  - name: {SITE}
+    domains: [{DOMAIN}]
+    health:
+      path: /healthz
+"""
+
+ENVIRONMENT = f"""\
+# The container reaches the package index by the same trust as this machine.
+web_environment:
+  SSL_CERT_FILE: {BUNDLE_THERE}
+  PIP_CERT: {BUNDLE_THERE}
+  REQUESTS_CA_BUNDLE: {BUNDLE_THERE}
+"""
+
+
+def main() -> int:
+    platform = os.environ.get("PLATFORMS", "debian12").split()[0]
+    headline(f"a bare {platform} host")
+    address = start_container(f"pyweb-{platform}:bare")
+    write_inventory()
+
+    headline(f"ansible-playbook -i {INVENTORY.relative_to(ROOT)} playbooks/site.yml")
+    start = time.monotonic()
+    colour = {"ANSIBLE_FORCE_COLOR": "1"} if sys.stdout.isatty() else {}
+    played = subprocess.run(
+        ["ansible-playbook", "-i", str(INVENTORY), "playbooks/site.yml"],
+        cwd=ROOT,
+        env={**os.environ, **colour},
+        stdin=subprocess.DEVNULL,
+        check=False,
+    ).returncode
+    print(f"took {time.monotonic() - start:.0f} s", flush=True)
+
+    headline("asked from outside")
+    checks = questions(address)
+    headline("the chain")
+    checks += chain(address)
+    good = played == 0 and all(check.good for check in checks)
+    if good:
+        print(f"\nThe site answers at http://{address}/ when it is asked by its name:\n")
+        print(f"    curl -H 'Host: {DOMAIN}' http://{address}/\n")
+        print(f"Its inventory is {INVENTORY.relative_to(ROOT)}/; change it and run `make demo` again.")
+        print("`make destroy` removes the container.")
+    else:
+        print("\nThe demo is not complete; the marks above say where it ends.", file=sys.stderr)
+    return 0 if good else 1
+
+
+# --- the host ---------------------------------------------------------------------------------------------------------
+
+
+def start_container(image: str) -> str:
+    """Start the container, or go on with one that runs from the same image; the IP address it has."""
+    wanted = docker("image", "inspect", "--format", "{{.Id}}", image)
+    state = docker("container", "inspect", "--format", "{{.Image}} {{.State.Running}}", CONTAINER, check=False)
+    if state == f"{wanted} true":
+        print(f"the container {CONTAINER} is there already")
+    else:
+        docker("rm", "--force", CONTAINER, check=False)
+        # systemd as PID 1 and a firewall of its own, without --privileged.
+        rights = ["--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--cgroupns=private"]
+        rights += ["--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined"]
+        places = ["--tmpfs=/run", "--tmpfs=/tmp:exec", "--stop-signal=SIGRTMIN+3", f"--hostname={CONTAINER}"]
+        docker("run", "--detach", f"--name={CONTAINER}", "--label=owner=pyweb-demo", *rights, *places, image)
+        print(f"started the container {CONTAINER} from {image}")
+    wait_for_boot()
+    if BUNDLE.is_file():
+        docker("cp", "--follow-link", str(BUNDLE), f"{CONTAINER}:{BUNDLE_THERE}")
+    networks = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}"
+    address = docker("container", "inspect", "--format", networks, CONTAINER).split()[0]
+    print(f"it has the address {address}", flush=True)
+    return address
+
+
+def wait_for_boot(seconds: int = 60) -> None:
+    end = time.monotonic() + seconds
+    while (state := docker("exec", CONTAINER, "systemctl", "is-system-running", check=False)) not in BOOTED:
+        if time.monotonic() > end:
+            sys.exit(f"systemd in the container {CONTAINER} has not booted in {seconds} s; it says: {state}")
+        time.sleep(0.2)
+
+
+def write_inventory() -> None:
+    """Write the inventory; what somebody changed in it stays."""
+    variables = GROUP_VARS + ("\n" + ENVIRONMENT if BUNDLE.is_file() else "")
+    for name, text in (("hosts.yml", HOSTS), ("group_vars/web.yml", variables)):
+        path = INVENTORY / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_text(text, encoding="utf-8")
+
+
+# --- the questions ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Check:
+    name: str
+    good: bool
+    evidence: str
+
+
+def questions(address: str) -> list[Check]:
+    """What a client sees: the page, a static file of it, the health, and nothing under a name that is no site's."""
+    page = ask(address, "/")
+    checks = [shown(Check("the page", page.status == 200, f"GET / -> {page}"))]
+
+    hashed = re.search(r"""(?:href|src)=["'](/[^"']+\.[0-9a-f]{12}\.css)["']""", page.body)
+    if hashed:
+        style = ask(address, hashed.group(1))
+        checks.append(shown(Check("its style sheet", style.status == 200, f"GET {hashed.group(1)} -> {style}")))
+    else:
+        checks.append(shown(Check("its style sheet", False, "the page names no style sheet with a hash in its name")))
+
+    health = ask(address, "/healthz")
+    checks.append(shown(Check("its health", health.status == 200, f"GET /healthz -> {health}")))
+
+    stranger = ask(address, "/", host="no-such-site.example")
+    refused = page.status > 0 and (stranger.status == 0 or stranger.status >= 400)
+    checks.append(shown(Check("a name of no site", refused, f"GET / with another Host -> {stranger}")))
+    return checks
+
+
+def chain(address: str) -> list[Check]:
+    """Each hop, asked itself. Prints the chain in one line at the end."""
+    page = ask(address, "/healthz")
+    state = there("firewall-cmd", "--state") or "not running"
+    opened = f"{there('firewall-cmd', '--list-services')} {there('firewall-cmd', '--list-ports')}".split()
+    is_open = "http" in opened or "80/tcp" in opened
+    nginx = there("systemctl", "is-active", "nginx") or "not active"
+    listens = there("stat", "--dereference", "--format=%F", SOCKET) or "not there"
+    uwsgi = uwsgi_ping()
+    django = uwsgi_ping(f"host={DOMAIN} path=/healthz status=200")
+    hops = [
+        Check("client", page.status > 0, f"connects to {address}:80"),
+        Check(
+            "firewalld",
+            state == "running" and is_open,
+            f"{state}; open: {' '.join(opened) or 'nothing'}",
+        ),
+        Check(
+            "nginx", nginx == "active" and page.server.startswith("nginx"), f"{nginx}; answers as {page.server or '?'}"
+        ),
+        Check("socket", listens == "socket", f"{SOCKET}: {listens}"),
+        Check("uWSGI", uwsgi.good, uwsgi.evidence),
+        Check("Django", django.good, f"/healthz by the socket: {django.evidence}"),
+    ]
+    for hop in hops:
+        shown(hop)
+    print("\n  " + " -> ".join(f"{hop.name} {mark(hop)}" for hop in hops), flush=True)
+    return hops
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int  # 0: no answer
+    body: str = ""
+    server: str = ""
+    failure: str = ""
+
+    def __str__(self) -> str:
+        return str(self.status) if self.status else f"no answer ({self.failure})"
+
+
+def ask(address: str, path: str, host: str = DOMAIN) -> Answer:
+    connection = HTTPConnection(address, 80, timeout=15)
+    try:
+        connection.request("GET", path, headers={"Host": host})
+        response = connection.getresponse()
+        body = response.read().decode("utf-8", "replace")
+        return Answer(response.status, body, response.getheader("Server", ""))
+    except (OSError, HTTPException) as error:
+        return Answer(0, failure=str(error) or type(error).__name__)
+    finally:
+        connection.close()
+
+
+def uwsgi_ping(arguments: str = "") -> Check:
+    """Ask uWSGI in its own protocol, inside the host, behind nginx's back."""
+    done = subprocess.run(
+        [
+            "ansible",
+            "web",
+            "-i",
+            str(INVENTORY),
+            "-m",
+            "pyweb.stack.uwsgi_ping",
+            "-a",
+            f"address=unix:{SOCKET} {arguments}",
+        ],
+        cwd=ROOT,
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    try:
+        result = json.loads(done.stdout.partition(" => ")[2])
+    except ValueError:
+        return Check("uWSGI", False, " ".join((done.stdout + done.stderr).split())[-200:])
+    told = f"status {result['status']}" if result.get("status") else "answers a ping"
+    return Check("uWSGI", done.returncode == 0, told if done.returncode == 0 else result.get("msg", "?"))
+
+
+# --- the words --------------------------------------------------------------------------------------------------------
+
+
+def mark(check: Check) -> str:
+    return "ok" if check.good else "BROKEN"
+
+
+def shown(check: Check) -> Check:
+    print(f"  {mark(check):<6}  {check.name:<18} {check.evidence}", flush=True)
+    return check
+
+
+def headline(text: str) -> None:
+    print(f"\n==> {text}", flush=True)
+
+
+def docker(*arguments: str, check: bool = True) -> str:
+    """What docker printed, without the blanks around it; ends the demo where it fails and `check` is on."""
+    done = subprocess.run(
+        ["docker", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=120
+    )
+    if check and done.returncode:
+        sys.exit(f"docker {' '.join(arguments)} failed:\n{done.stderr.strip()}")
+    return done.stdout.strip() or (done.stderr.strip() if done.returncode else "")
+
+
+def there(*command: str) -> str:
+    """What a command in the container printed; nothing where it failed."""
+    done = subprocess.run(
+        ["docker", "exec", CONTAINER, *command], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+    )
+    return "" if done.returncode else done.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Run a command with the tools of .venv first on the PATH: in_venv.sh ansible-playbook ...
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+venv=${VENV:-.venv}
+[[ $venv = /* ]] || venv=$root/$venv
+
+cd "$root"
+# /usr/sbin, because dockerd and iptables live there and a user's PATH may lack it.
+export VIRTUAL_ENV=$venv PATH="$venv/bin:$PATH:/usr/sbin:/sbin" ANSIBLE_CONFIG=${ANSIBLE_CONFIG:-$root/ansible.cfg}
+exec "$@"
