@@ -12,7 +12,9 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.pyweb.stack.plugins.module_utils import site
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
-EXAMPLE = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))), "examples", "mysite")
+EXAMPLE = os.path.join(
+    os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))), "examples", "mysite"
+)
 
 
 def sites(web_sites: Any, roots: Any = None, base: str = ".") -> list[dict[str, Any]]:

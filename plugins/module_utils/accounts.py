@@ -50,7 +50,9 @@ def ensure(site: dict[str, Any], group: str, shell: steps.Shell, check_mode: boo
     missing_user = not _exists(site["user"])
     if missing_user and not site["managed_user"]:
         raise steps.StepError(
-            site["name"], "accounts", f"user is '{site['user']}', which this host does not have; make it or leave it out"
+            site["name"],
+            "accounts",
+            f"user is '{site['user']}', which this host does not have; make it or leave it out",
         )
     run_missing = not os.path.isdir(site["paths"]["run"])
     if stale or missing_user or run_missing:
@@ -79,7 +81,12 @@ def ensure(site: dict[str, Any], group: str, shell: steps.Shell, check_mode: boo
 def forget(site: dict[str, Any], shell: steps.Shell, check_mode: bool) -> list[str]:
     """Remove what `ensure` made, but for the data and their owner; these go too with `purge`."""
     paths = site["paths"]
-    doomed = [f"{SYSUSERS}/site-{site['name']}.conf", f"{TMPFILES}/site-{site['name']}.conf", paths["run"], paths["cache"]]
+    doomed = [
+        f"{SYSUSERS}/site-{site['name']}.conf",
+        f"{TMPFILES}/site-{site['name']}.conf",
+        paths["run"],
+        paths["cache"],
+    ]
     if site["purge"]:
         doomed += [paths["state"], paths["config"]]
     changes = [path for path in doomed if os.path.lexists(path)]
@@ -101,7 +108,8 @@ def _folders(site: dict[str, Any], group: str) -> list[Folder]:
         # nginx passes through to the media; nobody else can list what is here.
         Folder(paths["state"], 0o711, user, own),
         Folder(paths["config"], 0o750, "root", own),
-        Folder(paths["cache"], 0o700, user, own),
+        # Passed through by the owner of an existing virtualenv, when uWSGI is compiled for it.
+        Folder(paths["cache"], 0o711, user, own),
     ]
     # Set-group-ID: what Django stores belongs to nginx's group, so nginx reads it and other users do not.
     media_is_own = paths["media"].startswith(paths["state"] + "/")

@@ -59,11 +59,13 @@ class Build:
         self.name, self.paths, self.user = site["name"], site["paths"], site["user"]
         self.environment = dict(environment)
         hidden = [*secrets["env"].values(), secrets["database"], secrets["password"], secrets["key"]]
-        hidden += re.findall(r"//([^/@]*)@", secrets["git"])
+        # Credentials in URLs: of the repository, of a proxy, of a package index.
+        hidden += re.findall(r"//([^/@\s]*)@", " ".join([secrets["git"], *self.environment.values()]))
         self.shell = steps.Shell(self.name, self.environment, hidden)
         self.installer = installer
         self.in_place = site["source"]["kind"] == "path"
-        self.python = site["interpreter"]["path"]
+        # A project that is released as found, without the role `django`, has none chosen.
+        self.python = site.get("interpreter", {}).get("path", "")
 
     # --- which build is wanted ---
 
@@ -75,8 +77,12 @@ class Build:
             "source": self._source(),
             "python": self._python_version(),
             "installer": self.installer,
+            "user": self.user,  # the code is for its group only to read
             "overlay": overlay.settings(site, site["settings_module"] or "-"),
-            **{key: site[key] for key in ("requirements", "packages", "virtualenv", "wsgi", "settings_module", "manage")},
+            **{
+                key: site[key]
+                for key in ("requirements", "packages", "virtualenv", "wsgi", "settings_module", "manage")
+            },
             "uwsgi": {key: site["uwsgi"][key] for key in ("install", "version", "tarball", "checksum")},
         }
         text = json.dumps(inputs, sort_keys=True)
@@ -116,14 +122,18 @@ class Build:
         named = {name: commit for commit, _tab, name in (row.partition("\t") for row in rows)}
         for name in (f"refs/heads/{version}", f"refs/tags/{version}^{{}}", f"refs/tags/{version}", version):
             if name in named:
-                return named[name]
+                return str(named[name])
         if re.fullmatch(r"[0-9a-f]{7,39}", version):
             raise steps.StepError(
-                self.name, "source", f"source.version is {version!r}; wanted all 40 digits of a commit, a branch or a tag"
+                self.name,
+                "source",
+                f"source.version is {version!r}; wanted all 40 digits of a commit, a branch or a tag",
             )
         known = ", ".join(sorted(name.split("/", 2)[2] for name in named if name.startswith("refs/heads/"))[:8])
         raise steps.StepError(
-            self.name, "source", f"source.version is {version!r}; the repository has no such branch or tag; it has {known}"
+            self.name,
+            "source",
+            f"source.version is {version!r}; the repository has no such branch or tag; it has {known}",
         )
 
     @contextlib.contextmanager
@@ -171,7 +181,7 @@ class Build:
             python = "/usr/bin/python3"
         elif self.site["virtualenv"] and os.path.exists(f"{self.site['virtualenv']}/bin/python"):
             python = f"{self.site['virtualenv']}/bin/python"
-        return str(self.shell.run("python", [python, "-c", code]).stdout.strip())
+        return str(self.shell.run("python", [python, "-c", code], self.user).stdout.strip())
 
     # --- making it ---
 
@@ -182,8 +192,10 @@ class Build:
                 raise NeedsUpload
             if self._download() != self.site["source"]["checksum"]:
                 raise steps.StepError(
-                    self.name, "source", f"the checksum of {self.site['source']['archive']} is not the wanted one; "
-                    "either the archive changed or source.checksum is wrong"
+                    self.name,
+                    "source",
+                    f"the checksum of {self.site['source']['archive']} is not the wanted one; "
+                    "either the archive changed or source.checksum is wrong",
                 )
         self.root = f"{self.paths['builds']}/{build_id}"
         account = pwd.getpwnam(self.user)
@@ -211,10 +223,14 @@ class Build:
             os.mkdir(code, 0o755)
             os.chown(code, pwd.getpwnam(self.user).pw_uid, pwd.getpwnam(self.user).pw_gid)
             project = site["source"]["startproject"]
-            self.shell.run("startproject", [self._interpreter(home), "-m", "django", "startproject", project, code], self.user)
+            self.shell.run(
+                "startproject", [self._interpreter(home), "-m", "django", "startproject", project, code], self.user
+            )
         found = self.discover(code)
         os.mkdir(f"{self.root}/overlay", 0o755)
-        steps.write(f"{self.root}/overlay/{overlay.SETTINGS_MODULE}.py", overlay.settings(site, found["settings_module"]))
+        steps.write(
+            f"{self.root}/overlay/{overlay.SETTINGS_MODULE}.py", overlay.settings(site, found["settings_module"])
+        )
         steps.write(f"{self.root}/overlay/{overlay.WSGI_MODULE}.py", overlay.wsgi(site, found["wsgi"]))
         if not self.in_place:
             self._compile(home, code)
@@ -242,7 +258,14 @@ class Build:
                 # Some servers hand out a single commit only when a branch or tag points to it.
                 wanted = [source["commit"]]
                 if git("fetch", "--quiet", "--depth=1", self.secrets["git"], *wanted, cwd=code, check=False).returncode:
-                    git("fetch", "--quiet", "--tags", self.secrets["git"], "+refs/heads/*:refs/remotes/origin/*", cwd=code)
+                    git(
+                        "fetch",
+                        "--quiet",
+                        "--tags",
+                        self.secrets["git"],
+                        "+refs/heads/*:refs/remotes/origin/*",
+                        cwd=code,
+                    )
                 git("checkout", "--quiet", "--force", source["commit"], cwd=code)
                 if os.path.exists(f"{code}/.gitmodules"):
                     git("submodule", "--quiet", "update", "--init", "--recursive", "--depth=1", cwd=code)
@@ -290,20 +313,20 @@ class Build:
         names, files = self._requirements(code)
         if not wanted or fresh or self.site["packages"] or self.site["requirements"] is not None:
             tool.install("requirements", names, files)
-        probe = self.shell.run("requirements", [self._interpreter(home), "-c", "import django"], check=False)
+        probe = self.shell.run("requirements", [self._interpreter(home), "-c", "import django"], self.user, check=False)
         if probe.returncode:
             raise steps.StepError(
                 self.name,
                 "requirements",
-                f"Django is neither in {', '.join(map(os.path.basename, files)) or 'packages'} nor installed in {home}; "
+                f"{', '.join(map(os.path.basename, files)) or 'packages'} brought no Django into {home}; "
                 "add it to packages, for instance 'Django>=5.2,<5.3'",
             )
         uwsgi = self.site["uwsgi"]
         if uwsgi["install"] == "tarball" and not os.path.exists(f"{home}/bin/uwsgi"):
             self._compile_uwsgi(tool, home, owner)
-        elif uwsgi["install"] in ("pyuwsgi", "uwsgi") and wanted and not fresh:
-            if not os.path.exists(f"{home}/bin/uwsgi") or uwsgi["version"]:
-                tool.install("uwsgi", [self._uwsgi_requirement()], [])
+        missing = not os.path.exists(f"{home}/bin/uwsgi") or uwsgi["version"]
+        if uwsgi["install"] in ("pyuwsgi", "uwsgi") and wanted and not fresh and missing:
+            tool.install("uwsgi", [self._uwsgi_requirement()], [])
         return home
 
     def _requirements(self, code: str) -> tuple[list[str], list[str]]:
@@ -319,13 +342,17 @@ class Build:
             for path in files:
                 if not os.path.isfile(path):
                     raise steps.StepError(
-                        self.name, "requirements", f"requirements names {path[len(code) + 1:]!r}; the source has no such file"
+                        self.name,
+                        "requirements",
+                        f"requirements names {path[len(code) + 1 :]!r}; the source has no such file",
                     )
         else:
             known = [f"{code}/{one}" for one in ("uv.lock", "requirements.txt", "pyproject.toml")]
             files = [path for path in known if os.path.isfile(path)][:1]
-            if files and files[0].endswith("pyproject.toml") and not re.search(
-                r"^\s*\[project\]", steps.read(files[0]), re.MULTILINE
+            if (
+                files
+                and files[0].endswith("pyproject.toml")
+                and not re.search(r"^\s*\[project\]", steps.read(files[0]), re.MULTILINE)
             ):
                 files = []  # only the settings of some tool
         django = any(re.match(r"django\b(?![-_.])", one, re.IGNORECASE) for one in names)
@@ -342,7 +369,6 @@ class Build:
         uwsgi, account = self.site["uwsgi"], pwd.getpwnam(owner)
         with tempfile.TemporaryDirectory(prefix="uwsgi-", dir=self.paths["cache"]) as folder:
             os.chown(folder, account.pw_uid, account.pw_gid)
-            os.chmod(self.paths["cache"], 0o711)
             archive = f"{folder}/uwsgi.tar.gz"
             if uwsgi["tarball"].startswith("/"):
                 if not os.path.isfile(uwsgi["tarball"]):
@@ -361,10 +387,14 @@ class Build:
                     self.name, "uwsgi", f"uwsgi.checksum is {uwsgi['checksum']}; the tarball has {found}"
                 )
             os.chmod(archive, 0o644)
-            self.shell.run("uwsgi", ["tar", "--extract", "--no-same-owner", "--file", archive, "--directory", folder], owner)
+            self.shell.run(
+                "uwsgi", ["tar", "--extract", "--no-same-owner", "--file", archive, "--directory", folder], owner
+            )
             configs = glob.glob(f"{folder}/*/uwsgiconfig.py")
             if not configs:
-                raise steps.StepError(self.name, "uwsgi", "the tarball holds no uwsgiconfig.py; it is not uWSGI's source")
+                raise steps.StepError(
+                    self.name, "uwsgi", "the tarball holds no uwsgiconfig.py; it is not uWSGI's source"
+                )
             source = os.path.dirname(configs[0])
             self.shell.run("uwsgi", [f"{home}/bin/python", "uwsgiconfig.py", "--build"], owner, source)
             self.shell.run("uwsgi", ["install", "-m", "0755", f"{source}/uwsgi", f"{home}/bin/uwsgi"], owner)
@@ -397,14 +427,16 @@ class Build:
     def _wsgi_entry(self, folder: str) -> str:
         found = sorted(glob.glob(f"{folder}/*/wsgi.py"), key=lambda path: (path.count("/"), path))
         if not found:
-            raise steps.StepError(self.name, "discovery", "no wsgi.py beside manage.py; set wsgi, as in mysite.wsgi:application")
+            raise steps.StepError(
+                self.name, "discovery", "no wsgi.py beside manage.py; set wsgi, as in mysite.wsgi:application"
+            )
         return os.path.relpath(found[0], folder)[: -len(".py")].replace("/", ".") + ":application"
 
     def _settings_module(self, folder: str, manage: str, entry: str) -> str:
         """What wsgi.py names, else manage.py; for development settings, the production ones that lie beside them."""
         wsgi_file = f"{folder}/{entry.partition(':')[0].replace('.', '/')}.py"
         for path in (wsgi_file, manage):
-            match = re.search(r"DJANGO_SETTINGS_MODULE['\"]\s*[,\]=]+\s*['\"]([\w.]+)['\"]", steps.read(path))
+            match = re.search(r"DJANGO_SETTINGS_MODULE['\"]\s*(?:,|\]\s*=)\s*['\"]([\w.]+)['\"]", steps.read(path))
             if match:
                 package, _dot, last = match[1].rpartition(".")
                 if last in ("dev", "development", "local"):
@@ -468,9 +500,7 @@ class _Installer:
         cache = build.paths["cache"] if owner == build.user else tempfile.gettempdir() + f"/pyweb-{owner}"
         self.environment = {"HOME": cache, "XDG_CACHE_HOME": cache}
         if self.uv:
-            translated = {
-                UV_NAMES[name]: value for name, value in build.environment.items() if name in UV_NAMES
-            }
+            translated = {UV_NAMES[name]: value for name, value in build.environment.items() if name in UV_NAMES}
             # Copies, not hard links: the build is handed to root, and the cache must not go with it.
             self.environment.update(translated, UV_LINK_MODE="copy", UV_PYTHON_DOWNLOADS="never", UV_NO_CONFIG="1")
             self._bootstrap()
@@ -512,7 +542,9 @@ class _Installer:
         """A lock file as requirements with hashes."""
         if not self.uv:
             raise steps.StepError(
-                self.build.name, "requirements", "uv.lock needs uv; set django_installer: uv, or name other requirements"
+                self.build.name,
+                "requirements",
+                "uv.lock needs uv; set django_installer: uv, or name other requirements",
             )
         folder = os.path.dirname(lock)
         argv = [self.uv, "export", "--frozen", "--quiet", "--no-dev", "--no-emit-project", "--project", folder]

@@ -38,20 +38,20 @@ if not _project.get("LOGGING"):
     }}
 {settings}'''
 
-STATIC = '''
+STATIC = """
 # A STATIC_URL on another host (a CDN) is the project's own business.
-if "://" not in str(_project.get("STATIC_URL") or ""):
+if "//" not in str(_project.get("STATIC_URL") or ""):
     STATIC_URL = {url}
 STATIC_ROOT = str(_build / "static")
-'''
+"""
 
-MEDIA = '''
-if "://" not in str(_project.get("MEDIA_URL") or ""):
+MEDIA = """
+if "//" not in str(_project.get("MEDIA_URL") or ""):
     MEDIA_URL = {url}
     MEDIA_ROOT = {path}
-'''
+"""
 
-SQLITE = '''
+SQLITE = """
 # An SQLite file inside the code would be lost with every deploy: it lives with the data.
 _code = (_build / "src").resolve()
 for _database in _project.get("DATABASES", {{}}).values():
@@ -61,13 +61,13 @@ for _database in _project.get("DATABASES", {{}}).values():
             _moved = Path({state}) / Path(_file).name
             if not ({in_place} and Path(_file).exists() and not _moved.exists()):
                 _database["NAME"] = str(_moved)
-'''
+"""
 
-DATABASE_URL = '''
+DATABASE_URL = """
 import dj_database_url
 
 DATABASES = {**_project.get("DATABASES", {}), "default": dj_database_url.config(conn_max_age=60)}
-'''
+"""
 
 WSGI = '''\
 """The WSGI entry of the site {name}. Written by pyweb.stack: change the inventory instead."""
@@ -96,7 +96,7 @@ def settings(site: dict[str, Any], settings_module: str) -> str:
         # Code that is used in place may have its data beside it already: they stay there.
         in_place = site["source"]["kind"] == "path"
         database = SQLITE.format(state=repr(site["paths"]["state"]), in_place=in_place)
-    own = "".join(f"{name} = {_literal(value)}\n" for name, value in site["settings"].items())
+    own = "".join(f"{name} = {_literal(value)}\n" for name, value in sorted(site["settings"].items()))
     return SETTINGS.format(
         name=site["name"],
         settings_module=settings_module,
@@ -112,9 +112,7 @@ def settings(site: dict[str, Any], settings_module: str) -> str:
 def wsgi(site: dict[str, Any], entry: str) -> str:
     """The text of the WSGI entry for `entry`, 'module' or 'module:callable'."""
     module, _colon, name = entry.partition(":")
-    return WSGI.format(
-        name=site["name"], overlay_module=SETTINGS_MODULE, module=module, callable=name or "application"
-    )
+    return WSGI.format(name=site["name"], overlay_module=SETTINGS_MODULE, module=module, callable=name or "application")
 
 
 def _literal(value: Any) -> str:

@@ -80,7 +80,7 @@ class Release:
         self.shell = steps.Shell(self.name, {}, [*secrets["env"].values(), secrets["database"], secrets["password"]])
         environment = building.project_environment(site, secrets, "")
         kept = {**secrets["env"], **({"DATABASE_URL": environment["DATABASE_URL"]} if secrets["database"] else {})}
-        self.env_text = "".join(f"{name}={quote(value)}\n" for name, value in kept.items())
+        self.env_text = "".join(f"{name}={quote(value)}\n" for name, value in sorted(kept.items()))
         self.units = units.render(site)
         ini = uwsgi_ini.render(site, build)
         identity = [build["id"], ini, hashlib.sha256(self.env_text.encode()).hexdigest(), self.units]
@@ -157,7 +157,9 @@ class Release:
             os.rename(partial, self.folder)
         if not os.access(f"{self.folder}/uwsgi", os.X_OK):
             raise steps.StepError(
-                self.name, "uwsgi", f"there is no uWSGI at {self.build['uwsgi']}; install it there, or change uwsgi.install"
+                self.name,
+                "uwsgi",
+                f"there is no uWSGI at {self.build['uwsgi']}; install it there, or change uwsgi.install",
             )
 
     def _complete(self, release: str) -> bool:
@@ -361,7 +363,12 @@ class Release:
 
     def _remains(self, release: str) -> list[str]:
         run = f"{self.paths['run']}/{release}"
-        return [f"{self.paths['releases']}/{release}", f"{self.paths['config']}/{release}.env", f"{run}.sock", f"{run}.stats"]
+        return [
+            f"{self.paths['releases']}/{release}",
+            f"{self.paths['config']}/{release}.env",
+            f"{run}.sock",
+            f"{run}.stats",
+        ]
 
     def _tidy(self) -> list[str]:
         """Prune releases beyond `keep_releases` and the builds that none uses; write the manage command."""
@@ -452,7 +459,9 @@ def as_found(site: dict[str, Any]) -> dict[str, Any]:
         raise steps.StepError(
             site["name"], "build", "virtualenv is not given; without the django role name the project's own, or none"
         )
-    finder = building.Build(site, {"env": {}, "database": "", "password": "", "key": "", "git": ""}, {}, "uv", lambda _url, _path: None)
+    finder = building.Build(
+        site, {"env": {}, "database": "", "password": "", "key": "", "git": ""}, {}, "uv", lambda _url, _path: None
+    )
     found = finder.discover(source["path"])
     return {
         **found,
@@ -476,7 +485,12 @@ def _why_not_started(journal: str, site: dict[str, Any]) -> str:
     for pattern, meaning in (
         (r"\[strict-mode\] unknown config directive: (\S+)", r"uwsgi.options has \1, which uWSGI does not know"),
         (r"(?m)^(ModuleNotFoundError|ImportError): (.*)$", r"\1: \2"),
-        (r"probably another instance of uWSGI is running on the same address \((\S+)\)", r"\1 is taken by another program"),
+        (r"(?m)^callable '(\S+)' not found in file (\S+)", r"wsgi names \1, which \2 does not have"),
+        (r"(?m)^Listen queue size is greater than.*$", r"\g<0> lower uwsgi.options.listen or raise the sysctl"),
+        (
+            r"probably another instance of uWSGI is running on the same address \((\S+)\)",
+            r"\1 is taken by another program",
+        ),
     ):
         match = re.search(pattern, journal)
         if match:

@@ -12,6 +12,7 @@ into modules), or raises `SiteError` with all faults of all sites.
 from __future__ import annotations
 
 import contextlib
+import copy
 import difflib
 import hashlib
 import ipaddress
@@ -214,7 +215,8 @@ def django_minors(specifier: str) -> list[tuple[int, int]]:
 
     known = [minor for minor in DJANGO_PYTHONS if admits(*minor)]
     newest = max(DJANGO_PYTHONS)
-    if not known and any(admits(major, minor) for major in range(6, 20) for minor in range(3) if (major, minor) > newest):
+    later = [(major, minor) for major in range(6, 20) for minor in range(3) if (major, minor) > newest]
+    if not known and any(admits(*minor) for minor in later):
         return [newest]  # a Django of the future: it needs at least what the newest known one needs
     return known
 
@@ -364,7 +366,7 @@ def environment(value: Any) -> dict[str, str]:
 def python_version(value: Any) -> str:
     wanted = "auto, a version such as '3.12', or the absolute path of an interpreter"
     if isinstance(value, float):
-        if value < 3.2:
+        if value == 3.1:
             raise Wrong(wanted, "quote it: YAML reads 3.10 as the number 3.1")
         value = str(value)
     if value == "auto" or is_plain_path(value) or (isinstance(value, str) and re.fullmatch(r"3\.[0-9]{1,2}", value)):
@@ -408,9 +410,10 @@ def data(value: Any) -> Any:
         return [data(one) for one in value]
     if isinstance(value, bool) or value is None:
         return value
-    for kind in (int, float, str):
-        if isinstance(value, kind) and not (kind is float and not math.isfinite(value)):
-            return kind(value)
+    if isinstance(value, (int, str)):
+        return int(value) if isinstance(value, int) else str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)
     raise Wrong("text, numbers, true, false, null, lists and mappings of these")
 
 
@@ -470,8 +473,8 @@ def nginx_words(value: Any) -> str:
     if isinstance(value, (dict, list)) or value is None or re.search(r"[\x00-\x1f\x7f]", text):
         raise Wrong("text on one line")
     # nginx's tokens: double-quoted, single-quoted, or bare (no quote, ; { } or # in it; ${variable} is allowed).
-    token = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|(?:\$\{\w+\}|[^\s;{}#\"'\\])+"
-    if not re.fullmatch(rf"\s*(?:(?:{token})(?:\s+|$))*", text):
+    word = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|(?:\$\{\w+\}|[^\s;{}#\"'\\])+"
+    if not re.fullmatch(rf"\s*(?:(?:{word})(?:\s+|$))*", text):
         raise Wrong("arguments without ; { } # outside of quotes, and quotes in pairs", f"found {shown(text)}")
     return text.strip()
 
@@ -511,17 +514,21 @@ def upstream(value: Any) -> str:
     """Where nginx finds uWSGI: 'unix:/path/to.sock' or 'host:port'."""
     if isinstance(value, str) and value.startswith("unix:"):
         return "unix:" + host_path(value[5:])
-    host, port = _address(value)
-    if not host:
-        raise Wrong("'unix:/path/to.sock' or 'address:port'")
-    return f"{host}:{port}"
+    with contextlib.suppress(Wrong):
+        host, port = _address(value)
+        if host:
+            return f"{host}:{port}"
+    raise Wrong("'unix:/path/to.sock' or 'address:port'")
 
 
 def socket(value: Any) -> str:
     """`unix`, or an address that uWSGI listens on."""
     if value == "unix":
         return "unix"
-    host, port = _address(value)
+    try:
+        host, port = _address(value)
+    except Wrong as wrong:
+        raise Wrong(f"unix, {wrong.wanted}") from None
     if port < 1024:
         raise Wrong("a port from 1024: uWSGI does not run as root")
     if host in ("", "localhost"):  # systemd listens on addresses, not on names
@@ -593,7 +600,9 @@ NGINX_KEYS = {
         integer(1, 86400), 60, "Seconds that nginx waits for an answer; uWSGI gives a request up 5 s earlier."
     ),
     "static": Key(
-        alias("/static/"), {"url": "/static/", "path": ""}, "Static files; without a path, those that the build collects."
+        alias("/static/"),
+        {"url": "/static/", "path": ""},
+        "Static files; without a path, those that the build collects.",
     ),
     "media": Key(
         alias("/media/"), {"url": "/media/", "path": ""}, "Uploads; without a path, `media` in the state directory."
@@ -670,12 +679,16 @@ SITE_KEYS = {
     "source": Key(_any, {}, "Where the code comes from; the example project when left out."),
     "python": Key(python_version, "auto", "The Python; `auto`: the newest of the platform that the Django supports."),
     "virtualenv": Key(
-        _virtualenv, "", "With `source.path`: an existing virtualenv, or none for the system's Python; else a build's own."
+        _virtualenv,
+        "",
+        "With `source.path`: an existing virtualenv, or none for the system's Python; else a build's own.",
     ),
     "requirements": Key(
-        list_of(relative_path), None, "Requirement files in the source; discovered (uv.lock, requirements.txt, pyproject.toml)."
+        list_of(relative_path),
+        None,
+        "Requirement files in the source; discovered (uv.lock, requirements.txt, pyproject.toml).",
     ),
-    "packages": Key(list_of(requirement), [], "More requirements, for instance `[\"psycopg[binary]\"]`."),
+    "packages": Key(list_of(requirement), [], 'More requirements, for instance `["psycopg[binary]"]`.'),
     "system_packages": Key(
         list_of(pattern(r"[A-Za-z0-9][A-Za-z0-9.+_:@-]*", "package names")),
         [],
@@ -688,7 +701,7 @@ SITE_KEYS = {
     ),
     "settings_module": Key(python_module, "", "The project's settings; discovered in wsgi.py or manage.py."),
     "manage": Key(relative_path, "", "Where manage.py lies in the source; discovered."),
-    "settings": Key(settings, {}, "Django settings that win over the project's. Not for secrets: the build shows them."),
+    "settings": Key(settings, {}, "Django settings that win over the project's. Not for secrets: builds hold them."),
     "env": Key(environment, {}, "The environment of the processes. Never shown, never in a build or an ini."),
     "database": Key(DATABASE_URL, "", "The database; an SQLite file among the data when left out. Never shown."),
     "migrate": Key(boolean, True, "Apply migrations before a release goes live."),
@@ -741,9 +754,10 @@ class _Reader:
         return site
 
     def mapping(self, given: Any, keys: dict[str, Key], prefix: str = "", needed: bool = False) -> dict[str, Any]:
-        result = {name: key.default for name, key in keys.items()}
+        result = {name: copy.deepcopy(key.default) for name, key in keys.items()}
         if not isinstance(given, Mapping):
-            self.fault(f"{prefix.rstrip('.')} is {shown(given)}; wanted a mapping of {', '.join(keys)}")
+            found = "not usable" if prefix == "superuser." else shown(given)
+            self.fault(f"{prefix.rstrip('.')} is {found}; wanted a mapping of {', '.join(keys)}")
             return result
         for name, value in given.items():
             if name not in keys:
@@ -754,7 +768,8 @@ class _Reader:
             try:
                 result[name] = keys[name].check(value)
             except Wrong as wrong:
-                found = "not usable" if prefix + name in _SECRET_KEYS else shown(value)
+                secret = prefix + name in _SECRET_KEYS
+                found = "not usable" if secret or isinstance(value, Mapping) else shown(value)
                 self.fault(f"{prefix}{name} is {found}; wanted {wrong.wanted}" + (wrong.mend and f"; {wrong.mend}"))
         if needed:
             for name, key in keys.items():
@@ -769,11 +784,9 @@ class _Reader:
             return {"kind": "none"}
         kinds = [kind for kind in SOURCE_KINDS if kind in given]
         if len(kinds) != 1:
-            found = " and ".join(kinds) if kinds else "none of them"
+            found = " and ".join(kinds or map(str, given))
             known = {key for keys in SOURCE_KINDS.values() for key in keys}
-            guess = "".join(
-                nearest(key, SOURCE_KINDS) for key in given if key not in known and not kinds
-            )
+            guess = "".join(nearest(key, SOURCE_KINDS) for key in given if key not in known and not kinds)
             self.fault(f"source has {found}; wanted exactly one of {', '.join(SOURCE_KINDS)}{guess}")
             return {"kind": "none"}
         kind = kinds[0]
@@ -899,7 +912,7 @@ def _derive(site: dict[str, Any], roots: Mapping[str, str]) -> None:
         ]
     base = {
         "harakiri": max(nginx["read_timeout"] - 5, 1),
-        "buffer-size": 32768,
+        "buffer-size": 65535,
         "max-requests": 5000,
         "single-interpreter": True,
         "enable-threads": True,
@@ -931,8 +944,26 @@ def _origins(site: dict[str, Any]) -> list[str]:
 
 
 def _path_faults(site: dict[str, Any]) -> list[str]:
-    """Unix socket paths that the kernel would cut or refuse."""
+    """Directories inside one another, and unix socket paths that the kernel would cut or refuse."""
     faults = []
+    own = {key: site["paths"][key] for key in ("root", "state", "config", "run", "cache")}
+    media = site["paths"]["media"]
+    brought = {
+        "source.path": site["source"].get("path", ""),
+        "virtualenv": "" if site["virtualenv"] == "none" else site["virtualenv"],
+        "nginx.media": "" if media.startswith(f"{own['state']}/") else media,
+    }
+    known = {**own, **brought}
+    # `state: absent` removes the collection's own directories with all that is in them, but for the state.
+    inside = [(inner, outer) for inner in own for outer in own if inner != outer]
+    inside += [(inner, outer) for inner in brought for outer in own if outer != "state"]
+    inside += [("root", "source.path")] if brought["source.path"] else []
+    for inner, outer in inside:
+        if known[inner] and f"{known[inner]}/".startswith(f"{known[outer]}/"):
+            faults.append(
+                f"site '{site['name']}': {inner} {known[inner]} lies in {outer} {known[outer]}; "
+                "wanted them apart; change it or web_roots"
+            )
     paths = [one[5:] for one in site["nginx"]["upstream"] if one.startswith("unix:")]
     paths.append(f"{site['paths']['run']}/{'x' * RELEASE_ID_LENGTH}.stats")
     for path in paths:
@@ -969,7 +1000,9 @@ def _collisions(sites: list[dict[str, Any]]) -> list[str]:
         for port in set(ports):
             claim("port", port, site, "give uwsgi.socket another port")
             if port in nginx_ports:
-                faults.append(f"site '{site['name']}': uwsgi.socket has port {port}, on which nginx listens; change one")
+                faults.append(
+                    f"site '{site['name']}': uwsgi.socket has port {port}, on which nginx listens; change one"
+                )
     return faults
 
 

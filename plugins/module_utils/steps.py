@@ -26,7 +26,11 @@ BASE_ENVIRONMENT = {
 # The longest that one step may take, in seconds: compiling uWSGI takes 24 s on two cores, a slow index ten times that.
 STEP_TIMEOUT = 1200
 LOCK_TIMEOUT = 300
-_TELLING = re.compile(r"(fatal|error)\b|^\s*[×╰]|[A-Za-z]+(Error|Exception|DoesNotExist|NotFound|Configured)\b", re.I)
+LOCKS = "/run/lock"
+# What programs mark a reason with: git, ssh, uv (older ones with × and ╰─▶); then Python, then Django's system check.
+_REASON = re.compile(r"(fatal|error|cause|ssh): |[×╰]|.*(Permission denied \(|Host key verification failed)")
+_RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|DoesNotExist|NotFound|Configured)(: |$)")
+_CHECK = re.compile(r".*\(\w+\.E[0-9]{3}\) ")
 
 
 class StepError(Exception):
@@ -85,7 +89,7 @@ class Shell:
                 **identity,
             )
         except OSError as error:
-            raise StepError(self.site, step, f"{argv[0]}: {error.strerror}") from None
+            raise StepError(self.site, step, f"{error.filename or argv[0]}: {error.strerror}") from None
         try:
             out, err = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
@@ -97,7 +101,10 @@ class Shell:
         done = subprocess.CompletedProcess(process.args, process.returncode, self.blot(out), self.blot(err))
         if check and done.returncode:
             output = done.stderr.strip() + "\n" + done.stdout.strip()
-            raise StepError(self.site, step, cause(output) or f"exit status {done.returncode}", output)
+            why = cause(output) or f"exit status {done.returncode}"
+            if done.returncode < 0:
+                why = f"ended by signal {-done.returncode}"
+            raise StepError(self.site, step, why, output)
         return done
 
     def blot(self, text: str) -> str:
@@ -107,20 +114,27 @@ class Shell:
 
 
 def cause(output: str) -> str:
-    """The line of a program's output that tells most: the last that speaks of an error, or else the last."""
+    """What a program's output says of why it failed, in one line; the last line when nothing looks like a reason."""
     lines = [one.strip() for one in output.splitlines() if one.strip()]
-    telling = [one for one in lines if _TELLING.search(one)]
-    # uv and git put the reason first and help after it; Python puts it last.
-    if telling and re.match(r"(fatal|error)\b|[×╰]", telling[0], re.I) and "Traceback" not in output:
-        reasons = [one for one in telling if re.match(r"(fatal|error)\b|[×╰]", one, re.I)]
-        return " ".join(reason.lstrip("×╰─▶ ") for reason in reasons[:2])
-    return (telling or lines or [""])[-1]
+    for found in (
+        [one for one in lines if _CHECK.match(one)][:1],
+        [one for one in lines if ": fatal error: " in one][:1],  # a compiler's; what follows comes of it
+        [one for one in lines if _RAISED.match(one)][-1:],
+    ):
+        if found:
+            return found[0]
+    reasons = [re.sub(r"^(fatal|error|cause): |^[×╰─▶> ]+", "", one) for one in lines if _REASON.match(one)]
+    if reasons:
+        # What failed comes first, the reason of all reasons last.
+        return ": ".join(dict.fromkeys([reasons[0].rstrip(".:"), reasons[-1]]))
+    errors = [one for one in lines if re.search(r"\berror\b", one, re.IGNORECASE)]
+    return (errors or lines or [""])[-1]
 
 
 @contextlib.contextmanager
 def locked(site: str, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
     """Hold the site's lock: two runs at once wait for each other, at most `timeout` seconds."""
-    path = f"/run/lock/pyweb.stack.{site}"
+    path = f"{LOCKS}/pyweb.stack.{site}"
     deadline = time.monotonic() + timeout
     with open(path, "a+", encoding="ascii") as stream:
         while True:
@@ -164,7 +178,11 @@ def link(target: str, path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
     os.symlink(target, temporary)
-    os.rename(temporary, path)
+    try:
+        os.rename(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
 
 
 def read(path: str) -> str:
@@ -179,9 +197,10 @@ def read(path: str) -> str:
 def read_json(path: str) -> dict[str, Any]:
     """A JSON object from a file; {} where there is none or where a crash left half of one."""
     try:
-        return dict(json.loads(read(path) or "{}"))
+        found = json.loads(read(path))
     except ValueError:
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 def remove(path: str) -> bool:

@@ -39,12 +39,13 @@ def digest(root: str) -> str:
     for name in entries(root):
         path = os.path.join(root, name)
         if os.path.islink(path):
-            kind, content = "link", os.readlink(path).encode()
+            kind, content = "link", os.fsencode(os.readlink(path))
         else:
             kind = "x" if os.stat(path).st_mode & stat.S_IXUSR else "-"
             with open(path, "rb") as stream:
                 content = stream.read()
-        total.update(f"{kind} {len(name.encode())} {name} {len(content)}\n".encode())
+        raw = os.fsencode(name)
+        total.update(b"%s %d %s %d\n" % (kind.encode(), len(raw), raw, len(content)))
         total.update(content)
     return total.hexdigest()
 

@@ -49,7 +49,9 @@ def render(site: dict[str, Any], build: dict[str, Any], release: str = PLACEHOLD
     if build["overlay"]:
         lines.append(f"# {overlay.WSGI_MODULE} loads {build['wsgi']} with the settings overlay.")
     if uwsgi["socket"]:
-        lines.append(f"# {', '.join(uwsgi['socket'])} comes from uwsgi-{site['name']}.socket, so that releases can share it.")
+        lines.append(
+            f"# {', '.join(uwsgi['socket'])} comes from uwsgi-{site['name']}.socket, so that releases can share it."
+        )
     lines.append("[uwsgi]")
     for name, value in options:
         lines += [f"{name} = {escape(one)}" for one in (value if isinstance(value, list) else [value])]

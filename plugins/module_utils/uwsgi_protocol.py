@@ -135,7 +135,11 @@ def _connect(address: str, timeout: float) -> socket.socket:
                 raise
             return connection
         host, _colon, port = path.rpartition(":")
+        if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+            raise ProtocolError(address, "this is no address; wanted unix:/path, /path or host:port", errno.EINVAL)
         return socket.create_connection((host.strip("[]"), int(port)), timeout)
+    except ProtocolError:
+        raise
     except socket.timeout:
         raise ProtocolError(address, f"no connection within {timeout:g} s", errno.ETIMEDOUT) from None
     except OSError as error:

@@ -18,7 +18,8 @@ author: [pyweb.stack contributors]
 options:
   sites:
     description:
-      - Completed sites, as the filters P(pyweb.stack.sites#filter) and P(pyweb.stack.choose_pythons#filter) return them.
+      - Completed sites, as the filters P(pyweb.stack.sites#filter) and P(pyweb.stack.choose_pythons#filter) return
+        them.
     type: list
     elements: dict
     required: true
@@ -51,7 +52,7 @@ seealso:
 EXAMPLES = r"""
 - name: Build all sites
   pyweb.stack.django_build:
-    sites: "{{ web_sites | pyweb.stack.sites | pyweb.stack.choose_pythons(platform_pythons, ansible_facts.pyweb.pythons) }}"
+    sites: "{{ web_sites | pyweb.stack.sites | pyweb.stack.choose_pythons(offered, ansible_facts.pyweb.pythons) }}"
   register: django_builds
 """
 
@@ -122,7 +123,14 @@ def main() -> None:
         try:
             changes = accounts.ensure(site, group, shell, module.check_mode)
             made += [f"{name}: {one}" for one in changes]
-            build = Build(site, secrets["sites"][name], environment, module.params["installer"], fetch, module.params["uploads"].get(name, ""))
+            build = Build(
+                site,
+                secrets["sites"][name],
+                environment,
+                module.params["installer"],
+                fetch,
+                module.params["uploads"].get(name, ""),
+            )
             if module.check_mode and changes:
                 # Without the site's user nothing can be asked; what is missing here has no build yet.
                 builds[name] = {"id": "", "predicted": True}
@@ -133,10 +141,10 @@ def main() -> None:
                 builds[name] = build.present(build_id)
                 if not builds[name]:
                     made.append(f"{name}: build {build_id}")
-                    diff.append({"before": "", "after": f"build {build_id}\n", "before_header": name, "after_header": name})
-                    builds[name] = (
-                        {"id": build_id, "predicted": True} if module.check_mode else build.make(build_id)
+                    diff.append(
+                        {"before": "", "after": f"build {build_id}\n", "before_header": name, "after_header": name}
                     )
+                    builds[name] = {"id": build_id, "predicted": True} if module.check_mode else build.make(build_id)
         except NeedsUpload:
             wanted.append(name)
         except steps.StepError as error:

@@ -54,6 +54,9 @@ ansible_facts:
         packages_known:
           description: Whether the package manager can say what it offers without fetching or installing anything.
           type: bool
+        firewalld_installed:
+          description: Whether firewalld is installed.
+          type: bool
         firewalld_zone:
           description: The default zone of firewalld; V(public), its own default, where it is not installed yet.
           type: str
@@ -77,6 +80,7 @@ def main() -> None:
         "pythons": pythons(),
         "ssh_ports": sorted(listening_ports("sshd") | connection_ports()),
         "packages_known": packages_known(),
+        "firewalld_installed": os.path.exists("/usr/sbin/firewalld"),
         "firewalld_zone": default_zone(),
         "firewalld_opened": {
             os.path.basename(path)[: -len(".json")]: json.loads(read(path) or "{}")

@@ -92,8 +92,9 @@ def main() -> None:
     wanted = module.params
     address = wanted["address"]
     try:
-        elapsed = uwsgi_protocol.ping(address, wanted["timeout"])
+        # A request tells more than a ping, and a distribution may have left the ping plugin out (Debian's has).
         if not wanted["host"]:
+            elapsed = uwsgi_protocol.ping(address, wanted["timeout"])
             module.exit_json(changed=False, server="uwsgi", elapsed=elapsed)
         answer = uwsgi_protocol.request(address, wanted["host"], wanted["path"], wanted["timeout"])
     except uwsgi_protocol.ProtocolError as error:

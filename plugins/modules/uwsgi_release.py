@@ -121,10 +121,14 @@ def main() -> None:
         releases[name] = {"id": change.release, "previous": change.previous, "migrations": change.migrations}
         if change.before != change.after:
             header = f"{site['paths']['current']}/uwsgi.ini"
-            diff.append({"before_header": header, "after_header": header, "before": change.before, "after": change.after})
+            diff.append(
+                {"before_header": header, "after_header": header, "before": change.before, "after": change.after}
+            )
         if change.migrations:
             planned = "".join(f"{one}\n" for one in change.migrations)
-            diff.append({"before_header": f"{name}: migrations", "before": "", "after_header": "applied", "after": planned})
+            diff.append(
+                {"before_header": f"{name}: migrations", "before": "", "after_header": "applied", "after": planned}
+            )
     result = {"changed": bool(made), "releases": releases, "made": made, "diff": diff}
     if faults:
         module.fail_json(msg="\n".join(faults), changed=bool(made), diff=diff)

@@ -73,6 +73,7 @@ def all_steps(platforms: list[str], scenarios: list[str]) -> list[Step]:
         tool("lint python", "ruff", "check"),
         tool("lint format", "ruff", "format", "--check"),
         tool("lint types", "mypy"),
+        tool("lint docs", "python", "tests/tools/docs.py", "--check"),
         tool("unit", "pytest", "tests/unit"),
         *(molecule(scenario, platform) for scenario in scenarios for platform in platforms),
     ]

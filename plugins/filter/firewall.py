@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the firewall has to open and close, and what of it is ours, as filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.pyweb.stack.plugins.module_utils import firewall
+from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
+
+
+def firewall_plan(completed: Any, **options: Any) -> dict[str, list[dict[str, str]]]:
+    try:
+        return firewall.plan(plain(completed), **plain(options))
+    except firewall.FirewallError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+def firewall_record(
+    planned: Any, results: Any, opened: Any, purpose: str, closed: bool = False
+) -> list[dict[str, Any]]:
+    """The record of a purpose as `files` of config_set; `closed` once nothing is left to close."""
+    wanted = plain(planned)
+    ours = firewall.record(wanted["open"], [] if closed else wanted["close"], plain(results), plain(opened))
+    path = {"path": f"/etc/firewalld/pyweb.stack/{plain(purpose)}.json"}
+    return [{**path, "content": ours} if ours else {**path, "state": "absent"}]
+
+
+class FilterModule:
+    """The filters of the role firewalld."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"firewall_plan": firewall_plan, "firewall_record": firewall_record}

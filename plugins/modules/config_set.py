@@ -1,0 +1,289 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: config_set
+short_description: Install a set of files as one transaction
+version_added: 0.1.0
+description:
+  - Renders any number of files on the controller and installs them on the host in one call, all of them or none.
+  - A check, such as C(nginx -t), sees the new files where they will be before anything is touched. It runs in a mount
+    namespace of its own, so that nothing outside ever sees them. Where no namespace can be made (a container without
+    C(CAP_SYS_ADMIN)), the files are swapped in first and put back when the check fails.
+  - When something changed, O(apply) brings the files into effect. When that fails, the files that were there before are
+    put back and applied.
+  - A run that is killed between the swap and the end leaves a marker, and the next run applies again even if no file
+    differs.
+  - Two runs of one O(name) wait for each other.
+author: [pyweb.stack contributors]
+options:
+  name:
+    description: A name for the set. It names the lock and the marker under C(/run/pyweb.stack).
+    type: str
+    required: true
+  files:
+    description:
+      - The files, links and paths to be absent. Directories above them are made with mode C(0755) when missing.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: The absolute path on the host.
+        type: path
+        required: true
+      content:
+        description: The content. A mapping or list is written as JSON.
+        type: raw
+      template:
+        description: A template, searched for like the O(ignore:src) of M(ansible.builtin.template).
+        type: str
+      vars:
+        description: Variables for O(files[].template), beside those of the host.
+        type: dict
+        default: {}
+      link:
+        description: Make a symbolic link to this target.
+        type: str
+      state:
+        description: V(absent) removes the file or link.
+        type: str
+        choices: [present, absent]
+        default: present
+      marked:
+        description:
+          - With O(files[].state=absent), remove the file only if this text is in it (in the target, for a link), so
+            that a file of the same name that somebody else wrote stays.
+        type: str
+        default: ''
+      owner:
+        description: The owner, by name or number.
+        type: str
+        default: root
+      group:
+        description: The group, by name or number.
+        type: str
+        default: root
+      mode:
+        description: The mode, in quotes.
+        type: str
+        default: '0644'
+      secret:
+        description: Show the content nowhere, neither in a diff nor in the output.
+        type: bool
+        default: false
+  check:
+    description: A command, as a list of arguments, that accepts or refuses the new files by its exit status.
+    type: list
+    elements: str
+    default: []
+  private:
+    description:
+      - Directories in which O(check) writes, such as those of pid files and logs. It sees their files empty, and what
+        it writes there never reaches the host.
+    type: list
+    elements: path
+    default: []
+  apply:
+    description:
+      - Commands, each a list of arguments, to run in turn after the swap.
+      - Of a script, C([sh, -c, SCRIPT, NAME]), messages show the name.
+    type: list
+    elements: list
+    default: []
+  wait:
+    description: How long to wait for another run of the same O(name), in seconds.
+    type: int
+    default: 60
+attributes:
+  check_mode:
+    support: full
+    description: O(check) runs there too, unless its program is not installed yet (see RV(checked)).
+  diff_mode:
+    support: full
+  platform:
+    platforms: linux
+    support: full
+notes:
+  - Needs root. In check mode an ordinary user gets a comparison without the check.
+seealso:
+  - module: ansible.builtin.template
+"""
+
+EXAMPLES = r"""
+- name: Configure nginx
+  pyweb.stack.config_set:
+    name: nginx
+    files:
+      - path: /etc/nginx/nginx.conf
+        template: etc/nginx/nginx.conf.j2
+      - path: /etc/nginx/conf.d/shop.conf
+        template: etc/nginx/conf.d/site.conf.j2
+        vars:
+          site: "{{ shop }}"
+      - path: /etc/nginx/sites-enabled/default
+        state: absent
+    check: [nginx, -t]
+    private: [/run, /var/log/nginx]
+    apply:
+      - [systemctl, reload-or-restart, nginx]
+
+- name: Keep a password where only the service reads it
+  pyweb.stack.config_set:
+    name: shop-env
+    files:
+      - path: /etc/shop/env
+        content: "PASSWORD={{ shop_password }}\n"
+        group: shop
+        mode: '0640'
+        secret: true
+"""
+
+RETURN = r"""
+files:
+  description: What became, or in check mode would become, of each path.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The path.
+      type: str
+    state:
+      description: V(created), V(changed), V(removed) or V(unchanged).
+      type: str
+  sample: [{path: /etc/nginx/nginx.conf, state: changed}]
+checked:
+  description: Whether O(check) saw and accepted the files.
+  returned: success
+  type: bool
+unchecked_because:
+  description: Why not.
+  returned: when RV(checked) is false
+  type: str
+  sample: nginx is not installed yet
+applied:
+  description: Whether O(apply) ran.
+  returned: success
+  type: bool
+output:
+  description: All that the refusing or failing program wrote.
+  returned: when O(check) or O(apply) fails
+  type: str
+"""
+
+import json
+import os
+import re
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pyweb.stack.plugins.module_utils.file_set import FileSetError, Request, Wanted, install
+
+FILE = {
+    "path": {"type": "path", "required": True},
+    "content": {"type": "raw"},
+    "template": {"type": "str"},
+    "vars": {"type": "dict", "default": {}},
+    "link": {"type": "str"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "marked": {"type": "str", "default": ""},
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "root"},
+    "mode": {"type": "str", "default": "0644"},
+    "secret": {"type": "bool", "default": False},
+}
+ARGUMENTS = {
+    "name": {"type": "str", "required": True},
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": FILE,
+        "mutually_exclusive": [("content", "template", "link")],
+    },
+    "check": {"type": "list", "elements": "str", "default": []},
+    "private": {"type": "list", "elements": "path", "default": []},
+    "apply": {"type": "list", "elements": "list", "default": []},
+    "wait": {"type": "int", "default": 60},
+}
+
+
+class Module(AnsibleModule):
+    """A module that writes no arguments into the host's journal: they are whole files, and some of them secret."""
+
+    def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
+        super().log("Invoked (the arguments are not logged)")
+
+
+def main() -> None:
+    module = Module(argument_spec=ARGUMENTS, supports_check_mode=True)
+    given = module.params
+    invocation = {"module_args": {**given, "files": [one["path"] for one in given["files"]]}}
+    try:
+        outcome = install(
+            request(given), lambda argv: module.run_command(list(argv), handle_exceptions=False), module.check_mode
+        )
+    except FileSetError as error:
+        module.fail_json(
+            msg=f"config_set '{given['name']}': {error}", output=error.output, changed=False, invocation=invocation
+        )
+    result: dict[str, Any] = {"checked": outcome.checked, "applied": outcome.applied, "invocation": invocation}
+    if not outcome.checked:
+        result["unchecked_because"] = outcome.unchecked_because
+    if module._diff:
+        result["diff"] = outcome.diff()
+    files = [{"path": one.wanted.path, "state": one.state} for one in outcome.changes]
+    module.exit_json(changed=outcome.changed, files=files, **result)
+
+
+def request(given: dict[str, Any]) -> Request:
+    """The arguments as the transaction takes them. Raises `FileSetError` for what makes no sense."""
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", given["name"]):
+        raise FileSetError("name goes into file names; wanted letters, digits and ._-")
+    files = [wanted(one) for one in given["files"]]
+    paths = [one.path for one in files]
+    twice = sorted({one for one in paths if paths.count(one) > 1})
+    if twice:
+        raise FileSetError(f"files has {', '.join(twice)} more than once; give each path one entry")
+    if any(not one for one in given["apply"]):
+        raise FileSetError("apply has an empty command; wanted lists of arguments such as [systemctl, reload, nginx]")
+    apply = [[str(word) for word in one] for one in given["apply"]]
+    return Request(given["name"], files, given["check"], given["private"], apply, given["wait"])
+
+
+def wanted(given: dict[str, Any]) -> Wanted:
+    path = given["path"]
+    if not os.path.isabs(path) or os.path.normpath(path) != path:
+        raise FileSetError(f"{path}: wanted an absolute path without '..', '//' or a / at the end")
+    if given["template"] is not None:
+        raise FileSetError(f"{path}: a template is rendered by the action plugin of the same name, which did not run")
+    kinds = {key for key in ("content", "link") if given[key] is not None}
+    if given["state"] == "absent":
+        if kinds:
+            raise FileSetError(f"{path}: state is absent; wanted no {kinds.pop()} beside it")
+        return Wanted(path, "absent", marked=given["marked"], secret=given["secret"])
+    if not kinds:
+        raise FileSetError(f"{path}: wanted one of content, template, link, or state: absent")
+    if given["link"] is not None:
+        return Wanted(path, "link", target=given["link"])
+    if not re.fullmatch(r"0?[0-7]{3,4}", given["mode"]):
+        raise FileSetError(f"{path}: mode is {given['mode']!r}; wanted octal digits in quotes, such as '0644'")
+    content = given["content"]
+    if isinstance(content, (dict, list)):
+        content = json.dumps(content, indent=2, sort_keys=True) + "\n"
+    return Wanted(
+        path,
+        content=str(content).encode("utf-8", "surrogateescape"),
+        mode=int(given["mode"], 8),
+        owner=given["owner"],
+        group=given["group"],
+        secret=given["secret"],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""Write the generated documentation: docs.py [--check]; with --check, only say what has drifted and exit 1.
+
+- roles/NAME/README.md   from meta/argument_specs.yml, the role's one description
+- docs/site.md           from the key tables of the model, plugins/module_utils/site.py
+- docs/plugins/NAME.md   from the plugins' own documentation, as ansible-doc reads it
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+COLLECTIONS = ROOT / "playbooks/collections"
+NOTE = "<!-- Written by tests/tools/docs.py: change what it reads instead, then `make docs`. -->\n"
+
+sys.path.insert(0, str(COLLECTIONS))
+from ansible_collections.pyweb.stack.plugins.module_utils import site as model  # noqa: E402
+
+
+def main(words: list[str]) -> int:
+    if words not in ([], ["--check"]):
+        print(__doc__, file=sys.stderr)
+        return 2
+    wanted = dict(generated())
+    there = {*ROOT.glob("docs/plugins/*.md"), *(path for path in wanted if path.exists())}
+    drifted = sorted(
+        path
+        for path in there | set(wanted)
+        if path not in there or path not in wanted or path.read_text(encoding="utf-8") != wanted[path]
+    )
+    for path in drifted:
+        if words:
+            print(f"{path.relative_to(ROOT)} has drifted; `make docs` writes it anew", file=sys.stderr)
+        elif path in wanted:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted[path], encoding="utf-8")
+        else:
+            path.unlink()
+    return 1 if words and drifted else 0
+
+
+def generated() -> Iterator[tuple[Path, str]]:
+    for spec in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
+        role = spec.parents[1]
+        yield role / "README.md", role_page(role.name, yaml.safe_load(spec.read_text(encoding="utf-8")))
+    yield ROOT / "docs/site.md", site_page()
+    for kind, folder in (("module", "modules"), ("filter", "filter")):
+        names = sorted({path.stem for suffix in ("py", "yml") for path in ROOT.glob(f"plugins/{folder}/*.{suffix}")})
+        for name, found in ansible_doc(kind, names).items():
+            yield ROOT / f"docs/plugins/{name}.md", plugin_page(kind, found)
+
+
+# --- roles ---
+
+
+def role_page(name: str, spec: dict[str, Any]) -> str:
+    main_spec = spec["argument_specs"]["main"]
+    lines = [NOTE, f"# {name}\n", main_spec["short_description"] + ".\n", *paragraphs(main_spec["description"])]
+    lines += ["```yaml", "- hosts: web", "  roles:", f"    - role: pyweb.stack.{name}", "```\n", "## Variables\n"]
+    for option, about in main_spec["options"].items():
+        lines += [f"### {option}\n", *paragraphs(about["description"]), *facts(about)]
+    return "\n".join(lines)
+
+
+# --- the model ---
+
+
+def site_page() -> str:
+    lines = [
+        NOTE,
+        "# The keys of a site\n",
+        "`web_sites` is a list of these. A wrong one stops the run before any host is touched.\n",
+    ]
+    lines += table(model.SITE_KEYS, inner={"source", "superuser", "uwsgi", "nginx", "health"})
+    lines += ["## source\n", "One of these kinds.\n"]
+    for kind, keys in model.SOURCE_KINDS.items():
+        lines += [f"### source.{kind}\n", *table(keys)]
+    sections = {
+        "superuser": model.SUPERUSER_KEYS,
+        "uwsgi": model.UWSGI_KEYS,
+        "nginx": model.NGINX_KEYS,
+        "health": model.HEALTH_KEYS,
+    }
+    for section, keys in sections.items():
+        lines += [f"## {section}\n", *table(keys)]
+    lines += ["## uWSGI options that the model writes itself\n", "| option | instead, set |", "|---|---|"]
+    lines += [f"| `{option}` | {cell(instead)} |" for option, instead in model.OWNED_UWSGI_OPTIONS.items()]
+    lines += ["", "## web_roots\n", "| root | default |", "|---|---|"]
+    lines += [f"| `{root}` | `{path}` |" for root, path in model.ROOTS.items()]
+    return "\n".join(lines) + "\n"
+
+
+def table(keys: dict[str, model.Key], inner: Iterable[str] = ()) -> list[str]:
+    lines = ["| key | decides | wanted | default |", "|---|---|---|---|"]
+    for name, key in keys.items():
+        needed = key.default is None and name != "requirements"
+        default = "required" if needed else "" if key.default in ("", None, {}, []) else f"`{json.dumps(key.default)}`"
+        wanted = f"a mapping, [see below](#{name})" if name in inner else wants(key)
+        lines.append(f"| `{name}` | {cell(key.doc)} | {cell(wanted)} | {cell(default)} |")
+    return [*lines, ""]
+
+
+def wants(key: model.Key) -> str:
+    """What a key's check says that it wants, when it refuses what no check accepts."""
+    try:
+        key.check(["- -"])
+    except model.Wrong as wrong:
+        wanted, in_list, _rest = wrong.wanted.partition(" (found '- -' in the list)")
+        return f"a list: {wanted}" if in_list else wanted
+    raise AssertionError(f"no word on what is wanted: {key}")
+
+
+# --- plugins ---
+
+
+def ansible_doc(kind: str, names: list[str]) -> dict[str, Any]:
+    """Plugin name to its documentation; a file of filters has a documentation file for each of its filters."""
+    known = [name for name in names if kind != "filter" or (ROOT / f"plugins/filter/{name}.yml").exists()]
+    if not known:
+        return {}
+    argv = ["ansible-doc", "--type", kind, "--json", *[f"pyweb.stack.{name}" for name in known]]
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_NOCOLOR": "1"}
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode or "ERROR" in done.stderr:
+        raise SystemExit(f"ansible-doc failed:\n{done.stderr}")
+    return {name.rpartition(".")[2]: found for name, found in json.loads(done.stdout).items()}
+
+
+def plugin_page(kind: str, found: dict[str, Any]) -> str:
+    doc = found["doc"]
+    name = doc.get("plugin_name") or doc.get("module") or doc["name"]
+    lines = [NOTE, f"# {name.rpartition('.')[2]} ({kind})\n", doc["short_description"] + ".\n"]
+    lines += paragraphs(doc["description"])
+    if doc.get("options"):
+        lines += ["## Parameters\n", *options(doc["options"])]
+    if doc.get("attributes"):
+        lines += ["## Attributes\n", "| attribute | support | |", "|---|---|---|"]
+        for attribute, about in doc["attributes"].items():
+            lines.append(
+                f"| `{attribute}` | {about['support']} | {cell(' '.join(texts(about.get('description', ''))))} |"
+            )
+        lines.append("")
+    if (found.get("examples") or "").strip():
+        lines += ["## Examples\n", "```yaml", found["examples"].strip("\n"), "```\n"]
+    if found.get("return"):
+        lines += ["## Return values\n", *options(found["return"], "contains")]
+    return "\n".join(lines)
+
+
+def options(given: dict[str, Any], deeper: str = "suboptions", prefix: str = "") -> list[str]:
+    lines: list[str] = []
+    for name, about in given.items():
+        lines += [f"### {prefix}{name}\n", *paragraphs(about.get("description", "")), *facts(about)]
+        lines += options(about.get(deeper) or {}, deeper, f"{prefix}{name}.")
+    return lines
+
+
+# --- words ---
+
+
+def facts(about: dict[str, Any]) -> list[str]:
+    """Type, choices and default of an option, as one line."""
+    kind = about.get("type", "str") + (f" of {about['elements']}" if about.get("elements") else "")
+    parts = [kind, *(["required"] if about.get("required") else [])]
+    if about.get("choices"):
+        parts.append("one of " + ", ".join(f"`{one}`" for one in about["choices"]))
+    if "default" in about:
+        default = about["default"]
+        parts.append(f"default `{default if isinstance(default, str) and default else json.dumps(default)}`")
+    if about.get("returned"):
+        parts.append(f"returned: {marked(about['returned'])}")
+    return [f"*{', '.join(parts)}*\n"]
+
+
+def paragraphs(description: Any) -> list[str]:
+    return [f"{marked(one)}\n" for one in texts(description)]
+
+
+def texts(description: Any) -> list[str]:
+    return [description] if isinstance(description, str) else list(description)
+
+
+def marked(text: str) -> str:
+    """Ansible's markup as Markdown: C(x), O(x), V(x), RV(x), E(x), M(x) and P(x#kind) become `x`."""
+    return re.sub(r"\b(?:C|O|V|RV|E|M|P)\(((?:[^()\\]|\\.)*?)(?:#\w+)?\)", r"`\1`", text).replace("#module:", ": ")
+
+
+def cell(text: str) -> str:
+    return marked(text).replace("|", "\\|").replace("\n", " ")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,25 @@
+"""Make this checkout importable under the name that its files import each other by."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import types
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _package(name: str, path: list[str]) -> types.ModuleType:
+    module = types.ModuleType(name)
+    module.__path__ = path
+    sys.modules[name] = module
+    return module
+
+
+try:  # Ansible's own, with the collections beside it
+    collections = importlib.import_module("ansible_collections")
+except ImportError:
+    collections = _package("ansible_collections", [])
+collections.pyweb = _package("ansible_collections.pyweb", [])
+collections.pyweb.stack = _package("ansible_collections.pyweb.stack", [str(ROOT)])

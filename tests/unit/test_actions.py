@@ -1,0 +1,112 @@
+"""The controller's half of the modules: what it hands over, and what it keeps from being shown."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from unittest.mock import MagicMock
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible_collections.pyweb.stack.plugins.action import django_build, uwsgi_release
+from ansible_collections.pyweb.stack.plugins.module_utils import tree
+from ansible_collections.pyweb.stack.plugins.module_utils.site import complete
+
+SECRET = "correct-horse-battery"
+KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n-----END OPENSSH PRIVATE KEY-----"
+SHOP = {
+    "name": "shop",
+    "domains": ["shop.example.com"],
+    "env": {"TOKEN": SECRET},
+    "database": f"postgres://shop:{SECRET}@db/shop",
+    "superuser": {"username": "admin", "password": SECRET},
+    "source": {"git": f"https://token:{SECRET}@git.example.com/shop.git", "key": KEY},
+}
+
+
+def action(module, monkeypatch, arguments, answers):
+    """An action plugin whose module answers with `answers`, one a call; the calls' arguments are in `.calls`."""
+    task = MagicMock(args=arguments, async_val=0, action="x", environment=None)
+    connection = MagicMock()
+    connection._shell.tmpdir = "/remote/tmp"
+    connection._shell.join_path = lambda *parts: "/".join(parts)
+    one = module.ActionModule(task, connection, MagicMock(check_mode=False), MagicMock(), MagicMock(), MagicMock())
+    one.calls, one.brought = [], {}
+
+    def execute(module_name, module_args, task_vars):
+        one.calls.append(module_args)
+        return dict(answers.pop(0))
+
+    def transfer(local, remote):
+        with tarfile.open(local) as tar:
+            one.brought[remote] = sorted(tar.getnames())
+        return remote
+
+    monkeypatch.setattr(one, "_execute_module", execute)
+    monkeypatch.setattr(one, "_transfer_file", transfer)
+    monkeypatch.setattr(one, "_remove_tmp_path", lambda path: None)
+    return one
+
+
+@pytest.mark.parametrize("module", [django_build, uwsgi_release])
+def test_secrets_travel_in_the_one_parameter_that_is_never_shown(monkeypatch, module):
+    arguments = {"sites": complete([SHOP]), "web_group": "nginx"}
+    if module is django_build:
+        arguments["environment"] = {"https_proxy": f"http://u:{SECRET}@proxy:3128"}
+    one = action(module, monkeypatch, arguments, [{"changed": False}])
+    assert one.run(task_vars={})["changed"] is False
+    [given] = one.calls
+    secrets = json.loads(given.pop("secrets"))
+    assert SECRET not in json.dumps(given)
+    assert given["web_group"] == "nginx"
+    assert given["sites"][0]["name"] == "shop"
+    assert secrets["sites"]["shop"]["env"] == {"TOKEN": SECRET}
+    assert secrets["sites"]["shop"]["key"] == KEY + "\n"
+    if module is django_build:
+        assert secrets["environment"] == {"https_proxy": f"http://u:{SECRET}@proxy:3128"}
+
+
+@pytest.mark.parametrize("module", [django_build, uwsgi_release])
+@pytest.mark.parametrize("arguments", [{}, {"sites": "shop"}])
+def test_sites_have_to_be_a_list(monkeypatch, module, arguments):
+    with pytest.raises(AnsibleActionFail, match=r"wanted web_sites \| pyweb\.stack\.sites"):
+        action(module, monkeypatch, arguments, []).run(task_vars={})
+
+
+@pytest.fixture
+def code(tmp_path):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/manage.py").write_text("")
+    return tmp_path / "code"
+
+
+def test_a_directory_is_known_by_its_digest_and_stays_where_the_build_is_there(monkeypatch, code):
+    sites = complete([{**SHOP, "source": {"directory": str(code)}}])
+    one = action(django_build, monkeypatch, {"sites": sites}, [{"changed": False, "made": []}])
+    one.run(task_vars={})
+    assert one.calls[0]["sites"][0]["source"]["digest"] == tree.digest(str(code))
+    assert one.brought == {}
+
+
+def test_a_directory_that_is_wanted_is_brought_once(monkeypatch, code):
+    sites = complete([{**SHOP, "source": {"directory": str(code)}}])
+    answers = [
+        {"changed": True, "made": ["shop: a user"], "uploads_wanted": ["shop"]},
+        {"changed": True, "made": ["shop: build x"], "builds": {"shop": {"id": "x"}}, "uploads_wanted": []},
+    ]
+    one = action(django_build, monkeypatch, {"sites": sites}, answers)
+    result = one.run(task_vars={})
+    assert one.brought == {"/remote/tmp/shop-code.tar.gz": ["manage.py"]}
+    assert one.calls[1]["uploads"] == {"shop": "/remote/tmp/shop-code.tar.gz"}
+    assert result["made"] == ["shop: a user", "shop: build x"]
+    assert result["changed"] is True
+    assert result["builds"]["shop"]["id"] == "x"
+    assert "uploads_wanted" not in result
+
+
+def test_nothing_is_brought_to_a_host_that_failed(monkeypatch, code):
+    sites = complete([{**SHOP, "source": {"directory": str(code)}}])
+    answers = [{"failed": True, "msg": "no", "made": [], "uploads_wanted": ["shop"]}]
+    one = action(django_build, monkeypatch, {"sites": sites}, answers)
+    assert one.run(task_vars={})["failed"] is True
+    assert one.brought == {}

@@ -1,0 +1,51 @@
+"""Every role: what its argument_specs say is what its defaults are, values included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROLES = sorted(path for path in (Path(__file__).parents[2] / "roles").iterdir() if path.is_dir())
+TYPES = {"str": str, "int": int, "bool": bool, "float": float, "dict": dict, "list": list, "path": str}
+
+
+def options(role):
+    spec = yaml.safe_load((role / "meta/argument_specs.yml").read_text(encoding="utf-8"))
+    return spec["argument_specs"]["main"]["options"]
+
+
+def defaults(role):
+    return yaml.safe_load((role / "defaults/main.yml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_specs_equal_defaults(role):
+    spec = {name: option.get("default", "missing in the spec") for name, option in options(role).items()}
+    assert spec == defaults(role)
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_defaults_are_of_the_type_and_among_the_choices(role):
+    for name, option in options(role).items():
+        default = option["default"]
+        template = isinstance(default, str) and "{{" in default
+        assert template or option["type"] == "raw" or type(default) is TYPES[option["type"]], name
+        assert default in option.get("choices", [default]), name
+        assert option["type"] != "list" or "elements" in option, name
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_every_option_is_described(role):
+    assert [name for name, option in options(role).items() if not option.get("description")] == []
+
+
+def test_variables_of_more_than_one_role_are_the_same_in_each():
+    seen = {}
+    for role in ROLES:
+        for name, option in options(role).items():
+            if name.startswith("web_"):
+                shape = {key: value for key, value in option.items() if key != "description"}
+                assert seen.setdefault(name, shape) == shape, f"{name} of {role.name}"
+    assert seen

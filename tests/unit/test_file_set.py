@@ -1,0 +1,377 @@
+"""The transaction of config_set, against real files; its commands are Python functions."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils import file_set
+from ansible_collections.pyweb.stack.plugins.module_utils.file_set import (
+    FileSetError,
+    Request,
+    Wanted,
+    install,
+    telling,
+)
+
+UID, GID = str(os.getuid()), str(os.getgid())
+
+
+def file(path, text="new\n", **more):
+    return Wanted(str(path), content=text.encode(), owner=UID, group=GID, **more)
+
+
+class Host:
+    """A directory with configuration in it, and programs `check` and `reload` that note what they saw."""
+
+    def __init__(self, root: Path, monkeypatch):
+        self.etc, self.run_folder = root / "etc", root / "run"
+        self.etc.mkdir()
+        self.calls, self.check_status, self.reload_status, self.namespace = [], 0, [0], False
+        monkeypatch.setattr(file_set, "which", lambda name: "" if name == "missing" else f"/sbin/{name}")
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    def run(self, argv):
+        if argv[0] == "unshare":
+            self.calls.append("unshare")
+            if not self.namespace:
+                return 1, "", "unshare: unshare failed: Operation not permitted\n"
+            (self.run_folder / "set.stage/entered").touch()
+            return self.check_status, "", "check: [warn] odd\ncheck: [emerg] bad line 3\n" if self.check_status else ""
+        name = os.path.basename(argv[0])
+        self.calls.append((name, self.text()))
+        if name == "check":
+            return self.check_status, "", "check: [emerg] bad line 3\n" if self.check_status else ""
+        status = self.reload_status.pop(0) if len(self.reload_status) > 1 else self.reload_status[0]
+        return status, "", "reload: port taken\n" if status else ""
+
+    def text(self):
+        path = self.etc / "a.conf"
+        return path.read_text() if path.exists() else None
+
+    def install(self, *files, dry=False, **more):
+        request = Request("set", files, **{"check": ["check"], "apply": [["reload"]], **more})
+        return install(request, self.run, dry, str(self.run_folder))
+
+    @property
+    def marker(self):
+        return self.run_folder / "set.pending"
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    return Host(tmp_path, monkeypatch)
+
+
+def states(outcome):
+    return [one.state for one in outcome.changes]
+
+
+def test_new_files_are_checked_swapped_and_applied(host):
+    host.namespace = True
+    outcome = host.install(file(host.etc / "a.conf"), file(host.etc / "sub/dir/b.conf", mode=0o600))
+    assert (outcome.changed, outcome.checked, outcome.applied) == (True, True, True)
+    assert states(outcome) == ["created", "created"]
+    assert host.calls == ["unshare", ("reload", "new\n")]
+    assert (host.etc / "sub/dir/b.conf").stat().st_mode & 0o777 == 0o600
+    assert (host.etc / "sub/dir").stat().st_mode & 0o777 == 0o755
+    assert not host.marker.exists()
+    assert sorted(os.listdir(host.etc)) == ["a.conf", "sub"]  # no temporary file is left
+
+
+def test_second_run_changes_and_runs_nothing(host):
+    wanted = [file(host.etc / "a.conf"), Wanted(str(host.etc / "l"), "link", target="a.conf")]
+    host.install(*wanted)
+    host.calls.clear()
+    outcome = host.install(*wanted)
+    assert (outcome.changed, states(outcome), host.calls) == (False, ["unchanged", "unchanged"], [])
+    assert outcome.diff() == []
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "state"),
+    [
+        (None, {"text": "x"}, "created"),
+        ("x", {"text": "x"}, "unchanged"),
+        ("y", {"text": "x"}, "changed"),
+        ("x", {"text": "x", "mode": 0o600}, "changed"),
+        ("link", {"text": "x"}, "changed"),
+    ],
+)
+def test_state_of_a_file(host, before, wanted, state):
+    path = host.etc / "f"
+    if before == "link":
+        path.symlink_to("/dev/null")
+    elif before is not None:
+        path.write_text(before)
+        path.chmod(0o644)
+    assert file_set.compare(file(path, **wanted)).state == state
+
+
+@pytest.mark.parametrize(
+    ("content", "marked", "state"),
+    [("x", "", "removed"), ("# ours", "ours", "removed"), ("x", "ours", "unchanged"), (None, "", "unchanged")],
+)
+def test_absent_removes_what_is_marked(host, content, marked, state):
+    path = host.etc / "a.conf"
+    if content is not None:
+        path.write_text(content)
+    outcome = host.install(Wanted(str(path), "absent", marked=marked))
+    assert states(outcome) == [state]
+    assert path.exists() == (state == "unchanged" and content is not None)
+
+
+def test_link_is_marked_by_its_target(host):
+    path = host.etc / "l"
+    path.symlink_to("/elsewhere/l")
+    assert file_set.compare(Wanted(str(path), "absent", marked="../available/l")).state == "unchanged"
+    assert file_set.compare(Wanted(str(path), "absent", marked="/elsewhere")).state == "removed"
+
+
+def test_directory_in_the_way_is_refused(host):
+    (host.etc / "a.conf").mkdir()
+    with pytest.raises(FileSetError, match=r"a\.conf is a directory; wanted a file or nothing there"):
+        host.install(file(host.etc / "a.conf"))
+
+
+def test_unknown_owner_is_an_error_but_not_in_a_dry_run(host):
+    wanted = Wanted(str(host.etc / "a.conf"), content=b"x", owner="nobody-of-that-name", group=GID)
+    with pytest.raises(FileSetError, match="owner is 'nobody-of-that-name'; there is none on this host"):
+        host.install(wanted)
+    outcome = host.install(wanted, dry=True)
+    assert states(outcome) == ["created"]
+    (host.etc / "a.conf").write_text("x")
+    shown = host.install(wanted, dry=True).diff()
+    assert shown[0]["after"]["owner"] == "to be made"
+
+
+def test_refusal_in_the_namespace_touches_nothing(host):
+    host.namespace, host.check_status = True, 1
+    (host.etc / "a.conf").write_text("old\n")
+    with pytest.raises(FileSetError, match=r"`check` refuses the new files: check: \[emerg\] bad line 3; nothing was"):
+        host.install(file(host.etc / "a.conf"), file(host.etc / "new/b"))
+    assert host.text() == "old\n"
+    assert host.calls == ["unshare"]
+    assert not (host.etc / "new").exists()
+    assert not host.marker.exists()
+
+
+def test_without_a_namespace_the_check_sees_the_files_in_place_and_a_refusal_undoes(host):
+    host.check_status = 1
+    (host.etc / "a.conf").write_text("old\n")
+    (host.etc / "a.conf").chmod(0o640)
+    (host.etc / "l").symlink_to("there")
+    (host.etc / "gone").write_text("still here")
+    with pytest.raises(FileSetError, match="bad line 3; the previous files are back"):
+        host.install(
+            file(host.etc / "a.conf"),
+            file(host.etc / "l"),
+            file(host.etc / "new/b"),
+            Wanted(str(host.etc / "gone"), "absent"),
+        )
+    assert ("check", "new\n") in host.calls
+    assert host.text() == "old\n"
+    assert (host.etc / "a.conf").stat().st_mode & 0o777 == 0o640
+    assert os.readlink(host.etc / "l") == "there"
+    assert (host.etc / "gone").read_text() == "still here"
+    assert not (host.etc / "new").exists()
+    assert not host.marker.exists()
+
+
+def test_failing_apply_restores_and_applies_the_old(host):
+    host.reload_status = [1, 0]
+    (host.etc / "a.conf").write_text("old\n")
+    with pytest.raises(FileSetError, match=r"`reload` failed: reload: port taken; the previous files are back$"):
+        host.install(file(host.etc / "a.conf"))
+    assert host.calls[-2:] == [("reload", "new\n"), ("reload", "old\n")]
+    assert not host.marker.exists()
+
+
+def test_apply_that_fails_twice_is_tried_again_by_the_next_run(host):
+    host.reload_status = [1, 1, 0]
+    (host.etc / "a.conf").write_text("old\n")
+    with pytest.raises(FileSetError, match="are back, but not in effect: `reload` failed: reload: port taken"):
+        host.install(file(host.etc / "a.conf"))
+    assert host.marker.exists()
+    outcome = host.install(file(host.etc / "a.conf", "old\n"))
+    assert (outcome.changed, outcome.applied, states(outcome)) == (True, True, ["unchanged"])
+    assert not host.marker.exists()
+
+
+@pytest.mark.parametrize("step", ["_move", "_write"])
+def test_killed_run_is_completed_by_the_next(host, monkeypatch, step):
+    """A kill between two files: what was written stays, the marker too, and the next run applies."""
+
+    class Killed(BaseException):
+        pass
+
+    real, calls = getattr(file_set, step), []
+
+    def dying(path, content):
+        calls.append(path)
+        if len(calls) == 2:
+            raise Killed
+        real(path, content)
+
+    wanted = [file(host.etc / "a.conf"), file(host.etc / "b.conf")]
+    with monkeypatch.context() as patch:
+        patch.setattr(file_set, step, dying)
+        with pytest.raises(Killed):
+            host.install(*wanted, check=[])
+    assert host.marker.exists()
+    outcome = host.install(*wanted)
+    assert (outcome.changed, outcome.applied) == (True, True)
+    assert sorted(os.listdir(host.etc)) == ["a.conf", "b.conf"]
+    assert not host.marker.exists()
+
+
+def test_full_disk_shows_before_anything_moves(host, monkeypatch):
+    (host.etc / "a.conf").write_text("old\n")
+    real = file_set._write
+
+    def full(path, content):
+        if "b.conf" in path:
+            raise OSError(28, "No space left on device")
+        real(path, content)
+
+    monkeypatch.setattr(file_set, "_write", full)
+    with pytest.raises(FileSetError, match=r"b\.conf: cannot be written: No space left on device; the previous files"):
+        host.install(file(host.etc / "a.conf"), file(host.etc / "b.conf"))
+    assert host.text() == "old\n"
+    assert os.listdir(host.etc) == ["a.conf"]
+
+
+def test_dry_run_predicts_and_touches_nothing(host):
+    host.namespace = True
+    (host.etc / "a.conf").write_text("old\n")
+    outcome = host.install(file(host.etc / "a.conf"), dry=True)
+    assert (outcome.changed, outcome.checked, outcome.applied) == (True, True, False)
+    assert host.text() == "old\n"
+    assert host.calls == ["unshare"]
+
+
+@pytest.mark.parametrize(
+    ("more", "because"),
+    [({"check": ["missing"]}, "missing is not installed yet"), ({"check": []}, "no check is given")],
+)
+def test_dry_run_says_why_it_did_not_check(host, more, because):
+    outcome = host.install(file(host.etc / "a.conf"), dry=True, **more)
+    assert (outcome.checked, outcome.unchecked_because) == (False, because)
+
+
+def test_dry_run_without_a_namespace_says_so(host):
+    outcome = host.install(file(host.etc / "a.conf"), dry=True)
+    assert outcome.unchecked_because.startswith("no private mount namespace: unshare: unshare failed")
+    assert host.text() is None
+
+
+def test_missing_check_program_stops_a_real_run(host):
+    with pytest.raises(FileSetError, match="missing, which checks the files, is not installed; nothing was changed"):
+        host.install(file(host.etc / "a.conf"), check=["missing"])
+    assert host.text() is None
+
+
+def test_lock_names_its_holder(host):
+    host.run_folder.mkdir()
+    with open(host.run_folder / "set.lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        held.write("4711")
+        held.flush()
+        with pytest.raises(FileSetError, match=r"process 4711 has held .*/set\.lock for 0\.2 s"):
+            host.install(file(host.etc / "a.conf"), wait=0.2)
+
+
+def test_two_runs_at_once_wait_for_each_other(host):
+    threads = [
+        threading.Thread(target=host.install, args=[file(host.etc / "a.conf", f"{number}\n" * 9999)])
+        for number in range(5)
+    ]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert len(set(host.text().split())) == 1
+    assert host.calls.count("unshare") == 5
+
+
+def test_secret_stays_out_of_the_diff(host):
+    (host.etc / "a.conf").write_text("password old")
+    outcome = host.install(file(host.etc / "a.conf", "password new", secret=True))
+    assert outcome.diff()[0]["before"] == "(secret)\n"
+    assert "password" not in str(outcome.diff())
+
+
+def test_diff_of_text_link_and_attributes(host):
+    (host.etc / "a.conf").write_text("old\n")
+    (host.etc / "a.conf").chmod(0o600)
+    (host.etc / "gone").write_text("x\n")
+    outcome = host.install(
+        file(host.etc / "a.conf"),
+        Wanted(str(host.etc / "l"), "link", target="t"),
+        Wanted(str(host.etc / "gone"), "absent"),
+    )
+    text, attributes, link, gone = outcome.diff()
+    assert (text["before"], text["after"]) == ("old\n", "new\n")
+    assert (attributes["before"]["mode"], attributes["after"]["mode"]) == ("0600", "0644")
+    assert (link["before"], link["after"]) == ("", "link to t\n")
+    assert (gone["after"], gone["after_header"]) == ("", f"{host.etc}/gone (removed)")
+
+
+@pytest.mark.parametrize(
+    ("output", "line"),
+    [
+        ("nginx: [warn] conflicting\nnginx: [emerg] unknown\n", "nginx: [emerg] unknown"),
+        ("only: warning\n", "only: warning"),
+        ("", ""),
+    ],
+)
+def test_telling_line(output, line):
+    assert telling(output) == line
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode != 0,
+    reason="no mount namespaces here",
+)
+def test_check_in_a_real_namespace_sees_the_new_files_and_nobody_else_does(tmp_path):
+    etc, logs = tmp_path / "etc", tmp_path / "log"
+    (etc / "untouched").mkdir(parents=True)
+    (etc / "untouched/c").write_text("c\n")
+    (etc / "a").write_text("old\n")
+    (etc / "gone").write_text("x\n")
+    (etc / "link").symlink_to("untouched/c")
+    logs.mkdir()
+    (logs / "log").write_text("long ago\n")
+    seen, started, go = tmp_path / "seen", tmp_path / "started", tmp_path / "go"
+    script = (
+        f"(cd {etc}; ls; cat a sub/b link) >{seen}; echo from the check >>{logs}/log; echo >{logs}/new; "
+        f"touch {started}; while [ ! -e {go} ]; do sleep 0.05; done"
+    )
+    during = []
+
+    def run(argv):
+        process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while process.poll() is None and not started.exists():
+            pass
+        during.append(((etc / "a").read_text(), (etc / "sub").exists(), (etc / "gone").exists()))
+        go.touch()
+        out, err = process.communicate()
+        return process.returncode, out, err
+
+    request = Request(
+        "set",
+        [file(etc / "a"), file(etc / "sub/b", "b\n"), Wanted(str(etc / "gone"), "absent")],
+        check=["sh", "-c", script],
+        private=[str(logs), "/nowhere"],
+    )
+    outcome = install(request, run, dry=True, folder=str(tmp_path / "run"))
+    assert outcome.checked, outcome.unchecked_because
+    assert seen.read_text().split() == ["a", "link", "sub", "untouched", "new", "b", "c"]
+    assert during == [("old\n", False, True)]
+    assert (logs / "log").read_text() == "long ago\n"
+    assert os.listdir(logs) == ["log"]
+    assert os.listdir(tmp_path / "run") == ["set.lock"]

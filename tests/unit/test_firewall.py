@@ -1,0 +1,114 @@
+"""What the firewall opens and closes, and whose it is."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.firewall import FirewallError, plan, record
+from ansible_collections.pyweb.stack.plugins.module_utils.site import complete
+
+
+def site(*listen, **more):
+    return {"name": "shop", "domains": ["a"], "source": {"path": "/srv"}, "nginx": {"listen": list(listen)}, **more}
+
+
+def planned(sites=(), services=(), ports=(), zone="", purpose="web", opened=None, ssh=(22,), default_zone="public"):
+    return plan(
+        complete(list(sites)), list(services), list(ports), zone, purpose, opened or {}, list(ssh), default_zone
+    )
+
+
+def item(service="", port="", zone="public"):
+    return {"zone": zone, "service": service, "port": port}
+
+
+def opened(*services, ports=(), zone="public", closing=()):
+    return {"zone": zone, "services": list(services), "ports": list(ports), "closing": list(closing)}
+
+
+@pytest.mark.parametrize(
+    ("sites", "more", "wanted"),
+    [
+        ([], {}, []),
+        ([site(80)], {}, [item("http")]),
+        ([site(443, 8080, "192.0.2.1:8081")], {}, [item("https"), item(port="8080/tcp"), item(port="8081/tcp")]),
+        ([site("127.0.0.1:8080", "localhost:81", "[::1]:82")], {}, []),
+        ([site(80), {"name": "old", "state": "absent"}], {"services": ["http"]}, [item("http")]),
+        (
+            [],
+            {"services": ["imaps"], "ports": ["53/udp", "100-100/tcp"]},
+            [item("imaps"), item(port="53/udp"), item(port="100/tcp")],
+        ),
+        ([site(80)], {"zone": "dmz"}, [item("http", zone="dmz")]),
+    ],
+)
+def test_what_is_opened(sites, more, wanted):
+    assert planned(sites, **more)["open"] == wanted
+
+
+def test_ssh_is_opened_in_the_default_zone_and_in_the_given_one():
+    assert planned(ssh=[2222, 22, 22])["ssh"] == [item(port="22/tcp"), item(port="2222/tcp")]
+    assert planned(zone="dmz")["ssh"] == [item(port="22/tcp"), item(port="22/tcp", zone="dmz")]
+
+
+@pytest.mark.parametrize(
+    ("before", "more", "closed"),
+    [
+        ({}, {}, []),
+        ({"web": opened("http")}, {"services": ["http"]}, []),
+        ({"web": opened("http", ports=["8080/tcp"])}, {"services": ["http"]}, [item(port="8080/tcp")]),
+        ({"web": opened("http")}, {}, [item("http")]),
+        # Another zone, by its name or because the default is another one now.
+        ({"web": opened("http")}, {"services": ["http"], "zone": "dmz"}, [item("http")]),
+        ({"web": opened("http")}, {"services": ["http"], "default_zone": "work"}, [item("http")]),
+        ({"web": opened("http")}, {"services": ["http"], "zone": "public", "default_zone": "public"}, []),
+        # Somebody else's.
+        ({"mail": opened("imaps")}, {}, []),
+        ({"web": opened("http"), "mail": opened("http")}, {}, []),
+        # Never SSH.
+        ({"web": opened("ssh", ports=["2222/tcp", "2223/tcp"])}, {"ssh": [2222]}, [item(port="2223/tcp")]),
+        # What an interrupted run did not come to close.
+        ({"web": opened(closing=[item("http", zone="dmz")])}, {}, [item("http", zone="dmz")]),
+    ],
+)
+def test_what_is_closed(before, more, closed):
+    assert planned(opened=before, **more)["close"] == closed
+
+
+def results(**changed):
+    return [{"item": item(name), "changed": value} for name, value in changed.items()]
+
+
+@pytest.mark.parametrize(
+    ("done", "before", "services"),
+    [
+        (results(http=True, https=True), {}, ["http", "https"]),
+        (results(http=False, https=True), {}, ["https"]),  # an administrator had opened http
+        (results(http=False, https=False), {"web": opened("http")}, ["http"]),
+        (results(http=False, https=False), {"mail": opened("https")}, ["https"]),  # opened by us, for another
+    ],
+)
+def test_what_is_ours(done, before, services):
+    wanted = [item("http"), item("https")]
+    assert record(wanted, [], done, before) == opened(*services)
+
+
+def test_nothing_of_ours_is_no_record():
+    assert record([item("http")], [], results(http=False), {}) == {}
+
+
+def test_what_is_being_closed_stays_on_record():
+    assert record([], [item("http")], [], {"web": opened("http")}) == opened(zone="", closing=[item("http")])
+
+
+def test_all_faults_are_listed_at_once():
+    with pytest.raises(FirewallError) as error:
+        planned(services=["a b"], ports=["80", "0/tcp", "9-8/tcp", "70000/tcp", "80/icmp"], zone="x y", purpose="../x")
+    text = str(error.value)
+    assert text.startswith("firewalld has 8 faults; no host was touched:\n")
+    assert "firewalld_ports has '80'; wanted ports from 1 to 65535 with their protocol" in text
+    assert "firewalld_purpose is '../x'" in text
+
+
+def test_text_is_no_list():
+    with pytest.raises(FirewallError, match="firewalld_services is 'http'; wanted a list"):
+        plan([], "http", [], "", "web", {}, [])

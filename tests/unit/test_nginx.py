@@ -1,0 +1,186 @@
+"""nginx's files for given sites: which there are, and every template against its golden file.
+
+`UPDATE_GOLDEN=1 pytest tests/unit/test_nginx.py` writes the golden files anew; read the diff before you commit it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import jinja2
+import pytest
+import yaml
+from ansible.plugins.filter.core import comment
+from ansible_collections.pyweb.stack.plugins.module_utils import nginx
+from ansible_collections.pyweb.stack.plugins.module_utils.site import complete
+
+HERE = Path(__file__).parent
+ROLE = HERE.parents[1] / "roles/nginx"
+GOLDEN = HERE / "golden/nginx"
+PLATFORMS = yaml.safe_load((ROLE / "vars/main.yml").read_text())["__nginx_platforms"]
+DEBIAN, REDHAT = PLATFORMS["Debian"], PLATFORMS["RedHat"]
+
+SHOP = {"name": "shop", "domains": ["shop.example.com", "www.shop.example.com"], "source": {"path": "/srv/shop"}}
+
+
+def shop(**nginx_keys):
+    return {**SHOP, "nginx": nginx_keys}
+
+
+SCENARIOS = {
+    "plain": ([SHOP], DEBIAN, {}),
+    "ipv6_off": ([SHOP], DEBIAN, {"ipv6": "off"}),
+    "el": ([SHOP], REDHAT, {}),
+    "port_8080": ([shop(listen=[8080, "127.0.0.1:8081", "localhost:8082", "[::1]:8083"])], REDHAT, {}),
+    "tcp_two_ports": (
+        [{**SHOP, "uwsgi": {"socket": ["127.0.0.1:8001", "10.0.0.2:8002"]}}, {"name": "old", "state": "absent"}],
+        DEBIAN,
+        {},
+    ),
+    "default_d": ([SHOP], REDHAT, {"layout": "default_d"}),
+    "options_and_locations": (
+        [
+            shop(
+                client_max_body_size="1g",
+                charset="koi8-r",
+                read_timeout=300,
+                static={"url": "/assets.v1/", "path": "/srv/assets"},
+                options={"add_header": ["X-A 1", "X-Content-Type-Options nosniff"], "uwsgi_param": "LANG de"},
+                locations={"= /robots.txt": {"return": "200 'User-agent: *'"}, "~ ^/(a|b)$": {"deny": "all"}},
+            )
+        ],
+        DEBIAN,
+        {"options": {"gzip": False, "map_hash_max_size": 4096}, "worker_connections": "4096", "catch_all": False},
+    ),
+    "no_static_no_media": ([shop(static=False, media=False)], DEBIAN, {}),
+}
+
+
+def files(sites, platform, options):
+    return nginx.files(complete(sites), platform, **options)
+
+
+def rendered(sites, platform, options):
+    """Path to text, as Ansible's template lookup renders: it trims blocks and keeps the last line end."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(ROLE / "templates"),
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - it is no HTML
+    )
+    environment.filters["comment"] = comment
+    result = {}
+    for one in files(sites, platform, options):
+        if "template" in one:
+            text = environment.get_template(one["template"]).render(ansible_managed="Ansible managed", **one["vars"])
+            result[one["path"]] = text
+        elif "link" in one:
+            result[one["path"]] = f"link to {one['link']}\n"
+    return result
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_golden(name):
+    """A scenario's golden file has what differs from the plain one's."""
+    plain = {} if name == "plain" else rendered(*SCENARIOS["plain"])
+    texts = {path: text for path, text in rendered(*SCENARIOS[name]).items() if plain.get(path) != text}
+    found = "".join(f"==> {path} <==\n{text}\n" for path, text in texts.items())
+    golden = GOLDEN / f"{name}.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(found)
+    assert found == golden.read_text()
+
+
+def test_every_template_has_a_golden_file():
+    used = {one["template"] for scenario in SCENARIOS.values() for one in files(*scenario) if "template" in one}
+    there = {str(path.relative_to(ROLE / "templates")) for path in (ROLE / "templates").rglob("*.j2")}
+    assert there - used == {"etc/nginx/site.j2"}  # the macros
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_file_carries_the_mark_by_which_it_is_removed(name):
+    for path, text in rendered(*SCENARIOS[name]).items():
+        assert nginx.MARK in text or text == "link to ../sites-available/shop.conf\n", path
+
+
+@pytest.mark.parametrize(
+    ("layout", "there"),
+    [
+        ("conf_d", {"conf.d/shop.conf"}),
+        ("sites_available", {"sites-available/shop.conf", "sites-enabled/shop.conf"}),
+        ("default_d", {"default.d/shop.conf", "conf.d/uwsgi_shop.conf"}),
+    ],
+)
+def test_layout_has_its_files_and_removes_those_of_the_others(layout, there):
+    found = files([SHOP], DEBIAN, {"layout": layout})
+    mine = {one["path"][len("/etc/nginx/") :]: one for one in found if "shop" in one["path"]}
+    assert {path for path, one in mine.items() if one.get("state") != "absent"} == there
+    assert len(mine) == 5
+    assert all(one["marked"] for one in mine.values() if one.get("state") == "absent")
+
+
+def test_absent_site_leaves_nothing_and_touches_no_other():
+    found = files([SHOP, {"name": "old", "state": "absent"}], DEBIAN, {})
+    old = [one for one in found if "old" in one["path"]]
+    assert len(old) == 5
+    assert {one["state"] for one in old} == {"absent"}
+    paths = [one["path"] for one in found]
+    assert len(paths) == len(set(paths))
+
+
+def test_without_sites_nothing_listens():
+    found = rendered([], DEBIAN, {})
+    assert not any("listen" in text for text in found.values())
+
+
+def test_site_named_default_keeps_its_file():
+    found = files([{**SHOP, "name": "default"}], DEBIAN, {})
+    absent = [one["path"] for one in found if one.get("state") == "absent"]
+    assert "/etc/nginx/sites-enabled/default.conf" not in absent
+    assert "/etc/nginx/sites-enabled/default" in absent
+
+
+@pytest.mark.parametrize(
+    ("given", "kernel", "listens"),
+    [("auto", True, True), ("auto", False, False), (True, False, True), ("on", False, True), ("off", True, False)],
+)
+def test_ipv6(given, kernel, listens):
+    found = rendered([SHOP], REDHAT, {"ipv6": given, "kernel_ipv6": kernel})
+    # The catch-all server's, and the site's.
+    assert found["/etc/nginx/conf.d/shop.conf"].count("listen [::]:80;") == (2 if listens else 0)
+
+
+def test_catch_all_comes_first_on_every_port_of_the_site():
+    text = rendered([SHOP], REDHAT, {})["/etc/nginx/conf.d/shop.conf"]
+    assert text.index("return 444;") < text.index("server_name shop.example.com")
+    assert "return 444" not in rendered([SHOP], REDHAT, {"catch_all": False})["/etc/nginx/conf.d/shop.conf"]
+
+
+@pytest.mark.parametrize(
+    ("sites", "options", "fault"),
+    [
+        ([SHOP], {"ipv6": "maybe"}, "nginx_ipv6 is 'maybe'; wanted auto, true or false"),
+        ([SHOP], {"layout": "conf.d"}, "nginx_layout is 'conf.d'; did you mean 'conf_d'?"),
+        ([SHOP, {**SHOP, "name": "b", "domains": ["b"]}], {"layout": "default_d"}, "nginx_sites has 2: shop, b"),
+        ([shop(listen=["[::1]:80"])], {"ipv6": False}, "site 'shop': nginx.listen has [::1]:80, but IPv6 is off"),
+        (
+            [SHOP],
+            {"options": {"gzip": "on; evil"}},
+            "nginx_options is a mapping; wanted arguments without ; { } # outside of quotes",
+        ),
+        ([SHOP], {"worker_connections": 0}, "nginx_worker_connections is 0; wanted a whole number from 16"),
+    ],
+)
+def test_fault(sites, options, fault):
+    with pytest.raises(nginx.NginxError) as error:
+        files(sites, DEBIAN, options)
+    assert fault in str(error.value)
+    assert str(error.value).startswith("nginx has 1 fault; no host was touched:\n")
+
+
+def test_all_faults_are_listed_at_once():
+    with pytest.raises(nginx.NginxError) as error:
+        files([SHOP], DEBIAN, {"ipv6": "x", "layout": "y", "worker_connections": "z"})
+    assert len(error.value.faults) == 3

@@ -1,0 +1,222 @@
+"""The settings overlay: against golden files, and executed over the settings of projects as people write them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import goldens
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils import overlay
+from ansible_collections.pyweb.stack.plugins.module_utils.site import complete
+
+
+@pytest.mark.parametrize("name", goldens.SITES)
+def test_overlay(name):
+    site = goldens.site(name)
+    goldens.check(f"overlay/{name}/{overlay.SETTINGS_MODULE}.py.txt", overlay.settings(site, "mysite.settings"))
+    goldens.check(f"overlay/{name}/{overlay.WSGI_MODULE}.py.txt", overlay.wsgi(site, "mysite.wsgi:application"))
+
+
+def test_order_of_settings_does_not_matter():
+    """The text is part of a build's id."""
+    texts = set()
+    for settings in ({"A": 1, "B": 2}, {"B": 2, "A": 1}):
+        [site] = complete([{**goldens.SHOP, "settings": settings}])
+        texts.add(overlay.settings(site, "mysite.settings"))
+    assert len(texts) == 1
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        ("mysite.wsgi", "from mysite.wsgi import application as application"),
+        ("a.b:app", "from a.b import app as application"),
+    ],
+)
+def test_wsgi_entry(entry, line):
+    assert line in overlay.wsgi(goldens.site("plain"), entry)
+
+
+@pytest.fixture
+def executed(tmp_path):
+    """executed(project's settings, environment, **keys of the site) -> the settings that Django would see."""
+
+    def execute(project, environment=None, **keys):
+        roots = {key: str(tmp_path / key) for key in ("sites", "state", "config", "run", "cache")}
+        [site] = complete([{**goldens.SHOP, **keys}], roots=roots)
+        build = tmp_path / "sites/shop/builds/x"
+        for folder in (build / "src/mysite", build / "overlay", tmp_path / "config/shop", tmp_path / "state/shop"):
+            folder.mkdir(parents=True, exist_ok=True)
+        (build / "src/mysite/settings.py").write_text(project)
+        (build / "overlay" / f"{overlay.SETTINGS_MODULE}.py").write_text(overlay.settings(site, "mysite.settings"))
+        (tmp_path / "config/shop/secret_key").write_text("kept-on-the-host\n")
+        code = (
+            f"import json, {overlay.SETTINGS_MODULE} as s\n"
+            "print(json.dumps({k: v for k, v in vars(s).items() if k.isupper()}, default=str))"
+        )
+        path = f"{build}/overlay:{build}/src"
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})},
+            cwd=build / "src",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return execute
+
+
+STARTPROJECT = """
+from pathlib import Path
+BASE_DIR = Path(__file__).resolve().parent.parent
+SECRET_KEY = "django-insecure-key"
+DEBUG = True
+ALLOWED_HOSTS = []
+STATIC_URL = "static/"
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}
+"""
+
+
+def test_a_fresh_project_is_made_fit_for_a_server(executed, tmp_path):
+    found = executed(STARTPROJECT)
+    assert found["DEBUG"] is False
+    assert found["SECRET_KEY"] == "kept-on-the-host"
+    assert found["ALLOWED_HOSTS"] == ["shop.example.com", ".shop.example.com"]
+    assert found["CSRF_TRUSTED_ORIGINS"] == [
+        "http://shop.example.com",
+        "https://shop.example.com",
+        "http://*.shop.example.com",
+        "https://*.shop.example.com",
+    ]
+    assert found["STATIC_URL"] == "/static/"
+    assert found["STATIC_ROOT"] == str(tmp_path / "sites/shop/builds/x/static")
+    assert found["MEDIA_URL"] == "/media/"
+    assert found["MEDIA_ROOT"] == str(tmp_path / "state/shop/media")
+    assert found["DATABASES"]["default"]["NAME"] == str(tmp_path / "state/shop/db.sqlite3")
+    assert found["LOGGING"]["root"] == {"handlers": ["stderr"], "level": "INFO"}
+
+
+def test_the_secret_key_of_the_environment_wins(executed):
+    assert executed(STARTPROJECT, {"DJANGO_SECRET_KEY": "given"})["SECRET_KEY"] == "given"
+
+
+def test_origins_of_the_project_stay(executed):
+    found = executed(STARTPROJECT + 'CSRF_TRUSTED_ORIGINS = ["https://partner.example.com"]\n')
+    assert found["CSRF_TRUSTED_ORIGINS"][:2] == ["https://partner.example.com", "http://shop.example.com"]
+
+
+@pytest.mark.parametrize("url", ["https://cdn.example.com/static/", "//cdn.example.com/static/"])
+def test_files_on_another_host_stay_there(executed, url):
+    found = executed(STARTPROJECT + f"STATIC_URL = MEDIA_URL = {url!r}\nMEDIA_ROOT = 'own'\n")
+    assert (found["STATIC_URL"], found["MEDIA_URL"], found["MEDIA_ROOT"]) == (url, url, "own")
+    assert found["STATIC_ROOT"].endswith("/static")
+
+
+def test_urls_follow_nginx(executed):
+    nginx = {"static": {"url": "/assets/"}, "media": {"url": "/pictures/", "path": "/srv/pictures"}}
+    found = executed(STARTPROJECT, nginx=nginx)
+    assert (found["STATIC_URL"], found["MEDIA_URL"], found["MEDIA_ROOT"]) == ("/assets/", "/pictures/", "/srv/pictures")
+
+
+def test_media_that_nginx_does_not_serve_are_the_projects_own(executed):
+    assert "MEDIA_ROOT" not in executed(STARTPROJECT, nginx={"media": False})
+
+
+def test_logging_of_the_project_stays(executed):
+    assert executed(STARTPROJECT + 'LOGGING = {"version": 1}\n')["LOGGING"] == {"version": 1}
+
+
+SQLITE = 'DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": {name}}}}}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ('BASE_DIR / "db.sqlite3"', "{state}/db.sqlite3"),
+        ('str(BASE_DIR / "data" / "shop.db")', "{state}/shop.db"),
+        ('"db.sqlite3"', "{state}/db.sqlite3"),
+        ('"/srv/data/db.sqlite3"', "/srv/data/db.sqlite3"),
+        ('":memory:"', ":memory:"),
+        ('"file:memory?mode=memory"', "file:memory?mode=memory"),
+        ('""', ""),
+    ],
+)
+def test_an_sqlite_file_in_the_code_moves_to_the_data(executed, tmp_path, name, wanted):
+    found = executed(STARTPROJECT + SQLITE.format(name=name))
+    assert found["DATABASES"]["default"]["NAME"] == wanted.format(state=tmp_path / "state/shop")
+
+
+def test_an_sqlite_file_that_lies_beside_code_used_in_place_stays(executed, tmp_path):
+    keys = {"source": {"path": str(tmp_path / "sites-code")}, "virtualenv": "/srv/venv"}
+    code = tmp_path / "sites/shop/builds/x/src"
+    moved = str(tmp_path / "state/shop/db.sqlite3")
+    assert executed(STARTPROJECT, **keys)["DATABASES"]["default"]["NAME"] == moved
+    (code / "db.sqlite3").write_text("data")
+    assert executed(STARTPROJECT, **keys)["DATABASES"]["default"]["NAME"] == str(code / "db.sqlite3")
+    (tmp_path / "state/shop/db.sqlite3").write_text("newer data")
+    assert executed(STARTPROJECT, **keys)["DATABASES"]["default"]["NAME"] == moved
+
+
+def test_other_databases_stay(executed):
+    found = executed('DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "shop"}}\n')
+    assert found["DATABASES"]["default"]["NAME"] == "shop"
+
+
+def test_a_database_url_replaces_the_default_database(executed, tmp_path):
+    (tmp_path / "sites/shop/builds/x/src").mkdir(parents=True)
+    (tmp_path / "sites/shop/builds/x/src/dj_database_url.py").write_text(
+        "import os\ndef config(**keys): return {'url': os.environ['DATABASE_URL'], **keys}\n"
+    )
+    project = STARTPROJECT + 'DATABASES["replica"] = {"ENGINE": "x"}\n'
+    found = executed(project, {"DATABASE_URL": "postgres://db/shop"}, database="postgres://db/shop")
+    assert found["DATABASES"] == {
+        "default": {"url": "postgres://db/shop", "conn_max_age": 60},
+        "replica": {"ENGINE": "x"},
+    }
+
+
+def test_a_project_without_any_setting_works(executed):
+    assert executed("")["DEBUG"] is False
+
+
+def test_settings_of_the_inventory_win(executed):
+    found = executed(STARTPROJECT, settings={"DEBUG": True, "STATIC_URL": "/s/", "LANGUAGE_CODE": "de"})
+    assert (found["DEBUG"], found["STATIC_URL"], found["LANGUAGE_CODE"]) == (True, "/s/", "de")
+
+
+NASTY = {
+    "quotes": 'it\'s "quoted" \'\'\'three\'\'\' """times"""',
+    "backslash": "\\ \\n \\",
+    "braces": "{name} {0} {{x}} %s %(y)s ${z}",
+    "lines": "a\nb\r\n\tc\0",
+    "unicode": "é ü 漢字 \u2028 \U0001f600",
+    "code": "'); import os; os.abort() #",
+    "long": ["x y " * 100, {"key" * 50: "z" * 300}],
+    "numbers": [0, -1, 2**70, 1.5, 1e300, -0.0],
+    "others": [None, True, False, [], {}, [[]], ""],
+}
+
+
+def test_any_value_arrives_as_it_was_given(executed):
+    assert executed(STARTPROJECT, settings={"NASTY": NASTY, "TEXT": NASTY["long"][0]})["NASTY"] == NASTY
+
+
+def test_the_wsgi_entry_puts_the_overlay_in_force(tmp_path):
+    """Even when somebody starts uWSGI by hand, in an environment that names the project's own settings."""
+    (tmp_path / f"{overlay.WSGI_MODULE}.py").write_text(overlay.wsgi(goldens.site("plain"), "project:app"))
+    (tmp_path / "project.py").write_text(
+        "import os\n"
+        "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'own')\n"
+        "app = os.environ['DJANGO_SETTINGS_MODULE']\n"
+    )
+    code = f"from {overlay.WSGI_MODULE} import application; print(application)"
+    environment = {"PYTHONPATH": str(tmp_path), "DJANGO_SETTINGS_MODULE": "own"}
+    argv = [sys.executable, "-c", code]
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == overlay.SETTINGS_MODULE

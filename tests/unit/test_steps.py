@@ -1,0 +1,445 @@
+"""Commands, their causes of failure, locks and files: with real processes and real files."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils import steps
+
+ME = __import__("pwd").getpwuid(os.getuid()).pw_name
+SECRET = "correct-horse-battery"
+AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+
+
+@pytest.fixture
+def shell():
+    return steps.Shell("shop", {"GIVEN": "yes", "TOKEN": SECRET}, [SECRET, SECRET[:8], "abc"])
+
+
+def run(shell, script, **keywords):
+    return shell.run("step", ["/bin/sh", "-c", script], ME, **keywords)
+
+
+def failure(shell, script, **keywords):
+    with pytest.raises(steps.StepError) as caught:
+        run(shell, script, **keywords)
+    return caught.value
+
+
+# --- running commands ---
+
+
+def test_a_command_gets_what_it_was_given_and_nothing_else(shell, tmp_path, monkeypatch):
+    monkeypatch.setenv("LEFT_OVER", "from the caller")
+    done = run(shell, "env; pwd; umask; cat", cwd=str(tmp_path), environment={"MORE": "1"}, stdin="the input")
+    lines = done.stdout.splitlines()
+    assert {"GIVEN=yes", "MORE=1", "HOME=/nonexistent", "LANG=C.UTF-8", str(tmp_path), "0022", "the input"} <= set(
+        lines
+    )
+    assert "LEFT_OVER" not in done.stdout
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_secrets_are_blotted_out_of_both_outputs(shell):
+    done = run(shell, 'echo "a $TOKEN b"; echo "$TOKEN" >&2; echo abc')
+    assert done.stdout == "a ******** b\nabc\n"  # three letters are no secret: they would be blotted out of words
+    assert done.stderr == "********\n"
+
+
+def test_secrets_are_blotted_out_of_failures(shell):
+    found = failure(shell, 'echo "fatal: $TOKEN is wrong" >&2; exit 1')
+    assert SECRET not in str(found)
+    assert str(found) == "site 'shop': step failed: ******** is wrong\nfatal: ******** is wrong"
+
+
+def test_a_failure_without_a_word_has_its_exit_status(shell):
+    assert str(failure(shell, "exit 3")) == "site 'shop': step failed: exit status 3"
+
+
+def test_a_failure_can_be_asked_for(shell):
+    assert run(shell, "exit 3", check=False).returncode == 3
+
+
+def test_a_killed_command_names_the_signal(shell):
+    assert failure(shell, "echo working; kill -9 $$").cause == f"ended by signal {signal.SIGKILL}"
+
+
+def test_output_is_cut_to_its_end(shell):
+    text = str(failure(shell, "seq 1 100; exit 1"))
+    assert text.endswith("\n99\n100")
+    assert "\n75\n" not in text
+
+
+def test_output_that_is_no_text_is_shown_all_the_same(shell):
+    assert run(shell, r"printf 'a\377b'").stdout == "a\ufffdb"
+
+
+def test_a_missing_program_or_directory_is_named(shell):
+    with pytest.raises(steps.StepError, match="step failed: /no/such/program: No such file or directory"):
+        shell.run("step", ["/no/such/program"], ME)
+    assert failure(shell, "true", cwd="/no/such/folder").cause == "/no/such/folder: No such file or directory"
+
+
+def test_a_command_that_hangs_is_ended(shell):
+    started = time.monotonic()
+    found = failure(shell, "echo begun; sleep 60", timeout=0.2)
+    assert found.cause == "no end after 0.2 s"
+    assert "begun" in str(found)
+    assert time.monotonic() - started < 30
+
+
+def test_what_a_command_left_running_is_ended(shell, tmp_path):
+    run(shell, f"sleep 60 >/dev/null 2>&1 & echo $! > {tmp_path}/pid")
+    pid = int((tmp_path / "pid").read_text())
+    deadline = time.monotonic() + 10
+    while alive(pid):
+        assert time.monotonic() < deadline
+
+
+def alive(pid):
+    """Whether a process runs; one that waits to be reaped does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@AS_ROOT
+def test_another_user_runs_without_any_of_roots_rights(shell):
+    done = shell.run("step", ["id"], "nobody")
+    assert done.stdout.startswith("uid=65534(nobody)")
+    assert "root" not in done.stdout
+
+
+# --- causes: what the programs really printed, shortened ---
+
+CAUSES = {
+    "uv: no such package": (
+        """\
+error: No solution found when resolving dependencies
+  cause: Because nowhere was not found in the package registry and you require nowhere==1, your requirements are unmet.
+""",
+        "No solution found when resolving dependencies: Because nowhere was not found in the package registry and you "
+        "require nowhere==1, your requirements are unmet.",
+    ),
+    "uv 0.4: no such version": (
+        """\
+  × No solution found when resolving dependencies:
+  ╰─▶ Because only django<=5.1 is available and you require django>=99, your requirements are unmet.
+""",
+        "No solution found when resolving dependencies: Because only django<=5.1 is available and you require "
+        "django>=99, your requirements are unmet.",
+    ),
+    "uv: no network": (
+        """\
+error: Failed to fetch: https://index.example.com/simple/six/
+  cause: error sending request for url (https://index.example.com/simple/six/)
+  cause: client error (Connect)
+  cause: tunnel error: failed to create underlying connection
+  cause: tcp connect error
+  cause: Connection refused (os error 111)
+""",
+        "Failed to fetch: https://index.example.com/simple/six/: Connection refused (os error 111)",
+    ),
+    "uv: a line that is no requirement": (
+        """\
+error: Couldn't parse requirement in `requirements.txt` at position 0
+  cause: Unexpected end of version specifier, expected version
+         Django>=
+               ^^
+""",
+        "Couldn't parse requirement in `requirements.txt` at position 0: "
+        "Unexpected end of version specifier, expected version",
+    ),
+    "uv: a package that cannot be built": (
+        """\
+error: The build backend returned an error
+  cause: Call to `setuptools.build_meta:__legacy__.get_requires_for_build_wheel` failed (exit status: 1)
+
+         [stderr]
+         Traceback (most recent call last):
+           File "<string>", line 14, in <module>
+           File "setuptools/build_meta.py", line 317, in run_setup
+             exec(code, locals())  # noqa: S102 # exec is intentional here
+             ^^^^^^^^^^^^^^^^^^^^
+           File "<string>", line 2, in <module>
+         ModuleNotFoundError: No module named 'nothing_here'
+""",
+        "ModuleNotFoundError: No module named 'nothing_here'",
+    ),
+    "uv: no such interpreter": (
+        "error: No interpreter found at path `/nonexistent/python`\n",
+        "No interpreter found at path `/nonexistent/python`",
+    ),
+    "pip: no such version": (
+        """\
+WARNING: Location 'file:///srv/wheels/django/' is ignored: it is neither a file nor a directory.
+ERROR: Ignored the following versions that require a different python version: 6.0 Requires-Python >=3.12
+ERROR: Could not find a version that satisfies the requirement Django>=99 (from versions: 1.1.3, 1.1.4, 5.2.19)
+ERROR: No matching distribution found for Django>=99
+""",
+        "ERROR: No matching distribution found for Django>=99",
+    ),
+    "pip: a package that cannot be built": (
+        """\
+  error: subprocess-exited-with-error
+
+  × python setup.py egg_info did not run successfully.
+  │ exit code: 1
+  ╰─> [6 lines of output]
+      Traceback (most recent call last):
+        File "<string>", line 2, in <module>
+          import nothing_here
+      ModuleNotFoundError: No module named 'nothing_here'
+      [end of output]
+
+  note: This error originates from a subprocess, and is likely not a problem with pip.
+error: metadata-generation-failed
+
+× Encountered error while generating package metadata.
+╰─> See above for output.
+""",
+        "ModuleNotFoundError: No module named 'nothing_here'",
+    ),
+    "gcc: no headers": (
+        """\
+      [gcc -pthread] core/utils.o
+      plugins/python/uwsgi_python.h:3:10: fatal error: Python.h: No such file or directory
+          3 | #include <Python.h>
+            |          ^~~~~~~~~~
+      compilation terminated.
+      error: command '/usr/bin/gcc' failed with exit code 1
+""",
+        "plugins/python/uwsgi_python.h:3:10: fatal error: Python.h: No such file or directory",
+    ),
+    "git: no such repository": (
+        """\
+fatal: '/nonexistent/repo' does not appear to be a git repository
+fatal: Could not read from remote repository.
+
+Please make sure you have the correct access rights
+and the repository exists.
+""",
+        "'/nonexistent/repo' does not appear to be a git repository: Could not read from remote repository.",
+    ),
+    "git: nobody answers": (
+        "fatal: unable to access 'https://git.example.com/x.git/': Failed to connect to git.example.com port 443\n",
+        "unable to access 'https://git.example.com/x.git/': Failed to connect to git.example.com port 443",
+    ),
+    "git over ssh: nobody answers": (
+        """\
+ssh: connect to host git.example.com port 22: Connection refused
+fatal: Could not read from remote repository.
+
+Please make sure you have the correct access rights
+and the repository exists.
+""",
+        "ssh: connect to host git.example.com port 22: Connection refused: Could not read from remote repository.",
+    ),
+    "git over ssh: wrong key": (
+        """\
+Warning: Permanently added 'git.example.com' (ED25519) to the list of known hosts.
+git@git.example.com: Permission denied (publickey).
+fatal: Could not read from remote repository.
+""",
+        "git@git.example.com: Permission denied (publickey): Could not read from remote repository.",
+    ),
+    "python: a missing module": (
+        "Traceback (most recent call last):\n  File a.py, line 1\nModuleNotFoundError: No module named 'x'\n",
+        "ModuleNotFoundError: No module named 'x'",
+    ),
+    "python: one exception caused by another": (
+        """\
+Traceback (most recent call last):
+  File "sqlite3/base.py", line 356, in execute
+    return super().execute(query)
+sqlite3.OperationalError: near "TABL": syntax error
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "sqlite3/base.py", line 356, in execute
+    raise dj_exc_value.with_traceback(traceback) from exc_value
+django.db.utils.OperationalError: near "TABL": syntax error
+""",
+        'django.db.utils.OperationalError: near "TABL": syntax error',
+    ),
+    "python: a syntax error": (
+        "  File \"<string>\", line 1\n    x = (\n        ^\nSyntaxError: '(' was never closed\n",
+        "SyntaxError: '(' was never closed",
+    ),
+    "django: a system check": (
+        """\
+Traceback (most recent call last):
+  File "django/core/management/base.py", line 563, in check
+    raise SystemCheckError(msg)
+django.core.management.base.SystemCheckError: SystemCheckError: System check identified some issues:
+
+ERRORS:
+?: (admin.E403) A 'django.template.backends.django.DjangoTemplates' instance must be configured in TEMPLATES.
+
+System check identified 1 issue (0 silenced).
+""",
+        "?: (admin.E403) A 'django.template.backends.django.DjangoTemplates' instance must be configured in TEMPLATES.",
+    ),
+    "django: settings": (
+        """\
+    raise ImproperlyConfigured(
+django.core.exceptions.ImproperlyConfigured: You're using the staticfiles app without a STATIC_ROOT.
+""",
+        "django.core.exceptions.ImproperlyConfigured: You're using the staticfiles app without a STATIC_ROOT.",
+    ),
+    "uwsgi: no application": (
+        """\
+*** Operational MODE: single process ***
+Traceback (most recent call last):
+  File "mysite/wsgi.py", line 3, in <module>
+ModuleNotFoundError: No module named 'nomod'
+unable to load app 0 (mountpoint='') (callable not found or import error)
+*** no app loaded. GAME OVER ***
+""",
+        "ModuleNotFoundError: No module named 'nomod'",
+    ),
+    "our own probe": ("error: the project sets DJANGO_SETTINGS_MODULE\n", "the project sets DJANGO_SETTINGS_MODULE"),
+    "nothing that looks like a reason": ("one\n\n  two  \n\n", "two"),
+    "nothing": (" \n\n", ""),
+}
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_cause(name):
+    output, wanted = CAUSES[name]
+    assert steps.cause(output) == wanted
+
+
+def test_cause_of_a_real_python(shell):
+    with pytest.raises(steps.StepError) as caught:
+        shell.run("step", [sys.executable, "-c", "import no_such_module"], ME)
+    assert caught.value.cause == "ModuleNotFoundError: No module named 'no_such_module'"
+
+
+def test_cause_of_a_real_git(shell, tmp_path):
+    with pytest.raises(steps.StepError) as caught:
+        shell.run("source", ["git", "ls-remote", f"{tmp_path}/none"], ME)
+    assert caught.value.cause.startswith(f"'{tmp_path}/none' does not appear to be a git repository")
+
+
+# --- the lock ---
+
+
+@pytest.fixture(autouse=True)
+def locks(tmp_path, monkeypatch):
+    monkeypatch.setattr(steps, "LOCKS", str(tmp_path))
+
+
+def hold(folder, held, ended):
+    steps.LOCKS = folder
+    with steps.locked("shop"):
+        held.set()
+        ended.wait(60)
+
+
+def test_a_lock_is_held_by_one_process_and_says_by_which(tmp_path):
+    fork = multiprocessing.get_context("fork")
+    held, ended = fork.Event(), fork.Event()
+    process = fork.Process(target=hold, args=(str(tmp_path), held, ended))
+    process.start()
+    try:
+        assert held.wait(30)
+        wanted = rf"site 'shop': lock failed: another run \(process {process.pid}\) has held .* for 0\.2 s"
+        with pytest.raises(steps.StepError, match=wanted), steps.locked("shop", 0.2):
+            pass
+        with steps.locked("blog", 0.2):  # another site's is free
+            pass
+    finally:
+        ended.set()
+        process.join()
+    with steps.locked("shop", 5):
+        assert (tmp_path / "pyweb.stack.shop").read_text() == str(os.getpid())
+
+
+def test_a_lock_of_a_killed_process_is_free(tmp_path):
+    fork = multiprocessing.get_context("fork")
+    held = fork.Event()
+    process = fork.Process(target=hold, args=(str(tmp_path), held, fork.Event()))
+    process.start()
+    assert held.wait(30)
+    process.kill()
+    process.join()
+    with steps.locked("shop", 5):
+        pass
+
+
+# --- files ---
+
+
+def test_write_sets_text_mode_and_owner(tmp_path):
+    path = tmp_path / "a"
+    steps.write(str(path), "é\n", 0o640, os.getuid(), os.getgid())
+    found = path.stat()
+    assert path.read_text(encoding="utf-8") == "é\n"
+    assert (found.st_mode & 0o7777, found.st_uid, found.st_gid) == (0o640, os.getuid(), os.getgid())
+
+
+def test_write_replaces_in_one_step(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("old")
+    with path.open() as reader:
+        steps.write(str(path), "new", 0o644, os.getuid(), os.getgid())
+        assert reader.read() == "old"  # who had it open reads on in the old one, whole
+    assert path.read_text() == "new"
+
+
+def test_write_that_fails_leaves_nothing(tmp_path):
+    path = tmp_path / "a"
+    path.write_text("old")
+    with pytest.raises(UnicodeEncodeError):
+        steps.write(str(path), "half \ud800", 0o644, os.getuid(), os.getgid())
+    assert os.listdir(tmp_path) == ["a"]
+    assert path.read_text() == "old"
+
+
+def test_link_replaces_a_link_in_one_step(tmp_path):
+    (tmp_path / f".current.{os.getpid()}").symlink_to("left by a killed run")
+    for target in ("releases/a", "releases/b"):
+        steps.link(target, str(tmp_path / "current"))
+        assert os.readlink(tmp_path / "current") == target
+    assert os.listdir(tmp_path) == ["current"]
+
+
+def test_link_never_replaces_a_directory(tmp_path):
+    (tmp_path / "current").mkdir()
+    with pytest.raises(OSError, match="current"):
+        steps.link("releases/a", str(tmp_path / "current"))
+    assert os.listdir(tmp_path) == ["current"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"), [('{"a": 1}', {"a": 1}), ('{"a": 1', {}), ("", {}), ("[1]", {}), ("null", {})]
+)
+def test_read_json_of_whatever_a_crash_left(tmp_path, text, wanted):
+    (tmp_path / "a").write_text(text)
+    assert steps.read_json(str(tmp_path / "a")) == wanted
+    assert steps.read_json(str(tmp_path / "none")) == {}
+
+
+def test_remove_takes_files_links_and_trees_but_nothing_behind_a_link(tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").write_text("")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/link").symlink_to(kept)
+    (tmp_path / "link").symlink_to(kept)
+    (tmp_path / "broken").symlink_to("nowhere")
+    (tmp_path / "file").write_text("")
+    for name in ("tree", "link", "broken", "file"):
+        assert steps.remove(str(tmp_path / name))
+        assert not steps.remove(str(tmp_path / name))
+    assert os.listdir(tmp_path) == ["kept"]
+    assert os.listdir(kept) == ["file"]
