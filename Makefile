@@ -44,6 +44,10 @@ lint: setup ## ansible-lint, yamllint, ruff, mypy
 unit: setup ## The unit tests
 	@$(RUN) pytest tests/unit
 
+.PHONY: docs
+docs: setup ## Write the documentation that is generated: docs/, the roles' READMEs
+	@$(RUN) python $(TOOLS)/docs.py
+
 .PHONY: molecule
 molecule: ## Every scenario on every platform (choose with SCENARIOS=... PLATFORMS=...)
 	@$(TOOLS)/test.py molecule

@@ -531,7 +531,7 @@ class _Installer:
         python = f"{self.home}/bin/python"
         if self.uv:
             python = f"{os.path.dirname(self.uv)}/python"
-        argv = [python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--no-build-isolation"]
+        argv = [python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
         self._run("uwsgi", [*argv, "--dest", folder, requirement])
         found = glob.glob(f"{folder}/*.tar.gz")
         if not found:

@@ -27,11 +27,19 @@ ROUNDS = int(os.environ.get("ROUNDS", "2"))
 BUNDLE = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
 BUNDLE_THERE = "/etc/pyweb-test-ca.crt"
 DOMAIN = "mysite.example"
-ENGINE = (
-    ["docker", "run", "--detach", "--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW"]
-    + ["--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined", "--cgroupns=private"]
-    + ["--tmpfs=/run", "--tmpfs=/tmp:exec"]
-)
+ENGINE = [
+    "docker",
+    "run",
+    "--detach",
+    "--cap-add=SYS_ADMIN",
+    "--cap-add=NET_ADMIN",
+    "--cap-add=NET_RAW",
+    "--security-opt=seccomp=unconfined",
+    "--security-opt=apparmor=unconfined",
+    "--cgroupns=private",
+    "--tmpfs=/run",
+    "--tmpfs=/tmp:exec",
+]
 
 
 def main() -> int:
@@ -99,7 +107,7 @@ def type_the_tutorial() -> float:
 def play(work: Path, sites: list[dict[str, Any]]) -> tuple[float, int]:
     """Run the playbook; its seconds and the module calls that the host saw."""
     inventory = work / "inventory.json"
-    trust = {one: BUNDLE_THERE for one in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")}
+    trust = dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"), BUNDLE_THERE)
     variables = {"ansible_connection": "community.docker.docker", "web_environment": trust, "web_sites": sites}
     inventory.write_text(json.dumps({"web": {"hosts": {"pyweb-bench": variables}}}), encoding="utf-8")
     command = ["ansible-playbook", "-i", str(inventory), str(ROOT / "playbooks/site.yml")]
@@ -124,7 +132,10 @@ def container(name: str) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         state = subprocess.run(
-            ["docker", "exec", name, "systemctl", "is-system-running", "--wait"], capture_output=True, text=True, check=False
+            ["docker", "exec", name, "systemctl", "is-system-running", "--wait"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if state.stdout.strip() in ("running", "degraded"):
             break

@@ -37,7 +37,8 @@ def test_page_is_served(http, name):
 def test_debug_is_off(http, name):
     answer = http(name, f"/no-such-page-{uuid.uuid4().hex}/")
     assert answer.status == 404
-    assert "DEBUG" not in answer.body and "URLconf" not in answer.body
+    assert "DEBUG" not in answer.body
+    assert "URLconf" not in answer.body
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -63,9 +64,13 @@ def test_uploaded_picture_is_served(http):
     boundary = uuid.uuid4().hex
     head = f'--{boundary}\r\nContent-Disposition: form-data; name="'
     body = (
-        f'{head}csrfmiddlewaretoken"\r\n\r\n{token}\r\n{head}image"; filename="dot-{boundary}.png"\r\n'
-        "Content-Type: image/png\r\n\r\n"
-    ).encode() + PIXEL + f"\r\n--{boundary}--\r\n".encode()
+        (
+            f'{head}csrfmiddlewaretoken"\r\n\r\n{token}\r\n{head}image"; filename="dot-{boundary}.png"\r\n'
+            "Content-Type: image/png\r\n\r\n"
+        ).encode()
+        + PIXEL
+        + f"\r\n--{boundary}--\r\n".encode()
+    )
     headers = {
         "Content-Type": f"multipart/form-data; boundary={boundary}",
         "Cookie": cookie,
@@ -153,7 +158,8 @@ def test_firewall_keeps_everything_else_out(host, address):
 def test_nginx_configuration_is_valid_and_silent(host):
     done = host.run("nginx -t")
     assert done.rc == 0
-    assert "warn" not in done.stderr and "conflicting" not in done.stderr
+    assert "warn" not in done.stderr
+    assert "conflicting" not in done.stderr
 
 
 @pytest.mark.parametrize("name", ["mysite", "blog", "fresh"])
@@ -167,13 +173,19 @@ def test_each_site_runs_as_its_own_user(host, name):
 def test_code_is_not_writable_by_the_site(host, name):
     build = host.run(f"readlink -f /opt/sites/{name}/current/src").stdout.strip()
     assert build.startswith(f"/opt/sites/{name}/builds/")
-    found = host.run(f"setpriv --reuid site-{name} --regid site-{name} --clear-groups find {build}/.. -writable ! -type l")
+    as_site = f"setpriv --reuid site-{name} --regid site-{name} --clear-groups"
+    found = host.run(f"{as_site} find {build}/.. -writable ! -type l")
     assert found.rc == 0
     assert found.stdout == ""
 
 
 def test_a_site_cannot_read_the_others_code_or_secrets(host):
-    for path in ("/opt/sites/mysite/current/src/manage.py", "/etc/sites/mysite/secret_key", "/var/lib/sites/mysite/db.sqlite3"):
+    code, secret, data = (
+        "/opt/sites/mysite/current/src/manage.py",
+        "/etc/sites/mysite/secret_key",
+        "/var/lib/sites/mysite",
+    )
+    for path in (code, secret, f"{data}/db.sqlite3"):
         assert host.file(path).exists
         done = host.run(f"setpriv --reuid site-blog --regid site-blog --clear-groups cat {path}")
         assert "Permission denied" in done.stderr, path
@@ -220,7 +232,7 @@ def test_migrations_are_applied(host):
 
 
 def test_environment_arrives_as_written_and_only_there(host):
-    wanted = "it's a \"xyzzy-text\" $HOME 100% \\ secret"
+    wanted = 'it\'s a "xyzzy-text" $HOME 100% \\ secret'
     environ = "tr '\\0' '\\n' < /proc/$(pgrep -u site-fresh -o)/environ"
     assert f"GREETING={wanted}" in host.run(environ).stdout.splitlines()
     assert host.run("grep -rlF xyzzy-text /opt/sites /etc/systemd /run/systemd /etc/nginx").stdout == ""
@@ -231,7 +243,7 @@ def test_secrets_are_not_in_the_journal(host):
     journal = host.run("journalctl --no-pager").stdout
     secret = host.file("/etc/sites/mysite/secret_key").content_string.strip()
     assert len(secret) > 40
-    for text in (secret, "correct-horse-1", 'xyzzy-text'):
+    for text in (secret, "correct-horse-1", "xyzzy-text"):
         assert text not in journal
 
 
@@ -252,7 +264,7 @@ def test_ini_starts_by_hand_too(host):
         " --regid site-mysite --clear-groups /opt/sites/mysite/current/uwsgi --ini /run/byhand.ini"
         " > /run/byhand.log 2>&1 & "
         "for i in $(seq 100); do [ -S /run/sites/mysite/byhand.sock ] && break; sleep 0.1; done;"
-        " sleep 0.5; python3 -c \"import socket; s=socket.socket(socket.AF_UNIX); s.settimeout(9);"
+        ' sleep 0.5; python3 -c "import socket; s=socket.socket(socket.AF_UNIX); s.settimeout(9);'
         " s.connect('/run/sites/mysite/byhand.sock'); s.sendall(b'\\x64\\0\\0\\0'); print(s.recv(4)[3])\";"
         " pkill -INT -f byhand.ini; cat /run/byhand.log >&2; wait"
     )
