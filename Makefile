@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 PLATFORMS ?= debian12 debian13
-SCENARIOS ?= default standalone dependency
+SCENARIOS ?= default sources standalone dependency layouts refusals
 JOBS ?= 2
 export VENV PLATFORMS SCENARIOS JOBS
 

@@ -2,8 +2,8 @@
 
 A shell script that types the same steps (tutorial.sh) and the playbook each take a bare container to a served site, in
 turns, so that both meet the same caches and the same machine. Then the playbook's second run, a code deploy and a
-second run of eleven sites are timed, and the module calls of each are counted on the host. Exits with 1 when a budget is
-broken.
+second run of eleven sites are timed, and the module calls of each are counted on the host. Exits with 1 when a
+budget is broken.
 """
 
 from __future__ import annotations

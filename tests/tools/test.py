@@ -46,7 +46,7 @@ class Step:
 
 
 def main(words: list[str]) -> int:
-    plan = all_steps(words_of("PLATFORMS", "debian12 debian13"), words_of("SCENARIOS", "default standalone dependency"))
+    plan = all_steps(words_of("PLATFORMS", "debian12 debian13"), words_of("SCENARIOS", "default sources standalone dependency layouts refusals"))
     steps = chosen(plan, words)
     if not steps:
         known = ", ".join(dict.fromkeys(step.name.split()[0] for step in plan))

@@ -42,7 +42,6 @@ def test_escape_refuses_what_uwsgi_would_expand(value):
         uwsgi_ini.escape(value)
 
 
-@pytest.mark.skipif(not shutil.which("uwsgi"), reason="no uwsgi is installed")
 @pytest.mark.parametrize("name", ["plain", "tcp", "options"])
 def test_uwsgi_itself_reads_what_was_meant(name, tmp_path):
     """uWSGI loads the application with these options, all of them known to it, and reports each as it was meant."""
