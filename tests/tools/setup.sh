@@ -43,14 +43,16 @@ main() {
 }
 
 # The oldest first: Debian's and CentOS's own package before something from elsewhere. Run it, for a name on the PATH
-# may be a shim without an interpreter behind it.
+# may be a shim without an interpreter behind it, or the one of the virtualenv that is about to be made anew.
 find_python() {
     local name
     for name in python3.11 python3.12 python3.13 python3; do
-        if "$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then
-            command -v "$name"
-            return 0
-        fi
+        "$name" - 2>/dev/null <<'PYTHON' && return 0
+import sys
+if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+    sys.exit(1)
+print(getattr(sys, "_base_executable", sys.executable))
+PYTHON
     done
     return 1
 }

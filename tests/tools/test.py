@@ -24,6 +24,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / ".test-logs"
 IN_VENV = str(ROOT / "tests/tools/in_venv.sh")
+PLATFORMS = "debian12 debian13"
+SCENARIOS = "default sources standalone dependency layouts refusals"
 STEP_SECONDS = 1800
 HEARTBEAT_SECONDS = 30
 PLAIN_OUTPUT = {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "PY_COLORS": "0", "COLUMNS": "140"}
@@ -46,7 +48,7 @@ class Step:
 
 
 def main(words: list[str]) -> int:
-    plan = all_steps(words_of("PLATFORMS", "debian12 debian13"), words_of("SCENARIOS", "default sources standalone dependency layouts refusals"))
+    plan = all_steps(words_of("PLATFORMS", PLATFORMS), words_of("SCENARIOS", SCENARIOS))
     steps = chosen(plan, words)
     if not steps:
         known = ", ".join(dict.fromkeys(step.name.split()[0] for step in plan))
