@@ -18,6 +18,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils import steps
 from ansible_collections.pyweb.stack.plugins.module_utils.site import complete, split_secrets
 
 SECRET = "correct-horse-battery"
+AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="it writes files that belong to root")
 
 
 def make_build(tmp_path, installer="uv", environment=None, **keys):
@@ -285,6 +286,7 @@ def test_a_version_that_is_not_there(tmp_path, version, words):
     assert words in str(caught.value)
 
 
+@AS_ROOT
 def test_versions_of_a_real_repository(tmp_path):
     """The same, asked of git itself; git works as the site's user, who is here whoever runs the tests."""
     repository = tmp_path / "repository"
@@ -551,6 +553,7 @@ def test_what_is_needed_without_a_build(keys, words):
     assert words in str(caught.value)
 
 
+@AS_ROOT
 def test_the_manage_command_is_shell(tmp_path):
     """`sh -n` reads it; the words in it are plain, so nothing needs quoting."""
     release = make_release(tmp_path)
