@@ -37,13 +37,13 @@ class ActionModule(ActionBase):
         arguments = {**arguments, "sites": sites, "secrets": json.dumps(hidden)}
         result.update(self._module(arguments, task_vars))
         wanted = result.pop("uploads_wanted", [])
-        if wanted and not result.get("failed"):
-            made = result["made"]
+        if wanted:
+            # That call made users and directories and said which builds are missing; this one makes them.
+            prepared = result["made"]
             uploads = {name: self._bring(name, local[name]) for name in wanted}
             result.update(self._module({**arguments, "uploads": uploads}, task_vars))
-            result.pop("uploads_wanted", None)
-            result["made"] = made + [one for one in result.get("made", []) if one not in made]
-            result["changed"] = bool(result["made"])
+            result["made"] = list(dict.fromkeys(prepared + result.get("made", [])))
+            result["changed"] = True
         self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
 

@@ -27,6 +27,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils import django_probe, o
 # Part of every id: raise it when the same inputs have to give another build than before.
 FORMAT = 1
 ID_LENGTH = 12
+NEEDS_UV = "{} needs uv; set django_installer: uv, or name a requirements.txt in requirements"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 # pip's names for what uv reads under another one.
 UV_NAMES = {
@@ -37,10 +38,6 @@ UV_NAMES = {
     "PIP_CERT": "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE": "SSL_CERT_FILE",
 }
-
-
-class NeedsUpload(Exception):
-    """The build is not there and its source lies on the controller: the action plugin has to bring it first."""
 
 
 class Build:
@@ -91,6 +88,14 @@ class Build:
     def present(self, build_id: str) -> dict[str, Any]:
         """The manifest of a finished build, or {}."""
         return steps.read_json(f"{self.paths['builds']}/{build_id}/build.json")
+
+    def needs_upload(self) -> bool:
+        """Whether making the build takes a source that lies on the controller and was not brought."""
+        source = self.site["source"]
+        local = source["kind"] == "directory" or (
+            source["kind"] == "archive" and not source["archive"].startswith(("http://", "https://"))
+        )
+        return local and not self.upload
 
     def _source(self) -> str:
         source = self.site["source"]
@@ -187,15 +192,15 @@ class Build:
 
     def make(self, build_id: str) -> dict[str, Any]:
         """Make the build and return its manifest. Whatever fails, nothing that is live was touched."""
-        if self.site["source"]["kind"] in ("directory", "archive") and not self.upload:
-            if not self.site["source"].get("archive", "").startswith("http"):
-                raise NeedsUpload
-            if self._download() != self.site["source"]["checksum"]:
+        source = self.site["source"]
+        if source["kind"] == "archive" and not self.upload:
+            found = self._download()
+            if found != source["checksum"]:
                 raise steps.StepError(
                     self.name,
                     "source",
-                    f"the checksum of {self.site['source']['archive']} is not the wanted one; "
-                    "either the archive changed or source.checksum is wrong",
+                    f"source.checksum is {source['checksum']}; {source['archive']} has {found}; "
+                    "either the archive changed or the checksum is wrong",
                 )
         self.root = f"{self.paths['builds']}/{build_id}"
         account = pwd.getpwnam(self.user)
@@ -517,6 +522,8 @@ class _Installer:
         for path in files:
             if path.endswith("uv.lock"):
                 arguments += ["-r", self._export(path)]
+            elif path.endswith("pyproject.toml") and not self.uv:
+                raise steps.StepError(self.build.name, "requirements", NEEDS_UV.format("pyproject.toml"))
             else:
                 arguments += ["-r", path]
         if self.uv:
@@ -541,11 +548,7 @@ class _Installer:
     def _export(self, lock: str) -> str:
         """A lock file as requirements with hashes."""
         if not self.uv:
-            raise steps.StepError(
-                self.build.name,
-                "requirements",
-                "uv.lock needs uv; set django_installer: uv, or name other requirements",
-            )
+            raise steps.StepError(self.build.name, "requirements", NEEDS_UV.format("uv.lock"))
         folder = os.path.dirname(lock)
         argv = [self.uv, "export", "--frozen", "--quiet", "--no-dev", "--no-emit-project", "--project", folder]
         text = self._run("requirements", argv)

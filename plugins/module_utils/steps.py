@@ -74,31 +74,43 @@ class Shell:
                 "extra_groups": os.getgrouplist(user, account.pw_gid),
             }
         env = {"HOME": "/nonexistent", **self.environment, **(environment or {})}
-        try:
-            process = subprocess.Popen(
-                list(argv),
-                cwd=cwd,
-                env=env,
-                text=True,
-                errors="replace",
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                umask=0o022,
-                **identity,
+        # Files, not pipes: a child that the command left running would hold a pipe open, and the reader with it.
+        with contextlib.ExitStack() as stack:
+            given, out, err = (
+                stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
+                for _one in range(3)
             )
-        except OSError as error:
-            raise StepError(self.site, step, f"{error.filename or argv[0]}: {error.strerror}") from None
-        try:
-            out, err = process.communicate(stdin, timeout)
-        except subprocess.TimeoutExpired:
-            _end(process)
-            out, err = process.communicate()
-            raise StepError(self.site, step, f"no end after {timeout:g} s", self.blot(out + err)) from None
-        finally:
-            _end(process)
-        done = subprocess.CompletedProcess(process.args, process.returncode, self.blot(out), self.blot(err))
+            given.write(stdin)
+            given.seek(0)
+            try:
+                process = subprocess.Popen(
+                    list(argv),
+                    cwd=cwd,
+                    env=env,
+                    stdin=given,
+                    stdout=out,
+                    stderr=err,
+                    start_new_session=True,
+                    umask=0o022,
+                    **identity,
+                )
+            except OSError as error:
+                raise StepError(self.site, step, f"{error.filename or argv[0]}: {error.strerror}") from None
+            ended = True
+            try:
+                process.wait(timeout)
+            except subprocess.TimeoutExpired:
+                ended = False
+            finally:
+                _end(process)
+                process.wait()
+            said = []
+            for stream in (out, err):
+                stream.seek(0)
+                said.append(self.blot(stream.read()))
+        if not ended:
+            raise StepError(self.site, step, f"no end after {timeout:g} s", "".join(said))
+        done = subprocess.CompletedProcess(process.args, process.returncode, *said)
         if check and done.returncode:
             output = done.stderr.strip() + "\n" + done.stdout.strip()
             why = cause(output) or f"exit status {done.returncode}"
@@ -214,7 +226,7 @@ def remove(path: str) -> bool:
     return True
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     """End what is left of the command's process group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -92,7 +92,7 @@ import shutil
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 from ansible_collections.pyweb.stack.plugins.module_utils import accounts, steps
-from ansible_collections.pyweb.stack.plugins.module_utils.build import Build, NeedsUpload
+from ansible_collections.pyweb.stack.plugins.module_utils.build import Build
 
 SPEC = {
     "sites": {"type": "list", "elements": "dict", "required": True},
@@ -114,42 +114,43 @@ def main() -> None:
         with open_url(url, timeout=60, ca_path=environment.get("SSL_CERT_FILE")) as answer, open(path, "wb") as stream:
             shutil.copyfileobj(answer, stream)
 
-    builds, made, wanted, diff, faults = {}, [], [], [], []
+    builds, missing, made, diff, faults = {}, {}, [], [], []
     for site in module.params["sites"]:
         name = site["name"]
         if site["state"] != "present":
             continue
-        shell = steps.Shell(name, environment)
         try:
-            changes = accounts.ensure(site, group, shell, module.check_mode)
+            changes = accounts.ensure(site, group, steps.Shell(name, environment), module.check_mode)
             made += [f"{name}: {one}" for one in changes]
-            build = Build(
-                site,
-                secrets["sites"][name],
-                environment,
-                module.params["installer"],
-                fetch,
-                module.params["uploads"].get(name, ""),
-            )
             if module.check_mode and changes:
                 # Without the site's user nothing can be asked; what is missing here has no build yet.
                 builds[name] = {"id": "", "predicted": True}
                 made.append(f"{name}: a build")
                 continue
-            with steps.locked(name):
-                build_id = build.identify()
-                builds[name] = build.present(build_id)
-                if not builds[name]:
-                    made.append(f"{name}: build {build_id}")
-                    diff.append(
-                        {"before": "", "after": f"build {build_id}\n", "before_header": name, "after_header": name}
-                    )
-                    builds[name] = {"id": build_id, "predicted": True} if module.check_mode else build.make(build_id)
-        except NeedsUpload:
-            wanted.append(name)
+            upload = module.params["uploads"].get(name, "")
+            build = Build(site, secrets["sites"][name], environment, module.params["installer"], fetch, upload)
+            build_id = build.identify()
+            builds[name] = build.present(build_id)
+            if not builds[name]:
+                builds[name] = {"id": build_id, "predicted": True}
+                made.append(f"{name}: build {build_id}")
+                diff.append({"before": "", "after": f"build {build_id}\n", "before_header": name, "after_header": name})
+                missing[name] = build
         except steps.StepError as error:
             faults.append(str(error))
-    result = {"changed": bool(made), "builds": builds, "made": made, "uploads_wanted": wanted, "diff": diff}
+    uploads = [name for name, build in missing.items() if build.needs_upload()]
+    if module.check_mode or uploads:
+        missing = {}  # only predicted, or made by the call that comes with the uploads
+    for name, build in missing.items():
+        try:
+            with steps.locked(name):
+                # Another run may have made it while this one waited.
+                builds[name] = build.present(builds[name]["id"]) or build.make(builds[name]["id"])
+        except steps.StepError as error:
+            faults.append(str(error))
+    result = {"changed": bool(made), "builds": builds, "made": made, "diff": diff}
+    if uploads and not module.check_mode:
+        module.exit_json(uploads_wanted=uploads, **result)
     if faults:
         module.fail_json(msg="\n".join(faults), changed=bool(made), diff=diff)
     module.exit_json(**result)

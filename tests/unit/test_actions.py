@@ -92,7 +92,7 @@ def test_a_directory_that_is_wanted_is_brought_once(monkeypatch, code):
     sites = complete([{**SHOP, "source": {"directory": str(code)}}])
     answers = [
         {"changed": True, "made": ["shop: a user"], "uploads_wanted": ["shop"]},
-        {"changed": True, "made": ["shop: build x"], "builds": {"shop": {"id": "x"}}, "uploads_wanted": []},
+        {"changed": True, "made": ["shop: build x"], "builds": {"shop": {"id": "x"}}},
     ]
     one = action(django_build, monkeypatch, {"sites": sites}, answers)
     result = one.run(task_vars={})
@@ -102,11 +102,3 @@ def test_a_directory_that_is_wanted_is_brought_once(monkeypatch, code):
     assert result["changed"] is True
     assert result["builds"]["shop"]["id"] == "x"
     assert "uploads_wanted" not in result
-
-
-def test_nothing_is_brought_to_a_host_that_failed(monkeypatch, code):
-    sites = complete([{**SHOP, "source": {"directory": str(code)}}])
-    answers = [{"failed": True, "msg": "no", "made": [], "uploads_wanted": ["shop"]}]
-    one = action(django_build, monkeypatch, {"sites": sites}, answers)
-    assert one.run(task_vars={})["failed"] is True
-    assert one.brought == {}

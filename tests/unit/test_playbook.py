@@ -1,4 +1,4 @@
-"""playbooks/site.yml with a wrong inventory: all faults at once, in the first seconds, and no host is asked anything."""
+"""playbooks/site.yml with a wrong inventory: all faults at once, in the first seconds, and no host is asked."""
 
 from __future__ import annotations
 

@@ -443,3 +443,11 @@ def test_remove_takes_files_links_and_trees_but_nothing_behind_a_link(tmp_path):
         assert not steps.remove(str(tmp_path / name))
     assert os.listdir(tmp_path) == ["kept"]
     assert os.listdir(kept) == ["file"]
+
+
+def test_a_child_that_stays_behind_holds_nothing_up():
+    """`sleep` keeps the output open; it is ended with its group, and the command's own end is what counts."""
+    started = time.monotonic()
+    done = steps.Shell("shop", {}).run("step", ["sh", "-c", "sleep 60 & echo done"], user=ME)
+    assert done.stdout == "done\n"
+    assert time.monotonic() - started < 30
