@@ -535,10 +535,9 @@ class _Installer:
 
     def sdist(self, requirement: str, folder: str) -> str:
         """Download the source distribution of a requirement into `folder`; its path."""
-        python = f"{self.home}/bin/python"
-        if self.uv:
-            python = f"{os.path.dirname(self.uv)}/python"
-        argv = [python, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
+        # uv cannot download, and a virtualenv of uv's has no pip.
+        pip = [f"{self.home}/bin/python", "-m", "pip"] if not self.uv else ["/usr/bin/python3", f"{_pip_wheel()}/pip"]
+        argv = [*pip, "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
         self._run("uwsgi", [*argv, "--dest", folder, requirement])
         found = glob.glob(f"{folder}/*.tar.gz")
         if not found:
@@ -571,11 +570,22 @@ class _Installer:
             steps.remove(tools)
             try:
                 run = self.build.shell.run
-                run("installer", ["/usr/bin/python3", "-m", "venv", tools])
-                run("installer", [f"{tools}/bin/pip", "install", "--quiet", "--disable-pip-version-check", "uv"])
+                run("installer", ["/usr/bin/python3", "-m", "venv", "--without-pip", tools])
+                # ensurepip would take longer to unpack pip than pip takes to install uv: it runs out of its wheel.
+                pip = [f"{tools}/bin/python", f"{_pip_wheel()}/pip"]
+                run("installer", [*pip, "install", "--quiet", "--disable-pip-version-check", "uv"])
             except BaseException:
                 steps.remove(tools)
                 raise
+
+
+def _pip_wheel() -> str:
+    """The wheel of pip that the system's Python carries for its virtualenvs (Debian keeps it apart)."""
+    for pattern in ("/usr/share/python-wheels/pip-*.whl", "/usr/lib*/python3*/ensurepip/_bundled/pip-*.whl"):
+        found = sorted(glob.glob(pattern))
+        if found:
+            return found[-1]
+    raise steps.StepError("", "installer", "the system's Python has no ensurepip; install its venv package")
 
 
 def project_environment(site: dict[str, Any], secrets: dict[str, Any], root: str) -> dict[str, str]:

@@ -51,6 +51,10 @@ ansible_facts:
           type: list
           elements: int
           sample: [22]
+        packages:
+          description: The names of the installed packages of the distribution.
+          type: list
+          elements: str
         packages_known:
           description: Whether the package manager can say what it offers without fetching or installing anything.
           type: bool
@@ -79,6 +83,7 @@ def main() -> None:
         "ipv6": bool(read("/proc/net/if_inet6").strip()),
         "pythons": pythons(),
         "ssh_ports": sorted(listening_ports("sshd") | connection_ports()),
+        "packages": packages(module),
         "packages_known": packages_known(),
         "firewalld_installed": os.path.exists("/usr/sbin/firewalld"),
         "firewalld_zone": default_zone(),
@@ -88,6 +93,17 @@ def main() -> None:
         },
     }
     module.exit_json(changed=False, ansible_facts={"pyweb": facts})
+
+
+def packages(module: AnsibleModule) -> list[str]:
+    """Asked once here, so that no role has to call the package manager to hear that there is nothing to do."""
+    for argv, wanted in (
+        (["dpkg-query", "--show", "--showformat", "${db:Status-Abbrev} ${Package}\\n"], r"(?m)^.i\S* +(\S+)$"),
+        (["rpm", "--query", "--all", "--queryformat", "%{NAME}\\n"], r"(?m)^(\S+)$"),
+    ):
+        if module.get_bin_path(argv[0]):
+            return sorted(set(re.findall(wanted, module.run_command(argv)[1])))
+    return []
 
 
 def packages_known() -> bool:

@@ -138,3 +138,30 @@ def test_the_port_of_the_connection_is_found_through_a_process_that_dropped_it(v
 def test_a_file_that_is_gone_is_empty(tmp_path):
     assert host_facts.read(str(tmp_path / "none")) == ""
     assert host_facts.read(str(tmp_path)) == ""
+
+
+class Module:
+    """What `packages` needs of AnsibleModule: one package manager's answer."""
+
+    def __init__(self, program, answer):
+        self.program, self.answer = program, answer
+
+    def get_bin_path(self, name):
+        return f"/usr/bin/{name}" if name == self.program else None
+
+    def run_command(self, argv):
+        assert argv[0] == self.program
+        return 0, self.answer, ""
+
+
+@pytest.mark.parametrize(
+    ("program", "answer", "names"),
+    [
+        # Installed, removed but configured, installed and held, half-configured.
+        ("dpkg-query", "ii  nginx\nrc  apache2\nhi  gcc\niF  python3-apt\n", ["gcc", "nginx", "python3-apt"]),
+        ("rpm", "nginx\nfirewalld\nnginx\n", ["firewalld", "nginx"]),
+        ("none", "", []),
+    ],
+)
+def test_packages(program, answer, names):
+    assert host_facts.packages(Module(program, answer)) == names
