@@ -108,6 +108,7 @@ class Release:
             what.append(f"release {self.id}")
             return Change(what, self.id, old, migrations, before, self.ini)
         self._prepare()
+        units_before = {name: steps.read(f"{units.FOLDER}/{name}") for name in units.names(self.name)}
         try:
             if self.site["migrate"]:
                 migrations = self._migrate()
@@ -121,6 +122,7 @@ class Release:
         except BaseException:
             if old != self.id:
                 self._discard(self.id)
+            self._restore_units(units_before)
             raise
         self._switch(old)
         what.append(f"release {self.id}")
@@ -185,6 +187,15 @@ class Release:
                 self._systemctl("socket", "restart", socket)
         elif os.path.exists(f"{units.FOLDER}/{socket}"):
             self._drop_units([socket, f"uwsgi-{self.name}-probe@.service"])
+
+    def _restore_units(self, before: dict[str, str]) -> None:
+        """Give the live release back the units it was started with, for the day it restarts."""
+        changed = {name: text for name, text in before.items() if steps.read(f"{units.FOLDER}/{name}") != text}
+        for name, text in changed.items():
+            if text:
+                steps.write(f"{units.FOLDER}/{name}", text)
+        if changed:
+            self._drop_units([name for name, text in changed.items() if not text])
 
     def _ports_are_held(self) -> bool:
         """Whether the socket unit listens on just the wanted addresses."""
@@ -415,6 +426,7 @@ class Release:
         return kept
 
     def _drop_units(self, names: list[str]) -> None:
+        """Remove units, and let systemd read the others anew."""
         for name in names:
             if "@" not in name:
                 self._systemctl("units", "disable", "--quiet", "--now", name, check=False)
