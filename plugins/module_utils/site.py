@@ -681,7 +681,7 @@ SITE_KEYS = {
     "virtualenv": Key(
         _virtualenv,
         "",
-        "With `source.path`: an existing virtualenv, or none for the system's Python; else a build's own.",
+        "With `source.path`: its path, made where there is none; `none`: the system's Python. Else a build's own.",
     ),
     "requirements": Key(
         list_of(relative_path),
