@@ -76,7 +76,7 @@ import os
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "{overlay_module}"
 
-from {module} import {callable} as application  # noqa: E402, F401
+from {module} import {callable} as application
 '''
 
 SETTINGS_MODULE = "pyweb_settings"

@@ -99,7 +99,7 @@ class Release:
         before = steps.read(f"{self.paths['current']}/uwsgi.ini")
         what: list[str] = []
         migrations: list[str] = []
-        if old == self.id and self._is_healthy_unit(self.id) and self._complete(self.id):
+        if old == self.id and self._is_active(f"uwsgi-{self.name}@{self.id}.service") and self._complete():
             what += self._superuser()
             what += self._tidy()
             return Change(what, self.id, _target(self.paths["previous"]), [], before, before)
@@ -107,9 +107,10 @@ class Release:
             migrations = self._plan() if self.site["migrate"] and "predicted" not in self.build else []
             what.append(f"release {self.id}")
             return Change(what, self.id, old, migrations, before, self.ini)
-        self._prepare()
+        existed = os.path.isdir(self.folder)
         units_before = {name: steps.read(f"{units.FOLDER}/{name}") for name in units.names(self.name)}
         try:
+            self._prepare()
             if self.site["migrate"]:
                 migrations = self._migrate()
             self._install_units()
@@ -121,7 +122,8 @@ class Release:
                 self._health(self.id)
         except BaseException:
             if old != self.id:
-                self._discard(self.id)
+                # A release that was there before stays: it may be the previous one, that a rollback goes to.
+                self._discard(self.id, remove=not existed)
             self._restore_units(units_before)
             raise
         self._switch(old)
@@ -164,7 +166,7 @@ class Release:
                 f"there is no uWSGI at {self.build['uwsgi']}; install it there, or change uwsgi.install",
             )
 
-    def _complete(self, release: str) -> bool:
+    def _complete(self) -> bool:
         return steps.read(f"{self.folder}/uwsgi.ini") == self.ini and all(
             steps.read(f"{units.FOLDER}/{name}") == text for name, text in self.units.items()
         )
@@ -346,9 +348,6 @@ class Release:
         ).stdout
         return re.findall(rf"^(?:[*●] )?uwsgi-{re.escape(self.name)}@([0-9a-f]+)\.service", shown, re.MULTILINE)
 
-    def _is_healthy_unit(self, release: str) -> bool:
-        return self._is_active(f"uwsgi-{self.name}@{release}.service")
-
     def _is_active(self, unit: str) -> bool:
         return self.shell.run("units", ["systemctl", "is-active", "--quiet", unit], check=False).returncode == 0
 
@@ -365,11 +364,11 @@ class Release:
 
     # --- what is left behind ---
 
-    def _discard(self, release: str) -> None:
-        """Take back a release that did not make it."""
+    def _discard(self, release: str, remove: bool) -> None:
+        """Stop a release that did not make it, and remove what it left."""
         self._systemctl("stop", "stop", f"uwsgi-{self.name}@{release}.service", check=False)
         self._systemctl("stop", "reset-failed", f"uwsgi-{self.name}@{release}.service", check=False)
-        for path in self._remains(release):
+        for path in self._remains(release) if remove else []:
             steps.remove(path)
 
     def _remains(self, release: str) -> list[str]:

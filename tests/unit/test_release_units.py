@@ -563,3 +563,26 @@ def test_the_manage_command_is_shell(tmp_path):
     assert os.access(manage, os.X_OK)
     subprocess.run(["/bin/sh", "-n", str(manage)], check=True)
     assert release._tidy() == []  # a second run has nothing to do
+
+
+@pytest.mark.parametrize("existed", [False, True])
+def test_a_failing_release_leaves_no_directory_but_one_that_was_there_before(tmp_path, monkeypatch, existed):
+    """Deploying once more what `previous` names, and failing, must not take the way back away."""
+    release = make_release(tmp_path)
+    released(release, ("live", 1), *([(release.id, 2)] if existed else []))
+    os.symlink("releases/live", release.paths["current"])
+    monkeypatch.setattr(releasing.units, "FOLDER", str(tmp_path))
+    stopped = []
+    monkeypatch.setattr(release, "_systemctl", lambda _step, *words, **_more: stopped.append(words))
+    monkeypatch.setattr(release, "_is_active", lambda _unit: True)
+
+    def prepare():
+        Path(release.folder).mkdir(exist_ok=True)
+        raise steps.StepError("shop", "uwsgi", "there is no uWSGI")
+
+    monkeypatch.setattr(release, "_prepare", prepare)
+    with pytest.raises(steps.StepError, match="there is no uWSGI"):
+        release.deploy()
+    assert os.path.isdir(release.folder) == existed
+    assert release.current == "live"
+    assert ("stop", f"uwsgi-shop@{release.id}.service") in stopped
