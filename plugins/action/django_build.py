@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import tempfile
@@ -15,9 +16,12 @@ from ansible_collections.pyweb.stack.plugins.module_utils import tree
 from ansible_collections.pyweb.stack.plugins.module_utils.site import split_secrets
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
+# Bytes of a packed source that travel with the question whether it is wanted: up to here cheaper than a second call.
+INLINE = 256 * 1024
+
 
 class ActionModule(ActionBase):
-    """Runs the module; when a build needs a source of the controller, packs it, brings it and runs it once more."""
+    """Runs the module with the controller's small sources; once more with those big ones that it then needs."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
@@ -25,25 +29,20 @@ class ActionModule(ActionBase):
         if not isinstance(arguments.get("sites"), list):
             raise AnsibleActionFail("sites is missing or no list; wanted web_sites | pyweb.stack.sites")
         sites, secrets = split_secrets(arguments["sites"])
-        local = {}
-        for site in sites:
-            source = site["source"]
-            if source["kind"] == "directory":
-                source["digest"] = tree.digest(source["directory"])
-                local[site["name"]] = source["directory"]
-            elif source["kind"] == "archive" and not source["archive"].startswith(("http://", "https://")):
-                local[site["name"]] = source["archive"]
-        hidden = {"sites": secrets, "environment": arguments.pop("environment", {})}
-        arguments = {**arguments, "sites": sites, "secrets": json.dumps(hidden)}
-        result.update(self._module(arguments, task_vars))
-        wanted = result.pop("uploads_wanted", [])
-        if wanted:
-            # That call made users and directories and said which builds are missing; this one makes them.
-            prepared = result["made"]
-            uploads = {name: self._bring(name, local[name]) for name in wanted}
-            result.update(self._module({**arguments, "uploads": uploads}, task_vars))
-            result["made"] = list(dict.fromkeys(prepared + result.get("made", [])))
-            result["changed"] = True
+        with tempfile.TemporaryDirectory() as folder:
+            packed = {site["name"]: path for site in sites if (path := _packed(site["source"], folder))}
+            small = {name: _read(path) for name, path in packed.items() if os.path.getsize(path) <= INLINE}
+            hidden = {"sites": secrets, "environment": arguments.pop("environment", {})}
+            arguments = {**arguments, "sites": sites, "secrets": json.dumps(hidden), "inline": small}
+            result.update(self._module(arguments, task_vars))
+            wanted = result.pop("uploads_wanted", [])
+            if wanted:
+                # That call made users and directories and said which builds are missing; this one makes them.
+                prepared = result["made"]
+                uploads = {name: self._bring(name, packed[name]) for name in wanted}
+                result.update(self._module({**arguments, "uploads": uploads}, task_vars))
+                result["made"] = list(dict.fromkeys(prepared + result.get("made", [])))
+                result["changed"] = True
         self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
 
@@ -52,14 +51,25 @@ class ActionModule(ActionBase):
             self._execute_module(module_name="pyweb.stack.django_build", module_args=arguments, task_vars=task_vars)
         )
 
-    def _bring(self, name: str, source: str) -> str:
-        """Copy an archive, or a directory packed into one, to the host; its path there."""
+    def _bring(self, name: str, archive: str) -> str:
+        """Copy an archive to the host; its path there."""
         if not self._connection._shell.tmpdir:
             self._make_tmp_path()
-        remote = self._connection._shell.join_path(self._connection._shell.tmpdir, f"{name}-{os.path.basename(source)}")
-        if os.path.isfile(source):
-            return str(self._transfer_file(source, remote))
-        with tempfile.TemporaryDirectory() as folder:
-            archive = os.path.join(folder, "source.tar.gz")
-            tree.pack(source, archive)
-            return str(self._transfer_file(archive, remote + ".tar.gz"))
+        there = self._connection._shell.join_path(self._connection._shell.tmpdir, f"{name}-{os.path.basename(archive)}")
+        return str(self._transfer_file(archive, there))
+
+
+def _packed(source: dict[str, Any], folder: str) -> str:
+    """The archive of a source that lies on the controller, with a directory's digest noted; '' for other sources."""
+    if source["kind"] == "directory":
+        source["digest"] = tree.digest(source["directory"])
+        path = os.path.join(folder, f"{source['digest']}.tar.gz")
+        tree.pack(source["directory"], path)
+        return path
+    local = source["kind"] == "archive" and not source["archive"].startswith(("http://", "https://"))
+    return str(source["archive"]) if local else ""
+
+
+def _read(path: str) -> str:
+    with open(path, "rb") as stream:
+        return base64.b64encode(stream.read()).decode()

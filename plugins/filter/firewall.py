@@ -23,8 +23,8 @@ def firewall_record(
     planned: Any, results: Any, opened: Any, purpose: str, closed: bool = False
 ) -> list[dict[str, Any]]:
     """The record of a purpose as `files` of config_set; `closed` once nothing is left to close."""
-    wanted = plain(planned)
-    ours = firewall.record(wanted["open"], [] if closed else wanted["close"], plain(results), plain(opened))
+    todo = plain(planned)
+    ours = firewall.record(todo["wanted"], [] if closed else todo["close"], plain(results), plain(opened))
     path = {"path": f"/etc/firewalld/pyweb.stack/{plain(purpose)}.json"}
     return [{**path, "content": ours} if ours else {**path, "state": "absent"}]
 

@@ -21,12 +21,12 @@ def sites(web_sites: Any, roots: Any = None, base: str = ".") -> list[dict[str, 
     return _told(site.complete, plain(web_sites), plain(roots), base, EXAMPLE)
 
 
-def choose_pythons(completed: Any, offered: Any, found: Any) -> list[dict[str, Any]]:
-    return _told(site.choose_pythons, plain(completed), plain(offered), plain(found))
+def choose_pythons(completed: Any, platform: Any, found: Any, offered: Any = None) -> list[dict[str, Any]]:
+    return _told(site.choose_pythons, plain(completed), plain(platform), plain(found), plain(offered))
 
 
-def build_packages(chosen: Any, platform: Any) -> list[str]:
-    return _told(site.build_packages, plain(chosen), plain(platform))
+def build_packages(chosen: Any, platform: Any, installer: str = "uv") -> list[str]:
+    return _told(site.build_packages, plain(chosen), plain(platform), plain(installer))
 
 
 def _told(function: Callable[..., Any], *arguments: Any) -> Any:

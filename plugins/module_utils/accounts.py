@@ -104,7 +104,7 @@ def _folders(site: dict[str, Any], group: str) -> list[Folder]:
     paths, user = site["paths"], site["user"]
     own = group_of(user)
     folders = [
-        *[Folder(paths[key], 0o755, "root", "root") for key in ("root", "builds", "releases")],
+        *[Folder(paths[key], 0o755, "root", "root") for key in ("root", "builds", "virtualenvs", "releases")],
         # nginx passes through to the media; nobody else can list what is here.
         Folder(paths["state"], 0o711, user, own),
         Folder(paths["config"], 0o750, "root", own),

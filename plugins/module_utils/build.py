@@ -300,24 +300,63 @@ class Build:
         wanted = self.site["virtualenv"]
         if wanted == "none":
             return ""
-        home = wanted or f"{self.root}/venv"
-        fresh = not os.path.exists(f"{home}/bin/python")
-        account = pwd.getpwnam(self.user)
-        owner = self.user
-        if wanted:
-            # An existing virtualenv is its owner's; a new one goes to whom the code beside it belongs to.
-            uid = os.stat(self.site["source"]["path"] if fresh else home).st_uid
-            owner = pwd.getpwuid(uid).pw_name
-            account = pwd.getpwuid(uid)
-        if fresh:
-            os.makedirs(home, mode=0o755, exist_ok=True)
-            os.chown(home, account.pw_uid, account.pw_gid)
-        tool = _Installer(self, home, owner)
-        if fresh:
-            tool.virtualenv(self.python)
         names, files = self._requirements(code)
-        if not wanted or fresh or self.site["packages"] or self.site["requirements"] is not None:
-            tool.install("requirements", names, files)
+        if not wanted:
+            return self._own_virtualenv(names, files)
+        # An existing virtualenv is its owner's; a new one goes to whom the code beside it belongs to.
+        fresh = not os.path.exists(f"{wanted}/bin/python")
+        owner = pwd.getpwuid(os.stat(self.site["source"]["path"] if fresh else wanted).st_uid).pw_name
+        tool = _Installer(self, owner)
+        if fresh:
+            tool.virtualenv(wanted, self.python)
+        if fresh or self.site["packages"] or self.site["requirements"] is not None:
+            tool.install("requirements", wanted, names, files)
+        elif self.site["uwsgi"]["install"] in ("pyuwsgi", "uwsgi") and (
+            not os.path.exists(f"{wanted}/bin/uwsgi") or self.site["uwsgi"]["version"]
+        ):
+            tool.install("uwsgi", wanted, [self._uwsgi_requirement()], [])
+        self._finish_virtualenv(tool, wanted, files)
+        return str(wanted)
+
+    def _own_virtualenv(self, names: list[str], files: list[str]) -> str:
+        """The virtualenv that these requirements resolve to today: an earlier build's, or a new one.
+
+        A change of code leaves it as it is, and a new version of a dependency makes another one. `requirements.txt` in
+        it is written last; without it, it is what a killed run left.
+        """
+        tool = _Installer(self, self.user)
+        resolved = tool.resolve(names, files)
+        if not resolved:
+            home = f"{self.root}/venv"
+            self._make_virtualenv(tool, home, names, files)
+            return home
+        uwsgi = self.site["uwsgi"]
+        inputs = [FORMAT, self._python_version(), self.user, resolved]
+        inputs += [uwsgi["install"], uwsgi["version"], uwsgi["tarball"], uwsgi["checksum"]]
+        digest = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:ID_LENGTH]
+        home = f"{self.paths['virtualenvs']}/{digest}"
+        if steps.read(f"{home}/requirements.txt") != resolved:
+            steps.remove(home)
+            try:
+                self._make_virtualenv(tool, home, names, files, resolved)
+                self._seal_tree(home, 0, 0o022)
+            except BaseException:
+                steps.remove(home)
+                raise
+            steps.write(f"{home}/requirements.txt", resolved)
+        os.symlink(os.path.relpath(home, self.root), f"{self.root}/venv")
+        return home
+
+    def _make_virtualenv(
+        self, tool: _Installer, home: str, names: list[str], files: list[str], resolved: str = ""
+    ) -> None:
+        os.makedirs(os.path.dirname(home), mode=0o755, exist_ok=True)
+        tool.virtualenv(home, self.python)
+        tool.install("requirements", home, names, files, resolved)
+        self._finish_virtualenv(tool, home, files)
+
+    def _finish_virtualenv(self, tool: _Installer, home: str, files: list[str]) -> None:
+        """Be sure of its Django, and of its uWSGI where that is no package."""
         probe = self.shell.run("requirements", [self._interpreter(home), "-c", "import django"], self.user, check=False)
         if probe.returncode:
             raise steps.StepError(
@@ -326,13 +365,8 @@ class Build:
                 f"{', '.join(map(os.path.basename, files)) or 'packages'} brought no Django into {home}; "
                 "add it to packages, for instance 'Django>=5.2,<5.3'",
             )
-        uwsgi = self.site["uwsgi"]
-        if uwsgi["install"] == "tarball" and not os.path.exists(f"{home}/bin/uwsgi"):
-            self._compile_uwsgi(tool, home, owner)
-        missing = not os.path.exists(f"{home}/bin/uwsgi") or uwsgi["version"]
-        if uwsgi["install"] in ("pyuwsgi", "uwsgi") and wanted and not fresh and missing:
-            tool.install("uwsgi", [self._uwsgi_requirement()], [])
-        return home
+        if self.site["uwsgi"]["install"] == "tarball" and not os.path.exists(f"{home}/bin/uwsgi"):
+            self._compile_uwsgi(tool, home, tool.owner)
 
     def _requirements(self, code: str) -> tuple[list[str], list[str]]:
         """(requirements by name, files of requirements) for the virtualenv."""
@@ -384,7 +418,7 @@ class Build:
             elif uwsgi["tarball"]:
                 self._fetch("uwsgi", uwsgi["tarball"], archive)
             else:
-                archive = tool.sdist("uwsgi" + (f"=={uwsgi['version']}" if uwsgi["version"] else ""), folder)
+                archive = tool.sdist(home, "uwsgi" + (f"=={uwsgi['version']}" if uwsgi["version"] else ""), folder)
             with open(archive, "rb") as stream:
                 found = "sha256:" + hashlib.sha256(stream.read()).hexdigest()
             if uwsgi["checksum"] not in ("", found):
@@ -487,19 +521,21 @@ class Build:
         """Hand the build to root: the code only for the site's group to read, the rest for everybody."""
         group = pwd.getpwnam(self.user).pw_gid
         for private in ("src", "overlay"):
-            for path in _walk(f"{self.root}/{private}"):
-                _hand_over(path, group, 0o027)
+            self._seal_tree(f"{self.root}/{private}", group, 0o027)
         for public in ("venv", "static"):
-            for path in _walk(f"{self.root}/{public}"):
-                _hand_over(path, 0, 0o022)
+            self._seal_tree(f"{self.root}/{public}", 0, 0o022)
         os.chown(self.root, 0, 0)
+
+    def _seal_tree(self, top: str, group: int, mask: int) -> None:
+        for path in _walk(top):
+            _hand_over(path, group, mask)
 
 
 class _Installer:
-    """uv, or pip where it is asked for, working on one virtualenv as its owner."""
+    """uv, or pip where it is asked for, working on virtualenvs as their owner."""
 
-    def __init__(self, build: Build, home: str, owner: str) -> None:
-        self.build, self.home, self.owner = build, home, owner
+    def __init__(self, build: Build, owner: str) -> None:
+        self.build, self.owner = build, owner
         self.uv = f"{os.path.dirname(build.paths['root'])}/.tools/bin/uv" if build.installer == "uv" else ""
         cache = build.paths["cache"] if owner == build.user else tempfile.gettempdir() + f"/pyweb-{owner}"
         self.environment = {"HOME": cache, "XDG_CACHE_HOME": cache}
@@ -509,33 +545,59 @@ class _Installer:
             self.environment.update(translated, UV_LINK_MODE="copy", UV_PYTHON_DOWNLOADS="never", UV_NO_CONFIG="1")
             self._bootstrap()
 
-    def virtualenv(self, python: str) -> None:
-        argv = [self.uv, "venv", "--quiet", "--allow-existing", "--python", python, self.home]
+    def virtualenv(self, home: str, python: str) -> None:
+        """Make an empty virtualenv that belongs to the owner."""
+        account = pwd.getpwnam(self.owner)
+        os.makedirs(home, mode=0o755, exist_ok=True)
+        os.chown(home, account.pw_uid, account.pw_gid)
+        argv = [self.uv, "venv", "--quiet", "--allow-existing", "--python", python, home]
         if not self.uv:
-            argv = [python, "-m", "venv", self.home]
+            argv = [python, "-m", "venv", home]
         self._run("virtualenv", argv)
 
-    def install(self, step: str, names: list[str], files: list[str]) -> None:
-        """Install requirements given by name and by file, with one resolution for all of them."""
-        arguments = list(names)
-        for path in files:
-            if path.endswith("uv.lock"):
-                arguments += ["-r", self._export(path)]
-            elif path.endswith("pyproject.toml") and not self.uv:
-                raise steps.StepError(self.build.name, "requirements", NEEDS_UV.format("pyproject.toml"))
-            else:
-                arguments += ["-r", path]
-        if self.uv:
-            argv = [self.uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", f"{self.home}/bin/python"]
-        else:
-            argv = [f"{self.home}/bin/python", "-m", "pip", "install", "--quiet", "--no-input"]
-        # A requirement file may name others beside it.
-        self._run(step, [*argv, *arguments], os.path.dirname(files[0]) if files else "/")
+    def resolve(self, names: list[str], files: list[str]) -> str:
+        """The requirements as they resolve today, NAME==VERSION a line; '' where that does not say all.
 
-    def sdist(self, requirement: str, folder: str) -> str:
+        A path or a repository among them may hold other code tomorrow, and pip resolves while it installs.
+        """
+        if not self.uv:
+            return ""
+        argv = [self.uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python", self.build.python]
+        text = self._run(
+            "requirements", [*argv, *self._files(files), "-"], self._folder(files), "".join(f"{one}\n" for one in names)
+        )
+        pinned = re.compile(r"[A-Za-z0-9._-]+(\[[^]]*\])?==\S+( ; .*)?")
+        return text if all(pinned.fullmatch(one) for one in text.splitlines()) else ""
+
+    def install(self, step: str, home: str, names: list[str], files: list[str], resolved: str = "") -> None:
+        """Install requirements given by name and by file, with one resolution for all of them: `resolved`, if any."""
+        paths = self._files(files)
+        arguments = [*names, *(word for path in paths for word in ("-r", path))]
+        if self.uv:
+            argv = [self.uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", f"{home}/bin/python"]
+        else:
+            argv = [f"{home}/bin/python", "-m", "pip", "install", "--quiet", "--no-input"]
+        if resolved:
+            argv += ["--constraint", "-"]
+        self._run(step, [*argv, *arguments], self._folder(files), resolved)
+
+    def _files(self, files: list[str]) -> list[str]:
+        """Files of requirements as the installer can read them."""
+        paths = []
+        for path in files:
+            if path.endswith(("uv.lock", "pyproject.toml")) and not self.uv:
+                raise steps.StepError(self.build.name, "requirements", NEEDS_UV.format(os.path.basename(path)))
+            paths.append(self._export(path) if path.endswith("uv.lock") else path)
+        return paths
+
+    def _folder(self, files: list[str]) -> str:
+        """Where to install from: a requirement file may name others beside it."""
+        return os.path.dirname(files[0]) if files else "/"
+
+    def sdist(self, home: str, requirement: str, folder: str) -> str:
         """Download the source distribution of a requirement into `folder`; its path."""
         # uv cannot download, and a virtualenv of uv's has no pip.
-        pip = [f"{self.home}/bin/python", "-m", "pip"] if not self.uv else ["/usr/bin/python3", f"{_pip_wheel()}/pip"]
+        pip = [f"{home}/bin/python", "-m", "pip"] if not self.uv else ["/usr/bin/python3", f"{_pip_wheel()}/pip"]
         argv = [*pip, "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
         self._run("uwsgi", [*argv, "--dest", folder, requirement])
         found = glob.glob(f"{folder}/*.tar.gz")
@@ -545,8 +607,6 @@ class _Installer:
 
     def _export(self, lock: str) -> str:
         """A lock file as requirements with hashes."""
-        if not self.uv:
-            raise steps.StepError(self.build.name, "requirements", NEEDS_UV.format("uv.lock"))
         folder = os.path.dirname(lock)
         argv = [self.uv, "export", "--frozen", "--quiet", "--no-dev", "--no-emit-project", "--project", folder]
         text = self._run("requirements", argv)
@@ -554,9 +614,9 @@ class _Installer:
         steps.write(path, text)
         return path
 
-    def _run(self, step: str, argv: list[str], cwd: str = "/") -> str:
+    def _run(self, step: str, argv: list[str], cwd: str = "/", stdin: str = "") -> str:
         environment = {**self.environment, "PYTHONDONTWRITEBYTECODE": ""}
-        return str(self.build.shell.run(step, argv, self.owner, cwd, environment=environment).stdout)
+        return str(self.build.shell.run(step, argv, self.owner, cwd, environment=environment, stdin=stdin).stdout)
 
     def _bootstrap(self) -> None:
         """uv for all sites of the host, in a virtualenv of its own, once."""

@@ -35,9 +35,12 @@ def plan(
     opened: Mapping[str, Any],
     ssh_ports: list[int],
     default_zone: str = "",
+    let_in: Mapping[str, Any] | None = None,
 ) -> dict[str, list[dict[str, str]]]:
     """What to do: `ssh`, `open` and `close`, each a list of {zone, service, port} with one of the last two empty.
 
+    `wanted` is all that has to be open, `ssh` and `open` what of it is not: `let_in` is what a running firewalld lets
+    in already (zone -> services and ports).
     `sites` are completed by the site model. `opened` is what earlier runs recorded: purpose to what `record` returned.
     `default_zone` is the name of the zone that a `zone` of '' means, or '' while nobody knows it. SSH is opened in the
     default zone, where a fresh firewalld puts every interface, and in `zone`. Raises `FirewallError` with every fault.
@@ -49,11 +52,19 @@ def plan(
     wanted = [_item(zone, **one) for one in _of_sites(sites)]
     wanted += [_item(zone, service=one) for one in services]
     wanted += [_item(zone, port=_port(one)) for one in ports]
+    wanted = _unique(wanted)
     ssh = [f"{port}/tcp" for port in sorted(set(ssh_ports))]
+    known = [one for name, what in (let_in or {}).items() for one in _recorded({"zone": name, **what})]
     others = [one for other, what in opened.items() if other != purpose for one in _recorded(what)]
     return {
-        "ssh": [_item(one, port=port) for one in dict.fromkeys([default_zone, zone]) for port in ssh],
-        "open": _unique(wanted),
+        "ssh": [
+            item
+            for name in dict.fromkeys([default_zone, zone])
+            for item in (_item(name, port=port) for port in ssh)
+            if item not in known and not (item["port"] == "22/tcp" and _item(name, service="ssh") in known)
+        ],
+        "wanted": wanted,
+        "open": [one for one in wanted if one not in known],
         "close": [
             one
             for one in _recorded(opened.get(purpose) or {})

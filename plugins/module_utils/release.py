@@ -321,7 +321,8 @@ class Release:
         for release in self._running():
             if release != self.id:
                 self._drain(release)
-                self._systemctl("stop", "stop", f"uwsgi-{self.name}@{release}.service")
+                # It serves nobody any more, and its master takes a second to see that its workers are gone.
+                self._systemctl("stop", "stop", "--no-block", f"uwsgi-{self.name}@{release}.service")
 
     def _drain(self, release: str) -> None:
         """Wait until nobody is in the release's listen queue and no worker is busy, at most for one longest request."""
@@ -381,7 +382,7 @@ class Release:
         ]
 
     def _tidy(self) -> list[str]:
-        """Prune releases beyond `keep_releases` and the builds that none uses; write the manage command."""
+        """Prune releases beyond `keep_releases`, builds and virtualenvs that none uses; write the manage command."""
         manage = f"{self.paths['root']}/manage"
         text = MANAGE.format(
             name=self.name,
@@ -409,6 +410,10 @@ class Release:
         for one in _folders(self.paths["builds"]):
             if one not in used:
                 steps.remove(f"{self.paths['builds']}/{one}")
+        homes = {steps.read_json(f"{self.paths['builds']}/{one}/build.json").get("home") for one in used}
+        for one in _folders(self.paths["virtualenvs"]):
+            if f"{self.paths['virtualenvs']}/{one}" not in homes:
+                steps.remove(f"{self.paths['virtualenvs']}/{one}")
         return changes
 
     def _kept(self) -> set[str]:

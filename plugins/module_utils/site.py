@@ -154,24 +154,33 @@ def split_secrets(sites: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], di
 
 
 def choose_pythons(
-    sites: list[dict[str, Any]], offered: list[dict[str, Any]], found: Mapping[str, str]
+    sites: list[dict[str, Any]],
+    platform: list[dict[str, Any]],
+    found: Mapping[str, str],
+    offered: list[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Give each site its `interpreter` {version, path, packages}: the newest that the wanted Django supports.
+    """Give each site its `interpreter` {version, path, packages, headers}: the newest that the wanted Django supports.
 
-    `offered` are the interpreters that the platform's packages provide, `found` those that a host has already
-    (version -> path). Raises `SiteError` when a host can offer none, saying what Django needs and what there is.
+    `platform` are the interpreters that the platform's packages provide, `found` those that a host has already
+    (version -> path), `offered` the packages that the host's repositories have (None: all). Raises `SiteError` when a
+    host can offer none, saying what Django needs, what there is, and which package would do.
     """
     choices: dict[str, dict[str, Any]] = {
-        version: {"version": version, "path": path, "packages": []} for version, path in found.items()
+        version: {"version": version, "path": path, "packages": [], "headers": []} for version, path in found.items()
     }
-    choices.update({one["version"]: one for one in offered})
+    lacking = [
+        one
+        for one in platform
+        if one["version"] not in found and offered is not None and not set(one["packages"]) <= set(offered)
+    ]
+    choices.update({one["version"]: one for one in platform if one not in lacking})
     ordered = sorted(choices.values(), key=lambda one: _dotted(one["version"]), reverse=True)
     faults = []
     chosen = []
     for site in sites:
         wanted = site["python"]
         if wanted.startswith("/"):
-            chosen.append({**site, "interpreter": {"version": "", "path": wanted, "packages": []}})
+            chosen.append({**site, "interpreter": {"version": "", "path": wanted, "packages": [], "headers": []}})
             continue
         minors = django_minors(site["django"])
         fitting = [one for one in ordered if any(_supports(minor, one["version"]) for minor in minors)]
@@ -181,26 +190,36 @@ def choose_pythons(
             continue
         offers = ", ".join(one["version"] for one in ordered) or "none"
         needs = " or ".join(f"Django {a}.{b} needs Python {_range(minor)}" for minor in minors for a, b in [minor])
+        would = [
+            name
+            for one in lacking
+            for name in one["packages"]
+            if wanted in ("auto", one["version"]) and any(_supports(minor, one["version"]) for minor in minors)
+        ]
         faults.append(
             f"site '{site['name']}': python is {wanted!r}; {needs or 'no known Django fits ' + repr(site['django'])}; "
-            f"this host has or offers {offers}; change python or the Django that packages or requirements ask for"
+            f"this host has or offers {offers}; "
+            + (f"install {' or '.join(would)} from a repository that has it, or " if would else "")
+            + "change python or the Django that packages or requirements ask for"
         )
     if faults:
         raise SiteError(faults)
     return chosen
 
 
-def build_packages(sites: list[dict[str, Any]], platform: Mapping[str, Any]) -> list[str]:
+def build_packages(sites: list[dict[str, Any]], platform: Mapping[str, Any], installer: str = "uv") -> list[str]:
     """The packages that building these sites needs: no compiler and no git unless one of them does.
 
-    `platform` has the lists `base`, `git` and `compiler`; the sites went through `choose_pythons`.
+    `platform` has the lists `git` and `compiler`, and under `installer` one for uv and one for pip; the sites went
+    through `choose_pythons`.
     """
     present = [site for site in sites if site["state"] == "present"]
-    names = list(platform["base"]) if any(site["virtualenv"] != "none" for site in present) else []
+    names = list(platform["installer"][installer]) if any(site["virtualenv"] != "none" for site in present) else []
     for site in present:
         names += site["interpreter"].get("packages", []) + site["system_packages"]
         names += platform["git"] if site["source"]["kind"] == "git" else []
-        names += platform["compiler"] if site["uwsgi"]["install"] in ("uwsgi", "tarball") else []
+        if site["uwsgi"]["install"] in ("uwsgi", "tarball"):
+            names += platform["compiler"] + site["interpreter"].get("headers", [])
     return list(dict.fromkeys(names))
 
 
@@ -885,6 +904,7 @@ def _derive(site: dict[str, Any], roots: Mapping[str, str]) -> None:
     site["paths"] = {
         "root": home,
         "builds": f"{home}/builds",
+        "virtualenvs": f"{home}/virtualenvs",
         "releases": f"{home}/releases",
         "current": f"{home}/current",
         "previous": f"{home}/previous",

@@ -85,6 +85,7 @@ builds:
       type: bool
 """
 
+import base64
 import json
 import os
 import shutil
@@ -98,6 +99,7 @@ SPEC = {
     "sites": {"type": "list", "elements": "dict", "required": True},
     "secrets": {"type": "str", "default": "{}", "no_log": True},
     "uploads": {"type": "dict", "default": {}},
+    "inline": {"type": "dict", "default": {}, "no_log": True},  # no secret, but nothing for the journal either
     "installer": {"type": "str", "choices": ["uv", "pip"], "default": "uv"},
     "web_group": {"type": "str", "default": ""},
 }
@@ -127,7 +129,7 @@ def main() -> None:
                 builds[name] = {"id": "", "predicted": True}
                 made.append(f"{name}: a build")
                 continue
-            upload = module.params["uploads"].get(name, "")
+            upload = module.params["uploads"].get(name) or unpacked(module, name)
             build = Build(site, secrets["sites"][name], environment, module.params["installer"], fetch, upload)
             build_id = build.identify()
             builds[name] = build.present(build_id)
@@ -154,6 +156,16 @@ def main() -> None:
     if faults:
         module.fail_json(msg="\n".join(faults), changed=bool(made), diff=diff)
     module.exit_json(**result)
+
+
+def unpacked(module: AnsibleModule, name: str) -> str:
+    """The archive that came with the call, as a file; '' where none did."""
+    if module.check_mode or name not in module.params["inline"]:
+        return ""
+    path = os.path.join(module.tmpdir, f"{name}.archive")
+    with open(path, "wb") as stream:
+        stream.write(base64.b64decode(module.params["inline"][name]))
+    return path
 
 
 if __name__ == "__main__":

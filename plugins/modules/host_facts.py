@@ -10,9 +10,14 @@ short_description: What the roles of this collection branch on, in one call
 version_added: 0.1.0
 description:
   - Looks at what is on the host instead of at its name, as facts under C(ansible_facts.pyweb).
-  - Complements M(ansible.builtin.setup), which knows none of these.
+  - Brings the few facts of M(ansible.builtin.setup) that the roles need along, which saves its call.
 author: [pyweb.stack contributors]
-options: {}
+options:
+  offered:
+    description:
+      - Packages to ask the enabled repositories for. That costs a second, so only who needs the answer asks.
+    type: list
+    elements: str
 attributes:
   check_mode:
     support: full
@@ -35,6 +40,19 @@ ansible_facts:
   returned: always
   type: dict
   contains:
+    os_family:
+      description: As M(ansible.builtin.setup) returns it, with RV(ignore:distribution) and its versions.
+      type: str
+      sample: RedHat
+    pkg_mgr:
+      description: As M(ansible.builtin.setup) returns it.
+      type: str
+      sample: dnf
+    pyweb_offered:
+      description: Those of O(offered) that the enabled repositories have.
+      returned: when O(offered) was given
+      type: list
+      elements: str
     pyweb:
       description: All of them.
       type: dict
@@ -52,7 +70,9 @@ ansible_facts:
           elements: int
           sample: [22]
         packages:
-          description: The names of the installed packages of the distribution.
+          description:
+            - The names of the installed packages of the distribution, and the module streams that dnf installed as
+              V(@nginx:1.26).
           type: list
           elements: str
         packages_known:
@@ -64,6 +84,16 @@ ansible_facts:
         firewalld_zone:
           description: The default zone of firewalld; V(public), its own default, where it is not installed yet.
           type: str
+        services:
+          description: What systemd says of C(nginx) and C(firewalld), name to whether it runs and starts at boot.
+          type: dict
+          sample: {nginx: {active: true, enabled: true}, firewalld: {active: false, enabled: false}}
+        firewalld_open:
+          description:
+            - What a running firewalld lets in, now and after a reload, in its default zone and in those that the role
+              C(firewalld) opened something in; zone to services and ports.
+          type: dict
+          sample: {public: {services: [ssh, http], ports: [8080/tcp]}}
         firewalld_opened:
           description: What the role C(firewalld) opened earlier, purpose to zone, services and ports.
           type: dict
@@ -75,24 +105,82 @@ import os
 import re
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.facts.system.distribution import DistributionFactCollector
+from ansible.module_utils.facts.system.pkg_mgr import PkgMgrFactCollector
+
+BUS = "org.fedoraproject.FirewallD1"
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    spec = {"offered": {"type": "list", "elements": "str"}}
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    platform = DistributionFactCollector().collect(module=module)
+    platform.update(PkgMgrFactCollector().collect(module=module, collected_facts=prefixed(platform)))
+    opened = {
+        os.path.basename(path)[: -len(".json")]: json.loads(read(path) or "{}")
+        for path in glob.glob("/etc/firewalld/pyweb.stack/*.json")
+    }
+    running = services(module)
     facts = {
         "ipv6": bool(read("/proc/net/if_inet6").strip()),
         "pythons": pythons(),
         "ssh_ports": sorted(listening_ports("sshd") | connection_ports()),
-        "packages": packages(module),
+        "packages": packages(module) + module_streams(),
         "packages_known": packages_known(),
+        "services": running,
         "firewalld_installed": os.path.exists("/usr/sbin/firewalld"),
         "firewalld_zone": default_zone(),
-        "firewalld_opened": {
-            os.path.basename(path)[: -len(".json")]: json.loads(read(path) or "{}")
-            for path in glob.glob("/etc/firewalld/pyweb.stack/*.json")
-        },
+        "firewalld_opened": opened,
+        "firewalld_open": let_in(module, zones(opened)) if running["firewalld"]["active"] else {},
     }
-    module.exit_json(changed=False, ansible_facts={"pyweb": facts})
+    asked = module.params["offered"]
+    answer = {"pyweb_offered": offered(module, asked)} if asked is not None else {}
+    module.exit_json(changed=False, ansible_facts={**platform, **answer, "pyweb": facts})
+
+
+def prefixed(facts: dict[str, str]) -> dict[str, str]:
+    """Facts as one collector hands them to another."""
+    return {f"ansible_{name}": value for name, value in facts.items()}
+
+
+def services(module: AnsibleModule) -> dict[str, dict[str, bool]]:
+    """Whether the services that the roles start run already, and start at boot: what is right needs no task."""
+    known = ("nginx", "firewalld")
+    argv = ["systemctl", "show", "--property=ActiveState,UnitFileState", *(f"{name}.service" for name in known)]
+    blocks = module.run_command(argv)[1].strip().split("\n\n")
+    return {
+        name: {"active": "ActiveState=active" in block, "enabled": "UnitFileState=enabled" in block}
+        for name, block in zip(known, [*blocks, "", ""])
+    }
+
+
+def zones(opened: dict[str, dict]) -> list[str]:
+    return sorted({default_zone(), *(what["zone"] for what in opened.values() if what.get("zone"))})
+
+
+def let_in(module: AnsibleModule, names: list[str]) -> dict[str, dict[str, list[str]]]:
+    """What is open both in the running firewalld and in what it reads when it starts (firewalld.dbus(5))."""
+
+    def ask(*call: str) -> object:
+        status, out, _err = module.run_command(["busctl", "call", "--json=short", BUS, *call])
+        return json.loads(out)["data"][0] if status == 0 else None
+
+    found = {}
+    for name in names:
+        running = ask("/org/fedoraproject/FirewallD1", f"{BUS}.zone", "getZoneSettings2", "s", name)
+        path = ask("/org/fedoraproject/FirewallD1/config", f"{BUS}.config", "getZoneByName", "s", name)
+        permanent = ask(str(path), f"{BUS}.config.zone", "getSettings2") if path else None
+        if isinstance(running, dict) and isinstance(permanent, dict):
+            found[name] = {
+                key: [one for one in listed(running, key) if one in listed(permanent, key)]
+                for key in ("services", "ports")
+            }
+    return found
+
+
+def listed(settings: dict[str, dict], key: str) -> list[str]:
+    """A zone's services, or its ports in firewall-cmd's own form: 8080/tcp."""
+    return ["/".join(one) if isinstance(one, list) else one for one in settings.get(key, {}).get("data", [])]
 
 
 def packages(module: AnsibleModule) -> list[str]:
@@ -104,6 +192,24 @@ def packages(module: AnsibleModule) -> list[str]:
         if module.get_bin_path(argv[0]):
             return sorted(set(re.findall(wanted, module.run_command(argv)[1])))
     return []
+
+
+def module_streams() -> list[str]:
+    """The module streams that dnf enabled and installed a profile of, as dnf takes their names (dnf.modularity(7))."""
+    found = []
+    for path in sorted(glob.glob("/etc/dnf/modules.d/*.module")):
+        values = dict(re.findall(r"(?m)^(\w+)\s*=\s*(\S+)", read(path)))
+        if values.get("state") == "enabled" and values.get("profiles") and values.get("stream"):
+            found.append(f"@{values.get('name')}:{values['stream']}")
+    return found
+
+
+def offered(module: AnsibleModule, names: list[str]) -> list[str]:
+    """Those of `names` that an enabled repository of dnf has; all of them elsewhere, where there is no choice."""
+    if not names or not module.get_bin_path("dnf"):
+        return names
+    argv = ["dnf", "--quiet", "repoquery", "--queryformat", "%{name}\\n", *names]
+    return sorted(set(names) & set(module.run_command(argv)[1].split()))
 
 
 def packages_known() -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import os
 import tarfile
 from unittest.mock import MagicMock
 
@@ -80,24 +83,43 @@ def code(tmp_path):
     return tmp_path / "code"
 
 
-def test_a_directory_is_known_by_its_digest_and_stays_where_the_build_is_there(monkeypatch, code):
+def test_a_small_directory_travels_with_the_question(monkeypatch, code):
     sites = complete([{**SHOP, "source": {"directory": str(code)}}])
     one = action(django_build, monkeypatch, {"sites": sites}, [{"changed": False, "made": []}])
     one.run(task_vars={})
-    assert one.calls[0]["sites"][0]["source"]["digest"] == tree.digest(str(code))
+    [given] = one.calls
+    assert given["sites"][0]["source"]["digest"] == tree.digest(str(code))
+    with tarfile.open(fileobj=io.BytesIO(base64.b64decode(given["inline"]["shop"]))) as tar:
+        assert tar.getnames() == ["manage.py"]
     assert one.brought == {}
 
 
-def test_a_directory_that_is_wanted_is_brought_once(monkeypatch, code):
-    sites = complete([{**SHOP, "source": {"directory": str(code)}}])
+@pytest.fixture
+def big(code):
+    (code / "noise").write_bytes(os.urandom(django_build.INLINE))
+    return code
+
+
+def test_a_big_directory_is_known_by_its_digest_and_stays_where_the_build_is_there(monkeypatch, big):
+    sites = complete([{**SHOP, "source": {"directory": str(big)}}])
+    one = action(django_build, monkeypatch, {"sites": sites}, [{"changed": False, "made": []}])
+    one.run(task_vars={})
+    assert one.calls[0]["sites"][0]["source"]["digest"] == tree.digest(str(big))
+    assert one.calls[0]["inline"] == {}
+    assert one.brought == {}
+
+
+def test_a_big_directory_that_is_wanted_is_brought_once(monkeypatch, big):
+    sites = complete([{**SHOP, "source": {"directory": str(big)}}])
     answers = [
         {"changed": True, "made": ["shop: a user"], "uploads_wanted": ["shop"]},
         {"changed": True, "made": ["shop: build x"], "builds": {"shop": {"id": "x"}}},
     ]
     one = action(django_build, monkeypatch, {"sites": sites}, answers)
     result = one.run(task_vars={})
-    assert one.brought == {"/remote/tmp/shop-code.tar.gz": ["manage.py"]}
-    assert one.calls[1]["uploads"] == {"shop": "/remote/tmp/shop-code.tar.gz"}
+    there = f"/remote/tmp/shop-{tree.digest(str(big))}.tar.gz"
+    assert one.brought == {there: ["manage.py", "noise"]}
+    assert one.calls[1]["uploads"] == {"shop": there}
     assert result["made"] == ["shop: a user", "shop: build x"]
     assert result["changed"] is True
     assert result["builds"]["shop"]["id"] == "x"

@@ -11,9 +11,11 @@ def site(*listen, **more):
     return {"name": "shop", "domains": ["a"], "source": {"path": "/srv"}, "nginx": {"listen": list(listen)}, **more}
 
 
-def planned(sites=(), services=(), ports=(), zone="", purpose="web", opened=None, ssh=(22,), default_zone="public"):
+def planned(
+    sites=(), services=(), ports=(), zone="", purpose="web", opened=None, ssh=(22,), default_zone="public", let_in=None
+):
     return plan(
-        complete(list(sites)), list(services), list(ports), zone, purpose, opened or {}, list(ssh), default_zone
+        complete(list(sites)), list(services), list(ports), zone, purpose, opened or {}, list(ssh), default_zone, let_in
     )
 
 
@@ -43,6 +45,18 @@ def opened(*services, ports=(), zone="public", closing=()):
 )
 def test_what_is_opened(sites, more, wanted):
     assert planned(sites, **more)["open"] == wanted
+
+
+def test_what_is_let_in_already_is_not_opened_again():
+    let_in = {"public": {"services": ["ssh", "http"], "ports": ["8080/tcp"]}, "dmz": {"services": [], "ports": []}}
+    found = planned([site(80, 8080, 8081)], ssh=[22, 2222], let_in=let_in)
+    assert found["wanted"] == [item("http"), item(port="8080/tcp"), item(port="8081/tcp")]
+    assert found["open"] == [item(port="8081/tcp")]
+    # firewalld's service ssh is port 22.
+    assert found["ssh"] == [item(port="2222/tcp")]
+    elsewhere = planned([site(80)], zone="dmz", let_in=let_in)
+    assert elsewhere["open"] == [item("http", zone="dmz")]
+    assert elsewhere["ssh"] == [item(port="22/tcp", zone="dmz")]
 
 
 def test_ssh_is_opened_in_the_default_zone_and_in_the_given_one():

@@ -449,7 +449,7 @@ def test_pips_settings_are_told_to_uv(tmp_path):
     (tmp_path / "sites/.tools/bin").mkdir(parents=True)
     (tmp_path / "sites/.tools/bin/uv").write_text("")  # so that it is not installed
     build = make_build(tmp_path, environment={"PIP_INDEX_URL": "https://index/simple", "PIP_CERT": "/ca.pem"})
-    tool = building._Installer(build, "/venv", build.user)
+    tool = building._Installer(build, build.user)
     assert tool.environment["UV_DEFAULT_INDEX"] == "https://index/simple"
     assert tool.environment["SSL_CERT_FILE"] == "/ca.pem"
     assert tool.environment["UV_LINK_MODE"] == "copy"

@@ -604,14 +604,14 @@ def test_virtualenv_none_takes_no_other_uwsgi_and_no_packages():
 
 # --- Django and Python ---
 
-OFFERED = [
-    {"version": "3.9", "path": "/usr/bin/python3.9", "packages": []},
-    {"version": "3.12", "path": "/usr/bin/python3.12", "packages": ["python3.12"]},
+PYTHONS = [
+    {"version": "3.9", "path": "/usr/bin/python3.9", "packages": [], "headers": ["python3-devel"]},
+    {"version": "3.12", "path": "/usr/bin/python3.12", "packages": ["python3.12"], "headers": ["python3.12-devel"]},
 ]
 
 
-def chosen(offered=OFFERED, found=None, **keys):
-    [site] = model.choose_pythons([completed(**keys)], offered, found or {})
+def chosen(platform=PYTHONS, found=None, offered=None, **keys):
+    [site] = model.choose_pythons([completed(**keys)], platform, found or {}, offered)
     return site["interpreter"]
 
 
@@ -634,12 +634,32 @@ def test_the_newest_python_that_the_django_supports(packages, version):
 
 def test_a_python_that_the_host_has_counts_and_the_platforms_own_wins():
     found = {"3.13": "/usr/local/bin/python3.13", "3.12": "/usr/local/bin/python3.12"}
-    assert chosen(found=found) == {"version": "3.13", "path": "/usr/local/bin/python3.13", "packages": []}
-    assert chosen(found=found, python="3.12") == OFFERED[1]
+    assert chosen(found=found) == {
+        "version": "3.13",
+        "path": "/usr/local/bin/python3.13",
+        "packages": [],
+        "headers": [],
+    }
+    assert chosen(found=found, python="3.12") == PYTHONS[1]
+
+
+def test_a_python_that_no_repository_offers_is_not_chosen():
+    django = {"packages": ["Django<4"]}
+    assert chosen(offered=[], **django)["version"] == "3.9"
+    assert chosen(offered=["python3.12"])["version"] == "3.12"
+    # Installed from somewhere it is as good.
+    assert chosen(offered=[], found={"3.12": "/usr/bin/python3.12"})["path"] == "/usr/bin/python3.12"
+    with pytest.raises(model.SiteError) as caught:
+        chosen(offered=[], packages=["Django>=5.2,<5.3"])
+    assert caught.value.faults == [
+        "site 'shop': python is 'auto'; Django 5.2 needs Python 3.10 to 3.14; this host has or offers 3.9; "
+        "install python3.12 from a repository that has it, or "
+        "change python or the Django that packages or requirements ask for"
+    ]
 
 
 def test_versions_are_compared_as_numbers():
-    assert chosen(offered=[], found={"3.9": "/a", "3.10": "/b"})["version"] == "3.10"
+    assert chosen(platform=[], found={"3.9": "/a", "3.10": "/b"})["version"] == "3.10"
 
 
 def test_the_path_of_an_interpreter_is_taken_as_it_is():
@@ -655,7 +675,7 @@ def test_requirements_in_the_source_choose_the_python_too(example):
 
 def test_no_python_for_the_django_says_what_it_needs_and_what_there_is():
     with pytest.raises(model.SiteError) as caught:
-        chosen(offered=OFFERED[:1], packages=["Django>=5.2,<5.3"])
+        chosen(platform=PYTHONS[:1], packages=["Django>=5.2,<5.3"])
     assert caught.value.faults == [
         "site 'shop': python is 'auto'; Django 5.2 needs Python 3.10 to 3.14; this host has or offers 3.9; "
         "change python or the Django that packages or requirements ask for"
@@ -668,13 +688,13 @@ def test_a_python_that_the_django_does_not_support():
     ):
         chosen(packages=["Django==5.2"], python="3.9")
     with pytest.raises(model.SiteError, match=r"this host has or offers none"):
-        chosen(offered=[])
+        chosen(platform=[])
 
 
 def test_faults_of_all_sites_about_python_come_at_once():
     sites = model.complete([{"name": name, "domains": [name], "python": "3.8"} for name in ("a", "b")])
     with pytest.raises(model.SiteError) as caught:
-        model.choose_pythons(sites, OFFERED, {})
+        model.choose_pythons(sites, PYTHONS, {})
     assert len(caught.value.faults) == 2
 
 
@@ -687,7 +707,7 @@ def test_an_absent_site_needs_no_python():
     assert model.choose_pythons(sites, [], {})[0]["interpreter"] == {}
 
 
-PLATFORM = {"base": ["base"], "git": ["git"], "compiler": ["gcc"]}
+PLATFORM = {"installer": {"uv": ["base"], "pip": ["pips"]}, "git": ["git"], "compiler": ["gcc"]}
 
 
 @pytest.mark.parametrize(
@@ -695,16 +715,21 @@ PLATFORM = {"base": ["base"], "git": ["git"], "compiler": ["gcc"]}
     [
         ({}, ["base", "python3.12"]),
         ({"source": {"git": "x"}}, ["base", "python3.12", "git"]),
-        ({"uwsgi": {"install": "uwsgi"}}, ["base", "python3.12", "gcc"]),
-        ({"uwsgi": {"install": "tarball"}}, ["base", "python3.12", "gcc"]),
+        ({"uwsgi": {"install": "uwsgi"}}, ["base", "python3.12", "gcc", "python3.12-devel"]),
+        ({"uwsgi": {"install": "tarball"}}, ["base", "python3.12", "gcc", "python3.12-devel"]),
         ({"system_packages": ["libpq5", "base"]}, ["base", "python3.12", "libpq5"]),
         ({"source": {"path": "/srv"}, "virtualenv": "none"}, ["python3.12"]),
         ({"state": "absent"}, []),
     ],
 )
 def test_only_the_packages_that_a_build_needs(keys, packages):
-    sites = model.choose_pythons([completed(**keys)], OFFERED, {})
+    sites = model.choose_pythons([completed(**keys)], PYTHONS, {})
     assert model.build_packages(sites, PLATFORM) == packages
+
+
+def test_what_the_installer_needs_depends_on_it():
+    sites = model.choose_pythons([completed()], PYTHONS, {})
+    assert model.build_packages(sites, PLATFORM, "pip") == ["pips", "python3.12"]
 
 
 # --- secrets ---

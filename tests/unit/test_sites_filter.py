@@ -91,10 +91,10 @@ def test_nginx_and_firewall_faults_are_ansible_errors():
 
 
 def test_record_is_a_file_or_its_absence():
-    planned = {"open": [{"zone": "public", "service": "http", "port": ""}], "close": [], "ssh": []}
-    results = [{"item": planned["open"][0], "changed": True}]
+    planned = {"wanted": [{"zone": "public", "service": "http", "port": ""}], "close": []}
+    results = [{"item": planned["wanted"][0], "changed": True}]
     [file] = FILTERS["firewall_record"](planned, results, {}, "web")
     assert file["path"] == "/etc/firewalld/pyweb.stack/web.json"
     assert file["content"]["services"] == ["http"]
-    [file] = FILTERS["firewall_record"]({"open": [], "close": [], "ssh": []}, [], {}, "web")
+    [file] = FILTERS["firewall_record"]({"wanted": [], "close": []}, [], {}, "web")
     assert file == {"path": "/etc/firewalld/pyweb.stack/web.json", "state": "absent"}
