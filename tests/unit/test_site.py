@@ -52,6 +52,7 @@ def test_two_keys_are_enough():
     assert site["paths"] == {
         "root": "/opt/sites/shop",
         "builds": "/opt/sites/shop/builds",
+        "virtualenvs": "/opt/sites/shop/virtualenvs",
         "releases": "/opt/sites/shop/releases",
         "current": "/opt/sites/shop/current",
         "previous": "/opt/sites/shop/previous",
