@@ -11,6 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.pyweb.stack.plugins.module_utils.site import split_secrets
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
+from ansible_collections.pyweb.stack.plugins.plugin_utils.who import who
 
 
 class ActionModule(ActionBase):
@@ -22,7 +23,7 @@ class ActionModule(ActionBase):
         if not isinstance(arguments.get("sites"), list):
             raise AnsibleActionFail("sites is missing or no list; wanted web_sites | pyweb.stack.sites")
         sites, secrets = split_secrets(arguments["sites"])
-        arguments = {**arguments, "sites": sites, "secrets": json.dumps({"sites": secrets})}
+        arguments = {**arguments, "sites": sites, "secrets": json.dumps({"sites": secrets}), "who": who()}
         result.update(
             self._execute_module(module_name="pyweb.stack.uwsgi_release", module_args=arguments, task_vars=task_vars)
         )

@@ -507,7 +507,7 @@ class Build:
             [self._interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect"],
             self.user,
             os.path.join(code, chdir),
-            environment=project_environment(self.site, self.secrets, self.root),
+            environment=project_environment(self.site, process_environment(self.secrets), self.root),
             stdin=inspect.getsource(django_probe),
             check=False,
         )
@@ -647,17 +647,19 @@ def _pip_wheel() -> str:
     raise steps.StepError("", "installer", "the system's Python has no ensurepip; install its venv package")
 
 
-def project_environment(site: dict[str, Any], secrets: dict[str, Any], root: str) -> dict[str, str]:
-    """The environment in which the project's own code runs: its `env`, its database, the overlay of `root`."""
-    environment = {
-        **secrets["env"],
+def project_environment(site: dict[str, Any], own: Mapping[str, str], root: str) -> dict[str, str]:
+    """The environment in which the project's code runs: `own`, which its processes get, and the overlay of `root`."""
+    return {
+        **own,
         "DJANGO_SETTINGS_MODULE": overlay.SETTINGS_MODULE,
         "PYTHONPATH": f"{root}/overlay",
         "HOME": site["paths"]["state"],
     }
-    if secrets["database"]:
-        environment["DATABASE_URL"] = secrets["database"]
-    return environment
+
+
+def process_environment(secrets: Mapping[str, Any]) -> dict[str, str]:
+    """What a site's processes get of its secrets: its `env` and its database."""
+    return {**secrets["env"], **({"DATABASE_URL": secrets["database"]} if secrets["database"] else {})}
 
 
 def _walk(top: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import json
 import os
 import pwd
@@ -20,7 +21,16 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ansible_collections.pyweb.stack.plugins.module_utils import build as building
-from ansible_collections.pyweb.stack.plugins.module_utils import overlay, steps, tree, units, uwsgi_ini, uwsgi_protocol
+from ansible_collections.pyweb.stack.plugins.module_utils import (
+    django_migrations,
+    history,
+    overlay,
+    steps,
+    tree,
+    units,
+    uwsgi_ini,
+    uwsgi_protocol,
+)
 
 ID_LENGTH = 12
 MANAGE = """\
@@ -48,16 +58,24 @@ else:
         {"email": os.environ["DJANGO_SUPERUSER_EMAIL"]} if "email" in model.REQUIRED_FIELDS else {}))
     print("made")
 """
-# Prints what `migrate` would do; nothing when there is nothing to do. No table is made for asking.
-PLAN = """\
-import django
-django.setup()
-from django.db import connections
-from django.db.migrations.executor import MigrationExecutor
-executor = MigrationExecutor(connections["default"])
-for migration, backwards in executor.migration_plan(executor.loader.graph.leaf_nodes()):
-    print(migration)
+# Prints the releases that a rollback can go to, newest first.
+LIST = """\
+#!/usr/bin/python3
+# The releases of the site {name}: what is live, what was before, and what else a rollback can go to.
+import glob, json, os, time
+
+def target(link):
+    return os.path.basename(os.readlink(link)) if os.path.islink(link) else ""
+
+live, before = target("{root}/current"), target("{root}/previous")
+found = [json.load(open(path)) for path in glob.glob("{root}/releases/[!.]*/release.json")]
+for one in sorted(found, key=lambda one: one["made"], reverse=True):
+    mark = "live" if one["id"] == live else "previous" if one["id"] == before else ""
+    made = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one["made"]))
+    print(f"{{one['id']}}  {{made}}  {{mark:<8}}  {{one.get('source', '')}}")
 """
+# What a release notes of its site, so that a rollback needs no inventory: what started it, and what asks and drains it.
+RECORDED = ("name", "user", "group", "domains", "paths", "health", "keep_releases")
 
 
 class Change(NamedTuple):
@@ -72,21 +90,49 @@ class Change(NamedTuple):
 
 
 class Release:
-    """One site on this host, ready to be given a build."""
+    """A release of one site on this host: the one that an inventory and a build make, or one that is there."""
 
-    def __init__(self, site: dict[str, Any], secrets: dict[str, Any], build: dict[str, Any], check_mode: bool) -> None:
-        self.site, self.secrets, self.build, self.check_mode = site, secrets, build, check_mode
+    def __init__(self, site: dict[str, Any], build: dict[str, Any], environment: dict[str, str], ini: str) -> None:
+        """`environment` is what the processes get, `ini` the text of its uwsgi.ini but for its own id."""
+        self.site, self.build, self.environment = site, build, environment
         self.name, self.paths, self.user = site["name"], site["paths"], site["user"]
-        self.shell = steps.Shell(self.name, {}, [*secrets["env"].values(), secrets["database"], secrets["password"]])
-        environment = building.project_environment(site, secrets, "")
-        kept = {**secrets["env"], **({"DATABASE_URL": environment["DATABASE_URL"]} if secrets["database"] else {})}
-        self.env_text = "".join(f"{name}={quote(value)}\n" for name, value in sorted(kept.items()))
+        self.password, self.who, self.check_mode = "", "", False
+        self.shell = steps.Shell(self.name, {}, list(environment.values()))
+        self.env_text = "".join(f"{name}={quote(value)}\n" for name, value in sorted(environment.items()))
         self.units = units.render(site)
-        ini = uwsgi_ini.render(site, build)
         identity = [build["id"], ini, hashlib.sha256(self.env_text.encode()).hexdigest(), self.units]
         self.id = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
-        self.folder = f"{self.paths['releases']}/{self.id}"
-        self.ini = uwsgi_ini.render(site, build, self.id)
+
+    @classmethod
+    def wanted(cls, site: dict[str, Any], secrets: dict[str, Any], build: dict[str, Any]) -> Release:
+        """The release that a completed site, its secrets and its build's manifest make."""
+        release = cls(site, build, building.process_environment(secrets), uwsgi_ini.render(site, build))
+        release.password = secrets["password"]
+        release.shell.hide(release.password)
+        return release
+
+    @classmethod
+    def stored(cls, site: dict[str, Any], release_id: str) -> Release:
+        """A release that is on the host, with the settings it went live with. Raises `StepError` where it is none."""
+        folder = f"{site['paths']['releases']}/{release_id}"
+        record = steps.read_json(f"{folder}/release.json") if release_id else {}
+        if not record.get("site"):
+            known = ", ".join(_releases(site["paths"]["releases"])) or "none"
+            wanted = f"release {release_id!r} is not here" if release_id else "there is no previous release"
+            raise steps.StepError(site["name"], "rollback", f"{wanted}; the host has {known}")
+        environment = parse_env(steps.read(f"{site['paths']['config']}/{release_id}.env"))
+        release = cls(record["site"], record["manifest"], environment, "")
+        release.id, release.units = release_id, record["units"]
+        return release
+
+    @property
+    def folder(self) -> str:
+        return f"{self.paths['releases']}/{self.id}"
+
+    @property
+    def ini(self) -> str:
+        """The text of its uwsgi.ini."""
+        return uwsgi_ini.render(self.site, self.build, self.id)
 
     @property
     def current(self) -> str:
@@ -94,25 +140,66 @@ class Release:
         return _target(self.paths["current"])
 
     def deploy(self) -> Change:
-        """Make the wanted release the live one. Raises `StepError`; then the old one is live as before."""
+        """Make the release the live one. Raises `StepError`; then the old one is live as before."""
         old = self.current
         before = steps.read(f"{self.paths['current']}/uwsgi.ini")
         what: list[str] = []
-        migrations: list[str] = []
         if old == self.id and self._is_active(f"uwsgi-{self.name}@{self.id}.service") and self._complete():
             what += self._superuser()
             what += self._tidy()
             return Change(what, self.id, _target(self.paths["previous"]), [], before, before)
         if self.check_mode:
-            migrations = self._plan() if self.site["migrate"] and "predicted" not in self.build else []
-            what.append(f"release {self.id}")
-            return Change(what, self.id, old, migrations, before, self.ini)
+            ask = self.site["migrate"] and "predicted" not in self.build
+            migrations = self._migrations("plan")["plan"] if ask else []
+            return Change([f"release {self.id}"], self.id, old, migrations, before, self.ini)
         existed = os.path.isdir(self.folder)
+        with self._audited("deploy", old):
+            try:
+                self._prepare()
+                found = self._migrations("apply" if self.site["migrate"] else "plan")
+                self._go_live(old, found["known"])
+            except BaseException:
+                # A release that was there before stays: it may be the previous one, that a rollback goes to.
+                if old != self.id and not existed:
+                    self._remove(self.id)
+                raise
+        what = [f"release {self.id}", *self._superuser()]
+        self._tidy()
+        return Change(what, self.id, old, found["plan"] if self.site["migrate"] else [], before, self.ini)
+
+    def roll_back(self, ignore_migrations: bool) -> Change:
+        """Make this stored release the live one again, as it was. Nothing is fetched, and no data is touched.
+
+        Raises `StepError` where it cannot, or where migrations are applied that it does not know.
+        """
+        old = self.current
+        before, after = (steps.read(f"{path}/uwsgi.ini") for path in (self.paths["current"], self.folder))
+        if old == self.id:
+            return Change([], self.id, _target(self.paths["previous"]), [], before, before)
+        live = steps.read_json(f"{self.paths['current']}/release.json")
+        ports: list[str] | None = live.get("site", {}).get("uwsgi", {}).get("socket")
+        if ports is not None and ports != self.site["uwsgi"]["socket"]:
+            raise steps.StepError(
+                self.name,
+                "rollback",
+                f"release {self.id} listens on {_sockets(self.site['uwsgi']['socket'])}, and nginx goes to "
+                f"{_sockets(ports)}; change uwsgi.socket in the inventory and run site.yml",
+            )
+        if not ignore_migrations:
+            self._refuse_when_behind(live)
+        if not self.check_mode:
+            with self._audited("rollback", old):
+                self._go_live(old, None)
+            self._tidy()
+        return Change([f"rollback to {self.id}"], self.id, old, [], before, after)
+
+    def _go_live(self, old: str, known: list[str] | None) -> None:
+        """Start it, ask it, make it current, let the old one finish. Whatever fails, `old` stays live as it was.
+
+        `known` are the migrations that its code has; None leaves its record as it is.
+        """
         units_before = {name: steps.read(f"{units.FOLDER}/{name}") for name in units.names(self.name)}
         try:
-            self._prepare()
-            if self.site["migrate"]:
-                migrations = self._migrate()
             self._install_units()
             if old != self.id:
                 self._start_and_ask(self.id)
@@ -120,17 +207,18 @@ class Release:
                 # Live by name but not running, or half gone: start it again where it is.
                 self._systemctl("start", "restart", f"uwsgi-{self.name}@{self.id}.service")
                 self._health(self.id)
+            if known is not None:
+                self._record(known)
         except BaseException:
             if old != self.id:
-                # A release that was there before stays: it may be the previous one, that a rollback goes to.
-                self._discard(self.id, remove=not existed)
+                self._systemctl("stop", "stop", f"uwsgi-{self.name}@{self.id}.service", check=False)
+                self._systemctl("stop", "reset-failed", f"uwsgi-{self.name}@{self.id}.service", check=False)
             self._restore_units(units_before)
             raise
         self._switch(old)
-        what.append(f"release {self.id}")
-        what += self._superuser()
-        self._tidy()
-        return Change(what, self.id, old, migrations, before, self.ini)
+
+    def _audited(self, action: str, old: str) -> contextlib.AbstractContextManager[None]:
+        return history.audited(self.name, self.paths["history"], self.who, action, old, self.id)
 
     # --- the files of a release ---
 
@@ -148,8 +236,6 @@ class Release:
                 os.symlink(target, f"{partial}/{name}")
         os.symlink(f"{self.paths['run']}/{self.id}.sock", f"{partial}/uwsgi.sock")
         steps.write(f"{partial}/uwsgi.ini", self.ini)
-        manifest = {"id": self.id, "build": self.build["id"], "made": int(time.time())}
-        steps.write(f"{partial}/release.json", json.dumps(manifest, indent=1) + "\n")
         group = pwd.getpwnam(self.user).pw_gid
         steps.write(f"{self.paths['config']}/{self.id}.env", self.env_text, 0o640, 0, group)
         if os.path.isdir(self.folder):
@@ -166,9 +252,30 @@ class Release:
                 f"there is no uWSGI at {self.build['uwsgi']}; install it there, or change uwsgi.install",
             )
 
+    def _record(self, known: list[str]) -> None:
+        """Write what a rollback to it needs, and what makes its directory a release."""
+        site = {key: self.site[key] for key in RECORDED}
+        site.update(
+            uwsgi={key: self.site["uwsgi"][key] for key in ("socket", "unit")},
+            nginx={key: self.site["nginx"][key] for key in ("listen", "read_timeout")},
+        )
+        record = {
+            "id": self.id,
+            "build": self.build["id"],
+            "made": int(time.time()),
+            "source": _shown_source(self.build["source"]),
+            "migrations": known,
+            "site": site,
+            "manifest": self.build,
+            "units": self.units,
+        }
+        steps.write(f"{self.folder}/release.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
+
     def _complete(self) -> bool:
-        return steps.read(f"{self.folder}/uwsgi.ini") == self.ini and all(
-            steps.read(f"{units.FOLDER}/{name}") == text for name, text in self.units.items()
+        return (
+            os.path.exists(f"{self.folder}/release.json")
+            and steps.read(f"{self.folder}/uwsgi.ini") == self.ini
+            and all(steps.read(f"{units.FOLDER}/{name}") == text for name, text in self.units.items())
         )
 
     def _install_units(self) -> None:
@@ -209,30 +316,50 @@ class Release:
 
     # --- the database ---
 
-    def _django(self, step: str, arguments: list[str], stdin: str = "", extra: dict[str, str] | None = None) -> str:
-        """Run Python or Django of the build, as the site's user, with the site's environment."""
-        environment = building.project_environment(self.site, self.secrets, self.build["path"])
-        done = self.shell.run(
+    def _django(
+        self, step: str, arguments: list[str], stdin: str, extra: dict[str, str] | None = None, check: bool = True
+    ) -> Any:
+        """Run Python of the build, as the site's user, with the site's environment."""
+        environment = building.project_environment(self.site, self.environment, self.build["path"])
+        return self.shell.run(
             step,
             ["/bin/sh", "-c", 'umask 0027; exec "$@"', "sh", f"{self.build['home'] or '/usr'}/bin/python3", *arguments],
             self.user,
             os.path.join(self.build["src"], self.build["chdir"]),
             environment={**environment, **(extra or {})},
             stdin=stdin,
+            check=check,
         )
-        return str(done.stdout)
 
-    def _plan(self) -> list[str]:
-        """The migrations that are not applied yet, in order."""
+    def _migrations(self, what: str) -> dict[str, list[str]]:
+        """What `django_migrations` prints. Raises `StepError` saying what ran and what did not."""
         if not self.build["overlay"]:
-            return []
-        return self._django("migrate", ["-"], PLAN).split("\n")[:-1]
+            return {"known": [], "plan": [], "applied": []}
+        done = self._django("migrate", ["-", what], inspect.getsource(django_migrations), check=False)
+        answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        found: dict[str, list[str]] = json.loads(answers[-1]) if answers else {}
+        if done.returncode:
+            reason = steps.cause(done.stderr)
+            if found.get("plan"):
+                left = found.get("left", found["plan"])
+                ran = [one for one in found["plan"] if one not in left]
+                reason += f"; applied were {', '.join(ran) or 'none'}; not applied are {', '.join(left)}"
+            raise steps.StepError(self.name, "migrate", reason, done.stderr)
+        return found
 
-    def _migrate(self) -> list[str]:
-        plan = self._plan()
-        if plan:
-            self._django("migrate", ["-m", "django", "migrate", "--noinput", "--verbosity=1"])
-        return plan
+    def _refuse_when_behind(self, live: dict[str, Any]) -> None:
+        """Migrations of the `live` release that are applied and that this one's code does not have."""
+        own = steps.read_json(f"{self.folder}/release.json").get("migrations", [])
+        known = set(live.get("migrations") or []) - set(own)
+        # What neither knows is some other application's, or long gone.
+        ahead = [one for one in self._migrations("applied")["applied"] if one in known] if known else []
+        if ahead:
+            raise steps.StepError(
+                self.name,
+                "rollback",
+                f"the database is ahead of release {self.id}, which does not know {', '.join(ahead)}; take them back "
+                "with manage migrate, or set rollback_ignore_migrations: true where the old code gets along with them",
+            )
 
     def _superuser(self) -> list[str]:
         """Make the superuser of the inventory unless it is there; what is known to be there is not asked for again."""
@@ -248,9 +375,9 @@ class Release:
         extra = {
             "DJANGO_SUPERUSER_USERNAME": superuser["username"],
             "DJANGO_SUPERUSER_EMAIL": superuser["email"],
-            "DJANGO_SUPERUSER_PASSWORD": self.secrets["password"],
+            "DJANGO_SUPERUSER_PASSWORD": self.password,
         }
-        made = self._django("superuser", ["-"], SUPERUSER, extra).strip().endswith("made")
+        made = self._django("superuser", ["-"], SUPERUSER, extra).stdout.strip().endswith("made")
         steps.write(record, json.dumps({**known, superuser["username"]: int(time.time())}) + "\n", 0o600)
         return [f"superuser {superuser['username']}"] if made else []
 
@@ -365,11 +492,8 @@ class Release:
 
     # --- what is left behind ---
 
-    def _discard(self, release: str, remove: bool) -> None:
-        """Stop a release that did not make it, and remove what it left."""
-        self._systemctl("stop", "stop", f"uwsgi-{self.name}@{release}.service", check=False)
-        self._systemctl("stop", "reset-failed", f"uwsgi-{self.name}@{release}.service", check=False)
-        for path in self._remains(release) if remove else []:
+    def _remove(self, release: str) -> None:
+        for path in self._remains(release):
             steps.remove(path)
 
     def _remains(self, release: str) -> list[str]:
@@ -394,17 +518,17 @@ class Release:
             settings=overlay.SETTINGS_MODULE if self.build["overlay"] else self.build["settings_module"],
             python=f"{self.paths['current']}/venv/bin/python" if self.build["home"] else "/usr/bin/python3",
         )
-        changes = [manage] if steps.read(manage) != text else []
+        scripts = {manage: text, f"{self.paths['root']}/list": LIST.format(name=self.name, root=self.paths["root"])}
+        changes = [path for path, text in scripts.items() if steps.read(path) != text]
         kept = self._kept()
         stale = [one for one in _folders(self.paths["releases"]) if one not in kept]
         changes += [f"{self.paths['releases']}/{one}" for one in stale]
         if self.check_mode:
             return changes
-        if steps.read(manage) != text:
-            steps.write(manage, text, 0o755)
+        for path in changes[: len(changes) - len(stale)]:
+            steps.write(path, scripts[path], 0o755)
         for one in stale:
-            for path in self._remains(one):
-                steps.remove(path)
+            self._remove(one)
         used = {self.build["id"]}
         used |= {str(steps.read_json(f"{self.paths['releases']}/{one}/release.json").get("build")) for one in kept}
         for one in _folders(self.paths["builds"]):
@@ -436,6 +560,11 @@ class Release:
                 self._systemctl("units", "disable", "--quiet", "--now", name, check=False)
             steps.remove(f"{units.FOLDER}/{name}")
         self._systemctl("units", "daemon-reload")
+
+
+def previous(site: dict[str, Any]) -> str:
+    """The id of the release that was live before, or ''."""
+    return _target(site["paths"]["previous"])
 
 
 def withdraw(site: dict[str, Any], check_mode: bool, forget: Callable[[steps.Shell], list[str]]) -> list[str]:
@@ -483,6 +612,7 @@ def as_found(site: dict[str, Any]) -> dict[str, Any]:
         **found,
         "id": f"path {source['path']} {tree.digest(source['path'])}",
         "path": source["path"],
+        "source": source,
         "src": source["path"],
         "home": home,
         "uwsgi": "/usr/bin/uwsgi" if site["uwsgi"]["install"] == "distribution" else f"{home}/bin/uwsgi",
@@ -494,6 +624,12 @@ def as_found(site: dict[str, Any]) -> dict[str, Any]:
 def quote(value: str) -> str:
     """A value as systemd.exec(5) reads it from an EnvironmentFile: in double quotes, \\ " $ ` escaped."""
     return '"' + re.sub(r'([\\"$`])', r"\\\1", value) + '"'
+
+
+def parse_env(text: str) -> dict[str, str]:
+    """The variables of an EnvironmentFile that `quote` wrote."""
+    found = re.findall(r'(?ms)^(\w+)="((?:[^"\\]|\\.)*)"$', text)
+    return {name: re.sub(r'\\([\\"$`])', r"\1", value) for name, value in found}
 
 
 def _why_not_started(journal: str, site: dict[str, Any]) -> str:
@@ -512,6 +648,22 @@ def _why_not_started(journal: str, site: dict[str, Any]) -> str:
         if match:
             return match.expand(meaning)
     return steps.cause(journal) or f"no word from uWSGI within {site['health']['timeout']} s"
+
+
+def _shown_source(source: dict[str, Any]) -> str:
+    """A source in a few words, for those who look for the release to go back to."""
+    what = source.get("version") or source.get("digest") or source.get("checksum") or ""
+    commit = source.get("commit", "")
+    words = [source["kind"], str(source.get(source["kind"], "")), str(what)[:12], commit[:12] if commit != what else ""]
+    return " ".join(word for word in words if word)
+
+
+def _sockets(addresses: list[str]) -> str:
+    return ", ".join(addresses) or "a unix socket"
+
+
+def _releases(path: str) -> list[str]:
+    return [one for one in _folders(path) if os.path.exists(f"{path}/{one}/release.json")]
 
 
 def _target(link: str) -> str:

@@ -908,6 +908,7 @@ def _derive(site: dict[str, Any], roots: Mapping[str, str]) -> None:
         "releases": f"{home}/releases",
         "current": f"{home}/current",
         "previous": f"{home}/previous",
+        "history": f"{home}/history",
         **{key: f"{roots[key].rstrip('/')}/{name}" for key in ("state", "config", "run", "cache")},
     }
     site["paths"]["media"] = f"{site['paths']['state']}/media"

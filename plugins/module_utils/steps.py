@@ -119,6 +119,11 @@ class Shell:
             raise StepError(self.site, step, why, output)
         return done
 
+    def hide(self, secret: str) -> None:
+        """Blot this out, too."""
+        if len(secret) > 3:
+            self.secrets = sorted({*self.secrets, secret}, key=len, reverse=True)
+
     def blot(self, text: str) -> str:
         for secret in self.secrets:
             text = text.replace(secret, "********")

@@ -44,8 +44,12 @@ attributes:
   diff_mode:
     support: full
     description: Shows the C(uwsgi.ini) and the migrations before and after.
+notes:
+  - Each release, and each that did not make it, is a line in the journal (C(journalctl --identifier=pyweb.stack)) and
+    in C(/opt/sites/NAME/history). C(/opt/sites/NAME/list) shows the releases that are there.
 seealso:
   - module: pyweb.stack.django_build
+  - module: pyweb.stack.uwsgi_rollback
 """
 
 EXAMPLES = r"""
@@ -84,6 +88,7 @@ SPEC = {
     "secrets": {"type": "str", "default": "{}", "no_log": True},
     "builds": {"type": "dict", "default": {}},
     "web_group": {"type": "str", "default": ""},
+    "who": {"type": "str", "default": ""},
 }
 
 
@@ -113,7 +118,9 @@ def main() -> None:
                     made.append(f"{name}: a release")
                     continue
                 site["group"] = accounts.group_of(site["user"])
-                change = Release(site, secrets["sites"][name], build or as_found(site), check_mode).deploy()
+                release = Release.wanted(site, secrets["sites"][name], build or as_found(site))
+                release.who, release.check_mode = module.params["who"], check_mode
+                change = release.deploy()
         except steps.StepError as error:
             faults.append(str(error))
             continue

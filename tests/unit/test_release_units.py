@@ -13,8 +13,8 @@ from pathlib import Path
 import goldens
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils import build as building
+from ansible_collections.pyweb.stack.plugins.module_utils import history, steps
 from ansible_collections.pyweb.stack.plugins.module_utils import release as releasing
-from ansible_collections.pyweb.stack.plugins.module_utils import steps
 from ansible_collections.pyweb.stack.plugins.module_utils.site import complete, split_secrets
 
 SECRET = "correct-horse-battery"
@@ -36,7 +36,7 @@ def make_release(tmp_path, build=goldens.BUILD, **keys):
     roots = {key: str(tmp_path / key) for key in ("sites", "state", "config", "run", "cache")}
     sites, secrets = split_secrets(complete([{**goldens.SHOP, **keys}], roots=roots))
     sites[0]["group"] = sites[0]["user"]
-    return releasing.Release(sites[0], secrets["shop"], build, check_mode=False)
+    return releasing.Release.wanted(sites[0], secrets["shop"], build)
 
 
 # --- EnvironmentFile ---
@@ -83,8 +83,9 @@ VALUES = {
 
 
 def test_every_value_arrives_as_it_was_given(tmp_path):
-    found = read_environment_file(make_release(tmp_path, env=VALUES).env_text)
-    assert found == VALUES
+    text = make_release(tmp_path, env=VALUES).env_text
+    assert read_environment_file(text) == VALUES
+    assert releasing.parse_env(text) == VALUES
 
 
 def test_the_reader_of_this_test_knows_a_wrong_quoting():
@@ -585,4 +586,133 @@ def test_a_failing_release_leaves_no_directory_but_one_that_was_there_before(tmp
         release.deploy()
     assert os.path.isdir(release.folder) == existed
     assert release.current == "live"
-    assert ("stop", f"uwsgi-shop@{release.id}.service") in stopped
+
+
+# --- rollback ---
+
+
+def live_and_before(tmp_path, **before):
+    """A live release and one before it, as `_record` writes them; `before` are keys of the earlier one's site."""
+    build = {**goldens.BUILD, "source": {"kind": "git", "git": "/srv/shop.git", "version": "main"}}
+    earlier = make_release(tmp_path, build, env={"TOKEN": 'a "b" $c'}, **before)
+    later = make_release(tmp_path, {**build, "id": "b" * 12})
+    for release, known in ((earlier, ["shop.0001_initial"]), (later, ["shop.0001_initial", "shop.0002_more"])):
+        Path(release.folder).mkdir(parents=True)
+        Path(release.paths["config"]).mkdir(parents=True, exist_ok=True)
+        Path(f"{release.paths['config']}/{release.id}.env").write_text(release.env_text)
+        release._record(known)
+    os.symlink(f"releases/{later.id}", later.paths["current"])
+    os.symlink(f"releases/{earlier.id}", later.paths["previous"])
+    return earlier, later
+
+
+@AS_ROOT
+def test_a_release_comes_back_as_it_was(tmp_path):
+    earlier, later = live_and_before(tmp_path, health={"path": "/old", "timeout": 7}, uwsgi={"processes": 9})
+    stored = releasing.Release.stored(later.site, releasing.previous(later.site))
+    assert (stored.id, stored.units, stored.environment) == (earlier.id, earlier.units, earlier.environment)
+    assert stored.build == earlier.build
+    assert stored.site["health"] == earlier.site["health"]
+
+
+@AS_ROOT
+def test_no_secret_is_in_the_record(tmp_path):
+    earlier, _later = live_and_before(tmp_path, database=f"postgres://shop:{SECRET}@db/shop")
+    assert SECRET in earlier.env_text
+    assert SECRET not in Path(f"{earlier.folder}/release.json").read_text()
+
+
+@AS_ROOT
+@pytest.mark.parametrize(("wanted", "words"), [("f" * 12, "release 'ffffffffffff' is not here"), ("", "no previous")])
+def test_a_release_that_is_not_there(tmp_path, wanted, words):
+    earlier, later = live_and_before(tmp_path)
+    with pytest.raises(steps.StepError, match=words) as caught:
+        releasing.Release.stored(later.site, wanted)
+    assert earlier.id in str(caught.value)
+
+
+@AS_ROOT
+@pytest.mark.parametrize(
+    ("applied", "ignore", "refused"),
+    [
+        (["shop.0001_initial"], False, False),
+        (["shop.0001_initial", "shop.0002_more"], False, True),
+        (["shop.0001_initial", "shop.0002_more"], True, False),
+        # Somebody else's, in the same database.
+        (["shop.0001_initial", "blog.0001_initial"], False, False),
+    ],
+)
+def test_a_rollback_behind_the_database_is_refused(tmp_path, monkeypatch, applied, ignore, refused):
+    earlier, later = live_and_before(tmp_path)
+    stored = releasing.Release.stored(later.site, earlier.id)
+    stored.check_mode = True
+    monkeypatch.setattr(stored, "_migrations", lambda what: {"applied": applied} if what == "applied" else {})
+    if refused:
+        with pytest.raises(steps.StepError, match=r"ahead of release \w+, which does not know shop\.0002_more; take"):
+            stored.roll_back(ignore)
+    else:
+        assert stored.roll_back(ignore).what == [f"rollback to {earlier.id}"]
+    assert later.current == later.id
+
+
+@AS_ROOT
+def test_a_rollback_to_what_is_live_changes_nothing(tmp_path):
+    _earlier, later = live_and_before(tmp_path)
+    assert releasing.Release.stored(later.site, later.id).roll_back(ignore_migrations=False).what == []
+
+
+@AS_ROOT
+def test_a_rollback_to_other_ports_is_refused(tmp_path):
+    earlier, later = live_and_before(tmp_path, uwsgi={"socket": "127.0.0.1:8000"})
+    with pytest.raises(steps.StepError, match=r"listens on 127\.0\.0\.1:8000, and nginx goes to a unix socket; change"):
+        releasing.Release.stored(later.site, earlier.id).roll_back(ignore_migrations=True)
+
+
+@AS_ROOT
+def test_the_list_of_releases(tmp_path):
+    earlier, later = live_and_before(tmp_path)
+    (Path(later.paths["releases"]) / ("c" * 12)).mkdir()  # what a killed run left is no release
+    later._tidy()
+    done = subprocess.run([f"{later.paths['root']}/list"], capture_output=True, text=True, check=True)
+    rows = {line.split()[0]: line.split()[3] for line in done.stdout.splitlines()}
+    assert rows == {later.id: "live", earlier.id: "previous"}
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (
+            {"kind": "git", "git": "/srv/x.git", "version": "main", "commit": "c" * 40},
+            "git /srv/x.git main " + "c" * 12,
+        ),
+        ({"kind": "git", "git": "/srv/x.git", "version": "c" * 40, "commit": "c" * 40}, "git /srv/x.git " + "c" * 12),
+        ({"kind": "directory", "digest": "d" * 64}, "directory " + "d" * 12),
+        ({"kind": "path", "path": "/srv/x"}, "path /srv/x"),
+    ],
+)
+def test_a_source_in_a_few_words(source, words):
+    assert releasing._shown_source(source) == words
+
+
+def test_what_was_done_is_noted_with_its_end(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(history, "_journal", told.append)
+    path = tmp_path / "history"
+    with history.audited("shop", str(path), "anna@desk", "deploy", "", "b" * 12):
+        pass
+    with (
+        pytest.raises(steps.StepError),
+        history.audited("shop", str(path), "anna@desk", "rollback", "b" * 12, "a" * 12),
+    ):
+        raise steps.StepError("shop", "health", "/ answered\n500", "Traceback ...")
+    first, second = path.read_text().splitlines()
+    assert first.endswith("Z deploy - -> bbbbbbbbbbbb by anna@desk: live")
+    assert second.endswith("Z rollback bbbbbbbbbbbb -> aaaaaaaaaaaa by anna@desk: failed: health: / answered 500")
+    assert told[0] == "shop: deploy - -> bbbbbbbbbbbb by anna@desk: begins"
+    assert told[-1] == "shop: " + second.split(" ", 1)[1]
+
+
+def test_a_history_that_cannot_be_written_hides_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(history, "_journal", lambda _text: None)
+    with history.audited("shop", str(tmp_path / "no/such/folder"), "", "deploy", "", ""):
+        pass

@@ -56,6 +56,7 @@ def test_two_keys_are_enough():
         "releases": "/opt/sites/shop/releases",
         "current": "/opt/sites/shop/current",
         "previous": "/opt/sites/shop/previous",
+        "history": "/opt/sites/shop/history",
         "state": "/var/lib/sites/shop",
         "config": "/etc/sites/shop",
         "run": "/run/sites/shop",
