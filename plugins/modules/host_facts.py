@@ -60,6 +60,9 @@ ansible_facts:
         ipv6:
           description: Whether the kernel has an IPv6 address, the loopback's included (C(/proc/net/if_inet6)).
           type: bool
+        selinux:
+          description: What the kernel does, V(enforcing), V(permissive) or V(disabled).
+          type: str
         pythons:
           description: The interpreters under C(/usr/bin) and C(/usr/local/bin), version to path.
           type: dict
@@ -123,6 +126,7 @@ def main() -> None:
     running = services(module)
     facts = {
         "ipv6": bool(read("/proc/net/if_inet6").strip()),
+        "selinux": selinux(),
         "pythons": pythons(),
         "ssh_ports": sorted(listening_ports("sshd") | connection_ports()),
         "packages": packages(module) + module_streams(),
@@ -181,6 +185,11 @@ def let_in(module: AnsibleModule, names: list[str]) -> dict[str, dict[str, list[
 def listed(settings: dict[str, dict], key: str) -> list[str]:
     """A zone's services, or its ports in firewall-cmd's own form: 8080/tcp."""
     return ["/".join(one) if isinstance(one, list) else one for one in settings.get(key, {}).get("data", [])]
+
+
+def selinux() -> str:
+    """What the kernel does: enforcing, permissive or disabled (selinux(8))."""
+    return {"1": "enforcing", "0": "permissive"}.get(read("/sys/fs/selinux/enforce").strip(), "disabled")
 
 
 def packages(module: AnsibleModule) -> list[str]:

@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What SELinux has to allow nginx for given sites: one policy module in CIL, and the paths to label anew.
+
+Written from the text of Fedora's targeted policy as CentOS Stream 9 and 10 carry it. One text that `semodule` takes or
+refuses as a whole needs none of the packages that semanage's modules need.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+# What the targeted policy lets httpd_t bind to and connect to by itself (http_port_t, http_cache_port_t).
+KNOWN_PORTS = {80, 81, 443, 488, 8008, 8009, 8080, 8118, 8123, 8443, 9000, *range(10001, 10011)}
+
+
+def policy(sites: list[dict[str, Any]]) -> dict[str, Any]:
+    """{text, paths}: the module, and what `restorecon` has to walk. `sites` are completed by the site model."""
+    present = [site for site in sites if site["state"] == "present"]
+    labels = {}
+    sockets, ports, listens = False, False, False
+    for site in present:
+        nginx = site["nginx"]
+        labels[site["paths"]["run"]] = "httpd_var_run_t"
+        for key in ("media", "static"):
+            # What lies under /opt or /usr is labelled for everybody to read.
+            path = nginx[key]["path"] if nginx[key] else ""
+            if path and not path.startswith(("/opt/", "/usr/")):
+                labels[path] = "httpd_sys_content_t"
+        sockets = sockets or any(one.startswith("unix:") for one in nginx["upstream"])
+        ports = ports or any(not one.startswith("unix:") for one in nginx["upstream"])
+        listens = listens or any(one["port"] not in KNOWN_PORTS for one in nginx["listen"])
+    lines = ["; Written by pyweb.stack: change the inventory instead."]
+    for path, label in sorted(labels.items()):
+        lines.append(f'(filecon "{re.escape(path)}(/.*)?" any (system_u object_r {label} ((s0) (s0))))')
+    if sockets:
+        lines.append(
+            "; A uWSGI that systemd starts is an unconfined service, which no web server may talk to by itself."
+        )
+        lines.append("(allow httpd_t unconfined_service_t (unix_stream_socket (connectto)))")
+    if ports:
+        lines.append("(allow httpd_t port_type (tcp_socket (name_connect)))")
+    if listens:
+        lines.append("(allow httpd_t port_type (tcp_socket (name_bind)))")
+    return {"text": "\n".join(lines) + "\n", "paths": sorted(labels)}

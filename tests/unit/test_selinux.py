@@ -1,0 +1,51 @@
+"""What SELinux is told for given sites. What a real policy makes of it is for a host that has one."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.selinux import policy
+from ansible_collections.pyweb.stack.plugins.module_utils.site import complete
+
+SHOP = {"name": "shop", "domains": ["shop.example.com"], "source": {"path": "/srv/shop"}}
+SOCKET = "(allow httpd_t unconfined_service_t (unix_stream_socket (connectto)))"
+CONNECT = "(allow httpd_t port_type (tcp_socket (name_connect)))"
+BIND = "(allow httpd_t port_type (tcp_socket (name_bind)))"
+CONTEXT = "any (system_u object_r {} ((s0) (s0))))"
+
+
+def told(**keys):
+    return policy(complete([{**SHOP, **keys}]))
+
+
+def test_a_site_with_a_unix_socket():
+    found = told()
+    assert found["text"].splitlines()[1:] == [
+        '(filecon "/run/sites/shop(/.*)?" ' + CONTEXT.format("httpd_var_run_t"),
+        '(filecon "/var/lib/sites/shop/media(/.*)?" ' + CONTEXT.format("httpd_sys_content_t"),
+        "; A uWSGI that systemd starts is an unconfined service, which no web server may talk to by itself.",
+        SOCKET,
+    ]
+    assert found["paths"] == ["/run/sites/shop", "/var/lib/sites/shop/media"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "rules"),
+    [
+        ({"uwsgi": {"socket": "127.0.0.1:8001"}}, {CONNECT}),
+        ({"nginx": {"listen": [80, 8443]}}, {SOCKET}),
+        ({"nginx": {"listen": [81, 5555]}}, {SOCKET, BIND}),
+        ({"nginx": {"upstream": ["unix:/run/x.sock", "10.0.0.1:9000"]}}, {SOCKET, CONNECT}),
+    ],
+)
+def test_only_what_a_site_needs_is_allowed(keys, rules):
+    assert {line for line in told(**keys)["text"].splitlines() if line.startswith("(allow")} == rules
+
+
+def test_a_path_is_no_expression():
+    text = told(nginx={"media": {"path": "/srv/a.b+c"}, "static": False})["text"]
+    assert r'(filecon "/srv/a\.b\+c(/.*)?" ' in text
+
+
+def test_an_absent_site_is_told_nothing_of():
+    found = policy(complete([{"name": "shop", "state": "absent"}]))
+    assert found == {"text": "; Written by pyweb.stack: change the inventory instead.\n", "paths": []}
