@@ -4,14 +4,18 @@
 #   pyweb-PLATFORM:bare     systemd and python3, no more
 #   pyweb-PLATFORM:baked    the same with the packages of the stack, none of them running
 #
-# An image whose recipe (the files of this directory) has not changed is left alone. The base comes from the engine's registry,
-# or, where none answers, from the distribution's packages by way of mmdebstrap.
+# An image whose recipe (the files of this directory) has not changed is left alone. The base comes from a registry, or, where
+# none answers: Debian from its own packages by way of mmdebstrap, CentOS Stream as a stand-in, which is Debian's userland under
+# real dnf and rpm (stand-in/). An image's label pyweb.origin says which: registry, mmdebstrap or stand-in.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=packages.sh
 source "$here/packages.sh"
 declare -A CODENAME=([debian12]=bookworm [debian13]=trixie)
+declare -A STREAM=([centos9]=9 [centos10]=10)
+declare -A USERLAND=([centos9]=debian12 [centos10]=debian13) # of the stand-in: the one whose dnf, systemd and nginx are nearest
+readonly KNOWN="debian12 debian13 centos9 centos10"
 readonly PULL_SECONDS=120 # where nothing answers, the engine itself gives up after about 15
 readonly LOGS=$here/../../.test-logs
 
@@ -30,11 +34,11 @@ main() {
         *) platforms+=("$1") && shift ;;
         esac
     done
-    ((${#platforms[@]})) || die "usage: $0 [--flavour bare|baked]... ${!CODENAME[*]}"
+    ((${#platforms[@]})) || die "usage: $0 [--flavour bare|baked]... $KNOWN"
     ((${#flavours[@]})) || flavours=(bare baked)
     local platform
     for platform in "${platforms[@]}"; do
-        [[ -n ${CODENAME[$platform]:-} ]] || die "unknown platform '$platform'; known: ${!CODENAME[*]}"
+        [[ " $KNOWN " == *" $platform "* ]] || die "unknown platform '$platform'; known: $KNOWN"
     done
 
     mkdir -p "$LOGS"
@@ -54,9 +58,12 @@ main() {
 }
 
 build_platform() {
-    local platform=$1 flavour image recipe start log
+    local platform=$1 flavour image recipe start log lock
     shift
-    recipe=$(cat "$here"/build.sh "$here"/packages.sh - <<<"$platform" | sha256sum | cut -c1-16)
+    recipe=$(recipe_of "$platform")
+    # A stand-in needs Debian's image, which another process may be building at this moment.
+    exec {lock}>"$LOGS/.image-$platform.lock"
+    flock "$lock"
     for flavour in bare "$@"; do # the baked one is made of the bare one
         image=pyweb-$platform:$flavour
         if [[ $(label "$image" pyweb.recipe) == "$recipe" ]]; then continue; fi
@@ -64,7 +71,7 @@ build_platform() {
         log=$LOGS/image-$platform-$flavour.log
         say "$image: building"
         # A process of its own: in an `if` or before `||` the shell would forget its `set -e`.
-        BUILD_ONE=1 "${BASH_SOURCE[0]}" "$flavour" "$platform" "$recipe" >"$log" 2>&1 </dev/null || {
+        BUILD_ONE=1 "${BASH_SOURCE[0]}" "$flavour" "$platform" "$recipe" >"$log" 2>&1 </dev/null {lock}>&- || {
             tail -n 30 "$log" | sed "s/^/$image | /" >&2
             return 1
         }
@@ -72,11 +79,66 @@ build_platform() {
     done
 }
 
+recipe_of() {
+    local files=("$here/build.sh" "$here/packages.sh") name
+    if [[ -n ${STREAM[$1]:-} ]]; then
+        mapfile -t -O 2 files < <(find "$here/$1" "$here/stand-in" -type f -not -name '*.pyc' | LC_ALL=C sort)
+    fi
+    # With their names: a file that moves makes another image.
+    for name in "${files[@]}"; do
+        echo "${name#"$here"/}"
+        cat "$name"
+    done | cat - <(echo "$1") | sha256sum | cut -c1-16
+}
+
 label() { docker image inspect --format "{{ index .Config.Labels \"$2\" }}" "$1" 2>/dev/null || true; }
 
 # --- one image; runs with its output in a log ---------------------------------------------------------------------------------
 
 build_bare() {
+    if [[ -n ${STREAM[$1]:-} ]]; then centos_bare "$@"; else debian_bare "$@"; fi
+}
+
+build_baked() {
+    if [[ -n ${STREAM[$1]:-} ]]; then
+        dockerfile baked "$@" "$(label "pyweb-$1:bare" pyweb.base)" "$(label "pyweb-$1:bare" pyweb.origin)"
+    else
+        debian_baked "$@"
+    fi
+}
+
+centos_bare() {
+    local platform=$1 recipe=$2 base=quay.io/centos/centos:stream${STREAM[$1]}
+    if timeout "$PULL_SECONDS" docker pull "$base"; then
+        dockerfile bare "$platform" "$recipe" "$base" registry
+        return
+    fi
+    echo "No registry answers; a stand-in does."
+    BUILD_ONE="" "${BASH_SOURCE[0]}" --flavour bare "${USERLAND[$platform]}"
+    base=pyweb-stand-in:stream${STREAM[$platform]}
+    commit "pyweb-${USERLAND[$platform]}:bare" "$base" "$recipe" stand-in "
+        $(apt_install "${STAND_IN[@]}")
+        bash /tmp/stand-in/build.sh ${STREAM[$platform]}
+        rm -rf /tmp/stand-in /tmp/ca.crt" "$here/stand-in"
+    dockerfile bare "$platform" "$recipe" "$base" stand-in
+}
+
+# dockerfile FLAVOUR PLATFORM RECIPE BASE ORIGIN: build PLATFORM/Dockerfile on a base image.
+dockerfile() {
+    local flavour=$1 platform=$2 recipe=$3 base=$4 origin=$5 context name arguments=(--build-arg "BASE=$4")
+    context=$(mktemp -d)
+    # shellcheck disable=SC2064  # this directory, whatever the variable says later
+    trap "rm -rf '$context'" EXIT
+    cat "$(bundle)" >"$context/ca.crt"
+    for name in http_proxy https_proxy no_proxy; do
+        if [[ -n ${!name:-} ]]; then arguments+=(--build-arg "$name=${!name}"); fi
+    done
+    docker build --force-rm --target "$flavour" --file "$here/$platform/Dockerfile" --tag "pyweb-$platform:$flavour" "${arguments[@]}" \
+        --label "pyweb.platform=$platform" --label "pyweb.origin=$origin" --label "pyweb.recipe=$recipe" --label "pyweb.base=$base" \
+        "$context"
+}
+
+debian_bare() {
     local platform=$1 recipe=$2 base=debian:${CODENAME[$1]} archive
     if timeout "$PULL_SECONDS" docker pull "$base"; then
         # The registry's image forbids services to start, and says so in policy-rc.d; a host does not.
@@ -102,7 +164,7 @@ build_bare() {
         "$archive" "pyweb-$platform:bare"
 }
 
-build_baked() {
+debian_baked() {
     local platform=$1 recipe=$2 origin
     origin=$(label "pyweb-$platform:bare" pyweb.origin)
     commit "pyweb-$platform:bare" "pyweb-$platform:baked" "$recipe" "$origin" "
@@ -119,19 +181,29 @@ SYSTEMD=(
     --change 'CMD ["/lib/systemd/systemd"]'
 )
 
-# commit BASE IMAGE RECIPE ORIGIN SCRIPT: run a script on an image and keep the outcome as another one.
+# commit BASE IMAGE RECIPE ORIGIN SCRIPT [DIRECTORY]: run a script on an image and keep the outcome as another one. A directory
+# given lies below /tmp.
 commit() {
-    local base=$1 image=$2 recipe=$3 origin=$4 script=$5 container platform bundle
-    bundle=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
+    local base=$1 image=$2 recipe=$3 origin=$4 script=$5 container platform
     platform=${image#pyweb-}
-    container=$(docker create "$base" bash -ec "$script")
+    container=$(docker create --tmpfs /var/tmp:exec "$base" bash -ec "$script") # unpacking a hundred packages is faster there
     # shellcheck disable=SC2064  # this container, whatever the variable says later
     trap "docker rm --force $container" EXIT
     # The same trust as this machine: a mirror may be https behind a certificate authority of the house.
-    if [[ -r $bundle ]]; then docker cp --follow-link "$bundle" "$container:/tmp/ca.crt"; fi
+    docker cp --follow-link "$(bundle)" "$container:/tmp/ca.crt"
+    if [[ -n ${6:-} ]]; then docker cp "$6" "$container:/tmp/"; fi
     docker start --attach "$container"
     docker commit "${SYSTEMD[@]}" \
         --change "LABEL pyweb.platform=${platform%:*} pyweb.origin=$origin pyweb.recipe=$recipe" "$container" "$image"
+}
+
+# The certificate authorities that this machine trusts.
+bundle() {
+    local file
+    for file in "${SSL_CERT_FILE:-}" /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt; do
+        if [[ -r $file ]]; then echo "$file" && return; fi
+    done
+    die "No list of certificate authorities is here; install ca-certificates, or name it in SSL_CERT_FILE."
 }
 
 apt_install() {

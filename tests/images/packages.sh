@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2034
-# What the images hold. build.sh reads this; a change here makes new images.
+# What Debian's images hold. build.sh reads this; a change here makes new images. CentOS Stream's is in its Dockerfiles.
 
 # A host as an administrator gets it: an init, an interpreter for Ansible, the network's tools. netbase has
 # /etc/protocols, without which firewalld does not start.
@@ -22,3 +22,7 @@ MASKED=(
     apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer man-db.timer
     dpkg-db-backup.timer
 )
+
+# What makes a stand-in for CentOS Stream of Debian's userland (stand-in/). curl and the modules venv and ensurepip are in EL's
+# image from the start.
+STAND_IN=(dnf rpm createrepo-c curl python3-venv)
