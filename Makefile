@@ -3,8 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 VENV ?= .venv
-PLATFORMS ?= debian12 debian13
-SCENARIOS ?= default sources standalone dependency layouts refusals
+PLATFORMS ?= debian12 debian13 centos9 centos10
+SCENARIOS ?= platform default sources standalone dependency layouts refusals
 JOBS ?= 2
 export VENV PLATFORMS SCENARIOS JOBS
 

@@ -12,6 +12,13 @@ import pytest
 JOURNAL_LINES = 40
 
 
+def pytest_report_header(config):
+    """Say what the container's image was made from: a stand-in's pass is not the real one's."""
+    hosts = (config.getoption("hosts") or "").split(",")
+    label = '{{.Config.Image}} made from {{index .Config.Labels "pyweb.origin"}}'
+    return [f"{host}: {_run('docker', 'inspect', '--format', label, host)}" for host in hosts if host]
+
+
 @dataclass(frozen=True)
 class Answer:
     """An HTTP answer, whatever its status; header names are in small letters."""

@@ -2,8 +2,9 @@
 """Run every test of the collection: test.py [setup|lint|unit|molecule ...]; without a word, all of it.
 
 Needs only python3. Each step writes a log of its own below .test-logs/, which is shown in full when the step fails. A
-failing step stops only the steps that build on it. The last line is `N passed, M failed`; the exit status is 1 when
-anything failed.
+failing step stops only the steps that build on it. Behind each step on a platform stands what its image was made from:
+the distribution's own (registry, mmdebstrap), or a stand-in for it. The last line is `N passed, M failed`; the exit
+status is 1 when anything failed.
 
 Environment: PLATFORMS and SCENARIOS choose what molecule runs, JOBS how many steps run side by side.
 """
@@ -24,8 +25,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / ".test-logs"
 IN_VENV = str(ROOT / "tests/tools/in_venv.sh")
-PLATFORMS = "debian12 debian13"
-SCENARIOS = "default sources standalone dependency layouts refusals"
+PLATFORMS = "debian12 debian13 centos9 centos10"
+SCENARIOS = "platform default sources standalone dependency layouts refusals"
 STEP_SECONDS = 1800
 HEARTBEAT_SECONDS = 30
 PLAIN_OUTPUT = {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "PY_COLORS": "0", "COLUMNS": "140"}
@@ -39,6 +40,7 @@ class Step:
     command: list[str]
     needs: list[str] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
+    platform: str = ""
     outcome: str = "waiting"
     seconds: float = 0.0
 
@@ -69,7 +71,7 @@ def all_steps(platforms: list[str], scenarios: list[str]) -> list[Step]:
         Step("setup", [str(ROOT / "tests/tools/setup.sh")]),
         # After setup: both may have to install packages, and apt lets in one at a time.
         Step("engine", [str(ROOT / "tests/tools/engine.sh")], ["setup"]),
-        *(Step(f"image {name}", [str(ROOT / "tests/images/build.sh"), name], ["engine"]) for name in platforms),
+        *(image(platform) for platform in platforms),
         tool("lint ansible", "ansible-lint", "--profile", "production", "--offline"),
         tool("lint yaml", "yamllint", "--strict", "."),
         tool("lint python", "ruff", "check"),
@@ -79,6 +81,10 @@ def all_steps(platforms: list[str], scenarios: list[str]) -> list[Step]:
         tool("unit", "pytest", "tests/unit"),
         *(molecule(scenario, platform) for scenario in scenarios for platform in platforms),
     ]
+
+
+def image(platform: str) -> Step:
+    return Step(f"image {platform}", [str(ROOT / "tests/images/build.sh"), platform], ["engine"], platform=platform)
 
 
 def molecule(scenario: str, platform: str) -> Step:
@@ -92,6 +98,7 @@ def molecule(scenario: str, platform: str) -> Step:
             "PYWEB_PLATFORM": platform,
             "MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / f".cache/molecule/{scenario}-{platform}"),
         },
+        platform,
     )
 
 
@@ -190,13 +197,28 @@ def indented(text: str) -> str:
     return "\n".join("    " + line for line in text.rstrip().splitlines())
 
 
+def origin(platform: str) -> str:
+    """What the platform's image was made from, as its label says; nothing where there is no image."""
+    label = '{{index .Config.Labels "pyweb.origin"}}'
+    command = ["docker", "image", "inspect", "--format", label, f"pyweb-{platform}:bare"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:  # no engine, so nothing ran on a platform
+        return ""
+    return done.stdout.strip()
+
+
 def report(steps: list[Step]) -> int:
     width = max(len(step.name) for step in steps)
     print()
+    origins = {platform: origin(platform) for platform in {step.platform for step in steps if step.platform}}
     for step in steps:
-        print(f"  {step.name:<{width}}  {step.outcome:<8} {step.seconds:6.1f} s")
+        print(f"  {step.name:<{width}}  {step.outcome:<8} {step.seconds:6.1f} s  {origins.get(step.platform, '')}".rstrip())
     passed = sum(step.outcome == "passed" for step in steps)
     failed = len(steps) - passed
+    stand_ins = sorted(platform for platform, made_from in origins.items() if made_from == "stand-in")
+    if stand_ins:
+        print(f"\nNot the real {' and '.join(stand_ins)}: stand-ins; COMPATIBILITY.md says where they differ.")
     print(f"\nlogs: {LOGS.relative_to(ROOT)}/")
     print(f"{passed} passed, {failed} failed", flush=True)
     return 1 if failed else 0

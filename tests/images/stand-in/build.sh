@@ -17,6 +17,8 @@ main() {
     forget_debian
     name_python "${PYTHON[$stream]}"
     name_accounts
+    # Debian 13's rpm gives scriptlets namespaces of their own, which EL's does not and a build of an image forbids.
+    rm -f /usr/lib/rpm/macros.d/macros.transaction_unshare
     ln -sf dnf-3 /usr/bin/yum
     mkdir -p /etc/sysconfig
 }
