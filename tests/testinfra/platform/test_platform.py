@@ -149,6 +149,8 @@ def test_firewalld_is_installed_and_not_started(host, el, http):
     assert not host.service("firewalld").is_running
     assert http("unknown.example").status == 200
     assert host.run("systemctl start firewalld").succeeded
+    # systemd calls it started when it is on the bus; it answers there once its rules are in force.
+    assert host.check_output("firewall-cmd --state") == "running"
     with pytest.raises(OSError, match="refused|unreachable|No route|timed out"):
         http("unknown.example", timeout=3)
     assert host.run("firewall-cmd --add-service=http").succeeded
