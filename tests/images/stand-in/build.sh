@@ -20,6 +20,7 @@ main() {
     # Debian 13's rpm gives scriptlets namespaces of their own, which EL's does not and a build of an image forbids.
     rm -f /usr/lib/rpm/macros.d/macros.transaction_unshare
     ln -sf dnf-3 /usr/bin/yum
+    ln -sf bash /usr/bin/sh
     mkdir -p /etc/sysconfig
 }
 
