@@ -213,10 +213,11 @@ def report(steps: list[Step]) -> int:
     print()
     origins = {platform: origin(platform) for platform in {step.platform for step in steps if step.platform}}
     for step in steps:
-        print(f"  {step.name:<{width}}  {step.outcome:<8} {step.seconds:6.1f} s  {origins.get(step.platform, '')}".rstrip())
+        made_from = origins.get(step.platform, "")
+        print(f"  {step.name:<{width}}  {step.outcome:<8} {step.seconds:6.1f} s  {made_from}".rstrip())
     passed = sum(step.outcome == "passed" for step in steps)
     failed = len(steps) - passed
-    stand_ins = sorted(platform for platform, made_from in origins.items() if made_from == "stand-in")
+    stand_ins = sorted(platform for platform in origins if origins[platform] == "stand-in")
     if stand_ins:
         print(f"\nNot the real {' and '.join(stand_ins)}: stand-ins; COMPATIBILITY.md says where they differ.")
     print(f"\nlogs: {LOGS.relative_to(ROOT)}/")

@@ -12,7 +12,7 @@ main() {
     # Debian's rpm would keep root's database in root's home.
     mkdir -p /usr/lib/rpm/macros.d
     echo '%_dbpath /var/lib/rpm' >/usr/lib/rpm/macros.d/macros.dist
-    python3 "$here/repositories.py" "$stream"
+    TMPDIR=/var/tmp python3 "$here/repositories.py" "$stream"
 
     forget_debian
     name_python "${PYTHON[$stream]}"

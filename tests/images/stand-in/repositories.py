@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +21,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import tomllib
+
 HERE = Path(__file__).resolve().parent
 REPOS = Path("/usr/share/pyweb-stand-in/repos")
-WORK = Path("/var/tmp/stand-in")
+WORK = Path(tempfile.mkdtemp())  # a gigabyte for a moment
 # In this order they also get what nobody has named: it goes where the first one that needs it is.
 REPOSITORIES = ("baseos", "appstream", "extras-common", "epel")
 APT = ["apt-get", "-y", "-q", "-o", "Acquire::Retries=3", "-o", "Acquire::https::CAInfo=/tmp/ca.crt"]
@@ -56,7 +58,6 @@ class Deb:
 
 
 def main(stream: int) -> None:
-    WORK.mkdir()
     recipe = read_recipe(stream)
     rpms = convert_all(recipe, fetch(recipe))
 
@@ -323,7 +324,7 @@ def section(rpm: Rpm) -> str:
     head += [f"Version: {rpm.version}", f"Release: {rpm.release}"]
     head += [f"Epoch: {rpm.epoch}"] if rpm.epoch else []
     head += [f"Requires: {one}" for one in rpm.requires] + [f"Provides: {one}" for one in rpm.provides]
-    body = [f"%description -n {rpm.name}", "Made of Debian's files.", f"%files -n {rpm.name}", "%defattr(-,root,root,-)"]
+    body = [f"%description -n {rpm.name}", "Made of Debian's files.", f"%files -n {rpm.name}"]
     return "\n".join([*head, *body, *file_lines(rpm), rpm.scripts, ""])
 
 
@@ -346,16 +347,11 @@ def keep_in(repository: str, path: Path) -> None:
 
 
 def offer_module(name: str, module_stream: str, rpm: Rpm, stream: int) -> None:
-    """Say in the repository's metadata that this rpm belongs to a stream: then dnf sees it only where that is enabled."""
-    text = filled((HERE / "module.yaml").read_text(encoding="utf-8"), {
-        "name": name,
-        "module_stream": module_stream,
-        "stream": str(stream),
-        "arch": os.uname().machine,
-        "evr": f"{rpm.epoch}:{rpm.version}-{rpm.release}",
-    })
+    """Say in the repository's metadata that this rpm is a stream's: dnf offers it only where that is enabled."""
+    words = {"name": name, "module_stream": module_stream, "stream": str(stream), "arch": os.uname().machine}
+    words["evr"] = f"{rpm.epoch}:{rpm.version}-{rpm.release}"
     path = WORK / "modules.yaml"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(filled((HERE / "module.modulemd").read_text(encoding="utf-8"), words), encoding="utf-8")
     run("modifyrepo_c", "--mdtype=modules", path, REPOS / "appstream/repodata")
 
 

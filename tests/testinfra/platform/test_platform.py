@@ -1,4 +1,4 @@
-"""The bare image of a platform is what the roles will take it for. The tests install packages, in the order they stand in."""
+"""The bare image of a platform is what the roles take it for. The tests install packages, in the order they have."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_firewalld_is_installed_and_not_started(host, el, http):
     assert host.run("systemctl start firewalld").succeeded
     # systemd calls it started when it is on the bus; it answers there once its rules are in force.
     assert host.check_output("firewall-cmd --state") == "running"
-    with pytest.raises(OSError, match="refused|unreachable|No route|timed out"):
+    with pytest.raises(OSError, match=r"refused|unreachable|No route|timed out"):
         http("unknown.example", timeout=3)
     assert host.run("firewall-cmd --add-service=http").succeeded
     assert http("unknown.example").status == 200
