@@ -135,7 +135,7 @@ def main() -> None:
             builds[name] = build.present(build_id)
             if not builds[name]:
                 builds[name] = {"id": build_id, "predicted": True}
-                made.append(f"{name}: build {build_id}")
+                made.append(f"{name}: build {build_id}, {built_with(site)}")
                 diff.append({"before": "", "after": f"build {build_id}\n", "before_header": name, "after_header": name})
                 missing[name] = build
         except steps.StepError as error:
@@ -156,6 +156,14 @@ def main() -> None:
     if faults:
         module.fail_json(msg="\n".join(faults), changed=bool(made), diff=diff)
     module.exit_json(**result)
+
+
+def built_with(site: dict) -> str:
+    """Which Python was chosen, for those who said `auto`."""
+    if site["virtualenv"]:
+        return "the system's Python" if site["virtualenv"] == "none" else f"the virtualenv {site['virtualenv']}"
+    chosen = site["interpreter"]
+    return f"Python {chosen['version']}" if chosen["version"] else chosen["path"]
 
 
 def unpacked(module: AnsibleModule, name: str) -> str:
