@@ -248,7 +248,7 @@ class Build:
             "source": {key: value for key, value in site["source"].items() if key not in ("key", "directory")},
             "home": home,
             "python": self._python_version(),
-            "uwsgi": "/usr/bin/uwsgi" if site["uwsgi"]["install"] == "distribution" else f"{home}/bin/uwsgi",
+            "uwsgi": uwsgi_binary(site, home),
             "install": site["uwsgi"]["install"],
         }
 
@@ -645,6 +645,13 @@ def _pip_wheel() -> str:
         if found:
             return found[-1]
     raise steps.StepError("", "installer", "the system's Python has no ensurepip; install its venv package")
+
+
+def uwsgi_binary(site: dict[str, Any], home: str) -> str:
+    """Where the site's uWSGI is: in its virtualenv, or where the distribution puts it (Debian bin, EPEL sbin)."""
+    if site["uwsgi"]["install"] != "distribution":
+        return f"{home}/bin/uwsgi"
+    return "/usr/sbin/uwsgi" if os.path.exists("/usr/sbin/uwsgi") else "/usr/bin/uwsgi"
 
 
 def project_environment(site: dict[str, Any], own: Mapping[str, str], root: str) -> dict[str, str]:

@@ -615,7 +615,7 @@ def as_found(site: dict[str, Any]) -> dict[str, Any]:
         "source": source,
         "src": source["path"],
         "home": home,
-        "uwsgi": "/usr/bin/uwsgi" if site["uwsgi"]["install"] == "distribution" else f"{home}/bin/uwsgi",
+        "uwsgi": building.uwsgi_binary(site, home),
         "install": site["uwsgi"]["install"],
         "overlay": False,
     }
