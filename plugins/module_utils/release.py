@@ -452,7 +452,10 @@ class Release:
                 self._systemctl("stop", "stop", "--no-block", f"uwsgi-{self.name}@{release}.service")
 
     def _drain(self, release: str) -> None:
-        """Wait until nobody is in the release's listen queue and no worker is busy, at most for one longest request."""
+        """Wait until nobody waits at the release's own socket, at most for one longest request.
+
+        On Linux uWSGI cannot tell the length of a unix socket's queue: that no worker is busy means that it is empty.
+        """
         address = f"unix:{self.paths['run']}/{release}.stats"
         own = f"{self.paths['run']}/{release}.sock"
         deadline = time.monotonic() + self.site["nginx"]["read_timeout"]
@@ -463,8 +466,11 @@ class Release:
                 stats = json.loads(uwsgi_protocol.stats(address))
             except (uwsgi_protocol.ProtocolError, ValueError):
                 return
-            queued = sum(one["queue"] for one in stats["sockets"] if one["name"] == own)
-            if not queued and not any(worker["status"] == "busy" for worker in stats["workers"]):
+            if any(one["name"] != own for one in stats["sockets"]):
+                # It shares its ports: who waits there is the new release's already, and under load it would never be
+                # idle. What it has accepted it finishes when it is stopped.
+                return
+            if not any(worker["status"] == "busy" for worker in stats["workers"]):
                 return
             time.sleep(0.05)
 

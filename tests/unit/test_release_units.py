@@ -586,6 +586,31 @@ def test_a_failing_release_leaves_no_directory_but_one_that_was_there_before(tmp
         release.deploy()
     assert os.path.isdir(release.folder) == existed
     assert release.current == "live"
+    assert ("stop", f"uwsgi-shop@{release.id}.service") in stopped
+
+
+# --- draining ---
+
+
+@pytest.mark.parametrize(
+    ("others", "asked"),
+    [([], ["busy", "busy", "idle"]), (["127.0.0.1:8001"], ["busy"])],
+    ids=["its own socket alone", "shared ports"],
+)
+def test_draining_waits_for_idle_workers_unless_ports_are_shared(tmp_path, monkeypatch, others, asked):
+    release = make_release(tmp_path)
+    states = iter(["busy", "busy", "idle"])
+    seen = []
+
+    def stats(_address):
+        seen.append(next(states))
+        sockets = [{"name": f"{release.paths['run']}/old.sock"}, *({"name": one} for one in others)]
+        return json.dumps({"sockets": sockets, "workers": [{"status": seen[-1]}]}).encode()
+
+    monkeypatch.setattr(releasing.uwsgi_protocol, "stats", stats)
+    monkeypatch.setattr(releasing.time, "sleep", lambda _seconds: None)
+    release._drain("old")
+    assert seen == asked
 
 
 # --- rollback ---
