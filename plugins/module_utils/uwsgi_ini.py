@@ -43,7 +43,8 @@ def render(site: dict[str, Any], build: dict[str, Any], release: str = PLACEHOLD
         ("stats", f"{run}.stats"),
         # SIGTERM would drop the requests in flight; this finishes them.
         ("hook-master-start", "unix_signal:15 gracefully_kill_them_all"),
-        *uwsgi["options"].items(),
+        # It kills what takes longer to finish; nginx waits for as long.
+        *{"worker-reload-mercy": site["nginx"]["read_timeout"], **uwsgi["options"]}.items(),
     ]
     lines = [f"# uWSGI for the site {site['name']}, written by pyweb.stack: change the inventory instead."]
     if build["overlay"]:
