@@ -16,6 +16,8 @@ from ansible_collections.pyweb.stack.plugins.module_utils.site import Wrong, dir
 ETC = "/etc/nginx"
 LOGS = "/var/log/nginx"
 LAYOUTS = ("conf_d", "sites_available", "default_d")
+# The distributions' units leave nginx dead when its master was killed.
+DROP_IN = "/etc/systemd/system/nginx.service.d/pyweb.conf"
 # In the first line of every file of ours; only files with it are ever removed.
 MARK = "pyweb.stack.nginx"
 
@@ -89,6 +91,7 @@ def files(
         _template("nginx.conf", "nginx.conf", {"nginx": main}),
         _template("pyweb_uwsgi_params", "pyweb_uwsgi_params", {}),
         _template("conf.d/pyweb_http.conf", "conf.d/pyweb_http.conf", {}),
+        {"path": DROP_IN, "template": f"{DROP_IN[1:]}.j2", "vars": {}},
         # Debian's link to its own server, which claims every host. The file behind it stays.
         {"path": f"{ETC}/sites-enabled/default", "state": "absent"},
     ]

@@ -14,6 +14,7 @@ fail() {
 
 before=" $(workers) "
 size=$(stat -c %s "$log" 2>/dev/null || echo 0)
+[ "$(systemctl show --property=NeedDaemonReload --value nginx.service)" = no ] || systemctl daemon-reload
 systemctl reload-or-restart nginx.service || fail "nginx does not start; see journalctl -u nginx"
 # Without CONFIG_PROC_CHILDREN the kernel does not tell, and systemctl's word has to do.
 [ -e /proc/self/task/self/children ] || [ -e "/proc/$$/task/$$/children" ] || exit 0
