@@ -175,10 +175,11 @@ debian_baked() {
         $(finish)"
 }
 
-# How a container of these images boots.
+# How a container of these images boots. With cgroup v2 the engine mounts the container's own groups read-only, where systemd does
+# not start (moby issue 42275); with CAP_SYS_ADMIN they can be had writable.
 SYSTEMD=(
     --change 'ENV container=docker'
-    --change 'CMD ["/lib/systemd/systemd"]'
+    --change 'CMD ["/bin/sh", "-c", "[ ! -e /sys/fs/cgroup/cgroup.controllers ] || mount -o remount,rw /sys/fs/cgroup; exec /lib/systemd/systemd"]'
 )
 
 # commit BASE IMAGE RECIPE ORIGIN SCRIPT [DIRECTORY]: run a script on an image and keep the outcome as another one. A directory
