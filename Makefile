@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 PLATFORMS ?= debian12 debian13 centos9 centos10
-SCENARIOS ?= platform default sources standalone dependency layouts refusals
+SCENARIOS ?= platform default sources standalone dependency layouts refusals el
 JOBS ?= 2
 export VENV PLATFORMS SCENARIOS JOBS
 
