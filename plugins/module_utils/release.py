@@ -146,6 +146,8 @@ class Release:
         what: list[str] = []
         if old == self.id and self._is_active(f"uwsgi-{self.name}@{self.id}.service") and self._complete():
             what += self._superuser()
+            # A run that was killed after its switch left the release before running.
+            what += self._stop_others()
             what += self._tidy()
             return Change(what, self.id, _target(self.paths["previous"]), [], before, before)
         if self.check_mode:
@@ -388,6 +390,8 @@ class Release:
         if self.site["uwsgi"]["socket"]:
             # On shared ports it gets traffic as soon as it listens, so its health has to be known before.
             probe = f"uwsgi-{self.name}-probe@{release}.service"
+            # One that a killed run left has the private socket, and the probe would take it away.
+            self._systemctl("start", "stop", f"uwsgi-{self.name}@{release}.service", check=False)
             try:
                 self._start(probe)
                 self._health(release, probe)
@@ -445,11 +449,20 @@ class Release:
             if old and os.path.isdir(f"{self.paths['releases']}/{old}"):
                 steps.link(f"releases/{old}", self.paths["previous"])
             steps.link(f"releases/{self.id}", self.paths["current"])
-        for release in self._running():
-            if release != self.id:
-                self._drain(release)
-                # It serves nobody any more, and its master takes a second to see that its workers are gone.
-                self._systemctl("stop", "stop", "--no-block", f"uwsgi-{self.name}@{release}.service")
+        self._stop_others()
+
+    def _stop_others(self) -> list[str]:
+        """Let every other release finish what it is at, and stop it; what was, or in check mode would be, stopped."""
+        others = [release for release in self._running() if release != self.id]
+        for release in [] if self.check_mode else others:
+            self._drain(release)
+            # It serves nobody any more, and its master takes a second to see that its workers are gone.
+            self._systemctl("stop", "stop", "--no-block", f"uwsgi-{self.name}@{release}.service")
+            self._systemctl("stop", "reset-failed", f"uwsgi-{self.name}@{release}.service", check=False)
+        if self.site["uwsgi"]["socket"] and not self.check_mode:
+            # Of killed runs; this run's own has ended.
+            self._systemctl("stop", "stop", f"uwsgi-{self.name}-probe@*.service")
+        return [f"stopped release {release}" for release in others]
 
     def _drain(self, release: str) -> None:
         """Wait until nobody waits at the release's own socket, at most for one longest request.
@@ -475,12 +488,13 @@ class Release:
             time.sleep(0.05)
 
     def _running(self) -> list[str]:
-        """The releases of this site that systemd runs or tries to run."""
+        """The releases of this site that systemd runs or tries to run; not those that it is stopping already."""
         shown = self.shell.run(
             "units",
             ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", f"uwsgi-{self.name}@*.service"],
         ).stdout
-        return re.findall(rf"^(?:[*●] )?uwsgi-{re.escape(self.name)}@([0-9a-f]+)\.service", shown, re.MULTILINE)
+        unit = rf"^(?:[*●] )?uwsgi-{re.escape(self.name)}@([0-9a-f]+)\.service +\S+ +(?!deactivating |inactive )\S+ "
+        return re.findall(unit, shown, re.MULTILINE)
 
     def _is_active(self, unit: str) -> bool:
         return self.shell.run("units", ["systemctl", "is-active", "--quiet", unit], check=False).returncode == 0

@@ -573,8 +573,6 @@ def test_a_failing_release_leaves_no_directory_but_one_that_was_there_before(tmp
     released(release, ("live", 1), *([(release.id, 2)] if existed else []))
     os.symlink("releases/live", release.paths["current"])
     monkeypatch.setattr(releasing.units, "FOLDER", str(tmp_path))
-    stopped = []
-    monkeypatch.setattr(release, "_systemctl", lambda _step, *words, **_more: stopped.append(words))
     monkeypatch.setattr(release, "_is_active", lambda _unit: True)
 
     def prepare():
@@ -586,7 +584,6 @@ def test_a_failing_release_leaves_no_directory_but_one_that_was_there_before(tmp
         release.deploy()
     assert os.path.isdir(release.folder) == existed
     assert release.current == "live"
-    assert ("stop", f"uwsgi-shop@{release.id}.service") in stopped
 
 
 # --- draining ---
@@ -611,6 +608,64 @@ def test_draining_waits_for_idle_workers_unless_ports_are_shared(tmp_path, monke
     monkeypatch.setattr(releasing.time, "sleep", lambda _seconds: None)
     release._drain("old")
     assert seen == asked
+
+
+def record(release, monkeypatch):
+    """What a release does to units, in order."""
+    done = []
+    monkeypatch.setattr(release, "_drain", lambda one: done.append(f"drain {one}"))
+    monkeypatch.setattr(release, "_start", lambda unit: done.append(f"start {unit}"))
+    monkeypatch.setattr(release, "_health", lambda _id, unit="": done.append(f"ask {unit or 'the release'}"))
+    monkeypatch.setattr(release, "_systemctl", lambda _step, *arguments, check=True: done.append(" ".join(arguments)))
+    return done
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_a_release_that_an_earlier_run_left_running_is_stopped(tmp_path, monkeypatch, check_mode):
+    release = make_release(tmp_path)
+    release.check_mode = check_mode
+    done = record(release, monkeypatch)
+    monkeypatch.setattr(release, "_running", lambda: ["old", release.id])
+    unit = "uwsgi-shop@old.service"
+    assert release._stop_others() == ["stopped release old"]
+    assert done == ([] if check_mode else ["drain old", f"stop --no-block {unit}", f"reset-failed {unit}"])
+
+
+def test_a_probe_that_an_earlier_run_left_is_stopped(tmp_path, monkeypatch):
+    release = make_release(tmp_path, uwsgi={"socket": 8001})
+    done = record(release, monkeypatch)
+    monkeypatch.setattr(release, "_running", lambda: [release.id])
+    assert release._stop_others() == []
+    assert done == ["stop uwsgi-shop-probe@*.service"]
+
+
+def test_on_ports_the_probe_is_asked_before_the_release_starts(tmp_path, monkeypatch):
+    release = make_release(tmp_path, uwsgi={"socket": 8001})
+    done = record(release, monkeypatch)
+    release._start_and_ask("new")
+    probe, unit = "uwsgi-shop-probe@new.service", "uwsgi-shop@new.service"
+    # The first: one that a killed run left has the socket that the probe is to listen on.
+    assert done == [
+        f"stop {unit}",
+        f"start {probe}",
+        f"ask {probe}",
+        f"stop {probe}",
+        f"start {unit}",
+        "ask the release",
+    ]
+
+
+def test_what_is_being_stopped_already_does_not_run(tmp_path, monkeypatch):
+    release = make_release(tmp_path)
+    shown = (
+        "  uwsgi-shop@aaaaaaaaaaaa.service loaded active running uWSGI for the site shop\n"
+        "● uwsgi-shop@bbbbbbbbbbbb.service loaded failed failed uWSGI for the site shop\n"
+        "uwsgi-shop@cccccccccccc.service loaded deactivating stop-sigterm uWSGI for the site shop\n"
+        "uwsgi-shop@eeeeeeeeeeee.service loaded inactive dead uWSGI for the site shop\n"
+        "uwsgi-shop@dddddddddddd.service loaded activating auto-restart uWSGI for the site shop\n"
+    ).lstrip()
+    monkeypatch.setattr(release.shell, "run", lambda *_words, **_more: types.SimpleNamespace(stdout=shown))
+    assert release._running() == ["aaaaaaaaaaaa", "bbbbbbbbbbbb", "dddddddddddd"]
 
 
 # --- rollback ---

@@ -11,9 +11,12 @@ def test_nginx_comes_from_the_wanted_module_stream(host):
         assert "stream=1.26" in host.file(modules).content_string
         assert "module" in release
     else:
-        assert host.ansible("setup", "filter=ansible_distribution_major_version")["ansible_facts"][
-            "ansible_distribution_major_version"
-        ] == "10"
+        assert (
+            host.ansible("setup", "filter=ansible_distribution_major_version")["ansible_facts"][
+                "ansible_distribution_major_version"
+            ]
+            == "10"
+        )
 
 
 def test_nginx_serves_ours_only(http, host):
