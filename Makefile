@@ -4,9 +4,10 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 PLATFORMS ?= debian12 debian13 centos9 centos10
-SCENARIOS ?= platform default sources standalone dependency layouts refusals el
+SCENARIOS ?= platform default el sources standalone dependency layouts refusals
+LOAD_PLATFORMS ?= debian12 centos9
 JOBS ?= 2
-export VENV PLATFORMS SCENARIOS JOBS
+export VENV PLATFORMS SCENARIOS LOAD_PLATFORMS JOBS
 
 TOOLS := tests/tools
 RUN := $(TOOLS)/in_venv.sh
@@ -51,6 +52,18 @@ docs: setup ## Write the documentation that is generated: docs/, the roles' READ
 .PHONY: molecule
 molecule: ## Every scenario on every platform (choose with SCENARIOS=... PLATFORMS=...)
 	@$(TOOLS)/test.py molecule
+
+.PHONY: load
+load: ## Change sites under load, in every way, without a failed request
+	@$(TOOLS)/test.py load
+
+.PHONY: faults
+faults: ## Break hosts, releases and runs, and look whether the site answers
+	@$(TOOLS)/test.py faults
+
+.PHONY: soak
+soak: setup engine images ## Ten minutes of load and deploys; writes docs/load.md
+	@PYTHONPATH=tests/load PYWEB_PLATFORM=$(firstword $(LOAD_PLATFORMS)) $(RUN) python tests/load/soak.py
 
 .PHONY: bench
 bench: setup engine images ## Measure the budgets

@@ -6,7 +6,8 @@ failing step stops only the steps that build on it. Behind each step on a platfo
 the distribution's own (registry, mmdebstrap), or a stand-in for it. The last line is `N passed, M failed`; the exit
 status is 1 when anything failed.
 
-Environment: PLATFORMS and SCENARIOS choose what molecule runs, JOBS how many steps run side by side.
+Environment: PLATFORMS and SCENARIOS choose what molecule runs, LOAD_PLATFORMS (some of PLATFORMS) where the tests under
+load and fault run, JOBS how many steps run side by side.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / ".test-logs"
 IN_VENV = str(ROOT / "tests/tools/in_venv.sh")
 PLATFORMS = "debian12 debian13 centos9 centos10"
-SCENARIOS = "platform default sources standalone dependency layouts refusals el"
-# Scenarios that have a meaning only on platforms of which the name begins so.
-ONLY_ON = {"el": "centos"}
+LOAD_PLATFORMS = "debian12 centos9"
+SCENARIOS = "platform default el sources standalone dependency layouts refusals"
+# Scenarios that ask what only some platforms have.
+ONLY = {"el": ("centos9", "centos10")}
 STEP_SECONDS = 1800
 HEARTBEAT_SECONDS = 30
 PLAIN_OUTPUT = {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "PY_COLORS": "0", "COLUMNS": "140"}
@@ -82,16 +84,33 @@ def all_steps(platforms: list[str], scenarios: list[str]) -> list[Step]:
         tool("lint docs", "python", "tests/tools/docs.py", "--check"),
         tool("unit", "pytest", "tests/unit"),
         *(
+            under(what, platform)
+            for platform in words_of("LOAD_PLATFORMS", LOAD_PLATFORMS)
+            for what in ("load", "faults")
+            if platform in platforms
+        ),
+        *(
             molecule(scenario, platform)
             for scenario in scenarios
             for platform in platforms
-            if platform.startswith(ONLY_ON.get(scenario, ""))
+            if platform in ONLY.get(scenario, platforms)
         ),
     ]
 
 
 def image(platform: str) -> Step:
     return Step(f"image {platform}", [str(ROOT / "tests/images/build.sh"), platform], ["engine"], platform=platform)
+
+
+def under(what: str, platform: str) -> Step:
+    """The tests under load or under fault on one platform."""
+    return Step(
+        f"{what} {platform}",
+        [IN_VENV, "pytest", "-rA", f"tests/{what}"],
+        ["setup", f"image {platform}"],
+        {"PYWEB_PLATFORM": platform},
+        platform,
+    )
 
 
 def molecule(scenario: str, platform: str) -> Step:

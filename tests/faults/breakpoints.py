@@ -1,0 +1,99 @@
+"""Stop a module on the host at an exact point, without a word about it in the product.
+
+Python runs `pyweb_breakpoint.py` at every start (by a .pth file beside it). Where /run/pyweb-breakpoint.json names a
+point, and the process comes there, it says so and stops itself with SIGSTOP, in the middle of whatever it holds and has
+half done. Then the test looks around, kills it or lets it go on.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+
+from host import Host, Playing
+
+REACHED_SECONDS = 120
+POINT = "/run/pyweb-breakpoint.json"
+REACHED = "/run/pyweb-breakpoint.reached"
+
+# Runs on the host's own Python, 3.9 or newer. A point is one of the product's functions: if that is renamed, nothing
+# stops there, and the test fails.
+AGENT = f'''
+import json, os, signal, sys
+
+def _watch(point):
+    left = [point["nth"]]
+    prefix = "ansible_collections.pyweb.stack.plugins."
+
+    def profile(frame, event, _argument):
+        if event != point["event"] or frame.f_code.co_name != point["function"]:
+            return
+        if frame.f_globals.get("__name__") not in (point["module"], prefix + point["module"]):
+            return
+        caller = frame.f_back.f_locals if frame.f_back else {{}}
+        if point["step"] and point["step"] not in (frame.f_locals.get("step"), caller.get("step")):
+            return
+        left[0] -= 1
+        if left[0]:
+            return
+        sys.setprofile(None)
+        os.unlink("{POINT}")  # once: the next run goes through
+        with open("{REACHED}.new", "w") as stream:
+            stream.write(str(os.getpid()))
+        os.rename("{REACHED}.new", "{REACHED}")
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    sys.setprofile(profile)
+
+try:
+    with open("{POINT}") as stream:
+        _watch(json.load(stream))
+except OSError:
+    pass
+'''
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where to stop: the `nth` time that a function of a module is called, or returns.
+
+    `module` is module_utils.release and the like, or any other by its full name; `step` narrows it to one of a Shell's.
+    """
+
+    module: str
+    function: str
+    event: str = "call"
+    step: str = ""
+    nth: int = 1
+
+
+def install(host: Host) -> None:
+    """Make the system's Python of the host look for a breakpoint; the virtualenvs of sites do not see it."""
+    script = "import site; print([one for one in site.getsitepackages() if 'local' not in one][0])"
+    folder = host.told(f'python3 -c "{script}"')
+    host.told(f"cat > {folder}/pyweb_breakpoint.py", AGENT)
+    host.told(f"cat > {folder}/pyweb_breakpoint.pth", "import pyweb_breakpoint\n")
+
+
+def arm(host: Host, point: Point) -> None:
+    host.told(f"rm -f {REACHED}; cat > {POINT}", json.dumps(asdict(point)))
+
+
+def wait(host: Host, playing: Playing) -> int:
+    """Wait until a module stands at the point; its process id."""
+    deadline = time.monotonic() + REACHED_SECONDS
+    while not (found := host.run(f"cat {REACHED}").stdout) or host.told(f"ps -o stat= -p {found}")[:1] != "T":
+        ended = playing.process.poll() is not None
+        assert not ended, f"the run ended and no module came to the point:\n{playing.end().error}"
+        assert time.monotonic() < deadline, f"no module came to the point in {REACHED_SECONDS} s"
+        time.sleep(0.1)
+    return int(found)
+
+
+def resume(host: Host, process: int) -> None:
+    host.told(f"kill -CONT {process}")
+
+
+def kill(host: Host, process: int) -> None:
+    host.told(f"kill -KILL {process}")

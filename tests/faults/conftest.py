@@ -1,0 +1,94 @@
+"""A host with one site behind a unix socket and one behind TCP ports, and what has to hold for them after any fault."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+# The host, the client and the sites are those of the tests under load.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "load"))
+
+import breakpoints
+from client import Answer, Prober, ask
+from fixtures import *  # noqa: F403
+from host import Host
+from sites import Inventory, Project, site
+
+
+@dataclass
+class World:
+    """The host, its code, and one site of each kind; a test looks at one of them."""
+
+    host: Host
+    project: Project
+    work: Path
+    sites: dict[str, Inventory]
+    number: int = 1
+
+    def ask(self, name: str, path: str = "/", timeout: float = 15) -> Answer:
+        return ask(self.host.address, f"{name}.example", path, timeout)
+
+    def prober(self, name: str) -> Prober:
+        return Prober(self.host.address, f"{name}.example", "/healthz", 0.1)
+
+    def version(self, name: str) -> str:
+        return str(json.loads(self.ask(name, "/healthz").body)["version"])
+
+    def current(self, name: str) -> str:
+        return self.host.told(f"readlink /opt/sites/{name}/current")
+
+    def next(self) -> int:
+        self.number += 1
+        return self.number
+
+    def new_code(self) -> str:
+        """A commit; the version that the site has once it is deployed."""
+        self.project.version(self.next())
+        return str(self.number)
+
+    def assert_whole(self, name: str) -> None:
+        """What is live is finished, and all of one release: the page, what it links, its process, nginx's files."""
+        page = self.ask(name)
+        assert page.status == 200, page
+        for path in re.findall(r'(?:href|src)="(/static/[^"]+)"', page.body):
+            assert self.ask(name, path).status == 200, path
+        for _ in range(5):
+            assert self.ask(name, "/healthz").status == 200
+        self.host.told(
+            f"cd /opt/sites/{name}/current && test -s release.json && test -s uwsgi.ini && test -s src/../build.json"
+            f" && systemctl is-active uwsgi-{name}@$(basename $(pwd -P)).service && nginx -t -q"
+        )
+
+    def assert_settled(self, name: str) -> None:
+        """A run repairs whatever is left over, and the run after it finds nothing to do."""
+        inventory = self.sites[name]
+        self.host.deploy(inventory.sites)
+        self.assert_whole(name)
+        again = self.host.deploy(inventory.sites)
+        assert again.changed == 0, again.output
+        left = self.host.told(
+            f"cd /opt/sites/{name}; ls -d .[a-z]* releases/.* 2>/dev/null | grep -v '/[.]*$';"
+            " for one in builds/*/; do test -s $one/build.json || echo unfinished: $one; done;"
+            f" find /etc/nginx /etc/systemd/system /etc/sites -name '*pyweb*~' -o -name '.pyweb-*';"
+            f" systemctl list-units --plain --no-legend 'uwsgi-{name}*@*' | grep -v \"$(basename $(readlink current))\""
+            " || true"
+        )
+        assert left == "", f"left over:\n{left}"
+
+
+@pytest.fixture(scope="session")
+def world(host: Host, project: Project, tmp_path_factory: pytest.TempPathFactory) -> World:
+    sites = {
+        "unix": Inventory((site("unix", project),)),
+        "tcp": Inventory((site("tcp", project, uwsgi={"socket": ["127.0.0.1:8001", "127.0.0.1:8002"]}),)),
+    }
+    one = World(host, project, tmp_path_factory.mktemp("faults"), sites)
+    one.new_code()
+    host.deploy([*sites["unix"].sites, *sites["tcp"].sites])
+    breakpoints.install(host)
+    return one

@@ -1,0 +1,253 @@
+"""What happens to a host while nobody deploys, or while somebody does: processes killed, a full disk, a power cut."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+import breakpoints
+import pytest
+from breakpoints import Point
+from client import ask
+from conftest import World
+
+# DESIGN.md, promise 5.
+BACK_SECONDS = 2.0
+
+
+# --- processes killed -------------------------------------------------------------------------------------------------
+
+
+def worker(world: World, site: str) -> str:
+    """One of the workers: the children of the master."""
+    return f"pgrep --oldest --parent $({master(world, site)})"
+
+
+def master(world: World, site: str) -> str:
+    return f"systemctl show --property=MainPID --value uwsgi-{site}@{world.current(site).split('/')[1]}.service"
+
+
+def nginx(world: World, site: str) -> str:
+    return "systemctl show --property=MainPID --value nginx.service"
+
+
+@pytest.mark.parametrize("site", ["unix", "tcp"])
+@pytest.mark.parametrize("victim", [worker, master, nginx], ids=lambda victim: victim.__name__)
+def test_killed_process_is_back_in_two_seconds(world: World, victim: Callable[[World, str], str], site: str) -> None:
+    find = victim(world, site)
+    old = world.host.told(find)
+    assert int(old) > 1
+    address, host = world.host.address, f"{site}.example"
+    world.host.told(f"kill -KILL {old}")
+    killed = time.monotonic()
+    good_since = 0.0
+    # Good is what stays good: ten answers in a row, each asked with a new connection.
+    row = 0
+    while row < 10:
+        asked = time.monotonic()
+        if ask(address, host, "/healthz", timeout=5).status == 200:
+            row, good_since = row + 1, good_since or asked
+        else:
+            row, good_since = 0, 0.0
+        assert time.monotonic() - killed < 10, f"{victim.__name__} of {site} was killed and nobody serves"
+        time.sleep(0.02)
+    assert good_since - killed < BACK_SECONDS
+    assert world.host.told(find) != old, "the process that was killed is still there"
+    world.assert_whole(site)
+
+
+# --- the whole host ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("power_fails", [False, True], ids=["reboot", "power cut"])
+def test_current_release_is_served_after_a_boot(world: World, power_fails: bool) -> None:
+    before = {site: (world.current(site), world.version(site)) for site in world.sites}
+    world.host.restart(kill=power_fails)
+    wait_until_served(world)
+    assert {site: (world.current(site), world.version(site)) for site in world.sites} == before
+    for site in world.sites:
+        world.assert_settled(site)
+
+
+@pytest.mark.parametrize("function", ["_switch", "_drain"], ids=["before the switch", "after the switch"])
+def test_power_cut_during_a_deploy(world: World, function: str) -> None:
+    """What boots is what `current` names, the old or the new release, and the next run completes."""
+    number = world.new_code()
+    version = world.version("unix")
+    breakpoints.arm(world.host, Point("module_utils.release", function))
+    playing = world.host.begin(world.sites["unix"].sites)
+    breakpoints.wait(world.host, playing)
+    world.host.restart(kill=True)
+    playing.kill()
+    wait_until_served(world)
+    world.assert_whole("unix")
+    assert world.version("unix") == (version if function == "_switch" else number)
+    world.assert_settled("unix")
+    assert world.version("unix") == number
+
+
+def wait_until_served(world: World, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while any(world.ask(site, "/healthz").status != 200 for site in world.sites):
+        assert time.monotonic() < deadline, f"not served {seconds} s after the boot"
+        time.sleep(0.1)
+
+
+# --- two at once ------------------------------------------------------------------------------------------------------
+
+
+def test_two_runs_at_once_wait_for_each_other(world: World) -> None:
+    """The second waits while the first stands in the middle of its release, and both end well."""
+    world.new_code()
+    breakpoints.arm(world.host, Point("module_utils.release", "_switch"))
+    with world.prober("unix") as prober:
+        first = world.host.begin(world.sites["unix"].sites)
+        process = breakpoints.wait(world.host, first)
+        second = world.host.begin(world.sites["unix"].sites)
+        # It has come to the lock, which the first holds: one of its modules sleeps and tries again.
+        lock = "/run/lock/pyweb.stack.unix"
+        deadline = time.monotonic() + 60
+        while world.host.told(f"fuser {lock} 2>/dev/null | wc -w") != "2":
+            assert time.monotonic() < deadline, "the second run never came to the lock"
+            time.sleep(0.2)
+        assert second.process.poll() is None
+        breakpoints.resume(world.host, process)
+        runs = [first.end(), second.end()]
+    assert [run.status for run in runs] == [0, 0], [run.error for run in runs]
+    assert not prober.failures, prober.failures
+    world.assert_settled("unix")
+
+
+# --- what lies around -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stale:
+    """Something that a crash or an administrator left on the host, by a script; $site, $root and $id are set."""
+
+    name: str
+    script: str
+
+
+STALE = [
+    Stale("lock file", "echo 999999 > /run/lock/pyweb.stack.$site"),
+    Stale("marker of config_set", "mkdir -p /run/pyweb.stack; echo 999999 > /run/pyweb.stack/nginx.pending"),
+    Stale("staged nginx files", "mkdir -p /run/pyweb.stack/nginx.stage/0; echo x > /run/pyweb.stack/nginx.stage/0/x"),
+    Stale("half-written nginx file", "echo 'half {' > /etc/nginx/sites-available/.$site.conf.pyweb~"),
+    Stale("partial release", "mkdir $root/releases/.0123456789ab.partial"),
+    Stale(
+        "build without a manifest", "mkdir -p $root/builds/0123456789ab/src; echo x > $root/builds/0123456789ab/src/x"
+    ),
+    Stale("release of no build", "mkdir $root/releases/0123456789ab; ln -s /nowhere $root/releases/0123456789ab/src"),
+    Stale("link beside current", "ln -s releases/nowhere $root/.current.999999"),
+    Stale(
+        "socket of nobody",
+        "python3 -c 'import socket, sys; socket.socket(1).bind(sys.argv[1])' /run/sites/$site/x.sock",
+    ),
+    Stale(
+        "clock that was ahead",
+        "find $root /etc/nginx -newermt -1day -exec touch -h -d '+1 day' {} +;"
+        ' sed -i \'s/"made": [0-9]*/"made": 9999999999/\' $root/releases/*/release.json',
+    ),
+]
+
+
+@pytest.mark.parametrize("site", ["unix", "tcp"])
+@pytest.mark.parametrize("case", STALE, ids=lambda case: case.name)
+def test_what_lies_around_is_no_obstacle(world: World, case: Stale, site: str) -> None:
+    names = f"site={site} root=/opt/sites/{site} id={world.current(site).split('/')[1]}"
+    world.host.told(f"{names}; {case.script}")
+    with world.prober(site) as prober:
+        number = world.new_code()
+        world.assert_settled(site)
+    assert world.version(site) == number
+    assert not prober.failures, prober.failures
+
+
+# --- what cannot be written -------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def full(world: World, folder: str, spare_kib: int) -> Iterator[None]:
+    """Give a directory a file system of its own that has `spare_kib` left."""
+    world.host.told(
+        f"size=$(( $(du -sk {folder} | cut -f1) * 5 / 4 + {spare_kib} + 1024 )) && rm -rf /run/aside"
+        f" && cp -a {folder} /run/aside && mount -t tmpfs -o size=${{size}}k,mode=0755 tmpfs {folder}"
+        f" && cp -a /run/aside/. {folder} && rm -rf /run/aside"
+        f" && {{ dd if=/dev/zero of={folder}/.fill bs=1k 2>/dev/null || true; }}"
+        f" && truncate -s -{spare_kib}k {folder}/.fill"
+    )
+    with unmounted_after(world, folder):
+        yield
+
+
+@contextmanager
+def read_only(world: World, folder: str) -> Iterator[None]:
+    world.host.told(f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}")
+    with unmounted_after(world, folder):
+        yield
+
+
+@contextmanager
+def unmounted_after(world: World, folder: str) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        world.host.told(f"umount --lazy {folder}")
+
+
+def code(world: World) -> None:
+    world.new_code()
+
+
+def environment(world: World) -> None:
+    world.sites["unix"] = world.sites["unix"].with_(env={"NUMBER": str(world.next())})
+
+
+def many_locations(world: World) -> None:
+    locations = {f"= /{world.next()}/{number}": {"return": 204} for number in range(200)}
+    world.sites["unix"] = world.sites["unix"].with_(nginx={"locations": locations})
+
+
+@dataclass(frozen=True)
+class Unwritable:
+    """A run that asks for `change` while nothing can be written at `place`; its error has these words."""
+
+    name: str
+    change: Callable[[World], None]
+    place: Callable[[World], AbstractContextManager[None]]
+    words: tuple[str, ...]
+
+
+SITE = "/opt/sites/unix"
+UNWRITABLE = [
+    Unwritable("disk full while building", code, lambda world: full(world, f"{SITE}/builds", 2048), ("No space left",)),
+    Unwritable(
+        "disk full while releasing", environment, lambda world: full(world, f"{SITE}/releases", 0), ("No space left",)
+    ),
+    Unwritable(
+        "disk full while nginx's files are swapped",
+        many_locations,
+        lambda world: full(world, "/etc/nginx", 0),
+        ("/etc/nginx", "No space left"),
+    ),
+    Unwritable("read-only /etc", environment, lambda world: read_only(world, "/etc"), ("Read-only file system",)),
+    Unwritable("read-only /opt", code, lambda world: read_only(world, "/opt"), ("Read-only file system",)),
+]
+
+
+@pytest.mark.parametrize("case", UNWRITABLE, ids=lambda case: case.name)
+def test_what_cannot_be_written_harms_nothing(world: World, case: Unwritable) -> None:
+    with world.prober("unix") as prober:
+        case.change(world)
+        with case.place(world):
+            run = world.host.play(world.sites["unix"].sites)
+            assert run.status != 0
+            world.assert_whole("unix")
+        world.assert_settled("unix")
+    first = run.error.splitlines()[0]
+    assert all(word in first for word in case.words), run.error
+    assert "Traceback" not in run.error, run.error
+    assert not prober.failures, prober.failures

@@ -1,0 +1,107 @@
+"""A bad release never takes over: the old one answers under load all the while, and the error says what is wrong.
+
+A new case is one entry: what the commit or the inventory has wrong, the step that finds it, and words of the cause.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from client import Load
+from conftest import World
+
+VIEWS, WSGI, STYLE = "gallery/views.py", "mysite/wsgi.py", "static/gallery/style.css"
+DIES = """
+import os, signal
+from uwsgidecorators import postfork
+
+@postfork
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+MASTER_DIES = """
+import os, signal
+import uwsgi
+from uwsgidecorators import postfork
+
+@postfork
+def die():
+    os.kill(uwsgi.masterpid(), signal.SIGKILL)
+"""
+MIGRATION = """
+from django.db import migrations
+
+def broken(apps, schema_editor):
+    raise ValueError("no such thing to migrate")
+
+class Migration(migrations.Migration):
+    dependencies = [("gallery", "0001_initial")]
+    operations = [migrations.RunPython(broken)]
+"""
+
+
+@dataclass(frozen=True)
+class Bad:
+    """`add` is put at the end of files, `keys` over those of the site; the error is 'site NAME: STEP failed: CAUSE'."""
+
+    name: str
+    step: str
+    cause: str
+    add: dict[str, str] = field(default_factory=dict)
+    keys: dict[str, Any] = field(default_factory=dict)
+
+
+def health(body: str) -> dict[str, str]:
+    return {VIEWS: f"\n\ndef healthz(request):\n    {body}\n"}
+
+
+QUICK = {"health": {"timeout": 4}}
+BAD = [
+    Bad("syntax error", "check", "SyntaxError", {VIEWS: "\nthis is no Python\n"}),
+    Bad("import error", "start", "ModuleNotFoundError: No module named 'nowhere'", {WSGI: "\nimport nowhere\n"}),
+    Bad("missing dependency", "check", "No module named 'requests'", {VIEWS: "\nimport requests\n"}),
+    Bad("impossible dependency", "requirements", "Pillow", keys={"packages": ["Pillow==0.0.1"]}),
+    Bad("health 500", "health", "answered 500; wanted 200", health("raise ValueError('not well')")),
+    Bad("wrong status", "health", "answered 200; wanted 204", keys={"health": {"status": [204]}}),
+    Bad("health takes too long", "health", "within 4 s", health("time.sleep(30)"), QUICK),
+    Bad("workers die after the start", "health", "within 4 s", {WSGI: DIES}, QUICK),
+    Bad("the master dies after the start", "(start|health)", "", {WSGI: MASTER_DIES}, QUICK),
+    Bad("slow start", "start", "within 4 s", {WSGI: "\nimport time\ntime.sleep(30)\n"}, QUICK),
+    Bad("collectstatic fails", "collectstatic", "missing.png", {STYLE: "\na { background: url(missing.png) }\n"}),
+    Bad("migration fails", "migrate", "no such thing to migrate", {"gallery/migrations/0002_broken.py": MIGRATION}),
+    Bad("misspelt uWSGI option", "start", "buffer-sise", keys={"uwsgi": {"options": {"buffer-sise": 1}}}),
+]
+
+
+@pytest.mark.parametrize("site", ["unix", "tcp"])
+@pytest.mark.parametrize("case", BAD, ids=lambda case: case.name)
+def test_bad_release_never_takes_over(world: World, case: Bad, site: str) -> None:
+    if site == "tcp" and case.step not in ("start", "health", "(start|health)"):
+        pytest.skip("the build and the database know nothing of sockets")
+    good = world.sites[site]
+    version, current, number = world.version(site), world.current(site), world.new_code()
+    kept = {path: (world.project.folder / path) for path in case.add}
+    before = {path: file.read_text(encoding="utf-8") if file.exists() else None for path, file in kept.items()}
+    try:
+        world.project.write({path: (before[path] or "") + text for path, text in case.add.items()})
+        with Load(world.host.address, good.hosts, world.work) as load:
+            run = world.host.play(good.with_(**case.keys).sites)
+    finally:
+        for path, file in kept.items():
+            file.unlink()
+            if before[path] is not None:
+                file.write_text(before[path], encoding="utf-8")
+    assert run.status != 0
+    assert load.verdict.failed == 0, f"{load.verdict}"
+    first = run.error.splitlines()[0]
+    assert re.fullmatch(rf"(Module failed: )?site '{site}': {case.step} failed: .*{re.escape(case.cause)}.*", first), (
+        first
+    )
+    assert (world.version(site), world.current(site)) == (version, current)
+    world.assert_whole(site)
+    # The next good one goes through, and nothing of the bad one is left.
+    world.assert_settled(site)
+    assert world.version(site) == number

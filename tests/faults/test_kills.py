@@ -1,0 +1,148 @@
+"""A run that is killed anywhere: the site answers all the while, nothing half-made is live, and the next run completes.
+
+Both ends are killed, ansible-playbook with all that it started and the module on the host, while the module stands at a
+point of its code (see breakpoints.py). A new case is one line.
+
+In the short form a change is killed at one stage, the next run of it at the next, and so on, until one may end: each
+run finds what the one before has left. In the long form (FAULTS=long) each stage is a change and a repair of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import breakpoints
+import pytest
+from breakpoints import Point
+from conftest import World
+
+BUILD, RELEASE, FILES = "module_utils.build", "module_utils.release", "module_utils.file_set"
+STEPS, FIREWALLD = "module_utils.steps", "ansible_collections.ansible.posix.plugins.modules.firewalld"
+
+
+def code(world: World, site: str) -> None:
+    world.new_code()
+
+
+def environment(world: World, site: str) -> None:
+    world.sites[site] = world.sites[site].with_(env={"NUMBER": str(world.next())})
+
+
+def nginx(world: World, site: str) -> None:
+    world.sites[site] = world.sites[site].with_(nginx={"options": {"add_header": f"X-Number {world.next()}"}})
+
+
+def port(world: World, site: str) -> None:
+    world.sites[site] = world.sites[site].with_(nginx={"listen": [80, 8000 + world.next()]})
+
+
+def during(step: str) -> Point:
+    """While a command of this step runs."""
+    return Point("subprocess", "wait", step=step)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A point of a run. `anew`: only a further change comes there, because the stages before completed the last."""
+
+    name: str
+    at: Point
+    anew: bool = False
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What is asked for, of which site, and the stages of it at which the run is killed, in order."""
+
+    name: str
+    change: Callable[[World, str], None]
+    stages: tuple[Stage, ...]
+    site: str = "unix"
+
+
+CHAINS = [
+    Chain(
+        "build",
+        code,
+        (
+            Stage("before anything", Point("module_utils.accounts", "ensure")),
+            Stage("fetching the code", during("source")),
+            Stage("making the virtualenv", during("virtualenv")),
+            Stage("installing requirements", during("requirements")),
+            Stage("before the overlay", Point("module_utils.overlay", "wsgi")),
+            Stage("collecting static files", during("project")),
+            Stage("handing the build to root", Point(BUILD, "_hand_over", nth=50)),
+            Stage("before the manifest", Point(BUILD, "_seal", "return")),
+            Stage("after the manifest", Point(BUILD, "make", "return")),
+            Stage("migrating", during("migrate")),
+        ),
+    ),
+    Chain(
+        "release",
+        environment,
+        (
+            Stage("before writing", Point(RELEASE, "_prepare")),
+            Stage("writing", Point(STEPS, "write", nth=2)),
+            Stage("written", Point(RELEASE, "_prepare", "return")),
+            Stage("before the units", Point(RELEASE, "_install_units")),
+            Stage("starting", during("start")),
+            Stage("asking for its health", Point(RELEASE, "_health")),
+            Stage("before the switch", Point(RELEASE, "_switch")),
+            Stage("between previous and current", Point(STEPS, "link", nth=2)),
+            Stage("after the switch", Point(STEPS, "link", "return", nth=2)),
+            Stage("draining", Point(RELEASE, "_drain"), anew=True),
+            Stage("stopping the old one", during("stop"), anew=True),
+            Stage("before tidying", Point(RELEASE, "_tidy"), anew=True),
+            Stage("after the release", Point(RELEASE, "deploy", "return"), anew=True),
+        ),
+    ),
+    Chain(
+        "release on TCP ports",
+        environment,
+        (
+            Stage("asking the probe", Point(RELEASE, "_health")),
+            Stage("stopping the probe", during("stop")),
+            Stage("before the switch", Point(RELEASE, "_switch")),
+            Stage("after the switch", Point(STEPS, "link", "return", nth=2)),
+            Stage("draining", Point(RELEASE, "_drain"), anew=True),
+        ),
+        "tcp",
+    ),
+    Chain(
+        "nginx",
+        nginx,
+        (
+            Stage("staging", Point(FILES, "_stage", "return")),
+            Stage("checked", Point(FILES, "check", "return")),
+            Stage("marked", Point(FILES, "mark", "return")),
+            Stage("swapping", Point(FILES, "_move")),
+            Stage("swapped", Point(FILES, "swap", "return")),
+            Stage("reloaded", Point(FILES, "apply", "return")),
+        ),
+    ),
+    Chain("firewalld", port, (Stage("opening a port", Point(FIREWALLD, "main")),)),
+]
+ALONE = [
+    replace(chain, name=f"{chain.name}: {stage.name}", stages=(stage,)) for chain in CHAINS for stage in chain.stages
+]
+
+
+@pytest.mark.parametrize("chain", ALONE if os.environ.get("FAULTS") == "long" else CHAINS, ids=lambda chain: chain.name)
+def test_killed_runs_harm_nothing(world: World, chain: Chain) -> None:
+    with world.prober(chain.site) as prober:
+        chain.change(world, chain.site)
+        for stage in chain.stages:
+            if stage.anew:
+                chain.change(world, chain.site)
+            breakpoints.arm(world.host, stage.at)
+            playing = world.host.begin(world.sites[chain.site].sites)
+            process = breakpoints.wait(world.host, playing)
+            playing.kill()
+            breakpoints.kill(world.host, process)
+            world.assert_whole(chain.site)
+            print(f"killed: {stage.name}")
+        world.assert_settled(chain.site)
+    assert len(prober.answers) > 10
+    assert not prober.failures, prober.failures

@@ -1,0 +1,234 @@
+"""What asks a site from outside: single questions, wrk for the load, and a thread that asks for what takes long."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import struct
+import subprocess
+import threading
+import time
+import uuid
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+MIX = Path(__file__).with_name("mix.lua")
+CONNECTIONS = 16
+# Milliseconds that a connection rests between two requests. Sixteen that never rest keep two cores busy by themselves,
+# and then one measures how long the queue is, not what a deploy adds.
+PAUSE = 400
+# wrk counts a request that takes longer as lost: longer than a form may wait for SQLite, shorter than nginx's own 60 s.
+LOST_SECONDS = 20
+# A verdict on fewer requests than this a second says nothing.
+AT_LEAST_PER_SECOND = 5
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a client got; `status` 0 means no complete answer, `failure` why."""
+
+    status: int
+    body: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    failure: str = ""
+    seconds: float = 0.0
+
+
+def ask(address: str, host: str, path: str = "/", timeout: float = 15, headers: dict[str, str] | None = None) -> Answer:
+    """GET a path with a connection of its own."""
+    start = time.monotonic()
+    connection = HTTPConnection(address, 80, timeout=timeout)
+    try:
+        connection.request("GET", path, headers={"Host": host, **(headers or {})})
+        response = connection.getresponse()
+        body = response.read().decode("utf-8", "replace")
+        told = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, body, told, "", time.monotonic() - start)
+    except (OSError, HTTPException) as error:
+        return Answer(0, failure=str(error) or type(error).__name__, seconds=time.monotonic() - start)
+    finally:
+        connection.close()
+
+
+# --- the load ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What wrk saw. Times in milliseconds; `lost` are connections and answers that never were or came too late."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    longest: float
+    statuses: dict[int, int]
+    lost: dict[str, int]
+    wrong: str
+
+    @property
+    def failed(self) -> int:
+        """Requests without an answer, and answers other than a page, a file (200) and a stored form (302)."""
+        return sum(self.lost.values()) + sum(
+            count for status, count in self.statuses.items() if status not in (200, 302)
+        )
+
+    @property
+    def stored(self) -> int:
+        """Forms that were answered as stored."""
+        return self.statuses.get(302, 0)
+
+    def __str__(self) -> str:
+        lost = {name: count for name, count in self.lost.items() if count}
+        return (
+            f"{self.requests} requests in {self.seconds:.1f} s, p50 {self.p50:.0f} ms, p99 {self.p99:.0f} ms, "
+            f"longest {self.longest:.0f} ms, statuses {self.statuses}, lost {lost or 'none'} {self.wrong}".strip()
+        )
+
+
+class Load:
+    """wrk on the page, a static file and the upload form of every site, from `with` to its end; then `verdict`.
+
+    `keep`: connections are used again, as browsers and balancers do it.
+    """
+
+    def __init__(self, address: str, hosts: Sequence[str], work: Path, keep: bool = True, pause: int = PAUSE) -> None:
+        self.address, self.hosts, self.work, self.keep, self.pause = address, hosts, work, keep, pause
+        self._verdict: Verdict | None = None
+
+    def __enter__(self) -> Load:
+        requests = self.work / "requests.lua"
+        wanted = [one for host in self.hosts for one in requests_of(self.address, host)]
+        requests.write_text("return " + _lua(wanted), encoding="latin-1")
+        words = ["wrk", "--threads=1", f"--connections={CONNECTIONS * len(self.hosts)}", "--duration=3600s"]
+        words += [f"--timeout={LOST_SECONDS}s", f"--script={MIX}", f"http://{self.address}/", "--", str(requests)]
+        self.process = subprocess.Popen(
+            [*words, "keep" if self.keep else "close", str(self.pause)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self.process.send_signal(signal.SIGINT)  # it ends at once and says what it has
+        output, _ = self.process.communicate(timeout=30)
+        found = re.search(r"^VERDICT (.*)$", output, re.MULTILINE)
+        if error is None:
+            assert found, f"wrk gave no verdict:\n{output}"
+            told = json.loads(found[1])
+            lost = {name: told.pop(name) for name in ("connect", "read", "write", "timeout")}
+            told["statuses"] = {int(status): count for status, count in told["statuses"].items()}
+            self._verdict = Verdict(**told, lost=lost)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the load saw, once it has ended. Fails when that was too little to say anything."""
+        assert self._verdict, "the load has not ended yet"
+        verdict = self._verdict
+        kinds = {status for status, count in verdict.statuses.items() if count}
+        assert verdict.requests >= AT_LEAST_PER_SECOND * verdict.seconds, f"too few requests for a verdict: {verdict}"
+        assert kinds >= {200, 302}, f"pages or forms are missing: {verdict}"
+        return verdict
+
+
+def requests_of(address: str, host: str) -> list[dict[str, object]]:
+    """The page, the style sheet that it names, and a picture to upload with the cookie and the token of that page."""
+    page = ask(address, host)
+    assert page.status == 200, f"{host}: {page}"
+    get = [{"method": "GET", "path": path, "headers": {"Host": host}, "body": ""} for path in ("/", style_of(page))]
+    return [*(get * 4), upload(host, page)]
+
+
+def style_of(page: Answer) -> str:
+    """The path of the page's style sheet, with its hash."""
+    found = re.search(r'href="(/static/[^"]+\.[0-9a-f]{12}\.css)"', page.body)
+    assert found, page.body
+    return found[1]
+
+
+def upload(host: str, page: Answer) -> dict[str, object]:
+    """The request that the page's form makes: Django wants the token of the form and the cookie that belongs to it."""
+    found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.body)
+    assert found, page.body
+    boundary = uuid.uuid4().hex
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="'
+    body = (
+        f'{head}csrfmiddlewaretoken"\r\n\r\n{found[1]}\r\n'
+        f'{head}image"; filename="dot.png"\r\nContent-Type: image/png\r\n\r\n'
+    ).encode() + (_pixel() + f"\r\n--{boundary}--\r\n".encode())
+    headers = {
+        "Host": host,
+        "Content-Type": f"multipart/form-data; boundary={boundary}",
+        "Cookie": page.headers["set-cookie"].split(";")[0],
+        "Origin": f"http://{host}",
+    }
+    return {"method": "POST", "path": "/", "headers": headers, "body": body.decode("latin-1")}
+
+
+def _pixel() -> bytes:
+    """A PNG of one grey pixel."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0\x80")) + chunk(b"IEND", b"")
+    )
+
+
+def _lua(value: object) -> str:
+    """A value as Lua text; strings byte by byte, so that nothing in them means anything."""
+    if isinstance(value, str):
+        return '"' + "".join(f"\\{ord(one):03}" for one in value) + '"'
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"[{_lua(key)}] = {_lua(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "{" + ", ".join(map(_lua, value)) + "}"
+    raise TypeError(f"no Lua for {value!r}")
+
+
+# --- what takes long, and what has to answer all the time -------------------------------------------------------------
+
+
+class Prober:
+    """Asks one path again and again, every `pause` seconds, in a thread; `answers` has all that came back."""
+
+    def __init__(self, address: str, host: str, path: str, pause: float, timeout: float = 15) -> None:
+        self.address, self.host, self.path, self.pause, self.timeout = address, host, path, pause, timeout
+        self.answers: list[Answer] = []
+        self._stop = threading.Event()
+        self._waiting: list[threading.Thread] = []
+        self._clock = threading.Thread(target=self._tick)
+
+    def __enter__(self) -> Prober:
+        self._clock.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        self._clock.join()
+        for one in self._waiting:
+            one.join()
+
+    @property
+    def failures(self) -> list[Answer]:
+        return [one for one in self.answers if one.status != 200]
+
+    def _tick(self) -> None:
+        """A thread a question: one that takes five seconds must not keep the next from being asked."""
+        while True:
+            one = threading.Thread(target=self._ask)
+            one.start()
+            self._waiting = [waiting for waiting in self._waiting if waiting.is_alive()] + [one]
+            if self._stop.wait(self.pause):
+                return
+
+    def _ask(self) -> None:
+        self.answers.append(ask(self.address, self.host, self.path, self.timeout))

@@ -1,0 +1,61 @@
+"""One host for all tests of a directory, with the sites converged; its journal when a test fails.
+
+PYWEB_PLATFORM names the image (debian12), PYWEB_PREFIX begins the container's name (molecule).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from host import Host
+from sites import Project
+
+PLATFORM = os.environ.get("PYWEB_PLATFORM", "debian12")
+PREFIX = os.environ.get("PYWEB_PREFIX", "molecule")
+
+
+@pytest.fixture(scope="session")
+def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    asked = Path(request.config.args[0].partition("::")[0])
+    directory = asked.parent if asked.suffix else asked
+    one = Host(f"{PREFIX}-{directory.name}-{PLATFORM}", f"pyweb-{PLATFORM}:baked", tmp_path_factory.mktemp("host"))
+    try:
+        one.start()
+        yield one
+    finally:
+        one.remove()
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project(tmp_path_factory.mktemp("code") / "mysite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def wrk() -> None:
+    """The load generator; installed where the distribution has it."""
+    if shutil.which("wrk"):
+        return
+    assert shutil.which("apt-get"), "wrk is not installed; install it (https://github.com/wg/wrk)"
+    assert os.geteuid() == 0, "wrk is not installed; install it: sudo apt-get install wrk"
+    install = "apt-get update -qq || true; apt-get install -y -qq --no-install-recommends wrk"
+    # apt lets in one at a time, and the platforms are tested side by side.
+    locked = ["flock", "/var/lock/pyweb-test-apt", "sh", "-c", install]
+    done = subprocess.run(locked, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert shutil.which("wrk"), done.stdout + done.stderr
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Add the end of the host's journal to the report of a test that failed."""
+    report = (yield).get_result()
+    one = getattr(item, "funcargs", {}).get("host")
+    if report.failed and isinstance(one, Host):
+        report.sections.append((f"journal of {one.name}", one.journal()))
+        errors = one.run("tail -n 20 /var/log/nginx/*.error.log").stdout
+        report.sections.append((f"nginx on {one.name}", errors))
