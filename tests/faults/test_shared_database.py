@@ -1,0 +1,84 @@
+"""Two hosts, one database: both are deployed at once, and each migration is applied once."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from client import ask
+from fixtures import PLATFORM, PREFIX
+from host import ROOT, Host
+from sites import Project, site
+
+PASSWORD = "correct-horse-1"
+# Slow enough that the other host is sure to come in between; a second time it would fail.
+ONCE = '''
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("gallery", "0001_initial")]
+    operations = [migrations.RunSQL("SELECT pg_sleep(5); CREATE TABLE once (number integer)")]
+'''
+INSTALL = """
+set -e
+export DEBIAN_FRONTEND=noninteractive
+apt='apt-get -y -q -o Acquire::https::CAInfo=/etc/pyweb-test-ca.crt'
+$apt update && $apt install --no-install-recommends postgresql
+echo "listen_addresses = '*'" > "$(ls -d /etc/postgresql/*/main)/conf.d/all.conf"
+echo "host shop shop all scram-sha-256" >> "$(ls -d /etc/postgresql/*/main)/pg_hba.conf"
+systemctl restart postgresql@*-main
+"""
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Host]:
+    """PostgreSQL on a host of its own; Debian's, whatever the sites' hosts are."""
+    subprocess.run([str(ROOT / "tests/images/build.sh"), "--flavour", "bare", "debian12"], check=True)
+    one = Host(f"{PREFIX}-database-{PLATFORM}", "pyweb-debian12:bare", tmp_path)
+    try:
+        one.start()
+        one.told(INSTALL)
+        one.told("su postgres -c psql", f"CREATE USER shop PASSWORD '{PASSWORD}'; CREATE DATABASE shop OWNER shop;")
+        yield one
+    finally:
+        one.remove()
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Iterator[list[Host]]:
+    names = [f"{PREFIX}-shared{number}-{PLATFORM}" for number in (1, 2)]
+    both = [Host(name, f"pyweb-{PLATFORM}:baked", tmp_path / name) for name in names]
+    try:
+        for one in both:
+            one.work.mkdir()
+            one.start()
+        yield both
+    finally:
+        for one in both:
+            one.remove()
+
+
+def test_each_migration_is_applied_once(database: Host, hosts: list[Host], tmp_path: Path) -> None:
+    project = Project(tmp_path / "mysite")
+    project.write({"gallery/migrations/0002_once.py": ONCE})
+    url = f"postgres://shop:{PASSWORD}@{database.address}/shop"
+    sites = [site("shop", project, database=url, packages=["psycopg[binary]"])]
+    for run in [playing.end() for playing in [one.begin(sites) for one in hosts]]:
+        assert run.status == 0, run.error
+        assert PASSWORD not in run.output
+    for one in hosts:
+        assert ask(one.address, "shop.example", "/healthz").status == 200
+    query = "SELECT app || '.' || name, count(*) FROM django_migrations GROUP BY 1 HAVING count(*) > 1"
+    assert database.told("su postgres -c 'psql -At shop'", query) == ""
+    query = "SELECT count(*) FROM django_migrations WHERE name = '0002_once'"
+    assert database.told("su postgres -c 'psql -At shop'", query) == "1"
+    # One host says that it applied it, the other that there was nothing left to do.
+    assert sorted("gallery.0002_once" in run_history(one) for one in hosts) == [False, True]
+
+
+def run_history(host: Host) -> str:
+    """What the last run said that it migrated."""
+    return (host.work / "play-1.log").read_text(encoding="utf-8")
