@@ -1,8 +1,8 @@
 """Measure the budgets of the design in one run, as ratios: `make bench`.
 
 A shell script that types the same steps (tutorial.sh) and the playbook each take a bare container to a served site, in
-turns, so that both meet the same caches and the same machine. Then the playbook's second run, a code deploy and a
-second run of eleven sites are timed, and the module calls of each are counted on the host. Exits with 1 when a
+turns, so that both meet the same caches and the same machine. Then the playbook's second run, a code deploy, a rollback
+and a second run of eleven sites are timed, and the module calls of each are counted on the host. Exits with 1 when a
 budget is broken.
 """
 
@@ -70,6 +70,8 @@ def measure(work: Path) -> int:
     for number in range(3):
         (code / "gallery/bench.py").write_text(f"NUMBER = {number}\n", encoding="utf-8")
         deploys.append(play(work, [site(code)]))
+    say("three rollbacks, forth and back")
+    rollbacks = [play(work, [site(code)], "rollback.yml") for _ in range(3)]
     say("eleven sites: the first run, then the second")
     eleven = [site(code), *({"name": f"more{n}", "domains": [f"more{n}.example"]} for n in range(10))]
     play(work, eleven)
@@ -81,6 +83,7 @@ def measure(work: Path) -> int:
         ("module calls more for 10 sites more", many[1] - second[0][1], 4, f"{many[0]:.1f} s in all"),
         ("module calls of a code deploy", deploys[0][1], 14, f"{median(deploys):.1f} s"),
         ("seconds of a code deploy", median(deploys), 8, ""),
+        ("seconds of a rollback", median(rollbacks), 3, ""),
         ("second run / first converge", median(second) / min(first), 1.0, f"{median(second):.1f} s"),
     ]
     print(f"\n{'what':<40} {'measured':>9} {'budget':>7}        {'times'}")

@@ -14,14 +14,14 @@ from sites import Project, site
 
 PASSWORD = "correct-horse-1"
 # Slow enough that the other host is sure to come in between; a second time it would fail.
-ONCE = '''
+ONCE = """
 from django.db import migrations
 
 
 class Migration(migrations.Migration):
     dependencies = [("gallery", "0001_initial")]
     operations = [migrations.RunSQL("SELECT pg_sleep(5); CREATE TABLE once (number integer)")]
-'''
+"""
 INSTALL = """
 set -e
 export DEBIAN_FRONTEND=noninteractive
