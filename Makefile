@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 PLATFORMS ?= debian12 debian13 centos9 centos10
-SCENARIOS ?= platform default el sources standalone dependency layouts refusals
+SCENARIOS ?= platform default el rollback sources standalone dependency layouts refusals
 LOAD_PLATFORMS ?= debian12 centos9
 JOBS ?= 2
 export VENV PLATFORMS SCENARIOS LOAD_PLATFORMS JOBS

@@ -131,7 +131,7 @@ def module_calls() -> int:
 
 def container(name: str) -> None:
     subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
-    docker(*ENGINE[1:], f"--name={name}", f"--hostname={name}", f"pyweb-{PLATFORM}:bare", "/lib/systemd/systemd")
+    docker(*ENGINE[1:], f"--name={name}", f"--hostname={name}", f"pyweb-{PLATFORM}:bare")
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         state = subprocess.run(

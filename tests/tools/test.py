@@ -28,7 +28,7 @@ LOGS = ROOT / ".test-logs"
 IN_VENV = str(ROOT / "tests/tools/in_venv.sh")
 PLATFORMS = "debian12 debian13 centos9 centos10"
 LOAD_PLATFORMS = "debian12 centos9"
-SCENARIOS = "platform default el sources standalone dependency layouts refusals"
+SCENARIOS = "platform default el rollback sources standalone dependency layouts refusals"
 # Scenarios that ask what only some platforms have.
 ONLY = {"el": ("centos9", "centos10")}
 STEP_SECONDS = 1800
