@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.pyweb.stack.plugins.module_utils.site import nearest, split_secrets
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
@@ -23,10 +22,10 @@ class ActionModule(ActionBase):
         present = {site["name"]: site for site in sites if site["state"] == "present"}
         name = arguments.pop("site", "")
         if not name and len(present) > 1:
-            raise AnsibleActionFail(f"which site? rollback_site is one of {', '.join(present)}")
+            return {**result, "failed": True, "msg": f"which site? rollback_site is one of {', '.join(present)}"}
         name = name or next(iter(present), "")
         if name not in present:
-            raise AnsibleActionFail(f"there is no site {name!r}{nearest(name, present)}")
+            return {**result, "failed": True, "msg": f"there is no site {name!r}{nearest(name, present)}"}
         arguments = {**arguments, "site": present[name], "who": who()}
         result.update(
             self._execute_module(module_name="pyweb.stack.uwsgi_rollback", module_args=arguments, task_vars=task_vars)
