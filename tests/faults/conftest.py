@@ -64,13 +64,10 @@ class World:
             f" && systemctl is-active uwsgi-{name}@$(basename $(pwd -P)).service && nginx -t -q"
         )
 
-    def assert_settled(self, name: str) -> None:
-        """A run repairs whatever is left over, and the run after it finds nothing to do."""
-        inventory = self.sites[name]
-        self.host.deploy(inventory.sites)
+    def assert_repaired(self, name: str) -> None:
+        """A run repairs whatever there is to repair, and nothing of what went wrong is left."""
+        self.host.deploy(self.sites[name].sites)
         self.assert_whole(name)
-        again = self.host.deploy(inventory.sites)
-        assert again.changed == 0, again.output
         left = self.host.told(
             f"cd /opt/sites/{name}; ls -d .[a-z]* releases/.* 2>/dev/null | grep -v '/[.]*$';"
             " for one in builds/*/; do test -s $one/build.json || echo unfinished: $one; done;"
@@ -79,6 +76,12 @@ class World:
             " || true"
         )
         assert left == "", f"left over:\n{left}"
+
+    def assert_settled(self, name: str) -> None:
+        """A run repairs, and the run after it finds nothing to do."""
+        self.assert_repaired(name)
+        again = self.host.deploy(self.sites[name].sites)
+        assert again.changed == 0, again.output
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,7 @@ class Bad:
     cause: str
     add: dict[str, str] = field(default_factory=dict)
     keys: dict[str, Any] = field(default_factory=dict)
+    sites: tuple[str, ...] = ("unix",)
 
 
 def health(body: str) -> dict[str, str]:
@@ -59,15 +60,17 @@ def health(body: str) -> dict[str, str]:
 
 
 QUICK = {"health": {"timeout": 4}}
+# What the probe has to find before the release shares the ports.
+BOTH = ("unix", "tcp")
 BAD = [
     Bad("syntax error", "check", "SyntaxError", {VIEWS: "\nthis is no Python\n"}),
     Bad("import error", "start", "ModuleNotFoundError: No module named 'nowhere'", {WSGI: "\nimport nowhere\n"}),
     Bad("missing dependency", "check", "No module named 'requests'", {VIEWS: "\nimport requests\n"}),
     Bad("impossible dependency", "requirements", "Pillow", keys={"packages": ["Pillow==0.0.1"]}),
-    Bad("health 500", "health", "answered 500; wanted 200", health("raise ValueError('not well')")),
+    Bad("health 500", "health", "answered 500; wanted 200", health("raise ValueError('not well')"), sites=BOTH),
     Bad("wrong status", "health", "answered 200; wanted 204", keys={"health": {"status": [204]}}),
     Bad("health takes too long", "health", "within 4 s", health("time.sleep(30)"), QUICK),
-    Bad("workers die after the start", "health", "within 4 s", {WSGI: DIES}, QUICK),
+    Bad("workers die after the start", "health", "within 4 s", {WSGI: DIES}, QUICK, BOTH),
     Bad("the master dies after the start", "(start|health)", "", {WSGI: MASTER_DIES}, QUICK),
     Bad("slow start", "start", "within 4 s", {WSGI: "\nimport time\ntime.sleep(30)\n"}, QUICK),
     Bad("collectstatic fails", "collectstatic", "missing.png", {STYLE: "\na { background: url(missing.png) }\n"}),
@@ -76,13 +79,14 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("site", ["unix", "tcp"])
-@pytest.mark.parametrize("case", BAD, ids=lambda case: case.name)
+CASES = [pytest.param(case, site, id=f"{case.name}, {site}") for case in BAD for site in case.sites]
+
+
+@pytest.mark.parametrize(("case", "site"), CASES)
 def test_bad_release_never_takes_over(world: World, case: Bad, site: str) -> None:
-    if site == "tcp" and case.step not in ("start", "health", "(start|health)"):
-        pytest.skip("the build and the database know nothing of sockets")
     good = world.sites[site]
-    version, current, number = world.version(site), world.current(site), world.new_code()
+    version, current = world.version(site), world.current(site)
+    world.new_code()
     kept = {path: (world.project.folder / path) for path in case.add}
     before = {path: file.read_text(encoding="utf-8") if file.exists() else None for path, file in kept.items()}
     try:
@@ -102,6 +106,11 @@ def test_bad_release_never_takes_over(world: World, case: Bad, site: str) -> Non
     )
     assert (world.version(site), world.current(site)) == (version, current)
     world.assert_whole(site)
-    # The next good one goes through, and nothing of the bad one is left.
+
+
+@pytest.mark.parametrize("site", BOTH)
+def test_next_good_release_goes_through(world: World, site: str) -> None:
+    """After all of the bad ones, of which nothing is left."""
+    number = world.new_code()
     world.assert_settled(site)
     assert world.version(site) == number
