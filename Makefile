@@ -7,7 +7,7 @@ PLATFORMS ?= debian12 debian13 centos9 centos10
 SCENARIOS ?= platform default el rollback sources standalone dependency layouts refusals
 LOAD_PLATFORMS ?= debian12 centos9
 JOBS ?= 2
-export VENV PLATFORMS SCENARIOS LOAD_PLATFORMS JOBS
+export VENV PLATFORMS SCENARIOS JOBS
 
 TOOLS := tests/tools
 RUN := $(TOOLS)/in_venv.sh
@@ -55,11 +55,11 @@ molecule: ## Every scenario on every platform (choose with SCENARIOS=... PLATFOR
 
 .PHONY: load
 load: ## Change sites under load, in every way, without a failed request
-	@$(TOOLS)/test.py load
+	@LOAD_PLATFORMS="$(LOAD_PLATFORMS)" $(TOOLS)/test.py load
 
 .PHONY: faults
 faults: ## Break hosts, releases and runs, and look whether the site answers
-	@$(TOOLS)/test.py faults
+	@LOAD_PLATFORMS="$(LOAD_PLATFORMS)" $(TOOLS)/test.py faults
 
 .PHONY: soak
 soak: setup engine images ## Ten minutes of load and deploys; writes docs/load.md

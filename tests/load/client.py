@@ -18,9 +18,9 @@ from pathlib import Path
 
 MIX = Path(__file__).with_name("mix.lua")
 CONNECTIONS = 16
-# Milliseconds that a connection rests between two requests. Sixteen that never rest keep two cores busy by themselves,
-# and then one measures how long the queue is, not what a deploy adds.
-PAUSE = 400
+# Milliseconds that a connection rests between two requests. Sixteen that never rest keep two cores busy by themselves:
+# then one measures how long the queue is, not what a deploy adds, and the deploy takes ten times as long.
+PAUSE = 800
 # wrk counts a request that takes longer as lost: longer than a form may wait for SQLite, shorter than nginx's own 60 s.
 LOST_SECONDS = 20
 # A verdict on fewer requests than this a second says nothing.
