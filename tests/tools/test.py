@@ -85,12 +85,7 @@ def all_steps(platforms: list[str], scenarios: list[str]) -> list[Step]:
         tool("lint types", "mypy"),
         tool("lint docs", "python", "tests/tools/docs.py", "--check"),
         tool("unit", "pytest", "tests/unit"),
-        *(
-            under(what, platform)
-            for platform in platforms
-            if platform in loaded
-            for what in ("load", "faults")
-        ),
+        *(under(what, platform) for platform in platforms if platform in loaded for what in ("load", "faults")),
         *(
             molecule(scenario, platform)
             for scenario in scenarios
