@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Why a running process may not reach a file: walk its path as the kernel does, with that process's own identity.
+
+The identity is what the process has, not what /etc/group says: a worker that was started before a group got a new
+member does not have that group.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import os
+import pwd
+import stat
+from dataclasses import dataclass
+
+# path_resolution(7): the kernel follows at most 40 symbolic links.
+_LINKS_MAX = 40
+READ, WRITE, ENTER = 4, 2, 1
+_WORDS = {READ: "read", WRITE: "write", ENTER: "enter", READ | ENTER: "list", READ | WRITE: "read and write"}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who a process is: ids, and the name for people."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return user_name(self.uid)
+
+    def allowed(self, mode: int, uid: int, gid: int, wanted: int) -> bool:
+        """Whether the mode bits grant `wanted`; the first class that fits decides, as in the kernel."""
+        if self.uid == 0:
+            return wanted != ENTER or stat.S_ISDIR(mode) or bool(mode & 0o111)
+        shift = 6 if uid == self.uid else 3 if gid in (self.gid, *self.groups) else 0
+        return (mode >> shift) & wanted == wanted
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Where a walk ends: the entry, what is wrong ('missing', 'denied', 'loop'), the evidence and what mends it."""
+
+    path: str
+    kind: str
+    evidence: str
+    mend: str
+    directory: bool = False
+    owner: int = 0
+    mode: int = 0
+
+
+def obstacle(path: str, who: Identity, wanted: int = READ, root: str = "") -> Obstacle | None:
+    """The first entry on the way to `path` that keeps `who` out; None when nothing does.
+
+    Every directory needs its x bit, the file the bits in `wanted`. `root` is put before every path: '/proc/PID/root'
+    sees what a process in a mount namespace of its own sees.
+    """
+    links = 0
+    todo = [part for part in path.split("/") if part]
+    here = ""
+    while todo:
+        blocked = _check(here or "/", who, ENTER, root)
+        if blocked:
+            return blocked
+        part = todo.pop(0)
+        if part in (".", ".."):
+            here = os.path.dirname(here).rstrip("/") if part == ".." else here
+            continue
+        try:
+            info = os.lstat(f"{root}{here}/{part}")
+        except OSError as error:
+            kind = "missing" if isinstance(error, (FileNotFoundError, NotADirectoryError)) else "denied"
+            return Obstacle(
+                f"{here}/{part}", kind, f"{here}/{part}: {error.strerror}", f"ls -ld {here}/{part}", bool(todo)
+            )
+        if stat.S_ISLNK(info.st_mode):
+            links += 1
+            if links > _LINKS_MAX:
+                return Obstacle(path, "loop", f"{path}: too many symbolic links", f"namei -l {path}")
+            target = os.readlink(f"{root}{here}/{part}")
+            here = "" if target.startswith("/") else here
+            todo = [one for one in target.split("/") if one] + todo
+            continue
+        here = f"{here}/{part}"
+    return _check(here or "/", who, wanted, root)
+
+
+def described(path: str, root: str = "") -> str:
+    """'srw------- huatai:www-data /run/x.sock': mode, owner and group of an entry."""
+    try:
+        info = os.stat(root + path)
+    except OSError as error:
+        return f"{path}: {error.strerror}"
+    return f"{stat.filemode(info.st_mode)} {user_name(info.st_uid)}:{group_name(info.st_gid)} {path}"
+
+
+def selinux_type(path: str) -> str:
+    """The SELinux type of a file, '' where there is none."""
+    with contextlib.suppress(OSError, AttributeError):
+        label = os.getxattr(path, "security.selinux").decode().rstrip("\0")
+        return label.split(":")[2] if label.count(":") >= 2 else ""
+    return ""
+
+
+def user_name(uid: int) -> str:
+    with contextlib.suppress(KeyError):
+        return pwd.getpwuid(uid).pw_name
+    return str(uid)
+
+
+def group_name(gid: int) -> str:
+    with contextlib.suppress(KeyError):
+        return grp.getgrgid(gid).gr_name
+    return str(gid)
+
+
+def _check(path: str, who: Identity, wanted: int, root: str) -> Obstacle | None:
+    try:
+        info = os.stat(root + path)
+    except OSError as error:
+        return Obstacle(path, "missing", f"{path}: {error.strerror}", f"ls -ld {path}")
+    if who.allowed(info.st_mode, info.st_uid, info.st_gid, wanted):
+        return None
+    is_directory = stat.S_ISDIR(info.st_mode)
+    groups = ", ".join(group_name(one) for one in dict.fromkeys((who.gid, *who.groups)))
+    evidence = f"{described(path, root)}; {who.name} (groups {groups}) may not {_WORDS.get(wanted, 'use')} it"
+    if is_directory and wanted == ENTER:
+        mend = f"chmod {'g' if info.st_gid in (who.gid, *who.groups) else 'o'}+x {path}"
+    else:
+        letters = "".join(letter for bit, letter in ((READ, "r"), (WRITE, "w"), (ENTER, "x")) if wanted & bit)
+        mend = f"chmod g+{letters} {path} && chgrp {group_name(who.gid)} {path}"
+    return Obstacle(path, "denied", evidence, mend, is_directory, info.st_uid, stat.S_IMODE(info.st_mode))

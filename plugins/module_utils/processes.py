@@ -1,0 +1,200 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The process table and the listening sockets, read from /proc."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import ipaddress
+import json
+import os
+import re
+import struct
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.pyweb.stack.plugins.module_utils.path_walk import Identity
+
+PROC = "/proc"
+_TCP_LISTEN = "0A"
+_UNIX_LISTENS = 0x10000  # __SO_ACCEPTCON
+
+
+@dataclass
+class Process:
+    """One process; `started` is in seconds since the epoch."""
+
+    pid: int
+    parent: int
+    name: str
+    command: list[str]
+    identity: Identity
+    started: float
+    unit: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    cwd: str = ""
+
+    def __str__(self) -> str:
+        return f"{' '.join(self.command)[:80] or self.name} (pid {self.pid}, {self.identity.name})"
+
+
+@dataclass
+class Listener:
+    """One listening socket: 'unix:/path' or 'host:port' ('[::1]:8000'); `queue` is how many wait to be accepted."""
+
+    address: str
+    inode: int
+    queue: int = 0
+    pids: list[int] = field(default_factory=list)
+
+    @property
+    def port(self) -> int:
+        return 0 if self.address.startswith("unix:") else int(self.address.rpartition(":")[2])
+
+
+def processes(proc: str = PROC) -> dict[int, Process]:
+    """Every process, by its id; one that ends meanwhile is left out."""
+    found = {}
+    booted = float((re.search(r"^btime (\d+)", _read(f"{proc}/stat"), re.MULTILINE) or ["", "0"])[1])
+    ticks = os.sysconf("SC_CLK_TCK")
+    for entry in os.listdir(proc):
+        if entry.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                found[int(entry)] = _process(f"{proc}/{entry}", booted, ticks)
+    return found
+
+
+def details(process: Process, proc: str = PROC) -> None:
+    """Fill in the environment and the working directory; read as the process's own user where root may not."""
+    folder = f"{proc}/{process.pid}"
+
+    def look() -> list[str]:
+        environment, cwd = _read(f"{folder}/environ"), ""
+        with contextlib.suppress(OSError):
+            cwd = os.readlink(f"{folder}/cwd")
+        return [environment, cwd]
+
+    environment, cwd = look()
+    if not (environment and cwd):
+        seen = run_as(process.identity, look)
+        environment, cwd = (environment or seen[0], cwd or seen[1]) if isinstance(seen, list) else (environment, cwd)
+    process.cwd = cwd
+    process.environment = dict(one.split("=", 1) for one in environment.split("\0") if "=" in one)
+
+
+def listeners(proc: str = PROC, pids: dict[int, Process] | None = None) -> list[Listener]:
+    """Every listening unix and TCP socket, with the processes that hold it as far as /proc shows them."""
+    found = []
+    for line in _read(f"{proc}/net/unix").splitlines()[1:]:
+        # Num RefCount Protocol Flags Type St Inode Path
+        words = line.split(None, 7)
+        if len(words) == 8 and int(words[3], 16) & _UNIX_LISTENS and words[7].startswith("/"):
+            found.append(Listener("unix:" + words[7], int(words[6])))
+    for name in ("tcp", "tcp6"):
+        for line in _read(f"{proc}/net/{name}").splitlines()[1:]:
+            words = line.split()
+            if words[3] == _TCP_LISTEN:
+                host, port = words[1].split(":")
+                queue = int(words[4].split(":")[1], 16)
+                found.append(Listener(f"{_host(host)}:{int(port, 16)}", int(words[9]), queue))
+    _owners(found, proc, pids or {})
+    return found
+
+
+def run_as(who: Identity, look: Callable[[], Any]) -> Any:
+    """What `look` returns (text, numbers and lists of them) when a child process with the ids of `who` calls it.
+
+    The parent's own ids never change. An exception in the child comes back as its one line of text.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(reading)
+            if os.getuid() == 0:
+                os.setgroups(list(who.groups or (who.gid,)))
+                os.setgid(who.gid)
+                os.setuid(who.uid)
+            os.write(writing, json.dumps(look()).encode())
+            status = 0
+        except BaseException:
+            os.write(writing, json.dumps(traceback.format_exc().strip().splitlines()[-1]).encode())
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        said = stream.read()
+    os.waitpid(child, 0)
+    return json.loads(said) if said else None
+
+
+def _process(folder: str, booted: float, ticks: int) -> Process:
+    status = _read(f"{folder}/status")
+
+    def numbers(key: str) -> list[int]:
+        match = re.search(rf"^{key}:(.*)$", status, re.MULTILINE)
+        return [int(one) for one in match[1].split()] if match else []
+
+    name = re.search(r"^Name:\s*(.*)$", status, re.MULTILINE)
+    command = [one for one in _read(f"{folder}/cmdline").split("\0") if one]
+    # The name may hold spaces and brackets; the fields begin after the last bracket.
+    started = int(_read(f"{folder}/stat").rpartition(")")[2].split()[19]) / ticks
+    unit = re.search(r"/([^/\n]+\.service)(?:/|$)", _read(f"{folder}/cgroup"), re.MULTILINE)
+    return Process(
+        int(os.path.basename(folder)),
+        numbers("PPid")[0],
+        name[1] if name else "",
+        command,
+        Identity(numbers("Uid")[1], numbers("Gid")[1], tuple(numbers("Groups"))),
+        booted + started,
+        unit[1] if unit else "",
+    )
+
+
+def _owners(found: list[Listener], proc: str, pids: dict[int, Process]) -> None:
+    by_inode: dict[int, list[Listener]] = {}
+    for one in found:
+        by_inode.setdefault(one.inode, []).append(one)
+
+    def inodes(folder: str) -> list[int]:
+        result = []
+        for entry in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                match = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(f"{folder}/{entry}"))
+                result += [int(match[1])] if match else []
+        return result
+
+    for pid, process in pids.items():
+        folder = f"{proc}/{pid}/fd"
+        try:
+            seen = inodes(folder)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            # Root without CAP_SYS_PTRACE, as in a container, may not look; the process's own user may.
+            if "uwsgi" not in process.name.lower():
+                continue
+            mine = run_as(process.identity, functools.partial(inodes, folder))
+            seen = mine if isinstance(mine, list) else []
+        for inode in seen:
+            for one in by_inode.get(inode, []):
+                one.pids.append(pid)
+
+
+def _host(text: str) -> str:
+    """The kernel writes addresses as hexadecimal words of the machine's own byte order."""
+    words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
+    address = ipaddress.ip_address(struct.pack(f"={len(words)}I", *words))
+    return f"[{address}]" if address.version == 6 else str(address)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return ""
