@@ -1,0 +1,179 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What options a uWSGI was started with: from its command line and the ini files that it names.
+
+Reads what people write by hand: long and short options, `--name=value` and `--name value`, ini files with `%d`,
+`%(name)` and `$(VARIABLE)`, `ini = other.ini`. What cannot be read is left out, never guessed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+# uWSGI doc, "Options": several names for one thing.
+_ALIASES = {
+    "s": "socket",
+    "uwsgi-socket": "socket",
+    "H": "home",
+    "virtualenv": "home",
+    "venv": "home",
+    "pyhome": "home",
+    "w": "module",
+    "wsgi": "module",
+    "pp": "pythonpath",
+    "python-path": "pythonpath",
+    "p": "processes",
+    "workers": "processes",
+    "b": "buffer-size",
+    "t": "harakiri",
+    "l": "listen",
+    "M": "master",
+    "C": "chmod-socket",
+    "chmod": "chmod-socket",
+    "d": "daemonize",
+    "logto2": "logto",
+    "stats-server": "stats",
+    "wsgi-file": "wsgi-file",
+    "file": "wsgi-file",
+}
+# Options of the command line that take no value; any other takes the next word unless that is an option, too.
+_FLAGS = {"master", "M", "vacuum", "need-app", "strict", "enable-threads", "die-on-term", "single-interpreter"}
+BUFFER_SIZE_DEFAULT = 4096
+# What listens, by option: the protocol that it speaks.
+SPEAKS = {"socket": "uwsgi", "http": "http router", "http-socket": "http-socket", "https": "https router"}
+
+
+@dataclass
+class Options:
+    """The options in force: name to its values in order; `cwd` is where uWSGI was started.
+
+    `files` are the ini files that were read, `missing` those that are not there.
+    """
+
+    cwd: str = "/"
+    values: dict[str, list[str]] = field(default_factory=dict)
+    files: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    def last(self, name: str, default: str = "") -> str:
+        return self.values.get(name, [default])[-1]
+
+    def number(self, name: str, default: int) -> int:
+        text = self.last(name)
+        return int(text) if re.fullmatch(r"[0-9]+", text) else default
+
+    def flag(self, name: str) -> bool:
+        return self.last(name, "false").lower() in ("true", "1", "yes", "on", "")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return dict(one.split("=", 1) for one in self.values.get("env", []) if "=" in one)
+
+    @property
+    def binds(self) -> list[tuple[str, str]]:
+        """(address, protocol) of everything that it listens on."""
+        cwd = self.last("chdir") or self.cwd
+        return [(address(one, cwd), speaks) for name, speaks in SPEAKS.items() for one in self.values.get(name, [])]
+
+
+def read(command: Sequence[str], cwd: str = "/", environment: Mapping[str, str] | None = None) -> Options:
+    """The options of a command line such as `uwsgi --ini mysite.ini --http :8000`, started in `cwd`."""
+    found = Options(cwd)
+    for name, value in _words(command):
+        _take(found, name, value, cwd, environment or {}, 0)
+    return found
+
+
+def python_of(options: Options, command: Sequence[str]) -> str:
+    """The interpreter that has what the application needs: the virtualenv's, uWSGI's own, or the system's.
+
+    The wheel `pyuwsgi` runs in a virtualenv's own Python and ignores `home`.
+    """
+    candidates = [f"{options.last('home')}/bin/python3"] if options.last("home") else []
+    if command:
+        first = os.path.basename(command[0])
+        if first.startswith("python"):
+            candidates.insert(0, command[0])
+        candidates.append(os.path.join(os.path.dirname(os.path.realpath(command[0])), "python3"))
+    return next((one for one in candidates if os.access(one, os.X_OK)), "/usr/bin/python3")
+
+
+def _words(command: Sequence[str]) -> Iterator[tuple[str, str]]:
+    words = list(command)
+    # The program itself comes first, and before it the interpreter of the wheel.
+    while words and not words[0].startswith("-") and not re.search(r"\.(ini|xml|ya?ml|json)$|^:\w", words[0]):
+        words.pop(0)
+    while words:
+        word = words.pop(0)
+        if not word.startswith("-"):
+            kind = word.rpartition(".")[2] if "." in word else ""
+            yield (kind if kind in ("ini", "xml", "yaml", "json") else "socket", word)
+            continue
+        name, equals, value = word.lstrip("-").partition("=")
+        if not equals and name not in _FLAGS and words and not words[0].startswith("-"):
+            value = words.pop(0)
+        yield name, value or "true"
+
+
+def _take(found: Options, name: str, value: str, cwd: str, environment: Mapping[str, str], depth: int) -> None:
+    if name == "ini" and depth < 10:
+        path, _colon, section = value.partition(":")
+        path = os.path.normpath(os.path.join(cwd, path))
+        try:
+            with open(path, encoding="utf-8", errors="replace") as stream:
+                text = stream.read()
+        except OSError:
+            found.missing.append(path)
+            return
+        found.files.append(path)
+        for inner, given in _ini(text, section or "uwsgi"):
+            _take(found, inner, _expand(given, path, found, environment), cwd, environment, depth + 1)
+        return
+    name = _ALIASES.get(name, name)
+    if name in ("chdir", "home", "pythonpath", "wsgi-file") and not value.startswith("/"):
+        base = cwd if name in ("chdir", "home") else found.last("chdir", cwd)
+        value = os.path.normpath(os.path.join(base, value))
+    found.values.setdefault(name, []).append(value)
+
+
+def _ini(text: str, wanted: str) -> Iterator[tuple[str, str]]:
+    section = ""
+    for line in text.splitlines():
+        line = line.strip()
+        if not line or line[0] in ";#":
+            continue
+        header = re.fullmatch(r"\[([^\]]*)\]", line)
+        if header:
+            section = header[1]
+        elif section == wanted:
+            name, _equals, value = line.partition("=")
+            yield name.strip(), value.strip() or "true"
+
+
+def _expand(value: str, path: str, found: Options, environment: Mapping[str, str]) -> str:
+    """uWSGI doc, "Configuring uWSGI": magic variables of the file, placeholders, the environment."""
+    stem, _dot, extension = os.path.basename(path).rpartition(".")
+    magic = {
+        "%": "%",
+        "d": os.path.dirname(path) + "/",
+        "p": path,
+        "s": os.path.basename(path),
+        "n": stem,
+        "e": extension,
+        "c": os.path.basename(os.path.dirname(path)),
+    }
+    value = re.sub(r"%\(([\w-]+)\)", lambda one: found.last(_ALIASES.get(one[1], one[1]), one[0]), value)
+    value = re.sub(r"%([%dpsnec])", lambda one: magic[one[1]], value)
+    return re.sub(r"\$\((\w+)\)", lambda one: environment.get(one[1], ""), value)
+
+
+def address(value: str, cwd: str) -> str:
+    """An address as the other modules write it: 'unix:/path' or 'host:port'."""
+    value = value.partition(",")[0]
+    if ":" in value and not value.startswith("/"):
+        host, _colon, port = value.rpartition(":")
+        return f"{host or '0.0.0.0'}:{port}"  # noqa: S104
+    return "unix:" + os.path.normpath(os.path.join(cwd, value))
