@@ -9,10 +9,12 @@ the answer to a ping (modifier1 100) is the header 64 00 00 01.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Mapping
@@ -52,6 +54,26 @@ def request(
     """
     started = time.monotonic()
     raw = _exchange(address, packet(request_variables(host, path, headers or {})), timeout)
+    return _parse(address, raw, time.monotonic() - started)
+
+
+def http_request(
+    address: str,
+    host: str,
+    path: str = "/",
+    timeout: float = 10.0,
+    headers: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
+) -> Answer:
+    """GET `path` of `host` over HTTP/1.0, so that the end of the stream is the end of the answer. As `request`.
+
+    With `tls` the connection is encrypted; the name that is asked for is `host` without its port.
+    """
+    started = time.monotonic()
+    lines = [f"GET {path} HTTP/1.0", f"Host: {host}", "User-Agent: pyweb.stack", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    message = "\r\n".join([*lines, "", ""]).encode()
+    raw = _exchange(address, message, timeout, tls=tls, name=re.sub(r":[0-9]+$", "", host))
     return _parse(address, raw, time.monotonic() - started)
 
 
@@ -121,7 +143,8 @@ def stats(address: str, timeout: float = 5.0) -> bytes:
     return _exchange(address, b"", timeout, enough=1 << 24)
 
 
-def _connect(address: str, timeout: float) -> socket.socket:
+def connect(address: str, timeout: float) -> socket.socket:
+    """A connection to a unix or TCP socket. Raises `ProtocolError` with the errno and what it means."""
     path = address[5:] if address.startswith("unix:") else address
     try:
         if path.startswith("/"):
@@ -152,12 +175,22 @@ def _connect(address: str, timeout: float) -> socket.socket:
         raise ProtocolError(address, meaning, error.errno or 0) from None
 
 
-def _exchange(address: str, message: bytes, timeout: float, enough: int = BODY_MAX + 16384) -> bytes:
+def _exchange(
+    address: str,
+    message: bytes,
+    timeout: float,
+    enough: int = BODY_MAX + 16384,
+    tls: ssl.SSLContext | None = None,
+    name: str = "",
+) -> bytes:
     """Send `message`, then read until the end of the stream or `enough` bytes; `timeout` bounds both together."""
     deadline = time.monotonic() + timeout
     received = b""
-    with _connect(address, timeout) as connection:
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(connect(address, timeout))
         try:
+            if tls:
+                connection = stack.enter_context(tls.wrap_socket(connection, server_hostname=name))
             connection.sendall(message)
             while len(received) < enough:
                 connection.settimeout(max(deadline - time.monotonic(), 0.001))

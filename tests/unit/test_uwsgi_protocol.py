@@ -295,3 +295,23 @@ def test_a_path_that_sun_path_cannot_hold_is_reached_from_its_directory(tmp_path
 def test_what_is_no_address(address):
     with pytest.raises(protocol.ProtocolError, match="this is no address; wanted unix:/path, /path or host:port"):
         protocol.ping(address)
+
+
+def test_http_is_asked_for_with_host_and_headers(serve):
+    seen = []
+
+    def talk(connection):
+        seen.append(connection.recv(65536).decode())
+        connection.sendall(OK)
+
+    answer = protocol.http_request(serve(talk), "a.example.com:8080", "/x", headers={"Cookie": "a=b"})
+    assert (answer.status, answer.body) == (200, b"hello")
+    head, end = seen[0].split("\r\n\r\n")
+    assert end == ""
+    assert head.split("\r\n")[:2] == ["GET /x HTTP/1.0", "Host: a.example.com:8080"]
+    assert "Cookie: a=b" in head
+
+
+def test_http_to_a_uwsgi_socket_has_a_cause(serve):
+    with pytest.raises(protocol.ProtocolError, match=r"closed without an answer|reset by peer"):
+        protocol.http_request(serve(lambda connection: connection.recv(4)), "a")
