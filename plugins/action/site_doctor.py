@@ -1,0 +1,46 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The controller's half of `site_doctor`: what leaves the controller is what the doctor needs, and its clock."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
+
+
+class ActionModule(ActionBase):
+    """Picks from every site the few keys that say what to look for; secrets are not among them."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        arguments = plain(self._task.args)
+        sites = arguments.get("sites")
+        if not isinstance(sites, list) or not all(isinstance(one, dict) for one in sites):
+            raise AnsibleActionFail("sites is missing or no list of mappings; wanted web_sites")
+        arguments["sites"] = [wanted(one) for one in sites if one.get("state", "present") == "present"]
+        arguments.setdefault("controller_time", time.time())
+        result.update(
+            self._execute_module(module_name="pyweb.stack.site_doctor", module_args=arguments, task_vars=task_vars)
+        )
+        return result
+
+
+def wanted(site: dict[str, Any]) -> dict[str, Any]:
+    """What the module needs of a site, completed by the model or not."""
+    paths = site.get("paths") or {}
+    nginx = site.get("nginx") or {}
+    found = {
+        "name": site.get("name"),
+        "domains": site.get("domains"),
+        "health": site.get("health"),
+        "root": paths.get("root"),
+        "state": paths.get("state"),
+        "media": nginx.get("media"),
+    }
+    return {key: value for key, value in found.items() if value is not None}

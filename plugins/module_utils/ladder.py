@@ -1,0 +1,296 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Climb the tutorial's own steps with the site's own parts: Django alone, uWSGI alone, both together, then nginx.
+
+Each rung adds one part to the one below, on a throw-away loopback port, as the site's user, so the lowest rung that
+fails names the part that is broken. Every rung is a single process (no master, no router, no reloader) that the kernel
+kills when this one dies, so that nothing survives, whatever happens; what is written lies in one directory below /tmp.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+from ansible_collections.pyweb.stack.plugins.module_utils import (
+    doctor_look,
+    doctor_tools,
+    doctor_uwsgi,
+    path_walk,
+    steps,
+    uwsgi_options,
+    uwsgi_protocol,
+)
+
+# Seconds until a rung has to answer: importing a large project takes some.
+START_TIMEOUT = 8.0
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+RUNGS = (
+    "Django alone (runserver)",
+    "uWSGI alone, a hello-world over http",
+    "uWSGI with Django over http",
+    "uWSGI with Django over a socket",
+    "through an nginx of its own",
+)
+HELLO = """\
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"hello from uWSGI"]
+"""
+NGINX = """\
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log stderr;
+events {{ worker_connections 16; }}
+http {{
+    access_log off;
+    {paths}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            uwsgi_pass unix:{folder}/uwsgi.sock;
+            {parameters}
+        }}
+    }}
+}}
+"""
+PARAMETERS = {
+    "QUERY_STRING": "$query_string",
+    "REQUEST_METHOD": "$request_method",
+    "CONTENT_TYPE": "$content_type",
+    "CONTENT_LENGTH": "$content_length",
+    "REQUEST_URI": "$request_uri",
+    "PATH_INFO": "$document_uri",
+    "SERVER_PROTOCOL": "$server_protocol",
+    "REMOTE_ADDR": "$remote_addr",
+    "SERVER_PORT": "$server_port",
+    "SERVER_NAME": "$server_name",
+    "HTTP_HOST": "$http_host",
+}
+
+
+@dataclass
+class _Part:
+    """A process of a rung, and the file that it talks into."""
+
+    process: subprocess.Popen[bytes]
+    said: IO[str]
+
+
+@dataclass
+class Rung:
+    """What came of one step: `status` is ok, broken, or unknown where it was not tried."""
+
+    rung: str
+    status: str = "unknown"
+    evidence: list[str] = field(default_factory=list)
+    cause: str = ""
+
+
+def climb(site: doctor_look.Site, good: Callable[[int], bool]) -> list[Rung]:
+    """Climb until a rung fails. `good` says whether a status is one of a healthy site."""
+    rungs = [Rung(name) for name in RUNGS]
+    found = site.uwsgi
+    who = found.master.identity if found.master else doctor_tools.account(found.user)
+    if not who or not found.command:
+        rungs[0].cause = "there is no uWSGI to take the parts from"
+        return rungs
+    folder = tempfile.mkdtemp(prefix="pyweb-doctor-")
+    try:
+        os.chown(folder, who.uid, who.gid)
+        climber = _Climber(site, who, folder, good)
+        for rung, step in zip(rungs, (climber.django, climber.hello, climber.http, climber.socket, climber.nginx)):
+            try:
+                step(rung)
+            except OSError as error:
+                rung.status, rung.cause = "broken", f"it could not be started: {error.strerror or error}"
+            if rung.status == "broken":
+                break
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return rungs
+
+
+class _Climber:
+    """Starts the parts of one site, one rung at a time."""
+
+    def __init__(
+        self, site: doctor_look.Site, who: path_walk.Identity, folder: str, good: Callable[[int], bool]
+    ) -> None:
+        self.site, self.who, self.folder, self.good = site, who, folder, good
+        self.options = site.uwsgi.options
+        self.environment = doctor_uwsgi.project_environment(site.uwsgi)
+        self.python = uwsgi_options.python_of(self.options, site.uwsgi.command)
+        self.chdir = self.options.last("chdir") or "/"
+
+    def django(self, rung: Rung) -> None:
+        settings = self._settings_module()
+        port = _free_port()
+        argv = [self.python, "-m", "django", "runserver", "--noreload", f"127.0.0.1:{port}"]
+        environment = {**self.environment, "DJANGO_SETTINGS_MODULE": settings}
+        with self._running(argv, environment, self.chdir) as part:
+            self._judge(rung, part, f"127.0.0.1:{port}", uwsgi_protocol.http_request, self.site.path)
+
+    def hello(self, rung: Rung) -> None:
+        path = f"{self.folder}/hello.py"
+        with open(path, "w", encoding="ascii") as stream:
+            stream.write(HELLO)
+        port = _free_port()
+        argv = [*self._uwsgi(), "--http-socket", f"127.0.0.1:{port}", "--wsgi-file", path]
+        with self._running(argv, self.environment, self.folder) as part:
+            self._judge(rung, part, f"127.0.0.1:{port}", uwsgi_protocol.http_request, "/", b"hello from uWSGI")
+
+    def http(self, rung: Rung) -> None:
+        port = _free_port()
+        argv = [*self._uwsgi(), *self._application(), "--http-socket", f"127.0.0.1:{port}"]
+        with self._running(argv, self.environment, self.chdir) as part:
+            self._judge(rung, part, f"127.0.0.1:{port}", uwsgi_protocol.http_request, self.site.path)
+
+    def socket(self, rung: Rung) -> None:
+        path = f"{self.folder}/uwsgi.sock"
+        with self._running(
+            [*self._uwsgi(), *self._application(), "--socket", path], self.environment, self.chdir
+        ) as part:
+            self._judge(rung, part, f"unix:{path}", uwsgi_protocol.request, self.site.path)
+
+    def nginx(self, rung: Rung) -> None:
+        if not shutil.which("nginx", path=doctor_tools.CLEAN_ENVIRONMENT["PATH"]):
+            rung.status, rung.cause = "broken", "there is no nginx on this host"
+            return
+        port, path = _free_port(), f"{self.folder}/uwsgi.sock"
+        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        text = NGINX.format(
+            folder=self.folder,
+            port=port,
+            paths=" ".join(f"{kind}_temp_path {self.folder}/{kind};" for kind in kinds),
+            parameters=" ".join(f"uwsgi_param {name} {value};" for name, value in PARAMETERS.items()),
+        )
+        with open(f"{self.folder}/nginx.conf", "w", encoding="ascii") as stream:
+            stream.write(text)
+        clean = dict(doctor_tools.CLEAN_ENVIRONMENT)
+        argv = ["nginx", "-p", self.folder, "-c", f"{self.folder}/nginx.conf"]
+        below = [*self._uwsgi(), *self._application(), "--socket", path]
+        with self._running(below, self.environment, self.chdir), self._running(argv, clean, self.folder) as part:
+            wanted = (502, 504)  # while uWSGI starts
+            self._judge(rung, part, f"127.0.0.1:{port}", uwsgi_protocol.http_request, self.site.path, again=wanted)
+
+    # --- the parts ---
+
+    def _uwsgi(self) -> list[str]:
+        """The site's own uWSGI program, with the plugins and the virtualenv that its options name, and nothing else."""
+        program = []
+        for word in self.site.uwsgi.command:
+            if word.startswith("-") or word.endswith((".ini", ".xml", ".yaml", ".json")):
+                break
+            program.append(word)
+        words = program or ["uwsgi"]
+        for name in ("plugins", "plugin", "plugins-dir", "home"):
+            for value in self.options.values.get(name, []):
+                words += [f"--{name}", value]
+        return [*words, "--need-app", "--buffer-size", "32768"]
+
+    def _application(self) -> list[str]:
+        module, name = doctor_uwsgi.application_of(self.options)
+        words = ["--chdir", self.chdir]
+        for one in self.options.values.get("pythonpath", []):
+            words += ["--pythonpath", one]
+        return [*words, "--wsgi-file" if module.endswith(".py") else "--module", module, "--callable", name]
+
+    def _settings_module(self) -> str:
+        """What the project itself names as its settings: as it was loaded, or as its own files say."""
+        found = str(
+            self.site.inside.get("settings", {}).get("module") or self.environment.get("DJANGO_SETTINGS_MODULE", "")
+        )
+        module, _name = doctor_uwsgi.application_of(self.options)
+        relative = module if module.endswith(".py") else module.replace(".", "/") + ".py"
+        for folder in [*self.options.values.get("pythonpath", []), self.chdir]:
+            for name in (relative, "manage.py"):
+                with contextlib.suppress(OSError), open(os.path.join(folder, name), encoding="utf-8") as stream:
+                    match = re.search(r"DJANGO_SETTINGS_MODULE[\"']\]?\s*[,=]\s*[\"']([\w.]+)", stream.read())
+                    found = found or (match[1] if match else "")
+        return found
+
+    @contextlib.contextmanager
+    def _running(self, argv: Sequence[str], environment: Mapping[str, str], cwd: str) -> Iterator[_Part]:
+        """A process of the site's user that ends with the block, or with this process."""
+        identity: dict[str, Any] = {}
+        if self.who.uid != os.getuid():
+            identity = {"user": self.who.uid, "group": self.who.gid, "extra_groups": list(self.who.groups)}
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+            process = subprocess.Popen(
+                list(argv),
+                cwd=cwd,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # no thread runs while the ladder is climbed
+                **identity,
+            )
+            try:
+                yield _Part(process, said)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+    def _judge(
+        self,
+        rung: Rung,
+        part: _Part,
+        address: str,
+        ask: Callable[..., uwsgi_protocol.Answer],
+        path: str,
+        wanted: bytes = b"",
+        again: Sequence[int] = (),
+    ) -> None:
+        """Ask until an answer comes, the process ends or the time is over."""
+        deadline = time.monotonic() + START_TIMEOUT
+        failure = ""
+        while time.monotonic() < deadline and part.process.poll() is None:
+            try:
+                answer = ask(address, self.site.domains[0], path, max(deadline - time.monotonic(), 0.1))
+            except uwsgi_protocol.ProtocolError as error:
+                failure = error.cause
+                time.sleep(0.1)
+                continue
+            if answer.status in again:
+                failure = f"it answers {answer.status}"
+                time.sleep(0.1)
+                continue
+            rung.evidence.append(f"GET {path} at {address} -> {answer.status} {answer.reason}")
+            if self.good(answer.status) and wanted in answer.body:
+                rung.status = "ok"
+                return
+            failure = f"it answers {answer.status}"
+            break
+        part.said.seek(0)
+        output = part.said.read()
+        ended = part.process.poll()
+        why = steps.cause(output) if ended is not None or "Traceback" in output else ""
+        rung.status = "broken"
+        rung.cause = "; ".join(one for one in (failure if ended is None else f"it ended with {ended}", why) if one)
+        rung.evidence += [line for line in output.splitlines() if line.strip()][-6:]
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
