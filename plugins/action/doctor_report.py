@@ -1,0 +1,56 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Show what the doctor found: aligned, coloured lines on the terminal, a page and a JSON file on the controller."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from typing import Any
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.pyweb.stack.plugins.plugin_utils import doctor_report
+from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
+
+
+class ActionModule(ActionBase):
+    """Runs on the controller only; asks no host."""
+
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        arguments = plain(self._task.args)
+        if not isinstance(arguments.get("reports"), dict):
+            raise AnsibleActionFail("reports is missing or no mapping; wanted host name -> result of site_doctor")
+        hosts = doctor_report.collected(arguments["reports"])
+        display = Display()
+        for text, colour in doctor_report.lines(hosts):
+            display.display(text, color=colour)
+        when = datetime.datetime.now(datetime.timezone.utc)
+        texts = {
+            "html": lambda: doctor_report.page(hosts, when),
+            "json": lambda: json.dumps(doctor_report.document(hosts, when), indent=1, ensure_ascii=False) + "\n",
+        }
+        written = []
+        for kind, text in texts.items():
+            path = os.path.abspath(os.path.expanduser(str(arguments.get(kind) or ""))) if arguments.get(kind) else ""
+            if path and not self._task.check_mode:
+                try:
+                    os.makedirs(os.path.dirname(path), exist_ok=True)
+                    with open(path, "w", encoding="utf-8") as stream:
+                        stream.write(text())
+                except OSError as error:
+                    raise AnsibleActionFail(f"{path}: {error.strerror}") from error
+                display.display(f"written: {path}")
+                written.append(path)
+        broken = [
+            f"{host['host']}/{site['name']}" for host in hosts for site in host["sites"] if site["status"] == "broken"
+        ]
+        result.update(changed=False, written=written, broken=broken)
+        return result

@@ -1,0 +1,89 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The doctor's findings for people: lines for a terminal, one HTML page, one JSON document, for all hosts together."""
+
+from __future__ import annotations
+
+import datetime
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import jinja2
+
+# The marks stand beside the colours: not everybody sees those.
+MARKS = {"ok": "✓", "broken": "✕", "degraded": "!", "unknown": "?"}
+WORDS = {"ok": "all ok", "broken": "broken", "degraded": "works, but", "unknown": "not all is known"}
+COLOURS = {"ok": "green", "broken": "red", "degraded": "yellow", "unknown": "dark gray"}
+# What a terminal line says has to be read at a glance; the page has the rest.
+LINE_MAX = 110
+
+
+def collected(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Per host, in order: {host, error, sites}, from what `site_doctor` returned there.
+
+    A host that was not reached has no sites and an error.
+    """
+    hosts = []
+    for host, found in results.items():
+        given = found if isinstance(found, Mapping) else {}
+        error = ""
+        if "sites" not in given:
+            word = "unreachable" if given.get("unreachable") else "no report"
+            error = f"{word}: {given.get('msg') or 'the doctor did not run there'}"
+        hosts.append({"host": host, "error": error, "sites": list(given.get("sites") or [])})
+    return hosts
+
+
+def lines(hosts: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """(text, colour) for the terminal: one aligned line a hop, then the first fault in full."""
+    shown: list[tuple[str, str]] = []
+    for host in hosts:
+        if host["error"]:
+            shown.append((f"{host['host']}: {host['error']}", COLOURS["broken"]))
+        for site in host["sites"]:
+            title = f"{host['host']}  {site['name']} ({', '.join(site['domains'])}): {WORDS[site['status']]}"
+            shown.append((title, COLOURS[site["status"]]))
+            for hop in site["hops"]:
+                says = hop["cause"] or "; ".join(hop["evidence"]) or "nothing was seen of it"
+                more = len(hop["faults"]) - 1
+                tail = (f"  [follows from {hop['follows']}]" if hop["follows"] else "") + (
+                    f"  [+{more}]" if more > 0 else ""
+                )
+                text = f"  {MARKS[hop['status']]} {hop['hop']:<10}{hop['status']:<10}"
+                shown.append((text + _cut(says, LINE_MAX - len(text) - len(tail)) + tail, COLOURS[hop["status"]]))
+            for rung in site["ladder"]:
+                text = f"  {MARKS[rung['status']]} ladder    {rung['status']:<10}{rung['rung']}"
+                says = f": {rung['cause']}" if rung["cause"] else ""
+                shown.append((text + _cut(says, LINE_MAX - len(text)), COLOURS[rung["status"]]))
+            if site["first"]:
+                shown.append((f"  first   {site['first']['hop']}: {site['first']['cause']}", COLOURS[site["status"]]))
+                shown.append((f"  mend    {site['first']['mend']}", COLOURS[site["status"]]))
+            shown.append(("", "normal"))
+    return shown
+
+
+def page(hosts: list[dict[str, Any]], when: datetime.datetime) -> str:
+    """One self-contained HTML page. Everything that comes from a host is escaped by the template engine itself."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(os.path.dirname(os.path.abspath(__file__))),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    sites = [site for host in hosts for site in host["sites"]]
+    counts = {status: sum(site["status"] == status for site in sites) for status in MARKS}
+    return environment.get_template("doctor_report.html.j2").render(
+        hosts=hosts, marks=MARKS, words=WORDS, counts=counts, when=when.strftime("%Y-%m-%d %H:%M:%S %Z").strip()
+    )
+
+
+def document(hosts: list[dict[str, Any]], when: datetime.datetime) -> dict[str, Any]:
+    """All findings of all hosts, as data."""
+    return {"made": when.isoformat(timespec="seconds"), "hosts": hosts}
+
+
+def _cut(text: str, most: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: max(most - 1, 0)] + "…"
