@@ -41,6 +41,7 @@ def wanted(site: dict[str, Any]) -> dict[str, Any]:
         "health": site.get("health"),
         "root": paths.get("root"),
         "state": paths.get("state"),
-        "media": nginx.get("media"),
+        # The model says None where the user said false.
+        "media": None if nginx.get("media", True) else False,
     }
     return {key: value for key, value in found.items() if value is not None}

@@ -20,7 +20,8 @@ from ansible_collections.pyweb.stack.plugins.module_utils import doctor_tools, n
 # How far back an error in a log still says something about now, in seconds.
 RECENT = 600
 UNIT_PROPERTIES = (
-    "Id,ExecStart,ActiveState,SubState,NRestarts,User,WorkingDirectory,EnvironmentFiles,Environment,PrivateTmp"
+    "Id,ExecStart,ActiveState,SubState,NRestarts,InvocationID,User,WorkingDirectory,EnvironmentFiles,Environment,"
+    "PrivateTmp"
 )
 
 
@@ -58,6 +59,7 @@ class Firewall:
     installed: bool = False
     enabled: bool = False
     running: bool = False
+    answered: bool = True
     zone: str = ""
     target: str = ""
     services: list[str] = field(default_factory=list)
@@ -90,7 +92,7 @@ def look_at_host(controller_time: float = 0.0) -> Host:
     table = processes.processes()
     listening = processes.listeners(pids=table)
     with ThreadPoolExecutor(4) as pool:
-        tested = pool.submit(doctor_tools.run, ["nginx", "-T"])
+        tested = pool.submit(doctor_tools.run, ["nginx", "-T"], doctor_tools.HOST_COMMAND_TIMEOUT)
         shown = pool.submit(
             doctor_tools.run,
             [
@@ -205,7 +207,7 @@ def _unit_files() -> dict[str, str]:
 
 
 def _nginx(tested: doctor_tools.Ran, table: Mapping[int, processes.Process], units: Sequence[dict[str, str]]) -> Nginx:
-    found = Nginx(installed=tested.status is not None, tested=tested)
+    found = Nginx(installed=doctor_tools.installed("nginx"), tested=tested)
     found.master = next((one for one in table.values() if " ".join(one.command).startswith("nginx: master")), None)
     if found.master:
         found.workers = sorted(
@@ -242,11 +244,11 @@ def _firewall() -> Firewall:
     found = Firewall()
     enabled = doctor_tools.run(["systemctl", "is-enabled", "firewalld.service"])
     found.enabled = enabled.out.strip().startswith("enabled")
-    shown = doctor_tools.run(["firewall-cmd", "--list-all-zones"])
-    if shown.status is None:
-        found.error = shown.err
+    shown = doctor_tools.run(["firewall-cmd", "--list-all-zones"], doctor_tools.HOST_COMMAND_TIMEOUT)
+    found.installed = doctor_tools.installed("firewall-cmd")
+    if not found.installed:
         return found
-    found.installed = True
+    found.answered = shown.status is not None
     found.running = shown.status == 0
     if not found.running:
         found.error = (shown.err + shown.out).strip()

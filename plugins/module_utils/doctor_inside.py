@@ -149,9 +149,9 @@ def judge_uwsgi(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     workers = found.stats.get("workers", [])
     busy = [one for one in workers if one.get("status") == "busy"]
     if all_busy(site):
-        paths = sorted(
-            {core.get("req_info", {}).get("uri", "") for one in busy for core in one.get("cores", [])} - {""}
-        )
+        # Of the variables of a request in flight only its path is for everybody to see.
+        variables = [text for one in busy for core in one.get("cores", []) for text in core.get("vars", [])]
+        paths = sorted({text[10:] for text in variables if text.startswith("PATH_INFO=")})
         yield Fault(
             "uwsgi.busy",
             BROKEN,
@@ -272,7 +272,7 @@ def judge_app(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 [f"{error}{f' at {place}' if place else ''}", *matching(log, r".*no python application found.*")],
             )
         return
-    if "app" not in site.inside and re.search(r"unable to load app 0 |no python application found", log):
+    if not runs and "app" not in site.inside and re.search(r"unable to load app 0 |no python application found", log):
         error = _traceback(log) or "see uWSGI's log"
         yield Fault("app.import", status, f"the application cannot be imported: {error}", "mend it", _last_lines(log))
         return

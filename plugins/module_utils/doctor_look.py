@@ -42,6 +42,8 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor_uwsgi import (
 
 # Browsers keep cookies of up to 4096 bytes each (RFC 6265, section 6.1): one of them has to get through.
 LARGE_COOKIE = 4096
+# Errors of connecting after which there is nobody to ask.
+_NOBODY = ("ENOENT", "ECONNREFUSED", "EAGAIN")
 T = TypeVar("T")
 
 
@@ -190,14 +192,16 @@ def look_at_site(given: Mapping[str, Any], host: Host, django_look: str, patienc
     # Children that change their ids are forked here, before any thread runs.
     site.probes = [_approach(one, site, host) for one in addresses[:4]]
     with ThreadPoolExecutor(16) as pool:
-        jobs: list[Future[Any]] = [pool.submit(_ask_entrance, one, site) for one in site.entrances[:6]]
-        jobs += [pool.submit(_ask_probe, one, site) for one in site.probes]
-        jobs += [pool.submit(_look_inside, site, main, django_look)]
+        jobs: list[Future[Any]] = [pool.submit(_look_inside, site, main, django_look)]
         jobs += [pool.submit(_resolve, site, one) for one in site.domains[:4]]
-        jobs += [pool.submit(ask_stats, site.uwsgi, site.patience.ping)]
+        # Whether a worker is free is asked before this doctor's own requests keep one busy.
+        _all_done(
+            [pool.submit(ask_stats, site.uwsgi, patience.ping), *(pool.submit(_ping, one, site) for one in site.probes)]
+        )
+        jobs += [pool.submit(_ask_probe, one, site) for one in site.probes]
+        jobs += [pool.submit(_ask_entrance, one, site) for one in site.entrances[:6]]
         jobs += [pool.submit(_debug_page, site)]
-        for job in jobs:
-            job.result()
+        _all_done(jobs)
     if main:
         _look_at_files(site, main, host)
     _events(site, host)
@@ -357,6 +361,12 @@ def _approach(address: str, site: Site, host: Host) -> Probe:
     return probe
 
 
+def _ping(probe: Probe, site: Site) -> None:
+    """Whether a worker of uWSGI is free, at an address where one may be."""
+    if probe.connect_error not in _NOBODY:
+        probe.pong, probe.ping_failure = _attempt(lambda: uwsgi_protocol.ping(probe.address, site.patience.ping))
+
+
 def _ask_probe(probe: Probe, site: Site) -> None:
     """Ask in the protocol that nginx speaks; where that fails, in the other one."""
     host = site.domains[0]
@@ -365,13 +375,9 @@ def _ask_probe(probe: Probe, site: Site) -> None:
         "http": uwsgi_protocol.http_request,
     }
     ask = asks.get(probe.speaks)
-    if not ask or probe.connect_error in ("ENOENT", "ECONNREFUSED", "EAGAIN"):
+    if not ask or probe.connect_error in _NOBODY:
         return
-    with ThreadPoolExecutor(2) as pool:
-        pinged = pool.submit(_attempt, lambda: uwsgi_protocol.ping(probe.address, site.patience.ping))
-        answered = pool.submit(_attempt, lambda: ask(probe.address, host, site.path, site.patience.answer))
-        probe.pong, probe.ping_failure = pinged.result()
-        probe.answer, probe.failure = answered.result()
+    probe.answer, probe.failure = _attempt(lambda: ask(probe.address, host, site.path, site.patience.answer))
     if probe.answer is None:
         other = "http" if probe.speaks == "uwsgi" else "uwsgi"
         answer, _failure = _attempt(lambda: asks[other](probe.address, host, site.path, site.patience.ping / 2))
@@ -387,6 +393,11 @@ def _attempt(ask: Callable[[], T]) -> tuple[T | None, str]:
         return ask(), ""
     except uwsgi_protocol.ProtocolError as error:
         return None, error.cause
+
+
+def _all_done(jobs: list[Future[Any]]) -> None:
+    for job in jobs:
+        job.result()
 
 
 def _errno_name(number: int) -> str:

@@ -95,6 +95,12 @@ def judge_firewalld(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     if not wall.installed:
         seen.append("firewalld is not installed: it filters nothing")
         return
+    if not wall.answered:
+        cause = "firewall-cmd does not answer: nobody can say what firewalld lets in"
+        yield Fault(
+            "firewalld.silent", UNKNOWN, cause, "systemctl status firewalld", [wall.error or "no answer in time"]
+        )
+        return
     if not wall.running:
         if not wall.enabled:
             seen.append("firewalld is installed but not enabled: it filters nothing")
@@ -218,7 +224,11 @@ def judge_nginx(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 "systemctl reload nginx, then look into its error log",
                 [f"listen {one.port} in {one.server.place}; no socket there"],
             )
-    if nginx.changed and not nginx.tested.status:
+    if nginx.tested.status is None:
+        yield Fault(
+            "nginx.untested", UNKNOWN, "nginx -T does not end: its configuration was read from the files", "nginx -t"
+        )
+    if nginx.changed and nginx.tested.status == 0:
         yield Fault(
             "nginx.not-reloaded",
             DEGRADED,

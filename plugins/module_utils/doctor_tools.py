@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,8 @@ from typing import Any
 from ansible_collections.pyweb.stack.plugins.module_utils import path_walk
 
 COMMAND_TIMEOUT = 3.0
+# The same for what is asked once a host.
+HOST_COMMAND_TIMEOUT = 10.0
 LOG_TAIL = 65536
 CLEAN_ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -69,6 +72,11 @@ def run(
         return Ran(None, out)
     finally:
         _end(process)
+
+
+def installed(program: str) -> bool:
+    """Whether a program is there, whatever comes of running it."""
+    return shutil.which(program, path=CLEAN_ENVIRONMENT["PATH"]) is not None
 
 
 def account(name: str) -> path_walk.Identity | None:

@@ -214,5 +214,8 @@ def _uwsgi_log(found: Uwsgi, now: float) -> str:
     unit = found.unit.get("Id", "")
     if not unit:
         return ""
-    words = ["journalctl", "--no-pager", "--output=cat", "--lines=300", f"--since=@{since}", f"--unit={unit}"]
-    return doctor_tools.run(words).out
+    words = ["journalctl", "--no-pager", "--output=cat", "--lines=300", f"--since=@{since}"]
+    # What runs well is not to blame for what an earlier start said: every start has an id of its own.
+    this_start = found.unit.get("ActiveState") == "active" and found.unit.get("InvocationID")
+    which = f"_SYSTEMD_INVOCATION_ID={this_start}" if this_start else f"--unit={unit}"
+    return doctor_tools.run([*words, which]).out

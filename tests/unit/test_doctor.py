@@ -53,7 +53,9 @@ def host():
         listeners=[processes.Listener("0.0.0.0:80", 1, 0, [10])],
         units=[],
         nginx=nginx,
-        firewall=doctor_host.Firewall(True, True, True, "public", "default", ["ssh"], ["80/tcp"]),
+        firewall=doctor_host.Firewall(
+            True, True, True, zone="public", target="default", services=["ssh"], ports=["80/tcp"]
+        ),
         addresses=["192.0.2.1"],
         ipv6=False,
         synchronized="yes",

@@ -1,0 +1,73 @@
+"""The controller's half of `site_doctor`: what leaves the controller, and what does not."""
+
+from __future__ import annotations
+
+import json
+import time
+from unittest.mock import MagicMock
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible_collections.pyweb.stack.plugins.action import site_doctor
+from ansible_collections.pyweb.stack.plugins.module_utils.site import complete
+
+SECRET = "correct-horse-battery"
+SHOP = {
+    "name": "shop",
+    "domains": ["shop.example.com"],
+    "env": {"TOKEN": SECRET},
+    "database": f"postgres://shop:{SECRET}@db/shop",
+    "settings": {"API_KEY": SECRET},
+    "superuser": {"username": "admin", "password": SECRET},
+    "health": {"path": "/healthz"},
+    "source": {"path": "/srv/shop"},
+    "nginx": {"media": False},
+}
+
+
+def run(monkeypatch, **arguments):
+    """What the module is given."""
+    given = {}
+    task = MagicMock(args=arguments, async_val=0, action="x", environment=None)
+    one = site_doctor.ActionModule(task, MagicMock(), MagicMock(), MagicMock(), MagicMock(), MagicMock())
+    monkeypatch.setattr(
+        one, "_execute_module", lambda module_name, module_args, task_vars: given.update(module_args) or {}
+    )
+    one.run(task_vars={})
+    return given
+
+
+@pytest.mark.parametrize("sites", [[SHOP], complete([SHOP])], ids=["as written", "completed"])
+def test_no_secret_leaves_the_controller(monkeypatch, sites):
+    given = run(monkeypatch, sites=sites, deep=True)
+    assert SECRET not in json.dumps(given)
+    [site] = given["sites"]
+    assert site["name"] == "shop"
+    assert site["domains"] == ["shop.example.com"]
+    assert site["health"]["path"] == "/healthz"
+    assert site["media"] is False
+    assert given["deep"] is True
+
+
+def test_a_name_and_domains_are_enough(monkeypatch):
+    given = run(monkeypatch, sites=[{"name": "mysite", "domains": ["example.com"]}])
+    assert given["sites"] == [{"name": "mysite", "domains": ["example.com"]}]
+
+
+def test_roots_of_the_model_are_told_and_absent_sites_are_not_examined(monkeypatch):
+    sites = complete(
+        [SHOP, {**SHOP, "name": "old", "domains": ["old.example"], "state": "absent"}], roots={"sites": "/home/x"}
+    )
+    given = run(monkeypatch, sites=sites)
+    assert [one["root"] for one in given["sites"]] == ["/home/x/shop"]
+
+
+def test_the_controllers_clock_goes_along_unless_it_is_given(monkeypatch):
+    assert abs(run(monkeypatch, sites=[])["controller_time"] - time.time()) < 60
+    assert run(monkeypatch, sites=[], controller_time=7)["controller_time"] == 7
+
+
+@pytest.mark.parametrize("arguments", [{}, {"sites": "shop"}, {"sites": ["shop"]}])
+def test_sites_have_to_be_a_list_of_mappings(monkeypatch, arguments):
+    with pytest.raises(AnsibleActionFail, match="wanted web_sites"):
+        run(monkeypatch, **arguments)
