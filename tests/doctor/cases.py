@@ -1,0 +1,499 @@
+"""The faults, as a table: how each is made on a healthy site, what the doctor has to say about it, how it is healed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+PRELUDE, MANAGED, BY_HAND = (
+    (HERE / f"{name}.sh").read_text(encoding="utf-8") for name in ("prelude", "managed", "by_hand")
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """`fault` has to be the only one that follows from nothing; `words` stand in its cause, mend or evidence."""
+
+    title: str
+    fault: str
+    words: list[str]
+    break_it: str
+    heal: str
+    status: str = "broken"
+    site: str = "mysite"
+    options: dict = field(default_factory=dict)
+    extra: frozenset = frozenset()  # other faults that are true, too
+
+
+# --- on the site that this collection made ----------------------------------------------------------------------------
+
+MANAGED_CASES = [
+    Case(
+        "uWSGI stopped",
+        "uwsgi.stopped",
+        ["uWSGI is stopped", "systemctl start uwsgi-mysite@"],
+        "systemctl stop $unit",
+        "systemctl start $unit",
+    ),
+    Case(
+        "uWSGI crash-looping",
+        "uwsgi.crashing",
+        ["over and over", "unknown config directive: nosuchoption", "journalctl -u uwsgi-mysite@"],
+        "keep $release/uwsgi.ini; echo 'nosuchoption = 1' >> $release/uwsgi.ini\n"
+        "systemctl restart --no-block $unit; sleep 2",
+        "back $release/uwsgi.ini; systemctl restart $unit",
+    ),
+    Case(
+        "app import error",
+        "app.import",
+        ["cannot be imported", "RuntimeError: not today", "wsgi.py"],
+        "keep $build/src/mysite/wsgi.py; echo 'raise RuntimeError(\"not today\")' >> $build/src/mysite/wsgi.py\n"
+        "systemctl restart --no-block $unit; sleep 2",
+        "back $build/src/mysite/wsgi.py; systemctl restart $unit",
+    ),
+    Case(
+        "missing dependency",
+        "app.import",
+        ["ModuleNotFoundError", "nosuchpackage", "web_sites[].packages"],
+        "keep $build/src/mysite/wsgi.py; echo 'import nosuchpackage' >> $build/src/mysite/wsgi.py\n"
+        "systemctl restart --no-block $unit; sleep 2",
+        "back $build/src/mysite/wsgi.py; systemctl restart $unit",
+    ),
+    Case(
+        "code broken after the start",
+        "app.import",
+        ["what runs now was loaded before that", "RuntimeError"],
+        "keep $build/src/mysite/wsgi.py; echo 'raise RuntimeError(\"later\")' >> $build/src/mysite/wsgi.py",
+        "back $build/src/mysite/wsgi.py",
+        status="degraded",
+    ),
+    Case(
+        "socket mode 600",
+        "socket.denied",
+        ["may not write to the socket", "its mode is 0600", "chmod_socket", "www-data"],
+        "chmod 600 $socket",
+        "chmod 660 $socket",
+    ),
+    Case(
+        "socket directory 0700",
+        "socket.denied",
+        ["the directory /run/sites/mysite is closed", "2700", "chmod g+x /run/sites/mysite"],
+        "chmod 0700 /run/sites/mysite",
+        "chmod 2750 /run/sites/mysite",
+    ),
+    Case(
+        "stale socket",
+        "socket.stale",
+        ["stale socket", "nobody listens on it", "systemctl restart uwsgi-mysite@", "ECONNREFUSED"],
+        "rm $socket; stale $socket",
+        "systemctl restart $unit",
+    ),
+    Case(
+        "stale socket of a uWSGI that died",
+        "uwsgi.stopped",
+        ["uWSGI is stopped", "systemctl start"],
+        "systemctl stop $unit; stale $socket",
+        "systemctl start $unit",
+    ),
+    Case(
+        "wrong upstream port",
+        "socket.refused",
+        ["nothing listens on 127.0.0.1:8009", "8001", "uwsgi_pass"],
+        "keep /etc/nginx/sites-available/porty.conf\n"
+        "sed -i 's/127.0.0.1:8001/127.0.0.1:8009/' /etc/nginx/sites-available/porty.conf; reload",
+        "back /etc/nginx/sites-available/porty.conf; reload",
+        site="porty",
+    ),
+    Case(
+        "all workers busy",
+        "uwsgi.busy",
+        ["all workers are busy", "2 of 2", "/slow", "web_sites[].uwsgi.processes"],
+        "keep_busy & echo $! > /var/tmp/busy; sleep 1",
+        "kill $(cat /var/tmp/busy); systemctl kill --signal=KILL $unit; sleep 0.5",
+    ),
+    Case(
+        "listen queue full",
+        "socket.queue-full",
+        ["the listen queue", "full", "EAGAIN", "processes"],
+        "systemctl kill --signal=STOP $unit\n"
+        "nohup python3 -c '\n"
+        "import socket, sys, time\n"
+        "held = []\n"
+        "for _one in range(200):\n"
+        "    one = socket.socket(socket.AF_UNIX); one.setblocking(False)\n"
+        "    try: one.connect(sys.argv[1])\n"
+        "    except BlockingIOError: break\n"
+        "    held.append(one)\n"
+        "time.sleep(60)' $socket >/dev/null 2>&1 & echo $! > /var/tmp/filler; sleep 0.5",
+        "kill $(cat /var/tmp/filler); systemctl kill --signal=CONT $unit; systemctl restart $unit",
+    ),
+    Case(
+        "harakiri",
+        "uwsgi.harakiri",
+        ["harakiri: 1 request took longer than 2 s", "read_timeout", "HARAKIRI ON WORKER"],
+        "edit $release/uwsgi.ini 's/^harakiri = .*/harakiri = 2/'; systemctl restart $unit\n"
+        "ask 'http://127.0.0.1/slow?seconds=8'; healthy",
+        "back $release/uwsgi.ini; systemctl restart $unit; truncate -s 0 /var/log/nginx/mysite.error.log",
+        status="degraded",
+    ),
+    Case(
+        "slow app, beyond uwsgi_read_timeout",
+        "django.timeouts",
+        ["got 504 lately", "uwsgi_read_timeout (1s)", "GET /slow?seconds=3"],
+        "edit $conf 's/uwsgi_read_timeout .*/uwsgi_read_timeout 1s;/'; reload; sleep 1\n"
+        "ask 'http://127.0.0.1/slow?seconds=3'; sleep 2.2",
+        "back $conf; truncate -s 0 /var/log/nginx/mysite.error.log; reload",
+        status="degraded",
+    ),
+    Case(
+        "slow app, at this moment",
+        "django.slow",
+        ["the application is slow", "while workers are free", "60s", "504"],
+        ":",
+        "systemctl kill --signal=KILL $unit; sleep 0.5",
+        options={"path": "/slow?seconds=9", "patience": 8},
+    ),
+    Case(
+        "body over client_max_body_size",
+        "location.body-size",
+        ["4096 bytes was refused with 413", "client_max_body_size is 1k"],
+        "edit $conf 's/client_max_body_size .*/client_max_body_size 1k;/'; reload; sleep 1\n"
+        "head -c 4096 /dev/zero | ask --data-binary @- http://127.0.0.1/",
+        "back $conf; reload; truncate -s 0 /var/log/nginx/mysite.error.log",
+        status="degraded",
+    ),
+    Case(
+        "ALLOWED_HOSTS",
+        "django.allowed-hosts",
+        ["ALLOWED_HOSTS does not have mysite.example", "400", "web_sites[].domains"],
+        "keep $overlay; echo 'ALLOWED_HOSTS = [\"other.example\"]' >> $overlay; systemctl restart $unit",
+        "back $overlay; systemctl restart $unit",
+    ),
+    Case(
+        "CSRF origin at an odd port",
+        "django.csrf",
+        ["http://mysite.example:8088 get 403", "Django sees http://mysite.example ", "CSRF_TRUSTED_ORIGINS"],
+        "edit $conf '0,/server_name mysite.example/s//listen 8088;\\n    &/'\n"
+        "edit /etc/nginx/pyweb_uwsgi_params 's/HTTP_HOST .http_host/HTTP_HOST $host/'\n"
+        "reload; firewall-cmd -q --add-port=8088/tcp",
+        "back $conf /etc/nginx/pyweb_uwsgi_params; reload; firewall-cmd -q --remove-port=8088/tcp",
+        status="degraded",
+    ),
+    Case(
+        "CSRF origin behind TLS",
+        "django.csrf",
+        ["https://mysite.example get 403", "Django sees http://mysite.example ", "SECURE_PROXY_SSL_HEADER"],
+        "certificate mysite.example; keep /etc/nginx/pyweb_uwsgi_params; tls\n"
+        "sed -i '/HTTPS\\|FORWARDED_PROTO/d' /etc/nginx/pyweb_uwsgi_params; keep $overlay\n"
+        "echo 'CSRF_TRUSTED_ORIGINS = []' >> $overlay; systemctl restart $unit; reload",
+        "back /etc/nginx/pyweb_uwsgi_params $overlay; systemctl restart $unit; untls",
+        status="degraded",
+    ),
+    Case(
+        "DEBUG on",
+        "django.debug",
+        ["DEBUG is on", "DEBUG = False"],
+        "keep $overlay; echo 'DEBUG = True' >> $overlay; systemctl restart $unit",
+        "back $overlay; systemctl restart $unit",
+        status="degraded",
+    ),
+    Case(
+        "unapplied migrations",
+        "database.migrations",
+        ["1 migration is not applied", "gallery.0002_more", "/opt/sites/mysite/manage migrate"],
+        "cat > $build/src/gallery/migrations/0002_more.py <<'EOF'\n"
+        "from django.db import migrations\n\n\n"
+        "class Migration(migrations.Migration):\n"
+        "    dependencies = [('gallery', '0001_initial')]\n"
+        "    operations = []\n"
+        "EOF",
+        "rm $build/src/gallery/migrations/0002_more.py",
+        status="degraded",
+    ),
+    Case(
+        "database file not writable",
+        "database.not-writable",
+        ["the database file is not writable", "site-mysite may not write /var/lib/sites/mysite/db.sqlite3", "chown"],
+        "chown root: $state/db.sqlite3; chmod 644 $state/db.sqlite3",
+        "chown site-mysite: $state/db.sqlite3; chmod 640 $state/db.sqlite3",
+    ),
+    Case(
+        "database unreachable",
+        "database.unreachable",
+        ["the database is unreachable", "postgresql at 127.0.0.1:5999", "web_sites[].database"],
+        "keep $overlay; cat >> $overlay <<'EOF'\n"
+        'DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "shop", "USER": "shop",\n'
+        '    "PASSWORD": "xyzzy-secret-text", "HOST": "127.0.0.1", "PORT": "5999"}}\n'
+        "EOF\n"
+        "systemctl restart $unit",
+        "back $overlay; systemctl restart $unit",
+    ),
+    Case(
+        "static never collected",
+        "static.uncollected",
+        ["static files were never collected", "/static", "collectstatic"],
+        "mv $build/static $build/static.kept; mkdir $build/static; systemctl restart $unit",
+        "rmdir $build/static; mv $build/static.kept $build/static; systemctl restart $unit",
+    ),
+    Case(
+        "static alias wrong",
+        "static.alias",
+        ["the alias of static files is wrong", "/opt/sites/mysite/current/statics/", "web_sites[].nginx.static"],
+        "edit $conf 's,current/static/;,current/statics/;,'; reload",
+        "back $conf; reload",
+    ),
+    Case(
+        "media not readable",
+        "media.not-readable",
+        ["media files are not readable", "www-data may not read", "0600", "picture.png"],
+        "install -o site-mysite -g site-mysite -m 600 /dev/null $state/media/picture.png",
+        "rm $state/media/picture.png",
+        status="degraded",
+    ),
+    Case(
+        "nginx stopped",
+        "nginx.stopped",
+        ["nginx is stopped", "systemctl start nginx"],
+        "systemctl stop nginx",
+        "systemctl start nginx",
+    ),
+    Case(
+        "nginx configuration broken, the old one still running",
+        "nginx.config",
+        ["the configuration of nginx is broken", "the one from before still runs", 'unknown directive "nosuch"'],
+        "echo 'nosuch thing;' > /etc/nginx/conf.d/zz.conf",
+        "rm /etc/nginx/conf.d/zz.conf",
+        status="degraded",
+    ),
+    Case(
+        "nginx configuration changed, not reloaded",
+        "nginx.not-reloaded",
+        ["what runs is older than what is written", "systemctl reload nginx"],
+        "sleep 2.5; echo '# a comment' > /etc/nginx/conf.d/zz.conf",
+        "rm /etc/nginx/conf.d/zz.conf; reload",
+        status="degraded",
+    ),
+    Case(
+        "another default server answering",
+        "name.other-server",
+        ["another server answers for mysite.example", "/etc/nginx/conf.d/other.conf:1", "nginx prefers"],
+        "echo \"server { listen $(hostname -I | cut -d' ' -f1):80 default_server; return 200 other; }\" "
+        "> /etc/nginx/conf.d/other.conf; reload",
+        "rm /etc/nginx/conf.d/other.conf; systemctl restart nginx",
+        extra=frozenset({"location.no-pass", "static.status"}),
+    ),
+    Case(
+        "no server has the name",
+        "name.no-server",
+        ["no server of nginx has the name mysite.example", "answers in its place", "server_name mysite.example;"],
+        "edit $conf 's/server_name mysite.example;/server_name elsewhere.example;/'; reload",
+        "back $conf; reload",
+    ),
+    Case(
+        "port taken by another program",
+        "nginx.port-taken",
+        ["port 80 is taken by", "python3 -m http.server", "ss -ltnp"],
+        "systemctl stop nginx; cd /srv\n"
+        "nohup python3 -m http.server 80 >/dev/null 2>&1 & echo $! > /var/tmp/taker; sleep 1\n"
+        "! timeout 10 systemctl start nginx 2>/dev/null",
+        "kill $(cat /var/tmp/taker); sleep 0.3; systemctl reset-failed nginx; systemctl start nginx",
+    ),
+    Case(
+        "IPv6 listen without IPv6",
+        "nginx.ipv6",
+        ["this host has no IPv6", "[::]:80", "nginx_ipv6"],
+        # A kernel with IPv6 says the same to a service that may not use it.
+        "echo 'server { listen [::]:80; }' > /etc/nginx/conf.d/v6.conf\n"
+        "drop_in 'RestrictAddressFamilies=AF_UNIX AF_INET AF_NETLINK'; ! systemctl restart nginx 2>/dev/null",
+        "rm /etc/nginx/conf.d/v6.conf; drop_out; systemctl reset-failed nginx; systemctl start nginx",
+    ),
+    Case(
+        "firewalld closed",
+        "firewalld.closed",
+        ["firewalld does not let 80/tcp in", "zone public", "firewall-cmd --add-service=http"],
+        "firewall-cmd -q --remove-service=http",
+        "firewall-cmd -q --add-service=http",
+    ),
+    Case(
+        "firewalld not running",
+        "firewalld.stopped",
+        ["firewalld is enabled but not running", "systemctl start firewalld"],
+        "systemctl stop firewalld",
+        "systemctl start firewalld",
+        status="degraded",
+    ),
+    Case(
+        "certificate expired",
+        "nginx.certificate-expired",
+        ["the certificate of mysite.example has expired", "/etc/ssl/doctor.crt", "renew"],
+        "certificate mysite.example expired; tls; reload",
+        "untls",
+    ),
+    Case(
+        "certificate for another name",
+        "nginx.certificate-name",
+        ["is for another name than mysite.example", "/etc/ssl/doctor.crt"],
+        "certificate other.example; tls; reload",
+        "untls",
+    ),
+    Case(
+        "certificate and key do not match",
+        "nginx.key",
+        ["does not belong to its certificate", "/etc/ssl/doctor.key", "the one from before still runs"],
+        "certificate mysite.example; tls; reload; openssl genrsa -out /etc/ssl/doctor.key 2048 2>/dev/null",
+        "untls",
+        status="degraded",
+    ),
+    Case(
+        "disk full",
+        "host.disk-full",
+        ["the disk is full", "/var/lib/sites/mysite/media", "du -xh"],
+        "mount -t tmpfs -o size=3m,mode=2750,uid=$(id -u site-mysite),gid=$(id -g www-data) tmpfs $state/media\n"
+        "install -o site-mysite -g www-data -m 640 /dev/null $state/media/a\n"
+        "dd if=/dev/zero of=$state/media/a bs=64k status=none 2>/dev/null || true",
+        "umount $state/media",
+    ),
+    Case(
+        "clock wrong",
+        "host.clock",
+        ["the clock is wrong", "s behind the controller's", "timedatectl set-ntp true"],
+        # A container has its host's clock: the controller's is set forward instead.
+        ":",
+        ":",
+        options={"controller_time": 7200},
+    ),
+    Case(
+        "SELinux denial",
+        "socket.selinux",
+        ["SELinux denies nginx write on", "httpd_var_run_t", "restorecon"],
+        # No kernel with SELinux here: the line that such a one writes, with the time of now.
+        'mkdir -p /var/log/audit; echo "type=AVC msg=audit($(date +%s).123:456): avc:  denied  { write } for  pid=99 '
+        'comm=\\"nginx\\" name=\\"$(basename $socket)\\" dev=\\"tmpfs\\" ino=1 scontext=system_u:system_r:httpd_t:s0 '
+        'tcontext=system_u:object_r:var_run_t:s0 tclass=sock_file permissive=0" >> /var/log/audit/audit.log',
+        "rm -r /var/log/audit",
+        status="degraded",
+    ),
+]
+
+# --- on the host that was set up by hand ------------------------------------------------------------------------------
+
+BY_HAND_CASES = [
+    Case(
+        "the tutorial's 504: uwsgi_pass to a uWSGI started with --http",
+        "socket.protocol",
+        [
+            "protocol mismatch",
+            "nginx speaks uwsgi (uwsgi_pass) to 127.0.0.1:8001",
+            "uWSGI's HTTP router (--http) listens",
+            "nginx gives up with 504",
+            "`socket = 127.0.0.1:8001` instead of `http = 127.0.0.1:8001`",
+            "`proxy_pass http://127.0.0.1:8001;`",
+        ],
+        "edit $ini 's/^socket = .*/http = 127.0.0.1:8001/; s/^plugins = .*/plugins = http,python3/'\n"
+        "edit $conf 's,server unix.*,server 127.0.0.1:8001;,'; restart; reload",
+        "back $ini $conf; restart; reload",
+    ),
+    Case(
+        "uwsgi_pass to an http-socket",
+        "socket.protocol",
+        ["protocol mismatch", "uWSGI speaks HTTP (--http-socket)", "502", "proxy_pass http://127.0.0.1:8001;"],
+        "edit $ini 's/^socket = .*/http-socket = 127.0.0.1:8001/'\n"
+        "edit $conf 's,server unix.*,server 127.0.0.1:8001;,'; restart; reload",
+        "back $ini $conf; restart; reload",
+    ),
+    Case(
+        "proxy_pass to a uwsgi socket",
+        "socket.protocol",
+        ["protocol mismatch", "nginx speaks HTTP (proxy_pass)", "uWSGI has a uwsgi socket", "uwsgi_pass unix:/home"],
+        "edit $conf 's,uwsgi_pass django;,proxy_pass http://django; proxy_set_header Host $host;,'; reload",
+        "back $conf; reload",
+    ),
+    Case(
+        "wrong module",
+        "app.module",
+        ["the module is wrong", "there is no nosuch", "WSGI_APPLICATION"],
+        "edit $ini 's/^module = .*/module = nosuch.wsgi:application/'; restart",
+        "back $ini; restart",
+    ),
+    Case(
+        "wrong callable",
+        "app.module",
+        ["has no callable app", "mysite.wsgi"],
+        "edit $ini 's/^module = .*/module = mysite.wsgi:app/'; restart",
+        "back $ini; restart",
+    ),
+    Case(
+        "wrong chdir, one too high",
+        "app.chdir",
+        ["chdir is wrong", "/home/huatai/works/mysite", "manage.py"],
+        "edit $ini 's,^chdir = .*,chdir = /home/huatai/works,'; restart",
+        "back $ini; restart",
+    ),
+    Case(
+        "wrong chdir, no such directory",
+        "app.chdir",
+        ["chdir is wrong", "there is no directory /home/huatai/nowhere"],
+        "edit $ini 's,^chdir = .*,chdir = /home/huatai/nowhere,'; restart; sleep 1",
+        "back $ini; restart",
+    ),
+    Case(
+        "wrong virtualenv, no such directory",
+        "app.virtualenv",
+        ["the virtualenv is wrong", "/home/huatai/nowhere", "home"],
+        "edit $ini 's,^home = .*,home = /home/huatai/nowhere,'; restart; sleep 1",
+        "back $ini; restart",
+    ),
+    Case(
+        "wrong virtualenv, without Django",
+        "app.virtualenv",
+        ["the virtualenv is wrong", "/home/huatai/empty has no Django"],
+        "python3 -m venv --without-pip /home/huatai/empty; keep $ini\n"
+        "sed -i 's,^home = .*,home = /home/huatai/empty,' $ini; restart",
+        "back $ini; rm -r /home/huatai/empty; restart",
+    ),
+    Case(
+        "home 0700",
+        "socket.denied",
+        ["the home directory /home/huatai is closed (0700)", "chmod o+x /home/huatai"],
+        "chmod 700 /home/huatai",
+        "chmod 755 /home/huatai",
+        extra=frozenset({"static.not-readable", "media.not-readable"}),
+    ),
+    Case(
+        "buffer-size too small",
+        "uwsgi.buffer-size",
+        ["buffer-size is too small (4096)", "large cookie", "502"],
+        "edit $ini '/^buffer-size/d'; restart",
+        "back $ini; restart",
+        status="degraded",
+    ),
+    Case(
+        "uWSGI stopped, and nothing but the ini to know it by",
+        "uwsgi.stopped",
+        ["uWSGI is stopped", "/home/huatai/works/mysite/uwsgi.ini"],
+        "systemctl stop mysite; mv /etc/systemd/system/mysite.service /var/tmp/; systemctl daemon-reload",
+        "mv /var/tmp/mysite.service /etc/systemd/system/; systemctl daemon-reload; restart",
+    ),
+    Case(
+        "no location for static files",
+        "static.no-location",
+        ["nginx has no location for static files", "alias /home/huatai/works/mysite/static/"],
+        "edit $conf 's,location /static {,location /elsewhere {,'; reload",
+        "back $conf; reload",
+    ),
+    Case(
+        "socket in /tmp, nginx with a private one",
+        "socket.hidden",
+        ["nginx cannot see unix:/tmp/mysite.sock", "PrivateTmp", "/run/"],
+        "edit $ini 's,^socket = .*,socket = /tmp/mysite.sock,; s/^chmod-socket.*/chmod-socket = 666/'\n"
+        "edit $conf 's,server unix.*,server unix:/tmp/mysite.sock;,'; restart\n"
+        "drop_in PrivateTmp=yes; systemctl restart nginx",
+        "back $ini $conf; drop_out; restart; systemctl restart nginx",
+    ),
+]
+
+# --- two at once ------------------------------------------------------------------------------------------------------
+
+# Five that have nothing to do with each other; all ten pairs of them.
+PAIRED = ["uWSGI stopped", "firewalld closed", "static alias wrong", "ALLOWED_HOSTS", "database file not writable"]

@@ -1,0 +1,52 @@
+# Where things are on the host of this collection; and TLS by hand, which the roles do not know yet.
+HOST=mysite.example
+site=/opt/sites/mysite
+release=$(readlink -f $site/current)
+build=$(readlink -f $release/src/..)
+unit=uwsgi-mysite@$(basename "$release").service
+socket=/run/sites/mysite/$(basename "$release").sock
+state=/var/lib/sites/mysite
+conf=/etc/nginx/sites-available/mysite.conf
+overlay=$build/overlay/pyweb_settings.py
+healthy() { answers /healthz; }
+
+# Four clients for two workers, until somebody kills it.
+keep_busy() {
+    trap 'kill $(jobs -p); exit' TERM
+    for _client in 1 2 3 4; do
+        (while :; do ask 'http://127.0.0.1/slow?seconds=10'; done) &
+    done
+    wait
+} >/dev/null 2>&1
+
+# certificate NAME [expired]: a self-signed one and its key.
+certificate() {
+    start=$(date -u -d yesterday +%Y%m%d%H%M%SZ) end=$(date -u -d 'next month' +%Y%m%d%H%M%SZ)
+    if [ "${2:-}" = expired ]; then start=20200101000000Z end=20210101000000Z; fi
+    rm -rf /var/tmp/ca
+    mkdir /var/tmp/ca
+    : > /var/tmp/ca/index
+    echo 01 > /var/tmp/ca/serial
+    printf '%s\n' '[ca]' default_ca=c '[c]' database=/var/tmp/ca/index serial=/var/tmp/ca/serial \
+        new_certs_dir=/var/tmp/ca default_md=sha256 policy=p '[p]' commonName=supplied > /var/tmp/ca/cnf
+    printf 'subjectAltName=DNS:%s\n' "$1" > /var/tmp/ca/ext
+    openssl req -new -newkey rsa:2048 -nodes -keyout /etc/ssl/doctor.key -subj "/CN=$1" -out /var/tmp/ca/csr 2>/dev/null
+    openssl ca -batch -config /var/tmp/ca/cnf -selfsign -keyfile /etc/ssl/doctor.key -in /var/tmp/ca/csr -notext \
+        -extfile /var/tmp/ca/ext -startdate "$start" -enddate "$end" -out /etc/ssl/doctor.crt 2>/dev/null
+}
+tls() {
+    cat > /etc/nginx/conf.d/tls.conf <<'EOF'
+server {
+    listen 443 ssl;
+    server_name mysite.example;
+    ssl_certificate /etc/ssl/doctor.crt;
+    ssl_certificate_key /etc/ssl/doctor.key;
+    include /etc/nginx/pyweb_uwsgi_params;
+    location / { uwsgi_pass uwsgi_mysite; }
+    location /static/ { alias /opt/sites/mysite/current/static/; }
+    location /media/ { alias /var/lib/sites/mysite/media/; }
+}
+EOF
+    firewall-cmd -q --add-service=https
+}
+untls() { rm /etc/nginx/conf.d/tls.conf; reload; firewall-cmd -q --remove-service=https; }

@@ -1,0 +1,48 @@
+# What the scripts of the cases share. A heal brings back exactly what was there before.
+keep() { for one in "$@"; do cp -a "$one" "/var/tmp/kept.$(echo "$one" | tr / _)"; done; }
+back() { for one in "$@"; do mv "/var/tmp/kept.$(echo "$one" | tr / _)" "$one"; done; }
+
+# edit FILE SED-SCRIPT: `back FILE` undoes it.
+edit() {
+    keep "$1"
+    sed -i "$2" "$1"
+}
+
+# A line for the unit of nginx; `drop_out` removes it.
+drop_in() {
+    mkdir -p /etc/systemd/system/nginx.service.d
+    printf '[Service]\n%s\n' "$1" > /etc/systemd/system/nginx.service.d/doctor.conf
+    systemctl daemon-reload
+}
+drop_out() {
+    rm -r /etc/systemd/system/nginx.service.d
+    systemctl daemon-reload
+}
+
+# A socket file that nobody listens on.
+stale() {
+    python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$1"
+    chmod 666 "$1"
+}
+
+# Reload nginx, and wait for its new workers.
+reload() {
+    nginx -t -q
+    old=$(pgrep -n -f '^nginx: worker')
+    systemctl reload nginx
+    for _try in $(seq 100); do
+        [ "$(pgrep -n -f '^nginx: worker')" != "$old" ] && break
+        sleep 0.05
+    done
+    sleep 0.1
+}
+ask() { curl --silent --output /dev/null --max-time 20 --header "Host: $HOST" "$@" || true; }
+
+# Wait until a path is answered with 200.
+answers() {
+    for _try in $(seq 200); do
+        [ "$(curl -s -o /dev/null -m 5 -w '%{http_code}' -H "Host: $HOST" "http://127.0.0.1$1")" = 200 ] && return
+        sleep 0.1
+    done
+    false
+}

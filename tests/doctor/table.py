@@ -1,0 +1,90 @@
+"""docs/doctor.md: how to ask the doctor, and one row a fault, written by the test run that makes the faults."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+PAGE = Path(__file__).resolve().parents[2] / "docs/doctor.md"
+ROWS: dict[str, tuple[str, bool]] = {}
+
+INTRODUCTION = """\
+<!-- Written by the tests in tests/doctor: change table.py or cases.py there instead, then `make doctor-test`. -->
+# The doctor
+
+    ansible-playbook -i inventory playbooks/doctor.yml
+
+looks at every hop between a client and the site's data, from outside to inside, says which is broken, why, and what
+mends it, and writes `doctor.html` (a picture of the chain of each site, readable on a phone) and `doctor.json`. It
+changes nothing, needs nothing on the host but Python, takes less than five seconds a site and works with `--check`.
+
+| hop | is about |
+|---|---|
+| client | what somebody gets who asks for the site, at the host's own address |
+| name | DNS as this host sees it, and which `server` of nginx answers for the name |
+| firewalld | whether the zone of the outer interface lets the site's ports in |
+| host | room on the disks, the clock |
+| nginx | whether it runs, its configuration, its ports, certificates |
+| location | what nginx does with a request: hand it to an application, how large it may be |
+| socket | the way to what `uwsgi_pass` or `proxy_pass` points to, as nginx's worker, in nginx's protocol |
+| uwsgi | whether it runs, or runs again and again, and whether a worker is free |
+| app | whether the application can be loaded: chdir, virtualenv, module |
+| django | ALLOWED_HOSTS, CSRF, DEBUG, errors, slowness |
+| database | whether it answers, can be written, and has all migrations |
+| static, media | the alias, and every directory on the way to a file |
+
+A hop is **ok**, **broken**, **degraded** (it works, but) or **unknown** (nobody can say). A fault that merely follows
+from another one is marked so, and the one that follows from nothing comes first.
+
+It asks `nginx -T`, the process table, the sockets and the ini that uWSGI was started with, never this collection's own
+templates. So it works on a host that was set up by hand, too, and an inventory with
+
+    web_sites: [{name: mysite, domains: [example.com]}]
+
+is enough there. With `-e doctor_site=mysite` it examines one site; `-e doctor_report=` writes no files.
+
+With `-e doctor_deep=true` it climbs the tutorial's own steps as well, on loopback ports of its own, as the site's
+user: Django alone, uWSGI alone with a hello-world, uWSGI with Django over http, then over a socket, then through an
+nginx. The lowest rung that fails is the answer. Everything that it starts is gone afterwards.
+
+## What it was shown, and what it said
+
+Each of these was made on a healthy site, one at a time, and healed again; every row is what the doctor printed first.
+"""
+LIMITS = """
+Also tested: all ten pairs of {pairs}; a host without nginx, without uWSGI, without both; healthy sites over a unix
+socket, over TCP and by hand, which have to be all ok.
+
+Three faults cannot be made in a container, so something stands in for them: for the *wrong clock* the controller's was
+set forward instead; for the *SELinux denial* the audit line that such a kernel writes was put into the audit log;
+*IPv6* was forbidden to the nginx service, which then fails with the same error as on a kernel without.
+"""
+
+
+def row(case, first, right):
+    said = f"**{first['hop']}**: {first['cause']}<br>*mend:* {first['mend']}" if first else "all ok"
+    ROWS[case.title] = (_steady(said), right)
+
+
+def write(titles, pairs, platform):
+    """Write the page when every case has run."""
+    if set(titles) - set(ROWS):
+        return
+    lines = [INTRODUCTION, "| fault | what was printed | right |", "|---|---|---|"]
+    for title in titles:
+        said, right = ROWS[title]
+        lines.append(f"| {title} | {said} | {'yes' if right else '**no**'} |")
+    right = sum(good for _said, good in ROWS.values())
+    lines.append(f"\n{right} of {len(titles)} were named rightly, on {platform}.")
+    PAGE.write_text("\n".join(lines) + "\n" + LIMITS.format(pairs=", ".join(pairs)), encoding="utf-8")
+
+
+def _steady(text):
+    """Without what differs from run to run: process and release ids, addresses, times."""
+    text = re.sub(r"\b(pid|process) \d+", r"\1 N", text)
+    text = re.sub(r"@[0-9a-f]{12}\b", "@ID", text)
+    text = re.sub(r"/(releases|builds)/[0-9a-f]{12}\b", r"/\1/ID", text)
+    text = re.sub(r"/[0-9a-f]{12}\.sock\b", "/ID.sock", text)
+    text = re.sub(r"\b172\.\d+\.\d+\.\d+\b", "192.0.2.1", text)
+    text = re.sub(r"\b7[12]\d\d s (behind|ahead)", r"7200 s \1", text)
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,176 @@
+"""Every fault is named, alone and in pairs; a healthy site is all ok. Writes the table of docs/doctor.md."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import cases
+import pytest
+import table
+from cases import BY_HAND_CASES, MANAGED_CASES, PAIRED
+from conftest import MYSITE, PORTY, SECRET, TUTORIAL
+
+MANAGED, BY_HAND = cases.PRELUDE + cases.MANAGED, cases.PRELUDE + cases.BY_HAND
+
+# The promise, with the patience that is the default.
+SECONDS_A_SITE = 5
+
+
+def roots(report):
+    """The faults that follow from nothing, and are more than an open question."""
+    return {
+        one["fault"]: one
+        for hop in report["hops"]
+        for one in hop["faults"]
+        if not one["follows"] and one["status"] != "unknown"
+    }
+
+
+def text_of(fault):
+    return " ".join([fault["cause"], fault["mend"], *fault["evidence"]])
+
+
+def lines(report):
+    """What was found, short enough to read in a failure."""
+    faults = [one for hop in report["hops"] for one in hop["faults"]] if "hops" in report else report.values()
+    told = [f"{one['fault']} {one['status']} <- {one['follows']}: {text_of(one)}" for one in faults]
+    return "\n".join([*told, *(f"{hop['hop']}: {hop['status']}" for hop in report.get("hops", []))])
+
+
+def examine(box, case):
+    given = {"mysite": MYSITE, "porty": PORTY}[case.site] if "managed" in box.name else TUTORIAL
+    options = dict(case.options)
+    if "path" in options:
+        given = {**given, "health": {"path": options.pop("path")}}
+    if "controller_time" in options:
+        options["controller_time"] += time.time()
+    return box.doctor(given, **options)
+
+
+def check(box, case, prelude):
+    box.sh(case.break_it, prelude)
+    try:
+        report, output = examine(box, case)
+    finally:
+        box.sh(f"{case.heal}\nhealthy", prelude)
+    found = roots(report)
+    right = (
+        set(found) - case.extra == {case.fault}
+        and found[case.fault]["status"] == case.status
+        and all(word in text_of(found[case.fault]) for word in case.words)
+    )
+    table.row(case, report["first"], right)
+    assert set(found) - case.extra == {case.fault}, lines(report)
+    assert found[case.fault]["status"] == case.status, lines(found)
+    for word in case.words:
+        assert word in text_of(found[case.fault]), lines(found)
+    hop = next(one for one in report["hops"] if one["hop"] == case.fault.partition(".")[0])
+    assert hop["status"] in (case.status, "broken")
+    assert SECRET not in output
+
+
+# --- the host of this collection ---
+
+
+@pytest.mark.parametrize("site", [MYSITE, PORTY], ids=["unix", "tcp"])
+def test_healthy_managed_site_is_all_ok(managed, site):
+    report, output = managed.doctor(site)
+    assert {hop["status"] for hop in report["hops"]} == {"ok"}, lines(report)
+    assert report["first"] is None
+    assert report["managed"] is True
+    assert SECRET not in output
+
+
+@pytest.mark.parametrize("case", MANAGED_CASES, ids=lambda case: case.title)
+def test_fault_of_a_managed_site_is_named(managed, case):
+    check(managed, case, MANAGED)
+
+
+@pytest.mark.parametrize("pair", list(itertools.combinations(PAIRED, 2)), ids=" and ".join)
+def test_two_faults_at_once_are_both_named(managed, pair):
+    by_title = {case.title: case for case in MANAGED_CASES}
+    first, second = (by_title[title] for title in pair)
+    # What a fault stops cannot be restarted by the other one: it goes last.
+    first, second = sorted((first, second), key=lambda case: case.fault == "uwsgi.stopped")
+    managed.sh(first.break_it, MANAGED)
+    try:
+        managed.sh(second.break_it, MANAGED)
+        report, _output = managed.doctor(MYSITE)
+    finally:
+        managed.sh(f"{second.heal}\n{first.heal}\nhealthy", MANAGED)
+    found = roots(report)
+    assert set(found) == {first.fault, second.fault}, lines(report)
+    for case in (first, second):
+        for word in case.words:
+            assert word in text_of(found[case.fault]), lines(found)
+    order = [hop["hop"] for hop in report["hops"]]
+    assert report["first"]["hop"] == min((one.fault.partition(".")[0] for one in (first, second)), key=order.index)
+
+
+def test_managed_site_is_all_ok_again_after_all_that(managed):
+    report, _output = managed.doctor(MYSITE)
+    assert {hop["status"] for hop in report["hops"]} == {"ok"}, lines(report)
+
+
+def test_a_site_in_which_everything_hangs_takes_less_than_five_seconds(managed):
+    case = next(case for case in MANAGED_CASES if case.fault == "uwsgi.busy")
+    managed.sh(case.break_it, MANAGED)
+    try:
+        report, _output = managed.doctor(MYSITE, patience=4)
+    finally:
+        managed.sh(f"{case.heal}\nhealthy", MANAGED)
+    assert report["seconds"] < SECONDS_A_SITE
+    assert "uwsgi.busy" in roots(report)
+
+
+# --- the host of the tutorial ---
+
+
+def test_healthy_tutorial_is_all_ok_with_nothing_but_name_and_domain(by_hand):
+    report, _output = by_hand.doctor(TUTORIAL)
+    assert {hop["status"] for hop in report["hops"]} == {"ok"}, lines(report)
+    assert report["managed"] is False
+
+
+@pytest.mark.parametrize("case", BY_HAND_CASES, ids=lambda case: case.title)
+def test_fault_of_the_tutorial_is_named(by_hand, case):
+    check(by_hand, case, BY_HAND)
+
+
+def test_tutorial_is_all_ok_again_after_all_that(by_hand):
+    report, _output = by_hand.doctor(TUTORIAL)
+    assert {hop["status"] for hop in report["hops"]} == {"ok"}, lines(report)
+
+
+@pytest.mark.parametrize("stop", ["without nginx", "without uWSGI", "without both"])
+def test_a_host_without_nginx_or_uwsgi_still_gets_a_report(by_hand, stop):
+    hide = {
+        "nginx": (
+            "systemctl stop nginx; mv /usr/sbin/nginx /var/tmp/nginx",
+            "mv /var/tmp/nginx /usr/sbin/nginx; systemctl start nginx",
+        ),
+        "uWSGI": (
+            "systemctl stop mysite; mv /etc/systemd/system/mysite.service /usr/bin/uwsgi $ini /var/tmp/\n"
+            "systemctl daemon-reload",
+            "mv /var/tmp/mysite.service /etc/systemd/system/; mv /var/tmp/uwsgi /usr/bin/; mv /var/tmp/uwsgi.ini $ini\n"
+            "systemctl daemon-reload; restart",
+        ),
+    }
+    hidden = [name for name in hide if name in stop or "both" in stop]
+    for name in hidden:
+        by_hand.sh(hide[name][0], BY_HAND)
+    try:
+        report, _output = by_hand.doctor(TUTORIAL)
+    finally:
+        for name in hidden:
+            by_hand.sh(hide[name][1], BY_HAND)
+        by_hand.sh("healthy", BY_HAND)
+    assert report["hops"][0]["hop"] == "client"
+    wanted = {"nginx": "nginx.missing", "uWSGI": "uwsgi.missing"}
+    assert set(roots(report)) == {wanted[name] for name in hidden}, lines(report)
+
+
+def test_an_unknown_site_name_lists_the_known_ones(by_hand):
+    with pytest.raises(AssertionError, match=r"there is no site 'mysit'; known are mysite; did you mean 'mysite'\?"):
+        by_hand.doctor(TUTORIAL, names=["mysit"])

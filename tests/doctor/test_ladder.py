@@ -1,0 +1,89 @@
+"""The ladder: the lowest rung that fails is the answer, and nothing of it stays behind."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from cases import BY_HAND, MANAGED, PRELUDE
+from conftest import MYSITE, TUTORIAL
+
+RUNGS = 5
+LEFT = "pgrep -a -f 'pyweb-doctor-|runserver' | grep -v pgrep || true; ls -d /tmp/pyweb-doctor-* 2>/dev/null || true"
+CASES = {
+    "Django itself": (
+        "keep $project/mysite/urls.py; echo 'raise RuntimeError(\"not today\")' >> $project/mysite/urls.py",
+        "back $project/mysite/urls.py",
+        0,
+        "500|RuntimeError",
+    ),
+    "uWSGI itself": (
+        "keep $ini; sed -i 's/^plugins = .*/plugins = nosuchplugin/' $ini",
+        "back $ini",
+        1,
+        "nosuchplugin",
+    ),
+    "the module that uWSGI loads": (
+        "keep $ini; sed -i 's/^module = .*/module = nosuch.wsgi:application/' $ini",
+        "back $ini",
+        2,
+        "nosuch",
+    ),
+}
+
+
+def statuses(report):
+    return [rung["status"] for rung in report["ladder"]]
+
+
+def test_a_healthy_managed_site_climbs_to_the_top(managed):
+    report, _output = managed.doctor(MYSITE, deep=True)
+    assert statuses(report) == ["ok"] * RUNGS, report["ladder"]
+    assert managed.sh(LEFT) == ""
+
+
+def test_a_healthy_tutorial_climbs_to_the_top(by_hand):
+    report, _output = by_hand.doctor(TUTORIAL, deep=True)
+    assert statuses(report) == ["ok"] * RUNGS, report["ladder"]
+    assert by_hand.sh(LEFT) == ""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_lowest_rung_that_fails_is_the_answer(by_hand, name):
+    break_it, heal, broken, words = CASES[name]
+    by_hand.sh(break_it, PRELUDE + BY_HAND)
+    try:
+        report, _output = by_hand.doctor(TUTORIAL, deep=True)
+    finally:
+        by_hand.sh(heal, PRELUDE + BY_HAND)
+    assert statuses(report) == ["ok"] * broken + ["broken"] + ["unknown"] * (RUNGS - broken - 1), report["ladder"]
+    told = " ".join([report["ladder"][broken]["cause"], *report["ladder"][broken]["evidence"]])
+    assert any(word in told for word in words.split("|")), told
+    assert by_hand.sh(LEFT) == ""
+
+
+def test_a_stopped_site_climbs_as_well(managed):
+    """The parts are taken from the unit and the ini, not from a running process."""
+    managed.sh("systemctl stop $unit", PRELUDE + MANAGED)
+    try:
+        report, _output = managed.doctor(MYSITE, deep=True)
+    finally:
+        managed.sh("systemctl start $unit; healthy", PRELUDE + MANAGED)
+    assert statuses(report) == ["ok"] * RUNGS, report["ladder"]
+
+
+def test_nothing_is_left_when_the_doctor_is_killed_on_the_ladder(by_hand):
+    """A project that takes long to start holds the lowest rung while the module is killed, without a word."""
+    slow = "keep $project/mysite/settings.py; echo 'import time; time.sleep(6)' >> $project/mysite/settings.py"
+    by_hand.sh(slow, PRELUDE + BY_HAND)
+    asking = threading.Thread(target=by_hand.doctor_anyhow, args=[TUTORIAL], kwargs={"deep": True})
+    try:
+        asking.start()
+        seen = by_hand.sh("for _try in $(seq 300); do pgrep -f 'django runserver' && break; sleep 0.1; done")
+        by_hand.sh("pkill -KILL -P 0,1 -f site_doctor || true; pkill -KILL -f '[A]nsiballZ|[p]ython3.*-$' || true")
+        asking.join(60)
+        left = by_hand.sh("sleep 1; pgrep -a -f '[d]jango runserver|[p]yweb-doctor-' || true")
+    finally:
+        by_hand.sh("back $project/mysite/settings.py; rm -rf /tmp/pyweb-doctor-*", PRELUDE + BY_HAND)
+    assert seen.strip()
+    assert left == ""

@@ -1,0 +1,151 @@
+"""playbooks/doctor.yml as a whole: the lines, the data, and the page as a real browser shows it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+
+import pytest
+from conftest import MYSITE, PORTY, PREFIX, ROOT, SECRET, ansible
+
+HOPS = ["client", "name", "firewalld", "host", "nginx", "location", "socket", "uwsgi", "app", "django", "database"]
+HOPS += ["static", "media"]
+SHOTS = ROOT / ".test-logs/doctor"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Debian's, brought where it is missing and may be."""
+    if not shutil.which("chromium") and os.getuid() == 0 and shutil.which("apt-get"):
+        words = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"]
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(["apt-get", "update", "-qq"], capture_output=True, check=False)
+        subprocess.run(words, env=environment, capture_output=True, check=True)
+
+    def run(page, *words, size="1280,1600"):
+        command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+        command += ["--disable-dev-shm-usage", "--virtual-time-budget=2000", f"--window-size={size}", *words]
+        return subprocess.run(
+            [*command, f"file://{page}"], capture_output=True, text=True, timeout=180, check=True
+        ).stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def report(managed, tmp_path_factory):
+    """Two sites of which one has its uWSGI stopped, on a host that answers and beside one that does not."""
+    folder = tmp_path_factory.mktemp("report")
+    managed.sh("systemctl stop 'uwsgi-porty@*'")
+    try:
+        inventory = folder / "hosts.json"
+        away = {"ansible_connection": "ssh", "ansible_host": "192.0.2.1", "ansible_ssh_timeout": 1}
+        hosts = {managed.name: {"ansible_connection": "community.docker.docker"}, "away": away}
+        sites = [{**MYSITE, "database": ""}, PORTY]
+        inventory.write_text(json.dumps({"web": {"hosts": hosts, "vars": {"web_sites": sites}}}), encoding="utf-8")
+        words = ["ansible-playbook", "-i", str(inventory), "playbooks/doctor.yml", "-e", f"doctor_report={folder}"]
+        played = ansible(words)
+    finally:
+        managed.sh(
+            "for one in /opt/sites/porty/current; do systemctl start uwsgi-porty@$(basename $(readlink $one)); done"
+        )
+    assert played.returncode == 0, played.stdout + played.stderr
+    return folder, played.stdout
+
+
+def test_terminal_shows_one_aligned_line_a_hop(report, managed):
+    _folder, said = report
+    assert f"{managed.name}  mysite (mysite.example): all ok" in said
+    assert f"{managed.name}  porty (porty.example): broken" in said
+    lines = re.findall(r"(?m)^  [✓✕!?] (\w+) +(\w+) +\S", said)
+    assert [hop for hop, _status in lines] == HOPS * 2
+    assert {status for _hop, status in lines[: len(HOPS)]} == {"ok"}
+    assert re.search(r"(?m)^  ✕ client    broken    a client gets 502.*\[follows from uwsgi\]$", said)
+    assert "  first   uwsgi: uWSGI is stopped" in said
+    assert re.search(r"(?m)^  mend    systemctl start uwsgi-porty@[0-9a-f]{12}\.service$", said)
+    assert "away: unreachable" in said
+    assert SECRET not in said
+
+
+def test_data_are_one_json_file_for_all_hosts(report, managed):
+    folder, _said = report
+    data = json.loads((folder / "doctor.json").read_text(encoding="utf-8"))
+    assert [host["host"] for host in data["hosts"]] == [managed.name, "away"]
+    assert [(site["name"], site["status"]) for site in data["hosts"][0]["sites"]] == [
+        ("mysite", "ok"),
+        ("porty", "broken"),
+    ]
+    assert data["hosts"][0]["sites"][1]["first"]["fault"] == "uwsgi.stopped"
+    assert data["hosts"][1]["error"].startswith("unreachable")
+    assert SECRET not in json.dumps(data)
+
+
+def test_page_says_it_in_a_real_browser(report, chromium):
+    folder, _said = report
+    shown = chromium(folder / "doctor.html", "--dump-dom")
+    text = re.sub(r"<style.*?</style>|<[^>]+>", " ", shown, flags=re.DOTALL)
+    for word in (
+        "mysite.example",
+        "porty.example",
+        "uWSGI is stopped",
+        "systemctl start uwsgi-porty@",
+        "away",
+        "unreachable",
+    ):
+        assert word in text
+    for hop in HOPS:
+        assert hop in text
+    assert SECRET not in shown
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("device", "size"), [("phone", "500,2400"), ("desktop", "1280,1600")])
+def test_page_can_be_looked_at(report, chromium, device, size, scheme):
+    """The screenshots stay in .test-logs/doctor for people to look at; here they have to be pictures of that size, and
+    dark in the dark."""
+    folder, _said = report
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    shot = SHOTS / f"{PREFIX}-{device}-{scheme}.png"
+    dark = (
+        ["--blink-settings=preferredColorScheme=0"] if scheme == "dark" else ["--blink-settings=preferredColorScheme=1"]
+    )
+    chromium(folder / "doctor.html", f"--screenshot={shot}", *dark, size=size)
+    picture = shot.read_bytes()
+    assert picture[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", picture[16:24]) == tuple(map(int, size.split(",")))
+    page = (folder / "doctor.html").read_text(encoding="utf-8")
+    probe = folder / "probe.html"
+    script = (
+        "<script>addEventListener('load', () => { document.title = getComputedStyle(document.body).backgroundColor"
+        " + ' ' + (document.documentElement.scrollWidth <= innerWidth) })</script>"
+    )
+    probe.write_text(page.replace("</body>", script + "</body>"), encoding="utf-8")
+    colour, fits = re.search(
+        r"<title>rgb\((\d+), \d+, \d+\) (\w+)</title>", chromium(probe, "--dump-dom", *dark, size=size)
+    ).groups()
+    assert (int(colour) < 128) is (scheme == "dark")
+    assert fits == "true", "the page is wider than the window"
+
+
+def test_check_mode_says_the_same_and_writes_nothing(managed, tmp_path):
+    played = managed.play("doctor.yml", [MYSITE], "--check", doctor_report=str(tmp_path))
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert f"{managed.name}  mysite (mysite.example): all ok" in played.stdout
+    assert "changed=0" in played.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_site_name_lists_the_known_ones(managed):
+    played = managed.play("doctor.yml", [MYSITE, PORTY], doctor_site="mysit", doctor_report="")
+    assert played.returncode != 0
+    assert "there is no site 'mysit'; known are mysite, porty; did you mean 'mysite'?" in played.stdout + played.stderr
+
+
+def test_one_site_can_be_chosen(managed):
+    played = managed.play("doctor.yml", [MYSITE, PORTY], doctor_site="porty", doctor_report="")
+    assert "porty (porty.example)" in played.stdout
+    assert "mysite (mysite.example)" not in played.stdout
