@@ -14,10 +14,10 @@ RUN := $(TOOLS)/in_venv.sh
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: setup engine ## Take a bare container to a running Django site and show the whole chain
+demo: setup engine ## Take a bare container to a running Django site and let the doctor look at it
 	@tests/images/build.sh --flavour bare $(firstword $(PLATFORMS))
 	@$(RUN) python $(TOOLS)/demo.py
 
@@ -64,6 +64,10 @@ faults: ## Break hosts, releases and runs, and look whether the site answers
 .PHONY: soak
 soak: setup engine images ## Ten minutes of load and deploys; writes docs/load.md
 	@PYTHONPATH=tests/load PYWEB_PLATFORM=$(firstword $(LOAD_PLATFORMS)) $(RUN) python tests/load/soak.py
+
+.PHONY: doctor-test
+doctor-test: setup engine images ## Make every fault on a healthy site; the doctor has to name it (writes docs/doctor.md)
+	@PYWEB_PLATFORM=$(firstword $(PLATFORMS)) $(RUN) pytest tests/doctor
 
 .PHONY: bench
 bench: setup engine images ## Measure the budgets
