@@ -52,14 +52,14 @@ def judge_socket(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 [one.described],
             )
         elif one.connect_error == "ECONNREFUSED" and one.address.startswith("unix:"):
-            runs = site.uwsgi.master is not None
+            runs = "; uWSGI runs, but the file that it listened on was replaced" if site.uwsgi.master else ""
+            cause = f"{one.address} is a stale socket: the file is there, and nobody listens on it{runs}"
+            if not one.is_socket:
+                cause = f"{one.address} is no socket but another kind of file"
             yield Fault(
-                "socket.stale" if one.is_socket else "socket.missing",
+                "socket.stale",
                 BROKEN,
-                f"{one.address} is a stale socket: the file is there, and nobody listens on it"
-                + ("; uWSGI runs, but the file that it listened on was replaced" if runs else "")
-                if one.is_socket
-                else f"{one.address} is no socket but another kind of file",
+                cause,
                 f"systemctl restart {site.uwsgi.unit['Id']}" if site.uwsgi.unit.get("Id") else "restart uWSGI",
                 [f"connect({one.address}): ECONNREFUSED", one.described],
             )
@@ -125,7 +125,7 @@ def judge_uwsgi(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         return
     restarts = int(found.unit.get("NRestarts") or 0)
     state = f"{unit}: {found.unit.get('ActiveState', '')}/{found.unit.get('SubState', '')}, {restarts} restarts"
-    if _crashing(site, host):
+    if _crashing(site):
         yield Fault(
             "uwsgi.crashing",
             BROKEN,
@@ -165,8 +165,7 @@ def judge_uwsgi(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         )
     killed = re.findall(r"HARAKIRI ON WORKER \d+ \(pid: \d+[^)]*\)", found.log)
     if killed:
-        slow = re.findall(r"HARAKIRI !!! worker \d+ status !!!|HARAKIRI.*?(GET|POST) (\S+)", found.log)
-        path = next((one[1] for one in slow if one[1]), "")
+        slow = re.findall(r"HARAKIRI \[core \d+\] \S+ - (\S+ \S+) since", found.log)
         yield Fault(
             "uwsgi.harakiri",
             DEGRADED,
@@ -175,7 +174,7 @@ def judge_uwsgi(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "make it faster, or web_sites[].nginx.read_timeout (harakiri follows it)"
             if site.managed
             else "make it faster, or raise harakiri in the ini",
-            [killed[-1] + (f" at {path}" if path else "")],
+            [killed[-1] + (f" at {slow[-1]}" if slow else "")],
         )
     small = [one for one in site.probes if one.large_failure and "within" not in one.large_failure]
     block = re.findall(r"invalid request block size: (\d+) \(max (\d+)\)", found.log)
@@ -192,8 +191,8 @@ def judge_uwsgi(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 *(f"invalid request block size: {size} (max {most})" for size, most in block[-1:]),
             ],
         )
-    workers_word = f"{len(found.workers)} workers" if found.workers else "no workers of its own"
-    seen.append(f"process {found.master.pid} as {found.user} with {workers_word}{', ' + unit if unit else ''}")
+    workers_word = f"with {len(found.workers)} workers" if found.workers else "alone"
+    seen.append(f"process {found.master.pid} as {found.user} {workers_word}{', ' + unit if unit else ''}")
 
 
 def judge_app(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
@@ -463,13 +462,11 @@ def _answers_well(site: Site) -> bool:
     return any(one.answer and one.answer.status != 500 for one in site.probes)
 
 
-def _crashing(site: Site, host: Host) -> bool:
-    """systemd is starting it again, after it ended by itself, or has just done so for the third time."""
+def _crashing(site: Site) -> bool:
+    """systemd is starting it again, after it ended by itself, or has lately done so over and over."""
     unit = site.uwsgi.unit
-    restarts = int(unit.get("NRestarts") or 0)
-    young = site.uwsgi.master is None or host.now - site.uwsgi.master.started < 15
-    again = unit.get("ActiveState") == "activating" and restarts > 0
-    return unit.get("SubState") == "auto-restart" or again or (restarts > 2 and young)
+    again = unit.get("ActiveState") == "activating" and int(unit.get("NRestarts") or 0) > 0
+    return unit.get("SubState") == "auto-restart" or again or site.uwsgi.restarts > 2
 
 
 def _uwsgi_reason(log: str) -> str:

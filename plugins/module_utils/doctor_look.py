@@ -58,7 +58,7 @@ class Patience:
 
     @property
     def answer(self) -> float:
-        return self.look * 5 / 8
+        return self.look / 2
 
     @property
     def ping(self) -> float:

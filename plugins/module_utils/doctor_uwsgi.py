@@ -21,6 +21,9 @@ from ansible_collections.pyweb.stack.plugins.module_utils import (
     uwsgi_protocol,
 )
 
+# A uWSGI that was started again three times in so many seconds is in a loop.
+LATELY = 20
+
 
 @dataclass
 class Uwsgi:
@@ -36,6 +39,7 @@ class Uwsgi:
     user: str = ""
     listens: list[str] = field(default_factory=list)
     log: str = ""
+    restarts: int = 0  # how often systemd had to start it again in the last LATELY seconds
     stats: dict[str, Any] = field(default_factory=dict)
 
 
@@ -104,6 +108,9 @@ def find_uwsgi(name: str, domains: Sequence[str], root: str, host: doctor_host.H
     found.listens = [one.address for one in host.listeners if family & set(one.pids)]
     found.listens = found.listens or [address for address, _speaks in found.options.binds]
     found.log = _uwsgi_log(found, host.now)
+    if int(found.unit.get("NRestarts") or 0) > 2:
+        words = ["journalctl", "--no-pager", "--output=cat", f"--since=-{LATELY}s", f"--unit={found.unit['Id']}"]
+        found.restarts = doctor_tools.run(words).out.count("Scheduled restart job")
     return found
 
 
@@ -132,8 +139,11 @@ def ask_stats(found: Uwsgi, timeout: float) -> None:
     where = found.options.last("stats")
     if not found.master or not where:
         return
-    with contextlib.suppress(OSError, ValueError):
-        found.stats = json.loads(uwsgi_protocol.stats(uwsgi_options.address(where, found.master.cwd), timeout))
+    address = uwsgi_options.address(where, found.master.cwd)
+    for _try in range(3):  # a worker may have been changing a text while uWSGI wrote it, which is no JSON then
+        with contextlib.suppress(OSError, ValueError):
+            found.stats = json.loads(uwsgi_protocol.stats(address, timeout / 3))
+            return
 
 
 def is_uwsgi(one: processes.Process) -> bool:
