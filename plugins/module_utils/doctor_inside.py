@@ -125,7 +125,7 @@ def judge_uwsgi(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         return
     restarts = int(found.unit.get("NRestarts") or 0)
     state = f"{unit}: {found.unit.get('ActiveState', '')}/{found.unit.get('SubState', '')}, {restarts} restarts"
-    if _crashing(site):
+    if _crashing(site, host):
         yield Fault(
             "uwsgi.crashing",
             BROKEN,
@@ -462,11 +462,13 @@ def _answers_well(site: Site) -> bool:
     return any(one.answer and one.answer.status != 500 for one in site.probes)
 
 
-def _crashing(site: Site) -> bool:
-    """systemd is starting it again, after it ended by itself, or has lately done so over and over."""
+def _crashing(site: Site, host: Host) -> bool:
+    """systemd is starting it again, after it ended by itself, or has done so over and over until just now."""
     unit = site.uwsgi.unit
     again = unit.get("ActiveState") == "activating" and int(unit.get("NRestarts") or 0) > 0
-    return unit.get("SubState") == "auto-restart" or again or site.uwsgi.restarts > 2
+    # Where systemd calls it started at once (Type=simple), a loop looks like this: three restarts, the last just now.
+    young = site.uwsgi.master is None or host.now - site.uwsgi.master.started < 2
+    return unit.get("SubState") == "auto-restart" or again or (site.uwsgi.restarts > 2 and young)
 
 
 def _uwsgi_reason(log: str) -> str:

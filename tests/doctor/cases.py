@@ -40,24 +40,21 @@ MANAGED_CASES = [
         "uWSGI crash-looping",
         "uwsgi.crashing",
         ["over and over", "unknown config directive: nosuchoption", "journalctl -u uwsgi-mysite@"],
-        "keep $release/uwsgi.ini; echo 'nosuchoption = 1' >> $release/uwsgi.ini\n"
-        "systemctl restart --no-block $unit; sleep 2",
+        "keep $release/uwsgi.ini; echo 'nosuchoption = 1' >> $release/uwsgi.ini\ncrash",
         "back $release/uwsgi.ini; systemctl restart $unit",
     ),
     Case(
         "app import error",
         "app.import",
         ["cannot be imported", "RuntimeError: not today", "wsgi.py"],
-        "keep $build/src/mysite/wsgi.py; echo 'raise RuntimeError(\"not today\")' >> $build/src/mysite/wsgi.py\n"
-        "systemctl restart --no-block $unit; sleep 2",
+        "keep $build/src/mysite/wsgi.py; echo 'raise RuntimeError(\"not today\")' >> $build/src/mysite/wsgi.py\ncrash",
         "back $build/src/mysite/wsgi.py; systemctl restart $unit",
     ),
     Case(
         "missing dependency",
         "app.import",
         ["ModuleNotFoundError", "nosuchpackage", "web_sites[].packages"],
-        "keep $build/src/mysite/wsgi.py; echo 'import nosuchpackage' >> $build/src/mysite/wsgi.py\n"
-        "systemctl restart --no-block $unit; sleep 2",
+        "keep $build/src/mysite/wsgi.py; echo 'import nosuchpackage' >> $build/src/mysite/wsgi.py\ncrash",
         "back $build/src/mysite/wsgi.py; systemctl restart $unit",
     ),
     Case(

@@ -10,6 +10,13 @@ conf=/etc/nginx/sites-available/mysite.conf
 overlay=$build/overlay/pyweb_settings.py
 healthy() { answers /healthz; }
 
+# Restart what cannot start any more, and wait until systemd has tried it again.
+crash() {
+    before=$(systemctl show --property=NRestarts --value $unit)
+    systemctl restart --no-block $unit
+    until [ "$(systemctl show --property=NRestarts --value $unit)" -gt "$before" ]; do sleep 0.1; done
+}
+
 # Four clients for two workers, until somebody kills it.
 keep_busy() {
     trap 'kill $(jobs -p); exit' TERM
