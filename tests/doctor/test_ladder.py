@@ -79,10 +79,11 @@ def test_nothing_is_left_when_the_doctor_is_killed_on_the_ladder(by_hand):
     asking = threading.Thread(target=by_hand.doctor_anyhow, args=[TUTORIAL], kwargs={"deep": True})
     try:
         asking.start()
-        seen = by_hand.sh("for _try in $(seq 300); do pgrep -f 'django runserver' && break; sleep 0.1; done")
-        by_hand.sh("pkill -KILL -P 0,1 -f site_doctor || true; pkill -KILL -f '[A]nsiballZ|[p]ython3.*-$' || true")
+        seen = by_hand.sh("for _try in $(seq 300); do pgrep -f '[d]jango runserver' && break; sleep 0.1; done")
+        # The module is what started the rung.
+        by_hand.sh(f"kill -KILL $(ps -o ppid= -p {seen.split()[0]})")
         asking.join(60)
-        left = by_hand.sh("sleep 1; pgrep -a -f '[d]jango runserver|[p]yweb-doctor-' || true")
+        left = by_hand.sh("sleep 1; pgrep -a -f '[d]jango runserver' || true")
     finally:
         by_hand.sh("back $project/mysite/settings.py; rm -rf /tmp/pyweb-doctor-*", PRELUDE + BY_HAND)
     assert seen.strip()
