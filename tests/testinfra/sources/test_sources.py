@@ -54,7 +54,7 @@ def test_plain_uses_the_system_python_and_uwsgi(host):
 
 def test_archived_has_the_binary_of_the_tarball_in_its_virtualenv(host):
     binary = host.run("readlink -f /opt/sites/archived/current/uwsgi").stdout.strip()
-    assert binary.startswith("/opt/sites/archived/builds/")
+    assert binary.startswith("/opt/sites/archived/virtualenvs/")
     assert host.run(f"{binary} --version").stdout.strip() == "2.0.31"
     assert host.run(f"head -c 4 {binary} | tail -c 3").stdout == "ELF"
 
