@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -165,3 +166,64 @@ class Module:
 )
 def test_packages(program, answer, names):
     assert host_facts.packages(Module(program, answer)) == names
+
+
+def test_a_module_stream_that_is_installed_is_a_package(host):
+    host("/etc/dnf/modules.d/nginx.module", "[nginx]\nname=nginx\nstream=1.26\nprofiles=common\nstate=enabled\n")
+    host("/etc/dnf/modules.d/perl.module", "[perl]\nname=perl\nstream=5.32\nprofiles=\nstate=enabled\n")
+    host("/etc/dnf/modules.d/php.module", "[php]\nname=php\nstream=8.2\nprofiles=common\nstate=disabled\n")
+    assert host_facts.module_streams() == ["@nginx:1.26"]
+
+
+@pytest.mark.parametrize(
+    ("program", "answer", "names", "found"),
+    [
+        ("dnf", "python3.11\npython3.11\n", ["python3.11", "python3.12"], ["python3.11"]),
+        ("dnf", "", ["python3.12"], []),
+        ("apt-get", "", ["python3.12"], ["python3.12"]),
+        ("dnf", "", [], []),
+    ],
+)
+def test_what_the_repositories_offer(program, answer, names, found):
+    assert host_facts.offered(Module(program, answer), names) == found
+
+
+@pytest.mark.parametrize(("text", "mode"), [("1", "enforcing"), ("0", "permissive"), (None, "disabled")])
+def test_what_the_kernel_does_about_selinux(host, text, mode):
+    if text is not None:
+        host("/sys/fs/selinux/enforce", text)
+    assert host_facts.selinux() == mode
+
+
+def test_services_that_run_and_start_at_boot():
+    shown = "ActiveState=active\nUnitFileState=enabled\n\nActiveState=inactive\nUnitFileState=\n"
+    assert host_facts.services(Module("systemctl", shown)) == {
+        "nginx": {"active": True, "enabled": True},
+        "firewalld": {"active": False, "enabled": False},
+    }
+    assert not any(one["active"] for one in host_facts.services(Module("systemctl", "")).values())
+
+
+class Bus:
+    """A firewalld on the bus: what it has open now, and what after a reload."""
+
+    def __init__(self, running, permanent):
+        self.answers = {"getZoneSettings2": running, "getZoneByName": "/zone/0", "getSettings2": permanent}
+
+    def run_command(self, argv):
+        answer = self.answers[next(word for word in argv if word in self.answers)]
+        return (0, json.dumps({"type": "x", "data": [answer]}), "") if answer is not None else (1, "", "no such zone")
+
+
+def settings(services, ports):
+    return {"services": {"type": "as", "data": services}, "ports": {"type": "a(ss)", "data": ports}}
+
+
+def test_open_is_what_is_open_now_and_after_a_reload():
+    bus = Bus(settings(["ssh", "http"], [["8080", "tcp"]]), settings(["ssh"], [["8080", "tcp"], ["9", "udp"]]))
+    assert host_facts.let_in(bus, ["public"]) == {"public": {"services": ["ssh"], "ports": ["8080/tcp"]}}
+
+
+def test_a_zone_without_ports_or_that_is_not_there():
+    assert host_facts.let_in(Bus({}, {}), ["public"]) == {"public": {"services": [], "ports": []}}
+    assert host_facts.let_in(Bus(None, {}), ["gone"]) == {}
