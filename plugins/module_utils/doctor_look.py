@@ -338,7 +338,7 @@ def _approach(address: str, site: Site, host: Host) -> Probe:
         probe.obstacle = path_walk.obstacle(path, worker, path_walk.READ | path_walk.WRITE)
         probe.described = path_walk.described(path)
         own_tmp = host.nginx.unit.get("PrivateTmp") == "yes"
-        probe.hidden = probe.exists and own_tmp and path.startswith(("/tmp/", "/var/tmp/"))  # noqa: S108
+        probe.hidden = probe.exists and own_tmp and path.startswith(("/tmp/", "/var/tmp/"))  # noqa: S108 - looked at only
         real = os.path.realpath(path)
         holders = [one for one in host.listeners if one.address[5:] in (path, real)]
     else:
@@ -561,7 +561,7 @@ def _disks(site: Site, main: nginx_dump.Server | None, given: Mapping[str, Any])
         str(given.get("state") or ""),
         site.uwsgi.options.last("chdir"),
         "/var/log",
-        "/tmp",  # noqa: S108
+        "/tmp",  # noqa: S108 - its free space is looked at, nothing is put there
         "/run",
         "/",
     ]

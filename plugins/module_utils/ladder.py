@@ -119,6 +119,7 @@ def climb(site: doctor_look.Site, good: Callable[[int], bool]) -> list[Rung]:
             if rung.status == "broken":
                 break
     finally:
+        # What a rung left behind must not hide what it found.
         shutil.rmtree(folder, ignore_errors=True)
     return rungs
 

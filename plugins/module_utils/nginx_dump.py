@@ -344,7 +344,7 @@ def _listen(args: list[str], ssl: bool) -> Listen:
         return Listen(where, 0, **flags)
     match = re.fullmatch(r"(?:(\[[^\]]*\]|[^:]+):)?([0-9]+)", where)
     host, port = (match[1] or "*", int(match[2])) if match else (where, 80)
-    host = {"0.0.0.0": "*", "localhost": "127.0.0.1"}.get(host, host.strip("[]"))  # noqa: S104
+    host = {"0.0.0.0": "*", "localhost": "127.0.0.1"}.get(host, host.strip("[]"))  # noqa: S104 - nginx's own word for all
     return Listen(host, port, **flags)
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor_tools import read
 from ansible_collections.pyweb.stack.plugins.module_utils.path_walk import Identity
 
 PROC = "/proc"
@@ -58,7 +59,7 @@ class Listener:
 def processes(proc: str = PROC) -> dict[int, Process]:
     """Every process, by its id; one that ends meanwhile is left out."""
     found = {}
-    booted = float((re.search(r"^btime (\d+)", _read(f"{proc}/stat"), re.MULTILINE) or ["", "0"])[1])
+    booted = float((re.search(r"^btime (\d+)", read(f"{proc}/stat"), re.MULTILINE) or ["", "0"])[1])
     ticks = os.sysconf("SC_CLK_TCK")
     for entry in os.listdir(proc):
         if entry.isdigit():
@@ -72,7 +73,7 @@ def details(process: Process, proc: str = PROC) -> None:
     folder = f"{proc}/{process.pid}"
 
     def look() -> list[str]:
-        environment, cwd = _read(f"{folder}/environ"), ""
+        environment, cwd = read(f"{folder}/environ"), ""
         with contextlib.suppress(OSError):
             cwd = os.readlink(f"{folder}/cwd")
         return [environment, cwd]
@@ -88,13 +89,13 @@ def details(process: Process, proc: str = PROC) -> None:
 def listeners(proc: str = PROC, pids: dict[int, Process] | None = None) -> list[Listener]:
     """Every listening unix and TCP socket, with the processes that hold it as far as /proc shows them."""
     found = []
-    for line in _read(f"{proc}/net/unix").splitlines()[1:]:
+    for line in read(f"{proc}/net/unix").splitlines()[1:]:
         # Num RefCount Protocol Flags Type St Inode Path
         words = line.split(None, 7)
         if len(words) == 8 and int(words[3], 16) & _UNIX_LISTENS and words[7].startswith("/"):
             found.append(Listener("unix:" + words[7], int(words[6])))
     for name in ("tcp", "tcp6"):
-        for line in _read(f"{proc}/net/{name}").splitlines()[1:]:
+        for line in read(f"{proc}/net/{name}").splitlines()[1:]:
             words = line.split()
             if words[3] == _TCP_LISTEN:
                 host, port = words[1].split(":")
@@ -133,17 +134,17 @@ def run_as(who: Identity, look: Callable[[], Any]) -> Any:
 
 
 def _process(folder: str, booted: float, ticks: int) -> Process:
-    status = _read(f"{folder}/status")
+    status = read(f"{folder}/status")
 
     def numbers(key: str) -> list[int]:
         match = re.search(rf"^{key}:(.*)$", status, re.MULTILINE)
         return [int(one) for one in match[1].split()] if match else []
 
     name = re.search(r"^Name:\s*(.*)$", status, re.MULTILINE)
-    command = [one for one in _read(f"{folder}/cmdline").split("\0") if one]
+    command = [one for one in read(f"{folder}/cmdline").split("\0") if one]
     # The name may hold spaces and brackets; the fields begin after the last bracket.
-    started = int(_read(f"{folder}/stat").rpartition(")")[2].split()[19]) / ticks
-    unit = re.search(r"/([^/\n]+\.service)(?:/|$)", _read(f"{folder}/cgroup"), re.MULTILINE)
+    started = int(read(f"{folder}/stat").rpartition(")")[2].split()[19]) / ticks
+    unit = re.search(r"/([^/\n]+\.service)(?:/|$)", read(f"{folder}/cgroup"), re.MULTILINE)
     return Process(
         int(os.path.basename(folder)),
         numbers("PPid")[0],
@@ -190,11 +191,3 @@ def _host(text: str) -> str:
     words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
     address = ipaddress.ip_address(struct.pack(f"={len(words)}I", *words))
     return f"[{address}]" if address.version == 6 else str(address)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read()
-    except OSError:
-        return ""

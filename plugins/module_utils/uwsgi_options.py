@@ -175,5 +175,5 @@ def address(value: str, cwd: str) -> str:
     value = value.partition(",")[0]
     if ":" in value and not value.startswith("/"):
         host, _colon, port = value.rpartition(":")
-        return f"{host or '0.0.0.0'}:{port}"  # noqa: S104
+        return f"{host or '0.0.0.0'}:{port}"  # noqa: S104 - what uWSGI binds to when only a port is given
     return "unix:" + os.path.normpath(os.path.join(cwd, value))
