@@ -19,6 +19,7 @@ import re
 import shutil
 import stat
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -630,9 +631,11 @@ class _Installer:
             try:
                 run = self.build.shell.run
                 run("installer", ["/usr/bin/python3", "-m", "venv", "--without-pip", tools])
-                # ensurepip would take longer to unpack pip than pip takes to install uv: it runs out of its wheel.
-                pip = [f"{tools}/bin/python", f"{_pip_wheel()}/pip"]
-                run("installer", [*pip, "install", "--quiet", "--disable-pip-version-check", "uv"])
+                # What ensurepip does takes longer than all of this: it compiles pip, which is used here once.
+                with zipfile.ZipFile(_pip_wheel()) as wheel:
+                    wheel.extractall(glob.glob(f"{tools}/lib/python3*/site-packages")[0])
+                pip = [f"{tools}/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+                run("installer", [*pip, "--no-compile", "uv"])
             except BaseException:
                 steps.remove(tools)
                 raise

@@ -1,7 +1,8 @@
 """Measure the budgets of the design in one run, as ratios: `make bench`.
 
-A shell script that types the same steps (tutorial.sh) and the playbook each take a bare container to a served site, in
-turns, so that both meet the same caches and the same machine. Then the playbook's second run, a code deploy, a rollback
+A shell script that types the same steps (tutorial.sh), a playbook that does them with Ansible's own modules (plain.yml)
+and the collection's each take a bare container to a served site, in turns, so that all meet the same caches and the
+same machine. Then the collection's second run, a code deploy, a rollback
 and a second run of eleven sites are timed, and the module calls of each are counted on the host. Exits with 1 when a
 budget is broken.
 """
@@ -55,11 +56,13 @@ def main() -> int:
 def measure(work: Path) -> int:
     code = work / "mysite"
     shutil.copytree(ROOT / "examples/mysite", code)
-    shell, first = [], []
+    shell, plain, first = [], [], []
     for number in range(ROUNDS):
         say(f"round {number + 1} of {ROUNDS}: the shell script on a bare {PLATFORM} host")
         shell.append(type_the_tutorial())
-        say(f"round {number + 1} of {ROUNDS}: the playbook on a bare {PLATFORM} host")
+        say(f"round {number + 1} of {ROUNDS}: a playbook of the same steps on a bare {PLATFORM} host")
+        plain.append(play_the_tutorial(work, code))
+        say(f"round {number + 1} of {ROUNDS}: the collection on a bare {PLATFORM} host")
         container("pyweb-bench")
         first.append(play(work, [site(code)])[0])
         ask("pyweb-bench")
@@ -79,6 +82,7 @@ def measure(work: Path) -> int:
 
     budgets = [
         ("first converge / shell script", min(first) / min(shell), 1.3, f"{min(first):.1f} s / {min(shell):.1f} s"),
+        ("first converge / plain playbook", min(first) / min(plain), 1.0, f"{min(first):.1f} s / {min(plain):.1f} s"),
         ("module calls of a second run, 1 site", second[0][1], 14, f"{median(second):.1f} s"),
         ("module calls more for 10 sites more", many[1] - second[0][1], 4, f"{many[0]:.1f} s in all"),
         ("module calls of a code deploy", deploys[0][1], 14, f"{median(deploys):.1f} s"),
@@ -107,13 +111,21 @@ def type_the_tutorial() -> float:
     return seconds
 
 
-def play(work: Path, sites: list[dict[str, Any]], playbook: str = "site.yml") -> tuple[float, int]:
+def play_the_tutorial(work: Path, code: Path) -> float:
+    container("pyweb-bench")
+    archive = shutil.make_archive(str(work / "mysite"), "gztar", code.parent, code.name)
+    seconds = play(work, [site(code)], str(ROOT / "tests/bench/plain.yml"), "--extra-vars", f"archive={archive}")[0]
+    ask("pyweb-bench")
+    return seconds
+
+
+def play(work: Path, sites: list[dict[str, Any]], playbook: str = "site.yml", *words: str) -> tuple[float, int]:
     """Run a playbook; its seconds and the module calls that the host saw."""
     inventory = work / "inventory.json"
     trust = dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"), BUNDLE_THERE)
     variables = {"ansible_connection": "community.docker.docker", "web_environment": trust, "web_sites": sites}
     inventory.write_text(json.dumps({"web": {"hosts": {"pyweb-bench": variables}}}), encoding="utf-8")
-    command = ["ansible-playbook", "-i", str(inventory), str(ROOT / "playbooks" / playbook)]
+    command = ["ansible-playbook", "-i", str(inventory), str(ROOT / "playbooks" / playbook), *words]
     before = module_calls()
     start = time.monotonic()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
