@@ -1,4 +1,4 @@
-"""Take a bare container to a running Django site, ask it from outside, and show every hop of the chain.
+"""Take a bare container to a running Django site, ask it from outside, and let the doctor look at every hop.
 
 Run by `make demo`, which has made the tools, the engine and the image before. The container `pyweb-demo` stays, and a
 second run goes on with it; `make destroy` removes it.
@@ -18,10 +18,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 INVENTORY = ROOT / ".demo/inventory"
+REPORT = ROOT / ".demo"
 CONTAINER = "pyweb-demo"
 SITE = "mysite"
 DOMAIN = "mysite.example"
-SOCKET = f"/opt/sites/{SITE}/current/uwsgi.sock"
 BUNDLE = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
 BUNDLE_THERE = "/etc/pyweb-test-ca.crt"
 BOOTED = ("running", "degraded")
@@ -73,12 +73,13 @@ def main() -> int:
 
     headline("asked from outside")
     checks = questions(address)
-    headline("the chain")
-    checks += chain(address)
-    good = played == 0 and all(check.good for check in checks)
+    headline(f"ansible-playbook -i {INVENTORY.relative_to(ROOT)} playbooks/doctor.yml")
+    chain = chain_is_ok(colour)
+    good = played == 0 and all(check.good for check in checks) and chain
     if good:
         print(f"\nThe site answers at http://{address}/ when it is asked by its name:\n")
         print(f"    curl -H 'Host: {DOMAIN}' http://{address}/\n")
+        print(f"The doctor's page is {(REPORT / 'doctor.html').relative_to(ROOT)}.")
         print(f"Its inventory is {INVENTORY.relative_to(ROOT)}/; change it and run `make demo` again.")
         print("`make destroy` removes the container.")
     else:
@@ -161,41 +162,26 @@ def questions(address: str) -> list[Check]:
     return checks
 
 
-def chain(address: str) -> list[Check]:
-    """Each hop, asked itself. Prints the chain in one line at the end."""
-    page = ask(address, "/healthz")
-    state = there("firewall-cmd", "--state") or "not running"
-    opened = f"{there('firewall-cmd', '--list-services')} {there('firewall-cmd', '--list-ports')}".split()
-    is_open = "http" in opened or "80/tcp" in opened
-    nginx = there("systemctl", "is-active", "nginx") or "not active"
-    listens = there("stat", "--dereference", "--format=%F", SOCKET) or "not there"
-    uwsgi = uwsgi_ping()
-    django = uwsgi_ping(f"host={DOMAIN} path=/healthz status=200")
-    hops = [
-        Check("client", page.status > 0, f"connects to {address}:80"),
-        Check(
-            "firewalld",
-            state == "running" and is_open,
-            f"{state}; open: {' '.join(opened) or 'nothing'}",
-        ),
-        Check(
-            "nginx", nginx == "active" and page.server.startswith("nginx"), f"{nginx}; answers as {page.server or '?'}"
-        ),
-        Check("socket", listens == "socket", f"{SOCKET}: {listens}"),
-        Check("uWSGI", uwsgi.good, uwsgi.evidence),
-        Check("Django", django.good, f"/healthz by the socket: {django.evidence}"),
-    ]
-    for hop in hops:
-        shown(hop)
-    print("\n  " + " -> ".join(f"{hop.name} {mark(hop)}" for hop in hops), flush=True)
-    return hops
+def chain_is_ok(colour: dict[str, str]) -> bool:
+    """Every hop from the client to the data, as the doctor sees it; its page lies beside the inventory."""
+    examined = subprocess.run(
+        ["ansible-playbook", "-i", str(INVENTORY), "playbooks/doctor.yml", "-e", f"doctor_report={REPORT}"],
+        cwd=ROOT,
+        env={**os.environ, **colour},
+        stdin=subprocess.DEVNULL,
+        check=False,
+    ).returncode
+    try:
+        hosts = json.loads((REPORT / "doctor.json").read_text(encoding="utf-8"))["hosts"]
+    except (OSError, ValueError):
+        return False
+    return examined == 0 and all(site["status"] == "ok" for host in hosts for site in host["sites"])
 
 
 @dataclass(frozen=True)
 class Answer:
     status: int  # 0: no answer
     body: str = ""
-    server: str = ""
     failure: str = ""
 
     def __str__(self) -> str:
@@ -208,39 +194,11 @@ def ask(address: str, path: str, host: str = DOMAIN) -> Answer:
         connection.request("GET", path, headers={"Host": host})
         response = connection.getresponse()
         body = response.read().decode("utf-8", "replace")
-        return Answer(response.status, body, response.getheader("Server", ""))
+        return Answer(response.status, body)
     except (OSError, HTTPException) as error:
         return Answer(0, failure=str(error) or type(error).__name__)
     finally:
         connection.close()
-
-
-def uwsgi_ping(arguments: str = "") -> Check:
-    """Ask uWSGI in its own protocol, inside the host, behind nginx's back."""
-    done = subprocess.run(
-        [
-            "ansible",
-            "web",
-            "-i",
-            str(INVENTORY),
-            "-m",
-            "pyweb.stack.uwsgi_ping",
-            "-a",
-            f"address=unix:{SOCKET} {arguments}",
-        ],
-        cwd=ROOT,
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    try:
-        result = json.loads(done.stdout.partition(" => ")[2])
-    except ValueError:
-        return Check("uWSGI", False, " ".join((done.stdout + done.stderr).split())[-200:])
-    told = f"status {result['status']}" if result.get("status") else "answers a ping"
-    return Check("uWSGI", done.returncode == 0, told if done.returncode == 0 else result.get("msg", "?"))
 
 
 # --- the words --------------------------------------------------------------------------------------------------------
@@ -267,14 +225,6 @@ def docker(*arguments: str, check: bool = True) -> str:
     if check and done.returncode:
         sys.exit(f"docker {' '.join(arguments)} failed:\n{done.stderr.strip()}")
     return done.stdout.strip() or (done.stderr.strip() if done.returncode else "")
-
-
-def there(*command: str) -> str:
-    """What a command in the container printed; nothing where it failed."""
-    done = subprocess.run(
-        ["docker", "exec", CONTAINER, *command], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
-    )
-    return "" if done.returncode else done.stdout.strip()
 
 
 if __name__ == "__main__":
