@@ -33,6 +33,9 @@ from ansible_collections.pyweb.stack.plugins.module_utils import (
 )
 
 ID_LENGTH = 12
+# How long a release has to keep answering once nginx goes to it, before the old one is stopped. nginx may have read the
+# old link just before it was renamed, and the old one has to stay for about as long anyway.
+SETTLE_SECONDS = 0.25
 MANAGE = """\
 #!/bin/sh
 # manage.py of the site {name}, as its user, with the settings and the environment of its current release.
@@ -196,10 +199,11 @@ class Release:
         return Change([f"rollback to {self.id}"], self.id, old, [], before, after)
 
     def _go_live(self, old: str, known: list[str] | None) -> None:
-        """Start it, ask it, make it current, let the old one finish. Whatever fails, `old` stays live as it was.
+        """Start it, ask it, make it current, let the old one finish. Whatever fails, `old` is live again as it was.
 
         `known` are the migrations that its code has; None leaves its record as it is.
         """
+        links = {path: _link(path) for path in (self.paths["current"], self.paths["previous"])}
         units_before = {name: steps.read(f"{units.FOLDER}/{name}") for name in units.names(self.name)}
         try:
             self._install_units()
@@ -211,13 +215,17 @@ class Release:
                 self._health(self.id)
             if known is not None:
                 self._record(known)
+            self._switch(old)
+            self._settle()
         except BaseException:
             if old != self.id:
+                for path, target in links.items():
+                    _relink(path, target)
                 self._systemctl("stop", "stop", f"uwsgi-{self.name}@{self.id}.service", check=False)
                 self._systemctl("stop", "reset-failed", f"uwsgi-{self.name}@{self.id}.service", check=False)
             self._restore_units(units_before)
             raise
-        self._switch(old)
+        self._stop_others()
 
     def _audited(self, action: str, old: str) -> contextlib.AbstractContextManager[None]:
         return history.audited(self.name, self.paths["history"], self.who, action, old, self.id)
@@ -414,42 +422,57 @@ class Release:
         health = self.site["health"]
         address = f"unix:{self.paths['run']}/{release}.sock"
         unit = unit or f"uwsgi-{self.name}@{release}.service"
+        started, asked = time.time(), time.monotonic()
+        deadline = asked + health["timeout"]
+        while wrong := self._ask(address, max(deadline - time.monotonic(), 0.05)):
+            if time.monotonic() > deadline or not self._is_active(unit):
+                raise self._unhealthy("health", f"{wrong} within {health['timeout']} s", unit, started)
+            time.sleep(0.1)
+
+    def _settle(self) -> None:
+        """Ask the release where nginx finds it, again and again, for as long as it takes to be sure that it stays."""
+        # On shared ports the old one may answer, too: only its own socket says how the new one is.
+        shared = self.site["uwsgi"]["socket"]
+        address = f"{self.paths['run']}/{self.id}.sock" if shared else f"{self.paths['current']}/uwsgi.sock"
+        started = time.time()
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            wrong = self._ask(f"unix:{address}", self.site["health"]["timeout"])
+            if wrong:
+                unit = f"uwsgi-{self.name}@{self.id}.service"
+                raise self._unhealthy("switch", f"once it was live, {wrong}", unit, started)
+            time.sleep(0.05)
+
+    def _ask(self, address: str, timeout: float) -> str:
+        """Ask a socket for `health.path`, as the site's own Host; '' where the answer is good, or what is wrong."""
+        health = self.site["health"]
         host = self.site["domains"][0].replace("*", "www", 1)
         port = self.site["nginx"]["listen"][0]["port"]
         host += "" if port in (80, 443) else f":{port}"
-        started, asked = time.time(), time.monotonic()
-        deadline = asked + health["timeout"]
+        try:
+            status = uwsgi_protocol.request(address, host, health["path"], timeout).status
+            if status in health["status"] if health["status"] else status < 500:
+                return ""
+            found = f"answered {status}"
+        except uwsgi_protocol.ProtocolError as error:
+            found = f"did not answer: {error.cause}"
         wanted = " or ".join(map(str, health["status"])) or "a status below 500"
-        while True:
-            left = max(deadline - time.monotonic(), 0.05)
-            try:
-                answer = uwsgi_protocol.request(address, host, health["path"], left)
-                good = answer.status in health["status"] if health["status"] else answer.status < 500
-                if good:
-                    return
-                found = f"answered {answer.status}"
-            except uwsgi_protocol.ProtocolError as error:
-                found = f"did not answer: {error.cause}"
-            if time.monotonic() > deadline or not self._is_active(unit):
-                journal = self._journal(unit, started - 5)
-                reason = steps.cause(journal) if "Traceback" in journal else ""
-                gone = "" if self._is_active(unit) else " (uWSGI ended)"
-                raise steps.StepError(
-                    self.name,
-                    "health",
-                    f"{health['path']} as {host} {found}{gone}; wanted {wanted} within {health['timeout']} s"
-                    + (f"; {reason}" if reason else ""),
-                    journal,
-                )
-            time.sleep(0.1)
+        return f"{health['path']} as {host} {found}; wanted {wanted}"
+
+    def _unhealthy(self, step: str, wrong: str, unit: str, since: float) -> steps.StepError:
+        """What is wrong, with what the journal of the unit says about it."""
+        journal = self._journal(unit, since - 5)
+        gone = "" if self._is_active(unit) else "; uWSGI ended"
+        reason = f"; {steps.cause(journal)}" if "Traceback" in journal else ""
+        return steps.StepError(self.name, step, f"{wrong}{gone}{reason}", journal)
 
     def _switch(self, old: str) -> None:
-        """Make the release current, then let the old one finish what it is at, and stop it."""
-        if old != self.id:
-            if old and os.path.isdir(f"{self.paths['releases']}/{old}"):
-                steps.link(f"releases/{old}", self.paths["previous"])
-            steps.link(f"releases/{self.id}", self.paths["current"])
-        self._stop_others()
+        """Make the release current; from now on nginx goes to it."""
+        if old == self.id:
+            return
+        if old and os.path.isdir(f"{self.paths['releases']}/{old}"):
+            steps.link(f"releases/{old}", self.paths["previous"])
+        steps.link(f"releases/{self.id}", self.paths["current"])
 
     def _stop_others(self) -> list[str]:
         """Let every other release finish what it is at, and stop it; what was, or in check mode would be, stopped."""
@@ -472,8 +495,6 @@ class Release:
         address = f"unix:{self.paths['run']}/{release}.stats"
         own = f"{self.paths['run']}/{release}.sock"
         deadline = time.monotonic() + self.site["nginx"]["read_timeout"]
-        # nginx may have read the old link just before it was renamed.
-        time.sleep(0.2)
         while time.monotonic() < deadline:
             try:
                 stats = json.loads(uwsgi_protocol.stats(address))
@@ -687,10 +708,25 @@ def _releases(path: str) -> list[str]:
 
 
 def _target(link: str) -> str:
+    return os.path.basename(_link(link))
+
+
+def _link(path: str) -> str:
+    """What a symbolic link says, or '' where there is none."""
     try:
-        return os.path.basename(os.readlink(link))
+        return os.readlink(path)
     except OSError:
         return ""
+
+
+def _relink(path: str, target: str) -> None:
+    """Make a symbolic link say again what it said; without a target, remove it."""
+    if _link(path) == target:
+        return
+    if target:
+        steps.link(target, path)
+    else:
+        os.unlink(path)
 
 
 def _folders(path: str) -> list[str]:

@@ -586,6 +586,97 @@ def test_a_failing_release_leaves_no_directory_but_one_that_was_there_before(tmp
     assert release.current == "live"
 
 
+# --- going live ---
+
+
+def go_live(release, monkeypatch, answers):
+    """Go live instead of 'live', and say what was done; `answers` is what is wrong with each answer, or ''."""
+    done, left = [], iter(answers)
+
+    def ask(address, _timeout):
+        done.append(f"ask {address[5:]}")
+        return next(left, "")
+
+    released(release, ("live", 1), (release.id, 2))
+    os.symlink("releases/live", release.paths["current"])
+    os.symlink("releases/before", release.paths["previous"])
+    monkeypatch.setattr(releasing.units, "FOLDER", release.paths["root"])
+    monkeypatch.setattr(releasing, "SETTLE_SECONDS", 0.01)
+    monkeypatch.setattr(release, "_install_units", lambda: None)
+    monkeypatch.setattr(release, "_is_active", lambda _unit: True)
+    monkeypatch.setattr(release, "_journal", lambda _unit, _since: "")
+    monkeypatch.setattr(release, "_systemctl", lambda _step, *words, check=True: done.append(" ".join(words)) or DONE)
+    monkeypatch.setattr(release, "_stop_others", lambda: done.append("stop others") or [])
+    monkeypatch.setattr(release, "_ask", ask)
+    try:
+        release._go_live("live", None)
+    except steps.StepError as error:
+        done.append(str(error))
+    return done
+
+
+DONE = types.SimpleNamespace(returncode=0, stdout="")
+
+
+@pytest.mark.parametrize("socket", ["unix", 8001])
+def test_the_old_release_is_stopped_once_the_new_one_answers_where_nginx_goes(tmp_path, monkeypatch, socket):
+    release = make_release(tmp_path, uwsgi={"socket": socket})
+    done = go_live(release, monkeypatch, [])
+    own = f"{release.paths['run']}/{release.id}.sock"
+    # On shared ports the old one answers as well; only its own socket says how the new one is.
+    live = f"{release.paths['current']}/uwsgi.sock" if socket == "unix" else own
+    assert done[-3:] == [f"ask {own}", f"ask {live}", "stop others"]
+    assert (release.current, os.readlink(release.paths["previous"])) == (release.id, "releases/live")
+
+
+@pytest.mark.parametrize("socket", ["unix", 8001])
+def test_a_release_that_dies_after_the_switch_is_taken_back(tmp_path, monkeypatch, socket):
+    release = make_release(tmp_path, uwsgi={"socket": socket})
+    healthy = [""] if socket == "unix" else ["", ""]
+    done = go_live(release, monkeypatch, [*healthy, "/ as shop.example did not answer: nothing listens"])
+    assert release.current == "live"
+    assert os.readlink(release.paths["previous"]) == "releases/before"
+    unit = f"uwsgi-shop@{release.id}.service"
+    assert done[-3:] == [
+        f"stop {unit}",
+        f"reset-failed {unit}",
+        "site 'shop': switch failed: once it was live, / as shop.example did not answer: nothing listens",
+    ]
+    assert "stop others" not in done
+
+
+@pytest.mark.parametrize("before", ["", "releases/live"], ids=["a first release", "a later one"])
+def test_a_link_is_put_back_to_what_it_was(tmp_path, before):
+    path = str(tmp_path / "current")
+    releasing._relink(path, before)
+    steps.link("releases/new", path)
+    releasing._relink(path, before)
+    assert (releasing._link(path), os.path.lexists(path)) == (before, bool(before))
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted", "wrong"),
+    [
+        (200, [], ""),
+        (404, [], ""),
+        (500, [], "/ as shop.example.com answered 500; wanted a status below 500"),
+        (200, [204, 301], "/ as shop.example.com answered 200; wanted 204 or 301"),
+        (301, [204, 301], ""),
+        (0, [], "/ as shop.example.com did not answer: nobody there; wanted a status below 500"),
+    ],
+)
+def test_what_a_good_answer_is(tmp_path, monkeypatch, status, wanted, wrong):
+    release = make_release(tmp_path, health={"status": wanted} if wanted else {})
+
+    def request(address, _host, _path, _timeout):
+        if not status:
+            raise releasing.uwsgi_protocol.ProtocolError(address, "nobody there")
+        return types.SimpleNamespace(status=status)
+
+    monkeypatch.setattr(releasing.uwsgi_protocol, "request", request)
+    assert release._ask("unix:/nowhere", 1) == wrong
+
+
 # --- draining ---
 
 
