@@ -219,10 +219,16 @@ class Release:
             self._settle()
         except BaseException:
             if old != self.id:
+                unit = f"uwsgi-{self.name}@{self.id}.service"
+                switched = self.current == self.id
                 for path, target in links.items():
                     _relink(path, target)
-                self._systemctl("stop", "stop", f"uwsgi-{self.name}@{self.id}.service", check=False)
-                self._systemctl("stop", "reset-failed", f"uwsgi-{self.name}@{self.id}.service", check=False)
+                if switched:
+                    # It may be at somebody's request.
+                    self._systemctl("stop", "stop", unit, check=False)
+                else:
+                    self._abandon(unit)
+                self._systemctl("stop", "reset-failed", unit, check=False)
             self._restore_units(units_before)
             raise
         self._stop_others()
@@ -403,8 +409,10 @@ class Release:
             try:
                 self._start(probe)
                 self._health(release, probe)
-            finally:
-                self._systemctl("start", "stop", probe, check=False)
+                self._systemctl("start", "stop", probe)
+            except BaseException:
+                self._abandon(probe)
+                raise
         self._start(f"uwsgi-{self.name}@{release}.service")
         self._health(release)
 
@@ -417,6 +425,13 @@ class Release:
                 self.name, "start", f"{unit} did not start: {_why_not_started(journal, self.site)}", journal
             )
 
+    def _abandon(self, unit: str) -> None:
+        """Stop what serves nobody, and may hang: it gets no time to finish what it is at."""
+        # Asked to stop first, or systemd would start again what is killed.
+        self._systemctl("stop", "stop", "--no-block", unit, check=False)
+        self._systemctl("stop", "kill", "--signal=KILL", unit, check=False)
+        self._systemctl("stop", "stop", unit, check=False)
+
     def _health(self, release: str, unit: str = "") -> None:
         """Ask the release's own socket for `health.path`, as the site's own Host, until it answers as it should."""
         health = self.site["health"]
@@ -424,7 +439,7 @@ class Release:
         unit = unit or f"uwsgi-{self.name}@{release}.service"
         started, asked = time.time(), time.monotonic()
         deadline = asked + health["timeout"]
-        while wrong := self._ask(address, max(deadline - time.monotonic(), 0.05)):
+        while wrong := self._ask(address, max(round(deadline - time.monotonic(), 1), 0.1)):
             if time.monotonic() > deadline or not self._is_active(unit):
                 raise self._unhealthy("health", f"{wrong} within {health['timeout']} s", unit, started)
             time.sleep(0.1)
@@ -683,6 +698,10 @@ def _why_not_started(journal: str, site: dict[str, Any]) -> str:
         (
             r"probably another instance of uWSGI is running on the same address \((\S+)\)",
             r"\1 is taken by another program",
+        ),
+        (
+            r"(?m)^.*: start operation timed out\b.*$",
+            f"it was not ready within {site['health']['timeout']} s; make health.timeout longer where it needs that",
         ),
     ):
         match = re.search(pattern, journal)

@@ -69,6 +69,8 @@ def _instance(site: dict[str, Any], probe: bool = False) -> Sections:
         # Only the master gets SIGTERM, and lets its workers finish what they are at (harakiri bounds it).
         "KillMode": "mixed",
         "TimeoutStartSec": site["health"]["timeout"],
+        # It serves nobody yet, and has no hook yet that would let it go on SIGTERM.
+        "TimeoutStartFailureMode": "kill",
         "TimeoutStopSec": site["nginx"]["read_timeout"] + 10,
         "Restart": "no" if probe else "on-failure",
         "RestartSec": "200ms",

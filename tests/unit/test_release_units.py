@@ -520,6 +520,11 @@ def test_a_host_without_releases_has_no_current(tmp_path):
             "Traceback (most recent call last):\n  File x\nValueError: bad\nFailed with result 'exit-code'.\n",
             "ValueError: bad",
         ),
+        (
+            "*** Starting uWSGI ***\nuwsgi-shop@x.service: start operation timed out. Terminating.\n"
+            "uwsgi-shop@x.service: Killing process 2256 (uwsgi) with signal SIGKILL.\nFailed with result 'timeout'.\n",
+            "it was not ready within 20 s; make health.timeout longer where it needs that",
+        ),
         ("", "no word from uWSGI within 20 s"),
     ],
 )
@@ -643,6 +648,25 @@ def test_a_release_that_dies_after_the_switch_is_taken_back(tmp_path, monkeypatc
         "site 'shop': switch failed: once it was live, / as shop.example did not answer: nothing listens",
     ]
     assert "stop others" not in done
+
+
+@pytest.mark.parametrize("socket", ["unix", 8001])
+def test_a_release_that_is_never_healthy_is_killed_where_it_hangs(tmp_path, monkeypatch, socket):
+    release = make_release(tmp_path, uwsgi={"socket": socket}, health={"timeout": 1})
+    clock = iter(range(99))
+    monkeypatch.setattr(releasing.time, "monotonic", lambda: next(clock))
+    done = go_live(release, monkeypatch, ["it hangs"] * 9)
+    probe, unit = f"uwsgi-shop-probe@{release.id}.service", f"uwsgi-shop@{release.id}.service"
+    hanging = unit if socket == "unix" else probe
+    first = done.index(f"stop --no-block {hanging}")
+    assert done[first : first + 3] == [
+        f"stop --no-block {hanging}",
+        f"kill --signal=KILL {hanging}",
+        f"stop {hanging}",
+    ]
+    assert done[-1] == "site 'shop': health failed: it hangs within 1 s"
+    assert (f"start {unit}" in done) == (socket == "unix")
+    assert release.current == "live"
 
 
 @pytest.mark.parametrize("before", ["", "releases/live"], ids=["a first release", "a later one"])
