@@ -19,6 +19,9 @@ from fixtures import *  # noqa: F403
 from host import Host
 from sites import Inventory, Project, site
 
+# What most tests run: it does all that builds and releases have to do with. WHOLE is for nginx and firewalld.
+DEPLOY, WHOLE = "deploy.yml", "site.yml"
+
 
 @dataclass
 class World:
@@ -64,9 +67,9 @@ class World:
             f" && systemctl is-active uwsgi-{name}@$(basename $(pwd -P)).service && nginx -t -q"
         )
 
-    def assert_repaired(self, name: str) -> None:
+    def assert_repaired(self, name: str, playbook: str = DEPLOY) -> None:
         """A run repairs whatever there is to repair, and nothing of what went wrong is left."""
-        self.host.deploy(self.sites[name].sites)
+        self.host.deploy(self.sites[name].sites, playbook)
         self.assert_whole(name)
         left = self.host.told(
             f"cd /opt/sites/{name}; ls -d .[a-z]* releases/.* 2>/dev/null | grep -v '/[.]*$';"
@@ -77,10 +80,10 @@ class World:
         )
         assert left == "", f"left over:\n{left}"
 
-    def assert_settled(self, name: str) -> None:
+    def assert_settled(self, name: str, playbook: str = DEPLOY) -> None:
         """A run repairs, and the run after it finds nothing to do."""
-        self.assert_repaired(name)
-        again = self.host.deploy(self.sites[name].sites)
+        self.assert_repaired(name, playbook)
+        again = self.host.deploy(self.sites[name].sites, playbook)
         assert again.changed == 0, again.output
 
 

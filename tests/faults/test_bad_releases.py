@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from client import Load
-from conftest import World
+from conftest import DEPLOY, World
 
 VIEWS, WSGI, STYLE = "gallery/views.py", "mysite/wsgi.py", "static/gallery/style.css"
 # The build loads the WSGI entry as well; this goes wrong only where uWSGI runs it.
@@ -26,6 +26,16 @@ else:
 """
 DIES = UNDER_UWSGI.format("uwsgi.post_fork_hook = lambda: os.kill(os.getpid(), signal.SIGKILL)")
 MASTER_DIES = UNDER_UWSGI.format("uwsgi.post_fork_hook = lambda: os.kill(uwsgi.masterpid(), signal.SIGKILL)")
+# Healthy until nginx goes to it: the code that runs here is the code of `current`.
+DIES_LIVE = UNDER_UWSGI.format("""
+    import threading
+    def watch():
+        here = os.getcwd()
+        while os.path.realpath(os.path.join(here, "../../../current/src")) != here:
+            time.sleep(0.01)
+        os.kill(uwsgi.masterpid(), signal.SIGKILL)
+    uwsgi.post_fork_hook = lambda: threading.Thread(target=watch, daemon=True).start()
+""")
 SLOW = UNDER_UWSGI.format("time.sleep(30)")
 MIGRATION = """
 from django.db import migrations
@@ -49,6 +59,8 @@ class Bad:
     add: dict[str, str] = field(default_factory=dict)
     keys: dict[str, Any] = field(default_factory=dict)
     sites: tuple[str, ...] = ("unix",)
+    # It is found out only when nginx has gone to it already, and for how many seconds it may have.
+    outage: float = 0.0
 
 
 def health(body: str) -> dict[str, str]:
@@ -56,19 +68,20 @@ def health(body: str) -> dict[str, str]:
 
 
 QUICK = {"health": {"timeout": 4}}
-# What the probe has to find before the release shares the ports.
+# What the probe has to find before the release shares the ports, and what happens to those who are there together.
 BOTH = ("unix", "tcp")
 BAD = [
     Bad("syntax error", "check", "SyntaxError", {VIEWS: "\nthis is no Python\n"}),
     Bad("import error", "wsgi", "ModuleNotFoundError: No module named 'nowhere'", {WSGI: "\nimport nowhere\n"}),
     Bad("missing dependency", "check", "No module named 'requests'", {VIEWS: "\nimport requests\n"}),
-    Bad("impossible dependency", "requirements", "Pillow", keys={"packages": ["Pillow==0.0.1"]}),
-    Bad("health 500", "health", "answered 500; wanted 200", health("raise ValueError('not well')"), sites=BOTH),
-    Bad("wrong status", "health", "answered 200; wanted 204", keys={"health": {"status": [204]}}),
+    Bad("impossible dependency", "requirements", "pillow==0.0.1", keys={"packages": ["Pillow==0.0.1"]}),
+    Bad("health 500", "health", "answered 500; wanted 200", health("raise ValueError('not well')"), QUICK, BOTH),
+    Bad("wrong status", "health", "answered 200; wanted 204", keys={"health": {"status": [204], "timeout": 4}}),
     Bad("health takes too long", "health", "within 4 s", health("time.sleep(30)"), QUICK),
     Bad("workers die after the start", "health", "within 4 s", {WSGI: DIES}, QUICK, BOTH),
     Bad("the master dies after the start", "(start|health)", "", {WSGI: MASTER_DIES}, QUICK),
-    Bad("slow start", "start", "within 4 s", {WSGI: SLOW}, QUICK),
+    Bad("dies after the switch", "switch", "once it was live", {WSGI: DIES_LIVE}, QUICK, BOTH, outage=1.0),
+    Bad("slow start", "start", "not ready within 4 s", {WSGI: SLOW}, QUICK),
     Bad("collectstatic fails", "collectstatic", "missing.png", {STYLE: "\na { background: url(missing.png) }\n"}),
     Bad("migration fails", "migrate", "no such thing to migrate", {"gallery/migrations/0002_broken.py": MIGRATION}),
     Bad("misspelt uWSGI option", "start", "buffer-sise", keys={"uwsgi": {"options": {"buffer-sise": 1}}}),
@@ -87,15 +100,19 @@ def test_bad_release_never_takes_over(world: World, case: Bad, site: str) -> Non
     before = {path: file.read_text(encoding="utf-8") if file.exists() else None for path, file in kept.items()}
     try:
         world.project.write({path: (before[path] or "") + text for path, text in case.add.items()})
-        with Load(world.host.address, good.hosts, world.work) as load:
-            run = world.host.play(good.with_(**case.keys).sites)
+        with world.prober(site) as prober, Load(world.host.address, good.hosts, world.work) as load:
+            run = world.host.play(good.with_(**case.keys).sites, DEPLOY)
     finally:
         for path, file in kept.items():
             file.unlink()
             if before[path] is not None:
                 file.write_text(before[path], encoding="utf-8")
     assert run.status != 0
-    assert load.verdict.failed == 0, f"{load.verdict}"
+    if case.outage:
+        assert prober.outage < case.outage, prober.failures
+    else:
+        assert load.verdict.failed == 0, f"{load.verdict}"
+        assert not prober.failures, prober.failures
     first = run.error.splitlines()[0]
     assert re.fullmatch(rf"(Module failed: )?site '{site}': {case.step} failed: .*{re.escape(case.cause)}.*", first), (
         first

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import breakpoints
 import pytest
 from breakpoints import Point
-from conftest import World
+from conftest import DEPLOY, WHOLE, World
 
 BUILD, RELEASE, FILES = "module_utils.build", "module_utils.release", "module_utils.file_set"
 STEPS, FIREWALLD = "module_utils.steps", "ansible_collections.ansible.posix.plugins.modules.firewalld"
@@ -60,6 +60,7 @@ class Chain:
     change: Callable[[World, str], None]
     stages: tuple[Stage, ...]
     site: str = "unix"
+    playbook: str = DEPLOY
 
 
 CHAINS = [
@@ -113,7 +114,8 @@ CHAINS = [
     Chain(
         "nginx",
         nginx,
-        (
+        playbook=WHOLE,
+        stages=(
             Stage("staging", Point(FILES, "_stage", "return")),
             Stage("checked", Point(FILES, "check", "return")),
             Stage("marked", Point(FILES, "mark", "return")),
@@ -122,7 +124,7 @@ CHAINS = [
             Stage("reloaded", Point(FILES, "apply", "return")),
         ),
     ),
-    Chain("firewalld", port, (Stage("opening a port", Point(FIREWALLD, "main")),)),
+    Chain("firewalld", port, (Stage("opening a port", Point(FIREWALLD, "main")),), playbook=WHOLE),
 ]
 ALONE = [
     replace(chain, name=f"{chain.name}: {stage.name}", stages=(stage,)) for chain in CHAINS for stage in chain.stages
@@ -137,12 +139,12 @@ def test_killed_runs_harm_nothing(world: World, chain: Chain) -> None:
             if stage.anew:
                 chain.change(world, chain.site)
             breakpoints.arm(world.host, stage.at)
-            playing = world.host.begin(world.sites[chain.site].sites)
+            playing = world.host.begin(world.sites[chain.site].sites, chain.playbook)
             process = breakpoints.wait(world.host, playing)
             playing.kill()
             breakpoints.kill(world.host, process)
             world.assert_whole(chain.site)
             print(f"killed: {stage.name}")
-        world.assert_settled(chain.site)
+        world.assert_settled(chain.site, chain.playbook)
     assert len(prober.answers) > 10
     assert not prober.failures, prober.failures

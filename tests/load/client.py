@@ -36,6 +36,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     failure: str = ""
     seconds: float = 0.0
+    asked: float = 0.0
 
 
 def ask(address: str, host: str, path: str = "/", timeout: float = 15, headers: dict[str, str] | None = None) -> Answer:
@@ -47,9 +48,9 @@ def ask(address: str, host: str, path: str = "/", timeout: float = 15, headers: 
         response = connection.getresponse()
         body = response.read().decode("utf-8", "replace")
         told = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, body, told, "", time.monotonic() - start)
+        return Answer(response.status, body, told, "", time.monotonic() - start, start)
     except (OSError, HTTPException) as error:
-        return Answer(0, failure=str(error) or type(error).__name__, seconds=time.monotonic() - start)
+        return Answer(0, failure=str(error) or type(error).__name__, seconds=time.monotonic() - start, asked=start)
     finally:
         connection.close()
 
@@ -220,6 +221,16 @@ class Prober:
     @property
     def failures(self) -> list[Answer]:
         return [one for one in self.answers if one.status != 200]
+
+    @property
+    def outage(self) -> float:
+        """Seconds from the first answer that was not good to the next good one after the last; 0.0 where all were."""
+        asked = sorted(self.answers, key=lambda one: one.asked)
+        bad = [number for number, one in enumerate(asked) if one.status != 200]
+        if not bad:
+            return 0.0
+        assert bad[-1] + 1 < len(asked), f"{self.host} answers no more: {asked[-1]}"
+        return asked[bad[-1] + 1].asked - asked[bad[0]].asked
 
     def _tick(self) -> None:
         """A thread a question: one that takes five seconds must not keep the next from being asked."""

@@ -149,9 +149,9 @@ class Host:
         """A playbook run from begin to end, good or bad."""
         return self.begin(sites, playbook, *words).end()
 
-    def deploy(self, sites: Sequence[Mapping[str, Any]]) -> Run:
+    def deploy(self, sites: Sequence[Mapping[str, Any]], playbook: str = "site.yml") -> Run:
         """A playbook run that has to succeed."""
-        run = self.play(sites)
+        run = self.play(sites, playbook)
         assert run.status == 0, run.error or run.output[-2000:]
         return run
 
