@@ -226,9 +226,9 @@ class Release:
                 if switched:
                     # It may be at somebody's request.
                     self._systemctl("stop", "stop", unit, check=False)
+                    self._systemctl("stop", "reset-failed", unit, check=False)
                 else:
                     self._abandon(unit)
-                self._systemctl("stop", "reset-failed", unit, check=False)
             self._restore_units(units_before)
             raise
         self._stop_others()
@@ -431,6 +431,7 @@ class Release:
         self._systemctl("stop", "stop", "--no-block", unit, check=False)
         self._systemctl("stop", "kill", "--signal=KILL", unit, check=False)
         self._systemctl("stop", "stop", unit, check=False)
+        self._systemctl("stop", "reset-failed", unit, check=False)
 
     def _health(self, release: str, unit: str = "") -> None:
         """Ask the release's own socket for `health.path`, as the site's own Host, until it answers as it should."""

@@ -659,10 +659,11 @@ def test_a_release_that_is_never_healthy_is_killed_where_it_hangs(tmp_path, monk
     probe, unit = f"uwsgi-shop-probe@{release.id}.service", f"uwsgi-shop@{release.id}.service"
     hanging = unit if socket == "unix" else probe
     first = done.index(f"stop --no-block {hanging}")
-    assert done[first : first + 3] == [
+    assert done[first : first + 4] == [
         f"stop --no-block {hanging}",
         f"kill --signal=KILL {hanging}",
         f"stop {hanging}",
+        f"reset-failed {hanging}",
     ]
     assert done[-1] == "site 'shop': health failed: it hangs within 1 s"
     assert (f"start {unit}" in done) == (socket == "unix")
