@@ -75,8 +75,9 @@ class World:
             f"cd /opt/sites/{name}; ls -d .[a-z]* releases/.* 2>/dev/null | grep -v '/[.]*$';"
             " for one in builds/*/; do test -s $one/build.json || echo unfinished: $one; done;"
             f" find /etc/nginx /etc/systemd/system /etc/sites -name '*pyweb*~' -o -name '.pyweb-*';"
-            f" systemctl list-units --plain --no-legend 'uwsgi-{name}*@*' | grep -v \"$(basename $(readlink current))\""
-            " || true"
+            # The old one may still be at somebody's request; it is being stopped.
+            f" systemctl list-units --plain --no-legend 'uwsgi-{name}*@*' | grep -v ' deactivating '"
+            ' | grep -v "$(basename $(readlink current))" || true'
         )
         assert left == "", f"left over:\n{left}"
 

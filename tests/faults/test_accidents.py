@@ -12,7 +12,7 @@ import breakpoints
 import pytest
 from breakpoints import Point
 from client import ask
-from conftest import World
+from conftest import DEPLOY, WHOLE, World
 
 # DESIGN.md, promise 5.
 BACK_SECONDS = 2.0
@@ -73,7 +73,7 @@ def test_current_release_is_served_after_a_boot(world: World, power_fails: bool)
     assert {site: (world.current(site), world.version(site)) for site in world.sites} == before
     for site in world.sites:
         world.assert_whole(site)
-        assert world.host.deploy(world.sites[site].sites).changed == 0
+    assert world.host.deploy([*world.sites["unix"].sites, *world.sites["tcp"].sites]).changed == 0
 
 
 @pytest.mark.parametrize("function", ["_switch", "_drain"], ids=["before the switch", "after the switch"])
@@ -82,7 +82,7 @@ def test_power_cut_during_a_deploy(world: World, function: str) -> None:
     number = world.new_code()
     version = world.version("unix")
     breakpoints.arm(world.host, Point("module_utils.release", function))
-    playing = world.host.begin(world.sites["unix"].sites)
+    playing = world.host.begin(world.sites["unix"].sites, DEPLOY)
     breakpoints.wait(world.host, playing)
     world.host.restart(kill=True)
     playing.kill()
@@ -108,9 +108,9 @@ def test_two_runs_at_once_wait_for_each_other(world: World) -> None:
     world.new_code()
     breakpoints.arm(world.host, Point("module_utils.release", "_switch"))
     with world.prober("unix") as prober:
-        first = world.host.begin(world.sites["unix"].sites)
+        first = world.host.begin(world.sites["unix"].sites, DEPLOY)
         process = breakpoints.wait(world.host, first)
-        second = world.host.begin(world.sites["unix"].sites)
+        second = world.host.begin(world.sites["unix"].sites, DEPLOY)
         # It has come to the lock, which the first holds: one of its modules sleeps and tries again.
         holders = "ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c /lock/pyweb.stack.unix || true"
         deadline = time.monotonic() + 60
@@ -170,7 +170,7 @@ def test_what_lies_around_is_no_obstacle(world: World, cases: list[Stale], site:
         world.host.told(f"site={site} root=/opt/sites/{site}; {case.script}")
     with world.prober(site) as prober:
         number = world.new_code()
-        world.assert_settled(site)
+        world.assert_settled(site, WHOLE)
     assert world.version(site) == number
     assert not prober.failures, prober.failures
 
@@ -228,6 +228,7 @@ class Unwritable:
     change: Callable[[World], None]
     place: Callable[[World], AbstractContextManager[None]]
     words: tuple[str, ...]
+    playbook: str = DEPLOY
 
 
 SITE = "/opt/sites/unix"
@@ -241,6 +242,7 @@ UNWRITABLE = [
         many_locations,
         lambda world: full(world, "/etc/nginx", 0),
         ("/etc/nginx", "No space left"),
+        WHOLE,
     ),
     Unwritable("read-only /etc", environment, lambda world: read_only(world, "/etc"), ("Read-only file system",)),
     Unwritable("read-only /opt", code, lambda world: read_only(world, "/opt"), ("Read-only file system",)),
@@ -252,10 +254,10 @@ def test_what_cannot_be_written_harms_nothing(world: World, case: Unwritable) ->
     with world.prober("unix") as prober:
         case.change(world)
         with case.place(world):
-            run = world.host.play(world.sites["unix"].sites)
+            run = world.host.play(world.sites["unix"].sites, case.playbook)
             assert run.status != 0
             world.assert_whole("unix")
-        world.assert_repaired("unix")
+        world.assert_repaired("unix", case.playbook)
     first = run.error.splitlines()[0]
     assert all(word in first for word in case.words), run.error
     assert "Traceback" not in run.error, run.error
