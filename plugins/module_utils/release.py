@@ -190,6 +190,13 @@ class Release:
                 f"release {self.id} listens on {_sockets(self.site['uwsgi']['socket'])}, and nginx goes to "
                 f"{_sockets(ports)}; change uwsgi.socket in the inventory and run site.yml",
             )
+        if self._code_in_place() != steps.read_json(f"{self.folder}/release.json").get("code", ""):
+            raise steps.StepError(
+                self.name,
+                "rollback",
+                f"release {self.id} ran other code than what {self.build['src']} has now, and code that is used in "
+                "place has no earlier version here; put it back there and run site.yml",
+            )
         if not ignore_migrations:
             self._refuse_when_behind(live)
         if not self.check_mode:
@@ -281,11 +288,16 @@ class Release:
             "made": int(time.time()),
             "source": _shown_source(self.build["source"]),
             "migrations": known,
+            "code": self._code_in_place(),
             "site": site,
             "manifest": self.build,
             "units": self.units,
         }
         steps.write(f"{self.folder}/release.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+    def _code_in_place(self) -> str:
+        """A digest of code that is used where it lies; '' for a build's own, which never changes."""
+        return tree.digest(self.build["src"]) if self.build["source"]["kind"] == "path" else ""
 
     def _complete(self) -> bool:
         return (

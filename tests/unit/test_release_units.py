@@ -787,9 +787,10 @@ def test_what_is_being_stopped_already_does_not_run(tmp_path, monkeypatch):
 # --- rollback ---
 
 
-def live_and_before(tmp_path, **before):
+def live_and_before(tmp_path, build=None, **before):
     """A live release and one before it, as `_record` writes them; `before` are keys of the earlier one's site."""
-    build = {**goldens.BUILD, "source": {"kind": "git", "git": "/srv/shop.git", "version": "main"}}
+    source = {"kind": "git", "git": "/srv/shop.git", "version": "main"}
+    build = {**goldens.BUILD, "source": source, **(build or {})}
     earlier = make_release(tmp_path, build, env={"TOKEN": 'a "b" $c'}, **before)
     later = make_release(tmp_path, {**build, "id": "b" * 12})
     for release, known in ((earlier, ["shop.0001_initial"]), (later, ["shop.0001_initial", "shop.0002_more"])):
@@ -855,6 +856,25 @@ def test_a_rollback_behind_the_database_is_refused(tmp_path, monkeypatch, applie
 def test_a_rollback_to_what_is_live_changes_nothing(tmp_path):
     _earlier, later = live_and_before(tmp_path)
     assert releasing.Release.stored(later.site, later.id).roll_back(ignore_migrations=False).what == []
+
+
+@AS_ROOT
+@pytest.mark.parametrize("edited", [False, True])
+def test_a_rollback_to_code_that_is_no_more_is_refused(tmp_path, monkeypatch, edited):
+    place = tmp_path / "place"
+    place.mkdir()
+    (place / "wsgi.py").write_text("old")
+    source = {"kind": "path", "path": str(place)}
+    earlier, later = live_and_before(tmp_path, {"src": str(place), "source": source})
+    if edited:
+        (place / "wsgi.py").write_text("new")
+    stored = releasing.Release.stored(later.site, earlier.id)
+    stored.check_mode = True
+    if not edited:
+        assert stored.roll_back(ignore_migrations=True).what == [f"rollback to {earlier.id}"]
+        return
+    with pytest.raises(steps.StepError, match=f"ran other code than what {place} has now"):
+        stored.roll_back(ignore_migrations=True)
 
 
 @AS_ROOT

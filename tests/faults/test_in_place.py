@@ -1,0 +1,69 @@
+"""Code that is used where it lies: what holds although it can change under a running site (docs/deploys.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from conftest import DEPLOY, World
+from sites import Inventory, Project, site
+from test_accidents import master, worker
+from test_bad_releases import QUICK, VIEWS, health
+
+SITE = "place"
+
+
+@pytest.fixture(scope="module")
+def placed(world: World) -> Iterator[World]:
+    """A third site, whose code lies on the host."""
+    world.sites[SITE] = Inventory((site(SITE, None, **QUICK),))
+    edit(world)
+    world.host.deploy(world.sites[SITE].sites)
+    yield world
+    del world.sites[SITE]
+
+
+def edit(world: World) -> str:
+    """Another version of the code, where it lies; nobody was told yet."""
+    number = world.new_code()
+    world.project.lie_on(world.host)
+    return number
+
+
+def test_an_edit_is_served_once_it_is_deployed(placed: World) -> None:
+    before = placed.version(SITE)
+    with placed.prober(SITE) as prober:
+        number = edit(placed)
+        assert placed.version(SITE) == before
+        placed.assert_settled(SITE)
+    assert placed.version(SITE) == number
+    assert not prober.failures, prober.failures
+
+
+def test_a_broken_edit_does_not_take_over(placed: World, project: Project) -> None:
+    """The old code goes on from memory, in new workers too: they are forked from a master that has loaded it."""
+    before, kept = placed.version(SITE), (project.folder / VIEWS).read_text(encoding="utf-8")
+    try:
+        project.write({VIEWS: kept + health("raise ValueError('not well')")[VIEWS]})
+        with placed.prober(SITE) as prober:
+            edit(placed)
+            run = placed.host.play(placed.sites[SITE].sites, DEPLOY)
+            assert placed.version(SITE) == before
+        assert run.status != 0
+        assert run.error.startswith("site 'place': health failed: /healthz as place.example answered 500"), run.error
+        assert not prober.failures, prober.failures
+        old = placed.host.told(worker(placed, SITE))
+        placed.host.told(f"kill -KILL {old}; while kill -0 {old} 2>/dev/null; do sleep 0.1; done")
+        assert placed.version(SITE) == before
+    finally:
+        project.write({VIEWS: kept})
+        project.lie_on(placed.host)
+    placed.assert_settled(SITE)
+
+
+def test_a_rollback_does_not_pretend_to_bring_code_back(placed: World) -> None:
+    before = placed.current(SITE), placed.host.told(master(placed, SITE))
+    run = placed.host.play(placed.sites[SITE].sites, "rollback.yml", "-e", f"rollback_site={SITE}")
+    assert run.status != 0
+    assert "ran other code than what /srv/place has now" in run.error.splitlines()[0], run.error
+    assert (placed.current(SITE), placed.host.told(master(placed, SITE))) == before
