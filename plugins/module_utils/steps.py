@@ -190,8 +190,9 @@ def write(path: str, text: str, mode: int = 0o644, uid: int = 0, gid: int = 0) -
 
 
 def link(target: str, path: str) -> None:
-    """Make `path` a symbolic link to `target` in one rename."""
-    temporary = f"{os.path.dirname(path)}/.{os.path.basename(path)}.{os.getpid()}"
+    """Make `path` a symbolic link to `target` in one rename. Whoever calls this holds a lock, see `locked`."""
+    # Always the same name, so that what a killed run left is replaced.
+    temporary = f"{os.path.dirname(path)}/.{os.path.basename(path)}.new"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(temporary)
     os.symlink(target, temporary)

@@ -146,7 +146,7 @@ STALE = [
         "build without a manifest", "mkdir -p $root/builds/0123456789ab/src; echo x > $root/builds/0123456789ab/src/x"
     ),
     Stale("release of no build", "mkdir $root/releases/0123456789ab; ln -s /nowhere $root/releases/0123456789ab/src"),
-    Stale("link beside current", "ln -s releases/nowhere $root/.current.999999"),
+    Stale("link beside current", "ln -s releases/nowhere $root/.current.new"),
     Stale(
         "socket of nobody",
         "python3 -c 'import socket, sys; socket.socket(1).bind(sys.argv[1])' /run/sites/$site/x.sock",

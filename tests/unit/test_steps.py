@@ -406,7 +406,7 @@ def test_write_that_fails_leaves_nothing(tmp_path):
 
 
 def test_link_replaces_a_link_in_one_step(tmp_path):
-    (tmp_path / f".current.{os.getpid()}").symlink_to("left by a killed run")
+    (tmp_path / ".current.new").symlink_to("left by a killed run")
     for target in ("releases/a", "releases/b"):
         steps.link(target, str(tmp_path / "current"))
         assert os.readlink(tmp_path / "current") == target
