@@ -211,7 +211,7 @@ class Release:
         `known` are the migrations that its code has; None leaves its record as it is.
         """
         links = {path: _link(path) for path in (self.paths["current"], self.paths["previous"])}
-        units_before = {name: steps.read(f"{units.FOLDER}/{name}") for name in units.names(self.name)}
+        units_before = {name: steps.read(f"{units.FOLDER}/{name}") for name in {*units.present(self.name), *self.units}}
         try:
             self._install_units()
             if old != self.id:
@@ -314,16 +314,12 @@ class Release:
                 changed = True
         if changed:
             self._systemctl("units", "daemon-reload")
-        wanted = [name for name in self.units if "@" not in name]
+        wanted = [name for name in self.units if not units.is_template(name)]
         enabled = all(os.path.lexists(f"{units.FOLDER}/{_wants(name)}/{name}") for name in wanted)
         if not enabled:
             self._systemctl("units", "enable", "--quiet", *wanted)
-        socket = f"uwsgi-{self.name}.socket"
-        if socket in self.units:
-            if not self._ports_are_held():
-                self._systemctl("socket", "restart", socket)
-        elif os.path.exists(f"{units.FOLDER}/{socket}"):
-            self._drop_units([socket, f"uwsgi-{self.name}-probe@.service"])
+        for socket, address in units.sockets(self.site).items():
+            self._hold(socket, address)
 
     def _restore_units(self, before: dict[str, str]) -> None:
         """Give the live release back the units it was started with, for the day it restarts."""
@@ -334,13 +330,20 @@ class Release:
         if changed:
             self._drop_units([name for name, text in changed.items() if not text])
 
-    def _ports_are_held(self) -> bool:
-        """Whether the socket unit listens on just the wanted addresses."""
-        shown = self.shell.run(
-            "socket", ["systemctl", "show", f"uwsgi-{self.name}.socket", "--property=Listen,ActiveState"], check=False
-        ).stdout
+    def _hold(self, socket: str, address: str) -> None:
+        """Let systemd listen on an address."""
+        shown = self._systemctl("socket", "show", socket, "--property=Listen,ActiveState").stdout
+        if "ActiveState=active" not in shown:
+            self._systemctl("socket", "start", socket)
+            return
         held = re.findall(r"^Listen=(\S+) \(Stream\)$", shown, re.MULTILINE)
-        return "ActiveState=active" in shown and held == self.site["uwsgi"]["socket"]
+        if held != [address]:
+            raise steps.StepError(
+                self.name,
+                "socket",
+                f"uwsgi.socket is {address}; its port is held as {', '.join(held)}, which the live release needs; "
+                "take another port",
+            )
 
     # --- the database ---
 
@@ -513,7 +516,11 @@ class Release:
         if self.site["uwsgi"]["socket"] and not self.check_mode:
             # Of killed runs; this run's own has ended.
             self._systemctl("stop", "stop", f"uwsgi-{self.name}-probe@*.service")
-        return [f"stopped release {release}" for release in others]
+        # Ports that only the old one had.
+        stale = sorted({*units.present(self.name)} - {*self.units})
+        if stale and not self.check_mode:
+            self._drop_units(stale)
+        return [*(f"stopped release {release}" for release in others), *(f"removed {unit}" for unit in stale)]
 
     def _drain(self, release: str) -> None:
         """Wait until nobody waits at the release's own socket, at most for one longest request.
@@ -625,7 +632,7 @@ class Release:
     def _drop_units(self, names: list[str]) -> None:
         """Remove units, and let systemd read the others anew."""
         for name in names:
-            if "@" not in name:
+            if not units.is_template(name):
                 self._systemctl("units", "disable", "--quiet", "--now", name, check=False)
             steps.remove(f"{units.FOLDER}/{name}")
         self._systemctl("units", "daemon-reload")
@@ -640,10 +647,11 @@ def withdraw(site: dict[str, Any], check_mode: bool, forget: Callable[[steps.She
     """Stop an absent site and remove its units, releases and builds; `forget` removes its accounts and directories."""
     shell = steps.Shell(site["name"], {})
     name, root = site["name"], site["paths"]["root"]
-    there = [f"{units.FOLDER}/{one}" for one in units.names(name) if os.path.exists(f"{units.FOLDER}/{one}")]
+    present = units.present(name)
+    there = [f"{units.FOLDER}/{one}" for one in present]
     changes = [*there, *([root] if os.path.isdir(root) else [])]
     if not check_mode and changes:
-        plain = [f"uwsgi-{name}.socket", f"uwsgi-{name}.service"]
+        plain = [one for one in present if not units.is_template(one)]
         shell.run("units", ["systemctl", "disable", "--quiet", "--now", *plain], check=False)
         shell.run("units", ["systemctl", "stop", f"uwsgi-{name}@*.service"], check=False)
         for path in there:

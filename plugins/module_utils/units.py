@@ -4,12 +4,14 @@
 
 - `uwsgi-NAME@RELEASE.service` runs one release;
 - `uwsgi-NAME.service` starts, at boot, the release that `current` names, so that no crash can make the two differ;
-- with TCP sockets, `uwsgi-NAME.socket` holds the ports and every release inherits them, so that old and new accept from
+- with TCP sockets, `uwsgi-NAME@PORT.socket` holds a port and every release inherits it, so that old and new accept from
   one queue; `uwsgi-NAME-probe@RELEASE.service` is the release without them, to learn its health before it gets traffic.
 """
 
 from __future__ import annotations
 
+import glob
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,21 +42,35 @@ def render(site: dict[str, Any]) -> dict[str, str]:
             }
         ),
     }
-    if site["uwsgi"]["socket"]:
-        units[f"uwsgi-{name}.socket"] = _text(
+    for unit, address in sockets(site).items():
+        units[unit] = _text(
             {
-                "Unit": {"Description": f"The uwsgi ports of the site {name}"},
-                "Socket": {"ListenStream": site["uwsgi"]["socket"], "Service": boot},
+                "Unit": {"Description": f"A uwsgi port of the site {name}"},
+                "Socket": {"ListenStream": address, "Service": boot},
                 "Install": {"WantedBy": "sockets.target"},
             }
         )
+    if site["uwsgi"]["socket"]:
         units[f"uwsgi-{name}-probe@.service"] = _text(_instance(site, probe=True))
     return units
 
 
-def names(name: str) -> list[str]:
-    """The file names of all units that a site of this name can have."""
-    return [f"uwsgi-{name}@.service", f"uwsgi-{name}.service", f"uwsgi-{name}.socket", f"uwsgi-{name}-probe@.service"]
+def sockets(site: dict[str, Any]) -> dict[str, str]:
+    """The socket units of a site: file name -> address. A unit a port: one can come and go beside the others."""
+    return {f"uwsgi-{site['name']}@{one.rpartition(':')[2]}.socket": one for one in site["uwsgi"]["socket"]}
+
+
+def present(name: str) -> list[str]:
+    """The file names of all units that a site of this name has on this host."""
+    patterns = [f"uwsgi-{name}@.service", f"uwsgi-{name}.service", f"uwsgi-{name}-probe@.service"]
+    # A name has no character that means something in a pattern.
+    found = [path for one in [*patterns, f"uwsgi-{name}@*.socket"] for path in glob.glob(f"{FOLDER}/{one}")]
+    return [os.path.basename(path) for path in found]
+
+
+def is_template(name: str) -> bool:
+    """Whether systemd only takes it with an instance."""
+    return "@." in name
 
 
 def _instance(site: dict[str, Any], probe: bool = False) -> Sections:
@@ -80,7 +96,7 @@ def _instance(site: dict[str, Any], probe: bool = False) -> Sections:
         "PrivateTmp": "yes",
     }
     if site["uwsgi"]["socket"] and not probe:
-        service["Sockets"] = f"uwsgi-{name}.socket"
+        service["Sockets"] = list(sockets(site))
     service.update({key: [one.replace("%", "%%") for one in value] for key, value in site["uwsgi"]["unit"].items()})
     return {
         "Unit": {

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ansible_collections.pyweb.stack.plugins.module_utils import overlay
+from ansible_collections.pyweb.stack.plugins.module_utils import overlay, units
 
 # Between old and new text of an ini: the release's id is a hash of the ini, so it cannot be in what is hashed.
 PLACEHOLDER = "@RELEASE@"
@@ -49,10 +49,10 @@ def render(site: dict[str, Any], build: dict[str, Any], release: str = PLACEHOLD
     lines = [f"# uWSGI for the site {site['name']}, written by pyweb.stack: change the inventory instead."]
     if build["overlay"]:
         lines.append(f"# {overlay.WSGI_MODULE} loads {build['wsgi']} with the settings overlay.")
-    if uwsgi["socket"]:
-        lines.append(
-            f"# {', '.join(uwsgi['socket'])} comes from uwsgi-{site['name']}.socket, so that releases can share it."
-        )
+    lines += [
+        f"# {address} comes from {unit}, so that releases can share it."
+        for unit, address in units.sockets(site).items()
+    ]
     lines.append("[uwsgi]")
     for name, value in options:
         lines += [f"{name} = {escape(one)}" for one in (value if isinstance(value, list) else [value])]

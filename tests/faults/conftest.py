@@ -76,7 +76,7 @@ class World:
             " for one in builds/*/; do test -s $one/build.json || echo unfinished: $one; done;"
             f" find /etc/nginx /etc/systemd/system /etc/sites -name '*pyweb*~' -o -name '.pyweb-*';"
             # The old one may still be at somebody's request; it is being stopped.
-            f" systemctl list-units --plain --no-legend 'uwsgi-{name}*@*' | grep -v ' deactivating '"
+            f" systemctl list-units --plain --no-legend 'uwsgi-{name}*@*.service' | grep -v ' deactivating '"
             ' | grep -v "$(basename $(readlink current))" || true'
         )
         assert left == "", f"left over:\n{left}"

@@ -11,6 +11,7 @@ from typing import Any
 from host import ROOT, Host
 
 PLACE = "/srv/place"
+BALANCED = ["127.0.0.1:8011", "127.0.0.1:8012"]
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def all_kinds(project: Project) -> Inventory:
         (
             site("unix", project),
             site("tcp", project, uwsgi={"socket": "127.0.0.1:8001"}),
-            site("balanced", project, uwsgi={"socket": ["127.0.0.1:8011", "127.0.0.1:8012"]}),
+            site("balanced", project, uwsgi={"socket": BALANCED}),
             site("place", None),
         )
     )

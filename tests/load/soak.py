@@ -53,7 +53,7 @@ def soak(host: Host, work: Path) -> int:
     world = World(host, project, work, all_kinds(project))
     world.new_code()
     say("the first run")
-    world.deploy()
+    world.converge()
     rows, memories = [("before", world.steady())], [("before", memory(host))]
     stored, started, deploys = world.pictures(), time.monotonic(), 0
     while time.monotonic() < started + SECONDS * 2 / 3:

@@ -932,3 +932,36 @@ def test_a_history_that_cannot_be_written_hides_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(history, "_journal", lambda _text: None)
     with history.audited("shop", str(tmp_path / "no/such/folder"), "", "deploy", "", ""):
         pass
+
+
+def holding(release, monkeypatch, shown):
+    """What _hold asks of systemd, which shows the unit of port 8001 as `shown`."""
+    done = []
+    answer = types.SimpleNamespace(returncode=0, stdout=shown)
+    monkeypatch.setattr(release, "_systemctl", lambda _step, *words, check=True: done.append(words[0]) or answer)
+    release._hold("uwsgi-shop@8001.socket", "127.0.0.1:8001")
+    return done
+
+
+def test_a_port_is_held_once(tmp_path, monkeypatch):
+    release = make_release(tmp_path, uwsgi={"socket": 8001})
+    assert holding(release, monkeypatch, "ActiveState=inactive\n") == ["show", "start"]
+    assert holding(release, monkeypatch, "Listen=127.0.0.1:8001 (Stream)\nActiveState=active\n") == ["show"]
+
+
+def test_a_port_that_is_held_for_another_address_is_refused(tmp_path, monkeypatch):
+    release = make_release(tmp_path, uwsgi={"socket": 8001})
+    with pytest.raises(steps.StepError, match=r"is 127\.0\.0\.1:8001; its port is held as 0\.0\.0\.0:8001"):
+        holding(release, monkeypatch, "Listen=0.0.0.0:8001 (Stream)\nActiveState=active\n")
+
+
+def test_a_port_that_only_the_old_release_had_is_closed_after_it(tmp_path, monkeypatch):
+    release = make_release(tmp_path, uwsgi={"socket": 8001})
+    monkeypatch.setattr(releasing.units, "FOLDER", str(tmp_path))
+    for file in ("uwsgi-shop@8000.socket", "uwsgi-shop@8001.socket", "uwsgi-shop@.service"):
+        (tmp_path / file).touch()
+    done = record(release, monkeypatch)
+    monkeypatch.setattr(release, "_running", lambda: ["old", release.id])
+    assert release._stop_others() == ["stopped release old", "removed uwsgi-shop@8000.socket"]
+    assert done.index("drain old") < done.index("disable --quiet --now uwsgi-shop@8000.socket")
+    assert sorted(path.name for path in tmp_path.glob("uwsgi-*")) == ["uwsgi-shop@.service", "uwsgi-shop@8001.socket"]

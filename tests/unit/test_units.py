@@ -18,12 +18,16 @@ def test_units(name):
     for file, text in rendered.items():
         goldens.check(f"units/{name}/{file}", text)
     assert sorted(os.listdir(goldens.HERE / "units" / name)) == sorted(rendered)
-    assert set(rendered) <= set(units.names("shop"))
 
 
-def test_every_name_that_a_site_can_have_is_known_for_its_removal():
+def test_every_unit_of_a_site_is_found_for_its_removal_and_none_of_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(units, "FOLDER", str(tmp_path))
     written = {file for name in goldens.SITES for file in units.render(goldens.site(name))}
-    assert written == set(units.names("shop"))
+    others = {"uwsgi-shop-2.service", "uwsgi-shop-2@.service", "uwsgi-shop-2@8001.socket", "uwsgi-shopping.service"}
+    for file in written | others:
+        (tmp_path / file).touch()
+    assert set(units.present("shop")) == written
+    assert any(file.endswith(".socket") for file in written)
 
 
 @pytest.mark.parametrize("name", goldens.SITES)
@@ -48,7 +52,12 @@ def test_systemd_finds_no_fault(name, tmp_path):
     release = tmp_path / "o/shop/releases/aaaaaaaaaaaa"
     release.mkdir(parents=True)
     (release / "uwsgi").symlink_to(sys.executable)
-    argv = ["systemd-analyze", "verify", "--man=no", *[str(one) for one in folder.iterdir() if "@." not in one.name]]
+    argv = [
+        "systemd-analyze",
+        "verify",
+        "--man=no",
+        *[str(one) for one in folder.iterdir() if not units.is_template(one.name)],
+    ]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert [line for line in done.stderr.splitlines() if "uwsgi-shop" in line] == []
     assert done.returncode == 0, done.stderr
