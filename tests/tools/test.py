@@ -7,7 +7,7 @@ the distribution's own (registry, mmdebstrap), or a stand-in for it. The last li
 status is 1 when anything failed.
 
 Environment: PLATFORMS and SCENARIOS choose what molecule runs, LOAD_PLATFORMS which of these platforms the tests under
-load and fault run on, JOBS how many steps run side by side.
+load and under faults and the doctor's run on, JOBS how many steps run side by side.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / ".test-logs"
 IN_VENV = str(ROOT / "tests/tools/in_venv.sh")
 PLATFORMS = "debian12 debian13 centos9 centos10"
-# None by itself: these want a machine that has nothing else to do, for a quarter of an hour a platform.
-LOAD_PLATFORMS = ""
+# One of each family: a quarter of an hour each.
+LOAD_PLATFORMS = "debian12 centos9"
 SCENARIOS = "platform default el rollback sources standalone dependency layouts refusals"
 # Scenarios that ask what only some platforms have.
 ONLY = {"el": ("centos9", "centos10")}
@@ -46,6 +46,8 @@ class Step:
     needs: list[str] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
     platform: str = ""
+    # What it measures would be another step's doing as well.
+    alone: bool = False
     outcome: str = "waiting"
     seconds: float = 0.0
 
@@ -85,13 +87,15 @@ def all_steps(platforms: list[str], scenarios: list[str]) -> list[Step]:
         tool("lint types", "mypy"),
         tool("lint docs", "python", "tests/tools/docs.py", "--check"),
         tool("unit", "pytest", "tests/unit"),
-        *(under(what, platform) for platform in platforms if platform in loaded for what in ("load", "faults")),
+        *(broken(what, platform) for platform in platforms if platform in loaded for what in ("faults", "doctor")),
         *(
             molecule(scenario, platform)
             for scenario in scenarios
             for platform in platforms
             if platform in ONLY.get(scenario, platforms)
         ),
+        # Last, when nothing else is left to run beside them.
+        *(load(platform) for platform in platforms if platform in loaded),
     ]
 
 
@@ -99,11 +103,18 @@ def image(platform: str) -> Step:
     return Step(f"image {platform}", [str(ROOT / "tests/images/build.sh"), platform], ["engine"], platform=platform)
 
 
-def under(what: str, platform: str) -> Step:
-    """The tests under load or under fault on one platform."""
+def load(platform: str) -> Step:
+    """The tests under load on one platform: they compare times, so nothing else runs."""
+    step = broken("load", platform)
+    step.alone = True
+    return step
+
+
+def broken(what: str, platform: str) -> Step:
+    """The tests that break things, or the doctor's, on one platform."""
     return Step(
         f"{what} {platform}",
-        [IN_VENV, "pytest", "-rA", f"tests/{what}"],
+        [IN_VENV, "pytest", "-rA", "--durations=10", f"tests/{what}"],
         ["setup", f"image {platform}"],
         {"PYWEB_PLATFORM": platform},
         platform,
@@ -151,7 +162,9 @@ def run_all(steps: list[Step], jobs: int) -> None:
                 needed = [by_name[need].outcome for need in step.needs]
                 if any(outcome in ("failed", "not run") for outcome in needed):
                     step.outcome = "not run"
-                elif len(running) < jobs and all(outcome == "passed" for outcome in needed):
+                elif not all(outcome == "passed" for outcome in needed):
+                    continue
+                elif len(running) < (1 if step.alone else jobs) and not any(one.alone for one in running.values()):
                     step.outcome = "running"
                     running[pool.submit(run, step)] = step
             if not running:
