@@ -19,11 +19,16 @@ from breakpoints import Point
 from conftest import DEPLOY, WHOLE, World
 
 BUILD, RELEASE, FILES = "module_utils.build", "module_utils.release", "module_utils.file_set"
+# Small, and needed by nobody.
+TOMLIS = ["2.0.0", "2.0.1", "2.0.2", "2.1.0", "2.2.1"]
 STEPS, FIREWALLD = "module_utils.steps", "ansible_collections.ansible.posix.plugins.modules.firewalld"
 
 
-def code(world: World, site: str) -> None:
+def dependency(world: World, site: str) -> None:
+    """New code that wants another version of something: otherwise the build takes the virtualenv of the one before."""
     world.new_code()
+    wanted = f"tomli=={TOMLIS[world.number % len(TOMLIS)]}"
+    world.sites[site] = world.sites[site].with_(packages=[wanted])
 
 
 def environment(world: World, site: str) -> None:
@@ -38,9 +43,9 @@ def port(world: World, site: str) -> None:
     world.sites[site] = world.sites[site].with_(nginx={"listen": [80, 8000 + world.next()]})
 
 
-def during(step: str) -> Point:
-    """While a command of this step runs."""
-    return Point("subprocess", "wait", step=step)
+def during(step: str, nth: int = 1) -> Point:
+    """While the `nth` command of this step runs; each is waited for twice, the second time when it has ended."""
+    return Point("subprocess", "wait", step=step, nth=2 * nth - 1)
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,13 @@ class Chain:
 CHAINS = [
     Chain(
         "build",
-        code,
+        dependency,
         (
             Stage("before anything", Point("module_utils.accounts", "ensure")),
             Stage("fetching the code", during("source")),
+            Stage("resolving requirements", during("requirements")),
             Stage("making the virtualenv", during("virtualenv")),
-            Stage("installing requirements", during("requirements")),
+            Stage("installing requirements", during("requirements", nth=2)),
             Stage("before the overlay", Point("module_utils.overlay", "wsgi")),
             Stage("collecting static files", during("project")),
             Stage("handing the build to root", Point(BUILD, "_hand_over", nth=50)),
