@@ -424,10 +424,8 @@ class Release:
             try:
                 self._start(probe)
                 self._health(release, probe)
-                self._systemctl("start", "stop", probe)
-            except BaseException:
+            finally:
                 self._abandon(probe)
-                raise
         self._start(f"uwsgi-{self.name}@{release}.service")
         self._health(release)
 

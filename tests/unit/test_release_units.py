@@ -765,7 +765,10 @@ def test_on_ports_the_probe_is_asked_before_the_release_starts(tmp_path, monkeyp
         f"stop {unit}",
         f"start {probe}",
         f"ask {probe}",
+        f"stop --no-block {probe}",
+        f"kill --signal=KILL {probe}",
         f"stop {probe}",
+        f"reset-failed {probe}",
         f"start {unit}",
         "ask the release",
     ]
