@@ -21,7 +21,7 @@ from conftest import DEPLOY, WHOLE, World
 BUILD, RELEASE, FILES = "module_utils.build", "module_utils.release", "module_utils.file_set"
 # Small, and needed by nobody.
 TOMLIS = ["2.0.0", "2.0.1", "2.0.2", "2.1.0", "2.2.1"]
-STEPS, FIREWALLD = "module_utils.steps", "ansible_collections.ansible.posix.plugins.modules.firewalld"
+STEPS, FIREWALLD = "module_utils.steps", "ansible_collections.ansible.posix.plugins.module_utils.firewalld"
 
 
 def dependency(world: World, site: str) -> None:
@@ -130,7 +130,7 @@ CHAINS = [
             Stage("reloaded", Point(FILES, "apply", "return")),
         ),
     ),
-    Chain("firewalld", port, (Stage("opening a port", Point(FIREWALLD, "main")),), playbook=WHOLE),
+    Chain("firewalld", port, (Stage("opening a port", Point(FIREWALLD, "run")),), playbook=WHOLE),
 ]
 ALONE = [
     replace(chain, name=f"{chain.name}: {stage.name}", stages=(stage,)) for chain in CHAINS for stage in chain.stages
