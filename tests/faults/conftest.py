@@ -7,6 +7,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,14 +64,22 @@ class World:
         for _ in range(5):
             assert self.ask(name, "/healthz").status == 200
         self.host.told(
-            f"cd /opt/sites/{name}/current && test -s release.json && test -s uwsgi.ini && test -s src/../build.json"
+            f"cd /opt/sites/{name}/current && test -s release.json && test -s uwsgi.ini && test -s static/../build.json"
             f" && systemctl is-active uwsgi-{name}@$(basename $(pwd -P)).service && nginx -t -q"
         )
 
-    def assert_repaired(self, name: str, playbook: str = DEPLOY) -> None:
+    def wanted(self, *names: str) -> list[dict[str, Any]]:
+        """What the inventory says of these sites."""
+        return [one for name in names for one in self.sites[name].sites]
+
+    def assert_repaired(self, *names: str, playbook: str = DEPLOY) -> None:
         """A run repairs whatever there is to repair, and nothing of what went wrong is left."""
-        self.host.deploy(self.sites[name].sites, playbook)
-        self.assert_whole(name)
+        self.host.deploy(self.wanted(*names), playbook)
+        for name in names:
+            self.assert_whole(name)
+            self.assert_tidy(name)
+
+    def assert_tidy(self, name: str) -> None:
         left = self.host.told(
             f"cd /opt/sites/{name}; ls -d .[a-z]* releases/.* 2>/dev/null | grep -v '/[.]*$';"
             " for one in builds/*/; do test -s $one/build.json || echo unfinished: $one; done;"
@@ -81,10 +90,10 @@ class World:
         )
         assert left == "", f"left over:\n{left}"
 
-    def assert_settled(self, name: str, playbook: str = DEPLOY) -> None:
+    def assert_settled(self, *names: str, playbook: str = DEPLOY) -> None:
         """A run repairs, and the run after it finds nothing to do."""
-        self.assert_repaired(name, playbook)
-        again = self.host.deploy(self.sites[name].sites, playbook)
+        self.assert_repaired(*names, playbook=playbook)
+        again = self.host.deploy(self.wanted(*names), playbook)
         assert again.changed == 0, again.output
 
 
@@ -96,6 +105,6 @@ def world(host: Host, project: Project, tmp_path_factory: pytest.TempPathFactory
     }
     one = World(host, project, tmp_path_factory.mktemp("faults"), sites)
     one.new_code()
-    host.deploy([*sites["unix"].sites, *sites["tcp"].sites])
+    host.deploy(one.wanted("unix", "tcp"))
     breakpoints.install(host)
     return one

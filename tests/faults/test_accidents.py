@@ -73,7 +73,7 @@ def test_current_release_is_served_after_a_boot(world: World, power_fails: bool)
     assert {site: (world.current(site), world.version(site)) for site in world.sites} == before
     for site in world.sites:
         world.assert_whole(site)
-    assert world.host.deploy([*world.sites["unix"].sites, *world.sites["tcp"].sites]).changed == 0
+    assert world.host.deploy(world.wanted(*world.sites)).changed == 0
 
 
 @pytest.mark.parametrize("function", ["_switch", "_drain"], ids=["before the switch", "after the switch"])
@@ -163,16 +163,17 @@ STALE = [
 LITTER = [[case] for case in STALE] if os.environ.get("FAULTS") == "long" else [STALE]
 
 
-@pytest.mark.parametrize("site", ["unix", "tcp"])
 @pytest.mark.parametrize("cases", LITTER, ids=lambda cases: ", ".join(case.name for case in cases))
-def test_what_lies_around_is_no_obstacle(world: World, cases: list[Stale], site: str) -> None:
-    for case in cases:
-        world.host.told(f"site={site} root=/opt/sites/{site}; {case.script}")
-    with world.prober(site) as prober:
+def test_what_lies_around_is_no_obstacle(world: World, cases: list[Stale]) -> None:
+    for site in world.sites:
+        for case in cases:
+            world.host.told(f"site={site} root=/opt/sites/{site}; {case.script}")
+    with world.prober("unix") as unix, world.prober("tcp") as tcp:
         number = world.new_code()
-        world.assert_settled(site, WHOLE)
-    assert world.version(site) == number
-    assert not prober.failures, prober.failures
+        world.assert_settled("unix", "tcp", playbook=WHOLE)
+    for site, prober in (("unix", unix), ("tcp", tcp)):
+        assert world.version(site) == number
+        assert not prober.failures, prober.failures
 
 
 # --- what cannot be written -------------------------------------------------------------------------------------------
@@ -257,7 +258,7 @@ def test_what_cannot_be_written_harms_nothing(world: World, case: Unwritable) ->
             run = world.host.play(world.sites["unix"].sites, case.playbook)
             assert run.status != 0
             world.assert_whole("unix")
-        world.assert_repaired("unix", case.playbook)
+        world.assert_repaired("unix", playbook=case.playbook)
     first = run.error.splitlines()[0]
     assert all(word in first for word in case.words), run.error
     assert "Traceback" not in run.error, run.error

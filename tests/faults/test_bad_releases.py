@@ -5,7 +5,9 @@ A new case is one entry: what the commit or the inventory has wrong, the step th
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,7 +77,14 @@ BAD = [
     Bad("import error", "wsgi", "ModuleNotFoundError: No module named 'nowhere'", {WSGI: "\nimport nowhere\n"}),
     Bad("missing dependency", "check", "No module named 'requests'", {VIEWS: "\nimport requests\n"}),
     Bad("impossible dependency", "requirements", "pillow==0.0.1", keys={"packages": ["Pillow==0.0.1"]}),
-    Bad("health 500", "health", "answered 500; wanted 200", health("raise ValueError('not well')"), QUICK, BOTH),
+    Bad(
+        "health 500",
+        "health",
+        "answered 500; wanted 200 within 4 s; ValueError: not well",
+        health("raise ValueError('not well')"),
+        QUICK,
+        BOTH,
+    ),
     Bad("wrong status", "health", "answered 200; wanted 204", keys={"health": {"status": [204], "timeout": 4}}),
     Bad("health takes too long", "health", "within 4 s", health("time.sleep(30)"), QUICK),
     Bad("workers die after the start", "health", "within 4 s", {WSGI: DIES}, QUICK, BOTH),
@@ -88,42 +97,51 @@ BAD = [
 ]
 
 
-CASES = [pytest.param(case, site, id=f"{case.name}, {site}") for case in BAD for site in case.sites]
-
-
-@pytest.mark.parametrize(("case", "site"), CASES)
-def test_bad_release_never_takes_over(world: World, case: Bad, site: str) -> None:
-    good = world.sites[site]
-    version, current = world.version(site), world.current(site)
+@pytest.mark.parametrize("case", BAD, ids=lambda case: case.name)
+def test_bad_release_never_takes_over(world: World, case: Bad) -> None:
+    before = {site: (world.version(site), world.current(site)) for site in case.sites}
+    hosts = [host for site in case.sites for host in world.sites[site].hosts]
     world.new_code()
+    with broken(world, case), contextlib.ExitStack() as stack:
+        probers = [stack.enter_context(world.prober(site)) for site in case.sites]
+        load = stack.enter_context(Load(world.host.address, hosts, world.work))
+        run = world.host.play(
+            [one for site in case.sites for one in world.sites[site].with_(**case.keys).sites], DEPLOY
+        )
+    assert run.status != 0
+    for prober in probers:
+        if case.outage:
+            assert prober.outage < case.outage, prober.failures
+        else:
+            assert not prober.failures, prober.failures
+    assert case.outage or load.verdict.failed == 0, f"{load.verdict}"
+    told = [line.replace("Module failed: ", "") for line in run.error.splitlines()]
+    assert told[0].startswith(f"site '{case.sites[0]}': "), run.error
+    for site in case.sites:
+        first = next((line for line in told if line.startswith(f"site '{site}': ")), "")
+        wanted = rf"site '{site}': {case.step} failed: .*{re.escape(case.cause)}.*"
+        assert re.fullmatch(wanted, first), run.error
+        assert (world.version(site), world.current(site)) == before[site]
+        world.assert_whole(site)
+
+
+def test_next_good_release_goes_through(world: World) -> None:
+    """After all of the bad ones, of which nothing is left."""
+    number = world.new_code()
+    world.assert_settled(*BOTH)
+    assert {world.version(site) for site in BOTH} == {number}
+
+
+@contextlib.contextmanager
+def broken(world: World, case: Bad) -> Iterator[None]:
+    """The developer's copy with what the case has wrong in it."""
     kept = {path: (world.project.folder / path) for path in case.add}
     before = {path: file.read_text(encoding="utf-8") if file.exists() else None for path, file in kept.items()}
     try:
         world.project.write({path: (before[path] or "") + text for path, text in case.add.items()})
-        with world.prober(site) as prober, Load(world.host.address, good.hosts, world.work) as load:
-            run = world.host.play(good.with_(**case.keys).sites, DEPLOY)
+        yield
     finally:
         for path, file in kept.items():
             file.unlink()
             if before[path] is not None:
                 file.write_text(before[path], encoding="utf-8")
-    assert run.status != 0
-    if case.outage:
-        assert prober.outage < case.outage, prober.failures
-    else:
-        assert load.verdict.failed == 0, f"{load.verdict}"
-        assert not prober.failures, prober.failures
-    first = run.error.splitlines()[0]
-    assert re.fullmatch(rf"(Module failed: )?site '{site}': {case.step} failed: .*{re.escape(case.cause)}.*", first), (
-        first
-    )
-    assert (world.version(site), world.current(site)) == (version, current)
-    world.assert_whole(site)
-
-
-@pytest.mark.parametrize("site", BOTH)
-def test_next_good_release_goes_through(world: World, site: str) -> None:
-    """After all of the bad ones, of which nothing is left."""
-    number = world.new_code()
-    world.assert_settled(site)
-    assert world.version(site) == number

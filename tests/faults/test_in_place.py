@@ -18,7 +18,7 @@ def placed(world: World) -> Iterator[World]:
     """A third site, whose code lies on the host."""
     world.sites[SITE] = Inventory((site(SITE, None, **QUICK),))
     edit(world)
-    world.host.deploy(world.sites[SITE].sites)
+    world.host.deploy(world.wanted(SITE))
     yield world
     del world.sites[SITE]
 
@@ -47,7 +47,7 @@ def test_a_broken_edit_does_not_take_over(placed: World, project: Project) -> No
         project.write({VIEWS: kept + health("raise ValueError('not well')")[VIEWS]})
         with placed.prober(SITE) as prober:
             edit(placed)
-            run = placed.host.play(placed.sites[SITE].sites, DEPLOY)
+            run = placed.host.play(placed.wanted(SITE), DEPLOY)
             assert placed.version(SITE) == before
         assert run.status != 0
         assert run.error.startswith("site 'place': health failed: /healthz as place.example answered 500"), run.error
@@ -63,7 +63,7 @@ def test_a_broken_edit_does_not_take_over(placed: World, project: Project) -> No
 
 def test_a_rollback_does_not_pretend_to_bring_code_back(placed: World) -> None:
     before = placed.current(SITE), placed.host.told(master(placed, SITE))
-    run = placed.host.play(placed.sites[SITE].sites, "rollback.yml", "-e", f"rollback_site={SITE}")
+    run = placed.host.play(placed.wanted(SITE), "rollback.yml", "-e", f"rollback_site={SITE}")
     assert run.status != 0
     assert "ran other code than what /srv/place has now" in run.error.splitlines()[0], run.error
     assert (placed.current(SITE), placed.host.told(master(placed, SITE))) == before

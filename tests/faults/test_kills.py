@@ -151,6 +151,6 @@ def test_killed_runs_harm_nothing(world: World, chain: Chain) -> None:
             breakpoints.kill(world.host, process)
             world.assert_whole(chain.site)
             print(f"killed: {stage.name}")
-        world.assert_settled(chain.site, chain.playbook)
+        world.assert_settled(chain.site, playbook=chain.playbook)
     assert len(prober.answers) > 10
     assert not prober.failures, prober.failures
