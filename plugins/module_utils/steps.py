@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
+import functools
 import json
 import os
 import pwd
@@ -26,6 +28,8 @@ BASE_ENVIRONMENT = {
 # The longest that one step may take, in seconds: compiling uWSGI takes 24 s on two cores, a slow index ten times that.
 STEP_TIMEOUT = 1200
 LOCK_TIMEOUT = 300
+PR_SET_PDEATHSIG = 1  # prctl(2)
+_LIBC = ctypes.CDLL(None)
 LOCKS = "/run/lock"
 # What programs mark a reason with: git, ssh, uv (older ones with × and ╰─▶); then Python, then Django's system check.
 _REASON = re.compile(r"(fatal|error|cause|ssh): |[×╰]|.*(Permission denied \(|Host key verification failed)")
@@ -63,7 +67,8 @@ class Shell:
     ) -> subprocess.CompletedProcess[str]:
         """Run `argv` as `user`; its output comes back with the secrets blotted out. Raises `StepError`.
 
-        The command gets a process group of its own, and whatever it left running there is ended with it.
+        The command gets a process group of its own, and whatever it left running there is ended with it. It does not
+        outlive whoever runs it either: the next run would find its files changing.
         """
         account = pwd.getpwnam(user)
         identity: dict[str, Any] = {}
@@ -92,6 +97,7 @@ class Shell:
                     stderr=err,
                     start_new_session=True,
                     umask=0o022,
+                    preexec_fn=functools.partial(_end_with, os.getpid()),
                     **identity,
                 )
             except OSError as error:
@@ -230,6 +236,13 @@ def remove(path: str) -> bool:
     else:
         os.unlink(path)
     return True
+
+
+def _end_with(parent: int) -> None:
+    """Let the kernel kill this process as soon as its parent is dead, by SIGKILL too. Runs between fork and exec."""
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # dead already
+        os._exit(1)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -403,6 +404,27 @@ def test_write_that_fails_leaves_nothing(tmp_path):
         steps.write(str(path), "half \ud800", 0o644, os.getuid(), os.getgid())
     assert os.listdir(tmp_path) == ["a"]
     assert path.read_text() == "old"
+
+
+def test_a_command_does_not_outlive_a_run_that_is_killed(tmp_path):
+    code = (
+        "import sys; from ansible_collections.pyweb.stack.plugins.module_utils import steps; "
+        "steps.Shell('shop', {}).run('requirements', ['sh', '-c', f'echo $$ > {sys.argv[1]}; exec sleep 60'])"
+    )
+    said = tmp_path / "pid"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.Popen([sys.executable, "-c", code, str(said)], env=environment)
+    deadline = time.monotonic() + 20
+    while not (said.exists() and said.read_text().strip()):
+        assert run.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    run.kill()
+    run.wait()
+    state = ["ps", "-o", "stat=", "-p", said.read_text().strip()]
+    while subprocess.run(state, capture_output=True, text=True, check=False).stdout.strip()[:1] not in ("", "Z"):
+        assert time.monotonic() < deadline, "the command still runs"
+        time.sleep(0.02)
 
 
 def test_link_replaces_a_link_in_one_step(tmp_path):
