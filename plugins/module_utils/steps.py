@@ -156,7 +156,10 @@ def cause(output: str) -> str:
 
 @contextlib.contextmanager
 def locked(site: str, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
-    """Hold the site's lock: two runs at once wait for each other, at most `timeout` seconds."""
+    """Hold the site's lock: two runs at once wait for each other, at most `timeout` seconds.
+
+    What the system refuses meanwhile, on a full disk for instance, is a `StepError` that names the site.
+    """
     path = f"{LOCKS}/pyweb.stack.{site}"
     deadline = time.monotonic() + timeout
     with open(path, "a+", encoding="ascii") as stream:
@@ -175,7 +178,11 @@ def locked(site: str, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
         stream.truncate(0)
         stream.write(str(os.getpid()))
         stream.flush()
-        yield
+        try:
+            yield
+        except OSError as error:
+            path = f"{error.filename}: " if error.filename else ""
+            raise StepError(site, "files", f"{path}{error.strerror or error}") from error
 
 
 def write(path: str, text: str, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
@@ -189,9 +196,11 @@ def write(path: str, text: str, mode: int = 0o644, uid: int = 0, gid: int = 0) -
         os.chown(temporary, uid, gid)
         os.chmod(temporary, mode)
         os.rename(temporary, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
+        if isinstance(error, OSError):
+            error.filename = path
         raise
 
 

@@ -406,6 +406,19 @@ def test_write_that_fails_leaves_nothing(tmp_path):
     assert path.read_text() == "old"
 
 
+def test_what_the_system_refuses_is_told_of_the_site(tmp_path, monkeypatch):
+    monkeypatch.setattr(steps, "LOCKS", str(tmp_path))
+
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(steps.os, "fsync", full)
+    wanted = f"^site 'shop': files failed: {tmp_path}/unit: No space left on device$"
+    with pytest.raises(steps.StepError, match=wanted), steps.locked("shop"):
+        steps.write(f"{tmp_path}/unit", "text")
+    assert os.listdir(tmp_path) == ["pyweb.stack.shop"]
+
+
 def test_a_command_does_not_outlive_a_run_that_is_killed(tmp_path):
     code = (
         "import sys; from ansible_collections.pyweb.stack.plugins.module_utils import steps; "
