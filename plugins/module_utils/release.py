@@ -554,12 +554,10 @@ class Release:
         return self.shell.run("units", ["systemctl", "is-active", "--quiet", unit], check=False).returncode == 0
 
     def _journal(self, unit: str, since: float) -> str:
-        done = self.shell.run(
-            "journal",
-            ["journalctl", "--no-pager", "--output=cat", "--lines=40", f"--since=@{int(since)}", f"--unit={unit}"],
-            check=False,
-        )
-        return str(done.stdout)
+        """The last that a unit said. Backwards, because --lines with --since means the first ones (systemd 252)."""
+        words = ["--no-pager", "--output=cat", "--reverse", "--lines=40", f"--since=@{int(since)}", f"--unit={unit}"]
+        told = self.shell.run("journal", ["journalctl", *words], check=False).stdout
+        return "".join(f"{line}\n" for line in reversed(told.splitlines()))
 
     def _systemctl(self, step: str, *arguments: str, check: bool = True) -> Any:
         return self.shell.run(step, ["systemctl", *arguments], check=check)

@@ -774,6 +774,19 @@ def test_on_ports_the_probe_is_asked_before_the_release_starts(tmp_path, monkeyp
     ]
 
 
+def test_the_journal_is_read_from_its_end(tmp_path, monkeypatch):
+    release = make_release(tmp_path)
+    asked = []
+
+    def run(_step, argv, check):
+        asked.extend(argv)
+        return types.SimpleNamespace(stdout="ValueError: not well\nTraceback\n")
+
+    monkeypatch.setattr(release.shell, "run", run)
+    assert release._journal("uwsgi-shop@x.service", 7.9) == "Traceback\nValueError: not well\n"
+    assert {"--reverse", "--lines=40", "--since=@7", "--unit=uwsgi-shop@x.service"} < set(asked)
+
+
 def test_what_is_being_stopped_already_does_not_run(tmp_path, monkeypatch):
     release = make_release(tmp_path)
     shown = (
