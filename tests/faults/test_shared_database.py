@@ -29,7 +29,7 @@ apt='apt-get -y -q -o Acquire::https::CAInfo=/etc/pyweb-test-ca.crt'
 $apt update && $apt install --no-install-recommends postgresql
 echo "listen_addresses = '*'" > "$(ls -d /etc/postgresql/*/main)/conf.d/all.conf"
 echo "host shop shop all scram-sha-256" >> "$(ls -d /etc/postgresql/*/main)/pg_hba.conf"
-systemctl restart postgresql@*-main
+systemctl restart postgresql.service
 """
 
 
