@@ -30,6 +30,9 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor_fault import (
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor_host import Host
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor_look import Probe, Site
 
+# A uWSGI that was started again three times in so many seconds is in a loop.
+LATELY = 20
+
 
 def judge_socket(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     worker = host.nginx.worker
@@ -240,16 +243,25 @@ def judge_app(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         error, missing = failed["error"], failed.get("missing", "")
         top = module.partition(".")[0]
         if missing and (module == missing or module.startswith(f"{missing}.")):
-            place = any(os.path.isfile(os.path.join(chdir or "/", one)) for one in (f"{top}/__init__.py", f"{top}.py"))
-            yield Fault(
-                "app.chdir" if not place and _elsewhere(site, top) else "app.module",
-                status,
-                f"chdir is wrong: {chdir} has no {top}, {_elsewhere(site, top)} has{later}"
-                if not place and _elsewhere(site, top)
-                else f"the module is wrong: there is no {missing} in {chdir}{later}",
-                f"module in {ini} as WSGI_APPLICATION in the settings says it (web_sites[].wsgi)",
-                [f"module = {options.last('module')} in {ini}", error],
-            )
+            here = any(os.path.isfile(os.path.join(chdir or "/", one)) for one in (f"{top}/__init__.py", f"{top}.py"))
+            there = "" if here else _elsewhere(site, top)
+            evidence = [f"module = {options.last('module')} in {ini}", error]
+            if there:
+                yield Fault(
+                    "app.chdir",
+                    status,
+                    f"chdir is wrong: {chdir} has no package {top}, {there} has{later}",
+                    f"chdir = {there} in {ini}, the directory that holds manage.py (web_sites[].source)",
+                    [f"chdir = {chdir}", *evidence],
+                )
+            else:
+                yield Fault(
+                    "app.module",
+                    status,
+                    f"the module is wrong: there is no {missing} in {chdir}{later}",
+                    f"module in {ini} as WSGI_APPLICATION in the settings says it (web_sites[].wsgi)",
+                    evidence,
+                )
         elif "has no attribute" in error and name in error and not failed.get("where"):
             yield Fault(
                 "app.module",
@@ -465,10 +477,11 @@ def _answers_well(site: Site) -> bool:
 def _crashing(site: Site, host: Host) -> bool:
     """systemd is starting it again, after it ended by itself, or has done so over and over until just now."""
     unit = site.uwsgi.unit
-    again = unit.get("ActiveState") == "activating" and int(unit.get("NRestarts") or 0) > 0
+    again = unit.get("ActiveState") == "activating" and site.uwsgi.restarted
     # Where systemd calls it started at once (Type=simple), a loop looks like this: three restarts, the last just now.
     young = site.uwsgi.master is None or host.now - site.uwsgi.master.started < 2
-    return unit.get("SubState") == "auto-restart" or again or (site.uwsgi.restarts > 2 and young)
+    lately = [one for one in site.uwsgi.restarted if host.now - one < LATELY]
+    return unit.get("SubState") == "auto-restart" or bool(again) or (len(lately) > 2 and young)
 
 
 def _uwsgi_reason(log: str) -> str:

@@ -21,8 +21,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils import (
     uwsgi_protocol,
 )
 
-# A uWSGI that was started again three times in so many seconds is in a loop.
-LATELY = 20
+LOG_LINES = 300
 
 
 @dataclass
@@ -39,7 +38,7 @@ class Uwsgi:
     user: str = ""
     listens: list[str] = field(default_factory=list)
     log: str = ""
-    restarts: int = 0  # how often systemd had to start it again in the last LATELY seconds
+    restarted: list[float] = field(default_factory=list)  # when systemd had to start it again, see restarts()
     stats: dict[str, Any] = field(default_factory=dict)
 
 
@@ -75,7 +74,7 @@ def find_uwsgi(name: str, domains: Sequence[str], root: str, host: doctor_host.H
         found.master = best
         found.workers = [table[pid] for pid in ours if table[pid].parent == best.pid]
     found.unit = _find_unit(name, host, found.master, root)
-    found.installed = bool(masters or found.unit or os.path.exists("/usr/bin/uwsgi"))
+    found.installed = bool(masters or found.unit or doctor_tools.installed("uwsgi"))
     if found.master:
         found.command = found.master.command
         found.environment = dict(found.master.environment)
@@ -108,9 +107,9 @@ def find_uwsgi(name: str, domains: Sequence[str], root: str, host: doctor_host.H
     found.listens = [one.address for one in host.listeners if family & set(one.pids)]
     found.listens = found.listens or [address for address, _speaks in found.options.binds]
     found.log = _uwsgi_log(found, host.now)
-    if int(found.unit.get("NRestarts") or 0) > 2:
-        words = ["journalctl", "--no-pager", "--output=cat", f"--since=-{LATELY}s", f"--unit={found.unit['Id']}"]
-        found.restarts = doctor_tools.run(words).out.count("Scheduled restart job")
+    if int(found.unit.get("NRestarts") or 0):
+        words = ["--output=short-unix", "_PID=1", f"UNIT={found.unit['Id']}"]
+        found.restarted = restarts(_journal(int(host.now) - doctor_host.RECENT, words))
     return found
 
 
@@ -175,6 +174,17 @@ def since_start(text: str) -> str:
     return text[max(text.rfind("*** Starting uWSGI"), 0) :]
 
 
+def restarts(journal: str) -> list[float]:
+    """When systemd started a unit again that ended by itself; nothing where its last start was somebody's.
+
+    systemd announces such a start after the end before it, and counts on when somebody mends and starts the unit.
+    """
+    again = journal.rfind("Scheduled restart job")
+    ended = max(journal.rfind(": Failed with result"), journal.rfind(": Deactivated successfully"))
+    found = re.findall(r"(?m)^(\d+\.\d+) .*: Scheduled restart job", journal)
+    return [float(one) for one in found] if again > ended else []
+
+
 def _find_unit(name: str, host: doctor_host.Host, master: processes.Process | None, root: str) -> dict[str, str]:
     if master and master.unit:
         return next((one for one in host.units if one.get("Id") == master.unit), {"Id": master.unit})
@@ -224,8 +234,14 @@ def _uwsgi_log(found: Uwsgi, now: float) -> str:
     unit = found.unit.get("Id", "")
     if not unit:
         return ""
-    words = ["journalctl", "--no-pager", "--output=cat", "--lines=300", f"--since=@{since}"]
     # What runs well is not to blame for what an earlier start said: every start has an id of its own.
     this_start = found.unit.get("ActiveState") == "active" and found.unit.get("InvocationID")
     which = f"_SYSTEMD_INVOCATION_ID={this_start}" if this_start else f"--unit={unit}"
-    return doctor_tools.run([*words, which]).out
+    return _journal(since, ["--output=cat", which])
+
+
+def _journal(since: int, words: Sequence[str]) -> str:
+    """The last lines of the journal since a time. Forward, journalctl would show the first ones since then."""
+    command = ["journalctl", "--no-pager", "--reverse", f"--lines={LOG_LINES}", f"--since=@{since}", *words]
+    lines = [one for one in doctor_tools.run(command).out.splitlines() if not one.startswith("-- ")]
+    return "\n".join(reversed(lines))
