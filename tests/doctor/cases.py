@@ -11,9 +11,16 @@ PRELUDE, MANAGED, BY_HAND = (
 )
 
 
+# Where something hangs the doctor waits as long as it is told to.
+BRIEF = 6
+
+
 @dataclass(frozen=True)
 class Case:
-    """`fault` has to be the only one that follows from nothing; `words` stand in its cause, mend or evidence."""
+    """`fault` has to be the only one that follows from nothing; `words` stand in its cause, mend or evidence.
+
+    {www} in a word is nginx's user.
+    """
 
     title: str
     fault: str
@@ -41,21 +48,21 @@ MANAGED_CASES = [
         "uwsgi.crashing",
         ["over and over", "unknown config directive: nosuchoption", "journalctl -u uwsgi-mysite@"],
         "keep $release/uwsgi.ini; echo 'nosuchoption = 1' >> $release/uwsgi.ini\ncrash",
-        "back $release/uwsgi.ini; systemctl restart $unit",
+        "back $release/uwsgi.ini; restart",
     ),
     Case(
         "app import error",
         "app.import",
         ["cannot be imported", "RuntimeError: not today", "wsgi.py"],
         "keep $build/src/mysite/wsgi.py; echo 'raise RuntimeError(\"not today\")' >> $build/src/mysite/wsgi.py\ncrash",
-        "back $build/src/mysite/wsgi.py; systemctl restart $unit",
+        "back $build/src/mysite/wsgi.py; restart",
     ),
     Case(
         "missing dependency",
         "app.import",
         ["ModuleNotFoundError", "nosuchpackage", "web_sites[].packages"],
         "keep $build/src/mysite/wsgi.py; echo 'import nosuchpackage' >> $build/src/mysite/wsgi.py\ncrash",
-        "back $build/src/mysite/wsgi.py; systemctl restart $unit",
+        "back $build/src/mysite/wsgi.py; restart",
     ),
     Case(
         "code broken after the start",
@@ -68,7 +75,7 @@ MANAGED_CASES = [
     Case(
         "socket mode 600",
         "socket.denied",
-        ["may not write to the socket", "its mode is 0600", "chmod_socket", "www-data"],
+        ["may not write to the socket", "its mode is 0600", "chmod_socket", "{www}"],
         "chmod 600 $socket",
         "chmod 660 $socket",
     ),
@@ -84,7 +91,7 @@ MANAGED_CASES = [
         "socket.stale",
         ["stale socket", "nobody listens on it", "systemctl restart uwsgi-mysite@", "ECONNREFUSED"],
         "rm $socket; stale $socket",
-        "systemctl restart $unit",
+        "restart",
     ),
     Case(
         "stale socket of a uWSGI that died",
@@ -97,9 +104,8 @@ MANAGED_CASES = [
         "wrong upstream port",
         "socket.refused",
         ["nothing listens on 127.0.0.1:8009", "8001", "uwsgi_pass"],
-        "keep /etc/nginx/sites-available/porty.conf\n"
-        "sed -i 's/127.0.0.1:8001/127.0.0.1:8009/' /etc/nginx/sites-available/porty.conf; reload",
-        "back /etc/nginx/sites-available/porty.conf; reload",
+        "edit $porty 's/127.0.0.1:8001/127.0.0.1:8009/'; reload",
+        "back $porty; reload",
         site="porty",
     ),
     Case(
@@ -108,6 +114,7 @@ MANAGED_CASES = [
         ["all workers are busy", "2 of 2", "/slow", "web_sites[].uwsgi.processes"],
         "keep_busy & echo $! > /var/tmp/busy; sleep 1",
         "kill $(cat /var/tmp/busy); systemctl kill --signal=KILL $unit; sleep 0.5",
+        options={"patience": BRIEF},
     ),
     Case(
         "listen queue full",
@@ -123,15 +130,16 @@ MANAGED_CASES = [
         "    except BlockingIOError: break\n"
         "    held.append(one)\n"
         "time.sleep(60)' $socket >/dev/null 2>&1 & echo $! > /var/tmp/filler; sleep 0.5",
-        "kill $(cat /var/tmp/filler); systemctl kill --signal=CONT $unit; systemctl restart $unit",
+        "kill $(cat /var/tmp/filler); systemctl kill --signal=CONT $unit; restart",
+        options={"patience": BRIEF},
     ),
     Case(
         "harakiri",
         "uwsgi.harakiri",
         ["harakiri: 1 request took longer than 2 s", "read_timeout", "HARAKIRI ON WORKER"],
-        "edit $release/uwsgi.ini 's/^harakiri = .*/harakiri = 2/'; systemctl restart $unit\n"
+        "edit $release/uwsgi.ini 's/^harakiri = .*/harakiri = 2/'; restart\n"
         "ask 'http://127.0.0.1/slow?seconds=8'; healthy",
-        "back $release/uwsgi.ini; systemctl restart $unit; truncate -s 0 /var/log/nginx/mysite.error.log",
+        "back $release/uwsgi.ini; restart; truncate -s 0 /var/log/nginx/mysite.error.log",
         status="degraded",
     ),
     Case(
@@ -149,7 +157,7 @@ MANAGED_CASES = [
         ["the application is slow", "while workers are free", "60s", "504"],
         ":",
         "systemctl kill --signal=KILL $unit; sleep 0.5",
-        options={"path": "/slow?seconds=9", "patience": 8},
+        options={"path": "/slow?seconds=9", "patience": BRIEF},
     ),
     Case(
         "body over client_max_body_size",
@@ -164,8 +172,8 @@ MANAGED_CASES = [
         "ALLOWED_HOSTS",
         "django.allowed-hosts",
         ["ALLOWED_HOSTS does not have mysite.example", "400", "web_sites[].domains"],
-        "keep $overlay; echo 'ALLOWED_HOSTS = [\"other.example\"]' >> $overlay; systemctl restart $unit",
-        "back $overlay; systemctl restart $unit",
+        "keep $overlay; echo 'ALLOWED_HOSTS = [\"other.example\"]' >> $overlay; restart",
+        "back $overlay; restart",
     ),
     Case(
         "CSRF origin at an odd port",
@@ -183,16 +191,16 @@ MANAGED_CASES = [
         ["https://mysite.example get 403", "Django sees http://mysite.example ", "SECURE_PROXY_SSL_HEADER"],
         "certificate mysite.example; keep /etc/nginx/pyweb_uwsgi_params; tls\n"
         "sed -i '/HTTPS\\|FORWARDED_PROTO/d' /etc/nginx/pyweb_uwsgi_params; keep $overlay\n"
-        "echo 'CSRF_TRUSTED_ORIGINS = []' >> $overlay; systemctl restart $unit; reload",
-        "back /etc/nginx/pyweb_uwsgi_params $overlay; systemctl restart $unit; untls",
+        "echo 'CSRF_TRUSTED_ORIGINS = []' >> $overlay; restart; reload",
+        "back /etc/nginx/pyweb_uwsgi_params $overlay; restart; untls",
         status="degraded",
     ),
     Case(
         "DEBUG on",
         "django.debug",
         ["DEBUG is on", "DEBUG = False"],
-        "keep $overlay; echo 'DEBUG = True' >> $overlay; systemctl restart $unit",
-        "back $overlay; systemctl restart $unit",
+        "keep $overlay; echo 'DEBUG = True' >> $overlay; restart",
+        "back $overlay; restart",
         status="degraded",
     ),
     Case(
@@ -223,15 +231,15 @@ MANAGED_CASES = [
         'DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "NAME": "shop", "USER": "shop",\n'
         '    "PASSWORD": "xyzzy-secret-text", "HOST": "127.0.0.1", "PORT": "5999"}}\n'
         "EOF\n"
-        "systemctl restart $unit",
-        "back $overlay; systemctl restart $unit",
+        "restart",
+        "back $overlay; restart",
     ),
     Case(
         "static never collected",
         "static.uncollected",
         ["static files were never collected", "/static", "collectstatic"],
-        "mv $build/static $build/static.kept; mkdir $build/static; systemctl restart $unit",
-        "rmdir $build/static; mv $build/static.kept $build/static; systemctl restart $unit",
+        "mv $build/static $build/static.kept; mkdir $build/static; restart",
+        "rmdir $build/static; mv $build/static.kept $build/static; restart",
     ),
     Case(
         "static alias wrong",
@@ -243,7 +251,7 @@ MANAGED_CASES = [
     Case(
         "media not readable",
         "media.not-readable",
-        ["media files are not readable", "www-data may not read", "0600", "picture.png"],
+        ["media files are not readable", "{www} may not use", "0600", "picture.png"],
         "install -o site-mysite -g site-mysite -m 600 /dev/null $state/media/picture.png",
         "rm $state/media/picture.png",
         status="degraded",
@@ -346,8 +354,8 @@ MANAGED_CASES = [
         "disk full",
         "host.disk-full",
         ["the disk is full", "/var/lib/sites/mysite/media", "du -xh"],
-        "mount -t tmpfs -o size=3m,mode=2750,uid=$(id -u site-mysite),gid=$(id -g www-data) tmpfs $state/media\n"
-        "install -o site-mysite -g www-data -m 640 /dev/null $state/media/a\n"
+        "mount -t tmpfs -o size=3m,mode=2750,uid=$(id -u site-mysite),gid=$(id -g $www) tmpfs $state/media\n"
+        "install -o site-mysite -g $www -m 640 /dev/null $state/media/a\n"
         "dd if=/dev/zero of=$state/media/a bs=64k status=none 2>/dev/null || true",
         "umount $state/media",
     ),
@@ -388,16 +396,18 @@ BY_HAND_CASES = [
             "`proxy_pass http://127.0.0.1:8001;`",
         ],
         "edit $ini 's/^socket = .*/http = 127.0.0.1:8001/; s/^plugins = .*/plugins = http,python3/'\n"
-        "edit $conf 's,server unix.*,server 127.0.0.1:8001;,'; restart; reload",
+        "edit $conf 's,server unix.*,server 127.0.0.1:8001;,'; restart_broken; reload",
         "back $ini $conf; restart; reload",
+        options={"patience": BRIEF},
     ),
     Case(
         "uwsgi_pass to an http-socket",
         "socket.protocol",
         ["protocol mismatch", "uWSGI speaks HTTP (--http-socket)", "502", "proxy_pass http://127.0.0.1:8001;"],
         "edit $ini 's/^socket = .*/http-socket = 127.0.0.1:8001/'\n"
-        "edit $conf 's,server unix.*,server 127.0.0.1:8001;,'; restart; reload",
+        "edit $conf 's,server unix.*,server 127.0.0.1:8001;,'; restart_broken; reload",
         "back $ini $conf; restart; reload",
+        options={"patience": BRIEF},
     ),
     Case(
         "proxy_pass to a uwsgi socket",
@@ -410,35 +420,35 @@ BY_HAND_CASES = [
         "wrong module",
         "app.module",
         ["the module is wrong", "there is no nosuch", "WSGI_APPLICATION"],
-        "edit $ini 's/^module = .*/module = nosuch.wsgi:application/'; restart",
+        "edit $ini 's/^module = .*/module = nosuch.wsgi:application/'; restart_broken",
         "back $ini; restart",
     ),
     Case(
         "wrong callable",
         "app.module",
         ["has no callable app", "mysite.wsgi"],
-        "edit $ini 's/^module = .*/module = mysite.wsgi:app/'; restart",
+        "edit $ini 's/^module = .*/module = mysite.wsgi:app/'; restart_broken",
         "back $ini; restart",
     ),
     Case(
         "wrong chdir, one too high",
         "app.chdir",
         ["chdir is wrong", "/home/huatai/works/mysite", "manage.py"],
-        "edit $ini 's,^chdir = .*,chdir = /home/huatai/works,'; restart",
+        "edit $ini 's,^chdir = .*,chdir = /home/huatai/works,'; restart_broken",
         "back $ini; restart",
     ),
     Case(
         "wrong chdir, no such directory",
         "app.chdir",
         ["chdir is wrong", "there is no directory /home/huatai/nowhere"],
-        "edit $ini 's,^chdir = .*,chdir = /home/huatai/nowhere,'; restart; sleep 1",
+        "edit $ini 's,^chdir = .*,chdir = /home/huatai/nowhere,'; restart_broken",
         "back $ini; restart",
     ),
     Case(
         "wrong virtualenv, no such directory",
         "app.virtualenv",
         ["the virtualenv is wrong", "/home/huatai/nowhere", "home"],
-        "edit $ini 's,^home = .*,home = /home/huatai/nowhere,'; restart; sleep 1",
+        "edit $ini 's,^home = .*,home = /home/huatai/nowhere,'; restart_broken",
         "back $ini; restart",
     ),
     Case(
@@ -446,7 +456,7 @@ BY_HAND_CASES = [
         "app.virtualenv",
         ["the virtualenv is wrong", "/home/huatai/empty has no Django"],
         "python3 -m venv --without-pip /home/huatai/empty; keep $ini\n"
-        "sed -i 's,^home = .*,home = /home/huatai/empty,' $ini; restart",
+        "sed -i 's,^home = .*,home = /home/huatai/empty,' $ini; restart_broken",
         "back $ini; rm -r /home/huatai/empty; restart",
     ),
     Case(
@@ -461,7 +471,7 @@ BY_HAND_CASES = [
         "buffer-size too small",
         "uwsgi.buffer-size",
         ["buffer-size is too small (4096)", "large cookie", "502"],
-        "edit $ini '/^buffer-size/d'; restart",
+        "edit $ini '/^buffer-size/d'; restart_broken",
         "back $ini; restart",
         status="degraded",
     ),
@@ -484,7 +494,7 @@ BY_HAND_CASES = [
         "socket.hidden",
         ["nginx cannot see unix:/tmp/mysite.sock", "PrivateTmp", "/run/"],
         "edit $ini 's,^socket = .*,socket = /tmp/mysite.sock,; s/^chmod-socket.*/chmod-socket = 666/'\n"
-        "edit $conf 's,server unix.*,server unix:/tmp/mysite.sock;,'; restart\n"
+        "edit $conf 's,server unix.*,server unix:/tmp/mysite.sock;,'; restart_broken\n"
         "drop_in PrivateTmp=yes; systemctl restart nginx",
         "back $ini $conf; drop_out; restart; systemctl restart nginx",
     ),

@@ -1,32 +1,35 @@
-"""One container at a time: a host that this collection manages, then one that was set up by hand after the tutorial.
+"""Two hosts: one that this collection manages, and one that was set up by hand after the tutorial.
 
-A case breaks something in it, asks the doctor by way of Ansible, and heals it again. Environment: PYWEB_PLATFORM
-chooses the image, PYWEB_PREFIX begins the container's name, DOCTOR_KEEP=1 leaves the containers and goes on with those
-that are there.
+A case breaks something in it, asks the doctor, and heals it again. Environment: PYWEB_PLATFORM chooses the image,
+PYWEB_PREFIX begins the container's name, DOCTOR_KEEP=1 leaves the containers and goes on with those that are there.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
 import json
 import os
 import subprocess
+import sys
+import tarfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
+import ansible
 import pytest
+from ansible_collections.pyweb.stack.plugins.action.site_doctor import wanted
 
-ROOT = Path(__file__).resolve().parents[2]
+# The host is that of the tests under load.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "load"))
+
+from host import BUNDLE, BUNDLE_THERE, ROOT, Host
+
 HERE = Path(__file__).parent
 PLATFORM = os.environ.get("PYWEB_PLATFORM", "debian12")
 PREFIX = os.environ.get("PYWEB_PREFIX", "pyweb")
 KEEP = bool(os.environ.get("DOCTOR_KEEP"))
-BUNDLE = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
-BUNDLE_THERE = "/etc/pyweb-test-ca.crt"
-TRUST = dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"), BUNDLE_THERE)
-RIGHTS = ["--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--cgroupns=private"]
-RIGHTS += ["--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined"]
-RIGHTS += ["--tmpfs=/run", "--tmpfs=/tmp:exec", "--stop-signal=SIGRTMIN+3"]
 
 # A machine that runs tests side by side is a slow one.
 PATIENCE = 20
@@ -41,16 +44,21 @@ MYSITE = {
 }
 PORTY = {"name": "porty", "domains": ["porty.example"], "uwsgi": {"socket": "127.0.0.1:8001"}}
 TUTORIAL = {"name": "mysite", "domains": ["example.com"]}
+# Where the module lies in the container for `Box.asked`, and below that the plugins.
+THERE = "/opt/pyweb-doctor"
+PLUGINS = "ansible_collections/pyweb/stack/plugins"
 
 
-@dataclass
-class Box:
-    """A container, and the ways to talk to it."""
+class Box(Host):
+    """A host, and the ways to ask the doctor about it."""
 
-    name: str
+    @functools.cached_property
+    def www(self):
+        """nginx's user."""
+        return self.told("id -un www-data 2>/dev/null || echo nginx")
 
     def sh(self, script, prelude="", check=True, timeout=120):
-        """Run a script as root; what it printed."""
+        """Run a bash script as root; what it printed."""
         done = subprocess.run(
             ["docker", "exec", "-i", self.name, "bash", "-s"],
             input=f"set -e\n{prelude}\n{script}\n",
@@ -63,85 +71,92 @@ class Box:
         return done.stdout
 
     def doctor(self, *sites, **options):
-        """What the module says, by way of Ansible: (report of the first site, the whole output as text)."""
+        """What the module says by way of Ansible, as a user asks: (report of the first site, the output as text)."""
         done = self.doctor_anyhow(*sites, **options)
-        try:
-            result = json.loads(done.stdout.partition("=> ")[2])
-        except ValueError:
-            pytest.fail(done.stdout + done.stderr)
-        assert "sites" in result, json.dumps(result, indent=1)
-        return result["sites"][0], done.stdout
+        return _first(done.stdout.partition("=> ")[2], done.stdout + done.stderr)
 
     def doctor_anyhow(self, *sites, **options):
-        """Ask the doctor, whatever comes of it."""
+        """Ask the doctor by way of Ansible, whatever comes of it."""
         words = ["ansible", "all", "-i", f"{self.name},", "-c", "community.docker.docker"]
         arguments = {"sites": list(sites), "patience": PATIENCE, **options}
         words += ["-m", "pyweb.stack.site_doctor", "-a", json.dumps(arguments)]
-        return ansible(words, ANSIBLE_CALLBACK_RESULT_FORMAT="json")
+        return run_ansible(words, ANSIBLE_CALLBACK_RESULT_FORMAT="json")
 
-    def play(self, playbook, sites, *words, **variables):
-        """Run a playbook against the container."""
-        inventory = HERE / f".inventory-{self.name}.json"
+    def asked(self, *sites, **options):
+        """The same without Ansible's two seconds: the module itself, in the container, with what the controller's half
+        hands it."""
+        arguments = {"patience": PATIENCE, "controller_time": time.time(), **options}
+        arguments["sites"] = [wanted(one) for one in sites]
+        words = ["env", f"PYTHONPATH={THERE}", "python3", "-m", f"{PLUGINS}.modules.site_doctor".replace("/", ".")]
+        done = subprocess.run(
+            ["docker", "exec", "-i", self.name, *words],
+            input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        return _first(done.stdout, done.stdout + done.stderr)
+
+    def put_doctor(self):
+        """The module, what it imports, and Ansible's own half of a module."""
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as tar:
+            half = Path(ansible.__file__).parent
+            for source, name in (
+                *((half / one, f"ansible/{one}") for one in ("__init__.py", "_vendor", "release.py", "module_utils")),
+                (ROOT / "plugins/module_utils", f"{PLUGINS}/module_utils"),
+                (ROOT / "plugins/modules", f"{PLUGINS}/modules"),
+            ):
+                tar.add(source, name, filter=lambda one: None if "__pycache__" in one.name else one)
+        unpack = f"rm -rf {THERE} && mkdir {THERE} && tar -x --no-same-owner -C {THERE}"
+        words = ["docker", "exec", "-i", self.name, "sh", "-c", unpack]
+        subprocess.run(words, input=packed.getvalue(), capture_output=True, timeout=60, check=True)
+
+    def shown(self, sites, *words, **variables):
+        """Run playbooks/doctor.yml against it, as a user sees it."""
+        inventory = self.work / "doctor.json"
         hosts = {self.name: {"ansible_connection": "community.docker.docker"}}
-        group = {"web_sites": sites, "web_environment": TRUST, **variables}
+        group = {"web_sites": sites, "doctor_patience": PATIENCE, **variables}
         inventory.write_text(json.dumps({"web": {"hosts": hosts, "vars": group}}), encoding="utf-8")
-        try:
-            return ansible(["ansible-playbook", "-i", str(inventory), str(ROOT / "playbooks" / playbook), *words])
-        finally:
-            inventory.unlink()
-
-    @property
-    def address(self):
-        networks = json.loads(_docker("inspect", self.name))[0]["NetworkSettings"]["Networks"]
-        return next(one["IPAddress"] for one in networks.values() if one["IPAddress"])
+        return run_ansible(["ansible-playbook", "-i", str(inventory), "playbooks/doctor.yml", *words])
 
 
-@pytest.fixture(scope="module")
-def managed():
+@pytest.fixture(scope="session")
+def managed(tmp_path_factory):
     """Two sites of this collection's own making: one over a unix socket, one over TCP."""
-    with _container("managed") as (box, fresh):
+    with _box("managed", tmp_path_factory) as (box, fresh):
         if fresh:
-            played = box.play("site.yml", [MYSITE, PORTY])
-            assert played.returncode == 0, played.stdout + played.stderr
+            box.deploy([MYSITE, PORTY])
         yield box
 
 
-@pytest.fixture(scope="module")
-def by_hand():
+@pytest.fixture(scope="session")
+def by_hand(tmp_path_factory):
     """What somebody gets who types the tutorial: tests/doctor/tutorial.sh."""
-    with _container("tutorial") as (box, fresh):
+    with _box("tutorial", tmp_path_factory) as (box, fresh):
         if fresh:
-            box.sh((HERE / "tutorial.sh").read_text(encoding="utf-8"))
+            trust = f"export PIP_CERT={BUNDLE_THERE}\n" if BUNDLE.is_file() else ""
+            box.sh(trust + (HERE / "tutorial.sh").read_text(encoding="utf-8"), timeout=300)
         yield box
 
 
-class _container:
-    """A booted container from the baked image; removed at the end unless DOCTOR_KEEP says otherwise."""
-
-    def __init__(self, role):
-        self.box = Box(f"{PREFIX}-doctor-{role}-{PLATFORM}")
-
-    def __enter__(self):
-        name = self.box.name
-        if KEEP and _docker("ps", "--quiet", "--filter", f"name=^{name}$", "--filter", "status=running").strip():
-            return self.box, False
-        subprocess.run(["docker", "rm", "--force", "--volumes", name], capture_output=True, check=False)
-        image = f"pyweb-{PLATFORM}:baked"
-        _docker("run", "--detach", f"--name={name}", f"--hostname={name}", "--label=owner=pyweb-test", *RIGHTS, image,
-                "/lib/systemd/systemd")  # fmt: skip
-        deadline = time.monotonic() + 60
-        while self.box.sh("systemctl is-system-running || true", check=False).strip() not in ("running", "degraded"):
-            assert time.monotonic() < deadline, "systemd has not booted within 60 s"
-            time.sleep(0.2)
-        _docker("cp", "--follow-link", str(BUNDLE), f"{name}:{BUNDLE_THERE}")
-        return self.box, True
-
-    def __exit__(self, *_error):
+@contextlib.contextmanager
+def _box(role, tmp_path_factory):
+    """A host of the baked image, and whether it is a new one."""
+    box = Box(f"{PREFIX}-doctor-{role}-{PLATFORM}", f"pyweb-{PLATFORM}:baked", tmp_path_factory.mktemp(role))
+    fresh = not (KEEP and box.run("true").returncode == 0)
+    try:
+        if fresh:
+            box.start()
+        box.put_doctor()
+        yield box, fresh
+    finally:
         if not KEEP:
-            _docker("rm", "--force", "--volumes", self.box.name)
+            box.remove()
 
 
-def ansible(words, **environment):
+def run_ansible(words, **environment):
     return subprocess.run(
         words,
         cwd=ROOT,
@@ -154,8 +169,14 @@ def ansible(words, **environment):
     )
 
 
-def _docker(*words):
-    return subprocess.run(["docker", *words], capture_output=True, text=True, timeout=120, check=True).stdout
+def _first(text, output):
+    """(report of the first site, the text that it was read from)."""
+    try:
+        result = json.loads(text)
+    except ValueError:
+        pytest.fail(output)
+    assert "sites" in result, json.dumps(result, indent=1)
+    return result["sites"][0], text
 
 
 def pytest_sessionfinish():

@@ -7,14 +7,23 @@ unit=uwsgi-mysite@$(basename "$release").service
 socket=/run/sites/mysite/$(basename "$release").sock
 state=/var/lib/sites/mysite
 conf=/etc/nginx/sites-available/mysite.conf
+[ -e $conf ] || conf=/etc/nginx/conf.d/mysite.conf
+porty=$(dirname $conf)/porty.conf
 overlay=$build/overlay/pyweb_settings.py
 healthy() { answers /healthz; }
+# Nothing is under way that a kill could lose, and a graceful stop takes a second.
+restart() {
+    systemctl kill --signal=KILL $unit || true
+    systemctl restart $unit
+}
 
-# Restart what cannot start any more, and wait until systemd has tried it again.
+# Start what cannot start any more, and wait until systemd has tried it again.
 crash() {
-    before=$(systemctl show --property=NRestarts --value $unit)
-    systemctl restart --no-block $unit
-    until [ "$(systemctl show --property=NRestarts --value $unit)" -gt "$before" ]; do sleep 0.1; done
+    systemctl kill --signal=KILL $unit
+    systemctl stop $unit
+    systemctl reset-failed $unit || true # its counter of restarts begins anew
+    systemctl start --no-block $unit
+    until [ "$(systemctl show --property=NRestarts --value $unit)" -gt 0 ]; do sleep 0.1; done
 }
 
 # Four clients for two workers, until somebody kills it.

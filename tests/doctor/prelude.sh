@@ -1,4 +1,5 @@
 # What the scripts of the cases share. A heal brings back exactly what was there before.
+www=$(id -un www-data 2>/dev/null || echo nginx)
 keep() { for one in "$@"; do cp -a "$one" "/var/tmp/kept.$(echo "$one" | tr / _)"; done; }
 back() { for one in "$@"; do mv "/var/tmp/kept.$(echo "$one" | tr / _)" "$one"; done; }
 

@@ -10,7 +10,7 @@ import struct
 import subprocess
 
 import pytest
-from conftest import MYSITE, PORTY, PREFIX, ROOT, SECRET, ansible
+from conftest import MYSITE, PORTY, PREFIX, ROOT, SECRET, run_ansible
 
 HOPS = ["client", "name", "firewalld", "host", "nginx", "location", "socket", "uwsgi", "app", "django", "database"]
 HOPS += ["static", "media"]
@@ -40,33 +40,32 @@ def chromium():
 def report(managed, tmp_path_factory):
     """Two sites of which one has its uWSGI stopped, on a host that answers and beside one that does not."""
     folder = tmp_path_factory.mktemp("report")
-    managed.sh("systemctl stop 'uwsgi-porty@*'")
+    managed.sh("systemctl stop 'uwsgi-mysite@*'")
     try:
         inventory = folder / "hosts.json"
         away = {"ansible_connection": "ssh", "ansible_host": "192.0.2.1", "ansible_ssh_timeout": 1}
         hosts = {managed.name: {"ansible_connection": "community.docker.docker"}, "away": away}
-        sites = [{**MYSITE, "database": ""}, PORTY]
-        inventory.write_text(json.dumps({"web": {"hosts": hosts, "vars": {"web_sites": sites}}}), encoding="utf-8")
-        words = ["ansible-playbook", "-i", str(inventory), "playbooks/doctor.yml", "-e", f"doctor_report={folder}"]
-        played = ansible(words)
-    finally:
-        managed.sh(
-            "for one in /opt/sites/porty/current; do systemctl start uwsgi-porty@$(basename $(readlink $one)); done"
+        inventory.write_text(
+            json.dumps({"web": {"hosts": hosts, "vars": {"web_sites": [MYSITE, PORTY]}}}), encoding="utf-8"
         )
+        words = ["ansible-playbook", "-i", str(inventory), "playbooks/doctor.yml", "-e", f"doctor_report={folder}"]
+        played = run_ansible(words)
+    finally:
+        managed.sh("systemctl start uwsgi-mysite@$(basename $(readlink /opt/sites/mysite/current))")
     assert played.returncode == 0, played.stdout + played.stderr
     return folder, played.stdout
 
 
 def test_terminal_shows_one_aligned_line_a_hop(report, managed):
     _folder, said = report
-    assert f"{managed.name}  mysite (mysite.example): all ok" in said
-    assert f"{managed.name}  porty (porty.example): broken" in said
+    assert f"{managed.name}  porty (porty.example): all ok" in said
+    assert f"{managed.name}  mysite (mysite.example): broken" in said
     lines = re.findall(r"(?m)^  [✓✕!?] (\w+) +(\w+) +\S", said)
     assert [hop for hop, _status in lines] == HOPS * 2
-    assert {status for _hop, status in lines[: len(HOPS)]} == {"ok"}
+    assert {status for _hop, status in lines[len(HOPS) :]} == {"ok"}
     assert re.search(r"(?m)^  ✕ client    broken    a client gets 502.*\[follows from uwsgi\]$", said)
     assert "  first   uwsgi: uWSGI is stopped" in said
-    assert re.search(r"(?m)^  mend    systemctl start uwsgi-porty@[0-9a-f]{12}\.service$", said)
+    assert re.search(r"(?m)^  mend    systemctl start uwsgi-mysite@[0-9a-f]{12}\.service$", said)
     assert "away: unreachable" in said
     assert SECRET not in said
 
@@ -76,10 +75,10 @@ def test_data_are_one_json_file_for_all_hosts(report, managed):
     data = json.loads((folder / "doctor.json").read_text(encoding="utf-8"))
     assert [host["host"] for host in data["hosts"]] == [managed.name, "away"]
     assert [(site["name"], site["status"]) for site in data["hosts"][0]["sites"]] == [
-        ("mysite", "ok"),
-        ("porty", "broken"),
+        ("mysite", "broken"),
+        ("porty", "ok"),
     ]
-    assert data["hosts"][0]["sites"][1]["first"]["fault"] == "uwsgi.stopped"
+    assert data["hosts"][0]["sites"][0]["first"]["fault"] == "uwsgi.stopped"
     assert data["hosts"][1]["error"].startswith("unreachable")
     assert SECRET not in json.dumps(data)
 
@@ -92,7 +91,7 @@ def test_page_says_it_in_a_real_browser(report, chromium):
         "mysite.example",
         "porty.example",
         "uWSGI is stopped",
-        "systemctl start uwsgi-porty@",
+        "systemctl start uwsgi-mysite@",
         "away",
         "unreachable",
     ):
@@ -132,7 +131,7 @@ def test_page_can_be_looked_at(report, chromium, device, size, scheme):
 
 
 def test_check_mode_says_the_same_and_writes_nothing(managed, tmp_path):
-    played = managed.play("doctor.yml", [MYSITE], "--check", doctor_report=str(tmp_path))
+    played = managed.shown([MYSITE], "--check", doctor_report=str(tmp_path))
     assert played.returncode == 0, played.stdout + played.stderr
     assert f"{managed.name}  mysite (mysite.example): all ok" in played.stdout
     assert "changed=0" in played.stdout
@@ -140,12 +139,12 @@ def test_check_mode_says_the_same_and_writes_nothing(managed, tmp_path):
 
 
 def test_an_unknown_site_name_lists_the_known_ones(managed):
-    played = managed.play("doctor.yml", [MYSITE, PORTY], doctor_site="mysit", doctor_report="")
+    played = managed.shown([MYSITE, PORTY], doctor_site="mysit", doctor_report="")
     assert played.returncode != 0
     assert "there is no site 'mysit'; known are mysite, porty; did you mean 'mysite'?" in played.stdout + played.stderr
 
 
 def test_one_site_can_be_chosen(managed):
-    played = managed.play("doctor.yml", [MYSITE, PORTY], doctor_site="porty", doctor_report="")
+    played = managed.shown([MYSITE, PORTY], doctor_site="porty", doctor_report="")
     assert "porty (porty.example)" in played.stdout
     assert "mysite (mysite.example)" not in played.stdout

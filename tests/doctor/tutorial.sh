@@ -1,6 +1,6 @@
 # The tutorial, typed by hand: a project in a home, a virtualenv beside it, uWSGI from a unit, nginx's own files.
 # Debian's uWSGI, because it reads `home` from the ini, as the one that the tutorial compiles does.
-export DEBIAN_FRONTEND=noninteractive PIP_CERT=/etc/pyweb-test-ca.crt
+www=$(id -un www-data 2>/dev/null || echo nginx)
 useradd --create-home --shell /bin/bash huatai
 chmod 755 /home/huatai
 python3 -m venv /home/huatai/venv
@@ -49,15 +49,15 @@ vacuum = true
 EOF
 /home/huatai/venv/bin/python manage.py migrate --noinput -v0
 /home/huatai/venv/bin/python manage.py collectstatic --noinput -v0
-chown -R huatai:www-data /home/huatai/works
-cat > /etc/systemd/system/mysite.service <<'EOF'
+chown -R huatai:$www /home/huatai/works
+cat > /etc/systemd/system/mysite.service <<EOF
 [Unit]
 Description=uWSGI for mysite
 StartLimitIntervalSec=0
 [Service]
 User=huatai
-Group=www-data
-ExecStart=/usr/bin/uwsgi --ini /home/huatai/works/mysite/uwsgi.ini
+Group=$www
+ExecStart=$(command -v uwsgi) --ini /home/huatai/works/mysite/uwsgi.ini
 KillSignal=SIGQUIT
 Restart=always
 RestartSec=200ms
