@@ -146,7 +146,7 @@ def judge_uwsgi(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             BROKEN,
             cause + (f": {reason}" if reason else ""),
             command,
-            [state if unit else "no uWSGI of this site in the process table", *_last_lines(found.log)[:3]],
+            [state if unit else "no uWSGI of this site in the process table", *_last_lines(found.log)[-3:]],
         )
         return
     workers = found.stats.get("workers", [])
@@ -394,6 +394,7 @@ def _denied(one: Probe, worker: path_walk.Identity, option: str, host: Host) -> 
 def _mismatch(site: Site, one: Probe) -> Fault:
     told = declared(site, one)
     port = one.address
+    bind = port.replace("unix:", "", 1)  # as the ini has it
     if one.speaks == "uwsgi":
         router = told != "http-socket"
         option = "http" if router else "http-socket"
@@ -407,7 +408,7 @@ def _mismatch(site: Site, one: Probe) -> Fault:
             who = f"a program that speaks HTTP listens ({one.owner or 'unknown'})"
         cause = f"protocol mismatch: nginx speaks uwsgi (uwsgi_pass) to {port}, where {who}"
         mend = (
-            f"either start uWSGI with `socket = {port}` instead of `{option} = {port}`, "
+            f"either start uWSGI with `socket = {bind}` instead of `{option} = {bind}`, "
             f"or let nginx say `proxy_pass {target};` instead of `{site.handler}`"
         )
     else:
@@ -417,7 +418,7 @@ def _mismatch(site: Site, one: Probe) -> Fault:
         )
         mend = (
             f"either let nginx say `uwsgi_pass {port};` with `include uwsgi_params;` instead of `{site.handler}`, "
-            f"or start uWSGI with `http-socket = {port}` instead of `socket = {port}`"
+            f"or start uWSGI with `http-socket = {bind}` instead of `socket = {bind}`"
         )
     wire = (
         f"a {one.speaks} request to {port}: {one.failure}; one in {one.kind} was answered"

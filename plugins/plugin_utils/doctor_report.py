@@ -75,7 +75,12 @@ def page(hosts: list[dict[str, Any]], when: datetime.datetime) -> str:
     sites = [site for host in hosts for site in host["sites"]]
     counts = {status: sum(site["status"] == status for site in sites) for status in MARKS}
     return environment.get_template("doctor_report.html.j2").render(
-        hosts=hosts, marks=MARKS, words=WORDS, counts=counts, when=when.strftime("%Y-%m-%d %H:%M:%S %Z").strip()
+        hosts=hosts,
+        marks=MARKS,
+        words=WORDS,
+        counts=counts,
+        lost=sum(bool(host["error"]) for host in hosts),
+        when=when.strftime("%Y-%m-%d %H:%M:%S %Z").strip(),
     )
 
 
