@@ -356,8 +356,10 @@ MANAGED_CASES = [
         ["the disk is full", "/var/lib/sites/mysite/media", "du -xh"],
         "mount -t tmpfs -o size=3m,mode=2750,uid=$(id -u site-mysite),gid=$(id -g $www) tmpfs $state/media\n"
         "install -o site-mysite -g $www -m 640 /dev/null $state/media/a\n"
-        "dd if=/dev/zero of=$state/media/a bs=64k status=none 2>/dev/null || true",
-        "umount $state/media",
+        "dd if=/dev/zero of=$state/media/a bs=64k status=none 2>/dev/null || true\n"
+        # Where nginx has a mount namespace (PrivateTmp=), a container's mounts come to it at its start only.
+        "systemctl restart nginx",
+        "umount $state/media; systemctl restart nginx",
     ),
     Case(
         "clock wrong",
