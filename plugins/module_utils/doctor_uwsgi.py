@@ -179,10 +179,18 @@ def restarts(journal: str) -> list[float]:
 
     systemd announces such a start after the end before it, and counts on when somebody mends and starts the unit.
     """
-    again = journal.rfind("Scheduled restart job")
-    ended = max(journal.rfind(": Failed with result"), journal.rfind(": Deactivated successfully"))
-    found = re.findall(r"(?m)^(\d+\.\d+) .*: Scheduled restart job", journal)
-    return [float(one) for one in found] if again > ended else []
+    found: list[float] = []
+    announced = by_hand = False
+    for line in journal.splitlines():
+        when, _space, rest = line.partition(" ")
+        if ": Scheduled restart job" in rest:
+            announced = True
+            found.append(float(when))
+        elif ": Failed with result" in rest or ": Deactivated successfully" in rest:
+            announced = False
+        elif re.search(r"\]: Start(?:ing|ed) ", rest):
+            by_hand = not announced
+    return [] if by_hand else found
 
 
 def _find_unit(name: str, host: doctor_host.Host, master: processes.Process | None, root: str) -> dict[str, str]:

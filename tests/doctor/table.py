@@ -41,7 +41,8 @@ templates. So it works on a host that was set up by hand, too, and an inventory 
 
     web_sites: [{name: mysite, domains: [example.com]}]
 
-is enough there. With `-e doctor_site=mysite` it examines one site; `-e doctor_report=` writes no files.
+is enough there. With `-e doctor_site=mysite` it examines one site; `-e doctor_report=` writes no files, and
+`-e doctor_report=/var/www/reports` writes them there; `-e doctor_patience=10` waits longer for what does not answer.
 
 With `-e doctor_deep=true` it climbs the tutorial's own steps as well, on loopback ports of its own, as the site's
 user: Django alone, uWSGI alone with a hello-world, uWSGI with Django over http, then over a socket, then through an

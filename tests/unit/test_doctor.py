@@ -318,17 +318,24 @@ def test_a_command_that_is_not_there_is_no_error():
     assert doctor_tools.run(["/no/such/program"]).status is None
 
 
+FAILED, STARTED = "x.service: Failed with result 'exit-code'.", "Started x.service - uWSGI."
+
+
 @pytest.mark.parametrize(
     ("end", "wanted"),
-    [("", [12.5, 13.5]), ("Failed with result 'exit-code'.", []), ("Deactivated successfully.", [])],
-    ids=["in a loop", "mended by hand", "stopped and started by hand"],
+    [
+        ([], [12.5, 13.5]),
+        ([FAILED], [12.5, 13.5]),
+        ([FAILED, STARTED], []),
+        (["x.service: Deactivated successfully.", STARTED], []),
+    ],
+    ids=["in a loop", "in a loop, just failed", "mended by hand", "stopped and started by hand"],
 )
 def test_restarts_count_until_somebody_starts_the_unit(end, wanted):
-    by_hand = f"14.0 box systemd[1]: x.service: {end}\n14.1 box systemd[1]: Started x.service.\n" if end else ""
     loop = "".join(
-        f"{start}.1 box systemd[1]: x.service: Failed with result 'exit-code'.\n"
+        f"{start}.1 box systemd[1]: {FAILED}\n"
         f"{start}.5 box systemd[1]: x.service: Scheduled restart job, restart counter is at 7.\n"
-        f"{start}.6 box systemd[1]: Started x.service - uWSGI.\n"
+        f"{start}.6 box systemd[1]: {STARTED}\n"
         for start in (12, 13)
     )
-    assert doctor_uwsgi.restarts(loop + by_hand) == wanted
+    assert doctor_uwsgi.restarts(loop + "".join(f"14.0 box systemd[1]: {one}\n" for one in end)) == wanted
