@@ -112,7 +112,7 @@ MANAGED_CASES = [
         "all workers busy",
         "uwsgi.busy",
         ["all workers are busy", "2 of 2", "/slow", "web_sites[].uwsgi.processes"],
-        "keep_busy & echo $! > /var/tmp/busy; sleep 1",
+        "keep_busy & echo $! > /var/tmp/busy; until all_busy; do sleep 0.1; done",
         "kill $(cat /var/tmp/busy); systemctl kill --signal=KILL $unit; sleep 0.5",
         options={"patience": BRIEF},
     ),
@@ -129,8 +129,10 @@ MANAGED_CASES = [
         "    try: one.connect(sys.argv[1])\n"
         "    except BlockingIOError: break\n"
         "    held.append(one)\n"
-        "time.sleep(60)' $socket >/dev/null 2>&1 & echo $! > /var/tmp/filler; sleep 0.5",
-        "kill $(cat /var/tmp/filler); systemctl kill --signal=CONT $unit; restart",
+        'open(sys.argv[2], "w").close()\n'
+        "time.sleep(60)' $socket /var/tmp/full >/dev/null 2>&1 & echo $! > /var/tmp/filler\n"
+        "until [ -e /var/tmp/full ]; do sleep 0.1; done",
+        "kill $(cat /var/tmp/filler); rm /var/tmp/full; systemctl kill --signal=CONT $unit; restart",
         options={"patience": BRIEF},
     ),
     Case(
@@ -300,9 +302,11 @@ MANAGED_CASES = [
         "nginx.port-taken",
         ["port 80 is taken by", "python3 -m http.server", "ss -ltnp"],
         "systemctl stop nginx; cd /srv\n"
-        "nohup python3 -m http.server 80 >/dev/null 2>&1 & echo $! > /var/tmp/taker; sleep 1\n"
+        "nohup python3 -m http.server 80 >/dev/null 2>&1 & echo $! > /var/tmp/taker\n"
+        "until listens 80; do sleep 0.1; done\n"
         "! timeout 10 systemctl start nginx 2>/dev/null",
-        "kill $(cat /var/tmp/taker); sleep 0.3; systemctl reset-failed nginx; systemctl start nginx",
+        "kill $(cat /var/tmp/taker); while listens 80; do sleep 0.1; done\n"
+        "systemctl reset-failed nginx; systemctl start nginx",
     ),
     Case(
         "IPv6 listen without IPv6",

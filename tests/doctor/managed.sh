@@ -35,6 +35,16 @@ keep_busy() {
     wait
 } >/dev/null 2>&1
 
+# Whether every worker is at a request, as uWSGI's own numbers say.
+all_busy() {
+    python3 -c '
+import json, socket, sys
+one = socket.socket(socket.AF_UNIX)
+one.connect(sys.argv[1])
+workers = json.load(one.makefile())["workers"]
+sys.exit(any(worker["status"] != "busy" for worker in workers))' "$(sed -n 's/^stats = //p' $release/uwsgi.ini)"
+}
+
 # certificate NAME [expired]: a self-signed one and its key.
 certificate() {
     start=$(date -u -d yesterday +%Y%m%d%H%M%SZ) end=$(date -u -d 'next month' +%Y%m%d%H%M%SZ)

@@ -37,6 +37,8 @@ reload() {
     done
     sleep 0.1
 }
+# Whether anybody listens on a port.
+listens() { (: > "/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 ask() { curl --silent --output /dev/null --max-time 20 --header "Host: $HOST" "$@" || true; }
 
 # Wait until a path is answered with 200.
