@@ -77,6 +77,23 @@ import os
 os.environ["DJANGO_SETTINGS_MODULE"] = "{overlay_module}"
 
 from {module} import {callable} as application
+
+try:
+    import uwsgi
+except ImportError:  # somebody else's server, or manage.py
+    pass
+else:
+    _after_fork = getattr(uwsgi, "post_fork_hook", None)
+
+    def _warm_up():
+        """Import the project's views before the first request wants them; in each worker, as Django itself does it."""
+        if _after_fork:
+            _after_fork()
+        from django.urls import get_resolver
+
+        get_resolver().url_patterns
+
+    uwsgi.post_fork_hook = _warm_up
 '''
 
 SETTINGS_MODULE = "pyweb_settings"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import types
 
 import goldens
 import pytest
@@ -37,6 +38,35 @@ def test_order_of_settings_does_not_matter():
 )
 def test_wsgi_entry(entry, line):
     assert line in overlay.wsgi(goldens.site("plain"), entry)
+
+
+def test_each_worker_imports_the_views_before_its_first_request(monkeypatch):
+    """And what the project itself wants done after a fork is done first."""
+    done = []
+    entry = types.SimpleNamespace(application="the application")
+    urls = types.SimpleNamespace(get_resolver=lambda: Resolver(done))
+    monkeypatch.setitem(sys.modules, "mysite", types.ModuleType("mysite"))
+    monkeypatch.setitem(sys.modules, "mysite.wsgi", entry)
+    monkeypatch.setitem(sys.modules, "django.urls", urls)
+    monkeypatch.setitem(sys.modules, "uwsgi", types.SimpleNamespace(post_fork_hook=lambda: done.append("its own")))
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "")
+    names = {}
+    exec(overlay.wsgi(goldens.site("plain"), "mysite.wsgi"), names)  # noqa: S102 - it is ours
+    assert names["application"] == "the application"
+    assert done == []
+    sys.modules["uwsgi"].post_fork_hook()
+    assert done == ["its own", "views"]
+
+
+class Resolver:
+    """Django's, as far as it is asked: reading the patterns imports what they name."""
+
+    def __init__(self, done):
+        self.done = done
+
+    @property
+    def url_patterns(self):
+        self.done.append("views")
 
 
 @pytest.fixture
