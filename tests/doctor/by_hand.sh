@@ -5,8 +5,8 @@ ini=$project/uwsgi.ini
 conf=/etc/nginx/conf.d/mysite.conf
 healthy() { answers /; }
 restart() {
-    systemctl kill --signal=KILL mysite || true
-    systemctl restart mysite
+    end mysite
+    systemctl start mysite
 }
 # Until uWSGI serves, with an application or without, or has failed often enough to be in a loop.
 restart_broken() {

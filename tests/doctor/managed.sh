@@ -11,16 +11,14 @@ conf=/etc/nginx/sites-available/mysite.conf
 porty=$(dirname $conf)/porty.conf
 overlay=$build/overlay/pyweb_settings.py
 healthy() { answers /healthz; }
-# Nothing is under way that a kill could lose, and a graceful stop takes a second.
 restart() {
-    systemctl kill --signal=KILL $unit || true
-    systemctl restart $unit
+    end $unit
+    systemctl start $unit
 }
 
 # Start what cannot start any more, and wait until systemd has tried it again.
 crash() {
-    systemctl kill --signal=KILL $unit
-    systemctl stop $unit
+    end $unit
     systemctl reset-failed $unit || true # its counter of restarts begins anew
     systemctl start --no-block $unit
     until [ "$(systemctl show --property=NRestarts --value $unit)" -gt 0 ]; do sleep 0.1; done
