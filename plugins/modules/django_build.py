@@ -107,6 +107,8 @@ SPEC = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    # A build compiles and collects for as long as it takes; what the host serves meanwhile comes first.
+    os.nice(10)
     secrets = json.loads(module.params["secrets"])
     environment = {name: str(value) for name, value in secrets.pop("environment", {}).items()}
     group = accounts.web_group(module.params["web_group"])

@@ -21,9 +21,9 @@ from sites import BALANCED, Inventory, Project, all_kinds
 STEADY_SECONDS = 8
 # DESIGN.md, promise 2.
 TIMES_STEADY = 3
-# Below this nobody notices, and a busy neighbour of the test on two cores is enough to get there: a p99 that three
-# times the steady one would put below it is good.
-UNNOTICED_MS = 150
+# Below this nobody notices. On two cores that the load, Ansible and four starting releases share, three times a steady
+# p99 of 20 ms is less than what one start of Python costs a request that waits for a core.
+UNNOTICED_MS = 250
 ROW = 10
 
 
