@@ -130,6 +130,9 @@ def page(rows: list[tuple[str, Verdict]], memories: list[tuple[str, Memory]], fa
         f"{CONNECTIONS} connections a site busy with the page, its style sheet and, every ninth request, an upload; a",
         f"connection rests about {PAUSE} ms between two requests.",
         "",
+        f"The p99 during a deploy may be {TIMES_STEADY} times the steady one, or {UNNOTICED_MS} ms where that is more:",
+        "on a machine that does nothing else a steady p99 is less than what one start of Python beside it takes.",
+        "",
         f"In all {requests} requests, {failed} failed. Every promise is kept."
         if not faults
         else f"In all {requests} requests, {failed} failed. Broken: {'; '.join(faults)}.",
