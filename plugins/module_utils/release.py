@@ -214,15 +214,22 @@ class Release:
         units_before = {name: steps.read(f"{units.FOLDER}/{name}") for name in {*units.present(self.name), *self.units}}
         try:
             self._install_units()
-            if old != self.id:
-                self._start_and_ask(self.id)
-            else:
+            if old == self.id:
                 # Live by name but not running, or half gone: start it again where it is.
                 self._systemctl("start", "restart", f"uwsgi-{self.name}@{self.id}.service")
                 self._health(self.id)
-            if known is not None:
                 self._record(known)
-            self._switch(old)
+            elif self.site["uwsgi"]["socket"]:
+                # On shared ports it gets traffic as soon as it listens. By then its health has to be known, and the
+                # static files that its pages name have to be where nginx looks.
+                self._probe(self.id)
+                self._record(known)
+                self._switch(old)
+                self._start_and_ask(self.id)
+            else:
+                self._start_and_ask(self.id)
+                self._record(known)
+                self._switch(old)
             self._settle()
         except BaseException:
             if old != self.id:
@@ -275,8 +282,10 @@ class Release:
                 f"there is no uWSGI at {self.build['uwsgi']}; install it there, or change uwsgi.install",
             )
 
-    def _record(self, known: list[str]) -> None:
-        """Write what a rollback to it needs, and what makes its directory a release."""
+    def _record(self, known: list[str] | None) -> None:
+        """Write what a rollback to it needs, and what makes its directory a release; None leaves it as it is."""
+        if known is None:
+            return
         site = {key: self.site[key] for key in RECORDED}
         site.update(
             uwsgi={key: self.site["uwsgi"][key] for key in ("socket", "unit")},
@@ -414,18 +423,19 @@ class Release:
 
     # --- the processes ---
 
+    def _probe(self, release: str) -> None:
+        """Start a release without its ports, wait until it is healthy, and end it."""
+        probe = f"uwsgi-{self.name}-probe@{release}.service"
+        # One that a killed run left has the private socket, and the probe would take it away.
+        self._systemctl("start", "stop", f"uwsgi-{self.name}@{release}.service", check=False)
+        try:
+            self._start(probe)
+            self._health(release, probe)
+        finally:
+            self._abandon(probe)
+
     def _start_and_ask(self, release: str) -> None:
         """Start a release beside the live one and wait until it is healthy."""
-        if self.site["uwsgi"]["socket"]:
-            # On shared ports it gets traffic as soon as it listens, so its health has to be known before.
-            probe = f"uwsgi-{self.name}-probe@{release}.service"
-            # One that a killed run left has the private socket, and the probe would take it away.
-            self._systemctl("start", "stop", f"uwsgi-{self.name}@{release}.service", check=False)
-            try:
-                self._start(probe)
-                self._health(release, probe)
-            finally:
-                self._abandon(probe)
         self._start(f"uwsgi-{self.name}@{release}.service")
         self._health(release)
 
@@ -496,7 +506,7 @@ class Release:
         return steps.StepError(self.name, step, f"{wrong}{gone}{reason}", journal)
 
     def _switch(self, old: str) -> None:
-        """Make the release current; from now on nginx goes to it."""
+        """Make the release current; from now on nginx goes to its unix socket, and finds its static files."""
         if old == self.id:
             return
         if old and os.path.isdir(f"{self.paths['releases']}/{old}"):

@@ -113,6 +113,7 @@ CHAINS = [
             Stage("stopping the probe", during("stop")),
             Stage("before the switch", Point(RELEASE, "_switch")),
             Stage("after the switch", Point(STEPS, "link", "return", nth=2)),
+            Stage("starting on the ports", during("start", nth=3), anew=True),
             Stage("draining", Point(RELEASE, "_drain"), anew=True),
         ),
         "tcp",

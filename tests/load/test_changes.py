@@ -217,6 +217,20 @@ def test_requests_of_five_seconds_are_finished(world: World) -> None:
         assert str(world.version - 1) in versions, f"{one.host}: no slow request met the old release"
 
 
+def test_every_page_finds_its_assets(world: World) -> None:
+    """Whichever release made the page, at every moment of a deploy."""
+    world.new_code()
+    playing = world.host.begin(world.inventory.sites, "deploy.yml")
+    seen = set()
+    while playing.process.poll() is None:
+        for host in world.inventory.hosts:
+            path = style_of(world.ask(host, "/"))
+            seen.add(path)
+            assert world.ask(host, path).status == 200, (host, path)
+    assert playing.end().status == 0
+    assert len(seen) > 1, "no page of the new release was seen while the old one still answered"
+
+
 def test_assets_of_the_previous_release_stay(world: World) -> None:
     """A page that is open in a browser asks for its style sheet after the deploy."""
     old = {host: style_of(world.ask(host, "/")) for host in world.inventory.hosts}

@@ -634,6 +634,18 @@ def test_the_old_release_is_stopped_once_the_new_one_answers_where_nginx_goes(tm
     assert (release.current, os.readlink(release.paths["previous"])) == (release.id, "releases/live")
 
 
+@pytest.mark.parametrize(("socket", "live"), [("unix", "live"), (8001, "itself")])
+def test_on_ports_the_static_files_of_a_release_are_found_before_it_answers(tmp_path, monkeypatch, socket, live):
+    """On a unix socket nginx comes to it by the link that its static files hang on, too."""
+    release = make_release(tmp_path, uwsgi={"socket": socket})
+    seen = []
+    real = release._start
+    monkeypatch.setattr(release, "_start", lambda unit: (seen.append((unit, release.current)), real(unit)))
+    go_live(release, monkeypatch, [])
+    unit = f"uwsgi-shop@{release.id}.service"
+    assert (unit, release.id if live == "itself" else live) in seen
+
+
 @pytest.mark.parametrize("socket", ["unix", 8001])
 def test_a_release_that_dies_after_the_switch_is_taken_back(tmp_path, monkeypatch, socket):
     release = make_release(tmp_path, uwsgi={"socket": socket})
@@ -758,6 +770,7 @@ def test_a_probe_that_an_earlier_run_left_is_stopped(tmp_path, monkeypatch):
 def test_on_ports_the_probe_is_asked_before_the_release_starts(tmp_path, monkeypatch):
     release = make_release(tmp_path, uwsgi={"socket": 8001})
     done = record(release, monkeypatch)
+    release._probe("new")
     release._start_and_ask("new")
     probe, unit = "uwsgi-shop-probe@new.service", "uwsgi-shop@new.service"
     # The first: one that a killed run left has the socket that the probe is to listen on.
