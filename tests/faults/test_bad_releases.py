@@ -89,7 +89,8 @@ BAD = [
     Bad("health takes too long", "health", "within 4 s", health("time.sleep(30)"), QUICK),
     Bad("workers die after the start", "health", "within 4 s", {WSGI: DIES}, QUICK, BOTH),
     Bad("the master dies after the start", "(start|health)", "", {WSGI: MASTER_DIES}, QUICK),
-    Bad("dies after the switch", "switch", "once it was live", {WSGI: DIES_LIVE}, QUICK, BOTH, outage=1.0),
+    # On TCP ports the switch comes before the start.
+    Bad("dies after the switch", "(switch|start|health)", "did not", {WSGI: DIES_LIVE}, QUICK, BOTH, outage=1.0),
     Bad("slow start", "start", "not ready within 4 s", {WSGI: SLOW}, QUICK),
     Bad("collectstatic fails", "collectstatic", "missing.png", {STYLE: "\na { background: url(missing.png) }\n"}),
     Bad("migration fails", "migrate", "no such thing to migrate", {"gallery/migrations/0002_broken.py": MIGRATION}),
