@@ -88,15 +88,6 @@ def account(name: str) -> path_walk.Identity | None:
     return None
 
 
-def read(path: str) -> str:
-    """A file's text, or '' where there is none or it may not be read."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read()
-    except OSError:
-        return ""
-
-
 def tail(path: str) -> str:
     """The last part of a log."""
     try:

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.pyweb.stack.plugins.module_utils import (
     doctor_host,
     doctor_tools,
+    host_look,
     path_walk,
     processes,
     uwsgi_options,
@@ -159,8 +160,9 @@ def unit_environment(unit: Mapping[str, str]) -> dict[str, str]:
     """What systemd would give a unit: Environment=, then its files, as systemd.exec(5) reads them."""
     pairs = re.findall(r'(?:^| )"?(\w+)=((?:[^" ]|(?<=\\)")*|[^"]*)"?', unit.get("Environment", ""))
     found = dict(pairs)
+    # Each as systemctl shows it: `/path/to/env (ignore_errors=no)`.
     for path in re.findall(r"(/\S+) \(ignore_errors=\w+\)", unit.get("EnvironmentFiles", "")):
-        for line in doctor_tools.read(path).splitlines():
+        for line in host_look.read(path).splitlines():
             name, equals, value = line.strip().partition("=")
             if equals and not name.startswith(("#", ";")):
                 if value[:1] in "\"'" and value[:1] == value[-1:]:
@@ -175,12 +177,12 @@ def since_start(text: str) -> str:
 
 
 def restarts(journal: str) -> list[float]:
-    """When systemd started a unit again that ended by itself; nothing where its last start was somebody's.
+    """When systemd started a unit again that ended by itself, since somebody last started it.
 
     systemd announces such a start after the end before it, and counts on when somebody mends and starts the unit.
     """
     found: list[float] = []
-    announced = by_hand = False
+    announced = False
     for line in journal.splitlines():
         when, _space, rest = line.partition(" ")
         if ": Scheduled restart job" in rest:
@@ -188,9 +190,9 @@ def restarts(journal: str) -> list[float]:
             found.append(float(when))
         elif ": Failed with result" in rest or ": Deactivated successfully" in rest:
             announced = False
-        elif re.search(r"\]: Start(?:ing|ed) ", rest):
-            by_hand = not announced
-    return [] if by_hand else found
+        elif re.search(r"\]: Start(?:ing|ed) ", rest) and not announced:
+            found.clear()
+    return found
 
 
 def _find_unit(name: str, host: doctor_host.Host, master: processes.Process | None, root: str) -> dict[str, str]:
@@ -226,7 +228,7 @@ def _find_ini(name: str, domains: Sequence[str], host: doctor_host.Host, address
         with contextlib.suppress(OSError):
             for name in sorted(os.listdir(folder)):
                 path = f"{folder}/{name}"
-                if name.endswith(".ini") and "[uwsgi]" in doctor_tools.read(path):
+                if name.endswith(".ini") and "[uwsgi]" in host_look.read(path):
                     binds = [address for address, _speaks in uwsgi_options.read(["uwsgi", "--ini", path]).binds]
                     found.append((2 if set(binds) & set(addresses) else 1 if name in path else 0, path))
     return max(found, key=lambda one: one[0])[1] if found else ""

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor_tools import read
+from ansible_collections.pyweb.stack.plugins.module_utils.host_look import read
 from ansible_collections.pyweb.stack.plugins.module_utils.path_walk import Identity
 
 PROC = "/proc"

@@ -319,6 +319,7 @@ def test_a_command_that_is_not_there_is_no_error():
 
 
 FAILED, STARTED = "x.service: Failed with result 'exit-code'.", "Started x.service - uWSGI."
+AGAIN = "x.service: Scheduled restart job, restart counter is at 7."
 
 
 @pytest.mark.parametrize(
@@ -328,14 +329,13 @@ FAILED, STARTED = "x.service: Failed with result 'exit-code'.", "Started x.servi
         ([FAILED], [12.5, 13.5]),
         ([FAILED, STARTED], []),
         (["x.service: Deactivated successfully.", STARTED], []),
+        ([FAILED, STARTED, FAILED, AGAIN, STARTED], [14.0]),
     ],
-    ids=["in a loop", "in a loop, just failed", "mended by hand", "stopped and started by hand"],
+    ids=["in a loop", "in a loop, just failed", "mended by hand", "stopped and started by hand", "mended, then killed"],
 )
-def test_restarts_count_until_somebody_starts_the_unit(end, wanted):
+def test_restarts_count_since_somebody_started_the_unit(end, wanted):
     loop = "".join(
-        f"{start}.1 box systemd[1]: {FAILED}\n"
-        f"{start}.5 box systemd[1]: x.service: Scheduled restart job, restart counter is at 7.\n"
-        f"{start}.6 box systemd[1]: {STARTED}\n"
+        f"{start}.1 box systemd[1]: {FAILED}\n{start}.5 box systemd[1]: {AGAIN}\n{start}.6 box systemd[1]: {STARTED}\n"
         for start in (12, 13)
     )
     assert doctor_uwsgi.restarts(loop + "".join(f"14.0 box systemd[1]: {one}\n" for one in end)) == wanted
