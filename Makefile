@@ -17,7 +17,7 @@ help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: setup engine ## Take a bare container to a running Django site and show the whole chain
+demo: setup engine ## Take a bare container to a running Django site, and ask the doctor
 	@tests/images/build.sh --flavour bare $(firstword $(PLATFORMS))
 	@$(RUN) python $(TOOLS)/demo.py
 

@@ -1,10 +1,9 @@
 """Measure the budgets of the design in one run, as ratios: `make bench`.
 
 A shell script that types the same steps (tutorial.sh), a playbook that does them with Ansible's own modules (plain.yml)
-and the collection's each take a bare container to a served site, in turns, so that all meet the same caches and the
-same machine. Then the collection's second run, a code deploy, a rollback
-and a second run of eleven sites are timed, and the module calls of each are counted on the host. Exits with 1 when a
-budget is broken.
+and the collection's each take a bare container to a served site, in turns, so that all meet the same machine and
+caches. Then the collection's second run, a code deploy, a rollback and a second run of eleven sites are timed, and the
+module calls of each are counted on the host. Exits with 1 when a budget is broken.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def all_steps(platforms: list[str], scenarios: list[str]) -> list[Step]:
         tool("lint types", "mypy"),
         tool("lint docs", "python", "tests/tools/docs.py", "--check"),
         tool("unit", "pytest", "tests/unit"),
-        *(broken(what, platform) for platform in platforms if platform in loaded for what in ("faults", "doctor")),
+        *(suite(what, platform) for platform in platforms if platform in loaded for what in ("faults", "doctor")),
         *(
             molecule(scenario, platform)
             for scenario in scenarios
@@ -105,13 +105,13 @@ def image(platform: str) -> Step:
 
 def load(platform: str) -> Step:
     """The tests under load on one platform: they compare times, so nothing else runs."""
-    step = broken("load", platform)
+    step = suite("load", platform)
     step.alone = True
     return step
 
 
-def broken(what: str, platform: str) -> Step:
-    """The tests that break things, or the doctor's, on one platform."""
+def suite(what: str, platform: str) -> Step:
+    """The tests below tests/WHAT on one platform."""
     return Step(
         f"{what} {platform}",
         [IN_VENV, "pytest", "-rA", "--durations=10", f"tests/{what}"],
