@@ -635,7 +635,7 @@ class _Installer:
                 with zipfile.ZipFile(_pip_wheel()) as wheel:
                     wheel.extractall(glob.glob(f"{tools}/lib/python3*/site-packages")[0])
                 pip = [f"{tools}/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-                run("installer", [*pip, "--no-compile", "uv"])
+                run("installer", [*pip, "--no-compile", "--no-cache-dir", "uv"])
             except BaseException:
                 steps.remove(tools)
                 raise

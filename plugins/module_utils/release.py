@@ -316,17 +316,14 @@ class Release:
         )
 
     def _install_units(self) -> None:
-        changed = False
-        for name, text in self.units.items():
-            if steps.read(f"{units.FOLDER}/{name}") != text:
-                steps.write(f"{units.FOLDER}/{name}", text)
-                changed = True
-        if changed:
-            self._systemctl("units", "daemon-reload")
+        changed = {name: text for name, text in self.units.items() if steps.read(f"{units.FOLDER}/{name}") != text}
+        for name, text in changed.items():
+            steps.write(f"{units.FOLDER}/{name}", text)
         wanted = [name for name in self.units if not units.is_template(name)]
-        enabled = all(os.path.lexists(f"{units.FOLDER}/{_wants(name)}/{name}") for name in wanted)
-        if not enabled:
-            self._systemctl("units", "enable", "--quiet", *wanted)
+        if not all(os.path.lexists(f"{units.FOLDER}/{_wants(name)}/{name}") for name in wanted):
+            self._systemctl("units", "enable", "--quiet", *wanted)  # which reloads as well
+        elif changed:
+            self._systemctl("units", "daemon-reload")
         for socket, address in units.sockets(self.site).items():
             self._hold(socket, address)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import time
 
 import pytest
+from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
 from ansible_collections.pyweb.stack.plugins.modules import apt_install
 
 DONE = """\
@@ -87,3 +91,68 @@ def test_lists_are_fresh_for_a_day(monkeypatch, tmp_path):
 def test_no_lists_are_not_fresh(monkeypatch):
     monkeypatch.setattr(apt_install.glob, "glob", lambda _pattern: [])
     assert not apt_install.lists_are_fresh()
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, capsys):
+    """The module, with a dpkg that is a script and an apt-get that is `apt_get`; each notes how it was called."""
+    calls = tmp_path / "calls"
+    calls.touch()
+
+    def run(apt_get, there=(), check=False, **arguments):
+        for name, script in (("apt-get", apt_get), ("dpkg", "")):
+            (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {calls}\n{script}\n', encoding="utf-8")
+            (tmp_path / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+        monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_words, **_more: None)
+        monkeypatch.setattr(apt_install.host_look, "packages", lambda _module: list(there))
+        monkeypatch.setattr(apt_install.host_look, "facts", lambda _module: {"pyweb": {}})
+        monkeypatch.setattr(apt_install, "lists_are_fresh", lambda: True)
+        with patch_module_args({"_ansible_check_mode": check, **arguments}), pytest.raises(SystemExit):
+            apt_install.main()
+        return json.loads(capsys.readouterr().out), calls
+
+    return run
+
+
+def test_what_is_needed_soon_is_begun_and_not_waited_for(call, tmp_path):
+    started = time.monotonic()
+    slow = f'case "$*" in *nginx*) sleep 1; touch {tmp_path}/done;; *) echo "Setting up git (1:2.39) ...";; esac'
+    result, calls = call(slow, there=["curl", "ssh"], name=["git", "curl"], soon=["nginx", "git", "ssh"])
+    assert time.monotonic() - started < 1
+    assert (result["changed"], result["installed"], result["begun"]) == (True, ["git 1:2.39"], ["nginx"])
+    assert result["diff"]["after"] == "git 1:2.39\nnginx\n"
+    while not (tmp_path / "done").exists():
+        assert time.monotonic() - started < 20
+        time.sleep(0.05)
+    first, second = calls.read_text().splitlines()
+    assert first.endswith("Use-Pty=0 git")
+    assert second.endswith("Use-Pty=0 nginx")
+
+
+def test_check_mode_begins_nothing(call):
+    result, calls = call('echo "Inst nginx (1.22 Debian)"', check=True, name=["git"], soon=["nginx"])
+    assert (result["installed"], result["begun"]) == (["nginx 1.22"], [])
+    assert re.search(r"--simulate git nginx$", calls.read_text().strip())
+    assert "ansible_facts" not in result
+
+
+def test_what_is_installed_asks_nobody(call):
+    result, calls = call("exit 1", there=["nginx"], name=["nginx"])
+    assert result["changed"] is False
+    assert result["ansible_facts"] == {"pyweb": {}}
+    assert calls.read_text() == ""
+
+
+def test_what_a_killed_dpkg_left_is_finished(call, tmp_path):
+    refuse = f"""grep -q ^dpkg {tmp_path}/calls && exec echo "Setting up nginx (1.22) ..."
+echo "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem. " >&2; exit 100"""
+    result, calls = call(refuse, name=["nginx"])
+    assert result["installed"] == ["nginx 1.22"]
+    assert "--configure --pending" in calls.read_text().splitlines()[1]
+
+
+def test_what_cannot_be_finished_says_so(call):
+    result, calls = call("echo 'E: dpkg was interrupted, you must run it' >&2; exit 100", name=["nginx"])
+    assert result["msg"] == "apt-get install nginx: dpkg was interrupted, you must run it"
+    assert len(calls.read_text().splitlines()) == 3
