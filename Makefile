@@ -63,7 +63,7 @@ faults: ## Break hosts, releases and runs, and look whether the site answers
 
 .PHONY: soak
 soak: setup engine images ## Ten minutes of load and deploys; writes docs/load.md
-	@PYTHONPATH=tests/load PYWEB_PLATFORM=$(firstword $(LOAD_PLATFORMS)) $(RUN) python tests/load/soak.py
+	@PYTHONPATH=tests/hosts:tests/load PYWEB_PLATFORM=$(firstword $(LOAD_PLATFORMS)) $(RUN) python tests/load/soak.py
 
 .PHONY: doctor-test
 doctor-test: ## Make every fault on a healthy site; the doctor has to name it (writes docs/doctor.md)
@@ -71,7 +71,7 @@ doctor-test: ## Make every fault on a healthy site; the doctor has to name it (w
 
 .PHONY: bench
 bench: setup engine images ## Measure the budgets
-	@$(RUN) python tests/bench/run.py
+	@PYTHONPATH=tests/hosts $(RUN) python tests/bench/run.py
 
 .PHONY: build
 build: setup ## Build the collection's archive

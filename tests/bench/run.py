@@ -8,76 +8,87 @@ module calls of each are counted on the host. Exits with 1 when a budget is brok
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from http.client import HTTPConnection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
+from client import ask
+from host import BUNDLE, BUNDLE_THERE, ROOT, Host, Run, docker
+
 PLATFORM = os.environ.get("PLATFORMS", "debian12").split()[0]
 ROUNDS = int(os.environ.get("ROUNDS", "2"))
-BUNDLE = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
-BUNDLE_THERE = "/etc/pyweb-test-ca.crt"
 DOMAIN = "mysite.example"
-ENGINE = [
-    "docker",
-    "run",
-    "--detach",
-    "--cap-add=SYS_ADMIN",
-    "--cap-add=NET_ADMIN",
-    "--cap-add=NET_RAW",
-    "--security-opt=seccomp=unconfined",
-    "--security-opt=apparmor=unconfined",
-    "--cgroupns=private",
-    "--tmpfs=/run",
-    "--tmpfs=/tmp:exec",
-]
+
+
+@dataclass
+class Bench:
+    """The bare hosts of a run, one after the other, and a copy of the example that deploys change.
+
+    What is done with is kept, stopped, until the end: for minutes after many files were removed, ext4 without a journal
+    takes up to 20 times as long to make new ones (it passes by inodes that were freed lately).
+    """
+
+    work: Path
+    hosts: list[Host]
+
+    @property
+    def code(self) -> Path:
+        return self.work / "mysite"
+
+    def bare(self) -> Host:
+        if self.hosts:
+            docker("kill", self.hosts[-1].name)
+        self.hosts.append(Host(f"pyweb-bench-{len(self.hosts) + 1}", f"pyweb-{PLATFORM}:bare", self.work))
+        self.hosts[-1].start()
+        return self.hosts[-1]
+
+    def site(self) -> dict[str, Any]:
+        source = {"directory": str(self.code)}
+        return {"name": "mysite", "domains": [DOMAIN], "source": source, "health": {"path": "/healthz"}}
 
 
 def main() -> int:
-    work = Path(tempfile.mkdtemp(prefix="pyweb-bench-"))
-    remove_containers()
+    bench = Bench(Path(tempfile.mkdtemp(prefix="pyweb-bench-")), [])
     try:
-        return measure(work)
+        return measure(bench)
     finally:
-        remove_containers()
-        shutil.rmtree(work)
+        for host in bench.hosts:
+            host.remove()
+        shutil.rmtree(bench.work)
 
 
-def measure(work: Path) -> int:
-    code = work / "mysite"
-    shutil.copytree(ROOT / "examples/mysite", code)
+def measure(bench: Bench) -> int:
+    shutil.copytree(ROOT / "examples/mysite", bench.code)
     shell, plain, first = [], [], []
-    for number in range(ROUNDS):
-        say(f"round {number + 1} of {ROUNDS}: the shell script on a bare {PLATFORM} host")
-        shell.append(type_the_tutorial())
-        say(f"round {number + 1} of {ROUNDS}: a playbook of the same steps on a bare {PLATFORM} host")
-        plain.append(play_the_tutorial(work, code))
-        say(f"round {number + 1} of {ROUNDS}: the collection on a bare {PLATFORM} host")
-        container("pyweb-bench")
-        first.append(play(work, [site(code)])[0])
-        ask("pyweb-bench")
+    for number in range(1, ROUNDS + 1):
+        say(f"round {number} of {ROUNDS}: the shell script on a bare {PLATFORM} host")
+        shell.append(type_the_tutorial(bench.bare()))
+        say(f"round {number} of {ROUNDS}: a playbook of the same steps on a bare {PLATFORM} host")
+        plain.append(play_the_tutorial(bench.bare(), bench))
+        say(f"round {number} of {ROUNDS}: the collection on a bare {PLATFORM} host")
+        host = bench.bare()
+        first.append(play(host, [bench.site()])[0])
+        served(host)
     say("the playbook's second run, three times")
-    second = [play(work, [site(code)]) for _ in range(3)]
+    second = [play(host, [bench.site()]) for _ in range(3)]
     say("three deploys of a code change")
     deploys = []
     for number in range(3):
-        (code / "gallery/bench.py").write_text(f"NUMBER = {number}\n", encoding="utf-8")
-        deploys.append(play(work, [site(code)], "deploy.yml"))
+        (bench.code / "gallery/bench.py").write_text(f"NUMBER = {number}\n", encoding="utf-8")
+        deploys.append(play(host, [bench.site()], "deploy.yml"))
     say("three rollbacks, forth and back")
-    rollbacks = [play(work, [site(code)], "rollback.yml") for _ in range(3)]
+    rollbacks = [play(host, [bench.site()], "rollback.yml") for _ in range(3)]
     say("eleven sites: the first run, then the second")
-    eleven = [site(code), *({"name": f"more{n}", "domains": [f"more{n}.example"]} for n in range(10))]
-    play(work, eleven)
-    many = play(work, eleven)
+    eleven = [bench.site(), *({"name": f"more{n}", "domains": [f"more{n}.example"]} for n in range(10))]
+    play(host, eleven)
+    many = play(host, eleven)
 
     budgets = [
         ("first converge / shell script", min(first) / min(shell), 1.3, f"{min(first):.1f} s / {min(shell):.1f} s"),
@@ -96,101 +107,49 @@ def measure(work: Path) -> int:
     return int(any(value > budget for _what, value, budget, _times in budgets))
 
 
-def type_the_tutorial() -> float:
-    name = "pyweb-bench-shell"
-    container(name)
-    docker("cp", str(ROOT / "examples/mysite"), f"{name}:/srv/mysite")
-    docker("cp", str(ROOT / "tests/bench/tutorial.sh"), f"{name}:/srv/tutorial.sh")
-    trust = [f"--env={one}={BUNDLE_THERE}" for one in ("SSL_CERT_FILE", "PIP_CERT")]
+def type_the_tutorial(host: Host) -> float:
+    docker("cp", str(ROOT / "examples/mysite"), f"{host.name}:/srv/mysite")
+    docker("cp", str(ROOT / "tests/bench/tutorial.sh"), f"{host.name}:/srv/tutorial.sh")
+    trust = [f"--env={one}={BUNDLE_THERE}" for one in ("SSL_CERT_FILE", "PIP_CERT") if BUNDLE.is_file()]
     start = time.monotonic()
-    docker("exec", *trust, name, "sh", "/srv/tutorial.sh", DOMAIN)
+    docker("exec", *trust, host.name, "sh", "/srv/tutorial.sh", DOMAIN)
     seconds = time.monotonic() - start
-    ask(name)
+    served(host)
     return seconds
 
 
-def play_the_tutorial(work: Path, code: Path) -> float:
-    container("pyweb-bench")
-    archive = shutil.make_archive(str(work / "mysite"), "gztar", code.parent, code.name)
-    seconds = play(work, [site(code)], str(ROOT / "tests/bench/plain.yml"), "--extra-vars", f"archive={archive}")[0]
-    ask("pyweb-bench")
+def play_the_tutorial(host: Host, bench: Bench) -> float:
+    archive = shutil.make_archive(str(bench.work / "archive"), "gztar", bench.code.parent, bench.code.name)
+    plain = str(ROOT / "tests/bench/plain.yml")
+    seconds = play(host, [bench.site()], plain, "--extra-vars", f"archive={archive}")[0]
+    served(host)
     return seconds
 
 
-def play(work: Path, sites: list[dict[str, Any]], playbook: str = "site.yml", *words: str) -> tuple[float, int]:
+def play(host: Host, sites: list[dict[str, Any]], playbook: str = "site.yml", *words: str) -> tuple[float, int]:
     """Run a playbook; its seconds and the module calls that the host saw."""
-    inventory = work / "inventory.json"
-    trust = dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"), BUNDLE_THERE)
-    variables = {"ansible_connection": "community.docker.docker", "web_environment": trust, "web_sites": sites}
-    inventory.write_text(json.dumps({"web": {"hosts": {"pyweb-bench": variables}}}), encoding="utf-8")
-    command = ["ansible-playbook", "-i", str(inventory), str(ROOT / "playbooks" / playbook), *words]
-    before = module_calls()
-    start = time.monotonic()
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    seconds = time.monotonic() - start
-    if done.returncode:
-        sys.exit(done.stdout + done.stderr)
-    return seconds, module_calls() - before
+    before = module_calls(host)
+    run: Run = host.play(sites, playbook, *words)
+    if run.status:
+        sys.exit(run.error or run.output)
+    return run.seconds, module_calls(host) - before
 
 
-def module_calls() -> int:
+def module_calls(host: Host) -> int:
     """Every module writes one line into the journal when it starts."""
-    journal = docker("exec", "pyweb-bench", "journalctl", "--no-pager", "--output=short")
+    journal = host.told("journalctl --no-pager --output=short")
     return len(re.findall(r" (?:python3[.\d]*|ansible-\S+)\[\d+\]: (?:ansible-\S+ )?Invoked", journal))
 
 
-def container(name: str) -> None:
-    """A fresh host of this name.
-
-    Those before it are kept, stopped, until the end: for minutes after many files were removed, ext4 without a journal
-    takes up to 20 times as long to make new ones (it passes by inodes that were freed lately).
-    """
-    old = f"{name}-before-{time.monotonic_ns()}"
-    if subprocess.run(["docker", "rename", name, old], capture_output=True, check=False).returncode == 0:
-        docker("kill", old)
-    docker(*ENGINE[1:], f"--name={name}", f"--hostname={name}", f"pyweb-{PLATFORM}:bare")
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        state = subprocess.run(
-            ["docker", "exec", name, "systemctl", "is-system-running", "--wait"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if state.stdout.strip() in ("running", "degraded"):
-            break
-    docker("cp", str(BUNDLE), f"{name}:{BUNDLE_THERE}")
-
-
-def remove_containers() -> None:
-    if left := docker("ps", "--all", "--quiet", "--filter=name=^pyweb-bench").split():
-        docker("rm", "--force", *left)
-
-
-def ask(name: str) -> None:
+def served(host: Host) -> None:
     """The page comes, from outside; or what was timed was no deployment."""
-    networks = json.loads(docker("inspect", name))[0]["NetworkSettings"]["Networks"]
-    address = next(one["IPAddress"] for one in networks.values() if one["IPAddress"])
-    connection = HTTPConnection(address, 80, timeout=15)
-    connection.request("GET", "/", headers={"Host": DOMAIN})
-    answer = connection.getresponse()
+    answer = ask(host.address, DOMAIN)
     if answer.status != 200:
-        sys.exit(f"{name} answered {answer.status}")
-
-
-def site(code: Path) -> dict[str, Any]:
-    return {"name": "mysite", "domains": [DOMAIN], "source": {"directory": str(code)}, "health": {"path": "/healthz"}}
+        sys.exit(f"{host.name} answered {answer.status} {answer.failure}")
 
 
 def median(runs: list[tuple[float, int]]) -> float:
     return statistics.median(seconds for seconds, _calls in runs)
-
-
-def docker(*words: str) -> str:
-    done = subprocess.run(["docker", *words], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode:
-        sys.exit(f"docker {' '.join(words)}: {done.stdout}{done.stderr}")
-    return done.stdout
 
 
 def say(text: str) -> None:

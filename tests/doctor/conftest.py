@@ -12,7 +12,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 import tarfile
 import time
 from pathlib import Path
@@ -20,10 +19,6 @@ from pathlib import Path
 import ansible
 import pytest
 from ansible_collections.pyweb.stack.plugins.action.site_doctor import wanted
-
-# The host is that of the tests under load.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "load"))
-
 from host import BUNDLE, BUNDLE_THERE, ROOT, Host
 
 HERE = Path(__file__).parent

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-# The host, the client and the sites are those of the tests under load.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "load"))
-
 import breakpoints
+import pytest
 from client import Answer, Prober, ask
 from fixtures import *  # noqa: F403
 from host import Host

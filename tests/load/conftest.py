@@ -1,3 +1,3 @@
-"""The fixtures have a module of their own, because the tests under fault use them too."""
+"""The host and the code that all tests here change."""
 
 from fixtures import *  # noqa: F403

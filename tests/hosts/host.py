@@ -1,4 +1,4 @@
-"""A host for the tests under load and fault: a container with systemd, and playbook runs against it.
+"""A host for tests that take a whole one: a container with systemd, and playbook runs against it.
 
 Everything is done from outside: the playbook runs on this machine over the engine's connection, as a user's would.
 """
@@ -76,15 +76,15 @@ class Host:
 
     def start(self) -> None:
         self.remove()
-        _docker("run", "--detach", f"--name={self.name}", f"--hostname={self.name}", *RIGHTS, self.image)
+        docker("run", "--detach", f"--name={self.name}", f"--hostname={self.name}", *RIGHTS, self.image)
         self.wait_for_boot()
         if BUNDLE.is_file():
-            _docker("cp", "--follow-link", str(BUNDLE), f"{self.name}:{BUNDLE_THERE}")
+            docker("cp", "--follow-link", str(BUNDLE), f"{self.name}:{BUNDLE_THERE}")
 
     def restart(self, kill: bool = False) -> None:
         """Reboot it; with `kill`, as when the power fails."""
-        _docker(*(["kill"] if kill else ["stop", "--time=20"]), self.name)
-        _docker("start", self.name)
+        docker(*(["kill"] if kill else ["stop", "--time=20"]), self.name)
+        docker("start", self.name)
         self.wait_for_boot()
 
     def remove(self) -> None:
@@ -100,7 +100,7 @@ class Host:
     @property
     def address(self) -> str:
         """Its IP address, which a restart may change."""
-        networks = json.loads(_docker("inspect", self.name))[0]["NetworkSettings"]["Networks"]
+        networks = json.loads(docker("inspect", self.name))[0]["NetworkSettings"]["Networks"]
         return str(next(one["IPAddress"] for one in networks.values() if one["IPAddress"]))
 
     def run(self, script: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -117,7 +117,7 @@ class Host:
     def copy(self, source: Path, target: str) -> None:
         """Put a directory of this machine into it, in place of what is there, as root's."""
         self.told(f"rm -rf {shlex.quote(target)}")
-        _docker("cp", str(source), f"{self.name}:{target}")
+        docker("cp", str(source), f"{self.name}:{target}")
         self.told(f"chown -R root:root {shlex.quote(target)}")
 
     def begin(self, sites: Sequence[Mapping[str, Any]], playbook: str = "site.yml", *words: str) -> Playing:
@@ -173,7 +173,7 @@ def _told(status: int, seconds: float, output: str, host: str) -> Run:
     return Run(status, seconds, report["stats"].get(host, {}).get("changed", 0), "\n".join(errors), output)
 
 
-def _docker(*words: str) -> str:
+def docker(*words: str) -> str:
     done = subprocess.run(
         ["docker", *words], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=120
     )
