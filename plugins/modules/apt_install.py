@@ -135,7 +135,7 @@ def main() -> None:
             module.fail_json(msg=f"apt-get install {' '.join(names)}: {why}", stdout=out, stderr=err, rc=status)
         installed = installed_by(out)
     if soon:
-        # What runs meanwhile is waited for; a build has 10.
+        # Behind a build, which has a niceness of 10 and is waited for.
         begin(["nice", "-n", "15", *apt, *INSTALL, *soon])
     after = "".join(f"{one}\n" for one in [*installed, *soon])
     answer = {} if module.check_mode else {"ansible_facts": host_look.facts(module)}

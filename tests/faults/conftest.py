@@ -11,7 +11,7 @@ from typing import Any
 import breakpoints
 import pytest
 from client import Answer, Prober, ask
-from fixtures import *  # noqa: F403
+from fixtures import *  # noqa: F403 - pytest knows fixtures by the names in a conftest
 from host import Host
 from sites import Inventory, Project, site
 
