@@ -230,7 +230,9 @@ class Release:
                 self._start_and_ask(self.id)
                 self._record(known)
                 self._switch(old)
-            self._settle()
+                # As nginx does, which may have gone by the old link a moment ago: the old one has to stay so long.
+                unit = f"uwsgi-{self.name}@{self.id}.service"
+                self._settle(f"unix:{self.paths['current']}/uwsgi.sock", "switch", "once it was live", unit)
         except BaseException:
             if old != self.id:
                 unit = f"uwsgi-{self.name}@{self.id}.service"
@@ -464,19 +466,16 @@ class Release:
             if time.monotonic() > deadline or not self._is_active(unit):
                 raise self._unhealthy("health", f"{wrong} within {health['timeout']} s", unit, started)
             time.sleep(0.1)
+        self._settle(address, "health", "after its first good answer", unit)
 
-    def _settle(self) -> None:
-        """Ask the release where nginx finds it, again and again, for as long as it takes to be sure that it stays."""
-        # On shared ports the old one may answer, too: only its own socket says how the new one is.
-        shared = self.site["uwsgi"]["socket"]
-        address = f"{self.paths['run']}/{self.id}.sock" if shared else f"{self.paths['current']}/uwsgi.sock"
+    def _settle(self, address: str, step: str, when: str, unit: str) -> None:
+        """Ask a release that is healthy again and again, for as long as it takes to be sure that it stays."""
         started = time.time()
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
-            wrong = self._ask(f"unix:{address}", self.site["health"]["timeout"])
+            wrong = self._ask(address, self.site["health"]["timeout"])
             if wrong:
-                unit = f"uwsgi-{self.name}@{self.id}.service"
-                raise self._unhealthy("switch", f"once it was live, {wrong}", unit, started)
+                raise self._unhealthy(step, f"{when} {wrong}", unit, started)
             time.sleep(0.05)
 
     def _ask(self, address: str, timeout: float) -> str:

@@ -38,6 +38,14 @@ DIES_LIVE = UNDER_UWSGI.format("""
         os.kill(uwsgi.masterpid(), signal.SIGKILL)
     uwsgi.post_fork_hook = lambda: threading.Thread(target=watch, daemon=True).start()
 """)
+# Well at first: it dies a moment after its first request, which is the question for its health.
+DIES_SOON = UNDER_UWSGI.format("""
+    import threading
+    inner = application
+    def application(environ, start_response):
+        threading.Timer(0.1, os.kill, (uwsgi.masterpid(), signal.SIGKILL)).start()
+        return inner(environ, start_response)
+""")
 SLOW = UNDER_UWSGI.format("time.sleep(30)")
 MIGRATION = """
 from django.db import migrations
@@ -89,6 +97,7 @@ BAD = [
     Bad("health takes too long", "health", "within 4 s", health("time.sleep(30)"), QUICK),
     Bad("workers die after the start", "health", "within 4 s", {WSGI: DIES}, QUICK, BOTH),
     Bad("the master dies after the start", "(start|health)", "", {WSGI: MASTER_DIES}, QUICK),
+    Bad("dies after its first answer", "health", "after its first good answer", {WSGI: DIES_SOON}, QUICK, BOTH),
     # On TCP ports the switch comes before the start.
     Bad("dies after the switch", "(switch|start|health)", "did not", {WSGI: DIES_LIVE}, QUICK, BOTH, outage=1.0),
     Bad("slow start", "start", "not ready within 4 s", {WSGI: SLOW}, QUICK),

@@ -646,18 +646,37 @@ def test_on_ports_the_static_files_of_a_release_are_found_before_it_answers(tmp_
     assert (unit, release.id if live == "itself" else live) in seen
 
 
+BAD_ANSWER = "/ as shop.example did not answer: nothing listens"
+
+
 @pytest.mark.parametrize("socket", ["unix", 8001])
-def test_a_release_that_dies_after_the_switch_is_taken_back(tmp_path, monkeypatch, socket):
+def test_a_release_that_dies_after_its_first_answer_does_not_get_live(tmp_path, monkeypatch, socket):
     release = make_release(tmp_path, uwsgi={"socket": socket})
-    healthy = [""] if socket == "unix" else ["", ""]
-    done = go_live(release, monkeypatch, [*healthy, "/ as shop.example did not answer: nothing listens"])
+    switched = []
+    monkeypatch.setattr(release, "_switch", switched.append)
+    done = go_live(release, monkeypatch, ["", BAD_ANSWER])
+    assert done[-1] == f"site 'shop': health failed: after its first good answer {BAD_ANSWER}"
+    assert (switched, release.current) == ([], "live")
+
+
+# On ports it was asked as a probe before, and starts after the switch.
+@pytest.mark.parametrize(
+    ("socket", "good", "error"),
+    [
+        ("unix", 2, f"switch failed: once it was live {BAD_ANSWER}"),
+        (8001, 3, f"health failed: after its first good answer {BAD_ANSWER}"),
+    ],
+)
+def test_a_release_that_dies_after_the_switch_is_taken_back(tmp_path, monkeypatch, socket, good, error):
+    release = make_release(tmp_path, uwsgi={"socket": socket})
+    done = go_live(release, monkeypatch, [*[""] * good, BAD_ANSWER])
     assert release.current == "live"
     assert os.readlink(release.paths["previous"]) == "releases/before"
     unit = f"uwsgi-shop@{release.id}.service"
     assert done[-3:] == [
         f"stop {unit}",
         f"reset-failed {unit}",
-        "site 'shop': switch failed: once it was live, / as shop.example did not answer: nothing listens",
+        f"site 'shop': {error}",
     ]
     assert "stop others" not in done
 
