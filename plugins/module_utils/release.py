@@ -208,34 +208,35 @@ class Release:
     def _go_live(self, old: str, known: list[str] | None) -> None:
         """Start it, ask it, make it current, let the old one finish. Whatever fails, `old` is live again as it was.
 
-        `known` are the migrations that its code has; None leaves its record as it is.
+        `known` are the migrations that its code has. None is for a release that has been live before: its record stays
+        as it is, and it is not watched before the switch, because whoever goes back is in a hurry.
         """
+        unit = f"uwsgi-{self.name}@{self.id}.service"
         links = {path: _link(path) for path in (self.paths["current"], self.paths["previous"])}
         units_before = {name: steps.read(f"{units.FOLDER}/{name}") for name in {*units.present(self.name), *self.units}}
         try:
             self._install_units()
             if old == self.id:
                 # Live by name but not running, or half gone: start it again where it is.
-                self._systemctl("start", "restart", f"uwsgi-{self.name}@{self.id}.service")
+                self._systemctl("start", "restart", unit)
                 self._health(self.id)
                 self._record(known)
             elif self.site["uwsgi"]["socket"]:
                 # On shared ports it gets traffic as soon as it listens. By then its health has to be known, and the
                 # static files that its pages name have to be where nginx looks.
-                self._probe(self.id)
+                self._probe(self.id, watch=known is not None)
                 self._record(known)
                 self._switch(old)
                 self._start_and_ask(self.id)
             else:
                 self._start_and_ask(self.id)
+                if known is not None:
+                    self._settle(unit)
                 self._record(known)
                 self._switch(old)
-                # As nginx does, which may have gone by the old link a moment ago: the old one has to stay so long.
-                unit = f"uwsgi-{self.name}@{self.id}.service"
-                self._settle(f"unix:{self.paths['current']}/uwsgi.sock", "switch", "once it was live", unit)
+            self._settle(unit, live=True)
         except BaseException:
             if old != self.id:
-                unit = f"uwsgi-{self.name}@{self.id}.service"
                 switched = self.current == self.id
                 for path, target in links.items():
                     _relink(path, target)
@@ -422,14 +423,16 @@ class Release:
 
     # --- the processes ---
 
-    def _probe(self, release: str) -> None:
-        """Start a release without its ports, wait until it is healthy, and end it."""
+    def _probe(self, release: str, watch: bool) -> None:
+        """Start a release without its ports, wait until it is healthy, watch it, and end it."""
         probe = f"uwsgi-{self.name}-probe@{release}.service"
         # One that a killed run left has the private socket, and the probe would take it away.
         self._systemctl("start", "stop", f"uwsgi-{self.name}@{release}.service", check=False)
         try:
             self._start(probe)
             self._health(release, probe)
+            if watch:
+                self._settle(probe)
         finally:
             self._abandon(probe)
 
@@ -466,14 +469,19 @@ class Release:
             if time.monotonic() > deadline or not self._is_active(unit):
                 raise self._unhealthy("health", f"{wrong} within {health['timeout']} s", unit, started)
             time.sleep(0.1)
-        self._settle(address, "health", "after its first good answer", unit)
 
-    def _settle(self, address: str, step: str, when: str, unit: str) -> None:
-        """Ask a release that is healthy again and again, for as long as it takes to be sure that it stays."""
+    def _settle(self, unit: str, live: bool = False) -> None:
+        """Ask the release, which is healthy, again and again, for as long as it takes to be sure that it stays.
+
+        Once it is live it is asked where nginx finds it; on shared ports that is its own socket, too, for there the old
+        one may answer.
+        """
+        socket = f"{self.paths['current']}/uwsgi.sock" if live else f"{self.paths['run']}/{self.id}.sock"
+        step, when = ("switch", "once it was live") if live else ("health", "after its first good answer")
         started = time.time()
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline:
-            wrong = self._ask(address, self.site["health"]["timeout"])
+            wrong = self._ask(f"unix:{socket}", self.site["health"]["timeout"])
             if wrong:
                 raise self._unhealthy(step, f"{when} {wrong}", unit, started)
             time.sleep(0.05)
