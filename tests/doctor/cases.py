@@ -305,7 +305,8 @@ MANAGED_CASES = [
         "nohup python3 -m http.server 80 >/dev/null 2>&1 & echo $! > /var/tmp/taker\n"
         "until listens 80; do sleep 0.1; done\n"
         "! timeout 10 systemctl start nginx 2>/dev/null",
-        "kill $(cat /var/tmp/taker); while listens 80; do sleep 0.1; done\n"
+        # Not until nobody listens: systemd may have nginx back on the port before anybody looks.
+        "taker=$(cat /var/tmp/taker); kill $taker; while kill -0 $taker 2>/dev/null; do sleep 0.1; done\n"
         "systemctl reset-failed nginx; systemctl start nginx",
     ),
     Case(
