@@ -307,7 +307,8 @@ MANAGED_CASES = [
         "! timeout 10 systemctl start nginx 2>/dev/null",
         # Not until nobody listens: systemd may have nginx back on the port before anybody looks.
         "taker=$(cat /var/tmp/taker); kill $taker; while kill -0 $taker 2>/dev/null; do sleep 0.1; done\n"
-        "systemctl reset-failed nginx; systemctl start nginx",
+        # And a start that is under way may have tried the port already.
+        "systemctl stop nginx; systemctl reset-failed nginx; systemctl start nginx",
     ),
     Case(
         "IPv6 listen without IPv6",
