@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import pprint
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 SETTINGS = '''\
 """Settings of the site {name}, over those of the project. Written by pyweb.stack: change the inventory instead."""
@@ -72,32 +73,72 @@ DATABASES = {**_project.get("DATABASES", {}), "default": dj_database_url.config(
 WSGI = '''\
 """The WSGI entry of the site {name}. Written by pyweb.stack: change the inventory instead."""
 
+import contextlib
 import os
+import signal
+import sys
+import threading
+from wsgiref.util import setup_testing_defaults
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "{overlay_module}"
 
 from {module} import {callable} as application
+
+
+def _warm_up():
+    """Do what the first visitors would wait for: import the views, and answer a few pages, whatever the answer is.
+
+    In each worker, as Django itself does it: what is open before a fork is shared by all workers.
+    """
+    # uWSGI has a worker ignore it until it takes requests, so whoever stops the site now would wait for ever.
+    with contextlib.suppress(ValueError):  # not the main interpreter
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    from django.urls import get_resolver
+
+    get_resolver().url_patterns
+    # A page may hang, and a worker that waits for it serves nobody.
+    asking = threading.Thread(target=_ask_itself, daemon=True)
+    asking.start()
+    asking.join({seconds})
+
+
+def _ask_itself():
+    from django.db import connections
+
+    for path, query in {paths}:
+        environ = {{"PATH_INFO": path, "QUERY_STRING": query, "HTTP_HOST": {host}, "REMOTE_ADDR": "127.0.0.1"}}
+        environ.update({{"HTTP_USER_AGENT": "pyweb.stack", "wsgi.errors": sys.stderr}})
+        setup_testing_defaults(environ)
+        answer = application(environ, lambda *_status: None)
+        try:
+            b"".join(answer)
+        finally:
+            getattr(answer, "close", bool)()
+    connections.close_all()
+
 
 try:
     import uwsgi
 except ImportError:  # somebody else's server, or manage.py
     pass
 else:
-    _after_fork = getattr(uwsgi, "post_fork_hook", None)
+    if uwsgi.worker_id():  # with lazy-apps this is a worker already, and its hook is past
+        _warm_up()
+    else:
+        _after_fork = getattr(uwsgi, "post_fork_hook", bool)
 
-    def _warm_up():
-        """Import the project's views before the first request wants them; in each worker, as Django itself does it."""
-        if _after_fork:
+        def _hook():
             _after_fork()
-        from django.urls import get_resolver
+            _warm_up()
 
-        get_resolver().url_patterns
-
-    uwsgi.post_fork_hook = _warm_up
+        uwsgi.post_fork_hook = _hook
 '''
 
 SETTINGS_MODULE = "pyweb_settings"
 WSGI_MODULE = "pyweb_wsgi"
+# How long a worker waits for its own first answers before it takes requests: one that was killed is to be back within
+# two seconds.
+WARM_UP_SECONDS = 1
 
 
 def settings(site: dict[str, Any], settings_module: str) -> str:
@@ -129,7 +170,23 @@ def settings(site: dict[str, Any], settings_module: str) -> str:
 def wsgi(site: dict[str, Any], entry: str) -> str:
     """The text of the WSGI entry for `entry`, 'module' or 'module:callable'."""
     module, _colon, name = entry.partition(":")
-    return WSGI.format(name=site["name"], overlay_module=SETTINGS_MODULE, module=module, callable=name or "application")
+    asked = [one.partition("?")[::2] for one in site["warm_up"]]
+    return WSGI.format(
+        name=site["name"],
+        overlay_module=SETTINGS_MODULE,
+        module=module,
+        callable=name or "application",
+        host=repr(host(site)),
+        # As bytes in the guise of Latin-1, which is how WSGI has it (PEP 3333).
+        paths=repr([(unquote_to_bytes(path).decode("latin-1"), query) for path, query in asked]),
+        seconds=WARM_UP_SECONDS,
+    )
+
+
+def host(site: dict[str, Any]) -> str:
+    """The Host under which a site asks itself: its first domain, with the port where that is not the usual one."""
+    port = site["nginx"]["listen"][0]["port"]
+    return str(site["domains"][0]).replace("*", "www", 1) + ("" if port in (80, 443) else f":{port}")
 
 
 def _literal(value: Any) -> str:

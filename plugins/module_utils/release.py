@@ -489,9 +489,7 @@ class Release:
     def _ask(self, address: str, timeout: float) -> str:
         """Ask a socket for `health.path`, as the site's own Host; '' where the answer is good, or what is wrong."""
         health = self.site["health"]
-        host = self.site["domains"][0].replace("*", "www", 1)
-        port = self.site["nginx"]["listen"][0]["port"]
-        host += "" if port in (80, 443) else f":{port}"
+        host = overlay.host(self.site)
         try:
             status = uwsgi_protocol.request(address, host, health["path"], timeout).status
             if status in health["status"] if health["status"] else status < 500:

@@ -632,8 +632,9 @@ NGINX_KEYS = {
     "options": Key(directives, {}, "Any directive of a `server` block."),
     "locations": Key(locations, {}, "More locations: what follows `location`, then its directives."),
 }
+page = pattern(r"/[^\s\x00-\x1f\x7f]*", "a path such as /healthz")
 HEALTH_KEYS = {
-    "path": Key(pattern(r"/[^\s\x00-\x1f\x7f]*", "a path such as /healthz"), "/", "What a release is asked for."),
+    "path": Key(page, "/", "What a release is asked for."),
     "status": Key(list_of(integer(100, 599), at_least=1), [], "The answers that count as good; empty: all below 500."),
     "timeout": Key(integer(1, 600), 20, "Seconds until a good answer has to be there."),
 }
@@ -728,6 +729,12 @@ SITE_KEYS = {
     "uwsgi": Key(_any, {}, "The application server."),
     "nginx": Key(_any, {}, "The web server."),
     "health": Key(_any, {}, "What a good release answers."),
+    "warm_up": Key(
+        list_of(page),
+        ["/"],
+        "What each worker asks itself for before it takes requests, so that no visitor waits for imports and "
+        "templates. What it answers does not matter.",
+    ),
     "keep_releases": Key(integer(1, 100), 3, "How many releases stay for a rollback."),
 }
 _SECRET_KEYS = {"env", "database", "superuser.password", "source.key"}

@@ -78,6 +78,8 @@ def health(body: str) -> dict[str, str]:
 
 
 QUICK = {"health": {"timeout": 4}}
+# Its first request is the one from outside.
+ASKED_FIRST = {**QUICK, "warm_up": []}
 # What the probe has to find before the release shares the ports, and what happens to those who are there together.
 BOTH = ("unix", "tcp")
 BAD = [
@@ -97,7 +99,7 @@ BAD = [
     Bad("health takes too long", "health", "within 4 s", health("time.sleep(30)"), QUICK),
     Bad("workers die after the start", "health", "within 4 s", {WSGI: DIES}, QUICK, BOTH),
     Bad("the master dies after the start", "(start|health)", "", {WSGI: MASTER_DIES}, QUICK),
-    Bad("dies after its first answer", "health", "after its first good answer", {WSGI: DIES_SOON}, QUICK, BOTH),
+    Bad("dies after its first answer", "health", "after its first good answer", {WSGI: DIES_SOON}, ASKED_FIRST, BOTH),
     # On TCP ports the switch comes before the start.
     Bad("dies after the switch", "(switch|start|health)", "did not", {WSGI: DIES_LIVE}, QUICK, BOTH, outage=1.0),
     Bad("slow start", "start", "not ready within 4 s", {WSGI: SLOW}, QUICK),

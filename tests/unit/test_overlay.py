@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
-import types
+import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import goldens
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils import overlay
+from ansible_collections.pyweb.stack.plugins.module_utils import overlay, uwsgi_protocol
 from ansible_collections.pyweb.stack.plugins.module_utils.site import complete
 
 
@@ -40,33 +45,141 @@ def test_wsgi_entry(entry, line):
     assert line in overlay.wsgi(goldens.site("plain"), entry)
 
 
-def test_each_worker_imports_the_views_before_its_first_request(monkeypatch):
-    """And what the project itself wants done after a fork is done first."""
-    done = []
-    entry = types.SimpleNamespace(application="the application")
-    urls = types.SimpleNamespace(get_resolver=lambda: Resolver(done))
-    monkeypatch.setitem(sys.modules, "mysite", types.ModuleType("mysite"))
-    monkeypatch.setitem(sys.modules, "mysite.wsgi", entry)
-    monkeypatch.setitem(sys.modules, "django.urls", urls)
-    monkeypatch.setitem(sys.modules, "uwsgi", types.SimpleNamespace(post_fork_hook=lambda: done.append("its own")))
-    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "")
-    names = {}
-    exec(overlay.wsgi(goldens.site("plain"), "mysite.wsgi"), names)  # noqa: S102 - it is ours
-    assert names["application"] == "the application"
-    assert done == []
-    sys.modules["uwsgi"].post_fork_hook()
-    assert done == ["its own", "views"]
-
-
+# Enough of Django for the WSGI entry: reading the patterns imports the views.
+DJANGO = """
 class Resolver:
-    """Django's, as far as it is asked: reading the patterns imports what they name."""
-
-    def __init__(self, done):
-        self.done = done
-
     @property
     def url_patterns(self):
-        self.done.append("views")
+        from project import note
+        note("views")
+
+def get_resolver():
+    return Resolver()
+
+class connections:
+    def close_all():
+        from project import note
+        note("closed")
+"""
+PROJECT = """
+import os, time
+import uwsgi
+
+def note(what):
+    with open(os.environ["NOTES"], "a") as notes:
+        notes.write(f"{uwsgi.worker_id()} {what}\\n")
+
+uwsgi.post_fork_hook = lambda: note("its own")
+
+def app(environ, start_response):
+    here = "{HTTP_HOST}{PATH_INFO}?{QUERY_STRING}".format(**environ)
+    note(here.encode("latin-1").decode())
+    if "hang" in here:
+        time.sleep(60)
+    if "wrong" in here:
+        raise ValueError("no such page")
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"the answer"]
+"""
+
+
+@dataclass
+class Served:
+    """A uWSGI with two workers, of which one has begun to warm up."""
+
+    process: subprocess.Popen
+    socket: str
+    notes: Path
+
+    def noted(self):
+        """What the workers wrote down, but for questions from outside."""
+        return sorted(one for one in self.notes.read_text().splitlines() if "asked" not in one)
+
+    def ask(self):
+        return uwsgi_protocol.request(self.socket, "asked.example", "/asked").body
+
+
+@pytest.fixture
+def served(tmp_path):
+    """served(site, *options) -> a context with a running `Served`."""
+
+    @contextlib.contextmanager
+    def serve(site, *options):
+        for name, text in {
+            "project.py": PROJECT,
+            f"{overlay.WSGI_MODULE}.py": overlay.wsgi(site, "project:app"),
+            **dict.fromkeys(("django/__init__.py", "django/urls.py", "django/db.py"), DJANGO),
+        }.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(text)
+        notes, socket = tmp_path / "notes", tmp_path / "uwsgi.sock"
+        words = ["uwsgi", "--master", "--need-app", "--processes=2", "--threads=2", "--enable-threads", *options]
+        words += ["--single-interpreter", "--hook-master-start=unix_signal:15 gracefully_kill_them_all"]
+        words += [f"--socket={socket}", f"--module={overlay.WSGI_MODULE}:application"]
+        uwsgi = subprocess.Popen(
+            words,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(tmp_path), "NOTES": str(notes)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            while not notes.exists() or "views" not in notes.read_text():
+                assert uwsgi.poll() is None, uwsgi.stdout.read().decode()
+                time.sleep(0.02)
+            yield Served(uwsgi, str(socket), notes)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(uwsgi.pid, signal.SIGKILL)
+            uwsgi.communicate(timeout=30)
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    ("options", "of_each"),
+    [
+        ([], ["its own", "views", "shop.example.com/?", "shop.example.com/f\u00fcr alle?page=2", "closed"]),
+        # There the hook is past when the project is imported, and its own is not called by uWSGI either.
+        (["--lazy-apps"], ["views", "shop.example.com/?", "shop.example.com/f\u00fcr alle?page=2", "closed"]),
+    ],
+    ids=["preforked", "lazy-apps"],
+)
+def test_each_worker_asks_itself_before_it_takes_requests(served, options, of_each):
+    [site] = complete([{**goldens.SHOP, "warm_up": ["/", "/f%C3%BCr%20alle?page=2"]}])
+    wanted = sorted(f"{worker} {what}" for worker in (1, 2) for what in of_each)
+    with served(site, *options) as uwsgi:
+        deadline = time.monotonic() + 10
+        while uwsgi.noted() != wanted and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert uwsgi.noted() == wanted
+        assert uwsgi.ask() == b"the answer"
+
+
+def test_nothing_is_asked_where_nothing_is_wanted(served):
+    [site] = complete([{**goldens.SHOP, "warm_up": []}])
+    with served(site) as uwsgi:
+        assert uwsgi.ask() == b"the answer"
+        assert not [one for one in uwsgi.noted() if "shop.example.com" in one]
+
+
+@pytest.mark.parametrize("path", ["/hang", "/wrong"])
+def test_page_that_goes_wrong_keeps_no_worker(served, path):
+    [site] = complete([{**goldens.SHOP, "warm_up": [path]}])
+    with served(site) as uwsgi:
+        started = time.monotonic()
+        assert uwsgi.ask() == b"the answer"
+        assert time.monotonic() - started < overlay.WARM_UP_SECONDS + 1
+        assert any(path in one for one in uwsgi.noted())
+
+
+def test_stop_does_not_wait_for_a_worker_that_warms_up(served):
+    [site] = complete([{**goldens.SHOP, "warm_up": ["/hang"]}])
+    with served(site) as uwsgi:
+        uwsgi.process.terminate()
+        # The master looks once a second whether its workers are gone.
+        uwsgi.process.wait(overlay.WARM_UP_SECONDS + 2)
 
 
 @pytest.fixture

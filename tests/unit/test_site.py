@@ -207,6 +207,7 @@ GOOD = {
     ],
     "database": [(f"postgres://shop:{SECRET}@db:5432/shop", f"postgres://shop:{SECRET}@db:5432/shop")],
     "migrate": [(False, False)],
+    "warm_up": [([], []), ("/", ["/"]), (["/", "/a?b=c"], ["/", "/a?b=c"])],
     "keep_releases": [(1, 1), ("5", 5)],
     "uwsgi.install": [(one, one) for one in ("pyuwsgi", "uwsgi", "tarball", "distribution")],
     "uwsgi.version": [("2.0.31", "2.0.31"), ("2.0.30.post1", "2.0.30.post1")],
@@ -426,6 +427,11 @@ BAD = {
         ({"path": "/a b"}, "wanted a path such as /healthz"),
         ({"status": [99]}, "wanted a whole number from 100 to 599 (found 99 in the list)"),
         ({"timeout": 601}, ".timeout is 601; wanted a whole number from 1 to 600"),
+    ],
+    "warm_up": [
+        ({}, "warm_up is not usable; wanted a list"),
+        (["/", "shop"], "wanted a path such as /healthz (found 'shop' in the list)"),
+        (["/\n"], "wanted a path such as /healthz"),
     ],
     "keep_releases": [(0, "is 0; wanted a whole number from 1 to 100")],
     "source": [
