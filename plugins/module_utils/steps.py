@@ -28,6 +28,8 @@ BASE_ENVIRONMENT = {
 # The longest that one step may take, in seconds: compiling uWSGI takes 24 s on two cores, a slow index ten times that.
 STEP_TIMEOUT = 1200
 LOCK_TIMEOUT = 300
+# Of builds, checks and migrations: they get a tenth of a core as long as requests want all of it (sched(7)).
+NICENESS = 10
 PR_SET_PDEATHSIG = 1  # prctl(2)
 _LIBC = ctypes.CDLL(None)
 LOCKS = "/run/lock"

@@ -108,7 +108,7 @@ SPEC = {
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     # A build compiles and collects for as long as it takes; what the host serves meanwhile comes first.
-    os.nice(10)
+    os.nice(steps.NICENESS)
     secrets = json.loads(module.params["secrets"])
     environment = {name: str(value) for name, value in secrets.pop("environment", {}).items()}
     group = accounts.web_group(module.params["web_group"])

@@ -78,6 +78,7 @@ releases:
 """
 
 import json
+import os
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils import accounts, steps
@@ -94,6 +95,8 @@ SPEC = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    # What the host serves meanwhile comes first. uWSGI itself, which systemd starts, is not held back.
+    os.nice(steps.NICENESS)
     secrets = json.loads(module.params["secrets"])
     group = accounts.web_group(module.params["web_group"])
     check_mode = module.check_mode
