@@ -122,16 +122,16 @@ try:
 except ImportError:  # somebody else's server, or manage.py
     pass
 else:
-    if uwsgi.worker_id():  # with lazy-apps this is a worker already, and its hook is past
-        _warm_up()
-    else:
-        _after_fork = getattr(uwsgi, "post_fork_hook", bool)
+    _after_fork = getattr(uwsgi, "post_fork_hook", bool)
 
-        def _hook():
-            _after_fork()
+    def _hook():
+        _after_fork()
+        if uwsgi.worker_id():  # not a mule or the spooler, which serve nobody
             _warm_up()
 
-        uwsgi.post_fork_hook = _hook
+    uwsgi.post_fork_hook = _hook
+    if uwsgi.worker_id():  # with lazy-apps this is a worker already, and the time of hooks is past
+        _warm_up()
 '''
 
 SETTINGS_MODULE = "pyweb_settings"

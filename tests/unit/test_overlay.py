@@ -138,17 +138,16 @@ def served(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("options", "of_each"),
-    [
-        ([], ["its own", "views", "shop.example.com/?", "shop.example.com/f\u00fcr alle?page=2", "closed"]),
-        # There the hook is past when the project is imported, and its own is not called by uWSGI either.
-        (["--lazy-apps"], ["views", "shop.example.com/?", "shop.example.com/f\u00fcr alle?page=2", "closed"]),
-    ],
-    ids=["preforked", "lazy-apps"],
+    ("options", "own_hook"),
+    # A mule has the project's hook and serves nobody. With lazy-apps the hook is past when the project is imported.
+    [([], (1, 2)), (["--mule"], (0, 1, 2)), (["--lazy-apps"], ())],
+    ids=["preforked", "mule", "lazy-apps"],
 )
-def test_each_worker_asks_itself_before_it_takes_requests(served, options, of_each):
+def test_each_worker_asks_itself_before_it_takes_requests(served, options, own_hook):
     [site] = complete([{**goldens.SHOP, "warm_up": ["/", "/f%C3%BCr%20alle?page=2"]}])
-    wanted = sorted(f"{worker} {what}" for worker in (1, 2) for what in of_each)
+    of_each = ["views", "shop.example.com/?", "shop.example.com/f\u00fcr alle?page=2", "closed"]
+    wanted = [f"{process} its own" for process in own_hook]
+    wanted = sorted([*wanted, *(f"{worker} {what}" for worker in (1, 2) for what in of_each)])
     with served(site, *options) as uwsgi:
         deadline = time.monotonic() + 10
         while uwsgi.noted() != wanted and time.monotonic() < deadline:
