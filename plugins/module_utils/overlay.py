@@ -105,16 +105,19 @@ def _warm_up():
 def _ask_itself():
     from django.db import connections
 
-    for path, query in {paths}:
-        environ = {{"PATH_INFO": path, "QUERY_STRING": query, "HTTP_HOST": {host}, "REMOTE_ADDR": "127.0.0.1"}}
-        environ.update({{"HTTP_USER_AGENT": "pyweb.stack", "wsgi.errors": sys.stderr}})
-        setup_testing_defaults(environ)
-        answer = application(environ, lambda *_status: None)
-        try:
-            b"".join(answer)
-        finally:
-            getattr(answer, "close", bool)()
-    connections.close_all()
+    try:
+        for path, query in {paths}:
+            environ = {{"PATH_INFO": path, "QUERY_STRING": query, "HTTP_HOST": {host}, "REMOTE_ADDR": "127.0.0.1"}}
+            environ.update({{"HTTP_USER_AGENT": "pyweb.stack", "wsgi.errors": sys.stderr}})
+            setup_testing_defaults(environ)
+            answer = application(environ, lambda *_status: None)
+            try:
+                b"".join(answer)
+            finally:
+                if hasattr(answer, "close"):
+                    answer.close()
+    finally:
+        connections.close_all()
 
 
 try:
@@ -122,10 +125,11 @@ try:
 except ImportError:  # somebody else's server, or manage.py
     pass
 else:
-    _after_fork = getattr(uwsgi, "post_fork_hook", bool)
+    _after_fork = getattr(uwsgi, "post_fork_hook", None)
 
     def _hook():
-        _after_fork()
+        if _after_fork:
+            _after_fork()
         if uwsgi.worker_id():  # not a mule or the spooler, which serve nobody
             _warm_up()
 

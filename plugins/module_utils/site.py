@@ -733,7 +733,7 @@ SITE_KEYS = {
         list_of(page),
         ["/"],
         "What each worker asks itself for before it takes requests, so that no visitor waits for imports and "
-        "templates. What it answers does not matter.",
+        "templates. The answers do not matter, and after a second it takes requests anyhow.",
     ),
     "keep_releases": Key(integer(1, 100), 3, "How many releases stay for a rollback."),
 }

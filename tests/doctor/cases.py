@@ -306,9 +306,7 @@ MANAGED_CASES = [
         "until listens 80; do sleep 0.1; done\n"
         "! timeout 10 systemctl start nginx 2>/dev/null",
         # Not until nobody listens: systemd may have nginx back on the port before anybody looks.
-        "taker=$(cat /var/tmp/taker); kill $taker; while kill -0 $taker 2>/dev/null; do sleep 0.1; done\n"
-        # And a start that is under way may have tried the port already.
-        "systemctl stop nginx; systemctl reset-failed nginx; systemctl start nginx",
+        "taker=$(cat /var/tmp/taker); kill $taker; while kill -0 $taker 2>/dev/null; do sleep 0.1; done\nnginx_anew",
     ),
     Case(
         "IPv6 listen without IPv6",
@@ -317,7 +315,7 @@ MANAGED_CASES = [
         # A kernel with IPv6 says the same to a service that may not use it.
         "echo 'server { listen [::]:80; }' > /etc/nginx/conf.d/v6.conf\n"
         "drop_in 'RestrictAddressFamilies=AF_UNIX AF_INET AF_NETLINK'; ! systemctl restart nginx 2>/dev/null",
-        "rm /etc/nginx/conf.d/v6.conf; drop_out; systemctl reset-failed nginx; systemctl start nginx",
+        "rm /etc/nginx/conf.d/v6.conf; drop_out; nginx_anew",
     ),
     Case(
         "firewalld closed",

@@ -37,6 +37,12 @@ reload() {
     done
     sleep 0.1
 }
+# Start nginx after it failed. It is stopped first: systemd may be starting it again, with what was wrong before.
+nginx_anew() {
+    systemctl stop nginx
+    systemctl reset-failed nginx
+    systemctl start nginx
+}
 # Stop a unit without its grace, which takes a second: nothing is under way that it could lose. It is asked to stop first,
 # or systemd would start again what is killed, and the doctor would see a crash.
 end() {

@@ -84,7 +84,9 @@ def test_nothing_is_left_when_the_doctor_is_killed_on_the_ladder(by_hand):
         # The module is what started the rung.
         by_hand.sh(f"kill -KILL $(ps -o ppid= -p {seen.split()[0]})")
         asking.join(60)
-        left = by_hand.sh("sleep 1; pgrep -a -f '[d]jango runserver' || true")
+        left = by_hand.sh(
+            "for _try in $(seq 10); do pgrep -a -f '[d]jango runserver' >&2 || exit 0; sleep 0.1; done; echo left"
+        )
     finally:
         by_hand.sh("back $project/mysite/settings.py; rm -rf /tmp/pyweb-doctor-*", PRELUDE + BY_HAND)
     assert seen.strip()

@@ -101,7 +101,21 @@ def wait_until_served(world: World, seconds: float = 20) -> None:
         time.sleep(0.1)
 
 
-# --- two at once ------------------------------------------------------------------------------------------------------
+# --- a deploy beside requests, and beside another ---------------------------------------------------------------------
+
+
+def test_deploy_gives_way_to_requests(world: World) -> None:
+    """What it does itself has a niceness of 10; the uWSGI that it started has none, and none that serves already."""
+    world.new_code()
+    breakpoints.arm(world.host, Point("module_utils.release", "_switch"))
+    playing = world.host.begin(world.sites["unix"].sites, DEPLOY)
+    process = breakpoints.wait(world.host, playing)
+    its_own = world.host.told(f"ps -o ni= -p {process}")
+    serving = world.host.told("ps -o ni= -p $(pgrep -d, -f 'uwsgi[.]ini')").split()
+    breakpoints.resume(world.host, process)
+    run = playing.end()
+    assert run.status == 0, run.error
+    assert (its_own.strip(), set(serving)) == ("10", {"0"})
 
 
 def test_two_runs_at_once_wait_for_each_other(world: World) -> None:
