@@ -12,8 +12,8 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.pyweb.stack.plugins.module_utils import tree
-from ansible_collections.pyweb.stack.plugins.module_utils.site import split_secrets
+from ansible_collections.pyweb.stack.plugins.module_utils.build import tree
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 # Bytes of a packed source that travel with the question whether it is wanted: up to here cheaper than a second call.

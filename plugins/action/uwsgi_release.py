@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.pyweb.stack.plugins.module_utils.site import split_secrets
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 from ansible_collections.pyweb.stack.plugins.plugin_utils.who import who
 

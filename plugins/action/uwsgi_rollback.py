@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.pyweb.stack.plugins.module_utils.site import nearest, split_secrets
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import nearest, split_secrets
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 from ansible_collections.pyweb.stack.plugins.plugin_utils.who import who
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.pyweb.stack.plugins.module_utils import nginx
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import render as nginx
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.pyweb.stack.plugins.module_utils import site
+from ansible_collections.pyweb.stack.plugins.module_utils.model import site
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 EXAMPLE = os.path.join(

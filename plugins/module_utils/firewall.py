@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.pyweb.stack.plugins.module_utils.site import shown
+from .model.site import shown
 
 # Ports that firewalld has a service for; the service is what an administrator expects to see.
 SERVICES = {80: "http", 443: "https"}

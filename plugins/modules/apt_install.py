@@ -89,7 +89,7 @@ import time
 from collections.abc import Callable
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils import host_look
+from ansible_collections.pyweb.stack.plugins.module_utils.host import facts as host_look
 
 LISTS_SECONDS = 86400
 # What a package asks its administrator takes the answer of its maintainer, and what the administrator wrote stays.

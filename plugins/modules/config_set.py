@@ -181,7 +181,7 @@ import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils.file_set import FileSetError, Request, Wanted, install
+from ansible_collections.pyweb.stack.plugins.module_utils.host.file_set import FileSetError, Request, Wanted, install
 
 FILE = {
     "path": {"type": "path", "required": True},

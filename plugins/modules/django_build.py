@@ -92,8 +92,9 @@ import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
-from ansible_collections.pyweb.stack.plugins.module_utils import accounts, steps
-from ansible_collections.pyweb.stack.plugins.module_utils.build import Build
+from ansible_collections.pyweb.stack.plugins.module_utils.build.build import Build
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError
 
 SPEC = {
     "sites": {"type": "list", "elements": "dict", "required": True},
@@ -108,7 +109,7 @@ SPEC = {
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     # A build compiles and collects for as long as it takes; what the host serves meanwhile comes first.
-    os.nice(steps.NICENESS)
+    os.nice(NICENESS)
     secrets = json.loads(module.params["secrets"])
     environment = {name: str(value) for name, value in secrets.pop("environment", {}).items()}
     group = accounts.web_group(module.params["web_group"])
@@ -124,7 +125,7 @@ def main() -> None:
         if site["state"] != "present":
             continue
         try:
-            changes = accounts.ensure(site, group, steps.Shell(name, environment), module.check_mode)
+            changes = accounts.ensure(site, group, Shell(name, environment), module.check_mode)
             made += [f"{name}: {one}" for one in changes]
             if module.check_mode and changes:
                 # Without the site's user nothing can be asked; what is missing here has no build yet.
@@ -140,17 +141,17 @@ def main() -> None:
                 made.append(f"{name}: build {build_id}, {built_with(site)}")
                 diff.append({"before": "", "after": f"build {build_id}\n", "before_header": name, "after_header": name})
                 missing[name] = build
-        except steps.StepError as error:
+        except StepError as error:
             faults.append(str(error))
     uploads = [name for name, build in missing.items() if build.needs_upload()]
     if module.check_mode or uploads:
         missing = {}  # only predicted, or made by the call that comes with the uploads
     for name, build in missing.items():
         try:
-            with steps.locked(name):
+            with files.locked(name):
                 # Another run may have made it while this one waited.
                 builds[name] = build.present(builds[name]["id"]) or build.make(builds[name]["id"])
-        except steps.StepError as error:
+        except StepError as error:
             faults.append(str(error))
     result = {"changed": bool(made), "builds": builds, "made": made, "diff": diff}
     if uploads and not module.check_mode:

@@ -100,7 +100,7 @@ ansible_facts:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils import host_look
+from ansible_collections.pyweb.stack.plugins.module_utils.host import facts as host_look
 
 
 def main() -> None:

@@ -182,14 +182,11 @@ import inspect
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils import (
-    django_look,
-    doctor,
-    doctor_fault,
-    doctor_host,
-    doctor_look,
-    ladder,
-)
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import django_look, ladder
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import examine as doctor
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import fault as doctor_fault
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import look_host as doctor_host
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import look_site as doctor_look
 
 
 def main() -> None:

@@ -81,8 +81,9 @@ import json
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils import accounts, steps
-from ansible_collections.pyweb.stack.plugins.module_utils.release import Release, as_found, withdraw
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.release.release import Release, as_found, withdraw
 
 SPEC = {
     "sites": {"type": "list", "elements": "dict", "required": True},
@@ -96,20 +97,20 @@ SPEC = {
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     # What the host serves meanwhile comes first. uWSGI itself, which systemd starts, is not held back.
-    os.nice(steps.NICENESS)
+    os.nice(NICENESS)
     secrets = json.loads(module.params["secrets"])
     group = accounts.web_group(module.params["web_group"])
     check_mode = module.check_mode
     releases, made, diff, faults = {}, [], [], []
     for site in module.params["sites"]:
         name = site["name"]
-        shell = steps.Shell(name, {})
+        shell = Shell(name, {})
 
-        def forget(_shell: steps.Shell, site: dict = site) -> list[str]:
+        def forget(_shell: Shell, site: dict = site) -> list[str]:
             return accounts.forget(site, _shell, check_mode)
 
         try:
-            with steps.locked(name):
+            with files.locked(name):
                 if site["state"] == "absent":
                     made += [f"{name}: removed {one}" for one in withdraw(site, check_mode, forget)]
                     continue
@@ -124,7 +125,7 @@ def main() -> None:
                 release = Release.wanted(site, secrets["sites"][name], build or as_found(site))
                 release.who, release.check_mode = module.params["who"], check_mode
                 change = release.deploy()
-        except steps.StepError as error:
+        except StepError as error:
             faults.append(str(error))
             continue
         made += [f"{name}: {one}" for one in change.what]

@@ -71,8 +71,9 @@ previous:
 import re
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils import steps
-from ansible_collections.pyweb.stack.plugins.module_utils.release import Release, previous
+from ansible_collections.pyweb.stack.plugins.module_utils.host import files
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.release.release import Release, previous
 
 SPEC = {
     "site": {"type": "dict", "required": True},
@@ -88,11 +89,11 @@ def main() -> None:
     if not re.fullmatch(r"[0-9a-f]*", wanted):
         module.fail_json(msg=f"to is {wanted!r}; wanted the id of a release, or nothing for the previous one")
     try:
-        with steps.locked(site["name"]):
+        with files.locked(site["name"]):
             release = Release.stored(site, wanted or previous(site))
             release.who, release.check_mode = module.params["who"], module.check_mode
             change = release.roll_back(module.params["ignore_migrations"])
-    except steps.StepError as error:
+    except StepError as error:
         module.fail_json(msg=str(error))
     header = f"{site['paths']['current']}/uwsgi.ini"
     diff = {"before_header": header, "after_header": header, "before": change.before, "after": change.after}

@@ -30,6 +30,10 @@ done
 AGENT = f'''
 import json, os, signal, sys
 
+def _within(name, wanted, prefix):
+    """Whether a module is the wanted one, or lies in the wanted package."""
+    return any(f"{name}.".startswith(f"{one}.") for one in (wanted, prefix + wanted))
+
 def _watch(point):
     left = [point["nth"]]
     prefix = "ansible_collections.pyweb.stack.plugins."
@@ -37,7 +41,7 @@ def _watch(point):
     def profile(frame, event, _argument):
         if event != point["event"] or frame.f_code.co_name != point["function"]:
             return
-        if frame.f_globals.get("__name__") not in (point["module"], prefix + point["module"]):
+        if not _within(frame.f_globals.get("__name__") or "", point["module"], prefix):
             return
         caller = frame.f_back.f_locals if frame.f_back else {{}}
         if point["step"] and point["step"] not in (frame.f_locals.get("step"), caller.get("step")):
@@ -66,7 +70,8 @@ except OSError:
 class Point:
     """Where to stop: the `nth` time that a function of a module is called, or returns.
 
-    `module` is module_utils.release and the like, or any other by its full name; `step` narrows it to one of a Shell's.
+    `module` is a module or a package: module_utils.release and the like, or any other by its full name; `step` narrows it
+    to one of a Shell's.
     """
 
     module: str

@@ -18,10 +18,10 @@ import pytest
 from breakpoints import Point
 from conftest import DEPLOY, WHOLE, World
 
-BUILD, RELEASE, FILES = "module_utils.build", "module_utils.release", "module_utils.file_set"
+BUILD, RELEASE, FILES = "module_utils.build", "module_utils.release", "module_utils.host.file_set"
 # Small, and needed by nobody.
 TOMLIS = ["2.0.0", "2.0.1", "2.0.2", "2.1.0", "2.2.1"]
-STEPS, FIREWALLD = "module_utils.steps", "ansible_collections.ansible.posix.plugins.module_utils.firewalld"
+STEPS, FIREWALLD = "module_utils.host.files", "ansible_collections.ansible.posix.plugins.module_utils.firewalld"
 
 
 def dependency(world: World, site: str) -> None:
@@ -73,12 +73,12 @@ CHAINS = [
         "build",
         dependency,
         (
-            Stage("before anything", Point("module_utils.accounts", "ensure")),
+            Stage("before anything", Point("module_utils.host.accounts", "ensure")),
             Stage("fetching the code", during("source")),
             Stage("resolving requirements", during("requirements")),
             Stage("making the virtualenv", during("virtualenv")),
             Stage("installing requirements", during("requirements", nth=2)),
-            Stage("before the overlay", Point("module_utils.overlay", "wsgi")),
+            Stage("before the overlay", Point("module_utils.build.overlay", "wsgi")),
             Stage("collecting static files", during("project")),
             Stage("handing the build to root", Point(BUILD, "_hand_over", nth=50)),
             Stage("before the manifest", Point(BUILD, "_seal", "return")),

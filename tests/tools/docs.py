@@ -24,7 +24,7 @@ COLLECTIONS = ROOT / "playbooks/collections"
 NOTE = "<!-- Written by tests/tools/docs.py: change what it reads instead, then `make docs`. -->\n"
 
 sys.path.insert(0, str(COLLECTIONS))
-from ansible_collections.pyweb.stack.plugins.module_utils import site as model  # noqa: E402
+from ansible_collections.pyweb.stack.plugins.module_utils.model import site as model  # noqa: E402
 
 
 def main(words: list[str]) -> int:

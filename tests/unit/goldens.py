@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.site import complete
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 
 HERE = Path(__file__).parent / "golden"
 

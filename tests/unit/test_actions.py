@@ -12,8 +12,8 @@ from unittest.mock import MagicMock
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.pyweb.stack.plugins.action import django_build, uwsgi_release
-from ansible_collections.pyweb.stack.plugins.module_utils import tree
-from ansible_collections.pyweb.stack.plugins.module_utils.site import complete
+from ansible_collections.pyweb.stack.plugins.module_utils.build import tree
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 
 SECRET = "correct-horse-battery"
 KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n-----END OPENSSH PRIVATE KEY-----"

@@ -8,7 +8,7 @@ import os
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.pyweb.stack.plugins.module_utils import file_set
+from ansible_collections.pyweb.stack.plugins.module_utils.host import file_set
 from ansible_collections.pyweb.stack.plugins.modules import config_set
 
 

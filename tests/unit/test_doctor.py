@@ -6,18 +6,15 @@ import json
 import time
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils import (
-    doctor,
-    doctor_host,
-    doctor_look,
-    doctor_tools,
-    doctor_uwsgi,
-    nginx_dump,
-    path_walk,
-    processes,
-    uwsgi_options,
-    uwsgi_protocol,
-)
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import ask as doctor_tools
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import examine as doctor
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import look_host as doctor_host
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import look_site as doctor_look
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import look_uwsgi as doctor_uwsgi
+from ansible_collections.pyweb.stack.plugins.module_utils.host import path_walk, processes
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump as nginx_dump
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import options as uwsgi_options
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol as uwsgi_protocol
 
 NOW = 1_800_000_000.0
 WORKER = path_walk.Identity(33, 33, (33,))

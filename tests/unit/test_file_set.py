@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils import file_set
-from ansible_collections.pyweb.stack.plugins.module_utils.file_set import (
+from ansible_collections.pyweb.stack.plugins.module_utils.host import file_set
+from ansible_collections.pyweb.stack.plugins.module_utils.host.file_set import (
     FileSetError,
     Request,
     Wanted,

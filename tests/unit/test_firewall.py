@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.firewall import FirewallError, plan, record
-from ansible_collections.pyweb.stack.plugins.module_utils.site import complete
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 
 
 def site(*listen, **more):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils import host_look
+from ansible_collections.pyweb.stack.plugins.module_utils.host import facts as host_look
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_ports_of_this_process():
 def test_the_port_of_the_connection_is_found_through_a_process_that_dropped_it(value, ports):
     """As sudo does: the variable is in an ancestor's environment only."""
     code = f"import sys; sys.path[:0] = {sys.path!r}; import conftest\n"
-    code += "from ansible_collections.pyweb.stack.plugins.module_utils import host_look\n"
+    code += "from ansible_collections.pyweb.stack.plugins.module_utils.host import facts as host_look\n"
     code += "print(host_look.connection_ports())"
     inner = ["env", "--unset=SSH_CONNECTION", sys.executable, "-c", code]
     # A shell between the two, which keeps its own environment; `true` makes it stay.

@@ -12,8 +12,8 @@ import jinja2
 import pytest
 import yaml
 from ansible.plugins.filter.core import comment
-from ansible_collections.pyweb.stack.plugins.module_utils import nginx
-from ansible_collections.pyweb.stack.plugins.module_utils.site import complete
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import render as nginx
 
 HERE = Path(__file__).parent
 ROLE = HERE.parents[1] / "roles/nginx"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils import nginx_dump
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump as nginx_dump
 
 DUMP = """\
 nginx: the configuration file /etc/nginx/nginx.conf syntax is ok

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import goldens
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils import overlay, uwsgi_protocol
-from ansible_collections.pyweb.stack.plugins.module_utils.site import complete
+from ansible_collections.pyweb.stack.plugins.module_utils.build import overlay
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol as uwsgi_protocol
 
 
 @pytest.mark.parametrize("name", goldens.SITES)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils import path_walk, processes
-from ansible_collections.pyweb.stack.plugins.module_utils.path_walk import ENTER, READ, WRITE, Identity
+from ansible_collections.pyweb.stack.plugins.module_utils.host import path_walk, processes
+from ansible_collections.pyweb.stack.plugins.module_utils.host.path_walk import ENTER, READ, WRITE, Identity
 
 OWN = Identity(os.getuid(), os.getgid(), tuple(os.getgroups()))
 # Ids that nobody has, so that neither the owner's nor the group's bits are theirs.

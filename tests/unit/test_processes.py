@@ -7,8 +7,8 @@ import socket
 import sys
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils import processes
-from ansible_collections.pyweb.stack.plugins.module_utils.path_walk import Identity
+from ansible_collections.pyweb.stack.plugins.module_utils.host import processes
+from ansible_collections.pyweb.stack.plugins.module_utils.host.path_walk import Identity
 
 TCP = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode

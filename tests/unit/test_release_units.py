@@ -12,10 +12,12 @@ from pathlib import Path
 
 import goldens
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils import build as building
-from ansible_collections.pyweb.stack.plugins.module_utils import history, steps
-from ansible_collections.pyweb.stack.plugins.module_utils import release as releasing
-from ansible_collections.pyweb.stack.plugins.module_utils.site import complete, split_secrets
+from ansible_collections.pyweb.stack.plugins.module_utils.build import build as building
+from ansible_collections.pyweb.stack.plugins.module_utils.host import files
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, split_secrets
+from ansible_collections.pyweb.stack.plugins.module_utils.release import history
+from ansible_collections.pyweb.stack.plugins.module_utils.release import release as releasing
 
 SECRET = "correct-horse-battery"
 AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="it writes files that belong to root")
@@ -163,9 +165,7 @@ def test_a_builds_id_changes_with_the_code_used_in_place(tmp_path):
 
 def test_code_in_place_that_is_missing(tmp_path):
     build = make_build(tmp_path, source={"path": "/no/such/code"}, virtualenv="none")
-    with pytest.raises(
-        steps.StepError, match=r"source\.path is '/no/such/code'; this host has no such directory; make it"
-    ):
+    with pytest.raises(StepError, match=r"source\.path is '/no/such/code'; this host has no such directory; make it"):
         build.identify()
 
 
@@ -282,7 +282,7 @@ def test_a_whole_commit_asks_nobody(tmp_path):
 def test_a_version_that_is_not_there(tmp_path, version, words):
     build = make_build(tmp_path, source={"git": "x", "version": version})
     with_rows(build, ROWS)
-    with pytest.raises(steps.StepError) as caught:
+    with pytest.raises(StepError) as caught:
         build._commit()
     assert words in str(caught.value)
 
@@ -407,7 +407,7 @@ def test_what_is_given_is_not_discovered(tmp_path):
 )
 def test_discovery_that_fails_says_what_to_set(tmp_path, files, keys, words):
     (tmp_path / "code").mkdir()
-    with pytest.raises(steps.StepError) as caught:
+    with pytest.raises(StepError) as caught:
         make_build(tmp_path, **keys).discover(project(tmp_path / "code", files))
     assert str(caught.value).startswith(f"site 'shop': discovery failed: {words}")
 
@@ -442,7 +442,7 @@ def test_requirements(tmp_path, files, keys, names, chosen):
 
 def test_a_requirement_file_that_is_missing(tmp_path):
     build = make_build(tmp_path, requirements=["missing.txt"])
-    with pytest.raises(steps.StepError, match=r"requirements names 'missing\.txt'; the source has no such file"):
+    with pytest.raises(StepError, match=r"requirements names 'missing\.txt'; the source has no such file"):
         build._requirements(str(tmp_path))
 
 
@@ -554,7 +554,7 @@ def test_a_project_that_somebody_else_put_there(tmp_path):
 )
 def test_what_is_needed_without_a_build(keys, words):
     [site] = complete([{**goldens.SHOP, **keys}])
-    with pytest.raises(steps.StepError) as caught:
+    with pytest.raises(StepError) as caught:
         releasing.as_found(site)
     assert words in str(caught.value)
 
@@ -582,10 +582,10 @@ def test_a_failing_release_leaves_no_directory_but_one_that_was_there_before(tmp
 
     def prepare():
         Path(release.folder).mkdir(exist_ok=True)
-        raise steps.StepError("shop", "uwsgi", "there is no uWSGI")
+        raise StepError("shop", "uwsgi", "there is no uWSGI")
 
     monkeypatch.setattr(release, "_prepare", prepare)
-    with pytest.raises(steps.StepError, match="there is no uWSGI"):
+    with pytest.raises(StepError, match="there is no uWSGI"):
         release.deploy()
     assert os.path.isdir(release.folder) == existed
     assert release.current == "live"
@@ -616,7 +616,7 @@ def go_live(release, monkeypatch, answers, known=()):
     monkeypatch.setattr(release, "_ask", ask)
     try:
         release._go_live("live", known)
-    except steps.StepError as error:
+    except StepError as error:
         done.append(str(error))
     return done
 
@@ -708,7 +708,7 @@ def test_a_release_that_is_never_healthy_is_killed_where_it_hangs(tmp_path, monk
 def test_a_link_is_put_back_to_what_it_was(tmp_path, before):
     path = str(tmp_path / "current")
     releasing._relink(path, before)
-    steps.link("releases/new", path)
+    files.link("releases/new", path)
     releasing._relink(path, before)
     assert (releasing._link(path), os.path.lexists(path)) == (before, bool(before))
 
@@ -874,7 +874,7 @@ def test_no_secret_is_in_the_record(tmp_path):
 @pytest.mark.parametrize(("wanted", "words"), [("f" * 12, "release 'ffffffffffff' is not here"), ("", "no previous")])
 def test_a_release_that_is_not_there(tmp_path, wanted, words):
     earlier, later = live_and_before(tmp_path)
-    with pytest.raises(steps.StepError, match=words) as caught:
+    with pytest.raises(StepError, match=words) as caught:
         releasing.Release.stored(later.site, wanted)
     assert earlier.id in str(caught.value)
 
@@ -896,7 +896,7 @@ def test_a_rollback_behind_the_database_is_refused(tmp_path, monkeypatch, applie
     stored.check_mode = True
     monkeypatch.setattr(stored, "_migrations", lambda what: {"applied": applied} if what == "applied" else {})
     if refused:
-        with pytest.raises(steps.StepError, match=r"ahead of release \w+, which does not know shop\.0002_more; take"):
+        with pytest.raises(StepError, match=r"ahead of release \w+, which does not know shop\.0002_more; take"):
             stored.roll_back(ignore)
     else:
         assert stored.roll_back(ignore).what == [f"rollback to {earlier.id}"]
@@ -924,14 +924,14 @@ def test_a_rollback_to_code_that_is_no_more_is_refused(tmp_path, monkeypatch, ed
     if not edited:
         assert stored.roll_back(ignore_migrations=True).what == [f"rollback to {earlier.id}"]
         return
-    with pytest.raises(steps.StepError, match=f"ran other code than what {place} has now"):
+    with pytest.raises(StepError, match=f"ran other code than what {place} has now"):
         stored.roll_back(ignore_migrations=True)
 
 
 @AS_ROOT
 def test_a_rollback_to_other_ports_is_refused(tmp_path):
     earlier, later = live_and_before(tmp_path, uwsgi={"socket": "127.0.0.1:8000"})
-    with pytest.raises(steps.StepError, match=r"listens on 127\.0\.0\.1:8000, and nginx goes to a unix socket; change"):
+    with pytest.raises(StepError, match=r"listens on 127\.0\.0\.1:8000, and nginx goes to a unix socket; change"):
         releasing.Release.stored(later.site, earlier.id).roll_back(ignore_migrations=True)
 
 
@@ -968,10 +968,10 @@ def test_what_was_done_is_noted_with_its_end(tmp_path, monkeypatch):
     with history.audited("shop", str(path), "anna@desk", "deploy", "", "b" * 12):
         pass
     with (
-        pytest.raises(steps.StepError),
+        pytest.raises(StepError),
         history.audited("shop", str(path), "anna@desk", "rollback", "b" * 12, "a" * 12),
     ):
-        raise steps.StepError("shop", "health", "/ answered\n500", "Traceback ...")
+        raise StepError("shop", "health", "/ answered\n500", "Traceback ...")
     first, second = path.read_text().splitlines()
     assert first.endswith("Z deploy - -> bbbbbbbbbbbb by anna@desk: live")
     assert second.endswith("Z rollback bbbbbbbbbbbb -> aaaaaaaaaaaa by anna@desk: failed: health: / answered 500")
@@ -1002,7 +1002,7 @@ def test_a_port_is_held_once(tmp_path, monkeypatch):
 
 def test_a_port_that_is_held_for_another_address_is_refused(tmp_path, monkeypatch):
     release = make_release(tmp_path, uwsgi={"socket": 8001})
-    with pytest.raises(steps.StepError, match=r"is 127\.0\.0\.1:8001; its port is held as 0\.0\.0\.0:8001"):
+    with pytest.raises(StepError, match=r"is 127\.0\.0\.1:8001; its port is held as 0\.0\.0\.0:8001"):
         holding(release, monkeypatch, "Listen=0.0.0.0:8001 (Stream)\nActiveState=active\n")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 from ansible_collections.pyweb.stack.plugins.module_utils.selinux import policy
-from ansible_collections.pyweb.stack.plugins.module_utils.site import complete
 
 SHOP = {"name": "shop", "domains": ["shop.example.com"], "source": {"path": "/srv/shop"}}
 SOCKET = "(allow httpd_t unconfined_service_t (unix_stream_socket (connectto)))"

@@ -7,7 +7,7 @@ import itertools
 import json
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils import site as model
+from ansible_collections.pyweb.stack.plugins.module_utils.model import site as model
 
 SHOP = {"name": "shop", "domains": ["shop.example.com"]}
 SECRET = "correct-horse-battery"

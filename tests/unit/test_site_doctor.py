@@ -9,7 +9,7 @@ from unittest.mock import MagicMock
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.pyweb.stack.plugins.action import site_doctor
-from ansible_collections.pyweb.stack.plugins.module_utils.site import complete
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 
 SECRET = "correct-horse-battery"
 SHOP = {

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils import steps
+from ansible_collections.pyweb.stack.plugins.module_utils.host import files
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError, cause
 
 ME = __import__("pwd").getpwuid(os.getuid()).pw_name
 SECRET = "correct-horse-battery"
@@ -20,7 +21,7 @@ AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="only root can become anot
 
 @pytest.fixture
 def shell():
-    return steps.Shell("shop", {"GIVEN": "yes", "TOKEN": SECRET}, [SECRET, SECRET[:8], "abc"])
+    return Shell("shop", {"GIVEN": "yes", "TOKEN": SECRET}, [SECRET, SECRET[:8], "abc"])
 
 
 def run(shell, script, **keywords):
@@ -28,7 +29,7 @@ def run(shell, script, **keywords):
 
 
 def failure(shell, script, **keywords):
-    with pytest.raises(steps.StepError) as caught:
+    with pytest.raises(StepError) as caught:
         run(shell, script, **keywords)
     return caught.value
 
@@ -82,7 +83,7 @@ def test_output_that_is_no_text_is_shown_all_the_same(shell):
 
 
 def test_a_missing_program_or_directory_is_named(shell):
-    with pytest.raises(steps.StepError, match="step failed: /no/such/program: No such file or directory"):
+    with pytest.raises(StepError, match="step failed: /no/such/program: No such file or directory"):
         shell.run("step", ["/no/such/program"], ME)
     assert failure(shell, "true", cwd="/no/such/folder").cause == "/no/such/folder: No such file or directory"
 
@@ -316,17 +317,17 @@ unable to load app 0 (mountpoint='') (callable not found or import error)
 @pytest.mark.parametrize("name", CAUSES)
 def test_cause(name):
     output, wanted = CAUSES[name]
-    assert steps.cause(output) == wanted
+    assert cause(output) == wanted
 
 
 def test_cause_of_a_real_python(shell):
-    with pytest.raises(steps.StepError) as caught:
+    with pytest.raises(StepError) as caught:
         shell.run("step", [sys.executable, "-c", "import no_such_module"], ME)
     assert caught.value.cause == "ModuleNotFoundError: No module named 'no_such_module'"
 
 
 def test_cause_of_a_real_git(shell, tmp_path):
-    with pytest.raises(steps.StepError) as caught:
+    with pytest.raises(StepError) as caught:
         shell.run("source", ["git", "ls-remote", f"{tmp_path}/none"], ME)
     assert caught.value.cause.startswith(f"'{tmp_path}/none' does not appear to be a git repository")
 
@@ -336,12 +337,12 @@ def test_cause_of_a_real_git(shell, tmp_path):
 
 @pytest.fixture(autouse=True)
 def locks(tmp_path, monkeypatch):
-    monkeypatch.setattr(steps, "LOCKS", str(tmp_path))
+    monkeypatch.setattr(files, "LOCKS", str(tmp_path))
 
 
 def hold(folder, held, ended):
-    steps.LOCKS = folder
-    with steps.locked("shop"):
+    files.LOCKS = folder
+    with files.locked("shop"):
         held.set()
         ended.wait(60)
 
@@ -354,14 +355,14 @@ def test_a_lock_is_held_by_one_process_and_says_by_which(tmp_path):
     try:
         assert held.wait(30)
         wanted = rf"site 'shop': lock failed: another run \(process {process.pid}\) has held .* for 0\.2 s"
-        with pytest.raises(steps.StepError, match=wanted), steps.locked("shop", 0.2):
+        with pytest.raises(StepError, match=wanted), files.locked("shop", 0.2):
             pass
-        with steps.locked("blog", 0.2):  # another site's is free
+        with files.locked("blog", 0.2):  # another site's is free
             pass
     finally:
         ended.set()
         process.join()
-    with steps.locked("shop", 5):
+    with files.locked("shop", 5):
         assert (tmp_path / "pyweb.stack.shop").read_text() == str(os.getpid())
 
 
@@ -373,7 +374,7 @@ def test_a_lock_of_a_killed_process_is_free(tmp_path):
     assert held.wait(30)
     process.kill()
     process.join()
-    with steps.locked("shop", 5):
+    with files.locked("shop", 5):
         pass
 
 
@@ -382,7 +383,7 @@ def test_a_lock_of_a_killed_process_is_free(tmp_path):
 
 def test_write_sets_text_mode_and_owner(tmp_path):
     path = tmp_path / "a"
-    steps.write(str(path), "é\n", 0o640, os.getuid(), os.getgid())
+    files.write(str(path), "é\n", 0o640, os.getuid(), os.getgid())
     found = path.stat()
     assert path.read_text(encoding="utf-8") == "é\n"
     assert (found.st_mode & 0o7777, found.st_uid, found.st_gid) == (0o640, os.getuid(), os.getgid())
@@ -392,7 +393,7 @@ def test_write_replaces_in_one_step(tmp_path):
     path = tmp_path / "a"
     path.write_text("old")
     with path.open() as reader:
-        steps.write(str(path), "new", 0o644, os.getuid(), os.getgid())
+        files.write(str(path), "new", 0o644, os.getuid(), os.getgid())
         assert reader.read() == "old"  # who had it open reads on in the old one, whole
     assert path.read_text() == "new"
 
@@ -401,28 +402,28 @@ def test_write_that_fails_leaves_nothing(tmp_path):
     path = tmp_path / "a"
     path.write_text("old")
     with pytest.raises(UnicodeEncodeError):
-        steps.write(str(path), "half \ud800", 0o644, os.getuid(), os.getgid())
+        files.write(str(path), "half \ud800", 0o644, os.getuid(), os.getgid())
     assert os.listdir(tmp_path) == ["a"]
     assert path.read_text() == "old"
 
 
 def test_what_the_system_refuses_is_told_of_the_site(tmp_path, monkeypatch):
-    monkeypatch.setattr(steps, "LOCKS", str(tmp_path))
+    monkeypatch.setattr(files, "LOCKS", str(tmp_path))
 
     def full(_descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(steps.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     wanted = f"^site 'shop': files failed: {tmp_path}/unit: No space left on device$"
-    with pytest.raises(steps.StepError, match=wanted), steps.locked("shop"):
-        steps.write(f"{tmp_path}/unit", "text")
+    with pytest.raises(StepError, match=wanted), files.locked("shop"):
+        files.write(f"{tmp_path}/unit", "text")
     assert os.listdir(tmp_path) == ["pyweb.stack.shop"]
 
 
 def test_a_command_does_not_outlive_a_run_that_is_killed(tmp_path):
     code = (
-        "import sys; from ansible_collections.pyweb.stack.plugins.module_utils import steps; "
-        "steps.Shell('shop', {}).run('requirements', ['sh', '-c', f'echo $$ > {sys.argv[1]}; exec sleep 60'])"
+        "import sys; from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell; "
+        "Shell('shop', {}).run('requirements', ['sh', '-c', f'echo $$ > {sys.argv[1]}; exec sleep 60'])"
     )
     said = tmp_path / "pid"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -443,7 +444,7 @@ def test_a_command_does_not_outlive_a_run_that_is_killed(tmp_path):
 def test_link_replaces_a_link_in_one_step(tmp_path):
     (tmp_path / ".current.new").symlink_to("left by a killed run")
     for target in ("releases/a", "releases/b"):
-        steps.link(target, str(tmp_path / "current"))
+        files.link(target, str(tmp_path / "current"))
         assert os.readlink(tmp_path / "current") == target
     assert os.listdir(tmp_path) == ["current"]
 
@@ -451,7 +452,7 @@ def test_link_replaces_a_link_in_one_step(tmp_path):
 def test_link_never_replaces_a_directory(tmp_path):
     (tmp_path / "current").mkdir()
     with pytest.raises(OSError, match="current"):
-        steps.link("releases/a", str(tmp_path / "current"))
+        files.link("releases/a", str(tmp_path / "current"))
     assert os.listdir(tmp_path) == ["current"]
 
 
@@ -460,8 +461,8 @@ def test_link_never_replaces_a_directory(tmp_path):
 )
 def test_read_json_of_whatever_a_crash_left(tmp_path, text, wanted):
     (tmp_path / "a").write_text(text)
-    assert steps.read_json(str(tmp_path / "a")) == wanted
-    assert steps.read_json(str(tmp_path / "none")) == {}
+    assert files.read_json(str(tmp_path / "a")) == wanted
+    assert files.read_json(str(tmp_path / "none")) == {}
 
 
 def test_remove_takes_files_links_and_trees_but_nothing_behind_a_link(tmp_path):
@@ -474,8 +475,8 @@ def test_remove_takes_files_links_and_trees_but_nothing_behind_a_link(tmp_path):
     (tmp_path / "broken").symlink_to("nowhere")
     (tmp_path / "file").write_text("")
     for name in ("tree", "link", "broken", "file"):
-        assert steps.remove(str(tmp_path / name))
-        assert not steps.remove(str(tmp_path / name))
+        assert files.remove(str(tmp_path / name))
+        assert not files.remove(str(tmp_path / name))
     assert os.listdir(tmp_path) == ["kept"]
     assert os.listdir(kept) == ["file"]
 
@@ -483,6 +484,6 @@ def test_remove_takes_files_links_and_trees_but_nothing_behind_a_link(tmp_path):
 def test_a_child_that_stays_behind_holds_nothing_up():
     """`sleep` keeps the output open; it is ended with its group, and the command's own end is what counts."""
     started = time.monotonic()
-    done = steps.Shell("shop", {}).run("step", ["sh", "-c", "sleep 60 & echo done"], user=ME)
+    done = Shell("shop", {}).run("step", ["sh", "-c", "sleep 60 & echo done"], user=ME)
     assert done.stdout == "done\n"
     assert time.monotonic() - started < 30

@@ -7,7 +7,7 @@ import subprocess
 import tarfile
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils import tree
+from ansible_collections.pyweb.stack.plugins.module_utils.build import tree
 
 
 @pytest.fixture

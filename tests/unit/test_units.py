@@ -9,7 +9,8 @@ import sys
 
 import goldens
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils import accounts, units
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts
+from ansible_collections.pyweb.stack.plugins.module_utils.release import units
 
 
 @pytest.mark.parametrize("name", goldens.SITES)

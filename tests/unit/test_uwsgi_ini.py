@@ -7,7 +7,8 @@ import subprocess
 
 import goldens
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils import overlay, uwsgi_ini
+from ansible_collections.pyweb.stack.plugins.module_utils.build import overlay
+from ansible_collections.pyweb.stack.plugins.module_utils.release import uwsgi_ini
 
 
 @pytest.mark.parametrize("name", goldens.SITES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils import uwsgi_options
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import options as uwsgi_options
 
 INI = """\
 ; the tutorial's

@@ -10,7 +10,7 @@ import struct
 import threading
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils import uwsgi_protocol as protocol
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol
 
 PONG = b"\x64\x00\x00\x01"
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Twice:  a : b \r\n\r\nhello"

@@ -15,13 +15,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from ansible_collections.pyweb.stack.plugins.module_utils import (
-    doctor_tools,
-    host_look,
-    nginx_dump,
-    path_walk,
-    processes,
-)
+from ..doctor import ask as doctor_tools
+from ..host import facts as host_look
+from ..host import path_walk, processes
+from ..nginx import dump as nginx_dump
 
 # How far back an error in a log still says something about now, in seconds.
 RECENT = 600

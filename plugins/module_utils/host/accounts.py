@@ -15,7 +15,8 @@ import pwd
 import secrets
 from typing import Any, NamedTuple
 
-from ansible_collections.pyweb.stack.plugins.module_utils import steps
+from ..host import files
+from ..host.shell import Shell, StepError
 
 SYSUSERS = "/etc/sysusers.d"
 TMPFILES = "/etc/tmpfiles.d"
@@ -39,17 +40,17 @@ def web_group(wanted: str = "") -> str:
     return next((name for name in ("nginx", "www-data") if name in known), "nginx")
 
 
-def ensure(site: dict[str, Any], group: str, shell: steps.Shell, check_mode: bool) -> list[str]:
+def ensure(site: dict[str, Any], group: str, shell: Shell, check_mode: bool) -> list[str]:
     """Make the user and the directories of a site; returns what was (or in check mode would be) made or changed."""
     changes = []
     texts = {
         f"{SYSUSERS}/site-{site['name']}.conf": _sysusers(site, group),
         f"{TMPFILES}/site-{site['name']}.conf": _tmpfiles(site, group),
     }
-    stale = [path for path, text in texts.items() if steps.read(path) != text]
+    stale = [path for path, text in texts.items() if files.read(path) != text]
     missing_user = not _exists(site["user"])
     if missing_user and not site["managed_user"]:
-        raise steps.StepError(
+        raise StepError(
             site["name"],
             "accounts",
             f"user is '{site['user']}', which this host does not have; make it or leave it out",
@@ -60,7 +61,7 @@ def ensure(site: dict[str, Any], group: str, shell: steps.Shell, check_mode: boo
         if not check_mode:
             for path, text in texts.items():
                 os.makedirs(os.path.dirname(path), exist_ok=True)
-                steps.write(path, text)
+                files.write(path, text)
             shell.run("accounts", ["systemd-sysusers", *[path for path in texts if path.startswith(SYSUSERS)]])
             shell.run("accounts", ["systemd-tmpfiles", "--create", f"{TMPFILES}/site-{site['name']}.conf"])
     for folder in _folders(site, group):
@@ -71,14 +72,14 @@ def ensure(site: dict[str, Any], group: str, shell: steps.Shell, check_mode: boo
                 os.chown(folder.path, _uid(folder.owner), _gid(folder.group))
                 os.chmod(folder.path, folder.mode)
     secret = f"{site['paths']['config']}/secret_key"
-    if not steps.read(secret).strip():
+    if not files.read(secret).strip():
         changes.append(secret)
         if not check_mode:
-            steps.write(secret, secrets.token_urlsafe(50) + "\n", 0o640, 0, pwd.getpwnam(site["user"]).pw_gid)
+            files.write(secret, secrets.token_urlsafe(50) + "\n", 0o640, 0, pwd.getpwnam(site["user"]).pw_gid)
     return changes
 
 
-def forget(site: dict[str, Any], shell: steps.Shell, check_mode: bool) -> list[str]:
+def forget(site: dict[str, Any], shell: Shell, check_mode: bool) -> list[str]:
     """Remove what `ensure` made, but for the data and their owner; these go too with `purge`."""
     paths = site["paths"]
     doomed = [
@@ -92,7 +93,7 @@ def forget(site: dict[str, Any], shell: steps.Shell, check_mode: bool) -> list[s
     changes = [path for path in doomed if os.path.lexists(path)]
     if not check_mode:
         for path in doomed:
-            steps.remove(path)
+            files.remove(path)
     if site["purge"] and site["managed_user"] and _exists(site["user"]):
         changes.append(site["user"])
         if not check_mode:

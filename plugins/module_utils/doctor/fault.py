@@ -8,7 +8,7 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor_look import Probe, Site
+from ..doctor.look_site import Probe, Site
 
 OK, BROKEN, DEGRADED, UNKNOWN = "ok", "broken", "degraded", "unknown"
 

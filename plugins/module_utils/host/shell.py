@@ -6,18 +6,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import functools
-import json
 import os
 import pwd
 import re
-import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 BASE_ENVIRONMENT = {
@@ -27,12 +23,10 @@ BASE_ENVIRONMENT = {
 }
 # The longest that one step may take, in seconds: compiling uWSGI takes 24 s on two cores, a slow index ten times that.
 STEP_TIMEOUT = 1200
-LOCK_TIMEOUT = 300
 # Of builds, checks and migrations: they get a tenth of a core as long as requests want all of it (sched(7)).
 NICENESS = 10
 PR_SET_PDEATHSIG = 1  # prctl(2)
 _LIBC = ctypes.CDLL(None)
-LOCKS = "/run/lock"
 # What programs mark a reason with: git, ssh, uv (older ones with × and ╰─▶); then Python, then Django's system check.
 _REASON = re.compile(r"(fatal|error|cause|ssh): |[×╰]|.*(Permission denied \(|Host key verification failed)")
 _RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|DoesNotExist|NotFound|Configured)(: |$)")
@@ -154,99 +148,6 @@ def cause(output: str) -> str:
         return ": ".join(dict.fromkeys([reasons[0].rstrip(".:"), reasons[-1]]))
     errors = [one for one in lines if re.search(r"\berror\b", one, re.IGNORECASE)]
     return (errors or lines or [""])[-1]
-
-
-@contextlib.contextmanager
-def locked(site: str, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
-    """Hold the site's lock: two runs at once wait for each other, at most `timeout` seconds.
-
-    What the system refuses meanwhile, on a full disk for instance, is a `StepError` that names the site.
-    """
-    path = f"{LOCKS}/pyweb.stack.{site}"
-    deadline = time.monotonic() + timeout
-    with open(path, "a+", encoding="ascii") as stream:
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    stream.seek(0)
-                    holder = stream.read().strip() or "unknown"
-                    raise StepError(
-                        site, "lock", f"another run (process {holder}) has held {path} for {timeout:g} s"
-                    ) from None
-                time.sleep(0.1)
-        stream.truncate(0)
-        stream.write(str(os.getpid()))
-        stream.flush()
-        try:
-            yield
-        except OSError as error:
-            path = f"{error.filename}: " if error.filename else ""
-            raise StepError(site, "files", f"{path}{error.strerror or error}") from error
-
-
-def write(path: str, text: str, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
-    """Put `text` at `path` in one rename, so that nobody ever sees half of it."""
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".pyweb-")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chown(temporary, uid, gid)
-        os.chmod(temporary, mode)
-        os.rename(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        if isinstance(error, OSError):
-            error.filename = path
-        raise
-
-
-def link(target: str, path: str) -> None:
-    """Make `path` a symbolic link to `target` in one rename. Whoever calls this holds a lock, see `locked`."""
-    # Always the same name, so that what a killed run left is replaced.
-    temporary = f"{os.path.dirname(path)}/.{os.path.basename(path)}.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
-    os.symlink(target, temporary)
-    try:
-        os.rename(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
-
-
-def read(path: str) -> str:
-    """A file's text, or '' where there is none."""
-    try:
-        with open(path, encoding="utf-8") as stream:
-            return stream.read()
-    except FileNotFoundError:
-        return ""
-
-
-def read_json(path: str) -> dict[str, Any]:
-    """A JSON object from a file; {} where there is none or where a crash left half of one."""
-    try:
-        found = json.loads(read(path))
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def remove(path: str) -> bool:
-    """Remove a file, link or tree; whether there was one."""
-    if not os.path.lexists(path):
-        return False
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
-    else:
-        os.unlink(path)
-    return True
 
 
 def _end_with(parent: int) -> None:

@@ -23,22 +23,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Callable, TypeVar
 
-from ansible_collections.pyweb.stack.plugins.module_utils import (
-    doctor_tools,
-    nginx_dump,
-    path_walk,
-    processes,
-    uwsgi_options,
-    uwsgi_protocol,
-)
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor_host import RECENT, Host
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor_uwsgi import (
+from ..doctor import ask as doctor_tools
+from ..doctor.look_host import RECENT, Host
+from ..doctor.look_uwsgi import (
     Uwsgi,
     application_of,
     ask_stats,
     find_uwsgi,
     project_environment,
 )
+from ..host import path_walk, processes
+from ..nginx import dump as nginx_dump
+from ..uwsgi import options as uwsgi_options
+from ..uwsgi import protocol as uwsgi_protocol
 
 # Browsers keep cookies of up to 4096 bytes each (RFC 6265, section 6.1): one of them has to get through.
 LARGE_COOKIE = 4096

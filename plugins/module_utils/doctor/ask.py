@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.pyweb.stack.plugins.module_utils import path_walk
+from ..host import path_walk
 
 COMMAND_TIMEOUT = 3.0
 # The same for what is asked once a host.

@@ -20,17 +20,12 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ansible_collections.pyweb.stack.plugins.module_utils import build as building
-from ansible_collections.pyweb.stack.plugins.module_utils import (
-    django_migrations,
-    history,
-    overlay,
-    steps,
-    tree,
-    units,
-    uwsgi_ini,
-    uwsgi_protocol,
-)
+from ..build import build as building
+from ..build import overlay, tree
+from ..host import files
+from ..host.shell import Shell, StepError, cause
+from ..release import django_migrations, history, units, uwsgi_ini
+from ..uwsgi import protocol as uwsgi_protocol
 
 ID_LENGTH = 12
 # How long a release has to keep answering once nginx goes to it, before the old one is stopped. nginx may have read the
@@ -100,7 +95,7 @@ class Release:
         self.site, self.build, self.environment = site, build, environment
         self.name, self.paths, self.user = site["name"], site["paths"], site["user"]
         self.password, self.who, self.check_mode = "", "", False
-        self.shell = steps.Shell(self.name, {}, list(environment.values()))
+        self.shell = Shell(self.name, {}, list(environment.values()))
         self.env_text = "".join(f"{name}={quote(value)}\n" for name, value in sorted(environment.items()))
         self.units = units.render(site)
         identity = [build["id"], ini, hashlib.sha256(self.env_text.encode()).hexdigest(), self.units]
@@ -118,12 +113,12 @@ class Release:
     def stored(cls, site: dict[str, Any], release_id: str) -> Release:
         """A release that is on the host, with the settings it went live with. Raises `StepError` where it is none."""
         folder = f"{site['paths']['releases']}/{release_id}"
-        record = steps.read_json(f"{folder}/release.json") if release_id else {}
+        record = files.read_json(f"{folder}/release.json") if release_id else {}
         if not record.get("site"):
             known = ", ".join(_releases(site["paths"]["releases"])) or "none"
             wanted = f"release {release_id!r} is not here" if release_id else "there is no previous release"
-            raise steps.StepError(site["name"], "rollback", f"{wanted}; the host has {known}")
-        environment = parse_env(steps.read(f"{site['paths']['config']}/{release_id}.env"))
+            raise StepError(site["name"], "rollback", f"{wanted}; the host has {known}")
+        environment = parse_env(files.read(f"{site['paths']['config']}/{release_id}.env"))
         release = cls(record["site"], record["manifest"], environment, "")
         release.id, release.units = release_id, record["units"]
         return release
@@ -145,7 +140,7 @@ class Release:
     def deploy(self) -> Change:
         """Make the release the live one. Raises `StepError`; then the old one is live as before."""
         old = self.current
-        before = steps.read(f"{self.paths['current']}/uwsgi.ini")
+        before = files.read(f"{self.paths['current']}/uwsgi.ini")
         what: list[str] = []
         if old == self.id and self._is_active(f"uwsgi-{self.name}@{self.id}.service") and self._complete():
             what += self._superuser()
@@ -178,20 +173,20 @@ class Release:
         Raises `StepError` where it cannot, or where migrations are applied that it does not know.
         """
         old = self.current
-        before, after = (steps.read(f"{path}/uwsgi.ini") for path in (self.paths["current"], self.folder))
+        before, after = (files.read(f"{path}/uwsgi.ini") for path in (self.paths["current"], self.folder))
         if old == self.id:
             return Change([], self.id, _target(self.paths["previous"]), [], before, before)
-        live = steps.read_json(f"{self.paths['current']}/release.json")
+        live = files.read_json(f"{self.paths['current']}/release.json")
         ports: list[str] | None = live.get("site", {}).get("uwsgi", {}).get("socket")
         if ports is not None and ports != self.site["uwsgi"]["socket"]:
-            raise steps.StepError(
+            raise StepError(
                 self.name,
                 "rollback",
                 f"release {self.id} listens on {_sockets(self.site['uwsgi']['socket'])}, and nginx goes to "
                 f"{_sockets(ports)}; change uwsgi.socket in the inventory and run site.yml",
             )
-        if self._code_in_place() != steps.read_json(f"{self.folder}/release.json").get("code", ""):
-            raise steps.StepError(
+        if self._code_in_place() != files.read_json(f"{self.folder}/release.json").get("code", ""):
+            raise StepError(
                 self.name,
                 "rollback",
                 f"release {self.id} ran other code than what {self.build['src']} has now, and code that is used in "
@@ -213,7 +208,7 @@ class Release:
         """
         unit = f"uwsgi-{self.name}@{self.id}.service"
         links = {path: _link(path) for path in (self.paths["current"], self.paths["previous"])}
-        units_before = {name: steps.read(f"{units.FOLDER}/{name}") for name in {*units.present(self.name), *self.units}}
+        units_before = {name: files.read(f"{units.FOLDER}/{name}") for name in {*units.present(self.name), *self.units}}
         try:
             self._install_units()
             if old == self.id:
@@ -258,7 +253,7 @@ class Release:
     def _prepare(self) -> None:
         """Write the release's directory, its environment and the way to its socket."""
         partial = f"{self.paths['releases']}/.{self.id}.partial"
-        steps.remove(partial)
+        files.remove(partial)
         os.mkdir(partial, 0o755)
         root = self.build["path"]
         sources = {"src": self.build["src"], "venv": self.build["home"], "uwsgi": self.build["uwsgi"]}
@@ -268,9 +263,9 @@ class Release:
             if target:
                 os.symlink(target, f"{partial}/{name}")
         os.symlink(f"{self.paths['run']}/{self.id}.sock", f"{partial}/uwsgi.sock")
-        steps.write(f"{partial}/uwsgi.ini", self.ini)
+        files.write(f"{partial}/uwsgi.ini", self.ini)
         group = pwd.getpwnam(self.user).pw_gid
-        steps.write(f"{self.paths['config']}/{self.id}.env", self.env_text, 0o640, 0, group)
+        files.write(f"{self.paths['config']}/{self.id}.env", self.env_text, 0o640, 0, group)
         if os.path.isdir(self.folder):
             # An earlier run's, to be replaced file by file: it may be the live one.
             for name in os.listdir(partial):
@@ -279,7 +274,7 @@ class Release:
         else:
             os.rename(partial, self.folder)
         if not os.access(f"{self.folder}/uwsgi", os.X_OK):
-            raise steps.StepError(
+            raise StepError(
                 self.name,
                 "uwsgi",
                 f"there is no uWSGI at {self.build['uwsgi']}; install it there, or change uwsgi.install",
@@ -305,7 +300,7 @@ class Release:
             "manifest": self.build,
             "units": self.units,
         }
-        steps.write(f"{self.folder}/release.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
+        files.write(f"{self.folder}/release.json", json.dumps(record, indent=1, sort_keys=True) + "\n")
 
     def _code_in_place(self) -> str:
         """A digest of code that is used where it lies; '' for a build's own, which never changes."""
@@ -314,14 +309,14 @@ class Release:
     def _complete(self) -> bool:
         return (
             os.path.exists(f"{self.folder}/release.json")
-            and steps.read(f"{self.folder}/uwsgi.ini") == self.ini
-            and all(steps.read(f"{units.FOLDER}/{name}") == text for name, text in self.units.items())
+            and files.read(f"{self.folder}/uwsgi.ini") == self.ini
+            and all(files.read(f"{units.FOLDER}/{name}") == text for name, text in self.units.items())
         )
 
     def _install_units(self) -> None:
-        changed = {name: text for name, text in self.units.items() if steps.read(f"{units.FOLDER}/{name}") != text}
+        changed = {name: text for name, text in self.units.items() if files.read(f"{units.FOLDER}/{name}") != text}
         for name, text in changed.items():
-            steps.write(f"{units.FOLDER}/{name}", text)
+            files.write(f"{units.FOLDER}/{name}", text)
         wanted = [name for name in self.units if not units.is_template(name)]
         if not all(os.path.lexists(f"{units.FOLDER}/{_wants(name)}/{name}") for name in wanted):
             self._systemctl("units", "enable", "--quiet", *wanted)  # which reloads as well
@@ -332,10 +327,10 @@ class Release:
 
     def _restore_units(self, before: dict[str, str]) -> None:
         """Give the live release back the units it was started with, for the day it restarts."""
-        changed = {name: text for name, text in before.items() if steps.read(f"{units.FOLDER}/{name}") != text}
+        changed = {name: text for name, text in before.items() if files.read(f"{units.FOLDER}/{name}") != text}
         for name, text in changed.items():
             if text:
-                steps.write(f"{units.FOLDER}/{name}", text)
+                files.write(f"{units.FOLDER}/{name}", text)
         if changed:
             self._drop_units([name for name, text in changed.items() if not text])
 
@@ -347,7 +342,7 @@ class Release:
             return
         held = re.findall(r"^Listen=(\S+) \(Stream\)$", shown, re.MULTILINE)
         if held != [address]:
-            raise steps.StepError(
+            raise StepError(
                 self.name,
                 "socket",
                 f"uwsgi.socket is {address}; its port is held as {', '.join(held)}, which the live release needs; "
@@ -379,22 +374,22 @@ class Release:
         answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
         found: dict[str, list[str]] = json.loads(answers[-1]) if answers else {}
         if done.returncode:
-            reason = steps.cause(done.stderr)
+            reason = cause(done.stderr)
             if found.get("plan"):
                 left = found.get("left", found["plan"])
                 ran = [one for one in found["plan"] if one not in left]
                 reason += f"; applied were {', '.join(ran) or 'none'}; not applied are {', '.join(left)}"
-            raise steps.StepError(self.name, "migrate", reason, done.stderr)
+            raise StepError(self.name, "migrate", reason, done.stderr)
         return found
 
     def _refuse_when_behind(self, live: dict[str, Any]) -> None:
         """Migrations of the `live` release that are applied and that this one's code does not have."""
-        own = steps.read_json(f"{self.folder}/release.json").get("migrations", [])
+        own = files.read_json(f"{self.folder}/release.json").get("migrations", [])
         known = set(live.get("migrations") or []) - set(own)
         # What neither knows is some other application's, or long gone.
         ahead = [one for one in self._migrations("applied")["applied"] if one in known] if known else []
         if ahead:
-            raise steps.StepError(
+            raise StepError(
                 self.name,
                 "rollback",
                 f"the database is ahead of release {self.id}, which does not know {', '.join(ahead)}; take them back "
@@ -407,7 +402,7 @@ class Release:
         if not superuser or not self.build["overlay"]:
             return []
         record = f"{self.paths['config']}/superusers.json"
-        known = steps.read_json(record)
+        known = files.read_json(record)
         if superuser["username"] in known:
             return []
         if self.check_mode:
@@ -418,7 +413,7 @@ class Release:
             "DJANGO_SUPERUSER_PASSWORD": self.password,
         }
         made = self._django("superuser", ["-"], SUPERUSER, extra).stdout.strip().endswith("made")
-        steps.write(record, json.dumps({**known, superuser["username"]: int(time.time())}) + "\n", 0o600)
+        files.write(record, json.dumps({**known, superuser["username"]: int(time.time())}) + "\n", 0o600)
         return [f"superuser {superuser['username']}"] if made else []
 
     # --- the processes ---
@@ -446,7 +441,7 @@ class Release:
         done = self._systemctl("start", "start", unit, check=False)
         if done.returncode:
             journal = self._journal(unit, started)
-            raise steps.StepError(
+            raise StepError(
                 self.name, "start", f"{unit} did not start: {_why_not_started(journal, self.site)}", journal
             )
 
@@ -500,20 +495,20 @@ class Release:
         wanted = " or ".join(map(str, health["status"])) or "a status below 500"
         return f"{health['path']} as {host} {found}; wanted {wanted}"
 
-    def _unhealthy(self, step: str, wrong: str, unit: str, since: float) -> steps.StepError:
+    def _unhealthy(self, step: str, wrong: str, unit: str, since: float) -> StepError:
         """What is wrong, with what the journal of the unit says about it."""
         journal = self._journal(unit, since - 5)
         gone = "" if self._is_active(unit) else "; uWSGI ended"
-        reason = f"; {steps.cause(journal)}" if "Traceback" in journal else ""
-        return steps.StepError(self.name, step, f"{wrong}{gone}{reason}", journal)
+        reason = f"; {cause(journal)}" if "Traceback" in journal else ""
+        return StepError(self.name, step, f"{wrong}{gone}{reason}", journal)
 
     def _switch(self, old: str) -> None:
         """Make the release current; from now on nginx goes to its unix socket, and finds its static files."""
         if old == self.id:
             return
         if old and os.path.isdir(f"{self.paths['releases']}/{old}"):
-            steps.link(f"releases/{old}", self.paths["previous"])
-        steps.link(f"releases/{self.id}", self.paths["current"])
+            files.link(f"releases/{old}", self.paths["previous"])
+        files.link(f"releases/{self.id}", self.paths["current"])
 
     def _stop_others(self) -> list[str]:
         """Let every other release finish what it is at, and stop it; what was, or in check mode would be, stopped."""
@@ -578,7 +573,7 @@ class Release:
 
     def _remove(self, release: str) -> None:
         for path in self._remains(release):
-            steps.remove(path)
+            files.remove(path)
 
     def _remains(self, release: str) -> list[str]:
         run = f"{self.paths['run']}/{release}"
@@ -603,32 +598,32 @@ class Release:
             python=f"{self.paths['current']}/venv/bin/python" if self.build["home"] else "/usr/bin/python3",
         )
         scripts = {manage: text, f"{self.paths['root']}/list": LIST.format(name=self.name, root=self.paths["root"])}
-        changes = [path for path, text in scripts.items() if steps.read(path) != text]
+        changes = [path for path, text in scripts.items() if files.read(path) != text]
         kept = self._kept()
         stale = [one for one in _folders(self.paths["releases"]) if one not in kept]
         changes += [f"{self.paths['releases']}/{one}" for one in stale]
         if self.check_mode:
             return changes
         for path in changes[: len(changes) - len(stale)]:
-            steps.write(path, scripts[path], 0o755)
+            files.write(path, scripts[path], 0o755)
         for one in stale:
             self._remove(one)
         used = {self.build["id"]}
-        used |= {str(steps.read_json(f"{self.paths['releases']}/{one}/release.json").get("build")) for one in kept}
+        used |= {str(files.read_json(f"{self.paths['releases']}/{one}/release.json").get("build")) for one in kept}
         for one in _folders(self.paths["builds"]):
             if one not in used:
-                steps.remove(f"{self.paths['builds']}/{one}")
-        homes = {steps.read_json(f"{self.paths['builds']}/{one}/build.json").get("home") for one in used}
+                files.remove(f"{self.paths['builds']}/{one}")
+        homes = {files.read_json(f"{self.paths['builds']}/{one}/build.json").get("home") for one in used}
         for one in _folders(self.paths["virtualenvs"]):
             if f"{self.paths['virtualenvs']}/{one}" not in homes:
-                steps.remove(f"{self.paths['virtualenvs']}/{one}")
+                files.remove(f"{self.paths['virtualenvs']}/{one}")
         return changes
 
     def _kept(self) -> set[str]:
         """What is live, what was live before, and the newest up to `keep_releases`."""
         kept = {one for one in (self.current, _target(self.paths["previous"]), self.id) if one}
         made = {
-            one: steps.read_json(f"{self.paths['releases']}/{one}/release.json").get("made", 0)
+            one: files.read_json(f"{self.paths['releases']}/{one}/release.json").get("made", 0)
             for one in _folders(self.paths["releases"])
             if not one.startswith(".")
         }
@@ -642,7 +637,7 @@ class Release:
         for name in names:
             if not units.is_template(name):
                 self._systemctl("units", "disable", "--quiet", "--now", name, check=False)
-            steps.remove(f"{units.FOLDER}/{name}")
+            files.remove(f"{units.FOLDER}/{name}")
         self._systemctl("units", "daemon-reload")
 
 
@@ -651,9 +646,9 @@ def previous(site: dict[str, Any]) -> str:
     return _target(site["paths"]["previous"])
 
 
-def withdraw(site: dict[str, Any], check_mode: bool, forget: Callable[[steps.Shell], list[str]]) -> list[str]:
+def withdraw(site: dict[str, Any], check_mode: bool, forget: Callable[[Shell], list[str]]) -> list[str]:
     """Stop an absent site and remove its units, releases and builds; `forget` removes its accounts and directories."""
-    shell = steps.Shell(site["name"], {})
+    shell = Shell(site["name"], {})
     name, root = site["name"], site["paths"]["root"]
     present = units.present(name)
     there = [f"{units.FOLDER}/{one}" for one in present]
@@ -663,15 +658,15 @@ def withdraw(site: dict[str, Any], check_mode: bool, forget: Callable[[steps.She
         shell.run("units", ["systemctl", "disable", "--quiet", "--now", *plain], check=False)
         shell.run("units", ["systemctl", "stop", f"uwsgi-{name}@*.service"], check=False)
         for path in there:
-            steps.remove(path)
+            files.remove(path)
         shell.run("units", ["systemctl", "daemon-reload"])
         shell.run("units", ["systemctl", "reset-failed", f"uwsgi-{name}@*.service"], check=False)
-        steps.remove(root)
+        files.remove(root)
     if not check_mode and os.path.isdir(site["paths"]["config"]):
         # The secret key stays with the data: sessions survive a site's coming back.
         for one in os.listdir(site["paths"]["config"]):
             if one.endswith(".env"):
-                steps.remove(f"{site['paths']['config']}/{one}")
+                files.remove(f"{site['paths']['config']}/{one}")
     return changes + forget(shell)
 
 
@@ -679,14 +674,14 @@ def as_found(site: dict[str, Any]) -> dict[str, Any]:
     """The build of a project that somebody else put on the host: nothing made, nothing overlaid."""
     source = site["source"]
     if source["kind"] != "path":
-        raise steps.StepError(
+        raise StepError(
             site["name"],
             "build",
             f"no build was made and source is {source['kind']}; run the django role first, or give source.path",
         )
     home = "" if site["virtualenv"] == "none" else site["virtualenv"]
     if not site["virtualenv"]:
-        raise steps.StepError(
+        raise StepError(
             site["name"], "build", "virtualenv is not given; without the django role name the project's own, or none"
         )
     finder = building.Build(
@@ -736,7 +731,7 @@ def _why_not_started(journal: str, site: dict[str, Any]) -> str:
         match = re.search(pattern, journal)
         if match:
             return match.expand(meaning)
-    return steps.cause(journal) or f"no word from uWSGI within {site['health']['timeout']} s"
+    return cause(journal) or f"no word from uWSGI within {site['health']['timeout']} s"
 
 
 def _shown_source(source: dict[str, Any]) -> str:
@@ -772,7 +767,7 @@ def _relink(path: str, target: str) -> None:
     if _link(path) == target:
         return
     if target:
-        steps.link(target, path)
+        files.link(target, path)
     else:
         os.unlink(path)
 

@@ -23,15 +23,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
-from ansible_collections.pyweb.stack.plugins.module_utils import (
-    doctor_look,
-    doctor_tools,
-    doctor_uwsgi,
-    path_walk,
-    steps,
-    uwsgi_options,
-    uwsgi_protocol,
-)
+from ..doctor import ask as doctor_tools
+from ..doctor import look_site as doctor_look
+from ..doctor import look_uwsgi as doctor_uwsgi
+from ..host import path_walk
+from ..host.shell import cause
+from ..uwsgi import options as uwsgi_options
+from ..uwsgi import protocol as uwsgi_protocol
 
 # Seconds until a rung has to answer: importing a large project takes some.
 START_TIMEOUT = 8.0
@@ -281,7 +279,7 @@ class _Climber:
         part.said.seek(0)
         output = part.said.read()
         ended = part.process.poll()
-        why = steps.cause(output) if ended is not None or "Traceback" in output else ""
+        why = cause(output) if ended is not None or "Traceback" in output else ""
         rung.status = "broken"
         rung.cause = "; ".join(one for one in (failure if ended is None else f"it ended with {ended}", why) if one)
         rung.evidence += [line for line in output.splitlines() if line.strip()][-6:]

@@ -12,15 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.pyweb.stack.plugins.module_utils import (
-    doctor_host,
-    doctor_tools,
-    host_look,
-    path_walk,
-    processes,
-    uwsgi_options,
-    uwsgi_protocol,
-)
+from ..doctor import ask as doctor_tools
+from ..doctor import look_host as doctor_host
+from ..host import facts as host_look
+from ..host import path_walk, processes
+from ..uwsgi import options as uwsgi_options
+from ..uwsgi import protocol as uwsgi_protocol
 
 LOG_LINES = 300
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ansible_collections.pyweb.stack.plugins.module_utils import doctor_host, doctor_look, nginx_dump
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor_fault import BROKEN, DEGRADED, UNKNOWN, Fault, good
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor_host import Host
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor_look import Entrance, Site
+from ...doctor import look_host as doctor_host
+from ...doctor import look_site as doctor_look
+from ...doctor.fault import BROKEN, DEGRADED, UNKNOWN, Fault, good
+from ...doctor.look_host import Host
+from ...doctor.look_site import Entrance, Site
+from ...nginx import dump as nginx_dump
 
 
 def judge_client(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:

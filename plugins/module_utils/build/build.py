@@ -23,7 +23,9 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ansible_collections.pyweb.stack.plugins.module_utils import django_probe, overlay, steps, tree
+from ..build import django_probe, overlay, tree
+from ..host import files
+from ..host.shell import Shell, StepError, cause
 
 # Part of every id: raise it when the same inputs have to give another build than before.
 FORMAT = 1
@@ -59,7 +61,7 @@ class Build:
         hidden = [*secrets["env"].values(), secrets["database"], secrets["password"], secrets["key"]]
         # Credentials in URLs: of the repository, of a proxy, of a package index.
         hidden += re.findall(r"//([^/@\s]*)@", " ".join([secrets["git"], *self.environment.values()]))
-        self.shell = steps.Shell(self.name, self.environment, hidden)
+        self.shell = Shell(self.name, self.environment, hidden)
         self.installer = installer
         self.in_place = site["source"]["kind"] == "path"
         # A project that is released as found, without the role `django`, has none chosen.
@@ -88,7 +90,7 @@ class Build:
 
     def present(self, build_id: str) -> dict[str, Any]:
         """The manifest of a finished build, or {}."""
-        return steps.read_json(f"{self.paths['builds']}/{build_id}/build.json")
+        return files.read_json(f"{self.paths['builds']}/{build_id}/build.json")
 
     def needs_upload(self) -> bool:
         """Whether making the build takes a source that lies on the controller and was not brought."""
@@ -112,7 +114,7 @@ class Build:
             return f"archive {source['checksum']}"
         if kind == "path":
             if not os.path.isdir(source["path"]):
-                raise steps.StepError(
+                raise StepError(
                     self.name, "source", f"source.path is {source['path']!r}; this host has no such directory; make it"
                 )
             return f"path {source['path']} {tree.digest(source['path'])}"
@@ -130,13 +132,13 @@ class Build:
             if name in named:
                 return str(named[name])
         if re.fullmatch(r"[0-9a-f]{7,39}", version):
-            raise steps.StepError(
+            raise StepError(
                 self.name,
                 "source",
                 f"source.version is {version!r}; wanted all 40 digits of a commit, a branch or a tag",
             )
         known = ", ".join(sorted(name.split("/", 2)[2] for name in named if name.startswith("refs/heads/"))[:8])
-        raise steps.StepError(
+        raise StepError(
             self.name,
             "source",
             f"source.version is {version!r}; the repository has no such branch or tag; it has {known}",
@@ -149,11 +151,11 @@ class Build:
         with tempfile.TemporaryDirectory(prefix="pyweb-git-") as home:
             os.chown(home, account.pw_uid, account.pw_gid)
             # The repository may be a directory of this host that belongs to somebody else.
-            steps.write(f"{home}/.gitconfig", "[safe]\n\tdirectory = *\n[advice]\n\tdetachedHead = false\n", 0o644)
+            files.write(f"{home}/.gitconfig", "[safe]\n\tdirectory = *\n[advice]\n\tdetachedHead = false\n", 0o644)
             ssh = "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new"
             ssh += f" -o UserKnownHostsFile={self.paths['cache']}/known_hosts"
             if self.secrets["key"]:
-                steps.write(f"{home}/key", self.secrets["key"], 0o600, account.pw_uid, account.pw_gid)
+                files.write(f"{home}/key", self.secrets["key"], 0o600, account.pw_uid, account.pw_gid)
                 ssh += f" -o IdentitiesOnly=yes -i {home}/key"
             environment = {"HOME": home, "GIT_SSH_COMMAND": ssh, "GIT_TERMINAL_PROMPT": "0"}
 
@@ -178,7 +180,7 @@ class Build:
         try:
             self.fetch(url, path)
         except OSError as error:
-            raise steps.StepError(self.name, step, f"{url}: {error}") from None
+            raise StepError(self.name, step, f"{url}: {error}") from None
 
     def _python_version(self) -> str:
         code = "import sys; print('%d.%d' % sys.version_info[:2])"
@@ -197,7 +199,7 @@ class Build:
         if source["kind"] == "archive" and not self.upload:
             found = self._download()
             if found != source["checksum"]:
-                raise steps.StepError(
+                raise StepError(
                     self.name,
                     "source",
                     f"source.checksum is {source['checksum']}; {source['archive']} has {found}; "
@@ -205,16 +207,16 @@ class Build:
                 )
         self.root = f"{self.paths['builds']}/{build_id}"
         account = pwd.getpwnam(self.user)
-        steps.remove(self.root)
+        files.remove(self.root)
         os.mkdir(self.root, 0o755)
         os.chown(self.root, account.pw_uid, account.pw_gid)
         try:
             manifest = {"id": build_id, **self._steps()}
             self._seal()
         except BaseException:
-            steps.remove(self.root)
+            files.remove(self.root)
             raise
-        steps.write(f"{self.root}/build.json", json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+        files.write(f"{self.root}/build.json", json.dumps(manifest, indent=1, sort_keys=True) + "\n")
         return manifest
 
     def _steps(self) -> dict[str, Any]:
@@ -234,10 +236,10 @@ class Build:
             )
         found = self.discover(code)
         os.mkdir(f"{self.root}/overlay", 0o755)
-        steps.write(
+        files.write(
             f"{self.root}/overlay/{overlay.SETTINGS_MODULE}.py", overlay.settings(site, found["settings_module"])
         )
-        steps.write(f"{self.root}/overlay/{overlay.WSGI_MODULE}.py", overlay.wsgi(site, found["wsgi"]))
+        files.write(f"{self.root}/overlay/{overlay.WSGI_MODULE}.py", overlay.wsgi(site, found["wsgi"]))
         if not self.in_place:
             self._compile(home, code)
         found.update(self._probe(home, code, found["chdir"]))
@@ -301,9 +303,9 @@ class Build:
         wanted = self.site["virtualenv"]
         if wanted == "none":
             return ""
-        names, files = self._requirements(code)
+        names, listed = self._requirements(code)
         if not wanted:
-            return self._own_virtualenv(names, files)
+            return self._own_virtualenv(names, listed)
         # An existing virtualenv is its owner's; a new one goes to whom the code beside it belongs to.
         fresh = not os.path.exists(f"{wanted}/bin/python")
         owner = pwd.getpwuid(os.stat(self.site["source"]["path"] if fresh else wanted).st_uid).pw_name
@@ -311,59 +313,59 @@ class Build:
         if fresh:
             tool.virtualenv(wanted, self.python)
         if fresh or self.site["packages"] or self.site["requirements"] is not None:
-            tool.install("requirements", wanted, names, files)
+            tool.install("requirements", wanted, names, listed)
         elif self.site["uwsgi"]["install"] in ("pyuwsgi", "uwsgi") and (
             not os.path.exists(f"{wanted}/bin/uwsgi") or self.site["uwsgi"]["version"]
         ):
             tool.install("uwsgi", wanted, [self._uwsgi_requirement()], [])
-        self._finish_virtualenv(tool, wanted, files)
+        self._finish_virtualenv(tool, wanted, listed)
         return str(wanted)
 
-    def _own_virtualenv(self, names: list[str], files: list[str]) -> str:
+    def _own_virtualenv(self, names: list[str], listed: list[str]) -> str:
         """The virtualenv that these requirements resolve to today: an earlier build's, or a new one.
 
         A change of code leaves it as it is, and a new version of a dependency makes another one. `requirements.txt` in
         it is written last; without it, it is what a killed run left.
         """
         tool = _Installer(self, self.user)
-        resolved = tool.resolve(names, files)
+        resolved = tool.resolve(names, listed)
         if not resolved:
             home = f"{self.root}/venv"
-            self._make_virtualenv(tool, home, names, files)
+            self._make_virtualenv(tool, home, names, listed)
             return home
         uwsgi = self.site["uwsgi"]
         inputs = [FORMAT, self._python_version(), self.user, resolved]
         inputs += [uwsgi["install"], uwsgi["version"], uwsgi["tarball"], uwsgi["checksum"]]
         digest = hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:ID_LENGTH]
         home = f"{self.paths['virtualenvs']}/{digest}"
-        if steps.read(f"{home}/requirements.txt") != resolved:
-            steps.remove(home)
+        if files.read(f"{home}/requirements.txt") != resolved:
+            files.remove(home)
             try:
-                self._make_virtualenv(tool, home, names, files, resolved)
+                self._make_virtualenv(tool, home, names, listed, resolved)
                 self._seal_tree(home, 0, 0o022)
             except BaseException:
-                steps.remove(home)
+                files.remove(home)
                 raise
-            steps.write(f"{home}/requirements.txt", resolved)
+            files.write(f"{home}/requirements.txt", resolved)
         os.symlink(os.path.relpath(home, self.root), f"{self.root}/venv")
         return home
 
     def _make_virtualenv(
-        self, tool: _Installer, home: str, names: list[str], files: list[str], resolved: str = ""
+        self, tool: _Installer, home: str, names: list[str], listed: list[str], resolved: str = ""
     ) -> None:
         os.makedirs(os.path.dirname(home), mode=0o755, exist_ok=True)
         tool.virtualenv(home, self.python)
-        tool.install("requirements", home, names, files, resolved)
-        self._finish_virtualenv(tool, home, files)
+        tool.install("requirements", home, names, listed, resolved)
+        self._finish_virtualenv(tool, home, listed)
 
-    def _finish_virtualenv(self, tool: _Installer, home: str, files: list[str]) -> None:
+    def _finish_virtualenv(self, tool: _Installer, home: str, listed: list[str]) -> None:
         """Be sure of its Django, and of its uWSGI where that is no package."""
         probe = self.shell.run("requirements", [self._interpreter(home), "-c", "import django"], self.user, check=False)
         if probe.returncode:
-            raise steps.StepError(
+            raise StepError(
                 self.name,
                 "requirements",
-                f"{', '.join(map(os.path.basename, files)) or 'packages'} brought no Django into {home}; "
+                f"{', '.join(map(os.path.basename, listed)) or 'packages'} brought no Django into {home}; "
                 "add it to packages, for instance 'Django>=5.2,<5.3'",
             )
         if self.site["uwsgi"]["install"] == "tarball" and not os.path.exists(f"{home}/bin/uwsgi"):
@@ -378,27 +380,27 @@ class Build:
         if site["database"]:
             names.append("dj-database-url")
         if site["requirements"] is not None:
-            files = [f"{code}/{one}" for one in site["requirements"]]
-            for path in files:
+            listed = [f"{code}/{one}" for one in site["requirements"]]
+            for path in listed:
                 if not os.path.isfile(path):
-                    raise steps.StepError(
+                    raise StepError(
                         self.name,
                         "requirements",
                         f"requirements names {path[len(code) + 1 :]!r}; the source has no such file",
                     )
         else:
             known = [f"{code}/{one}" for one in ("uv.lock", "requirements.txt", "pyproject.toml")]
-            files = [path for path in known if os.path.isfile(path)][:1]
+            listed = [path for path in known if os.path.isfile(path)][:1]
             if (
-                files
-                and files[0].endswith("pyproject.toml")
-                and not re.search(r"^\s*\[project\]", steps.read(files[0]), re.MULTILINE)
+                listed
+                and listed[0].endswith("pyproject.toml")
+                and not re.search(r"^\s*\[project\]", files.read(listed[0]), re.MULTILINE)
             ):
-                files = []  # only the settings of some tool
+                listed = []  # only the settings of some tool
         django = any(re.match(r"django\b(?![-_.])", one, re.IGNORECASE) for one in names)
-        if not files and not django:
+        if not listed and not django:
             names.append("Django")
-        return names, files
+        return names, listed
 
     def _uwsgi_requirement(self) -> str:
         uwsgi = self.site["uwsgi"]
@@ -412,7 +414,7 @@ class Build:
             archive = f"{folder}/uwsgi.tar.gz"
             if uwsgi["tarball"].startswith("/"):
                 if not os.path.isfile(uwsgi["tarball"]):
-                    raise steps.StepError(
+                    raise StepError(
                         self.name, "uwsgi", f"uwsgi.tarball is {uwsgi['tarball']!r}; this host has no such file"
                     )
                 shutil.copyfile(uwsgi["tarball"], archive)
@@ -423,18 +425,14 @@ class Build:
             with open(archive, "rb") as stream:
                 found = "sha256:" + hashlib.sha256(stream.read()).hexdigest()
             if uwsgi["checksum"] not in ("", found):
-                raise steps.StepError(
-                    self.name, "uwsgi", f"uwsgi.checksum is {uwsgi['checksum']}; the tarball has {found}"
-                )
+                raise StepError(self.name, "uwsgi", f"uwsgi.checksum is {uwsgi['checksum']}; the tarball has {found}")
             os.chmod(archive, 0o644)
             self.shell.run(
                 "uwsgi", ["tar", "--extract", "--no-same-owner", "--file", archive, "--directory", folder], owner
             )
             configs = glob.glob(f"{folder}/*/uwsgiconfig.py")
             if not configs:
-                raise steps.StepError(
-                    self.name, "uwsgi", "the tarball holds no uwsgiconfig.py; it is not uWSGI's source"
-                )
+                raise StepError(self.name, "uwsgi", "the tarball holds no uwsgiconfig.py; it is not uWSGI's source")
             source = os.path.dirname(configs[0])
             self.shell.run("uwsgi", [f"{home}/bin/python", "uwsgiconfig.py", "--build"], owner, source)
             self.shell.run("uwsgi", ["install", "-m", "0755", f"{source}/uwsgi", f"{home}/bin/uwsgi"], owner)
@@ -456,7 +454,7 @@ class Build:
             )
         if not manage or not os.path.isfile(manage[0]):
             wanted = site["manage"] or "manage.py"
-            raise steps.StepError(
+            raise StepError(
                 self.name, "discovery", f"the source has no {wanted}; set manage to its path, relative to the source"
             )
         folder = os.path.dirname(manage[0])
@@ -467,7 +465,7 @@ class Build:
     def _wsgi_entry(self, folder: str) -> str:
         found = sorted(glob.glob(f"{folder}/*/wsgi.py"), key=lambda path: (path.count("/"), path))
         if not found:
-            raise steps.StepError(
+            raise StepError(
                 self.name, "discovery", "no wsgi.py beside manage.py; set wsgi, as in mysite.wsgi:application"
             )
         return os.path.relpath(found[0], folder)[: -len(".py")].replace("/", ".") + ":application"
@@ -476,7 +474,7 @@ class Build:
         """What wsgi.py names, else manage.py; for development settings, the production ones that lie beside them."""
         wsgi_file = f"{folder}/{entry.partition(':')[0].replace('.', '/')}.py"
         for path in (wsgi_file, manage):
-            match = re.search(r"DJANGO_SETTINGS_MODULE['\"]\s*(?:,|\]\s*=)\s*['\"]([\w.]+)['\"]", steps.read(path))
+            match = re.search(r"DJANGO_SETTINGS_MODULE['\"]\s*(?:,|\]\s*=)\s*['\"]([\w.]+)['\"]", files.read(path))
             if match:
                 package, _dot, last = match[1].rpartition(".")
                 if last in ("dev", "development", "local"):
@@ -484,7 +482,7 @@ class Build:
                         if os.path.isfile(f"{folder}/{package.replace('.', '/')}/{other}.py"):
                             return f"{package}.{other}"
                 return match[1]
-        raise steps.StepError(
+        raise StepError(
             self.name, "discovery", "neither wsgi.py nor manage.py names DJANGO_SETTINGS_MODULE; set settings_module"
         )
 
@@ -515,7 +513,7 @@ class Build:
         reached = re.findall(r"^step: (\w+)$", done.stderr, re.MULTILINE)
         if done.returncode:
             output = re.sub(r"^step: \w+\n", "", done.stderr, flags=re.MULTILINE)
-            raise steps.StepError(self.name, reached[-1] if reached else "project", steps.cause(output), output)
+            raise StepError(self.name, reached[-1] if reached else "project", cause(output), output)
         return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 
     def _seal(self) -> None:
@@ -556,7 +554,7 @@ class _Installer:
             argv = [python, "-m", "venv", home]
         self._run("virtualenv", argv)
 
-    def resolve(self, names: list[str], files: list[str]) -> str:
+    def resolve(self, names: list[str], listed: list[str]) -> str:
         """The requirements as they resolve today, NAME==VERSION a line; '' where that does not say all.
 
         A path or a repository among them may hold other code tomorrow, and pip resolves while it installs.
@@ -565,14 +563,17 @@ class _Installer:
             return ""
         argv = [self.uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python", self.build.python]
         text = self._run(
-            "requirements", [*argv, *self._files(files), "-"], self._folder(files), "".join(f"{one}\n" for one in names)
+            "requirements",
+            [*argv, *self._files(listed), "-"],
+            self._folder(listed),
+            "".join(f"{one}\n" for one in names),
         )
         pinned = re.compile(r"[A-Za-z0-9._-]+(\[[^]]*\])?==\S+( ; .*)?")
         return text if all(pinned.fullmatch(one) for one in text.splitlines()) else ""
 
-    def install(self, step: str, home: str, names: list[str], files: list[str], resolved: str = "") -> None:
+    def install(self, step: str, home: str, names: list[str], listed: list[str], resolved: str = "") -> None:
         """Install requirements given by name and by file, with one resolution for all of them: `resolved`, if any."""
-        paths = self._files(files)
+        paths = self._files(listed)
         arguments = [*names, *(word for path in paths for word in ("-r", path))]
         if self.uv:
             argv = [self.uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", f"{home}/bin/python"]
@@ -580,20 +581,20 @@ class _Installer:
             argv = [f"{home}/bin/python", "-m", "pip", "install", "--quiet", "--no-input"]
         if resolved:
             argv += ["--constraint", "-"]
-        self._run(step, [*argv, *arguments], self._folder(files), resolved)
+        self._run(step, [*argv, *arguments], self._folder(listed), resolved)
 
-    def _files(self, files: list[str]) -> list[str]:
+    def _files(self, listed: list[str]) -> list[str]:
         """Files of requirements as the installer can read them."""
         paths = []
-        for path in files:
+        for path in listed:
             if path.endswith(("uv.lock", "pyproject.toml")) and not self.uv:
-                raise steps.StepError(self.build.name, "requirements", NEEDS_UV.format(os.path.basename(path)))
+                raise StepError(self.build.name, "requirements", NEEDS_UV.format(os.path.basename(path)))
             paths.append(self._export(path) if path.endswith("uv.lock") else path)
         return paths
 
-    def _folder(self, files: list[str]) -> str:
+    def _folder(self, listed: list[str]) -> str:
         """Where to install from: a requirement file may name others beside it."""
-        return os.path.dirname(files[0]) if files else "/"
+        return os.path.dirname(listed[0]) if listed else "/"
 
     def sdist(self, home: str, requirement: str, folder: str) -> str:
         """Download the source distribution of a requirement into `folder`; its path."""
@@ -603,7 +604,7 @@ class _Installer:
         self._run("uwsgi", [*argv, "--dest", folder, requirement])
         found = glob.glob(f"{folder}/*.tar.gz")
         if not found:
-            raise steps.StepError(self.build.name, "uwsgi", f"the package index has no source of {requirement}")
+            raise StepError(self.build.name, "uwsgi", f"the package index has no source of {requirement}")
         return found[0]
 
     def _export(self, lock: str) -> str:
@@ -612,7 +613,7 @@ class _Installer:
         argv = [self.uv, "export", "--frozen", "--quiet", "--no-dev", "--no-emit-project", "--project", folder]
         text = self._run("requirements", argv)
         path = f"{self.build.root}/uv-requirements.txt"
-        steps.write(path, text)
+        files.write(path, text)
         return path
 
     def _run(self, step: str, argv: list[str], cwd: str = "/", stdin: str = "") -> str:
@@ -624,10 +625,10 @@ class _Installer:
         tools = os.path.dirname(os.path.dirname(self.uv))
         if os.path.exists(self.uv):
             return
-        with steps.locked(".tools"):
+        with files.locked(".tools"):
             if os.path.exists(self.uv):
                 return
-            steps.remove(tools)
+            files.remove(tools)
             try:
                 run = self.build.shell.run
                 run("installer", ["/usr/bin/python3", "-m", "venv", "--without-pip", tools])
@@ -637,7 +638,7 @@ class _Installer:
                 pip = [f"{tools}/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
                 run("installer", [*pip, "--no-compile", "--no-cache-dir", "uv"])
             except BaseException:
-                steps.remove(tools)
+                files.remove(tools)
                 raise
 
 
@@ -647,7 +648,7 @@ def _pip_wheel() -> str:
         found = sorted(glob.glob(pattern))
         if found:
             return found[-1]
-    raise steps.StepError("", "installer", "the system's Python has no ensurepip; install its venv package")
+    raise StepError("", "installer", "the system's Python has no ensurepip; install its venv package")
 
 
 def uwsgi_binary(site: dict[str, Any], home: str) -> str:
@@ -676,8 +677,8 @@ def _walk(top: str) -> Iterator[str]:
     if os.path.lexists(top):
         yield top
     if not os.path.islink(top):
-        for folder, folders, files in os.walk(top):
-            for name in [*folders, *files]:
+        for folder, folders, listed in os.walk(top):
+            for name in [*folders, *listed]:
                 yield os.path.join(folder, name)
 
 

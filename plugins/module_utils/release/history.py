@@ -9,7 +9,7 @@ import syslog
 import time
 from collections.abc import Iterator
 
-from ansible_collections.pyweb.stack.plugins.module_utils import steps
+from ..host.shell import StepError
 
 # journalctl --identifier=pyweb.stack
 IDENTIFIER = "pyweb.stack"
@@ -25,7 +25,7 @@ def audited(site: str, path: str, who: str, action: str, before: str, after: str
     _journal(f"{site}: {what}: begins")
     try:
         yield
-    except steps.StepError as error:
+    except StepError as error:
         _note(site, path, what, f"failed: {error.step}: {error.cause}")
         raise
     except BaseException as error:

@@ -8,10 +8,10 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from ansible_collections.pyweb.stack.plugins.module_utils import path_walk
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor_fault import BROKEN, DEGRADED, Fault, any_500, selinux
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor_host import Host
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor_look import Fetched, Site
+from ...doctor.fault import BROKEN, DEGRADED, Fault, any_500, selinux
+from ...doctor.look_host import Host
+from ...doctor.look_site import Fetched, Site
+from ...host import path_walk
 
 
 def judge_database(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:

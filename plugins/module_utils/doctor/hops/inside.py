@@ -8,15 +8,9 @@ import os
 import re
 from collections.abc import Iterator
 
-from ansible_collections.pyweb.stack.plugins.module_utils import (
-    doctor_look,
-    doctor_uwsgi,
-    nginx_dump,
-    path_walk,
-    steps,
-    uwsgi_options,
-)
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor_fault import (
+from ...doctor import look_site as doctor_look
+from ...doctor import look_uwsgi as doctor_uwsgi
+from ...doctor.fault import (
     BROKEN,
     DEGRADED,
     UNKNOWN,
@@ -27,8 +21,12 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor_fault import (
     matching,
     selinux,
 )
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor_host import Host
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor_look import Probe, Site
+from ...doctor.look_host import Host
+from ...doctor.look_site import Probe, Site
+from ...host import path_walk
+from ...host.shell import cause
+from ...nginx import dump as nginx_dump
+from ...uwsgi import options as uwsgi_options
 
 # A uWSGI that was started again three times in so many seconds is in a loop.
 LATELY = 20
@@ -499,7 +497,7 @@ def _uwsgi_reason(log: str) -> str:
         found = re.findall(pattern, log)
         if found:
             return str(found[-1]).strip()
-    return steps.cause(log) or "it says nothing"
+    return cause(log) or "it says nothing"
 
 
 def _traceback(log: str) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ansible_collections.pyweb.stack.plugins.module_utils import overlay, units
+from ..build import overlay
+from ..release import units
 
 # Between old and new text of an ini: the release's id is a hash of the ini, so it cannot be in what is hashed.
 PLACEHOLDER = "@RELEASE@"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.pyweb.stack.plugins.module_utils.site import Wrong, directives, integer, nearest, shown
+from ..model.site import Wrong, directives, integer, nearest, shown
 
 ETC = "/etc/nginx"
 LOGS = "/var/log/nginx"

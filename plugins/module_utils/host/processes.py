@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.pyweb.stack.plugins.module_utils.host_look import read
-from ansible_collections.pyweb.stack.plugins.module_utils.path_walk import Identity
+from ..host.facts import read
+from ..host.path_walk import Identity
 
 PROC = "/proc"
 _TCP_LISTEN = "0A"

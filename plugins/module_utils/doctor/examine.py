@@ -15,10 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.pyweb.stack.plugins.module_utils import doctor_data, doctor_inside, doctor_outside
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor_fault import BROKEN, DEGRADED, OK, UNKNOWN, Fault
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor_host import Host
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor_look import Site
+from ..doctor.fault import BROKEN, DEGRADED, OK, UNKNOWN, Fault
+from ..doctor.hops import data as doctor_data
+from ..doctor.hops import inside as doctor_inside
+from ..doctor.hops import outside as doctor_outside
+from ..doctor.look_host import Host
+from ..doctor.look_site import Site
 
 # From outside to inside.
 JUDGES = {
