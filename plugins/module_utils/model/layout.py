@@ -1,0 +1,264 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Every name that a site has on a host: directories, files, units, sockets. Nothing else spells one of them.
+
+Imports nothing of the collection, so that code on the controller and on the host can both use it.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Where sites live on a host; `web_roots` replaces any of these.
+ROOTS = {
+    "sites": "/opt/sites",
+    "state": "/var/lib/sites",
+    "config": "/etc/sites",
+    "run": "/run/sites",
+    "cache": "/var/cache/sites",
+}
+# Locks, markers and staged copies. Owned by root, so nobody else can hold a lock or plant a link here.
+LOCKS = "/run/pyweb.stack"
+SYSTEMD = "/etc/systemd/system"
+SYSUSERS = "/etc/sysusers.d"
+TMPFILES = "/etc/tmpfiles.d"
+NGINX_LOGS = "/var/log/nginx"
+FIREWALLD_RECORDS = "/etc/firewalld/pyweb.stack"
+
+# Builds, virtualenvs and releases are named after a hash of what went into them.
+ID_LENGTH = 12
+ID_PATTERN = rf"[0-9a-f]{{{ID_LENGTH}}}"
+
+
+def content_id(inputs: Any) -> str:
+    """Return the id of what `inputs` (anything that JSON can express) describe: equal inputs, equal id."""
+    return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The names of one site. `paths` are those that the model derived from `web_roots`; they travel as JSON.
+
+    Keys of `paths`: root, builds, virtualenvs, releases, current, previous, history, state, config, run, cache, media.
+    """
+
+    name: str
+    paths: Mapping[str, str]
+
+    @classmethod
+    def of(cls, site: Mapping[str, Any]) -> Layout:
+        """Return the layout of a completed site, or of the part of one that a release records."""
+        return cls(site["name"], site["paths"])
+
+    @classmethod
+    def under(cls, name: str, roots: Mapping[str, str] | None = None) -> Layout:
+        """Return the layout of a site called `name` below `roots`; roots that are missing have their default."""
+        known = {key: path.rstrip("/") for key, path in {**ROOTS, **(roots or {})}.items()}
+        home = f"{known['sites']}/{name}"
+        own = {key: f"{known[key]}/{name}" for key in ("state", "config", "run", "cache")}
+        inside = {
+            key: f"{home}/{key}" for key in ("builds", "virtualenvs", "releases", "current", "previous", "history")
+        }
+        return cls(name, {"root": home, **inside, **own, "media": f"{own['state']}/media"})
+
+    # --- directories and files ---
+
+    @property
+    def root(self) -> str:
+        return self.paths["root"]
+
+    @property
+    def builds(self) -> str:
+        return self.paths["builds"]
+
+    @property
+    def virtualenvs(self) -> str:
+        return self.paths["virtualenvs"]
+
+    @property
+    def releases(self) -> str:
+        return self.paths["releases"]
+
+    @property
+    def current(self) -> str:
+        """The link to the live release."""
+        return self.paths["current"]
+
+    @property
+    def previous(self) -> str:
+        """The link to the release that was live before."""
+        return self.paths["previous"]
+
+    @property
+    def history(self) -> str:
+        return self.paths["history"]
+
+    @property
+    def state(self) -> str:
+        return self.paths["state"]
+
+    @property
+    def config(self) -> str:
+        return self.paths["config"]
+
+    @property
+    def run(self) -> str:
+        return self.paths["run"]
+
+    @property
+    def cache(self) -> str:
+        return self.paths["cache"]
+
+    @property
+    def media(self) -> str:
+        return self.paths["media"]
+
+    @property
+    def manage(self) -> str:
+        """The command that runs manage.py with the live release's settings and environment."""
+        return f"{self.root}/manage"
+
+    @property
+    def list(self) -> str:
+        """The command that lists the releases."""
+        return f"{self.root}/list"
+
+    @property
+    def secret_key(self) -> str:
+        return f"{self.config}/secret_key"
+
+    @property
+    def superusers(self) -> str:
+        """The record of superusers that are known to exist."""
+        return f"{self.config}/superusers.json"
+
+    @property
+    def tools(self) -> str:
+        """The virtualenv of uv, which all sites of a host share."""
+        return f"{os.path.dirname(self.root)}/.tools"
+
+    @property
+    def lock(self) -> str:
+        return f"{LOCKS}/site-{self.name}.lock"
+
+    @property
+    def sysusers(self) -> str:
+        return f"{SYSUSERS}/site-{self.name}.conf"
+
+    @property
+    def tmpfiles(self) -> str:
+        return f"{TMPFILES}/site-{self.name}.conf"
+
+    @property
+    def access_log(self) -> str:
+        return f"{NGINX_LOGS}/{self.name}.access.log"
+
+    @property
+    def error_log(self) -> str:
+        return f"{NGINX_LOGS}/{self.name}.error.log"
+
+    # --- builds ---
+
+    def build(self, build_id: str) -> str:
+        return f"{self.builds}/{build_id}"
+
+    def manifest(self, build_id: str) -> str:
+        """Written last: what makes a directory a build."""
+        return f"{self.build(build_id)}/build.json"
+
+    def virtualenv(self, venv_id: str) -> str:
+        return f"{self.virtualenvs}/{venv_id}"
+
+    # --- releases ---
+
+    def release(self, release_id: str) -> str:
+        return f"{self.releases}/{release_id}"
+
+    def record(self, release_id: str) -> str:
+        """Written last: what makes a directory a release."""
+        return f"{self.release(release_id)}/release.json"
+
+    def ini(self, release_id: str) -> str:
+        return f"{self.release(release_id)}/uwsgi.ini"
+
+    def env(self, release_id: str) -> str:
+        """The file with the environment of a release's processes."""
+        return f"{self.config}/{release_id}.env"
+
+    def socket(self, release_id: str) -> str:
+        """The release's own unix socket, which it has even when it also listens on TCP ports."""
+        return f"{self.run}/{release_id}.sock"
+
+    def stats(self, release_id: str) -> str:
+        return f"{self.run}/{release_id}.stats"
+
+    @property
+    def live_ini(self) -> str:
+        return f"{self.current}/uwsgi.ini"
+
+    @property
+    def live_record(self) -> str:
+        return f"{self.current}/release.json"
+
+    @property
+    def live_socket(self) -> str:
+        """The link to the live release's socket, which nginx connects to."""
+        return f"{self.current}/uwsgi.sock"
+
+    @property
+    def live_static(self) -> str:
+        return f"{self.current}/static"
+
+    @property
+    def previous_static(self) -> str:
+        return f"{self.previous}/static"
+
+    # --- systemd ---
+
+    @property
+    def identifier(self) -> str:
+        """What `journalctl --identifier` takes; the prefix of every unit."""
+        return f"uwsgi-{self.name}"
+
+    @property
+    def boot_unit(self) -> str:
+        """The unit that starts, at boot, the release that `current` names."""
+        return f"{self.identifier}.service"
+
+    @property
+    def template_unit(self) -> str:
+        return f"{self.identifier}@.service"
+
+    @property
+    def probe_template_unit(self) -> str:
+        return f"{self.identifier}-probe@.service"
+
+    def unit(self, release_id: str) -> str:
+        """The unit that runs a release; `*` for all of them, `%i` inside a template."""
+        return f"{self.identifier}@{release_id}.service"
+
+    def probe_unit(self, release_id: str) -> str:
+        """The unit that runs a release without its TCP ports, to learn its health before it gets traffic."""
+        return f"{self.identifier}-probe@{release_id}.service"
+
+    def socket_unit(self, address: str) -> str:
+        """The unit that holds the TCP port of an address such as 127.0.0.1:8000; `*` for all of them."""
+        return f"{self.identifier}@{address.rpartition(':')[2]}.socket"
+
+    def release_of(self, unit: str) -> str:
+        """Return the id of the release that a unit runs, or ''."""
+        match = re.fullmatch(rf"{re.escape(self.identifier)}@([0-9a-f]+)\.service", unit)
+        return match[1] if match else ""
+
+    def units_present(self, folder: str = SYSTEMD) -> list[str]:
+        """Return the file names of all units that a site of this name has in `folder`."""
+        # A name has no character that means something in a pattern.
+        patterns = (self.template_unit, self.boot_unit, self.probe_template_unit, self.socket_unit("*"))
+        return [os.path.basename(path) for pattern in patterns for path in glob.glob(f"{folder}/{pattern}")]

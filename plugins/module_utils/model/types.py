@@ -1,0 +1,182 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The shapes of what travels between inventory, controller and host. All of it is JSON; nothing here runs.
+
+Every key that a site, a manifest or a record may ever have is declared here. A key that is only known later (on the
+host, or after a build) has an empty value until then.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class Interpreter(TypedDict):
+    """The Python of a site. `version` is '' where the user named a path; `path` is '' until one was chosen."""
+
+    version: str
+    path: str
+    packages: list[str]
+    headers: list[str]
+
+
+class Source(TypedDict, total=False):
+    """Where the code comes from. `kind` is one of the keys of `SOURCE_KINDS`, or `none` for an absent site.
+
+    The key that is called like the kind holds the place. `digest` is the controller's sha256 of a directory, `commit`
+    what a git version resolved to on the host; both are '' until they are known.
+    """
+
+    kind: str
+    git: str
+    version: str
+    key: str
+    commit: str
+    archive: str
+    checksum: str
+    directory: str
+    digest: str
+    path: str
+    startproject: str
+
+
+class Uwsgi(TypedDict):
+    install: str
+    version: str
+    tarball: str
+    checksum: str
+    socket: list[str]
+    chmod_socket: str
+    processes: int
+    threads: int
+    options: dict[str, Any]
+    unit: dict[str, list[str]]
+
+
+class Listen(TypedDict):
+    address: str
+    port: int
+
+
+class Alias(TypedDict, total=False):
+    """Files that nginx serves itself; `previous` is where those of the release before lie, or ''."""
+
+    url: str
+    path: str
+    previous: str
+
+
+class Nginx(TypedDict):
+    listen: list[Listen]
+    charset: str
+    client_max_body_size: str
+    read_timeout: int
+    static: Alias | None
+    media: Alias | None
+    upstream: list[str]
+    options: dict[str, list[str]]
+    locations: dict[str, dict[str, list[str]]]
+
+
+class Health(TypedDict):
+    path: str
+    status: list[int]
+    timeout: int
+
+
+class Superuser(TypedDict, total=False):
+    username: str
+    email: str
+    password: str
+
+
+class Site(TypedDict):
+    """A site of `web_sites` with every default filled in and every path derived.
+
+    `group` is the primary group of `user`, which only the host knows: '' until the host fills it in.
+    """
+
+    name: str
+    domains: list[str]
+    state: str
+    purge: bool
+    user: str
+    managed_user: bool
+    group: str
+    source: Source
+    python: str
+    interpreter: Interpreter
+    virtualenv: str
+    requirements: list[str] | None
+    packages: list[str]
+    system_packages: list[str]
+    django: str
+    wsgi: str
+    settings_module: str
+    manage: str
+    settings: dict[str, Any]
+    env: dict[str, str]
+    database: Any  # the URL; in what may be shown, only whether there is one
+    migrate: bool
+    superuser: Superuser
+    uwsgi: Uwsgi
+    nginx: Nginx
+    health: Health
+    warm_up: list[str]
+    keep_releases: int
+    paths: dict[str, str]
+    origins: list[str]
+
+
+class Secrets(TypedDict):
+    """What may never be shown of a site; travels apart from it."""
+
+    env: dict[str, str]
+    database: str
+    git: str
+    key: str
+    password: str
+
+
+class Manifest(TypedDict, total=False):
+    """build.json: what a build is. `predicted` is only in what check mode returns for a build that is not there.
+
+    `path` is the build's directory, `src` its code, `chdir` where manage.py lies in it, `home` its virtualenv or '',
+    `uwsgi` the program, `overlay` whether there is a settings overlay. `django`, `apps` and `check` are what the
+    project's own code said of itself.
+    """
+
+    id: str
+    path: str
+    src: str
+    chdir: str
+    settings_module: str
+    wsgi: str
+    home: str
+    python: str
+    uwsgi: str
+    install: str
+    overlay: bool
+    source: Source
+    django: str
+    apps: int
+    check: str
+    predicted: bool
+
+
+class Record(TypedDict, total=False):
+    """release.json: what a rollback to a release needs. `site` is the part of the site that it went live with.
+
+    `made` is in seconds since the epoch, `migrations` are APP.NAME of all that its code has, `code` is a digest of code
+    that is used in place ('' for a build's own), `units` are file name -> text.
+    """
+
+    id: str
+    build: str
+    made: int
+    source: str
+    migrations: list[str]
+    code: str
+    site: dict[str, Any]
+    manifest: Manifest
+    units: dict[str, str]
