@@ -126,7 +126,7 @@ class Layout:
         return f"{self.root}/manage"
 
     @property
-    def list(self) -> str:
+    def list_script(self) -> str:
         """The command that lists the releases."""
         return f"{self.root}/list"
 
