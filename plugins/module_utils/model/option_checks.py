@@ -93,11 +93,12 @@ def nginx_words(value: Any) -> str:
     text = str(value)
     if isinstance(value, (dict, list)) or value is None or re.search(CONTROL, text):
         raise Wrong("text on one line")
-    # nginx's tokens: double-quoted, single-quoted, or bare (no quote, ; { } or # in it; ${variable} is allowed).
-    word = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|(?:\$\{\w+\}|[^\s;{}#\"'\\])+"
-    if not re.fullmatch(rf"\s*(?:(?:{word})(?:\s+|$))*", text):
+    # nginx's tokens: double-quoted, single-quoted, or bare (no quote, ; { } or # in it; ${variable} is allowed). Only
+    # spaces part them: for nginx a no-break space is a letter, and a quote behind it would quote nothing.
+    word = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|(?:\$\{\w+\}|[^ ;{}#\"'\\])+"
+    if not re.fullmatch(rf" *(?:(?:{word})(?: +|$))*", text):
         raise Wrong(fix=f"found {shown(text)}")
-    return text.strip()
+    return text.strip(" ")
 
 
 @accepts("a mapping of nginx directives")
