@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.model import checks, option_checks
+from ansible_collections.pyweb.stack.plugins.module_utils.model import checks, errors, option_checks, urls
 from ansible_collections.pyweb.stack.plugins.module_utils.model.checks import Wrong
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
@@ -318,3 +318,42 @@ def test_address_of_uwsgi(value, address):
 def test_uwsgi_gets_no_port_of_root():
     with pytest.raises(Wrong, match="a port from 1024"):
         checks.socket(1023)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a", "'a'"),
+        (1, "1"),
+        (None, "None"),
+        ({"a": "secret"}, "a mapping"),
+        (["a", {"b": 1}, ["https://u:p@h/"]], "['a', a mapping, ['https://********@h/']]"),
+        ("https://u:p@h/a@b", "'https://********@h/a@b'"),
+        ("a" * 58, "'" + "a" * 58 + "'"),
+        ("a" * 59, "'" + "a" * 56 + "..."),
+    ],
+)
+def test_how_a_value_is_quoted(value, text):
+    assert errors.shown(value) == text
+    assert len(text) <= 60
+
+
+def test_how_a_near_word_is_named():
+    assert errors.nearest("domian", ["domains", "domain"]) == "; did you mean 'domain'?"
+    assert errors.nearest(7, {"b": 1, "a": 2}) == "; known are a, b"
+    assert errors.similar("x", ["y"]) == ""
+
+
+def test_faults_are_counted():
+    assert str(errors.InventoryError("nginx", ["a"])) == "nginx has 1 fault; no host was touched:\n  a"
+    two = errors.InventoryError("web_sites", ["a", "b"])
+    assert str(two) == "web_sites has 2 faults; no host was touched:\n  a\n  b"
+    assert (two.subject, two.faults) == ("web_sites", ["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("text", "fetched"),
+    [("http://h/a", True), ("https://h/a", True), ("/http://a", False), ("ftp://h/a", False), ("a.tgz", False)],
+)
+def test_which_archives_are_fetched(text, fetched):
+    assert urls.is_url(text) is fetched

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
-from models import EXAMPLE, SHOP, fault, faults
+from models import EXAMPLE, SHOP, completed, fault, faults
 
 
 def test_all_faults_of_all_sites_come_at_once():
@@ -114,3 +114,69 @@ def test_virtualenv_none_takes_no_other_uwsgi_and_no_packages():
     )
     assert "wanted distribution with virtualenv: none" in found[0]
     assert "use system_packages" in found[1]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"source": {"path": "/opt/sites/shop2/code"}},
+        {"source": {"path": "/var/lib/sites/shop/code"}},
+        {"nginx": {"media": "/var/lib/sites/shop/pictures"}},
+        {"nginx": {"media": "/srv/media"}},
+        {"uwsgi": {"options": {"harakiri": 59}}},
+        {"uwsgi": {"options": {"harakiri": "a"}}},
+        {"uwsgi": {"install": "tarball", "tarball": "/u.tgz", "checksum": "sha256:" + "0" * 64}},
+        {"uwsgi": {"install": "uwsgi", "version": "2.0.31"}},
+        {"uwsgi": {"socket": [8000, 8001]}},
+        {"nginx": {"media": False, "static": {"url": "/media/"}}},
+    ],
+)
+def test_what_goes_together(keys):
+    assert completed(**keys)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"source": {"path": "/opt/sites/shop"}}, "source.path /opt/sites/shop lies in root /opt/sites/shop"),
+        ({"source": {"path": "/opt/sites"}}, "root /opt/sites/shop lies in source.path /opt/sites;"),
+        ({"source": {"path": "/etc/sites/shop/a"}}, "source.path /etc/sites/shop/a lies in config /etc/sites/shop"),
+        ({"source": {"path": "/run/sites/shop/a"}}, "source.path /run/sites/shop/a lies in run /run/sites/shop"),
+        ({"source": {"path": "/var/cache/sites/shop/a"}}, "lies in cache /var/cache/sites/shop"),
+        (
+            {"source": {"path": "/srv"}, "virtualenv": "/opt/sites/shop/venv"},
+            "virtualenv /opt/sites/shop/venv lies in root /opt/sites/shop",
+        ),
+    ],
+)
+def test_what_absent_would_remove(keys, words):
+    assert words in " ".join(faults({**SHOP, **keys}))
+
+
+def test_the_kernels_limit_of_a_socket_path():
+    def upstream(length):
+        return {"upstream": "unix:/" + "u" * (length - 1)}
+
+    assert completed(nginx=upstream(107))["nginx"]["upstream"]
+    assert "has 108 bytes; wanted at most 107" in fault(nginx=upstream(108))
+    [found] = faults(SHOP, roots={"run": "/" + "r" * 83})
+    assert "rrr/shop/xxxxxxxxxxxx.stats has 108 bytes" in found
+
+
+def test_the_socket_that_nginx_connects_to_has_the_same_limit():
+    root = "/" + "s" * 82
+    assert complete([SHOP], {"sites": root}, example=str(EXAMPLE))
+    found = faults(SHOP, roots={"sites": root + "s"})
+    assert len(found) == 1
+    assert found[0].startswith(f"site 'shop': the socket path {root}s/shop/current/uwsgi.sock has 108 bytes")
+
+
+def test_ports_and_domains_of_the_same_site_are_its_own():
+    assert completed(domains=["a", "b"], uwsgi={"socket": ["127.0.0.1:8000", "10.0.0.1:8001"]})
+
+
+def test_sites_without_a_name_are_not_compared_by_it():
+    found = faults({"domains": ["a"]}, {"domains": ["a"]})
+    assert found == [
+        f"web_sites[{number}]: has no name; it is required: add for instance `name: shop`" for number in (0, 1)
+    ]

@@ -469,3 +469,93 @@ def test_an_absent_sites_source_is_not_read():
 )
 def test_what_a_source_will_have_one_day_is_declared(source, declared):
     assert completed(source=source)["source"] == declared
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("uwsgi.processes", 1, 1024),
+        ("uwsgi.threads", 1, 1024),
+        ("nginx.read_timeout", 1, 86400),
+        ("health.timeout", 1, 600),
+        ("keep_releases", 1, 100),
+    ],
+)
+def test_range_of_a_number(name, low, high):
+    check = KEYS[name].check
+    assert (check(low), check(high)) == (low, high)
+    for value in (low - 1, high + 1):
+        with pytest.raises(Wrong, match=f"a whole number from {low} to {high}"):
+            check(value)
+
+
+def test_range_of_a_status():
+    check = KEYS["health.status"].check
+    assert check([100, 599]) == [100, 599]
+    for value in (99, 600):
+        with pytest.raises(Wrong, match="from 100 to 599"):
+            check([value])
+
+
+@pytest.mark.parametrize("name", ["domains", "uwsgi.socket", "nginx.listen", "nginx.upstream", "health.status"])
+def test_lists_that_may_not_be_empty(name):
+    with pytest.raises(Wrong, match="a list of at least 1"):
+        KEYS[name].check([])
+
+
+def test_all_defaults():
+    site = completed()
+    found = {name: site[name] for name in keys.SITE_KEYS if name not in ("name", "domains", "user", "source")}
+    uwsgi, nginx = found.pop("uwsgi"), found.pop("nginx")
+    uwsgi.pop("options")
+    assert found == {
+        "state": "present",
+        "purge": False,
+        "python": "auto",
+        "virtualenv": "",
+        "requirements": None,
+        "packages": [],
+        "system_packages": [],
+        "wsgi": "",
+        "settings_module": "",
+        "manage": "",
+        "settings": {},
+        "env": {},
+        "database": "",
+        "migrate": True,
+        "superuser": {},
+        "health": {"path": "/", "status": [], "timeout": 20},
+        "warm_up": ["/"],
+        "keep_releases": 3,
+    }
+    assert uwsgi == {
+        "install": "pyuwsgi",
+        "version": "",
+        "tarball": "",
+        "checksum": "",
+        "socket": [],
+        "chmod_socket": "660",
+        "processes": 2,
+        "threads": 1,
+        "unit": {},
+    }
+    assert nginx == {
+        "listen": [{"address": "", "port": 80}],
+        "charset": "utf-8",
+        "client_max_body_size": "75m",
+        "read_timeout": 60,
+        "static": {
+            "url": "/static/",
+            "path": "/opt/sites/shop/current/static",
+            "previous": "/opt/sites/shop/previous/static",
+        },
+        "media": {"url": "/media/", "path": "/var/lib/sites/shop/media"},
+        "upstream": ["unix:/opt/sites/shop/current/uwsgi.sock"],
+        "options": {},
+        "locations": {},
+    }
+
+
+def test_the_source_of_a_site_that_names_none():
+    for given in ({}, {"source": None}, {"source": {}}):
+        assert completed(**given)["source"] == {"kind": "directory", "directory": str(EXAMPLE), "digest": ""}

@@ -7,6 +7,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import In
 from ansible_collections.pyweb.stack.plugins.module_utils.model.pythons import (
     build_packages,
     choose_pythons,
+    django_minors,
 )
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 from models import EXAMPLE, completed, fault
@@ -137,3 +138,87 @@ def test_only_the_packages_that_a_build_needs(keys, packages):
 def test_what_the_installer_needs_depends_on_it():
     sites = choose_pythons([completed()], PYTHONS, {})
     assert build_packages(sites, PLATFORM, "pip") == ["pips", "python3.12"]
+
+
+@pytest.mark.parametrize(
+    ("django", "pythons"),
+    [
+        ("3.2", "3.6 to 3.10"),
+        ("4.0", "3.8 to 3.10"),
+        ("4.1", "3.8 to 3.11"),
+        ("4.2", "3.8 to 3.12"),
+        ("5.0", "3.10 to 3.12"),
+        ("5.1", "3.10 to 3.13"),
+        ("5.2", "3.10 to 3.14"),
+        ("6.0", "3.12 to 3.14"),
+        ("6.1", "3.12 to 3.15"),
+    ],
+)
+def test_the_pythons_of_every_django(django, pythons):
+    """As docs.djangoproject.com says, under "What Python version can I use with Django?"."""
+    oldest, _to, newest = pythons.split()
+    keys = {"packages": [f"Django~={django}.0"], "platform": []}
+    with pytest.raises(InventoryError, match=f"Django {django} needs Python {pythons};"):
+        chosen(**keys)
+    for version in (oldest, newest):
+        assert chosen(found={version: "/p"}, **keys)["version"] == version
+    major, _dot, minor = oldest.partition(".")
+    below, above = f"{major}.{int(minor) - 1}", f"{major}.{int(newest.partition('.')[2]) + 1}"
+    for version in (below, above):
+        with pytest.raises(InventoryError, match=f"this host has or offers {version};"):
+            chosen(found={version: "/p"}, **keys)
+
+
+@pytest.mark.parametrize(
+    ("specifier", "minors"),
+    [
+        (">=5.1,<6", [(5, 1), (5, 2)]),
+        ("==4.2.30", [(4, 2)]),
+        ("==4.2", [(4, 2)]),
+        ("<3.2", []),
+        ("==6.2", [(6, 1)]),
+        ("==7.0", [(6, 1)]),
+        (">=19.2,<20", [(6, 1)]),
+        (">=6.1", [(6, 1)]),
+        ("==5.3", []),
+    ],
+)
+def test_minors_of_a_specifier(specifier, minors):
+    assert django_minors(specifier) == minors
+
+
+def test_without_a_specifier_every_django_is_possible():
+    assert len(django_minors("")) == 9
+
+
+def test_two_djangos_are_both_named():
+    with pytest.raises(InventoryError, match=r"Django 5\.2 needs Python 3\.10 to 3\.14 or Django 6\.0 needs Python"):
+        chosen(platform=[], packages=["Django>=5.2,<6.1"])
+
+
+def test_only_packages_that_would_do_are_advised():
+    platform = [*PYTHONS, {"version": "3.11", "path": "/p", "packages": ["python3.11", "more"], "headers": []}]
+    keys = {"platform": platform, "offered": ["more"], "packages": ["Django==5.2"]}
+    with pytest.raises(InventoryError, match=r"; install python3\.12 or python3\.11 or more from a repository"):
+        chosen(**keys)
+    with pytest.raises(InventoryError, match=r"; install python3\.11 or more from a repository"):
+        chosen(python="3.11", **keys)
+    with pytest.raises(InventoryError, match=r"; install python3\.12 from a repository"):
+        chosen(platform=platform, offered=[], packages=["Django==6.0.*"])
+    with pytest.raises(InventoryError, match=r"this host has or offers 3\.9; change python"):
+        chosen(python="3.8", **keys)
+
+
+def test_requirement_files_that_are_named(tmp_path):
+    (tmp_path / "old.txt").write_text("Django<4.1\n")
+    (tmp_path / "new.toml").write_text("Django<4.1\n")
+    (tmp_path / "requirements.txt").write_text("Django>=5\n")
+    assert completed(example=tmp_path)["django"] == ">=5"
+    assert completed(example=tmp_path, requirements=["old.txt"])["django"] == "<4.1"
+    assert completed(example=tmp_path, requirements=["new.toml", "missing.txt"])["django"] == ""
+    assert completed(example=tmp_path, requirements=["old.txt"], packages=["Django>4"])["django"] == ">4,<4.1"
+
+
+def test_a_requirement_for_another_platform_does_not_count():
+    keys = ["Django<4; python_version < '3'", "Django>=5.2; python_version > '3'", "psycopg<3"]
+    assert completed(packages=keys)["django"] == ">=5.2"

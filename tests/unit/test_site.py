@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 from models import EXAMPLE, SECRET, SHOP, completed
 
@@ -137,3 +138,81 @@ def test_a_local_archive_is_known_by_its_checksum(tmp_path):
     (tmp_path / "code.tgz").write_bytes(b"an archive")
     digest = "sha256:" + hashlib.sha256(b"an archive").hexdigest()
     assert completed(tmp_path, source={"archive": "code.tgz"})["source"]["checksum"] == digest
+
+
+def test_what_only_the_host_knows_is_declared_and_empty():
+    site = completed()
+    assert site["group"] == ""
+    assert site["interpreter"] == {"version": "", "path": "", "packages": [], "headers": []}
+
+
+def test_a_user_that_is_named_is_not_managed():
+    site = completed(user="www")
+    assert site["user"] == "www"
+    assert site["managed_user"] is False
+
+
+@pytest.mark.parametrize(
+    ("name", "user"),
+    [
+        ("a" * 26, "site-" + "a" * 26),
+        ("a" * 27, "site-" + "a" * 21 + "-5c96"),
+        ("a" * 31, "site-" + "a" * 21 + "-a5fc"),
+    ],
+)
+def test_the_user_of_a_long_name(name, user):
+    """The names are on hosts already: they may not change."""
+    assert completed(name=name)["user"] == user
+
+
+def test_an_upstream_that_is_given_stays():
+    site = completed(nginx={"upstream": "unix:/run/x.sock"}, uwsgi={"socket": 8000})
+    assert site["nginx"]["upstream"] == ["unix:/run/x.sock"]
+    assert site["uwsgi"]["socket"] == ["127.0.0.1:8000"]
+
+
+def test_only_any_address_is_reached_at_this_hosts_own():
+    site = completed(uwsgi={"socket": ["10.0.0.0:8000", "[2001:db8::]:8001"]})
+    assert site["nginx"]["upstream"] == ["10.0.0.0:8000", "[2001:db8::]:8001"]
+
+
+def test_origins_of_the_schemes_own_ports():
+    assert completed(nginx={"listen": [80, 443]})["origins"] == ["http://shop.example.com", "https://shop.example.com"]
+    assert len(completed(nginx={"listen": [81]})["origins"]) == 2
+    assert completed(nginx={"listen": [81]})["origins"][0] == "http://shop.example.com:81"
+
+
+def test_static_and_media_with_urls_of_their_own():
+    site = completed(nginx={"static": {"url": "/s/"}, "media": {"url": "/m/", "path": "/srv/m"}})
+    assert site["nginx"]["static"] == {
+        "url": "/s/",
+        "path": "/opt/sites/shop/current/static",
+        "previous": "/opt/sites/shop/previous/static",
+    }
+    assert site["nginx"]["media"] == {"url": "/m/", "path": "/srv/m"}
+    assert completed(nginx={"media": False})["paths"]["media"] == "/var/lib/sites/shop/media"
+
+
+def test_virtualenv_none_takes_the_uwsgi_that_is_named():
+    keys = {"source": {"path": "/srv/shop"}, "virtualenv": "none", "uwsgi": {"install": "distribution"}}
+    assert completed(**keys)["uwsgi"]["install"] == "distribution"
+    assert completed(source={"path": "/srv/shop"}, virtualenv="/srv/venv")["uwsgi"]["install"] == "pyuwsgi"
+
+
+def test_a_directory_of_the_users_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "code").mkdir()
+    assert completed(source={"directory": "~/code"})["source"]["directory"] == f"{tmp_path}/code"
+
+
+def test_a_checksum_that_is_right_is_accepted(tmp_path):
+    (tmp_path / "code.tgz").write_bytes(b"an archive")
+    digest = "sha256:" + hashlib.sha256(b"an archive").hexdigest()
+    source = completed(tmp_path, source={"archive": "code.tgz", "checksum": digest})["source"]
+    assert source["checksum"] == digest
+    assert source["archive"] == f"{tmp_path}/code.tgz"
+
+
+def test_the_archive_of_a_url_is_not_looked_for(tmp_path):
+    for url in ("http://h/x.tgz", "https://h/x.tgz"):
+        assert completed(source={"archive": url})["source"]["archive"] == url

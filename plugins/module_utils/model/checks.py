@@ -267,7 +267,7 @@ def socket(value: Any) -> str:
 
 
 def _address(value: Any) -> tuple[str, int]:
-    """Part 'address:port', ':port' or a bare port."""
+    """Split 'address:port', ':port' or a bare port."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise Wrong
     host, _colon, port = str(value).rpartition(":")

@@ -58,7 +58,7 @@ def complete(web_sites: Any, roots: Mapping[str, str] | None = None, base: str =
 
 
 def split_secrets(sites: list[Site]) -> tuple[list[Site], dict[str, Secrets]]:
-    """Part completed sites into what may be shown, and what may not: site name -> secrets.
+    """Split completed sites into what may be shown, and what may not: site name -> secrets.
 
     The table of keys says which are secret. In what may be shown, a secret key of a section is gone; one of the site
     itself is replaced: a mapping by an empty one, anything else by whether there is one.
