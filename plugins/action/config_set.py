@@ -22,14 +22,14 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
         files = self._task.args.get("files")
-        if not isinstance(files, list) or not all(isinstance(one, dict) for one in files):
+        if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
             raise AnsibleActionFail(f"files is a {type(files).__name__}; wanted a list of mappings, each with a path")
-        arguments = {**self._task.args, "files": [self._rendered(one, variables) for one in files]}
+        arguments = {**self._task.args, "files": [self._rendered(file, variables) for file in files]}
         result.update(self._execute_module("pyweb.stack.config_set", module_args=arguments, task_vars=variables))
         return result
 
     def _rendered(self, file: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        """The file's entry with its template replaced by the text that it gives."""
+        """Return the file's entry with its template replaced by the text that it gives."""
         if file.get("template") is None or file.get("content") is not None or file.get("link") is not None:
             return file
         lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)

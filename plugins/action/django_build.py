@@ -14,6 +14,8 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.pyweb.stack.plugins.module_utils.build import tree
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
+from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Source
+from ansible_collections.pyweb.stack.plugins.module_utils.model.urls import is_url
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 # Bytes of a packed source that travel with the question whether it is wanted: up to here cheaper than a second call.
@@ -24,7 +26,7 @@ class ActionModule(ActionBase):
     """Runs the module with the controller's small sources; once more with those big ones that it then needs."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result = super().run(tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = plain(self._task.args)
         if not isinstance(arguments.get("sites"), list):
             raise AnsibleActionFail("sites is missing or no list; wanted web_sites | pyweb.stack.sites")
@@ -52,22 +54,22 @@ class ActionModule(ActionBase):
         )
 
     def _bring(self, name: str, archive: str) -> str:
-        """Copy an archive to the host; its path there."""
+        """Copy an archive to the host. Return its path there."""
         if not self._connection._shell.tmpdir:
             self._make_tmp_path()
         there = self._connection._shell.join_path(self._connection._shell.tmpdir, f"{name}-{os.path.basename(archive)}")
         return str(self._transfer_file(archive, there))
 
 
-def _packed(source: dict[str, Any], folder: str) -> str:
-    """The archive of a source that lies on the controller, with a directory's digest noted; '' for other sources."""
+def _packed(source: Source, folder: str) -> str:
+    """Return the archive of a source that lies on the controller, or ''. Note a directory's digest in the source."""
     if source["kind"] == "directory":
         source["digest"] = tree.digest(source["directory"])
         path = os.path.join(folder, f"{source['digest']}.tar.gz")
         tree.pack(source["directory"], path)
         return path
-    local = source["kind"] == "archive" and not source["archive"].startswith(("http://", "https://"))
-    return str(source["archive"]) if local else ""
+    local = source["kind"] == "archive" and not is_url(source["archive"])
+    return source["archive"] if local else ""
 
 
 def _read(path: str) -> str:

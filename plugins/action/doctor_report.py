@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -24,7 +25,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result = super().run(tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = plain(self._task.args)
         if not isinstance(arguments.get("reports"), dict):
             raise AnsibleActionFail("reports is missing or no mapping; wanted host name -> result of site_doctor")
@@ -33,18 +34,18 @@ class ActionModule(ActionBase):
         for text, colour in doctor_report.lines(hosts):
             display.display(text, color=colour)
         when = datetime.datetime.now(datetime.timezone.utc)
-        texts = {
+        texts: dict[str, Callable[[], str]] = {
             "html": lambda: doctor_report.page(hosts, when),
             "json": lambda: json.dumps(doctor_report.document(hosts, when), indent=1, ensure_ascii=False) + "\n",
         }
         written = []
-        for kind, text in texts.items():
+        for kind, render in texts.items():
             path = os.path.abspath(os.path.expanduser(str(arguments.get(kind) or ""))) if arguments.get(kind) else ""
             if path and not self._task.check_mode:
                 try:
                     os.makedirs(os.path.dirname(path), exist_ok=True)
                     with open(path, "w", encoding="utf-8") as stream:
-                        stream.write(text())
+                        stream.write(render())
                 except OSError as error:
                     raise AnsibleActionFail(f"{path}: {error.strerror}") from error
                 display.display(f"written: {path}")

@@ -7,7 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.pyweb.stack.plugins.module_utils.model.site import nearest, split_secrets
+from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import nearest
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 from ansible_collections.pyweb.stack.plugins.plugin_utils.who import who
 
@@ -16,7 +17,7 @@ class ActionModule(ActionBase):
     """Hands the module the one site that is rolled back; a release carries all else that it needs."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result = super().run(tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = plain(self._task.args)
         sites, _secrets = split_secrets(arguments.pop("sites", []))
         present = {site["name"]: site for site in sites if site["state"] == "present"}

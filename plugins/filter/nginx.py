@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import render as nginx
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
@@ -15,7 +16,7 @@ from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 def nginx_files(completed: Any, platform: Any, **options: Any) -> list[dict[str, Any]]:
     try:
         return nginx.files(plain(completed), plain(platform), **plain(options))
-    except nginx.NginxError as error:
+    except InventoryError as error:
         raise AnsibleFilterError(str(error)) from error
 
 

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.pyweb.stack.plugins.module_utils.model import site
+from ansible_collections.pyweb.stack.plugins.module_utils.model import pythons, site
+from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
+from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Site
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 EXAMPLE = os.path.join(
@@ -17,23 +20,25 @@ EXAMPLE = os.path.join(
 )
 
 
-def sites(web_sites: Any, roots: Any = None, base: str = ".") -> list[dict[str, Any]]:
-    return _told(site.complete, plain(web_sites), plain(roots), base, EXAMPLE)
+def sites(web_sites: Any, roots: Any = None, base: str = ".") -> list[Site]:
+    with _faults_as_ansibles():
+        return site.complete(plain(web_sites), plain(roots), base, EXAMPLE)
 
 
-def choose_pythons(completed: Any, platform: Any, found: Any, offered: Any = None) -> list[dict[str, Any]]:
-    return _told(site.choose_pythons, plain(completed), plain(platform), plain(found), plain(offered))
+def choose_pythons(completed: Any, platform: Any, found: Any, offered: Any = None) -> list[Site]:
+    with _faults_as_ansibles():
+        return pythons.choose_pythons(plain(completed), plain(platform), plain(found), plain(offered))
 
 
 def build_packages(chosen: Any, platform: Any, installer: str = "uv") -> list[str]:
-    return _told(site.build_packages, plain(chosen), plain(platform), plain(installer))
+    return pythons.build_packages(plain(chosen), plain(platform), plain(installer))
 
 
-def _told(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a function of the model; its faults become Ansible's."""
+@contextlib.contextmanager
+def _faults_as_ansibles() -> Iterator[None]:
     try:
-        return function(*arguments)
-    except site.SiteError as error:
+        yield
+    except InventoryError as error:
         raise AnsibleFilterError(str(error)) from error
 
 

@@ -11,26 +11,30 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from .model.layout import Layout
+from .model.types import Site
+
 # What the targeted policy lets httpd_t bind to and connect to by itself (http_port_t, http_cache_port_t).
 KNOWN_PORTS = {80, 81, 443, 488, 8008, 8009, 8080, 8118, 8123, 8443, 9000, *range(10001, 10011)}
 
 
-def policy(sites: list[dict[str, Any]]) -> dict[str, Any]:
-    """{text, paths}: the module, and what `restorecon` has to walk. `sites` are completed by the site model."""
+def policy(sites: list[Site]) -> dict[str, Any]:
+    """Return {text, paths}: the module, and what `restorecon` has to walk."""
     present = [site for site in sites if site["state"] == "present"]
     labels = {}
     sockets, ports, listens = False, False, False
     for site in present:
         nginx = site["nginx"]
-        labels[site["paths"]["run"]] = "httpd_var_run_t"
-        for key in ("media", "static"):
+        labels[Layout.of(site).run] = "httpd_var_run_t"
+        for served in (nginx["media"], nginx["static"]):
+            path = served["path"] if served else ""
             # What lies under /opt or /usr is labelled for everybody to read.
-            path = nginx[key]["path"] if nginx[key] else ""
             if path and not path.startswith(("/opt/", "/usr/")):
                 labels[path] = "httpd_sys_content_t"
-        sockets = sockets or any(one.startswith("unix:") for one in nginx["upstream"])
-        ports = ports or any(not one.startswith("unix:") for one in nginx["upstream"])
-        listens = listens or any(one["port"] not in KNOWN_PORTS for one in nginx["listen"])
+        unix = [server.startswith("unix:") for server in nginx["upstream"]]
+        sockets = sockets or any(unix)
+        ports = ports or not all(unix)
+        listens = listens or any(listener["port"] not in KNOWN_PORTS for listener in nginx["listen"])
     lines = ["; Written by pyweb.stack: change the inventory instead."]
     for path, label in sorted(labels.items()):
         lines.append(f'(filecon "{re.escape(path)}(/.*)?" any (system_u object_r {label} ((s0) (s0))))')

@@ -11,11 +11,11 @@ from typing import Any
 def plain(value: Any) -> Any:
     """Copy a value without Ansible's own subclasses (unsafe and tagged text, lazy containers), at any depth."""
     if isinstance(value, Mapping):
-        return {plain(key): plain(one) for key, one in value.items()}
+        return {plain(key): plain(item) for key, item in value.items()}
     if isinstance(value, str):
         return str.__str__(value) if type(value) is str else "".join(value)
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     for kind in (bool, int, float):
         if isinstance(value, kind):
             return kind(value)

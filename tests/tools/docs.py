@@ -2,7 +2,7 @@
 """Write the generated documentation: docs.py [--check]; with --check, only say what has drifted and exit 1.
 
 - roles/NAME/README.md   from meta/argument_specs.yml, the role's one description
-- docs/site.md           from the key tables of the model, plugins/module_utils/site.py
+- docs/site.md           from the tables of the model, plugins/module_utils/model/keys.py
 - docs/plugins/NAME.md   from the plugins' own documentation, as ansible-doc reads it
 """
 
@@ -13,7 +13,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ COLLECTIONS = ROOT / "playbooks/collections"
 NOTE = "<!-- Written by tests/tools/docs.py: change what it reads instead, then `make docs`. -->\n"
 
 sys.path.insert(0, str(COLLECTIONS))
-from ansible_collections.pyweb.stack.plugins.module_utils.model import site as model  # noqa: E402
+from ansible_collections.pyweb.stack.plugins.module_utils.model import keys, layout, uwsgi_options  # noqa: E402
 
 
 def main(words: list[str]) -> int:
@@ -81,43 +81,37 @@ def site_page() -> str:
         "# The keys of a site\n",
         "`web_sites` is a list of these. A wrong one stops the run before any host is touched.\n",
     ]
-    lines += table(model.SITE_KEYS, inner={"source", "superuser", "uwsgi", "nginx", "health"})
-    lines += ["## source\n", "One of these kinds.\n"]
-    for kind, keys in model.SOURCE_KINDS.items():
-        lines += [f"### source.{kind}\n", *table(keys)]
-    sections = {
-        "superuser": model.SUPERUSER_KEYS,
-        "uwsgi": model.UWSGI_KEYS,
-        "nginx": model.NGINX_KEYS,
-        "health": model.HEALTH_KEYS,
-    }
-    for section, keys in sections.items():
-        lines += [f"## {section}\n", *table(keys)]
+    lines += [*table(keys.SITE_KEYS), *sections(keys.SITE_KEYS)]
     lines += ["## uWSGI options that the model writes itself\n", "| option | instead, set |", "|---|---|"]
-    lines += [f"| `{option}` | {cell(instead)} |" for option, instead in model.OWNED_UWSGI_OPTIONS.items()]
+    lines += [f"| `{option}` | {cell(instead)} |" for option, instead in uwsgi_options.OWNED.items()]
     lines += ["", "## web_roots\n", "| root | default |", "|---|---|"]
-    lines += [f"| `{root}` | `{path}` |" for root, path in model.ROOTS.items()]
+    lines += [f"| `{root}` | `{path}` |" for root, path in layout.ROOTS.items()]
     return "\n".join(lines) + "\n"
 
 
-def table(keys: dict[str, model.Key], inner: Iterable[str] = ()) -> list[str]:
+def sections(known: keys.Keys, prefix: str = "", level: str = "##") -> list[str]:
+    """A section a key whose value is a mapping with keys of its own, and one a kind of it."""
+    lines = []
+    for name, key in known.items():
+        title = f"{prefix}{name}"
+        if key.kinds is not None:
+            lines += [f"{level} {title}\n", "One of these kinds.\n"]
+            for kind, inner in key.kinds.items():
+                lines += [f"{level}# {title}.{kind}\n", *table(inner), *sections(inner, f"{title}.", f"{level}##")]
+        elif key.keys is not None:
+            lines += [f"{level} {title}\n", *table(key.keys), *sections(key.keys, f"{title}.", f"{level}#")]
+    return lines
+
+
+def table(known: keys.Keys) -> list[str]:
     lines = ["| key | decides | wanted | default |", "|---|---|---|---|"]
-    for name, key in keys.items():
-        needed = key.default is None and name != "requirements"
-        default = "required" if needed else "" if key.default in ("", None, {}, []) else f"`{json.dumps(key.default)}`"
-        wanted = f"a mapping, [see below](#{name})" if name in inner else wants(key)
-        lines.append(f"| `{name}` | {cell(key.doc)} | {cell(wanted)} | {cell(default)} |")
+    for name, key in known.items():
+        default = "" if key.default in ("", None, {}, []) else f"`{json.dumps(key.default)}`"
+        wanted = key.wants if key.check else f"a mapping, [see below](#{name})"
+        lines.append(
+            f"| `{name}` | {cell(key.doc)} | {cell(wanted)} | {cell('required' if key.required else default)} |"
+        )
     return [*lines, ""]
-
-
-def wants(key: model.Key) -> str:
-    """What a key's check says that it wants, when it refuses what no check accepts."""
-    try:
-        key.check(["- -"])
-    except model.Wrong as wrong:
-        wanted, in_list, _rest = wrong.wanted.partition(" (found '- -' in the list)")
-        return f"a list: {wanted}" if in_list else wanted
-    raise AssertionError(f"no word on what is wanted: {key}")
 
 
 # --- plugins ---

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.firewall import FirewallError, plan, record
+from ansible_collections.pyweb.stack.plugins.module_utils.firewall import plan, record
+from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 
 
@@ -115,7 +116,7 @@ def test_what_is_being_closed_stays_on_record():
 
 
 def test_all_faults_are_listed_at_once():
-    with pytest.raises(FirewallError) as error:
+    with pytest.raises(InventoryError) as error:
         planned(services=["a b"], ports=["80", "0/tcp", "9-8/tcp", "70000/tcp", "80/icmp"], zone="x y", purpose="../x")
     text = str(error.value)
     assert text.startswith("firewalld has 8 faults; no host was touched:\n")
@@ -124,5 +125,5 @@ def test_all_faults_are_listed_at_once():
 
 
 def test_text_is_no_list():
-    with pytest.raises(FirewallError, match="firewalld_services is 'http'; wanted a list"):
+    with pytest.raises(InventoryError, match="firewalld_services is 'http'; wanted a list"):
         plan([], "http", [], "", "web", {}, [])

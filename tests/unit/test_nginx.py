@@ -12,6 +12,7 @@ import jinja2
 import pytest
 import yaml
 from ansible.plugins.filter.core import comment
+from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import render as nginx
 
@@ -174,13 +175,13 @@ def test_catch_all_comes_first_on_every_port_of_the_site():
     ],
 )
 def test_fault(sites, options, fault):
-    with pytest.raises(nginx.NginxError) as error:
+    with pytest.raises(InventoryError) as error:
         files(sites, DEBIAN, options)
     assert fault in str(error.value)
     assert str(error.value).startswith("nginx has 1 fault; no host was touched:\n")
 
 
 def test_all_faults_are_listed_at_once():
-    with pytest.raises(nginx.NginxError) as error:
+    with pytest.raises(InventoryError) as error:
         files([SHOP], DEBIAN, {"ipv6": "x", "layout": "y", "worker_connections": "z"})
     assert len(error.value.faults) == 3

@@ -2,8 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which files make up nginx's configuration for some sites, and what each template needs to know.
 
-`files` is the way in; runs on the controller. Layouts: `conf_d` (conf.d/NAME.conf), `sites_available` (a file there, a
-link in sites-enabled) and `default_d` (one site's locations in default.d, included by the server in nginx.conf).
+`files` is the entry point; it runs on the controller. Layouts: `conf_d` (conf.d/NAME.conf), `sites_available` (a file
+there, a link in sites-enabled) and `default_d` (one site's locations in default.d, included by the server in
+nginx.conf).
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..model.site import Wrong, directives, integer, nearest, shown
+from ..model.checks import Check, Wrong, integer
+from ..model.errors import InventoryError, nearest, shown
+from ..model.layout import NGINX_LOGS, Layout
+from ..model.option_checks import directives
+from ..model.types import Site
 
 ETC = "/etc/nginx"
-LOGS = "/var/log/nginx"
 LAYOUTS = ("conf_d", "sites_available", "default_d")
 # The distributions' units leave nginx dead when its master was killed.
 DROP_IN = "/etc/systemd/system/nginx.service.d/pyweb.conf"
@@ -24,7 +28,7 @@ MARK = "pyweb.stack.nginx"
 # The http level where `nginx_options` says nothing else.
 HTTP = {
     "default_type": ["application/octet-stream"],
-    "access_log": [f"{LOGS}/access.log"],
+    "access_log": [f"{NGINX_LOGS}/access.log"],
     "sendfile": ["on"],
     "tcp_nopush": ["on"],
     "keepalive_timeout": ["65"],
@@ -47,17 +51,8 @@ HTTP = {
 }
 
 
-class NginxError(ValueError):
-    """All that is wrong with the role's variables, one fault a line."""
-
-    def __init__(self, faults: list[str]) -> None:
-        self.faults = faults
-        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
-        super().__init__("\n".join([f"nginx has {count}; no host was touched:"] + [f"  {one}" for one in faults]))
-
-
 def files(
-    sites: list[dict[str, Any]],
+    sites: list[Site],
     platform: Mapping[str, Any],
     layout: str = "auto",
     ipv6: Any = "auto",
@@ -66,10 +61,10 @@ def files(
     options: Any = None,
     catch_all: bool = True,
 ) -> list[dict[str, Any]]:
-    """The `files` of `config_set` for all sites (completed by the site model).
+    """Return the `files` of `config_set` for all sites.
 
     `platform` has user, layout and modules (the glob of its module snippets). `ipv6` is auto, true or false;
-    `kernel_ipv6` decides auto. Raises `NginxError` with every fault.
+    `kernel_ipv6` decides auto. Raises `InventoryError` with every fault.
     """
     faults: list[str] = []
     present = [site for site in sites if site["state"] == "present"]
@@ -79,7 +74,7 @@ def files(
     connections = _checked("nginx_worker_connections", integer(16, 1048576), worker_connections, 1024, faults)
     views = [{**view(site, with_ipv6, faults), "catch_all": catch_all} for site in present]
     if faults:
-        raise NginxError(faults)
+        raise InventoryError("nginx", faults)
     main = {
         "user": platform["user"],
         "modules": platform["modules"],
@@ -95,33 +90,33 @@ def files(
         # Debian's link to its own server, which claims every host. The file behind it stays.
         {"path": f"{ETC}/sites-enabled/default", "state": "absent"},
     ]
-    for site in views:
-        result += _of_site(site["name"], layout, {"site": site})
+    for shown_site in views:
+        result += _of_site(shown_site["name"], layout, {"site": shown_site})
     for site in sites:
         if site["state"] == "absent":
             result += _of_site(site["name"], "", {})
     return result
 
 
-def view(site: dict[str, Any], ipv6: bool, faults: list[str]) -> dict[str, Any]:
-    """What the templates need of one site, ready to be written down."""
-    nginx, name = site["nginx"], site["name"]
+def view(site: Site, ipv6: bool, faults: list[str]) -> dict[str, Any]:
+    """Return what the templates need of one site, ready to be written down."""
+    nginx, layout = site["nginx"], Layout.of(site)
     own = {key: list(values) for key, values in nginx["options"].items()}
     headers = own.get("add_header", [])
     server = {
         "charset": [nginx["charset"]],
         "client_max_body_size": [nginx["client_max_body_size"]],
-        "access_log": [f"{LOGS}/{name}.access.log"],
-        "error_log": [f"{LOGS}/{name}.error.log"],
+        "access_log": [layout.access_log],
+        "error_log": [layout.error_log],
         "uwsgi_read_timeout": [f"{nginx['read_timeout']}s"],
         **own,
     }
     return {
-        "name": name,
+        "name": site["name"],
         "listen": _listen(site, ipv6, faults),
         "server_name": " ".join(site["domains"]),
         "server": server,
-        "upstream": [_server(one) for one in nginx["upstream"]],
+        "upstream": [_server(address) for address in nginx["upstream"]],
         "static": nginx["static"] and {**nginx["static"], **_patterns(nginx["static"]["url"])},
         "media": nginx["media"]
         and {**nginx["media"], **_patterns(nginx["media"]["url"]), "headers": _media_headers(headers)},
@@ -130,7 +125,7 @@ def view(site: dict[str, Any], ipv6: bool, faults: list[str]) -> dict[str, Any]:
 
 
 def _of_site(name: str, layout: str, variables: dict[str, Any]) -> list[dict[str, Any]]:
-    """The files of one site: those of its layout, and those of the other layouts gone."""
+    """Return the files of one site: those of its layout, and the removal of those of the other layouts."""
     file = f"{name}.conf"
     kinds = {
         f"conf.d/{file}": ("conf_d", "conf.d/site.conf"),
@@ -156,7 +151,7 @@ def _absent(path: str) -> dict[str, Any]:
     return {"path": f"{ETC}/{path}", "state": "absent", "marked": MARK}
 
 
-def _layout(given: str, platform: Mapping[str, Any], present: list[dict[str, Any]], faults: list[str]) -> str:
+def _layout(given: str, platform: Mapping[str, Any], present: list[Site], faults: list[str]) -> str:
     layout = str(platform["layout"]) if given == "auto" else given
     if layout not in LAYOUTS:
         faults.append(f"nginx_layout is {shown(given)}{nearest(given, ('auto', *LAYOUTS))}")
@@ -177,10 +172,10 @@ def _ipv6(given: Any, kernel: bool, faults: list[str]) -> bool:
     return words.get(word, kernel)
 
 
-def _listen(site: dict[str, Any], ipv6: bool, faults: list[str]) -> list[str]:
+def _listen(site: Site, ipv6: bool, faults: list[str]) -> list[str]:
     result = []
-    for one in site["nginx"]["listen"]:
-        address, port = one["address"], one["port"]
+    for listener in site["nginx"]["listen"]:
+        address, port = listener["address"], listener["port"]
         if address.startswith("[") and not ipv6:
             faults.append(
                 f"site '{site['name']}': nginx.listen has {address}:{port}, but IPv6 is off (nginx_ipv6, or the "
@@ -195,7 +190,7 @@ def _listen(site: dict[str, Any], ipv6: bool, faults: list[str]) -> list[str]:
 
 
 def _server(upstream: str) -> str:
-    """A server of the upstream block.
+    """Return a server of the upstream block.
 
     On this very host a refused connection costs nothing and a restart is short, so a server is never taken out for its
     failures; elsewhere nginx's own rule holds (out for 10 s after one failure).
@@ -205,25 +200,25 @@ def _server(upstream: str) -> str:
 
 
 def _patterns(url: str) -> dict[str, str]:
-    """Regular expressions for the paths below a URL: all, and those with a name that begins with a dot."""
+    """Return regular expressions for the paths below a URL: all, and those with a name that begins with a dot."""
     literal = url.replace(".", "\\.")
     return {"below": f"^{literal}(?s)(.*)$", "hidden": f"^{literal}(?s:.*/)?\\."}
 
 
 def _media_headers(server: list[str]) -> list[str]:
-    """The headers of uploaded files: a level that has any inherits none, so the server's come first."""
+    """Return the headers of uploaded files: a level that has any inherits none, so the server's come first."""
     own = {
         # A browser takes the file for what its name says, and runs no script in it.
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "\"script-src 'none'\"",
     }
-    named = {one.split()[0].strip("\"'").lower() for one in server if one.split()}
+    named = {header.split()[0].strip("\"'").lower() for header in server if header.split()}
     return server + [f"{name} {value} always" for name, value in own.items() if name.lower() not in named]
 
 
-def _checked(variable: str, check: Any, value: Any, default: Any, faults: list[str]) -> Any:
+def _checked(variable: str, check: Check, value: Any, default: Any, faults: list[str]) -> Any:
     try:
         return check(value)
     except Wrong as wrong:
-        faults.append(f"{variable} is {shown(value)}; wanted {wrong.wanted}" + (wrong.mend and f"; {wrong.mend}"))
+        faults.append(f"{variable} is {shown(value)}; wanted {wrong.wanted}" + (wrong.fix and f"; {wrong.fix}"))
         return default

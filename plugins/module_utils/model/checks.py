@@ -1,0 +1,326 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Checks: each takes a value and returns it in its one form, or raises `Wrong`; each says what it wants.
+
+This file has those of single values (numbers, paths, addresses, names). Those of options that are handed on to other
+programs are in `option_checks`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import shown, similar
+from .urls import without_credentials
+
+
+class Wrong(ValueError):
+    """A value that a check refuses. `wanted` and `fix` are '' where those of the check say enough."""
+
+    def __init__(self, wanted: str = "", fix: str = "") -> None:
+        super().__init__(wanted)
+        self.wanted, self.fix = wanted, fix
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check: `wants` is what an error and the documentation say that it accepts, `fix` what to do about another."""
+
+    wants: str
+    accept: Callable[[Any], Any]
+    fix: str = ""
+
+    def __call__(self, value: Any) -> Any:
+        """Return the value in its one form. Raises `Wrong`, with what was wanted."""
+        try:
+            return self.accept(value)
+        except Wrong as wrong:
+            raise Wrong(wrong.wanted or self.wants, wrong.fix or self.fix) from None
+
+
+def accepts(wants: str, fix: str = "") -> Callable[[Callable[[Any], Any]], Check]:
+    """Make a check of a function that returns the accepted value or raises `Wrong`."""
+    return lambda accept: Check(wants, accept, fix)
+
+
+# --- makers of checks ---
+
+
+def integer(low: int, high: int) -> Check:
+    @accepts(f"a whole number from {low} to {high}")
+    def check(value: Any) -> int:
+        # Jinja hands numbers over as text on ansible-core 2.16 to 2.18.
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,12}", value):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise Wrong
+        return int(value)
+
+    return check
+
+
+def one_of(*words: str) -> Check:
+    @accepts("one of " + ", ".join(words))
+    def check(value: Any) -> str:
+        if value not in words:
+            raise Wrong(fix=similar(value, words).lstrip("; "))
+        return str(value)
+
+    return check
+
+
+def pattern(regex: str, wants: str, fix: str = "") -> Check:
+    @accepts(wants, fix)
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or not re.fullmatch(regex, value):
+            raise Wrong
+        return str(value)
+
+    return check
+
+
+def place(regex: str, wants: str) -> Check:
+    """A URL or path that is shown and stored, so no password may be in it."""
+    matching = pattern(regex, wants)
+
+    @accepts(wants)
+    def check(value: Any) -> Any:
+        if isinstance(value, str) and re.match(r"https?://[^/]*@", value):
+            raise Wrong("no password in a URL", "~/.netrc of root may hold it")
+        return matching(value)
+
+    return check
+
+
+def list_of(check: Check, at_least: int = 0) -> Check:
+    """A list; a single text or number stands for a list of it."""
+
+    @accepts(f"a list: {check.wants}")
+    def check_list(value: Any) -> list[Any]:
+        if isinstance(value, (str, int)) and not isinstance(value, bool):
+            value = [value]
+        if not isinstance(value, list):
+            raise Wrong("a list")
+        if len(value) < at_least:
+            raise Wrong(f"a list of at least {at_least}")
+        result = []
+        for item in value:
+            try:
+                result.append(check(item))
+            except Wrong as wrong:
+                raise Wrong(f"{wrong.wanted} (found {shown(item)} in the list)", wrong.fix) from None
+        return result
+
+    return check_list
+
+
+# --- numbers, words, text ---
+
+
+@accepts("true or false")
+def boolean(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise Wrong
+
+
+@accepts("text on one line")
+def line(value: Any) -> str:
+    if not isinstance(value, str) or not value or any(ord(char) < 32 or ord(char) == 127 for char in value):
+        raise Wrong
+    return str(value)
+
+
+@accepts("a mode such as '0660'")
+def octal(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        raise Wrong("a mode in quotes, such as '0660'", "YAML reads a bare 0660 as a number")
+    if not isinstance(value, str) or not re.fullmatch(r"0?[0-7]{3}", value):
+        raise Wrong
+    return value[-3:]
+
+
+@accepts("a small letter, then small letters, digits and -, at most 31")
+def site_name(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", value):
+        raise Wrong
+    if value.endswith("-probe"):
+        raise Wrong("a name that does not end in -probe", "a unit of another site may be called that")
+    return str(value)
+
+
+@accepts("the text of a private key", "for instance from Ansible Vault, with a | behind key:")
+def private_key(value: Any) -> str:
+    if not isinstance(value, str) or "PRIVATE KEY-----" not in value:
+        raise Wrong
+    return str(value).strip() + "\n"
+
+
+@accepts("text, numbers, true, false, null, lists and mappings of these")
+def data(value: Any) -> Any:
+    """What JSON can say, as plain Python: it becomes a literal in the settings overlay."""
+    if isinstance(value, dict):
+        return {data(key): data(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [data(item) for item in value]
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, (int, str)):
+        return int(value) if isinstance(value, int) else str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)
+    raise Wrong
+
+
+# --- paths ---
+
+
+def is_plain_path(value: Any) -> bool:
+    """Say whether a value is an absolute path that needs no quotes in an ini, nginx, systemd or shell, nor climbs."""
+    return (
+        isinstance(value, str)
+        and re.fullmatch(r"/[A-Za-z0-9._/+-]*", value) is not None
+        and ".." not in value.split("/")
+    )
+
+
+@accepts("an absolute path of letters, digits and ._+-/ without '..'")
+def host_path(value: Any) -> str:
+    if not is_plain_path(value):
+        raise Wrong
+    return str(value).rstrip("/") or "/"
+
+
+@accepts("a path relative to the source, of letters, digits and ._+-/ without '..'")
+def relative_path(value: Any) -> str:
+    if not isinstance(value, str) or not is_plain_path("/" + value) or value.startswith("/"):
+        raise Wrong
+    return str(value)
+
+
+@accepts(f"none, or {host_path.wants}")
+def virtualenv(value: Any) -> str:
+    if value == "none":
+        return "none"
+    try:
+        return str(host_path(value))
+    except Wrong:
+        raise Wrong from None
+
+
+# --- addresses ---
+
+
+@accepts("host names such as shop.example.com, *.example.com or an IP address")
+def domain(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Wrong
+    name = value.lower()
+    with contextlib.suppress(ValueError):
+        return _ip_address(name)
+    if not name.isascii():
+        raise Wrong(fix=f"write it as {_punycode(name)}")
+    label = r"[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?"
+    if len(name) > 253 or not re.fullmatch(rf"(\*\.)?{label}(\.{label})*", name):
+        raise Wrong
+    return str(name)
+
+
+ADDRESS = "a port from 1 to 65535, or address:port such as 127.0.0.1:8000 or [::1]:8000"
+
+
+@accepts(ADDRESS)
+def listen(value: Any) -> dict[str, Any]:
+    """A port (80) or an address with a port ('127.0.0.1:8080', '[::1]:80')."""
+    host, port = _address(value)
+    return {"address": host, "port": port}
+
+
+@accepts("'unix:/path/to.sock' or 'address:port'")
+def upstream(value: Any) -> str:
+    """Where nginx finds uWSGI."""
+    if isinstance(value, str) and value.startswith("unix:"):
+        return f"unix:{host_path(value[5:])}"
+    host, port = _address(value)
+    if not host:
+        raise Wrong
+    return f"{host}:{port}"
+
+
+@accepts(f"unix, {ADDRESS}")
+def socket(value: Any) -> str:
+    """`unix`, or an address that uWSGI listens on."""
+    if value == "unix":
+        return "unix"
+    host, port = _address(value)
+    if port < 1024:
+        raise Wrong("a port from 1024: uWSGI does not run as root")
+    if host in ("", "localhost"):  # systemd listens on addresses, not on names
+        host = "127.0.0.1"
+    return f"{host}:{port}"
+
+
+def _address(value: Any) -> tuple[str, int]:
+    """Split 'address:port', ':port' or a bare port."""
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        raise Wrong
+    host, _colon, port = str(value).rpartition(":")
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
+        raise Wrong
+    if host and host != "localhost":
+        try:
+            host = _ip_address(host)
+        except ValueError:
+            raise Wrong from None
+    return host, int(port)
+
+
+def _ip_address(text: str) -> str:
+    """Return an IP address in its shortest form, IPv6 in brackets.
+
+    Raises ValueError for anything else, zones (%eth0) too: they may hold any character.
+    """
+    address = ipaddress.ip_address(text.strip("[]"))
+    if "%" in text:
+        raise ValueError(text)
+    return f"[{address}]" if address.version == 6 else str(address)
+
+
+def _punycode(name: str) -> str:
+    try:
+        return name.encode("idna").decode()
+    except UnicodeError:
+        return "punycode (xn--...)"
+
+
+# --- Python ---
+
+
+@accepts("auto, a version such as '3.12', or the absolute path of an interpreter")
+def python_version(value: Any) -> str:
+    if isinstance(value, float):
+        if value == 3.1:
+            raise Wrong(fix="quote it: YAML reads 3.10 as the number 3.1")
+        value = str(value)
+    if value == "auto" or is_plain_path(value) or (isinstance(value, str) and re.fullmatch(r"3\.[0-9]{1,2}", value)):
+        return str(value)
+    raise Wrong
+
+
+@accepts("requirements such as 'Django>=5.2,<5.3' or 'psycopg[binary]'")
+def requirement(value: Any) -> str:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        parsed = Requirement(line(value))
+    except InvalidRequirement:
+        raise Wrong from None
+    if parsed.url and without_credentials(parsed.url) != parsed.url:
+        raise Wrong("no password in a URL", "give an index with its credentials in web_environment")
+    return str(value).strip()

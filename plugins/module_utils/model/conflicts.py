@@ -1,0 +1,110 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Faults that only show when several keys, or several sites, are seen together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from .errors import shown
+from .layout import ID_LENGTH, Layout
+from .types import Site
+
+# sun_path holds 108 bytes with its NUL: unix(7).
+UNIX_PATH_MAX = 107
+
+
+def between_keys(site: Site) -> Iterator[str]:
+    """Yield what is wrong between the keys of a site of which every key is right for itself."""
+    uwsgi, nginx = site["uwsgi"], site["nginx"]
+    if site["virtualenv"] and site["source"]["kind"] != "path":
+        yield f"virtualenv is {shown(site['virtualenv'])}; it goes with source.path only; leave it out"
+    install = uwsgi["install"]
+    if site["virtualenv"] == "none":
+        if install != "distribution":
+            yield (
+                f"uwsgi.install is {install!r}; wanted distribution with virtualenv: none; "
+                "give a virtualenv or leave install out"
+            )
+        install = "distribution"
+        if site["packages"]:
+            yield "packages go into a virtualenv; wanted none with virtualenv: none; use system_packages"
+    if install == "distribution" and uwsgi["version"]:
+        yield f"uwsgi.version is {uwsgi['version']!r}; the distribution decides it; leave it out"
+    if uwsgi["tarball"] and install != "tarball":
+        yield f"uwsgi.tarball goes with install: tarball; install is {install!r}"
+    if uwsgi["checksum"] and not uwsgi["tarball"]:
+        yield "uwsgi.checksum goes with uwsgi.tarball; give the tarball or leave it out"
+    if "unix" in uwsgi["socket"] and len(uwsgi["socket"]) > 1:
+        yield "uwsgi.socket mixes unix with addresses; wanted unix, or one or more addresses"
+    static, media = nginx["static"], nginx["media"]
+    if static and media and static["url"] == media["url"]:
+        yield f"nginx.media and nginx.static have the same url {static['url']}; give one of them another"
+    harakiri = str(uwsgi["options"].get("harakiri"))
+    if re.fullmatch(r"[0-9]{1,9}", harakiri) and int(harakiri) >= nginx["read_timeout"]:
+        yield (
+            f"uwsgi.options.harakiri is {harakiri}; wanted less than nginx.read_timeout "
+            f"({nginx['read_timeout']}), or nginx answers 504 first; raise nginx.read_timeout"
+        )
+
+
+def between_paths(site: Site) -> Iterator[str]:
+    """Yield directories inside one another, and unix socket paths that the kernel would cut or refuse."""
+    layout = Layout.of(site)
+    own = {key: site["paths"][key] for key in ("root", "state", "config", "run", "cache")}
+    brought = {
+        "source.path": site["source"].get("path", ""),
+        "virtualenv": "" if site["virtualenv"] == "none" else site["virtualenv"],
+        "nginx.media": "" if layout.media.startswith(f"{layout.state}/") else layout.media,
+    }
+    known = {**own, **brought}
+    # `state: absent` removes the collection's own directories with all that is in them, but for the state.
+    inside = [(inner, outer) for inner in own for outer in own if inner != outer]
+    inside += [(inner, outer) for inner in brought for outer in own if outer != "state"]
+    inside += [("root", "source.path")] if brought["source.path"] else []
+    for inner, outer in inside:
+        if known[inner] and f"{known[inner]}/".startswith(f"{known[outer]}/"):
+            yield (
+                f"site '{site['name']}': {inner} {known[inner]} lies in {outer} {known[outer]}; "
+                "wanted them apart; change it or web_roots"
+            )
+    sockets = [server[len("unix:") :] for server in site["nginx"]["upstream"] if server.startswith("unix:")]
+    for path in [*sockets, layout.stats("x" * ID_LENGTH)]:
+        if len(path.encode()) > UNIX_PATH_MAX:
+            yield (
+                f"site '{site['name']}': the socket path {path} has {len(path.encode())} bytes; wanted at most "
+                f"{UNIX_PATH_MAX} (the kernel's limit); shorten the name or web_roots"
+            )
+
+
+def between_sites(sites: list[Site]) -> list[str]:
+    """Return the names, domains and ports that two sites of one host would fight over."""
+    faults: list[str] = []
+    taken: dict[tuple[str, Any], str] = {}
+
+    def claim(kind: str, value: Any, site: Site, advice: str) -> None:
+        owner = taken.setdefault((kind, value), site["name"])
+        if owner and site["name"] and owner != site["name"]:
+            faults.append(f"site '{site['name']}': {kind} {value} belongs to site '{owner}' already; {advice}")
+
+    names = [site["name"] for site in sites if site["name"]]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        faults.append(f"site '{name}': name stands {names.count(name)} times; every site needs its own name")
+    present = [site for site in sites if site["state"] == "present"]
+    for site in present:
+        for domain in site["domains"]:
+            claim("domain", domain, site, "give each domain to one site")
+    nginx_ports = {listener["port"] for site in present for listener in site["nginx"]["listen"]}
+    for site in present:
+        ports = [int(address.rpartition(":")[2]) for address in site["uwsgi"]["socket"] if address != "unix"]
+        for port in sorted({port for port in ports if ports.count(port) > 1}):
+            faults.append(f"site '{site['name']}': uwsgi.socket has port {port} twice; give each address its own")
+        for port in set(ports):
+            claim("port", port, site, "give uwsgi.socket another port")
+            if port in nginx_ports:
+                faults.append(
+                    f"site '{site['name']}': uwsgi.socket has port {port}, on which nginx listens; change one"
+                )
+    return faults

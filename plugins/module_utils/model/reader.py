@@ -1,0 +1,180 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Read one site of `web_sites` by the tables of keys, and note what is wrong with it."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from .checks import Wrong
+from .conflicts import between_keys
+from .errors import nearest, shown
+from .keys import SITE_KEYS, SOURCE_FINDINGS, Key, Keys
+from .pythons import DJANGO_PYTHONS, django_minors
+from .types import Site
+from .urls import is_url
+
+
+@dataclass
+class Reader:
+    """Reads the site that stands at `number` in `web_sites`; its faults are added to `faults`.
+
+    `base` is the directory that relative paths of the controller start from, `example` the project that is deployed
+    when the site names no source.
+    """
+
+    number: int
+    given: Any
+    faults: list[str]
+    base: str
+    example: str
+    label: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.label = f"web_sites[{self.number}]"
+        if isinstance(self.given, Mapping) and isinstance(self.given.get("name"), str):
+            self.label += f" {shown(self.given['name'])}"
+
+    def site(self) -> dict[str, Any] | None:
+        """Return the site with its defaults, or None when it is no mapping."""
+        if not isinstance(self.given, Mapping):
+            self._fault(f"is {shown(self.given)}; wanted a mapping with name and domains")
+            return None
+        before = len(self.faults)
+        absent = self.given.get("state") == "absent"
+        for name, key in SITE_KEYS.items():
+            if key.required and self.given.get(name) is None and not (absent and name != "name"):
+                self._fault(f"has no {name}; it is required: add for instance `{name}: {key.example}`")
+        # An absent site has no source.
+        source = None if absent else self.given.get("source") or {"directory": self.example}
+        site = self._mapping({**self.given, "source": source}, SITE_KEYS)
+        site["domains"] = list(dict.fromkeys(site["domains"]))
+        site["django"] = ""
+        if not absent:
+            self._controller_files(site["source"])
+        if not absent and len(self.faults) == before:
+            if site["virtualenv"] == "none" and "install" not in (self.given.get("uwsgi") or {}):
+                site["uwsgi"]["install"] = "distribution"
+            for text in between_keys(cast(Site, site)):
+                self._fault(text)
+            site["django"] = self._django(site)
+        return site
+
+    # --- by the tables ---
+
+    def _mapping(self, given: Mapping[Any, Any], keys: Keys, prefix: str = "") -> dict[str, Any]:
+        """Read a mapping by its table: first the plain keys, then the sections."""
+        result = {name: copy.deepcopy(key.default) for name, key in keys.items()}
+        for name, value in given.items():
+            if name not in keys:
+                self._fault(f"unknown key {prefix + str(name)!r}{nearest(name, keys)}")
+                continue
+            check = keys[name].check
+            if value is None or check is None:  # `key:` with nothing behind it means the default
+                continue
+            try:
+                result[name] = check(value)
+            except Wrong as wrong:
+                found = "not usable" if keys[name].secret or isinstance(value, Mapping) else shown(value)
+                self._fault(f"{prefix}{name} is {found}; wanted {wrong.wanted}" + (wrong.fix and f"; {wrong.fix}"))
+        for name, key in keys.items():
+            if key.kinds is not None:
+                result[name] = self._kind(given.get(name), key, prefix + name)
+            elif key.keys is not None:
+                result[name] = self._section(given.get(name), key.keys, prefix + name)
+        return result
+
+    def _section(self, given: Any, keys: Keys, path: str) -> dict[str, Any]:
+        """Read the mapping at `path`; one that has required keys may be left out, or be empty."""
+        required = [name for name, key in keys.items() if key.required]
+        if given is None or (required and not given):
+            return {} if required else self._mapping({}, keys)
+        if not isinstance(given, Mapping):
+            found = "not usable" if any(key.secret for key in keys.values()) else shown(given)
+            self._fault(f"{path} is {found}; wanted {Key(keys=keys).wants}")
+            return self._mapping({}, keys)
+        result = self._mapping(given, keys, f"{path}.")
+        for name in required:
+            if given.get(name) is None:
+                self._fault(f"{path}.{name} is missing; it is required beside {', '.join(map(str, given))}")
+        return result
+
+    def _kind(self, given: Any, key: Key, path: str) -> dict[str, Any]:
+        """Read a mapping that has the keys of exactly one kind; `kind` says which, or `none`."""
+        kinds = key.kinds or {}
+        nothing = {"kind": "none"}
+        if given is None:
+            return nothing
+        if not isinstance(given, Mapping):
+            self._fault(f"{path} is {shown(given)}; wanted {key.wants}")
+            return nothing
+        named = [kind for kind in kinds if kind in given]
+        if len(named) != 1:
+            found = " and ".join(named or map(str, given))
+            known = {name for keys in kinds.values() for name in keys}
+            guess = "".join(nearest(name, kinds) for name in given if name not in known and not named)
+            self._fault(f"{path} has {found}; wanted exactly one of {', '.join(kinds)}{guess}")
+            return nothing
+        kind = named[0]
+        return {
+            "kind": kind,
+            **self._section(given, kinds[kind], path),
+            **dict.fromkeys(SOURCE_FINDINGS.get(kind, ()), ""),
+        }
+
+    # --- beyond single keys ---
+
+    def _controller_files(self, source: dict[str, Any]) -> None:
+        """Check now what the controller is to provide, and make its path absolute."""
+        kind = source["kind"]
+        if kind not in ("directory", "archive") or not source[kind]:
+            return
+        if kind == "archive" and is_url(source[kind]):
+            return
+        path = os.path.join(self.base, os.path.expanduser(source[kind]))
+        source[kind] = path
+        if kind == "directory" and not os.path.isdir(path):
+            self._fault(f"source.directory is {shown(path)}; wanted a directory on the controller; there is none")
+        elif kind == "archive" and not os.path.isfile(path):
+            self._fault(f"source.archive is {shown(path)}; wanted a URL or a file on the controller; there is none")
+        elif kind == "archive":
+            with open(path, "rb") as stream:
+                found = "sha256:" + hashlib.sha256(stream.read()).hexdigest()
+            if source["checksum"] not in ("", found):
+                self._fault(f"source.checksum is {source['checksum']}; the file {path} has {found}; mend one of them")
+            source["checksum"] = found
+
+    def _django(self, site: dict[str, Any]) -> str:
+        """Return the version specifier of the Django that is asked for, as far as the controller can read it."""
+        from packaging.requirements import InvalidRequirement, Requirement
+
+        lines = list(site["packages"])
+        if site["source"]["kind"] == "directory":
+            for name in site["requirements"] or ["requirements.txt"]:
+                path = os.path.join(site["source"]["directory"], name)
+                if os.path.isfile(path) and path.endswith(".txt"):
+                    with open(path, encoding="utf-8", errors="replace") as stream:
+                        lines += [line.split("#")[0].strip() for line in stream]
+        specifiers = []
+        for line in lines:
+            try:
+                parsed = Requirement(line)
+            except InvalidRequirement:
+                continue  # -r other.txt, --hash, a URL: the installer reads them
+            if parsed.name.lower() == "django" and (parsed.marker is None or parsed.marker.evaluate()):
+                specifiers.append(str(parsed.specifier))
+        joined = ",".join(filter(None, specifiers))
+        if joined and not django_minors(joined):
+            self._fault(
+                f"packages and requirements ask for Django {joined}; no known Django fits; "
+                f"known are {', '.join(f'{a}.{b}' for a, b in DJANGO_PYTHONS)}"
+            )
+        return joined
+
+    def _fault(self, text: str) -> None:
+        self.faults.append(f"{self.label}: {text}")

@@ -1,0 +1,36 @@
+"""Sites for the tests of the model, and what it says about wrong ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+
+SHOP = {"name": "shop", "domains": ["shop.example.com"]}
+SECRET = "correct-horse-battery"
+KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n-----END OPENSSH PRIVATE KEY-----"
+# The example project, which is deployed when no source is named: a directory without requirements will do.
+EXAMPLE = Path(__file__).parent / "golden"
+
+
+def completed(base=".", example=EXAMPLE, **keys):
+    """The good site SHOP with more keys, completed."""
+    [site] = complete([{**SHOP, **keys}], None, str(base), str(example))
+    return site
+
+
+def faults(*sites, base=".", **keywords):
+    """All faults of wrong sites."""
+    with pytest.raises(InventoryError) as caught:
+        complete(list(sites), base=str(base), example=str(EXAMPLE), **keywords)
+    assert all("\n" not in fault for fault in caught.value.faults)
+    assert str(caught.value).count("\n") == len(caught.value.faults)
+    return caught.value.faults
+
+
+def fault(base=".", **keys):
+    """The one fault of an otherwise good site."""
+    [found] = faults({**SHOP, **keys}, base=base)
+    return found

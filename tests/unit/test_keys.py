@@ -1,0 +1,561 @@
+"""The keys of a site, each for itself: good values and what they become, bad ones and what is said of them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.model import keys
+from ansible_collections.pyweb.stack.plugins.module_utils.model.checks import Wrong, integer, line
+from ansible_collections.pyweb.stack.plugins.module_utils.model.keys import Key
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, split_secrets
+from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Secrets
+from models import EXAMPLE, SECRET, SHOP, completed, fault, faults
+
+# --- good values, key by key: (given, what it becomes) ---
+
+GOOD = {
+    "name": [("a", "a"), ("a-1", "a-1"), ("a" * 31, "a" * 31)],
+    "domains": [
+        ("Shop.Example.COM", ["shop.example.com"]),
+        (["*.example.com"], ["*.example.com"]),
+        (["192.0.2.1", "2001:DB8::1", "[::1]"], ["192.0.2.1", "[2001:db8::1]", "[::1]"]),
+        (["xn--bcher-kva.example", "localhost"], ["xn--bcher-kva.example", "localhost"]),
+        (["a.example.com", "A.example.com"], ["a.example.com"]),
+    ],
+    "purge": [(True, True)],
+    "user": [("www", "www"), ("_www-1", "_www-1")],
+    "python": [("3.12", "3.12"), (3.12, "3.12"), (3.9, "3.9"), ("/opt/python/bin/python3", "/opt/python/bin/python3")],
+    "requirements": [([], []), ("requirements/prod.txt", ["requirements/prod.txt"])],
+    "packages": [
+        (["Django>=5.2,<5.3", "psycopg[binary]"], ["Django>=5.2,<5.3", "psycopg[binary]"]),
+        ("wagtail", ["wagtail"]),
+    ],
+    "system_packages": [(["libpq5", "libstdc++6", "python3.12-devel"], ["libpq5", "libstdc++6", "python3.12-devel"])],
+    "wsgi": [("mysite.wsgi", "mysite.wsgi"), ("a.b.c:app", "a.b.c:app")],
+    "settings_module": [("mysite.settings.production", "mysite.settings.production")],
+    "manage": [("src/manage.py", "src/manage.py")],
+    "settings": [({"A_1": {"b": [1, 2.5, None, True, "c'\"\n"]}}, {"A_1": {"b": [1, 2.5, None, True, "c'\"\n"]}})],
+    "env": [
+        (
+            {"A": "b\nc", "_B": 1, "C": True, "D": 1.5, "E": ""},
+            {"A": "b\nc", "_B": "1", "C": "true", "D": "1.5", "E": ""},
+        )
+    ],
+    "database": [(f"postgres://shop:{SECRET}@db:5432/shop", f"postgres://shop:{SECRET}@db:5432/shop")],
+    "migrate": [(False, False)],
+    "warm_up": [([], []), ("/", ["/"]), (["/", "/a?b=c"], ["/", "/a?b=c"])],
+    "keep_releases": [(1, 1), ("5", 5)],
+    "uwsgi.install": [(one, one) for one in ("pyuwsgi", "uwsgi", "tarball", "distribution")],
+    "uwsgi.version": [("2.0.31", "2.0.31"), ("2.0.30.post1", "2.0.30.post1")],
+    "uwsgi.chmod_socket": [("0660", "660"), ("666", "666")],
+    "uwsgi.processes": [(1, 1), ("4", 4)],
+    "uwsgi.threads": [(1024, 1024)],
+    "uwsgi.unit": [
+        ({"LimitNOFILE": 4096}, {"LimitNOFILE": ["4096"]}),
+        ({"Environment": ["A=1", "B=%i"]}, {"Environment": ["A=1", "B=%i"]}),
+        ({"PrivateTmp": True}, {"PrivateTmp": ["true"]}),
+    ],
+    "nginx.listen": [
+        (8080, [{"address": "", "port": 8080}]),
+        (["127.0.0.1:81", "[::1]:82"], [{"address": "127.0.0.1", "port": 81}, {"address": "[::1]", "port": 82}]),
+        ("80", [{"address": "", "port": 80}]),
+    ],
+    "nginx.charset": [("koi8-r", "koi8-r")],
+    "nginx.client_max_body_size": [("1g", "1g"), ("0", "0")],
+    "nginx.read_timeout": [(3600, 3600)],
+    "nginx.upstream": [("unix:/run/a.sock", ["unix:/run/a.sock"]), (["10.0.0.1:8000"], ["10.0.0.1:8000"])],
+    "nginx.options": [
+        ({"add_header": 'X "a; b" always'}, {"add_header": ['X "a; b" always']}),
+        ({"gzip": True, "deny": ["192.0.2.1", "all"]}, {"gzip": ["on"], "deny": ["192.0.2.1", "all"]}),
+        ({"set": "$a ${b}c"}, {"set": ["$a ${b}c"]}),
+    ],
+    "nginx.locations": [({"= /a": {"return": 204}}, {"= /a": {"return": ["204"]}})],
+    "health.path": [("/healthz?deep=1", "/healthz?deep=1")],
+    "health.status": [(200, [200]), ([200, "301"], [200, 301])],
+    "health.timeout": [(600, 600)],
+}
+
+
+@pytest.mark.parametrize(("key", "given", "wanted"), [(key, *pair) for key, pairs in GOOD.items() for pair in pairs])
+def test_good_value(key, given, wanted):
+    section, _dot, inner = key.rpartition(".")
+    site = completed(**{section: {inner: given}} if section else {key: given})
+    assert (site[section][inner] if section else site[key]) == wanted
+
+
+# --- bad values, key by key: (given, the words of the fault behind the site and the key) ---
+
+HOSTS = "wanted host names such as shop.example.com, *.example.com or an IP address"
+PORT = "wanted a port from 1 to 65535, or address:port such as 127.0.0.1:8000 or [::1]:8000"
+BAD = {
+    "name": [
+        ("Shop", "is 'Shop'; wanted a small letter, then small letters, digits and -, at most 31"),
+        ("my shop", "is 'my shop'; wanted a small letter"),
+        ("shop\n", r"is 'shop\n'; wanted a small letter"),
+        ("shop;", "is 'shop;'; wanted a small letter"),
+        ("shop{", "is 'shop{'; wanted a small letter"),
+        ("shop%i", "is 'shop%i'; wanted a small letter"),
+        ("shop'", 'is "shop\'"; wanted a small letter'),
+        ('shop"', "is 'shop\"'; wanted a small letter"),
+        ("../shop", "is '../shop'; wanted a small letter"),
+        ("a" * 32, "at most 31"),
+        (7, "is 7; wanted a small letter"),
+        ("shop-probe", "wanted a name that does not end in -probe"),
+    ],
+    "domains": [
+        *[
+            ([f"shop{bad}example.com"], HOSTS)
+            for bad in (" ", "\n", ";", "{", "}", "%", "'", '"', "$", "#", "\\", "/", "\0", "\t")
+        ],
+        (["shop.example.com\n"], HOSTS),
+        (["fe80::1%eth0"], HOSTS),
+        (["::1%; return 200; #"], HOSTS),
+        ([".example.com"], HOSTS),
+        (["a..b"], HOSTS),
+        (["-a.example.com"], HOSTS),
+        (["a" * 64 + ".com"], HOSTS),
+        (["https://shop.example.com"], HOSTS),
+        (["shop.example.com:80"], HOSTS),
+        (["bücher.example"], "write it as xn--bcher-kva.example"),
+        ([], "is []; wanted a list of at least 1"),
+        ([None], f"is [None]; {HOSTS} (found None in the list)"),
+        ({"a": 1}, "is not usable; wanted a list"),
+    ],
+    "state": [("abset", "is 'abset'; wanted one of present, absent; did you mean 'absent'?"), (True, "wanted one of")],
+    "purge": [("yes", "is 'yes'; wanted true or false"), (1, "is 1; wanted true or false")],
+    "user": [("a b", "is 'a b'; wanted an account name"), ("Root", "wanted an account name")],
+    "python": [
+        ("2.7", "is '2.7'; wanted auto, a version such as '3.12', or the absolute path of an interpreter"),
+        (3.1, "is 3.1; wanted auto, a version such as '3.12', or the absolute path of an interpreter; quote it"),
+        ("3.12.1", "wanted auto"),
+        (3, "wanted auto"),
+        ("/opt/a b", "wanted auto"),
+    ],
+    "virtualenv": [("venv", "wanted none, or an absolute path"), ("/srv/../etc", "without '..'")],
+    "requirements": [
+        ("/etc/passwd", "wanted a path relative to the source"),
+        ("../a.txt", "without '..'"),
+        (["a b.txt"], "(found 'a b.txt' in the list)"),
+    ],
+    "packages": [
+        (["Django>5,<"], "is ['Django>5,<']; wanted requirements such as 'Django>=5.2,<5.3' or 'psycopg[binary]'"),
+        (["-r other.txt"], "wanted requirements"),
+        (["--index-url=x"], "wanted requirements"),
+        (["a\nb"], "wanted text on one line"),
+        ([f"a @ https://u:{SECRET}@h/a.whl"], "wanted no password in a URL"),
+    ],
+    "system_packages": [(["-y"], "wanted package names"), (["a b"], "wanted package names")],
+    "wsgi": [
+        ("mysite/wsgi.py", "is 'mysite/wsgi.py'; wanted module:callable, such as mysite.wsgi:application"),
+        ("mysite..wsgi", "wanted module:callable"),
+        ("mysite.", "wanted module:callable"),
+        ("a:b:c", "wanted module:callable"),
+        ("a\nb", "wanted module:callable"),
+    ],
+    "settings_module": [("mysite/settings.py", "wanted a dotted module name"), ("a; import os", "wanted a dotted")],
+    "manage": [("/manage.py", "wanted a path relative to the source")],
+    "settings": [
+        ({"debug": True}, "is not usable; wanted names in capitals (found 'debug')"),
+        ({"A": object}, "is not usable; wanted text, numbers, true, false, null, lists and mappings of these"),
+        ({"A": float("inf")}, "wanted text, numbers"),
+        ({"A": [float("nan")]}, "wanted text, numbers"),
+        ({"SECRET_KEY": SECRET}, "wanted no SECRET_KEY here"),
+        (["A"], "is ['A']; wanted a mapping of Django settings"),
+    ],
+    "env": [
+        ({"A B": "c"}, "is not usable; wanted names of letters, digits and _ (found 'A B')"),
+        ({"A": [SECRET]}, "is not usable; wanted text as the value of A"),
+        ({"A": f"{SECRET}\0"}, "wanted text as the value of A"),
+        ({"UWSGI_PROCESSES": SECRET}, "wanted no UWSGI_PROCESSES: uWSGI reads UWSGI_* as options; use uwsgi.options"),
+        (SECRET, "is not usable; wanted a mapping of variables to text"),
+    ],
+    "database": [
+        (f"{SECRET}", "is not usable; wanted a URL such as postgres://user:password@host:5432/name"),
+        (f"postgres://shop:{SECRET} @db/shop", "is not usable; wanted a URL"),
+    ],
+    "migrate": [("no", "wanted true or false")],
+    "superuser": [
+        (SECRET, "is not usable; wanted a mapping of username, email, password"),
+        ({"username": "admin"}, ".password is missing; it is required beside username"),
+        ({"username": "admin", "password": None}, ".password is missing"),
+        ({"username": "a b", "password": SECRET}, ".username is 'a b'; wanted a user name"),
+        ({"username": "a", "email": "b", "password": SECRET}, ".email is 'b'; wanted an e-mail address"),
+        ({"username": "a", "password": f"{SECRET}\n"}, ".password is not usable; wanted text on one line"),
+    ],
+    "uwsgi": [
+        ("fast", "is 'fast'; wanted a mapping of install, version"),
+        (
+            {"install": "pyuwsg"},
+            ".install is 'pyuwsg'; wanted one of pyuwsgi, uwsgi, tarball, distribution; did you mean",
+        ),
+        ({"version": 2.0}, ".version is 2.0; wanted a version such as '2.0.31'; quote it"),
+        ({"tarball": "uwsgi.tgz"}, ".tarball is 'uwsgi.tgz'; wanted a URL, or an absolute path on the host"),
+        ({"install": "tarball", "tarball": f"https://u:{SECRET}@h/u.tgz"}, "wanted no password in a URL"),
+        ({"checksum": "md5:1"}, ".checksum is 'md5:1'; wanted sha256: and 64 hexadecimal digits"),
+        ({"processes": 0}, ".processes is 0; wanted a whole number from 1 to 1024"),
+        ({"processes": "ten"}, ".processes is 'ten'; wanted a whole number from 1 to 1024"),
+        ({"processes": True}, ".processes is True; wanted a whole number"),
+        ({"processes": 1.5}, ".processes is 1.5; wanted a whole number"),
+        ({"threads": -1}, ".threads is -1; wanted a whole number"),
+        ({"socket": 70000}, ".socket is 70000; wanted unix, a port from 1 to 65535, or address:port"),
+        ({"socket": 0}, ".socket is 0; wanted unix, a port from 1 to 65535"),
+        ({"socket": 80}, ".socket is 80; wanted a port from 1024: uWSGI does not run as root"),
+        ({"socket": "unix:/tmp/a.sock"}, "wanted unix, a port"),
+        ({"socket": ["[::1%;]:8000"]}, "wanted unix, a port"),
+        ({"socket": []}, "wanted a list of at least 1"),
+        ({"socket": ["unix", 8000]}, "uwsgi.socket mixes unix with addresses"),
+        ({"socket": [8000, "127.0.0.1:8000"]}, "uwsgi.socket has port 8000 twice; give each address its own"),
+        (
+            {"chmod_socket": 660},
+            ".chmod_socket is 660; wanted a mode in quotes, such as '0660'; YAML reads a bare 0660",
+        ),
+        ({"chmod_socket": "rw"}, ".chmod_socket is 'rw'; wanted a mode such as '0660'"),
+        ({"options": {"processes": 4}}, "wanted no processes here; set uwsgi.processes"),
+        (
+            {"options": {"die_on_term": True}},
+            "wanted no die-on-term here; set nothing: it drops the requests in flight",
+        ),
+        ({"options": {"a": "b\nc"}}, "wanted one line without '$(' and '@(' for a; uWSGI would expand it"),
+        ({"options": {"a": "$(HOME)"}}, "wanted one line without '$('"),
+        ({"options": {"a": "@(/etc/shadow)"}}, "wanted one line without '$('"),
+        ({"options": {"a": " b"}}, "wanted one line"),
+        ({"options": {"a": {"b": 1}}}, "wanted text, a number or true/false for a"),
+        ({"options": {"a": [None]}}, "wanted text, a number or true/false for a"),
+        ({"options": {"a\n[b]": 1}}, "wanted option names of small letters"),
+        ({"options": {"harakiri": 60}}, "uwsgi.options.harakiri is 60; wanted less than nginx.read_timeout (60)"),
+        ({"options": {"harakiri": "60"}}, "uwsgi.options.harakiri is 60; wanted less than nginx.read_timeout (60)"),
+        ({"unit": {"ExecStart": "/bin/sh"}}, "wanted no ExecStart here: the model owns it"),
+        ({"unit": {"limit": 1}}, "wanted systemd's names, such as LimitNOFILE (found 'limit')"),
+        ({"unit": {"LimitNOFILE": "1\nUser=root"}}, "wanted text on one line for LimitNOFILE"),
+        ({"unit": {"Environment": "A=1\\"}}, "wanted text on one line for Environment"),
+        ({"unit": {"LimitNOFILE": None}}, "wanted text on one line for LimitNOFILE"),
+        ({"version": "2.0.31", "install": "distribution"}, "uwsgi.version is '2.0.31'; the distribution decides it"),
+        ({"tarball": "/u.tgz"}, "uwsgi.tarball goes with install: tarball; install is 'pyuwsgi'"),
+        ({"install": "tarball", "checksum": "sha256:" + "0" * 64}, "uwsgi.checksum goes with uwsgi.tarball"),
+    ],
+    "nginx": [
+        ({"listen": "http"}, f".listen is 'http'; {PORT}"),
+        ({"listen": 65536}, PORT),
+        ({"listen": "[::1%}]:80"}, PORT),
+        ({"charset": "utf 8"}, ".charset is 'utf 8'; wanted a charset such as utf-8"),
+        ({"client_max_body_size": "75 MB"}, ".client_max_body_size is '75 MB'; wanted a size such as 75m"),
+        ({"read_timeout": 0}, ".read_timeout is 0; wanted a whole number from 1 to 86400"),
+        ({"static": "static"}, ".static is 'static'; wanted an absolute path"),
+        ({"media": {"url": "/media", "path": "/srv/m"}}, "wanted a url that begins and ends with / such as /media/"),
+        ({"media": {"url": "/a/../b/"}}, "wanted a url that begins and ends with /"),
+        ({"media": {"dir": "/srv"}}, "wanted true, false, a path on the host, or {url, path}"),
+        ({"media": {"url": "/static/"}}, "nginx.media and nginx.static have the same url /static/"),
+        ({"media": "/opt/sites/shop/media"}, "nginx.media /opt/sites/shop/media lies in root /opt/sites/shop"),
+        ({"upstream": 8000}, "wanted 'unix:/path/to.sock' or 'address:port'"),
+        ({"upstream": "unix:/a b"}, "wanted an absolute path"),
+        ({"options": {"return": "200; }"}}, "wanted arguments without ; { } # outside of quotes"),
+        ({"options": {"return": "200 'a"}}, "quotes in pairs for return"),
+        ({"options": {"return": "a\\"}}, "for return"),
+        ({"options": {"return": "a\nb"}}, "wanted text on one line for return"),
+        ({"options": {"return": None}}, "wanted text on one line for return"),
+        ({"options": {"bad name": 1}}, "wanted nginx's directive names (found 'bad name')"),
+        ({"locations": {"/a {": {}}}, "wanted arguments without ; { } #"),
+        ({"locations": {" ": {}}}, "wanted the path of every location"),
+        ({"locations": ["/a"]}, "wanted a mapping of locations to their directives"),
+    ],
+    "health": [
+        ({"path": "healthz"}, ".path is 'healthz'; wanted a path such as /healthz"),
+        ({"path": "/a b"}, "wanted a path such as /healthz"),
+        ({"status": [99]}, "wanted a whole number from 100 to 599 (found 99 in the list)"),
+        ({"timeout": 601}, ".timeout is 601; wanted a whole number from 1 to 600"),
+    ],
+    "warm_up": [
+        ({}, "warm_up is not usable; wanted a list"),
+        (["/", "shop"], "wanted a path such as /healthz (found 'shop' in the list)"),
+        (["/\n"], "wanted a path such as /healthz"),
+    ],
+    "keep_releases": [(0, "is 0; wanted a whole number from 1 to 100")],
+    "source": [
+        ("mysite", "is 'mysite'; wanted a mapping with one of git, archive, directory, path, startproject"),
+        ({"git": "x", "archive": "y"}, "has git and archive; wanted exactly one of git, archive, directory, path"),
+        ({"version": "main"}, "has version; wanted exactly one of git, archive, directory, path, startproject"),
+        (
+            {"gti": "x"},
+            "has gti; wanted exactly one of git, archive, directory, path, startproject; did you mean 'git'?",
+        ),
+        ({"git": None}, ".git is missing"),
+        ({"git": "--upload-pack=x"}, ".git is '--upload-pack=x'; wanted the URL or path of a repository"),
+        ({"git": f"https://u:{SECRET}@h/a b"}, ".git is 'https://********@h/a b'; wanted the URL"),
+        ({"git": "x", "version": "-b"}, ".version is '-b'; wanted a branch, tag or commit; quote a number"),
+        ({"git": "x", "version": 1.0}, ".version is 1.0; wanted a branch, tag or commit; quote a number"),
+        ({"git": "x", "key": SECRET}, ".key is not usable; wanted the text of a private key"),
+        ({"git": "x", "branch": "main"}, "unknown key 'source.branch'; known are git, key, version"),
+        ({"directory": "nowhere"}, "wanted a directory on the controller; there is none"),
+        ({"archive": "nowhere.tgz"}, "wanted a URL or a file on the controller; there is none"),
+        ({"archive": f"https://u:{SECRET}@h/a.tgz"}, "wanted no password in a URL"),
+        ({"archive": "https://h/a.tgz", "checksum": "1"}, ".checksum is '1'; wanted sha256: and 64 hexadecimal digits"),
+        ({"path": "srv/shop"}, ".path is 'srv/shop'; wanted an absolute path"),
+        ({"startproject": "my-site"}, ".startproject is 'my-site'; wanted a Python identifier such as mysite"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "given", "words"),
+    [pytest.param(key, *pair, id=f"{key}-{number}") for key, pairs in BAD.items() for number, pair in enumerate(pairs)],
+)
+def test_bad_value(key, given, words):
+    one = fault(**{key: given})
+    assert words in one
+    assert key in one
+    assert ("'shop'" in one) or key == "name"
+    assert SECRET not in one
+
+
+def test_every_key_of_the_model_is_in_the_tables():
+    inner = {"uwsgi": keys.UWSGI_KEYS, "nginx": keys.NGINX_KEYS, "health": keys.HEALTH_KEYS}
+    bad = set(BAD)
+    for section, table in inner.items():
+        bad |= {f"{section}.{key}" for given, _words in BAD[section] if isinstance(given, dict) for key in given}
+        assert bad >= {f"{section}.{key}" for key in table}
+    assert set(BAD) == set(keys.SITE_KEYS)
+
+
+def test_an_unknown_key_names_the_nearest():
+    one = fault(domain="shop.example.com")
+    assert one == "web_sites[0] 'shop': unknown key 'domain'; did you mean 'domains'?"
+    assert "unknown key 'uwsgi.proceses'; did you mean 'processes'?" in fault(uwsgi={"proceses": 2})
+    assert "unknown key 'zzz'; known are database, domains, env" in fault(zzz=1)
+
+
+def test_what_is_required_is_said_with_an_example():
+    assert faults({}) == [
+        "web_sites[0]: has no name; it is required: add for instance `name: shop`",
+        "web_sites[0]: has no domains; it is required: add for instance `domains: [shop.example.com]`",
+    ]
+    assert faults({"name": None, "domains": None}) == faults({})
+
+
+def every_key(table=keys.SITE_KEYS, prefix=""):
+    for name, key in table.items():
+        yield f"{prefix}{name}", key
+        for inner in [key.keys or {}, *(key.kinds or {}).values()]:
+            yield from every_key(inner, f"{prefix}{name}.")
+
+
+KEYS = dict(every_key())
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_every_key_says_what_it_decides_and_what_it_wants(name):
+    key = KEYS[name]
+    assert key.doc
+    assert key.wants
+    assert [key.check is None, key.keys is None, key.kinds is None].count(False) == 1
+
+
+@pytest.mark.parametrize("name", [name for name, key in KEYS.items() if key.check])
+def test_what_a_key_wants_is_what_its_errors_say(name):
+    """`docs/site.md` says it to who reads first, an error to who does not."""
+    check = KEYS[name].check
+    with pytest.raises(Wrong) as caught:
+        check(["- -"])  # nothing takes it
+    wanted, in_list, _rest = caught.value.wanted.partition(" (found '- -' in the list)")
+    assert check.wants == (f"a list: {wanted}" if in_list else wanted)
+
+
+@pytest.mark.parametrize("name", [name for name, key in KEYS.items() if key.check and key.default])
+def test_a_default_is_a_good_value(name):
+    key = KEYS[name]
+    as_given = {"nginx.listen": 80, "nginx.static": True, "nginx.media": True}.get(name, key.default)
+    assert key.check(as_given) == key.default
+
+
+def test_what_is_required():
+    assert [name for name, key in KEYS.items() if key.required] == [
+        "name",
+        "domains",
+        "source.git",
+        "source.archive",
+        "source.directory",
+        "source.path",
+        "source.startproject",
+        "superuser.username",
+        "superuser.password",
+    ]
+
+
+def test_what_is_secret():
+    found = {".".join(path): key for path, key in keys.secret_keys()}
+    assert [name for name, key in found.items() if key.secret] == [
+        "source.key",
+        "env",
+        "database",
+        "superuser.password",
+    ]
+    assert [name for name, key in found.items() if key.credentials] == ["source.git"]
+    assert len(found) == 5
+    # They travel by their last name.
+    names = [name.rpartition(".")[2] for name in found]
+    assert sorted(names) == sorted(set(names)) == sorted(Secrets.__annotations__)
+
+
+@pytest.fixture
+def backup(monkeypatch):
+    """A section of keys that a later version might have."""
+    table = {
+        "target": Key(line, "", "Where to."),
+        "passphrase": Key(line, "", "Of the archives.", secret=True),
+        "keep": Key(keys={"days": Key(integer(1, 9), 3, "How long.")}, doc="What stays."),
+    }
+    monkeypatch.setitem(keys.SITE_KEYS, "backup", Key(keys=table, doc="Copies of the data."))
+
+
+@pytest.mark.usefixtures("backup")
+def test_a_new_section_is_one_line_in_the_table():
+    assert completed()["backup"] == {"target": "", "passphrase": "", "keep": {"days": 3}}
+    site = completed(backup={"passphrase": SECRET, "keep": {"days": 9}})
+    assert site["backup"] == {"target": "", "passphrase": SECRET, "keep": {"days": 9}}
+    [shown], secrets = split_secrets([site])
+    assert shown["backup"] == {"target": "", "keep": {"days": 9}}
+    assert secrets["shop"]["passphrase"] == SECRET
+    assert SECRET not in json.dumps(shown)
+
+
+@pytest.mark.usefixtures("backup")
+def test_faults_of_a_new_section_name_it():
+    assert fault(backup={"keep": {"days": 0}}).endswith("backup.keep.days is 0; wanted a whole number from 1 to 9")
+    assert fault(backup={"keep": {"day": 1}}).endswith("unknown key 'backup.keep.day'; did you mean 'days'?")
+    assert fault(backup={"keep": 3}).endswith("backup.keep is 3; wanted a mapping of days")
+    assert fault(backup=[SECRET]).endswith("backup is not usable; wanted a mapping of target, passphrase, keep")
+    assert fault(backup={"passphrase": [SECRET]}).endswith("backup.passphrase is not usable; wanted text on one line")
+
+
+def test_a_section_with_required_keys_may_be_left_out():
+    for given in ({}, None):
+        assert completed(superuser=given)["superuser"] == {}
+    [absent] = complete([{"name": "shop", "state": "absent"}])
+    assert absent["superuser"] == {}
+
+
+def test_every_required_key_that_is_missing_is_a_fault():
+    found = faults({**SHOP, "superuser": {"email": "a@example.com"}})
+    assert [text.partition(": ")[2] for text in found] == [
+        "superuser.username is missing; it is required beside email",
+        "superuser.password is missing; it is required beside email",
+    ]
+
+
+@pytest.mark.parametrize("state", ["absent", "present"])
+def test_domains_are_required_of_a_present_site_only(state):
+    given = [{"name": "shop", "state": state}]
+    if state == "absent":
+        assert complete(given)[0]["name"] == "shop"
+    else:
+        assert "has no domains; it is required" in faults(*given)[0]
+    assert "has no name; it is required" in faults({"state": state, "domains": ["a"]})[0]
+
+
+def test_an_absent_sites_source_is_not_read():
+    [site] = complete([{"name": "shop", "state": "absent", "source": {"nonsense": 1}}], example=str(EXAMPLE))
+    assert site["source"] == {"kind": "none"}
+
+
+@pytest.mark.parametrize(
+    ("source", "declared"),
+    [
+        ({"git": "x"}, {"kind": "git", "git": "x", "version": "HEAD", "key": "", "commit": ""}),
+        ({"archive": "https://h/x.tgz"}, {"kind": "archive", "archive": "https://h/x.tgz", "checksum": ""}),
+        ({"directory": str(EXAMPLE)}, {"kind": "directory", "directory": str(EXAMPLE), "digest": ""}),
+        ({"path": "/srv/"}, {"kind": "path", "path": "/srv"}),
+        ({"startproject": "x"}, {"kind": "startproject", "startproject": "x"}),
+    ],
+)
+def test_what_a_source_will_have_one_day_is_declared(source, declared):
+    assert completed(source=source)["source"] == declared
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("uwsgi.processes", 1, 1024),
+        ("uwsgi.threads", 1, 1024),
+        ("nginx.read_timeout", 1, 86400),
+        ("health.timeout", 1, 600),
+        ("keep_releases", 1, 100),
+    ],
+)
+def test_range_of_a_number(name, low, high):
+    check = KEYS[name].check
+    assert (check(low), check(high)) == (low, high)
+    for value in (low - 1, high + 1):
+        with pytest.raises(Wrong, match=f"a whole number from {low} to {high}"):
+            check(value)
+
+
+def test_range_of_a_status():
+    check = KEYS["health.status"].check
+    assert check([100, 599]) == [100, 599]
+    for value in (99, 600):
+        with pytest.raises(Wrong, match="from 100 to 599"):
+            check([value])
+
+
+@pytest.mark.parametrize("name", ["domains", "uwsgi.socket", "nginx.listen", "nginx.upstream", "health.status"])
+def test_lists_that_may_not_be_empty(name):
+    with pytest.raises(Wrong, match="a list of at least 1"):
+        KEYS[name].check([])
+
+
+def test_all_defaults():
+    site = completed()
+    found = {name: site[name] for name in keys.SITE_KEYS if name not in ("name", "domains", "user", "source")}
+    uwsgi, nginx = found.pop("uwsgi"), found.pop("nginx")
+    uwsgi.pop("options")
+    assert found == {
+        "state": "present",
+        "purge": False,
+        "python": "auto",
+        "virtualenv": "",
+        "requirements": None,
+        "packages": [],
+        "system_packages": [],
+        "wsgi": "",
+        "settings_module": "",
+        "manage": "",
+        "settings": {},
+        "env": {},
+        "database": "",
+        "migrate": True,
+        "superuser": {},
+        "health": {"path": "/", "status": [], "timeout": 20},
+        "warm_up": ["/"],
+        "keep_releases": 3,
+    }
+    assert uwsgi == {
+        "install": "pyuwsgi",
+        "version": "",
+        "tarball": "",
+        "checksum": "",
+        "socket": [],
+        "chmod_socket": "660",
+        "processes": 2,
+        "threads": 1,
+        "unit": {},
+    }
+    assert nginx == {
+        "listen": [{"address": "", "port": 80}],
+        "charset": "utf-8",
+        "client_max_body_size": "75m",
+        "read_timeout": 60,
+        "static": {
+            "url": "/static/",
+            "path": "/opt/sites/shop/current/static",
+            "previous": "/opt/sites/shop/previous/static",
+        },
+        "media": {"url": "/media/", "path": "/var/lib/sites/shop/media"},
+        "upstream": ["unix:/opt/sites/shop/current/uwsgi.sock"],
+        "options": {},
+        "locations": {},
+    }
+
+
+def test_the_source_of_a_site_that_names_none():
+    for given in ({}, {"source": None}, {"source": {}}):
+        assert completed(**given)["source"] == {"kind": "directory", "directory": str(EXAMPLE), "digest": ""}

@@ -1,0 +1,89 @@
+"""uWSGI's options: those that the model owns, those that it sets and a user may change, and what an ini gets."""
+
+from __future__ import annotations
+
+import goldens
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.model import uwsgi_options
+from models import completed
+
+# What the collection writes and a user may add to.
+SHARED = {"plugins", "pythonpath", "binary-path", "hook-master-start", "worker-reload-mercy"}
+RELEASE = "0123456789ab"
+
+
+def written(build=goldens.BUILD, **keys):
+    return uwsgi_options.written(completed(**keys), build, RELEASE, "overlay_wsgi")
+
+
+def test_defaults_of_a_site():
+    assert completed()["uwsgi"]["options"] == {
+        "harakiri": 55,
+        "buffer-size": 65535,
+        "max-requests": 5000,
+        "single-interpreter": True,
+        "enable-threads": True,
+        "py-call-uwsgi-fork-hooks": True,
+        "auto-procname": True,
+        "umask": "027",
+        "vacuum": True,
+        "ignore-sigpipe": True,
+        "ignore-write-errors": True,
+        "disable-write-exception": True,
+        "disable-logging": True,
+        "log-4xx": True,
+        "log-5xx": True,
+    }
+
+
+@pytest.mark.parametrize(("read_timeout", "harakiri"), [(1, 1), (5, 1), (6, 1), (7, 2), (86400, 86395)])
+def test_harakiri_is_never_off(read_timeout, harakiri):
+    assert uwsgi_options.defaults(read_timeout)["harakiri"] == harakiri
+
+
+def test_a_users_option_keeps_its_defaults_place():
+    options = completed(uwsgi={"options": {"vacuum": False, "umask": None, "show-config": True}})["uwsgi"]["options"]
+    assert list(options.items())[7:9] == [("vacuum", False), ("ignore-sigpipe", True)]
+    assert list(options)[-1] == "show-config"
+    assert "umask" not in options
+
+
+@pytest.mark.parametrize("build", [goldens.BUILD, goldens.FOUND], ids=["build", "found"])
+def test_what_is_written_is_owned_or_may_be_added_to(build):
+    site = completed(uwsgi={"options": dict.fromkeys(uwsgi_options.defaults(60))})
+    names = [name for name, _value in uwsgi_options.written(site, build, RELEASE, "overlay_wsgi")]
+    assert set(names) <= {*uwsgi_options.OWNED, *SHARED}
+    assert len(names) == len(set(names))
+    # No default overrides what is owned.
+    assert not set(uwsgi_options.defaults(60)) & {*uwsgi_options.OWNED, *SHARED}
+
+
+def test_paths_are_those_of_the_release():
+    options = dict(written())
+    assert options["chdir"] == "/opt/sites/shop/releases/0123456789ab/src"
+    assert options["socket"] == "/run/sites/shop/0123456789ab.sock"
+    assert options["stats"] == "/run/sites/shop/0123456789ab.stats"
+    assert options["home"] == "/opt/sites/shop/releases/0123456789ab/venv"
+    assert options["binary-path"] == "/opt/sites/shop/releases/0123456789ab/venv/bin/python3"
+    assert options["pythonpath"] == "/opt/sites/shop/releases/0123456789ab/overlay"
+    assert options["module"] == "overlay_wsgi:application"
+    assert "plugins" not in options
+
+
+def test_a_project_as_found_is_loaded_as_it_is():
+    options = dict(written(goldens.FOUND))
+    assert options["chdir"] == "/opt/sites/shop/releases/0123456789ab/src/backend"
+    assert options["module"] == "mysite.wsgi:application"
+    assert options["plugins"] == "python3"
+    assert not {"home", "binary-path", "pythonpath"} & set(options)
+
+
+def test_a_record_of_an_earlier_release_gives_the_same_ini():
+    """Records hold the options without worker-reload-mercy; a rollback writes the ini from them."""
+    site = completed(nginx={"read_timeout": 90})
+    assert "worker-reload-mercy" not in site["uwsgi"]["options"]
+    names = [name for name, _value in uwsgi_options.written(site, goldens.BUILD, RELEASE, "x")]
+    assert names.index("worker-reload-mercy") == names.index("hook-master-start") + 1 == names.index("harakiri") - 1
+    assert dict(written(nginx={"read_timeout": 90}))["worker-reload-mercy"] == 90
+    own = dict(written(uwsgi={"options": {"worker-reload-mercy": 7}}))
+    assert own["worker-reload-mercy"] == 7

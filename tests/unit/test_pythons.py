@@ -1,0 +1,224 @@
+"""Which Python a site gets for its Django, and which packages its build needs."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
+from ansible_collections.pyweb.stack.plugins.module_utils.model.pythons import (
+    build_packages,
+    choose_pythons,
+    django_minors,
+)
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+from models import EXAMPLE, completed, fault
+
+PYTHONS = [
+    {"version": "3.9", "path": "/usr/bin/python3.9", "packages": [], "headers": ["python3-devel"]},
+    {"version": "3.12", "path": "/usr/bin/python3.12", "packages": ["python3.12"], "headers": ["python3.12-devel"]},
+]
+
+
+def chosen(platform=PYTHONS, found=None, offered=None, **keys):
+    [site] = choose_pythons([completed(**keys)], platform, found or {}, offered)
+    return site["interpreter"]
+
+
+@pytest.mark.parametrize(
+    ("packages", "version"),
+    [
+        ([], "3.12"),
+        (["Django>=5.2,<5.3"], "3.12"),
+        (["django ~= 4.2"], "3.12"),
+        (["Django==4.0.*"], "3.9"),
+        (["Django<4"], "3.9"),
+        (["DJANGO[argon2]>=5; python_version > '3'"], "3.12"),
+        (["django-debug-toolbar<3"], "3.12"),
+        (["Django>=7"], "3.12"),
+    ],
+)
+def test_the_newest_python_that_the_django_supports(packages, version):
+    assert chosen(packages=packages)["version"] == version
+
+
+def test_a_python_that_the_host_has_counts_and_the_platforms_own_wins():
+    found = {"3.13": "/usr/local/bin/python3.13", "3.12": "/usr/local/bin/python3.12"}
+    assert chosen(found=found) == {
+        "version": "3.13",
+        "path": "/usr/local/bin/python3.13",
+        "packages": [],
+        "headers": [],
+    }
+    assert chosen(found=found, python="3.12") == PYTHONS[1]
+
+
+def test_a_python_that_no_repository_offers_is_not_chosen():
+    django = {"packages": ["Django<4"]}
+    assert chosen(offered=[], **django)["version"] == "3.9"
+    assert chosen(offered=["python3.12"])["version"] == "3.12"
+    # Installed from somewhere it is as good.
+    assert chosen(offered=[], found={"3.12": "/usr/bin/python3.12"})["path"] == "/usr/bin/python3.12"
+    with pytest.raises(InventoryError) as caught:
+        chosen(offered=[], packages=["Django>=5.2,<5.3"])
+    assert caught.value.faults == [
+        "site 'shop': python is 'auto'; Django 5.2 needs Python 3.10 to 3.14; this host has or offers 3.9; "
+        "install python3.12 from a repository that has it, or "
+        "change python or the Django that packages or requirements ask for"
+    ]
+
+
+def test_versions_are_compared_as_numbers():
+    assert chosen(platform=[], found={"3.9": "/a", "3.10": "/b"})["version"] == "3.10"
+
+
+def test_the_path_of_an_interpreter_is_taken_as_it_is():
+    assert chosen(python="/opt/python")["path"] == "/opt/python"
+
+
+def test_requirements_in_the_source_choose_the_python_too(tmp_path):
+    (tmp_path / "requirements.txt").write_text("# Django<4\n-r other.txt\nDjango<4.1 # comment\n")
+    assert chosen(example=tmp_path)["version"] == "3.9"
+    (tmp_path / "requirements.txt").write_text("Django>=5\n")
+    assert chosen(example=tmp_path)["version"] == "3.12"
+
+
+def test_no_python_for_the_django_says_what_it_needs_and_what_there_is():
+    with pytest.raises(InventoryError) as caught:
+        chosen(platform=PYTHONS[:1], packages=["Django>=5.2,<5.3"])
+    assert caught.value.faults == [
+        "site 'shop': python is 'auto'; Django 5.2 needs Python 3.10 to 3.14; this host has or offers 3.9; "
+        "change python or the Django that packages or requirements ask for"
+    ]
+
+
+def test_a_python_that_the_django_does_not_support():
+    with pytest.raises(
+        InventoryError, match=r"python is '3\.9'; Django 5\.2 needs Python 3\.10 to 3\.14; this host has"
+    ):
+        chosen(packages=["Django==5.2"], python="3.9")
+    with pytest.raises(InventoryError, match=r"this host has or offers none"):
+        chosen(platform=[])
+
+
+def test_faults_of_all_sites_about_python_come_at_once():
+    sites = complete([{"name": name, "domains": [name], "python": "3.8"} for name in ("a", "b")], example=str(EXAMPLE))
+    with pytest.raises(InventoryError) as caught:
+        choose_pythons(sites, PYTHONS, {})
+    assert len(caught.value.faults) == 2
+
+
+def test_no_django_that_is_known():
+    assert "ask for Django <3,>4; no known Django fits" in fault(packages=["Django<3,>4"])
+
+
+def test_an_absent_site_needs_no_python():
+    sites = complete([{"name": "shop", "state": "absent"}])
+    assert choose_pythons(sites, [], {})[0]["interpreter"] == {"version": "", "path": "", "packages": [], "headers": []}
+
+
+PLATFORM = {"installer": {"uv": ["base"], "pip": ["pips"]}, "git": ["git"], "compiler": ["gcc"]}
+
+
+@pytest.mark.parametrize(
+    ("keys", "packages"),
+    [
+        ({}, ["base", "python3.12"]),
+        ({"source": {"git": "x"}}, ["base", "python3.12", "git"]),
+        ({"uwsgi": {"install": "uwsgi"}}, ["base", "python3.12", "gcc", "python3.12-devel"]),
+        ({"uwsgi": {"install": "tarball"}}, ["base", "python3.12", "gcc", "python3.12-devel"]),
+        ({"system_packages": ["libpq5", "base"]}, ["base", "python3.12", "libpq5"]),
+        ({"source": {"path": "/srv"}, "virtualenv": "none"}, ["python3.12"]),
+        ({"state": "absent"}, []),
+    ],
+)
+def test_only_the_packages_that_a_build_needs(keys, packages):
+    sites = choose_pythons([completed(**keys)], PYTHONS, {})
+    assert build_packages(sites, PLATFORM) == packages
+
+
+def test_what_the_installer_needs_depends_on_it():
+    sites = choose_pythons([completed()], PYTHONS, {})
+    assert build_packages(sites, PLATFORM, "pip") == ["pips", "python3.12"]
+
+
+@pytest.mark.parametrize(
+    ("django", "pythons"),
+    [
+        ("3.2", "3.6 to 3.10"),
+        ("4.0", "3.8 to 3.10"),
+        ("4.1", "3.8 to 3.11"),
+        ("4.2", "3.8 to 3.12"),
+        ("5.0", "3.10 to 3.12"),
+        ("5.1", "3.10 to 3.13"),
+        ("5.2", "3.10 to 3.14"),
+        ("6.0", "3.12 to 3.14"),
+        ("6.1", "3.12 to 3.15"),
+    ],
+)
+def test_the_pythons_of_every_django(django, pythons):
+    """As docs.djangoproject.com says, under "What Python version can I use with Django?"."""
+    oldest, _to, newest = pythons.split()
+    keys = {"packages": [f"Django~={django}.0"], "platform": []}
+    with pytest.raises(InventoryError, match=f"Django {django} needs Python {pythons};"):
+        chosen(**keys)
+    for version in (oldest, newest):
+        assert chosen(found={version: "/p"}, **keys)["version"] == version
+    major, _dot, minor = oldest.partition(".")
+    below, above = f"{major}.{int(minor) - 1}", f"{major}.{int(newest.partition('.')[2]) + 1}"
+    for version in (below, above):
+        with pytest.raises(InventoryError, match=f"this host has or offers {version};"):
+            chosen(found={version: "/p"}, **keys)
+
+
+@pytest.mark.parametrize(
+    ("specifier", "minors"),
+    [
+        (">=5.1,<6", [(5, 1), (5, 2)]),
+        ("==4.2.30", [(4, 2)]),
+        ("==4.2", [(4, 2)]),
+        ("<3.2", []),
+        ("==6.2", [(6, 1)]),
+        ("==7.0", [(6, 1)]),
+        (">=19.2,<20", [(6, 1)]),
+        (">=6.1", [(6, 1)]),
+        ("==5.3", []),
+    ],
+)
+def test_minors_of_a_specifier(specifier, minors):
+    assert django_minors(specifier) == minors
+
+
+def test_without_a_specifier_every_django_is_possible():
+    assert len(django_minors("")) == 9
+
+
+def test_two_djangos_are_both_named():
+    with pytest.raises(InventoryError, match=r"Django 5\.2 needs Python 3\.10 to 3\.14 or Django 6\.0 needs Python"):
+        chosen(platform=[], packages=["Django>=5.2,<6.1"])
+
+
+def test_only_packages_that_would_do_are_advised():
+    platform = [*PYTHONS, {"version": "3.11", "path": "/p", "packages": ["python3.11", "more"], "headers": []}]
+    keys = {"platform": platform, "offered": ["more"], "packages": ["Django==5.2"]}
+    with pytest.raises(InventoryError, match=r"; install python3\.12 or python3\.11 or more from a repository"):
+        chosen(**keys)
+    with pytest.raises(InventoryError, match=r"; install python3\.11 or more from a repository"):
+        chosen(python="3.11", **keys)
+    with pytest.raises(InventoryError, match=r"; install python3\.12 from a repository"):
+        chosen(platform=platform, offered=[], packages=["Django==6.0.*"])
+    with pytest.raises(InventoryError, match=r"this host has or offers 3\.9; change python"):
+        chosen(python="3.8", **keys)
+
+
+def test_requirement_files_that_are_named(tmp_path):
+    (tmp_path / "old.txt").write_text("Django<4.1\n")
+    (tmp_path / "new.toml").write_text("Django<4.1\n")
+    (tmp_path / "requirements.txt").write_text("Django>=5\n")
+    assert completed(example=tmp_path)["django"] == ">=5"
+    assert completed(example=tmp_path, requirements=["old.txt"])["django"] == "<4.1"
+    assert completed(example=tmp_path, requirements=["new.toml", "missing.txt"])["django"] == ""
+    assert completed(example=tmp_path, requirements=["old.txt"], packages=["Django>4"])["django"] == ">4,<4.1"
+
+
+def test_a_requirement_for_another_platform_does_not_count():
+    keys = ["Django<4; python_version < '3'", "Django>=5.2; python_version > '3'", "psycopg<3"]
+    assert completed(packages=keys)["django"] == ">=5.2"

@@ -1,0 +1,78 @@
+"""Every role that completes sites does it with the same roots: what one accepts, none refuses later."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import jinja2
+import jinja2.nativetypes
+import pytest
+import yaml
+from ansible.errors import AnsibleFilterError
+from ansible_collections.pyweb.stack.plugins.filter import firewall, nginx, selinux, sites
+
+ROOT = Path(__file__).resolve().parents[2]
+ROLES = ROOT / "roles"
+CALL = re.compile(r"\| *pyweb\.stack\.sites\b(?:\(([^,]*),)?")  # its first argument
+COMPLETING = sorted(path.parents[1].name for path in ROLES.glob("*/vars/main.yml") if CALL.search(path.read_text()))
+FILTERS = {
+    f"pyweb.stack.{name}": function
+    for module in (sites, nginx, firewall, selinux)
+    for name, function in module.FilterModule().filters().items()
+}
+# The sites' own directories are elsewhere, so this path is as good as any.
+ROOTS = {"sites": "/srv/sites"}
+SITES = [{"name": "shop", "domains": ["shop.example.com"], "source": {"path": "/opt/sites/shop/code"}}]
+
+
+def test_these_roles_complete_sites():
+    assert COMPLETING == ["django", "firewalld", "nginx", "uwsgi"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sorted([*ROLES.rglob("*.yml"), *ROOT.glob("playbooks/*.yml")]) if CALL.search(path.read_text())],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_sites_are_never_completed_without_the_roots(path):
+    role = path.relative_to(ROLES).parts[0] if path.is_relative_to(ROLES) else ""
+    wanted = f"roots={role}_roots" if role else "roots=web_roots | default({})"
+    assert set(CALL.findall(path.read_text())) == {wanted}
+
+
+def evaluated(role, **given):
+    """The sites, or what is made of them, as the role's variables say."""
+    environment = jinja2.nativetypes.NativeEnvironment(undefined=jinja2.StrictUndefined)
+    environment.filters.update(FILTERS)
+    variables = {"playbook_dir": str(ROOT), **given}
+    for name, value in yaml.safe_load((ROLES / role / "defaults/main.yml").read_text()).items():
+        variables[name] = environment.from_string(value).render(variables) if isinstance(value, str) else value
+    texts = yaml.safe_load((ROLES / role / "vars/main.yml").read_text())
+    [text] = [
+        value
+        for name, value in texts.items()
+        if name in ("__django_sites", "__uwsgi_sites", "__nginx_files", "__firewalld_plan")
+    ]
+    return environment.from_string(text).render(variables)
+
+
+FACTS = {
+    "ansible_facts": {"pyweb": {"firewalld_zone": "public", "firewalld_open": {}, "ipv6": False}},
+    "__firewalld_before": {},
+    "__firewalld_ssh_ports": [22],
+    "__nginx_platform": {"user": "nginx", "layout": "conf_d", "modules": "/m/*.conf"},
+}
+
+
+@pytest.mark.parametrize("role", COMPLETING)
+def test_a_path_that_one_role_accepts_is_accepted_by_all(role):
+    assert evaluated(role, web_sites=SITES, web_roots=ROOTS, **FACTS)
+    # So that this is known to be about the roots.
+    with pytest.raises(AnsibleFilterError, match=r"source\.path /opt/sites/shop/code lies in root /opt/sites/shop"):
+        evaluated(role, web_sites=SITES, **FACTS)
+
+
+def test_the_firewall_opens_the_ports_of_sites_below_other_roots():
+    planned = evaluated("firewalld", web_sites=SITES, web_roots=ROOTS, **FACTS)
+    assert planned["open"] == [{"zone": "public", "service": "http", "port": ""}]

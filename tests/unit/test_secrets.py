@@ -1,0 +1,117 @@
+"""What may be shown of a site, and what is hidden."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.model.keys import secret_keys
+from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import URLS, hidden_values
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
+from models import KEY, SECRET, completed, faults
+
+
+def test_secrets_are_parted_from_what_may_be_shown():
+    site = completed(
+        env={"TOKEN": SECRET},
+        database=f"postgres://shop:{SECRET}@db/shop",
+        superuser={"username": "admin", "password": SECRET},
+        source={"git": f"https://token:{SECRET}@git.example.com/shop.git", "key": KEY},
+    )
+    public, secret = split_secrets([site])
+    assert SECRET not in json.dumps(public)
+    assert secret["shop"] == {
+        "env": {"TOKEN": SECRET},
+        "database": f"postgres://shop:{SECRET}@db/shop",
+        "git": f"https://token:{SECRET}@git.example.com/shop.git",
+        "key": KEY + "\n",
+        "password": SECRET,
+    }
+    assert public[0]["source"]["git"] == "https://git.example.com/shop.git"
+    assert public[0]["superuser"] == {"username": "admin", "email": ""}
+    assert public[0]["database"] is True
+    assert SECRET in json.dumps(site)  # the model's own copy is whole
+
+
+def test_no_secret_in_a_message_however_wrong_the_site_is():
+    found = faults(
+        {
+            "name": "shop",
+            "env": [SECRET],
+            "database": [f"postgres://a:{SECRET}@b/c"],
+            "superuser": [SECRET],
+            "settings": [{"PASSWORD": SECRET}],
+            "source": {"git": [f"https://a:{SECRET}@h/x"], "key": {"a": SECRET}},
+            "packages": [f"https://a:{SECRET}@h/x"],
+            "uwsgi": {"options": {"a": [{"b": SECRET}]}},
+        }
+    )
+    assert len(found) == 9
+    assert SECRET not in "\n".join(found)
+
+
+def test_a_site_without_secrets_has_the_same_keys():
+    public, secret = split_secrets([completed()])
+    assert secret == {"shop": {"env": {}, "database": "", "git": "", "key": "", "password": ""}}
+    assert public[0]["database"] is False
+    assert public[0]["env"] == {}
+    assert public[0]["superuser"] == {}
+    assert public[0]["source"] == completed()["source"]
+
+
+def test_what_is_shown_shares_nothing_with_the_site_that_is_hidden():
+    site = completed(superuser={"username": "admin", "password": SECRET}, source={"git": "x", "key": KEY})
+    before = json.dumps(site)
+    split_secrets([site])
+    assert json.dumps(site) == before
+
+
+def test_all_secret_values_are_hidden():
+    site = completed(
+        env={"TOKEN": "token-1", "EMPTY": "", "DEBUG": 1},
+        database="postgres://shop:pass-2@db/shop",
+        superuser={"username": "admin", "password": "pass-3"},
+        source={"git": "https://token:pass-4@git.example.com/shop.git", "key": KEY},
+    )
+    _public, secrets = split_secrets([site])
+    environment = {
+        "https_proxy": "http://u:pass-5@proxy:3128",
+        "PIP_EXTRA_INDEX_URL": "https://a:p6@x/ https://b:p7@y/",
+    }
+    assert sorted(hidden_values(secrets["shop"], environment)) == sorted(
+        [
+            "token-1",
+            "1",
+            "postgres://shop:pass-2@db/shop",
+            "pass-3",
+            KEY + "\n",
+            "token:pass-4",
+            "u:pass-5",
+            "a:p6",
+            "b:p7",
+        ]
+    )
+
+
+def test_what_is_no_secret_is_not_hidden():
+    _public, secrets = split_secrets([completed(source={"git": "https://git.example.com/shop.git"})])
+    assert hidden_values(secrets["shop"], {"https_proxy": "http://proxy:3128", "LANG": "C"}) == []
+    assert hidden_values(secrets["shop"]) == []
+
+
+def test_the_urls_among_the_secrets_are_those_of_the_table():
+    assert [path[-1] for path, key in secret_keys() if key.credentials] == list(URLS)
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("https://t:p@git.example.com/a", "https://git.example.com/a"),
+        ("ssh://git@git.example.com/a@b", "ssh://git.example.com/a@b"),
+        ("git@git.example.com:a", "git@git.example.com:a"),
+        ("https://git.example.com/a@b", "https://git.example.com/a@b"),
+    ],
+)
+def test_how_a_repository_is_shown(given, shown):
+    public, _secrets = split_secrets([completed(source={"git": given})])
+    assert public[0]["source"]["git"] == shown
