@@ -13,6 +13,8 @@ from typing import Any
 from ansible.module_utils.facts.system.distribution import DistributionFactCollector
 from ansible.module_utils.facts.system.pkg_mgr import PkgMgrFactCollector
 
+from .files import read_or_empty as read
+
 BUS = "org.fedoraproject.FirewallD1"
 
 
@@ -172,12 +174,3 @@ def connection_ports() -> set[int]:
         parent = re.search(r"^PPid:\s*([0-9]+)", read(f"/proc/{process}/status"), re.MULTILINE)
         process = int(parent[1]) if parent else 0
     return set()
-
-
-def read(path: str) -> str:
-    """A file's text, or '' where there is none or it is gone by now."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read()
-    except OSError:
-        return ""

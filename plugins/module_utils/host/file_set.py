@@ -9,7 +9,6 @@ each in by a rename, has them applied, and puts back what was there when one of 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import grp
 import os
 import pwd
@@ -17,13 +16,13 @@ import re
 import shlex
 import shutil
 import stat
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-# Locks, markers and staged copies; root's own, so that nobody else can hold a lock or plant a link here.
-RUN = "/run/pyweb.stack"
+from ..model.layout import LOCKS
+from . import files
+
 # Where programs are looked for beside PATH, which lacks the sbin directories for an unprivileged login.
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
@@ -102,7 +101,7 @@ class Outcome:
         return [one for change in self.changes for one in differences(change)]
 
 
-def install(request: Request, run: Run, dry: bool = False, folder: str = RUN) -> Outcome:
+def install(request: Request, run: Run, dry: bool = False, folder: str = LOCKS) -> Outcome:
     """Install the set, or predict it. `run` executes an argument list and returns (status, output, errors).
 
     Raises `FileSetError`; the host is then as it was before.
@@ -110,8 +109,15 @@ def install(request: Request, run: Run, dry: bool = False, folder: str = RUN) ->
     if dry and os.geteuid() != 0:  # a rehearsal by an ordinary user: compare, as far as files can be read
         changes = [compare(one, dry) for one in request.files]
         return Outcome(changes, _differ(changes), unchecked_because="only root can show the check the new files")
-    os.makedirs(folder, mode=0o755, exist_ok=True)
-    with locked(request.name, request.wait, folder):
+    lock = f"{folder}/{request.name}.lock"
+
+    def busy(process: str) -> FileSetError:
+        return FileSetError(
+            f"the set '{request.name}' is being installed by another run: process {process} has held {lock} for "
+            f"{request.wait:g} s; wait for it, or end it if it hangs"
+        )
+
+    with files.hold(lock, request.wait, busy):
         return _Transaction(request, run, dry, folder).outcome()
 
 
@@ -167,32 +173,6 @@ def differences(change: Change) -> list[dict[str, Any]]:
     if before.kind == after.kind == "file" and _attributes(before) != _attributes(after):
         result.append({**header, "before": _attributes(before), "after": _attributes(after)})
     return result
-
-
-@contextlib.contextmanager
-def locked(name: str, wait: float, folder: str = RUN) -> Iterator[None]:
-    """Hold the set's lock: two runs at once wait for each other, at most `wait` seconds."""
-    path = f"{folder}/{name}.lock"
-    deadline = time.monotonic() + wait
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "r+", encoding="ascii") as stream:
-        while True:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except OSError:
-                if time.monotonic() >= deadline:
-                    holder = stream.read().strip() or "unknown"
-                    raise FileSetError(
-                        f"the set '{name}' is being installed by another run: process {holder} has held {path} for "
-                        f"{wait:g} s; wait for it, or end it if it hangs"
-                    ) from None
-                time.sleep(0.1)
-        stream.seek(0)
-        stream.truncate()
-        stream.write(str(os.getpid()))
-        stream.flush()
-        yield
 
 
 def telling(output: str) -> str:
@@ -296,7 +276,7 @@ class _Transaction:
         try:
             for change in changes:
                 path = change.wanted.path
-                _forget(_temporary(path))  # a killed run may have left one
+                files.forget(_temporary(path))  # a killed run may have left one
             for change in differing:
                 path = change.wanted.path
                 if change.after.kind != "absent":
@@ -308,7 +288,7 @@ class _Transaction:
                 _move(path, change.after)
         except OSError as error:
             for change in differing:
-                _forget(_temporary(change.wanted.path))
+                files.forget(_temporary(change.wanted.path))
             raise FileSetError(f"{path}: cannot be written: {error.strerror}") from None
 
     def make_parents(self, path: str) -> None:
@@ -415,11 +395,9 @@ def _emptied(status: os.stat_result) -> Found:
 
 def _discard(stage: str) -> None:
     """Remove a staged copy; never through a mount, behind which the real files would be."""
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as stream:
-        if any(one.split()[4].startswith(f"{stage}/") for one in stream):
-            raise FileSetError(f"{stage} has mounts in it, which should be in a namespace of their own; unmount them")
-    if os.path.isdir(stage):
-        shutil.rmtree(stage)
+    if files.mounts(stage):
+        raise FileSetError(f"{stage} has mounts in it, which should be in a namespace of their own; unmount them")
+    files.remove(stage)
 
 
 def _temporary(path: str) -> str:
@@ -429,35 +407,19 @@ def _temporary(path: str) -> str:
 
 def _write(path: str, content: Found) -> None:
     if content.kind == "link":
-        _forget(path)
+        files.forget(path)
         os.symlink(content.target, path)
     elif content.kind == "file":
-        _forget(path)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content.content)
-            os.fchown(descriptor, content.uid, content.gid)
-            os.fchmod(descriptor, content.mode)
-            stream.flush()
-            os.fsync(descriptor)
+        files.put(path, content.content, content.mode, content.uid, content.gid)
 
 
 def _move(path: str, content: Found) -> None:
     """Rename what `_write` put beside `path` over it, or remove `path`; for good, also if the power fails."""
     if content.kind == "absent":
-        _forget(path)
+        files.forget(path)
+        files.sync(os.path.dirname(path))
     else:
-        os.rename(_temporary(path), path)
-    descriptor = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _forget(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        os.unlink(path)
+        files.move(_temporary(path), path)
 
 
 def _existing(folder: str) -> str:

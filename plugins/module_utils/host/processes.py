@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..host.facts import read
-from ..host.path_walk import Identity
+from .files import read_or_empty as read
+from .identity import Identity
 
 PROC = "/proc"
 _TCP_LISTEN = "0A"
