@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's half of `config_set`: render the templates, then hand all files over in one module call."""
+"""The controller's part of `config_set`: render the templates, then pass all files to one module call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible.plugins.loader import lookup_loader
 from ansible.utils.unsafe_proxy import wrap_var
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]
     """Renders through Ansible's own template lookup, so that templates see what they would see anywhere else."""
 
     TRANSFERS_FILES = False

@@ -16,8 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from ..doctor import ask as doctor_tools
-from ..host import facts as host_look
-from ..host import path_walk, processes
+from ..host import files, path_walk, processes
 from ..nginx import dump as nginx_dump
 
 # How far back an error in a log still says something about now, in seconds.
@@ -119,7 +118,7 @@ def look_at_host(controller_time: float = 0.0) -> Host:
             nginx=nginx,
             firewall=walls.result(),
             addresses=own_addresses(),
-            ipv6=bool(host_look.read("/proc/net/if_inet6").strip()),
+            ipv6=bool(files.read_or_empty("/proc/net/if_inet6").strip()),
             synchronized=clock.result().out.strip().partition("=")[2],
             denials=[],
         )
@@ -146,7 +145,7 @@ def denials(audit: str, since: float) -> list[dict[str, str]]:
 def service_ports(name: str) -> list[str]:
     """'80/tcp' of a firewalld service, from its own file."""
     for folder in ("/etc/firewalld/services", "/usr/lib/firewalld/services"):
-        text = host_look.read(f"{folder}/{name}.xml")
+        text = files.read_or_empty(f"{folder}/{name}.xml")
         if text:
             ports = [dict(re.findall(r'(\w+)="([^"]*)"', one)) for one in re.findall(r"<port\s([^>]*)>", text)]
             return [f"{one.get('port', '')}/{one.get('protocol', '')}" for one in ports]
@@ -155,13 +154,13 @@ def service_ports(name: str) -> list[str]:
 
 def own_addresses() -> list[str]:
     """The addresses of this host, the one that it uses for others first, loopback left out."""
-    local = re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", host_look.read("/proc/net/fib_trie"))
+    local = re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", files.read_or_empty("/proc/net/fib_trie"))
     first = ""
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect(("192.0.2.1", 9))  # RFC 5737: nobody's address; connecting UDP sends nothing
         first = probe.getsockname()[0]
     found = [one for one in dict.fromkeys([first, *local]) if one and not one.startswith("127.")]
-    for line in host_look.read("/proc/net/if_inet6").splitlines():
+    for line in files.read_or_empty("/proc/net/if_inet6").splitlines():
         text = line.split()[0]
         address = ":".join(text[start : start + 4] for start in range(0, 32, 4))
         if not text.startswith("fe80") and text != "0" * 31 + "1":
@@ -203,7 +202,7 @@ def _unit_files() -> dict[str, str]:
         with contextlib.suppress(OSError):
             for name in sorted(os.listdir(folder)):
                 if name.endswith(".service") and re.search(
-                    r"^ExecStart=.*uwsgi", host_look.read(f"{folder}/{name}"), re.M
+                    r"^ExecStart=.*uwsgi", files.read_or_empty(f"{folder}/{name}"), re.M
                 ):
                     found.setdefault(name, f"{folder}/{name}")
     return found
@@ -259,12 +258,12 @@ def _firewall() -> Firewall:
     interface = next(
         (
             line.split()[0]
-            for line in host_look.read("/proc/net/route").splitlines()[1:]
+            for line in files.read_or_empty("/proc/net/route").splitlines()[1:]
             if line.split()[1] == "00000000"
         ),
         "",
     )
-    default = re.search(r"^DefaultZone=(\S+)", host_look.read("/etc/firewalld/firewalld.conf"), re.MULTILINE)
+    default = re.search(r"^DefaultZone=(\S+)", files.read_or_empty("/etc/firewalld/firewalld.conf"), re.MULTILINE)
     zones = {}
     for block in re.split(r"\n\s*\n", shown.out.strip()):
         head, *lines = block.splitlines()

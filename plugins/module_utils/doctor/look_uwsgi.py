@@ -14,8 +14,7 @@ from typing import Any
 
 from ..doctor import ask as doctor_tools
 from ..doctor import look_host as doctor_host
-from ..host import facts as host_look
-from ..host import path_walk, processes
+from ..host import files, path_walk, processes
 from ..uwsgi import options as uwsgi_options
 from ..uwsgi import protocol as uwsgi_protocol
 
@@ -159,7 +158,7 @@ def unit_environment(unit: Mapping[str, str]) -> dict[str, str]:
     found = dict(pairs)
     # Each as systemctl shows it: `/path/to/env (ignore_errors=no)`.
     for path in re.findall(r"(/\S+) \(ignore_errors=\w+\)", unit.get("EnvironmentFiles", "")):
-        for line in host_look.read(path).splitlines():
+        for line in files.read_or_empty(path).splitlines():
             name, equals, value = line.strip().partition("=")
             if equals and not name.startswith(("#", ";")):
                 if value[:1] in "\"'" and value[:1] == value[-1:]:
@@ -225,7 +224,7 @@ def _find_ini(name: str, domains: Sequence[str], host: doctor_host.Host, address
         with contextlib.suppress(OSError):
             for name in sorted(os.listdir(folder)):
                 path = f"{folder}/{name}"
-                if name.endswith(".ini") and "[uwsgi]" in host_look.read(path):
+                if name.endswith(".ini") and "[uwsgi]" in files.read_or_empty(path):
                     binds = [address for address, _speaks in uwsgi_options.read(["uwsgi", "--ini", path]).binds]
                     found.append((2 if set(binds) & set(addresses) else 1 if name in path else 0, path))
     return max(found, key=lambda one: one[0])[1] if found else ""

@@ -181,7 +181,7 @@ def judge_uwsgi(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     block = re.findall(r"invalid request block size: (\d+) \(max (\d+)\)", found.log)
     # 21573 is "ET" of a GET read as a size: HTTP sent to a uwsgi socket, which is another fault.
     if small or any(size != "21573" and int(size) > int(most) for size, most in block):
-        most = found.options.number("buffer-size", 4096)
+        most = found.options.number("buffer-size", uwsgi_options.BUFFER_SIZE_DEFAULT)
         yield Fault(
             "uwsgi.buffer-size",
             DEGRADED,
