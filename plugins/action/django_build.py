@@ -12,26 +12,28 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.pyweb.stack.plugins.module_utils.build import source as sources
 from ansible_collections.pyweb.stack.plugins.module_utils.build import tree
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
+from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Source
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 # Bytes of a packed source that travel with the question whether it is wanted: up to here cheaper than a second call.
 INLINE = 256 * 1024
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
     """Runs the module with the controller's small sources; once more with those big ones that it then needs."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result = super().run(tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = plain(self._task.args)
         if not isinstance(arguments.get("sites"), list):
             raise AnsibleActionFail("sites is missing or no list; wanted web_sites | pyweb.stack.sites")
         sites, secrets = split_secrets(arguments["sites"])
         with tempfile.TemporaryDirectory() as folder:
             packed = {site["name"]: path for site in sites if (path := _packed(site["source"], folder))}
-            small = {name: _read(path) for name, path in packed.items() if os.path.getsize(path) <= INLINE}
+            small = {name: _base64(path) for name, path in packed.items() if os.path.getsize(path) <= INLINE}
             hidden = {"sites": secrets, "environment": arguments.pop("environment", {})}
             arguments = {**arguments, "sites": sites, "secrets": json.dumps(hidden), "inline": small}
             result.update(self._module(arguments, task_vars))
@@ -59,17 +61,18 @@ class ActionModule(ActionBase):
         return str(self._transfer_file(archive, there))
 
 
-def _packed(source: dict[str, Any], folder: str) -> str:
-    """The archive of a source that lies on the controller, with a directory's digest noted; '' for other sources."""
-    if source["kind"] == "directory":
-        source["digest"] = tree.digest(source["directory"])
-        path = os.path.join(folder, f"{source['digest']}.tar.gz")
-        tree.pack(source["directory"], path)
-        return path
-    local = source["kind"] == "archive" and not source["archive"].startswith(("http://", "https://"))
-    return str(source["archive"]) if local else ""
+def _packed(source: Source, folder: str) -> str:
+    """Return the archive of a source that lies on the controller, '' for other sources; note a directory's digest."""
+    if not sources.on_controller(source):
+        return ""
+    if source["kind"] == "archive":
+        return source["archive"]
+    source["digest"] = tree.digest(source["directory"])
+    path = os.path.join(folder, f"{source['digest']}.tar.gz")
+    tree.pack(source["directory"], path)
+    return path
 
 
-def _read(path: str) -> str:
+def _base64(path: str) -> str:
     with open(path, "rb") as stream:
         return base64.b64encode(stream.read()).decode()
