@@ -12,17 +12,17 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.pyweb.stack.plugins.module_utils.build import source as sources
 from ansible_collections.pyweb.stack.plugins.module_utils.build import tree
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Source
-from ansible_collections.pyweb.stack.plugins.module_utils.model.urls import is_url
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 # Bytes of a packed source that travel with the question whether it is wanted: up to here cheaper than a second call.
 INLINE = 256 * 1024
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
     """Runs the module with the controller's small sources; once more with those big ones that it then needs."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
         sites, secrets = split_secrets(arguments["sites"])
         with tempfile.TemporaryDirectory() as folder:
             packed = {site["name"]: path for site in sites if (path := _packed(site["source"], folder))}
-            small = {name: _read(path) for name, path in packed.items() if os.path.getsize(path) <= INLINE}
+            small = {name: _base64(path) for name, path in packed.items() if os.path.getsize(path) <= INLINE}
             hidden = {"sites": secrets, "environment": arguments.pop("environment", {})}
             arguments = {**arguments, "sites": sites, "secrets": json.dumps(hidden), "inline": small}
             result.update(self._module(arguments, task_vars))
@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
         )
 
     def _bring(self, name: str, archive: str) -> str:
-        """Copy an archive to the host. Return its path there."""
+        """Copy an archive to the host; its path there."""
         if not self._connection._shell.tmpdir:
             self._make_tmp_path()
         there = self._connection._shell.join_path(self._connection._shell.tmpdir, f"{name}-{os.path.basename(archive)}")
@@ -62,16 +62,17 @@ class ActionModule(ActionBase):
 
 
 def _packed(source: Source, folder: str) -> str:
-    """Return the archive of a source that lies on the controller, or ''. Note a directory's digest in the source."""
-    if source["kind"] == "directory":
-        source["digest"] = tree.digest(source["directory"])
-        path = os.path.join(folder, f"{source['digest']}.tar.gz")
-        tree.pack(source["directory"], path)
-        return path
-    local = source["kind"] == "archive" and not is_url(source["archive"])
-    return source["archive"] if local else ""
+    """Return the archive of a source that lies on the controller, '' for other sources; note a directory's digest."""
+    if not sources.on_controller(source):
+        return ""
+    if source["kind"] == "archive":
+        return source["archive"]
+    source["digest"] = tree.digest(source["directory"])
+    path = os.path.join(folder, f"{source['digest']}.tar.gz")
+    tree.pack(source["directory"], path)
+    return path
 
 
-def _read(path: str) -> str:
+def _base64(path: str) -> str:
     with open(path, "rb") as stream:
         return base64.b64encode(stream.read()).decode()

@@ -38,6 +38,18 @@ options:
     description: The group of nginx's workers, which the media belong to. Without it, the platform's own.
     type: str
     default: ""
+  secrets:
+    description: Internal. The action plugin puts here what may never be shown of O(sites), and O(environment).
+    type: str
+    default: "{}"
+  uploads:
+    description: Internal. The sources that the action plugin copied to the host, site name to file.
+    type: dict
+    default: {}
+  inline:
+    description: Internal. The small sources that travel with the call, site name to base64.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     support: full
@@ -85,25 +97,25 @@ builds:
       type: bool
 """
 
-import base64
 import json
 import os
 import shutil
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
-from ansible_collections.pyweb.stack.plugins.module_utils.build.build import Build
-from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files
-from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError
-from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
+from ansible_collections.pyweb.stack.plugins.module_utils.build.run import Run
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS
 
-SPEC = {
+SPEC: dict[str, dict[str, Any]] = {
     "sites": {"type": "list", "elements": "dict", "required": True},
+    "installer": {"type": "str", "choices": ["uv", "pip"], "default": "uv"},
+    # The action plugin takes it out and puts it among the secrets: a proxy's URL may have a password in it.
+    "environment": {"type": "dict", "default": {}, "no_log": True},
+    "web_group": {"type": "str", "default": ""},
     "secrets": {"type": "str", "default": "{}", "no_log": True},
     "uploads": {"type": "dict", "default": {}},
     "inline": {"type": "dict", "default": {}, "no_log": True},  # no secret, but nothing for the journal either
-    "installer": {"type": "str", "choices": ["uv", "pip"], "default": "uv"},
-    "web_group": {"type": "str", "default": ""},
 }
 
 
@@ -111,75 +123,30 @@ def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     # A build compiles and collects for as long as it takes; what the host serves meanwhile comes first.
     os.nice(NICENESS)
-    secrets = json.loads(module.params["secrets"])
-    environment = {name: str(value) for name, value in secrets.pop("environment", {}).items()}
-    group = accounts.web_group(module.params["web_group"])
+    given = module.params
+    secrets = json.loads(given["secrets"])
+    environment = {name: str(value) for name, value in secrets.get("environment", {}).items()}
     os.environ.update(environment)  # for open_url: proxy and CA bundle
 
     def fetch(url: str, path: str) -> None:
         with open_url(url, timeout=60, ca_path=environment.get("SSL_CERT_FILE")) as answer, open(path, "wb") as stream:
             shutil.copyfileobj(answer, stream)
 
-    builds, missing, made, diff, faults = {}, {}, [], [], []
-    for site in module.params["sites"]:
-        name = site["name"]
-        if site["state"] != "present":
-            continue
-        try:
-            changes = accounts.ensure(
-                Layout.of(site), site["user"], site["managed_user"], group, Shell(name, environment), module.check_mode
-            )
-            made += [f"{name}: {one}" for one in changes]
-            if module.check_mode and changes:
-                # Without the site's user nothing can be asked; what is missing here has no build yet.
-                builds[name] = {"id": "", "predicted": True}
-                made.append(f"{name}: a build")
-                continue
-            upload = module.params["uploads"].get(name) or unpacked(module, name)
-            build = Build(site, secrets["sites"][name], environment, module.params["installer"], fetch, upload)
-            build_id = build.identify()
-            builds[name] = build.present(build_id)
-            if not builds[name]:
-                builds[name] = {"id": build_id, "predicted": True}
-                made.append(f"{name}: build {build_id}, {built_with(site)}")
-                diff.append({"before": "", "after": f"build {build_id}\n", "before_header": name, "after_header": name})
-                missing[name] = build
-        except StepError as error:
-            faults.append(str(error))
-    uploads = [name for name, build in missing.items() if build.needs_upload()]
-    if module.check_mode or uploads:
-        missing = {}  # only predicted, or made by the call that comes with the uploads
-    for name, build in missing.items():
-        try:
-            with files.locked(name):
-                # Another run may have made it while this one waited.
-                builds[name] = build.present(builds[name]["id"]) or build.make(builds[name]["id"])
-        except StepError as error:
-            faults.append(str(error))
-    result = {"changed": bool(made), "builds": builds, "made": made, "diff": diff}
-    if uploads and not module.check_mode:
-        module.exit_json(uploads_wanted=uploads, **result)
-    if faults:
-        module.fail_json(msg="\n".join(faults), changed=bool(made), diff=diff)
-    module.exit_json(**result)
-
-
-def built_with(site: dict) -> str:
-    """Which Python was chosen, for those who said `auto`."""
-    if site["virtualenv"]:
-        return "the system's Python" if site["virtualenv"] == "none" else f"the virtualenv {site['virtualenv']}"
-    chosen = site["interpreter"]
-    return f"Python {chosen['version']}" if chosen["version"] else chosen["path"]
-
-
-def unpacked(module: AnsibleModule, name: str) -> str:
-    """The archive that came with the call, as a file; '' where none did."""
-    if module.check_mode or name not in module.params["inline"]:
-        return ""
-    path = os.path.join(module.tmpdir, f"{name}.archive")
-    with open(path, "wb") as stream:
-        stream.write(base64.b64decode(module.params["inline"][name]))
-    return path
+    run = Run(
+        secrets=secrets.get("sites", {}),
+        environment=environment,
+        installer=given["installer"],
+        fetch=fetch,
+        scratch=module.tmpdir,
+        web_group=given["web_group"],
+        uploads=given["uploads"],
+        inline=given["inline"],
+        check_mode=module.check_mode,
+    )
+    results = run.all(given["sites"])
+    if results.faults and not results.uploads_wanted:
+        module.fail_json(msg="\n".join(results.faults), changed=bool(results.made), diff=results.diff)
+    module.exit_json(**results.answer())
 
 
 if __name__ == "__main__":

@@ -1,9 +1,21 @@
-"""What the module itself decides; builds are in test_release_units.py."""
+"""What the module itself decides: which builds are missing, what check mode says, and what is answered."""
 
 from __future__ import annotations
 
+import base64
+import os
+from pathlib import Path
+
+import goldens
 import pytest
-from ansible_collections.pyweb.stack.plugins.modules.django_build import built_with
+import yaml
+from ansible_collections.pyweb.stack.plugins.module_utils.build import run as running
+from ansible_collections.pyweb.stack.plugins.module_utils.build.build import Build
+from ansible_collections.pyweb.stack.plugins.module_utils.build.run import Results, Run, built_with
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, split_secrets
+from ansible_collections.pyweb.stack.plugins.modules import django_build
+from builds import PYTHON, no_fetch
 
 CHOSEN = {"version": "3.11", "path": "/usr/bin/python3.11"}
 
@@ -19,3 +31,226 @@ CHOSEN = {"version": "3.11", "path": "/usr/bin/python3.11"}
 )
 def test_a_build_says_which_python_it_takes(site, words):
     assert built_with(site) == words
+
+
+def test_the_documentation_says_what_the_module_takes():
+    documented = yaml.safe_load(django_build.DOCUMENTATION)["options"]
+    for name, option in documented.items():
+        about = {key: value for key, value in option.items() if key != "description"}
+        assert about == {key: value for key, value in django_build.SPEC[name].items() if key != "no_log"}, name
+    assert set(documented) == set(django_build.SPEC)
+
+
+def test_what_may_hold_a_secret_is_never_logged():
+    hidden = {name for name, option in django_build.SPEC.items() if option.get("no_log")}
+    assert hidden == {"secrets", "environment", "inline"}
+
+
+# --- a run ---
+
+
+class Host:
+    """A host on which accounts and builds are played: what was made is in `.log`."""
+
+    def __init__(self, tmp_path, monkeypatch, *sites):
+        roots = {key: str(tmp_path / key) for key in ("sites", "state", "config", "run", "cache")}
+        given = [{**goldens.SHOP, "domains": [f"{site['name']}.example.com"], **site} for site in sites]
+        self.sites, self.secrets = split_secrets(complete(given, roots=roots))
+        for site in self.sites:
+            site["interpreter"] = PYTHON
+            if site["source"]["kind"] == "directory":
+                site["source"]["digest"] = "d" * 64
+        self.scratch = tmp_path / "scratch"
+        self.scratch.mkdir()
+        self.log, self.finished, self.changes, self.broken, self.seen = [], {}, {}, {}, {}
+        monkeypatch.setattr(running.accounts, "ensure", self._ensure)
+        monkeypatch.setattr(running.accounts, "web_group", lambda wanted: wanted or "the platform's")
+        monkeypatch.setattr(running.files, "locked", self._locked)
+        monkeypatch.setattr(running.Context, "python_version", lambda _context: "3.12")
+        monkeypatch.setattr(Build, "present", lambda build: self.finished.get(name_of(build), {}))
+        monkeypatch.setattr(Build, "make", self._make())
+
+    def _ensure(self, site, group, shell, check_mode):
+        self.seen[site["name"]] = (group, shell.site, check_mode)
+        if site["name"] in self.broken.get("accounts", []):
+            raise StepError(site["name"], "accounts", "there is no such user")
+        return self.changes.get(site["name"], [])
+
+    def _locked(self, name):
+        host = self
+
+        class Lock:
+            def __enter__(self):
+                host.log.append(f"lock {name}")
+
+            def __exit__(self, *_error):
+                host.log.append(f"unlock {name}")
+
+        return Lock()
+
+    def _make(self):
+        def make(build):
+            name = name_of(build)
+            self.log.append(f"make {name}")
+            self.seen[f"upload of {name}"] = build.resolved.upload
+            if name in self.broken.get("builds", []):
+                raise StepError(name, "project", "it is broken")
+            return {"id": build.id, "path": build.root}
+
+        return make
+
+    def run(self, **keys):
+        given = {
+            "secrets": self.secrets,
+            "environment": {},
+            "installer": "uv",
+            "fetch": no_fetch,
+            "scratch": str(self.scratch),
+            "web_group": "",
+            "uploads": {},
+            "inline": {},
+            "check_mode": False,
+        }
+        return Run(**{**given, **keys}).all(self.sites)
+
+
+def name_of(build):
+    return build.context.site["name"]
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    """host(*sites) -> a `Host` with these."""
+    return lambda *sites: Host(tmp_path, monkeypatch, *sites)
+
+
+def test_a_missing_build_is_made_under_the_sites_lock(host):
+    shop = host({"name": "shop"})
+    results = shop.run(web_group="nginx")
+    made = results.builds["shop"]["id"]
+    assert len(made) == 12
+    assert results.answer() == {
+        "changed": True,
+        "builds": {"shop": {"id": made, "path": f"{shop.sites[0]['paths']['builds']}/{made}"}},
+        "made": [f"shop: build {made}, Python 3.12"],
+        "diff": [{"before": "", "after": f"build {made}\n", "before_header": "shop", "after_header": "shop"}],
+    }
+    assert results.faults == []
+    assert shop.log == ["lock shop", "make shop", "unlock shop"]
+    assert shop.seen["shop"] == ("nginx", "shop", False)
+
+
+def test_a_build_that_is_there_is_no_change(host):
+    shop = host({"name": "shop"})
+    shop.finished["shop"] = {"id": "x"}
+    assert shop.run().answer() == {"changed": False, "builds": {"shop": {"id": "x"}}, "made": [], "diff": []}
+    assert shop.log == []
+
+
+def test_a_build_that_another_run_made_meanwhile_is_taken(host, monkeypatch):
+    shop = host({"name": "shop"})
+    locked = running.files.locked
+
+    def lock(name):
+        shop.finished["shop"] = {"id": "of the other run"}
+        return locked(name)
+
+    monkeypatch.setattr(running.files, "locked", lock)
+    assert shop.run().builds == {"shop": {"id": "of the other run"}}
+    assert shop.log == ["lock shop", "unlock shop"]
+
+
+def test_an_absent_site_gets_nothing(host):
+    shop = host({"name": "shop", "state": "absent"}, {"name": "blog"})
+    results = shop.run()
+    assert list(results.builds) == ["blog"]
+    assert "shop" not in shop.seen
+
+
+def test_accounts_that_were_made_are_a_change(host):
+    shop = host({"name": "shop"})
+    shop.finished["shop"], shop.changes["shop"] = {"id": "x"}, ["user site-shop", "/opt/sites/shop"]
+    answer = shop.run().answer()
+    assert answer["changed"] is True
+    assert answer["made"] == ["shop: user site-shop", "shop: /opt/sites/shop"]
+    assert shop.seen["shop"][0] == "the platform's"
+
+
+def test_one_sites_failure_stops_no_other(host):
+    sites = host({"name": "shop"}, {"name": "blog"}, {"name": "wiki"})
+    sites.broken = {"accounts": ["shop"], "builds": ["blog"]}
+    results = sites.run()
+    assert results.faults == [
+        "site 'shop': accounts failed: there is no such user",
+        "site 'blog': project failed: it is broken",
+    ]
+    assert [entry for entry in sites.log if entry.startswith("make")] == ["make blog", "make wiki"]
+    assert "path" in results.builds["wiki"]
+
+
+# --- check mode ---
+
+
+def test_check_mode_makes_nothing(host):
+    shop = host({"name": "shop"})
+    results = shop.run(check_mode=True)
+    made = results.builds["shop"]["id"]
+    assert results.builds == {"shop": {"id": made, "predicted": True}}
+    assert results.made == [f"shop: build {made}, Python 3.12"]
+    assert shop.log == []
+    assert shop.seen["shop"][2] is True
+
+
+def test_check_mode_without_the_sites_user_cannot_know_the_id(host):
+    shop = host({"name": "shop", "source": {"git": "x", "version": "main"}})
+    shop.changes["shop"] = ["user site-shop"]
+    results = shop.run(check_mode=True)  # git would be asked as a user that is not there
+    assert results.builds == {"shop": {"id": "", "predicted": True}}
+    assert results.made == ["shop: user site-shop", "shop: a build"]
+    assert (results.diff, results.faults) == ([], [])
+
+
+def test_check_mode_asks_for_no_source(host, tmp_path):
+    shop = host({"name": "shop", "source": {"directory": str(tmp_path)}})
+    results = shop.run(check_mode=True, inline={"shop": base64.b64encode(b"packed").decode()})
+    assert results.uploads_wanted == []
+    assert "uploads_wanted" not in results.answer()
+    assert os.listdir(shop.scratch) == []
+
+
+# --- sources of the controller ---
+
+
+def test_a_source_that_has_to_be_brought_is_asked_for_before_any_build_is_made(host, tmp_path):
+    sites = host({"name": "shop", "source": {"directory": str(tmp_path)}}, {"name": "blog"})
+    results = sites.run()
+    assert results.answer()["uploads_wanted"] == ["shop"]
+    assert results.builds["shop"]["predicted"] is True
+    assert results.builds["blog"]["predicted"] is True
+    assert sites.log == []
+
+
+def test_a_source_of_a_build_that_is_there_is_not_asked_for(host, tmp_path):
+    sites = host({"name": "shop", "source": {"directory": str(tmp_path)}}, {"name": "blog"})
+    sites.finished["shop"] = {"id": "x"}
+    assert sites.run().uploads_wanted == []
+    assert "make blog" in sites.log
+
+
+def test_an_uploaded_source_is_used(host, tmp_path):
+    shop = host({"name": "shop", "source": {"directory": str(tmp_path)}})
+    inline = {"shop": base64.b64encode(b"older").decode()}
+    shop.run(uploads={"shop": "/remote/packed.tar.gz"}, inline=inline)
+    assert shop.seen["upload of shop"] == "/remote/packed.tar.gz"
+    assert os.listdir(shop.scratch) == []
+
+
+def test_a_small_source_comes_with_the_call(host, tmp_path):
+    shop = host({"name": "shop", "source": {"directory": str(tmp_path)}})
+    shop.run(inline={"shop": base64.b64encode(b"packed").decode()})
+    path = Path(shop.seen["upload of shop"])
+    assert (path.parent, path.read_bytes()) == (shop.scratch, b"packed")
+
+
+def test_nothing_found_is_nothing_answered():
+    assert Results().answer() == {"changed": False, "builds": {}, "made": [], "diff": []}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import os
@@ -9,11 +10,13 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import goldens
 import pytest
+from ansible.executor.module_common import ModuleDepFinder
 from ansible_collections.pyweb.stack.plugins.module_utils.build import overlay
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol as uwsgi_protocol
@@ -44,6 +47,50 @@ def test_order_of_settings_does_not_matter():
 )
 def test_wsgi_entry(entry, line):
     assert line in overlay.wsgi(goldens.site("plain"), entry)
+
+
+def test_a_value_that_is_named_like_a_stand_in_stays_as_it_is():
+    [site] = complete([{**goldens.SHOP, "warm_up": ["/SITE_HOST/entry_module"]}])
+    text = overlay.wsgi(site, "WARM_UP_PAGES.wsgi:entry_module")
+    assert "from WARM_UP_PAGES.wsgi import entry_module as application" in text
+    assert "[('/SITE_HOST/entry_module', '')]" in text
+
+
+def test_the_wsgi_entry_has_no_stand_in_left():
+    text = overlay.wsgi(goldens.site("plain"), "mysite.wsgi")
+    assert text.startswith('"""The WSGI entry of the site shop. ')
+    left = [word for word in ("SITE_", "WARM_UP_", "OVERLAY_", "entry_", "mypy", "noqa") if word in text]
+    assert left == []
+
+
+def test_the_wsgi_entry_is_found_in_what_ansible_sends_to_a_host(tmp_path):
+    """Ansible sends a zip file with the modules that it finds by their import statements, and nothing is unpacked."""
+    package = "ansible_collections.pyweb.stack.plugins.module_utils.build"
+    finder = ModuleDepFinder(f"{package}.overlay", ast.parse(Path(overlay.__file__).read_text()), is_pkg_init=False)
+    sent = {".".join(name) for name in finder.submodules}
+    assert f"{package}.{overlay.WSGI_MODULE}" in sent
+    root, payload = Path(overlay.__file__).parents[3], tmp_path / "payload.zip"
+    with zipfile.ZipFile(payload, "w") as payload_zip:
+        folder = "ansible_collections/pyweb/stack/plugins/module_utils"
+        packages = [*Path(folder, "build").parents, Path(folder, "build"), Path(folder, "model")]
+        for path in packages:
+            payload_zip.writestr(str(path / "__init__.py"), "")
+        for name in ("build/overlay.py", "build/pyweb_wsgi.py", "model/layout.py", "model/types.py"):
+            payload_zip.write(root / "plugins/module_utils" / name, f"{folder}/{name}")
+    code = f"import json, sys; from {package} import overlay; print(overlay.wsgi(json.load(sys.stdin), 'mysite.wsgi'))"
+    code += f"; assert '{package}.{overlay.WSGI_MODULE}' not in sys.modules"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env={"PYTHONPATH": str(payload)},
+        cwd=tmp_path,
+        input=json.dumps(goldens.site("plain")),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stderr == ""
+    assert done.stdout == overlay.wsgi(goldens.site("plain"), "mysite.wsgi") + "\n"
 
 
 # Enough of Django for the WSGI entry: reading the patterns imports the views.

@@ -9,9 +9,19 @@ server needs, and the WSGI entry, which makes sure that these settings are the o
 
 from __future__ import annotations
 
+import importlib.util
 import pprint
-from typing import Any
+import re
+from importlib.abc import InspectLoader
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote_to_bytes
+
+from ..model.layout import Layout
+from ..model.types import Site
+
+if TYPE_CHECKING:
+    # Never imported, only read. Ansible finds it here, and ships it to the host.
+    from . import pyweb_wsgi  # noqa: F401
 
 SETTINGS = '''\
 """Settings of the site {name}, over those of the project. Written by pyweb.stack: change the inventory instead."""
@@ -70,74 +80,6 @@ import dj_database_url
 DATABASES = {**_project.get("DATABASES", {}), "default": dj_database_url.config(conn_max_age=60)}
 """
 
-WSGI = '''\
-"""The WSGI entry of the site {name}. Written by pyweb.stack: change the inventory instead."""
-
-import contextlib
-import os
-import signal
-import sys
-import threading
-from wsgiref.util import setup_testing_defaults
-
-os.environ["DJANGO_SETTINGS_MODULE"] = "{overlay_module}"
-
-from {module} import {callable} as application
-
-
-def _warm_up():
-    """Do what the first visitors would wait for: import the views, and answer a few pages, whatever the answer is.
-
-    In each worker, as Django itself does it: what is open before a fork is shared by all workers.
-    """
-    # uWSGI has a worker ignore it until it takes requests, so whoever stops the site now would wait for ever.
-    with contextlib.suppress(ValueError):  # not the main interpreter
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    from django.urls import get_resolver
-
-    get_resolver().url_patterns
-    # A page may hang, and a worker that waits for it serves nobody.
-    asking = threading.Thread(target=_ask_itself, daemon=True)
-    asking.start()
-    asking.join({seconds})
-
-
-def _ask_itself():
-    from django.db import connections
-
-    try:
-        for path, query in {paths}:
-            environ = {{"PATH_INFO": path, "QUERY_STRING": query, "HTTP_HOST": {host}, "REMOTE_ADDR": "127.0.0.1"}}
-            environ.update({{"HTTP_USER_AGENT": "pyweb.stack", "wsgi.errors": sys.stderr}})
-            setup_testing_defaults(environ)
-            answer = application(environ, lambda *_status: None)
-            try:
-                b"".join(answer)
-            finally:
-                if hasattr(answer, "close"):
-                    answer.close()
-    finally:
-        connections.close_all()
-
-
-try:
-    import uwsgi
-except ImportError:  # somebody else's server, or manage.py
-    pass
-else:
-    _after_fork = getattr(uwsgi, "post_fork_hook", None)
-
-    def _hook():
-        if _after_fork:
-            _after_fork()
-        if uwsgi.worker_id():  # not a mule or the spooler, which serve nobody
-            _warm_up()
-
-    uwsgi.post_fork_hook = _hook
-    if uwsgi.worker_id():  # with lazy-apps this is a worker already, and the time of hooks is past
-        _warm_up()
-'''
-
 SETTINGS_MODULE = "pyweb_settings"
 WSGI_MODULE = "pyweb_wsgi"
 # How long a worker waits for its own first answers before it takes requests: one that was killed is to be back within
@@ -145,25 +87,25 @@ WSGI_MODULE = "pyweb_wsgi"
 WARM_UP_SECONDS = 1
 
 
-def settings(site: dict[str, Any], settings_module: str) -> str:
-    """The text of the settings overlay of a completed site."""
-    static, media = site["nginx"]["static"], site["nginx"]["media"]
+def settings(site: Site, settings_module: str) -> str:
+    """Return the text of the settings overlay of a completed site."""
+    layout, static, media = Layout.of(site), site["nginx"]["static"], site["nginx"]["media"]
     files = STATIC.format(url=repr(static["url"] if static else "/static/"))
     if media:
-        files += MEDIA.format(url=repr(media["url"]), path=repr(site["paths"]["media"]))
+        files += MEDIA.format(url=repr(media["url"]), path=repr(layout.media))
     database = ""
     if site["database"]:
         database = DATABASE_URL
     else:
         # Code that is used in place may have its data beside it already: they stay there.
         in_place = site["source"]["kind"] == "path"
-        database = SQLITE.format(state=repr(site["paths"]["state"]), in_place=in_place)
+        database = SQLITE.format(state=repr(layout.state), in_place=in_place)
     own = "".join(f"{name} = {_literal(value)}\n" for name, value in sorted(site["settings"].items()))
     return SETTINGS.format(
         name=site["name"],
         settings_module=settings_module,
-        secret_key=repr(f"{site['paths']['config']}/secret_key"),
-        allowed_hosts=_literal([one[1:] if one.startswith("*.") else one for one in site["domains"]]),
+        secret_key=repr(layout.secret_key),
+        allowed_hosts=_literal([domain[1:] if domain.startswith("*.") else domain for domain in site["domains"]]),
         origins=_literal(site["origins"]),
         files=files,
         database=database,
@@ -171,26 +113,39 @@ def settings(site: dict[str, Any], settings_module: str) -> str:
     )
 
 
-def wsgi(site: dict[str, Any], entry: str) -> str:
-    """The text of the WSGI entry for `entry`, 'module' or 'module:callable'."""
+def wsgi(site: Site, entry: str) -> str:
+    """Return the text of the WSGI entry for `entry`, 'module' or 'module:callable'."""
     module, _colon, name = entry.partition(":")
-    asked = [one.partition("?")[::2] for one in site["warm_up"]]
-    return WSGI.format(
-        name=site["name"],
-        overlay_module=SETTINGS_MODULE,
-        module=module,
-        callable=name or "application",
-        host=repr(host(site)),
+    asked = [page.partition("?")[::2] for page in site["warm_up"]]
+    values = {
+        "SITE_NAME": site["name"],
+        "OVERLAY_MODULE": SETTINGS_MODULE,
+        "entry_module": module,
+        "entry_callable": name or "application",
+        "SITE_HOST": repr(host(site)),
         # As bytes in the guise of Latin-1, which is how WSGI has it (PEP 3333).
-        paths=repr([(unquote_to_bytes(path).decode("latin-1"), query) for path, query in asked]),
-        seconds=WARM_UP_SECONDS,
-    )
+        "WARM_UP_PAGES": repr([(unquote_to_bytes(path).decode("latin-1"), query) for path, query in asked]),
+        "WARM_UP_SECONDS": str(WARM_UP_SECONDS),
+    }
+    # All at once: a value may have the name of a stand-in in it.
+    return re.sub(rf"\b({'|'.join(values)})\b", lambda match: values[match[0]], _wsgi_template())
 
 
-def host(site: dict[str, Any]) -> str:
-    """The Host under which a site asks itself: its first domain, with the port where that is not the usual one."""
+def host(site: Site) -> str:
+    """Return the Host under which a site asks itself: its first domain, with the port where that is no usual one."""
     port = site["nginx"]["listen"][0]["port"]
-    return str(site["domains"][0]).replace("*", "www", 1) + ("" if port in (80, 443) else f":{port}")
+    return site["domains"][0].replace("*", "www", 1) + ("" if port in (80, 443) else f":{port}")
+
+
+def _wsgi_template() -> str:
+    """Return the text of pyweb_wsgi.py below its header, wherever Python keeps it: on a host that is in a zip file."""
+    name = f"{__package__}.{WSGI_MODULE}"
+    spec = importlib.util.find_spec(name)
+    # Every loader of files has this, though not each says that it is an InspectLoader (zipimport does not).
+    source = cast(InspectLoader, spec.loader).get_source(name) if spec else None
+    if source is None:
+        raise ImportError(f"the text of {name} is missing")
+    return re.split(r"^# -{20,}\n", source, maxsplit=1, flags=re.MULTILINE)[1]
 
 
 def _literal(value: Any) -> str:

@@ -18,12 +18,14 @@ import pwd
 import re
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from ..build import build as building
-from ..build import overlay, tree
+from ..build import overlay, project, tree
+from ..build.found import as_found as as_found
 from ..host import files
 from ..host.shell import Shell, StepError, cause
+from ..model.layout import Layout
+from ..model.types import Secrets, Site
 from ..release import django_migrations, history, units, uwsgi_ini
 from ..uwsgi import protocol as uwsgi_protocol
 
@@ -104,7 +106,7 @@ class Release:
     @classmethod
     def wanted(cls, site: dict[str, Any], secrets: dict[str, Any], build: dict[str, Any]) -> Release:
         """The release that a completed site, its secrets and its build's manifest make."""
-        release = cls(site, build, building.process_environment(secrets), uwsgi_ini.render(site, build))
+        release = cls(site, build, project.process_environment(cast(Secrets, secrets)), uwsgi_ini.render(site, build))
         release.password = secrets["password"]
         release.shell.hide(release.password)
         return release
@@ -355,7 +357,7 @@ class Release:
         self, step: str, arguments: list[str], stdin: str, extra: dict[str, str] | None = None, check: bool = True
     ) -> Any:
         """Run Python of the build, as the site's user, with the site's environment."""
-        environment = building.project_environment(self.site, self.environment, self.build["path"])
+        environment = project.environment(Layout.of(self.site), self.environment, self.build["path"])
         return self.shell.run(
             step,
             ["/bin/sh", "-c", 'umask 0027; exec "$@"', "sh", f"{self.build['home'] or '/usr'}/bin/python3", *arguments],
@@ -484,7 +486,7 @@ class Release:
     def _ask(self, address: str, timeout: float) -> str:
         """Ask a socket for `health.path`, as the site's own Host; '' where the answer is good, or what is wrong."""
         health = self.site["health"]
-        host = overlay.host(self.site)
+        host = overlay.host(cast(Site, self.site))
         try:
             status = uwsgi_protocol.request(address, host, health["path"], timeout).status
             if status in health["status"] if health["status"] else status < 500:
@@ -668,37 +670,6 @@ def withdraw(site: dict[str, Any], check_mode: bool, forget: Callable[[Shell], l
             if one.endswith(".env"):
                 files.remove(f"{site['paths']['config']}/{one}")
     return changes + forget(shell)
-
-
-def as_found(site: dict[str, Any]) -> dict[str, Any]:
-    """The build of a project that somebody else put on the host: nothing made, nothing overlaid."""
-    source = site["source"]
-    if source["kind"] != "path":
-        raise StepError(
-            site["name"],
-            "build",
-            f"no build was made and source is {source['kind']}; run the django role first, or give source.path",
-        )
-    home = "" if site["virtualenv"] == "none" else site["virtualenv"]
-    if not site["virtualenv"]:
-        raise StepError(
-            site["name"], "build", "virtualenv is not given; without the django role name the project's own, or none"
-        )
-    finder = building.Build(
-        site, {"env": {}, "database": "", "password": "", "key": "", "git": ""}, {}, "uv", lambda _url, _path: None
-    )
-    found = finder.discover(source["path"])
-    return {
-        **found,
-        "id": f"path {source['path']} {tree.digest(source['path'])}",
-        "path": source["path"],
-        "source": source,
-        "src": source["path"],
-        "home": home,
-        "uwsgi": building.uwsgi_binary(site, home),
-        "install": site["uwsgi"]["install"],
-        "overlay": False,
-    }
 
 
 def quote(value: str) -> str:

@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A project that somebody else put on the host, described as if it were a build."""
+
+from __future__ import annotations
+
+from ..build import project, tree
+from ..host.shell import StepError
+from ..model.types import Manifest, Site
+
+
+def as_found(site: Site) -> Manifest:
+    """Return the manifest of a project that is used as it is: nothing is made, and there is no settings overlay.
+
+    Raises `StepError` where the site does not say where the project and its virtualenv are.
+    """
+    source = site["source"]
+    if source["kind"] != "path":
+        raise StepError(
+            site["name"],
+            "build",
+            f"no build was made and source is {source['kind']}; run the django role first, or give source.path",
+        )
+    if not site["virtualenv"]:
+        raise StepError(
+            site["name"], "build", "virtualenv is not given; without the django role name the project's own, or none"
+        )
+    home = "" if site["virtualenv"] == "none" else site["virtualenv"]
+    code = source["path"]
+    found = project.discover(code, site)
+    return {
+        "chdir": found["chdir"],
+        "settings_module": found["settings_module"],
+        "wsgi": found["wsgi"],
+        "id": f"path {code} {tree.digest(code)}",
+        "path": code,
+        "source": source,
+        "src": code,
+        "home": home,
+        "uwsgi": project.uwsgi_binary(site, home),
+        "install": site["uwsgi"]["install"],
+        "overlay": False,
+    }

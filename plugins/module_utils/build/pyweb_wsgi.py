@@ -1,0 +1,81 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# mypy: disable-error-code="dict-item, import-not-found, import-untyped, no-untyped-call, no-untyped-def"
+# ruff: noqa: ANN202, B018
+"""The WSGI entry of every site, with stand-ins for the values of one site.
+
+`overlay.wsgi` writes what follows the line of dashes into a build, with the values in place of the stand-ins. Nothing
+imports this file: it would take effect on whoever does.
+"""
+
+# What the site asks itself for, as (path, query), under which Host, and how long a worker waits for the answers.
+WARM_UP_PAGES: list[tuple[str, str]] = []
+SITE_HOST = ""
+WARM_UP_SECONDS = 1
+
+# ----------------------------------------------------------------------------------------------------------------------
+"""The WSGI entry of the site SITE_NAME. Written by pyweb.stack: change the inventory instead."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from wsgiref.util import setup_testing_defaults
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "OVERLAY_MODULE"
+
+from entry_module import entry_callable as application
+
+
+def _warm_up():
+    """Do what the first visitors would wait for: import the views, and answer a few pages, whatever the answer is.
+
+    In each worker, as Django itself does it: what is open before a fork is shared by all workers.
+    """
+    # uWSGI has a worker ignore it until it takes requests, so whoever stops the site now would wait for ever.
+    with contextlib.suppress(ValueError):  # not the main interpreter
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    from django.urls import get_resolver
+
+    get_resolver().url_patterns
+    # A page may hang, and a worker that waits for it serves nobody.
+    asking = threading.Thread(target=_ask_itself, daemon=True)
+    asking.start()
+    asking.join(WARM_UP_SECONDS)
+
+
+def _ask_itself():
+    from django.db import connections
+
+    try:
+        for path, query in WARM_UP_PAGES:
+            environ = {"PATH_INFO": path, "QUERY_STRING": query, "HTTP_HOST": SITE_HOST, "REMOTE_ADDR": "127.0.0.1"}
+            environ.update({"HTTP_USER_AGENT": "pyweb.stack", "wsgi.errors": sys.stderr})
+            setup_testing_defaults(environ)
+            answer = application(environ, lambda *_status: None)
+            try:
+                b"".join(answer)
+            finally:
+                if hasattr(answer, "close"):
+                    answer.close()
+    finally:
+        connections.close_all()
+
+
+try:
+    import uwsgi
+except ImportError:  # somebody else's server, or manage.py
+    pass
+else:
+    _after_fork = getattr(uwsgi, "post_fork_hook", None)
+
+    def _hook():
+        if _after_fork:
+            _after_fork()
+        if uwsgi.worker_id():  # not a mule or the spooler, which serve nobody
+            _warm_up()
+
+    uwsgi.post_fork_hook = _hook
+    if uwsgi.worker_id():  # with lazy-apps this is a worker already, and the time of hooks is past
+        _warm_up()

@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Make the builds of several sites: what is missing is made, and one site's failure stops no other site."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..build.build import Build
+from ..build.context import Context, Fetch
+from ..host import accounts, files
+from ..host.shell import Shell, StepError
+from ..model.types import Manifest, Secrets, Site
+
+
+@dataclass
+class Results:
+    """What a run found and did. `uploads_wanted` are the sites whose source has to be brought before it goes on."""
+
+    builds: dict[str, Manifest] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
+    diff: list[dict[str, str]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    uploads_wanted: list[str] = field(default_factory=list)
+
+    def answer(self) -> dict[str, Any]:
+        """Return what the module answers when nothing failed."""
+        answer = {"changed": bool(self.made), "builds": self.builds, "made": self.made, "diff": self.diff}
+        return {**answer, "uploads_wanted": self.uploads_wanted} if self.uploads_wanted else answer
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run on this host, for all its sites.
+
+    `uploads` are files on this host and `inline` base64 texts: the packed sources that came from the controller (site
+    name -> file or text). The other parameters are those of `Context`.
+    """
+
+    secrets: Mapping[str, Secrets]
+    environment: Mapping[str, str]
+    installer: str
+    fetch: Fetch
+    scratch: str
+    web_group: str
+    uploads: Mapping[str, str]
+    inline: Mapping[str, str]
+    check_mode: bool
+
+    def all(self, sites: Iterable[Site]) -> Results:
+        """Make what is missing; in check mode only say what that is.
+
+        Where a source has to be brought first, no build is made: the run that comes with the sources makes them all.
+        """
+        results, missing = Results(), []
+        for site in sites:
+            if site["state"] == "present":
+                try:
+                    missing += self._look(site, results)
+                except StepError as error:
+                    results.faults.append(str(error))
+        if self.check_mode:
+            return results
+        results.uploads_wanted += [build.context.site["name"] for build in missing if build.needs_upload()]
+        for build in [] if results.uploads_wanted else missing:
+            try:
+                results.builds[build.context.site["name"]] = _make(build)
+            except StepError as error:
+                results.faults.append(str(error))
+        return results
+
+    def _look(self, site: Site, results: Results) -> list[Build]:
+        """Make the site's user and directories, and find out whether its build is there; the build if it is missing."""
+        name = site["name"]
+        changes = self._ensure_account(site)
+        results.made += [f"{name}: {change}" for change in changes]
+        if self.check_mode and changes:
+            # Without the site's user nothing can be asked; what is missing here has no build yet.
+            results.builds[name] = {"id": "", "predicted": True}
+            results.made.append(f"{name}: a build")
+            return []
+        context = Context.of(
+            site, self.secrets[name], self.environment, self.installer, self.fetch, scratch=self.scratch
+        )
+        build = Build.identify(context, self._upload(name))
+        results.builds[name] = build.present()
+        if results.builds[name]:
+            return []
+        results.builds[name] = {"id": build.id, "predicted": True}
+        results.made.append(f"{name}: build {build.id}, {built_with(site)}")
+        results.diff.append({"before": "", "after": f"build {build.id}\n", "before_header": name, "after_header": name})
+        return [build]
+
+    def _ensure_account(self, site: Site) -> list[str]:
+        shell = Shell(site["name"], self.environment)
+        return accounts.ensure({**site}, accounts.web_group(self.web_group), shell, self.check_mode)
+
+    def _upload(self, name: str) -> str:
+        """Return the file with the source that came from the controller; '' where none did."""
+        if name in self.uploads or name not in self.inline or self.check_mode:
+            return self.uploads.get(name, "")
+        path = os.path.join(self.scratch, f"{name}.archive")
+        with open(path, "wb") as stream:
+            stream.write(base64.b64decode(self.inline[name]))
+        return path
+
+
+def built_with(site: Site) -> str:
+    """Say which Python was chosen, for those who said `auto`."""
+    if site["virtualenv"]:
+        return "the system's Python" if site["virtualenv"] == "none" else f"the virtualenv {site['virtualenv']}"
+    chosen = site["interpreter"]
+    return f"Python {chosen['version']}" if chosen["version"] else chosen["path"]
+
+
+def _make(build: Build) -> Manifest:
+    with files.locked(build.context.site["name"]):
+        # Another run may have made it while this one waited.
+        return build.present() or build.make()

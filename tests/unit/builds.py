@@ -1,0 +1,97 @@
+"""What tests of builds share: a site on a host of its own below tmp_path, and a shell that notes what it is asked."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from pathlib import Path
+
+import goldens
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.build.context import Context
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, split_secrets
+
+ME = pwd.getpwuid(os.getuid()).pw_name
+PYTHON = {"version": "3.12", "path": "/usr/bin/python3.12", "packages": [], "headers": []}
+AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="it makes files of another user, or of root")
+
+
+class FakeShell(Shell):
+    """Runs nothing, or runs it really and as whoever runs the tests.
+
+    `answers` maps the end of a command's first words to its output, to a failure, or to a function that does its work.
+    """
+
+    def __init__(self, site, answers=None, python="3.12"):
+        super().__init__(site, {})
+        self.answers, self.python, self.calls = dict(answers or {}), python, []
+
+    def run(self, step, argv, user="root", cwd="/", environment=None, stdin="", timeout=0, check=True):
+        argv = list(argv)
+        if step == "python":
+            return subprocess.CompletedProcess(argv, 0, f"{self.python}\n", "")
+        self.calls.append(Call(step, argv, user, cwd, dict(environment or {}), stdin))
+        for words, answer in self.answers.items():
+            if words in " ".join(argv):
+                return self._answer(step, argv, answer, check)
+        return subprocess.CompletedProcess(argv, 0, "", "")
+
+    def _answer(self, step, argv, answer, check):
+        answer = answer(argv) if callable(answer) else answer
+        if isinstance(answer, StepError):
+            if check:
+                raise answer
+            return subprocess.CompletedProcess(argv, 1, "", answer.cause)
+        if isinstance(answer, subprocess.CompletedProcess):
+            return answer
+        return subprocess.CompletedProcess(argv, 0, answer or "", "")
+
+    def commands(self, step=""):
+        return [" ".join(call.argv) for call in self.calls if step in ("", call.step)]
+
+
+class Call:
+    def __init__(self, step, argv, user, cwd, environment, stdin):
+        self.step, self.argv, self.user, self.cwd = step, argv, user, cwd
+        self.environment, self.stdin = environment, stdin
+
+
+def failed(step, cause="it failed"):
+    return StepError("shop", step, cause)
+
+
+def no_fetch(url, _path):
+    raise AssertionError(f"nothing is to be fetched, and {url} was")
+
+
+def completed(tmp_path, **keys):
+    """(site, secrets) of the golden shop with these keys, its roots below tmp_path."""
+    roots = {key: str(tmp_path / key) for key in ("sites", "state", "config", "run", "cache")}
+    sites, secrets = split_secrets(complete([{**goldens.SHOP, **keys}], roots=roots))
+    return {**sites[0], "interpreter": PYTHON}, secrets["shop"]
+
+
+def make_context(tmp_path, installer="uv", environment=None, shell=None, fetch=no_fetch, user=None, **keys):
+    """A context whose directories are there; `shell` is a fake one unless given."""
+    site, secrets = completed(tmp_path, **keys)
+    if user:
+        site["user"] = user
+    layout = Layout.of(site)
+    for folder in (layout.builds, layout.virtualenvs, layout.cache, str(tmp_path / "scratch")):
+        os.makedirs(folder, exist_ok=True)
+    scratch = str(tmp_path / "scratch")
+    return Context(site, secrets, layout, shell or FakeShell("shop"), environment or {}, installer, fetch, scratch)
+
+
+def real_context(tmp_path, **keys):
+    """A context whose shell runs what it is asked, as whoever runs the tests."""
+    return make_context(tmp_path, shell=Shell("shop", {}), user=ME, **keys)
+
+
+def tree(folder):
+    """Relative path -> text of all files below a directory."""
+    folder = Path(folder)
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
