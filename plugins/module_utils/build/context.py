@@ -9,9 +9,9 @@ import pwd
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ..build import project
 from ..host.shell import Shell, StepError
 from ..model.layout import Layout
+from ..model.secrets import hidden_values
 from ..model.types import Secrets, Site
 
 # Fetch a URL into a file: (url, path) -> None. Raises OSError.
@@ -40,7 +40,7 @@ class Context:
         cls, site: Site, secrets: Secrets, environment: Mapping[str, str], installer: str, fetch: Fetch, scratch: str
     ) -> Context:
         """Return the context of a completed site. Its shell hides the site's secrets."""
-        shell = Shell(site["name"], environment, project.hidden_values(secrets, environment))
+        shell = Shell(site["name"], environment, hidden_values(secrets, environment))
         return cls(site, secrets, Layout.of(site), shell, environment, installer, fetch, scratch)
 
     @property

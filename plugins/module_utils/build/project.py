@@ -74,13 +74,6 @@ def process_environment(secrets: Secrets) -> dict[str, str]:
     return {**secrets["env"], **({"DATABASE_URL": secrets["database"]} if secrets["database"] else {})}
 
 
-def hidden_values(secrets: Secrets, environment: Mapping[str, str]) -> list[str]:
-    """Return the texts that no output of a build may show."""
-    hidden = [*secrets["env"].values(), secrets["database"], secrets["password"], secrets["key"]]
-    # Credentials in URLs: of the repository, of a proxy, of a package index.
-    return hidden + re.findall(r"//([^/@\s]*)@", " ".join([secrets["git"], *environment.values()]))
-
-
 def _manage(code: str, site: Site) -> str:
     """Return the path of manage.py: the named one, or the one that lies highest in the source."""
     if site["manage"]:

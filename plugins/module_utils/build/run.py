@@ -14,6 +14,7 @@ from ..build.build import Build
 from ..build.context import Context, Fetch
 from ..host import accounts, files
 from ..host.shell import Shell, StepError
+from ..model.layout import Layout
 from ..model.types import Manifest, Secrets, Site
 
 
@@ -97,7 +98,8 @@ class Run:
 
     def _ensure_account(self, site: Site) -> list[str]:
         shell = Shell(site["name"], self.environment)
-        return accounts.ensure({**site}, accounts.web_group(self.web_group), shell, self.check_mode)
+        group = accounts.web_group(self.web_group)
+        return accounts.ensure(Layout.of(site), site["user"], site["managed_user"], group, shell, self.check_mode)
 
     def _upload(self, name: str) -> str:
         """Return the file with the source that came from the controller; '' where none did."""

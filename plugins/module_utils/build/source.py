@@ -20,6 +20,7 @@ from ..build.context import Context
 from ..host import files
 from ..host.shell import StepError
 from ..model.types import Source
+from ..model.urls import is_url
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 # How long git may take, in seconds.
@@ -81,7 +82,7 @@ def bring(context: Context, resolved: Resolved, root: str) -> None:
 def on_controller(source: Source) -> bool:
     """Whether the source lies on the controller, from where it has to be brought to the host."""
     kind = source["kind"]
-    return kind == "directory" or (kind == "archive" and not source["archive"].startswith(("http://", "https://")))
+    return kind == "directory" or (kind == "archive" and not is_url(source["archive"]))
 
 
 def file_checksum(path: str) -> str:
