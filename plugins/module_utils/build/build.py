@@ -23,9 +23,10 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ..build import django_probe, overlay, tree
+from ..build import django_probe, overlay, project, tree
 from ..host import files
 from ..host.shell import Shell, StepError, cause
+from ..model.layout import Layout
 
 # Part of every id: raise it when the same inputs have to give another build than before.
 FORMAT = 1
@@ -230,9 +231,9 @@ class Build:
         if site["source"]["kind"] == "startproject":
             os.mkdir(code, 0o755)
             os.chown(code, pwd.getpwnam(self.user).pw_uid, pwd.getpwnam(self.user).pw_gid)
-            project = site["source"]["startproject"]
+            name = site["source"]["startproject"]
             self.shell.run(
-                "startproject", [self._interpreter(home), "-m", "django", "startproject", project, code], self.user
+                "startproject", [self._interpreter(home), "-m", "django", "startproject", name, code], self.user
             )
         found = self.discover(code)
         os.mkdir(f"{self.root}/overlay", 0o755)
@@ -251,7 +252,7 @@ class Build:
             "source": {key: value for key, value in site["source"].items() if key not in ("key", "directory")},
             "home": home,
             "python": self._python_version(),
-            "uwsgi": uwsgi_binary(site, home),
+            "uwsgi": project.uwsgi_binary(site, home),
             "install": site["uwsgi"]["install"],
         }
 
@@ -506,7 +507,7 @@ class Build:
             [self._interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect"],
             self.user,
             os.path.join(code, chdir),
-            environment=project_environment(self.site, process_environment(self.secrets), self.root),
+            environment=project.environment(Layout.of(self.site), project.process_environment(self.secrets), self.root),
             stdin=inspect.getsource(django_probe),
             check=False,
         )
@@ -649,28 +650,6 @@ def _pip_wheel() -> str:
         if found:
             return found[-1]
     raise StepError("", "installer", "the system's Python has no ensurepip; install its venv package")
-
-
-def uwsgi_binary(site: dict[str, Any], home: str) -> str:
-    """Where the site's uWSGI is: in its virtualenv, or where the distribution puts it (Debian bin, EPEL sbin)."""
-    if site["uwsgi"]["install"] != "distribution":
-        return f"{home}/bin/uwsgi"
-    return "/usr/sbin/uwsgi" if os.path.exists("/usr/sbin/uwsgi") else "/usr/bin/uwsgi"
-
-
-def project_environment(site: dict[str, Any], own: Mapping[str, str], root: str) -> dict[str, str]:
-    """The environment in which the project's code runs: `own`, which its processes get, and the overlay of `root`."""
-    return {
-        **own,
-        "DJANGO_SETTINGS_MODULE": overlay.SETTINGS_MODULE,
-        "PYTHONPATH": f"{root}/overlay",
-        "HOME": site["paths"]["state"],
-    }
-
-
-def process_environment(secrets: Mapping[str, Any]) -> dict[str, str]:
-    """What a site's processes get of its secrets: its `env` and its database."""
-    return {**secrets["env"], **({"DATABASE_URL": secrets["database"]} if secrets["database"] else {})}
 
 
 def _walk(top: str) -> Iterator[str]:

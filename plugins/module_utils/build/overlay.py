@@ -10,6 +10,7 @@ server needs, and the WSGI entry, which makes sure that these settings are the o
 from __future__ import annotations
 
 import pprint
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -187,7 +188,7 @@ def wsgi(site: dict[str, Any], entry: str) -> str:
     )
 
 
-def host(site: dict[str, Any]) -> str:
+def host(site: Mapping[str, Any]) -> str:
     """The Host under which a site asks itself: its first domain, with the port where that is not the usual one."""
     port = site["nginx"]["listen"][0]["port"]
     return str(site["domains"][0]).replace("*", "www", 1) + ("" if port in (80, 443) else f":{port}")

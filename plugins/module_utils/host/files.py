@@ -112,3 +112,38 @@ def remove(path: str) -> bool:
     else:
         os.unlink(path)
     return True
+
+
+def read_or_empty(path: str) -> str:
+    """Return a file's text, or '' where it cannot be read for any reason. Bytes that are no text are replaced."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return ""
+
+
+def read_link(path: str) -> str:
+    """Return the target of a link, or '' where there is none."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def names(path: str) -> list[str]:
+    """Return the sorted names of a directory's entries; [] where there is none."""
+    try:
+        return sorted(os.listdir(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def relink(path: str, target: str) -> None:
+    """Make the link `path` point to `target` again, or remove it where `target` is ''."""
+    if read_link(path) == target:
+        return
+    if target:
+        link(target, path)
+    else:
+        os.unlink(path)

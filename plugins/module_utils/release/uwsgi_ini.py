@@ -5,19 +5,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from ..build import overlay
-from ..release import units
+from ..model.layout import Layout
+from . import units
 
 # Between old and new text of an ini: the release's id is a hash of the ini, so it cannot be in what is hashed.
 PLACEHOLDER = "@RELEASE@"
 
 
-def render(site: dict[str, Any], build: dict[str, Any], release: str = PLACEHOLDER) -> str:
+def render(site: Mapping[str, Any], build: Mapping[str, Any], release: str = PLACEHOLDER) -> str:
     """The ini of `site` for `build` (a manifest of `django_build`), as release `release`."""
-    home = f"{site['paths']['releases']}/{release}"
-    run = f"{site['paths']['run']}/{release}"
+    layout = Layout.of(site)
+    home = layout.release(release)
     uwsgi = site["uwsgi"]
     options: list[tuple[str, Any]] = [
         ("strict", True),
@@ -39,9 +41,9 @@ def render(site: dict[str, Any], build: dict[str, Any], release: str = PLACEHOLD
     options += [
         ("processes", uwsgi["processes"]),
         ("threads", uwsgi["threads"]),
-        ("socket", f"{run}.sock"),
+        ("socket", layout.socket(release)),
         ("chmod-socket", uwsgi["chmod_socket"]),
-        ("stats", f"{run}.stats"),
+        ("stats", layout.stats(release)),
         # SIGTERM would drop the requests in flight; this finishes them.
         ("hook-master-start", "unix_signal:15 gracefully_kill_them_all"),
         # It kills what takes longer to finish; nginx waits for as long.
@@ -52,7 +54,7 @@ def render(site: dict[str, Any], build: dict[str, Any], release: str = PLACEHOLD
         lines.append(f"# {overlay.WSGI_MODULE} loads {build['wsgi']} with the settings overlay.")
     lines += [
         f"# {address} comes from {unit}, so that releases can share it."
-        for unit, address in units.sockets(site).items()
+        for unit, address in units.sockets(layout, uwsgi["socket"]).items()
     ]
     lines.append("[uwsgi]")
     for name, value in options:
