@@ -148,7 +148,24 @@ def test_request_brings_status_headers_and_body(serve):
     assert 0 < answer.seconds < 10
     [(modifier1, modifier2, variables)] = seen
     assert (modifier1, modifier2) == (0, 0)
-    assert variables == protocol.request_variables("a.example.com", "/x?y=z", {"Accept": "text/plain"})
+    assert variables == {
+        "REQUEST_METHOD": "GET",
+        "REQUEST_URI": "/x?y=z",
+        "PATH_INFO": "/x",
+        "QUERY_STRING": "y=z",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": "a.example.com",
+        "SERVER_PORT": "80",
+        "REQUEST_SCHEME": "http",
+        "REMOTE_ADDR": "127.0.0.1",
+        "REMOTE_PORT": "0",
+        "DOCUMENT_ROOT": "/",
+        "CONTENT_TYPE": "",
+        "CONTENT_LENGTH": "",
+        "HTTP_HOST": "a.example.com",
+        "HTTP_USER_AGENT": "pyweb.stack",
+        "HTTP_ACCEPT": "text/plain",
+    }
 
 
 @pytest.mark.parametrize(
