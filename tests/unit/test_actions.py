@@ -73,9 +73,9 @@ def test_secrets_travel_in_the_one_parameter_that_is_never_shown(monkeypatch, mo
 def test_a_rollback_takes_no_secret_along_and_says_who_rolls_back(monkeypatch):
     monkeypatch.setattr(uwsgi_rollback, "who", lambda: "anna@desk")
     arguments = {"sites": complete([SHOP]), "site": "shop", "to": "0123456789ab", "ignore_migrations": True}
-    one = action(uwsgi_rollback, monkeypatch, arguments, [{"changed": True, "release": "0123456789ab"}])
-    assert one.run(task_vars={})["release"] == "0123456789ab"
-    [given] = one.calls
+    plugin = action(uwsgi_rollback, monkeypatch, arguments, [{"changed": True, "release": "0123456789ab"}])
+    assert plugin.run(task_vars={})["release"] == "0123456789ab"
+    [given] = plugin.calls
     assert SECRET not in json.dumps(given)
     [site] = given.pop("sites")
     assert (site["name"], site["paths"]["root"]) == ("shop", "/opt/sites/shop")

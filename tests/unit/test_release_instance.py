@@ -42,7 +42,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def answers(monkeypatch, clock):
-    """What the site answers, one by one and then the last for ever; and what was asked of whom."""
+    """What the site answers, one by own and then the last for ever; and what was asked of whom."""
     found = []
 
     class Site:
@@ -72,19 +72,19 @@ def make(tmp_path, shell=None, probe=False, **keys):
 @pytest.mark.parametrize(("probe", "unit"), [(False, UNIT), (True, PROBE)])
 def test_what_is_asked_of_systemd(tmp_path, probe, unit):
     shell = FakeShell()
-    one = make(tmp_path, shell, probe)
+    own = make(tmp_path, shell, probe)
     for action, commands in (
-        (one.start, [f"start: systemctl start {unit} (may fail)"]),
-        (one.restart, [f"start: systemctl restart {unit}"]),
-        (one.clear, [f"start: systemctl stop {unit} (may fail)"]),
-        (one.stop, [f"stop: systemctl stop {unit} (may fail)", f"stop: systemctl reset-failed {unit} (may fail)"]),
+        (own.start, [f"start: systemctl start {unit} (may fail)"]),
+        (own.restart, [f"start: systemctl restart {unit}"]),
+        (own.clear, [f"start: systemctl stop {unit} (may fail)"]),
+        (own.stop, [f"stop: systemctl stop {unit} (may fail)", f"stop: systemctl reset-failed {unit} (may fail)"]),
         (
-            one.retire,
+            own.retire,
             [f"stop: systemctl stop --no-block {unit}", f"stop: systemctl reset-failed {unit} (may fail)"],
         ),
         # Asked to stop first, or systemd would start again what is killed.
         (
-            one.abandon,
+            own.abandon,
             [
                 f"stop: systemctl stop --no-block {unit} (may fail)",
                 f"stop: systemctl kill --signal=KILL {unit} (may fail)",
@@ -92,7 +92,7 @@ def test_what_is_asked_of_systemd(tmp_path, probe, unit):
                 f"stop: systemctl reset-failed {unit} (may fail)",
             ],
         ),
-        (one.is_active, [f"units: systemctl is-active --quiet {unit} (may fail)"]),
+        (own.is_active, [f"units: systemctl is-active --quiet {unit} (may fail)"]),
     ):
         action()
         assert shell.done == commands
@@ -242,7 +242,7 @@ def test_a_healthy_release_is_watched_for_a_quarter_of_a_second(tmp_path, clock,
 
 
 class Stats:
-    """A stats socket; `states` are what its two workers do, one answer after the other."""
+    """A stats socket; `states` are what its two workers do, own answer after the other."""
 
     def __init__(self, sockets, *states):
         self.sockets, self.states, self.asked = sockets, list(states), []

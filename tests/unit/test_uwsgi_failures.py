@@ -51,21 +51,27 @@ def test_why_a_release_did_not_start(journal, cause):
 @pytest.mark.parametrize(
     ("log", "words"),
     [
-        ("x\n[strict-mode] unknown config directive: nope\n", "[strict-mode] unknown config directive: nope"),
-        ("chdir(): No such file or directory [x.c line 1]\n", "chdir(): No such file or directory [x.c line 1]"),
-        ("!!! Python Home is not a directory: /x !!!\n", "!!! Python Home is not a directory: /x !!!"),
-        ("ModuleNotFoundError: No module named 'x'\n", "ModuleNotFoundError: No module named 'x'"),
-        ("SyntaxError: bad\nImportError: last\n", "ImportError: last"),
-        ("OperationalError: no database\n", "OperationalError: no database"),
+        (
+            "x\n[strict-mode] unknown config directive: nope\nlast line\n",
+            "[strict-mode] unknown config directive: nope",
+        ),
+        (
+            "chdir(): No such file or directory [x.c line 1]\nlast line\n",
+            "chdir(): No such file or directory [x.c line 1]",
+        ),
+        ("!!! Python Home is not a directory: /x !!!\nlast line\n", "!!! Python Home is not a directory: /x !!!"),
+        ("ModuleNotFoundError: No module named 'x'\nlast line\n", "ModuleNotFoundError: No module named 'x'"),
+        ("SyntaxError: bad\nImportError: last\nlast line\n", "ImportError: last"),
+        ("OperationalError: no database\nlast line\n", "OperationalError: no database"),
         (
             "probably another instance of uWSGI is running on the same address (:80).\nbind(): in use\n",
             "probably another instance of uWSGI is running on the same address (:80).",
         ),
         (
-            "probably another instance of uWSGI is running on the same address\n",
+            "probably another instance of uWSGI is running on the same address\nlast line\n",
             "probably another instance of uWSGI is running on the same address",
         ),
-        ("bind(): Permission denied [x.c line 1]\n", "bind(): Permission denied [x.c line 1]"),
+        ("bind(): Permission denied [x.c line 1]\nlast line\n", "bind(): Permission denied [x.c line 1]"),
         (
             "--- no python application found, check your startup logs for errors ---\nx\n",
             "--- no python application found, check your startup logs for errors ---",

@@ -42,10 +42,6 @@ class Shelf:
     def live_ini(self) -> str:
         return files.read(self.layout.live_ini)
 
-    def live_record(self) -> Record:
-        """Return the record of the live release; {} where it has none."""
-        return cast(Record, files.read_json(self.layout.live_record))
-
     def record_of(self, release_id: str) -> Record:
         """Return the record of a release; {} where it has none."""
         return cast(Record, files.read_json(self.layout.record(release_id)))
@@ -134,7 +130,9 @@ class Shelf:
                 files.write(path, text, 0o755)
             for name in stale:
                 self.remove(name)
-            self._prune_builds({release.manifest["id"], *(str(self.record_of(name).get("build")) for name in kept)})
+            _prune_builds(
+                self.layout, {release.manifest["id"], *(str(self.record_of(name).get("build")) for name in kept)}
+            )
         return [*texts, *(self.layout.release(name) for name in stale)]
 
     def kept(self, release: Release) -> set[str]:
@@ -149,16 +147,6 @@ class Shelf:
             if len(kept) < release.keep_releases:
                 kept.add(name)
         return kept
-
-    def _prune_builds(self, used: set[str]) -> None:
-        """Remove the builds that are not `used`, and the virtualenvs that no used build names."""
-        for name in files.names(self.layout.builds):
-            if name not in used:
-                files.remove(self.layout.build(name))
-        homes = {files.read_json(self.layout.manifest(name)).get("home") for name in used}
-        for name in files.names(self.layout.virtualenvs):
-            if self.layout.virtualenv(name) not in homes:
-                files.remove(self.layout.virtualenv(name))
 
 
 def withdraw(
@@ -187,3 +175,14 @@ def withdraw(
             if name.endswith(".env"):
                 files.remove(f"{layout.config}/{name}")
     return changes + forget()
+
+
+def _prune_builds(layout: Layout, used: set[str]) -> None:
+    """Remove the builds that are not `used`, and the virtualenvs that no used build names."""
+    for name in files.names(layout.builds):
+        if name not in used:
+            files.remove(layout.build(name))
+    homes = {files.read_json(layout.manifest(name)).get("home") for name in used}
+    for name in files.names(layout.virtualenvs):
+        if layout.virtualenv(name) not in homes:
+            files.remove(layout.virtualenv(name))

@@ -96,7 +96,7 @@ class Switch:
         old, before = shelf.current, shelf.live_ini()
         if old == release.id:
             return Change([], release.id, shelf.previous, [], before, before)
-        live, own = shelf.live_record(), shelf.record_of(release.id)
+        live, own = shelf.record_of(old), shelf.record_of(release.id)
         self._refuse_other_ports(live)
         if release.code_in_place() != own.get("code", ""):
             raise StepError(
