@@ -12,7 +12,7 @@ from ansible.plugins.loader import lookup_loader
 from ansible.utils.unsafe_proxy import wrap_var
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):
     """Renders through Ansible's own template lookup, so that templates see what they would see anywhere else."""
 
     TRANSFERS_FILES = False

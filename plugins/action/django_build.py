@@ -22,7 +22,7 @@ from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 INLINE = 256 * 1024
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
+class ActionModule(ActionBase):
     """Runs the module with the controller's small sources; once more with those big ones that it then needs."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ class ActionModule(ActionBase):
     """Hands the module its sites, and their secrets as one parameter that is never shown."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the module, and return its result."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = plain(self._task.args)
         if not isinstance(arguments.get("sites"), list):

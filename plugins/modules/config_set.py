@@ -214,7 +214,7 @@ ARGUMENTS = {
 }
 
 
-class Module(AnsibleModule):  # type: ignore[misc]
+class Module(AnsibleModule):
     """A module that writes no arguments into the host's journal: they are whole files, and some of them secret."""
 
     def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:

@@ -79,73 +79,109 @@ releases:
 
 import json
 import os
+from dataclasses import dataclass, field
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
 from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
-from ansible_collections.pyweb.stack.plugins.module_utils.release.release import Release, as_found, withdraw
+from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Manifest, Secrets, Site
+from ansible_collections.pyweb.stack.plugins.module_utils.release.release import wanted
+from ansible_collections.pyweb.stack.plugins.module_utils.release.shelf import withdraw
+from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Change, Switch
 
-SPEC = {
+SPEC: dict[str, Any] = {
     "sites": {"type": "list", "elements": "dict", "required": True},
-    "secrets": {"type": "str", "default": "{}", "no_log": True},
     "builds": {"type": "dict", "default": {}},
     "web_group": {"type": "str", "default": ""},
+    # The action plugin adds these.
+    "secrets": {"type": "str", "default": "{}", "no_log": True},
     "who": {"type": "str", "default": ""},
 }
+
+
+@dataclass
+class Sites:
+    """What is wanted of all sites of a host, and what was, or in check mode would be, done."""
+
+    secrets: dict[str, Secrets]
+    builds: dict[str, Manifest]
+    web_group: str
+    who: str
+    check_mode: bool
+    made: list[str] = field(default_factory=list)
+    releases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    diff: list[dict[str, str]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def apply(self, site: Site) -> None:
+        """Release or remove one site; a fault of one does not keep the others from what is wanted of them."""
+        try:
+            with files.locked(site["name"]):
+                if site["state"] == "absent":
+                    self._withdraw(site)
+                else:
+                    self._release(site)
+        except StepError as error:
+            self.faults.append(str(error))
+
+    def _withdraw(self, site: Site) -> None:
+        shell = Shell(site["name"], {})
+        account = Layout.of(site), site["user"], site["managed_user"], site["purge"]
+        removed = withdraw(site, shell, self.check_mode, lambda: accounts.forget(*account, shell, self.check_mode))
+        self._made(site, [f"removed {path}" for path in removed])
+
+    def _release(self, site: Site) -> None:
+        name = site["name"]
+        account = Layout.of(site), site["user"], site["managed_user"]
+        changes = accounts.ensure(*account, self.web_group, Shell(name, {}), self.check_mode)
+        self._made(site, changes)
+        build = self.builds.get(name)
+        if self.check_mode and (changes or (build and build.get("predicted"))):
+            # Without the user or the build there is nothing to ask what the release would be.
+            self.releases[name] = {"id": "", "previous": "", "migrations": []}
+            self._made(site, ["a release"])
+            return
+        group = accounts.group_of(site["user"])
+        release = wanted(site, self.secrets[name], build or as_found(site), group)
+        change = Switch.on_this_host(release, self.who, self.check_mode).deploy()
+        self._made(site, change.what)
+        self.releases[name] = {"id": change.release, "previous": change.previous, "migrations": change.migrations}
+        self.diff += differences(site, change)
+
+    def _made(self, site: Site, what: list[str]) -> None:
+        self.made += [f"{site['name']}: {text}" for text in what]
+
+
+def differences(site: Site, change: Change) -> list[dict[str, str]]:
+    """Return the differences of a change as Ansible shows them."""
+    found = []
+    if change.before != change.after:
+        header = Layout.of(site).live_ini
+        found.append({"before_header": header, "after_header": header, "before": change.before, "after": change.after})
+    if change.migrations:
+        planned = "".join(f"{migration}\n" for migration in change.migrations)
+        header = f"{site['name']}: migrations"
+        found.append({"before_header": header, "before": "", "after_header": "applied", "after": planned})
+    return found
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     # What the host serves meanwhile comes first. uWSGI itself, which systemd starts, is not held back.
     os.nice(NICENESS)
-    secrets = json.loads(module.params["secrets"])
-    group = accounts.web_group(module.params["web_group"])
-    check_mode = module.check_mode
-    releases, made, diff, faults = {}, [], [], []
-    for site in module.params["sites"]:
-        name = site["name"]
-        shell = Shell(name, {})
-
-        def forget(_shell: Shell, site: dict = site) -> list[str]:
-            layout, user = Layout.of(site), site["user"]
-            return accounts.forget(layout, user, site["managed_user"], site["purge"], _shell, check_mode)
-
-        try:
-            with files.locked(name):
-                if site["state"] == "absent":
-                    made += [f"{name}: removed {one}" for one in withdraw(site, check_mode, forget)]
-                    continue
-                changes = accounts.ensure(Layout.of(site), site["user"], site["managed_user"], group, shell, check_mode)
-                made += [f"{name}: {one}" for one in changes]
-                build = module.params["builds"].get(name)
-                if check_mode and (changes or (build or {}).get("predicted")):
-                    releases[name] = {"id": "", "previous": "", "migrations": []}
-                    made.append(f"{name}: a release")
-                    continue
-                site["group"] = accounts.group_of(site["user"])
-                release = Release.wanted(site, secrets["sites"][name], build or as_found(site))
-                release.who, release.check_mode = module.params["who"], check_mode
-                change = release.deploy()
-        except StepError as error:
-            faults.append(str(error))
-            continue
-        made += [f"{name}: {one}" for one in change.what]
-        releases[name] = {"id": change.release, "previous": change.previous, "migrations": change.migrations}
-        if change.before != change.after:
-            header = f"{site['paths']['current']}/uwsgi.ini"
-            diff.append(
-                {"before_header": header, "after_header": header, "before": change.before, "after": change.after}
-            )
-        if change.migrations:
-            planned = "".join(f"{one}\n" for one in change.migrations)
-            diff.append(
-                {"before_header": f"{name}: migrations", "before": "", "after_header": "applied", "after": planned}
-            )
-    result = {"changed": bool(made), "releases": releases, "made": made, "diff": diff}
-    if faults:
-        module.fail_json(msg="\n".join(faults), changed=bool(made), diff=diff)
-    module.exit_json(**result)
+    given = module.params
+    secrets = json.loads(given["secrets"]).get("sites", {})
+    web_group = accounts.web_group(given["web_group"])
+    sites = Sites(secrets, given["builds"], web_group, given["who"], module.check_mode)
+    for site in given["sites"]:
+        sites.apply(site)
+    changed = bool(sites.made)
+    if sites.faults:
+        module.fail_json(msg="\n".join(sites.faults), changed=changed, diff=sites.diff)
+    module.exit_json(changed=changed, releases=sites.releases, made=sites.made, diff=sites.diff)
 
 
 if __name__ == "__main__":

@@ -69,33 +69,60 @@ previous:
 """
 
 import re
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.host import files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
-from ansible_collections.pyweb.stack.plugins.module_utils.release.release import Release, previous
+from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import nearest
+from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
+from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Site
+from ansible_collections.pyweb.stack.plugins.module_utils.release.release import stored
+from ansible_collections.pyweb.stack.plugins.module_utils.release.shelf import Shelf
+from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Change, Switch
 
-SPEC = {
-    "site": {"type": "dict", "required": True},
+SPEC: dict[str, Any] = {
+    "sites": {"type": "list", "elements": "dict", "required": True},
+    "site": {"type": "str", "default": ""},
     "to": {"type": "str", "default": ""},
     "ignore_migrations": {"type": "bool", "default": False},
+    # The action plugin adds this.
     "who": {"type": "str", "default": ""},
 }
 
 
+def pick(sites: list[Site], name: str) -> Site:
+    """Return the site of this name, or the only one where `name` is ''. Raises ValueError that says what is wrong."""
+    present = {site["name"]: site for site in sites if site["state"] == "present"}
+    if not name and len(present) > 1:
+        raise ValueError(f"which site? rollback_site is one of {', '.join(present)}")
+    name = name or next(iter(present), "")
+    if name not in present:
+        raise ValueError(f"there is no site {name!r}{nearest(name, present)}")
+    return present[name]
+
+
+def roll_back(layout: Layout, given: dict[str, Any], check_mode: bool) -> Change:
+    """Make the release that is asked for the live one. Raises `StepError`."""
+    with files.locked(layout.name):
+        release = stored(layout, given["to"] or Shelf(layout).previous)
+        return Switch.on_this_host(release, given["who"], check_mode).roll_back(given["ignore_migrations"])
+
+
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
-    site, wanted = module.params["site"], module.params["to"]
-    if not re.fullmatch(r"[0-9a-f]*", wanted):
-        module.fail_json(msg=f"to is {wanted!r}; wanted the id of a release, or nothing for the previous one")
+    given = module.params
     try:
-        with files.locked(site["name"]):
-            release = Release.stored(site, wanted or previous(site))
-            release.who, release.check_mode = module.params["who"], module.check_mode
-            change = release.roll_back(module.params["ignore_migrations"])
+        layout = Layout.of(pick(given["sites"], given["site"]))
+    except ValueError as error:
+        module.fail_json(msg=str(error))
+    if not re.fullmatch(r"[0-9a-f]*", given["to"]):
+        module.fail_json(msg=f"to is {given['to']!r}; wanted the id of a release, or nothing for the previous one")
+    try:
+        change = roll_back(layout, given, module.check_mode)
     except StepError as error:
         module.fail_json(msg=str(error))
-    header = f"{site['paths']['current']}/uwsgi.ini"
+    header = layout.live_ini
     diff = {"before_header": header, "after_header": header, "before": change.before, "after": change.after}
     module.exit_json(changed=bool(change.what), release=change.release, previous=change.previous, diff=diff)
 

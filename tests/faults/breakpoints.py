@@ -32,7 +32,7 @@ import json, os, signal, sys
 
 def _within(name, wanted, prefix):
     """Whether a module is the wanted one, or lies in the wanted package."""
-    return any(f"{name}.".startswith(f"{one}.") for one in (wanted, prefix + wanted))
+    return any((name + ".").startswith(found + ".") for found in (wanted, prefix + wanted))
 
 def _watch(point):
     left = [point["nth"]]
@@ -70,8 +70,8 @@ except OSError:
 class Point:
     """Where to stop: the `nth` time that a function of a module is called, or returns.
 
-    `module` is a module or a package: module_utils.release and the like, or any other by its full name; `step` narrows it
-    to one of a Shell's.
+    `module` is a module or a package: module_utils.release and the like, or any other by its full name; `step` narrows
+    it to one of a Shell's.
     """
 
     module: str

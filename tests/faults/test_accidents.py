@@ -77,7 +77,7 @@ def test_current_release_is_served_after_a_boot(world: World, power_fails: bool)
     assert world.host.deploy(world.wanted(*world.sites)).changed == 0
 
 
-@pytest.mark.parametrize("function", ["_switch", "_drain"], ids=["before the switch", "after the switch"])
+@pytest.mark.parametrize("function", ["switch", "drain"], ids=["before the switch", "after the switch"])
 def test_power_cut_during_a_deploy(world: World, function: str) -> None:
     """What boots is what `current` names, the old or the new release, and the next run completes."""
     number = world.new_code()
@@ -89,7 +89,7 @@ def test_power_cut_during_a_deploy(world: World, function: str) -> None:
     playing.kill()
     wait_until_served(world)
     world.assert_whole("unix")
-    assert world.version("unix") == (version if function == "_switch" else number)
+    assert world.version("unix") == (version if function == "switch" else number)
     world.assert_repaired("unix")
     assert world.version("unix") == number
 
@@ -107,7 +107,7 @@ def wait_until_served(world: World, seconds: float = 20) -> None:
 def test_deploy_gives_way_to_requests(world: World) -> None:
     """What it does itself has a niceness of 10; the uWSGI that it started has none, and none that serves already."""
     world.new_code()
-    breakpoints.arm(world.host, Point("module_utils.release", "_switch"))
+    breakpoints.arm(world.host, Point("module_utils.release", "switch"))
     playing = world.host.begin(world.sites["unix"].sites, DEPLOY)
     process = breakpoints.wait(world.host, playing)
     its_own = world.host.told(f"ps -o ni= -p {process}")
@@ -121,7 +121,7 @@ def test_deploy_gives_way_to_requests(world: World) -> None:
 def test_two_runs_at_once_wait_for_each_other(world: World) -> None:
     """The second waits while the first stands in the middle of its release, and both end well."""
     world.new_code()
-    breakpoints.arm(world.host, Point("module_utils.release", "_switch"))
+    breakpoints.arm(world.host, Point("module_utils.release", "switch"))
     with world.prober("unix") as prober:
         first = world.host.begin(world.sites["unix"].sites, DEPLOY)
         process = breakpoints.wait(world.host, first)

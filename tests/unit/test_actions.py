@@ -11,7 +11,7 @@ from unittest.mock import MagicMock
 
 import pytest
 from ansible.errors import AnsibleActionFail
-from ansible_collections.pyweb.stack.plugins.action import django_build, uwsgi_release
+from ansible_collections.pyweb.stack.plugins.action import django_build, uwsgi_release, uwsgi_rollback
 from ansible_collections.pyweb.stack.plugins.module_utils.build import tree
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 
@@ -37,6 +37,7 @@ def action(module, monkeypatch, arguments, answers):
     one.calls, one.brought = [], {}
 
     def execute(module_name, module_args, task_vars):
+        assert module_name == "pyweb.stack." + module.__name__.rpartition(".")[2]
         one.calls.append(module_args)
         return dict(answers.pop(0))
 
@@ -69,7 +70,19 @@ def test_secrets_travel_in_the_one_parameter_that_is_never_shown(monkeypatch, mo
         assert secrets["environment"] == {"https_proxy": f"http://u:{SECRET}@proxy:3128"}
 
 
-@pytest.mark.parametrize("module", [django_build, uwsgi_release])
+def test_a_rollback_takes_no_secret_along_and_says_who_rolls_back(monkeypatch):
+    monkeypatch.setattr(uwsgi_rollback, "who", lambda: "anna@desk")
+    arguments = {"sites": complete([SHOP]), "site": "shop", "to": "0123456789ab", "ignore_migrations": True}
+    plugin = action(uwsgi_rollback, monkeypatch, arguments, [{"changed": True, "release": "0123456789ab"}])
+    assert plugin.run(task_vars={})["release"] == "0123456789ab"
+    [given] = plugin.calls
+    assert SECRET not in json.dumps(given)
+    [site] = given.pop("sites")
+    assert (site["name"], site["paths"]["root"]) == ("shop", "/opt/sites/shop")
+    assert given == {"site": "shop", "to": "0123456789ab", "ignore_migrations": True, "who": "anna@desk"}
+
+
+@pytest.mark.parametrize("module", [django_build, uwsgi_release, uwsgi_rollback])
 @pytest.mark.parametrize("arguments", [{}, {"sites": "shop"}])
 def test_sites_have_to_be_a_list(monkeypatch, module, arguments):
     with pytest.raises(AnsibleActionFail, match=r"wanted web_sites \| pyweb\.stack\.sites"):

@@ -22,13 +22,12 @@ def test_units(name):
     assert sorted(os.listdir(goldens.HERE / "units" / name)) == sorted(rendered)
 
 
-def test_every_unit_of_a_site_is_found_for_its_removal_and_none_of_another(tmp_path, monkeypatch):
-    monkeypatch.setattr(units, "FOLDER", str(tmp_path))
+def test_every_unit_of_a_site_is_found_for_its_removal_and_none_of_another(tmp_path):
     written = {file for name in goldens.SITES for file in units.render(goldens.site(name))}
     others = {"uwsgi-shop-2.service", "uwsgi-shop-2@.service", "uwsgi-shop-2@8001.socket", "uwsgi-shopping.service"}
     for file in written | others:
         (tmp_path / file).touch()
-    assert set(units.present("shop")) == written
+    assert set(Layout.under("shop").units_present(str(tmp_path))) == written
     assert any(file.endswith(".socket") for file in written)
 
 

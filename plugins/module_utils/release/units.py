@@ -10,108 +10,92 @@
 
 from __future__ import annotations
 
-import glob
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-FOLDER = "/etc/systemd/system"
+from ..model.layout import Layout
 
 Sections = Mapping[str, Mapping[str, Any]]
 
 
-def render(site: dict[str, Any]) -> dict[str, str]:
-    """The units of a site: file name -> text."""
-    name, paths = site["name"], site["paths"]
-    boot = f"uwsgi-{name}.service"
+def render(site: Mapping[str, Any]) -> dict[str, str]:
+    """Return the units of a site: file name -> text."""
+    layout = Layout.of(site)
+    live = layout.unit(f'$$(basename "$$(readlink {layout.current})")')
     units = {
-        f"uwsgi-{name}@.service": _text(_instance(site)),
-        boot: _text(
+        layout.template_unit: _text(_instance(site, layout)),
+        layout.boot_unit: _text(
             {
                 "Unit": {
-                    "Description": f"The current release of the site {name}",
+                    "Description": f"The current release of the site {layout.name}",
                     "After": "network.target",
-                    "ConditionPathExists": f"{paths['current']}/uwsgi.ini",
+                    "ConditionPathExists": layout.live_ini,
                 },
                 "Service": {
                     "Type": "oneshot",
-                    "ExecStart": "/bin/sh -c 'exec systemctl start --no-block "
-                    f'"uwsgi-{name}@$$(basename "$$(readlink {paths["current"]})").service"\'',
+                    "ExecStart": f"/bin/sh -c 'exec systemctl start --no-block \"{live}\"'",
                 },
                 "Install": {"WantedBy": "multi-user.target"},
             }
         ),
     }
-    for unit, address in sockets(site).items():
+    for unit, address in sockets(layout, site["uwsgi"]["socket"]).items():
         units[unit] = _text(
             {
-                "Unit": {"Description": f"A uwsgi port of the site {name}"},
-                "Socket": {"ListenStream": address, "Service": boot},
+                "Unit": {"Description": f"A uwsgi port of the site {layout.name}"},
+                "Socket": {"ListenStream": address, "Service": layout.boot_unit},
                 "Install": {"WantedBy": "sockets.target"},
             }
         )
     if site["uwsgi"]["socket"]:
-        units[f"uwsgi-{name}-probe@.service"] = _text(_instance(site, probe=True))
+        units[layout.probe_template_unit] = _text(_instance(site, layout, probe=True))
     return units
 
 
-def sockets(site: dict[str, Any]) -> dict[str, str]:
-    """The socket units of a site: file name -> address. A unit a port: one can come and go beside the others."""
-    return {f"uwsgi-{site['name']}@{one.rpartition(':')[2]}.socket": one for one in site["uwsgi"]["socket"]}
-
-
-def present(name: str) -> list[str]:
-    """The file names of all units that a site of this name has on this host."""
-    patterns = [f"uwsgi-{name}@.service", f"uwsgi-{name}.service", f"uwsgi-{name}-probe@.service"]
-    # A name has no character that means something in a pattern.
-    found = [path for one in [*patterns, f"uwsgi-{name}@*.socket"] for path in glob.glob(f"{FOLDER}/{one}")]
-    return [os.path.basename(path) for path in found]
+def sockets(layout: Layout, addresses: Iterable[str]) -> dict[str, str]:
+    """Return the socket units of a site, one a port so that each comes and goes alone: file name -> address."""
+    return {layout.socket_unit(address): address for address in addresses}
 
 
 def is_template(name: str) -> bool:
-    """Whether systemd only takes it with an instance."""
+    """Return whether a unit is a template, which runs only with an instance name."""
     return "@." in name
 
 
-def _instance(site: dict[str, Any], probe: bool = False) -> Sections:
-    name, paths = site["name"], site["paths"]
-    release = f"{paths['releases']}/%i"
+def _instance(site: Mapping[str, Any], layout: Layout, probe: bool = False) -> Sections:
+    release = layout.release("%i")
     service: dict[str, Any] = {
         "Type": "notify",
         "User": site["user"],
-        "Group": _group(site),
-        "EnvironmentFile": f"-{paths['config']}/%i.env",
-        "ExecStart": f"{release}/uwsgi --ini {release}/uwsgi.ini",
-        # Only the master gets SIGTERM, and lets its workers finish what they are at (harakiri bounds it).
+        # The default is the same; it is here for people who read the unit.
+        "Group": site["group"],
+        "EnvironmentFile": f"-{layout.env('%i')}",
+        "ExecStart": f"{release}/uwsgi --ini {layout.ini('%i')}",
+        # Only the master gets SIGTERM; it lets its workers finish their requests (harakiri bounds that).
         "KillMode": "mixed",
         "TimeoutStartSec": site["health"]["timeout"],
-        # It serves nobody yet, and has no hook yet that would let it go on SIGTERM.
+        # It serves nobody yet, and may have no hook yet that ends it on SIGTERM.
         "TimeoutStartFailureMode": "kill",
         "TimeoutStopSec": site["nginx"]["read_timeout"] + 10,
         "Restart": "no" if probe else "on-failure",
         "RestartSec": "200ms",
-        "SyslogIdentifier": f"uwsgi-{name}",
+        "SyslogIdentifier": layout.identifier,
         "UMask": "0027",
         "NoNewPrivileges": "yes",
         "PrivateTmp": "yes",
     }
     if site["uwsgi"]["socket"] and not probe:
-        service["Sockets"] = list(sockets(site))
-    service.update({key: [one.replace("%", "%%") for one in value] for key, value in site["uwsgi"]["unit"].items()})
+        service["Sockets"] = list(sockets(layout, site["uwsgi"]["socket"]))
+    service.update({key: [text.replace("%", "%%") for text in value] for key, value in site["uwsgi"]["unit"].items()})
     return {
         "Unit": {
-            "Description": f"uWSGI for the site {name}, release %i",
+            "Description": f"uWSGI for the site {layout.name}, release %i",
             "After": "network.target",
-            # It is restarted for as long as it takes: a database that is away for an hour comes back.
+            # Restarts never end: a database that is away for an hour comes back.
             "StartLimitIntervalSec": 0,
         },
         "Service": service,
     }
-
-
-def _group(site: dict[str, Any]) -> str:
-    """systemd's default for `Group` is the user's own; it is spelt out for those who read the unit."""
-    return str(site["group"])
 
 
 def _text(sections: Sections) -> str:
@@ -119,6 +103,6 @@ def _text(sections: Sections) -> str:
     for section, directives in sections.items():
         lines.append(f"[{section}]")
         for name, value in directives.items():
-            lines += [f"{name}={one}" for one in (value if isinstance(value, list) else [value])]
+            lines += [f"{name}={text}" for text in (value if isinstance(value, list) else [value])]
         lines.append("")
     return "\n".join(lines[:-1]) + "\n"

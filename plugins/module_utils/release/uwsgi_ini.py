@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..build import overlay
+from ..model.layout import Layout
 from ..model.uwsgi_options import written
-from ..release import units
+from . import units
 
 # Between old and new text of an ini: the release's id is a hash of the ini, so it cannot be in what is hashed.
 PLACEHOLDER = "@RELEASE@"
@@ -23,7 +24,7 @@ def render(site: Mapping[str, Any], build: Mapping[str, Any], release: str = PLA
         lines.append(f"# {overlay.WSGI_MODULE} loads {build['wsgi']} with the settings overlay.")
     lines += [
         f"# {address} comes from {unit}, so that releases can share it."
-        for unit, address in units.sockets(dict(site)).items()
+        for unit, address in units.sockets(Layout.of(site), site["uwsgi"]["socket"]).items()
     ]
     lines.append("[uwsgi]")
     for name, value in written(site, build, release, overlay.WSGI_MODULE):

@@ -24,9 +24,9 @@ from ...doctor.fault import (
 from ...doctor.look_host import Host
 from ...doctor.look_site import Probe, Site
 from ...host import path_walk
-from ...host.shell import cause
 from ...nginx import dump as nginx_dump
 from ...uwsgi import options as uwsgi_options
+from ...uwsgi.failures import own_words
 
 # A uWSGI that was started again three times in so many seconds is in a loop.
 LATELY = 20
@@ -485,19 +485,7 @@ def _crashing(site: Site, host: Host) -> bool:
 
 def _uwsgi_reason(log: str) -> str:
     """Why uWSGI ended, from its own words."""
-    for pattern in (
-        r"\[strict-mode\] unknown config directive: \S+",
-        r"(?m)^chdir\(\): .*$",
-        r"(?m)^.*Python Home is not a directory.*$",
-        r"(?m)^(?:ModuleNotFoundError|ImportError|SyntaxError|\w+Error): .*$",
-        r"(?m)^.*probably another instance of uWSGI is running on the same address.*$",
-        r"(?m)^bind\(\): .*$",
-        r"(?m)^.*no python application found, check your startup logs.*$",
-    ):
-        found = re.findall(pattern, log)
-        if found:
-            return str(found[-1]).strip()
-    return cause(log) or "it says nothing"
+    return own_words(log) or "it says nothing"
 
 
 def _traceback(log: str) -> str:

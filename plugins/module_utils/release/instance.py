@@ -1,0 +1,170 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The running instances of a site: one systemd unit a release. Start, ask, drain and stop them."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from subprocess import CompletedProcess
+
+from ..host.shell import Shell, StepError, cause
+from ..uwsgi import protocol as uwsgi_protocol
+from ..uwsgi.failures import why_not_started
+from .release import Release
+
+# How long a release has to keep answering once nginx goes to it, before the old one is stopped. nginx may have read the
+# old link just before it was renamed, and the old one has to stay for about as long anyway.
+SETTLE_SECONDS = 0.25
+# The journal of a failure starts this much before the question that failed, in seconds.
+JOURNAL_SECONDS = 5
+
+
+class Instance:
+    """The instance of one release, or its probe: the same release without its TCP ports."""
+
+    def __init__(self, shell: Shell, release: Release, release_id: str, probe: bool = False) -> None:
+        """`release` is the one that goes live: it says how its site is asked, and how long a request may take."""
+        layout = release.layout
+        self.shell, self.release = shell, release
+        self.unit = layout.probe_unit(release_id) if probe else layout.unit(release_id)
+        self.socket, self.stats = layout.socket(release_id), layout.stats(release_id)
+
+    def start(self) -> None:
+        """Start the unit. Raises `StepError` with what uWSGI says about it."""
+        started = time.time()
+        done = self._systemctl("start", "start", self.unit, check=False)
+        if done.returncode:
+            journal = self.journal(started)
+            reason = why_not_started(journal, self.release.health["timeout"])
+            raise StepError(self.release.name, "start", f"{self.unit} did not start: {reason}", journal)
+
+    def restart(self) -> None:
+        self._systemctl("start", "restart", self.unit)
+
+    def clear(self) -> None:
+        """Stop what a killed run may have left: it has the socket that a probe listens on."""
+        self._systemctl("start", "stop", self.unit, check=False)
+
+    def stop(self) -> None:
+        """Stop the unit after its requests in flight, whatever state it is in."""
+        self._systemctl("stop", "stop", self.unit, check=False)
+        self._systemctl("stop", "reset-failed", self.unit, check=False)
+
+    def retire(self) -> None:
+        """Stop the unit after its requests in flight, and do not wait: nobody is sent to it any more."""
+        # Its master takes a second to see that its workers are gone.
+        self._systemctl("stop", "stop", "--no-block", self.unit)
+        self._systemctl("stop", "reset-failed", self.unit, check=False)
+
+    def abandon(self) -> None:
+        """Kill the unit: it serves nobody, and may hang."""
+        # Asked to stop first, or systemd would start again what is killed.
+        self._systemctl("stop", "stop", "--no-block", self.unit, check=False)
+        self._systemctl("stop", "kill", "--signal=KILL", self.unit, check=False)
+        self.stop()
+
+    def is_active(self) -> bool:
+        return self._systemctl("units", "is-active", "--quiet", self.unit, check=False).returncode == 0
+
+    def wait_until_healthy(self) -> None:
+        """Ask the instance's own socket until it answers as it should. Raises `StepError` where it does not in time."""
+        timeout = self.release.health["timeout"]
+        started, asked = time.time(), time.monotonic()
+        deadline = asked + timeout
+        while wrong := self.ask(self.socket, max(round(deadline - time.monotonic(), 1), 0.1)):
+            if time.monotonic() > deadline or not self.is_active():
+                raise self._unhealthy("health", f"{wrong} within {timeout} s", started)
+            time.sleep(0.1)
+
+    def settle(self, live: bool = False) -> None:
+        """Ask the healthy instance for as long as it takes to be sure that it stays so. Raises `StepError`.
+
+        Once it is live it is asked where nginx finds it; on shared ports that is its own socket, too, for there the old
+        one may answer.
+        """
+        socket = self.release.layout.live_socket if live else self.socket
+        step, when = ("switch", "once it was live") if live else ("health", "after its first good answer")
+        started = time.time()
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < deadline:
+            if wrong := self.ask(socket, self.release.health["timeout"]):
+                raise self._unhealthy(step, f"{when} {wrong}", started)
+            time.sleep(0.05)
+
+    def ask(self, socket: str, timeout: float) -> str:
+        """Ask a unix socket for `health.path` under the site's own host; '' for a good answer, or what is wrong."""
+        health, host = self.release.health, self.release.host
+        try:
+            status = uwsgi_protocol.request(f"unix:{socket}", host, health["path"], timeout).status
+            if status in health["status"] if health["status"] else status < 500:
+                return ""
+            found = f"answered {status}"
+        except uwsgi_protocol.ProtocolError as error:
+            found = f"did not answer: {error.cause}"
+        wanted = " or ".join(map(str, health["status"])) or "a status below 500"
+        return f"{health['path']} as {host} {found}; wanted {wanted}"
+
+    def drain(self) -> None:
+        """Wait until nobody waits at the instance's own socket, at most for one longest request.
+
+        On Linux uWSGI cannot tell the length of a unix socket's queue: that no worker is busy means that it is empty.
+        """
+        deadline = time.monotonic() + self.release.read_timeout
+        while time.monotonic() < deadline:
+            try:
+                stats = json.loads(uwsgi_protocol.stats(f"unix:{self.stats}"))
+            except (uwsgi_protocol.ProtocolError, ValueError):
+                return
+            if any(listener["name"] != self.socket for listener in stats["sockets"]):
+                # It shares its ports: who waits there is the new release's already, and under load it would never be
+                # idle. What it has accepted it finishes when it is stopped.
+                return
+            if not any(worker["status"] == "busy" for worker in stats["workers"]):
+                return
+            time.sleep(0.05)
+
+    def journal(self, since: float) -> str:
+        """Return the last lines of the unit's log; `since` is in seconds since the epoch."""
+        # Backwards, because --lines with --since means the first ones (systemd 252).
+        words = ["--no-pager", "--output=cat", "--reverse", "--lines=40", f"--since=@{int(since)}"]
+        told = self.shell.run("journal", ["journalctl", *words, f"--unit={self.unit}"], check=False).stdout
+        return "".join(f"{line}\n" for line in reversed(told.splitlines()))
+
+    def _unhealthy(self, step: str, wrong: str, since: float) -> StepError:
+        """Return the error for a wrong answer, with what the journal says about it."""
+        journal = self.journal(since - JOURNAL_SECONDS)
+        gone = "" if self.is_active() else "; uWSGI ended"
+        reason = f"; {cause(journal)}" if "Traceback" in journal else ""
+        return StepError(self.release.name, step, f"{wrong}{gone}{reason}", journal)
+
+    def _systemctl(self, step: str, *arguments: str, check: bool = True) -> CompletedProcess[str]:
+        return self.shell.run(step, ["systemctl", *arguments], check=check)
+
+
+class Instances:
+    """All instances of a site on this host, as the release that goes live asks and stops them."""
+
+    def __init__(self, shell: Shell, release: Release) -> None:
+        self.shell, self.release = shell, release
+
+    def of(self, release_id: str) -> Instance:
+        """Return the instance of a release."""
+        return Instance(self.shell, self.release, release_id)
+
+    def probe(self, release_id: str) -> Instance:
+        """Return the probe of a release."""
+        return Instance(self.shell, self.release, release_id, probe=True)
+
+    def running(self) -> list[str]:
+        """Return the ids of the releases that systemd runs or tries to run; not those that it is stopping already."""
+        layout = self.release.layout
+        words = ["--all", "--plain", "--no-legend", "--full", layout.unit("*")]
+        shown = self.shell.run("units", ["systemctl", "list-units", *words]).stdout
+        rows = re.findall(r"^(?:[*●] )?(\S+) +\S+ +(?!deactivating |inactive )\S+ ", shown, re.MULTILINE)
+        return [found for found in map(layout.release_of, rows) if found]
+
+    def stop_probes(self) -> None:
+        """Stop the probes that killed runs left."""
+        self.shell.run("stop", ["systemctl", "stop", self.release.layout.probe_unit("*")])

@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The commands of a site on its host: `manage` runs manage.py, `list` lists the releases."""
+
+from __future__ import annotations
+
+import inspect
+
+from ..build import overlay
+from . import list_releases
+from .release import Release
+
+MANAGE = """\
+#!/bin/sh
+# manage.py of the site {name}, as its user, with the settings and the environment of its current release.
+if [ -t 0 ]; then io=--pty; else io=--pipe; fi
+exec systemd-run --quiet --wait --collect "$io" --service-type=exec --uid={user} \\
+  --property=UMask=0027 --property=WorkingDirectory={root}/current/src/{chdir} \\
+  --property="EnvironmentFile=-{config}/$(basename "$(readlink {root}/current)").env" \\
+  --setenv=DJANGO_SETTINGS_MODULE={settings} --setenv=PYTHONPATH={root}/current/overlay \\
+  --setenv=HOME={state} {python} -m django "$@"
+"""
+LIST_BEGINS = "# --- list ---\n"
+
+
+def render(release: Release) -> dict[str, str]:
+    """Return the scripts of a release's site: path -> text."""
+    layout, manifest = release.layout, release.manifest
+    manage = MANAGE.format(
+        name=layout.name,
+        user=release.user,
+        root=layout.root,
+        chdir=manifest["chdir"],
+        config=layout.config,
+        state=layout.state,
+        settings=overlay.SETTINGS_MODULE if manifest["overlay"] else manifest["settings_module"],
+        python=f"{layout.current}/venv/bin/python" if manifest["home"] else "/usr/bin/python3",
+    )
+    program = inspect.getsource(list_releases).partition(LIST_BEGINS)[2]
+    listing = program.replace("@NAME@", layout.name).replace("@ROOT@", layout.root)
+    return {layout.manage: manage, layout.list_script: listing}

@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a site keeps on a host: its releases, the links to the live and the previous one, their builds; and its removal.
+
+A release is a directory of links to a build, its `uwsgi.ini`, the link to its socket and, once it was healthy, its
+`release.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import time
+from collections.abc import Callable
+from typing import cast
+
+from ..host import files
+from ..host.shell import Shell, StepError
+from ..model.layout import SYSTEMD, Layout
+from ..model.types import Record, Site
+from . import scripts, units
+from .release import Release
+
+
+class Shelf:
+    """The releases of one site that lie on this host."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+
+    @property
+    def current(self) -> str:
+        """The id of the live release, or ''."""
+        return os.path.basename(files.read_link(self.layout.current))
+
+    @property
+    def previous(self) -> str:
+        """The id of the release that was live before, or ''."""
+        return os.path.basename(files.read_link(self.layout.previous))
+
+    def live_ini(self) -> str:
+        return files.read(self.layout.live_ini)
+
+    def record_of(self, release_id: str) -> Record:
+        """Return the record of a release; {} where it has none."""
+        return cast(Record, files.read_json(self.layout.record(release_id)))
+
+    def has(self, release_id: str) -> bool:
+        """Return whether there is a directory of this release, finished or not."""
+        return os.path.isdir(self.layout.release(release_id))
+
+    def complete(self, release: Release) -> bool:
+        """Return whether the release is on the host as it is wanted."""
+        return os.path.exists(self.layout.record(release.id)) and files.read(self.layout.ini(release.id)) == release.ini
+
+    def prepare(self, release: Release) -> None:
+        """Write the release's directory, its environment and the way to its socket. Raises `StepError`."""
+        partial = self.layout.release(f".{release.id}.partial")
+        files.remove(partial)
+        os.mkdir(partial, 0o755)
+        manifest = release.manifest
+        sources = {"src": manifest["src"], "venv": manifest["home"], "uwsgi": manifest["uwsgi"]}
+        if manifest["overlay"]:
+            sources.update({"overlay": f"{manifest['path']}/overlay", "static": f"{manifest['path']}/static"})
+        for name, target in sources.items():
+            if target:
+                os.symlink(target, f"{partial}/{name}")
+        os.symlink(self.layout.socket(release.id), f"{partial}/uwsgi.sock")
+        files.write(f"{partial}/uwsgi.ini", release.ini)
+        group = pwd.getpwnam(release.user).pw_gid
+        files.write(self.layout.env(release.id), release.environment_text, 0o640, 0, group)
+        if self.has(release.id):
+            # An earlier run's, to be replaced file by file: it may be the live one.
+            for name in os.listdir(partial):
+                os.rename(f"{partial}/{name}", f"{release.folder}/{name}")
+            os.rmdir(partial)
+        else:
+            os.rename(partial, release.folder)
+        if not os.access(f"{release.folder}/uwsgi", os.X_OK):
+            raise StepError(
+                release.name,
+                "uwsgi",
+                f"there is no uWSGI at {manifest['uwsgi']}; install it there, or change uwsgi.install",
+            )
+
+    def record(self, release: Release, known: list[str]) -> None:
+        """Write what makes the directory a release: all that a rollback to it needs."""
+        text = json.dumps(release.record(known, int(time.time())), indent=1, sort_keys=True) + "\n"
+        files.write(self.layout.record(release.id), text)
+
+    def switch(self, release_id: str) -> None:
+        """Make a release the live one: from now on nginx goes to its unix socket, and finds its static files."""
+        old = self.current
+        if old == release_id:
+            return
+        if old and self.has(old):
+            files.link(f"releases/{old}", self.layout.previous)
+        files.link(f"releases/{release_id}", self.layout.current)
+
+    def links(self) -> dict[str, str]:
+        """Return the links to the live and the previous release: path -> target, or ''."""
+        return {path: files.read_link(path) for path in (self.layout.current, self.layout.previous)}
+
+    def put_back(self, links: dict[str, str]) -> None:
+        """Make the links what `links` said they were."""
+        for path, target in links.items():
+            files.relink(path, target)
+
+    def remove(self, release_id: str) -> None:
+        """Remove what is left of a release."""
+        for path in (
+            self.layout.release(release_id),
+            self.layout.env(release_id),
+            self.layout.socket(release_id),
+            self.layout.stats(release_id),
+        ):
+            files.remove(path)
+
+    def tidy(self, release: Release, check_mode: bool) -> list[str]:
+        """Write the site's scripts, and remove releases beyond `keep_releases` and builds that none uses.
+
+        Returns the paths of scripts and releases that were, or in check mode would be, written or removed.
+        """
+        texts = {path: text for path, text in scripts.render(release).items() if files.read(path) != text}
+        kept = self.kept(release)
+        stale = [name for name in files.names(self.layout.releases) if name not in kept]
+        if not check_mode:
+            for path, text in texts.items():
+                files.write(path, text, 0o755)
+            for name in stale:
+                self.remove(name)
+            _prune_builds(
+                self.layout, {release.manifest["id"], *(str(self.record_of(name).get("build")) for name in kept)}
+            )
+        return [*texts, *(self.layout.release(name) for name in stale)]
+
+    def kept(self, release: Release) -> set[str]:
+        """Return the ids of what stays: what is live, what was before, and the newest up to `keep_releases`."""
+        kept = {name for name in (self.current, self.previous, release.id) if name}
+        made = {
+            name: self.record_of(name).get("made", 0)
+            for name in files.names(self.layout.releases)
+            if not name.startswith(".")
+        }
+        for name in sorted(made, key=lambda name: made[name], reverse=True):
+            if len(kept) < release.keep_releases:
+                kept.add(name)
+        return kept
+
+
+def withdraw(
+    site: Site, shell: Shell, check_mode: bool, forget: Callable[[], list[str]], folder: str = SYSTEMD
+) -> list[str]:
+    """Stop an absent site and remove its units, releases and builds; return what was, or would be, removed.
+
+    `forget` then removes its accounts and directories, and returns what it removed.
+    """
+    layout = Layout.of(site)
+    present = layout.units_present(folder)
+    paths = [f"{folder}/{name}" for name in present]
+    changes = [*paths, *([layout.root] if os.path.isdir(layout.root) else [])]
+    if not check_mode and changes:
+        plain = [name for name in present if not units.is_template(name)]
+        shell.run("units", ["systemctl", "disable", "--quiet", "--now", *plain], check=False)
+        shell.run("units", ["systemctl", "stop", layout.unit("*")], check=False)
+        for path in paths:
+            files.remove(path)
+        shell.run("units", ["systemctl", "daemon-reload"])
+        shell.run("units", ["systemctl", "reset-failed", layout.unit("*")], check=False)
+        files.remove(layout.root)
+    if not check_mode:
+        # The secret key stays with the data: logins survive when a site comes back.
+        for name in files.names(layout.config):
+            if name.endswith(".env"):
+                files.remove(f"{layout.config}/{name}")
+    return changes + forget()
+
+
+def _prune_builds(layout: Layout, used: set[str]) -> None:
+    """Remove the builds that are not `used`, and the virtualenvs that no used build names."""
+    for name in files.names(layout.builds):
+        if name not in used:
+            files.remove(layout.build(name))
+    homes = {files.read_json(layout.manifest(name)).get("home") for name in used}
+    for name in files.names(layout.virtualenvs):
+        if layout.virtualenv(name) not in homes:
+            files.remove(layout.virtualenv(name))

@@ -1,0 +1,233 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Make a release the live one: start it beside the old one, ask it, make it `current`, drain and stop the old one.
+
+What is live is one symbolic link, `current`. Before it is renamed nothing has changed for anybody, after it everything
+has. Whatever fails, the old release is live as before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..host.shell import StepError
+from ..model.types import Record
+from . import history
+from .database import Database
+from .instance import Instances
+from .release import Release
+from .shelf import Shelf
+from .unit_files import UnitFiles
+
+
+class Change(NamedTuple):
+    """What a deploy or a rollback did or, in check mode, would do. `before` and `after` are texts of uwsgi.ini."""
+
+    what: list[str]
+    release: str
+    previous: str
+    migrations: list[str]
+    before: str
+    after: str
+
+
+class Switch:
+    """The way of one release to being live. `who` is noted in the site's history."""
+
+    def __init__(
+        self,
+        release: Release,
+        shelf: Shelf,
+        instances: Instances,
+        unit_files: UnitFiles,
+        database: Database,
+        who: str = "",
+        check_mode: bool = False,
+    ) -> None:
+        self.release, self.shelf, self.instances = release, shelf, instances
+        self.unit_files, self.database = unit_files, database
+        self.who, self.check_mode = who, check_mode
+        self.own = instances.of(release.id)
+
+    @classmethod
+    def on_this_host(cls, release: Release, who: str, check_mode: bool) -> Switch:
+        """Return the switch to a release with this host's systemd, files and database."""
+        shell, layout = release.shell(), release.layout
+        parts = Instances(shell, release), UnitFiles(shell, layout), Database(shell, release)
+        return cls(release, Shelf(layout), *parts, who, check_mode)
+
+    def deploy(self) -> Change:
+        """Make the release the live one. Raises `StepError`; then the old one is live as before."""
+        release, shelf = self.release, self.shelf
+        old, before = shelf.current, shelf.live_ini()
+        if old == release.id and self._is_whole():
+            what = self.database.make_superuser(self.check_mode)
+            # A run that was killed after its switch left the release before running.
+            what += self._stop_others()
+            what += shelf.tidy(release, self.check_mode)
+            return Change(what, release.id, shelf.previous, [], before, before)
+        if self.check_mode:
+            ask = release.migrate and "predicted" not in release.manifest
+            planned = self.database.migrations("plan")["plan"] if ask else []
+            return Change([f"release {release.id}"], release.id, old, planned, before, release.ini)
+        existed = shelf.has(release.id)
+        with self._audited("deploy", old):
+            try:
+                shelf.prepare(release)
+                found = self.database.migrations("apply" if release.migrate else "plan")
+                self._go_live(old, found["known"])
+            except BaseException:
+                # A release that was there before stays: it may be the previous one, that a rollback goes to.
+                if old != release.id and not existed:
+                    shelf.remove(release.id)
+                raise
+        what = [f"release {release.id}", *self.database.make_superuser(check_mode=False)]
+        shelf.tidy(release, check_mode=False)
+        return Change(what, release.id, old, found["plan"] if release.migrate else [], before, release.ini)
+
+    def roll_back(self, ignore_migrations: bool) -> Change:
+        """Make this stored release the live one again, as it was. Nothing is fetched, and no data is touched.
+
+        Raises `StepError` where it cannot, or where migrations are applied that it does not know.
+        """
+        release, shelf = self.release, self.shelf
+        old, before = shelf.current, shelf.live_ini()
+        if old == release.id:
+            return Change([], release.id, shelf.previous, [], before, before)
+        live, own = shelf.record_of(old), shelf.record_of(release.id)
+        self._refuse_other_ports(live)
+        if release.code_in_place() != own.get("code", ""):
+            raise StepError(
+                release.name,
+                "rollback",
+                f"release {release.id} ran other code than what {release.manifest['src']} has now, and code that is "
+                "used in place has no earlier version here; put it back there and run site.yml",
+            )
+        if not ignore_migrations:
+            self._refuse_newer_database(live, own)
+        if not self.check_mode:
+            with self._audited("rollback", old):
+                self._go_live(old, None)
+            shelf.tidy(release, check_mode=False)
+        return Change([f"rollback to {release.id}"], release.id, old, [], before, release.ini)
+
+    def _go_live(self, old: str, known: list[str] | None) -> None:
+        """Start it, ask it, make it current, let the old one finish. Whatever fails, `old` is live again as it was.
+
+        `known` are the migrations that its code has. None is for a release that has been live before: its record stays
+        as it is, and it is not watched before the switch, because whoever rolls back is in a hurry.
+        """
+        release, shelf = self.release, self.shelf
+        links, unit_texts = shelf.links(), self.unit_files.texts(release.units)
+        try:
+            self.unit_files.install(release.units, release.sockets)
+            if old == release.id:
+                # Live by name but not running, or incomplete: start it again where it is.
+                self.own.restart()
+                self.own.wait_until_healthy()
+                self._record(known)
+            elif release.sockets:
+                # On shared ports it gets traffic as soon as it listens. By then its health has to be known, and the
+                # static files that its pages name have to be where nginx looks.
+                self._probe(watch=known is not None)
+                self._record(known)
+                shelf.switch(release.id)
+                self._start_and_ask()
+            else:
+                self._start_and_ask()
+                if known is not None:
+                    self.own.settle()
+                self._record(known)
+                shelf.switch(release.id)
+            self.own.settle(live=True)
+        except BaseException:
+            if old != release.id:
+                switched = shelf.current == release.id
+                shelf.put_back(links)
+                if switched:
+                    # It may have somebody's request.
+                    self.own.stop()
+                else:
+                    self.own.abandon()
+            self.unit_files.restore(unit_texts)
+            raise
+        self._stop_others()
+
+    def _probe(self, watch: bool) -> None:
+        """Start the release without its ports, wait until it is healthy, watch it, and end it."""
+        probe = self.instances.probe(self.release.id)
+        self.own.clear()
+        try:
+            probe.start()
+            probe.wait_until_healthy()
+            if watch:
+                probe.settle()
+        finally:
+            probe.abandon()
+
+    def _start_and_ask(self) -> None:
+        """Start the release beside the live one and wait until it is healthy."""
+        self.own.start()
+        self.own.wait_until_healthy()
+
+    def _record(self, known: list[str] | None) -> None:
+        if known is not None:
+            self.shelf.record(self.release, known)
+
+    def _stop_others(self) -> list[str]:
+        """Let every other release finish its requests, and stop it; return what was, or would be, stopped."""
+        others = [release_id for release_id in self.instances.running() if release_id != self.release.id]
+        # Ports that only the old one had.
+        stale = sorted({*self.unit_files.present()} - {*self.release.units})
+        if not self.check_mode:
+            for instance in map(self.instances.of, others):
+                instance.drain()
+                instance.retire()
+            if self.release.sockets:
+                # Of killed runs; this run's own has ended.
+                self.instances.stop_probes()
+            if stale:
+                self.unit_files.drop(stale)
+        return [*(f"stopped release {release_id}" for release_id in others), *(f"removed {unit}" for unit in stale)]
+
+    def _is_whole(self) -> bool:
+        """Return whether the release runs and is on the host as it is wanted."""
+        return (
+            self.own.is_active() and self.shelf.complete(self.release) and self.unit_files.installed(self.release.units)
+        )
+
+    def _refuse_other_ports(self, live: Record) -> None:
+        """Refuse a release that listens where nginx does not go."""
+        ports = live.get("site", {}).get("uwsgi", {}).get("socket")
+        if ports is not None and tuple(ports) != self.release.sockets:
+            raise StepError(
+                self.release.name,
+                "rollback",
+                f"release {self.release.id} listens on {_shown(self.release.sockets)}, and nginx goes to "
+                f"{_shown(ports)}; change uwsgi.socket in the inventory and run site.yml",
+            )
+
+    def _refuse_newer_database(self, live: Record, own: Record) -> None:
+        """Refuse a release whose code lacks migrations of the `live` one that are applied."""
+        missing = set(live.get("migrations") or []) - set(own.get("migrations", []))
+        # What neither knows is some other application's, or long gone.
+        applied = self.database.migrations("applied")["applied"] if missing else []
+        ahead = [name for name in applied if name in missing]
+        if ahead:
+            raise StepError(
+                self.release.name,
+                "rollback",
+                f"the database is ahead of release {self.release.id}, which does not know {', '.join(ahead)}; take "
+                "them back with manage migrate, or set rollback_ignore_migrations: true where the old code gets along "
+                "with them",
+            )
+
+    def _audited(self, action: str, old: str) -> contextlib.AbstractContextManager[None]:
+        release = self.release
+        return history.audited(release.name, release.layout.history, self.who, action, old, release.id)
+
+
+def _shown(addresses: Sequence[str]) -> str:
+    return ", ".join(addresses) or "a unix socket"

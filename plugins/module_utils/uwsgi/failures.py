@@ -1,0 +1,69 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Why a uWSGI did not start or ended, from its own log."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..host.shell import cause
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A line that uWSGI, Python or systemd writes on a failure.
+
+    `meaning` says it in the words of the inventory; '' where no inventory of ours brings it about. `own` is whether the
+    line itself tells a reader of any uWSGI's log what happened.
+    """
+
+    pattern: str
+    meaning: str = ""
+    own: bool = True
+
+
+# In the order in which they explain: what comes first is the cause of what may follow it in the same log.
+FAILURES = (
+    Failure(r"\[strict-mode\] unknown config directive: (\S+)", r"uwsgi.options has \1, which uWSGI does not know"),
+    Failure(r"(?m)^chdir\(\): .*$"),
+    Failure(r"(?m)^.*Python Home is not a directory.*$"),
+    Failure(r"(?m)^(?:ModuleNotFoundError|ImportError): .*$", r"\g<0>", own=False),
+    Failure(r"(?m)^(?:ModuleNotFoundError|ImportError|SyntaxError|\w+Error): .*$"),
+    Failure(r"(?m)^callable '(\S+)' not found in file (\S+)", r"wsgi names \1, which \2 does not have", own=False),
+    Failure(
+        r"(?m)^Listen queue size is greater than.*$",
+        r"\g<0> lower uwsgi.options.listen or raise the sysctl",
+        own=False,
+    ),
+    Failure(
+        r"(?m)^.*probably another instance of uWSGI is running on the same address \((\S+)\).*$",
+        r"\1 is taken by another program",
+    ),
+    Failure(r"(?m)^.*probably another instance of uWSGI is running on the same address.*$"),
+    Failure(r"(?m)^bind\(\): .*$"),
+    Failure(r"(?m)^.*no python application found, check your startup logs.*$"),
+    Failure(
+        r"(?m)^.*: start operation timed out\b.*$",
+        "it was not ready within {timeout} s; make health.timeout longer where it needs that",
+        own=False,
+    ),
+)
+
+
+def why_not_started(journal: str, timeout: int) -> str:
+    """Return why a release did not start, in one sentence; `timeout` is what it had, in seconds."""
+    for failure in FAILURES:
+        match = re.search(failure.pattern, journal)
+        if match and failure.meaning:
+            return match.expand(failure.meaning.replace("{timeout}", str(timeout)))
+    return cause(journal) or f"no word from uWSGI within {timeout} s"
+
+
+def own_words(log: str) -> str:
+    """Return the line in which a uWSGI, ours or another's, says why it ended; '' where it says nothing."""
+    for failure in FAILURES:
+        matches = list(re.finditer(failure.pattern, log))
+        if matches and failure.own:
+            return matches[-1][0].strip()
+    return cause(log)

@@ -1,0 +1,55 @@
+"""The audit of a site: what is noted in its own file and in the journal."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.release import history
+
+
+@pytest.fixture
+def journal(monkeypatch):
+    """What is told to syslog: (identifier, facility) and then priority and text of each line."""
+    told = []
+    monkeypatch.setattr(history.syslog, "openlog", lambda *words: told.append(words))
+    monkeypatch.setattr(history.syslog, "syslog", lambda *words: told.append(words))
+    return told
+
+
+def test_what_was_done_is_noted_with_its_end(tmp_path, journal):
+    path = tmp_path / "history"
+    with history.audited("shop", str(path), "anna@desk", "deploy", "", "b" * 12):
+        assert not path.exists()
+    with (
+        pytest.raises(StepError),
+        history.audited("shop", str(path), "anna@desk", "rollback", "b" * 12, "a" * 12),
+    ):
+        raise StepError("shop", "health", "/ answered\n500", "Traceback ...")
+    first, second = path.read_text().splitlines()
+    assert first.endswith("Z deploy - -> bbbbbbbbbbbb by anna@desk: live")
+    assert second.endswith("Z rollback bbbbbbbbbbbb -> aaaaaaaaaaaa by anna@desk: failed: health: / answered 500")
+    assert set(journal[::2]) == {("pyweb.stack", 0, history.syslog.LOG_DAEMON)}
+    assert journal[1::2] == [
+        (history.syslog.LOG_NOTICE, f"shop: {text}")
+        for text in (
+            "deploy - -> bbbbbbbbbbbb by anna@desk: begins",
+            "deploy - -> bbbbbbbbbbbb by anna@desk: live",
+            "rollback bbbbbbbbbbbb -> aaaaaaaaaaaa by anna@desk: begins",
+            "rollback bbbbbbbbbbbb -> aaaaaaaaaaaa by anna@desk: failed: health: / answered 500",
+        )
+    ]
+
+
+def test_whatever_else_ends_it_is_noted_by_its_name(tmp_path, journal):
+    with pytest.raises(KeyboardInterrupt), history.audited("shop", str(tmp_path / "history"), "", "deploy", "", "b"):
+        raise KeyboardInterrupt
+    assert (tmp_path / "history").read_text().endswith("Z deploy - -> b by unknown: failed: KeyboardInterrupt\n")
+
+
+def test_a_history_that_cannot_be_written_hides_nothing(tmp_path, journal):
+    path = str(tmp_path / "no/such/folder")
+    with history.audited("shop", path, "", "deploy", "", "b"):
+        pass
+    assert journal[-1][1] == "shop: deploy - -> b by unknown: live"
+    with pytest.raises(StepError, match="the real reason"), history.audited("shop", path, "", "deploy", "", "b"):
+        raise StepError("shop", "health", "the real reason")

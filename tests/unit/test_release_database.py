@@ -1,0 +1,227 @@
+"""Migrations and the superuser: what the build's Python is given to run, and what is made of its answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+import os
+import subprocess
+import sys
+
+import goldens
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.release import django_migrations, django_superuser
+from ansible_collections.pyweb.stack.plugins.module_utils.release.database import Database
+from releases import AS_ROOT, SECRET, FakeShell, make_release
+
+BUILD = {**goldens.BUILD, "src": "/opt/sites/shop/builds/0123456789ab/src", "chdir": "backend"}
+ADMIN = {"username": "admin", "email": "admin@example.com", "password": SECRET}
+
+
+def make(tmp_path, answers=(), build=BUILD, **keys):
+    shell = FakeShell(answers)
+    return Database(shell, make_release(tmp_path, build, **keys)), shell
+
+
+def answering(status, *lines):
+    return {"/bin/sh": (status, "\n".join(lines))}
+
+
+# --- migrations ---
+
+
+def test_migrations_run_with_the_builds_python_as_the_site(tmp_path):
+    found = {"known": ["shop.0001_initial"], "plan": ["shop.0001_initial"], "left": []}
+    database, shell = make(
+        tmp_path, answering(0, "Applying shop.0001_initial... OK", "", json.dumps(found)), env={"TOKEN": SECRET}
+    )
+    assert database.migrations("apply") == found
+    [given] = shell.given
+    assert given["argv"] == [
+        "/bin/sh",
+        "-c",
+        'umask 0027; exec "$@"',
+        "sh",
+        "/opt/sites/shop/builds/0123456789ab/venv/bin/python3",
+        "-",
+        "apply",
+    ]
+    assert (given["step"], given["user"]) == ("migrate", "site-shop")
+    assert given["cwd"] == "/opt/sites/shop/builds/0123456789ab/src/backend"
+    assert given["environment"] == {
+        "TOKEN": SECRET,
+        "DJANGO_SETTINGS_MODULE": "pyweb_settings",
+        "PYTHONPATH": "/opt/sites/shop/builds/0123456789ab/overlay",
+        "HOME": f"{tmp_path}/state/shop",
+    }
+    assert given["stdin"] == inspect.getsource(django_migrations)
+
+
+def test_without_a_virtualenv_it_is_the_systems_python(tmp_path):
+    database, shell = make(tmp_path, answering(0, "{}"), {**BUILD, "home": ""})
+    database.migrations("plan")
+    assert shell.given[0]["argv"][4] == "/usr/bin/python3"
+
+
+def test_a_project_without_an_overlay_is_not_asked(tmp_path):
+    database, shell = make(tmp_path, build={**BUILD, "overlay": False}, superuser=ADMIN)
+    assert database.migrations("apply") == {"known": [], "plan": [], "applied": []}
+    assert database.make_superuser(check_mode=False) == []
+    assert shell.done == []
+
+
+class Failing(FakeShell):
+    """A migration that fails: its answer is on the standard output, its reason on the other."""
+
+    def run(self, *words, **more):
+        done = super().run(*words, **more)
+        done.stdout, _mark, done.stderr = done.stdout.partition("---\n")
+        return done
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ("", ""),
+        ('{"known": [], "plan": []}\n', ""),
+        ('{"plan": ["a.1", "a.2"]}\n', "; applied were none; not applied are a.1, a.2"),
+        ('{"plan": ["a.1", "a.2"], "left": ["a.2"]}\n', "; applied were a.1; not applied are a.2"),
+        ('{"plan": []}\n{"plan": ["a.1"], "left": ["a.1"]}\n', "; applied were none; not applied are a.1"),
+    ],
+)
+def test_a_migration_that_fails_says_what_was_applied(tmp_path, answer, words):
+    said = f"Operations to perform\n{answer}---\nTraceback ...\nValueError: bad data\n"
+    shell = Failing(answering(1, said))
+    with pytest.raises(StepError) as caught:
+        Database(shell, make_release(tmp_path, BUILD)).migrations("apply")
+    assert caught.value.cause == f"ValueError: bad data{words}"
+    assert (caught.value.step, str(caught.value).endswith("Traceback ...\nValueError: bad data")) == ("migrate", True)
+
+
+# --- the superuser ---
+
+
+@AS_ROOT
+@pytest.mark.parametrize(("said", "what"), [("made\n", ["superuser admin"]), ("there\n", [])])
+def test_the_superuser_is_made_once(tmp_path, said, what):
+    (tmp_path / "config/shop").mkdir(parents=True)
+    record = tmp_path / "config/shop/superusers.json"
+    record.write_text('{"other": 1}')
+    database, shell = make(tmp_path, answering(0, f"a warning\n{said}"), superuser=ADMIN, env={"A": "b"})
+    assert database.make_superuser(check_mode=False) == what
+    [given] = shell.given
+    assert (given["step"], given["user"]) == ("superuser", "site-shop")
+    assert given["argv"][4:] == ["/opt/sites/shop/builds/0123456789ab/venv/bin/python3", "-"]
+    assert {key: value for key, value in given["environment"].items() if key.startswith("DJANGO_SUPER")} == {
+        "DJANGO_SUPERUSER_USERNAME": "admin",
+        "DJANGO_SUPERUSER_EMAIL": "admin@example.com",
+        "DJANGO_SUPERUSER_PASSWORD": SECRET,
+    }
+    assert given["environment"]["A"] == "b"
+    assert given["stdin"] == inspect.getsource(django_superuser)
+    known = json.loads(record.read_text())
+    assert sorted(known) == ["admin", "other"]
+    assert known["admin"] > 1764000000
+    assert oct(record.stat().st_mode) == "0o100600"
+    # Known to be there, so that a second run starts no Django.
+    assert database.make_superuser(check_mode=False) == []
+    assert len(shell.done) == 1
+
+
+def test_check_mode_predicts_the_superuser(tmp_path):
+    database, shell = make(tmp_path, superuser=ADMIN)
+    assert database.make_superuser(check_mode=True) == ["superuser admin"]
+    assert shell.done == []
+
+
+def test_a_site_without_a_superuser(tmp_path):
+    database, shell = make(tmp_path)
+    assert database.make_superuser(check_mode=False) == []
+    assert shell.done == []
+
+
+def test_a_superuser_that_cannot_be_made_is_not_known_to_be_there(tmp_path):
+    database, _shell = make(tmp_path, answering(1, "no such table"), superuser=ADMIN)
+    with pytest.raises(StepError, match="superuser failed: no such table"):
+        database.make_superuser(check_mode=False)
+    assert not (tmp_path / "config/shop/superusers.json").exists()
+
+
+def test_a_stored_release_makes_no_superuser(tmp_path):
+    release = dataclasses.replace(make_release(tmp_path, BUILD, superuser=ADMIN), superuser={})
+    assert Database(FakeShell(), release).make_superuser(check_mode=False) == []
+
+
+# As much of Django as the program touches; `call_command` says what it was called with.
+DJANGO = {
+    "django/__init__.py": "def setup(): print('set up')",
+    "django/contrib/__init__.py": "",
+    "django/contrib/auth/__init__.py": """
+import os
+class Users:
+    def filter(self, **wanted):
+        print("filter", wanted)
+        self.found = wanted == {"login": os.environ["EXISTING"]}
+        return self
+    def exists(self):
+        return self.found
+class User:
+    USERNAME_FIELD = "login"
+    REQUIRED_FIELDS = os.environ["REQUIRED"].split()
+    _default_manager = Users()
+def get_user_model():
+    return User
+""",
+    "django/core/__init__.py": "",
+    "django/core/management.py": "def call_command(*words, **keys): print(words, sorted(keys.items()))",
+}
+
+
+@pytest.mark.parametrize(
+    ("existing", "required", "said"),
+    [
+        ("admin", "email", ["set up", "filter {'login': 'admin'}", "there"]),
+        (
+            "other",
+            "email",
+            [
+                "set up",
+                "filter {'login': 'admin'}",
+                "('createsuperuser',) [('email', 'a@b'), ('interactive', False), ('login', 'admin'), ('verbosity', 0)]",
+                "made",
+            ],
+        ),
+        (
+            "other",
+            "phone",
+            [
+                "set up",
+                "filter {'login': 'admin'}",
+                "('createsuperuser',) [('interactive', False), ('login', 'admin'), ('verbosity', 0)]",
+                "made",
+            ],
+        ),
+    ],
+)
+def test_the_program_makes_a_superuser_unless_there_is_one(tmp_path, existing, required, said):
+    for name, text in DJANGO.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-"],
+        input=inspect.getsource(django_superuser),
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(tmp_path),
+            "EXISTING": existing,
+            "REQUIRED": required,
+            "DJANGO_SUPERUSER_USERNAME": "admin",
+            "DJANGO_SUPERUSER_EMAIL": "a@b",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == said

@@ -1,0 +1,284 @@
+"""One instance of a site: what is asked of systemd, of its socket, of its stats and of the journal."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.release import instance
+from ansible_collections.pyweb.stack.plugins.module_utils.release.instance import Instance, Instances
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol
+from releases import FakeShell, make_release
+
+NEW = "a" * 12
+UNIT, PROBE = f"uwsgi-shop@{NEW}.service", f"uwsgi-shop-probe@{NEW}.service"
+NOW = 1764000000.9
+
+
+class Clock:
+    """Time that passes only while somebody sleeps."""
+
+    def __init__(self):
+        self.passed, self.slept = 0.0, []
+
+    def time(self):
+        return NOW + self.passed
+
+    def monotonic(self):
+        return 1000 + self.passed
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.passed += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(instance, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def answers(monkeypatch, clock):
+    """What the site answers, one by own and then the last for ever; and what was asked of whom."""
+    found = []
+
+    class Site:
+        statuses = (200,)
+
+        def request(self, address, host, path, timeout):
+            found.append((address, host, path, timeout))
+            status = self.statuses[min(len(found), len(self.statuses)) - 1]
+            if isinstance(status, str):
+                raise protocol.ProtocolError(address, status)
+            return protocol.Answer(status, "", 0.1)
+
+    site = Site()
+    site.asked = found
+    monkeypatch.setattr(protocol, "request", site.request)
+    return site
+
+
+def make(tmp_path, shell=None, probe=False, **keys):
+    keys.setdefault("health", {"path": "/healthz", "timeout": 2})
+    return Instance(shell or FakeShell(), make_release(tmp_path, **keys), NEW, probe)
+
+
+# --- systemd ---
+
+
+@pytest.mark.parametrize(("probe", "unit"), [(False, UNIT), (True, PROBE)])
+def test_what_is_asked_of_systemd(tmp_path, probe, unit):
+    shell = FakeShell()
+    own = make(tmp_path, shell, probe)
+    for action, commands in (
+        (own.start, [f"start: systemctl start {unit} (may fail)"]),
+        (own.restart, [f"start: systemctl restart {unit}"]),
+        (own.clear, [f"start: systemctl stop {unit} (may fail)"]),
+        (own.stop, [f"stop: systemctl stop {unit} (may fail)", f"stop: systemctl reset-failed {unit} (may fail)"]),
+        (
+            own.retire,
+            [f"stop: systemctl stop --no-block {unit}", f"stop: systemctl reset-failed {unit} (may fail)"],
+        ),
+        # Asked to stop first, or systemd would start again what is killed.
+        (
+            own.abandon,
+            [
+                f"stop: systemctl stop --no-block {unit} (may fail)",
+                f"stop: systemctl kill --signal=KILL {unit} (may fail)",
+                f"stop: systemctl stop {unit} (may fail)",
+                f"stop: systemctl reset-failed {unit} (may fail)",
+            ],
+        ),
+        (own.is_active, [f"units: systemctl is-active --quiet {unit} (may fail)"]),
+    ):
+        action()
+        assert shell.done == commands
+        shell.done.clear()
+
+
+@pytest.mark.parametrize(("status", "active"), [(0, True), (3, False)])
+def test_whether_it_is_active_is_what_systemd_says(tmp_path, status, active):
+    assert make(tmp_path, FakeShell({"systemctl is-active": (status, "")})).is_active() is active
+
+
+def test_a_start_that_fails_is_told_with_uwsgis_own_reason(tmp_path, clock):
+    shell = FakeShell(
+        {
+            "systemctl start": (1, "Job failed."),
+            "journalctl": (0, "GAME OVER\n[strict-mode] unknown config directive: nope\n"),
+        }
+    )
+    with pytest.raises(StepError) as caught:
+        make(tmp_path, shell).start()
+    assert str(caught.value) == (
+        f"site 'shop': start failed: {UNIT} did not start: uwsgi.options has nope, which uWSGI does not know\n"
+        "[strict-mode] unknown config directive: nope\nGAME OVER"
+    )
+    assert f"--since=@1764000000 --unit={UNIT}" in shell.done[-1]
+
+
+def test_a_start_that_takes_too_long_is_told_with_the_sites_own_limit(tmp_path):
+    shell = FakeShell({"systemctl start": (1, "")})
+    with pytest.raises(StepError, match="did not start: no word from uWSGI within 2 s"):
+        make(tmp_path, shell).start()
+
+
+def test_the_journal_is_read_from_its_end(tmp_path):
+    shell = FakeShell({"journalctl": (0, "ValueError: not well\nTraceback\n")})
+    assert make(tmp_path, shell).journal(7.9) == "Traceback\nValueError: not well\n"
+    assert shell.done == [
+        f"journal: journalctl --no-pager --output=cat --reverse --lines=40 --since=@7 --unit={UNIT} (may fail)"
+    ]
+
+
+def test_what_is_being_stopped_already_does_not_run(tmp_path):
+    shown = (
+        "  uwsgi-shop@aaaaaaaaaaaa.service loaded active running uWSGI for the site shop\n"
+        "● uwsgi-shop@bbbbbbbbbbbb.service loaded failed failed uWSGI for the site shop\n"
+        "uwsgi-shop@cccccccccccc.service loaded deactivating stop-sigterm uWSGI for the site shop\n"
+        "uwsgi-shop@eeeeeeeeeeee.service loaded inactive dead uWSGI for the site shop\n"
+        "uwsgi-shop@dddddddddddd.service loaded activating auto-restart uWSGI for the site shop\n"
+    ).lstrip()
+    shell = FakeShell({"systemctl list-units": (0, shown)})
+    assert Instances(shell, make_release(tmp_path)).running() == ["aaaaaaaaaaaa", "bbbbbbbbbbbb", "dddddddddddd"]
+    assert shell.done == ["units: systemctl list-units --all --plain --no-legend --full uwsgi-shop@*.service"]
+
+
+def test_the_instances_of_a_site(tmp_path):
+    shell = FakeShell()
+    instances = Instances(shell, make_release(tmp_path))
+    assert (instances.of(NEW).unit, instances.probe(NEW).unit) == (UNIT, PROBE)
+    instances.stop_probes()
+    assert shell.done == ["stop: systemctl stop uwsgi-shop-probe@*.service"]
+
+
+# --- health ---
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted", "wrong"),
+    [
+        (200, [], ""),
+        (404, [], ""),
+        (499, [], ""),
+        (500, [], "/healthz as shop.example.com answered 500; wanted a status below 500"),
+        (200, [204, 301], "/healthz as shop.example.com answered 200; wanted 204 or 301"),
+        (301, [204, 301], ""),
+        (503, [503], ""),
+        ("nobody there", [], "/healthz as shop.example.com did not answer: nobody there; wanted a status below 500"),
+    ],
+)
+def test_what_a_good_answer_is(tmp_path, answers, status, wanted, wrong):
+    health = {"path": "/healthz", **({"status": wanted} if wanted else {})}
+    answers.statuses = (status,)
+    assert make(tmp_path, health=health).ask("/run/x.sock", 1.5) == wrong
+    assert answers.asked == [("unix:/run/x.sock", "shop.example.com", "/healthz", 1.5)]
+
+
+def test_a_site_is_asked_under_its_own_name_and_port(tmp_path, answers):
+    make(tmp_path, nginx={"listen": 8080}, domains=["*.example.com"]).ask("/run/x.sock", 1)
+    assert answers.asked[0][1] == "www.example.com:8080"
+
+
+def test_the_health_is_asked_until_it_is_good(tmp_path, clock, answers):
+    answers.statuses = ("nothing listens", 503, 200)
+    make(tmp_path).wait_until_healthy()
+    address = f"unix:{tmp_path}/run/shop/{NEW}.sock"
+    assert [(asked[0], asked[3]) for asked in answers.asked] == [(address, 2.0), (address, 1.9), (address, 1.8)]
+    assert clock.slept == [0.1, 0.1]
+
+
+def test_a_release_that_never_answers_well_is_given_up_in_time(tmp_path, clock, answers):
+    answers.statuses = (503,)
+    shell = FakeShell({"journalctl": (0, "warming up\n")})
+    with pytest.raises(StepError) as caught:
+        make(tmp_path, shell).wait_until_healthy()
+    assert str(caught.value) == (
+        "site 'shop': health failed: /healthz as shop.example.com answered 503; wanted a status below 500 within 2 s\n"
+        "warming up"
+    )
+    assert 2 < clock.passed < 2.3
+    # The last question gets a moment, too.
+    assert min(asked[3] for asked in answers.asked) == 0.1
+    # Whoever reads it wants to see what came just before.
+    [journal] = [command for command in shell.done if "journalctl" in command]
+    assert "--since=@1763999995" in journal
+
+
+def test_a_release_that_ended_is_not_waited_for(tmp_path, clock, answers):
+    answers.statuses = ("nothing listens",)
+    traceback = "GAME OVER\nValueError: bad\nTraceback (most recent call last):\n"
+    shell = FakeShell({"systemctl is-active": (3, ""), "journalctl": (0, traceback)})
+    with pytest.raises(StepError, match=r"within 2 s; uWSGI ended; ValueError: bad\n"):
+        make(tmp_path, shell).wait_until_healthy()
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize(
+    ("live", "socket", "words"),
+    [
+        (False, f"run/shop/{NEW}.sock", "health failed: after its first good answer"),
+        (True, "sites/shop/current/uwsgi.sock", "switch failed: once it was live"),
+    ],
+)
+def test_a_healthy_release_is_watched_for_a_quarter_of_a_second(tmp_path, clock, answers, live, socket, words):
+    release = make(tmp_path)
+    release.settle(live)
+    assert {(asked[0], asked[3]) for asked in answers.asked} == {(f"unix:{tmp_path}/{socket}", 2)}
+    assert len(answers.asked) == 5
+    assert 0.25 <= clock.passed < 0.31
+    answers.statuses = (*[200] * 6, "nothing listens")
+    with pytest.raises(StepError) as caught:
+        release.settle(live)
+    assert str(caught.value) == (
+        f"site 'shop': {words} /healthz as shop.example.com did not answer: nothing listens; wanted a status below 500"
+    )
+
+
+# --- draining ---
+
+
+class Stats:
+    """A stats socket; `states` are what its two workers do, own answer after the other."""
+
+    def __init__(self, sockets, *states):
+        self.sockets, self.states, self.asked = sockets, list(states), []
+
+    def __call__(self, address):
+        self.asked.append(address)
+        state = self.states.pop(0)
+        if isinstance(state, Exception):
+            raise state
+        if isinstance(state, bytes):
+            return state
+        workers = [{"status": "idle"}, {"status": state}]
+        return json.dumps({"sockets": [{"name": name} for name in self.sockets], "workers": workers}).encode()
+
+
+@pytest.mark.parametrize(
+    ("others", "states", "asked"),
+    [
+        ([], ["busy", "busy", "idle"], 3),
+        # It shares its ports: those who wait there are the new release's.
+        (["127.0.0.1:8001"], ["busy", "busy", "idle"], 1),
+        ([], ["busy", protocol.ProtocolError("x", "nobody there"), "busy"], 2),
+        ([], ["busy", b"{", "busy"], 2),
+    ],
+    ids=["its own socket alone", "shared ports", "it is gone", "no JSON"],
+)
+def test_draining_waits_for_idle_workers(tmp_path, monkeypatch, clock, others, states, asked):
+    stats = Stats([f"{tmp_path}/run/shop/{NEW}.sock", *others], *states)
+    monkeypatch.setattr(protocol, "stats", stats)
+    make(tmp_path).drain()
+    assert stats.asked == [f"unix:{tmp_path}/run/shop/{NEW}.stats"] * asked
+    assert clock.slept == [0.05] * (asked - 1)
+
+
+def test_draining_ends_after_the_longest_request(tmp_path, monkeypatch, clock):
+    stats = Stats([f"{tmp_path}/run/shop/{NEW}.sock"], *["busy"] * 100)
+    monkeypatch.setattr(protocol, "stats", stats)
+    make(tmp_path, nginx={"read_timeout": 3}).drain()
+    assert clock.passed == pytest.approx(3, abs=0.06)

@@ -1,0 +1,297 @@
+"""The modules uwsgi_release and uwsgi_rollback: arguments, what they hand on, and what they return."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import types
+
+import goldens
+import pytest
+import yaml
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.pyweb.stack.plugins.module_utils.host import files
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Change
+from ansible_collections.pyweb.stack.plugins.modules import uwsgi_release, uwsgi_rollback
+from releases import make_layout, make_site, put_0_1, put_links
+
+NEW, OLD = "a" * 12, "b" * 12
+# What the action plugins add; nobody types them.
+INTERNAL = {"secrets", "who"}
+
+
+@pytest.mark.parametrize("module", [uwsgi_release, uwsgi_rollback])
+def test_documented_arguments_are_those_of_the_spec(module):
+    documented = yaml.safe_load(module.DOCUMENTATION)["options"]
+    spec = {name: option for name, option in module.SPEC.items() if name not in INTERNAL}
+    assert list(spec) == list(documented)
+    for name, option in spec.items():
+        about = {
+            key: documented[name][key] for key in ("type", "elements", "required", "default") if key in documented[name]
+        }
+        assert option == about, name
+
+
+@pytest.fixture
+def locks(monkeypatch):
+    """The sites whose locks are held, and were."""
+    held, seen = [], []
+
+    @contextlib.contextmanager
+    def locked(name):
+        held.append(name)
+        seen.append(name)
+        yield
+        held.remove(name)
+
+    monkeypatch.setattr(files, "locked", locked)
+    return types.SimpleNamespace(held=held, seen=seen)
+
+
+def call(module, capsys, **arguments):
+    with patch_module_args(arguments), pytest.raises(SystemExit):
+        module.main()
+    return json.loads(capsys.readouterr().out)
+
+
+class Switches:
+    """Stands for `Switch`: notes what it is made with, and what is asked of it under which lock."""
+
+    def __init__(self, locks, answers):
+        self.locks, self.answers, self.made, self.done = locks, answers, [], []
+
+    def on_this_host(self, release, who, check_mode):
+        self.made.append((release, who, check_mode))
+        return self
+
+    def deploy(self):
+        return self._answer("deploy")
+
+    def roll_back(self, ignore_migrations):
+        return self._answer(f"roll back {ignore_migrations}")
+
+    def _answer(self, what):
+        self.done.append((what, list(self.locks.held)))
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+# --- uwsgi_rollback ---
+
+
+def site(name, state="present"):
+    return {"name": name, "state": state}
+
+
+SITES = [site("shop"), site("blog"), site("gone", "absent")]
+
+
+@pytest.mark.parametrize(
+    ("sites", "name", "found"),
+    [(SITES, "blog", "blog"), ([site("gone", "absent"), site("shop")], "", "shop"), ([site("shop")], "shop", "shop")],
+)
+def test_the_site_is_picked_by_its_name_or_is_the_only_one(sites, name, found):
+    assert uwsgi_rollback.pick(sites, name) == site(found)
+
+
+@pytest.mark.parametrize(
+    ("sites", "name", "words"),
+    [
+        (SITES, "", "which site? rollback_site is one of shop, blog"),
+        (SITES, "shpo", "there is no site 'shpo'; did you mean 'shop'?"),
+        (SITES, "gone", "there is no site 'gone'; known are blog, shop"),
+        ([], "", "there is no site ''; known are "),
+        ([site("gone", "absent")], "", "there is no site ''; known are "),
+    ],
+)
+def test_a_site_that_cannot_be_picked_is_told(capsys, sites, name, words):
+    assert call(uwsgi_rollback, capsys, sites=sites, site=name)["msg"] == words
+
+
+@pytest.mark.parametrize("to", ["no id", "../x", "ABCDEF"])
+def test_what_is_no_id_is_refused(tmp_path, capsys, to):
+    result = call(uwsgi_rollback, capsys, sites=[make_site(tmp_path)[0]], to=to)
+    assert result["msg"] == f"to is {to!r}; wanted the id of a release, or nothing for the previous one"
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["by its id", "the previous one"])
+def test_a_rollback_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, named):
+    record = put_0_1(tmp_path, "unix")
+    put_links(tmp_path, OLD, record["id"])
+    change = Change([f"rollback to {record['id']}"], record["id"], OLD, [], "before", "after")
+    switches = Switches(locks, [change])
+    monkeypatch.setattr(uwsgi_rollback, "Switch", switches)
+    result = call(
+        uwsgi_rollback,
+        capsys,
+        sites=[make_site(tmp_path)[0]],
+        to=record["id"] if named else "",
+        ignore_migrations=True,
+        who="anna@desk",
+        _ansible_check_mode=named,
+        _ansible_diff=True,
+    )
+    [(release, who, check_mode)] = switches.made
+    assert (release.id, release.layout, who, check_mode) == (record["id"], make_layout(tmp_path), "anna@desk", named)
+    assert switches.done == [("roll back True", ["shop"])]
+    header = f"{tmp_path}/sites/shop/current/uwsgi.ini"
+    assert {key: result[key] for key in ("changed", "release", "previous", "diff")} == {
+        "changed": True,
+        "release": record["id"],
+        "previous": OLD,
+        "diff": {"before_header": header, "after_header": header, "before": "before", "after": "after"},
+    }
+
+
+def test_a_rollback_that_changes_nothing_and_one_that_fails(tmp_path, capsys, monkeypatch, locks):
+    record = put_0_1(tmp_path, "unix")
+    nothing = Change([], record["id"], OLD, [], "same", "same")
+    switches = Switches(locks, [nothing, StepError("shop", "health", "it is ill")])
+    monkeypatch.setattr(uwsgi_rollback, "Switch", switches)
+    arguments = {"sites": [make_site(tmp_path)[0]], "to": record["id"]}
+    assert call(uwsgi_rollback, capsys, **arguments)["changed"] is False
+    assert switches.done == [("roll back False", ["shop"])]
+    assert call(uwsgi_rollback, capsys, **arguments)["msg"] == "site 'shop': health failed: it is ill"
+    missing = call(uwsgi_rollback, capsys, sites=arguments["sites"], to=NEW)
+    assert missing["msg"].startswith(f"site 'shop': rollback failed: release '{NEW}' is not here")
+
+
+# --- uwsgi_release ---
+
+
+@pytest.fixture
+def host(monkeypatch, locks):
+    """A host whose accounts are there; `made` is what has to be made of them first."""
+    host = types.SimpleNamespace(made=[], done=[], niced=[])
+
+    def ensure(given, group, shell, check_mode):
+        assert shell.site == given["name"]
+        host.done.append((f"ensure {given['name']}", group, check_mode, list(locks.held)))
+        return list(host.made)
+
+    def forget(given, shell, check_mode):
+        assert shell.site == given["name"]
+        host.done.append((f"forget {given['name']}", check_mode, list(locks.held)))
+        return ["its account"]
+
+    def withdraw(given, shell, check_mode, after):
+        assert shell.site == given["name"]
+        return ["/opt/sites/gone", *after()]
+
+    monkeypatch.setattr(uwsgi_release.accounts, "ensure", ensure)
+    monkeypatch.setattr(uwsgi_release.accounts, "forget", forget)
+    monkeypatch.setattr(uwsgi_release.accounts, "web_group", lambda wanted: f"web:{wanted}")
+    monkeypatch.setattr(uwsgi_release.accounts, "group_of", lambda user: f"group of {user}")
+    monkeypatch.setattr(uwsgi_release, "withdraw", withdraw)
+    monkeypatch.setattr(uwsgi_release.os, "nice", host.niced.append)
+    return host
+
+
+def release_shop(tmp_path, capsys, site=None, **arguments):
+    shop, secrets = make_site(tmp_path, env={"TOKEN": "hush"})
+    return call(
+        uwsgi_release,
+        capsys,
+        sites=[{**shop, **(site or {})}],
+        secrets=json.dumps({"sites": {"shop": secrets}}),
+        web_group="www",
+        **{"builds": {"shop": goldens.BUILD}, **arguments},
+    )
+
+
+def test_a_release_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, host):
+    host.made = ["the user"]
+    change = Change([f"release {NEW}", "superuser admin"], NEW, OLD, ["shop.0001", "shop.0002"], "before", "after")
+    switches = Switches(locks, [change])
+    monkeypatch.setattr(uwsgi_release, "Switch", switches)
+    result = release_shop(tmp_path, capsys, who="anna@desk")
+    [(release, who, check_mode)] = switches.made
+    assert (who, check_mode, release.manifest, release.environment) == (
+        "anna@desk",
+        False,
+        goldens.BUILD,
+        {"TOKEN": "hush"},
+    )
+    assert "Group=group of site-shop\n" in release.units["uwsgi-shop@.service"]
+    assert host.done == [("ensure shop", "web:www", False, ["shop"])]
+    assert switches.done == [("deploy", ["shop"])]
+    assert host.niced == [10]
+    header = f"{tmp_path}/sites/shop/current/uwsgi.ini"
+    del result["invocation"]
+    assert result == {
+        "changed": True,
+        "made": ["shop: the user", f"shop: release {NEW}", "shop: superuser admin"],
+        "releases": {"shop": {"id": NEW, "previous": OLD, "migrations": ["shop.0001", "shop.0002"]}},
+        "diff": [
+            {"before_header": header, "after_header": header, "before": "before", "after": "after"},
+            {
+                "before_header": "shop: migrations",
+                "before": "",
+                "after_header": "applied",
+                "after": "shop.0001\nshop.0002\n",
+            },
+        ],
+    }
+
+
+def test_a_second_run_says_that_nothing_changed(tmp_path, capsys, monkeypatch, locks, host):
+    monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [Change([], NEW, OLD, [], "same", "same")]))
+    result = release_shop(tmp_path, capsys)
+    assert (result["changed"], result["made"], result["diff"]) == (False, [], [])
+    assert result["releases"] == {"shop": {"id": NEW, "previous": OLD, "migrations": []}}
+
+
+@pytest.mark.parametrize("why", ["the user is missing", "the build is predicted"])
+def test_check_mode_predicts_a_release_that_it_cannot_ask(tmp_path, capsys, monkeypatch, locks, host, why):
+    host.made = ["the user"] if why == "the user is missing" else []
+    build = {**goldens.BUILD, **({"predicted": True} if why == "the build is predicted" else {})}
+    monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, []))
+    result = release_shop(tmp_path, capsys, builds={"shop": build}, _ansible_check_mode=True)
+    assert result["made"] == [*(f"shop: {made}" for made in host.made), "shop: a release"]
+    assert result["releases"] == {"shop": {"id": "", "previous": "", "migrations": []}}
+    assert host.done == [("ensure shop", "web:www", True, ["shop"])]
+
+
+def test_check_mode_asks_where_user_and_build_are_there(tmp_path, capsys, monkeypatch, locks, host):
+    switches = Switches(locks, [Change([f"release {NEW}"], NEW, OLD, [], "", "")])
+    monkeypatch.setattr(uwsgi_release, "Switch", switches)
+    assert release_shop(tmp_path, capsys, _ansible_check_mode=True)["made"] == [f"shop: release {NEW}"]
+    assert [check_mode for _release, _who, check_mode in switches.made] == [True]
+
+
+def test_a_site_without_a_build_is_released_as_found(tmp_path, capsys, monkeypatch, locks, host):
+    """Here it cannot be: its code is to be made, and nobody made it."""
+    monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, []))
+    result = release_shop(tmp_path, capsys, builds={})
+    assert result["msg"].startswith("site 'shop': build failed: no build was made and source is startproject")
+
+
+def test_a_site_that_fails_keeps_no_other_from_its_release(tmp_path, capsys, monkeypatch, locks, host):
+    shop, secrets = make_site(tmp_path)
+    blog = {**shop, "name": "blog"}
+    change = Change([f"release {NEW}"], NEW, OLD, [], "before", "after")
+    faults = [StepError("shop", "health", "it is ill"), change, StepError("wiki", "start", "it is gone")]
+    switches = Switches(locks, faults)
+    monkeypatch.setattr(uwsgi_release, "Switch", switches)
+    result = call(
+        uwsgi_release,
+        capsys,
+        sites=[shop, blog, {**shop, "name": "wiki"}],
+        secrets=json.dumps({"sites": dict.fromkeys(("shop", "blog", "wiki"), secrets)}),
+        builds=dict.fromkeys(("shop", "blog", "wiki"), goldens.BUILD),
+    )
+    assert result["msg"] == "site 'shop': health failed: it is ill\nsite 'wiki': start failed: it is gone"
+    assert (result["changed"], len(result["diff"])) == (True, 1)
+    assert locks.seen == ["shop", "blog", "wiki"]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_an_absent_site_is_withdrawn(tmp_path, capsys, locks, host, check_mode):
+    gone = {**make_site(tmp_path)[0], "name": "gone", "state": "absent"}
+    result = call(uwsgi_release, capsys, sites=[gone], _ansible_check_mode=check_mode)
+    assert result["made"] == ["gone: removed /opt/sites/gone", "gone: removed its account"]
+    assert (result["changed"], result["releases"]) == (True, {})
+    assert host.done == [("forget gone", check_mode, ["gone"])]

@@ -1,0 +1,416 @@
+"""What a site keeps on a host: files of a release, links, what is pruned and what stays, scripts; and its removal."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import goldens
+import pytest
+import releases
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.release import scripts
+from ansible_collections.pyweb.stack.plugins.module_utils.release.shelf import Shelf, withdraw
+from releases import FakeShell, make_layout, make_release, make_site, put_links, put_releases
+
+pytestmark = releases.AS_ROOT
+HERE = Path(__file__).parent
+
+
+def make(tmp_path, **keys):
+    return Shelf(make_layout(tmp_path)), make_release(tmp_path, **keys)
+
+
+def named(release, release_id):
+    return dataclasses.replace(release, id=release_id)
+
+
+# --- the files of a release ---
+
+
+@pytest.fixture
+def ready(tmp_path):
+    """A shelf, and a release whose build is there and whose user is here."""
+    (tmp_path / "sites/shop/releases").mkdir(parents=True)
+    (tmp_path / "config/shop").mkdir(parents=True)
+    (tmp_path / "build/venv/bin").mkdir(parents=True)
+    (tmp_path / "build/venv/bin/uwsgi").touch(0o755)
+    shelf, release = make(tmp_path, env={"TOKEN": "a b"})
+    root = str(tmp_path / "build")
+    manifest = {
+        **goldens.BUILD,
+        "path": root,
+        "src": f"{root}/src",
+        "home": f"{root}/venv",
+        "uwsgi": f"{root}/venv/bin/uwsgi",
+        "source": {"kind": "startproject", "startproject": "mysite"},
+    }
+    return shelf, dataclasses.replace(release, manifest=manifest, user="root")
+
+
+def found(folder):
+    return {path.name: os.readlink(path) if path.is_symlink() else path.read_text() for path in folder.iterdir()}
+
+
+def test_a_release_is_a_directory_of_links(tmp_path, ready):
+    shelf, release = ready
+    shelf.prepare(release)
+    root = tmp_path / "build"
+    assert found(tmp_path / "sites/shop/releases" / release.id) == {
+        "src": f"{root}/src",
+        "venv": f"{root}/venv",
+        "uwsgi": f"{root}/venv/bin/uwsgi",
+        "overlay": f"{root}/overlay",
+        "static": f"{root}/static",
+        "uwsgi.sock": f"{tmp_path}/run/shop/{release.id}.sock",
+        "uwsgi.ini": release.ini,
+    }
+    assert os.listdir(tmp_path / "sites/shop/releases") == [release.id]
+    environment = tmp_path / f"config/shop/{release.id}.env"
+    assert environment.read_text() == 'TOKEN="a b"\n'
+    assert oct(environment.stat().st_mode) == "0o100640"
+    assert oct((tmp_path / "sites/shop/releases" / release.id).stat().st_mode) == "0o40755"
+
+
+def test_the_environment_is_for_the_sites_group_to_read(tmp_path, ready):
+    shelf, release = ready
+    shelf.prepare(dataclasses.replace(release, user="daemon"))
+    found = (tmp_path / f"config/shop/{release.id}.env").stat()
+    assert (found.st_uid, found.st_gid) == (0, __import__("pwd").getpwnam("daemon").pw_gid)
+
+
+def test_a_project_as_found_has_no_overlay_and_no_virtualenv(tmp_path, ready):
+    shelf, release = ready
+    shelf.prepare(dataclasses.replace(release, manifest={**release.manifest, "overlay": False, "home": ""}))
+    assert sorted(found(tmp_path / "sites/shop/releases" / release.id)) == ["src", "uwsgi", "uwsgi.ini", "uwsgi.sock"]
+
+
+def test_what_an_earlier_run_left_is_replaced_file_by_file(tmp_path, ready):
+    shelf, release = ready
+    folder = tmp_path / "sites/shop/releases" / release.id
+    folder.mkdir()
+    (folder / "uwsgi.ini").write_text("an older one")
+    (folder / "release.json").write_text("{}")
+    partial = folder.with_name(f".{release.id}.partial")
+    partial.mkdir()
+    (partial / "half").write_text("")
+    shelf.prepare(release)
+    assert found(folder)["uwsgi.ini"] == release.ini
+    assert found(folder)["release.json"] == "{}"
+    assert "half" not in found(folder)
+    assert os.listdir(folder.parent) == [release.id]
+
+
+@pytest.mark.parametrize("mode", [None, 0o644])
+def test_a_build_without_uwsgi_is_refused(tmp_path, ready, mode):
+    shelf, release = ready
+    uwsgi = tmp_path / "build/venv/bin/uwsgi"
+    uwsgi.unlink()
+    if mode:
+        uwsgi.touch(mode)
+    with pytest.raises(StepError) as caught:
+        shelf.prepare(release)
+    assert str(caught.value) == (
+        f"site 'shop': uwsgi failed: there is no uWSGI at {uwsgi}; install it there, or change uwsgi.install"
+    )
+
+
+def test_a_release_is_complete_with_its_record_and_its_own_ini(tmp_path, ready):
+    shelf, release = ready
+    assert not shelf.has(release.id)
+    shelf.prepare(release)
+    assert shelf.has(release.id)
+    assert not shelf.complete(release)
+    shelf.record(release, ["shop.0001_initial"])
+    assert shelf.complete(release)
+    assert not shelf.complete(dataclasses.replace(release, ini="another"))
+
+
+def test_a_record_is_written_as_json_for_people(tmp_path, ready):
+    shelf, release = ready
+    shelf.prepare(release)
+    shelf.record(release, ["shop.0001_initial"])
+    text = (tmp_path / "sites/shop/releases" / release.id / "release.json").read_text()
+    record = json.loads(text)
+    assert text == json.dumps(record, indent=1, sort_keys=True) + "\n"
+    assert record["made"] > 1764000000
+    assert record == json.loads(json.dumps(release.record(["shop.0001_initial"], record["made"])))
+    assert shelf.record_of(release.id) == record
+    put_links(tmp_path, release.id)
+    assert shelf.live_ini() == release.ini
+
+
+# --- links ---
+
+
+def test_a_host_without_releases_has_no_current(tmp_path):
+    shelf, release = make(tmp_path)
+    assert (shelf.current, shelf.previous, shelf.live_ini(), shelf.record_of("")) == ("", "", "", {})
+    assert shelf.kept(release) == {release.id}
+
+
+def links(tmp_path):
+    folder = tmp_path / "sites/shop"
+    return {name: os.readlink(folder / name) for name in ("current", "previous") if (folder / name).is_symlink()}
+
+
+def test_what_was_live_is_previous_after_a_switch(tmp_path):
+    shelf, _release = make(tmp_path)
+    put_releases(tmp_path, ("a", 1), ("b", 2))
+    shelf.switch("a")
+    assert links(tmp_path) == {"current": "releases/a"}
+    shelf.switch("b")
+    assert links(tmp_path) == {"current": "releases/b", "previous": "releases/a"}
+    shelf.switch("b")
+    assert links(tmp_path) == {"current": "releases/b", "previous": "releases/a"}
+    assert (shelf.current, shelf.previous) == ("b", "a")
+
+
+def test_previous_never_names_what_is_not_there(tmp_path):
+    shelf, _release = make(tmp_path)
+    put_releases(tmp_path, ("b", 2))
+    put_links(tmp_path, "gone", "b")
+    shelf.switch("b")
+    assert links(tmp_path) == {"current": "releases/b", "previous": "releases/b"}
+
+
+@pytest.mark.parametrize("before", ["", "a"], ids=["a first release", "a later one"])
+def test_links_are_put_back_to_what_they_were(tmp_path, before):
+    shelf, _release = make(tmp_path)
+    put_releases(tmp_path, ("a", 1), ("new", 2))
+    put_links(tmp_path, before)
+    noted = shelf.links()
+    assert noted == {
+        f"{tmp_path}/sites/shop/current": f"releases/{before}" if before else "",
+        f"{tmp_path}/sites/shop/previous": "",
+    }
+    shelf.put_back(noted)
+    shelf.switch("new")
+    shelf.put_back(noted)
+    assert links(tmp_path) == ({"current": f"releases/{before}"} if before else {})
+
+
+# --- what is kept ---
+
+
+@pytest.mark.parametrize(
+    ("keep", "kept"),
+    [(1, {"new", "old"}), (2, {"new", "old"}), (3, {"new", "old", "d"}), (4, {"new", "old", "d", "c"}), (9, None)],
+)
+def test_what_is_kept(tmp_path, keep, kept):
+    shelf, release = make(tmp_path, keep_releases=keep)
+    put_releases(tmp_path, ("a", 1), ("old", 2), ("c", 3), ("d", 4), ("new", 5), (".x.partial", 6))
+    put_links(tmp_path, "new", "old")
+    assert shelf.kept(named(release, "new")) == (kept or {"a", "old", "c", "d", "new"})
+
+
+def test_what_is_live_is_kept_whatever_else_is(tmp_path):
+    """After a rollback `current` is the oldest."""
+    shelf, release = make(tmp_path, keep_releases=1)
+    put_releases(tmp_path, ("a", 1), ("b", 2), ("c", 3))
+    put_links(tmp_path, "a")
+    assert shelf.kept(named(release, "a")) == {"a"}
+
+
+def test_the_newest_are_kept_whatever_they_are_called(tmp_path):
+    shelf, release = make(tmp_path, keep_releases=2)
+    put_releases(tmp_path, ("c", 1), ("a", 3), ("b", 2), ("new", 4))
+    put_links(tmp_path, "new")
+    (tmp_path / "sites/shop/releases/zz").mkdir()  # without a record it counts as the oldest
+    assert shelf.kept(named(release, "new")) == {"new", "a"}
+
+
+@pytest.fixture
+def full(tmp_path):
+    """Five releases with a build and a virtualenv each, and what belongs to nobody."""
+    put_releases(tmp_path, ("a", 1), ("old", 2), ("c", 3), ("d", 4), ("new", 5), (".x.partial", 6))
+    put_links(tmp_path, "new", "old")
+    for name in ("a", "old", "c", "d", "new"):
+        build, venv = tmp_path / f"sites/shop/builds/of-{name}", tmp_path / f"sites/shop/virtualenvs/for-{name}"
+        build.mkdir(parents=True)
+        venv.mkdir(parents=True)
+        (build / "build.json").write_text(json.dumps({"home": str(venv)}))
+        for path in (f"config/shop/{name}.env", f"run/shop/{name}.sock", f"run/shop/{name}.stats"):
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).touch()
+    # A later build that shares the virtualenv of a kept one, and one whose virtualenv lies inside.
+    (tmp_path / "sites/shop/builds/of-d/build.json").write_text(
+        json.dumps({"home": str(tmp_path / "sites/shop/virtualenvs/for-new")})
+    )
+    (tmp_path / "sites/shop/builds/unused").mkdir()
+    (tmp_path / "sites/shop/virtualenvs/unused").mkdir()
+    return tmp_path
+
+
+def left(folder):
+    return sorted(os.listdir(folder / "sites/shop/builds")), sorted(os.listdir(folder / "sites/shop/virtualenvs"))
+
+
+def test_builds_and_virtualenvs_of_kept_releases_stay(full):
+    shelf, release = make(full, keep_releases=3)
+    release = dataclasses.replace(named(release, "new"), manifest={**release.manifest, "id": "of-new"})
+    changes = shelf.tidy(release, check_mode=False)
+    site = f"{full}/sites/shop"
+    assert changes == [
+        f"{site}/manage",
+        f"{site}/list",
+        f"{site}/releases/.x.partial",
+        f"{site}/releases/a",
+        f"{site}/releases/c",
+    ]
+    assert sorted(os.listdir(full / "sites/shop/releases")) == ["d", "new", "old"]
+    assert left(full) == (["of-d", "of-new", "of-old"], ["for-new", "for-old"])
+    assert sorted(os.listdir(full / "config/shop")) == ["d.env", "new.env", "old.env"]
+    assert sorted(os.listdir(full / "run/shop")) == [
+        f"{name}.{kind}" for name in ("d", "new", "old") for kind in ("sock", "stats")
+    ]
+    assert shelf.tidy(release, check_mode=False) == []
+
+
+def test_the_build_of_the_release_itself_stays_without_a_record(full):
+    shelf, release = make(full, keep_releases=1)
+    (full / "sites/shop/releases/new/release.json").unlink()
+    shelf.tidy(
+        dataclasses.replace(named(release, "new"), manifest={**release.manifest, "id": "of-new"}), check_mode=False
+    )
+    assert left(full) == (["of-new", "of-old"], ["for-new", "for-old"])
+
+
+def test_check_mode_removes_and_writes_nothing(full):
+    shelf, release = make(full, keep_releases=3)
+    before = sorted(str(path) for path in full.rglob("*"))
+    changes = shelf.tidy(named(release, "new"), check_mode=True)
+    assert [Path(path).name for path in changes] == ["manage", "list", ".x.partial", "a", "c"]
+    assert sorted(str(path) for path in full.rglob("*")) == before
+
+
+# --- the scripts ---
+
+
+def test_the_scripts_are_those_of_0_1(tmp_path):
+    """To the byte: a host of 0.1 has them, and sees no change."""
+    site = goldens.site("plain")
+    secrets = {"env": {}, "database": "", "git": "", "key": "", "password": ""}
+    release = releases.wanted(site, secrets, goldens.BUILD, "site-shop")
+    texts = scripts.render(release)
+    assert sorted(texts) == ["/opt/sites/shop/list", "/opt/sites/shop/manage"]
+    goldens.check("scripts/manage", texts["/opt/sites/shop/manage"])
+    goldens.check("scripts/list", texts["/opt/sites/shop/list"])
+
+
+@pytest.mark.parametrize(
+    ("manifest", "words"),
+    [
+        ({}, ["--setenv=DJANGO_SETTINGS_MODULE=pyweb_settings ", "/current/venv/bin/python -m django"]),
+        ({"overlay": False}, ["--setenv=DJANGO_SETTINGS_MODULE=mysite.settings "]),
+        ({"home": ""}, ["--setenv=HOME={}/state/shop /usr/bin/python3 -m django"]),
+        ({"chdir": "backend"}, ["--property=WorkingDirectory={}/sites/shop/current/src/backend "]),
+    ],
+)
+def test_manage_runs_what_the_build_has(tmp_path, manifest, words):
+    release = make_release(tmp_path, {**goldens.BUILD, **manifest})
+    text = scripts.render(release)[f"{tmp_path}/sites/shop/manage"]
+    for word in words:
+        assert word.format(tmp_path) in text
+
+
+def test_the_scripts_can_be_run(tmp_path):
+    """`sh -n` reads manage; the words in it are plain, so nothing needs quoting."""
+    shelf, release = make(tmp_path)
+    (tmp_path / "sites/shop").mkdir(parents=True)
+    shelf.tidy(release, check_mode=False)
+    manage, listing = tmp_path / "sites/shop/manage", tmp_path / "sites/shop/list"
+    assert (oct(manage.stat().st_mode), oct(listing.stat().st_mode)) == ("0o100755", "0o100755")
+    subprocess.run(["/bin/sh", "-n", str(manage)], check=True)
+    manage.write_text("edited")
+    assert shelf.tidy(release, check_mode=False) == [str(manage)]
+    assert shelf.tidy(release, check_mode=False) == []
+
+
+def test_the_list_of_releases(tmp_path):
+    shelf, release = make(tmp_path, keep_releases=9)
+    put_releases(tmp_path, ("a" * 12, 1764000000), ("b" * 12, 1764000200), ("c" * 12, 1764000100))
+    record = tmp_path / "sites/shop/releases" / ("b" * 12) / "release.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "source": "git /srv/shop.git main"}))
+    put_links(tmp_path, "a" * 12, "c" * 12)
+    (tmp_path / "sites/shop/releases/.x.partial").mkdir()
+    (tmp_path / "sites/shop/releases/.x.partial/release.json").write_text("half of one")
+    shelf.tidy(named(release, "a" * 12), check_mode=False)
+    (tmp_path / "sites/shop/releases" / ("d" * 12)).mkdir()  # what a killed run left is no release
+    done = subprocess.run(
+        [str(tmp_path / "sites/shop/list")], capture_output=True, text=True, check=True, env={"TZ": "UTC"}
+    )
+    assert done.stdout.splitlines() == [
+        "bbbbbbbbbbbb  2025-11-24 16:03:20            git /srv/shop.git main",
+        "cccccccccccc  2025-11-24 16:01:40  previous  ",
+        "aaaaaaaaaaaa  2025-11-24 16:00:00  live      ",
+    ]
+
+
+# --- removal ---
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A site that is on the host, with units in `systemd`."""
+    systemd = tmp_path / "systemd"
+    systemd.mkdir()
+    for name in ("uwsgi-shop.service", "uwsgi-shop@.service", "uwsgi-shop@8000.socket", "uwsgi-other.service"):
+        (systemd / name).touch()
+    put_releases(tmp_path, ("a", 1))
+    (tmp_path / "config/shop").mkdir(parents=True)
+    for name in ("a.env", "secret_key", "superusers.json"):
+        (tmp_path / "config/shop" / name).touch()
+    return make_site(tmp_path)[0]
+
+
+def test_an_absent_site_is_stopped_and_removed(tmp_path, site):
+    shell, systemd = FakeShell(), tmp_path / "systemd"
+    root = tmp_path / "sites/shop"
+
+    def forget():
+        assert not root.exists()
+        return ["the account"]
+
+    changes = withdraw(site, shell, False, forget, str(systemd))
+    units = [f"{systemd}/{name}" for name in ("uwsgi-shop@.service", "uwsgi-shop.service", "uwsgi-shop@8000.socket")]
+    assert changes == [*units, str(root), "the account"]
+    assert shell.done == [
+        "units: systemctl disable --quiet --now uwsgi-shop.service uwsgi-shop@8000.socket (may fail)",
+        "units: systemctl stop uwsgi-shop@*.service (may fail)",
+        "units: systemctl daemon-reload",
+        "units: systemctl reset-failed uwsgi-shop@*.service (may fail)",
+    ]
+    assert os.listdir(systemd) == ["uwsgi-other.service"]
+    # The secret key stays with the data.
+    assert sorted(os.listdir(tmp_path / "config/shop")) == ["secret_key", "superusers.json"]
+
+
+def test_check_mode_removes_nothing(tmp_path, site):
+    shell = FakeShell()
+    before = sorted(str(path) for path in tmp_path.rglob("*"))
+    changes = withdraw(site, shell, True, lambda: ["the account"], str(tmp_path / "systemd"))
+    assert (len(changes), changes[-2:]) == (5, [f"{tmp_path}/sites/shop", "the account"])
+    assert shell.done == []
+    assert sorted(str(path) for path in tmp_path.rglob("*")) == before
+
+
+def test_a_site_that_was_never_there(tmp_path):
+    shell = FakeShell()
+    (tmp_path / "systemd").mkdir()
+    assert withdraw(make_site(tmp_path)[0], shell, False, list, str(tmp_path / "systemd")) == []
+    assert shell.done == []
+
+
+def test_what_a_killed_removal_left_is_removed(tmp_path, site):
+    """Its units and directory are gone, its environments are not."""
+    for path in (tmp_path / "systemd").glob("uwsgi-shop*"):
+        path.unlink()
+    shell = FakeShell()
+    Path(tmp_path / "sites/shop").rename(tmp_path / "gone")
+    assert withdraw(site, shell, False, list, str(tmp_path / "systemd")) == []
+    assert shell.done == []
+    assert sorted(os.listdir(tmp_path / "config/shop")) == ["secret_key", "superusers.json"]
