@@ -211,7 +211,7 @@ def test_secrets_are_blotted_out_wherever_they_come_from(tmp_path):
         },
     )
     context = Context.of(site, secrets, environment, "uv", no_fetch, "")
-    shown = context.shell.blot(
+    shown = context.shell.mask(
         f"u:{SECRET}1 {SECRET}2 {SECRET}3 postgres://a:{SECRET}4@b/c {SECRET}5 https://token:{SECRET}6@git/x.git "
         f"{secrets['key']}"
     )

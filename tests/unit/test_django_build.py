@@ -70,11 +70,14 @@ class Host:
         monkeypatch.setattr(Build, "present", lambda build: self.finished.get(name_of(build), {}))
         monkeypatch.setattr(Build, "make", self._make())
 
-    def _ensure(self, site, group, shell, check_mode):
-        self.seen[site["name"]] = (group, shell.site, check_mode)
-        if site["name"] in self.broken.get("accounts", []):
-            raise StepError(site["name"], "accounts", "there is no such user")
-        return self.changes.get(site["name"], [])
+    def _ensure(self, layout, user, managed, group, shell, check_mode):
+        name = layout.name
+        assert layout.root.endswith(f"/sites/{name}")
+        assert (user, managed) == (f"site-{name}", True)
+        self.seen[name] = (group, shell.site, check_mode)
+        if name in self.broken.get("accounts", []):
+            raise StepError(name, "accounts", "there is no such user")
+        return self.changes.get(name, [])
 
     def _locked(self, name):
         host = self

@@ -167,14 +167,14 @@ def host(monkeypatch, locks):
     """A host whose accounts are there; `made` is what has to be made of them first."""
     host = types.SimpleNamespace(made=[], done=[], niced=[])
 
-    def ensure(given, group, shell, check_mode):
-        assert shell.site == given["name"]
-        host.done.append((f"ensure {given['name']}", group, check_mode, list(locks.held)))
+    def ensure(layout, user, managed, group, shell, check_mode):
+        assert (shell.site, user, managed) == (layout.name, "site-shop", True)
+        host.done.append((f"ensure {layout.name}", group, check_mode, list(locks.held)))
         return list(host.made)
 
-    def forget(given, shell, check_mode):
-        assert shell.site == given["name"]
-        host.done.append((f"forget {given['name']}", check_mode, list(locks.held)))
+    def forget(layout, user, managed, purge, shell, check_mode):
+        assert (shell.site, user, managed, purge) == (layout.name, "site-shop", True, False)
+        host.done.append((f"forget {layout.name}", check_mode, list(locks.held)))
         return ["its account"]
 
     def withdraw(given, shell, check_mode, after):

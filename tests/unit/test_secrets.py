@@ -6,7 +6,7 @@ import json
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.model.keys import secret_keys
-from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import URLS, hidden_values
+from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import URLS, all_forms, hidden_values
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from models import KEY, SECRET, completed, faults
 
@@ -83,8 +83,11 @@ def test_all_secret_values_are_hidden():
             "token-1",
             "1",
             "postgres://shop:pass-2@db/shop",
+            "shop:pass-2",
+            "pass-2",
             "pass-3",
-            KEY + "\n",
+            KEY,
+            *KEY.splitlines(),
             "token:pass-4",
             "u:pass-5",
             "a:p6",
@@ -115,3 +118,12 @@ def test_the_urls_among_the_secrets_are_those_of_the_table():
 def test_how_a_repository_is_shown(given, shown):
     public, _secrets = split_secrets([completed(source={"git": given})])
     assert public[0]["source"]["git"] == shown
+
+
+def test_short_lines_and_single_lines_are_no_secrets_of_their_own():
+    assert all_forms(["1234567\n12345678\n"]) == ["1234567\n12345678", "12345678"]
+    assert all_forms(["https://token@git/x"]) == ["https://token@git/x", "token"]
+
+
+def test_password_of_a_url_is_hidden_as_the_server_gets_it():
+    assert all_forms(["postgres://u:a%40b@db/x"]) == ["postgres://u:a%40b@db/x", "u:a%40b", "a%40b", "a@b"]

@@ -13,12 +13,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
 
 from ..build import overlay, project, tree
 from ..host import files
 from ..host.shell import Shell, StepError
 from ..model.layout import Layout, content_id
+from ..model.secrets import all_forms
 from ..model.types import Health, Manifest, Record, Secrets, Site, Superuser
 from . import units, uwsgi_ini
 
@@ -26,8 +26,6 @@ from . import units, uwsgi_ini
 RECORDED = ("name", "user", "group", "domains", "paths", "health", "keep_releases")
 RECORDED_UWSGI = ("socket", "unit")
 RECORDED_NGINX = ("listen", "read_timeout")
-# A line of a secret that is shorter than this may be any word; a key's lines are longer.
-SECRET_LINE = 8
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,7 @@ class Release:
 
     def shell(self) -> Shell:
         """Return a shell that hides the release's secrets wherever it shows output."""
-        return Shell(self.name, {}, hidden([*self.environment.values(), self.password]))
+        return Shell(self.name, {}, all_forms([*self.environment.values(), self.password]))
 
     def code_in_place(self) -> str:
         """Return a digest of code that is used where it lies; '' for a build's own, which never changes."""
@@ -164,20 +162,6 @@ def parse_environment(text: str) -> dict[str, str]:
     """Return the variables of an EnvironmentFile that `environment_text` wrote."""
     found = re.findall(r'(?ms)^(\w+)="((?:[^"\\]|\\.)*)"$', text)
     return {name: re.sub(r'\\([\\"$`])', r"\1", value) for name, value in found}
-
-
-def hidden(secrets: list[str]) -> list[str]:
-    """Return all that must not be shown of these secrets: they, the credentials in URLs, and lines of longer ones."""
-    found = [secret.strip("\n") for secret in secrets]
-    for secret in secrets:
-        for credentials in re.findall(r"//([^/@\s]*)@", secret):
-            # A driver's error shows the password as the server gets it, without the URL's escapes.
-            password = credentials.partition(":")[2]
-            found += [credentials, password, unquote(password)]
-        lines = secret.splitlines()
-        # The journal has a line an entry, and may have cut what comes before.
-        found += [line for line in lines if len(line) >= SECRET_LINE and len(lines) > 1]
-    return found
 
 
 def shown_source(source: Mapping[str, Any]) -> str:
