@@ -1,0 +1,242 @@
+"""The tables of keys: what every key says of itself, and that whoever reads a table takes a new key from it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.model import keys
+from ansible_collections.pyweb.stack.plugins.module_utils.model.checks import Wrong, integer, line
+from ansible_collections.pyweb.stack.plugins.module_utils.model.keys import Key
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, split_secrets
+from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Secrets
+from models import EXAMPLE, SECRET, SHOP, completed, fault, faults
+
+
+def every_key(table=keys.SITE_KEYS, prefix=""):
+    for name, key in table.items():
+        yield f"{prefix}{name}", key
+        for inner in [key.keys or {}, *(key.kinds or {}).values()]:
+            yield from every_key(inner, f"{prefix}{name}.")
+
+
+KEYS = dict(every_key())
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_every_key_says_what_it_decides_and_what_it_wants(name):
+    key = KEYS[name]
+    assert key.doc
+    assert key.wants
+    assert [key.check is None, key.keys is None, key.kinds is None].count(False) == 1
+
+
+@pytest.mark.parametrize("name", [name for name, key in KEYS.items() if key.check])
+def test_what_a_key_wants_is_what_its_errors_say(name):
+    """`docs/site.md` says it to who reads first, an error to who does not."""
+    check = KEYS[name].check
+    with pytest.raises(Wrong) as caught:
+        check(["- -"])  # nothing takes it
+    wanted, in_list, _rest = caught.value.wanted.partition(" (found '- -' in the list)")
+    assert check.wants == (f"a list: {wanted}" if in_list else wanted)
+
+
+@pytest.mark.parametrize("name", [name for name, key in KEYS.items() if key.check and key.default])
+def test_a_default_is_a_good_value(name):
+    key = KEYS[name]
+    as_given = {"nginx.listen": 80, "nginx.static": True, "nginx.media": True}.get(name, key.default)
+    assert key.check(as_given) == key.default
+
+
+def test_what_is_required():
+    assert [name for name, key in KEYS.items() if key.required] == [
+        "name",
+        "domains",
+        "source.git",
+        "source.archive",
+        "source.directory",
+        "source.path",
+        "source.startproject",
+        "superuser.username",
+        "superuser.password",
+    ]
+
+
+def test_what_is_secret():
+    found = {".".join(path): key for path, key in keys.secret_keys()}
+    assert [name for name, key in found.items() if key.secret] == [
+        "source.key",
+        "env",
+        "database",
+        "superuser.password",
+    ]
+    assert [name for name, key in found.items() if key.credentials] == ["source.git"]
+    assert len(found) == 5
+    # They travel by their last name.
+    names = [name.rpartition(".")[2] for name in found]
+    assert sorted(names) == sorted(set(names)) == sorted(Secrets.__annotations__)
+
+
+@pytest.fixture
+def backup(monkeypatch):
+    """A section of keys that a later version might have."""
+    table = {
+        "target": Key(line, "", "Where to."),
+        "passphrase": Key(line, "", "Of the archives.", secret=True),
+        "keep": Key(keys={"days": Key(integer(1, 9), 3, "How long.")}, doc="What stays."),
+    }
+    monkeypatch.setitem(keys.SITE_KEYS, "backup", Key(keys=table, doc="Copies of the data."))
+
+
+@pytest.mark.usefixtures("backup")
+def test_a_new_section_is_one_line_in_the_table():
+    assert completed()["backup"] == {"target": "", "passphrase": "", "keep": {"days": 3}}
+    site = completed(backup={"passphrase": SECRET, "keep": {"days": 9}})
+    assert site["backup"] == {"target": "", "passphrase": SECRET, "keep": {"days": 9}}
+    [shown], secrets = split_secrets([site])
+    assert shown["backup"] == {"target": "", "keep": {"days": 9}}
+    assert secrets["shop"]["passphrase"] == SECRET
+    assert SECRET not in json.dumps(shown)
+
+
+@pytest.mark.usefixtures("backup")
+def test_faults_of_a_new_section_name_it():
+    assert fault(backup={"keep": {"days": 0}}).endswith("backup.keep.days is 0; wanted a whole number from 1 to 9")
+    assert fault(backup={"keep": {"day": 1}}).endswith("unknown key 'backup.keep.day'; did you mean 'days'?")
+    assert fault(backup={"keep": 3}).endswith("backup.keep is 3; wanted a mapping of days")
+    assert fault(backup=[SECRET]).endswith("backup is not usable; wanted a mapping of target, passphrase, keep")
+    assert fault(backup={"passphrase": [SECRET]}).endswith("backup.passphrase is not usable; wanted text on one line")
+
+
+def test_a_section_with_required_keys_may_be_left_out():
+    for given in ({}, None):
+        assert completed(superuser=given)["superuser"] == {}
+    [absent] = complete([{"name": "shop", "state": "absent"}])
+    assert absent["superuser"] == {}
+
+
+def test_every_required_key_that_is_missing_is_a_fault():
+    found = faults({**SHOP, "superuser": {"email": "a@example.com"}})
+    assert [text.partition(": ")[2] for text in found] == [
+        "superuser.username is missing; it is required beside email",
+        "superuser.password is missing; it is required beside email",
+    ]
+
+
+@pytest.mark.parametrize("state", ["absent", "present"])
+def test_domains_are_required_of_a_present_site_only(state):
+    given = [{"name": "shop", "state": state}]
+    if state == "absent":
+        assert complete(given)[0]["name"] == "shop"
+    else:
+        assert "has no domains; it is required" in faults(*given)[0]
+    assert "has no name; it is required" in faults({"state": state, "domains": ["a"]})[0]
+
+
+def test_an_absent_sites_source_is_not_read():
+    [site] = complete([{"name": "shop", "state": "absent", "source": {"nonsense": 1}}], example=str(EXAMPLE))
+    assert site["source"] == {"kind": "none"}
+
+
+@pytest.mark.parametrize(
+    ("source", "declared"),
+    [
+        ({"git": "x"}, {"kind": "git", "git": "x", "version": "HEAD", "key": "", "commit": ""}),
+        ({"archive": "https://h/x.tgz"}, {"kind": "archive", "archive": "https://h/x.tgz", "checksum": ""}),
+        ({"directory": str(EXAMPLE)}, {"kind": "directory", "directory": str(EXAMPLE), "digest": ""}),
+        ({"path": "/srv/"}, {"kind": "path", "path": "/srv"}),
+        ({"startproject": "x"}, {"kind": "startproject", "startproject": "x"}),
+    ],
+)
+def test_what_a_source_will_have_one_day_is_declared(source, declared):
+    assert completed(source=source)["source"] == declared
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("uwsgi.processes", 1, 1024),
+        ("uwsgi.threads", 1, 1024),
+        ("nginx.read_timeout", 1, 86400),
+        ("health.timeout", 1, 600),
+        ("keep_releases", 1, 100),
+    ],
+)
+def test_range_of_a_number(name, low, high):
+    check = KEYS[name].check
+    assert (check(low), check(high)) == (low, high)
+    for value in (low - 1, high + 1):
+        with pytest.raises(Wrong, match=f"a whole number from {low} to {high}"):
+            check(value)
+
+
+def test_range_of_a_status():
+    check = KEYS["health.status"].check
+    assert check([100, 599]) == [100, 599]
+    for value in (99, 600):
+        with pytest.raises(Wrong, match="from 100 to 599"):
+            check([value])
+
+
+@pytest.mark.parametrize("name", ["domains", "uwsgi.socket", "nginx.listen", "nginx.upstream", "health.status"])
+def test_lists_that_may_not_be_empty(name):
+    with pytest.raises(Wrong, match="a list of at least 1"):
+        KEYS[name].check([])
+
+
+def test_all_defaults():
+    site = completed()
+    found = {name: site[name] for name in keys.SITE_KEYS if name not in ("name", "domains", "user", "source")}
+    uwsgi, nginx = found.pop("uwsgi"), found.pop("nginx")
+    uwsgi.pop("options")
+    assert found == {
+        "state": "present",
+        "purge": False,
+        "python": "auto",
+        "virtualenv": "",
+        "requirements": None,
+        "packages": [],
+        "system_packages": [],
+        "wsgi": "",
+        "settings_module": "",
+        "manage": "",
+        "settings": {},
+        "env": {},
+        "database": "",
+        "migrate": True,
+        "superuser": {},
+        "health": {"path": "/", "status": [], "timeout": 20},
+        "warm_up": ["/"],
+        "keep_releases": 3,
+    }
+    assert uwsgi == {
+        "install": "pyuwsgi",
+        "version": "",
+        "tarball": "",
+        "checksum": "",
+        "socket": [],
+        "chmod_socket": "660",
+        "processes": 2,
+        "threads": 1,
+        "unit": {},
+    }
+    assert nginx == {
+        "listen": [{"address": "", "port": 80}],
+        "charset": "utf-8",
+        "client_max_body_size": "75m",
+        "read_timeout": 60,
+        "static": {
+            "url": "/static/",
+            "path": "/opt/sites/shop/current/static",
+            "previous": "/opt/sites/shop/previous/static",
+        },
+        "media": {"url": "/media/", "path": "/var/lib/sites/shop/media"},
+        "upstream": ["unix:/opt/sites/shop/current/uwsgi.sock"],
+        "options": {},
+        "locations": {},
+    }
+
+
+def test_the_source_of_a_site_that_names_none():
+    for given in ({}, {"source": None}, {"source": {}}):
+        assert completed(**given)["source"] == {"kind": "directory", "directory": str(EXAMPLE), "digest": ""}
