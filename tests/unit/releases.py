@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import types
@@ -243,3 +244,30 @@ def make_world(tmp_path, **state):
     shelf = WatchedShelf(make_layout(tmp_path))
     shelf.world = World(shelf, **state)
     return shelf.world
+
+
+def buildable(tmp_path, release):
+    """The release with a build that is there, a user that is here, and directories to write to."""
+    for name in (f"sites/shop/builds/{goldens.BUILD['id']}/venv/bin", "sites/shop/releases", "config/shop"):
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
+    uwsgi = tmp_path / f"sites/shop/builds/{goldens.BUILD['id']}/venv/bin/uwsgi"
+    uwsgi.touch(0o755)
+    root = str(tmp_path / f"sites/shop/builds/{goldens.BUILD['id']}")
+    manifest = {
+        **release.manifest,
+        "path": root,
+        "src": f"{root}/src",
+        "home": f"{root}/venv",
+        "uwsgi": str(uwsgi),
+        "source": {"kind": "git", "git": "/srv/shop.git", "version": "main"},
+    }
+    return dataclasses.replace(release, manifest=manifest, user="root")
+
+
+def links(host):
+    return tuple(os.readlink(host / "sites/shop" / name) for name in ("current", "previous"))
+
+
+def history(host):
+    """The lines of the site's history without their times."""
+    return [line.split(" ", 1)[1] for line in (host / "sites/shop/history").read_text().splitlines()]

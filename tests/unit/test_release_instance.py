@@ -42,7 +42,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def answers(monkeypatch, clock):
-    """What the site answers, one by own and then the last for ever; and what was asked of whom."""
+    """What the site answers, one after the other and then the last for ever; and what was asked of whom."""
     found = []
 
     class Site:
@@ -242,7 +242,7 @@ def test_a_healthy_release_is_watched_for_a_quarter_of_a_second(tmp_path, clock,
 
 
 class Stats:
-    """A stats socket; `states` are what its two workers do, own answer after the other."""
+    """A stats socket; `states` are what its two workers do, one answer after the other."""
 
     def __init__(self, sockets, *states):
         self.sockets, self.states, self.asked = sockets, list(states), []

@@ -34,7 +34,7 @@ class Change(NamedTuple):
 
 
 class Switch:
-    """The way of one release to being live. `who` is noted in the site's history."""
+    """Takes one release live. `who` is noted in the site's history."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Switch:
 
     @classmethod
     def on_this_host(cls, release: Release, who: str, check_mode: bool) -> Switch:
-        """Return the switch to a release with this host's systemd, files and database."""
+        """Return the switch to a release that works on this host's files, systemd and database."""
         shell, layout = release.shell(), release.layout
         parts = Instances(shell, release), UnitFiles(shell, layout), Database(shell, release)
         return cls(release, Shelf(layout), *parts, who, check_mode)
