@@ -129,7 +129,9 @@ def test_link_is_marked_by_its_target(host):
 
 def test_directory_in_the_way_is_refused(host):
     (host.etc / "a.conf").mkdir()
-    with pytest.raises(FileSetError, match=r"a\.conf is a directory; wanted a file or nothing there"):
+    with pytest.raises(
+        FileSetError, match=r"a\.conf is a directory; wanted a file or nothing there; move it away first$"
+    ):
         host.install(file(host.etc / "a.conf"))
 
 

@@ -166,7 +166,9 @@ def test_sites_are_locked_in_run(monkeypatch):
     monkeypatch.setattr(files, "_make_public", held.append)
     monkeypatch.setattr(os, "open", lambda path, _flags, _mode: held.append(path) or os.dup(1))
     monkeypatch.setattr(files.fcntl, "flock", lambda _stream, _how: (_ for _ in ()).throw(BlockingIOError))
-    with pytest.raises(StepError, match=r"/run/pyweb\.stack/site-shop\.lock for 0 s"), files.locked("shop", 0):
+    wanted = r"^site 'shop': lock failed: another run \(process unknown\) has held /run/pyweb\.stack/site-shop\.lock"
+    wanted += " for 0 s$"
+    with pytest.raises(StepError, match=wanted), files.locked("shop", 0):
         pass
     assert held == ["/run/pyweb.stack", "/run/pyweb.stack/site-shop.lock"]
 

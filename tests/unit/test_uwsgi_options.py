@@ -162,6 +162,7 @@ def test_magic_variables_are_those_of_the_file(tmp_path):
     path = f"{folder}/my.site.ini"
     assert found.values["a"] == [f"{path} my.site.ini my.site ini conf {folder}/ % %q %(none) %(b)"]
     assert found.values["c"] == ["1"]
+    assert list(found.values) == ["a", "buffer-size", "c"]
 
 
 def test_an_ini_that_names_itself_ends(tmp_path):
@@ -213,3 +214,9 @@ def test_python_is_found_beside_the_program_that_a_link_names(tmp_path):
     nothing = uwsgi_options.Options()
     assert uwsgi_options.python_of(nothing, [str(tmp_path / "uwsgi")]) == f"{tmp_path}/real/python3"
     assert uwsgi_options.python_of(nothing, []) == "/usr/bin/python3"
+
+
+def test_comments_blank_lines_and_bytes_that_are_no_text(tmp_path):
+    (tmp_path / "a.ini").write_bytes(b"early = 1\n\n[uwsgi]\n;a = 1\n#b = 2\n\n  c = \xff  \nz =\n[uwsgi:x]\ne = 1\n")
+    found = uwsgi_options.read(["uwsgi", "--ini", str(tmp_path / "a.ini")])
+    assert found.values == {"c": ["\ufffd"], "z": ["true"]}
