@@ -211,7 +211,8 @@ class Uwsgi:
 class Places:
     """What is there of the directories that uWSGI's options and Django's settings name.
 
-    `package` is whether the application's top package lies in chdir, `package_elsewhere` a directory near it that has it.
+    `package` says whether the application's top package lies in chdir, `package_elsewhere` which directory near it
+    has it.
     """
 
     chdir: bool = True

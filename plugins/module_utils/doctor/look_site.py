@@ -108,10 +108,7 @@ def _entrances(site: Site, host: Host) -> list[Entrance]:
         wanted = [server for server in servers if server.matches(domain)]
         # Of several that listen on the same port the first one counts.
         listens = {
-            (listen.port, listen.ssl): listen
-            for server in wanted
-            for listen in reversed(server.listens)
-            if listen.port
+            (listen.port, listen.ssl): listen for server in wanted for listen in reversed(server.listens) if listen.port
         }
         for (port, tls), listen in sorted(listens.items()) or [((80, False), match.Listen("*", 80))]:
             where = address if listen.address in ("*", "::") else listen.address

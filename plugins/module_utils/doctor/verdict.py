@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judge the evidence: which hop of the chain is broken, why, what fixes it, and which fault merely follows from another.
+"""Judge the evidence: which hop of the chain is broken, why, what fixes it, and what merely follows from another fault.
 
 The judges only look at the evidence. Nothing here asks a host.
 """

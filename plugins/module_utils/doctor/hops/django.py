@@ -83,9 +83,7 @@ def _slowness(site: Site) -> Iterator[Fault]:
     limit = match.inherited(site.chain, f"{'proxy' if site.speaks == 'http' else 'uwsgi'}_read_timeout")
     patience = limit.args[0] if limit else "60s"
     late = [
-        probe
-        for probe in site.probes
-        if probe.answer is None and "within" in probe.failure and not probe.connect_error
+        probe for probe in site.probes if probe.answer is None and "within" in probe.failure and not probe.connect_error
     ]
     if late and not all_busy(site) and not late[0].kind and not declared(site, late[0]):
         yield FAULTS.fault(
@@ -97,9 +95,7 @@ def _slowness(site: Site) -> Iterator[Fault]:
             [late[0].failure],
         )
     events = [
-        event
-        for event in site.nginx_events
-        if "upstream timed out" in event and "while reading response" in event
+        event for event in site.nginx_events if "upstream timed out" in event and "while reading response" in event
     ]
     if events:
         request = re.search(r'request: "(\S+ \S+)', events[-1])

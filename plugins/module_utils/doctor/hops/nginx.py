@@ -147,4 +147,6 @@ def _said(host: Host) -> str:
 def _message(text: str) -> str:
     """Return the first line that is a complaint, without nginx's own name or the time before it."""
     lines = [line for line in text.splitlines() if re.search(r"\[(emerg|crit|alert|error)\]|invalid", line)]
-    return re.sub(r"^nginx: |^\S+ \S+ \[", lambda found: "[" if found[0].endswith("[") else "", lines[0]) if lines else ""
+    return (
+        re.sub(r"^nginx: |^\S+ \S+ \[", lambda found: "[" if found[0].endswith("[") else "", lines[0]) if lines else ""
+    )
