@@ -45,6 +45,10 @@ lint: setup ## ansible-lint, yamllint, ruff, mypy
 unit: setup ## The unit tests
 	@$(RUN) pytest tests/unit
 
+.PHONY: compat
+compat: setup ## The tests of what is shipped to hosts, with the oldest ansible-core that is supported
+	@$(TOOLS)/compat.sh
+
 .PHONY: docs
 docs: setup ## Write the documentation that is generated: docs/, the roles' READMEs
 	@$(RUN) python $(TOOLS)/docs.py
