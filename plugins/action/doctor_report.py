@@ -7,7 +7,6 @@ from __future__ import annotations
 import datetime
 import json
 import os
-from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -34,24 +33,30 @@ class ActionModule(ActionBase):
         for text, colour in doctor_report.lines(hosts):
             display.display(text, color=colour)
         when = datetime.datetime.now(datetime.timezone.utc)
-        texts: dict[str, Callable[[], str]] = {
-            "html": lambda: doctor_report.page(hosts, when),
-            "json": lambda: json.dumps(doctor_report.document(hosts, when), indent=1, ensure_ascii=False) + "\n",
-        }
-        written = []
-        for kind, render in texts.items():
-            path = os.path.abspath(os.path.expanduser(str(arguments.get(kind) or ""))) if arguments.get(kind) else ""
-            if path and not self._task.check_mode:
-                try:
-                    os.makedirs(os.path.dirname(path), exist_ok=True)
-                    with open(path, "w", encoding="utf-8") as stream:
-                        stream.write(render())
-                except OSError as error:
-                    raise AnsibleActionFail(f"{path}: {error.strerror}") from error
-                display.display(f"written: {path}")
-                written.append(path)
+        written: list[str] = []
+        if not self._task.check_mode:
+            for kind, text_of in (("html", doctor_report.page), ("json", _document)):
+                if arguments.get(kind):
+                    path = os.path.abspath(os.path.expanduser(str(arguments[kind])))
+                    _put(path, text_of(hosts, when))
+                    display.display(f"written: {path}")
+                    written.append(path)
         broken = [
             f"{host['host']}/{site['name']}" for host in hosts for site in host["sites"] if site["status"] == "broken"
         ]
         result.update(changed=False, written=written, broken=broken)
         return result
+
+
+def _document(hosts: list[dict[str, Any]], when: datetime.datetime) -> str:
+    return json.dumps(doctor_report.document(hosts, when), indent=1, ensure_ascii=False) + "\n"
+
+
+def _put(path: str, text: str) -> None:
+    """Write a file on the controller, and the directories above it. Raises AnsibleActionFail."""
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise AnsibleActionFail(f"{path}: {error.strerror}") from error

@@ -32,15 +32,13 @@ class ActionModule(ActionBase):
 
 
 def wanted(site: dict[str, Any]) -> dict[str, Any]:
-    """Return what the module needs of a site, completed by the model or not."""
-    paths = site.get("paths") or {}
+    """Return what the module needs of a site, completed by the model or not. Only a completed one has `paths`."""
     nginx = site.get("nginx") or {}
     found = {
         "name": site.get("name"),
         "domains": site.get("domains"),
         "health": site.get("health"),
-        "root": paths.get("root"),
-        "state": paths.get("state"),
+        "paths": site.get("paths"),
         # The model says None where the user said false.
         "media": None if nginx.get("media", True) else False,
     }

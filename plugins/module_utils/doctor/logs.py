@@ -1,0 +1,26 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What uWSGI's log says of why it ended and of what Django raised. Pure functions of the log's text."""
+
+from __future__ import annotations
+
+import re
+
+from ..uwsgi.failures import own_words
+
+
+def reason(log: str) -> str:
+    """Return why uWSGI ended, in its own words."""
+    return own_words(log) or "it says nothing"
+
+
+def traceback(log: str) -> str:
+    """Return the last line of the last traceback, '' where there is none."""
+    part = log.rpartition("Traceback (most recent call last)")[2] if "Traceback" in log else ""
+    found = re.findall(r"(?m)^[A-Za-z_][\w.]*(?:Error|Exception|DoesNotExist|Configured|Exit)(?::.*)?$", part)
+    return str(found[-1]) if found else ""
+
+
+def last_lines(log: str) -> list[str]:
+    """Return the last five lines that the program itself wrote."""
+    return [line for line in log.splitlines() if line.strip() and "systemd" not in line][-5:]
