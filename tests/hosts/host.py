@@ -22,9 +22,10 @@ BUNDLE = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.cr
 BUNDLE_THERE = "/etc/pyweb-test-ca.crt"
 BOOT_SECONDS = 60
 PLAY_SECONDS = 600
-# systemd as PID 1 and a firewall of its own, without --privileged; as in molecule/config.yml.
+# systemd as PID 1, a firewall of its own, and a root that may read other users' processes, without --privileged; as in
+# molecule/config.yml.
 RIGHTS = [
-    *("--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--cgroupns=private"),
+    *("--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--cap-add=SYS_PTRACE", "--cgroupns=private"),
     *("--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined"),
     *("--tmpfs=/run", "--tmpfs=/tmp:exec", "--stop-signal=SIGRTMIN+3", "--label=owner=pyweb-test"),
 ]
