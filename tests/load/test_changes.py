@@ -63,9 +63,9 @@ class World:
     def pictures(self) -> int:
         """How many uploads the databases of all sites have."""
         script = (
-            "import sqlite3, sys; print(sum(sqlite3.connect(f'file:/var/lib/sites/{one}/db.sqlite3?mode=ro', uri=True)"
+            "import sqlite3, sys; print(sum(sqlite3.connect(f'file:/var/lib/sites/{name}/db.sqlite3?mode=ro', uri=True)"
         )
-        script += ".execute('SELECT count(*) FROM gallery_picture').fetchone()[0] for one in sys.argv[1:]))"
+        script += ".execute('SELECT count(*) FROM gallery_picture').fetchone()[0] for name in sys.argv[1:]))"
         return int(self.host.told(f'python3 -c "{script}" {" ".join(self.inventory.names)}'))
 
     def live(self, link: str) -> str:
@@ -85,10 +85,10 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(host: Host, project: Project, tmp_path_factory: pytest.TempPathFactory) -> World:
-    one = World(host, project, tmp_path_factory.mktemp("load"), all_kinds(project))
-    one.new_code()
-    one.converge()
-    return one
+    made = World(host, project, tmp_path_factory.mktemp("load"), all_kinds(project))
+    made.new_code()
+    made.converge()
+    return made
 
 
 # --- the changes: each makes one, and says whether it has arrived -----------------------------------------------------
@@ -206,15 +206,15 @@ def test_a_port_that_is_not_wanted_any_more_is_closed(world: World) -> None:
 def test_requests_of_five_seconds_are_finished(world: World) -> None:
     probers = [Prober(world.host.address, host, "/slow?seconds=5", 2.5) for host in world.inventory.hosts]
     with contextlib.ExitStack() as stack:
-        for one in probers:
-            stack.enter_context(one)
+        for prober in probers:
+            stack.enter_context(prober)
         assert code(world)
-    for one in probers:
-        assert len(one.answers) > 2
-        assert not one.failures, (one.host, one.failures)
-        assert all(answer.seconds >= 5 for answer in one.answers)
-        versions = {json.loads(answer.body)["version"] for answer in one.answers}
-        assert str(world.version - 1) in versions, f"{one.host}: no slow request met the old release"
+    for prober in probers:
+        assert len(prober.answers) > 2
+        assert not prober.failures, (prober.host, prober.failures)
+        assert all(answer.seconds >= 5 for answer in prober.answers)
+        versions = {json.loads(answer.body)["version"] for answer in prober.answers}
+        assert str(world.version - 1) in versions, f"{prober.host}: no slow request met the old release"
 
 
 def test_every_page_finds_its_assets(world: World) -> None:

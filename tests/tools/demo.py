@@ -98,7 +98,7 @@ def start_container(image: str) -> str:
         print(f"the container {CONTAINER} is there already")
     else:
         docker("rm", "--force", CONTAINER, check=False)
-        # systemd as PID 1, a firewall of its own, and a root that may read other users' processes, without --privileged.
+        # systemd as PID 1, a firewall of its own, a root that may read other users' processes; without --privileged.
         rights = [f"--cap-add={name}" for name in ("SYS_ADMIN", "NET_ADMIN", "NET_RAW", "SYS_PTRACE")]
         rights += ["--cgroupns=private", "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined"]
         places = ["--tmpfs=/run", "--tmpfs=/tmp:exec", "--stop-signal=SIGRTMIN+3", f"--hostname={CONTAINER}"]
