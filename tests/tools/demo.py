@@ -54,7 +54,7 @@ web_environment:
 
 
 def main() -> int:
-    platform = os.environ.get("PLATFORMS", "debian12").split()[0]
+    platform = os.environ.get("PLATFORM", "debian12")
     headline(f"a bare {platform} host")
     address = start_container(f"pyweb-{platform}:bare")
     write_inventory()
