@@ -21,9 +21,9 @@ PREFIX = os.environ.get("PYWEB_PREFIX", "molecule")
 
 @pytest.fixture(scope="session")
 def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    asked = Path(request.config.args[0].partition("::")[0])
-    directory = asked.parent if asked.suffix else asked
-    made = Host(f"{PREFIX}-{directory.name}-{PLATFORM}", f"pyweb-{PLATFORM}:baked", tmp_path_factory.mktemp("host"))
+    # After the directory, or the file where that is asked for alone: two runs side by side share no container.
+    asked = Path(request.config.args[0].partition("::")[0]).stem.removeprefix("test_")
+    made = Host(f"{PREFIX}-{asked}-{PLATFORM}", f"pyweb-{PLATFORM}:baked", tmp_path_factory.mktemp("host"))
     try:
         made.start()
         yield made

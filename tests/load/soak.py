@@ -18,7 +18,8 @@ from pathlib import Path
 from client import CONNECTIONS, PAUSE, Verdict
 from host import ROOT, Host
 from sites import Project, all_kinds
-from test_changes import STEADY_SECONDS, TIMES_STEADY, UNNOTICED_MS, World
+from test_times import TIMES_STEADY, UNNOTICED_MS
+from world import STEADY_SECONDS, World
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
 PLATFORM = os.environ.get("PYWEB_PLATFORM", "debian12")

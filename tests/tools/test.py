@@ -112,6 +112,7 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
             molecule(scenario, platform, prefix)
             for scenario, platform in scenarios(platforms, full, (environment.get("SCENARIOS") or "").split())
         ),
+        *(suite("load answers", platform, "tests/load/test_answers.py") for platform in full),
         # Last, when nothing else is left to run beside them.
         *(load(platform) for platform in full),
     ]
@@ -135,17 +136,17 @@ def image(platform: str) -> Step:
 
 
 def load(platform: str) -> Step:
-    """The tests under load on one platform: they compare times, so nothing else runs."""
-    step = suite("load", platform)
+    """The tests under load that compare times, on one platform: nothing else may run."""
+    step = suite("load times", platform, "tests/load/test_times.py")
     step.alone = True
     return step
 
 
-def suite(what: str, platform: str) -> Step:
-    """The tests below tests/WHAT on one platform."""
+def suite(what: str, platform: str, path: str = "") -> Step:
+    """The tests below tests/WHAT, or those of a file, on one platform."""
     return Step(
         f"{what} {platform}",
-        [IN_VENV, "pytest", "-rA", "--durations=10", f"tests/{what}"],
+        [IN_VENV, "pytest", "-rA", "--durations=10", path or f"tests/{what}"],
         ["setup", f"image {platform}"],
         {"PYWEB_PLATFORM": platform},
         platform,

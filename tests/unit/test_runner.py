@@ -40,7 +40,7 @@ def test_everything_is_asked_on_one_platform_of_each_family(runner):
     planned = names(runner)
     for platform in ("debian12", "centos9"):
         asked = {name.rsplit(" ", 1)[0] for name in planned if name.endswith(f" {platform}")}
-        wanted = {"image", "faults", "doctor", "load"}
+        wanted = {"image", "faults", "doctor", "load answers", "load times"}
         wanted |= {
             f"molecule {name}" for name in ("platform", "default", "changes", "sources", "standalone", "dependency")
         }
@@ -61,7 +61,7 @@ def test_every_scenario_that_there_is_belongs_to_the_plan(runner):
 def test_full_asks_everything_of_every_platform_that_it_names(runner):
     planned = names(runner, FULL="debian12 debian13 centos9 centos10")
     for platform in ("debian12", "debian13", "centos9", "centos10"):
-        assert {f"faults {platform}", f"load {platform}", f"molecule changes {platform}"} <= set(planned)
+        assert {f"faults {platform}", f"load times {platform}", f"molecule changes {platform}"} <= set(planned)
     assert "molecule el centos10" in planned
     assert "molecule el debian13" not in planned
     assert not [name for name in planned if "sanity" in name]
@@ -105,8 +105,8 @@ def test_an_unknown_word_is_an_error_that_lists_the_known_ones(runner, capsys):
 
 def test_what_compares_times_comes_last_and_alone(runner):
     plan = runner.all_steps({})
-    assert [step.name for step in plan if step.alone] == ["load debian12", "load centos9"]
-    assert [step.name for step in plan[-2:]] == ["load debian12", "load centos9"]
+    assert [step.name for step in plan if step.alone] == ["load times debian12", "load times centos9"]
+    assert [step.name for step in plan[-2:]] == ["load times debian12", "load times centos9"]
 
 
 def test_side_by_side_no_two_steps_share_a_container_or_a_directory(runner):
@@ -222,7 +222,7 @@ def test_a_summary_does_not_hide_a_bad_status(runner):
 
 def test_the_suites_are_known_as_pytests(runner):
     steps = {step.name: step for step in runner.all_steps({})}
-    for name in ("unit", "faults debian12", "doctor centos9", "load debian12"):
+    for name in ("unit", "faults debian12", "doctor centos9", "load times debian12", "load answers centos9"):
         assert runner.verdict(steps[name], 0, "nothing of a summary")
     assert runner.verdict(steps["lint python"], 0, "nothing of a summary") == ""
 
