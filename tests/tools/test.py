@@ -16,6 +16,7 @@ Environment:
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -31,6 +32,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / ".test-logs"
+# Every step shares this lock; one that measures waits for the others' end, and keeps new ones from starting.
+ALONE = LOGS / ".alone.lock"
 IN_VENV = str(ROOT / "tests/tools/in_venv.sh")
 PLATFORMS = "debian12 debian13 centos9 centos10"
 FULL = "debian12 centos9"
@@ -56,7 +59,7 @@ class Step:
     needs: list[str] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
     platform: str = ""
-    # What it measures would be another step's doing as well.
+    # It takes ALONE for itself once it is ready to measure: what it measures would be the other steps' doing as well.
     alone: bool = False
     # The container that it leaves behind: it is asked for evidence after a failure, and removed.
     container: str = ""
@@ -113,7 +116,7 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
             for scenario, platform in scenarios(platforms, full, (environment.get("SCENARIOS") or "").split())
         ),
         *(suite("load answers", platform, "tests/load/test_answers.py") for platform in full),
-        # Last, when nothing else is left to run beside them.
+        # Last, when nothing else is left to start: they set up their hosts beside what still runs.
         *(load(platform) for platform in full),
     ]
 
@@ -136,9 +139,10 @@ def image(platform: str) -> Step:
 
 
 def load(platform: str) -> Step:
-    """The tests under load that compare times, on one platform: nothing else may run."""
+    """The tests under load that compare times, on one platform: nothing else may run once their host is set up."""
     step = suite("load times", platform, "tests/load/test_times.py")
     step.alone = True
+    step.env["PYWEB_ALONE"] = str(ALONE)
     return step
 
 
@@ -197,7 +201,7 @@ def run_all(steps: list[Step], jobs: int) -> None:
                     step.outcome = "not run"
                 elif not all(outcome == "passed" for outcome in needed):
                     continue
-                elif len(running) < (1 if step.alone else jobs) and not any(other.alone for other in running.values()):
+                elif len(running) < jobs:
                     step.outcome = "running"
                     running[pool.submit(run, step)] = step
             if not running:
@@ -216,7 +220,10 @@ def run(step: Step) -> None:
     if step.scratch:
         shutil.rmtree(step.scratch, ignore_errors=True)
     start = time.monotonic()
-    status = logged(step)
+    with ALONE.open("a") as lock:
+        if not step.alone:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        status = logged(step)
     step.seconds = time.monotonic() - start
     text = step.log.read_text(encoding="utf-8", errors="replace")
     if fault := verdict(step, status, text):

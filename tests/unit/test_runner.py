@@ -23,6 +23,7 @@ def runner(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyweb_runner", module)  # dataclasses look it up
     spec.loader.exec_module(module)
     monkeypatch.setattr(module, "LOGS", tmp_path)
+    monkeypatch.setattr(module, "ALONE", tmp_path / "alone.lock")
     monkeypatch.setattr(module, "ROOT", tmp_path)
     module.dockers = []
     monkeypatch.setattr(module, "docker", lambda *words: module.dockers.append(words) or "what docker says")
@@ -105,6 +106,7 @@ def test_an_unknown_word_is_an_error_that_lists_the_known_ones(runner, capsys):
 
 def test_what_compares_times_comes_last_and_alone(runner):
     plan = runner.all_steps({})
+    assert [step.name for step in plan if step.env.get("PYWEB_ALONE")] == [step.name for step in plan if step.alone]
     assert [step.name for step in plan if step.alone] == ["load times debian12", "load times centos9"]
     assert [step.name for step in plan[-2:]] == ["load times debian12", "load times centos9"]
 
@@ -175,19 +177,27 @@ def test_steps_run_side_by_side_but_not_more_than_jobs(runner, monkeypatch):
     assert most == 3
 
 
-def test_what_runs_alone_waits_for_the_others_and_keeps_them_waiting(runner, monkeypatch):
-    events = []
+def test_what_measures_waits_for_the_others_and_keeps_them_waiting(runner, tmp_path):
+    events = tmp_path / "events"
 
-    def noted(step):
-        events.append(f"+{step.name}")
-        time.sleep(0.1)
-        events.append(f"-{step.name}")
-        step.outcome = "passed"
+    def noted(name, seconds=0.1):
+        return f"echo +{name} >> {events}; sleep {seconds}; echo -{name} >> {events}"
 
-    monkeypatch.setattr(runner, "run", noted)
-    steps = [shell(runner, "a", "true"), shell(runner, "load", "true", alone=True), shell(runner, "b", "true", "load")]
+    steps = [
+        shell(runner, "long", noted("long", 0.5)),
+        # As tests/load/conftest.py does it: it sets up beside the others, and then wants to be alone.
+        shell(
+            runner, "load", f"echo set up >> {events}; flock {runner.ALONE} sh -c '{noted('load', 0.3)}'", alone=True
+        ),
+        shell(runner, "soon", "sleep 0.1"),
+        shell(runner, "late", noted("late"), "soon"),
+        shell(runner, "last", noted("last"), "long"),
+    ]
     runner.run_all(steps, jobs=3)
-    assert events == ["+a", "-a", "+load", "-load", "+b", "-b"]
+    assert {step.outcome for step in steps} == {"passed"}
+    told = events.read_text(encoding="ascii").splitlines()
+    assert told.index("set up") < told.index("-long") < told.index("+load")
+    assert told[told.index("+load") + 1] == "-load", told
 
 
 def pytest_step(runner, output, status=0):
