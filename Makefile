@@ -3,11 +3,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 VENV ?= .venv
-PLATFORMS ?= debian12 debian13 centos9 centos10
-SCENARIOS ?= platform default el rollback sources standalone dependency layouts refusals
-LOAD_PLATFORMS ?= debian12 centos9
-JOBS ?= 2
-export VENV PLATFORMS SCENARIOS JOBS
+# Of the targets that take one host; `make test` and its parts choose by PLATFORMS, FULL, SCENARIOS and JOBS, which
+# tests/tools/test.py explains.
+PLATFORM ?= $(or $(firstword $(PLATFORMS)),debian12)
+SCENARIO ?= default
+EVERYWHERE := debian12 debian13 centos9 centos10
+export VENV PLATFORM SCENARIO
 
 TOOLS := tests/tools
 RUN := $(TOOLS)/in_venv.sh
@@ -18,12 +19,16 @@ help: ## List the targets
 
 .PHONY: demo
 demo: setup engine ## Take a bare container to a running Django site, and ask the doctor
-	@tests/images/build.sh --flavour bare $(firstword $(PLATFORMS))
+	@tests/images/build.sh --flavour bare $(PLATFORM)
 	@$(RUN) python $(TOOLS)/demo.py
 
 .PHONY: test
-test: ## Run everything: lint, unit, every scenario on every platform
+test: ## Ask everything on one platform of each family, the platform questions on the others: half an hour
 	@$(TOOLS)/test.py
+
+.PHONY: test-all
+test-all: ## Ask everything on every platform
+	@FULL="$(EVERYWHERE)" $(TOOLS)/test.py
 
 .PHONY: setup
 setup: ## Put the pinned tools into .venv
@@ -35,15 +40,15 @@ engine: ## Make a container engine answer
 
 .PHONY: images
 images: engine ## Build the container images of the platforms
-	@tests/images/build.sh $(PLATFORMS)
+	@tests/images/build.sh $(or $(PLATFORMS),$(EVERYWHERE))
 
 .PHONY: lint
 lint: setup ## ansible-lint, yamllint, ruff, mypy
 	@$(TOOLS)/test.py lint
 
 .PHONY: unit
-unit: setup ## The unit tests
-	@$(RUN) pytest tests/unit
+unit: setup ## The unit tests; some of them: make unit ARGS="-k overlay"
+	@$(RUN) pytest tests/unit $(ARGS)
 
 .PHONY: compat
 compat: setup ## The tests of what is shipped to hosts, with the oldest ansible-core that is supported
@@ -54,24 +59,35 @@ docs: setup ## Write the documentation that is generated: docs/, the roles' READ
 	@$(RUN) python $(TOOLS)/docs.py
 
 .PHONY: molecule
-molecule: ## Every scenario on every platform (choose with SCENARIOS=... PLATFORMS=...)
+molecule: ## The scenarios of `make test` (choose with SCENARIOS=... PLATFORMS=...)
 	@$(TOOLS)/test.py molecule
+
+.PHONY: converge verify login
+converge: setup engine ## Run a scenario's playbook in a container that stays: PLATFORM=debian12 SCENARIO=default
+	@tests/images/build.sh $(PLATFORM)
+	@$(RUN) $(TOOLS)/scenario.sh converge
+
+verify: setup ## Ask the tests of a scenario that was converged
+	@$(RUN) $(TOOLS)/scenario.sh verify
+
+login: ## A shell in the container of a scenario that was converged
+	@$(TOOLS)/scenario.sh login
 
 .PHONY: load
 load: ## Change sites under load, in every way, without a failed request
-	@LOAD_PLATFORMS="$(LOAD_PLATFORMS)" $(TOOLS)/test.py load
+	@$(TOOLS)/test.py load
 
 .PHONY: faults
 faults: ## Break hosts, releases and runs, and look whether the site answers
-	@LOAD_PLATFORMS="$(LOAD_PLATFORMS)" $(TOOLS)/test.py faults
+	@$(TOOLS)/test.py faults
 
 .PHONY: soak
 soak: setup engine images ## Ten minutes of load and deploys; writes docs/load.md
-	@PYTHONPATH=tests/hosts:tests/load PYWEB_PLATFORM=$(firstword $(LOAD_PLATFORMS)) $(RUN) python tests/load/soak.py
+	@PYTHONPATH=tests/hosts:tests/load PYWEB_PLATFORM=$(PLATFORM) $(RUN) python tests/load/soak.py
 
 .PHONY: doctor-test
 doctor-test: ## Make every fault on a healthy site; the doctor has to name it (writes docs/doctor.md)
-	@LOAD_PLATFORMS="$(LOAD_PLATFORMS)" $(TOOLS)/test.py doctor
+	@$(TOOLS)/test.py doctor
 
 .PHONY: bench
 bench: setup engine images ## Measure the budgets
@@ -82,8 +98,8 @@ build: setup ## Build the collection's archive
 	@$(RUN) ansible-galaxy collection build --force
 
 .PHONY: destroy
-destroy: ## Remove the containers of the demo and the tests
-	@$(TOOLS)/destroy.sh
+destroy: ## Remove the containers of the demo and the tests; with SCENARIO=... that scenario's alone
+	@$(if $(filter-out file,$(origin SCENARIO)),$(TOOLS)/scenario.sh destroy,$(TOOLS)/destroy.sh)
 
 .PHONY: clean
 clean: destroy ## Remove what the targets above made in this directory

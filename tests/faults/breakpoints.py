@@ -10,60 +10,25 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
+from agent import POINT, REACHED
 from host import Host, Playing
 
+AGENT = Path(__file__).with_name("agent.py")
 REACHED_SECONDS = 120
-POINT = "/run/pyweb-breakpoint.json"
-REACHED = "/run/pyweb-breakpoint.reached"
 
-# Looks for a second, inside: a look from outside costs as much time as the playbook has on half a core.
+# Looks for a second, inside: a look from outside costs as much time as the playbook has on half a core. Without a new
+# process, as long as there is nothing to see.
 STOPPED = f"""
 for _ in 1 2 3 4 5 6 7 8 9 10; do
-    process=$(cat {REACHED} 2>/dev/null) && case $(ps -o stat= -p "$process") in T*) echo "$process"; exit ;; esac
+    if [ -e {REACHED} ]; then
+        read -r process < {REACHED}
+        case $(ps -o stat= -p "$process") in T*) echo "$process"; exit ;; esac
+    fi
     sleep 0.1
 done
 """
-
-# Runs on the host's own Python, 3.9 or newer. A point is one of the product's functions: if that is renamed, nothing
-# stops there, and the test fails.
-AGENT = f'''
-import json, os, signal, sys
-
-def _within(name, wanted, prefix):
-    """Whether a module is the wanted one, or lies in the wanted package."""
-    return any((name + ".").startswith(found + ".") for found in (wanted, prefix + wanted))
-
-def _watch(point):
-    left = [point["nth"]]
-    prefix = "ansible_collections.pyweb.stack.plugins."
-
-    def profile(frame, event, _argument):
-        if event != point["event"] or frame.f_code.co_name != point["function"]:
-            return
-        if not _within(frame.f_globals.get("__name__") or "", point["module"], prefix):
-            return
-        caller = frame.f_back.f_locals if frame.f_back else {{}}
-        if point["step"] and point["step"] not in (frame.f_locals.get("step"), caller.get("step")):
-            return
-        left[0] -= 1
-        if left[0]:
-            return
-        sys.setprofile(None)
-        os.unlink("{POINT}")  # once: the next run goes through
-        with open("{REACHED}.new", "w") as stream:
-            stream.write(str(os.getpid()))
-        os.rename("{REACHED}.new", "{REACHED}")
-        os.kill(os.getpid(), signal.SIGSTOP)
-
-    sys.setprofile(profile)
-
-try:
-    with open("{POINT}") as stream:
-        _watch(json.load(stream))
-except OSError:
-    pass
-'''
 
 
 @dataclass(frozen=True)
@@ -83,9 +48,9 @@ class Point:
 
 def install(host: Host) -> None:
     """Make the system's Python of the host look for a breakpoint; the virtualenvs of sites do not see it."""
-    script = "import site; print([one for one in site.getsitepackages() if 'local' not in one][0])"
+    script = "import site; print([path for path in site.getsitepackages() if 'local' not in path][0])"
     folder = host.told(f'python3 -c "{script}"')
-    host.told(f"cat > {folder}/pyweb_breakpoint.py", AGENT)
+    host.told(f"cat > {folder}/pyweb_breakpoint.py", AGENT.read_text(encoding="utf-8"))
     host.told(f"cat > {folder}/pyweb_breakpoint.pth", "import pyweb_breakpoint\n")
 
 

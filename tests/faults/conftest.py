@@ -65,7 +65,7 @@ class World:
 
     def wanted(self, *names: str) -> list[dict[str, Any]]:
         """What the inventory says of these sites."""
-        return [one for name in names for one in self.sites[name].sites]
+        return [wanted for name in names for wanted in self.sites[name].sites]
 
     def assert_repaired(self, *names: str, playbook: str = DEPLOY) -> None:
         """A run repairs whatever there is to repair, and nothing of what went wrong is left."""
@@ -77,7 +77,7 @@ class World:
     def assert_tidy(self, name: str) -> None:
         left = self.host.told(
             f"cd /opt/sites/{name}; ls -d .[a-z]* releases/.* 2>/dev/null | grep -v '/[.]*$';"
-            " for one in builds/*/; do test -s $one/build.json || echo unfinished: $one; done;"
+            " for build in builds/*/; do test -s $build/build.json || echo unfinished: $build; done;"
             f" find /etc/nginx /etc/systemd/system /etc/sites -name '*pyweb*~' -o -name '.pyweb-*';"
             # The old one may still be at somebody's request; it is being stopped.
             f" systemctl list-units --plain --no-legend 'uwsgi-{name}*@*.service' | grep -v ' deactivating '"
@@ -98,8 +98,8 @@ def world(host: Host, project: Project, tmp_path_factory: pytest.TempPathFactory
         "unix": Inventory((site("unix", project),)),
         "tcp": Inventory((site("tcp", project, uwsgi={"socket": ["127.0.0.1:8001", "127.0.0.1:8002"]}),)),
     }
-    one = World(host, project, tmp_path_factory.mktemp("faults"), sites)
-    one.new_code()
-    host.deploy(one.wanted("unix", "tcp"))
+    made = World(host, project, tmp_path_factory.mktemp("faults"), sites)
+    made.new_code()
+    host.deploy(made.wanted("unix", "tcp"))
     breakpoints.install(host)
-    return one
+    return made

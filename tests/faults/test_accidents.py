@@ -15,7 +15,7 @@ from breakpoints import Point
 from client import ask
 from conftest import DEPLOY, WHOLE, World
 
-# DESIGN.md, promise 5.
+# docs/architecture.md, promise 5.
 BACK_SECONDS = 2.0
 
 

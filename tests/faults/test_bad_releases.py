@@ -118,7 +118,7 @@ def test_bad_release_never_takes_over(world: World, case: Bad) -> None:
         probers = [stack.enter_context(world.prober(site)) for site in case.sites]
         load = stack.enter_context(Load(world.host.address, hosts, world.work))
         run = world.host.play(
-            [one for site in case.sites for one in world.sites[site].with_(**case.keys).sites], DEPLOY
+            [wanted for site in case.sites for wanted in world.sites[site].with_(**case.keys).sites], DEPLOY
         )
     assert run.status != 0
     for prober in probers:

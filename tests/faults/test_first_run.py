@@ -15,8 +15,8 @@ from sites import Project, site
 KILLER = """#!/bin/sh
 [ -e /var/tmp/killed ] && exit 0
 ls /var/lib/dpkg/updates > /var/tmp/killed
-for one in /proc/[0-9]*; do
-    case $(cat $one/comm 2>/dev/null) in apt-get | dpkg) kill -KILL ${one#/proc/} ;; esac
+for process in /proc/[0-9]*; do
+    case $(cat $process/comm 2>/dev/null) in apt-get | dpkg) kill -KILL ${process#/proc/} ;; esac
 done
 exit 0
 """
@@ -24,12 +24,12 @@ exit 0
 
 @pytest.fixture
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    one = Host(f"{PREFIX}-faults-bare-{PLATFORM}", f"pyweb-{PLATFORM}:bare", tmp_path_factory.mktemp("bare"))
+    made = Host(f"{PREFIX}-faults-bare-{PLATFORM}", f"pyweb-{PLATFORM}:bare", tmp_path_factory.mktemp("bare"))
     try:
-        one.start()
-        yield one
+        made.start()
+        yield made
     finally:
-        one.remove()
+        made.remove()
 
 
 @pytest.mark.skipif(not PLATFORM.startswith("debian"), reason="only apt installs packages beside a build")

@@ -37,14 +37,14 @@ systemctl restart postgresql.service
 def database(tmp_path: Path) -> Iterator[Host]:
     """PostgreSQL on a host of its own; Debian's, whatever the sites' hosts are."""
     subprocess.run([str(ROOT / "tests/images/build.sh"), "--flavour", "bare", "debian12"], check=True)
-    one = Host(f"{PREFIX}-database-{PLATFORM}", "pyweb-debian12:bare", tmp_path)
+    made = Host(f"{PREFIX}-database-{PLATFORM}", "pyweb-debian12:bare", tmp_path)
     try:
-        one.start()
-        one.told(INSTALL)
-        one.told("su postgres -c psql", f"CREATE USER shop PASSWORD '{PASSWORD}'; CREATE DATABASE shop OWNER shop;")
-        yield one
+        made.start()
+        made.told(INSTALL)
+        made.told("su postgres -c psql", f"CREATE USER shop PASSWORD '{PASSWORD}'; CREATE DATABASE shop OWNER shop;")
+        yield made
     finally:
-        one.remove()
+        made.remove()
 
 
 @pytest.fixture
@@ -52,13 +52,13 @@ def hosts(tmp_path: Path) -> Iterator[list[Host]]:
     names = [f"{PREFIX}-shared{number}-{PLATFORM}" for number in (1, 2)]
     both = [Host(name, f"pyweb-{PLATFORM}:baked", tmp_path / name) for name in names]
     try:
-        for one in both:
-            one.work.mkdir()
-            one.start()
+        for host in both:
+            host.work.mkdir()
+            host.start()
         yield both
     finally:
-        for one in both:
-            one.remove()
+        for host in both:
+            host.remove()
 
 
 def test_each_migration_is_applied_once(database: Host, hosts: list[Host], tmp_path: Path) -> None:
@@ -66,17 +66,17 @@ def test_each_migration_is_applied_once(database: Host, hosts: list[Host], tmp_p
     project.write({"gallery/migrations/0002_once.py": ONCE})
     url = f"postgres://shop:{PASSWORD}@{database.address}/shop"
     sites = [site("shop", project, database=url, packages=["psycopg[binary]"])]
-    for run in [playing.end() for playing in [one.begin(sites) for one in hosts]]:
+    for run in [playing.end() for playing in [host.begin(sites) for host in hosts]]:
         assert run.status == 0, run.error
         assert PASSWORD not in run.output
-    for one in hosts:
-        assert ask(one.address, "shop.example", "/healthz").status == 200
+    for host in hosts:
+        assert ask(host.address, "shop.example", "/healthz").status == 200
     query = "SELECT app || '.' || name, count(*) FROM django_migrations GROUP BY 1 HAVING count(*) > 1"
     assert database.told("su postgres -c 'psql -At shop'", query) == ""
     query = "SELECT count(*) FROM django_migrations WHERE name = '0002_once'"
     assert database.told("su postgres -c 'psql -At shop'", query) == "1"
     # One host says that it applied it, the other that there was nothing left to do.
-    assert sorted("gallery.0002_once" in run_history(one) for one in hosts) == [False, True]
+    assert sorted("gallery.0002_once" in run_history(host) for host in hosts) == [False, True]
 
 
 def run_history(host: Host) -> str:

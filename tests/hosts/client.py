@@ -103,7 +103,7 @@ class Load:
 
     def __enter__(self) -> Load:
         requests = self.work / "requests.lua"
-        wanted = [one for host in self.hosts for one in requests_of(self.address, host)]
+        wanted = [request for host in self.hosts for request in requests_of(self.address, host)]
         requests.write_text("return " + _lua(wanted), encoding="latin-1")
         words = ["wrk", "--threads=1", f"--connections={CONNECTIONS * len(self.hosts)}", "--duration=3600s"]
         words += [f"--timeout={LOST_SECONDS}s", f"--script={MIX}", f"http://{self.address}/", "--", str(requests)]
@@ -215,18 +215,18 @@ class Prober:
     def __exit__(self, *_error: object) -> None:
         self._stop.set()
         self._clock.join()
-        for one in self._waiting:
-            one.join()
+        for asking in self._waiting:
+            asking.join()
 
     @property
     def failures(self) -> list[Answer]:
-        return [one for one in self.answers if one.status != 200]
+        return [answer for answer in self.answers if answer.status != 200]
 
     @property
     def outage(self) -> float:
         """Seconds from the first answer that was not good to the next good one after the last; 0.0 where all were."""
-        asked = sorted(self.answers, key=lambda one: one.asked)
-        bad = [number for number, one in enumerate(asked) if one.status != 200]
+        asked = sorted(self.answers, key=lambda answer: answer.asked)
+        bad = [number for number, answer in enumerate(asked) if answer.status != 200]
         if not bad:
             return 0.0
         assert bad[-1] + 1 < len(asked), f"{self.host} answers no more: {asked[-1]}"
@@ -235,9 +235,9 @@ class Prober:
     def _tick(self) -> None:
         """A thread a question: one that takes five seconds must not keep the next from being asked."""
         while True:
-            one = threading.Thread(target=self._ask)
-            one.start()
-            self._waiting = [waiting for waiting in self._waiting if waiting.is_alive()] + [one]
+            asking = threading.Thread(target=self._ask)
+            asking.start()
+            self._waiting = [thread for thread in self._waiting if thread.is_alive()] + [asking]
             if self._stop.wait(self.pause):
                 return
 

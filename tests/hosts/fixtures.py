@@ -21,14 +21,14 @@ PREFIX = os.environ.get("PYWEB_PREFIX", "molecule")
 
 @pytest.fixture(scope="session")
 def host(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    asked = Path(request.config.args[0].partition("::")[0])
-    directory = asked.parent if asked.suffix else asked
-    one = Host(f"{PREFIX}-{directory.name}-{PLATFORM}", f"pyweb-{PLATFORM}:baked", tmp_path_factory.mktemp("host"))
+    # After the directory, or the file where that is asked for alone: two runs side by side share no container.
+    asked = Path(request.config.args[0].partition("::")[0]).stem.removeprefix("test_")
+    made = Host(f"{PREFIX}-{asked}-{PLATFORM}", f"pyweb-{PLATFORM}:baked", tmp_path_factory.mktemp("host"))
     try:
-        one.start()
-        yield one
+        made.start()
+        yield made
     finally:
-        one.remove()
+        made.remove()
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +54,8 @@ def wrk() -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Add the end of the host's journal to the report of a test that failed."""
     report = (yield).get_result()
-    one = getattr(item, "funcargs", {}).get("host")
-    if report.failed and isinstance(one, Host):
-        report.sections.append((f"journal of {one.name}", one.journal()))
-        errors = one.run("tail -n 20 /var/log/nginx/*.error.log").stdout
-        report.sections.append((f"nginx on {one.name}", errors))
+    host = getattr(item, "funcargs", {}).get("host")
+    if report.failed and isinstance(host, Host):
+        report.sections.append((f"journal of {host.name}", host.journal()))
+        errors = host.run("tail -n 20 /var/log/nginx/*.error.log").stdout
+        report.sections.append((f"nginx on {host.name}", errors))

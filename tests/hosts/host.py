@@ -6,6 +6,7 @@ Everything is done from outside: the playbook runs on this machine over the engi
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import shlex
@@ -22,9 +23,10 @@ BUNDLE = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.cr
 BUNDLE_THERE = "/etc/pyweb-test-ca.crt"
 BOOT_SECONDS = 60
 PLAY_SECONDS = 600
-# systemd as PID 1 and a firewall of its own, without --privileged; as in molecule/config.yml.
+# systemd as PID 1, a firewall of its own, and a root that may read other users' processes, without --privileged; as in
+# molecule/config.yml.
 RIGHTS = [
-    *("--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--cgroupns=private"),
+    *("--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--cap-add=SYS_PTRACE", "--cgroupns=private"),
     *("--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined"),
     *("--tmpfs=/run", "--tmpfs=/tmp:exec", "--stop-signal=SIGRTMIN+3", "--label=owner=pyweb-test"),
 ]
@@ -76,6 +78,7 @@ class Host:
 
     def start(self) -> None:
         self.remove()
+        self.__dict__.pop("address", None)
         docker("run", "--detach", f"--name={self.name}", f"--hostname={self.name}", *RIGHTS, self.image)
         self.wait_for_boot()
         if BUNDLE.is_file():
@@ -85,6 +88,7 @@ class Host:
         """Reboot it; with `kill`, as when the power fails."""
         docker(*(["kill"] if kill else ["stop", "--time=20"]), self.name)
         docker("start", self.name)
+        self.__dict__.pop("address", None)  # it may have another one now
         self.wait_for_boot()
 
     def remove(self) -> None:
@@ -92,16 +96,18 @@ class Host:
 
     def wait_for_boot(self) -> None:
         deadline = time.monotonic() + BOOT_SECONDS
-        while (state := self.run("systemctl is-system-running").stdout.strip()) not in ("running", "degraded"):
+        # It waits by itself, once the bus is there.
+        look = f"timeout {BOOT_SECONDS} systemctl is-system-running --wait"
+        while (state := self.run(look).stdout.strip()) not in ("running", "degraded"):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"systemd in {self.name} has not booted in {BOOT_SECONDS} s; it says {state!r}")
-            time.sleep(0.1)
+            time.sleep(0.2)
 
-    @property
+    @functools.cached_property
     def address(self) -> str:
-        """Its IP address, which a restart may change."""
+        """Its IP address. To ask the engine takes longer than a page does, so it is asked once a boot."""
         networks = json.loads(docker("inspect", self.name))[0]["NetworkSettings"]["Networks"]
-        return str(next(one["IPAddress"] for one in networks.values() if one["IPAddress"]))
+        return str(next(network["IPAddress"] for network in networks.values() if network["IPAddress"]))
 
     def run(self, script: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a shell script in it, whatever its exit status."""
@@ -158,7 +164,7 @@ class Host:
     def journal(self, lines: int = 60) -> str:
         """The end of its journal, without the lines in which every module call logs its arguments."""
         told = self.run(f"journalctl --no-pager --lines={10 * lines}").stdout.splitlines()
-        return "\n".join([one for one in told if " Invoked with " not in one][-lines:])
+        return "\n".join([line for line in told if " Invoked with " not in line][-lines:])
 
 
 def _told(status: int, seconds: float, output: str, host: str) -> Run:
@@ -169,7 +175,8 @@ def _told(status: int, seconds: float, output: str, host: str) -> Run:
     except ValueError:
         return Run(status, seconds, 0, output[-2000:], output)
     results = [task["hosts"][host] for play in report["plays"] for task in play["tasks"] if host in task["hosts"]]
-    errors = [str(one.get("msg", one)) for one in results if one.get("failed") or one.get("unreachable")]
+    bad = [result for result in results if result.get("failed") or result.get("unreachable")]
+    errors = [str(result.get("msg", result)) for result in bad]
     return Run(status, seconds, report["stats"].get(host, {}).get("changed", 0), "\n".join(errors), output)
 
 

@@ -62,8 +62,8 @@ class Project:
         self.edit(
             "mysite/settings.py",
             lambda text: "".join(
-                f'MYSITE_VERSION = "{number}"\n' if one.startswith("MYSITE_VERSION") else one
-                for one in text.splitlines(keepends=True)
+                f'MYSITE_VERSION = "{number}"\n' if line.startswith("MYSITE_VERSION") else line
+                for line in text.splitlines(keepends=True)
             ),
         )
         self.edit("static/gallery/style.css", lambda text: text + f"\n/* {number} */\n")

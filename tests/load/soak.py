@@ -18,7 +18,8 @@ from pathlib import Path
 from client import CONNECTIONS, PAUSE, Verdict
 from host import ROOT, Host
 from sites import Project, all_kinds
-from test_changes import STEADY_SECONDS, TIMES_STEADY, UNNOTICED_MS, World
+from test_times import TIMES_STEADY, UNNOTICED_MS
+from world import STEADY_SECONDS, World
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "600"))
 PLATFORM = os.environ.get("PYWEB_PLATFORM", "debian12")
@@ -83,13 +84,13 @@ def soak(host: Host, work: Path) -> int:
 
 def memory(host: Host) -> Memory:
     script = r"""
-for one in /proc/[0-9]*; do
-    case $(tr '\0' ' ' < $one/cmdline 2>/dev/null) in
+for process in /proc/[0-9]*; do
+    case $(tr '\0' ' ' < $process/cmdline 2>/dev/null) in
     *uwsgi.ini*) kind=uwsgi ;;
     nginx:*) kind=nginx ;;
     *) continue ;;
     esac
-    echo $kind $(sed -n 's/^Pss: *//p' $one/smaps_rollup)
+    echo $kind $(sed -n 's/^Pss: *//p' $process/smaps_rollup)
 done
 """
     found = re.findall(r"(uwsgi|nginx) (\d+) kB", host.told(script))
@@ -103,10 +104,11 @@ def broken(rows: list[tuple[str, Verdict]], memories: list[tuple[str, Memory]], 
     """The promises that were not kept."""
     faults = [f"{what}: {verdict.failed} failed requests" for what, verdict in rows if verdict.failed]
     limit = max(TIMES_STEADY * max(rows[0][1].p99, rows[-1][1].p99), UNNOTICED_MS)
-    faults += [f"{what}: p99 {one.p99:.0f} ms, wanted {limit:.0f} ms" for what, one in rows if one.p99 > limit]
+    slow = [(what, verdict.p99) for what, verdict in rows if verdict.p99 > limit]
+    faults += [f"{what}: p99 {p99:.0f} ms, wanted {limit:.0f} ms" for what, p99 in slow]
     if forms_lost > 0:
         faults.append(f"{forms_lost} forms were answered as stored and are not")
-    first, served, last = (one for _when, one in memories)
+    first, served, last = (used for _when, used in memories)
     if last.processes != first.processes:
         faults.append(f"{last.processes} processes at the end, {first.processes} before")
     if last.nginx - first.nginx > GROWTH_MIB:
@@ -140,16 +142,16 @@ def page(rows: list[tuple[str, Verdict]], memories: list[tuple[str, Memory]], fa
         "| when | seconds | requests | failed | p50 ms | p99 ms | longest ms |",
         "|---|--:|--:|--:|--:|--:|--:|",
         *(
-            f"| {what} | {one.seconds:.0f} | {one.requests} | {one.failed} "
-            f"| {one.p50:.0f} | {one.p99:.0f} | {one.longest:.0f} |"
-            for what, one in rows
+            f"| {what} | {verdict.seconds:.0f} | {verdict.requests} | {verdict.failed} "
+            f"| {verdict.p50:.0f} | {verdict.p99:.0f} | {verdict.longest:.0f} |"
+            for what, verdict in rows
         ),
         "",
         "Memory, as the proportional set size of all processes together:",
         "",
         "| when | uWSGI MiB | nginx MiB | processes |",
         "|---|--:|--:|--:|",
-        *(f"| {when} | {one.uwsgi:.1f} | {one.nginx:.1f} | {one.processes} |" for when, one in memories),
+        *(f"| {when} | {used.uwsgi:.1f} | {used.nginx:.1f} | {used.processes} |" for when, used in memories),
         "",
         "`make load` and `make faults` run the short form, which `make test` contains; what each asks is in",
         "[tests/load](../tests/load) and [tests/faults](../tests/faults).",

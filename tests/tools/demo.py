@@ -54,7 +54,7 @@ web_environment:
 
 
 def main() -> int:
-    platform = os.environ.get("PLATFORMS", "debian12").split()[0]
+    platform = os.environ.get("PLATFORM", "debian12")
     headline(f"a bare {platform} host")
     address = start_container(f"pyweb-{platform}:bare")
     write_inventory()
@@ -98,9 +98,9 @@ def start_container(image: str) -> str:
         print(f"the container {CONTAINER} is there already")
     else:
         docker("rm", "--force", CONTAINER, check=False)
-        # systemd as PID 1 and a firewall of its own, without --privileged.
-        rights = ["--cap-add=SYS_ADMIN", "--cap-add=NET_ADMIN", "--cap-add=NET_RAW", "--cgroupns=private"]
-        rights += ["--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined"]
+        # systemd as PID 1, a firewall of its own, a root that may read other users' processes; without --privileged.
+        rights = [f"--cap-add={name}" for name in ("SYS_ADMIN", "NET_ADMIN", "NET_RAW", "SYS_PTRACE")]
+        rights += ["--cgroupns=private", "--security-opt=seccomp=unconfined", "--security-opt=apparmor=unconfined"]
         places = ["--tmpfs=/run", "--tmpfs=/tmp:exec", "--stop-signal=SIGRTMIN+3", f"--hostname={CONTAINER}"]
         docker("run", "--detach", f"--name={CONTAINER}", "--label=owner=pyweb-demo", *rights, *places, image)
         print(f"started the container {CONTAINER} from {image}")

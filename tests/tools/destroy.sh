@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Remove the containers that `make demo` and `make test` left; images stay.
+# Remove the containers that `make demo`, `make converge` and `make test` left; images stay.
 set -euo pipefail
 export PATH=$PATH:/usr/sbin:/sbin
 
-rm -rf "$(dirname "${BASH_SOURCE[0]}")/../../.demo"
+rm -rf "$(dirname "${BASH_SOURCE[0]}")"/../../{.demo,.cache/molecule}
 if ! timeout 20 docker info >/dev/null 2>&1; then
     echo "no container engine answers, so there is nothing to remove"
     exit 0

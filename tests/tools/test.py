@@ -1,40 +1,53 @@
 #!/usr/bin/env python3
-"""Run every test of the collection: test.py [setup|lint|unit|molecule ...]; without a word, all of it.
+"""Run the tests of the collection: test.py [setup|lint|unit|molecule|faults ...]; without a word, all of them.
 
-Needs only python3. Each step writes a log of its own below .test-logs/, which is shown in full when the step fails. A
-failing step stops only the steps that build on it. Behind each step on a platform stands what its image was made from:
-the distribution's own (registry, mmdebstrap), or a stand-in for it. The last line is `N passed, M failed`; the exit
-status is 1 when anything failed.
+Needs only python3. Each step writes a log of its own below .test-logs/, which is shown in full when the step fails,
+with the journal of its container. A failing step stops only the steps that build on it. Behind each step on a platform
+stands what its image was made from: the distribution's own (registry, mmdebstrap), or a stand-in for it. The last line
+is `N passed, M failed`; the exit status is 1 when anything failed.
 
-Environment: PLATFORMS and SCENARIOS choose what molecule runs, LOAD_PLATFORMS which of these platforms the tests under
-load and under faults and the doctor's run on, JOBS how many steps run side by side.
+Environment:
+  PLATFORMS  the platforms to test (default: all four)
+  FULL       those of them that are asked everything (default: one of each family; all of PLATFORMS where that is set).
+             The others are asked the scenarios in BRIEF.
+  SCENARIOS  what molecule runs
+  JOBS       how many steps run side by side (default: one more than there are cores, for a step waits now and then)
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / ".test-logs"
+# Every step shares this lock; one that measures waits for the others' end, and keeps new ones from starting.
+ALONE = LOGS / ".alone.lock"
 IN_VENV = str(ROOT / "tests/tools/in_venv.sh")
 PLATFORMS = "debian12 debian13 centos9 centos10"
-# One of each family: a quarter of an hour each.
-LOAD_PLATFORMS = "debian12 centos9"
-SCENARIOS = "platform default el rollback sources standalone dependency layouts refusals"
+FULL = "debian12 centos9"
+SCENARIOS = "platform sources default changes standalone dependency el"
+# What is asked where not everything is: whether the platform is what the roles take it for, and serves a site.
+BRIEF = ("platform", "sanity")
 # Scenarios that ask what only some platforms have.
 ONLY = {"el": ("centos9", "centos10")}
 STEP_SECONDS = 1800
 HEARTBEAT_SECONDS = 30
 PLAIN_OUTPUT = {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "PY_COLORS": "0", "COLUMNS": "140"}
+# pytest's last line: `=== 92 passed, 1 skipped in 275.00s (0:04:34) ===`.
+SUMMARY = re.compile(r"^=+ .*\b\d+ passed\b.* in [\d.]+s\b.*=+$", re.MULTILINE)
+EVIDENCE = ROOT / "tests/tools/evidence.sh"
 
 
 @dataclass
@@ -46,8 +59,12 @@ class Step:
     needs: list[str] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
     platform: str = ""
-    # What it measures would be another step's doing as well.
+    # It takes ALONE for itself once it is ready to measure: what it measures would be the other steps' doing as well.
     alone: bool = False
+    # The container that it leaves behind: it is asked for evidence after a failure, and removed.
+    container: str = ""
+    # A directory that it must not find: what an earlier run left there says what is in a container that is gone.
+    scratch: Path | None = None
     outcome: str = "waiting"
     seconds: float = 0.0
 
@@ -57,24 +74,30 @@ class Step:
 
 
 def main(words: list[str]) -> int:
-    plan = all_steps(words_of("PLATFORMS", PLATFORMS), words_of("SCENARIOS", SCENARIOS))
+    plan = all_steps(os.environ)
     steps = chosen(plan, words)
     if not steps:
         known = ", ".join(dict.fromkeys(step.name.split()[0] for step in plan))
         print(f"no step is called {' or '.join(words)}; known: {known}", file=sys.stderr)
         return 2
     LOGS.mkdir(exist_ok=True)
-    run_all(steps, jobs=max(1, int(os.environ.get("JOBS", "2"))))
+    run_all(steps, jobs=max(1, int(os.environ.get("JOBS") or (os.cpu_count() or 1) + 1)))
     return report(steps)
 
 
-def all_steps(platforms: list[str], scenarios: list[str]) -> list[Step]:
-    """The whole plan, in the order in which idle workers take it up."""
+# --- the plan ---------------------------------------------------------------------------------------------------------
+
+
+def all_steps(environment: Mapping[str, str]) -> list[Step]:
+    """Return the whole plan, in the order in which idle workers take it up: the long steps first."""
 
     def tool(name: str, *command: str) -> Step:
         return Step(name, [IN_VENV, *command], ["setup"])
 
-    loaded = words_of("LOAD_PLATFORMS", LOAD_PLATFORMS)
+    platforms = (environment.get("PLATFORMS") or PLATFORMS).split()
+    asked_all = (environment.get("FULL") or environment.get("PLATFORMS") or FULL).split()
+    full = [platform for platform in platforms if platform in asked_all]
+    prefix = environment.get("PYWEB_PREFIX") or "molecule"
     return [
         Step("setup", [str(ROOT / "tests/tools/setup.sh")]),
         # After setup: both may have to install packages, and apt lets in one at a time.
@@ -87,15 +110,27 @@ def all_steps(platforms: list[str], scenarios: list[str]) -> list[Step]:
         tool("lint types", "mypy"),
         tool("lint docs", "python", "tests/tools/docs.py", "--check"),
         tool("unit", "pytest", "tests/unit"),
-        *(suite(what, platform) for platform in platforms if platform in loaded for what in ("faults", "doctor")),
+        *(suite(what, platform) for what in ("faults", "doctor") for platform in full),
         *(
-            molecule(scenario, platform)
-            for scenario in scenarios
-            for platform in platforms
-            if platform in ONLY.get(scenario, platforms)
+            molecule(scenario, platform, prefix)
+            for scenario, platform in scenarios(platforms, full, (environment.get("SCENARIOS") or "").split())
         ),
-        # Last, when nothing else is left to run beside them.
-        *(load(platform) for platform in platforms if platform in loaded),
+        *(suite("load answers", platform, "tests/load/test_answers.py") for platform in full),
+        # Last, when nothing else is left to start: they set up their hosts beside what still runs.
+        *(load(platform) for platform in full),
+    ]
+
+
+def scenarios(platforms: list[str], full: list[str], wanted: list[str]) -> list[tuple[str, str]]:
+    """Return what molecule runs, as pairs of a scenario and a platform."""
+    names = wanted or list(dict.fromkeys([*SCENARIOS.split(), *BRIEF]))
+    pairs = [(name, platform) for name in names for platform in platforms]
+    # `default` asks what `sanity` does.
+    whole = wanted or SCENARIOS.split()
+    return [
+        (name, platform)
+        for name, platform in pairs
+        if name in (whole if platform in full else BRIEF) and platform in ONLY.get(name, platforms)
     ]
 
 
@@ -104,44 +139,42 @@ def image(platform: str) -> Step:
 
 
 def load(platform: str) -> Step:
-    """The tests under load on one platform: they compare times, so nothing else runs."""
-    step = suite("load", platform)
+    """The tests under load that compare times, on one platform: nothing else may run once their host is set up."""
+    step = suite("load times", platform, "tests/load/test_times.py")
     step.alone = True
+    step.env["PYWEB_ALONE"] = str(ALONE)
     return step
 
 
-def suite(what: str, platform: str) -> Step:
-    """The tests below tests/WHAT on one platform."""
+def suite(what: str, platform: str, path: str = "") -> Step:
+    """The tests below tests/WHAT, or those of a file, on one platform."""
     return Step(
         f"{what} {platform}",
-        [IN_VENV, "pytest", "-rA", "--durations=10", f"tests/{what}"],
+        [IN_VENV, "pytest", "-rA", "--durations=10", path or f"tests/{what}"],
         ["setup", f"image {platform}"],
         {"PYWEB_PLATFORM": platform},
         platform,
     )
 
 
-def molecule(scenario: str, platform: str) -> Step:
-    config = str(ROOT / "molecule/config.yml")
+def molecule(scenario: str, platform: str, prefix: str) -> Step:
+    # A directory of its own, so that the platforms can run side by side.
+    scratch = ROOT / f".cache/molecule/{scenario}-{platform}"
+    command = [IN_VENV, "molecule", "-c", str(ROOT / "molecule/config.yml"), "test", "--no-command-borders"]
     return Step(
         f"molecule {scenario} {platform}",
-        [IN_VENV, "molecule", "-c", config, "test", "--no-command-borders", "--scenario-name", scenario],
+        # The runner removes the container: sooner than a playbook would, and not before it was asked why a step failed.
+        [*command, "--destroy", "never", "--scenario-name", scenario],
         ["setup", f"image {platform}"],
-        # A directory of its own, so that the platforms can run side by side.
-        {
-            "PYWEB_PLATFORM": platform,
-            "MOLECULE_EPHEMERAL_DIRECTORY": str(ROOT / f".cache/molecule/{scenario}-{platform}"),
-        },
+        {"PYWEB_PLATFORM": platform, "MOLECULE_EPHEMERAL_DIRECTORY": str(scratch)},
         platform,
+        container=f"{prefix}-{scenario}-{platform}",
+        scratch=scratch,
     )
 
 
-def words_of(variable: str, default: str) -> list[str]:
-    return os.environ.get(variable, default).split()
-
-
 def chosen(steps: list[Step], words: list[str]) -> list[Step]:
-    """The steps that a word names, and what they need."""
+    """Return the steps that a word names, and what they need."""
     if not words:
         return steps
     by_name = {step.name: step for step in steps}
@@ -151,7 +184,11 @@ def chosen(steps: list[Step], words: list[str]) -> list[Step]:
     return [step for step in steps if step.name in names]
 
 
+# --- running it -------------------------------------------------------------------------------------------------------
+
+
 def run_all(steps: list[Step], jobs: int) -> None:
+    """Run the steps, `jobs` side by side, each as soon as what it needs has passed."""
     by_name = {step.name: step for step in steps}
     running: dict[Future[None], Step] = {}
     with ThreadPoolExecutor(jobs) as pool:
@@ -164,7 +201,7 @@ def run_all(steps: list[Step], jobs: int) -> None:
                     step.outcome = "not run"
                 elif not all(outcome == "passed" for outcome in needed):
                     continue
-                elif len(running) < (1 if step.alone else jobs) and not any(one.alone for one in running.values()):
+                elif len(running) < jobs:
                     step.outcome = "running"
                     running[pool.submit(run, step)] = step
             if not running:
@@ -178,8 +215,31 @@ def run_all(steps: list[Step], jobs: int) -> None:
 
 
 def run(step: Step) -> None:
+    """Run one step, and say how it ended."""
     say(f"{step.name}: started")
+    if step.scratch:
+        shutil.rmtree(step.scratch, ignore_errors=True)
     start = time.monotonic()
+    with ALONE.open("a") as lock:
+        if not step.alone:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        status = logged(step)
+    step.seconds = time.monotonic() - start
+    text = step.log.read_text(encoding="utf-8", errors="replace")
+    if fault := verdict(step, status, text):
+        step.outcome = "failed"
+        evidence = asked(step.container)
+        step.log.write_text(text + evidence, encoding="utf-8")
+        say(f"{step.name}: FAILED in {step.seconds:.0f} s ({fault}); all it said:\n{indented(text + evidence)}\n")
+    else:
+        step.outcome = "passed"
+        say(f"{step.name}: passed in {step.seconds:.0f} s")
+    if step.container:
+        docker("rm", "--force", "--volumes", step.container)
+
+
+def logged(step: Step) -> int:
+    """Run the step's command into its log; return the exit status."""
     with step.log.open("w", encoding="utf-8", errors="replace") as log:
         process = subprocess.Popen(
             step.command,
@@ -203,14 +263,39 @@ def run(step: Step) -> None:
         status = process.wait()
         timer.cancel()
         RUNNING.discard(process)
-    step.seconds = time.monotonic() - start
-    step.outcome = "passed" if status == 0 else "failed"
-    if status == 0:
-        say(f"{step.name}: passed in {step.seconds:.0f} s")
-    else:
-        reason = f"stopped after {STEP_SECONDS} s" if step.seconds >= STEP_SECONDS else f"exit status {status}"
-        text = step.log.read_text(encoding="utf-8", errors="replace")
-        say(f"{step.name}: FAILED in {step.seconds:.0f} s ({reason}); all it said:\n{indented(text)}\n")
+    return status
+
+
+def verdict(step: Step, status: int, log: str) -> str:
+    """Return why the step failed; '' when it passed."""
+    if status:
+        return f"stopped after {STEP_SECONDS} s" if step.seconds >= STEP_SECONDS else f"exit status {status}"
+    # Molecule takes a directory that is not there for one without tests, and goes on.
+    if "no tests found" in log:
+        return "exit status 0, but molecule found no tests"
+    # A plugin or a test may end the process before the last test, with status 0.
+    if "pytest" in step.command and not SUMMARY.search(log):
+        return "exit status 0, but pytest's summary is missing or names no test that passed"
+    return ""
+
+
+def asked(container: str) -> str:
+    """Return what a container's journal and logs say; '' without a container."""
+    if not container:
+        return ""
+    script = EVIDENCE.read_text(encoding="utf-8")
+    return f"\n=== what {container} knows of it\n{docker('exec', container, 'sh', '-c', script)}\n"
+
+
+def docker(*words: str) -> str:
+    """Return what docker said, whatever came of it."""
+    try:
+        done = subprocess.run(
+            ["docker", *words], capture_output=True, text=True, errors="replace", timeout=120, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return (done.stdout + done.stderr).strip()
 
 
 RUNNING: set[subprocess.Popen[str]] = set()
@@ -234,7 +319,7 @@ def indented(text: str) -> str:
 
 
 def origin(platform: str) -> str:
-    """What the platform's image was made from, as its label says; nothing where there is no image."""
+    """Return what the platform's image was made from, as its label says; '' where there is no image."""
     label = '{{index .Config.Labels "pyweb.origin"}}'
     command = ["docker", "image", "inspect", "--format", label, f"pyweb-{platform}:bare"]
     try:
@@ -244,7 +329,11 @@ def origin(platform: str) -> str:
     return done.stdout.strip()
 
 
+# --- the report -------------------------------------------------------------------------------------------------------
+
+
 def report(steps: list[Step]) -> int:
+    """Print how every step ended; return the exit status."""
     width = max(len(step.name) for step in steps)
     print()
     origins = {platform: origin(platform) for platform in {step.platform for step in steps if step.platform}}
@@ -265,6 +354,6 @@ if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:
-        for one in list(RUNNING):
-            stop(one)
+        for process in list(RUNNING):
+            stop(process)
         sys.exit(130)

@@ -1,0 +1,47 @@
+"""One site on a bare host: it is served with its files, by its own user, and the firewall lets in what it has to."""
+
+from __future__ import annotations
+
+import http.client as http_client
+import re
+
+import pytest
+
+
+def test_page_is_served_with_its_static_files(http):
+    page = http("mysite.example")
+    assert page.status == 200
+    linked = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.body)
+    assert linked
+    for path in linked:
+        assert http("mysite.example", path).status == 200, path
+
+
+def test_unknown_host_gets_no_answer(http):
+    # nginx's 444 closes the connection without a byte.
+    with pytest.raises((http_client.RemoteDisconnected, ConnectionResetError)):
+        http("unknown.example")
+
+
+def test_firewall_lets_in_what_is_served_and_keeps_ssh(host):
+    assert host.run("firewall-cmd --state").stdout.strip() == "running"
+    for suffix in ("", " --permanent"):
+        services = re.search(r"services: (.*)", host.check_output(f"firewall-cmd --list-all{suffix}"))[1].split()
+        assert {"http", "ssh"} <= set(services)
+
+
+def test_nginx_configuration_is_valid_and_silent(host):
+    done = host.run("nginx -t")
+    assert done.rc == 0
+    assert "warn" not in done.stderr
+
+
+def test_site_runs_as_its_own_user(host):
+    processes = [process for process in host.process.filter(user="site-mysite") if "uwsgi.ini" in process.args]
+    assert processes
+    assert all("/opt/sites/mysite/" in process.args for process in processes)
+
+
+def test_what_starts_at_boot_is_enabled(host):
+    for name in ("nginx", "firewalld", "uwsgi-mysite"):
+        assert host.service(name).is_enabled, name

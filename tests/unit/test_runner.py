@@ -1,0 +1,297 @@
+"""What `make test` runs, in which order, and what it takes for a pass: tests/tools/test.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def runner(tmp_path, monkeypatch):
+    """The runner as a module, with its logs elsewhere and without a container engine."""
+    spec = importlib.util.spec_from_file_location("pyweb_runner", ROOT / "tests/tools/test.py")
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "pyweb_runner", module)  # dataclasses look it up
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "LOGS", tmp_path)
+    monkeypatch.setattr(module, "ALONE", tmp_path / "alone.lock")
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    module.dockers = []
+    monkeypatch.setattr(module, "docker", lambda *words: module.dockers.append(words) or "what docker says")
+    return module
+
+
+def names(runner, *words, **environment):
+    return [step.name for step in runner.chosen(runner.all_steps(environment), list(words))]
+
+
+# --- the plan ---------------------------------------------------------------------------------------------------------
+
+
+def test_everything_is_asked_on_one_platform_of_each_family(runner):
+    planned = names(runner)
+    for platform in ("debian12", "centos9"):
+        asked = {name.rsplit(" ", 1)[0] for name in planned if name.endswith(f" {platform}")}
+        wanted = {"image", "faults", "doctor", "load answers", "load times"}
+        wanted |= {
+            f"molecule {name}" for name in ("platform", "default", "changes", "sources", "standalone", "dependency")
+        }
+        assert asked == wanted | ({"molecule el"} if platform == "centos9" else set())
+
+
+@pytest.mark.parametrize("platform", ["debian13", "centos10"])
+def test_the_others_are_asked_whether_they_are_what_the_roles_take_them_for_and_serve(runner, platform):
+    asked = [name for name in names(runner) if name.endswith(f" {platform}")]
+    assert asked == [f"image {platform}", f"molecule platform {platform}", f"molecule sanity {platform}"]
+
+
+def test_every_scenario_that_there_is_belongs_to_the_plan(runner):
+    there = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
+    assert there == {*runner.SCENARIOS.split(), *runner.BRIEF}
+
+
+def test_full_asks_everything_of_every_platform_that_it_names(runner):
+    planned = names(runner, FULL="debian12 debian13 centos9 centos10")
+    for platform in ("debian12", "debian13", "centos9", "centos10"):
+        assert {f"faults {platform}", f"load times {platform}", f"molecule changes {platform}"} <= set(planned)
+    assert "molecule el centos10" in planned
+    assert "molecule el debian13" not in planned
+    assert not [name for name in planned if "sanity" in name]
+
+
+def test_a_platform_that_is_asked_for_is_asked_everything(runner):
+    planned = names(runner, PLATFORMS="debian13")
+    assert "faults debian13" in planned
+    assert "molecule default debian13" in planned
+    assert not [name for name in planned if name.endswith("debian12")]
+
+
+def test_a_platform_can_be_chosen_without_more_questions(runner):
+    planned = names(runner, PLATFORMS="debian13", FULL="debian12 centos9")
+    assert [name for name in planned if name.startswith(("molecule", "faults", "load"))] == [
+        "molecule platform debian13",
+        "molecule sanity debian13",
+    ]
+
+
+def test_a_scenario_can_be_chosen(runner):
+    assert names(runner, "molecule", SCENARIOS="sanity", PLATFORMS="centos9")[-1] == "molecule sanity centos9"
+    planned = names(runner, "molecule", SCENARIOS="changes")
+    assert [name for name in planned if name.startswith("molecule")] == [
+        "molecule changes debian12",
+        "molecule changes centos9",
+    ]
+
+
+def test_a_word_brings_what_its_steps_need_and_nothing_else(runner):
+    assert names(runner, "faults", PLATFORMS="centos9") == ["setup", "engine", "image centos9", "faults centos9"]
+    assert names(runner, "unit") == ["setup", "unit"]
+    assert names(runner, "lint python") == ["setup", "lint python"]
+    assert names(runner, "lin") == []
+
+
+def test_an_unknown_word_is_an_error_that_lists_the_known_ones(runner, capsys):
+    assert runner.main(["molecul"]) == 2
+    assert "no step is called molecul; known: setup, engine, image, lint, unit, faults" in capsys.readouterr().err
+
+
+def test_what_compares_times_comes_last_and_alone(runner):
+    plan = runner.all_steps({})
+    assert [step.name for step in plan if step.env.get("PYWEB_ALONE")] == [step.name for step in plan if step.alone]
+    assert [step.name for step in plan if step.alone] == ["load times debian12", "load times centos9"]
+    assert [step.name for step in plan[-2:]] == ["load times debian12", "load times centos9"]
+
+
+def test_side_by_side_no_two_steps_share_a_container_or_a_directory(runner):
+    steps = [step for step in runner.all_steps({"PYWEB_PREFIX": "mine"}) if step.container]
+    assert {step.container for step in steps} >= {"mine-default-debian12", "mine-platform-centos10"}
+    assert len({step.container for step in steps}) == len({step.scratch for step in steps}) == len(steps)
+    assert all(step.env["MOLECULE_EPHEMERAL_DIRECTORY"] == str(step.scratch) for step in steps)
+
+
+# --- running it -------------------------------------------------------------------------------------------------------
+
+
+def shell(runner, name, script, *needs, **more):
+    return runner.Step(name, ["sh", "-c", script], list(needs), **more)
+
+
+def test_a_failure_stops_only_what_needs_it(runner, capsys):
+    steps = [
+        shell(runner, "bad", "echo the reason; exit 3"),
+        shell(runner, "good", "echo fine"),
+        shell(runner, "child", "true", "bad"),
+        shell(runner, "grandchild", "true", "child"),
+        shell(runner, "other", "true", "good"),
+    ]
+    runner.run_all(steps, jobs=2)
+    assert [step.outcome for step in steps] == ["failed", "passed", "not run", "not run", "passed"]
+    assert runner.report(steps) == 1
+    told = capsys.readouterr().out
+    assert "bad: FAILED in 0 s (exit status 3); all it said:\n    the reason" in told
+    assert "fine" not in told
+    assert told.rstrip().endswith("2 passed, 3 failed")
+
+
+def test_all_good_is_status_0(runner, capsys):
+    steps = [shell(runner, "good", "true")]
+    runner.run_all(steps, jobs=1)
+    assert runner.report(steps) == 0
+    assert capsys.readouterr().out.rstrip().endswith("1 passed, 0 failed")
+
+
+def test_a_step_waits_for_what_it_needs(runner, tmp_path):
+    made = tmp_path / "made"
+    steps = [
+        shell(runner, "second", f"test -e {made}", "first"),
+        shell(runner, "first", f"sleep 0.2; touch {made}"),
+    ]
+    runner.run_all(steps, jobs=2)
+    assert [step.outcome for step in steps] == ["passed", "passed"]
+
+
+def test_steps_run_side_by_side_but_not_more_than_jobs(runner, monkeypatch):
+    most, now, lock = 0, 0, threading.Lock()
+
+    def counted(step):
+        nonlocal most, now
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.1)
+        with lock:
+            now -= 1
+        step.outcome = "passed"
+
+    monkeypatch.setattr(runner, "run", counted)
+    runner.run_all([shell(runner, str(number), "true") for number in range(6)], jobs=3)
+    assert most == 3
+
+
+def test_what_measures_waits_for_the_others_and_keeps_them_waiting(runner, tmp_path):
+    events = tmp_path / "events"
+
+    def noted(name, seconds=0.1):
+        return f"echo +{name} >> {events}; sleep {seconds}; echo -{name} >> {events}"
+
+    steps = [
+        shell(runner, "long", noted("long", 0.5)),
+        # As tests/load/conftest.py does it: it sets up beside the others, and then wants to be alone.
+        shell(
+            runner, "load", f"echo set up >> {events}; flock {runner.ALONE} sh -c '{noted('load', 0.3)}'", alone=True
+        ),
+        shell(runner, "soon", "sleep 0.1"),
+        shell(runner, "late", noted("late"), "soon"),
+        shell(runner, "last", noted("last"), "long"),
+    ]
+    runner.run_all(steps, jobs=3)
+    assert {step.outcome for step in steps} == {"passed"}
+    told = events.read_text(encoding="ascii").splitlines()
+    assert told.index("set up") < told.index("-long") < told.index("+load")
+    assert told[told.index("+load") + 1] == "-load", told
+
+
+def pytest_step(runner, output, status=0):
+    """A step whose pytest says `output`."""
+    return runner.Step("unit", ["sh", "-c", f"cat <<'END'\n{output}\nEND\nexit {status}", "pytest"])
+
+
+@pytest.mark.parametrize(
+    ("output", "passes"),
+    [
+        ("===== 92 passed in 275.00s (0:04:34) =====", True),
+        ("============ 42 passed, 1 skipped, 2 warnings in 3.21s ============", True),
+        ("===== 1 skipped in 0.10s =====", False),
+        ("===== no tests ran in 0.01s =====", False),
+        ("tests/unit/test_site.py ......", False),
+        ("a test printed: 5 passed in 1.0s", False),
+        ("", False),
+    ],
+)
+def test_pytest_without_its_summary_has_failed(runner, capsys, output, passes):
+    step = pytest_step(runner, output)
+    runner.run_all([step], jobs=1)
+    assert step.outcome == ("passed" if passes else "failed")
+    assert ("pytest's summary is missing" in capsys.readouterr().out) is not passes
+
+
+def test_a_summary_does_not_hide_a_bad_status(runner):
+    step = pytest_step(runner, "===== 3 passed in 1.00s =====", status=1)
+    runner.run_all([step], jobs=1)
+    assert step.outcome == "failed"
+
+
+def test_the_suites_are_known_as_pytests(runner):
+    steps = {step.name: step for step in runner.all_steps({})}
+    for name in ("unit", "faults debian12", "doctor centos9", "load times debian12", "load answers centos9"):
+        assert runner.verdict(steps[name], 0, "nothing of a summary")
+    assert runner.verdict(steps["lint python"], 0, "nothing of a summary") == ""
+
+
+def test_a_verify_that_found_no_tests_has_failed(runner):
+    step = next(step for step in runner.all_steps({}) if step.name == "molecule default debian12")
+    assert "no tests" in runner.verdict(step, 0, "WARNING  [default > verify] Skipping, no tests found.")
+    assert runner.verdict(step, 0, "INFO     Verifier completed successfully.") == ""
+
+
+def test_a_failed_scenario_says_what_its_container_knows_before_that_is_removed(runner, capsys):
+    step = shell(runner, "molecule default debian12", "exit 1", container="molecule-default-debian12")
+    runner.EVIDENCE = ROOT / "tests/tools/evidence.sh"
+    runner.run_all([step], jobs=1)
+    asked, removed = runner.dockers
+    assert asked[:2] == ("exec", "molecule-default-debian12")
+    assert "journalctl" in asked[-1]
+    assert "/var/log/nginx/" in asked[-1]
+    assert removed == ("rm", "--force", "--volumes", "molecule-default-debian12")
+    assert "what docker says" in capsys.readouterr().out
+    assert "what docker says" in step.log.read_text(encoding="utf-8")
+
+
+def test_a_scenario_that_passed_is_removed_without_a_question(runner):
+    step = shell(runner, "molecule default debian12", "true", container="molecule-default-debian12")
+    runner.run_all([step], jobs=1)
+    assert runner.dockers == [("rm", "--force", "--volumes", "molecule-default-debian12")]
+
+
+def test_what_an_earlier_run_remembers_is_forgotten(runner, tmp_path):
+    old = tmp_path / "scratch/state.yml"
+    old.parent.mkdir()
+    old.write_text("created: true", encoding="utf-8")
+    step = shell(runner, "molecule", f"test ! -e {old}", scratch=old.parent)
+    runner.run_all([step], jobs=1)
+    assert step.outcome == "passed"
+
+
+def test_a_step_that_never_ends_is_stopped_with_all_that_it_started(runner, monkeypatch, tmp_path):
+    monkeypatch.setattr(runner, "STEP_SECONDS", 0.3)
+    pid = tmp_path / "pid"
+    step = shell(runner, "endless", f"sleep 60 & echo $! > {pid}; wait")
+    runner.run_all([step], jobs=1)
+    assert step.outcome == "failed"
+    deadline = time.monotonic() + 5
+    while alive(int(pid.read_text(encoding="ascii"))):
+        assert time.monotonic() < deadline, "what the step started still runs"
+        time.sleep(0.05)
+
+
+def alive(process):
+    """Whether it runs; a zombie that nobody has waited for does not."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False)
+    return bool(state.stdout.strip()) and not state.stdout.startswith("Z")
+
+
+def test_steps_get_plain_output_and_their_own_environment(runner, monkeypatch):
+    monkeypatch.setenv("PYWEB_OUTSIDE", "kept")
+    step = shell(runner, "env", 'echo "$NO_COLOR $PYWEB_OUTSIDE $PYWEB_PLATFORM"', env={"PYWEB_PLATFORM": "debian12"})
+    runner.run_all([step], jobs=1)
+    assert step.log.read_text(encoding="utf-8") == "1 kept debian12\n"
+    assert "PYWEB_PLATFORM" not in os.environ
