@@ -88,6 +88,7 @@ def all_steps(platforms: list[str], scenarios: list[str]) -> list[Step]:
         tool("lint docs", "python", "tests/tools/docs.py", "--check"),
         tool("unit", "pytest", "tests/unit"),
         *(suite(what, platform) for platform in platforms if platform in loaded for what in ("faults", "doctor")),
+        *(suite("upgrade", platform) for platform in platforms if platform in loaded),
         *(
             molecule(scenario, platform)
             for scenario in scenarios
