@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's half of `config_set`: render the templates, then hand all files over in one module call."""
+"""The controller's part of `config_set`: render the templates, then pass all files to one module call."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible.plugins.loader import lookup_loader
 from ansible.utils.unsafe_proxy import wrap_var
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]
     """Renders through Ansible's own template lookup, so that templates see what they would see anywhere else."""
 
     TRANSFERS_FILES = False
@@ -22,14 +22,14 @@ class ActionModule(ActionBase):
         variables = task_vars or {}
         result: dict[str, Any] = super().run(tmp, variables)
         files = self._task.args.get("files")
-        if not isinstance(files, list) or not all(isinstance(one, dict) for one in files):
+        if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
             raise AnsibleActionFail(f"files is a {type(files).__name__}; wanted a list of mappings, each with a path")
-        arguments = {**self._task.args, "files": [self._rendered(one, variables) for one in files]}
+        arguments = {**self._task.args, "files": [self._rendered(file, variables) for file in files]}
         result.update(self._execute_module("pyweb.stack.config_set", module_args=arguments, task_vars=variables))
         return result
 
     def _rendered(self, file: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
-        """The file's entry with its template replaced by the text that it gives."""
+        """Return the file's entry with its template replaced by the text that it gives."""
         if file.get("template") is None or file.get("content") is not None or file.get("link") is not None:
             return file
         lookup = lookup_loader.get("ansible.builtin.template", loader=self._loader, templar=self._templar)

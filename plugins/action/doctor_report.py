@@ -24,7 +24,7 @@ class ActionModule(ActionBase):
     _requires_connection = False
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result = super().run(tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = plain(self._task.args)
         if not isinstance(arguments.get("reports"), dict):
             raise AnsibleActionFail("reports is missing or no mapping; wanted host name -> result of site_doctor")
@@ -33,24 +33,30 @@ class ActionModule(ActionBase):
         for text, colour in doctor_report.lines(hosts):
             display.display(text, color=colour)
         when = datetime.datetime.now(datetime.timezone.utc)
-        texts = {
-            "html": lambda: doctor_report.page(hosts, when),
-            "json": lambda: json.dumps(doctor_report.document(hosts, when), indent=1, ensure_ascii=False) + "\n",
-        }
-        written = []
-        for kind, text in texts.items():
-            path = os.path.abspath(os.path.expanduser(str(arguments.get(kind) or ""))) if arguments.get(kind) else ""
-            if path and not self._task.check_mode:
-                try:
-                    os.makedirs(os.path.dirname(path), exist_ok=True)
-                    with open(path, "w", encoding="utf-8") as stream:
-                        stream.write(text())
-                except OSError as error:
-                    raise AnsibleActionFail(f"{path}: {error.strerror}") from error
-                display.display(f"written: {path}")
-                written.append(path)
+        written: list[str] = []
+        if not self._task.check_mode:
+            for kind, text_of in (("html", doctor_report.page), ("json", _document)):
+                if arguments.get(kind):
+                    path = os.path.abspath(os.path.expanduser(str(arguments[kind])))
+                    _put(path, text_of(hosts, when))
+                    display.display(f"written: {path}")
+                    written.append(path)
         broken = [
             f"{host['host']}/{site['name']}" for host in hosts for site in host["sites"] if site["status"] == "broken"
         ]
         result.update(changed=False, written=written, broken=broken)
         return result
+
+
+def _document(hosts: list[dict[str, Any]], when: datetime.datetime) -> str:
+    return json.dumps(doctor_report.document(hosts, when), indent=1, ensure_ascii=False) + "\n"
+
+
+def _put(path: str, text: str) -> None:
+    """Write a file on the controller, and the directories above it. Raises AnsibleActionFail."""
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise AnsibleActionFail(f"{path}: {error.strerror}") from error

@@ -18,12 +18,12 @@ class ActionModule(ActionBase):
     _supports_check_mode = True
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        result = super().run(tmp, task_vars)
+        result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = plain(self._task.args)
         sites = arguments.get("sites")
-        if not isinstance(sites, list) or not all(isinstance(one, dict) for one in sites):
+        if not isinstance(sites, list) or not all(isinstance(site, dict) for site in sites):
             raise AnsibleActionFail("sites is missing or no list of mappings; wanted web_sites")
-        arguments["sites"] = [wanted(one) for one in sites if one.get("state", "present") == "present"]
+        arguments["sites"] = [wanted(site) for site in sites if site.get("state", "present") == "present"]
         arguments.setdefault("controller_time", time.time())
         result.update(
             self._execute_module(module_name="pyweb.stack.site_doctor", module_args=arguments, task_vars=task_vars)
@@ -32,15 +32,13 @@ class ActionModule(ActionBase):
 
 
 def wanted(site: dict[str, Any]) -> dict[str, Any]:
-    """What the module needs of a site, completed by the model or not."""
-    paths = site.get("paths") or {}
+    """Return what the module needs of a site, completed by the model or not. Only a completed one has `paths`."""
     nginx = site.get("nginx") or {}
     found = {
         "name": site.get("name"),
         "domains": site.get("domains"),
         "health": site.get("health"),
-        "root": paths.get("root"),
-        "state": paths.get("state"),
+        "paths": site.get("paths"),
         # The model says None where the user said false.
         "media": None if nginx.get("media", True) else False,
     }

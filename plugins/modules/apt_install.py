@@ -30,6 +30,14 @@ options:
     type: list
     elements: str
     default: []
+  mask:
+    description:
+      - Units to mask first, when anything is installed, so that the packages do not start them.
+      - They stay masked until somebody unmasks them, as M(ansible.builtin.systemd_service) does. A host that boots in
+        between does not start them either.
+    type: list
+    elements: str
+    default: []
   lock_timeout:
     description: Seconds to wait while another program works with the packages.
     type: int
@@ -51,6 +59,11 @@ EXAMPLES = r"""
   pyweb.stack.apt_install:
     name: [git]
     soon: [nginx]
+
+- name: Install firewalld, and do not let it start
+  pyweb.stack.apt_install:
+    name: [firewalld]
+    mask: [firewalld.service]
 
 - name: Fetch what nginx is to serve
   ansible.builtin.git:
@@ -86,88 +99,139 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils.host import facts as host_look
+from ansible_collections.pyweb.stack.plugins.module_utils.host import packages
+from ansible_collections.pyweb.stack.plugins.module_utils.host.facts import facts
 
+ARGUMENTS = {
+    "name": {"type": "list", "elements": "str", "required": True},
+    "soon": {"type": "list", "elements": "str", "default": []},
+    "mask": {"type": "list", "elements": "str", "default": []},
+    "lock_timeout": {"type": "int", "default": 120},
+}
 LISTS_SECONDS = 86400
 # What a package asks its administrator takes the answer of its maintainer, and what the administrator wrote stays.
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 INSTALL = ["install", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confdef"]
 INSTALL += ["-o", "Dpkg::Options::=--force-confold", "-o", "Dpkg::Use-Pty=0"]
-# Somebody killed an earlier dpkg, or the power went; apt-get refuses to work before it has been made good.
+# Somebody killed an earlier dpkg, or the power failed; apt-get refuses to work until dpkg has finished.
 INTERRUPTED = "dpkg was interrupted"
 CONFIGURE = ["dpkg", "--force-confdef", "--force-confold", "--configure", "--pending"]
 
+# What a command gave: status, output, errors.
+Answer = tuple[int, str, str]
+
+
+class AptError(Exception):
+    """Why the packages were not installed, and what apt-get said."""
+
+    def __init__(self, text: str, answer: Answer) -> None:
+        super().__init__(text)
+        self.status, self.out, self.err = answer
+
 
 def main() -> None:
-    spec = {
-        "name": {"type": "list", "elements": "str", "required": True},
-        "soon": {"type": "list", "elements": "str", "default": []},
-        "lock_timeout": {"type": "int", "default": 120},
-    }
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    apt = [module.get_bin_path("apt-get", required=True), "-y", "-q"]
-    apt += ["-o", f"DPkg::Lock::Timeout={module.params['lock_timeout']}"]
-    there = host_look.packages(module)
-    names = [one for one in module.params["name"] if one not in there]
-    soon = [one for one in module.params["soon"] if one not in [*there, *names]]
-    if module.check_mode:
-        names, soon = names + soon, []
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    apt = Apt(module.get_bin_path("apt-get", required=True), module.params["lock_timeout"], module.run_command)
+    try:
+        done = install(module.params, packages.installed(module), apt, module.check_mode)
+    except AptError as error:
+        module.fail_json(msg=str(error), stdout=error.out, stderr=error.err, rc=error.status)
+        raise
+    if not module.check_mode:
+        done["ansible_facts"] = facts(module)
+    module.exit_json(**done)
 
-    def run(*words: str) -> tuple:
-        return module.run_command([*apt, *words], environ_update=ENVIRONMENT)
 
-    stale = ""
-    if (names or soon) and not module.check_mode and not lists_are_fresh():
-        stale = fetch_lists(run, module.params["lock_timeout"])
-    installed = []
-    if names:
-        install = [*INSTALL, *(["--simulate"] if module.check_mode else []), *names]
-        status, out, err = run(*install)
-        if INTERRUPTED in err and not module.check_mode:
-            module.run_command(CONFIGURE, environ_update=ENVIRONMENT)
-            status, out, err = run(*install)
-        if status:
-            # Why the lists could not be fetched is mostly why a package was not found.
-            why = "; ".join(one for one in (faults(err), stale) if one)
-            module.fail_json(msg=f"apt-get install {' '.join(names)}: {why}", stdout=out, stderr=err, rc=status)
-        installed = installed_by(out)
-    if soon:
+@dataclass
+class Apt:
+    """apt-get on this host. `run_command` is a module's."""
+
+    path: str
+    lock_timeout: int
+    run_command: Callable[..., Answer]
+
+    def argv(self, *words: str) -> list[str]:
+        return [self.path, "-y", "-q", "-o", f"DPkg::Lock::Timeout={self.lock_timeout}", *words]
+
+    def run(self, *words: str) -> Answer:
+        return self.run_command(self.argv(*words), environ_update=ENVIRONMENT)
+
+    def finish_dpkg(self) -> None:
+        """Configure what a killed dpkg left."""
+        self.run_command(CONFIGURE, environ_update=ENVIRONMENT)
+
+    def begin(self, *words: str) -> None:
+        """Run apt-get so that it outlives this module and its connection. What it says is in apt's own log."""
         # Behind a build, which has a niceness of 10 and is waited for.
-        begin(["nice", "-n", "15", *apt, *INSTALL, *soon])
-    after = "".join(f"{one}\n" for one in [*installed, *soon])
-    answer = {} if module.check_mode else {"ansible_facts": host_look.facts(module)}
-    module.exit_json(
-        changed=bool(installed or soon),
-        installed=installed,
-        begun=soon,
-        diff={"before_header": "packages", "after_header": "packages", "before": "", "after": after},
-        **answer,
-    )
+        argv = ["nice", "-n", "15", *self.argv(*words)]
+        nothing = subprocess.DEVNULL
+        environment = {**os.environ, **ENVIRONMENT}
+        subprocess.Popen(argv, env=environment, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
 
 
-def begin(argv: list[str]) -> None:
-    """Run a command that outlives this module and its connection. What it says is in apt's own log."""
-    nothing = subprocess.DEVNULL
-    environment = {**os.environ, **ENVIRONMENT}
-    subprocess.Popen(argv, env=environment, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
+def install(given: dict[str, Any], there: Sequence[str], apt: Apt, check_mode: bool) -> dict[str, Any]:
+    """Install what of `given` is not `there`; return what the module returns. Raises `AptError`."""
+    names = [name for name in given["name"] if name not in there]
+    soon = [name for name in given["soon"] if name not in [*there, *names]]
+    if check_mode:
+        names, soon = names + soon, []
+    stale = ""
+    if (names or soon) and not check_mode:
+        if given["mask"]:
+            mask(given["mask"], apt.run_command)
+        if not lists_are_fresh():
+            stale = fetch_lists(apt.run, apt.lock_timeout)
+    installed = install_now(names, apt, stale, check_mode) if names else []
+    if soon:
+        apt.begin(*INSTALL, *soon)
+    after = "".join(f"{package}\n" for package in [*installed, *soon])
+    return {
+        "changed": bool(installed or soon),
+        "installed": installed,
+        "begun": soon,
+        "diff": {"before_header": "packages", "after_header": "packages", "before": "", "after": after},
+    }
+
+
+def install_now(names: list[str], apt: Apt, stale: str, check_mode: bool) -> list[str]:
+    """Install packages, or simulate that; return them with their versions. `stale` says why the lists may be old."""
+    words = [*INSTALL, *(["--simulate"] if check_mode else []), *names]
+    status, out, err = apt.run(*words)
+    if INTERRUPTED in err and not check_mode:
+        apt.finish_dpkg()
+        status, out, err = apt.run(*words)
+    if status:
+        # Why the lists could not be fetched is mostly why a package was not found.
+        why = "; ".join(reason for reason in (faults(err), stale) if reason)
+        raise AptError(f"apt-get install {' '.join(names)}: {why}", (status, out, err))
+    return installed_by(out)
+
+
+def mask(units: list[str], run_command: Callable[..., Answer]) -> None:
+    """Keep packages from starting these units."""
+    answer = run_command(["systemctl", "mask", *units])
+    if answer[0]:
+        raise AptError(f"systemctl mask {' '.join(units)}: {answer[2].strip()}", answer)
 
 
 def lists_are_fresh() -> bool:
-    """Whether there are package lists, and apt fetched them within a day."""
+    """Return whether there are package lists, and apt fetched them within a day."""
     if not glob.glob("/var/lib/apt/lists/*_Packages*"):
         return False
     # apt keeps the server's time on the lists themselves, and touches this directory whenever it fetches any.
     return time.time() - os.stat("/var/lib/apt/lists/partial").st_mtime < LISTS_SECONDS
 
 
-def fetch_lists(run: Callable[..., tuple], patience: float) -> str:
-    """Why the package lists could not be fetched, '' when they were.
+def fetch_lists(run: Callable[..., Answer], patience: float) -> str:
+    """Fetch the package lists; return why that failed, or ''.
 
-    `run` calls apt-get. Another one may be at it just now, as on a machine that has just booted; the lock of the lists
-    is the one for which apt-get itself does not wait.
+    `run` calls apt-get. Another one may do the same just now, as on a machine that has just booted; the lock of the
+    lists is the one for which apt-get itself does not wait.
     """
     deadline = time.monotonic() + patience
     while True:
@@ -180,13 +244,13 @@ def fetch_lists(run: Callable[..., tuple], patience: float) -> str:
 
 
 def faults(err: str) -> str:
-    """The errors of what apt-get said, without its warnings."""
+    """Return the errors of what apt-get said, without its warnings."""
     found = re.findall(r"(?m)^E: (.+)$", err)
-    return "; ".join(dict.fromkeys(one.strip() for one in found)) or err.strip()
+    return "; ".join(dict.fromkeys(fault.strip() for fault in found)) or err.strip()
 
 
 def installed_by(out: str) -> list[str]:
-    """Packages with their versions, from what apt-get did or would do."""
+    """Return packages with their versions, from what apt-get did or would do."""
     done = re.findall(r"(?m)^Setting up ([^\s:]+)\S* \((\S+)\) ?\.\.\.$", out)
     simulated = re.findall(r"(?m)^Inst (\S+) (?:\[\S+\] )?\((\S+) ", out)
     return sorted(f"{name} {version}" for name, version in done or simulated)

@@ -178,10 +178,12 @@ output:
 import json
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils.host.file_set import FileSetError, Request, Wanted, install
+from ansible_collections.pyweb.stack.plugins.module_utils.host.file_change import FileSetError, Wanted
+from ansible_collections.pyweb.stack.plugins.module_utils.host.file_set import Outcome, Request, install
 
 FILE = {
     "path": {"type": "path", "required": True},
@@ -212,7 +214,7 @@ ARGUMENTS = {
 }
 
 
-class Module(AnsibleModule):
+class Module(AnsibleModule):  # type: ignore[misc]
     """A module that writes no arguments into the host's journal: they are whole files, and some of them secret."""
 
     def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
@@ -222,40 +224,53 @@ class Module(AnsibleModule):
 def main() -> None:
     module = Module(argument_spec=ARGUMENTS, supports_check_mode=True)
     given = module.params
-    invocation = {"module_args": {**given, "files": [one["path"] for one in given["files"]]}}
+    # What Ansible shows of the arguments: the paths, not what is in the files.
+    shown = {"invocation": {"module_args": {**given, "files": [file["path"] for file in given["files"]]}}}
+
+    def run(argv: Sequence[str]) -> tuple[int, str, str]:
+        status, out, err = module.run_command(list(argv), handle_exceptions=False)
+        return status, out, err
+
     try:
-        outcome = install(
-            request(given), lambda argv: module.run_command(list(argv), handle_exceptions=False), module.check_mode
-        )
+        outcome = install(request(given), run, module.check_mode)
     except FileSetError as error:
-        module.fail_json(
-            msg=f"config_set '{given['name']}': {error}", output=error.output, changed=False, invocation=invocation
-        )
-    result: dict[str, Any] = {"checked": outcome.checked, "applied": outcome.applied, "invocation": invocation}
+        module.fail_json(msg=f"config_set '{given['name']}': {error}", output=error.output, changed=False, **shown)
+        raise
+    module.exit_json(**result(outcome, module._diff), **shown)
+
+
+def result(outcome: Outcome, with_diff: bool) -> dict[str, Any]:
+    """Return what the module returns of an installation."""
+    found: dict[str, Any] = {
+        "changed": outcome.changed,
+        "files": [{"path": change.wanted.path, "state": change.state} for change in outcome.changes],
+        "checked": outcome.checked,
+        "applied": outcome.applied,
+    }
     if not outcome.checked:
-        result["unchecked_because"] = outcome.unchecked_because
-    if module._diff:
-        result["diff"] = outcome.diff()
-    files = [{"path": one.wanted.path, "state": one.state} for one in outcome.changes]
-    module.exit_json(changed=outcome.changed, files=files, **result)
+        found["unchecked_because"] = outcome.unchecked_because
+    if with_diff:
+        found["diff"] = outcome.diff()
+    return found
 
 
 def request(given: dict[str, Any]) -> Request:
-    """The arguments as the transaction takes them. Raises `FileSetError` for what makes no sense."""
+    """Return the arguments as `install` takes them. Raises `FileSetError` where they make no sense."""
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", given["name"]):
         raise FileSetError("name goes into file names; wanted letters, digits and ._-")
-    files = [wanted(one) for one in given["files"]]
-    paths = [one.path for one in files]
-    twice = sorted({one for one in paths if paths.count(one) > 1})
+    files = [wanted(file) for file in given["files"]]
+    paths = [file.path for file in files]
+    twice = sorted({path for path in paths if paths.count(path) > 1})
     if twice:
         raise FileSetError(f"files has {', '.join(twice)} more than once; give each path one entry")
-    if any(not one for one in given["apply"]):
+    if not all(given["apply"]):
         raise FileSetError("apply has an empty command; wanted lists of arguments such as [systemctl, reload, nginx]")
-    apply = [[str(word) for word in one] for one in given["apply"]]
+    apply = [[str(word) for word in argv] for argv in given["apply"]]
     return Request(given["name"], files, given["check"], given["private"], apply, given["wait"])
 
 
 def wanted(given: dict[str, Any]) -> Wanted:
+    """Return one entry of `files` as `install` takes it. Raises `FileSetError` where it makes no sense."""
     path = given["path"]
     if not os.path.isabs(path) or os.path.normpath(path) != path:
         raise FileSetError(f"{path}: wanted an absolute path without '..', '//' or a / at the end")

@@ -95,6 +95,7 @@ from ansible.module_utils.urls import open_url
 from ansible_collections.pyweb.stack.plugins.module_utils.build.build import Build
 from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 
 SPEC = {
     "sites": {"type": "list", "elements": "dict", "required": True},
@@ -125,7 +126,9 @@ def main() -> None:
         if site["state"] != "present":
             continue
         try:
-            changes = accounts.ensure(site, group, Shell(name, environment), module.check_mode)
+            changes = accounts.ensure(
+                Layout.of(site), site["user"], site["managed_user"], group, Shell(name, environment), module.check_mode
+            )
             made += [f"{name}: {one}" for one in changes]
             if module.check_mode and changes:
                 # Without the site's user nothing can be asked; what is missing here has no build yet.

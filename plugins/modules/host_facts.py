@@ -100,15 +100,19 @@ ansible_facts:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils.host import facts as host_look
+from ansible_collections.pyweb.stack.plugins.module_utils.host import packages
+from ansible_collections.pyweb.stack.plugins.module_utils.host.facts import facts
+
+ARGUMENTS = {"offered": {"type": "list", "elements": "str"}}
 
 
 def main() -> None:
-    spec = {"offered": {"type": "list", "elements": "str"}}
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    found = facts(module)
     asked = module.params["offered"]
-    answer = {"pyweb_offered": host_look.offered(module, asked)} if asked is not None else {}
-    module.exit_json(changed=False, ansible_facts={**host_look.facts(module), **answer})
+    if asked is not None:
+        found["pyweb_offered"] = packages.offered(module, asked)
+    module.exit_json(changed=False, ansible_facts=found)
 
 
 if __name__ == "__main__":

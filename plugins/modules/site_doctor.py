@@ -177,48 +177,27 @@ sites:
           type: str
 """
 
-import dataclasses
-import inspect
-import time
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor import django_look, ladder
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor import examine as doctor
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor import fault as doctor_fault
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor import look_host as doctor_host
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor import look_site as doctor_look
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.examine import RequestError, examine
+
+SPEC: dict[str, Any] = {
+    "sites": {"type": "list", "elements": "dict", "required": True},
+    "names": {"type": "list", "elements": "str", "default": []},
+    "deep": {"type": "bool", "default": False},
+    "patience": {"type": "float", "default": 4},
+    "controller_time": {"type": "float", "default": 0},
+}
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "sites": {"type": "list", "elements": "dict", "required": True},
-            "names": {"type": "list", "elements": "str", "default": []},
-            "deep": {"type": "bool", "default": False},
-            "patience": {"type": "float", "default": 4},
-            "controller_time": {"type": "float", "default": 0},
-        },
-        supports_check_mode=True,
-    )
-    wanted = module.params
-    faults = doctor.request_faults(wanted["sites"], wanted["names"])
-    if faults:
-        module.fail_json(msg="; ".join(faults))
-    host = doctor_host.look_at_host(wanted["controller_time"])
-    reports = []
-    for given in wanted["sites"]:
-        if wanted["names"] and given["name"] not in wanted["names"]:
-            continue
-        started = time.monotonic()
-        patience = doctor_look.Patience(wanted["patience"])
-        seen = doctor_look.look_at_site(given, host, inspect.getsource(django_look), patience)
-        report = doctor.examine(seen, host)
-        report["seconds"] = round(time.monotonic() - started, 2)
-        if wanted["deep"]:
-            rungs = ladder.climb(seen, lambda status, seen=seen: doctor_fault.good(status, seen))
-            report["ladder"] = doctor.blotted([dataclasses.asdict(one) for one in rungs], seen.secrets)
-        reports.append(report)
-    module.exit_json(changed=False, broken=any(one["status"] == doctor_fault.BROKEN for one in reports), sites=reports)
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    try:
+        found = examine(module.params)
+    except RequestError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

@@ -74,39 +74,50 @@ elapsed:
   type: float
 """
 
+from typing import Any
+
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol as uwsgi_protocol
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol
+
+ARGUMENTS = {
+    "address": {"type": "str", "required": True},
+    "host": {"type": "str"},
+    "path": {"type": "str", "default": "/"},
+    "status": {"type": "list", "elements": "int", "default": []},
+    "timeout": {"type": "int", "default": 10},
+}
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "address": {"type": "str", "required": True},
-            "host": {"type": "str"},
-            "path": {"type": "str", "default": "/"},
-            "status": {"type": "list", "elements": "int", "default": []},
-            "timeout": {"type": "int", "default": 10},
-        },
-        supports_check_mode=True,
-    )
-    wanted = module.params
-    address = wanted["address"]
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    given = module.params
     try:
-        # A request tells more than a ping, and a distribution may have left the ping plugin out (Debian's has).
-        if not wanted["host"]:
-            elapsed = uwsgi_protocol.ping(address, wanted["timeout"])
-            module.exit_json(changed=False, server="uwsgi", elapsed=elapsed)
-        answer = uwsgi_protocol.request(address, wanted["host"], wanted["path"], wanted["timeout"])
-    except uwsgi_protocol.ProtocolError as error:
-        module.fail_json(msg=str(error.strerror), server=uwsgi_protocol.kind(address, wanted["timeout"]))
+        found = ask(given)
+    except protocol.ProtocolError as error:
+        module.fail_json(msg=str(error.strerror), server=protocol.kind(given["address"], given["timeout"]))
         raise
-    found = {"server": "uwsgi", "status": answer.status, "headers": answer.headers, "elapsed": answer.seconds}
-    if answer.status not in wanted["status"] if wanted["status"] else answer.status >= 500:
-        expected = " or ".join(map(str, wanted["status"])) or "below 500"
-        module.fail_json(
-            msg=f"{address} answered {answer.status} to {wanted['host']}{wanted['path']}; wanted {expected}", **found
-        )
+    wrong = complaint(given, found)
+    if wrong:
+        module.fail_json(msg=wrong, **found)
     module.exit_json(changed=False, **found)
+
+
+def ask(given: dict[str, Any]) -> dict[str, Any]:
+    """Send a request, or a ping where no host is given; return what came back. Raises `ProtocolError`."""
+    # A request tells more than a ping, and a distribution may have left the ping plugin out (Debian's has).
+    if not given["host"]:
+        return {"server": "uwsgi", "elapsed": protocol.ping(given["address"], given["timeout"])}
+    answer = protocol.request(given["address"], given["host"], given["path"], given["timeout"])
+    return {"server": "uwsgi", "status": answer.status, "headers": answer.headers, "elapsed": answer.seconds}
+
+
+def complaint(given: dict[str, Any], found: dict[str, Any]) -> str:
+    """Return what is wrong with the answer, or ''."""
+    status = found.get("status")
+    if status is None or (status in given["status"] if given["status"] else status < 500):
+        return ""
+    expected = " or ".join(map(str, given["status"])) or "below 500"
+    return f"{given['address']} answered {status} to {given['host']}{given['path']}; wanted {expected}"
 
 
 if __name__ == "__main__":

@@ -83,6 +83,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.release.release import Release, as_found, withdraw
 
 SPEC = {
@@ -107,14 +108,15 @@ def main() -> None:
         shell = Shell(name, {})
 
         def forget(_shell: Shell, site: dict = site) -> list[str]:
-            return accounts.forget(site, _shell, check_mode)
+            layout, user = Layout.of(site), site["user"]
+            return accounts.forget(layout, user, site["managed_user"], site["purge"], _shell, check_mode)
 
         try:
             with files.locked(name):
                 if site["state"] == "absent":
                     made += [f"{name}: removed {one}" for one in withdraw(site, check_mode, forget)]
                     continue
-                changes = accounts.ensure(site, group, shell, check_mode)
+                changes = accounts.ensure(Layout.of(site), site["user"], site["managed_user"], group, shell, check_mode)
                 made += [f"{name}: {one}" for one in changes]
                 build = module.params["builds"].get(name)
                 if check_mode and (changes or (build or {}).get("predicted")):

@@ -20,7 +20,7 @@ LINE_MAX = 110
 
 
 def collected(results: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Per host, in order: {host, error, sites}, from what `site_doctor` returned there.
+    """Return {host, error, sites} for each host, in order, from what `site_doctor` returned there.
 
     A host that was not reached has no sites and an error.
     """
@@ -36,7 +36,7 @@ def collected(results: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def lines(hosts: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """(text, colour) for the terminal: one aligned line a hop, then the first fault in full."""
+    """Return (text, colour) for the terminal: one aligned line for each hop, then the first fault in full."""
     shown: list[tuple[str, str]] = []
     for host in hosts:
         if host["error"]:
@@ -64,7 +64,7 @@ def lines(hosts: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 
 def page(hosts: list[dict[str, Any]], when: datetime.datetime) -> str:
-    """One self-contained HTML page. Everything that comes from a host is escaped by the template engine itself."""
+    """Return one self-contained HTML page. The template engine itself escapes everything that comes from a host."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(os.path.dirname(os.path.abspath(__file__))),
         autoescape=True,
@@ -85,7 +85,7 @@ def page(hosts: list[dict[str, Any]], when: datetime.datetime) -> str:
 
 
 def document(hosts: list[dict[str, Any]], when: datetime.datetime) -> dict[str, Any]:
-    """All findings of all hosts, as data."""
+    """Return all findings of all hosts as data."""
     return {"made": when.isoformat(timespec="seconds"), "hosts": hosts}
 
 

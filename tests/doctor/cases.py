@@ -138,8 +138,8 @@ MANAGED_CASES = [
     Case(
         "harakiri",
         "uwsgi.harakiri",
-        ["harakiri: 1 request took longer than 2 s", "read_timeout", "HARAKIRI ON WORKER"],
-        "edit $release/uwsgi.ini 's/^harakiri = .*/harakiri = 2/'; restart\n"
+        ["harakiri: 1 request took longer than 1 s", "read_timeout", "HARAKIRI ON WORKER"],
+        "edit $release/uwsgi.ini 's/^harakiri = .*/harakiri = 1/'; restart\n"
         "ask 'http://127.0.0.1/slow?seconds=8'; healthy",
         "back $release/uwsgi.ini; restart; truncate -s 0 /var/log/nginx/mysite.error.log",
         status="degraded",
@@ -147,9 +147,9 @@ MANAGED_CASES = [
     Case(
         "slow app, beyond uwsgi_read_timeout",
         "django.timeouts",
-        ["got 504 lately", "uwsgi_read_timeout (1s)", "GET /slow?seconds=3"],
+        ["got 504 lately", "uwsgi_read_timeout (1s)", "GET /slow?seconds=2"],
         "edit $conf 's/uwsgi_read_timeout .*/uwsgi_read_timeout 1s;/'; reload; sleep 1\n"
-        "ask 'http://127.0.0.1/slow?seconds=3'; sleep 2.2",
+        "ask 'http://127.0.0.1/slow?seconds=2'; sleep 1.2",
         "back $conf; truncate -s 0 /var/log/nginx/mysite.error.log; reload",
         status="degraded",
     ),
@@ -160,6 +160,14 @@ MANAGED_CASES = [
         ":",
         "systemctl kill --signal=KILL $unit; sleep 0.5",
         options={"path": "/slow?seconds=9", "patience": BRIEF},
+    ),
+    Case(
+        "an error of the application",
+        "django.error",
+        ["Django answers 500", "uWSGI's log"],
+        "keep $build/src/gallery/views.py\n"
+        "printf 'def healthz(request):\\n    raise RuntimeError(1)\\n' >> $build/src/gallery/views.py; restart",
+        "back $build/src/gallery/views.py; restart",
     ),
     Case(
         "body over client_max_body_size",
@@ -226,6 +234,17 @@ MANAGED_CASES = [
         "chown site-mysite: $state/db.sqlite3; chmod 640 $state/db.sqlite3",
     ),
     Case(
+        "database file missing",
+        "database.missing",
+        ["there is no database file /var/lib/sites/mysite/gone/db.sqlite3", "web_sites[].database"],
+        "keep $overlay; cat >> $overlay <<'EOF'\n"
+        'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3",\n'
+        '    "NAME": "/var/lib/sites/mysite/gone/db.sqlite3"}}\n'
+        "EOF\n"
+        "restart",
+        "back $overlay; restart",
+    ),
+    Case(
         "database unreachable",
         "database.unreachable",
         ["the database is unreachable", "postgresql at 127.0.0.1:5999", "web_sites[].database"],
@@ -259,6 +278,14 @@ MANAGED_CASES = [
         status="degraded",
     ),
     Case(
+        "media not writable",
+        "media.not-writable",
+        ["uploads fail", "site-mysite may not write /var/lib/sites/mysite/media", "chmod u+wx"],
+        "stat --format=%a $state/media > /var/tmp/mode; chmod u-w $state/media",
+        "chmod $(cat /var/tmp/mode) $state/media",
+        status="degraded",
+    ),
+    Case(
         "nginx stopped",
         "nginx.stopped",
         ["nginx is stopped", "systemctl start nginx"],
@@ -277,9 +304,18 @@ MANAGED_CASES = [
         "nginx configuration changed, not reloaded",
         "nginx.not-reloaded",
         ["what runs is older than what is written", "systemctl reload nginx"],
-        "sleep 2.5; echo '# a comment' > /etc/nginx/conf.d/zz.conf",
+        # As written a minute later; nobody needs to wait for that.
+        "echo '# a comment' > /etc/nginx/conf.d/zz.conf; touch --date='1 minute' /etc/nginx/conf.d/zz.conf",
         "rm /etc/nginx/conf.d/zz.conf; reload",
         status="degraded",
+    ),
+    Case(
+        "nginx does not listen on a port of the site",
+        "nginx.not-listening",
+        ["nginx runs, but does not listen on port 8099", "systemctl reload nginx"],
+        "edit $conf '0,/server_name mysite.example/s//listen 8099;\\n    &/'",
+        "back $conf; reload",
+        extra=frozenset({"nginx.not-reloaded", "firewalld.closed"}),
     ),
     Case(
         "another default server answering",
@@ -340,6 +376,13 @@ MANAGED_CASES = [
         "untls",
     ),
     Case(
+        "certificate not valid yet",
+        "nginx.certificate-not-yet-valid",
+        ["the certificate of mysite.example is not valid yet", "/etc/ssl/doctor.crt", "timedatectl"],
+        "certificate mysite.example early; tls; reload",
+        "untls",
+    ),
+    Case(
         "certificate for another name",
         "nginx.certificate-name",
         ["is for another name than mysite.example", "/etc/ssl/doctor.crt"],
@@ -377,7 +420,10 @@ MANAGED_CASES = [
     Case(
         "SELinux denial",
         "socket.selinux",
-        ["SELinux denies nginx write on", "httpd_var_run_t", "restorecon"],
+        [
+            "SELinux denies nginx write on",
+            "-t httpd_var_run_t '/run/sites/mysite(/.*)?' && restorecon -R /run/sites/mysite",
+        ],
         # No kernel with SELinux here: the line that such a one writes, with the time of now.
         'mkdir -p /var/log/audit; echo "type=AVC msg=audit($(date +%s).123:456): avc:  denied  { write } for  pid=99 '
         'comm=\\"nginx\\" name=\\"$(basename $socket)\\" dev=\\"tmpfs\\" ino=1 scontext=system_u:system_r:httpd_t:s0 '

@@ -1,7 +1,9 @@
 """Two hosts: one that this collection manages, and one that was set up by hand after the tutorial.
 
-A case breaks something in it, asks the doctor, and heals it again. Environment: PYWEB_PLATFORM chooses the image,
-PYWEB_PREFIX begins the container's name, DOCTOR_KEEP=1 leaves the containers and goes on with those that are there.
+A case breaks something in it, asks the doctor, and heals it again. Most of that is waiting, so each host has a line
+(lines.py) in which its cases run one after the other while the other host's do the same. A test that uses a host itself
+has it alone. Environment: PYWEB_PLATFORM chooses the image, PYWEB_PREFIX begins the container's name, DOCTOR_KEEP=1
+leaves the containers and goes on with those that are there.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import ansible
 import pytest
 from ansible_collections.pyweb.stack.plugins.action.site_doctor import wanted
 from host import BUNDLE, BUNDLE_THERE, ROOT, Host
+from lines import Line
 
 HERE = Path(__file__).parent
 PLATFORM = os.environ.get("PYWEB_PLATFORM", "debian12")
@@ -81,7 +84,8 @@ class Box(Host):
         """The same without Ansible's two seconds: the module itself, in the container, with what the controller's half
         hands it."""
         arguments = {"patience": PATIENCE, "controller_time": time.time(), **options}
-        arguments["sites"] = [wanted(one) for one in sites]
+        # Through JSON, as Ansible does it: one question must not change the next one's site.
+        arguments["sites"] = json.loads(json.dumps([wanted(site) for site in sites]))
         words = ["env", f"PYTHONPATH={THERE}", "python3", "-m", f"{PLUGINS}.modules.site_doctor".replace("/", ".")]
         done = subprocess.run(
             ["docker", "exec", "-i", self.name, *words],
@@ -118,17 +122,73 @@ class Box(Host):
 
 
 @pytest.fixture(scope="session")
-def managed(tmp_path_factory):
-    """Two sites of this collection's own making: one over a unix socket, one over TCP."""
+def lines(request, tmp_path_factory):
+    """Both hosts, being set up side by side; then the cases of every test that was chosen, in the order of the tests."""
+    made = {
+        "managed": Line(functools.partial(_managed_box, tmp_path_factory)),
+        "by_hand": Line(functools.partial(_by_hand_box, tmp_path_factory)),
+    }
+    for item in request.session.items:
+        for name, line in made.items():
+            if f"{name}_line" in item.fixturenames:
+                line.add(item.nodeid, item.function.work, item.callspec.params)
+    needed = {name for item in request.session.items for name in item.fixturenames}
+    for name, line in made.items():
+        if needed & {name, f"{name}_line"}:
+            line.begin()
+    try:
+        yield made
+    finally:
+        for line in made.values():
+            line.end()
+
+
+def on_a_line(work):
+    """Mark a test that judges what `work(box, **parameters)` found when its turn on the host's line came."""
+
+    def marked(test):
+        test.work = work
+        return test
+
+    return marked
+
+
+@pytest.fixture
+def managed_line(lines, request):
+    """What was found for this test on the host of this collection."""
+    return lines["managed"].found(request.node.nodeid)
+
+
+@pytest.fixture
+def by_hand_line(lines, request):
+    """What was found for this test on the host of the tutorial."""
+    return lines["by_hand"].found(request.node.nodeid)
+
+
+@pytest.fixture
+def managed(lines):
+    """Two sites of this collection's own making, one over a unix socket, one over TCP; for this test alone."""
+    with lines["managed"].alone() as box:
+        yield box
+
+
+@pytest.fixture
+def by_hand(lines):
+    """What somebody gets who types the tutorial, tests/doctor/tutorial.sh; for this test alone."""
+    with lines["by_hand"].alone() as box:
+        yield box
+
+
+@contextlib.contextmanager
+def _managed_box(tmp_path_factory):
     with _box("managed", tmp_path_factory) as (box, fresh):
         if fresh:
             box.deploy([MYSITE, PORTY])
         yield box
 
 
-@pytest.fixture(scope="session")
-def by_hand(tmp_path_factory):
-    """What somebody gets who types the tutorial: tests/doctor/tutorial.sh."""
+@contextlib.contextmanager
+def _by_hand_box(tmp_path_factory):
     with _box("tutorial", tmp_path_factory) as (box, fresh):
         if fresh:
             trust = f"export PIP_CERT={BUNDLE_THERE}\n" if BUNDLE.is_file() else ""
@@ -175,10 +235,10 @@ def _first(text, output):
 
 
 def pytest_sessionfinish():
-    """The table is of the platform that is named first everywhere."""
+    """Keep what was said as data, and the page that is made of it."""
     import cases
     import table
 
-    titles = [case.title for case in [*cases.MANAGED_CASES, *cases.BY_HAND_CASES]]
-    if PLATFORM == "debian12":
-        table.write(titles, cases.PAIRED, PLATFORM)
+    if table.ROWS:
+        table.keep(PLATFORM, [case.title for case in [*cases.MANAGED_CASES, *cases.BY_HAND_CASES]])
+        table.PAGE.write_text(table.page(), encoding="utf-8")

@@ -43,10 +43,11 @@ workers = json.load(one.makefile())["workers"]
 sys.exit(any(worker["status"] != "busy" for worker in workers))' "$(sed -n 's/^stats = //p' $release/uwsgi.ini)"
 }
 
-# certificate NAME [expired]: a self-signed one and its key.
+# certificate NAME [expired|early]: a self-signed one and its key.
 certificate() {
     start=$(date -u -d yesterday +%Y%m%d%H%M%SZ) end=$(date -u -d 'next month' +%Y%m%d%H%M%SZ)
     if [ "${2:-}" = expired ]; then start=20200101000000Z end=20210101000000Z; fi
+    if [ "${2:-}" = early ]; then start=$(date -u -d tomorrow +%Y%m%d%H%M%SZ); fi
     rm -rf /var/tmp/ca
     mkdir /var/tmp/ca
     : > /var/tmp/ca/index

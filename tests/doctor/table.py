@@ -1,21 +1,33 @@
-"""docs/doctor.md: how to ask the doctor, and one row a fault, written by the test run that makes the faults."""
+"""docs/doctor.md: how to ask the doctor, and one row for each fault.
+
+A run of the tests keeps what the doctor said in verdicts.json: {platform: {title: {"said": ..., "right": ...}}}. The
+page is written from that, so that it can be rewritten without a run.
+"""
 
 from __future__ import annotations
 
+import fcntl
+import json
 import re
 from pathlib import Path
 
+import cases
+
 PAGE = Path(__file__).resolve().parents[2] / "docs/doctor.md"
-ROWS: dict[str, tuple[str, bool]] = {}
+VERDICTS = Path(__file__).with_name("verdicts.json")
+# The platform whose words the page shows.
+SHOWN = "debian12"
+ROWS: dict[str, dict[str, object]] = {}
 
 INTRODUCTION = """\
-<!-- Written by the tests in tests/doctor: change table.py or cases.py there instead, then `make doctor-test`. -->
+<!-- Written by tests/tools/docs.py from tests/doctor: change table.py there instead, or run the tests that keep
+     verdicts.json (`make doctor-test`), then `make docs`. -->
 # The doctor
 
     ansible-playbook -i inventory playbooks/doctor.yml
 
 looks at every hop between a client and the site's data, from outside to inside, says which is broken, why, and what
-mends it, and writes `doctor.html` (a picture of the chain of each site, readable on a phone) and `doctor.json`. It
+fixes it, and writes `doctor.html` (a picture of the chain of each site, readable on a phone) and `doctor.json`. It
 changes nothing, needs nothing on the host but Python, takes less than five seconds a site and works with `--check`.
 
 | hop | is about |
@@ -68,24 +80,36 @@ set forward instead; for the *SELinux denial* the audit line that such a kernel 
 
 def row(case, first, right):
     said = f"**{first['hop']}**: {first['cause']}<br>*mend:* {first['mend']}" if first else "all ok"
-    ROWS[case.title] = (_steady(said), right)
+    ROWS[case.title] = {"said": _steady(said), "right": right}
 
 
-def write(titles, pairs, platform):
-    """Write the page when every case has run."""
-    if set(titles) - set(ROWS):
-        return
+def keep(platform, titles):
+    """Put the rows of this run over those of earlier ones. Runs on several platforms may end at the same time."""
+    with VERDICTS.open("a+", encoding="utf-8") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.seek(0)
+        kept = json.loads(stream.read() or "{}")
+        rows = {**kept.get(platform, {}), **ROWS}
+        kept[platform] = {title: rows[title] for title in titles if title in rows}
+        stream.truncate(0)
+        stream.write(json.dumps(kept, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def page():
+    """Return the text of docs/doctor.md."""
+    kept = json.loads(VERDICTS.read_text(encoding="utf-8"))
     lines = [INTRODUCTION, "| fault | what was printed | right |", "|---|---|---|"]
-    for title in titles:
-        said, right = ROWS[title]
-        lines.append(f"| {title} | {said} | {'yes' if right else '**no**'} |")
-    right = sum(good for _said, good in ROWS.values())
-    lines.append(f"\n{right} of {len(titles)} were named rightly, on {platform}.")
-    PAGE.write_text("\n".join(lines) + "\n" + LIMITS.format(pairs=", ".join(pairs)), encoding="utf-8")
+    for case in (*cases.MANAGED_CASES, *cases.BY_HAND_CASES):
+        told = kept[SHOWN].get(case.title)
+        if told:
+            lines.append(f"| {case.title} | {told['said']} | {'yes' if told['right'] else '**no**'} |")
+    counts = [f"{sum(told['right'] for told in rows.values())} of {len(rows)} on {name}" for name, rows in kept.items()]
+    lines.append(f"\nNamed rightly: {', '.join(counts)}.")
+    return "\n".join(lines) + "\n" + LIMITS.format(pairs=", ".join(cases.PAIRED))
 
 
 def _steady(text):
-    """Without what differs from run to run: process and release ids, addresses, times."""
+    """Return a text without what differs from run to run: process and release ids, addresses, times."""
     text = re.sub(r"\b(pid|process) \d+", r"\1 N", text)
     text = re.sub(r"\b[0-9a-f]{12}\b", "ID", text)
     text = re.sub(r"\b172\.\d+\.\d+\.\d+\b", "192.0.2.1", text)

@@ -9,7 +9,7 @@ import cases
 import pytest
 import table
 from cases import BY_HAND_CASES, MANAGED_CASES, PAIRED
-from conftest import MYSITE, PORTY, SECRET, TUTORIAL
+from conftest import MYSITE, PORTY, SECRET, TUTORIAL, on_a_line
 
 MANAGED, BY_HAND = cases.PRELUDE + cases.MANAGED, cases.PRELUDE + cases.BY_HAND
 
@@ -36,7 +36,7 @@ def said(box, case, fault):
     return [word for word in case.words if word.format(www=box.www) in text_of(fault)]
 
 
-def lines(report):
+def lines_of(report):
     """What was found, short enough to read in a failure."""
     faults = [one for hop in report["hops"] for one in hop["faults"]] if "hops" in report else report.values()
     told = [f"{one['fault']} {one['status']} <- {one['follows']}: {text_of(one)}" for one in faults]
@@ -53,12 +53,24 @@ def examine(box, case):
     return box.asked(given, **options)
 
 
-def check(box, case, prelude):
+def made(box, case, prelude):
+    """Break, ask, heal: (report, output)."""
     box.sh(case.break_it, prelude)
     try:
-        report, output = examine(box, case)
+        return examine(box, case)
     finally:
         box.sh(f"{case.heal}\nhealthy", prelude)
+
+
+def made_on_managed(managed, case):
+    return managed, *made(managed, case, MANAGED)
+
+
+def made_on_by_hand(by_hand, case):
+    return by_hand, *made(by_hand, case, BY_HAND)
+
+
+def check(case, box, report, output):
     found = roots(report)
     right = (
         set(found) - case.extra == {case.fault}
@@ -66,10 +78,10 @@ def check(box, case, prelude):
         and said(box, case, found[case.fault]) == case.words
     )
     table.row(case, report["first"], right)
-    assert set(found) - case.extra == {case.fault}, lines(report)
-    assert found[case.fault]["status"] == case.status, lines(found)
-    assert said(box, case, found[case.fault]) == case.words, lines(found)
-    hop = next(one for one in report["hops"] if one["hop"] == case.fault.partition(".")[0])
+    assert set(found) - case.extra == {case.fault}, lines_of(report)
+    assert found[case.fault]["status"] == case.status, lines_of(found)
+    assert said(box, case, found[case.fault]) == case.words, lines_of(found)
+    hop = next(hop for hop in report["hops"] if hop["hop"] == case.fault.partition(".")[0])
     assert hop["status"] in (case.status, "broken")
     assert SECRET not in output
 
@@ -80,40 +92,51 @@ def check(box, case, prelude):
 @pytest.mark.parametrize("site", [MYSITE, PORTY], ids=["unix", "tcp"])
 def test_healthy_managed_site_is_all_ok(managed, site):
     report, output = managed.doctor(site)
-    assert {hop["status"] for hop in report["hops"]} == {"ok"}, lines(report)
+    assert {hop["status"] for hop in report["hops"]} == {"ok"}, lines_of(report)
     assert report["first"] is None
     assert report["managed"] is True
     assert SECRET not in output
 
 
 @pytest.mark.parametrize("case", MANAGED_CASES, ids=lambda case: case.title)
-def test_fault_of_a_managed_site_is_named(managed, case):
-    check(managed, case, MANAGED)
+@on_a_line(made_on_managed)
+def test_fault_of_a_managed_site_is_named(managed_line, case):
+    check(case, *managed_line)
 
 
-@pytest.mark.parametrize("pair", list(itertools.combinations(PAIRED, 2)), ids=" and ".join)
-def test_two_faults_at_once_are_both_named(managed, pair):
-    by_title = {case.title: case for case in MANAGED_CASES}
-    first, second = (by_title[title] for title in pair)
-    # What a fault stops cannot be restarted by the other one: it goes last.
-    first, second = sorted((first, second), key=lambda case: case.fault == "uwsgi.stopped")
+def both_made(managed, pair):
+    """Break two things, ask, heal both."""
+    first, second = both(pair)
     managed.sh(first.break_it, MANAGED)
     try:
         managed.sh(second.break_it, MANAGED)
         report, _output = managed.asked(MYSITE)
     finally:
         managed.sh(f"{second.heal}\n{first.heal}\nhealthy", MANAGED)
+    return managed, report
+
+
+def both(pair):
+    by_title = {case.title: case for case in MANAGED_CASES}
+    # What a fault stops cannot be restarted by the other one: it goes last.
+    return sorted((by_title[title] for title in pair), key=lambda case: case.fault == "uwsgi.stopped")
+
+
+@pytest.mark.parametrize("pair", list(itertools.combinations(PAIRED, 2)), ids=" and ".join)
+@on_a_line(both_made)
+def test_two_faults_at_once_are_both_named(managed_line, pair):
+    box, report = managed_line
     found = roots(report)
-    assert set(found) == {first.fault, second.fault}, lines(report)
-    for case in (first, second):
-        assert said(managed, case, found[case.fault]) == case.words, lines(found)
+    assert set(found) == {case.fault for case in both(pair)}, lines_of(report)
+    for case in both(pair):
+        assert said(box, case, found[case.fault]) == case.words, lines_of(found)
     order = [hop["hop"] for hop in report["hops"]]
-    assert report["first"]["hop"] == min((one.fault.partition(".")[0] for one in (first, second)), key=order.index)
+    assert report["first"]["hop"] == min((case.fault.partition(".")[0] for case in both(pair)), key=order.index)
 
 
 def test_managed_site_is_all_ok_again_after_all_that(managed):
     report, _output = managed.asked(MYSITE)
-    assert {hop["status"] for hop in report["hops"]} == {"ok"}, lines(report)
+    assert {hop["status"] for hop in report["hops"]} == {"ok"}, lines_of(report)
 
 
 def test_a_site_in_which_everything_hangs_takes_less_than_five_seconds(managed):
@@ -132,18 +155,19 @@ def test_a_site_in_which_everything_hangs_takes_less_than_five_seconds(managed):
 
 def test_healthy_tutorial_is_all_ok_with_nothing_but_name_and_domain(by_hand):
     report, _output = by_hand.doctor(TUTORIAL)
-    assert {hop["status"] for hop in report["hops"]} == {"ok"}, lines(report)
+    assert {hop["status"] for hop in report["hops"]} == {"ok"}, lines_of(report)
     assert report["managed"] is False
 
 
 @pytest.mark.parametrize("case", BY_HAND_CASES, ids=lambda case: case.title)
-def test_fault_of_the_tutorial_is_named(by_hand, case):
-    check(by_hand, case, BY_HAND)
+@on_a_line(made_on_by_hand)
+def test_fault_of_the_tutorial_is_named(by_hand_line, case):
+    check(case, *by_hand_line)
 
 
 def test_tutorial_is_all_ok_again_after_all_that(by_hand):
     report, _output = by_hand.asked(TUTORIAL)
-    assert {hop["status"] for hop in report["hops"]} == {"ok"}, lines(report)
+    assert {hop["status"] for hop in report["hops"]} == {"ok"}, lines_of(report)
 
 
 @pytest.mark.parametrize("stop", ["without nginx", "without uWSGI", "without both"])
@@ -171,7 +195,7 @@ def test_a_host_without_nginx_or_uwsgi_still_gets_a_report(by_hand, stop):
         by_hand.sh("healthy", BY_HAND)
     assert report["hops"][0]["hop"] == "client"
     wanted = {"nginx": "nginx.missing", "uWSGI": "uwsgi.missing"}
-    assert set(roots(report)) == {wanted[name] for name in hidden}, lines(report)
+    assert set(roots(report)) == {wanted[name] for name in hidden}, lines_of(report)
 
 
 def test_an_unknown_site_name_lists_the_known_ones(by_hand):

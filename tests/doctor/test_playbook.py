@@ -37,9 +37,13 @@ def chromium():
 
 
 @pytest.fixture(scope="module")
-def report(managed, tmp_path_factory):
+def report(lines, tmp_path_factory):
     """Two sites of which one has its uWSGI stopped, on a host that answers and beside one that does not."""
-    folder = tmp_path_factory.mktemp("report")
+    with lines["managed"].alone() as managed:
+        return _reported(managed, tmp_path_factory.mktemp("report"))
+
+
+def _reported(managed, folder):
     managed.sh("systemctl stop 'uwsgi-mysite@*'")
     try:
         inventory = folder / "hosts.json"

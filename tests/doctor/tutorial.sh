@@ -60,7 +60,7 @@ Group=$www
 ExecStart=$(command -v uwsgi) --ini /home/huatai/works/mysite/uwsgi.ini
 KillSignal=SIGQUIT
 Restart=always
-RestartSec=200ms
+RestartSec=50ms
 [Install]
 WantedBy=multi-user.target
 EOF

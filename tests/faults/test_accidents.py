@@ -127,7 +127,7 @@ def test_two_runs_at_once_wait_for_each_other(world: World) -> None:
         process = breakpoints.wait(world.host, first)
         second = world.host.begin(world.sites["unix"].sites, DEPLOY)
         # It has come to the lock, which the first holds: one of its modules sleeps and tries again.
-        holders = "ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c /lock/pyweb.stack.unix || true"
+        holders = "ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c /run/pyweb.stack/site-unix.lock || true"
         deadline = time.monotonic() + 60
         while world.host.told(holders) != "2":
             assert time.monotonic() < deadline, "the second run never came to the lock"

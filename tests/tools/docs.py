@@ -4,6 +4,7 @@
 - roles/NAME/README.md   from meta/argument_specs.yml, the role's one description
 - docs/site.md           from the key tables of the model, plugins/module_utils/site.py
 - docs/plugins/NAME.md   from the plugins' own documentation, as ansible-doc reads it
+- docs/doctor.md         from what the doctor said in its last test runs, tests/doctor/verdicts.json
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / "playbooks/collections"
 NOTE = "<!-- Written by tests/tools/docs.py: change what it reads instead, then `make docs`. -->\n"
 
-sys.path.insert(0, str(COLLECTIONS))
+sys.path[:0] = [str(COLLECTIONS), str(ROOT / "tests/doctor")]
+import table as doctor  # noqa: E402
 from ansible_collections.pyweb.stack.plugins.module_utils.model import site as model  # noqa: E402
 
 
@@ -58,6 +60,7 @@ def generated() -> Iterator[tuple[Path, str]]:
         names = sorted({path.stem for suffix in ("py", "yml") for path in ROOT.glob(f"plugins/{folder}/*.{suffix}")})
         for name, found in ansible_doc(kind, names).items():
             yield ROOT / f"docs/plugins/{name}.md", plugin_page(kind, found)
+    yield doctor.PAGE, doctor.page()
 
 
 # --- roles ---

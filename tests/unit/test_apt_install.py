@@ -95,19 +95,19 @@ def test_no_lists_are_not_fresh(monkeypatch):
 
 @pytest.fixture
 def call(tmp_path, monkeypatch, capsys):
-    """The module, with a dpkg that is a script and an apt-get that is `apt_get`; each notes how it was called."""
+    """The module, with programs that are scripts and an apt-get that is `apt_get`; each notes how it was called."""
     calls = tmp_path / "calls"
     calls.touch()
 
-    def run(apt_get, there=(), check=False, **arguments):
-        for name, script in (("apt-get", apt_get), ("dpkg", "")):
+    def run(apt_get, there=(), check=False, systemctl="", fresh=True, **arguments):
+        for name, script in (("apt-get", apt_get), ("dpkg", ""), ("systemctl", systemctl)):
             (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {calls}\n{script}\n', encoding="utf-8")
             (tmp_path / name).chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
         monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_words, **_more: None)
-        monkeypatch.setattr(apt_install.host_look, "packages", lambda _module: list(there))
-        monkeypatch.setattr(apt_install.host_look, "facts", lambda _module: {"pyweb": {}})
-        monkeypatch.setattr(apt_install, "lists_are_fresh", lambda: True)
+        monkeypatch.setattr(apt_install.packages, "installed", lambda _module: list(there))
+        monkeypatch.setattr(apt_install, "facts", lambda _module: {"pyweb": {}})
+        monkeypatch.setattr(apt_install, "lists_are_fresh", lambda: fresh)
         with patch_module_args({"_ansible_check_mode": check, **arguments}), pytest.raises(SystemExit):
             apt_install.main()
         return json.loads(capsys.readouterr().out), calls
@@ -156,3 +156,42 @@ def test_what_cannot_be_finished_says_so(call):
     result, calls = call("echo 'E: dpkg was interrupted, you must run it' >&2; exit 100", name=["nginx"])
     assert result["msg"] == "apt-get install nginx: dpkg was interrupted, you must run it"
     assert len(calls.read_text().splitlines()) == 3
+
+
+def test_units_are_masked_before_anything_is_installed(call):
+    result, calls = call('echo "Setting up git (1) ..."', name=["git"], soon=[], mask=["a.service", "b.service"])
+    assert result["changed"]
+    lines = calls.read_text().splitlines()
+    assert lines[0] == "systemctl mask a.service b.service"
+    assert lines[1].startswith("apt-get ")
+    assert len(lines) == 2
+
+
+@pytest.mark.parametrize(("there", "check"), [(["git"], False), ([], True)])
+def test_nothing_is_masked_where_nothing_is_installed(call, there, check):
+    result, calls = call('echo "Inst git (1 x)"', there=there, check=check, name=["git"], mask=["a.service"])
+    assert result["changed"] is check
+    assert "systemctl" not in calls.read_text()
+
+
+def test_a_unit_that_cannot_be_masked_stops_the_installation(call):
+    result, calls = call("", systemctl="echo ' Access denied ' >&2; exit 4", name=["git"], mask=["a.service"])
+    assert result["failed"]
+    assert (result["msg"], result["rc"]) == ("systemctl mask a.service: Access denied", 4)
+    assert "apt-get" not in calls.read_text()
+
+
+def test_packages_are_looked_for_with_the_wanted_patience_and_without_questions(call):
+    _result, calls = call('echo "front: $DEBIAN_FRONTEND $LC_ALL" >&2', name=["git"], lock_timeout=7)
+    assert calls.read_text().split() == [
+        *["apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=7", "install", "--no-install-recommends"],
+        *["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"],
+        *["-o", "Dpkg::Use-Pty=0", "git"],
+    ]
+
+
+def test_a_package_that_is_not_found_says_why_the_lists_are_old(call, monkeypatch):
+    monkeypatch.setattr(apt_install, "fetch_lists", lambda _run, patience: f"no network for {patience} s")
+    result, _calls = call("echo 'E: Unable to locate package git' >&2; exit 100", fresh=False, name=["git"])
+    assert result["msg"] == "apt-get install git: Unable to locate package git; no network for 120 s"
+    assert (result["rc"], result["stderr"]) == (100, "E: Unable to locate package git\n")

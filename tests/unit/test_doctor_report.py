@@ -10,7 +10,7 @@ from unittest.mock import MagicMock
 import pytest
 from ansible.errors import AnsibleActionFail
 from ansible_collections.pyweb.stack.plugins.action import doctor_report as action
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor import examine as doctor
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import chain as doctor
 from ansible_collections.pyweb.stack.plugins.plugin_utils import doctor_report
 
 EVIL = '<script>alert("x")</script>'

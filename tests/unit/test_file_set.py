@@ -9,14 +9,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.host import file_set
-from ansible_collections.pyweb.stack.plugins.module_utils.host.file_set import (
-    FileSetError,
-    Request,
-    Wanted,
-    install,
-    telling,
-)
+from ansible_collections.pyweb.stack.plugins.module_utils.host import file_change, file_set
+from ansible_collections.pyweb.stack.plugins.module_utils.host.file_change import FileSetError, Wanted, compare
+from ansible_collections.pyweb.stack.plugins.module_utils.host.file_set import Request, install, telling
 
 UID, GID = str(os.getuid()), str(os.getgid())
 
@@ -109,7 +104,7 @@ def test_state_of_a_file(host, before, wanted, state):
     elif before is not None:
         path.write_text(before)
         path.chmod(0o644)
-    assert file_set.compare(file(path, **wanted)).state == state
+    assert compare(file(path, **wanted)).state == state
 
 
 @pytest.mark.parametrize(
@@ -128,8 +123,8 @@ def test_absent_removes_what_is_marked(host, content, marked, state):
 def test_link_is_marked_by_its_target(host):
     path = host.etc / "l"
     path.symlink_to("/elsewhere/l")
-    assert file_set.compare(Wanted(str(path), "absent", marked="../available/l")).state == "unchanged"
-    assert file_set.compare(Wanted(str(path), "absent", marked="/elsewhere")).state == "removed"
+    assert compare(Wanted(str(path), "absent", marked="../available/l")).state == "unchanged"
+    assert compare(Wanted(str(path), "absent", marked="/elsewhere")).state == "removed"
 
 
 def test_directory_in_the_way_is_refused(host):
@@ -202,14 +197,14 @@ def test_apply_that_fails_twice_is_tried_again_by_the_next_run(host):
     assert not host.marker.exists()
 
 
-@pytest.mark.parametrize("step", ["_move", "_write"])
+@pytest.mark.parametrize("step", ["move", "write"])
 def test_killed_run_is_completed_by_the_next(host, monkeypatch, step):
     """A kill between two files: what was written stays, the marker too, and the next run applies."""
 
     class Killed(BaseException):
         pass
 
-    real, calls = getattr(file_set, step), []
+    real, calls = getattr(file_change, step), []
 
     def dying(path, content):
         calls.append(path)
@@ -219,7 +214,7 @@ def test_killed_run_is_completed_by_the_next(host, monkeypatch, step):
 
     wanted = [file(host.etc / "a.conf"), file(host.etc / "b.conf")]
     with monkeypatch.context() as patch:
-        patch.setattr(file_set, step, dying)
+        patch.setattr(file_change, step, dying)
         with pytest.raises(Killed):
             host.install(*wanted, check=[])
     assert host.marker.exists()
@@ -231,14 +226,14 @@ def test_killed_run_is_completed_by_the_next(host, monkeypatch, step):
 
 def test_full_disk_shows_before_anything_moves(host, monkeypatch):
     (host.etc / "a.conf").write_text("old\n")
-    real = file_set._write
+    real = file_change.write
 
     def full(path, content):
         if "b.conf" in path:
             raise OSError(28, "No space left on device")
         real(path, content)
 
-    monkeypatch.setattr(file_set, "_write", full)
+    monkeypatch.setattr(file_change, "write", full)
     with pytest.raises(FileSetError, match=r"b\.conf: cannot be written: No space left on device; the previous files"):
         host.install(file(host.etc / "a.conf"), file(host.etc / "b.conf"))
     assert host.text() == "old\n"

@@ -210,7 +210,7 @@ def test_secrets_are_blotted_out_wherever_they_come_from(tmp_path):
         superuser={"username": "a", "password": f"{SECRET}5"},
         source={"git": f"https://token:{SECRET}6@git/x.git"},
     )
-    shown = build.shell.blot(
+    shown = build.shell.mask(
         f"u:{SECRET}1 {SECRET}2 {SECRET}3 postgres://a:{SECRET}4@b/c {SECRET}5 https://token:{SECRET}6@git/x.git"
     )
     assert SECRET not in shown

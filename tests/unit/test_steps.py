@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host import files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError, cause
+from ansible_collections.pyweb.stack.plugins.module_utils.model import layout
 
 ME = __import__("pwd").getpwuid(os.getuid()).pw_name
 SECRET = "correct-horse-battery"
@@ -48,13 +49,13 @@ def test_a_command_gets_what_it_was_given_and_nothing_else(shell, tmp_path, monk
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_secrets_are_blotted_out_of_both_outputs(shell):
+def test_secrets_are_hidden_in_both_outputs(shell):
     done = run(shell, 'echo "a $TOKEN b"; echo "$TOKEN" >&2; echo abc')
-    assert done.stdout == "a ******** b\nabc\n"  # three letters are no secret: they would be blotted out of words
+    assert done.stdout == "a ******** b\nabc\n"  # three letters are no secret: they would be hidden inside of words
     assert done.stderr == "********\n"
 
 
-def test_secrets_are_blotted_out_of_failures(shell):
+def test_secrets_are_hidden_in_failures(shell):
     found = failure(shell, 'echo "fatal: $TOKEN is wrong" >&2; exit 1')
     assert SECRET not in str(found)
     assert str(found) == "site 'shop': step failed: ******** is wrong\nfatal: ******** is wrong"
@@ -337,11 +338,11 @@ def test_cause_of_a_real_git(shell, tmp_path):
 
 @pytest.fixture(autouse=True)
 def locks(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LOCKS", str(tmp_path))
+    monkeypatch.setattr(layout, "LOCKS", str(tmp_path))
 
 
 def hold(folder, held, ended):
-    files.LOCKS = folder
+    layout.LOCKS = folder
     with files.locked("shop"):
         held.set()
         ended.wait(60)
@@ -363,7 +364,7 @@ def test_a_lock_is_held_by_one_process_and_says_by_which(tmp_path):
         ended.set()
         process.join()
     with files.locked("shop", 5):
-        assert (tmp_path / "pyweb.stack.shop").read_text() == str(os.getpid())
+        assert (tmp_path / "site-shop.lock").read_text() == str(os.getpid())
 
 
 def test_a_lock_of_a_killed_process_is_free(tmp_path):
@@ -408,7 +409,7 @@ def test_write_that_fails_leaves_nothing(tmp_path):
 
 
 def test_what_the_system_refuses_is_told_of_the_site(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LOCKS", str(tmp_path))
+    monkeypatch.setattr(layout, "LOCKS", str(tmp_path))
 
     def full(_descriptor):
         raise OSError(28, "No space left on device")
@@ -417,7 +418,7 @@ def test_what_the_system_refuses_is_told_of_the_site(tmp_path, monkeypatch):
     wanted = f"^site 'shop': files failed: {tmp_path}/unit: No space left on device$"
     with pytest.raises(StepError, match=wanted), files.locked("shop"):
         files.write(f"{tmp_path}/unit", "text")
-    assert os.listdir(tmp_path) == ["pyweb.stack.shop"]
+    assert os.listdir(tmp_path) == ["site-shop.lock"]
 
 
 def test_a_command_does_not_outlive_a_run_that_is_killed(tmp_path):

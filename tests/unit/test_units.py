@@ -10,6 +10,7 @@ import sys
 import goldens
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts
+from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.release import units
 
 
@@ -34,8 +35,9 @@ def test_every_unit_of_a_site_is_found_for_its_removal_and_none_of_another(tmp_p
 @pytest.mark.parametrize("name", goldens.SITES)
 def test_accounts(name):
     site = goldens.site(name)
-    goldens.check(f"accounts/{name}.sysusers", accounts._sysusers(site, "www-data"))
-    goldens.check(f"accounts/{name}.tmpfiles", accounts._tmpfiles(site, "www-data"))
+    layout, user = Layout.of(site), site["user"]
+    goldens.check(f"accounts/{name}.sysusers", accounts.sysusers(layout, user, site["managed_user"], "www-data"))
+    goldens.check(f"accounts/{name}.tmpfiles", accounts.tmpfiles(layout, user, "www-data"))
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd is installed")
@@ -69,7 +71,9 @@ def test_systemd_finds_no_fault(name, tmp_path):
 def test_systemd_makes_the_user(name, tmp_path):
     site = goldens.site(name)
     (tmp_path / "etc").mkdir()
-    (tmp_path / "site.conf").write_text(accounts._sysusers(site, "www-data"))
+    (tmp_path / "site.conf").write_text(
+        accounts.sysusers(Layout.of(site), site["user"], site["managed_user"], "www-data")
+    )
     argv = ["systemd-sysusers", f"--root={tmp_path}", str(tmp_path / "site.conf")]
     subprocess.run(argv, capture_output=True, timeout=60, check=True)
     passwd = (tmp_path / "etc/passwd").read_text() if (tmp_path / "etc/passwd").exists() else ""

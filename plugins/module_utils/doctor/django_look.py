@@ -61,9 +61,9 @@ def look_at_settings(settings: Any, wanted: dict[str, Any]) -> None:
     from django.http.request import split_domain_port, validate_host
 
     allowed = list(settings.ALLOWED_HOSTS)
-    refused = [one for one in wanted["hosts"] if not validate_host(split_domain_port(one)[0], allowed)]
+    refused = [host for host in wanted["hosts"] if not validate_host(split_domain_port(host)[0], allowed)]
     if settings.DEBUG and not allowed:
-        refused = [one for one in refused if not validate_host(one, [".localhost", "127.0.0.1", "[::1]"])]
+        refused = [host for host in refused if not validate_host(host, [".localhost", "127.0.0.1", "[::1]"])]
     say(
         "settings",
         module=os.environ.get("DJANGO_SETTINGS_MODULE", ""),
@@ -75,8 +75,8 @@ def look_at_settings(settings: Any, wanted: dict[str, Any]) -> None:
 
 
 def untrusted(settings: Any, requests: list[dict[str, Any]], refused: set[str]) -> list[dict[str, str]]:
-    """The origins whose forms Django's own check would refuse, as the headers reach it through nginx."""
-    if not any("CsrfViewMiddleware" in one for one in settings.MIDDLEWARE):
+    """Return the origins whose forms Django's own check would refuse, as the headers reach it through nginx."""
+    if not any("CsrfViewMiddleware" in path for path in settings.MIDDLEWARE):
         return []
     from django.core.handlers.wsgi import WSGIRequest
     from django.middleware.csrf import CsrfViewMiddleware
@@ -85,26 +85,24 @@ def untrusted(settings: Any, requests: list[dict[str, Any]], refused: set[str]) 
     if not hasattr(middleware, "_origin_verified"):  # before Django 4.0 no Origin was looked at
         return []
     bad = []
-    for one in requests:
-        if one["domain"] in refused:
+    for form in requests:
+        if form["domain"] in refused:
             continue
-        environ = {"REQUEST_METHOD": "POST", "HTTP_HOST": one["host"], "HTTP_ORIGIN": one["origin"], **one["meta"]}
-        scheme = "https" if one["secure"] else "http"
+        environ = {"REQUEST_METHOD": "POST", "HTTP_HOST": form["host"], "HTTP_ORIGIN": form["origin"], **form["meta"]}
+        scheme = "https" if form["secure"] else "http"
         request = WSGIRequest({**environ, "wsgi.url_scheme": scheme, "wsgi.input": io.BytesIO()})
         if not middleware._origin_verified(request):
-            bad.append({"origin": one["origin"], "sees": f"{request.scheme}://{request.get_host()}"})
+            bad.append({"origin": form["origin"], "sees": f"{request.scheme}://{request.get_host()}"})
     return bad
 
 
 def look_at_files(settings: Any) -> None:
     static_root, media_root = str(settings.STATIC_ROOT or ""), str(settings.MEDIA_ROOT or "")
-    storage = str((getattr(settings, "STORAGES", None) or {}).get("staticfiles", {}).get("BACKEND", ""))
     say(
         "files",
         static_used="django.contrib.staticfiles" in settings.INSTALLED_APPS,
         static_url=str(settings.STATIC_URL or ""),
         static_root=static_root,
-        manifest="Manifest" in (storage or str(getattr(settings, "STATICFILES_STORAGE", ""))),
         sample=sample(static_root),
         media_url=str(settings.MEDIA_URL or ""),
         media_root=media_root,
@@ -113,7 +111,7 @@ def look_at_files(settings: Any) -> None:
 
 
 def sample(folder: str) -> str:
-    """A file below `folder`, relative to it: a style sheet where there is one; '' when there is none."""
+    """Return a file below `folder`, relative to it: a style sheet where there is one; '' when there is none."""
     first = ""
     looked = 0
     for root, folders, files in os.walk(folder):
@@ -165,16 +163,16 @@ def look_at_database() -> None:
 
 
 def one_line(error: BaseException) -> str:
-    lines = [one.strip() for one in str(error).splitlines() if one.strip()]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else ''}"[:300]
 
 
 def where(error: BaseException) -> str:
-    """The file and line of the project in which the error was raised: the innermost one outside of Python itself."""
+    """Return the file and line of the project that raised the error: the innermost one outside of Python itself."""
     import traceback
 
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if not one.filename.startswith("<")]
-    own = [one for one in frames if "/lib/python" not in one.filename]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
+    own = [frame for frame in frames if "/lib/python" not in frame.filename]
     return f"{own[-1].filename}:{own[-1].lineno}" if own else ""
 
 

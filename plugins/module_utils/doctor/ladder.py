@@ -2,38 +2,37 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Climb the tutorial's own steps with the site's own parts: Django alone, uWSGI alone, both together, then nginx.
 
-Each rung adds one part to the one below, on a throw-away loopback port, as the site's user, so the lowest rung that
+Each rung adds one part to the one below, on a loopback port of its own, as the site's user. So the lowest rung that
 fails names the part that is broken. Every rung is a single process (no master, no router, no reloader) that the kernel
-kills when this one dies, so that nothing survives, whatever happens; what is written lies in one directory below /tmp.
+kills when this one dies, so that nothing survives, whatever happens. What is written lies in one directory below /tmp.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
-import re
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO
 
-from ..doctor import ask as doctor_tools
-from ..doctor import look_site as doctor_look
-from ..doctor import look_uwsgi as doctor_uwsgi
-from ..host import path_walk
-from ..host.shell import cause
-from ..uwsgi import options as uwsgi_options
-from ..uwsgi import protocol as uwsgi_protocol
+from ..host.files import read_or_empty
+from ..host.identity import Identity
+from ..host.shell import cause, end, spawn
+from ..uwsgi import protocol
+from . import ask
+from .application import application_of, named_settings
+from .evidence import Site
+from .look_uwsgi import project_environment
 
 # Seconds until a rung has to answer: importing a large project takes some.
 START_TIMEOUT = 8.0
-_PR_SET_PDEATHSIG = 1  # prctl(2)
+# Seconds between two questions while it starts.
+PAUSE = 0.1
 RUNGS = (
     "Django alone (runserver)",
     "uWSGI alone, a hello-world over http",
@@ -97,11 +96,11 @@ class Rung:
     cause: str = ""
 
 
-def climb(site: doctor_look.Site, good: Callable[[int], bool]) -> list[Rung]:
+def climb(site: Site, good: Callable[[int], bool]) -> list[Rung]:
     """Climb until a rung fails. `good` says whether a status is one of a healthy site."""
     rungs = [Rung(name) for name in RUNGS]
     found = site.uwsgi
-    who = found.master.identity if found.master else doctor_tools.account(found.user)
+    who = found.master.identity if found.master else ask.account(found.user)
     if not who or not found.command:
         rungs[0].cause = "there is no uWSGI to take the parts from"
         return rungs
@@ -125,22 +124,18 @@ def climb(site: doctor_look.Site, good: Callable[[int], bool]) -> list[Rung]:
 class _Climber:
     """Starts the parts of one site, one rung at a time."""
 
-    def __init__(
-        self, site: doctor_look.Site, who: path_walk.Identity, folder: str, good: Callable[[int], bool]
-    ) -> None:
+    def __init__(self, site: Site, who: Identity, folder: str, good: Callable[[int], bool]) -> None:
         self.site, self.who, self.folder, self.good = site, who, folder, good
         self.options = site.uwsgi.options
-        self.environment = doctor_uwsgi.project_environment(site.uwsgi)
-        self.python = uwsgi_options.python_of(self.options, site.uwsgi.command)
+        self.environment = project_environment(site.uwsgi)
         self.chdir = self.options.last("chdir") or "/"
 
     def django(self, rung: Rung) -> None:
-        settings = self._settings_module()
         port = _free_port()
-        argv = [self.python, "-m", "django", "runserver", "--noreload", f"127.0.0.1:{port}"]
-        environment = {**self.environment, "DJANGO_SETTINGS_MODULE": settings}
+        argv = [self.site.uwsgi.python, "-m", "django", "runserver", "--noreload", f"127.0.0.1:{port}"]
+        environment = {**self.environment, "DJANGO_SETTINGS_MODULE": settings_module(self.site, self.environment)}
         with self._running(argv, environment, self.chdir) as part:
-            self._judge(rung, part, f"127.0.0.1:{port}", uwsgi_protocol.http_request, self.site.path)
+            self._judge(rung, part, f"127.0.0.1:{port}", protocol.http_request, self.site.path)
 
     def hello(self, rung: Rung) -> None:
         path = f"{self.folder}/hello.py"
@@ -149,46 +144,38 @@ class _Climber:
         port = _free_port()
         argv = [*self._uwsgi(), "--http-socket", f"127.0.0.1:{port}", "--wsgi-file", path]
         with self._running(argv, self.environment, self.folder) as part:
-            self._judge(rung, part, f"127.0.0.1:{port}", uwsgi_protocol.http_request, "/", b"hello from uWSGI")
+            self._judge(rung, part, f"127.0.0.1:{port}", protocol.http_request, "/", b"hello from uWSGI")
 
     def http(self, rung: Rung) -> None:
         port = _free_port()
         argv = [*self._uwsgi(), *self._application(), "--http-socket", f"127.0.0.1:{port}"]
         with self._running(argv, self.environment, self.chdir) as part:
-            self._judge(rung, part, f"127.0.0.1:{port}", uwsgi_protocol.http_request, self.site.path)
+            self._judge(rung, part, f"127.0.0.1:{port}", protocol.http_request, self.site.path)
 
     def socket(self, rung: Rung) -> None:
         path = f"{self.folder}/uwsgi.sock"
-        with self._running(
-            [*self._uwsgi(), *self._application(), "--socket", path], self.environment, self.chdir
-        ) as part:
-            self._judge(rung, part, f"unix:{path}", uwsgi_protocol.request, self.site.path)
+        argv = [*self._uwsgi(), *self._application(), "--socket", path]
+        with self._running(argv, self.environment, self.chdir) as part:
+            self._judge(rung, part, f"unix:{path}", protocol.request, self.site.path)
 
     def nginx(self, rung: Rung) -> None:
-        if not shutil.which("nginx", path=doctor_tools.CLEAN_ENVIRONMENT["PATH"]):
+        if not ask.installed("nginx"):
             rung.status, rung.cause = "broken", "there is no nginx on this host"
             return
         port, path = _free_port(), f"{self.folder}/uwsgi.sock"
-        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        text = NGINX.format(
-            folder=self.folder,
-            port=port,
-            paths=" ".join(f"{kind}_temp_path {self.folder}/{kind};" for kind in kinds),
-            parameters=" ".join(f"uwsgi_param {name} {value};" for name, value in PARAMETERS.items()),
-        )
         with open(f"{self.folder}/nginx.conf", "w", encoding="ascii") as stream:
-            stream.write(text)
-        clean = dict(doctor_tools.CLEAN_ENVIRONMENT)
+            stream.write(_nginx_conf(self.folder, port))
         argv = ["nginx", "-p", self.folder, "-c", f"{self.folder}/nginx.conf"]
         below = [*self._uwsgi(), *self._application(), "--socket", path]
+        clean, where = ask.CLEAN_ENVIRONMENT, f"127.0.0.1:{port}"
+        starting = (502, 504)  # while uWSGI starts
         with self._running(below, self.environment, self.chdir), self._running(argv, clean, self.folder) as part:
-            wanted = (502, 504)  # while uWSGI starts
-            self._judge(rung, part, f"127.0.0.1:{port}", uwsgi_protocol.http_request, self.site.path, again=wanted)
+            self._judge(rung, part, where, protocol.http_request, self.site.path, again=starting)
 
     # --- the parts ---
 
     def _uwsgi(self) -> list[str]:
-        """The site's own uWSGI program, with the plugins and the virtualenv that its options name, and nothing else."""
+        """Return the site's own uWSGI program with the plugins and the virtualenv that its options name, only these."""
         program = []
         for word in self.site.uwsgi.command:
             if word.startswith("-") or word.endswith((".ini", ".xml", ".yaml", ".json")):
@@ -201,95 +188,88 @@ class _Climber:
         return [*words, "--need-app", "--buffer-size", "32768"]
 
     def _application(self) -> list[str]:
-        module, name = doctor_uwsgi.application_of(self.options)
+        module, name = application_of(self.options)
         words = ["--chdir", self.chdir]
-        for one in self.options.values.get("pythonpath", []):
-            words += ["--pythonpath", one]
+        for path in self.options.values.get("pythonpath", []):
+            words += ["--pythonpath", path]
         return [*words, "--wsgi-file" if module.endswith(".py") else "--module", module, "--callable", name]
-
-    def _settings_module(self) -> str:
-        """What the project itself names as its settings: as it was loaded, or as its own files say."""
-        found = str(
-            self.site.inside.get("settings", {}).get("module") or self.environment.get("DJANGO_SETTINGS_MODULE", "")
-        )
-        module, _name = doctor_uwsgi.application_of(self.options)
-        relative = module if module.endswith(".py") else module.replace(".", "/") + ".py"
-        for folder in [*self.options.values.get("pythonpath", []), self.chdir]:
-            for name in (relative, "manage.py"):
-                with contextlib.suppress(OSError), open(os.path.join(folder, name), encoding="utf-8") as stream:
-                    match = re.search(r"DJANGO_SETTINGS_MODULE[\"']\]?\s*[,=]\s*[\"']([\w.]+)", stream.read())
-                    found = found or (match[1] if match else "")
-        return found
 
     @contextlib.contextmanager
     def _running(self, argv: Sequence[str], environment: Mapping[str, str], cwd: str) -> Iterator[_Part]:
-        """A process of the site's user that ends with the block, or with this process."""
-        identity: dict[str, Any] = {}
-        if self.who.uid != os.getuid():
-            identity = {"user": self.who.uid, "group": self.who.gid, "extra_groups": list(self.who.groups)}
+        """Run a process of the site's user that ends with the block, or with this process."""
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
-            process = subprocess.Popen(
-                list(argv),
-                cwd=cwd,
-                env=dict(environment),
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,  # no thread runs while the ladder is climbed
-                **identity,
-            )
+            # No thread runs while the ladder is climbed.
+            process = spawn(argv, self.who, cwd=cwd, environment=environment, stdout=said, stderr=said)
             try:
                 yield _Part(process, said)
             finally:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                end(process)
 
     def _judge(
         self,
         rung: Rung,
         part: _Part,
         address: str,
-        ask: Callable[..., uwsgi_protocol.Answer],
+        request: Callable[..., protocol.Answer],
         path: str,
         wanted: bytes = b"",
         again: Sequence[int] = (),
     ) -> None:
-        """Ask until an answer comes, the process ends or the time is over."""
+        """Ask until an answer comes, the process ends or the time is over. A status in `again` is no answer yet."""
         deadline = time.monotonic() + START_TIMEOUT
         failure = ""
         while time.monotonic() < deadline and part.process.poll() is None:
             try:
-                answer = ask(address, self.site.domains[0], path, max(deadline - time.monotonic(), 0.1))
-            except uwsgi_protocol.ProtocolError as error:
+                answer = request(address, self.site.domains[0], path, max(deadline - time.monotonic(), 0.1))
+            except protocol.ProtocolError as error:
                 failure = error.cause
-                time.sleep(0.1)
+                time.sleep(PAUSE)
                 continue
+            failure = f"it answers {answer.status}"
             if answer.status in again:
-                failure = f"it answers {answer.status}"
-                time.sleep(0.1)
+                time.sleep(PAUSE)
                 continue
             rung.evidence.append(f"GET {path} at {address} -> {answer.status} {answer.reason}")
             if self.good(answer.status) and wanted in answer.body:
                 rung.status = "ok"
                 return
-            failure = f"it answers {answer.status}"
             break
         part.said.seek(0)
         output = part.said.read()
         ended = part.process.poll()
         why = cause(output) if ended is not None or "Traceback" in output else ""
         rung.status = "broken"
-        rung.cause = "; ".join(one for one in (failure if ended is None else f"it ended with {ended}", why) if one)
+        rung.cause = "; ".join(text for text in (failure if ended is None else f"it ended with {ended}", why) if text)
         rung.evidence += [line for line in output.splitlines() if line.strip()][-6:]
 
 
+def settings_module(site: Site, environment: Mapping[str, str]) -> str:
+    """Return the settings that the project was loaded with, else those that its environment or its files name."""
+    loaded = site.inside.get("settings", {}).get("module")
+    if loaded or environment.get("DJANGO_SETTINGS_MODULE"):
+        return str(loaded or environment["DJANGO_SETTINGS_MODULE"])
+    options = site.uwsgi.options
+    module, _name = application_of(options)
+    relative = module if module.endswith(".py") else module.replace(".", "/") + ".py"
+    for folder in [*options.values.get("pythonpath", []), options.last("chdir") or "/"]:
+        for name in (relative, "manage.py"):
+            found = named_settings(read_or_empty(os.path.join(folder, name)))
+            if found:
+                return found
+    return ""
+
+
+def _nginx_conf(folder: str, port: int) -> str:
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    return NGINX.format(
+        folder=folder,
+        port=port,
+        paths=" ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds),
+        parameters=" ".join(f"uwsgi_param {name} {value};" for name, value in PARAMETERS.items()),
+    )
+
+
 def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What all sites of a host share: processes, sockets, units, nginx, firewalld, SELinux's denials, addresses."""
+"""Look at what all sites of a host share: processes, sockets, units, nginx, firewalld, SELinux's denials, addresses."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 
-from ..doctor import ask as doctor_tools
-from ..host import facts as host_look
-from ..host import path_walk, processes
-from ..nginx import dump as nginx_dump
+from ..host import processes
+from ..host.files import names, read_or_empty
+from ..host.identity import Identity, group_name
+from ..nginx.dump import DumpError, parse, read_files
+from . import ask
+from .evidence import Firewall, Host, Nginx, Ran
 
 # How far back an error in a log still says something about now, in seconds.
 RECENT = 600
@@ -26,89 +27,21 @@ UNIT_PROPERTIES = (
     "Id,ExecStart,ActiveState,SubState,NRestarts,InvocationID,User,WorkingDirectory,EnvironmentFiles,Environment,"
     "PrivateTmp"
 )
-
-
-@dataclass
-class Nginx:
-    """nginx as it runs and as it is configured; `config` is None where nothing of it could be read."""
-
-    installed: bool
-    tested: doctor_tools.Ran = field(default_factory=lambda: doctor_tools.Ran(None))
-    config: nginx_dump.Config | None = None
-    master: processes.Process | None = None
-    workers: list[processes.Process] = field(default_factory=list)
-    unit: dict[str, str] = field(default_factory=dict)
-    log: str = ""
-    changed: list[str] = field(default_factory=list)  # files newer than the workers
-
-    @property
-    def worker(self) -> path_walk.Identity:
-        """Who opens files and sockets for nginx: its running worker; while none runs, the configured user."""
-        if self.workers:
-            return self.workers[-1].identity
-        name = (self.config and self.config.value("user")) or "www-data"
-        for one in (name, "nginx", "www-data", "nobody"):
-            with contextlib.suppress(KeyError):
-                account = pwd.getpwnam(one)
-                groups = [entry.gr_gid for entry in grp.getgrall() if one in entry.gr_mem]
-                return path_walk.Identity(account.pw_uid, account.pw_gid, (account.pw_gid, *groups))
-        return path_walk.Identity(65534, 65534)
-
-
-@dataclass
-class Firewall:
-    """firewalld: whether it is there, wanted at boot and running, and what the zone of the outer interface lets in."""
-
-    installed: bool = False
-    enabled: bool = False
-    running: bool = False
-    answered: bool = True
-    zone: str = ""
-    target: str = ""
-    services: list[str] = field(default_factory=list)
-    ports: list[str] = field(default_factory=list)
-    rules: list[str] = field(default_factory=list)
-    error: str = ""
-
-
-@dataclass
-class Host:
-    """What all sites of a host share."""
-
-    now: float
-    controller_time: float
-    table: dict[int, processes.Process]
-    listeners: list[processes.Listener]
-    units: list[dict[str, str]]
-    nginx: Nginx
-    firewall: Firewall
-    addresses: list[str]
-    ipv6: bool
-    synchronized: str
-    denials: list[dict[str, str]]
-    units_files: dict[str, str] = field(default_factory=dict)
+UNIT_FOLDERS = ("/etc/systemd/system", "/usr/lib/systemd/system")
+SERVICE_FOLDERS = ("/etc/firewalld/services", "/usr/lib/firewalld/services")
 
 
 def look_at_host(controller_time: float = 0.0) -> Host:
-    """What all sites share: processes, sockets, units, nginx, firewalld."""
+    """Find out what all sites share. `controller_time` is the controller's clock, 0 where it is not known."""
     now = time.time()
     table = processes.processes()
     listening = processes.listeners(pids=table)
     with ThreadPoolExecutor(4) as pool:
-        tested = pool.submit(doctor_tools.run, ["nginx", "-T"], doctor_tools.HOST_COMMAND_TIMEOUT)
-        shown = pool.submit(
-            doctor_tools.run,
-            [
-                "systemctl",
-                "show",
-                "--type=service",
-                "--all",
-                f"--property={UNIT_PROPERTIES}",
-            ],
-        )
-        walls = pool.submit(_firewall)
-        clock = pool.submit(doctor_tools.run, ["timedatectl", "show", "--property=NTPSynchronized"])
-        units = _units(shown.result().out)
+        tested = pool.submit(ask.run, ["nginx", "-T"], ask.HOST_COMMAND_TIMEOUT)
+        shown = pool.submit(ask.run, _show("--type=service", "--all"))
+        wall = pool.submit(_firewall)
+        clock = pool.submit(ask.run, ["timedatectl", "show", "--property=NTPSynchronized"])
+        units = parsed_units(shown.result().out)
         nginx = _nginx(tested.result(), table, units)
         host = Host(
             now=now,
@@ -117,20 +50,21 @@ def look_at_host(controller_time: float = 0.0) -> Host:
             listeners=listening,
             units=units,
             nginx=nginx,
-            firewall=walls.result(),
+            firewall=wall.result(),
             addresses=own_addresses(),
-            ipv6=bool(host_look.read("/proc/net/if_inet6").strip()),
+            ipv6=bool(read_or_empty("/proc/net/if_inet6").strip()),
             synchronized=clock.result().out.strip().partition("=")[2],
             denials=[],
+            holders=_holders(listening, table),
         )
-    since = min((one.started for one in nginx.workers), default=now - RECENT)
-    host.denials = denials(doctor_tools.tail("/var/log/audit/audit.log"), max(since, now - RECENT))
+    since = min((worker.started for worker in nginx.workers), default=now - RECENT)
+    host.denials = denials(ask.tail("/var/log/audit/audit.log"), max(since, now - RECENT))
     host.units_files = _unit_files()
     return host
 
 
 def denials(audit: str, since: float) -> list[dict[str, str]]:
-    """The denials of nginx and uWSGI in an audit log: permission, comm, name or path, tclass, scontext, tcontext."""
+    """Return the denials of nginx and uWSGI in an audit log: permission, comm, name or path, tclass, tcontext."""
     found = []
     for line in audit.splitlines():
         match = re.search(r"msg=audit\((\d+)\.\d+:\d+\): avc:\s+denied\s+\{ ([^}]+) \} for (.*)$", line)
@@ -143,48 +77,13 @@ def denials(audit: str, since: float) -> list[dict[str, str]]:
     return found
 
 
-def service_ports(name: str) -> list[str]:
-    """'80/tcp' of a firewalld service, from its own file."""
-    for folder in ("/etc/firewalld/services", "/usr/lib/firewalld/services"):
-        text = host_look.read(f"{folder}/{name}.xml")
-        if text:
-            ports = [dict(re.findall(r'(\w+)="([^"]*)"', one)) for one in re.findall(r"<port\s([^>]*)>", text)]
-            return [f"{one.get('port', '')}/{one.get('protocol', '')}" for one in ports]
-    return []
+def units_named(wanted: Sequence[str]) -> list[dict[str, str]]:
+    """Return what systemd knows of these units, loaded or not."""
+    return parsed_units(ask.run(_show(*wanted)).out) if wanted else []
 
 
-def own_addresses() -> list[str]:
-    """The addresses of this host, the one that it uses for others first, loopback left out."""
-    local = re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", host_look.read("/proc/net/fib_trie"))
-    first = ""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # RFC 5737: nobody's address; connecting UDP sends nothing
-        first = probe.getsockname()[0]
-    found = [one for one in dict.fromkeys([first, *local]) if one and not one.startswith("127.")]
-    for line in host_look.read("/proc/net/if_inet6").splitlines():
-        text = line.split()[0]
-        address = ":".join(text[start : start + 4] for start in range(0, 32, 4))
-        if not text.startswith("fe80") and text != "0" * 31 + "1":
-            found.append(socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, address)))
-    return found
-
-
-def units_named(names: Sequence[str]) -> list[dict[str, str]]:
-    """What systemd knows of these units, loaded or not."""
-    if not names:
-        return []
-    said = doctor_tools.run(
-        [
-            "systemctl",
-            "show",
-            *names,
-            f"--property={UNIT_PROPERTIES}",
-        ]
-    )
-    return _units(said.out)
-
-
-def _units(shown: str) -> list[dict[str, str]]:
+def parsed_units(shown: str) -> list[dict[str, str]]:
+    """Return the units of the output of `systemctl show`; a property that stands there twice has two lines."""
     found = []
     for block in shown.split("\n\n"):
         values: dict[str, str] = {}
@@ -196,86 +95,147 @@ def _units(shown: str) -> list[dict[str, str]]:
     return found
 
 
-def _unit_files() -> dict[str, str]:
-    """Unit files of services that start uWSGI: name to path."""
-    found: dict[str, str] = {}
-    for folder in ("/etc/systemd/system", "/usr/lib/systemd/system"):
-        with contextlib.suppress(OSError):
-            for name in sorted(os.listdir(folder)):
-                if name.endswith(".service") and re.search(
-                    r"^ExecStart=.*uwsgi", host_look.read(f"{folder}/{name}"), re.M
-                ):
-                    found.setdefault(name, f"{folder}/{name}")
+def own_addresses() -> list[str]:
+    """Return the addresses of this host, the one that it uses for others first, loopback left out."""
+    local = re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", read_or_empty("/proc/net/fib_trie"))
+    first = ""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))  # RFC 5737: nobody's address; connecting UDP sends nothing
+        first = probe.getsockname()[0]
+    found = [address for address in dict.fromkeys([first, *local]) if address and not address.startswith("127.")]
+    for line in read_or_empty("/proc/net/if_inet6").splitlines():
+        text = line.split()[0]
+        address = ":".join(text[start : start + 4] for start in range(0, 32, 4))
+        if not text.startswith("fe80") and text != "0" * 31 + "1":
+            found.append(socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, address)))
     return found
 
 
-def _nginx(tested: doctor_tools.Ran, table: Mapping[int, processes.Process], units: Sequence[dict[str, str]]) -> Nginx:
-    found = Nginx(installed=doctor_tools.installed("nginx"), tested=tested)
-    found.master = next((one for one in table.values() if " ".join(one.command).startswith("nginx: master")), None)
+def service_ports(name: str, folders: Sequence[str] = SERVICE_FOLDERS) -> list[str]:
+    """Return the ports of a firewalld service, as '80/tcp', from its own file."""
+    for folder in folders:
+        text = read_or_empty(f"{folder}/{name}.xml")
+        if text:
+            ports = [dict(re.findall(r'(\w+)="([^"]*)"', words)) for words in re.findall(r"<port\s([^>]*)>", text)]
+            return [f"{port.get('port', '')}/{port.get('protocol', '')}" for port in ports]
+    return []
+
+
+def worker_of(workers: Sequence[processes.Process], configured: str) -> Identity:
+    """Return who opens files and sockets for nginx: its newest worker; while none runs, the configured user."""
+    if workers:
+        return workers[-1].identity
+    for name in (configured or "www-data", "nginx", "www-data", "nobody"):
+        with contextlib.suppress(KeyError):
+            account = pwd.getpwnam(name)
+            groups = [entry.gr_gid for entry in grp.getgrall() if name in entry.gr_mem]
+            return Identity(account.pw_uid, account.pw_gid, (account.pw_gid, *groups))
+    return Identity(65534, 65534)
+
+
+# --- nginx ---
+
+
+def _nginx(tested: Ran, table: Mapping[int, processes.Process], units: Sequence[dict[str, str]]) -> Nginx:
+    found = Nginx(installed=ask.installed("nginx"), tested=tested)
+    masters = [process for process in table.values() if " ".join(process.command).startswith("nginx: master")]
+    found.master = masters[0] if masters else None
     if found.master:
-        found.workers = sorted(
-            (
-                one
-                for one in table.values()
-                if one.parent == found.master.pid and " ".join(one.command) == "nginx: worker process"
-            ),
-            key=lambda one: one.started,
-        )
-    found.unit = next((one for one in units if one.get("Id") == "nginx.service"), {})
-    with contextlib.suppress(nginx_dump.DumpError):
-        found.config = nginx_dump.parse(tested.out)
+        children = [process for process in table.values() if process.parent == found.master.pid]
+        workers = [child for child in children if " ".join(child.command) == "nginx: worker process"]
+        found.workers = sorted(workers, key=lambda worker: worker.started)
+    found.unit = next((unit for unit in units if unit.get("Id") == "nginx.service"), {})
+    with contextlib.suppress(DumpError):
+        found.config = parse(tested.out)
     if found.installed and not found.config:
-        version = doctor_tools.run(["nginx", "-V"])
+        version = ask.run(["nginx", "-V"])
         path = re.search(r"--conf-path=(\S+)", version.err + version.out)
-        with contextlib.suppress(nginx_dump.DumpError):
-            found.config = nginx_dump.read_files(path[1] if path else "/etc/nginx/nginx.conf")
+        with contextlib.suppress(DumpError):
+            found.config = read_files(path[1] if path else "/etc/nginx/nginx.conf")
     if not found.master and found.installed:
-        found.log = doctor_tools.run(
-            ["journalctl", "--no-pager", "--output=cat", "--lines=40", "--unit=nginx.service"]
-        ).out
+        journal = ["journalctl", "--no-pager", "--output=cat", "--lines=40", "--unit=nginx.service"]
+        found.log = ask.run(journal).out
     if found.workers and found.config:
-        newest = found.workers[-1].started
-        for name in found.config.files:
-            with contextlib.suppress(OSError):
-                # The clock of processes ticks in hundredths, and a reload takes its time.
-                if os.stat(name).st_mtime > newest + 2:
-                    found.changed.append(name)
+        found.changed = _changed(found.config.files, found.workers[-1].started)
+    found.worker = worker_of(found.workers, found.config.value("user") if found.config else "")
+    found.worker_name, found.worker_group = found.worker.name, group_name(found.worker.gid)
     return found
+
+
+def _changed(paths: Sequence[str], started: float) -> list[str]:
+    """Return the files that were changed after the workers started."""
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            # The clock of processes ticks in hundredths, and a reload takes its time.
+            if os.stat(path).st_mtime > started + 2:
+                found.append(path)
+    return found
+
+
+# --- firewalld ---
 
 
 def _firewall() -> Firewall:
-    found = Firewall()
-    enabled = doctor_tools.run(["systemctl", "is-enabled", "firewalld.service"])
+    found = Firewall(installed=ask.installed("firewall-cmd"))
+    enabled = ask.run(["systemctl", "is-enabled", "firewalld.service"])
     found.enabled = enabled.out.strip().startswith("enabled")
-    shown = doctor_tools.run(["firewall-cmd", "--list-all-zones"], doctor_tools.HOST_COMMAND_TIMEOUT)
-    found.installed = doctor_tools.installed("firewall-cmd")
     if not found.installed:
         return found
+    shown = ask.run(["firewall-cmd", "--list-all-zones"], ask.HOST_COMMAND_TIMEOUT)
     found.answered = shown.status is not None
     found.running = shown.status == 0
     if not found.running:
         found.error = (shown.err + shown.out).strip()
         return found
-    interface = next(
-        (
-            line.split()[0]
-            for line in host_look.read("/proc/net/route").splitlines()[1:]
-            if line.split()[1] == "00000000"
-        ),
-        "",
-    )
-    default = re.search(r"^DefaultZone=(\S+)", host_look.read("/etc/firewalld/firewalld.conf"), re.MULTILINE)
+    routes = [line.split() for line in read_or_empty("/proc/net/route").splitlines()[1:]]
+    interface = next((words[0] for words in routes if words[1] == "00000000"), "")
+    default = re.search(r"^DefaultZone=(\S+)", read_or_empty("/etc/firewalld/firewalld.conf"), re.MULTILINE)
+    read_zone(found, shown.out, interface, default[1] if default else "public")
+    return found
+
+
+def read_zone(wall: Firewall, shown: str, interface: str, default: str) -> None:
+    """Fill in the zone of the outer interface from the output of `firewall-cmd --list-all-zones`."""
     zones = {}
-    for block in re.split(r"\n\s*\n", shown.out.strip()):
+    for block in re.split(r"\n\s*\n", shown.strip()):
         head, *lines = block.splitlines()
         values = dict(re.findall(r"^  ([\w -]+): ?(.*)$", "\n".join(lines), re.MULTILINE))
         values["rich"] = block.partition("rich rules:")[2]
         zones[head.split()[0]] = values
     own = [name for name, values in zones.items() if interface and interface in values.get("interfaces", "").split()]
-    found.zone = own[0] if own else default[1] if default else "public"
-    zone = zones.get(found.zone, {})
-    found.target = zone.get("target", "")
-    found.services = zone.get("services", "").split()
-    found.ports = zone.get("ports", "").split()
-    found.rules = [line.strip() for line in zone.get("rich", "").splitlines() if line.strip()]
+    wall.zone = own[0] if own else default
+    zone = zones.get(wall.zone, {})
+    wall.target = zone.get("target", "")
+    wall.services = zone.get("services", "").split()
+    wall.ports = zone.get("ports", "").split()
+    wall.opened = [*wall.ports, *(port for service in wall.services for port in service_ports(service))]
+    wall.rules = [line.strip() for line in zone.get("rich", "").splitlines() if line.strip()]
+
+
+# --- processes and units ---
+
+
+def _show(*wanted: str) -> list[str]:
+    return ["systemctl", "show", *wanted, f"--property={UNIT_PROPERTIES}"]
+
+
+def _holders(listening: Sequence[processes.Listener], table: Mapping[int, processes.Process]) -> dict[int, str]:
+    """Return which process holds a port, in words, as far as that is known."""
+    found: dict[int, str] = {}
+    for listener in listening:
+        for pid in listener.pids:
+            if listener.port and pid in table:
+                found.setdefault(listener.port, str(table[pid]))
+    return found
+
+
+def _unit_files() -> dict[str, str]:
+    """Return the unit files of services that start uWSGI: name to path."""
+    found: dict[str, str] = {}
+    for folder in UNIT_FOLDERS:
+        for name in names(folder):
+            path = f"{folder}/{name}"
+            if name.endswith(".service") and re.search(r"^ExecStart=.*uwsgi", read_or_empty(path), re.MULTILINE):
+                found.setdefault(name, path)
     return found

@@ -13,17 +13,15 @@ import grp
 import os
 import pwd
 import secrets
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ..host import files
-from ..host.shell import Shell, StepError
-
-SYSUSERS = "/etc/sysusers.d"
-TMPFILES = "/etc/tmpfiles.d"
+from ..model.layout import Layout
+from . import files
+from .shell import Shell, StepError
 
 
 class Folder(NamedTuple):
-    """A directory of a site; `lasting` ones keep their mode and owner when they were there before."""
+    """A directory of a site; a `lasting` one that is there already keeps its mode and owner."""
 
     path: str
     mode: int
@@ -33,88 +31,112 @@ class Folder(NamedTuple):
 
 
 def web_group(wanted: str = "") -> str:
-    """The group of nginx's workers: the wanted one, or the platform's (nginx on EL, www-data on Debian)."""
+    """Return the group of nginx's workers: the wanted one, or the platform's (nginx on EL, www-data on Debian)."""
     if wanted:
         return wanted
-    known = {one.gr_name for one in grp.getgrall()}
+    known = {entry.gr_name for entry in grp.getgrall()}
     return next((name for name in ("nginx", "www-data") if name in known), "nginx")
 
 
-def ensure(site: dict[str, Any], group: str, shell: Shell, check_mode: bool) -> list[str]:
-    """Make the user and the directories of a site; returns what was (or in check mode would be) made or changed."""
-    changes = []
-    texts = {
-        f"{SYSUSERS}/site-{site['name']}.conf": _sysusers(site, group),
-        f"{TMPFILES}/site-{site['name']}.conf": _tmpfiles(site, group),
-    }
-    stale = [path for path, text in texts.items() if files.read(path) != text]
-    missing_user = not _exists(site["user"])
-    if missing_user and not site["managed_user"]:
+def group_of(user: str) -> str:
+    """Return the name of a user's own group; sysusers gives a new user a group of the same name."""
+    try:
+        return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
+    except KeyError:
+        return user
+
+
+def ensure(layout: Layout, user: str, managed: bool, group: str, shell: Shell, check_mode: bool) -> list[str]:
+    """Make the user and the directories of a site; return what was (or in check mode would be) made or changed.
+
+    A user that is not `managed` is somebody else's and has to be there. Raises `StepError`.
+    """
+    missing_user = not _exists(user)
+    if missing_user and not managed:
         raise StepError(
-            site["name"],
-            "accounts",
-            f"user is '{site['user']}', which this host does not have; make it or leave it out",
+            layout.name, "accounts", f"user is '{user}', which this host does not have; make it or leave it out"
         )
-    run_missing = not os.path.isdir(site["paths"]["run"])
-    if stale or missing_user or run_missing:
-        changes += stale or [site["user"] if missing_user else site["paths"]["run"]]
-        if not check_mode:
-            for path, text in texts.items():
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                files.write(path, text)
-            shell.run("accounts", ["systemd-sysusers", *[path for path in texts if path.startswith(SYSUSERS)]])
-            shell.run("accounts", ["systemd-tmpfiles", "--create", f"{TMPFILES}/site-{site['name']}.conf"])
-    for folder in _folders(site, group):
+    changes = _ensure_account(layout, user, managed, group, shell, check_mode)
+    for folder in _folders(layout, user, group):
         if _differs(folder):
             changes.append(folder.path)
             if not check_mode:
                 os.makedirs(folder.path, mode=0o755, exist_ok=True)
                 os.chown(folder.path, _uid(folder.owner), _gid(folder.group))
                 os.chmod(folder.path, folder.mode)
-    secret = f"{site['paths']['config']}/secret_key"
-    if not files.read(secret).strip():
-        changes.append(secret)
+    if not files.read(layout.secret_key).strip():
+        changes.append(layout.secret_key)
         if not check_mode:
-            files.write(secret, secrets.token_urlsafe(50) + "\n", 0o640, 0, pwd.getpwnam(site["user"]).pw_gid)
+            text = secrets.token_urlsafe(50) + "\n"
+            files.write(layout.secret_key, text, 0o640, 0, pwd.getpwnam(user).pw_gid)
     return changes
 
 
-def forget(site: dict[str, Any], shell: Shell, check_mode: bool) -> list[str]:
-    """Remove what `ensure` made, but for the data and their owner; these go too with `purge`."""
-    paths = site["paths"]
-    doomed = [
-        f"{SYSUSERS}/site-{site['name']}.conf",
-        f"{TMPFILES}/site-{site['name']}.conf",
-        paths["run"],
-        paths["cache"],
-    ]
-    if site["purge"]:
-        doomed += [paths["state"], paths["config"]]
+def forget(layout: Layout, user: str, managed: bool, purge: bool, shell: Shell, check_mode: bool) -> list[str]:
+    """Remove what `ensure` made and return it. The data and the account that owns them go with `purge` only.
+
+    An account that is not `managed` always stays.
+    """
+    doomed = [layout.sysusers, layout.tmpfiles, layout.run, layout.cache]
+    if purge:
+        doomed += [layout.state, layout.config]
     changes = [path for path in doomed if os.path.lexists(path)]
     if not check_mode:
         for path in doomed:
             files.remove(path)
-    if site["purge"] and site["managed_user"] and _exists(site["user"]):
-        changes.append(site["user"])
+    if purge and managed and _exists(user):
+        changes.append(user)
         if not check_mode:
-            shell.run("accounts", ["userdel", site["user"]])
+            shell.run("accounts", ["userdel", user])
     return changes
 
 
-def _folders(site: dict[str, Any], group: str) -> list[Folder]:
-    paths, user = site["paths"], site["user"]
+def sysusers(layout: Layout, user: str, managed: bool, group: str) -> str:
+    """Return the text of the sysusers.d file: nginx's group, and the user if it is `managed`."""
+    lines = ["# Written by pyweb.stack.", f"g {group} -"]
+    if managed:
+        lines.append(f'u {user} - "site {layout.name}" {layout.state} /usr/sbin/nologin')
+    return "\n".join(lines) + "\n"
+
+
+def tmpfiles(layout: Layout, user: str, group: str) -> str:
+    """Return the text of the tmpfiles.d file: the directory of the sockets, which is gone after a boot."""
+    return (
+        "# Written by pyweb.stack. The set-group-ID bit gives every socket nginx's group.\n"
+        f"d {os.path.dirname(layout.run)} 0755 root root\n"
+        f"d {layout.run} 2750 {user} {group}\n"
+    )
+
+
+def _ensure_account(layout: Layout, user: str, managed: bool, group: str, shell: Shell, check_mode: bool) -> list[str]:
+    texts = {layout.sysusers: sysusers(layout, user, managed, group), layout.tmpfiles: tmpfiles(layout, user, group)}
+    stale = [path for path, text in texts.items() if files.read(path) != text]
+    missing = [user] if not _exists(user) else [] if os.path.isdir(layout.run) else [layout.run]
+    if (stale or missing) and not check_mode:
+        for path, text in texts.items():
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            files.write(path, text)
+        shell.run("accounts", ["systemd-sysusers", layout.sysusers])
+        shell.run("accounts", ["systemd-tmpfiles", "--create", layout.tmpfiles])
+    return stale or missing
+
+
+def _folders(layout: Layout, user: str, group: str) -> list[Folder]:
     own = group_of(user)
-    folders = [
-        *[Folder(paths[key], 0o755, "root", "root") for key in ("root", "builds", "virtualenvs", "releases")],
+    return [
+        *[Folder(path, 0o755, "root", "root") for path in _code(layout)],
         # nginx passes through to the media; nobody else can list what is here.
-        Folder(paths["state"], 0o711, user, own),
-        Folder(paths["config"], 0o750, "root", own),
+        Folder(layout.state, 0o711, user, own),
+        Folder(layout.config, 0o750, "root", own),
         # Passed through by the owner of an existing virtualenv, when uWSGI is compiled for it.
-        Folder(paths["cache"], 0o711, user, own),
+        Folder(layout.cache, 0o711, user, own),
+        # Set-group-ID: what Django stores belongs to nginx's group, so nginx reads it and other users do not.
+        Folder(layout.media, 0o2750, user, group, lasting=not layout.media.startswith(f"{layout.state}/")),
     ]
-    # Set-group-ID: what Django stores belongs to nginx's group, so nginx reads it and other users do not.
-    media_is_own = paths["media"].startswith(paths["state"] + "/")
-    return [*folders, Folder(paths["media"], 0o2750, user, group, lasting=not media_is_own)]
+
+
+def _code(layout: Layout) -> tuple[str, ...]:
+    return layout.root, layout.builds, layout.virtualenvs, layout.releases
 
 
 def _differs(folder: Folder) -> bool:
@@ -131,36 +153,12 @@ def _differs(folder: Folder) -> bool:
     return (found.st_mode & 0o7777, found.st_uid, found.st_gid) != wanted
 
 
-def _sysusers(site: dict[str, Any], group: str) -> str:
-    lines = ["# Written by pyweb.stack.", f"g {group} -"]
-    if site["managed_user"]:
-        lines.append(f'u {site["user"]} - "site {site["name"]}" {site["paths"]["state"]} /usr/sbin/nologin')
-    return "\n".join(lines) + "\n"
-
-
-def _tmpfiles(site: dict[str, Any], group: str) -> str:
-    run = site["paths"]["run"]
-    return (
-        "# Written by pyweb.stack. The set-group-ID bit gives every socket nginx's group.\n"
-        f"d {os.path.dirname(run)} 0755 root root\n"
-        f"d {run} 2750 {site['user']} {group}\n"
-    )
-
-
 def _exists(user: str) -> bool:
     try:
         pwd.getpwnam(user)
     except KeyError:
         return False
     return True
-
-
-def group_of(user: str) -> str:
-    """The name of a user's own group; sysusers gives a new user a group of the same name."""
-    try:
-        return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
-    except KeyError:
-        return user
 
 
 def _uid(name: str) -> int:

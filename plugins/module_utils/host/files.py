@@ -5,64 +5,73 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
+import re
 import shutil
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..model.layout import Layout
 from .shell import StepError
 
-LOCKS = "/run/lock"
 # How long one run waits for another, in seconds.
 LOCK_TIMEOUT = 300
 
 
 @contextlib.contextmanager
-def locked(site: str, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
-    """Hold the site's lock: two runs at once wait for each other, at most `timeout` seconds.
+def locked(name: str, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
+    """Hold the lock of the site `name`: two runs at once wait for each other, at most `timeout` seconds.
 
     What the system refuses meanwhile, on a full disk for instance, is a `StepError` that names the site.
     """
-    path = f"{LOCKS}/pyweb.stack.{site}"
+    path = Layout.under(name).lock
+
+    def busy(process: str) -> StepError:
+        return StepError(name, "lock", f"another run (process {process}) has held {path} for {timeout:g} s")
+
+    try:
+        with hold(path, timeout, busy):
+            yield
+    except OSError as error:
+        refused = f"{error.filename}: " if error.filename else ""
+        raise StepError(name, "files", f"{refused}{error.strerror or error}") from error
+
+
+@contextlib.contextmanager
+def hold(path: str, timeout: float, busy: Callable[[str], Exception]) -> Iterator[None]:
+    """Hold the lock file `path`, which then names this process. Its directory is made if missing.
+
+    Raises what `busy` returns, given the process that holds the lock, when it is not free within `timeout` seconds.
+    """
+    _make_public(os.path.dirname(path))
     deadline = time.monotonic() + timeout
-    with open(path, "a+", encoding="ascii") as stream:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "r+", encoding="ascii") as stream:
         while True:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
-            except OSError:
-                if time.monotonic() > deadline:
-                    stream.seek(0)
-                    holder = stream.read().strip() or "unknown"
-                    raise StepError(
-                        site, "lock", f"another run (process {holder}) has held {path} for {timeout:g} s"
-                    ) from None
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise busy(stream.read().strip() or "unknown") from None
                 time.sleep(0.1)
         stream.truncate(0)
         stream.write(str(os.getpid()))
         stream.flush()
-        try:
-            yield
-        except OSError as error:
-            path = f"{error.filename}: " if error.filename else ""
-            raise StepError(site, "files", f"{path}{error.strerror or error}") from error
+        yield
 
 
 def write(path: str, text: str, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
     """Put `text` at `path` in one rename, so that nobody ever sees half of it."""
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".pyweb-")
+    # Named after the process: not every caller holds a lock.
+    temporary = f"{os.path.dirname(path)}/.pyweb-{os.getpid()}"
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chown(temporary, uid, gid)
-        os.chmod(temporary, mode)
-        os.rename(temporary, path)
+        put(temporary, text.encode(), mode, uid, gid)
+        move(temporary, path)
     except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
@@ -71,12 +80,38 @@ def write(path: str, text: str, mode: int = 0o644, uid: int = 0, gid: int = 0) -
         raise
 
 
+def put(path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
+    """Write a new file, complete and on the disk when this returns. What is at `path` is removed first."""
+    forget(path)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+        os.fchown(descriptor, uid, gid)
+        os.fchmod(descriptor, mode)
+        stream.flush()
+        os.fsync(descriptor)
+
+
+def move(temporary: str, path: str) -> None:
+    """Rename `temporary` to `path`; this lasts even if the power fails."""
+    os.rename(temporary, path)
+    sync(os.path.dirname(path))
+
+
+def sync(folder: str) -> None:
+    """Write the entries of a directory to the disk (fsync(2))."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def link(target: str, path: str) -> None:
-    """Make `path` a symbolic link to `target` in one rename. Whoever calls this holds a lock, see `locked`."""
+    """Make `path` a symbolic link to `target` in one rename. The caller holds a lock, see `locked`."""
     # Always the same name, so that what a killed run left is replaced.
     temporary = f"{os.path.dirname(path)}/.{os.path.basename(path)}.new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temporary)
+    forget(temporary)
     os.symlink(target, temporary)
     try:
         os.rename(temporary, path)
@@ -85,8 +120,52 @@ def link(target: str, path: str) -> None:
         raise
 
 
+def relink(path: str, target: str) -> None:
+    """Make `path` a link to `target`, or remove the link where `target` is ''."""
+    if read_link(path) == target:
+        return
+    if target:
+        link(target, path)
+    else:
+        os.unlink(path)
+
+
+def forget(path: str) -> None:
+    """Remove a file or link if it is there."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.unlink(path)
+
+
+def remove(path: str) -> bool:
+    """Remove a file, link or tree; return whether there was one.
+
+    Raises OSError where something is mounted at or below `path`: what lies behind a mount belongs to somebody else.
+    """
+    if not os.path.lexists(path):
+        return False
+    if os.path.isdir(path) and not os.path.islink(path):
+        for mount in mounts(path):
+            raise OSError(errno.EBUSY, f"{mount} is a mount; unmount it first", path)
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
+    return True
+
+
+def mounts(path: str, mountinfo: str = "/proc/self/mountinfo") -> list[str]:
+    """Return the mount points at and below `path` (proc_pid_mountinfo(5))."""
+    real = os.path.realpath(path)
+    found = []
+    for line in read_or_empty(mountinfo).splitlines():
+        # Blanks and backslashes in names are octal numbers there.
+        mount = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), line.split()[4])
+        if mount == real or mount.startswith(f"{real}/"):
+            found.append(mount)
+    return found
+
+
 def read(path: str) -> str:
-    """A file's text, or '' where there is none."""
+    """Return a file's text, or '' where there is none."""
     try:
         with open(path, encoding="utf-8") as stream:
             return stream.read()
@@ -95,7 +174,7 @@ def read(path: str) -> str:
 
 
 def read_json(path: str) -> dict[str, Any]:
-    """A JSON object from a file; {} where there is none or where a crash left half of one."""
+    """Return a JSON object from a file; {} where there is none or where a crash left half of one."""
     try:
         found = json.loads(read(path))
     except ValueError:
@@ -103,12 +182,35 @@ def read_json(path: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def remove(path: str) -> bool:
-    """Remove a file, link or tree; whether there was one."""
-    if not os.path.lexists(path):
-        return False
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
-    else:
-        os.unlink(path)
-    return True
+def read_or_empty(path: str) -> str:
+    """Return a file's text, or '' where it cannot be read for any reason. Bytes that are no text are replaced."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return ""
+
+
+def read_link(path: str) -> str:
+    """Return the target of a link, or '' where there is none."""
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
+
+
+def names(path: str) -> list[str]:
+    """Return the sorted names of a directory's entries; [] where there is none."""
+    try:
+        return sorted(os.listdir(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _make_public(folder: str) -> None:
+    """Make a directory that everybody may enter, whatever the umask says."""
+    try:
+        os.makedirs(folder)
+    except FileExistsError:
+        return
+    os.chmod(folder, 0o755)  # noqa: S103

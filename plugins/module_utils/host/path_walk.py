@@ -8,42 +8,22 @@ member does not have that group.
 
 from __future__ import annotations
 
-import contextlib
-import grp
 import os
-import pwd
 import stat
 from dataclasses import dataclass
 
+from .identity import ENTER, READ, WRITE, Identity, group_name, user_name
+
+__all__ = ["ENTER", "READ", "WRITE", "Identity", "Obstacle", "described", "group_name", "obstacle", "user_name"]
+
 # path_resolution(7): the kernel follows at most 40 symbolic links.
 _LINKS_MAX = 40
-READ, WRITE, ENTER = 4, 2, 1
 _WORDS = {READ: "read", WRITE: "write", ENTER: "enter", READ | ENTER: "list", READ | WRITE: "read and write"}
 
 
 @dataclass(frozen=True)
-class Identity:
-    """Who a process is: ids, and the name for people."""
-
-    uid: int
-    gid: int
-    groups: tuple[int, ...] = ()
-
-    @property
-    def name(self) -> str:
-        return user_name(self.uid)
-
-    def allowed(self, mode: int, uid: int, gid: int, wanted: int) -> bool:
-        """Whether the mode bits grant `wanted`; the first class that fits decides, as in the kernel."""
-        if self.uid == 0:
-            return wanted != ENTER or stat.S_ISDIR(mode) or bool(mode & 0o111)
-        shift = 6 if uid == self.uid else 3 if gid in (self.gid, *self.groups) else 0
-        return (mode >> shift) & wanted == wanted
-
-
-@dataclass(frozen=True)
 class Obstacle:
-    """Where a walk ends: the entry, what is wrong ('missing', 'denied', 'loop'), the evidence and what mends it."""
+    """Where a walk ends: the entry, what is wrong ('missing', 'denied', 'loop'), the evidence and what fixes it."""
 
     path: str
     kind: str
@@ -55,7 +35,7 @@ class Obstacle:
 
 
 def obstacle(path: str, who: Identity, wanted: int = READ, root: str = "") -> Obstacle | None:
-    """The first entry on the way to `path` that keeps `who` out; None when nothing does.
+    """Return the first entry on the way to `path` that keeps `who` out; None when nothing does.
 
     Every directory needs its x bit, the file the bits in `wanted`. `root` is put before every path: '/proc/PID/root'
     sees what a process in a mount namespace of its own sees.
@@ -84,39 +64,19 @@ def obstacle(path: str, who: Identity, wanted: int = READ, root: str = "") -> Ob
                 return Obstacle(path, "loop", f"{path}: too many symbolic links", f"namei -l {path}")
             target = os.readlink(f"{root}{here}/{part}")
             here = "" if target.startswith("/") else here
-            todo = [one for one in target.split("/") if one] + todo
+            todo = [part for part in target.split("/") if part] + todo
             continue
         here = f"{here}/{part}"
     return _check(here or "/", who, wanted, root)
 
 
 def described(path: str, root: str = "") -> str:
-    """'srw------- huatai:www-data /run/x.sock': mode, owner and group of an entry."""
+    """Return mode, owner and group of an entry: 'srw------- huatai:www-data /run/x.sock'."""
     try:
         info = os.stat(root + path)
     except OSError as error:
         return f"{path}: {error.strerror}"
     return f"{stat.filemode(info.st_mode)} {user_name(info.st_uid)}:{group_name(info.st_gid)} {path}"
-
-
-def selinux_type(path: str) -> str:
-    """The SELinux type of a file, '' where there is none."""
-    with contextlib.suppress(OSError, AttributeError):
-        label = os.getxattr(path, "security.selinux").decode().rstrip("\0")
-        return label.split(":")[2] if label.count(":") >= 2 else ""
-    return ""
-
-
-def user_name(uid: int) -> str:
-    with contextlib.suppress(KeyError):
-        return pwd.getpwuid(uid).pw_name
-    return str(uid)
-
-
-def group_name(gid: int) -> str:
-    with contextlib.suppress(KeyError):
-        return grp.getgrgid(gid).gr_name
-    return str(gid)
 
 
 def _check(path: str, who: Identity, wanted: int, root: str) -> Obstacle | None:
@@ -127,7 +87,7 @@ def _check(path: str, who: Identity, wanted: int, root: str) -> Obstacle | None:
     if who.allowed(info.st_mode, info.st_uid, info.st_gid, wanted):
         return None
     is_directory = stat.S_ISDIR(info.st_mode)
-    groups = ", ".join(group_name(one) for one in dict.fromkeys((who.gid, *who.groups)))
+    groups = ", ".join(group_name(gid) for gid in dict.fromkeys((who.gid, *who.groups)))
     evidence = f"{described(path, root)}; {who.name} (groups {groups}) may not {_WORDS.get(wanted, 'use')} it"
     if is_directory and wanted == ENTER:
         mend = f"chmod {'g' if info.st_gid in (who.gid, *who.groups) else 'o'}+x {path}"

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..host.facts import read
-from ..host.path_walk import Identity
+from .files import read_or_empty
+from .identity import Identity
 
 PROC = "/proc"
 _TCP_LISTEN = "0A"
@@ -57,9 +57,9 @@ class Listener:
 
 
 def processes(proc: str = PROC) -> dict[int, Process]:
-    """Every process, by its id; one that ends meanwhile is left out."""
+    """Return every process, by its id; one that ends meanwhile is left out."""
     found = {}
-    booted = float((re.search(r"^btime (\d+)", read(f"{proc}/stat"), re.MULTILINE) or ["", "0"])[1])
+    booted = float((re.search(r"^btime (\d+)", read_or_empty(f"{proc}/stat"), re.MULTILINE) or ["", "0"])[1])
     ticks = os.sysconf("SC_CLK_TCK")
     for entry in os.listdir(proc):
         if entry.isdigit():
@@ -73,7 +73,7 @@ def details(process: Process, proc: str = PROC) -> None:
     folder = f"{proc}/{process.pid}"
 
     def look() -> list[str]:
-        environment, cwd = read(f"{folder}/environ"), ""
+        environment, cwd = read_or_empty(f"{folder}/environ"), ""
         with contextlib.suppress(OSError):
             cwd = os.readlink(f"{folder}/cwd")
         return [environment, cwd]
@@ -83,19 +83,19 @@ def details(process: Process, proc: str = PROC) -> None:
         seen = run_as(process.identity, look)
         environment, cwd = (environment or seen[0], cwd or seen[1]) if isinstance(seen, list) else (environment, cwd)
     process.cwd = cwd
-    process.environment = dict(one.split("=", 1) for one in environment.split("\0") if "=" in one)
+    process.environment = dict(entry.split("=", 1) for entry in environment.split("\0") if "=" in entry)
 
 
 def listeners(proc: str = PROC, pids: dict[int, Process] | None = None) -> list[Listener]:
-    """Every listening unix and TCP socket, with the processes that hold it as far as /proc shows them."""
+    """Return every listening unix and TCP socket, with those of `pids` that hold it as far as /proc shows them."""
     found = []
-    for line in read(f"{proc}/net/unix").splitlines()[1:]:
+    for line in read_or_empty(f"{proc}/net/unix").splitlines()[1:]:
         # Num RefCount Protocol Flags Type St Inode Path
         words = line.split(None, 7)
         if len(words) == 8 and int(words[3], 16) & _UNIX_LISTENS and words[7].startswith("/"):
             found.append(Listener("unix:" + words[7], int(words[6])))
     for name in ("tcp", "tcp6"):
-        for line in read(f"{proc}/net/{name}").splitlines()[1:]:
+        for line in read_or_empty(f"{proc}/net/{name}").splitlines()[1:]:
             words = line.split()
             if words[3] == _TCP_LISTEN:
                 host, port = words[1].split(":")
@@ -106,9 +106,9 @@ def listeners(proc: str = PROC, pids: dict[int, Process] | None = None) -> list[
 
 
 def run_as(who: Identity, look: Callable[[], Any]) -> Any:
-    """What `look` returns (text, numbers and lists of them) when a child process with the ids of `who` calls it.
+    """Return what `look` returns (text, numbers and lists of them) in a child process with the ids of `who`.
 
-    The parent's own ids never change. An exception in the child comes back as its one line of text.
+    The ids of this process never change. An exception in the child comes back as its last line.
     """
     reading, writing = os.pipe()
     child = os.fork()
@@ -134,17 +134,17 @@ def run_as(who: Identity, look: Callable[[], Any]) -> Any:
 
 
 def _process(folder: str, booted: float, ticks: int) -> Process:
-    status = read(f"{folder}/status")
+    status = read_or_empty(f"{folder}/status")
 
     def numbers(key: str) -> list[int]:
         match = re.search(rf"^{key}:(.*)$", status, re.MULTILINE)
-        return [int(one) for one in match[1].split()] if match else []
+        return [int(number) for number in match[1].split()] if match else []
 
     name = re.search(r"^Name:\s*(.*)$", status, re.MULTILINE)
-    command = [one for one in read(f"{folder}/cmdline").split("\0") if one]
+    command = [word for word in read_or_empty(f"{folder}/cmdline").split("\0") if word]
     # The name may hold spaces and brackets; the fields begin after the last bracket.
-    started = int(read(f"{folder}/stat").rpartition(")")[2].split()[19]) / ticks
-    unit = re.search(r"/([^/\n]+\.service)(?:/|$)", read(f"{folder}/cgroup"), re.MULTILINE)
+    started = int(read_or_empty(f"{folder}/stat").rpartition(")")[2].split()[19]) / ticks
+    unit = re.search(r"/([^/\n]+\.service)(?:/|$)", read_or_empty(f"{folder}/cgroup"), re.MULTILINE)
     return Process(
         int(os.path.basename(folder)),
         numbers("PPid")[0],
@@ -158,8 +158,8 @@ def _process(folder: str, booted: float, ticks: int) -> Process:
 
 def _owners(found: list[Listener], proc: str, pids: dict[int, Process]) -> None:
     by_inode: dict[int, list[Listener]] = {}
-    for one in found:
-        by_inode.setdefault(one.inode, []).append(one)
+    for listener in found:
+        by_inode.setdefault(listener.inode, []).append(listener)
 
     def inodes(folder: str) -> list[int]:
         result = []
@@ -182,8 +182,8 @@ def _owners(found: list[Listener], proc: str, pids: dict[int, Process]) -> None:
             mine = run_as(process.identity, functools.partial(inodes, folder))
             seen = mine if isinstance(mine, list) else []
         for inode in seen:
-            for one in by_inode.get(inode, []):
-                one.pids.append(pid)
+            for listener in by_inode.get(inode, []):
+                listener.pids.append(pid)
 
 
 def _host(text: str) -> str:

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Run the commands of a build or a release as the right user, and say in one sentence why one failed."""
+"""Run commands as the right user, and say in one sentence why one failed."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import contextlib
 import ctypes
 import functools
 import os
-import pwd
 import re
 import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import IO, Any, Union
 
+from .identity import Identity, identity_of
+
+# A file, or subprocess.PIPE or DEVNULL.
+Stream = Union[int, IO[Any]]
 BASE_ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",
@@ -43,12 +46,14 @@ class StepError(Exception):
 
 
 class Shell:
-    """Runs commands for one site. `secrets` are blotted out wherever output is shown."""
+    """Runs commands for one site, and hides its secrets wherever their output is shown."""
 
     def __init__(self, site: str, environment: Mapping[str, str], secrets: Sequence[str] = ()) -> None:
         self.site = site
         self.environment = {**BASE_ENVIRONMENT, **environment}
-        self.secrets = sorted((one for one in secrets if len(one) > 3), key=len, reverse=True)
+        self.secrets: list[str] = []
+        for secret in secrets:
+            self.hide(secret)
 
     def run(
         self,
@@ -61,56 +66,36 @@ class Shell:
         timeout: float = STEP_TIMEOUT,
         check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
-        """Run `argv` as `user`; its output comes back with the secrets blotted out. Raises `StepError`.
+        """Run `argv` as `user` and return its output without the secrets. Raises `StepError`.
 
-        The command gets a process group of its own, and whatever it left running there is ended with it. It does not
-        outlive whoever runs it either: the next run would find its files changing.
+        What the command leaves running is ended with it. The command does not outlive this process either: the next
+        run would find its files changing.
         """
-        account = pwd.getpwnam(user)
-        identity: dict[str, Any] = {}
-        if account.pw_uid != os.getuid():
-            identity = {
-                "user": account.pw_uid,
-                "group": account.pw_gid,
-                "extra_groups": os.getgrouplist(user, account.pw_gid),
-            }
         env = {"HOME": "/nonexistent", **self.environment, **(environment or {})}
         # Files, not pipes: a child that the command left running would hold a pipe open, and the reader with it.
         with contextlib.ExitStack() as stack:
             given, out, err = (
                 stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
-                for _one in range(3)
+                for _stream in range(3)
             )
             given.write(stdin)
             given.seek(0)
             try:
-                process = subprocess.Popen(
-                    list(argv),
-                    cwd=cwd,
-                    env=env,
-                    stdin=given,
-                    stdout=out,
-                    stderr=err,
-                    start_new_session=True,
-                    umask=0o022,
-                    preexec_fn=functools.partial(_end_with, os.getpid()),
-                    **identity,
-                )
+                process = spawn(argv, identity_of(user), cwd=cwd, environment=env, stdin=given, stdout=out, stderr=err)
             except OSError as error:
                 raise StepError(self.site, step, f"{error.filename or argv[0]}: {error.strerror}") from None
-            ended = True
+            in_time = True
             try:
                 process.wait(timeout)
             except subprocess.TimeoutExpired:
-                ended = False
+                in_time = False
             finally:
-                _end(process)
-                process.wait()
+                end(process)
             said = []
             for stream in (out, err):
                 stream.seek(0)
-                said.append(self.blot(stream.read()))
-        if not ended:
+                said.append(self.mask(stream.read()))
+        if not in_time:
             raise StepError(self.site, step, f"no end after {timeout:g} s", "".join(said))
         done = subprocess.CompletedProcess(process.args, process.returncode, *said)
         if check and done.returncode:
@@ -122,42 +107,78 @@ class Shell:
         return done
 
     def hide(self, secret: str) -> None:
-        """Blot this out, too."""
+        """Hide this secret, too. Up to three characters are no secret: they would be hidden inside of words."""
         if len(secret) > 3:
+            # The longest first: of a secret that another one begins with, the rest would stay.
             self.secrets = sorted({*self.secrets, secret}, key=len, reverse=True)
 
-    def blot(self, text: str) -> str:
+    def mask(self, text: str) -> str:
+        """Return the text with its secrets replaced."""
         for secret in self.secrets:
             text = text.replace(secret, "********")
         return text
 
 
+def spawn(
+    argv: Sequence[str],
+    who: Identity | None = None,
+    *,
+    environment: Mapping[str, str],
+    cwd: str = "/",
+    stdin: Stream = subprocess.DEVNULL,
+    stdout: Stream = subprocess.PIPE,
+    stderr: Stream = subprocess.PIPE,
+    die_with_parent: bool = True,
+) -> subprocess.Popen[bytes]:
+    """Start a process with the ids of `who`, in a process group of its own, with exactly this environment.
+
+    With `die_with_parent` the kernel kills it as soon as this process is dead, by SIGKILL too; not what it started.
+    Raises OSError when it cannot be started. See `end`.
+    """
+    ids: dict[str, Any] = {}
+    if who and who.uid != os.getuid():
+        ids = {"user": who.uid, "group": who.gid, "extra_groups": list(who.groups)}
+    return subprocess.Popen(
+        list(argv),
+        cwd=cwd,
+        env=dict(environment),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+        umask=0o022,
+        preexec_fn=functools.partial(_end_with, os.getpid()) if die_with_parent else None,
+        **ids,
+    )
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process and all that is left of its process group, and wait for it."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
 def cause(output: str) -> str:
-    """What a program's output says of why it failed, in one line; the last line when nothing looks like a reason."""
-    lines = [one.strip() for one in output.splitlines() if one.strip()]
+    """Return why a program failed, in one line of its output; the last line when nothing looks like a reason."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     for found in (
-        [one for one in lines if _CHECK.match(one)][:1],
-        [one for one in lines if ": fatal error: " in one][:1],  # a compiler's; what follows comes of it
-        [one for one in lines if _RAISED.match(one)][-1:],
+        [line for line in lines if _CHECK.match(line)][:1],
+        [line for line in lines if ": fatal error: " in line][:1],  # a compiler's; what follows comes of it
+        [line for line in lines if _RAISED.match(line)][-1:],
     ):
         if found:
             return found[0]
-    reasons = [re.sub(r"^(fatal|error|cause): |^[×╰─▶> ]+", "", one) for one in lines if _REASON.match(one)]
+    reasons = [re.sub(r"^(fatal|error|cause): |^[×╰─▶> ]+", "", line) for line in lines if _REASON.match(line)]
     if reasons:
         # What failed comes first, the reason of all reasons last.
         return ": ".join(dict.fromkeys([reasons[0].rstrip(".:"), reasons[-1]]))
-    errors = [one for one in lines if re.search(r"\berror\b", one, re.IGNORECASE)]
+    errors = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
     return (errors or lines or [""])[-1]
 
 
 def _end_with(parent: int) -> None:
-    """Let the kernel kill this process as soon as its parent is dead, by SIGKILL too. Runs between fork and exec."""
+    """Let the kernel kill this process when its parent dies. Runs between fork and exec."""
     _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # dead already
         os._exit(1)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End what is left of the command's process group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)

@@ -36,11 +36,11 @@ _ALIASES = {
     "d": "daemonize",
     "logto2": "logto",
     "stats-server": "stats",
-    "wsgi-file": "wsgi-file",
     "file": "wsgi-file",
 }
 # Options of the command line that take no value; any other takes the next word unless that is an option, too.
 _FLAGS = {"master", "M", "vacuum", "need-app", "strict", "enable-threads", "die-on-term", "single-interpreter"}
+# Bytes that a request's variables may have (uWSGI doc, "buffer-size").
 BUFFER_SIZE_DEFAULT = 4096
 # What listens, by option: the protocol that it speaks.
 SPEAKS = {"socket": "uwsgi", "http": "http router", "http-socket": "http-socket", "https": "https router"}
@@ -70,17 +70,17 @@ class Options:
 
     @property
     def environment(self) -> dict[str, str]:
-        return dict(one.split("=", 1) for one in self.values.get("env", []) if "=" in one)
+        return dict(entry.split("=", 1) for entry in self.values.get("env", []) if "=" in entry)
 
     @property
     def binds(self) -> list[tuple[str, str]]:
-        """(address, protocol) of everything that it listens on."""
+        """Return (address, protocol) of everything that it listens on."""
         cwd = self.last("chdir") or self.cwd
-        return [(address(one, cwd), speaks) for name, speaks in SPEAKS.items() for one in self.values.get(name, [])]
+        return [(address(value, cwd), speaks) for name, speaks in SPEAKS.items() for value in self.values.get(name, [])]
 
 
 def read(command: Sequence[str], cwd: str = "/", environment: Mapping[str, str] | None = None) -> Options:
-    """The options of a command line such as `uwsgi --ini mysite.ini --http :8000`, started in `cwd`."""
+    """Return the options of a command line such as `uwsgi --ini mysite.ini --http :8000`, started in `cwd`."""
     found = Options(cwd)
     for name, value in _words(command):
         _take(found, name, value, cwd, environment or {}, 0)
@@ -88,7 +88,7 @@ def read(command: Sequence[str], cwd: str = "/", environment: Mapping[str, str] 
 
 
 def python_of(options: Options, command: Sequence[str]) -> str:
-    """The interpreter that has what the application needs: the virtualenv's, uWSGI's own, or the system's.
+    """Return the interpreter that has what the application needs: the virtualenv's, uWSGI's own, or the system's.
 
     The wheel `pyuwsgi` runs in a virtualenv's own Python and ignores `home`.
     """
@@ -98,7 +98,7 @@ def python_of(options: Options, command: Sequence[str]) -> str:
         if first.startswith("python"):
             candidates.insert(0, command[0])
         candidates.append(os.path.join(os.path.dirname(os.path.realpath(command[0])), "python3"))
-    return next((one for one in candidates if os.access(one, os.X_OK)), "/usr/bin/python3")
+    return next((path for path in candidates if os.access(path, os.X_OK)), "/usr/bin/python3")
 
 
 def _words(command: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -154,7 +154,7 @@ def _ini(text: str, wanted: str) -> Iterator[tuple[str, str]]:
 
 
 def _expand(value: str, path: str, found: Options, environment: Mapping[str, str]) -> str:
-    """uWSGI doc, "Configuring uWSGI": magic variables of the file, placeholders, the environment."""
+    """Replace magic variables of the file, placeholders and the environment (uWSGI doc, "Configuring uWSGI")."""
     stem, _dot, extension = os.path.basename(path).rpartition(".")
     magic = {
         "%": "%",
@@ -165,13 +165,13 @@ def _expand(value: str, path: str, found: Options, environment: Mapping[str, str
         "e": extension,
         "c": os.path.basename(os.path.dirname(path)),
     }
-    value = re.sub(r"%\(([\w-]+)\)", lambda one: found.last(_ALIASES.get(one[1], one[1]), one[0]), value)
-    value = re.sub(r"%([%dpsnec])", lambda one: magic[one[1]], value)
-    return re.sub(r"\$\((\w+)\)", lambda one: environment.get(one[1], ""), value)
+    value = re.sub(r"%\(([\w-]+)\)", lambda match: found.last(_ALIASES.get(match[1], match[1]), match[0]), value)
+    value = re.sub(r"%([%dpsnec])", lambda match: magic[match[1]], value)
+    return re.sub(r"\$\((\w+)\)", lambda match: environment.get(match[1], ""), value)
 
 
 def address(value: str, cwd: str) -> str:
-    """An address as the other modules write it: 'unix:/path' or 'host:port'."""
+    """Return an address as the other modules write it: 'unix:/path' or 'host:port'."""
     value = value.partition(",")[0]
     if ":" in value and not value.startswith("/"):
         host, _colon, port = value.rpartition(":")

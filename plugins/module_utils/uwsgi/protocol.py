@@ -87,7 +87,7 @@ def ping(address: str, timeout: float = 5.0) -> float:
 
 
 def kind(address: str, timeout: float = 5.0) -> str:
-    """What answers at `address`: 'uwsgi', 'http' (it speaks HTTP, not uwsgi), 'unknown' or 'nothing'."""
+    """Return what answers at `address`: 'uwsgi', 'http' (it speaks HTTP, not uwsgi), 'unknown' or 'nothing'."""
     try:
         ping(address, timeout)
         return "uwsgi"
@@ -103,11 +103,11 @@ def kind(address: str, timeout: float = 5.0) -> str:
 
 
 def packet(variables: Mapping[str, str], modifier1: int = 0, modifier2: int = 0) -> bytes:
-    """A uwsgi packet of `variables`; raises ValueError when they exceed the 65535 bytes that its size field can say."""
+    """Return a uwsgi packet of `variables`. Raises ValueError for more than the 65535 bytes that its size field can say."""
     body = b"".join(
         struct.pack("<H", len(text)) + text
         for pair in variables.items()
-        for text in (one.encode("utf-8") for one in pair)
+        for text in (word.encode("utf-8") for word in pair)
     )
     if len(body) > 65535:
         raise ValueError(f"{len(body)} bytes of variables do not fit into a uwsgi packet of at most 65535")
@@ -115,7 +115,7 @@ def packet(variables: Mapping[str, str], modifier1: int = 0, modifier2: int = 0)
 
 
 def request_variables(host: str, path: str, headers: Mapping[str, str]) -> dict[str, str]:
-    """The CGI variables that nginx would send for a GET of `path`."""
+    """Return the CGI variables that nginx would send for a GET of `path`."""
     route, _mark, query = path.partition("?")
     name, _colon, port = host.rpartition(":") if re.search(r":[0-9]+$", host) else (host, "", "80")
     return {
@@ -139,12 +139,12 @@ def request_variables(host: str, path: str, headers: Mapping[str, str]) -> dict[
 
 
 def stats(address: str, timeout: float = 5.0) -> bytes:
-    """All that a uWSGI stats socket has to say: one JSON document."""
+    """Return what a uWSGI stats socket says: one JSON document."""
     return _exchange(address, b"", timeout, enough=1 << 24)
 
 
 def connect(address: str, timeout: float) -> socket.socket:
-    """A connection to a unix or TCP socket. Raises `ProtocolError` with the errno and what it means."""
+    """Return a connection to a unix or TCP socket. Raises `ProtocolError` with the errno and what it means."""
     path = address[5:] if address.startswith("unix:") else address
     try:
         if path.startswith("/"):
@@ -216,7 +216,7 @@ def _parse(address: str, raw: bytes, seconds: float) -> Answer:
     if not match:
         raise ProtocolError(address, "the answer is not HTTP")
     headers = {}
-    for one in lines:
-        name, _colon, value = one.partition(":")
+    for line in lines:
+        name, _colon, value = line.partition(":")
         headers[name.strip().lower()] = value.strip()
     return Answer(int(match[1]), match[2], seconds, headers, body[:BODY_MAX])

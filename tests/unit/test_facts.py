@@ -1,7 +1,8 @@
-"""What the roles branch on: asked of this very host where that is possible, of a made-up one where not."""
+"""What the roles branch on: of this very host where that is possible, of a made-up one where not."""
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import socket
@@ -9,13 +10,13 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.host import facts as host_look
+from ansible_collections.pyweb.stack.plugins.module_utils.host import facts, files, firewalld_state, packages
 
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
     """host(path, text or link) puts a file into a made-up root file system, which the module then takes for its own."""
-    real_glob, real_open, real_exists = host_look.glob.glob, open, os.path.exists
+    real_glob, real_open, real_exists = glob.glob, open, os.path.exists
     real_access, real_readlink = os.access, os.readlink
 
     def inside(path):
@@ -30,9 +31,7 @@ def host(tmp_path, monkeypatch):
             target.write_text(text)
             target.chmod(mode)
 
-    monkeypatch.setattr(
-        host_look.glob, "glob", lambda pattern: [one[len(str(tmp_path)) :] for one in real_glob(inside(pattern))]
-    )
+    monkeypatch.setattr(glob, "glob", lambda pattern: [one[len(str(tmp_path)) :] for one in real_glob(inside(pattern))])
     monkeypatch.setattr("builtins.open", lambda path, *rest, **named: real_open(inside(path), *rest, **named))
     monkeypatch.setattr(os.path, "exists", lambda path: real_exists(inside(path)))
     monkeypatch.setattr(os, "access", lambda path, mode: real_access(inside(path), mode))
@@ -46,7 +45,7 @@ def test_pythons_are_those_that_can_be_run(host):
     host("/usr/bin/python3.11", mode=0o644)
     for other in ("python3.12-config", "python3.12m", "python3.", "python3.x"):
         host(f"/usr/bin/{other}", mode=0o755)
-    assert host_look.pythons() == {
+    assert facts.pythons() == {
         "3.9": "/usr/bin/python3.9",
         "3.12": "/usr/bin/python3.12",
         "3.14": "/usr/local/bin/python3.14",
@@ -66,7 +65,7 @@ def test_pythons_are_those_that_can_be_run(host):
 def test_packages_are_known_where_the_package_manager_can_be_asked(host, files, known):
     for path in files:
         host(path)
-    assert host_look.packages_known() is known
+    assert packages.lists_present() is known
 
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
@@ -75,40 +74,51 @@ ROW = (
 )
 
 
-def test_ports_are_those_that_the_program_listens_on(host):
+def test_ports_are_those_that_the_program_listens_on(tmp_path):
+    def put(path, text, link=False):
+        target = tmp_path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if link:
+            target.symlink_to(text)
+        else:
+            target.write_text(text)
+
     ipv6 = "0" * 32
-    host(
-        "/proc/net/tcp",
+    put("stat", "btime 1\n")
+    put(
+        "net/tcp",
         HEAD
         + ROW.format(address="00000000", port=22, state="0A", inode=11)
         + ROW.format(address="0100007F", port=8000, state="0A", inode=12)
         + ROW.format(address="0100007F", port=2222, state="01", inode=13),
     )
-    host("/proc/net/tcp6", HEAD + ROW.format(address=ipv6, port=2200, state="0A", inode=14))
+    put("net/tcp6", HEAD + ROW.format(address=ipv6, port=2200, state="0A", inode=14))
     for pid, program, inodes in (
         (1, "systemd", (11, 14)),
         (7, "sshd", (11, 13)),
         (8, "nginx", (12,)),
         (9, "sshd", (14,)),
     ):
-        host(f"/proc/{pid}/comm", f"{program}\n")
+        put(f"{pid}/status", f"Name:\t{program}\nPPid:\t1\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nGroups:\t\n")
+        put(f"{pid}/stat", f"{pid} ({program}) S " + "1 " * 49)
         for inode in inodes:
-            host(f"/proc/{pid}/fd/{inode}", f"socket:[{inode}]", link=True)
-        host(f"/proc/{pid}/fd/0", "/dev/null", link=True)
-    assert host_look.listening_ports("sshd") == {22, 2200}
-    assert host_look.listening_ports("nothing") == set()
+            put(f"{pid}/fd/{inode}", f"socket:[{inode}]", link=True)
+        put(f"{pid}/fd/0", "/dev/null", link=True)
+    put("net/unix", f"Num RefCount Protocol Flags Type St Inode Path\n0: 2 0 {0x10000:08X} 1 1 11 /run/sshd.sock\n")
+    assert facts.listening_ports("sshd", str(tmp_path)) == {22, 2200}
+    assert facts.listening_ports("nothing", str(tmp_path)) == set()
 
 
 def test_ports_of_this_process():
     """The same, of the real /proc."""
-    own = host_look.read("/proc/self/comm").strip()
+    own = files.read_or_empty("/proc/self/comm").strip()
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        assert port not in host_look.listening_ports(own)
+        assert port not in facts.listening_ports(own)
         listener.listen()
-        assert port in host_look.listening_ports(own)
-    assert port not in host_look.listening_ports(own)
+        assert port in facts.listening_ports(own)
+    assert port not in facts.listening_ports(own)
 
 
 @pytest.mark.parametrize(
@@ -117,8 +127,8 @@ def test_ports_of_this_process():
 def test_the_port_of_the_connection_is_found_through_a_process_that_dropped_it(value, ports):
     """As sudo does: the variable is in an ancestor's environment only."""
     code = f"import sys; sys.path[:0] = {sys.path!r}; import conftest\n"
-    code += "from ansible_collections.pyweb.stack.plugins.module_utils.host import facts as host_look\n"
-    code += "print(host_look.connection_ports())"
+    code += "from ansible_collections.pyweb.stack.plugins.module_utils.host import facts\n"
+    code += "print(facts.connection_ports())"
     inner = ["env", "--unset=SSH_CONNECTION", sys.executable, "-c", code]
     # A shell between the two, which keeps its own environment; `true` makes it stay.
     argv = ["/bin/sh", "-c", '"$@"; true', "sh", *inner]
@@ -129,8 +139,8 @@ def test_the_port_of_the_connection_is_found_through_a_process_that_dropped_it(v
 
 
 def test_a_file_that_is_gone_is_empty(tmp_path):
-    assert host_look.read(str(tmp_path / "none")) == ""
-    assert host_look.read(str(tmp_path)) == ""
+    assert files.read_or_empty(str(tmp_path / "none")) == ""
+    assert files.read_or_empty(str(tmp_path)) == ""
 
 
 class Module:
@@ -157,14 +167,14 @@ class Module:
     ],
 )
 def test_packages(program, answer, names):
-    assert host_look.packages(Module(program, answer)) == names
+    assert packages.installed(Module(program, answer)) == names
 
 
 def test_a_module_stream_that_is_installed_is_a_package(host):
     host("/etc/dnf/modules.d/nginx.module", "[nginx]\nname=nginx\nstream=1.26\nprofiles=common\nstate=enabled\n")
     host("/etc/dnf/modules.d/perl.module", "[perl]\nname=perl\nstream=5.32\nprofiles=\nstate=enabled\n")
     host("/etc/dnf/modules.d/php.module", "[php]\nname=php\nstream=8.2\nprofiles=common\nstate=disabled\n")
-    assert host_look.module_streams() == ["@nginx:1.26"]
+    assert packages.module_streams() == ["@nginx:1.26"]
 
 
 @pytest.mark.parametrize(
@@ -177,23 +187,23 @@ def test_a_module_stream_that_is_installed_is_a_package(host):
     ],
 )
 def test_what_the_repositories_offer(program, answer, names, found):
-    assert host_look.offered(Module(program, answer), names) == found
+    assert packages.offered(Module(program, answer), names) == found
 
 
 @pytest.mark.parametrize(("text", "mode"), [("1", "enforcing"), ("0", "permissive"), (None, "disabled")])
 def test_what_the_kernel_does_about_selinux(host, text, mode):
     if text is not None:
         host("/sys/fs/selinux/enforce", text)
-    assert host_look.selinux() == mode
+    assert facts.selinux() == mode
 
 
 def test_services_that_run_and_start_at_boot():
     shown = "ActiveState=active\nUnitFileState=enabled\n\nActiveState=inactive\nUnitFileState=\n"
-    assert host_look.services(Module("systemctl", shown)) == {
+    assert facts.services(Module("systemctl", shown)) == {
         "nginx": {"active": True, "enabled": True},
         "firewalld": {"active": False, "enabled": False},
     }
-    assert not any(one["active"] for one in host_look.services(Module("systemctl", "")).values())
+    assert not any(one["active"] for one in facts.services(Module("systemctl", "")).values())
 
 
 class Bus:
@@ -213,9 +223,69 @@ def settings(services, ports):
 
 def test_open_is_what_is_open_now_and_after_a_reload():
     bus = Bus(settings(["ssh", "http"], [["8080", "tcp"]]), settings(["ssh"], [["8080", "tcp"], ["9", "udp"]]))
-    assert host_look.let_in(bus, ["public"]) == {"public": {"services": ["ssh"], "ports": ["8080/tcp"]}}
+    assert firewalld_state.let_in(bus, ["public"]) == {"public": {"services": ["ssh"], "ports": ["8080/tcp"]}}
 
 
 def test_a_zone_without_ports_or_that_is_not_there():
-    assert host_look.let_in(Bus({}, {}), ["public"]) == {"public": {"services": [], "ports": []}}
-    assert host_look.let_in(Bus(None, {}), ["gone"]) == {}
+    assert firewalld_state.let_in(Bus({}, {}), ["public"]) == {"public": {"services": [], "ports": []}}
+    assert firewalld_state.let_in(Bus(None, {}), ["gone"]) == {}
+
+
+def test_the_default_zone_is_the_configured_one(host):
+    assert firewalld_state.default_zone() == "public"
+    host("/etc/firewalld/firewalld.conf", "# DefaultZone=home\nDefaultZone=dmz\nMinimalMark=100\n")
+    assert firewalld_state.default_zone() == "dmz"
+
+
+def test_what_the_role_opened_is_read_by_purpose(host):
+    host("/etc/firewalld/pyweb.stack/web.json", '{"zone": "dmz", "ports": ["8080/tcp"]}')
+    host("/etc/firewalld/pyweb.stack/mail.json", "")
+    found = firewalld_state.records()
+    assert found == {"web": {"zone": "dmz", "ports": ["8080/tcp"]}, "mail": {}}
+    assert firewalld_state.zones(found) == ["dmz", "public"]
+
+
+def test_all_facts_have_the_names_that_the_roles_use(host, monkeypatch):
+    host("/proc/net/if_inet6", "fe80\n")
+    host("/etc/dnf/modules.d/nginx.module", "[nginx]\nname=nginx\nstream=1.26\nprofiles=common\nstate=enabled\n")
+    host("/etc/firewalld/firewalld.conf", "DefaultZone=dmz\n")
+    collected = []
+
+    class Collector:
+        def collect(self, module, collected_facts=None):
+            collected.append(collected_facts)
+            return {"os_family": "RedHat"} if collected_facts is None else {"pkg_mgr": "dnf"}
+
+    monkeypatch.setattr(facts, "DistributionFactCollector", Collector)
+    monkeypatch.setattr(facts, "PkgMgrFactCollector", Collector)
+    monkeypatch.setattr(facts, "listening_ports", lambda program: {2222} if program == "sshd" else set())
+    monkeypatch.setattr(facts, "connection_ports", lambda: {22})
+    monkeypatch.setattr(facts.packages, "installed", lambda _module: ["git"])
+    monkeypatch.setattr(facts.firewalld_state, "let_in", lambda _module, zones: {zone: {} for zone in zones})
+    inactive = Module(
+        "systemctl", "ActiveState=active\nUnitFileState=enabled\n\nActiveState=inactive\nUnitFileState=\n"
+    )
+    found = facts.facts(inactive)
+    assert collected == [None, {"ansible_os_family": "RedHat"}]
+    assert found == {
+        "os_family": "RedHat",
+        "pkg_mgr": "dnf",
+        "pyweb": {
+            "ipv6": True,
+            "selinux": "disabled",
+            "pythons": {},
+            "ssh_ports": [22, 2222],
+            "packages": ["git", "@nginx:1.26"],
+            "packages_known": True,
+            "services": {
+                "nginx": {"active": True, "enabled": True},
+                "firewalld": {"active": False, "enabled": False},
+            },
+            "firewalld_configured": True,
+            "firewalld_zone": "dmz",
+            "firewalld_opened": {},
+            "firewalld_open": {},
+        },
+    }
+    active = Module("systemctl", "ActiveState=active\nUnitFileState=enabled\n\nActiveState=active\nUnitFileState=\n")
+    assert facts.facts(active)["pyweb"]["firewalld_open"] == {"dmz": {}}

@@ -1,0 +1,266 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What was found out about a host and a site: plain data, which look_*.py fill in and the hops judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..host.path_walk import Identity, Obstacle
+from ..host.processes import Listener, Process
+from ..model.layout import Layout
+from ..nginx.dump import Config, Directive
+from ..nginx.match import Server
+from ..uwsgi.options import Options
+from ..uwsgi.protocol import Answer
+
+# Browsers keep cookies of up to 4096 bytes each (RFC 6265, section 6.1): one of them has to get through.
+LARGE_COOKIE = 4096
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait, in seconds: for the look into Django, for an answer, for a ping.
+
+    A site takes the longest of them, not their sum: its questions are asked side by side.
+    """
+
+    look: float = 4.0
+
+    @property
+    def answer(self) -> float:
+        return self.look / 2
+
+    @property
+    def ping(self) -> float:
+        return self.look * 3 / 8
+
+
+@dataclass
+class Ran:
+    """What a command said; `status` is None where it does not exist or did not end in time."""
+
+    status: int | None
+    out: str = ""
+    err: str = ""
+
+
+# --- the host ---
+
+
+@dataclass
+class Nginx:
+    """nginx as it runs and as it is configured; `config` is None where nothing of it could be read.
+
+    `worker` is who opens files and sockets for it, with the names of its user and its group.
+    """
+
+    installed: bool
+    tested: Ran = field(default_factory=lambda: Ran(None))
+    config: Config | None = None
+    master: Process | None = None
+    workers: list[Process] = field(default_factory=list)
+    unit: dict[str, str] = field(default_factory=dict)
+    log: str = ""
+    changed: list[str] = field(default_factory=list)  # files newer than the workers
+    worker: Identity = field(default_factory=lambda: Identity(65534, 65534))
+    worker_name: str = "nobody"
+    worker_group: str = "nogroup"
+
+
+@dataclass
+class Firewall:
+    """firewalld: whether it is there, wanted at boot and running, and what the zone of the outer interface lets in.
+
+    `opened` are the zone's ports and those of its services, as '80/tcp' or '8000-8010/tcp'.
+    """
+
+    installed: bool = False
+    enabled: bool = False
+    running: bool = False
+    answered: bool = True
+    zone: str = ""
+    target: str = ""
+    services: list[str] = field(default_factory=list)
+    ports: list[str] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
+    rules: list[str] = field(default_factory=list)
+    error: str = ""
+
+
+@dataclass
+class Host:
+    """What all sites of a host share.
+
+    `holders` says which process holds a port that is listened on; `denials` are SELinux's, from the audit log.
+    """
+
+    now: float
+    controller_time: float
+    table: dict[int, Process]
+    listeners: list[Listener]
+    units: list[dict[str, str]]
+    nginx: Nginx
+    firewall: Firewall
+    addresses: list[str]
+    ipv6: bool
+    synchronized: str
+    denials: list[dict[str, str]]
+    units_files: dict[str, str] = field(default_factory=dict)
+    holders: dict[int, str] = field(default_factory=dict)
+
+
+# --- one site ---
+
+
+@dataclass
+class Probe:
+    """What happened when one address behind nginx was asked: as nginx's worker, then in nginx's protocol."""
+
+    address: str
+    speaks: str
+    real: str = ""  # the path of a unix socket without links
+    exists: bool = True
+    is_socket: bool = True
+    obstacle: Obstacle | None = None
+    connect_error: str = ""  # errno name, '' when nginx's worker may connect
+    hidden: bool = False  # nginx has a mount namespace in which it is not there
+    owner: str = ""
+    answer: Answer | None = None
+    failure: str = ""
+    pong: float | None = None
+    ping_failure: str = ""
+    kind: str = ""  # what answers when the wanted protocol gets none
+    large_failure: str = ""  # what a request with a large cookie came to
+    described: str = ""
+
+
+@dataclass
+class Entrance:
+    """One way in: a domain at a port, and what a client got there. `wanted` are the servers with that name."""
+
+    domain: str
+    address: str
+    port: int
+    tls: bool
+    server: Server | None
+    wanted: list[Server]
+    answer: Answer | None = None
+    failure: str = ""
+    errno: int = 0
+    certificate: str = ""  # OpenSSL's verdict, '' when it is right
+    certificate_place: str = ""
+
+    @property
+    def url(self) -> str:
+        usual = self.port == (443 if self.tls else 80)
+        return f"http{'s' if self.tls else ''}://{self.domain}{'' if usual else f':{self.port}'}"
+
+    @property
+    def host(self) -> str:
+        return self.url.partition("//")[2]
+
+    @property
+    def where(self) -> str:
+        return f"{'[' + self.address + ']' if ':' in self.address else self.address}:{self.port}"
+
+
+@dataclass
+class Fetched:
+    """A static or media file as a client gets it, and the file that nginx takes for it.
+
+    `url` is the prefix of its kind, as '/static/', and `wanted` the file that the project means ('' where nobody knows).
+    `elsewhere` says that nginx takes another file, `outside` that it takes one outside of the project's directory.
+    """
+
+    uri: str
+    status: int = 0
+    failure: str = ""
+    file: str = ""
+    handler: str = ""
+    place: str = ""
+    obstacle: Obstacle | None = None
+    url: str = ""
+    folder: str = ""
+    wanted: str = ""
+    elsewhere: bool = False
+    outside: bool = False
+
+
+@dataclass
+class Uwsgi:
+    """The uWSGI of a site, running or not; `log` is what it said since it was started, or lately when it is down."""
+
+    installed: bool = False
+    master: Process | None = None
+    workers: list[Process] = field(default_factory=list)
+    unit: dict[str, str] = field(default_factory=dict)
+    options: Options = field(default_factory=Options)
+    command: list[str] = field(default_factory=list)
+    python: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    user: str = ""
+    listens: list[str] = field(default_factory=list)
+    log: str = ""
+    restarted: list[float] = field(default_factory=list)  # when systemd had to start it again, see restarts()
+    stats: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Places:
+    """What is there of the directories that uWSGI's options and Django's settings name.
+
+    `package` says whether the application's top package lies in chdir, `package_elsewhere` which directory near it
+    has it.
+    """
+
+    chdir: bool = True
+    home: bool = True
+    static_root: bool = True
+    media_root: bool = True
+    package: bool = True
+    package_elsewhere: str = ""
+
+
+@dataclass
+class Site:
+    """All that was found out about one site.
+
+    `described` has, by path, the mode, owner and group of what a verdict may name.
+    """
+
+    name: str
+    domains: list[str]
+    path: str
+    wanted_status: list[int]
+    managed: bool
+    media_wanted: bool
+    layout: Layout
+    patience: Patience = field(default_factory=Patience)
+    entrances: list[Entrance] = field(default_factory=list)
+    resolved: dict[str, str] = field(default_factory=dict)
+    chain: list[Directive] = field(default_factory=list)
+    handler: Directive | None = None
+    speaks: str = ""
+    probes: list[Probe] = field(default_factory=list)
+    uwsgi: Uwsgi = field(default_factory=Uwsgi)
+    inside: dict[str, dict[str, Any]] = field(default_factory=dict)
+    inside_last: str = ""
+    inside_error: str = ""
+    inside_timed_out: bool = False
+    debug_page: bool = False
+    static: Fetched | None = None
+    media: Fetched | None = None
+    media_obstacle: Obstacle | None = None
+    nginx_events: list[str] = field(default_factory=list)
+    full: list[str] = field(default_factory=list)
+    places: Places = field(default_factory=Places)
+    described: dict[str, str] = field(default_factory=dict)
+    secrets: list[str] = field(default_factory=list)
+
+    @property
+    def answers(self) -> list[Answer]:
+        """What was answered, behind nginx and in front of it."""
+        given = [*(probe.answer for probe in self.probes), *(entrance.answer for entrance in self.entrances)]
+        return [answer for answer in given if answer]

@@ -1,0 +1,161 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether the application can be loaded: chdir, virtualenv, module."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ...uwsgi.options import Options
+from ..application import application_of
+from ..evidence import Host, Site
+from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+from ..logs import last_lines, traceback
+from ..questions import last_match
+
+FAULTS = Faults(
+    "app",
+    {
+        "app.ini": [],
+        "app.chdir": [],
+        "app.virtualenv": [],
+        "app.module": [],
+        "app.import": [],
+        "app.interpreter": [],
+        "app.unseen": [],
+    },
+)
+
+
+def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
+    found, options = site.uwsgi, site.uwsgi.options
+    status, later = _weight(site)
+    if options.missing:
+        yield FAULTS.fault(
+            "app.ini",
+            status,
+            f"uWSGI shall read {options.missing[0]}, which is not there{later}",
+            f"put it there, or correct the command: {' '.join(found.command)}",
+            [f"{options.missing[0]}: No such file or directory"],
+        )
+    wrong = _places(site) or _import(site) or _unseen(site)
+    if wrong:
+        yield wrong
+    elif "app" in site.inside:
+        module, name = application_of(options)
+        python = site.inside.get("python", {}).get("version", "?")
+        seen.append(f"{module}:{name} loads in {options.last('chdir')} with Python {python}")
+
+
+def _weight(site: Site) -> tuple[str, str]:
+    """Return (status, end of the sentence): what is wrong now may not yet matter to a uWSGI that runs."""
+    runs = site.uwsgi.master is not None and _answers_well(site)
+    return (DEGRADED, "; what runs now was loaded before that") if runs else (BROKEN, "")
+
+
+def _places(site: Site) -> Fault | None:
+    """Judge chdir and the virtualenv."""
+    options, log = site.uwsgi.options, site.uwsgi.log
+    status, later = _weight(site)
+    chdir, home, ini = options.last("chdir"), options.last("home"), _ini(options)
+    if chdir and not site.places.chdir:
+        return FAULTS.fault(
+            "app.chdir",
+            status,
+            f"chdir is wrong: there is no directory {chdir}{later}",
+            f"the directory that holds manage.py, as chdir in {ini} (web_sites[].source)",
+            [f"chdir = {chdir} in {ini}", *last_match(log, r"chdir\(\): .*")],
+        )
+    without = site.inside.get("failed django", {})
+    no_home = bool(home) and not site.places.home
+    if not no_home and not without:
+        return None
+    what = f"there is no directory {home}" if no_home else f"{home or site.uwsgi.python} has no Django"
+    return FAULTS.fault(
+        "app.virtualenv",
+        status,
+        f"the virtualenv is wrong: {what}{later}",
+        f"the virtualenv that Django was installed into, as home in {ini} (web_sites[].virtualenv)",
+        [f"home = {home} in {ini}" if home else "", without.get("error", ""), *last_match(log, r".*Python Home.*")],
+    )
+
+
+def _import(site: Site) -> Fault | None:
+    """Judge what came of loading the application as uWSGI does."""
+    options, log = site.uwsgi.options, site.uwsgi.log
+    status, later = _weight(site)
+    module, name = application_of(options)
+    failed = site.inside.get("failed app", {})
+    if not failed:
+        gave_up = re.search(r"unable to load app 0 |no python application found", log)
+        if status == DEGRADED or "app" in site.inside or not gave_up:
+            return None
+        error = traceback(log) or "see uWSGI's log"
+        cause = f"the application cannot be imported: {error}"
+        return FAULTS.fault("app.import", status, cause, "mend it", last_lines(log))
+    error, missing = failed["error"], failed.get("missing", "")
+    if missing and (module == missing or module.startswith(f"{missing}.")):
+        return _no_module(site, missing, error)
+    if "has no attribute" in error and name in error and not failed.get("where"):
+        return FAULTS.fault(
+            "app.module",
+            status,
+            f"the module {module} has no callable {name}{later}",
+            f"module = {module}:application in {_ini(options)} (web_sites[].wsgi)",
+            [error],
+        )
+    place = failed.get("where", "")
+    return FAULTS.fault(
+        "app.import",
+        status,
+        f"the application cannot be imported: {error}{later}",
+        f"install it: web_sites[].packages or requirements ({missing})" if missing else f"mend {place or 'it'}",
+        [f"{error}{f' at {place}' if place else ''}", *last_match(log, r".*no python application found.*")],
+    )
+
+
+def _no_module(site: Site, missing: str, error: str) -> Fault:
+    """Tell a wrong chdir from a wrong module: where the package lies near chdir, that is where chdir should be."""
+    options = site.uwsgi.options
+    status, later = _weight(site)
+    chdir, ini = options.last("chdir"), _ini(options)
+    top = application_of(options)[0].partition(".")[0]
+    evidence = [f"module = {options.last('module')} in {ini}", error]
+    there = "" if site.places.package else site.places.package_elsewhere
+    if there:
+        return FAULTS.fault(
+            "app.chdir",
+            status,
+            f"chdir is wrong: {chdir} has no package {top}, {there} has{later}",
+            f"chdir = {there} in {ini}, the directory that holds manage.py (web_sites[].source)",
+            [f"chdir = {chdir}", *evidence],
+        )
+    return FAULTS.fault(
+        "app.module",
+        status,
+        f"the module is wrong: there is no {missing} in {chdir}{later}",
+        f"module in {ini} as WSGI_APPLICATION in the settings says it (web_sites[].wsgi)",
+        evidence,
+    )
+
+
+def _unseen(site: Site) -> Fault | None:
+    """Say why nobody could look."""
+    if site.inside_error and not site.inside:
+        cause = f"the application could not be looked at: {site.inside_error}"
+        return FAULTS.fault("app.interpreter", UNKNOWN, cause, "see the evidence")
+    module, _name = application_of(site.uwsgi.options)
+    if "app" not in site.inside and site.uwsgi.installed and (site.uwsgi.master or module):
+        why = "it took too long" if site.inside_timed_out else "uWSGI names no module"
+        cause = f"the application was not looked at: {why}"
+        return FAULTS.fault("app.unseen", UNKNOWN, cause, f"see {_ini(site.uwsgi.options)}")
+    return None
+
+
+def _ini(options: Options) -> str:
+    return options.files[-1] if options.files else "the command line"
+
+
+def _answers_well(site: Site) -> bool:
+    return any(probe.answer and probe.answer.status != 500 for probe in site.probes)

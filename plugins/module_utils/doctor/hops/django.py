@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""ALLOWED_HOSTS, CSRF, DEBUG, errors, slowness."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ...nginx import match
+from ..evidence import Host, Site
+from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..logs import traceback
+from ..questions import all_busy, declared, last_match
+
+FAULTS = Faults(
+    "django",
+    {
+        "django.allowed-hosts": [],
+        "django.csrf": [],
+        "django.debug": [],
+        "django.settings": [],
+        "django.error": ["app", "database", "host.disk-full", "static.uncollected"],
+        "django.slow": ["uwsgi.busy", "database.unreachable", "socket.protocol"],
+        "django.timeouts": ["uwsgi.busy", "django.slow", "database.unreachable", "uwsgi.harakiri"],
+    },
+)
+
+
+def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
+    settings = site.inside.get("settings", {})
+    yield from _settings(site)
+    if any(answer.status == 500 for answer in site.answers):
+        reason = traceback(site.uwsgi.log)
+        cause = f"Django answers 500{': ' + reason if reason else ''}"
+        evidence = [reason or "status 500"]
+        yield FAULTS.fault("django.error", BROKEN, cause, "read the traceback in uWSGI's log", evidence)
+    yield from _slowness(site)
+    if settings:
+        version = site.inside.get("django", {}).get("version", "?")
+        seen.append(f"Django {version}, {settings.get('module', '')}, DEBUG off")
+
+
+def _settings(site: Site) -> Iterator[Fault]:
+    settings = site.inside.get("settings", {})
+    if settings.get("refused"):
+        yield FAULTS.fault(
+            "django.allowed-hosts",
+            BROKEN,
+            f"ALLOWED_HOSTS does not have {', '.join(settings['refused'])}: Django answers 400",
+            "web_sites[].domains; by hand: ALLOWED_HOSTS in the settings",
+            [
+                f"ALLOWED_HOSTS = {settings.get('allowed_hosts')}",
+                *last_match(site.uwsgi.log, r".*Invalid HTTP_HOST.*"),
+            ],
+        )
+    for refused in settings.get("origins", []):
+        yield FAULTS.fault(
+            "django.csrf",
+            DEGRADED,
+            f"forms sent from {refused['origin']} get 403: Django sees {refused['sees']} and does not trust that "
+            "origin",
+            "web_sites[].nginx.listen and domains (they fill CSRF_TRUSTED_ORIGINS); by hand: CSRF_TRUSTED_ORIGINS = "
+            f"['{refused['origin']}'], or uwsgi_param HTTP_HOST $http_host and SECURE_PROXY_SSL_HEADER",
+            [f"Origin: {refused['origin']}; CsrfViewMiddleware refuses it"],
+        )
+    if site.debug_page or settings.get("debug"):
+        page = "a page that is not there is answered by Django's debug page"
+        yield FAULTS.fault(
+            "django.debug",
+            DEGRADED,
+            "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
+            "DEBUG = False in the settings (the overlay of this collection sets it)",
+            [page if site.debug_page else "settings.DEBUG is True"],
+        )
+    if "failed settings" in site.inside:
+        error = site.inside["failed settings"]["error"]
+        cause = f"the settings cannot be used: {error}"
+        yield FAULTS.fault("django.settings", BROKEN, cause, "mend the settings", [error])
+
+
+def _slowness(site: Site) -> Iterator[Fault]:
+    limit = match.inherited(site.chain, f"{'proxy' if site.speaks == 'http' else 'uwsgi'}_read_timeout")
+    patience = limit.args[0] if limit else "60s"
+    late = [
+        probe for probe in site.probes if probe.answer is None and "within" in probe.failure and not probe.connect_error
+    ]
+    if late and not all_busy(site) and not late[0].kind and not declared(site, late[0]):
+        yield FAULTS.fault(
+            "django.slow",
+            BROKEN,
+            f"the application is slow: no answer to {site.path} within {site.patience.answer:g} s while workers are "
+            f"free; nginx waits {patience} and then says 504",
+            "make it faster; web_sites[].nginx.read_timeout for more patience (uwsgi_read_timeout)",
+            [late[0].failure],
+        )
+    events = [
+        event for event in site.nginx_events if "upstream timed out" in event and "while reading response" in event
+    ]
+    if events:
+        request = re.search(r'request: "(\S+ \S+)', events[-1])
+        yield FAULTS.fault(
+            "django.timeouts",
+            DEGRADED,
+            f"{len(events)} request{'s' if len(events) > 1 else ''} got 504 lately ({request[1] if request else '?'}): "
+            f"the application is slower than uwsgi_read_timeout ({patience})",
+            "make it faster, or web_sites[].nginx.read_timeout",
+            [events[-1]],
+        )

@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether the zone of the outer interface lets the site's ports in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..evidence import Host, Site
+from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+
+FAULTS = Faults("firewalld", {"firewalld.silent": [], "firewalld.stopped": [], "firewalld.closed": []})
+_SERVICES = {80: "--add-service=http", 443: "--add-service=https"}
+
+
+def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
+    wall = host.firewall
+    if not wall.installed:
+        seen.append("firewalld is not installed: it filters nothing")
+    elif not wall.answered:
+        cause = "firewall-cmd does not answer: nobody can say what firewalld lets in"
+        evidence = [wall.error or "no answer in time"]
+        yield FAULTS.fault("firewalld.silent", UNKNOWN, cause, "systemctl status firewalld", evidence)
+    elif wall.running:
+        yield from _ports(site, host, seen)
+    elif wall.enabled:
+        yield FAULTS.fault(
+            "firewalld.stopped",
+            DEGRADED,
+            "firewalld is enabled but not running: the site is reachable, and so is everything else on this host",
+            "systemctl start firewalld",
+            [wall.error or "firewall-cmd --state: not running"],
+        )
+    else:
+        seen.append("firewalld is installed but not enabled: it filters nothing")
+
+
+def _ports(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
+    wall = host.firewall
+    for port in sorted({entrance.port for entrance in site.entrances}):
+        if wall.target == "ACCEPT" or any(_holds(opened, port) for opened in wall.opened):
+            seen.append(f"zone {wall.zone} lets {port}/tcp in")
+        elif any(f'port="{port}"' in rule or "service" in rule for rule in wall.rules):
+            seen.append(f"zone {wall.zone} has a rich rule for {port}/tcp")
+        else:
+            option = _SERVICES.get(port, f"--add-port={port}/tcp")
+            yield FAULTS.fault(
+                "firewalld.closed",
+                BROKEN,
+                f"firewalld does not let {port}/tcp in: zone {wall.zone} is closed for it",
+                f"firewall-cmd {option} && firewall-cmd --permanent {option} "
+                f"(firewalld_ports, or web_sites[].nginx.listen with playbooks/site.yml)",
+                [f"zone {wall.zone}: services {' '.join(wall.services)}; ports {' '.join(wall.ports) or 'none'}"],
+            )
+
+
+def _holds(opened: str, port: int) -> bool:
+    """Say whether '80/tcp' or '8000-8010/tcp' has a port."""
+    low, _dash, high = opened.partition("/")[0].partition("-")
+    return opened.endswith("/tcp") and low.isdigit() and int(low) <= port <= int(high or low)

@@ -1,0 +1,39 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Room on the disks, and the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..evidence import Host, Site
+from ..fault import BROKEN, Fault, Faults
+
+FAULTS = Faults("host", {"host.disk-full": [], "host.clock": []})
+# Seconds. A minute is what sessions and one-time codes bear; a module call takes some.
+_CLOCK_MAX = 60
+
+
+def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
+    for full in site.full:
+        place = full.partition(":")[0]
+        yield FAULTS.fault(
+            "host.disk-full",
+            BROKEN,
+            f"the disk is full: the file system of {place} has no room left",
+            f"free room: du -xh {place} | sort -h | tail; journalctl --vacuum-size=200M",
+            [full],
+        )
+    off = host.now - host.controller_time if host.controller_time else 0.0
+    right = abs(off) <= _CLOCK_MAX
+    if not right:
+        yield FAULTS.fault(
+            "host.clock",
+            BROKEN,
+            f"the clock is wrong: it is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} the controller's; "
+            "sessions, certificates and tokens end too early or are not valid yet",
+            "timedatectl set-ntp true, then chronyc makestep",
+            [f"host {host.now:.0f}, controller {host.controller_time:.0f}, synchronized: {host.synchronized or '?'}"],
+        )
+    if not site.full:
+        seen.append("room on every file system of the site" + ("; the clock is right" if right else ""))

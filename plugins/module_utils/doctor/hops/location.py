@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What nginx does with a request: hand it to an application, how large it may be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ...nginx import match
+from ..evidence import Host, Site
+from ..fault import BROKEN, DEGRADED, Fault, Faults
+
+FAULTS = Faults("location", {"location.no-pass": [], "location.body-size": []})
+
+
+def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
+    if not host.nginx.config or not any(entrance.wanted for entrance in site.entrances):
+        return
+    if not site.handler or not match.passes(site.handler):
+        what = f"has `{site.handler}`" if site.handler else "serves files"
+        place = site.chain[-1].place if site.chain else "?"
+        yield FAULTS.fault(
+            "location.no-pass",
+            BROKEN,
+            f"nginx does not hand {site.path} to an application: its location in {place} {what}",
+            "web_sites with playbooks/site.yml; by hand: uwsgi_pass in location /",
+            [f"{site.chain[-1]} in {place}" if site.chain else ""],
+        )
+        return
+    seen.append(f"{site.path} -> {site.handler} in {site.handler.place}")
+    large = [event for event in site.nginx_events if "client intended to send too large body" in event]
+    if large:
+        limit = match.inherited(site.chain, "client_max_body_size")
+        size = re.search(r"too large body: (\d+)", large[-1])
+        yield FAULTS.fault(
+            "location.body-size",
+            DEGRADED,
+            f"an upload of {size[1] if size else '?'} bytes was refused with 413: client_max_body_size is "
+            f"{limit.args[0] if limit else '1m (the default)'}",
+            "web_sites[].nginx.client_max_body_size; by hand: client_max_body_size in the server",
+            [large[-1]],
+        )

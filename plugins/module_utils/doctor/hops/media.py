@@ -1,0 +1,50 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Uploaded files: the alias, every directory on the way to one, and whether uploads can be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..evidence import Fetched, Host, Site
+from ..fault import DEGRADED, Fault, Faults
+from ..questions import file_fault
+
+FAULTS = Faults(
+    "media",
+    {
+        "media.not-readable": [],
+        "media.no-location": [],
+        "media.alias": [],
+        "media.selinux": [],
+        "media.status": [],
+        "media.not-writable": [],
+    },
+)
+
+
+def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
+    files, fetched = site.inside.get("files", {}), site.media
+    root, user = files.get("media_root", ""), site.uwsgi.user
+    if not fetched:
+        if files:
+            seen.append("the project has no media, or nobody serves them")
+        return
+    if site.media_obstacle:
+        yield file_fault(FAULTS, Fetched(fetched.uri, obstacle=site.media_obstacle, place=fetched.place), host)
+    elif fetched.status not in (0, 200) or fetched.outside:
+        yield file_fault(FAULTS, fetched, host)
+    if files.get("media_writable") is False:
+        yield FAULTS.fault(
+            "media.not-writable",
+            DEGRADED,
+            f"uploads fail: {user} may not write {root}",
+            f"chown {user} {root} && chmod u+wx {root}",
+            [site.described.get(root, root)],
+        )
+    if fetched.status == 200:
+        seen.append(f"GET {fetched.uri} -> 200")
+    elif not site.places.media_root:
+        seen.append(f"{root} is not there yet: nothing was uploaded")
+    else:
+        seen.append(f"{root}: nothing was uploaded yet")

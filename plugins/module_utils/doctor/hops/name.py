@@ -1,0 +1,90 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""DNS as this host sees it, and which server of nginx answers for the name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...nginx import match
+from ..evidence import Entrance, Host, Site
+from ..fault import BROKEN, UNKNOWN, Fault, Faults
+from ..names import reserved
+
+FAULTS = Faults("name", {"name.no-server": [], "name.other-server": [], "name.elsewhere": []})
+
+
+def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
+    servers = match.servers(host.nginx.config)
+    for domain in site.domains:
+        if host.nginx.config and not any(server.matches(domain) for server in servers):
+            yield _no_server(site, domain, servers)
+        resolved = site.resolved.get(domain)
+        if reserved(domain):
+            seen.append(f"{domain} is a reserved name, which no public DNS knows")
+        elif resolved and set(resolved.split()) & {*host.addresses, "127.0.0.1", "::1"}:
+            seen.append(f"{domain} -> {resolved}")
+        else:
+            what = f"is {resolved}, which is no address of this host" if resolved else "is not known to its resolver"
+            yield FAULTS.fault(
+                "name.elsewhere",
+                UNKNOWN,
+                f"seen from this host {domain} {what}: fine behind a balancer or NAT, wrong without one",
+                f"compare the DNS record of {domain} with {', '.join(host.addresses)}",
+                [f"getent ahosts {domain}: {resolved or 'nothing'}"],
+            )
+    for entrance in site.entrances:
+        yield from _other_server(site, entrance)
+
+
+def _no_server(site: Site, domain: str, servers: list[match.Server]) -> Fault:
+    instead = [entrance.server for entrance in site.entrances if entrance.domain == domain and entrance.server]
+    names = sorted({name for server in servers for name in server.names if name not in ("", "_")})
+    return FAULTS.fault(
+        "name.no-server",
+        BROKEN,
+        f"no server of nginx has the name {domain}"
+        + (f"; the one in {instead[0].place} answers in its place" if instead else ""),
+        f"web_sites[].domains of {site.name}, then playbooks/site.yml; by hand: server_name {domain};",
+        [f"server_name: {' '.join(names[:8]) or 'none'}"],
+    )
+
+
+def _other_server(site: Site, entrance: Entrance) -> Iterator[Fault]:
+    """Look whether nginx chooses a server that somebody else wrote, by its address or because it is read first."""
+    server = entrance.server
+    if not server or not entrance.wanted:
+        return
+    if server not in entrance.wanted:
+        yield FAULTS.fault(
+            "name.other-server",
+            BROKEN,
+            f"another server answers for {entrance.host}: the one in {server.place} listens on "
+            f"{', '.join(map(str, server.listens))}, which nginx prefers to {entrance.wanted[0].place}",
+            f"remove that server, or let both listen on the same address ({server.place})",
+            [f"listen {server.listens[0]} in {server.place}"],
+        )
+    elif len(entrance.wanted) > 1 and not _hands_over(server, site) and _handing_over(entrance, site):
+        yield FAULTS.fault(
+            "name.other-server",
+            BROKEN,
+            f"another server with the name {entrance.domain} answers: the one in {server.place} is read before "
+            f"{_handing_over(entrance, site)}",
+            f"remove the name from one of the two, or the file {server.place.rpartition(':')[0]}",
+            [f"server_name {' '.join(server.names)}; in {server.place}"],
+        )
+
+
+def _hands_over(server: match.Server, site: Site) -> bool:
+    """Say whether a server hands over to an application, or sends the client to where one is."""
+    handler = match.handler(match.locate(server, site.path))
+    return handler is not None and (match.passes(handler) or handler.args[:1] in (["301"], ["302"], ["308"]))
+
+
+def _handing_over(entrance: Entrance, site: Site) -> str:
+    """Return the place of another server of that name and port which hands over to an application."""
+    for server in entrance.wanted:
+        ports = [listen.port for listen in server.listens]
+        if server is not entrance.server and _hands_over(server, site) and entrance.port in ports:
+            return server.place
+    return ""

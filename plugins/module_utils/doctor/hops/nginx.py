@@ -1,0 +1,152 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether nginx runs, its configuration, its ports, certificates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..evidence import Entrance, Host, Site
+from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+
+FAULTS = Faults(
+    "nginx",
+    {
+        "nginx.missing": [],
+        "nginx.ipv6": [],
+        "nginx.key": [],
+        "nginx.config": ["nginx.ipv6", "nginx.key", "host.disk-full"],
+        "nginx.port-taken": [],
+        "nginx.stopped": ["nginx.config", "nginx.port-taken", "nginx.ipv6", "nginx.key", "host.disk-full"],
+        "nginx.certificate": [],
+        "nginx.certificate-expired": [],
+        "nginx.certificate-not-yet-valid": [],
+        "nginx.certificate-name": [],
+        "nginx.not-listening": [],
+        "nginx.untested": [],
+        "nginx.not-reloaded": [],
+    },
+)
+
+
+def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
+    nginx = host.nginx
+    if not nginx.installed:
+        fix = "playbooks/site.yml, or install the package nginx"
+        yield FAULTS.fault("nginx.missing", BROKEN, "nginx is not installed", fix)
+        return
+    yield from _configuration(host)
+    if not nginx.master:
+        yield from _stopped(site, host)
+        return
+    for entrance in site.entrances:
+        if entrance.certificate:
+            yield _certificate(entrance)
+        if entrance.server and not any(listener.port == entrance.port for listener in host.listeners):
+            yield FAULTS.fault(
+                "nginx.not-listening",
+                BROKEN,
+                f"nginx runs, but does not listen on port {entrance.port}: it was not reloaded, or the reload failed",
+                "systemctl reload nginx, then look into its error log",
+                [f"listen {entrance.port} in {entrance.server.place}; no socket there"],
+            )
+    if nginx.tested.status is None:
+        cause = "nginx -T does not end: its configuration was read from the files"
+        yield FAULTS.fault("nginx.untested", UNKNOWN, cause, "nginx -t")
+    if nginx.changed and nginx.tested.status == 0:
+        yield FAULTS.fault(
+            "nginx.not-reloaded",
+            DEGRADED,
+            f"{nginx.changed[0]} was changed after nginx read it: what runs is older than what is written",
+            "nginx -t && systemctl reload nginx",
+            [f"newer than the workers: {', '.join(nginx.changed[:3])}"],
+        )
+    seen.append(f"process {nginx.master.pid} with {len(nginx.workers)} workers as {nginx.worker_name}; nginx -t is ok")
+
+
+def _configuration(host: Host) -> Iterator[Fault]:
+    """Judge what `nginx -T` said, or where it said nothing the log of a start that failed."""
+    nginx = host.nginx
+    status = DEGRADED if nginx.master else BROKEN
+    works = f"the one from before still runs as process {nginx.master.pid}" if nginx.master else "nginx does not run"
+    said = _said(host)
+    no_ipv6 = re.search(r"socket\(\) (\[\S+) failed \(97: [^)]*\)", said)
+    key = re.search(r'SSL_CTX_use_PrivateKey\("?([^")]+)"?\) failed .*key values mismatch', said)
+    if no_ipv6:
+        yield FAULTS.fault(
+            "nginx.ipv6",
+            status,
+            f"nginx shall listen on {no_ipv6[1]}, and this host has no IPv6; {works}",
+            "nginx_ipv6: auto (or false); by hand: remove the listen [::] lines",
+            [no_ipv6[0], f"/proc/net/if_inet6 {'has addresses' if host.ipv6 else 'is empty or missing'}"],
+        )
+    if key:
+        yield FAULTS.fault(
+            "nginx.key",
+            status,
+            f"the private key {key[1]} does not belong to its certificate; {works}",
+            "put the key beside the certificate that was made for it, then nginx -t && systemctl reload nginx",
+            [key[0]],
+        )
+    if nginx.tested.status and not no_ipv6 and not key:
+        yield FAULTS.fault(
+            "nginx.config",
+            status,
+            f"the configuration of nginx is broken; {works}" + (", and the next start fails" if nginx.master else ""),
+            "mend the line that nginx names, then nginx -t && systemctl reload nginx",
+            [_message(nginx.tested.err) or "nginx -t failed"],
+        )
+
+
+def _stopped(site: Site, host: Host) -> Iterator[Fault]:
+    nginx = host.nginx
+    refused = re.search(r"(?:bind|listen)\(\) to (\S+) failed \(98: [^)]*\)", _said(host))
+    taken = sorted({entrance.port for entrance in site.entrances} & {listener.port for listener in host.listeners})
+    if refused or taken:
+        port = refused[1] if refused else str(taken[0])
+        number = int(port.rpartition(":")[2])
+        holder = host.holders.get(number, "another program")
+        yield FAULTS.fault(
+            "nginx.port-taken",
+            BROKEN,
+            f"port {number} is taken by {holder}: nginx cannot listen there",
+            f"stop that program (ss -ltnp 'sport = :{number}'), then systemctl start nginx",
+            [refused[0] if refused else f"{port}: a listening socket of {holder}"],
+        )
+    state = f"{nginx.unit.get('ActiveState', 'no unit')}/{nginx.unit.get('SubState', '')}"
+    cause = "nginx is stopped" if nginx.unit.get("ActiveState") != "failed" else "nginx failed to start"
+    yield FAULTS.fault("nginx.stopped", BROKEN, cause, "systemctl start nginx", [f"nginx.service: {state}"])
+
+
+def _certificate(entrance: Entrance) -> Fault:
+    reason = entrance.certificate
+    place = f" ({entrance.certificate_place})" if entrance.certificate_place else ""
+    evidence = [f"TLS to {entrance.where} for {entrance.domain}: {reason}"]
+    if "expired" in reason:
+        cause, name = f"the certificate of {entrance.domain} has expired{place}", "nginx.certificate-expired"
+        fix = "renew it (certbot renew, or a new file), then systemctl reload nginx; check the clock, too"
+    elif "not yet valid" in reason:
+        cause, name = f"the certificate of {entrance.domain} is not valid yet{place}", "nginx.certificate-not-yet-valid"
+        fix = "check the clock (timedatectl); if it is right, wait, or use a certificate that is valid now"
+    elif "ismatch" in reason:
+        cause, name = f"the certificate{place} is for another name than {entrance.domain}", "nginx.certificate-name"
+        fix = f"a certificate that names {entrance.domain}, as ssl_certificate of this server"
+    else:
+        cause, name = f"the certificate of {entrance.domain} is not right{place}: {reason}", "nginx.certificate"
+        fix = "another certificate as ssl_certificate of this server"
+    return FAULTS.fault(name, BROKEN, cause, fix, evidence)
+
+
+def _said(host: Host) -> str:
+    """Return what nginx complains of: of a configuration that it refuses, else at its last start."""
+    nginx = host.nginx
+    return _message(nginx.tested.err) if nginx.tested.status else "\n".join(nginx.log.splitlines()[-15:])
+
+
+def _message(text: str) -> str:
+    """Return the first line that is a complaint, without nginx's own name or the time before it."""
+    lines = [line for line in text.splitlines() if re.search(r"\[(emerg|crit|alert|error)\]|invalid", line)]
+    return (
+        re.sub(r"^nginx: |^\S+ \S+ \[", lambda found: "[" if found[0].endswith("[") else "", lines[0]) if lines else ""
+    )

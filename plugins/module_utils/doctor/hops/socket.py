@@ -1,0 +1,214 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The way to what `uwsgi_pass` or `proxy_pass` points to, as nginx's worker, in nginx's protocol."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ..evidence import Host, Probe, Site
+from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..questions import SOCKET_CLASSES, declared, good, last_match, selinux
+
+FAULTS = Faults(
+    "socket",
+    {
+        "socket.missing": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing"],
+        "socket.hidden": [],
+        "socket.stale": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing"],
+        "socket.refused": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing"],
+        "socket.denied": [],
+        "socket.selinux": [],
+        "socket.queue-full": ["uwsgi.stopped", "uwsgi.crashing", "app"],
+        "socket.unreachable": [],
+        "socket.protocol": [],
+        "socket.silent": ["uwsgi", "app", "django", "database"],
+    },
+)
+
+
+def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
+    for probe in site.probes:
+        fault = _unreachable(site, host, probe) if probe.connect_error else _unusable(site, probe)
+        if fault:
+            yield fault
+        else:
+            where = probe.described or probe.address
+            seen.append(f"{probe.speaks} to {where}: as {host.nginx.worker_name} ok")
+    for denial in host.denials:
+        if denial.get("tclass") in SOCKET_CLASSES:
+            served = [entrance.answer for entrance in site.entrances]
+            broken = any(not (answer and good(answer.status, site.wanted_status)) for answer in served)
+            yield selinux(FAULTS, denial, BROKEN if broken else DEGRADED, _denied_path(site, denial))
+    full = re.findall(r"listen queue of socket \S+ \(fd: \d+\) full !!! \([^)]*\)", site.uwsgi.log)
+    if full and not any(probe.connect_error for probe in site.probes):
+        yield FAULTS.fault(
+            "socket.queue-full",
+            DEGRADED,
+            "the listen queue was full since uWSGI started: clients were turned away",
+            "web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn",
+            [full[-1]],
+        )
+
+
+def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
+    """Judge an address that nginx's worker cannot connect to."""
+    error, failed = probe.connect_error, f"connect({probe.address}): {probe.connect_error}"
+    if error == "ENOENT" or not probe.exists:
+        return _missing(site, probe)
+    if probe.hidden:
+        return _hidden(probe)
+    if error == "ECONNREFUSED" and probe.address.startswith("unix:"):
+        runs = "; uWSGI runs, but the file that it listened on was replaced" if site.uwsgi.master else ""
+        cause = f"{probe.address} is a stale socket: the file is there, and nobody listens on it{runs}"
+        if not probe.is_socket:
+            cause = f"{probe.address} is no socket but another kind of file"
+        return FAULTS.fault("socket.stale", BROKEN, cause, _restart(site) or "restart uWSGI", [failed, probe.described])
+    if error == "ECONNREFUSED":
+        listens = _listens(site)
+        cause = f"nothing listens on {probe.address}, where nginx connects to"
+        cause += f"; uWSGI listens on {', '.join(listens)}" if listens else ""
+        evidence = [failed, f"{site.handler} in {site.handler.place}"] if site.handler else []
+        return FAULTS.fault("socket.refused", BROKEN, cause, _fix_address(site, probe), evidence)
+    if error in ("EACCES", "EPERM"):
+        return _denied(site, host, probe)
+    waiting = _waiting(probe, host)
+    if error == "EAGAIN" or (error == "ETIMEDOUT" and waiting):
+        lines = [f"{waiting} connections wait"] if waiting else last_match(site.uwsgi.log, r".*listen queue.*full.*")
+        return FAULTS.fault(
+            "socket.queue-full",
+            BROKEN,
+            f"the listen queue of {probe.address} is full: nobody accepts as fast as clients come",
+            "web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn; see what is slow",
+            [failed, *lines],
+        )
+    cause = f"nginx's worker cannot connect to {probe.address}: {error}"
+    return FAULTS.fault("socket.unreachable", BROKEN, cause, "look at the address in uwsgi_pass", [cause])
+
+
+def _unusable(site: Site, probe: Probe) -> Fault | None:
+    """Judge an address that takes connections, or a path at which nobody could try."""
+    if not probe.exists:
+        return _missing(site, probe)
+    if probe.hidden:
+        return _hidden(probe)
+    if probe.kind or (probe.answer is None and declared(site, probe)):
+        return _mismatch(site, probe)
+    if probe.answer is None and probe.speaks in ("uwsgi", "http"):
+        return FAULTS.fault(
+            "socket.silent",
+            BROKEN,
+            f"{probe.address} takes connections and gives no answer to a {probe.speaks} request: {probe.failure}",
+            "see what uWSGI and the application do",
+            [f"{probe.speaks} request to {probe.address}: {probe.failure}", f"held by {probe.owner or '?'}"],
+        )
+    return None
+
+
+def _missing(site: Site, probe: Probe) -> Fault:
+    listens = ", ".join(_listens(site)) or "something else"
+    instead = f"uWSGI listens on {listens}" if site.uwsgi.master else "uWSGI does not run"
+    cause = f"there is no socket {probe.address}: {instead}"
+    evidence = [f"connect({probe.address}): ENOENT"]
+    return FAULTS.fault("socket.missing", BROKEN, cause, _fix_address(site, probe), evidence)
+
+
+def _hidden(probe: Probe) -> Fault:
+    return FAULTS.fault(
+        "socket.hidden",
+        BROKEN,
+        f"nginx cannot see {probe.address}: it has a private /tmp (PrivateTmp=) in which the socket is not",
+        "put the socket into /run/NAME/ instead of /tmp, in uWSGI's ini and in nginx",
+        [probe.described],
+    )
+
+
+def _denied(site: Site, host: Host, probe: Probe) -> Fault:
+    worker, group = host.nginx.worker_name, host.nginx.worker_group
+    found = probe.obstacle
+    if not found or found.kind != "denied":
+        if host.denials:
+            return selinux(FAULTS, host.denials[0], BROKEN, _denied_path(site, host.denials[0]))
+        cause = f"{worker} may not connect to {probe.address}, though its mode allows it: SELinux or another policy"
+        return FAULTS.fault("socket.denied", BROKEN, cause, "ausearch -m avc -ts recent", ["EACCES", probe.described])
+    mode = f"{found.mode:04o}"
+    if not found.directory:
+        option = "web_sites[].uwsgi.chmod_socket" if site.managed else f"chmod-socket = 660 and group {worker}"
+        cause = f"{worker} may not write to the socket {found.path}: its mode is {mode}"
+        fix = f"{option}; now: chmod 660 {found.path} && chgrp {group} {found.path}"
+    elif re.fullmatch(r"/home/[^/]+|/root", found.path):
+        cause = f"the home directory {found.path} is closed ({mode}): {worker} cannot get to the socket in it"
+        fix = f"chmod o+x {found.path}, or a socket in /run"
+    else:
+        cause = f"the directory {found.path} is closed ({mode}): {worker} cannot get to the socket in it"
+        fix = found.mend
+    return FAULTS.fault("socket.denied", BROKEN, cause, fix, [f"connect({probe.address}): EACCES", found.evidence])
+
+
+def _mismatch(site: Site, probe: Probe) -> Fault:
+    told, where = declared(site, probe), probe.address
+    bind = where.replace("unix:", "", 1)  # as the ini has it
+    if probe.speaks == "uwsgi":
+        router = told != "http-socket"
+        option = "http" if router else "http-socket"
+        target = f"http://{where}" if not where.startswith("unix:") else f"http://{where}:/"
+        if not told and not site.uwsgi.master:
+            who = f"a program that speaks HTTP listens ({probe.owner or 'unknown'})"
+        elif router:
+            who = "uWSGI's HTTP router (--http) listens: it waits for HTTP, and nginx gives up with 504"
+        else:
+            who = "uWSGI speaks HTTP (--http-socket): it refuses the request, and nginx answers 502"
+        cause = f"protocol mismatch: nginx speaks uwsgi (uwsgi_pass) to {where}, where {who}"
+        fix = (
+            f"either start uWSGI with `socket = {bind}` instead of `{option} = {bind}`, "
+            f"or let nginx say `proxy_pass {target};` instead of `{site.handler}`"
+        )
+    else:
+        cause = (
+            f"protocol mismatch: nginx speaks HTTP (proxy_pass) to {where}, where uWSGI has a uwsgi socket: "
+            "it closes the connection, and nginx answers 502"
+        )
+        fix = (
+            f"either let nginx say `uwsgi_pass {where};` with `include uwsgi_params;` instead of `{site.handler}`, "
+            f"or start uWSGI with `http-socket = {bind}` instead of `socket = {bind}`"
+        )
+    wire = f"a {probe.speaks} request to {where}: {probe.failure}; "
+    wire += f"one in {probe.kind} was answered" if probe.kind else f"started with {told}"
+    place = site.handler.place if site.handler else "?"
+    return FAULTS.fault("socket.protocol", BROKEN, cause, fix, [wire, f"{site.handler} in {place}"])
+
+
+def _fix_address(site: Site, probe: Probe) -> str:
+    binds = _listens(site)
+    if binds and site.handler:
+        return (
+            f"let both name one address: uwsgi_pass {binds[-1]}; in {site.handler.place} or its upstream"
+            f" (web_sites[].uwsgi.socket), or socket = {probe.address.replace('unix:', '')} in the ini"
+        )
+    return _restart(site) or "start uWSGI there"
+
+
+def _restart(site: Site) -> str:
+    unit = site.uwsgi.unit.get("Id")
+    return f"systemctl restart {unit}" if unit else ""
+
+
+def _listens(site: Site) -> list[str]:
+    """Return where the site's uWSGI takes requests."""
+    stats = site.uwsgi.options.last("stats")
+    return [where for where in site.uwsgi.listens if site.uwsgi.master and not (stats and where.endswith(stats))]
+
+
+def _waiting(probe: Probe, host: Host) -> int:
+    """Return how many connections to a port wait to be accepted."""
+    port = probe.address.rpartition(":")[2]
+    return sum(listener.queue for listener in host.listeners if str(listener.port) == port)
+
+
+def _denied_path(site: Site, denial: dict[str, str]) -> str:
+    """Return the socket that a denial is about: the audit log has the last part of its path only."""
+    sockets = [probe.real for probe in site.probes if probe.real]
+    name = denial.get("name", "")
+    named = [path for path in sockets if path.endswith(f"/{name}")]
+    return (named or sockets or [f"{site.layout.run}/{name}"])[0]

@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Static files: whether they were collected, the alias, and every directory on the way to one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..evidence import Host, Site
+from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..questions import file_fault
+
+FAULTS = Faults(
+    "static",
+    {
+        "static.uncollected": [],
+        "static.not-readable": [],
+        "static.no-location": [],
+        "static.alias": [],
+        "static.selinux": [],
+        "static.status": ["nginx", "name", "firewalld"],
+    },
+)
+
+
+def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
+    files, fetched = site.inside.get("files", {}), site.static
+    url, root = files.get("static_url", ""), files.get("static_root", "")
+    if files and not files["static_used"]:
+        seen.append("the project has no static files")
+    elif "//" in url:
+        seen.append(f"{url} is another host's business")
+    elif files and root and not files["sample"]:
+        what = "nothing is in" if site.places.static_root else "there is no directory"
+        yield FAULTS.fault(
+            "static.uncollected",
+            BROKEN,
+            f"static files were never collected: {what} {root}",
+            "playbooks/site.yml; by hand: python manage.py collectstatic",
+            [f"STATIC_ROOT = {root}"],
+        )
+    elif not fetched:
+        if files and site.chain:
+            yield FAULTS.fault(
+                "static.uncollected",
+                DEGRADED,
+                "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
+                "STATIC_ROOT in the settings, then python manage.py collectstatic",
+                [f"STATIC_URL = {url}"],
+            )
+    elif fetched.status == 200:
+        seen.append(f"GET {fetched.uri} -> 200{f', {fetched.file}' if fetched.file else ''}")
+    else:
+        yield file_fault(FAULTS, fetched, host)

@@ -1,0 +1,121 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Load the application as uWSGI would, in a process of its own, and read what `django_look.py` says there."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import os
+from typing import Any
+
+from ..host import path_walk
+from ..nginx import match
+from . import ask, django_look
+from .application import application_of
+from .evidence import Site
+from .look_uwsgi import project_environment
+
+_PREFIX = "pyweb-look "
+
+
+def look_inside(site: Site, main: match.Server | None) -> None:
+    """Fill in what the application says of itself. `main` is the server that hands over to it."""
+    found, options = site.uwsgi, site.uwsgi.options
+    module, name = application_of(options)
+    chdir, home = options.last("chdir"), options.last("home")
+    site.places.chdir = not chdir or os.path.isdir(chdir)
+    site.places.home = not home or os.path.isdir(home)
+    if not module:
+        return
+    folder = chdir or "/"
+    if not os.path.isdir(folder):
+        site.inside_error = f"chdir: there is no directory {folder}"
+        return
+    wanted = {"hosts": site.domains, "requests": forms(site, main)}
+    said = ask.run(
+        [found.python, "-", module, name, json.dumps(wanted)],
+        timeout=site.patience.look,
+        cwd=folder,
+        environment=project_environment(found),
+        stdin=inspect.getsource(django_look),
+        who=found.master.identity if found.master else ask.account(found.user),
+    )
+    site.inside_timed_out = said.status is None and not said.err
+    read_steps(site, said.out)
+    if not site.inside and not site.inside_timed_out:
+        site.inside_error = (said.err.strip().splitlines() or ["it said nothing"])[-1]
+    if "failed app" in site.inside:
+        _look_for_package(site, folder, module.partition(".")[0])
+    _describe_database(site)
+
+
+def read_steps(site: Site, said: str) -> None:
+    """Read the lines that `django_look.py` printed: one JSON object a step, the last one where it hangs."""
+    for line in said.splitlines():
+        if line.startswith(_PREFIX):
+            with contextlib.suppress(ValueError):
+                step = json.loads(line[len(_PREFIX) :])
+                site.inside_last = step["step"]
+                key = f"{step['step']} {step['at']}" if step["step"] == "failed" else step["step"]
+                if key not in site.inside or step.get("alias") == "default":
+                    site.inside[key] = step
+
+
+def forms(site: Site, main: match.Server | None) -> list[dict[str, Any]]:
+    """Return how a form of every entrance reaches Django: its origin, and what nginx passes on as host and scheme."""
+    found = []
+    for entrance in site.entrances:
+        server = entrance.server if entrance.server in entrance.wanted else main
+        if not server:
+            continue
+        chain = match.locate(server, site.path)
+        handler = match.handler(chain)
+        if not handler or not match.passes(handler):
+            continue
+        is_http = handler.name == "proxy_pass"
+        passed = match.parameters(chain, "proxy_set_header" if is_http else "uwsgi_param")
+        host = passed.get("Host", "$proxy_host") if is_http else passed.get("HTTP_HOST", "$http_host")
+        variables = {
+            "$http_host": entrance.host,
+            "$host": entrance.domain,
+            "$server_name": entrance.domain,
+            "$proxy_host": handler.args[0].partition("://")[2].partition("/")[0],
+            "$server_port": str(entrance.port),
+            "$scheme": "https" if entrance.tls else "http",
+        }
+        for variable, value in sorted(variables.items(), reverse=True):  # $http_host before $host
+            host = host.replace(variable, value)
+        scheme = passed.get("X-Forwarded-Proto", passed.get("HTTP_X_FORWARDED_PROTO", ""))
+        meta = {"HTTP_X_FORWARDED_PROTO": variables.get(scheme, scheme)} if scheme else {}
+        secure = entrance.tls and not is_http and ("HTTPS" in passed or "HTTP_X_FORWARDED_PROTO" in passed)
+        origin = entrance.url
+        found.append({"domain": entrance.domain, "host": host, "origin": origin, "secure": secure, "meta": meta})
+    return found
+
+
+def _look_for_package(site: Site, chdir: str, package: str) -> None:
+    """Find out whether chdir has the application's package, and which directory near it has."""
+    here = (f"{package}/__init__.py", f"{package}.py")
+    site.places.package = any(os.path.isfile(os.path.join(chdir, name)) for name in here)
+    if site.places.package:
+        return
+    parent = os.path.dirname(chdir)
+    places = [parent, *(os.path.join(base, name) for base in (chdir, parent) for name in _folders(base))]
+    having = [place for place in places if os.path.isfile(os.path.join(place, package, "__init__.py"))]
+    site.places.package_elsewhere = having[0] if having else ""
+
+
+def _folders(path: str) -> list[str]:
+    try:
+        return [name for name in sorted(os.listdir(path))[:50] if os.path.isdir(os.path.join(path, name))]
+    except OSError:
+        return []
+
+
+def _describe_database(site: Site) -> None:
+    """Look at the owner and the mode of a database file and of its directory, which needs to be writable, too."""
+    file = site.inside.get("database", {}).get("file", "")
+    for path in [file, os.path.dirname(file)] if file else []:
+        site.described[path] = path_walk.described(path)

@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The few questions about a site that several hops answer from the evidence, and the faults that several may have."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Sequence
+
+from .evidence import Fetched, Host, Probe, Site
+from .fault import BROKEN, DEGRADED, Fault, Faults
+
+FILE_CLASSES = ("file", "dir", "lnk_file")
+SOCKET_CLASSES = ("sock_file", "unix_stream_socket", "tcp_socket")
+
+
+def good(status: int, wanted: Sequence[int]) -> bool:
+    """Say whether a status is one of a healthy site: what its health asks for, or anything but a failure."""
+    return status in wanted if wanted else status < 500 and status != 400
+
+
+def all_busy(site: Site) -> bool:
+    """Say whether every worker is at a request.
+
+    uWSGI's own numbers tell, where it has any; otherwise that no worker answers a ping.
+    """
+    workers = site.uwsgi.stats.get("workers", [])
+    silent = [probe for probe in site.probes if probe.answer is None and "within" in probe.failure and not probe.kind]
+    if not silent or not site.uwsgi.master or declared(site, silent[0]):
+        return False
+    if workers:
+        return all(worker.get("status") == "busy" for worker in workers)
+    return all(probe.pong is None and "within" in probe.ping_failure for probe in silent)
+
+
+def declared(site: Site, probe: Probe) -> str:
+    """Return the protocol that uWSGI was told to speak at an address, where nginx speaks another one; else ''."""
+    port = probe.address.rpartition(":")[2]
+    for address, speaks in site.uwsgi.options.binds:
+        same = address == probe.address or (not address.startswith("unix:") and address.rpartition(":")[2] == port)
+        if same and site.uwsgi.master and (speaks == "uwsgi") != (probe.speaks == "uwsgi"):
+            return speaks
+    return ""
+
+
+def any_failure(site: Site) -> bool:
+    """Say whether anything was answered by a failure."""
+    return any(answer.status >= 500 for answer in site.answers)
+
+
+def last_match(log: str, pattern: str) -> list[str]:
+    """Return the last match of a pattern in a log, as evidence."""
+    return [found.strip() for found in re.findall(pattern, log)][-1:]
+
+
+def selinux(faults: Faults, denial: dict[str, str], status: str, place: str = "") -> Fault:
+    """Make the fault that a line of the audit log stands for.
+
+    `place` is the file or socket that was meant, as a whole path; the audit log often has its last part only.
+    """
+    kind, target = denial.get("tclass", ""), denial.get("tcontext", "")
+    name = denial.get("path") or denial.get("name") or target
+    path = name if name.startswith("/") or not place else place
+    folder = posixpath.dirname(path) or path
+    label = "httpd_var_run_t" if kind == "sock_file" else "httpd_sys_content_t"
+    fix = {
+        "unix_stream_socket": "a CIL module: (allow httpd_t unconfined_service_t (unix_stream_socket (connectto)))",
+        "tcp_socket": "setsebool -P httpd_can_network_connect on",
+    }.get(kind, f"semanage fcontext -a -t {label} '{folder}(/.*)?' && restorecon -R {folder}")
+    cause = f"SELinux denies {denial.get('comm', '?')} {denial['permission']} on {name} ({kind}, {target})"
+    return faults.fault(f"{faults.hop}.selinux", status, cause, fix, [denial["line"]])
+
+
+def file_fault(faults: Faults, fetched: Fetched, host: Host) -> Fault:
+    """Say why a static or media file that is there is not what a client gets."""
+    hop = faults.hop
+    says = f"GET {fetched.uri} -> {fetched.status or fetched.failure or 'not asked'}"
+    status = BROKEN if hop == "static" else DEGRADED
+    denial = next((found for found in host.denials if found.get("tclass") in FILE_CLASSES), None)
+    if fetched.obstacle and fetched.obstacle.kind == "denied":
+        place, mode = fetched.obstacle.path, f"{fetched.obstacle.mode:04o}"
+        return faults.fault(
+            f"{hop}.not-readable",
+            status,
+            f"{hop} files are not readable: {host.nginx.worker_name} may not use {place} ({mode})",
+            fetched.obstacle.mend,
+            [says, fetched.obstacle.evidence],
+        )
+    if "_pass" in fetched.handler:
+        return faults.fault(
+            f"{hop}.no-location",
+            status,
+            f"nginx has no location for {hop} files: it hands {fetched.uri} to the application, which has none",
+            f"location {fetched.url} {{ alias {fetched.folder.rstrip('/') or 'STATIC_ROOT'}/; }}",
+            [says, f"{fetched.handler} in {fetched.place}"],
+        )
+    if fetched.elsewhere:
+        return faults.fault(
+            f"{hop}.alias",
+            status,
+            f"the alias of {hop} files is wrong: nginx looks for {fetched.file}, the file is {fetched.wanted}",
+            f"web_sites[].nginx.{hop}; by hand: correct the alias in {fetched.place}",
+            [says, f"in {fetched.place}"],
+        )
+    if denial:
+        return selinux(faults, denial, status, fetched.file)
+    cause = f"{hop} files are not served"
+    return faults.fault(f"{hop}.status", status, cause, f"look at {fetched.place}", [says, fetched.file])

@@ -1,0 +1,139 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Judge the evidence: which hop of the chain is broken, why, what fixes it, and what merely follows from another fault.
+
+The judges only look at the evidence. Nothing here asks a host.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .chain import CHAIN, REGISTER
+from .evidence import Host, Site
+from .fault import BROKEN, DEGRADED, OK, UNKNOWN, Fault
+
+HIDDEN = "********"
+_SEVERITY = (BROKEN, DEGRADED, UNKNOWN)
+_CREDENTIALS = re.compile(r"(\w://)[^/@\s]*@")
+_ASSIGNED = re.compile(
+    r"(?i)\b((?:\w*(?:password|passwd|secret|token|api_?key)\w*|sessionid|csrftoken)[\"']?\s*[=:]\s*)[\"']?[^\s\"',;]+"
+)
+
+
+@dataclass
+class Judged:
+    """One hop with its faults, the worst first; `evidence` says what was seen where all is well."""
+
+    name: str
+    evidence: list[str]
+    faults: list[Fault]
+
+    @property
+    def status(self) -> str:
+        """The status of the worst fault. Without one a hop is ok where something was seen of it, else nobody knows."""
+        if self.faults:
+            return self.faults[0].status
+        return OK if self.evidence else UNKNOWN
+
+
+def verdict(site: Site, host: Host) -> dict[str, Any]:
+    """Return the verdict on one site: plain data, as the module documents it, with no secret in it."""
+    hops = []
+    for hop in CHAIN:
+        seen: list[str] = []
+        hops.append(Judged(hop.name, seen, list(hop.judge(site, host, seen))))
+    attribute([fault for hop in hops for fault in hop.faults])
+    for judged in hops:
+        judged.faults.sort(key=_rank)
+    report: dict[str, Any] = hide(_plain(site, hops), site.secrets)
+    return report
+
+
+def hide(value: Any, secrets: Sequence[str]) -> Any:
+    """Return the value without what may be a secret: environment values, credentials in URLs, cookies."""
+    if isinstance(value, dict):
+        return {key: hide(inner, secrets) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [hide(inner, secrets) for inner in value]
+    if not isinstance(value, str):
+        return value
+    # The longest first: what is left of a secret whose beginning was replaced would be shown.
+    for secret in sorted(secrets, key=len, reverse=True):
+        value = value.replace(secret, HIDDEN)
+    value = _CREDENTIALS.sub(rf"\1{HIDDEN}@", value)
+    return _ASSIGNED.sub(rf"\1{HIDDEN}", value)
+
+
+def attribute(faults: Sequence[Fault]) -> None:
+    """Mark what follows from something else, and name the hop that it comes from in the end."""
+    for fault in faults:
+        found, passed = fault, [fault]
+        while True:
+            before = [source for source in _sources(found, faults) if source not in passed]
+            if not before:
+                break
+            found = before[-1]  # the innermost hop: it is what the others wait for
+            passed.append(found)
+        fault.follows = found.hop if found is not fault else ""
+
+
+def _sources(fault: Fault, faults: Sequence[Fault]) -> list[Fault]:
+    """Return the faults that this one may come from: what is broken does not come from what is merely degraded."""
+    wanted = REGISTER[fault.name]
+    return [
+        other
+        for other in faults
+        if other is not fault
+        and (other.name in wanted or (other.hop in wanted and other.hop != fault.hop))
+        and (other.status == BROKEN or (other.status == DEGRADED and fault.status == DEGRADED))
+    ]
+
+
+def _rank(fault: Fault) -> tuple[bool, int]:
+    """What follows from nothing comes first, then what is worse; equals stay as they were found."""
+    return bool(fault.follows), _SEVERITY.index(fault.status)
+
+
+def _plain(site: Site, hops: Sequence[Judged]) -> dict[str, Any]:
+    roots = [fault for hop in hops for fault in hop.faults if not fault.follows and fault.status != UNKNOWN]
+    # What is broken comes before what merely could be better; within that, the outer hop first.
+    roots.sort(key=lambda fault: _SEVERITY.index(fault.status))
+    worst = next((status for status in _SEVERITY if any(hop.status == status for hop in hops)), OK)
+    return {
+        "name": site.name,
+        "domains": site.domains,
+        "managed": site.managed,
+        "status": worst,
+        "first": _fault(roots[0]) if roots else None,
+        "hops": [_hop(hop) for hop in hops],
+        "ladder": [],
+    }
+
+
+def _hop(hop: Judged) -> dict[str, Any]:
+    first = hop.faults[0] if hop.faults else None
+    return {
+        "hop": hop.name,
+        "status": hop.status,
+        "evidence": first.evidence if first else hop.evidence,
+        "cause": first.cause if first else "",
+        "mend": first.fix if first else "",
+        "follows": first.follows if first else "",
+        "faults": [_fault(fault) for fault in hop.faults],
+    }
+
+
+def _fault(fault: Fault) -> dict[str, Any]:
+    return {
+        "fault": fault.name,
+        "hop": fault.hop,
+        "status": fault.status,
+        "cause": fault.cause,
+        "mend": fault.fix,
+        "evidence": [line for line in fault.evidence if line],
+        "follows": fault.follows,
+    }

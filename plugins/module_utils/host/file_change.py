@@ -1,0 +1,176 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""One path of a file set: what is there, what is wanted, and how to get from one to the other."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from . import files
+
+
+class FileSetError(Exception):
+    """Why the set was not installed. `output` is all that the failing program wrote."""
+
+    def __init__(self, text: str, output: str = "") -> None:
+        super().__init__(text)
+        self.output = output
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be at a path: `kind` is file, link or absent."""
+
+    path: str
+    kind: str = "file"
+    content: bytes = b""
+    target: str = ""
+    mode: int = 0o644
+    owner: str = "root"
+    group: str = "root"
+    secret: bool = False
+    marked: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is at a path: `kind` is file, link, absent or the name of something that no set replaces."""
+
+    kind: str = "absent"
+    content: bytes = b""
+    target: str = ""
+    mode: int = 0
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(frozen=True)
+class Change:
+    """One path: what is there, what comes, and its `state`: created, changed, removed or unchanged."""
+
+    wanted: Wanted
+    before: Found
+    after: Found
+    state: str
+
+
+def compare(wanted: Wanted, dry: bool = False) -> Change:
+    """Compare what is at the path with what is wanted. A dry run tolerates accounts that do not exist yet."""
+    before = look(wanted.path)
+    if before.kind not in ("file", "link", "absent"):
+        raise FileSetError(f"{wanted.path} is a {before.kind}; wanted a file or nothing there; move it away first")
+    if wanted.kind == "absent":
+        foreign = wanted.marked and wanted.marked.encode() not in before.content + before.target.encode()
+        gone = before.kind == "absent" or foreign
+        return Change(wanted, before, before if gone else Found(), "unchanged" if gone else "removed")
+    if wanted.kind == "link":
+        after = Found("link", target=wanted.target)
+        same = before.kind == "link" and before.target == wanted.target
+    else:
+        uid, gid = _uid(wanted, dry), _gid(wanted, dry)
+        after = Found("file", wanted.content, mode=wanted.mode, uid=uid, gid=gid)
+        same = before == after
+    return Change(wanted, before, after, "unchanged" if same else "created" if before.kind == "absent" else "changed")
+
+
+def look(path: str) -> Found:
+    """Return what is at a path; links are not followed."""
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return Found()
+    if stat.S_ISLNK(status.st_mode):
+        return Found("link", target=os.readlink(path))
+    if not stat.S_ISREG(status.st_mode):
+        return Found("directory" if stat.S_ISDIR(status.st_mode) else "special file")
+    with open(path, "rb") as stream:
+        content = stream.read()
+    return Found("file", content, "", stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+
+
+def differences(change: Change) -> list[dict[str, Any]]:
+    """Return what Ansible's diff mode shows for one path: the text, then the attributes."""
+    if change.state == "unchanged":
+        return []
+    path, before, after = change.wanted.path, change.before, change.after
+    header = {"before_header": path, "after_header": path if after.kind != "absent" else f"{path} (removed)"}
+    result: list[dict[str, Any]] = []
+    if (before.kind, before.content, before.target) != (after.kind, after.content, after.target):
+        if change.wanted.secret:
+            shown = {"before": "" if before.kind == "absent" else "(secret)\n", "after": "(secret, changed)\n"}
+            result.append({**header, **shown, **({"after": ""} if after.kind == "absent" else {})})
+        elif b"\0" in before.content or b"\0" in after.content:
+            result.append({**header, "src_binary": 1})
+        else:
+            result.append({**header, "before": _text(before), "after": _text(after)})
+    if before.kind == after.kind == "file" and _attributes(before) != _attributes(after):
+        result.append({**header, "before": _attributes(before), "after": _attributes(after)})
+    return result
+
+
+def temporary(path: str) -> str:
+    """Return a name beside the file, so that a rename is atomic. It is hidden, and no *.conf."""
+    return f"{os.path.dirname(path)}/.{os.path.basename(path)}.pyweb~"
+
+
+def write(path: str, content: Found) -> None:
+    """Make the file or link `content` at `path`."""
+    if content.kind == "link":
+        files.forget(path)
+        os.symlink(content.target, path)
+    elif content.kind == "file":
+        files.put(path, content.content, content.mode, content.uid, content.gid)
+
+
+def move(path: str, content: Found) -> None:
+    """Rename what `write` put at `temporary(path)` to `path`, or remove `path`; this lasts even if the power fails."""
+    if content.kind == "absent":
+        files.forget(path)
+        files.sync(os.path.dirname(path))
+    else:
+        files.move(temporary(path), path)
+
+
+def _text(found: Found) -> str:
+    return f"link to {found.target}\n" if found.kind == "link" else found.content.decode("utf-8", "replace")
+
+
+def _attributes(found: Found) -> dict[str, str]:
+    return {
+        "mode": f"0{found.mode:03o}",
+        "owner": _name(pwd.getpwuid, found.uid),
+        "group": _name(grp.getgrgid, found.gid),
+    }
+
+
+def _name(lookup: Callable[[int], Any], number: int) -> str:
+    try:
+        return str(lookup(number)[0])
+    except (KeyError, OverflowError):
+        return "to be made" if number < 0 else str(number)
+
+
+def _uid(wanted: Wanted, dry: bool) -> int:
+    return _identity(wanted, "owner", wanted.owner, lambda name: pwd.getpwnam(name).pw_uid, dry)
+
+
+def _gid(wanted: Wanted, dry: bool) -> int:
+    return _identity(wanted, "group", wanted.group, lambda name: grp.getgrnam(name).gr_gid, dry)
+
+
+def _identity(wanted: Wanted, what: str, name: str, lookup: Callable[[str], int], dry: bool) -> int:
+    """Return the number of an account or group; -1, the kernel's 'leave it', where a dry run finds none."""
+    if name.isdigit():
+        return int(name)
+    try:
+        return lookup(name)
+    except KeyError:
+        if dry:
+            return -1
+        raise FileSetError(f"{wanted.path}: {what} is {name!r}; there is none on this host; create it first") from None

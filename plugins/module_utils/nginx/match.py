@@ -1,0 +1,254 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Answer from a configuration as nginx would: which server, which location, which file, which address behind it.
+
+What is modelled is what nginx documents: "How nginx processes a request", "Server names", and the modules core, uwsgi,
+proxy and upstream. Everything here is a pure function of what `dump.py` read.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+
+from .dump import Config, Directive
+
+_PASSES = ("uwsgi_pass", "proxy_pass", "fastcgi_pass", "scgi_pass", "grpc_pass")
+
+
+@dataclass
+class Listen:
+    """One address of a server: `address` is '*', '::', an IP address or 'unix:/path'."""
+
+    address: str
+    port: int
+    ssl: bool = False
+    default: bool = False
+
+    def __str__(self) -> str:
+        if self.address.startswith("unix:"):
+            return self.address
+        return f"{'[' + self.address + ']' if ':' in self.address else self.address}:{self.port}"
+
+
+@dataclass
+class Server:
+    """A `server` block: `chain` is what it inherits from, outermost first, itself last."""
+
+    chain: list[Directive]
+    names: list[str]
+    listens: list[Listen]
+
+    @property
+    def place(self) -> str:
+        return self.chain[-1].place
+
+    def matches(self, host: str) -> int:
+        """Say how well a name of this server fits: 4 exact, 3 and 2 wildcards, 1 a regular expression, 0 not."""
+        return max((_fit(name, host) for name in self.names), default=0)
+
+
+def servers(config: Config | None) -> list[Server]:
+    """Return every server of a configuration, in the order in which nginx reads them."""
+    tree = config.tree if config else []
+    return [_server([http, block]) for http in tree if http.name == "http" for block in http.all("server")]
+
+
+def upstream(config: Config, name: str) -> list[str]:
+    """Return the addresses of an upstream, 'unix:/path' or 'host:port'; a name that is none is an address itself."""
+    for http in config.tree:
+        for block in http.all("upstream"):
+            if block.args == [name]:
+                used = [server for server in block.all("server") if server.args and "down" not in server.args]
+                return [_address(server.args[0]) for server in used]
+    return [_address(name)]
+
+
+def select(config: Config, host: str, address: str, port: int) -> Server | None:
+    """Return the server that answers a request for `host` that arrives at `address`:`port`, as nginx chooses it.
+
+    First the most specific address, then the best name, then the default server of that address.
+    """
+    wildcard = "::" if ":" in address else "*"
+    candidates: list[tuple[Server, Listen]] = []
+    for wanted in (address, wildcard):
+        candidates = [
+            (server, listen)
+            for server in servers(config)
+            for listen in server.listens
+            if listen.port == port and listen.address == wanted
+        ]
+        if candidates:
+            break
+    named = [server for server, _listen in candidates if server.matches(host)]
+    if named:
+        return max(named, key=lambda server: server.matches(host))  # the first one among equals
+    defaults = [server for server, listen in candidates if listen.default]
+    others = defaults or [server for server, _listen in candidates]
+    return others[0] if others else None
+
+
+def locate(server: Server, uri: str) -> list[Directive]:
+    """Return the chain of blocks that decide about `uri`: http, server, then locations, the chosen one last."""
+    path = uri.partition("?")[0]
+    chain = server.chain + (_find(server.chain[-1], path) or [])
+    last = chain[-1]
+    # `try_files $uri @django` hands over what is no file to a named location.
+    if not any(last.all(name) for name in _PASSES):
+        for tried in last.all("try_files"):
+            for location in server.chain[-1].all("location"):
+                if tried.args and tried.args[-1].startswith("@") and location.args == [tried.args[-1]]:
+                    return [*server.chain, location]
+    return chain
+
+
+def handler(chain: list[Directive]) -> Directive | None:
+    """Return what answers in the chosen block: a `return`, a `*_pass`; None where files are served."""
+    for block in chain[1:]:
+        for found in block.all("return"):
+            return found
+    for name in _PASSES:
+        for found in chain[-1].all(name):
+            return found
+    return None
+
+
+def passes(handled: Directive | None) -> bool:
+    """Say whether a handler hands over to an application."""
+    return handled is not None and handled.name.endswith("_pass")
+
+
+def inherited(chain: list[Directive], name: str) -> Directive | None:
+    """Return a directive as it is in force in the innermost block."""
+    for block in reversed(chain):
+        found = block.all(name)
+        if found:
+            return found[-1]
+    return None
+
+
+def parameters(chain: list[Directive], name: str) -> dict[str, str]:
+    """Return the `uwsgi_param` or `proxy_set_header` in force: a level with its own inherits none, the last one wins."""
+    for block in reversed(chain):
+        found = block.all(name)
+        if found:
+            return {given.args[0]: given.args[1] for given in found if len(given.args) > 1}
+    return {}
+
+
+def file_of(chain: list[Directive], uri: str) -> str:
+    """Return the file that a request is answered with, by `alias` or `root`; '' where that needs a variable."""
+    path = uri.partition("?")[0]
+    location = chain[-1]
+    for block in reversed(chain):
+        for alias in block.all("alias"):
+            if location.args[:1] in (["~"], ["~*"]) and block is location:
+                match = _regex(location.args[0], location.args[1], path)
+                text = re.sub(r"\$([0-9])", functools.partial(_group, match), alias.args[0])
+            else:
+                text = alias.args[0] + path[len(block.args[-1]) :]
+            return "" if "$" in text else text
+        for root in block.all("root"):
+            return "" if "$" in root.args[0] else root.args[0].rstrip("/") + path
+    return ""
+
+
+def targets(config: Config, passed: Directive) -> tuple[str, list[str]]:
+    """Return what a `*_pass` speaks ('uwsgi', 'http', ...) and the addresses behind it; none where it is a variable."""
+    speaks = {"uwsgi_pass": "uwsgi", "proxy_pass": "http"}.get(passed.name, passed.name.partition("_")[0])
+    scheme, mark, rest = passed.args[0].partition("://")
+    target = rest if mark else passed.args[0]
+    if "$" in target:
+        return speaks, []
+    if target.startswith("unix:"):
+        # http://unix:/run/app.sock:/uri
+        return speaks, ["unix:" + target[5:].partition(":")[0]]
+    target = target.partition("/")[0]
+    port = {"http": ":80", "https": ":443"}.get(scheme, "") if mark else ""
+    found = upstream(config, target)
+    complete = [address.startswith("unix:") or bool(re.search(r":[0-9]+$", address)) for address in found]
+    return speaks, [address if whole else address + port for address, whole in zip(found, complete)]
+
+
+def _server(chain: list[Directive]) -> Server:
+    block = chain[-1]
+    ssl = any(switch.args == ["on"] for switch in block.all("ssl"))
+    listens = [_listen(given.args, ssl) for given in block.all("listen") if given.args] or [Listen("*", 80)]
+    names = [name for given in block.all("server_name") for name in given.args] or [""]
+    return Server(chain, names, listens)
+
+
+def _listen(args: list[str], ssl: bool) -> Listen:
+    where, options = args[0], args[1:]
+    flags = {"ssl": ssl or "ssl" in options, "default": "default_server" in options or "default" in options}
+    if where.startswith("unix:"):
+        return Listen(where, 0, **flags)
+    match = re.fullmatch(r"(?:(\[[^\]]*\]|[^:]+):)?([0-9]+)", where)
+    host, port = (match[1] or "*", int(match[2])) if match else (where, 80)
+    host = {"0.0.0.0": "*", "localhost": "127.0.0.1"}.get(host, host.strip("[]"))  # noqa: S104 - nginx's own word for all
+    return Listen(host, port, **flags)
+
+
+def _fit(name: str, host: str) -> int:
+    """Say how well one server_name fits a host, see `Server.matches`."""
+    host = host.lower().rstrip(".")
+    if name.startswith("~"):
+        return 1 if _regex("~", name[1:], host) else 0
+    name = name.lower()
+    if name == host:
+        return 4
+    if name.startswith("."):
+        return 4 if host == name[1:] else 3 if host.endswith(name) else 0
+    if name.startswith("*."):
+        return 3 if host.endswith(name[1:]) else 0
+    return 2 if name.endswith(".*") and host.startswith(name[:-1]) else 0
+
+
+def _find(block: Directive, path: str) -> list[Directive] | None:
+    """Find the location as ngx_http_core_find_location does.
+
+    The longest prefix wins, and its nested locations; then the regular expressions are tried in order.
+    """
+    best: Directive | None = None
+    regexes: list[Directive] = []
+    for location in block.all("location"):
+        words = location.args
+        modifier, text = (words[0], words[1]) if len(words) > 1 else ("", words[0] if words else "@")
+        if modifier == "=":
+            if text == path:
+                return [location]
+        elif modifier in ("~", "~*"):
+            regexes.append(location)
+        elif not text.startswith("@") and path.startswith(text) and (not best or len(text) > len(best.args[-1])):
+            best = location
+    if best:
+        nested = _find(best, path)
+        if nested:
+            return [best, *nested]
+    if not best or best.args[0] != "^~":
+        for location in regexes:
+            if _regex(location.args[0], location.args[1], path):
+                return [location, *(_find(location, path) or [])]
+    return [best] if best else None
+
+
+def _regex(modifier: str, pattern: str, text: str) -> re.Match[str] | None:
+    """Match as PCRE would; None where the pattern is one that Python does not know."""
+    try:
+        return re.search(pattern, text, re.IGNORECASE if modifier == "~*" else 0)
+    except re.error:
+        return None
+
+
+def _group(match: re.Match[str] | None, number: re.Match[str]) -> str:
+    try:
+        return (match[int(number[1])] or "") if match else ""
+    except IndexError:
+        return ""
+
+
+def _address(text: str) -> str:
+    if text.startswith("unix:"):
+        return "unix:/" + text[5:].lstrip("/")
+    return re.sub(r"^(localhost|\*)(?=:|$)", "127.0.0.1", text)

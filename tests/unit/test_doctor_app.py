@@ -1,0 +1,248 @@
+"""Whether the application can be loaded. What the doctor says of each fault, word by word."""
+
+from __future__ import annotations
+
+import pytest
+from doctor_evidence import Case, answer, check, put
+
+LOG = (
+    "uWSGI\nTraceback (most recent call last):\n  File x\nValueError: not today\nunable to load app 0 (mountpoint='')\n"
+)
+
+
+def fail(site, error, runs=False, **more):
+    inside = {key: value for key, value in site.inside.items() if key == "python"}
+    put(site, inside={**inside, "failed app": {"error": error, **more}})
+    put(site.probes[0], answer=answer() if runs else answer(500))
+    put(site.entrances[0], answer=answer() if runs else answer(500))
+
+
+def home(site, path):
+    put(site.uwsgi.options.values, home=[path])
+
+
+def unloaded(site):
+    put(site, inside={})
+    put(site.probes[0], answer=answer(500))
+
+
+CASES = [
+    Case(
+        "an ini that is not there",
+        lambda site, host: (
+            put(site.uwsgi.options, missing=["/srv/gone.ini"]),
+            put(site.uwsgi, command=["uwsgi", "/srv/gone.ini"]),
+        ),
+        "app.ini",
+        "degraded",
+        "uWSGI shall read /srv/gone.ini, which is not there; what runs now was loaded before that",
+        "put it there, or correct the command: uwsgi /srv/gone.ini",
+        ("/srv/gone.ini: No such file or directory",),
+    ),
+    Case(
+        "no chdir",
+        lambda site, host: (
+            put(site.places, chdir=False),
+            put(site.uwsgi, log="chdir(): No such file or directory [core/uwsgi.c line 2623]"),
+        ),
+        "app.chdir",
+        "degraded",
+        "chdir is wrong: there is no directory /srv/code; what runs now was loaded before that",
+        "the directory that holds manage.py, as chdir in /srv/uwsgi.ini (web_sites[].source)",
+        (
+            "chdir = /srv/code in /srv/uwsgi.ini",
+            "chdir(): No such file or directory [core/uwsgi.c line 2623]",
+        ),
+    ),
+    Case(
+        "a package that lies elsewhere",
+        lambda site, host: (
+            fail(site, "No module named 'shop'", missing="shop"),
+            put(site.places, package=False, package_elsewhere="/srv/code/inner"),
+        ),
+        "app.chdir",
+        "broken",
+        "chdir is wrong: /srv/code has no package shop, /srv/code/inner has",
+        ("chdir = /srv/code/inner in /srv/uwsgi.ini, the directory that holds manage.py (web_sites[].source)"),
+        (
+            "chdir = /srv/code",
+            "module = shop.wsgi in /srv/uwsgi.ini",
+            "No module named 'shop'",
+        ),
+    ),
+    Case(
+        "no virtualenv",
+        lambda site, host: (
+            home(site, "/srv/gone"),
+            put(site.places, home=False),
+            put(site.uwsgi, log="!!! Python Home is not a directory: /srv/gone !!!"),
+        ),
+        "app.virtualenv",
+        "degraded",
+        "the virtualenv is wrong: there is no directory /srv/gone; what runs now was loaded before that",
+        ("the virtualenv that Django was installed into, as home in /srv/uwsgi.ini (web_sites[].virtualenv)"),
+        (
+            "home = /srv/gone in /srv/uwsgi.ini",
+            "!!! Python Home is not a directory: /srv/gone !!!",
+        ),
+    ),
+    Case(
+        "a virtualenv without Django",
+        lambda site, host: (
+            home(site, "/srv/empty"),
+            put(site, inside={"failed django": {"error": "No module named 'django'"}}),
+        ),
+        "app.virtualenv",
+        "degraded",
+        "the virtualenv is wrong: /srv/empty has no Django; what runs now was loaded before that",
+        ("the virtualenv that Django was installed into, as home in /srv/uwsgi.ini (web_sites[].virtualenv)"),
+        (
+            "home = /srv/empty in /srv/uwsgi.ini",
+            "No module named 'django'",
+        ),
+    ),
+    Case(
+        "a Python without Django",
+        lambda site, host: (
+            put(site, inside={"failed django": {"error": "No module named 'django'"}}),
+            put(site.probes[0], answer=answer(500)),
+        ),
+        "app.virtualenv",
+        "broken",
+        "the virtualenv is wrong: /srv/venv/bin/python3 has no Django",
+        ("the virtualenv that Django was installed into, as home in /srv/uwsgi.ini (web_sites[].virtualenv)"),
+        ("No module named 'django'",),
+    ),
+    Case(
+        "no such module",
+        lambda site, host: fail(site, "No module named 'shop'", missing="shop"),
+        "app.module",
+        "broken",
+        "the module is wrong: there is no shop in /srv/code",
+        "module in /srv/uwsgi.ini as WSGI_APPLICATION in the settings says it (web_sites[].wsgi)",
+        (
+            "module = shop.wsgi in /srv/uwsgi.ini",
+            "No module named 'shop'",
+        ),
+    ),
+    Case(
+        "no such module, in a package that is there",
+        lambda site, host: (
+            fail(site, "No module named 'shop.wsgi'", missing="shop.wsgi"),
+            put(site.places, package_elsewhere="/x"),
+            put(site.uwsgi.options, files=[]),
+        ),
+        "app.module",
+        "broken",
+        "the module is wrong: there is no shop.wsgi in /srv/code",
+        "module in the command line as WSGI_APPLICATION in the settings says it (web_sites[].wsgi)",
+        (
+            "module = shop.wsgi in the command line",
+            "No module named 'shop.wsgi'",
+        ),
+    ),
+    Case(
+        "no such callable",
+        lambda site, host: fail(site, "module 'shop.wsgi' has no attribute 'application'"),
+        "app.module",
+        "broken",
+        "the module shop.wsgi has no callable application",
+        "module = shop.wsgi:application in /srv/uwsgi.ini (web_sites[].wsgi)",
+        ("module 'shop.wsgi' has no attribute 'application'",),
+    ),
+    Case(
+        "an error in the project",
+        lambda site, host: fail(site, "ValueError: not today", where="/srv/code/a.py:3"),
+        "app.import",
+        "broken",
+        "the application cannot be imported: ValueError: not today",
+        "mend /srv/code/a.py:3",
+        ("ValueError: not today at /srv/code/a.py:3",),
+    ),
+    Case(
+        "an attribute error in the project",
+        lambda site, host: fail(site, "x has no attribute 'application'", where="/srv/code/a.py:3"),
+        "app.import",
+        "broken",
+        "the application cannot be imported: x has no attribute 'application'",
+        "mend /srv/code/a.py:3",
+        ("x has no attribute 'application' at /srv/code/a.py:3",),
+    ),
+    Case(
+        "an error in the project, uWSGI runs",
+        lambda site, host: fail(site, "ValueError: not today", runs=True),
+        "app.import",
+        "degraded",
+        ("the application cannot be imported: ValueError: not today; what runs now was loaded before that"),
+        "mend it",
+        ("ValueError: not today",),
+    ),
+    Case(
+        "a package that is missing",
+        lambda site, host: fail(site, "No module named 'nosuch'", missing="nosuch", where="/a.py:1"),
+        "app.import",
+        "broken",
+        "the application cannot be imported: No module named 'nosuch'",
+        "install it: web_sites[].packages or requirements (nosuch)",
+        ("No module named 'nosuch' at /a.py:1",),
+    ),
+    Case(
+        "only the log knows",
+        lambda site, host: (unloaded(site), put(site.uwsgi, log=LOG)),
+        "app.import",
+        "broken",
+        "the application cannot be imported: ValueError: not today",
+        "mend it",
+        (
+            "uWSGI",
+            "Traceback (most recent call last):",
+            "  File x",
+            "ValueError: not today",
+            "unable to load app 0 (mountpoint='')",
+        ),
+    ),
+    Case(
+        "only the log knows, without a traceback",
+        lambda site, host: (
+            unloaded(site),
+            put(site.uwsgi, log="no python application found, check your startup logs"),
+        ),
+        "app.import",
+        "broken",
+        "the application cannot be imported: see uWSGI's log",
+        "mend it",
+        ("no python application found, check your startup logs",),
+    ),
+    Case(
+        "an interpreter that fails",
+        lambda site, host: put(site, inside={}, inside_error="Permission denied"),
+        "app.interpreter",
+        "unknown",
+        "the application could not be looked at: Permission denied",
+        "see the evidence",
+        (),
+    ),
+    Case(
+        "no module named",
+        lambda site, host: put(site, inside={}),
+        "app.unseen",
+        "unknown",
+        "the application was not looked at: uWSGI names no module",
+        "see /srv/uwsgi.ini",
+        (),
+    ),
+    Case(
+        "no time",
+        lambda site, host: put(site, inside={"python": {}}, inside_timed_out=True),
+        "app.unseen",
+        "unknown",
+        "the application was not looked at: it took too long",
+        "see /srv/uwsgi.ini",
+        (),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_fault_of_app_is_named(case):
+    check(case)

@@ -1,0 +1,134 @@
+"""What a client gets. What the doctor says of each fault, word by word."""
+
+from __future__ import annotations
+
+import pytest
+from doctor_evidence import Case, answer, check, put
+
+CASES = [
+    Case(
+        "400",
+        lambda site, host: put(site.entrances[0], answer=answer(400, "Bad Request")),
+        "client.status",
+        "broken",
+        "a client gets 400 Bad Request",
+        "see the hop that it follows from",
+        ("GET http://shop.example/ at 192.0.2.1 -> 400 Bad Request in 0.10 s",),
+    ),
+    Case(
+        "404",
+        lambda site, host: (put(site.entrances[0], answer=answer(404, "Not Found")), put(site, wanted_status=[200])),
+        "client.status",
+        "broken",
+        "a client gets 404 Not Found",
+        "see the hop that it follows from",
+        ("GET http://shop.example/ at 192.0.2.1 -> 404 Not Found in 0.10 s",),
+    ),
+    Case(
+        "413",
+        lambda site, host: (put(site.entrances[0], answer=answer(413, "Too Large")), put(site, wanted_status=[200])),
+        "client.status",
+        "broken",
+        "a client gets 413: its request is too large",
+        "see the hop that it follows from",
+        ("GET http://shop.example/ at 192.0.2.1 -> 413 Too Large in 0.10 s",),
+    ),
+    Case(
+        "500",
+        lambda site, host: put(site.entrances[0], answer=answer(500, "Error")),
+        "client.status",
+        "broken",
+        "a client gets 500: the application failed",
+        "see the hop that it follows from",
+        ("GET http://shop.example/ at 192.0.2.1 -> 500 Error in 0.10 s",),
+        ("django.error",),
+    ),
+    Case(
+        "502",
+        lambda site, host: put(site.entrances[0], answer=answer(502, "Bad Gateway")),
+        "client.status",
+        "broken",
+        "a client gets 502: nginx got no usable answer from behind",
+        "see the hop that it follows from",
+        ("GET http://shop.example/ at 192.0.2.1 -> 502 Bad Gateway in 0.10 s",),
+    ),
+    Case(
+        "503",
+        lambda site, host: put(site.entrances[0], answer=answer(503, "Unavailable")),
+        "client.status",
+        "broken",
+        "a client gets 503: what is behind says that it cannot serve now",
+        "see the hop that it follows from",
+        ("GET http://shop.example/ at 192.0.2.1 -> 503 Unavailable in 0.10 s",),
+    ),
+    Case(
+        "504",
+        lambda site, host: put(site.entrances[0], answer=answer(504, "Timeout")),
+        "client.status",
+        "broken",
+        "a client gets 504: nginx waited in vain for what is behind it",
+        "see the hop that it follows from",
+        ("GET http://shop.example/ at 192.0.2.1 -> 504 Timeout in 0.10 s",),
+    ),
+    Case(
+        "507",
+        lambda site, host: put(site.entrances[0], answer=answer(507, "Full")),
+        "client.status",
+        "broken",
+        "a client gets 507",
+        "see the hop that it follows from",
+        ("GET http://shop.example/ at 192.0.2.1 -> 507 Full in 0.10 s",),
+    ),
+    Case(
+        "a port that is not the usual one",
+        lambda site, host: put(site.entrances[0], port=8080, answer=answer(502, "Bad Gateway")),
+        "client.status",
+        "broken",
+        "a client gets 502: nginx got no usable answer from behind",
+        "see the hop that it follows from",
+        ("GET http://shop.example:8080/ at 192.0.2.1 -> 502 Bad Gateway in 0.10 s",),
+        ("firewalld.closed", "nginx.not-listening"),
+    ),
+    Case(
+        "TLS at its usual port",
+        lambda site, host: put(site.entrances[0], port=443, tls=True, answer=answer(502, "Bad Gateway")),
+        "client.status",
+        "broken",
+        "a client gets 502: nginx got no usable answer from behind",
+        "see the hop that it follows from",
+        ("GET https://shop.example/ at 192.0.2.1 -> 502 Bad Gateway in 0.10 s",),
+        ("firewalld.closed", "nginx.not-listening"),
+    ),
+    Case(
+        "nobody listens",
+        lambda site, host: put(site.entrances[0], answer=None, failure="Connection refused", errno=111),
+        "client.no-connection",
+        "broken",
+        "nobody accepts connections at 192.0.2.1:80",
+        "see nginx",
+        ("GET http://shop.example/ at 192.0.2.1: Connection refused",),
+    ),
+    Case(
+        "no answer in time",
+        lambda site, host: put(site.entrances[0], answer=None, failure="no complete answer within 2 s", errno=110),
+        "client.no-answer",
+        "broken",
+        "a client gets no answer",
+        "see the hop that it follows from",
+        ("GET http://shop.example/ at 192.0.2.1: no complete answer within 2 s",),
+    ),
+    Case(
+        "the connection is closed",
+        lambda site, host: put(site.entrances[0], answer=None, failure="the end came before an answer"),
+        "client.no-answer",
+        "broken",
+        "a client gets no answer",
+        "see the hop that it follows from",
+        ("GET http://shop.example/ at 192.0.2.1: the end came before an answer",),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_fault_of_client_is_named(case):
+    check(case)

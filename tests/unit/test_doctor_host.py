@@ -1,0 +1,47 @@
+"""Disks and the clock. What the doctor says of each fault, word by word."""
+
+from __future__ import annotations
+
+import pytest
+from doctor_evidence import NOW, Case, check, put
+
+CASES = [
+    Case(
+        "a disk without room",
+        lambda site, host: put(site, full=["/var: 0 KiB of 9 MiB free, 1 of 2 inodes free"]),
+        "host.disk-full",
+        "broken",
+        "the disk is full: the file system of /var has no room left",
+        "free room: du -xh /var | sort -h | tail; journalctl --vacuum-size=200M",
+        ("/var: 0 KiB of 9 MiB free, 1 of 2 inodes free",),
+    ),
+    Case(
+        "a clock that is ahead",
+        lambda site, host: put(host, controller_time=NOW - 61),
+        "host.clock",
+        "broken",
+        (
+            "the clock is wrong: it is 61 s ahead of the controller's; sessions, certificates and "
+            "tokens end too early or are not valid yet"
+        ),
+        "timedatectl set-ntp true, then chronyc makestep",
+        ("host 1800000000, controller 1799999939, synchronized: yes",),
+    ),
+    Case(
+        "a clock that is behind",
+        lambda site, host: put(host, controller_time=NOW + 7200, synchronized=""),
+        "host.clock",
+        "broken",
+        (
+            "the clock is wrong: it is 7200 s behind the controller's; sessions, certificates and "
+            "tokens end too early or are not valid yet"
+        ),
+        "timedatectl set-ntp true, then chronyc makestep",
+        ("host 1800000000, controller 1800007200, synchronized: ?",),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_fault_of_host_is_named(case):
+    check(case)

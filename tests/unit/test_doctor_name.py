@@ -1,0 +1,100 @@
+"""DNS as the host sees it, and which server answers. What the doctor says of each fault, word by word."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
+from doctor_evidence import Case, check, put
+
+OTHER = match.Server(
+    [dump.Directive("server", [], "/etc/nginx/conf.d/a.conf", 3, [])], ["_", "other"], [match.Listen("192.0.2.1", 80)]
+)
+TAKES = match.Server(
+    [dump.Directive("server", [], "/etc/nginx/conf.d/b.conf", 7, [dump.Directive("return", ["200"], "b", 8)])],
+    ["shop.example"],
+    [match.Listen("*", 80)],
+)
+
+
+def rename(host, name):
+    match.servers(host.nginx.config)[0].chain[-1].all("server_name")[0].args[:] = [name]
+
+
+def read_before(site):
+    """Another server with the name, which nginx reads first, answers."""
+    put(site.entrances[0], server=TAKES, wanted=[TAKES, *site.entrances[0].wanted])
+
+
+CASES = [
+    Case(
+        "no server has the name",
+        lambda site, host: rename(host, "elsewhere.example"),
+        "name.no-server",
+        "broken",
+        ("no server of nginx has the name shop.example; the one in /etc/nginx/nginx.conf:2 answers in its place"),
+        "web_sites[].domains of shop, then playbooks/site.yml; by hand: server_name shop.example;",
+        ("server_name: elsewhere.example",),
+    ),
+    Case(
+        "no server has the name, and none answers",
+        lambda site, host: (rename(host, "_"), put(site.entrances[0], server=None)),
+        "name.no-server",
+        "broken",
+        "no server of nginx has the name shop.example",
+        "web_sites[].domains of shop, then playbooks/site.yml; by hand: server_name shop.example;",
+        ("server_name: none",),
+    ),
+    Case(
+        "a more specific address wins",
+        lambda site, host: put(site.entrances[0], server=OTHER),
+        "name.other-server",
+        "broken",
+        (
+            "another server answers for shop.example: the one in /etc/nginx/conf.d/a.conf:3 listens on "
+            "192.0.2.1:80, which nginx prefers to /etc/nginx/nginx.conf:2"
+        ),
+        "remove that server, or let both listen on the same address (/etc/nginx/conf.d/a.conf:3)",
+        ("listen 192.0.2.1:80 in /etc/nginx/conf.d/a.conf:3",),
+    ),
+    Case(
+        "a server of the same name is read first",
+        lambda site, host: read_before(site),
+        "name.other-server",
+        "broken",
+        (
+            "another server with the name shop.example answers: the one in /etc/nginx/conf.d/b.conf:7 "
+            "is read before /etc/nginx/nginx.conf:2"
+        ),
+        "remove the name from one of the two, or the file /etc/nginx/conf.d/b.conf",
+        ("server_name shop.example; in /etc/nginx/conf.d/b.conf:7",),
+    ),
+    Case(
+        "an address of another host",
+        lambda site, host: (
+            rename(host, "shop.com"),
+            put(site, domains=["shop.com"], resolved={"shop.com": "198.51.100.1"}),
+        ),
+        "name.elsewhere",
+        "unknown",
+        (
+            "seen from this host shop.com is 198.51.100.1, which is no address of this host: fine "
+            "behind a balancer or NAT, wrong without one"
+        ),
+        "compare the DNS record of shop.com with 192.0.2.1",
+        ("getent ahosts shop.com: 198.51.100.1",),
+    ),
+    Case(
+        "a name that the resolver does not know",
+        lambda site, host: (rename(host, "shop.com"), put(site, domains=["shop.com"], resolved={"shop.com": ""})),
+        "name.elsewhere",
+        "unknown",
+        ("seen from this host shop.com is not known to its resolver: fine behind a balancer or NAT, wrong without one"),
+        "compare the DNS record of shop.com with 192.0.2.1",
+        ("getent ahosts shop.com: nothing",),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_fault_of_name_is_named(case):
+    check(case)

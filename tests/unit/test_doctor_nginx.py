@@ -1,0 +1,256 @@
+"""Whether nginx runs, its configuration, its ports, certificates. What the doctor says of each fault, word by word."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Ran
+from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener
+from doctor_evidence import Case, check, put
+
+NO_IPV6 = "nginx: [emerg] socket() [::]:80 failed (97: Address family not supported by protocol)"
+KEY = (
+    'nginx: [emerg] SSL_CTX_use_PrivateKey("/etc/ssl/shop.key") failed (SSL: error:05800074:x509 certificate '
+    "routines::key values mismatch)"
+)
+TAKEN = "nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)"
+UNKNOWN_WORD = '2027/01/15 08:00:00 [emerg] 7#7: unknown directive "nosuch" in /etc/nginx/a.conf:1'
+
+
+def refuse(host, message):
+    put(host.nginx, tested=Ran(1, err=f"a word before\n{message}\nnginx: configuration file test failed\n"))
+
+
+def stop(site, host, log="", state="inactive"):
+    put(host.nginx, master=None, workers=[], log=log, unit={"ActiveState": state, "SubState": "dead"})
+    put(host, listeners=[])
+    put(site.entrances[0], answer=None, failure="refused", errno=111)
+
+
+def tls(site, verdict):
+    put(site.entrances[0], certificate=verdict, certificate_place="/etc/ssl/shop.crt")
+
+
+CASES = [
+    Case(
+        "not installed",
+        lambda site, host: put(host.nginx, installed=False),
+        "nginx.missing",
+        "broken",
+        "nginx is not installed",
+        "playbooks/site.yml, or install the package nginx",
+        (),
+    ),
+    Case(
+        "a listen on IPv6 without IPv6",
+        lambda site, host: refuse(host, NO_IPV6),
+        "nginx.ipv6",
+        "degraded",
+        ("nginx shall listen on [::]:80, and this host has no IPv6; the one from before still runs as process 10"),
+        "nginx_ipv6: auto (or false); by hand: remove the listen [::] lines",
+        (
+            "socket() [::]:80 failed (97: Address family not supported by protocol)",
+            "/proc/net/if_inet6 is empty or missing",
+        ),
+    ),
+    Case(
+        "the same at a start",
+        lambda site, host: (stop(site, host, NO_IPV6, "failed"), put(host, ipv6=True)),
+        "nginx.ipv6",
+        "broken",
+        "nginx shall listen on [::]:80, and this host has no IPv6; nginx does not run",
+        "nginx_ipv6: auto (or false); by hand: remove the listen [::] lines",
+        (
+            "socket() [::]:80 failed (97: Address family not supported by protocol)",
+            "/proc/net/if_inet6 has addresses",
+        ),
+    ),
+    Case(
+        "a key of another certificate",
+        lambda site, host: refuse(host, KEY),
+        "nginx.key",
+        "degraded",
+        (
+            "the private key /etc/ssl/shop.key does not belong to its certificate; the one from before "
+            "still runs as process 10"
+        ),
+        ("put the key beside the certificate that was made for it, then nginx -t && systemctl reload nginx"),
+        (
+            (
+                'SSL_CTX_use_PrivateKey("/etc/ssl/shop.key") failed (SSL: error:05800074:x509 certificate '
+                "routines::key values mismatch"
+            ),
+        ),
+    ),
+    Case(
+        "a key of another certificate, at a start",
+        lambda site, host: (refuse(host, KEY), stop(site, host)),
+        "nginx.key",
+        "broken",
+        "the private key /etc/ssl/shop.key does not belong to its certificate; nginx does not run",
+        ("put the key beside the certificate that was made for it, then nginx -t && systemctl reload nginx"),
+        (
+            (
+                'SSL_CTX_use_PrivateKey("/etc/ssl/shop.key") failed (SSL: error:05800074:x509 certificate '
+                "routines::key values mismatch"
+            ),
+        ),
+    ),
+    Case(
+        "a broken configuration",
+        lambda site, host: refuse(host, UNKNOWN_WORD),
+        "nginx.config",
+        "degraded",
+        (
+            "the configuration of nginx is broken; the one from before still runs as process 10, and "
+            "the next start fails"
+        ),
+        "mend the line that nginx names, then nginx -t && systemctl reload nginx",
+        ('[emerg] 7#7: unknown directive "nosuch" in /etc/nginx/a.conf:1',),
+    ),
+    Case(
+        "a broken configuration without a word",
+        lambda site, host: put(host.nginx, tested=Ran(1)),
+        "nginx.config",
+        "degraded",
+        (
+            "the configuration of nginx is broken; the one from before still runs as process 10, and "
+            "the next start fails"
+        ),
+        "mend the line that nginx names, then nginx -t && systemctl reload nginx",
+        ("nginx -t failed",),
+    ),
+    Case(
+        "a broken configuration, and nginx is down",
+        lambda site, host: (refuse(host, UNKNOWN_WORD), stop(site, host)),
+        "nginx.config",
+        "broken",
+        "the configuration of nginx is broken; nginx does not run",
+        "mend the line that nginx names, then nginx -t && systemctl reload nginx",
+        ('[emerg] 7#7: unknown directive "nosuch" in /etc/nginx/a.conf:1',),
+    ),
+    Case(
+        "a port that is taken, says the log",
+        lambda site, host: stop(site, host, TAKEN, "failed"),
+        "nginx.port-taken",
+        "broken",
+        "port 80 is taken by another program: nginx cannot listen there",
+        "stop that program (ss -ltnp 'sport = :80'), then systemctl start nginx",
+        ("bind() to 0.0.0.0:80 failed (98: Address already in use)",),
+    ),
+    Case(
+        "a port that is taken, by a known program",
+        lambda site, host: (
+            stop(site, host),
+            put(host, listeners=[Listener("0.0.0.0:80", 1)], holders={80: "httpd (pid 7, root)"}),
+        ),
+        "nginx.port-taken",
+        "broken",
+        "port 80 is taken by httpd (pid 7, root): nginx cannot listen there",
+        "stop that program (ss -ltnp 'sport = :80'), then systemctl start nginx",
+        ("80: a listening socket of httpd (pid 7, root)",),
+    ),
+    Case(
+        "stopped",
+        lambda site, host: stop(site, host),
+        "nginx.stopped",
+        "broken",
+        "nginx is stopped",
+        "systemctl start nginx",
+        ("nginx.service: inactive/dead",),
+    ),
+    Case(
+        "stopped, without a unit",
+        lambda site, host: (stop(site, host), put(host.nginx, unit={})),
+        "nginx.stopped",
+        "broken",
+        "nginx is stopped",
+        "systemctl start nginx",
+        ("nginx.service: no unit/",),
+    ),
+    Case(
+        "failed",
+        lambda site, host: stop(site, host, state="failed"),
+        "nginx.stopped",
+        "broken",
+        "nginx failed to start",
+        "systemctl start nginx",
+        ("nginx.service: failed/dead",),
+    ),
+    Case(
+        "a certificate that has expired",
+        lambda site, host: tls(site, "certificate has expired"),
+        "nginx.certificate-expired",
+        "broken",
+        "the certificate of shop.example has expired (/etc/ssl/shop.crt)",
+        "renew it (certbot renew, or a new file), then systemctl reload nginx; check the clock, too",
+        ("TLS to 192.0.2.1:80 for shop.example: certificate has expired",),
+    ),
+    Case(
+        "a certificate that is not valid yet",
+        lambda site, host: tls(site, "certificate is not yet valid"),
+        "nginx.certificate-not-yet-valid",
+        "broken",
+        "the certificate of shop.example is not valid yet (/etc/ssl/shop.crt)",
+        "check the clock (timedatectl); if it is right, wait, or use a certificate that is valid now",
+        ("TLS to 192.0.2.1:80 for shop.example: certificate is not yet valid",),
+    ),
+    Case(
+        "a certificate of another name",
+        lambda site, host: tls(site, "Hostname mismatch, certificate is not valid for 'x'."),
+        "nginx.certificate-name",
+        "broken",
+        "the certificate (/etc/ssl/shop.crt) is for another name than shop.example",
+        "a certificate that names shop.example, as ssl_certificate of this server",
+        ("TLS to 192.0.2.1:80 for shop.example: Hostname mismatch, certificate is not valid for 'x'.",),
+    ),
+    Case(
+        "a certificate with another fault",
+        lambda site, host: tls(site, "unsuitable certificate purpose"),
+        "nginx.certificate",
+        "broken",
+        ("the certificate of shop.example is not right (/etc/ssl/shop.crt): unsuitable certificate purpose"),
+        "another certificate as ssl_certificate of this server",
+        ("TLS to 192.0.2.1:80 for shop.example: unsuitable certificate purpose",),
+    ),
+    Case(
+        "a certificate that nobody knows the place of",
+        lambda site, host: put(site.entrances[0], certificate="certificate has expired"),
+        "nginx.certificate-expired",
+        "broken",
+        "the certificate of shop.example has expired",
+        "renew it (certbot renew, or a new file), then systemctl reload nginx; check the clock, too",
+        ("TLS to 192.0.2.1:80 for shop.example: certificate has expired",),
+    ),
+    Case(
+        "a port that nginx did not open",
+        lambda site, host: put(host, listeners=[Listener("0.0.0.0:81", 1)]),
+        "nginx.not-listening",
+        "broken",
+        "nginx runs, but does not listen on port 80: it was not reloaded, or the reload failed",
+        "systemctl reload nginx, then look into its error log",
+        ("listen 80 in /etc/nginx/nginx.conf:2; no socket there",),
+    ),
+    Case(
+        "nginx -T hangs",
+        lambda site, host: put(host.nginx, tested=Ran(None)),
+        "nginx.untested",
+        "unknown",
+        "nginx -T does not end: its configuration was read from the files",
+        "nginx -t",
+        (),
+    ),
+    Case(
+        "files that are newer than the workers",
+        lambda site, host: put(host.nginx, changed=["/a", "/b", "/c", "/d"]),
+        "nginx.not-reloaded",
+        "degraded",
+        "/a was changed after nginx read it: what runs is older than what is written",
+        "nginx -t && systemctl reload nginx",
+        ("newer than the workers: /a, /b, /c",),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_fault_of_nginx_is_named(case):
+    check(case)

@@ -1,0 +1,439 @@
+"""The way to what is behind nginx. What the doctor says of each fault, word by word."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener
+from doctor_evidence import UNIT, Case, answer, check, denied, put
+
+AUDIT = {
+    "comm": "nginx",
+    "permission": "write",
+    "name": "a.sock",
+    "tclass": "sock_file",
+    "tcontext": "system_u:object_r:var_run_t:s0",
+    "line": "the line",
+}
+
+
+def refuse(site, error, **more):
+    put(site.probes[0], connect_error=error, answer=None, pong=None, **more)
+
+
+def listen(site, *where):
+    put(site.uwsgi, listens=list(where))
+
+
+def tcp(site, error, **more):
+    put(site.probes[0], address="127.0.0.1:8001", real="")
+    refuse(site, error, **more)
+
+
+def mismatch(site, kind, speaks="uwsgi", binds=None, **more):
+    put(site.probes[0], answer=None, failure="no answer", kind=kind, speaks=speaks, **more)
+    put(site.uwsgi.options.values, **(binds or {}))
+
+
+CASES = [
+    Case(
+        "no socket, uWSGI listens elsewhere",
+        lambda site, host: (
+            refuse(site, "ENOENT"),
+            listen(site, "unix:/b.sock", "unix:/s.stats"),
+            put(site.uwsgi.options.values, stats=["/s.stats"]),
+        ),
+        "socket.missing",
+        "broken",
+        "there is no socket unix:/run/shop.sock: uWSGI listens on unix:/b.sock",
+        (
+            "let both name one address: uwsgi_pass unix:/b.sock; in /etc/nginx/nginx.conf:5 or its "
+            "upstream (web_sites[].uwsgi.socket), or socket = /run/shop.sock in the ini"
+        ),
+        ("connect(unix:/run/shop.sock): ENOENT",),
+    ),
+    Case(
+        "no socket, uWSGI listens nowhere",
+        lambda site, host: (put(site.probes[0], exists=False), put(site.uwsgi, unit={"Id": UNIT})),
+        "socket.missing",
+        "broken",
+        "there is no socket unix:/run/shop.sock: uWSGI listens on something else",
+        "systemctl restart uwsgi-shop@0123456789ab.service",
+        ("connect(unix:/run/shop.sock): ENOENT",),
+    ),
+    Case(
+        "no socket, nothing is known",
+        lambda site, host: refuse(site, "ENOENT"),
+        "socket.missing",
+        "broken",
+        "there is no socket unix:/run/shop.sock: uWSGI listens on something else",
+        "start uWSGI there",
+        ("connect(unix:/run/shop.sock): ENOENT",),
+    ),
+    Case(
+        "a private /tmp",
+        lambda site, host: put(site.probes[0], hidden=True, described="srw- /tmp/a.sock"),
+        "socket.hidden",
+        "broken",
+        ("nginx cannot see unix:/run/shop.sock: it has a private /tmp (PrivateTmp=) in which the socket is not"),
+        "put the socket into /run/NAME/ instead of /tmp, in uWSGI's ini and in nginx",
+        ("srw- /tmp/a.sock",),
+    ),
+    Case(
+        "a private /tmp, and no way in",
+        lambda site, host: refuse(site, "ECONNREFUSED", hidden=True),
+        "socket.hidden",
+        "broken",
+        ("nginx cannot see unix:/run/shop.sock: it has a private /tmp (PrivateTmp=) in which the socket is not"),
+        "put the socket into /run/NAME/ instead of /tmp, in uWSGI's ini and in nginx",
+        (),
+    ),
+    Case(
+        "a stale socket",
+        lambda site, host: (refuse(site, "ECONNREFUSED", described="srw- x"), put(site.uwsgi, unit={"Id": UNIT})),
+        "socket.stale",
+        "broken",
+        (
+            "unix:/run/shop.sock is a stale socket: the file is there, and nobody listens on it; uWSGI "
+            "runs, but the file that it listened on was replaced"
+        ),
+        "systemctl restart uwsgi-shop@0123456789ab.service",
+        (
+            "connect(unix:/run/shop.sock): ECONNREFUSED",
+            "srw- x",
+        ),
+    ),
+    Case(
+        "another kind of file",
+        lambda site, host: refuse(site, "ECONNREFUSED", is_socket=False),
+        "socket.stale",
+        "broken",
+        "unix:/run/shop.sock is no socket but another kind of file",
+        "restart uWSGI",
+        ("connect(unix:/run/shop.sock): ECONNREFUSED",),
+    ),
+    Case(
+        "nobody at a port",
+        lambda site, host: tcp(site, "ECONNREFUSED"),
+        "socket.refused",
+        "broken",
+        "nothing listens on 127.0.0.1:8001, where nginx connects to",
+        "start uWSGI there",
+        (
+            "connect(127.0.0.1:8001): ECONNREFUSED",
+            "uwsgi_pass unix:/run/shop.sock; in /etc/nginx/nginx.conf:5",
+        ),
+    ),
+    Case(
+        "nobody at a port, uWSGI at another",
+        lambda site, host: (tcp(site, "ECONNREFUSED"), listen(site, "127.0.0.1:8009")),
+        "socket.refused",
+        "broken",
+        "nothing listens on 127.0.0.1:8001, where nginx connects to; uWSGI listens on 127.0.0.1:8009",
+        (
+            "let both name one address: uwsgi_pass 127.0.0.1:8009; in /etc/nginx/nginx.conf:5 or its "
+            "upstream (web_sites[].uwsgi.socket), or socket = 127.0.0.1:8001 in the ini"
+        ),
+        (
+            "connect(127.0.0.1:8001): ECONNREFUSED",
+            "uwsgi_pass unix:/run/shop.sock; in /etc/nginx/nginx.conf:5",
+        ),
+    ),
+    Case(
+        "the mode of the socket, managed",
+        lambda site, host: refuse(site, "EACCES", obstacle=denied("/run/a.sock")),
+        "socket.denied",
+        "broken",
+        "www-data may not write to the socket /run/a.sock: its mode is 0600",
+        "web_sites[].uwsgi.chmod_socket; now: chmod 660 /run/a.sock && chgrp www-data /run/a.sock",
+        (
+            "connect(unix:/run/shop.sock): EACCES",
+            "evidence of /run/a.sock",
+        ),
+    ),
+    Case(
+        "the mode of the socket, by hand",
+        lambda site, host: (refuse(site, "EPERM", obstacle=denied("/run/a.sock")), put(site, managed=False)),
+        "socket.denied",
+        "broken",
+        "www-data may not write to the socket /run/a.sock: its mode is 0600",
+        ("chmod-socket = 660 and group www-data; now: chmod 660 /run/a.sock && chgrp www-data /run/a.sock"),
+        (
+            "connect(unix:/run/shop.sock): EACCES",
+            "evidence of /run/a.sock",
+        ),
+    ),
+    Case(
+        "a home directory",
+        lambda site, host: refuse(site, "EACCES", obstacle=denied("/home/huatai", 0o700, True)),
+        "socket.denied",
+        "broken",
+        "the home directory /home/huatai is closed (0700): www-data cannot get to the socket in it",
+        "chmod o+x /home/huatai, or a socket in /run",
+        (
+            "connect(unix:/run/shop.sock): EACCES",
+            "evidence of /home/huatai",
+        ),
+    ),
+    Case(
+        "another directory",
+        lambda site, host: refuse(site, "EACCES", obstacle=denied("/home/huatai/works", 0o710, True)),
+        "socket.denied",
+        "broken",
+        "the directory /home/huatai/works is closed (0710): www-data cannot get to the socket in it",
+        "fix of /home/huatai/works",
+        (
+            "connect(unix:/run/shop.sock): EACCES",
+            "evidence of /home/huatai/works",
+        ),
+    ),
+    Case(
+        "no obstacle to be seen",
+        lambda site, host: refuse(site, "EACCES", described="srw- x"),
+        "socket.denied",
+        "broken",
+        ("www-data may not connect to unix:/run/shop.sock, though its mode allows it: SELinux or another policy"),
+        "ausearch -m avc -ts recent",
+        (
+            "EACCES",
+            "srw- x",
+        ),
+    ),
+    Case(
+        "SELinux, and the site is served",
+        lambda site, host: put(host, denials=[AUDIT]),
+        "socket.selinux",
+        "degraded",
+        "SELinux denies nginx write on a.sock (sock_file, system_u:object_r:var_run_t:s0)",
+        "semanage fcontext -a -t httpd_var_run_t '/run/x/shop(/.*)?' && restorecon -R /run/x/shop",
+        ("the line",),
+    ),
+    Case(
+        "SELinux, and nginx cannot connect",
+        lambda site, host: (
+            refuse(site, "EACCES"),
+            put(host, denials=[AUDIT]),
+            put(site.entrances[0], answer=answer(502)),
+        ),
+        "socket.selinux",
+        "broken",
+        "SELinux denies nginx write on a.sock (sock_file, system_u:object_r:var_run_t:s0)",
+        "semanage fcontext -a -t httpd_var_run_t '/run/x/shop(/.*)?' && restorecon -R /run/x/shop",
+        ("the line",),
+    ),
+    Case(
+        "SELinux, of a socket of another name",
+        lambda site, host: put(host, denials=[{**AUDIT, "name": "b.sock"}]),
+        "socket.selinux",
+        "degraded",
+        "SELinux denies nginx write on b.sock (sock_file, system_u:object_r:var_run_t:s0)",
+        "semanage fcontext -a -t httpd_var_run_t '/run/x/shop(/.*)?' && restorecon -R /run/x/shop",
+        ("the line",),
+    ),
+    Case(
+        "SELinux, where no socket is known",
+        lambda site, host: (put(site.probes[0], real=""), put(host, denials=[AUDIT])),
+        "socket.selinux",
+        "degraded",
+        "SELinux denies nginx write on a.sock (sock_file, system_u:object_r:var_run_t:s0)",
+        "semanage fcontext -a -t httpd_var_run_t '/run/x/shop(/.*)?' && restorecon -R /run/x/shop",
+        ("the line",),
+    ),
+    Case(
+        "SELinux, with the whole path",
+        lambda site, host: put(host, denials=[{**AUDIT, "path": "/srv/b/c.sock"}]),
+        "socket.selinux",
+        "degraded",
+        "SELinux denies nginx write on /srv/b/c.sock (sock_file, system_u:object_r:var_run_t:s0)",
+        "semanage fcontext -a -t httpd_var_run_t '/srv/b(/.*)?' && restorecon -R /srv/b",
+        ("the line",),
+    ),
+    Case(
+        "SELinux, connectto",
+        lambda site, host: put(host, denials=[{**AUDIT, "permission": "connectto", "tclass": "unix_stream_socket"}]),
+        "socket.selinux",
+        "degraded",
+        "SELinux denies nginx connectto on a.sock (unix_stream_socket, system_u:object_r:var_run_t:s0)",
+        "a CIL module: (allow httpd_t unconfined_service_t (unix_stream_socket (connectto)))",
+        ("the line",),
+    ),
+    Case(
+        "SELinux, a port",
+        lambda site, host: put(host, denials=[{**AUDIT, "permission": "name_connect", "tclass": "tcp_socket"}]),
+        "socket.selinux",
+        "degraded",
+        "SELinux denies nginx name_connect on a.sock (tcp_socket, system_u:object_r:var_run_t:s0)",
+        "setsebool -P httpd_can_network_connect on",
+        ("the line",),
+    ),
+    Case(
+        "a queue that is full",
+        lambda site, host: (refuse(site, "EAGAIN"), put(site.uwsgi, log='uWSGI listen queue of socket "a" full')),
+        "socket.queue-full",
+        "broken",
+        "the listen queue of unix:/run/shop.sock is full: nobody accepts as fast as clients come",
+        "web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn; see what is slow",
+        (
+            "connect(unix:/run/shop.sock): EAGAIN",
+            'uWSGI listen queue of socket "a" full',
+        ),
+    ),
+    Case(
+        "a queue of a port that is full",
+        lambda site, host: (
+            tcp(site, "ETIMEDOUT"),
+            put(host, listeners=[*host.listeners, Listener("127.0.0.1:8001", 2, 7)]),
+        ),
+        "socket.queue-full",
+        "broken",
+        "the listen queue of 127.0.0.1:8001 is full: nobody accepts as fast as clients come",
+        "web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn; see what is slow",
+        (
+            "connect(127.0.0.1:8001): ETIMEDOUT",
+            "7 connections wait",
+        ),
+    ),
+    Case(
+        "a queue that was full",
+        lambda site, host: put(site.uwsgi, log="*** listen queue of socket a (fd: 3) full !!! (101/100) ***"),
+        "socket.queue-full",
+        "degraded",
+        "the listen queue was full since uWSGI started: clients were turned away",
+        "web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn",
+        ("listen queue of socket a (fd: 3) full !!! (101/100)",),
+    ),
+    Case(
+        "another error",
+        lambda site, host: tcp(site, "ETIMEDOUT"),
+        "socket.unreachable",
+        "broken",
+        "nginx's worker cannot connect to 127.0.0.1:8001: ETIMEDOUT",
+        "look at the address in uwsgi_pass",
+        ("nginx's worker cannot connect to 127.0.0.1:8001: ETIMEDOUT",),
+    ),
+    Case(
+        "http behind uwsgi_pass, a router",
+        lambda site, host: mismatch(site, "http", address="127.0.0.1:8001", binds={"http": ["127.0.0.1:8001"]}),
+        "socket.protocol",
+        "broken",
+        (
+            "protocol mismatch: nginx speaks uwsgi (uwsgi_pass) to 127.0.0.1:8001, where uWSGI's HTTP "
+            "router (--http) listens: it waits for HTTP, and nginx gives up with 504"
+        ),
+        (
+            "either start uWSGI with `socket = 127.0.0.1:8001` instead of `http = 127.0.0.1:8001`, or "
+            "let nginx say `proxy_pass http://127.0.0.1:8001;` instead of `uwsgi_pass "
+            "unix:/run/shop.sock;`"
+        ),
+        (
+            "a uwsgi request to 127.0.0.1:8001: no answer; one in http was answered",
+            "uwsgi_pass unix:/run/shop.sock; in /etc/nginx/nginx.conf:5",
+        ),
+    ),
+    Case(
+        "http behind uwsgi_pass, http-socket",
+        lambda site, host: mismatch(site, "", address="127.0.0.1:8001", binds={"http-socket": [":8001"]}),
+        "socket.protocol",
+        "broken",
+        (
+            "protocol mismatch: nginx speaks uwsgi (uwsgi_pass) to 127.0.0.1:8001, where uWSGI speaks "
+            "HTTP (--http-socket): it refuses the request, and nginx answers 502"
+        ),
+        (
+            "either start uWSGI with `socket = 127.0.0.1:8001` instead of `http-socket = "
+            "127.0.0.1:8001`, or let nginx say `proxy_pass http://127.0.0.1:8001;` instead of "
+            "`uwsgi_pass unix:/run/shop.sock;`"
+        ),
+        (
+            "a uwsgi request to 127.0.0.1:8001: no answer; started with http-socket",
+            "uwsgi_pass unix:/run/shop.sock; in /etc/nginx/nginx.conf:5",
+        ),
+    ),
+    Case(
+        "http behind uwsgi_pass, another program",
+        lambda site, host: (mismatch(site, "http", owner="gunicorn (pid 7, shop)"), put(site.uwsgi, master=None)),
+        "socket.protocol",
+        "broken",
+        (
+            "protocol mismatch: nginx speaks uwsgi (uwsgi_pass) to unix:/run/shop.sock, where a program"
+            " that speaks HTTP listens (gunicorn (pid 7, shop))"
+        ),
+        (
+            "either start uWSGI with `socket = /run/shop.sock` instead of `http = /run/shop.sock`, or "
+            "let nginx say `proxy_pass http://unix:/run/shop.sock:/;` instead of `uwsgi_pass "
+            "unix:/run/shop.sock;`"
+        ),
+        (
+            "a uwsgi request to unix:/run/shop.sock: no answer; one in http was answered",
+            "uwsgi_pass unix:/run/shop.sock; in /etc/nginx/nginx.conf:5",
+        ),
+        ("uwsgi.stopped",),
+    ),
+    Case(
+        "http behind uwsgi_pass, nobody knows whose",
+        lambda site, host: (mismatch(site, "http"), put(site.uwsgi, master=None)),
+        "socket.protocol",
+        "broken",
+        (
+            "protocol mismatch: nginx speaks uwsgi (uwsgi_pass) to unix:/run/shop.sock, where a program"
+            " that speaks HTTP listens (unknown)"
+        ),
+        (
+            "either start uWSGI with `socket = /run/shop.sock` instead of `http = /run/shop.sock`, or "
+            "let nginx say `proxy_pass http://unix:/run/shop.sock:/;` instead of `uwsgi_pass "
+            "unix:/run/shop.sock;`"
+        ),
+        (
+            "a uwsgi request to unix:/run/shop.sock: no answer; one in http was answered",
+            "uwsgi_pass unix:/run/shop.sock; in /etc/nginx/nginx.conf:5",
+        ),
+        ("uwsgi.stopped",),
+    ),
+    Case(
+        "uwsgi behind proxy_pass",
+        lambda site, host: mismatch(site, "uwsgi", "http"),
+        "socket.protocol",
+        "broken",
+        (
+            "protocol mismatch: nginx speaks HTTP (proxy_pass) to unix:/run/shop.sock, where uWSGI has "
+            "a uwsgi socket: it closes the connection, and nginx answers 502"
+        ),
+        (
+            "either let nginx say `uwsgi_pass unix:/run/shop.sock;` with `include uwsgi_params;` "
+            "instead of `uwsgi_pass unix:/run/shop.sock;`, or start uWSGI with `http-socket = "
+            "/run/shop.sock` instead of `socket = /run/shop.sock`"
+        ),
+        (
+            "a http request to unix:/run/shop.sock: no answer; one in uwsgi was answered",
+            "uwsgi_pass unix:/run/shop.sock; in /etc/nginx/nginx.conf:5",
+        ),
+    ),
+    Case(
+        "silence",
+        lambda site, host: put(site.probes[0], answer=None, failure="the end came before an answer"),
+        "socket.silent",
+        "broken",
+        ("unix:/run/shop.sock takes connections and gives no answer to a uwsgi request: the end came before an answer"),
+        "see what uWSGI and the application do",
+        (
+            "uwsgi request to unix:/run/shop.sock: the end came before an answer",
+            "held by ?",
+        ),
+    ),
+    Case(
+        "silence of a known program",
+        lambda site, host: put(site.probes[0], answer=None, failure="the end came", owner="x (pid 7, y)"),
+        "socket.silent",
+        "broken",
+        "unix:/run/shop.sock takes connections and gives no answer to a uwsgi request: the end came",
+        "see what uWSGI and the application do",
+        (
+            "uwsgi request to unix:/run/shop.sock: the end came",
+            "held by x (pid 7, y)",
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_fault_of_socket_is_named(case):
+    check(case)
