@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
 
 
 def parsed(*servers: str, http: str = "", **files: str) -> dump.Config:
@@ -16,16 +16,16 @@ def parsed(*servers: str, http: str = "", **files: str) -> dump.Config:
 
 def answering(config: dump.Config, host: str, address: str = "192.0.2.1", port: int = 80) -> int:
     """The line of the server that answers; 0 where none does."""
-    server = config.select(host, address, port)
+    server = match.select(config, host, address, port)
     return server.chain[-1].line if server else 0
 
 
 def location(text: str, uri: str) -> str:
     """What follows from `uri` in a server with these locations: the handler or the file."""
     config = parsed("server { " + text + " }")
-    [server] = config.servers
-    chain = dump.locate(server, uri)
-    return str(dump.handler(chain) or dump.file_of(chain, uri))
+    [server] = match.servers(config)
+    chain = match.locate(server, uri)
+    return str(match.handler(chain) or match.file_of(chain, uri))
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def location(text: str, uri: str) -> str:
     ],
 )
 def test_how_well_a_name_fits_a_host(name, host, fit):
-    [server] = parsed(f'server {{ server_name "{name}"; }}').servers
+    [server] = match.servers(parsed(f'server {{ server_name "{name}"; }}'))
     assert server.matches(host) == fit
 
 
@@ -75,7 +75,7 @@ def test_the_best_name_wins_wherever_it_stands():
 def test_a_server_without_a_name_answers_what_nobody_else_does():
     config = parsed("server { server_name a.example; }", "server { listen 80 default_server; }")
     assert [answering(config, host) for host in ("a.example", "b.example", "")] == [2, 3, 3]
-    assert config.servers[1].names == [""]
+    assert match.servers(config)[1].names == [""]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_server_without_a_name_answers_what_nobody_else_does():
     ],
 )
 def test_where_a_server_listens(listen, wanted, shown):
-    [found] = parsed(f"server {{ {listen} }}").servers[0].listens
+    [found] = match.servers(parsed(f"server {{ {listen} }}"))[0].listens
     assert (found.address, found.port, found.ssl, found.default) == wanted
     assert str(found) == shown
 
@@ -131,7 +131,7 @@ def test_the_address_decides_before_the_name():
         (r"location ~ ( { return 1; } location / { return 2; }", "/a", "return 2;"),
         # Inside the longest prefix, before the regular expressions beside it.
         (r"location /a { location ~ b$ { return 1; } return 2; } location ~ b$ { return 3; }", "/ab", "return 1;"),
-        (r"location ~ ^/a { return 200; location ~ b$ { proxy_pass http://b; } }", "/ab", "return 200;"),
+        (r"location ~ ^/a { return 200; location ~ b$ { proxy_pass http://b; } }", "/ab", "proxy_pass http://b;"),
         ("return 301 /; location / { uwsgi_pass a; }", "/", "return 301 /;"),
         # Named locations are for try_files alone.
         ("location @app { uwsgi_pass a; } root /srv;", "@app", "/srv@app"),
@@ -167,8 +167,8 @@ def test_which_location_answers(text, uri, wanted):
     ],
 )
 def test_which_file_is_served(text, uri, file):
-    [server] = parsed("server { " + text + " }").servers
-    assert dump.file_of(dump.locate(server, uri), uri) == file
+    [server] = match.servers(parsed("server { " + text + " }"))
+    assert match.file_of(match.locate(server, uri), uri) == file
 
 
 @pytest.mark.parametrize(
@@ -190,22 +190,21 @@ def test_which_file_is_served(text, uri, file):
 def test_what_a_pass_speaks_to(passed, speaks, addresses):
     upstream = "upstream django { server unix:/run/d.sock; server *:8001 weight=2; server app.example; server b down; }"
     config = parsed("server { location / { " + passed + " } }", http=upstream + " upstream other { server c; }")
-    [server] = config.servers
-    assert dump.targets(config, dump.handler(dump.locate(server, "/"))) == (speaks, addresses)
+    [server] = match.servers(config)
+    assert match.targets(config, match.handler(match.locate(server, "/"))) == (speaks, addresses)
 
 
 def test_a_level_that_sets_a_parameter_inherits_none():
     outer = "uwsgi_param A outer; uwsgi_param B outer; charset utf-8;"
-    [server] = parsed(
-        "server { location /a { uwsgi_param A inner; charset a; charset b; } location /b { } }", http=outer
-    ).servers
-    inside, beside = dump.locate(server, "/a"), dump.locate(server, "/b")
-    assert dump.parameters(inside, "uwsgi_param") == {"A": "inner"}
-    assert dump.parameters(beside, "uwsgi_param") == {"A": "outer", "B": "outer"}
-    assert dump.parameters(beside, "proxy_set_header") == {}
-    assert dump.inherited(inside, "charset").args == ["b"]
-    assert dump.inherited(beside, "charset").args == ["utf-8"]
-    assert dump.inherited(beside, "root") is None
+    config = parsed("server { location /a { uwsgi_param A inner; charset a; charset b; } location /b { } }", http=outer)
+    [server] = match.servers(config)
+    inside, beside = match.locate(server, "/a"), match.locate(server, "/b")
+    assert match.parameters(inside, "uwsgi_param") == {"A": "inner"}
+    assert match.parameters(beside, "uwsgi_param") == {"A": "outer", "B": "outer"}
+    assert match.parameters(beside, "proxy_set_header") == {}
+    assert match.inherited(inside, "charset").args == ["b"]
+    assert match.inherited(beside, "charset").args == ["utf-8"]
+    assert match.inherited(beside, "root") is None
 
 
 def test_values_of_the_main_context_are_found_with_a_default():

@@ -105,7 +105,8 @@ def locate(server: Server, uri: str) -> list[Directive]:
 
 def handler(chain: list[Directive]) -> Directive | None:
     """Return what answers in the chosen block: a `return`, a `*_pass`; None where files are served."""
-    for block in chain[1:]:
+    # The server's comes before any location's; that of a location does not hold for the locations inside.
+    for block in (chain[1], chain[-1]):
         for found in block.all("return"):
             return found
     for name in _PASSES:
@@ -158,12 +159,13 @@ def targets(config: Config, passed: Directive) -> tuple[str, list[str]]:
     """Return what a `*_pass` speaks ('uwsgi', 'http', ...) and the addresses behind it; none where it is a variable."""
     speaks = {"uwsgi_pass": "uwsgi", "proxy_pass": "http"}.get(passed.name, passed.name.partition("_")[0])
     scheme, mark, rest = passed.args[0].partition("://")
-    target = rest if mark else passed.args[0]
+    # `uwsgi_pass unix:///run/app.sock` has no scheme: the path begins with slashes.
+    target = rest if mark and scheme != "unix" else passed.args[0]
     if "$" in target:
         return speaks, []
     if target.startswith("unix:"):
         # http://unix:/run/app.sock:/uri
-        return speaks, ["unix:" + target[5:].partition(":")[0]]
+        return speaks, [_address(target[:5] + target[5:].partition(":")[0])]
     target = target.partition("/")[0]
     port = {"http": ":80", "https": ":443"}.get(scheme, "") if mark else ""
     found = upstream(config, target)
