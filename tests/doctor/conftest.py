@@ -123,7 +123,7 @@ class Box(Host):
 
 @pytest.fixture(scope="session")
 def lines(request, tmp_path_factory):
-    """Both hosts, being set up side by side; then the cases of every test that was chosen, in the order of the tests."""
+    """Set up both hosts side by side; then make the cases of the tests that were chosen, in the order of the tests."""
     made = {
         "managed": Line(functools.partial(_managed_box, tmp_path_factory)),
         "by_hand": Line(functools.partial(_by_hand_box, tmp_path_factory)),

@@ -1,4 +1,4 @@
-"""Evidence of a host and a site in which all is well, and a table's row: what is changed in it, and what the doctor says.
+"""Evidence of a host and a site where all is well, and the row of a table: what is changed, and what the doctor says.
 
 Each test_doctor_HOP.py has a table `CASES` with a row for every fault of its hop; test_doctor_register.py holds that.
 """
@@ -142,7 +142,7 @@ def denied(path, mode=0o600, directory=False):
     return Obstacle(path, "denied", f"evidence of {path}", f"fix of {path}", directory, 0, mode)
 
 
-def put(target, **values):
+def put(target, /, **values):
     """Set attributes, or keys of a mapping, where a lambda cannot."""
     for name, value in values.items():
         if isinstance(target, dict):

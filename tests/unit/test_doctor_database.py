@@ -1,4 +1,4 @@
-"""Whether the database answers, can be written, and has all migrations. What the doctor says of each fault, word by word."""
+"""Whether the database answers, can be written and is migrated. What the doctor says of each fault, word by word."""
 
 from __future__ import annotations
 

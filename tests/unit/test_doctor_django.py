@@ -7,6 +7,10 @@ from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump
 from doctor_evidence import Case, answer, check, put
 
 LATE = 'x: upstream timed out (110: Connection timed out) while reading response header, request: "GET /slow HTTP/1.1"'
+RAISED = (
+    "Traceback (most recent call last)\nKeyError: 1\n"
+    "Traceback (most recent call last)\n  x\nshop.models.Cart.DoesNotExist: no cart\n"
+)
 
 
 def limit(site, text):
@@ -87,7 +91,7 @@ CASES = [
             put(site.probes[0], answer=answer(500)),
             put(
                 site.uwsgi,
-                log="Traceback (most recent call last)\nKeyError: 1\nTraceback (most recent call last)\n  x\nshop.models.Cart.DoesNotExist: no cart\n",
+                log=RAISED,
             ),
         ),
         "django.error",

@@ -59,7 +59,9 @@ def test_roots_of_the_model_are_told_and_absent_sites_are_not_examined(monkeypat
         [SHOP, {**SHOP, "name": "old", "domains": ["old.example"], "state": "absent"}], roots={"sites": "/home/x"}
     )
     given = run(monkeypatch, sites=sites)
-    assert [one["root"] for one in given["sites"]] == ["/home/x/shop"]
+    assert [site["name"] for site in given["sites"]] == ["shop"]
+    [paths] = [site["paths"] for site in given["sites"]]
+    assert (paths["root"], paths["state"]) == ("/home/x/shop", "/var/lib/sites/shop")
 
 
 def test_the_controllers_clock_goes_along_unless_it_is_given(monkeypatch):

@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 
 from ..host import processes
@@ -99,8 +100,10 @@ def exec_start(unit: Mapping[str, str]) -> list[str]:
 
 def unit_environment(unit: Mapping[str, str]) -> dict[str, str]:
     """Return what systemd would give a unit: Environment=, then its files, as systemd.exec(5) reads them."""
-    pairs = re.findall(r'(?:^| )"?(\w+)=((?:[^" ]|(?<=\\)")*|[^"]*)"?', unit.get("Environment", ""))
-    found = dict(pairs)
+    found: dict[str, str] = {}
+    with contextlib.suppress(ValueError):  # a quote that is not closed
+        words = shlex.split(unit.get("Environment", ""))
+        found.update(word.split("=", 1) for word in words if "=" in word)
     # Each as systemctl shows it: `/path/to/env (ignore_errors=no)`.
     for path in re.findall(r"(/\S+) \(ignore_errors=\w+\)", unit.get("EnvironmentFiles", "")):
         for line in read_or_empty(path).splitlines():

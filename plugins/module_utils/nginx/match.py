@@ -159,13 +159,13 @@ def targets(config: Config, passed: Directive) -> tuple[str, list[str]]:
     """Return what a `*_pass` speaks ('uwsgi', 'http', ...) and the addresses behind it; none where it is a variable."""
     speaks = {"uwsgi_pass": "uwsgi", "proxy_pass": "http"}.get(passed.name, passed.name.partition("_")[0])
     scheme, mark, rest = passed.args[0].partition("://")
-    # `uwsgi_pass unix:///run/app.sock` has no scheme: the path begins with slashes.
-    target = rest if mark and scheme != "unix" else passed.args[0]
+    mark = "" if scheme == "unix" else mark  # uwsgi_pass unix:///run/app.sock
+    target = rest if mark else passed.args[0]
     if "$" in target:
         return speaks, []
     if target.startswith("unix:"):
         # http://unix:/run/app.sock:/uri
-        return speaks, [_address(target[:5] + target[5:].partition(":")[0])]
+        return speaks, [_address("unix:" + target[5:].partition(":")[0])]
     target = target.partition("/")[0]
     port = {"http": ":80", "https": ":443"}.get(scheme, "") if mark else ""
     found = upstream(config, target)

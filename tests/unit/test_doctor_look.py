@@ -1,0 +1,540 @@
+"""How the doctor finds out: what it reads from the host's own files and from what commands print."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import (
+    ask,
+    look_files,
+    look_host,
+    look_inside,
+    look_site,
+    look_uwsgi,
+)
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.application import application_of, named_settings
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Firewall, Patience, Ran, Uwsgi
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.ladder import settings_module
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.names import reserved
+from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import Identity
+from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener, Process
+from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.options import Options
+from doctor_evidence import NOW, evidence, put
+
+# --- commands ---
+
+
+def test_a_command_that_hangs_is_ended_with_its_children_in_time():
+    started = time.monotonic()
+    ran = ask.run(["sh", "-c", "echo before; sleep 60 & sleep 60"], timeout=0.3)
+    assert time.monotonic() - started < 3
+    assert ran == Ran(None, "before\n")
+
+
+def test_a_command_that_is_not_there_is_no_error():
+    ran = ask.run(["/no/such/program"])
+    assert ran.status is None
+    assert "No such file" in ran.err
+
+
+def test_a_command_gets_exactly_what_it_is_given(tmp_path):
+    script = 'pwd; cat; echo "$A$HOME$LC_ALL" >&2; exit 3'
+    ran = ask.run(["sh", "-c", script], cwd=str(tmp_path), stdin="in\xe9", environment={"A": "a"})
+    assert ran == Ran(3, f"{tmp_path}\nin\xe9", "a\n")
+    assert ask.run(["sh", "-c", 'echo "$HOME$LC_ALL"; printf "\\377"']) == Ran(0, "C.UTF-8\n\N{REPLACEMENT CHARACTER}")
+
+
+def test_an_account_is_found_by_name_and_by_number():
+    assert ask.account("root").uid == ask.account("0").uid == 0
+    assert ask.account("nobody-of-that-name") is None
+    assert ask.account("64123") is None
+
+
+def test_of_a_log_only_the_end_is_read(tmp_path):
+    path = tmp_path / "log"
+    path.write_bytes(b"begin" + b"x" * ask.LOG_TAIL)
+    assert ask.tail(str(path)) == "x" * ask.LOG_TAIL
+    assert ask.tail(str(tmp_path / "none")) == ""
+
+
+# --- the host ---
+
+AUDIT = """\
+type=AVC msg=audit({now}.123:420): avc:  denied  {{ {permission} }} for  pid=1234 comm="nginx" {what} \
+scontext=system_u:system_r:httpd_t:s0 tcontext={target} tclass={tclass} permissive={permissive}
+"""
+
+
+def test_a_denial_is_read_from_the_audit_log():
+    what = 'name="shop.sock" dev="tmpfs"'
+    line = AUDIT.format(now=int(NOW), permission="write", what=what, target="t", tclass="sock_file", permissive=0)
+    [found] = look_host.denials("type=USER_AUTH msg=audit(1.1:1): x\n" + line, NOW)
+    wanted = {"comm": "nginx", "permission": "write", "name": "shop.sock", "tclass": "sock_file", "tcontext": "t"}
+    assert {key: found[key] for key in wanted} == wanted
+    assert found["line"] == line.strip()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        AUDIT.format(now=int(NOW), permission="write", what="", target="x", tclass="sock_file", permissive=1),
+        AUDIT.format(now=int(NOW) - 601, permission="write", what="", target="x", tclass="sock_file", permissive=0),
+        AUDIT.format(now=int(NOW), permission="write", what="", target="x", tclass="sock_file", permissive=0).replace(
+            "nginx", "sshd"
+        ),
+    ],
+    ids=["permissive", "old", "another program"],
+)
+def test_denials_that_do_not_matter_are_left_out(line):
+    assert look_host.denials(line, NOW - 600) == []
+
+
+ZONES = """\
+block
+  target: %%REJECT%%
+  interfaces: 
+  services: 
+
+public (active)
+  target: default
+  interfaces: eth0
+  services: http ssh
+  ports: 8000-8010/tcp 9/udp
+  rich rules: 
+	rule port port="80" protocol="tcp" accept
+
+trusted
+  target: ACCEPT
+  interfaces: eth1 eth2
+  services: 
+  ports: 
+  rich rules: 
+"""  # noqa: W291 - as firewall-cmd prints it
+
+
+@pytest.mark.parametrize(
+    ("interface", "zone", "target"),
+    [("eth0", "public", "default"), ("eth2", "trusted", "ACCEPT"), ("", "public", "default"), ("eth", "public", "")],
+)
+def test_the_zone_is_that_of_the_outer_interface_or_the_default(monkeypatch, interface, zone, target):
+    monkeypatch.setattr(look_host, "service_ports", lambda name: [f"{name}-port/tcp"])
+    wall = Firewall()
+    look_host.read_zone(wall, ZONES, interface, "public")
+    assert wall.zone == zone
+    assert wall.target == (target or "default")
+    if zone == "public":
+        assert wall.services == ["http", "ssh"]
+        assert wall.ports == ["8000-8010/tcp", "9/udp"]
+        assert wall.opened == ["8000-8010/tcp", "9/udp", "http-port/tcp", "ssh-port/tcp"]
+        assert wall.rules == ['rule port port="80" protocol="tcp" accept']
+
+
+def test_the_ports_of_a_service_are_in_its_file_the_hosts_own_first(tmp_path):
+    own, packaged = tmp_path / "etc", tmp_path / "usr"
+    for folder, port in ((own, 81), (packaged, 80)):
+        folder.mkdir()
+        (folder / "http.xml").write_text(f'<service>\n <port protocol="tcp" port="{port}"/>\n</service>\n')
+    (packaged / "dns.xml").write_text('<port protocol="tcp" port="53"/><port protocol="udp" port="53"/>')
+    folders = (str(own), str(packaged))
+    assert look_host.service_ports("http", folders) == ["81/tcp"]
+    assert look_host.service_ports("dns", folders) == ["53/tcp", "53/udp"]
+    assert look_host.service_ports("gone", folders) == []
+
+
+def test_units_are_read_from_what_systemctl_shows():
+    shown = (
+        "Id=a.service\nExecStart=x=y\nEnvironmentFiles=/a\nEnvironmentFiles=/b\n\nActiveState=active\n\nId=b.service\n"
+    )
+    assert look_host.parsed_units(shown) == [
+        {"Id": "a.service", "ExecStart": "x=y", "EnvironmentFiles": "/a\n/b"},
+        {"Id": "b.service"},
+    ]
+
+
+def test_nginx_own_worker_opens_its_files_else_the_user_that_is_configured():
+    old, new = Process(1, 0, "nginx", [], Identity(7, 7), 1.0), Process(2, 0, "nginx", [], Identity(8, 9), 2.0)
+    assert look_host.worker_of([old, new], "root") == Identity(8, 9)
+    assert look_host.worker_of([], "root").uid == 0
+    assert look_host.worker_of([], "nobody-of-that-name").uid != 0
+
+
+def test_files_that_are_newer_than_the_workers_are_told(tmp_path):
+    for name, age in (("old", 3), ("just", -1), ("new", -3)):
+        (tmp_path / name).write_text("")
+        os.utime(tmp_path / name, (NOW - age, NOW - age))
+    paths = [str(tmp_path / name) for name in ("old", "just", "gone", "new")]
+    assert look_host._changed(paths, NOW) == [str(tmp_path / "new")]
+
+
+def test_the_holder_of_a_port_is_named():
+    process = Process(7, 1, "httpd", ["httpd", "-k"], Identity(0, 0), 1.0)
+    listening = [Listener("unix:/a", 1, 0, [7]), Listener("0.0.0.0:80", 2, 0, [9, 7]), Listener("[::]:81", 3)]
+    assert look_host._holders(listening, {7: process}) == {80: "httpd -k (pid 7, root)"}
+
+
+# --- names ---
+
+
+def test_reserved_names():
+    for name in ("a.example", "b.test", "example.com", "www.example.org", "localhost", "192.0.2.1", "[2001:db8::1]"):
+        assert reserved(name), name
+    for name in ("example.de", "shop.com", "notexample.com", "example.com.de", "test.de"):
+        assert not reserved(name), name
+
+
+# --- uWSGI ---
+
+FAILED, STARTED = "x.service: Failed with result 'exit-code'.", "Started x.service - uWSGI."
+AGAIN = "x.service: Scheduled restart job, restart counter is at 7."
+
+
+@pytest.mark.parametrize(
+    ("end", "wanted"),
+    [
+        ([], [12.5, 13.5]),
+        ([FAILED], [12.5, 13.5]),
+        ([FAILED, STARTED], []),
+        (["x.service: Deactivated successfully.", STARTED], []),
+        ([FAILED, STARTED, FAILED, AGAIN, STARTED], [14.0]),
+    ],
+    ids=["in a loop", "in a loop, just failed", "fixed by hand", "stopped and started by hand", "fixed, then killed"],
+)
+def test_restarts_count_since_somebody_started_the_unit(end, wanted):
+    loop = "".join(
+        f"{start}.1 box systemd[1]: {FAILED}\n{start}.5 box systemd[1]: {AGAIN}\n{start}.6 box systemd[1]: {STARTED}\n"
+        for start in (12, 13)
+    )
+    journal = loop + "".join(f"14.0 box systemd[1]: {line}\n" for line in end)
+    assert look_uwsgi.restarts(journal) == wanted
+
+
+def uwsgi(pid, parent=1, command="uwsgi --ini x.ini", unit="", **more):
+    return Process(pid, parent, "uwsgi", command.split(), Identity(33, 33), NOW, unit, **more)
+
+
+@pytest.fixture
+def quiet(monkeypatch):
+    """No command is run, no other process's environment is read."""
+    monkeypatch.setattr(ask, "run", lambda argv, *rest, **named: Ran(0))
+    monkeypatch.setattr(look_uwsgi.processes, "details", lambda process: None)
+
+
+@pytest.mark.parametrize(
+    ("table", "addresses", "pid"),
+    [
+        ([uwsgi(5)], [], 5),  # the only one there is
+        ([uwsgi(5), uwsgi(6)], [], None),  # which of them nobody knows
+        ([uwsgi(5), uwsgi(6, command="uwsgi --ini /srv/shop/u.ini")], [], 6),
+        ([uwsgi(5, unit="uwsgi-shop@0123456789ab.service"), uwsgi(6, command="uwsgi shop.ini")], [], 5),
+        ([uwsgi(5, unit="uwsgi-shop@0123456789ab.service"), uwsgi(6)], ["127.0.0.1:8001"], 6),
+        ([uwsgi(5, unit="uwsgi-shop2@0123456789ab.service"), uwsgi(6)], [], None),
+        ([uwsgi(5), uwsgi(7, 5)], ["127.0.0.1:8001"], 5),  # a worker holds the port
+        ([uwsgi(5, environment={"DJANGO_SETTINGS_MODULE": "shop.settings"}), uwsgi(6)], [], 5),
+        ([Process(5, 1, "nginx", ["nginx"], Identity(0, 0), NOW)], [], None),
+    ],
+)
+def test_the_uwsgi_of_a_site_is_found(quiet, tmp_path, table, addresses, pid):
+    _site, host = evidence()
+    holder = 7 if any(process.pid == 7 for process in table) else 6
+    put(host, table={process.pid: process for process in table}, listeners=[Listener("0.0.0.0:8001", 1, 0, [holder])])
+    layout = Layout.under("shop", {"sites": str(tmp_path)})
+    found = look_uwsgi.find_uwsgi(layout, ["shop.example"], host, addresses)
+    assert (found.master.pid if found.master else None) == pid
+    assert [worker.pid for worker in found.workers] == ([7] if holder == 7 else [])
+
+
+def test_a_managed_site_takes_no_strangers_uwsgi(quiet, tmp_path):
+    _site, host = evidence()
+    put(host, table={5: uwsgi(5)})
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/current").symlink_to("releases/0123456789ab")
+    found = look_uwsgi.find_uwsgi(Layout.under("shop", {"sites": str(tmp_path)}), [], host, [])
+    assert found.master is None
+
+
+def test_the_unit_of_a_stopped_release_is_asked_for_by_its_name(monkeypatch, tmp_path):
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/current").symlink_to("releases/0123456789ab")
+    asked = []
+
+    def named(units):
+        asked.extend(units)
+        return [{"Id": "uwsgi-shop@0123456789ab.service"}]
+
+    monkeypatch.setattr(look_uwsgi, "units_named", named)
+    _site, host = evidence()
+    layout = Layout.under("shop", {"sites": str(tmp_path)})
+    assert look_uwsgi._find_unit(layout, host, None) == {"Id": "uwsgi-shop@0123456789ab.service"}
+    assert asked == ["uwsgi-shop@0123456789ab.service"]
+
+
+def test_what_systemd_would_give_a_unit(tmp_path):
+    path = tmp_path / "env"
+    path.write_text("# A=1\n; B=2\nC=c d\nD='e f'\nE=\"g \\\\ h\"\nno line\n")
+    unit = {"Environment": 'X=1 "Y=2 3" Z="a\\"b" word', "EnvironmentFiles": f"{path} (ignore_errors=no)"}
+    wanted = {"X": "1", "Y": "2 3", "Z": 'a"b', "C": "c d", "D": "e f", "E": "g \\ h"}
+    assert look_uwsgi.unit_environment(unit) == wanted
+    command = "{ path=/usr/bin/uwsgi ; argv[]=/usr/bin/uwsgi --ini /x ; ignore_errors=no ; }"
+    assert look_uwsgi.exec_start({"ExecStart": command}) == ["/usr/bin/uwsgi", "--ini", "/x"]
+    assert look_uwsgi.exec_start({}) == []
+
+
+def test_only_the_last_start_of_a_log_counts():
+    assert look_uwsgi.since_start("a\n*** Starting uWSGI 1\nb\n*** Starting uWSGI 2\nc") == "*** Starting uWSGI 2\nc"
+    assert look_uwsgi.since_start("no start") == "no start"
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "is_one"),
+    [
+        ("uwsgi", [], True),
+        ("python3", ["/usr/bin/python3", "/x/pyuwsgi"], True),
+        ("x", ["uWSGI master"], True),
+        ("nginx", ["nginx", "-c", "/etc/uwsgi"], False),
+    ],
+)
+def test_a_process_is_known_by_its_name_or_command(name, command, is_one):
+    assert look_uwsgi.is_uwsgi(Process(1, 1, name, command, Identity(0, 0), NOW)) is is_one
+
+
+def test_the_application_is_loaded_with_uwsgis_environment_and_path():
+    found = Uwsgi(environment={"A": "1", "LC_ALL": "de", "PYTHONPATH": "/own"}, options=Options())
+    found.options.values["pythonpath"] = ["/srv/lib", "/srv/code"]
+    environment = look_uwsgi.project_environment(found)
+    assert environment["PYTHONPATH"] == "/srv/lib:/srv/code:/own"
+    assert (environment["A"], environment["LC_ALL"], environment["PYTHONDONTWRITEBYTECODE"]) == ("1", "C.UTF-8", "1")
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ({"module": ["shop.wsgi:app"]}, ("shop.wsgi", "app")),
+        ({"module": ["shop.wsgi"], "callable": ["other"]}, ("shop.wsgi", "other")),
+        ({"wsgi-file": ["/srv/wsgi.py"]}, ("/srv/wsgi.py", "application")),
+        ({}, ("", "application")),
+    ],
+)
+def test_the_application_is_what_the_options_name(values, wanted):
+    assert application_of(Options(values=values)) == wanted
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")',
+        "os.environ['DJANGO_SETTINGS_MODULE'] = 'shop.settings'",
+    ],
+)
+def test_the_settings_module_is_read_from_the_projects_own_files(tmp_path, line):
+    assert named_settings(line) == "shop.settings"
+    assert named_settings("DJANGO_SETTINGS_MODULE") == ""
+    site, _host = evidence()
+    put(site.uwsgi.options.values, chdir=[str(tmp_path)])
+    put(site, inside={})
+    assert settings_module(site, {}) == ""
+    (tmp_path / "manage.py").write_text(line)
+    assert settings_module(site, {}) == "shop.settings"
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop/wsgi.py").write_text(line.replace("shop.settings", "shop.live"))
+    assert settings_module(site, {}) == "shop.live"
+    assert settings_module(site, {"DJANGO_SETTINGS_MODULE": "a.b"}) == "a.b"
+    put(site, inside={"settings": {"module": "c.d"}})
+    assert settings_module(site, {"DJANGO_SETTINGS_MODULE": "a.b"}) == "c.d"
+
+
+# --- the site ---
+
+
+def test_a_site_that_the_model_completed_lies_where_the_model_says(tmp_path):
+    paths = {**Layout.under("shop").paths, "root": str(tmp_path), "current": f"{tmp_path}/current"}
+    (tmp_path / "current").symlink_to("releases/x")
+    health = {"path": "/healthz", "status": [200]}
+    given = {"name": "shop", "domains": ["*.shop.de", "a.de"], "health": health, "paths": paths, "media": False}
+    site = look_site.site_of(given, Patience(8))
+    assert site.layout.manage == f"{tmp_path}/manage"
+    assert (site.managed, site.media_wanted, site.domains) == (True, False, ["www.shop.de", "a.de"])
+    assert (site.path, site.wanted_status) == ("/healthz", [200])
+    assert (site.patience.look, site.patience.answer, site.patience.ping) == (8, 4, 3)
+
+
+def test_a_site_of_a_name_and_a_domain_lies_where_sites_do():
+    site = look_site.site_of({"name": "shop-of-no-host", "domains": ["a.de"]}, Patience())
+    assert site.layout.manage == "/opt/sites/shop-of-no-host/manage"
+    assert (site.managed, site.media_wanted, site.path, site.wanted_status) == (False, True, "/", [])
+
+
+LISTENS = """\
+# configuration file /n:
+http {
+    server { listen 80; listen 192.0.2.9:8080; listen [::]:80; server_name a.de; return 301 https://a.de; }
+    server { listen 443 ssl; server_name a.de; location / { uwsgi_pass unix:/a; } }
+    server { listen [::1]:81; server_name b.de; root /srv; }
+}
+"""
+
+
+def test_the_entrances_are_every_port_that_a_server_of_the_name_listens_on():
+    site, host = evidence()
+    put(host.nginx, config=dump.parse(LISTENS))
+    put(site, domains=["a.de", "b.de", "c.de"])
+    found = [(way.url, way.where, len(way.wanted)) for way in look_site._entrances(site, host)]
+    assert found == [
+        ("http://a.de", "192.0.2.1:80", 2),
+        ("https://a.de", "192.0.2.1:443", 2),
+        ("http://a.de:8080", "192.0.2.9:8080", 2),
+        ("http://b.de:81", "192.0.2.1:81", 1),  # this host has no IPv6
+        ("http://c.de", "192.0.2.1:80", 0),
+    ]
+    host.ipv6 = True
+    assert look_site._entrances(site, host)[3].where == "[::1]:81"
+    main = look_site._main_server(site, host.nginx.config)
+    assert main.listens[0].port == 443
+    put(site, domains=["c.de"])
+    assert look_site._main_server(site, host.nginx.config) is None
+
+
+def approached(site, host, path):
+    return look_site._approach(f"unix:{path}", site, host)
+
+
+def test_a_socket_is_approached_as_the_worker_would(tmp_path):
+    site, host = evidence()
+    put(host.nginx, worker=Identity(os.getuid(), os.getgid(), tuple(os.getgroups())))
+    path = tmp_path / "a.sock"
+    link = tmp_path / "link.sock"
+    link.symlink_to(path)
+    probe = approached(site, host, link)
+    assert (probe.exists, probe.connect_error, probe.real) == (False, "ENOENT", str(path))
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        probe = approached(site, host, link)
+        assert (probe.exists, probe.is_socket, probe.connect_error) == (True, True, "ECONNREFUSED")
+        listener.listen()
+        put(host, listeners=[Listener(f"unix:{path}", 1, 0, [11, 10])])
+        probe = approached(site, host, link)
+        assert (probe.connect_error, probe.obstacle, probe.hidden) == ("", None, False)
+        assert probe.owner.startswith("nginx: master process")
+        assert probe.described.startswith("srw")
+    path.unlink()
+    path.write_text("")
+    assert approached(site, host, link).is_socket is False
+
+
+# --- Django ---
+
+
+def test_the_steps_of_the_look_inside_are_read_to_where_it_hangs():
+    site, _host = evidence()
+    put(site, inside={})
+    steps = [
+        {"step": "python", "version": "3.12"},
+        {"step": "failed", "at": "database", "alias": "other", "error": "a"},
+        {"step": "failed", "at": "database", "alias": "default", "error": "b"},
+        {"step": "database", "alias": "default", "vendor": "sqlite"},
+        {"step": "database", "alias": "other", "vendor": "oracle"},
+    ]
+    said = "a word of the project\n" + "".join(f"pyweb-look {json.dumps(step)}\n" for step in steps)
+    look_inside.read_steps(site, said + 'pyweb-look {"step": "fi')
+    assert site.inside["python"]["version"] == "3.12"
+    assert site.inside["failed database"]["error"] == "b"
+    assert site.inside["database"]["vendor"] == "sqlite"
+    assert site.inside_last == "database"
+
+
+@pytest.mark.parametrize(
+    ("inside", "tls", "form"),
+    [
+        ("uwsgi_pass a;", False, ("shop.example:81", False, {})),
+        ("uwsgi_pass a; uwsgi_param HTTP_HOST $host;", False, ("shop.example", False, {})),
+        ("uwsgi_pass a; uwsgi_param HTTP_HOST $server_name:$server_port;", False, ("shop.example:81", False, {})),
+        ("uwsgi_pass a; uwsgi_param HTTPS $https;", True, ("shop.example:81", True, {})),
+        ("uwsgi_pass a; uwsgi_param HTTPS $https;", False, ("shop.example:81", False, {})),
+        (
+            "uwsgi_pass a; uwsgi_param HTTP_X_FORWARDED_PROTO $scheme;",
+            True,
+            ("shop.example:81", True, {"HTTP_X_FORWARDED_PROTO": "https"}),
+        ),
+        ("proxy_pass http://back:9/x;", False, ("back:9", False, {})),
+        (
+            "proxy_pass http://back; proxy_set_header Host $host; proxy_set_header X-Forwarded-Proto $scheme;",
+            False,
+            ("shop.example", False, {"HTTP_X_FORWARDED_PROTO": "http"}),
+        ),
+        ("return 204;", False, None),
+    ],
+)
+def test_a_form_reaches_django_as_nginx_passes_it_on(inside, tls, form):
+    site, _host = evidence()
+    [server] = match.servers(dump.parse(f"# configuration file /n:\nhttp {{ server {{ location / {{ {inside} }} }} }}"))
+    put(site.entrances[0], server=server, wanted=[server], port=81, tls=tls)
+    origin = f"http{'s' if tls else ''}://shop.example:81"
+    found = look_inside.forms(site, None)
+    wanted = [dict(zip(("host", "secure", "meta"), form), domain="shop.example", origin=origin)] if form else []
+    assert found == wanted
+    put(site.entrances[0], server=None)
+    assert look_inside.forms(site, None) == []
+
+
+def test_the_package_is_looked_for_near_chdir(tmp_path):
+    site, _host = evidence()
+    chdir = tmp_path / "works/site"
+    (chdir / "inner/shop").mkdir(parents=True)
+    look_inside._look_for_package(site, str(chdir), "shop")
+    assert (site.places.package, site.places.package_elsewhere) == (False, "")
+    (chdir / "inner/shop/__init__.py").write_text("")
+    look_inside._look_for_package(site, str(chdir), "shop")
+    assert (site.places.package, site.places.package_elsewhere) == (False, str(chdir / "inner"))
+    (tmp_path / "works/shop").mkdir()
+    (tmp_path / "works/shop/__init__.py").write_text("")
+    look_inside._look_for_package(site, str(chdir), "shop")
+    assert site.places.package_elsewhere == str(tmp_path / "works")
+    (chdir / "shop.py").write_text("")
+    look_inside._look_for_package(site, str(chdir), "shop")
+    assert site.places.package is True
+
+
+# --- files ---
+
+
+def test_only_lines_about_the_site_since_then_are_events():
+    def line(when, server="shop.example", level="error", text="x"):
+        at = time.strftime("%Y/%m/%d %H:%M:%S", time.localtime(NOW + when))
+        return f'{at} [{level}] 7#7: *1 {text}, client: 192.0.2.9, server: {server}, request: "GET /"'
+
+    good = [line(0), line(-1), line(5, level="crit"), line(5, level="warn")]
+    bad = [line(-2), line(0, "other.example"), line(0, level="info"), line(0, text="/pyweb-doctor-1"), "no line"]
+    assert look_files.events("\n".join([*bad, *good, *bad]), {"shop.example"}, NOW) == good
+
+
+def test_the_newest_files_are_looked_at_hidden_ones_are_not(tmp_path):
+    (tmp_path / "b").mkdir()
+    for number, name in enumerate(("b/old.png", "b/new.png", "a.png", ".hidden")):
+        (tmp_path / name).write_text("")
+        os.utime(tmp_path / name, (NOW + number, NOW + number))
+    found = look_files.some_files(str(tmp_path))
+    assert found == [str(tmp_path / name) for name in ("a.png", "b/new.png", "b/old.png")]
+    assert look_files.some_files(str(tmp_path), most=1) == [str(tmp_path / "a.png")]
+
+
+@pytest.mark.parametrize(
+    ("alias", "elsewhere", "outside"),
+    [("files", False, False), ("link", False, False), ("other", True, True), ("files/inner", True, False)],
+)
+def test_the_file_that_nginx_takes_is_compared_with_the_projects_own(tmp_path, alias, elsewhere, outside):
+    site, host = evidence()
+    for folder in ("files/inner", "other"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "link").symlink_to("files")
+    text = f"http {{ server {{ location /media/ {{ alias {tmp_path}/{alias}/; }} }} }}"
+    [server] = match.servers(dump.parse(f"# configuration file /n:\n{text}"))
+    found = look_files._fetch(site, server, host, "/media/", str(tmp_path / "files"), "a.png", ask_client=False)
+    assert (found.uri, found.url, found.folder) == ("/media/a.png", "/media/", str(tmp_path / "files"))
+    assert (found.file, found.wanted) == (f"{tmp_path}/{alias}/a.png", f"{tmp_path}/files/a.png")
+    assert (found.elsewhere, found.outside) == (elsewhere, outside)
+    assert (found.status, found.place, found.handler) == (0, "/n:1", "")
