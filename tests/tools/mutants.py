@@ -65,6 +65,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("files", nargs="*", help=f"patterns of files below {UNDER}; all of them otherwise")
     wanted = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with tempfile.TemporaryDirectory(prefix="pyweb-mutants-", ignore_cleanup_errors=True) as work:
         copies = [Copy(Path(work) / str(number)) for number in range(max(1, wanted.jobs))]
         start = time.monotonic()
@@ -128,8 +129,15 @@ def tried(sample: Sequence[Mutant], copies: Sequence[Copy], limit: float) -> lis
         print(f"{outcome:<10} {mutant}", flush=True)
         return mutant, outcome
 
-    with ThreadPoolExecutor(len(copies)) as pool:
+    pool = ThreadPoolExecutor(len(copies))
+    try:
         return list(pool.map(attempt, sample))
+    finally:
+        # After an interruption nothing goes on in the background.
+        pool.shutdown(wait=False, cancel_futures=True)
+        for tree in copies:
+            tree.stop()
+        pool.shutdown()
 
 
 def report(by_line: ByLine, outcomes: Sequence[tuple[Mutant, str]]) -> str:
@@ -161,6 +169,7 @@ class Copy:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.tree = folder / "tree"
+        self.process: subprocess.Popen[str] | None = None
         listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         for name in subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0"):
             source = ROOT / name
@@ -235,14 +244,23 @@ class Copy:
             start_new_session=True,
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES)),
         )
+        self.process = process
         try:
             output, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            self.stop()
             process.communicate()
             return subprocess.CompletedProcess(command, TIMED_OUT, "")
+        except BaseException:
+            self.stop()
+            raise
         return subprocess.CompletedProcess(command, process.returncode, output)
+
+    def stop(self) -> None:
+        """End what runs in the copy, with all that it started."""
+        if self.process and self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 TIMED_OUT = -1000
