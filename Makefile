@@ -54,6 +54,10 @@ unit: setup ## The unit tests; some of them: make unit ARGS="-k overlay"
 compat: setup ## The tests of what is shipped to hosts, with the oldest ansible-core that is supported
 	@$(TOOLS)/compat.sh
 
+.PHONY: mutants
+mutants: setup ## Break module_utils at random; how often do the unit tests notice? (N=100 SEED=... FILES='nginx/*')
+	@$(RUN) python $(TOOLS)/mutants.py --jobs $(JOBS) $(if $(N),--number $(N)) $(if $(SEED),--seed $(SEED)) $(foreach file,$(FILES),'$(file)')
+
 .PHONY: docs
 docs: setup ## Write the documentation that is generated: docs/, the roles' READMEs
 	@$(RUN) python $(TOOLS)/docs.py
@@ -80,6 +84,10 @@ load: ## Change sites under load, in every way, without a failed request
 .PHONY: faults
 faults: ## Break hosts, releases and runs, and look whether the site answers
 	@$(TOOLS)/test.py faults
+
+.PHONY: upgrade
+upgrade: ## Take a host of version 0.1.0 to this one, back and forward, without a failed request
+	@LOAD_PLATFORMS="$(LOAD_PLATFORMS)" $(TOOLS)/test.py upgrade
 
 .PHONY: soak
 soak: setup engine images ## Ten minutes of load and deploys; writes docs/load.md

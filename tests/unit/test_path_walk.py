@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host import path_walk, processes
@@ -15,8 +17,15 @@ STRANGER = Identity(64123, 64123, (64123,))
 
 
 @pytest.fixture
+def tmp_path():
+    """Not pytest's own: another run of pytest that begins meanwhile closes the directory of them all to strangers."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
 def file(tmp_path):
-    for folder in (tmp_path, *tmp_path.parents):  # pytest closes its own directories
+    for folder in (tmp_path, *tmp_path.parents):
         if folder.stat().st_uid == os.getuid() and folder != folder.parent:
             folder.chmod(folder.stat().st_mode | 0o055)
     (tmp_path / "a/b").mkdir(parents=True)

@@ -1,0 +1,73 @@
+"""Which ports SELinux lets nginx use by itself, and which paths are labelled anew."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+from ansible_collections.pyweb.stack.plugins.module_utils.selinux import policy
+
+SHOP = {"name": "shop", "domains": ["shop.example.com"], "source": {"path": "/srv/shop"}}
+BIND = "(allow httpd_t port_type (tcp_socket (name_bind)))"
+
+
+def listening(*ports):
+    return BIND in policy(complete([{**SHOP, "nginx": {"listen": list(ports)}}]))["text"].splitlines()
+
+
+# http_port_t and http_cache_port_t of Fedora's policy (corenetwork.te.in).
+@pytest.mark.parametrize("port", [80, 81, 443, 488, 8008, 8009, 8080, 8118, 8123, 8443, 9000, 10001, 10010])
+def test_a_web_port_needs_no_rule(port):
+    assert not listening(port)
+
+
+@pytest.mark.parametrize("port", [82, 442, 8000, 8081, 8444, 9001, 10000, 10011])
+def test_any_other_port_needs_one(port):
+    assert listening(port)
+    assert listening(80, port)
+    assert listening(port, 80)
+
+
+def labels(**nginx):
+    found = policy(complete([{**SHOP, "nginx": nginx}]))
+    lines = [line for line in found["text"].splitlines() if line.startswith("(filecon")]
+    assert [line.split('"')[1].removesuffix("(/.*)?").replace("\\", "") for line in lines] == found["paths"]
+    return {path: line.split("object_r ")[1].split()[0] for path, line in zip(found["paths"], lines)}
+
+
+@pytest.mark.parametrize(
+    ("nginx", "wanted"),
+    [
+        ({}, {"/var/lib/sites/shop/media"}),
+        ({"media": False}, set()),
+        ({"media": {"path": "/data/m"}}, {"/data/m"}),
+        ({"static": {"path": "/data/s"}, "media": False}, {"/data/s"}),
+        ({"static": {"path": "/data/s"}, "media": {"path": "/data/m"}}, {"/data/m", "/data/s"}),
+        # The policy lets everybody read below these two.
+        ({"static": {"path": "/opt/s"}, "media": {"path": "/usr/m"}}, set()),
+        ({"static": {"path": "/optional"}, "media": {"path": "/usrm"}}, {"/optional", "/usrm"}),
+    ],
+)
+def test_what_nginx_serves_is_labelled_to_be_read(nginx, wanted):
+    found = labels(**nginx)
+    assert found.pop("/run/sites/shop") == "httpd_var_run_t"
+    assert found == dict.fromkeys(wanted, "httpd_sys_content_t")
+
+
+def test_one_module_holds_what_all_sites_need():
+    tcp = {"name": "blog", "domains": ["b"], "source": {"path": "/srv/b"}, "uwsgi": {"socket": "127.0.0.1:8001"}}
+    gone = {"name": "old", "state": "absent"}
+    sites = complete([SHOP, {**tcp, "nginx": {"listen": [5555]}}, gone])
+    found = policy(sites)
+    assert [line for line in found["text"].splitlines() if line.startswith("(allow")] == [
+        "(allow httpd_t unconfined_service_t (unix_stream_socket (connectto)))",
+        "(allow httpd_t port_type (tcp_socket (name_connect)))",
+        BIND,
+    ]
+    assert found["paths"] == [
+        "/run/sites/blog",
+        "/run/sites/shop",
+        "/var/lib/sites/blog/media",
+        "/var/lib/sites/shop/media",
+    ]
+    # The same whatever the order of the sites, or a second run would change something.
+    assert policy(list(reversed(sites))) == found

@@ -1,0 +1,178 @@
+"""What goes over a connection to a server, byte for byte, and what is said when none comes about."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import ssl
+import threading
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol
+
+OK = b"HTTP/1.0 200 Fine with me\r\nA: 1\r\nA: 2\r\nNo colon\r\n\r\nbody\r\n\r\nmore"
+
+
+@pytest.fixture
+def server():
+    """A server for one connection: server.address, and server.asked, which is what it was sent until it answered OK."""
+
+    class Server:
+        answer = OK
+
+        def __init__(self):
+            self.listener = socket.create_server(("127.0.0.1", 0))
+            self.address = f"127.0.0.1:{self.listener.getsockname()[1]}"
+            self.asked = b""
+            self.thread = threading.Thread(target=self.serve)
+            self.thread.start()
+
+        def serve(self):
+            with contextlib.suppress(OSError):
+                connection, _peer = self.listener.accept()
+                with connection:
+                    self.asked = connection.recv(65536)
+                    connection.sendall(self.answer)
+
+    started = Server()
+    yield started
+    started.listener.shutdown(socket.SHUT_RDWR)
+    started.listener.close()
+    started.thread.join()
+
+
+def test_an_answer_is_taken_apart(server):
+    answer = protocol.http_request(server.address, "a.example")
+    assert (answer.status, answer.reason) == (200, "Fine with me")
+    assert answer.headers == {"a": "2", "no colon": ""}
+    assert answer.body == b"body\r\n\r\nmore"
+
+
+def test_a_question_over_http_to_the_byte(server):
+    protocol.http_request(server.address, "a.example:81", "/x?y", headers={"X-A": "1", "X-B": "2"})
+    assert server.asked == (
+        b"GET /x?y HTTP/1.0\r\nHost: a.example:81\r\nUser-Agent: pyweb.stack\r\nConnection: close\r\n"
+        b"X-A: 1\r\nX-B: 2\r\n\r\n"
+    )
+
+
+def test_the_path_is_the_root_where_none_is_given(server):
+    protocol.http_request(server.address, "a")
+    assert server.asked.startswith(b"GET / HTTP/1.0\r\nHost: a\r\n")
+
+
+def test_a_request_over_uwsgi_has_all_that_an_application_looks_for():
+    assert protocol.request_variables("a.example:81", "/b?c=d", {"X-Deep": "1"}) == {
+        "REQUEST_METHOD": "GET",
+        "REQUEST_URI": "/b?c=d",
+        "PATH_INFO": "/b",
+        "QUERY_STRING": "c=d",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": "a.example",
+        "SERVER_PORT": "81",
+        "REQUEST_SCHEME": "http",
+        "REMOTE_ADDR": "127.0.0.1",
+        "REMOTE_PORT": "0",
+        "DOCUMENT_ROOT": "/",
+        "CONTENT_TYPE": "",
+        "CONTENT_LENGTH": "",
+        "HTTP_HOST": "a.example:81",
+        "HTTP_USER_AGENT": "pyweb.stack",
+        "HTTP_X_DEEP": "1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("host", "name"), [("a.example", "a.example"), ("a.example:8443", "a.example"), ("a:b.example", "a:b.example")]
+)
+def test_the_name_that_tls_asks_for_has_no_port(server, host, name):
+    asked = []
+
+    class Context:
+        def wrap_socket(self, connection, server_hostname):
+            asked.append(server_hostname)
+            return connection
+
+    assert protocol.http_request(server.address, host, tls=Context()).status == 200
+    assert asked == [name]
+
+
+def test_a_server_without_tls_has_a_cause(server):
+    with pytest.raises(protocol.ProtocolError) as caught:
+        protocol.http_request(server.address, "a.example", tls=ssl.create_default_context())
+    assert caught.value.address == server.address
+    assert caught.value.cause
+
+
+def refused(monkeypatch, error):
+    """Let no TCP connection come about."""
+
+    def fail(*_arguments):
+        raise error
+
+    monkeypatch.setattr(socket, "create_connection", fail)
+    with pytest.raises(protocol.ProtocolError) as caught:
+        protocol.connect("127.0.0.1:1", 2.5)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("number", "cause"),
+    [
+        (errno.ENOENT, "there is no such socket: nothing was started there"),
+        (errno.ECONNREFUSED, "the socket is there, but nothing listens on it"),
+        (errno.EACCES, "permission denied"),
+        (errno.EAGAIN, "the listen queue is full"),
+        (errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH)),
+    ],
+)
+def test_every_refusal_says_what_it_means(monkeypatch, number, cause):
+    error = refused(monkeypatch, OSError(number, os.strerror(number)))
+    assert (error.errno, error.cause) == (number, cause)
+
+
+def test_a_connection_that_takes_too_long(monkeypatch):
+    error = refused(monkeypatch, socket.timeout("timed out"))
+    assert (error.errno, error.cause) == (errno.ETIMEDOUT, "no connection within 2.5 s")
+
+
+def test_an_error_without_a_number_is_quoted(monkeypatch):
+    error = refused(monkeypatch, OSError("no such luck"))
+    assert (error.errno, error.cause) == (0, "no such luck")
+
+
+def test_a_socket_that_refused_is_closed(tmp_path):
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(protocol.ProtocolError):
+            protocol.connect(f"unix:{tmp_path}/none", 1)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.ENOENT, "nothing"),
+        (errno.ECONNREFUSED, "nothing"),
+        (errno.EACCES, "nothing"),
+        (errno.ETIMEDOUT, "unknown"),
+        (errno.EAGAIN, "unknown"),
+    ],
+)
+def test_what_a_refusal_says_of_who_is_there(monkeypatch, number, kind):
+    def fail(address, *_arguments, **_keys):
+        raise protocol.ProtocolError(address, "refused", number)
+
+    monkeypatch.setattr(protocol, "_exchange", fail)
+    assert protocol.kind("127.0.0.1:1") == kind
+
+
+def test_the_largest_port_is_one():
+    with pytest.raises(protocol.ProtocolError) as caught:
+        protocol.connect("127.0.0.1:65536", 1)
+    assert caught.value.errno == errno.EINVAL
+    with pytest.raises(protocol.ProtocolError) as caught:
+        protocol.connect("127.0.0.1:65535", 1)
+    assert caught.value.errno == errno.ECONNREFUSED

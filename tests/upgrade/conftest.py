@@ -1,0 +1,153 @@
+"""A host that version 0.1.0 has converged, and what it held then."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from client import Answer, Prober, ask, upload
+from fixtures import *  # noqa: F403 - pytest knows fixtures by the names in a conftest
+from fixtures import PLATFORM
+from host import Host, Run
+from sites import Inventory, Project, site
+
+# What `ansible-galaxy collection build` made of the last commit of 0.1.0.
+ARCHIVE = Path(__file__).with_name("pyweb-stack-0.1.0.tar.gz")
+# Between two requests for the same path of the same site.
+PAUSE_SECONDS = 0.3
+VIRTUALENV = "/srv/place-venv"
+# Other places than the default ones on one of the platforms: what an upgrade finds must not depend on where it lies.
+MOVED = {"sites": "/opt/web/sites", "state": "/var/lib/web", "config": "/etc/web", "run": "/run/web"}
+ROOTS = {
+    "debian12": {},
+    "centos9": MOVED,
+}
+DEFAULT_ROOTS = {"sites": "/opt/sites", "state": "/var/lib/sites", "config": "/etc/sites", "run": "/run/sites"}
+
+
+@dataclass
+class World:
+    """The host, its code, and what its inventory says now."""
+
+    host: Host
+    project: Project
+    inventory: Inventory
+    roots: Mapping[str, str]
+    # What the sites had before the first run of the working tree.
+    data: dict[str, str]
+    releases: dict[str, str]
+
+    def play(self, playbook: str = "site.yml", *words: str) -> Run:
+        """A run of the working tree that has to succeed."""
+        run = self.host.play(self.inventory.sites, playbook, *self.extra, *words)
+        assert run.status == 0, run.error or run.output[-2000:]
+        return run
+
+    @property
+    def extra(self) -> tuple[str, str]:
+        """`web_roots` as ansible-playbook takes it."""
+        return "--extra-vars", json.dumps({"web_roots": self.roots})
+
+    def path(self, root: str) -> str:
+        return self.roots.get(root, DEFAULT_ROOTS[root])
+
+    def live(self) -> dict[str, str]:
+        """The release of each site that `current` names."""
+        return {name: self.host.told(f"readlink {self.path('sites')}/{name}/current") for name in self.inventory.names}
+
+    def running(self) -> list[str]:
+        """The releases of all sites that run, as NAME@ID."""
+        script = "systemctl list-units --plain --no-legend --state=running 'uwsgi-*@*.service'"
+        units = [line.split()[0] for line in self.host.told(script).splitlines()]
+        return sorted(unit.removeprefix("uwsgi-").removesuffix(".service") for unit in units)
+
+    def versions(self) -> set[str]:
+        return {str(json.loads(self.ask(name, "/healthz").body)["version"]) for name in self.inventory.hosts}
+
+    def ask(self, host: str, path: str) -> Answer:
+        return ask(self.host.address, host, path)
+
+    @contextlib.contextmanager
+    def probed(self) -> Iterator[None]:
+        """Ask every site for its page, its picture and its health all the while; no request may fail."""
+        paths = ("/", "/media/pictures/dot.png", "/healthz")
+        probers = [
+            Prober(self.host.address, host, path, PAUSE_SECONDS) for host in self.inventory.hosts for path in paths
+        ]
+        with contextlib.ExitStack() as stack:
+            for prober in probers:
+                stack.enter_context(prober)
+            yield
+        for prober in probers:
+            assert len(prober.answers) > 2, f"{prober.host}{prober.path}: too few answers to say anything"
+            assert not prober.failures, (prober.host, prober.path, prober.failures)
+
+    def kept(self) -> dict[str, str]:
+        """What a site may not lose: the uploaded picture, its row, the secret key, the account; by site."""
+        query = "SELECT * FROM gallery_picture"
+        rows = f"import sqlite3, sys; print(sqlite3.connect(sys.argv[1]).execute('{query}').fetchall())"
+        found = {}
+        for name in self.inventory.names:
+            state, config = f"{self.path('state')}/{name}", f"{self.path('config')}/{name}"
+            found[name] = self.host.told(
+                f'set -e; python3 -c "{rows}" {state}/db.sqlite3; sha256sum {state}/media/pictures/dot.png; '
+                f"cat {config}/secret_key; stat -c '%U %a' {state}/db.sqlite3 {config}/secret_key; id -u site-{name}"
+            )
+        return found
+
+
+@pytest.fixture(scope="session")
+def world(host: Host, project: Project, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The sites as 0.1.0 leaves them, each with an uploaded picture."""
+    inventory = Inventory(
+        (
+            site("unix", project),
+            site("tcp", project, uwsgi={"socket": ["127.0.0.1:8001", "127.0.0.1:8002"]}),
+            site("place", None, virtualenv=VIRTUALENV),
+        )
+    )
+    upgraded = World(host, project, inventory, ROOTS[PLATFORM], {}, {})
+    project.version("old")
+    project.lie_on(host)
+    converge_with_archive(upgraded, tmp_path_factory.mktemp("old"))
+    for name in inventory.hosts:
+        store_a_picture(upgraded, name)
+    upgraded.data, upgraded.releases = upgraded.kept(), upgraded.live()
+    return upgraded
+
+
+def converge_with_archive(world: World, folder: Path) -> None:
+    """Run the site.yml of the archive, and of nothing else."""
+    collection = folder / "ansible_collections/pyweb/stack"
+    install = ["ansible-galaxy", "collection", "install", str(ARCHIVE), "-p", str(folder), "--no-deps", "--offline"]
+    with pytest.MonkeyPatch.context() as patch:
+        # Else both find this checkout, which says that it is the same version.
+        patch.setenv("ANSIBLE_COLLECTIONS_PATH", str(folder))
+        subprocess.run(install, check=True, capture_output=True, text=True)
+        run = world.host.play(world.inventory.sites, str(collection / "playbooks/site.yml"), *world.extra)
+    assert run.status == 0, run.error or run.output[-2000:]
+    assert paths_of_tasks(run, "/roles/") == {str(collection)}, "0.1.0 is not all that ran"
+
+
+def paths_of_tasks(run: Run, below: str) -> set[str]:
+    """Where the collections lie whose roles' tasks ran."""
+    report: dict[str, Any] = json.JSONDecoder().raw_decode(run.output[run.output.find("{\n") :])[0]
+    paths = [task["task"].get("path", "") for play in report["plays"] for task in play["tasks"]]
+    return {path.partition(below)[0] for path in paths if below in path}
+
+
+def store_a_picture(world: World, host: str) -> None:
+    """Upload one as the page's form does it."""
+    page = world.ask(host, "/")
+    request = upload(host, page)
+    connection = HTTPConnection(world.host.address, 80, timeout=15)
+    connection.request("POST", "/", str(request["body"]).encode("latin-1"), request["headers"])
+    assert connection.getresponse().status == 302
+    connection.close()

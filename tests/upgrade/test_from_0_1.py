@@ -1,0 +1,65 @@
+"""A host that 0.1.0 has converged goes on with the working tree: served all the while, with its data, able to go back.
+
+The tests are one story and run in this order.
+"""
+
+from __future__ import annotations
+
+import json
+
+from conftest import World
+from host import Run
+
+# The tasks that change something on a host of 0.1.0 whose inventory and code are the same. CHANGELOG.md says each.
+CHANGED_BY_THE_UPGRADE: set[str] = set()
+
+
+def test_the_upgrade_changes_what_the_changelog_says(world: World) -> None:
+    with world.probed():
+        run = world.play()
+    assert changed_tasks(run) == CHANGED_BY_THE_UPGRADE
+    assert world.kept() == world.data
+    assert world.versions() == {"old"}
+
+
+def test_new_code_goes_live(world: World) -> None:
+    world.project.version("new")
+    # The code that is used in place stays, for no rollback brings it back; its release gets another environment.
+    world.inventory = world.inventory.with_("place", env={"NUMBER": "2"})
+    before = world.live()
+    with world.probed():
+        world.play("deploy.yml")
+    after = world.live()
+    assert {name for name in after if after[name] != before[name]} == set(world.inventory.names)
+    assert world.versions() == {"new", "old"}
+    assert world.kept() == world.data
+    assert world.running() == sorted(f"{name}@{path.removeprefix('releases/')}" for name, path in after.items())
+
+
+def test_a_rollback_brings_the_releases_of_0_1_0_back(world: World) -> None:
+    with world.probed():
+        for name in world.inventory.names:
+            release = world.releases[name].removeprefix("releases/")
+            world.play("rollback.yml", "--extra-vars", f"rollback_site={name} rollback_to={release}")
+    assert world.live() == world.releases
+    assert world.versions() == {"old"}
+    assert world.kept() == world.data
+
+
+def test_it_goes_forward_again_and_then_nothing_changes(world: World) -> None:
+    with world.probed():
+        world.play()
+    assert world.versions() == {"new", "old"}
+    assert world.live().items().isdisjoint(world.releases.items())
+    with world.probed():
+        again = world.play()
+    assert changed_tasks(again) == set()
+    assert again.changed == 0
+    assert world.kept() == world.data
+
+
+def changed_tasks(run: Run) -> set[str]:
+    """The names of the tasks that changed something."""
+    report = json.JSONDecoder().raw_decode(run.output[run.output.find("{\n") :])[0]
+    tasks = [task for play in report["plays"] for task in play["tasks"]]
+    return {task["task"]["name"] for task in tasks if any(told.get("changed") for told in task["hosts"].values())}
