@@ -7,13 +7,9 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Mapping
 from typing import Any
 
-from ansible.module_utils.facts.system.distribution import DistributionFactCollector
-from ansible.module_utils.facts.system.pkg_mgr import PkgMgrFactCollector
-
-from . import firewalld_state, packages, processes
+from . import firewalld_state, packages, platform, processes
 from .files import read_or_empty
 
 # What the roles start.
@@ -22,8 +18,6 @@ SERVICES = ("nginx", "firewalld")
 
 def facts(module: Any) -> dict[str, Any]:
     """Return all facts, as a module returns them in `ansible_facts`. `module` runs the host's own tools."""
-    platform = DistributionFactCollector().collect(module=module)
-    platform.update(PkgMgrFactCollector().collect(module=module, collected_facts=prefixed(platform)))
     opened = firewalld_state.records()
     running = services(module)
     zones = firewalld_state.zones(opened)
@@ -40,12 +34,7 @@ def facts(module: Any) -> dict[str, Any]:
         "firewalld_opened": opened,
         "firewalld_open": firewalld_state.let_in(module, zones) if running["firewalld"]["active"] else {},
     }
-    return {**platform, "pyweb": found}
-
-
-def prefixed(facts: Mapping[str, str]) -> dict[str, str]:
-    """Return facts as one collector hands them to another."""
-    return {f"ansible_{name}": value for name, value in facts.items()}
+    return {**platform.facts(), "pyweb": found}
 
 
 def services(module: Any) -> dict[str, dict[str, bool]]:

@@ -1,0 +1,61 @@
+"""The action `check`: it loads the filters in the process that forks, and asserts as `assert` does."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from ansible_collections.pyweb.stack.plugins.action import check
+
+ROOT = Path(__file__).resolve().parents[2]
+CALLBACK = """
+import sys
+from ansible.plugins.callback import CallbackBase
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_NAME = "loaded"
+
+    def v2_runner_on_ok(self, result):
+        print("LOADED " + " ".join(sys.modules))
+"""
+
+
+def test_every_filter_of_the_collection_is_loaded():
+    there = set()
+    for path in (ROOT / "plugins/filter").glob("*.py"):
+        plugin = importlib.import_module(f"ansible_collections.pyweb.stack.plugins.filter.{path.stem}")
+        there |= {f"pyweb.stack.{name}" for name in plugin.FilterModule().filters()}
+    assert {name for name in check.FILTERS if name.startswith("pyweb.stack.")} == there
+
+
+def test_the_process_that_forks_has_the_filters_after_the_first_task(tmp_path):
+    (tmp_path / "loaded.py").write_text(CALLBACK)
+    playbook = [{"hosts": "localhost", "gather_facts": False, "tasks": [{"pyweb.stack.check": {"that": "1 == 1"}}]}]
+    (tmp_path / "play.yml").write_text(json.dumps(playbook))
+    done = subprocess.run(
+        ["ansible-playbook", str(tmp_path / "play.yml")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_CALLBACK_PLUGINS": str(tmp_path),
+            "ANSIBLE_STDOUT_CALLBACK": "loaded",
+        },
+        check=False,
+    )
+    [loaded] = [line.split() for line in done.stdout.splitlines() if line.startswith("LOADED ")]
+    assert {f"ansible_collections.pyweb.stack.plugins.module_utils.{name}" for name in ("model.site", "firewall")} < {
+        *loaded
+    }
+    assert "packaging.requirements" in loaded
+
+
+def test_it_asserts():
+    assert issubclass(check.ActionModule, importlib.import_module("ansible.plugins.action.assert").ActionModule)
