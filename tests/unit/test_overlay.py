@@ -130,6 +130,16 @@ def app(environ, start_response):
 """
 
 
+def write_application(folder, site, project):
+    for name, text in {
+        "project.py": project,
+        f"{overlay.WSGI_MODULE}.py": overlay.wsgi(site, "project:app"),
+        **dict.fromkeys(("django/__init__.py", "django/urls.py", "django/db.py"), DJANGO),
+    }.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+
+
 @dataclass
 class Served:
     """A uWSGI with two workers, of which one has begun to warm up."""
@@ -156,13 +166,7 @@ def served(tmp_path):
 
     @contextlib.contextmanager
     def serve(site, *options):
-        for name, text in {
-            "project.py": PROJECT,
-            f"{overlay.WSGI_MODULE}.py": overlay.wsgi(site, "project:app"),
-            **dict.fromkeys(("django/__init__.py", "django/urls.py", "django/db.py"), DJANGO),
-        }.items():
-            (tmp_path / name).parent.mkdir(exist_ok=True)
-            (tmp_path / name).write_text(text)
+        write_application(tmp_path, site, PROJECT)
         notes, socket = tmp_path / "notes", tmp_path / "uwsgi.sock"
         words = ["uwsgi", "--master", "--need-app", "--processes=2", "--threads=2", "--enable-threads", *options]
         words += ["--single-interpreter", "--hook-master-start=unix_signal:15 gracefully_kill_them_all"]
@@ -242,6 +246,72 @@ def test_stop_does_not_wait_for_a_worker_that_warms_up(served):
         uwsgi.process.terminate()
         # The master looks once a second whether its workers are gone.
         uwsgi.process.wait(overlay.WARM_UP_SECONDS + 2)
+
+
+# Moments of a start: the project, what is noted when the moment has come (None: uWSGI stops itself), uWSGI's options.
+LOADING = 'note("loading")\ntime.sleep(60)\n'
+HOOK = "--hook-master-start=unix_signal:15 gracefully_kill_them_all"
+STOP = "--hook-master-start=callint:raise 15"
+MOMENTS = {
+    "while the project is loaded": (PROJECT + LOADING, ["0 loading"], [HOOK]),
+    "while lazy workers load the project": (PROJECT + LOADING, ["1 loading", "2 loading"], [HOOK, "--lazy-apps"]),
+    "before hook-master-start": (PROJECT, None, [STOP, HOOK]),
+    "before a worker warms up": (
+        PROJECT.replace('lambda: note("its own")', "lambda: time.sleep(60)"),
+        None,
+        [HOOK, STOP],
+    ),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_stop_during_the_start_ends_uwsgi(tmp_path, moment):
+    """Not by systemd's SIGKILL a minute later: uWSGI ignores what comes too early, or takes it for a reload."""
+    project, wanted, options = MOMENTS[moment]
+    [site] = complete([{**goldens.SHOP, "warm_up": []}])
+    write_application(tmp_path, site, project)
+    notes, log = tmp_path / "notes", tmp_path / "log"
+    notes.touch()
+    words = ["uwsgi", "--master", "--need-app", "--processes=2", "--enable-threads", "--single-interpreter", *options]
+    # The wheel's uWSGI needs it for a reload, and the ini of a release has it.
+    words += [f"--binary-path={sys.executable}", f"--socket={tmp_path}/uwsgi.sock"]
+    words += [f"--module={overlay.WSGI_MODULE}:application"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NOTES": str(notes)}
+    with log.open("w") as said:
+        uwsgi = subprocess.Popen(
+            words, cwd=tmp_path, env=environment, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        if wanted is not None:
+            ready = "(master-start)" if "--lazy-apps" in options else ""
+            while not set(wanted) <= set(notes.read_text().splitlines()) or ready not in log.read_text():
+                assert uwsgi.poll() is None, log.read_text()
+                time.sleep(0.02)
+            uwsgi.terminate()
+        uwsgi.wait(20)  # on a busy machine; without an end it would take 60
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(uwsgi.pid, signal.SIGKILL)
+        uwsgi.wait(30)
+
+
+def test_a_reload_that_nobody_takes_for_a_stop_goes_through(tmp_path):
+    """Long after the start; the time that has passed is made up."""
+    [site] = complete([{**goldens.SHOP, "warm_up": []}])
+    write_application(tmp_path, site, "import os\napp = os.environ['PYWEB_LOADED']\n")
+    (tmp_path / "uwsgi.py").write_text("def worker_id(): return 0\n")
+    code = f"import time; from {overlay.WSGI_MODULE} import application; print(application)"
+
+    def load(ago):
+        loaded = str(time.monotonic() - ago)
+        environment = {"PYTHONPATH": str(tmp_path), "PYWEB_LOADED": loaded}
+        argv = [sys.executable, "-c", code]
+        return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    assert load(overlay.RELOAD_SECONDS + 0.1).returncode == 0
+    refused = load(0)
+    assert refused.returncode == 1
+    assert refused.stderr.endswith("RuntimeError: uWSGI reloads right after its start: it was told to stop\n")
 
 
 @pytest.fixture

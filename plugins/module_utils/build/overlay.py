@@ -85,6 +85,9 @@ WSGI_MODULE = "pyweb_wsgi"
 # How long a worker waits for its own first answers before it takes requests: one that was killed is to be back within
 # two seconds.
 WARM_UP_SECONDS = 1
+# uWSGI takes a stop that comes between its start and hook-master-start for a reload. One that has its application back
+# so soon after it was loaded is such a stop: the master takes a second to see that its workers are gone.
+RELOAD_SECONDS = 5
 
 
 def settings(site: Site, settings_module: str) -> str:
@@ -126,6 +129,7 @@ def wsgi(site: Site, entry: str) -> str:
         # As bytes in the guise of Latin-1, which is how WSGI has it (PEP 3333).
         "WARM_UP_PAGES": repr([(unquote_to_bytes(path).decode("latin-1"), query) for path, query in asked]),
         "WARM_UP_SECONDS": str(WARM_UP_SECONDS),
+        "RELOAD_SECONDS": str(RELOAD_SECONDS),
     }
     # All at once: a value may have the name of a stand-in in it.
     return re.sub(rf"\b({'|'.join(values)})\b", lambda match: values[match[0]], _wsgi_template())

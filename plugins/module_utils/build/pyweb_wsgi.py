@@ -1,17 +1,19 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # mypy: disable-error-code="dict-item, import-not-found, import-untyped, no-untyped-call, no-untyped-def"
-# ruff: noqa: ANN202, B018
+# ruff: noqa: ANN001, ANN202, B018
 """The WSGI entry of every site, with stand-ins for the values of one site.
 
 `overlay.wsgi` writes what follows the line of dashes into a build, with the values in place of the stand-ins. Nothing
 imports this file: it would take effect on whoever does.
 """
 
-# What the site asks itself for, as (path, query), under which Host, and how long a worker waits for the answers.
+# What the site asks itself for, as (path, query), under which Host, how long a worker waits for the
+# answers, and how soon after a start a reload is taken for a stop.
 WARM_UP_PAGES: list[tuple[str, str]] = []
 SITE_HOST = ""
 WARM_UP_SECONDS = 1
+RELOAD_SECONDS = 5
 
 # ----------------------------------------------------------------------------------------------------------------------
 """The WSGI entry of the site SITE_NAME. Written by pyweb.stack: change the inventory instead."""
@@ -21,11 +23,39 @@ import os
 import signal
 import sys
 import threading
+import time
 from wsgiref.util import setup_testing_defaults
+
+try:
+    import uwsgi
+except ImportError:  # somebody else's server, or manage.py
+    uwsgi = None
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "OVERLAY_MODULE"
 
+
+def _end_at(number):
+    """Let a signal end this process that uWSGI would have it ignore, until uWSGI has a use for it."""
+    with contextlib.suppress(ValueError):  # not the main interpreter
+        signal.signal(number, signal.SIG_DFL)
+
+
+# Whoever stops the site while it starts would wait until systemd kills it: uWSGI ignores SIGTERM until its master runs,
+# takes it for a reload until hook-master-start, and then waits without end for workers, which ignore SIGHUP until they
+# take requests.
+if uwsgi:
+    _end_at(signal.SIGTERM)
+    if uwsgi.worker_id():  # with lazy-apps
+        _end_at(signal.SIGHUP)
+    elif time.monotonic() - float(os.environ.get("PYWEB_LOADED", "-inf")) < RELOAD_SECONDS:
+        # Without an application uWSGI fails. If nobody wants it to stop, systemd starts it again.
+        raise RuntimeError("uWSGI reloads right after its start: it was told to stop")
+
 from entry_module import entry_callable as application
+
+if uwsgi and not uwsgi.worker_id():
+    os.environ["PYWEB_LOADED"] = str(time.monotonic())  # a reload keeps the environment
+    _end_at(signal.SIGHUP)  # for the workers, which inherit it
 
 
 def _warm_up():
@@ -33,9 +63,7 @@ def _warm_up():
 
     In each worker, as Django itself does it: what is open before a fork is shared by all workers.
     """
-    # uWSGI has a worker ignore it until it takes requests, so whoever stops the site now would wait for ever.
-    with contextlib.suppress(ValueError):  # not the main interpreter
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    _end_at(signal.SIGHUP)  # a worker that replaces another one inherits the master's way to reload
     from django.urls import get_resolver
 
     get_resolver().url_patterns
@@ -63,11 +91,7 @@ def _ask_itself():
         connections.close_all()
 
 
-try:
-    import uwsgi
-except ImportError:  # somebody else's server, or manage.py
-    pass
-else:
+if uwsgi:
     _after_fork = getattr(uwsgi, "post_fork_hook", None)
 
     def _hook():
