@@ -180,3 +180,11 @@ def test_sites_without_a_name_are_not_compared_by_it():
     assert found == [
         f"web_sites[{number}]: has no name; it is required: add for instance `name: shop`" for number in (0, 1)
     ]
+
+
+def test_keys_are_compared_when_each_is_right_and_the_site_is_there():
+    together = {**SHOP, "uwsgi": {"checksum": "sha256:" + "0" * 64}}
+    assert "uwsgi.checksum goes with uwsgi.tarball" in faults(together)[0]
+    [found] = faults({**together, "migrate": "no"})
+    assert "migrate is 'no'" in found
+    assert complete([{**together, "state": "absent", "source": {"path": "/srv"}, "virtualenv": "/srv/venv"}])
