@@ -147,13 +147,14 @@ class Module:
     """What `packages` needs of AnsibleModule: one package manager's answer."""
 
     def __init__(self, program, answer):
-        self.program, self.answer = program, answer
+        self.program, self.answer, self.argvs = program, answer, []
 
     def get_bin_path(self, name):
         return f"/usr/bin/{name}" if name == self.program else None
 
     def run_command(self, argv):
         assert argv[0] == self.program
+        self.argvs.append(" ".join(argv))
         return 0, self.answer, ""
 
 
@@ -167,7 +168,13 @@ class Module:
     ],
 )
 def test_packages(program, answer, names):
-    assert packages.installed(Module(program, answer)) == names
+    module = Module(program, answer)
+    assert packages.installed(module) == names
+    asked = {
+        "dpkg-query": "dpkg-query --show --showformat ${db:Status-Abbrev} ${Package}\\n",
+        "rpm": "rpm --query --all --queryformat %{NAME}\\n",
+    }
+    assert module.argvs == ([asked[program]] if program in asked else [])
 
 
 def test_a_module_stream_that_is_installed_is_a_package(host):
@@ -187,7 +194,11 @@ def test_a_module_stream_that_is_installed_is_a_package(host):
     ],
 )
 def test_what_the_repositories_offer(program, answer, names, found):
-    assert packages.offered(Module(program, answer), names) == found
+    module = Module(program, answer)
+    assert packages.offered(module, names) == found
+    assert module.argvs == (
+        [f"dnf --quiet repoquery --queryformat %{{name}}\\n {' '.join(names)}"] if program == "dnf" and names else []
+    )
 
 
 @pytest.mark.parametrize(("text", "mode"), [("1", "enforcing"), ("0", "permissive"), (None, "disabled")])
@@ -199,10 +210,12 @@ def test_what_the_kernel_does_about_selinux(host, text, mode):
 
 def test_services_that_run_and_start_at_boot():
     shown = "ActiveState=active\nUnitFileState=enabled\n\nActiveState=inactive\nUnitFileState=\n"
-    assert facts.services(Module("systemctl", shown)) == {
+    module = Module("systemctl", shown)
+    assert facts.services(module) == {
         "nginx": {"active": True, "enabled": True},
         "firewalld": {"active": False, "enabled": False},
     }
+    assert module.argvs == ["systemctl show --property=ActiveState,UnitFileState nginx.service firewalld.service"]
     assert not any(one["active"] for one in facts.services(Module("systemctl", "")).values())
 
 
@@ -213,7 +226,18 @@ class Bus:
         self.answers = {"getZoneSettings2": running, "getZoneByName": "/zone/0", "getSettings2": permanent}
 
     def run_command(self, argv):
-        answer = self.answers[next(word for word in argv if word in self.answers)]
+        assert argv[:4] == ["busctl", "call", "--json=short", "org.fedoraproject.FirewallD1"]
+        method = argv[6]
+        assert (
+            argv[4:6]
+            == {
+                "getZoneSettings2": ["/org/fedoraproject/FirewallD1", "org.fedoraproject.FirewallD1.zone"],
+                "getZoneByName": ["/org/fedoraproject/FirewallD1/config", "org.fedoraproject.FirewallD1.config"],
+                "getSettings2": ["/zone/0", "org.fedoraproject.FirewallD1.config.zone"],
+            }[method]
+        )
+        assert argv[7:] in ([[]] if method == "getSettings2" else [["s", "public"], ["s", "gone"]])
+        answer = self.answers[method]
         return (0, json.dumps({"type": "x", "data": [answer]}), "") if answer is not None else (1, "", "no such zone")
 
 
