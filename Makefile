@@ -87,7 +87,7 @@ faults: ## Break hosts, releases and runs, and look whether the site answers
 
 .PHONY: upgrade
 upgrade: ## Take a host of version 0.1.0 to this one, back and forward, without a failed request
-	@LOAD_PLATFORMS="$(LOAD_PLATFORMS)" $(TOOLS)/test.py upgrade
+	@$(TOOLS)/test.py upgrade
 
 .PHONY: soak
 soak: setup engine images ## Ten minutes of load and deploys; writes docs/load.md
