@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from doctor_evidence import NOW, UNIT, Case, check, process, put
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
+from doctor_evidence import NOW, UNIT, Case, check, evidence, faults_of, process, put, roots
 
 RUNS = {"Id": UNIT, "ActiveState": "active", "SubState": "running", "NRestarts": "0"}
 LOOP = {"Id": UNIT, "ActiveState": "activating", "SubState": "auto-restart", "NRestarts": "4"}
@@ -201,3 +202,19 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_fault_of_uwsgi_is_named(case):
     check(case)
+
+
+@pytest.mark.parametrize("kind", ["http", ""])
+def test_who_answers_in_another_protocol_is_not_busy(kind):
+    site, host = evidence()
+    silent(site, kind=kind)
+    found = faults_of(verdict(site, host))
+    assert ("uwsgi.busy" in found) is (not kind)
+    assert ("socket.protocol" in found) is bool(kind)
+
+
+def test_one_worker_that_is_free_is_enough():
+    site, host = evidence()
+    silent(site)
+    put(site.uwsgi, stats={"workers": [{"status": "busy"}, {"status": "idle"}]})
+    assert set(roots(verdict(site, host))) == {"django.slow"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
 from nginx_example import DUMP
@@ -136,6 +138,7 @@ def test_an_address_is_read_as_nginx_reads_it(listen, shown, ssl, default):
     [server] = servers_of(f"server {{ listen {listen}; }}")
     [found] = server.listens
     assert (str(found), found.ssl, found.default) == (shown, ssl, default)
+    assert found.port == int(re.sub(r"^unix:.*$", "0", shown).rpartition(":")[2])
 
 
 def test_ssl_on_holds_for_every_address():

@@ -105,8 +105,7 @@ def locate(server: Server, uri: str) -> list[Directive]:
 
 def handler(chain: list[Directive]) -> Directive | None:
     """Return what answers in the chosen block: a `return`, a `*_pass`; None where files are served."""
-    # The server's comes before any location's; that of a location does not hold for the locations inside.
-    for block in [*chain[1:2], *chain[2:][-1:]]:
+    for block in chain[1:]:
         for found in block.all("return"):
             return found
     for name in _PASSES:
@@ -130,7 +129,7 @@ def inherited(chain: list[Directive], name: str) -> Directive | None:
 
 
 def parameters(chain: list[Directive], name: str) -> dict[str, str]:
-    """Return the `uwsgi_param` or `proxy_set_header` in force: a level with its own inherits none, the last wins."""
+    """Return the `uwsgi_param` or `proxy_set_header` in force. A level that has any inherits none; the last wins."""
     for block in reversed(chain):
         found = block.all(name)
         if found:
