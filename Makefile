@@ -49,6 +49,10 @@ unit: setup ## The unit tests
 mutants: setup ## Break module_utils at random; how often do the unit tests notice? (N=100 SEED=... FILES='nginx/*')
 	@$(RUN) python $(TOOLS)/mutants.py --jobs $(JOBS) $(if $(N),--number $(N)) $(if $(SEED),--seed $(SEED)) $(foreach file,$(FILES),'$(file)')
 
+.PHONY: compat
+compat: setup ## The tests of what is shipped to hosts, with the oldest ansible-core that is supported
+	@$(TOOLS)/compat.sh
+
 .PHONY: docs
 docs: setup ## Write the documentation that is generated: docs/, the roles' READMEs
 	@$(RUN) python $(TOOLS)/docs.py

@@ -131,7 +131,7 @@ def lines(request, tmp_path_factory):
     for item in request.session.items:
         for name, line in made.items():
             if f"{name}_line" in item.fixturenames:
-                line.add(item.nodeid, item.function.work, item.callspec.params)
+                line.add(item.nodeid, item.function.work, item.callspec.params if hasattr(item, "callspec") else {})
     needed = {name for item in request.session.items for name in item.fixturenames}
     for name, line in made.items():
         if needed & {name, f"{name}_line"}:

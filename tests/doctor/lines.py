@@ -18,7 +18,9 @@ class Line:
         self._work: list[tuple[Future[Any], Callable[..., Any], Mapping[str, Any]]] = []
         self._futures: dict[str, Future[Any]] = {}
         self._box: Future[Any] = Future()
-        self._turn = threading.Lock()
+        self._turn = threading.Condition()
+        self._taken = False
+        self._asked = 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -43,7 +45,14 @@ class Line:
         self.begin()
         box = self._box.result()
         with self._turn:
+            self._asked += 1
+            self._turn.wait_for(lambda: not self._taken)
+            self._asked -= 1
+            self._taken = True
+        try:
             yield box
+        finally:
+            self._give_back()
 
     def end(self) -> None:
         """Stop after the piece that is under way, and remove the host."""
@@ -59,12 +68,21 @@ class Line:
                     if self._over.is_set():
                         break
                     with self._turn:
-                        _do(future, work, box, parameters)
+                        # A test that asks for the host has its turn next.
+                        self._turn.wait_for(lambda: not self._taken and not self._asked)
+                        self._taken = True
+                    _do(future, work, box, parameters)
+                    self._give_back()
                 self._over.wait()
         except BaseException as error:  # the tests have to hear of it, not this thread
             for waiting in [self._box, *self._futures.values()]:
                 if not waiting.done():
                     waiting.set_exception(error)
+
+    def _give_back(self) -> None:
+        with self._turn:
+            self._taken = False
+            self._turn.notify_all()
 
 
 def _do(future: Future[Any], work: Callable[..., Any], box: Any, parameters: Mapping[str, Any]) -> None:

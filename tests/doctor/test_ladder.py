@@ -6,7 +6,7 @@ import threading
 
 import pytest
 from cases import BY_HAND, MANAGED, PRELUDE
-from conftest import MYSITE, TUTORIAL
+from conftest import MYSITE, TUTORIAL, on_a_line
 
 RUNGS = 5
 LEFT = "pgrep -a -f 'pyweb-doctor-|runserver' | grep -v pgrep || true; ls -d /tmp/pyweb-doctor-* 2>/dev/null || true"
@@ -36,40 +36,61 @@ def statuses(report):
     return [rung["status"] for rung in report["ladder"]]
 
 
-def test_a_healthy_managed_site_climbs_to_the_top(managed):
+def climbed(by_hand):
+    """What the ladder of a healthy site came to, and what was left of it."""
+    report, _output = by_hand.asked(TUTORIAL, deep=True)
+    return report, by_hand.sh(LEFT)
+
+
+def climbed_broken(by_hand, name):
+    break_it, heal, _broken, _words = CASES[name]
+    by_hand.sh(break_it, PRELUDE + BY_HAND)
+    try:
+        report, _output = by_hand.asked(TUTORIAL, deep=True)
+    finally:
+        by_hand.sh(heal, PRELUDE + BY_HAND)
+    return report, by_hand.sh(LEFT)
+
+
+def climbed_stopped(managed):
+    managed.sh("systemctl stop $unit", PRELUDE + MANAGED)
+    try:
+        report, _output = managed.asked(MYSITE, deep=True)
+    finally:
+        managed.sh("systemctl start $unit; healthy", PRELUDE + MANAGED)
+    return report, managed.sh(LEFT)
+
+
+def test_a_healthy_managed_site_climbs_to_the_top_by_way_of_ansible(managed):
     report, _output = managed.doctor(MYSITE, deep=True)
     assert statuses(report) == ["ok"] * RUNGS, report["ladder"]
     assert managed.sh(LEFT) == ""
 
 
-def test_a_healthy_tutorial_climbs_to_the_top(by_hand):
-    report, _output = by_hand.doctor(TUTORIAL, deep=True)
+@on_a_line(climbed)
+def test_a_healthy_tutorial_climbs_to_the_top(by_hand_line):
+    report, left = by_hand_line
     assert statuses(report) == ["ok"] * RUNGS, report["ladder"]
-    assert by_hand.sh(LEFT) == ""
+    assert left == ""
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_lowest_rung_that_fails_is_the_answer(by_hand, name):
-    break_it, heal, broken, words = CASES[name]
-    by_hand.sh(break_it, PRELUDE + BY_HAND)
-    try:
-        report, _output = by_hand.doctor(TUTORIAL, deep=True)
-    finally:
-        by_hand.sh(heal, PRELUDE + BY_HAND)
+@on_a_line(climbed_broken)
+def test_the_lowest_rung_that_fails_is_the_answer(by_hand_line, name):
+    report, left = by_hand_line
+    _break_it, _heal, broken, words = CASES[name]
     assert statuses(report) == ["ok"] * broken + ["broken"] + ["unknown"] * (RUNGS - broken - 1), report["ladder"]
     told = " ".join([report["ladder"][broken]["cause"], *report["ladder"][broken]["evidence"]])
     assert any(word in told for word in words.split("|")), told
-    assert by_hand.sh(LEFT) == ""
+    assert left == ""
 
 
-def test_a_stopped_site_climbs_as_well(managed):
+@on_a_line(climbed_stopped)
+def test_a_stopped_site_climbs_as_well(managed_line):
     """The parts are taken from the unit and the ini, not from a running process."""
-    managed.sh("systemctl stop $unit", PRELUDE + MANAGED)
-    try:
-        report, _output = managed.doctor(MYSITE, deep=True)
-    finally:
-        managed.sh("systemctl start $unit; healthy", PRELUDE + MANAGED)
+    report, left = managed_line
     assert statuses(report) == ["ok"] * RUNGS, report["ladder"]
+    assert left == ""
 
 
 def test_nothing_is_left_when_the_doctor_is_killed_on_the_ladder(by_hand):

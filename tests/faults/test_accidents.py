@@ -152,7 +152,7 @@ class Stale:
 
 
 STALE = [
-    Stale("lock file", "echo 999999 > /run/lock/pyweb.stack.$site"),
+    Stale("lock file", "echo 999999 > /run/pyweb.stack/site-$site.lock"),
     Stale("marker of config_set", "mkdir -p /run/pyweb.stack; echo 999999 > /run/pyweb.stack/nginx.pending"),
     Stale("staged nginx files", "mkdir -p /run/pyweb.stack/nginx.stage/0; echo x > /run/pyweb.stack/nginx.stage/0/x"),
     Stale("half-written nginx file", "echo 'half {' > /etc/nginx/.nginx.conf.pyweb~"),

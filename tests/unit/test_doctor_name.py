@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
-from doctor_evidence import Case, check, put
+from doctor_evidence import Case, check, evidence, faults_of, put, roots
 
 OTHER = match.Server(
     [dump.Directive("server", [], "/etc/nginx/conf.d/a.conf", 3, [])], ["_", "other"], [match.Listen("192.0.2.1", 80)]
@@ -98,3 +99,34 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_fault_of_name_is_named(case):
     check(case)
+
+
+def test_eight_of_the_names_that_nginx_has_are_shown():
+    site, host = evidence()
+    names = host.nginx.config.tree[0].block[0].all("server_name")[0].args
+    names[:] = ["_", *"kihgfedcba"]
+    fault = roots(verdict(site, host))["name.no-server"]
+    assert fault["evidence"] == ["server_name: a b c d e f g h"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "right"),
+    [
+        ("return 301 https://shop.example;", True),
+        ("return 302 https://shop.example;", True),
+        ("return 308 https://shop.example;", True),
+        ("return 200;", False),
+        ("location / { uwsgi_pass a; }", True),
+        ("root /srv;", False),
+    ],
+)
+def test_a_server_that_sends_clients_on_is_the_right_one(answers, right):
+    site, host = evidence()
+    text = f"http {{ server {{ server_name shop.example; {answers} }} }}"
+    [server] = match.servers(dump.parse(f"# configuration file /n:\n{text}"))
+    entrance = site.entrances[0]
+    put(entrance, server=server, wanted=[server, *entrance.wanted])
+    assert ("name.other-server" not in faults_of(verdict(site, host))) is right
+    # With nobody else who hands over, it is no other server's fault.
+    put(entrance, wanted=[server, server])
+    assert "name.other-server" not in faults_of(verdict(site, host))

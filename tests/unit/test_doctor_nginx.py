@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Ran
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener
-from doctor_evidence import Case, check, put
+from doctor_evidence import Case, check, evidence, put, roots
 
 NO_IPV6 = "nginx: [emerg] socket() [::]:80 failed (97: Address family not supported by protocol)"
 KEY = (
@@ -254,3 +255,33 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_fault_of_nginx_is_named(case):
     check(case)
+
+
+@pytest.mark.parametrize(
+    "message", [TAKEN, 'nginx: [emerg] cannot load certificate key "/k": PEM_read_bio_PrivateKey() failed']
+)
+@pytest.mark.parametrize("runs", [True, False])
+def test_whatever_nginx_refuses_is_a_broken_configuration(message, runs):
+    site, host = evidence()
+    refuse(host, message)
+    if not runs:
+        stop(site, host)
+    found = roots(verdict(site, host))
+    assert found["nginx.config"]["status"] == ("degraded" if runs else "broken")
+    assert found["nginx.config"]["evidence"] == [message[len("nginx: ") :]]
+    assert set(found) == {"nginx.config"} | ({"nginx.port-taken"} if message == TAKEN and not runs else set())
+
+
+def test_only_the_end_of_the_journal_says_why_nginx_did_not_start():
+    site, host = evidence()
+    stop(site, host, "\n".join([TAKEN, *["later"] * 15]))
+    assert set(roots(verdict(site, host))) == {"nginx.stopped"}
+    stop(site, host, "\n".join([TAKEN, *["later"] * 14]))
+    assert set(roots(verdict(site, host))) == {"nginx.port-taken"}
+
+
+def test_the_first_three_changed_files_are_named():
+    site, host = evidence()
+    host.nginx.changed = ["/a", "/b", "/c", "/d"]
+    [fault] = roots(verdict(site, host)).values()
+    assert fault["evidence"] == ["newer than the workers: /a, /b, /c"]

@@ -129,7 +129,9 @@ def test_link_is_marked_by_its_target(host):
 
 def test_directory_in_the_way_is_refused(host):
     (host.etc / "a.conf").mkdir()
-    with pytest.raises(FileSetError, match=r"a\.conf is a directory; wanted a file or nothing there"):
+    with pytest.raises(
+        FileSetError, match=r"a\.conf is a directory; wanted a file or nothing there; move it away first$"
+    ):
         host.install(file(host.etc / "a.conf"))
 
 
@@ -326,6 +328,278 @@ def test_diff_of_text_link_and_attributes(host):
 )
 def test_telling_line(output, line):
     assert telling(output) == line
+
+
+# --- the check ---
+
+
+class Programs:
+    """Notes every argument list; answers what is next in `answers`, then success."""
+
+    def __init__(self, *answers):
+        self.argvs, self.answers = [], list(answers)
+
+    def __call__(self, argv):
+        self.argvs.append(list(argv))
+        return self.answers.pop(0) if self.answers else (0, "", "")
+
+
+NO_NAMESPACE = (1, "", "unshare: unshare failed: Operation not permitted\n")
+
+
+def request(host, **more):
+    given = {"check": ["check", "-t", "a b"], "private": [str(host.etc)], "apply": [["reload", "-HUP"], ["other"]]}
+    return Request("set", [file(host.etc / "a.conf")], **{**given, **more})
+
+
+def test_check_and_apply_get_their_exact_arguments(host):
+    """In place: after the namespace was refused, with the program's absolute path."""
+    programs = Programs(NO_NAMESPACE)
+    outcome = install(request(host), programs, False, str(host.run_folder))
+    unshare, *others = programs.argvs
+    assert unshare[:-1] == ["unshare", "--mount", "--propagation", "private", "sh", "-c"]
+    assert others == [["/sbin/check", "-t", "a b"], ["/sbin/reload", "-HUP"], ["/sbin/other"]]
+    assert (outcome.checked, outcome.unchecked_because, outcome.applied) == (True, "", True)
+
+
+def test_the_script_mounts_the_copies_and_becomes_the_check(host):
+    (host.etc / "sub").mkdir()
+    programs = Programs(NO_NAMESPACE)
+    install(request(host), programs, True, str(host.run_folder))
+    stage = f"{host.run_folder}/set.stage"
+    assert programs.argvs[0][-1].splitlines() == [
+        "set -e",
+        f"mount --rbind {host.etc}/sub {stage}/0/sub",
+        f"mount --rbind {stage}/0 {host.etc}",
+        f": >{stage}/entered",
+        "exec /sbin/check -t 'a b'",
+    ]
+    assert os.listdir(host.run_folder) == ["set.lock"]
+
+
+def test_a_check_in_place_that_says_nothing_is_refused_with_its_status(host):
+    programs = Programs(NO_NAMESPACE, (3, "", ""))
+    with pytest.raises(FileSetError) as caught:
+        install(request(host, apply=[]), programs, False, str(host.run_folder))
+    assert str(caught.value) == "`check -t 'a b'` refuses the new files: exit status 3; the previous files are back"
+    assert caught.value.output == "exit status 3"
+    assert host.text() is None
+
+
+@pytest.mark.parametrize("dry", [True, False])
+def test_without_room_for_the_copies_the_check_runs_in_place_or_not_at_all(host, monkeypatch, dry):
+    def full(*_given):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(file_set.stage, "script", full)
+    programs = Programs()
+    outcome = install(request(host, apply=[]), programs, dry, str(host.run_folder))
+    assert programs.argvs == ([] if dry else [["/sbin/check", "-t", "a b"]])
+    assert outcome.checked is not dry
+    assert outcome.unchecked_because == (
+        "no private mount namespace: [Errno 28] No space left on device" if dry else ""
+    )
+
+
+def test_a_copy_is_never_removed_through_a_mount(host, monkeypatch):
+    """Should one be visible here, the real files would be behind it."""
+    stage = host.run_folder / "set.stage"
+    (stage / "0").mkdir(parents=True)
+    (stage / "0/precious").write_text("x")
+    monkeypatch.setattr(file_set.files, "mounts", lambda path: [f"{path}/0"])
+    with pytest.raises(FileSetError, match=r"set\.stage has mounts in it, which should be in a namespace of their own"):
+        host.install(file(host.etc / "a.conf"))
+    assert (stage / "0/precious").exists()
+    assert host.calls == []
+
+
+def test_a_copy_that_a_killed_run_left_is_replaced(host):
+    (host.run_folder / "set.stage/0").mkdir(parents=True)
+    host.namespace = True
+    assert host.install(file(host.etc / "a.conf")).checked
+    assert sorted(os.listdir(host.run_folder)) == ["set.lock"]
+
+
+def test_nothing_is_mounted_over_the_root(host, tmp_path):
+    wanted = Wanted("/no-such-file-of-pyweb", content=b"x", owner=UID, group=GID)
+    outcome = install(Request("set", [wanted], check=["check"]), Programs(), True, str(host.run_folder))
+    assert outcome.unchecked_because == "no private mount namespace: nothing can be mounted over /"
+
+
+def test_an_apply_that_is_not_installed_fails_and_undoes(host):
+    with pytest.raises(
+        FileSetError, match=r"^`missing -x` failed: missing is not installed; the previous files are back"
+    ):
+        host.install(file(host.etc / "a.conf"), check=[], apply=[["missing", "-x"]])
+    assert host.text() is None
+
+
+def test_an_apply_that_fails_silently_has_its_status(host):
+    for answers, state in (((4, 0), "$"), ((4, 5), ", but not in effect: `reload` failed: exit status 5$")):
+        programs = Programs(*((status, "", "") for status in answers))
+        wanted = f"^`reload` failed: exit status 4; the previous files are back{state}"
+        with pytest.raises(FileSetError, match=wanted):
+            install(request(host, check=[], apply=[["reload"]]), programs, False, str(host.run_folder))
+
+
+@pytest.mark.parametrize(
+    ("argv", "shown"),
+    [
+        (["sh", "-c", "a\nb", "reload nginx"], "reload nginx"),
+        (["sh", "-c", "a; b"], "sh -c 'a; b'"),
+        (["a", "b\nc"], "a 'b..."),
+        (["x" * 80], "x" * 80),
+        (["x" * 81], "x" * 80 + "..."),
+    ],
+)
+def test_a_command_in_an_error_is_short(host, argv, shown):
+    with pytest.raises(FileSetError) as caught:
+        install(request(host, check=[], apply=[argv]), Programs((1, "", "bad")), False, str(host.run_folder))
+    assert str(caught.value) == f"`{shown}` failed: bad; the previous files are back"
+
+
+# --- undoing ---
+
+
+def test_what_cannot_be_put_back_is_named_and_left_to_the_next_run(host, monkeypatch):
+    (host.etc / "a.conf").write_text("old\n")
+    real = file_change.write
+
+    def write(path, content):
+        if content.content == b"old\n":
+            raise OSError(5, "Input/output error")
+        real(path, content)
+
+    monkeypatch.setattr(file_change, "write", write)
+    wanted = rf"these could not be put back: {host.etc}/a\.conf \(Input/output error\); the next run tries again$"
+    with pytest.raises(FileSetError, match=wanted):
+        host.install(file(host.etc / "a.conf"), check=[], apply=[["missing"]])
+    assert host.marker.exists()
+
+
+def test_after_an_interrupted_run_a_failure_leaves_the_marker(host):
+    host.run_folder.mkdir()
+    host.marker.touch()
+    host.reload_status = [1]
+    (host.etc / "a.conf").write_text("old\n")
+    with pytest.raises(
+        FileSetError, match=r"the files are as the interrupted run before left them; the next run tries again$"
+    ):
+        host.install(file(host.etc / "a.conf"), check=[])
+    assert host.text() == "old\n"
+    assert host.marker.exists()
+    assert len(host.calls) == 1
+
+
+def test_a_directory_that_somebody_else_uses_meanwhile_stays(host, monkeypatch):
+    def run(_argv):
+        (host.etc / "new/other").write_text("x")
+        return 1, "", "no"
+
+    given = Request("set", [file(host.etc / "new/deep/a")], apply=[["reload"]])
+    with pytest.raises(FileSetError, match="`reload` failed: no"):
+        install(given, run, False, str(host.run_folder))
+    assert os.listdir(host.etc / "new") == ["other"]
+
+
+# --- who looks ---
+
+
+def test_an_ordinary_user_gets_a_comparison(host, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    programs = Programs()
+    outcome = install(request(host), programs, True, str(host.run_folder))
+    assert (states(outcome), outcome.changed, programs.argvs) == (["created"], True, [])
+    assert outcome.unchecked_because == "only root can show the check the new files"
+    assert not host.run_folder.exists()
+
+
+def test_an_unchanged_set_says_why_it_was_not_checked(host):
+    host.install(file(host.etc / "a.conf"))
+    outcome = host.install(file(host.etc / "a.conf"))
+    assert (outcome.checked, outcome.unchecked_because, outcome.applied) == (False, "nothing differs", False)
+
+
+def test_programs_are_looked_for_in_the_sbin_directories_too(tmp_path, monkeypatch):
+    (tmp_path / "nginx").write_text("#!/bin/sh\n")
+    (tmp_path / "nginx").chmod(0o755)
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert file_set.which("nginx-of-pyweb") == ""
+    monkeypatch.setattr(file_set, "SBIN", str(tmp_path))
+    assert file_set.which("nginx") == f"{tmp_path}/nginx"
+    assert file_set.SBIN != "/usr/local/sbin:/usr/sbin:/sbin"
+    monkeypatch.undo()
+    assert file_set.SBIN == "/usr/local/sbin:/usr/sbin:/sbin"
+
+
+# --- one path ---
+
+
+def test_a_special_file_is_refused_and_says_so(host):
+    os.mkfifo(host.etc / "pipe")
+    with pytest.raises(
+        FileSetError, match=r"pipe is a special file; wanted a file or nothing there; move it away first"
+    ):
+        compare(file(host.etc / "pipe"))
+
+
+def test_owner_and_group_are_numbers_or_names(host, monkeypatch):
+    path = host.etc / "a"
+    path.write_text("x")
+    path.chmod(0o644)
+    assert compare(file(path, "x")).state == "unchanged"
+    assert compare(Wanted(str(path), content=b"x", owner=UID, group="60123")).state == "changed"
+    assert compare(Wanted(str(path), content=b"x", owner="60123", group=GID)).after.uid == 60123
+    monkeypatch.setattr(file_change.pwd, "getpwnam", lambda name: type("Entry", (), {"pw_uid": 41})())
+    monkeypatch.setattr(file_change.grp, "getgrnam", lambda name: type("Entry", (), {"gr_gid": 42})())
+    after = compare(Wanted(str(path), content=b"x", owner="shop", group="web")).after
+    assert (after.uid, after.gid) == (41, 42)
+
+
+def test_an_unknown_group_is_named(host):
+    wanted = Wanted(str(host.etc / "a"), owner=UID, group="no-group-of-that-name")
+    with pytest.raises(
+        FileSetError, match="a: group is 'no-group-of-that-name'; there is none on this host; create it"
+    ):
+        compare(wanted)
+    assert compare(wanted, dry=True).after.gid == -1
+
+
+def test_a_link_that_is_right_is_unchanged_and_one_elsewhere_is_changed(host):
+    (host.etc / "l").symlink_to("there")
+    assert compare(Wanted(str(host.etc / "l"), "link", target="there")).state == "unchanged"
+    assert compare(Wanted(str(host.etc / "l"), "link", target="here")).state == "changed"
+    assert compare(Wanted(str(host.etc / "none/l"), "link", target="here")).state == "created"
+    (host.etc / "f").write_text("")
+    assert compare(Wanted(str(host.etc / "f"), "link", target="")).state == "changed"
+    assert compare(Wanted(str(host.etc / "f/below"), "absent")).state == "unchanged"
+
+
+def test_diffs_of_binary_secret_and_removed_files(host):
+    (host.etc / "binary").write_bytes(b"a\0b")
+    (host.etc / "secret").write_text("password")
+    (host.etc / "new").write_text("")
+    binary = file_change.differences(compare(file(host.etc / "binary", "text")))
+    assert binary[0] == {"before_header": f"{host.etc}/binary", "after_header": f"{host.etc}/binary", "src_binary": 1}
+    [gone] = file_change.differences(compare(Wanted(str(host.etc / "secret"), "absent", secret=True)))
+    assert (gone["before"], gone["after"]) == ("(secret)\n", "")
+    [made] = file_change.differences(compare(file(host.etc / "other", "password", secret=True)))
+    assert (made["before"], made["after"]) == ("", "(secret, changed)\n")
+    assert "password" not in str([gone, made])
+
+
+def test_names_without_an_entry_are_shown_as_numbers():
+    assert file_change._name(lambda number: (_ for _ in ()).throw(KeyError), 60123) == "60123"
+    assert file_change._name(lambda number: (_ for _ in ()).throw(KeyError), -1) == "to be made"
+    assert file_change._name(lambda number: ("shop", "x"), 60123) == "shop"
+
+
+def test_a_moved_file_and_a_removed_one_last(host, monkeypatch):
+    synced = []
+    monkeypatch.setattr(file_change.files, "sync", synced.append)
+    (host.etc / "gone").write_text("")
+    host.install(file(host.etc / "a.conf"), Wanted(str(host.etc / "gone"), "absent"), check=[], apply=[])
+    assert synced == [str(host.etc), str(host.etc)]
 
 
 @pytest.mark.skipif(

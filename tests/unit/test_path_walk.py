@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host import path_walk, processes
+from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import identity_of
 from ansible_collections.pyweb.stack.plugins.module_utils.host.path_walk import ENTER, READ, WRITE, Identity
 
 OWN = Identity(os.getuid(), os.getgid(), tuple(os.getgroups()))
@@ -29,8 +30,8 @@ def file(tmp_path):
             folder.chmod(folder.stat().st_mode | 0o055)
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/f").write_text("x")
-    for one, mode in (("a", 0o755), ("a/b", 0o755), ("a/b/f", 0o644)):
-        (tmp_path / one).chmod(mode)
+    for name, mode in (("a", 0o755), ("a/b", 0o755), ("a/b/f", 0o644)):
+        (tmp_path / name).chmod(mode)
     return tmp_path / "a/b/f"
 
 
@@ -97,6 +98,95 @@ def test_what_is_not_there_is_missing(file):
 def test_a_root_is_put_before_every_path(file, tmp_path):
     (tmp_path / "a/b/abs").symlink_to("/b/f")
     assert path_walk.obstacle("/b/abs", STRANGER, root=str(tmp_path / "a")) is None
+
+
+def test_the_fix_of_a_file_is_the_group_of_the_process(file):
+    file.chmod(0o600)
+    found = path_walk.obstacle(str(file), Identity(64123, 0, (0, 64124)), READ | WRITE)
+    assert found.mend == f"chmod g+rw {file} && chgrp root {file}"
+    owner = f"{path_walk.user_name(os.getuid())}:{path_walk.group_name(file.stat().st_gid)}"
+    assert found.evidence == (f"-rw------- {owner} {file}; 64123 (groups root, 64124) may not read and write it")
+    assert (found.owner, found.mode) == (os.getuid(), 0o600)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "word", "letters"), [(READ, "read", "r"), (WRITE, "write", "w"), (READ | WRITE | ENTER, "use", "rwx")]
+)
+def test_what_may_not_be_done_is_said(file, wanted, word, letters):
+    file.chmod(0o600)
+    found = path_walk.obstacle(str(file), STRANGER, wanted)
+    assert found.evidence.endswith(f"may not {word} it")
+    assert found.mend.startswith(f"chmod g+{letters} {file} && ")
+
+
+def test_a_directory_that_is_to_be_listed(file):
+    file.parent.chmod(0o711)
+    found = path_walk.obstacle(str(file.parent), STRANGER, READ | ENTER)
+    assert found.evidence.endswith("may not list it")
+    assert (found.directory, found.mend) == (True, f"chmod g+rx {file.parent} && chgrp 64123 {file.parent}")
+
+
+def test_a_directory_of_the_processes_own_group_is_opened_to_the_group(file):
+    file.parent.chmod(0o700)
+    gid = file.parent.stat().st_gid
+    for who in (Identity(64123, gid), Identity(64123, 64123, (gid,))):
+        assert path_walk.obstacle(str(file), who).mend == f"chmod g+x {file.parent}"
+
+
+def test_entries_that_cannot_be_looked_at(file, monkeypatch):
+    missing = path_walk.obstacle(f"{file.parent}/none/deeper", OWN)
+    assert (missing.path, missing.kind, missing.directory) == (f"{file.parent}/none", "missing", True)
+    assert missing.evidence == f"{file.parent}/none: No such file or directory"
+    assert missing.mend == f"ls -ld {file.parent}/none"
+    assert path_walk.obstacle(f"{file.parent}/none", OWN).directory is False
+    real = os.lstat
+
+    def denied(path):
+        if path.endswith("/f"):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(path_walk.os, "lstat", denied)
+    assert path_walk.obstacle(str(file), OWN).kind == "denied"
+
+
+def test_dots_and_slashes_on_the_way(file):
+    assert path_walk.obstacle(f"{file.parent}/.//../b/./f", STRANGER) is None
+    assert path_walk.obstacle("/", STRANGER, ENTER) is None
+    assert path_walk.obstacle("/../..", STRANGER, ENTER) is None
+    assert path_walk.obstacle(f"{file.parent}/../../a/none", OWN).path == f"{file.parent.parent}/none"
+
+
+@pytest.mark.parametrize(("links", "kind"), [(40, None), (41, "loop")])
+def test_forty_links_are_followed(file, tmp_path, links, kind):
+    (tmp_path / "0").symlink_to(file)
+    for number in range(1, links):
+        (tmp_path / str(number)).symlink_to(str(number - 1))
+    found = path_walk.obstacle(str(tmp_path / str(links - 1)), STRANGER)
+    assert (found.kind if found else None) == kind
+    if found:
+        path = str(tmp_path / str(links - 1))
+        assert (found.path, found.evidence, found.mend) == (
+            path,
+            f"{path}: too many symbolic links",
+            f"namei -l {path}",
+        )
+
+
+def test_described(file):
+    owner = f"{path_walk.user_name(os.getuid())}:{path_walk.group_name(file.stat().st_gid)}"
+    assert path_walk.described(str(file)) == f"-rw-r--r-- {owner} {file}"
+    assert path_walk.described("/f", str(file.parent)) == f"-rw-r--r-- {owner} /f"
+    assert path_walk.described(f"{file}.none") == f"{file}.none: No such file or directory"
+
+
+def test_an_identity_has_a_name_and_todays_groups():
+    assert identity_of("root").name == "root"
+    assert (identity_of("root").uid, identity_of("root").gid) == (0, 0)
+    assert 0 in identity_of("root").groups
+    assert Identity(64123, 1).name == "64123"
+    with pytest.raises(KeyError):
+        identity_of("no-user-of-that-name")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")

@@ -96,3 +96,107 @@ def test_an_exception_of_the_child_comes_back_as_its_text():
         raise ValueError("not today")
 
     assert processes.run_as(Identity(os.getuid(), os.getgid()), fail) == "ValueError: not today"
+
+
+def test_a_process_is_shown_by_its_command_or_its_name():
+    who = Identity(0, 0)
+    assert str(processes.Process(1, 0, "init", ["/sbin/init", "x" * 90], who, 0)) == (
+        f"/sbin/init {'x' * 69} (pid 1, root)"
+    )
+    assert str(processes.Process(2, 0, "kthreadd", [], who, 0)) == "kthreadd (pid 2, root)"
+
+
+@pytest.fixture
+def closed(monkeypatch):
+    """Root without CAP_SYS_PTRACE: /proc/42/fd opens to the process's own user only; who asked as it is noted."""
+    asked = []
+    real = os.listdir
+
+    def listdir(path):
+        if str(path).endswith("/42/fd") and not asked:
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    def run_as(who, look):
+        asked.append(who)
+        return look()
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    monkeypatch.setattr(processes, "run_as", run_as)
+    return asked
+
+
+@pytest.mark.parametrize(("name", "pids"), [("uwsgi", [42]), ("uWSGI", [42]), ("nginx", [])])
+def test_only_a_uwsgis_sockets_are_asked_for_as_its_user(proc, closed, name, pids):
+    table = processes.processes(proc)
+    table[42].name = name
+    [listener] = [found for found in processes.listeners(proc, table) if found.port == 8001]
+    assert listener.pids == pids
+    assert closed == ([Identity(33, 34, (34, 50))] if pids else [])
+
+
+def test_a_process_that_ended_meanwhile_holds_nothing(proc):
+    table = processes.processes(proc)
+    gone = processes.Process(77, 1, "gone", [], Identity(0, 0), 0)
+    [listener] = [found for found in processes.listeners(proc, {77: gone, **table}) if found.port == 8001]
+    assert listener.pids == [42]
+
+
+def test_details_that_root_may_not_read_are_read_as_the_user(proc, monkeypatch):
+    [process] = processes.processes(proc).values()
+    asked = []
+    monkeypatch.setattr(processes, "run_as", lambda who, _look: asked.append(who) or ["A=its own\0", "/its/own"])
+    os.unlink(f"{proc}/42/cwd")
+    processes.details(process, proc)
+    assert (process.environment, process.cwd) == ({"A": "1", "B": "x=y"}, "/its/own")
+    os.unlink(f"{proc}/42/environ")
+    processes.details(process, proc)
+    assert (process.environment, process.cwd) == ({"A": "its own"}, "/its/own")
+    assert asked == [Identity(33, 34, (34, 50))] * 2
+    monkeypatch.setattr(processes, "run_as", lambda _who, _look: "PermissionError: no")
+    processes.details(process, proc)
+    assert (process.environment, process.cwd) == ({}, "")
+
+
+def test_details_that_root_may_read_take_no_child(proc, monkeypatch):
+    [process] = processes.processes(proc).values()
+    monkeypatch.setattr(processes, "run_as", lambda *_words: pytest.fail("nobody else was to be asked"))
+    processes.details(process, proc)
+    assert process.cwd == "/srv/shop"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize(("groups", "wanted"), [((), [12346]), ((7, 8), [7, 8])])
+def test_another_identity_has_its_own_groups_only(groups, wanted):
+    who = Identity(12345, 12346, groups)
+    assert processes.run_as(who, lambda: [os.getuid(), os.getgid(), sorted(os.getgroups())]) == [12345, 12346, wanted]
+
+
+def test_a_child_that_says_nothing_is_none():
+    assert processes.run_as(Identity(os.getuid(), os.getgid()), lambda: os._exit(3)) is None
+
+
+def test_no_child_is_left_waiting(monkeypatch):
+    children = []
+    real = os.fork
+
+    def fork():
+        child = real()
+        if child:
+            children.append(child)
+        return child
+
+    monkeypatch.setattr(os, "fork", fork)
+    processes.run_as(Identity(os.getuid(), os.getgid()), lambda: 1)
+    [child] = children
+    with pytest.raises(ChildProcessError):
+        os.waitpid(child, os.WNOHANG)
+
+
+def test_a_process_without_a_unit_or_a_command(proc):
+    with open(f"{proc}/42/cgroup", "w") as stream:
+        stream.write("0::/user.slice/session.scope\n")
+    with open(f"{proc}/42/cmdline", "w") as stream:
+        stream.write("")
+    [process] = processes.processes(proc).values()
+    assert (process.unit, process.command) == ("", [])

@@ -198,7 +198,7 @@ def test_a_releases_ini_names_the_release_and_no_secret(tmp_path):
     assert SECRET not in release.ini + json.dumps(release.units) + json.dumps(release.build)
 
 
-def test_secrets_are_blotted_out_wherever_they_come_from(tmp_path):
+def test_secrets_are_hidden_wherever_they_come_from(tmp_path):
     build = make_build(
         tmp_path,
         environment={

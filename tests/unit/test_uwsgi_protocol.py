@@ -239,7 +239,7 @@ def test_a_server_that_drips_is_given_up_in_time(serve):
         protocol.request(serve(drip), "a", timeout=0.2)
 
 
-@pytest.mark.parametrize("answer", [b"", b"\x64", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+@pytest.mark.parametrize("answer", [b"", b"\x64", b"\x64\x00\x00", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
 def test_what_is_no_pong(serve, answer):
     def talk(connection):
         read_packet(connection)

@@ -170,8 +170,9 @@ class Entrance:
 class Fetched:
     """A static or media file as a client gets it, and the file that nginx takes for it.
 
-    `url` is the prefix of its kind, as '/static/', and `wanted` the file that the project means ('' where nobody knows).
-    `elsewhere` says that nginx takes another file, `outside` that it takes one outside of the project's directory.
+    `url` is the prefix of its kind, as '/static/', `folder` the project's directory for it, and `wanted` the file that
+    the project means; both are '' where nobody knows. `elsewhere` says that nginx takes another file, `outside` that it
+    takes one outside of that directory.
     """
 
     uri: str

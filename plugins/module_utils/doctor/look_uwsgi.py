@@ -102,8 +102,9 @@ def unit_environment(unit: Mapping[str, str]) -> dict[str, str]:
     """Return what systemd would give a unit: Environment=, then its files, as systemd.exec(5) reads them."""
     found: dict[str, str] = {}
     with contextlib.suppress(ValueError):  # a quote that is not closed
-        words = shlex.split(unit.get("Environment", ""))
-        found.update(word.split("=", 1) for word in words if "=" in word)
+        for word in shlex.split(unit.get("Environment", "")):
+            name, equals, value = word.partition("=")
+            found.update({name: value} if equals else {})
     # Each as systemctl shows it: `/path/to/env (ignore_errors=no)`.
     for path in re.findall(r"(/\S+) \(ignore_errors=\w+\)", unit.get("EnvironmentFiles", "")):
         for line in read_or_empty(path).splitlines():

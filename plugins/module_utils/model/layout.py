@@ -42,6 +42,7 @@ def content_id(inputs: Any) -> str:
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
 
 
+# length: a property for every name that a site has on a host
 @dataclass(frozen=True)
 class Layout:
     """The names of one site. `paths` are those that the model derived from `web_roots`; they travel as JSON.

@@ -130,7 +130,7 @@ def inherited(chain: list[Directive], name: str) -> Directive | None:
 
 
 def parameters(chain: list[Directive], name: str) -> dict[str, str]:
-    """Return the `uwsgi_param` or `proxy_set_header` in force: a level with its own inherits none, the last one wins."""
+    """Return the `uwsgi_param` or `proxy_set_header` in force. A level that has any inherits none; the last wins."""
     for block in reversed(chain):
         found = block.all(name)
         if found:

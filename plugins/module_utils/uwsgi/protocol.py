@@ -103,7 +103,7 @@ def kind(address: str, timeout: float = 5.0) -> str:
 
 
 def packet(variables: Mapping[str, str], modifier1: int = 0, modifier2: int = 0) -> bytes:
-    """Return a uwsgi packet of `variables`. Raises ValueError for more than the 65535 bytes that its size field can say."""
+    """Return a uwsgi packet of `variables`. Raises ValueError where these exceed the 65535 bytes of its size field."""
     body = b"".join(
         struct.pack("<H", len(text)) + text
         for pair in variables.items()

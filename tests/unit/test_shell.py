@@ -1,8 +1,7 @@
-"""Commands, their causes of failure, locks and files: with real processes and real files."""
+"""Commands and their causes of failure: with real processes."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -11,9 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.host import files
-from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError, cause
-from ansible_collections.pyweb.stack.plugins.module_utils.model import layout
+from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import Identity
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError, cause, end, spawn
 
 ME = __import__("pwd").getpwuid(os.getuid()).pw_name
 SECRET = "correct-horse-battery"
@@ -59,6 +57,29 @@ def test_secrets_are_hidden_in_failures(shell):
     found = failure(shell, 'echo "fatal: $TOKEN is wrong" >&2; exit 1')
     assert SECRET not in str(found)
     assert str(found) == "site 'shop': step failed: ******** is wrong\nfatal: ******** is wrong"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_of_two_secrets_that_begin_alike_nothing_is_left(order):
+    secrets = ["hunter", "hunter2hunter2"][::order]
+    assert Shell("shop", {}, secrets).mask("is hunter2hunter2, was hunter") == "is ********, was ********"
+    shell = Shell("shop", {})
+    for secret in secrets:
+        shell.hide(secret)
+    assert shell.mask("is hunter2hunter2, was hunter") == "is ********, was ********"
+
+
+def test_four_characters_are_a_secret_and_three_are_none():
+    shell = Shell("shop", {}, ["abc", "defg"])
+    shell.hide("hij")
+    shell.hide("klmn")
+    assert shell.mask("abc defg hij klmn") == "abc ******** hij ********"
+
+
+def test_a_secret_is_hidden_in_the_failure_of_a_release_step_that_hangs():
+    with pytest.raises(StepError) as caught:
+        Shell("shop", {}, [SECRET]).run("migrate", ["sh", "-c", f"echo {SECRET} >&2; sleep 60"], ME, timeout=0.5)
+    assert str(caught.value) == "site 'shop': migrate failed: no end after 0.5 s\n********"
 
 
 def test_a_failure_without_a_word_has_its_exit_status(shell):
@@ -118,6 +139,102 @@ def test_another_user_runs_without_any_of_roots_rights(shell):
     done = shell.run("step", ["id"], "nobody")
     assert done.stdout.startswith("uid=65534(nobody)")
     assert "root" not in done.stdout
+
+
+def test_a_command_does_not_outlive_a_run_that_is_killed(tmp_path):
+    code = (
+        "import sys; from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell; "
+        "Shell('shop', {}).run('requirements', ['sh', '-c', f'echo $$ > {sys.argv[1]}; exec sleep 60'])"
+    )
+    said = tmp_path / "pid"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.Popen([sys.executable, "-c", code, str(said)], env=environment)
+    deadline = time.monotonic() + 20
+    while not (said.exists() and said.read_text().strip()):
+        assert run.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    run.kill()
+    run.wait()
+    state = ["ps", "-o", "stat=", "-p", said.read_text().strip()]
+    while subprocess.run(state, capture_output=True, text=True, check=False).stdout.strip()[:1] not in ("", "Z"):
+        assert time.monotonic() < deadline, "the command still runs"
+        time.sleep(0.02)
+
+
+def test_a_child_that_stays_behind_holds_nothing_up():
+    """`sleep` keeps the output open; it is ended with its group, and the command's own end is what counts."""
+    started = time.monotonic()
+    done = Shell("shop", {}).run("step", ["sh", "-c", "sleep 60 & echo done"], user=ME)
+    assert done.stdout == "done\n"
+    assert time.monotonic() - started < 30
+
+
+# --- starting processes ---
+
+
+def test_spawn_gives_exactly_the_environment_and_a_group_of_its_own(tmp_path):
+    script = "env; umask; pwd; ps -o pgid= -p $$; cat"
+    process = spawn(["/bin/sh", "-c", script], environment={"A": "b"}, cwd=str(tmp_path), stdin=subprocess.PIPE)
+    out, err = process.communicate(b"given")
+    lines = {line.strip() for line in out.decode().splitlines()}
+    assert {"A=b", "0022", str(tmp_path), str(process.pid), "given"} <= lines
+    assert not any(line.startswith(("HOME=", "PATH=", "LANG=")) for line in lines), lines
+    assert err == b""
+
+
+def test_spawn_without_streams_reads_nothing_and_pipes_both_outputs():
+    process = spawn(["/bin/sh", "-c", "cat; echo out; echo err >&2"], environment={})
+    assert process.communicate(timeout=30) == (b"out\n", b"err\n")
+
+
+@AS_ROOT
+def test_spawn_takes_all_ids_and_only_those():
+    process = spawn(["id"], Identity(12345, 12346, (12346, 12347)), environment={"PATH": "/usr/bin:/bin"})
+    assert process.communicate()[0].decode().split() == ["uid=12345", "gid=12346", "groups=12346,12347"]
+
+
+def test_spawn_as_oneself_needs_no_rights():
+    process = spawn(["id", "-u"], Identity(os.getuid(), 0, (0,)), environment={"PATH": "/usr/bin:/bin"})
+    assert process.communicate()[0].decode() == f"{os.getuid()}\n"
+
+
+@pytest.mark.parametrize(("bound", "survives"), [(True, False), (False, True)])
+def test_a_process_dies_with_its_parent_unless_it_may_outlive_it(bound, survives, tmp_path):
+    code = (
+        "import os, sys; "
+        "from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import spawn; "
+        f"child = spawn(['/bin/sleep', '60'], environment={{}}, stdout=-3, stderr=-3, die_with_parent={bound}); "
+        "print(child.pid, flush=True); os._exit(0)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    pid = int(done.stdout)
+    deadline = time.monotonic() + (0.5 if survives else 20)
+    while alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert alive(pid) is survives
+    if survives:
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_end_kills_the_group_and_waits(tmp_path):
+    process = spawn(["/bin/sh", "-c", "sleep 60 & echo $!; wait"], environment={"PATH": "/usr/bin:/bin"})
+    inner = int(process.stdout.readline())
+    end(process)
+    assert process.returncode == -signal.SIGKILL
+    deadline = time.monotonic() + 10
+    while alive(inner):
+        assert time.monotonic() < deadline
+    end(process)  # nothing is left, and that is no error
+    process.stdout.close()
+    process.stderr.close()
 
 
 # --- causes: what the programs really printed, shortened ---
@@ -331,160 +448,3 @@ def test_cause_of_a_real_git(shell, tmp_path):
     with pytest.raises(StepError) as caught:
         shell.run("source", ["git", "ls-remote", f"{tmp_path}/none"], ME)
     assert caught.value.cause.startswith(f"'{tmp_path}/none' does not appear to be a git repository")
-
-
-# --- the lock ---
-
-
-@pytest.fixture(autouse=True)
-def locks(tmp_path, monkeypatch):
-    monkeypatch.setattr(layout, "LOCKS", str(tmp_path))
-
-
-def hold(folder, held, ended):
-    layout.LOCKS = folder
-    with files.locked("shop"):
-        held.set()
-        ended.wait(60)
-
-
-def test_a_lock_is_held_by_one_process_and_says_by_which(tmp_path):
-    fork = multiprocessing.get_context("fork")
-    held, ended = fork.Event(), fork.Event()
-    process = fork.Process(target=hold, args=(str(tmp_path), held, ended))
-    process.start()
-    try:
-        assert held.wait(30)
-        wanted = rf"site 'shop': lock failed: another run \(process {process.pid}\) has held .* for 0\.2 s"
-        with pytest.raises(StepError, match=wanted), files.locked("shop", 0.2):
-            pass
-        with files.locked("blog", 0.2):  # another site's is free
-            pass
-    finally:
-        ended.set()
-        process.join()
-    with files.locked("shop", 5):
-        assert (tmp_path / "site-shop.lock").read_text() == str(os.getpid())
-
-
-def test_a_lock_of_a_killed_process_is_free(tmp_path):
-    fork = multiprocessing.get_context("fork")
-    held = fork.Event()
-    process = fork.Process(target=hold, args=(str(tmp_path), held, fork.Event()))
-    process.start()
-    assert held.wait(30)
-    process.kill()
-    process.join()
-    with files.locked("shop", 5):
-        pass
-
-
-# --- files ---
-
-
-def test_write_sets_text_mode_and_owner(tmp_path):
-    path = tmp_path / "a"
-    files.write(str(path), "é\n", 0o640, os.getuid(), os.getgid())
-    found = path.stat()
-    assert path.read_text(encoding="utf-8") == "é\n"
-    assert (found.st_mode & 0o7777, found.st_uid, found.st_gid) == (0o640, os.getuid(), os.getgid())
-
-
-def test_write_replaces_in_one_step(tmp_path):
-    path = tmp_path / "a"
-    path.write_text("old")
-    with path.open() as reader:
-        files.write(str(path), "new", 0o644, os.getuid(), os.getgid())
-        assert reader.read() == "old"  # who had it open reads on in the old one, whole
-    assert path.read_text() == "new"
-
-
-def test_write_that_fails_leaves_nothing(tmp_path):
-    path = tmp_path / "a"
-    path.write_text("old")
-    with pytest.raises(UnicodeEncodeError):
-        files.write(str(path), "half \ud800", 0o644, os.getuid(), os.getgid())
-    assert os.listdir(tmp_path) == ["a"]
-    assert path.read_text() == "old"
-
-
-def test_what_the_system_refuses_is_told_of_the_site(tmp_path, monkeypatch):
-    monkeypatch.setattr(layout, "LOCKS", str(tmp_path))
-
-    def full(_descriptor):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    wanted = f"^site 'shop': files failed: {tmp_path}/unit: No space left on device$"
-    with pytest.raises(StepError, match=wanted), files.locked("shop"):
-        files.write(f"{tmp_path}/unit", "text")
-    assert os.listdir(tmp_path) == ["site-shop.lock"]
-
-
-def test_a_command_does_not_outlive_a_run_that_is_killed(tmp_path):
-    code = (
-        "import sys; from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell; "
-        "Shell('shop', {}).run('requirements', ['sh', '-c', f'echo $$ > {sys.argv[1]}; exec sleep 60'])"
-    )
-    said = tmp_path / "pid"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    run = subprocess.Popen([sys.executable, "-c", code, str(said)], env=environment)
-    deadline = time.monotonic() + 20
-    while not (said.exists() and said.read_text().strip()):
-        assert run.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    run.kill()
-    run.wait()
-    state = ["ps", "-o", "stat=", "-p", said.read_text().strip()]
-    while subprocess.run(state, capture_output=True, text=True, check=False).stdout.strip()[:1] not in ("", "Z"):
-        assert time.monotonic() < deadline, "the command still runs"
-        time.sleep(0.02)
-
-
-def test_link_replaces_a_link_in_one_step(tmp_path):
-    (tmp_path / ".current.new").symlink_to("left by a killed run")
-    for target in ("releases/a", "releases/b"):
-        files.link(target, str(tmp_path / "current"))
-        assert os.readlink(tmp_path / "current") == target
-    assert os.listdir(tmp_path) == ["current"]
-
-
-def test_link_never_replaces_a_directory(tmp_path):
-    (tmp_path / "current").mkdir()
-    with pytest.raises(OSError, match="current"):
-        files.link("releases/a", str(tmp_path / "current"))
-    assert os.listdir(tmp_path) == ["current"]
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"), [('{"a": 1}', {"a": 1}), ('{"a": 1', {}), ("", {}), ("[1]", {}), ("null", {})]
-)
-def test_read_json_of_whatever_a_crash_left(tmp_path, text, wanted):
-    (tmp_path / "a").write_text(text)
-    assert files.read_json(str(tmp_path / "a")) == wanted
-    assert files.read_json(str(tmp_path / "none")) == {}
-
-
-def test_remove_takes_files_links_and_trees_but_nothing_behind_a_link(tmp_path):
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    (kept / "file").write_text("")
-    (tmp_path / "tree").mkdir()
-    (tmp_path / "tree/link").symlink_to(kept)
-    (tmp_path / "link").symlink_to(kept)
-    (tmp_path / "broken").symlink_to("nowhere")
-    (tmp_path / "file").write_text("")
-    for name in ("tree", "link", "broken", "file"):
-        assert files.remove(str(tmp_path / name))
-        assert not files.remove(str(tmp_path / name))
-    assert os.listdir(tmp_path) == ["kept"]
-    assert os.listdir(kept) == ["file"]
-
-
-def test_a_child_that_stays_behind_holds_nothing_up():
-    """`sleep` keeps the output open; it is ended with its group, and the command's own end is what counts."""
-    started = time.monotonic()
-    done = Shell("shop", {}).run("step", ["sh", "-c", "sleep 60 & echo done"], user=ME)
-    assert done.stdout == "done\n"
-    assert time.monotonic() - started < 30

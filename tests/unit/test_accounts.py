@@ -1,0 +1,268 @@
+"""The user and the directories of a site: what is made, what is kept, and what goes."""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from types import SimpleNamespace
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
+from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
+
+USERS = {"root": 0, "site-shop": 900, "huatai": 1000}
+GROUPS = {"root": 0, "site-shop": 901, "staff": 1001, "nginx": 33}
+FOLDERS = {"opt/shop", "opt/shop/builds", "opt/shop/virtualenvs", "opt/shop/releases"}
+DATA = {"var/shop": 0o711, "etc/shop": 0o750, "cache/shop": 0o711, "var/shop/media": 0o2750}
+
+
+class System:
+    """The module os, but for the owners of files."""
+
+    def __init__(self, host):
+        self.stat, self.chown = host.stat, host.own
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+
+class Host:
+    """A made-up root directory whose accounts and owners are noted, not made; `users` are those that are there."""
+
+    def __init__(self, root, monkeypatch):
+        self.root, self.users, self.owners, self.calls = root, {"root", "huatai", "site-shop"}, {}, []
+        self.layout = Layout.under(
+            "shop",
+            {
+                "sites": f"{root}/opt",
+                "state": f"{root}/var",
+                "config": f"{root}/etc",
+                "run": f"{root}/run",
+                "cache": f"{root}/cache",
+            },
+        )
+        monkeypatch.setattr(layouts, "SYSUSERS", f"{root}/etc/sysusers")
+        monkeypatch.setattr(layouts, "TMPFILES", f"{root}/etc/tmpfiles")
+        monkeypatch.setattr(pwd, "getpwnam", self.user)
+        monkeypatch.setattr(grp, "getgrnam", lambda name: SimpleNamespace(gr_gid=GROUPS[name]))
+        monkeypatch.setattr(grp, "getgrgid", self.group)
+        monkeypatch.setattr(grp, "getgrall", lambda: [SimpleNamespace(gr_name=name) for name in GROUPS])
+        monkeypatch.setattr(os, "fchown", lambda fd, uid, gid: self.own(f"/proc/self/fd/{fd}", uid, gid))
+        monkeypatch.setattr(accounts, "os", System(self))
+
+    def user(self, name):
+        if name not in self.users:
+            raise KeyError(name)
+        return SimpleNamespace(pw_uid=USERS[name], pw_gid={"huatai": 1001}.get(name, GROUPS.get(name, 0)))
+
+    def group(self, gid):
+        return SimpleNamespace(gr_name=next(name for name, number in GROUPS.items() if number == gid))
+
+    def own(self, path, uid, gid):
+        self.owners[os.stat(path).st_ino] = (uid, gid)
+
+    def stat(self, path):
+        found = os.stat(path)
+        uid, gid = self.owners.get(found.st_ino, (found.st_uid, found.st_gid))
+        return SimpleNamespace(st_mode=found.st_mode, st_uid=uid, st_gid=gid, st_ino=found.st_ino)
+
+    def run(self, step, argv):
+        """What systemd and userdel would do, as far as the accounts can see it."""
+        self.calls.append([step, *(word.replace(str(self.root), "") for word in argv)])
+        if argv[0] == "systemd-sysusers":
+            self.users.add("site-shop")
+        if argv[0] == "systemd-tmpfiles":
+            os.makedirs(self.layout.run, exist_ok=True)
+        if argv[0] == "userdel":
+            self.users.remove(argv[1])
+
+    def ensure(self, user="site-shop", managed=True, check_mode=False):
+        changes = accounts.ensure(self.layout, user, managed, "nginx", self, check_mode)
+        return {path.replace(f"{self.root}/", "") for path in changes}
+
+    def forget(self, user="site-shop", managed=True, purge=False, check_mode=False):
+        changes = accounts.forget(self.layout, user, managed, purge, self, check_mode)
+        return [path.replace(f"{self.root}/", "") for path in changes]
+
+    def files(self):
+        return sorted(str(path.relative_to(self.root)) for path in self.root.rglob("*"))
+
+    def of(self, path):
+        found = self.stat(self.root / path)
+        return stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    return Host(tmp_path, monkeypatch)
+
+
+def test_a_new_site_gets_user_directories_and_key(host):
+    host.users.remove("site-shop")
+    made = {"etc/sysusers/site-shop.conf", "etc/tmpfiles/site-shop.conf", *FOLDERS, *DATA, "etc/shop/secret_key"}
+    assert host.ensure() == made
+    assert host.calls == [
+        ["accounts", "systemd-sysusers", "/etc/sysusers/site-shop.conf"],
+        ["accounts", "systemd-tmpfiles", "--create", "/etc/tmpfiles/site-shop.conf"],
+    ]
+    assert {path: host.of(path) for path in FOLDERS} == dict.fromkeys(FOLDERS, (0o755, 0, 0))
+    assert host.of("var/shop") == (0o711, 900, 901)
+    assert host.of("etc/shop") == (0o750, 0, 901)
+    assert host.of("cache/shop") == (0o711, 900, 901)
+    assert host.of("var/shop/media") == (0o2750, 900, 33)
+    assert host.of("etc/shop/secret_key") == (0o640, 0, 901)
+    key = (host.root / "etc/shop/secret_key").read_text()
+    assert len(key.strip()) >= 50
+    assert key.endswith("\n")
+
+
+def test_a_second_run_changes_and_runs_nothing(host):
+    host.ensure()
+    before = (host.root / "etc/shop/secret_key").read_text()
+    host.calls.clear()
+    assert host.ensure() == set()
+    assert host.calls == []
+    assert (host.root / "etc/shop/secret_key").read_text() == before
+
+
+def test_check_mode_predicts_and_makes_nothing(host):
+    host.users.remove("site-shop")
+    predicted = host.ensure(check_mode=True)
+    assert predicted == {
+        "etc/sysusers/site-shop.conf",
+        "etc/tmpfiles/site-shop.conf",
+        *FOLDERS,
+        *DATA,
+        "etc/shop/secret_key",
+    }
+    assert (host.files(), host.calls) == ([], [])
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_somebody_elses_user_has_to_be_there(host, check_mode):
+    wanted = (
+        "site 'shop': accounts failed: user is 'nobody-here', which this host does not have; make it or leave it out"
+    )
+    with pytest.raises(StepError, match=wanted):
+        host.ensure("nobody-here", managed=False, check_mode=check_mode)
+    assert (host.files(), host.calls) == ([], [])
+
+
+def test_somebody_elses_user_is_not_made_and_its_group_is_used(host):
+    host.ensure("huatai", managed=False)
+    assert (host.root / "etc/sysusers/site-shop.conf").read_text() == "# Written by pyweb.stack.\ng nginx -\n"
+    assert host.of("var/shop") == (0o711, 1000, 1001)
+    assert host.of("etc/shop") == (0o750, 0, 1001)
+
+
+@pytest.mark.parametrize(
+    ("damage", "change"),
+    [
+        (lambda host: os.rmdir(host.layout.run), "run/shop"),  # after a boot without systemd-tmpfiles
+        (lambda host: host.users.remove("site-shop"), "site-shop"),
+        (lambda host: os.unlink(host.layout.tmpfiles), "etc/tmpfiles/site-shop.conf"),
+    ],
+)
+def test_what_went_missing_is_made_again(host, damage, change):
+    host.ensure()
+    host.calls.clear()
+    damage(host)
+    assert change in host.ensure(check_mode=True)
+    assert host.calls == []
+    assert host.ensure() == {change}
+    assert [call[1] for call in host.calls] == ["systemd-sysusers", "systemd-tmpfiles"]
+    assert host.ensure() == set()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path, _host: os.chmod(path, 0o700),
+        lambda path, host: host.own(path, 7, 901),
+        lambda path, host: host.own(path, 900, 7),
+    ],
+)
+def test_mode_and_owner_of_a_directory_are_set_right(host, damage):
+    host.ensure()
+    damage(host.layout.cache, host)
+    assert host.ensure(check_mode=True) == {"cache/shop"}
+    assert host.ensure() == {"cache/shop"}
+    assert host.of("cache/shop") == (0o711, 900, 901)
+
+
+def test_media_elsewhere_keep_the_mode_that_they_have(host):
+    host.layout = Layout("shop", {**host.layout.paths, "media": f"{host.root}/mnt/media"})
+    assert "mnt/media" in host.ensure()
+    assert host.of("mnt/media") == (0o2750, 900, 33)
+    os.chmod(host.layout.media, 0o700)
+    assert host.ensure() == set()
+
+
+def test_an_empty_key_is_made_again(host):
+    host.ensure()
+    (host.root / "etc/shop/secret_key").write_text(" \n")
+    assert host.ensure(check_mode=True) == {"etc/shop/secret_key"}
+    assert host.ensure() == {"etc/shop/secret_key"}
+    assert (host.root / "etc/shop/secret_key").read_text().strip()
+
+
+GONE = ["etc/sysusers/site-shop.conf", "etc/tmpfiles/site-shop.conf", "run/shop", "cache/shop"]
+
+
+def test_without_purge_data_and_account_stay(host):
+    host.ensure()
+    (host.root / "var/shop/db.sqlite3").write_text("precious")
+    assert host.forget(check_mode=True) == GONE
+    assert os.path.exists(host.layout.run)
+    assert host.forget() == GONE
+    assert (host.root / "var/shop/db.sqlite3").read_text() == "precious"
+    assert (host.root / "etc/shop/secret_key").exists()
+    assert not any((host.root / path).exists() for path in GONE)
+    assert "site-shop" in host.users
+    assert not any("userdel" in call for call in host.calls)
+    assert host.forget() == []
+
+
+def test_purge_removes_data_and_account(host):
+    host.ensure()
+    predicted = host.forget(purge=True, check_mode=True)
+    assert predicted == [*GONE, "var/shop", "etc/shop", "site-shop"]
+    assert os.path.exists(host.layout.state)
+    assert "site-shop" in host.users
+    assert host.forget(purge=True) == predicted
+    assert host.calls[-1] == ["accounts", "userdel", "site-shop"]
+    assert not any((host.root / path).exists() for path in [*GONE, "var/shop", "etc/shop"])
+    assert host.forget(purge=True) == []
+    assert host.calls[-1] == ["accounts", "userdel", "site-shop"]
+    assert len([call for call in host.calls if "userdel" in call]) == 1
+
+
+@pytest.mark.parametrize("purge", [True, False])
+def test_an_account_that_was_not_made_is_never_removed(host, purge):
+    host.ensure("huatai", managed=False)
+    assert "huatai" not in host.forget("huatai", managed=False, purge=purge)
+    assert "huatai" in host.users
+    assert not any("userdel" in call for call in host.calls)
+
+
+@pytest.mark.parametrize(
+    ("groups", "wanted", "group"),
+    [
+        (["www-data", "nginx"], "", "nginx"),
+        (["www-data"], "", "www-data"),
+        (["root"], "", "nginx"),
+        (["nginx"], "caddy", "caddy"),
+    ],
+)
+def test_the_group_of_the_web_server(monkeypatch, groups, wanted, group):
+    monkeypatch.setattr(grp, "getgrall", lambda: [SimpleNamespace(gr_name=name) for name in groups])
+    assert accounts.web_group(wanted) == group
+
+
+def test_the_group_of_a_user(host):
+    assert accounts.group_of("huatai") == "staff"
+    assert accounts.group_of("to-be-made") == "to-be-made"

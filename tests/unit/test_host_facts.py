@@ -1,0 +1,31 @@
+"""The module host_facts: the facts, and on demand what the repositories offer."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.pyweb.stack.plugins.modules import host_facts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "more"),
+    [({}, {}), ({"offered": ["a", "b"]}, {"pyweb_offered": ["b"]}), ({"offered": []}, {"pyweb_offered": []})],
+)
+def test_only_who_asks_waits_for_the_repositories(monkeypatch, capsys, arguments, more):
+    asked = []
+
+    def offered(_module, names):
+        asked.append(names)
+        return names[1:]
+
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_words, **_more: None)
+    monkeypatch.setattr(host_facts, "facts", lambda _module: {"os_family": "Debian", "pyweb": {}})
+    monkeypatch.setattr(host_facts.packages, "offered", offered)
+    with patch_module_args({"_ansible_check_mode": True, **arguments}), pytest.raises(SystemExit):
+        host_facts.main()
+    result = json.loads(capsys.readouterr().out)
+    assert (result["changed"], result["ansible_facts"]) == (False, {"os_family": "Debian", "pyweb": {}, **more})
+    assert asked == ([arguments["offered"]] if more else [])

@@ -1,0 +1,139 @@
+"""The order of the folders below plugins/module_utils, and the size of what is in them.
+
+`host` imports only `model.layout`; nginx, uwsgi, firewall and selinux import model and host; build imports these;
+release imports build; the doctor may import all of them, and nobody imports the doctor.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
+UTILS = PLUGINS / "module_utils"
+COLLECTION = "ansible_collections.pyweb.stack.plugins.module_utils"
+LANGUAGES = {"nginx", "uwsgi", "firewall", "selinux"}
+# What each folder, or file that lies in none, may import beside itself.
+ALLOWED = {
+    "model": set(),
+    "host": {"model.layout"},
+    **{name: {"model", "host"} for name in LANGUAGES},
+    "build": {"model", "host", *LANGUAGES},
+    "release": {"model", "host", "build", *LANGUAGES},
+    "doctor": {"model", "host", "build", "release", *LANGUAGES},
+}
+FILES = sorted(UTILS.rglob("*.py"))
+# A file, function or class that is larger says why, in a comment `# length: why` within its first lines or above it.
+# About 400 lines, 60 lines and 15 methods.
+FILE_LINES, FUNCTION_LINES, CLASS_METHODS = 420, 65, 16
+
+
+def imports(path: Path) -> list[tuple[str, bool]]:
+    """Return (dotted name below module_utils, whether relative) of all that a file imports of ours."""
+    package = path.relative_to(UTILS).parent.parts
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, False) for alias in node.names if alias.name.startswith("ansible_collections")]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                above = package[: len(package) - (node.level - 1)]
+                stem = [*above, *(node.module.split(".") if node.module else [])]
+                found += [(".".join([*stem, alias.name]), True) for alias in node.names]
+            elif (node.module or "").startswith("ansible_collections"):
+                found += [(f"{node.module}.{alias.name}", False) for alias in node.names]
+    return found
+
+
+def within(name: str, folder: str) -> bool:
+    return name == folder or name.startswith(f"{folder}.")
+
+
+def owner(path: Path) -> str:
+    """Return the folder that decides what a file may import, or its own name."""
+    return path.relative_to(UTILS).with_suffix("").parts[0]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(UTILS)))
+def test_imports_go_one_way(path):
+    assert owner(path) in ALLOWED, "say in ALLOWED what this folder may import"
+    allowed = {owner(path), *ALLOWED[owner(path)]}
+    wrong = [name for name, _relative in imports(path) if not any(within(name, folder) for folder in allowed)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(UTILS)))
+def test_imports_between_our_files_are_relative(path):
+    assert [name for name, relative in imports(path) if not relative] == []
+
+
+def test_the_reader_of_imports_sees_them(tmp_path, monkeypatch):
+    """So that the tests above cannot pass because nothing is found."""
+    monkeypatch.setitem(globals(), "UTILS", tmp_path)
+    (tmp_path / "doctor/hops").mkdir(parents=True)
+    path = tmp_path / "doctor/hops/a.py"
+    path.write_text(
+        "import os\nimport ansible_collections.x\nfrom ansible_collections.y import z\nfrom . import b\n"
+        "from ..fault import Fault\n\n"
+        "def f():\n    from ...host.shell import cause, Shell\n    from ... import selinux\n"
+    )
+    assert imports(path) == [
+        ("ansible_collections.x", False),
+        ("ansible_collections.y.z", False),
+        ("doctor.hops.b", True),
+        ("doctor.fault.Fault", True),
+        ("host.shell.cause", True),
+        ("host.shell.Shell", True),
+        ("selinux", True),
+    ]
+    assert owner(path) == "doctor"
+    assert not within("host.shell", "model")
+    assert not within("model.layouts", "model.layout")
+
+
+def too_large(text: str) -> list[str]:
+    """Return what is larger than it may be, and does not say why."""
+    lines = text.splitlines()
+    found = []
+    if len(lines) > FILE_LINES and not any(line.startswith("# length: ") for line in lines[:40]):
+        found.append(f"{len(lines)} lines")
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            length = (node.end_lineno or 0) - node.lineno + 1
+            methods = sum(isinstance(child, ast.FunctionDef) for child in node.body)
+            large = length > FUNCTION_LINES if isinstance(node, ast.FunctionDef) else methods > CLASS_METHODS
+            first = min([node.lineno, *[decorator.lineno for decorator in node.decorator_list]])
+            if large and not lines[first - 2].lstrip().startswith("# length: "):
+                found.append(f"{node.name}: {length} lines, {methods} methods")
+    return found
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for folder in ("module_utils", "modules", "action", "filter")
+        for path in sorted((PLUGINS / folder).rglob("*.py"))
+    ],
+    ids=lambda path: str(path.relative_to(PLUGINS)),
+)
+def test_nothing_is_too_large_without_a_reason(path):
+    assert too_large(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "large"),
+    [
+        ("x = 1\n" * 421, 1),
+        ("# length: a table\n" + "x = 1\n" * 420, 0),
+        ("def f():\n" + "    x = 1\n" * 65, 1),
+        ("def f():\n" + "    x = 1\n" * 64, 0),
+        ("\n# length: one story\n@a\n@b\ndef f():\n" + "    x = 1\n" * 65, 0),
+        ("class C:\n" + "    def f(self): pass\n" * 17, 1),
+        ("class C:\n" + "    def f(self): pass\n" * 16, 0),
+    ],
+)
+def test_what_counts_as_large(text, large):
+    assert len(too_large(text)) == large

@@ -1,0 +1,116 @@
+"""What Ansible ships to a host: folders below module_utils too, importable and readable by a plain Python there.
+
+`make compat` runs this with the oldest ansible-core that the collection supports.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+UTILS = ROOT / "plugins/module_utils"
+PREFIX = "ansible_collections.pyweb.stack.plugins.module_utils"
+PROBE = """\
+import inspect
+from ansible.module_utils.basic import AnsibleModule
+{imports}
+MODULES = {{{names}}}
+
+
+def main():
+    module = AnsibleModule({{}})
+    module.exit_json(sources={{path: inspect.getsource(found) for path, found in MODULES.items()}}, here=__file__)
+
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def needs_more_than_python(path):
+    """Whether a file is a program for the site's own Python: it imports something that a plain one does not have."""
+    names = []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.append(node.module)
+    return any(name.partition(".")[0] not in {*sys.stdlib_module_names, "ansible"} for name in names)
+
+
+SHIPPED = sorted(path.relative_to(UTILS) for path in UTILS.rglob("*.py") if not needs_more_than_python(path))
+
+
+def dotted(path):
+    return str(path.with_suffix("")).replace("/", ".")
+
+
+@pytest.fixture(scope="module")
+def payload(tmp_path_factory):
+    """The file that Ansible writes on a host, of a module that imports all that can be imported there."""
+    folder = tmp_path_factory.mktemp("payload")
+    (folder / "library").mkdir()
+    imports = [
+        f"from {PREFIX}{'.' if parent else ''}{parent} import {path.stem} as m{number}"
+        for number, path in enumerate(SHIPPED)
+        for parent in [dotted(path.parent) if path.parent.name else ""]
+    ]
+    names = ", ".join(f"{str(path)!r}: m{number}" for number, path in enumerate(SHIPPED))
+    (folder / "library/pyweb_probe.py").write_text(PROBE.format(imports="\n".join(imports), names=names))
+    done = subprocess.run(
+        [sys.executable, "-m", "ansible", "adhoc", "localhost", "-i", "localhost,", "-c", "local", "-m", "pyweb_probe"],
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "playbooks/collections"),
+            "ANSIBLE_LIBRARY": str(folder / "library"),
+            "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
+            "ANSIBLE_REMOTE_TEMP": str(folder / "remote"),
+            "ANSIBLE_LOCAL_TEMP": str(folder / "local"),
+            "ANSIBLE_PIPELINING": "false",
+            "ANSIBLE_KEEP_REMOTE_FILES": "true",
+            "ANSIBLE_NOCOLOR": "true",
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    [path] = (folder / "remote").rglob("AnsiballZ_pyweb_probe.py")
+    return path
+
+
+@pytest.fixture(scope="module")
+def found(payload, tmp_path_factory):
+    """What the module returns when a Python without any package runs it, far from this checkout."""
+    arguments = json.dumps({"ANSIBLE_MODULE_ARGS": {}})
+    done = subprocess.run(
+        [getattr(sys, "_base_executable", sys.executable), "-I", "-S", str(payload)],
+        input=arguments,
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LANG": "C.UTF-8"},
+        cwd=tmp_path_factory.mktemp("elsewhere"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+def test_folders_two_deep_are_among_them():
+    assert {len(path.parts) for path in SHIPPED} >= {1, 2, 3}
+
+
+def test_every_file_can_be_imported_and_read_on_a_host(found):
+    assert str(ROOT) not in found["here"]
+    assert found["sources"] == {str(path): (UTILS / path).read_text(encoding="utf-8") for path in SHIPPED}
