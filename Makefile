@@ -56,7 +56,7 @@ compat: setup ## The tests of what is shipped to hosts, with the oldest ansible-
 
 .PHONY: mutants
 mutants: setup ## Break module_utils at random; how often do the unit tests notice? (N=100 SEED=... FILES='nginx/*')
-	@$(RUN) python $(TOOLS)/mutants.py --jobs $(JOBS) $(if $(N),--number $(N)) $(if $(SEED),--seed $(SEED)) $(foreach file,$(FILES),'$(file)')
+	@$(RUN) python $(TOOLS)/mutants.py $(if $(JOBS),--jobs $(JOBS)) $(if $(N),--number $(N)) $(if $(SEED),--seed $(SEED)) $(foreach file,$(FILES),'$(file)')
 
 .PHONY: docs
 docs: setup ## Write the documentation that is generated: docs/, the roles' READMEs

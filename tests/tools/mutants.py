@@ -36,6 +36,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
+import pytest
 from mutations import Change, changes_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +45,9 @@ UNDER = "plugins/module_utils"
 MEMORY_BYTES = 4 << 30
 # What a run of a few tests takes at most on a busy machine; all of them may take as long again as they did unchanged.
 LEAST_SECONDS = 60
+# The tests that fail without a mutant, on a busy machine for instance, one a line. A few are left out of the sample's.
+FAILED = "failed-tests.txt"
+UNFIT_MOST = 5
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,8 @@ def main() -> int:
         copies = [Copy(Path(work) / str(number)) for number in range(max(1, wanted.jobs))]
         start = time.monotonic()
         reached = copies[0].reached()
+        for tree in copies:
+            tree.unfit = copies[0].unfit
         limit = LEAST_SECONDS + 2 * (time.monotonic() - start)
         by_line = {
             place: mutants
@@ -170,6 +176,7 @@ class Copy:
         self.folder = folder
         self.tree = folder / "tree"
         self.process: subprocess.Popen[str] | None = None
+        self.unfit: list[str] = []
         listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
         for name in subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0"):
             source = ROOT / name
@@ -187,13 +194,19 @@ class Copy:
         settings.write_text(f"[run]\ndata_file = {data}\nsource = {self.tree / UNDER}\n", encoding="utf-8")
         run = [sys.executable, "-m", "coverage", "run", f"--rcfile={settings}", "-m", "pytest"]
         done = self.run([*run, "-p", "mutants", "-q", "tests/unit"], timeout=1800)
-        if done.returncode:
+        failed = self.tree / FAILED
+        unfit = failed.read_text(encoding="utf-8").splitlines() if failed.exists() else []
+        if done.returncode and not 0 < len(unfit) <= UNFIT_MOST:
             raise SystemExit(f"the unit tests fail without a mutant:\n{done.stdout}")
+        for test in unfit:
+            print(f"left out, as it fails without a mutant: {test}", flush=True)
+        self.unfit = unfit
         found = coverage.CoverageData(str(data))
         found.read()
         return {
             str(Path(path).relative_to(self.tree.resolve())): {
-                line: set(tests) for line, tests in found.contexts_by_lineno(path).items()
+                line: {test for test in tests if test not in unfit}
+                for line, tests in found.contexts_by_lineno(path).items()
             }
             for path in found.measured_files()
         }
@@ -205,7 +218,7 @@ class Copy:
         try:
             outcome = self.outcome(mutant.tests, limit)
             if outcome == "survived" and mutant.change.at_import:
-                outcome = self.outcome(["tests/unit"], limit)
+                outcome = self.outcome(["tests/unit", *(f"--deselect={test}" for test in self.unfit)], limit)
             return outcome
         finally:
             path.write_text(source, encoding="utf-8")
@@ -291,6 +304,13 @@ def pytest_runtest_logstart(nodeid: str) -> None:
     running = coverage.Coverage.current()
     if running:
         running.switch_context(nodeid)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note a test that fails while `reached` runs."""
+    if report.failed:
+        with (ROOT / FAILED).open("a", encoding="utf-8") as stream:
+            stream.write(f"{report.nodeid}\n")
 
 
 if __name__ == "__main__":

@@ -186,3 +186,11 @@ def test_a_mutant_is_tried_in_the_copy_by_the_tests_that_reach_it(tree: mutants.
     assert tree.attempt(by_change["0 -> (1)"], 1) == "time limit"
     assert module.read_text(encoding="utf-8") == before
     assert (tree.tree / "plugins/module_utils/sum.py").read_text(encoding="utf-8") == before
+
+
+def test_a_test_that_fails_without_a_mutant_kills_none(tree: mutants.Copy) -> None:
+    path = tree.tree / "tests/unit/test_sum.py"
+    path.write_text(TEST_OF_SUM + "\n\ndef test_broken():\n    assert module.more(2) == 5\n", encoding="utf-8")
+    reached = tree.reached()
+    assert tree.unfit == ["tests/unit/test_sum.py::test_broken"]
+    assert reached["plugins/module_utils/sum.py"][6] == {"tests/unit/test_sum.py::test_more"}

@@ -214,12 +214,20 @@ def test_a_child_without_an_answer_is_none():
     assert processes.run_as(OWN, lambda: os._exit(3)) is None
 
 
-def test_a_child_leaves_nothing_behind():
+def test_a_child_leaves_nothing_behind(monkeypatch):
+    children, fork = [], os.fork
+
+    def noted():
+        children.append(fork())
+        return children[-1]
+
+    monkeypatch.setattr(os, "fork", noted)
     before = sorted(os.listdir("/proc/self/fd"))
     assert processes.run_as(OWN, lambda: ["a", 1]) == ["a", 1]
     assert sorted(os.listdir("/proc/self/fd")) == before
+    [child] = children
     with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+        os.waitpid(child, os.WNOHANG)
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")

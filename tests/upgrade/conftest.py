@@ -21,7 +21,8 @@ from sites import Inventory, Project, site
 # What `ansible-galaxy collection build` made of the last commit of 0.1.0.
 ARCHIVE = Path(__file__).with_name("pyweb-stack-0.1.0.tar.gz")
 # Between two requests for the same path of the same site.
-PAUSE_SECONDS = 0.3
+PAUSE_SECONDS = 0.5
+START_SECONDS = 120
 VIRTUALENV = "/srv/place-venv"
 # Other places than the default ones on one of the platforms: what an upgrade finds must not depend on where it lies.
 MOVED = {"sites": "/opt/web/sites", "state": "/var/lib/web", "config": "/etc/web", "run": "/run/web"}
@@ -76,8 +77,8 @@ class World:
 
     @contextlib.contextmanager
     def probed(self) -> Iterator[None]:
-        """Ask every site for its page, its picture and its health all the while; no request may fail."""
-        paths = ("/", "/media/pictures/dot.png", "/healthz")
+        """Ask every site for its page and its picture all the while; no request may fail."""
+        paths = ("/", "/media/pictures/dot.png")
         probers = [
             Prober(self.host.address, host, path, PAUSE_SECONDS) for host in self.inventory.hosts for path in paths
         ]
@@ -106,11 +107,13 @@ class World:
 @pytest.fixture(scope="session")
 def world(host: Host, project: Project, tmp_path_factory: pytest.TempPathFactory) -> World:
     """The sites as 0.1.0 leaves them, each with an uploaded picture."""
+    # Time enough for a start on a machine that is busy with other tests.
+    patient = {"health": {"timeout": START_SECONDS}}
     inventory = Inventory(
         (
-            site("unix", project),
-            site("tcp", project, uwsgi={"socket": ["127.0.0.1:8001", "127.0.0.1:8002"]}),
-            site("place", None, virtualenv=VIRTUALENV),
+            site("unix", project, **patient),
+            site("tcp", project, uwsgi={"socket": ["127.0.0.1:8001", "127.0.0.1:8002"]}, **patient),
+            site("place", None, virtualenv=VIRTUALENV, **patient),
         )
     )
     upgraded = World(host, project, inventory, ROOTS[PLATFORM], {}, {})
