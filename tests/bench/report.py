@@ -82,7 +82,7 @@ def _profile(profile: Profile) -> list[str]:
     lines = ["", f"## Where the seconds go: {profile.name}, {profile.seconds:.1f} s", ""]
     lines += ["| seconds | task |", "|---|---|", f"| {profile.seconds - inside:.2f} | *Ansible's start and end* |"]
     shown = [(name, seconds) for name, seconds in profile.tasks if seconds >= SHOWN_SECONDS]
-    lines += [f"| {seconds:.2f} | {name} |" for name, seconds in shown]
+    lines += [f"| {seconds:.2f} | {_cell(name)} |" for name, seconds in shown]
     rest = inside - sum(seconds for _name, seconds in shown)
     lines += [f"| {rest:.2f} | *{len(profile.tasks) - len(shown)} tasks of less than {SHOWN_SECONDS} s each* |", ""]
     lines += ["| seconds | module, and its steps |", "|---|---|"]
@@ -99,7 +99,12 @@ def _words(words: list[str]) -> str:
     """Return a command in a few words: the program without its directory, and what follows."""
     shown = [os.path.basename(words[0]), *words[1:]] if words else []
     short = " ".join(" ".join(shown).split())
-    return (short if len(short) <= 60 else short[:59] + "…").replace("|", "\\|").replace("`", "'")
+    return _cell(short if len(short) <= 60 else short[:59] + "…").replace("`", "'")
+
+
+def _cell(text: str) -> str:
+    """Return a text that does not end a cell of a table."""
+    return text.replace("|", "\\|")
 
 
 def _moment(told: str) -> datetime.datetime:
