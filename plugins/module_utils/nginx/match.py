@@ -105,7 +105,8 @@ def locate(server: Server, uri: str) -> list[Directive]:
 
 def handler(chain: list[Directive]) -> Directive | None:
     """Return what answers in the chosen block: a `return`, a `*_pass`; None where files are served."""
-    for block in chain[1:]:
+    # The server's comes before any location's; that of a location does not hold for the locations inside.
+    for block in [*chain[1:2], *chain[2:][-1:]]:
         for found in block.all("return"):
             return found
     for name in _PASSES:
