@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import pwd
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..host.shell import Shell, StepError
 from ..model.layout import Layout
@@ -34,6 +34,8 @@ class Context:
     installer: str
     fetch: Fetch
     scratch: str
+    # What each interpreter said: a build needs to know it three times, and each answer takes 50 ms.
+    versions: dict[str, str] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(
@@ -76,5 +78,7 @@ class Context:
             python = "/usr/bin/python3"
         elif virtualenv and os.path.exists(f"{virtualenv}/bin/python"):
             python = f"{virtualenv}/bin/python"
-        code = "import sys; print('%d.%d' % sys.version_info[:2])"
-        return self.shell.run("python", [python, "-c", code], self.user).stdout.strip()
+        if python not in self.versions:
+            code = "import sys; print('%d.%d' % sys.version_info[:2])"
+            self.versions[python] = self.shell.run("python", [python, "-c", code], self.user).stdout.strip()
+        return self.versions[python]
