@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+import types
 from pathlib import Path
 
 import goldens
@@ -144,6 +145,29 @@ def test_a_builds_id_changes_with_the_code_used_in_place(tmp_path):
     before = identify(tmp_path, **keys)
     (tmp_path / "code/manage.py").write_text("")
     assert identify(tmp_path, **keys) != before
+
+
+def test_large_code_is_compiled_by_several_processes(tmp_path):
+    for number in range(building.PARALLEL_FILES):
+        (tmp_path / f"module{number}.py").touch()
+    (tmp_path / "page.html").touch()
+    assert not building._is_large(str(tmp_path))
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package/more.py").touch()
+    assert building._is_large(str(tmp_path))
+
+
+def test_an_interpreter_is_asked_once_for_its_version(tmp_path):
+    context = make_context(tmp_path)
+    asked = []
+
+    def run(step, argv, user):
+        asked.append(argv[0])
+        return subprocess.CompletedProcess(argv, 0, "3.11\n", "")
+
+    object.__setattr__(context, "shell", types.SimpleNamespace(run=run))
+    assert [context.python_version(), context.python_version()] == ["3.11", "3.11"]
+    assert asked == ["/usr/bin/python3.12"]
 
 
 @pytest.mark.parametrize(
@@ -292,7 +316,7 @@ def test_the_projects_own_code_runs_as_the_sites_user(tmp_path):
     compile_, probe = host.shell.calls[-2:]
     python = os.path.realpath(host.root / "venv") + "/bin/python"
     assert compile_.argv == [
-        *(python, "-m", "compileall", "-q", "-j", "0", f"{host.root}/src", f"{host.root}/overlay"),
+        *(python, "-m", "compileall", "-q", "-j", "1", f"{host.root}/src", f"{host.root}/overlay"),
     ]
     assert compile_.environment == {"PYTHONDONTWRITEBYTECODE": ""}
     assert probe.argv == [python, "-", "pyweb_wsgi", "pyweb_settings", "collect"]

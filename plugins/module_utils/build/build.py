@@ -26,6 +26,8 @@ from ..model.types import Manifest
 
 # Part of every id: raise it when the same inputs have to give another build than before.
 FORMAT = 1
+# From this many files on, bytecode is compiled by as many processes as there are cores. Measured on two.
+PARALLEL_FILES = 40
 
 
 @dataclass(frozen=True)
@@ -149,10 +151,22 @@ def _write_overlay(context: Context, root: str, found: Discovered) -> None:
 def _compile(context: Context, home: str, root: str) -> None:
     """Write bytecode for what root will own: the site's user could not store it."""
     os.chown(f"{root}/overlay", context.account.pw_uid, context.account.pw_gid)
-    words = [project.interpreter(home), "-m", "compileall", "-q", "-j", "0", f"{root}/src", f"{root}/overlay"]
+    folders = [f"{root}/src", f"{root}/overlay"]
+    jobs = "0" if _is_large(folders[0]) else "1"
+    words = [project.interpreter(home), "-m", "compileall", "-q", "-j", jobs, *folders]
     # A file that is no code for this Python (a template of code, an old test) is not a reason to refuse a project; one
     # that Django imports fails in the next step, by name.
     context.shell.run("compile", words, context.user, environment={"PYTHONDONTWRITEBYTECODE": ""}, check=False)
+
+
+def _is_large(folder: str) -> bool:
+    """Return whether more processes than one, which take 0.15 s to start, compile the code of a directory sooner."""
+    total = 0
+    for _folder, _folders, names in os.walk(folder):
+        total += sum(name.endswith(".py") for name in names)
+        if total > PARALLEL_FILES:
+            return True
+    return False
 
 
 def _probe(context: Context, home: str, root: str, chdir: str) -> dict[str, Any]:
