@@ -8,6 +8,7 @@ import socket
 import time
 
 import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.build.project import named_settings
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor import (
     ask,
     look_files,
@@ -16,7 +17,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor import (
     look_site,
     look_uwsgi,
 )
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor.application import application_of, named_settings
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.application import application_of
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Firewall, Patience, Ran, Uwsgi
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.ladder import settings_module
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.names import reserved

@@ -1,10 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What uWSGI's options and a project's own files say of the application that is loaded."""
+"""What uWSGI's options say of the application that is loaded."""
 
 from __future__ import annotations
-
-import re
 
 from ..uwsgi.options import Options
 
@@ -18,9 +16,3 @@ def application_of(options: Options) -> tuple[str, str]:
     if options.last("wsgi-file"):
         return options.last("wsgi-file"), name
     return "", name
-
-
-def named_settings(text: str) -> str:
-    """Return the settings module that wsgi.py or manage.py sets as a default; '' where it sets none."""
-    match = re.search(r"DJANGO_SETTINGS_MODULE[\"']\]?\s*[,=]\s*[\"']([\w.]+)", text)
-    return match[1] if match else ""

@@ -20,12 +20,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
+from ..build.project import named_settings
 from ..host.files import read_or_empty
 from ..host.identity import Identity
 from ..host.shell import cause, end, spawn
 from ..uwsgi import protocol
 from . import ask
-from .application import application_of, named_settings
+from .application import application_of
 from .evidence import Site
 from .look_uwsgi import project_environment
 
