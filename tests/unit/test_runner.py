@@ -68,6 +68,11 @@ def test_full_asks_everything_of_every_platform_that_it_names(runner):
     assert not [name for name in planned if "sanity" in name]
 
 
+def test_full_can_be_all_platforms(runner):
+    assert names(runner, FULL="all") == names(runner, FULL="debian12 debian13 centos9 centos10")
+    assert "faults debian13" in names(runner, FULL="all", PLATFORMS="debian13 centos9")
+
+
 def test_a_platform_that_is_asked_for_is_asked_everything(runner):
     planned = names(runner, PLATFORMS="debian13")
     assert "faults debian13" in planned
