@@ -23,8 +23,8 @@ from ..model.types import Health, Manifest, Record, Secrets, Site, Superuser
 from . import units, uwsgi_ini
 
 # What a release records of its site, so that a rollback needs no inventory: what started it, asks it and drains it.
-RECORDED = ("name", "user", "group", "domains", "paths", "health", "keep_releases")
-RECORDED_UWSGI = ("socket", "unit")
+# Nothing of it is secret: the model refuses a password in a URL, and what is left of `uwsgi` stands in the ini.
+RECORDED = ("name", "user", "group", "domains", "paths", "health", "keep_releases", "uwsgi")
 RECORDED_NGINX = ("listen", "read_timeout")
 
 
@@ -176,6 +176,5 @@ def _recorded(site: Site) -> dict[str, Any]:
     whole: Mapping[str, Any] = site
     return {
         **{key: whole[key] for key in RECORDED},
-        "uwsgi": {key: whole["uwsgi"][key] for key in RECORDED_UWSGI},
         "nginx": {key: whole["nginx"][key] for key in RECORDED_NGINX},
     }
