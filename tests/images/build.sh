@@ -4,9 +4,10 @@
 #   pyweb-PLATFORM:bare     systemd and python3, no more
 #   pyweb-PLATFORM:baked    the same with the packages of the stack, none of them running
 #
-# An image whose recipe (the files of this directory, its platform's `image` in tests/platforms.json) has not changed is left alone. The base comes from a registry, or, where
-# none answers: Debian from its own packages by way of mmdebstrap, CentOS Stream as a stand-in, which is Debian's userland under
-# real dnf and rpm (stand-in/). An image's label pyweb.origin says which: registry, mmdebstrap or stand-in.
+# An image whose recipe (the files of this directory and its platform's `image` in tests/platforms.json) has not changed is left
+# alone. The base comes from a registry, or, where none answers: Debian from its own packages by way of mmdebstrap, CentOS Stream
+# as a stand-in, which is Debian's userland under real dnf and rpm (stand-in/). An image's label pyweb.origin says which:
+# registry, mmdebstrap or stand-in.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -96,7 +97,7 @@ recipe_of() {
     done | cat - <(made_from "$1") | sha256sum | cut -c1-16
 }
 
-# The platform's part of the table alone: a platform more makes no other's image anew.
+# The platform's own line of the table: another platform does not change it.
 made_from() {
     echo "$1 ${BASE[$1]} ${CODENAME[$1]} ${STREAM[$1]}"
     if [[ -n ${USERLAND[$1]} ]]; then made_from "${USERLAND[$1]}"; fi
