@@ -193,6 +193,14 @@ def test_a_release_hides_its_secrets_in_failures(tmp_path, what):
     assert str(caught.value) == "site 'shop': migrate failed: <********>\nfatal: <********>"
 
 
+def test_a_release_hides_a_secret_that_is_only_in_the_table_of_keys(tmp_path):
+    site, secrets = make_site(tmp_path)
+    release = releasing.wanted(site, {**secrets, "token": SECRET}, goldens.BUILD, "staff")
+    with pytest.raises(StepError) as caught:
+        release.shell().run("migrate", ["/bin/sh", "-c", f'echo "fatal: {SECRET}" >&2; exit 1'], ME)
+    assert str(caught.value) == "site 'shop': migrate failed: ********\nfatal: ********"
+
+
 def test_a_stored_release_hides_its_secrets_too(tmp_path):
     record = put_0_1(tmp_path, "unix")
     release = releasing.stored(make_layout(tmp_path), record["id"])
