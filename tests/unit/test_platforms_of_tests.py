@@ -63,11 +63,10 @@ def test_the_shell_reads_the_same_platforms():
     script = "tests/tools/platforms.py"
     assert told(sys.executable, script).split() == list(platforms.PLATFORMS)
     assert told(sys.executable, script, "full").split() == platforms.FULL
-    assert told(sys.executable, script, "images").splitlines()[:3] == [
-        "debian12 debian:bookworm bookworm - -",
-        "debian13 debian:trixie trixie - -",
-        "centos9 quay.io/centos/centos:stream9 - 9 debian12",
-    ]
+    lines = told(sys.executable, script, "images").splitlines()
+    assert [line.split()[0] for line in lines] == list(platforms.PLATFORMS)
+    assert "debian12 debian:bookworm bookworm - -" in lines
+    assert "centos9 quay.io/centos/centos:stream9 - 9 debian12" in lines
     assert "expected names, full or images" in told(sys.executable, script, "imges")
 
 
