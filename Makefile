@@ -7,7 +7,6 @@ VENV ?= .venv
 # tests/tools/test.py explains.
 PLATFORM ?= $(or $(firstword $(PLATFORMS)),debian12)
 SCENARIO ?= default
-EVERYWHERE := debian12 debian13 centos9 centos10
 export VENV PLATFORM SCENARIO
 
 TOOLS := tests/tools
@@ -28,7 +27,7 @@ test: ## Ask everything on one platform of each family, the platform questions o
 
 .PHONY: test-all
 test-all: ## Ask everything on every platform
-	@FULL="$(EVERYWHERE)" $(TOOLS)/test.py
+	@FULL=all $(TOOLS)/test.py
 
 .PHONY: setup
 setup: ## Put the pinned tools into .venv
@@ -40,7 +39,7 @@ engine: ## Make a container engine answer
 
 .PHONY: images
 images: engine ## Build the container images of the platforms
-	@tests/images/build.sh $(or $(PLATFORMS),$(EVERYWHERE))
+	@tests/images/build.sh $(or $(PLATFORMS),$(shell $(TOOLS)/platforms.py))
 
 .PHONY: lint
 lint: setup ## ansible-lint, yamllint, ruff, mypy

@@ -8,6 +8,7 @@ import pytest
 from client import ask
 from fixtures import PLATFORM, PREFIX
 from host import Host
+from platforms import PLATFORMS
 from sites import Project, site
 
 # nginx's package asks this whether nginx may start, while dpkg waits for it. It notes what dpkg keeps there while it
@@ -32,7 +33,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         made.remove()
 
 
-@pytest.mark.skipif(not PLATFORM.startswith("debian"), reason="only apt installs packages beside a build")
+@pytest.mark.skipif(PLATFORMS[PLATFORM].pkg_mgr != "apt", reason="only apt installs packages beside a build")
 def test_packages_that_were_killed_beside_the_build_are_finished(bare: Host, project: Project) -> None:
     bare.told("cat > /usr/sbin/policy-rc.d && chmod 755 /usr/sbin/policy-rc.d", KILLER)
     sites = [site("first", project)]

@@ -4,18 +4,24 @@
 #   pyweb-PLATFORM:bare     systemd and python3, no more
 #   pyweb-PLATFORM:baked    the same with the packages of the stack, none of them running
 #
-# An image whose recipe (the files of this directory) has not changed is left alone. The base comes from a registry, or, where
-# none answers: Debian from its own packages by way of mmdebstrap, CentOS Stream as a stand-in, which is Debian's userland under
-# real dnf and rpm (stand-in/). An image's label pyweb.origin says which: registry, mmdebstrap or stand-in.
+# An image whose recipe (the files of this directory and its platform's `image` in tests/platforms.json) has not changed is left
+# alone. The base comes from a registry, or, where none answers: Debian from its own packages by way of mmdebstrap, CentOS Stream
+# as a stand-in, which is Debian's userland under real dnf and rpm (stand-in/). An image's label pyweb.origin says which:
+# registry, mmdebstrap or stand-in.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=packages.sh
 source "$here/packages.sh"
-declare -A CODENAME=([debian12]=bookworm [debian13]=trixie)
-declare -A STREAM=([centos9]=9 [centos10]=10)
-declare -A USERLAND=([centos9]=debian12 [centos10]=debian13) # of the stand-in: the one whose dnf, systemd and nginx are nearest
-readonly KNOWN="debian12 debian13 centos9 centos10"
+# What each image is made from. tests/tools/platforms.py explains the fields.
+declare -A BASE CODENAME STREAM USERLAND
+KNOWN=""
+table=$(python3 "$here/../tools/platforms.py" images)
+while read -r name base codename stream userland; do
+    KNOWN+="${KNOWN:+ }$name"
+    BASE[$name]=$base CODENAME[$name]=${codename#-} STREAM[$name]=${stream#-} USERLAND[$name]=${userland#-}
+done <<<"$table"
+readonly KNOWN
 readonly PULL_SECONDS=120 # where nothing answers, the engine itself gives up after about 15
 readonly LOGS=$here/../../.test-logs
 
@@ -81,14 +87,20 @@ build_platform() {
 
 recipe_of() {
     local files=("$here/build.sh" "$here/packages.sh") name
-    if [[ -n ${STREAM[$1]:-} ]]; then
+    if [[ -n ${STREAM[$1]} ]]; then
         mapfile -t -O 2 files < <(find "$here/$1" "$here/stand-in" -type f -not -name '*.pyc' | LC_ALL=C sort)
     fi
     # With their names: a file that moves makes another image.
     for name in "${files[@]}"; do
         echo "${name#"$here"/}"
         cat "$name"
-    done | cat - <(echo "$1") | sha256sum | cut -c1-16
+    done | cat - <(made_from "$1") | sha256sum | cut -c1-16
+}
+
+# The platform's own line of the table: another platform does not change it.
+made_from() {
+    echo "$1 ${BASE[$1]} ${CODENAME[$1]} ${STREAM[$1]}"
+    if [[ -n ${USERLAND[$1]} ]]; then made_from "${USERLAND[$1]}"; fi
 }
 
 label() { docker image inspect --format "{{ index .Config.Labels \"$2\" }}" "$1" 2>/dev/null || true; }
@@ -96,11 +108,11 @@ label() { docker image inspect --format "{{ index .Config.Labels \"$2\" }}" "$1"
 # --- one image; runs with its output in a log ---------------------------------------------------------------------------------
 
 build_bare() {
-    if [[ -n ${STREAM[$1]:-} ]]; then centos_bare "$@"; else debian_bare "$@"; fi
+    if [[ -n ${STREAM[$1]} ]]; then centos_bare "$@"; else debian_bare "$@"; fi
 }
 
 build_baked() {
-    if [[ -n ${STREAM[$1]:-} ]]; then
+    if [[ -n ${STREAM[$1]} ]]; then
         dockerfile baked "$@" "$(label "pyweb-$1:bare" pyweb.base)" "$(label "pyweb-$1:bare" pyweb.origin)"
     else
         debian_baked "$@"
@@ -108,7 +120,7 @@ build_baked() {
 }
 
 centos_bare() {
-    local platform=$1 recipe=$2 base=quay.io/centos/centos:stream${STREAM[$1]}
+    local platform=$1 recipe=$2 base=${BASE[$1]}
     if timeout "$PULL_SECONDS" docker pull "$base"; then
         dockerfile bare "$platform" "$recipe" "$base" registry
         return
@@ -139,7 +151,7 @@ dockerfile() {
 }
 
 debian_bare() {
-    local platform=$1 recipe=$2 base=debian:${CODENAME[$1]} archive
+    local platform=$1 recipe=$2 base=${BASE[$1]} archive
     if timeout "$PULL_SECONDS" docker pull "$base"; then
         # The registry's image forbids services to start, and says so in policy-rc.d; a host does not.
         commit "$base" "pyweb-$platform:bare" "$recipe" registry "
@@ -150,7 +162,7 @@ debian_bare() {
     fi
 
     echo "No registry answers; the distribution's packages do."
-    need_mmdebstrap
+    need_mmdebstrap "$base"
     export TMPDIR=${TMPDIR:-/var/tmp} # 600 MB, and programs run in it: /tmp may be small or noexec
     archive=$(mktemp --suffix=.tar)
     # shellcheck disable=SC2064  # this file, whatever the variable says later
@@ -238,7 +250,7 @@ need_mmdebstrap() {
     fi
     local advice="No registry answers at this engine, and mmdebstrap, which would make the images from Debian's packages, is missing."
     [[ $(id -u) -eq 0 ]] || die "$advice" "Install it: sudo apt-get install mmdebstrap debian-archive-keyring"
-    command -v apt-get || die "$advice" "This distribution has no mmdebstrap: let the engine reach a registry with debian:${CODENAME[*]}."
+    command -v apt-get || die "$advice" "This distribution has no mmdebstrap: let the engine reach a registry with $1."
     apt-get update -q || true # one broken extra repository must not stop what the others can give
     DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends mmdebstrap debian-archive-keyring
     flock --unlock "$lock"

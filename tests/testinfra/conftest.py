@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 
 import pytest
+from platforms import PLATFORMS
 
 JOURNAL_LINES = 40
 
@@ -26,6 +27,18 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: str
+
+
+@pytest.fixture
+def platform(host):
+    """What tests/platforms.json says about the platform that the container's image is of."""
+    return PLATFORMS[_label(host, "pyweb.platform")]
+
+
+@pytest.fixture
+def origin(host):
+    """What the container's image was made from: registry, mmdebstrap or stand-in."""
+    return _label(host, "pyweb.origin")
 
 
 @pytest.fixture
@@ -78,3 +91,8 @@ def pytest_runtest_makereport(item, call):
 def _run(*command):
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL, check=False)
     return (done.stdout + done.stderr).strip()
+
+
+def _label(host, name):
+    command = ["docker", "inspect", "--format", f'{{{{index .Config.Labels "{name}"}}}}', host.backend.name]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()

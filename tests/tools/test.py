@@ -7,9 +7,9 @@ stands what its image was made from: the distribution's own (registry, mmdebstra
 is `N passed, M failed`; the exit status is 1 when anything failed.
 
 Environment:
-  PLATFORMS  the platforms to test (default: all four)
-  FULL       those of them that are asked everything (default: one of each family; all of PLATFORMS where that is set).
-             The others are asked the scenarios in BRIEF.
+  PLATFORMS  the platforms to test (default: all in tests/platforms.json)
+  FULL       those of them that are asked everything, or `all` (default: those that are `full` in the file, one of each
+             family; all of PLATFORMS where that is set). The others are asked the scenarios in BRIEF.
   SCENARIOS  what molecule runs
   JOBS       how many steps run side by side (default: one more than there are cores, for a step waits now and then)
 """
@@ -30,18 +30,20 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import platforms as known_platforms
+
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / ".test-logs"
 # Every step shares this lock; one that measures waits for the others' end, and keeps new ones from starting.
 ALONE = LOGS / ".alone.lock"
 IN_VENV = str(ROOT / "tests/tools/in_venv.sh")
-PLATFORMS = "debian12 debian13 centos9 centos10"
-FULL = "debian12 centos9"
 SCENARIOS = "platform sources default changes standalone dependency el"
 # What is asked where not everything is: whether the platform is what the roles take it for, and serves a site.
 BRIEF = ("platform", "sanity")
 # Scenarios that ask what only some platforms have.
-ONLY = {"el": ("centos9", "centos10")}
+ONLY = {
+    "el": [name for name, platform in known_platforms.PLATFORMS.items() if platform.os_family == "RedHat"],
+}
 STEP_SECONDS = 1800
 HEARTBEAT_SECONDS = 30
 PLAIN_OUTPUT = {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "PY_COLORS": "0", "COLUMNS": "140"}
@@ -94,9 +96,10 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
     def tool(name: str, *command: str) -> Step:
         return Step(name, [IN_VENV, *command], ["setup"])
 
-    platforms = (environment.get("PLATFORMS") or PLATFORMS).split()
-    asked_all = (environment.get("FULL") or environment.get("PLATFORMS") or FULL).split()
-    full = [platform for platform in platforms if platform in asked_all]
+    wanted = (environment.get("PLATFORMS") or "").split()
+    platforms = wanted or list(known_platforms.PLATFORMS)
+    asked_all = (environment.get("FULL") or "").split() or wanted or known_platforms.FULL
+    full = platforms if asked_all == ["all"] else [platform for platform in platforms if platform in asked_all]
     prefix = environment.get("PYWEB_PREFIX") or "molecule"
     return [
         Step("setup", [str(ROOT / "tests/tools/setup.sh")]),

@@ -193,6 +193,14 @@ def test_a_release_hides_its_secrets_in_failures(tmp_path, what):
     assert str(caught.value) == "site 'shop': migrate failed: <********>\nfatal: <********>"
 
 
+def test_a_release_hides_a_secret_that_is_only_in_the_table_of_keys(tmp_path):
+    site, secrets = make_site(tmp_path)
+    release = releasing.wanted(site, {**secrets, "token": SECRET}, goldens.BUILD, "staff")
+    with pytest.raises(StepError) as caught:
+        release.shell().run("migrate", ["/bin/sh", "-c", f'echo "fatal: {SECRET}" >&2; exit 1'], ME)
+    assert str(caught.value) == "site 'shop': migrate failed: ********\nfatal: ********"
+
+
 def test_a_stored_release_hides_its_secrets_too(tmp_path):
     record = put_0_1(tmp_path, "unix")
     release = releasing.stored(make_layout(tmp_path), record["id"])
@@ -234,16 +242,21 @@ def test_a_record_holds_what_a_rollback_needs_and_no_secret(tmp_path):
         "uwsgi",
     ]
     assert site["nginx"] == {"listen": [{"address": "", "port": 80}], "read_timeout": 60}
-    assert site["uwsgi"] == {"socket": [], "unit": {}}
+    assert site["uwsgi"] == make_site(tmp_path)[0]["uwsgi"]
+    assert (site["uwsgi"]["socket"], site["uwsgi"]["unit"], site["uwsgi"]["processes"]) == ([], {}, 2)
 
 
 @pytest.mark.parametrize("name", ["unix", "tcp"])
 def test_a_release_is_recorded_as_by_0_1(name):
-    """So that 0.1 can roll back to it, and a host that has it sees no change."""
+    """So that 0.1 can roll back to it, and a host that has it sees no change. 0.1 recorded less of `uwsgi`."""
     record = json.loads((FIXTURES / name / "release.json").read_text())
     sites, secrets = split_secrets(complete([json.loads((FIXTURES / name / "site.json").read_text())]))
     release = releasing.wanted(sites[0], secrets["shop"], record["manifest"], "site-shop")
-    assert release.record(["shop.0001_initial"], 1764000000) == record
+    made = release.record(["shop.0001_initial"], 1764000000)
+    assert made["site"]["uwsgi"] == sites[0]["uwsgi"]
+    assert set(record["site"]["uwsgi"]) == {"socket", "unit"}
+    made["site"]["uwsgi"] = {key: made["site"]["uwsgi"][key] for key in record["site"]["uwsgi"]}
+    assert made == record
     assert release.ini == (FIXTURES / name / "uwsgi.ini").read_text()
     assert release.environment_text == (FIXTURES / name / "environment").read_text()
 

@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+import platforms
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,10 +63,17 @@ def test_every_scenario_that_there_is_belongs_to_the_plan(runner):
 def test_full_asks_everything_of_every_platform_that_it_names(runner):
     planned = names(runner, FULL="debian12 debian13 centos9 centos10")
     for platform in ("debian12", "debian13", "centos9", "centos10"):
+        assert f"molecule sanity {platform}" not in planned
         assert {f"faults {platform}", f"load times {platform}", f"molecule changes {platform}"} <= set(planned)
     assert "molecule el centos10" in planned
     assert "molecule el debian13" not in planned
+
+
+def test_full_can_be_all_platforms(runner):
+    planned = names(runner, FULL="all")
+    assert planned == names(runner, FULL=" ".join(platforms.PLATFORMS))
     assert not [name for name in planned if "sanity" in name]
+    assert "faults debian13" in names(runner, FULL="all", PLATFORMS="debian13 centos9")
 
 
 def test_a_platform_that_is_asked_for_is_asked_everything(runner):

@@ -16,6 +16,7 @@ from client import Answer, Prober, ask, upload
 from fixtures import *  # noqa: F403 - pytest knows fixtures by the names in a conftest
 from fixtures import PLATFORM
 from host import Host, Run
+from platforms import PLATFORMS
 from sites import Inventory, Project, site
 
 # What `ansible-galaxy collection build` made of the last commit of 0.1.0.
@@ -24,12 +25,9 @@ ARCHIVE = Path(__file__).with_name("pyweb-stack-0.1.0.tar.gz")
 PAUSE_SECONDS = 0.5
 START_SECONDS = 120
 VIRTUALENV = "/srv/place-venv"
-# Other places than the default ones on one of the platforms: what an upgrade finds must not depend on where it lies.
+# Other places than the default ones on one of the families: what an upgrade finds must not depend on where it lies.
 MOVED = {"sites": "/opt/web/sites", "state": "/var/lib/web", "config": "/etc/web", "run": "/run/web"}
-ROOTS = {
-    "debian12": {},
-    "centos9": MOVED,
-}
+ROOTS = MOVED if PLATFORMS[PLATFORM].os_family == "RedHat" else {}
 DEFAULT_ROOTS = {"sites": "/opt/sites", "state": "/var/lib/sites", "config": "/etc/sites", "run": "/run/sites"}
 
 
@@ -116,7 +114,7 @@ def world(host: Host, project: Project, tmp_path_factory: pytest.TempPathFactory
             site("place", None, virtualenv=VIRTUALENV, **patient),
         )
     )
-    upgraded = World(host, project, inventory, ROOTS[PLATFORM], {}, {})
+    upgraded = World(host, project, inventory, ROOTS, {}, {})
     project.version("old")
     project.lie_on(host)
     converge_with_archive(upgraded, tmp_path_factory.mktemp("old"))

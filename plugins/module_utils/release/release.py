@@ -18,13 +18,13 @@ from ..build import overlay, project, tree
 from ..host import files
 from ..host.shell import Shell, StepError
 from ..model.layout import Layout, content_id
-from ..model.secrets import all_forms
+from ..model.secrets import all_forms, hidden_values
 from ..model.types import Health, Manifest, Record, Secrets, Site, Superuser
 from . import units, uwsgi_ini
 
 # What a release records of its site, so that a rollback needs no inventory: what started it, asks it and drains it.
-RECORDED = ("name", "user", "group", "domains", "paths", "health", "keep_releases")
-RECORDED_UWSGI = ("socket", "unit")
+# Nothing of it is secret: the model refuses a password in a URL, and what is left of `uwsgi` stands in the ini.
+RECORDED = ("name", "user", "group", "domains", "paths", "health", "keep_releases", "uwsgi")
 RECORDED_NGINX = ("listen", "read_timeout")
 
 
@@ -34,7 +34,8 @@ class Release:
 
     `host` is the name that the site is asked under. `sockets` are its TCP addresses; without any it has a unix socket.
     `read_timeout` is the longest that a request may take, in seconds. `units` are file name -> text. `site` is the part
-    of the site that the release records. Only a wanted release has `migrate`, `superuser` and `password`.
+    of the site that the release records. `hidden` are the texts that no output may show. Only a wanted release has
+    `migrate`, `superuser` and `password`.
     """
 
     layout: Layout
@@ -50,6 +51,7 @@ class Release:
     ini: str
     units: Mapping[str, str]
     site: Mapping[str, Any]
+    hidden: tuple[str, ...] = field(repr=False)
     migrate: bool = False
     superuser: Superuser = field(default_factory=Superuser)
     password: str = field(default="", repr=False)
@@ -70,7 +72,7 @@ class Release:
 
     def shell(self) -> Shell:
         """Return a shell that hides the release's secrets wherever it shows output."""
-        return Shell(self.name, {}, all_forms([*self.environment.values(), self.password]))
+        return Shell(self.name, {}, self.hidden)
 
     def code_in_place(self) -> str:
         """Return a digest of code that is used where it lies; '' for a build's own, which never changes."""
@@ -114,6 +116,7 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str) -> Rele
         ini=uwsgi_ini.render(site, manifest, release_id),
         units=texts,
         site=_recorded(site),
+        hidden=tuple(hidden_values(secrets)),
         migrate=site["migrate"],
         superuser=site["superuser"],
         password=secrets["password"],
@@ -131,6 +134,7 @@ def stored(layout: Layout, release_id: str) -> Release:
         fault = f"release {release_id!r} is not here" if release_id else "there is no previous release"
         raise StepError(layout.name, "rollback", f"{fault}; the host has {', '.join(there) or 'none'}")
     site = record["site"]
+    environment = parse_environment(files.read(layout.env(release_id)))
     return Release(
         layout=layout,
         id=release_id,
@@ -141,10 +145,11 @@ def stored(layout: Layout, release_id: str) -> Release:
         read_timeout=site["nginx"]["read_timeout"],
         keep_releases=site["keep_releases"],
         manifest=record["manifest"],
-        environment=parse_environment(files.read(layout.env(release_id))),
+        environment=environment,
         ini=files.read(layout.ini(release_id)),
         units=record["units"],
         site=site,
+        hidden=tuple(all_forms(environment.values())),
     )
 
 
@@ -176,6 +181,5 @@ def _recorded(site: Site) -> dict[str, Any]:
     whole: Mapping[str, Any] = site
     return {
         **{key: whole[key] for key in RECORDED},
-        "uwsgi": {key: whole["uwsgi"][key] for key in RECORDED_UWSGI},
         "nginx": {key: whole["nginx"][key] for key in RECORDED_NGINX},
     }

@@ -5,36 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from dataclasses import dataclass
 
 import pytest
 
 BARE_REPOSITORIES = {"baseos", "appstream", "extras-common"}
-
-
-@dataclass(frozen=True)
-class Platform:
-    """What Ansible has to say of it, and what the system's own Python is called."""
-
-    os_family: str
-    distribution: str
-    major: str
-    pkg_mgr: str
-    python: str
-
-
-PLATFORMS = {
-    "debian12": Platform("Debian", "Debian", "12", "apt", "python3.11"),
-    "debian13": Platform("Debian", "Debian", "13", "apt", "python3.13"),
-    "centos9": Platform("RedHat", "CentOS", "9", "dnf", "python3.9"),
-    "centos10": Platform("RedHat", "CentOS", "10", "dnf", "python3.12"),
-}
-
-
-@pytest.fixture
-def platform(host):
-    """What the container's image says it is."""
-    return PLATFORMS[_label(host, "pyweb.platform")]
 
 
 @pytest.fixture
@@ -51,8 +25,8 @@ def el9(el):
     return el
 
 
-def test_the_image_says_what_it_was_made_from(host):
-    assert _label(host, "pyweb.origin") in ("registry", "mmdebstrap", "stand-in")
+def test_the_image_says_what_it_was_made_from(origin):
+    assert origin in ("registry", "mmdebstrap", "stand-in")
 
 
 def test_ansible_sees_the_platform(host, platform):
@@ -168,8 +142,3 @@ def test_sshd_is_installed_and_not_started(host, el):
 def _install(host, *names):
     done = host.run("dnf --quiet -y install " + " ".join(f"'{name}'" for name in names))
     assert done.succeeded, done.stderr
-
-
-def _label(host, name):
-    command = ["docker", "inspect", "--format", f'{{{{index .Config.Labels "{name}"}}}}', host.backend.name]
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.strip()
