@@ -44,8 +44,8 @@ def port(world: World, site: str) -> None:
 
 
 def during(step: str, nth: int = 1) -> Point:
-    """While the `nth` command of this step runs; each is waited for twice, the second time when it has ended."""
-    return Point("subprocess", "wait", step=step, nth=2 * nth - 1)
+    """While the `nth` command of this step runs. A second wait, when it has ended, is another function's."""
+    return Point("subprocess", "wait", step=step, nth=nth)
 
 
 @dataclass(frozen=True)
@@ -123,10 +123,10 @@ CHAINS = [
         nginx,
         playbook=WHOLE,
         stages=(
-            Stage("staging", Point(FILES, "_stage", "return")),
+            Stage("staging", Point("module_utils.host.stage", "script", "return")),
             Stage("checked", Point(FILES, "check", "return")),
             Stage("marked", Point(FILES, "mark", "return")),
-            Stage("swapping", Point(FILES, "_move")),
+            Stage("swapping", Point("module_utils.host.file_change", "move")),
             Stage("swapped", Point(FILES, "swap", "return")),
             Stage("reloaded", Point(FILES, "apply", "return")),
         ),
