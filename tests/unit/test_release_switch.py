@@ -120,6 +120,15 @@ def test_the_first_release_of_a_site(tmp_path):
     assert history(tmp_path) == [f"deploy - -> {release.id} by anna@desk: live"]
 
 
+@pytest.mark.parametrize("keys", [{}, PORTS], ids=["unix", "tcp"])
+def test_the_first_release_is_watched_once(tmp_path, keys):
+    """Nobody is served before it, so there is nobody to protect from the switch."""
+    release = buildable(tmp_path, make_release(tmp_path, **keys))
+    world = make_world(tmp_path)
+    deploy(world, release)
+    assert [done for done, _live in world.seen if done.startswith("settle")] == [f"settle {release.id} live"]
+
+
 def test_a_site_that_does_not_migrate_is_only_asked_for_its_plan(host):
     release = wanted(host, migrate=False)
     world = make_world(host, planned=["shop.0001_initial"])

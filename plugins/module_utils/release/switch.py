@@ -117,9 +117,11 @@ class Switch:
         """Start it, ask it, make it current, let the old one finish. Whatever fails, `old` is live again as it was.
 
         `known` are the migrations that its code has. None is for a release that has been live before: its record stays
-        as it is, and it is not watched before the switch, because whoever rolls back is in a hurry.
+        as it is, and it is not watched before the switch, because whoever rolls back is in a hurry. Where nothing is
+        live, no visitor could suffer from a switch, so watching it once, after the switch, is enough.
         """
         release, shelf = self.release, self.shelf
+        watch = known is not None and old != ""
         links, unit_texts = shelf.links(), self.unit_files.texts(release.units)
         try:
             self.unit_files.install(release.units, release.sockets)
@@ -131,13 +133,13 @@ class Switch:
             elif release.sockets:
                 # On shared ports it gets traffic as soon as it listens. By then its health has to be known, and the
                 # static files that its pages name have to be where nginx looks.
-                self._probe(watch=known is not None)
+                self._probe(watch)
                 self._record(known)
                 shelf.switch(release.id)
                 self._start_and_ask()
             else:
                 self._start_and_ask()
-                if known is not None:
+                if watch:
                     self.own.settle()
                 self._record(known)
                 shelf.switch(release.id)
