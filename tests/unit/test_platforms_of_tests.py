@@ -75,9 +75,10 @@ def test_images_are_built_of_these_platforms_alone():
     assert refused == f"unknown platform 'debian11'; known: {' '.join(platforms.PLATFORMS)}\n"
 
 
-# An engine that has no image, finds everything in a registry, and notes what it is asked.
+# An engine that has no image, finds everything in a registry, and notes what it is asked: in one write, for images are
+# built side by side.
 DOCKER = """#!/bin/sh
-echo "$*" | tr '\\n' ' ' >> "$TOLD"; echo >> "$TOLD"
+printf '%s\\n' "$(echo "$*" | tr '\\n' ' ')" >> "$TOLD"
 case $1 in image) exit 1 ;; create) echo container ;; esac
 """
 
