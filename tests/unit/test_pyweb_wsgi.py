@@ -1,0 +1,238 @@
+"""The WSGI entry under a real uWSGI: what workers do before they take requests, and how a start is stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import goldens
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.build import overlay
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol as uwsgi_protocol
+
+# Enough of Django for the WSGI entry: reading the patterns imports the views.
+DJANGO = """
+class Resolver:
+    @property
+    def url_patterns(self):
+        from project import note
+        note("views")
+
+def get_resolver():
+    return Resolver()
+
+class connections:
+    def close_all():
+        from project import note
+        note("closed")
+"""
+PROJECT = """
+import os, time
+import uwsgi
+
+def note(what):
+    with open(os.environ["NOTES"], "a") as notes:
+        notes.write(f"{uwsgi.worker_id()} {what}\\n")
+
+uwsgi.post_fork_hook = lambda: note("its own")
+
+def app(environ, start_response):
+    here = "{HTTP_HOST}{PATH_INFO}?{QUERY_STRING}".format(**environ)
+    note(here.encode("latin-1").decode())
+    time.sleep(60 if "hang" in here else 0.5 if "slow" in here else 0)
+    if "wrong" in here:
+        raise ValueError("no such page")
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"the answer"]
+"""
+
+
+def write_application(folder, site, project):
+    for name, text in {
+        "project.py": project,
+        f"{overlay.WSGI_MODULE}.py": overlay.wsgi(site, "project:app"),
+        **dict.fromkeys(("django/__init__.py", "django/urls.py", "django/db.py"), DJANGO),
+    }.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+
+
+@dataclass
+class Served:
+    """A uWSGI with two workers, of which one has begun to warm up."""
+
+    process: subprocess.Popen
+    socket: str
+    notes: Path
+
+    def noted(self):
+        """What each process wrote down, by its number: 0 is a mule's, 1 and 2 are the workers'."""
+        told = {}
+        for line in self.notes.read_text().splitlines():
+            number, _space, what = line.partition(" ")
+            told.setdefault(int(number), []).append(what)
+        return told
+
+    def ask(self):
+        return uwsgi_protocol.request(self.socket, "asked.example", "/asked").body
+
+
+@pytest.fixture
+def served(tmp_path):
+    """served(site, *options) -> a context with a running `Served`."""
+
+    @contextlib.contextmanager
+    def serve(site, *options):
+        write_application(tmp_path, site, PROJECT)
+        notes, socket = tmp_path / "notes", tmp_path / "uwsgi.sock"
+        words = ["uwsgi", "--master", "--need-app", "--processes=2", "--threads=2", "--enable-threads", *options]
+        words += ["--single-interpreter", "--hook-master-start=unix_signal:15 gracefully_kill_them_all"]
+        words += [f"--socket={socket}", f"--module={overlay.WSGI_MODULE}:application"]
+        uwsgi = subprocess.Popen(
+            words,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(tmp_path), "NOTES": str(notes)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            while not notes.exists() or "views" not in notes.read_text():
+                assert uwsgi.poll() is None, uwsgi.stdout.read().decode()
+                time.sleep(0.02)
+            yield Served(uwsgi, str(socket), notes)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(uwsgi.pid, signal.SIGKILL)
+            uwsgi.communicate(timeout=30)
+
+    return serve
+
+
+ASKED = "asked.example/asked?"
+
+
+@pytest.mark.parametrize(
+    ("options", "own"),
+    # A mule has the project's hook and serves nobody. With lazy-apps the hook is past when the project is imported.
+    [([], (1, 2)), (["--mule"], (0, 1, 2)), (["--lazy-apps"], ())],
+    ids=["preforked", "mule", "lazy-apps"],
+)
+def test_each_worker_asks_itself_before_it_takes_requests(served, options, own):
+    """And what the project itself wants done after a fork is done first."""
+    [site] = complete([{**goldens.SHOP, "warm_up": ["/slow", "/f%C3%BCr%20alle?page=2"]}])
+    steps = ["views", "shop.example.com/slow?", "shop.example.com/f\u00fcr alle?page=2", "closed"]
+    wanted = {number: ["its own"] for number in own}
+    wanted.update({worker: [*wanted.get(worker, []), *steps] for worker in (1, 2)})
+    with served(site, *options) as uwsgi:
+        assert uwsgi.ask() == b"the answer"  # asked while they warm up
+        deadline = time.monotonic() + 10
+        while sum(map(len, uwsgi.noted().values())) <= sum(map(len, wanted.values())) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        noted = uwsgi.noted()
+    [answered] = [worker for worker, what in noted.items() if ASKED in what]
+    wanted[answered].append(ASKED)
+    assert noted == wanted
+
+
+def test_nothing_is_asked_where_nothing_is_wanted(served):
+    [site] = complete([{**goldens.SHOP, "warm_up": []}])
+    with served(site) as uwsgi:
+        assert uwsgi.ask() == b"the answer"
+        [answered] = [what for what in uwsgi.noted().values() if ASKED in what]
+    assert answered == ["its own", "views", "closed", ASKED]
+
+
+@pytest.mark.parametrize(
+    ("path", "then"),
+    [("/hang", []), ("/wrong", ["closed"])],
+)
+def test_page_that_goes_wrong_keeps_no_worker(served, path, then):
+    [site] = complete([{**goldens.SHOP, "warm_up": [path]}])
+    with served(site) as uwsgi:
+        started = time.monotonic()
+        assert uwsgi.ask() == b"the answer"
+        assert time.monotonic() - started < overlay.WARM_UP_SECONDS + 1
+        [answered] = [what for what in uwsgi.noted().values() if ASKED in what]
+    assert answered == ["its own", "views", f"shop.example.com{path}?", *then, ASKED]
+
+
+def test_stop_does_not_wait_for_a_worker_that_warms_up(served):
+    [site] = complete([{**goldens.SHOP, "warm_up": ["/hang"]}])
+    with served(site) as uwsgi:
+        uwsgi.process.terminate()
+        # The master looks once a second whether its workers are gone.
+        uwsgi.process.wait(overlay.WARM_UP_SECONDS + 2)
+
+
+# Moments of a start: the project, what is noted when the moment has come (None: uWSGI stops itself), uWSGI's options.
+LOADING = 'note("loading")\ntime.sleep(60)\n'
+HOOK = "--hook-master-start=unix_signal:15 gracefully_kill_them_all"
+STOP = "--hook-master-start=callint:raise 15"
+MOMENTS = {
+    "while the project is loaded": (PROJECT + LOADING, ["0 loading"], [HOOK]),
+    "while lazy workers load the project": (PROJECT + LOADING, ["1 loading", "2 loading"], [HOOK, "--lazy-apps"]),
+    "before hook-master-start": (PROJECT, None, [STOP, HOOK]),
+    "before a worker warms up": (
+        PROJECT.replace('lambda: note("its own")', "lambda: time.sleep(60)"),
+        None,
+        [HOOK, STOP],
+    ),
+}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_stop_during_the_start_ends_uwsgi(tmp_path, moment):
+    """Not by systemd's SIGKILL a minute later: uWSGI ignores what comes too early, or takes it for a reload."""
+    project, wanted, options = MOMENTS[moment]
+    [site] = complete([{**goldens.SHOP, "warm_up": []}])
+    write_application(tmp_path, site, project)
+    notes, log = tmp_path / "notes", tmp_path / "log"
+    notes.touch()
+    words = ["uwsgi", "--master", "--need-app", "--processes=2", "--enable-threads", "--single-interpreter", *options]
+    # The wheel's uWSGI needs it for a reload, and the ini of a release has it.
+    words += [f"--binary-path={sys.executable}", f"--socket={tmp_path}/uwsgi.sock"]
+    words += [f"--module={overlay.WSGI_MODULE}:application"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NOTES": str(notes)}
+    with log.open("w") as said:
+        uwsgi = subprocess.Popen(
+            words, cwd=tmp_path, env=environment, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        if wanted is not None:
+            ready = "(master-start)" if "--lazy-apps" in options else ""
+            while not set(wanted) <= set(notes.read_text().splitlines()) or ready not in log.read_text():
+                assert uwsgi.poll() is None, log.read_text()
+                time.sleep(0.02)
+            uwsgi.terminate()
+        uwsgi.wait(20)  # on a busy machine; without an end it would take 60
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(uwsgi.pid, signal.SIGKILL)
+        uwsgi.wait(30)
+
+
+def test_a_reload_that_nobody_takes_for_a_stop_goes_through(tmp_path):
+    """Long after the start; the time that has passed is made up."""
+    [site] = complete([{**goldens.SHOP, "warm_up": []}])
+    write_application(tmp_path, site, "import os\napp = os.environ['PYWEB_LOADED']\n")
+    (tmp_path / "uwsgi.py").write_text("def worker_id(): return 0\n")
+    code = f"import time; from {overlay.WSGI_MODULE} import application; print(application)"
+
+    def load(ago):
+        loaded = str(time.monotonic() - ago)
+        environment = {"PYTHONPATH": str(tmp_path), "PYWEB_LOADED": loaded}
+        argv = [sys.executable, "-c", code]
+        return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    assert load(overlay.RELOAD_SECONDS + 0.1).returncode == 0
+    refused = load(0)
+    assert refused.returncode == 1
+    assert refused.stderr.endswith("RuntimeError: uWSGI reloads right after its start: it was told to stop\n")
