@@ -41,5 +41,5 @@ def load() -> None:
 load()
 
 
-class ActionModule(_ASSERT):  # type: ignore[misc, valid-type]  # Ansible has no types
+class ActionModule(_ASSERT):  # type: ignore[misc, valid-type]  # a class found at run time, and Ansible has no types
     """Does what `ansible.builtin.assert` does."""

@@ -21,7 +21,7 @@ from ..model.types import Site
 
 if TYPE_CHECKING:
     # Never imported, only read. Ansible finds it here, and ships it to the host.
-    from . import pyweb_wsgi  # noqa: F401
+    from . import pyweb_wsgi  # noqa: F401 - named for Ansible, used by nobody
 
 SETTINGS = '''\
 """Settings of the site {name}, over those of the project. Written by pyweb.stack: change the inventory instead."""
