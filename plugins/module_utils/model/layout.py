@@ -31,6 +31,11 @@ SYSUSERS = "/etc/sysusers.d"
 TMPFILES = "/etc/tmpfiles.d"
 NGINX_LOGS = "/var/log/nginx"
 FIREWALLD_RECORDS = "/etc/firewalld/pyweb.stack"
+# What the host was before the collection first changed it, for whoever takes the collection off again: a record, and
+# copies of the files of others that were replaced or changed, below their own paths.
+MEMORY = "/var/lib/pyweb.stack"
+BEFORE = f"{MEMORY}/before.json"
+KEPT = f"{MEMORY}/kept"
 
 # Builds, virtualenvs and releases are named after a hash of what went into them.
 ID_LENGTH = 12
