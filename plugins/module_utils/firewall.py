@@ -40,10 +40,10 @@ def plan(
     """Return what to do: `ssh`, `open`, `others` and `close`, each a list of {zone, service, port}, and `start`.
 
     `wanted` is all that has to be open, `ssh` and `open` what of it is not: `let_in` is what firewalld lets in already
-    (zone -> services and ports). `opened` is what earlier runs recorded: purpose to one of `records`. `default_zone` is the
-    name of the zone that a `zone` of '' means, or '' while nobody knows it. SSH is opened in the default zone, where a
-    fresh firewalld puts every interface, and in `zone`. `others` are the arguments of `_for_others`. `notes` are lines for
-    the user, and `differs` says whether there is anything to do. Raises `InventoryError` with every fault.
+    (zone -> services and ports). `opened` is what earlier runs recorded: purpose to one of `records`. `default_zone` is
+    the name of the zone that a `zone` of '' means, or '' while nobody knows it. SSH is opened in the default zone,
+    where a fresh firewalld puts every interface, and in `zone`. `others` are the arguments of `_around`. `notes` are
+    lines for the user, and `differs` says whether there is anything to do. Raises `InventoryError` with every fault.
     """
     faults = _faults(services, ports, zone, purpose, others.get("close_others", False))
     if faults:
@@ -55,7 +55,13 @@ def plan(
     around = _around(sites, zones, wanted, known, ssh, **others)
     # What was opened for others and may be closed by now; what any other user of the role has open.
     freed = [item for item in _recorded_for_others(opened) if around["closes"](item["port"])]
-    held = [item for name, what in opened.items() if name != purpose for item in _recorded(what) if not name.startswith(OTHERS)]
+    held = [
+        item
+        for name, what in opened.items()
+        if name != purpose
+        for item in _recorded(what)
+        if not name.startswith(OTHERS)
+    ]
     kept = [item for item in _recorded_for_others(opened) if item not in freed]
     own = [item for item in _recorded(opened.get(purpose) or {}) if item not in kept]
     found = {
@@ -80,16 +86,16 @@ def plan(
         "notes": around["notes"],
     }
     if not found["managed"]:
-        found.update(dict.fromkeys(("ssh", "open", "others", "close"), []))
+        found.update({key: [] for key in ("ssh", "open", "others", "close")})
     return {**found, "differs": _differs(found)}
 
 
 def records(planned: Mapping[str, Any], failed: Sequence[Item] = (), closed: bool = False) -> dict[str, dict[str, Any]]:
     """Return what is ours, and so to be closed when nobody wants it any more: purpose to record, or to {}.
 
-    A record is {zone, services, ports, closing}. It has what this run opens, without what has `failed`; what an earlier run
-    opened for any purpose; and what is being closed, until it is `closed`. What an administrator had opened before stays
-    the administrator's. What was opened for others has a record for each zone, with its `processes`.
+    A record is {zone, services, ports, closing}. It has what this run opens, without what has `failed`; what an earlier
+    run opened for any purpose; and what is being closed, until it is `closed`. What an administrator had opened before
+    stays the administrator's. What was opened for others has a record for each zone, with its `processes`.
     """
     opened, purpose = planned["opened"], planned["purpose"]
     before = [item for what in opened.values() for item in _recorded(what)]
@@ -169,10 +175,10 @@ def _around(
 ) -> dict[str, Any]:
     """Return `managed`, `start`, `others` (what is opened for them), `closes` (whether a port of theirs is), `notes`.
 
-    `active` and `enabled` say whether firewalld runs and starts at boot. If neither, nothing is filtered: `open_ports` can
-    be reached by other hosts, and stay so. A firewalld that does either has an administrator's mind behind it, and keeps
-    what it has. `close_others` is True, or a list of ports. `packet_filters` are what filters already; firewalld is not
-    started beside them unless `over_others` says so. Without `manage` all is left alone.
+    `active` and `enabled` say whether firewalld runs and starts at boot. If neither, nothing is filtered: `open_ports`
+    can be reached by other hosts, and stay so. A firewalld that does either is somebody's decision, and keeps what it
+    has. `close_others` is True, or a list of ports. `packet_filters` are what filters already; firewalld is not started
+    beside them unless `over_others` says so. Without `manage` all is left alone.
     """
     listed = [_port(port) for port in close_others] if isinstance(close_others, list) else []
     every = not isinstance(close_others, list) and str(close_others).lower() in YES
@@ -231,7 +237,11 @@ def _of_others(
 
 def _blocked(packet_filter: str, wanted: Sequence[Item]) -> str:
     ports = _ports(wanted)
-    how = f" ({' && '.join(f'ufw allow {port}' for port in ports.split(', '))})" if packet_filter.startswith("ufw") else ""
+    how = (
+        f" ({' && '.join(f'ufw allow {port}' for port in ports.split(', '))})"
+        if packet_filter.startswith("ufw")
+        else ""
+    )
     return (
         f"{packet_filter}, so firewalld is not started and opens nothing: let {ports or 'the ports'} in there{how}, or "
         "other hosts cannot reach the sites; firewalld_over_others: true starts firewalld beside it"

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Carry out a plan of `firewall.plan` on a host, all of it in one call: the module `firewall_set`.
 
-A running firewalld is told over D-Bus, for now and for good. For one that is stopped its zones' files are written, so that
-what is wanted is open from the moment it starts.
+A running firewalld is told over D-Bus, for now and for good. For one that is stopped its zones' files are written, so
+that what is wanted is open from the moment it starts.
 """
 
 from __future__ import annotations

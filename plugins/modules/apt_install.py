@@ -12,9 +12,9 @@ description:
   - Installs packages with C(apt-get), without those that they only recommend. Configuration files stay as they are.
   - Fetches the package lists first when they are older than a day. When that fails it tries with those that are there.
   - Finishes what a killed C(dpkg) left, when C(apt-get) refuses to work because of it.
-  - Starts nothing. A unit that comes with a package is masked at run time while that is installed, and afterwards neither
-    runs nor starts at boot, as on EL. What was installed or ran before is left alone. The masks of a run that was killed are
-    removed by the next; a boot removes them as well.
+  - Starts nothing. A unit that comes with a package is masked at run time while that is installed, and afterwards
+    neither runs nor starts at boot. What was installed or ran before is left alone. The masks of a run that was killed
+    are removed by the next; a boot removes them as well.
   - M(ansible.builtin.apt) installs its own Python binding first and starts again, and the facts then take another call.
     On a bare host that is a third of the time that the packages take.
 author: [pyweb.stack contributors]

@@ -10,10 +10,10 @@ short_description: Open and close services and ports in firewalld, and start it,
 version_added: 0.2.0
 description:
   - Carries out what the filter P(pyweb.stack.firewall_plan#filter) says, for the role C(firewalld).
-  - A running firewalld is told over D-Bus, for now and for good. While it is stopped, its zones' files get what is to be open
-    before it starts.
-  - Notes under C(/etc/firewalld/pyweb.stack) what it opened, by purpose, before it opens it. What was open before is not noted,
-    and so never closed.
+  - A running firewalld is told over D-Bus, for now and for good. While it is stopped, its zones' files get what is to
+    be open before it starts.
+  - Notes under C(/etc/firewalld/pyweb.stack) what it opens, by purpose, before it does. What was open before is not
+    noted, and so never closed.
   - M(ansible.posix.firewalld) takes one call for each port, and Python's bindings for firewalld.
 author: [pyweb.stack contributors]
 options:
@@ -40,7 +40,9 @@ seealso:
 EXAMPLES = r"""
 - name: Open HTTP
   pyweb.stack.firewall_set:
-    plan: "{{ [] | pyweb.stack.firewall_plan(services=['http'], ports=[], zone='public', purpose='web', opened={}, ssh_ports=[22]) }}"
+    plan: >-
+      {{ [] | pyweb.stack.firewall_plan(services=['http'], ports=[], zone='public', purpose='web', opened={},
+      ssh_ports=[22]) }}
     active: true
 """
 

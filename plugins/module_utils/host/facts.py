@@ -43,10 +43,10 @@ def facts(module: Any) -> dict[str, Any]:
 
 
 def installed_packages(module: Any) -> list[str]:
-    """Return the packages that are installed, without those that a background still works on or did a moment ago.
+    """Return the packages that are installed, without those that apt_install began with and nobody has waited for.
 
-    Who needs one of these asks apt_install for it, on every first run: how far the background is must not matter. The same
-    holds for what a run that was killed left; its masks are removed there.
+    Who needs one of these asks apt_install for it, on every first run: how far the background is must not matter. The
+    same holds for what a run that was killed left; its masks are removed there.
     """
     begun = held_units.begun()
     return [name for name in packages.installed(module) if name not in begun] + packages.module_streams()
@@ -56,7 +56,7 @@ def _run(module: Any) -> packet_filters.Run:
     """Return a `run_command` for which a program that is not installed is one that fails."""
 
     def run(argv: Sequence[str]) -> tuple[int, str, str]:
-        path = module.get_bin_path(argv[0], opt_dirs=["/usr/sbin", "/sbin"])
+        path = module.get_bin_path(argv[0])
         result: tuple[int, str, str] = module.run_command([path, *argv[1:]]) if path else (127, "", "")
         return result
 
@@ -69,7 +69,7 @@ def services(module: Any) -> dict[str, dict[str, bool]]:
     blocks = module.run_command(argv)[1].strip().split("\n\n")
     return {
         name: {"active": "ActiveState=active" in block, "enabled": "UnitFileState=enabled" in block}
-        for name, block in zip(SERVICES, [*blocks, "", ""])
+        for name, block in zip(SERVICES, [*blocks, *("" for _name in SERVICES)])
     }
 
 

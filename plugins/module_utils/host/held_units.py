@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Units that Debian's packages start as soon as they are installed: held back, until a role has configured them.
 
-apt-get runs `HOOK` between the download and the installation. It masks the units that the packages bring, at run time, so
-that a boot takes the masks away; what is installed already is not touched. `release` removes the masks, of this run or of
-one that was killed. Then the units neither run nor start at boot: a package enables no unit that is masked.
+apt-get runs `HOOK` between the download and the installation. It masks the units that the packages bring, at run time,
+so that a boot takes the masks away; what is installed already is not touched. `release` removes the masks, of this run
+or of one that was killed. Then the units neither run nor start at boot: a package enables no unit that is masked.
 """
 
 from __future__ import annotations
@@ -33,11 +33,13 @@ UNPACKED = ("/lib/systemd/system", "/usr/lib/systemd/system")
 # that they start, on lines of debhelper's (deb-systemd-invoke(1p)) or their own (invoke-rc.d(8)).
 HOOK = rf"""
 umask 022
+name='[A-Za-z0-9][A-Za-z0-9_.:-]*'
 units=$(
     while read -r package; do dpkg-deb --info "$package" postinst 2>/dev/null; done |
     sed -nE \
-        -e "s/.*(deb-systemd-invoke|deb-systemd-helper enable) [^#]*'?\b([A-Za-z0-9][A-Za-z0-9_.:-]*\.(service|socket)).*/\2/p" \
-        -e 's/.*invoke-rc\.d +(--[a-z-]+ +)*([A-Za-z0-9][A-Za-z0-9_.-]*) +(re)?start.*/\2.service/p' |
+        -e "/deb-systemd-(invoke|helper enable)/s/[[:space:]'\"]+/\n/gp" \
+        -e "s/.*invoke-rc\.d +(--[a-z-]+ +)*($name) +(re)?start.*/\2.service/p" |
+    grep -xE "$name\.(service|socket)" |
     sort -u
 )
 set --

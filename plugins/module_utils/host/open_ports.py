@@ -7,7 +7,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from . import processes
 from .files import read_or_empty
@@ -15,8 +14,8 @@ from .files import read_or_empty
 # Executes an argument list; returns (status, output, errors), as a module's `run_command` does.
 Run = Callable[[Sequence[str]], tuple[int, str, str]]
 
-# What a host finds its network and its neighbours with: DHCP's client, DHCPv6's, mDNS, LLMNR. A firewall knows answers to
-# what the host asked, and the rest of it is for the local network alone.
+# What a host finds its network and its neighbours with: DHCP's client, DHCPv6's, mDNS, LLMNR. A firewall knows answers
+# to what the host asked, and the rest of it is for the local network alone.
 LOCAL_PORTS = {"68/udp", "546/udp", "5353/udp", "5355/udp", "5355/tcp"}
 # The states of sockets that nobody is connected to (include/net/tcp_states.h): TCP_LISTEN, and TCP_CLOSE for UDP.
 LISTENING = {"tcp": "0A", "udp": "07"}
@@ -25,8 +24,8 @@ LISTENING = {"tcp": "0A", "udp": "07"}
 def open_ports(run: Run, table: dict[int, processes.Process], proc: str = processes.PROC) -> list[dict[str, str]]:
     """Return {port: '8443/tcp', process: 'python3 (pid 77, app.service)', unit} of each, in the order of the ports.
 
-    Left out is what listens on loopback addresses only, and LOCAL_PORTS with what their processes have open beside. `table`
-    is the table of processes. `unit` is the service of the process; where systemd itself listens, the socket unit.
+    Left out is what listens on loopback addresses only, and LOCAL_PORTS with what their processes have open beside.
+    `table` is the table of processes. `unit` is the process's service; where systemd itself listens, the socket unit.
     """
     sockets = [socket for name in ("tcp", "tcp6", "udp", "udp6") for socket in _sockets(proc, name)]
     processes.find_owners([listener for _protocol, listener in sockets], table, proc)

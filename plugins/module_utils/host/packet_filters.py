@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who filters packets on a host already, other than firewalld: ufw, services that load rules at boot, rules in the kernel."""
+"""Who filters packets on a host already, other than firewalld: ufw, services that load rules, rules in the kernel."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ Run = Callable[[Sequence[str]], tuple[int, str, str]]
 LOADERS = ("nftables", "netfilter-persistent", "iptables", "ip6tables", "shorewall")
 UFW = "/etc/ufw/ufw.conf"
 MASK = "/etc/systemd/system/firewalld.service"
-# What brings its rules itself and works beside firewalld: containers, virtual machines and lists of blocked addresses. They
-# name their chains and tables after themselves, or their rules a bridge of theirs.
-GUESTS = r"docker|netavark|podman|cni|libvirt|lxc|lxd|incus|f2b|fail2ban|crowdsec|sshguard"
+# What brings its rules itself and works beside firewalld: containers, virtual machines and lists of blocked addresses.
+# They name their chains and tables after themselves, or their rules a bridge of theirs. ufw leaves empty chains when it
+# is disabled; its file says whether it filters.
+GUESTS = r"docker|netavark|podman|cni|libvirt|lxc|lxd|incus|f2b|fail2ban|crowdsec|sshguard|ufw"
 GUEST_CHAIN = re.compile(rf"(?i)^(inet_|ip6?_)?({GUESTS})")
-GUEST_RULE = re.compile(rf'(?i)["\s](({GUESTS})[\w-]*|(docker|virbr|lxcbr|lxdbr|incusbr|cni-?podman|podman)\d+|br-[0-9a-f]{{12}})["\s]')
+GUEST_RULE = re.compile(
+    rf'(?i)["\s](({GUESTS})[\w-]*|(docker|virbr|lxcbr|lxdbr|incusbr|cni-?podman|podman)\d+|br-[0-9a-f]{{12}})(["\s]|$)'
+)
 
 
 def packet_filters(run: Run, services: dict[str, dict[str, bool]]) -> list[str]:
@@ -62,11 +65,11 @@ def rules_of_others(run: Run) -> list[str]:
 
 def _of_nft(objects: Iterable[dict[str, Any]]) -> list[str]:
     """Return the tables of a ruleset of nft (libnftables-json(5))."""
-    objects = [content for entry in objects for content in entry.items()]
-    chains = [content for kind, content in objects if kind == "chain"]
+    entries = [content for entry in objects for content in entry.items()]
+    chains = [content for kind, content in entries if kind == "chain"]
     guests = {(chain["family"], chain["table"]) for chain in chains if GUEST_CHAIN.match(chain["name"])}
     found = []
-    for kind, content in objects:
+    for kind, content in entries:
         table = (content.get("family"), content.get("table"))
         if kind not in ("chain", "rule") or table[1] == "firewalld" or GUEST_CHAIN.match(str(table[1])):
             continue
