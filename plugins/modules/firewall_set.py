@@ -14,7 +14,7 @@ description:
     be open before it starts.
   - Notes under C(/etc/firewalld/pyweb.stack) what it opens, by purpose, before it does. What was open before is not
     noted, and so never closed.
-  - M(ansible.posix.firewalld) takes one call for each port, and Python's bindings for firewalld.
+  - C(ansible.posix.firewalld) takes one call for each port, and Python's bindings for firewalld.
 author: [pyweb.stack contributors]
 options:
   plan:
@@ -34,7 +34,6 @@ attributes:
     description: What is closed, and what is opened.
 seealso:
   - module: pyweb.stack.host_facts
-  - module: ansible.posix.firewalld
 """
 
 EXAMPLES = r"""

@@ -95,6 +95,15 @@ def test_the_iptables_of_old_is_asked_where_it_has_tables(monkeypatch):
     assert packet_filters.rules_of_others(lambda argv: run.get(argv[0], (127, "", ""))) == ["ip6 filter"]
 
 
+def test_without_nft_its_library_is_asked(monkeypatch):
+    ruleset = json.dumps({"nftables": [INPUT, rule("INPUT", {"drop": None})]})
+    run = {"/usr/bin/python3": (0, ruleset, "")}
+    monkeypatch.setattr(packet_filters.glob, "glob", lambda pattern: [pattern])
+    assert packet_filters.rules_of_others(lambda argv: run.get(argv[0], (127, "", ""))) == ["ip filter"]
+    monkeypatch.setattr(packet_filters.glob, "glob", lambda _pattern: [])
+    assert packet_filters.rules_of_others(lambda argv: run.get(argv[0], (127, "", ""))) == []
+
+
 @pytest.fixture
 def files(monkeypatch):
     """What the host has at some paths."""

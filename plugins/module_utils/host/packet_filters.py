@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import re
@@ -18,6 +19,9 @@ Run = Callable[[Sequence[str]], tuple[int, str, str]]
 # They load an administrator's rules when they start. ufw's service does so only where ufw.conf says yes.
 LOADERS = ("nftables", "netfilter-persistent", "iptables", "ip6tables", "shorewall")
 UFW = "/etc/ufw/ufw.conf"
+# firewalld brings nft's library and its binding for Python, not always nft.
+BINDING = "/usr/lib*/python3*/*-packages/nftables/__init__.py"
+LIST = "import nftables; nft = nftables.Nftables(); nft.set_json_output(True); print(nft.cmd('list ruleset')[1])"
 MASK = "/etc/systemd/system/firewalld.service"
 # What brings its rules itself and works beside firewalld: containers, virtual machines and lists of blocked addresses.
 # They name their chains and tables after themselves, or their rules a bridge of theirs. ufw leaves empty chains when it
@@ -51,6 +55,8 @@ def rules_of_others(run: Run) -> list[str]:
     """Return the tables with rules that are neither firewalld's nor of GUESTS, such as 'ip filter'."""
     found = []
     status, out, _err = run(["nft", "--json", "list", "ruleset"])
+    if status and glob.glob(BINDING):
+        status, out, _err = run(["/usr/bin/python3", "-c", LIST])
     if status == 0:
         found += _of_nft(json.loads(out)["nftables"])
     legacy = read_or_empty("/proc/net/ip_tables_names") + read_or_empty("/proc/net/ip6_tables_names")
