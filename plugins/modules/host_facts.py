@@ -86,8 +86,8 @@ ansible_facts:
           type: str
         services:
           description:
-            - What systemd says of C(nginx), C(firewalld) and services that load other rules for packets; name to whether
-              it runs and starts at boot.
+            - What systemd says of C(nginx), C(firewalld) and services that load other rules for packets; name to
+              whether it runs and starts at boot.
           type: dict
           sample: {nginx: {active: true, enabled: true}, firewalld: {active: false, enabled: false}}
         firewalld_open:
