@@ -31,9 +31,11 @@ class FirewallError(Exception):
     """What firewalld refused, and why."""
 
 
-def change(plan: Mapping[str, Any], active: bool, run: Run) -> None:
+def change(plan: Mapping[str, Any], run: Run) -> None:
     """Open, start and close what `plan` says. Raises `FirewallError`; what was opened until then is on record."""
     check(plan)
+    # Asked again: it reads its zones' files when it starts, and only then.
+    active = run(["systemctl", "is-active", "--quiet", "firewalld.service"])[0] == 0
     opening = [*plan["ssh"], *plan["open"], *plan["others"]]
     # First, so that a run that is killed leaves nothing open that is not on record.
     _note(records(plan))

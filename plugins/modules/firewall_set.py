@@ -21,10 +21,6 @@ options:
     description: What the filter returned.
     type: dict
     required: true
-  active:
-    description: Whether firewalld runs, as M(pyweb.stack.host_facts) says.
-    type: bool
-    required: true
 attributes:
   check_mode:
     support: full
@@ -42,7 +38,6 @@ EXAMPLES = r"""
     plan: >-
       {{ [] | pyweb.stack.firewall_plan(services=['http'], ports=[], zone='public', purpose='web', opened={},
       ssh_ports=[22]) }}
-    active: true
 """
 
 RETURN = r"""
@@ -72,20 +67,17 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils import firewall_change
 from ansible_collections.pyweb.stack.plugins.module_utils.firewall import described
 
-ARGUMENTS = {
-    "plan": {"type": "dict", "required": True},
-    "active": {"type": "bool", "required": True},
-}
+ARGUMENTS = {"plan": {"type": "dict", "required": True}}
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    plan, active = module.params["plan"], module.params["active"]
+    plan = module.params["plan"]
     try:
         if module.check_mode:
             firewall_change.check(plan)
         else:
-            firewall_change.change(plan, active, module.run_command)
+            firewall_change.change(plan, module.run_command)
     except firewall_change.FirewallError as error:
         module.fail_json(msg=str(error))
         raise
