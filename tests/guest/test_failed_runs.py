@@ -27,8 +27,8 @@ systemctl enable --quiet --now metrics.service
 """
 # Each of dpkg's steps, slower: the background is still at work when the roles ask.
 SLOW = "mkdir -p /etc/dpkg/dpkg.cfg.d && echo 'pre-invoke=sleep {seconds}' > /etc/dpkg/dpkg.cfg.d/slow"
-# Whether something installs in the background.
-IDLE = "flock --timeout 120 /run/pyweb.stack/packages.lock true"
+# Fails while something installs in the background.
+IDLE = "flock --nonblock /run/pyweb.stack/packages.lock true"
 MASKED = "find /run/systemd/system /etc/systemd/system -maxdepth 1 -lname /dev/null | sort"
 
 
@@ -37,6 +37,13 @@ def services(host: Host) -> str:
     running = "systemctl list-units --type=service,socket --state=running,listening --no-legend --plain | cut -d' ' -f1"
     enabled = "systemctl list-unit-files --state=enabled,enabled-runtime --no-legend --plain | cut -d' ' -f1"
     return host.told(f"{{ {running}; }} | sort; echo; {{ {enabled}; }} | sort; echo; {MASKED}")
+
+
+def wait_for(host: Host, script: str) -> None:
+    deadline = time.monotonic() + 300
+    while host.run(script).returncode:
+        assert time.monotonic() < deadline, f"still not: {script}"
+        time.sleep(0.5)
 
 
 def assert_reachable(host: Host) -> None:
@@ -59,7 +66,7 @@ def test_a_failed_run_starts_nothing(host: Host) -> None:
     # The packages may still be on their way, with their units masked.
     assert services(host).partition("\n\n")[0] == before.partition("\n\n")[0]
     if IN_BACKGROUND:
-        host.told(IDLE)
+        wait_for(host, IDLE)
     time.sleep(15)
     assert services(host) == before
     assert_reachable(host)
@@ -82,10 +89,7 @@ def test_a_killed_run_leaves_nothing_masked(host: Host) -> None:
     before = services(host)
     host.told(SLOW.format(seconds=30))
     playing = host.begin([SITE])
-    deadline = time.monotonic() + 300
-    while host.run("test -L /run/systemd/system/nginx.service").returncode:
-        assert time.monotonic() < deadline, "nothing is installed in the background"
-        time.sleep(0.5)
+    wait_for(host, "test -L /run/systemd/system/nginx.service")
     playing.kill()
     # What works in the background is killed, too, and with it what would remove the masks.
     host.told("pkill -KILL 'apt-get|dpkg|python3'; systemctl restart metrics.service")
