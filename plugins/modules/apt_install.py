@@ -104,7 +104,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils.host import packages
+from ansible_collections.pyweb.stack.plugins.module_utils.host import memory, packages
 from ansible_collections.pyweb.stack.plugins.module_utils.host.facts import facts
 
 ARGUMENTS = {
@@ -138,12 +138,14 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     apt = Apt(module.get_bin_path("apt-get", required=True), module.params["lock_timeout"], module.run_command)
     try:
-        done = install(module.params, packages.installed(module), apt, module.check_mode)
+        there = packages.installed(module)
+        done = install(module.params, there, apt, module.check_mode)
     except AptError as error:
         module.fail_json(msg=str(error), stdout=error.out, stderr=error.err, rc=error.status)
         raise
     if not module.check_mode:
         done["ansible_facts"] = facts(module)
+        memory.note_packages({*there, *(line.split()[0] for line in done["installed"]), *done["begun"]})
     module.exit_json(**done)
 
 

@@ -7,6 +7,8 @@ import sys
 import types
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -23,3 +25,15 @@ except ImportError:
     collections = _package("ansible_collections", [])
 collections.pyweb = _package("ansible_collections.pyweb", [])
 collections.pyweb.stack = _package("ansible_collections.pyweb.stack", [str(ROOT)])
+
+
+@pytest.fixture(autouse=True)
+def memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory in place of /var/lib/pyweb.stack: no test notes anything about the machine that it runs on."""
+    layouts = importlib.import_module("ansible_collections.pyweb.stack.plugins.module_utils.model.layout")
+    folder = tmp_path_factory.mktemp("memory")
+    for name in ("BEFORE", "KEPT", "BROUGHT", "SITES", "LEFT"):
+        path = getattr(layouts, name).replace(layouts.MEMORY, str(folder))
+        monkeypatch.setattr(layouts, name, path)
+    monkeypatch.setattr(layouts, "MEMORY", str(folder))
+    return folder

@@ -16,7 +16,7 @@ import secrets
 from typing import NamedTuple
 
 from ..model.layout import Layout
-from . import files
+from . import files, memory
 from .shell import Shell, StepError
 
 
@@ -56,6 +56,8 @@ def ensure(layout: Layout, user: str, managed: bool, group: str, shell: Shell, c
         raise StepError(
             layout.name, "accounts", f"user is '{user}', which this host does not have; make it or leave it out"
         )
+    if not check_mode:
+        memory.note_site(layout, user, managed, _missing_parents(layout))
     changes = _ensure_account(layout, user, managed, group, shell, check_mode)
     for folder in _folders(layout, user, group):
         if _differs(folder):
@@ -88,6 +90,8 @@ def forget(layout: Layout, user: str, managed: bool, purge: bool, shell: Shell, 
         changes.append(user)
         if not check_mode:
             shell.run("accounts", ["userdel", user])
+    if purge and not check_mode:
+        files.forget(layout.memory)
     return changes
 
 
@@ -137,6 +141,17 @@ def _folders(layout: Layout, user: str, group: str) -> list[Folder]:
 
 def _code(layout: Layout) -> tuple[str, ...]:
     return layout.root, layout.builds, layout.virtualenvs, layout.releases
+
+
+def _missing_parents(layout: Layout) -> list[str]:
+    """Return the directories above those of a site that are not there yet, such as /opt/sites."""
+    missing = set()
+    for path in (layout.root, layout.state, layout.config, layout.run, layout.cache, layout.media):
+        parent = os.path.dirname(path)
+        while not os.path.lexists(parent) and parent not in layout.paths.values():
+            missing.add(parent)
+            parent = os.path.dirname(parent)
+    return sorted(missing)
 
 
 def _differs(folder: Folder) -> bool:
