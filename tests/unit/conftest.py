@@ -28,7 +28,7 @@ collections.pyweb.stack = _package("ansible_collections.pyweb.stack", [str(ROOT)
 
 
 @pytest.fixture(autouse=True)
-def memory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def memory_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A directory in place of /var/lib/pyweb.stack: no test notes anything about the machine that it runs on."""
     layouts = importlib.import_module("ansible_collections.pyweb.stack.plugins.module_utils.model.layout")
     folder = tmp_path_factory.mktemp("memory")

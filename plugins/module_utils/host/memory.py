@@ -86,10 +86,28 @@ def brought() -> list[str]:
     return names
 
 
+def leave_packages(names: Iterable[str]) -> None:
+    """Note which packages of ours an uninstall left."""
+    if list(names):
+        _write(layouts.BROUGHT, {"packages": sorted(names)})
+    else:
+        files.forget(layouts.BROUGHT)
+
+
+def leave(known: Mapping[str, Any]) -> None:
+    """Note what an uninstall has to know that comes later for the rest. `known` is what this one knew."""
+    content = {key: known.get(key, []) for key in ("packages", "folders", "users", "groups")}
+    if content != files.read_json(layouts.LEFT):
+        _write(layouts.LEFT, content)
+
+
 def note_site(layout: layouts.Layout, user: str, managed: bool, made: Sequence[str]) -> None:
     """Note where a site lies, whose it is, and which directories above its own are `made` for it."""
     known = files.read_json(layout.memory)
-    parents = sorted({*known.get("made", []), *made})
+    own = {os.path.dirname(path) for path in layout.paths.values()}
+    # Whichever site is the last one to go takes along what was made for the first.
+    shared = {path for other in sites().values() for path in other.get("made", []) if path in own}
+    parents = sorted({*known.get("made", []), *made, *shared})
     record = {"name": layout.name, "paths": dict(layout.paths), "user": user, "managed": managed, "made": parents}
     if record != known:
         _write(layout.memory, record)
@@ -107,8 +125,8 @@ def sites() -> dict[str, dict[str, Any]]:
 
 def anything_of_ours() -> bool:
     """Return whether a run has been here: units, accounts, nginx's files, openings or SELinux's module of ours."""
-    patterns = (f"{layouts.SYSUSERS}/site-*.conf", f"{layouts.SYSTEMD}/uwsgi-*", f"{NGINX}/nginx.conf")
-    patterns += (f"{NGINX}/pyweb_uwsgi_params", f"{NGINX}/conf.d/pyweb_http.conf")
+    patterns = [f"{layouts.SYSUSERS}/site-*.conf", f"{layouts.SYSTEMD}/uwsgi-*"]
+    patterns += [f"{NGINX}/{name}" for name in ("nginx.conf", "pyweb_uwsgi_params", "conf.d/pyweb_http.conf")]
     return (
         any(is_marked(path) for pattern in patterns for path in glob.glob(pattern))
         or bool(glob.glob(f"{layouts.FIREWALLD_RECORDS}/*.json"))
@@ -140,12 +158,12 @@ def _state(run: Run, packages: Sequence[str], left: Mapping[str, Any]) -> dict[s
             "default_zone": firewalld_state.default_zone(),
             "zones": zone_files.zones(),
             # Their texts, because firewalld writes its files anew.
-            "files": {path: files.read_or_empty(path) for path in _files_below(FIREWALLD, ".xml", ".conf", ".old")},
+            "files": {path: files.read_or_empty(path) for path in files_below(FIREWALLD, ".xml", ".conf", ".old")},
         },
-        "nginx": {path: fingerprint(path) for path in _files_below(NGINX)},
+        "nginx": {path: fingerprint(path) for path in files_below(NGINX)},
         "users": sorted({entry.pw_name for entry in pwd.getpwall()} - set(ours)),
         "groups": sorted({entry.gr_name for entry in grp.getgrall()} - set(ours)),
-        "folders": [path for path in FOLDERS if os.path.isdir(path) and path not in left.get("made", [])],
+        "folders": [path for path in FOLDERS if os.path.isdir(path) and path in left.get("folders", [path])],
     }
 
 
@@ -169,7 +187,7 @@ def fingerprint(path: str) -> str:
         return hashlib.sha256(stream.read()).hexdigest()
 
 
-def _files_below(folder: str, *suffixes: str) -> list[str]:
+def files_below(folder: str, *suffixes: str) -> list[str]:
     """Return the files and links below a directory whose names end so; links are not followed."""
     found = []
     for parent, folders, names in os.walk(folder):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Collection
 from xml.etree import ElementTree
 
 from .files import read_or_empty
@@ -33,10 +34,19 @@ def opened(text: str) -> dict[str, list[str]]:
     return {"services": sorted(services), "ports": sorted(ports)}
 
 
-def same(one: str, other: str) -> bool:
-    """Return whether two texts of a zone's file mean the same: firewalld writes them anew in its own order."""
+def same(one: str, other: str, without: Collection[tuple[str, str]] = ()) -> bool:
+    """Return whether two texts of a zone's file mean the same: firewalld writes them anew in its own order.
+
+    `without` are services and ports, (kind, name), that do not count in the first.
+    """
     first, second = _parsed(one), _parsed(other)
-    return first is not None and second is not None and _meaning(first) == _meaning(second)
+    if first is None or second is None:
+        return False
+    for element in list(first):
+        port = f"{element.get('port', '')}/{element.get('protocol', '')}"
+        if (element.tag, element.get("name", port)) in without:
+            first.remove(element)
+    return _meaning(first) == _meaning(second)
 
 
 def _parsed(text: str) -> ElementTree.Element | None:
