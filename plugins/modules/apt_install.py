@@ -138,14 +138,14 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     apt = Apt(module.get_bin_path("apt-get", required=True), module.params["lock_timeout"], module.run_command)
     try:
-        there = packages.installed(module)
-        done = install(module.params, there, apt, module.check_mode)
+        done = install(module.params, packages.installed(module), apt, module.check_mode)
     except AptError as error:
         module.fail_json(msg=str(error), stdout=error.out, stderr=error.err, rc=error.status)
         raise
     if not module.check_mode:
         done["ansible_facts"] = facts(module)
-        memory.note_packages({*there, *(line.split()[0] for line in done["installed"]), *done["begun"]})
+        # Not what apt-get said: what was begun earlier may have ended while this one waited for its lock.
+        memory.note_packages([*packages.installed(module), *done["begun"]])
     module.exit_json(**done)
 
 

@@ -36,4 +36,5 @@ def memory_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
         path = getattr(layouts, name).replace(layouts.MEMORY, str(folder))
         monkeypatch.setattr(layouts, name, path)
     monkeypatch.setattr(layouts, "MEMORY", str(folder))
+    monkeypatch.setattr(layouts, "LOCKS", str(folder / "run"))
     return folder

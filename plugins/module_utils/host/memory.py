@@ -38,6 +38,8 @@ FOLDERS = (
     "/etc/selinux",
     *(f"{NGINX}{name}" for name in ("", "/conf.d", "/default.d", "/sites-available", "/sites-enabled")),
 )
+# Directories that nginx makes and fills itself, and that rpm leaves behind.
+NGINX_OWN = ("/var/lib/nginx", layouts.NGINX_LOGS)
 # One of them is in the first lines of every file of ours.
 MARKS = ("Written by pyweb.stack", "pyweb.stack.nginx")
 MARK_LINES = 10
@@ -49,7 +51,7 @@ def remember(run: Run, packages: Iterable[str]) -> None:
     `packages` are the names of the installed packages.
     """
     packages = sorted(packages)
-    _write(_seen_path(), {"packages": packages}, durable=False)
+    _write(_seen_path(), {"packages": packages, **accounts()}, durable=False)
     if not is_unknown():
         return
     left = files.read_json(layouts.LEFT)
@@ -68,28 +70,39 @@ def before() -> dict[str, Any]:
 
 
 def note_packages(packages: Iterable[str]) -> None:
-    """Note the packages that came since the run began: `packages` are those that are installed now."""
-    seen = files.read_json(_seen_path()).get("packages")
-    if seen is None:
+    """Note the packages that came since the run began, and the accounts that they made.
+
+    `packages` are those that are installed now.
+    """
+    seen = files.read_json(_seen_path())
+    if not seen:
         return
-    packages = set(packages)
-    new = packages - set(seen)
-    known = set(brought())
-    if new - known:
-        _write(layouts.BROUGHT, {"packages": sorted(known | new)})
-    _write(_seen_path(), {"packages": sorted(packages)}, durable=False)
+    now = {"packages": sorted(packages), **accounts()}
+    known = {kind: brought(kind) for kind in now}
+    ours = {kind: sorted({*known[kind], *(set(names) - set(seen.get(kind, names)))}) for kind, names in now.items()}
+    if ours != known:
+        _write(layouts.BROUGHT, ours)
+    _write(_seen_path(), now, durable=False)
 
 
-def brought() -> list[str]:
-    """Return the packages that our runs installed, what they need included."""
-    names: list[str] = files.read_json(layouts.BROUGHT).get("packages", [])
+def brought(kind: str = "packages") -> list[str]:
+    """Return the packages that our runs installed, what they need included; or the users or groups that they made."""
+    names: list[str] = files.read_json(layouts.BROUGHT).get(kind, [])
     return names
 
 
+def accounts() -> dict[str, list[str]]:
+    """Return the names of this host's users and groups."""
+    return {
+        "users": sorted(entry.pw_name for entry in pwd.getpwall()),
+        "groups": sorted(entry.gr_name for entry in grp.getgrall()),
+    }
+
+
 def leave_packages(names: Iterable[str]) -> None:
-    """Note which packages of ours an uninstall left."""
+    """Note which packages of ours an uninstall left; without any their accounts are not ours any more."""
     if list(names):
-        _write(layouts.BROUGHT, {"packages": sorted(names)})
+        _write(layouts.BROUGHT, {**files.read_json(layouts.BROUGHT), "packages": sorted(names)})
     else:
         files.forget(layouts.BROUGHT)
 
@@ -150,6 +163,7 @@ def _seen_path() -> str:
 def _state(run: Run, packages: Sequence[str], left: Mapping[str, Any]) -> dict[str, Any]:
     """Return the record of the host as it is. `left` is what an earlier uninstall left, which is ours to take away."""
     ours = [record["user"] for record in sites().values() if record.get("managed")]
+    known = accounts()
     return {
         "packages": [name for name in packages if name not in brought()],
         "services": services(run),
@@ -161,9 +175,11 @@ def _state(run: Run, packages: Sequence[str], left: Mapping[str, Any]) -> dict[s
             "files": {path: files.read_or_empty(path) for path in files_below(FIREWALLD, ".xml", ".conf", ".old")},
         },
         "nginx": {path: fingerprint(path) for path in files_below(NGINX)},
-        "users": sorted({entry.pw_name for entry in pwd.getpwall()} - set(ours)),
-        "groups": sorted({entry.gr_name for entry in grp.getgrall()} - set(ours)),
-        "folders": [path for path in FOLDERS if os.path.isdir(path) and path in left.get("folders", [path])],
+        "users": [name for name in known["users"] if name not in [*ours, *brought("users")]],
+        "groups": [name for name in known["groups"] if name not in [*ours, *brought("groups")]],
+        "folders": [
+            path for path in (*FOLDERS, *NGINX_OWN) if os.path.isdir(path) and path in left.get("folders", [path])
+        ],
     }
 
 

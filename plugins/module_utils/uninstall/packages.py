@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..host import file_set, memory
+from ..host import file_set, files, memory
 from ..host.shell import StepError, cause
 from .report import Report
 
@@ -24,8 +24,7 @@ PROTECTED = re.compile(
 )
 APT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 APT_WORDS = ["-y", "-q", "-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0"]
-# Configuration that was there before its package was, and that a purge would take along.
-CONFIGURATION = {"nginx": memory.NGINX, "firewalld": memory.FIREWALLD}
+DPKG_FORMAT = "${db:Status-Abbrev}|||${Package}|||${Provides}|||${Pre-Depends}|||${Depends}\\n"
 
 
 def remove(
@@ -63,6 +62,27 @@ def remove(
     return sorted(names - doomed)
 
 
+def forget(run: file_set.Run, before: Mapping[str, Any], report: Report, check_mode: bool) -> None:
+    """Remove what packages leave behind for ever: the accounts that they made, and what nginx wrote for itself."""
+    for folder in memory.NGINX_OWN:
+        # In check mode the packages are still there.
+        owned = owners(run, folder) - (set(memory.brought()) if check_mode else set())
+        if os.path.isdir(folder) and folder not in before.get("folders", ()) and not owned:
+            if not check_mode:
+                files.remove(folder)
+            report.removed.append(folder)
+    for kind, command, there in (("user", "userdel", "users"), ("group", "groupdel", "groups")):
+        for name in memory.brought(there):
+            if name in before.get(there, ()) or name not in memory.accounts()[there]:
+                continue
+            if not check_mode:
+                status, out, err = run([command, name])
+                if status:  # somebody uses it
+                    report.kept.append(f"the {kind} {name}: {(err or out).strip()}")
+                    continue
+            report.removed.append(f"the {kind} {name}")
+
+
 def removable(names: set[str], staying: set[str], needs: Callable[[set[str]], set[str]]) -> set[str]:
     """Return those of `names` that can go. `needs` tells which of some packages are needed by others than these."""
     doomed = names - staying
@@ -91,35 +111,57 @@ def owners(run: file_set.Run, path: str) -> set[str]:
     return found - {""}
 
 
+def needed_by_others(listed: str, names: set[str]) -> set[str]:
+    """Return those of `names` that an installed package depends on which is not among them (deb-control(5)).
+
+    `listed` is what dpkg-query prints with DPKG_FORMAT. Where a package takes one or another, one that stays will do.
+    """
+    there = [line.split("|||") for line in listed.splitlines() if line[1:2] == "i"]
+    providers: dict[str, set[str]] = {}
+    for _status, name, provides, _before, _depends in there:
+        for provided in [name, *re.findall(r"(?:^|, )([^ ,:]+)", provides)]:
+            providers.setdefault(provided, set()).add(name)
+    needed: set[str] = set()
+    for _status, name, _provides, before, depends in there:
+        for choice in f"{before}, {depends}".split(", ") if name not in names else ():
+            words = [re.split("[ :]", word)[0] for word in choice.split(" | ")]
+            fitting = {found for word in words for found in providers.get(word, ())}
+            if fitting and fitting <= names:
+                needed |= fitting
+    return needed
+
+
 class _Apt:
     """apt-get of this host."""
 
     def __init__(self, run: file_set.Run, before: Mapping[str, Any]) -> None:
         self.run = run
-        # Configuration that was there although its package was not outlives the package again.
-        folders = before.get("folders", ())
-        self.plain = {name for name, folder in CONFIGURATION.items() if folder in folders}
+        # Configuration that was there although its package was not outlives the package again; a purge takes it along.
+        configuration = {"nginx": memory.NGINX, "firewalld": memory.FIREWALLD}
+        self.plain = {name for name, folder in configuration.items() if folder in before.get("folders", ())}
 
     def needs(self, names: set[str]) -> set[str]:
         """Return those of `names` without which something else would have to go."""
-        extra = self._simulated(names) - names
-        if not extra:
-            return set()
-        return {name for name in names if self._simulated({name}) & extra} or names
+        return needed_by_others(self.run(["dpkg-query", "--show", f"--showformat={DPKG_FORMAT}"])[1], names)
 
     def remove(self, names: list[str]) -> None:
         plain = [name for name in names if any(name.startswith(kind) for kind in self.plain)]
         purged = [name for name in names if name not in plain]
         for verb, some in (("remove", plain), ("purge", purged)):
             if some:
+                self._refuse_others(verb, some, names)
                 self._apt(verb, *some)
 
     def reset(self, stream: str) -> None:
         """apt has no module streams."""
 
-    def _simulated(self, names: set[str]) -> set[str]:
-        out = self._apt("purge", "--simulate", *sorted(names))
-        return {re.sub(r":\w+$", "", name) for name in re.findall(r"(?m)^(?:Purg|Remv) (\S+)", out)}
+    def _refuse_others(self, verb: str, some: list[str], names: list[str]) -> None:
+        """Refuse to go on where apt-get would remove more than that."""
+        out = self._apt(verb, "--simulate", *some)
+        others = {found.partition(":")[0] for found in re.findall(r"(?m)^(?:Purg|Remv) (\S+)", out)} - {*names}
+        if others:
+            found = ", ".join(sorted(others))
+            raise StepError("packages", "uninstall", f"apt-get would remove {found} as well; remove the rest by hand")
 
     def _apt(self, *words: str) -> str:
         argv = ["env", *(f"{name}={value}" for name, value in APT.items()), "apt-get", *APT_WORDS, *words]

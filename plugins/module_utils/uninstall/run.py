@@ -93,6 +93,8 @@ class Uninstall:
         needed = {name: f"{', '.join(others)} needs it" for name in ours if name.startswith("nginx") and others}
         known = before or left
         remaining = packages.remove(self.run, self.installed(), needed, known, self.report, self.check_mode)
+        if self.purge and not remaining:
+            packages.forget(self.run, known, self.report, self.check_mode)
         if not self.check_mode:
             memory.leave_packages(remaining)
 

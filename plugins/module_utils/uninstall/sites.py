@@ -72,7 +72,7 @@ def _lock(name: str, check_mode: bool) -> contextlib.AbstractContextManager[None
 
 
 def _units(layout: Layout, shell: Shell, report: Report, check_mode: bool) -> None:
-    present = [name for name in layout.units_present() if memory.is_marked(f"{layouts.SYSTEMD}/{name}")]
+    present = [name for name in layout.units_present(layouts.SYSTEMD) if memory.is_marked(f"{layouts.SYSTEMD}/{name}")]
     report.removed += [f"{layouts.SYSTEMD}/{name}" for name in present]
     if check_mode or not present:
         return
