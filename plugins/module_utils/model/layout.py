@@ -36,6 +36,8 @@ FIREWALLD_RECORDS = "/etc/firewalld/pyweb.stack"
 MEMORY = "/var/lib/pyweb.stack"
 BEFORE = f"{MEMORY}/before.json"
 KEPT = f"{MEMORY}/kept"
+# What the collection made of these files; one that differs from that was changed by somebody else since.
+CHANGED = f"{MEMORY}/changed.json"
 
 # Builds, virtualenvs and releases are named after a hash of what went into them.
 ID_LENGTH = 12
