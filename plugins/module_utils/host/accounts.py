@@ -57,8 +57,7 @@ def nginx_account(main: str = NGINX_CONF) -> tuple[str, str]:
         return "", ""
     named = re.search(r"(?:^|[\s;{}])user\s+([^\s;]+)(?:\s+([^\s;]+))?\s*;", text)
     if named:
-        user, group = (word.strip("\"'") for word in (named[1], named[2] or named[1]))
-        return user, group
+        return str(named[1]).strip("\"'"), str(named[2] or named[1]).strip("\"'")
     return _compiled_account()
 
 

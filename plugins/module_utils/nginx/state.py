@@ -38,6 +38,7 @@ def look(module: Any) -> dict[str, Any]:
         "sites": sorted(_own_sites()),
         "kept": _kept(),
         "taken": [holder for holder in held if not holder.pop("nginx")],
+        "default_link": os.path.lexists(DEFAULT_LINK),
         "packaged_defaults": [],
         "foreign_files": [],
         "beside": False,
@@ -91,7 +92,9 @@ def held_ports(proc: str = processes.PROC) -> list[dict[str, Any]]:
     for listener in processes.listeners(proc, table):
         if not listener.port:
             continue
-        holder = table[min(listener.pids)] if listener.pids else None
+        # systemd holds the sockets that it opened for a service too.
+        pids = sorted(listener.pids, key=lambda pid: (pid == 1, pid))
+        holder = table[pids[0]] if pids else None
         address = listener.address.rpartition(":")[0]
         nginx = holder is not None and holder.name == "nginx" and holder.unit in ("", UNIT)
         found.append(
@@ -116,6 +119,11 @@ def _of_config(config: dump.Config, defaults: list[str], live_ipv6: set[int]) ->
     events = [found for block in config.tree if block.name == "events" for found in block.all("worker_connections")]
     return {
         "unread": config.unread,
+        "idle_files": sorted(
+            path
+            for path in {*glob.glob(f"{ETC}/conf.d/*.conf"), *glob.glob(f"{os.path.dirname(DEFAULT_LINK)}/*")}
+            if path not in {*config.files, *defaults} and not is_ours(path)
+        ),
         "foreign_files": sorted(
             path
             for path in others
