@@ -103,6 +103,11 @@ ansible_facts:
               C(firewalld) opened something in; zone to services and ports.
           type: dict
           sample: {public: {services: [ssh, http], ports: [8080/tcp]}}
+        nginx:
+          description:
+            - What is there of nginx's configuration and whose it is, and which processes hold ports that nginx may want.
+            - RV(ignore:user) and RV(ignore:group) are those that nginx's workers run as.
+          type: dict
         firewalld_opened:
           description: What the role C(firewalld) opened earlier, purpose to zone, services and ports.
           type: dict
@@ -114,6 +119,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.host import memory, packages
 from ansible_collections.pyweb.stack.plugins.module_utils.host.facts import facts
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import state
 
 ARGUMENTS = {
     "offered": {"type": "list", "elements": "str"},
@@ -124,6 +130,7 @@ ARGUMENTS = {
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     found = facts(module)
+    found["pyweb"]["nginx"] = state.look(module)
     asked = module.params["offered"]
     if asked is not None:
         found["pyweb_offered"] = packages.offered(module, asked)

@@ -36,6 +36,8 @@ FIREWALLD_RECORDS = "/etc/firewalld/pyweb.stack"
 MEMORY = "/var/lib/pyweb.stack"
 BEFORE = f"{MEMORY}/before.json"
 KEPT = f"{MEMORY}/kept"
+# What the collection made of these files; one that differs from that was changed by somebody else since.
+CHANGED = f"{MEMORY}/changed.json"
 # The packages that our runs brought, where each site lies, and what an uninstall left on the host.
 BROUGHT = f"{MEMORY}/packages.json"
 SITES = f"{MEMORY}/sites"
