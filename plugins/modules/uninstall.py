@@ -33,6 +33,12 @@ options:
       - C(web_roots) of the inventory. Needed only where version 0.1 set up sites, and no release of theirs is left.
     type: dict
     default: {}
+  original:
+    description:
+      - A shell script that puts the nginx.conf of its package among the copies of replaced files, where version 0.1
+        kept none. Without it the collection's nginx.conf stays there, and RV(unknown) says so.
+    type: str
+    default: ''
 attributes:
   check_mode:
     support: full
@@ -102,6 +108,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "purge": {"type": "bool", "default": False},
     "packages": {"type": "bool", "default": False},
     "roots": {"type": "dict", "default": {}},
+    "original": {"type": "str", "default": ""},
 }
 
 
@@ -125,6 +132,7 @@ def main() -> None:
         run=run,
         installed=lambda: packages.installed(module) + packages.module_streams(),
         roots=given["roots"],
+        original=given["original"],
         purge=given["purge"],
         packages=given["packages"],
         check_mode=module.check_mode,

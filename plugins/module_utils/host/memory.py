@@ -42,7 +42,7 @@ FOLDERS = (
 NGINX_OWN = ("/var/lib/nginx", layouts.NGINX_LOGS)
 # One of them is in the first lines of every file of ours.
 MARKS = ("Written by pyweb.stack", "pyweb.stack.nginx")
-MARK_LINES = 10
+MARK_LINES = 20
 
 
 def remember(run: Run, packages: Iterable[str]) -> None:

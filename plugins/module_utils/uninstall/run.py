@@ -16,6 +16,7 @@ from typing import Any
 from ..host import file_set, files, memory
 from ..host.shell import StepError
 from ..model import layout as layouts
+from ..nginx.names import DEFAULT_LINK, DEFAULT_LINKED
 from . import firewall, found, nginx, packages, selinux, services, sites
 from .report import Report
 
@@ -24,12 +25,13 @@ from .report import Report
 class Uninstall:
     """One uninstall of this host. `roots` are the inventory's `web_roots`; `run` executes commands.
 
-    `installed` returns the names of the installed packages.
+    `installed` returns the names of the installed packages; `original` is a script that gets the packaged nginx.conf.
     """
 
     run: file_set.Run
     installed: Callable[[], Iterable[str]]
     roots: Mapping[str, str]
+    original: str = ""
     purge: bool = False
     packages: bool = False
     check_mode: bool = False
@@ -71,7 +73,7 @@ class Uninstall:
             services.put_back(self.run, "nginx", before, self.report, self.check_mode)
         elif before and services.is_active(self.run, "nginx"):
             self.report.kept.append(f"nginx.service runs on, because of {', '.join(others)}")
-        nginx.give_back(self.run, before, self.report, self.check_mode)
+        nginx.give_back(self.run, before, self.original, self.report, self.check_mode)
 
     def _firewall(self, before: Mapping[str, Any]) -> None:
         if before:
@@ -104,6 +106,10 @@ class Uninstall:
             "whether nginx and firewalld ran before, and which ports were open: both stay as they are, and what is the "
             "collection's is closed",
         ]
+        if os.path.lexists(DEFAULT_LINKED) and not os.path.lexists(DEFAULT_LINK):
+            self.report.unknown.append(
+                f"whether {DEFAULT_LINK} was there, the packages' own site: ln -s {DEFAULT_LINKED} {DEFAULT_LINK} enables it"
+            )
 
     def _forget(self, before: Mapping[str, Any], left: Mapping[str, Any]) -> None:
         """Remove empty directories and what was noted; what stays is noted for an uninstall that takes it as well."""
@@ -115,11 +121,11 @@ class Uninstall:
             if os.path.exists(layouts.BEFORE):
                 self.report.removed.append(layouts.BEFORE)
             return
-        data, ours = memory.sites(), memory.brought()
+        data, ours, copies = memory.sites(), memory.brought(), nginx.kept()
         if os.path.exists(layouts.BEFORE):
             self.report.removed.append(layouts.BEFORE)
             files.forget(layouts.BEFORE)
-        if data or ours:
+        if data or ours or copies:
             memory.leave(before or left)
         elif files.remove(layouts.MEMORY) and layouts.BEFORE not in self.report.removed:
             self.report.removed.append(layouts.MEMORY)
