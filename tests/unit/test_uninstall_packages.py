@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host import file_set, memory
-from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from ansible_collections.pyweb.stack.plugins.module_utils.uninstall import packages
-from ansible_collections.pyweb.stack.plugins.module_utils.uninstall.report import Report
+from ansible_collections.pyweb.stack.plugins.module_utils.uninstall.report import Fault, Report
 from uninstall_host import Host, users
 
 LISTED = """ii |||nginx|||httpd, httpd-cgi||||||libc6 (>= 2.34), nginx-common (= 1.22), iproute2
@@ -83,7 +82,7 @@ def test_apt_that_would_take_more_is_not_let(host):
     bring(host, "git")
     host.answers["dpkg-query --show"] = (0, LISTED, "")
     host.answers["env"] = (0, "Purg git [1:2.39]\nPurg git-lfs [3]\n", "")
-    with pytest.raises(StepError, match="apt-get would remove git-lfs as well"):
+    with pytest.raises(Fault, match="apt-get would remove git-lfs as well"):
         packages.remove(host.run, ["git"], {}, {}, Report(), check_mode=False)
     assert all("--simulate" in call for call in host.calls if "apt-get" in call)
 

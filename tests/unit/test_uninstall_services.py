@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.uninstall import services
-from ansible_collections.pyweb.stack.plugins.module_utils.uninstall.report import Report
+from ansible_collections.pyweb.stack.plugins.module_utils.uninstall.report import Fault, Report
 from uninstall_host import Host
 
 
@@ -56,5 +55,5 @@ def test_a_service_that_refuses_is_a_fault(host):
     host.service("nginx", "inactive", "enabled")
     host.answers["systemctl start"] = (1, "", "Job for nginx.service failed")
     before = {"services": {"nginx": {"active": "active", "enabled": "enabled"}}}
-    with pytest.raises(StepError, match="systemctl start nginx: Job for nginx"):
+    with pytest.raises(Fault, match="systemctl start nginx: Job for nginx"):
         services.put_back(host.run, "nginx", before, Report(), check_mode=False)

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..host import facts, file_set, files, firewalld_state, zone_files
-from ..host.shell import StepError
 from ..model import layout as layouts
 from . import services
-from .report import Report
+from .report import Fault, Report
 
 
 class Opening(NamedTuple):
@@ -28,7 +27,7 @@ class Opening(NamedTuple):
 
 
 def give_back(run: file_set.Run, before: Mapping[str, Any], report: Report, check_mode: bool) -> None:
-    """Close what is ours and forget that it was. Raises `StepError`.
+    """Close what is ours and forget that it was. Raises `Fault`.
 
     A firewalld that goes off has stopped by now: closing SSH first could lock out whoever runs this.
     """
@@ -102,7 +101,7 @@ def _close(item: Opening, run: file_set.Run, active: bool) -> None:
         status, out, err = run(argv)
         # A zone that an administrator removed took its openings along.
         if status and "INVALID_ZONE" not in out + err and "NOT_ENABLED" not in out + err:
-            raise StepError("firewalld", "uninstall", f"{item} cannot be closed: {(err or out).strip()}")
+            raise Fault(f"firewalld: {item} cannot be closed: {(err or out).strip()}")
 
 
 def _put_files_back(texts: Mapping[str, str], closed: Sequence[Opening], report: Report, check_mode: bool) -> None:

@@ -11,11 +11,10 @@ from typing import Any
 
 from ..host import file_set, memory
 from ..host.file_change import FileSetError, Wanted, look
-from ..host.shell import StepError
 from ..model import layout as layouts
 from ..nginx.names import DEFAULT_LINK, MAIN, MARK
 from . import services
-from .report import Report
+from .report import Fault, Report
 
 DROP_IN = f"{memory.NGINX_DROP_IN}/pyweb.conf"
 # Where nginx looks for servers; what somebody else put there needs a running nginx.
@@ -38,7 +37,7 @@ def kept() -> dict[str, str]:
 
 
 def give_back(run: file_set.Run, before: Mapping[str, Any], original: str, report: Report, check_mode: bool) -> None:
-    """Remove our files and put back what they replaced. Raises `StepError`; then nothing has changed.
+    """Remove our files and put back what they replaced. Raises `Fault`; then nothing has changed.
 
     An nginx that runs on has to accept what comes; one that goes off has stopped by now. `original` is a script that
     puts the packaged nginx.conf among the copies, where an earlier version kept none.
@@ -64,7 +63,7 @@ def give_back(run: file_set.Run, before: Mapping[str, Any], original: str, repor
     try:
         outcome = file_set.install(request, run, check_mode, layouts.LOCKS, layouts.MEMORY)
     except FileSetError as error:
-        raise StepError("nginx", "uninstall", str(error), error.output) from error
+        raise Fault(f"nginx: {error}") from error
     for change in outcome.changes:
         path = change.wanted.path
         if change.wanted.kind == "kept" and change.after != look(copies[path]) and path in kept():

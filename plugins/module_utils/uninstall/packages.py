@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..host import file_set, files, memory
-from ..host.shell import StepError, cause
-from .report import Report
+from ..host.shell import cause
+from .report import Fault, Report
 
 # A host that boots, and lets its administrator in. Whoever needs none of them removes them without our help.
 PROTECTED = re.compile(
@@ -35,7 +35,7 @@ def remove(
     report: Report,
     check_mode: bool,
 ) -> list[str]:
-    """Remove what is ours of the `installed` packages; return what of it is left. Raises `StepError`.
+    """Remove what is ours of the `installed` packages; return what of it is left. Raises `Fault`.
 
     `needed` are the packages that have to stay and why, such as nginx where somebody else's site is.
     """
@@ -161,14 +161,14 @@ class _Apt:
         others = {found.partition(":")[0] for found in re.findall(r"(?m)^(?:Purg|Remv) (\S+)", out)} - {*names}
         if others:
             found = ", ".join(sorted(others))
-            raise StepError("packages", "uninstall", f"apt-get would remove {found} as well; remove the rest by hand")
+            raise Fault(f"packages: apt-get would remove {found} as well; remove the rest by hand")
 
     def _apt(self, *words: str) -> str:
         argv = ["env", *(f"{name}={value}" for name, value in APT.items()), "apt-get", *APT_WORDS, *words]
         status, out, err = self.run(argv)
         if status:
             reasons = re.findall(r"(?m)^E: (.+)$", err)
-            raise StepError("packages", "uninstall", f"apt-get {words[0]}: {'; '.join(reasons) or err.strip()}")
+            raise Fault(f"packages: apt-get {words[0]}: {'; '.join(reasons) or err.strip()}")
         return out
 
 
@@ -200,4 +200,4 @@ class _Dnf:
     def _dnf(self, *words: str) -> None:
         status, out, err = self.run(["env", "LC_ALL=C.UTF-8", "dnf", "--assumeyes", "--quiet", *words])
         if status:
-            raise StepError("packages", "uninstall", f"dnf {words[0]}: {cause(err or out)}", err or out)
+            raise Fault(f"packages: dnf {words[0]}: {cause(err or out)}")

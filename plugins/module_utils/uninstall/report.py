@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+class Fault(Exception):
+    """Why a step was not done: cause first, then what to do."""
+
+
 @dataclass
 class Report:
     """`removed` and `restored` are what changed, `kept` what stays and why, `unknown` what nobody can put back."""

@@ -18,7 +18,7 @@ from ..host.shell import StepError
 from ..model import layout as layouts
 from ..nginx.names import DEFAULT_LINK, DEFAULT_LINKED
 from . import firewall, found, nginx, packages, selinux, services, sites
-from .report import Report
+from .report import Fault, Report
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Uninstall:
     def _try(self, step: Callable[[], None]) -> None:
         try:
             step()
-        except StepError as error:
+        except (Fault, StepError) as error:
             self.report.faults.append(str(error))
         except OSError as error:
             self.report.faults.append(f"{error.filename or 'a file'}: {error.strerror or error}")
@@ -108,7 +108,8 @@ class Uninstall:
         ]
         if os.path.lexists(DEFAULT_LINKED) and not os.path.lexists(DEFAULT_LINK):
             self.report.unknown.append(
-                f"whether {DEFAULT_LINK} was there, the packages' own site: ln -s {DEFAULT_LINKED} {DEFAULT_LINK} enables it"
+                f"whether {DEFAULT_LINK} was there, the packages' own site; to enable it: "
+                f"ln -s {DEFAULT_LINKED} {DEFAULT_LINK}"
             )
 
     def _forget(self, before: Mapping[str, Any], left: Mapping[str, Any]) -> None:

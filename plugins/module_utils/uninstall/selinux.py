@@ -8,12 +8,11 @@ import os
 import re
 
 from ..host import file_set, files, memory
-from ..host.shell import StepError
-from .report import Report
+from .report import Fault, Report
 
 
 def give_back(run: file_set.Run, report: Report, check_mode: bool) -> None:
-    """Remove the module and its text. Raises `StepError`."""
+    """Remove the module and its text. Raises `Fault`."""
     path = memory.SELINUX_MODULE
     if not os.path.exists(path):
         return
@@ -26,7 +25,7 @@ def give_back(run: file_set.Run, report: Report, check_mode: bool) -> None:
         status, out, err = run(["semodule", f"--remove={name}"])
         # A run that failed before it was installed left the text alone.
         if status and "not found" not in out + err and "Unable to remove module" not in out + err:
-            raise StepError("selinux", "uninstall", f"semodule --remove={name}: {(err or out).strip()}")
+            raise Fault(f"SELinux: semodule --remove={name}: {(err or out).strip()}")
     stays = [place for place in (re.sub(r"\\(.)", r"\1", text) for text in labelled) if os.path.lexists(place)]
     if stays and file_set.which("restorecon"):
         run(["restorecon", "-R", "-F", "-i", *stays])

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..host import file_set, memory
-from ..host.shell import StepError
-from .report import Report
+from .report import Fault, Report
 
 RUNNING = ("active", "activating", "reloading")
 # What a word of systemctl makes of a service.
@@ -32,7 +31,7 @@ def is_active(run: file_set.Run, name: str) -> bool:
 
 
 def put_back(run: file_set.Run, name: str, before: Mapping[str, Any], report: Report, check_mode: bool) -> None:
-    """Put the service back, where it is known what it was. Raises `StepError`."""
+    """Put the service back, where it is known what it was. Raises `Fault`."""
     was = before["services"].get(name, {"active": "", "enabled": ""})
     now = memory.services(run).get(name, {"active": "", "enabled": ""})
     verbs = steps(was, now)
@@ -41,7 +40,7 @@ def put_back(run: file_set.Run, name: str, before: Mapping[str, Any], report: Re
             continue
         status, out, err = run(["systemctl", *verb, f"{name}.service"])
         if status:
-            raise StepError(name, "uninstall", f"systemctl {' '.join(verb)} {name}: {(err or out).strip()}")
+            raise Fault(f"systemctl {' '.join(verb)} {name}: {(err or out).strip()}")
     if verbs:
         done = " and ".join(DONE[verb[0]] for verb in verbs)
         report.restored.append(f"{name}.service: {done}, as it was")
