@@ -132,3 +132,19 @@ def test_a_zone_that_is_gone_is_closed_and_other_errors_are_faults(host, said, f
     else:
         give_back(host, before)
         assert host.text(RECORD) is None
+
+
+@pytest.mark.parametrize("ran", [False, True])
+def test_what_was_opened_for_others_is_closed_only_in_a_firewalld_that_goes_off(host, ran):
+    host.service("firewalld", "active" if ran else "inactive", "enabled")
+    theirs = {"zone": "public", "services": [], "ports": ["9090/tcp"], "closing": [], "processes": {"9090/tcp": "x"}}
+    host.put("/etc/firewalld/pyweb.stack/_others.public.json", json.dumps(theirs))
+    host.put(PUBLIC, OURS.replace("</zone>", '<port port="9090" protocol="tcp"/></zone>'))
+    before = noted(host, {"public": {"services": ["ssh"], "ports": []}}, {}, RAN if ran else {})
+    for known in [before, *([{}] if ran else [])]:
+        report = give_back(host, known, check_mode=True)
+        opening = "the port 9090/tcp in firewalld's zone public"
+        assert (opening in report.removed) is not ran
+        assert (f"{opening}, which a run opened for somebody else" in report.kept) is ran
+    give_back(host, before)
+    assert host.files("/etc/firewalld/pyweb.stack") == []

@@ -170,7 +170,7 @@ def _state(run: Run, packages: Sequence[str], left: Mapping[str, Any]) -> dict[s
         "firewalld": {
             "configured": os.path.exists(FIREWALLD),
             "default_zone": firewalld_state.default_zone(),
-            "zones": zone_files.zones(),
+            "zones": zone_files.zones(zone_files.OWN, zone_files.PACKAGED),
             # Their texts, because firewalld writes its files anew.
             "files": {path: files.read_or_empty(path) for path in files_below(FIREWALLD, ".xml", ".conf", ".old")},
         },

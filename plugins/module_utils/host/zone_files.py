@@ -15,10 +15,10 @@ from .files import read_or_empty
 OWN, PACKAGED = "/etc/firewalld/zones", "/usr/lib/firewalld/zones"
 
 
-def zones(own: str = "", packaged: str = "") -> dict[str, dict[str, list[str]]]:
+def zones(own: str = OWN, packaged: str = PACKAGED) -> dict[str, dict[str, list[str]]]:
     """Return the services and ports that every zone opens, zone to {services, ports}; ports as in 8080/tcp."""
     found = {}
-    for folder in (packaged or PACKAGED, own or OWN):
+    for folder in (packaged, own):
         for path in sorted(glob.glob(f"{folder}/*.xml")):
             found[os.path.basename(path)[: -len(".xml")]] = opened(read_or_empty(path))
     return found

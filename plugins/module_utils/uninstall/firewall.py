@@ -14,6 +14,9 @@ from ..model import layout as layouts
 from . import services
 from .report import Fault, Report
 
+# Begins the names of the records of what was opened for others, because firewalld was started where they listened.
+OF_OTHERS = "_others."
+
 
 class Opening(NamedTuple):
     """A service or a port that is open in a zone; `kind` is service or port."""
@@ -38,6 +41,12 @@ def give_back(run: file_set.Run, before: Mapping[str, Any], report: Report, chec
     stays = not before or services.was_active(before, "firewalld")
     active = stays and services.is_active(run, "firewalld")
     doomed = [item for item in openings() if not _was_open(item, was)]
+    if stays:
+        # Somebody else's processes listen there, and firewalld goes on filtering.
+        others = openings(of_others=True)
+        report.kept += [f"{item}, which a run opened for somebody else" for item in others if not _was_open(item, was)]
+    else:
+        doomed += [item for item in openings(of_others=True) if not _was_open(item, was)]
     extra = [item for item in _ssh(was) if item not in doomed] if before else []
     if stays:
         report.kept += [f"{item}, because SSH may need it" for item in extra]
@@ -56,10 +65,12 @@ def give_back(run: file_set.Run, before: Mapping[str, Any], report: Report, chec
         files.remove(layouts.FIREWALLD_RECORDS)
 
 
-def openings() -> list[Opening]:
-    """Return what the records of the role say that runs opened, for whatever purpose."""
+def openings(of_others: bool = False) -> list[Opening]:
+    """Return what the records of the role say that runs opened: for any purpose of ours, or for processes of others."""
     found = []
-    for record in firewalld_state.records().values():
+    for purpose, record in firewalld_state.records().items():
+        if purpose.startswith(OF_OTHERS) is not of_others:
+            continue
         zone = record.get("zone") or firewalld_state.default_zone()
         found += [Opening(zone, "service", name) for name in record.get("services", [])]
         found += [Opening(zone, "port", name) for name in record.get("ports", [])]
@@ -73,11 +84,15 @@ def _ssh(was: Mapping[str, Any]) -> list[Opening]:
     """Return the ports of SSH that a run opened before it started firewalld, which no record has."""
     found = []
     for port in facts.listening_ports("sshd") | facts.connection_ports():
-        for zone, opened in zone_files.zones().items():
+        for zone, opened in _zones().items():
             item = Opening(zone, "port", f"{port}/tcp")
             if item.name in opened["ports"] and not _was_open(item, was):
                 found.append(item)
     return found
+
+
+def _zones() -> dict[str, dict[str, list[str]]]:
+    return zone_files.zones(zone_files.OWN, zone_files.PACKAGED)
 
 
 def _was_open(item: Opening, was: Mapping[str, Any]) -> bool:
@@ -85,7 +100,7 @@ def _was_open(item: Opening, was: Mapping[str, Any]) -> bool:
 
 
 def _is_open(item: Opening, run: file_set.Run, active: bool) -> bool:
-    if item.name in zone_files.zones().get(item.zone, {}).get(f"{item.kind}s", []):
+    if item.name in _zones().get(item.zone, {}).get(f"{item.kind}s", []):
         return True
     return active and run(["firewall-cmd", f"--zone={item.zone}", f"--query-{item.kind}={item.name}"])[0] == 0
 
