@@ -145,7 +145,7 @@ def main() -> None:
     if not module.check_mode:
         done["ansible_facts"] = facts(module)
         # Not what apt-get said: what was begun earlier may have ended while this one waited for its lock.
-        memory.note_packages([*packages.installed(module), *done["begun"]])
+        memory.note_packages(packages.installed(module), done["begun"])
     module.exit_json(**done)
 
 

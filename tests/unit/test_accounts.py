@@ -9,7 +9,7 @@ import stat
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, memory
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
@@ -266,3 +266,19 @@ def test_the_group_of_the_web_server(monkeypatch, groups, wanted, group):
 def test_the_group_of_a_user(host):
     assert accounts.group_of("huatai") == "staff"
     assert accounts.group_of("to-be-made") == "to-be-made"
+
+
+def test_where_a_site_lies_is_noted_until_its_data_go(host):
+    host.ensure(check_mode=True)
+    assert memory.sites() == {}
+    host.ensure()
+    noted = memory.sites()["shop"]
+    assert (noted["user"], noted["managed"], noted["paths"]) == ("site-shop", True, host.layout.paths)
+    made = [path.replace(f"{host.root}/", "") for path in noted["made"]]
+    assert made == ["cache", "etc", "opt", "run", "var"]
+    host.forget()
+    assert "shop" in memory.sites()
+    host.forget(purge=True, check_mode=True)
+    assert "shop" in memory.sites()
+    host.forget(purge=True)
+    assert memory.sites() == {}

@@ -195,3 +195,11 @@ def test_a_package_that_is_not_found_says_why_the_lists_are_old(call, monkeypatc
     result, _calls = call("echo 'E: Unable to locate package git' >&2; exit 100", fresh=False, name=["git"])
     assert result["msg"] == "apt-get install git: Unable to locate package git; no network for 120 s"
     assert (result["rc"], result["stderr"]) == (100, "E: Unable to locate package git\n")
+
+
+@pytest.mark.parametrize(("check", "noted"), [(False, [(["git", "nginx"], [])]), (True, [])])
+def test_what_came_is_noted_for_an_uninstall(call, monkeypatch, check, noted):
+    told = []
+    monkeypatch.setattr(apt_install.memory, "note_packages", lambda *given: told.append(given))
+    call("", there=["git", "nginx"], check=check, name=["git"])
+    assert told == noted

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host import memory
 from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
+from uninstall_host import users
 
 SHOWN = """Id=nginx.service
 ActiveState=active
@@ -117,6 +118,27 @@ def test_packages_are_ours_from_the_beginning_of_a_run_to_their_note(host):
     assert memory.brought() == ["nginx"]
     memory.leave_packages([])
     assert memory.brought() == []
+
+
+def test_what_a_failed_run_left_in_the_background_is_ours(host):
+    host.remember("git")
+    memory.note_packages(["git"], begun=["nginx"])
+    host.remember("git", "nginx", "nginx-common")
+    host.remember("git", "nginx", "nginx-common", "the-users-own")
+    assert memory.brought() == ["nginx", "nginx-common"]
+
+
+def test_accounts_that_packages_made_are_ours(host, monkeypatch):
+    users(monkeypatch, root=0)
+    host.remember("git")
+    users(monkeypatch, root=0, nginx=990)
+    memory.note_packages(["git", "nginx"])
+    assert (memory.brought("users"), memory.brought("groups")) == (["nginx"], ["nginx"])
+    host.remember("git", "nginx")
+    users(monkeypatch, root=0, nginx=990, theirs=1000)
+    host.remember("git", "nginx")
+    memory.note_packages(["git", "nginx", "firewalld"])
+    assert memory.brought("users") == ["nginx"]
 
 
 def test_nothing_is_ours_where_no_run_began(host):

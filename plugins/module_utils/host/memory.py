@@ -51,6 +51,8 @@ def remember(run: Run, packages: Iterable[str]) -> None:
     `packages` are the names of the installed packages.
     """
     packages = sorted(packages)
+    if files.read_json(_seen_path()).get("unfinished"):  # a run that failed left apt-get working
+        note_packages(packages)
     _write(_seen_path(), {"packages": packages, **accounts()}, durable=False)
     if not is_unknown():
         return
@@ -69,20 +71,20 @@ def before() -> dict[str, Any]:
     return files.read_json(layouts.BEFORE)
 
 
-def note_packages(packages: Iterable[str]) -> None:
+def note_packages(packages: Iterable[str], begun: Iterable[str] = ()) -> None:
     """Note the packages that came since the run began, and the accounts that they made.
 
-    `packages` are those that are installed now.
+    `packages` are those that are installed now, `begun` those that are being installed in the background.
     """
     seen = files.read_json(_seen_path())
     if not seen:
         return
-    now = {"packages": sorted(packages), **accounts()}
+    now = {"packages": sorted({*packages, *begun}), **accounts()}
     known = {kind: brought(kind) for kind in now}
     ours = {kind: sorted({*known[kind], *(set(names) - set(seen.get(kind, names)))}) for kind, names in now.items()}
     if ours != known:
         _write(layouts.BROUGHT, ours)
-    _write(_seen_path(), now, durable=False)
+    _write(_seen_path(), {**now, "unfinished": bool(begun)}, durable=False)
 
 
 def brought(kind: str = "packages") -> list[str]:
