@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,13 +29,14 @@ collections.pyweb.stack = _package("ansible_collections.pyweb.stack", [str(ROOT)
 
 
 @pytest.fixture(autouse=True)
-def memory_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def memory_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A directory in place of /var/lib/pyweb.stack: no test notes anything about the machine that it runs on."""
     layouts = importlib.import_module("ansible_collections.pyweb.stack.plugins.module_utils.model.layout")
     folder = tmp_path_factory.mktemp("memory")
-    for name in ("BEFORE", "KEPT", "BROUGHT", "SITES", "LEFT"):
-        path = getattr(layouts, name).replace(layouts.MEMORY, str(folder))
-        monkeypatch.setattr(layouts, name, path)
-    monkeypatch.setattr(layouts, "MEMORY", str(folder))
-    monkeypatch.setattr(layouts, "LOCKS", str(folder / "run"))
-    return folder
+    # Not the tests' own: what they patch would outlive their directories.
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("BEFORE", "KEPT", "BROUGHT", "SITES", "LEFT"):
+            patch.setattr(layouts, name, getattr(layouts, name).replace(layouts.MEMORY, str(folder)))
+        patch.setattr(layouts, "MEMORY", str(folder))
+        patch.setattr(layouts, "LOCKS", str(folder / "run"))
+        yield folder
