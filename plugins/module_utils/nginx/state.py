@@ -30,7 +30,7 @@ _RPM = ["rpm", "--query", "--queryformat", "[%{FILENAMES} %{FILEDIGESTS}\\n]", "
 
 
 def look(module: Any) -> dict[str, Any]:
-    """Return the facts; `plan.py` and `conflicts.py` document what they read of them. `module` runs the host's tools."""
+    """Return the facts, which `beside.py` and `conflicts.py` read. `module` runs the host's own tools."""
     held = held_ports()
     found: dict[str, Any] = {
         "main": "absent",
