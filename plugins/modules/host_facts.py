@@ -105,7 +105,7 @@ ansible_facts:
           sample: {public: {services: [ssh, http], ports: [8080/tcp]}}
         nginx:
           description:
-            - What is there of nginx's configuration and whose it is, and which processes hold ports that nginx may want.
+            - What is there of nginx's configuration and whose it is, and which processes hold TCP ports.
             - RV(ignore:user) and RV(ignore:group) are those that nginx's workers run as.
           type: dict
         firewalld_opened:

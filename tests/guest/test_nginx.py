@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from client import ask
 from fixtures import PLATFORM, PREFIX
-from host import BUNDLE_THERE, Host
+from host import Host
 
 DEBIAN = PLATFORM.startswith("debian")
 MAIN = "/etc/nginx/nginx.conf"
@@ -78,7 +78,9 @@ def test_their_nginx_stays_and_ours_goes_beside_it(served: Host) -> None:
     host.told("systemd-run --unit=squatter --collect python3 -m http.server 8081")
     refused = host.play([shop(nginx={"listen": [8081]})])
     assert refused.status != 0
-    found = re.search(r"nginx cannot listen on \*:8081, because python3\S* \(pid ([0-9]+), squatter\.service\)", refused.error)
+    found = re.search(
+        r"nginx cannot listen on \*:8081, because python3\S* \(pid ([0-9]+), squatter\.service\)", refused.error
+    )
     assert found, refused.error
     assert found[1] == host.told("systemctl show --property=MainPID --value squatter.service")
     refused = host.play([shop()], "site.yml", "-e", options(server_names_hash_bucket_size=256))
@@ -95,8 +97,7 @@ def test_their_nginx_stays_and_ours_goes_beside_it(served: Host) -> None:
     done = host.play([shop()], "site.yml", "-e", asked)
     assert done.status == 0, done.error
     assert "<!doctype html" in get(host, 80, "shop.example").lower()
-    folder = "sites-enabled" if "sites-enabled" in BY_HAND else "conf.d"
-    assert "ssl_protocols TLSv1.2 TLSv1.3;" in host.told(f"cat /etc/nginx/{folder}/shop.conf")
+    assert "ssl_protocols TLSv1.2 TLSv1.3;" in host.told("cat /etc/nginx/conf.d/shop.conf")
     assert get(host, 80, "other.example") == "theirs on 80\n"
     assert get(host, 8443, "other.example") == "theirs on 8443\n"
     assert get(host, 80, "unknown.example") == "theirs on 80\n", "an unknown name got another answer than before"
@@ -108,19 +109,21 @@ def test_their_nginx_stays_and_ours_goes_beside_it(served: Host) -> None:
     again = host.play([shop()], "site.yml", "-e", asked)
     assert (again.status, again.changed) == (0, 0), again.error
 
-    gone = host.play([{**shop(), "state": "absent"}])
+    gone = host.play([{**shop(), "state": "absent"}], "site.yml", "-e", asked)
     assert gone.status == 0, gone.error
     assert tree(host) == before
     assert get(host, 80, "other.example") == "theirs on 80\n"
     assert host.run("ls -d /etc/systemd/system/nginx.service.d").returncode != 0
-    again = host.play([{**shop(), "state": "absent"}])
+    again = host.play([{**shop(), "state": "absent"}], "site.yml", "-e", asked)
     assert (again.status, again.changed) == (0, 0), again.error
 
 
 def test_what_must_change_in_their_files_changes_and_comes_back(served: Host, tmp_path: Path) -> None:
     host = served
     # It includes nothing, listens on IPv6, and its second server is the default of port 80 because it comes first.
-    body = BY_HAND.replace("    include /etc/nginx/conf.d/*.conf;\n", OTHERS.replace("listen 80;", "listen 80; listen [::]:80;"))
+    body = BY_HAND.replace(
+        "    include /etc/nginx/conf.d/*.conf;\n", OTHERS.replace("listen 80;", "listen 80; listen [::]:80;")
+    )
     write(host, MAIN, body)
     host.told(f"rm -f /etc/nginx/sites-enabled/default; systemctl stop nginx; chmod 0600 {MAIN}")
     has_ipv6 = bool(host.run("cat /proc/net/if_inet6").stdout.strip())
@@ -203,7 +206,8 @@ def shop(**keys: Any) -> dict[str, Any]:
 
 
 def options(**directives: Any) -> str:
-    return json.dumps({"nginx_options": directives})
+    """Variables of a run: directives of the http level, and an open port for the second site of somebody else."""
+    return json.dumps({"nginx_options": directives, "firewalld_ports": ["8443/tcp"]})
 
 
 def serve(host: Host, work: Path, sites: list[dict[str, Any]]) -> Any:
@@ -221,7 +225,7 @@ def write(host: Host, path: str, text: str) -> None:
 def tree(host: Host) -> dict[str, str]:
     """Every file and link of nginx's configuration with its content, owner and mode."""
     script = "cd / && find /etc/nginx /etc/systemd/system/nginx.service.d -printf '%p\\t%y %m %u %g %l\\t' "
-    script += "-exec sh -c '[ -f \"$1\" ] && [ ! -h \"$1\" ] && sha256sum <\"$1\" || echo' - {} \\; 2>/dev/null; true"
+    script += '-exec sh -c \'[ -f "$1" ] && [ ! -h "$1" ] && sha256sum <"$1" || echo\' - {} \\; 2>/dev/null; true'
     lines = [line.split("\t", 1) for line in host.told(script).splitlines() if "\t" in line]
     return {line[0]: line[1] for line in lines}
 
@@ -245,7 +249,8 @@ def notes(output: str) -> list[str]:
 def packaged(host: Host, path: str) -> bool:
     """Whether a file is what the package has as nginx.conf."""
     if DEBIAN:
-        wanted = host.told("dpkg-query -W -f '${Conffiles}\\n' nginx-common | awk '$1 == \"%s\" {print $2}'" % MAIN)
-        return host.told(f"md5sum {path}").split()[0] == wanted
-    wanted = host.told("rpm -qf --qf '[%{FILENAMES} %{FILEDIGESTS}\\n]' %s | awk '$1 == \"%s\" {print $2}'" .replace("%s", MAIN))
-    return host.told(f"sha256sum {path}").split()[0] == wanted
+        told = host.told("dpkg-query -W -f '${Conffiles}\\n' nginx-common")
+    else:
+        told = host.told("rpm -qf --qf '[%{FILENAMES} %{FILEDIGESTS}\\n]' " + MAIN)
+    [wanted] = [line.split()[1] for line in told.splitlines() if line.split()[:1] == [MAIN]]
+    return host.told(f"{'md5sum' if DEBIAN else 'sha256sum'} {path}").split()[0] == wanted

@@ -23,11 +23,19 @@ def test_only_who_asks_waits_for_the_repositories(monkeypatch, capsys, arguments
 
     monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_words, **_more: None)
     monkeypatch.setattr(host_facts, "facts", lambda _module: {"os_family": "Debian", "pyweb": {}})
+    monkeypatch.setattr(host_facts.state, "look", lambda _module: {"main": "absent"})
     monkeypatch.setattr(host_facts.packages, "offered", offered)
     with patch_module_args({"_ansible_check_mode": True, **arguments}), pytest.raises(SystemExit):
         host_facts.main()
     result = json.loads(capsys.readouterr().out)
-    assert (result["changed"], result["ansible_facts"]) == (False, {"os_family": "Debian", "pyweb": {}, **more})
+    assert (result["changed"], result["ansible_facts"]) == (
+        False,
+        {
+            "os_family": "Debian",
+            "pyweb": {"nginx": {"main": "absent"}},
+            **more,
+        },
+    )
     assert asked == ([arguments["offered"]] if more else [])
 
 

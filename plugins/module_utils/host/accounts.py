@@ -68,7 +68,7 @@ def _compiled_account() -> tuple[str, str]:
     told = subprocess.run([nginx, "-V"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL).stderr
     given = dict(re.findall(r"--(user|group)=(\S+)", told))
     user = given.get("user", "nobody")
-    return user, given.get("group", user if "user" in given else group_of(user))
+    return user, given.get("group") or (user if "user" in given else group_of(user))
 
 
 def group_of(user: str) -> str:

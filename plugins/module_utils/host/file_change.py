@@ -115,7 +115,7 @@ def _edited(wanted: Wanted, before: Found) -> Found:
             continue
         if not text.startswith(edit.old, at):
             raise FileSetError(
-                f"{wanted.path}:{edit.line} is not {edit.old!r} any more; somebody changed the file meanwhile: run again"
+                f"{wanted.path}:{edit.line} is no longer {edit.old!r}; somebody changed the file meanwhile; run again"
             )
         text = text[:at] + edit.new + text[at + len(edit.old) :]
     return replace(before, content=text.encode("utf-8", "surrogateescape"))

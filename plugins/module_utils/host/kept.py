@@ -23,7 +23,7 @@ def copy_of(path: str, memory: str = MEMORY) -> str:
 
 
 def keep(change: Change, memory: str = MEMORY) -> bool:
-    """Copy what is at the path of a change that asks for it; return whether that made a copy. One that is there stays."""
+    """Copy what is at the path of a change that asks for it; return whether that made a copy. A copy stays."""
     wanted, before = change.wanted, change.before
     copy = copy_of(wanted.path, memory)
     if not wanted.keep or before.kind == "absent" or wanted.is_marked(before) or os.path.lexists(copy):

@@ -71,25 +71,29 @@ def servers(host: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def place(wanted: str, preferred: str, names: Iterable[str], host: Mapping[str, Any], faults: list[str]) -> Place:
-    """Choose where our files go. `wanted` is auto or a layout, `preferred` the platform's, `names` those of the sites."""
+    """Choose where our files go. `wanted` is auto or a layout, `preferred` the platform's, `names` are the sites'."""
     if wanted == "default_d":
         faults.append(f"nginx_layout is default_d, which needs our own {MAIN}; the one on this host is somebody else's")
         return Place("conf_d", f"{FOLDERS['conf_d']}/{HTTP_FILE}")
     layouts = [wanted] if wanted in FOLDERS else sorted(FOLDERS, key=lambda layout: layout != preferred)
     files = {layout: [f"{FOLDERS[layout]}/{name}.conf" for name in names] for layout in FOLDERS}
     for layout in layouts:
-        file = f"{FOLDERS[layout]}/{HTTP_FILE}"
-        if all(order_of(path, host) for path in [*files[layout], file]):
-            return Place(layout, file)
+        http_files = [f"{folder}/{HTTP_FILE}" for folder in (FOLDERS["conf_d"], FOLDERS[layout])]
+        http_file = next((path for path in http_files if order_of(path, host)), "")
+        if http_file and all(order_of(path, host) for path in files[layout]):
+            return Place(layout, http_file)
+    if not host.get("http_end"):
+        faults.append(f"{MAIN}, which is not ours, has no http block: {'; '.join(host.get('unread', [])) or 'add one'}")
+        return Place(layouts[0], f"{FOLDERS[layouts[0]]}/{HTTP_FILE}")
     # What lies there and nobody includes must not come to life.
     idle = host.get("idle_files", [])
     for layout in layouts:
-        if host.get("http_end") and not any(glob_match(path, PATTERNS[layout]) for path in idle):
+        if not any(glob_match(path, PATTERNS[layout]) for path in idle):
             return Place(layout, f"{FOLDERS[layout]}/{HTTP_FILE}", f"include {PATTERNS[layout]};")
     what = " nor ".join(PATTERNS[layout] for layout in layouts)
     faults.append(
-        f"{MAIN}, which is not ours, includes neither {what} in its http block, and these files, which nobody includes, "
-        f"would come to life: {', '.join(idle)}; add an include, or move them away"
+        f"{MAIN}, which is not ours, includes neither {what} in its http block, and these files, which nobody "
+        f"includes, would come to life: {', '.join(idle)}; add an include, or move them away"
     )
     return Place(layouts[0], f"{FOLDERS[layouts[0]]}/{HTTP_FILE}")
 
@@ -177,7 +181,9 @@ def _stay_default(server: Mapping[str, Any], listen: Mapping[str, Any], edits: E
         new = f"{at['text']}\n    listen {listen['port']} default_server;"
     else:
         new = f"{at['text'].rstrip(';').rstrip()} default_server;"
-    edits.add(at, new, f"the server in line {server['place'].rpartition(':')[2]} says that it is the default of {where}")
+    edits.add(
+        at, new, f"the server in line {server['place'].rpartition(':')[2]} says that it is the default of {where}"
+    )
 
 
 def _is_ip(listen: Mapping[str, Any]) -> bool:

@@ -36,8 +36,8 @@ def _names(view: Mapping[str, Any], servers: Iterable[Mapping[str, Any]]) -> lis
         if common and same:
             where = ", ".join(sorted(_shown(*pair) for pair in common))
             faults.append(
-                f"site '{view['name']}': {', '.join(same)} on {where} is served by {server['place']}, which is not ours; "
-                "remove the name there, or give the site other domains or another nginx.listen"
+                f"site '{view['name']}': {', '.join(same)} on {where} is served by {server['place']}, which is not "
+                "ours; remove the name there, or give the site other domains or another nginx.listen"
             )
     return faults
 

@@ -20,12 +20,29 @@ HTTP_ONLY = frozenset(
 # May be written any number of times at one level.
 REPEATABLE = frozenset(
     [
-        *("access_log", "error_log", "log_format", "add_header", "add_trailer", "allow", "deny", "error_page", "include"),
+        *(
+            "access_log",
+            "error_log",
+            "log_format",
+            "add_header",
+            "add_trailer",
+            "allow",
+            "deny",
+            "error_page",
+            "include",
+        ),
         *("limit_req", "limit_conn", "limit_req_zone", "limit_conn_zone", "uwsgi_cache_path", "proxy_cache_path"),
         *("fastcgi_cache_path", "scgi_cache_path", "uwsgi_param", "proxy_set_header", "fastcgi_param", "scgi_param"),
         *("uwsgi_hide_header", "uwsgi_pass_header", "proxy_hide_header", "proxy_pass_header", "proxy_redirect"),
         *("proxy_cookie_domain", "proxy_cookie_path", "uwsgi_cache_valid", "proxy_cache_valid", "fastcgi_cache_valid"),
-        *("set_real_ip_from", "sub_filter", "ssl_conf_command", "ssl_session_ticket_key", "gzip_disable", "geoip_proxy"),
+        *(
+            "set_real_ip_from",
+            "sub_filter",
+            "ssl_conf_command",
+            "ssl_session_ticket_key",
+            "gzip_disable",
+            "geoip_proxy",
+        ),
         *("index", "mirror", "auth_request_set", "perl_modules", "perl_require", "perl_set", "js_import", "js_path"),
         *("js_set", "lua_shared_dict", "more_set_headers", "more_clear_headers"),
     ]
@@ -66,7 +83,7 @@ def place(
             placed.server[name] = values
         elif [" ".join(theirs[name]["args"])] != values:
             placed.refused.append(
-                f"nginx_options has {name}, which {theirs[name]['place']} has too; nginx allows it once, at the http level; "
-                "change it there, or take it out of nginx_options"
+                f"nginx_options has {name}, which {theirs[name]['place']} has too; nginx allows it once, at the http "
+                "level; change it there, or take it out of nginx_options"
             )
     return placed

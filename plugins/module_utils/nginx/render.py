@@ -2,10 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which files make up nginx's configuration for some sites, and what each template needs to know.
 
-`files` is the entry point; it runs on the controller. Where nginx.conf is somebody else's it stays, and ours goes beside
-it (`beside.py`). Layouts: `conf_d` (conf.d/NAME.conf), `sites_available` (a file
-there, a link in sites-enabled) and `default_d` (one site's locations in default.d, included by the server in
-nginx.conf).
+`files` is the entry point; it runs on the controller. Where nginx.conf is somebody else's it stays, and ours goes
+beside it (`beside.py`). Layouts: `conf_d` (conf.d/NAME.conf), `sites_available` (a file there, a link in
+sites-enabled) and `default_d` (one site's locations in default.d, included by the server in nginx.conf).
 """
 
 from __future__ import annotations
@@ -218,8 +217,8 @@ def _check_connections(connections: int, host: Mapping[str, Any], faults: list[s
     if connections != WORKER_CONNECTIONS and str(connections) != theirs:
         found = f"says {theirs}" if theirs else "says nothing of it"
         faults.append(
-            f"nginx_worker_connections is {connections}, but {names.MAIN} is not ours and {found}; set it there, or leave "
-            "nginx_worker_connections out"
+            f"nginx_worker_connections is {connections}, but {names.MAIN} is not ours and {found}; set it there, or "
+            "leave nginx_worker_connections out"
         )
 
 

@@ -30,7 +30,7 @@ _RPM = ["rpm", "--query", "--queryformat", "[%{FILENAMES} %{FILEDIGESTS}\\n]", "
 
 
 def look(module: Any) -> dict[str, Any]:
-    """Return the facts; `plan.py` and `conflicts.py` document what they read of them. `module` runs the host's tools."""
+    """Return the facts, which `beside.py` and `conflicts.py` read. `module` runs the host's own tools."""
     held = held_ports()
     found: dict[str, Any] = {
         "main": "absent",
@@ -96,7 +96,8 @@ def held_ports(proc: str = processes.PROC) -> list[dict[str, Any]]:
         pids = sorted(listener.pids, key=lambda pid: (pid == 1, pid))
         holder = table[pids[0]] if pids else None
         address = listener.address.rpartition(":")[0]
-        nginx = holder is not None and holder.name == "nginx" and holder.unit in ("", UNIT)
+        # An nginx that somebody started by hand, or in a container, keeps the service from starting as any other.
+        nginx = holder is not None and holder.unit == UNIT
         found.append(
             {
                 "address": address.strip("[]"),
