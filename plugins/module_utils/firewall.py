@@ -1,21 +1,28 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the firewall has to open and to close for some sites, services and ports.
+"""What the firewall has to open and to close for some sites, services and ports, and for others who use the host.
 
-`plan` is the entry point, `record` says afterwards what is ours to close one day; both run on the controller.
+`plan` is the entry point and runs on the controller; `records` says what is ours to close one day.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from .model.errors import InventoryError, shown
+from .model.layout import Layout
 from .model.types import Site
+
+# What is opened or closed: {zone, service, port}; of service and port one is ''.
+Item = Mapping[str, str]
 
 # Ports that firewalld has a service for; the service is what an administrator expects to see.
 SERVICES = {80: "http", 443: "https"}
+# Begins the purpose under which it is noted what was opened for others, one for each zone. No purpose of a user does.
+OTHERS = "_others."
+YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0", "")
 
 
 def plan(
@@ -28,68 +35,248 @@ def plan(
     ssh_ports: list[int],
     default_zone: str = "",
     let_in: Mapping[str, Any] | None = None,
-) -> dict[str, list[dict[str, str]]]:
-    """Return what to do: `ssh`, `open` and `close`, each a list of {zone, service, port}.
+    **others: Any,
+) -> dict[str, Any]:
+    """Return what to do: `ssh`, `open`, `others` and `close`, each a list of {zone, service, port}, and `start`.
 
-    Of `service` and `port` one is empty. `wanted` is all that has to be open, `ssh` and `open` what of it is not:
-    `let_in` is what a running firewalld lets in already (zone -> services and ports). `opened` is what earlier runs
-    recorded: purpose to what `record` returned. `default_zone` is the name of the zone that a `zone` of '' means, or ''
-    while nobody knows it. SSH is opened in the default zone, where a fresh firewalld puts every interface, and in
-    `zone`. Raises `InventoryError` with every fault.
+    `wanted` is all that has to be open, `ssh` and `open` what of it is not: `let_in` is what firewalld lets in already
+    (zone -> services and ports). `opened` is what earlier runs recorded: purpose to one of `records`. `default_zone` is
+    the name of the zone that a `zone` of '' means, or '' while nobody knows it. SSH is opened in the default zone,
+    where a fresh firewalld puts every interface, and in `zone`. `others` are the arguments of `_around`. `notes` are
+    lines for the user, and `differs` says whether there is anything to do. Raises `InventoryError` with every fault.
     """
-    faults = _faults(services, ports, zone, purpose)
+    faults = _faults(services, ports, zone, purpose, others.get("close_others", False))
     if faults:
         raise InventoryError("firewalld", faults)
-    zone = zone or default_zone
-    wanted = [_item(zone, **item) for item in _of_sites(sites)]
-    wanted += [_item(zone, service=service) for service in services]
-    wanted += [_item(zone, port=_port(port)) for port in ports]
-    wanted = _unique(wanted)
+    wanted = _wanted(sites, services, ports, zone or default_zone)
+    zones = list(dict.fromkeys([default_zone, zone or default_zone]))
     ssh = [f"{port}/tcp" for port in sorted(set(ssh_ports))]
     known = [item for name, what in (let_in or {}).items() for item in _recorded({"zone": name, **what})]
-    others = [item for other, what in opened.items() if other != purpose for item in _recorded(what)]
-    return {
+    around = _around(sites, zones, wanted, known, ssh, **others)
+    # What was opened for others and may be closed by now; what any other user of the role has open.
+    freed = [item for item in _recorded_for_others(opened) if around["closes"](item["port"])]
+    held = [
+        item
+        for name, what in opened.items()
+        if name != purpose
+        for item in _recorded(what)
+        if not name.startswith(OTHERS)
+    ]
+    kept = [item for item in _recorded_for_others(opened) if item not in freed]
+    own = [item for item in _recorded(opened.get(purpose) or {}) if item not in kept]
+    found = {
+        "purpose": purpose,
+        "opened": dict(opened),
+        "managed": around["managed"],
+        "start": around["start"],
         "ssh": [
             item
-            for name in dict.fromkeys([default_zone, zone])
+            for name in zones
             for item in (_item(name, port=port) for port in ssh)
             if item not in known and not (item["port"] == "22/tcp" and _item(name, service="ssh") in known)
         ],
         "wanted": wanted,
         "open": [item for item in wanted if item not in known],
+        "others": around["others"],
         "close": [
             item
-            for item in _recorded(opened.get(purpose) or {})
-            if item not in wanted and item not in others and item["service"] != "ssh" and item["port"] not in ssh
+            for item in _unique([*own, *freed])
+            if item not in [*wanted, *held] and item["service"] != "ssh" and item["port"] not in ssh
         ],
+        "notes": around["notes"],
     }
+    if not found["managed"]:
+        found.update({key: [] for key in ("ssh", "open", "others", "close")})
+    return {**found, "differs": _differs(found)}
 
 
-def record(
-    wanted: list[dict[str, str]],
-    closing: list[dict[str, str]],
-    results: list[Mapping[str, Any]],
-    opened: Mapping[str, Any],
-) -> dict[str, Any]:
-    """Return what is ours, and so to be closed when nobody wants it any more: {zone, services, ports, closing}, or {}.
+def records(planned: Mapping[str, Any], failed: Sequence[Item] = (), closed: bool = False) -> dict[str, dict[str, Any]]:
+    """Return what is ours, and so to be closed when nobody wants it any more: purpose to record, or to {}.
 
-    That is what this run opened (`results` of the loop over `wanted`), what an earlier one did for any purpose, and
-    what is being `closing` while it is not done. What an administrator had opened before stays the administrator's.
+    A record is {zone, services, ports, closing}. It has what this run opens, without what has `failed`; what an earlier
+    run opened for any purpose; and what is being closed, until it is `closed`. What an administrator had opened before
+    stays the administrator's. What was opened for others has a record for each zone, with its `processes`.
     """
+    opened, purpose = planned["opened"], planned["purpose"]
     before = [item for what in opened.values() for item in _recorded(what)]
-    new = [result["item"] for result in results if result.get("changed")]
-    ours = [item for item in wanted if item in before or item in new]
+    new = [item for item in planned["open"] if item not in failed]
+    ours = [item for item in planned["wanted"] if item in before or item in new]
+    closing = [] if closed else planned["close"]
+    found = {purpose: _record(ours, [item for item in closing if item in _recorded(opened.get(purpose) or {})])}
+    zones = [name[len(OTHERS) :] for name in sorted(opened) if name.startswith(OTHERS)]
+    for zone in dict.fromkeys([*zones, *(item["zone"] for item in planned["others"])]):
+        earlier = opened.get(OTHERS + zone) or {}
+        new = [item for item in planned["others"] if item["zone"] == zone and item not in failed]
+        ports = [*earlier.get("ports", []), *(item["port"] for item in new)]
+        theirs = _unique([_item(zone, port=port) for port in ports])
+        record = _record(
+            [item for item in theirs if item not in planned["close"]],
+            [item for item in closing if item in _recorded(earlier)],
+        )
+        if record:
+            processes = {**earlier.get("processes", {}), **{item["port"]: item["process"] for item in new}}
+            record["processes"] = {port: processes.get(port, "") for port in record["ports"]}
+        found[OTHERS + zone] = record
+    return found
+
+
+def described(item: Item) -> str:
+    """Return what is opened or closed in a few words."""
+    what = item["service"] or item["port"]
+    process = f" ({item['process']})" if item.get("process") else ""
+    return f"{what}{process} in zone {item['zone']}" if item["zone"] else f"{what}{process}"
+
+
+def _wanted(sites: list[Site], services: Any, ports: Any, zone: str) -> list[Item]:
+    wanted = [_item(zone, **item) for item in _of_sites(sites)]
+    wanted += [_item(zone, service=service) for service in services]
+    wanted += [_item(zone, port=_port(port)) for port in ports]
+    return _unique(wanted)
+
+
+def _record(ours: Sequence[Item], closing: Sequence[Item]) -> dict[str, Any]:
     if not ours and not closing:
         return {}
     return {
         "zone": ours[0]["zone"] if ours else "",
         "services": sorted(item["service"] for item in ours if item["service"]),
         "ports": sorted(item["port"] for item in ours if item["port"]),
-        "closing": closing,
+        "closing": list(closing),
     }
 
 
-def _faults(services: Any, ports: Any, zone: Any, purpose: Any) -> list[str]:
+def _differs(planned: Mapping[str, Any]) -> bool:
+    """Return whether there is anything to do: to start, to open, to close, or to note as ours although it was open."""
+    if not planned["managed"]:
+        return False
+    return (
+        planned["start"]
+        or any(planned[kind] for kind in ("ssh", "open", "others", "close"))
+        or any(record != planned["opened"].get(name, {}) for name, record in records(planned).items())
+    )
+
+
+# --- what others have on the host -------------------------------------------------------------------------------------
+
+
+def _around(
+    sites: list[Site],
+    zones: Sequence[str],
+    wanted: Sequence[Item],
+    known: Sequence[Item],
+    ssh: Sequence[str],
+    active: bool = True,
+    enabled: bool = True,
+    open_ports: Sequence[Mapping[str, str]] = (),
+    packet_filters: Sequence[str] = (),
+    close_others: Any = False,
+    over_others: bool = False,
+    manage: bool = True,
+) -> dict[str, Any]:
+    """Return `managed`, `start`, `others` (what is opened for them), `closes` (whether a port of theirs is), `notes`.
+
+    `active` and `enabled` say whether firewalld runs and starts at boot. If neither, nothing is filtered: `open_ports`
+    can be reached by other hosts, and stay so. A firewalld that does either is somebody's decision, and keeps what it
+    has. `close_others` is True, or a list of ports. `packet_filters` are what filters already; firewalld is not started
+    beside them unless `over_others` says so. Without `manage` all is left alone.
+    """
+    listed = [_port(port) for port in close_others] if isinstance(close_others, list) else []
+    every = not isinstance(close_others, list) and str(close_others).lower() in YES
+
+    def closes(port: str) -> bool:
+        return every or _covers(listed, port)
+
+    blocked = bool(packet_filters) and not active and not over_others
+    if blocked or not manage:
+        notes = [_blocked(packet_filters[0], wanted)] if blocked and manage else []
+        return {"managed": False, "start": False, "others": [], "closes": closes, "notes": notes}
+    listening = [] if active else _of_others(open_ports, wanted, sites, ssh)
+    shut = [listener for listener in listening if enabled or closes(listener["port"])]
+    others = [
+        {**_item(zone, port=listener["port"]), "process": listener["process"]}
+        for zone in zones
+        for listener in listening
+        if listener not in shut
+        and not _covers([item["port"] for item in known if item["zone"] == zone], listener["port"])
+    ]
+    shut = [listener for listener in shut if not _covers([item["port"] for item in known], listener["port"])]
+    notes = []
+    if others:
+        notes.append(
+            f"firewalld starts; what other hosts could reach already stays open: {_listed(others)} "
+            "(firewalld_close_others closes it)"
+        )
+    if shut:
+        why = "it starts at boot and keeps what it had" if enabled else "firewalld_close_others"
+        notes.append(f"firewalld starts; other hosts can no longer reach {_listed(shut)} ({why})")
+    if packet_filters and not active:
+        notes.append(f"{packet_filters[0]}, and firewalld starts beside it: let {_ports(wanted)} in there as well")
+    return {
+        "managed": True,
+        "start": not (active and enabled),
+        "others": others,
+        "closes": closes,
+        "notes": notes,
+    }
+
+
+def _of_others(
+    open_ports: Sequence[Mapping[str, str]], wanted: Sequence[Item], sites: list[Site], ssh: Sequence[str]
+) -> list[Mapping[str, str]]:
+    """Return the ports that processes of others listen on: neither SSH nor ours."""
+    ours = _ports(wanted).split(", ")
+    units = tuple(f"{Layout.of(site).identifier}{end}" for site in sites for end in ("@", "."))
+    return [
+        listener
+        for listener in open_ports
+        if listener["port"] not in ssh
+        and not _covers(ours, listener["port"])
+        and not (units and listener["unit"].startswith(units))
+    ]
+
+
+def _blocked(packet_filter: str, wanted: Sequence[Item]) -> str:
+    ports = _ports(wanted)
+    how = (
+        f" ({' && '.join(f'ufw allow {port}' for port in ports.split(', '))})"
+        if packet_filter.startswith("ufw")
+        else ""
+    )
+    return (
+        f"{packet_filter}, so firewalld is not started and opens nothing: let {ports or 'the ports'} in there{how}, or "
+        "other hosts cannot reach the sites; firewalld_over_others: true starts firewalld beside it"
+    )
+
+
+def _listed(listeners: Sequence[Mapping[str, str]]) -> str:
+    return ", ".join(dict.fromkeys(f"{listener['port']} {listener['process']}" for listener in listeners))
+
+
+def _ports(wanted: Sequence[Item]) -> str:
+    """Return ports such as '80/tcp, 8443/tcp', for services that are no port of nginx's their names."""
+    numbers = {service: f"{port}/tcp" for port, service in SERVICES.items()}
+    return ", ".join(item["port"] or numbers.get(item["service"], item["service"]) for item in wanted)
+
+
+def _covers(ports: Iterable[str], port: str) -> bool:
+    """Return whether `port` is one of `ports`, or in one of those that are ranges."""
+    number, _slash, protocol = port.partition("/")
+    for entry in ports:
+        numbers, _slash, kind = entry.partition("/")
+        low, _dash, high = numbers.partition("-")
+        if kind == protocol and int(low) <= int(number) <= int(high or low):
+            return True
+    return False
+
+
+def _recorded_for_others(opened: Mapping[str, Any]) -> list[Item]:
+    return [item for name, what in opened.items() if name.startswith(OTHERS) for item in _recorded(what)]
+
+
+# --- the form of it ---------------------------------------------------------------------------------------------------
+
+
+def _faults(services: Any, ports: Any, zone: Any, purpose: Any, close_others: Any) -> list[str]:
     faults = []
     for name, given in (("firewalld_services", services), ("firewalld_ports", ports)):
         if not isinstance(given, list):
@@ -104,6 +291,14 @@ def _faults(services: Any, ports: Any, zone: Any, purpose: Any) -> list[str]:
             faults.append(
                 f"firewalld_ports has {shown(port)}; wanted ports from 1 to 65535 with their protocol, such as "
                 "8080/tcp or 5000-5010/udp"
+            )
+    if not isinstance(close_others, list) and str(close_others).lower() not in (*YES, *NO):
+        faults.append(f"firewalld_close_others is {shown(close_others)}; wanted true, false or a list of ports")
+    for port in close_others if isinstance(close_others, list) else []:
+        if not _port(port):
+            faults.append(
+                f"firewalld_close_others has {shown(port)}; wanted ports from 1 to 65535 with their protocol, such as "
+                "8443/tcp or 5000-5010/udp"
             )
     if zone and not _is_word(zone):
         faults.append(f"firewalld_zone is {shown(zone)}; wanted the name of a zone, such as public, or ''")
@@ -139,16 +334,16 @@ def _of_sites(sites: list[Site]) -> list[dict[str, str]]:
     return result
 
 
-def _item(zone: str, service: str = "", port: str = "") -> dict[str, str]:
+def _item(zone: str, service: str = "", port: str = "") -> Item:
     return {"zone": zone, "service": service, "port": port}
 
 
-def _recorded(what: Mapping[str, Any]) -> list[dict[str, str]]:
+def _recorded(what: Mapping[str, Any]) -> list[Item]:
     zone = what.get("zone", "")
     items = [_item(zone, service=service) for service in what.get("services", [])]
     items += [_item(zone, port=port) for port in what.get("ports", [])]
     return items + [_item(item["zone"], item["service"], item["port"]) for item in what.get("closing", [])]
 
 
-def _unique(items: list[dict[str, str]]) -> list[dict[str, str]]:
+def _unique(items: Sequence[Item]) -> list[Item]:
     return [item for number, item in enumerate(items) if item not in items[:number]]

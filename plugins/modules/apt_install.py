@@ -12,6 +12,9 @@ description:
   - Installs packages with C(apt-get), without those that they only recommend. Configuration files stay as they are.
   - Fetches the package lists first when they are older than a day. When that fails it tries with those that are there.
   - Finishes what a killed C(dpkg) left, when C(apt-get) refuses to work because of it.
+  - Starts nothing. A unit that comes with a package is masked at run time while that is installed, and afterwards
+    neither runs nor starts at boot. What was installed or ran before is left alone. The masks of a run that was killed
+    are removed by the next; a boot removes them as well.
   - M(ansible.builtin.apt) installs its own Python binding first and starts again, and the facts then take another call.
     On a bare host that is a third of the time that the packages take.
 author: [pyweb.stack contributors]
@@ -26,15 +29,7 @@ options:
       - Names of packages that only later tasks need. They are installed too, but neither the module nor what comes next
         waits for them.
       - Whoever needs one gives it as O(name) before. That waits for C(apt-get) to end, does what it did not do, or says
-        why it cannot.
-    type: list
-    elements: str
-    default: []
-  mask:
-    description:
-      - Units to mask first, when anything is installed, so that the packages do not start them.
-      - They stay masked until somebody unmasks them, as M(ansible.builtin.systemd_service) does. A host that boots in
-        between does not start them either.
+        why it cannot. Until then the facts do not list it, however quick C(apt-get) was.
     type: list
     elements: str
     default: []
@@ -59,11 +54,6 @@ EXAMPLES = r"""
   pyweb.stack.apt_install:
     name: [git]
     soon: [nginx]
-
-- name: Install firewalld, and do not let it start
-  pyweb.stack.apt_install:
-    name: [firewalld]
-    mask: [firewalld.service]
 
 - name: Fetch what nginx is to serve
   ansible.builtin.git:
@@ -99,25 +89,27 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils.host import memory, packages
+from ansible_collections.pyweb.stack.plugins.module_utils.host import files, held_units, memory, packages
 from ansible_collections.pyweb.stack.plugins.module_utils.host.facts import facts
 
 ARGUMENTS = {
     "name": {"type": "list", "elements": "str", "required": True},
     "soon": {"type": "list", "elements": "str", "default": []},
-    "mask": {"type": "list", "elements": "str", "default": []},
     "lock_timeout": {"type": "int", "default": 120},
 }
 LISTS_SECONDS = 86400
+BACKGROUND_SECONDS = 600
 # What a package asks its administrator takes the answer of its maintainer, and what the administrator wrote stays.
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 INSTALL = ["install", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confdef"]
 INSTALL += ["-o", "Dpkg::Options::=--force-confold", "-o", "Dpkg::Use-Pty=0"]
+INSTALL += ["-o", f"DPkg::Pre-Install-Pkgs::={held_units.HOOK}"]
 # Somebody killed an earlier dpkg, or the power failed; apt-get refuses to work until dpkg has finished.
 INTERRUPTED = "dpkg was interrupted"
 CONFIGURE = ["dpkg", "--force-confdef", "--force-confold", "--configure", "--pending"]
@@ -138,7 +130,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     apt = Apt(module.get_bin_path("apt-get", required=True), module.params["lock_timeout"], module.run_command)
     try:
-        done = install(module.params, packages.installed(module), apt, module.check_mode)
+        with alone(module, apt):
+            done = install(module.params, packages.installed(module), apt, module.check_mode)
     except AptError as error:
         module.fail_json(msg=str(error), stdout=error.out, stderr=error.err, rc=error.status)
         raise
@@ -149,6 +142,28 @@ def main() -> None:
     module.exit_json(**done)
 
 
+@contextmanager
+def alone(module: AnsibleModule, apt: Apt) -> Iterator[None]:
+    """Wait until what was begun in the background has ended, and leave no unit masked, whatever happens."""
+    if module.check_mode:
+        yield
+        return
+
+    def busy(process: str) -> AptError:
+        return AptError(f"packages are being installed by another run (process {process})", (1, "", ""))
+
+    try:
+        with files.hold(held_units.LOCK, apt.patience, busy):
+            held_units.release(apt.run_command)
+            try:
+                yield
+            finally:
+                if not apt.in_background:
+                    held_units.release(apt.run_command)
+    except PermissionError as error:
+        raise AptError(f"only root can install packages: {error}; set become: true", (1, "", "")) from error
+
+
 @dataclass
 class Apt:
     """apt-get on this host. `run_command` is a module's."""
@@ -156,6 +171,7 @@ class Apt:
     path: str
     lock_timeout: int
     run_command: Callable[..., Answer]
+    in_background: bool = False
 
     def argv(self, *words: str) -> list[str]:
         return [self.path, "-y", "-q", "-o", f"DPkg::Lock::Timeout={self.lock_timeout}", *words]
@@ -163,17 +179,34 @@ class Apt:
     def run(self, *words: str) -> Answer:
         return self.run_command(self.argv(*words), environ_update=ENVIRONMENT)
 
-    def finish_dpkg(self) -> None:
-        """Configure what a killed dpkg left."""
+    @property
+    def patience(self) -> int:
+        """How long the installation in the background may take: to wait for the lock, to download and to unpack."""
+        return self.lock_timeout + BACKGROUND_SECONDS
+
+    def finish_dpkg(self, names: Sequence[str]) -> None:
+        """Configure what a killed dpkg left; `names` are the packages of it that are ours."""
+        held_units.hold([f"{name}.service" for name in names], self.run_command)
         self.run_command(CONFIGURE, environ_update=ENVIRONMENT)
 
     def begin(self, *words: str) -> None:
-        """Run apt-get so that it outlives this module and its connection. What it says is in apt's own log."""
-        # Behind a build, which has a niceness of 10 and is waited for.
-        argv = ["nice", "-n", "15", *self.argv(*words)]
-        nothing = subprocess.DEVNULL
-        environment = {**os.environ, **ENVIRONMENT}
-        subprocess.Popen(argv, env=environment, stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True)
+        """Run apt-get in a process that outlives this module and its connection. What it says is in apt's own log.
+
+        The process inherits the lock, and leaves no unit masked.
+        """
+        if os.fork():
+            self.in_background = True
+            return
+        try:
+            os.setsid()
+            os.nice(15)  # behind a build, which has a niceness of 10 and is waited for
+            nothing = os.open(os.devnull, os.O_RDWR)
+            for descriptor in (0, 1, 2):
+                os.dup2(nothing, descriptor)
+            subprocess.run(self.argv(*words), env={**os.environ, **ENVIRONMENT}, check=False)
+            held_units.release(subprocess.call, forget=False)
+        finally:
+            os._exit(0)
 
 
 def install(given: dict[str, Any], there: Sequence[str], apt: Apt, check_mode: bool) -> dict[str, Any]:
@@ -184,12 +217,12 @@ def install(given: dict[str, Any], there: Sequence[str], apt: Apt, check_mode: b
         names, soon = names + soon, []
     stale = ""
     if (names or soon) and not check_mode:
-        if given["mask"]:
-            mask(given["mask"], apt.run_command)
+        held_units.begin([*names, *soon])
         if not lists_are_fresh():
             stale = fetch_lists(apt.run, apt.lock_timeout)
     installed = install_now(names, apt, stale, check_mode) if names else []
     if soon:
+        held_units.begin(soon)
         apt.begin(*INSTALL, *soon)
     after = "".join(f"{package}\n" for package in [*installed, *soon])
     return {
@@ -205,20 +238,13 @@ def install_now(names: list[str], apt: Apt, stale: str, check_mode: bool) -> lis
     words = [*INSTALL, *(["--simulate"] if check_mode else []), *names]
     status, out, err = apt.run(*words)
     if INTERRUPTED in err and not check_mode:
-        apt.finish_dpkg()
+        apt.finish_dpkg(names)
         status, out, err = apt.run(*words)
     if status:
         # Why the lists could not be fetched is mostly why a package was not found.
         why = "; ".join(reason for reason in (faults(err), stale) if reason)
         raise AptError(f"apt-get install {' '.join(names)}: {why}", (status, out, err))
     return installed_by(out)
-
-
-def mask(units: list[str], run_command: Callable[..., Answer]) -> None:
-    """Keep packages from starting these units."""
-    answer = run_command(["systemctl", "mask", *units])
-    if answer[0]:
-        raise AptError(f"systemctl mask {' '.join(units)}: {answer[2].strip()}", answer)
 
 
 def lists_are_fresh() -> bool:

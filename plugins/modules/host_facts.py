@@ -84,7 +84,7 @@ ansible_facts:
         packages:
           description:
             - The names of the installed packages of the distribution, and the module streams that dnf installed as
-              V(@nginx:1.26).
+              V(@nginx:1.26). Without those that M(pyweb.stack.apt_install) began with and nobody has waited for.
           type: list
           elements: str
         packages_known:
@@ -94,13 +94,15 @@ ansible_facts:
           description: The default zone of firewalld; V(public), its own default, where it is not installed yet.
           type: str
         services:
-          description: What systemd says of C(nginx) and C(firewalld), name to whether it runs and starts at boot.
+          description:
+            - What systemd says of C(nginx), C(firewalld) and services that load other rules for packets; name to
+              whether it runs and starts at boot.
           type: dict
           sample: {nginx: {active: true, enabled: true}, firewalld: {active: false, enabled: false}}
         firewalld_open:
           description:
             - What a running firewalld lets in, now and after a reload, in its default zone and in those that the role
-              C(firewalld) opened something in; zone to services and ports.
+              C(firewalld) opened something in; zone to services and ports. What it will let in while it is stopped.
           type: dict
           sample: {public: {services: [ssh, http], ports: [8080/tcp]}}
         nginx:
@@ -111,6 +113,18 @@ ansible_facts:
         firewalld_opened:
           description: What the role C(firewalld) opened earlier, purpose to zone, services and ports.
           type: dict
+        open_ports:
+          description:
+            - While firewalld is stopped, the TCP and UDP ports that processes listen on at addresses that other hosts
+              reach. DHCP's client, mDNS and LLMNR are left out.
+          type: list
+          elements: dict
+          sample: [{port: 8443/tcp, process: "python3 (pid 77, app.service)", unit: app.service}]
+        packet_filters:
+          description: While firewalld is stopped, what else filters packets, each in a few words.
+          type: list
+          elements: str
+          sample: [ufw is active]
 """
 
 import os

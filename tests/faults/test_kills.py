@@ -21,7 +21,7 @@ from conftest import DEPLOY, WHOLE, World
 BUILD, RELEASE, FILES = "module_utils.build", "module_utils.release", "module_utils.host.file_set"
 # Small, and needed by nobody.
 TOMLIS = ["2.0.0", "2.0.1", "2.0.2", "2.1.0", "2.2.1"]
-STEPS, FIREWALLD = "module_utils.host.files", "ansible_collections.ansible.posix.plugins.module_utils.firewalld"
+STEPS, FIREWALL = "module_utils.host.files", "module_utils.firewall_change"
 
 
 def dependency(world: World, site: str) -> None:
@@ -131,7 +131,16 @@ CHAINS = [
             Stage("reloaded", Point(FILES, "apply", "return")),
         ),
     ),
-    Chain("firewalld", port, (Stage("opening a port", Point(FIREWALLD, "run")),), playbook=WHOLE),
+    Chain(
+        "firewalld",
+        port,
+        playbook=WHOLE,
+        stages=(
+            Stage("noted", Point(FIREWALL, "_note", "return")),
+            Stage("between for good and now", Point(FIREWALL, "_tolerant", "return")),
+            Stage("before closing", Point(FIREWALL, "change", nth=3)),
+        ),
+    ),
 ]
 ALONE = [
     replace(chain, name=f"{chain.name}: {stage.name}", stages=(stage,)) for chain in CHAINS for stage in chain.stages

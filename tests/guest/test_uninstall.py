@@ -1,4 +1,4 @@
-"""Uninstall: what the collection brought goes, what was there before comes back, and the data stays unless told otherwise.
+"""Uninstall: what the collection brought goes, what was there before comes back, and the data stays unless it is told.
 
 Each test compares the whole host before and after (`snapshot.py`) and says what may differ.
 """

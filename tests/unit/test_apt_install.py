@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import time
 
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.pyweb.stack.plugins.module_utils.host import files, held_units
 from ansible_collections.pyweb.stack.plugins.modules import apt_install
 
 DONE = """\
@@ -101,13 +103,17 @@ def call(tmp_path, monkeypatch, capsys):
 
     def run(apt_get, there=(), check=False, systemctl="", fresh=True, **arguments):
         for name, script in (("apt-get", apt_get), ("dpkg", ""), ("systemctl", systemctl)):
-            (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {calls}\n{script}\n', encoding="utf-8")
+            # Without quotes: a call in one line, whatever an argument holds.
+            note = f"(printf '%s ' {name} $*; echo) | sed 's/ $//' >> {calls}"
+            (tmp_path / name).write_text(f"#!/bin/sh\nset -f\n{note}\n{script}\n", encoding="utf-8")
             (tmp_path / name).chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
         monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_words, **_more: None)
         monkeypatch.setattr(apt_install.packages, "installed", lambda _module: list(there))
         monkeypatch.setattr(apt_install, "facts", lambda _module: {"pyweb": {}})
         monkeypatch.setattr(apt_install, "lists_are_fresh", lambda: fresh)
+        for name in ("LOCK", "HELD", "BEGUN", "MASKS", "ENABLED"):
+            monkeypatch.setattr(held_units, name, f"{tmp_path}/{name}")
         with patch_module_args({"_ansible_check_mode": check, **arguments}), pytest.raises(SystemExit):
             apt_install.main()
         return json.loads(capsys.readouterr().out), calls
@@ -117,17 +123,100 @@ def call(tmp_path, monkeypatch, capsys):
 
 def test_what_is_needed_soon_is_begun_and_not_waited_for(call, tmp_path):
     started = time.monotonic()
-    slow = f'case "$*" in *nginx*) sleep 1; touch {tmp_path}/done;; *) echo "Setting up git (1:2.39) ...";; esac'
+    slow = f'case "$*" in *nginx*) sleep 3; touch {tmp_path}/done;; *) echo "Setting up git (1:2.39) ...";; esac'
     result, calls = call(slow, there=["curl", "ssh"], name=["git", "curl"], soon=["nginx", "git", "ssh"])
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 3
     assert (result["changed"], result["installed"], result["begun"]) == (True, ["git 1:2.39"], ["nginx"])
     assert result["diff"]["after"] == "git 1:2.39\nnginx\n"
     while not (tmp_path / "done").exists():
         assert time.monotonic() - started < 20
         time.sleep(0.05)
     first, second = calls.read_text().splitlines()
-    assert first.endswith("Use-Pty=0 git")
-    assert second.endswith("Use-Pty=0 nginx")
+    assert first.endswith(" git")
+    assert second.endswith(" nginx")
+
+
+def test_what_is_begun_counts_as_missing_until_somebody_waits_for_it(call, tmp_path):
+    slow = f"sleep 1; touch {tmp_path}/done"
+    call(slow, name=[], soon=["nginx"])
+    assert held_units.begun() == ["nginx"]
+    result, _calls = call(slow, there=["nginx"], name=["nginx"])
+    assert (tmp_path / "done").exists()
+    assert (result["changed"], held_units.begun()) == (False, [])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_no_unit_stays_masked(call, tmp_path, fails):
+    """`apt_get` does what apt-get's hook does."""
+    (tmp_path / "MASKS").mkdir()
+    hook = f"echo nginx.service >> {tmp_path}/HELD; ln -s /dev/null {tmp_path}/MASKS/nginx.service; exit {int(fails)}"
+    result, calls = call(hook, name=["nginx"])
+    assert result.get("failed", False) is fails
+    assert calls.read_text().splitlines()[-1] == "systemctl unmask --quiet --runtime nginx.service"
+    assert not (tmp_path / "HELD").exists()
+    assert held_units.begun() == []
+
+
+def test_no_unit_stays_masked_by_what_runs_in_the_background(call, tmp_path):
+    (tmp_path / "MASKS").mkdir()
+    hook = f"echo nginx.service >> {tmp_path}/HELD; ln -s /dev/null {tmp_path}/MASKS/nginx.service; exit 1"
+    _result, calls = call(hook, name=[], soon=["nginx"])
+    with files.hold(held_units.LOCK, 20, lambda _process: AssertionError("still locked")):
+        assert calls.read_text().splitlines()[-1] == "systemctl unmask --quiet --runtime nginx.service"
+        assert held_units.begun() == ["nginx"]
+
+
+def test_the_masks_of_a_killed_run_are_removed_first(call, tmp_path):
+    (tmp_path / "MASKS").mkdir()
+    (tmp_path / "MASKS/nginx.service").symlink_to("/dev/null")
+    (tmp_path / "HELD").write_text("nginx.service\nother.service\nnginx.service\n")
+    _result, calls = call("", there=["nginx"], name=["nginx"])
+    assert calls.read_text().splitlines() == ["systemctl unmask --quiet --runtime nginx.service"]
+
+
+def test_a_unit_that_its_package_enabled_is_disabled(tmp_path, monkeypatch):
+    for name in ("LOCK", "HELD", "BEGUN", "MASKS", "ENABLED"):
+        monkeypatch.setattr(held_units, name, f"{tmp_path}/{name}")
+    for folder in ("MASKS", "ENABLED"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.service").symlink_to("/dev/null")
+    (tmp_path / "HELD").write_text("a.service\n")
+    calls = []
+    held_units.release(calls.append)
+    assert [call[1] for call in calls] == ["unmask", "disable"]
+
+
+POSTINST = """\
+if deb-systemd-helper --quiet was-enabled 'nginx.service'; then
+    deb-systemd-helper enable 'nginx.service' >/dev/null || true
+    deb-systemd-invoke $_dh_action 'nginx.service' 'nginx.socket' >/dev/null || true
+    invoke-rc.d --quiet old start || exit $?
+    invoke-rc.d dbus reload || true
+    deb-systemd-invoke start 'there.service' 'x.timer'
+    deb-systemd-invoke start running.service
+fi
+"""
+
+
+def test_units_that_come_with_packages_are_masked(tmp_path):
+    """Those that the scripts of packages start, unless they were there before or run."""
+    there = tmp_path / "lib/systemd/system"
+    there.mkdir(parents=True)
+    (there / "there.service").touch()
+    (tmp_path / "postinst").write_text(POSTINST)
+    programs = {
+        "dpkg-deb": f'[ "$*" = "--info /a.deb postinst" ] || exit 2; cat {tmp_path}/postinst',
+        "systemctl": f'[ $1 = is-active ] && {{ [ "$3" = running.service ]; exit; }}; echo "$*" >> {tmp_path}/calls',
+    }
+    for name, script in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    hook = held_units.HOOK.replace("/etc /run /usr/local/lib /usr/lib /lib", f"{tmp_path}/lib")
+    hook = hook.replace(held_units.HELD, f"{tmp_path}/held")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", hook], input="/a.deb\n/b.deb\n", text=True, env={"PATH": path}, check=True)
+    assert (tmp_path / "held").read_text().split() == ["nginx.service", "nginx.socket", "old.service"]
+    assert (tmp_path / "calls").read_text() == "mask --quiet --runtime nginx.service nginx.socket old.service\n"
 
 
 def test_check_mode_begins_nothing(call):
@@ -156,45 +245,6 @@ def test_what_cannot_be_finished_says_so(call):
     result, calls = call("echo 'E: dpkg was interrupted, you must run it' >&2; exit 100", name=["nginx"])
     assert result["msg"] == "apt-get install nginx: dpkg was interrupted, you must run it"
     assert len(calls.read_text().splitlines()) == 3
-
-
-def test_units_are_masked_before_anything_is_installed(call):
-    result, calls = call('echo "Setting up git (1) ..."', name=["git"], soon=[], mask=["a.service", "b.service"])
-    assert result["changed"]
-    lines = calls.read_text().splitlines()
-    assert lines[0] == "systemctl mask a.service b.service"
-    assert lines[1].startswith("apt-get ")
-    assert len(lines) == 2
-
-
-@pytest.mark.parametrize(("there", "check"), [(["git"], False), ([], True)])
-def test_nothing_is_masked_where_nothing_is_installed(call, there, check):
-    result, calls = call('echo "Inst git (1 x)"', there=there, check=check, name=["git"], mask=["a.service"])
-    assert result["changed"] is check
-    assert "systemctl" not in calls.read_text()
-
-
-def test_a_unit_that_cannot_be_masked_stops_the_installation(call):
-    result, calls = call("", systemctl="echo ' Access denied ' >&2; exit 4", name=["git"], mask=["a.service"])
-    assert result["failed"]
-    assert (result["msg"], result["rc"]) == ("systemctl mask a.service: Access denied", 4)
-    assert "apt-get" not in calls.read_text()
-
-
-def test_packages_are_looked_for_with_the_wanted_patience_and_without_questions(call):
-    _result, calls = call('echo "front: $DEBIAN_FRONTEND $LC_ALL" >&2', name=["git"], lock_timeout=7)
-    assert calls.read_text().split() == [
-        *["apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=7", "install", "--no-install-recommends"],
-        *["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"],
-        *["-o", "Dpkg::Use-Pty=0", "git"],
-    ]
-
-
-def test_a_package_that_is_not_found_says_why_the_lists_are_old(call, monkeypatch):
-    monkeypatch.setattr(apt_install, "fetch_lists", lambda _run, patience: f"no network for {patience} s")
-    result, _calls = call("echo 'E: Unable to locate package git' >&2; exit 100", fresh=False, name=["git"])
-    assert result["msg"] == "apt-get install git: Unable to locate package git; no network for 120 s"
-    assert (result["rc"], result["stderr"]) == (100, "E: Unable to locate package git\n")
 
 
 @pytest.mark.parametrize(("check", "noted"), [(False, [(["git", "nginx"], [])]), (True, [])])

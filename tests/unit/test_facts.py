@@ -208,14 +208,17 @@ def test_what_the_kernel_does_about_selinux(host, text, mode):
     assert facts.selinux() == mode
 
 
+OTHER_SERVICES = ["firewalld", "nftables", "netfilter-persistent", "iptables", "ip6tables", "shorewall"]
+
+
 def test_services_that_run_and_start_at_boot():
     shown = "ActiveState=active\nUnitFileState=enabled\n\nActiveState=inactive\nUnitFileState=\n"
     module = Module("systemctl", shown)
-    assert facts.services(module) == {
-        "nginx": {"active": True, "enabled": True},
-        "firewalld": {"active": False, "enabled": False},
-    }
-    assert module.argvs == ["systemctl show --property=ActiveState,UnitFileState nginx.service firewalld.service"]
+    found = facts.services(module)
+    assert found["nginx"] == {"active": True, "enabled": True}
+    assert found["firewalld"] == {"active": False, "enabled": False}
+    shown = "systemctl show --property=ActiveState,UnitFileState nginx.service"
+    assert module.argvs == [" ".join([shown, *(f"{name}.service" for name in OTHER_SERVICES)])]
     assert not any(one["active"] for one in facts.services(Module("systemctl", "")).values())
 
 
@@ -269,6 +272,28 @@ def test_what_the_role_opened_is_read_by_purpose(host):
     assert firewalld_state.zones(found) == ["dmz", "public"]
 
 
+def test_a_stopped_firewalld_lets_in_what_its_files_say(host):
+    assert firewalld_state.will_let_in(["public", "dmz"]) == {"public": {"services": ["ssh"], "ports": []}}
+    host("/usr/lib/firewalld/zones/public.xml", '<zone><service name="ssh"/><service name="dhcpv6-client"/></zone>')
+    host("/usr/lib/firewalld/zones/dmz.xml", '<zone><service name="ssh"/></zone>')
+    host(
+        "/etc/firewalld/zones/dmz.xml",
+        '<zone><port port="8080-8090" protocol="udp"/><port port="9" protocol="tcp"/></zone>',
+    )
+    assert firewalld_state.will_let_in(["public", "dmz", "gone"]) == {
+        "public": {"services": ["dhcpv6-client", "ssh"], "ports": []},
+        "dmz": {"services": [], "ports": ["8080-8090/udp", "9/tcp"]},
+    }
+
+
+def test_a_package_that_is_being_installed_is_not_there_yet(monkeypatch):
+    """Whether it is depends on how quick apt-get was, and no run may depend on that."""
+    monkeypatch.setattr(facts.held_units, "begun", lambda: ["nginx"])
+    monkeypatch.setattr(facts.packages, "installed", lambda _module: ["git", "nginx"])
+    monkeypatch.setattr(facts.packages, "module_streams", list)
+    assert facts.installed_packages(None) == ["git"]
+
+
 def test_all_facts_have_the_names_that_the_roles_use(host, monkeypatch):
     host("/proc/net/if_inet6", "fe80\n")
     host("/etc/dnf/modules.d/nginx.module", "[nginx]\nname=nginx\nstream=1.26\nprofiles=common\nstate=enabled\n")
@@ -278,6 +303,8 @@ def test_all_facts_have_the_names_that_the_roles_use(host, monkeypatch):
     monkeypatch.setattr(facts, "connection_ports", lambda: {22})
     monkeypatch.setattr(facts.packages, "installed", lambda _module: ["git"])
     monkeypatch.setattr(facts.firewalld_state, "let_in", lambda _module, zones: {zone: {} for zone in zones})
+    monkeypatch.setattr(facts.open_ports, "open_ports", lambda _run, _table: [{"port": "9090/tcp"}])
+    monkeypatch.setattr(facts.packet_filters, "packet_filters", lambda _run, _services: ["ufw is active"])
     inactive = Module(
         "systemctl", "ActiveState=active\nUnitFileState=enabled\n\nActiveState=inactive\nUnitFileState=\n"
     )
@@ -294,13 +321,16 @@ def test_all_facts_have_the_names_that_the_roles_use(host, monkeypatch):
             "packages_known": True,
             "services": {
                 "nginx": {"active": True, "enabled": True},
-                "firewalld": {"active": False, "enabled": False},
+                **{name: {"active": False, "enabled": False} for name in OTHER_SERVICES},
             },
             "firewalld_configured": True,
             "firewalld_zone": "dmz",
             "firewalld_opened": {},
             "firewalld_open": {},
+            "open_ports": [{"port": "9090/tcp"}],
+            "packet_filters": ["ufw is active"],
         },
     }
     active = Module("systemctl", "ActiveState=active\nUnitFileState=enabled\n\nActiveState=active\nUnitFileState=\n")
-    assert facts.facts(active)["pyweb"]["firewalld_open"] == {"dmz": {}}
+    found = facts.facts(active)["pyweb"]
+    assert (found["firewalld_open"], found["open_ports"], found["packet_filters"]) == ({"dmz": {}}, [], [])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.firewall import plan, record
+from ansible_collections.pyweb.stack.plugins.module_utils.firewall import plan, records
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 
@@ -89,30 +89,56 @@ def test_what_is_closed(before, more, closed):
     assert planned(opened=before, **more)["close"] == closed
 
 
-def results(**changed):
-    return [{"item": item(name), "changed": value} for name, value in changed.items()]
+def web(planned, **more):
+    return records(planned, **more)["web"]
 
 
 @pytest.mark.parametrize(
-    ("done", "before", "services"),
+    ("before", "let_in", "services"),
     [
-        (results(http=True, https=True), {}, ["http", "https"]),
-        (results(http=False, https=True), {}, ["https"]),  # an administrator had opened http
-        (results(http=False, https=False), {"web": opened("http")}, ["http"]),
-        (results(http=False, https=False), {"mail": opened("https")}, ["https"]),  # opened by us, for another
+        ({}, [], ["http", "https"]),
+        ({}, ["http"], ["https"]),  # an administrator had opened http
+        ({"web": opened("http")}, ["http", "https"], ["http"]),
+        ({"mail": opened("https")}, ["http", "https"], ["https"]),  # opened by us, for another
     ],
 )
-def test_what_is_ours(done, before, services):
-    wanted = [item("http"), item("https")]
-    assert record(wanted, [], done, before) == opened(*services)
+def test_what_is_ours(before, let_in, services):
+    let_in = {"public": {"services": let_in, "ports": []}}
+    assert web(planned([site(80, 443)], opened=before, let_in=let_in)) == opened(*services)
 
 
 def test_nothing_of_ours_is_no_record():
-    assert record([item("http")], [], results(http=False), {}) == {}
+    assert web(planned([site(80)], let_in={"public": {"services": ["http"], "ports": []}})) == {}
 
 
-def test_what_is_being_closed_stays_on_record():
-    assert record([], [item("http")], [], {"web": opened("http")}) == opened(zone="", closing=[item("http")])
+def test_what_is_being_closed_stays_on_record_until_it_is_closed():
+    found = planned(opened={"web": opened("http")})
+    assert web(found) == opened(zone="", closing=[item("http")])
+    assert web(found, closed=True) == {}
+
+
+def test_what_could_not_be_opened_is_not_ours():
+    found = planned([site(80, 443)])
+    assert web(found, failed=[item("https")]) == opened("http")
+
+
+LET_IN = {"public": {"services": ["ssh", "http"], "ports": ["8080/tcp"]}}
+
+
+@pytest.mark.parametrize(
+    ("sites", "more", "differs"),
+    [
+        ([site(80)], {"opened": {"web": opened("http")}}, False),
+        ([site(80)], {}, False),  # an administrator had opened it
+        ([site(81)], {}, True),
+        ([], {"opened": {"web": opened("http")}}, True),
+        # The other purpose's now, so the record differs, and nothing else.
+        ([], {"opened": {"web": opened("http"), "mail": opened("http")}}, True),
+        ([site(80)], {"ssh": [2222]}, True),
+    ],
+)
+def test_whether_there_is_anything_to_do(sites, more, differs):
+    assert planned(sites, let_in=LET_IN, **more)["differs"] is differs
 
 
 def test_all_faults_are_listed_at_once():

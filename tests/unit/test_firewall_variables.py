@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.firewall import plan, record
+from ansible_collections.pyweb.stack.plugins.module_utils.firewall import plan, records
 
 
 def planned(**given):
@@ -113,13 +113,13 @@ def test_what_is_ours_is_sorted_and_split():
         *({"zone": "dmz", "service": name, "port": ""} for name in ("https", "http")),
         *({"zone": "dmz", "service": "", "port": port} for port in ("9/tcp", "10/tcp")),
     ]
-    done = [{"item": item, "changed": True} for item in wanted]
-    assert record(wanted, [], done, {}) == {
+    planned = {"purpose": "web", "opened": {}, "wanted": wanted, "open": wanted, "others": [], "close": []}
+    assert records(planned)["web"] == {
         "zone": "dmz",
         "services": ["http", "https"],
         "ports": ["10/tcp", "9/tcp"],
         "closing": [],
     }
-    assert record(wanted, [], [{"item": item} for item in wanted], {}) == {}
-    # What was opened and is not wanted any more is no longer ours: it is closed, or was somebody's before.
-    assert record([], [], done, {}) == {}
+    assert records({**planned, "open": []})["web"] == {}
+    # What is not wanted any more is no longer ours: it is closed, or was somebody's before.
+    assert records({**planned, "wanted": []})["web"] == {}

@@ -20,6 +20,7 @@ ALLOWED = {
     "model": set(),
     "host": {"model.layout"},
     **{name: {"model", "host"} for name in LANGUAGES},
+    "firewall_change": {"model", "host", "firewall"},
     "build": {"model", "host", *LANGUAGES},
     "release": {"model", "host", "build", *LANGUAGES},
     "uninstall": {"model", "host", "build", "release", *LANGUAGES},

@@ -44,7 +44,7 @@ def test_sites_are_never_completed_without_the_roots(path):
 def evaluated(role, **given):
     """The sites, or what is made of them, as the role's variables say."""
     environment = jinja2.nativetypes.NativeEnvironment(undefined=jinja2.StrictUndefined)
-    environment.filters.update(FILTERS)
+    environment.filters.update(FILTERS, bool=bool)
     variables = {"playbook_dir": str(ROOT), **given}
     for name, value in yaml.safe_load((ROLES / role / "defaults/main.yml").read_text()).items():
         variables[name] = environment.from_string(value).render(variables) if isinstance(value, str) else value
@@ -58,8 +58,8 @@ def evaluated(role, **given):
 
 
 FACTS = {
-    "ansible_facts": {"pyweb": {"firewalld_zone": "public", "firewalld_open": {}, "ipv6": False}},
-    "__firewalld_before": {},
+    "ansible_facts": {"pyweb": {"ipv6": False}},
+    "__firewalld_found": {"opened": {}, "default_zone": "public", "let_in": {}},
     "__firewalld_ssh_ports": [22],
     "__nginx_platform": {"user": "nginx", "layout": "conf_d", "modules": "/m/*.conf"},
 }

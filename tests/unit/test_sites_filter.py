@@ -88,13 +88,3 @@ def test_nginx_and_firewall_faults_are_ansible_errors():
         FILTERS["firewall_plan"](
             completed, services=[], ports=["80"], zone="", purpose="web", opened={}, ssh_ports=[22]
         )
-
-
-def test_record_is_a_file_or_its_absence():
-    planned = {"wanted": [{"zone": "public", "service": "http", "port": ""}], "close": []}
-    results = [{"item": planned["wanted"][0], "changed": True}]
-    [file] = FILTERS["firewall_record"](planned, results, {}, "web")
-    assert file["path"] == "/etc/firewalld/pyweb.stack/web.json"
-    assert file["content"]["services"] == ["http"]
-    [file] = FILTERS["firewall_record"]({"wanted": [], "close": []}, [], {}, "web")
-    assert file == {"path": "/etc/firewalld/pyweb.stack/web.json", "state": "absent"}

@@ -170,6 +170,21 @@ def test_empty_directories_of_ours_go(host, steps):
     assert (host.root / "etc/sysusers.d").is_dir()
 
 
+def test_what_a_killed_run_left_masked_is_unmasked_first(host, steps, monkeypatch):
+    for name in ("LOCK", "HELD", "BEGUN"):
+        monkeypatch.setattr(run.held_units, name, f"{host.root}{getattr(run.held_units, name)}")
+    real = run.held_units.release
+    monkeypatch.setattr(run.held_units, "release", lambda told: (steps.append("unmask"), real(told)))
+    note(packages=())
+    host.put("/run/pyweb.stack/held-units", "nginx.service\n")
+    uninstall(host, purge=True, check_mode=True)
+    assert "unmask" not in steps
+    uninstall(host, purge=True)
+    assert steps[len(steps) // 2 :][:2] == ["unmask", "service nginx"]
+    uninstall(host, purge=True)
+    assert steps.count("unmask") == 1
+
+
 CIL = """; Written by pyweb.stack
 (filecon "{root}/var/lib/sites/a\\-b/media(/.*)?" any (x))
 (filecon "/gone(/.*)?" any (x))

@@ -7,13 +7,14 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from . import firewalld_state, packages, platform, processes
+from . import firewalld_state, held_units, open_ports, packages, packet_filters, platform, processes
 from .files import read_or_empty
 
-# What the roles start.
-SERVICES = ("nginx", "firewalld")
+# What the roles start, and what else may filter packets.
+SERVICES = ("nginx", "firewalld", *packet_filters.LOADERS)
 
 
 def facts(module: Any) -> dict[str, Any]:
@@ -21,20 +22,45 @@ def facts(module: Any) -> dict[str, Any]:
     opened = firewalld_state.records()
     running = services(module)
     zones = firewalld_state.zones(opened)
+    filters = running["firewalld"]["active"]
     found = {
         "ipv6": bool(read_or_empty("/proc/net/if_inet6").strip()),
         "selinux": selinux(),
         "pythons": pythons(),
         "ssh_ports": sorted(listening_ports("sshd") | connection_ports()),
-        "packages": packages.installed(module) + packages.module_streams(),
+        "packages": installed_packages(module),
         "packages_known": packages.lists_present(),
         "services": running,
         "firewalld_configured": os.path.exists("/etc/firewalld"),
         "firewalld_zone": firewalld_state.default_zone(),
         "firewalld_opened": opened,
-        "firewalld_open": firewalld_state.let_in(module, zones) if running["firewalld"]["active"] else {},
+        "firewalld_open": firewalld_state.let_in(module, zones) if filters else firewalld_state.will_let_in(zones),
+        # What starting firewalld would change. Nobody needs it where firewalld runs.
+        "open_ports": [] if filters else open_ports.open_ports(module.run_command, processes.processes()),
+        "packet_filters": [] if filters else packet_filters.packet_filters(_run(module), running),
     }
     return {**platform.facts(), "pyweb": found}
+
+
+def installed_packages(module: Any) -> list[str]:
+    """Return the packages that are installed, without those that apt_install began with and nobody has waited for.
+
+    Who needs one of these asks apt_install for it, on every first run: how far the background is must not matter. The
+    same holds for what a run that was killed left; its masks are removed there.
+    """
+    begun = held_units.begun()
+    return [name for name in packages.installed(module) if name not in begun] + packages.module_streams()
+
+
+def _run(module: Any) -> packet_filters.Run:
+    """Return a `run_command` for which a program that is not installed is one that fails."""
+
+    def run(argv: Sequence[str]) -> tuple[int, str, str]:
+        path = module.get_bin_path(argv[0])
+        result: tuple[int, str, str] = module.run_command([path, *argv[1:]]) if path else (127, "", "")
+        return result
+
+    return run
 
 
 def services(module: Any) -> dict[str, dict[str, bool]]:
@@ -43,7 +69,7 @@ def services(module: Any) -> dict[str, dict[str, bool]]:
     blocks = module.run_command(argv)[1].strip().split("\n\n")
     return {
         name: {"active": "ActiveState=active" in block, "enabled": "UnitFileState=enabled" in block}
-        for name, block in zip(SERVICES, [*blocks, "", ""])
+        for name, block in zip(SERVICES, [*blocks, *("" for _name in SERVICES)])
     }
 
 

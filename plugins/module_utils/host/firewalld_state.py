@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from ..model.layout import FIREWALLD_RECORDS
+from . import zone_files
 from .files import read_or_empty
 
 BUS = "org.fedoraproject.FirewallD1"
@@ -53,6 +54,15 @@ def let_in(module: Any, names: list[str]) -> dict[str, dict[str, list[str]]]:
                 for key in ("services", "ports")
             }
     return found
+
+
+def will_let_in(names: list[str]) -> dict[str, dict[str, list[str]]]:
+    """Return what a firewalld that is stopped lets in once it runs, by zone: as `let_in`, from its files."""
+    zones = zone_files.zones()
+    if not zones:
+        # Not installed yet. SSH is open in its default zone, whoever packaged it.
+        zones = {"public": {"services": ["ssh"], "ports": []}}
+    return {name: zones[name] for name in names if name in zones}
 
 
 def _listed(settings: dict[str, dict[str, Any]], key: str) -> list[str]:

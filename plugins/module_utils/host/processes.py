@@ -98,11 +98,47 @@ def listeners(proc: str = PROC, pids: dict[int, Process] | None = None) -> list[
         for line in read_or_empty(f"{proc}/net/{name}").splitlines()[1:]:
             words = line.split()
             if words[3] == _TCP_LISTEN:
-                host, port = words[1].split(":")
                 queue = int(words[4].split(":")[1], 16)
-                found.append(Listener(f"{_host(host)}:{int(port, 16)}", int(words[9]), queue))
-    _owners(found, proc, pids or {})
+                found.append(Listener(address(words[1]), int(words[9]), queue))
+    find_owners(found, pids or {}, proc)
     return found
+
+
+def address(text: str) -> str:
+    """Return 'host:port' for an address as the files in /proc/net have it, '0100007F:1F90' for 127.0.0.1:8080."""
+    host, port = text.split(":")
+    return f"{_host(host)}:{int(port, 16)}"
+
+
+def find_owners(found: list[Listener], pids: dict[int, Process], proc: str = PROC) -> None:
+    """Note in each listener which of `pids` hold it, as far as /proc shows them."""
+    by_inode: dict[int, list[Listener]] = {}
+    for listener in found:
+        by_inode.setdefault(listener.inode, []).append(listener)
+
+    def inodes(folder: str) -> list[int]:
+        result = []
+        for entry in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                match = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(f"{folder}/{entry}"))
+                result += [int(match[1])] if match else []
+        return result
+
+    for pid, process in pids.items():
+        folder = f"{proc}/{pid}/fd"
+        try:
+            seen = inodes(folder)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            # Root without CAP_SYS_PTRACE, as in a container, may not look; the process's own user may.
+            if "uwsgi" not in process.name.lower():
+                continue
+            mine = run_as(process.identity, functools.partial(inodes, folder))
+            seen = mine if isinstance(mine, list) else []
+        for inode in seen:
+            for listener in by_inode.get(inode, []):
+                listener.pids.append(pid)
 
 
 def run_as(who: Identity, look: Callable[[], Any]) -> Any:
@@ -154,36 +190,6 @@ def _process(folder: str, booted: float, ticks: int) -> Process:
         booted + started,
         unit[1] if unit else "",
     )
-
-
-def _owners(found: list[Listener], proc: str, pids: dict[int, Process]) -> None:
-    by_inode: dict[int, list[Listener]] = {}
-    for listener in found:
-        by_inode.setdefault(listener.inode, []).append(listener)
-
-    def inodes(folder: str) -> list[int]:
-        result = []
-        for entry in os.listdir(folder):
-            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-                match = re.fullmatch(r"socket:\[(\d+)\]", os.readlink(f"{folder}/{entry}"))
-                result += [int(match[1])] if match else []
-        return result
-
-    for pid, process in pids.items():
-        folder = f"{proc}/{pid}/fd"
-        try:
-            seen = inodes(folder)
-        except FileNotFoundError:
-            continue
-        except OSError:
-            # Root without CAP_SYS_PTRACE, as in a container, may not look; the process's own user may.
-            if "uwsgi" not in process.name.lower():
-                continue
-            mine = run_as(process.identity, functools.partial(inodes, folder))
-            seen = mine if isinstance(mine, list) else []
-        for inode in seen:
-            for listener in by_inode.get(inode, []):
-                listener.pids.append(pid)
 
 
 def _host(text: str) -> str:

@@ -8,17 +8,21 @@ What was noted goes last.
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..host import file_set, files, memory
+from ..host import file_set, files, held_units, memory
 from ..host.shell import StepError
 from ..model import layout as layouts
 from ..nginx.names import DEFAULT_LINK, DEFAULT_LINKED
 from . import firewall, found, nginx, packages, selinux, services, sites
 from .report import Fault, Report
+
+# What keeps dnf's packages from enabling their units, until the next boot.
+PRESETS = "/run/systemd/system-preset/*-pyweb.stack.preset"
 
 
 @dataclass
@@ -45,7 +49,8 @@ class Uninstall:
         if by_earlier_version:
             self._say_what_is_unknown()
         there = found.sites(self.roots)
-        steps: list[Callable[[], None]] = [lambda: self._nginx(before), lambda: self._firewall(before)]
+        steps: list[Callable[[], None]] = [self._background]
+        steps += [lambda: self._nginx(before), lambda: self._firewall(before)]
         steps += [self._site(site, before) for site in there]
         steps += [
             lambda: sites.tools(there, self.report, self.check_mode),
@@ -66,6 +71,17 @@ class Uninstall:
             self.report.faults.append(str(error))
         except OSError as error:
             self.report.faults.append(f"{error.filename or 'a file'}: {error.strerror or error}")
+
+    def _background(self) -> None:
+        """Wait for what a run that failed left installing, and unmask what one that was killed left masked."""
+        if self.check_mode or not (os.path.exists(held_units.HELD) or held_units.begun()):
+            return
+
+        def busy(process: str) -> Fault:
+            return Fault(f"packages are being installed by process {process}; wait until it has ended")
+
+        with files.hold(held_units.LOCK, files.LOCK_TIMEOUT, busy):
+            held_units.release(self.run)
 
     def _nginx(self, before: Mapping[str, Any]) -> None:
         others = nginx.others(before)
@@ -130,4 +146,5 @@ class Uninstall:
             memory.leave(before or left)
         elif files.remove(layouts.MEMORY) and layouts.BEFORE not in self.report.removed:
             self.report.removed.append(layouts.MEMORY)
-        files.remove(layouts.LOCKS)
+        for path in (layouts.LOCKS, *glob.glob(PRESETS)):
+            files.remove(path)

@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Units that Debian's packages start as soon as they are installed: held back, until a role has configured them.
+
+apt-get runs `HOOK` between the download and the installation. It masks the units that the packages bring, at run time,
+so that a boot takes the masks away; what is installed already is not touched. `release` removes the masks, of this run
+or of one that was killed. Then the units neither run nor start at boot: a package enables no unit that is masked.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..model.layout import LOCKS
+from . import files
+
+# Executes an argument list, as a module's `run_command` does.
+Run = Callable[[Sequence[str]], Any]
+
+# Held while packages are installed, also by what installs in the background.
+LOCK = f"{LOCKS}/packages.lock"
+# The units that are masked, and the packages whose installation was begun, one a line.
+HELD = f"{LOCKS}/held-units"
+BEGUN = f"{LOCKS}/begun-packages"
+MASKS = "/run/systemd/system"
+ENABLED = "/etc/systemd/system/*.wants"
+UNPACKED = ("/lib/systemd/system", "/usr/lib/systemd/system")
+
+# Gets the paths of the packages on its input (apt.conf(5), DPkg::Pre-Install-Pkgs). Maintainer scripts name the units
+# that they start, on lines of debhelper's (deb-systemd-invoke(1p)) or their own (invoke-rc.d(8)).
+HOOK = rf"""
+umask 022
+name='[A-Za-z0-9][A-Za-z0-9_.:-]*'
+units=$(
+    while read -r package; do dpkg-deb --info "$package" postinst 2>/dev/null; done |
+    sed -nE \
+        -e "/deb-systemd-(invoke|helper enable)/s/[[:space:]'\"]+/\n/gp" \
+        -e "s/.*invoke-rc\.d +(--[a-z-]+ +)*($name) +(re)?start.*/\2.service/p" |
+    grep -xE "$name\.(service|socket)" |
+    sort -u
+)
+set --
+for unit in $units; do
+    for folder in /etc /run /usr/local/lib /usr/lib /lib; do
+        [ ! -e "$folder/systemd/system/$unit" ] && [ ! -L "$folder/systemd/system/$unit" ] || continue 2
+    done
+    systemctl is-active --quiet "$unit" || set -- "$@" "$unit"
+done
+[ "$#" -gt 0 ] || exit 0
+printf '%s\n' "$@" >> {HELD}
+systemctl mask --quiet --runtime "$@" 2>/dev/null
+"""
+
+
+def begin(packages: Sequence[str]) -> None:
+    """Note packages that are about to be installed; the caller holds `LOCK`, and `release` forgets them."""
+    files.write(BEGUN, "".join(f"{name}\n" for name in packages))
+
+
+def begun() -> list[str]:
+    """Return the packages whose installation goes on in the background, or did until a moment ago, or was killed.
+
+    Whether they are there is a matter of luck, so nobody may branch on it. Who needs one waits for it.
+    """
+    return files.read_or_empty(BEGUN).split()
+
+
+def release(run: Run, forget: bool = True) -> None:
+    """Remove the masks of `HOOK`; the caller holds `LOCK`. Who unmasked a unit meanwhile keeps it as it is.
+
+    In the background the packages that were begun are not forgotten (`forget`): somebody is going to wait for them.
+    """
+    units = list(dict.fromkeys(files.read_or_empty(HELD).split()))
+    masked = [unit for unit in units if files.read_link(f"{MASKS}/{unit}") == os.devnull]
+    if masked:
+        run(["systemctl", "unmask", "--quiet", "--runtime", *masked])
+    # A package that was not aware of the mask may have enabled its unit in spite of it.
+    enabled = [unit for unit in masked if glob.glob(f"{ENABLED}/{unit}")]
+    if enabled:
+        run(["systemctl", "disable", "--quiet", *enabled])
+    files.forget(HELD)
+    if forget:
+        files.forget(BEGUN)
+
+
+def hold(units: Sequence[str], run: Run) -> None:
+    """Mask units of packages that are unpacked but not configured, as `HOOK` does; what runs already is left alone."""
+    found = [unit for unit in units if any(os.path.exists(f"{folder}/{unit}") for folder in UNPACKED)]
+    idle = [unit for unit in found if run(["systemctl", "is-active", "--quiet", unit])[0]]
+    if idle:
+        files.write(HELD, files.read_or_empty(HELD) + "".join(f"{unit}\n" for unit in idle))
+        run(["systemctl", "mask", "--quiet", "--runtime", *idle])

@@ -1,0 +1,102 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: firewall_set
+short_description: Open and close services and ports in firewalld, and start it, in one call
+version_added: 0.2.0
+description:
+  - Carries out what the filter P(pyweb.stack.firewall_plan#filter) says, for the role C(firewalld).
+  - A running firewalld is told over D-Bus, for now and for good. While it is stopped, its zones' files get what is to
+    be open before it starts.
+  - Notes under C(/etc/firewalld/pyweb.stack) what it opens, by purpose, before it does. What was open before is not
+    noted, and so never closed.
+  - C(ansible.posix.firewalld) takes one call for each port, and Python's bindings for firewalld.
+author: [pyweb.stack contributors]
+options:
+  plan:
+    description: What the filter returned.
+    type: dict
+    required: true
+attributes:
+  check_mode:
+    support: full
+    description: Says what it would do, and what firewalld would refuse where its packages are installed.
+  diff_mode:
+    support: full
+    description: What is closed, and what is opened.
+seealso:
+  - module: pyweb.stack.host_facts
+"""
+
+EXAMPLES = r"""
+- name: Open HTTP
+  pyweb.stack.firewall_set:
+    plan: >-
+      {{ [] | pyweb.stack.firewall_plan(services=['http'], ports=[], zone='public', purpose='web', opened={},
+      ssh_ports=[22]) }}
+"""
+
+RETURN = r"""
+notes:
+  description: What starting firewalld means for other services of the host, a line each.
+  returned: always
+  type: list
+  elements: str
+  sample:
+    - "firewalld starts; what other hosts could reach already stays open: 8443/tcp python3 (pid 77, app.service)
+      (firewalld_close_others closes it)"
+opened:
+  description: What was opened.
+  returned: success
+  type: list
+  elements: str
+  sample: [http in zone public, "8443/tcp (python3 (pid 77, app.service)) in zone public"]
+closed:
+  description: What was closed.
+  returned: success
+  type: list
+  elements: str
+  sample: [8080/tcp in zone public]
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pyweb.stack.plugins.module_utils import firewall_change
+from ansible_collections.pyweb.stack.plugins.module_utils.firewall import described
+
+ARGUMENTS = {"plan": {"type": "dict", "required": True}}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    plan = module.params["plan"]
+    try:
+        if module.check_mode:
+            firewall_change.check(plan)
+        else:
+            firewall_change.change(plan, module.run_command)
+    except firewall_change.FirewallError as error:
+        module.fail_json(msg=str(error))
+        raise
+    opened = [described(item) for item in [*plan["ssh"], *plan["open"], *plan["others"]]]
+    closed = [described(item) for item in plan["close"]]
+    started = ["firewalld.service, now and at boot"] if plan["start"] else []
+    module.exit_json(
+        changed=plan["differs"],
+        opened=opened,
+        closed=closed,
+        notes=plan["notes"],
+        diff={
+            "before_header": "firewalld",
+            "after_header": "firewalld",
+            "before": "".join(f"{line}\n" for line in closed),
+            "after": "".join(f"{line}\n" for line in [*started, *opened]),
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

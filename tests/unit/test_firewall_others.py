@@ -1,0 +1,223 @@
+"""What becomes of the ports of others when firewalld starts, and where somebody else filters."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.firewall import plan, records
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+
+APP = {"port": "8443/tcp", "process": "python3 (pid 7, app.service)", "unit": "app.service"}
+LOGS = {"port": "514/udp", "process": "rsyslogd (pid 9, rsyslog.service)", "unit": "rsyslog.service"}
+SHOP = {"name": "shop", "domains": ["a"], "source": {"path": "/srv"}, "nginx": {"listen": [80, 8080]}}
+
+
+def planned(open_ports=(APP, LOGS), ssh=(22,), opened=None, zone="", let_in=None, sites=(SHOP,), **given):
+    others = {"active": False, "enabled": False, "open_ports": list(open_ports), **given}
+    known = {"public": {"services": ["ssh"], "ports": []}} if let_in is None else let_in
+    return plan(complete(list(sites)), [], [], zone, "web", opened or {}, list(ssh), "public", known, **others)
+
+
+def ports(items):
+    return [item["port"] or item["service"] for item in items]
+
+
+def recorded(*ports, zone="public", closing=()):
+    closing = [{"zone": zone, "service": "", "port": port} for port in closing]
+    return {
+        "zone": zone,
+        "services": [],
+        "ports": list(ports),
+        "closing": closing,
+        "processes": dict.fromkeys(ports, "x"),
+    }
+
+
+def test_what_listens_stays_open_where_nothing_filtered():
+    found = planned()
+    assert found["others"] == [
+        {"zone": "public", "service": "", "port": "8443/tcp", "process": "python3 (pid 7, app.service)"},
+        {"zone": "public", "service": "", "port": "514/udp", "process": "rsyslogd (pid 9, rsyslog.service)"},
+    ]
+    assert (found["start"], found["differs"], found["managed"]) == (True, True, True)
+    assert found["notes"] == [
+        "firewalld starts; what other hosts could reach already stays open: 8443/tcp python3 (pid 7, app.service), "
+        "514/udp rsyslogd (pid 9, rsyslog.service) (firewalld_close_others closes it)"
+    ]
+    note = records(found)["_others.public"]
+    assert note == {
+        "zone": "public",
+        "services": [],
+        "ports": ["514/udp", "8443/tcp"],
+        "closing": [],
+        "processes": {"514/udp": "rsyslogd (pid 9, rsyslog.service)", "8443/tcp": "python3 (pid 7, app.service)"},
+    }
+    assert records(found)["web"]["ports"] == ["8080/tcp"]
+
+
+@pytest.mark.parametrize(
+    ("listener", "more"),
+    [
+        ({"port": "2222/tcp"}, {"ssh": [22, 2222]}),
+        ({"port": "80/tcp"}, {}),  # our site's
+        ({"port": "8080/tcp"}, {}),
+        ({"port": "8001/tcp", "unit": "uwsgi-shop@0123456789ab.service"}, {}),
+        ({"port": "8001/tcp", "unit": "uwsgi-shop@8001.socket"}, {}),
+        ({"port": "9000/tcp"}, {"let_in": {"public": {"services": ["ssh"], "ports": ["8999-9001/tcp"]}}}),
+    ],
+)
+def test_what_is_ours_or_open_anyway_is_not_opened_for_others(listener, more):
+    found = planned([{**APP, **listener}], **more)
+    assert (found["others"], found["notes"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "listener",
+    [
+        {"port": "80/udp"},
+        {"port": "8001/tcp", "unit": "uwsgi-shopping@0123456789ab.service"},
+        {"port": "9000/udp"},
+    ],
+)
+def test_what_only_looks_so_is_opened_for_others(listener):
+    let_in = {"public": {"services": ["ssh"], "ports": ["8999-9001/tcp"]}}
+    assert ports(planned([{**APP, **listener}], let_in=let_in)["others"]) == [listener["port"]]
+
+
+def test_others_stay_reachable_in_both_zones():
+    found = planned([APP], zone="dmz")
+    assert [(item["zone"], item["port"]) for item in found["others"]] == [("public", "8443/tcp"), ("dmz", "8443/tcp")]
+    assert sorted(records(found)) == ["_others.dmz", "_others.public", "web"]
+    assert found["notes"][0].count("8443/tcp") == 1
+
+
+@pytest.mark.parametrize(
+    ("close_others", "others", "shut"),
+    [
+        (False, ["8443/tcp", "514/udp"], ""),
+        ("no", ["8443/tcp", "514/udp"], ""),
+        ([], ["8443/tcp", "514/udp"], ""),
+        (True, [], "8443/tcp python3 (pid 7, app.service), 514/udp rsyslogd (pid 9, rsyslog.service)"),
+        ("true", [], "8443/tcp python3 (pid 7, app.service), 514/udp rsyslogd (pid 9, rsyslog.service)"),
+        (["8443/tcp"], ["514/udp"], "8443/tcp python3 (pid 7, app.service)"),
+        (["8000-9000/tcp", "514/tcp"], ["514/udp"], "8443/tcp python3 (pid 7, app.service)"),
+    ],
+)
+def test_what_the_inventory_closes(close_others, others, shut):
+    found = planned(close_others=close_others)
+    assert ports(found["others"]) == others
+    last = f"firewalld starts; other hosts can no longer reach {shut} (firewalld_close_others)"
+    assert found["notes"][-1:] == ([last] if shut else found["notes"][-1:])
+
+
+@pytest.mark.parametrize("state", [{"active": True, "enabled": True}, {"active": True, "enabled": False}])
+def test_a_firewalld_that_runs_keeps_what_it_has(state):
+    found = planned(opened={"_others.public": recorded("514/udp")}, **state)
+    assert (found["others"], found["close"], found["notes"]) == ([], [], [])
+    assert found["start"] is not state["enabled"]
+
+
+def test_a_firewalld_that_starts_at_boot_keeps_what_it_has_and_the_run_says_what_that_closes():
+    found = planned([APP], enabled=True)
+    assert (found["others"], found["start"]) == ([], True)
+    assert found["notes"] == [
+        "firewalld starts; other hosts can no longer reach 8443/tcp python3 (pid 7, app.service) "
+        "(it starts at boot and keeps what it had)"
+    ]
+    let_in = {"public": {"services": ["ssh"], "ports": ["8443/tcp"]}}
+    assert planned([APP], enabled=True, let_in=let_in)["notes"] == []
+
+
+RUNS = {"active": True, "enabled": True, "open_ports": []}
+
+
+@pytest.mark.parametrize(
+    ("opened", "close_others", "closed"),
+    [
+        ({"_others.public": recorded("8443/tcp", "514/udp")}, True, ["8443/tcp", "514/udp"]),
+        ({"_others.public": recorded("8443/tcp", "514/udp")}, ["1-600/udp"], ["514/udp"]),
+        ({"_others.public": recorded("8443/tcp", "22/tcp")}, True, ["8443/tcp"]),  # never SSH
+        ({"_others.public": recorded("8443/tcp", "8080/tcp")}, True, ["8443/tcp"]),  # a site's by now
+        ({"_others.public": recorded("25/tcp"), "mail": recorded("25/tcp")}, True, []),
+        # A site's before, which is gone: others have it open, or nobody.
+        ({"_others.public": recorded("81/tcp"), "web": recorded("81/tcp")}, False, []),
+        ({"_others.public": recorded("81/tcp"), "web": recorded("81/tcp")}, True, ["81/tcp"]),
+        ({"_others.public": recorded(closing=["514/udp"])}, True, ["514/udp"]),
+    ],
+)
+def test_what_was_opened_for_others_is_closed_when_the_inventory_says_so(opened, close_others, closed):
+    assert ports(planned(opened=opened, close_others=close_others, **RUNS)["close"]) == closed
+
+
+def test_what_is_closed_leaves_the_record_when_it_is_done():
+    opened = {"_others.public": recorded("514/udp", "8443/tcp")}
+    found = planned(opened=opened, close_others=["514/udp"], **RUNS)
+    begun, done = records(found)["_others.public"], records(found, closed=True)["_others.public"]
+    assert (begun["ports"], ports(begun["closing"])) == (["8443/tcp"], ["514/udp"])
+    assert (done["ports"], done["closing"], done["processes"]) == (["8443/tcp"], [], {"8443/tcp": "x"})
+    found = planned(opened={"_others.public": done}, close_others=True, **RUNS)
+    assert records(found, closed=True)["_others.public"] == {}
+
+
+def test_what_could_not_be_opened_for_others_is_not_on_record():
+    found = planned()
+    assert records(found, failed=found["others"])["_others.public"] == {}
+
+
+def test_the_record_of_others_does_not_make_a_second_run_differ():
+    found = planned()
+    let_in = {"public": {"services": ["ssh", "http"], "ports": ["8080/tcp", "8443/tcp", "514/udp"]}}
+    assert planned(opened=records(found), let_in=let_in, **RUNS)["differs"] is False
+
+
+@pytest.mark.parametrize(
+    ("packet_filters", "note"),
+    [
+        (
+            ["ufw is active", "nftables.service runs"],
+            "ufw is active, so firewalld is not started and opens nothing: let 80/tcp, 8080/tcp in there "
+            "(ufw allow 80/tcp && ufw allow 8080/tcp), or other hosts cannot reach the sites; firewalld_over_others: "
+            "true starts firewalld beside it",
+        ),
+        (
+            ["the kernel has rules in ip filter"],
+            "the kernel has rules in ip filter, so firewalld is not started and opens nothing: let 80/tcp, 8080/tcp in "
+            "there, or other hosts cannot reach the sites; firewalld_over_others: true starts firewalld beside it",
+        ),
+    ],
+)
+def test_firewalld_is_not_started_over_somebody_else(packet_filters, note):
+    found = planned(packet_filters=packet_filters, opened={"web": recorded("1/tcp")}, close_others=True)
+    assert [found[key] for key in ("ssh", "open", "others", "close")] == [[]] * 4
+    assert (found["managed"], found["start"], found["differs"], found["notes"]) == (False, False, False, [note])
+
+
+def test_firewalld_is_started_beside_somebody_else_when_the_inventory_says_so():
+    found = planned([APP], packet_filters=["ufw is active"], over_others=True)
+    assert (found["start"], ports(found["others"])) == (True, ["8443/tcp"])
+    assert found["notes"][-1] == "ufw is active, and firewalld starts beside it: let 80/tcp, 8080/tcp in there as well"
+
+
+def test_a_firewalld_that_runs_beside_somebody_else_goes_on():
+    assert planned(packet_filters=["ufw is active"], **RUNS)["managed"] is True
+
+
+def test_nothing_is_done_where_the_firewall_is_not_managed():
+    found = planned(manage=False, packet_filters=["ufw is active"], opened={"web": recorded("1/tcp")})
+    assert (found["differs"], found["notes"], found["open"], found["close"]) == (False, [], [], [])
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ("maybe", "firewalld_close_others is 'maybe'; wanted true, false or a list of ports"),
+        (
+            ["8443"],
+            "firewalld_close_others has '8443'; wanted ports from 1 to 65535 with their protocol, such as 8443/tcp",
+        ),
+        ({"a": 1}, "firewalld_close_others is a mapping; wanted true, false or a list of ports"),
+    ],
+)
+def test_a_wrong_list_of_ports_to_close(given, fault):
+    with pytest.raises(ValueError, match="no host was touched") as error:
+        planned(close_others=given)
+    assert fault in str(error.value)
