@@ -25,6 +25,7 @@ BY_ITSELF = (
     r"/etc/(passwd|group|shadow|gshadow|subuid|subgid)-",  # what an account tool kept of the file before
     r"/root/\.ansible(/.*)?",  # Ansible's own temporary files
     r".*/__pycache__(/.*)?",
+    r"/run/pyweb\.stack/.*\.lock",  # who holds it, also in check mode
 )
 
 LOOK = r"""

@@ -93,7 +93,7 @@ def test_what_was_there_before_comes_back(shared: Host, project: Project) -> Non
         host.told(f"firewall-cmd --quiet --permanent {option}; firewall-cmd --quiet {option}")
     sites = [site("shop", project), site("blog", project, uwsgi={"socket": "127.0.0.1:8001"}, nginx={"listen": [8080]})]
     before = snapshot(host)
-    assert ask(host.address, "other.example", "/").body == b"theirs\n"
+    assert ask(host.address, "other.example", "/").body == "theirs\n"
 
     host.deploy(sites)
     assert ask(host.address, "shop.example", "/healthz").status == 200
@@ -120,7 +120,7 @@ def test_what_was_there_before_comes_back(shared: Host, project: Project) -> Non
     after = snapshot(host)
     assert before.differences(after, stays) == []
     assert before.only("packages", ".*").keys() <= after.only("packages", ".*").keys()
-    assert ask(host.address, "other.example", "/").body == b"theirs\n"
+    assert ask(host.address, "other.example", "/").body == "theirs\n"
     assert host.told("cat /etc/sites/*/secret_key") == secrets
     assert host.told("ls /var/lib/sites/shop/db.sqlite3 /var/lib/sites/blog/db.sqlite3")
     again = uninstall(host, sites)
@@ -130,7 +130,7 @@ def test_what_was_there_before_comes_back(shared: Host, project: Project) -> Non
 
     uninstall(host, [], *PURGE, *PACKAGES)
     assert before.differences(snapshot(host), OF_PACKAGES) == []
-    assert ask(host.address, "other.example", "/").body == b"theirs\n"
+    assert ask(host.address, "other.example", "/").body == "theirs\n"
 
 
 def test_a_host_of_0_1_0_is_told_what_cannot_be_restored(shared: Host, project: Project, tmp_path: Path) -> None:
