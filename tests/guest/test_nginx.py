@@ -206,8 +206,8 @@ def shop(**keys: Any) -> dict[str, Any]:
 
 
 def options(**directives: Any) -> str:
-    """Variables of a run: directives of the http level, and an open port for the second site of somebody else."""
-    return json.dumps({"nginx_options": directives, "firewalld_ports": ["8443/tcp"]})
+    """Variables of a run: directives of the http level, and open ports for the sites of somebody else."""
+    return json.dumps({"nginx_options": directives, "firewalld_ports": ["80/tcp", "8443/tcp"]})
 
 
 def serve(host: Host, work: Path, sites: list[dict[str, Any]]) -> Any:
