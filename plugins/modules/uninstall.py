@@ -15,7 +15,8 @@ description:
     both run and start at boot. A host that version 0.1 set up has no such note; RV(unknown) says what that means.
   - Removes only files with the mark of the collection, and what lies in the directories of its sites. It does not go
     through links, and refuses to go through mounts.
-  - A step that fails does not keep the others from being done. What was noted goes last, so it can be run again.
+  - Begins with nginx, and changes nothing else while that refuses what was there before. Another step that fails does
+    not keep the others from being done. What was noted goes last, so that it can be run again.
 author: [pyweb.stack contributors]
 options:
   purge:
@@ -139,7 +140,7 @@ def main() -> None:
     )
     report = uninstall.do()
     if report.faults:
-        again = "the rest is done; fix this and run uninstall.yml again"
+        again = "fix this, then run uninstall.yml again; it goes on from here"
         module.fail_json(msg="\n".join([*report.faults, again]), **report.answer(module.check_mode))
     module.exit_json(**report.answer(module.check_mode))
 

@@ -84,7 +84,7 @@ def test_the_order_and_what_is_noted(host, steps):
     assert host.shown(report.removed) == ["/memory/before.json"]
 
 
-@pytest.mark.parametrize("broken", ["nginx", "firewall", "site blog", "selinux"])
+@pytest.mark.parametrize("broken", ["firewall", "site blog", "selinux"])
 def test_a_fault_keeps_only_the_last_steps_from_being_done(host, steps, broken):
     note()
     steps.broken = (broken,)
@@ -96,6 +96,14 @@ def test_a_fault_keeps_only_the_last_steps_from_being_done(host, steps, broken):
     assert uninstall(host, purge=True, packages=True).faults == []
     assert steps == ORDER
     assert not os.path.exists(layouts.MEMORY)
+
+
+def test_while_nginx_refuses_nothing_else_is_done(host, steps):
+    note()
+    steps.broken = ("nginx",)
+    report = uninstall(host, purge=True, packages=True)
+    assert steps == ORDER[:2]
+    assert (report.faults, memory.before()) == (["nginx: it broke"], BEFORE)
 
 
 def test_packages_that_cannot_be_removed_keep_the_note(host, steps):
@@ -257,4 +265,4 @@ def test_the_module_answers_what_was_done(host, steps, monkeypatch, capsys):
     steps.broken = ("nginx",)
     answer = call(monkeypatch, capsys)
     assert answer["failed"]
-    assert answer["msg"] == ("nginx: it broke\nthe rest is done; fix this and run uninstall.yml again")
+    assert answer["msg"] == ("nginx: it broke\nfix this, then run uninstall.yml again; it goes on from here")

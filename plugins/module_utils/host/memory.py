@@ -111,7 +111,7 @@ def leave_packages(names: Iterable[str]) -> None:
 
 def leave(known: Mapping[str, Any]) -> None:
     """Note what an uninstall has to know that comes later for the rest. `known` is what this one knew."""
-    content = {key: known.get(key, []) for key in ("packages", "folders", "users", "groups")}
+    content = {key: known[key] for key in ("packages", "folders", "users", "groups") if key in known}
     if content != files.read_json(layouts.LEFT):
         _write(layouts.LEFT, content)
 

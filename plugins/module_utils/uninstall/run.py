@@ -45,12 +45,14 @@ class Uninstall:
         """Do all that can be done; a fault of one step does not keep the others from it, unless they build on it."""
         # A record that an uninstall left says what is ours, but nothing of the services any more.
         before, left = memory.before(), files.read_json(layouts.LEFT)
-        by_earlier_version = not before and memory.anything_of_ours()
-        if by_earlier_version:
+        if not before and memory.anything_of_ours():
             self._say_what_is_unknown()
+        self._try(self._background)
+        self._try(lambda: self._nginx(before))
+        if self.report.faults:  # it serves the sites as before, so they stay
+            return self.report
         there = found.sites(self.roots)
-        steps: list[Callable[[], None]] = [self._background]
-        steps += [lambda: self._nginx(before), lambda: self._firewall(before)]
+        steps: list[Callable[[], None]] = [lambda: self._firewall(before)]
         steps += [self._site(site, before) for site in there]
         steps += [
             lambda: sites.tools(there, self.report, self.check_mode),
@@ -61,7 +63,7 @@ class Uninstall:
         if not self.report.faults:
             self._try(lambda: self._packages(before, left))
         if not self.report.faults:
-            self._forget(before, left)
+            self._try(lambda: self._forget(before, left))
         return self.report
 
     def _try(self, step: Callable[[], None]) -> None:
