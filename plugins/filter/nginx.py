@@ -20,8 +20,12 @@ def nginx_files(completed: Any, platform: Any, **options: Any) -> list[dict[str,
         raise AnsibleFilterError(str(error)) from error
 
 
+def nginx_leaves(completed: Any, host: Any) -> bool:
+    return nginx.leaves(plain(completed), plain(host))
+
+
 class FilterModule:
-    """The filter of the role nginx."""
+    """The filters of the role nginx."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"nginx_files": nginx_files}
+        return {"nginx_files": nginx_files, "nginx_leaves": nginx_leaves}

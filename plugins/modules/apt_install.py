@@ -95,7 +95,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils.host import files, held_units, packages
+from ansible_collections.pyweb.stack.plugins.module_utils.host import files, held_units, memory, packages
 from ansible_collections.pyweb.stack.plugins.module_utils.host.facts import facts
 
 ARGUMENTS = {
@@ -137,6 +137,8 @@ def main() -> None:
         raise
     if not module.check_mode:
         done["ansible_facts"] = facts(module)
+        # Not what apt-get said: what was begun earlier may have ended while this one waited for its lock.
+        memory.note_packages(packages.installed(module), done["begun"])
     module.exit_json(**done)
 
 

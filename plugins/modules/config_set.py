@@ -48,17 +48,62 @@ options:
       link:
         description: Make a symbolic link to this target.
         type: str
+      edits:
+        description:
+          - Replace these texts of a file, and leave the rest of it, its owner and its mode as they are. A text that is
+            not there any more is an error, unless what it becomes is there.
+        type: list
+        elements: dict
+        version_added: 0.2.0
+        suboptions:
+          line:
+            description: The line in which the text begins, the first one being 1.
+            type: int
+            required: true
+          column:
+            description: The character of that line at which it begins, the first one being 0.
+            type: int
+            required: true
+          old:
+            description: The text.
+            type: str
+            required: true
+          new:
+            description: What it becomes.
+            type: str
+            required: true
       state:
-        description: V(absent) removes the file or link.
+        description:
+          - V(absent) removes the file or link.
+          - V(kept) puts back what O(files[].keep) kept. A file that somebody else changed since stays, unless
+            O(files[].marked) is in it.
         type: str
-        choices: [present, absent]
+        choices: [present, absent, kept]
         default: present
       marked:
         description:
-          - With O(files[].state=absent), remove the file only if this text is in it (in the target, for a link), so
-            that a file of the same name that somebody else wrote stays.
+          - A text that says whose a file is (in the target, for a link).
+          - With O(files[].state=absent), remove the file only if this text is in it, so that a file of the same name
+            that somebody else wrote stays.
+          - With O(files[].keep), a file with this text in it is not kept.
         type: str
         default: ''
+      keep:
+        description:
+          - Before the first change, keep what is there below C(/var/lib/pyweb.stack/kept). A copy that is there stays.
+        type: bool
+        default: false
+        version_added: 0.2.0
+      prune:
+        description: With O(files[].state=absent), remove the directory too when nothing else is in it.
+        type: bool
+        default: false
+        version_added: 0.2.0
+      note:
+        description: What the change of this file means, in a sentence for people. See RV(notes).
+        type: str
+        default: ''
+        version_added: 0.2.0
       owner:
         description: The owner, by name or number.
         type: str
@@ -156,6 +201,11 @@ files:
       description: V(created), V(changed), V(removed) or V(unchanged).
       type: str
   sample: [{path: /etc/nginx/nginx.conf, state: changed}]
+notes:
+  description: The O(files[].note) of every file that changed, and which files could not be put back.
+  returned: success
+  type: list
+  elements: str
 checked:
   description: Whether O(check) saw and accepted the files.
   returned: success
@@ -182,7 +232,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils.host.file_change import FileSetError, Wanted
+from ansible_collections.pyweb.stack.plugins.module_utils.host.file_change import Edit, FileSetError, Wanted
 from ansible_collections.pyweb.stack.plugins.module_utils.host.file_set import Outcome, Request, install
 
 FILE = {
@@ -191,8 +241,21 @@ FILE = {
     "template": {"type": "str"},
     "vars": {"type": "dict", "default": {}},
     "link": {"type": "str"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "edits": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "line": {"type": "int", "required": True},
+            "column": {"type": "int", "required": True},
+            "old": {"type": "str", "required": True},
+            "new": {"type": "str", "required": True},
+        },
+    },
+    "state": {"type": "str", "choices": ["present", "absent", "kept"], "default": "present"},
     "marked": {"type": "str", "default": ""},
+    "keep": {"type": "bool", "default": False},
+    "prune": {"type": "bool", "default": False},
+    "note": {"type": "str", "default": ""},
     "owner": {"type": "str", "default": "root"},
     "group": {"type": "str", "default": "root"},
     "mode": {"type": "str", "default": "0644"},
@@ -205,7 +268,7 @@ ARGUMENTS = {
         "elements": "dict",
         "required": True,
         "options": FILE,
-        "mutually_exclusive": [("content", "template", "link")],
+        "mutually_exclusive": [("content", "template", "link", "edits")],
     },
     "check": {"type": "list", "elements": "str", "default": []},
     "private": {"type": "list", "elements": "path", "default": []},
@@ -244,6 +307,7 @@ def result(outcome: Outcome, with_diff: bool) -> dict[str, Any]:
     found: dict[str, Any] = {
         "changed": outcome.changed,
         "files": [{"path": change.wanted.path, "state": change.state} for change in outcome.changes],
+        "notes": outcome.notes,
         "checked": outcome.checked,
         "applied": outcome.applied,
     }
@@ -276,15 +340,18 @@ def wanted(given: dict[str, Any]) -> Wanted:
         raise FileSetError(f"{path}: wanted an absolute path without '..', '//' or a / at the end")
     if given["template"] is not None:
         raise FileSetError(f"{path}: a template is rendered by the action plugin of the same name, which did not run")
-    kinds = {key for key in ("content", "link") if given[key] is not None}
-    if given["state"] == "absent":
+    common = {key: given[key] for key in ("marked", "secret", "keep", "prune", "note")}
+    kinds = {key for key in ("content", "link", "edits") if given[key] is not None}
+    if given["state"] != "present":
         if kinds:
-            raise FileSetError(f"{path}: state is absent; wanted no {kinds.pop()} beside it")
-        return Wanted(path, "absent", marked=given["marked"], secret=given["secret"])
+            raise FileSetError(f"{path}: state is {given['state']}; wanted no {kinds.pop()} beside it")
+        return Wanted(path, given["state"], **common)
     if not kinds:
-        raise FileSetError(f"{path}: wanted one of content, template, link, or state: absent")
+        raise FileSetError(f"{path}: wanted one of content, template, link, edits, or state: absent or kept")
     if given["link"] is not None:
-        return Wanted(path, "link", target=given["link"])
+        return Wanted(path, "link", target=given["link"], **common)
+    if given["edits"] is not None:
+        return Wanted(path, "edited", edits=tuple(Edit(**edit) for edit in given["edits"]), **common)
     if not re.fullmatch(r"0?[0-7]{3,4}", given["mode"]):
         raise FileSetError(f"{path}: mode is {given['mode']!r}; wanted octal digits in quotes, such as '0644'")
     content = given["content"]
@@ -296,7 +363,7 @@ def wanted(given: dict[str, Any]) -> Wanted:
         mode=int(given["mode"], 8),
         owner=given["owner"],
         group=given["group"],
-        secret=given["secret"],
+        **common,
     )
 
 

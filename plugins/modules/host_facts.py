@@ -18,10 +18,19 @@ options:
       - Packages to ask the enabled repositories for. That costs a second, so only who needs the answer asks.
     type: list
     elements: str
+  remember:
+    description:
+      - V(before) notes what the host is, in C(/var/lib/pyweb.stack/before.json), for whoever takes the collection off
+        again one day. For the beginning of a run that is going to change something; what is noted already stays.
+      - V(packages) notes which packages came since then, for after an installation.
+      - Only root can. A host on which an earlier version was, without such a note, gets none.
+    type: str
+    choices: [before, packages]
+    version_added: 0.2.0
 attributes:
   check_mode:
     support: full
-    description: It only looks.
+    description: It only looks, and O(remember) notes nothing.
   diff_mode:
     support: none
     description: There is nothing to compare.
@@ -96,6 +105,11 @@ ansible_facts:
               C(firewalld) opened something in; zone to services and ports. What it will let in while it is stopped.
           type: dict
           sample: {public: {services: [ssh, http], ports: [8080/tcp]}}
+        nginx:
+          description:
+            - What is there of nginx's configuration and whose it is, and which processes hold TCP ports.
+            - RV(ignore:user) and RV(ignore:group) are those that nginx's workers run as.
+          type: dict
         firewalld_opened:
           description: What the role C(firewalld) opened earlier, purpose to zone, services and ports.
           type: dict
@@ -113,20 +127,40 @@ ansible_facts:
           sample: [ufw is active]
 """
 
-from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils.host import packages
-from ansible_collections.pyweb.stack.plugins.module_utils.host.facts import facts
+import os
+from typing import Any
 
-ARGUMENTS = {"offered": {"type": "list", "elements": "str"}}
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pyweb.stack.plugins.module_utils.host import memory, packages
+from ansible_collections.pyweb.stack.plugins.module_utils.host.facts import facts
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import state
+
+ARGUMENTS = {
+    "offered": {"type": "list", "elements": "str"},
+    "remember": {"type": "str", "choices": ["before", "packages"]},
+}
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     found = facts(module)
+    found["pyweb"]["nginx"] = state.look(module)
     asked = module.params["offered"]
     if asked is not None:
         found["pyweb_offered"] = packages.offered(module, asked)
+    if not module.check_mode and os.geteuid() == 0:
+        remember(module, found)
     module.exit_json(changed=False, ansible_facts=found)
+
+
+def remember(module: AnsibleModule, found: dict[str, Any]) -> None:
+    """Note what O(remember) asks for. A system that no role runs on is left alone."""
+    if found["os_family"] not in ("Debian", "RedHat"):
+        return
+    if module.params["remember"] == "before":
+        memory.remember(module.run_command, found["pyweb"]["packages"])
+    elif module.params["remember"] == "packages":
+        memory.note_packages(found["pyweb"]["packages"])
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
-from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, memory, packages
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Manifest, Secrets, Site
@@ -175,6 +175,9 @@ def main() -> None:
     given = module.params
     secrets = json.loads(given["secrets"]).get("sites", {})
     web_group = accounts.web_group(given["web_group"])
+    if not module.check_mode and memory.is_unknown():
+        # The role alone has not looked at the host before.
+        memory.remember(module.run_command, packages.installed(module))
     sites = Sites(secrets, given["builds"], web_group, given["who"], module.check_mode)
     for site in given["sites"]:
         sites.apply(site)

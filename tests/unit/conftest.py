@@ -5,9 +5,13 @@ from __future__ import annotations
 import importlib
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
+UTILS = "ansible_collections.pyweb.stack.plugins.module_utils"
 
 
 def _package(name: str, path: list[str]) -> types.ModuleType:
@@ -23,3 +27,17 @@ except ImportError:
     collections = _package("ansible_collections", [])
 collections.pyweb = _package("ansible_collections.pyweb", [])
 collections.pyweb.stack = _package("ansible_collections.pyweb.stack", [str(ROOT)])
+
+
+@pytest.fixture(autouse=True)
+def memory_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory in place of /var/lib/pyweb.stack: no test notes anything about the machine that it runs on."""
+    layouts = importlib.import_module(f"{UTILS}.model.layout")
+    folder = tmp_path_factory.mktemp("memory")
+    # Not the tests' own: what they patch would outlive their directories.
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("BEFORE", "KEPT", "BROUGHT", "SITES", "LEFT"):
+            patch.setattr(layouts, name, getattr(layouts, name).replace(layouts.MEMORY, str(folder)))
+        patch.setattr(layouts, "MEMORY", str(folder))
+        patch.setattr(f"{UTILS}.host.memory._seen_path", lambda: str(folder / "run/packages.json"))
+        yield folder

@@ -9,7 +9,7 @@ import stat
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, memory
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
@@ -260,9 +260,66 @@ def test_an_account_that_was_not_made_is_never_removed(host, purge):
 )
 def test_the_group_of_the_web_server(monkeypatch, groups, wanted, group):
     monkeypatch.setattr(grp, "getgrall", lambda: [SimpleNamespace(gr_name=name) for name in groups])
+    monkeypatch.setattr(accounts, "nginx_account", lambda: ("", ""))
     assert accounts.web_group(wanted) == group
 
 
 def test_the_group_of_a_user(host):
     assert accounts.group_of("huatai") == "staff"
     assert accounts.group_of("to-be-made") == "to-be-made"
+
+
+def test_where_a_site_lies_is_noted_until_its_data_go(host):
+    host.ensure(check_mode=True)
+    assert memory.sites() == {}
+    host.ensure()
+    noted = memory.sites()["shop"]
+    assert (noted["user"], noted["managed"], noted["paths"]) == ("site-shop", True, host.layout.paths)
+    made = [path.replace(f"{host.root}/", "") for path in noted["made"]]
+    assert made == ["cache", "etc", "opt", "run", "var"]
+    host.forget()
+    assert "shop" in memory.sites()
+    host.forget(purge=True, check_mode=True)
+    assert "shop" in memory.sites()
+    host.forget(purge=True)
+    assert memory.sites() == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "account"),
+    [
+        ("", ("", "")),
+        ("# user x;\nuser deploy;\n", ("deploy", "deploy")),
+        ("worker_processes 1; user deploy web ;", ("deploy", "web")),
+        ("user 'deploy' \"web\";", ("deploy", "web")),
+        ("auth_basic_user_file x;", ("nobody", "nogroup")),
+    ],
+)
+def test_the_account_of_nginx_is_that_of_its_file(tmp_path, monkeypatch, text, account):
+    (tmp_path / "nginx.conf").write_text(text)
+    monkeypatch.setattr(accounts, "_compiled_account", lambda: ("nobody", "nogroup"))
+    assert accounts.nginx_account(str(tmp_path / "nginx.conf")) == account
+    assert accounts.nginx_account(str(tmp_path / "none")) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("told", "account"),
+    [
+        ("configure arguments: --user=nginx --group=nginx --with-x", ("nginx", "nginx")),
+        ("configure arguments: --user=web", ("web", "web")),
+        ("configure arguments: --prefix=/usr", ("nobody", "nogroup")),
+    ],
+)
+def test_without_the_directive_the_account_is_the_compiled_one(monkeypatch, told, account):
+    monkeypatch.setattr(accounts.shutil, "which", lambda _name, path: "/usr/sbin/nginx")
+    monkeypatch.setattr(accounts.subprocess, "run", lambda *_words, **_more: SimpleNamespace(stderr=told))
+    monkeypatch.setattr(accounts, "group_of", lambda _user: "nogroup")
+    assert accounts._compiled_account() == account
+
+
+def test_the_group_of_the_web_server_is_that_of_nginx_conf(monkeypatch):
+    monkeypatch.setattr(grp, "getgrall", lambda: [SimpleNamespace(gr_name=name) for name in ("www-data", "deploy")])
+    monkeypatch.setattr(accounts, "nginx_account", lambda: ("deploy", "deploy"))
+    assert accounts.web_group() == "deploy"
+    monkeypatch.setattr(accounts, "nginx_account", lambda: ("gone", "gone"))
+    assert accounts.web_group() == "www-data"

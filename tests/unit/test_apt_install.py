@@ -245,3 +245,11 @@ def test_what_cannot_be_finished_says_so(call):
     result, calls = call("echo 'E: dpkg was interrupted, you must run it' >&2; exit 100", name=["nginx"])
     assert result["msg"] == "apt-get install nginx: dpkg was interrupted, you must run it"
     assert len(calls.read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(("check", "noted"), [(False, [(["git", "nginx"], [])]), (True, [])])
+def test_what_came_is_noted_for_an_uninstall(call, monkeypatch, check, noted):
+    told = []
+    monkeypatch.setattr(apt_install.memory, "note_packages", lambda *given: told.append(given))
+    call("", there=["git", "nginx"], check=check, name=["git"])
+    assert told == noted

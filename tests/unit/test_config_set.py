@@ -54,7 +54,7 @@ def test_result_names_files_and_states(call, tmp_path):
     [
         ({"path": "relative", "content": ""}, "relative: wanted an absolute path"),
         ({"path": "/etc/../x", "content": ""}, "/etc/../x: wanted an absolute path without '..'"),
-        ({"path": "/x"}, "/x: wanted one of content, template, link, or state: absent"),
+        ({"path": "/x"}, "/x: wanted one of content, template, link, edits, or state: absent or kept"),
         ({"path": "/x", "content": "", "state": "absent"}, "/x: state is absent; wanted no content beside it"),
         ({"path": "/x", "content": "", "mode": "420x"}, "/x: mode is '420x'; wanted octal digits in quotes"),
         ({"path": "/x", "template": "t"}, "/x: a template is rendered by the action plugin"),

@@ -23,9 +23,41 @@ def test_only_who_asks_waits_for_the_repositories(monkeypatch, capsys, arguments
 
     monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_words, **_more: None)
     monkeypatch.setattr(host_facts, "facts", lambda _module: {"os_family": "Debian", "pyweb": {}})
+    monkeypatch.setattr(host_facts.state, "look", lambda _module: {"main": "absent"})
     monkeypatch.setattr(host_facts.packages, "offered", offered)
     with patch_module_args({"_ansible_check_mode": True, **arguments}), pytest.raises(SystemExit):
         host_facts.main()
     result = json.loads(capsys.readouterr().out)
-    assert (result["changed"], result["ansible_facts"]) == (False, {"os_family": "Debian", "pyweb": {}, **more})
+    assert (result["changed"], result["ansible_facts"]) == (
+        False,
+        {
+            "os_family": "Debian",
+            "pyweb": {"nginx": {"main": "absent"}},
+            **more,
+        },
+    )
     assert asked == ([arguments["offered"]] if more else [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "family", "uid", "noted"),
+    [
+        ({"remember": "before"}, "Debian", 0, ["before git"]),
+        ({"remember": "packages"}, "RedHat", 0, ["packages git"]),
+        ({}, "Debian", 0, []),
+        ({"remember": "before", "_ansible_check_mode": True}, "Debian", 0, []),
+        ({"remember": "before"}, "Suse", 0, []),  # no role changes anything there
+        ({"remember": "before"}, "Debian", 1000, []),  # what follows says that it needs root
+    ],
+)
+def test_what_is_noted(monkeypatch, capsys, arguments, family, uid, noted):
+    told = []
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_words, **_more: None)
+    monkeypatch.setattr(host_facts, "facts", lambda _module: {"os_family": family, "pyweb": {"packages": ["git"]}})
+    monkeypatch.setattr(host_facts.os, "geteuid", lambda: uid)
+    monkeypatch.setattr(host_facts.memory, "remember", lambda _run, names: told.append(f"before {' '.join(names)}"))
+    monkeypatch.setattr(host_facts.memory, "note_packages", lambda names: told.append(f"packages {' '.join(names)}"))
+    with patch_module_args(arguments), pytest.raises(SystemExit):
+        host_facts.main()
+    assert json.loads(capsys.readouterr().out)["changed"] is False
+    assert told == noted

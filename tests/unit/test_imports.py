@@ -1,7 +1,7 @@
 """The order of the folders below plugins/module_utils, and the size of what is in them.
 
 `host` imports only `model.layout`; nginx, uwsgi, firewall and selinux import model and host; build imports these;
-release imports build; the doctor may import all of them, and nobody imports the doctor.
+release imports build; uninstall and the doctor may import all of them, and nobody imports those two.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ ALLOWED = {
     "firewall_change": {"model", "host", "firewall"},
     "build": {"model", "host", *LANGUAGES},
     "release": {"model", "host", "build", *LANGUAGES},
+    "uninstall": {"model", "host", "build", "release", *LANGUAGES},
     "doctor": {"model", "host", "build", "release", *LANGUAGES},
 }
 FILES = sorted(UTILS.rglob("*.py"))

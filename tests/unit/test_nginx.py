@@ -15,6 +15,7 @@ from ansible.plugins.filter.core import comment
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import render as nginx
+from nginx_hosts import conf, host
 
 HERE = Path(__file__).parent
 ROLE = HERE.parents[1] / "roles/nginx"
@@ -29,6 +30,11 @@ def shop(**nginx_keys):
     return {**SHOP, "nginx": nginx_keys}
 
 
+# Somebody else's: their server is the default of port 80, and gzip is theirs.
+THEIRS = conf(
+    main="http {\n    gzip off;\n    types {\n    }\n    include conf.d/*.conf;\n}",
+    other="server {\n    listen 80;\n    server_name other;\n}",
+)
 SCENARIOS = {
     "plain": ([SHOP], DEBIAN, {}),
     "ipv6_off": ([SHOP], DEBIAN, {"ipv6": "off"}),
@@ -53,6 +59,11 @@ SCENARIOS = {
         ],
         DEBIAN,
         {"options": {"gzip": False, "map_hash_max_size": 4096}, "worker_connections": "4096", "catch_all": False},
+    ),
+    "beside": (
+        [shop(listen=[80, 8080])],
+        REDHAT,
+        {"host": host(THEIRS), "options": {"gzip": True, "gzip_comp_level": 5, "add_header": ["X-A 1", "X-B 2"]}},
     ),
     "no_static_no_media": ([shop(static=False, media=False)], DEBIAN, {}),
 }

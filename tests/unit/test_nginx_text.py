@@ -112,3 +112,59 @@ def test_files_are_gathered_as_the_includes_say(tmp_path):
     [http] = config.tree
     assert [one.name for one in http.block] == ["b", "one", "if"]
     assert config.unread == []
+
+
+def test_a_directive_knows_its_text_its_column_and_its_end():
+    text = "a {\n  b 'c\n d';e;\n}\nf {}"
+    a, f = dump.parse(MAIN + text).tree
+    b, e = a.block
+    assert [(found.line, found.column, found.text) for found in (a, b, e, f)] == [
+        (1, 0, "a {"),
+        (2, 2, "b 'c\n d';"),
+        (3, 4, "e;"),
+        (5, 0, "f {"),
+    ]
+    assert (a.end, f.end) == ((4, 0), (5, 3))
+
+
+def test_the_order_of_directives_is_that_of_reading():
+    one, other = (
+        "# configuration file /etc/nginx/conf.d/a.conf:\nx a;\n",
+        "# configuration file /etc/nginx/conf.d/b.conf:\nx b;\n",
+    )
+    config = dump.parse(MAIN + "http {\n x 1;\n include conf.d/*.conf;\n x 2;\n}\n" + other + one)
+    found = config.tree[0].all("x")
+    assert [directive.args[0] for directive in found] == ["1", "a", "b", "2"]
+    assert sorted(found, key=lambda directive: directive.order) == found
+    [include] = config.includes
+    assert (include.pattern, include.blocks) == ("/etc/nginx/conf.d/*.conf", ("http",))
+    assert include.takes("/etc/nginx/conf.d/new.conf")
+    assert not include.takes("/etc/nginx/conf.d/new.txt")
+
+
+def test_lua_is_passed_over():
+    lua = 'http {\n content_by_lua_block {\n  -- it\'s }\n  if x { } then say("}") end\n }\n gzip on;\n}\n'
+    config = dump.parse(MAIN + lua + "# a_by_lua_block {\nz;")
+    assert config.unread == []
+    http, last = config.tree
+    assert [(found.name, found.line) for found in http.block] == [("content_by_lua_block", 2), ("gzip", 6)]
+    assert last.name == "z"
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path, monkeypatch):
+    main, other = tmp_path / "nginx.conf", tmp_path / "b.conf"
+    main.write_text("include a.conf; include b.conf; # include c.conf;\nx;")
+    (tmp_path / "a.conf").write_text("a;")
+    (tmp_path / "c.conf").write_text("c;")
+    other.write_text("b;")
+    real = open
+
+    def refuse(path, *rest, **named):
+        if str(path) == str(other):
+            raise PermissionError(13, "Permission denied")
+        return real(path, *rest, **named)
+
+    monkeypatch.setattr("builtins.open", refuse)
+    config = dump.read_files(str(main))
+    assert [found.name for found in config.tree] == ["a", "x"]
+    assert config.unread == [f"{other}: Permission denied"]

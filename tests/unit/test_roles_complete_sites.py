@@ -49,6 +49,8 @@ def evaluated(role, **given):
     for name, value in yaml.safe_load((ROLES / role / "defaults/main.yml").read_text()).items():
         variables[name] = environment.from_string(value).render(variables) if isinstance(value, str) else value
     texts = yaml.safe_load((ROLES / role / "vars/main.yml").read_text())
+    if "__nginx_sites" in texts:
+        variables["__nginx_sites"] = environment.from_string(texts["__nginx_sites"]).render(variables)
     [text] = [
         value
         for name, value in texts.items()
@@ -61,6 +63,7 @@ FACTS = {
     "ansible_facts": {"pyweb": {"ipv6": False}},
     "__firewalld_found": {"opened": {}, "default_zone": "public", "let_in": {}},
     "__firewalld_ssh_ports": [22],
+    "__nginx_host": {},
     "__nginx_platform": {"user": "nginx", "layout": "conf_d", "modules": "/m/*.conf"},
 }
 

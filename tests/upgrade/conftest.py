@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection
-from pathlib import Path
-from typing import Any
 
+import earlier
 import pytest
 from client import Answer, Prober, ask, upload
 from fixtures import *  # noqa: F403 - pytest knows fixtures by the names in a conftest
@@ -19,8 +17,6 @@ from host import Host, Run
 from platforms import PLATFORMS
 from sites import Inventory, Project, site
 
-# What `ansible-galaxy collection build` made of the last commit of 0.1.0.
-ARCHIVE = Path(__file__).with_name("pyweb-stack-0.1.0.tar.gz")
 # Between two requests for the same path of the same site.
 PAUSE_SECONDS = 0.5
 START_SECONDS = 120
@@ -117,31 +113,11 @@ def world(host: Host, project: Project, tmp_path_factory: pytest.TempPathFactory
     upgraded = World(host, project, inventory, ROOTS, {}, {})
     project.version("old")
     project.lie_on(host)
-    converge_with_archive(upgraded, tmp_path_factory.mktemp("old"))
+    earlier.converge(host, inventory.sites, tmp_path_factory.mktemp("old"), *upgraded.extra)
     for name in inventory.hosts:
         store_a_picture(upgraded, name)
     upgraded.data, upgraded.releases = upgraded.kept(), upgraded.live()
     return upgraded
-
-
-def converge_with_archive(world: World, folder: Path) -> None:
-    """Run the site.yml of the archive, and of nothing else."""
-    collection = folder / "ansible_collections/pyweb/stack"
-    install = ["ansible-galaxy", "collection", "install", str(ARCHIVE), "-p", str(folder), "--no-deps", "--offline"]
-    with pytest.MonkeyPatch.context() as patch:
-        # Else both find this checkout, which says that it is the same version.
-        patch.setenv("ANSIBLE_COLLECTIONS_PATH", str(folder))
-        subprocess.run(install, check=True, capture_output=True, text=True)
-        run = world.host.play(world.inventory.sites, str(collection / "playbooks/site.yml"), *world.extra)
-    assert run.status == 0, run.error or run.output[-2000:]
-    assert paths_of_tasks(run, "/roles/") == {str(collection)}, "0.1.0 is not all that ran"
-
-
-def paths_of_tasks(run: Run, below: str) -> set[str]:
-    """Where the collections lie whose roles' tasks ran."""
-    report: dict[str, Any] = json.JSONDecoder().raw_decode(run.output[run.output.find("{\n") :])[0]
-    paths = [task["task"].get("path", "") for play in report["plays"] for task in play["tasks"]]
-    return {path.partition(below)[0] for path in paths if below in path}
 
 
 def store_a_picture(world: World, host: str) -> None:

@@ -12,12 +12,17 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import re
 import secrets
+import shutil
+import subprocess
 from typing import NamedTuple
 
 from ..model.layout import Layout
-from . import files
+from . import files, memory
 from .shell import Shell, StepError
+
+NGINX_CONF = "/etc/nginx/nginx.conf"
 
 
 class Folder(NamedTuple):
@@ -31,11 +36,39 @@ class Folder(NamedTuple):
 
 
 def web_group(wanted: str = "") -> str:
-    """Return the group of nginx's workers: the wanted one, or the platform's (nginx on EL, www-data on Debian)."""
+    """Return the group of nginx's workers: the wanted one, that of the host's nginx.conf, or the platform's.
+
+    The platform's is nginx on EL, www-data on Debian.
+    """
     if wanted:
         return wanted
     known = {entry.gr_name for entry in grp.getgrall()}
-    return next((name for name in ("nginx", "www-data") if name in known), "nginx")
+    configured = nginx_account()[1]
+    return next((name for name in (configured, "nginx", "www-data") if name in known), "nginx")
+
+
+def nginx_account(main: str = NGINX_CONF) -> tuple[str, str]:
+    """Return the user and the group of nginx's workers as nginx.conf names them; '' for both where there is no file.
+
+    Without the directive it is what nginx was compiled with (ngx_core_module, user).
+    """
+    text = re.sub(r"(?m)(^|\s)#.*$", "", files.read_or_empty(main))
+    if not text.strip():
+        return "", ""
+    named = re.search(r"(?:^|[\s;{}])user\s+([^\s;]+)(?:\s+([^\s;]+))?\s*;", text)
+    if named:
+        return str(named[1]).strip("\"'"), str(named[2] or named[1]).strip("\"'")
+    return _compiled_account()
+
+
+def _compiled_account() -> tuple[str, str]:
+    nginx = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+    if not nginx:
+        return "", ""
+    told = subprocess.run([nginx, "-V"], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL).stderr
+    given = dict(re.findall(r"--(user|group)=(\S+)", told))
+    user = given.get("user", "nobody")
+    return user, given.get("group") or (user if "user" in given else group_of(user))
 
 
 def group_of(user: str) -> str:
@@ -56,6 +89,8 @@ def ensure(layout: Layout, user: str, managed: bool, group: str, shell: Shell, c
         raise StepError(
             layout.name, "accounts", f"user is '{user}', which this host does not have; make it or leave it out"
         )
+    if not check_mode:
+        memory.note_site(layout, user, managed, _missing_parents(layout))
     changes = _ensure_account(layout, user, managed, group, shell, check_mode)
     for folder in _folders(layout, user, group):
         if _differs(folder):
@@ -88,6 +123,8 @@ def forget(layout: Layout, user: str, managed: bool, purge: bool, shell: Shell, 
         changes.append(user)
         if not check_mode:
             shell.run("accounts", ["userdel", user])
+    if purge and not check_mode:
+        files.forget(layout.memory)
     return changes
 
 
@@ -137,6 +174,17 @@ def _folders(layout: Layout, user: str, group: str) -> list[Folder]:
 
 def _code(layout: Layout) -> tuple[str, ...]:
     return layout.root, layout.builds, layout.virtualenvs, layout.releases
+
+
+def _missing_parents(layout: Layout) -> list[str]:
+    """Return the directories above those of a site that are not there yet, such as /opt/sites."""
+    missing = set()
+    for path in (layout.root, layout.state, layout.config, layout.run, layout.cache, layout.media):
+        parent = os.path.dirname(path)
+        while not os.path.lexists(parent) and parent not in layout.paths.values():
+            missing.add(parent)
+            parent = os.path.dirname(parent)
+    return sorted(missing)
 
 
 def _differs(folder: Folder) -> bool:

@@ -7,10 +7,11 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import re
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from . import files
 
@@ -23,9 +24,22 @@ class FileSetError(Exception):
         self.output = output
 
 
+class Edit(NamedTuple):
+    """A text to replace in a file: where it begins (`line` from 1, `column` from 0), what it is and what it becomes."""
+
+    line: int
+    column: int
+    old: str
+    new: str
+
+
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be at a path: `kind` is file, link or absent."""
+    """What is to be at a path: `kind` is file, link, absent, edited (in place) or kept (as it was before our changes).
+
+    `keep`: what is there and lacks the text `marked` is kept before it changes. `prune`: with the file goes its
+    directory, if nothing else is in it. `note` says in a sentence for people what the change is.
+    """
 
     path: str
     kind: str = "file"
@@ -36,6 +50,14 @@ class Wanted:
     group: str = "root"
     secret: bool = False
     marked: str = ""
+    edits: tuple[Edit, ...] = ()
+    keep: bool = False
+    prune: bool = False
+    note: str = ""
+
+    def is_marked(self, found: Found) -> bool:
+        """Return whether `marked` is in a file, or in the target of a link."""
+        return bool(self.marked) and self.marked.encode() in found.content + found.target.encode()
 
 
 @dataclass(frozen=True)
@@ -66,10 +88,12 @@ def compare(wanted: Wanted, dry: bool = False) -> Change:
     if before.kind not in ("file", "link", "absent"):
         raise FileSetError(f"{wanted.path} is a {before.kind}; wanted a file or nothing there; move it away first")
     if wanted.kind == "absent":
-        foreign = wanted.marked and wanted.marked.encode() not in before.content + before.target.encode()
-        gone = before.kind == "absent" or foreign
+        gone = before.kind == "absent" or (wanted.marked and not wanted.is_marked(before))
         return Change(wanted, before, before if gone else Found(), "unchanged" if gone else "removed")
-    if wanted.kind == "link":
+    if wanted.kind == "edited":
+        after = _edited(wanted, before)
+        same = before == after
+    elif wanted.kind == "link":
         after = Found("link", target=wanted.target)
         same = before.kind == "link" and before.target == wanted.target
     else:
@@ -77,6 +101,24 @@ def compare(wanted: Wanted, dry: bool = False) -> Change:
         after = Found("file", wanted.content, mode=wanted.mode, uid=uid, gid=gid)
         same = before == after
     return Change(wanted, before, after, "unchanged" if same else "created" if before.kind == "absent" else "changed")
+
+
+def _edited(wanted: Wanted, before: Found) -> Found:
+    """Return the file with its edits done; those that are done already stay."""
+    if before.kind != "file":
+        raise FileSetError(f"{wanted.path} is {before.kind}; wanted a file to edit")
+    text = before.content.decode("utf-8", "surrogateescape")
+    starts = [0, *(newline.end() for newline in re.finditer("\n", text))]
+    for edit in sorted(wanted.edits, reverse=True):
+        at = starts[min(edit.line, len(starts)) - 1] + edit.column
+        if text.startswith(edit.new, at) and not edit.old.startswith(edit.new):
+            continue
+        if not text.startswith(edit.old, at):
+            raise FileSetError(
+                f"{wanted.path}:{edit.line} is no longer {edit.old!r}; somebody changed the file meanwhile; run again"
+            )
+        text = text[:at] + edit.new + text[at + len(edit.old) :]
+    return replace(before, content=text.encode("utf-8", "surrogateescape"))
 
 
 def look(path: str) -> Found:

@@ -17,8 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from ..model.layout import LOCKS
-from . import file_change, files, stage
+from ..model.layout import LOCKS, MEMORY
+from . import file_change, files, kept, stage
 from .file_change import Change, FileSetError, Wanted
 
 # Where programs are looked for beside PATH, which lacks the sbin directories for an unprivileged login.
@@ -49,18 +49,19 @@ class Outcome:
     checked: bool = False
     unchecked_because: str = ""
     applied: bool = False
+    notes: list[str] = field(default_factory=list)
 
     def diff(self) -> list[dict[str, Any]]:
         return [shown for change in self.changes for shown in file_change.differences(change)]
 
 
-def install(request: Request, run: Run, dry: bool = False, folder: str = LOCKS) -> Outcome:
+def install(request: Request, run: Run, dry: bool = False, folder: str = LOCKS, memory: str = MEMORY) -> Outcome:
     """Install the set, or predict it. `run` executes an argument list and returns (status, output, errors).
 
     Raises `FileSetError`; the host is then as it was before.
     """
     if dry and os.geteuid() != 0:  # an ordinary user: compare, as far as files can be read
-        changes = [file_change.compare(wanted, dry) for wanted in request.files]
+        changes = _compared(request.files, dry, memory)
         return Outcome(changes, _differ(changes), unchecked_because="only root can show the check the new files")
     lock = f"{folder}/{request.name}.lock"
 
@@ -71,7 +72,7 @@ def install(request: Request, run: Run, dry: bool = False, folder: str = LOCKS) 
         )
 
     with files.hold(lock, request.wait, busy):
-        return _Transaction(request, run, dry, folder).outcome()
+        return _Transaction(request, run, dry, folder, memory).outcome()
 
 
 def telling(output: str) -> str:
@@ -94,13 +95,17 @@ class _Transaction:
     run: Run
     dry: bool
     folder: str
+    memory: str
     made: list[str] = field(default_factory=list)  # directories, outer ones first
     done: list[Change] = field(default_factory=list)
+    copied: list[str] = field(default_factory=list)  # paths of which a copy was kept
 
     def outcome(self) -> Outcome:
         interrupted = os.path.exists(self.marker)
-        outcome = Outcome([file_change.compare(wanted, self.dry) for wanted in self.request.files])
+        outcome = Outcome(_compared(self.request.files, self.dry, self.memory))
         outcome.changed = interrupted or _differ(outcome.changes)
+        differing = [change.wanted for change in outcome.changes if change.state != "unchanged"]
+        outcome.notes = [wanted.note for wanted in differing if wanted.note]
         if not outcome.changed:
             outcome.unchecked_because = "nothing differs"
             return outcome
@@ -117,6 +122,7 @@ class _Transaction:
             state = self.undo(interrupted)
             raise FileSetError(f"{error}; {state}", error.output) from None
         outcome.applied = bool(self.request.apply)
+        outcome.notes += kept.note(outcome.changes, self.copied, self.memory)
         os.unlink(self.marker)
         return outcome
 
@@ -181,6 +187,8 @@ class _Transaction:
                 files.forget(file_change.temporary(path))  # a killed run may have left one
             for change in differing:
                 path = change.wanted.path
+                if kept.keep(change, self.memory):
+                    self.copied.append(path)
                 if change.after.kind != "absent":
                     self.make_parents(path)
                 file_change.write(file_change.temporary(path), change.after)
@@ -188,6 +196,9 @@ class _Transaction:
                 path = change.wanted.path
                 self.done.append(change)
                 file_change.move(path, change.after)
+                if change.wanted.prune and change.after.kind == "absent":
+                    with contextlib.suppress(OSError):  # something else is in it
+                        os.rmdir(os.path.dirname(path))
         except OSError as error:
             for change in differing:
                 files.forget(file_change.temporary(change.wanted.path))
@@ -217,6 +228,8 @@ class _Transaction:
         stuck = []
         for change in reversed(self.done):
             try:
+                if change.before.kind != "absent":
+                    os.makedirs(os.path.dirname(change.wanted.path), mode=0o755, exist_ok=True)
                 file_change.write(file_change.temporary(change.wanted.path), change.before)
                 file_change.move(change.wanted.path, change.before)
             except OSError as error:
@@ -224,6 +237,8 @@ class _Transaction:
         for folder in reversed(self.made):
             with contextlib.suppress(OSError):  # somebody else put something there meanwhile
                 os.rmdir(folder)
+        for path in self.copied if not stuck else []:
+            kept.forget(path, self.memory)
         if stuck:
             return f"these could not be put back: {', '.join(stuck)}; the next run tries again"
         if interrupted:  # what is back may be half of what an earlier run wrote: leave the marker to the next run
@@ -235,6 +250,10 @@ class _Transaction:
             return f"{state}, but not in effect: {error}"
         os.unlink(self.marker)
         return state
+
+
+def _compared(wanted: Sequence[Wanted], dry: bool, memory: str) -> list[Change]:
+    return [kept.compare(one, memory) if one.kind == "kept" else file_change.compare(one, dry) for one in wanted]
 
 
 def _differ(changes: list[Change]) -> bool:

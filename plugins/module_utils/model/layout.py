@@ -36,6 +36,12 @@ FIREWALLD_RECORDS = "/etc/firewalld/pyweb.stack"
 MEMORY = "/var/lib/pyweb.stack"
 BEFORE = f"{MEMORY}/before.json"
 KEPT = f"{MEMORY}/kept"
+# What the collection made of these files; one that differs from that was changed by somebody else since.
+CHANGED = f"{MEMORY}/changed.json"
+# The packages that our runs brought, where each site lies, and what an uninstall left on the host.
+BROUGHT = f"{MEMORY}/packages.json"
+SITES = f"{MEMORY}/sites"
+LEFT = f"{MEMORY}/left.json"
 
 # Builds, virtualenvs and releases are named after a hash of what went into them.
 ID_LENGTH = 12
@@ -153,6 +159,11 @@ class Layout:
     @property
     def lock(self) -> str:
         return f"{LOCKS}/site-{self.name}.lock"
+
+    @property
+    def memory(self) -> str:
+        """The record of where the site lies and whose it is, for whoever takes it away without the inventory."""
+        return f"{SITES}/{self.name}.json"
 
     @property
     def sysusers(self) -> str:

@@ -12,12 +12,17 @@ import glob
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Union
 
 # `nginx -T` puts this above each file.
 _FILE = re.compile(r"^# configuration file (.+):\n", re.MULTILINE)
 # nginx itself has no limit; a file that includes itself must not make this one endless.
 _DEPTH_MAX = 20
+
+
+# Positions in the blocks from outside to inside; that of an include is followed by the file's name.
+Order = tuple[Union[int, str], ...]
 
 
 class DumpError(ValueError):
@@ -26,13 +31,21 @@ class DumpError(ValueError):
 
 @dataclass
 class Directive:
-    """One directive; `block` is None where it ends with a semicolon."""
+    """One directive; `block` is None where it ends with a semicolon.
+
+    `column` is where it begins in its line, counted from 0, `text` how it is written (of a block up to its `{`), and
+    `end` the line and the column of a block's `}`. The smaller `order`, the earlier nginx reads it.
+    """
 
     name: str
     args: list[str]
     file: str
     line: int
     block: list[Directive] | None = None
+    column: int = field(default=0, compare=False)
+    text: str = field(default="", compare=False)
+    end: tuple[int, int] = field(default=(0, 0), compare=False)
+    order: Order = field(default=(), compare=False)
 
     def all(self, name: str) -> list[Directive]:
         """Return the directives of this name in the block."""
@@ -47,13 +60,29 @@ class Directive:
         return f"{self.file}:{self.line}"
 
 
+class Include(NamedTuple):
+    """An `include`: its absolute pattern, the names of the blocks around it, outermost first, and its `order`."""
+
+    pattern: str
+    blocks: tuple[str, ...]
+    order: Order
+
+    def takes(self, path: str) -> bool:
+        """Return whether a file of this path is included, or would be."""
+        return glob_match(os.path.normpath(path), self.pattern)
+
+
 @dataclass
 class Config:
-    """A whole configuration. `unread` names the files that could not be parsed, with the reason."""
+    """A whole configuration. `unread` names the files that could not be parsed, with the reason.
+
+    `includes` are in the order in which nginx reads them.
+    """
 
     tree: list[Directive]
     unread: list[str] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
+    includes: list[Include] = field(default_factory=list)
 
     def value(self, name: str, default: str = "") -> str:
         """Return the first argument of a directive of the main context."""
@@ -75,20 +104,31 @@ def read_files(path: str) -> Config:
     A file that cannot be read or parsed is left out and named in `unread`.
     """
     files: dict[str, str] = {}
+    unread: list[str] = []
 
     def gather(pattern: str) -> None:
         for name in sorted(glob.glob(pattern)):
             if name in files or not os.path.isfile(name):
                 continue
-            with open(name, encoding="utf-8", errors="replace") as stream:
-                files[name] = stream.read()
-            for wanted in re.findall(r"^[^#\n]*?\binclude\s+[\"']?([^;\"'\s]+)", files[name], re.MULTILINE):
+            try:
+                with open(name, encoding="utf-8", errors="replace", newline="") as stream:
+                    files[name] = stream.read()
+            except OSError as error:
+                unread.append(f"{name}: {error.strerror}")
+                continue
+            for wanted in re.findall(r"\binclude\s+[\"']?([^;\"'\s]+)", _without_comments(files[name])):
                 gather(os.path.join(os.path.dirname(path), wanted))
 
     gather(path)
     if path not in files:
         raise DumpError(f"{path} cannot be read")
-    return _read(files, path)
+    config = _read(files, path)
+    config.unread += unread
+    return config
+
+
+def _without_comments(text: str) -> str:
+    return re.sub(r"(?m)(^|\s)#.*$", "", text)
 
 
 def _read(files: dict[str, str], first: str) -> Config:
@@ -102,25 +142,27 @@ def _read(files: dict[str, str], first: str) -> Config:
             config.unread.append(str(error))
             trees[name] = []
 
-    def resolve(directives: list[Directive], depth: int) -> list[Directive]:
+    def resolve(directives: list[Directive], depth: int, blocks: tuple[str, ...], before: Order) -> list[Directive]:
         """Put the directives of included files in the place of the includes."""
         result = []
-        for found in directives:
+        for number, found in enumerate(directives):
+            order = (*before, number)
             if found.name == "include" and found.args and depth < _DEPTH_MAX:
-                pattern = os.path.normpath(os.path.join(base, found.args[0]))
+                include = Include(os.path.normpath(os.path.join(base, found.args[0])), blocks, order)
+                config.includes.append(include)
                 for name in sorted(files):
-                    if _glob_match(os.path.normpath(name), pattern):
-                        result += resolve(trees[name], depth + 1)
+                    if include.takes(name):
+                        result += resolve(trees[name], depth + 1, blocks, (*order, name))
                 continue
-            block = None if found.block is None else resolve(found.block, depth)
-            result.append(Directive(found.name, found.args, found.file, found.line, block))
+            block = None if found.block is None else resolve(found.block, depth, (*blocks, found.name), order)
+            result.append(replace(found, block=block, order=order))
         return result
 
-    config.tree = resolve(trees[first], 0)
+    config.tree = resolve(trees[first], 0, (), ())
     return config
 
 
-def _glob_match(name: str, pattern: str) -> bool:
+def glob_match(name: str, pattern: str) -> bool:
     """Match as glob(3) does: `*` does not reach over a slash, nor to a hidden file."""
     parts, patterns = name.split("/"), pattern.split("/")
     return len(parts) == len(patterns) and all(
@@ -130,32 +172,73 @@ def _glob_match(name: str, pattern: str) -> bool:
 
 
 def _parse_file(name: str, text: str) -> list[Directive]:
+    text = _without_lua(text)
     top: list[Directive] = []
-    stack: list[tuple[list[Directive], str]] = [(top, "")]
-    words: list[str] = []
-    start = 1
-    for word, line, quoted in _tokens(name, text):
-        if quoted or word not in ("{", "}", ";"):
-            if not words:
-                start = line
-            words.append(word)
-        elif word == "}":
+    stack: list[tuple[list[Directive], Directive | None]] = [(top, None)]
+    words: list[_Token] = []
+    for token in _tokens(name, text):
+        if not token.is_mark:
+            words.append(token)
+        elif token.word == "}":
             if words or len(stack) == 1:
-                raise DumpError(f"{name}:{line}: unexpected '}}'")
-            stack.pop()
+                raise DumpError(f"{name}:{token.line}: unexpected '}}'")
+            block = stack.pop()[1]
+            if block:
+                block.end = (token.line, token.column)
         else:
             if not words:
-                raise DumpError(f"{name}:{line}: unexpected '{word}'")
-            found = Directive(words[0], words[1:], name, start, [] if word == "{" else None)
+                raise DumpError(f"{name}:{token.line}: unexpected '{token.word}'")
+            found = _directive(name, text, words, token)
             stack[-1][0].append(found)
             if found.block is not None:
-                stack.append((found.block, found.place))
+                stack.append((found.block, found))
             words = []
-    if len(stack) > 1:
-        raise DumpError(f"{name}: the block that begins in {stack[-1][1]} has no end")
+    unended = stack[-1][1]
+    if unended:
+        raise DumpError(f"{name}: the block that begins in {unended.place} has no end")
     if words:
-        raise DumpError(f"{name}:{start}: '{words[0]}' is not ended by ';'")
+        raise DumpError(f"{name}:{words[0].line}: '{words[0].word}' is not ended by ';'")
     return top
+
+
+def _directive(name: str, text: str, words: list[_Token], mark: _Token) -> Directive:
+    first = words[0]
+    return Directive(
+        first.word,
+        [token.word for token in words[1:]],
+        name,
+        first.line,
+        [] if mark.word == "{" else None,
+        first.column,
+        text[first.start : mark.start + 1],
+    )
+
+
+class _Token(NamedTuple):
+    """A word or a mark; `start` is where it begins in the text, `column` in its line."""
+
+    word: str
+    line: int
+    is_mark: bool
+    start: int
+    column: int
+
+
+# What may stand in a block of Lua: comments, strings, braces.
+_LUA = re.compile(r"""--\[\[.*?\]\]|--[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\[\[.*?\]\]|[{}]""", re.DOTALL)
+
+
+def _without_lua(text: str) -> str:
+    """Blank out what is in `*_by_lua_block { }` (lua-nginx-module); every other character keeps its place."""
+    for opening in re.finditer(r"(?m)^[^#\n]*_by_lua_block\s*\{", text):
+        depth = 1
+        for found in _LUA.finditer(text, opening.end()):
+            depth += {"{": 1, "}": -1}.get(found[0], 0)
+            if depth == 0:
+                inside = re.sub(r"[^\n]", " ", text[opening.end() : found.start()])
+                text = text[: opening.end()] + inside + text[found.start() :]
+                break
+    return text
 
 
 _TOKEN = re.compile(
@@ -166,17 +249,20 @@ _TOKEN = re.compile(
 )
 
 
-def _tokens(name: str, text: str) -> Iterator[tuple[str, int, bool]]:
-    """Yield (word or mark, line, whether it was quoted)."""
-    line, position = 1, 0
+def _tokens(name: str, text: str) -> Iterator[_Token]:
+    line, line_start, position = 1, 0, 0
     while position < len(text):
         match = _TOKEN.match(text, position)
         if not match:
             raise DumpError(f"{name}:{line}: a quote that is not closed")
         kind, word = str(match.lastgroup), match[str(match.lastgroup)]
+        place = (position, position - line_start)
         if kind in ("double", "single"):
-            yield re.sub(r"\\([\"'\\])", r"\1", word), line, True
+            yield _Token(re.sub(r"\\([\"'\\])", r"\1", word), line, False, *place)
         elif kind in ("mark", "word"):
-            yield word, line, False
-        line += match[0].count("\n")
+            yield _Token(word, line, kind == "mark", *place)
+        newlines = match[0].count("\n")
+        if newlines:
+            line += newlines
+            line_start = position + match[0].rindex("\n") + 1
         position = match.end()

@@ -173,15 +173,8 @@ def targets(config: Config, passed: Directive) -> tuple[str, list[str]]:
     return speaks, [address if whole else address + port for address, whole in zip(found, complete)]
 
 
-def _server(chain: list[Directive]) -> Server:
-    block = chain[-1]
-    ssl = any(switch.args == ["on"] for switch in block.all("ssl"))
-    listens = [_listen(given.args, ssl) for given in block.all("listen") if given.args] or [Listen("*", 80)]
-    names = [name for given in block.all("server_name") for name in given.args] or [""]
-    return Server(chain, names, listens)
-
-
-def _listen(args: list[str], ssl: bool) -> Listen:
+def listen(args: list[str], ssl: bool = False) -> Listen:
+    """Return what the arguments of a `listen` say."""
     where, options = args[0], args[1:]
     flags = {"ssl": ssl or "ssl" in options, "default": "default_server" in options or "default" in options}
     if where.startswith("unix:"):
@@ -190,6 +183,14 @@ def _listen(args: list[str], ssl: bool) -> Listen:
     host, port = (match[1] or "*", int(match[2])) if match else (where, 80)
     host = {"0.0.0.0": "*", "localhost": "127.0.0.1"}.get(host, host.strip("[]"))  # noqa: S104 - nginx's own word for all
     return Listen(host, port, **flags)
+
+
+def _server(chain: list[Directive]) -> Server:
+    block = chain[-1]
+    ssl = any(switch.args == ["on"] for switch in block.all("ssl"))
+    listens = [listen(given.args, ssl) for given in block.all("listen") if given.args] or [Listen("*", 80)]
+    names = [name for given in block.all("server_name") for name in given.args] or [""]
+    return Server(chain, names, listens)
 
 
 def _fit(name: str, host: str) -> int:

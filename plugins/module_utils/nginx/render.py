@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which files make up nginx's configuration for some sites, and what each template needs to know.
 
-`files` is the entry point; it runs on the controller. Layouts: `conf_d` (conf.d/NAME.conf), `sites_available` (a file
-there, a link in sites-enabled) and `default_d` (one site's locations in default.d, included by the server in
-nginx.conf).
+`files` is the entry point; it runs on the controller. Where nginx.conf is somebody else's it stays, and ours goes
+beside it (`beside.py`). Layouts: `conf_d` (conf.d/NAME.conf), `sites_available` (a file there, a link in
+sites-enabled) and `default_d` (one site's locations in default.d, included by the server in nginx.conf).
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 
 from ..model.checks import Check, Wrong, integer
 from ..model.errors import InventoryError, nearest, shown
-from ..model.layout import NGINX_LOGS, Layout
+from ..model.layout import KEPT, NGINX_LOGS, Layout
 from ..model.option_checks import directives
 from ..model.types import Site
+from . import beside, conflicts, http_level, names
 
-ETC = "/etc/nginx"
+ETC, MARK = names.ETC, names.MARK
 LAYOUTS = ("conf_d", "sites_available", "default_d")
 # The distributions' units leave nginx dead when its master was killed.
 DROP_IN = "/etc/systemd/system/nginx.service.d/pyweb.conf"
-# In the first line of every file of ours; only files with it are ever removed.
-MARK = "pyweb.stack.nginx"
+WORKER_CONNECTIONS = 1024
 
 # The http level where `nginx_options` says nothing else.
 HTTP = {
@@ -57,45 +57,68 @@ def files(
     layout: str = "auto",
     ipv6: Any = "auto",
     kernel_ipv6: bool = True,
-    worker_connections: Any = 1024,
+    worker_connections: Any = WORKER_CONNECTIONS,
     options: Any = None,
     catch_all: bool = True,
+    host: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the `files` of `config_set` for all sites.
 
     `platform` has user, layout and modules (the glob of its module snippets). `ipv6` is auto, true or false;
-    `kernel_ipv6` decides auto. Raises `InventoryError` with every fault.
+    `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. Raises
+    `InventoryError` with every fault.
     """
+    host = host or {}
+    if leaves(sites, host):
+        return _left(sites, host)
     faults: list[str] = []
     present = [site for site in sites if site["state"] == "present"]
-    layout = _layout(layout, platform, present, faults)
+    asked = _checked("nginx_options", directives, options or {}, {}, faults)
+    connections = _checked(
+        "nginx_worker_connections", integer(16, 1048576), worker_connections, WORKER_CONNECTIONS, faults
+    )
+    given = _layout(layout, _preferred(platform, host), present, faults)
     with_ipv6 = _ipv6(ipv6, kernel_ipv6, faults)
-    http = {**HTTP, **_checked("nginx_options", directives, options or {}, {}, faults)}
-    connections = _checked("nginx_worker_connections", integer(16, 1048576), worker_connections, 1024, faults)
     views = [{**view(site, with_ipv6, faults), "catch_all": catch_all} for site in present]
+    edits = beside.Edits()
+    if beside.keeps_theirs(host):
+        _check_connections(connections, host, faults)
+        chosen = beside.place(layout, given, [site["name"] for site in present], host, faults)
+        placed = http_level.place(HTTP, asked, host.get("http", {}))
+        faults += placed.refused
+        beside.add_include(chosen, host, edits)
+        given = chosen.layout
+        for shown_site in views:
+            shown_site["server"] = _server_level(placed.server, shown_site["server"], "types" in host.get("http", {}))
+        result = _beside_theirs(chosen.http_file, placed.http, host)
+    else:
+        main = {
+            "user": host.get("user") or platform["user"],
+            "modules": platform["modules"],
+            "worker_connections": connections,
+            "http": {**HTTP, **asked},
+            "server": views[0] if given == "default_d" and views else {},
+        }
+        result = _all_ours(main, host)
+    for shown_site in views:
+        beside.share(shown_site, _live_file(shown_site["name"], given), host, edits)
+        faults += conflicts.find(shown_site, {**host, "servers": beside.servers(host)})
+    if views and not kernel_ipv6:
+        beside.drop_ipv6(host, edits, faults)
     if faults:
         raise InventoryError("nginx", faults)
-    main = {
-        "user": platform["user"],
-        "modules": platform["modules"],
-        "worker_connections": connections,
-        "http": http,
-        "server": views[0] if layout == "default_d" and views else {},
-    }
-    result = [
-        _template("nginx.conf", "nginx.conf", {"nginx": main}),
-        _template("pyweb_uwsgi_params", "pyweb_uwsgi_params", {}),
-        _template("conf.d/pyweb_http.conf", "conf.d/pyweb_http.conf", {}),
-        {"path": DROP_IN, "template": f"{DROP_IN[1:]}.j2", "vars": {}},
-        # Debian's link to its own server, which claims every host. The file behind it stays.
-        {"path": f"{ETC}/sites-enabled/default", "state": "absent"},
-    ]
     for shown_site in views:
-        result += _of_site(shown_site["name"], layout, {"site": shown_site})
+        result += _of_site(shown_site["name"], given, {"site": shown_site})
     for site in sites:
         if site["state"] == "absent":
             result += _of_site(site["name"], "", {})
-    return result
+    return [*result, *edits.files()]
+
+
+def leaves(sites: list[Site], host: Mapping[str, Any]) -> bool:
+    """Return whether the last site of ours goes, and with it all that is ours."""
+    absent = {site["name"] for site in sites if site["state"] == "absent"}
+    return bool(host) and len(absent) == len(sites) > 0 and not set(host.get("sites", [])) - absent
 
 
 def view(site: Site, ipv6: bool, faults: list[str]) -> dict[str, Any]:
@@ -122,6 +145,94 @@ def view(site: Site, ipv6: bool, faults: list[str]) -> dict[str, Any]:
         and {**nginx["media"], **_patterns(nginx["media"]["url"]), "headers": _media_headers(headers)},
         "locations": nginx["locations"],
     }
+
+
+def _all_ours(main: dict[str, Any], host: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the files of all sites where nginx.conf is ours, or the package's that nobody uses."""
+    replaced = {"keep": True, "marked": MARK}
+    if host.get("main") == "packaged":
+        replaced["note"] = f"{names.MAIN} was the package's and is ours now; before: {KEPT}{names.MAIN}"
+    return [
+        {**_template("nginx.conf", "nginx.conf", {"nginx": main}), **replaced},
+        _template("pyweb_uwsgi_params", "pyweb_uwsgi_params", {}),
+        _template(f"conf.d/{names.HTTP_FILE}", f"conf.d/{names.HTTP_FILE}", {"http": {}}),
+        {"path": DROP_IN, "template": f"{DROP_IN[1:]}.j2", "vars": {}},
+        *_without_default(host),
+    ]
+
+
+def _beside_theirs(http_file: str, http: dict[str, list[str]], host: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the files of all sites where nginx.conf is somebody else's."""
+    template = f"etc/nginx/conf.d/{names.HTTP_FILE}.j2"
+    note = f"{names.MAIN} is not ours and stays as it is; ours is in {http_file} and the files of the sites"
+    places = [f"{folder}/{names.HTTP_FILE}" for folder in beside.FOLDERS.values()]
+    return [
+        _template("pyweb_uwsgi_params", "pyweb_uwsgi_params", {}),
+        {"path": http_file, "template": template, "vars": {"http": http}, "note": note},
+        *[{"path": path, "state": "absent", "marked": MARK} for path in places if path != http_file],
+        {"path": DROP_IN, "template": f"{DROP_IN[1:]}.j2", "vars": {}},
+        *_without_default(host),
+    ]
+
+
+def _without_default(host: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the removal of the server that the packages bring; one that somebody edited or wrote stays."""
+    if host.get("main", "absent") == "absent":  # the packages are yet to come, and bring Debian's link
+        link = {"path": names.DEFAULT_LINK, "state": "absent", "keep": True}
+        return [] if host.get("default_link") else [link]
+    return [
+        {"path": path, "state": "absent", "keep": True, "note": f"{path}, the packages' own site, is off"}
+        for path in host.get("packaged_defaults", [])
+    ]
+
+
+def _left(sites: list[Site], host: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the removal of everything of ours, and the return of what was there before."""
+    kept = set(host.get("kept", []))
+    if host.get("main") == "ours":
+        kept.add(names.MAIN)
+    back = [
+        {"path": path, "state": "kept", "note": f"{path} is again what it was before our first site"}
+        for path in sorted(kept)
+    ]
+    for file in back:
+        if file["path"] == names.MAIN and host.get("main") == "ours":
+            file["marked"] = MARK
+    ours = ["pyweb_uwsgi_params", *(f"{folder}/{names.HTTP_FILE}" for folder in ("conf.d", "sites-enabled"))]
+    result = [*back, *(_absent(path) for path in ours)]
+    result.append({"path": DROP_IN, "state": "absent", "marked": MARK, "prune": True})
+    for site in sites:
+        result += _of_site(site["name"], "", {})
+    return result
+
+
+def _preferred(platform: Mapping[str, Any], host: Mapping[str, Any]) -> str:
+    """Return the platform's layout; without Debian's directories, as nginx.org's packages are, the other one."""
+    absent = host.get("main", "absent") == "absent" or host.get("sites_enabled", True)
+    return str(platform["layout"]) if absent or platform["layout"] != "sites_available" else "conf_d"
+
+
+def _check_connections(connections: int, host: Mapping[str, Any], faults: list[str]) -> None:
+    theirs = host.get("worker_connections", "")
+    if connections != WORKER_CONNECTIONS and str(connections) != theirs:
+        found = f"says {theirs}" if theirs else "says nothing of it"
+        faults.append(
+            f"nginx_worker_connections is {connections}, but {names.MAIN} is not ours and {found}; set it there, or "
+            "leave nginx_worker_connections out"
+        )
+
+
+def _server_level(
+    ours: Mapping[str, list[str]], site: Mapping[str, list[str]], knows_types: bool
+) -> dict[str, list[str]]:
+    """Return the directives of a site's server, with those that are at the http level elsewhere."""
+    both = {**ours, **site}
+    return both if knows_types else {**both, "include": [f"{ETC}/mime.types", *both.get("include", [])]}
+
+
+def _live_file(name: str, layout: str) -> str:
+    """Return the file that nginx includes for a site."""
+    return f"{beside.FOLDERS.get(layout, beside.FOLDERS['conf_d'])}/{name}.conf"
 
 
 def _of_site(name: str, layout: str, variables: dict[str, Any]) -> list[dict[str, Any]]:
@@ -151,8 +262,8 @@ def _absent(path: str) -> dict[str, Any]:
     return {"path": f"{ETC}/{path}", "state": "absent", "marked": MARK}
 
 
-def _layout(given: str, platform: Mapping[str, Any], present: list[Site], faults: list[str]) -> str:
-    layout = str(platform["layout"]) if given == "auto" else given
+def _layout(given: str, preferred: str, present: list[Site], faults: list[str]) -> str:
+    layout = preferred if given == "auto" else given
     if layout not in LAYOUTS:
         faults.append(f"nginx_layout is {shown(given)}{nearest(given, ('auto', *LAYOUTS))}")
     elif layout == "default_d" and len(present) > 1:

@@ -1,0 +1,16 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Names that both the controller and the host know of nginx's files."""
+
+from __future__ import annotations
+
+ETC = "/etc/nginx"
+MAIN = f"{ETC}/nginx.conf"
+# In the first lines of every file of ours; only files with it are ever removed or replaced.
+MARK = "pyweb.stack.nginx"
+# What a file of all sites, and one of a site, is called below conf.d or sites-enabled.
+HTTP_FILE = "pyweb_http.conf"
+# The server that the packages bring: Debian's by a link, that of nginx.org's packages by a file.
+DEFAULT_LINK = f"{ETC}/sites-enabled/default"
+DEFAULT_LINKED = f"{ETC}/sites-available/default"
+DEFAULT_FILE = f"{ETC}/conf.d/default.conf"

@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The sites that are, or were, on a host, whatever an inventory says: from what runs noted and from what they left.
+
+A host that version 0.1 set up has no notes. There the units, the accounts' files and the releases' records tell.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..host import files, memory
+from ..model import layout as layouts
+from ..model.layout import Layout
+
+NAME = r"[a-z][a-z0-9-]{0,30}"
+UNIT = re.compile(rf"uwsgi-({NAME}?)(?:-probe)?(?:@[^.]*)?\.(?:service|socket)")
+ACCOUNT = re.compile(rf"site-({NAME})\.conf")
+
+
+@dataclass(frozen=True)
+class FoundSite:
+    """A site of this host: whether its user is `managed`, and which directories above its own were `made` for it."""
+
+    layout: Layout
+    user: str
+    managed: bool
+    made: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.layout.name
+
+
+def sites(roots: Mapping[str, str]) -> list[FoundSite]:
+    """Return all sites of this host, by name. `roots` are the inventory's `web_roots`."""
+    noted = memory.sites()
+    found = {name: _noted(name, record) for name, record in noted.items()}
+    for name in {*_of_units(), *_of_accounts(), *_of_folders(roots), *_of_data(roots)} - set(found):
+        found[name] = _traced(name, roots)
+    return [found[name] for name in sorted(found)]
+
+
+def _noted(name: str, record: Mapping[str, Any]) -> FoundSite:
+    return FoundSite(Layout(name, record["paths"]), record["user"], record["managed"], tuple(record.get("made", ())))
+
+
+def _of_units() -> Iterator[str]:
+    for path in glob.glob(f"{layouts.SYSTEMD}/uwsgi-*"):
+        match = UNIT.fullmatch(os.path.basename(path))
+        if match and memory.is_marked(path):
+            yield match[1]
+
+
+def _of_accounts() -> Iterator[str]:
+    for folder in (layouts.SYSUSERS, layouts.TMPFILES):
+        for path in glob.glob(f"{folder}/site-*.conf"):
+            match = ACCOUNT.fullmatch(os.path.basename(path))
+            if match and memory.is_marked(path):
+                yield match[1]
+
+
+def _of_folders(roots: Mapping[str, str]) -> Iterator[str]:
+    """Find the directories that have a release or a build of ours in them; others below the same root are not ours."""
+    for root in {layouts.ROOTS["sites"], roots.get("sites") or layouts.ROOTS["sites"]}:
+        for path in [*glob.glob(f"{root}/*/releases/*/release.json"), *glob.glob(f"{root}/*/builds/*/build.json")]:
+            name = os.path.relpath(path, root).split(os.sep)[0]
+            if re.fullmatch(NAME, name):
+                yield name
+
+
+def _of_data(roots: Mapping[str, str]) -> Iterator[str]:
+    """Find the data of sites that were taken away: it belongs to an account that is called after its site."""
+    for root in {layouts.ROOTS["state"], roots.get("state") or layouts.ROOTS["state"]}:
+        for name in files.names(root):
+            if re.fullmatch(NAME, name) and os.lstat(f"{root}/{name}").st_uid == _uid(f"site-{name}"):
+                yield name
+
+
+def _traced(name: str, roots: Mapping[str, str]) -> FoundSite:
+    """Return a site of which nothing was noted, as far as its files tell."""
+    plain = Layout.under(name, roots)
+    unit = files.read(f"{layouts.SYSTEMD}/{plain.template_unit}")
+    sysusers, tmpfiles = files.read(plain.sysusers), files.read(plain.tmpfiles)
+    told = {
+        "root": _first(r"(?m)^ConditionPathExists=(/.+)/current/uwsgi\.ini$", _boot_unit(plain)),
+        "config": _first(r"(?m)^EnvironmentFile=-(/.+)/%i\.env$", unit),
+        "state": _first(r'(?m)^u \S+ - ".*" (/\S+) ', sysusers),
+        "run": _first(rf"(?m)^d (/\S+/{re.escape(name)}) 2750 ", tmpfiles),
+    }
+    candidates = [os.path.dirname(told["root"]), roots.get("sites", ""), layouts.ROOTS["sites"]]
+    paths = next((found for root in candidates if root and (found := _recorded(f"{root}/{name}", name))), None)
+    if paths is None:
+        root = told["root"] or plain.root
+        inside = {key: path.replace(plain.root, root, 1) for key, path in plain.paths.items() if _below(path, plain)}
+        paths = {**plain.paths, **inside, **{key: path for key, path in told.items() if path}}
+    managed = _first(r"(?m)^u (\S+) ", sysusers)
+    user = managed or _first(r"(?m)^User=(\S+)$", unit) or _first(r"(?m)^d \S+ 2750 (\S+) ", tmpfiles)
+    own = f"site-{name}"
+    return FoundSite(Layout(name, paths), user or own, bool(managed) or (not user and _uid(own) >= 0))
+
+
+def _boot_unit(layout: Layout) -> str:
+    return files.read(f"{layouts.SYSTEMD}/{layout.boot_unit}")
+
+
+def _below(path: str, layout: Layout) -> bool:
+    return path == layout.root or path.startswith(f"{layout.root}/")
+
+
+def _recorded(root: str, name: str) -> dict[str, str] | None:
+    """Return the paths that a release below `root` recorded of its site."""
+    for path in sorted(glob.glob(f"{root}/releases/*/release.json")):
+        site = files.read_json(path).get("site", {})
+        if site.get("name") == name and site.get("paths", {}).get("root") == root:
+            return dict(site["paths"])
+    return None
+
+
+def _first(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    return match[1] if match else ""
+
+
+def _uid(user: str) -> int:
+    """Return the number of an account, or -1."""
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        return -1

@@ -1,0 +1,175 @@
+"""What is noted of a host before the first run, and since."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.host import memory
+from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
+from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
+from uninstall_host import users
+
+SHOWN = """Id=nginx.service
+ActiveState=active
+UnitFileState=enabled
+
+Id=firewalld.service
+ActiveState=inactive
+UnitFileState=
+"""
+
+
+class Host:
+    """A made-up root directory in place of /etc and /run."""
+
+    def __init__(self, root, monkeypatch):
+        self.root = root
+        for name in ("LOCKS", "SYSTEMD", "SYSUSERS", "TMPFILES", "FIREWALLD_RECORDS"):
+            monkeypatch.setattr(layouts, name, f"{root}{getattr(layouts, name)}")
+        for name in ("NGINX", "FIREWALLD", "SELINUX_MODULE"):
+            monkeypatch.setattr(memory, name, f"{root}{getattr(memory, name)}")
+        monkeypatch.setattr(memory, "FOLDERS", tuple(f"{root}{path}" for path in memory.FOLDERS))
+
+    def put(self, path, text=""):
+        target = self.root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+    def remember(self, *packages):
+        memory.remember(lambda argv: (0, SHOWN, ""), packages)
+        return memory.before()
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    return Host(tmp_path, monkeypatch)
+
+
+def test_the_first_run_notes_what_is_there(host):
+    host.put("/etc/nginx/nginx.conf", "events {}\n")
+    os.symlink("../sites-available/default", host.root / "etc/nginx/default")
+    host.put("/etc/firewalld/zones/public.xml", "<zone/>")
+    noted = host.remember("git", "base-files")
+    assert noted["packages"] == ["base-files", "git"]
+    assert noted["services"] == {
+        "nginx": {"active": "active", "enabled": "enabled"},
+        "firewalld": {"active": "inactive", "enabled": ""},
+    }
+    assert noted["firewalld"]["configured"] is True
+    assert noted["firewalld"]["files"] == {f"{host.root}/etc/firewalld/zones/public.xml": "<zone/>"}
+    etc = f"{host.root}/etc/nginx"
+    text = hashlib.sha256(b"events {}\n").hexdigest()
+    assert noted["nginx"] == {f"{etc}/default": "link ../sites-available/default", f"{etc}/nginx.conf": text}
+    assert "root" in noted["users"]
+    assert "root" in noted["groups"]
+    assert noted["folders"] == [f"{host.root}{path}" for path in ("/etc/firewalld", "/etc/nginx")]
+    assert stat.S_IMODE(os.stat(layouts.BEFORE).st_mode) == 0o600
+
+
+def test_what_is_noted_already_stays(host):
+    first = host.remember("git")
+    assert host.remember("git", "nginx") == first
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/etc/sysusers.d/site-shop.conf", "# Written by pyweb.stack.\n"),
+        ("/etc/systemd/system/uwsgi-shop.service", "# Written by pyweb.stack: change the inventory instead.\n"),
+        ("/etc/nginx/nginx.conf", "#\n# Ansible managed\n#\n# pyweb.stack.nginx: the whole of nginx.conf\n"),
+        ("/etc/nginx/conf.d/pyweb_http.conf", "# pyweb.stack.nginx: for all sites.\n"),
+        ("/etc/firewalld/pyweb.stack/web.json", "{}"),
+        ("/etc/selinux/pyweb_stack.cil", ""),
+    ],
+)
+def test_a_host_of_an_earlier_version_gets_no_false_record(host, path, text):
+    host.put(path, text)
+    assert not memory.is_unknown()
+    assert host.remember("git") == {}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/etc/sysusers.d/site-shop.conf", "/etc/systemd/system/uwsgi-shop.service", "/etc/nginx/nginx.conf"],
+)
+def test_a_file_of_somebody_else_with_such_a_name_is_no_trace(host, path):
+    host.put(path, "# Written by hand\n" + 20 * "#\n" + "# Written by pyweb.stack\n")
+    assert host.remember("git")["packages"] == ["git"]
+
+
+def test_a_link_is_never_ours(host):
+    host.put("/elsewhere", "# Written by pyweb.stack.\n")
+    os.symlink(host.root / "elsewhere", host.root / "link")
+    assert memory.is_marked(f"{host.root}/elsewhere")
+    assert not memory.is_marked(f"{host.root}/link")
+    assert not memory.is_marked(str(host.root))
+
+
+def test_packages_are_ours_from_the_beginning_of_a_run_to_their_note(host):
+    host.remember("git")
+    memory.note_packages(["git", "nginx", "nginx-common"])
+    host.remember("git", "nginx", "nginx-common", "the-users-own")
+    memory.note_packages(["git", "nginx", "nginx-common", "the-users-own", "firewalld"])
+    assert memory.brought() == ["firewalld", "nginx", "nginx-common"]
+    memory.leave_packages(["nginx"])
+    assert memory.brought() == ["nginx"]
+    memory.leave_packages([])
+    assert memory.brought() == []
+
+
+def test_what_a_failed_run_left_in_the_background_is_ours(host):
+    host.remember("git")
+    memory.note_packages(["git"], begun=["nginx"])
+    host.remember("git", "nginx", "nginx-common")
+    host.remember("git", "nginx", "nginx-common", "the-users-own")
+    assert memory.brought() == ["nginx", "nginx-common"]
+
+
+def test_accounts_that_packages_made_are_ours(host, monkeypatch):
+    users(monkeypatch, root=0)
+    host.remember("git")
+    users(monkeypatch, root=0, nginx=990)
+    memory.note_packages(["git", "nginx"])
+    assert (memory.brought("users"), memory.brought("groups")) == (["nginx"], ["nginx"])
+    host.remember("git", "nginx")
+    users(monkeypatch, root=0, nginx=990, theirs=1000)
+    host.remember("git", "nginx")
+    memory.note_packages(["git", "nginx", "firewalld"])
+    assert memory.brought("users") == ["nginx"]
+
+
+def test_nothing_is_ours_where_no_run_began(host):
+    memory.note_packages(["git"])
+    assert memory.brought() == []
+
+
+def test_what_an_uninstall_left_is_ours_at_the_next_first_run(host):
+    host.put("/etc/sysusers.d/other.conf")
+    host.remember("git")
+    memory.note_packages(["git", "nginx"])
+    memory.note_site(Layout.under("shop"), "root", managed=True, made=["/opt/sites"])
+    memory.leave(memory.before())
+    os.unlink(layouts.BEFORE)
+    host.put("/etc/nginx/mime.types")
+    again = host.remember("git", "nginx", "the-users-own")
+    assert again["packages"] == ["git", "the-users-own"]
+    assert "root" not in again["users"]
+    assert again["folders"] == [f"{host.root}/etc/sysusers.d"]
+    assert not os.path.exists(layouts.LEFT)
+
+
+def test_a_site_is_noted_with_its_places(host):
+    shop, blog = (Layout.under(name, {"sites": "/srv/web"}) for name in ("shop", "blog"))
+    memory.note_site(shop, "site-shop", managed=True, made=["/srv/web"])
+    memory.note_site(blog, "huatai", managed=False, made=[])
+    noted = memory.sites()
+    assert noted["shop"]["paths"]["root"] == "/srv/web/shop"
+    assert (noted["shop"]["user"], noted["shop"]["managed"], noted["shop"]["made"]) == ("site-shop", True, ["/srv/web"])
+    # Whichever goes last takes along what was made for the first.
+    assert (noted["blog"]["user"], noted["blog"]["managed"], noted["blog"]["made"]) == ("huatai", False, ["/srv/web"])
+    before = os.stat(shop.memory).st_mtime_ns
+    memory.note_site(shop, "site-shop", managed=True, made=[])
+    assert os.stat(shop.memory).st_mtime_ns == before

@@ -1,0 +1,392 @@
+"""Our files beside somebody else's nginx.conf: where they go, what changes in theirs, and who answers unknown names."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import render
+from nginx_hosts import MAIN, conf, host
+
+HTTP = "user web;\nevents { worker_connections 4321; }\nhttp {\n    include mime.types;\n%s\n}\n"
+BOTH = HTTP % "    include conf.d/*.conf;\n    include /etc/nginx/sites-enabled/*;"
+CONF_D = HTTP % "    include /etc/nginx/conf.d/*.conf;"
+ENABLED = HTTP % "    include sites-enabled/*;"
+NEITHER = HTTP % "    gzip on;"
+OTHER = "server {\n    listen 80;\n    server_name other;\n}\n"
+SHOP = {"name": "shop", "domains": ["shop.example"], "source": {"path": "/srv/shop"}}
+DEBIAN = {"user": "www-data", "layout": "sites_available", "modules": "/m/*.conf"}
+REDHAT = {**DEBIAN, "user": "nginx", "layout": "conf_d"}
+
+
+def files(facts, sites=(SHOP,), platform=DEBIAN, **options):
+    found = render.files(complete(list(sites)), platform, host=facts, **options)
+    paths = [file["path"] for file in found]
+    assert len(paths) == len(set(paths))
+    return {file["path"].removeprefix("/etc/nginx/"): file for file in found}
+
+
+def there(found):
+    return {path for path, file in found.items() if file.get("state", "present") == "present" and "edits" not in file}
+
+
+def faults(facts, **options):
+    with pytest.raises(InventoryError) as error:
+        files(facts, **options)
+    return error.value.faults
+
+
+def site_of(found, path="conf.d/shop.conf"):
+    return found[path]["vars"]["site"]
+
+
+def edits(found, path="nginx.conf"):
+    return [(edit["line"], edit["old"], edit["new"]) for edit in found[path]["edits"]] if path in found else []
+
+
+# --- whose nginx.conf is it -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("facts", "ours"),
+    [
+        ({"main": "absent"}, True),
+        ({"main": "ours", "foreign_files": ["/etc/nginx/conf.d/a.conf"]}, True),
+        ({"main": "packaged"}, True),
+        ({"main": "packaged", "foreign_files": ["/etc/nginx/conf.d/a.conf"]}, False),
+        ({"main": "packaged", "beside": True}, False),
+        ({"main": "foreign"}, False),
+    ],
+)
+def test_nginx_conf_is_written_where_nobody_else_uses_it(facts, ours):
+    found = files({**host(conf(main=BOTH)), "foreign_files": [], **facts})
+    assert ("nginx.conf" in found) == ours
+    if ours:
+        assert found["nginx.conf"]["keep"]
+        assert found["nginx.conf"]["marked"] == "pyweb.stack.nginx"
+        assert bool(found["nginx.conf"].get("note")) == (facts["main"] == "packaged")
+
+
+def test_user_is_that_of_the_file_that_is_there():
+    assert files({"main": "packaged", "user": "nginx"})["nginx.conf"]["vars"]["nginx"]["user"] == "nginx"
+    assert files({"main": "absent"})["nginx.conf"]["vars"]["nginx"]["user"] == "www-data"
+
+
+@pytest.mark.parametrize(
+    ("main", "platform", "layout", "wanted"),
+    [
+        (BOTH, DEBIAN, "auto", {"sites-available/shop.conf", "sites-enabled/shop.conf", "conf.d/pyweb_http.conf"}),
+        (BOTH, REDHAT, "auto", {"conf.d/shop.conf", "conf.d/pyweb_http.conf"}),
+        (BOTH, DEBIAN, "conf_d", {"conf.d/shop.conf", "conf.d/pyweb_http.conf"}),
+        (CONF_D, DEBIAN, "auto", {"conf.d/shop.conf", "conf.d/pyweb_http.conf"}),
+        (
+            ENABLED,
+            REDHAT,
+            "auto",
+            {"sites-available/shop.conf", "sites-enabled/shop.conf", "sites-enabled/pyweb_http.conf"},
+        ),
+    ],
+)
+def test_files_go_where_theirs_looks_for_them(main, platform, layout, wanted):
+    found = files(host(conf(main=main)), platform=platform, layout=layout)
+    assert there(found) == wanted | {"pyweb_uwsgi_params", render.DROP_IN}
+    assert not any("edits" in file for file in found.values())
+    assert f"{MAIN} is not ours and stays as it is" in " ".join(file.get("note", "") for file in found.values())
+
+
+@pytest.mark.parametrize(
+    ("platform", "layout", "idle", "include"),
+    [
+        (REDHAT, "auto", [], "include /etc/nginx/conf.d/*.conf;"),
+        (DEBIAN, "auto", [], "include /etc/nginx/sites-enabled/*;"),
+        (DEBIAN, "conf_d", [], "include /etc/nginx/conf.d/*.conf;"),
+        # Somebody's file that nobody includes stays as dead as it is.
+        (REDHAT, "auto", ["/etc/nginx/conf.d/old.conf"], "include /etc/nginx/sites-enabled/*;"),
+    ],
+)
+def test_a_missing_include_is_added_behind_all_that_is_there(platform, layout, idle, include):
+    found = files(host(conf(main=NEITHER), idle_files=idle), platform=platform, layout=layout)
+    assert edits(found) == [(6, "}", f"    {include}\n}}")]
+    assert found["nginx.conf"]["keep"]
+    assert (
+        f"{include[:-1]} is added to the http block; before: /var/lib/pyweb.stack/kept{MAIN}"
+        in found["nginx.conf"]["note"]
+    )
+
+
+def test_no_include_is_added_that_would_wake_what_sleeps():
+    idle = ["/etc/nginx/conf.d/old.conf", "/etc/nginx/sites-enabled/older"]
+    [fault] = faults(host(conf(main=NEITHER), idle_files=idle))
+    assert "includes neither /etc/nginx/sites-enabled/* nor /etc/nginx/conf.d/*.conf in its http block" in fault
+    assert "/etc/nginx/conf.d/old.conf, /etc/nginx/sites-enabled/older" in fault
+
+
+def test_a_main_file_that_cannot_be_read_is_named_with_the_reason():
+    [fault] = faults(host(conf(main="http {\n  gzip on\n}")))
+    assert fault == f"{MAIN}, which is not ours, has no http block: {MAIN}:3: unexpected '}}'"
+
+
+def test_a_pattern_that_misses_a_site_is_no_include():
+    main = HTTP % "    include conf.d/site-*.conf;\n    include conf.d/pyweb*.conf;"
+    assert len(edits(files(host(conf(main=main)), platform=REDHAT))) == 1
+
+
+def test_the_layout_inside_a_server_needs_our_own_file():
+    [fault] = faults(host(conf(main=BOTH)), layout="default_d")
+    assert "nginx_layout is default_d, which needs our own /etc/nginx/nginx.conf" in fault
+
+
+def test_without_debians_directories_the_sites_go_to_conf_d():
+    found = files({"main": "packaged", "sites_enabled": False})
+    assert "conf.d/shop.conf" in there(found)
+    assert "sites-enabled/shop.conf" in there(files({"main": "absent", "sites_enabled": False}))
+
+
+# --- the http level ---------------------------------------------------------------------------------------------------
+
+
+def test_our_defaults_reach_our_servers_only_and_theirs_hold():
+    main = HTTP % "    gzip off;\n    keepalive_timeout 5;\n    include conf.d/*.conf;"
+    found = files(host(conf(main=main)), platform=REDHAT)
+    server = site_of(found)["server"]
+    assert not {"gzip", "keepalive_timeout"} & set(server)
+    assert server["server_tokens"] == ["off"]
+    assert server["uwsgi_buffer_size"] == ["32k"]
+    assert set(found["conf.d/pyweb_http.conf"]["vars"]["http"]) == {
+        "server_names_hash_max_size",
+        "server_names_hash_bucket_size",
+    }
+
+
+def test_types_come_along_where_theirs_has_none():
+    with_types = CONF_D.replace("include mime.types;", "types { text/css css; }")
+    assert "include" not in site_of(files(host(conf(main=with_types)), platform=REDHAT))["server"]
+    server = site_of(files(host(conf(main=CONF_D)), platform=REDHAT))["server"]
+    assert server["include"] == ["/etc/nginx/mime.types"]
+
+
+def test_what_was_asked_for_goes_where_nginx_allows_it():
+    main = (
+        HTTP
+        % "    ssl_protocols TLSv1.3;\n    map_hash_max_size 4096;\n    add_header X-A 1;\n    include conf.d/*.conf;"
+    )
+    asked = {"ssl_protocols": "TLSv1.2", "gzip_comp_level": 5, "map_hash_max_size": 4096, "add_header": "X-B 2"}
+    found = files(host(conf(main=main)), platform=REDHAT, options=asked)
+    http = found["conf.d/pyweb_http.conf"]["vars"]["http"]
+    assert (http["gzip_comp_level"], http["add_header"]) == (["5"], ["X-B 2"])
+    assert "map_hash_max_size" not in http  # theirs says the same
+    assert site_of(found)["server"]["ssl_protocols"] == ["TLSv1.2"]
+
+
+def test_what_has_no_place_is_refused_by_name():
+    main = HTTP % "    map_hash_max_size 2048;\n    include conf.d/*.conf;"
+    [fault] = faults(host(conf(main=main)), options={"map_hash_max_size": 4096})
+    assert fault.startswith(
+        "nginx_options has map_hash_max_size, which /etc/nginx/nginx.conf:5 has too; nginx allows it once"
+    )
+    main = HTTP % "    map $a $b { default 1; }\n    include conf.d/*.conf;"
+    [fault] = faults(host(conf(main=main)), options={"map_hash_bucket_size": 128})
+    assert "before the first map only, and that is in /etc/nginx/nginx.conf:5" in fault
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"), [(1024, ""), (4321, ""), (2048, "is not ours and says 4321; set it there")]
+)
+def test_connections_are_theirs(given, fault):
+    if fault:
+        assert fault in faults(host(conf(main=BOTH)), worker_connections=given)[0]
+    else:
+        files(host(conf(main=BOTH)), worker_connections=given)
+
+
+# --- who answers an unknown name --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("other", "name", "catch_all", "edit"),
+    [
+        ("", "shop", True, None),
+        (OTHER.replace("80", "81"), "shop", True, None),
+        (OTHER, "shop", False, None),  # read before ours
+        (OTHER, "alpha", False, (2, "listen 80;", "listen 80 default_server;")),  # read after ours
+        (OTHER.replace("80;", "80 default_server;"), "alpha", False, None),
+        (OTHER.replace("80;", "*:80 default;"), "alpha", False, None),
+        (
+            OTHER.replace("    listen 80;\n", ""),
+            "alpha",
+            False,
+            (1, "server {", "server {\n    listen 80 default_server;"),
+        ),
+        (OTHER.replace("80", "[::]:80"), "alpha", True, None),
+    ],
+)
+def test_a_port_with_a_default_of_theirs_gets_no_catch_all(other, name, catch_all, edit):
+    facts = host(conf(main=CONF_D, other=other))
+    site = {**SHOP, "name": name}
+    found = files(facts, [site], REDHAT, ipv6=False)
+    assert site_of(found, f"conf.d/{name}.conf")["catch_all"] == (["80"] if catch_all else [])
+    assert edits(found, "conf.d/other.conf") == ([edit] if edit else [])
+
+
+def test_what_is_ours_already_stays_the_default():
+    mine = "# pyweb.stack.nginx: site shop.\nserver { listen 80; server_name shop.example; }\n"
+    facts = host(conf(main=CONF_D, shop=mine, zeta=OTHER), main="ours")
+    found = files(facts, platform=REDHAT, ipv6=False)
+    assert site_of(found)["catch_all"] == ["80"]
+    assert edits(found, "conf.d/zeta.conf") == []
+    # A new site that nginx reads even earlier changes nothing for theirs.
+    assert edits(files(facts, [SHOP, {**SHOP, "name": "a", "domains": ["a"]}], REDHAT), "conf.d/zeta.conf") == []
+
+
+def test_the_server_of_els_file_stays_the_default_though_it_is_read_last():
+    main = HTTP % f"    include conf.d/*.conf;\n{OTHER}"
+    found = files(host(conf(main=main)), platform=REDHAT, ipv6=False)
+    assert edits(found) == [(7, "listen 80;", "listen 80 default_server;")]
+    assert site_of(found)["catch_all"] == []
+
+
+def test_a_default_that_goes_with_the_packages_site_leaves_none():
+    default = "server { listen 80 default_server; server_name _; }\n"
+    path = "/etc/nginx/conf.d/default.conf"
+    facts = host(conf(main=CONF_D, default=default), defaults=[path], packaged_defaults=[path])
+    found = files(facts, platform=REDHAT, ipv6=False)
+    assert site_of(found)["catch_all"] == ["80"]
+    assert found["conf.d/default.conf"] == {
+        "path": path,
+        "state": "absent",
+        "keep": True,
+        "note": f"{path}, the packages' own site, is off",
+    }
+
+
+def test_a_site_is_served_at_the_addresses_that_theirs_names():
+    other = OTHER.replace("80;", "192.0.2.7:80;").replace(
+        "}", "    listen 127.0.0.1:81;\n    listen [2001:db8::1]:80;\n}"
+    )
+    found = files(host(conf(main=CONF_D, other=other)), platform=REDHAT, ipv6=True)
+    assert site_of(found)["listen"] == ["80", "192.0.2.7:80", "[::]:80", "[2001:db8::1]:80"]
+    assert site_of(found)["catch_all"] == ["80", "[::]:80"]
+
+
+def test_a_port_that_theirs_has_in_one_socket_for_both_families_is_shared_so():
+    other = OTHER.replace("80;", "[::]:80 ipv6only=off;")
+    for ipv6 in (True, False):
+        found = files(host(conf(main=CONF_D, other=other)), platform=REDHAT, ipv6=ipv6)
+        assert site_of(found)["listen"] == ["[::]:80"]
+
+
+# --- a host without IPv6 ----------------------------------------------------------------------------------------------
+
+EL = HTTP % "    include conf.d/*.conf;\nserver {\n    listen 80 default_server;\n    listen [::]:80 default_server;\n}"
+
+
+@pytest.mark.parametrize(("kernel", "live", "edited"), [(False, [], True), (False, [80], False), (True, [], False)])
+def test_ipv6_goes_where_nginx_could_not_start_with_it(kernel, live, edited):
+    found = files(host(conf(main=EL), live_ipv6=live), platform=REDHAT, kernel_ipv6=kernel)
+    wanted = (8, "listen [::]:80 default_server;", "# listen [::]:80 default_server;\n")
+    assert edits(found) == ([wanted] if edited else [])
+    assert ("because this host has no IPv6" in found.get("nginx.conf", {}).get("note", "")) == edited
+
+
+def test_a_server_with_nothing_but_ipv6_is_refused():
+    main = EL.replace("    listen 80 default_server;\n", "")
+    [fault] = faults(host(conf(main=main)), kernel_ipv6=False)
+    assert fault.startswith("/etc/nginx/nginx.conf:6 listens on IPv6 only, and this host has none")
+
+
+# --- the last site goes -----------------------------------------------------------------------------------------------
+
+GONE = {**SHOP, "state": "absent"}
+
+
+def test_the_last_site_takes_everything_along_and_brings_back_what_was_there():
+    kept = [MAIN, "/etc/nginx/sites-enabled/default"]
+    found = files({"main": "ours", "kept": kept, "sites": ["shop"]}, [GONE])
+    assert {path for path, file in found.items() if file["state"] == "kept"} == {"nginx.conf", "sites-enabled/default"}
+    assert found["nginx.conf"]["marked"] == "pyweb.stack.nginx"
+    absent = {path for path, file in found.items() if file["state"] == "absent"}
+    assert absent >= {"pyweb_uwsgi_params", "conf.d/pyweb_http.conf", "sites-enabled/pyweb_http.conf", render.DROP_IN}
+    assert {"conf.d/shop.conf", "sites-available/shop.conf", "sites-enabled/shop.conf"} <= absent
+    assert all(file["marked"] for path, file in found.items() if path in absent)
+
+
+@pytest.mark.parametrize(
+    ("facts", "sites", "leaves"),
+    [
+        ({"main": "ours", "sites": ["shop"]}, [GONE], True),
+        ({"main": "foreign", "sites": []}, [GONE], True),
+        ({"main": "ours", "sites": ["shop", "another"]}, [GONE], False),
+        ({"main": "ours", "sites": ["shop"]}, [GONE, {**SHOP, "name": "b", "domains": ["b"]}], False),
+        ({"main": "ours", "sites": []}, [], False),
+        ({}, [GONE], False),
+    ],
+)
+def test_ours_goes_when_no_site_is_left(facts, sites, leaves):
+    assert render.leaves(complete(sites), facts) == leaves
+
+
+# --- what cannot be had -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("names", "listen", "said"),
+    [
+        ("shop.example", "80", "shop.example on *:80 is served by /etc/nginx/conf.d/other.conf:1, which is not ours"),
+        ("x SHOP.example", "[::]:80", "shop.example on [::]:80 is served by"),
+        (".example", "80", ""),
+        (".shop.example", "80", "shop.example on *:80"),
+        ("*.example", "80", ""),
+        ("~^shop", "80", ""),
+        ("shop.example", "81", ""),
+        ("shop.example", "192.0.2.7:80", "shop.example on 192.0.2.7:80"),
+        ("_", "80", ""),
+    ],
+)
+def test_a_name_of_somebody_else_is_refused(names, listen, said):
+    other = OTHER.replace("80", listen).replace("server_name other", f"server_name {names}")
+    facts = host(conf(main=CONF_D, other=other))
+    if said:
+        assert f"site 'shop': {said}" in faults(facts, platform=REDHAT)[0]
+    else:
+        files(facts, platform=REDHAT)
+
+
+ALL = "0.0.0.0"  # noqa: S104 - what /proc shows
+
+
+@pytest.mark.parametrize(
+    ("holder", "listen", "said"),
+    [
+        (
+            (ALL, "apache2", "apache2.service"),
+            80,
+            "nginx cannot listen on *:80, because apache2 (pid 7, apache2.service) does",
+        ),
+        (("::", "java", ""), 80, "nginx cannot listen on *:80, because java (pid 7) does"),
+        (("127.0.0.1", "", ""), 80, "nginx cannot listen on *:80, because a process that /proc does not show does"),
+        (("127.0.0.1", "x", ""), "192.0.2.7:80", ""),
+        (("::1", "x", ""), "127.0.0.1:80", ""),
+        ((ALL, "x", ""), 81, ""),
+    ],
+)
+def test_a_port_that_another_process_has_is_refused_once(holder, listen, said):
+    address, name, unit = holder
+    taken = [{"address": address, "port": 80, "name": name, "pid": 7, "unit": unit}]
+    facts = {"main": "absent", "taken": taken}
+    site = {**SHOP, "nginx": {"listen": [listen]}}
+    if said:
+        found = faults(facts, sites=[site])
+        assert len(found) == 1
+        assert found[0] == f"site 'shop': {said}; stop that, or give the site another port with nginx.listen"
+    else:
+        files(facts, [site])
+
+
+def test_the_link_that_the_packages_will_bring_goes_but_not_one_that_is_there():
+    assert files({"main": "absent"})["sites-enabled/default"] == {
+        "path": "/etc/nginx/sites-enabled/default",
+        "state": "absent",
+        "keep": True,
+    }
+    assert "sites-enabled/default" not in files({"main": "absent", "default_link": True})
+    assert "sites-enabled/default" not in files({"main": "ours", "default_link": True})

@@ -1,0 +1,93 @@
+"""The sites of a host, whatever an inventory says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.host import memory
+from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
+from ansible_collections.pyweb.stack.plugins.module_utils.uninstall import found
+from uninstall_host import UNIT, Host, users
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    users(monkeypatch, root=0, huatai=1000)
+    return Host(tmp_path, monkeypatch)
+
+
+def units(host, name, root, user="huatai"):
+    text = f"{UNIT}[Service]\nUser={user}\nEnvironmentFile=-/moved/etc/{name}/%i.env\n"
+    host.put(f"/etc/systemd/system/uwsgi-{name}@.service", text)
+    host.put(f"/etc/systemd/system/uwsgi-{name}.service", f"{UNIT}ConditionPathExists={root}/current/uwsgi.ini\n")
+
+
+def test_a_site_is_where_it_was_noted(host):
+    shop = Layout.under("shop", {"sites": "/srv/web"})
+    memory.note_site(shop, "site-shop", managed=True, made=["/srv/web"])
+    assert found.sites({}) == [found.FoundSite(shop, "site-shop", True, ("/srv/web",))]
+
+
+def test_without_a_note_the_record_of_a_release_tells(host):
+    root = f"{host.root}/moved/shop"
+    paths = {**Layout.under("shop").paths, "root": root, "media": "/srv/media"}
+    host.put("/moved/shop/releases/0123456789ab/release.json", json.dumps({"site": {"name": "shop", "paths": paths}}))
+    units(host, "shop", root)
+    [site] = found.sites({})
+    assert (site.layout.paths, site.user, site.managed) == (paths, "huatai", False)
+
+
+def test_without_a_release_the_units_and_the_account_tell(host):
+    units(host, "shop", "/moved/shop", user="site-shop")
+    sysusers = (
+        f'# Written by pyweb.stack.\ng nginx -\nu site-shop - "site shop" {host.root}/moved/data/shop /sbin/nologin\n'
+    )
+    host.put("/etc/sysusers.d/site-shop.conf", sysusers)
+    host.put("/etc/tmpfiles.d/site-shop.conf", "# Written by pyweb.stack.\nd /moved/run/shop 2750 site-shop nginx\n")
+    [site] = found.sites({})
+    layout = site.layout
+    assert (layout.root, layout.builds, layout.current) == ("/moved/shop", "/moved/shop/builds", "/moved/shop/current")
+    assert (layout.state, layout.run) == (f"{host.root}/moved/data/shop", "/moved/run/shop")
+    assert layout.config == "/moved/etc/shop"
+    assert (site.user, site.managed) == ("site-shop", True)
+
+
+@pytest.mark.parametrize("roots", [{}, {"sites": "{root}/srv/web"}])
+def test_a_build_alone_is_a_site_and_other_directories_are_not(host, roots):
+    roots = {key: path.format(root=host.root) for key, path in roots.items()}
+    where = "/srv/web" if roots else "/opt/sites"
+    host.put(f"{where}/shop/builds/0123456789ab/build.json", "{}")
+    host.put(f"{where}/other/notes.txt")
+    host.put(f"{where}/Not a name/builds/0123456789ab/build.json", "{}")
+    assert [site.layout.root for site in found.sites(roots)] == [f"{host.root}{where}/shop"]
+
+
+def test_data_belongs_to_a_site_when_its_account_says_so(host, monkeypatch):
+    uid = host.root.stat().st_uid
+    users(monkeypatch, **{"site-shop": uid, "site-blog": uid + 1})
+    for name in ("shop", "blog", "other"):
+        host.put(f"/var/lib/sites/{name}/db.sqlite3")
+    [site] = found.sites({})
+    assert (site.name, site.user, site.managed) == ("shop", "site-shop", True)
+
+
+def test_files_of_others_make_no_site(host):
+    host.put("/etc/systemd/system/uwsgi-shop.service", "[Unit]\nDescription=mine\n")
+    host.put("/etc/sysusers.d/site-shop.conf", "u shop - shop\n")
+    host.put("/etc/systemd/system/uwsgi.service", UNIT)
+    assert found.sites({}) == []
+
+
+@pytest.mark.parametrize(
+    ("unit", "name"),
+    [
+        ("uwsgi-shop.service", "shop"),
+        ("uwsgi-shop-b@.service", "shop-b"),
+        ("uwsgi-shop-probe@.service", "shop"),
+        ("uwsgi-shop@8000.socket", "shop"),
+    ],
+)
+def test_a_unit_names_its_site(host, unit, name):
+    host.put(f"/etc/systemd/system/{unit}", UNIT)
+    assert [site.name for site in found.sites({})] == [name]

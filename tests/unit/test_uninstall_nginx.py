@@ -1,0 +1,164 @@
+"""Our files of nginx go, and what they replaced comes back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.host import file_set, kept, stage
+from ansible_collections.pyweb.stack.plugins.module_utils.uninstall import nginx
+from ansible_collections.pyweb.stack.plugins.module_utils.uninstall.report import Fault, Report
+from uninstall_host import Host
+
+OURS = "#\n# Ansible managed\n#\n# pyweb.stack.nginx: of ours\n"
+RUNS = {"services": {"nginx": {"active": "active", "enabled": "enabled"}}}
+STOPPED = {"services": {"nginx": {"active": "inactive", "enabled": ""}}}
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    made = Host(tmp_path, monkeypatch)
+    monkeypatch.setattr(file_set, "which", lambda name: f"/usr/sbin/{name}")
+    monkeypatch.setattr(stage, "script", lambda copies, *_rest: f"touch {copies}/{stage.ENTERED}")
+    for name in ("MAIN", "DEFAULT_LINK"):
+        monkeypatch.setattr(nginx, name, f"{tmp_path}{getattr(nginx, name)}")
+    etc = "/etc/nginx"
+    for path in (f"{etc}/nginx.conf", f"{etc}/pyweb_uwsgi_params", f"{etc}/sites-available/shop.conf"):
+        made.put(path, OURS)
+    made.put("/etc/systemd/system/nginx.service.d/pyweb.conf", OURS)
+    made.link(f"{etc}/sites-enabled/shop.conf", "../sites-available/shop.conf")
+    made.put(f"{etc}/conf.d/theirs.conf", "# by hand\n")
+    made.put(f"{etc}/sites-available/default", "# the package's\n")
+    return made
+
+
+def keep(host, path, text, left=None):
+    """As config_set keeps a copy; `left` is what it made of the file."""
+    host.put(f"/memory/kept{path}", text)
+    if left is not None:
+        found = kept.Found("file", left.encode())
+        host.put("/memory/changed.json", json.dumps({path: kept.fingerprint(found)}))
+
+
+def give_back(host, before, check_mode=False, script=""):
+    report = Report()
+    nginx.give_back(host.run, before, script, report, check_mode)
+    for name in ("removed", "restored", "kept", "unknown"):
+        setattr(report, name, host.shown(getattr(report, name)))
+    return report
+
+
+REMOVED = {
+    "/etc/nginx/pyweb_uwsgi_params",
+    "/etc/nginx/sites-available/shop.conf",
+    "/etc/nginx/sites-enabled/shop.conf",
+    "/etc/systemd/system/nginx.service.d/pyweb.conf",
+}
+THEIRS = ["/etc/nginx/conf.d/theirs.conf", "/etc/nginx/sites-available/default"]
+
+
+def test_ours_go_and_what_was_kept_comes_back(host):
+    keep(host, f"{host.root}/etc/nginx/nginx.conf", "# the package's nginx.conf\n")
+    host.link(f"/memory/kept{host.root}/etc/nginx/sites-enabled/default", "../sites-available/default")
+    (host.root / "memory/changed.json").write_text(
+        json.dumps({f"{host.root}/etc/nginx/sites-enabled/default": "absent"}), encoding="utf-8"
+    )
+    report = give_back(host, STOPPED)
+    assert set(report.removed) == REMOVED
+    assert report.restored == ["/etc/nginx/nginx.conf", "/etc/nginx/sites-enabled/default"]
+    assert host.text("/etc/nginx/nginx.conf") == "# the package's nginx.conf\n"
+    assert host.files("/etc") == [
+        *("/etc/nginx/conf.d/theirs.conf", "/etc/nginx/nginx.conf", "/etc/nginx/sites-available/default"),
+        "/etc/nginx/sites-enabled/default",
+    ]
+    assert nginx.kept() == {}
+    # It has been stopped; nothing has to be asked or told, but that the unit is another one.
+    assert host.calls[-1] == "/usr/sbin/systemctl daemon-reload"
+    assert not [call for call in host.calls if "unshare" in call or "reload nginx" in call]
+
+
+def test_an_nginx_that_runs_on_has_to_accept_it(host):
+    host.service("nginx", "active", "enabled")
+    keep(host, f"{host.root}/etc/nginx/nginx.conf", "# hand-made\n")
+    host.answers["unshare"] = (1, "", "nginx: [emerg] unknown directive\n")
+    before = host.files("/etc")
+
+    def refusing(argv):
+        if argv[0] == "unshare":  # the check ran, and refused
+            (host.root / "run/pyweb.stack/nginx.stage").mkdir(parents=True, exist_ok=True)
+            (host.root / f"run/pyweb.stack/nginx.stage/{stage.ENTERED}").touch()
+        return host.run(argv)
+
+    with pytest.raises(Fault, match=r"refuses the new files: nginx: \[emerg\] unknown directive; nothing was changed"):
+        nginx.give_back(refusing, RUNS, "", Report(), check_mode=False)
+    assert host.files("/etc") == before
+    host.answers["unshare"] = (0, "", "")
+    nginx.give_back(refusing, RUNS, "", Report(), check_mode=False)
+    assert host.calls[-1] == "/usr/sbin/systemctl reload nginx.service"
+
+
+def test_a_file_that_somebody_changed_since_stays_and_its_copy_too(host):
+    path = f"{host.root}/etc/nginx/conf.d/theirs.conf"
+    host.put("/etc/nginx/conf.d/theirs.conf", "# changed since\n")
+    keep(host, path, "# by hand\n", left="# our edit\n")
+    keep(host, f"{host.root}/etc/nginx/nginx.conf", "# before\n")
+    report = give_back(host, STOPPED)
+    assert len(report.kept) == 1
+    assert report.kept[0].startswith(
+        "/etc/nginx/conf.d/theirs.conf, because somebody changed it since; as it was before: "
+    )
+    assert report.kept[0].endswith("/memory/kept/etc/nginx/conf.d/theirs.conf")
+    assert host.text("/etc/nginx/conf.d/theirs.conf") == "# changed since\n"
+    assert list(nginx.kept()) == [path]
+
+
+def test_an_edited_file_is_as_it_was(host):
+    path = "/etc/nginx/conf.d/theirs.conf"
+    host.put(path, "# our edit\n")
+    keep(host, f"{host.root}{path}", "# by hand\n", left="# our edit\n")
+    report = give_back(host, STOPPED)
+    assert path in report.restored
+    assert host.text(path) == "# by hand\n"
+
+
+@pytest.mark.parametrize(("status", "unknown"), [(0, 0), (1, 1)])
+def test_an_earlier_version_kept_no_copy_of_nginx_conf(host, status, unknown):
+    def run(argv):
+        if argv[:3] == ["sh", "-c", "fetch it"] and status == 0:
+            keep(host, f"{host.root}/etc/nginx/nginx.conf", "# from the package\n")
+        return (status, "", "W: x\nE: no network\n") if argv[0] == "sh" else host.run(argv)
+
+    report = Report()
+    nginx.give_back(run, {}, "fetch it", report, check_mode=False)
+    assert len(report.unknown) == unknown
+    if unknown:
+        assert "its package cannot be had (E: no network); ours stays, without a site" in report.unknown[0]
+        assert host.text("/etc/nginx/nginx.conf") == OURS
+    else:
+        assert host.text("/etc/nginx/nginx.conf") == "# from the package\n"
+    assert set(host.shown(report.removed)) >= REMOVED
+
+
+def test_check_mode_says_the_same_and_does_nothing(host):
+    keep(host, f"{host.root}/etc/nginx/nginx.conf", "# before\n")
+    before = host.files("/etc")
+    predicted = give_back(host, STOPPED, check_mode=True)
+    assert host.files("/etc") == before
+    done = give_back(host, STOPPED)
+    assert (predicted.removed, predicted.restored) == (done.removed, done.restored)
+
+
+def test_where_nothing_is_ours_nothing_is_done(host):
+    give_back(host, STOPPED, script="x")
+    host.calls.clear()
+    again = give_back(host, STOPPED)
+    assert (again.removed, again.restored, host.calls) == ([], [], [])
+
+
+def test_others_are_the_servers_that_came_since(host):
+    before = {"nginx": {f"{host.root}/etc/nginx/conf.d/theirs.conf": "abc"}}
+    host.link("/etc/nginx/sites-enabled/default", "../sites-available/default")
+    assert nginx.others(before) == []
+    assert host.shown(nginx.others({})) == ["/etc/nginx/conf.d/theirs.conf"]
+    host.put("/etc/nginx/sites-enabled/new")
+    assert host.shown(nginx.others(before)) == ["/etc/nginx/sites-enabled/new"]

@@ -1,0 +1,161 @@
+"""One site is taken off a host."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, memory
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import ROOTS, Layout
+from ansible_collections.pyweb.stack.plugins.module_utils.uninstall import found, sites
+from ansible_collections.pyweb.stack.plugins.module_utils.uninstall.report import Report
+from uninstall_host import UNIT, Host
+
+ID = "0123456789ab"
+CODE = (
+    "current",
+    f"releases/{ID}/release.json",
+    "builds/b/build.json",
+    "manage",
+    "history",
+    ".pyweb-7",
+    ".current.new",
+)
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    made = Host(tmp_path, monkeypatch)
+
+    def run(_self, _step, argv, **_more):
+        status, out, err = made.run(argv)
+        return subprocess.CompletedProcess(argv, status, out, err)
+
+    monkeypatch.setattr(Shell, "run", run)
+    monkeypatch.setattr(accounts, "_exists", lambda user: user in ("site-shop", "huatai"))
+    made.layout = Layout.under("shop", {key: f"{tmp_path}{path}" for key, path in ROOTS.items()})
+    for name in CODE:
+        made.put(f"/opt/sites/shop/{name}")
+    for name in (f"{ID}.env", "secret_key"):
+        made.put(f"/etc/sites/shop/{name}")
+    for path in ("/var/lib/sites/shop/db.sqlite3", "/var/cache/sites/shop/x", f"/run/sites/shop/{ID}.sock"):
+        made.put(path)
+    for log in ("shop.access.log", "shop.access.log.2.gz", "shop.error.log-20261101", "shop.error.log.notes"):
+        made.put(f"/var/log/nginx/{log}")
+    made.put("/etc/sysusers.d/site-shop.conf", "# Written by pyweb.stack.\n")
+    for unit in ("uwsgi-shop.service", "uwsgi-shop@.service", "uwsgi-shop@8000.socket"):
+        made.put(f"/etc/systemd/system/{unit}", UNIT)
+    made.put("/etc/systemd/system/uwsgi-shop@9000.socket", "[Socket]\n")
+    return made
+
+
+def remove(host, purge=False, check_mode=False, before=None, user="site-shop", managed=True):
+    report = Report()
+    made = tuple(f"{host.root}{path}" for path in ("/opt/sites", "/run/sites", "/var/cache/sites"))
+    site = found.FoundSite(host.layout, user, managed, made)
+    sites.remove(site, purge, before or {}, report, check_mode)
+    report.removed, report.kept = host.shown(report.removed), host.shown(report.kept)
+    return report
+
+
+DATA = ["/etc/sites/shop/secret_key", "/var/lib/sites/shop/db.sqlite3"]
+OTHERS = ["/etc/systemd/system/uwsgi-shop@9000.socket"]
+LOGS = [
+    "/var/log/nginx/shop.access.log",
+    "/var/log/nginx/shop.access.log.2.gz",
+    "/var/log/nginx/shop.error.log-20261101",
+]
+
+
+def test_the_data_stay(host):
+    report = remove(host)
+    left = [path for path in host.files() if not path.startswith(("/memory", "/var/log"))]
+    assert left == sorted([*DATA, *OTHERS, "/run/pyweb.stack/site-shop.lock"])
+    instances, plain = "uwsgi-shop@*.service uwsgi-shop-probe@*.service", "uwsgi-shop.service uwsgi-shop@8000.socket"
+    assert host.calls == [
+        f"systemctl disable --quiet --now {plain}",
+        f"systemctl stop {instances}",
+        "systemctl daemon-reload",
+        f"systemctl reset-failed {instances} {plain}",
+    ]
+    assert "/opt/sites/shop" in report.removed
+    assert "/opt/sites" in report.removed
+    assert len(report.kept) == 1
+    assert "/var/lib/sites/shop and /etc/sites/shop and the user site-shop; uninstall_purge=true" in report.kept[0]
+    # So that a later purge finds them.
+    assert memory.sites()["shop"]["user"] == "site-shop"
+
+
+def test_a_second_time_changes_nothing(host):
+    remove(host)
+    assert remove(host).removed == []
+
+
+def test_with_purge_nothing_stays_but_what_is_somebody_elses(host):
+    report = remove(host, purge=True)
+    left = [path for path in host.files() if not path.startswith("/run/pyweb.stack")]
+    assert left == [*OTHERS, "/var/log/nginx/shop.error.log.notes"]
+    assert {*LOGS, "the user site-shop"} <= set(report.removed)
+    assert host.calls[-1] == "userdel site-shop"
+    assert report.kept == []
+    assert memory.sites() == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "user", "managed"), [({"users": ["site-shop"]}, "site-shop", True), ({}, "huatai", False)]
+)
+def test_an_account_that_was_there_before_stays(host, before, user, managed):
+    report = remove(host, purge=True, before=before, user=user, managed=managed)
+    assert not [call for call in host.calls if "userdel" in call]
+    assert not [line for line in report.removed if "the user" in line]
+
+
+def test_check_mode_says_the_same_and_does_nothing(host):
+    before = host.files()
+    predicted = remove(host, purge=True, check_mode=True)
+    assert (host.files(), host.calls) == (before, [])
+    assert predicted.removed == remove(host, purge=True).removed
+
+
+def test_what_else_lies_in_the_sites_directory_stays(host):
+    host.put("/opt/sites/shop/notes.txt")
+    report = remove(host)
+    assert host.files("/opt") == ["/opt/sites/shop/notes.txt"]
+    assert "/opt/sites/shop, because of what is not the collection's: notes.txt" in report.kept
+    assert "/opt/sites/shop" not in report.removed
+
+
+def test_a_link_in_place_of_the_site_is_not_followed(host):
+    os.rename(host.root / "opt/sites/shop", host.root / "elsewhere")
+    host.link("/opt/sites/shop", host.root / "elsewhere")
+    remove(host, purge=True)
+    assert host.text("/elsewhere/manage") == ""
+
+
+def test_a_mount_is_a_fault_that_names_it(host, monkeypatch):
+    monkeypatch.setattr(files, "mounts", lambda path: [f"{path}/media"] if path.endswith("lib/sites/shop") else [])
+    with pytest.raises(StepError, match=r"site 'shop': files failed: .*/var/lib/sites/shop/media is a mount"):
+        remove(host, purge=True)
+    assert host.text("/var/lib/sites/shop/db.sqlite3") == ""
+
+
+def test_media_with_a_place_of_its_own_stay(host):
+    host.layout.paths["media"] = f"{host.root}/srv/media"
+    host.put("/srv/media/a.png")
+    report = remove(host, purge=True)
+    assert host.text("/srv/media/a.png") == ""
+    assert report.kept == ["/srv/media, the media of the site shop: its place is the inventory's own"]
+
+
+def test_the_shared_tools_go_with_the_empty_roots(host):
+    remove(host, purge=True)
+    host.put("/opt/sites/.tools/pyvenv.cfg")
+    host.put("/var/lib/sites/other/theirs")
+    report = Report()
+    sites.tools([found.FoundSite(host.layout, "site-shop", True)], report, check_mode=False)
+    # What the site noted as made for it went with the site; the rest is empty now.
+    assert host.shown(report.removed)[0] == "/opt/sites/.tools"
+    assert {"/opt/sites", "/etc/sites"} <= set(host.shown(report.removed))
+    assert host.text("/var/lib/sites/other/theirs") == ""

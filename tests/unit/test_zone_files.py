@@ -1,0 +1,60 @@
+"""firewalld's zones as their files have them."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.host import zone_files
+
+PACKAGED = """<?xml version="1.0" encoding="utf-8"?>
+<zone>
+  <short>Public</short>
+  <description>For use in public areas.</description>
+  <service name="ssh"/>
+  <service name="dhcpv6-client"/>
+  <forward/>
+</zone>
+"""
+# The same as firewalld writes it, with a service and a port more.
+WRITTEN = (
+    '<?xml version="1.0" encoding="utf-8"?>\n<zone><short>Public</short><description>For use in public areas.'
+    '</description><service name="dhcpv6-client"/><service name="ssh"/><service name="http"/>'
+    '<port port="9090" protocol="tcp"/><forward/></zone>'
+)
+
+
+def test_an_administrators_zone_wins_over_the_packages(tmp_path):
+    own, packaged = tmp_path / "own", tmp_path / "packaged"
+    own.mkdir()
+    packaged.mkdir()
+    (packaged / "public.xml").write_text(PACKAGED)
+    (packaged / "drop.xml").write_text('<zone target="DROP"/>')
+    (own / "public.xml").write_text(WRITTEN)
+    (own / "broken.xml").write_text("<zone>")
+    assert zone_files.zones(str(own), str(packaged)) == {
+        "broken": {"services": [], "ports": []},
+        "drop": {"services": [], "ports": []},
+        "public": {"services": ["dhcpv6-client", "http", "ssh"], "ports": ["9090/tcp"]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("without", "same"),
+    [
+        ([("service", "http"), ("port", "9090/tcp")], True),
+        ([("service", "http")], False),
+        ([("service", "http"), ("port", "9090/udp")], False),
+        ([], False),
+    ],
+)
+def test_what_is_ours_does_not_count_in_a_comparison(without, same):
+    assert zone_files.same(WRITTEN, PACKAGED, without) is same
+
+
+@pytest.mark.parametrize(("one", "other"), [("", PACKAGED), (PACKAGED, "<zone>"), ("", "")])
+def test_what_cannot_be_read_is_like_nothing(one, other):
+    assert not zone_files.same(one, other)
+
+
+def test_an_attribute_counts():
+    assert not zone_files.same('<zone target="DROP"/>', "<zone/>")
+    assert zone_files.same('<zone a="1" b="2"/>', '<zone b="2"   a="1">\n</zone>')
