@@ -47,19 +47,20 @@ load()
 
 
 class ActionModule(_ASSERT):  # type: ignore[misc, valid-type]  # a class found at run time, and Ansible has no types
-    """Checks `sites`; without them it does what `ansible.builtin.assert` does."""
+    """Checks the sites of the host; where it is given `that`, it does what `ansible.builtin.assert` does."""
 
-    _VALID_ARGS = frozenset((*_ASSERT._VALID_ARGS, "sites", "roots"))
     _supports_check_mode = True
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        if "sites" not in self._task.args:
+        if "that" in self._task.args:
             return dict(super().run(tmp, task_vars))
-        arguments = plain(self._task.args)
+        variables = task_vars or {}
+        given, roots = (self._templar.template(variables.get(name)) for name in ("web_sites", "web_roots"))
         # No exception: of a result Ansible shows the message alone, and once.
         try:
-            sites = complete(arguments["sites"], arguments.get("roots"), (task_vars or {})["playbook_dir"], EXAMPLE)
+            sites = complete(plain(given), plain(roots), str(variables["playbook_dir"]), EXAMPLE)
         except InventoryError as error:
-            return {"failed": True, "changed": False, "msg": str(error)}
+            lines = [str(error), str(self._task.args.get("fail_msg") or "")]
+            return {"failed": True, "changed": False, "msg": "\n".join(line for line in lines if line)}
         shown = [{"name": site["name"], "state": site["state"], "url": url(site)} for site in sites]
         return {"changed": False, "sites": shown}

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Say how a run ended: a line a site on the terminal, and a JSON file. Runs on the controller only, once for all hosts."""
+"""Say how a run ended: a line a site on the terminal, and a JSON file. Runs on the controller only."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ActionModule(ActionBase):
         seconds = time.monotonic() - float(run["began"])
         found = run_report.document(hosts, seconds, bool(self._task.check_mode))
         lines = run_report.lines(found)
-        output.show(lines)
+        output.show([("", constants.COLOR_OK), *lines])
         report = plain(self._task.args).get("report")
         if report:
             output.write(report, run_report.text(found))
@@ -46,7 +46,7 @@ class ActionModule(ActionBase):
             return run_report.bare(name, run_report.NO_SITES)
         known = variables["hostvars"].raw_get(name)
         alive = name in variables["ansible_play_hosts"]
-        return run_results.host_of(name, known, alive, self._notes(known, variables), _command)
+        return run_results.host_of(name, known, alive, self._notes(known, variables), self._command)
 
     def _notes(self, known: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:
         """Return what the roles want told of a host.
@@ -61,6 +61,8 @@ class ActionModule(ActionBase):
                 notes += [str(note) for note in plain(templar.template({**variables, **known}.get(name) or []))]
         return notes
 
-
-def _command(site: str) -> str:
-    return rollback_command.command(context.CLIARGS, constants.DEFAULT_HOST_LIST, site)
+    def _command(self, site: str) -> str:
+        """Return the command that rolls a site back; after a prediction there is nothing to roll back."""
+        if self._task.check_mode:
+            return ""
+        return rollback_command.command(context.CLIARGS, constants.DEFAULT_HOST_LIST, site)

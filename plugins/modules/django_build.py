@@ -163,12 +163,13 @@ def main() -> None:
     )
     results = run.all(given["sites"])
     if results.faults and not results.uploads_wanted:
+        untouched = {"switched": False, "migrations": []}
         module.fail_json(
             msg="\n".join(results.faults),
             changed=bool(results.made),
             made=results.made,
             failures=results.failures,
-            live={site["name"]: {**live(Layout.of(site)), "switched": False, "migrations": []} for site in given["sites"]},
+            live={site["name"]: {**live(Layout.of(site)), **untouched} for site in given["sites"]},
             diff=results.diff,
         )
     module.exit_json(**results.answer())

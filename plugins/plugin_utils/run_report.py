@@ -76,46 +76,51 @@ def _line(site: Mapping[str, Any], host: Mapping[str, Any], found: Mapping[str, 
     if site["state"] == "absent" and site["status"] == "ok":
         parts = [_removed(site, check_mode)]
     else:
-        parts = [*_fault(site), _serves(site, check_mode)]
+        parts = [*_fault(site), *_serves(site, check_mode)]
         if changed:
             parts.append(("would change: " if check_mode else "changed: ") + ", ".join(changed))
-        elif site["untouched"]:
+        elif site["untouched"] and site["release"] is not None:
             parts.append("nothing would change" if check_mode else "nothing changed")
         if site["migrations"]:
             parts.append(_migrations(site, check_mode))
     parts.append(f"{found['seconds']:.{0 if found['seconds'] >= 10 else 1}f} s")
     if site["rollback"]:
-        parts.append(f"roll back: {site['rollback']}")
+        # After a rollback the same command leads forth again.
+        parts.append(("undo: " if "rollback" in changed else "roll back: ") + site["rollback"])
     colour = RED if site["status"] != "ok" else YELLOW if changed else GREEN
-    return f"{host['host']} {site['name']} {site['url']}: {'; '.join(parts)}", colour
+    name = " ".join(word for word in (host["host"], site["name"], site["url"]) if word)
+    return f"{name}: {'; '.join(parts)}", colour
 
 
 def _fault(site: Mapping[str, Any]) -> list[str]:
     """Return what went wrong, if anything did."""
     if site["status"] == "failed":
-        return [f"FAILED: {' '.join(site['error'].split())}"]
-    return ["not done, because the run failed on this host"] if site["status"] == "not_done" else []
+        return [f"FAILED: {site['error'].rstrip('.')}"]
+    if site["status"] == "ok":
+        return []
+    if site["release"] is None and site["untouched"]:
+        return ["not done, and as it was before: the run did not come to this site"]
+    return ["not done, because the run failed on this host"]
 
 
-def _serves(site: Mapping[str, Any], check_mode: bool) -> str:
+def _serves(site: Mapping[str, Any], check_mode: bool) -> list[str]:
     if site["release"] is None:
-        known = "and nothing of it was touched" if site["untouched"] else "and may be another than before"
-        return f"what is live was not asked, {known}"
+        return [] if site["untouched"] else ["it is not known which release is live"]
     good = site["status"] == "ok"
     if not site["release"]:
-        return "would serve a new release" if check_mode and good else "nothing is live"
+        return ["would serve a new release" if check_mode and good else "nothing is live"]
     what = f"release {site['release']}{_code(site)}"
     if good:
         word = "would serve" if check_mode and not site["untouched"] else "serves"
     else:
         word = "still serves" if site["untouched"] else "serves"
-    return f"{word} {what}"
+    return [f"{word} {what}"]
 
 
 def _code(site: Mapping[str, Any]) -> str:
     """Return the commit with its subject, or where the code comes from where that is no commit."""
     if site["commit"]:
-        subject = f" \"{site['subject']}\"" if site["subject"] else ""
+        subject = f' "{site["subject"]}"' if site["subject"] else ""
         return f", commit {site['commit'][:12]}{subject}"
     return f" of {site['source']}" if site["source"] else ""
 
@@ -138,5 +143,6 @@ def _kinds(changed: Sequence[str]) -> list[str]:
     kinds = []
     for item in changed:
         found = re.match(r"(?:a )?(build|release|rollback|superuser|stopped|packages|nginx|firewall)\b", item)
-        kinds.append(found.group(1) if found else "files")
+        # Paths and accounts are files; anything else is a note of the release, and short.
+        kinds.append(found.group(1) if found else item if " " in item and "/" not in item else "files")
     return list(dict.fromkeys(kinds))

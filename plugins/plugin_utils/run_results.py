@@ -12,11 +12,12 @@ from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 # What tasks of the playbooks and roles register begins with one of these.
 OURS = re.compile(r"(__)?(host|django|uwsgi|nginx|firewalld|web)_")
+Results = Mapping[str, dict[str, Any]]  # name of the variable -> result
 UNREACHABLE, FAILED, OK = "unreachable", "failed", "ok"
 
 
-def registered(variables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the results of our tasks among the variables of a host: name of the variable -> result."""
+def registered(variables: Mapping[str, Any]) -> Results:
+    """Return the results of our tasks among the variables of a host."""
     found = {}
     for name, value in variables.items():
         if OURS.match(name) and isinstance(value, Mapping) and ("changed" in value or "unreachable" in value):
@@ -42,7 +43,7 @@ def host_of(
     return host
 
 
-def _sites(results: Mapping[str, dict[str, Any]]) -> list[dict[str, str]]:
+def _sites(results: Results) -> list[dict[str, str]]:
     """Return name, url and state of the sites that the run was about; of a rollback that is one."""
     for name in ("web_checked", "uwsgi_rolled_back"):
         if name in results:
@@ -51,14 +52,20 @@ def _sites(results: Mapping[str, dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def _site(
-    site: Mapping[str, str], host: Mapping[str, Any], results: Mapping[str, dict[str, Any]], command: Callable[[str], str]
+    site: Mapping[str, str],
+    host: Mapping[str, Any],
+    results: Results,
+    command: Callable[[str], str],
 ) -> dict[str, Any]:
     name = site["name"]
     steps = [results.get(step, {}) for step in ("django_builds", "uwsgi_releases", "uwsgi_rolled_back")]
     error = next((step["failures"][name] for step in steps if name in step.get("failures", {})), "")
+    error = _shown(error or _error_of(name, results), 300)
     wanted = next((step["releases"][name] for step in steps if name in step.get("releases", {})), None)
     after = next((step["live"][name] for step in steps if name in step.get("live", {})), None)
     now = wanted or after or {}
+    # A release that was started again where it was is not its own way back.
+    previous = now.get("previous", "") if now.get("previous") != now.get("id") else ""
     made = [text for step in steps for text in step.get("made") or [] if text.startswith(f"{name}: ")]
     changed = [*dict.fromkeys(text[len(name) + 2 :] for text in made), *_nginx_files(results, name)]
     switches = [text for text in changed if re.match(r"(a )?(release|rollback|removed)\b", text)]
@@ -71,18 +78,18 @@ def _site(
         "status": "failed" if error else "ok" if host["status"] == OK else "not_done",
         "error": error,
         "release": now.get("id") if now else None,
-        "previous": now.get("previous") if now else None,
+        "previous": previous if now else None,
         "commit": now.get("commit", ""),
         "subject": _shown(now.get("subject", "")),
         "source": now.get("source", ""),
         "untouched": not (unsure or switches or now.get("switched")),
         "changed": changed,
         "migrations": list(now.get("migrations") or []),
-        "rollback": command(name) if now.get("previous") and site["state"] == "present" else "",
+        "rollback": command(name) if previous and site["state"] == "present" else "",
     }
 
 
-def _changed_on_host(results: Mapping[str, dict[str, Any]], variables: Mapping[str, Any]) -> list[str]:
+def _changed_on_host(results: Results, variables: Mapping[str, Any]) -> list[str]:
     """Return what changed on the host for all its sites: packages, nginx, the firewall."""
     changed = []
     installed = sorted(_packages(variables) - _packages(results.get("host_looked", {})))
@@ -104,7 +111,7 @@ def _packages(variables: Mapping[str, Any]) -> set[str]:
     return set(plain((facts.get("pyweb") or {}).get("packages") or []))
 
 
-def _nginx_files(results: Mapping[str, dict[str, Any]], site: str = "") -> list[str]:
+def _nginx_files(results: Results, site: str = "") -> list[str]:
     """Return the files of nginx that changed, as `nginx: PATH STATE`; with a site's name, only its own."""
     return [
         f"nginx: {file['path']} {file['state']}"
@@ -116,7 +123,7 @@ def _nginx_files(results: Mapping[str, dict[str, Any]], site: str = "") -> list[
     ]
 
 
-def _openings(results: Mapping[str, dict[str, Any]]) -> str:
+def _openings(results: Results) -> str:
     """Return what was opened and closed, as `: opened http, closed 8080/tcp`."""
     said = []
     for name, word in (("__firewalld_opened", "opened"), ("__firewalld_closed", "closed")):
@@ -125,6 +132,16 @@ def _openings(results: Mapping[str, dict[str, Any]]) -> str:
             if isinstance(what, Mapping):
                 said.append(f"{word} {what.get('service') or what.get('port')}")
     return f": {', '.join(said)}" if said else ""
+
+
+def _error_of(site: str, results: Results) -> str:
+    """Return what a failed task that names its sites says of one: `site 'shop': STEP failed: CAUSE`."""
+    for result in results.values():
+        if result.get("failed"):
+            found = re.search(rf"^site '{re.escape(site)}': (.+)$", str(result.get("msg") or ""), re.MULTILINE)
+            if found:
+                return found[1]
+    return ""
 
 
 def _first_line(bad: Iterable[Mapping[str, Any]]) -> str:

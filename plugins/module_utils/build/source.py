@@ -144,7 +144,7 @@ def _check_out(context: Context, commit: str, code: str) -> str:
         git("checkout", "--quiet", "--force", commit, cwd=code)
         if os.path.exists(f"{code}/.gitmodules"):
             git("submodule", "--quiet", "update", "--init", "--recursive", "--depth=1", cwd=code)
-        subject = git("log", "-1", "--format=%s", cwd=code).stdout.strip()
+        subject = git("log", "-1", "--format=%s", cwd=code, check=False).stdout.strip()
     shutil.rmtree(f"{code}/.git")
     return subject
 
