@@ -120,7 +120,9 @@ def test_every_run_ends_with_a_line_a_site(host: Host, other: Host, project: Pro
         assert f'commit {second} "Second version"; changed: build, release; ' in line
         assert line.endswith(f"roll back: {command}"), line
     live = [one["sites"][0]["release"] for one in found["hosts"][1:3]]
-    assert [one.told("readlink /opt/sites/shop/current") for one in world.hosts] == [f"releases/{release}" for release in live]
+    assert [one.told("readlink /opt/sites/shop/current") for one in world.hosts] == [
+        f"releases/{release}" for release in live
+    ]
 
     # One host fails: its error is Ansible's to show, its line says what is live, and the other host is done.
     project.version(3)

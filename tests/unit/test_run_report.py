@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
 import types
 from pathlib import Path
 from unittest.mock import MagicMock
@@ -485,6 +488,61 @@ def test_all_hosts_are_told_of_together_and_written(monkeypatch, tmp_path):
     assert [host["status"] for host in found["hosts"]] == ["failed", "ok", "no_sites"]
     assert 5 <= found["seconds"] < 6
     assert list(tmp_path.glob("new/*")) == [file]
+
+
+PLAY = """
+- hosts: all
+  gather_facts: false
+  vars:  # as those of a role
+    nginx_notes: "{{ nginx_told.notes | default([]) }}"
+    firewalld_notes: "{{ firewalld_told.no.such.key }}"
+  tasks:
+    - pyweb.stack.hosts_with_sites:
+      run_once: true
+      register: web_run
+    - ansible.builtin.meta: end_host
+      when: inventory_hostname in web_run.without_sites
+    - block:
+        - pyweb.stack.check:
+          register: web_checked
+        - ansible.builtin.set_fact:
+            nginx_told: {notes: ["kept on {{ inventory_hostname }}"]}
+        - ansible.builtin.fail:
+            msg: "{{ inventory_hostname }} fails"
+          when: inventory_hostname == "web1"
+          register: nginx_failing
+      always:
+        - pyweb.stack.run_report:
+          run_once: true
+"""
+
+
+def test_a_real_run_tells_of_every_host_though_the_first_has_no_sites_and_the_second_fails(tmp_path):
+    sites = [{"name": "shop", "domains": ["shop.example"]}]
+    hosts = {"db1": {}, "web1": {"web_sites": sites}, "web2": {"web_sites": "{{ the_sites }}", "the_sites": sites}}
+    (tmp_path / "hosts.json").write_text(json.dumps({"all": {"hosts": hosts}}))
+    (tmp_path / "play.yml").write_text(PLAY)
+    done = subprocess.run(
+        ["ansible-playbook", "-i", str(tmp_path / "hosts.json"), str(tmp_path / "play.yml")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        check=False,
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    told = [line for line in done.stdout.splitlines() if re.match(r"(db1|web1|web2|not touched)\b[^:]*:? ", line)]
+    as_before = "shop http://shop.example/: not done, and as it was before: the run did not come to this site; "
+    assert [re.sub(r"[\d.]+ s$", "", line) for line in told if " : ok=" not in line] == [
+        "db1: not touched, it has no sites (web_sites is unset or empty)",
+        "web1: failed: web1 fails",
+        f"web1 {as_before}",
+        "web1: kept on web1",
+        "web2 shop http://shop.example/: ",
+        "web2: kept on web2",
+        "not touched, without sites: db1",
+    ]
 
 
 def test_a_report_that_cannot_be_written_is_told(monkeypatch, tmp_path):
