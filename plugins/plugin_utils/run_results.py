@@ -13,6 +13,8 @@ from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 # What tasks of the playbooks and roles register begins with one of these.
 OURS = re.compile(r"(__)?(host|django|uwsgi|nginx|firewalld|web)_")
 Results = Mapping[str, dict[str, Any]]  # name of the variable -> result
+# What `check --deploy` says of every site without TLS; there is none yet.
+WITHOUT_TLS = {"security.W004", "security.W008", "security.W012", "security.W016"}
 UNREACHABLE, FAILED, OK = "unreachable", "failed", "ok"
 
 
@@ -38,7 +40,8 @@ def host_of(
     status = OK if alive else UNREACHABLE if lost else FAILED
     error = "" if alive else _first_line(bad) or "see the error of its task above"
     changed = _changed_on_host(results, variables)
-    host: dict[str, Any] = {"host": name, "status": status, "error": error, "changed": changed, "notes": list(notes)}
+    told = [*notes, *_warnings(results)]
+    host: dict[str, Any] = {"host": name, "status": status, "error": error, "changed": changed, "notes": told}
     host["sites"] = [_site(site, host, results, command) for site in _sites(results)]
     return host
 
@@ -104,6 +107,17 @@ def _changed_on_host(results: Results, variables: Mapping[str, Any]) -> list[str
     if any(result.get("changed") for name, result in results.items() if "firewalld_" in name):
         changed.append("firewall" + _openings(results))
     return changed
+
+
+def _warnings(results: Results) -> list[str]:
+    """Return which warnings Django's check has of the builds that were made, a line a site."""
+    built = results.get("django_builds", {})
+    told = []
+    for site, manifest in (built.get("builds") or {}).items():
+        codes = sorted({*re.findall(r"\((\w+\.[WE]\d+)\)", str(manifest.get("check", "")))} - WITHOUT_TLS)
+        if codes and any(text.startswith(f"{site}: build ") for text in built.get("made") or []):
+            told.append(f"{site}: check --deploy warns of {', '.join(codes)}; manage check --deploy has the words")
+    return told
 
 
 def _packages(variables: Mapping[str, Any]) -> set[str]:

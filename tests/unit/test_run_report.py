@@ -399,6 +399,22 @@ def test_what_roles_want_told_stands_below_the_sites_of_the_host():
     assert lines(found)[1:] == ["web1: kept /etc/nginx/nginx.conf"]
 
 
+@pytest.mark.parametrize(
+    ("made", "check", "told"),
+    [
+        (True, "x: (models.W042) auto\n?: (security.W004) HSTS\ny: (models.W042) auto", "models.W042"),
+        (True, "?: (security.W004) HSTS", ""),
+        (True, "System check identified no issues (0 silenced).", ""),
+        (False, "x: (models.W042) auto", ""),
+    ],
+)
+def test_warnings_of_djangos_check_are_told_once_of_a_new_build(made, check, told):
+    built = {**BUILT, "builds": {"shop": {"id": NEW, "check": check}}, "made": BUILT["made"] if made else []}
+    found = document(variables_of({"django_builds": built, "uwsgi_releases": UNCHANGED}))
+    line = f"shop: check --deploy warns of {told}; manage check --deploy has the words"
+    assert found["hosts"][0]["notes"] == ([line] if told else [])
+
+
 def test_hosts_without_sites_are_named_in_one_line():
     hosts = [run_report.bare(name, run_report.NO_SITES) for name in ("db1", "db2")]
     found = run_report.document(hosts, 3.21, check_mode=False)
