@@ -72,8 +72,8 @@ def _site(
     made = [text for step in steps for text in step.get("made") or [] if text.startswith(f"{name}: ")]
     changed = [*dict.fromkeys(text[len(name) + 2 :] for text in made), *_nginx_files(results, name)]
     switches = [text for text in changed if re.match(r"(a )?(release|rollback|removed)\b", text)]
-    # Where the connection was lost in the middle, nobody knows what was done.
-    unsure = any(step.get("unreachable") for step in steps)
+    # Where the connection was lost during a release, nobody knows what was done; a build touches nothing that is live.
+    unsure = any(step.get("unreachable") for step in steps[1:])
     return {
         "name": name,
         "url": site["url"],

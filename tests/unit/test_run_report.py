@@ -301,6 +301,15 @@ CASES = [
         ],
     ),
     (
+        "a connection that is lost at the build",
+        {"host_looked": looked(), "django_builds": {"unreachable": True, "msg": "lost"}},
+        False,
+        [
+            "web1: unreachable: lost",
+            f"web1 shop {URL}: not done, and as it was before: the run did not come to this site; 12 s",
+        ],
+    ),
+    (
         "a connection that is lost at the release",
         {"host_looked": looked(), "uwsgi_releases": {"unreachable": True, "msg": "lost"}},
         False,
