@@ -55,7 +55,8 @@ class World:
 
     def inventory(self, *keys: dict[str, Any]) -> dict[str, Any]:
         """The first host's site gets `keys` in addition; the host that is not reached comes first."""
-        shop = site("shop", None, source={"git": "file:///srv/repository", "version": "main"}, env={"TOKEN": SECRET})
+        source = {"git": "file:///srv/repository", "version": "main"}
+        shop = {**site("shop", None), "source": source, "env": {"TOKEN": SECRET}}
         hosts: dict[str, Any] = {"gone": {**variables([shop]), **REFUSED}}
         for number, host in enumerate(self.hosts):
             hosts[host.name] = variables([{**shop, **(keys[0] if keys and number == 0 else {})}])
