@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Do what `ansible.builtin.assert` does, and load the filters before Ansible forks a process for each task.
+"""Check the sites of a host, and load the filters before Ansible forks a process for each task.
 
 Ansible runs every task of every host in a process of its own, and each of them compiles the filters of a collection
 again. The class of an action plugin is imported by the process that forks, so what is loaded here is there for all
@@ -11,8 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+from typing import Any
 
 from ansible.plugins.loader import filter_loader, test_loader
+from ansible_collections.pyweb.stack.plugins.filter.sites import EXAMPLE
+from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, url
+from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 # `assert` is a keyword, so an import statement cannot name the module.
 _ASSERT = importlib.import_module("ansible.plugins.action.assert").ActionModule
@@ -43,4 +48,20 @@ load()
 
 
 class ActionModule(_ASSERT):  # type: ignore[misc, valid-type]  # a class found at run time, and Ansible has no types
-    """Does what `ansible.builtin.assert` does."""
+    """Checks the sites of the host; where it is given `that`, it does what `ansible.builtin.assert` does."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        if "that" in self._task.args:
+            return dict(super().run(tmp, task_vars))
+        variables = task_vars or {}
+        given, roots = (self._templar.template(variables.get(name)) for name in ("web_sites", "web_roots"))
+        # No exception: of a result Ansible shows the message alone, and once.
+        try:
+            sites = complete(plain(given), plain(roots), str(variables["playbook_dir"]), EXAMPLE)
+        except InventoryError as error:
+            lines = [str(error), str(self._task.args.get("fail_msg") or "")]
+            return {"failed": True, "changed": False, "msg": "\n".join(line for line in lines if line)}
+        shown = [{"name": site["name"], "state": site["state"], "url": url(site)} for site in sites]
+        return {"changed": False, "sites": shown}

@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets, url
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 from ansible_collections.pyweb.stack.plugins.plugin_utils.who import who
 
@@ -27,4 +27,9 @@ class ActionModule(ActionBase):
         result.update(
             self._execute_module(module_name="pyweb.stack.uwsgi_rollback", module_args=arguments, task_vars=task_vars)
         )
+        # For the report: one of them was picked.
+        names = {*result.get("releases", {}), *result.get("live", {})}
+        result["sites"] = [
+            {"name": site["name"], "state": site["state"], "url": url(site)} for site in sites if site["name"] in names
+        ]
         return result

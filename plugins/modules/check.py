@@ -6,19 +6,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: check
-short_description: Assert what is true of the sites, and make the later tasks of the run cheaper
+short_description: Check the sites of a host, and make the later tasks of the run cheaper
 version_added: 0.1.0
 description:
-  - Does what M(ansible.builtin.assert) does.
+  - Checks C(web_sites) and C(web_roots) of the host, and returns the sites. All faults are told at once, and no host is
+    asked anything.
+  - With O(that) it does what M(ansible.builtin.assert) does.
   - Ansible runs every task of every host in a process of its own, and each loads the filters of a collection again.
     This action loads them before Ansible forks these processes, which saves a fifth of the controller's time.
 author: [pyweb.stack contributors]
 options:
   that:
-    description: Conditions that have to be true.
+    description: Conditions that have to be true; the sites are not checked then.
     type: list
     elements: str
-    required: true
   fail_msg:
     description: What a failure says.
     type: str
@@ -43,8 +44,14 @@ seealso:
 EXAMPLES = r"""
 - name: Check the sites, before any host is touched
   pyweb.stack.check:
-    that: web_sites | pyweb.stack.sites is sequence
-    quiet: true
+  register: web_checked
 """
 
-RETURN = r""" # """
+RETURN = r"""
+sites:
+  description: The sites of the host, each with its name, its state and the URL at which a visitor finds it.
+  returned: success, without O(that)
+  type: list
+  elements: dict
+  sample: [{name: shop, state: present, url: "http://shop.example.com/"}]
+"""

@@ -92,9 +92,25 @@ builds:
     check:
       description: What C(check --deploy) said.
       type: str
+    subject:
+      description: The first line of the commit's message.
+      type: str
     predicted:
       description: Present in check mode when the build would have to be made.
       type: bool
+made:
+  description: What was made or, in check mode, would be, each after the name of its site.
+  returned: always
+  type: list
+  elements: str
+failures:
+  description: Site name to why it has no build, in one line.
+  returned: failure
+  type: dict
+live:
+  description: Site name to what is live there, as in RV(pyweb.stack.uwsgi_release#module:live).
+  returned: failure
+  type: dict
 """
 
 import json
@@ -105,7 +121,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 from ansible_collections.pyweb.stack.plugins.module_utils.build.run import Run
+from ansible_collections.pyweb.stack.plugins.module_utils.host.live import live
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS
+from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 
 SPEC: dict[str, dict[str, Any]] = {
     "sites": {"type": "list", "elements": "dict", "required": True},
@@ -145,7 +163,15 @@ def main() -> None:
     )
     results = run.all(given["sites"])
     if results.faults and not results.uploads_wanted:
-        module.fail_json(msg="\n".join(results.faults), changed=bool(results.made), diff=results.diff)
+        untouched = {"switched": False, "migrations": []}
+        module.fail_json(
+            msg="\n".join(results.faults),
+            changed=bool(results.made),
+            made=results.made,
+            failures=results.failures,
+            live={site["name"]: {**live(Layout.of(site)), **untouched} for site in given["sites"]},
+            diff=results.diff,
+        )
     module.exit_json(**results.answer())
 
 

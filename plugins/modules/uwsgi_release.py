@@ -61,8 +61,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 releases:
-  description: Site name to what is live now.
-  returned: success
+  description: Site name to what is live now. After a failure, of the sites that were released all the same.
+  returned: always
   type: dict
   contains:
     id:
@@ -75,6 +75,30 @@ releases:
       description: The migrations that were, or would be, applied.
       type: list
       elements: str
+    commit:
+      description: The commit of its code, where that came from git.
+      type: str
+    subject:
+      description: The first line of the commit's message.
+      type: str
+    source:
+      description: Where its code came from, in a few words.
+      type: str
+made:
+  description: What was made or, in check mode, would be, each after the name of its site.
+  returned: always
+  type: list
+  elements: str
+failures:
+  description: Site name to why it was not released, in one line.
+  returned: failure
+  type: dict
+live:
+  description:
+    - Site name to what is live there after the failure, of the sites that are not in RV(releases).
+    - C(switched) says whether that is another release than before, C(migrations) are those that were applied and stay.
+  returned: failure
+  type: dict
 """
 
 import json
@@ -85,6 +109,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
 from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, memory, packages
+from ansible_collections.pyweb.stack.plugins.module_utils.host.live import code, live
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Manifest, Secrets, Site
@@ -115,9 +140,13 @@ class Sites:
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
     diff: list[dict[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    live: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def apply(self, site: Site) -> None:
         """Release or remove one site; a fault of one does not keep the others from what is wanted of them."""
+        layout = Layout.of(site)
+        before = live(layout)["id"]
         try:
             with files.locked(site["name"]):
                 if site["state"] == "absent":
@@ -125,7 +154,14 @@ class Sites:
                 else:
                     self._release(site)
         except StepError as error:
+            now = live(layout)
             self.faults.append(str(error))
+            self.failures[site["name"]] = error.reason
+            self.live[site["name"]] = {
+                **now,
+                "switched": now["id"] != before,
+                "migrations": error.migrations,
+            }
 
     def _withdraw(self, site: Site) -> None:
         shell = Shell(site["name"], {})
@@ -141,14 +177,19 @@ class Sites:
         build = self.builds.get(name)
         if self.check_mode and (changes or (build and build.get("predicted"))):
             # Without the user or the build there is nothing to ask what the release would be.
-            self.releases[name] = {"id": "", "previous": "", "migrations": []}
+            self.releases[name] = {"id": "", "previous": "", "migrations": [], **code({})}
             self._made(site, ["a release"])
             return
         group = accounts.group_of(site["user"])
         release = wanted(site, self.secrets[name], build or as_found(site), group)
         change = Switch.on_this_host(release, self.who, self.check_mode).deploy()
         self._made(site, change.what)
-        self.releases[name] = {"id": change.release, "previous": change.previous, "migrations": change.migrations}
+        self.releases[name] = {
+            "id": change.release,
+            "previous": change.previous,
+            "migrations": change.migrations,
+            **code(release.manifest),
+        }
         self.diff += differences(site, change)
 
     def _made(self, site: Site, what: list[str]) -> None:
@@ -182,9 +223,11 @@ def main() -> None:
     for site in given["sites"]:
         sites.apply(site)
     changed = bool(sites.made)
+    done = {"releases": sites.releases, "made": sites.made, "diff": sites.diff}
     if sites.faults:
-        module.fail_json(msg="\n".join(sites.faults), changed=changed, diff=sites.diff)
-    module.exit_json(changed=changed, releases=sites.releases, made=sites.made, diff=sites.diff)
+        told = {"failures": sites.failures, "live": sites.live}
+        module.fail_json(msg="\n".join(sites.faults), changed=changed, **done, **told)
+    module.exit_json(changed=changed, **done)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,23 @@ previous:
   description: The one that was live before.
   returned: success
   type: str
+releases:
+  description: The site's name to what is live now, as in RV(pyweb.stack.uwsgi_release#module:releases).
+  returned: success
+  type: dict
+made:
+  description: What was done or, in check mode, would be, after the name of the site.
+  returned: success
+  type: list
+  elements: str
+failures:
+  description: The site's name to why it was not rolled back, in one line.
+  returned: failure
+  type: dict
+live:
+  description: The site's name to what is live there, as in RV(pyweb.stack.uwsgi_release#module:live).
+  returned: failure
+  type: dict
 """
 
 import re
@@ -73,6 +90,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.host import files
+from ansible_collections.pyweb.stack.plugins.module_utils.host.live import code, live
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import nearest
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
@@ -118,13 +136,27 @@ def main() -> None:
         module.fail_json(msg=str(error))
     if not re.fullmatch(r"[0-9a-f]*", given["to"]):
         module.fail_json(msg=f"to is {given['to']!r}; wanted the id of a release, or nothing for the previous one")
+    before = live(layout)["id"]
     try:
         change = roll_back(layout, given, module.check_mode)
     except StepError as error:
-        module.fail_json(msg=str(error))
+        now = live(layout)
+        module.fail_json(
+            msg=str(error),
+            failures={layout.name: error.reason},
+            live={layout.name: {**now, "switched": now["id"] != before, "migrations": []}},
+        )
     header = layout.live_ini
-    diff = {"before_header": header, "after_header": header, "before": change.before, "after": change.after}
-    module.exit_json(changed=bool(change.what), release=change.release, previous=change.previous, diff=diff)
+    manifest = Shelf(layout).record_of(change.release).get("manifest", {})
+    release = {"id": change.release, "previous": change.previous, "migrations": [], **code(manifest)}
+    module.exit_json(
+        changed=bool(change.what),
+        release=change.release,
+        previous=change.previous,
+        releases={layout.name: release},
+        made=[f"{layout.name}: {text}" for text in change.what],
+        diff={"before_header": header, "after_header": header, "before": change.before, "after": change.after},
+    )
 
 
 if __name__ == "__main__":

@@ -297,6 +297,7 @@ def test_a_build(tmp_path):
         "install": "pyuwsgi",
         "overlay": True,
         "source": {"kind": "directory", "digest": "d" * 64},
+        "subject": "",
         **PROBED,
     }
     text = (host.root / "build.json").read_text()

@@ -272,8 +272,21 @@ def test_code_without_submodules_asks_for_none(tmp_path):
         f"git init --quiet {code}",
         f"git fetch --quiet --depth=1 x {'e' * 40}",
         f"git checkout --quiet --force {'e' * 40}",
+        "git log -1 --format=%s",
     ]
-    assert [call.cwd for call in shell.calls] == ["/", code, code]
+    assert [call.cwd for call in shell.calls] == ["/", code, code, code]
+
+
+@AS_ROOT
+def test_the_subject_of_the_commit_is_known(tmp_path, repository):
+    commit = repository.commit(a="1")
+    repository.git("commit", "--quiet", "--amend", "--message=Fix the cart\n\nIt was broken.")
+    amended = repository.git("rev-parse", "HEAD")
+    assert commit != amended
+    context = real_context(tmp_path, source={"git": str(repository.path), "version": "main"})
+    root = context.layout.build("x")
+    context.make_directory(root)
+    assert source.bring(context, source.resolve(context), root) == "Fix the cart"
 
 
 # --- archives and directories ---

@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from unittest.mock import MagicMock
 
+import pytest
 from ansible_collections.pyweb.stack.plugins.action import check
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,3 +61,41 @@ def test_the_process_that_forks_has_the_filters_after_the_first_task(tmp_path):
 
 def test_it_asserts():
     assert issubclass(check.ActionModule, importlib.import_module("ansible.plugins.action.assert").ActionModule)
+
+
+def checked(web_sites, **arguments):
+    templar = MagicMock(template=lambda value: value)
+    task = MagicMock(args=arguments, check_mode=False, async_val=0)
+    plugin = check.ActionModule(task, MagicMock(), MagicMock(), MagicMock(), templar, MagicMock())
+    return plugin.run(task_vars={"web_sites": web_sites, "playbook_dir": str(ROOT)})
+
+
+def test_it_returns_where_the_sites_are_found():
+    sites = [
+        {"name": "shop", "domains": ["shop.example", "www.shop.example"]},
+        {"name": "blog", "domains": ["blog.example"], "nginx": {"listen": [8080, 80]}},
+        {"name": "old", "state": "absent"},
+    ]
+    assert checked(sites) == {
+        "changed": False,
+        "sites": [
+            {"name": "shop", "state": "present", "url": "http://shop.example/"},
+            {"name": "blog", "state": "present", "url": "http://blog.example:8080/"},
+            {"name": "old", "state": "absent", "url": ""},
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("web_sites", "words"),
+    [
+        ({"name": "shop"}, "web_sites is a mapping; wanted a list of sites, each with name and domains"),
+        ("shop", "web_sites is 'shop'; wanted a list of sites, each with name and domains"),
+        ([{"name": "shop", "domain": "x"}], "unknown key 'domain'; did you mean 'domains'?"),
+    ],
+)
+def test_faults_of_the_sites_are_its_message(web_sites, words):
+    result = checked(web_sites, fail_msg="nothing was done")
+    assert result["failed"] is True
+    assert words in result["msg"]
+    assert result["msg"].splitlines()[-1] == "nothing was done"

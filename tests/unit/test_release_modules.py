@@ -11,12 +11,14 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.pyweb.stack.plugins.module_utils.host import files
+from ansible_collections.pyweb.stack.plugins.module_utils.host.live import shown_source
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Change
 from ansible_collections.pyweb.stack.plugins.modules import uwsgi_release, uwsgi_rollback
 from releases import make_layout, make_site, put_0_1, put_links
 
 NEW, OLD = "a" * 12, "b" * 12
+NO_CODE = {"commit": "", "subject": "", "source": ""}
 # What the action plugins add; nobody types them.
 INTERNAL = {"secrets", "who"}
 
@@ -144,6 +146,9 @@ def test_a_rollback_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, n
         "previous": OLD,
         "diff": {"before_header": header, "after_header": header, "before": "before", "after": "after"},
     }
+    assert result["made"] == [f"shop: rollback to {record['id']}"]
+    assert result["releases"]["shop"]["id"] == record["id"]
+    assert result["releases"]["shop"]["source"] == shown_source(record["manifest"]["source"])
 
 
 def test_a_rollback_that_changes_nothing_and_one_that_fails(tmp_path, capsys, monkeypatch, locks):
@@ -154,7 +159,10 @@ def test_a_rollback_that_changes_nothing_and_one_that_fails(tmp_path, capsys, mo
     arguments = {"sites": [make_site(tmp_path)[0]], "to": record["id"]}
     assert call(uwsgi_rollback, capsys, **arguments)["changed"] is False
     assert switches.done == [("roll back False", ["shop"])]
-    assert call(uwsgi_rollback, capsys, **arguments)["msg"] == "site 'shop': health failed: it is ill"
+    failed = call(uwsgi_rollback, capsys, **arguments)
+    assert failed["msg"] == "site 'shop': health failed: it is ill"
+    assert failed["failures"] == {"shop": "health failed: it is ill"}
+    assert {key: failed["live"]["shop"][key] for key in ("id", "switched")} == {"id": "", "switched": False}
     missing = call(uwsgi_rollback, capsys, sites=arguments["sites"], to=NEW)
     assert missing["msg"].startswith(f"site 'shop': rollback failed: release '{NEW}' is not here")
 
@@ -190,6 +198,15 @@ def host(monkeypatch, locks):
     return host
 
 
+COMMIT = {"commit": "c" * 40, "subject": "Fix the cart"}
+CODE = {**COMMIT, "source": f"git https://git.example/shop main {'c' * 12}"}
+FROM_GIT = {
+    **goldens.BUILD,
+    "source": {"kind": "git", "git": "https://git.example/shop", "version": "main", "commit": "c" * 40},
+    "subject": "Fix the cart",
+}
+
+
 def release_shop(tmp_path, capsys, site=None, **arguments):
     shop, secrets = make_site(tmp_path, env={"TOKEN": "hush"})
     return call(
@@ -198,7 +215,7 @@ def release_shop(tmp_path, capsys, site=None, **arguments):
         sites=[{**shop, **(site or {})}],
         secrets=json.dumps({"sites": {"shop": secrets}}),
         web_group="www",
-        **{"builds": {"shop": goldens.BUILD}, **arguments},
+        **{"builds": {"shop": FROM_GIT}, **arguments},
     )
 
 
@@ -212,7 +229,7 @@ def test_a_release_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, ho
     assert (who, check_mode, release.manifest, release.environment) == (
         "anna@desk",
         False,
-        goldens.BUILD,
+        FROM_GIT,
         {"TOKEN": "hush"},
     )
     assert "Group=group of site-shop\n" in release.units["uwsgi-shop@.service"]
@@ -224,7 +241,7 @@ def test_a_release_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, ho
     assert result == {
         "changed": True,
         "made": ["shop: the user", f"shop: release {NEW}", "shop: superuser admin"],
-        "releases": {"shop": {"id": NEW, "previous": OLD, "migrations": ["shop.0001", "shop.0002"]}},
+        "releases": {"shop": {"id": NEW, "previous": OLD, "migrations": ["shop.0001", "shop.0002"], **CODE}},
         "diff": [
             {"before_header": header, "after_header": header, "before": "before", "after": "after"},
             {
@@ -241,7 +258,7 @@ def test_a_second_run_says_that_nothing_changed(tmp_path, capsys, monkeypatch, l
     monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [Change([], NEW, OLD, [], "same", "same")]))
     result = release_shop(tmp_path, capsys)
     assert (result["changed"], result["made"], result["diff"]) == (False, [], [])
-    assert result["releases"] == {"shop": {"id": NEW, "previous": OLD, "migrations": []}}
+    assert result["releases"] == {"shop": {"id": NEW, "previous": OLD, "migrations": [], **CODE}}
 
 
 @pytest.mark.parametrize("why", ["the user is missing", "the build is predicted"])
@@ -251,7 +268,7 @@ def test_check_mode_predicts_a_release_that_it_cannot_ask(tmp_path, capsys, monk
     monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, []))
     result = release_shop(tmp_path, capsys, builds={"shop": build}, _ansible_check_mode=True)
     assert result["made"] == [*(f"shop: {made}" for made in host.made), "shop: a release"]
-    assert result["releases"] == {"shop": {"id": "", "previous": "", "migrations": []}}
+    assert result["releases"] == {"shop": {"id": "", "previous": "", "migrations": [], **NO_CODE}}
     assert host.done == [("ensure shop", "web:www", True, ["shop"])]
 
 
@@ -285,7 +302,34 @@ def test_a_site_that_fails_keeps_no_other_from_its_release(tmp_path, capsys, mon
     )
     assert result["msg"] == "site 'shop': health failed: it is ill\nsite 'wiki': start failed: it is gone"
     assert (result["changed"], len(result["diff"])) == (True, 1)
+    assert result["made"] == [f"blog: release {NEW}"]
+    assert result["failures"] == {"shop": "health failed: it is ill", "wiki": "start failed: it is gone"}
+    assert result["releases"]["blog"]["id"] == NEW
+    nothing = {"id": "", "previous": "", **NO_CODE, "switched": False, "migrations": []}
+    assert result["live"] == {"shop": nothing, "wiki": nothing}
     assert locks.seen == ["shop", "blog", "wiki"]
+
+
+def test_what_is_live_after_a_failure_is_returned(tmp_path, capsys, monkeypatch, locks, host):
+    record = put_0_1(tmp_path, "unix")
+    put_links(tmp_path, record["id"], OLD)
+    error = StepError("shop", "health", "it is ill")
+    error.migrations = ["shop.0002"]
+    monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [error]))
+    [(name, live)] = release_shop(tmp_path, capsys)["live"].items()
+    assert (name, live["id"], live["previous"]) == ("shop", record["id"], OLD)
+    assert (live["switched"], live["migrations"], live["subject"]) == (False, ["shop.0002"], "")
+
+
+def test_a_failure_after_the_switch_is_told(tmp_path, capsys, monkeypatch, locks, host):
+    class AfterTheSwitch(Switches):
+        def deploy(self):
+            put_links(tmp_path, NEW, OLD)
+            return super().deploy()
+
+    monkeypatch.setattr(uwsgi_release, "Switch", AfterTheSwitch(locks, [StepError("shop", "superuser", "it is ill")]))
+    live = release_shop(tmp_path, capsys)["live"]["shop"]
+    assert (live["id"], live["previous"], live["switched"]) == (NEW, OLD, True)
 
 
 @pytest.mark.parametrize("check_mode", [False, True])

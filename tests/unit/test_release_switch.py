@@ -310,6 +310,14 @@ def test_whatever_fails_the_old_release_is_live_as_before(host, keys, step, afte
     assert history(host) == [f"deploy {LIVE} -> {release.id} by anna@desk: failed: test: {step} failed"]
 
 
+def test_a_failure_tells_the_migrations_that_were_applied_and_stay(host):
+    release = wanted(host)
+    world = make_world(host, running=[LIVE], failing=[f"health {release.id}"], planned=["shop.0002_more"])
+    with pytest.raises(StepError) as raised:
+        deploy(world, release)
+    assert raised.value.migrations == ["shop.0002_more"]
+
+
 @pytest.mark.parametrize("step", ["prepare", "migrations apply"])
 @pytest.mark.parametrize("existed", [False, True], ids=["new", "there before"])
 def test_what_fails_before_the_start_touches_no_unit(host, step, existed):

@@ -105,7 +105,7 @@ def _steps(build: Build) -> Manifest:
     context, root, recorded = build.context, build.root, build.resolved.source
     site, code = context.site, f"{build.root}/src"
     in_place = recorded["kind"] == "path"
-    source.bring(context, build.resolved, root)
+    subject = source.bring(context, build.resolved, root)
     home = virtualenv.provide(context, root)
     if recorded["kind"] == "startproject":
         _start_project(context, home, code)
@@ -126,6 +126,7 @@ def _steps(build: Build) -> Manifest:
         "src": recorded["path"] if in_place else code,
         "overlay": True,
         "source": recorded,
+        "subject": subject,
         "home": home,
         "python": context.python_version(),
         "uwsgi": project.uwsgi_binary(site, home),

@@ -20,13 +20,23 @@ from ..model.types import Manifest, Secrets, Site
 
 @dataclass
 class Results:
-    """What a run found and did. `uploads_wanted` are the sites whose source has to be brought before it goes on."""
+    """What a run found and did. `uploads_wanted` are the sites whose source has to be brought before it goes on.
+
+    `failures` are site name -> why it has no build, in one line; `faults` are the same with their output.
+    """
 
     builds: dict[str, Manifest] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
     diff: list[dict[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
     uploads_wanted: list[str] = field(default_factory=list)
+
+    def failed(self, site_name: str, error: StepError) -> None:
+        """Note that a site has no build, and that what was announced of it was not made."""
+        self.faults.append(str(error))
+        self.failures[site_name] = error.reason
+        self.made = [text for text in self.made if not text.startswith(f"{site_name}: build ")]
 
     def answer(self) -> dict[str, Any]:
         """Return what the module answers when nothing failed."""
@@ -63,15 +73,16 @@ class Run:
                 try:
                     missing += self._look(site, results)
                 except StepError as error:
-                    results.faults.append(str(error))
+                    results.failed(site["name"], error)
         if self.check_mode:
             return results
         results.uploads_wanted += [build.context.site["name"] for build in missing if build.needs_upload()]
         for build in [] if results.uploads_wanted else missing:
+            name = build.context.site["name"]
             try:
-                results.builds[build.context.site["name"]] = _make(build)
+                results.builds[name] = _make(build)
             except StepError as error:
-                results.faults.append(str(error))
+                results.failed(name, error)
         return results
 
     def _look(self, site: Site, results: Results) -> list[Build]:

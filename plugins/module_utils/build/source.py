@@ -64,19 +64,22 @@ def resolve(context: Context, upload: str = "") -> Resolved:
     return Resolved(f"startproject {source['startproject']}", _recorded(source))
 
 
-def bring(context: Context, resolved: Resolved, root: str) -> None:
-    """Put the code of a source into `src` of the build directory `root`; a fresh project has none yet."""
+def bring(context: Context, resolved: Resolved, root: str) -> str:
+    """Put the code of a source into `src` of the build directory `root`; a fresh project has none yet.
+
+    Returns the subject of the commit, '' where the code comes from no commit.
+    """
     kind, code = resolved.source["kind"], f"{root}/src"
     if kind == "startproject":
-        return
+        return ""
     if kind == "path":
         os.symlink(resolved.source["path"], code)
-        return
+        return ""
     context.make_directory(code)
     if kind == "git":
-        _check_out(context, resolved.source["commit"], code)
-        return
+        return _check_out(context, resolved.source["commit"], code)
     _unpack(context, resolved, root)
+    return ""
 
 
 def on_controller(source: Source) -> bool:
@@ -130,8 +133,8 @@ def _choose(site_name: str, version: str, commits: Mapping[str, str]) -> str:
     )
 
 
-def _check_out(context: Context, commit: str, code: str) -> None:
-    """Put a commit and its submodules into the empty directory `code`, without their history."""
+def _check_out(context: Context, commit: str, code: str) -> str:
+    """Put a commit and its submodules into the empty directory `code`, without their history; return its subject."""
     repository = context.secrets["git"]
     with _git(context) as git:
         git("init", "--quiet", code)
@@ -141,7 +144,9 @@ def _check_out(context: Context, commit: str, code: str) -> None:
         git("checkout", "--quiet", "--force", commit, cwd=code)
         if os.path.exists(f"{code}/.gitmodules"):
             git("submodule", "--quiet", "update", "--init", "--recursive", "--depth=1", cwd=code)
+        subject = git("log", "-1", "--format=%s", cwd=code, check=False).stdout.strip()
     shutil.rmtree(f"{code}/.git")
+    return subject
 
 
 @contextlib.contextmanager

@@ -85,6 +85,15 @@ def split_secrets(sites: list[Site]) -> tuple[list[Site], dict[str, Secrets]]:
     return public, secret
 
 
+def url(site: Site) -> str:
+    """Return where a visitor finds a completed site: its first domain, at the first port that nginx listens on."""
+    if not site["domains"]:
+        return ""
+    listeners = site["nginx"]["listen"]
+    port = listeners[0]["port"] if listeners else 80
+    return f"http://{site['domains'][0]}{'' if port == 80 else f':{port}'}/"
+
+
 def _root_faults(roots: Mapping[str, Any]) -> list[str]:
     faults = []
     for name, path in roots.items():

@@ -142,8 +142,8 @@ class Manifest(TypedDict, total=False):
     """build.json: what a build is. `predicted` is only in what check mode returns for a build that is not there.
 
     `path` is the build's directory, `src` its code, `chdir` where manage.py lies in it, `home` its virtualenv or '',
-    `uwsgi` the program, `overlay` whether there is a settings overlay. `django`, `apps` and `check` are what the
-    project's own code said of itself.
+    `uwsgi` the program, `overlay` whether there is a settings overlay. `subject` is the first line of the commit's
+    message; builds of 0.1 have none. `django`, `apps` and `check` are what the project's own code said of itself.
     """
 
     id: str
@@ -158,6 +158,7 @@ class Manifest(TypedDict, total=False):
     install: str
     overlay: bool
     source: Source
+    subject: str
     django: str
     apps: int
     check: str

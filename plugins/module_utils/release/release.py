@@ -16,6 +16,7 @@ from typing import Any
 
 from ..build import overlay, project, tree
 from ..host import files
+from ..host.live import shown_source
 from ..host.shell import Shell, StepError
 from ..model.layout import Layout, content_id
 from ..model.secrets import all_forms, hidden_values
@@ -167,14 +168,6 @@ def parse_environment(text: str) -> dict[str, str]:
     """Return the variables of an EnvironmentFile that `environment_text` wrote."""
     found = re.findall(r'(?ms)^(\w+)="((?:[^"\\]|\\.)*)"$', text)
     return {name: re.sub(r'\\([\\"$`])', r"\1", value) for name, value in found}
-
-
-def shown_source(source: Mapping[str, Any]) -> str:
-    """Return a source in a few words, for people who look for the release to roll back to."""
-    what = source.get("version") or source.get("digest") or source.get("checksum") or ""
-    commit = source.get("commit", "")
-    words = [source["kind"], str(source.get(source["kind"], "")), str(what)[:12], commit[:12] if commit != what else ""]
-    return " ".join(word for word in words if word)
 
 
 def _recorded(site: Site) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import cast
 
 from ..host import files
+from ..host.live import release_of
 from ..host.shell import Shell, StepError
 from ..model.layout import SYSTEMD, Layout
 from ..model.types import Record, Site
@@ -32,12 +33,12 @@ class Shelf:
     @property
     def current(self) -> str:
         """The id of the live release, or ''."""
-        return os.path.basename(files.read_link(self.layout.current))
+        return release_of(self.layout.current)
 
     @property
     def previous(self) -> str:
         """The id of the release that was live before, or ''."""
-        return os.path.basename(files.read_link(self.layout.previous))
+        return release_of(self.layout.previous)
 
     def live_ini(self) -> str:
         return files.read(self.layout.live_ini)

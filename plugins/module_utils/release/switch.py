@@ -73,19 +73,23 @@ class Switch:
             planned = self.database.migrations("plan")["plan"] if ask else []
             return Change([f"release {release.id}"], release.id, old, planned, before, release.ini)
         existed = shelf.has(release.id)
+        applied: list[str] = []
         with self._audited("deploy", old):
             try:
                 shelf.prepare(release)
                 found = self.database.migrations("apply" if release.migrate else "plan")
+                applied = found["plan"] if release.migrate else []
                 self._go_live(old, found["known"])
-            except BaseException:
+            except BaseException as error:
+                if isinstance(error, StepError):
+                    error.migrations = applied
                 # A release that was there before stays: it may be the previous one, that a rollback goes to.
                 if old != release.id and not existed:
                     shelf.remove(release.id)
                 raise
         what = [f"release {release.id}", *self.database.make_superuser(check_mode=False)]
         shelf.tidy(release, check_mode=False)
-        return Change(what, release.id, old, found["plan"] if release.migrate else [], before, release.ini)
+        return Change(what, release.id, old, applied, before, release.ini)
 
     def roll_back(self, ignore_migrations: bool) -> Change:
         """Make this stored release the live one again, as it was. Nothing is fetched, and no data is touched.

@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What of a site is live on this host, in the words that a report prints. Small: every module sends it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, TypedDict
+
+from ..model.layout import Layout
+from . import files
+
+
+class Code(TypedDict):
+    """Where the code of a release comes from. `commit` and `subject` are '' where it comes from no commit."""
+
+    commit: str
+    subject: str
+    source: str
+
+
+class Live(Code):
+    """The live release, the one before it, and the live one's code; all '' where nothing is live."""
+
+    id: str
+    previous: str
+
+
+def live(layout: Layout) -> Live:
+    """Return what is live of a site. Reads two links and one record."""
+    release_id = release_of(layout.current)
+    manifest = files.read_json(layout.record(release_id)).get("manifest", {}) if release_id else {}
+    return {"id": release_id, "previous": release_of(layout.previous), **code(manifest)}
+
+
+def release_of(link: str) -> str:
+    """Return the id of the release that a link of a site names, or ''."""
+    return os.path.basename(files.read_link(link))
+
+
+def code(manifest: Mapping[str, Any]) -> Code:
+    """Return where a build's code comes from; builds of 0.1 have no subject, predicted ones have nothing."""
+    source = manifest.get("source") or {}
+    return {
+        "commit": source.get("commit", ""),
+        "subject": manifest.get("subject", ""),
+        "source": shown_source(source) if source else "",
+    }
+
+
+def shown_source(source: Mapping[str, Any]) -> str:
+    """Return a source in a few words, for people who look for the release to roll back to."""
+    what = source.get("version") or source.get("digest") or source.get("checksum") or ""
+    commit = source.get("commit", "")
+    words = [source["kind"], str(source.get(source["kind"], "")), str(what)[:12], commit[:12] if commit != what else ""]
+    return " ".join(word for word in words if word)

@@ -1,0 +1,176 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""From what the tasks of a run registered to what happened on one host: plain data, as the report has it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
+
+# What tasks of the playbooks and roles register begins with one of these.
+OURS = re.compile(r"(__)?(host|django|uwsgi|nginx|firewalld|web)_")
+Results = Mapping[str, dict[str, Any]]  # name of the variable -> result
+# What `check --deploy` says of every site without TLS; there is none yet.
+WITHOUT_TLS = {"security.W004", "security.W008", "security.W012", "security.W016"}
+UNREACHABLE, FAILED, OK = "unreachable", "failed", "ok"
+
+
+def registered(variables: Mapping[str, Any]) -> Results:
+    """Return the results of our tasks among the variables of a host."""
+    found = {}
+    for name, value in variables.items():
+        if OURS.match(name) and isinstance(value, Mapping) and ("changed" in value or "unreachable" in value):
+            found[name] = plain(value)
+    return found
+
+
+def host_of(
+    name: str, variables: Mapping[str, Any], alive: bool, notes: Iterable[str], command: Callable[[str], str]
+) -> dict[str, Any]:
+    """Return what happened on a host that has sites.
+
+    `alive` says whether all its tasks went well, `command` gives the one that rolls a site back.
+    """
+    results = registered(variables)
+    bad = [result for result in results.values() if result.get("unreachable") or result.get("failed")]
+    lost = any(result.get("unreachable") for result in bad)
+    status = OK if alive else UNREACHABLE if lost else FAILED
+    error = "" if alive else _first_line(bad) or "see the error of its task above"
+    changed = _changed_on_host(results, variables)
+    told = [*notes, *_warnings(results)]
+    host: dict[str, Any] = {"host": name, "status": status, "error": error, "changed": changed, "notes": told}
+    host["sites"] = [_site(site, host, results, command) for site in _sites(results)]
+    return host
+
+
+def _sites(results: Results) -> list[dict[str, str]]:
+    """Return name, url and state of the sites that the run was about; of a rollback that is one."""
+    for name in ("web_checked", "uwsgi_rolled_back"):
+        if name in results:
+            return list(results[name].get("sites") or [])
+    return []
+
+
+def _site(
+    site: Mapping[str, str],
+    host: Mapping[str, Any],
+    results: Results,
+    command: Callable[[str], str],
+) -> dict[str, Any]:
+    name = site["name"]
+    steps = [results.get(step, {}) for step in ("django_builds", "uwsgi_releases", "uwsgi_rolled_back")]
+    error = next((step["failures"][name] for step in steps if name in step.get("failures", {})), "")
+    error = _shown(error or _error_of(name, results), 300)
+    wanted = next((step["releases"][name] for step in steps if name in step.get("releases", {})), None)
+    after = next((step["live"][name] for step in steps if name in step.get("live", {})), None)
+    now = wanted or after or {}
+    # A release that was started again where it was is not its own way back.
+    previous = now.get("previous", "") if now.get("previous") != now.get("id") else ""
+    made = [text for step in steps for text in step.get("made") or [] if text.startswith(f"{name}: ")]
+    changed = [*dict.fromkeys(text[len(name) + 2 :] for text in made), *_nginx_files(results, name)]
+    switches = [text for text in changed if re.match(r"(a )?(release|rollback|removed)\b", text)]
+    # Where the connection was lost during a release, nobody knows what was done; a build touches nothing that is live.
+    unsure = any(step.get("unreachable") for step in steps[1:])
+    return {
+        "name": name,
+        "url": site["url"],
+        "state": site["state"],
+        "status": "failed" if error else "ok" if host["status"] == OK else "not_done",
+        "error": error,
+        "release": now.get("id") if now else None,
+        "previous": previous if now else None,
+        "commit": now.get("commit", ""),
+        "subject": _shown(now.get("subject", "")),
+        "source": now.get("source", ""),
+        "untouched": not (unsure or switches or now.get("switched")),
+        "changed": changed,
+        "migrations": list(now.get("migrations") or []),
+        "rollback": command(name) if previous and site["state"] == "present" else "",
+    }
+
+
+def _changed_on_host(results: Results, variables: Mapping[str, Any]) -> list[str]:
+    """Return what changed on the host for all its sites: packages, nginx, the firewall."""
+    changed = []
+    installed = sorted(_packages(variables) - _packages(results.get("host_looked", {})))
+    if installed and "host_looked" in results:
+        changed.append(f"packages: {', '.join(installed)}")
+    sites = [site["name"] for site in _sites(results)]
+    own = {path for name in sites for path in _nginx_files(results, name)}
+    nginx = [path for path in _nginx_files(results) if path not in own]
+    if any(result.get("changed") for name, result in results.items() if "nginx_" in name) and (nginx or not own):
+        nginx = nginx or ["nginx: started"]
+    changed += nginx
+    if any(result.get("changed") for name, result in results.items() if "firewalld_" in name):
+        changed.append("firewall" + _openings(results))
+    return changed
+
+
+def _warnings(results: Results) -> list[str]:
+    """Return which warnings Django's check has of the builds that were made, a line a site."""
+    built = results.get("django_builds", {})
+    told = []
+    for site, manifest in (built.get("builds") or {}).items():
+        codes = sorted({*re.findall(r"\((\w+\.[WE]\d+)\)", str(manifest.get("check", "")))} - WITHOUT_TLS)
+        if codes and any(text.startswith(f"{site}: build ") for text in built.get("made") or []):
+            told.append(f"{site}: check --deploy warns of {', '.join(codes)}; manage check --deploy has the words")
+    return told
+
+
+def _packages(variables: Mapping[str, Any]) -> set[str]:
+    facts = variables.get("ansible_facts") or {}
+    return set(plain((facts.get("pyweb") or {}).get("packages") or []))
+
+
+def _nginx_files(results: Results, site: str = "") -> list[str]:
+    """Return the files of nginx that changed, as `nginx: PATH STATE`; with a site's name, only its own."""
+    return [
+        f"nginx: {file['path']} {file['state']}"
+        for name, result in results.items()
+        if "nginx_" in name and result.get("changed")
+        for file in result.get("files") or []
+        if isinstance(file, Mapping) and file.get("state", "unchanged") != "unchanged"
+        if not site or re.search(rf"/{re.escape(site)}(\.\w+)?$", str(file.get("path")))
+    ]
+
+
+def _openings(results: Results) -> str:
+    """Return what was opened and closed, as `: opened http, closed 8080/tcp`."""
+    said = []
+    for name, word in (("__firewalld_opened", "opened"), ("__firewalld_closed", "closed")):
+        for item in results.get(name, {}).get("results") or []:
+            what = item.get("item") if item.get("changed") else None
+            if isinstance(what, Mapping):
+                said.append(f"{word} {what.get('service') or what.get('port')}")
+    return f": {', '.join(said)}" if said else ""
+
+
+def _error_of(site: str, results: Results) -> str:
+    """Return what a failed task that names its sites says of one: `site 'shop': STEP failed: CAUSE`."""
+    for result in results.values():
+        if result.get("failed"):
+            found = re.search(rf"^site '{re.escape(site)}': (.+)$", str(result.get("msg") or ""), re.MULTILINE)
+            if found:
+                return found[1]
+    return ""
+
+
+def _first_line(bad: Iterable[Mapping[str, Any]]) -> str:
+    """Return the first line of the first error that has one; of a loop, of its first failed item."""
+    for result in bad:
+        items = [item for item in result.get("results") or [] if isinstance(item, Mapping) and item.get("failed")]
+        for found in [*items, result]:
+            lines = str(found.get("msg") or "").strip().splitlines()
+            if lines:
+                return _shown(lines[0], 300)
+    return ""
+
+
+def _shown(text: str, most: int = 100) -> str:
+    """Return a text from elsewhere as one line, without what a terminal would take for commands."""
+    text = "".join(character if character.isprintable() else " " for character in text)
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 3] + "..."
