@@ -102,12 +102,15 @@ ansible_facts:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.host import packages
 from ansible_collections.pyweb.stack.plugins.module_utils.host.facts import facts
+from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 
 ARGUMENTS = {"offered": {"type": "list", "elements": "str"}}
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    if fault := why_not_root():
+        module.fail_json(msg=fault)
     found = facts(module)
     asked = module.params["offered"]
     if asked is not None:

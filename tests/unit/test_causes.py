@@ -316,6 +316,19 @@ ADVISED = {
         f"{SETTINGS}ModuleNotFoundError: No module named 'mysite.local'\n",
         f"ModuleNotFoundError: No module named 'mysite.local' {PLACE}",
     ),
+    "a wrong settings_module": (
+        f"{SETTINGS.partition('    from mysite')[0]}    from mysite.settingz import *\n"
+        "ModuleNotFoundError: No module named 'mysite.settingz'\n",
+        "ModuleNotFoundError: No module named 'mysite.settingz'; "
+        "set `settings_module:` of the site to what the source has; mysite.settingz is not there",
+    ),
+    "a wrong wsgi": (
+        f'Traceback (most recent call last):\n  File "{SITE}/overlay/pyweb_wsgi.py", line 36, in <module>\n'
+        "    from mysite.wsgi import app as application\n    ^^^^^^\n"
+        "ImportError: cannot import name 'app' from 'mysite.wsgi' (x/wsgi.py)\n",
+        "ImportError: cannot import name 'app' from 'mysite.wsgi' (x/wsgi.py); "
+        "set `wsgi:` of the site to what the source has; mysite.wsgi:app is not there",
+    ),
     # The database.
     "a wrong password": (
         f'OperationalError: {REFUSED}FATAL:  password authentication failed for user "shop"\n',

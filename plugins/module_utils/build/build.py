@@ -20,9 +20,9 @@ from ..build.context import Context
 from ..build.project import Discovered
 from ..build.source import Resolved
 from ..host import files
-from ..host.causes import cause, reason
+from ..host.causes import cause
 from ..model.layout import content_id
-from ..model.types import Manifest, Site
+from ..model.types import Manifest
 
 # Part of every id: raise it when the same inputs have to give another build than before.
 FORMAT = 1
@@ -113,7 +113,7 @@ def _steps(build: Build) -> Manifest:
     _write_overlay(context, root, found)
     if not in_place:
         _compile(context, home, root)
-    probed = _probe(context, home, root, found)
+    probed = _probe(context, home, root, found["chdir"])
     return {
         "id": build.id,
         "chdir": found["chdir"],
@@ -169,7 +169,7 @@ def _is_large(folder: str) -> bool:
     return False
 
 
-def _probe(context: Context, home: str, root: str, project_found: Discovered) -> dict[str, Any]:
+def _probe(context: Context, home: str, root: str, chdir: str) -> dict[str, Any]:
     """Run the steps of `django_probe` with the project's own code; what it found."""
     context.make_directory(f"{root}/static")
     own = project.process_environment(context.secrets)
@@ -177,7 +177,7 @@ def _probe(context: Context, home: str, root: str, project_found: Discovered) ->
         "project",
         [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect"],
         context.user,
-        os.path.join(f"{root}/src", project_found["chdir"]),
+        os.path.join(f"{root}/src", chdir),
         environment=project.environment(context.layout, own, root),
         stdin=inspect.getsource(django_probe),
         check=False,
@@ -185,21 +185,5 @@ def _probe(context: Context, home: str, root: str, project_found: Discovered) ->
     if done.returncode:
         reached = re.findall(r"^step: (\w+)$", done.stderr, re.MULTILINE)
         output = re.sub(r"^step: \w+\n", "", done.stderr, flags=re.MULTILINE)
-        why = _wrong_name(context.site, project_found, output) or cause(output)
-        raise context.error(reached[-1] if reached else "project", why, output)
+        raise context.error(reached[-1] if reached else "project", cause(output), output)
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))
-
-
-def _wrong_name(site: Site, project_found: Discovered, output: str) -> str:
-    """Return which name of the project's settings or entry the source does not have; '' where it has both."""
-    words = reason(output)
-    missing = re.match(r"ModuleNotFoundError: No module named '([\w.]+)'", words)
-    module, _colon, name = project_found["wsgi"].partition(":")
-    for key, wanted in (("settings_module", project_found["settings_module"]), ("wsgi", module)):
-        if missing and f"{wanted}.".startswith(f"{missing[1]}."):
-            # The name itself is no package of anybody's where it is the project's own.
-            given = f"{key} is {wanted!r}" if site[key] else f"the project names {wanted} as its {key}"  # type: ignore[literal-required]
-            return f"{given}; there is no module {missing[1]} in the source; correct {key} of the site"
-    if words.startswith(f"ImportError: cannot import name {name!r} from {module!r}"):
-        return f"wsgi is {project_found['wsgi']!r}; {module} has no {name}; correct wsgi of the site"
-    return ""

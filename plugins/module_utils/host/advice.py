@@ -30,6 +30,12 @@ _VARIABLES = (
     r"[Ee]nvironment variable ['\"]?([A-Z][A-Z0-9_]+)['\"]?",  # environs, and what projects raise themselves
     r"\b([A-Z][A-Z0-9_]+)['\"]? (?:environment|env) ?var",
 )
+# The overlay imports what the site or the project names, and that is not there.
+_NAMED = re.compile(
+    r'/overlay/pyweb_(?P<file>settings|wsgi)\.py", line [0-9]+, in <module>\n'
+    r"\s+from (?P<module>[\w.]+) import (?P<name>\S+).*\n"
+    r"(?:\s*[~^]+\n)?(?:ModuleNotFoundError|ImportError): "
+)
 # What is missing in the environment that a package is built in is no requirement of the project.
 _BUILDING = r"build backend|build_meta|subprocess-exited-with-error"
 # What a package is called where that is not the name of its module.
@@ -142,6 +148,12 @@ def advice_on(output: str, reason: str) -> str:
         return f"set {_DATABASE}"
     if variable:
         return f"set {variable} in `env:` of the site"
+    named = _NAMED.search(output)
+    if named:
+        key, what = "settings_module", named["module"]
+        if named["file"] == "wsgi":
+            key, what = "wsgi", f"{named['module']}:{named['name']}"
+        return f"set `{key}:` of the site to what the source has; {what} is not there"
     module = re.match(r"ModuleNotFoundError: No module named '(\w+)'", reason)
     if module and not re.search(_BUILDING, output):
         package = PACKAGES.get(module[1], module[1])
