@@ -13,9 +13,10 @@ import contextlib
 import importlib
 
 from ansible.plugins.loader import filter_loader, test_loader
+from ansible_collections.pyweb.stack.plugins.plugin_utils.faults import once
 
 # `assert` is a keyword, so an import statement cannot name the module.
-_ASSERT = importlib.import_module("ansible.plugins.action.assert").ActionModule
+_ASSERT = once(importlib.import_module("ansible.plugins.action.assert").ActionModule)
 FILTERS = [
     *("ansible.builtin.flatten", "ansible.builtin.difference"),  # the first of them loads all of Ansible's own
     *("pyweb.stack.sites", "pyweb.stack.choose_pythons", "pyweb.stack.build_packages", "pyweb.stack.nginx_files"),

@@ -63,10 +63,11 @@ def test_plain(value, wanted):
 def test_faults_come_one_a_line():
     with pytest.raises(AnsibleFilterError) as error:
         FILTERS["sites"]([{"name": "shop", "domain": "a", "python": "2.7"}])
-    assert str(error.value).splitlines()[:2] == [
-        "web_sites has 3 faults; no host was touched:",
-        "  web_sites[0] 'shop': has no domains; it is required: add for instance `domains: [shop.example.com]`",
-    ]
+    lines = str(error.value).splitlines()
+    assert lines[0] == (
+        "web_sites[0] 'shop': has no domains; it is required: add for instance `domains: [shop.example.com]`"
+    )
+    assert lines[3:] == ["web_sites has 3 faults"]
 
 
 def test_no_python_fits():
