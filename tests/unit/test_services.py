@@ -57,7 +57,7 @@ def test_only_what_differs_is_done(state, steps):
 def test_a_unit_that_cannot_be_started_is_predicted_before_its_package_is_there(load):
     systemd = Systemd(load=load, enabled="")
     assert start("nginx.service", systemd, dry=True) == ["enable", "start"]
-    with pytest.raises(ServiceError, match="nginx.service does not start: (systemd knows no unit|it is masked)"):
+    with pytest.raises(ServiceError, match=r"nginx\.service does not start: (systemd knows no unit|it is masked)"):
         start("nginx.service", systemd, dry=False)
     assert systemd.done == []
 
