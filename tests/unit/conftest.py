@@ -7,6 +7,8 @@ import sys
 import types
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -23,3 +25,14 @@ except ImportError:
     collections = _package("ansible_collections", [])
 collections.pyweb = _package("ansible_collections.pyweb", [])
 collections.pyweb.stack = _package("ansible_collections.pyweb.stack", [str(ROOT)])
+
+MODULES = ("django_build", "host_facts", "site_doctor", "uwsgi_release", "uwsgi_rollback")
+
+
+@pytest.fixture(autouse=True)
+def modules_run_as_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let modules do their work whoever runs the tests; test_become.py looks at what they tell others than root."""
+    for name in MODULES:
+        module = sys.modules.get(f"ansible_collections.pyweb.stack.plugins.modules.{name}")
+        if module:
+            monkeypatch.setattr(module, "why_not_root", lambda: "")
