@@ -16,7 +16,7 @@ from ansible.plugins.loader import filter_loader, test_loader
 from ansible_collections.pyweb.stack.plugins.plugin_utils.faults import once
 
 # `assert` is a keyword, so an import statement cannot name the module.
-_ASSERT = once(importlib.import_module("ansible.plugins.action.assert").ActionModule)
+_ASSERT = importlib.import_module("ansible.plugins.action.assert").ActionModule
 FILTERS = [
     *("ansible.builtin.flatten", "ansible.builtin.difference"),  # the first of them loads all of Ansible's own
     *("pyweb.stack.sites", "pyweb.stack.choose_pythons", "pyweb.stack.build_packages", "pyweb.stack.nginx_files"),
@@ -42,5 +42,6 @@ def load() -> None:
 load()
 
 
+@once
 class ActionModule(_ASSERT):  # type: ignore[misc, valid-type]  # a class found at run time, and Ansible has no types
     """Does what `ansible.builtin.assert` does."""

@@ -5,7 +5,6 @@ test_mistakes.py makes each of them on a host and fails where another line is pr
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,7 +156,7 @@ MISTAKES = [
         keys={"packages": ["six"]},
         before="openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -addext subjectAltName=DNS:localhost "
         "-addext basicConstraints=critical,CA:FALSE -keyout /var/tmp/index.key -out /var/tmp/index.crt 2>/dev/null; "
-        f"cd /var/empty 2>/dev/null || cd /srv; nohup python3 -c {json.dumps(INDEX)} >/dev/null 2>&1 & "
+        f"cat > /var/tmp/index.py <<'EOF'\n{INDEX}EOF\nnohup python3 /var/tmp/index.py >/dev/null 2>&1 & "
         "echo $! > /var/tmp/index.pid; until ss -ltn | grep -q :8443; do sleep 0.1; done",
         after="kill $(cat /var/tmp/index.pid); rm /var/tmp/index.*",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,12 @@ MODULES = ("django_build", "host_facts", "site_doctor", "uwsgi_release", "uwsgi_
 
 
 @pytest.fixture(autouse=True)
-def modules_run_as_root(monkeypatch: pytest.MonkeyPatch) -> None:
+def modules_run_as_root() -> Iterator[None]:
     """Let modules do their work whoever runs the tests; test_become.py looks at what they tell others than root."""
-    for name in MODULES:
-        module = sys.modules.get(f"ansible_collections.pyweb.stack.plugins.modules.{name}")
-        if module:
-            monkeypatch.setattr(module, "why_not_root", lambda: "")
+    # A patch of its own: the fixture `monkeypatch` would be undone after all others then, and some depend on its order.
+    with pytest.MonkeyPatch.context() as patch:
+        for name in MODULES:
+            module = sys.modules.get(f"ansible_collections.pyweb.stack.plugins.modules.{name}")
+            if module:
+                patch.setattr(module, "why_not_root", lambda: "")
+        yield
