@@ -17,7 +17,7 @@ INTRODUCTION = """\
 
 What a run prints first, made for real on a host by `make faults`. The first line says which site and which step it was,
 what the cause is and what to do; below it come the last lines of what the failing program said. In a line of this table
-`ID` stands for a release, `N` for a process. The site is called `unix` in these tests.
+`ID` stands for a release or a build, `N` for a process. The site is called `unix` in these tests.
 
 A site that fails is left as it was: what was live stays live. Other sites of the same run are built and released all
 the same. Faults of the inventory are found before any host is touched, all of them at once.
@@ -150,7 +150,7 @@ MISTAKES = [
     ),
     Mistake(
         "a certificate authority of one's own, without `web_environment`",
-        "site 'unix': requirements failed: Failed to fetch: https://localhost:8443/simple/django/: invalid peer "
+        "site 'unix': requirements failed: Failed to fetch: https://localhost:8443/simple/NAME/: invalid peer "
         f"certificate: UnknownIssuer; {AUTHORITY}",
         variables={"web_environment": {"PIP_INDEX_URL": "https://localhost:8443/simple"}},
         keys={"packages": ["six"]},
@@ -252,6 +252,7 @@ def steady(line: str) -> str:
     for pattern, stands_for in (
         (r"\b[0-9a-f]{12}\b", "ID"),
         (r"\bpid [0-9]+", "pid N"),
+        (r"(?<=/simple/)[a-z0-9-]+", "NAME"),  # all are asked for at once, and one fails first
         (r"(?<=\.py:)[0-9]+|(?<=\.conf:)[0-9]+", "LINE"),
         (r"(?<=/etc/nginx/)(sites-enabled|conf\.d)", "SITES"),
         (r"(?<=has or offers )[0-9., ]+[0-9]", "VERSIONS"),
