@@ -16,8 +16,9 @@ INTRODUCTION = """\
 # Ordinary mistakes
 
 What a run prints first, made for real on a host by `make faults`. The first line says which site and which step it was,
-what the cause is and what to do; below it come the last lines of what the failing program said. In a line of this table
-`ID` stands for a release or a build, `N` for a process. The site is called `unix` in these tests.
+what the cause is and what to do; below it come the last lines of what the failing program said. `ID`,
+`N`, `LINE`, `SITES` and `VERSIONS` stand for what differs from run to run and from platform to platform. The site is
+called `unix` in these tests.
 
 A site that fails is left as it was: what was live stays live. Other sites of the same run are built and released all
 the same. Faults of the inventory are found before any host is touched, all of them at once.

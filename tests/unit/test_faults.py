@@ -55,7 +55,7 @@ def test_a_missing_variable_is_named():
             ["web_sites[0] 'shop': unknown key 'domain'; did you mean 'domains'?", "no host was touched"],
         ),
         (
-            "{{ vault_secret }}",
+            [{"name": "shop", "domains": ["a.example"], "env": {"SECRET": "{{ vault_secret }}"}}],
             [
                 "a variable that the inventory uses has no value: 'vault_secret' is undefined; define it for this host "
                 "(group_vars, host_vars, a vault file), or pass it with -e",

@@ -10,6 +10,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.pyweb.stack.plugins.filter import firewall, nginx, sites
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
+from jinja2 import StrictUndefined, UndefinedError
 
 FILTERS = {name: one for module in (sites, nginx, firewall) for name, one in module.FilterModule().filters().items()}
 SHOP = {"name": "shop", "domains": ["shop.example.com"]}
@@ -58,6 +59,12 @@ def test_results_are_plain(given):
 def test_plain(value, wanted):
     assert plain(value) == wanted
     assert only_plain(plain(value))
+
+
+def test_a_variable_without_a_value_is_no_text():
+    given = [{**SHOP, "env": {"KEY": StrictUndefined(name="vault_key")}}]
+    with pytest.raises(UndefinedError, match="'vault_key' is undefined"):
+        FILTERS["sites"](given)
 
 
 def test_faults_come_one_a_line():

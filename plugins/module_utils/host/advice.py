@@ -7,13 +7,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# What a program says of a certificate that it does not trust: uv, Python and pip, curl and git, git with GnuTLS, apt.
+# What a program says of a certificate that it does not trust: uv, Python and pip, curl and git, git with GnuTLS.
 _UNTRUSTED = (
     r"invalid peer certificate: UnknownIssuer"
     r"|(?:certificate verify failed|SSL certificate problem): "
     r"(?:unable to get (?:local )?issuer certificate|self[- ]signed certificate(?: in certificate chain)?)"
     r"|server certificate verification failed"
-    r"|The certificate is NOT trusted\. The certificate issuer is unknown"
 )
 _OUTDATED = r"(?i:certificate (?:has )?expired|certificate is not yet valid|CertificateExpired|NotValidYet)"
 _UNRESOLVED = (
@@ -83,6 +82,11 @@ AUTHORITY = (
 _DATABASE = "`database:` of the site"
 KNOWN = (
     Known(_UNTRUSTED, AUTHORITY),
+    Known(  # apt, which reads no variable
+        r"The certificate is NOT trusted\. The certificate issuer is unknown",
+        "for a certificate authority of your own put its certificate below /usr/local/share/ca-certificates on the host, "
+        "and run update-ca-certificates there",
+    ),
     Known(_OUTDATED, "check the clock of the host (timedatectl), and the certificate of that server"),
     Known(r"No space left on device|Disk quota exceeded", "free room there: df -h shows what is full"),
     # The database, by PostgreSQL's and MySQL's words.
