@@ -402,9 +402,9 @@ ADVISED = {
     ),
     "apt: an unknown authority": (
         "Err: Certificate verification failed: The certificate is NOT trusted. The certificate issuer is unknown.\n",
-        "Err: Certificate verification failed: The certificate is NOT trusted. The certificate issuer is unknown; for a "
-        "certificate authority of your own put its certificate below /usr/local/share/ca-certificates on the host, and "
-        "run update-ca-certificates there",
+        "Err: Certificate verification failed: The certificate is NOT trusted. The certificate issuer is unknown; for "
+        "a certificate authority of your own put its certificate below /usr/local/share/ca-certificates on the host, "
+        "and run update-ca-certificates there",
     ),
     "a certificate of yesterday": (
         "error: Failed to fetch: https://i.example/\n  cause: invalid peer certificate: certificate expired\n",

@@ -84,8 +84,8 @@ KNOWN = (
     Known(_UNTRUSTED, AUTHORITY),
     Known(  # apt, which reads no variable
         r"The certificate is NOT trusted\. The certificate issuer is unknown",
-        "for a certificate authority of your own put its certificate below /usr/local/share/ca-certificates on the host, "
-        "and run update-ca-certificates there",
+        "for a certificate authority of your own put its certificate below /usr/local/share/ca-certificates on the "
+        "host, and run update-ca-certificates there",
     ),
     Known(_OUTDATED, "check the clock of the host (timedatectl), and the certificate of that server"),
     Known(r"No space left on device|Disk quota exceeded", "free room there: df -h shows what is full"),
