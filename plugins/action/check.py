@@ -17,6 +17,7 @@ from ansible.plugins.loader import filter_loader, test_loader
 from ansible_collections.pyweb.stack.plugins.filter.sites import EXAMPLE
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, url
+from ansible_collections.pyweb.stack.plugins.plugin_utils.faults import once
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 # `assert` is a keyword, so an import statement cannot name the module.
@@ -47,6 +48,7 @@ def load() -> None:
 load()
 
 
+@once
 class ActionModule(_ASSERT):  # type: ignore[misc, valid-type]  # a class found at run time, and Ansible has no types
     """Checks the sites of the host; where it is given `that`, it does what `ansible.builtin.assert` does."""
 

@@ -16,6 +16,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.build import source as
 from ansible_collections.pyweb.stack.plugins.module_utils.build import tree
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Source
+from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 # Bytes of a packed source that travel with the question whether it is wanted: up to here cheaper than a second call.
@@ -49,9 +50,7 @@ class ActionModule(ActionBase):
         return result
 
     def _module(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        return dict(
-            self._execute_module(module_name="pyweb.stack.django_build", module_args=arguments, task_vars=task_vars)
-        )
+        return execute(self, "pyweb.stack.django_build", arguments, task_vars)
 
     def _bring(self, name: str, archive: str) -> str:
         """Copy an archive to the host; its path there."""

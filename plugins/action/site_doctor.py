@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 
@@ -25,9 +26,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("sites is missing or no list of mappings; wanted web_sites")
         arguments["sites"] = [wanted(site) for site in sites if site.get("state", "present") == "present"]
         arguments.setdefault("controller_time", time.time())
-        result.update(
-            self._execute_module(module_name="pyweb.stack.site_doctor", module_args=arguments, task_vars=task_vars)
-        )
+        result.update(execute(self, "pyweb.stack.site_doctor", arguments, task_vars))
         return result
 
 

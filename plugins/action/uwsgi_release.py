@@ -10,6 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
+from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 from ansible_collections.pyweb.stack.plugins.plugin_utils.who import who
 
@@ -25,7 +26,5 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("sites is missing or no list; wanted web_sites | pyweb.stack.sites")
         sites, secrets = split_secrets(arguments["sites"])
         arguments = {**arguments, "sites": sites, "secrets": json.dumps({"sites": secrets}), "who": who()}
-        result.update(
-            self._execute_module(module_name="pyweb.stack.uwsgi_release", module_args=arguments, task_vars=task_vars)
-        )
+        result.update(execute(self, "pyweb.stack.uwsgi_release", arguments, task_vars))
         return result

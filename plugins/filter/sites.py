@@ -13,7 +13,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.pyweb.stack.plugins.module_utils.model import pythons, site
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Site
-from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
+from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import defined, plain
 
 EXAMPLE = os.path.join(
     os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))), "examples", "mysite"
@@ -22,7 +22,7 @@ EXAMPLE = os.path.join(
 
 def sites(web_sites: Any, roots: Any = None, base: str = ".") -> list[Site]:
     with _faults_as_ansibles():
-        return site.complete(plain(web_sites), plain(roots), base, EXAMPLE)
+        return site.complete(defined(web_sites), plain(roots), base, EXAMPLE)
 
 
 def choose_pythons(completed: Any, platform: Any, found: Any, offered: Any = None) -> list[Site]:

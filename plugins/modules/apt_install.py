@@ -96,6 +96,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.host import files, held_units, memory, packages
+from ansible_collections.pyweb.stack.plugins.module_utils.host.advice import advice_on
 from ansible_collections.pyweb.stack.plugins.module_utils.host.facts import facts
 
 ARGUMENTS = {
@@ -243,7 +244,8 @@ def install_now(names: list[str], apt: Apt, stale: str, check_mode: bool) -> lis
     if status:
         # Why the lists could not be fetched is mostly why a package was not found.
         why = "; ".join(reason for reason in (faults(err), stale) if reason)
-        raise AptError(f"apt-get install {' '.join(names)}: {why}", (status, out, err))
+        advice = advice_on(why, why)
+        raise AptError(f"apt-get install {' '.join(names)}: {why}{advice and f'; {advice}'}", (status, out, err))
     return installed_by(out)
 
 

@@ -14,6 +14,7 @@ description:
   - With O(that) it does what M(ansible.builtin.assert) does.
   - Ansible runs every task of every host in a process of its own, and each loads the filters of a collection again.
     This action loads them before Ansible forks these processes, which saves a fifth of the controller's time.
+  - Faults of the inventory are shown once, each on a line of its own.
 author: [pyweb.stack contributors]
 options:
   that:
@@ -21,7 +22,7 @@ options:
     type: list
     elements: str
   fail_msg:
-    description: What a failure says.
+    description: What a failure says. Where the inventory has faults they come first, and this is the last line.
     type: str
   success_msg:
     description: What a success says.
@@ -44,6 +45,7 @@ seealso:
 EXAMPLES = r"""
 - name: Check the sites, before any host is touched
   pyweb.stack.check:
+    fail_msg: no host was touched
   register: web_checked
 """
 

@@ -121,6 +121,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 from ansible_collections.pyweb.stack.plugins.module_utils.build.run import Run
+from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import live
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
@@ -139,6 +140,8 @@ SPEC: dict[str, dict[str, Any]] = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    if fault := why_not_root():
+        module.fail_json(msg=fault)
     # A build compiles and collects for as long as it takes; what the host serves meanwhile comes first.
     os.nice(NICENESS)
     given = module.params

@@ -133,6 +133,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.host import memory, packages
 from ansible_collections.pyweb.stack.plugins.module_utils.host.facts import facts
+from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import state
 
 ARGUMENTS = {
@@ -143,6 +144,8 @@ ARGUMENTS = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    if fault := why_not_root():
+        module.fail_json(msg=fault)
     found = facts(module)
     found["pyweb"]["nginx"] = state.look(module)
     asked = module.params["offered"]

@@ -181,6 +181,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.examine import RequestError, examine
+from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 
 SPEC: dict[str, Any] = {
     "sites": {"type": "list", "elements": "dict", "required": True},
@@ -193,6 +194,8 @@ SPEC: dict[str, Any] = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    if fault := why_not_root():
+        module.fail_json(msg=fault)
     try:
         found = examine(module.params)
     except RequestError as error:

@@ -109,6 +109,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
 from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, memory, packages
+from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import code, live
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
@@ -211,6 +212,8 @@ def differences(site: Site, change: Change) -> list[dict[str, str]]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    if fault := why_not_root():
+        module.fail_json(msg=fault)
     # What the host serves meanwhile comes first. uWSGI itself, which systemd starts, is not held back.
     os.nice(NICENESS)
     given = module.params

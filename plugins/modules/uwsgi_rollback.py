@@ -90,6 +90,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.host import files
+from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import code, live
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import nearest
@@ -129,6 +130,8 @@ def roll_back(layout: Layout, given: dict[str, Any], check_mode: bool) -> Change
 
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    if fault := why_not_root():
+        module.fail_json(msg=fault)
     given = module.params
     try:
         layout = Layout.of(pick(given["sites"], given["site"]))

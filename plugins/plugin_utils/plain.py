@@ -4,8 +4,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from jinja2 import Undefined
+
+
+def defined(value: Any) -> Any:
+    """Return a value as `plain` does. Raise UndefinedError where a variable in it has no value.
+
+    Up to ansible-core 2.18 such a variable comes as an object that stands for it.
+    """
+    found = plain(value)
+    for inner in _leaves(found):
+        if isinstance(inner, Undefined):
+            str(inner)  # Jinja's own error says which variable it is
+    return found
 
 
 def plain(value: Any) -> Any:
@@ -20,3 +34,11 @@ def plain(value: Any) -> Any:
         if isinstance(value, kind):
             return kind(value)
     return value
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(inner)
+    else:
+        yield value

@@ -245,6 +245,18 @@ MANAGED_CASES = [
         "back $overlay; restart",
     ),
     Case(
+        "no database yet, and a page that needs none",
+        "database.migrations",
+        ["migrations are not applied", "/opt/sites/mysite/manage migrate"],
+        "keep $overlay; cat >> $overlay <<'EOF'\n"
+        'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3",\n'
+        '    "NAME": "/var/lib/sites/mysite/fresh.sqlite3"}}\n'
+        "EOF\n"
+        "install -o site-mysite -m 640 /dev/null $state/fresh.sqlite3; restart",
+        "back $overlay; rm $state/fresh.sqlite3; restart",
+        status="degraded",
+    ),
+    Case(
         "database unreachable",
         "database.unreachable",
         ["the database is unreachable", "postgresql at 127.0.0.1:5999", "web_sites[].database"],
@@ -343,6 +355,18 @@ MANAGED_CASES = [
         "! timeout 10 systemctl start nginx 2>/dev/null",
         # Not until nobody listens: systemd may have nginx back on the port before anybody looks.
         "taker=$(cat /var/tmp/taker); kill $taker; while kill -0 $taker 2>/dev/null; do sleep 0.1; done\nnginx_anew",
+    ),
+    # What a run leaves that could not start nginx: it puts the files of before back.
+    Case(
+        "port taken by another program, and no server has the name",
+        "nginx.port-taken",
+        ["port 80 is taken by", "python3 -m http.server", "ss -ltnp"],
+        "edit $conf 's/server_name mysite.example;/server_name elsewhere.example;/'; systemctl stop nginx; cd /srv\n"
+        "nohup python3 -m http.server 80 >/dev/null 2>&1 & echo $! > /var/tmp/taker\n"
+        "until listens 80; do sleep 0.1; done\n"
+        "! timeout 10 systemctl start nginx 2>/dev/null",
+        "taker=$(cat /var/tmp/taker); kill $taker; while kill -0 $taker 2>/dev/null; do sleep 0.1; done\n"
+        "back $conf; nginx_anew",
     ),
     Case(
         "IPv6 listen without IPv6",

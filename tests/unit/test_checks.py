@@ -344,10 +344,10 @@ def test_how_a_near_word_is_named():
     assert errors.similar("x", ["y"]) == ""
 
 
-def test_faults_are_counted():
-    assert str(errors.InventoryError("nginx", ["a"])) == "nginx has 1 fault; no host was touched:\n  a"
+def test_faults_come_first_and_several_are_counted():
+    assert str(errors.InventoryError("nginx", ["a"])) == "a"
     two = errors.InventoryError("web_sites", ["a", "b"])
-    assert str(two) == "web_sites has 2 faults; no host was touched:\n  a\n  b"
+    assert str(two) == "a\nb\nweb_sites has 2 faults"
     assert (two.subject, two.faults) == ("web_sites", ["a", "b"])
 
 

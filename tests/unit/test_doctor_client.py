@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from doctor_evidence import Case, answer, check, put
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
+from doctor_evidence import Case, answer, check, evidence, faults_of, put
 
 CASES = [
+    Case(
+        "another program in the place of nginx",
+        lambda site, host: (put(host.nginx, master=None), put(host, holders={80: "python3 (pid 7, root)"})),
+        "client.other-program",
+        "broken",
+        "python3 (pid 7, root) answers at 192.0.2.1:80 in the place of nginx",
+        "see nginx",
+        ("GET http://shop.example/ at 192.0.2.1 -> 200 OK",),
+        ("nginx.port-taken",),
+    ),
     Case(
         "400",
         lambda site, host: put(site.entrances[0], answer=answer(400, "Bad Request")),
@@ -21,7 +32,7 @@ CASES = [
         "client.status",
         "broken",
         "a client gets 404 Not Found",
-        "see the hop that it follows from",
+        "see the hop that it follows from; from none: web_sites[].health says what is asked and right",
         ("GET http://shop.example/ at 192.0.2.1 -> 404 Not Found in 0.10 s",),
     ),
     Case(
@@ -30,7 +41,7 @@ CASES = [
         "client.status",
         "broken",
         "a client gets 413: its request is too large",
-        "see the hop that it follows from",
+        "see the hop that it follows from; from none: web_sites[].health says what is asked and right",
         ("GET http://shop.example/ at 192.0.2.1 -> 413 Too Large in 0.10 s",),
     ),
     Case(
@@ -132,3 +143,30 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_fault_of_client_is_named(case):
     check(case)
+
+
+def missing_database(site):
+    file = {"vendor": "sqlite", "file": "/srv/a.sqlite3", "exists": False, "folder_writable": True}
+    put(site, inside={**site.inside, "database": file, "failed database": {"error": "there is no file"}})
+
+
+@pytest.mark.parametrize(
+    ("status", "database", "follows"),
+    [
+        # What the page does not need has not kept it from being served, nor from not being there.
+        (200, "degraded", None),
+        (404, "degraded", ""),
+        (413, "degraded", ""),
+        (502, "broken", ""),
+        (500, "broken", "database"),
+        (503, "broken", "database"),
+    ],
+)
+def test_a_database_is_the_cause_of_a_failing_application_alone(status, database, follows):
+    site, host = evidence()
+    missing_database(site)
+    put(site.entrances[0], answer=answer(status))
+    put(site, wanted_status=[200])
+    found = faults_of(verdict(site, host))
+    assert found["database.missing"]["status"] == database
+    assert found.get("client.status", {}).get("follows") == follows

@@ -21,8 +21,28 @@ def hang(site, after=1.9):
 
 CASES = [
     Case(
-        "no file",
+        "no file yet, where one can be made",
         lambda site, host: database(site, "there is no file", exists=False, file_writable=None),
+        "database.missing",
+        "degraded",
+        "there is no database yet: /srv/db/a.sqlite3 is made when migrations are applied",
+        "/home/x/shop/manage migrate",
+        ("there is no file",),
+    ),
+    Case(
+        "no file yet, and it fails",
+        lambda site, host: (
+            database(site, "there is no file", exists=False, file_writable=None),
+            put(site.entrances[0], answer=answer(503)),
+        ),
+        "database.missing",
+        "broken",
+        "there is no database yet: /srv/db/a.sqlite3 is made when migrations are applied",
+        "/home/x/shop/manage migrate",
+    ),
+    Case(
+        "no file",
+        lambda site, host: database(site, "there is no file", exists=False, file_writable=None, folder_writable=False),
         "database.missing",
         "broken",
         "there is no database file /srv/db/a.sqlite3",

@@ -130,3 +130,12 @@ def test_a_server_that_sends_clients_on_is_the_right_one(answers, right):
     # With nobody else who hands over, it is no other server's fault.
     put(entrance, wanted=[server, server])
     assert "name.other-server" not in faults_of(verdict(site, host))
+
+
+def test_where_nginx_does_not_run_a_missing_name_is_a_consequence():
+    site, host = evidence()
+    put(site, domains=["other.example"])
+    put(host.nginx, master=None)
+    found = faults_of(verdict(site, host))
+    assert found["name.no-server"]["follows"] == "nginx"
+    assert verdict(site, host)["first"]["hop"] == "nginx"

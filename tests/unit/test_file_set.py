@@ -191,7 +191,7 @@ def test_failing_apply_restores_and_applies_the_old(host):
 def test_apply_that_fails_twice_is_tried_again_by_the_next_run(host):
     host.reload_status = [1, 1, 0]
     (host.etc / "a.conf").write_text("old\n")
-    with pytest.raises(FileSetError, match="are back, but not in effect: `reload` failed: reload: port taken"):
+    with pytest.raises(FileSetError, match="are back, but not in effect, for the same reason"):
         host.install(file(host.etc / "a.conf"))
     assert host.marker.exists()
     outcome = host.install(file(host.etc / "a.conf", "old\n"))
@@ -321,7 +321,16 @@ def test_diff_of_text_link_and_attributes(host):
 @pytest.mark.parametrize(
     ("output", "line"),
     [
-        ("nginx: [warn] conflicting\nnginx: [emerg] unknown\n", "nginx: [emerg] unknown"),
+        ("nginx: [warn] conflicting\nnginx: [emerg] unknown\n", "[emerg] unknown"),
+        # What nginx prints where it stops after it has read everything.
+        (
+            "nginx: the configuration file /etc/nginx/nginx.conf syntax is ok\n"
+            '2026/11/26 00:50:34 [emerg] 1462#1462: open() "/x.log" failed (2: No such file or directory)\n'
+            "nginx: configuration file /etc/nginx/nginx.conf test failed\n",
+            '[emerg] open() "/x.log" failed (2: No such file or directory)',
+        ),
+        ("Job for nginx.service failed.\n2026/11/26 00:50:34 [emerg] 7#7: no\n", "[emerg] no"),
+        ("the file is ok\nsyntax is ok\nsemodule: no such module\n", "the file is ok"),
         ("only: warning\n", "only: warning"),
         ("", ""),
     ],

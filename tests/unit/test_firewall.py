@@ -145,7 +145,7 @@ def test_all_faults_are_listed_at_once():
     with pytest.raises(InventoryError) as error:
         planned(services=["a b"], ports=["80", "0/tcp", "9-8/tcp", "70000/tcp", "80/icmp"], zone="x y", purpose="../x")
     text = str(error.value)
-    assert text.startswith("firewalld has 8 faults; no host was touched:\n")
+    assert text.endswith("\nfirewalld has 8 faults")
     assert "firewalld_ports has '80'; wanted ports from 1 to 65535 with their protocol" in text
     assert "firewalld_purpose is '../x'" in text
 

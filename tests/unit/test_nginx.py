@@ -189,7 +189,7 @@ def test_fault(sites, options, fault):
     with pytest.raises(InventoryError) as error:
         files(sites, DEBIAN, options)
     assert fault in str(error.value)
-    assert str(error.value).startswith("nginx has 1 fault; no host was touched:\n")
+    assert "\n" not in str(error.value)
 
 
 def test_all_faults_are_listed_at_once():

@@ -10,6 +10,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.utils.unsafe_proxy import wrap_var
 from ansible_collections.pyweb.stack.plugins.filter import firewall, nginx, sites
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
+from jinja2 import StrictUndefined, UndefinedError
 
 FILTERS = {name: one for module in (sites, nginx, firewall) for name, one in module.FilterModule().filters().items()}
 SHOP = {"name": "shop", "domains": ["shop.example.com"]}
@@ -60,13 +61,20 @@ def test_plain(value, wanted):
     assert only_plain(plain(value))
 
 
+def test_a_variable_without_a_value_is_no_text():
+    given = [{**SHOP, "env": {"KEY": StrictUndefined(name="vault_key")}}]
+    with pytest.raises(UndefinedError, match="'vault_key' is undefined"):
+        FILTERS["sites"](given)
+
+
 def test_faults_come_one_a_line():
     with pytest.raises(AnsibleFilterError) as error:
         FILTERS["sites"]([{"name": "shop", "domain": "a", "python": "2.7"}])
-    assert str(error.value).splitlines()[:2] == [
-        "web_sites has 3 faults; no host was touched:",
-        "  web_sites[0] 'shop': has no domains; it is required: add for instance `domains: [shop.example.com]`",
-    ]
+    lines = str(error.value).splitlines()
+    assert lines[0] == (
+        "web_sites[0] 'shop': has no domains; it is required: add for instance `domains: [shop.example.com]`"
+    )
+    assert lines[3:] == ["web_sites has 3 faults"]
 
 
 def test_no_python_fits():

@@ -12,7 +12,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.failures import 
         ("[strict-mode] unknown config directive: nope\n", "uwsgi.options has nope, which uWSGI does not know"),
         (
             "Traceback ...\nModuleNotFoundError: No module named 'x'\nGAME OVER\n",
-            "ModuleNotFoundError: No module named 'x'",
+            "ModuleNotFoundError: No module named 'x'; add x to the requirements, or to `packages:` of the site",
         ),
         (
             "probably another instance of uWSGI is running on the same address (127.0.0.1:8000).\nbind(): ...\n",

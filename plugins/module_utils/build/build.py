@@ -20,7 +20,7 @@ from ..build.context import Context
 from ..build.project import Discovered
 from ..build.source import Resolved
 from ..host import files
-from ..host.shell import cause
+from ..host.causes import cause
 from ..model.layout import content_id
 from ..model.types import Manifest
 

@@ -9,6 +9,7 @@ import pwd
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from ..host.causes import cause
 from ..host.shell import Shell, StepError
 from ..model.layout import Layout
 from ..model.secrets import hidden_values
@@ -69,7 +70,7 @@ class Context:
         try:
             self.fetch(url, path)
         except OSError as error:
-            raise self.error(step, f"{url}: {error}") from None
+            raise self.error(step, cause(f"{url}: {error}")) from None
 
     def python_version(self) -> str:
         """Return the version of the site's Python, as in 3.12."""

@@ -14,7 +14,8 @@ OK, BROKEN, DEGRADED, UNKNOWN = "ok", "broken", "degraded", "unknown"
 class Fault:
     """One thing that is wrong. `name` is 'hop.what', `follows` the hop whose fault it is a consequence of.
 
-    Made by `Faults.fault`, which knows the names.
+    `only` are those of its declared sources that it can come of here; None: all of them. Made by `Faults.fault`, which
+    knows the names.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Fault:
     fix: str
     evidence: list[str] = field(default_factory=list)
     follows: str = ""
+    only: tuple[str, ...] | None = None
 
     @property
     def hop(self) -> str:
@@ -40,8 +42,18 @@ class Faults(dict[str, tuple[str, ...]]):
         if strangers:
             raise ValueError(f"faults of the hop {hop} begin with '{hop}.', found {', '.join(strangers)}")
 
-    def fault(self, name: str, status: str, cause: str, fix: str, evidence: Sequence[str] = ()) -> Fault:
-        """Make a fault of this hop. Raises ValueError for a name that is not declared."""
+    def fault(
+        self,
+        name: str,
+        status: str,
+        cause: str,
+        fix: str,
+        evidence: Sequence[str] = (),
+        only: Sequence[str] | None = None,
+    ) -> Fault:
+        """Make a fault of this hop. Raises ValueError for a name, or a source in `only`, that is not declared."""
         if name not in self:
             raise ValueError(f"the hop {self.hop} declares no fault {name}; declared are {', '.join(self)}")
-        return Fault(name, status, cause, fix, list(evidence))
+        if only is not None and not set(only) <= set(self[name]):
+            raise ValueError(f"{name} declares {', '.join(self[name])} as its sources, found {', '.join(only)}")
+        return Fault(name, status, cause, fix, list(evidence), only=None if only is None else tuple(only))

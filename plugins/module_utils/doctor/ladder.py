@@ -21,9 +21,10 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from ..build.project import named_settings
+from ..host.causes import reason
 from ..host.files import read_or_empty
 from ..host.identity import Identity
-from ..host.shell import cause, end, spawn
+from ..host.shell import end, spawn
 from ..uwsgi import protocol
 from . import ask
 from .application import application_of
@@ -238,7 +239,7 @@ class _Climber:
         part.said.seek(0)
         output = part.said.read()
         ended = part.process.poll()
-        why = cause(output) if ended is not None or "Traceback" in output else ""
+        why = reason(output) if ended is not None or "Traceback" in output else ""
         rung.status = "broken"
         rung.cause = "; ".join(text for text in (failure if ended is None else f"it ended with {ended}", why) if text)
         rung.evidence += [line for line in output.splitlines() if line.strip()][-6:]

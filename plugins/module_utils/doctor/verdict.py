@@ -83,7 +83,7 @@ def attribute(faults: Sequence[Fault]) -> None:
 
 def _sources(fault: Fault, faults: Sequence[Fault]) -> list[Fault]:
     """Return the faults that this one may come from: what is broken does not come from what is merely degraded."""
-    wanted = REGISTER[fault.name]
+    wanted = REGISTER[fault.name] if fault.only is None else fault.only
     return [
         other
         for other in faults

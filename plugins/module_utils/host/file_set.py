@@ -18,11 +18,15 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from ..model.layout import LOCKS, MEMORY
-from . import file_change, files, kept, stage
+from . import file_change, files, kept, ports, stage
 from .file_change import Change, FileSetError, Wanted
 
 # Where programs are looked for beside PATH, which lacks the sbin directories for an unprivileged login.
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
+
+# How nginx and others mark what they stop at, and what never is the fault.
+_MARKED = re.compile(r"\[(emerg|alert|crit)\]")
+_HARMLESS = re.compile(r"\b(warn(ing)?|notice|info|debug|syntax is ok|is successful)\b", re.IGNORECASE)
 
 # Executes an argument list; returns (status, output, errors).
 Run = Callable[[Sequence[str]], tuple[int, str, str]]
@@ -76,10 +80,15 @@ def install(request: Request, run: Run, dry: bool = False, folder: str = LOCKS, 
 
 
 def telling(output: str) -> str:
-    """Return the line of a program's output that names the fault: the first that is not a warning or a notice."""
+    """Return the line of a program's output that names the fault, without the program's name and the time before it.
+
+    That is the first that is marked as one; else the first that is no warning, no notice and no good news.
+    """
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    grave = [line for line in lines if not re.search(r"\b(warn(ing)?|notice|info|debug)\b", line, re.IGNORECASE)]
-    return (grave or lines or [""])[0]
+    marked = [line for line in lines if _MARKED.search(line)]
+    grave = [line for line in lines if not _HARMLESS.search(line)]
+    found = (marked or grave or lines or [""])[0]
+    return ports.explained(re.sub(r"^nginx: (?=\[)|^\S+ \S+ (?=\[)|(?<=\] )[0-9]+#[0-9]+: ", "", found))
 
 
 def which(program: str) -> str:
@@ -119,7 +128,7 @@ class _Transaction:
                 self.check_in_place(outcome)
             self.apply()
         except FileSetError as error:
-            state = self.undo(interrupted)
+            state = self.undo(interrupted).replace(f": {error}", ", for the same reason")
             raise FileSetError(f"{error}; {state}", error.output) from None
         outcome.applied = bool(self.request.apply)
         outcome.notes += kept.note(outcome.changes, self.copied, self.memory)

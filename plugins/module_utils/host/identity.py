@@ -53,3 +53,13 @@ def group_name(gid: int) -> str:
     with contextlib.suppress(KeyError):
         return grp.getgrgid(gid).gr_name
     return str(gid)
+
+
+def why_not_root() -> str:
+    """Return why this process cannot do what a run does, and what to do about it; '' for root."""
+    if os.geteuid() == 0:
+        return ""
+    return (
+        f"the run needs root, and is {user_name(os.geteuid())} on this host; set `become: true` for it (in the "
+        "inventory ansible_become: true), or call ansible-playbook with -b"
+    )

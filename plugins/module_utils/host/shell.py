@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Run commands as the right user, and say in one sentence why one failed."""
+"""Run commands as the right user; a failure says in one sentence why."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import contextlib
 import ctypes
 import functools
 import os
-import re
 import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, Union
 
+from .causes import cause
 from .identity import Identity, identity_of
 
 # A file, or subprocess.PIPE or DEVNULL.
@@ -30,10 +30,6 @@ STEP_TIMEOUT = 1200
 NICENESS = 10
 PR_SET_PDEATHSIG = 1  # prctl(2)
 _LIBC = ctypes.CDLL(None)
-# What programs mark a reason with: git, ssh, uv (older ones with × and ╰─▶); then Python, then Django's system check.
-_REASON = re.compile(r"(fatal|error|cause|ssh): |[×╰]|.*(Permission denied \(|Host key verification failed)")
-_RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|DoesNotExist|NotFound|Configured)(: |$)")
-_CHECK = re.compile(r".*\(\w+\.E[0-9]{3}\) ")
 
 
 class StepError(Exception):
@@ -161,24 +157,6 @@ def end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def cause(output: str) -> str:
-    """Return why a program failed, in one line of its output; the last line when nothing looks like a reason."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    for found in (
-        [line for line in lines if _CHECK.match(line)][:1],
-        [line for line in lines if ": fatal error: " in line][:1],  # a compiler's; what follows comes of it
-        [line for line in lines if _RAISED.match(line)][-1:],
-    ):
-        if found:
-            return found[0]
-    reasons = [re.sub(r"^(fatal|error|cause): |^[×╰─▶> ]+", "", line) for line in lines if _REASON.match(line)]
-    if reasons:
-        # What failed comes first, the reason of all reasons last.
-        return ": ".join(dict.fromkeys([reasons[0].rstrip(".:"), reasons[-1]]))
-    errors = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
-    return (errors or lines or [""])[-1]
 
 
 def _end_with(parent: int) -> None:

@@ -14,7 +14,8 @@ from types import ModuleType
 
 from ..build import project
 from ..host import files
-from ..host.shell import Shell, StepError, cause
+from ..host.causes import cause
+from ..host.shell import Shell, StepError
 from . import django_migrations, django_superuser
 from .release import Release
 

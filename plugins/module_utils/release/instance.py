@@ -9,7 +9,8 @@ import re
 import time
 from subprocess import CompletedProcess
 
-from ..host.shell import Shell, StepError, cause
+from ..host.causes import cause
+from ..host.shell import Shell, StepError
 from ..uwsgi import protocol as uwsgi_protocol
 from ..uwsgi.failures import why_not_started
 from .release import Release

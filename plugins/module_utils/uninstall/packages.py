@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..host import file_set, files, memory
-from ..host.shell import cause
+from ..host.causes import cause
 from .report import Fault, Report
 
 # A host that boots, and lets its administrator in. Whoever needs none of them removes them without our help.

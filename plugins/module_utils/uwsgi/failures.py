@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..host.shell import cause
+from ..host.causes import cause, reason
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,14 @@ class Failure:
     own: bool = True
 
 
+# The line's own words, with the place in the project and what to do.
+WORDS = r"\g<0>"
 # In the order in which they explain: what comes first is the cause of what may follow it in the same log.
 FAILURES = (
     Failure(r"\[strict-mode\] unknown config directive: (\S+)", r"uwsgi.options has \1, which uWSGI does not know"),
     Failure(r"(?m)^chdir\(\): .*$"),
     Failure(r"(?m)^.*Python Home is not a directory.*$"),
-    Failure(r"(?m)^(?:ModuleNotFoundError|ImportError): .*$", r"\g<0>", own=False),
+    Failure(r"(?m)^(?:ModuleNotFoundError|ImportError): .*$", WORDS, own=False),
     Failure(r"(?m)^(?:ModuleNotFoundError|ImportError|SyntaxError|\w+Error): .*$"),
     Failure(r"(?m)^callable '(\S+)' not found in file (\S+)", r"wsgi names \1, which \2 does not have", own=False),
     Failure(
@@ -55,6 +57,8 @@ def why_not_started(journal: str, timeout: int) -> str:
     """Return why a release did not start, in one sentence; `timeout` is what it had, in seconds."""
     for failure in FAILURES:
         match = re.search(failure.pattern, journal)
+        if match and failure.meaning == WORDS:
+            return cause(journal[: match.end()])
         if match and failure.meaning:
             return match.expand(failure.meaning.replace("{timeout}", str(timeout)))
     return cause(journal) or f"no word from uWSGI within {timeout} s"
@@ -66,4 +70,4 @@ def own_words(log: str) -> str:
         matches = list(re.finditer(failure.pattern, log))
         if matches and failure.own:
             return matches[-1][0].strip()
-    return cause(log)
+    return reason(log)

@@ -9,10 +9,15 @@ workers() {
 }
 
 fail() {
-    tail -c "+$((size + 1))" "$log" 2>/dev/null | grep -F '[emerg]' >&2 || echo "$1" >&2
+    # A start that fails is in the journal, whatever error_log says.
+    {
+        tail -c "+$((size + 1))" "$log"
+        journalctl --quiet --no-pager --output=cat --unit=nginx.service --since="@$since"
+    } 2>/dev/null | grep -F '[emerg]' >&2 || echo "$1" >&2
     exit 1
 }
 
+since=$(date +%s)
 before=" $(workers) "
 size=$(stat -c %s "$log" 2>/dev/null || echo 0)
 [ "$(systemctl show --property=NeedDaemonReload --value nginx.service)" = no ] || systemctl daemon-reload

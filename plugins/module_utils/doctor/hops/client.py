@@ -14,12 +14,23 @@ FAULTS = Faults(
     "client",
     {
         "client.no-connection": ["nginx"],
+        "client.other-program": ["nginx"],
         "client.status": [
             *("name", "nginx", "location", "socket", "uwsgi", "app", "django", "database", "host", "static"),
         ],
         "client.no-answer": ["name", "nginx", "location", "socket", "uwsgi", "app", "django", "database"],
     },
 )
+# What an answer can come of. A page that is not there, or too large a request, says that all behind it is well enough
+# to answer; 502 says that nobody behind nginx did.
+_FOLLOW = "see the hop that it follows from"
+_ASKED = ("name", "nginx", "location")
+_SOURCES = {
+    400: (*_ASKED, "django"),
+    500: (*_ASKED, "uwsgi", "app", "django", "database", "host", "static"),
+    502: (*_ASKED, "socket", "uwsgi", "app", "host"),
+    504: (*_ASKED, "socket", "uwsgi", "app", "django", "database", "host"),
+}
 _MEANINGS = {
     400: "a client gets 400 Bad Request",
     404: "a client gets 404 Not Found",
@@ -35,13 +46,23 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     for entrance in site.entrances:
         asked = f"GET {entrance.url}{site.path} at {entrance.address}"
         answer = entrance.answer
+        if answer and host.nginx.installed and not host.nginx.master:
+            holder = host.holders.get(entrance.port, "another program")
+            cause = f"{holder} answers at {entrance.address}:{entrance.port} in the place of nginx"
+            said = f"{asked} -> {answer.status} {answer.reason}"
+            yield FAULTS.fault("client.other-program", BROKEN, cause, "see nginx", [said])
+            continue
         if answer:
             said = f"{asked} -> {answer.status} {answer.reason} in {answer.seconds:.2f} s"
             if good(answer.status, site.wanted_status):
                 seen.append(said)
                 continue
             meaning = _MEANINGS.get(answer.status, f"a client gets {answer.status}")
-            yield FAULTS.fault("client.status", BROKEN, meaning, "see the hop that it follows from", [said])
+            only = _SOURCES.get(answer.status, _ASKED if answer.status < 500 else None)
+            fix = (
+                _FOLLOW if only != _ASKED else f"{_FOLLOW}; from none: web_sites[].health says what is asked and right"
+            )
+            yield FAULTS.fault("client.status", BROKEN, meaning, fix, [said], only)
             continue
         evidence = [f"{asked}: {entrance.failure}"]
         if entrance.errno and "within" not in entrance.failure:
@@ -49,4 +70,4 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             yield FAULTS.fault("client.no-connection", BROKEN, cause, "see nginx", evidence)
         else:
             cause = "a client gets no answer"
-            yield FAULTS.fault("client.no-answer", BROKEN, cause, "see the hop that it follows from", evidence)
+            yield FAULTS.fault("client.no-answer", BROKEN, cause, _FOLLOW, evidence)

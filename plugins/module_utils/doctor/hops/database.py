@@ -22,8 +22,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     found, failed = site.inside.get("database", {}), site.inside.get("failed database", {})
     what = found.get("file") or f"{found.get('vendor', '')} at {found.get('address', '')}"
     if failed and found.get("exists") is False:
-        cause, fix = f"there is no database file {what}", f"{_SETTING}; then manage migrate"
-        yield FAULTS.fault("database.missing", BROKEN, cause, fix, [failed["error"]])
+        yield _missing(site, what, failed["error"])
     elif failed:
         cause, fix = f"the database is unreachable: {what}", f"start the database or correct its address: {_SETTING}"
         yield FAULTS.fault("database.unreachable", BROKEN, cause, fix, [failed["error"]])
@@ -45,20 +44,33 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         seen.append(f"{what}: answers, all migrations are applied")
 
 
+def _missing(site: Site, file: str, error: str) -> Fault:
+    """Judge a file that is not there: where it could be made, no migration was ever applied, and not all pages care."""
+    if not site.inside["database"].get("folder_writable"):
+        cause, fix = f"there is no database file {file}", f"{_SETTING}; then manage migrate"
+        return FAULTS.fault("database.missing", BROKEN, cause, fix, [error])
+    status = BROKEN if any_failure(site) else DEGRADED
+    cause = f"there is no database yet: {file} is made when migrations are applied"
+    return FAULTS.fault("database.missing", status, cause, f"{_manage(site)} migrate", [error])
+
+
 def _migrations(site: Site) -> Iterator[Fault]:
     unapplied = site.inside.get("migrations", {}).get("unapplied", [])
     if not unapplied:
         return
-    manage = site.layout.manage if site.managed else "python manage.py"
     many = len(unapplied) > 1
     yield FAULTS.fault(
         "database.migrations",
         BROKEN if any_failure(site) else DEGRADED,
         f"{len(unapplied)} migration{'s are' if many else ' is'} not applied: {unapplied[0]}"
         + (" and more" if many else ""),
-        f"{manage} migrate (playbooks/site.yml does it on every release)",
+        f"{_manage(site)} migrate (playbooks/site.yml does it on every release)",
         [", ".join(unapplied[:6])],
     )
+
+
+def _manage(site: Site) -> str:
+    return site.layout.manage if site.managed else "python manage.py"
 
 
 def _waited_long(site: Site) -> bool:

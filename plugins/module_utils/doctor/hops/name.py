@@ -11,7 +11,10 @@ from ..evidence import Entrance, Host, Site
 from ..fault import BROKEN, UNKNOWN, Fault, Faults
 from ..names import reserved
 
-FAULTS = Faults("name", {"name.no-server": [], "name.other-server": [], "name.elsewhere": []})
+# Where nginx does not run nobody comes as far as to its servers. A run that could not start it put back the files of
+# before, in which the name may be missing.
+_NOT_RUNNING = [f"nginx.{what}" for what in ("missing", "ipv6", "key", "config", "port-taken", "stopped")]
+FAULTS = Faults("name", {"name.no-server": _NOT_RUNNING, "name.other-server": _NOT_RUNNING, "name.elsewhere": []})
 
 
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:

@@ -1,0 +1,22 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The controller's half of `host_facts`, the first module of a run: say why nobody becomes root."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
+
+
+class ActionModule(ActionBase):
+    """Hands its arguments to the module."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the module, and return its result."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        result.update(execute(self, "pyweb.stack.host_facts", self._task.args, task_vars))
+        return result

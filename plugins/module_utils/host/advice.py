@@ -1,0 +1,190 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What to do about faults that are known: which key or variable of the inventory puts them right."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# What a program says of a certificate that it does not trust: uv, Python and pip, curl and git, git with GnuTLS.
+_UNTRUSTED = (
+    r"invalid peer certificate: UnknownIssuer"
+    r"|(?:certificate verify failed|SSL certificate problem): "
+    r"(?:unable to get (?:local )?issuer certificate|self[- ]signed certificate(?: in certificate chain)?)"
+    r"|server certificate verification failed"
+)
+_OUTDATED = r"(?i:certificate (?:has )?expired|certificate is not yet valid|CertificateExpired|NotValidYet)"
+_UNRESOLVED = (
+    r"Could not resolve host(?:name)?:? ?\S*|[Ff]ailed to lookup address information"
+    r"|Temporary failure in name resolution|Name or service not known|Temporary failure resolving '[^']*'"
+)
+_UNREACHED = r"Connection refused|Connection timed out|Network is unreachable|No route to host"
+# Faults that hide behind what a program says last: pip goes on without an index, and finds nothing.
+_ROOT = rf"(?m)^WARNING: Retrying .*?({_UNTRUSTED}|{_UNRESOLVED}|{_UNREACHED})"
+# A setting that only the environment can give. The group is its name.
+_VARIABLES = (
+    r"Set the (\w+) environment variable",  # django-environ
+    r"UndefinedValueError: (\w+) not found",  # python-decouple
+    r"[Ee]nvironment variable ['\"]?([A-Z][A-Z0-9_]+)['\"]?",  # environs, and what projects raise themselves
+    r"\b([A-Z][A-Z0-9_]+)['\"]? (?:environment|env) ?var",
+)
+# The overlay imports what the site or the project names, and that is not there.
+_NAMED = re.compile(
+    r'/overlay/pyweb_(?P<file>settings|wsgi)\.py", line [0-9]+, in <module>\n'
+    r"\s+from (?P<module>[\w.]+) import (?P<name>\S+).*\n"
+    r"(?:\s*[~^]+\n)?(?:ModuleNotFoundError|ImportError): "
+)
+# What is missing in the environment that a package is built in is no requirement of the project.
+_BUILDING = r"build backend|build_meta|subprocess-exited-with-error"
+# What a package is called where that is not the name of its module.
+PACKAGES = {
+    "allauth": "django-allauth",
+    "bs4": "beautifulsoup4",
+    "compressor": "django-compressor",
+    "corsheaders": "django-cors-headers",
+    "crispy_forms": "django-crispy-forms",
+    "cv2": "opencv-python-headless",
+    "dateutil": "python-dateutil",
+    "debug_toolbar": "django-debug-toolbar",
+    "decouple": "python-decouple",
+    "django_extensions": "django-extensions",
+    "django_filters": "django-filter",
+    "dotenv": "python-dotenv",
+    "environ": "django-environ",
+    "graphene_django": "graphene-django",
+    "import_export": "django-import-export",
+    "jwt": "PyJWT",
+    "MySQLdb": "mysqlclient",
+    "PIL": "Pillow",
+    "psycopg": "psycopg[binary]",
+    "psycopg2": "psycopg2-binary",
+    "rest_framework": "djangorestframework",
+    "sklearn": "scikit-learn",
+    "storages": "django-storages",
+    "yaml": "PyYAML",
+}
+
+
+@dataclass(frozen=True)
+class Known:
+    """A fault by what a program says of it, and what to do; `\\1` is the first group of the pattern."""
+
+    pattern: str
+    advice: str
+
+
+# Each program reads its own: uv and what fetches URLs, pip, requests, git.
+AUTHORITY = (
+    "for a certificate authority of your own set web_environment: {SSL_CERT_FILE: FILE, PIP_CERT: FILE, "
+    "REQUESTS_CA_BUNDLE: FILE, GIT_SSL_CAINFO: FILE}, where FILE is the path of its certificates on the host"
+)
+_DATABASE = "`database:` of the site"
+KNOWN = (
+    Known(_UNTRUSTED, AUTHORITY),
+    Known(  # apt, which reads no variable
+        r"The certificate is NOT trusted\. The certificate issuer is unknown",
+        "for a certificate authority of your own put its certificate below /usr/local/share/ca-certificates on the "
+        "host, and run update-ca-certificates there",
+    ),
+    Known(_OUTDATED, "check the clock of the host (timedatectl), and the certificate of that server"),
+    Known(r"No space left on device|Disk quota exceeded", "free room there: df -h shows what is full"),
+    # The database, by PostgreSQL's and MySQL's words.
+    Known(
+        r"password authentication failed|no password supplied|Access denied for user",
+        f"correct the user and the password in {_DATABASE}",
+    ),
+    Known(
+        r"database \"([^\"]+)\" does not exist|Unknown database '([^']+)'",
+        f"make that database on its server, or correct its name in {_DATABASE}",
+    ),
+    Known(r"role \"([^\"]+)\" does not exist", f"make that user on the database server, or correct it in {_DATABASE}"),
+    Known(
+        r"connection to server (?:at|on)|failed to resolve host|could not translate host name"
+        r"|Can't connect to (?:local )?(?:MySQL )?server|connection timeout expired",
+        f"start the database there, or correct the address in {_DATABASE}",
+    ),
+    Known(r"Error loading psycopg2", "add psycopg[binary] to `packages:` of the site"),
+    Known(r"Error loading MySQLdb", "add mysqlclient to `packages:` of the site"),
+    # Sources and packages.
+    Known(
+        r"Permission denied \(publickey|Host key verification failed",
+        "add the site's deploy key to the repository, and name it in `source.key` of the site",
+    ),
+    Known(
+        r"could not read Username|Authentication failed for",
+        "the repository is private or does not exist: check `source.git` of the site, or use its ssh URL with "
+        "`source.key`",
+    ),
+    Known(
+        r"does not appear to be a git repository|[Rr]epository .*not found|ERROR: Repository not found",
+        "check `source.git` of the site",
+    ),
+    Known(
+        rf"{_UNRESOLVED}",
+        "check that name, and DNS on this host (getent hosts NAME); behind a proxy set web_environment: "
+        "{https_proxy: URL}",
+    ),
+    Known(
+        rf"(?:Failed to connect|connect to host|urlopen error|Failed to fetch|distribution found).*(?:{_UNREACHED})",
+        "check that this host may connect to there; behind a proxy set web_environment: {https_proxy: URL}",
+    ),
+    Known(
+        r"was not found in the package registry|No matching distribution found|(?:there is|are) no versions? of",
+        "check its name and version in the requirements and in `packages:` of the site",
+    ),
+    Known(r"pg_config executable not found", "require psycopg2-binary or psycopg[binary], which need no compiler"),
+    Known(r"HTTP Error 40[13]\b", "the server wants to know who asks: check the URL and its credentials"),
+    Known(r"HTTP Error (404|410)\b", "check the URL"),
+)
+
+
+def root_cause(output: str) -> str:
+    """Return the fault that a program's last words come of, where those do not name it; '' where there is none."""
+    found = re.search(_ROOT, output)
+    return found[1].strip() if found else ""
+
+
+def advice_on(output: str, reason: str) -> str:
+    """Return what to do about a failure with this reason; '' where nobody knows."""
+    variable = missing_variable(output, reason)
+    if variable == "DATABASE_URL":
+        return f"set {_DATABASE}"
+    if variable:
+        return f"set {variable} in `env:` of the site"
+    named = _NAMED.search(output)
+    if named:
+        key, what = "settings_module", named["module"]
+        if named["file"] == "wsgi":
+            key, what = "wsgi", f"{named['module']}:{named['name']}"
+        return f"set `{key}:` of the site to what the source has; {what} is not there"
+    module = re.match(r"ModuleNotFoundError: No module named '(\w+)'", reason)
+    if module and not re.search(_BUILDING, output):
+        package = PACKAGES.get(module[1], module[1])
+        return f"add {package} to the requirements, or to `packages:` of the site"
+    for known in KNOWN:
+        if re.search(known.pattern, reason):
+            return known.advice
+    return ""
+
+
+def missing_variable(output: str, reason: str) -> str:
+    """Return the variable that the project looked for in its environment in vain, or ''."""
+    key = re.match(r"KeyError: '(\w+)'", reason)
+    if key:
+        # Whoever else has such a key: os.environ itself raised it.
+        frames = re.findall(r'(?m)^\s*File "([^"]+)", line [0-9]+, in (\S+)', output.rpartition(key[0])[0])
+        raised_by = frames[-1] if frames else ("", "")
+        own = re.fullmatch(r"<frozen os>|.*/os\.py", raised_by[0]) and raised_by[1] == "__getitem__"
+        return key[1] if own else ""
+    if not re.match(r"[\w.]+: ", reason):
+        return ""
+    for pattern in _VARIABLES:
+        found = re.search(pattern, reason)
+        if found:
+            return found[1]
+    # pydantic-settings: the fields follow, one a line, each with its complaint below it.
+    if re.match(r"[\w.]*ValidationError: [0-9]+ validation errors? for \w*(?:Settings|Config|Env)", reason):
+        field = re.search(r"(?m)^(\w+)\n\s+Field required \[type=missing", output)
+        return field[1].upper() if field else ""
+    return ""

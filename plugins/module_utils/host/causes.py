@@ -1,0 +1,108 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Why a program failed, from what it printed: its own words, the place in the project, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+
+from .advice import advice_on, root_cause
+
+# What programs mark a reason with: git, ssh, uv (older ones with × and ╰─▶); then Python, then Django's system check.
+_REASON = re.compile(r"(fatal|error|cause|ssh): |[×╰]|.*(Permission denied \(|Host key verification failed)")
+_RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|DoesNotExist|NotFound|Configured)(: |$)")
+_CHECK = re.compile(r".*\(\w+\.E[0-9]{3}\) ")
+_TRACEBACK = "Traceback (most recent call last):"
+_FRAME = re.compile(r'\s*File "(?P<path>[^"]+)", line (?P<line>[0-9]+)(?P<function>, in .*)?$')
+# The directories of code that is not the project's: Python's, the packages', what was given on standard input, and the
+# overlay, which only imports the project.
+_FOREIGN = re.compile(r"/(site|dist)-packages/|/lib(64)?/python3|^<|/overlay/pyweb_\w+\.py$")
+# Python refuses the text itself: what it names is the place, and no call led there.
+_UNREADABLE = ("SyntaxError", "IndentationError", "TabError")
+# Of a line of code that is quoted in one sentence.
+_CODE_MAX = 60
+
+
+def cause(output: str) -> str:
+    """Return why a program failed, in one line; the last line of its output when nothing looks like a reason.
+
+    An exception comes with the file and line of the project that it was raised from, and a known fault with what to do.
+    """
+    words = reason(output)
+    advice = advice_on(output, words)
+    return f"{words.rstrip('.')}; {advice}" if advice else words
+
+
+def reason(output: str) -> str:
+    """Return why a program failed, without what to do about it."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    checks = [line for line in lines if _CHECK.match(line)]
+    compiler = [line for line in lines if ": fatal error: " in line]  # what follows comes of it
+    if checks or compiler:
+        return (checks or compiler)[0]
+    found, root = _raised(output) or _marked(lines), root_cause(output)
+    return f"{found.rstrip('.')}: {root}" if root and root not in found else found
+
+
+def _marked(lines: list[str]) -> str:
+    """Return the line that a program marks as its reason, else the last one that speaks of an error, else the last."""
+    reasons = [re.sub(r"^(fatal|error|cause): |^[×╰─▶> ]+", "", line) for line in lines if _REASON.match(line)]
+    if reasons:
+        # What failed comes first, the reason of all reasons last.
+        return ": ".join(dict.fromkeys([reasons[0].rstrip(".:"), reasons[-1]]))
+    errors = [line for line in lines if re.search(r"\berror\b", line, re.IGNORECASE)]
+    return (errors or lines or [""])[-1]
+
+
+# --- Python's exceptions ---
+
+
+def _raised(output: str) -> str:
+    """Return the last exception that was printed, with its place in the project; '' where there is none."""
+    lines = output.splitlines()
+    ends = [
+        number for number, line in enumerate(lines) if _RAISED.match(line.strip()) or _ends_traceback(lines, number)
+    ]
+    if not ends:
+        return ""
+    words, place = lines[ends[-1]].strip(), _place(lines[: ends[-1]], lines[ends[-1]].strip())
+    return f"{words} ({place})" if place else words
+
+
+def _ends_traceback(lines: list[str], number: int) -> bool:
+    """Whether a line is the first after the frames of a traceback: an exception whatever its name is."""
+    indent = _indent(lines[number])
+    for before in reversed(lines[:number]):
+        if before.strip() == _TRACEBACK:
+            return _indent(before) == indent
+        if before.strip() and _indent(before) <= indent:
+            return False
+    return False
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _place(before: list[str], words: str) -> str:
+    """Return FILE:LINE of the innermost frame of the project in the traceback that ends here; '' without one."""
+    starts = [number for number, line in enumerate(before) if line.strip() == _TRACEBACK]
+    frames = [
+        (number, frame)
+        for number, line in enumerate(before)
+        if (frame := _FRAME.match(line)) and number > (starts[-1] if starts else -1)
+    ]
+    if words.startswith(_UNREADABLE):
+        named = [(number, frame) for number, frame in frames if not frame["function"] and frame["path"][0] != "<"]
+        if not named:
+            return ""
+        number, frame = named[-1]
+        code = next((line.strip() for line in before[number + 1 :] if line.strip(" ^~\t")), "")
+        return f"{_short(frame['path'])}:{frame['line']}" + (f": {code[:_CODE_MAX]}" if code else "")
+    own = [frame for _number, frame in frames if frame["function"] and not _FOREIGN.search(frame["path"])]
+    return f"{_short(own[-1]['path'])}:{own[-1]['line']}" if own else ""
+
+
+def _short(path: str) -> str:
+    """Return the path of a file of the project as its developers know it: relative to the source."""
+    return re.sub(r"^.*/(builds|releases)/[^/]+/src/|^\./", "", path)

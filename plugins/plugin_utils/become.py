@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Call the first module of a run on a host, and say in one sentence why nobody becomes root there."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
+
+# What Ansible's connections and sudo, su and doas say, and what it means.
+_FAULTS = (
+    (
+        r"Missing \w+ password|password is required|no password was provided|doas: Authentication required",
+        "becoming root needs a password: call ansible-playbook with -K (--ask-become-pass), or set "
+        "ansible_become_password",
+    ),
+    (
+        r"Incorrect \w+ password|incorrect password attempt|Sorry, try again|su: Authentication failure",
+        "the password for becoming root is wrong: call ansible-playbook with -K (--ask-become-pass) and type that of "
+        "the user who connects, or correct ansible_become_password",
+    ),
+    (
+        r"not in the sudoers file|not allowed to (?:execute|run)|may not run sudo",
+        "the user who connects may not become root: let sudo allow it (sudoers), or connect as another user "
+        "(ansible_user)",
+    ),
+    (
+        r"(?:sudo|doas)(?::|['\"]?:)? (?:command )?not found|exec: \"(?:sudo|doas)\"",
+        "there is no such program to become root with: install sudo, set ansible_become_method, or connect as root",
+    ),
+)
+
+
+def fault(said: str) -> str:
+    """Return why nobody becomes root, from what Ansible or sudo said; '' where that was not the fault."""
+    return next((meaning for pattern, meaning in _FAULTS if re.search(pattern, said)), "")
+
+
+def execute(action: Any, name: str, arguments: dict[str, Any], variables: dict[str, Any] | None) -> dict[str, Any]:
+    """Run a module as an action does; where nobody becomes root, the result says what to do about it."""
+    try:
+        result = dict(action._execute_module(module_name=name, module_args=arguments, task_vars=variables))
+    except AnsibleConnectionFailure:
+        raise
+    except AnsibleError as error:
+        meaning = fault(str(error))
+        if not meaning:
+            raise
+        return _failure(meaning)
+    if not result.get("failed"):
+        return result
+    # What a module answers itself is its own; this is what came in place of an answer.
+    meaning = fault(f"{result.get('module_stderr', '')}\n{result.get('module_stdout', '')}")
+    return _failure(meaning) if meaning else result
+
+
+def _failure(meaning: str) -> dict[str, Any]:
+    return {"failed": True, "changed": False, "msg": meaning}

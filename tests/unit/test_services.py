@@ -1,0 +1,93 @@
+"""Starting a service, and why one does not start; systemd is a table of answers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.pyweb.stack.plugins.module_utils.host.services import ServiceError, start
+from ansible_collections.pyweb.stack.plugins.modules import start_service
+
+LOG = """\
+Starting nginx.service - A web server...
+nginx: [emerg] unknown directive "x" in /etc/nginx/nginx.conf:3
+nginx.service: Control process exited, code=exited, status=1/FAILURE
+Failed to start nginx.service - A web server.
+"""
+JOB = "Job for nginx.service failed because the control process exited with error code.\n"
+
+
+class Systemd:
+    """Answers `systemctl` and `journalctl`, and notes what it was told to do."""
+
+    def __init__(self, load="loaded", active="inactive", enabled="disabled", fails="", log=""):
+        self.shown = f"LoadState={load}\nActiveState={active}\nUnitFileState={enabled}\n"
+        self.fails, self.log, self.done = fails, log, []
+
+    def __call__(self, argv):
+        if argv[0] == "journalctl":
+            return 0, self.log, ""
+        if argv[1] == "show":
+            return 0, self.shown, ""
+        self.done.append(argv[1])
+        return (1, "", JOB) if argv[1] == self.fails else (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("state", "steps"),
+    [
+        ({}, ["enable", "start"]),
+        ({"active": "active"}, ["enable"]),
+        ({"enabled": "enabled"}, ["start"]),
+        ({"active": "failed", "enabled": "enabled-runtime"}, ["start"]),
+        ({"active": "active", "enabled": "enabled"}, []),
+    ],
+)
+def test_only_what_differs_is_done(state, steps):
+    systemd = Systemd(**state)
+    assert start("nginx.service", systemd, dry=True) == steps
+    assert systemd.done == []
+    assert start("nginx.service", systemd, dry=False) == steps
+    assert systemd.done == steps
+
+
+@pytest.mark.parametrize("load", ["not-found", "masked"])
+def test_a_unit_that_cannot_be_started_is_predicted_before_its_package_is_there(load):
+    systemd = Systemd(load=load, enabled="")
+    assert start("nginx.service", systemd, dry=True) == ["enable", "start"]
+    with pytest.raises(ServiceError, match=r"nginx\.service does not start: (systemd knows no unit|it is masked)"):
+        start("nginx.service", systemd, dry=False)
+    assert systemd.done == []
+
+
+@pytest.mark.parametrize(
+    ("fails", "log", "cause", "output"),
+    [
+        ("start", LOG, '[emerg] unknown directive "x" in /etc/nginx/nginx.conf:3', LOG),
+        ("start", "nginx.service: Failed with result 'exit-code'.\n", JOB.strip(), "nginx.service: Failed"),
+        ("start", "", JOB.strip(), JOB),
+        ("enable", LOG, JOB.strip(), JOB),
+    ],
+)
+def test_why_it_does_not_start(fails, log, cause, output):
+    with pytest.raises(ServiceError) as error:
+        start("nginx.service", Systemd(fails=fails, log=log), dry=False)
+    assert str(error.value) == f"nginx.service does not start: {cause}"
+    assert error.value.output.startswith(output)
+
+
+@pytest.mark.parametrize(("fails", "told"), [("", {"changed": True, "done": ["enable", "start"]}), ("start", None)])
+def test_the_module(monkeypatch, capsys, fails, told):
+    systemd = Systemd(fails=fails, log=LOG)
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_words, **_more: None)
+    monkeypatch.setattr(basic.AnsibleModule, "run_command", lambda _module, argv: systemd(argv))
+    with patch_module_args({"name": "nginx.service"}), pytest.raises(SystemExit):
+        start_service.main()
+    result = json.loads(capsys.readouterr().out)
+    if told:
+        assert {key: result[key] for key in told} == told
+    else:
+        assert result["msg"].startswith("nginx.service does not start: [emerg] unknown directive")
+        assert result["output"] == LOG
