@@ -89,7 +89,7 @@ def test_an_nginx_that_runs_on_has_to_accept_it(host):
             (host.root / f"run/pyweb.stack/nginx.stage/{stage.ENTERED}").touch()
         return host.run(argv)
 
-    with pytest.raises(Fault, match=r"refuses the new files: nginx: \[emerg\] unknown directive; nothing was changed"):
+    with pytest.raises(Fault, match=r"refuses the new files: \[emerg\] unknown directive; nothing was changed"):
         nginx.give_back(refusing, RUNS, "", Report(), check_mode=False)
     assert host.files("/etc") == before
     host.answers["unshare"] = (0, "", "")
