@@ -14,6 +14,8 @@ description:
   - Code, virtualenv, static files, options and environment come back as they were. The database and the media stay as
     they are.
   - Refuses while migrations are applied that the release does not know.
+  - Where nginx serves the site, by the role nginx, it has to answer there on its own name in the end. What answered
+    before and does not after it is taken back; what did not answer before either fails, and stays.
 author: [pyweb.stack contributors]
 options:
   sites:
@@ -102,11 +104,12 @@ def pick(sites: list[Site], name: str) -> Site:
     return present[name]
 
 
-def roll_back(layout: Layout, given: dict[str, Any], check_mode: bool) -> Change:
-    """Make the release that is asked for the live one. Raises `StepError`."""
+def roll_back(layout: Layout, given: dict[str, Any], check_mode: bool) -> tuple[Change, str]:
+    """Make the release that is asked for the live one; what, and why it does not answer then. Raises `StepError`."""
     with files.locked(layout.name):
         release = stored(layout, given["to"] or Shelf(layout).previous)
-        return Switch.on_this_host(release, given["who"], check_mode).roll_back(given["ignore_migrations"])
+        switch = Switch.on_this_host(release, given["who"], check_mode)
+        return switch.roll_back(given["ignore_migrations"]), switch.unanswered()
 
 
 def main() -> None:
@@ -119,11 +122,13 @@ def main() -> None:
     if not re.fullmatch(r"[0-9a-f]*", given["to"]):
         module.fail_json(msg=f"to is {given['to']!r}; wanted the id of a release, or nothing for the previous one")
     try:
-        change = roll_back(layout, given, module.check_mode)
+        change, unanswered = roll_back(layout, given, module.check_mode)
     except StepError as error:
         module.fail_json(msg=str(error))
     header = layout.live_ini
     diff = {"before_header": header, "after_header": header, "before": change.before, "after": change.after}
+    if unanswered:
+        module.fail_json(msg=unanswered, changed=bool(change.what), diff=diff)
     module.exit_json(changed=bool(change.what), release=change.release, previous=change.previous, diff=diff)
 
 

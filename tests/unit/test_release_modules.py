@@ -60,6 +60,7 @@ class Switches:
 
     def __init__(self, locks, answers):
         self.locks, self.answers, self.made, self.done = locks, answers, [], []
+        self.wrong = ""
 
     def on_this_host(self, release, who, check_mode):
         self.made.append((release, who, check_mode))
@@ -70,6 +71,10 @@ class Switches:
 
     def roll_back(self, ignore_migrations):
         return self._answer(f"roll back {ignore_migrations}")
+
+    def unanswered(self):
+        self.done.append(("unanswered", list(self.locks.held)))
+        return self.wrong
 
     def _answer(self, what):
         self.done.append((what, list(self.locks.held)))
@@ -136,7 +141,7 @@ def test_a_rollback_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, n
     )
     [(release, who, check_mode)] = switches.made
     assert (release.id, release.layout, who, check_mode) == (record["id"], make_layout(tmp_path), "anna@desk", named)
-    assert switches.done == [("roll back True", ["shop"])]
+    assert switches.done == [("roll back True", ["shop"]), ("unanswered", ["shop"])]
     header = f"{tmp_path}/sites/shop/current/uwsgi.ini"
     assert {key: result[key] for key in ("changed", "release", "previous", "diff")} == {
         "changed": True,
@@ -153,10 +158,19 @@ def test_a_rollback_that_changes_nothing_and_one_that_fails(tmp_path, capsys, mo
     monkeypatch.setattr(uwsgi_rollback, "Switch", switches)
     arguments = {"sites": [make_site(tmp_path)[0]], "to": record["id"]}
     assert call(uwsgi_rollback, capsys, **arguments)["changed"] is False
-    assert switches.done == [("roll back False", ["shop"])]
+    assert switches.done == [("roll back False", ["shop"]), ("unanswered", ["shop"])]
     assert call(uwsgi_rollback, capsys, **arguments)["msg"] == "site 'shop': health failed: it is ill"
     missing = call(uwsgi_rollback, capsys, sites=arguments["sites"], to=NEW)
     assert missing["msg"].startswith(f"site 'shop': rollback failed: release '{NEW}' is not here")
+
+
+def test_a_rollback_to_what_does_not_answer_through_nginx_is_made_and_fails(tmp_path, capsys, monkeypatch, locks):
+    record = put_0_1(tmp_path, "unix")
+    switches = Switches(locks, [Change(["rollback"], record["id"], OLD, [], "before", "after")])
+    switches.wrong = "somebody else answers"
+    monkeypatch.setattr(uwsgi_rollback, "Switch", switches)
+    result = call(uwsgi_rollback, capsys, sites=[make_site(tmp_path)[0]], to=record["id"])
+    assert (result["failed"], result["changed"], result["msg"]) == (True, True, "somebody else answers")
 
 
 # --- uwsgi_release ---
@@ -235,6 +249,17 @@ def test_a_release_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, ho
             },
         ],
     }
+
+
+@pytest.mark.parametrize("last_check", [True, False])
+def test_a_site_that_does_not_answer_through_nginx_in_the_end(tmp_path, capsys, monkeypatch, locks, host, last_check):
+    """With the role nginx in the play, that role asks: what nginx serves until then may be about to change."""
+    switches = Switches(locks, [Change([], NEW, OLD, [], "same", "same")])
+    switches.wrong = "somebody else answers"
+    monkeypatch.setattr(uwsgi_release, "Switch", switches)
+    result = release_shop(tmp_path, capsys, last_check=last_check)
+    assert result.get("msg", "") == ("somebody else answers" if last_check else "")
+    assert ("unanswered", ["shop"]) in switches.done or not last_check
 
 
 def test_a_second_run_says_that_nothing_changed(tmp_path, capsys, monkeypatch, locks, host):
