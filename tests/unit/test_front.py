@@ -287,7 +287,7 @@ def test_https_that_nobody_serves(nginx):
     )
 
 
-@pytest.mark.parametrize("manifest", [{"https_header": ["HTTP_X_TLS", "1"]}, {"overlay": True}])
+@pytest.mark.parametrize("manifest", [{"https_header": ["HTTP_X_TLS", "1"]}, {"overlay": True}, {}])
 def test_https_of_a_project_that_says_that_tls_ends_elsewhere(nginx, manifest):
     """Nobody here can tell; the user is told what was not checked."""
     nginx.pages["/"] = to("https://shop.example/", 301)

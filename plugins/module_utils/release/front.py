@@ -77,7 +77,7 @@ class Front:
     def of(cls, shell: Shell, site: Mapping[str, Any], manifest: Mapping[str, Any]) -> Front:
         """Return the front of a completed site, or of what a release records of one, and its build's manifest."""
         static = site["nginx"].get("static") or {"url": "/static/"}
-        header = manifest.get("https_header", None if manifest.get("overlay") else [])
+        header = manifest.get("https_header", [] if manifest.get("overlay") is False else None)
         return cls(shell, site["name"], Names.of(site), site["health"], static["url"], header)
 
     def serves(self) -> bool:
