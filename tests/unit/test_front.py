@@ -238,9 +238,10 @@ def test_a_static_file_that_the_page_names_is_asked_for(nginx):
     nginx.pages.update({"/": to("/in/"), "/in/": html(STATIC)})
     assert not front(nginx).look().wrong
     assert [asked.rpartition("example")[2] for asked in nginx.asked] == ["/", "/in/", "/static/a.css"]
-    nginx.pages["/static/a.css"] = html(status=404)
-    wrong = f"/in/ as shop.example names /static/a.css, which answered 404 (through nginx at {HERE}:80)"
-    assert front(nginx).look().wrong == wrong
+    for status in (403, 404):
+        nginx.pages["/static/a.css"] = html(status=status)
+        wrong = f"/in/ as shop.example names /static/a.css, which answered {status} (through nginx at {HERE}:80)"
+        assert front(nginx).look().wrong == wrong
     # Where a path is given it is all that is asked for.
     assert not front(nginx, health={"path": "/"}).look().wrong
     nginx.pages["/static/a.css"] = ProtocolError("x", "it hangs")
