@@ -139,8 +139,11 @@ BAD = [
     Bad(
         "the admin's login raises",
         "health",
-        "the admin's login page /admin/login/ as unix.example answered 500",
-        {"templates/admin/login.html": "{% extends 'nowhere.html' %}"},
+        "the admin's login page /secret/login/ as unix.example answered 500",
+        {
+            "templates/admin/login.html": "{% extends 'nowhere.html' %}",
+            "mysite/urls.py": '\nurlpatterns[1] = path("secret/", admin.site.urls)\n',
+        },
         DEFAULT,
     ),
     Bad("wrong status", "health", "answered 200; wanted 204", keys={"health": {"status": [204], "timeout": 10}}),
