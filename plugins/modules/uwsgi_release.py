@@ -12,6 +12,8 @@ description:
   - Starts a release beside the live one, asks it over the uwsgi protocol until O(sites[].health) is met, renames
     C(current) over, drains the old one by its stats socket, and stops it.
   - A release that does not start or does not answer as it should is taken back; the live one never stops answering.
+  - Where nginx serves the site already, by the role nginx, and the site answers there on its own name before the switch
+    but not after it, the release is taken back as well.
   - Applies migrations and makes the superuser before. Removes sites with O(sites[].state=absent).
 author: [pyweb.stack contributors]
 options:
@@ -37,6 +39,12 @@ options:
     description: The group of nginx's workers, which the sockets belong to. Without it, the platform's own.
     type: str
     default: ""
+  last_check:
+    description:
+      - Whether to fail where a site does not answer through nginx in the end, as it did not before. With the role nginx
+        in the same play, that role asks in the end. A site that nginx does not serve is not asked for.
+    type: bool
+    default: false
 attributes:
   check_mode:
     support: full
@@ -122,6 +130,7 @@ SPEC: dict[str, Any] = {
     "sites": {"type": "list", "elements": "dict", "required": True},
     "builds": {"type": "dict", "default": {}},
     "web_group": {"type": "str", "default": ""},
+    "last_check": {"type": "bool", "default": False},
     # The action plugin adds these.
     "secrets": {"type": "str", "default": "{}", "no_log": True},
     "who": {"type": "str", "default": ""},
@@ -136,6 +145,7 @@ class Sites:
     builds: dict[str, Manifest]
     web_group: str
     who: str
+    last_check: bool
     check_mode: bool
     made: list[str] = field(default_factory=list)
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -183,7 +193,8 @@ class Sites:
             return
         group = accounts.group_of(site["user"])
         release = wanted(site, self.secrets[name], build or as_found(site), group)
-        change = Switch.on_this_host(release, self.who, self.check_mode).deploy()
+        switch = Switch.on_this_host(release, self.who, self.check_mode)
+        change = switch.deploy()
         self._made(site, change.what)
         self.releases[name] = {
             "id": change.release,
@@ -192,6 +203,9 @@ class Sites:
             **code(release.manifest),
         }
         self.diff += differences(site, change)
+        if self.last_check and (wrong := switch.unanswered()):
+            self.faults.append(str(wrong))
+            self.failures[name] = wrong.reason
 
     def _made(self, site: Site, what: list[str]) -> None:
         self.made += [f"{site['name']}: {text}" for text in what]
@@ -222,7 +236,7 @@ def main() -> None:
     if not module.check_mode and memory.is_unknown():
         # The role alone has not looked at the host before.
         memory.remember(module.run_command, packages.installed(module))
-    sites = Sites(secrets, given["builds"], web_group, given["who"], module.check_mode)
+    sites = Sites(secrets, given["builds"], web_group, given["who"], given["last_check"], module.check_mode)
     for site in given["sites"]:
         sites.apply(site)
     changed = bool(sites.made)

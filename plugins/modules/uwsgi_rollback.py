@@ -14,6 +14,8 @@ description:
   - Code, virtualenv, static files, options and environment come back as they were. The database and the media stay as
     they are.
   - Refuses while migrations are applied that the release does not know.
+  - Where nginx serves the site, by the role nginx, it has to answer there on its own name in the end. What answered
+    before and does not after it is taken back; what did not answer before either fails, and stays.
 author: [pyweb.stack contributors]
 options:
   sites:
@@ -121,11 +123,12 @@ def pick(sites: list[Site], name: str) -> Site:
     return present[name]
 
 
-def roll_back(layout: Layout, given: dict[str, Any], check_mode: bool) -> Change:
-    """Make the release that is asked for the live one. Raises `StepError`."""
+def roll_back(layout: Layout, given: dict[str, Any], check_mode: bool) -> tuple[Change, StepError | None]:
+    """Make the release that is asked for the live one; what, and why it does not answer then. Raises `StepError`."""
     with files.locked(layout.name):
         release = stored(layout, given["to"] or Shelf(layout).previous)
-        return Switch.on_this_host(release, given["who"], check_mode).roll_back(given["ignore_migrations"])
+        switch = Switch.on_this_host(release, given["who"], check_mode)
+        return switch.roll_back(given["ignore_migrations"]), switch.unanswered()
 
 
 def main() -> None:
@@ -141,7 +144,7 @@ def main() -> None:
         module.fail_json(msg=f"to is {given['to']!r}; wanted the id of a release, or nothing for the previous one")
     before = live(layout)["id"]
     try:
-        change = roll_back(layout, given, module.check_mode)
+        change, unanswered = roll_back(layout, given, module.check_mode)
     except StepError as error:
         now = live(layout)
         module.fail_json(
@@ -152,14 +155,17 @@ def main() -> None:
     header = layout.live_ini
     manifest = Shelf(layout).record_of(change.release).get("manifest", {})
     release = {"id": change.release, "previous": change.previous, "migrations": [], **code(manifest)}
-    module.exit_json(
-        changed=bool(change.what),
-        release=change.release,
-        previous=change.previous,
-        releases={layout.name: release},
-        made=[f"{layout.name}: {text}" for text in change.what],
-        diff={"before_header": header, "after_header": header, "before": change.before, "after": change.after},
-    )
+    result: dict[str, Any] = {
+        "changed": bool(change.what),
+        "release": change.release,
+        "previous": change.previous,
+        "releases": {layout.name: release},
+        "made": [f"{layout.name}: {text}" for text in change.what],
+        "diff": {"before_header": header, "after_header": header, "before": change.before, "after": change.after},
+    }
+    if unanswered:
+        module.fail_json(msg=str(unanswered), failures={layout.name: unanswered.reason}, **result)
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -138,13 +138,9 @@ def _nginx_files(results: Results, site: str = "") -> list[str]:
 
 
 def _openings(results: Results) -> str:
-    """Return what was opened and closed, as `: opened http, closed 8080/tcp`."""
-    said = []
-    for name, word in (("__firewalld_opened", "opened"), ("__firewalld_closed", "closed")):
-        for item in results.get(name, {}).get("results") or []:
-            what = item.get("item") if item.get("changed") else None
-            if isinstance(what, Mapping):
-                said.append(f"{word} {what.get('service') or what.get('port')}")
+    """Return what was opened and closed, as `: opened http in zone public, closed 8080/tcp in zone public`."""
+    done = [result for name, result in results.items() if "firewalld_" in name and result.get("changed")]
+    said = [f"{word} {what}" for word in ("opened", "closed") for result in done for what in result.get(word) or []]
     return f": {', '.join(said)}" if said else ""
 
 

@@ -15,7 +15,7 @@ import pytest
 from client import Load
 from conftest import DEPLOY, World
 
-VIEWS, WSGI, STYLE = "gallery/views.py", "mysite/wsgi.py", "static/gallery/style.css"
+VIEWS, URLS, WSGI, STYLE = "gallery/views.py", "gallery/urls.py", "mysite/wsgi.py", "static/gallery/style.css"
 # The build loads the WSGI entry as well; this goes wrong only where uWSGI runs it.
 UNDER_UWSGI = """
 import os, signal, time
@@ -77,10 +77,21 @@ def health(body: str) -> dict[str, str]:
     return {VIEWS: f"\n\ndef healthz(request):\n    {body}\n"}
 
 
+def start_page(index: str, app: str = "raise ValueError('not well')") -> dict[str, str]:
+    """A page / with this body, and a page /app/."""
+    views = f"\n\ndef index(request):\n    {index}\n\n\ndef app(request):\n    {app}\n"
+    return {VIEWS: views, URLS: '\nurlpatterns += [path("app/", views.app)]\n'}
+
+
 # Long enough for a start beside the load and the other steps of a test run, which took more than four seconds.
 QUICK = {"health": {"timeout": 10}}
 # Its first request is the one from outside.
 ASKED_FIRST = {**QUICK, "warm_up": []}
+# The health check that a site has where the inventory says nothing of it: `null` is the default.
+DEFAULT = {"health": {"path": None, "status": None, "timeout": 10}}
+TO_APP = "return redirect('/app/')"
+READS_CACHE = "from django.core.cache import cache; return HttpResponse(cache.get('a', 'b'))"
+NO_TABLE = {"default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "never_made"}}
 # What the probe has to find before the release shares the ports, and what happens to those who are there together.
 BOTH = ("unix", "tcp")
 BAD = [
@@ -95,6 +106,45 @@ BAD = [
         health("raise ValueError('not well')"),
         QUICK,
         BOTH,
+    ),
+    Bad(
+        "redirects to a page that raises",
+        "health",
+        "/ as unix.example redirects to /app/, which answered 500; wanted a status below 500 within 10 s",
+        start_page(TO_APP),
+        DEFAULT,
+    ),
+    Bad(
+        "redirects to a page whose cache has no table",
+        "health",
+        "redirects to /app/, which answered 500",
+        start_page(TO_APP, READS_CACHE),
+        {**DEFAULT, "settings": {"CACHES": NO_TABLE}},
+    ),
+    Bad(
+        "redirects in a circle",
+        "health",
+        "/ as unix.example redirects without end: / -> /app/ -> /",
+        start_page(TO_APP, "return redirect('/')"),
+        DEFAULT,
+    ),
+    Bad(
+        "names a style sheet that is not there",
+        "health",
+        "names /static/gallery/none.css, which is not among the collected static files",
+        start_page("return HttpResponse('<link rel=stylesheet href=/static/gallery/none.css>')"),
+        DEFAULT,
+        BOTH,
+    ),
+    Bad(
+        "the admin's login raises",
+        "health",
+        "the admin's login page /secret/login/ as unix.example answered 500",
+        {
+            "templates/admin/login.html": "{% extends 'nowhere.html' %}",
+            "mysite/urls.py": '\nurlpatterns[1] = path("secret/", admin.site.urls)\n',
+        },
+        DEFAULT,
     ),
     Bad("wrong status", "health", "answered 200; wanted 204", keys={"health": {"status": [204], "timeout": 10}}),
     Bad("health takes too long", "health", "within 10 s", health("time.sleep(30)"), QUICK),
@@ -136,6 +186,14 @@ def test_bad_release_never_takes_over(world: World, case: Bad) -> None:
         assert re.fullmatch(wanted, first), run.error
         assert (world.version(site), world.current(site)) == before[site]
         world.assert_whole(site)
+
+
+def test_single_sign_on_of_another_host_is_healthy(world: World) -> None:
+    world.new_code()
+    elsewhere = "https://login.example/?next=/"
+    with broken(world, Bad("", "", "", start_page(f"return redirect({elsewhere!r})"))):
+        world.host.deploy(world.sites["unix"].with_(**DEFAULT).sites, DEPLOY)
+    assert (world.ask("unix").status, world.ask("unix").headers["location"]) == (302, elsewhere)
 
 
 def test_next_good_release_goes_through(world: World) -> None:

@@ -218,6 +218,20 @@ class FakeDatabase:
         return list(self.world.superuser)
 
 
+class FakeFront:
+    """nginx in front of the site: `wrong` is what each look finds, one after the other."""
+
+    def __init__(self, world, *wrong, serving=True):
+        self.world, self.wrong, self.serving = world, list(wrong), serving
+
+    def serves(self):
+        return self.serving
+
+    def look(self, attempts=3):
+        self.world.note(f"ask through nginx, {attempts} times at most")
+        return types.SimpleNamespace(wrong=self.wrong.pop(0))
+
+
 class WatchedShelf(Shelf):
     """A real shelf that notes, in the order of all else, what a switch does with it."""
 

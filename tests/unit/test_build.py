@@ -226,7 +226,7 @@ PROJECT = {
     "mysite/wsgi.py": "",
     "mysite/settings.py": "",
 }
-PROBED = {"django": "5.2.8", "apps": 6, "check": "no issues"}
+PROBED = {"django": "5.2.8", "apps": 6, "check": "no issues", "admin": "/admin/login/", "https_header": []}
 
 
 def write(root, texts):

@@ -205,7 +205,7 @@ def test_all_defaults():
         "database": "",
         "migrate": True,
         "superuser": {},
-        "health": {"path": "/", "status": [], "timeout": 20},
+        "health": {"path": "", "status": [], "timeout": 20},
         "warm_up": ["/"],
         "keep_releases": 3,
     }

@@ -65,7 +65,7 @@ GOOD = {
         ({"set": "$a ${b}c"}, {"set": ["$a ${b}c"]}),
     ],
     "nginx.locations": [({"= /a": {"return": 204}}, {"= /a": {"return": ["204"]}})],
-    "health.path": [("/healthz?deep=1", "/healthz?deep=1")],
+    "health.path": [("/healthz?deep=1", "/healthz?deep=1"), ("/", "/"), ("", ""), (None, "")],
     "health.status": [(200, [200]), ([200, "301"], [200, 301])],
     "health.timeout": [(600, 600)],
 }

@@ -241,14 +241,18 @@ def test_a_record_holds_what_a_rollback_needs_and_no_secret(tmp_path):
         "user",
         "uwsgi",
     ]
-    assert site["nginx"] == {"listen": [{"address": "", "port": 80}], "read_timeout": 60}
+    assert site["nginx"] == {
+        "listen": [{"address": "", "port": 80}],
+        "read_timeout": 60,
+        "static": make_site(tmp_path)[0]["nginx"]["static"],
+    }
     assert site["uwsgi"] == make_site(tmp_path)[0]["uwsgi"]
     assert (site["uwsgi"]["socket"], site["uwsgi"]["unit"], site["uwsgi"]["processes"]) == ([], {}, 2)
 
 
 @pytest.mark.parametrize("name", ["unix", "tcp"])
 def test_a_release_is_recorded_as_by_0_1(name):
-    """So that 0.1 can roll back to it, and a host that has it sees no change. 0.1 recorded less of `uwsgi`."""
+    """So that 0.1 can roll back to it, and a host that has it sees no change. 0.1 recorded less of uWSGI and nginx."""
     record = json.loads((FIXTURES / name / "release.json").read_text())
     sites, secrets = split_secrets(complete([json.loads((FIXTURES / name / "site.json").read_text())]))
     release = releasing.wanted(sites[0], secrets["shop"], record["manifest"], "site-shop")
@@ -256,6 +260,7 @@ def test_a_release_is_recorded_as_by_0_1(name):
     assert made["site"]["uwsgi"] == sites[0]["uwsgi"]
     assert set(record["site"]["uwsgi"]) == {"socket", "unit"}
     made["site"]["uwsgi"] = {key: made["site"]["uwsgi"][key] for key in record["site"]["uwsgi"]}
+    assert made["site"]["nginx"].pop("static") == sites[0]["nginx"]["static"]
     assert made == record
     assert release.ini == (FIXTURES / name / "uwsgi.ini").read_text()
     assert release.environment_text == (FIXTURES / name / "environment").read_text()

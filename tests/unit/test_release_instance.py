@@ -6,7 +6,7 @@ import json
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
-from ansible_collections.pyweb.stack.plugins.module_utils.release import instance
+from ansible_collections.pyweb.stack.plugins.module_utils.release import instance, visit
 from ansible_collections.pyweb.stack.plugins.module_utils.release.instance import Instance, Instances
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol
 from releases import FakeShell, make_release
@@ -37,6 +37,7 @@ class Clock:
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(instance, "time", clock)
+    monkeypatch.setattr(visit, "time", clock)
     return clock
 
 
@@ -48,7 +49,7 @@ def answers(monkeypatch, clock):
     class Site:
         statuses = (200,)
 
-        def request(self, address, host, path, timeout):
+        def request(self, address, host, path, timeout, _headers):
             found.append((address, host, path, timeout))
             status = self.statuses[min(len(found), len(self.statuses)) - 1]
             if isinstance(status, str):

@@ -62,6 +62,7 @@ class Switches:
 
     def __init__(self, locks, answers):
         self.locks, self.answers, self.made, self.done = locks, answers, [], []
+        self.wrong = ""
 
     def on_this_host(self, release, who, check_mode):
         self.made.append((release, who, check_mode))
@@ -72,6 +73,10 @@ class Switches:
 
     def roll_back(self, ignore_migrations):
         return self._answer(f"roll back {ignore_migrations}")
+
+    def unanswered(self):
+        self.done.append(("unanswered", list(self.locks.held)))
+        return self.wrong
 
     def _answer(self, what):
         self.done.append((what, list(self.locks.held)))
@@ -138,7 +143,7 @@ def test_a_rollback_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, n
     )
     [(release, who, check_mode)] = switches.made
     assert (release.id, release.layout, who, check_mode) == (record["id"], make_layout(tmp_path), "anna@desk", named)
-    assert switches.done == [("roll back True", ["shop"])]
+    assert switches.done == [("roll back True", ["shop"]), ("unanswered", ["shop"])]
     header = f"{tmp_path}/sites/shop/current/uwsgi.ini"
     assert {key: result[key] for key in ("changed", "release", "previous", "diff")} == {
         "changed": True,
@@ -158,13 +163,24 @@ def test_a_rollback_that_changes_nothing_and_one_that_fails(tmp_path, capsys, mo
     monkeypatch.setattr(uwsgi_rollback, "Switch", switches)
     arguments = {"sites": [make_site(tmp_path)[0]], "to": record["id"]}
     assert call(uwsgi_rollback, capsys, **arguments)["changed"] is False
-    assert switches.done == [("roll back False", ["shop"])]
+    assert switches.done == [("roll back False", ["shop"]), ("unanswered", ["shop"])]
     failed = call(uwsgi_rollback, capsys, **arguments)
     assert failed["msg"] == "site 'shop': health failed: it is ill"
     assert failed["failures"] == {"shop": "health failed: it is ill"}
     assert {key: failed["live"]["shop"][key] for key in ("id", "switched")} == {"id": "", "switched": False}
     missing = call(uwsgi_rollback, capsys, sites=arguments["sites"], to=NEW)
     assert missing["msg"].startswith(f"site 'shop': rollback failed: release '{NEW}' is not here")
+
+
+def test_a_rollback_to_what_does_not_answer_through_nginx_is_made_and_fails(tmp_path, capsys, monkeypatch, locks):
+    record = put_0_1(tmp_path, "unix")
+    switches = Switches(locks, [Change(["rollback"], record["id"], OLD, [], "before", "after")])
+    switches.wrong = StepError("shop", "the check through nginx", "somebody else answers")
+    monkeypatch.setattr(uwsgi_rollback, "Switch", switches)
+    result = call(uwsgi_rollback, capsys, sites=[make_site(tmp_path)[0]], to=record["id"])
+    told = "the check through nginx failed: somebody else answers"
+    assert (result["failed"], result["changed"], result["msg"]) == (True, True, f"site 'shop': {told}")
+    assert result["failures"] == {"shop": told}
 
 
 # --- uwsgi_release ---
@@ -252,6 +268,19 @@ def test_a_release_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, ho
             },
         ],
     }
+
+
+@pytest.mark.parametrize("last_check", [True, False])
+def test_a_site_that_does_not_answer_through_nginx_in_the_end(tmp_path, capsys, monkeypatch, locks, host, last_check):
+    """With the role nginx in the play, that role asks: what nginx serves until then may be about to change."""
+    switches = Switches(locks, [Change([], NEW, OLD, [], "same", "same")])
+    switches.wrong = StepError("shop", "the check through nginx", "somebody else answers")
+    monkeypatch.setattr(uwsgi_release, "Switch", switches)
+    result = release_shop(tmp_path, capsys, last_check=last_check)
+    told = "the check through nginx failed: somebody else answers"
+    assert result.get("msg", "") == (f"site 'shop': {told}" if last_check else "")
+    assert result.get("failures", {}) == ({"shop": told} if last_check else {})
+    assert ("unanswered", ["shop"]) in switches.done or not last_check
 
 
 def test_a_second_run_says_that_nothing_changed(tmp_path, capsys, monkeypatch, locks, host):

@@ -12,7 +12,7 @@ import os
 import pytest
 import releases
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
-from ansible_collections.pyweb.stack.plugins.module_utils.release import database, instance, unit_files
+from ansible_collections.pyweb.stack.plugins.module_utils.release import database, front, instance, unit_files
 from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Switch
 from releases import buildable, history, links, make_release, make_world, put_links, put_releases
 
@@ -28,6 +28,7 @@ PORTS = {"uwsgi": {"socket": 8001}}
         (instance.Instances, releases.FakeInstances),
         (unit_files.UnitFiles, releases.FakeUnitFiles),
         (database.Database, releases.FakeDatabase),
+        (front.Front, releases.FakeFront),
     ],
 )
 def test_the_fakes_are_called_like_what_they_stand_for(real, fake):
@@ -142,6 +143,70 @@ def test_the_ini_before_is_that_of_the_live_release(host):
     release = wanted(host)
     change = deploy(make_world(host), release)
     assert (change.before, change.after) == ("[uwsgi]\n", release.ini)
+
+
+# --- through nginx ---
+
+BEFORE_IT, AFTER_IT = "ask through nginx, 1 times at most", "ask through nginx, 3 times at most"
+
+
+def through_nginx(world, release, *wrong, serving=True, check_mode=False):
+    front = releases.FakeFront(world, *wrong, serving=serving)
+    return Switch(release, *world.parts(), "anna@desk", check_mode, front)
+
+
+def test_a_site_is_asked_for_through_nginx_before_and_after_the_switch(host):
+    release, world = wanted(host), make_world(host, running=[LIVE])
+    switch = through_nginx(world, release, "", "")
+    switch.deploy()
+    asked = [note for note in world.seen if "nginx" in note[0]]
+    assert asked == [(BEFORE_IT, LIVE), (AFTER_IT, release.id)]
+    order = [f"settle {release.id} live", AFTER_IT, f"drain {LIVE}"]
+    assert [done for done in world.done if done in order] == order
+
+
+def test_a_release_that_no_visitor_gets_any_more_is_taken_back(host):
+    release, world = wanted(host), make_world(host, running=[LIVE])
+    with pytest.raises(StepError) as caught:
+        through_nginx(world, release, "", "/ answered 502").deploy()
+    assert str(caught.value) == (
+        "site 'shop': the check through nginx failed: / answered 502; the release before it did answer"
+    )
+    assert links(host) == (f"releases/{LIVE}", f"releases/{BEFORE}")
+    assert f"stop {release.id}" in world.done
+    assert f"drain {LIVE}" not in world.done
+
+
+@pytest.mark.parametrize(
+    ("wrong", "serving", "asked"), [(["somebody else answers"], True, [BEFORE_IT]), ([], False, [])]
+)
+def test_a_release_is_not_to_blame_for_what_was_wrong_before(host, wrong, serving, asked):
+    release, world = wanted(host), make_world(host, running=[LIVE])
+    through_nginx(world, release, *wrong, serving=serving).deploy()
+    assert [done for done in world.done if "nginx" in done] == asked
+    assert links(host)[0] == f"releases/{release.id}"
+
+
+def test_a_first_release_is_not_asked_for_through_nginx(tmp_path):
+    release, world = buildable(tmp_path, make_release(tmp_path)), make_world(tmp_path)
+    through_nginx(world, release).deploy()
+    assert not [done for done in world.done if "nginx" in done]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "serving", "check_mode", "told"),
+    [
+        ("it is ill", True, False, "site 'shop': the check through nginx failed: it is ill; release {} is live"),
+        ("", True, False, ""),
+        ("it is ill", False, False, ""),
+        ("it is ill", True, True, ""),
+    ],
+)
+def test_what_does_not_answer_through_nginx_in_the_end_is_told(host, wrong, serving, check_mode, told):
+    release = wanted(host)
+    switch = through_nginx(make_world(host), release, wrong, serving=serving, check_mode=check_mode)
+    fault = switch.unanswered()
+    assert (str(fault) if fault else "") == told.format(release.id)
 
 
 # --- a deploy of what is live already ---

@@ -122,6 +122,8 @@ def _steps(build: Build) -> Manifest:
         "django": probed["django"],
         "apps": probed["apps"],
         "check": probed["check"],
+        "admin": probed["admin"],
+        "https_header": probed["https_header"],
         "path": root,
         "src": recorded["path"] if in_place else code,
         "overlay": True,

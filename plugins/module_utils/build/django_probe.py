@@ -38,10 +38,23 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
     report = io.StringIO()
     call_command("check", deploy=True, stdout=report, stderr=report)
     found["check"] = report.getvalue().strip()
+    found["admin"] = admin_login()
+    found["https_header"] = list(settings.SECURE_PROXY_SSL_HEADER or [])
     if collect == "collect" and "django.contrib.staticfiles" in settings.INSTALLED_APPS:
         step("collectstatic")
         call_command("collectstatic", interactive=False, verbosity=0)
     print(json.dumps(found))
+
+
+def admin_login() -> str:
+    """The path of the admin's login page, wherever the project has its admin; '' where it has none."""
+    from django.core.exceptions import ImproperlyConfigured
+    from django.urls import NoReverseMatch, reverse
+
+    try:
+        return str(reverse("admin:login"))
+    except (NoReverseMatch, ImproperlyConfigured, AttributeError):  # the last one is for a project without URLs
+        return ""
 
 
 def step(name: str) -> None:

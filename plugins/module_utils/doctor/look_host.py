@@ -9,12 +9,12 @@ import grp
 import os
 import pwd
 import re
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ..host import processes
+from ..host.addresses import own_addresses
 from ..host.files import names, read_or_empty
 from ..host.identity import Identity, group_name
 from ..nginx.dump import DumpError, parse, read_files
@@ -92,22 +92,6 @@ def parsed_units(shown: str) -> list[dict[str, str]]:
             values[name] = f"{values[name]}\n{value}" if name in values else value
         if values.get("Id"):
             found.append(values)
-    return found
-
-
-def own_addresses() -> list[str]:
-    """Return the addresses of this host, the one that it uses for others first, loopback left out."""
-    local = re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", read_or_empty("/proc/net/fib_trie"))
-    first = ""
-    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # RFC 5737: nobody's address; connecting UDP sends nothing
-        first = probe.getsockname()[0]
-    found = [address for address in dict.fromkeys([first, *local]) if address and not address.startswith("127.")]
-    for line in read_or_empty("/proc/net/if_inet6").splitlines():
-        text = line.split()[0]
-        address = ":".join(text[start : start + 4] for start in range(0, 32, 4))
-        if not text.startswith("fe80") and text != "0" * 31 + "1":
-            found.append(socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, address)))
     return found
 
 

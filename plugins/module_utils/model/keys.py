@@ -143,8 +143,18 @@ NGINX_KEYS: Keys = {
 }
 PAGE = pattern(r"/[^\s\x00-\x1f\x7f]*", "a path such as /healthz")
 HEALTH_KEYS: Keys = {
-    "path": Key(PAGE, "/", "What a release is asked for."),
-    "status": Key(list_of(integer(100, 599), at_least=1), [], "The answers that count as good; empty: all below 500."),
+    "path": Key(
+        pattern(r"(/[^\s\x00-\x1f\x7f]*)?", PAGE.wants),
+        "",
+        "What a release is asked for, to the end of its redirects within the site. Left out: `/`, one static file that "
+        "the page names, and the admin's login where there is an admin.",
+    ),
+    "status": Key(
+        list_of(integer(100, 599), at_least=1),
+        [],
+        "The answers that count as good at the end of the redirects; a redirect in the list is not followed. Empty: "
+        "all below 500.",
+    ),
     "timeout": Key(integer(1, 600), 20, "Seconds until a good answer has to be there."),
 }
 SUPERUSER_KEYS: Keys = {

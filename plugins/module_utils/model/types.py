@@ -79,7 +79,7 @@ class Nginx(TypedDict):
 
 
 class Health(TypedDict):
-    path: str
+    path: str  # '' where the site names none: `/`, and what belongs to it
     status: list[int]
     timeout: int
 
@@ -143,7 +143,9 @@ class Manifest(TypedDict, total=False):
 
     `path` is the build's directory, `src` its code, `chdir` where manage.py lies in it, `home` its virtualenv or '',
     `uwsgi` the program, `overlay` whether there is a settings overlay. `subject` is the first line of the commit's
-    message; builds of 0.1 have none. `django`, `apps` and `check` are what the project's own code said of itself.
+    message; builds of 0.1 have none. `django`, `apps` and `check` are what the project's own code said of itself:
+    `admin` is the path of the admin's login or '', `https_header` the variable and the value of
+    SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither.
     """
 
     id: str
@@ -162,6 +164,8 @@ class Manifest(TypedDict, total=False):
     django: str
     apps: int
     check: str
+    admin: str
+    https_header: list[str]
     predicted: bool
 
 

@@ -14,6 +14,7 @@ from ..host.shell import Shell, StepError
 from ..uwsgi import protocol as uwsgi_protocol
 from ..uwsgi.failures import why_not_started
 from .release import Release
+from .visit import beside, visit
 
 # How long a release has to keep answering once nginx goes to it, before the old one is stopped. nginx may have read the
 # old link just before it was renamed, and the old one has to stay for about as long anyway.
@@ -74,10 +75,12 @@ class Instance:
         timeout = self.release.health["timeout"]
         started, asked = time.time(), time.monotonic()
         deadline = asked + timeout
-        while wrong := self.ask(self.socket, max(round(deadline - time.monotonic(), 1), 0.1)):
+        while (page := visit(self.release, self.socket, max(round(deadline - time.monotonic(), 1), 0.1))).wrong:
             if time.monotonic() > deadline or not self.is_active():
-                raise self._unhealthy("health", f"{wrong} within {timeout} s", started)
+                raise self._unhealthy("health", f"{page.wrong} within {timeout} s", started)
             time.sleep(0.1)
+        if wrong := beside(self.release, self.socket, page):
+            raise self._unhealthy("health", wrong, started)
 
     def settle(self, live: bool = False) -> None:
         """Ask the healthy instance for as long as it takes to be sure that it stays so. Raises `StepError`.
@@ -95,17 +98,8 @@ class Instance:
             time.sleep(0.05)
 
     def ask(self, socket: str, timeout: float) -> str:
-        """Ask a unix socket for `health.path` under the site's own host; '' for a good answer, or what is wrong."""
-        health, host = self.release.health, self.release.host
-        try:
-            status = uwsgi_protocol.request(f"unix:{socket}", host, health["path"], timeout).status
-            if status in health["status"] if health["status"] else status < 500:
-                return ""
-            found = f"answered {status}"
-        except uwsgi_protocol.ProtocolError as error:
-            found = f"did not answer: {error.cause}"
-        wanted = " or ".join(map(str, health["status"])) or "a status below 500"
-        return f"{health['path']} as {host} {found}; wanted {wanted}"
+        """Ask a unix socket for the health of the site; '' for a good answer, or what is wrong."""
+        return visit(self.release, socket, timeout).wrong
 
     def drain(self) -> None:
         """Wait until nobody waits at the instance's own socket, at most for one longest request.

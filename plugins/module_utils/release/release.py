@@ -26,7 +26,7 @@ from . import units, uwsgi_ini
 # What a release records of its site, so that a rollback needs no inventory: what started it, asks it and drains it.
 # Nothing of it is secret: the model refuses a password in a URL, and what is left of `uwsgi` stands in the ini.
 RECORDED = ("name", "user", "group", "domains", "paths", "health", "keep_releases", "uwsgi")
-RECORDED_NGINX = ("listen", "read_timeout")
+RECORDED_NGINX = ("listen", "read_timeout", "static")
 
 
 @dataclass(frozen=True)

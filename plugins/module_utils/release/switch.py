@@ -16,6 +16,7 @@ from ..host.shell import StepError
 from ..model.types import Record
 from . import history
 from .database import Database
+from .front import STEP, Front
 from .instance import Instances
 from .release import Release
 from .shelf import Shelf
@@ -45,10 +46,12 @@ class Switch:
         database: Database,
         who: str = "",
         check_mode: bool = False,
+        front: Front | None = None,
     ) -> None:
         self.release, self.shelf, self.instances = release, shelf, instances
         self.unit_files, self.database = unit_files, database
         self.who, self.check_mode = who, check_mode
+        self.front = front
         self.own = instances.of(release.id)
 
     @classmethod
@@ -56,7 +59,8 @@ class Switch:
         """Return the switch to a release that works on this host's files, systemd and database."""
         shell, layout = release.shell(), release.layout
         parts = Instances(shell, release), UnitFiles(shell, layout), Database(shell, release)
-        return cls(release, Shelf(layout), *parts, who, check_mode)
+        front = Front.of(shell, release.site, release.manifest)
+        return cls(release, Shelf(layout), *parts, who, check_mode, front)
 
     def deploy(self) -> Change:
         """Make the release the live one. Raises `StepError`; then the old one is live as before."""
@@ -117,6 +121,12 @@ class Switch:
             shelf.tidy(release, check_mode=False)
         return Change([f"rollback to {release.id}"], release.id, old, [], before, release.ini)
 
+    def unanswered(self) -> StepError | None:
+        """Return why the live release does not answer through nginx; None where it does, or nginx does not serve it."""
+        front = self.front
+        wrong = front.look().wrong if front and not self.check_mode and front.serves() else ""
+        return StepError(self.release.name, STEP, f"{wrong}; release {self.release.id} is live") if wrong else None
+
     def _go_live(self, old: str, known: list[str] | None) -> None:
         """Start it, ask it, make it current, let the old one finish. Whatever fails, `old` is live again as it was.
 
@@ -127,6 +137,7 @@ class Switch:
         release, shelf = self.release, self.shelf
         watch = known is not None and old != ""
         links, unit_texts = shelf.links(), self.unit_files.texts(release.units)
+        answered = self._answers(old)
         try:
             self.unit_files.install(release.units, release.sockets)
             if old == release.id:
@@ -148,6 +159,8 @@ class Switch:
                 self._record(known)
                 shelf.switch(release.id)
             self.own.settle(live=True)
+            if answered:
+                self._ask_through_nginx()
         except BaseException:
             if old != release.id:
                 switched = shelf.current == release.id
@@ -160,6 +173,17 @@ class Switch:
             self.unit_files.restore(unit_texts)
             raise
         self._stop_others()
+
+    def _answers(self, old: str) -> bool:
+        """Say whether the site answers through nginx now: only then can the new release be what breaks it."""
+        front = self.front
+        return front is not None and old != "" and front.serves() and not front.look(attempts=1).wrong
+
+    def _ask_through_nginx(self) -> None:
+        """Ask for the live site as its visitors do. Raises `StepError`."""
+        wrong = self.front.look().wrong if self.front else ""
+        if wrong:
+            raise StepError(self.release.name, STEP, f"{wrong}; the release before it did answer")
 
     def _probe(self, watch: bool) -> None:
         """Start the release without its ports, wait until it is healthy, watch it, and end it."""

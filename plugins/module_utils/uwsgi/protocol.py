@@ -19,6 +19,7 @@ import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import unquote
 
 PING = b"\x64\x00\x00\x00"
 PONG_MODIFIER = 0x64
@@ -36,13 +37,14 @@ class ProtocolError(OSError):
 
 @dataclass
 class Answer:
-    """What a uwsgi server answered: `seconds` from connecting to the end of the body."""
+    """What a server answered: `seconds` from connecting to the end of the body; `cookies` has every Set-Cookie."""
 
     status: int
     reason: str
     seconds: float
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
+    cookies: list[str] = field(default_factory=list)
 
 
 def request(
@@ -107,7 +109,7 @@ def packet(variables: Mapping[str, str], modifier1: int = 0, modifier2: int = 0)
     body = b"".join(
         struct.pack("<H", len(text)) + text
         for pair in variables.items()
-        for text in (word.encode("utf-8") for word in pair)
+        for text in (word.encode("utf-8", "surrogateescape") for word in pair)
     )
     if len(body) > 65535:
         raise ValueError(f"{len(body)} bytes of variables do not fit into a uwsgi packet of at most 65535")
@@ -121,7 +123,7 @@ def request_variables(host: str, path: str, headers: Mapping[str, str]) -> dict[
     return {
         "REQUEST_METHOD": "GET",
         "REQUEST_URI": path,
-        "PATH_INFO": route,
+        "PATH_INFO": unquote(route, errors="surrogateescape"),
         "QUERY_STRING": query,
         "SERVER_PROTOCOL": "HTTP/1.1",
         "SERVER_NAME": name,
@@ -215,8 +217,6 @@ def _parse(address: str, raw: bytes, seconds: float) -> Answer:
     match = re.match(r"HTTP/[0-9.]+ ([0-9]{3}) ?(.*)", status_line)
     if not match:
         raise ProtocolError(address, "the answer is not HTTP")
-    headers = {}
-    for line in lines:
-        name, _colon, value = line.partition(":")
-        headers[name.strip().lower()] = value.strip()
-    return Answer(int(match[1]), match[2], seconds, headers, body[:BODY_MAX])
+    fields = [(name.strip().lower(), value.strip()) for name, _colon, value in (line.partition(":") for line in lines)]
+    cookies = [value for name, value in fields if name == "set-cookie"]
+    return Answer(int(match[1]), match[2], seconds, dict(fields), body[:BODY_MAX], cookies)

@@ -1,0 +1,314 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A site as its visitors meet it: on its own name, at this host's own address, through nginx.
+
+Who answers is read from nginx's own configuration, by nginx's own rules, because a page alone does not tell whose it
+is. Then the page is asked for. It comes from the live release: nginx follows the link `current` with each request.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import functools
+import os
+import re
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..host import files
+from ..host.addresses import own_addresses
+from ..host.shell import Shell
+from ..model.types import Health
+from ..nginx import match
+from ..nginx.dump import Config, DumpError, read_files
+from ..nginx.render import ETC, MARK
+from ..uwsgi.protocol import Answer, ProtocolError, http_request
+from .assets import static_file
+from .health import Names, Walk, Wanted, Where, header_name, resolved, walk
+
+STEP = "the check through nginx"
+# How often a page that is not as it should be is asked for again, and the pause between, in seconds.
+ATTEMPTS, PAUSE = 3, 0.2
+# Nobody is there to accept a connection.
+_NOBODY = (errno.ECONNREFUSED, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH)
+# nginx's own rules may keep this host out; the release itself was judged over its socket.
+_KEPT_OUT = (401, 403)
+
+
+class Look(NamedTuple):
+    """What was found: `wrong` is '' for a site that answers, `url` what was asked for, and `warning` may be ''."""
+
+    wrong: str = ""
+    url: str = ""
+    warning: str = ""
+
+
+class Place(NamedTuple):
+    """An address and port of nginx; `address` is one of this host's own, in no brackets."""
+
+    address: str
+    port: int
+    tls: bool
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Front:
+    """nginx in front of one site. `https_header` is the variable and value of SECURE_PROXY_SSL_HEADER.
+
+    It is empty where the project has none, and None where nobody asked the project.
+    """
+
+    shell: Shell
+    name: str
+    names: Names
+    health: Health
+    static_url: str
+    https_header: list[str] | None
+    conf: str = f"{ETC}/nginx.conf"
+
+    @classmethod
+    def of(cls, shell: Shell, site: Mapping[str, Any], manifest: Mapping[str, Any]) -> Front:
+        """Return the front of a completed site, or of what a release records of one, and its build's manifest."""
+        static = site["nginx"].get("static") or {"url": "/static/"}
+        header = manifest.get("https_header", [] if manifest.get("overlay") is False else None)
+        return cls(shell, site["name"], Names.of(site), site["health"], static["url"], header)
+
+    def serves(self) -> bool:
+        """Say whether nginx runs here and has the site from the role nginx."""
+        if not os.path.exists(self.conf) or not self._servers:
+            return False
+        done = self.shell.run("nginx", ["systemctl", "is-active", "--quiet", "nginx.service"], check=False)
+        return done.returncode == 0
+
+    def look(self, attempts: int = ATTEMPTS) -> Look:
+        """Ask for the site, at most `attempts` times until it answers as it should."""
+        if not self._servers:
+            return Look(self._unread or f"nginx reads no file of the site; look for an include in {self.conf}")
+        host, places = self._entrances()
+        for place in places:
+            winner = match.select(self.config, host, place.address, place.port)
+            if not winner or winner.place not in {server.place for server in self._servers}:
+                return Look(self._stranger(host, place, winner))
+        visit = _Visit(self, host, places)
+        for attempt in range(attempts):
+            if attempt:
+                time.sleep(PAUSE)
+            found = visit.look()
+            if not found.wrong:
+                break
+        return found
+
+    @functools.cached_property
+    def _read(self) -> tuple[Config, str]:
+        """The configuration, and why there is none."""
+        # The files themselves: `nginx -T` as root would also open logs and the pid file.
+        try:
+            return read_files(self.conf), ""
+        except DumpError as error:
+            return Config([]), str(error)
+
+    @property
+    def config(self) -> Config:
+        """nginx's configuration, empty where it cannot be read."""
+        return self._read[0]
+
+    @property
+    def _unread(self) -> str:
+        return "; ".join(filter(None, [self._read[1], *self.config.unread]))
+
+    @functools.cached_property
+    def _servers(self) -> list[match.Server]:
+        """The servers that the role nginx wrote for the site; not the one that closes connections for other names."""
+        header = re.compile(rf"^# {re.escape(MARK)}: site {re.escape(self.name)}[.,]", re.MULTILINE)
+        own = {path for path in self.config.files if header.search(files.read_or_empty(path))}
+        found = [
+            server
+            for server in match.servers(self.config)
+            if any(directive.file in own for directive in [server.chain[-1], *(server.chain[-1].block or [])])
+            and server.chain[-1].all("location")
+        ]
+        named = [server for server in found if {*server.names} & {*self.names.domains}]
+        return named or found
+
+    def _entrances(self) -> tuple[str, list[Place]]:
+        """Return the name to ask for, and where nginx listens for it."""
+        listens = [listen for server in self._servers for listen in server.listens if listen.port]
+        addresses = own_addresses()
+        four = next((address for address in addresses if ":" not in address), "127.0.0.1")
+        six = next((address for address in addresses if ":" in address), "")
+        places = []
+        for listen in listens:
+            address = {"*": four, "::": six}.get(listen.address, listen.address)
+            if address:
+                places.append(Place(address, listen.port, listen.ssl))
+        places = list(dict.fromkeys(places)) or [Place("::1", listen.port, listen.ssl) for listen in listens]
+        # Plain HTTP first: TLS may end elsewhere.
+        places.sort(key=lambda place: place.tls)
+        return next(self._hosts(places)), places
+
+    def _hosts(self, places: list[Place]) -> Iterator[str]:
+        """Yield the names that the site may be asked under, the first one first."""
+        served = [name for server in self._servers for name in server.names]
+        known = [name for name in self.names.domains if name in served] or served
+        yield from (name for name in known if "*" not in name)
+        for name in known:
+            for label in ("www", "pyweb-check"):
+                host = name.replace("*", label, 1)
+                # Somebody else may have one of the names below the domain, and rightly.
+                winners = [match.select(self.config, host, place.address, place.port) for place in places]
+                if all(winner is None or winner.matches(host) < 4 for winner in winners):
+                    yield host
+        yield from known
+
+    def _stranger(self, host: str, place: Place, winner: match.Server | None) -> str:
+        own = self._servers[0].place
+        if not winner:
+            return f"nginx has no server for {host} at {place}; the site's own is {own}"
+        names = " ".join(name for name in winner.names if name) or "no name"
+        listens = ", ".join(map(str, winner.listens))
+        return (
+            f"somebody else's server answers for {host} at {place}: {winner.place} (server_name {names}; listen "
+            f"{listens}), which nginx prefers to the site's own, {own}; take the name or the address from that server, "
+            "or let the site listen there as well (nginx.listen)"
+        )
+
+
+class _Visit:
+    """One client's visit to a site, at the first of its places: all of them have the same server and the same uWSGI."""
+
+    def __init__(self, front: Front, host: str, places: list[Place]) -> None:
+        self.front, self.host, self.places = front, host, places
+        self.deadline = 0.0
+        # Whether https was only claimed, because nobody here serves it for the name.
+        self.claimed = False
+        # Whether what came last is what the inventory lets nginx answer by itself.
+        self.by_rule = False
+
+    def look(self) -> Look:
+        """Walk from the start page to the end of its redirects, and ask for a static file of that page."""
+        front, first = self.front, self.places[0]
+        self.deadline = time.monotonic() + front.health["timeout"]
+        scheme = "https" if first.tls else "http"
+        port = "" if first.port in (80, 443) else f":{first.port}"
+        start = Where(scheme, f"{self.host}{port}", front.health["path"] or "/")
+        url = f"{scheme}://{start.host}{start.path}"
+        wanted = dataclasses.replace(Wanted.of(front.health), also=_KEPT_OUT)
+        walked = walk(self._ask, start, front.names, wanted)
+        if self.claimed and _asks_for_https(walked):
+            return self._without_https(walked, url)
+        wrong = "" if self.by_rule and walked.answer and walked.answer.status < 500 else walked.wrong
+        if not wrong and not front.health["path"]:
+            wrong = self._static_fault(walked)
+        return Look(wrong and f"{wrong} (through nginx at {first})", url)
+
+    def _ask(self, where: Where, cookies: str) -> Answer:
+        """Ask for a page where a client would."""
+        left = max(self.deadline - time.monotonic(), 0.1)
+        headers = {"Cookie": cookies} if cookies else {}
+        place = self._place(where)
+        if where.scheme == "https" and not (place and place.tls):
+            self.claimed = True
+            headers.update(self._claims())
+        place = place or self.places[0]
+        context = _any_certificate() if place.tls else None
+        try:
+            answer = http_request(str(place), where.host, where.path, left, headers, context)
+        except ProtocolError as error:
+            # As with 444: the sentence of the protocol is about uWSGI.
+            closed = not error.errno and "closed" in error.cause
+            cause = "the connection was closed without an answer" if closed else error.cause
+            raise ProtocolError(str(place), cause, error.errno or 0) from None
+        server = match.select(self.front.config, _name(where.host), place.address, place.port)
+        handler = match.handler(match.locate(server, where.path)) if server else None
+        self.by_rule = handler is not None and handler.name == "return"
+        if self.by_rule and not self._is_served(where, answer):
+            answer.headers.pop("location", None)
+        return answer
+
+    def _place(self, where: Where) -> Place | None:
+        """Return where a client would come; None where nobody accepts it."""
+        _name_only, _colon, given = where.host.rpartition(":") if re.search(r":[0-9]+$", where.host) else ("", "", "")
+        tls = where.scheme == "https"
+        port = int(given) if given else 443 if tls else 80
+        own = next((place for place in self.places if place.port == port and place.tls == tls), None)
+        return own or (self._other_tls(where, port) if tls else None)
+
+    def _other_tls(self, where: Where, port: int) -> Place | None:
+        """Return where somebody else ends TLS for the site on this host: another server of nginx, or a proxy."""
+        place = Place(self.places[0].address, port, True)
+        server = match.select(self.front.config, _name(where.host), place.address, port)
+        if server:
+            return place if server.matches(_name(where.host)) else None
+        try:
+            http_request(str(place), where.host, "/", 2, tls=_any_certificate())
+        except ProtocolError as error:
+            return None if error.errno in _NOBODY else place
+        return place
+
+    def _is_served(self, here: Where, answer: Answer) -> bool:
+        """Say whether the redirect that nginx itself gives leads to a server that is here."""
+        try:
+            target = resolved(here, answer.headers.get("location", ""))
+        except ValueError:
+            return False
+        return target is not None and target != here and self._place(target) is not None
+
+    def _claims(self) -> dict[str, str]:
+        """Return the headers of a server in front that ends TLS: what most send, and what the project looks at."""
+        claims = {"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "on", "X-Forwarded-Scheme": "https"}
+        header = self.front.https_header
+        return {**claims, **({header_name(header[0]): header[1]} if header else {})}
+
+    def _without_https(self, walked: Walk, url: str) -> Look:
+        """Judge a site that wants https and nothing else, on a host that serves none."""
+        said = f"{walked.asked[0].path} as {self.host} redirects to {walked.end.seen_from(walked.asked[0])}"
+        option = "nginx: {options: {uwsgi_param: HTTP_X_FORWARDED_PROTO $http_x_forwarded_proto}}"
+        if self.front.https_header == []:
+            return Look(
+                f"{said}, and nothing on this host serves https for it: set SECURE_SSL_REDIRECT: false in settings; "
+                f"behind a server that ends TLS set SECURE_PROXY_SSL_HEADER, and {option}",
+                url,
+            )
+        warning = (
+            f"site '{self.front.name}': {said}, which was not checked: TLS ends on another host, if anywhere. nginx "
+            "tells the site the scheme that it sees itself; where a server in front sends X-Forwarded-Proto, set "
+            f"{option}"
+        )
+        return Look("", url, warning)
+
+    def _static_fault(self, walked: Walk) -> str:
+        if not walked.answer:
+            return ""
+        page, front = walked.end, self.front
+        path = static_file(walked.answer, page, front.names, front.static_url)
+        if not path:
+            return ""
+        named = f"{page.path} as {page.host} names {path}, which"
+        try:
+            status = self._ask(page._replace(path=path), "").status
+        except ProtocolError as error:
+            return f"{named} did not come: {error.cause}"
+        return "" if status == 200 else f"{named} answered {status}"
+
+
+def _asks_for_https(walked: Walk) -> bool:
+    """Say whether the walk went round because the site wants https, although it was told that it has it."""
+    return walked.answer is None and [where.scheme for where in walked.asked[-2:]] == ["https", "https"]
+
+
+def _name(host: str) -> str:
+    return re.sub(r":[0-9]+$", "", host)
+
+
+def _any_certificate() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,323 @@
+"""A site through nginx: who answers by its configuration, and what is asked for."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+from ansible_collections.pyweb.stack.plugins.module_utils.release import front as fronts
+from ansible_collections.pyweb.stack.plugins.module_utils.release.front import Front, Look
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.protocol import Answer, ProtocolError
+from releases import FakeShell
+
+HERE = "192.0.2.7"
+SITE = """# Ansible managed
+# pyweb.stack.nginx: site shop.
+upstream uwsgi_shop {{ server unix:/run/shop.sock; }}
+server {{ {listen} server_name shop.catch-all.invalid; return 444; }}
+server {{
+    {listen}
+    server_name {names};
+    {more}
+    location / {{ uwsgi_pass uwsgi_shop; }}
+}}
+"""
+STATIC = b"<link rel=stylesheet href=/static/a.css>"
+
+
+class Nginx:
+    """Files of nginx below a directory, and what the network answers: URL path, or (port, path), -> answer."""
+
+    def __init__(self, folder):
+        self.folder, self.pages, self.asked = folder, {}, []
+        self.closed = {443}
+        (folder / "conf.d").mkdir()
+        (folder / "nginx.conf").write_text("events {}\nhttp { include conf.d/*.conf; }\n")
+        self.write()
+
+    def write(self, names="shop.example", listen="listen 80;", more=""):
+        (self.folder / "conf.d/shop.conf").write_text(SITE.format(names=names, listen=listen, more=more))
+
+    def other(self, text, name="aaa.conf"):
+        (self.folder / "conf.d" / name).write_text(text)
+
+    def request(self, address, host, path, timeout, headers=None, tls=None):
+        port = int(address.rpartition(":")[2])
+        if port in self.closed:
+            raise ProtocolError(address, "nothing listens", errno.ECONNREFUSED)
+        self.asked.append(f"{'https' if tls else 'http'}://{address} {host}{path}")
+        self.headers = headers or {}
+        found = self.pages.get((port, path)) or self.pages.get(path) or Answer(200, "", 0.1)
+        if callable(found):
+            found = found(self.headers)
+        if isinstance(found, Exception):
+            raise found
+        return dataclasses.replace(found, headers=dict(found.headers))
+
+
+@pytest.fixture
+def nginx(tmp_path, monkeypatch):
+    made = Nginx(tmp_path)
+    monkeypatch.setattr(fronts, "http_request", made.request)
+    monkeypatch.setattr(fronts, "own_addresses", lambda: [HERE, "2001:db8::7"])
+    monkeypatch.setattr(fronts.time, "sleep", lambda _seconds: None)
+    return made
+
+
+def front(nginx, domains=("shop.example",), manifest=None, shell=None, **keys):
+    site = complete([{"name": "shop", "domains": list(domains), **keys}])[0] if "source" in keys else None
+    site = site or complete([{"name": "shop", "domains": list(domains), "source": {"startproject": "x"}, **keys}])[0]
+    made = Front.of(shell or FakeShell(), site, {"https_header": []} if manifest is None else manifest)
+    return dataclasses.replace(made, conf=str(nginx.folder / "nginx.conf"))
+
+
+def to(location, status=302):
+    return Answer(status, "", 0.1, {"location": location})
+
+
+def html(body=b"", status=200):
+    return Answer(status, "", 0.1, {"content-type": "text/html"}, body)
+
+
+# --- whether nginx serves it ---
+
+
+@pytest.mark.parametrize(("active", "serves"), [(0, True), (3, False)])
+def test_nginx_serves_a_site_whose_file_it_reads_while_it_runs(nginx, active, serves):
+    shell = FakeShell({"systemctl is-active": (active, "")})
+    assert front(nginx, shell=shell).serves() is serves
+    assert shell.done == ["nginx: systemctl is-active --quiet nginx.service (may fail)"]
+
+
+def test_nginx_does_not_serve_a_site_without_a_file_of_ours(nginx):
+    others = SITE.replace("site shop.", "site shop-b.").format(names="shop.example", listen="", more="")
+    for text in ("server { server_name shop.example; location / {} }", others):
+        (nginx.folder / "conf.d/shop.conf").write_text(text)
+        made = front(nginx)
+        assert not made.serves()
+        assert made.look().wrong == f"nginx reads no file of the site; look for an include in {made.conf}"
+    (nginx.folder / "nginx.conf").unlink()
+    assert not front(nginx).serves()
+    assert front(nginx).look().wrong.endswith("nginx.conf cannot be read")
+
+
+# --- who answers ---
+
+
+def test_a_site_is_asked_on_its_own_name_at_the_hosts_own_address(nginx):
+    assert front(nginx).look() == Look("", "http://shop.example/")
+    assert nginx.asked == [f"http://{HERE}:80 shop.example/"]
+
+
+@pytest.mark.parametrize(
+    ("listen", "asked"),
+    [
+        ("listen 80; listen [::]:80;", f"http://{HERE}:80 shop.example/"),
+        ("listen 8080;", f"http://{HERE}:8080 shop.example:8080/"),
+        ("listen 127.0.0.1:8080; listen 80;", "http://127.0.0.1:8080 shop.example:8080/"),
+        ("listen [::]:80;", "http://[2001:db8::7]:80 shop.example/"),
+        ("listen [::1]:80;", "http://[::1]:80 shop.example/"),
+        ("listen 443 ssl; listen 80;", f"http://{HERE}:80 shop.example/"),
+        ("listen 8443 ssl;", f"https://{HERE}:8443 shop.example:8443/"),
+    ],
+)
+def test_where_a_site_is_asked(nginx, listen, asked):
+    nginx.write(listen=listen)
+    assert not front(nginx).look().wrong
+    assert nginx.asked == [asked]
+
+
+@pytest.mark.parametrize(
+    ("domains", "served", "host"),
+    [
+        (["*.shop.example", "shop.example"], "*.shop.example shop.example", "shop.example"),
+        (["*.shop.example"], "*.shop.example", "www.shop.example"),
+        # A deploy of other domains than nginx has yet.
+        (["new.example", "shop.example"], "shop.example", "shop.example"),
+        (["new.example"], "shop.example", "shop.example"),
+        (["192.0.2.7"], "192.0.2.7", "192.0.2.7"),
+    ],
+)
+def test_the_name_that_a_site_is_asked_under(nginx, domains, served, host):
+    nginx.write(names=served)
+    front(nginx, domains).look()
+    assert nginx.asked == [f"http://{HERE}:80 {host}/"]
+
+
+def test_a_made_up_name_is_not_one_that_somebody_else_has(nginx):
+    nginx.write(names="*.shop.example")
+    nginx.other("server { listen 80; server_name www.shop.example; return 503; }")
+    assert not front(nginx, ["*.shop.example"]).look().wrong
+    assert nginx.asked == [f"http://{HERE}:80 pyweb-check.shop.example/"]
+
+
+STRANGERS = [
+    (f"server {{\n  listen {HERE}:80;\n  server_name other.example;\n}}", 1, "other.example", f"{HERE}:80"),
+    ("\n\nserver { listen 80; server_name shop.example; }", 3, "shop.example", "*:80"),
+    (f"server {{ listen {HERE}:80 default_server; }}", 1, "no name", f"{HERE}:80"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "names", "listens"), STRANGERS)
+def test_somebody_elses_server_is_told_with_file_and_line(nginx, text, line, names, listens):
+    nginx.other(text)
+    own = f"{nginx.folder}/conf.d/shop.conf:5"
+    assert front(nginx).look().wrong == (
+        f"somebody else's server answers for shop.example at {HERE}:80: {nginx.folder}/conf.d/aaa.conf:{line} "
+        f"(server_name {names}; listen {listens}), which nginx prefers to the site's own, {own}; take the name or the "
+        "address from that server, or let the site listen there as well (nginx.listen)"
+    )
+    assert nginx.asked == []
+
+
+def test_somebody_else_at_another_of_the_sites_addresses(nginx):
+    nginx.write(listen="listen 80; listen [::]:80;")
+    nginx.other("server { listen [2001:db8::7]:80; }")
+    assert "answers for shop.example at [2001:db8::7]:80" in front(nginx).look().wrong
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "server { listen 80 default_server; server_name _; }",
+        "server { listen 80; server_name other.example *.example; }",
+        "server { listen 192.0.2.8:80; }",
+        f"server {{ listen {HERE}:8080; }}",
+        # The second one of a name at an address is the one that nginx ignores.
+        "",
+    ],
+)
+def test_who_is_nobody_to_worry_about(nginx, text):
+    nginx.other(text)
+    nginx.other("server { listen 80; server_name shop.example; }", "zzz.conf")
+    assert not front(nginx).look().wrong
+
+
+# --- what answers ---
+
+
+def test_a_page_that_is_not_well_is_asked_for_again(nginx):
+    answers = iter([502, 502, 200])
+    nginx.pages["/"] = lambda _headers: Answer(next(answers), "", 0.1)
+    assert not front(nginx).look().wrong
+    nginx.pages["/"] = Answer(502, "", 0.1)
+    nginx.asked.clear()
+    wrong = f"/ as shop.example answered 502; wanted a status below 500 (through nginx at {HERE}:80)"
+    assert front(nginx).look() == Look(wrong, "http://shop.example/")
+    assert len(nginx.asked) == 3
+    assert front(nginx).look(attempts=1).wrong == wrong
+    assert len(nginx.asked) == 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "health", "wrong"),
+    [
+        (
+            Answer(200, "", 0.1),
+            {"path": "/healthz", "status": [204]},
+            "/healthz as shop.example answered 200; wanted 204",
+        ),
+        (Answer(503, "", 0.1), {"status": [503]}, ""),
+        (Answer(401, "", 0.1), {"status": [200]}, ""),
+        (Answer(403, "", 0.1), {"status": [200]}, ""),
+        (
+            ProtocolError("x", "the connection was closed without an answer: this is no uwsgi socket"),
+            {},
+            "/ as shop.example did not answer: the connection was closed without an answer; wanted a status below 500",
+        ),
+    ],
+)
+def test_the_answer_is_judged(nginx, answer, health, wrong):
+    nginx.pages.update({"/": answer, "/healthz": answer})
+    assert front(nginx, health=health).look().wrong == (wrong and f"{wrong} (through nginx at {HERE}:80)")
+
+
+def test_a_static_file_that_the_page_names_is_asked_for(nginx):
+    nginx.pages.update({"/": to("/in/"), "/in/": html(STATIC)})
+    assert not front(nginx).look().wrong
+    assert [asked.rpartition("example")[2] for asked in nginx.asked] == ["/", "/in/", "/static/a.css"]
+    for status in (403, 404):
+        nginx.pages["/static/a.css"] = html(status=status)
+        wrong = f"/in/ as shop.example names /static/a.css, which answered {status} (through nginx at {HERE}:80)"
+        assert front(nginx).look().wrong == wrong
+    # Where a path is given it is all that is asked for.
+    assert not front(nginx, health={"path": "/"}).look().wrong
+    nginx.pages["/static/a.css"] = ProtocolError("x", "it hangs")
+    assert "names /static/a.css, which did not come: it hangs" in front(nginx).look().wrong
+
+
+RULES = [
+    ("return 301 https://$host$request_uri;", to("https://shop.example/", 301), ""),
+    ("return 410;", Answer(410, "", 0.1), ""),
+    ("return 503;", Answer(503, "", 0.1), "/ as shop.example answered 503"),
+    ("location = / { return 302 /x/; }", to("/x/"), "/ as shop.example redirects to /x/, which answered 500"),
+]
+
+
+@pytest.mark.parametrize(("more", "answer", "wrong"), RULES)
+def test_what_nginx_itself_answers_counts_as_the_sites_answer(nginx, more, answer, wrong):
+    nginx.write(more=more)
+    nginx.pages.update({"/": answer, "/x/": Answer(500, "", 0.1)})
+    found = front(nginx, health={"status": [200]}).look().wrong
+    assert found.startswith(wrong)
+    assert bool(found) == bool(wrong)
+
+
+# --- https ---
+
+
+def wants_https(headers):
+    return Answer(200, "", 0.1) if headers.get("X-Forwarded-Proto") == "https" else to("https://shop.example/", 301)
+
+
+def test_https_that_somebody_in_front_may_end_is_claimed(nginx):
+    """As it comes through nginx to a site whose inventory hands the header on."""
+    nginx.pages["/"] = wants_https
+    assert front(nginx).look() == Look("", "http://shop.example/")
+    assert nginx.asked == [f"http://{HERE}:80 shop.example/"] * 2
+
+
+def test_https_that_nobody_serves(nginx):
+    nginx.pages["/"] = to("https://shop.example/", 301)
+    wrong = front(nginx).look().wrong
+    assert wrong.startswith(
+        "/ as shop.example redirects to https://shop.example/, and nothing on this host serves https for it: set "
+        "SECURE_SSL_REDIRECT: false in settings; behind a server that ends TLS set SECURE_PROXY_SSL_HEADER, and nginx: "
+    )
+
+
+@pytest.mark.parametrize("manifest", [{"https_header": ["HTTP_X_TLS", "1"]}, {"overlay": True}, {}])
+def test_https_of_a_project_that_says_that_tls_ends_elsewhere(nginx, manifest):
+    """Nobody here can tell; the user is told what was not checked."""
+    nginx.pages["/"] = to("https://shop.example/", 301)
+    found = front(nginx, manifest=manifest).look()
+    assert found.wrong == ""
+    assert found.warning.startswith("site 'shop': / as shop.example redirects to https://shop.example/, which was not")
+    assert nginx.headers.get("X-Tls") == ("1" if "https_header" in manifest else None)
+
+
+def test_a_project_used_as_it_is_has_to_answer(nginx):
+    nginx.pages["/"] = to("https://shop.example/", 301)
+    assert "SECURE_SSL_REDIRECT" in front(nginx, manifest={"overlay": False}).look().wrong
+
+
+@pytest.mark.parametrize("who", ["the site's own server", "another server of the name", "a proxy"])
+def test_https_that_is_served_here_is_asked_for(nginx, who):
+    nginx.closed = set()
+    if who == "the site's own server":
+        nginx.write(listen="listen 80; listen 443 ssl;")
+    elif who == "another server of the name":
+        nginx.other("server { listen 443 ssl; server_name shop.example; location / { proxy_pass http://x; } }")
+    nginx.pages.update({(80, "/"): to("https://shop.example/", 301), (443, "/"): Answer(500, "", 0.1)})
+    assert "redirects to https://shop.example/, which answered 500" in front(nginx).look(attempts=1).wrong
+    assert nginx.asked[-1] == f"https://{HERE}:443 shop.example/"
+
+
+def test_https_of_somebody_elses_name_is_not_the_sites(nginx):
+    nginx.closed = set()
+    nginx.other("server { listen 443 ssl; server_name other.example; }")
+    nginx.pages["/"] = wants_https
+    assert not front(nginx).look().wrong
+    assert nginx.asked == [f"http://{HERE}:80 shop.example/"] * 2
