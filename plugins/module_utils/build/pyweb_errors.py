@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # Hosts get the text below the dashes as it is, so it has no type hints, and names modules that only a build has.
-# mypy: disable-error-code="import-not-found, import-untyped, no-untyped-call, no-untyped-def"
-# ruff: noqa: ANN001, ANN002, ANN003, ANN202, ANN204
+# mypy: disable-error-code="arg-type, assignment, import-not-found, import-untyped, index, no-untyped-call, no-untyped-def"
+# ruff: noqa: ANN001, ANN003, ANN201, ANN202, ANN204
 """What writes the unhandled exceptions of a site's requests into the journal.
 
 `overlay.errors` writes what follows the line of dashes into a build, beside the WSGI entry, which imports it.
@@ -76,7 +76,7 @@ _current = contextvars.ContextVar("pyweb.stack request", default=None)
 
 
 def reported(application):
-    """Return `application` with all its unhandled exceptions in the journal. One that leaves it is answered with 500."""
+    """Return an application whose unhandled exceptions are reported; one that leaves it is answered with 500."""
     from django.core.signals import got_request_exception
 
     got_request_exception.connect(_on_exception, weak=False, dispatch_uid="pyweb.stack")
@@ -318,9 +318,9 @@ def _quiet(handler):
         _quiet(target)
     # A QueueHandler has made one text of the record before its listener's handlers see it.
     listener = getattr(handler, "listener", None) or getattr(handler, "_listener", None)
-    if any(map(_writes_to_journal, [handler, *getattr(listener, "handlers", ())])):
-        if not any(isinstance(known, _Once) for known in handler.filters):
-            handler.addFilter(_Once(handler))
+    is_quiet = handler is None or any(isinstance(known, _Once) for known in handler.filters)
+    if not is_quiet and any(map(_writes_to_journal, [handler, *getattr(listener, "handlers", ())])):
+        handler.addFilter(_Once(handler))
 
 
 def _writes_to_journal(handler):

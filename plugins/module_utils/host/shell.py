@@ -37,11 +37,11 @@ _CHECK = re.compile(r".*\(\w+\.E[0-9]{3}\) ")
 
 
 class StepError(Exception):
-    """A step that failed: `str()` is 'site NAME: STEP failed: CAUSE', then the end of its output."""
+    """A step that failed: `str()` is 'site NAME: STEP failed: CAUSE', then the last `lines` of its output."""
 
-    def __init__(self, site: str, step: str, cause: str, output: str = "") -> None:
+    def __init__(self, site: str, step: str, cause: str, output: str = "", lines: int = 25) -> None:
         self.site, self.step, self.cause = site, step, cause
-        tail = "\n".join(output.strip().splitlines()[-25:])
+        tail = "\n".join(output.strip().splitlines()[-lines:])
         super().__init__(f"site '{site}': {step} failed: {cause}" + (f"\n{tail}" if tail and tail != cause else ""))
 
 

@@ -82,6 +82,7 @@ class Health(TypedDict):
     path: str
     status: list[int]
     timeout: int
+    watch: int
 
 
 class Superuser(TypedDict, total=False):

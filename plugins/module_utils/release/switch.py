@@ -9,7 +9,7 @@ has. Whatever fails, the old release is live as before.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from ..host.shell import StepError
@@ -20,6 +20,7 @@ from .instance import Instances
 from .release import Release
 from .shelf import Shelf
 from .unit_files import UnitFiles
+from .watch import Counted
 
 
 class Change(NamedTuple):
@@ -77,13 +78,13 @@ class Switch:
             try:
                 shelf.prepare(release)
                 found = self.database.migrations("apply" if release.migrate else "plan")
-                self._go_live(old, found["known"])
+                notes = self._go_live(old, found["known"])
             except BaseException:
                 # A release that was there before stays: it may be the previous one, that a rollback goes to.
                 if old != release.id and not existed:
                     shelf.remove(release.id)
                 raise
-        what = [f"release {release.id}", *self.database.make_superuser(check_mode=False)]
+        what = [f"release {release.id}", *notes, *self.database.make_superuser(check_mode=False)]
         shelf.tidy(release, check_mode=False)
         return Change(what, release.id, old, found["plan"] if release.migrate else [], before, release.ini)
 
@@ -113,8 +114,10 @@ class Switch:
             shelf.tidy(release, check_mode=False)
         return Change([f"rollback to {release.id}"], release.id, old, [], before, release.ini)
 
-    def _go_live(self, old: str, known: list[str] | None) -> None:
-        """Start it, ask it, make it current, let the old one finish. Whatever fails, `old` is live again as it was.
+    def _go_live(self, old: str, known: list[str] | None) -> list[str]:
+        """Start it, ask it, make it current, let the old one finish; return what there is to say about that.
+
+        Whatever fails, `old` is live again as it was.
 
         `known` are the migrations that its code has. None is for a release that has been live before: its record stays
         as it is, and it is not watched before the switch, because whoever rolls back is in a hurry. Where nothing is
@@ -123,6 +126,8 @@ class Switch:
         release, shelf = self.release, self.shelf
         watch = known is not None and old != ""
         links, unit_texts = shelf.links(), self.unit_files.texts(release.units)
+        notes: list[str] = []
+        counter = self._counter(old) if watch else None
         try:
             self.unit_files.install(release.units, release.sockets)
             if old == release.id:
@@ -144,11 +149,16 @@ class Switch:
                 self._record(known)
                 shelf.switch(release.id)
             self.own.settle(live=True)
-        except BaseException:
+            if counter:
+                notes = [note for note in [self.own.watch(old, counter())] if note]
+        except BaseException as error:
             if old != release.id:
                 switched = shelf.current == release.id
                 shelf.put_back(links)
                 if switched:
+                    if isinstance(error, StepError) and error.step == "watch":
+                        # It answers, and more than one visitor may be waiting for that.
+                        self.own.drain()
                     # It may have somebody's request.
                     self.own.stop()
                 else:
@@ -156,6 +166,14 @@ class Switch:
             self.unit_files.restore(unit_texts)
             raise
         self._stop_others()
+        return notes
+
+    def _counter(self, old: str) -> Callable[[], Counted] | None:
+        """Return what counts the answers of the old release, where the new one is to be watched against it."""
+        if old == self.release.id or not self.release.health["watch"]:
+            return None
+        counter = self.instances.of(old).counter()
+        return counter if counter.counts else None
 
     def _probe(self, watch: bool) -> None:
         """Start the release without its ports, wait until it is healthy, watch it, and end it."""
