@@ -15,6 +15,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import La
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, split_secrets
 from ansible_collections.pyweb.stack.plugins.module_utils.release.release import wanted
 from ansible_collections.pyweb.stack.plugins.module_utils.release.shelf import Shelf
+from ansible_collections.pyweb.stack.plugins.module_utils.release.watch import Counted
 
 SECRET = "correct-horse-battery"
 AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="it writes files that belong to root")
@@ -99,13 +100,15 @@ class World:
     """What a switch works with: fakes of systemd and the database that note what is asked of them, and in which order.
 
     `failing` are the actions that fail, `running` the releases that systemd runs, `planned` the migrations to come,
-    `applied` those that the database has, `superuser` what is made of it. `seen` are (action, live release) pairs.
+    `applied` those that the database has, `superuser` what is made of it. `worse` says that visitors get worse answers
+    of the new release, `unwatched` why nobody looks at them. `seen` are (action, live release) pairs.
     """
 
-    def __init__(self, shelf, running=(), failing=(), planned=(), applied=(), superuser=()):
+    def __init__(self, shelf, running=(), failing=(), planned=(), applied=(), superuser=(), worse=False, unwatched=""):
         self.shelf, self.seen = shelf, []
         self.active, self.failing = list(running), set(failing)
         self.planned, self.applied, self.superuser = list(planned), list(applied), list(superuser)
+        self.worse, self.unwatched = worse, unwatched
         self.units = {}
         self.instances, self.unit_files, self.database = FakeInstances(self), FakeUnitFiles(self), FakeDatabase(self)
 
@@ -155,6 +158,23 @@ class FakeInstance:
 
     def is_active(self):
         return self.name in self.world.active
+
+    def counter(self):
+        return FakeCounter(self.name in self.world.active)
+
+    def watch(self, old, counted):
+        self.world.note(f"watch {self.name} after {old}")
+        if self.world.worse:
+            raise StepError("shop", "watch", "7 of 9 answers to visitors were 5xx")
+        return self.world.unwatched
+
+
+class FakeCounter:
+    def __init__(self, counts):
+        self.counts = counts
+
+    def __call__(self):
+        return Counted(3, 0)
 
 
 class FakeInstances:

@@ -130,7 +130,7 @@ def test_the_journal_is_read_from_its_end(tmp_path):
     shell = FakeShell({"journalctl": (0, "ValueError: not well\nTraceback\n")})
     assert make(tmp_path, shell).journal(7.9) == "Traceback\nValueError: not well\n"
     assert shell.done == [
-        f"journal: journalctl --no-pager --output=cat --reverse --lines=40 --since=@7 --unit={UNIT} (may fail)"
+        f"journal: journalctl --no-pager --output=cat --reverse --lines=1000 --since=@7 --unit={UNIT} (may fail)"
     ]
 
 

@@ -21,8 +21,8 @@ _LIBRARY = re.compile(r"/(site|dist)-packages/|/lib(64)?/python3|^<|/overlay/pyw
 # What no line of an exception's message looks like: uWSGI's own lines, Django's record of the request, systemd's.
 _OTHER = re.compile(
     r"\[(pid: |uWSGI|busyness|strict-mode)|\*\*\* |\.\.\. |DAMN |worker [0-9]|spawned |mapped |unable to load app|"
-    r"WSGI app|Internal Server Error: |Respawned |SIG[A-Z]+ |gracefully |goodbye |chain reloading |callable '|uwsgi-\S+: |"
-    r"(Started|Starting|Stopping|Stopped|Failed) |\S+\.service: |pyweb\.stack: "
+    r"WSGI app|Internal Server Error: |Respawned |SIG[A-Z]+ |gracefully |goodbye |chain reloading |callable '|"
+    r"uwsgi-\S+: |(Started|Starting|Stopping|Stopped|Failed) |\S+\.service: |pyweb\.stack: "
 )
 # The last lines of a start: what stands above says nothing about an answer.
 _STARTED = re.compile(r"(?m)^(spawned uWSGI worker |WSGI app [0-9]+ .* ready in ).*$")
