@@ -6,8 +6,9 @@ import json
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
-from ansible_collections.pyweb.stack.plugins.module_utils.release import instance
+from ansible_collections.pyweb.stack.plugins.module_utils.release import instance, traffic
 from ansible_collections.pyweb.stack.plugins.module_utils.release.instance import Instance, Instances
+from ansible_collections.pyweb.stack.plugins.module_utils.release.watch import Counted
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol
 from releases import FakeShell, make_release
 
@@ -282,3 +283,112 @@ def test_draining_ends_after_the_longest_request(tmp_path, monkeypatch, clock):
     monkeypatch.setattr(protocol, "stats", stats)
     make(tmp_path, nginx={"read_timeout": 3}).drain()
     assert clock.passed == pytest.approx(3, abs=0.06)
+
+
+# --- the traceback in an error ---
+
+MARK = "pyweb.stack: unhandled exception: GET / (release aaaaaaaaaaaa)"
+RAISED = (
+    "Traceback (most recent call last):",
+    '  File "/opt/sites/shop/builds/0123456789ab/src/shop/views.py", line 12, in index',
+    "    return row.total",
+    "shop.models.NotThere: no such column",
+)
+REQUEST = "[pid: 7|app: 0|req: 1/1] 127.0.0.1 () {12 vars} GET / => generated 9 bytes (HTTP/1.1 500) 2 headers"
+
+
+def backwards(*lines):
+    """As journalctl --reverse prints them."""
+    return "".join(f"{line}\n" for line in reversed(lines))
+
+
+def test_an_unhealthy_release_shows_the_projects_traceback_and_not_its_start(tmp_path, clock, answers):
+    answers.statuses = (500,)
+    start = ["*** Starting uWSGI 2.0.30 ***", *["mapped 1 bytes"] * 50, "spawned uWSGI worker 1 (pid: 7, cores: 1)"]
+    shell = FakeShell({"journalctl": (0, backwards(*start, MARK, *RAISED, REQUEST))})
+    with pytest.raises(StepError) as caught:
+        make(tmp_path, shell).wait_until_healthy()
+    first, *rest = str(caught.value).splitlines()
+    assert "answered 500" in first
+    assert "no such column" in first
+    assert rest == [MARK, *RAISED]
+
+
+def test_a_traceback_is_shown_to_its_end_however_long_it_is(tmp_path, clock, answers):
+    answers.statuses = (500,)
+    frames = [
+        line
+        for number in range(200)
+        for line in (f'  File "/opt/sites/shop/builds/0123456789ab/src/a.py", line {number}, in call', "    call()")
+    ]
+    shell = FakeShell({"journalctl": (0, backwards(MARK, RAISED[0], *frames, "ValueError: the end", REQUEST))})
+    with pytest.raises(StepError) as caught:
+        make(tmp_path, shell).wait_until_healthy()
+    lines = str(caught.value).splitlines()
+    assert lines[1:3] == [MARK, RAISED[0]]
+    assert lines[-3:] == [*frames[-2:], "ValueError: the end"]
+    assert len(lines) == 61
+
+
+def test_a_start_that_raises_shows_the_traceback(tmp_path, clock):
+    gave_up = "unable to load app 0 (mountpoint='') (callable not found or import error)"
+    shell = FakeShell({"systemctl start": (1, ""), "journalctl": (0, backwards("mapped 1 bytes", *RAISED, gave_up))})
+    with pytest.raises(StepError) as caught:
+        make(tmp_path, shell).start()
+    assert str(caught.value).splitlines()[1:] == list(RAISED)
+
+
+# --- the answers to visitors ---
+
+
+@pytest.fixture
+def watched(monkeypatch, clock):
+    """What is known before, and what the new release answers; `asked` says what was watched for."""
+    found = {"before": traffic.Before(True, 0.1), "answers": Counted(9, 7), "asked": []}
+
+    def watch(seconds, count, share):
+        found["asked"].append((seconds, share))
+        return found["answers"]
+
+    def before(counted, access_log, without, now):
+        found["log"] = (counted, access_log, without)
+        return found["before"]
+
+    monkeypatch.setattr(traffic, "before", before)
+    monkeypatch.setattr(instance, "watch", watch)
+    monkeypatch.setattr(protocol, "stats", lambda address: b'{"workers": [{"requests": 1, "respawn_count": 1}]}')
+    return found
+
+
+def test_a_release_that_answers_visitors_worse_is_told_with_both_shares_and_the_traceback(tmp_path, watched):
+    shell = FakeShell({"journalctl": (0, backwards(MARK, *RAISED, REQUEST))})
+    with pytest.raises(StepError) as caught:
+        make(tmp_path, shell, health={"watch": 7}).watch("b" * 12, Counted(3, 0))
+    first, *rest = str(caught.value).splitlines()
+    assert first.startswith(
+        "site 'shop': watch failed: 7 of 9 answers to visitors were 5xx; of release bbbbbbbbbbbb, which is live again, "
+        "10% were; migrations are not reversed; "
+    )
+    assert "no such column" in first
+    assert rest == [MARK, *RAISED]
+    assert watched["asked"] == [(7, 0.1)]
+    assert watched["log"] == (Counted(3, 0), "/var/log/nginx/shop.access.log", ["/static/", "/media/"])
+
+
+def test_good_answers_need_no_word(tmp_path, watched):
+    watched["answers"] = None
+    assert make(tmp_path).watch("b" * 12, Counted(3, 0)) == ""
+    assert watched["asked"] == [(5, 0.1)]
+
+
+def test_a_site_without_visitors_is_not_watched(tmp_path, watched):
+    watched["before"] = traffic.Before(False, 0.0)
+    assert make(tmp_path).watch("b" * 12, Counted(0, 0)) == ""
+    assert watched["asked"] == []
+
+
+@pytest.mark.parametrize("options", [{"log-5xx": None}, {"log-format": "%(addr)"}])
+def test_a_uwsgi_that_does_not_log_5xx_is_not_watched_and_that_is_said(tmp_path, watched, options):
+    own = make(tmp_path, uwsgi={"options": options})
+    assert own.watch("b" * 12, Counted(3, 0)).startswith("its traffic is not watched: uwsgi.options keep")
+    assert watched["asked"] == []

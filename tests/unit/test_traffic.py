@@ -42,6 +42,8 @@ def stats(monkeypatch):
         workers = told.pop(0)
         if isinstance(workers, Exception):
             raise workers
+        if isinstance(workers, bytes):
+            return workers
         return json.dumps({"workers": [{"requests": done, "respawn_count": made} for done, made in workers]}).encode()
 
     monkeypatch.setattr(protocol, "stats", answer)
@@ -89,11 +91,14 @@ def test_workers_that_die_at_every_request_are_noticed_although_nothing_is_count
     assert counter(died)[1]() == Counted(6, 6)
 
 
-@pytest.mark.parametrize("answer", [protocol.ProtocolError("x", "nobody there"), [], [("x", 1)]], ids=str)
-def test_a_uwsgi_that_does_not_tell(stats, answer):
-    stats += [answer, [(10, 1)]]
+@pytest.mark.parametrize("answer", [protocol.ProtocolError("x", "nobody there"), b"{", b"{}"], ids=str)
+def test_a_uwsgi_that_does_not_tell_is_asked_again(stats, answer):
+    stats += [answer, answer, [(10, 1)], answer, [(12, 1)]]
     count = counter()[1]
-    assert (count.counts, count()) == (answer == [], Counted(10, 0) if answer == [] else Counted(0, 0))
+    assert (count.counts, count()) == (True, Counted(2, 0))
+    stats += [answer] * 6
+    count = counter()[1]
+    assert (count.counts, count()) == (False, Counted(0, 0))
 
 
 @pytest.mark.parametrize(

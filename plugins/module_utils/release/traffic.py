@@ -71,11 +71,11 @@ class Counter:
 
     def _totals(self) -> tuple[int, int] | None:
         """Return how many requests were answered, and how often workers were started again, since uWSGI started."""
-        try:
-            workers = json.loads(uwsgi_protocol.stats(f"unix:{self.stats}"))["workers"]
-            return sum(worker["requests"] for worker in workers), sum(worker["respawn_count"] for worker in workers)
-        except (uwsgi_protocol.ProtocolError, ValueError, KeyError, TypeError):
-            return None
+        for _try in range(3):  # a worker may have been changing a text while uWSGI wrote it, which is no JSON then
+            with contextlib.suppress(uwsgi_protocol.ProtocolError, ValueError, KeyError):
+                workers = json.loads(uwsgi_protocol.stats(f"unix:{self.stats}"))["workers"]
+                return sum(worker["requests"] for worker in workers), sum(worker["respawn_count"] for worker in workers)
+        return None
 
     def _journal(self) -> tuple[int, int]:
         """Return how many 5xx, and how many dead workers, the journal has."""
