@@ -159,15 +159,6 @@ class FakeInstance:
     def is_active(self):
         return self.name in self.world.active
 
-    def counter(self):
-        return FakeCounter(self.name in self.world.active)
-
-    def watch(self, old, counted):
-        self.world.note(f"watch {self.name} after {old}")
-        if self.world.worse:
-            raise StepError("shop", "watch", "7 of 9 answers to visitors were 5xx")
-        return self.world.unwatched
-
 
 class FakeCounter:
     def __init__(self, counts):
@@ -189,6 +180,15 @@ class FakeInstances:
 
     def running(self):
         return list(self.world.active)
+
+    def counter(self, release_id):
+        return FakeCounter(release_id in self.world.active)
+
+    def watch(self, old, counted):
+        self.world.note(f"watch after {old}")
+        if self.world.worse:
+            raise StepError("shop", "watch", "7 of 9 answers to visitors were 5xx")
+        return self.world.unwatched
 
     def stop_probes(self):
         self.world.note("stop probes")

@@ -341,6 +341,10 @@ def test_a_start_that_raises_shows_the_traceback(tmp_path, clock):
 # --- the answers to visitors ---
 
 
+def visited(tmp_path, shell=None, **keys):
+    return Instances(shell or FakeShell(), make_release(tmp_path, **keys))
+
+
 @pytest.fixture
 def watched(monkeypatch, clock):
     """What is known before, and what the new release answers; `asked` says what was watched for."""
@@ -363,7 +367,7 @@ def watched(monkeypatch, clock):
 def test_a_release_that_answers_visitors_worse_is_told_with_both_shares_and_the_traceback(tmp_path, watched):
     shell = FakeShell({"journalctl": (0, backwards(MARK, *RAISED, REQUEST))})
     with pytest.raises(StepError) as caught:
-        make(tmp_path, shell, health={"watch": 7}).watch("b" * 12, Counted(3, 0))
+        visited(tmp_path, shell, health={"watch": 7}).watch("b" * 12, Counted(3, 0))
     first, *rest = str(caught.value).splitlines()
     assert first.startswith(
         "site 'shop': watch failed: 7 of 9 answers to visitors were 5xx; of release bbbbbbbbbbbb, which is live again, "
@@ -377,18 +381,21 @@ def test_a_release_that_answers_visitors_worse_is_told_with_both_shares_and_the_
 
 def test_good_answers_need_no_word(tmp_path, watched):
     watched["answers"] = None
-    assert make(tmp_path).watch("b" * 12, Counted(3, 0)) == ""
+    assert visited(tmp_path).watch("b" * 12, Counted(3, 0)) == ""
     assert watched["asked"] == [(5, 0.1)]
 
 
 def test_a_site_without_visitors_is_not_watched(tmp_path, watched):
     watched["before"] = traffic.Before(False, 0.0)
-    assert make(tmp_path).watch("b" * 12, Counted(0, 0)) == ""
+    assert visited(tmp_path).watch("b" * 12, Counted(0, 0)) == ""
     assert watched["asked"] == []
 
 
 @pytest.mark.parametrize("options", [{"log-5xx": None}, {"log-format": "%(addr)"}])
 def test_a_uwsgi_that_does_not_log_5xx_is_not_watched_and_that_is_said(tmp_path, watched, options):
-    own = make(tmp_path, uwsgi={"options": options})
-    assert own.watch("b" * 12, Counted(3, 0)).startswith("its traffic is not watched: uwsgi.options keep")
+    assert (
+        visited(tmp_path, uwsgi={"options": options})
+        .watch("b" * 12, Counted(3, 0))
+        .startswith("its traffic is not watched: uwsgi.options keep")
+    )
     assert watched["asked"] == []

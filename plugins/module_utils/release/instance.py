@@ -113,32 +113,6 @@ class Instance:
         wanted = " or ".join(map(str, health["status"])) or "a status below 500"
         return f"{health['path']} as {host} {found}; wanted {wanted}"
 
-    def counter(self) -> traffic.Counter:
-        """Return a counter of what the instance answers from now on."""
-        return traffic.Counter(self.shell, self.unit, self.stats)
-
-    def watch(self, old: str, counted: Counted) -> str:
-        """Watch the answers to real traffic for `health.watch` seconds; return why they are not watched, or ''.
-
-        `old` is the release that it replaced, `counted` what that one has answered since the deploy began. Raises
-        `StepError` where this one answers worse.
-        """
-        release, started = self.release, time.time()
-        counter = self.counter()
-        if not counter.counts or not traffic.logs_5xx(release.ini):
-            return "its traffic is not watched: uwsgi.options keep the lines of log-5xx out of the journal"
-        aliases = [release.site["nginx"].get(kind) or {} for kind in ("static", "media")]
-        without = [alias["url"] for alias in aliases if "url" in alias] or ["/static/", "/media/"]
-        before = traffic.before(counted, release.layout.access_log, without, started)
-        found = watch(release.health["watch"], counter, before.share) if before.asked else None
-        if found:
-            wrong = (
-                f"{found.bad} of {found.answers} answers to visitors were 5xx; of release {old}, which is live again, "
-                f"{before.share:.0%} were; migrations are not reversed"
-            )
-            raise self._unhealthy("watch", wrong, started)
-        return ""
-
     def drain(self) -> None:
         """Wait until nobody waits at the instance's own socket, at most for one longest request.
 
@@ -198,6 +172,33 @@ class Instances:
         shown = self.shell.run("units", ["systemctl", "list-units", *words]).stdout
         rows = re.findall(r"^(?:[*●] )?(\S+) +\S+ +(?!deactivating |inactive )\S+ ", shown, re.MULTILINE)
         return [found for found in map(layout.release_of, rows) if found]
+
+    def counter(self, release_id: str) -> traffic.Counter:
+        """Return a counter of what a release answers from now on."""
+        instance = self.of(release_id)
+        return traffic.Counter(self.shell, instance.unit, instance.stats)
+
+    def watch(self, old: str, counted: Counted) -> str:
+        """Watch what visitors get for `health.watch` seconds; return why that is not done, or ''.
+
+        `old` is the release that was live before, `counted` what that one has answered since the deploy began. Raises
+        `StepError` where the one that goes live answers worse.
+        """
+        release, started = self.release, time.time()
+        counter = self.counter(release.id)
+        if not counter.counts or not traffic.logs_5xx(release.ini):
+            return "its traffic is not watched: uwsgi.options keep the lines of log-5xx out of the journal"
+        aliases = [release.site["nginx"].get(kind) or {} for kind in ("static", "media")]
+        without = [alias["url"] for alias in aliases if "url" in alias] or ["/static/", "/media/"]
+        before = traffic.before(counted, release.layout.access_log, without, started)
+        found = watch(release.health["watch"], counter, before.share) if before.asked else None
+        if found:
+            wrong = (
+                f"{found.bad} of {found.answers} answers to visitors were 5xx; of release {old}, which is live again, "
+                f"{before.share:.0%} were; migrations are not reversed"
+            )
+            raise self.of(release.id)._unhealthy("watch", wrong, started)
+        return ""
 
     def stop_probes(self) -> None:
         """Stop the probes that killed runs left."""

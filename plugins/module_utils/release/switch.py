@@ -150,7 +150,7 @@ class Switch:
                 shelf.switch(release.id)
             self.own.settle(live=True)
             if counter:
-                notes = [note for note in [self.own.watch(old, counter())] if note]
+                notes = [note for note in [self.instances.watch(old, counter())] if note]
         except BaseException as error:
             if old != release.id:
                 switched = shelf.current == release.id
@@ -172,7 +172,7 @@ class Switch:
         """Return what counts the answers of the old release, where the new one is to be watched against it."""
         if old == self.release.id or not self.release.health["watch"]:
             return None
-        counter = self.instances.of(old).counter()
+        counter = self.instances.counter(old)
         return counter if counter.counts else None
 
     def _probe(self, watch: bool) -> None:
