@@ -399,3 +399,11 @@ def test_a_uwsgi_that_does_not_log_5xx_is_not_watched_and_that_is_said(tmp_path,
         .startswith("its traffic is not watched: uwsgi.options keep")
     )
     assert watched["asked"] == []
+
+
+def test_a_uwsgi_without_numbers_is_not_watched_and_that_is_said(tmp_path, watched, monkeypatch):
+    monkeypatch.setattr(protocol, "stats", lambda address: b"")
+    assert (
+        visited(tmp_path).watch("b" * 12, Counted(3, 0)).endswith("not watched: uWSGI's stats socket does not answer")
+    )
+    assert watched["asked"] == []

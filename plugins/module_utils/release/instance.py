@@ -186,7 +186,9 @@ class Instances:
         """
         release, started = self.release, time.time()
         counter = self.counter(release.id)
-        if not counter.counts or not traffic.logs_5xx(release.ini):
+        if not counter.counts:
+            return "its traffic is not watched: uWSGI's stats socket does not answer"
+        if not traffic.logs_5xx(release.ini):
             return "its traffic is not watched: uwsgi.options keep the lines of log-5xx out of the journal"
         aliases = [release.site["nginx"].get(kind) or {} for kind in ("static", "media")]
         without = [alias["url"] for alias in aliases if "url" in alias] or ["/static/", "/media/"]
