@@ -201,7 +201,15 @@ def test_an_exception_that_cannot_be_shown_does_not_cost_the_answer(ask):
     answer, told = ask(view)
     assert answer == ("200 OK", b"the page of the project")
     assert told.startswith(f"{MARK}\n")
-    assert "Odd" in told
+    assert told.count("    raise Odd\n") == 1
+    assert "Odd: <exception str() failed>\n" in told
+
+
+def test_not_even_one_whose_traceback_cannot_be_made(ask, monkeypatch):
+    monkeypatch.setattr(pyweb_errors, "_text", None)
+    answer, told = ask(boom)
+    assert answer == ("200 OK", b"the page of the project")
+    assert f"{MARK}\nValueError (no traceback: TypeError)\n" in told
 
 
 # --- the request ---

@@ -164,7 +164,8 @@ def _remember(error, request):
 
 def _summary(error):
     frames = traceback.extract_tb(error.__traceback__)[-1:]
-    return type(error), str(error), [(frame.filename, frame.lineno) for frame in frames]
+    words = traceback.format_exception_only(type(error), error)  # even where str() fails
+    return words, [(frame.filename, frame.lineno) for frame in frames]
 
 
 # --- the text ---
