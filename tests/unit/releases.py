@@ -15,7 +15,6 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import La
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, split_secrets
 from ansible_collections.pyweb.stack.plugins.module_utils.release.release import wanted
 from ansible_collections.pyweb.stack.plugins.module_utils.release.shelf import Shelf
-from ansible_collections.pyweb.stack.plugins.module_utils.release.watch import Counted
 
 SECRET = "correct-horse-battery"
 AS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="it writes files that belong to root")
@@ -160,14 +159,6 @@ class FakeInstance:
         return self.name in self.world.active
 
 
-class FakeCounter:
-    def __init__(self, counts):
-        self.counts = counts
-
-    def __call__(self):
-        return Counted(3, 0)
-
-
 class FakeInstances:
     def __init__(self, world):
         self.world = world
@@ -181,10 +172,11 @@ class FakeInstances:
     def running(self):
         return list(self.world.active)
 
-    def counter(self, release_id):
-        return FakeCounter(release_id in self.world.active)
+    def answers_of(self, live):
+        return f"how {live} answers" if live in self.world.active else None
 
-    def watch(self, old, counted):
+    def watch(self, old, before):
+        assert before == f"how {old} answers"
         self.world.note(f"watch after {old}")
         if self.world.worse:
             raise StepError("shop", "watch", "7 of 9 answers to visitors were 5xx")

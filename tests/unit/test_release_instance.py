@@ -345,29 +345,56 @@ def visited(tmp_path, shell=None, **keys):
     return Instances(shell or FakeShell(), make_release(tmp_path, **keys))
 
 
+class Before:
+    """What is known of the release that was live."""
+
+    def __init__(self, asked=True, share=0.1):
+        self.said = asked, share
+
+    def known(self):
+        return self.said
+
+
 @pytest.fixture
 def watched(monkeypatch, clock):
-    """What is known before, and what the new release answers; `asked` says what was watched for."""
-    found = {"before": traffic.Before(True, 0.1), "answers": Counted(9, 7), "asked": []}
+    """What the new release answers, and what it was watched for."""
+    found = {"answers": Counted(9, 7), "asked": []}
 
     def watch(seconds, count, share):
         found["asked"].append((seconds, share))
         return found["answers"]
 
-    def before(counted, access_log, without, now):
-        found["log"] = (counted, access_log, without)
-        return found["before"]
-
-    monkeypatch.setattr(traffic, "before", before)
     monkeypatch.setattr(instance, "watch", watch)
     monkeypatch.setattr(protocol, "stats", lambda address: b'{"workers": [{"requests": 1, "respawn_count": 1}]}')
     return found
 
 
+@pytest.mark.parametrize(
+    ("nginx", "without"),
+    [({}, ["/static/", "/media/"]), ({"static": {"url": "/s/", "path": "/srv/s"}, "media": None}, ["/s/"])],
+)
+def test_how_the_live_release_answers_is_read_from_its_log_and_its_uwsgi(
+    tmp_path, monkeypatch, watched, nginx, without
+):
+    made = []
+    monkeypatch.setattr(traffic, "Before", lambda *given: made.append(given))
+    own = visited(tmp_path)
+    own.release.site["nginx"].update(nginx)
+    own.traffic("b" * 12)
+    [(counter, log, skipped)] = made
+    assert (counter.unit, counter.stats) == (f"uwsgi-shop@{'b' * 12}.service", f"{tmp_path}/run/shop/{'b' * 12}.stats")
+    assert (log, skipped) == ("/var/log/nginx/shop.access.log", without)
+
+
+def test_a_live_release_whose_uwsgi_does_not_tell_is_nothing_to_compare_with(tmp_path, monkeypatch, watched):
+    monkeypatch.setattr(protocol, "stats", lambda address: b"")
+    assert visited(tmp_path).traffic("b" * 12) is None
+
+
 def test_a_release_that_answers_visitors_worse_is_told_with_both_shares_and_the_traceback(tmp_path, watched):
     shell = FakeShell({"journalctl": (0, backwards(MARK, *RAISED, REQUEST))})
     with pytest.raises(StepError) as caught:
-        visited(tmp_path, shell, health={"watch": 7}).watch("b" * 12, Counted(3, 0))
+        visited(tmp_path, shell, health={"watch": 7}).watch("b" * 12, Before())
     first, *rest = str(caught.value).splitlines()
     assert first.startswith(
         "site 'shop': watch failed: 7 of 9 answers to visitors were 5xx; of release bbbbbbbbbbbb, which is live again, "
@@ -376,12 +403,11 @@ def test_a_release_that_answers_visitors_worse_is_told_with_both_shares_and_the_
     assert "no such column" in first
     assert rest == [MARK, *RAISED]
     assert watched["asked"] == [(7, 0.1)]
-    assert watched["log"] == (Counted(3, 0), "/var/log/nginx/shop.access.log", ["/static/", "/media/"])
 
 
 def test_good_answers_need_no_word(tmp_path, watched):
     watched["answers"] = None
-    assert visited(tmp_path).watch("b" * 12, Counted(3, 0)) == ""
+    assert visited(tmp_path).watch("b" * 12, Before()) == ""
     assert watched["asked"] == [(5, 0.1)]
 
 
@@ -395,7 +421,7 @@ def test_a_site_without_visitors_is_not_watched(tmp_path, watched):
 def test_a_uwsgi_that_does_not_log_5xx_is_not_watched_and_that_is_said(tmp_path, watched, options):
     assert (
         visited(tmp_path, uwsgi={"options": options})
-        .watch("b" * 12, Counted(3, 0))
+        .watch("b" * 12, Before())
         .startswith("its traffic is not watched: uwsgi.options keep")
     )
     assert watched["asked"] == []
@@ -403,7 +429,5 @@ def test_a_uwsgi_that_does_not_log_5xx_is_not_watched_and_that_is_said(tmp_path,
 
 def test_a_uwsgi_without_numbers_is_not_watched_and_that_is_said(tmp_path, watched, monkeypatch):
     monkeypatch.setattr(protocol, "stats", lambda address: b"")
-    assert (
-        visited(tmp_path).watch("b" * 12, Counted(3, 0)).endswith("not watched: uWSGI's stats socket does not answer")
-    )
+    assert visited(tmp_path).watch("b" * 12, Before()).endswith("not watched: uWSGI's stats socket does not answer")
     assert watched["asked"] == []

@@ -10,7 +10,7 @@ import goldens
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 from ansible_collections.pyweb.stack.plugins.module_utils.release import traffic, uwsgi_ini
-from ansible_collections.pyweb.stack.plugins.module_utils.release.traffic import Before, Counter, Logged
+from ansible_collections.pyweb.stack.plugins.module_utils.release.traffic import Counter, Logged
 from ansible_collections.pyweb.stack.plugins.module_utils.release.watch import Counted
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol
 from releases import FakeShell
@@ -174,19 +174,23 @@ def test_a_log_that_was_rotated_a_moment_ago(log):
     ("text", "counted", "wanted"),
     [
         # The log says more than the few seconds of a deploy.
-        (logged(70, status=500) + logged(59), Counted(4, 4), Before(True, 0.5)),
-        (logged(61), Counted(0, 0), Before(False, 0.0)),
-        (logged(61, status=500), Counted(0, 0), Before(False, 1.0)),
+        (logged(70, status=500) + logged(59), Counted(4, 4), (True, 0.5)),
+        (logged(61), Counted(0, 0), (False, 0.0)),
+        (logged(61, status=500), Counted(0, 0), (False, 1.0)),
         # A log that nobody writes any more.
-        (logged(700), Counted(2, 0), Before(True, 0.0)),
-        (None, Counted(4, 1), Before(True, 0.25)),
-        (None, Counted(0, 0), Before(False, 0.0)),
+        (logged(700), Counted(2, 0), (True, 0.0)),
+        (None, Counted(4, 1), (True, 0.25)),
+        (None, Counted(0, 0), (False, 0.0)),
     ],
 )
 def test_what_is_known_before_a_watch(log, text, counted, wanted):
     if text is not None:
         log.write_text(text)
-    assert traffic.before(counted, str(log), ("/static/",), NOW) == wanted
+    before = traffic.Before(lambda: counted, str(log), ("/static/",))
+    # What the new release answers is not the old one's.
+    with log.open("a") as more:
+        more.write(logged(0, status=500) * 9)
+    assert before.known() == wanted
 
 
 def test_an_entry_has_its_time_in_seconds(log):

@@ -15,7 +15,7 @@ from ..uwsgi import tracebacks
 from ..uwsgi.failures import why_not_started
 from . import traffic
 from .release import Release
-from .watch import Counted, watch
+from .watch import watch
 
 # How long a release has to keep answering once nginx goes to it, before the old one is stopped. nginx may have read the
 # old link just before it was renamed, and the old one has to stay for about as long anyway.
@@ -173,31 +173,31 @@ class Instances:
         rows = re.findall(r"^(?:[*●] )?(\S+) +\S+ +(?!deactivating |inactive )\S+ ", shown, re.MULTILINE)
         return [found for found in map(layout.release_of, rows) if found]
 
-    def counter(self, release_id: str) -> traffic.Counter:
-        """Return a counter of what a release answers from now on."""
-        instance = self.of(release_id)
-        return traffic.Counter(self.shell, instance.unit, instance.stats)
+    def answers_of(self, live: str) -> traffic.Before | None:
+        """Return how the live release answers, to compare with after a switch; None where its uWSGI does not tell."""
+        counter, site = self._counter(live), self.release.site
+        aliases = [site["nginx"].get(kind) or {} for kind in ("static", "media")]
+        without = [alias["url"] for alias in aliases if "url" in alias] or ["/static/", "/media/"]
+        return traffic.Before(counter, self.release.layout.access_log, without) if counter.counts else None
 
-    def watch(self, old: str, counted: Counted) -> str:
+    def watch(self, old: str, before: traffic.Before) -> str:
         """Watch what visitors get for `health.watch` seconds; return why that is not done, or ''.
 
-        `old` is the release that was live before, `counted` what that one has answered since the deploy began. Raises
-        `StepError` where the one that goes live answers worse.
+        `old` is the release that was live before, and answered as `before` says. Raises `StepError` where the one that
+        goes live answers worse.
         """
         release, started = self.release, time.time()
-        counter = self.counter(release.id)
+        counter = self._counter(release.id)
         if not counter.counts:
             return "its traffic is not watched: uWSGI's stats socket does not answer"
         if not traffic.logs_5xx(release.ini):
             return "its traffic is not watched: uwsgi.options keep the lines of log-5xx out of the journal"
-        aliases = [release.site["nginx"].get(kind) or {} for kind in ("static", "media")]
-        without = [alias["url"] for alias in aliases if "url" in alias] or ["/static/", "/media/"]
-        before = traffic.before(counted, release.layout.access_log, without, started)
-        found = watch(release.health["watch"], counter, before.share) if before.asked else None
+        asked, share = before.known()
+        found = watch(release.health["watch"], counter, share) if asked else None
         if found:
             wrong = (
                 f"{found.bad} of {found.answers} answers to visitors were 5xx; of release {old}, which is live again, "
-                f"{before.share:.0%} were; migrations are not reversed"
+                f"{share:.0%} were; migrations are not reversed"
             )
             raise self.of(release.id)._unhealthy("watch", wrong, started)
         return ""
@@ -205,3 +205,8 @@ class Instances:
     def stop_probes(self) -> None:
         """Stop the probes that killed runs left."""
         self.shell.run("stop", ["systemctl", "stop", self.release.layout.probe_unit("*")])
+
+    def _counter(self, release_id: str) -> traffic.Counter:
+        """Return a counter of what a release answers from now on."""
+        instance = self.of(release_id)
+        return traffic.Counter(self.shell, instance.unit, instance.stats)

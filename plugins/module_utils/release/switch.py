@@ -9,7 +9,7 @@ has. Whatever fails, the old release is live as before.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..host.shell import StepError
@@ -19,8 +19,8 @@ from .database import Database
 from .instance import Instances
 from .release import Release
 from .shelf import Shelf
+from .traffic import Before
 from .unit_files import UnitFiles
-from .watch import Counted
 
 
 class Change(NamedTuple):
@@ -127,7 +127,7 @@ class Switch:
         watch = known is not None and old != ""
         links, unit_texts = shelf.links(), self.unit_files.texts(release.units)
         notes: list[str] = []
-        counter = self._counter(old) if watch else None
+        before = self._traffic(old) if watch else None
         try:
             self.unit_files.install(release.units, release.sockets)
             if old == release.id:
@@ -149,8 +149,8 @@ class Switch:
                 self._record(known)
                 shelf.switch(release.id)
             self.own.settle(live=True)
-            if counter:
-                notes = [note for note in [self.instances.watch(old, counter())] if note]
+            if before:
+                notes = [note for note in [self.instances.watch(old, before)] if note]
         except BaseException as error:
             if old != release.id:
                 switched = shelf.current == release.id
@@ -168,12 +168,9 @@ class Switch:
         self._stop_others()
         return notes
 
-    def _counter(self, old: str) -> Callable[[], Counted] | None:
-        """Return what counts the answers of the old release, where the new one is to be watched against it."""
-        if old == self.release.id or not self.release.health["watch"]:
-            return None
-        counter = self.instances.counter(old)
-        return counter if counter.counts else None
+    def _traffic(self, old: str) -> Before | None:
+        """Return how the old release answers, where the new one is to be watched against it."""
+        return self.instances.answers_of(old) if old != self.release.id and self.release.health["watch"] else None
 
     def _probe(self, watch: bool) -> None:
         """Start the release without its ports, wait until it is healthy, watch it, and end it."""

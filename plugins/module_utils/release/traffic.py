@@ -97,24 +97,26 @@ def logs_5xx(ini: str) -> bool:
     return options.get("log-5xx", "false") == "true" and not any(name in options for name in OTHER_LOGS)
 
 
-class Before(NamedTuple):
-    """What is known, before a release is watched, of the traffic of the one that it replaces."""
+class Before:
+    """How the live release answers: what visitors got of it lately, and what it answers from now on.
 
-    asked: bool
-    share: float
-
-
-def before(counted: Counted, access_log: str, without: Sequence[str], now: float) -> Before:
-    """Return whether anybody asked the site in the last minute, and the share of 5xx that visitors got.
-
-    `counted` is what the old release has answered since the deploy began: all there is where nginx keeps no log that
-    can be read.
+    Made before another one is started, whose answers would be in the same access log.
     """
-    answers = lately(access_log, without, now)
-    asked = counted.answers > 0 or any(answer.when >= now - QUIET for answer in answers or [])
-    if answers:
-        counted = Counted(len(answers), sum(answer.status >= 500 for answer in answers))
-    return Before(asked, counted.share)
+
+    def __init__(self, counter: Counter, access_log: str, without: Sequence[str]) -> None:
+        """`without` are the beginnings of paths that nginx answers itself."""
+        self.counter, now = counter, time.time()
+        answers = lately(access_log, without, now)
+        self._logged = Counted(len(answers), sum(answer.status >= 500 for answer in answers)) if answers else None
+        self._asked = any(answer.when >= now - QUIET for answer in answers or [])
+
+    def known(self) -> tuple[bool, float]:
+        """Return whether anybody has asked the site lately, and the share of 5xx that visitors got of the release.
+
+        What it has answered since is all there is where nginx keeps no log that can be read.
+        """
+        counted = self.counter()
+        return self._asked or counted.answers > 0, (self._logged or counted).share
 
 
 class Logged(NamedTuple):
