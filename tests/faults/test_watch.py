@@ -32,9 +32,11 @@ def visited(world: World) -> World:
     return world
 
 
-def deploy(world: World, urls: str, *names: str, **keys: Any) -> Run:
+def deploy(world: World, urls: str, *names: str, watch: int = 5) -> Run:
     world.new_code()
     with broken(world, Bad("visit", "", "", add={URLS: urls})):
+        # Time enough for a start beside all that asks.
+        keys: dict[str, Any] = {"health": {"watch": watch, "timeout": 60}}
         wanted = [site for name in names for site in world.sites[name].with_(**keys).sites]
         return world.host.play(wanted, DEPLOY)
 
@@ -48,7 +50,7 @@ def test_a_release_that_fails_visitors_is_taken_back(visited: World, name: str) 
     before = visited.version(name), visited.current(name)
     with visitors(visited, name) as asking, visited.prober(name) as health:
         # Long enough for a busy machine: it is over with the fifth bad answer.
-        run = deploy(visited, BAD, name, health={"watch": 60})
+        run = deploy(visited, BAD, name, watch=60)
     old = before[1].rpartition("/")[2]
     assert run.status != 0
     first = next(line for line in run.error.splitlines() if f"site '{name}': " in line)
@@ -68,15 +70,15 @@ def test_a_release_that_fails_visitors_is_taken_back(visited: World, name: str) 
 
 def test_without_a_watch_it_stays(visited: World) -> None:
     with visitors(visited, "unix"):
-        run = deploy(visited, BAD, "unix", health={"watch": 0})
+        run = deploy(visited, BAD, "unix", watch=0)
     assert run.status == 0, run.error
     assert visited.ask("unix", "/visit/").status == 500
-    assert deploy(visited, GOOD, "unix", health={"watch": 0}).status == 0
+    assert deploy(visited, GOOD, "unix", watch=0).status == 0
 
 
 def test_a_good_release_is_watched_no_longer_than_for_twenty_answers(visited: World) -> None:
     with visitors(visited, "unix") as asking:
-        run = deploy(visited, GOOD, "unix", health={"watch": 600})
+        run = deploy(visited, GOOD, "unix", watch=600)
     assert run.status == 0, run.error
     assert run.seconds < 300, run.seconds
     assert not asking.failures, asking.failures
@@ -86,6 +88,6 @@ def test_a_site_that_nobody_asked_lately_is_not_watched(visited: World) -> None:
     """What asks for us does not count; it says who it is."""
     visited.host.told(": > /var/log/nginx/unix.access.log; rm -f /var/log/nginx/unix.access.log.*")
     visited.host.told("curl -s -o /dev/null -A pyweb.stack -H 'Host: unix.example' http://127.0.0.1/")
-    run = deploy(visited, GOOD, "unix", health={"watch": 600})
+    run = deploy(visited, GOOD, "unix", watch=600)
     assert run.status == 0, run.error
     assert run.seconds < 300, run.seconds

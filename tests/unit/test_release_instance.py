@@ -380,7 +380,7 @@ def test_how_the_live_release_answers_is_read_from_its_log_and_its_uwsgi(
     monkeypatch.setattr(traffic, "Before", lambda *given: made.append(given))
     own = visited(tmp_path)
     own.release.site["nginx"].update(nginx)
-    own.traffic("b" * 12)
+    own.answers_of("b" * 12)
     [(counter, log, skipped)] = made
     assert (counter.unit, counter.stats) == (f"uwsgi-shop@{'b' * 12}.service", f"{tmp_path}/run/shop/{'b' * 12}.stats")
     assert (log, skipped) == ("/var/log/nginx/shop.access.log", without)
@@ -388,7 +388,7 @@ def test_how_the_live_release_answers_is_read_from_its_log_and_its_uwsgi(
 
 def test_a_live_release_whose_uwsgi_does_not_tell_is_nothing_to_compare_with(tmp_path, monkeypatch, watched):
     monkeypatch.setattr(protocol, "stats", lambda address: b"")
-    assert visited(tmp_path).traffic("b" * 12) is None
+    assert visited(tmp_path).answers_of("b" * 12) is None
 
 
 def test_a_release_that_answers_visitors_worse_is_told_with_both_shares_and_the_traceback(tmp_path, watched):
@@ -412,8 +412,7 @@ def test_good_answers_need_no_word(tmp_path, watched):
 
 
 def test_a_site_without_visitors_is_not_watched(tmp_path, watched):
-    watched["before"] = traffic.Before(False, 0.0)
-    assert visited(tmp_path).watch("b" * 12, Counted(0, 0)) == ""
+    assert visited(tmp_path).watch("b" * 12, Before(asked=False)) == ""
     assert watched["asked"] == []
 
 
