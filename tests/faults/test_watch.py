@@ -28,7 +28,8 @@ URLS = "mysite/urls.py"
 @pytest.fixture(scope="module")
 def visited(world: World) -> World:
     """Both sites have the page that visitors want."""
-    deploy(world, GOOD, "unix", "tcp")
+    run = deploy(world, GOOD, "unix", "tcp")
+    assert run.status == 0, run.error
     return world
 
 
@@ -42,7 +43,7 @@ def deploy(world: World, urls: str, *names: str, watch: int = 5) -> Run:
 
 
 def visitors(world: World, name: str) -> Prober:
-    return Prober(world.host.address, f"{name}.example", "/visit/", 0.05)
+    return Prober(world.host.address, f"{name}.example", "/visit/", 0.1)
 
 
 @pytest.mark.parametrize("name", ["unix", "tcp"])
