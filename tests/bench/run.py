@@ -271,7 +271,9 @@ def module_calls(host: Host) -> int:
 def served(host: Host, patience: float = 0) -> None:
     """The page comes, from outside; or what was timed was no deployment."""
     deadline = time.monotonic() + patience
-    while (answer := ask(host.address, DOMAIN)).status != 200:
+    # As one of ours, or a deploy within the next minute would watch the answers to visitors (health.watch).
+    own = {"User-Agent": "pyweb.stack"}
+    while (answer := ask(host.address, DOMAIN, headers=own)).status != 200:
         if time.monotonic() > deadline:
             sys.exit(f"{host.name} answered {answer.status} {answer.failure}")
         time.sleep(0.5)

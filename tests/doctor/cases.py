@@ -164,7 +164,7 @@ MANAGED_CASES = [
     Case(
         "an error of the application",
         "django.error",
-        ["Django answers 500", "uWSGI's log"],
+        ["Django answers 500: RuntimeError: 1", "uWSGI's log"],
         "keep $build/src/gallery/views.py\n"
         "printf 'def healthz(request):\\n    raise RuntimeError(1)\\n' >> $build/src/gallery/views.py; restart",
         "back $build/src/gallery/views.py; restart",

@@ -99,13 +99,15 @@ class World:
     """What a switch works with: fakes of systemd and the database that note what is asked of them, and in which order.
 
     `failing` are the actions that fail, `running` the releases that systemd runs, `planned` the migrations to come,
-    `applied` those that the database has, `superuser` what is made of it. `seen` are (action, live release) pairs.
+    `applied` those that the database has, `superuser` what is made of it. `worse` says that visitors get worse answers
+    of the new release, `unwatched` why nobody looks at them. `seen` are (action, live release) pairs.
     """
 
-    def __init__(self, shelf, running=(), failing=(), planned=(), applied=(), superuser=()):
+    def __init__(self, shelf, running=(), failing=(), planned=(), applied=(), superuser=(), worse=False, unwatched=""):
         self.shelf, self.seen = shelf, []
         self.active, self.failing = list(running), set(failing)
         self.planned, self.applied, self.superuser = list(planned), list(applied), list(superuser)
+        self.worse, self.unwatched = worse, unwatched
         self.units = {}
         self.instances, self.unit_files, self.database = FakeInstances(self), FakeUnitFiles(self), FakeDatabase(self)
 
@@ -169,6 +171,16 @@ class FakeInstances:
 
     def running(self):
         return list(self.world.active)
+
+    def answers_of(self, live):
+        return f"how {live} answers" if live in self.world.active else None
+
+    def watch(self, old, before):
+        assert before == f"how {old} answers"
+        self.world.note(f"watch after {old}")
+        if self.world.worse:
+            raise StepError("shop", "watch", "7 of 9 answers to visitors were 5xx")
+        return self.world.unwatched
 
     def stop_probes(self):
         self.world.note("stop probes")

@@ -304,7 +304,7 @@ def test_a_build(tmp_path):
     assert json.loads(text) == manifest == host.build.present()
     assert text == json.dumps(manifest, indent=1, sort_keys=True) + "\n"
     assert sorted(os.listdir(host.root)) == ["build.json", "overlay", "src", "static", "venv"]
-    assert sorted(os.listdir(host.root / "overlay")) == ["pyweb_settings.py", "pyweb_wsgi.py"]
+    assert sorted(os.listdir(host.root / "overlay")) == ["pyweb_errors.py", "pyweb_settings.py", "pyweb_wsgi.py"]
     assert "from mysite.settings import *" in (host.root / "overlay/pyweb_settings.py").read_text()
     assert "from mysite.wsgi import application as application" in (host.root / "overlay/pyweb_wsgi.py").read_text()
 

@@ -8,8 +8,8 @@ from doctor_evidence import Case, answer, check, put
 
 LATE = 'x: upstream timed out (110: Connection timed out) while reading response header, request: "GET /slow HTTP/1.1"'
 RAISED = (
-    "Traceback (most recent call last)\nKeyError: 1\n"
-    "Traceback (most recent call last)\n  x\nshop.models.Cart.DoesNotExist: no cart\n"
+    "Traceback (most recent call last):\nKeyError: 1\n"
+    "Traceback (most recent call last):\n  x\nshop.models.Cart.DoesNotExist: no cart\n"
 )
 
 

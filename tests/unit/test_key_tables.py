@@ -159,6 +159,7 @@ def test_what_a_source_will_have_one_day_is_declared(source, declared):
         ("uwsgi.threads", 1, 1024),
         ("nginx.read_timeout", 1, 86400),
         ("health.timeout", 1, 600),
+        ("health.watch", 0, 600),
         ("keep_releases", 1, 100),
     ],
 )
@@ -205,7 +206,7 @@ def test_all_defaults():
         "database": "",
         "migrate": True,
         "superuser": {},
-        "health": {"path": "", "status": [], "timeout": 20},
+        "health": {"path": "", "status": [], "timeout": 20, "watch": 5},
         "warm_up": ["/"],
         "keep_releases": 3,
     }

@@ -68,6 +68,7 @@ GOOD = {
     "health.path": [("/healthz?deep=1", "/healthz?deep=1"), ("/", "/"), ("", ""), (None, "")],
     "health.status": [(200, [200]), ([200, "301"], [200, 301])],
     "health.timeout": [(600, 600)],
+    "health.watch": [(0, 0), (600, 600)],
 }
 
 
@@ -256,6 +257,7 @@ BAD = {
     "health": [
         ({"path": "healthz"}, ".path is 'healthz'; wanted a path such as /healthz"),
         ({"path": "/a b"}, "wanted a path such as /healthz"),
+        ({"watch": -1}, ".watch is -1; wanted a whole number from 0 to 600"),
         ({"status": [99]}, "wanted a whole number from 100 to 599 (found 99 in the list)"),
         ({"timeout": 601}, ".timeout is 601; wanted a whole number from 1 to 600"),
     ],

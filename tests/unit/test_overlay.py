@@ -62,14 +62,15 @@ def test_the_wsgi_entry_is_found_in_what_ansible_sends_to_a_host(tmp_path):
     package = "ansible_collections.pyweb.stack.plugins.module_utils.build"
     finder = ModuleDepFinder(f"{package}.overlay", ast.parse(Path(overlay.__file__).read_text()), is_pkg_init=False)
     sent = {".".join(name) for name in finder.submodules}
-    assert f"{package}.{overlay.WSGI_MODULE}" in sent
+    assert {f"{package}.{overlay.WSGI_MODULE}", f"{package}.{overlay.ERRORS_MODULE}"} <= sent
     root, payload = Path(overlay.__file__).parents[3], tmp_path / "payload.zip"
     with zipfile.ZipFile(payload, "w") as payload_zip:
         folder = "ansible_collections/pyweb/stack/plugins/module_utils"
         packages = [*Path(folder, "build").parents, Path(folder, "build"), Path(folder, "model")]
         for path in packages:
             payload_zip.writestr(str(path / "__init__.py"), "")
-        for name in ("build/overlay.py", "build/pyweb_wsgi.py", "model/layout.py", "model/types.py"):
+        overlays = (f"build/{name}.py" for name in ("overlay", overlay.ERRORS_MODULE, overlay.WSGI_MODULE))
+        for name in (*overlays, "model/layout.py", "model/types.py"):
             payload_zip.write(root / "plugins/module_utils" / name, f"{folder}/{name}")
     code = f"import json, sys; from {package} import overlay; print(overlay.wsgi(json.load(sys.stdin), 'mysite.wsgi'))"
     code += f"; assert '{package}.{overlay.WSGI_MODULE}' not in sys.modules"
@@ -258,12 +259,17 @@ def test_any_value_arrives_as_it_was_given(executed):
 def test_the_wsgi_entry_puts_the_overlay_in_force(tmp_path):
     """Even when somebody starts uWSGI by hand, in an environment that names the project's own settings."""
     (tmp_path / f"{overlay.WSGI_MODULE}.py").write_text(overlay.wsgi(goldens.site("plain"), "project:app"))
+    (tmp_path / f"{overlay.ERRORS_MODULE}.py").write_text(overlay.errors())
+    (tmp_path / "django/core").mkdir(parents=True)
+    (tmp_path / "django/core/signals.py").write_text(
+        "class got_request_exception:\n    def connect(*_receiver, **_how): pass\n"
+    )
     (tmp_path / "project.py").write_text(
         "import os\n"
         "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'own')\n"
-        "app = os.environ['DJANGO_SETTINGS_MODULE']\n"
+        "def app(environ, start_response): return [os.environ['DJANGO_SETTINGS_MODULE']]\n"
     )
-    code = f"from {overlay.WSGI_MODULE} import application; print(application)"
+    code = f"from {overlay.WSGI_MODULE} import application; print(*application({{}}, None))"
     environment = {"PYTHONPATH": str(tmp_path), "DJANGO_SETTINGS_MODULE": "own"}
     argv = [sys.executable, "-c", code]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=True)

@@ -32,7 +32,15 @@ class connections:
     def close_all():
         from project import note
         note("closed")
+
+class got_request_exception:
+    def connect(*_receiver, **_how):
+        pass
+
+class settings:
+    SECRET_KEY = "the key of the settings"
 """
+FILES = ("django/__init__", "django/conf", "django/core/__init__", "django/core/signals", "django/db", "django/urls")
 PROJECT = """
 import os, time
 import uwsgi
@@ -58,9 +66,10 @@ def write_application(folder, site, project):
     for name, text in {
         "project.py": project,
         f"{overlay.WSGI_MODULE}.py": overlay.wsgi(site, "project:app"),
-        **dict.fromkeys(("django/__init__.py", "django/urls.py", "django/db.py"), DJANGO),
+        f"{overlay.ERRORS_MODULE}.py": overlay.errors(),
+        **{f"{module}.py": DJANGO for module in FILES},
     }.items():
-        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
 
 
@@ -236,3 +245,62 @@ def test_a_reload_that_nobody_takes_for_a_stop_goes_through(tmp_path):
     refused = load(0)
     assert refused.returncode == 1
     assert refused.stderr.endswith("RuntimeError: uWSGI reloads right after its start: it was told to stop\n")
+
+
+RAISING = """
+import os
+
+def note(what):
+    pass
+
+class Sent:
+    def __iter__(self):
+        yield b"begun"
+        raise RuntimeError("while it was sent")
+
+def app(environ, start_response):
+    if environ["PATH_INFO"] == "/sent":
+        start_response("200 OK", [])
+        return Sent()
+    if environ["PATH_INFO"] == "/file":
+        start_response("200 OK", [])
+        return environ["wsgi.file_wrapper"](open(__file__, "rb"))
+    raise ValueError(f"no {os.environ['API_TOKEN']} in {environ['PATH_INFO']}")
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--lazy-apps"]], ids=["preforked", "lazy-apps"])
+def test_what_leaves_the_application_is_in_the_log_once_and_answered(tmp_path, options):
+    """Under the real uWSGI, which writes all that gets through to it."""
+    [site] = complete([{**goldens.SHOP, "warm_up": []}])
+    write_application(tmp_path, site, RAISING)
+    log, socket = tmp_path / "log", f"{tmp_path}/uwsgi.sock"
+    words = ["uwsgi", "--master", "--need-app", "--processes=1", "--threads=2", "--single-interpreter", *options]
+    words += [f"--socket={socket}", f"--stats={tmp_path}/0123456789ab.stats", "--disable-logging"]
+    words += [f"--module={overlay.WSGI_MODULE}:application"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "API_TOKEN": "correct-horse"}
+    with log.open("w") as said:
+        uwsgi = subprocess.Popen(
+            words, cwd=tmp_path, env=environment, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        while "spawned uWSGI worker" not in log.read_text():
+            assert uwsgi.poll() is None, log.read_text()
+            time.sleep(0.02)
+        raised, sent, file = (
+            uwsgi_protocol.request(socket, "shop.example.com", path, 30) for path in ("/raise?key=1", "/sent", "/file")
+        )
+    finally:
+        os.killpg(uwsgi.pid, signal.SIGKILL)
+        uwsgi.wait(30)
+        print(log.read_text())
+    assert (raised.status, b"Server Error (500)" in raised.body) == (500, True)
+    assert (sent.status, sent.body) == (200, b"begun")
+    assert (file.status, file.body) == (200, RAISING.encode())
+    told = log.read_text()
+    assert told.count("Traceback (most recent call last):") == 2, told
+    assert told.count("pyweb.stack: unhandled exception: GET /raise (release 0123456789ab)\n") == 1, told
+    assert told.count("\nValueError: no ******** in /raise\n") == 1, told
+    assert told.count("pyweb.stack: unhandled exception: GET /sent (release 0123456789ab)\n") == 1, told
+    assert told.count("\nRuntimeError: while it was sent\n") == 1, told
+    assert "correct-horse" not in told

@@ -6,8 +6,9 @@ import json
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
-from ansible_collections.pyweb.stack.plugins.module_utils.release import instance, visit
+from ansible_collections.pyweb.stack.plugins.module_utils.release import instance, traffic, visit
 from ansible_collections.pyweb.stack.plugins.module_utils.release.instance import Instance, Instances
+from ansible_collections.pyweb.stack.plugins.module_utils.release.watch import Counted
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol
 from releases import FakeShell, make_release
 
@@ -131,7 +132,7 @@ def test_the_journal_is_read_from_its_end(tmp_path):
     shell = FakeShell({"journalctl": (0, "ValueError: not well\nTraceback\n")})
     assert make(tmp_path, shell).journal(7.9) == "Traceback\nValueError: not well\n"
     assert shell.done == [
-        f"journal: journalctl --no-pager --output=cat --reverse --lines=40 --since=@7 --unit={UNIT} (may fail)"
+        f"journal: journalctl --no-pager --output=cat --reverse --lines=1000 --since=@7 --unit={UNIT} (may fail)"
     ]
 
 
@@ -283,3 +284,150 @@ def test_draining_ends_after_the_longest_request(tmp_path, monkeypatch, clock):
     monkeypatch.setattr(protocol, "stats", stats)
     make(tmp_path, nginx={"read_timeout": 3}).drain()
     assert clock.passed == pytest.approx(3, abs=0.06)
+
+
+# --- the traceback in an error ---
+
+MARK = "pyweb.stack: unhandled exception: GET / (release aaaaaaaaaaaa)"
+RAISED = (
+    "Traceback (most recent call last):",
+    '  File "/opt/sites/shop/builds/0123456789ab/src/shop/views.py", line 12, in index',
+    "    return row.total",
+    "shop.models.NotThere: no such column",
+)
+REQUEST = "[pid: 7|app: 0|req: 1/1] 127.0.0.1 () {12 vars} GET / => generated 9 bytes (HTTP/1.1 500) 2 headers"
+
+
+def backwards(*lines):
+    """As journalctl --reverse prints them."""
+    return "".join(f"{line}\n" for line in reversed(lines))
+
+
+def test_an_unhealthy_release_shows_the_projects_traceback_and_not_its_start(tmp_path, clock, answers):
+    answers.statuses = (500,)
+    start = ["*** Starting uWSGI 2.0.30 ***", *["mapped 1 bytes"] * 50, "spawned uWSGI worker 1 (pid: 7, cores: 1)"]
+    shell = FakeShell({"journalctl": (0, backwards(*start, MARK, *RAISED, REQUEST))})
+    with pytest.raises(StepError) as caught:
+        make(tmp_path, shell).wait_until_healthy()
+    first, *rest = str(caught.value).splitlines()
+    assert "answered 500" in first
+    assert "no such column" in first
+    assert rest == [MARK, *RAISED]
+
+
+def test_a_traceback_is_shown_to_its_end_however_long_it_is(tmp_path, clock, answers):
+    answers.statuses = (500,)
+    frames = [
+        line
+        for number in range(200)
+        for line in (f'  File "/opt/sites/shop/builds/0123456789ab/src/a.py", line {number}, in call', "    call()")
+    ]
+    shell = FakeShell({"journalctl": (0, backwards(MARK, RAISED[0], *frames, "ValueError: the end", REQUEST))})
+    with pytest.raises(StepError) as caught:
+        make(tmp_path, shell).wait_until_healthy()
+    lines = str(caught.value).splitlines()
+    assert lines[1:3] == [MARK, RAISED[0]]
+    assert lines[-3:] == [*frames[-2:], "ValueError: the end"]
+    assert len(lines) == 61
+
+
+def test_a_start_that_raises_shows_the_traceback(tmp_path, clock):
+    gave_up = "unable to load app 0 (mountpoint='') (callable not found or import error)"
+    shell = FakeShell({"systemctl start": (1, ""), "journalctl": (0, backwards("mapped 1 bytes", *RAISED, gave_up))})
+    with pytest.raises(StepError) as caught:
+        make(tmp_path, shell).start()
+    assert str(caught.value).splitlines()[1:] == list(RAISED)
+
+
+# --- the answers to visitors ---
+
+
+def visited(tmp_path, shell=None, **keys):
+    return Instances(shell or FakeShell(), make_release(tmp_path, **keys))
+
+
+class Before:
+    """What is known of the release that was live."""
+
+    def __init__(self, asked=True, share=0.1):
+        self.said = asked, share
+
+    def known(self):
+        return self.said
+
+
+@pytest.fixture
+def watched(monkeypatch, clock):
+    """What the new release answers, and what it was watched for."""
+    found = {"answers": Counted(9, 7), "asked": []}
+
+    def watch(seconds, count, share):
+        found["asked"].append((seconds, share))
+        return found["answers"]
+
+    monkeypatch.setattr(instance, "watch", watch)
+    monkeypatch.setattr(protocol, "stats", lambda address: b'{"workers": [{"requests": 1, "respawn_count": 1}]}')
+    return found
+
+
+@pytest.mark.parametrize(
+    ("nginx", "without"),
+    [({}, ["/static/", "/media/"]), ({"static": {"url": "/s/", "path": "/srv/s"}, "media": None}, ["/s/"])],
+)
+def test_how_the_live_release_answers_is_read_from_its_log_and_its_uwsgi(
+    tmp_path, monkeypatch, watched, nginx, without
+):
+    made = []
+    monkeypatch.setattr(traffic, "Before", lambda *given: made.append(given))
+    own = visited(tmp_path)
+    own.release.site["nginx"].update(nginx)
+    own.answers_of("b" * 12)
+    [(counter, log, skipped)] = made
+    assert (counter.unit, counter.stats) == (f"uwsgi-shop@{'b' * 12}.service", f"{tmp_path}/run/shop/{'b' * 12}.stats")
+    assert (log, skipped) == ("/var/log/nginx/shop.access.log", without)
+
+
+def test_a_live_release_whose_uwsgi_does_not_tell_is_nothing_to_compare_with(tmp_path, monkeypatch, watched):
+    monkeypatch.setattr(protocol, "stats", lambda address: b"")
+    assert visited(tmp_path).answers_of("b" * 12) is None
+
+
+def test_a_release_that_answers_visitors_worse_is_told_with_both_shares_and_the_traceback(tmp_path, watched):
+    shell = FakeShell({"journalctl": (0, backwards(MARK, *RAISED, REQUEST))})
+    with pytest.raises(StepError) as caught:
+        visited(tmp_path, shell, health={"watch": 7}).watch("b" * 12, Before())
+    first, *rest = str(caught.value).splitlines()
+    assert first.startswith(
+        "site 'shop': watch failed: 7 of 9 answers to visitors were 5xx; of release bbbbbbbbbbbb, which is live again, "
+        "10% were; migrations are not reversed; "
+    )
+    assert "no such column" in first
+    assert rest == [MARK, *RAISED]
+    assert watched["asked"] == [(7, 0.1)]
+
+
+def test_good_answers_need_no_word(tmp_path, watched):
+    watched["answers"] = None
+    assert visited(tmp_path).watch("b" * 12, Before()) == ""
+    assert watched["asked"] == [(5, 0.1)]
+
+
+def test_a_site_without_visitors_is_not_watched(tmp_path, watched):
+    assert visited(tmp_path).watch("b" * 12, Before(asked=False)) == ""
+    assert watched["asked"] == []
+
+
+@pytest.mark.parametrize("options", [{"log-5xx": None}, {"log-format": "%(addr)"}])
+def test_a_uwsgi_that_does_not_log_5xx_is_not_watched_and_that_is_said(tmp_path, watched, options):
+    assert (
+        visited(tmp_path, uwsgi={"options": options})
+        .watch("b" * 12, Before())
+        .startswith("its traffic is not watched: uwsgi.options keep")
+    )
+    assert watched["asked"] == []
+
+
+def test_a_uwsgi_without_numbers_is_not_watched_and_that_is_said(tmp_path, watched, monkeypatch):
+    monkeypatch.setattr(protocol, "stats", lambda address: b"")
+    assert visited(tmp_path).watch("b" * 12, Before()).endswith("not watched: uWSGI's stats socket does not answer")
+    assert watched["asked"] == []

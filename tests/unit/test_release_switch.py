@@ -71,6 +71,7 @@ def test_a_release_is_live_once_it_is_known_to_be_well_and_the_old_one_is_stoppe
         ("record shop.0001_initial", LIVE),
         (f"switch to {new}", LIVE),
         (f"settle {new} live", new),
+        (f"watch after {LIVE}", new),
         (f"drain {LIVE}", new),
         (f"retire {LIVE}", new),
         ("superuser", new),
@@ -101,6 +102,7 @@ def test_on_ports_a_probe_is_asked_first_and_the_release_starts_after_the_switch
         (f"start {new}", new),
         (f"health {new}", new),
         (f"settle {new} live", new),
+        (f"watch after {LIVE}", new),
         (f"drain {LIVE}", new),
         (f"retire {LIVE}", new),
         ("stop probes", new),
@@ -207,6 +209,48 @@ def test_what_does_not_answer_through_nginx_in_the_end_is_told(host, wrong, serv
     switch = through_nginx(make_world(host), release, wrong, serving=serving, check_mode=check_mode)
     fault = switch.unanswered()
     assert (str(fault) if fault else "") == told.format(release.id)
+
+
+# --- the answers to visitors ---
+
+
+@pytest.mark.parametrize("keys", [{}, PORTS], ids=["unix", "tcp"])
+def test_a_release_that_answers_visitors_worse_is_taken_back_and_finishes_its_requests(host, keys):
+    release = wanted(host, **keys)
+    world = make_world(host, running=[LIVE], worse=True)
+    with pytest.raises(StepError, match="watch failed: 7 of 9 answers"):
+        deploy(world, release)
+    new = release.id
+    after = world.seen[world.done.index(f"watch after {LIVE}") :]
+    assert after == [
+        (f"watch after {LIVE}", new),
+        (f"drain {new}", LIVE),
+        (f"stop {new}", LIVE),
+        ("restore units", LIVE),
+    ]
+    assert links(host) == (f"releases/{LIVE}", f"releases/{BEFORE}")
+
+
+@pytest.mark.parametrize(
+    ("state", "keys"),
+    [({"running": []}, {}), ({"running": [LIVE]}, {"health": {"watch": 0}})],
+    ids=["no old release runs", "watch: 0"],
+)
+def test_nothing_is_watched_without_an_old_release_or_where_nobody_wants_it(host, state, keys):
+    world = make_world(host, **state)
+    deploy(world, wanted(host, **keys))
+    assert not [done for done in world.done if done.startswith("watch")]
+
+
+def test_the_first_release_has_none_to_be_watched_against(tmp_path):
+    world = make_world(tmp_path)
+    deploy(world, buildable(tmp_path, make_release(tmp_path)))
+    assert not [done for done in world.done if done.startswith("watch")]
+
+
+def test_why_nothing_is_watched_is_said(host):
+    world = make_world(host, running=[LIVE], unwatched="its traffic is not watched: no lines")
+    assert deploy(world, wanted(host)).what[1:] == ["its traffic is not watched: no lines"]
 
 
 # --- a deploy of what is live already ---

@@ -149,6 +149,7 @@ def _write_overlay(context: Context, root: str, found: Discovered) -> None:
     settings = overlay.settings(context.site, found["settings_module"])
     files.write(f"{root}/overlay/{overlay.SETTINGS_MODULE}.py", settings)
     files.write(f"{root}/overlay/{overlay.WSGI_MODULE}.py", overlay.wsgi(context.site, found["wsgi"]))
+    files.write(f"{root}/overlay/{overlay.ERRORS_MODULE}.py", overlay.errors())
 
 
 def _compile(context: Context, home: str, root: str) -> None:

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The settings overlay: what turns any Django project into a deployed one without an edit of its code.
 
-Two modules lie in a build's `overlay` directory: the settings, which import the project's own and then set what a
-server needs, and the WSGI entry, which makes sure that these settings are the ones in use, even when somebody starts
-`uwsgi --ini` by hand.
+Three modules lie in a build's `overlay` directory: the settings, which import the project's own and then set what a
+server needs; the WSGI entry, which makes sure that these settings are the ones in use, even when somebody starts
+`uwsgi --ini` by hand; and what writes unhandled exceptions into the journal.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from ..model.layout import Layout
 from ..model.types import Site
 
 if TYPE_CHECKING:
-    # Never imported, only read. Ansible finds it here, and ships it to the host.
-    from . import pyweb_wsgi  # noqa: F401 - named for Ansible, used by nobody
+    # Never imported, only read. Ansible finds them here, and ships them to the host.
+    from . import pyweb_errors, pyweb_wsgi  # noqa: F401 - named for Ansible, used by nobody
 
 SETTINGS = '''\
 """Settings of the site {name}, over those of the project. Written by pyweb.stack: change the inventory instead."""
@@ -82,6 +82,7 @@ DATABASES = {**_project.get("DATABASES", {}), "default": dj_database_url.config(
 
 SETTINGS_MODULE = "pyweb_settings"
 WSGI_MODULE = "pyweb_wsgi"
+ERRORS_MODULE = "pyweb_errors"
 # How long a worker waits for its own first answers before it takes requests: one that was killed is to be back within
 # two seconds.
 WARM_UP_SECONDS = 1
@@ -132,7 +133,12 @@ def wsgi(site: Site, entry: str) -> str:
         "RELOAD_SECONDS": str(RELOAD_SECONDS),
     }
     # All at once: a value may have the name of a stand-in in it.
-    return re.sub(rf"\b({'|'.join(values)})\b", lambda match: values[match[0]], _wsgi_template())
+    return re.sub(rf"\b({'|'.join(values)})\b", lambda match: values[match[0]], _text_of(WSGI_MODULE))
+
+
+def errors() -> str:
+    """Return the text of the module that writes unhandled exceptions into the journal. It is the same for all sites."""
+    return _text_of(ERRORS_MODULE)
 
 
 def host(site: Site) -> str:
@@ -141,9 +147,9 @@ def host(site: Site) -> str:
     return site["domains"][0].replace("*", "www", 1) + ("" if port in (80, 443) else f":{port}")
 
 
-def _wsgi_template() -> str:
-    """Return the text of pyweb_wsgi.py below its header, wherever Python keeps it: on a host that is in a zip file."""
-    name = f"{__package__}.{WSGI_MODULE}"
+def _text_of(module: str) -> str:
+    """Return the text of a file of this folder below its header, wherever Python keeps it: on a host in a zip file."""
+    name = f"{__package__}.{module}"
     spec = importlib.util.find_spec(name)
     # Every loader of files has this, though not each says that it is an InspectLoader (zipimport does not).
     source = cast(InspectLoader, spec.loader).get_source(name) if spec else None

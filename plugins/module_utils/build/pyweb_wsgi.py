@@ -27,6 +27,8 @@ import threading
 import time
 from wsgiref.util import setup_testing_defaults
 
+import pyweb_errors
+
 try:
     import uwsgi
 except ImportError:  # somebody else's server, or manage.py
@@ -53,6 +55,8 @@ if uwsgi:
         raise RuntimeError("uWSGI reloads right after its start: it was told to stop")
 
 from entry_module import entry_callable as application
+
+application = pyweb_errors.reported(application)
 
 if uwsgi and not uwsgi.worker_id():
     os.environ["PYWEB_LOADED"] = str(time.monotonic())  # a reload keeps the environment

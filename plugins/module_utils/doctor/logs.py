@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-import re
-
+from ..uwsgi import tracebacks
 from ..uwsgi.failures import own_words
 
 
@@ -15,10 +14,9 @@ def reason(log: str) -> str:
 
 
 def traceback(log: str) -> str:
-    """Return the last line of the last traceback, '' where there is none."""
-    part = log.rpartition("Traceback (most recent call last)")[2] if "Traceback" in log else ""
-    found = re.findall(r"(?m)^[A-Za-z_][\w.]*(?:Error|Exception|DoesNotExist|Configured|Exit)(?::.*)?$", part)
-    return str(found[-1]) if found else ""
+    """Return the exception of the last traceback, '' where there is none."""
+    raised = tracebacks.root(tracebacks.last(log)).rpartition(tracebacks.START)[2].splitlines()[1:]
+    return next((line.strip() for line in raised if line.strip() and not line.startswith(" ")), "")
 
 
 def last_lines(log: str) -> list[str]:

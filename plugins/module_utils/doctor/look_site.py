@@ -28,7 +28,7 @@ from .client import certificate_fault, get
 from .evidence import LARGE_COOKIE, Entrance, Host, Patience, Probe, Site
 from .look_files import look_at_disks, look_at_events, look_at_files
 from .look_inside import look_inside
-from .look_uwsgi import ask_stats, find_uwsgi
+from .look_uwsgi import ask_stats, find_uwsgi, uwsgi_log
 from .names import reserved
 
 # Errors of connecting after which there is nobody to ask.
@@ -64,6 +64,8 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Si
         jobs += [pool.submit(_ask_entrance, entrance, site) for entrance in site.entrances[:_ENTRANCES]]
         jobs += [pool.submit(_debug_page, site)]
         _all_done(jobs)
+    if any(answer.status >= 500 for answer in site.answers):
+        site.uwsgi.log = uwsgi_log(site.uwsgi, host.now)  # now with the traceback of these answers
     look_at_files(site, main, host)
     look_at_events(site, host)
     look_at_disks(site)

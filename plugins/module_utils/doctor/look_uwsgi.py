@@ -22,7 +22,8 @@ from . import ask
 from .evidence import Host, Uwsgi
 from .look_host import RECENT, units_named
 
-LOG_LINES = 300
+# More than the longest report of an exception.
+LOG_LINES = 1000
 # Where distributions keep the ini files of applications.
 INI_FOLDERS = ("/etc/uwsgi/apps-enabled", "/etc/uwsgi/vassals", "/etc/uwsgi/sites", "/etc/uwsgi.d", "/etc/uwsgi")
 
@@ -58,7 +59,7 @@ def find_uwsgi(layout: Layout, domains: Sequence[str], host: Host, addresses: Se
     family = {process.pid for process in [found.master, *found.workers] if process}
     found.listens = [listener.address for listener in host.listeners if family & set(listener.pids)]
     found.listens = found.listens or [address for address, _speaks in found.options.binds]
-    found.log = _uwsgi_log(found, host.now)
+    found.log = uwsgi_log(found, host.now)
     if int(found.unit.get("NRestarts") or 0):
         words = ["--output=short-unix", "_PID=1", f"UNIT={found.unit['Id']}"]
         found.restarted = restarts(_journal(int(host.now) - RECENT, words))
@@ -84,6 +85,22 @@ def ask_stats(found: Uwsgi, timeout: float) -> None:
         with contextlib.suppress(OSError, ValueError):
             found.stats = json.loads(protocol.stats(address, timeout / 3))
             return
+
+
+def uwsgi_log(found: Uwsgi, now: float) -> str:
+    """Return what uWSGI said since it started, or lately where it is down; from the journal or its log file."""
+    since = int(found.master.started) - 5 if found.master else int(now) - RECENT
+    for option in ("daemonize", "logto"):
+        path = found.options.last(option)
+        if path.startswith("/"):
+            return since_start(ask.tail(path))
+    unit = found.unit.get("Id", "")
+    if not unit:
+        return ""
+    # What runs well is not to blame for what an earlier start said: every start has an id of its own.
+    this_start = found.unit.get("ActiveState") == "active" and found.unit.get("InvocationID")
+    which = f"_SYSTEMD_INVOCATION_ID={this_start}" if this_start else f"--unit={unit}"
+    return _journal(since, ["--output=cat", which])
 
 
 def is_uwsgi(process: processes.Process) -> bool:
@@ -234,22 +251,6 @@ def _find_ini(name: str, domains: Sequence[str], host: Host, addresses: Sequence
                     binds = {address for address, _speaks in uwsgi_options.read(["uwsgi", "--ini", path]).binds}
                     found.append((2 if binds & set(addresses) else 1 if name in path else 0, path))
     return max(found, key=lambda ranked: ranked[0])[1] if found else ""
-
-
-def _uwsgi_log(found: Uwsgi, now: float) -> str:
-    """Return what uWSGI said since it started, or lately where it is down; from the journal or its log file."""
-    since = int(found.master.started) - 5 if found.master else int(now) - RECENT
-    for option in ("daemonize", "logto"):
-        path = found.options.last(option)
-        if path.startswith("/"):
-            return since_start(ask.tail(path))
-    unit = found.unit.get("Id", "")
-    if not unit:
-        return ""
-    # What runs well is not to blame for what an earlier start said: every start has an id of its own.
-    this_start = found.unit.get("ActiveState") == "active" and found.unit.get("InvocationID")
-    which = f"_SYSTEMD_INVOCATION_ID={this_start}" if this_start else f"--unit={unit}"
-    return _journal(since, ["--output=cat", which])
 
 
 def _journal(since: int, words: Sequence[str]) -> str:

@@ -33,15 +33,15 @@ _LIBC = ctypes.CDLL(None)
 
 
 class StepError(Exception):
-    """A step that failed: `str()` is 'site NAME: STEP failed: CAUSE', then the end of its output."""
+    """A step that failed: `str()` is 'site NAME: STEP failed: CAUSE', then the last `lines` of its output."""
 
-    def __init__(self, site: str, step: str, cause: str, output: str = "") -> None:
+    def __init__(self, site: str, step: str, cause: str, output: str = "", lines: int = 25) -> None:
         self.site, self.step, self.cause = site, step, cause
         # For a line that names the site already.
         self.reason = f"{step} failed: {cause}"
         # Those that were applied before it failed, and stay.
         self.migrations: list[str] = []
-        tail = "\n".join(output.strip().splitlines()[-25:])
+        tail = "\n".join(output.strip().splitlines()[-lines:])
         super().__init__(f"site '{site}': {step} failed: {cause}" + (f"\n{tail}" if tail and tail != cause else ""))
 
 

@@ -156,6 +156,13 @@ HEALTH_KEYS: Keys = {
         "all below 500.",
     ),
     "timeout": Key(integer(1, 600), 20, "Seconds until a good answer has to be there."),
+    "watch": Key(
+        integer(0, 600),
+        5,
+        "Seconds that a deploy watches the answers to visitors after the switch, at most; with many more 5xx than "
+        "before, the old release is put back. It ends after 20 good answers, and at once without a visitor in the last "
+        "minute. 0: not at all.",
+    ),
 }
 SUPERUSER_KEYS: Keys = {
     "username": Key(

@@ -82,6 +82,7 @@ class Health(TypedDict):
     path: str  # '' where the site names none: `/`, and what belongs to it
     status: list[int]
     timeout: int
+    watch: int
 
 
 class Superuser(TypedDict, total=False):

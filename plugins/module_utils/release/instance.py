@@ -12,15 +12,20 @@ from subprocess import CompletedProcess
 from ..host.causes import cause
 from ..host.shell import Shell, StepError
 from ..uwsgi import protocol as uwsgi_protocol
+from ..uwsgi import tracebacks
 from ..uwsgi.failures import why_not_started
+from . import traffic
 from .release import Release
 from .visit import beside, visit
+from .watch import watch
 
 # How long a release has to keep answering once nginx goes to it, before the old one is stopped. nginx may have read the
 # old link just before it was renamed, and the old one has to stay for about as long anyway.
 SETTLE_SECONDS = 0.25
 # The journal of a failure starts this much before the question that failed, in seconds.
 JOURNAL_SECONDS = 5
+# So much of it is read: more than the longest report of an exception.
+JOURNAL_LINES = 1000
 
 
 class Instance:
@@ -40,7 +45,9 @@ class Instance:
         if done.returncode:
             journal = self.journal(started)
             reason = why_not_started(journal, self.release.health["timeout"])
-            raise StepError(self.release.name, "start", f"{self.unit} did not start: {reason}", journal)
+            raised = tracebacks.shorten(tracebacks.last(journal))
+            what = f"{self.unit} did not start: {reason}"
+            raise StepError(self.release.name, "start", what, raised or journal, tracebacks.LINES if raised else 25)
 
     def restart(self) -> None:
         self._systemctl("start", "restart", self.unit)
@@ -123,16 +130,17 @@ class Instance:
     def journal(self, since: float) -> str:
         """Return the last lines of the unit's log; `since` is in seconds since the epoch."""
         # Backwards, because --lines with --since means the first ones (systemd 252).
-        words = ["--no-pager", "--output=cat", "--reverse", "--lines=40", f"--since=@{int(since)}"]
+        words = ["--no-pager", "--output=cat", "--reverse", f"--lines={JOURNAL_LINES}", f"--since=@{int(since)}"]
         told = self.shell.run("journal", ["journalctl", *words, f"--unit={self.unit}"], check=False).stdout
         return "".join(f"{line}\n" for line in reversed(told.splitlines()))
 
     def _unhealthy(self, step: str, wrong: str, since: float) -> StepError:
-        """Return the error for a wrong answer, with what the journal says about it."""
+        """Return the error for a wrong answer, with the project's traceback, or what else the journal says about it."""
         journal = self.journal(since - JOURNAL_SECONDS)
         gone = "" if self.is_active() else "; uWSGI ended"
-        reason = f"; {cause(journal)}" if "Traceback" in journal else ""
-        return StepError(self.release.name, step, f"{wrong}{gone}{reason}", journal)
+        raised = tracebacks.last(journal)
+        reason = f"; {cause(tracebacks.root(raised))}" if raised else ""
+        return StepError(self.release.name, step, f"{wrong}{gone}{reason}", tracebacks.quote(journal), tracebacks.LINES)
 
     def _systemctl(self, step: str, *arguments: str, check: bool = True) -> CompletedProcess[str]:
         return self.shell.run(step, ["systemctl", *arguments], check=check)
@@ -160,6 +168,40 @@ class Instances:
         rows = re.findall(r"^(?:[*●] )?(\S+) +\S+ +(?!deactivating |inactive )\S+ ", shown, re.MULTILINE)
         return [found for found in map(layout.release_of, rows) if found]
 
+    def answers_of(self, live: str) -> traffic.Before | None:
+        """Return how the live release answers, to compare with after a switch; None where its uWSGI does not tell."""
+        counter, site = self._counter(live), self.release.site
+        aliases = [site["nginx"].get(kind) or {} for kind in ("static", "media")]
+        without = [alias["url"] for alias in aliases if "url" in alias] or ["/static/", "/media/"]
+        return traffic.Before(counter, self.release.layout.access_log, without) if counter.counts else None
+
+    def watch(self, old: str, before: traffic.Before) -> str:
+        """Watch what visitors get for `health.watch` seconds; return why that is not done, or ''.
+
+        `old` is the release that was live before, and answered as `before` says. Raises `StepError` where the one that
+        goes live answers worse.
+        """
+        release, started = self.release, time.time()
+        counter = self._counter(release.id)
+        if not counter.counts:
+            return "its traffic is not watched: uWSGI's stats socket does not answer"
+        if not traffic.logs_5xx(release.ini):
+            return "its traffic is not watched: uwsgi.options keep the lines of log-5xx out of the journal"
+        asked, share = before.known()
+        found = watch(release.health["watch"], counter, share) if asked else None
+        if found:
+            wrong = (
+                f"{found.bad} of {found.answers} answers to visitors were 5xx; of release {old}, which is live again, "
+                f"{share:.0%} were; migrations are not reversed"
+            )
+            raise self.of(release.id)._unhealthy("watch", wrong, started)
+        return ""
+
     def stop_probes(self) -> None:
         """Stop the probes that killed runs left."""
         self.shell.run("stop", ["systemctl", "stop", self.release.layout.probe_unit("*")])
+
+    def _counter(self, release_id: str) -> traffic.Counter:
+        """Return a counter of what a release answers from now on."""
+        instance = self.of(release_id)
+        return traffic.Counter(self.shell, instance.unit, instance.stats)

@@ -20,6 +20,7 @@ from .front import STEP, Front
 from .instance import Instances
 from .release import Release
 from .shelf import Shelf
+from .traffic import Before
 from .unit_files import UnitFiles
 
 
@@ -83,7 +84,7 @@ class Switch:
                 shelf.prepare(release)
                 found = self.database.migrations("apply" if release.migrate else "plan")
                 applied = found["plan"] if release.migrate else []
-                self._go_live(old, found["known"])
+                notes = self._go_live(old, found["known"])
             except BaseException as error:
                 if isinstance(error, StepError):
                     error.migrations = applied
@@ -91,7 +92,7 @@ class Switch:
                 if old != release.id and not existed:
                     shelf.remove(release.id)
                 raise
-        what = [f"release {release.id}", *self.database.make_superuser(check_mode=False)]
+        what = [f"release {release.id}", *notes, *self.database.make_superuser(check_mode=False)]
         shelf.tidy(release, check_mode=False)
         return Change(what, release.id, old, applied, before, release.ini)
 
@@ -127,8 +128,10 @@ class Switch:
         wrong = front.look().wrong if front and not self.check_mode and front.serves() else ""
         return StepError(self.release.name, STEP, f"{wrong}; release {self.release.id} is live") if wrong else None
 
-    def _go_live(self, old: str, known: list[str] | None) -> None:
-        """Start it, ask it, make it current, let the old one finish. Whatever fails, `old` is live again as it was.
+    def _go_live(self, old: str, known: list[str] | None) -> list[str]:
+        """Start it, ask it, make it current, let the old one finish; return what there is to say about that.
+
+        Whatever fails, `old` is live again as it was.
 
         `known` are the migrations that its code has. None is for a release that has been live before: its record stays
         as it is, and it is not watched before the switch, because whoever rolls back is in a hurry. Where nothing is
@@ -138,6 +141,8 @@ class Switch:
         watch = known is not None and old != ""
         links, unit_texts = shelf.links(), self.unit_files.texts(release.units)
         answered = self._answers(old)
+        notes: list[str] = []
+        before = self._traffic(old) if watch else None
         try:
             self.unit_files.install(release.units, release.sockets)
             if old == release.id:
@@ -161,11 +166,16 @@ class Switch:
             self.own.settle(live=True)
             if answered:
                 self._ask_through_nginx()
-        except BaseException:
+            if before:
+                notes = [note for note in [self.instances.watch(old, before)] if note]
+        except BaseException as error:
             if old != release.id:
                 switched = shelf.current == release.id
                 shelf.put_back(links)
                 if switched:
+                    if isinstance(error, StepError) and error.step == "watch":
+                        # It answers, and more than one visitor may be waiting for that.
+                        self.own.drain()
                     # It may have somebody's request.
                     self.own.stop()
                 else:
@@ -173,6 +183,11 @@ class Switch:
             self.unit_files.restore(unit_texts)
             raise
         self._stop_others()
+        return notes
+
+    def _traffic(self, old: str) -> Before | None:
+        """Return how the old release answers, where the new one is to be watched against it."""
+        return self.instances.answers_of(old) if old != self.release.id and self.release.health["watch"] else None
 
     def _answers(self, old: str) -> bool:
         """Say whether the site answers through nginx now: only then can the new release be what breaks it."""

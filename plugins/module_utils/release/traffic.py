@@ -1,0 +1,165 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How a site is answered: what one release of it answers, from uWSGI, and what visitors got lately, from nginx.
+
+Only uWSGI knows which release gave an answer: nginx logs the last answers of the old one after the switch, and on TCP
+ports both accept from one queue. It counts the answers (stats socket) and writes each 5xx into the journal of the
+release's unit (log-5xx).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import re
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from ..host.shell import Shell
+from ..uwsgi import protocol as uwsgi_protocol
+from .watch import BAD, Counted
+
+# What visitors got in these last seconds says how the old release answers.
+LATELY = 600
+# A site that nobody asked for so many seconds is not watched.
+QUIET = 60
+# So much of an access log is read, in bytes.
+TAIL = 1 << 18
+# uWSGI counts an answer before it logs it, and journald takes a moment.
+JOURNAL_LAG = 0.1
+# Options with which uWSGI's own line for a 5xx looks otherwise, or is written elsewhere.
+OTHER_LOGS = ("logformat", "log-format", "logger", "req-logger", "log-route", "logto", "logto2", "daemonize", "syslog")
+
+_ANSWER_5XX = re.compile(r"\[pid: .* \(HTTP/[0-9.]+ 5[0-9]{2}\) ")
+_WORKER_DIED = re.compile(r"DAMN ! worker [0-9]+ .* died")
+# The time, the path and the status of nginx's formats `combined` and `main`.
+_LOGGED = re.compile(r'\[([^\]]+)\] "[A-Z]+ (\S+)[^"]*" ([0-9]{3}) ')
+_LOG_TIME = "%d/%b/%Y:%H:%M:%S %z"
+# What asks for us says so.
+_OWN = "pyweb.stack"
+
+
+class Counter:
+    """Counts what one release answers, from now on."""
+
+    def __init__(self, shell: Shell, unit: str, stats: str) -> None:
+        """`unit` is the release's, `stats` the path of its stats socket."""
+        self.shell, self.unit, self.stats = shell, unit, stats
+        self.since = time.time()
+        self.start = self._totals()
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is a uWSGI that tells."""
+        return self.start is not None
+
+    def __call__(self) -> Counted:
+        """Return the answers since the start; none where uWSGI does not tell."""
+        now = self._totals()
+        if self.start is None or now is None:
+            return Counted(0, 0)
+        answers, died = (max(after - before, 0) for before, after in zip(self.start, now))
+        if answers + died < BAD:
+            return Counted(answers, 0)  # the journal need not be read
+        time.sleep(JOURNAL_LAG)
+        bad, lost = self._journal()
+        return Counted(max(answers, bad) + lost, bad + lost)
+
+    def _totals(self) -> tuple[int, int] | None:
+        """Return how many requests were answered, and how often workers were started again, since uWSGI started."""
+        for _try in range(3):  # a worker may have been changing a text while uWSGI wrote it, which is no JSON then
+            with contextlib.suppress(uwsgi_protocol.ProtocolError, ValueError, KeyError):
+                workers = json.loads(uwsgi_protocol.stats(f"unix:{self.stats}"))["workers"]
+                return sum(worker["requests"] for worker in workers), sum(worker["respawn_count"] for worker in workers)
+        return None
+
+    def _journal(self) -> tuple[int, int]:
+        """Return how many 5xx, and how many dead workers, the journal has."""
+        words = ["--no-pager", "--output=short-unix", f"--since=@{int(self.since)}", f"--unit={self.unit}"]
+        told = self.shell.run("journal", ["journalctl", *words], check=False).stdout
+        bad = lost = 0
+        for line in told.splitlines():
+            when, _host, text = (*line.split(" ", 2), "", "")[:3]
+            with contextlib.suppress(ValueError):  # a line of journalctl's own
+                if float(when) >= self.since:
+                    bad += bool(_ANSWER_5XX.search(text))
+                    lost += bool(_WORKER_DIED.search(text))
+        return bad, lost
+
+
+def logs_5xx(ini: str) -> bool:
+    """Return whether a uWSGI with this ini writes its own line for each 5xx into the journal."""
+    options = {name.strip(): value.strip() for name, mark, value in (line.partition("=") for line in ini.splitlines())}
+    return options.get("log-5xx", "false") == "true" and not any(name in options for name in OTHER_LOGS)
+
+
+class Before:
+    """How the live release answers: what visitors got of it lately, and what it answers from now on.
+
+    Made before another one is started, whose answers would be in the same access log.
+    """
+
+    def __init__(self, counter: Counter, access_log: str, without: Sequence[str]) -> None:
+        """`without` are the beginnings of paths that nginx answers itself."""
+        self.counter, now = counter, time.time()
+        answers = lately(access_log, without, now)
+        self._logged = Counted(len(answers), sum(answer.status >= 500 for answer in answers)) if answers else None
+        self._asked = any(answer.when >= now - QUIET for answer in answers or [])
+
+    def known(self) -> tuple[bool, float]:
+        """Return whether anybody has asked the site lately, and the share of 5xx that visitors got of the release.
+
+        What it has answered since is all there is where nginx keeps no log that can be read.
+        """
+        counted = self.counter()
+        return self._asked or counted.answers > 0, (self._logged or counted).share
+
+
+class Logged(NamedTuple):
+    """An answer in nginx's access log; `when` is in seconds since the epoch."""
+
+    when: float
+    status: int
+
+
+def lately(access_log: str, without: Sequence[str], now: float) -> list[Logged] | None:
+    """Return what visitors got lately, oldest first, without our own questions and paths that begin with `without`.
+
+    None where there is no log, or one in a format of somebody's own.
+    """
+    lines = _last_lines(access_log)
+    if lines is None:
+        return None
+    found: list[Logged] = []
+    known = not lines
+    for line in lines:
+        match = _LOGGED.search(line)
+        if not match:
+            continue
+        with contextlib.suppress(ValueError):
+            when = datetime.strptime(match[1], _LOG_TIME).timestamp()
+            known = True
+            if when >= now - LATELY and _OWN not in line and not match[2].startswith(tuple(without)):
+                found.append(Logged(when, int(match[3])))
+    return found if known else None
+
+
+def _last_lines(access_log: str) -> list[str] | None:
+    """Return the last lines of a log and, for one that was rotated a moment ago, of the file that it was before.
+
+    None where there is no such log.
+    """
+    try:
+        paths = [path for path in glob.glob(f"{glob.escape(access_log)}*") if not path.endswith((".gz", ".xz", ".zst"))]
+        lines: list[str] = []
+        for path in sorted(paths, key=os.path.getmtime)[-2:]:
+            with open(path, "rb") as log:
+                log.seek(max(os.path.getsize(path) - TAIL, 0))
+                lines += log.read().decode("utf-8", "replace").splitlines()
+    except OSError:  # rotated at this moment
+        return None
+    return lines if paths else None

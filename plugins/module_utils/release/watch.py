@@ -1,0 +1,48 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Judge a release that has just gone live by its answers to real traffic. Who counts the answers is given."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+# So many good answers are enough.
+GOOD = 20
+# Fewer 5xx than this say nothing, whatever their share is.
+BAD = 5
+# The share of 5xx is well above the old release's at twice that, and at ten points more.
+FACTOR, MARGIN = 2, 0.1
+# Seconds between two looks.
+PAUSE = 0.25
+
+
+class Counted(NamedTuple):
+    """Answers, and how many of them are bad: a 5xx, or none because a worker died."""
+
+    answers: int
+    bad: int
+
+    @property
+    def share(self) -> float:
+        """The bad ones of all, from 0 to 1."""
+        return self.bad / self.answers if self.answers else 0.0
+
+
+def watch(seconds: float, count: Callable[[], Counted], old_share: float) -> Counted | None:
+    """Count for `seconds`, or until enough is known; return the answers if they are worse than the old release's."""
+    deadline = time.monotonic() + seconds
+    while True:
+        over = time.monotonic() >= deadline
+        found = count()
+        if is_worse(found, old_share):
+            return found
+        if over or found.answers - found.bad >= GOOD:
+            return None
+        time.sleep(PAUSE)
+
+
+def is_worse(new: Counted, old_share: float) -> bool:
+    """Return whether a release answers so much worse than the old one did that the old one has to come back."""
+    return new.bad >= BAD and new.share >= max(FACTOR * old_share, old_share + MARGIN)

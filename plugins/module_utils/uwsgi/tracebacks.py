@@ -1,0 +1,136 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The tracebacks in the log of a uWSGI: find the last one, and quote it. Pure functions of the log's text."""
+
+from __future__ import annotations
+
+import re
+
+# How a report of build/pyweb_errors.py begins, and how the first line of one ends that belongs to the one above it.
+MARK = "pyweb.stack: unhandled exception:"
+NEXT = "while the one above was answered"
+START = "Traceback (most recent call last):"
+# An error quotes so many lines. Of a longer traceback the frames of libraries go first, then the middle.
+LINES = 60
+# So many lines after the first of an exception are taken for its message.
+MESSAGE_LINES = 10
+
+_CHAINED = ("During handling of the above exception", "The above exception was the direct cause")
+_FRAME = re.compile(r'\s*File "(?P<path>[^"]+)", line [0-9]+')
+_LIBRARY = re.compile(r"/(site|dist)-packages/|/lib(64)?/python3|^<|/overlay/pyweb_\w+\.py$")
+# What no line of an exception's message looks like: uWSGI's own lines, Django's record of the request, systemd's.
+_OTHER = re.compile(
+    r"\[(pid: |uWSGI|busyness|strict-mode)|\*\*\* |\.\.\. |DAMN |worker [0-9]|spawned |mapped |unable to load app|"
+    r"WSGI app|Internal Server Error: |Respawned |SIG[A-Z]+ |gracefully |goodbye |chain reloading |callable '|"
+    r"uwsgi-\S+: |(Started|Starting|Stopping|Stopped|Failed) |\S+\.service: |pyweb\.stack: "
+)
+# The last lines of a start: what stands above says nothing about an answer.
+_STARTED = re.compile(r"(?m)^(spawned uWSGI worker |WSGI app [0-9]+ .* ready in ).*$")
+
+
+def last(log: str) -> str:
+    """Return the last report of the log with all that its request raised, else the last traceback; '' without one."""
+    lines = log.splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith(MARK)]
+    whole = [number for number in starts if not lines[number].endswith(NEXT)]
+    if starts:
+        first = (whole or starts)[-1]
+        ends = [_end(lines, number + 1) for number in starts if number >= first]
+        return "\n".join(lines[first : ends[-1]])
+    found = [number for number, line in enumerate(lines) if line.strip() == START]
+    if not found:
+        return ""
+    first = found[-1]
+    while (before := _chained_to(lines, first)) is not None:
+        first = before
+    return "\n".join(lines[first : _end(lines, found[-1])])
+
+
+def root(report: str) -> str:
+    """Return the part of a report that came first: what failed after that failed because of it."""
+    begin = report.find(f"\n{MARK}")
+    return report if begin < 0 else report[:begin]
+
+
+def quote(log: str, limit: int = LINES) -> str:
+    """Return what an error quotes of a log: the last traceback, else what was said since the start."""
+    return shorten(last(log), limit) or since_start(log)
+
+
+def shorten(report: str, limit: int = LINES) -> str:
+    """Return a report of at most `limit` lines: with the frames of the project, and never without its end."""
+    parts = re.split(rf"\n(?={re.escape(MARK)})", report)
+    return "\n".join(_shortened(part.splitlines(), limit // len(parts)) for part in parts)
+
+
+def since_start(log: str) -> str:
+    """Return the part of a log after the last start of uWSGI that it has; all of it where it has none."""
+    found = list(_STARTED.finditer(log))
+    return log[found[-1].end() :].lstrip("\n") if found else log
+
+
+def _shortened(lines: list[str], limit: int) -> str:
+    if len(lines) > limit:
+        lines = _without_libraries(lines)
+    if len(lines) > limit:
+        head = limit // 4
+        cut = len(lines) - limit + 1
+        lines = [*lines[:head], f"  ... {cut} lines ...", *lines[head + cut :]]
+    return "\n".join(lines)
+
+
+def _end(lines: list[str], number: int) -> int:
+    """Return the number of the line after the traceback, and those chained to it, that begins at line `number`."""
+    end = number
+    while number < len(lines):
+        if lines[number].strip() == START:
+            number += 1
+            while number < len(lines) and lines[number][:1] in ("", " "):
+                number += 1
+            end = number = _message_end(lines, number)
+        elif not lines[number].strip() or lines[number].startswith(_CHAINED):
+            number += 1
+        else:
+            break
+    return end
+
+
+def _message_end(lines: list[str], number: int) -> int:
+    """Return the number of the line after the exception and its message, which may have several lines."""
+    stop = min(number + 1 + MESSAGE_LINES, len(lines))
+    for following in range(number + 1, stop):
+        text = lines[following]
+        if _OTHER.match(text) or text.strip() == START or text.startswith(_CHAINED):
+            # A blank line before a chained traceback is not part of the message.
+            return following
+    return max(stop, min(number + 1, len(lines)))
+
+
+def _chained_to(lines: list[str], number: int) -> int | None:
+    """Return where the traceback begins during which the one at line `number` came up."""
+    above = [at for at in range(number) if lines[at].strip() == START]
+    between = [line for line in lines[max(number - 3, 0) : number] if line.strip()]
+    return above[-1] if above and between and between[-1].startswith(_CHAINED) else None
+
+
+def _without_libraries(lines: list[str]) -> list[str]:
+    """Return the lines without the frames of libraries, but with the innermost one of each traceback."""
+    kept: list[str] = []
+    number = 0
+    while number < len(lines):
+        frame = _FRAME.match(lines[number])
+        if not frame:
+            kept.append(lines[number])
+            number += 1
+            continue
+        after = number + 1
+        # Its code, marks below it, and "[Previous line repeated ...]".
+        while after < len(lines) and lines[after].startswith(" ") and not _FRAME.match(lines[after]):
+            after += 1
+        innermost = after >= len(lines) or not lines[after].startswith(" ")
+        if innermost or not _LIBRARY.search(frame["path"]):
+            kept += lines[number:after]
+        elif not kept[-1].startswith("  ... "):
+            kept.append("  ... in libraries ...")
+        number = after
+    return kept

@@ -1,0 +1,444 @@
+"""Unhandled exceptions of requests in the journal: once, with their request, without secrets, whatever LOGGING says.
+
+With as much of Django as it takes: the signal, the settings, and how its handler logs and answers an exception.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import logging.handlers
+import os
+import queue
+import sys
+import types
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.build import pyweb_errors
+from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import all_forms
+
+REQUEST = {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/app/", "QUERY_STRING": "token=hunter2"}
+MARK = "pyweb.stack: unhandled exception: GET /app/ (release unknown)"
+
+
+class Django:
+    """Its handler: one layer for each middleware, of which each asks for the error page when an exception passes."""
+
+    def __init__(self, layers=2):
+        self.receivers, self.layers = [], layers
+        self.settings = types.SimpleNamespace()
+        self.page = lambda: None  # 500.html
+        self.logger = logging.getLogger("django.request")
+
+    def connect(self, receiver, **_how):
+        self.receivers.append(receiver)
+
+    def application(self, view):
+        def application(environ, start_response):
+            answer = self._layer(view, environ, self.layers)
+            start_response("200 OK", [])
+            return answer
+
+        return application
+
+    def _layer(self, view, environ, left):
+        try:
+            return self._layer(view, environ, left - 1) if left else view(environ)
+        except Exception as error:
+            for receiver in self.receivers:
+                receiver(sender=None, request=None)
+            self.page()
+            exc_info = (type(error), error, error.__traceback__)
+            self.logger.error("Internal Server Error: %s", environ["PATH_INFO"], exc_info=exc_info)
+            return [b"the page of the project"]
+
+
+@pytest.fixture
+def django(monkeypatch):
+    django = Django()
+    signals = types.ModuleType("django.core.signals")
+    signals.got_request_exception = django
+    conf = types.ModuleType("django.conf")
+    conf.settings = django.settings
+    modules = {"django.core.signals": signals, "django.conf": conf}
+    modules.update({name: types.ModuleType(name) for name in ("django", "django.core")})
+    for name, module in modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(os, "environ", {"PATH": "/usr/bin", "API_TOKEN": "correct-horse"})
+    monkeypatch.setattr(pyweb_errors, "_ENVIRONMENT", {})
+    loggers = [logging.getLogger("django"), django.logger]
+    before = [(logger.handlers[:], logger.propagate, logger.disabled) for logger in loggers]
+    # pytest's own handlers hang on the root.
+    loggers[0].propagate = False
+    yield django
+    for logger, (handlers, propagate, disabled) in zip(loggers, before):
+        logger.handlers, logger.propagate, logger.disabled = handlers, propagate, disabled
+    logging.lastResort.filters.clear()
+
+
+@pytest.fixture
+def ask(django, capfd):
+    """ask(view, **environ) -> (what the client got, what is in the journal)."""
+
+    def ask(view, **environ):
+        capfd.readouterr()
+        started = []
+        application = pyweb_errors.reported(django.application(view))
+        answer = application({**REQUEST, **environ}, lambda status, *_more: started.append(status))
+        body = b"".join(answer)
+        if hasattr(answer, "close"):
+            answer.close()
+        out, err = capfd.readouterr()
+        return (*started, body), out + err
+
+    return ask
+
+
+def boom(environ):
+    raise ValueError(f"no correct-horse in {environ['PATH_INFO']}")
+
+
+def test_an_exception_is_written_once_although_django_has_several_layers(ask):
+    answer, told = ask(boom)
+    assert answer == ("200 OK", b"the page of the project")
+    lines = told.splitlines()
+    assert lines[:2] == [MARK, "Traceback (most recent call last):"]
+    assert "    raise ValueError(f\"no correct-horse in {environ['PATH_INFO']}\")" not in lines  # hidden in code, too
+    assert told.count("ValueError: no ******** in /app/") == 1
+    assert "correct-horse" not in told
+    assert "hunter2" not in told
+
+
+def test_the_same_exception_of_two_requests_is_written_twice(ask):
+    error = ValueError("made only once")
+
+    def view(environ):
+        raise error
+
+    assert [ask(view)[1].count("ValueError: made only once") for _request in range(2)] == [1, 1]
+
+
+def test_exceptions_that_are_chained_are_all_there(ask):
+    def view(environ):
+        try:
+            int("one")
+        except ValueError as error:
+            raise LookupError("two") from error
+
+    told = ask(view)[1]
+    assert told.count("ValueError: invalid literal for int() with base 10: 'one'") == 1
+    assert told.count("direct cause of the following exception") == 1
+    assert told.count("LookupError: two") == 1
+
+
+def test_an_error_page_that_raises_is_written_once_too_and_answered(django, ask):
+    """It is asked for by every layer, and raises anew."""
+
+    def page():
+        raise KeyError("no such tag")
+
+    django.page = page
+    answer, told = ask(boom)
+    assert answer == ("500 Internal Server Error", pyweb_errors.PAGE)
+    assert told.count("ValueError: no ******** in /app/") == 1
+    assert told.count("KeyError: 'no such tag'") == 1
+    assert told.splitlines().count(f"{MARK}, while the one above was answered") == 1
+
+
+def test_what_django_lets_through_is_written_once(django, ask):
+    """DEBUG_PROPAGATE_EXCEPTIONS."""
+
+    def page():
+        raise
+
+    django.page = page
+    answer, told = ask(boom)
+    assert answer[0] == "500 Internal Server Error"
+    assert told.count("Traceback (most recent call last):") == 1
+
+
+@pytest.mark.parametrize("when", ["sent", "closed"])
+def test_an_answer_that_raises_later(ask, when):
+    class Answer:
+        def __iter__(self):
+            yield b"begun"
+            if when == "sent":
+                raise RuntimeError("too late")
+
+        def close(self):
+            if when == "closed":
+                raise RuntimeError("too late")
+
+    answer, told = ask(lambda environ: Answer())
+    assert answer == ("200 OK", b"begun")
+    assert told.startswith(MARK)
+    assert told.count("RuntimeError: too late") == 1
+
+
+def test_a_file_reaches_the_server_as_it_is(django):
+    """uWSGI sends it by itself only then."""
+    file = io.BytesIO(b"data")
+    assert pyweb_errors.reported(lambda environ, start: file)(REQUEST, None) is file
+
+
+def test_what_ends_the_process_is_left_alone(ask):
+    def view(environ):
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        ask(view)
+
+
+def test_an_exception_that_cannot_be_shown_does_not_cost_the_answer(ask):
+    class Odd(Exception):
+        def __str__(self):
+            raise RuntimeError("no words")
+
+    def view(environ):
+        raise Odd
+
+    answer, told = ask(view)
+    assert answer == ("200 OK", b"the page of the project")
+    assert told.startswith(f"{MARK}\n")
+    assert told.count("    raise Odd\n") == 1
+    assert "Odd: <exception str() failed>\n" in told
+
+
+def test_not_even_one_whose_traceback_cannot_be_made(ask, monkeypatch):
+    monkeypatch.setattr(pyweb_errors, "_text", None)
+    answer, told = ask(boom)
+    assert answer == ("200 OK", b"the page of the project")
+    assert f"{MARK}\nValueError (no traceback: TypeError)\n" in told
+
+
+# --- the request ---
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"REQUEST_METHOD": "POST", "SCRIPT_NAME": "/shop", "PATH_INFO": "/cart"}, "POST /shop/cart "),
+        ({"PATH_INFO": "/f\u00c3\u00bcr/a b\n\x1b"}, "GET /f%C3%BCr/a%20b%0A%1B "),
+        ({"PATH_INFO": ""}, "GET / "),
+        ({"PATH_INFO": "/" + "a" * 999}, f"GET /{'a' * 499} "),
+        ({"REQUEST_METHOD": "G\nT"}, "G%0AT /app/ "),
+    ],
+)
+def test_a_request_is_told_in_one_line(ask, environ, words):
+    assert ask(boom, **environ)[1].startswith(f"pyweb.stack: unhandled exception: {words}(release unknown)\n")
+
+
+@pytest.mark.parametrize("stats", ["/run/sites/shop/0123456789ab.stats", b"/run/sites/shop/0123456789ab.stats"])
+def test_the_release_is_the_one_that_uwsgi_runs(monkeypatch, stats):
+    monkeypatch.setattr(pyweb_errors, "uwsgi", types.SimpleNamespace(opt={"stats": stats}))
+    assert str(pyweb_errors.Request(REQUEST)) == "GET /app/ (release 0123456789ab)"
+
+
+# --- LOGGING ---
+
+
+class Json(logging.Formatter):
+    def format(self, record):
+        raised = self.formatException(record.exc_info) if record.exc_info else None
+        return json.dumps({"message": record.getMessage(), "raised": raised})
+
+
+def stream(name, formatter=None):
+    handler = logging.StreamHandler(getattr(sys, name))
+    if formatter:
+        handler.setFormatter(formatter)
+    return handler
+
+
+def queued(attribute):
+    handler = logging.handlers.QueueHandler(queue.Queue())
+    listener = logging.handlers.QueueListener(handler.queue, stream("stderr"))
+    setattr(handler, attribute, listener)
+    handler.emit = lambda record: listener.handle(handler.prepare(record))
+    return handler
+
+
+LOGGINGS = {
+    "nothing": list,
+    "stderr": lambda: [stream("stderr")],
+    "stdout and stderr": lambda: [stream("stdout"), stream("stderr")],
+    "json": lambda: [stream("stderr", Json())],
+    "memory": lambda: [logging.handlers.MemoryHandler(1, target=stream("stderr"))],
+    "queue": lambda: [queued("listener")],
+    "queue of a class of its own": lambda: [queued("_listener")],
+    "a file that is stderr": lambda: [logging.FileHandler("/dev/stderr")],
+}
+
+
+@pytest.mark.parametrize("name", LOGGINGS)
+@pytest.mark.parametrize("logger", ["django", "django.request"])
+def test_a_handler_that_writes_to_the_journal_as_well_writes_no_second_traceback(ask, name, logger):
+    logging.getLogger(logger).handlers = LOGGINGS[name]()
+    for _request in range(2):
+        told = ask(boom)[1]
+        assert told.count("Traceback (most recent call last)") == 1, told
+        assert told.count("ValueError: no ") == 1, told
+        assert "correct-horse" not in told
+        # Its own line stays.
+        assert ("Internal Server Error: /app/" in told) is (name != "nothing" or logger == "django"), told
+
+
+def test_a_logger_that_is_switched_off_loses_nothing(django, ask):
+    django.logger.disabled = True
+    assert ask(boom)[1].count("ValueError: no ") == 1
+
+
+def test_other_handlers_get_the_record_as_it_is(django, ask, tmp_path):
+    """Mail, files and services: also where one that was quieted came first."""
+    got = []
+
+    class Service(logging.Handler):
+        def emit(self, record):
+            got.append(record.exc_info[1])
+
+    django.logger.handlers = [stream("stderr"), Service(), logging.FileHandler(tmp_path / "log")]
+    ask(boom)
+    # Each of the layers but the innermost got an answer.
+    assert [str(error) for error in got] == ["no correct-horse in /app/"]
+    assert (tmp_path / "log").read_text().count("Traceback (most recent call last)") == 1
+
+
+def test_a_traceback_that_the_project_logs_itself_stays(django, ask):
+    django.logger.handlers = [stream("stderr")]
+
+    def view(environ):
+        try:
+            int("handled")
+        except ValueError:
+            django.logger.exception("it went on")
+        return [b"fine"]
+
+    ask(boom)
+    told = ask(view)[1]
+    assert told.count("ValueError: invalid literal for int() with base 10: 'handled'") == 1
+    assert MARK not in told
+
+
+@pytest.mark.parametrize(
+    ("handler", "writes"),
+    [
+        (logging.handlers.SysLogHandler("/dev/log") if os.path.exists("/dev/log") else stream("stderr"), True),
+        (logging.handlers.SysLogHandler(("192.0.2.1", 514)), False),
+        (type("JournalHandler", (logging.Handler,), {})(), True),
+        (logging.NullHandler(), False),
+        (logging.StreamHandler(io.StringIO()), False),
+    ],
+)
+def test_which_handlers_write_to_the_journal(handler, writes):
+    assert pyweb_errors._writes_to_journal(handler) is writes
+
+
+# --- secrets ---
+
+VALUES = [
+    "correct-horse",
+    "line one of it\nline two of it\n",
+    "postgres://shop:p%40ss%2Fword@db/shop",
+    "quo'te\"d \\ and spaces",
+    "\u00fcber-secret",
+]
+
+
+def test_a_secret_is_hidden_in_all_forms_in_which_it_is_hidden_elsewhere():
+    for value in VALUES:
+        assert set(all_forms([value])) <= set(pyweb_errors.forms(value))
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("write", [str, repr, json.dumps], ids=["plain", "repr", "json"])
+def test_values_of_the_environment_are_hidden(django, ask, value, write):
+    os.environ["VALUE"] = value
+
+    def view(environ):
+        raise ValueError(f"<<{write(value)}>>")
+
+    told = ask(view)[1]
+    shown = told.rpartition("ValueError: <<")[2].partition(">>")[0]
+    assert set(shown) <= set("*'\"\n"), told
+
+
+def test_what_a_project_took_out_of_its_environment_is_hidden(monkeypatch, ask):
+    monkeypatch.setattr(pyweb_errors, "_ENVIRONMENT", {"API_TOKEN": "correct-horse"})
+    del os.environ["API_TOKEN"]
+    assert "correct-horse" not in ask(boom)[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("SECRET_KEY", "the-secret-key", "the-secret-key"),
+        ("SECRET_KEY_FALLBACKS", ["an-older-key"], "an-older-key"),
+        ("DATABASES", {"default": {"NAME": "x", "PASSWORD": "open-sesame"}}, "open-sesame"),
+        ("EMAIL_HOST_PASSWORD", "open-sesame", "open-sesame"),
+        ("CACHES", {"default": {"LOCATION": "redis://:open-sesame@cache:6379"}}, "open-sesame"),
+        ("PROVIDERS", {"x": {"APPS": [{"client_id": "1", "secret": "open-sesame"}]}}, "open-sesame"),
+    ],
+)
+def test_secrets_of_the_settings_are_hidden(django, ask, name, value, secret):
+    setattr(django.settings, name, value)
+
+    def view(environ):
+        raise ValueError(f"it was {secret}")
+
+    assert "ValueError: it was ********\n" in ask(view)[1]
+
+
+def test_settings_that_cannot_be_read_cost_nothing(django, ask):
+    class Settings:
+        @property
+        def SECRET_KEY(self):
+            raise RuntimeError("empty")
+
+    sys.modules["django.conf"].settings = Settings()
+    assert "ValueError: no ******** in /app/" in ask(boom)[1]
+
+
+def test_what_is_no_secret_stays_readable(django, ask):
+    """Up to three characters, words such as true, ports, and what stands in every path of the build."""
+    os.environ.update(
+        {"FLAG": "true", "LEVEL": "1", "PORT": "8000", "REGION": "eu", "NAME": "build", "LANG": "C.UTF-8", "EMPTY": ""}
+    )
+    os.environ["DJANGO_SETTINGS_MODULE"] = "pyweb_settings"
+
+    def view(environ):
+        raise ValueError("true 1 8000 eu build C.UTF-8 pyweb_settings")
+
+    assert "ValueError: true 1 8000 eu build C.UTF-8 pyweb_settings\n" in ask(view)[1]
+
+
+# --- what a journal can take ---
+
+
+def test_a_long_traceback_loses_its_middle(ask):
+    def view(environ):
+        raise ValueError("\n".join(["first", *map(str, range(2000)), "last"]))
+
+    lines = ask(view)[1].splitlines()
+    assert len(lines) == pyweb_errors.MAX_LINES + 2
+    assert [line for line in lines if line.startswith("  ... ")]
+    assert lines[-1] == "last"
+
+
+def test_lines_are_text_and_no_longer_than_journald_takes_them(ask):
+    def view(environ):
+        raise ValueError("a\x00\x1b[31m\rb\ud800" + "x" * 50000)
+
+    line = ask(view)[1].splitlines()[-1]
+    assert line.startswith("ValueError: a\\x00\\x1b[31m\\rb\\ud800xxx")
+    assert line.endswith(" more characters)")
+    assert len(line) < 5000
+
+
+def test_what_is_long_is_written_in_parts_that_end_with_lines(monkeypatch):
+    parts = []
+    monkeypatch.setattr(os, "write", lambda number, data: parts.append((number, data)) or len(data))
+    text = "".join(f"{number:>99}\n" for number in range(200))
+    pyweb_errors._write(text)
+    assert b"".join(data for _number, data in parts) == text.encode()
+    assert all(number == 2 and data.endswith(b"\n") and len(data) <= 8000 for number, data in parts)
