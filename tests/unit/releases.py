@@ -239,6 +239,9 @@ class FakeFront:
     def serves(self):
         return self.serving
 
+    def answers(self):
+        return self.serving and not self.look(attempts=1).wrong
+
     def look(self, attempts=3):
         self.world.note(f"ask through nginx, {attempts} times at most")
         return types.SimpleNamespace(wrong=self.wrong.pop(0))

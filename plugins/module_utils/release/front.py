@@ -87,6 +87,10 @@ class Front:
         done = self.shell.run("nginx", ["systemctl", "is-active", "--quiet", "nginx.service"], check=False)
         return done.returncode == 0
 
+    def answers(self) -> bool:
+        """Say whether nginx serves the site and it answers as it should, asked once."""
+        return self.serves() and not self.look(attempts=1).wrong
+
     def look(self, attempts: int = ATTEMPTS) -> Look:
         """Ask for the site, at most `attempts` times until it answers as it should."""
         if not self._servers:

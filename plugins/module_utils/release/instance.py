@@ -171,8 +171,9 @@ class Instances:
     def answers_of(self, live: str) -> traffic.Before | None:
         """Return how the live release answers, to compare with after a switch; None where its uWSGI does not tell."""
         counter, site = self._counter(live), self.release.site
-        aliases = [site["nginx"].get(kind) or {} for kind in ("static", "media")]
-        without = [alias["url"] for alias in aliases if "url" in alias] or ["/static/", "/media/"]
+        # What a release records of nginx may lack a key; one that is None has no such files.
+        aliases = [site["nginx"].get(kind, {"url": f"/{kind}/"}) for kind in ("static", "media")]
+        without = [alias["url"] for alias in aliases if alias]
         return traffic.Before(counter, self.release.layout.access_log, without) if counter.counts else None
 
     def watch(self, old: str, before: traffic.Before) -> str:

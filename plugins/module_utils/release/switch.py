@@ -20,7 +20,6 @@ from .front import STEP, Front
 from .instance import Instances
 from .release import Release
 from .shelf import Shelf
-from .traffic import Before
 from .unit_files import UnitFiles
 
 
@@ -140,9 +139,11 @@ class Switch:
         release, shelf = self.release, self.shelf
         watch = known is not None and old != ""
         links, unit_texts = shelf.links(), self.unit_files.texts(release.units)
-        answered = self._answers(old)
+        # Only where it answers through nginx now can the new release be what breaks it.
+        answered = old != "" and self.front is not None and self.front.answers()
         notes: list[str] = []
-        before = self._traffic(old) if watch else None
+        counted = watch and old != release.id and release.health["watch"]
+        before = self.instances.answers_of(old) if counted else None
         try:
             self.unit_files.install(release.units, release.sockets)
             if old == release.id:
@@ -184,15 +185,6 @@ class Switch:
             raise
         self._stop_others()
         return notes
-
-    def _traffic(self, old: str) -> Before | None:
-        """Return how the old release answers, where the new one is to be watched against it."""
-        return self.instances.answers_of(old) if old != self.release.id and self.release.health["watch"] else None
-
-    def _answers(self, old: str) -> bool:
-        """Say whether the site answers through nginx now: only then can the new release be what breaks it."""
-        front = self.front
-        return front is not None and old != "" and front.serves() and not front.look(attempts=1).wrong
 
     def _ask_through_nginx(self) -> None:
         """Ask for the live site as its visitors do. Raises `StepError`."""
