@@ -84,6 +84,10 @@ load: ## Change sites under load, in every way, without a failed request
 faults: ## Break hosts, releases and runs, and look whether the site answers
 	@$(TOOLS)/test.py faults
 
+.PHONY: guest
+guest: ## Serve sites on hosts that others use too, and compare these before and after
+	@$(TOOLS)/test.py guest
+
 .PHONY: upgrade
 upgrade: ## Take a host of version 0.1.0 to this one, back and forward, without a failed request
 	@$(TOOLS)/test.py upgrade

@@ -11,7 +11,7 @@ from client import Answer, Load, Verdict, ask
 from host import Host, Run
 from sites import Inventory, Project
 
-STEADY_SECONDS = 8
+STEADY_SECONDS = 6
 
 
 @dataclass
