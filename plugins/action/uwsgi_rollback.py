@@ -28,7 +28,7 @@ class ActionModule(ActionBase):
             self._execute_module(module_name="pyweb.stack.uwsgi_rollback", module_args=arguments, task_vars=task_vars)
         )
         # For the report: one of them was picked.
-        names = {*result.get("releases", {}), *result.get("live", {})}
+        names = {*result.get("releases", {}), *result.get("sites_after", {}).get("live", {})}
         result["sites"] = [
             {"name": site["name"], "state": site["state"], "url": url(site)} for site in sites if site["name"] in names
         ]
