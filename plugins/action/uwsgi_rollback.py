@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
         arguments = {**arguments, "sites": sites, "who": who()}
         result.update(execute(self, "pyweb.stack.uwsgi_rollback", arguments, task_vars))
         # For the report: one of them was picked.
-        names = {*result.get("releases", {}), *result.get("live", {})}
+        names = {*result.get("releases", {}), *result.get("sites_after", {}).get("live", {})}
         result["sites"] = [
             {"name": site["name"], "state": site["state"], "url": url(site)} for site in sites if site["name"] in names
         ]

@@ -100,15 +100,13 @@ builds:
       type: bool
 made:
   description: What was made or, in check mode, would be, each after the name of its site.
-  returned: always
+  returned: success
   type: list
   elements: str
-failures:
-  description: Site name to why it has no build, in one line.
-  returned: failure
-  type: dict
-live:
-  description: Site name to what is live there, as in RV(pyweb.stack.uwsgi_release#module:live).
+sites_after:
+  description:
+    - What a report needs to know of the sites. C(made) is as in RV(made).
+    - C(live) is site name to what is live there, as M(pyweb.stack.uwsgi_release) returns it.
   returned: failure
   type: dict
 """
@@ -170,9 +168,10 @@ def main() -> None:
         module.fail_json(
             msg="\n".join(results.faults),
             changed=bool(results.made),
-            made=results.made,
-            failures=results.failures,
-            live={site["name"]: {**live(Layout.of(site)), **untouched} for site in given["sites"]},
+            sites_after={
+                "live": {site["name"]: {**live(Layout.of(site)), **untouched} for site in given["sites"]},
+                "made": results.made,
+            },
             diff=results.diff,
         )
     module.exit_json(**results.answer())

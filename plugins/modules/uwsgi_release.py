@@ -69,8 +69,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 releases:
-  description: Site name to what is live now. After a failure, of the sites that were released all the same.
-  returned: always
+  description: Site name to what is live now.
+  returned: success
   type: dict
   contains:
     id:
@@ -94,17 +94,15 @@ releases:
       type: str
 made:
   description: What was made or, in check mode, would be, each after the name of its site.
-  returned: always
+  returned: success
   type: list
   elements: str
-failures:
-  description: Site name to why it was not released, in one line.
-  returned: failure
-  type: dict
-live:
+sites_after:
   description:
-    - Site name to what is live there after the failure, of the sites that are not in RV(releases).
-    - C(switched) says whether that is another release than before, C(migrations) are those that were applied and stay.
+    - What a report needs to know of the sites. C(made) and C(releases) are as in RV(made) and RV(releases), of the
+      sites that were released all the same.
+    - C(live) is site name to what is live on the others, with the keys of RV(releases). C(switched) says whether that
+      is another release than before, C(migrations) are those that were applied and stay.
   returned: failure
   type: dict
 """
@@ -151,7 +149,6 @@ class Sites:
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
     diff: list[dict[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
     live: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def apply(self, site: Site) -> None:
@@ -167,7 +164,6 @@ class Sites:
         except StepError as error:
             now = live(layout)
             self.faults.append(str(error))
-            self.failures[site["name"]] = error.reason
             self.live[site["name"]] = {
                 **now,
                 "switched": now["id"] != before,
@@ -240,11 +236,11 @@ def main() -> None:
     for site in given["sites"]:
         sites.apply(site)
     changed = bool(sites.made)
-    done = {"releases": sites.releases, "made": sites.made, "diff": sites.diff}
+    done = {"releases": sites.releases, "made": sites.made}
     if sites.faults:
-        told = {"failures": sites.failures, "live": sites.live}
-        module.fail_json(msg="\n".join(sites.faults), changed=changed, **done, **told)
-    module.exit_json(changed=changed, **done)
+        after = {**done, "live": sites.live}
+        module.fail_json(msg="\n".join(sites.faults), changed=changed, diff=sites.diff, sites_after=after)
+    module.exit_json(changed=changed, diff=sites.diff, **done)
 
 
 if __name__ == "__main__":

@@ -77,12 +77,8 @@ made:
   returned: success
   type: list
   elements: str
-failures:
-  description: The site's name to why it was not rolled back, in one line.
-  returned: failure
-  type: dict
-live:
-  description: The site's name to what is live there, as in RV(pyweb.stack.uwsgi_release#module:live).
+sites_after:
+  description: What a report needs to know of the site, C(live) as M(pyweb.stack.uwsgi_release) returns it.
   returned: failure
   type: dict
 """
@@ -147,11 +143,8 @@ def main() -> None:
         change, unanswered = roll_back(layout, given, module.check_mode)
     except StepError as error:
         now = live(layout)
-        module.fail_json(
-            msg=str(error),
-            failures={layout.name: error.reason},
-            live={layout.name: {**now, "switched": now["id"] != before, "migrations": []}},
-        )
+        after = {layout.name: {**now, "switched": now["id"] != before, "migrations": []}}
+        module.fail_json(msg=str(error), sites_after={"live": after})
     header = layout.live_ini
     manifest = Shelf(layout).record_of(change.release).get("manifest", {})
     release = {"id": change.release, "previous": change.previous, "migrations": [], **code(manifest)}

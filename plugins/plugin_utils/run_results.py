@@ -62,8 +62,9 @@ def _site(
 ) -> dict[str, Any]:
     name = site["name"]
     steps = [results.get(step, {}) for step in ("django_builds", "uwsgi_releases", "uwsgi_rolled_back")]
-    error = next((step["failures"][name] for step in steps if name in step.get("failures", {})), "")
-    error = _shown(error or _error_of(name, results), 300)
+    # After a failure they have it in one key, which Ansible shows below the message.
+    steps = [{**step, **step.get("sites_after", {})} for step in steps]
+    error = _shown(_error_of(name, results), 300)
     wanted = next((step["releases"][name] for step in steps if name in step.get("releases", {})), None)
     after = next((step["live"][name] for step in steps if name in step.get("live", {})), None)
     now = wanted or after or {}

@@ -187,10 +187,6 @@ def test_one_sites_failure_stops_no_other(host):
         "site 'shop': accounts failed: there is no such user",
         "site 'blog': project failed: it is broken",
     ]
-    assert results.failures == {
-        "shop": "accounts failed: there is no such user",
-        "blog": "project failed: it is broken",
-    }
     assert [entry for entry in sites.log if entry.startswith("make")] == ["make blog", "make wiki"]
     # What failed was not made.
     assert [text.partition(" ")[0] for text in results.made] == ["wiki:"]

@@ -166,8 +166,8 @@ def test_a_rollback_that_changes_nothing_and_one_that_fails(tmp_path, capsys, mo
     assert switches.done == [("roll back False", ["shop"]), ("unanswered", ["shop"])]
     failed = call(uwsgi_rollback, capsys, **arguments)
     assert failed["msg"] == "site 'shop': health failed: it is ill"
-    assert failed["failures"] == {"shop": "health failed: it is ill"}
-    assert {key: failed["live"]["shop"][key] for key in ("id", "switched")} == {"id": "", "switched": False}
+    after = failed["sites_after"]["live"]["shop"]
+    assert (after["id"], after["switched"]) == ("", False)
     missing = call(uwsgi_rollback, capsys, sites=arguments["sites"], to=NEW)
     assert missing["msg"].startswith(f"site 'shop': rollback failed: release '{NEW}' is not here")
 
@@ -331,11 +331,11 @@ def test_a_site_that_fails_keeps_no_other_from_its_release(tmp_path, capsys, mon
     )
     assert result["msg"] == "site 'shop': health failed: it is ill\nsite 'wiki': start failed: it is gone"
     assert (result["changed"], len(result["diff"])) == (True, 1)
-    assert result["made"] == [f"blog: release {NEW}"]
-    assert result["failures"] == {"shop": "health failed: it is ill", "wiki": "start failed: it is gone"}
-    assert result["releases"]["blog"]["id"] == NEW
+    after = result["sites_after"]
+    assert after["made"] == [f"blog: release {NEW}"]
+    assert {name: release["id"] for name, release in after["releases"].items()} == {"blog": NEW}
     nothing = {"id": "", "previous": "", **NO_CODE, "switched": False, "migrations": []}
-    assert result["live"] == {"shop": nothing, "wiki": nothing}
+    assert after["live"] == {"shop": nothing, "wiki": nothing}
     assert locks.seen == ["shop", "blog", "wiki"]
 
 
@@ -345,7 +345,7 @@ def test_what_is_live_after_a_failure_is_returned(tmp_path, capsys, monkeypatch,
     error = StepError("shop", "health", "it is ill")
     error.migrations = ["shop.0002"]
     monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [error]))
-    [(name, live)] = release_shop(tmp_path, capsys)["live"].items()
+    [(name, live)] = release_shop(tmp_path, capsys)["sites_after"]["live"].items()
     assert (name, live["id"], live["previous"]) == ("shop", record["id"], OLD)
     assert (live["switched"], live["migrations"], live["subject"]) == (False, ["shop.0002"], "")
 
@@ -357,7 +357,7 @@ def test_a_failure_after_the_switch_is_told(tmp_path, capsys, monkeypatch, locks
             return super().deploy()
 
     monkeypatch.setattr(uwsgi_release, "Switch", AfterTheSwitch(locks, [StepError("shop", "superuser", "it is ill")]))
-    live = release_shop(tmp_path, capsys)["live"]["shop"]
+    live = release_shop(tmp_path, capsys)["sites_after"]["live"]["shop"]
     assert (live["id"], live["previous"], live["switched"]) == (NEW, OLD, True)
 
 

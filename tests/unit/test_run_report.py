@@ -44,9 +44,7 @@ NO_BUILD = {
     "changed": False,
     "failed": True,
     "msg": "site 'shop': requirements failed: no such package\nuv says more",
-    "made": [],
-    "failures": {"shop": "requirements failed: no such package"},
-    "live": {"shop": LIVE},
+    "sites_after": {"made": [], "live": {"shop": LIVE}},
 }
 
 
@@ -180,8 +178,7 @@ CASES = [
                 "failed": True,
                 "msg": "site 'shop': rollback failed: there is no previous release; the host has none",
                 "sites": CHECKED["sites"],
-                "failures": {"shop": "rollback failed: there is no previous release; the host has none"},
-                "live": {"shop": LIVE},
+                "sites_after": {"live": {"shop": LIVE}},
             },
         },
         False,
@@ -207,7 +204,7 @@ CASES = [
     ),
     (
         "a first build that fails",
-        {"django_builds": {**NO_BUILD, "live": {"shop": NOTHING}}},
+        {"django_builds": {**NO_BUILD, "sites_after": {"made": [], "live": {"shop": NOTHING}}}},
         False,
         [f"web1 shop {URL}: FAILED: requirements failed: no such package; nothing is live; nothing changed; 12 s"],
     ),
@@ -218,8 +215,7 @@ CASES = [
                 "changed": False,
                 "failed": True,
                 "msg": "site 'shop': health failed: it is ill",
-                "failures": {"shop": "health failed: it is ill"},
-                "live": {"shop": {**LIVE, "migrations": ["shop.0002_x"]}},
+                "sites_after": {"live": {"shop": {**LIVE, "migrations": ["shop.0002_x"]}}},
             }
         },
         False,
@@ -235,8 +231,7 @@ CASES = [
                 "changed": False,
                 "failed": True,
                 "msg": "site 'shop': superuser failed: it is ill",
-                "failures": {"shop": "superuser failed: it is ill"},
-                "live": {"shop": {**RELEASE, "previous": "", "switched": True}},
+                "sites_after": {"live": {"shop": {**RELEASE, "previous": "", "switched": True}}},
             }
         },
         False,
@@ -386,10 +381,11 @@ def test_which_sites_of_a_host_were_done_and_which_not():
         "changed": True,
         "failed": True,
         "msg": "site 'blog': start failed: it dies",
-        "made": [f"shop: release {NEW}"],
-        "releases": {"shop": RELEASE},
-        "failures": {"blog": "start failed: it dies"},
-        "live": {"blog": LIVE},
+        "sites_after": {
+            "made": [f"shop: release {NEW}"],
+            "releases": {"shop": RELEASE},
+            "live": {"blog": LIVE},
+        },
     }
     found = document({"web_checked": {"changed": False, "sites": sites}, "uwsgi_releases": released}, alive=False)
     assert [(site["name"], site["status"], site["untouched"]) for site in found["hosts"][0]["sites"]] == [

@@ -20,22 +20,17 @@ from ..model.types import Manifest, Secrets, Site
 
 @dataclass
 class Results:
-    """What a run found and did. `uploads_wanted` are the sites whose source has to be brought before it goes on.
-
-    `failures` are site name -> why it has no build, in one line; `faults` are the same with their output.
-    """
+    """What a run found and did. `uploads_wanted` are the sites whose source has to be brought before it goes on."""
 
     builds: dict[str, Manifest] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
     diff: list[dict[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
     uploads_wanted: list[str] = field(default_factory=list)
 
     def failed(self, site_name: str, error: StepError) -> None:
         """Note that a site has no build, and that what was announced of it was not made."""
         self.faults.append(str(error))
-        self.failures[site_name] = error.reason
         self.made = [text for text in self.made if not text.startswith(f"{site_name}: build ")]
 
     def answer(self) -> dict[str, Any]:

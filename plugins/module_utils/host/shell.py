@@ -37,8 +37,6 @@ class StepError(Exception):
 
     def __init__(self, site: str, step: str, cause: str, output: str = "", lines: int = 25) -> None:
         self.site, self.step, self.cause = site, step, cause
-        # For a line that names the site already.
-        self.reason = f"{step} failed: {cause}"
         # Those that were applied before it failed, and stay.
         self.migrations: list[str] = []
         tail = "\n".join(output.strip().splitlines()[-lines:])
