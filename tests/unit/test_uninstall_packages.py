@@ -78,6 +78,18 @@ def test_apt_purges_what_is_ours_and_leaves_the_rest(host, check_mode):
     assert told == ([] if check_mode else [["--simulate", "git"], ["purge", "git"]])
 
 
+@pytest.mark.parametrize(("manager", "listing"), [("dpkg", "dpkg-query --listfiles"), ("rpm", "rpm --query --list")])
+def test_what_the_packages_run_is_stopped_first(host, manager, listing):
+    host.manager = ("dnf", manager) if manager == "rpm" else ("apt", manager)
+    bring(host, "polkitd")
+    units = "/usr/lib/systemd/system/polkit.service\n/lib/systemd/system/x.socket\n/usr/lib/systemd/system/y@.service\n"
+    host.answers[f"{listing} polkitd"] = (0, f"/.\n/etc/polkit-1\n{units}/usr/lib/systemd/user/z.service\n", "")
+    packages.remove(host.run, ["polkitd"], {}, {}, Report(), check_mode=False)
+    stopped = host.calls.index("systemctl stop polkit.service x.socket")
+    removing = [call for call in host.calls if call.startswith("env")]
+    assert host.calls.index(removing[0]) > stopped
+
+
 def test_apt_that_would_take_more_is_not_let(host):
     bring(host, "git")
     host.answers["dpkg-query --show"] = (0, LISTED, "")

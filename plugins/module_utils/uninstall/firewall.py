@@ -131,7 +131,7 @@ def _put_files_back(texts: Mapping[str, str], closed: Sequence[Opening], report:
         if not zone_files.same(files.read_or_empty(path), former, gone):
             continue  # somebody has changed it since
         _put_back(path, texts, report, check_mode)
-        _put_back(f"{path}.old", texts, report, check_mode)
+        _put_back(f"{path}.old", texts, Report(), check_mode)  # goes with its file, and need not be told
 
 
 def _put_back(path: str, texts: Mapping[str, str], report: Report, check_mode: bool) -> None:

@@ -53,6 +53,7 @@ def remove(
     if others:
         report.kept.append(f"the packages {', '.join(sorted(others))}: others that stay need them")
     if doomed and not check_mode:
+        _stop_services(run, sorted(doomed))
         manager.remove(sorted(doomed))
     report.removed += [f"the package {name}" for name in sorted(doomed)]
     for stream in streams:
@@ -81,6 +82,15 @@ def forget(run: file_set.Run, before: Mapping[str, Any], report: Report, check_m
                     report.kept.append(f"the {kind} {name}: {(err or out).strip()}")
                     continue
             report.removed.append(f"the {kind} {name}")
+
+
+def _stop_services(run: file_set.Run, names: list[str]) -> None:
+    """Stop what the packages run: not every package stops it when it goes, as polkitd."""
+    listing = ["dpkg-query", "--listfiles"] if file_set.which("dpkg-query") else ["rpm", "--query", "--list"]
+    listed = run([*listing, *names])[1]
+    units = re.findall(r"(?m)^(?:/usr)?/lib/systemd/system/([^/@\s]+\.(?:service|socket|timer))$", listed)
+    if units:
+        run(["systemctl", "stop", *sorted(set(units))])
 
 
 def removable(names: set[str], staying: set[str], needs: Callable[[set[str]], set[str]]) -> set[str]:
