@@ -19,7 +19,6 @@ from .database import Database
 from .instance import Instances
 from .release import Release
 from .shelf import Shelf
-from .traffic import Before
 from .unit_files import UnitFiles
 
 
@@ -127,7 +126,8 @@ class Switch:
         watch = known is not None and old != ""
         links, unit_texts = shelf.links(), self.unit_files.texts(release.units)
         notes: list[str] = []
-        before = self._traffic(old) if watch else None
+        visited = watch and old != release.id and release.health["watch"] > 0
+        before = self.instances.answers_of(old) if visited else None
         try:
             self.unit_files.install(release.units, release.sockets)
             if old == release.id:
@@ -149,7 +149,7 @@ class Switch:
                 self._record(known)
                 shelf.switch(release.id)
             self.own.settle(live=True)
-            if before:
+            if visited:
                 notes = [note for note in [self.instances.watch(old, before)] if note]
         except BaseException as error:
             if old != release.id:
@@ -167,10 +167,6 @@ class Switch:
             raise
         self._stop_others()
         return notes
-
-    def _traffic(self, old: str) -> Before | None:
-        """Return how the old release answers, where the new one is to be watched against it."""
-        return self.instances.answers_of(old) if old != self.release.id and self.release.health["watch"] else None
 
     def _probe(self, watch: bool) -> None:
         """Start the release without its ports, wait until it is healthy, watch it, and end it."""
