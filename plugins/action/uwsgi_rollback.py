@@ -27,7 +27,8 @@ class ActionModule(ActionBase):
         arguments = {**arguments, "sites": sites, "who": who()}
         result.update(execute(self, "pyweb.stack.uwsgi_rollback", arguments, task_vars))
         # For the report: one of them was picked.
-        names = {*result.get("releases", {}), *result.get("sites_after", {}).get("live", {})}
+        after = result.get("sites_after", {})
+        names = {*result.get("releases", {}), *after.get("releases", {}), *after.get("live", {})}
         result["sites"] = [
             {"name": site["name"], "state": site["state"], "url": url(site)} for site in sites if site["name"] in names
         ]

@@ -201,7 +201,6 @@ class Sites:
         self.diff += differences(site, change)
         if self.last_check and (wrong := switch.unanswered()):
             self.faults.append(str(wrong))
-            self.failures[name] = wrong.reason
 
     def _made(self, site: Site, what: list[str]) -> None:
         self.made += [f"{site['name']}: {text}" for text in what]

@@ -78,7 +78,9 @@ made:
   type: list
   elements: str
 sites_after:
-  description: What a report needs to know of the site, C(live) as M(pyweb.stack.uwsgi_release) returns it.
+  description:
+    - What a report needs to know of the site, C(live) as M(pyweb.stack.uwsgi_release) returns it. Where the release is
+      live and does not answer through nginx, C(releases) and C(made) as after a success.
   returned: failure
   type: dict
 """
@@ -148,17 +150,14 @@ def main() -> None:
     header = layout.live_ini
     manifest = Shelf(layout).record_of(change.release).get("manifest", {})
     release = {"id": change.release, "previous": change.previous, "migrations": [], **code(manifest)}
-    result: dict[str, Any] = {
-        "changed": bool(change.what),
-        "release": change.release,
-        "previous": change.previous,
+    done = {
         "releases": {layout.name: release},
         "made": [f"{layout.name}: {text}" for text in change.what],
-        "diff": {"before_header": header, "after_header": header, "before": change.before, "after": change.after},
     }
+    diff = {"before_header": header, "after_header": header, "before": change.before, "after": change.after}
     if unanswered:
-        module.fail_json(msg=str(unanswered), failures={layout.name: unanswered.reason}, **result)
-    module.exit_json(**result)
+        module.fail_json(msg=str(unanswered), changed=bool(change.what), diff=diff, sites_after=done)
+    module.exit_json(changed=bool(change.what), release=change.release, previous=change.previous, diff=diff, **done)
 
 
 if __name__ == "__main__":

@@ -134,7 +134,6 @@ def test_a_failed_health_check_shows_the_traceback_of_the_project(world: World, 
         run = world.host.play(world.sites[SITE].with_(**QUICK).sites, DEPLOY)
     assert run.status != 0
     first = next(line for line in run.error.splitlines() if f"site '{SITE}': " in line)
-    assert "answered 500" in first, run.error
     assert "ValueError: invalid literal for int() with base 10: 'not well'" in first, run.error
     shown = run.error.partition(first)[2]
     assert "Traceback (most recent call last):" in shown, run.error

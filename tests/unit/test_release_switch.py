@@ -238,8 +238,9 @@ def test_a_release_that_answers_visitors_worse_is_taken_back_and_finishes_its_re
 )
 def test_nothing_is_watched_without_an_old_release_or_where_nobody_wants_it(host, state, keys):
     world = make_world(host, **state)
-    deploy(world, wanted(host, **keys))
+    change = deploy(world, wanted(host, **keys))
     assert not [done for done in world.done if done.startswith("watch")]
+    assert change.what[1:] == ([] if keys else ["its traffic is not watched"])
 
 
 def test_the_first_release_has_none_to_be_watched_against(tmp_path):

@@ -176,7 +176,7 @@ class Instances:
         without = [alias["url"] for alias in aliases if alias]
         return traffic.Before(counter, self.release.layout.access_log, without) if counter.counts else None
 
-    def watch(self, old: str, before: traffic.Before) -> str:
+    def watch(self, old: str, before: traffic.Before | None) -> str:
         """Watch what visitors get for `health.watch` seconds; return why that is not done, or ''.
 
         `old` is the release that was live before, and answered as `before` says. Raises `StepError` where the one that
@@ -184,8 +184,8 @@ class Instances:
         """
         release, started = self.release, time.time()
         counter = self._counter(release.id)
-        if not counter.counts:
-            return "its traffic is not watched: uWSGI's stats socket does not answer"
+        if not before or not counter.counts:
+            return f"its traffic is not watched: no numbers from the uWSGI of release {release.id if before else old}"
         if not traffic.logs_5xx(release.ini):
             return "its traffic is not watched: uwsgi.options keep the lines of log-5xx out of the journal"
         asked, share = before.known()

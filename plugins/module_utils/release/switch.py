@@ -142,8 +142,8 @@ class Switch:
         # Only where it answers through nginx now can the new release be what breaks it.
         answered = old != "" and self.front is not None and self.front.answers()
         notes: list[str] = []
-        counted = watch and old != release.id and release.health["watch"]
-        before = self.instances.answers_of(old) if counted else None
+        visited = watch and old != release.id and release.health["watch"] > 0
+        before = self.instances.answers_of(old) if visited else None
         try:
             self.unit_files.install(release.units, release.sockets)
             if old == release.id:
@@ -167,7 +167,7 @@ class Switch:
             self.own.settle(live=True)
             if answered:
                 self._ask_through_nginx()
-            if before:
+            if visited:
                 notes = [note for note in [self.instances.watch(old, before)] if note]
         except BaseException as error:
             if old != release.id:

@@ -29,8 +29,8 @@ LATELY = 600
 QUIET = 60
 # So much of an access log is read, in bytes.
 TAIL = 1 << 18
-# uWSGI counts an answer before it logs it, and journald takes a moment.
-JOURNAL_LAG = 0.1
+# uWSGI counts an answer a moment before it logs it.
+LOG_LAG = 0.1
 # Options with which uWSGI's own line for a 5xx looks otherwise, or is written elsewhere.
 OTHER_LOGS = ("logformat", "log-format", "logger", "req-logger", "log-route", "logto", "logto2", "daemonize", "syslog")
 
@@ -65,7 +65,7 @@ class Counter:
         answers, died = (max(after - before, 0) for before, after in zip(self.start, now))
         if answers + died < BAD:
             return Counted(answers, 0)  # the journal need not be read
-        time.sleep(JOURNAL_LAG)
+        time.sleep(LOG_LAG)
         bad, lost = self._journal()
         return Counted(max(answers, bad) + lost, bad + lost)
 
@@ -79,6 +79,8 @@ class Counter:
 
     def _journal(self) -> tuple[int, int]:
         """Return how many 5xx, and how many dead workers, the journal has."""
+        # journald first takes in what waits for it: on a busy host that may be seconds of answers.
+        self.shell.run("journal", ["journalctl", "--sync"], check=False)
         words = ["--no-pager", "--output=short-unix", f"--since=@{int(self.since)}", f"--unit={self.unit}"]
         told = self.shell.run("journal", ["journalctl", *words], check=False).stdout
         bad = lost = 0
