@@ -47,8 +47,9 @@ def give_back(run: file_set.Run, before: Mapping[str, Any], original: str, repor
         doomed.remove(MAIN)
         _fetch_original(run, original, report, check_mode)
     copies = kept()
+    # Where it is known which directories were there, the empty ones go at the end.
     wanted = [Wanted(path, "kept", marked=MARK) for path in copies]
-    wanted += [Wanted(path, "absent", prune=path == DROP_IN) for path in doomed if path not in copies]
+    wanted += [Wanted(path, "absent", prune=path == DROP_IN and not before) for path in doomed if path not in copies]
     if not wanted:
         return
     stays = not before or services.was_active(before, "nginx") or bool(others(before))
