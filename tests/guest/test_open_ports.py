@@ -94,7 +94,9 @@ def run(host: Host, *words: str) -> Run:
 
 def nft(host: Host, command: str) -> str:
     """What nft answers; where firewalld came without it, its library does."""
-    script = "import nftables, sys; status, out, err = nftables.Nftables().cmd(sys.argv[1]); print(out); sys.exit(status)"
+    script = (
+        "import nftables, sys; status, out, err = nftables.Nftables().cmd(sys.argv[1]); print(out); sys.exit(status)"
+    )
     return host.told(f"/usr/bin/python3 -c {shlex.quote(script)} {shlex.quote(command)}")
 
 
