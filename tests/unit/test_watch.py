@@ -52,7 +52,10 @@ def test_which_answers_are_worse(answers, bad, old_share, worse):
     [
         # Twenty good answers are enough, whatever else there was; so are five bad ones.
         (5, [(20, 0)], None, 0),
-        (5, [(10, 0), (24, 4)], None, 0.25),
+        (5, [(10, 0), (22, 2)], None, 0.25),
+        # Unless the bad ones are too many already, if too few to say so.
+        (5, [(22, 3), (23, 4), (25, 5)], (25, 5), 0.5),
+        (5, [(22, 3), (40, 3)], None, 0.25),
         (5, [(2, 2), (4, 4), (6, 6)], (6, 6), 0.5),
         # The bad ones count first.
         (5, [(100, 50)], (100, 50), 0),

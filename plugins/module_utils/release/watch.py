@@ -38,11 +38,17 @@ def watch(seconds: float, count: Callable[[], Counted], old_share: float) -> Cou
         found = count()
         if is_worse(found, old_share):
             return found
-        if over or found.answers - found.bad >= GOOD:
+        # A few bad ones among them may be the first of many: those that fail often take longer.
+        enough = found.answers - found.bad >= GOOD and not _is_well_above(found.share, old_share)
+        if over or enough:
             return None
         time.sleep(PAUSE)
 
 
 def is_worse(new: Counted, old_share: float) -> bool:
     """Return whether a release answers so much worse than the old one did that the old one has to come back."""
-    return new.bad >= BAD and new.share >= max(FACTOR * old_share, old_share + MARGIN)
+    return new.bad >= BAD and _is_well_above(new.share, old_share)
+
+
+def _is_well_above(share: float, old_share: float) -> bool:
+    return share >= max(FACTOR * old_share, old_share + MARGIN)
