@@ -467,6 +467,22 @@ ADVISED = {
         CAUSES["uv: a package that cannot be built"][0],
         "ModuleNotFoundError: No module named 'nothing_here'",
     ),
+    "an exception group": (
+        """\
+  + Exception Group Traceback (most recent call last):
+  |   File "/opt/sites/shop/builds/0123456789ab/src/shop/views.py", line 3, in page
+  |     raise ExceptionGroup("many", found)
+  | ExceptionGroup: many (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "/opt/sites/shop/builds/0123456789ab/src/shop/views.py", line 1, in find
+    | ZeroDivisionError: division by zero
+    +---------------- 2 ----------------
+    | ValueError: two
+    +------------------------------------
+""",
+        "ZeroDivisionError: division by zero (shop/views.py:1)",
+    ),
     # The host.
     "a full disk": (
         "error: failed to write to file `/opt/x`\n  cause: No space left on device (os error 28)\n",

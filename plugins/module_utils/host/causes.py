@@ -13,6 +13,9 @@ _REASON = re.compile(r"(fatal|error|cause|ssh): |[×╰]|.*(Permission denied \(
 _RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|DoesNotExist|NotFound|Configured)(: |$)")
 _CHECK = re.compile(r".*\(\w+\.E[0-9]{3}\) ")
 _TRACEBACK = "Traceback (most recent call last):"
+# The margins of an exception group, the lines between its exceptions, and where the second one begins.
+_MARGIN = re.compile(r"(?m)^ +(\+[-+]+.*\n|[|+] (Exception Group (?=Traceback))?)")
+_SECOND = re.compile(r"(?m)^ +\+-+ 2 -+$")
 _FRAME = re.compile(r'\s*File "(?P<path>[^"]+)", line (?P<line>[0-9]+)(?P<function>, in .*)?$')
 # The directories of code that is not the project's: Python's, the packages', what was given on standard input, and the
 # overlay, which only imports the project.
@@ -28,6 +31,7 @@ def cause(output: str) -> str:
 
     An exception comes with the file and line of the project that it was raised from, and a known fault with what to do.
     """
+    output = _without_margins(output)
     words = reason(output)
     advice = advice_on(output, words)
     return f"{words.rstrip('.')}; {advice}" if advice else words
@@ -35,6 +39,7 @@ def cause(output: str) -> str:
 
 def reason(output: str) -> str:
     """Return why a program failed, without what to do about it."""
+    output = _without_margins(output)
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     checks = [line for line in lines if _CHECK.match(line)]
     compiler = [line for line in lines if ": fatal error: " in line]  # what follows comes of it
@@ -55,6 +60,11 @@ def _marked(lines: list[str]) -> str:
 
 
 # --- Python's exceptions ---
+
+
+def _without_margins(output: str) -> str:
+    """Return an exception group with the first of its exceptions, as Python prints single ones."""
+    return _MARGIN.sub("", _SECOND.split(output)[0]) if "Exception Group Traceback" in output else output
 
 
 def _raised(output: str) -> str:
