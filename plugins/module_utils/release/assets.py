@@ -21,7 +21,7 @@ def static_file(answer: Answer, page: Where, names: Names, url: str) -> str:
     if answer.status != 200 or not kind.startswith(("text/html", "application/xhtml")):
         return ""
     reader = _Reader()
-    with contextlib.suppress(AssertionError):  # a marked section of SGML that the parser does not know
+    with contextlib.suppress(AssertionError, NotImplementedError):  # what only SGML has; the second up to Python 3.9
         reader.feed(answer.body.decode("utf-8", "replace"))
     for link in [*reader.sheets, *reader.scripts, *reader.images]:
         try:
