@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -46,7 +47,8 @@ class ActionModule(ActionBase):
             return run_report.bare(name, run_report.NO_SITES)
         known = variables["hostvars"].raw_get(name)
         alive = name in variables["ansible_play_hosts"]
-        return run_results.host_of(name, known, alive, self._notes(known, variables), self._command)
+        command = functools.partial(self._command, self._only(name, variables))
+        return run_results.host_of(name, known, alive, self._notes(known, variables), command)
 
     def _notes(self, known: Mapping[str, Any], variables: Mapping[str, Any]) -> list[str]:
         """Return what the roles want told of a host.
@@ -61,8 +63,13 @@ class ActionModule(ActionBase):
                 notes += [str(note) for note in plain(templar.template({**variables, **known}.get(name) or []))]
         return notes
 
-    def _command(self, site: str) -> str:
+    def _only(self, host: str, variables: Mapping[str, Any]) -> str:
+        """Return the host where the playbooks take others as well, else ''."""
+        others = {*plain(variables["ansible_play_hosts_all"])} - {*plain(variables["web_run"]["without_sites"]), host}
+        return host if others else ""
+
+    def _command(self, only: str, site: str) -> str:
         """Return the command that rolls a site back; after a prediction there is nothing to roll back."""
         if self._task.check_mode:
             return ""
-        return rollback_command.command(context.CLIARGS, constants.DEFAULT_HOST_LIST, site)
+        return rollback_command.command(context.CLIARGS, constants.DEFAULT_HOST_LIST, site, only=only)

@@ -11,7 +11,7 @@ version_added: 0.2.0
 description:
   - Asks for each site as its visitors do, follows redirects within the site, and fails where they end in an error.
   - Fails as well where another server of nginx answers for the site, and names its file and line.
-  - Without O(sites[].health.path) it also asks for one style sheet or script that the page names.
+  - Without O(sites[].health.path) it also asks for one style sheet, script or image that the page names.
   - What nginx itself answers because the inventory says so (C(return), C(auth_basic), C(deny)) counts as the site's
     answer.
 author: [pyweb.stack contributors]

@@ -21,8 +21,10 @@ VALUES = {
 }
 
 
-def command(options: Mapping[str, Any], inventories: Sequence[str], site: str, root: Path = COLLECTION) -> str:
-    """Return the command for a site.
+def command(
+    options: Mapping[str, Any], inventories: Sequence[str], site: str, root: Path = COLLECTION, only: str = ""
+) -> str:
+    """Return the command for a site, on the host `only` where it is given: others may have no such site.
 
     `options` are those of the command line of this run; `inventories` are the ones that Ansible takes when none is
     named there. Of variables only the files are repeated: what is typed may be secret.
@@ -33,6 +35,8 @@ def command(options: Mapping[str, Any], inventories: Sequence[str], site: str, r
         for inventory in named:
             words += ["-i", _short(inventory)]
     words += [option for name, option in FLAGS.items() if options.get(name)]
+    if only:
+        options = {**options, "subset": only}
     for name, option in VALUES.items():
         given = options.get(name) or []
         for value in [given] if isinstance(given, str) else given:

@@ -116,8 +116,9 @@ def test_every_run_ends_with_a_line_a_site(host: Host, other: Host, project: Pro
     assert all("would change: build, release" in line and "roll back" not in line for line in lines), lines
     assert found["check_mode"] is True
     said, status, lines, found = world.play(inventory, "deploy.yml")
-    command = f"ansible-playbook -i {tmp_path}/hosts.json playbooks/rollback.yml -e rollback_site=shop"
-    for line in lines:
+    for line, one in zip(lines, world.hosts):
+        words = f"-i {tmp_path}/hosts.json --limit {one.name} playbooks/rollback.yml"
+        command = f"ansible-playbook {words} -e rollback_site=shop"
         assert f'commit {second} "Second version"; changed: build, release; ' in line
         assert line.endswith(f"roll back: {command}"), line
     live = [one["sites"][0]["release"] for one in found["hosts"][1:3]]
@@ -145,7 +146,7 @@ def test_every_run_ends_with_a_line_a_site(host: Host, other: Host, project: Pro
     assert f"; still serves release {live[0]}, " in lines[0]
     assert found["hosts"][1]["sites"][0]["release"] == live[0]
 
-    # The command, as it was printed.
+    # The command, as it was printed, on both hosts at once.
     said, status, lines, found = world.play(inventory, "rollback.yml", "-e", "rollback_site=shop", "--limit", "!gone")
     assert status == 0, said
     assert all("; changed: rollback; " in line and "; undo: ansible-playbook " in line for line in lines), lines

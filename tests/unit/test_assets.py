@@ -28,7 +28,11 @@ def found(body, status=200, kind="text/html; charset=utf-8", url="/static/"):
         ("<script src='/static/a.js'></script>" + CSS.format("/static/a.css"), "/static/a.css"),
         ("<script src='/static/a.js' defer></script>", "/static/a.js"),
         (CSS.format("https://cdn.example/static/a.css") + CSS.format("/static/b.css"), "/static/b.css"),
-        ("<link rel=icon href=/static/a.ico><img src=/static/a.png>", ""),
+        ("<link rel=icon href=/static/a.ico><script src=/static/a.js></script>", "/static/a.js"),
+        ("<link rel='shortcut icon' href=/static/a.ico><img src=/static/a.png>", "/static/a.ico"),
+        ("<img alt=x><img src=data:image/png;base64,iVBORw0KGgo=><img src=/static/a.png>", "/static/a.png"),
+        # Not everything that a page holds is HTML.
+        ("<![foo[" + CSS.format("/static/a.css"), ""),
         ("<!-- " + CSS.format("/static/old.css") + " -->", ""),
         ("<script>document.write('<link rel=stylesheet href=/static/x.css>')</script>", ""),
         (CSS.format("/media/a.css") + CSS.format("http://[x") + "<link rel=stylesheet><script></script>", ""),

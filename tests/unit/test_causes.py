@@ -467,6 +467,57 @@ ADVISED = {
         CAUSES["uv: a package that cannot be built"][0],
         "ModuleNotFoundError: No module named 'nothing_here'",
     ),
+    "an exception group": (
+        """\
+  + Exception Group Traceback (most recent call last):
+  |   File "/opt/sites/shop/builds/0123456789ab/src/shop/views.py", line 3, in page
+  |     raise ExceptionGroup("many", found)
+  | ExceptionGroup: many (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "/opt/sites/shop/builds/0123456789ab/src/shop/views.py", line 1, in find
+    | ZeroDivisionError: division by zero
+    +---------------- 2 ----------------
+    | ValueError: two
+    +------------------------------------
+""",
+        "ZeroDivisionError: division by zero (shop/views.py:1)",
+    ),
+    "uv with other marks: a certificate authority of one's own": (
+        """\
+error: Failed to fetch: `https://index.example.com/simple/six/`
+  Caused by: error sending request for url (https://index.example.com/simple/six/)
+  Caused by: client error (Connect)
+  Caused by: invalid peer certificate: UnknownIssuer
+""",
+        "Failed to fetch: `https://index.example.com/simple/six/`: invalid peer certificate: UnknownIssuer; "
+        + AUTHORITY,
+    ),
+    "a log in a directory that is not there": (
+        """\
+Traceback (most recent call last):
+  File "/usr/lib/python3.12/logging/__init__.py", line 1263, in _open
+FileNotFoundError: [Errno 2] No such file or directory: '/var/log/shop/app.log'
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/usr/lib/python3.12/logging/config.py", line 578, in configure
+ValueError: Unable to configure handler 'file'
+""",
+        "ValueError: Unable to configure handler 'file': FileNotFoundError: [Errno 2] No such file or directory: "
+        "'/var/log/shop/app.log'",
+    ),
+    "django-configurations": (
+        "ValueError: Value 'SECRET' needs to be set; environ var DJANGO_SECRET\n",
+        "ValueError: Value 'SECRET' needs to be set; environ var DJANGO_SECRET; set DJANGO_SECRET in `env:` of the site",
+    ),
+    "PostgreSQL lets nobody in": (
+        'django.db.utils.OperationalError: connection to server at "192.0.2.1", port 5432 failed: FATAL:  no '
+        'pg_hba.conf entry for host "192.0.2.2"\n',
+        'django.db.utils.OperationalError: connection to server at "192.0.2.1", port 5432 failed: FATAL:  no '
+        'pg_hba.conf entry for host "192.0.2.2"; let this host in at the database server (its pg_hba.conf)',
+    ),
     # The host.
     "a full disk": (
         "error: failed to write to file `/opt/x`\n  cause: No space left on device (os error 28)\n",

@@ -16,7 +16,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.release.health import 
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.protocol import Answer, ProtocolError
 
 SHOP = "http://shop.example"
-NAMES = Names(("shop.example", "*.shop.example", "192.0.2.7"), (80, 8080))
+NAMES = Names(("shop.example", "*.shop.example", "192.0.2.7", "xn--shp-tna.example"), (80, 8080))
 
 
 def where(url):
@@ -61,6 +61,7 @@ WITHIN = [
     ("https://shop.example", "https://shop.example/"),
     ("https://shop.example:8080/", "https://shop.example:8080/"),
     ("http://192.0.2.7/", "http://192.0.2.7/"),
+    ("http://sh\u00f6p.example/", "http://xn--shp-tna.example/"),
     # As bytes of UTF-8, which is how servers send them, read as Latin-1.
     ("/caf\u00c3\u00a9/", f"{SHOP}/caf%C3%A9/"),
     ("/caf%C3%A9/?q=a b", f"{SHOP}/caf%C3%A9/?q=a%20b"),
@@ -107,8 +108,14 @@ def test_what_is_no_redirect_ends_the_walk(answer):
         (["/a/", "/b/", "500"], (), "redirects to /a/ -> /b/, which answered 500; wanted a status below 500"),
         (["/a/", "200"], (200,), ""),
         (["/a/", "404"], (200,), "redirects to /a/, which answered 404; wanted 200"),
-        # A redirect that is wanted is the answer itself.
-        (["/a/", "500"], (302,), ""),
+        # After a redirect that is wanted only a 5xx is wrong.
+        (["/a/", "200"], (302,), ""),
+        (["/a/", "404"], (200, 302), ""),
+        (["/a/", "/b/", "500"], (200, 302), "redirects to /a/ -> /b/, which answered 500; wanted 200 or 302"),
+        (["/a/", "500"], (302, 500), ""),
+        (["/a/", "nobody"], (302,), "redirects to /a/, which did not answer: nobody; wanted 302"),
+        (["https://login.example/"], (302,), ""),
+        (["http://[shop/"], (302,), ""),
         (["https://login.example/"], (200,), "/ as shop.example answered 302; wanted 200"),
         (["nobody there"], (), "/ as shop.example did not answer: nobody there; wanted a status below 500"),
         (["/a/", "nobody"], (), "redirects to /a/, which did not answer: nobody; wanted a status below 500"),
@@ -152,6 +159,11 @@ def test_a_site_that_wants_https_although_it_has_it_is_told_the_settings():
     assert "redirects without end: / -> https://shop.example/ -> https://shop.example/" in found.wrong
     assert "SECURE_PROXY_SSL_HEADER" in found.wrong
     assert "SECURE_SSL_REDIRECT: false" in found.wrong
+
+
+def test_a_wanted_redirect_may_lead_round():
+    """Behind a server that ends TLS a site may be told nothing of it."""
+    assert not walked(lambda _url, _cookies: to("https://shop.example/", 301), wanted=Wanted((301,)))[0].wrong
 
 
 def test_redirects_that_never_end_are_given_up():

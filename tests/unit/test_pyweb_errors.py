@@ -13,6 +13,7 @@ import os
 import queue
 import sys
 import types
+from urllib.parse import quote, quote_plus
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.build import pyweb_errors
@@ -342,6 +343,20 @@ VALUES = [
     "postgres://shop:p%40ss%2Fword@db/shop",
     "quo'te\"d \\ and spaces",
     "\u00fcber-secret",
+    "a b+c/d=='e",
+]
+
+
+WRITE = [
+    str,
+    repr,
+    lambda text: repr(f'"{text}'),
+    lambda text: repr(text.encode())[1:],
+    json.dumps,
+    lambda text: json.dumps(text, ensure_ascii=False),
+    lambda text: quote(text, safe=""),
+    quote,
+    quote_plus,
 ]
 
 
@@ -351,7 +366,9 @@ def test_a_secret_is_hidden_in_all_forms_in_which_it_is_hidden_elsewhere():
 
 
 @pytest.mark.parametrize("value", VALUES)
-@pytest.mark.parametrize("write", [str, repr, json.dumps], ids=["plain", "repr", "json"])
+@pytest.mark.parametrize(
+    "write", WRITE, ids=["plain", "repr", "repr2", "bytes", "json", "json2", "url", "path", "form"]
+)
 def test_values_of_the_environment_are_hidden(django, ask, value, write):
     os.environ["VALUE"] = value
 
@@ -377,6 +394,9 @@ def test_what_a_project_took_out_of_its_environment_is_hidden(monkeypatch, ask):
         ("DATABASES", {"default": {"NAME": "x", "PASSWORD": "open-sesame"}}, "open-sesame"),
         ("EMAIL_HOST_PASSWORD", "open-sesame", "open-sesame"),
         ("CACHES", {"default": {"LOCATION": "redis://:open-sesame@cache:6379"}}, "open-sesame"),
+        ("CHANNEL_LAYERS", {"default": {"CONFIG": {"hosts": ["redis://:open-sesame@cache:6379"]}}}, "open-sesame"),
+        ("SMTP_PASS", "open-sesame", "open-sesame"),
+        ("API_KEYS", {"shop": "open-sesame"}, "open-sesame"),
         ("PROVIDERS", {"x": {"APPS": [{"client_id": "1", "secret": "open-sesame"}]}}, "open-sesame"),
     ],
 )
@@ -387,6 +407,12 @@ def test_secrets_of_the_settings_are_hidden(django, ask, name, value, secret):
         raise ValueError(f"it was {secret}")
 
     assert "ValueError: it was ********\n" in ask(view)[1]
+
+
+def test_a_secret_in_the_path_of_a_request_is_hidden(ask):
+    os.environ["VALUE"] = "correct horse/battery"
+    told = ask(boom, PATH_INFO="/reset/correct horse/battery/")[1]
+    assert "GET /reset/********/ (release" in told
 
 
 def test_settings_that_cannot_be_read_cost_nothing(django, ask):

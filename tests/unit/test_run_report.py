@@ -508,6 +508,15 @@ def test_all_hosts_are_told_of_together_and_written(monkeypatch, tmp_path):
     assert list(tmp_path.glob("new/*")) == [file]
 
 
+def test_the_command_of_a_site_is_for_its_host_alone(monkeypatch):
+    """Others may not have the site: there the same command would fail."""
+    released = {"uwsgi_releases": UNCHANGED}
+    hosts = {"web1": variables_of(released), "web2": variables_of(released)}
+    for host, line in zip(hosts, run(monkeypatch, hosts)):
+        assert f"; roll back: ansible-playbook -i inventory --limit {host} " in line
+    assert "--limit" not in run(monkeypatch, {"web1": variables_of(released)})[0]
+
+
 PLAY = """
 - hosts: all
   gather_facts: false
@@ -611,6 +620,12 @@ def test_the_command_is_what_the_reader_types(checkout, options, wanted):
     given = {"args": ["playbooks/site.yml"], "inventory": ["/etc/ansible/hosts"], **given}
     found = rollback_command.command(given, ["/etc/ansible/hosts"], "shop", checkout)
     assert found == f"ansible-playbook {wanted.replace('CWD', str(checkout))}"
+
+
+def test_of_several_hosts_the_command_names_one(checkout):
+    for options in ({}, {"subset": "web*"}):
+        found = rollback_command.command({"args": [], "inventory": [], **options}, [], "shop", checkout, "web1")
+        assert found == "ansible-playbook --limit web1 playbooks/rollback.yml -e rollback_site=shop"
 
 
 @pytest.mark.parametrize("args", [["pyweb.stack.site"], ["mine.yml"]])

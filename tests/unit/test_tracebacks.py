@@ -30,6 +30,20 @@ CHAINED = (
     + SHORT
 )
 SEVERAL_LINES = traceback("shop.Wrong: first\nsecond\n  third", frame(f"{SRC}/shop/views.py"))
+GROUP = """\
+  + Exception Group Traceback (most recent call last):
+  |   File "/app/views.py", line 3, in page
+  |     raise ExceptionGroup("many", found)
+  | ExceptionGroup: many (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "/app/views.py", line 1, in page
+    | ZeroDivisionError: division by zero
+    +---------------- 2 ----------------
+    | ValueError: two
+    +------------------------------------
+"""
+FOLLOWS = "\nThe above exception was the direct cause of the following exception:\n\n"
 
 
 def test_what_is_looked_for_is_what_is_written():
@@ -54,6 +68,11 @@ def test_what_is_looked_for_is_what_is_written():
         # What failed while it was answered belongs to it.
         (f"{MARK}\n{SHORT}{MARK}\n{CHAINED}{NEXT}\n{SHORT}{REQUEST}", f"{MARK}\n{CHAINED}{NEXT}\n{SHORT}"),
         (f"x\n{NEXT}\n{SHORT}", f"{NEXT}\n{SHORT}"),
+        # An exception group, alone and in a chain.
+        (STARTED + GROUP + REQUEST, GROUP),
+        (f"{MARK}\n{GROUP}{REQUEST}", f"{MARK}\n{GROUP}"),
+        (f"{MARK}\n{SHORT}{FOLLOWS}{GROUP}{REQUEST}", f"{MARK}\n{SHORT}{FOLLOWS}{GROUP}"),
+        (f"{GROUP}{FOLLOWS}{SHORT}{REQUEST}", f"{GROUP}{FOLLOWS}{SHORT}"),
     ],
 )
 def test_the_last_traceback(log, wanted):

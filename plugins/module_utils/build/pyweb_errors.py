@@ -25,7 +25,7 @@ import os
 import re
 import sys
 import traceback
-from urllib.parse import quote, unquote
+from urllib.parse import quote, quote_plus, unquote
 
 try:
     import uwsgi
@@ -53,10 +53,12 @@ STANDARD = re.compile(
     "SYSTEMD_EXEC_PID|TERM|TZ|USER|UWSGI_ORIGINAL_PROC_NAME|UWSGI_RELOADS|VIRTUAL_ENV|WATCHDOG_[A-Z]+|_"
 )
 # Settings, and keys inside of settings, that hold secrets.
-SECRET_NAME = re.compile(r"(?i)(secret|token|passw(or)?d|passphrase|credentials?|key|dsn)$")
+SECRET_NAME = re.compile(r"(?i)(secret|token|pass|pwd|passw(or)?d|passphrase|credential|key|dsn|salt)s?$")
 HARMLESS = re.compile(r"(?i)true|false|none|null|[0-9.]{1,5}")
 # A line of a secret that is shorter than this may be any word; a key's lines are longer.
 SECRET_LINE = 8
+# What stands in a path as it is (RFC 3986).
+PATH_SAFE = "/~!$&'()*+,;=:@"
 
 
 class Request:
@@ -69,7 +71,7 @@ class Request:
 
     def __str__(self):
         # As the client asked for it. Quoted, so that nobody writes lines of their own into the journal.
-        path = quote(self.path.encode("latin-1", "replace"), safe="/~!$&'()*+,;=:@")
+        path = quote(self.path.encode("latin-1", "replace"), safe=PATH_SAFE)
         return f"{quote(self.method)[:20]} {path[:500] or '/'} (release {release()})"
 
 
@@ -230,8 +232,19 @@ def forms(secret):
     lines = secret.splitlines()
     if len(lines) > 1:
         found += [line for line in lines if len(line) >= SECRET_LINE]
-    written = [form for text in found for form in (repr(text)[1:-1], json.dumps(text)[1:-1], quote(text, safe=""))]
-    return [*found, *written]
+    return [*found, *(form for text in found for form in _written(text))]
+
+
+def _written(text):
+    """Yield a text as Python, JSON and URLs write it."""
+    raw = text.encode("utf-8", "surrogatepass")
+    yield repr(text)[1:-1]
+    # Beside a quotation mark of the other kind, repr escapes it.
+    yield repr(f'{text}"')[1:-2]
+    yield repr(raw)[2:-1]
+    yield json.dumps(text)[1:-1]
+    yield json.dumps(text, ensure_ascii=False)[1:-1]
+    yield from (quote(raw, safe=""), quote(raw), quote(raw, safe=PATH_SAFE), quote_plus(raw))
 
 
 def _credentials(text):
@@ -261,16 +274,18 @@ def _secrets():
                 yield from _secret_settings(name, getattr(settings, name))
 
 
-def _secret_settings(name, value):
+def _secret_settings(name, value, inside=False):
+    """Yield the secrets of a setting; `inside` is for what a secret name holds: API_KEYS = {"shop": ...}."""
+    own = SECRET_NAME.search(name) or name == "SECRET_KEY_FALLBACKS"
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _secret_settings(str(key), inner)
+            yield from _secret_settings(str(key), inner, inside or own)
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            if isinstance(inner, dict) or name == "SECRET_KEY_FALLBACKS":
-                yield from _secret_settings("SECRET_KEY", inner)
+            yield from _secret_settings(name, inner, inside)
     elif isinstance(value, str):
-        if SECRET_NAME.search(name):
+        # Below the name of a secret there may be ordinary words, too.
+        if own or (inside and len(value) >= SECRET_LINE):
             yield value
         yield from _credentials(value)
 

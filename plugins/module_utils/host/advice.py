@@ -28,6 +28,7 @@ _VARIABLES = (
     r"UndefinedValueError: (\w+) not found",  # python-decouple
     r"[Ee]nvironment variable ['\"]?([A-Z][A-Z0-9_]+)['\"]?",  # environs, and what projects raise themselves
     r"\b([A-Z][A-Z0-9_]+)['\"]? (?:environment|env) ?var",
+    r"\benviron var ([A-Z][A-Z0-9_]+)",  # django-configurations
 )
 # The overlay imports what the site or the project names, and that is not there.
 _NAMED = re.compile(
@@ -99,6 +100,7 @@ KNOWN = (
         f"make that database on its server, or correct its name in {_DATABASE}",
     ),
     Known(r"role \"([^\"]+)\" does not exist", f"make that user on the database server, or correct it in {_DATABASE}"),
+    Known(r"no pg_hba\.conf entry", "let this host in at the database server (its pg_hba.conf)"),
     Known(
         r"connection to server (?:at|on)|failed to resolve host|could not translate host name"
         r"|Can't connect to (?:local )?(?:MySQL )?server|connection timeout expired",

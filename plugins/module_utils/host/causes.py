@@ -8,12 +8,18 @@ import re
 
 from .advice import advice_on, root_cause
 
-# What programs mark a reason with: git, ssh, uv (older ones with × and ╰─▶); then Python, then Django's system check.
-_REASON = re.compile(r"(fatal|error|cause|ssh): |[×╰]|.*(Permission denied \(|Host key verification failed)")
+# What programs mark a reason with: git, ssh, uv (older ones with Caused by, or × and ╰─▶); then Python, then Django's
+# system check.
+_REASON = re.compile(r"(fatal|error|cause|Caused by|ssh): |[×╰]|.*(Permission denied \(|Host key verification failed)")
 _RAISED = re.compile(r"[A-Za-z_][\w.]*(Error|Exception|Exit|DoesNotExist|NotFound|Configured)(: |$)")
 _CHECK = re.compile(r".*\(\w+\.E[0-9]{3}\) ")
 _TRACEBACK = "Traceback (most recent call last):"
+# The margins of an exception group, the lines between its exceptions, and where the second one begins.
+_MARGIN = re.compile(r"(?m)^ +(\+[-+]+.*\n|[|+] (Exception Group (?=Traceback))?)")
+_SECOND = re.compile(r"(?m)^ +\+-+ 2 -+$")
 _FRAME = re.compile(r'\s*File "(?P<path>[^"]+)", line (?P<line>[0-9]+)(?P<function>, in .*)?$')
+# What logging says of any fault of LOGGING; the fault itself is the exception before.
+_LOGGING = re.compile(r"ValueError: Unable to (configure|add|set) ")
 # The directories of code that is not the project's: Python's, the packages', what was given on standard input, and the
 # overlay, which only imports the project.
 _FOREIGN = re.compile(r"/(site|dist)-packages/|/lib(64)?/python3|^<|/overlay/pyweb_\w+\.py$")
@@ -28,6 +34,7 @@ def cause(output: str) -> str:
 
     An exception comes with the file and line of the project that it was raised from, and a known fault with what to do.
     """
+    output = _without_margins(output)
     words = reason(output)
     advice = advice_on(output, words)
     return f"{words.rstrip('.')}; {advice}" if advice else words
@@ -35,6 +42,7 @@ def cause(output: str) -> str:
 
 def reason(output: str) -> str:
     """Return why a program failed, without what to do about it."""
+    output = _without_margins(output)
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     checks = [line for line in lines if _CHECK.match(line)]
     compiler = [line for line in lines if ": fatal error: " in line]  # what follows comes of it
@@ -46,7 +54,9 @@ def reason(output: str) -> str:
 
 def _marked(lines: list[str]) -> str:
     """Return the line that a program marks as its reason, else the last one that speaks of an error, else the last."""
-    reasons = [re.sub(r"^(fatal|error|cause): |^[×╰─▶> ]+", "", line) for line in lines if _REASON.match(line)]
+    reasons = [
+        re.sub(r"^(fatal|error|cause|Caused by): |^[×╰─▶> ]+", "", line) for line in lines if _REASON.match(line)
+    ]
     if reasons:
         # What failed comes first, the reason of all reasons last.
         return ": ".join(dict.fromkeys([reasons[0].rstrip(".:"), reasons[-1]]))
@@ -55,6 +65,11 @@ def _marked(lines: list[str]) -> str:
 
 
 # --- Python's exceptions ---
+
+
+def _without_margins(output: str) -> str:
+    """Return an exception group with the first of its exceptions, as Python prints single ones."""
+    return _MARGIN.sub("", _SECOND.split(output)[0]) if "Exception Group Traceback" in output else output
 
 
 def _raised(output: str) -> str:
@@ -66,6 +81,8 @@ def _raised(output: str) -> str:
     if not ends:
         return ""
     words, place = lines[ends[-1]].strip(), _place(lines[: ends[-1]], lines[ends[-1]].strip())
+    if _LOGGING.match(words) and len(ends) > 1:
+        words += f": {lines[ends[-2]].strip()}"
     return f"{words} ({place})" if place else words
 
 

@@ -152,8 +152,8 @@ HEALTH_KEYS: Keys = {
     "status": Key(
         list_of(integer(100, 599), at_least=1),
         [],
-        "The answers that count as good at the end of the redirects; a redirect in the list is not followed. Empty: "
-        "all below 500.",
+        "The answers that count as good at the end of the redirects. A redirect in the list counts as well, unless it "
+        "leads to a 5xx. Empty: all below 500.",
     ),
     "timeout": Key(integer(1, 600), 20, "Seconds until a good answer has to be there."),
     "watch": Key(

@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The style sheets and scripts that a page names, as far as they are static files of its site."""
+"""The style sheets, scripts and images that a page names, as far as they are static files of its site."""
 
 from __future__ import annotations
 
+import contextlib
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
@@ -12,7 +13,7 @@ from .health import Names, Where, resolved
 
 
 def static_file(answer: Answer, page: Where, names: Names, url: str) -> str:
-    """Return the path of the first style sheet below the static `url` that a page names, or else of the first script.
+    """Return the path of the first style sheet below the static `url` that a page names, or else script, or else image.
 
     '' where it names none, or is no page at all.
     """
@@ -20,8 +21,9 @@ def static_file(answer: Answer, page: Where, names: Names, url: str) -> str:
     if answer.status != 200 or not kind.startswith(("text/html", "application/xhtml")):
         return ""
     reader = _Reader()
-    reader.feed(answer.body.decode("utf-8", "replace"))
-    for link in [*reader.sheets, *reader.scripts]:
+    with contextlib.suppress(AssertionError, NotImplementedError):  # what only SGML has; the second up to Python 3.9
+        reader.feed(answer.body.decode("utf-8", "replace"))
+    for link in [*reader.sheets, *reader.scripts, *reader.images]:
         try:
             place = resolved(page, _joined(page, reader.base, link) if reader.base else link)
         except ValueError:
@@ -50,6 +52,7 @@ class _Reader(HTMLParser):
         self.base = ""
         self.sheets: list[str] = []
         self.scripts: list[str] = []
+        self.images: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
@@ -59,3 +62,7 @@ class _Reader(HTMLParser):
             self.sheets.append(given["href"])
         elif tag == "script" and given.get("src"):
             self.scripts.append(given["src"])
+        elif tag == "img" and given.get("src"):
+            self.images.append(given["src"])
+        elif tag == "link" and "icon" in given.get("rel", "").lower().split() and given.get("href"):
+            self.images.append(given["href"])

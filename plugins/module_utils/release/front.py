@@ -205,7 +205,7 @@ class _Visit:
         url = f"{scheme}://{start.host}{start.path}"
         wanted = dataclasses.replace(Wanted.of(front.health), also=_KEPT_OUT)
         walked = walk(self._ask, start, front.names, wanted)
-        if self.claimed and _asks_for_https(walked):
+        if walked.wrong and self.claimed and _asks_for_https(walked):
             return self._without_https(walked, url)
         wrong = "" if self.by_rule and walked.answer and walked.answer.status < 500 else walked.wrong
         if not wrong and not front.health["path"]:

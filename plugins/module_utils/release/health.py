@@ -100,15 +100,15 @@ class Walk:
 def walk(ask: Ask, start: Where, names: Names, wanted: Wanted) -> Walk:
     """Ask for a page, follow its redirects within the site, and judge the answer at the end.
 
-    A redirect to another host (single sign-on) is an end, and so is one whose status is wanted. Cookies that are set on
-    the way are sent from there on.
+    A redirect to another host (single sign-on) is an end. After a redirect whose status is wanted, all is well that
+    answers below 500. Cookies that are set on the way are sent from there on.
     """
-    jar, asked, seen = Jar(), [start], set()
+    jar, asked, seen, met = Jar(), [start], set(), False
     while True:
         here = asked[-1]
         cookies = jar.header(here)
         if (here, cookies) in seen or len(asked) > HOPS_MAX:
-            return Walk(asked, None, f"{_loop(asked)}; wanted {wanted}")
+            return Walk(asked, None, "" if met else f"{_loop(asked)}; wanted {wanted}")
         seen.add((here, cookies))
         try:
             answer = ask(here, cookies)
@@ -116,13 +116,15 @@ def walk(ask: Ask, start: Where, names: Names, wanted: Wanted) -> Walk:
             return Walk(asked, None, f"{_told(asked)} did not answer: {error.cause}; wanted {wanted}")
         jar.take(here, answer.cookies)
         target = None
-        if answer.status in REDIRECTS and answer.status not in wanted.status and answer.headers.get("location"):
+        if answer.status in REDIRECTS and answer.headers.get("location"):
+            met = met or answer.status in wanted.status
             try:
                 target = resolved(here, answer.headers["location"])
             except ValueError:
-                return Walk(asked, answer, f"{_told(asked)} redirects to an address that nobody can read")
+                wrong = "" if met else f"{_told(asked)} redirects to an address that nobody can read"
+                return Walk(asked, answer, wrong)
         if target is None or not names.have(target):
-            good = wanted.good(answer.status)
+            good = wanted.good(answer.status) or (met and answer.status < 500)
             return Walk(asked, answer, "" if good else f"{_told(asked)} answered {answer.status}; wanted {wanted}")
         asked.append(target)
 
@@ -138,7 +140,9 @@ def resolved(here: Where, location: str) -> Where | None:
     url = urlsplit(urljoin(f"{here.scheme}://{here.host}{here.path}", location.strip()))
     if url.scheme not in PORTS or not url.hostname:
         return None
-    name = f"[{url.hostname}]" if ":" in url.hostname else url.hostname
+    # As a browser writes it; sites have their names in this form.
+    ascii_name = url.hostname if url.hostname.isascii() else url.hostname.encode("idna").decode()
+    name = f"[{ascii_name}]" if ":" in ascii_name else ascii_name
     port = "" if url.port in (None, PORTS[url.scheme]) else f":{url.port}"
     path = quote(url.path or "/", safe=_SAFE) + (f"?{quote(url.query, safe=_SAFE)}" if url.query else "")
     return Where(url.scheme, f"{name}{port}", path)

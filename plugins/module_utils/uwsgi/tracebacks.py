@@ -10,6 +10,9 @@ import re
 MARK = "pyweb.stack: unhandled exception:"
 NEXT = "while the one above was answered"
 START = "Traceback (most recent call last):"
+# An exception group has its own, and a margin in front of all its lines.
+GROUP = "+ Exception Group Traceback (most recent call last):"
+STARTS = (START, GROUP)
 # An error quotes so many lines. Of a longer traceback the frames of libraries go first, then the middle.
 LINES = 60
 # So many lines after the first of an exception are taken for its message.
@@ -18,6 +21,7 @@ MESSAGE_LINES = 10
 _CHAINED = ("During handling of the above exception", "The above exception was the direct cause")
 _FRAME = re.compile(r'\s*File "(?P<path>[^"]+)", line [0-9]+')
 _LIBRARY = re.compile(r"/(site|dist)-packages/|/lib(64)?/python3|^<|/overlay/pyweb_\w+\.py$")
+_MARGIN = re.compile(r" +[|+]")
 # What no line of an exception's message looks like: uWSGI's own lines, Django's record of the request, systemd's.
 _OTHER = re.compile(
     r"\[(pid: |uWSGI|busyness|strict-mode)|\*\*\* |\.\.\. |DAMN |worker [0-9]|spawned |mapped |unable to load app|"
@@ -37,7 +41,7 @@ def last(log: str) -> str:
         first = (whole or starts)[-1]
         ends = [_end(lines, number + 1) for number in starts if number >= first]
         return "\n".join(lines[first : ends[-1]])
-    found = [number for number, line in enumerate(lines) if line.strip() == START]
+    found = [number for number, line in enumerate(lines) if line.strip() in STARTS]
     if not found:
         return ""
     first = found[-1]
@@ -88,6 +92,10 @@ def _end(lines: list[str], number: int) -> int:
             while number < len(lines) and lines[number][:1] in ("", " "):
                 number += 1
             end = number = _message_end(lines, number)
+        elif lines[number].strip() == GROUP:
+            while number < len(lines) and _MARGIN.match(lines[number]):
+                number += 1
+            end = number
         elif not lines[number].strip() or lines[number].startswith(_CHAINED):
             number += 1
         else:
@@ -100,7 +108,7 @@ def _message_end(lines: list[str], number: int) -> int:
     stop = min(number + 1 + MESSAGE_LINES, len(lines))
     for following in range(number + 1, stop):
         text = lines[following]
-        if _OTHER.match(text) or text.strip() == START or text.startswith(_CHAINED):
+        if _OTHER.match(text) or text.strip() in STARTS or text.startswith(_CHAINED):
             # A blank line before a chained traceback is not part of the message.
             return following
     return max(stop, min(number + 1, len(lines)))
@@ -108,7 +116,7 @@ def _message_end(lines: list[str], number: int) -> int:
 
 def _chained_to(lines: list[str], number: int) -> int | None:
     """Return where the traceback begins during which the one at line `number` came up."""
-    above = [at for at in range(number) if lines[at].strip() == START]
+    above = [at for at in range(number) if lines[at].strip() in STARTS]
     between = [line for line in lines[max(number - 3, 0) : number] if line.strip()]
     return above[-1] if above and between and between[-1].startswith(_CHAINED) else None
 
