@@ -81,8 +81,12 @@ load: ## Change sites under load, in every way, without a failed request
 	@$(TOOLS)/test.py load
 
 .PHONY: faults
-faults: ## Break hosts, releases and runs, and look whether the site answers
+faults: ## Break hosts and runs, and look whether the site answers
 	@$(TOOLS)/test.py faults
+
+.PHONY: mistakes
+mistakes: ## Deploy what has something wrong in it; the old release answers, and the error names the cause
+	@$(TOOLS)/test.py mistakes
 
 .PHONY: guest
 guest: ## Serve sites on hosts that others use too, and compare these before and after

@@ -13,7 +13,7 @@ import breakpoints
 import pytest
 from breakpoints import Point
 from client import ask
-from conftest import DEPLOY, WHOLE, World
+from two_sites import DEPLOY, WHOLE, World, master
 
 # docs/architecture.md, promise 5.
 BACK_SECONDS = 2.0
@@ -25,10 +25,6 @@ BACK_SECONDS = 2.0
 def worker(world: World, site: str) -> str:
     """One of the workers: the children of the master."""
     return f"pgrep --oldest --parent $({master(world, site)})"
-
-
-def master(world: World, site: str) -> str:
-    return f"systemctl show --property=MainPID --value uwsgi-{site}@{world.current(site).split('/')[1]}.service"
 
 
 def nginx(world: World, site: str) -> str:

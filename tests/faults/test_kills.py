@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import breakpoints
 import pytest
 from breakpoints import Point
-from conftest import DEPLOY, WHOLE, World
+from two_sites import DEPLOY, WHOLE, World
 
 BUILD, RELEASE, FILES = "module_utils.build", "module_utils.release", "module_utils.host.file_set"
 # Small, and needed by nobody.

@@ -5,7 +5,7 @@
 - docs/site.md           from the tables of the model, plugins/module_utils/model/keys.py
 - docs/plugins/NAME.md   from the plugins' own documentation, as ansible-doc reads it
 - docs/doctor.md         from what the doctor said in its last test runs, tests/doctor/verdicts.json
-- docs/mistakes.md       from the mistakes that tests make, tests/faults/mistakes.py
+- docs/mistakes.md       from the mistakes that tests make, tests/mistakes/mistakes.py
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COLLECTIONS = ROOT / "playbooks/collections"
 NOTE = "<!-- Written by tests/tools/docs.py: change what it reads instead, then `make docs`. -->\n"
 
-sys.path[:0] = [str(COLLECTIONS), str(ROOT / "tests/doctor"), str(ROOT / "tests/faults")]
+sys.path[:0] = [str(COLLECTIONS), str(ROOT / "tests/doctor"), str(ROOT / "tests/mistakes")]
 import mistakes  # noqa: E402
 import table as doctor  # noqa: E402
 from ansible_collections.pyweb.stack.plugins.module_utils.model import keys, layout, uwsgi_options  # noqa: E402

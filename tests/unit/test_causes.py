@@ -510,7 +510,8 @@ ValueError: Unable to configure handler 'file'
     ),
     "django-configurations": (
         "ValueError: Value 'SECRET' needs to be set; environ var DJANGO_SECRET\n",
-        "ValueError: Value 'SECRET' needs to be set; environ var DJANGO_SECRET; set DJANGO_SECRET in `env:` of the site",
+        "ValueError: Value 'SECRET' needs to be set; environ var DJANGO_SECRET; "
+        "set DJANGO_SECRET in `env:` of the site",
     ),
     "PostgreSQL lets nobody in": (
         'django.db.utils.OperationalError: connection to server at "192.0.2.1", port 5432 failed: FATAL:  no '

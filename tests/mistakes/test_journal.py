@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from conftest import DEPLOY, World
 from test_bad_releases import QUICK, Bad, broken, health
+from two_sites import DEPLOY, World
 
 SITE = "unix"
 SETTINGS, URLS = "mysite/settings.py", "mysite/urls.py"

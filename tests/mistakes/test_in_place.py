@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from conftest import DEPLOY, World
 from sites import Inventory, Project, site
-from test_accidents import master
 from test_bad_releases import QUICK, VIEWS, health
+from two_sites import DEPLOY, World, master
 
 SITE = "place"
 

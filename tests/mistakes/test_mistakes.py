@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import mistakes
 import pytest
-from conftest import World
 from mistakes import MISTAKES, Mistake, steady
 from sites import Inventory
+from two_sites import World
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.title)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from client import Prober
-from conftest import DEPLOY, World
 from host import Run
 from test_bad_releases import Bad, broken
+from two_sites import DEPLOY, World
 
 # Healthy wherever the health check looks; what visitors ask for is another page.
 VISITED = """

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/mistakes.md"
-NOTE = "<!-- Written by tests/tools/docs.py from tests/faults/mistakes.py: change that, then `make docs`. -->\n"
+NOTE = "<!-- Written by tests/tools/docs.py from tests/mistakes/mistakes.py: change that, then `make docs`. -->\n"
 INTRODUCTION = """\
 # Ordinary mistakes
 
-What a run prints first, made for real on a host by `make faults`. The first line says which site and which step it was,
+What a run prints first, made for real on a host by `make mistakes`. The first line says which site and which step it was,
 what the cause is and what to do; below it come the last lines of what the failing program said. `ID`,
 `N`, `LINE`, `SITES` and `VERSIONS` stand for what differs from run to run and from platform to platform. The site is
 called `unix` in these tests.
@@ -234,9 +234,8 @@ MISTAKES = [
     ),
     Mistake(
         "another program on port 80",
-        "nginx.service does not start: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use): port 80 is "
-        "taken by python3 -m http.server 80 (pid N, root); stop that process (ss -ltnp 'sport = :80'), or let one of "
-        "the two use another port",
+        "site 'unix': nginx cannot listen on *:80, because python3 (pid N) does; stop that, or give the site another "
+        "port with nginx.listen",
         before="systemctl stop nginx; cd /srv; nohup python3 -m http.server 80 >/dev/null 2>&1 & "
         "echo $! > /var/tmp/taker; until ss -ltn | grep -q :80; do sleep 0.1; done",
         after="taker=$(cat /var/tmp/taker); kill $taker; while kill -0 $taker 2>/dev/null; do sleep 0.1; done; "

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from client import Load
-from conftest import DEPLOY, World
+from two_sites import DEPLOY, World
 
 VIEWS, URLS, WSGI, STYLE = "gallery/views.py", "gallery/urls.py", "mysite/wsgi.py", "static/gallery/style.css"
 # The build loads the WSGI entry as well; this goes wrong only where uWSGI runs it.
