@@ -15,8 +15,8 @@ NOTE = "<!-- Written by tests/tools/docs.py from tests/mistakes/mistakes.py: cha
 INTRODUCTION = """\
 # Ordinary mistakes
 
-What a run prints first, made for real on a host by `make mistakes`. The first line says which site and which step it was,
-what the cause is and what to do; below it come the last lines of what the failing program said. `ID`,
+What a run prints first, made for real on a host by `make mistakes`. The first line says which site and which step it
+was, what the cause is and what to do; below it come the last lines of what the failing program said. `ID`,
 `N`, `LINE`, `SITES` and `VERSIONS` stand for what differs from run to run and from platform to platform. The site is
 called `unix` in these tests.
 
