@@ -42,7 +42,8 @@ options:
   last_check:
     description:
       - Whether to fail where a site does not answer through nginx in the end, as it did not before. With the role nginx
-        in the same play, that role asks in the end. A site that nginx does not serve is not asked for.
+        in the same play, that role asks in the end. A site that nginx has no server
+        for is not asked for; an nginx that has one and does not run is a failure.
     type: bool
     default: false
 attributes:

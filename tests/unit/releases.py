@@ -243,6 +243,9 @@ class FakeFront:
     def answers(self):
         return self.serving and not self.look(attempts=1).wrong
 
+    def unanswered(self):
+        return self.look().wrong if self.serving else ""
+
     def look(self, attempts=3):
         self.world.note(f"ask through nginx, {attempts} times at most")
         return types.SimpleNamespace(wrong=self.wrong.pop(0))

@@ -509,9 +509,8 @@ ValueError: Unable to configure handler 'file'
         "'/var/log/shop/app.log'",
     ),
     "django-configurations": (
-        "ValueError: Value 'SECRET' needs to be set; environ var DJANGO_SECRET\n",
-        "ValueError: Value 'SECRET' needs to be set; environ var DJANGO_SECRET; "
-        "set DJANGO_SECRET in `env:` of the site",
+        "ValueError: Value 'KEY' needs to be set; environ var DJANGO_KEY\n",
+        "ValueError: Value 'KEY' needs to be set; environ var DJANGO_KEY; set DJANGO_KEY in `env:` of the site",
     ),
     "PostgreSQL lets nobody in": (
         'django.db.utils.OperationalError: connection to server at "192.0.2.1", port 5432 failed: FATAL:  no '

@@ -91,6 +91,17 @@ def test_nginx_serves_a_site_whose_file_it_reads_while_it_runs(nginx, active, se
     assert shell.done == ["nginx: systemctl is-active --quiet nginx.service (may fail)"]
 
 
+def test_a_site_whose_nginx_does_not_run_does_not_answer(nginx):
+    stopped = FakeShell({"systemctl is-active": (3, "")})
+    wrong = "nginx has the site but does not run; start it: systemctl start nginx"
+    assert front(nginx, shell=stopped).unanswered() == wrong
+    assert front(nginx).unanswered() == ""
+    nginx.pages["/"] = html(status=502)
+    assert "answered 502" in front(nginx).unanswered()
+    (nginx.folder / "conf.d/shop.conf").unlink()
+    assert front(nginx, shell=stopped).unanswered() == ""
+
+
 def test_nginx_does_not_serve_a_site_without_a_file_of_ours(nginx):
     others = SITE.replace("site shop.", "site shop-b.").format(names="shop.example", listen="", more="")
     for text in ("server { server_name shop.example; location / {} }", others):

@@ -395,6 +395,8 @@ def test_what_a_project_took_out_of_its_environment_is_hidden(monkeypatch, ask):
         ("EMAIL_HOST_PASSWORD", "open-sesame", "open-sesame"),
         ("CACHES", {"default": {"LOCATION": "redis://:open-sesame@cache:6379"}}, "open-sesame"),
         ("CHANNEL_LAYERS", {"default": {"CONFIG": {"hosts": ["redis://:open-sesame@cache:6379"]}}}, "open-sesame"),
+        ("SENTINELS", "redis://a:other-word@x,redis://b:open-sesame@y", "open-sesame"),
+        ("DATABASE_URL", "postgres://u:open@sesame@db/x", "open@sesame"),
         ("SMTP_PASS", "open-sesame", "open-sesame"),
         ("API_KEYS", {"shop": "open-sesame"}, "open-sesame"),
         ("PROVIDERS", {"x": {"APPS": [{"client_id": "1", "secret": "open-sesame"}]}}, "open-sesame"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import quote, quote_plus
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import Identity
@@ -74,6 +76,12 @@ def test_four_characters_are_a_secret_and_three_are_none():
     shell.hide("hij")
     shell.hide("klmn")
     assert shell.mask("abc defg hij klmn") == "abc ******** hij ********"
+
+
+@pytest.mark.parametrize("write", [str, repr, json.dumps, quote, quote_plus, lambda text: quote(text, safe="")])
+def test_a_secret_is_hidden_as_programs_write_it(write):
+    secret = 'it\'s a "b"/c\n\u00fc'
+    assert set(Shell("shop", {}, [secret]).mask(f"<{write(secret)}>")) <= set("<>*'\"")
 
 
 def test_a_secret_is_hidden_in_the_failure_of_a_release_step_that_hangs():

@@ -12,6 +12,7 @@ LIB = "/opt/sites/shop/builds/0123456789ab/venv/lib/python3.12/site-packages/dja
 MARK = "pyweb.stack: unhandled exception: GET /a/ (release 0123456789ab)"
 NEXT = f"{MARK}, while the one above was answered"
 STARTED = "*** Starting uWSGI 2.0.30 ***\nmapped 1 bytes\nspawned uWSGI worker 2 (pid: 8, cores: 1)\n"
+STARTED += '*** Stats server enabled on /run/x.stats fd: 12 ***\nrunning "unix_signal:15 gracefully_kill_them_all"\n'
 REQUEST = "[pid: 7|app: 0|req: 1/1] 192.0.2.1 () {40 vars} GET /a/ => generated 9 bytes (HTTP/1.1 500) 2 headers\n"
 
 

@@ -248,10 +248,14 @@ def _written(text):
 
 
 def _credentials(text):
-    """Return user:password of a URL, and the password as it is written there and as it is."""
-    match = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#\s]*)@", text)
-    password = match[1].partition(":")[2] if match else ""
-    return [match[1], password, unquote(password)] if password else []
+    """Return user:password of the URLs of a text, and the password as it is written there and as it is."""
+    # The first one is for a password with an @ in it.
+    found = []
+    for part in re.findall(r"^[A-Za-z][A-Za-z0-9+.-]*://([^/?#\s,]*)@", text) + re.findall(r"://([^/?#\s@]*)@", text):
+        password = part.partition(":")[2]
+        if password:
+            found += [part, password, unquote(password)]
+    return found
 
 
 def _is_harmless(value):

@@ -7,12 +7,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import json
 import os
 import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from typing import IO, Any, Union
+from urllib.parse import quote
 
 from .causes import cause
 from .identity import Identity, identity_of
@@ -108,7 +110,7 @@ class Shell:
         """Hide this secret, too. Up to three characters are no secret: they would be hidden inside of words."""
         if len(secret) > 3:
             # The longest first: of a secret that another one begins with, the rest would stay.
-            self.secrets = sorted({*self.secrets, secret}, key=len, reverse=True)
+            self.secrets = sorted({*self.secrets, secret, *_written(secret)}, key=len, reverse=True)
 
     def mask(self, text: str) -> str:
         """Return the text with its secrets replaced."""
@@ -155,6 +157,12 @@ def end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _written(text: str) -> list[str]:
+    """Return a text as Python, JSON and URLs write it."""
+    url = [quote(text, safe=safe, errors="surrogatepass") for safe in ("", "/")]
+    return [repr(text)[1:-1], json.dumps(text)[1:-1], *url, url[0].replace("%20", "+")]
 
 
 def _end_with(parent: int) -> None:

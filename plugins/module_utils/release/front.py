@@ -82,14 +82,26 @@ class Front:
 
     def serves(self) -> bool:
         """Say whether nginx runs here and has the site from the role nginx."""
-        if not os.path.exists(self.conf) or not self._servers:
-            return False
-        done = self.shell.run("nginx", ["systemctl", "is-active", "--quiet", "nginx.service"], check=False)
-        return done.returncode == 0
+        return self._is_there() and self._runs()
 
     def answers(self) -> bool:
         """Say whether nginx serves the site and it answers as it should, asked once."""
         return self.serves() and not self.look(attempts=1).wrong
+
+    def unanswered(self) -> str:
+        """Return why nginx does not answer for the site as it should; '' where it does, or does not have the site."""
+        if not self._is_there():
+            return ""
+        if not self._runs():
+            return "nginx has the site but does not run; start it: systemctl start nginx"
+        return self.look().wrong
+
+    def _is_there(self) -> bool:
+        return os.path.exists(self.conf) and bool(self._servers)
+
+    def _runs(self) -> bool:
+        done = self.shell.run("nginx", ["systemctl", "is-active", "--quiet", "nginx.service"], check=False)
+        return done.returncode == 0
 
     def look(self, attempts: int = ATTEMPTS) -> Look:
         """Ask for the site, at most `attempts` times until it answers as it should."""

@@ -122,9 +122,8 @@ class Switch:
         return Change([f"rollback to {release.id}"], release.id, old, [], before, release.ini)
 
     def unanswered(self) -> StepError | None:
-        """Return why the live release does not answer through nginx; None where it does, or nginx does not serve it."""
-        front = self.front
-        wrong = front.look().wrong if front and not self.check_mode and front.serves() else ""
+        """Return why the live release does not answer through nginx; None where it does, or nginx does not have it."""
+        wrong = self.front.unanswered() if self.front and not self.check_mode else ""
         return StepError(self.release.name, STEP, f"{wrong}; release {self.release.id} is live") if wrong else None
 
     def _go_live(self, old: str, known: list[str] | None) -> list[str]:

@@ -30,6 +30,8 @@ _OTHER = re.compile(
 )
 # The last lines of a start: what stands above says nothing about an answer.
 _STARTED = re.compile(r"(?m)^(spawned uWSGI worker |WSGI app [0-9]+ .* ready in ).*$")
+# What comes of a start below them, between lines of workers.
+_STARTS = re.compile(r"(?m)^(\*\*\* Stats server enabled |running \"unix_signal:).*\n")
 
 
 def last(log: str) -> str:
@@ -70,7 +72,7 @@ def shorten(report: str, limit: int = LINES) -> str:
 def since_start(log: str) -> str:
     """Return the part of a log after the last start of uWSGI that it has; all of it where it has none."""
     found = list(_STARTED.finditer(log))
-    return log[found[-1].end() :].lstrip("\n") if found else log
+    return _STARTS.sub("", log[found[-1].end() :]).lstrip("\n") if found else log
 
 
 def _shortened(lines: list[str], limit: int) -> str:
