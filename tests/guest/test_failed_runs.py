@@ -96,6 +96,12 @@ def test_a_killed_run_leaves_nothing_masked(host: Host) -> None:
     assert "/run/systemd/system/nginx.service" in host.told(MASKED)
     assert host.run("systemctl is-active nginx firewalld").stdout.split() == ["inactive", "inactive"]
     host.told("rm /etc/dpkg/dpkg.cfg.d/slow")
+    # As if it had been killed a moment later. What is only configured is nothing that apt-get tells its hook of.
+    unpacked = host.run("dpkg --unpack /var/cache/apt/archives/*.deb; dpkg-query --show --showformat '${Status}' nginx")
+    assert unpacked.stdout.endswith("unpacked"), unpacked.stdout + unpacked.stderr
+    assert host.play([MISSPELT]).status != 0
+    wait_for(host, IDLE)
+    assert services(host) == before
 
     host.deploy([SITE])
     after = services(host)
