@@ -105,6 +105,11 @@ ansible_facts:
               C(firewalld) opened something in; zone to services and ports. What it will let in while it is stopped.
           type: dict
           sample: {public: {services: [ssh, http], ports: [8080/tcp]}}
+        firewalld_bound:
+          description:
+            - While firewalld is stopped, its zones that interfaces or sources were put into; zone to these.
+          type: dict
+          sample: {dmz: [eth1]}
         nginx:
           description:
             - What is there of nginx's configuration and whose it is, and which processes hold TCP ports.
