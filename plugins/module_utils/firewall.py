@@ -35,6 +35,7 @@ def plan(
     ssh_ports: list[int],
     default_zone: str = "",
     let_in: Mapping[str, Any] | None = None,
+    bound: Mapping[str, Sequence[str]] | None = None,
     **others: Any,
 ) -> dict[str, Any]:
     """Return what to do: `ssh`, `open`, `others` and `close`, each a list of {zone, service, port}, and `start`.
@@ -42,26 +43,22 @@ def plan(
     `wanted` is all that has to be open, `ssh` and `open` what of it is not: `let_in` is what firewalld lets in already
     (zone -> services and ports). `opened` is what earlier runs recorded: purpose to one of `records`. `default_zone` is
     the name of the zone that a `zone` of '' means, or '' while nobody knows it. SSH is opened in the default zone,
-    where a fresh firewalld puts every interface, and in `zone`. `others` are the arguments of `_around`. `notes` are
+    where a fresh firewalld puts every interface, in `zone`, and in those of a stopped one that interfaces and sources
+    are `bound` to (zone -> these). `others` are the arguments of `_around`. `notes` are
     lines for the user, and `differs` says whether there is anything to do. Raises `InventoryError` with every fault.
     """
     faults = _faults(services, ports, zone, purpose, others.get("close_others", False))
     if faults:
         raise InventoryError("firewalld", faults)
     wanted = _wanted(sites, services, ports, zone or default_zone)
-    zones = list(dict.fromkeys([default_zone, zone or default_zone]))
+    zones = list(dict.fromkeys([default_zone, zone or default_zone, *(bound or {})]))
     ssh = [f"{port}/tcp" for port in sorted(set(ssh_ports))]
     known = [item for name, what in (let_in or {}).items() for item in _recorded({"zone": name, **what})]
     around = _around(sites, zones, wanted, known, ssh, **others)
     # What was opened for others and may be closed by now; what any other user of the role has open.
     freed = [item for item in _recorded_for_others(opened) if around["closes"](item["port"])]
-    held = [
-        item
-        for name, what in opened.items()
-        if name != purpose
-        for item in _recorded(what)
-        if not name.startswith(OTHERS)
-    ]
+    users = [what for name, what in opened.items() if name != purpose and not name.startswith(OTHERS)]
+    held = [item for what in users for item in _recorded(what)]
     kept = [item for item in _recorded_for_others(opened) if item not in freed]
     own = [item for item in _recorded(opened.get(purpose) or {}) if item not in kept]
     found = {
@@ -69,12 +66,7 @@ def plan(
         "opened": dict(opened),
         "managed": around["managed"],
         "start": around["start"],
-        "ssh": [
-            item
-            for name in zones
-            for item in (_item(name, port=port) for port in ssh)
-            if item not in known and not (item["port"] == "22/tcp" and _item(name, service="ssh") in known)
-        ],
+        "ssh": _closed_ssh(zones, ssh, known),
         "wanted": wanted,
         "open": [item for item in wanted if item not in known],
         "others": around["others"],
@@ -85,7 +77,9 @@ def plan(
         ],
         "notes": around["notes"],
     }
-    if not found["managed"]:
+    if found["managed"]:
+        found["notes"] += _elsewhere(wanted, bound or {}, known)
+    else:
         found.update({key: [] for key in ("ssh", "open", "others", "close")})
     return {**found, "differs": _differs(found)}
 
@@ -132,6 +126,16 @@ def _wanted(sites: list[Site], services: Any, ports: Any, zone: str) -> list[Ite
     wanted += [_item(zone, service=service) for service in services]
     wanted += [_item(zone, port=_port(port)) for port in ports]
     return _unique(wanted)
+
+
+def _closed_ssh(zones: Sequence[str], ports: Sequence[str], known: Sequence[Item]) -> list[Item]:
+    """Return the ports of SSH that are not open; firewalld's service has 22."""
+    return [
+        item
+        for zone in zones
+        for item in (_item(zone, port=port) for port in ports)
+        if item not in known and not (item["port"] == "22/tcp" and _item(zone, service="ssh") in known)
+    ]
 
 
 def _record(ours: Sequence[Item], closing: Sequence[Item]) -> dict[str, Any]:
@@ -233,6 +237,19 @@ def _of_others(
         and not _covers(ours, listener["port"])
         and not (units and listener["unit"].startswith(units))
     ]
+
+
+def _elsewhere(wanted: Sequence[Item], bound: Mapping[str, Sequence[str]], known: Sequence[Item]) -> list[str]:
+    """Return a line for each zone that something is put into and where what is wanted is not open."""
+    notes = []
+    for zone, inside in bound.items():
+        shut = [item for item in wanted if item["zone"] != zone and {**item, "zone": zone} not in known]
+        if shut:
+            notes.append(
+                f"firewalld starts; what comes through {', '.join(inside)} is in its zone {zone}, where "
+                f"{_ports(shut)} stays closed (firewalld_zone: {zone} opens it there instead)"
+            )
+    return notes
 
 
 def _blocked(packet_filter: str, wanted: Sequence[Item]) -> str:

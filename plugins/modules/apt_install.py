@@ -185,9 +185,8 @@ class Apt:
         """How long the installation in the background may take: to wait for the lock, to download and to unpack."""
         return self.lock_timeout + BACKGROUND_SECONDS
 
-    def finish_dpkg(self, names: Sequence[str]) -> None:
-        """Configure what a killed dpkg left; `names` are the packages of it that are ours."""
-        held_units.hold([f"{name}.service" for name in names], self.run_command)
+    def finish_dpkg(self) -> None:
+        """Configure what a killed dpkg left."""
         self.run_command(CONFIGURE, environ_update=ENVIRONMENT)
 
     def begin(self, *words: str) -> None:
@@ -219,6 +218,7 @@ def install(given: dict[str, Any], there: Sequence[str], apt: Apt, check_mode: b
     stale = ""
     if (names or soon) and not check_mode:
         held_units.begin([*names, *soon])
+        held_units.hold_unfinished(apt.run_command)
         if not lists_are_fresh():
             stale = fetch_lists(apt.run, apt.lock_timeout)
     installed = install_now(names, apt, stale, check_mode) if names else []
@@ -239,7 +239,7 @@ def install_now(names: list[str], apt: Apt, stale: str, check_mode: bool) -> lis
     words = [*INSTALL, *(["--simulate"] if check_mode else []), *names]
     status, out, err = apt.run(*words)
     if INTERRUPTED in err and not check_mode:
-        apt.finish_dpkg(names)
+        apt.finish_dpkg()
         status, out, err = apt.run(*words)
     if status:
         # Why the lists could not be fetched is mostly why a package was not found.

@@ -139,6 +139,14 @@ options:
     type: list
     elements: list
     default: []
+  revert:
+    description:
+      - Commands to run in place of O(apply) for the files that are put back when O(apply) fails. Without any, O(apply)
+        runs once more.
+    type: list
+    elements: list
+    default: []
+    version_added: 0.2.0
   wait:
     description: How long to wait for another run of the same O(name), in seconds.
     type: int
@@ -273,6 +281,7 @@ ARGUMENTS = {
     "check": {"type": "list", "elements": "str", "default": []},
     "private": {"type": "list", "elements": "path", "default": []},
     "apply": {"type": "list", "elements": "list", "default": []},
+    "revert": {"type": "list", "elements": "list", "default": []},
     "wait": {"type": "int", "default": 60},
 }
 
@@ -327,10 +336,15 @@ def request(given: dict[str, Any]) -> Request:
     twice = sorted({path for path in paths if paths.count(path) > 1})
     if twice:
         raise FileSetError(f"files has {', '.join(twice)} more than once; give each path one entry")
-    if not all(given["apply"]):
-        raise FileSetError("apply has an empty command; wanted lists of arguments such as [systemctl, reload, nginx]")
-    apply = [[str(word) for word in argv] for argv in given["apply"]]
-    return Request(given["name"], files, given["check"], given["private"], apply, given["wait"])
+    apply, revert = (commands(name, given[name]) for name in ("apply", "revert"))
+    return Request(given["name"], files, given["check"], given["private"], apply, given["wait"], revert)
+
+
+def commands(name: str, given: list[list[Any]]) -> list[list[str]]:
+    """Return the commands of an option as lists of words. Raises `FileSetError` for one without any."""
+    if not all(given):
+        raise FileSetError(f"{name} has an empty command; wanted lists of arguments such as [systemctl, reload, nginx]")
+    return [[str(word) for word in argv] for argv in given]
 
 
 def wanted(given: dict[str, Any]) -> Wanted:

@@ -21,7 +21,7 @@ options:
   remember:
     description:
       - V(before) notes what the host is, in C(/var/lib/pyweb.stack/before.json), for whoever takes the collection off
-        again one day. For the beginning of a run that is going to change something; what is noted already stays.
+        again one day. For the beginning of a run that is going to change something. Once a run has, what is noted stays.
       - V(packages) notes which packages came since then, for after an installation.
       - Only root can. A host on which an earlier version was, without such a note, gets none.
     type: str
@@ -105,6 +105,11 @@ ansible_facts:
               C(firewalld) opened something in; zone to services and ports. What it will let in while it is stopped.
           type: dict
           sample: {public: {services: [ssh, http], ports: [8080/tcp]}}
+        firewalld_bound:
+          description:
+            - While firewalld is stopped, its zones that interfaces or sources were put into; zone to these.
+          type: dict
+          sample: {dmz: [eth1]}
         nginx:
           description:
             - What is there of nginx's configuration and whose it is, and which processes hold TCP ports.

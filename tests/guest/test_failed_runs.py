@@ -25,6 +25,14 @@ EOF
 mkdir -p /var/empty && echo metrics > /var/empty/index.html
 systemctl enable --quiet --now metrics.service
 """
+# Takes the port of a site while the site is being made, so that nobody can see it coming.
+SQUATTER = """cat > /usr/local/bin/squatter <<EOF
+#!/bin/sh
+while ! test -e /opt/sites/shop/current; do sleep 0.1; done
+exec python3 -m http.server 8080 --directory /var/empty
+EOF
+chmod +x /usr/local/bin/squatter; systemd-run --quiet --collect --unit=squatter /usr/local/bin/squatter
+"""
 # Each of dpkg's steps, slower: the background is still at work when the roles ask.
 SLOW = "mkdir -p /etc/dpkg/dpkg.cfg.d && echo 'pre-invoke=sleep {seconds}' > /etc/dpkg/dpkg.cfg.d/slow"
 # Fails while something installs in the background.
@@ -76,6 +84,15 @@ def test_a_failed_run_starts_nothing(host: Host) -> None:
     assert services(host) == before
     assert_reachable(host)
 
+    # nginx takes the configuration and does not start with it; with that of the package it could.
+    host.told(SQUATTER)
+    run = host.play([{**SITE, "nginx": {"listen": [8080]}}])
+    assert "port 8080 is taken by" in run.error, run.error
+    time.sleep(2)
+    assert host.run("systemctl is-active nginx firewalld").stdout.split() == ["inactive", "inactive"]
+    assert host.run("systemctl is-enabled nginx firewalld").stdout.split() == ["disabled", "disabled"]
+    host.told("systemctl stop squatter")
+
     run = host.deploy([SITE])
     assert host.told("systemctl is-active nginx firewalld").split() == ["active", "active"]
     assert host.told("systemctl is-enabled nginx firewalld").split() == ["enabled", "enabled"]
@@ -96,6 +113,12 @@ def test_a_killed_run_leaves_nothing_masked(host: Host) -> None:
     assert "/run/systemd/system/nginx.service" in host.told(MASKED)
     assert host.run("systemctl is-active nginx firewalld").stdout.split() == ["inactive", "inactive"]
     host.told("rm /etc/dpkg/dpkg.cfg.d/slow")
+    # As if it had been killed a moment later. What is only configured is nothing that apt-get tells its hook of.
+    unpacked = host.run("dpkg --unpack /var/cache/apt/archives/*.deb; dpkg-query --show --showformat '${Status}' nginx")
+    assert unpacked.stdout.endswith("unpacked"), unpacked.stdout + unpacked.stderr
+    assert host.play([MISSPELT]).status != 0
+    wait_for(host, IDLE)
+    assert services(host) == before
 
     host.deploy([SITE])
     after = services(host)

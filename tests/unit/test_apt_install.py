@@ -101,12 +101,14 @@ def call(tmp_path, monkeypatch, capsys):
     calls = tmp_path / "calls"
     calls.touch()
 
-    def run(apt_get, there=(), check=False, systemctl="", fresh=True, **arguments):
+    def run(apt_get, there=(), check=False, systemctl="", fresh=True, dpkg_query="", **arguments):
         for name, script in (("apt-get", apt_get), ("dpkg", ""), ("systemctl", systemctl)):
             # Without quotes: a call in one line, whatever an argument holds.
             note = f"(printf '%s ' {name} $*; echo) | sed 's/ $//' >> {calls}"
             (tmp_path / name).write_text(f"#!/bin/sh\nset -f\n{note}\n{script}\n", encoding="utf-8")
             (tmp_path / name).chmod(0o755)
+        (tmp_path / "dpkg-query").write_text(f"#!/bin/sh\n{dpkg_query}\n", encoding="utf-8")
+        (tmp_path / "dpkg-query").chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
         monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_words, **_more: None)
         monkeypatch.setattr(apt_install.packages, "installed", lambda _module: list(there))
@@ -114,6 +116,7 @@ def call(tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(apt_install, "lists_are_fresh", lambda: fresh)
         for name in ("LOCK", "HELD", "BEGUN", "MASKS", "ENABLED"):
             monkeypatch.setattr(held_units, name, f"{tmp_path}/{name}")
+        monkeypatch.setattr(held_units, "UNPACKED", (f"{tmp_path}/units",))
         with patch_module_args({"_ansible_check_mode": check, **arguments}), pytest.raises(SystemExit):
             apt_install.main()
         return json.loads(capsys.readouterr().out), calls
@@ -239,6 +242,31 @@ echo "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to co
     result, calls = call(refuse, name=["nginx"])
     assert result["installed"] == ["nginx 1.22"]
     assert "--configure --pending" in calls.read_text().splitlines()[1]
+
+
+# firewalld and nginx are unpacked, ssh is being brought up to date, dbus is configured.
+UNFINISHED = """case $1 in
+--show) printf '%s\\n' 'iU  firewalld' 'iF  nginx' 'iU  ssh' 'ii  dbus';;
+*) printf '/lib/systemd/system/%s\\n' firewalld.service nginx.service nginx@.service running.socket ssh.service gone.service;;
+esac"""
+
+
+@pytest.mark.parametrize("given", [{"name": ["git"]}, {"name": [], "soon": ["nginx", "firewalld"]}])
+def test_what_a_killed_dpkg_unpacked_is_not_started(call, tmp_path, given):
+    """apt-get's hook hears nothing of packages that are only configured."""
+    (tmp_path / "units").mkdir()
+    for unit in ("firewalld.service", "nginx.service", "nginx@.service", "running.socket", "ssh.service"):
+        (tmp_path / "units" / unit).touch()
+    (tmp_path / "ENABLED").mkdir()
+    (tmp_path / "ENABLED/ssh.service").symlink_to("/dev/null")
+    running = '[ "$1 $3" = "is-active running.socket" ] || exit 1'
+    _result, calls = call("", dpkg_query=UNFINISHED, systemctl=running, **given)
+    with files.hold(held_units.LOCK, 20, lambda _process: AssertionError("still locked")):
+        told = calls.read_text().splitlines()
+    mask = "systemctl mask --quiet --runtime firewalld.service nginx.service"
+    assert [line for line in told if line.startswith("systemctl mask")] == [mask]
+    assert told.index(mask) < next(number for number, line in enumerate(told) if line.startswith("apt-get"))
+    assert not (tmp_path / "HELD").exists()
 
 
 def test_what_cannot_be_finished_says_so(call):

@@ -71,6 +71,7 @@ def test_wrong_file_is_refused(call, file, message):
     [
         ({"name": "../x", "files": []}, "name goes into file names"),
         ({"files": [], "apply": [[]]}, "apply has an empty command"),
+        ({"files": [], "revert": [["a"], []]}, "revert has an empty command"),
         ({"files": [{"path": "/x", "content": ""}, {"path": "/x", "state": "absent"}]}, "files has /x more than once"),
     ],
 )

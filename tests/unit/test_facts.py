@@ -305,6 +305,8 @@ def test_all_facts_have_the_names_that_the_roles_use(host, monkeypatch):
     monkeypatch.setattr(facts.firewalld_state, "let_in", lambda _module, zones: {zone: {} for zone in zones})
     monkeypatch.setattr(facts.open_ports, "open_ports", lambda _run, _table: [{"port": "9090/tcp"}])
     monkeypatch.setattr(facts.packet_filters, "packet_filters", lambda _run, _services: ["ufw is active"])
+    monkeypatch.setattr(facts.zone_files, "bound", lambda: {"work": ["eth1"]})
+    monkeypatch.setattr(facts.firewalld_state, "will_let_in", lambda zones: {zone: {} for zone in zones})
     inactive = Module(
         "systemctl", "ActiveState=active\nUnitFileState=enabled\n\nActiveState=inactive\nUnitFileState=\n"
     )
@@ -326,7 +328,8 @@ def test_all_facts_have_the_names_that_the_roles_use(host, monkeypatch):
             "firewalld_configured": True,
             "firewalld_zone": "dmz",
             "firewalld_opened": {},
-            "firewalld_open": {},
+            "firewalld_open": {"dmz": {}, "work": {}},
+            "firewalld_bound": {"work": ["eth1"]},
             "open_ports": [{"port": "9090/tcp"}],
             "packet_filters": ["ufw is active"],
         },
@@ -334,3 +337,4 @@ def test_all_facts_have_the_names_that_the_roles_use(host, monkeypatch):
     active = Module("systemctl", "ActiveState=active\nUnitFileState=enabled\n\nActiveState=active\nUnitFileState=\n")
     found = facts.facts(active)["pyweb"]
     assert (found["firewalld_open"], found["open_ports"], found["packet_filters"]) == ({"dmz": {}}, [], [])
+    assert found["firewalld_bound"] == {}

@@ -188,6 +188,15 @@ def test_failing_apply_restores_and_applies_the_old(host):
     assert not host.marker.exists()
 
 
+def test_failing_apply_is_reverted_by_a_command_of_its_own(host):
+    host.reload_status = [1, 0]
+    (host.etc / "a.conf").write_text("old\n")
+    with pytest.raises(FileSetError, match="the previous files are back$"):
+        host.install(file(host.etc / "a.conf"), revert=[["back"]])
+    assert host.calls[-2:] == [("reload", "new\n"), ("back", "old\n")]
+    assert not host.marker.exists()
+
+
 def test_apply_that_fails_twice_is_tried_again_by_the_next_run(host):
     host.reload_status = [1, 1, 0]
     (host.etc / "a.conf").write_text("old\n")

@@ -54,6 +54,26 @@ def test_what_listens_stays_open_where_nothing_filtered():
     assert records(found)["web"]["ports"] == ["8080/tcp"]
 
 
+def test_what_listens_stays_open_in_every_zone_that_something_is_put_into():
+    let_in = {"public": {"services": ["ssh"], "ports": []}, "dmz": {"services": ["http"], "ports": ["514/udp"]}}
+    found = planned(let_in=let_in, bound={"dmz": ["eth0", "10.0.0.0/8"]})
+    opened = [(item["zone"], item["port"]) for item in found["others"]]
+    assert opened == [("public", "8443/tcp"), ("public", "514/udp"), ("dmz", "8443/tcp")]
+    assert found["ssh"] == [{"zone": "dmz", "service": "", "port": "22/tcp"}]
+    assert {item["zone"] for item in found["open"]} == {"public"}
+    assert found["notes"][1:] == [
+        "firewalld starts; what comes through eth0, 10.0.0.0/8 is in its zone dmz, where 8080/tcp stays closed "
+        "(firewalld_zone: dmz opens it there instead)"
+    ]
+    assert records(found)["_others.dmz"]["ports"] == ["8443/tcp"]
+
+
+def test_the_zone_of_an_interface_may_be_the_one_that_is_asked_for():
+    found = planned([], zone="dmz", let_in={}, bound={"dmz": ["eth0"]})
+    assert {item["zone"] for item in found["open"]} == {"dmz"}
+    assert found["notes"] == []
+
+
 @pytest.mark.parametrize(
     ("listener", "more"),
     [

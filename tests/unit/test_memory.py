@@ -7,7 +7,7 @@ import os
 import stat
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.host import memory
+from ansible_collections.pyweb.stack.plugins.module_utils.host import files, memory
 from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from uninstall_host import users
@@ -31,6 +31,8 @@ class Host:
             monkeypatch.setattr(layouts, name, f"{root}{getattr(layouts, name)}")
         for name in ("NGINX", "FIREWALLD", "SELINUX_MODULE"):
             monkeypatch.setattr(memory, name, f"{root}{getattr(memory, name)}")
+        monkeypatch.setattr(memory, "PRESETS", f"{root}{memory.PRESETS}")
+        monkeypatch.setattr(memory.held_units, "BEGUN", f"{root}{memory.held_units.BEGUN}")
         monkeypatch.setattr(memory, "FOLDERS", tuple(f"{root}{path}" for path in memory.FOLDERS))
 
     def put(self, path, text=""):
@@ -69,9 +71,42 @@ def test_the_first_run_notes_what_is_there(host):
     assert stat.S_IMODE(os.stat(layouts.BEFORE).st_mode) == 0o600
 
 
-def test_what_is_noted_already_stays(host):
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/sysusers.d/site-shop.conf",
+        "/run/pyweb.stack/begun-packages",
+        "/run/systemd/system-preset/00-pyweb.stack.preset",
+    ],
+)
+def test_what_is_noted_already_stays_once_a_run_has_changed_the_host(host, path):
     first = host.remember("git")
-    assert host.remember("git", "nginx") == first
+    host.put(path, "# Written by pyweb.stack.\n")
+    assert host.remember("git", "nginx") == {**first, "begun": True}
+    (host.root / path[1:]).unlink()
+    assert host.remember("git", "nginx") == {**first, "begun": True}
+
+
+def test_what_is_noted_already_stays_once_packages_came(host):
+    first = host.remember("git")
+    memory.note_packages(["git", "nginx"])
+    assert host.remember("git", "nginx") == {**first, "begun": True}
+
+
+def test_what_is_noted_already_stays_once_a_site_has_a_place(host):
+    first = host.remember("git")
+    memory.note_site(Layout.under("shop"), "site-shop", True, [])
+    files.forget(Layout.under("shop").memory)
+    assert host.remember("git", "nginx") == {**first, "begun": True}
+
+
+def test_what_a_refused_run_noted_is_noted_anew(host):
+    """Until the next run its owner may have done anything with the host."""
+    host.remember("git")
+    host.put("/etc/nginx/nginx.conf", "events {}\n")
+    noted = host.remember("git", "nginx")
+    assert noted["packages"] == ["git", "nginx"]
+    assert f"{host.root}/etc/nginx/nginx.conf" in noted["nginx"]
 
 
 @pytest.mark.parametrize(

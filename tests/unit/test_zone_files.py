@@ -37,6 +37,23 @@ def test_an_administrators_zone_wins_over_the_packages(tmp_path):
     }
 
 
+def test_zones_that_something_is_put_into_are_known(tmp_path):
+    own, packaged = tmp_path / "own", tmp_path / "packaged"
+    own.mkdir()
+    packaged.mkdir()
+    (packaged / "dmz.xml").write_text('<zone><interface name="eth9"/></zone>')
+    (own / "dmz.xml").write_text('<zone><interface name="eth0"/><interface name="eth1"/></zone>')
+    (own / "drop.xml").write_text('<zone target="DROP"><source ipset="bad"/></zone>')
+    (own / "block.xml").write_text(
+        '<zone target="%%REJECT%%"><source address="192.0.2.1"/><interface name="a"/></zone>'
+    )
+    (own / "internal.xml").write_text('<zone><source address="10.0.0.0/8"/></zone>')
+    (own / "public.xml").write_text(WRITTEN)
+    (own / "broken.xml").write_text("<zone>")
+    found = {"block": ["a"], "dmz": ["eth0", "eth1"], "internal": ["10.0.0.0/8"]}
+    assert zone_files.bound(str(own), str(packaged)) == found
+
+
 @pytest.mark.parametrize(
     ("without", "same"),
     [

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from . import firewalld_state, held_units, open_ports, packages, packet_filters, platform, processes
+from . import firewalld_state, held_units, open_ports, packages, packet_filters, platform, processes, zone_files
 from .files import read_or_empty
 
 # What the roles start, and what else may filter packets.
@@ -21,8 +21,9 @@ def facts(module: Any) -> dict[str, Any]:
     """Return all facts, as a module returns them in `ansible_facts`. `module` runs the host's own tools."""
     opened = firewalld_state.records()
     running = services(module)
-    zones = firewalld_state.zones(opened)
     filters = running["firewalld"]["active"]
+    bound = {} if filters else zone_files.bound()
+    zones = sorted({*firewalld_state.zones(opened), *bound})
     found = {
         "ipv6": bool(read_or_empty("/proc/net/if_inet6").strip()),
         "selinux": selinux(),
@@ -35,6 +36,7 @@ def facts(module: Any) -> dict[str, Any]:
         "firewalld_zone": firewalld_state.default_zone(),
         "firewalld_opened": opened,
         "firewalld_open": firewalld_state.let_in(module, zones) if filters else firewalld_state.will_let_in(zones),
+        "firewalld_bound": bound,
         # What starting firewalld would change. Nobody needs it where firewalld runs.
         "open_ports": [] if filters else open_ports.open_ports(module.run_command, processes.processes()),
         "packet_filters": [] if filters else packet_filters.packet_filters(_run(module), running),

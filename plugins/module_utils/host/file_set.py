@@ -42,6 +42,7 @@ class Request:
     private: Sequence[str] = ()
     apply: Sequence[Sequence[str]] = ()
     wait: float = 60.0
+    revert: Sequence[Sequence[str]] = ()  # in place of `apply`, for the files that are put back
 
 
 @dataclass
@@ -126,7 +127,7 @@ class _Transaction:
             self.swap(outcome.changes)
             if in_place:
                 self.check_in_place(outcome)
-            self.apply()
+            self.apply(self.request.apply)
         except FileSetError as error:
             state = self.undo(interrupted).replace(f": {error}", ", for the same reason")
             raise FileSetError(f"{error}; {state}", error.output) from None
@@ -224,8 +225,8 @@ class _Transaction:
             self.made.append(folder)
             os.chmod(folder, 0o755)  # noqa: S103 - whatever the umask says: configuration is readable
 
-    def apply(self) -> None:
-        for argv in self.request.apply:
+    def apply(self, commands: Sequence[Sequence[str]]) -> None:
+        for argv in commands:
             program = which(argv[0])
             status, out, err = self.run([program, *argv[1:]]) if program else (127, "", f"{argv[0]} is not installed")
             if status:
@@ -254,7 +255,7 @@ class _Transaction:
             return "the files are as the interrupted run before left them; the next run tries again"
         state = "the previous files are back"
         try:
-            self.apply()
+            self.apply(self.request.revert or self.request.apply)
         except FileSetError as error:
             return f"{state}, but not in effect: {error}"
         os.unlink(self.marker)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,6 +29,9 @@ BEGUN = f"{LOCKS}/begun-packages"
 MASKS = "/run/systemd/system"
 ENABLED = "/etc/systemd/system/*.wants"
 UNPACKED = ("/lib/systemd/system", "/usr/lib/systemd/system")
+# Packages whose files are there, all or some of them, and that dpkg has not configured (dpkg-query(1)).
+_UNFINISHED = re.compile(r"(?m)^.[HUF]\S* +(\S+)$")
+_UNIT = re.compile(r"(?m)^/\S*/systemd/system/([^/@\s]+\.(?:service|socket))$")
 
 # Gets the paths of the packages on its input (apt.conf(5), DPkg::Pre-Install-Pkgs). Maintainer scripts name the units
 # that they start, on lines of debhelper's (deb-systemd-invoke(1p)) or their own (invoke-rc.d(8)).
@@ -86,10 +90,20 @@ def release(run: Run, forget: bool = True) -> None:
         files.forget(BEGUN)
 
 
-def hold(units: Sequence[str], run: Run) -> None:
-    """Mask units of packages that are unpacked but not configured, as `HOOK` does; what runs already is left alone."""
-    found = [unit for unit in units if any(os.path.exists(f"{folder}/{unit}") for folder in UNPACKED)]
-    idle = [unit for unit in found if run(["systemctl", "is-active", "--quiet", unit])[0]]
+def hold_unfinished(run: Run) -> None:
+    """Mask the units of packages that a killed dpkg unpacked: the next apt-get configures them without `HOOK`.
+
+    What runs or starts at boot is left alone, as with `HOOK`: there the package was only being brought up to date.
+    """
+    names = _UNFINISHED.findall(run(["dpkg-query", "--show", "--showformat", "${db:Status-Abbrev} ${Package}\\n"])[1])
+    listed = run(["dpkg-query", "--listfiles", *names])[1] if names else ""
+    idle = [
+        unit
+        for unit in dict.fromkeys(_UNIT.findall(listed))
+        if any(os.path.exists(f"{folder}/{unit}") for folder in UNPACKED)
+        and not glob.glob(f"{ENABLED}/{unit}")
+        and run(["systemctl", "is-active", "--quiet", unit])[0]
+    ]
     if idle:
         files.write(HELD, files.read_or_empty(HELD) + "".join(f"{unit}\n" for unit in idle))
         run(["systemctl", "mask", "--quiet", "--runtime", *idle])

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..model import layout as layouts
-from . import files, firewalld_state, zone_files
+from . import files, firewalld_state, held_units, zone_files
 
 # Executes an argument list; returns (status, output, errors). A module's `run_command` is one.
 Run = Callable[[Sequence[str]], tuple[int, str, str]]
@@ -38,6 +38,8 @@ FOLDERS = (
     "/etc/selinux",
     *(f"{NGINX}{name}" for name in ("", "/conf.d", "/default.d", "/sites-available", "/sites-enabled")),
 )
+# What keeps dnf's packages from enabling their units, until the next boot.
+PRESETS = "/run/systemd/system-preset/*-pyweb.stack.preset"
 # Directories that nginx makes and fills itself, and that rpm leaves behind.
 NGINX_OWN = ("/var/lib/nginx", layouts.NGINX_LOGS)
 # One of them is in the first lines of every file of ours.
@@ -46,15 +48,17 @@ MARK_LINES = 20
 
 
 def remember(run: Run, packages: Iterable[str]) -> None:
-    """Note what the host is, unless it is noted already or something of ours is here; then nobody knows any more.
+    """Note what the host is, unless something of ours is here; then it is noted already, or nobody knows any more.
 
-    `packages` are the names of the installed packages.
+    `packages` are the names of the installed packages. What a run noted that was refused before it changed anything is
+    noted anew: since then the host has been its owner's alone.
     """
     packages = sorted(packages)
     if files.read_json(_seen_path()).get("unfinished"):  # a run that failed left apt-get working
         note_packages(packages)
     _write(_seen_path(), {"packages": packages, **accounts()}, durable=False)
     if not is_unknown():
+        _note_begin()
         return
     left = files.read_json(layouts.LEFT)
     _write(layouts.BEFORE, _state(run, packages, left))
@@ -62,8 +66,21 @@ def remember(run: Run, packages: Iterable[str]) -> None:
 
 
 def is_unknown() -> bool:
-    """Return whether nothing was noted yet, on a host where nothing of ours is."""
-    return not os.path.exists(layouts.BEFORE) and not anything_of_ours()
+    """Return whether the host is as its owner made it, and nothing that was noted counts: nothing of ours is on it."""
+    return not anything_of_ours() and not (os.path.exists(layouts.BEFORE) and _has_begun())
+
+
+def _has_begun() -> bool:
+    """Return whether a run changed anything since it noted what the host was."""
+    noted = any(os.path.exists(path) for path in (layouts.BROUGHT, layouts.KEPT))
+    return noted or bool(before().get("begun") or sites() or held_units.begun() or glob.glob(PRESETS))
+
+
+def _note_begin() -> None:
+    """Note that runs have changed the host, for when all that is ours has gone again with the last site."""
+    known = before()
+    if known and not known.get("begun"):
+        _write(layouts.BEFORE, {**known, "begun": True})
 
 
 def before() -> dict[str, Any]:
@@ -118,6 +135,7 @@ def leave(known: Mapping[str, Any]) -> None:
 
 def note_site(layout: layouts.Layout, user: str, managed: bool, made: Sequence[str]) -> None:
     """Note where a site lies, whose it is, and which directories above its own are `made` for it."""
+    _note_begin()
     known = files.read_json(layout.memory)
     own = {os.path.dirname(path) for path in layout.paths.values()}
     # Whichever site is the last one to go takes along what was made for the first.

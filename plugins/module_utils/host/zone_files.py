@@ -24,6 +24,25 @@ def zones(own: str = OWN, packaged: str = PACKAGED) -> dict[str, dict[str, list[
     return found
 
 
+def bound(own: str = OWN, packaged: str = PACKAGED) -> dict[str, list[str]]:
+    """Return the zones that interfaces or sources were put into, zone to these; not zones that turn sources away.
+
+    What comes in there does not go through the default zone (firewalld.zones(5)).
+    """
+    found = {}
+    texts = {os.path.basename(path): path for folder in (packaged, own) for path in glob.glob(f"{folder}/*.xml")}
+    for name, path in sorted(texts.items()):
+        root = _parsed(read_or_empty(path))
+        if root is None:
+            continue
+        there = [element.get("name", "") for element in root.findall("interface")]
+        if root.get("target") not in ("DROP", "%%REJECT%%"):
+            there += [next(iter(element.attrib.values()), "") for element in root.findall("source")]
+        if there:
+            found[name[: -len(".xml")]] = there
+    return found
+
+
 def opened(text: str) -> dict[str, list[str]]:
     """Return the services and ports that the text of a zone's file opens; none where it is no XML."""
     root = _parsed(text)

@@ -21,9 +21,6 @@ from ..nginx.names import DEFAULT_LINK, DEFAULT_LINKED
 from . import firewall, found, nginx, packages, selinux, services, sites
 from .report import Fault, Report
 
-# What keeps dnf's packages from enabling their units, until the next boot.
-PRESETS = "/run/systemd/system-preset/*-pyweb.stack.preset"
-
 
 @dataclass
 class Uninstall:
@@ -148,5 +145,5 @@ class Uninstall:
             memory.leave(before or left)
         elif files.remove(layouts.MEMORY) and layouts.BEFORE not in self.report.removed:
             self.report.removed.append(layouts.MEMORY)
-        for path in (layouts.LOCKS, *glob.glob(PRESETS)):
+        for path in (layouts.LOCKS, *glob.glob(memory.PRESETS)):
             files.remove(path)

@@ -1,6 +1,7 @@
 # Reload nginx and make sure that it took the configuration. systemctl reports success as soon as the signal is sent; a
 # master that cannot bind a port writes so into its log and goes on with what it had. One that can has new workers.
-# With `try-` as the argument an nginx that does not run is left alone.
+# With `try-` as the argument an nginx that does not run is left alone. One that did not run before it failed to start is
+# stopped, so that systemd does not go on trying, and left alone with `back-`, for the files that are put back.
 log=/var/log/nginx/error.log
 
 workers() {
@@ -14,6 +15,12 @@ fail() {
         tail -c "+$((size + 1))" "$log"
         journalctl --quiet --no-pager --output=cat --unit=nginx.service --since="@$since"
     } 2>/dev/null | grep -F '[emerg]' >&2 || echo "$1" >&2
+    case $state in
+    inactive | failed)
+        systemctl stop nginx.service 2>/dev/null
+        systemctl reset-failed nginx.service 2>/dev/null
+        ;;
+    esac
     exit 1
 }
 
@@ -21,9 +28,14 @@ since=$(date +%s)
 before=" $(workers) "
 size=$(stat -c %s "$log" 2>/dev/null || echo 0)
 [ "$(systemctl show --property=NeedDaemonReload --value nginx.service)" = no ] || systemctl daemon-reload
-if [ "$1" = try- ] && ! systemctl is-active --quiet nginx.service; then
-    exit 0
-fi
+state=$(systemctl show --property=ActiveState --value nginx.service)
+case $1 in
+try-) [ "$state" = active ] || exit 0 ;;
+back-)
+    [ "$state" != inactive ] || exit 0
+    set -- ''
+    ;;
+esac
 # An installation that was killed may have left it so.
 [ "$(systemctl show --property=LoadState --value nginx.service)" != masked ] || systemctl unmask --runtime nginx.service
 systemctl "${1}reload-or-restart" nginx.service || fail "nginx does not start; see journalctl -u nginx"

@@ -1,0 +1,58 @@
+"""reload.sh of the role nginx: what it does to an nginx that did not run, when the new configuration fails to start."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "roles/nginx/files/reload.sh"
+SYSTEMCTL = """#!/bin/sh
+case "$*" in
+*=ActiveState*) echo {state} ;;
+*=NeedDaemonReload*) echo no ;;
+show*) ;;
+is-active*) [ {state} = active ] ;;
+*) echo "$*" >> {calls}; [ "$1" != reload-or-restart ] && [ "$1" != try-reload-or-restart ] ;;
+esac
+"""
+
+
+def run(folder: Path, state: str, word: str) -> tuple[int, str, list[str]]:
+    """Run it where nginx is in such a state and fails to reload or start; return the status, stderr and the calls."""
+    calls = folder / "calls"
+    calls.touch()
+    programs = {
+        "systemctl": SYSTEMCTL.format(state=state, calls=calls),
+        "journalctl": "#!/bin/sh\necho '[emerg] taken'\n",
+    }
+    for name, text in programs.items():
+        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).chmod(0o755)
+    argv = ["sh", "-c", SCRIPT.read_text(encoding="utf-8"), "reload nginx", word]
+    path = f"{folder}:{os.environ['PATH']}"
+    done = subprocess.run(argv, env={"PATH": path}, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr.strip(), calls.read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("state", ["inactive", "failed"])
+def test_nginx_that_did_not_run_is_not_left_to_systemd_to_try_again(tmp_path, state):
+    status, said, calls = run(tmp_path, state, "")
+    assert (status, said) == (1, "[emerg] taken")
+    assert calls == ["reload-or-restart nginx.service", "stop nginx.service", "reset-failed nginx.service"]
+
+
+def test_nginx_that_runs_goes_on_when_it_refuses_to_reload(tmp_path):
+    assert run(tmp_path, "active", "") == (1, "[emerg] taken", ["reload-or-restart nginx.service"])
+
+
+@pytest.mark.parametrize("word", ["try-", "back-"])
+def test_nginx_that_does_not_run_is_not_started_for_files_that_go_or_are_put_back(tmp_path, word):
+    assert run(tmp_path, "inactive", word) == (0, "", [])
+
+
+@pytest.mark.parametrize("state", ["active", "activating", "failed"])
+def test_nginx_that_ran_gets_the_files_that_are_put_back(tmp_path, state):
+    assert run(tmp_path, state, "back-")[2][0] == "reload-or-restart nginx.service"
