@@ -55,7 +55,7 @@ def test_a_release_that_fails_visitors_is_taken_back(visited: World, name: str) 
         # Long enough for a busy machine: it is over with the fifth bad answer.
         run = deploy(visited, BAD, name, watch=60)
     old = before[1].rpartition("/")[2]
-    assert run.status != 0
+    assert run.status != 0, run.output
     first = next(line for line in run.error.splitlines() if f"site '{name}': " in line)
     assert f"site '{name}': watch failed: " in first, run.error
     assert f"answers to visitors were 5xx; of release {old}, which is live again, " in first, run.error

@@ -366,7 +366,7 @@ def watched(monkeypatch, clock):
         return found["answers"]
 
     monkeypatch.setattr(instance, "watch", watch)
-    monkeypatch.setattr(protocol, "stats", lambda address: b'{"workers": [{"requests": 1, "respawn_count": 1}]}')
+    monkeypatch.setattr(protocol, "stats", lambda address: b'"requests": 1, "delta_requests": 1')
     return found
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import json
 import os
 import re
 import time
@@ -34,6 +33,10 @@ LOG_LAG = 0.1
 # Options with which uWSGI's own line for a 5xx looks otherwise, or is written elsewhere.
 OTHER_LOGS = ("logformat", "log-format", "logger", "req-logger", "log-route", "logto", "logto2", "daemonize", "syslog")
 
+# Of workers, not of their cores. Not read as JSON: the master writes texts of requests that its workers are at, which
+# for as long as these last may be anything.
+_ANSWERS = re.compile(rb'"requests":\s*([0-9]+),\s*"delta_requests"')
+_RESPAWNS = re.compile(rb'"respawn_count":\s*([0-9]+)')
 _ANSWER_5XX = re.compile(r"\[pid: .* \(HTTP/[0-9.]+ 5[0-9]{2}\) ")
 _WORKER_DIED = re.compile(r"DAMN ! worker [0-9]+ .* died")
 # The time, the path and the status of nginx's formats `combined` and `main`.
@@ -71,11 +74,12 @@ class Counter:
 
     def _totals(self) -> tuple[int, int] | None:
         """Return how many requests were answered, and how often workers were started again, since uWSGI started."""
-        for _try in range(3):  # a worker may have been changing a text while uWSGI wrote it, which is no JSON then
-            with contextlib.suppress(uwsgi_protocol.ProtocolError, ValueError, KeyError):
-                workers = json.loads(uwsgi_protocol.stats(f"unix:{self.stats}"))["workers"]
-                return sum(worker["requests"] for worker in workers), sum(worker["respawn_count"] for worker in workers)
-        return None
+        try:
+            told = uwsgi_protocol.stats(f"unix:{self.stats}")
+        except uwsgi_protocol.ProtocolError:
+            return None
+        answers, respawns = ([int(number) for number in pattern.findall(told)] for pattern in (_ANSWERS, _RESPAWNS))
+        return (sum(answers), sum(respawns)) if answers else None
 
     def _journal(self) -> tuple[int, int]:
         """Return how many 5xx, and how many dead workers, the journal has."""
