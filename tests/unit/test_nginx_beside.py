@@ -340,6 +340,16 @@ def test_ours_goes_when_no_site_is_left(facts, sites, leaves):
     assert render.leaves(complete(sites), facts) == leaves
 
 
+@pytest.mark.parametrize(("options", "back"), [("default_server", False), ("", True)])
+def test_the_packages_site_stays_off_where_another_is_the_default_by_now(options, back):
+    link = "/etc/nginx/sites-enabled/default"
+    other = OTHER.replace("listen 80", f"listen 80 {options}")
+    facts = host(conf(main=BOTH, other=other), main="ours", sites=["shop"], kept=[MAIN, link])
+    found = files(facts, [GONE])
+    assert found["nginx.conf"]["state"] == "kept"
+    assert ("sites-enabled/default" in found) is back
+
+
 # --- what cannot be had -----------------------------------------------------------------------------------------------
 
 
