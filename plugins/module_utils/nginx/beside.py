@@ -94,7 +94,7 @@ def place(wanted: str, preferred: str, names: Iterable[str], host: Mapping[str, 
     what = " nor ".join(PATTERNS[layout] for layout in layouts)
     faults.append(
         f"{MAIN}, which is not ours, includes neither {what} in its http block, and what is there or comes there is "
-        f"for something else: {', '.join(idle) or ', '.join(host.get('elsewhere', []))}; add an include, or move them away"
+        f"for something else: {', '.join(idle or host.get('elsewhere', []))}; add an include, or move them away"
     )
     return Place(layouts[0], f"{FOLDERS[layouts[0]]}/{HTTP_FILE}")
 
