@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import socket
 from typing import Any
@@ -76,13 +77,14 @@ def reaches_lazy(host: Host) -> bool:
 
 
 def notes(run: Run) -> list[str]:
-    """What the run says about the firewall."""
+    """What the run says about the firewall: the module that changed it, or else the lines about hosts at its end."""
     report, _end = json.JSONDecoder().raw_decode(run.output[run.output.find("{\n") :])
     results: list[dict[str, Any]] = [
         result for play in report["plays"] for task in play["tasks"] for result in task["hosts"].values()
     ]
+    lines = [str(line) for result in results for line in result.get("lines", [])]
     return [str(note) for result in results for note in result.get("notes", [])] or [
-        str(line) for result in results if isinstance(result.get("msg"), list) for line in result["msg"]
+        line.partition(": ")[2] for line in lines if re.match(r"\S+: ", line)
     ]
 
 
