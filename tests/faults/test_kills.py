@@ -138,7 +138,7 @@ CHAINS = [
         stages=(
             Stage("noted", Point(FIREWALL, "_note", "return")),
             Stage("between for good and now", Point(FIREWALL, "_tolerant", "return")),
-            Stage("before closing", Point(FIREWALL, "change", nth=3)),
+            Stage("before closing", Point(FIREWALL, "change", nth=3), anew=True),
         ),
     ),
 ]
