@@ -21,7 +21,7 @@ options:
   remember:
     description:
       - V(before) notes what the host is, in C(/var/lib/pyweb.stack/before.json), for whoever takes the collection off
-        again one day. For the beginning of a run that is going to change something. Once a run has, what is noted stays.
+        again one day. For the beginning of a run that is going to change something. Once one has, the note stays.
       - V(packages) notes which packages came since then, for after an installation.
       - Only root can. A host on which an earlier version was, without such a note, gets none.
     type: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import socket
 from typing import Any
@@ -76,13 +77,14 @@ def reaches_lazy(host: Host) -> bool:
 
 
 def notes(run: Run) -> list[str]:
-    """What the run says about the firewall."""
+    """What the run says about the firewall: the module that changed it, or else the lines about hosts at its end."""
     report, _end = json.JSONDecoder().raw_decode(run.output[run.output.find("{\n") :])
     results: list[dict[str, Any]] = [
         result for play in report["plays"] for task in play["tasks"] for result in task["hosts"].values()
     ]
+    lines = [str(line) for result in results for line in result.get("lines", [])]
     return [str(note) for result in results for note in result.get("notes", [])] or [
-        str(line) for result in results if isinstance(result.get("msg"), list) for line in result["msg"]
+        line.partition(": ")[2] for line in lines if re.match(r"\S+: ", line)
     ]
 
 
@@ -160,9 +162,15 @@ def test_what_was_reachable_stays_reachable(host: Host) -> None:
     assert notes(run(host, "--check")) == [note]
     assert host.run("systemctl is-active firewalld").stdout.strip() == "inactive"
     assert reaches(host, 9999)
+    # Where the interface has a zone of its own, the default zone decides nothing.
+    host.told("cat > /etc/firewalld/zones/dmz.xml", '<zone><service name="ssh"/><interface name="eth0"/></zone>\n')
     told = run(host, "-e", "firewalld_over_others=true", "-e", '{"firewalld_close_others": ["9999/tcp"]}')
     assert host.told("systemctl is-active firewalld") == "active"
-    assert "let 80/tcp in there" in notes(told)[-1]
+    assert "let 80/tcp in there" in notes(told)[-2]
+    assert (
+        "what comes through eth0 is in its zone dmz, where 80/tcp stays closed (firewalld_zone: dmz" in notes(told)[-1]
+    )
+    assert host.told("firewall-cmd --get-zone-of-interface=eth0") == "dmz"
     assert "table inet theirs" in nft(host, "list tables")
     assert not reaches(host, 9999)
     assert reaches(host, 8443)

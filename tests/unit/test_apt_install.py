@@ -247,7 +247,9 @@ echo "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to co
 # firewalld and nginx are unpacked, ssh is being brought up to date, dbus is configured.
 UNFINISHED = """case $1 in
 --show) printf '%s\\n' 'iU  firewalld' 'iF  nginx' 'iU  ssh' 'ii  dbus';;
-*) printf '/lib/systemd/system/%s\\n' firewalld.service nginx.service nginx@.service running.socket ssh.service gone.service;;
+*) for unit in firewalld.service nginx.service nginx@.service running.socket ssh.service gone.service; do
+    echo "/lib/systemd/system/$unit"
+done;;
 esac"""
 
 

@@ -191,7 +191,7 @@ def test_failing_apply_restores_and_applies_the_old(host):
 def test_failing_apply_is_reverted_by_a_command_of_its_own(host):
     host.reload_status = [1, 0]
     (host.etc / "a.conf").write_text("old\n")
-    with pytest.raises(FileSetError, match="the previous files are back$"):
+    with pytest.raises(FileSetError, match=r"the previous files are back$"):
         host.install(file(host.etc / "a.conf"), revert=[["back"]])
     assert host.calls[-2:] == [("reload", "new\n"), ("back", "old\n")]
     assert not host.marker.exists()

@@ -121,6 +121,21 @@ def test_no_include_is_added_that_would_wake_what_sleeps():
     assert "/etc/nginx/conf.d/old.conf, /etc/nginx/sites-enabled/older" in fault
 
 
+WITHIN = HTTP % "    server {\n        include conf.d/*.conf;\n    }"
+
+
+def test_ours_do_not_go_where_a_server_of_theirs_includes_them():
+    """Of an include in a server, ours would be in that server."""
+    found = files(host(conf(main=WITHIN)), platform=REDHAT)
+    assert {"sites-available/shop.conf", "sites-enabled/shop.conf", "sites-enabled/pyweb_http.conf"} <= there(found)
+    assert edits(found)[0][2] == "    include /etc/nginx/sites-enabled/*;\n}"
+
+
+def test_where_every_place_is_for_something_else_nothing_is_added():
+    [fault] = faults(host(conf(main=WITHIN), idle_files=["/etc/nginx/sites-enabled/older"]))
+    assert "what is there or comes there is for something else: /etc/nginx/sites-enabled/older" in fault
+
+
 def test_a_main_file_that_cannot_be_read_is_named_with_the_reason():
     [fault] = faults(host(conf(main="http {\n  gzip on\n}")))
     assert fault == f"{MAIN}, which is not ours, has no http block: {MAIN}:3: unexpected '}}'"
@@ -323,6 +338,16 @@ def test_the_last_site_takes_everything_along_and_brings_back_what_was_there():
 )
 def test_ours_goes_when_no_site_is_left(facts, sites, leaves):
     assert render.leaves(complete(sites), facts) == leaves
+
+
+@pytest.mark.parametrize(("options", "back"), [("default_server", False), ("", True)])
+def test_the_packages_site_stays_off_where_another_is_the_default_by_now(options, back):
+    link = "/etc/nginx/sites-enabled/default"
+    other = OTHER.replace("listen 80", f"listen 80 {options}")
+    facts = host(conf(main=BOTH, other=other), main="ours", sites=["shop"], kept=[MAIN, link])
+    found = files(facts, [GONE])
+    assert found["nginx.conf"]["state"] == "kept"
+    assert ("sites-enabled/default" in found) is back
 
 
 # --- what cannot be had -----------------------------------------------------------------------------------------------

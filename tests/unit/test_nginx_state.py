@@ -137,6 +137,15 @@ def test_files_that_nobody_includes_are_found(etc):
     assert etc.look()["idle_files"] == [f"{etc.folder}/conf.d/old.conf", f"{etc.folder}/sites-enabled/x"]
 
 
+def test_files_that_a_server_includes_are_not_at_the_http_level(etc):
+    etc.put("nginx.conf", "http {\n    server {\n        include conf.d/*.conf;\n    }\n}")
+    etc.put("conf.d/locations.conf", "location / {\n}")
+    found = etc.look()
+    assert found["includes"] == []
+    assert found["elsewhere"] == [f"{etc.folder}/conf.d/*.conf"]
+    assert found["idle_files"] == [f"{etc.folder}/conf.d/locations.conf"]
+
+
 def test_an_edit_is_of_the_file_behind_a_link(etc):
     real = etc.folder.parent / "real.conf"
     real.write_text("http {\n  server { listen 80; }\n}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host import file_set, kept, stage
@@ -75,6 +76,20 @@ def test_ours_go_and_what_was_kept_comes_back(host):
     # It has been stopped; nothing has to be asked or told, but that the unit is another one.
     assert host.calls[-1] == "/usr/sbin/systemctl daemon-reload"
     assert not [call for call in host.calls if "unshare" in call or "reload nginx" in call]
+
+
+@pytest.mark.parametrize(("options", "back"), [("default_server", False), ("", True)])
+def test_the_packages_own_site_stays_off_where_another_is_the_default_now(host, options, back):
+    link = f"{host.root}/etc/nginx/sites-enabled/default"
+    host.link(f"/memory/kept{link}", "../sites-available/default")
+    (host.root / "memory/changed.json").write_text(json.dumps({link: "absent"}), encoding="utf-8")
+    host.put("/etc/nginx/nginx.conf", f"{OURS}http {{\n    include conf.d/*.conf;\n}}\n")
+    host.put("/etc/nginx/conf.d/theirs.conf", f"server {{\n    listen 80 {options};\n}}\n")
+    report = give_back(host, STOPPED)
+    assert ("/etc/nginx/sites-enabled/default" in report.restored) is back
+    assert os.path.lexists(link) is back
+    assert any("theirs.conf:1 is the default of port 80 now" in line for line in report.kept) is not back
+    assert link not in nginx.kept()
 
 
 def test_an_nginx_that_runs_on_has_to_accept_it(host):

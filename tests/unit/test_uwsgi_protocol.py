@@ -189,6 +189,15 @@ def test_ping_is_answered(serve):
     assert 0 < protocol.ping(serve(uwsgi_server())) < 5
 
 
+def test_stats_of_a_master_that_has_told_all_before_anybody_listened(monkeypatch):
+    """It writes as soon as somebody is there, and is gone."""
+    own, master = socket.socketpair()
+    master.sendall(b"{}")
+    master.close()
+    monkeypatch.setattr(protocol, "connect", lambda address, timeout: own)
+    assert protocol.stats("/run/x.stats") == b"{}"
+
+
 def test_stats_reads_to_the_end(serve):
     text = b'{"a": "' + b"x" * 300000 + b'"}'
     assert protocol.stats(serve(lambda connection: connection.sendall(text))) == text

@@ -85,15 +85,16 @@ def place(wanted: str, preferred: str, names: Iterable[str], host: Mapping[str, 
     if not host.get("http_end"):
         faults.append(f"{MAIN}, which is not ours, has no http block: {'; '.join(host.get('unread', [])) or 'add one'}")
         return Place(layouts[0], f"{FOLDERS[layouts[0]]}/{HTTP_FILE}")
-    # What lies there and nobody includes must not come to life.
+    # What lies there and is not included at the http level must not come to life, nor ours in one of their servers.
     idle = host.get("idle_files", [])
     for layout in layouts:
-        if not any(glob_match(path, PATTERNS[layout]) for path in idle):
+        within = [path for path in files[layout] for pattern in host.get("elsewhere", []) if glob_match(path, pattern)]
+        if not within and not any(glob_match(path, PATTERNS[layout]) for path in idle):
             return Place(layout, f"{FOLDERS[layout]}/{HTTP_FILE}", f"include {PATTERNS[layout]};")
     what = " nor ".join(PATTERNS[layout] for layout in layouts)
     faults.append(
-        f"{MAIN}, which is not ours, includes neither {what} in its http block, and these files, which nobody "
-        f"includes, would come to life: {', '.join(idle)}; add an include, or move them away"
+        f"{MAIN}, which is not ours, includes neither {what} in its http block, and what is there or comes there is "
+        f"for something else: {', '.join(idle or host.get('elsewhere', []))}; add an include, or move them away"
     )
     return Place(layouts[0], f"{FOLDERS[layouts[0]]}/{HTTP_FILE}")
 

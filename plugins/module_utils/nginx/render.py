@@ -191,6 +191,9 @@ def _left(sites: list[Site], host: Mapping[str, Any]) -> list[dict[str, Any]]:
     kept = set(host.get("kept", []))
     if host.get("main") == "ours":
         kept.add(names.MAIN)
+    listens = [listen for server in host.get("servers", []) for listen in server["listens"]]
+    if any(listen["default"] and listen["port"] == 80 for listen in listens):
+        kept.discard(names.DEFAULT_LINK)  # it says the same of its server, and nginx would refuse a second one
     back = [
         {"path": path, "state": "kept", "note": f"{path} is again what it was before our first site"}
         for path in sorted(kept)

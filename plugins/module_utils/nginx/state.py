@@ -115,6 +115,7 @@ def held_ports(proc: str = processes.PROC) -> list[dict[str, Any]]:
 def _of_config(config: dump.Config, defaults: list[str], live_ipv6: set[int]) -> dict[str, Any]:
     ours = {path for path in config.files if is_ours(path)}
     in_http = [include for include in config.includes if include.blocks[:1] == ("http",)]
+    at_http = [include for include in in_http if include.blocks == ("http",)]
     others = {*config.files} - {MAIN, *defaults} - ours
     blocks = [block for block in config.tree if block.name == "http"]
     events = [found for block in config.tree if block.name == "events" for found in block.all("worker_connections")]
@@ -123,16 +124,15 @@ def _of_config(config: dump.Config, defaults: list[str], live_ipv6: set[int]) ->
         "idle_files": sorted(
             path
             for path in {*glob.glob(f"{ETC}/conf.d/*.conf"), *glob.glob(f"{os.path.dirname(DEFAULT_LINK)}/*")}
-            if path not in {*config.files, *defaults} and not is_ours(path)
+            if path not in defaults and not is_ours(path) and not any(include.takes(path) for include in at_http)
         ),
         "foreign_files": sorted(
             path
             for path in others
             if os.path.basename(path) != "mime.types" and any(include.takes(path) for include in in_http)
         ),
-        "includes": [
-            {"pattern": include.pattern, "order": include.order} for include in in_http if include.blocks == ("http",)
-        ],
+        "includes": [{"pattern": include.pattern, "order": include.order} for include in at_http],
+        "elsewhere": [include.pattern for include in config.includes if include.blocks != ("http",)],
         "http": {
             # Of the values only sizes are compared; others may be nobody's business.
             found.name: {"args": found.args if found.name.endswith("_size") else [], "place": found.place}

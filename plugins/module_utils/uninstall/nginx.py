@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..host import file_set, memory
+from ..host import kept as kept_files
 from ..host.file_change import FileSetError, Wanted, look
 from ..model import layout as layouts
+from ..nginx import dump, match
 from ..nginx.names import DEFAULT_LINK, MAIN, MARK
 from . import services
 from .report import Fault, Report
@@ -47,6 +49,10 @@ def give_back(run: file_set.Run, before: Mapping[str, Any], original: str, repor
         doomed.remove(MAIN)
         _fetch_original(run, original, report, check_mode)
     copies = kept()
+    leader = _default_of_others(doomed) if DEFAULT_LINK in copies else ""
+    if leader:  # nginx would refuse a second one
+        del copies[DEFAULT_LINK]
+        report.kept.append(f"{DEFAULT_LINK} stays off, because the server in {leader} is the default of port 80 now")
     # Where it is known which directories were there, the empty ones go at the end.
     wanted = [Wanted(path, "kept", marked=MARK) for path in copies]
     wanted += [Wanted(path, "absent", prune=path == DROP_IN and not before) for path in doomed if path not in copies]
@@ -65,6 +71,8 @@ def give_back(run: file_set.Run, before: Mapping[str, Any], original: str, repor
         outcome = file_set.install(request, run, check_mode, layouts.LOCKS, layouts.MEMORY)
     except FileSetError as error:
         raise Fault(f"nginx: {error}") from error
+    if leader and not check_mode:
+        kept_files.forget(DEFAULT_LINK, layouts.MEMORY)
     for change in outcome.changes:
         path = change.wanted.path
         if change.wanted.kind == "kept" and change.after != look(copies[path]) and path in kept():
@@ -73,6 +81,19 @@ def give_back(run: file_set.Run, before: Mapping[str, Any], original: str, repor
             report.removed.append(path)
         elif change.state != "unchanged":
             report.restored.append(path)
+
+
+def _default_of_others(doomed: Sequence[str]) -> str:
+    """Return where a server of somebody else says that it is the default of port 80, as the packages' own does."""
+    try:
+        servers = match.servers(dump.read_files(MAIN))
+    except dump.DumpError:
+        return ""
+    for server in servers:
+        of_others = server.chain[-1].file not in (*doomed, DEFAULT_LINK)
+        if of_others and any(listen.default and listen.port == 80 for listen in server.listens):
+            return server.place
+    return ""
 
 
 def _fetch_original(run: file_set.Run, script: str, report: Report, check_mode: bool) -> None:

@@ -193,7 +193,8 @@ def _exchange(
         try:
             if tls:
                 connection = stack.enter_context(tls.wrap_socket(connection, server_hostname=name))
-            connection.sendall(message)
+            if message:  # who only listens may find that the other one has told all, and is gone
+                connection.sendall(message)
             while len(received) < enough:
                 connection.settimeout(max(deadline - time.monotonic(), 0.001))
                 block = connection.recv(65536)
