@@ -113,7 +113,6 @@ INSTALL += ["-o", "Dpkg::Options::=--force-confold", "-o", "Dpkg::Use-Pty=0"]
 INSTALL += ["-o", f"DPkg::Pre-Install-Pkgs::={held_units.HOOK}"]
 # Somebody killed an earlier dpkg, or the power failed; apt-get refuses to work until dpkg has finished.
 INTERRUPTED = "dpkg was interrupted"
-CONFIGURE = ["dpkg", "--force-confdef", "--force-confold", "--configure", "--pending"]
 
 # What a command gave: status, output, errors.
 Answer = tuple[int, str, str]
@@ -187,7 +186,7 @@ class Apt:
 
     def finish_dpkg(self) -> None:
         """Configure what a killed dpkg left."""
-        self.run_command(CONFIGURE, environ_update=ENVIRONMENT)
+        self.run_command(held_units.CONFIGURE, environ_update=ENVIRONMENT)
 
     def begin(self, *words: str) -> None:
         """Run apt-get in a process that outlives this module and its connection. What it says is in apt's own log.

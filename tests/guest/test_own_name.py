@@ -69,28 +69,12 @@ def test_a_site_that_does_not_answer_on_its_own_name(host: Host, tmp_path: Path)
     shop = Shop(host, Project(tmp_path / "project"))
     host.deploy(shop.sites())
     assert ask(host.address, "shop.example").status == 200
-    somebody_elses_server_is_named(shop)
     names_below_a_domain_may_be_somebody_elses(shop)
+    somebody_elses_server_is_named(shop)
     a_release_that_no_visitor_gets_is_taken_back(shop)
     https_without_tls_is_refused_by_name(shop)
     what_nginx_itself_answers_is_no_fault(shop)
-
-
-def somebody_elses_server_is_named(shop: Shop) -> None:
-    address = shop.host.address
-    shop.put(ON_THE_ADDRESS.format(address=address).lstrip())
-    assert ask(address, "shop.example").body == "not yours"
-    told = f"somebody else's server answers for shop.example at {address}:80: {OTHER}:1 (server_name other.example; "
-    error = shop.fails("site.yml")
-    assert f"site 'shop': the check through nginx failed: {told}" in error
-    assert f"for www.wild.example at {address}:80: {OTHER}:1" in error
-    # No release is to blame: a new one goes live, and the run says that nobody gets it.
-    before = shop.current()
-    shop.project.version(2)
-    assert told in shop.fails("deploy.yml")
-    assert shop.current() != before
-    assert told in shop.fails("rollback.yml", "-e", "rollback_site=shop")
-    assert shop.current() == before
+    an_nginx_that_does_not_run_is_told(shop)
 
 
 def names_below_a_domain_may_be_somebody_elses(shop: Shop) -> None:
@@ -98,6 +82,26 @@ def names_below_a_domain_may_be_somebody_elses(shop: Shop) -> None:
     assert ask(shop.host.address, "www.wild.example").status == 503
     shop.host.deploy(shop.sites())
     assert shop.host.deploy(shop.sites()).changed == 0
+    shop.host.told(f"rm {OTHER}; systemctl reload nginx")
+
+
+def somebody_elses_server_is_named(shop: Shop) -> None:
+    address = shop.host.address
+    shop.put(ON_THE_ADDRESS.format(address=address).lstrip())
+    assert ask(address, "shop.example").body == "not yours"
+    told = f"somebody else's server answers for shop.example at {address}:80: {OTHER}:1 (server_name other.example; "
+    # No release is to blame: a new one goes live, and the run says that nobody gets it.
+    before = shop.current()
+    shop.project.version(2)
+    error = shop.fails("deploy.yml")
+    assert f"site 'shop': the check through nginx failed: {told}" in error
+    assert f"for www.wild.example at {address}:80: {OTHER}:1" in error
+    assert shop.current() != before
+    assert told in shop.fails("rollback.yml", "-e", "rollback_site=shop")
+    assert shop.current() == before
+    # The role nginx has the sites listen at that address as well.
+    shop.host.deploy(shop.sites())
+    assert ask(address, "shop.example").status == 200
     shop.host.told(f"rm {OTHER}; systemctl reload nginx")
 
 
@@ -138,3 +142,11 @@ def what_nginx_itself_answers_is_no_fault(shop: Shop) -> None:
     broken = {"nginx": {"options": {"return": "503"}}}
     assert host.play(shop.sites(**broken), "site.yml", "--check").status == 0
     assert "/ as shop.example answered 503" in shop.fails("site.yml", **broken)
+
+
+def an_nginx_that_does_not_run_is_told(shop: Shop) -> None:
+    """Neither of these playbooks touches nginx, and neither says that all is well."""
+    shop.host.told("systemctl stop nginx")
+    told = "the check through nginx failed: nginx has the site but does not run; start it: systemctl start nginx"
+    assert f"site 'shop': {told}" in shop.fails("deploy.yml")
+    assert f"site 'shop': {told}" in shop.fails("rollback.yml", "-e", "rollback_site=shop")

@@ -193,6 +193,23 @@ def test_what_a_killed_run_left_masked_is_unmasked_first(host, steps, monkeypatc
     assert steps.count("unmask") == 1
 
 
+def test_what_a_killed_run_left_unpacked_is_configured_and_not_started(host, monkeypatch):
+    held = run.held_units
+    for name in ("LOCK", "HELD", "BEGUN", "MASKS", "ENABLED"):
+        monkeypatch.setattr(held, name, f"{host.root}{getattr(held, name)}")
+    monkeypatch.setattr(held, "UNPACKED", (f"{host.root}/lib/systemd/system",))
+    host.put("/lib/systemd/system/firewalld.service")
+    host.put("/run/pyweb.stack/begun-packages", "firewalld\n")
+    host.answers["dpkg-query --show"] = (0, "iU  firewalld\nii  git\n", "")
+    host.answers["dpkg-query --listfiles firewalld"] = (0, "/lib/systemd/system/firewalld.service\n", "")
+    host.answers["systemctl is-active"] = (3, "", "")
+    uninstall(host)
+    calls = [call for call in host.calls if " mask " in call or "--configure" in call]
+    assert calls[0] == "systemctl mask --quiet --runtime firewalld.service"
+    assert calls[1].endswith("dpkg --force-confdef --force-confold --configure --pending")
+    assert not (host.root / "run/pyweb.stack/held-units").exists()
+
+
 CIL = """; Written by pyweb.stack
 (filecon "{root}/var/lib/sites/a\\-b/media(/.*)?" any (x))
 (filecon "/gone(/.*)?" any (x))

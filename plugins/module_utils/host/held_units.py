@@ -33,6 +33,9 @@ UNPACKED = ("/lib/systemd/system", "/usr/lib/systemd/system")
 _UNFINISHED = re.compile(r"(?m)^.[HUF]\S* +(\S+)$")
 _UNIT = re.compile(r"(?m)^/\S*/systemd/system/([^/@\s]+\.(?:service|socket))$")
 
+# Finishes what a killed dpkg left. What an administrator wrote stays.
+CONFIGURE = ["dpkg", "--force-confdef", "--force-confold", "--configure", "--pending"]
+
 # Gets the paths of the packages on its input (apt.conf(5), DPkg::Pre-Install-Pkgs). Maintainer scripts name the units
 # that they start, on lines of debhelper's (deb-systemd-invoke(1p)) or their own (invoke-rc.d(8)).
 HOOK = rf"""

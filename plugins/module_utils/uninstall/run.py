@@ -72,7 +72,10 @@ class Uninstall:
             self.report.faults.append(f"{error.filename or 'a file'}: {error.strerror or error}")
 
     def _background(self) -> None:
-        """Wait for what a run that failed left installing, and unmask what one that was killed left masked."""
+        """Wait for what a run that failed left installing; unmask and configure what one that was killed left.
+
+        A package that is only unpacked could not be removed, and apt-get would start it when it removes another one.
+        """
         if self.check_mode or not (os.path.exists(held_units.HELD) or held_units.begun()):
             return
 
@@ -81,6 +84,10 @@ class Uninstall:
 
         with files.hold(held_units.LOCK, files.LOCK_TIMEOUT, busy):
             held_units.release(self.run)
+            held_units.hold_unfinished(self.run)
+            if os.path.exists(held_units.HELD):
+                self.run(["env", "DEBIAN_FRONTEND=noninteractive", *held_units.CONFIGURE])
+                held_units.release(self.run)
 
     def _nginx(self, before: Mapping[str, Any]) -> None:
         others = nginx.others(before)
