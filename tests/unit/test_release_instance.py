@@ -210,6 +210,16 @@ def test_a_release_that_never_answers_well_is_given_up_in_time(tmp_path, clock, 
     assert "--since=@1763999995" in journal
 
 
+def test_a_question_that_is_cut_short_does_not_hide_what_was_wrong(tmp_path, clock, answers):
+    """Under load the last one, which has a tenth of a second, gets no answer at all."""
+    answers.statuses = (*[503] * 15, "no complete answer within 0.1 s")
+    with pytest.raises(StepError, match=r"answered 503; wanted a status below 500 within 2 s"):
+        make(tmp_path, FakeShell({"journalctl": (0, "")})).wait_until_healthy()
+    answers.statuses = ("nobody listens",)
+    with pytest.raises(StepError, match=r"nobody listens.* within 2 s"):
+        make(tmp_path, FakeShell({"journalctl": (0, "")})).wait_until_healthy()
+
+
 def test_a_release_that_ended_is_not_waited_for(tmp_path, clock, answers):
     answers.statuses = ("nothing listens",)
     traceback = "GAME OVER\nValueError: bad\nTraceback (most recent call last):\n"

@@ -22,6 +22,8 @@ from .watch import watch
 # How long a release has to keep answering once nginx goes to it, before the old one is stopped. nginx may have read the
 # old link just before it was renamed, and the old one has to stay for about as long anyway.
 SETTLE_SECONDS = 0.25
+# A question for a release's health that has less time than this may end before its answer.
+SHORT_SECONDS = 1.0
 # The journal of a failure starts this much before the question that failed, in seconds.
 JOURNAL_SECONDS = 5
 # So much of it is read: more than the longest report of an exception.
@@ -82,9 +84,16 @@ class Instance:
         timeout = self.release.health["timeout"]
         started, asked = time.time(), time.monotonic()
         deadline = asked + timeout
-        while (page := visit(self.release, self.socket, max(round(deadline - time.monotonic(), 1), 0.1))).wrong:
+        wrong = ""
+        while True:
+            left = deadline - time.monotonic()
+            page = visit(self.release, self.socket, max(round(left, 1), 0.1))
+            if not page.wrong:
+                break
+            # A question that is cut short says less than the one before it.
+            wrong = wrong if wrong and left < SHORT_SECONDS else page.wrong
             if time.monotonic() > deadline or not self.is_active():
-                raise self._unhealthy("health", f"{page.wrong} within {timeout} s", started)
+                raise self._unhealthy("health", f"{wrong} within {timeout} s", started)
             time.sleep(0.1)
         if wrong := beside(self.release, self.socket, page):
             raise self._unhealthy("health", wrong, started)
