@@ -211,8 +211,9 @@ def options(**directives: Any) -> str:
 
 
 def serve(host: Host, work: Path, sites: list[dict[str, Any]]) -> Any:
-    """Run the role nginx alone."""
-    play = [{"hosts": "all", "gather_facts": False, "roles": ["pyweb.stack.nginx"]}]
+    """Run the role nginx alone, before there is anything behind it."""
+    alone = {"role": "pyweb.stack.nginx", "vars": {"nginx_check": False}}
+    play = [{"hosts": "all", "gather_facts": False, "roles": [alone]}]
     path = work / "serve.json"
     path.write_text(json.dumps(play), encoding="utf-8")
     return host.play(sites, str(path))
