@@ -113,7 +113,9 @@ def test_a_killed_run_leaves_nothing_masked(host: Host) -> None:
     unpacked = host.run("dpkg --unpack /var/cache/apt/archives/*.deb; dpkg-query --show --showformat '${Status}' nginx")
     assert unpacked.stdout.endswith("unpacked"), unpacked.stdout + unpacked.stderr
     assert host.play([MISSPELT]).status != 0
-    assert services(host) == before
+    # The run that was killed may have come as far as a release of the site, which runs on.
+    left = [line for line in services(host).splitlines() if not line.startswith("uwsgi-shop")]
+    assert left == before.splitlines()
 
     host.deploy([SITE])
     after = services(host)
