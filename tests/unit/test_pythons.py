@@ -222,3 +222,15 @@ def test_requirement_files_that_are_named(tmp_path):
 def test_a_requirement_for_another_platform_does_not_count():
     keys = ["Django<4; python_version < '3'", "Django>=5.2; python_version > '3'", "psycopg<3"]
     assert completed(packages=keys)["django"] == ">=5.2"
+
+
+def test_a_python_that_nobody_has_is_the_fault_where_another_would_do():
+    """Where none would, the Django is as well."""
+    platform = [{"version": "3.11", "path": "/usr/bin/python3.11", "packages": [], "headers": []}]
+    for packages, told in (
+        (["Django>=5.2,<5.3"], "python is '3.8'; this host has or offers 3.11; change python to one of these"),
+        (["Django<4"], "python is '3.8'; Django 3.2 needs Python 3.6 to 3.10; this host has or offers 3.11; "),
+    ):
+        with pytest.raises(InventoryError) as error:
+            choose_pythons([completed(python="3.8", packages=packages)], platform, {"3.11": "/usr/bin/python3.11"})
+        assert told in str(error.value)

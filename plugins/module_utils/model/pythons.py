@@ -110,7 +110,9 @@ def _no_python(site: Site, minors: list[tuple[int, int]], there: list[Interprete
     needs = " or ".join(f"Django {a}.{b} needs Python {_range((a, b))}" for a, b in minors)
     offers = ", ".join(python["version"] for python in there) or "none"
     would_do = [name for python in lacking if _fits(site["python"], minors, python) for name in python["packages"]]
-    if site["python"] not in ("auto", *(python["version"] for python in [*there, *lacking])):
+    known = ("auto", *(python["version"] for python in [*there, *lacking]))
+    # Where another Python would do, Django's own needs are beside the point.
+    if site["python"] not in known and any(_fits("auto", minors, python) for python in there):
         wrong = f"site '{site['name']}': python is {site['python']!r}; this host has or offers {offers}"
         return f"{wrong}; change python to one of these, or to auto"
     return (
