@@ -44,7 +44,7 @@ BRIEF = ("platform", "sanity")
 ONLY = {
     "el": [name for name, platform in known_platforms.PLATFORMS.items() if platform.os_family == "RedHat"],
 }
-STEP_SECONDS = 1800
+STEP_SECONDS = 2700
 HEARTBEAT_SECONDS = 30
 PLAIN_OUTPUT = {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "PY_COLORS": "0", "COLUMNS": "140"}
 # pytest's last line: `=== 92 passed, 1 skipped in 275.00s (0:04:34) ===`.
