@@ -17,7 +17,7 @@ from ansible.plugins.loader import filter_loader, test_loader
 from ansible_collections.pyweb.stack.plugins.filter.sites import EXAMPLE
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, url
-from ansible_collections.pyweb.stack.plugins.plugin_utils.faults import once
+from ansible_collections.pyweb.stack.plugins.plugin_utils.inventory_faults import once
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 # `assert` is a keyword, so an import statement cannot name the module.

@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 
@@ -23,9 +24,7 @@ class ActionModule(ActionBase):
         if not isinstance(sites, list) or not all(isinstance(site, dict) and "paths" in site for site in sites):
             raise AnsibleActionFail("sites is missing or not complete; wanted web_sites | pyweb.stack.sites")
         arguments["sites"] = [asked_for(site) for site in sites if site["state"] == "present"]
-        result.update(
-            self._execute_module(module_name="pyweb.stack.site_check", module_args=arguments, task_vars=task_vars)
-        )
+        result.update(execute(self, "pyweb.stack.site_check", arguments, task_vars))
         return result
 
 

@@ -52,7 +52,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.host import files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
-from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Record
 from ansible_collections.pyweb.stack.plugins.module_utils.release.front import STEP, Front
 
 SPEC: dict[str, Any] = {"sites": {"type": "list", "elements": "dict", "required": True}}
@@ -62,7 +61,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     asked, faults = {}, []
     for site in [] if module.check_mode else module.params["sites"]:
-        record: Record = files.read_json(Layout.of(site).live_record)  # type: ignore[assignment]
+        record = files.read_json(Layout.of(site).live_record)
         found = Front.of(Shell(site["name"], {}), site, record.get("manifest", {})).look()
         asked[site["name"]] = found.url
         if found.wrong:

@@ -17,7 +17,7 @@ def without_sites(hostvars: Any, hosts: Sequence[str]) -> list[str]:
 
 
 def has_sites(hostvars: Any, host: str) -> bool:
-    """Whether a host's `web_sites` is set and not empty. What is no list counts: the check of the sites refuses it."""
+    """Say whether a host's `web_sites` is set and not empty. What is no list counts: the check refuses it."""
     given = hostvars.raw_get(host).get("web_sites")
     if isinstance(given, str):
         try:

@@ -14,8 +14,19 @@ from host import Host
 @pytest.fixture
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
     """A container without any package of ours; in place of the one that all tests of a directory share."""
+    yield from started(request, tmp_path, "bare")
+
+
+@pytest.fixture
+def baked(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
+    """A container on which the packages are installed already."""
+    yield from started(request, tmp_path, "baked")
+
+
+def started(request: pytest.FixtureRequest, work: Path, flavour: str) -> Iterator[Host]:
+    """A host of its own for one test."""
     module = Path(str(request.node.path)).stem.removeprefix("test_")
-    made = Host(f"{PREFIX}-guest-{module}-{PLATFORM}", f"pyweb-{PLATFORM}:bare", tmp_path)
+    made = Host(f"{PREFIX}-guest-{module}-{PLATFORM}", f"pyweb-{PLATFORM}:{flavour}", work)
     try:
         made.start()
         yield made

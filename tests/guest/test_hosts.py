@@ -24,7 +24,7 @@ find /etc /usr/local /var/lib -newer /tmp/before 2>/dev/null | grep -v -e /var/l
 DATABASE = "setsid python3 -m http.server 5432 --bind 0.0.0.0 >/dev/null 2>&1 </dev/null &"
 
 
-def told_of(done, host: str) -> list[str]:  # type: ignore[no-untyped-def]
+def told_of(done, host: str) -> list[str]:
     return lines_of(done, f"{host}: ")
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-import pytest
 from client import ask
-from fixtures import PLATFORM, PREFIX
+from fixtures import PLATFORM
 from host import Host
 
 DEBIAN = PLATFORM.startswith("debian")
@@ -54,19 +52,8 @@ server {
 """
 
 
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Host]:
-    """A host on which nginx is installed already."""
-    made = Host(f"{PREFIX}-guest-nginx-served-{PLATFORM}", f"pyweb-{PLATFORM}:baked", tmp_path)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.remove()
-
-
-def test_their_nginx_stays_and_ours_goes_beside_it(served: Host) -> None:
-    host = served
+def test_their_nginx_stays_and_ours_goes_beside_it(baked: Host) -> None:
+    host = baked
     write(host, MAIN, BY_HAND)
     write(host, OTHER, OTHERS)
     host.told("rm -f /etc/nginx/sites-enabled/default; systemctl restart nginx")
@@ -118,8 +105,8 @@ def test_their_nginx_stays_and_ours_goes_beside_it(served: Host) -> None:
     assert (again.status, again.changed) == (0, 0), again.error
 
 
-def test_what_must_change_in_their_files_changes_and_comes_back(served: Host, tmp_path: Path) -> None:
-    host = served
+def test_what_must_change_in_their_files_changes_and_comes_back(baked: Host, tmp_path: Path) -> None:
+    host = baked
     # It includes nothing, listens on IPv6, and its second server is the default of port 80 because it comes first.
     body = BY_HAND.replace(
         "    include /etc/nginx/conf.d/*.conf;\n", OTHERS.replace("listen 80;", "listen 80; listen [::]:80;")
@@ -248,7 +235,7 @@ def notes(output: str) -> list[str]:
 
 
 def packaged(host: Host, path: str) -> bool:
-    """Whether a file is what the package has as nginx.conf."""
+    """Say whether a file is what the package has as nginx.conf."""
     if DEBIAN:
         told = host.told("dpkg-query -W -f '${Conffiles}\\n' nginx-common")
     else:

@@ -6,14 +6,12 @@ Each test compares the whole host before and after (`snapshot.py`) and says what
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import earlier
-import pytest
 from client import ask
-from fixtures import PLATFORM, PREFIX
+from fixtures import PLATFORM
 from host import Host, Run
 from sites import Project, site
 from snapshot import snapshot
@@ -47,17 +45,6 @@ http {{
 OTHER = 'server {\n    listen 80;\n    server_name other.example;\n    return 200 "theirs\\n";\n}\n'
 
 
-@pytest.fixture
-def shared(tmp_path: Path) -> Iterator[Host]:
-    """A host on which the packages are installed already."""
-    made = Host(f"{PREFIX}-guest-uninstall-shared-{PLATFORM}", f"pyweb-{PLATFORM}:baked", tmp_path)
-    try:
-        made.start()
-        yield made
-    finally:
-        made.remove()
-
-
 def test_a_bare_host_is_bare_again(host: Host, project: Project) -> None:
     sites = [site("shop", project)]
     before = snapshot(host)
@@ -82,8 +69,8 @@ def test_a_bare_host_is_bare_again(host: Host, project: Project) -> None:
     assert after.differences(snapshot(host)) == []
 
 
-def test_what_was_there_before_comes_back(shared: Host, project: Project) -> None:
-    host = shared
+def test_what_was_there_before_comes_back(baked: Host, project: Project) -> None:
+    host = baked
     write(host, "/etc/nginx/nginx.conf", BY_HAND)
     write(host, "/etc/nginx/conf.d/other.conf", OTHER)
     write(host, "/opt/sites/other/notes.txt", "not the collection's\n")
@@ -133,8 +120,8 @@ def test_what_was_there_before_comes_back(shared: Host, project: Project) -> Non
     assert ask(host.address, "other.example", "/").body == "theirs\n"
 
 
-def test_a_host_of_0_1_0_is_told_what_cannot_be_restored(shared: Host, project: Project, tmp_path: Path) -> None:
-    host = shared
+def test_a_host_of_0_1_0_is_told_what_cannot_be_restored(baked: Host, project: Project, tmp_path: Path) -> None:
+    host = baked
     packaged = host.told("sha256sum /etc/nginx/nginx.conf")
     before = snapshot(host)
     moved = "-e", json.dumps({"web_roots": {"sites": "/srv/web"}})

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from client import Load
+from mistakes import MIGRATION
 from two_sites import DEPLOY, World
 
 VIEWS, URLS, WSGI, STYLE = "gallery/views.py", "gallery/urls.py", "mysite/wsgi.py", "static/gallery/style.css"
@@ -47,16 +48,6 @@ DIES_SOON = UNDER_UWSGI.format("""
         return inner(environ, start_response)
 """)
 SLOW = UNDER_UWSGI.format("time.sleep(30)")
-MIGRATION = """
-from django.db import migrations
-
-def broken(apps, schema_editor):
-    raise ValueError("no such thing to migrate")
-
-class Migration(migrations.Migration):
-    dependencies = [("gallery", "0001_initial")]
-    operations = [migrations.RunPython(broken)]
-"""
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ COLLECTIONS = ROOT / "playbooks/collections"
 NOTE = "<!-- Written by tests/tools/docs.py: change what it reads instead, then `make docs`. -->\n"
 
 sys.path[:0] = [str(COLLECTIONS), str(ROOT / "tests/doctor"), str(ROOT / "tests/mistakes")]
-import mistakes  # noqa: E402
-import table as doctor  # noqa: E402
-from ansible_collections.pyweb.stack.plugins.module_utils.model import keys, layout, uwsgi_options  # noqa: E402
+import mistakes  # noqa: E402 - these lie where the line above looks
+import table as doctor  # noqa: E402 - likewise
+from ansible_collections.pyweb.stack.plugins.module_utils.model import keys, layout, uwsgi_options  # noqa: E402 - likewise
 
 
 def main(words: list[str]) -> int:

@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/bench"), str(ROOT / "tests/hosts")]
 
-import report  # noqa: E402
-import steps  # noqa: E402
+import report  # noqa: E402 - these lie where the line above looks
+import steps  # noqa: E402 - likewise
 
 PROFILE = report.Profile(
     "rollback",

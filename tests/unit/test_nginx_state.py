@@ -190,9 +190,9 @@ def test_ports_have_their_holders(tmp_path):
         for inode in inodes:
             (folder / f"fd/{inode}").symlink_to(f"socket:[{inode}]")
     found = {(holder["address"], holder["port"]): holder for holder in state.held_ports(str(tmp_path))}
-    assert found["0.0.0.0", 80]["nginx"]  # noqa: S104
+    assert found["0.0.0.0", 80]["nginx"]  # noqa: S104 - what /proc shows
     assert (found["::", 80]["nginx"], found["::", 80]["ipv6"]) == (True, True)
     # Not systemd, which opened the socket.
     assert [found["127.0.0.1", 8000][key] for key in ("name", "pid", "unit")] == ["python3", 6, "squatter.service"]
-    assert [found["0.0.0.0", 9][key] for key in ("name", "pid", "nginx")] == ["", 0, False]  # noqa: S104
+    assert [found["0.0.0.0", 9][key] for key in ("name", "pid", "nginx")] == ["", 0, False]  # noqa: S104 - as above
     assert not found["0.0.0.0", 81]["nginx"]  # noqa: S104 - the nginx of another service

@@ -145,7 +145,7 @@ def test_ports_of_this_host():
     with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagram:
         stream.bind(("0.0.0.0", 0))  # noqa: S104 - that is what is looked for
         stream.listen()
-        datagram.bind(("0.0.0.0", 0))  # noqa: S104
+        datagram.bind(("0.0.0.0", 0))  # noqa: S104 - likewise
         wanted = {f"{stream.getsockname()[1]}/tcp", f"{datagram.getsockname()[1]}/udp"}
         assert wanted <= set(ports())
     assert not wanted & set(ports())

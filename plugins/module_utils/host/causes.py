@@ -87,7 +87,7 @@ def _raised(output: str) -> str:
 
 
 def _ends_traceback(lines: list[str], number: int) -> bool:
-    """Whether a line is the first after the frames of a traceback: an exception whatever its name is."""
+    """Say whether a line is the first after the frames of a traceback: an exception whatever its name is."""
     indent = _indent(lines[number])
     for before in reversed(lines[:number]):
         if before.strip() == _TRACEBACK:

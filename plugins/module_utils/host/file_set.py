@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from ..model.layout import LOCKS, MEMORY
-from . import file_change, files, kept, ports, stage
+from . import file_change, files, kept, port_holder, stage
 from .file_change import Change, FileSetError, Wanted
 
 # Where programs are looked for beside PATH, which lacks the sbin directories for an unprivileged login.
@@ -89,7 +89,7 @@ def telling(output: str) -> str:
     marked = [line for line in lines if _MARKED.search(line)]
     grave = [line for line in lines if not _HARMLESS.search(line)]
     found = (marked or grave or lines or [""])[0]
-    return ports.explained(re.sub(r"^nginx: (?=\[)|^\S+ \S+ (?=\[)|(?<=\] )[0-9]+#[0-9]+: ", "", found))
+    return port_holder.explained(re.sub(r"^nginx: (?=\[)|^\S+ \S+ (?=\[)|(?<=\] )[0-9]+#[0-9]+: ", "", found))
 
 
 def which(program: str) -> str:

@@ -20,6 +20,8 @@ from .shell import StepError
 
 # How long one run waits for another, in seconds.
 LOCK_TIMEOUT = 300
+# How far down the mark of a file of ours may stand.
+HEAD_LINES = 20
 
 
 @contextlib.contextmanager
@@ -189,6 +191,11 @@ def read_or_empty(path: str) -> str:
             return stream.read()
     except OSError:
         return ""
+
+
+def head(path: str) -> str:
+    """Return the first lines of a file: a mark stands there, below what `ansible_managed` says; '' where it is none."""
+    return "\n".join(read_or_empty(path).splitlines()[:HEAD_LINES])
 
 
 def read_link(path: str) -> str:

@@ -44,7 +44,6 @@ PRESETS = "/run/systemd/system-preset/*-pyweb.stack.preset"
 NGINX_OWN = ("/var/lib/nginx", layouts.NGINX_LOGS)
 # One of them is in the first lines of every file of ours.
 MARKS = ("Written by pyweb.stack", "pyweb.stack.nginx")
-MARK_LINES = 20
 
 
 def remember(run: Run, packages: Iterable[str]) -> None:
@@ -171,7 +170,7 @@ def is_marked(path: str) -> bool:
     """Return whether a file says in its first lines that it is ours. What is no regular file is not."""
     if os.path.islink(path) or not os.path.isfile(path):
         return False
-    head = "\n".join(files.read_or_empty(path).splitlines()[:MARK_LINES])
+    head = files.head(path)
     return any(mark in head for mark in MARKS)
 
 

@@ -54,5 +54,5 @@ def _journal(unit: str, since: float) -> Sequence[str]:
 
 
 def _of_systemd(line: str, unit: str) -> bool:
-    """Whether systemd wrote the line: it says that the service failed, not why."""
+    """Say whether systemd wrote the line: it says that the service failed, not why."""
     return line.startswith((f"{unit}: ", "Starting ", "Failed to start ", "Failed to attach ", "Started ", "Stopped "))

@@ -15,13 +15,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..host import accounts, processes
-from ..host.files import read_or_empty
+from ..host.files import head
 from ..model.layout import KEPT
 from . import dump, match
 from .names import DEFAULT_FILE, DEFAULT_LINK, DEFAULT_LINKED, ETC, HTTP_FILE, MAIN, MARK
 
-# How far down the mark may stand: above it is what `ansible_managed` says.
-_MARK_LINES = 20
 UNIT = "nginx.service"
 
 # Lists the configuration files of packages with their digests. Several packages are called nginx-something.
@@ -66,8 +64,7 @@ def look(module: Any) -> dict[str, Any]:
 
 def is_ours(path: str) -> bool:
     """Return whether a file says in its first lines that this collection wrote it."""
-    head = "\n".join(read_or_empty(path).splitlines()[:_MARK_LINES])
-    return bool(re.search(rf"(?m)^#.*\b{re.escape(MARK)}\b", head))
+    return bool(re.search(rf"(?m)^#.*\b{re.escape(MARK)}\b", head(path)))
 
 
 def packaged_files(module: Any) -> set[str]:
@@ -200,8 +197,7 @@ def _own_sites() -> set[str]:
     """Return the names of the sites that have a file of ours."""
     found = set()
     for path in glob.glob(f"{ETC}/*/*.conf"):
-        head = "\n".join(read_or_empty(path).splitlines()[:_MARK_LINES])
-        found |= set(re.findall(rf"(?m)^# {re.escape(MARK)}: site ([a-z][a-z0-9-]*)", head))
+        found |= set(re.findall(rf"(?m)^# {re.escape(MARK)}: site ([a-z][a-z0-9-]*)", head(path)))
     return found
 
 

@@ -57,7 +57,7 @@ class Counter:
 
     @property
     def counts(self) -> bool:
-        """Whether there is a uWSGI that tells."""
+        """Say whether there is a uWSGI that tells."""
         return self.start is not None
 
     def __call__(self) -> Counted:

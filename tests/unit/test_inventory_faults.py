@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ansible.errors import AnsibleError, AnsibleFilterError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
-from ansible_collections.pyweb.stack.plugins.plugin_utils.faults import said
+from ansible_collections.pyweb.stack.plugins.plugin_utils.inventory_faults import said
 
 ROOT = Path(__file__).resolve().parents[2]
 SITES = "web_sites | pyweb.stack.sites is sequence"

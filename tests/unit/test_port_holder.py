@@ -6,7 +6,7 @@ import os
 import socket
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.host import ports
+from ansible_collections.pyweb.stack.plugins.module_utils.host import port_holder
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import user_name
 
 NGINX = "[emerg] bind() to 0.0.0.0:{} failed (98: Address already in use)"
@@ -19,14 +19,14 @@ def listener():
 
 
 def test_holder_is_named_with_its_id_and_its_user(listener):
-    found = ports.holder(listener)
+    found = port_holder.holder(listener)
     assert found.endswith(f"(pid {os.getpid()}, {user_name(os.geteuid())})")
 
 
 def test_nobody_holds_a_free_port():
     with socket.create_server(("127.0.0.1", 0)) as made:
         port = made.getsockname()[1]
-    assert ports.holder(port) == ""
+    assert port_holder.holder(port) == ""
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_nobody_holds_a_free_port():
     [NGINX, "nginx: [emerg] bind() to [::]:{} failed (98: Unknown error)", "bind: 0.0.0.0:{}: Address already in use"],
 )
 def test_a_taken_port_is_explained(listener, line):
-    found = ports.explained(line.format(listener))
+    found = port_holder.explained(line.format(listener))
     assert found.startswith(f"{line.format(listener)}: port {listener} is taken by ")
     assert f"(pid {os.getpid()}, " in found
     assert found.endswith(
@@ -43,16 +43,16 @@ def test_a_taken_port_is_explained(listener, line):
 
 
 def test_a_holder_that_is_not_seen_is_another_process(monkeypatch):
-    monkeypatch.setattr(ports, "holder", lambda _port: "")
-    assert "in use): another process has port 80; stop" in ports.explained(NGINX.format(80))
+    monkeypatch.setattr(port_holder, "holder", lambda _port: "")
+    assert "in use): another process has port 80; stop" in port_holder.explained(NGINX.format(80))
 
 
 def test_a_port_that_selinux_forbids():
     line = "[emerg] bind() to 0.0.0.0:8099 failed (13: Permission denied)"
     wanted = f"{line}; where SELinux is on: semanage port -a -t http_port_t -p tcp 8099"
-    assert ports.explained(line) == wanted
+    assert port_holder.explained(line) == wanted
 
 
 @pytest.mark.parametrize("line", ["", "[emerg] unknown directive", "open() /x:80 failed (2: No such file)"])
 def test_any_other_line_stays(line):
-    assert ports.explained(line) == line
+    assert port_holder.explained(line) == line
