@@ -132,7 +132,9 @@ def test_the_journal_is_read_from_its_end(tmp_path):
     shell = FakeShell({"journalctl": (0, "ValueError: not well\nTraceback\n")})
     assert make(tmp_path, shell).journal(7.9) == "Traceback\nValueError: not well\n"
     assert shell.done == [
-        f"journal: journalctl --no-pager --output=cat --reverse --lines=1000 --since=@7 --unit={UNIT} (may fail)"
+        # What journald has not read yet would be missing.
+        "journal: journalctl --sync (may fail)",
+        f"journal: journalctl --no-pager --output=cat --reverse --lines=2000 --since=@7 --unit={UNIT} (may fail)",
     ]
 
 
@@ -190,7 +192,17 @@ def test_the_health_is_asked_until_it_is_good(tmp_path, clock, answers):
     make(tmp_path).wait_until_healthy()
     address = f"unix:{tmp_path}/run/shop/{NEW}.sock"
     assert [(asked[0], asked[3]) for asked in answers.asked] == [(address, 2.0), (address, 1.9), (address, 1.8)]
-    assert clock.slept == [0.1, 0.1]
+    assert clock.slept == pytest.approx([0.1, 0.15])
+
+
+def test_the_longer_it_is_not_well_the_less_often_it_is_asked(tmp_path, clock, answers):
+    """Each wrong answer may write a traceback of hundreds of lines."""
+    answers.statuses = (500,)
+    with pytest.raises(StepError):
+        make(tmp_path, health={"path": "/healthz", "timeout": 60}).wait_until_healthy()
+    assert 60 < clock.passed < 61
+    assert max(clock.slept) == 1
+    assert 60 < len(answers.asked) < 70
 
 
 def test_a_release_that_never_answers_well_is_given_up_in_time(tmp_path, clock, answers):
@@ -206,7 +218,7 @@ def test_a_release_that_never_answers_well_is_given_up_in_time(tmp_path, clock, 
     # The last question gets a moment, too.
     assert min(asked[3] for asked in answers.asked) == 0.1
     # Whoever reads it wants to see what came just before.
-    [journal] = [command for command in shell.done if "journalctl" in command]
+    [journal] = [command for command in shell.done if "journalctl --no-pager" in command]
     assert "--since=@1763999995" in journal
 
 

@@ -80,6 +80,27 @@ def test_the_last_traceback(log, wanted):
     assert last(log) == wanted.rstrip("\n")
 
 
+CUT = traceback("", frame(f"{SRC}/shop/views.py", 12), frame(f"{SRC}/shop/models.py", 34)).rstrip("\n") + "\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "wanted"),
+    [
+        (f"{MARK}\n{SHORT}{MARK}\n{CUT}", f"{MARK}\n{SHORT}"),
+        (f"{MARK}\n{SHORT}{REQUEST}{MARK}\n{CUT}{REQUEST}{MARK}\n{CUT}{REQUEST}", f"{MARK}\n{SHORT}"),
+        (f"{SHORT}{CUT}", SHORT),
+        # In the second half of a chain.
+        (f"{MARK}\n{SHORT}{MARK}\n{SHORT}{FOLLOWS}{CUT}{REQUEST}", f"{MARK}\n{SHORT}"),
+        # There is nothing better.
+        (f"{MARK}\n{CUT}{REQUEST}", f"{MARK}\n{CUT}"),
+        (STARTED + CUT, CUT),
+    ],
+)
+def test_one_that_breaks_off_says_less_than_the_one_before(log, wanted):
+    """Journald drops the lines of a unit that writes too many."""
+    assert last(log) == wanted.rstrip("\n")
+
+
 def test_the_root_of_a_report_is_what_failed_first():
     assert root(f"{MARK}\n{CHAINED}{NEXT}\n{SHORT}") == f"{MARK}\n{CHAINED}".rstrip("\n")
     assert root(SHORT) == SHORT

@@ -43,7 +43,7 @@ def cause(output: str) -> str:
 def reason(output: str) -> str:
     """Return why a program failed, without what to do about it."""
     output = _without_margins(output)
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines() if line.strip(" ^~\t")]
     checks = [line for line in lines if _CHECK.match(line)]
     compiler = [line for line in lines if ": fatal error: " in line]  # what follows comes of it
     if checks or compiler:

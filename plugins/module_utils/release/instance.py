@@ -27,7 +27,10 @@ SHORT_SECONDS = 1.0
 # The journal of a failure starts this much before the question that failed, in seconds.
 JOURNAL_SECONDS = 5
 # So much of it is read: more than the longest report of an exception.
-JOURNAL_LINES = 1000
+JOURNAL_LINES = 2000
+# How long to wait before the next question for health, in seconds: a little longer each time, for every wrong answer
+# may write a traceback, and journald drops the lines of a unit that writes too many (RateLimitBurst=).
+ASK_AGAIN_SECONDS, ASK_AGAIN_FACTOR, ASK_AGAIN_MAX = 0.1, 1.5, 1.0
 
 
 class Instance:
@@ -84,7 +87,7 @@ class Instance:
         timeout = self.release.health["timeout"]
         started, asked = time.time(), time.monotonic()
         deadline = asked + timeout
-        wrong = ""
+        wrong, pause = "", ASK_AGAIN_SECONDS
         while True:
             left = deadline - time.monotonic()
             page = visit(self.release, self.socket, max(round(left, 1), 0.1))
@@ -94,7 +97,8 @@ class Instance:
             wrong = wrong if wrong and left < SHORT_SECONDS else page.wrong
             if time.monotonic() > deadline or not self.is_active():
                 raise self._unhealthy("health", f"{wrong} within {timeout} s", started)
-            time.sleep(0.1)
+            time.sleep(min(pause, max(deadline - time.monotonic(), ASK_AGAIN_SECONDS)))
+            pause = min(pause * ASK_AGAIN_FACTOR, ASK_AGAIN_MAX)
         if wrong := beside(self.release, self.socket, page):
             raise self._unhealthy("health", wrong, started)
 
@@ -138,6 +142,8 @@ class Instance:
 
     def journal(self, since: float) -> str:
         """Return the last lines of the unit's log; `since` is in seconds since the epoch."""
+        # What was written a moment ago may still wait for journald, which reads a long text in pieces.
+        self.shell.run("journal", ["journalctl", "--sync"], check=False)
         # Backwards, because --lines with --since means the first ones (systemd 252).
         words = ["--no-pager", "--output=cat", "--reverse", f"--lines={JOURNAL_LINES}", f"--since=@{int(since)}"]
         told = self.shell.run("journal", ["journalctl", *words, f"--unit={self.unit}"], check=False).stdout

@@ -35,21 +35,41 @@ _STARTS = re.compile(r"(?m)^(\*\*\* Stats server enabled |running \"unix_signal:
 
 
 def last(log: str) -> str:
-    """Return the last report of the log with all that its request raised, else the last traceback; '' without one."""
+    """Return the last report of the log with all that its request raised, else the last traceback; '' without one.
+
+    One that breaks off before its exception is left out where an earlier one does not: journald dropped the rest, or
+    has not read it yet.
+    """
     lines = log.splitlines()
+    newest = first, end = _last(lines)
+    while first < end and _breaks_off(lines[first:end]):
+        first, end = _last(lines[:first])
+    return "\n".join(lines[slice(*((first, end) if first < end else newest))])
+
+
+def _last(lines: list[str]) -> tuple[int, int]:
+    """Return the numbers of the first line of the last report or traceback, and of the one after it; equal for none."""
     starts = [number for number, line in enumerate(lines) if line.startswith(MARK)]
     whole = [number for number in starts if not lines[number].endswith(NEXT)]
     if starts:
         first = (whole or starts)[-1]
-        ends = [_end(lines, number + 1) for number in starts if number >= first]
-        return "\n".join(lines[first : ends[-1]])
+        return first, max(_end(lines, number + 1) for number in starts if number >= first)
     found = [number for number, line in enumerate(lines) if line.strip() in STARTS]
     if not found:
-        return ""
+        return 0, 0
     first = found[-1]
     while (before := _chained_to(lines, first)) is not None:
         first = before
-    return "\n".join(lines[first : _end(lines, found[-1])])
+    return first, _end(lines, found[-1])
+
+
+def _breaks_off(report: list[str]) -> bool:
+    """Say whether the last traceback of a report ends before its exception."""
+    starts = [number for number, line in enumerate(report) if line.strip() == START and line == line.lstrip()]
+    if not starts:
+        return False
+    after = [line for line in report[starts[-1] + 1 :] if line[:1] not in ("", " ")]
+    return not after or bool(_OTHER.match(after[0]))
 
 
 def root(report: str) -> str:
@@ -93,7 +113,9 @@ def _end(lines: list[str], number: int) -> int:
             number += 1
             while number < len(lines) and lines[number][:1] in ("", " "):
                 number += 1
-            end = number = _message_end(lines, number)
+            # What follows one that breaks off is no exception.
+            is_whole = number < len(lines) and not _OTHER.match(lines[number])
+            end = number = _message_end(lines, number) if is_whole else number
         elif lines[number].strip() == GROUP:
             while number < len(lines) and _MARGIN.match(lines[number]):
                 number += 1
