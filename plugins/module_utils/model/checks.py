@@ -19,6 +19,10 @@ from typing import Any
 from .errors import shown, similar
 from .urls import without_credentials
 
+# The units of a duration, the longest first, in seconds.
+UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_DURATION = r"(?P<plain>[0-9]{1,9})|" + "".join(rf"(?:(?P<{unit}>[0-9]{{1,7}}){unit})?" for unit in UNITS)
+
 
 class Wrong(ValueError):
     """A value that a check refuses. `wanted` and `fix` are '' where those of the check say enough."""
@@ -63,6 +67,36 @@ def integer(low: int, high: int) -> Check:
         return int(value)
 
     return check
+
+
+def duration(low: int, high: int) -> Check:
+    """Seconds, as a whole number or as text such as `90s`, `10m`, `1h` or `1h30m`; `low` and `high` are in seconds."""
+
+    @accepts(f"seconds, or text such as 90s, 10m or 1h; from {written_duration(low)} to {written_duration(high)}")
+    def check(value: Any) -> int:
+        seconds = -1
+        if isinstance(value, int) and not isinstance(value, bool):
+            seconds = int(value)
+        elif isinstance(value, str) and (parts := re.fullmatch(_DURATION, value)):
+            given = parts.groupdict()
+            if given["plain"]:
+                seconds = int(given["plain"])
+            elif any(given[unit] for unit in UNITS):
+                seconds = sum(size * int(given[unit] or 0) for unit, size in UNITS.items())
+        if not low <= seconds <= high:
+            raise Wrong
+        return seconds
+
+    return check
+
+
+def written_duration(seconds: int) -> str:
+    """Return seconds as text that `duration` reads back: 5400 is 1h30m."""
+    parts = []
+    for unit, size in UNITS.items():
+        count, seconds = divmod(seconds, size)
+        parts += [f"{count}{unit}"] if count else []
+    return "".join(parts) or "0s"
 
 
 def one_of(*words: str) -> Check:

@@ -85,6 +85,20 @@ class Health(TypedDict):
     watch: int
 
 
+class Step(TypedDict):
+    """A step of a build or of a release: a built-in one, a command of the project, or one of its management commands.
+
+    `kind` is builtin, run or manage. `words` are the command's, without a shell and, of a management command, without
+    manage.py; a built-in step's only word is its name. `timeout` is in seconds. With `once`, one host of several runs
+    it.
+    """
+
+    kind: str
+    words: list[str]
+    timeout: int
+    once: bool
+
+
 class Superuser(TypedDict, total=False):
     username: str
     email: str

@@ -1,0 +1,104 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Checks of the project's own commands: words without a shell, and the steps of builds and releases."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Any
+
+from .checks import Check, Wrong, accepts, boolean, duration
+from .errors import nearest, shown
+
+# How long a command may take unless it says otherwise, and the most that it may say, in seconds.
+STEP_TIMEOUT, STEP_TIMEOUT_MAX = 1200, 86400
+# What a shell would do with a command, and nobody does here. `*` is not among them: a program may want one.
+_SHELL = re.compile(r"[|&;<>]+|[0-9]?>.*|.*;|.*`.*|.*\$[A-Za-z_{(].*")
+_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*")
+
+
+@accepts("a list of words, or text split like a command line; no shell reads it")
+def command(value: Any) -> list[str]:
+    """A command: [npm, run, build], or the same as text in which quotes keep words together."""
+    if isinstance(value, str):
+        try:
+            words: Any = shlex.split(value)
+        except ValueError:
+            raise Wrong("quotes in pairs", f"found {shown(value)}") from None
+        operators = [word for word in words if _SHELL.fullmatch(word)]
+        if operators:
+            raise Wrong(
+                fix=f"{operators[0]} would need a shell: write two steps, or put it into a script of the project"
+            )
+    else:
+        words = value
+    if not isinstance(words, list) or not words:
+        raise Wrong
+    if any(isinstance(word, (dict, list, bool)) or word is None for word in words):
+        raise Wrong(fix="quote the words that YAML reads as something else")
+    words = [str(word) for word in words]
+    if _ASSIGNMENT.fullmatch(words[0]):
+        raise Wrong("a program as the first word", f"put {words[0]} into env, or begin with `env`")
+    if not words[0] or any(re.search(r"[\x00-\x1f\x7f]", word) for word in words):
+        raise Wrong("words on one line, the first of them a program")
+    return list(words)
+
+
+def steps(builtin: str, once: bool = False) -> Check:
+    """The steps of a build or a release, in order; `builtin` is the step that the collection itself does."""
+    keys = ("run", "manage", "timeout", *(["once"] if once else []))
+
+    @accepts(f"a list of steps: {builtin}, {{run: COMMAND}} or {{manage: COMMAND}}")
+    def check(value: Any) -> list[dict[str, Any]]:
+        if not isinstance(value, list):
+            raise Wrong
+        found = [_step(given, builtin, keys) for given in value]
+        if sum(step["kind"] == "builtin" for step in found) > 1:
+            raise Wrong(f"{builtin} at most once")
+        return found
+
+    return check
+
+
+def builtin_step(name: str) -> dict[str, Any]:
+    """Return the step that the collection itself does, as the model has it."""
+    return {"kind": "builtin", "words": [name], "timeout": STEP_TIMEOUT, "once": False}
+
+
+def _step(given: Any, builtin: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    if given == builtin:
+        return builtin_step(builtin)
+    if isinstance(given, dict) and builtin in given and not set(given) - {builtin, "timeout"}:
+        # `migrate: {timeout: 1h}` reads as well as `{migrate: , timeout: 1h}`.
+        inner = given[builtin] if isinstance(given[builtin], dict) else {}
+        if set(inner) - {"timeout"} or (given[builtin] is not None and given[builtin] != inner):
+            raise Wrong(f"{builtin} with no more than a timeout, such as {{{builtin}: {{timeout: 1h}}}}")
+        return {**builtin_step(builtin), "timeout": _timeout(given.get("timeout", inner.get("timeout")))}
+    if not isinstance(given, dict):
+        raise Wrong(fix=f"found {shown(given)}; a management command is {{manage: {given}}}")
+    for name in given:
+        if name not in keys:
+            raise Wrong(f"steps with the keys {', '.join(keys)}", f"found {shown(name)}{nearest(str(name), keys)}")
+    kinds = [kind for kind in ("run", "manage") if given.get(kind) is not None]
+    if len(kinds) != 1:
+        raise Wrong("each step with exactly one of run, manage", f"found {', '.join(map(str, given)) or 'none'}")
+    try:
+        words = command(given[kinds[0]])
+    except Wrong as wrong:
+        raise Wrong(f"{wrong.wanted} as {kinds[0]}", wrong.fix) from None
+    once = given.get("once", False)
+    try:
+        once = boolean(once)
+    except Wrong as wrong:
+        raise Wrong(f"{wrong.wanted} as once") from None
+    return {"kind": kinds[0], "words": words, "timeout": _timeout(given.get("timeout")), "once": once}
+
+
+def _timeout(given: Any) -> int:
+    if given is None:
+        return STEP_TIMEOUT
+    try:
+        return int(duration(1, STEP_TIMEOUT_MAX)(given))
+    except Wrong as wrong:
+        raise Wrong(f"{wrong.wanted} as timeout", f"found {shown(given)}") from None
