@@ -82,7 +82,8 @@ COMMANDS = [
         """,
         files={
             "package.json": """
-                {"name": "mysite", "version": "1.0.0", "engines": {"node": ">=24"}, "scripts": {"build": "node build.js"}}
+                {"name": "mysite", "version": "1.0.0", "engines": {"node": ">=24"},
+                 "scripts": {"build": "node build.js"}}
             """,
             "package-lock.json": """
                 {"name": "mysite", "version": "1.0.0", "lockfileVersion": 3, "requires": true,
