@@ -75,10 +75,12 @@ class Build:
 
 
 def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
-    """Return all that goes into a build: what is hashed to its id."""
+    """Return all that goes into a build: what is hashed to its id. Keys that came later count where they are set."""
     site = context.site
     uwsgi = site["uwsgi"]
+    later = {"extras": site["extras"], "groups": site["groups"], "install_project": site["install_project"]}
     return {
+        **{key: value for key, value in later.items() if value},
         "format": FORMAT,
         "source": resolved.identity,
         "python": context.python_version(),

@@ -83,6 +83,7 @@ def secret_keys(keys: Keys | None = None) -> Iterator[tuple[tuple[str, ...], Key
 SIZE = pattern(r"[0-9]+[kKmMgG]?", "a size such as 75m")
 PYTHON_MODULE = pattern(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "a dotted module name such as mysite.settings")
 IDENTIFIER = pattern(r"[A-Za-z_][A-Za-z0-9_]*", "a Python identifier such as mysite")
+PACKAGE_NAME = pattern(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", "names such as production")
 CHECKSUM = pattern(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits")
 ACCOUNT = pattern(r"[a-z_][a-z0-9_-]{0,31}", "an account name")
 DATABASE_URL = pattern(r"[a-z][a-z0-9+.-]*://\S*", "a URL such as postgres://user:password@host:5432/name")
@@ -225,7 +226,17 @@ SITE_KEYS: Keys = {
     "requirements": Key(
         list_of(relative_path),
         None,
-        "Requirement files in the source; discovered (uv.lock, requirements.txt, pyproject.toml).",
+        "Dependency files in the source: requirement files, a lock file, pyproject.toml, Pipfile or setup.py; "
+        "discovered beside manage.py, then at the root.",
+    ),
+    "extras": Key(list_of(PACKAGE_NAME), [], "Extras of the project (`optional-dependencies`) that are installed too."),
+    "groups": Key(
+        list_of(PACKAGE_NAME), [], "Dependency groups that are installed too; without it none for development."
+    ),
+    "install_project": Key(
+        boolean,
+        False,
+        "Whether the project is installed as a package itself: for a `src/` layout, or its entry points.",
     ),
     "packages": Key(list_of(requirement), [], 'More requirements, for instance `["psycopg[binary]"]`.'),
     "system_packages": Key(

@@ -13,9 +13,11 @@ from typing import Any, cast
 
 from .checks import Wrong
 from .conflicts import between_keys
+from .dependencies import read_lines
 from .errors import nearest, shown
 from .keys import SITE_KEYS, SOURCE_FINDINGS, Key, Keys
 from .pythons import DJANGO_PYTHONS, django_minors
+from .texts import Unreadable
 from .types import Site
 from .urls import is_url
 
@@ -155,11 +157,10 @@ class Reader:
 
         lines = list(site["packages"])
         if site["source"]["kind"] == "directory":
-            for name in site["requirements"] or ["requirements.txt"]:
-                path = os.path.join(site["source"]["directory"], name)
-                if os.path.isfile(path) and path.endswith(".txt"):
-                    with open(path, encoding="utf-8", errors="replace") as stream:
-                        lines += [line.split("#")[0].strip() for line in stream]
+            try:
+                lines += read_lines(cast(Site, site), site["source"]["directory"])
+            except Unreadable as wrong:
+                self._fault(f"source.directory: {wrong}")
         specifiers = []
         for line in lines:
             try:

@@ -123,6 +123,9 @@ class Site(TypedDict):
     interpreter: Interpreter
     virtualenv: str
     requirements: list[str] | None
+    extras: list[str]
+    groups: list[str]
+    install_project: bool
     packages: list[str]
     system_packages: list[str]
     django: str
