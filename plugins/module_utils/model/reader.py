@@ -75,7 +75,8 @@ class Reader:
                 self._fault(f"unknown key {prefix + str(name)!r}{nearest(name, keys)}")
                 continue
             check = keys[name].check
-            if value is None or check is None:  # `key:` with nothing behind it means the default
+            # `key:` with nothing behind it means the default, and so does the default as the documentation has it.
+            if value is None or check is None or _is_default(keys[name], value):
                 continue
             try:
                 result[name] = check(value)
@@ -178,3 +179,8 @@ class Reader:
 
     def _fault(self, text: str) -> None:
         self.faults.append(f"{self.label}: {text}")
+
+
+def _is_default(key: Key, value: Any) -> bool:
+    """Say whether a value is the one that the key has when it is left out: '' is, where '' is the default."""
+    return not key.required and type(value) is type(key.default) and bool(value == key.default)
