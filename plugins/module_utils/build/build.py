@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..build import django_probe, overlay, project, seal, source, virtualenv
+from ..build import django_probe, overlay, project, pythons, seal, source
 from ..build.context import Context
 from ..build.project import Discovered
 from ..build.source import Resolved
@@ -78,7 +78,10 @@ def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
     """Return all that goes into a build: what is hashed to its id."""
     site = context.site
     uwsgi = site["uwsgi"]
+    # Only where it is set: the ids of all other builds stay what they were.
+    managed = {"managed": site["managed"]} if site["managed"] != "never" else {}
     return {
+        **managed,
         "format": FORMAT,
         "source": resolved.identity,
         "python": context.python_version(),
@@ -106,7 +109,7 @@ def _steps(build: Build) -> Manifest:
     site, code = context.site, f"{build.root}/src"
     in_place = recorded["kind"] == "path"
     subject = source.bring(context, build.resolved, root)
-    home = virtualenv.provide(context, root)
+    context, home = pythons.provide(context, root)
     if recorded["kind"] == "startproject":
         _start_project(context, home, code)
     found = project.discover(code, site)

@@ -73,8 +73,10 @@ class Context:
             raise self.error(step, cause(f"{url}: {error}")) from None
 
     def python_version(self) -> str:
-        """Return the version of the site's Python, as in 3.12."""
+        """Return the version of the site's Python, as in 3.12; of one that uv is to bring, as it was asked for."""
         python, virtualenv = self.site["interpreter"]["path"], self.site["virtualenv"]
+        if not python and self.site["interpreter"].get("managed"):
+            return self.site["interpreter"]["version"]
         if virtualenv == "none":
             python = "/usr/bin/python3"
         elif virtualenv and os.path.exists(f"{virtualenv}/bin/python"):
