@@ -115,7 +115,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
-from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, memory, packages
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, managed_pythons, memory, packages
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import code, live
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError
@@ -235,6 +235,10 @@ def main() -> None:
     sites = Sites(secrets, given["builds"], web_group, given["who"], given["last_check"], module.check_mode)
     for site in given["sites"]:
         sites.apply(site)
+    if not module.check_mode:
+        # Builds went away with releases, and with sites. All sites of one root share their Pythons.
+        for layout in {Layout.of(site).pythons: Layout.of(site) for site in given["sites"]}.values():
+            managed_pythons.prune(layout)
     changed = bool(sites.made)
     done = {"releases": sites.releases, "made": sites.made}
     if sites.faults:

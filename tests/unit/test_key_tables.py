@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
@@ -46,6 +47,31 @@ def test_a_default_is_a_good_value(name):
     key = KEYS[name]
     as_given = {"nginx.listen": 80, "nginx.static": True, "nginx.media": True}.get(name, key.default)
     assert key.check(as_given) == key.default
+
+
+# What a section or a kind of source needs beside a key of it.
+BESIDE = {
+    "source.version": {"git": "https://git.example.com/shop.git"},
+    "source.key": {"git": "https://git.example.com/shop.git"},
+    "source.checksum": {"archive": "https://example.com/shop.zip"},
+    "superuser.email": {"username": "admin", "password": SECRET},
+}
+WITH_DEFAULT = [name for name, key in KEYS.items() if key.check and not key.required and key.default is not None]
+
+
+@pytest.mark.parametrize("name", WITH_DEFAULT)
+def test_a_default_that_is_written_out_changes_nothing(name):
+    section, _dot, last = name.rpartition(".")
+    beside = BESIDE.get(name, {})
+    written_out = {last: KEYS[name].default, **beside}
+    given, left_out = ({section: written_out}, {section: beside}) if section else (written_out, {})
+    assert completed(**copy.deepcopy(given)) == completed(**copy.deepcopy(left_out))
+
+
+@pytest.mark.parametrize("name", ["static", "media"])
+def test_an_empty_path_of_files_is_where_the_collection_puts_them(name):
+    site = completed(nginx={name: {"url": "/assets/", "path": ""}})
+    assert site["nginx"][name] == completed(nginx={name: {"url": "/assets/"}})["nginx"][name]
 
 
 def test_what_is_required():

@@ -15,7 +15,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..build import django_probe, overlay, project, seal, source, virtualenv
+from ..build import django_probe, overlay, project, pythons, seal, source
 from ..build.context import Context
 from ..build.project import Discovered
 from ..build.source import Resolved
@@ -79,8 +79,9 @@ def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
     site = context.site
     uwsgi = site["uwsgi"]
     later = {"extras": site["extras"], "groups": site["groups"], "install_project": site["install_project"]}
+    managed = site["managed"] if site["managed"] != "never" else ""
     return {
-        **{key: value for key, value in later.items() if value},
+        **{key: value for key, value in {**later, "managed": managed}.items() if value},
         "format": FORMAT,
         "source": resolved.identity,
         "python": context.python_version(),
@@ -108,7 +109,7 @@ def _steps(build: Build) -> Manifest:
     site, code = context.site, f"{build.root}/src"
     in_place = recorded["kind"] == "path"
     subject = source.bring(context, build.resolved, root)
-    home = virtualenv.provide(context, root)
+    context, home = pythons.provide(context, root)
     if recorded["kind"] == "startproject":
         _start_project(context, home, code)
     found = project.discover(code, site)

@@ -19,6 +19,8 @@ from ..model.types import Secrets, Site
 # The settings that developers use, and those that are preferred where they lie in the same package.
 DEVELOPMENT = ("dev", "development", "local")
 PRODUCTION = ("production", "prod")
+# The variable that `database` becomes.
+DATABASE_VARIABLE = "DATABASE_URL"
 
 
 class Discovered(TypedDict):
@@ -71,7 +73,7 @@ def environment(layout: Layout, own: Mapping[str, str], build_root: str) -> dict
 
 def process_environment(secrets: Secrets) -> dict[str, str]:
     """Return what a site's processes get of its secrets: its `env` and its database."""
-    return {**secrets["env"], **({"DATABASE_URL": secrets["database"]} if secrets["database"] else {})}
+    return {**secrets["env"], **({DATABASE_VARIABLE: secrets["database"]} if secrets["database"] else {})}
 
 
 def _manage(code: str, site: Site) -> str:

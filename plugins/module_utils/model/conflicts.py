@@ -31,6 +31,9 @@ def between_keys(site: Site) -> Iterator[str]:
         install = "distribution"
         if site["packages"]:
             yield "packages go into a virtualenv; wanted none with virtualenv: none; use system_packages"
+    if site["managed"] != "never" and (site["virtualenv"] == "none" or install == "distribution"):
+        why = "virtualenv: none" if site["virtualenv"] == "none" else "uwsgi.install: distribution"
+        yield f"python.managed is {site['managed']}; {why} runs the system's own Python; leave one of them out"
     if install == "distribution" and uwsgi["version"]:
         yield f"uwsgi.version is {uwsgi['version']!r}; the distribution decides it; leave it out"
     if uwsgi["tarball"] and install != "tarball":

@@ -26,7 +26,6 @@ from .checks import (
     pattern,
     place,
     private_key,
-    python_version,
     relative_path,
     requirement,
     site_name,
@@ -35,6 +34,7 @@ from .checks import (
     virtualenv,
 )
 from .option_checks import alias, directives, environment, ini_options, locations, settings, unit_options
+from .python_checks import python
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,12 @@ SITE_KEYS: Keys = {
     "purge": Key(boolean, False, "With `state: absent`: remove the data, the secret key and the user too."),
     "user": Key(ACCOUNT, "", "Another user than `site-NAME`; it has to exist."),
     "source": Key(kinds=SOURCE_KINDS, doc="Where the code comes from; the example project when left out."),
-    "python": Key(python_version, "auto", "The Python; `auto`: the newest of the platform that the Django supports."),
+    "python": Key(
+        python,
+        "auto",
+        "The Python; `auto`: the newest of the platform that the Django supports. `{version: auto, managed: fallback}` "
+        "lets uv bring one of its own builds where the platform has none that fits, `always` in any case.",
+    ),
     "virtualenv": Key(
         virtualenv,
         "",

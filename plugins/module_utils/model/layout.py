@@ -157,6 +157,11 @@ class Layout:
         return f"{os.path.dirname(self.root)}/.tools"
 
     @property
+    def pythons(self) -> str:
+        """The directory of the Pythons that uv brought, which all sites of a host share."""
+        return f"{os.path.dirname(self.root)}/.pythons"
+
+    @property
     def lock(self) -> str:
         return f"{LOCKS}/site-{self.name}.lock"
 

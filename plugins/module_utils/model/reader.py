@@ -14,9 +14,11 @@ from typing import Any, cast
 from .checks import Wrong
 from .conflicts import between_keys
 from .dependencies import read_lines
+from .dependency_files import requires_python
 from .errors import nearest, shown
 from .keys import SITE_KEYS, SOURCE_FINDINGS, Key, Keys
-from .pythons import DJANGO_PYTHONS, django_minors
+from .python_versions import DJANGO_PYTHONS
+from .pythons import django_minors
 from .texts import Unreadable
 from .types import Site
 from .urls import is_url
@@ -56,7 +58,9 @@ class Reader:
         source = None if absent else self.given.get("source") or {"directory": self.example}
         site = self._mapping({**self.given, "source": source}, SITE_KEYS)
         site["domains"] = list(dict.fromkeys(site["domains"]))
-        site["django"] = ""
+        site["django"], site["requires_python"], site["managed"] = "", "", "never"
+        if isinstance(site["python"], dict):
+            site["managed"], site["python"] = site["python"]["managed"], site["python"]["version"]
         if not absent:
             self._controller_files(site["source"])
         if not absent and len(self.faults) == before:
@@ -65,6 +69,7 @@ class Reader:
             for text in between_keys(cast(Site, site)):
                 self._fault(text)
             site["django"] = self._django(site)
+            site["requires_python"] = self._requires_python(site)
         return site
 
     # --- by the tables ---
@@ -77,7 +82,8 @@ class Reader:
                 self._fault(f"unknown key {prefix + str(name)!r}{nearest(name, keys)}")
                 continue
             check = keys[name].check
-            if value is None or check is None:  # `key:` with nothing behind it means the default
+            # `key:` with nothing behind it means the default, and so does the default as the documentation has it.
+            if value is None or check is None or _is_default(keys[name], value):
                 continue
             try:
                 result[name] = check(value)
@@ -151,6 +157,19 @@ class Reader:
                 self._fault(f"source.checksum is {source['checksum']}; the file {path} has {found}; mend one of them")
             source["checksum"] = found
 
+    def _requires_python(self, site: dict[str, Any]) -> str:
+        """Return the specifier of the Pythons that a directory on the controller asks for; '' where it cannot be read.
+
+        The build reads it again, and says what is wrong with the file.
+        """
+        if site["source"]["kind"] != "directory":
+            return ""
+        named = (site["requirements"] or [""])[0]
+        try:
+            return requires_python(site["source"]["directory"], site["manage"], named)
+        except Unreadable:
+            return ""
+
     def _django(self, site: dict[str, Any]) -> str:
         """Return the version specifier of the Django that is asked for, as far as the controller can read it."""
         from packaging.requirements import InvalidRequirement, Requirement
@@ -179,3 +198,8 @@ class Reader:
 
     def _fault(self, text: str) -> None:
         self.faults.append(f"{self.label}: {text}")
+
+
+def _is_default(key: Key, value: Any) -> bool:
+    """Say whether a value is the one that the key has when it is left out: '' is, where '' is the default."""
+    return not key.required and type(value) is type(key.default) and bool(value == key.default)

@@ -11,13 +11,20 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 
-class Interpreter(TypedDict):
-    """The Python of a site. `version` is '' where the user named a path; `path` is '' until one was chosen."""
-
+class _Interpreter(TypedDict):
     version: str
     path: str
     packages: list[str]
     headers: list[str]
+
+
+class Interpreter(_Interpreter, total=False):
+    """The Python of a site. `version` is '' where the user named a path; `path` is '' until one was chosen.
+
+    `managed` is only there, and true, where uv brings it: then `path` is '' until the host has it.
+    """
+
+    managed: bool
 
 
 class Source(TypedDict, total=False):
@@ -108,7 +115,9 @@ class Superuser(TypedDict, total=False):
 class Site(TypedDict):
     """A site of `web_sites` with every default filled in and every path derived.
 
-    `group` is the primary group of `user`, which only the host knows: '' until the host fills it in.
+    `group` is the primary group of `user`, which only the host knows: '' until the host fills it in. `python` is the
+    version or path that the key of that name asks for, `managed` whether uv may bring it; `requires_python` is what a
+    source on the controller asks for, '' where that is not known here.
     """
 
     name: str
@@ -120,6 +129,8 @@ class Site(TypedDict):
     group: str
     source: Source
     python: str
+    managed: str
+    requires_python: str
     interpreter: Interpreter
     virtualenv: str
     requirements: list[str] | None

@@ -19,7 +19,7 @@ from ..host import files
 from ..host.live import shown_source
 from ..host.shell import Shell, StepError
 from ..model.layout import Layout, content_id
-from ..model.secrets import all_forms, hidden_values
+from ..model.secrets import all_forms, hidden_values, hidden_variables, own_names
 from ..model.types import Health, Manifest, Record, Secrets, Site, Superuser
 from . import units, uwsgi_ini
 
@@ -117,7 +117,7 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str) -> Rele
         ini=uwsgi_ini.render(site, manifest, release_id),
         units=texts,
         site=_recorded(site),
-        hidden=tuple(hidden_values(secrets)),
+        hidden=tuple(hidden_values(secrets, names=own_names(site))),
         migrate=site["migrate"],
         superuser=site["superuser"],
         password=secrets["password"],
@@ -136,6 +136,8 @@ def stored(layout: Layout, release_id: str) -> Release:
         raise StepError(layout.name, "rollback", f"{fault}; the host has {', '.join(there) or 'none'}")
     site = record["site"]
     environment = parse_environment(files.read(layout.env(release_id)))
+    database = [value for name, value in environment.items() if name == project.DATABASE_VARIABLE]
+    own = {name: value for name, value in environment.items() if name != project.DATABASE_VARIABLE}
     return Release(
         layout=layout,
         id=release_id,
@@ -150,7 +152,7 @@ def stored(layout: Layout, release_id: str) -> Release:
         ini=files.read(layout.ini(release_id)),
         units=record["units"],
         site=site,
-        hidden=tuple(all_forms(environment.values())),
+        hidden=(*hidden_variables(own, own_names(site)), *all_forms(database)),
     )
 
 

@@ -44,10 +44,14 @@ def remove(site: FoundSite, purge: bool, before: Mapping[str, Any], report: Repo
 
 
 def tools(sites: Iterable[FoundSite], report: Report, check_mode: bool) -> None:
-    """Remove the virtualenv of uv, which the sites of one root share, and the default roots where they are empty."""
+    """Remove uv and its Pythons, which the sites of one root share, and the default roots where they are empty."""
+    sites = list(sites)
     found = {site.layout.tools for site in sites} | {Layout.under("any").tools}
     for path in sorted(found):
         if os.path.exists(f"{path}/pyvenv.cfg"):
+            _remove([path], report, check_mode)
+    for path in sorted({site.layout.pythons for site in sites} | {Layout.under("any").pythons}):
+        if os.path.isdir(path):
             _remove([path], report, check_mode)
     empty_folders(sorted({*layouts.ROOTS.values(), *map(os.path.dirname, found)}), report, check_mode)
 
