@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which host of the inventory is the first that has a site, whatever `--limit` says. Nothing here connects to a host."""
+"""Which host of the inventory is the first that has a site, whatever `--limit` says. Connects to no host."""
 
 from __future__ import annotations
 
