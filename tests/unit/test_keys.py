@@ -293,6 +293,7 @@ BAD = {
         ({"a": {"manage": "x", "at": 750}}, "quote it: YAML reads 12:30 as the number 750"),
         ({"a": {"manage": "x", "at": "dayly"}}, "such as '03:30', 'Mon *-*-* 07:00' or hourly (found 'dayly' in the"),
         ({"a": {"at": "daily"}}, "timers.a has neither run nor manage"),
+        ({"a": {"run": "x > y", "at": "daily"}}, "timers.a.run is 'x > y'; wanted a list of words"),
         ({"a": {"manage": "x", "at": "daily", "jitter": -1}}, "timers.a.jitter is -1; wanted seconds"),
         ({"a": {"manage": "x", "at": "daily", "timeout": 0}}, "timers.a.timeout is 0; wanted seconds"),
         ({"a": {"manage": "x", "at": "daily", "hosts": "one"}}, "timers.a.hosts is 'one'; wanted one of all, first"),

@@ -199,7 +199,8 @@ def _process(
         "Group": site["group"],
         "WorkingDirectory": folder.replace("%", "%%"),
         "EnvironmentFile": f"-{layout.env(release_id)}",
-        "Environment": [f"HOME={layout.state}"],
+        # What it prints is to be in the journal at once.
+        "Environment": [f"HOME={layout.state}", "PYTHONUNBUFFERED=1"],
         "ExecStart": " ".join([*line, *map(words, command)]),
         "UMask": "0027",
         "NoNewPrivileges": "yes",
