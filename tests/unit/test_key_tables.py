@@ -17,7 +17,7 @@ from models import EXAMPLE, SECRET, SHOP, completed, fault, faults
 def every_key(table=keys.SITE_KEYS, prefix=""):
     for name, key in table.items():
         yield f"{prefix}{name}", key
-        for inner in [key.keys or {}, *(key.kinds or {}).values()]:
+        for inner in [key.keys or {}, key.each or {}, *(key.kinds or {}).values()]:
             yield from every_key(inner, f"{prefix}{name}.")
 
 
@@ -29,7 +29,9 @@ def test_every_key_says_what_it_decides_and_what_it_wants(name):
     key = KEYS[name]
     assert key.doc
     assert key.wants
+    # Of a mapping of names to sections the check is that of a name.
     assert [key.check is None, key.keys is None, key.kinds is None].count(False) == 1
+    assert key.each is None or key.check
 
 
 @pytest.mark.parametrize("name", [name for name, key in KEYS.items() if key.check])
@@ -37,7 +39,8 @@ def test_what_a_key_wants_is_what_its_errors_say(name):
     """`docs/site.md` says it to who reads first, an error to who does not."""
     check = KEYS[name].check
     with pytest.raises(Wrong) as caught:
-        check(["- -"])  # nothing takes it
+        # Nothing takes these; of the words of a command the first one is a program.
+        check([None] if name.endswith((".run", ".manage")) else ["- -"])
     wanted, in_list, _rest = caught.value.wanted.partition(" (found '- -' in the list)")
     assert check.wants == (f"a list: {wanted}" if in_list else wanted)
 
@@ -132,6 +135,34 @@ def test_faults_of_a_new_section_name_it():
     assert fault(backup={"keep": 3}).endswith("backup.keep is 3; wanted a mapping of days")
     assert fault(backup=[SECRET]).endswith("backup is not usable; wanted a mapping of target, passphrase, keep")
     assert fault(backup={"passphrase": [SECRET]}).endswith("backup.passphrase is not usable; wanted text on one line")
+
+
+@pytest.fixture
+def mounts(monkeypatch):
+    """A mapping of names to sections that a later version might have."""
+    table = {"place": Key(line, "", "Where."), "more": Key(keys={"days": Key(integer(1, 9), 3, "Long.")}, doc="More.")}
+    check = keys.SITE_KEYS["name"].check
+    monkeypatch.setitem(keys.SITE_KEYS, "mounts", Key(check, {}, "What is mounted.", each=table))
+
+
+@pytest.mark.usefixtures("mounts")
+def test_a_mapping_of_names_to_sections_is_one_line_in_the_table():
+    assert completed()["mounts"] == completed(mounts=None)["mounts"] == {}
+    found = completed(mounts={"a": None, "b": {"place": "x", "more": {"days": 9}}})["mounts"]
+    assert found == {"a": {"place": "", "more": {"days": 3}}, "b": {"place": "x", "more": {"days": 9}}}
+    assert fault(mounts={"b": {"more": {"days": 0}}}).endswith(
+        "mounts.b.more.days is 0; wanted a whole number from 1 to 9"
+    )
+    assert "mounts has the name 'B'; wanted a small letter" in fault(mounts={"B": {}})
+    assert fault(mounts=["b"]).endswith("mounts is ['b']; wanted a mapping of names to mappings of place, more")
+
+
+def test_what_is_in_a_mapping_of_names_is_not_secret():
+    """`split_secrets` takes secrets out by their path, and a name is in none."""
+    tables = [key.each for key in KEYS.values() if key.each]
+    assert len(tables) == 2
+    for table in tables:
+        assert not list(keys.secret_keys(table))
 
 
 def test_a_section_with_required_keys_may_be_left_out():
@@ -233,6 +264,8 @@ def test_all_defaults():
         "migrate": True,
         "superuser": {},
         "health": {"path": "", "status": [], "timeout": 20, "watch": 5},
+        "workers": {},
+        "timers": {},
         "warm_up": ["/"],
         "keep_releases": 3,
     }

@@ -274,6 +274,45 @@ BAD = {
         ({"status": [99]}, "wanted a whole number from 100 to 599 (found 99 in the list)"),
         ({"timeout": 601}, ".timeout is 601; wanted a whole number from 1 to 600"),
     ],
+    "workers": [
+        (["celery"], "is ['celery']; wanted a mapping of names to mappings of run, manage, processes, stop_timeout"),
+        ({"Celery": {"run": "x"}}, "has the name 'Celery'; wanted a small letter, then small letters, digits and -"),
+        ({"a.b": {"run": "x"}}, "has the name 'a.b'; wanted a small letter"),
+        ({1: {"run": "x"}}, "has the name 1; wanted a small letter"),
+        ({"a": "celery"}, "workers.a is 'celery'; wanted a mapping of run, manage"),
+        ({"a": None}, "workers.a has neither run nor manage; wanted exactly one of run, manage"),
+        ({"a": {"run": "x", "manage": "y"}}, "workers.a has run and manage; wanted exactly one of run, manage"),
+        ({"a": {"run": "x | y"}}, "workers.a.run is 'x | y'; wanted a list of words"),
+        ({"a": {"run": ["$X/y"]}}, "workers.a.run begins with a word that has a $ in it"),
+        ({"a": {"command": "x"}}, "unknown key 'workers.a.command'; known are hosts, manage, processes"),
+        ({"a": {"run": "x", "processes": 65}}, "workers.a.processes is 65; wanted a whole number from 1 to 64"),
+        (
+            {"a": {"run": "x", "stop_timeout": "5 m"}},
+            "workers.a.stop_timeout is '5 m'; wanted seconds, or text such as",
+        ),
+        ({"a": {"run": "x", "singleton": 1}}, "workers.a.singleton is 1; wanted true or false"),
+        (
+            {"a": {"run": "x", "singleton": True, "processes": 2}},
+            "workers.a.processes is 2; a singleton is one process; leave one of them out",
+        ),
+        ({"a": {"run": "x", "singleton": True, "hosts": "all"}}, "a singleton runs on the first host only"),
+        ({"a": {"run": "x", "hosts": "web1"}}, "workers.a.hosts is 'web1'; wanted one of all, first"),
+        ({"a": {"run": "x", "unit": {"ExecStart": "y"}}}, "wanted no ExecStart here: the model owns it"),
+        ({"a": {"run": "x", "unit": {"TimeoutStopSec": 9}}}, "unit.TimeoutStopSec is given; set stop_timeout instead"),
+    ],
+    "timers": [
+        ({"a": {"manage": "x"}}, 'timers.a.at is missing; it is required: add for instance `at: "03:30"`'),
+        ({"a": {"manage": "x", "at": []}}, "timers.a.at is []; wanted a list of at least 1"),
+        ({"a": {"manage": "x", "at": 750}}, "quote it: YAML reads 12:30 as the number 750"),
+        ({"a": {"manage": "x", "at": "dayly"}}, "such as '03:30', 'Mon *-*-* 07:00' or hourly (found 'dayly' in the"),
+        ({"a": {"at": "daily"}}, "timers.a has neither run nor manage"),
+        ({"a": {"run": "x > y", "at": "daily"}}, "timers.a.run is 'x > y'; wanted a list of words"),
+        ({"a": {"manage": "x", "at": "daily", "jitter": -1}}, "timers.a.jitter is -1; wanted seconds"),
+        ({"a": {"manage": "x", "at": "daily", "timeout": 0}}, "timers.a.timeout is 0; wanted seconds"),
+        ({"a": {"manage": "x", "at": "daily", "hosts": "one"}}, "timers.a.hosts is 'one'; wanted one of all, first"),
+        ({"a": {"manage": "x", "at": "daily", "unit": {"User": "root"}}}, "wanted no User here: the model owns it"),
+        ({"a": {"manage": "x", "at": "daily", "unit": {"TimeoutStartSec": 9}}}, "is given; set timeout instead"),
+    ],
     "warm_up": [
         ({}, "warm_up is not usable; wanted a list"),
         (["/", "shop"], "wanted a path such as /healthz (found 'shop' in the list)"),
@@ -323,6 +362,9 @@ def test_every_key_of_the_model_is_in_the_tables():
     for section, table in inner.items():
         bad |= {f"{section}.{key}" for given, _words in BAD[section] if isinstance(given, dict) for key in given}
         assert bad >= {f"{section}.{key}" for key in table}
+    for section, table in {"workers": keys.WORKER_KEYS, "timers": keys.TIMER_KEYS}.items():
+        rows = [row for given, _words in BAD[section] if isinstance(given, dict) for row in given.values()]
+        assert {key for row in rows if isinstance(row, dict) for key in row} >= set(table)
     assert set(BAD) == set(keys.SITE_KEYS)
 
 

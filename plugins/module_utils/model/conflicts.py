@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from .background_checks import between_background
 from .errors import shown
 from .layout import ID_LENGTH, Layout
 from .types import Site
@@ -42,6 +43,7 @@ def between_keys(site: Site) -> Iterator[str]:
         yield "uwsgi.checksum goes with uwsgi.tarball; give the tarball or leave it out"
     if "unix" in uwsgi["socket"] and len(uwsgi["socket"]) > 1:
         yield "uwsgi.socket mixes unix with addresses; wanted unix, or one or more addresses"
+    yield from between_background(site)
     static, media = nginx["static"], nginx["media"]
     if static and media and static["url"] == media["url"]:
         yield f"nginx.media and nginx.static have the same url {static['url']}; give one of them another"

@@ -12,10 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .background_checks import background_name, calendar
 from .checks import (
     Check,
     boolean,
     domain,
+    duration,
     host_path,
     integer,
     line,
@@ -33,6 +35,7 @@ from .checks import (
     upstream,
     virtualenv,
 )
+from .command_checks import command
 from .option_checks import alias, directives, environment, ini_options, locations, settings, unit_options
 from .python_checks import python
 
@@ -42,7 +45,8 @@ class Key:
     """One key of a mapping: what its value may be, what it is when left out, and what it decides.
 
     A value is one that `check` accepts, or a mapping that has the keys of the table `keys`, or one that has those of
-    exactly one of the tables `kinds`. A section of `keys` of which some are `required` is empty when it is left out.
+    exactly one of the tables `kinds`, or a mapping of names, which `check` accepts, to mappings that have the keys of
+    the table `each`. A section of `keys` of which some are `required` is empty when it is left out.
     Of a `secret` key no message, file or report shows the value; one with `credentials` is shown without them.
     `example` is a value as YAML, for the error about a site that lacks the key.
     """
@@ -52,6 +56,7 @@ class Key:
     doc: str = ""
     keys: Keys | None = None
     kinds: Mapping[str, Keys] | None = None
+    each: Keys | None = None
     required: bool = False
     example: str = ""
     secret: bool = False
@@ -64,6 +69,8 @@ class Key:
             return f"a mapping with one of {', '.join(self.kinds)}"
         if self.keys is not None:
             return f"a mapping of {', '.join(self.keys)}"
+        if self.each is not None:
+            return f"a mapping of names to mappings of {', '.join(self.each)}"
         return self.check.wants if self.check else ""
 
 
@@ -71,7 +78,10 @@ Keys = dict[str, Key]
 
 
 def secret_keys(keys: Keys | None = None) -> Iterator[tuple[tuple[str, ...], Key]]:
-    """Yield (path, key) of all keys that hold something secret, in a table and in those that it names."""
+    """Yield (path, key) of all keys that hold something secret, in a table and in those that it names.
+
+    A table of `each` may have none: what it holds has no path of its own.
+    """
     for name, key in (SITE_KEYS if keys is None else keys).items():
         if key.secret or key.credentials:
             yield (name,), key
@@ -172,6 +182,45 @@ SUPERUSER_KEYS: Keys = {
     "email": Key(pattern(r"[^@\s]+@[^@\s]+", "an e-mail address"), "", "The e-mail address."),
     "password": Key(line, doc="The first password. Never shown.", required=True, secret=True),
 }
+# A worker finishes what it is at, in the background; so much time costs a deploy nothing.
+STOP_TIMEOUT, TASK_TIMEOUT, DAY = 300, 3600, 86400
+RUN = Key(
+    command,
+    [],
+    "The command, without a shell: `celery -A shop worker`. A program of the virtualenv comes before others.",
+)
+MANAGE = Key(command, [], "Or a management command: `db_worker`. Exactly one of the two.")
+HOSTS = "`first`: only the first host of the inventory that has the site, whatever `--limit` says."
+WORKER_KEYS: Keys = {
+    "run": RUN,
+    "manage": MANAGE,
+    "processes": Key(integer(1, 64), 1, "How many of them run."),
+    "stop_timeout": Key(
+        duration(1, DAY),
+        STOP_TIMEOUT,
+        "How long a worker has to finish its task after the one SIGTERM that it gets; then it is killed.",
+    ),
+    "singleton": Key(
+        boolean, False, "There is never more than one, as of a scheduler: it is stopped before its successor starts."
+    ),
+    "hosts": Key(one_of("all", "first"), "", f"`all`, or {HOSTS} A singleton is on the first one."),
+    "unit": Key(unit_options, {}, "Directives of the `[Service]` section, for instance `{MemoryMax: 1G}`."),
+}
+TIMER_KEYS: Keys = {
+    "run": RUN,
+    "manage": MANAGE,
+    "at": Key(
+        list_of(calendar, at_least=1),
+        [],
+        "When: a time of `OnCalendar`, or a list of them; `systemd-analyze calendar` explains one. Required.",
+    ),
+    "jitter": Key(
+        duration(0, DAY), 0, "It starts up to so much later, by chance, so that not all hosts start at once."
+    ),
+    "timeout": Key(duration(1, 7 * DAY), TASK_TIMEOUT, "How long a run may take; then it is stopped."),
+    "hosts": Key(one_of("all", "first"), "all", f"`all`, or {HOSTS}"),
+    "unit": Key(unit_options, {}, "Directives of the `[Service]` section."),
+}
 SOURCE_KINDS: dict[str, Keys] = {
     "git": {
         "git": Key(
@@ -268,6 +317,12 @@ SITE_KEYS: Keys = {
     "uwsgi": Key(keys=UWSGI_KEYS, doc="The application server."),
     "nginx": Key(keys=NGINX_KEYS, doc="The web server."),
     "health": Key(keys=HEALTH_KEYS, doc="What a good release answers."),
+    "workers": Key(
+        background_name, {}, "Background processes of the release, by name; see workers.md.", each=WORKER_KEYS
+    ),
+    "timers": Key(
+        background_name, {}, "Commands of the release that run at times, by name; see workers.md.", each=TIMER_KEYS
+    ),
     "warm_up": Key(
         list_of(PAGE),
         ["/"],

@@ -83,7 +83,7 @@ class Reader:
                 continue
             check = keys[name].check
             # `key:` with nothing behind it means the default, and so does the default as the documentation has it.
-            if value is None or check is None or _is_default(keys[name], value):
+            if value is None or check is None or keys[name].each is not None or _is_default(keys[name], value):
                 continue
             try:
                 result[name] = check(value)
@@ -95,7 +95,26 @@ class Reader:
                 result[name] = self._kind(given.get(name), key, prefix + name)
             elif key.keys is not None:
                 result[name] = self._section(given.get(name), key.keys, prefix + name)
+            elif key.each is not None:
+                result[name] = self._each(given.get(name), key, prefix + name)
         return result
+
+    def _each(self, given: Any, key: Key, path: str) -> dict[str, Any]:
+        """Read the mapping of names to sections at `path`."""
+        if given is None:
+            return {}
+        if not isinstance(given, Mapping):
+            self._fault(f"{path} is {shown(given)}; wanted {key.wants}")
+            return {}
+        found = {}
+        for name, section in given.items():
+            try:
+                known = str(key.check(name)) if key.check else str(name)
+            except Wrong as wrong:
+                self._fault(f"{path} has the name {shown(name)}; wanted {wrong.wanted}")
+                continue
+            found[known] = self._section(section, key.each or {}, f"{path}.{known}")
+        return found
 
     def _section(self, given: Any, keys: Keys, path: str) -> dict[str, Any]:
         """Read the mapping at `path`; one that has required keys may be left out, or be empty."""

@@ -106,6 +106,30 @@ class Step(TypedDict):
     once: bool
 
 
+class Worker(TypedDict):
+    """A worker. Of `run` and `manage` one has words; `stop_timeout` is in seconds, `hosts` is all or first."""
+
+    run: list[str]
+    manage: list[str]
+    processes: int
+    stop_timeout: int
+    singleton: bool
+    hosts: str
+    unit: dict[str, list[str]]
+
+
+class Timer(TypedDict):
+    """A timer. Of `run` and `manage` one has words; `jitter` and `timeout` are in seconds, `hosts` is all or first."""
+
+    run: list[str]
+    manage: list[str]
+    at: list[str]
+    jitter: int
+    timeout: int
+    hosts: str
+    unit: dict[str, list[str]]
+
+
 class Superuser(TypedDict, total=False):
     username: str
     email: str
@@ -151,6 +175,8 @@ class Site(TypedDict):
     uwsgi: Uwsgi
     nginx: Nginx
     health: Health
+    workers: dict[str, Worker]
+    timers: dict[str, Timer]
     warm_up: list[str]
     keep_releases: int
     paths: dict[str, str]
@@ -202,7 +228,8 @@ class Record(TypedDict, total=False):
     """release.json: what a rollback to a release needs. `site` is the part of the site that it went live with.
 
     `made` is in seconds since the epoch, `migrations` are APP.NAME of all that its code has, `code` is a digest of code
-    that is used in place ('' for a build's own), `units` are file name -> text.
+    that is used in place ('' for a build's own), `units` are file name -> text. `background` are the units of its
+    workers and timers on this host, likewise; a release without them has no such key.
     """
 
     id: str
@@ -214,3 +241,4 @@ class Record(TypedDict, total=False):
     site: dict[str, Any]
     manifest: Manifest
     units: dict[str, str]
+    background: dict[str, str]
