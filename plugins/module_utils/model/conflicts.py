@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .errors import shown
+from .file_checks import between_files
 from .layout import ID_LENGTH, Layout
 from .types import Site
 
@@ -21,6 +22,7 @@ def between_keys(site: Site) -> Iterator[str]:
     uwsgi, nginx = site["uwsgi"], site["nginx"]
     if site["virtualenv"] and site["source"]["kind"] != "path":
         yield f"virtualenv is {shown(site['virtualenv'])}; it goes with source.path only; leave it out"
+    yield from between_files(site)
     install = uwsgi["install"]
     if site["virtualenv"] == "none":
         if install != "distribution":
