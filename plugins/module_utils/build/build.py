@@ -8,19 +8,20 @@ A build is made where it stays, because a virtualenv cannot be moved. What makes
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import re
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..build import django_probe, overlay, project, pythons, seal, source
+from ..build import additions, django_probe, overlay, project, pythons, seal, settings_facts, source
+from ..build.build_settings import SettingsOfBuild, program_text
 from ..build.context import Context
 from ..build.project import Discovered
 from ..build.source import Resolved
 from ..host import files
-from ..host.causes import cause
+from ..host.advice import missing_variable
+from ..host.causes import cause, reason
 from ..model.layout import content_id
 from ..model.types import Manifest
 
@@ -100,6 +101,7 @@ def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
             "tarball": uwsgi["tarball"],
             "checksum": uwsgi["checksum"],
         },
+        **additions.inputs(context),
     }
 
 
@@ -112,12 +114,18 @@ def _steps(build: Build) -> Manifest:
     context, home = pythons.provide(context, root)
     if recorded["kind"] == "startproject":
         _start_project(context, home, code)
+    notes = additions.add(context, root, home)
     found = project.discover(code, site)
+    settings = SettingsOfBuild(context, home, root, found)
     _write_overlay(context, root, found)
+    settings.write()
     if not in_place:
         _compile(context, home, root)
-    probed = _probe(context, home, root, found["chdir"])
-    return {
+    probed = settings.probed(lambda: _probe(context, home, root, settings))
+    facts = probed.get("facts") or {}
+    notes += settings.notes(facts)
+    notes += additions.seed(context, root, home, facts)
+    manifest: Manifest = {
         "id": build.id,
         "chdir": found["chdir"],
         "settings_module": found["settings_module"],
@@ -137,6 +145,13 @@ def _steps(build: Build) -> Manifest:
         "uwsgi": project.uwsgi_binary(site, home),
         "install": site["uwsgi"]["install"],
     }
+    if context.secrets["files"]:
+        manifest["files"] = additions.digest(context.secrets["files"])
+    if probed.get("exported"):
+        manifest["exported"] = probed["exported"]
+    if notes:
+        manifest["notes"] = notes
+    return manifest
 
 
 def _start_project(context: Context, home: str, code: str) -> None:
@@ -149,7 +164,7 @@ def _start_project(context: Context, home: str, code: str) -> None:
 
 def _write_overlay(context: Context, root: str, found: Discovered) -> None:
     os.mkdir(f"{root}/overlay", 0o755)
-    settings = overlay.settings(context.site, found["settings_module"])
+    settings = overlay.settings(context.site, found["settings_module"], prepared=True)
     files.write(f"{root}/overlay/{overlay.SETTINGS_MODULE}.py", settings)
     files.write(f"{root}/overlay/{overlay.WSGI_MODULE}.py", overlay.wsgi(context.site, found["wsgi"]))
     files.write(f"{root}/overlay/{overlay.ERRORS_MODULE}.py", overlay.errors())
@@ -160,7 +175,11 @@ def _compile(context: Context, home: str, root: str) -> None:
     os.chown(f"{root}/overlay", context.account.pw_uid, context.account.pw_gid)
     folders = [f"{root}/src", f"{root}/overlay"]
     jobs = "0" if _is_large(folders[0]) else "1"
-    words = [project.interpreter(home), "-m", "compileall", "-q", "-j", jobs, *folders]
+    words = [project.interpreter(home), "-m", "compileall", "-q", "-j", jobs]
+    if context.secrets["files"]:
+        # Secrets, too, and a build has none: bytecode holds what its text does.
+        words += ["-x", "|".join(f"/src/{re.escape(path)}$" for path in sorted(context.secrets["files"]))]
+    words += folders
     # A file that is no code for this Python (a template of code, an old test) is not a reason to refuse a project; one
     # that Django imports fails in the next step, by name.
     context.shell.run("compile", words, context.user, environment={"PYTHONDONTWRITEBYTECODE": ""}, check=False)
@@ -176,21 +195,25 @@ def _is_large(folder: str) -> bool:
     return False
 
 
-def _probe(context: Context, home: str, root: str, chdir: str) -> dict[str, Any]:
+def _probe(context: Context, home: str, root: str, settings: SettingsOfBuild) -> dict[str, Any]:
     """Run the steps of `django_probe` with the project's own code; what it found."""
-    context.make_directory(f"{root}/static")
+    if not os.path.isdir(f"{root}/static"):
+        context.make_directory(f"{root}/static")
     own = project.process_environment(context.secrets)
     done = context.shell.run(
         "project",
         [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect"],
         context.user,
-        os.path.join(f"{root}/src", chdir),
+        os.path.join(f"{root}/src", settings.found["chdir"]),
         environment=project.environment(context.layout, own, root),
-        stdin=inspect.getsource(django_probe),
+        stdin=program_text(settings_facts, django_probe),
         check=False,
     )
     if done.returncode:
         reached = re.findall(r"^step: (\w+)$", done.stderr, re.MULTILINE)
         output = re.sub(r"^step: \w+\n", "", done.stderr, flags=re.MULTILINE)
-        raise context.error(reached[-1] if reached else "project", cause(output), output)
+        missing = (
+            settings.missing() if reached[-1:] == ["settings"] and missing_variable(output, reason(output)) else ""
+        )
+        raise context.error(reached[-1] if reached else "project", missing or cause(output), output)
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))

@@ -28,7 +28,7 @@ SETTINGS = '''\
 
 import os
 from pathlib import Path
-
+{prepared}
 from {settings_module} import *
 
 _build = Path(__file__).resolve().parent.parent
@@ -91,8 +91,12 @@ WARM_UP_SECONDS = 1
 RELOAD_SECONDS = 5
 
 
-def settings(site: Site, settings_module: str) -> str:
-    """Return the text of the settings overlay of a completed site."""
+def settings(site: Site, settings_module: str, prepared: bool = False) -> str:
+    """Return the text of the settings overlay of a completed site.
+
+    With `prepared` it imports `pyweb_environment` first. That line is no part of a build's id: it is in every build
+    that is made, and one that 0.1 made is not made anew for it.
+    """
     layout, static, media = Layout.of(site), site["nginx"]["static"], site["nginx"]["media"]
     files = STATIC.format(url=repr(static["url"] if static else "/static/"))
     if media:
@@ -108,6 +112,7 @@ def settings(site: Site, settings_module: str) -> str:
     return SETTINGS.format(
         name=site["name"],
         settings_module=settings_module,
+        prepared="\nimport pyweb_environment\n" if prepared else "",
         secret_key=repr(layout.secret_key),
         allowed_hosts=_literal([domain[1:] if domain.startswith("*.") else domain for domain in site["domains"]]),
         origins=_literal(site["origins"]),

@@ -10,6 +10,7 @@ from typing import Any
 
 from .background_checks import between_background
 from .errors import shown
+from .file_checks import between_files
 from .layout import ID_LENGTH, Layout
 from .types import Site
 
@@ -22,6 +23,7 @@ def between_keys(site: Site) -> Iterator[str]:
     uwsgi, nginx = site["uwsgi"], site["nginx"]
     if site["virtualenv"] and site["source"]["kind"] != "path":
         yield f"virtualenv is {shown(site['virtualenv'])}; it goes with source.path only; leave it out"
+    yield from between_files(site)
     install = uwsgi["install"]
     if site["virtualenv"] == "none":
         if install != "distribution":

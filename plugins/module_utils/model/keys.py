@@ -36,6 +36,7 @@ from .checks import (
     virtualenv,
 )
 from .command_checks import command
+from .file_checks import in_source, source_files
 from .option_checks import alias, directives, environment, ini_options, locations, settings, unit_options
 from .python_checks import python
 
@@ -221,6 +222,10 @@ TIMER_KEYS: Keys = {
     "hosts": Key(one_of("all", "first"), "all", f"`all`, or {HOSTS}"),
     "unit": Key(unit_options, {}, "Directives of the `[Service]` section."),
 }
+SEED_KEYS: Keys = {
+    "database": Key(in_source, "", "An SQLite file in the source. Used once, and only where the site has no database."),
+    "media": Key(in_source, "", "A directory in the source. Used once, and only where the site has no media."),
+}
 SOURCE_KINDS: dict[str, Keys] = {
     "git": {
         "git": Key(
@@ -309,6 +314,24 @@ SITE_KEYS: Keys = {
     "env": Key(
         environment, {}, "The environment of the processes. Never shown, never in a build or an ini.", secret=True
     ),
+    "env_file": Key(
+        line,
+        "",
+        "A file on the controller with more of it, in the form of a `.env` file; `env` wins. Never shown either.",
+    ),
+    "files": Key(
+        source_files,
+        {},
+        "Files that the source lacks: path in the source -> text. Stored with the site's secrets; the code has links.",
+        secret=True,
+    ),
+    "writable": Key(
+        list_of(in_source),
+        [],
+        "What of the source the site may write, for instance `[uploads]`: linked to the data directory, to which what "
+        "the source has there is copied once.",
+    ),
+    "seed": Key(keys=SEED_KEYS, doc="The first data, out of the source."),
     "database": Key(
         DATABASE_URL, "", "The database; an SQLite file among the data when left out. Never shown.", secret=True
     ),

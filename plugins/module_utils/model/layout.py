@@ -152,6 +152,19 @@ class Layout:
         return f"{self.config}/superusers.json"
 
     @property
+    def seeded(self) -> str:
+        """The record of the data that the site began with."""
+        return f"{self.config}/seeded.json"
+
+    def files(self, digest: str) -> str:
+        """The directory of the inventory's files for the code; their digest is its name."""
+        return f"{self.config}/files/{digest}"
+
+    def writable(self, path: str) -> str:
+        """Where what the code may write at `path` lies among the data."""
+        return f"{self.state}/writable/{path}"
+
+    @property
     def tools(self) -> str:
         """The virtualenv of uv, which all sites of a host share."""
         return f"{os.path.dirname(self.root)}/.tools"

@@ -15,8 +15,10 @@ from .checks import Wrong
 from .conflicts import between_keys
 from .dependencies import read_lines
 from .dependency_files import requires_python
+from .environment_file import read_file
 from .errors import nearest, shown
 from .keys import SITE_KEYS, SOURCE_FINDINGS, Key, Keys
+from .option_checks import environment
 from .python_versions import DJANGO_PYTHONS
 from .pythons import django_minors
 from .texts import Unreadable
@@ -63,6 +65,7 @@ class Reader:
             site["managed"], site["python"] = site["python"]["managed"], site["python"]["version"]
         if not absent:
             self._controller_files(site["source"])
+            self._environment_file(site)
         if not absent and len(self.faults) == before:
             if site["virtualenv"] == "none" and "install" not in (self.given.get("uwsgi") or {}):
                 site["uwsgi"]["install"] = "distribution"
@@ -188,6 +191,17 @@ class Reader:
             return requires_python(site["source"]["directory"], site["manage"], named)
         except Unreadable:
             return ""
+
+    def _environment_file(self, site: dict[str, Any]) -> None:
+        """Add the variables of `env_file` to `env`, and make its path absolute."""
+        if not site["env_file"]:
+            return
+        site["env_file"] = os.path.join(self.base, os.path.expanduser(site["env_file"]))
+        try:
+            site["env"] = {**environment(read_file(site["env_file"])), **site["env"]}
+        except Wrong as wrong:
+            fix = wrong.fix and f"; {wrong.fix}"
+            self._fault(f"env_file is {shown(site['env_file'])}; wanted {wrong.wanted}{fix}")
 
     def _django(self, site: dict[str, Any]) -> str:
         """Return the version specifier of the Django that is asked for, as far as the controller can read it."""

@@ -130,6 +130,13 @@ class Timer(TypedDict):
     unit: dict[str, list[str]]
 
 
+class Seed(TypedDict):
+    """Paths in the source, '' where there is none."""
+
+    database: str
+    media: str
+
+
 class Superuser(TypedDict, total=False):
     username: str
     email: str
@@ -169,6 +176,10 @@ class Site(TypedDict):
     manage: str
     settings: dict[str, Any]
     env: dict[str, str]
+    env_file: str
+    files: dict[str, str]
+    writable: list[str]
+    seed: Seed
     database: Any  # the URL; in what may be shown, only whether there is one
     migrate: bool
     superuser: Superuser
@@ -187,6 +198,7 @@ class Secrets(TypedDict):
     """What may never be shown of a site; travels apart from it."""
 
     env: dict[str, str]
+    files: dict[str, str]
     database: str
     git: str
     key: str
@@ -200,7 +212,8 @@ class Manifest(TypedDict, total=False):
     `uwsgi` the program, `overlay` whether there is a settings overlay. `subject` is the first line of the commit's
     message; builds of 0.1 have none. `django`, `apps` and `check` are what the project's own code said of itself:
     `admin` is the path of the admin's login or '', `https_header` the variable and the value of
-    SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither.
+    SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither. `files` is the digest of the inventory's files in the
+    code, `exported` what makes DEBUG false, and `notes` what to tell of the settings and of the data.
     """
 
     id: str
@@ -221,6 +234,9 @@ class Manifest(TypedDict, total=False):
     check: str
     admin: str
     https_header: list[str]
+    files: str
+    exported: dict[str, str]
+    notes: list[str]
     predicted: bool
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import cast
 
+from ..build import additions
 from ..host import files
 from ..host.live import release_of
 from ..host.shell import Shell, StepError
@@ -179,7 +180,7 @@ def withdraw(
     if not check_mode:
         # The secret key stays with the data: logins survive when a site comes back.
         for name in files.names(layout.config):
-            if name.endswith(".env"):
+            if name.endswith(".env") or name == "files":
                 files.remove(f"{layout.config}/{name}")
     return changes + forget()
 
@@ -189,7 +190,9 @@ def _prune_builds(layout: Layout, used: set[str]) -> None:
     for name in files.names(layout.builds):
         if name not in used:
             files.remove(layout.build(name))
-    homes = {files.read_json(layout.manifest(name)).get("home") for name in used}
+    manifests = [files.read_json(layout.manifest(name)) for name in used]
+    homes = {manifest.get("home") for manifest in manifests}
     for name in files.names(layout.virtualenvs):
         if layout.virtualenv(name) not in homes:
             files.remove(layout.virtualenv(name))
+    additions.prune(layout.config, {str(manifest.get("files")) for manifest in manifests})
