@@ -160,7 +160,8 @@ class Manifest(TypedDict, total=False):
     `uwsgi` the program, `overlay` whether there is a settings overlay. `subject` is the first line of the commit's
     message; builds of 0.1 have none. `django`, `apps` and `check` are what the project's own code said of itself:
     `admin` is the path of the admin's login or '', `https_header` the variable and the value of
-    SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither.
+    SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither. `configuration` is the class of django-configurations
+    that the settings are made of, or ''. `notes` tell what was decided about the project.
     """
 
     id: str
@@ -181,6 +182,8 @@ class Manifest(TypedDict, total=False):
     check: str
     admin: str
     https_header: list[str]
+    configuration: str
+    notes: list[str]
     predicted: bool
 
 
