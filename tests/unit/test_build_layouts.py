@@ -228,7 +228,7 @@ def test_a_class_that_nobody_names_is_asked_for():
 
 IMPORTER = """
 import os, sys, importlib.util
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import PathFinder
 
 class Loader:
     def __init__(self, spec): self.spec = spec
@@ -247,7 +247,7 @@ class Importer:
     def find_spec(self, fullname, path=None, target=None):
         if fullname == os.environ["DJANGO_SETTINGS_MODULE"]:
             spec = PathFinder.find_spec(fullname, path)
-            return ModuleSpec(fullname, Loader(spec), origin=spec.origin)
+            return importlib.util.spec_from_file_location(fullname, spec.origin, loader=Loader(spec))
 
 installed = False
 
