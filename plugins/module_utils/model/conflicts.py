@@ -39,6 +39,8 @@ def between_keys(site: Site) -> Iterator[str]:
         yield "uwsgi.checksum goes with uwsgi.tarball; give the tarball or leave it out"
     if "unix" in uwsgi["socket"] and len(uwsgi["socket"]) > 1:
         yield "uwsgi.socket mixes unix with addresses; wanted unix, or one or more addresses"
+    if site["superuser"] and not (site["superuser"]["username"] or site["superuser"]["email"]):
+        yield "superuser has neither username nor email; give the one that users log in with"
     static, media = nginx["static"], nginx["media"]
     if static and media and static["url"] == media["url"]:
         yield f"nginx.media and nginx.static have the same url {static['url']}; give one of them another"

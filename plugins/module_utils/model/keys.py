@@ -34,7 +34,7 @@ from .checks import (
     upstream,
     virtualenv,
 )
-from .option_checks import alias, directives, environment, ini_options, locations, settings, unit_options
+from .option_checks import alias, directives, environment, ini_options, locations, settings, unit_options, user_fields
 
 
 @dataclass(frozen=True)
@@ -166,9 +166,21 @@ HEALTH_KEYS: Keys = {
 }
 SUPERUSER_KEYS: Keys = {
     "username": Key(
-        pattern(r"[\w.@+-]{1,150}", "a user name"), doc="Made once; never changed afterwards.", required=True
+        pattern(r"[\w.@+-]{1,150}", "a user name"),
+        "",
+        "The name to log in with. Made once; never changed afterwards. Not needed where users log in with their e-mail "
+        "address.",
     ),
-    "email": Key(pattern(r"[^@\s]+@[^@\s]+", "an e-mail address"), "", "The e-mail address."),
+    "email": Key(
+        pattern(r"[^@\s]+@[^@\s]+", "an e-mail address"),
+        "",
+        "The e-mail address; the name to log in with where USERNAME_FIELD is `email`.",
+    ),
+    "fields": Key(
+        user_fields,
+        {},
+        "What else a user model of the project requires (REQUIRED_FIELDS), for instance `{full_name: Ada Lovelace}`.",
+    ),
     "password": Key(line, doc="The first password. Never shown.", required=True, secret=True),
 }
 SOURCE_KINDS: dict[str, Keys] = {

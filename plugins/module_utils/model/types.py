@@ -102,6 +102,7 @@ class Step(TypedDict):
 class Superuser(TypedDict, total=False):
     username: str
     email: str
+    fields: dict[str, Any]
     password: str
 
 
