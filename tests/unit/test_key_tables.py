@@ -86,7 +86,6 @@ def test_what_is_required():
         "source.directory",
         "source.path",
         "source.startproject",
-        "superuser.username",
         "superuser.password",
     ]
 
@@ -175,7 +174,6 @@ def test_a_section_with_required_keys_may_be_left_out():
 def test_every_required_key_that_is_missing_is_a_fault():
     found = faults({**SHOP, "superuser": {"email": "a@example.com"}})
     assert [text.partition(": ")[2] for text in found] == [
-        "superuser.username is missing; it is required beside email",
         "superuser.password is missing; it is required beside email",
     ]
 

@@ -46,6 +46,17 @@ GOOD = {
     "database": [(f"postgres://shop:{SECRET}@db:5432/shop", f"postgres://shop:{SECRET}@db:5432/shop")],
     "migrate": [(False, False)],
     "warm_up": [([], []), ("/", ["/"]), (["/", "/a?b=c"], ["/", "/a?b=c"])],
+    "superuser": [
+        (
+            {"email": "a@b", "password": SECRET, "fields": {"full_name": "Ada", "age": 36, "staff": True}},
+            {
+                "username": "",
+                "email": "a@b",
+                "password": SECRET,
+                "fields": {"full_name": "Ada", "age": 36, "staff": True},
+            },
+        ),
+    ],
     "keep_releases": [(1, 1), ("5", 5)],
     "uwsgi.install": [(one, one) for one in ("pyuwsgi", "uwsgi", "tarball", "distribution")],
     "uwsgi.version": [("2.0.31", "2.0.31"), ("2.0.30.post1", "2.0.30.post1")],
@@ -184,7 +195,28 @@ BAD = {
     ],
     "migrate": [("no", "wanted true or false")],
     "superuser": [
-        (SECRET, "is not usable; wanted a mapping of username, email, password"),
+        (SECRET, "is not usable; wanted a mapping of username, email, fields, password"),
+        ({"password": SECRET}, "superuser has neither username nor email; give the one that users log in with"),
+        (
+            {"username": "a", "password": SECRET, "fields": {"Full Name": "x"}},
+            "wanted names of fields such as full_name (found 'Full Name')",
+        ),
+        (
+            {"username": "a", "password": SECRET, "fields": {"a": [SECRET]}},
+            "wanted text on one line, a number, true or false for a",
+        ),
+        (
+            {"username": "a", "password": SECRET, "fields": {"a": f"{SECRET}\n"}},
+            "wanted text on one line, a number, true or false for a",
+        ),
+        (
+            {"username": "a", "password": SECRET, "fields": {"password": SECRET}},
+            "wanted no password here; set superuser.password",
+        ),
+        (
+            {"username": "a", "password": SECRET, "fields": "x"},
+            ".fields is 'x'; wanted a mapping of the user model's fields",
+        ),
         ({"username": "admin"}, ".password is missing; it is required beside username"),
         ({"username": "admin", "password": None}, ".password is missing"),
         ({"username": "a b", "password": SECRET}, ".username is 'a b'; wanted a user name"),

@@ -35,7 +35,7 @@ def test_secrets_are_parted_from_what_may_be_shown():
         "password": SECRET,
     }
     assert public[0]["source"]["git"] == "https://git.example.com/shop.git"
-    assert public[0]["superuser"] == {"username": "admin", "email": ""}
+    assert public[0]["superuser"] == {"username": "admin", "email": "", "fields": {}}
     assert public[0]["database"] is True
     assert SECRET in json.dumps(site)  # the model's own copy is whole
 

@@ -123,13 +123,13 @@ def _steps(build: Build) -> Manifest:
         _compile(context, home, root)
     probed = settings.probed(lambda: _probe(context, home, root, settings))
     facts = probed.get("facts") or {}
-    notes += settings.notes(facts)
+    notes += [*found["notes"], *settings.notes(facts)]
     notes += additions.seed(context, root, home, facts)
     manifest: Manifest = {
         "id": build.id,
         "chdir": found["chdir"],
         "settings_module": found["settings_module"],
-        "wsgi": found["wsgi"],
+        "wsgi": _entry(context, found),
         "django": probed["django"],
         "apps": probed["apps"],
         "check": probed["check"],
@@ -144,6 +144,7 @@ def _steps(build: Build) -> Manifest:
         "python": context.python_version(),
         "uwsgi": project.uwsgi_binary(site, home),
         "install": site["uwsgi"]["install"],
+        "configuration": found["configuration"],
     }
     if context.secrets["files"]:
         manifest["files"] = additions.digest(context.secrets["files"])
@@ -164,10 +165,18 @@ def _start_project(context: Context, home: str, code: str) -> None:
 
 def _write_overlay(context: Context, root: str, found: Discovered) -> None:
     os.mkdir(f"{root}/overlay", 0o755)
-    settings = overlay.settings(context.site, found["settings_module"], prepared=True)
+    settings = overlay.settings(context.site, found["settings_module"], found)
     files.write(f"{root}/overlay/{overlay.SETTINGS_MODULE}.py", settings)
-    files.write(f"{root}/overlay/{overlay.WSGI_MODULE}.py", overlay.wsgi(context.site, found["wsgi"]))
+    files.write(f"{root}/overlay/{overlay.WSGI_MODULE}.py", overlay.wsgi(context.site, _entry(context, found)))
     files.write(f"{root}/overlay/{overlay.ERRORS_MODULE}.py", overlay.errors())
+    if entry := overlay.entry(context.site, found):
+        files.write(f"{root}/overlay/{overlay.ENTRY_MODULE}.py", entry)
+
+
+def _entry(context: Context, found: Discovered) -> str:
+    """Return the WSGI entry that the build's own loads: the project's, or the one that is made for it."""
+    made = overlay.entry(context.site, found)
+    return f"{overlay.ENTRY_MODULE}:application" if made else found["wsgi"]
 
 
 def _compile(context: Context, home: str, root: str) -> None:
@@ -197,14 +206,15 @@ def _is_large(folder: str) -> bool:
 
 def _probe(context: Context, home: str, root: str, settings: SettingsOfBuild) -> dict[str, Any]:
     """Run the steps of `django_probe` with the project's own code; what it found."""
+    found = settings.found
     if not os.path.isdir(f"{root}/static"):
         context.make_directory(f"{root}/static")
-    own = project.process_environment(context.secrets)
+    own = project.process_environment(context.secrets, found["configuration"])
     done = context.shell.run(
         "project",
         [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect"],
         context.user,
-        os.path.join(f"{root}/src", settings.found["chdir"]),
+        os.path.join(f"{root}/src", found["chdir"]),
         environment=project.environment(context.layout, own, root),
         stdin=program_text(settings_facts, django_probe),
         check=False,

@@ -28,7 +28,6 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
     import django
     from django.conf import settings
 
-    overlay = settings.SETTINGS_MODULE
     found: dict[str, Any] = {"django": django.get_version(), "apps": len(settings.INSTALLED_APPS)}
     names = debug_variables(looked)
     if names and getattr(project_settings(settings), "DEBUG", False):
@@ -40,7 +39,8 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
     __import__(wsgi_module)
     import os
 
-    if overlay != overlay_module or os.environ.get("DJANGO_SETTINGS_MODULE") != overlay_module:
+    # Not settings.SETTINGS_MODULE: a project may have a setting of that name.
+    if overlay_module not in sys.modules or os.environ.get("DJANGO_SETTINGS_MODULE") != overlay_module:
         raise SystemExit(
             f"error: the project sets DJANGO_SETTINGS_MODULE to {os.environ.get('DJANGO_SETTINGS_MODULE')!r} by force; "
             "it has to use os.environ.setdefault, as startproject writes it"

@@ -46,6 +46,8 @@ def between_keys(site: Site) -> Iterator[str]:
     if "unix" in uwsgi["socket"] and len(uwsgi["socket"]) > 1:
         yield "uwsgi.socket mixes unix with addresses; wanted unix, or one or more addresses"
     yield from between_background(site)
+    if site["superuser"] and not (site["superuser"]["username"] or site["superuser"]["email"]):
+        yield "superuser has neither username nor email; give the one that users log in with"
     static, media = nginx["static"], nginx["media"]
     if static and media and static["url"] == media["url"]:
         yield f"nginx.media and nginx.static have the same url {static['url']}; give one of them another"

@@ -37,7 +37,7 @@ from .checks import (
 )
 from .command_checks import command
 from .file_checks import in_source, source_files
-from .option_checks import alias, directives, environment, ini_options, locations, settings, unit_options
+from .option_checks import alias, directives, environment, ini_options, locations, settings, unit_options, user_fields
 from .python_checks import python
 
 
@@ -178,9 +178,21 @@ HEALTH_KEYS: Keys = {
 }
 SUPERUSER_KEYS: Keys = {
     "username": Key(
-        pattern(r"[\w.@+-]{1,150}", "a user name"), doc="Made once; never changed afterwards.", required=True
+        pattern(r"[\w.@+-]{1,150}", "a user name"),
+        "",
+        "The name to log in with. Made once; never changed afterwards. Not needed where users log in with their e-mail "
+        "address.",
     ),
-    "email": Key(pattern(r"[^@\s]+@[^@\s]+", "an e-mail address"), "", "The e-mail address."),
+    "email": Key(
+        pattern(r"[^@\s]+@[^@\s]+", "an e-mail address"),
+        "",
+        "The e-mail address; the name to log in with where USERNAME_FIELD is `email`.",
+    ),
+    "fields": Key(
+        user_fields,
+        {},
+        "What else a user model of the project requires (REQUIRED_FIELDS), for instance `{full_name: Ada Lovelace}`.",
+    ),
     "password": Key(line, doc="The first password. Never shown.", required=True, secret=True),
 }
 # A worker finishes what it is at, in the background; so much time costs a deploy nothing.

@@ -140,6 +140,7 @@ class Seed(TypedDict):
 class Superuser(TypedDict, total=False):
     username: str
     email: str
+    fields: dict[str, Any]
     password: str
 
 
@@ -212,8 +213,9 @@ class Manifest(TypedDict, total=False):
     `uwsgi` the program, `overlay` whether there is a settings overlay. `subject` is the first line of the commit's
     message; builds of 0.1 have none. `django`, `apps` and `check` are what the project's own code said of itself:
     `admin` is the path of the admin's login or '', `https_header` the variable and the value of
-    SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither. `files` is the digest of the inventory's files in the
-    code, `exported` what makes DEBUG false, and `notes` what to tell of the settings and of the data.
+    SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither. `configuration` is the class of django-configurations
+    that the settings are made of, or ''. `files` is the digest of the inventory's files in the code, `exported` what
+    makes DEBUG false, and `notes` what to tell of the project, its settings and its data.
     """
 
     id: str
@@ -236,6 +238,7 @@ class Manifest(TypedDict, total=False):
     https_header: list[str]
     files: str
     exported: dict[str, str]
+    configuration: str
     notes: list[str]
     predicted: bool
 

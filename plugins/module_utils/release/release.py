@@ -104,7 +104,7 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: 
     """
     site = {**site, "group": group}
     layout = Layout.of(site)
-    environment = project.process_environment(secrets)
+    environment = project.process_environment(secrets, manifest.get("configuration", ""))
     texts = units.render(site)
     digest = hashlib.sha256(environment_text(environment).encode()).hexdigest()
     # The ini names the release, so it is hashed with a placeholder where the id will be.
