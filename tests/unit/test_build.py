@@ -299,7 +299,6 @@ def test_a_build(tmp_path):
         "source": {"kind": "directory", "digest": "d" * 64},
         "subject": "",
         "configuration": "",
-        "notes": [],
         **PROBED,
     }
     text = (host.root / "build.json").read_text()

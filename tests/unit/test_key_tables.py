@@ -57,17 +57,30 @@ BESIDE = {
     "source.version": {"git": "https://git.example.com/shop.git"},
     "source.key": {"git": "https://git.example.com/shop.git"},
     "source.checksum": {"archive": "https://example.com/shop.zip"},
+    "superuser.username": {"email": "admin@example.com", "password": SECRET},
     "superuser.email": {"username": "admin", "password": SECRET},
+    "superuser.fields": {"username": "admin", "password": SECRET},
+    **{f"workers.{name}": {"run": ["celery"]} for name in keys.WORKER_KEYS},
+    **{f"timers.{name}": {"run": ["report"], "at": "03:30"} for name in keys.TIMER_KEYS},
+    "workers.run": {"manage": ["db_worker"]},
+    "timers.run": {"manage": ["report"], "at": "03:30"},
 }
-WITH_DEFAULT = [name for name, key in KEYS.items() if key.check and not key.required and key.default is not None]
+WITH_DEFAULT = [
+    name
+    for name, key in KEYS.items()
+    # The empty list is the default of `at`, and none that one may write.
+    if key.check and not key.required and key.default is not None and name != "timers.at"
+]
 
 
 @pytest.mark.parametrize("name", WITH_DEFAULT)
 def test_a_default_that_is_written_out_changes_nothing(name):
     section, _dot, last = name.rpartition(".")
     beside = BESIDE.get(name, {})
-    written_out = {last: KEYS[name].default, **beside}
+    written_out = {last: KEYS[name].default, **{key: value for key, value in beside.items() if key != last}}
     given, left_out = ({section: written_out}, {section: beside}) if section else (written_out, {})
+    if section and KEYS[section].each is not None:
+        given, left_out = ({section: {"one": value}} for value in (written_out, beside))
     assert completed(**copy.deepcopy(given)) == completed(**copy.deepcopy(left_out))
 
 

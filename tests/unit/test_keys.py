@@ -334,7 +334,7 @@ BAD = {
     ],
     "timers": [
         ({"a": {"manage": "x"}}, 'timers.a.at is missing; it is required: add for instance `at: "03:30"`'),
-        ({"a": {"manage": "x", "at": []}}, "timers.a.at is []; wanted a list of at least 1"),
+        ({"a": {"manage": "x", "at": []}}, "timers.a.at is missing"),
         ({"a": {"manage": "x", "at": 750}}, "quote it: YAML reads 12:30 as the number 750"),
         ({"a": {"manage": "x", "at": "dayly"}}, "such as '03:30', 'Mon *-*-* 07:00' or hourly (found 'dayly' in the"),
         ({"a": {"at": "daily"}}, "timers.a has neither run nor manage"),
