@@ -13,7 +13,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.build import (
     project,
     settings_facts,
 )
-from ansible_collections.pyweb.stack.plugins.module_utils.build.build_settings import program_text
+from ansible_collections.pyweb.stack.plugins.module_utils.build.program import program_text
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
 from ansible_collections.pyweb.stack.plugins.module_utils.host.advice import advice_on
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError

@@ -108,11 +108,12 @@ def test_what_is_secret():
     assert [name for name, key in found.items() if key.secret] == [
         "source.key",
         "env",
+        "files",
         "database",
         "superuser.password",
     ]
     assert [name for name, key in found.items() if key.credentials] == ["source.git"]
-    assert len(found) == 5
+    assert len(found) == 6
     # They travel by their last name.
     names = [name.rpartition(".")[2] for name in found]
     assert sorted(names) == sorted(set(names)) == sorted(Secrets.__annotations__)
@@ -271,6 +272,10 @@ def test_all_defaults():
         "manage": "",
         "settings": {},
         "env": {},
+        "env_file": "",
+        "files": {},
+        "writable": [],
+        "seed": {"database": "", "media": ""},
         "database": "",
         "migrate": True,
         "superuser": {},

@@ -43,6 +43,12 @@ GOOD = {
             {"A": "b\nc", "_B": "1", "C": "true", "D": "1.5", "E": ""},
         )
     ],
+    "files": [
+        ({"a.py": "x\n", "b/c.py/": ""}, {"a.py": "x\n", "b/c.py": ""}),
+    ],
+    "writable": [("uploads", ["uploads"]), (["logs/", "var/uploads"], ["logs", "var/uploads"])],
+    "seed.database": [("db.sqlite3", "db.sqlite3")],
+    "seed.media": [("site/media/", "site/media")],
     "database": [(f"postgres://shop:{SECRET}@db:5432/shop", f"postgres://shop:{SECRET}@db:5432/shop")],
     "migrate": [(False, False)],
     "warm_up": [([], []), ("/", ["/"]), (["/", "/a?b=c"], ["/", "/a?b=c"])],
@@ -188,6 +194,37 @@ BAD = {
         ({"A": f"{SECRET}\0"}, "wanted text as the value of A"),
         ({"UWSGI_PROCESSES": SECRET}, "wanted no UWSGI_PROCESSES: uWSGI reads UWSGI_* as options; use uwsgi.options"),
         (SECRET, "is not usable; wanted a mapping of variables to text"),
+    ],
+    "env_file": [
+        ("nowhere.env", "wanted a file on the controller; there is none"),
+        ("a\nb", "wanted text on one line"),
+        (["a"], "is ['a']; wanted text on one line"),
+    ],
+    "files": [
+        (SECRET, "is not usable; wanted a mapping of paths in the source to the texts of files"),
+        ({"/etc/passwd": SECRET}, "wanted a path relative to the source"),
+        ({"../a": SECRET}, "without '..' (found '../a')"),
+        ({"a/./b": SECRET}, "(found 'a/./b')"),
+        ({"": SECRET}, "(found '')"),
+        (
+            {"a": f"{SECRET}\0"},
+            "wanted text as the file a; for a file of the controller: \"{{ lookup('file', PATH) }}\"",
+        ),
+        ({"a": [SECRET]}, "wanted text as the file a"),
+        ({"a": SECRET, "a/b": SECRET}, "files has a/b, and files has a; wanted paths that do not lie in one another"),
+    ],
+    "writable": [
+        (["/srv"], "wanted a path relative to the source"),
+        (["."], "(found '.' in the list)"),
+        (["a//b"], "(found 'a//b' in the list)"),
+        (["logs", "logs/old"], "writable has logs/old, and writable has logs; wanted paths that do not lie"),
+        (["logs", "logs"], "writable has logs, and writable has logs"),
+    ],
+    "seed": [
+        ("db.sqlite3", "is 'db.sqlite3'; wanted a mapping of database, media"),
+        ({"database": "/db.sqlite3"}, ".database is '/db.sqlite3'; wanted a path relative to the source"),
+        ({"media": "../media"}, ".media is '../media'; wanted a path relative to the source"),
+        ({"databse": "a"}, "unknown key 'seed.databse'; did you mean 'database'?"),
     ],
     "database": [
         (f"{SECRET}", "is not usable; wanted a URL such as postgres://user:password@host:5432/name"),
@@ -389,7 +426,7 @@ def test_bad_value(key, given, words):
 
 
 def test_every_key_of_the_model_is_in_the_tables():
-    inner = {"uwsgi": keys.UWSGI_KEYS, "nginx": keys.NGINX_KEYS, "health": keys.HEALTH_KEYS}
+    inner = {"uwsgi": keys.UWSGI_KEYS, "nginx": keys.NGINX_KEYS, "health": keys.HEALTH_KEYS, "seed": keys.SEED_KEYS}
     bad = set(BAD)
     for section, table in inner.items():
         bad |= {f"{section}.{key}" for given, _words in BAD[section] if isinstance(given, dict) for key in given}

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from ..build import additions, django_probe, overlay, project, pythons, seal, settings_facts, source
-from ..build.build_settings import SettingsOfBuild, program_text
+from ..build.build_settings import SettingsOfBuild
 from ..build.context import Context
+from ..build.program import program_text
 from ..build.project import Discovered
 from ..build.source import Resolved
 from ..host import files

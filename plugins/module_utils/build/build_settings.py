@@ -7,9 +7,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
-import re
 from collections.abc import Callable, Mapping
-from types import ModuleType
 from typing import Any
 
 from ..build import django_debug, django_missing, environment, overlay, project, settings_findings
@@ -32,12 +30,6 @@ exec setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups --no-new-p
 """
 # How long the search for variables may take, in seconds.
 SEARCH_TIMEOUT = 120
-_FUTURE = re.compile(r"^from __future__ import annotations\n", re.MULTILINE)
-
-
-def program_text(*parts: ModuleType) -> str:
-    """Return the text of a program that is made of these files, the last one being what runs."""
-    return "from __future__ import annotations\n" + "".join(_FUTURE.sub("", inspect.getsource(part)) for part in parts)
 
 
 class SettingsOfBuild:

@@ -83,8 +83,8 @@ def unused(facts: Mapping[str, Any], seed: Mapping[str, object], empty_media: bo
         yield Finding(
             "unused",
             f"the source has a database, {database}, which is not used: the site begins with an empty one",
-            f"to begin with that one set seed: {{database: {database}}}, and remove {facts['database']['file']} where a "
-            "deploy has made it meanwhile",
+            f"to begin with that one set seed: {{database: {database}}}, and remove {facts['database']['file']} where "
+            "a deploy has made it meanwhile",
         )
     if media and empty_media and not seed.get("media"):
         yield Finding(
