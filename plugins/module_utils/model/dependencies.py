@@ -22,7 +22,7 @@ from .types import Site
 class Wanted:
     """What is to be installed.
 
-    `names` are requirements, `listed` files that the installer reads itself, `pins` those of a lock. `uv_lock` is a lock
+    `names` are requirements, `listed` files that the installer reads itself, `pins` those of a lock. `uv_lock` is one
     that only uv reads; its pins are what uv exports. `files` are all that were read. Paths are relative to the source.
     """
 
@@ -102,11 +102,16 @@ def newest_django(python: str) -> str:
     return f"Django>={major}.{minor},<{major}.{minor + 1}"
 
 
-def no_django(files: list[str], root: str, python: str) -> str:
-    """Return the fault of a project that names no Django, and the line to add."""
+def no_django(files: list[str], root: str, python: str, given: bool = False) -> str:
+    """Return the fault of a project that names no Django, and the line to add.
+
+    `given` says that the site names its dependency files itself.
+    """
     add = f'packages: ["{newest_django(python)}"]'
     if files:
         return f"{', '.join(files)} names no Django, and nothing that it names brings one; add it there, or `{add}`"
+    if given:
+        return f"requirements is empty, and packages names no Django; add `{add}`"
     there = [name for name in others(root) if os.path.isfile(os.path.join(root, name))][:3]
     found = f"; requirements can name {', '.join(there)}" if there else ""
     return f"the source has no dependency file, and packages names no Django; add `{add}`{found}"

@@ -132,19 +132,23 @@ def _line(root: str, name: str, label: str, details: Mapping[str, Any]) -> str:
 def requirement_lines(root: str, name: str, above: tuple[str, ...] = ()) -> list[str]:
     """Return the lines of a requirement file, those of the files that it names with -r in their place.
 
-    Options and paths stay as they are. Raises `Unreadable` for a file that is not there.
+    Files of constraints are named relative to the source; other options stay as they are. Raises `Unreadable` for a
+    file that is not there.
     """
     lines = []
     for line in logical_lines(text_of(root, name)):
-        match = re.fullmatch(r"(?:-r|--requirement)[\s=]*(\S+)", line)
-        if not match or re.match(r"\w+://", match[1]):
+        match = re.fullmatch(r"(?:-r|--requirement|(-c|--constraint))[\s=]*(\S+)", line)
+        if not match or re.match(r"\w+://", match[2]):
             lines.append(line)
             continue
-        inner = os.path.normpath(os.path.join(os.path.dirname(name), match[1]))
+        inner = os.path.normpath(os.path.join(os.path.dirname(name), match[2]))
+        if match[1]:
+            lines.append(f"{match[1]} {inner}")
+            continue
         if inner in (*above, name):
             continue
         if not os.path.isfile(os.path.join(root, inner)):
-            raise Unreadable(name, f"names {match[1]} with -r; the source has no such file")
+            raise Unreadable(name, f"names {match[2]} with -r; the source has no such file")
         lines += requirement_lines(root, inner, (*above, name))
     return lines
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Packages of a poetry.lock. That of Poetry 1 does not say why one is in it: the way from pyproject.toml is followed."""
+"""Packages of a poetry.lock. Poetry 1 does not say why one is in it, so the way from pyproject.toml is followed."""
 
 from __future__ import annotations
 
