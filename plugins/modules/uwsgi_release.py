@@ -115,7 +115,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
-from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, memory, packages
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, managed_pythons, memory, packages
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import code, live
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError
@@ -133,6 +133,7 @@ SPEC: dict[str, Any] = {
     # The action plugin adds these.
     "secrets": {"type": "str", "default": "{}", "no_log": True},
     "who": {"type": "str", "default": ""},
+    "first": {"type": "dict", "default": {}},
 }
 
 
@@ -146,6 +147,8 @@ class Sites:
     who: str
     last_check: bool
     check_mode: bool
+    # Site name to whether this is the first host of the inventory that has it.
+    first: dict[str, bool] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
     diff: list[dict[str, str]] = field(default_factory=list)
@@ -189,7 +192,7 @@ class Sites:
             self._made(site, ["a release"])
             return
         group = accounts.group_of(site["user"])
-        release = wanted(site, self.secrets[name], build or as_found(site), group)
+        release = wanted(site, self.secrets[name], build or as_found(site), group, self.first.get(name, True))
         switch = Switch.on_this_host(release, self.who, self.check_mode)
         change = switch.deploy()
         self._made(site, change.what)
@@ -232,9 +235,15 @@ def main() -> None:
     if not module.check_mode and memory.is_unknown():
         # The role alone has not looked at the host before.
         memory.remember(module.run_command, packages.installed(module))
-    sites = Sites(secrets, given["builds"], web_group, given["who"], given["last_check"], module.check_mode)
+    sites = Sites(
+        secrets, given["builds"], web_group, given["who"], given["last_check"], module.check_mode, given["first"]
+    )
     for site in given["sites"]:
         sites.apply(site)
+    if not module.check_mode:
+        # Builds went away with releases, and with sites. All sites of one root share their Pythons.
+        for layout in {Layout.of(site).pythons: Layout.of(site) for site in given["sites"]}.values():
+            managed_pythons.prune(layout)
     changed = bool(sites.made)
     done = {"releases": sites.releases, "made": sites.made}
     if sites.faults:

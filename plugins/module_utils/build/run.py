@@ -76,6 +76,7 @@ class Run:
             name = build.context.site["name"]
             try:
                 results.builds[name] = _make(build)
+                results.made += [f"{name}: {note}" for note in results.builds[name].get("notes", [])]
             except StepError as error:
                 results.failed(name, error)
         return results
@@ -122,6 +123,8 @@ def built_with(site: Site) -> str:
     if site["virtualenv"]:
         return "the system's Python" if site["virtualenv"] == "none" else f"the virtualenv {site['virtualenv']}"
     chosen = site["interpreter"]
+    if chosen.get("managed"):
+        return f"Python {chosen['version']} of uv"
     return f"Python {chosen['version']}" if chosen["version"] else chosen["path"]
 
 

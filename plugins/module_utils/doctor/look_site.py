@@ -20,6 +20,7 @@ from typing import Any, Callable, TypeVar
 
 from ..host import path_walk, processes
 from ..model.layout import Layout
+from ..model.secrets import hidden_variables, own_names
 from ..nginx import match
 from ..nginx.dump import Config
 from ..uwsgi import protocol
@@ -90,12 +91,9 @@ def site_of(given: Mapping[str, Any], patience: Patience) -> Site:
 
 def secrets_of(environment: Mapping[str, str], site: Site) -> list[str]:
     """Return what must not be shown: the values of a site's own environment variables."""
-    known = {site.name, *site.domains}
-    return [
-        value
-        for name, value in environment.items()
-        if len(value) > 3 and value not in known and not _PUBLIC.fullmatch(name)
-    ]
+    names = own_names({"name": site.name, "domains": site.domains, "paths": site.layout.paths})
+    own = {name: value for name, value in environment.items() if len(value) > 3 and not _PUBLIC.fullmatch(name)}
+    return [text for text in hidden_variables(own, names) if len(text) > 3]
 
 
 # --- what a client sees ---

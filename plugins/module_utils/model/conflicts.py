@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from .background_checks import between_background
 from .errors import shown
+from .file_checks import between_files
 from .layout import ID_LENGTH, Layout
 from .types import Site
 
@@ -21,6 +23,7 @@ def between_keys(site: Site) -> Iterator[str]:
     uwsgi, nginx = site["uwsgi"], site["nginx"]
     if site["virtualenv"] and site["source"]["kind"] != "path":
         yield f"virtualenv is {shown(site['virtualenv'])}; it goes with source.path only; leave it out"
+    yield from between_files(site)
     install = uwsgi["install"]
     if site["virtualenv"] == "none":
         if install != "distribution":
@@ -31,6 +34,9 @@ def between_keys(site: Site) -> Iterator[str]:
         install = "distribution"
         if site["packages"]:
             yield "packages go into a virtualenv; wanted none with virtualenv: none; use system_packages"
+    if site["managed"] != "never" and (site["virtualenv"] == "none" or install == "distribution"):
+        why = "virtualenv: none" if site["virtualenv"] == "none" else "uwsgi.install: distribution"
+        yield f"python.managed is {site['managed']}; {why} runs the system's own Python; leave one of them out"
     if install == "distribution" and uwsgi["version"]:
         yield f"uwsgi.version is {uwsgi['version']!r}; the distribution decides it; leave it out"
     if uwsgi["tarball"] and install != "tarball":
@@ -39,6 +45,9 @@ def between_keys(site: Site) -> Iterator[str]:
         yield "uwsgi.checksum goes with uwsgi.tarball; give the tarball or leave it out"
     if "unix" in uwsgi["socket"] and len(uwsgi["socket"]) > 1:
         yield "uwsgi.socket mixes unix with addresses; wanted unix, or one or more addresses"
+    yield from between_background(site)
+    if site["superuser"] and not (site["superuser"]["username"] or site["superuser"]["email"]):
+        yield "superuser has neither username nor email; give the one that users log in with"
     static, media = nginx["static"], nginx["media"]
     if static and media and static["url"] == media["url"]:
         yield f"nginx.media and nginx.static have the same url {static['url']}; give one of them another"
