@@ -16,7 +16,7 @@ from fixtures import *  # noqa: F403 - pytest knows fixtures by the names in a c
 from fixtures import PLATFORM
 from host import Host, Run
 from project import Shape
-from shapes import REFUSED, SERVED
+from shapes import ALL, REFUSED, SERVED
 
 # What a user would do by hand, in the distribution's own way.
 SERVICES = {
@@ -52,11 +52,13 @@ class Deployed:
         """One run for all of these, once."""
         if title not in self.runs:
             report = self.work / f"{title}.json"
-            sites = [shape.site(self.folder(shape)) for shape in shapes]
-            run = self.host.play(sites, "site.yml", "-e", f"run_report={report}")
+            run = self.host.play(self.sites(shapes), "site.yml", "-e", f"run_report={report}")
             told = json.loads(report.read_text(encoding="utf-8"))
             self.runs[title] = Told(run, told, {site["name"]: site for host in told["hosts"] for site in host["sites"]})
         return self.runs[title]
+
+    def sites(self, shapes: Sequence[Shape]) -> list[dict[str, Any]]:
+        return [shape.site(self.folder(shape)) for shape in shapes]
 
     def folder(self, shape: Shape) -> Path:
         return self.work / shape.name
@@ -66,7 +68,7 @@ class Deployed:
 def deployed(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
     """The host with its services and the databases of the shapes, and the projects on this machine."""
     work = tmp_path_factory.mktemp("shapes")
-    for shape in [*SERVED, *REFUSED]:
+    for shape in ALL:
         shape.write(work / shape.name)
         if shape.locked:
             uv = shutil.which("uv")

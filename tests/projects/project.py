@@ -113,8 +113,8 @@ def filled(value: Any, folder: Path) -> Any:
 
 
 if __name__ == "__main__":
-    from shapes import REFUSED, SERVED
+    from shapes import ALL
 
-    for shape in [*SERVED, *REFUSED]:
+    for shape in ALL:
         if shape.name in (sys.argv[2:] or [shape.name]):
             shape.write(Path(sys.argv[1]) / shape.name)

@@ -37,7 +37,6 @@ HEALTH = [
         settings=CACHE,
         urls=REDIRECTS + FROM_CACHE,
         keys=SOON,
-        error="",
         causes=("createcachetable",),
     ),
     Shape(
@@ -80,19 +79,16 @@ SETTINGS = [
     Shape(
         "sslredirect",
         settings="SECURE_SSL_REDIRECT = True\n",
-        error="",
         causes=("SECURE_SSL_REDIRECT", "tls"),
     ),
     Shape(
         "securecookies",
         settings="SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True\n",
-        error="",
         causes=("CSRF_COOKIE_SECURE", "tls"),
     ),
     Shape(
         "memory",
         settings='DATABASES["default"]["NAME"] = ":memory:"\n',
-        error="",
         causes=("memory", "database"),
     ),
     Shape(
@@ -105,7 +101,6 @@ SETTINGS = [
                 "root": {"handlers": ["file"]},
             }
         """,
-        error="",
         causes=("logs", "writable"),
     ),
     Shape(
@@ -117,13 +112,11 @@ SETTINGS = [
             THREE = int(os.environ["THIRD_NUMBER"])
             FOUR = os.environ["FOURTH_URL"].split("/")
         """,
-        error="",
         causes=("FIRST_KEY", "SECOND_KEY", "THIRD_NUMBER", "FOURTH_URL"),
     ),
 ]
 DEPENDENCIES = [
-    Shape("nodjango", files={"requirements.txt": "django-extensions\n"}, error="", causes=("Django",)),
-    Shape("unreadable", files={"requirements.txt": None, "Pipfile": "[packages\n"}, error="", causes=("Pipfile",)),
+    Shape("nodjango", files={"requirements.txt": "django-extensions\n"}, causes=("Django",)),
     Shape(
         "newpython",
         files={
@@ -136,11 +129,14 @@ DEPENDENCIES = [
                 dependencies = ["{DJANGO}"]
             """,
         },
-        error="",
         causes=("requires-python", "3.99"),
     ),
-    Shape("compiled", requires=("psycopg2==2.9.10",), error="", causes=("psycopg2", "system_packages")),
+    Shape("compiled", requires=("psycopg2==2.9.10",), causes=("psycopg2", "system_packages")),
     # Its wheels end with Python 3.10.
-    Shape("oldpin", requires=("pillow==9.0.0",), error="", causes=("pillow", "9.0.0", "has no wheel for Python 3.")),
+    Shape("oldpin", requires=("pillow==9.0.0",), causes=("pillow", "9.0.0", "has no wheel for Python 3.")),
 ]
 REFUSED = [*HEALTH, *SETTINGS, *DEPENDENCIES]
+# What the controller sees in a directory of its own, before a host is touched.
+REFUSED_AT_ONCE = [
+    Shape("unreadable", files={"requirements.txt": None, "Pipfile": "[packages\n"}, causes=("Pipfile", "TOML")),
+]

@@ -248,7 +248,13 @@ LAYOUTS = [
                 from people.models import Person
                 return f"{settings.SETTINGS_MODULE}, {Person.objects.get().full_name}"
         """,
-        keys={"superuser": {"email": "ada@example.com", "password": "correct-horse", "full_name": "Ada Lovelace"}},
+        keys={
+            "superuser": {
+                "email": "ada@example.com",
+                "password": "correct-horse",
+                "fields": {"full_name": "Ada Lovelace"},
+            }
+        },
         told="a setting of the project, Ada Lovelace",
         login=("ada@example.com", "correct-horse"),
     ),

@@ -7,7 +7,7 @@ import re
 import pytest
 from conftest import Deployed, Told
 from project import Shape
-from shapes import REFUSED, SERVED
+from shapes import REFUSED, REFUSED_AT_ONCE, SERVED
 from visitor import Page, Visitor, links
 
 # How long a worker may take for a task of no work.
@@ -72,7 +72,7 @@ def test_the_admin_has_its_login_and_lets_in_who_may(deployed: Deployed, served:
 def test_nothing_is_left_to_do_and_the_doctor_finds_nothing(deployed: Deployed, served: Told) -> None:
     again = deployed.deploy("again", SERVED)
     assert (again.run.status, again.run.changed) == (0, 0), again.report
-    run = deployed.host.play([shape.site(deployed.folder(shape)) for shape in SERVED], "doctor.yml")
+    run = deployed.host.play(deployed.sites(SERVED), "doctor.yml")
     assert run.status == 0, run.error
 
 
@@ -90,6 +90,15 @@ def test_the_first_line_of_the_error_is_the_cause(refused: Told, shape: Shape) -
 def test_what_is_refused_is_not_served(deployed: Deployed, refused: Told, shape: Shape) -> None:
     assert refused.sites[shape.name]["release"] == ""
     assert deployed.host.run(f"test -e /opt/sites/{shape.name}/current").returncode != 0
+
+
+@pytest.mark.parametrize("shape", REFUSED_AT_ONCE, ids=named)
+def test_what_the_controller_sees_is_refused_before_the_host_is_touched(deployed: Deployed, shape: Shape) -> None:
+    run = deployed.host.play(deployed.sites([shape]))
+    assert run.status != 0
+    first = run.error.splitlines()[0]
+    assert all(cause in first for cause in shape.causes), run.error
+    assert deployed.host.run(f"test -e /opt/sites/{shape.name}").returncode != 0
 
 
 def test_the_others_of_that_run_go_on(refused: Told) -> None:
