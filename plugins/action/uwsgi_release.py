@@ -11,6 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
+from ansible_collections.pyweb.stack.plugins.plugin_utils.first_host import others
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 from ansible_collections.pyweb.stack.plugins.plugin_utils.who import who
 
@@ -26,5 +27,6 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("sites is missing or no list; wanted web_sites | pyweb.stack.sites")
         sites, secrets = split_secrets(arguments["sites"])
         arguments = {**arguments, "sites": sites, "secrets": json.dumps({"sites": secrets}), "who": who()}
+        arguments["first_hosts"] = others(task_vars or {}, [site["name"] for site in sites])
         result.update(execute(self, "pyweb.stack.uwsgi_release", arguments, task_vars))
         return result

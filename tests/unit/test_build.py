@@ -298,6 +298,7 @@ def test_a_build(tmp_path):
         "overlay": True,
         "source": {"kind": "directory", "digest": "d" * 64},
         "subject": "",
+        "hints": [],
         **PROBED,
     }
     text = (host.root / "build.json").read_text()

@@ -20,7 +20,7 @@ from releases import make_layout, make_site, put_0_1, put_links
 NEW, OLD = "a" * 12, "b" * 12
 NO_CODE = {"commit": "", "subject": "", "source": ""}
 # What the action plugins add; nobody types them.
-INTERNAL = {"secrets", "who"}
+INTERNAL = {"secrets", "who", "first_hosts"}
 
 
 @pytest.mark.parametrize("module", [uwsgi_release, uwsgi_rollback])
@@ -62,7 +62,7 @@ class Switches:
 
     def __init__(self, locks, answers):
         self.locks, self.answers, self.made, self.done = locks, answers, [], []
-        self.wrong = ""
+        self.wrong, self.notes = "", []
 
     def on_this_host(self, release, who, check_mode):
         self.made.append((release, who, check_mode))

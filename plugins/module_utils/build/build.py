@@ -15,14 +15,18 @@ import re
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..build import django_probe, overlay, project, seal, source, virtualenv
+from ..build import django_probe, hints, overlay, project, seal, source, virtualenv
 from ..build.context import Context
 from ..build.project import Discovered
 from ..build.source import Resolved
+from ..build.steps import Steps
 from ..host import files
 from ..host.causes import cause
+from ..host.shell import STEP_TIMEOUT
+from ..model.command_checks import builtin_step
 from ..model.layout import content_id
-from ..model.types import Manifest
+from ..model.steps import identity
+from ..model.types import Manifest, Step
 
 # Part of every id: raise it when the same inputs have to give another build than before.
 FORMAT = 1
@@ -78,7 +82,11 @@ def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
     """Return all that goes into a build: what is hashed to its id."""
     site = context.site
     uwsgi = site["uwsgi"]
+    steps = identity(site["build"])
+    # A build of an earlier version, or with the steps that everybody has, has the id that it had.
+    changed = {"build": steps} if steps != identity([cast(Step, builtin_step("collectstatic"))]) else {}
     return {
+        **changed,
         "format": FORMAT,
         "source": resolved.identity,
         "python": context.python_version(),
@@ -111,9 +119,14 @@ def _steps(build: Build) -> Manifest:
         _start_project(context, home, code)
     found = project.discover(code, site)
     _write_overlay(context, root, found)
+    context.make_directory(f"{root}/static")
+    steps = Steps(context, root, home, found["chdir"])
+    steps.run()
     if not in_place:
         _compile(context, home, root)
-    probed = _probe(context, home, root, found["chdir"])
+    probed = _probe(context, home, root, found["chdir"], steps.collected_last)
+    told = hints.hints(code, found["chdir"], site["build"], probed)
+    steps.clean()
     return {
         "id": build.id,
         "chdir": found["chdir"],
@@ -124,6 +137,7 @@ def _steps(build: Build) -> Manifest:
         "check": probed["check"],
         "admin": probed["admin"],
         "https_header": probed["https_header"],
+        "hints": told,
         "path": root,
         "src": recorded["path"] if in_place else code,
         "overlay": True,
@@ -173,17 +187,17 @@ def _is_large(folder: str) -> bool:
     return False
 
 
-def _probe(context: Context, home: str, root: str, chdir: str) -> dict[str, Any]:
-    """Run the steps of `django_probe` with the project's own code; what it found."""
-    context.make_directory(f"{root}/static")
+def _probe(context: Context, home: str, root: str, chdir: str, collect: Step | None) -> dict[str, Any]:
+    """Run the steps of `django_probe` with the project's own code, and collect its static files; what it found."""
     own = project.process_environment(context.secrets)
     done = context.shell.run(
         "project",
-        [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect"],
+        [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect" if collect else ""],
         context.user,
         os.path.join(f"{root}/src", chdir),
         environment=project.environment(context.layout, own, root),
         stdin=inspect.getsource(django_probe),
+        timeout=collect["timeout"] if collect else STEP_TIMEOUT,
         check=False,
     )
     if done.returncode:

@@ -62,6 +62,7 @@ class Reader:
                 site["uwsgi"]["install"] = "distribution"
             for text in between_keys(cast(Site, site)):
                 self._fault(text)
+            self._no_migrate_step(site)
             site["django"] = self._django(site)
         return site
 
@@ -148,6 +149,16 @@ class Reader:
             if source["checksum"] not in ("", found):
                 self._fault(f"source.checksum is {source['checksum']}; the file {path} has {found}; mend one of them")
             source["checksum"] = found
+
+    def _no_migrate_step(self, site: dict[str, Any]) -> None:
+        """Take the step out that `migrate: false` is for; beside steps that are written out it means nothing."""
+        if site["migrate"]:
+            return
+        if self.given.get("release") is not None:
+            self._fault(
+                "migrate is False beside release; wanted one of them; leave migrate out of the list, and here too"
+            )
+        site["release"] = []
 
     def _django(self, site: dict[str, Any]) -> str:
         """Return the version specifier of the Django that is asked for, as far as the controller can read it."""

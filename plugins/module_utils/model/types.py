@@ -132,6 +132,8 @@ class Site(TypedDict):
     settings: dict[str, Any]
     env: dict[str, str]
     database: Any  # the URL; in what may be shown, only whether there is one
+    build: list[Step]
+    release: list[Step]
     migrate: bool
     superuser: Superuser
     uwsgi: Uwsgi
@@ -160,7 +162,8 @@ class Manifest(TypedDict, total=False):
     `uwsgi` the program, `overlay` whether there is a settings overlay. `subject` is the first line of the commit's
     message; builds of 0.1 have none. `django`, `apps` and `check` are what the project's own code said of itself:
     `admin` is the path of the admin's login or '', `https_header` the variable and the value of
-    SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither.
+    SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither. `hints` are what the project has and no
+    step deals with.
     """
 
     id: str
@@ -181,6 +184,7 @@ class Manifest(TypedDict, total=False):
     check: str
     admin: str
     https_header: list[str]
+    hints: list[str]
     predicted: bool
 
 

@@ -20,7 +20,8 @@ from ..host.live import shown_source
 from ..host.shell import Shell, StepError
 from ..model.layout import Layout, content_id
 from ..model.secrets import all_forms, hidden_values
-from ..model.types import Health, Manifest, Record, Secrets, Site, Superuser
+from ..model.steps import commands, identity
+from ..model.types import Health, Manifest, Record, Secrets, Site, Step, Superuser
 from . import units, uwsgi_ini
 
 # What a release records of its site, so that a rollback needs no inventory: what started it, asks it and drains it.
@@ -36,7 +37,7 @@ class Release:
     `host` is the name that the site is asked under. `sockets` are its TCP addresses; without any it has a unix socket.
     `read_timeout` is the longest that a request may take, in seconds. `units` are file name -> text. `site` is the part
     of the site that the release records. `hidden` are the texts that no output may show. Only a wanted release has
-    `migrate`, `superuser` and `password`.
+    `steps`, `superuser` and `password`; `first` says whether this host does the steps that one of several does.
     """
 
     layout: Layout
@@ -53,7 +54,8 @@ class Release:
     units: Mapping[str, str]
     site: Mapping[str, Any]
     hidden: tuple[str, ...] = field(repr=False)
-    migrate: bool = False
+    steps: tuple[Step, ...] = ()
+    first: bool = True
     superuser: Superuser = field(default_factory=Superuser)
     password: str = field(default="", repr=False)
 
@@ -61,6 +63,11 @@ class Release:
     def name(self) -> str:
         """The name of its site."""
         return self.layout.name
+
+    @property
+    def migrate(self) -> bool:
+        """Whether migrations are one of its steps."""
+        return any(step["kind"] == "builtin" for step in self.steps)
 
     @property
     def folder(self) -> str:
@@ -94,15 +101,21 @@ class Release:
         }
 
 
-def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str) -> Release:
-    """Return the release that a completed site, its secrets and its build make; `group` is its user's primary group."""
+def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: bool = True) -> Release:
+    """Return the release that a completed site, its secrets and its build make; `group` is its user's primary group.
+
+    `first` says whether this is the first host of the inventory that has the site.
+    """
     site = {**site, "group": group}
     layout = Layout.of(site)
     environment = project.process_environment(secrets)
     texts = units.render(site)
     digest = hashlib.sha256(environment_text(environment).encode()).hexdigest()
     # The ini names the release, so it is hashed with a placeholder where the id will be.
-    release_id = content_id([manifest["id"], uwsgi_ini.render(site, manifest), digest, texts])
+    parts: list[Any] = [manifest["id"], uwsgi_ini.render(site, manifest), digest, texts]
+    # A command that is added wants to be run. Without any, the id is as in earlier versions.
+    parts += [identity(site["release"])] if commands(site["release"]) else []
+    release_id = content_id(parts)
     return Release(
         layout=layout,
         id=release_id,
@@ -118,7 +131,8 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str) -> Rele
         units=texts,
         site=_recorded(site),
         hidden=tuple(hidden_values(secrets)),
-        migrate=site["migrate"],
+        steps=tuple(site["release"]),
+        first=first,
         superuser=site["superuser"],
         password=secrets["password"],
     )
