@@ -10,8 +10,8 @@ from ansible_collections.pyweb.stack.plugins.module_utils.build import django_pr
 
 
 class Message:
-    def __init__(self, msg, level=30):
-        self.msg, self.level = msg, level
+    def __init__(self, msg, level=30, id=None):
+        self.msg, self.level, self.id = msg, level, id
 
 
 @pytest.fixture

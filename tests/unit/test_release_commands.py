@@ -259,7 +259,26 @@ def test_postgresql_is_waited_for_whatever_limits_it_has():
 @pytest.mark.parametrize("answer", [0, None])
 def test_mysql_that_does_not_give_the_lock_is_a_failure(answer):
     connection = Connection("mysql", answer)
-    with pytest.raises(SystemExit, match="more than 7 s"), django_migrations.locked(connection, 7):
+    with pytest.raises(SystemExit, match="for more than 7 s by now"), django_migrations.locked(connection, 7):
+        pytest.fail("it ran without the lock")
+    assert connection.closed
+
+
+@pytest.mark.parametrize(
+    ("fault", "caught"),
+    [
+        ("canceling statement due to lock timeout", (SystemExit, "another host migrates this database")),
+        ("permission denied", (RuntimeError, "permission denied")),
+    ],
+)
+def test_postgresql_that_does_not_give_the_lock_in_time_says_who_has_it(fault, caught):
+    def execute(statement):
+        if "advisory" in statement:
+            raise RuntimeError(fault)
+
+    connection = Connection("postgresql")
+    connection.cursor = lambda: types.SimpleNamespace(execute=execute)
+    with pytest.raises(caught[0], match=caught[1]), django_migrations.locked(connection, 7):
         pytest.fail("it ran without the lock")
     assert connection.closed
 

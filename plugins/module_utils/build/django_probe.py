@@ -14,6 +14,9 @@ import json
 import sys
 from typing import Any
 
+# What a deploy check that raised is called in the report.
+RAISED = "pyweb.W001"
+
 
 def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
     """Import the project, check it, collect its static files; print what was found as one line of JSON."""
@@ -80,7 +83,7 @@ def reporting(check: Any) -> Any:
         try:
             found = list(check(*arguments, **options) or [])
         except (Exception, SystemExit) as error:
-            return [Warning(f"{check.__module__}.{check.__name__} failed: {type(error).__name__}: {error}")]
+            return [Warning(f"{check.__module__}.{check.__name__} failed: {type(error).__name__}: {error}", id=RAISED)]
         for message in found:
             if message.level >= ERROR:
                 message.level = WARNING

@@ -110,8 +110,8 @@ def _manager(context: Context, root: str, manager: str, requirement: str, found:
 
 
 def path(context: Context, first: Sequence[str]) -> str:
-    """Return a PATH with these directories before the system's."""
-    return ":".join([*first, context.shell.environment["PATH"]])
+    """Return a PATH with these directories before the site's own, or the system's."""
+    return ":".join([*first, context.secrets["env"].get("PATH", context.shell.environment["PATH"])])
 
 
 def cache_environment(context: Context) -> dict[str, str]:

@@ -18,6 +18,7 @@ from typing import Any
 LOCK = 0x70797765  # any number will do, as long as it is the same for all who migrate one database
 # How long to wait for another host, and how often to tell the database that the connection is in use, in seconds.
 WAIT, KEEP_ALIVE = 1200, 60
+BUSY = "error: another host migrates this database, for more than {} s by now"
 # The connection that holds the lock does nothing else for as long as migrations take.
 PATIENT = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
 
@@ -98,11 +99,16 @@ def locked(connection: Any, seconds: int = WAIT) -> Iterator[Any]:
         if connection.vendor == "postgresql":
             for name in PATIENT:
                 cursor.execute(f"SET LOCAL {name} = {seconds * 1000 if name == 'lock_timeout' else 0}")
-            cursor.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+            try:
+                cursor.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+            except Exception as error:
+                if "lock timeout" not in str(error):
+                    raise
+                raise SystemExit(BUSY.format(seconds)) from None
         else:
             cursor.execute(f"SELECT GET_LOCK(CONCAT('pyweb.stack ', DATABASE()), {seconds})")
             if not cursor.fetchone()[0]:
-                raise SystemExit(f"error: another host migrates this database for more than {seconds} s")
+                raise SystemExit(BUSY.format(seconds))
         yield own
     finally:
         own.close()
