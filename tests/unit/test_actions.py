@@ -14,6 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.pyweb.stack.plugins.action import django_build, uwsgi_release, uwsgi_rollback
 from ansible_collections.pyweb.stack.plugins.module_utils.build import tree
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+from test_run_hosts import HostVars
 
 SECRET = "correct-horse-battery"
 KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n-----END OPENSSH PRIVATE KEY-----"
@@ -68,6 +69,20 @@ def test_secrets_travel_in_the_one_parameter_that_is_never_shown(monkeypatch, mo
     assert secrets["sites"]["shop"]["key"] == KEY + "\n"
     if module is django_build:
         assert secrets["environment"] == {"https_proxy": f"http://u:{SECRET}@proxy:3128"}
+
+
+@pytest.mark.parametrize(
+    ("once", "found"), [(True, {"shop": "web1"}), (False, {})], ids=["with such a step", "without one"]
+)
+def test_the_module_is_told_which_host_runs_what_one_host_runs(monkeypatch, once, found):
+    """Only where a site has such a step are other hosts looked at: each look fills in the templates of a host."""
+    steps = ["migrate", {"manage": "rebuild_index", "once": once}]
+    one = action(uwsgi_release, monkeypatch, {"sites": complete([{**SHOP, "release": steps}])}, [{"changed": False}])
+    hostvars = HostVars({host: {"web_sites": '=[{"name": "shop"}]'} for host in ("web1", "web2")})
+    if not once:
+        monkeypatch.setattr(hostvars, "raw_get", lambda host: pytest.fail(f"{host} was looked at"))
+    one.run(task_vars={"inventory_hostname": "web2", "groups": {"all": ["web1", "web2"]}, "hostvars": hostvars})
+    assert one.calls[0]["first_hosts"] == found
 
 
 def test_a_rollback_takes_no_secret_along_and_says_who_rolls_back(monkeypatch):

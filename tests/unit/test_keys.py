@@ -51,6 +51,26 @@ GOOD = {
     "seed.media": [("site/media/", "site/media")],
     "database": [(f"postgres://shop:{SECRET}@db:5432/shop", f"postgres://shop:{SECRET}@db:5432/shop")],
     "migrate": [(False, False)],
+    "build": [
+        ([], []),
+        (
+            [{"run": "npm ci"}, "collectstatic", {"manage": "compress", "timeout": "10m"}],
+            [
+                {"kind": "run", "words": ["npm", "ci"], "timeout": 1200, "once": False},
+                {"kind": "builtin", "words": ["collectstatic"], "timeout": 1200, "once": False},
+                {"kind": "manage", "words": ["compress"], "timeout": 600, "once": False},
+            ],
+        ),
+    ],
+    "release": [
+        (
+            ["migrate", {"manage": "createcachetable", "once": True}],
+            [
+                {"kind": "builtin", "words": ["migrate"], "timeout": 1200, "once": False},
+                {"kind": "manage", "words": ["createcachetable"], "timeout": 1200, "once": True},
+            ],
+        ),
+    ],
     "warm_up": [([], []), ("/", ["/"]), (["/", "/a?b=c"], ["/", "/a?b=c"])],
     "superuser": [
         (
@@ -231,6 +251,16 @@ BAD = {
         (f"postgres://shop:{SECRET} @db/shop", "is not usable; wanted a URL"),
     ],
     "migrate": [("no", "wanted true or false")],
+    "build": [
+        ("npm ci", "is 'npm ci'; wanted a list of steps: collectstatic, {run: COMMAND} or {manage: COMMAND}"),
+        (["migrate"], "found 'migrate'; a management command is {manage: migrate}"),
+        ([{"run": "npm ci && npm run build"}], "&& would need a shell: write two steps"),
+        ([{"manage": "compress", "once": True}], "wanted steps with the keys run, manage, timeout; found 'once'"),
+    ],
+    "release": [
+        (["collectstatic"], "found 'collectstatic'; a management command is {manage: collectstatic}"),
+        (["migrate", "migrate"], "wanted migrate at most once"),
+    ],
     "superuser": [
         (SECRET, "is not usable; wanted a mapping of username, email, fields, password"),
         ({"password": SECRET}, "superuser has neither username nor email; give the one that users log in with"),
@@ -441,7 +471,7 @@ def test_an_unknown_key_names_the_nearest():
     one = fault(domain="shop.example.com")
     assert one == "web_sites[0] 'shop': unknown key 'domain'; did you mean 'domains'?"
     assert "unknown key 'uwsgi.proceses'; did you mean 'processes'?" in fault(uwsgi={"proceses": 2})
-    assert "unknown key 'zzz'; known are database, domains, env" in fault(zzz=1)
+    assert "unknown key 'zzz'; known are build, database, domains, env" in fault(zzz=1)
 
 
 def test_what_is_required_is_said_with_an_example():

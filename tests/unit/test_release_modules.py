@@ -62,7 +62,7 @@ class Switches:
 
     def __init__(self, locks, answers):
         self.locks, self.answers, self.made, self.done = locks, answers, [], []
-        self.wrong = ""
+        self.wrong, self.notes = "", []
 
     def on_this_host(self, release, who, check_mode):
         self.made.append((release, who, check_mode))

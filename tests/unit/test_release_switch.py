@@ -447,5 +447,9 @@ def test_a_first_release_that_fails_leaves_no_link(tmp_path):
     world = make_world(tmp_path, failing=[f"settle {release.id} live"])
     with pytest.raises(StepError):
         deploy(world, release)
-    assert sorted(os.listdir(tmp_path / "sites/shop")) == ["builds", "history", "releases"]
-    assert os.listdir(tmp_path / "sites/shop/releases") == []
+    assert sorted(os.listdir(tmp_path / "sites/shop")) == ["builds", "history", "list", "manage", "releases"]
+    # Without a record it is none; `manage` works with it, for who has to migrate by hand first.
+    assert os.listdir(tmp_path / "sites/shop/releases") == [release.id]
+    assert not (tmp_path / f"sites/shop/releases/{release.id}/release.json").exists()
+    assert f"={tmp_path}/sites/shop/releases/{release.id}/src/" in (tmp_path / "sites/shop/manage").read_text()
+    assert "current" not in (tmp_path / "sites/shop/manage").read_text()

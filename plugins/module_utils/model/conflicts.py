@@ -12,6 +12,7 @@ from .background_checks import between_background
 from .errors import shown
 from .file_checks import between_files
 from .layout import ID_LENGTH, Layout
+from .steps import commands, described
 from .types import Site
 
 # sun_path holds 108 bytes with its NUL: unix(7).
@@ -24,6 +25,11 @@ def between_keys(site: Site) -> Iterator[str]:
     if site["virtualenv"] and site["source"]["kind"] != "path":
         yield f"virtualenv is {shown(site['virtualenv'])}; it goes with source.path only; leave it out"
     yield from between_files(site)
+    if site["source"]["kind"] == "path" and (own := commands(site["build"])):
+        yield (
+            f"build has {shown(described(own[0]))}; wanted collectstatic alone with source.path, whose code is used in "
+            "place and not changed; run it where that code is made, or deploy from git, an archive or a directory"
+        )
     install = uwsgi["install"]
     if site["virtualenv"] == "none":
         if install != "distribution":

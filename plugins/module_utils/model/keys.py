@@ -35,7 +35,7 @@ from .checks import (
     upstream,
     virtualenv,
 )
-from .command_checks import command
+from .command_checks import builtin_step, command, steps
 from .file_checks import in_source, source_files
 from .option_checks import alias, directives, environment, ini_options, locations, settings, unit_options, user_fields
 from .python_checks import python
@@ -347,7 +347,19 @@ SITE_KEYS: Keys = {
     "database": Key(
         DATABASE_URL, "", "The database; an SQLite file among the data when left out. Never shown.", secret=True
     ),
-    "migrate": Key(boolean, True, "Apply migrations before a release goes live."),
+    "build": Key(
+        steps("collectstatic"),
+        [builtin_step("collectstatic")],
+        "The steps of a build, in order, for instance `[{run: [npm, ci]}, {run: [npm, run, build]}, collectstatic]`. "
+        "`run` is a program, started in the source; `manage` a management command. See [commands](commands.md).",
+    ),
+    "release": Key(
+        steps("migrate", once=True),
+        [builtin_step("migrate")],
+        "What a new release does before it goes live, in order, for instance `[migrate, {manage: createcachetable}]`. "
+        "With `once: true` the first host of the inventory that has the site does it.",
+    ),
+    "migrate": Key(boolean, True, "Whether migrations are a step of a release; false goes without `release`."),
     "superuser": Key(keys=SUPERUSER_KEYS, doc="Django's first administrator."),
     "uwsgi": Key(keys=UWSGI_KEYS, doc="The application server."),
     "nginx": Key(keys=NGINX_KEYS, doc="The web server."),

@@ -182,6 +182,8 @@ class Site(TypedDict):
     writable: list[str]
     seed: Seed
     database: Any  # the URL; in what may be shown, only whether there is one
+    build: list[Step]
+    release: list[Step]
     migrate: bool
     superuser: Superuser
     uwsgi: Uwsgi
@@ -215,7 +217,8 @@ class Manifest(TypedDict, total=False):
     `admin` is the path of the admin's login or '', `https_header` the variable and the value of
     SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither. `configuration` is the class of django-configurations
     that the settings are made of, or ''. `files` is the digest of the inventory's files in the code, `exported` what
-    makes DEBUG false, and `notes` what to tell of the project, its settings and its data.
+    makes DEBUG false, `notes` what to tell of the project, its settings and its data, and `hints` what the project has
+    and no step deals with.
     """
 
     id: str
@@ -240,6 +243,7 @@ class Manifest(TypedDict, total=False):
     exported: dict[str, str]
     configuration: str
     notes: list[str]
+    hints: list[str]
     predicted: bool
 
 
