@@ -114,6 +114,7 @@ def _steps(build: Build) -> Manifest:
     if not in_place:
         _compile(context, home, root)
     probed = _probe(context, home, root, found)
+    _refuse_script_name(context, str(probed.get("script_name", "")))
     return {
         "id": build.id,
         "chdir": found["chdir"],
@@ -136,6 +137,18 @@ def _steps(build: Build) -> Manifest:
         "configuration": found["configuration"],
         "notes": found["notes"],
     }
+
+
+def _refuse_script_name(context: Context, script_name: str) -> None:
+    """Refuse a project whose links begin with a path that nothing serves here."""
+    site = context.site
+    if script_name and not site["prefix"] and "FORCE_SCRIPT_NAME" not in site["settings"]:
+        raise context.error(
+            "project",
+            f"the project sets FORCE_SCRIPT_NAME to {script_name!r}, so every link begins with it, and the site is "
+            f"served at /; set prefix: {script_name} in the inventory; where a server in front takes the path away, "
+            f"say so by settings: {{FORCE_SCRIPT_NAME: {script_name}}}",
+        )
 
 
 def _start_project(context: Context, home: str, code: str) -> None:

@@ -39,6 +39,7 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
     call_command("check", deploy=True, stdout=report, stderr=report)
     found["check"] = report.getvalue().strip()
     found["admin"] = admin_login()
+    found["script_name"] = str(settings.FORCE_SCRIPT_NAME or "")
     found["https_header"] = list(settings.SECURE_PROXY_SSL_HEADER or [])
     if collect == "collect" and "django.contrib.staticfiles" in settings.INSTALLED_APPS:
         step("collectstatic")

@@ -10,6 +10,7 @@ from typing import Any
 
 from .errors import shown
 from .layout import ID_LENGTH, Layout
+from .prefixes import between_names
 from .types import Site
 
 # sun_path holds 108 bytes with its NUL: unix(7).
@@ -41,6 +42,8 @@ def between_keys(site: Site) -> Iterator[str]:
         yield "uwsgi.socket mixes unix with addresses; wanted unix, or one or more addresses"
     if site["superuser"] and not (site["superuser"]["username"] or site["superuser"]["email"]):
         yield "superuser has neither username nor email; give the one that users log in with"
+    if site["prefix"] and "FORCE_SCRIPT_NAME" in site["settings"]:
+        yield "settings has FORCE_SCRIPT_NAME; prefix sets it; leave one of them out"
     static, media = nginx["static"], nginx["media"]
     if static and media and static["url"] == media["url"]:
         yield f"nginx.media and nginx.static have the same url {static['url']}; give one of them another"
@@ -95,9 +98,7 @@ def between_sites(sites: list[Site]) -> list[str]:
     for name in sorted({name for name in names if names.count(name) > 1}):
         faults.append(f"site '{name}': name stands {names.count(name)} times; every site needs its own name")
     present = [site for site in sites if site["state"] == "present"]
-    for site in present:
-        for domain in site["domains"]:
-            claim("domain", domain, site, "give each domain to one site")
+    faults += between_names(present)
     nginx_ports = {listener["port"] for site in present for listener in site["nginx"]["listen"]}
     for site in present:
         ports = [int(address.rpartition(":")[2]) for address in site["uwsgi"]["socket"] if address != "unix"]

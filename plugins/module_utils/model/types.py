@@ -114,6 +114,7 @@ class Site(TypedDict):
 
     name: str
     domains: list[str]
+    prefix: str
     state: str
     purge: bool
     user: str
