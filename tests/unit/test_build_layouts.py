@@ -317,7 +317,8 @@ def test_a_file_of_spatialite_moves_to_the_data_and_ids_stay(tmp_path):
 FAKE_DJANGO = {
     "django/__init__.py": "def get_version(): return '5.2'\ndef setup(): pass\n",
     "django/conf.py": "import importlib, os\nclass settings:\n    SETTINGS_MODULE = 'a setting of the project'\n"
-    "    INSTALLED_APPS = []\n    SECURE_PROXY_SSL_HEADER = None\nimportlib.import_module(os.environ['{variable}'])\n",
+    "    INSTALLED_APPS = []\n    FORCE_SCRIPT_NAME = SECURE_PROXY_SSL_HEADER = None\n"
+    "importlib.import_module(os.environ['{variable}'])\n",
     "django/core/exceptions.py": "class ImproperlyConfigured(Exception): pass\n",
     "django/core/management.py": "def call_command(*words, **keys): pass\n",
     "django/urls.py": "class NoReverseMatch(Exception): pass\ndef reverse(name): raise NoReverseMatch\n",

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..host.shell import StepError
-from ..model import prefixes
 from ..model.types import Record
 from . import history
 from .database import Database
 from .front import STEP, Front
 from .instance import Instances
+from .moves import moves, refuse_other_prefix
 from .release import Release
 from .shelf import Shelf
 from .unit_files import UnitFiles
@@ -107,7 +107,7 @@ class Switch:
             return Change([], release.id, shelf.previous, [], before, before)
         live, own = shelf.record_of(old), shelf.record_of(release.id)
         self._refuse_other_ports(live)
-        self._refuse_other_prefix(live)
+        refuse_other_prefix(release, live)
         if release.code_in_place() != own.get("code", ""):
             raise StepError(
                 release.name,
@@ -141,7 +141,9 @@ class Switch:
         watch = known is not None and old != ""
         links, unit_texts = shelf.links(), self.unit_files.texts(release.units)
         # Only where it answers through nginx now can the new release be what breaks it.
-        answered = old != "" and self.front is not None and self._stays(old) and self.front.answers()
+        answered = (
+            old != "" and self.front is not None and not moves(release, shelf.record_of(old)) and self.front.answers()
+        )
         notes: list[str] = []
         visited = watch and old != release.id and release.health["watch"] > 0
         before = self.instances.answers_of(old) if visited else None
@@ -186,10 +188,6 @@ class Switch:
             raise
         self._stop_others()
         return notes
-
-    def _stays(self, old: str) -> bool:
-        """Say whether nginx has the release at the path of the old one; after a change it learns of that later."""
-        return prefixes.start(self.shelf.record_of(old).get("site", {})) == prefixes.start(self.release.site)
 
     def _ask_through_nginx(self) -> None:
         """Ask for the live site as its visitors do. Raises `StepError`."""
@@ -249,17 +247,6 @@ class Switch:
                 "rollback",
                 f"release {self.release.id} listens on {_shown(self.release.sockets)}, and nginx goes to "
                 f"{_shown(ports)}; change uwsgi.socket in the inventory and run site.yml",
-            )
-
-    def _refuse_other_prefix(self, live: Record) -> None:
-        """Refuse a release whose links lead to where nginx does not have the site."""
-        own, there = (prefixes.start(site) for site in (self.release.site, live.get("site", {})))
-        if live.get("site") and own != there:
-            raise StepError(
-                self.release.name,
-                "rollback",
-                f"release {self.release.id} is served at {own}, and nginx has the site at {there}; change prefix in "
-                "the inventory and run site.yml",
             )
 
     def _refuse_newer_database(self, live: Record, own: Record) -> None:
