@@ -266,6 +266,7 @@ def test_all_defaults():
     uwsgi, nginx = found.pop("uwsgi"), found.pop("nginx")
     uwsgi.pop("options")
     assert found == {
+        "prefix": "",
         "state": "present",
         "purge": False,
         "python": "auto",

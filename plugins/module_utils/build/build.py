@@ -132,6 +132,7 @@ def _steps(build: Build) -> Manifest:
     if not in_place:
         _compile(context, home, root)
     probed = settings.probed(lambda: _probe(context, home, root, settings, steps.collected_last))
+    _refuse_script_name(context, str(probed.get("script_name", "")))
     facts = probed.get("facts") or {}
     notes += [*found["notes"], *settings.notes(facts)]
     notes += additions.seed(context, root, home, facts)
@@ -166,6 +167,18 @@ def _steps(build: Build) -> Manifest:
     if notes:
         manifest["notes"] = notes
     return manifest
+
+
+def _refuse_script_name(context: Context, script_name: str) -> None:
+    """Refuse a project whose links begin with a path that nothing serves here."""
+    site = context.site
+    if script_name and not site["prefix"] and "FORCE_SCRIPT_NAME" not in site["settings"]:
+        raise context.error(
+            "project",
+            f"the project sets FORCE_SCRIPT_NAME to {script_name!r}, so every link begins with it, and the site is "
+            f"served at /; set prefix: {script_name} in the inventory; where a server in front takes the path away, "
+            f"say so by settings: {{FORCE_SCRIPT_NAME: {script_name}}}",
+        )
 
 
 def _start_project(context: Context, home: str, code: str) -> None:

@@ -61,6 +61,7 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
         getattr(settings, "COMPRESS_OFFLINE", False) and getattr(settings, "COMPRESS_ENABLED", True)
     )
     found["translated"] = bool(settings.USE_I18N)
+    found["script_name"] = str(settings.FORCE_SCRIPT_NAME or "")
     found["https_header"] = list(settings.SECURE_PROXY_SSL_HEADER or [])
     found["facts"] = settings_facts(settings, source_of(overlay_module))
     if collect == "collect" and "django.contrib.staticfiles" in settings.INSTALLED_APPS:

@@ -226,7 +226,7 @@ class Places:
 
 @dataclass
 class Site:
-    """All that was found out about one site.
+    """All that was found out about one site. `prefix` is the path that it is served below, '' for its whole names.
 
     `described` has, by path, the mode, owner and group of what a verdict may name.
     """
@@ -245,6 +245,7 @@ class Site:
     handler: Directive | None = None
     speaks: str = ""
     probes: list[Probe] = field(default_factory=list)
+    prefix: str = ""
     uwsgi: Uwsgi = field(default_factory=Uwsgi)
     inside: dict[str, dict[str, Any]] = field(default_factory=dict)
     inside_last: str = ""

@@ -99,6 +99,10 @@ CHECKSUM = pattern(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits")
 ACCOUNT = pattern(r"[a-z_][a-z0-9_-]{0,31}", "an account name")
 DATABASE_URL = pattern(r"[a-z][a-z0-9+.-]*://\S*", "a URL such as postgres://user:password@host:5432/name")
 
+PREFIX = pattern(
+    r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", "a path such as /shop, of letters, digits and ._~-, without a / at the end"
+)
+
 UWSGI_KEYS: Keys = {
     "install": Key(
         one_of("pyuwsgi", "uwsgi", "tarball", "distribution"),
@@ -278,6 +282,12 @@ SITE_KEYS: Keys = {
         "Becomes server_name, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS and the names of the certificate.",
         required=True,
         example="[shop.example.com]",
+    ),
+    "prefix": Key(
+        PREFIX,
+        "",
+        "Serve the site below this path of its domains; the other paths of the inventory are the project's own, and "
+        "come below it. Sites with different prefixes may have the same domains. See [prefix](prefix.md).",
     ),
     "state": Key(one_of("present", "absent"), "present", "`absent` removes everything of the site but its data."),
     "purge": Key(boolean, False, "With `state: absent`: remove the data, the secret key and the user too."),

@@ -154,6 +154,7 @@ class Site(TypedDict):
 
     name: str
     domains: list[str]
+    prefix: str
     state: str
     purge: bool
     user: str

@@ -197,6 +197,7 @@ def _recorded(site: Site) -> dict[str, Any]:
     whole: Mapping[str, Any] = site
     return {
         **{key: whole[key] for key in RECORDED},
+        **({"prefix": site["prefix"]} if site["prefix"] else {}),
         # A rollback does not watch.
         "health": {key: value for key, value in whole["health"].items() if key != "watch"},
         "nginx": {key: whole["nginx"][key] for key in RECORDED_NGINX},

@@ -21,6 +21,7 @@ from .commands import Commands
 from .database import Database
 from .front import STEP, Front
 from .instance import Instances
+from .moves import moves, refuse_other_prefix
 from .release import Release
 from .shelf import Shelf
 from .unit_files import UnitFiles
@@ -127,6 +128,7 @@ class Switch:
             return Change([], release.id, shelf.previous, [], before, before)
         live, own = shelf.record_of(old), shelf.record_of(release.id)
         self._refuse_other_ports(live)
+        refuse_other_prefix(release, live)
         if release.code_in_place() != own.get("code", ""):
             raise StepError(
                 release.name,
@@ -161,7 +163,9 @@ class Switch:
         links, unit_texts = shelf.links(), self.unit_files.texts(release.units)
         background_texts = self.background.texts()
         # Only where it answers through nginx now can the new release be what breaks it.
-        answered = old != "" and self.front is not None and self.front.answers()
+        answered = (
+            old != "" and self.front is not None and not moves(release, shelf.record_of(old)) and self.front.answers()
+        )
         notes: list[str] = []
         visited = watch and old != release.id and release.health["watch"] > 0
         before = self.instances.answers_of(old) if visited else None
