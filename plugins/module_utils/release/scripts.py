@@ -7,7 +7,8 @@ from __future__ import annotations
 import inspect
 
 from ..build import overlay
-from . import list_releases
+from ..model.layout import SYSTEMD
+from . import list_background, list_releases
 from .release import Release
 
 MANAGE = """\
@@ -21,6 +22,7 @@ exec systemd-run --quiet --wait --collect "$io" --service-type=exec --uid={user}
   --setenv=HOME={state} {python} -m django "$@"
 """
 LIST_BEGINS = "# --- list ---\n"
+BACKGROUND_BEGINS = "# --- background ---\n"
 
 
 def render(release: Release) -> dict[str, str]:
@@ -37,5 +39,8 @@ def render(release: Release) -> dict[str, str]:
         python=f"{layout.current}/venv/bin/python" if manifest["home"] else "/usr/bin/python3",
     )
     program = inspect.getsource(list_releases).partition(LIST_BEGINS)[2]
-    listing = program.replace("@NAME@", layout.name).replace("@ROOT@", layout.root)
+    if release.background:
+        # Only then: the text of other sites stays what it was.
+        program += "\n" + inspect.getsource(list_background).partition(BACKGROUND_BEGINS)[2]
+    listing = program.replace("@NAME@", layout.name).replace("@ROOT@", layout.root).replace("@UNITS@", SYSTEMD)
     return {layout.manage: manage, layout.list_script: listing}
