@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import time
 
 import goldens
 import pytest
 import releases
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.release import background as module
 from ansible_collections.pyweb.stack.plugins.module_utils.release import background_state, worker_units, worker_watch
 from ansible_collections.pyweb.stack.plugins.module_utils.release.background import Background
 from ansible_collections.pyweb.stack.plugins.module_utils.release.background_units import BackgroundUnits
@@ -26,6 +28,7 @@ TIMERS = {"digest": {"manage": "send_digest", "at": "07:00"}}
 def _no_waiting(monkeypatch):
     for name in ("WATCH_SECONDS", "WATCH_MAX", "WATCH_PAUSE"):
         monkeypatch.setattr(worker_watch, name, 0.0)
+    monkeypatch.setattr(module, "NOTICED_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -101,6 +104,21 @@ def test_the_new_workers_run_before_the_old_ones_are_told_to_finish(live, tmp_pa
     new.stop_old()
     assert systemd.asked[-1] == f"stop --no-block {worker(OLD)} {worker(OLD, number='2')}"
     assert systemd.running() == all_workers(NEW)
+
+
+def test_the_switch_waits_until_old_workers_have_noticed_but_not_for_their_tasks(live, tmp_path, systemd, monkeypatch):
+    """Celery's takes what comes within a second of its SIGTERM."""
+    monkeypatch.setattr(module, "NOTICED_SECONDS", 0.3)
+    new = background(tmp_path, systemd, NEW, WORKERS)
+    new.start_new()
+    began = time.monotonic()
+    new.stop_old()
+    assert time.monotonic() - began < 0.2, "all of them have ended"
+    systemd.states[worker(OLD)] = "active"
+    systemd.tasks = {worker(OLD)}
+    new.stop_old()
+    assert 0.3 <= time.monotonic() - began < 2
+    assert systemd.states[worker(OLD)] == "deactivating"
 
 
 def test_what_finishes_a_task_keeps_its_unit_and_its_release(live, tmp_path, systemd, folder):

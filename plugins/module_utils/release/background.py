@@ -22,6 +22,10 @@ from .background_units import BackgroundUnits
 from .release import Release
 from .worker_watch import watch
 
+# How long a worker may go on taking tasks after its SIGTERM. Celery's looks once a second whether it is to stop, and what
+# it takes until then it may not know: what the new code queues has to wait so long.
+NOTICED_SECONDS = 2.0
+
 
 class Background:
     """The workers and timers of one site on this host, as the release that goes live has them."""
@@ -58,9 +62,17 @@ class Background:
         watch(self.shell, self.release, self.own, started)
 
     def stop_old(self) -> None:
-        """Let the workers of all other releases take no more tasks, and finish what they are at; nobody waits."""
-        if self._has_any():
-            self.units.stop([unit.name for unit in self._others() if unit.runs], wait=False)
+        """Let the workers of all other releases take no more tasks, and finish what they are at.
+
+        Those that have no task end; nobody waits for the others, but until they have noticed.
+        """
+        if not self._has_any():
+            return
+        old = [unit.name for unit in self._others() if unit.runs]
+        self.units.stop(old, wait=False)
+        deadline = time.monotonic() + NOTICED_SECONDS
+        while old and time.monotonic() < deadline and any(unit.name in old for unit in self._others()):
+            time.sleep(0.1)
 
     def follow(self) -> None:
         """Let the timers, and what starts at boot, be those of the release. A run in progress stays with its own."""
