@@ -97,6 +97,24 @@ def test_a_rollback_takes_no_secret_along_and_says_who_rolls_back(monkeypatch):
     assert given == {"site": "shop", "to": "0123456789ab", "ignore_migrations": True, "who": "anna@desk"}
 
 
+@pytest.mark.parametrize(
+    ("keys", "first"),
+    [
+        ({}, None),
+        ({"workers": {"a": {"run": "x"}}, "timers": {"b": {"run": "x", "at": "daily"}}}, None),
+        ({"workers": {"a": {"run": "x", "singleton": True}}}, {"shop": False}),
+        ({"timers": {"b": {"run": "x", "at": "daily", "hosts": "first"}}}, {"shop": False}),
+    ],
+)
+def test_a_host_learns_whether_it_is_the_first_where_that_matters(monkeypatch, keys, first):
+    one = action(uwsgi_release, monkeypatch, {"sites": complete([{**SHOP, **keys}])}, [{"changed": False}])
+    hostvars = MagicMock()
+    hostvars.raw_get = lambda host: {"web_sites": [SHOP]}
+    groups = {"all": ["web1", "web2"]}
+    one.run(task_vars={"hostvars": hostvars, "groups": groups, "inventory_hostname": "web2"})
+    assert one.calls[0].get("first") == first
+
+
 @pytest.mark.parametrize("module", [django_build, uwsgi_release, uwsgi_rollback])
 @pytest.mark.parametrize("arguments", [{}, {"sites": "shop"}])
 def test_sites_have_to_be_a_list(monkeypatch, module, arguments):

@@ -19,6 +19,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Callable, TypeVar
 
 from ..host import path_walk, processes
+from ..host.files import read_or_empty
 from ..model import prefixes
 from ..model.layout import Layout
 from ..model.secrets import hidden_variables, own_names
@@ -28,6 +29,7 @@ from ..uwsgi import protocol
 from . import ask
 from .client import certificate_fault, get
 from .evidence import LARGE_COOKIE, Entrance, Host, Patience, Probe, Site
+from .look_background import look_at_background, uptime_of
 from .look_files import look_at_disks, look_at_events, look_at_files
 from .look_inside import look_inside
 from .look_uwsgi import ask_stats, find_uwsgi, uwsgi_log
@@ -71,6 +73,7 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Si
     look_at_files(site, main, host)
     look_at_events(site, host)
     look_at_disks(site)
+    site.background = look_at_background(site.layout, uptime_of(read_or_empty("/proc/uptime")))
     return site
 
 
