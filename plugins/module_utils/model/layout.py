@@ -152,6 +152,11 @@ class Layout:
         return f"{self.config}/superusers.json"
 
     @property
+    def sizing(self) -> str:
+        """The record of how many processes the host decided on, and for how many cores."""
+        return f"{self.config}/processes.json"
+
+    @property
     def tools(self) -> str:
         """The virtualenv of uv, which all sites of a host share."""
         return f"{os.path.dirname(self.root)}/.tools"

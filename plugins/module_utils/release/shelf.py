@@ -175,6 +175,7 @@ def withdraw(
         for name in files.names(layout.config):
             if name.endswith(".env"):
                 files.remove(f"{layout.config}/{name}")
+        files.remove(layout.sizing)
     return changes + forget()
 
 
