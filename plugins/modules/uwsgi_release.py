@@ -137,6 +137,7 @@ SPEC: dict[str, Any] = {
     # The action plugin adds these.
     "secrets": {"type": "str", "default": "{}", "no_log": True},
     "who": {"type": "str", "default": ""},
+    "first": {"type": "dict", "default": {}},
 }
 
 
@@ -150,6 +151,8 @@ class Sites:
     who: str
     last_check: bool
     check_mode: bool
+    # Site name to whether this is the first host of the inventory that has it.
+    first: dict[str, bool] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
     diff: list[dict[str, str]] = field(default_factory=list)
@@ -197,7 +200,7 @@ class Sites:
         group = accounts.group_of(site["user"])
         size = sizing.decide(site, self.present)
         site = {**site, "uwsgi": {**site["uwsgi"], "processes": size.processes}}
-        release = wanted(site, self.secrets[name], build or as_found(site), group)
+        release = wanted(site, self.secrets[name], build or as_found(site), group, self.first.get(name, True))
         switch = Switch.on_this_host(release, self.who, self.check_mode)
         change = switch.deploy()
         if not self.check_mode:
@@ -243,7 +246,9 @@ def main() -> None:
     if not module.check_mode and memory.is_unknown():
         # The role alone has not looked at the host before.
         memory.remember(module.run_command, packages.installed(module))
-    sites = Sites(secrets, given["builds"], web_group, given["who"], given["last_check"], module.check_mode)
+    sites = Sites(
+        secrets, given["builds"], web_group, given["who"], given["last_check"], module.check_mode, given["first"]
+    )
     sites.present = sum(site["state"] == "present" for site in given["sites"])
     for site in given["sites"]:
         sites.apply(site)

@@ -40,7 +40,7 @@ def host_of(
     status = OK if alive else UNREACHABLE if lost else FAILED
     error = "" if alive else _first_line(bad) or "see the error of its task above"
     changed = _changed_on_host(results, variables)
-    told = [*notes, *_warnings(results)]
+    told = [*notes, *_warnings(results), *_findings(results)]
     host: dict[str, Any] = {"host": name, "status": status, "error": error, "changed": changed, "notes": told}
     host["sites"] = [_site(site, host, results, command) for site in _sites(results)]
     return host
@@ -118,6 +118,16 @@ def _warnings(results: Results) -> list[str]:
         codes = sorted({*re.findall(r"\((\w+\.[WE]\d+)\)", str(manifest.get("check", "")))} - WITHOUT_TLS)
         if codes and any(text.startswith(f"{site}: build ") for text in built.get("made") or []):
             told.append(f"{site}: check --deploy warns of {', '.join(codes)}; manage check --deploy has the words")
+    return told
+
+
+def _findings(results: Results) -> list[str]:
+    """Return what the builds that were made found out about the settings and the data of their sites, a line each."""
+    built = results.get("django_builds", {})
+    told = []
+    for site, manifest in (built.get("builds") or {}).items():
+        if any(text.startswith(f"{site}: build ") for text in built.get("made") or []):
+            told += [f"{site}: {_shown(str(note), 600)}" for note in manifest.get("notes") or []]
     return told
 
 

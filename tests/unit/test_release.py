@@ -137,7 +137,8 @@ def test_a_release_takes_what_it_needs_from_the_site(tmp_path):
     assert (release.name, release.user, release.host) == ("shop", "huatai", "shop.example.com:8080")
     assert release.health == {"path": "/healthz", "status": [], "timeout": 9, "watch": 5}
     assert (release.sockets, release.read_timeout, release.keep_releases) == (("127.0.0.1:8000",), 300, 2)
-    assert (release.superuser, release.password) == ({"username": "admin", "email": "a@example.com"}, SECRET)
+    assert release.superuser == {"username": "admin", "email": "a@example.com", "fields": {}}
+    assert release.password == SECRET
     assert release.folder == f"{tmp_path}/sites/shop/releases/{release.id}"
     assert release.migrate is True
     assert make_release(tmp_path, migrate=False).migrate is False

@@ -21,7 +21,7 @@ from releases import make_layout, make_site, put_0_1, put_links
 NEW, OLD = "a" * 12, "b" * 12
 NO_CODE = {"commit": "", "subject": "", "source": ""}
 # What the action plugins add; nobody types them.
-INTERNAL = {"secrets", "who"}
+INTERNAL = {"secrets", "who", "first"}
 
 
 @pytest.mark.parametrize("module", [uwsgi_release, uwsgi_rollback])

@@ -21,6 +21,7 @@ from models import KEY, SECRET, completed, faults
 def test_secrets_are_parted_from_what_may_be_shown():
     site = completed(
         env={"TOKEN": SECRET},
+        files={"a/b.py": f"TOKEN = '{SECRET}'"},
         database=f"postgres://shop:{SECRET}@db/shop",
         superuser={"username": "admin", "password": SECRET},
         source={"git": f"https://token:{SECRET}@git.example.com/shop.git", "key": KEY},
@@ -29,14 +30,16 @@ def test_secrets_are_parted_from_what_may_be_shown():
     assert SECRET not in json.dumps(public)
     assert secret["shop"] == {
         "env": {"TOKEN": SECRET},
+        "files": {"a/b.py": f"TOKEN = '{SECRET}'"},
         "database": f"postgres://shop:{SECRET}@db/shop",
         "git": f"https://token:{SECRET}@git.example.com/shop.git",
         "key": KEY + "\n",
         "password": SECRET,
     }
     assert public[0]["source"]["git"] == "https://git.example.com/shop.git"
-    assert public[0]["superuser"] == {"username": "admin", "email": ""}
+    assert public[0]["superuser"] == {"username": "admin", "email": "", "fields": {}}
     assert public[0]["database"] is True
+    assert public[0]["files"] == {}
     assert SECRET in json.dumps(site)  # the model's own copy is whole
 
 
@@ -59,7 +62,7 @@ def test_no_secret_in_a_message_however_wrong_the_site_is():
 
 def test_a_site_without_secrets_has_the_same_keys():
     public, secret = split_secrets([completed()])
-    assert secret == {"shop": {"env": {}, "database": "", "git": "", "key": "", "password": ""}}
+    assert secret == {"shop": {"env": {}, "files": {}, "database": "", "git": "", "key": "", "password": ""}}
     assert public[0]["database"] is False
     assert public[0]["env"] == {}
     assert public[0]["superuser"] == {}

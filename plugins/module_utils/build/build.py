@@ -8,19 +8,21 @@ A build is made where it stays, because a virtualenv cannot be moved. What makes
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import re
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..build import django_probe, overlay, project, pythons, seal, source
+from ..build import additions, django_probe, overlay, project, pythons, seal, settings_facts, source
+from ..build.build_settings import SettingsOfBuild
 from ..build.context import Context
+from ..build.program import program_text
 from ..build.project import Discovered
 from ..build.source import Resolved
 from ..host import files
-from ..host.causes import cause
+from ..host.advice import missing_variable
+from ..host.causes import cause, reason
 from ..model.layout import content_id
 from ..model.types import Manifest
 
@@ -75,13 +77,13 @@ class Build:
 
 
 def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
-    """Return all that goes into a build: what is hashed to its id."""
+    """Return all that goes into a build: what is hashed to its id. Keys that came later count where they are set."""
     site = context.site
     uwsgi = site["uwsgi"]
-    # Only where it is set: the ids of all other builds stay what they were.
-    managed = {"managed": site["managed"]} if site["managed"] != "never" else {}
+    later = {"extras": site["extras"], "groups": site["groups"], "install_project": site["install_project"]}
+    managed = site["managed"] if site["managed"] != "never" else ""
     return {
-        **managed,
+        **{key: value for key, value in {**later, "managed": managed}.items() if value},
         "format": FORMAT,
         "source": resolved.identity,
         "python": context.python_version(),
@@ -100,6 +102,7 @@ def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
             "tarball": uwsgi["tarball"],
             "checksum": uwsgi["checksum"],
         },
+        **additions.inputs(context),
     }
 
 
@@ -112,16 +115,22 @@ def _steps(build: Build) -> Manifest:
     context, home = pythons.provide(context, root)
     if recorded["kind"] == "startproject":
         _start_project(context, home, code)
+    notes = additions.add(context, root, home)
     found = project.discover(code, site)
+    settings = SettingsOfBuild(context, home, root, found)
     _write_overlay(context, root, found)
+    settings.write()
     if not in_place:
         _compile(context, home, root)
-    probed = _probe(context, home, root, found["chdir"])
-    return {
+    probed = settings.probed(lambda: _probe(context, home, root, settings))
+    facts = probed.get("facts") or {}
+    notes += [*found["notes"], *settings.notes(facts)]
+    notes += additions.seed(context, root, home, facts)
+    manifest: Manifest = {
         "id": build.id,
         "chdir": found["chdir"],
         "settings_module": found["settings_module"],
-        "wsgi": found["wsgi"],
+        "wsgi": _entry(context, found),
         "django": probed["django"],
         "apps": probed["apps"],
         "check": probed["check"],
@@ -136,7 +145,15 @@ def _steps(build: Build) -> Manifest:
         "python": context.python_version(),
         "uwsgi": project.uwsgi_binary(site, home),
         "install": site["uwsgi"]["install"],
+        "configuration": found["configuration"],
     }
+    if context.secrets["files"]:
+        manifest["files"] = additions.digest(context.secrets["files"])
+    if probed.get("exported"):
+        manifest["exported"] = probed["exported"]
+    if notes:
+        manifest["notes"] = notes
+    return manifest
 
 
 def _start_project(context: Context, home: str, code: str) -> None:
@@ -149,10 +166,18 @@ def _start_project(context: Context, home: str, code: str) -> None:
 
 def _write_overlay(context: Context, root: str, found: Discovered) -> None:
     os.mkdir(f"{root}/overlay", 0o755)
-    settings = overlay.settings(context.site, found["settings_module"])
+    settings = overlay.settings(context.site, found["settings_module"], found)
     files.write(f"{root}/overlay/{overlay.SETTINGS_MODULE}.py", settings)
-    files.write(f"{root}/overlay/{overlay.WSGI_MODULE}.py", overlay.wsgi(context.site, found["wsgi"]))
+    files.write(f"{root}/overlay/{overlay.WSGI_MODULE}.py", overlay.wsgi(context.site, _entry(context, found)))
     files.write(f"{root}/overlay/{overlay.ERRORS_MODULE}.py", overlay.errors())
+    if entry := overlay.entry(context.site, found):
+        files.write(f"{root}/overlay/{overlay.ENTRY_MODULE}.py", entry)
+
+
+def _entry(context: Context, found: Discovered) -> str:
+    """Return the WSGI entry that the build's own loads: the project's, or the one that is made for it."""
+    made = overlay.entry(context.site, found)
+    return f"{overlay.ENTRY_MODULE}:application" if made else found["wsgi"]
 
 
 def _compile(context: Context, home: str, root: str) -> None:
@@ -160,7 +185,11 @@ def _compile(context: Context, home: str, root: str) -> None:
     os.chown(f"{root}/overlay", context.account.pw_uid, context.account.pw_gid)
     folders = [f"{root}/src", f"{root}/overlay"]
     jobs = "0" if _is_large(folders[0]) else "1"
-    words = [project.interpreter(home), "-m", "compileall", "-q", "-j", jobs, *folders]
+    words = [project.interpreter(home), "-m", "compileall", "-q", "-j", jobs]
+    if context.secrets["files"]:
+        # Secrets, too, and a build has none: bytecode holds what its text does.
+        words += ["-x", "|".join(f"/src/{re.escape(path)}$" for path in sorted(context.secrets["files"]))]
+    words += folders
     # A file that is no code for this Python (a template of code, an old test) is not a reason to refuse a project; one
     # that Django imports fails in the next step, by name.
     context.shell.run("compile", words, context.user, environment={"PYTHONDONTWRITEBYTECODE": ""}, check=False)
@@ -176,21 +205,26 @@ def _is_large(folder: str) -> bool:
     return False
 
 
-def _probe(context: Context, home: str, root: str, chdir: str) -> dict[str, Any]:
+def _probe(context: Context, home: str, root: str, settings: SettingsOfBuild) -> dict[str, Any]:
     """Run the steps of `django_probe` with the project's own code; what it found."""
-    context.make_directory(f"{root}/static")
-    own = project.process_environment(context.secrets)
+    found = settings.found
+    if not os.path.isdir(f"{root}/static"):
+        context.make_directory(f"{root}/static")
+    own = project.process_environment(context.secrets, found["configuration"])
     done = context.shell.run(
         "project",
         [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect"],
         context.user,
-        os.path.join(f"{root}/src", chdir),
+        os.path.join(f"{root}/src", found["chdir"]),
         environment=project.environment(context.layout, own, root),
-        stdin=inspect.getsource(django_probe),
+        stdin=program_text(settings_facts, django_probe),
         check=False,
     )
     if done.returncode:
         reached = re.findall(r"^step: (\w+)$", done.stderr, re.MULTILINE)
         output = re.sub(r"^step: \w+\n", "", done.stderr, flags=re.MULTILINE)
-        raise context.error(reached[-1] if reached else "project", cause(output), output)
+        missing = (
+            settings.missing() if reached[-1:] == ["settings"] and missing_variable(output, reason(output)) else ""
+        )
+        raise context.error(reached[-1] if reached else "project", missing or cause(output), output)
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))

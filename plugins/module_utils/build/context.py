@@ -37,6 +37,8 @@ class Context:
     scratch: str
     # What each interpreter said: a build needs to know it three times, and each answer takes 50 ms.
     versions: dict[str, str] = field(default_factory=dict, compare=False)
+    # What the run has to say of this site, beside what it made.
+    notes: list[str] = field(default_factory=list, compare=False)
 
     @classmethod
     def of(

@@ -28,6 +28,10 @@ def as_found(site: Site) -> Manifest:
     home = "" if site["virtualenv"] == "none" else site["virtualenv"]
     code = source["path"]
     found = project.discover(code, site)
+    if not found["wsgi"]:
+        raise StepError(
+            site["name"], "discovery", "no wsgi.py beside manage.py; set wsgi, as in mysite.wsgi:application"
+        )
     return {
         "chdir": found["chdir"],
         "settings_module": found["settings_module"],

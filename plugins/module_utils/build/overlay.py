@@ -10,10 +10,11 @@ server needs; the WSGI entry, which makes sure that these settings are the ones 
 from __future__ import annotations
 
 import importlib.util
+import posixpath
 import pprint
 import re
 from importlib.abc import InspectLoader
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 from urllib.parse import unquote_to_bytes
 
 from ..model.layout import Layout
@@ -28,9 +29,8 @@ SETTINGS = '''\
 
 import os
 from pathlib import Path
-
-from {settings_module} import *
-
+{prepared}
+{project}
 _build = Path(__file__).resolve().parent.parent
 _project = globals()
 
@@ -48,6 +48,45 @@ if not _project.get("LOGGING"):
         "root": {{"handlers": ["stderr"], "level": "INFO"}},
     }}
 {settings}'''
+
+PATHS = """\
+import sys
+from pathlib import Path
+
+# What the project's manage.py adds to it.
+sys.path += [path for path in {paths} if path not in sys.path]
+
+"""
+
+# The importer makes settings of the class when the module is imported that DJANGO_SETTINGS_MODULE names. A class
+# without settings takes its place, because a worker of the project may have the importer read this module as well.
+CONFIGURATION = """\
+from configurations import importer as _importer
+
+{default}os.environ["DJANGO_SETTINGS_MODULE"] = {module}
+_importer.install()
+
+from {settings_module} import *
+
+os.environ["DJANGO_SETTINGS_MODULE"] = __name__
+
+
+class _Made:
+    pre_setup = setup = post_setup = staticmethod(lambda: None)
+
+
+globals()[os.environ["DJANGO_CONFIGURATION"]] = _Made
+"""
+
+ENTRY = '''\
+"""The WSGI entry of the project of the site {name}. Written by pyweb.stack: change the inventory instead."""
+
+{paths}{entry}
+'''
+MADE_ENTRY = """\
+from django.core.wsgi import get_wsgi_application
+
+application = get_wsgi_application()"""
 
 STATIC = """
 # A STATIC_URL on another host (a CDN) is the project's own business.
@@ -67,7 +106,7 @@ SQLITE = """
 _code = (_build / "src").resolve()
 for _database in _project.get("DATABASES", {{}}).values():
     _file = str(_database.get("NAME", ""))
-    if _database.get("ENGINE", "").endswith("sqlite3") and _file and ":" not in _file:
+    if _database.get("ENGINE", "").endswith({engines}) and _file and ":" not in _file:
         if not Path(_file).is_absolute() or _code in Path(_file).resolve().parents:
             _moved = Path({state}) / Path(_file).name
             if not ({in_place} and Path(_file).exists() and not _moved.exists()):
@@ -83,6 +122,7 @@ DATABASES = {**_project.get("DATABASES", {}), "default": dj_database_url.config(
 SETTINGS_MODULE = "pyweb_settings"
 WSGI_MODULE = "pyweb_wsgi"
 ERRORS_MODULE = "pyweb_errors"
+ENTRY_MODULE = "pyweb_entry"
 # How long a worker waits for its own first answers before it takes requests: one that was killed is to be back within
 # two seconds.
 WARM_UP_SECONDS = 1
@@ -91,8 +131,23 @@ WARM_UP_SECONDS = 1
 RELOAD_SECONDS = 5
 
 
-def settings(site: Site, settings_module: str) -> str:
-    """Return the text of the settings overlay of a completed site."""
+class Found(TypedDict):
+    """What the overlay needs of the project that was found, see `project.Discovered`."""
+
+    chdir: str
+    settings_module: str
+    wsgi: str
+    paths: list[str]
+    configurations: bool
+    configuration: str
+
+
+def settings(site: Site, settings_module: str, found: Found | None = None) -> str:
+    """Return the text of the settings overlay of a completed site.
+
+    Without `found` it is the text that depends on the inventory alone: what a build's id is made of. With it, it
+    imports `pyweb_environment` first; a build that 0.1 made is not made anew for that.
+    """
     layout, static, media = Layout.of(site), site["nginx"]["static"], site["nginx"]["media"]
     files = STATIC.format(url=repr(static["url"] if static else "/static/"))
     if media:
@@ -103,11 +158,13 @@ def settings(site: Site, settings_module: str) -> str:
     else:
         # Code that is used in place may have its data beside it already: they stay there.
         in_place = site["source"]["kind"] == "path"
-        database = SQLITE.format(state=repr(layout.state), in_place=in_place)
+        engines = '("sqlite3", "spatialite")' if found else '"sqlite3"'
+        database = SQLITE.format(state=repr(layout.state), in_place=in_place, engines=engines)
     own = "".join(f"{name} = {_literal(value)}\n" for name, value in sorted(site["settings"].items()))
     return SETTINGS.format(
         name=site["name"],
-        settings_module=settings_module,
+        prepared="\nimport pyweb_environment\n" if found else "",
+        project=_project(site, settings_module, found),
         secret_key=repr(layout.secret_key),
         allowed_hosts=_literal([domain[1:] if domain.startswith("*.") else domain for domain in site["domains"]]),
         origins=_literal(site["origins"]),
@@ -115,6 +172,15 @@ def settings(site: Site, settings_module: str) -> str:
         database=database,
         settings="\n" + own if own else "",
     )
+
+
+def entry(site: Site, found: Found) -> str:
+    """Return the text of the module that has the project's WSGI entry; '' where the project's own can be imported."""
+    if found["wsgi"] and not found["paths"]:
+        return ""
+    module, _colon, name = found["wsgi"].partition(":")
+    imported = f"from {module} import {name or 'application'} as application"
+    return ENTRY.format(name=site["name"], paths=_paths(found), entry=imported if found["wsgi"] else MADE_ENTRY)
 
 
 def wsgi(site: Site, entry: str) -> str:
@@ -145,6 +211,28 @@ def host(site: Site) -> str:
     """Return the Host under which a site asks itself: its first domain, with the port where that is no usual one."""
     port = site["nginx"]["listen"][0]["port"]
     return site["domains"][0].replace("*", "www", 1) + ("" if port in (80, 443) else f":{port}")
+
+
+def _project(site: Site, settings_module: str, found: Found | None) -> str:
+    """Return the lines that import the project's settings."""
+    imported = f"from {settings_module} import *\n"
+    if not found:
+        return imported
+    if found["configurations"]:
+        chosen = found["configuration"]
+        default = f'os.environ.setdefault("DJANGO_CONFIGURATION", {chosen!r})\n' if chosen else ""
+        imported = CONFIGURATION.format(default=default, module=repr(settings_module), settings_module=settings_module)
+    return _paths(found) + imported
+
+
+def _paths(found: Found) -> str:
+    """Return the lines that put on sys.path what the project needs there."""
+    if not found["paths"]:
+        return ""
+    places = [posixpath.normpath(f"src/{found['chdir']}/{path}") for path in found["paths"]]
+    root = "Path(__file__).resolve().parent.parent"
+    paths = f"[str({root} / place) for place in {places!r}]"
+    return PATHS.format(paths=paths)
 
 
 def _text_of(module: str) -> str:

@@ -8,7 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from .background_checks import between_background
 from .errors import shown
+from .file_checks import between_files
 from .layout import ID_LENGTH, Layout
 from .types import Site
 
@@ -21,6 +23,7 @@ def between_keys(site: Site) -> Iterator[str]:
     uwsgi, nginx = site["uwsgi"], site["nginx"]
     if site["virtualenv"] and site["source"]["kind"] != "path":
         yield f"virtualenv is {shown(site['virtualenv'])}; it goes with source.path only; leave it out"
+    yield from between_files(site)
     install = uwsgi["install"]
     if site["virtualenv"] == "none":
         if install != "distribution":
@@ -42,6 +45,9 @@ def between_keys(site: Site) -> Iterator[str]:
         yield "uwsgi.checksum goes with uwsgi.tarball; give the tarball or leave it out"
     if "unix" in uwsgi["socket"] and len(uwsgi["socket"]) > 1:
         yield "uwsgi.socket mixes unix with addresses; wanted unix, or one or more addresses"
+    yield from between_background(site)
+    if site["superuser"] and not (site["superuser"]["username"] or site["superuser"]["email"]):
+        yield "superuser has neither username nor email; give the one that users log in with"
     static, media = nginx["static"], nginx["media"]
     if static and media and static["url"] == media["url"]:
         yield f"nginx.media and nginx.static have the same url {static['url']}; give one of them another"

@@ -69,7 +69,7 @@ def _admits(clause: str, found: list[int]) -> bool:
     if operator == ">=":
         return found >= short
     if operator == ">":  # of >3.11 a patch of 3.11 is no part: PEP 440
-        return found > bound[: len(found)] or len(bound) > len(found) and found == short
+        return found > bound[: len(found)] or (len(bound) > len(found) and found == short)
     if operator == "<":
         return found < short or (found == short and len(bound) > len(found) and any(bound[len(found) :]))
     return found[: len(short)] <= short

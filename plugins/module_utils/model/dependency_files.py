@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which files of a source say what a project depends on, and which Python it asks for.
 
-The order of places is the folder of manage.py, then the root of the source. In each of them the first kind that is there
+The order of places is the folder of manage.py, then the root of the source. In each the first kind that is there
 counts, in the order of `KINDS`; of requirement files, production names come first, and `requirements/` after them.
 """
 

@@ -35,6 +35,21 @@ def environment(value: Any) -> dict[str, str]:
     return {str(name): _scalar(text) for name, text in value.items()}
 
 
+@accepts("a mapping of the user model's fields to text, numbers, true or false")
+def user_fields(value: Any) -> dict[str, Any]:
+    """Values of a model's fields: name -> text on one line, a number, true or false."""
+    if not isinstance(value, dict):
+        raise Wrong
+    for name, given in value.items():
+        if not isinstance(name, str) or not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+            raise Wrong(f"names of fields such as full_name (found {shown(name)})")
+        if isinstance(given, (dict, list)) or given is None or re.search(CONTROL, str(given)):
+            raise Wrong(f"text on one line, a number, true or false for {name}")
+    if "password" in value:
+        raise Wrong("no password here", "set superuser.password, which is never shown")
+    return dict(data(value))
+
+
 @accepts("a mapping of Django settings")
 def settings(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):

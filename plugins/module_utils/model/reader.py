@@ -13,9 +13,12 @@ from typing import Any, cast
 
 from .checks import Wrong
 from .conflicts import between_keys
+from .dependencies import read_lines
 from .dependency_files import requires_python
+from .environment_file import read_file
 from .errors import nearest, shown
 from .keys import SITE_KEYS, SOURCE_FINDINGS, Key, Keys
+from .option_checks import environment
 from .python_versions import DJANGO_PYTHONS
 from .pythons import django_minors
 from .texts import Unreadable
@@ -69,6 +72,7 @@ class Reader:
             site["managed"], site["python"] = site["python"]["managed"], site["python"]["version"]
         if not absent:
             self._controller_files(site["source"])
+            self._environment_file(site)
         if not absent and len(self.faults) == before:
             if site["virtualenv"] == "none" and "install" not in (self.given.get("uwsgi") or {}):
                 site["uwsgi"]["install"] = "distribution"
@@ -89,7 +93,7 @@ class Reader:
                 continue
             check = keys[name].check
             # `key:` with nothing behind it means the default, and so does the default as the documentation has it.
-            if value is None or check is None or _is_default(keys[name], value):
+            if value is None or check is None or keys[name].each is not None or _is_default(keys[name], value):
                 continue
             try:
                 result[name] = check(value)
@@ -101,7 +105,26 @@ class Reader:
                 result[name] = self._kind(given.get(name), key, prefix + name)
             elif key.keys is not None:
                 result[name] = self._section(given.get(name), key.keys, prefix + name)
+            elif key.each is not None:
+                result[name] = self._each(given.get(name), key, prefix + name)
         return result
+
+    def _each(self, given: Any, key: Key, path: str) -> dict[str, Any]:
+        """Read the mapping of names to sections at `path`."""
+        if given is None:
+            return {}
+        if not isinstance(given, Mapping):
+            self._fault(f"{path} is {shown(given)}; wanted {key.wants}")
+            return {}
+        found = {}
+        for name, section in given.items():
+            try:
+                known = str(key.check(name)) if key.check else str(name)
+            except Wrong as wrong:
+                self._fault(f"{path} has the name {shown(name)}; wanted {wrong.wanted}")
+                continue
+            found[known] = self._section(section, key.each or {}, f"{path}.{known}")
+        return found
 
     def _section(self, given: Any, keys: Keys, path: str) -> dict[str, Any]:
         """Read the mapping at `path`; one that has required keys may be left out, or be empty."""
@@ -176,17 +199,27 @@ class Reader:
         except Unreadable:
             return ""
 
+    def _environment_file(self, site: dict[str, Any]) -> None:
+        """Add the variables of `env_file` to `env`, and make its path absolute."""
+        if not site["env_file"]:
+            return
+        site["env_file"] = os.path.join(self.base, os.path.expanduser(site["env_file"]))
+        try:
+            site["env"] = {**environment(read_file(site["env_file"])), **site["env"]}
+        except Wrong as wrong:
+            fix = wrong.fix and f"; {wrong.fix}"
+            self._fault(f"env_file is {shown(site['env_file'])}; wanted {wrong.wanted}{fix}")
+
     def _django(self, site: dict[str, Any]) -> str:
         """Return the version specifier of the Django that is asked for, as far as the controller can read it."""
         from packaging.requirements import InvalidRequirement, Requirement
 
         lines = list(site["packages"])
         if site["source"]["kind"] == "directory":
-            for name in site["requirements"] or ["requirements.txt"]:
-                path = os.path.join(site["source"]["directory"], name)
-                if os.path.isfile(path) and path.endswith(".txt"):
-                    with open(path, encoding="utf-8", errors="replace") as stream:
-                        lines += [line.split("#")[0].strip() for line in stream]
+            try:
+                lines += read_lines(cast(Site, site), site["source"]["directory"])
+            except Unreadable as wrong:
+                self._fault(f"source.directory: {wrong}")
         specifiers = []
         for line in lines:
             try:

@@ -106,9 +106,41 @@ class Step(TypedDict):
     once: bool
 
 
+class Worker(TypedDict):
+    """A worker. Of `run` and `manage` one has words; `stop_timeout` is in seconds, `hosts` is all or first."""
+
+    run: list[str]
+    manage: list[str]
+    processes: int
+    stop_timeout: int
+    singleton: bool
+    hosts: str
+    unit: dict[str, list[str]]
+
+
+class Timer(TypedDict):
+    """A timer. Of `run` and `manage` one has words; `jitter` and `timeout` are in seconds, `hosts` is all or first."""
+
+    run: list[str]
+    manage: list[str]
+    at: list[str]
+    jitter: int
+    timeout: int
+    hosts: str
+    unit: dict[str, list[str]]
+
+
+class Seed(TypedDict):
+    """Paths in the source, '' where there is none."""
+
+    database: str
+    media: str
+
+
 class Superuser(TypedDict, total=False):
     username: str
     email: str
+    fields: dict[str, Any]
     password: str
 
 
@@ -137,6 +169,9 @@ class Site(TypedDict):
     interpreter: Interpreter
     virtualenv: str
     requirements: list[str] | None
+    extras: list[str]
+    groups: list[str]
+    install_project: bool
     packages: list[str]
     system_packages: list[str]
     django: str
@@ -145,12 +180,18 @@ class Site(TypedDict):
     manage: str
     settings: dict[str, Any]
     env: dict[str, str]
+    env_file: str
+    files: dict[str, str]
+    writable: list[str]
+    seed: Seed
     database: Any  # the URL; in what may be shown, only whether there is one
     migrate: bool
     superuser: Superuser
     uwsgi: Uwsgi
     nginx: Nginx
     health: Health
+    workers: dict[str, Worker]
+    timers: dict[str, Timer]
     warm_up: list[str]
     keep_releases: int
     paths: dict[str, str]
@@ -161,6 +202,7 @@ class Secrets(TypedDict):
     """What may never be shown of a site; travels apart from it."""
 
     env: dict[str, str]
+    files: dict[str, str]
     database: str
     git: str
     key: str
@@ -174,7 +216,9 @@ class Manifest(TypedDict, total=False):
     `uwsgi` the program, `overlay` whether there is a settings overlay. `subject` is the first line of the commit's
     message; builds of 0.1 have none. `django`, `apps` and `check` are what the project's own code said of itself:
     `admin` is the path of the admin's login or '', `https_header` the variable and the value of
-    SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither.
+    SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither. `configuration` is the class of django-configurations
+    that the settings are made of, or ''. `files` is the digest of the inventory's files in the code, `exported` what
+    makes DEBUG false, and `notes` what to tell of the project, its settings and its data.
     """
 
     id: str
@@ -195,6 +239,10 @@ class Manifest(TypedDict, total=False):
     check: str
     admin: str
     https_header: list[str]
+    files: str
+    exported: dict[str, str]
+    configuration: str
+    notes: list[str]
     predicted: bool
 
 
@@ -202,7 +250,8 @@ class Record(TypedDict, total=False):
     """release.json: what a rollback to a release needs. `site` is the part of the site that it went live with.
 
     `made` is in seconds since the epoch, `migrations` are APP.NAME of all that its code has, `code` is a digest of code
-    that is used in place ('' for a build's own), `units` are file name -> text.
+    that is used in place ('' for a build's own), `units` are file name -> text. `background` are the units of its
+    workers and timers on this host, likewise; a release without them has no such key.
     """
 
     id: str
@@ -214,3 +263,4 @@ class Record(TypedDict, total=False):
     site: dict[str, Any]
     manifest: Manifest
     units: dict[str, str]
+    background: dict[str, str]

@@ -21,7 +21,7 @@ from ..host.shell import Shell, StepError
 from ..model.layout import Layout, content_id
 from ..model.secrets import all_forms, hidden_values, hidden_variables, own_names
 from ..model.types import Health, Manifest, Record, Secrets, Site, Superuser
-from . import units, uwsgi_ini
+from . import units, uwsgi_ini, worker_units
 
 # What a release records of its site, so that a rollback needs no inventory: what started it, asks it and drains it.
 # Nothing of it is secret: the model refuses a password in a URL, and what is left of `uwsgi` stands in the ini.
@@ -34,7 +34,8 @@ class Release:
     """A release of one site.
 
     `host` is the name that the site is asked under. `sockets` are its TCP addresses; without any it has a unix socket.
-    `read_timeout` is the longest that a request may take, in seconds. `units` are file name -> text. `site` is the part
+    `read_timeout` is the longest that a request may take, in seconds. `units` are file name -> text, as are those of
+    its workers and timers on this host, `background`. `site` is the part
     of the site that the release records. `hidden` are the texts that no output may show. Only a wanted release has
     `migrate`, `superuser` and `password`.
     """
@@ -56,6 +57,7 @@ class Release:
     migrate: bool = False
     superuser: Superuser = field(default_factory=Superuser)
     password: str = field(default="", repr=False)
+    background: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -91,18 +93,25 @@ class Release:
             "site": dict(self.site),
             "manifest": self.manifest,
             "units": dict(self.units),
+            **({"background": dict(self.background)} if self.background else {}),
         }
 
 
-def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str) -> Release:
-    """Return the release that a completed site, its secrets and its build make; `group` is its user's primary group."""
+def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: bool = True) -> Release:
+    """Return the release that a completed site, its secrets and its build make; `group` is its user's primary group.
+
+    `first` says whether this is the first host of the inventory that has the site. Its id does not depend on that.
+    """
     site = {**site, "group": group}
     layout = Layout.of(site)
-    environment = project.process_environment(secrets)
+    environment = project.process_environment(secrets, manifest.get("configuration", ""))
     texts = units.render(site)
     digest = hashlib.sha256(environment_text(environment).encode()).hexdigest()
     # The ini names the release, so it is hashed with a placeholder where the id will be.
-    release_id = content_id([manifest["id"], uwsgi_ini.render(site, manifest), digest, texts])
+    inputs = [manifest["id"], uwsgi_ini.render(site, manifest), digest, texts]
+    # Only where there are any: releases of earlier versions keep their ids.
+    background = worker_units.render(site, manifest, "RELEASE")
+    release_id = content_id([*inputs, background] if background else inputs)
     return Release(
         layout=layout,
         id=release_id,
@@ -121,6 +130,7 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str) -> Rele
         migrate=site["migrate"],
         superuser=site["superuser"],
         password=secrets["password"],
+        background=worker_units.render(site, manifest, release_id, first),
     )
 
 
@@ -152,6 +162,7 @@ def stored(layout: Layout, release_id: str) -> Release:
         ini=files.read(layout.ini(release_id)),
         units=record["units"],
         site=site,
+        background=record.get("background", {}),
         hidden=(*hidden_variables(own, own_names(site)), *all_forms(database)),
     )
 

@@ -16,6 +16,7 @@ from ..host.shell import Shell
 from ..model import layout as layouts
 from ..model.layout import ID_PATTERN, Layout
 from ..release import units
+from ..release.background_units import BackgroundUnits
 from .found import FoundSite
 from .report import Report
 
@@ -76,7 +77,13 @@ def _lock(name: str, check_mode: bool) -> contextlib.AbstractContextManager[None
 
 
 def _units(layout: Layout, shell: Shell, report: Report, check_mode: bool) -> None:
-    present = [name for name in layout.units_present(layouts.SYSTEMD) if memory.is_marked(f"{layouts.SYSTEMD}/{name}")]
+    present, background = (
+        [name for name in found if memory.is_marked(f"{layouts.SYSTEMD}/{name}")]
+        for found in (layout.units_present(layouts.SYSTEMD), layout.background_present(layouts.SYSTEMD))
+    )
+    report.removed += [f"{layouts.SYSTEMD}/{name}" for name in background]
+    if background and not check_mode:
+        BackgroundUnits(shell, layout, layouts.SYSTEMD).withdraw()
     report.removed += [f"{layouts.SYSTEMD}/{name}" for name in present]
     if check_mode or not present:
         return
