@@ -85,6 +85,9 @@ releases:
       description: The migrations that were, or would be, applied.
       type: list
       elements: str
+    processes:
+      description: How many processes uWSGI has. Absent in check mode while the release cannot be known.
+      type: int
     commit:
       description: The commit of its code, where that came from git.
       type: str
@@ -127,6 +130,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host.live import code,
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Manifest, Secrets, Site
+from ansible_collections.pyweb.stack.plugins.module_utils.release import sizing
 from ansible_collections.pyweb.stack.plugins.module_utils.release.release import wanted
 from ansible_collections.pyweb.stack.plugins.module_utils.release.shelf import withdraw
 from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Change, Switch
@@ -161,6 +165,8 @@ class Sites:
     diff: list[dict[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     live: dict[str, dict[str, Any]] = field(default_factory=dict)
+    # How many sites share the host.
+    present: int = 1
 
     def apply(self, site: Site) -> None:
         """Release or remove one site; a fault of one does not keep the others from what is wanted of them."""
@@ -199,15 +205,20 @@ class Sites:
             self._made(site, ["a release"])
             return
         group = accounts.group_of(site["user"])
+        size = sizing.decide(site, self.present)
+        site = {**site, "uwsgi": {**site["uwsgi"], "processes": size.processes}}
         release = wanted(site, self.secrets[name], build or as_found(site), group, self.first.get(name, True))
         switch = Switch.on_this_host(release, self.who, self.check_mode)
         change = switch.deploy()
-        self._made(site, change.what)
+        if not self.check_mode:
+            sizing.remember(site, size)
+        self._made(site, [*change.what, *([size.note] if size.note else [])])
         self.notes += switch.notes
         self.releases[name] = {
             "id": change.release,
             "previous": change.previous,
             "migrations": change.migrations,
+            "processes": size.processes,
             **code(release.manifest),
         }
         self.diff += differences(site, change)
@@ -250,6 +261,7 @@ def main() -> None:
     sites = Sites(
         secrets, given["builds"], web_group, given["who"], given["last_check"], module.check_mode, given["first"]
     )
+    sites.present = sum(site["state"] == "present" for site in given["sites"])
     for site in given["sites"]:
         sites.apply(site)
     if not module.check_mode:

@@ -88,7 +88,7 @@ GOOD = {
     "uwsgi.install": [(one, one) for one in ("pyuwsgi", "uwsgi", "tarball", "distribution")],
     "uwsgi.version": [("2.0.31", "2.0.31"), ("2.0.30.post1", "2.0.30.post1")],
     "uwsgi.chmod_socket": [("0660", "660"), ("666", "666")],
-    "uwsgi.processes": [(1, 1), ("4", 4)],
+    "uwsgi.processes": [(1, 1), ("4", 4), ("auto", 2)],  # until the host has decided
     "uwsgi.threads": [(1024, 1024)],
     "uwsgi.unit": [
         ({"LimitNOFILE": 4096}, {"LimitNOFILE": ["4096"]}),
@@ -316,10 +316,10 @@ BAD = {
         ({"tarball": "uwsgi.tgz"}, ".tarball is 'uwsgi.tgz'; wanted a URL, or an absolute path on the host"),
         ({"install": "tarball", "tarball": f"https://u:{SECRET}@h/u.tgz"}, "wanted no password in a URL"),
         ({"checksum": "md5:1"}, ".checksum is 'md5:1'; wanted sha256: and 64 hexadecimal digits"),
-        ({"processes": 0}, ".processes is 0; wanted a whole number from 1 to 1024"),
-        ({"processes": "ten"}, ".processes is 'ten'; wanted a whole number from 1 to 1024"),
-        ({"processes": True}, ".processes is True; wanted a whole number"),
-        ({"processes": 1.5}, ".processes is 1.5; wanted a whole number"),
+        ({"processes": 0}, ".processes is 0; wanted auto, or a whole number from 1 to 1024"),
+        ({"processes": "ten"}, ".processes is 'ten'; wanted auto, or a whole number from 1 to 1024"),
+        ({"processes": True}, ".processes is True; wanted auto, or a whole number"),
+        ({"processes": 1.5}, ".processes is 1.5; wanted auto, or a whole number"),
         ({"threads": -1}, ".threads is -1; wanted a whole number"),
         ({"socket": 70000}, ".socket is 70000; wanted unix, a port from 1 to 65535, or address:port"),
         ({"socket": 0}, ".socket is 0; wanted unix, a port from 1 to 65535"),

@@ -23,6 +23,7 @@ from .checks import (
     line,
     list_of,
     listen,
+    number_or_auto,
     octal,
     one_of,
     pattern,
@@ -127,7 +128,13 @@ UWSGI_KEYS: Keys = {
         "`unix`, or the addresses that uWSGI listens on; nginx balances over several.",
     ),
     "chmod_socket": Key(octal, "660", "The mode of the unix socket; it belongs to nginx's group."),
-    "processes": Key(integer(1, 1024), 2, "How many worker processes."),
+    "processes": Key(
+        number_or_auto(1, 1024),
+        None,
+        "How many worker processes. `auto`: as many as the host has cores, fewer where half of its memory, shared by "
+        "its sites, has no 200 MiB for each; from 2 to 16. The number stays until the cores change. Left out: `auto` "
+        "for a new site; one that exists keeps what it has.",
+    ),
     "threads": Key(integer(1, 1024), 1, "How many threads in each of them."),
     "options": Key(
         ini_options, {}, "Any option of uWSGI, over the collection's own; null drops one of those. Lists repeat it."

@@ -25,6 +25,9 @@ from .texts import Unreadable
 from .types import Site
 from .urls import is_url
 
+# How many processes a site has of which nobody has decided yet: the default of earlier versions.
+PROCESSES = 2
+
 
 @dataclass
 class Reader:
@@ -61,6 +64,10 @@ class Reader:
         site = self._mapping({**self.given, "source": source}, SITE_KEYS)
         site["domains"] = list(dict.fromkeys(site["domains"]))
         site["django"], site["requires_python"], site["managed"] = "", "", "never"
+        processes = site["uwsgi"]["processes"]
+        site["sizing"] = "given" if isinstance(processes, int) else processes or "default"
+        if site["sizing"] != "given":
+            site["uwsgi"]["processes"] = PROCESSES
         if isinstance(site["python"], dict):
             site["managed"], site["python"] = site["python"]["managed"], site["python"]["version"]
         if not absent:

@@ -149,7 +149,9 @@ class Site(TypedDict):
 
     `group` is the primary group of `user`, which only the host knows: '' until the host fills it in. `python` is the
     version or path that the key of that name asks for, `managed` whether uv may bring it; `requires_python` is what a
-    source on the controller asks for, '' where that is not known here.
+    source on the controller asks for, '' where that is not known here. `sizing` says who decides how many processes
+    uWSGI has: `given` the inventory, `auto` the host, `default` the host for a new site. Until the host has decided,
+    `uwsgi` has the number that was the default of earlier versions.
     """
 
     name: str
@@ -164,6 +166,7 @@ class Site(TypedDict):
     python: str
     managed: str
     requires_python: str
+    sizing: str
     interpreter: Interpreter
     virtualenv: str
     requirements: list[str] | None

@@ -183,6 +183,7 @@ def withdraw(
         for name in files.names(layout.config):
             if name.endswith(".env") or name == "files":
                 files.remove(f"{layout.config}/{name}")
+        files.remove(layout.sizing)
     return changes + forget()
 
 
