@@ -286,6 +286,18 @@ def test_a_release_that_a_worker_still_uses_stays_with_its_build(full, recorded)
     assert shelf.tidy(release, False) == [f"{full}/sites/shop/releases/c"]
 
 
+def test_files_of_the_inventory_stay_as_long_as_a_build_has_them(full):
+    shelf, release = make(full, keep_releases=3)
+    for name, digest in {"of-new": "aaa", "of-a": "bbb", "of-d": "ccc"}.items():
+        manifest = full / f"sites/shop/builds/{name}/build.json"
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "files": digest}))
+        (full / "config/shop/files" / digest).mkdir(parents=True)
+    shelf.tidy(
+        dataclasses.replace(named(release, "new"), manifest={**release.manifest, "id": "of-new"}), check_mode=False
+    )
+    assert sorted(os.listdir(full / "config/shop/files")) == ["aaa", "ccc"]
+
+
 def test_the_build_of_the_release_itself_stays_without_a_record(full):
     shelf, release = make(full, keep_releases=1)
     (full / "sites/shop/releases/new/release.json").unlink()
