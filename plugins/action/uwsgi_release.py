@@ -36,5 +36,6 @@ class ActionModule(ActionBase):
 
 
 def _asks_for_the_first_host(site: Mapping[str, Any]) -> bool:
+    """Say whether something of a site is for one of several hosts; the others spare the look at hosts."""
     sections = [*site.get("workers", {}).values(), *site.get("timers", {}).values()]
-    return any(section["hosts"] == "first" for section in sections)
+    return any(section["hosts"] == "first" for section in sections) or any(step["once"] for step in site["release"])

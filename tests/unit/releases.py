@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -83,11 +84,19 @@ class FakeShell:
         self.answers = dict(answers)
         self.done, self.given = [], []
 
-    def run(self, step, argv, user="root", cwd="/", environment=None, stdin="", check=True, timeout=None):
+    def run(self, step, argv, user="root", cwd="/", environment=None, stdin="", timeout=1200, check=True):
         command = " ".join(argv)
         self.done.append(f"{step}: {command}" + ("" if check else " (may fail)"))
         self.given.append(
-            {"step": step, "argv": argv, "user": user, "cwd": cwd, "environment": environment, "stdin": stdin}
+            {
+                "step": step,
+                "argv": argv,
+                "user": user,
+                "cwd": cwd,
+                "environment": environment,
+                "stdin": stdin,
+                "timeout": timeout,
+            }
         )
         status, output = next((found for words, found in self.answers.items() if command.startswith(words)), (0, ""))
         if check and status:
@@ -235,11 +244,22 @@ class FakeDatabase:
     def __init__(self, world):
         self.world = world
 
-    def migrations(self, what):
-        self.world.note(f"migrations {what}")
+    def migrations(self, what, timeout=1200):
+        self.world.note(f"migrations {what}" + (f" in {timeout} s" if timeout != 1200 else ""))
         if what == "applied":
             return {"applied": self.world.applied}
         return {"known": ["shop.0001_initial"], "plan": self.world.planned}
+
+    def command(self, step):
+        self.world.note(" ".join([step["kind"], *step["words"]]))
+
+    @contextlib.contextmanager
+    def locked(self, steps):
+        self.world.note("lock")
+        try:
+            yield
+        finally:
+            self.world.note("unlock")
 
     def make_superuser(self, check_mode):
         self.world.note("superuser" + (" in check mode" if check_mode else ""))

@@ -302,6 +302,7 @@ def test_a_build(tmp_path):
         "source": {"kind": "directory", "digest": "d" * 64},
         "subject": "",
         "configuration": "",
+        "hints": [],
         **PROBED,
     }
     text = (host.root / "build.json").read_text()

@@ -54,7 +54,7 @@ LOADS = [
     ),
     (
         "from dotenv import find_dotenv, load_dotenv\ndef where():\n    return find_dotenv()\nload_dotenv(where())\n",
-        "from dotenv import find_dotenv, load_dotenv\n\ndef where():\n    return find_dotenv()\nload_dotenv(where())",
+        "from dotenv import find_dotenv, load_dotenv\ndef where():\n    return find_dotenv()\nload_dotenv(where())",
     ),
     ("def unused():\n    load_dotenv()\n", ""),
     ("this is no Python(\n", ""),

@@ -13,8 +13,8 @@ from ansible_collections.pyweb.stack.plugins.module_utils.build import (
     project,
     settings_facts,
 )
-from ansible_collections.pyweb.stack.plugins.module_utils.build.program import program_text
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
+from ansible_collections.pyweb.stack.plugins.module_utils.build.program import program_text
 from ansible_collections.pyweb.stack.plugins.module_utils.host.advice import advice_on
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
@@ -327,7 +327,9 @@ def test_a_file_of_spatialite_moves_to_the_data_and_ids_stay(tmp_path):
 FAKE_DJANGO = {
     "django/__init__.py": "def get_version(): return '5.2'\ndef setup(): pass\n",
     "django/conf.py": "import importlib, os\nclass settings:\n    SETTINGS_MODULE = 'a setting of the project'\n"
-    "    INSTALLED_APPS = []\n    SECURE_PROXY_SSL_HEADER = None\n    DATABASES = CACHES = {}\n    MIDDLEWARE, SESSION_ENGINE, EMAIL_BACKEND = [], "", ""\nimportlib.import_module(os.environ['{variable}'])\n",
+    "    INSTALLED_APPS = []\n    FORCE_SCRIPT_NAME = SECURE_PROXY_SSL_HEADER = None\n    DATABASES = CACHES = {}\n"
+    "    MIDDLEWARE, SESSION_ENGINE, EMAIL_BACKEND, USE_I18N = [], '', '', False\n"
+    "importlib.import_module(os.environ['{variable}'])\n",
     "django/core/exceptions.py": "class ImproperlyConfigured(Exception): pass\n",
     "django/core/management.py": "def call_command(*words, **keys): pass\n",
     "django/urls.py": "class NoReverseMatch(Exception): pass\ndef reverse(name): raise NoReverseMatch\n",

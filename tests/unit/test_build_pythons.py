@@ -213,6 +213,45 @@ def test_other_failures_are_handed_on(build, monkeypatch):
     assert caught.value is error
 
 
+NO_WHEEL = "pillow==9.0 has no wheel for Python 3.11, and cannot be compiled: gcc is missing; or take pillow==12"
+
+
+@pytest.mark.parametrize("managed", ["never", "fallback"])
+def test_an_old_pin_without_a_wheel_gets_an_older_python(build, tmp_path, monkeypatch, managed):
+    monkeypatch.setattr(pythons, "_on_this_host", lambda: {"3.11": "/usr/bin/python3.11"})
+    shell = Uv(tmp_path / "sites/.pythons", "3.10")
+    context, root, used = build(shell=shell, python={"managed": managed})
+    work = pythons.virtualenv.provide
+
+    def provide(inner, where):
+        if inner.site["interpreter"]["version"] == "3.11":
+            raise StepError("shop", "requirements", f"{NO_WHEEL}, which has a wheel")
+        return work(inner, where)
+
+    monkeypatch.setattr(pythons.virtualenv, "provide", provide)
+    if managed == "never":
+        with pytest.raises(StepError, match=r"has a wheel; or set python: \{managed: fallback\}, for an older Python"):
+            pythons.provide(context, root)
+    else:
+        assert pythons.provide(context, root)[0].site["interpreter"]["version"] == "3.10"
+        assert used == ["3.10"]
+
+
+def test_what_has_no_wheel_for_an_older_python_either_is_not_tried_on_and_on(build, tmp_path, monkeypatch):
+    shell = Uv(tmp_path / "sites/.pythons", "3.10")
+    context, root, _used = build(shell=shell, python={"managed": "always"})
+    versions = []
+
+    def provide(inner, _where):
+        versions.append(inner.site["interpreter"]["version"])
+        raise StepError("shop", "requirements", f"{NO_WHEEL.replace('3.11', versions[-1])}, which has a wheel")
+
+    monkeypatch.setattr(pythons.virtualenv, "provide", provide)
+    with pytest.raises(StepError, match=r"pillow==9\.0 has no wheel for Python 3\.10"):
+        pythons.provide(context, root)
+    assert versions == ["3.11", "3.10"]
+
+
 def test_a_download_that_fails_names_the_mirror(build, tmp_path):
     shell = Uv(tmp_path / "sites/.pythons", "3.14")
     shell.answers = {"python install": failed("python", "error: Failed to download x")}

@@ -54,7 +54,8 @@ def test_two_sites_with_one_name():
 
 def test_one_domain_in_two_sites():
     other = {"name": "blog", "domains": ["a.example.com", "SHOP.example.com"]}
-    wanted = "site 'blog': domain shop.example.com belongs to site 'shop' already; give each domain to one site"
+    wanted = "site 'blog': domain shop.example.com belongs to site 'shop' already; give each domain to one site, "
+    wanted += "or the sites different prefixes"
     assert faults(SHOP, other) == [wanted]
 
 

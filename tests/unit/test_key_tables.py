@@ -48,7 +48,13 @@ def test_what_a_key_wants_is_what_its_errors_say(name):
 @pytest.mark.parametrize("name", [name for name, key in KEYS.items() if key.check and key.default])
 def test_a_default_is_a_good_value(name):
     key = KEYS[name]
-    as_given = {"nginx.listen": 80, "nginx.static": True, "nginx.media": True}.get(name, key.default)
+    as_given = {
+        "nginx.listen": 80,
+        "nginx.static": True,
+        "nginx.media": True,
+        "build": ["collectstatic"],
+        "release": ["migrate"],
+    }.get(name, key.default)
     assert key.check(as_given) == key.default
 
 
@@ -260,6 +266,7 @@ def test_all_defaults():
     uwsgi, nginx = found.pop("uwsgi"), found.pop("nginx")
     uwsgi.pop("options")
     assert found == {
+        "prefix": "",
         "state": "present",
         "purge": False,
         "python": "auto",
@@ -277,6 +284,8 @@ def test_all_defaults():
         "writable": [],
         "seed": {"database": "", "media": ""},
         "database": "",
+        "build": [{"kind": "builtin", "words": ["collectstatic"], "timeout": 1200, "once": False}],
+        "release": [{"kind": "builtin", "words": ["migrate"], "timeout": 1200, "once": False}],
         "migrate": True,
         "superuser": {},
         "health": {"path": "", "status": [], "timeout": 20, "watch": 5},

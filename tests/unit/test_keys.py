@@ -17,6 +17,7 @@ GOOD = {
         (["xn--bcher-kva.example", "localhost"], ["xn--bcher-kva.example", "localhost"]),
         (["a.example.com", "A.example.com"], ["a.example.com"]),
     ],
+    "prefix": [("/shop", "/shop"), ("/a/b-c/~v1.2_x", "/a/b-c/~v1.2_x"), (None, "")],
     "purge": [(True, True)],
     "user": [("www", "www"), ("_www-1", "_www-1")],
     "python": [
@@ -51,6 +52,26 @@ GOOD = {
     "seed.media": [("site/media/", "site/media")],
     "database": [(f"postgres://shop:{SECRET}@db:5432/shop", f"postgres://shop:{SECRET}@db:5432/shop")],
     "migrate": [(False, False)],
+    "build": [
+        ([], []),
+        (
+            [{"run": "npm ci"}, "collectstatic", {"manage": "compress", "timeout": "10m"}],
+            [
+                {"kind": "run", "words": ["npm", "ci"], "timeout": 1200, "once": False},
+                {"kind": "builtin", "words": ["collectstatic"], "timeout": 1200, "once": False},
+                {"kind": "manage", "words": ["compress"], "timeout": 600, "once": False},
+            ],
+        ),
+    ],
+    "release": [
+        (
+            ["migrate", {"manage": "createcachetable", "once": True}],
+            [
+                {"kind": "builtin", "words": ["migrate"], "timeout": 1200, "once": False},
+                {"kind": "manage", "words": ["createcachetable"], "timeout": 1200, "once": True},
+            ],
+        ),
+    ],
     "warm_up": [([], []), ("/", ["/"]), (["/", "/a?b=c"], ["/", "/a?b=c"])],
     "superuser": [
         (
@@ -67,7 +88,7 @@ GOOD = {
     "uwsgi.install": [(one, one) for one in ("pyuwsgi", "uwsgi", "tarball", "distribution")],
     "uwsgi.version": [("2.0.31", "2.0.31"), ("2.0.30.post1", "2.0.30.post1")],
     "uwsgi.chmod_socket": [("0660", "660"), ("666", "666")],
-    "uwsgi.processes": [(1, 1), ("4", 4)],
+    "uwsgi.processes": [(1, 1), ("4", 4), ("auto", 2)],  # until the host has decided
     "uwsgi.threads": [(1024, 1024)],
     "uwsgi.unit": [
         ({"LimitNOFILE": 4096}, {"LimitNOFILE": ["4096"]}),
@@ -142,6 +163,21 @@ BAD = {
         ({"a": 1}, "is not usable; wanted a list"),
     ],
     "state": [("abset", "is 'abset'; wanted one of present, absent; did you mean 'absent'?"), (True, "wanted one of")],
+    "prefix": [
+        ("shop", "is 'shop'; wanted a path such as /shop, of letters, digits and ._~-, without a / at the end"),
+        ("/", "wanted a path such as /shop"),
+        ("/shop/", "wanted a path such as /shop"),
+        ("/a//b", "wanted a path such as /shop"),
+        ("/a/../b", "wanted a path such as /shop"),
+        ("/.git", "wanted a path such as /shop"),
+        ("/a b", "wanted a path such as /shop"),
+        ("/a;", "wanted a path such as /shop"),
+        ("/a{", "wanted a path such as /shop"),
+        ("/a$b", "wanted a path such as /shop"),
+        ("/a%20b", "wanted a path such as /shop"),
+        ("/shop\n", "wanted a path such as /shop"),
+        ("/a'", "wanted a path such as /shop"),
+    ],
     "purge": [("yes", "is 'yes'; wanted true or false"), (1, "is 1; wanted true or false")],
     "user": [("a b", "is 'a b'; wanted an account name"), ("Root", "wanted an account name")],
     "python": [
@@ -231,6 +267,16 @@ BAD = {
         (f"postgres://shop:{SECRET} @db/shop", "is not usable; wanted a URL"),
     ],
     "migrate": [("no", "wanted true or false")],
+    "build": [
+        ("npm ci", "is 'npm ci'; wanted a list of steps: collectstatic, {run: COMMAND} or {manage: COMMAND}"),
+        (["migrate"], "found 'migrate'; a management command is {manage: migrate}"),
+        ([{"run": "npm ci && npm run build"}], "&& would need a shell: write two steps"),
+        ([{"manage": "compress", "once": True}], "wanted steps with the keys run, manage, timeout; found 'once'"),
+    ],
+    "release": [
+        (["collectstatic"], "found 'collectstatic'; a management command is {manage: collectstatic}"),
+        (["migrate", "migrate"], "wanted migrate at most once"),
+    ],
     "superuser": [
         (SECRET, "is not usable; wanted a mapping of username, email, fields, password"),
         ({"password": SECRET}, "superuser has neither username nor email; give the one that users log in with"),
@@ -270,10 +316,10 @@ BAD = {
         ({"tarball": "uwsgi.tgz"}, ".tarball is 'uwsgi.tgz'; wanted a URL, or an absolute path on the host"),
         ({"install": "tarball", "tarball": f"https://u:{SECRET}@h/u.tgz"}, "wanted no password in a URL"),
         ({"checksum": "md5:1"}, ".checksum is 'md5:1'; wanted sha256: and 64 hexadecimal digits"),
-        ({"processes": 0}, ".processes is 0; wanted a whole number from 1 to 1024"),
-        ({"processes": "ten"}, ".processes is 'ten'; wanted a whole number from 1 to 1024"),
-        ({"processes": True}, ".processes is True; wanted a whole number"),
-        ({"processes": 1.5}, ".processes is 1.5; wanted a whole number"),
+        ({"processes": 0}, ".processes is 0; wanted auto, or a whole number from 1 to 1024"),
+        ({"processes": "ten"}, ".processes is 'ten'; wanted auto, or a whole number from 1 to 1024"),
+        ({"processes": True}, ".processes is True; wanted auto, or a whole number"),
+        ({"processes": 1.5}, ".processes is 1.5; wanted auto, or a whole number"),
         ({"threads": -1}, ".threads is -1; wanted a whole number"),
         ({"socket": 70000}, ".socket is 70000; wanted unix, a port from 1 to 65535, or address:port"),
         ({"socket": 0}, ".socket is 0; wanted unix, a port from 1 to 65535"),
@@ -441,7 +487,7 @@ def test_an_unknown_key_names_the_nearest():
     one = fault(domain="shop.example.com")
     assert one == "web_sites[0] 'shop': unknown key 'domain'; did you mean 'domains'?"
     assert "unknown key 'uwsgi.proceses'; did you mean 'processes'?" in fault(uwsgi={"proceses": 2})
-    assert "unknown key 'zzz'; known are database, domains, env" in fault(zzz=1)
+    assert "unknown key 'zzz'; known are build, database, domains, env" in fault(zzz=1)
 
 
 def test_what_is_required_is_said_with_an_example():

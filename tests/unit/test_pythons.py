@@ -166,7 +166,12 @@ def test_an_absent_site_needs_no_python():
     assert choose_pythons(sites, [], {})[0]["interpreter"] == {"version": "", "path": "", "packages": [], "headers": []}
 
 
-PLATFORM = {"installer": {"uv": ["base"], "pip": ["pips"]}, "git": ["git"], "compiler": ["gcc"]}
+PLATFORM = {
+    "installer": {"uv": ["base"], "pip": ["pips"]},
+    "git": ["git"],
+    "compiler": ["gcc"],
+    "programs": {"npm": ["nodejs", "npm"], "compilemessages": ["gettext"]},
+}
 
 
 @pytest.mark.parametrize(
@@ -179,6 +184,9 @@ PLATFORM = {"installer": {"uv": ["base"], "pip": ["pips"]}, "git": ["git"], "com
         ({"system_packages": ["libpq5", "base"]}, ["base", "python3.12", "libpq5"]),
         ({"source": {"path": "/srv"}, "virtualenv": "none"}, ["python3.12"]),
         ({"state": "absent"}, []),
+        ({"build": [{"run": "npm ci"}, {"run": ["npm", "run", "x"]}]}, ["base", "python3.12", "nodejs", "npm"]),
+        ({"build": [{"manage": "compilemessages"}, {"run": "make"}]}, ["base", "python3.12", "gettext"]),
+        ({"release": [{"run": "npm version"}]}, ["base", "python3.12", "nodejs", "npm"]),
     ],
 )
 def test_only_the_packages_that_a_build_needs(keys, packages):

@@ -14,17 +14,21 @@ import re
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..build import additions, django_probe, overlay, project, pythons, seal, settings_facts, source
+from ..build import additions, django_probe, hints, overlay, project, pythons, seal, settings_facts, source
 from ..build.build_settings import SettingsOfBuild
 from ..build.context import Context
 from ..build.program import program_text
 from ..build.project import Discovered
 from ..build.source import Resolved
+from ..build.steps import Steps
 from ..host import files
 from ..host.advice import missing_variable
 from ..host.causes import cause, reason
+from ..host.shell import STEP_TIMEOUT
+from ..model.command_checks import builtin_step
 from ..model.layout import content_id
-from ..model.types import Manifest
+from ..model.steps import identity
+from ..model.types import Manifest, Step
 
 # Part of every id: raise it when the same inputs have to give another build than before.
 FORMAT = 1
@@ -82,8 +86,10 @@ def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
     uwsgi = site["uwsgi"]
     later = {"extras": site["extras"], "groups": site["groups"], "install_project": site["install_project"]}
     managed = site["managed"] if site["managed"] != "never" else ""
+    steps = identity(site["build"])
+    own_steps = steps if steps != identity([cast(Step, builtin_step("collectstatic"))]) else []
     return {
-        **{key: value for key, value in {**later, "managed": managed}.items() if value},
+        **{key: value for key, value in {**later, "managed": managed, "build": own_steps}.items() if value},
         "format": FORMAT,
         "source": resolved.identity,
         "python": context.python_version(),
@@ -120,12 +126,18 @@ def _steps(build: Build) -> Manifest:
     settings = SettingsOfBuild(context, home, root, found)
     _write_overlay(context, root, found)
     settings.write()
+    context.make_directory(f"{root}/static")
+    steps = Steps(context, root, home, found["chdir"])
+    steps.run()
     if not in_place:
         _compile(context, home, root)
-    probed = settings.probed(lambda: _probe(context, home, root, settings))
+    probed = settings.probed(lambda: _probe(context, home, root, settings, steps.collected_last))
+    _refuse_script_name(context, str(probed.get("script_name", "")))
     facts = probed.get("facts") or {}
     notes += [*found["notes"], *settings.notes(facts)]
     notes += additions.seed(context, root, home, facts)
+    told = hints.hints(code, found["chdir"], site["build"], probed)
+    steps.clean()
     manifest: Manifest = {
         "id": build.id,
         "chdir": found["chdir"],
@@ -136,6 +148,7 @@ def _steps(build: Build) -> Manifest:
         "check": probed["check"],
         "admin": probed["admin"],
         "https_header": probed["https_header"],
+        "hints": told,
         "path": root,
         "src": recorded["path"] if in_place else code,
         "overlay": True,
@@ -154,6 +167,18 @@ def _steps(build: Build) -> Manifest:
     if notes:
         manifest["notes"] = notes
     return manifest
+
+
+def _refuse_script_name(context: Context, script_name: str) -> None:
+    """Refuse a project whose links begin with a path that nothing serves here."""
+    site = context.site
+    if script_name and not site["prefix"] and "FORCE_SCRIPT_NAME" not in site["settings"]:
+        raise context.error(
+            "project",
+            f"the project sets FORCE_SCRIPT_NAME to {script_name!r}, so every link begins with it, and the site is "
+            f"served at /; set prefix: {script_name} in the inventory; where a server in front takes the path away, "
+            f"say so by settings: {{FORCE_SCRIPT_NAME: {script_name}}}",
+        )
 
 
 def _start_project(context: Context, home: str, code: str) -> None:
@@ -205,19 +230,18 @@ def _is_large(folder: str) -> bool:
     return False
 
 
-def _probe(context: Context, home: str, root: str, settings: SettingsOfBuild) -> dict[str, Any]:
-    """Run the steps of `django_probe` with the project's own code; what it found."""
+def _probe(context: Context, home: str, root: str, settings: SettingsOfBuild, collect: Step | None) -> dict[str, Any]:
+    """Run the steps of `django_probe` with the project's own code, and collect its static files; what it found."""
     found = settings.found
-    if not os.path.isdir(f"{root}/static"):
-        context.make_directory(f"{root}/static")
     own = project.process_environment(context.secrets, found["configuration"])
     done = context.shell.run(
         "project",
-        [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect"],
+        [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect" if collect else ""],
         context.user,
         os.path.join(f"{root}/src", found["chdir"]),
         environment=project.environment(context.layout, own, root),
         stdin=program_text(settings_facts, django_probe),
+        timeout=collect["timeout"] if collect else STEP_TIMEOUT,
         check=False,
     )
     if done.returncode:

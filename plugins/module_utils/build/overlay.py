@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 from urllib.parse import unquote_to_bytes
 
 from ..model.layout import Layout
+from ..model.prefixes import below
 from ..model.types import Site
 
 if TYPE_CHECKING:
@@ -119,6 +120,41 @@ import dj_database_url
 DATABASES = {**_project.get("DATABASES", {}), "default": dj_database_url.config(conn_max_age=60)}
 """
 
+PREFIX = """
+# Links begin with the path that the site is served below, and its cookies stay there.
+FORCE_SCRIPT_NAME = {prefix!r}
+_pages = {{"LOGIN_URL": "/accounts/login/", "LOGIN_REDIRECT_URL": "/accounts/profile/", "LOGOUT_REDIRECT_URL": None}}
+for _name, _page in _pages.items():
+    _page = _project.get(_name, _page)
+    if str(_page).startswith("/") and not str(_page).startswith(("//", FORCE_SCRIPT_NAME + "/")):
+        _project[_name] = FORCE_SCRIPT_NAME + str(_page)
+for _name in ("SESSION_COOKIE_PATH", "CSRF_COOKIE_PATH", "LANGUAGE_COOKIE_PATH"):
+    if _project.get(_name, "/") == "/":
+        _project[_name] = FORCE_SCRIPT_NAME
+# A site above it has a session of its own, whose cookie comes here as well.
+if _project.get("SESSION_COOKIE_NAME", "sessionid") == "sessionid":
+    SESSION_COOKIE_NAME = {session!r}
+"""
+
+BELOW = '''
+
+_project = application
+PREFIX = {prefix!r}
+
+
+def application(environ, start_response):
+    """Show the project what is below the prefix: clients, nginx and health checks name whole paths."""
+    path = environ.get("PATH_INFO", "")
+    if path.startswith(PREFIX + "/"):
+        environ["SCRIPT_NAME"], environ["PATH_INFO"] = PREFIX, path[len(PREFIX) :]
+        return _project(environ, start_response)
+    if path == PREFIX:
+        query = environ.get("QUERY_STRING", "")
+        start_response("301 Moved Permanently", [("Location", PREFIX + "/" + ("?" + query if query else ""))])
+        return [b""]
+    start_response("404 Not Found", [("Content-Type", "text/plain")])
+    return [f"This site is served below {{PREFIX}}/.\\n".encode()]'''
+
 SETTINGS_MODULE = "pyweb_settings"
 WSGI_MODULE = "pyweb_wsgi"
 ERRORS_MODULE = "pyweb_errors"
@@ -149,7 +185,7 @@ def settings(site: Site, settings_module: str, found: Found | None = None) -> st
     imports `pyweb_environment` first; a build that 0.1 made is not made anew for that.
     """
     layout, static, media = Layout.of(site), site["nginx"]["static"], site["nginx"]["media"]
-    files = STATIC.format(url=repr(static["url"] if static else "/static/"))
+    files = STATIC.format(url=repr(static["url"] if static else below(site["prefix"], "/static/")))
     if media:
         files += MEDIA.format(url=repr(media["url"]), path=repr(layout.media))
     database = ""
@@ -160,6 +196,9 @@ def settings(site: Site, settings_module: str, found: Found | None = None) -> st
         in_place = site["source"]["kind"] == "path"
         engines = '("sqlite3", "spatialite")' if found else '"sqlite3"'
         database = SQLITE.format(state=repr(layout.state), in_place=in_place, engines=engines)
+    if site["prefix"]:
+        session = "sessionid" + re.sub(r"\W+", "_", site["prefix"])
+        database += PREFIX.format(prefix=site["prefix"], session=session)
     own = "".join(f"{name} = {_literal(value)}\n" for name, value in sorted(site["settings"].items()))
     return SETTINGS.format(
         name=site["name"],
@@ -176,11 +215,12 @@ def settings(site: Site, settings_module: str, found: Found | None = None) -> st
 
 def entry(site: Site, found: Found) -> str:
     """Return the text of the module that has the project's WSGI entry; '' where the project's own can be imported."""
-    if found["wsgi"] and not found["paths"]:
+    if found["wsgi"] and not found["paths"] and not site["prefix"]:
         return ""
     module, _colon, name = found["wsgi"].partition(":")
-    imported = f"from {module} import {name or 'application'} as application"
-    return ENTRY.format(name=site["name"], paths=_paths(found), entry=imported if found["wsgi"] else MADE_ENTRY)
+    lines = f"from {module} import {name or 'application'} as application" if found["wsgi"] else MADE_ENTRY
+    lines += BELOW.format(prefix=site["prefix"]) if site["prefix"] else ""
+    return ENTRY.format(name=site["name"], paths=_paths(found), entry=lines)
 
 
 def wsgi(site: Site, entry: str) -> str:

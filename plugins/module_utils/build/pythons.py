@@ -25,6 +25,7 @@ from . import virtualenv
 from .context import Context
 from .installer import Installer, uv_environment
 
+NO_WHEEL = "(no wheel for a newer one)"
 FALLBACK = "set python: {managed: fallback}, and uv brings one that fits"
 # What uv and pip say of a package that the Python does not suit: its name and version, and what it needs.
 _NEEDS = r"(?P<needs>[<>=!~][\w.,<>=!~*]*)"
@@ -65,7 +66,7 @@ def provide(context: Context, root: str) -> tuple[Context, str]:
             home = virtualenv.provide(context, root)
             misfit = _unsupported(context, home)
         except StepError as error:
-            misfit = refused(str(error))
+            misfit = refused(str(error)) or _without_wheel(context, error, known)
             if misfit is None or admits([misfit.specifier], context.python_version()):
                 raise
             known.append(misfit)
@@ -90,6 +91,20 @@ def refused(output: str) -> Misfit | None:
             what = f"{name} {version}" if version[:1].isdigit() else f"{name}{version}"
             return Misfit(what, match["needs"].strip(",."))
     return None
+
+
+def _without_wheel(context: Context, error: StepError, known: list[Misfit]) -> Misfit | None:
+    """Return that a pinned package has no wheel for this Python, where an older one may have it.
+
+    Other versions of it have wheels, see `compilers`, so this one is older than the Python. One older Python is tried.
+    Raises `StepError` where uv may not bring one.
+    """
+    match = re.search(r"(\S+) has no wheel for Python (3\.[0-9]+).*, which has a wheel", error.cause)
+    if not match or any(misfit.what.endswith(NO_WHEEL) for misfit in known) or context.site["python"] != "auto":
+        return None
+    if context.site["managed"] == "never":
+        raise context.error(error.step, f"{error.cause}; or set python: {{managed: fallback}}, for an older Python")
+    return Misfit(f"{match[1]} {NO_WHEEL}", f"<{match[2]}")
 
 
 def _wanted(output: str) -> str:

@@ -23,6 +23,7 @@ from .checks import (
     line,
     list_of,
     listen,
+    number_or_auto,
     octal,
     one_of,
     pattern,
@@ -35,7 +36,7 @@ from .checks import (
     upstream,
     virtualenv,
 )
-from .command_checks import command
+from .command_checks import builtin_step, command, steps
 from .file_checks import in_source, source_files
 from .option_checks import alias, directives, environment, ini_options, locations, settings, unit_options, user_fields
 from .python_checks import python
@@ -99,6 +100,10 @@ CHECKSUM = pattern(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits")
 ACCOUNT = pattern(r"[a-z_][a-z0-9_-]{0,31}", "an account name")
 DATABASE_URL = pattern(r"[a-z][a-z0-9+.-]*://\S*", "a URL such as postgres://user:password@host:5432/name")
 
+PREFIX = pattern(
+    r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", "a path such as /shop, of letters, digits and ._~-, without a / at the end"
+)
+
 UWSGI_KEYS: Keys = {
     "install": Key(
         one_of("pyuwsgi", "uwsgi", "tarball", "distribution"),
@@ -123,7 +128,13 @@ UWSGI_KEYS: Keys = {
         "`unix`, or the addresses that uWSGI listens on; nginx balances over several.",
     ),
     "chmod_socket": Key(octal, "660", "The mode of the unix socket; it belongs to nginx's group."),
-    "processes": Key(integer(1, 1024), 2, "How many worker processes."),
+    "processes": Key(
+        number_or_auto(1, 1024),
+        None,
+        "How many worker processes. `auto`: as many as the host has cores, fewer where half of its memory, shared by "
+        "its sites, has no 200 MiB for each; from 2 to 16. The number stays until the cores change. Left out: `auto` "
+        "for a new site; one that exists keeps what it has.",
+    ),
     "threads": Key(integer(1, 1024), 1, "How many threads in each of them."),
     "options": Key(
         ini_options, {}, "Any option of uWSGI, over the collection's own; null drops one of those. Lists repeat it."
@@ -279,6 +290,12 @@ SITE_KEYS: Keys = {
         required=True,
         example="[shop.example.com]",
     ),
+    "prefix": Key(
+        PREFIX,
+        "",
+        "Serve the site below this path of its domains; the other paths of the inventory are the project's own, and "
+        "come below it. Sites with different prefixes may have the same domains. See [prefix](prefix.md).",
+    ),
     "state": Key(one_of("present", "absent"), "present", "`absent` removes everything of the site but its data."),
     "purge": Key(boolean, False, "With `state: absent`: remove the data, the secret key and the user too."),
     "user": Key(ACCOUNT, "", "Another user than `site-NAME`; it has to exist."),
@@ -347,7 +364,19 @@ SITE_KEYS: Keys = {
     "database": Key(
         DATABASE_URL, "", "The database; an SQLite file among the data when left out. Never shown.", secret=True
     ),
-    "migrate": Key(boolean, True, "Apply migrations before a release goes live."),
+    "build": Key(
+        steps("collectstatic"),
+        [builtin_step("collectstatic")],
+        "The steps of a build, in order, for instance `[{run: [npm, ci]}, {run: [npm, run, build]}, collectstatic]`. "
+        "`run` is a program, started in the source; `manage` a management command. See [commands](commands.md).",
+    ),
+    "release": Key(
+        steps("migrate", once=True),
+        [builtin_step("migrate")],
+        "What a new release does before it goes live, in order, for instance `[migrate, {manage: createcachetable}]`. "
+        "With `once: true` the first host of the inventory that has the site does it.",
+    ),
+    "migrate": Key(boolean, True, "Whether migrations are a step of a release; false goes without `release`."),
     "superuser": Key(keys=SUPERUSER_KEYS, doc="Django's first administrator."),
     "uwsgi": Key(keys=UWSGI_KEYS, doc="The application server."),
     "nginx": Key(keys=NGINX_KEYS, doc="The web server."),

@@ -152,6 +152,11 @@ class Layout:
         return f"{self.config}/superusers.json"
 
     @property
+    def sizing(self) -> str:
+        """The record of how many processes the host decided on, and for how many cores."""
+        return f"{self.config}/processes.json"
+
+    @property
     def seeded(self) -> str:
         """The record of the data that the site began with."""
         return f"{self.config}/seeded.json"

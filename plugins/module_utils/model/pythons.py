@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from .errors import InventoryError
 from .python_versions import DJANGO_PYTHONS, MANAGED, admits, dotted
+from .steps import packages
 from .types import Interpreter, Site
 
 
@@ -57,13 +58,14 @@ def choose_pythons(
 def build_packages(sites: list[Site], platform: Mapping[str, Any], installer: str = "uv") -> list[str]:
     """Return the packages that building these sites needs: no compiler and no git unless one of them does.
 
-    `platform` has the lists `git` and `compiler`, and under `installer` one for uv and one for pip; the sites went
-    through `choose_pythons`.
+    `platform` has the lists `git` and `compiler`, under `installer` one for uv and one for pip, and under `programs`
+    one for each program that a step may start with; the sites went through `choose_pythons`.
     """
     present = [site for site in sites if site["state"] == "present"]
     names = list(platform["installer"][installer]) if any(site["virtualenv"] != "none" for site in present) else []
     for site in present:
         names += site["interpreter"]["packages"] + site["system_packages"]
+        names += packages([*site["build"], *site["release"]], platform["programs"])
         names += platform["git"] if site["source"]["kind"] == "git" else []
         if site["uwsgi"]["install"] in ("uwsgi", "tarball"):
             names += platform["compiler"] + site["interpreter"]["headers"]

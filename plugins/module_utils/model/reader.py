@@ -25,6 +25,9 @@ from .texts import Unreadable
 from .types import Site
 from .urls import is_url
 
+# How many processes a site has of which nobody has decided yet: the default of earlier versions.
+PROCESSES = 2
+
 
 @dataclass
 class Reader:
@@ -61,6 +64,10 @@ class Reader:
         site = self._mapping({**self.given, "source": source}, SITE_KEYS)
         site["domains"] = list(dict.fromkeys(site["domains"]))
         site["django"], site["requires_python"], site["managed"] = "", "", "never"
+        processes = site["uwsgi"]["processes"]
+        site["sizing"] = "given" if isinstance(processes, int) else processes or "default"
+        if site["sizing"] != "given":
+            site["uwsgi"]["processes"] = PROCESSES
         if isinstance(site["python"], dict):
             site["managed"], site["python"] = site["python"]["managed"], site["python"]["version"]
         if not absent:
@@ -71,6 +78,7 @@ class Reader:
                 site["uwsgi"]["install"] = "distribution"
             for text in between_keys(cast(Site, site)):
                 self._fault(text)
+            self._no_migrate_step(site)
             site["django"] = self._django(site)
             site["requires_python"] = self._requires_python(site)
         return site
@@ -202,6 +210,16 @@ class Reader:
         except Wrong as wrong:
             fix = wrong.fix and f"; {wrong.fix}"
             self._fault(f"env_file is {shown(site['env_file'])}; wanted {wrong.wanted}{fix}")
+
+    def _no_migrate_step(self, site: dict[str, Any]) -> None:
+        """Take the step out that `migrate: false` is for; beside steps that are written out it means nothing."""
+        if site["migrate"]:
+            return
+        if self.given.get("release") is not None:
+            self._fault(
+                "migrate is False beside release; wanted one of them; leave migrate out of the list, and here too"
+            )
+        site["release"] = []
 
     def _django(self, site: dict[str, Any]) -> str:
         """Return the version specifier of the Django that is asked for, as far as the controller can read it."""

@@ -149,11 +149,14 @@ class Site(TypedDict):
 
     `group` is the primary group of `user`, which only the host knows: '' until the host fills it in. `python` is the
     version or path that the key of that name asks for, `managed` whether uv may bring it; `requires_python` is what a
-    source on the controller asks for, '' where that is not known here.
+    source on the controller asks for, '' where that is not known here. `sizing` says who decides how many processes
+    uWSGI has: `given` the inventory, `auto` the host, `default` the host for a new site. Until the host has decided,
+    `uwsgi` has the number that was the default of earlier versions.
     """
 
     name: str
     domains: list[str]
+    prefix: str
     state: str
     purge: bool
     user: str
@@ -163,6 +166,7 @@ class Site(TypedDict):
     python: str
     managed: str
     requires_python: str
+    sizing: str
     interpreter: Interpreter
     virtualenv: str
     requirements: list[str] | None
@@ -182,6 +186,8 @@ class Site(TypedDict):
     writable: list[str]
     seed: Seed
     database: Any  # the URL; in what may be shown, only whether there is one
+    build: list[Step]
+    release: list[Step]
     migrate: bool
     superuser: Superuser
     uwsgi: Uwsgi
@@ -215,7 +221,8 @@ class Manifest(TypedDict, total=False):
     `admin` is the path of the admin's login or '', `https_header` the variable and the value of
     SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither. `configuration` is the class of django-configurations
     that the settings are made of, or ''. `files` is the digest of the inventory's files in the code, `exported` what
-    makes DEBUG false, and `notes` what to tell of the project, its settings and its data.
+    makes DEBUG false, `notes` what to tell of the project, its settings and its data, and `hints` what the project has
+    and no step deals with.
     """
 
     id: str
@@ -240,6 +247,7 @@ class Manifest(TypedDict, total=False):
     exported: dict[str, str]
     configuration: str
     notes: list[str]
+    hints: list[str]
     predicted: bool
 
 

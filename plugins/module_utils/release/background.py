@@ -22,6 +22,10 @@ from .background_units import BackgroundUnits
 from .release import Release
 from .worker_watch import watch
 
+# How long a worker may go on taking tasks after its SIGTERM. Celery's looks once a second whether it is to stop, and what
+# it takes until then it may not know: what the new code queues has to wait so long.
+NOTICED_SECONDS = 2.0
+
 
 class Background:
     """The workers and timers of one site on this host, as the release that goes live has them."""
@@ -36,7 +40,8 @@ class Background:
 
     def check(self) -> None:
         """Refuse what this host cannot run. Raises `StepError`."""
-        worker_check.check(self.shell, self.release)
+        if self.release.background:
+            worker_check.check(self.shell, self.release)
 
     def texts(self) -> dict[str, str]:
         """Return the units whose names are the same for all releases, as they are now; '' where there is none."""
@@ -57,9 +62,17 @@ class Background:
         watch(self.shell, self.release, self.own, started)
 
     def stop_old(self) -> None:
-        """Let the workers of all other releases take no more tasks, and finish what they are at; nobody waits."""
-        if self._has_any():
-            self.units.stop([unit.name for unit in self._others() if unit.runs], wait=False)
+        """Let the workers of all other releases take no more tasks, and finish what they are at.
+
+        Those that have no task end; nobody waits for the others, but until they have noticed.
+        """
+        if not self._has_any():
+            return
+        old = [unit.name for unit in self._others() if unit.runs]
+        self.units.stop(old, wait=False)
+        deadline = time.monotonic() + NOTICED_SECONDS
+        while old and time.monotonic() < deadline and any(unit.name in old for unit in self._others()):
+            time.sleep(0.1)
 
     def follow(self) -> None:
         """Let the timers, and what starts at boot, be those of the release. A run in progress stays with its own."""
@@ -77,7 +90,7 @@ class Background:
         self.units.install({name: text for name, text in texts.items() if text})
         former = [name for name in self.units.present() if self.layout.worker_of(name)[0] == old != ""]
         self.units.start(former, wait=False)
-        self.units.remove_drained(old)
+        self.units.remove_drained(former)
 
     def tidy(self, check_mode: bool = False) -> list[str]:
         """Make what runs what the live release has; return what was, or in check mode would be, done.
@@ -88,7 +101,8 @@ class Background:
             return []
         wanted = self.release.background
         running = {unit.name: unit for unit in self.units.states()}
-        strays = [unit for unit in self._others(running.values()) if unit.runs]
+        # Of other releases, or of this one where the host is the first that has the site no more.
+        strays = [unit for unit in running.values() if unit.worker and unit.runs and unit.name not in self.own]
         changed = [name for name, text in wanted.items() if self.units.read(name) != text]
         missing = [name for name in self.own if name not in running or not running[name].runs]
         timers = [name for name in wanted if name.endswith(".timer")]
@@ -101,7 +115,7 @@ class Background:
             self.units.start(missing, wait=False)
             self.units.install(self.shared)
             self.units.drop(stale)
-            self.units.remove_drained(self.release.id)
+            self.units.remove_drained(self.own)
             self._record()
         return [
             *(f"stopped {self._shown(unit.name)} of release {unit.release}" for unit in strays),
@@ -128,10 +142,9 @@ class Background:
     def _has_any(self) -> bool:
         return bool(self.release.background or self.units.present())
 
-    def _others(self, known: Iterable[Unit] | None = None) -> list[Unit]:
+    def _others(self) -> list[Unit]:
         """Return the units of workers of other releases that are not gone."""
-        found = self.units.states() if known is None else known
-        return [unit for unit in found if unit.release not in ("", self.release.id) and unit.alive]
+        return [unit for unit in self.units.states() if unit.release not in ("", self.release.id) and unit.alive]
 
     def _stop_former_of(self, names: Iterable[str]) -> None:
         """Stop, and wait for, what may not be there beside the singletons among `names`."""

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from subprocess import CompletedProcess
 
 from ..host import files
@@ -79,8 +79,8 @@ class BackgroundUnits:
                 files.remove(f"{self.folder}/{name}")
             self._systemctl("units", "daemon-reload")
 
-    def remove_drained(self, live: str) -> None:
-        """Remove the units of workers of releases that are not `live`, and of timers that are gone, where none runs.
+    def remove_drained(self, kept: Collection[str]) -> None:
+        """Remove the units of workers that are not among `kept`, and of timers that are gone, where none runs.
 
         A unit whose file is gone would lose its stop_timeout.
         """
@@ -88,8 +88,8 @@ class BackgroundUnits:
         present = self.present()
         gone = []
         for name in present:
-            release_id, timer = self.layout.worker_of(name)[0], self.layout.timer_of(name)
-            over = release_id not in ("", live) or (timer and self.layout.timer_unit(timer) not in present)
+            worker, timer = self.layout.worker_of(name)[1], self.layout.timer_of(name)
+            over = (worker and name not in kept) or (timer and self.layout.timer_unit(timer) not in present)
             if over and name not in alive:
                 gone.append(name)
         if gone:

@@ -20,7 +20,8 @@ from ..host.live import shown_source
 from ..host.shell import Shell, StepError
 from ..model.layout import Layout, content_id
 from ..model.secrets import all_forms, hidden_values, hidden_variables, own_names
-from ..model.types import Health, Manifest, Record, Secrets, Site, Superuser
+from ..model.steps import commands, identity
+from ..model.types import Health, Manifest, Record, Secrets, Site, Step, Superuser
 from . import units, uwsgi_ini, worker_units
 
 # What a release records of its site, so that a rollback needs no inventory: what started it, asks it and drains it.
@@ -37,7 +38,7 @@ class Release:
     `read_timeout` is the longest that a request may take, in seconds. `units` are file name -> text, as are those of
     its workers and timers on this host, `background`. `site` is the part
     of the site that the release records. `hidden` are the texts that no output may show. Only a wanted release has
-    `migrate`, `superuser` and `password`.
+    `steps`, `superuser` and `password`; `first` says whether this host does the steps that one of several does.
     """
 
     layout: Layout
@@ -54,7 +55,8 @@ class Release:
     units: Mapping[str, str]
     site: Mapping[str, Any]
     hidden: tuple[str, ...] = field(repr=False)
-    migrate: bool = False
+    steps: tuple[Step, ...] = ()
+    first: bool = True
     superuser: Superuser = field(default_factory=Superuser)
     password: str = field(default="", repr=False)
     background: Mapping[str, str] = field(default_factory=dict)
@@ -63,6 +65,11 @@ class Release:
     def name(self) -> str:
         """The name of its site."""
         return self.layout.name
+
+    @property
+    def migrate(self) -> bool:
+        """Whether migrations are one of its steps."""
+        return any(step["kind"] == "builtin" for step in self.steps)
 
     @property
     def folder(self) -> str:
@@ -108,8 +115,10 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: 
     texts = units.render(site)
     digest = hashlib.sha256(environment_text(environment).encode()).hexdigest()
     # The ini names the release, so it is hashed with a placeholder where the id will be.
-    inputs = [manifest["id"], uwsgi_ini.render(site, manifest), digest, texts]
-    # Only where there are any: releases of earlier versions keep their ids.
+    inputs: list[Any] = [manifest["id"], uwsgi_ini.render(site, manifest), digest, texts]
+    # What came later counts only where there is any: releases of earlier versions keep their ids. A command that is
+    # added wants to be run.
+    inputs += [identity(site["release"])] if commands(site["release"]) else []
     background = worker_units.render(site, manifest, "RELEASE")
     release_id = content_id([*inputs, background] if background else inputs)
     return Release(
@@ -127,7 +136,8 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: 
         units=texts,
         site=_recorded(site),
         hidden=tuple(hidden_values(secrets, names=own_names(site))),
-        migrate=site["migrate"],
+        steps=tuple(site["release"]),
+        first=first,
         superuser=site["superuser"],
         password=secrets["password"],
         background=worker_units.render(site, manifest, release_id, first),
@@ -187,6 +197,7 @@ def _recorded(site: Site) -> dict[str, Any]:
     whole: Mapping[str, Any] = site
     return {
         **{key: whole[key] for key in RECORDED},
+        **({"prefix": site["prefix"]} if site["prefix"] else {}),
         # A rollback does not watch.
         "health": {key: value for key, value in whole["health"].items() if key != "watch"},
         "nginx": {key: whole["nginx"][key] for key in RECORDED_NGINX},

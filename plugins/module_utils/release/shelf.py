@@ -145,10 +145,11 @@ class Shelf:
     def kept(self, release: Release) -> set[str]:
         """Return the ids of what stays: what is live, what was before, and the newest up to `keep_releases`."""
         kept = {name for name in (self.current, self.previous, release.id) if name}
+        # One without a record never was healthy.
         made = {
-            name: self.record_of(name).get("made", 0)
+            name: record["made"]
             for name in files.names(self.layout.releases)
-            if not name.startswith(".")
+            if not name.startswith(".") and (record := self.record_of(name)) and "made" in record
         }
         for name in sorted(made, key=lambda name: made[name], reverse=True):
             if len(kept) < release.keep_releases:
@@ -182,6 +183,7 @@ def withdraw(
         for name in files.names(layout.config):
             if name.endswith(".env") or name == "files":
                 files.remove(f"{layout.config}/{name}")
+        files.remove(layout.sizing)
     return changes + forget()
 
 

@@ -12,13 +12,16 @@ import contextlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from ..host import files
 from ..host.shell import StepError
 from ..model.types import Record
-from . import history
+from . import history, scripts
 from .background import Background
+from .commands import Commands
 from .database import Database
 from .front import STEP, Front
 from .instance import Instances
+from .moves import moves, refuse_other_prefix
 from .release import Release
 from .shelf import Shelf
 from .unit_files import UnitFiles
@@ -54,6 +57,9 @@ class Switch:
         self.unit_files, self.database, self.background = unit_files, database, background
         self.who, self.check_mode = who, check_mode
         self.front = front
+        self.commands = Commands(release, database)
+        # What did not work, and is no reason not to serve the site.
+        self.notes: list[str] = []
         self.own = instances.of(release.id)
 
     @classmethod
@@ -74,7 +80,7 @@ class Switch:
         release, shelf = self.release, self.shelf
         old, before = shelf.current, shelf.live_ini()
         if old == release.id and self._is_whole():
-            what = self.database.make_superuser(self.check_mode)
+            what = _superuser(self.database, self.check_mode, self.notes)
             # A run that was killed after its switch left the release before running.
             what += self._stop_others()
             what += self.background.tidy(self.check_mode)
@@ -85,23 +91,29 @@ class Switch:
         if self.check_mode:
             ask = release.migrate and "predicted" not in release.manifest
             planned = self.database.migrations("plan")["plan"] if ask else []
-            return Change([f"release {release.id}"], release.id, old, planned, before, release.ini)
+            made = [f"release {release.id}", *(self.commands.planned() if old != release.id else [])]
+            return Change(made, release.id, old, planned, before, release.ini)
         existed = shelf.has(release.id)
         applied: list[str] = []
         with self._audited("deploy", old):
             try:
                 shelf.prepare(release)
-                found = self.database.migrations("apply" if release.migrate else "plan")
-                applied = found["plan"] if release.migrate else []
-                notes = self._go_live(old, found["known"])
+                if not old:
+                    # Who does not migrate here, or has no superuser yet, needs them before there is a healthy release.
+                    scripts.write_first(release)
+                done = self.commands.run(new=old != release.id)
+                applied = done.applied
+                superuser = _superuser(self.database, False, self.notes)
+                notes = self._go_live(old, done.known)
             except BaseException as error:
                 if isinstance(error, StepError):
-                    error.migrations = applied
+                    error.migrations = error.migrations or applied
                 # A release that was there before stays: it may be the previous one, that a rollback goes to.
                 if old != release.id and not existed and release.id not in self.background.in_use():
-                    shelf.remove(release.id)
+                    _drop(shelf, release, only=not old)
                 raise
-        what = [f"release {release.id}", *notes, *self.database.make_superuser(check_mode=False)]
+        ran = self.commands.planned() if old != release.id else []
+        what = [f"release {release.id}", *ran, *notes, *superuser]
         shelf.tidy(release, False, self.background.in_use())
         return Change(what, release.id, old, applied, before, release.ini)
 
@@ -116,6 +128,7 @@ class Switch:
             return Change([], release.id, shelf.previous, [], before, before)
         live, own = shelf.record_of(old), shelf.record_of(release.id)
         self._refuse_other_ports(live)
+        refuse_other_prefix(release, live)
         if release.code_in_place() != own.get("code", ""):
             raise StepError(
                 release.name,
@@ -150,7 +163,9 @@ class Switch:
         links, unit_texts = shelf.links(), self.unit_files.texts(release.units)
         background_texts = self.background.texts()
         # Only where it answers through nginx now can the new release be what breaks it.
-        answered = old != "" and self.front is not None and self.front.answers()
+        answered = (
+            old != "" and self.front is not None and not moves(release, shelf.record_of(old)) and self.front.answers()
+        )
         notes: list[str] = []
         visited = watch and old != release.id and release.health["watch"] > 0
         before = self.instances.answers_of(old) if visited else None
@@ -284,6 +299,27 @@ class Switch:
     def _audited(self, action: str, old: str) -> contextlib.AbstractContextManager[None]:
         release = self.release
         return history.audited(release.name, release.layout.history, self.who, action, old, release.id)
+
+
+def _superuser(database: Database, check_mode: bool, notes: list[str]) -> list[str]:
+    """Make the superuser; return what was made.
+
+    The site serves its visitors without one. What is wrong becomes a note in every run, and the next one tries again.
+    """
+    try:
+        return database.make_superuser(check_mode)
+    except StepError as error:
+        first = str(error).partition("\n")[0]
+        notes.append(f"{first}; the site is served without it, and the next run tries again")
+        return []
+
+
+def _drop(shelf: Shelf, release: Release, only: bool) -> None:
+    """Remove a release that did not go live. A site's only one stays, unrecorded: its `manage` needs it."""
+    if only:
+        files.remove(release.layout.record(release.id))
+    else:
+        shelf.remove(release.id)
 
 
 def _shown(addresses: Sequence[str]) -> str:

@@ -41,18 +41,16 @@ def shown(layout: Layout, unit: str) -> str:
 def _programs(release: Release) -> None:
     manifest = release.manifest
     home = f"{manifest['home']}/bin" if manifest["home"] else ""
-    folder = os.path.join(manifest["src"], manifest["chdir"])
+    folder = os.path.normpath(os.path.join(manifest["src"], manifest["chdir"]))
     path = ":".join(filter(None, [home, release.environment.get("PATH") or BASE_ENVIRONMENT["PATH"]]))
     for unit, program in worker_units.programs(release.background).items():
         # The virtualenv of a management command is the release's, which is not there yet.
         if not program.startswith(f"{release.folder}/") and not _is_there(program, folder, path):
-            where = folder if "/" in program else f"{home or 'no virtualenv'} nor on the PATH"
-            raise StepError(
-                release.name,
-                "workers",
-                f"{shown(release.layout, unit)} runs {program}, which is not in {where}; add the package that has it "
-                "to the requirements or to packages",
-            )
+            told = f"{shown(release.layout, unit)} runs {program}"
+            wrong = f"{told}, which is neither in {home or 'a virtualenv'} nor on the PATH; add its package to packages"
+            if "/" in program:
+                wrong = f"{told}; {os.path.join(folder, program)} is no program; correct the path or its mode"
+            raise StepError(release.name, "workers", wrong)
 
 
 def _is_there(program: str, folder: str, path: str) -> bool:

@@ -113,10 +113,11 @@ def _code(layout: Layout, report: Report, check_mode: bool) -> None:
 
 
 def _environments(layout: Layout, report: Report, check_mode: bool) -> None:
-    """Remove the environments of releases, which are no data but hold secrets."""
+    """Remove the environments of releases, which are no data but hold secrets, and how many processes they had."""
     pattern = re.compile(rf"{ID_PATTERN}\.env")
     names = [name for name in files.names(layout.config) if pattern.fullmatch(name)]
-    _remove([f"{layout.config}/{name}" for name in names], report, check_mode)
+    sizing = [layout.sizing] if os.path.exists(layout.sizing) else []
+    _remove([*(f"{layout.config}/{name}" for name in names), *sizing], report, check_mode)
 
 
 def _logs(layout: Layout, report: Report, check_mode: bool) -> None:
