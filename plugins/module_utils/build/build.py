@@ -135,6 +135,7 @@ def _steps(build: Build) -> Manifest:
         "python": context.python_version(),
         "uwsgi": project.uwsgi_binary(site, home),
         "install": site["uwsgi"]["install"],
+        **cast(Manifest, {"notes": context.notes} if context.notes else {}),
     }
 
 

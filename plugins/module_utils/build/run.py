@@ -75,7 +75,8 @@ class Run:
         for build in [] if results.uploads_wanted else missing:
             name = build.context.site["name"]
             try:
-                results.builds[name] = _make(build)
+                manifest = results.builds[name] = _make(build)
+                results.made += [f"{name}: {note}" for note in manifest.get("notes", [])]
             except StepError as error:
                 results.failed(name, error)
         return results

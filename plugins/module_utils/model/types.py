@@ -163,7 +163,7 @@ class Manifest(TypedDict, total=False):
     `uwsgi` the program, `overlay` whether there is a settings overlay. `subject` is the first line of the commit's
     message; builds of 0.1 have none. `django`, `apps` and `check` are what the project's own code said of itself:
     `admin` is the path of the admin's login or '', `https_header` the variable and the value of
-    SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither.
+    SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither. `notes` are what the run that made it had to say of it.
     """
 
     id: str
@@ -185,6 +185,7 @@ class Manifest(TypedDict, total=False):
     admin: str
     https_header: list[str]
     predicted: bool
+    notes: list[str]
 
 
 class Record(TypedDict, total=False):
