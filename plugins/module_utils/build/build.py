@@ -165,8 +165,8 @@ def _steps(build: Build) -> Manifest:
         manifest["files"] = additions.digest(context.secrets["files"])
     if probed.get("exported"):
         manifest["exported"] = probed["exported"]
-    if notes:
-        manifest["notes"] = notes
+    if told := [*context.notes, *notes]:
+        manifest["notes"] = told
     return manifest
 
 
