@@ -113,7 +113,11 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         tool("lint types", "mypy"),
         tool("lint docs", "python", "tests/tools/docs.py", "--check"),
         tool("unit", "pytest", "tests/unit"),
-        *(suite(what, platform) for what in ("faults", "mistakes", "doctor", "guest", "upgrade") for platform in full),
+        *(
+            suite(what, platform)
+            for what in ("faults", "mistakes", "doctor", "guest", "upgrade", "workers")
+            for platform in full
+        ),
         *(
             molecule(scenario, platform, prefix)
             for scenario, platform in scenarios(platforms, full, (environment.get("SCENARIOS") or "").split())
