@@ -1,4 +1,4 @@
-"""Workers and timers through deploys, failures, killed runs, reboots and a removal: Celery, django-tasks and systemd."""
+"""Workers and timers through deploys, failures, killed runs, reboots and a removal, with Celery and django-tasks."""
 
 from __future__ import annotations
 
