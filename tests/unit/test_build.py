@@ -301,6 +301,8 @@ def test_a_build(tmp_path):
         "overlay": True,
         "source": {"kind": "directory", "digest": "d" * 64},
         "subject": "",
+        "configuration": "",
+        "hints": [],
         **PROBED,
     }
     text = (host.root / "build.json").read_text()

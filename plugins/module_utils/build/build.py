@@ -14,17 +14,21 @@ import re
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..build import additions, django_probe, overlay, project, seal, settings_facts, source, virtualenv
+from ..build import additions, django_probe, hints, overlay, project, pythons, seal, settings_facts, source
 from ..build.build_settings import SettingsOfBuild
 from ..build.context import Context
 from ..build.program import program_text
 from ..build.project import Discovered
 from ..build.source import Resolved
+from ..build.steps import Steps
 from ..host import files
 from ..host.advice import missing_variable
 from ..host.causes import cause, reason
+from ..host.shell import STEP_TIMEOUT
+from ..model.command_checks import builtin_step
 from ..model.layout import content_id
-from ..model.types import Manifest
+from ..model.steps import identity
+from ..model.types import Manifest, Step
 
 # Part of every id: raise it when the same inputs have to give another build than before.
 FORMAT = 1
@@ -77,10 +81,15 @@ class Build:
 
 
 def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
-    """Return all that goes into a build: what is hashed to its id."""
+    """Return all that goes into a build: what is hashed to its id. Keys that came later count where they are set."""
     site = context.site
     uwsgi = site["uwsgi"]
+    later = {"extras": site["extras"], "groups": site["groups"], "install_project": site["install_project"]}
+    managed = site["managed"] if site["managed"] != "never" else ""
+    steps = identity(site["build"])
+    own_steps = steps if steps != identity([cast(Step, builtin_step("collectstatic"))]) else []
     return {
+        **{key: value for key, value in {**later, "managed": managed, "build": own_steps}.items() if value},
         "format": FORMAT,
         "source": resolved.identity,
         "python": context.python_version(),
@@ -109,7 +118,7 @@ def _steps(build: Build) -> Manifest:
     site, code = context.site, f"{build.root}/src"
     in_place = recorded["kind"] == "path"
     subject = source.bring(context, build.resolved, root)
-    home = virtualenv.provide(context, root)
+    context, home = pythons.provide(context, root)
     if recorded["kind"] == "startproject":
         _start_project(context, home, code)
     notes = additions.add(context, root, home)
@@ -117,22 +126,29 @@ def _steps(build: Build) -> Manifest:
     settings = SettingsOfBuild(context, home, root, found)
     _write_overlay(context, root, found)
     settings.write()
+    context.make_directory(f"{root}/static")
+    steps = Steps(context, root, home, found["chdir"])
+    steps.run()
     if not in_place:
         _compile(context, home, root)
-    probed = settings.probed(lambda: _probe(context, home, root, settings))
+    probed = settings.probed(lambda: _probe(context, home, root, settings, steps.collected_last))
+    _refuse_script_name(context, str(probed.get("script_name", "")))
     facts = probed.get("facts") or {}
-    notes += settings.notes(facts)
+    notes += [*found["notes"], *settings.notes(facts)]
     notes += additions.seed(context, root, home, facts)
+    told = hints.hints(code, found["chdir"], site["build"], probed)
+    steps.clean()
     manifest: Manifest = {
         "id": build.id,
         "chdir": found["chdir"],
         "settings_module": found["settings_module"],
-        "wsgi": found["wsgi"],
+        "wsgi": _entry(context, found),
         "django": probed["django"],
         "apps": probed["apps"],
         "check": probed["check"],
         "admin": probed["admin"],
         "https_header": probed["https_header"],
+        "hints": told,
         "path": root,
         "src": recorded["path"] if in_place else code,
         "overlay": True,
@@ -142,6 +158,7 @@ def _steps(build: Build) -> Manifest:
         "python": context.python_version(),
         "uwsgi": project.uwsgi_binary(site, home),
         "install": site["uwsgi"]["install"],
+        "configuration": found["configuration"],
     }
     if context.secrets["files"]:
         manifest["files"] = additions.digest(context.secrets["files"])
@@ -150,6 +167,18 @@ def _steps(build: Build) -> Manifest:
     if notes:
         manifest["notes"] = notes
     return manifest
+
+
+def _refuse_script_name(context: Context, script_name: str) -> None:
+    """Refuse a project whose links begin with a path that nothing serves here."""
+    site = context.site
+    if script_name and not site["prefix"] and "FORCE_SCRIPT_NAME" not in site["settings"]:
+        raise context.error(
+            "project",
+            f"the project sets FORCE_SCRIPT_NAME to {script_name!r}, so every link begins with it, and the site is "
+            f"served at /; set prefix: {script_name} in the inventory; where a server in front takes the path away, "
+            f"say so by settings: {{FORCE_SCRIPT_NAME: {script_name}}}",
+        )
 
 
 def _start_project(context: Context, home: str, code: str) -> None:
@@ -162,10 +191,18 @@ def _start_project(context: Context, home: str, code: str) -> None:
 
 def _write_overlay(context: Context, root: str, found: Discovered) -> None:
     os.mkdir(f"{root}/overlay", 0o755)
-    settings = overlay.settings(context.site, found["settings_module"], prepared=True)
+    settings = overlay.settings(context.site, found["settings_module"], found)
     files.write(f"{root}/overlay/{overlay.SETTINGS_MODULE}.py", settings)
-    files.write(f"{root}/overlay/{overlay.WSGI_MODULE}.py", overlay.wsgi(context.site, found["wsgi"]))
+    files.write(f"{root}/overlay/{overlay.WSGI_MODULE}.py", overlay.wsgi(context.site, _entry(context, found)))
     files.write(f"{root}/overlay/{overlay.ERRORS_MODULE}.py", overlay.errors())
+    if entry := overlay.entry(context.site, found):
+        files.write(f"{root}/overlay/{overlay.ENTRY_MODULE}.py", entry)
+
+
+def _entry(context: Context, found: Discovered) -> str:
+    """Return the WSGI entry that the build's own loads: the project's, or the one that is made for it."""
+    made = overlay.entry(context.site, found)
+    return f"{overlay.ENTRY_MODULE}:application" if made else found["wsgi"]
 
 
 def _compile(context: Context, home: str, root: str) -> None:
@@ -193,18 +230,18 @@ def _is_large(folder: str) -> bool:
     return False
 
 
-def _probe(context: Context, home: str, root: str, settings: SettingsOfBuild) -> dict[str, Any]:
-    """Run the steps of `django_probe` with the project's own code; what it found."""
-    if not os.path.isdir(f"{root}/static"):
-        context.make_directory(f"{root}/static")
-    own = project.process_environment(context.secrets)
+def _probe(context: Context, home: str, root: str, settings: SettingsOfBuild, collect: Step | None) -> dict[str, Any]:
+    """Run the steps of `django_probe` with the project's own code, and collect its static files; what it found."""
+    found = settings.found
+    own = project.process_environment(context.secrets, found["configuration"])
     done = context.shell.run(
         "project",
-        [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect"],
+        [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect" if collect else ""],
         context.user,
-        os.path.join(f"{root}/src", settings.found["chdir"]),
+        os.path.join(f"{root}/src", found["chdir"]),
         environment=project.environment(context.layout, own, root),
         stdin=program_text(settings_facts, django_probe),
+        timeout=collect["timeout"] if collect else STEP_TIMEOUT,
         check=False,
     )
     if done.returncode:

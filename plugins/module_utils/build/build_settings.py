@@ -73,7 +73,7 @@ class SettingsOfBuild:
 
     def missing(self) -> str:
         """Return in one sentence which variables the settings miss, where that are several; else ''."""
-        context, own = self.context, project.process_environment(self.context.secrets)
+        context, own = self.context, project.process_environment(self.context.secrets, self.found["configuration"])
         words = [project.interpreter(self.home), "-", overlay.SETTINGS_MODULE]
         needed = [os.path.realpath(path) for path in (self.root, words[0], self.home) if path]
         data = [context.layout.state, context.layout.media, context.layout.cache]
@@ -95,7 +95,7 @@ class SettingsOfBuild:
         return missing_variables(json.loads(lines[-1])) if done.returncode == 0 and lines else ""
 
     def _without_debug(self, names: list[str]) -> dict[str, str]:
-        context, own = self.context, project.process_environment(self.context.secrets)
+        context, own = self.context, project.process_environment(self.context.secrets, self.found["configuration"])
         done = context.shell.run(
             "settings",
             [project.interpreter(self.home), "-", overlay.SETTINGS_MODULE, json.dumps(names)],

@@ -9,6 +9,7 @@ names itself on standard error as `step: NAME` before it starts, so that a trace
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import sys
@@ -16,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .settings_facts import project_settings, settings_facts  # whose text is sent in front of this one
+
+# What a deploy check that raised is called in the report.
+RAISED = "pyweb.W001"
 
 
 def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
@@ -28,7 +32,6 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
     import django
     from django.conf import settings
 
-    overlay = settings.SETTINGS_MODULE
     found: dict[str, Any] = {"django": django.get_version(), "apps": len(settings.INSTALLED_APPS)}
     names = debug_variables(looked)
     if names and getattr(project_settings(settings), "DEBUG", False):
@@ -40,7 +43,8 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
     __import__(wsgi_module)
     import os
 
-    if overlay != overlay_module or os.environ.get("DJANGO_SETTINGS_MODULE") != overlay_module:
+    # Not settings.SETTINGS_MODULE: a project may have a setting of that name.
+    if overlay_module not in sys.modules or os.environ.get("DJANGO_SETTINGS_MODULE") != overlay_module:
         raise SystemExit(
             f"error: the project sets DJANGO_SETTINGS_MODULE to {os.environ.get('DJANGO_SETTINGS_MODULE')!r} by force; "
             "it has to use os.environ.setdefault, as startproject writes it"
@@ -48,10 +52,16 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
     step("check")
     from django.core.management import call_command
 
+    only_report_deploy_checks()
     report = io.StringIO()
     call_command("check", deploy=True, stdout=report, stderr=report)
     found["check"] = report.getvalue().strip()
     found["admin"] = admin_login()
+    found["offline"] = bool(
+        getattr(settings, "COMPRESS_OFFLINE", False) and getattr(settings, "COMPRESS_ENABLED", True)
+    )
+    found["translated"] = bool(settings.USE_I18N)
+    found["script_name"] = str(settings.FORCE_SCRIPT_NAME or "")
     found["https_header"] = list(settings.SECURE_PROXY_SSL_HEADER or [])
     found["facts"] = settings_facts(settings, source_of(overlay_module))
     if collect == "collect" and "django.contrib.staticfiles" in settings.INSTALLED_APPS:
@@ -104,6 +114,31 @@ def admin_login() -> str:
         return str(reverse("admin:login"))
     except (NoReverseMatch, ImproperlyConfigured, AttributeError):  # the last one is for a project without URLs
         return ""
+
+
+def only_report_deploy_checks() -> None:
+    """Let what `check --deploy` asks in addition warn at most, and not raise: some of it asks tables not made yet."""
+    from django.core.checks.registry import registry
+
+    registry.deployment_checks = {reporting(check) for check in registry.deployment_checks}
+
+
+def reporting(check: Any) -> Any:
+    """Return a check as one whose messages are warnings at most; what it raises is one of them."""
+    from django.core.checks import ERROR, WARNING, Warning
+
+    @functools.wraps(check)
+    def run(*arguments: Any, **options: Any) -> list[Any]:
+        try:
+            found = list(check(*arguments, **options) or [])
+        except (Exception, SystemExit) as error:
+            return [Warning(f"{check.__module__}.{check.__name__} failed: {type(error).__name__}: {error}", id=RAISED)]
+        for message in found:
+            if message.level >= ERROR:
+                message.level = WARNING
+        return found
+
+    return run
 
 
 def step(name: str) -> None:

@@ -32,7 +32,7 @@ _VARIABLES = (
 )
 # The overlay imports what the site or the project names, and that is not there.
 _NAMED = re.compile(
-    r'/overlay/pyweb_(?P<file>settings|wsgi)\.py", line [0-9]+, in <module>\n'
+    r'/overlay/pyweb_(?P<file>settings|wsgi|entry)\.py", line [0-9]+, in <module>\n'
     r"\s+from (?P<module>[\w.]+) import (?P<name>\S+).*\n"
     r"(?:\s*[~^]+\n)?(?:ModuleNotFoundError|ImportError): "
 )
@@ -165,7 +165,7 @@ def advice_on(output: str, reason: str) -> str:
     named = _NAMED.search(output)
     if named:
         key, what = "settings_module", named["module"]
-        if named["file"] == "wsgi":
+        if named["file"] != "settings":
             key, what = "wsgi", f"{named['module']}:{named['name']}"
         return f"set `{key}:` of the site to what the source has; {what} is not there"
     module = re.match(r"ModuleNotFoundError: No module named '(\w+)'", reason)
