@@ -270,18 +270,6 @@ def test_builds_and_virtualenvs_of_kept_releases_stay(full):
     assert shelf.tidy(release, check_mode=False) == []
 
 
-def test_files_of_the_inventory_stay_as_long_as_a_build_has_them(full):
-    shelf, release = make(full, keep_releases=3)
-    for name, digest in {"of-new": "aaa", "of-a": "bbb", "of-d": "ccc"}.items():
-        manifest = full / f"sites/shop/builds/{name}/build.json"
-        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "files": digest}))
-        (full / "config/shop/files" / digest).mkdir(parents=True)
-    shelf.tidy(
-        dataclasses.replace(named(release, "new"), manifest={**release.manifest, "id": "of-new"}), check_mode=False
-    )
-    assert sorted(os.listdir(full / "config/shop/files")) == ["aaa", "ccc"]
-
-
 @pytest.mark.parametrize("recorded", [True, False])
 def test_a_release_that_a_worker_still_uses_stays_with_its_build(full, recorded):
     """Also one that was taken back before it had a record: the link to its code says which build it is of."""
@@ -296,6 +284,18 @@ def test_a_release_that_a_worker_still_uses_stays_with_its_build(full, recorded)
     assert left(full) == (["of-c", "of-new", "of-old"], ["for-c", "for-new", "for-old"])
     assert "c.env" in os.listdir(full / "config/shop")
     assert shelf.tidy(release, False) == [f"{full}/sites/shop/releases/c"]
+
+
+def test_files_of_the_inventory_stay_as_long_as_a_build_has_them(full):
+    shelf, release = make(full, keep_releases=3)
+    for name, digest in {"of-new": "aaa", "of-a": "bbb", "of-d": "ccc"}.items():
+        manifest = full / f"sites/shop/builds/{name}/build.json"
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "files": digest}))
+        (full / "config/shop/files" / digest).mkdir(parents=True)
+    shelf.tidy(
+        dataclasses.replace(named(release, "new"), manifest={**release.manifest, "id": "of-new"}), check_mode=False
+    )
+    assert sorted(os.listdir(full / "config/shop/files")) == ["aaa", "ccc"]
 
 
 def test_the_build_of_the_release_itself_stays_without_a_record(full):
