@@ -228,6 +228,7 @@ PROJECT = {
     "manage.py": 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")\n',
     "mysite/wsgi.py": "",
     "mysite/settings.py": "",
+    "requirements.txt": "Django\n",
 }
 PROBED = {"django": "5.2.8", "apps": 6, "check": "no issues", "admin": "/admin/login/", "https_header": []}
 
