@@ -88,6 +88,10 @@ faults: ## Break hosts and runs, and look whether the site answers
 mistakes: ## Deploy what has something wrong in it; the old release answers, and the error names the cause
 	@$(TOOLS)/test.py mistakes
 
+.PHONY: projects
+projects: ## Deploy projects of every layout on one host, and visit them; what cannot work says why
+	@$(TOOLS)/test.py projects
+
 .PHONY: guest
 guest: ## Serve sites on hosts that others use too, and compare these before and after
 	@$(TOOLS)/test.py guest

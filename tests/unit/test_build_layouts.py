@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import inspect
 import subprocess
 import sys
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.build import django_probe, layouts, overlay, project
+from ansible_collections.pyweb.stack.plugins.module_utils.build import (
+    django_probe,
+    layouts,
+    overlay,
+    project,
+    settings_facts,
+)
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
+from ansible_collections.pyweb.stack.plugins.module_utils.build.program import program_text
 from ansible_collections.pyweb.stack.plugins.module_utils.host.advice import advice_on
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
@@ -285,7 +291,8 @@ def test_the_overlay_has_the_settings_of_the_class(tmp_path, first):
     found = discover(tmp_path, files)
     site = completed(tmp_path)[0]
     build = tmp_path / "build"
-    write(build / "overlay", {"pyweb_settings.py": overlay.settings(site, found["settings_module"], found)})
+    texts = {"pyweb_settings.py": overlay.settings(site, found["settings_module"], found), "pyweb_environment.py": ""}
+    write(build / "overlay", texts)
     write(tmp_path / "config", {"shop/secret_key": "kept"})
     code = "import os, pyweb_settings as s; print(s.KIND, s.DEBUG, os.environ['DJANGO_SETTINGS_MODULE'])"
     environment = {"PYTHONPATH": f"{build}/overlay", "DJANGO_SETTINGS_MODULE": "pyweb_settings"}
@@ -311,13 +318,17 @@ def test_a_file_of_spatialite_moves_to_the_data_and_ids_stay(tmp_path):
     assert '.endswith(("sqlite3", "spatialite"))' in overlay.settings(site, "mysite.settings", found)
     hashed = overlay.settings(site, "mysite.settings")
     assert '"spatialite"' not in hashed
-    assert overlay.settings(site, "mysite.settings", found).replace('("sqlite3", "spatialite")', '"sqlite3"') == hashed
+    text = overlay.settings(site, "mysite.settings", found)
+    for came_later, before in {'("sqlite3", "spatialite")': '"sqlite3"', "\nimport pyweb_environment\n": ""}.items():
+        text = text.replace(came_later, before)
+    assert text == hashed
 
 
 FAKE_DJANGO = {
     "django/__init__.py": "def get_version(): return '5.2'\ndef setup(): pass\n",
     "django/conf.py": "import importlib, os\nclass settings:\n    SETTINGS_MODULE = 'a setting of the project'\n"
-    "    INSTALLED_APPS = []\n    FORCE_SCRIPT_NAME = SECURE_PROXY_SSL_HEADER = None\n"
+    "    INSTALLED_APPS = []\n    FORCE_SCRIPT_NAME = SECURE_PROXY_SSL_HEADER = None\n    DATABASES = CACHES = {}\n"
+    "    MIDDLEWARE, SESSION_ENGINE, EMAIL_BACKEND, USE_I18N = [], '', '', False\n"
     "importlib.import_module(os.environ['{variable}'])\n",
     "django/core/exceptions.py": "class ImproperlyConfigured(Exception): pass\n",
     "django/core/management.py": "def call_command(*words, **keys): pass\n",
@@ -336,7 +347,7 @@ def test_a_setting_called_settings_module_is_no_other_module(tmp_path, variable,
     folder = write(tmp_path / "lib", texts)
     done = subprocess.run(
         [sys.executable, "-", "pyweb_wsgi", "pyweb_settings", "no"],
-        input=inspect.getsource(django_probe),
+        input=program_text(settings_facts, django_probe),
         env={"PYTHONPATH": folder, "DJANGO_SETTINGS_MODULE": "pyweb_settings", "OTHER": "other"},
         capture_output=True,
         text=True,

@@ -189,3 +189,15 @@ def test_keys_are_compared_when_each_is_right_and_the_site_is_there():
     [found] = faults({**together, "migrate": "no"})
     assert "migrate is 'no'" in found
     assert complete([{**together, "state": "absent", "source": {"path": "/srv"}, "virtualenv": "/srv/venv"}])
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ({"uwsgi": {"install": "distribution"}}, "uwsgi.install: distribution"),
+        ({"source": {"path": "/srv/shop"}, "virtualenv": "none"}, "virtualenv: none"),
+    ],
+)
+def test_what_runs_the_systems_python_takes_none_of_uvs(keys, why):
+    wanted = f"python.managed is always; {why} runs the system's own Python; leave one of them out"
+    assert wanted in fault(python={"managed": "always"}, **keys)

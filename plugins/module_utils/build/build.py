@@ -8,21 +8,27 @@ A build is made where it stays, because a virtualenv cannot be moved. What makes
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import re
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..build import django_probe, overlay, project, seal, source, virtualenv
+from ..build import additions, django_probe, hints, overlay, project, pythons, seal, settings_facts, source
+from ..build.build_settings import SettingsOfBuild
 from ..build.context import Context
+from ..build.program import program_text
 from ..build.project import Discovered
 from ..build.source import Resolved
+from ..build.steps import Steps
 from ..host import files
-from ..host.causes import cause
+from ..host.advice import missing_variable
+from ..host.causes import cause, reason
+from ..host.shell import STEP_TIMEOUT
+from ..model.command_checks import builtin_step
 from ..model.layout import content_id
-from ..model.types import Manifest
+from ..model.steps import identity
+from ..model.types import Manifest, Step
 
 # Part of every id: raise it when the same inputs have to give another build than before.
 FORMAT = 1
@@ -75,10 +81,15 @@ class Build:
 
 
 def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
-    """Return all that goes into a build: what is hashed to its id."""
+    """Return all that goes into a build: what is hashed to its id. Keys that came later count where they are set."""
     site = context.site
     uwsgi = site["uwsgi"]
+    later = {"extras": site["extras"], "groups": site["groups"], "install_project": site["install_project"]}
+    managed = site["managed"] if site["managed"] != "never" else ""
+    steps = identity(site["build"])
+    own_steps = steps if steps != identity([cast(Step, builtin_step("collectstatic"))]) else []
     return {
+        **{key: value for key, value in {**later, "managed": managed, "build": own_steps}.items() if value},
         "format": FORMAT,
         "source": resolved.identity,
         "python": context.python_version(),
@@ -97,6 +108,7 @@ def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
             "tarball": uwsgi["tarball"],
             "checksum": uwsgi["checksum"],
         },
+        **additions.inputs(context),
     }
 
 
@@ -106,16 +118,27 @@ def _steps(build: Build) -> Manifest:
     site, code = context.site, f"{build.root}/src"
     in_place = recorded["kind"] == "path"
     subject = source.bring(context, build.resolved, root)
-    home = virtualenv.provide(context, root)
+    context, home = pythons.provide(context, root)
     if recorded["kind"] == "startproject":
         _start_project(context, home, code)
+    notes = additions.add(context, root, home)
     found = project.discover(code, site)
+    settings = SettingsOfBuild(context, home, root, found)
     _write_overlay(context, root, found)
+    settings.write()
+    context.make_directory(f"{root}/static")
+    steps = Steps(context, root, home, found["chdir"])
+    steps.run()
     if not in_place:
         _compile(context, home, root)
-    probed = _probe(context, home, root, found)
+    probed = settings.probed(lambda: _probe(context, home, root, settings, steps.collected_last))
     _refuse_script_name(context, str(probed.get("script_name", "")))
-    return {
+    facts = probed.get("facts") or {}
+    notes += [*found["notes"], *settings.notes(facts)]
+    notes += additions.seed(context, root, home, facts)
+    told = hints.hints(code, found["chdir"], site["build"], probed)
+    steps.clean()
+    manifest: Manifest = {
         "id": build.id,
         "chdir": found["chdir"],
         "settings_module": found["settings_module"],
@@ -125,6 +148,7 @@ def _steps(build: Build) -> Manifest:
         "check": probed["check"],
         "admin": probed["admin"],
         "https_header": probed["https_header"],
+        "hints": told,
         "path": root,
         "src": recorded["path"] if in_place else code,
         "overlay": True,
@@ -135,8 +159,14 @@ def _steps(build: Build) -> Manifest:
         "uwsgi": project.uwsgi_binary(site, home),
         "install": site["uwsgi"]["install"],
         "configuration": found["configuration"],
-        "notes": found["notes"],
     }
+    if context.secrets["files"]:
+        manifest["files"] = additions.digest(context.secrets["files"])
+    if probed.get("exported"):
+        manifest["exported"] = probed["exported"]
+    if notes:
+        manifest["notes"] = notes
+    return manifest
 
 
 def _refuse_script_name(context: Context, script_name: str) -> None:
@@ -180,7 +210,11 @@ def _compile(context: Context, home: str, root: str) -> None:
     os.chown(f"{root}/overlay", context.account.pw_uid, context.account.pw_gid)
     folders = [f"{root}/src", f"{root}/overlay"]
     jobs = "0" if _is_large(folders[0]) else "1"
-    words = [project.interpreter(home), "-m", "compileall", "-q", "-j", jobs, *folders]
+    words = [project.interpreter(home), "-m", "compileall", "-q", "-j", jobs]
+    if context.secrets["files"]:
+        # Secrets, too, and a build has none: bytecode holds what its text does.
+        words += ["-x", "|".join(f"/src/{re.escape(path)}$" for path in sorted(context.secrets["files"]))]
+    words += folders
     # A file that is no code for this Python (a template of code, an old test) is not a reason to refuse a project; one
     # that Django imports fails in the next step, by name.
     context.shell.run("compile", words, context.user, environment={"PYTHONDONTWRITEBYTECODE": ""}, check=False)
@@ -196,21 +230,25 @@ def _is_large(folder: str) -> bool:
     return False
 
 
-def _probe(context: Context, home: str, root: str, found: Discovered) -> dict[str, Any]:
-    """Run the steps of `django_probe` with the project's own code; what it found."""
-    context.make_directory(f"{root}/static")
+def _probe(context: Context, home: str, root: str, settings: SettingsOfBuild, collect: Step | None) -> dict[str, Any]:
+    """Run the steps of `django_probe` with the project's own code, and collect its static files; what it found."""
+    found = settings.found
     own = project.process_environment(context.secrets, found["configuration"])
     done = context.shell.run(
         "project",
-        [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect"],
+        [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect" if collect else ""],
         context.user,
         os.path.join(f"{root}/src", found["chdir"]),
         environment=project.environment(context.layout, own, root),
-        stdin=inspect.getsource(django_probe),
+        stdin=program_text(settings_facts, django_probe),
+        timeout=collect["timeout"] if collect else STEP_TIMEOUT,
         check=False,
     )
     if done.returncode:
         reached = re.findall(r"^step: (\w+)$", done.stderr, re.MULTILINE)
         output = re.sub(r"^step: \w+\n", "", done.stderr, flags=re.MULTILINE)
-        raise context.error(reached[-1] if reached else "project", cause(output), output)
+        missing = (
+            settings.missing() if reached[-1:] == ["settings"] and missing_variable(output, reason(output)) else ""
+        )
+        raise context.error(reached[-1] if reached else "project", missing or cause(output), output)
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))

@@ -30,7 +30,7 @@ SETTINGS = '''\
 
 import os
 from pathlib import Path
-
+{prepared}
 {project}
 _build = Path(__file__).resolve().parent.parent
 _project = globals()
@@ -181,7 +181,8 @@ class Found(TypedDict):
 def settings(site: Site, settings_module: str, found: Found | None = None) -> str:
     """Return the text of the settings overlay of a completed site.
 
-    Without `found` it is the text that depends on the inventory alone: what a build's id is made of.
+    Without `found` it is the text that depends on the inventory alone: what a build's id is made of. With it, it
+    imports `pyweb_environment` first; a build that 0.1 made is not made anew for that.
     """
     layout, static, media = Layout.of(site), site["nginx"]["static"], site["nginx"]["media"]
     files = STATIC.format(url=repr(static["url"] if static else below(site["prefix"], "/static/")))
@@ -201,6 +202,7 @@ def settings(site: Site, settings_module: str, found: Found | None = None) -> st
     own = "".join(f"{name} = {_literal(value)}\n" for name, value in sorted(site["settings"].items()))
     return SETTINGS.format(
         name=site["name"],
+        prepared="\nimport pyweb_environment\n" if found else "",
         project=_project(site, settings_module, found),
         secret_key=repr(layout.secret_key),
         allowed_hosts=_literal([domain[1:] if domain.startswith("*.") else domain for domain in site["domains"]]),

@@ -15,6 +15,9 @@ from ..host.shell import StepError
 from ..model.layout import Layout
 from ..model.types import Secrets, Site
 
+# The variable that `database` becomes.
+DATABASE_VARIABLE = "DATABASE_URL"
+
 
 class Discovered(TypedDict):
     """`chdir` is the directory that the project runs in (that of manage.py), relative to the source.
@@ -101,7 +104,7 @@ def process_environment(secrets: Secrets, configuration: str = "") -> dict[str, 
     `configuration` is the class of the settings where `env` names none: with it every program of the project, a worker
     too, uses the same one.
     """
-    database = {"DATABASE_URL": secrets["database"]} if secrets["database"] else {}
+    database = {DATABASE_VARIABLE: secrets["database"]} if secrets["database"] else {}
     chosen = {"DJANGO_CONFIGURATION": configuration} if configuration else {}
     return {**chosen, **secrets["env"], **database}
 

@@ -19,14 +19,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Callable, TypeVar
 
 from ..host import path_walk, processes
+from ..host.files import read_or_empty
 from ..model import prefixes
 from ..model.layout import Layout
+from ..model.secrets import hidden_variables, own_names
 from ..nginx import match
 from ..nginx.dump import Config
 from ..uwsgi import protocol
 from . import ask
 from .client import certificate_fault, get
 from .evidence import LARGE_COOKIE, Entrance, Host, Patience, Probe, Site
+from .look_background import look_at_background, uptime_of
 from .look_files import look_at_disks, look_at_events, look_at_files
 from .look_inside import look_inside
 from .look_uwsgi import ask_stats, find_uwsgi, uwsgi_log
@@ -70,6 +73,7 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Si
     look_at_files(site, main, host)
     look_at_events(site, host)
     look_at_disks(site)
+    site.background = look_at_background(site.layout, uptime_of(read_or_empty("/proc/uptime")))
     return site
 
 
@@ -92,12 +96,9 @@ def site_of(given: Mapping[str, Any], patience: Patience) -> Site:
 
 def secrets_of(environment: Mapping[str, str], site: Site) -> list[str]:
     """Return what must not be shown: the values of a site's own environment variables."""
-    known = {site.name, *site.domains}
-    return [
-        value
-        for name, value in environment.items()
-        if len(value) > 3 and value not in known and not _PUBLIC.fullmatch(name)
-    ]
+    names = own_names({"name": site.name, "domains": site.domains, "paths": site.layout.paths})
+    own = {name: value for name, value in environment.items() if len(value) > 3 and not _PUBLIC.fullmatch(name)}
+    return [text for text in hidden_variables(own, names) if len(text) > 3]
 
 
 # --- what a client sees ---

@@ -36,6 +36,10 @@ _NAMED = re.compile(
     r"\s+from (?P<module>[\w.]+) import (?P<name>\S+).*\n"
     r"(?:\s*[~^]+\n)?(?:ModuleNotFoundError|ImportError): "
 )
+# A path in the code of a build, which only root writes; and a log there whose directory is not there.
+_IN_CODE = r"'/\S*?/(?:builds/[0-9a-f]+|releases/[0-9a-f]+|current)/src/(?P<path>[^']+)'"
+_WRITTEN = re.compile(rf"(?:Permission denied|Read-only file system): {_IN_CODE}")
+_LOGGED = re.compile(rf"No such file or directory: {_IN_CODE}")
 # What is missing in the environment that a package is built in is no requirement of the project.
 _BUILDING = r"build backend|build_meta|subprocess-exited-with-error"
 # What a package is called where that is not the name of its module.
@@ -149,6 +153,10 @@ def root_cause(output: str) -> str:
 
 def advice_on(output: str, reason: str) -> str:
     """Return what to do about a failure with this reason; '' where nobody knows."""
+    refused = _WRITTEN.search(reason) or (_LOGGED.search(reason) if "configure handler" in reason else None)
+    if refused:
+        folder, _slash, name = refused["path"].rpartition("/")
+        return f"the site may not write there: set `writable: [{folder or name}]` of the site"
     variable = missing_variable(output, reason)
     if variable == "DATABASE_URL":
         return f"set {_DATABASE}"

@@ -156,7 +156,8 @@ def alias(default_url: str) -> Check:
         url = given.get("url", default_url)
         if not isinstance(url, str) or not re.fullmatch(r"/([A-Za-z0-9._~-]+/)+", url) or ".." in url.split("/"):
             raise Wrong(f"a url that begins and ends with / such as {default_url}")
-        return {"url": url, "path": host_path(given["path"]) if "path" in given else ""}
+        # No path, or an empty one: where the collection puts them.
+        return {"url": url, "path": host_path(given["path"]) if given.get("path", "") != "" else ""}
 
     return check
 

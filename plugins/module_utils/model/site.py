@@ -128,6 +128,8 @@ def _derive(site: Site, roots: Mapping[str, str] | None) -> None:
     if not nginx["upstream"]:
         nginx["upstream"] = [_reachable(address) for address in uwsgi["socket"]] or [f"unix:{layout.live_socket}"]
     uwsgi["options"] = merged(nginx["read_timeout"], uwsgi["options"])
+    for worker in site["workers"].values():
+        worker["hosts"] = worker["hosts"] or ("first" if worker["singleton"] else "all")
     site["origins"] = _origins(site["domains"], nginx["listen"])
 
 
