@@ -14,7 +14,8 @@ description:
   - A release that does not start or does not answer as it should is taken back; the live one never stops answering.
   - Where nginx serves the site already, by the role nginx, and the site answers there on its own name before the switch
     but not after it, the release is taken back as well.
-  - Applies migrations and makes the superuser before. Removes sites with O(sites[].state=absent).
+  - Applies migrations and runs the project's own commands before, and makes the superuser. Removes sites with
+    O(sites[].state=absent).
 author: [pyweb.stack contributors]
 options:
   sites:
@@ -84,6 +85,9 @@ releases:
       description: The migrations that were, or would be, applied.
       type: list
       elements: str
+    processes:
+      description: How many processes uWSGI has. Absent in check mode while the release cannot be known.
+      type: int
     commit:
       description: The commit of its code, where that came from git.
       type: str
@@ -98,10 +102,15 @@ made:
   returned: success
   type: list
   elements: str
+notes:
+  description: What did not work and kept no site from being served, such as a superuser that could not be made.
+  returned: when there is something
+  type: list
+  elements: str
 sites_after:
   description:
-    - What a report needs to know of the sites. C(made) and C(releases) are as in RV(made) and RV(releases), of the
-      sites that were released all the same.
+    - What a report needs to know of the sites. C(made), C(notes) and C(releases) are as in RV(made), RV(notes) and
+      RV(releases), of the sites that were released all the same.
     - C(live) is site name to what is live on the others, with the keys of RV(releases). C(switched) says whether that
       is another release than before, C(migrations) are those that were applied and stay.
   returned: failure
@@ -115,12 +124,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
-from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, memory, packages
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, managed_pythons, memory, packages
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import code, live
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Manifest, Secrets, Site
+from ansible_collections.pyweb.stack.plugins.module_utils.release import sizing
 from ansible_collections.pyweb.stack.plugins.module_utils.release.release import wanted
 from ansible_collections.pyweb.stack.plugins.module_utils.release.shelf import withdraw
 from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Change, Switch
@@ -133,6 +143,7 @@ SPEC: dict[str, Any] = {
     # The action plugin adds these.
     "secrets": {"type": "str", "default": "{}", "no_log": True},
     "who": {"type": "str", "default": ""},
+    "first": {"type": "dict", "default": {}},
 }
 
 
@@ -146,11 +157,16 @@ class Sites:
     who: str
     last_check: bool
     check_mode: bool
+    # Site name to whether this is the first host of the inventory that has it.
+    first: dict[str, bool] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
     diff: list[dict[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     live: dict[str, dict[str, Any]] = field(default_factory=dict)
+    # How many sites share the host.
+    present: int = 1
 
     def apply(self, site: Site) -> None:
         """Release or remove one site; a fault of one does not keep the others from what is wanted of them."""
@@ -189,14 +205,20 @@ class Sites:
             self._made(site, ["a release"])
             return
         group = accounts.group_of(site["user"])
-        release = wanted(site, self.secrets[name], build or as_found(site), group)
+        size = sizing.decide(site, self.present)
+        site = {**site, "uwsgi": {**site["uwsgi"], "processes": size.processes}}
+        release = wanted(site, self.secrets[name], build or as_found(site), group, self.first.get(name, True))
         switch = Switch.on_this_host(release, self.who, self.check_mode)
         change = switch.deploy()
-        self._made(site, change.what)
+        if not self.check_mode:
+            sizing.remember(site, size)
+        self._made(site, [*change.what, *([size.note] if size.note else [])])
+        self.notes += switch.notes
         self.releases[name] = {
             "id": change.release,
             "previous": change.previous,
             "migrations": change.migrations,
+            "processes": size.processes,
             **code(release.manifest),
         }
         self.diff += differences(site, change)
@@ -213,6 +235,10 @@ def differences(site: Site, change: Change) -> list[dict[str, str]]:
     if change.before != change.after:
         header = Layout.of(site).live_ini
         found.append({"before_header": header, "after_header": header, "before": change.before, "after": change.after})
+    if own := [text for text in change.what if text.startswith("command: ")]:
+        header = f"{site['name']}: commands"
+        after = "".join(f"{text}\n" for text in own)
+        found.append({"before_header": header, "before": "", "after_header": "run", "after": after})
     if change.migrations:
         planned = "".join(f"{migration}\n" for migration in change.migrations)
         header = f"{site['name']}: migrations"
@@ -232,11 +258,20 @@ def main() -> None:
     if not module.check_mode and memory.is_unknown():
         # The role alone has not looked at the host before.
         memory.remember(module.run_command, packages.installed(module))
-    sites = Sites(secrets, given["builds"], web_group, given["who"], given["last_check"], module.check_mode)
+    sites = Sites(
+        secrets, given["builds"], web_group, given["who"], given["last_check"], module.check_mode, given["first"]
+    )
+    sites.present = sum(site["state"] == "present" for site in given["sites"])
     for site in given["sites"]:
         sites.apply(site)
+    if not module.check_mode:
+        # Builds went away with releases, and with sites. All sites of one root share their Pythons.
+        for layout in {Layout.of(site).pythons: Layout.of(site) for site in given["sites"]}.values():
+            managed_pythons.prune(layout)
     changed = bool(sites.made)
-    done = {"releases": sites.releases, "made": sites.made}
+    done = {"releases": sites.releases, "made": sites.made, **({"notes": sites.notes} if sites.notes else {})}
+    for note in sites.notes:
+        module.warn(note)
     if sites.faults:
         after = {**done, "live": sites.live}
         module.fail_json(msg="\n".join(sites.faults), changed=changed, diff=sites.diff, sites_after=after)

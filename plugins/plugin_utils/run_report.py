@@ -142,7 +142,7 @@ def _kinds(changed: Sequence[str]) -> list[str]:
     """Return what changed in single words, each once: build, release, superuser, files, packages, nginx, firewall."""
     kinds = []
     for item in changed:
-        found = re.match(r"(?:a )?(build|release|rollback|superuser|stopped|packages|nginx|firewall)\b", item)
+        found = re.match(r"(?:a )?(build|release|rollback|command|superuser|stopped|packages|nginx|firewall)\b", item)
         # Paths and accounts are files; anything else is a note of the release, and short.
         kinds.append(found.group(1) if found else item if " " in item and "/" not in item else "files")
     return list(dict.fromkeys(kinds))

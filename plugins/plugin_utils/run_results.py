@@ -40,7 +40,7 @@ def host_of(
     status = OK if alive else UNREACHABLE if lost else FAILED
     error = "" if alive else _first_line(bad) or "see the error of its task above"
     changed = _changed_on_host(results, variables)
-    told = [*notes, *_warnings(results)]
+    told = [*notes, *_notes(results), *_warnings(results), *_findings(results), *_hints(results)]
     host: dict[str, Any] = {"host": name, "status": status, "error": error, "changed": changed, "notes": told}
     host["sites"] = [_site(site, host, results, command) for site in _sites(results)]
     return host
@@ -119,6 +119,34 @@ def _warnings(results: Results) -> list[str]:
         if codes and any(text.startswith(f"{site}: build ") for text in built.get("made") or []):
             told.append(f"{site}: check --deploy warns of {', '.join(codes)}; manage check --deploy has the words")
     return told
+
+
+def _notes(results: Results) -> list[str]:
+    """Return what did not work and kept no site from being served."""
+    released = results.get("uwsgi_releases", {})
+    return [_shown(str(note), 300) for note in {**released, **released.get("sites_after", {})}.get("notes") or []]
+
+
+def _findings(results: Results) -> list[str]:
+    """Return what the builds that were made found out about their sites, a line each."""
+    return [f"{site}: {_shown(str(note), 600)}" for site, note in _of_builds(results, "notes")]
+
+
+def _hints(results: Results) -> list[str]:
+    """Return what builds that were made have and no step deals with, a line each."""
+    return [f"{site}: hint: {hint}" for site, hint in _of_builds(results, "hints")]
+
+
+def _of_builds(results: Results, key: str) -> list[tuple[str, Any]]:
+    """Return pairs of a site and one of the values of a key, of the builds that this run made."""
+    built = results.get("django_builds", {})
+    made = built.get("made") or []
+    return [
+        (site, value)
+        for site, manifest in (built.get("builds") or {}).items()
+        if any(text.startswith(f"{site}: build ") for text in made)
+        for value in manifest.get(key) or []
+    ]
 
 
 def _packages(variables: Mapping[str, Any]) -> set[str]:

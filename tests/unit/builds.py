@@ -33,7 +33,7 @@ class FakeShell(Shell):
         argv = list(argv)
         if step == "python":
             return subprocess.CompletedProcess(argv, 0, f"{self.python}\n", "")
-        self.calls.append(Call(step, argv, user, cwd, dict(environment or {}), stdin))
+        self.calls.append(Call(step, argv, user, cwd, dict(environment or {}), stdin, timeout))
         for words, answer in self.answers.items():
             if words in " ".join(argv):
                 return self._answer(step, argv, answer, check)
@@ -54,9 +54,9 @@ class FakeShell(Shell):
 
 
 class Call:
-    def __init__(self, step, argv, user, cwd, environment, stdin):
+    def __init__(self, step, argv, user, cwd, environment, stdin, timeout):
         self.step, self.argv, self.user, self.cwd = step, argv, user, cwd
-        self.environment, self.stdin = environment, stdin
+        self.environment, self.stdin, self.timeout = environment, stdin, timeout
 
 
 def failed(step, cause="it failed"):

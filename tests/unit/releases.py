@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -83,11 +84,19 @@ class FakeShell:
         self.answers = dict(answers)
         self.done, self.given = [], []
 
-    def run(self, step, argv, user="root", cwd="/", environment=None, stdin="", check=True):
+    def run(self, step, argv, user="root", cwd="/", environment=None, stdin="", timeout=1200, check=True):
         command = " ".join(argv)
         self.done.append(f"{step}: {command}" + ("" if check else " (may fail)"))
         self.given.append(
-            {"step": step, "argv": argv, "user": user, "cwd": cwd, "environment": environment, "stdin": stdin}
+            {
+                "step": step,
+                "argv": argv,
+                "user": user,
+                "cwd": cwd,
+                "environment": environment,
+                "stdin": stdin,
+                "timeout": timeout,
+            }
         )
         status, output = next((found for words, found in self.answers.items() if command.startswith(words)), (0, ""))
         if check and status:
@@ -99,17 +108,32 @@ class World:
     """What a switch works with: fakes of systemd and the database that note what is asked of them, and in which order.
 
     `failing` are the actions that fail, `running` the releases that systemd runs, `planned` the migrations to come,
-    `applied` those that the database has, `superuser` what is made of it. `worse` says that visitors get worse answers
+    `applied` those that the database has, `superuser` what is made of it. `workers` says that the site has background
+    processes, and `used` which releases they still use. `worse` says that visitors get worse answers
     of the new release, `unwatched` why nobody looks at them. `seen` are (action, live release) pairs.
     """
 
-    def __init__(self, shelf, running=(), failing=(), planned=(), applied=(), superuser=(), worse=False, unwatched=""):
+    def __init__(
+        self,
+        shelf,
+        running=(),
+        failing=(),
+        planned=(),
+        applied=(),
+        superuser=(),
+        worse=False,
+        unwatched="",
+        workers=False,
+        used=(),
+    ):
         self.shelf, self.seen = shelf, []
+        self.workers, self.used = workers, set(used)
         self.active, self.failing = list(running), set(failing)
         self.planned, self.applied, self.superuser = list(planned), list(applied), list(superuser)
         self.worse, self.unwatched = worse, unwatched
         self.units = {}
         self.instances, self.unit_files, self.database = FakeInstances(self), FakeUnitFiles(self), FakeDatabase(self)
+        self.background = FakeBackground(self)
 
     def note(self, action):
         self.seen.append((action, self.shelf.current))
@@ -121,7 +145,7 @@ class World:
         return [action for action, _live in self.seen]
 
     def parts(self):
-        return self.shelf, self.instances, self.unit_files, self.database
+        return self.shelf, self.instances, self.unit_files, self.database, self.background
 
 
 class FakeInstance:
@@ -220,15 +244,63 @@ class FakeDatabase:
     def __init__(self, world):
         self.world = world
 
-    def migrations(self, what):
-        self.world.note(f"migrations {what}")
+    def migrations(self, what, timeout=1200):
+        self.world.note(f"migrations {what}" + (f" in {timeout} s" if timeout != 1200 else ""))
         if what == "applied":
             return {"applied": self.world.applied}
         return {"known": ["shop.0001_initial"], "plan": self.world.planned}
 
+    def command(self, step):
+        self.world.note(" ".join([step["kind"], *step["words"]]))
+
+    @contextlib.contextmanager
+    def locked(self, steps):
+        self.world.note("lock")
+        try:
+            yield
+        finally:
+            self.world.note("unlock")
+
     def make_superuser(self, check_mode):
         self.world.note("superuser" + (" in check mode" if check_mode else ""))
         return list(self.world.superuser)
+
+
+class FakeBackground:
+    """Workers and timers: it notes what is asked of it where the site has any."""
+
+    def __init__(self, world):
+        self.world = world
+
+    def note(self, action):
+        if self.world.workers:
+            self.world.note(action)
+
+    def check(self):
+        self.note("check workers")
+
+    def texts(self):
+        return {"pyweb-timer-shop@digest.timer": "the live release's"}
+
+    def start_new(self):
+        self.note("start workers")
+
+    def stop_old(self):
+        self.note("stop old workers")
+
+    def follow(self):
+        self.note("timers follow")
+
+    def put_back(self, old, texts):
+        assert texts == self.texts()
+        self.note(f"put workers of {old} back")
+
+    def tidy(self, check_mode=False):
+        self.note("tidy workers" + (" in check mode" if check_mode else ""))
+        return ["started worker celery"] if self.world.workers == "missing" else []
+
+    def in_use(self):
+        return self.world.used
 
 
 class FakeFront:
@@ -268,9 +340,9 @@ class WatchedShelf(Shelf):
         self.world.note(f"switch to {release_id}")
         super().switch(release_id)
 
-    def tidy(self, release, check_mode):
+    def tidy(self, release, check_mode, used=()):
         self.world.note("tidy" + (" in check mode" if check_mode else ""))
-        return super().tidy(release, check_mode)
+        return super().tidy(release, check_mode, used)
 
 
 def make_world(tmp_path, **state):

@@ -14,6 +14,7 @@ from ansible.errors import AnsibleActionFail
 from ansible_collections.pyweb.stack.plugins.action import django_build, uwsgi_release, uwsgi_rollback
 from ansible_collections.pyweb.stack.plugins.module_utils.build import tree
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+from test_run_hosts import HostVars
 
 SECRET = "correct-horse-battery"
 KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n-----END OPENSSH PRIVATE KEY-----"
@@ -70,6 +71,20 @@ def test_secrets_travel_in_the_one_parameter_that_is_never_shown(monkeypatch, mo
         assert secrets["environment"] == {"https_proxy": f"http://u:{SECRET}@proxy:3128"}
 
 
+@pytest.mark.parametrize(
+    ("once", "found"), [(True, {"shop": "web1"}), (False, {})], ids=["with such a step", "without one"]
+)
+def test_the_module_is_told_which_host_runs_what_one_host_runs(monkeypatch, once, found):
+    """Only where a site has such a step are other hosts looked at: each look fills in the templates of a host."""
+    steps = ["migrate", {"manage": "rebuild_index", "once": once}]
+    one = action(uwsgi_release, monkeypatch, {"sites": complete([{**SHOP, "release": steps}])}, [{"changed": False}])
+    hostvars = HostVars({host: {"web_sites": '=[{"name": "shop"}]'} for host in ("web1", "web2")})
+    if not once:
+        monkeypatch.setattr(hostvars, "raw_get", lambda host: pytest.fail(f"{host} was looked at"))
+    one.run(task_vars={"inventory_hostname": "web2", "groups": {"all": ["web1", "web2"]}, "hostvars": hostvars})
+    assert one.calls[0]["first_hosts"] == found
+
+
 def test_a_rollback_takes_no_secret_along_and_says_who_rolls_back(monkeypatch):
     monkeypatch.setattr(uwsgi_rollback, "who", lambda: "anna@desk")
     arguments = {"sites": complete([SHOP]), "site": "shop", "to": "0123456789ab", "ignore_migrations": True}
@@ -80,6 +95,24 @@ def test_a_rollback_takes_no_secret_along_and_says_who_rolls_back(monkeypatch):
     [site] = given.pop("sites")
     assert (site["name"], site["paths"]["root"]) == ("shop", "/opt/sites/shop")
     assert given == {"site": "shop", "to": "0123456789ab", "ignore_migrations": True, "who": "anna@desk"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "first"),
+    [
+        ({}, None),
+        ({"workers": {"a": {"run": "x"}}, "timers": {"b": {"run": "x", "at": "daily"}}}, None),
+        ({"workers": {"a": {"run": "x", "singleton": True}}}, {"shop": False}),
+        ({"timers": {"b": {"run": "x", "at": "daily", "hosts": "first"}}}, {"shop": False}),
+    ],
+)
+def test_a_host_learns_whether_it_is_the_first_where_that_matters(monkeypatch, keys, first):
+    one = action(uwsgi_release, monkeypatch, {"sites": complete([{**SHOP, **keys}])}, [{"changed": False}])
+    hostvars = MagicMock()
+    hostvars.raw_get = lambda host: {"web_sites": [SHOP]}
+    groups = {"all": ["web1", "web2"]}
+    one.run(task_vars={"hostvars": hostvars, "groups": groups, "inventory_hostname": "web2"})
+    assert one.calls[0].get("first") == first
 
 
 @pytest.mark.parametrize("module", [django_build, uwsgi_release, uwsgi_rollback])

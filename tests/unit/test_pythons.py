@@ -62,7 +62,8 @@ def test_a_python_that_no_repository_offers_is_not_chosen():
     assert caught.value.faults == [
         "site 'shop': python is 'auto'; Django 5.2 needs Python 3.10 to 3.14; this host has or offers 3.9; "
         "install python3.12 from a repository that has it, or "
-        "change python or the Django that packages or requirements ask for"
+        "change python or the Django that packages or requirements ask for, "
+        "or set python: {managed: fallback} and let uv bring one"
     ]
 
 
@@ -87,7 +88,8 @@ def test_no_python_for_the_django_says_what_it_needs_and_what_there_is():
         chosen(platform=PYTHONS[:1], packages=["Django>=5.2,<5.3"])
     assert caught.value.faults == [
         "site 'shop': python is 'auto'; Django 5.2 needs Python 3.10 to 3.14; this host has or offers 3.9; "
-        "change python or the Django that packages or requirements ask for"
+        "change python or the Django that packages or requirements ask for, "
+        "or set python: {managed: fallback} and let uv bring one"
     ]
 
 
@@ -98,6 +100,55 @@ def test_a_python_that_the_django_does_not_support():
         chosen(packages=["Django==5.2"], python="3.9")
     with pytest.raises(InventoryError, match=r"this host has or offers none"):
         chosen(platform=[])
+
+
+def uvs(version):
+    return {"version": version, "path": "", "packages": [], "headers": [], "managed": True}
+
+
+@pytest.mark.parametrize(
+    ("packages", "python", "wanted"),
+    [
+        (["Django==6.0"], {"managed": "fallback"}, PYTHONS[1]),
+        (["Django==6.0"], {"managed": "always"}, uvs("3.14")),
+        (["Django==5.1"], {"managed": "always"}, uvs("3.13")),
+        (["Django==5.1"], {"managed": "always", "version": "3.12"}, uvs("3.12")),
+        (["Django==5.1"], {"managed": "always", "version": "3.12.4"}, uvs("3.12.4")),
+        (["Django==5.1"], {"managed": "fallback", "version": "3.13"}, uvs("3.13")),
+        (["Django==4.0"], {"managed": "fallback"}, PYTHONS[0]),
+        ([], {"managed": "fallback"}, PYTHONS[1]),
+    ],
+)
+def test_a_python_that_uv_brings(packages, python, wanted):
+    assert chosen(packages=packages, python=python) == wanted
+
+
+def test_uv_brings_what_the_platform_lacks():
+    assert chosen(PYTHONS[:1], packages=["Django==6.0"], python={"managed": "fallback"}) == uvs("3.14")
+    assert build_packages([{**completed(), "interpreter": uvs("3.14")}], PLATFORM) == ["base"]
+
+
+def test_no_python_of_uvs_for_the_django():
+    with pytest.raises(
+        InventoryError, match=r"python is '3\.14'; Django 5\.1 needs Python 3\.10 to 3\.13; .* ask for$"
+    ):
+        chosen(packages=["Django==5.1"], python={"managed": "always", "version": "3.14"})
+
+
+def test_the_python_that_the_project_requires(tmp_path):
+    project = tmp_path / "pyproject.toml"
+    project.write_text('[project]\nname = "x"\nrequires-python = "<3.12"\n')
+    assert chosen(example=tmp_path, packages=["Django<5"])["version"] == "3.9"
+    project.write_text('[project]\nname = "x"\nrequires-python = ">=3.14"\n')
+    assert chosen(example=tmp_path, python={"managed": "fallback"}) == uvs("3.14")
+    with pytest.raises(InventoryError) as caught:
+        chosen(example=tmp_path)
+    assert caught.value.faults == [
+        "site 'shop': the project requires Python >=3.14 (requires-python); this host has or offers 3.12, 3.9; "
+        "set python: {managed: fallback} and let uv bring one"
+    ]
+    with pytest.raises(InventoryError, match=r"3\.12, 3\.9; change python or the project's requires-python$"):
+        chosen(example=tmp_path, python={"managed": "always", "version": "3.13"})
 
 
 def test_faults_of_all_sites_about_python_come_at_once():
@@ -116,7 +167,12 @@ def test_an_absent_site_needs_no_python():
     assert choose_pythons(sites, [], {})[0]["interpreter"] == {"version": "", "path": "", "packages": [], "headers": []}
 
 
-PLATFORM = {"installer": {"uv": ["base"], "pip": ["pips"]}, "git": ["git"], "compiler": ["gcc"]}
+PLATFORM = {
+    "installer": {"uv": ["base"], "pip": ["pips"]},
+    "git": ["git"],
+    "compiler": ["gcc"],
+    "programs": {"npm": ["nodejs", "npm"], "compilemessages": ["gettext"]},
+}
 
 
 @pytest.mark.parametrize(
@@ -129,6 +185,9 @@ PLATFORM = {"installer": {"uv": ["base"], "pip": ["pips"]}, "git": ["git"], "com
         ({"system_packages": ["libpq5", "base"]}, ["base", "python3.12", "libpq5"]),
         ({"source": {"path": "/srv"}, "virtualenv": "none"}, ["python3.12"]),
         ({"state": "absent"}, []),
+        ({"build": [{"run": "npm ci"}, {"run": ["npm", "run", "x"]}]}, ["base", "python3.12", "nodejs", "npm"]),
+        ({"build": [{"manage": "compilemessages"}, {"run": "make"}]}, ["base", "python3.12", "gettext"]),
+        ({"release": [{"run": "npm version"}]}, ["base", "python3.12", "nodejs", "npm"]),
     ],
 )
 def test_only_the_packages_that_a_build_needs(keys, packages):

@@ -417,6 +417,14 @@ def test_warnings_of_djangos_check_are_told_once_of_a_new_build(made, check, tol
     assert found["hosts"][0]["notes"] == ([line] if told else [])
 
 
+@pytest.mark.parametrize("made", [True, False])
+def test_what_a_build_found_out_is_told_once(made):
+    notes = ["sessions are in memory; set it", "the media begin with m of the source"]
+    built = {**BUILT, "builds": {"shop": {"id": NEW, "notes": notes}}, "made": BUILT["made"] if made else []}
+    found = document(variables_of({"django_builds": built, "uwsgi_releases": UNCHANGED}))
+    assert found["hosts"][0]["notes"] == ([f"shop: {note}" for note in notes] if made else [])
+
+
 def test_hosts_without_sites_are_named_in_one_line():
     hosts = [run_report.bare(name, run_report.NO_SITES) for name in ("db1", "db2")]
     found = run_report.document(hosts, 3.21, check_mode=False)
@@ -633,3 +641,40 @@ def test_an_installed_collection_is_called_by_its_name(tmp_path, args):
     root = tmp_path / "ansible_collections/pyweb/stack"
     found = rollback_command.command({"args": args, "inventory": []}, [], "shop", root)
     assert found == "ansible-playbook pyweb.stack.rollback -e rollback_site=shop"
+
+
+def test_hints_are_told_once_when_the_build_is_made():
+    hints = ["package.json has a build script that no step runs"]
+    built = {**BUILT, "builds": {"shop": {"check": "", "hints": hints}, "blog": {"hints": ["not made now"]}}}
+    found = document({"web_checked": CHECKED, "django_builds": built, "uwsgi_releases": RELEASED})
+    assert found["hosts"][0]["notes"] == [f"shop: hint: {hints[0]}"]
+    again = document({"web_checked": CHECKED, "django_builds": {**built, "made": []}, "uwsgi_releases": UNCHANGED})
+    assert again["hosts"][0]["notes"] == []
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_what_did_not_work_and_stopped_nothing_is_told(failed):
+    note = "site 'shop': superuser failed: no such column; the site is served without it, and the next run tries again"
+    result = {**UNCHANGED, "notes": [note]}
+    if failed:
+        result = {"changed": True, "failed": True, "msg": "site 'blog': health failed: x", "sites_after": result}
+    found = document({"web_checked": CHECKED, "uwsgi_releases": result}, alive=not failed)
+    assert found["hosts"][0]["notes"] == [note]
+
+
+def test_commands_are_one_kind_of_change():
+    result = {**RELEASED, "made": [*RELEASED["made"], "shop: command: npm ci", "shop: command: manage a/b"]}
+    [line] = [text for text in lines(document({"web_checked": CHECKED, "uwsgi_releases": result})) if "shop" in text]
+    assert "release, command" in line
+
+
+def test_a_failed_command_is_the_error_of_its_site():
+    message = "site 'shop': release step 'manage createcachetable' failed: no such table; had run before: migrate"
+    result = {
+        "changed": False,
+        "failed": True,
+        "msg": f"{message}\nTraceback",
+        "sites_after": {"made": [], "live": {"shop": LIVE}},
+    }
+    [site] = document({"web_checked": CHECKED, "uwsgi_releases": result}, alive=False)["hosts"][0]["sites"]
+    assert site["error"] == message.partition(": ")[2]

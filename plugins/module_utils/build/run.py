@@ -15,6 +15,7 @@ from ..build.context import Context, Fetch
 from ..host import accounts, files
 from ..host.shell import Shell, StepError
 from ..model.layout import Layout
+from ..model.steps import commands, described
 from ..model.types import Manifest, Secrets, Site
 
 
@@ -31,7 +32,8 @@ class Results:
     def failed(self, site_name: str, error: StepError) -> None:
         """Note that a site has no build, and that what was announced of it was not made."""
         self.faults.append(str(error))
-        self.made = [text for text in self.made if not text.startswith(f"{site_name}: build ")]
+        announced = (f"{site_name}: build ", f"{site_name}: command: ")
+        self.made = [text for text in self.made if not text.startswith(announced)]
 
     def answer(self) -> dict[str, Any]:
         """Return what the module answers when nothing failed."""
@@ -75,8 +77,7 @@ class Run:
         for build in [] if results.uploads_wanted else missing:
             name = build.context.site["name"]
             try:
-                manifest = results.builds[name] = _make(build)
-                results.made += [f"{name}: {note}" for note in manifest.get("notes", [])]
+                results.builds[name] = _make(build)
             except StepError as error:
                 results.failed(name, error)
         return results
@@ -100,7 +101,10 @@ class Run:
             return []
         results.builds[name] = {"id": build.id, "predicted": True}
         results.made.append(f"{name}: build {build.id}, {built_with(site)}")
-        results.diff.append({"before": "", "after": f"build {build.id}\n", "before_header": name, "after_header": name})
+        own = [f"command: {context.shell.mask(described(step))}" for step in commands(site["build"])]
+        results.made += [f"{name}: {text}" for text in own]
+        after = "".join(f"{line}\n" for line in [f"build {build.id}", *own])
+        results.diff.append({"before": "", "after": after, "before_header": name, "after_header": name})
         return [build]
 
     def _ensure_account(self, site: Site) -> list[str]:
@@ -123,6 +127,8 @@ def built_with(site: Site) -> str:
     if site["virtualenv"]:
         return "the system's Python" if site["virtualenv"] == "none" else f"the virtualenv {site['virtualenv']}"
     chosen = site["interpreter"]
+    if chosen.get("managed"):
+        return f"Python {chosen['version']} of uv"
     return f"Python {chosen['version']}" if chosen["version"] else chosen["path"]
 
 

@@ -100,6 +100,8 @@ def _own(context: Context, root: str, found: Requirements) -> str:
     uwsgi = context.site["uwsgi"]
     inputs = [FORMAT, context.python_version(), context.user, resolved]
     inputs += [uwsgi["install"], uwsgi["version"], uwsgi["tarball"], uwsgi["checksum"]]
+    if context.site["interpreter"].get("managed"):
+        inputs.append(context.site["interpreter"]["path"])
     home = context.layout.virtualenv(content_id(inputs))
     if files.read(f"{home}/requirements.txt") != resolved:
         files.remove(home)

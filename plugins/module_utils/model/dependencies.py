@@ -13,7 +13,7 @@ from . import manifests
 from .dependency_files import LOCKS, find, others
 from .locks import locked, places, registries
 from .pins import Pin, canonical, exported
-from .pythons import DJANGO_PYTHONS
+from .python_versions import DJANGO_PYTHONS
 from .texts import Unreadable, toml
 from .types import Site
 

@@ -4,20 +4,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import os
+import select
+import tempfile
 import time
-from collections.abc import Mapping
-from subprocess import CompletedProcess
+from collections.abc import Iterator, Mapping, Sequence
+from subprocess import CompletedProcess, Popen
 from types import ModuleType
+from typing import IO, cast
 
 from ..build import project
 from ..host import files
 from ..host.causes import cause
-from ..host.shell import Shell, StepError
+from ..host.identity import identity_of
+from ..host.shell import Shell, StepError, end, spawn
+from ..model.command_checks import STEP_TIMEOUT
+from ..model.steps import described
+from ..model.types import Step
 from . import django_migrations, django_superuser
 from .release import Release
+
+# How long a process may take to start Django and to connect, in seconds.
+START_SECONDS = 60
 
 
 class Database:
@@ -26,14 +37,16 @@ class Database:
     def __init__(self, shell: Shell, release: Release) -> None:
         self.shell, self.release = shell, release
 
-    def migrations(self, what: str) -> dict[str, list[str]]:
-        """Return what `django_migrations` says to `plan`, `apply` or `applied`.
+    def migrations(self, what: str, timeout: float = STEP_TIMEOUT) -> dict[str, list[str]]:
+        """Return what `django_migrations` says to `plan`, `apply` (`apply-held` under `locked`) or `applied`.
+
+        `timeout` is in seconds.
 
         Raises `StepError` that tells which migrations were applied and which were not.
         """
         if not self.release.manifest["overlay"]:
             return {"known": [], "plan": [], "applied": []}
-        done = self._python("migrate", django_migrations, what, check=False)
+        done = self._python("migrate", django_migrations, what, timeout=timeout, check=False)
         answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
         found: dict[str, list[str]] = json.loads(answers[-1]) if answers else {}
         if done.returncode:
@@ -45,12 +58,58 @@ class Database:
             raise StepError(self.release.name, "migrate", reason, done.stderr)
         return found
 
+    def command(self, step: Step) -> None:
+        """Run a step of the project, as the site's user in the release's code. Raises `StepError` that names it."""
+        manifest, words, cwd = self.release.manifest, step["words"], self.release.manifest["src"]
+        if step["kind"] == "manage":
+            words, cwd = [self._interpreter(), "-m", "django", *words], os.path.join(cwd, manifest["chdir"])
+        inside = {}
+        if manifest["home"]:
+            found = self._environment().get("PATH", self.shell.environment["PATH"])
+            inside = {"VIRTUAL_ENV": manifest["home"], "PATH": f"{manifest['home']}/bin:{found}"}
+        named = f"release step '{self.shell.mask(described(step))}'"
+        self._run(named, words, cwd, inside, timeout=step["timeout"])
+
+    @contextlib.contextmanager
+    def locked(self, steps: Sequence[Step]) -> Iterator[None]:
+        """Hold the lock for migrations while these steps run, so that hosts that share a database take turns.
+
+        Raises `StepError` where another host does not let it go for as long as its own steps may take, and at the end
+        where the lock was lost on the way.
+        """
+        seconds = max(STEP_TIMEOUT, sum(step["timeout"] for step in steps))
+        environment = self.shell.environment | {"HOME": self.release.layout.state} | self._environment()
+        with tempfile.TemporaryFile("w+", encoding="utf-8") as program, tempfile.TemporaryFile("w+") as said:
+            program.write(inspect.getsource(django_migrations))
+            program.seek(0)
+            holder = spawn(
+                [self._interpreter(), "-", "hold", str(seconds)],
+                identity_of(self.release.user),
+                cwd=self._folder(),
+                environment=environment,
+                stdin=program,
+                stderr=said,
+            )
+            try:
+                # What it says first, or its end: it waits in the database, with a time limit of its own.
+                stdout = cast(IO[bytes], holder.stdout)
+                ready, _none, _none = select.select([stdout], [], [], seconds + START_SECONDS)
+                answer = stdout.readline().strip() if ready else b""
+                if not answer:
+                    raise self._lost(holder, said, "the lock for migrations was not to be had")
+                yield
+                if answer == b"held" and holder.poll() is not None:
+                    raise self._lost(holder, said, "the lock for migrations was lost while the steps ran")
+            finally:
+                # The database gives the lock to the next one when the connection ends.
+                end(holder)
+
     def make_superuser(self, check_mode: bool) -> list[str]:
         """Make the superuser of the inventory unless there is one; return what was, or would be, made."""
         superuser = self.release.superuser
         if not superuser or not self.release.manifest["overlay"]:
             return []
-        name = superuser["username"]
+        name = superuser["username"] or superuser["email"]
         # Asking the database takes a start of Django: who is known to be there is not asked for again.
         known = files.read_json(self.release.layout.superusers)
         if name in known:
@@ -58,9 +117,10 @@ class Database:
         if check_mode:
             return [f"superuser {name}"]
         extra = {
-            "DJANGO_SUPERUSER_USERNAME": name,
+            "DJANGO_SUPERUSER_USERNAME": superuser["username"],
             "DJANGO_SUPERUSER_EMAIL": superuser["email"],
             "DJANGO_SUPERUSER_PASSWORD": self.release.password,
+            **({"PYWEB_USER_FIELDS": json.dumps(superuser["fields"])} if superuser["fields"] else {}),
         }
         made = self._python("superuser", django_superuser, extra=extra).stdout.strip().endswith("made")
         files.write(self.release.layout.superusers, json.dumps({**known, name: int(time.time())}) + "\n", 0o600)
@@ -72,18 +132,51 @@ class Database:
         program: ModuleType,
         *arguments: str,
         extra: Mapping[str, str] | None = None,
+        timeout: float = STEP_TIMEOUT,
         check: bool = True,
     ) -> CompletedProcess[str]:
         """Run a program with the build's Python, as the site's user, in the site's environment."""
-        release, manifest = self.release, self.release.manifest
-        environment = project.environment(release.layout, release.environment, manifest["path"])
-        python = f"{manifest['home'] or '/usr'}/bin/python3"
+        words = [self._interpreter(), "-", *arguments]
+        return self._run(step, words, self._folder(), extra, inspect.getsource(program), timeout, check)
+
+    def _run(
+        self,
+        step: str,
+        words: Sequence[str],
+        cwd: str,
+        extra: Mapping[str, str] | None = None,
+        stdin: str = "",
+        timeout: float = STEP_TIMEOUT,
+        check: bool = True,
+    ) -> CompletedProcess[str]:
         return self.shell.run(
             step,
-            ["/bin/sh", "-c", 'umask 0027; exec "$@"', "sh", python, "-", *arguments],
-            release.user,
-            os.path.join(manifest["src"], manifest["chdir"]),
-            environment={**environment, **(extra or {})},
-            stdin=inspect.getsource(program),
+            ["/bin/sh", "-c", 'umask 0027; exec "$@"', "sh", *words],
+            self.release.user,
+            cwd,
+            environment={**self._environment(), **(extra or {})},
+            stdin=stdin,
+            timeout=timeout,
             check=check,
         )
+
+    def _interpreter(self) -> str:
+        return f"{self.release.manifest['home'] or '/usr'}/bin/python3"
+
+    def _folder(self) -> str:
+        return os.path.join(self.release.manifest["src"], self.release.manifest["chdir"])
+
+    def _environment(self) -> dict[str, str]:
+        """Return the environment of the release's processes."""
+        release, manifest = self.release, self.release.manifest
+        found = project.environment(release.layout, release.environment, manifest["path"])
+        if not manifest["overlay"]:
+            found["DJANGO_SETTINGS_MODULE"] = manifest["settings_module"]
+            found.pop("PYTHONPATH")
+        return found
+
+    def _lost(self, holder: Popen[bytes], said: IO[str], what: str) -> StepError:
+        end(holder)
+        said.seek(0)
+        output = self.shell.mask(said.read())
+        return StepError(self.release.name, "migrate", f"{what}: {cause(output) or 'its process ended'}", output)

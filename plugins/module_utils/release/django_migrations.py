@@ -11,16 +11,25 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
 LOCK = 0x70797765  # any number will do, as long as it is the same for all who migrate one database
+# How long to wait for another host, and how often to tell the database that the connection is in use, in seconds.
+WAIT, KEEP_ALIVE = 1200, 60
+BUSY = "error: another host migrates this database, for more than {} s by now"
+# The connection that holds the lock does nothing else for as long as migrations take.
+PATIENT = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
 
 
-def main(what: str) -> None:
-    """`plan`: what is not applied. `apply`: apply it. `applied`: what the database says is applied.
+def main(what: str, seconds: str = str(WAIT)) -> None:
+    """`plan`: what is not applied. `apply`: apply it, `apply-held` under a lock that is held. `applied`: what the
+    database says is applied. `hold`: the lock.
 
-    Prints {known, plan} and after `apply` {known, plan, left}; or {applied}. All are lists of APP.NAME.
+    Prints {known, plan} and after `apply` {known, plan, left}; or {applied}. All are lists of APP.NAME. `hold` waits
+    for the lock for some seconds, prints `held` and keeps it until it is killed; `free` where the database is one
+    host's.
     """
     import django
 
@@ -36,7 +45,14 @@ def main(what: str) -> None:
     if what == "plan":
         print(json.dumps(state(connection)))
         return
-    with locked(connection):
+    if what == "hold":
+        with locked(connection, int(seconds)) as own:
+            print("held" if own else "free", flush=True)
+            while own:
+                time.sleep(KEEP_ALIVE)
+                own.cursor().execute("SELECT 1")
+        return
+    with locked(connection) if what == "apply" else contextlib.nullcontext():
         found = state(connection)
         try:
             if found["plan"]:
@@ -65,25 +81,35 @@ def named(migrations: Any) -> list[str]:
 
 
 @contextlib.contextmanager
-def locked(connection: Any) -> Iterator[None]:
+def locked(connection: Any, seconds: int = WAIT) -> Iterator[Any]:
     """Let one host at a time migrate a database that several share; the others then find nothing to do.
 
     On a connection of its own, and in a transaction, so that a pooler between keeps it in one place. An SQLite file
-    is one host's, and there the site's own lock does.
+    is one host's, and there the site's own lock does: then what is given is None.
     """
     if connection.vendor not in ("postgresql", "mysql"):
-        yield
+        yield None
         return
-    own = connection.copy("pyweb_lock")
+    # The driver's connection, not Django's: what listens for new connections of Django's looks them up by their alias.
+    settings = connection.copy()
+    settings.settings_dict.get("OPTIONS", {}).pop("pool", None)
+    own = settings.get_new_connection(settings.get_connection_params())
     try:
-        own.set_autocommit(False)
-        with own.cursor() as cursor:
-            if connection.vendor == "postgresql":
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-            else:
-                cursor.execute("SELECT GET_LOCK(CONCAT('pyweb.stack ', DATABASE()), 1200)")
-            yield
-        own.rollback()
+        cursor = own.cursor()
+        if connection.vendor == "postgresql":
+            for name in PATIENT:
+                cursor.execute(f"SET LOCAL {name} = {seconds * 1000 if name == 'lock_timeout' else 0}")
+            try:
+                cursor.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+            except Exception as error:
+                if "lock timeout" not in str(error):
+                    raise
+                raise SystemExit(BUSY.format(seconds)) from None
+        else:
+            cursor.execute(f"SELECT GET_LOCK(CONCAT('pyweb.stack ', DATABASE()), {seconds})")
+            if not cursor.fetchone()[0]:
+                raise SystemExit(BUSY.format(seconds))
+        yield own
     finally:
         own.close()
 

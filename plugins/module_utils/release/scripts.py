@@ -7,7 +7,9 @@ from __future__ import annotations
 import inspect
 
 from ..build import overlay
-from . import list_releases
+from ..host import files
+from ..model.layout import SYSTEMD
+from . import list_background, list_releases
 from .release import Release
 
 MANAGE = """\
@@ -21,10 +23,20 @@ exec systemd-run --quiet --wait --collect "$io" --service-type=exec --uid={user}
   --setenv=HOME={state} {python} -m django "$@"
 """
 LIST_BEGINS = "# --- list ---\n"
+BACKGROUND_BEGINS = "# --- background ---\n"
 
 
-def render(release: Release) -> dict[str, str]:
-    """Return the scripts of a release's site: path -> text."""
+def write_first(release: Release) -> None:
+    """Write the site's scripts for a release that is not live, where none is."""
+    for path, text in render(release, release.folder).items():
+        files.write(path, text, 0o755)
+
+
+def render(release: Release, here: str = "") -> dict[str, str]:
+    """Return the scripts of a release's site: path -> text.
+
+    They go by the link to the live release; `here` is the directory of the release that they use while none is live.
+    """
     layout, manifest = release.layout, release.manifest
     manage = MANAGE.format(
         name=layout.name,
@@ -36,6 +48,14 @@ def render(release: Release) -> dict[str, str]:
         settings=overlay.SETTINGS_MODULE if manifest["overlay"] else manifest["settings_module"],
         python=f"{layout.current}/venv/bin/python" if manifest["home"] else "/usr/bin/python3",
     )
+    if here:
+        manage = manage.replace(f'$(basename "$(readlink {layout.root}/current)")', release.id)
+        manage = manage.replace(f"{layout.root}/current", here).replace(
+            "its current release", f"its release {release.id}"
+        )
     program = inspect.getsource(list_releases).partition(LIST_BEGINS)[2]
-    listing = program.replace("@NAME@", layout.name).replace("@ROOT@", layout.root)
+    if release.background:
+        # Only then: the text of other sites stays what it was.
+        program += "\n" + inspect.getsource(list_background).partition(BACKGROUND_BEGINS)[2]
+    listing = program.replace("@NAME@", layout.name).replace("@ROOT@", layout.root).replace("@UNITS@", SYSTEMD)
     return {layout.manage: manage, layout.list_script: listing}

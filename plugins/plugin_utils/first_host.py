@@ -1,0 +1,55 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Which host of the inventory is the first that has a site, whatever `--limit` says. Connects to no host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+
+def first_hosts(task_vars: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
+    """Return, for each of the sites `names`, the first host of the inventory that has it: site name -> host.
+
+    The hosts are those of the group `web`, which the playbooks take, and after them all others; `--limit` and
+    `web_hosts` do not change their order. A site that no host names in its variables (a play may have it in its `vars`)
+    is one of all hosts of the play. To read the variables of a host takes milliseconds, so nobody is asked once all
+    sites are found.
+    """
+    hostvars, groups = task_vars.get("hostvars", {}), task_vars.get("groups", {})
+    left, found = dict.fromkeys(names), {}
+    for host in dict.fromkeys([*groups.get("web", ()), *groups.get("all", ())]):
+        if not left:
+            break
+        for name in [name for name in left if name in _present(hostvars, host)]:
+            found[name] = str(host)
+            del left[name]
+    play = task_vars.get("ansible_play_hosts_all") or [task_vars.get("inventory_hostname", "")]
+    return {**found, **{name: str(play[0]) for name in left}}
+
+
+def is_first(task_vars: Mapping[str, Any], names: Sequence[str]) -> dict[str, bool]:
+    """Return whether the host of a task is the first that has each of the sites: site name -> whether."""
+    found = first_hosts(task_vars, names)
+    return {name: found[name] == str(task_vars.get("inventory_hostname", "")) for name in names}
+
+
+def _present(hostvars: Any, host: str) -> set[str]:
+    """Return the names of the sites that a host has; those to be taken away are none."""
+    raw = hostvars.raw_get(host).get("web_sites")
+    sites = _sites(raw)
+    if raw and (not sites or any(_templated(site.get(key)) for site in sites for key in ("name", "state"))):
+        try:
+            sites = _sites(hostvars[host]["web_sites"]) or sites
+        except Exception:  # whatever is wrong with a template, the check of the sites says so on the host that has it
+            sites = [site for site in sites if not _templated(site.get("name"))]
+    return {str(site["name"]) for site in sites if isinstance(site.get("name"), str) and site.get("state") != "absent"}
+
+
+def _sites(given: Any) -> list[Mapping[str, Any]]:
+    listed = given if isinstance(given, Sequence) and not isinstance(given, (str, bytes)) else []
+    return [site for site in listed if isinstance(site, Mapping)]
+
+
+def _templated(value: Any) -> bool:
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
