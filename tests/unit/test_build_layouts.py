@@ -331,6 +331,8 @@ FAKE_DJANGO = {
     "    MIDDLEWARE, SESSION_ENGINE, EMAIL_BACKEND, USE_I18N = [], '', '', False\n"
     "importlib.import_module(os.environ['{variable}'])\n",
     "django/core/exceptions.py": "class ImproperlyConfigured(Exception): pass\n",
+    "django/core/checks/__init__.py": "",
+    "django/core/checks/registry.py": "class registry:\n    deployment_checks = set()\n",
     "django/core/management.py": "def call_command(*words, **keys): pass\n",
     "django/urls.py": "class NoReverseMatch(Exception): pass\ndef reverse(name): raise NoReverseMatch\n",
     "pyweb_settings.py": "",
