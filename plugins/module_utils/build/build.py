@@ -87,9 +87,10 @@ def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
     later = {"extras": site["extras"], "groups": site["groups"], "install_project": site["install_project"]}
     managed = site["managed"] if site["managed"] != "never" else ""
     steps = identity(site["build"])
-    own_steps = steps if steps != identity([cast(Step, builtin_step("collectstatic"))]) else []
+    own_steps = {"build": steps} if steps != identity([cast(Step, builtin_step("collectstatic"))]) else {}
     return {
-        **{key: value for key, value in {**later, "managed": managed, "build": own_steps}.items() if value},
+        **{key: value for key, value in {**later, "managed": managed}.items() if value},
+        **own_steps,
         "format": FORMAT,
         "source": resolved.identity,
         "python": context.python_version(),
@@ -166,8 +167,8 @@ def _steps(build: Build) -> Manifest:
         manifest["files"] = additions.digest(context.secrets["files"])
     if probed.get("exported"):
         manifest["exported"] = probed["exported"]
-    if notes:
-        manifest["notes"] = notes
+    if told := [*context.notes, *notes]:
+        manifest["notes"] = told
     return manifest
 
 

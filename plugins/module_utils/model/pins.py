@@ -137,7 +137,7 @@ def exported(text: str, registries: Mapping[tuple[str, str], str], root: str, na
 
 def logical_lines(text: str) -> list[str]:
     """Return the lines of a requirement file: those that end with a backslash joined, without comments."""
-    joined = re.sub(r"\\\r?\n\s*", " ", text)
+    joined = re.sub(r"\s*\\\r?\n\s*", " ", text)
     lines = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in joined.splitlines())
     return [line for line in lines if line]
 
