@@ -106,6 +106,9 @@ def test_a_builds_id_does_not_depend_on_the_order_of_keys(tmp_path):
         {"packages": ["Django>=5"]},
         {"settings": {"A": 1}},
         {"requirements": ["a.txt"]},
+        {"extras": ["images"]},
+        {"groups": ["prod"]},
+        {"install_project": True},
         {"wsgi": "a.wsgi"},
         {"settings_module": "a.b"},
         {"manage": "a/manage.py"},
@@ -228,6 +231,7 @@ PROJECT = {
     "manage.py": 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")\n',
     "mysite/wsgi.py": "",
     "mysite/settings.py": "",
+    "requirements.txt": "Django\n",
 }
 PROBED = {"django": "5.2.8", "apps": 6, "check": "no issues", "admin": "/admin/login/", "https_header": []}
 

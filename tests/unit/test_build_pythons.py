@@ -94,15 +94,20 @@ def uv(context_layout_pythons, version, patch):
     """Answers of a uv that installs one Python."""
     home = Path(context_layout_pythons) / f"cpython-{version}.{patch}-linux-x86_64-gnu"
 
+    def install(_argv):
+        home.parent.mkdir(exist_ok=True)
+        (home.parent / ".lock").write_text("")
+        (home.parent / ".lock").chmod(0o666)
+        return ""
+
     def find(_argv):
         (home / "bin").mkdir(parents=True, exist_ok=True)
         (home / f"bin/python{version}").write_text("")
         (home.parent / f"cpython-{version}-linux-x86_64-gnu").unlink(missing_ok=True)
         (home.parent / f"cpython-{version}-linux-x86_64-gnu").symlink_to(home)
-        (home.parent / ".lock").write_text("")
         return f"{home.parent}/cpython-{version}-linux-x86_64-gnu/bin/python{version}\n"
 
-    return {"python find": find}, home
+    return {"python install": install, "python find": find}, home
 
 
 def test_a_python_that_fits_is_left_alone(build):

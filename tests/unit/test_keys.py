@@ -17,7 +17,7 @@ GOOD = {
         (["xn--bcher-kva.example", "localhost"], ["xn--bcher-kva.example", "localhost"]),
         (["a.example.com", "A.example.com"], ["a.example.com"]),
     ],
-    "prefix": [("/shop", "/shop"), ("/a/b-c/~v1.2_x", "/a/b-c/~v1.2_x"), (None, "")],
+    "prefix": [("/shop", "/shop"), ("/a/b-c/~v1.2_x", "/a/b-c/~v1.2_x"), (None, ""), ("", "")],
     "purge": [(True, True)],
     "user": [("www", "www"), ("_www-1", "_www-1")],
     "python": [
@@ -29,6 +29,9 @@ GOOD = {
         ({}, "auto"),
     ],
     "requirements": [([], []), ("requirements/prod.txt", ["requirements/prod.txt"])],
+    "extras": [([], []), ("images", ["images"]), (["s3", "redis-cache"], ["s3", "redis-cache"])],
+    "groups": [(["prod", "dev"], ["prod", "dev"])],
+    "install_project": [(True, True)],
     "packages": [
         (["Django>=5.2,<5.3", "psycopg[binary]"], ["Django>=5.2,<5.3", "psycopg[binary]"]),
         ("wagtail", ["wagtail"]),
@@ -120,7 +123,9 @@ GOOD = {
 @pytest.mark.parametrize(("key", "given", "wanted"), [(key, *pair) for key, pairs in GOOD.items() for pair in pairs])
 def test_good_value(key, given, wanted):
     section, _dot, inner = key.rpartition(".")
-    site = completed(**{section: {inner: given}} if section else {key: given})
+    # What of a directory of the controller is read, has to be there.
+    more = {"source": {"git": "x"}} if key == "requirements" else {}
+    site = completed(**{section: {inner: given}} if section else {key: given, **more})
     assert (site[section][inner] if section else site[key]) == wanted
 
 
@@ -194,6 +199,12 @@ BAD = {
         ("/opt/a b", "wanted auto"),
     ],
     "virtualenv": [("venv", "wanted none, or an absolute path"), ("/srv/../etc", "without '..'")],
+    "extras": [
+        ("a b", "wanted names such as production (found 'a b' in the list)"),
+        (["-e"], "(found '-e' in the list)"),
+    ],
+    "groups": [({}, "wanted a list"), (["x;y"], "names such as production")],
+    "install_project": [("yes", "is 'yes'; wanted true or false")],
     "requirements": [
         ("/etc/passwd", "wanted a path relative to the source"),
         ("../a.txt", "without '..'"),

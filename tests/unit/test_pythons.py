@@ -76,6 +76,7 @@ def test_the_path_of_an_interpreter_is_taken_as_it_is():
 
 
 def test_requirements_in_the_source_choose_the_python_too(tmp_path):
+    (tmp_path / "other.txt").write_text("six\n")
     (tmp_path / "requirements.txt").write_text("# Django<4\n-r other.txt\nDjango<4.1 # comment\n")
     assert chosen(example=tmp_path)["version"] == "3.9"
     (tmp_path / "requirements.txt").write_text("Django>=5\n")
@@ -270,11 +271,12 @@ def test_only_packages_that_would_do_are_advised():
 
 def test_requirement_files_that_are_named(tmp_path):
     (tmp_path / "old.txt").write_text("Django<4.1\n")
-    (tmp_path / "new.toml").write_text("Django<4.1\n")
     (tmp_path / "requirements.txt").write_text("Django>=5\n")
     assert completed(example=tmp_path)["django"] == ">=5"
     assert completed(example=tmp_path, requirements=["old.txt"])["django"] == "<4.1"
-    assert completed(example=tmp_path, requirements=["new.toml", "missing.txt"])["django"] == ""
+    assert completed(example=tmp_path, requirements=[])["django"] == ""
+    with pytest.raises(InventoryError, match=r"source\.directory: missing\.txt: the source has no such file"):
+        completed(example=tmp_path, requirements=["old.txt", "missing.txt"])
     assert completed(example=tmp_path, requirements=["old.txt"], packages=["Django>4"])["django"] == ">4,<4.1"
 
 

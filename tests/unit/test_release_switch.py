@@ -71,6 +71,7 @@ def test_a_release_is_live_once_it_is_known_to_be_well_and_the_old_one_is_stoppe
     assert world.seen == [
         ("prepare", LIVE),
         ("migrations apply", LIVE),
+        ("superuser", LIVE),
         ("install units", LIVE),
         (f"start {new}", LIVE),
         (f"health {new}", LIVE),
@@ -81,7 +82,6 @@ def test_a_release_is_live_once_it_is_known_to_be_well_and_the_old_one_is_stoppe
         (f"watch after {LIVE}", new),
         (f"drain {LIVE}", new),
         (f"retire {LIVE}", new),
-        ("superuser", new),
         ("tidy", new),
     ]
     assert change == ([f"release {new}", "superuser admin"], new, LIVE, ["shop.0001_initial"], "", release.ini)
@@ -98,6 +98,7 @@ def test_on_ports_a_probe_is_asked_first_and_the_release_starts_after_the_switch
     assert world.seen == [
         ("prepare", LIVE),
         ("migrations apply", LIVE),
+        ("superuser", LIVE),
         ("install units 127.0.0.1:8001", LIVE),
         (f"clear {new}", LIVE),
         (f"start probe of {new}", LIVE),
@@ -113,7 +114,6 @@ def test_on_ports_a_probe_is_asked_first_and_the_release_starts_after_the_switch
         (f"drain {LIVE}", new),
         (f"retire {LIVE}", new),
         ("stop probes", new),
-        ("superuser", new),
         ("tidy", new),
     ]
     assert (change.what, change.previous) == ([f"release {new}"], LIVE)
@@ -392,12 +392,12 @@ def test_a_live_release_that_is_not_whole_is_started_again_where_it_is(host, dep
     assert world.done == [
         "prepare",
         "migrations apply",
+        "superuser",
         "install units",
         f"restart {new}",
         f"health {new}",
         "record shop.0001_initial",
         f"settle {new} live",
-        "superuser",
         "tidy",
     ]
     assert (change.what, change.previous) == ([f"release {new}"], new)

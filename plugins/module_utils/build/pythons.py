@@ -205,6 +205,9 @@ def _bring(context: Context, root: str) -> Context:
         os.makedirs(layout.pythons, mode=0o755, exist_ok=True)
         run = context.shell.run
         done = run("python", [uv, "python", "install", version], environment=environment, check=False)
+        # uv's own lock would be for everybody to hold.
+        if os.path.exists(f"{layout.pythons}/.lock"):
+            os.chmod(f"{layout.pythons}/.lock", 0o644)
         if done.returncode:
             why = cause(done.stderr) or f"exit status {done.returncode}"
             raise context.error(
@@ -215,9 +218,6 @@ def _bring(context: Context, root: str) -> Context:
             )
         words = [uv, "python", "find", "--managed-python", "--no-project", version]
         path = os.path.realpath(run("python", words, environment=environment).stdout.strip())
-        # uv's own lock would be for everybody to hold.
-        if os.path.exists(f"{layout.pythons}/.lock"):
-            os.chmod(f"{layout.pythons}/.lock", 0o644)
         _mark(context, root, path)
     return _with(context, {**python, "path": path})
 

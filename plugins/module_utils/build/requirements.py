@@ -95,6 +95,14 @@ def no_django(context: Context, code: str, found: Requirements) -> StepError:
     return context.error("requirements", dependencies.no_django(found.read, code, context.python_version(), given))
 
 
+def leave_out(context: Context, found: Requirements, resolved: str) -> bool:
+    """Leave out another uWSGI that what resolved has, and say whether there is one: both put a uwsgi into bin."""
+    other = dependencies.competing(resolved.splitlines(), context.site["uwsgi"]["install"])
+    found.left_out += other
+    _say(context, found.read, other)
+    return bool(other)
+
+
 def export_words(site: Site) -> list[str]:
     """Return uv's options for the extras and groups of a project: none for development unless it is asked for."""
     words = [word for extra in site["extras"] for word in ("--extra", extra)]

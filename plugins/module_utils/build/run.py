@@ -78,7 +78,6 @@ class Run:
             name = build.context.site["name"]
             try:
                 results.builds[name] = _make(build)
-                results.made += [f"{name}: {note}" for note in results.builds[name].get("notes", [])]
             except StepError as error:
                 results.failed(name, error)
         return results

@@ -22,6 +22,7 @@ from ..build.requirements import (
     flatten,
     gather,
     is_package,
+    leave_out,
     no_django,
     uwsgi_requirement,
 )
@@ -87,6 +88,8 @@ def _own(context: Context, root: str, found: Requirements) -> str:
     tool = Installer(context, context.user, root)
     _read_lock(context, tool, root, found)
     resolved = tool.resolve(found)
+    if leave_out(context, found, resolved):
+        resolved = tool.resolve(found)
     if resolved and not re.search(r"(?m)^django==", resolved, re.IGNORECASE):
         raise no_django(context, f"{root}/src", found)
     # The project itself is other code with the next commit.

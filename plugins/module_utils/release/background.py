@@ -22,8 +22,8 @@ from .background_units import BackgroundUnits
 from .release import Release
 from .worker_watch import watch
 
-# How long a worker may go on taking tasks after its SIGTERM. Celery's looks once a second whether it is to stop, and what
-# it takes until then it may not know: what the new code queues has to wait so long.
+# So long, in seconds, a worker may go on taking tasks after its SIGTERM: Celery's looks once a second whether it is to
+# stop. The new code may not queue anything before that, which the old one does not know.
 NOTICED_SECONDS = 2.0
 
 
