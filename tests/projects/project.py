@@ -7,6 +7,7 @@ Nothing here needs Django.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import sys
 import textwrap
@@ -91,6 +92,8 @@ class Shape:
                     database.execute(f"CREATE TABLE {table} (told TEXT)")
                     database.execute(f"INSERT INTO {table} VALUES (?)", [row])  # noqa: S608 - names of our own
             database.close()
+        if "archive" in self.keys.get("source", {}):
+            shutil.make_archive(str(folder), "gztar", folder)
 
     def site(self, folder: Path) -> dict[str, Any]:
         """The site of the inventory, with the project in `folder`."""

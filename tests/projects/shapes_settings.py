@@ -27,7 +27,8 @@ SETTINGS = [
                 AUTH_PASSWORD_VALIDATORS = []
             SESSION_ENGINE = "django.contrib.sessions.backends.cache"
         """,
-        keys={"uwsgi": {"processes": 2}},
+        # Of a directory a run leaves databases behind; an archive has what the repository has.
+        keys={"uwsgi": {"processes": 2}, "source": {"archive": "{folder}.tar.gz"}},
         notes=("DEBUG", "mysite/settings.py", "LocMemCache", "db.sqlite3"),
     ),
     Shape(
