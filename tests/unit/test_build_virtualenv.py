@@ -347,6 +347,19 @@ def test_with_an_index_of_ones_own_the_lock_is_installed_from_there(tmp_path):
 
 
 @AS_ROOT
+def test_wheels_in_the_source_are_installed_from_their_folder(tmp_path):
+    lock = LOCK["uv.lock"].replace("https://mine.example.com/simple", "wheels")
+    answers = {"export": EXPORTED.replace("\n    ", " "), "pip compile": "pyuwsgi==2.0.30\n"}
+    mirror = {"UV_DEFAULT_INDEX": "https://mirror/simple"}
+    host = Host(tmp_path, answers=answers, texts={**LOCK, "uv.lock": lock}, environment=mirror, **FROM_HERE)
+    # Other wheels may lie there tomorrow.
+    assert host.provide() == f"{host.root}/venv"
+    installed = [words for words in host.shell.commands() if "--find-links" in words]
+    assert len(installed) == 1
+    assert installed[0].endswith(f"--no-index --find-links {host.root}/src/wheels -r {host.root}/locked-1.txt")
+
+
+@AS_ROOT
 def test_pip_installs_a_lock_without_its_own_resolution(tmp_path):
     pins = [
         Pin("django", "django[argon2]==5.2.8", "python_version > '3'", ("sha256:00",)),

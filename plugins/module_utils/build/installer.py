@@ -101,8 +101,10 @@ class Installer:
         for number, batch in enumerate(batches(wanted.pins)):
             path = f"{self.root}/locked-{number}.txt"
             files.write(path, batch.text)
-            index = ["--default-index" if self.uv else "--index-url", batch.index] if batch.index else []
             folder = os.path.dirname(wanted.uv_lock) or "/"
+            index = ["--default-index" if self.uv else "--index-url", batch.index] if batch.index else []
+            if index and "://" not in batch.index:  # a folder of wheels in the source
+                index = ["--no-index", "--find-links", os.path.join(folder, batch.index)]
             self._run("requirements", [*self._pip_install(home), "--no-deps", *index, "-r", path], folder)
 
     def install_project(self, home: str, folder: str) -> None:
