@@ -91,7 +91,8 @@ class Installer:
 
     def install_pins(self, home: str, wanted: Requirements) -> None:
         """Install exactly what a lock says, each package from the index that the lock names."""
-        if wanted.uv_lock and not any(name in self.environment for name in MIRRORS):
+        given = {**self.context.environment, **self.environment}
+        if wanted.uv_lock and not any(name in given for name in MIRRORS):
             folder = os.path.dirname(wanted.uv_lock)
             words = [self.uv, "sync", "--frozen", "--inexact", "--quiet", "--compile-bytecode", "--no-install-project"]
             words += ["--no-editable", "--python", f"{home}/bin/python", *export_words(self.context.site)]
