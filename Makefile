@@ -84,9 +84,17 @@ load: ## Change sites under load, in every way, without a failed request
 faults: ## Break hosts and runs, and look whether the site answers
 	@$(TOOLS)/test.py faults
 
+.PHONY: workers
+workers: ## Deploy a site with Celery, django-tasks and a timer: tasks finish once, and no worker is left
+	@$(TOOLS)/test.py workers
+
 .PHONY: mistakes
 mistakes: ## Deploy what has something wrong in it; the old release answers, and the error names the cause
 	@$(TOOLS)/test.py mistakes
+
+.PHONY: projects
+projects: ## Deploy projects of every layout on one host, and visit them; what cannot work says why
+	@$(TOOLS)/test.py projects
 
 .PHONY: guest
 guest: ## Serve sites on hosts that others use too, and compare these before and after

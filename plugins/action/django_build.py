@@ -15,7 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.pyweb.stack.plugins.module_utils.build import source as sources
 from ansible_collections.pyweb.stack.plugins.module_utils.build import tree
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
-from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Source
+from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Site, Source
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
@@ -33,7 +33,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("sites is missing or no list; wanted web_sites | pyweb.stack.sites")
         sites, secrets = split_secrets(arguments["sites"])
         with tempfile.TemporaryDirectory() as folder:
-            packed = {site["name"]: path for site in sites if (path := _packed(site["source"], folder))}
+            packed = {site["name"]: path for site in sites if (path := _packed(site, folder))}
             small = {name: _base64(path) for name, path in packed.items() if os.path.getsize(path) <= INLINE}
             hidden = {"sites": secrets, "environment": arguments.pop("environment", {})}
             arguments = {**arguments, "sites": sites, "secrets": json.dumps(hidden), "inline": small}
@@ -60,15 +60,18 @@ class ActionModule(ActionBase):
         return str(self._transfer_file(archive, there))
 
 
-def _packed(source: Source, folder: str) -> str:
+def _packed(site: Site, folder: str) -> str:
     """Return the archive of a source that lies on the controller, '' for other sources; note a directory's digest."""
+    source: Source = site["source"]
     if not sources.on_controller(source):
         return ""
     if source["kind"] == "archive":
         return source["archive"]
     source["digest"] = tree.digest(source["directory"])
     path = os.path.join(folder, f"{source['digest']}.tar.gz")
-    tree.pack(source["directory"], path)
+    # A development database is no code, unless it is what the site begins with.
+    seed = site["seed"]["database"]
+    tree.pack(source["directory"], path, [seed] if seed else [])
     return path
 
 

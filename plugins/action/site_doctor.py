@@ -36,6 +36,7 @@ def wanted(site: dict[str, Any]) -> dict[str, Any]:
     found = {
         "name": site.get("name"),
         "domains": site.get("domains"),
+        "prefix": site.get("prefix"),
         "health": site.get("health"),
         "paths": site.get("paths"),
         # The model says None where the user said false.

@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
-from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Site
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
-from ansible_collections.pyweb.stack.plugins.plugin_utils.first_host import others
+from ansible_collections.pyweb.stack.plugins.plugin_utils.first_host import is_first
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 from ansible_collections.pyweb.stack.plugins.plugin_utils.who import who
 
@@ -28,11 +28,14 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("sites is missing or no list; wanted web_sites | pyweb.stack.sites")
         sites, secrets = split_secrets(arguments["sites"])
         arguments = {**arguments, "sites": sites, "secrets": json.dumps({"sites": secrets}), "who": who()}
-        arguments["first_hosts"] = others(task_vars or {}, _with_steps_of_one_host(sites))
+        first = is_first(task_vars or {}, [site["name"] for site in sites if _asks_for_the_first_host(site)])
+        if first:
+            arguments["first"] = first
         result.update(execute(self, "pyweb.stack.uwsgi_release", arguments, task_vars))
         return result
 
 
-def _with_steps_of_one_host(sites: list[Site]) -> list[str]:
-    """Return the names of the sites with a step that one of several hosts runs; the others spare the look at hosts."""
-    return [site["name"] for site in sites if any(step["once"] for step in site["release"])]
+def _asks_for_the_first_host(site: Mapping[str, Any]) -> bool:
+    """Say whether something of a site is for one of several hosts; the others spare the look at hosts."""
+    sections = [*site.get("workers", {}).values(), *site.get("timers", {}).values()]
+    return any(section["hosts"] == "first" for section in sections) or any(step["once"] for step in site["release"])

@@ -85,6 +85,9 @@ releases:
       description: The migrations that were, or would be, applied.
       type: list
       elements: str
+    processes:
+      description: How many processes uWSGI has. Absent in check mode while the release cannot be known.
+      type: int
     commit:
       description: The commit of its code, where that came from git.
       type: str
@@ -121,13 +124,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
-from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, memory, packages
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, managed_pythons, memory, packages
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import code, live
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import hidden_values
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Manifest, Secrets, Site
+from ansible_collections.pyweb.stack.plugins.module_utils.release import sizing
 from ansible_collections.pyweb.stack.plugins.module_utils.release.commands import announced
 from ansible_collections.pyweb.stack.plugins.module_utils.release.release import wanted
 from ansible_collections.pyweb.stack.plugins.module_utils.release.shelf import withdraw
@@ -141,7 +145,7 @@ SPEC: dict[str, Any] = {
     # The action plugin adds these.
     "secrets": {"type": "str", "default": "{}", "no_log": True},
     "who": {"type": "str", "default": ""},
-    "first_hosts": {"type": "dict", "default": {}},
+    "first": {"type": "dict", "default": {}},
 }
 
 
@@ -155,14 +159,16 @@ class Sites:
     who: str
     last_check: bool
     check_mode: bool
-    # Site name -> the host that does what one of several hosts does, where that is another one.
-    first_hosts: dict[str, str] = field(default_factory=dict)
+    # Site name to whether this is the first host of the inventory that has it.
+    first: dict[str, bool] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
     diff: list[dict[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     live: dict[str, dict[str, Any]] = field(default_factory=dict)
+    # How many sites share the host.
+    present: int = 1
 
     def apply(self, site: Site) -> None:
         """Release or remove one site; a fault of one does not keep the others from what is wanted of them."""
@@ -199,20 +205,25 @@ class Sites:
             # Without the user or the build there is nothing to ask what the release would be.
             self.releases[name] = {"id": "", "previous": "", "migrations": [], **code({})}
             shell = Shell(name, {}, hidden_values(self.secrets[name]))
-            own = announced(site["release"], name not in self.first_hosts, shell)
+            own = announced(site["release"], self.first.get(name, True), shell)
             self._made(site, ["a release", *own])
             self.diff += commands_difference(site, own)
             return
         group = accounts.group_of(site["user"])
-        release = wanted(site, self.secrets[name], build or as_found(site), group, first=name not in self.first_hosts)
+        size = sizing.decide(site, self.present)
+        site = {**site, "uwsgi": {**site["uwsgi"], "processes": size.processes}}
+        release = wanted(site, self.secrets[name], build or as_found(site), group, self.first.get(name, True))
         switch = Switch.on_this_host(release, self.who, self.check_mode)
         change = switch.deploy()
-        self._made(site, change.what)
+        if not self.check_mode:
+            sizing.remember(site, size)
+        self._made(site, [*change.what, *([size.note] if size.note else [])])
         self.notes += switch.notes
         self.releases[name] = {
             "id": change.release,
             "previous": change.previous,
             "migrations": change.migrations,
+            "processes": size.processes,
             **code(release.manifest),
         }
         self.diff += differences(site, change)
@@ -257,10 +268,15 @@ def main() -> None:
         # The role alone has not looked at the host before.
         memory.remember(module.run_command, packages.installed(module))
     sites = Sites(
-        secrets, given["builds"], web_group, given["who"], given["last_check"], module.check_mode, given["first_hosts"]
+        secrets, given["builds"], web_group, given["who"], given["last_check"], module.check_mode, given["first"]
     )
+    sites.present = sum(site["state"] == "present" for site in given["sites"])
     for site in given["sites"]:
         sites.apply(site)
+    if not module.check_mode:
+        # Builds went away with releases, and with sites. All sites of one root share their Pythons.
+        for layout in {Layout.of(site).pythons: Layout.of(site) for site in given["sites"]}.values():
+            managed_pythons.prune(layout)
     changed = bool(sites.made)
     done = {"releases": sites.releases, "made": sites.made, **({"notes": sites.notes} if sites.notes else {})}
     for note in sites.notes:

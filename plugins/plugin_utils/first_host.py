@@ -1,45 +1,55 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which host of the inventory is the first that has a site: it does what one of several hosts does.
-
-Of the whole inventory, not of the hosts of a run: with --limit it is the same one.
-"""
+"""Which host of the inventory is the first that has a site, whatever `--limit` says. Connects to no host."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
+
+def first_hosts(task_vars: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
+    """Return, for each of the sites `names`, the first host of the inventory that has it: site name -> host.
+
+    The hosts are those of the group `web`, which the playbooks take, and after them all others; `--limit` and
+    `web_hosts` do not change their order. A site that no host names in its variables (a play may have it in its `vars`)
+    is one of all hosts of the play. To read the variables of a host takes milliseconds, so nobody is asked once all
+    sites are found.
+    """
+    hostvars, groups = task_vars.get("hostvars", {}), task_vars.get("groups", {})
+    left, found = dict.fromkeys(names), {}
+    for host in dict.fromkeys([*groups.get("web", ()), *groups.get("all", ())]):
+        if not left:
+            break
+        for name in [name for name in left if name in _present(hostvars, host)]:
+            found[name] = str(host)
+            del left[name]
+    play = task_vars.get("ansible_play_hosts_all") or [task_vars.get("inventory_hostname", "")]
+    return {**found, **{name: str(play[0]) for name in left}}
 
 
-def others(task_vars: Mapping[str, Any], names: Sequence[str]) -> dict[str, str]:
-    """Return site name -> the first host that has it, of those sites whose first host is another one than this."""
-    here = str(task_vars.get("inventory_hostname", ""))
-    groups = task_vars.get("groups") or {}
-    found: dict[str, str] = {}
-    undecided = set(names)
-    for host in plain(groups.get("all") or []):
-        if host == here or not undecided:
-            break  # the rest is this host's
-        here_too = undecided & _sites(task_vars, host)
-        found.update(dict.fromkeys(here_too, host))
-        undecided -= here_too
-    return found
+def is_first(task_vars: Mapping[str, Any], names: Sequence[str]) -> dict[str, bool]:
+    """Return whether the host of a task is the first that has each of the sites: site name -> whether."""
+    found = first_hosts(task_vars, names)
+    return {name: found[name] == str(task_vars.get("inventory_hostname", "")) for name in names}
 
 
-def _sites(task_vars: Mapping[str, Any], host: str) -> set[str]:
-    """Return the names of a host's sites. A list that cannot be read, such as one that needs facts, has none."""
-    hostvars = task_vars["hostvars"]
-    try:
-        given = hostvars.raw_get(host).get("web_sites")
-        if given is None:
-            return set()
-        sites = plain(hostvars[host]["web_sites"])
-        return {
-            str(site["name"])
-            for site in sites
-            if isinstance(site, Mapping) and "name" in site and site.get("state", "present") == "present"
-        }
-    except Exception:  # whatever is wrong with a template: a run on that host says so, with all its words
-        return set()
+def _present(hostvars: Any, host: str) -> set[str]:
+    """Return the names of the sites that a host has; those to be taken away are none."""
+    raw = hostvars.raw_get(host).get("web_sites")
+    sites = _sites(raw)
+    if raw and (not sites or any(_templated(site.get(key)) for site in sites for key in ("name", "state"))):
+        try:
+            sites = _sites(hostvars[host]["web_sites"]) or sites
+        except Exception:  # whatever is wrong with a template, the check of the sites says so on the host that has it
+            sites = [site for site in sites if not _templated(site.get("name"))]
+    return {str(site["name"]) for site in sites if isinstance(site.get("name"), str) and site.get("state") != "absent"}
+
+
+def _sites(given: Any) -> list[Mapping[str, Any]]:
+    listed = given if isinstance(given, Sequence) and not isinstance(given, (str, bytes)) else []
+    return [site for site in listed if isinstance(site, Mapping)]
+
+
+def _templated(value: Any) -> bool:
+    return isinstance(value, str) and ("{{" in value or "{%" in value)

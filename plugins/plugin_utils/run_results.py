@@ -40,7 +40,7 @@ def host_of(
     status = OK if alive else UNREACHABLE if lost else FAILED
     error = "" if alive else _first_line(bad) or "see the error of its task above"
     changed = _changed_on_host(results, variables)
-    told = [*notes, *_notes(results), *_warnings(results), *_hints(results)]
+    told = [*notes, *_notes(results), *_warnings(results), *_findings(results), *_hints(results)]
     host: dict[str, Any] = {"host": name, "status": status, "error": error, "changed": changed, "notes": told}
     host["sites"] = [_site(site, host, results, command) for site in _sites(results)]
     return host
@@ -127,14 +127,25 @@ def _notes(results: Results) -> list[str]:
     return [_shown(str(note), 300) for note in {**released, **released.get("sites_after", {})}.get("notes") or []]
 
 
+def _findings(results: Results) -> list[str]:
+    """Return what the builds that were made found out about their sites, a line each."""
+    return [f"{site}: {_shown(str(note), 600)}" for site, note in _of_builds(results, "notes")]
+
+
 def _hints(results: Results) -> list[str]:
     """Return what builds that were made have and no step deals with, a line each."""
+    return [f"{site}: hint: {hint}" for site, hint in _of_builds(results, "hints")]
+
+
+def _of_builds(results: Results, key: str) -> list[tuple[str, Any]]:
+    """Return pairs of a site and one of the values of a key, of the builds that this run made."""
     built = results.get("django_builds", {})
+    made = built.get("made") or []
     return [
-        f"{site}: hint: {hint}"
+        (site, value)
         for site, manifest in (built.get("builds") or {}).items()
-        if any(text.startswith(f"{site}: build ") for text in built.get("made") or [])
-        for hint in manifest.get("hints") or []
+        if any(text.startswith(f"{site}: build ") for text in made)
+        for value in manifest.get(key) or []
     ]
 
 

@@ -101,6 +101,47 @@ MANAGED_CASES = [
         "systemctl start $unit",
     ),
     Case(
+        "worker stopped",
+        "background.worker-stopped",
+        ["the worker idle 1 is stopped", "systemctl start 'pyweb-worker-mysite@"],
+        "systemctl stop $worker",
+        "systemctl start $worker",
+    ),
+    Case(
+        "worker that ends over and over",
+        "background.worker-restarting",
+        ["the worker idle 1 ends and is started again", "journalctl -u 'pyweb-worker-mysite@"],
+        "touch $state/ill; systemctl restart $worker\n"
+        'until [ "$(systemctl show --property=NRestarts --value $worker)" -gt 0 ]; do sleep 0.1; done\n'
+        "until systemctl show --property=SubState $worker | grep -q auto-restart; do sleep 0.1; done",
+        "rm $state/ill; systemctl stop $worker; systemctl reset-failed $worker || true; systemctl start $worker",
+    ),
+    Case(
+        "worker of another release",
+        "background.other-release",
+        ["the worker idle 1 is of release 000000000000; live is"],
+        "cd /etc/systemd/system; cp $worker pyweb-worker-mysite@000000000000:idle:1.service\n"
+        "systemctl daemon-reload; systemctl start pyweb-worker-mysite@000000000000:idle:1.service",
+        "systemctl stop pyweb-worker-mysite@000000000000:idle:1.service\n"
+        "rm /etc/systemd/system/pyweb-worker-mysite@000000000000:idle:1.service; systemctl daemon-reload",
+        status="degraded",
+    ),
+    Case(
+        "timer stopped",
+        "background.timer-stopped",
+        ["the timer daily is stopped", "systemctl start 'pyweb-timer-mysite@daily.timer'"],
+        "systemctl stop $timer.timer",
+        "systemctl start $timer.timer",
+    ),
+    Case(
+        "timer whose run failed",
+        "background.timer-failed",
+        ["the last run of the timer daily failed", "runs it again"],
+        "touch $state/failing; systemctl start $timer.service || true",
+        "rm $state/failing; systemctl start $timer.service",
+        status="degraded",
+    ),
+    Case(
         "wrong upstream port",
         "socket.refused",
         ["nothing listens on 127.0.0.1:8009", "8001", "uwsgi_pass"],

@@ -39,8 +39,12 @@ MYSITE = {
     "packages": ["psycopg[binary]"],
     "env": {"MAIL_PASSWORD": SECRET},
     "superuser": {"username": "admin", "email": "admin@mysite.example", "password": SECRET},
+    "uwsgi": {"processes": 2},
+    # They work as long as there is no file that says otherwise.
+    "workers": {"idle": {"run": ["sh", "-c", "test ! -e /var/lib/sites/mysite/ill && exec sleep infinity"]}},
+    "timers": {"daily": {"run": "test ! -e /var/lib/sites/mysite/failing", "at": "daily"}},
 }
-PORTY = {"name": "porty", "domains": ["porty.example"], "uwsgi": {"socket": "127.0.0.1:8001"}}
+PORTY = {"name": "porty", "domains": ["porty.example"], "uwsgi": {"socket": "127.0.0.1:8001", "processes": 2}}
 TUTORIAL = {"name": "mysite", "domains": ["example.com"]}
 # Where the module lies in the container for `Box.asked`, and below that the plugins.
 THERE = "/opt/pyweb-doctor"

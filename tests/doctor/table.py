@@ -44,6 +44,7 @@ changes nothing, needs nothing on the host but Python, takes less than five seco
 | django | ALLOWED_HOSTS, CSRF, DEBUG, errors, slowness |
 | database | whether it answers, can be written, and has all migrations |
 | static, media | the alias, and every directory on the way to a file |
+| background | workers: running, restarts, whether of the live release; timers: the last result, the next run |
 
 A hop is **ok**, **broken**, **degraded** (it works, but) or **unknown** (nobody can say). A fault that merely follows
 from another one is marked so, and the one that follows from nothing comes first.

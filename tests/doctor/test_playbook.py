@@ -13,7 +13,7 @@ import pytest
 from conftest import MYSITE, PORTY, PREFIX, ROOT, SECRET, run_ansible
 
 HOPS = ["client", "name", "firewalld", "host", "nginx", "location", "socket", "uwsgi", "app", "django", "database"]
-HOPS += ["static", "media"]
+HOPS += ["static", "media", "background"]
 SHOTS = ROOT / ".test-logs/doctor"
 
 

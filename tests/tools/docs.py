@@ -106,6 +106,9 @@ def sections(known: keys.Keys, prefix: str = "", level: str = "##") -> list[str]
                 lines += [f"{level}# {title}.{kind}\n", *table(inner), *sections(inner, f"{title}.", f"{level}##")]
         elif key.keys is not None:
             lines += [f"{level} {title}\n", *table(key.keys), *sections(key.keys, f"{title}.", f"{level}#")]
+        elif key.each is not None:
+            lines += [f"{level} {title}\n", f"Names ({cell(key.check.wants if key.check else 'text')}), each with:\n"]
+            lines += [*table(key.each), *sections(key.each, f"{title}.NAME.", f"{level}#")]
     return lines
 
 
@@ -113,7 +116,7 @@ def table(known: keys.Keys) -> list[str]:
     lines = ["| key | decides | wanted | default |", "|---|---|---|---|"]
     for name, key in known.items():
         default = "" if key.default in ("", None, {}, []) else f"`{json.dumps(key.default)}`"
-        wanted = key.wants if key.check else f"a mapping, [see below](#{name})"
+        wanted = key.wants if key.check and key.each is None else f"a mapping, [see below](#{name})"
         lines.append(
             f"| `{name}` | {cell(key.doc)} | {cell(wanted)} | {cell('required' if key.required else default)} |"
         )

@@ -38,6 +38,7 @@ LOGS = ROOT / ".test-logs"
 ALONE = LOGS / ".alone.lock"
 IN_VENV = str(ROOT / "tests/tools/in_venv.sh")
 SCENARIOS = "platform sources default changes standalone dependency el"
+SUITES = ("faults", "mistakes", "projects", "doctor", "guest", "upgrade", "workers")
 # What is asked where not everything is: whether the platform is what the roles take it for, and serves a site.
 BRIEF = ("platform", "sanity")
 # Scenarios that ask what only some platforms have.
@@ -113,7 +114,7 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         tool("lint types", "mypy"),
         tool("lint docs", "python", "tests/tools/docs.py", "--check"),
         tool("unit", "pytest", "tests/unit"),
-        *(suite(what, platform) for what in ("faults", "mistakes", "doctor", "guest", "upgrade") for platform in full),
+        *(suite(what, platform) for what in SUITES for platform in full),
         *(
             molecule(scenario, platform, prefix)
             for scenario, platform in scenarios(platforms, full, (environment.get("SCENARIOS") or "").split())

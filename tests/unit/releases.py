@@ -108,17 +108,32 @@ class World:
     """What a switch works with: fakes of systemd and the database that note what is asked of them, and in which order.
 
     `failing` are the actions that fail, `running` the releases that systemd runs, `planned` the migrations to come,
-    `applied` those that the database has, `superuser` what is made of it. `worse` says that visitors get worse answers
+    `applied` those that the database has, `superuser` what is made of it. `workers` says that the site has background
+    processes, and `used` which releases they still use. `worse` says that visitors get worse answers
     of the new release, `unwatched` why nobody looks at them. `seen` are (action, live release) pairs.
     """
 
-    def __init__(self, shelf, running=(), failing=(), planned=(), applied=(), superuser=(), worse=False, unwatched=""):
+    def __init__(
+        self,
+        shelf,
+        running=(),
+        failing=(),
+        planned=(),
+        applied=(),
+        superuser=(),
+        worse=False,
+        unwatched="",
+        workers=False,
+        used=(),
+    ):
         self.shelf, self.seen = shelf, []
+        self.workers, self.used = workers, set(used)
         self.active, self.failing = list(running), set(failing)
         self.planned, self.applied, self.superuser = list(planned), list(applied), list(superuser)
         self.worse, self.unwatched = worse, unwatched
         self.units = {}
         self.instances, self.unit_files, self.database = FakeInstances(self), FakeUnitFiles(self), FakeDatabase(self)
+        self.background = FakeBackground(self)
 
     def note(self, action):
         self.seen.append((action, self.shelf.current))
@@ -130,7 +145,7 @@ class World:
         return [action for action, _live in self.seen]
 
     def parts(self):
-        return self.shelf, self.instances, self.unit_files, self.database
+        return self.shelf, self.instances, self.unit_files, self.database, self.background
 
 
 class FakeInstance:
@@ -251,6 +266,43 @@ class FakeDatabase:
         return list(self.world.superuser)
 
 
+class FakeBackground:
+    """Workers and timers: it notes what is asked of it where the site has any."""
+
+    def __init__(self, world):
+        self.world = world
+
+    def note(self, action):
+        if self.world.workers:
+            self.world.note(action)
+
+    def check(self):
+        self.note("check workers")
+
+    def texts(self):
+        return {"pyweb-timer-shop@digest.timer": "the live release's"}
+
+    def start_new(self):
+        self.note("start workers")
+
+    def stop_old(self):
+        self.note("stop old workers")
+
+    def follow(self):
+        self.note("timers follow")
+
+    def put_back(self, old, texts):
+        assert texts == self.texts()
+        self.note(f"put workers of {old} back")
+
+    def tidy(self, check_mode=False):
+        self.note("tidy workers" + (" in check mode" if check_mode else ""))
+        return ["started worker celery"] if self.world.workers == "missing" else []
+
+    def in_use(self):
+        return self.world.used
+
+
 class FakeFront:
     """nginx in front of the site: `wrong` is what each look finds, one after the other."""
 
@@ -288,9 +340,9 @@ class WatchedShelf(Shelf):
         self.world.note(f"switch to {release_id}")
         super().switch(release_id)
 
-    def tidy(self, release, check_mode):
+    def tidy(self, release, check_mode, used=()):
         self.world.note("tidy" + (" in check mode" if check_mode else ""))
-        return super().tidy(release, check_mode)
+        return super().tidy(release, check_mode, used)
 
 
 def make_world(tmp_path, **state):

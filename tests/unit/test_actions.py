@@ -72,7 +72,7 @@ def test_secrets_travel_in_the_one_parameter_that_is_never_shown(monkeypatch, mo
 
 
 @pytest.mark.parametrize(
-    ("once", "found"), [(True, {"shop": "web1"}), (False, {})], ids=["with such a step", "without one"]
+    ("once", "found"), [(True, {"shop": False}), (False, {})], ids=["with such a step", "without one"]
 )
 def test_the_module_is_told_which_host_runs_what_one_host_runs(monkeypatch, once, found):
     """Only where a site has such a step are other hosts looked at: each look fills in the templates of a host."""
@@ -82,7 +82,7 @@ def test_the_module_is_told_which_host_runs_what_one_host_runs(monkeypatch, once
     if not once:
         monkeypatch.setattr(hostvars, "raw_get", lambda host: pytest.fail(f"{host} was looked at"))
     one.run(task_vars={"inventory_hostname": "web2", "groups": {"all": ["web1", "web2"]}, "hostvars": hostvars})
-    assert one.calls[0]["first_hosts"] == found
+    assert one.calls[0].get("first", {}) == found
 
 
 def test_a_rollback_takes_no_secret_along_and_says_who_rolls_back(monkeypatch):
@@ -95,6 +95,24 @@ def test_a_rollback_takes_no_secret_along_and_says_who_rolls_back(monkeypatch):
     [site] = given.pop("sites")
     assert (site["name"], site["paths"]["root"]) == ("shop", "/opt/sites/shop")
     assert given == {"site": "shop", "to": "0123456789ab", "ignore_migrations": True, "who": "anna@desk"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "first"),
+    [
+        ({}, None),
+        ({"workers": {"a": {"run": "x"}}, "timers": {"b": {"run": "x", "at": "daily"}}}, None),
+        ({"workers": {"a": {"run": "x", "singleton": True}}}, {"shop": False}),
+        ({"timers": {"b": {"run": "x", "at": "daily", "hosts": "first"}}}, {"shop": False}),
+    ],
+)
+def test_a_host_learns_whether_it_is_the_first_where_that_matters(monkeypatch, keys, first):
+    one = action(uwsgi_release, monkeypatch, {"sites": complete([{**SHOP, **keys}])}, [{"changed": False}])
+    hostvars = MagicMock()
+    hostvars.raw_get = lambda host: {"web_sites": [SHOP]}
+    groups = {"all": ["web1", "web2"]}
+    one.run(task_vars={"hostvars": hostvars, "groups": groups, "inventory_hostname": "web2"})
+    assert one.calls[0].get("first") == first
 
 
 @pytest.mark.parametrize("module", [django_build, uwsgi_release, uwsgi_rollback])

@@ -1,4 +1,4 @@
-"""The agent of tests/faults stops a process at the point that is asked for, before or after it, and only there."""
+"""The agent of tests/hosts stops a process at the point that is asked for, before or after it, and only there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-AGENT = Path(__file__).resolve().parents[1] / "faults/agent.py"
+AGENT = Path(__file__).resolve().parents[1] / "hosts/agent.py"
 WORK = """
 class Shell:
     def run(self, step):

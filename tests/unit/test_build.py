@@ -106,6 +106,9 @@ def test_a_builds_id_does_not_depend_on_the_order_of_keys(tmp_path):
         {"packages": ["Django>=5"]},
         {"settings": {"A": 1}},
         {"requirements": ["a.txt"]},
+        {"extras": ["images"]},
+        {"groups": ["prod"]},
+        {"install_project": True},
         {"wsgi": "a.wsgi"},
         {"settings_module": "a.b"},
         {"manage": "a/manage.py"},
@@ -117,6 +120,9 @@ def test_a_builds_id_does_not_depend_on_the_order_of_keys(tmp_path):
         {"installer": "pip"},
         {"user": "other"},
         {"python": "3.13"},
+        {"files": {"a.py": SECRET}},
+        {"writable": ["uploads"]},
+        {"seed": {"media": "media"}},
     ],
 )
 def test_a_builds_id_changes_with_what_goes_into_it(tmp_path, keys):
@@ -225,6 +231,7 @@ PROJECT = {
     "manage.py": 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")\n',
     "mysite/wsgi.py": "",
     "mysite/settings.py": "",
+    "requirements.txt": "Django\n",
 }
 PROBED = {"django": "5.2.8", "apps": 6, "check": "no issues", "admin": "/admin/login/", "https_header": []}
 
@@ -298,6 +305,7 @@ def test_a_build(tmp_path):
         "overlay": True,
         "source": {"kind": "directory", "digest": "d" * 64},
         "subject": "",
+        "configuration": "",
         "hints": [],
         **PROBED,
     }
@@ -305,8 +313,15 @@ def test_a_build(tmp_path):
     assert json.loads(text) == manifest == host.build.present()
     assert text == json.dumps(manifest, indent=1, sort_keys=True) + "\n"
     assert sorted(os.listdir(host.root)) == ["build.json", "overlay", "src", "static", "venv"]
-    assert sorted(os.listdir(host.root / "overlay")) == ["pyweb_errors.py", "pyweb_settings.py", "pyweb_wsgi.py"]
-    assert "from mysite.settings import *" in (host.root / "overlay/pyweb_settings.py").read_text()
+    assert sorted(os.listdir(host.root / "overlay")) == [
+        "pyweb_environment.py",
+        "pyweb_errors.py",
+        "pyweb_settings.py",
+        "pyweb_wsgi.py",
+    ]
+    prepared = "import pyweb_environment\n\nfrom mysite.settings import *\n"
+    assert prepared in (host.root / "overlay/pyweb_settings.py").read_text()
+    assert "PROJECT = 'mysite.settings'\n" in (host.root / "overlay/pyweb_environment.py").read_text()
     assert "from mysite.wsgi import application as application" in (host.root / "overlay/pyweb_wsgi.py").read_text()
 
 

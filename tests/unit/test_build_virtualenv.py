@@ -18,10 +18,23 @@ import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.build import installer as installing
 from ansible_collections.pyweb.stack.plugins.module_utils.build import virtualenv
 from ansible_collections.pyweb.stack.plugins.module_utils.build.installer import Installer
+from ansible_collections.pyweb.stack.plugins.module_utils.build.requirements import Requirements, gather
 from ansible_collections.pyweb.stack.plugins.module_utils.host import files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.model.pins import Pin
 from builds import AS_ROOT, ME, FakeShell, failed, make_context
 
+UV_LOCK = """version = 1
+[[package]]
+name = "django"
+version = "5.2.8"
+source = { registry = "https://pypi.org/simple" }
+[[package]]
+name = "mine"
+version = "1.0"
+source = { registry = "https://mine.example.com/simple" }
+"""
+WANTED = Requirements(names=["Django", "pyuwsgi"], listed=["/code/requirements.txt"])
 RESOLVED = "django==5.2.8\npyuwsgi==2.0.30\nasgiref==3.8 ; python_version >= '3'\n"
 
 
@@ -36,37 +49,118 @@ def write(root, texts):
 # --- requirements ---
 
 
+DJANGO = {"packages": ["Django>=5.2,<5.3"]}
+FROM_HERE = {"source": {"git": "https://git.example.com/shop.git", "version": "e" * 40}}
+
+
 @pytest.mark.parametrize(
     ("texts", "keys", "names", "chosen"),
     [
-        ({}, {}, ["pyuwsgi", "Django"], []),
-        ({}, {"packages": ["Django>=5.2,<5.3"]}, ["Django>=5.2,<5.3", "pyuwsgi"], []),
+        ({}, DJANGO, ["Django>=5.2,<5.3", "pyuwsgi"], []),
         ({}, {"packages": ["django[argon2]"]}, ["django[argon2]", "pyuwsgi"], []),
-        ({}, {"packages": ["django-environ"]}, ["django-environ", "pyuwsgi", "Django"], []),
+        ({}, {"packages": ["wagtail"]}, ["wagtail", "pyuwsgi"], []),
+        ({}, {"source": {"startproject": "x"}}, ["pyuwsgi", "Django"], []),
+        ({}, {"source": {"startproject": "x"}, **DJANGO}, ["Django>=5.2,<5.3", "pyuwsgi"], []),
         ({"requirements.txt": ""}, {}, ["pyuwsgi"], ["requirements.txt"]),
         ({"requirements.txt": "", "pyproject.toml": "[project]\n"}, {}, ["pyuwsgi"], ["requirements.txt"]),
-        ({"requirements.txt": "", "uv.lock": "", "pyproject.toml": "[project]\n"}, {}, ["pyuwsgi"], ["uv.lock"]),
-        ({"pyproject.toml": "[tool.x]\n\n[project]\n"}, {}, ["pyuwsgi"], ["pyproject.toml"]),
-        ({"pyproject.toml": "[tool.ruff]\n"}, {}, ["pyuwsgi", "Django"], []),
-        ({"requirements.txt": ""}, {"requirements": []}, ["pyuwsgi", "Django"], []),
+        ({"pyproject.toml": "[tool.x]\n\n[project]\ndependencies=['x']\n"}, {}, ["pyuwsgi"], ["pyproject.toml"]),
+        ({"requirements.txt": ""}, {"requirements": [], **DJANGO}, ["Django>=5.2,<5.3", "pyuwsgi"], []),
         ({"r/a.txt": "", "r/b.txt": ""}, {"requirements": ["r/a.txt", "r/b.txt"]}, ["pyuwsgi"], ["r/a.txt", "r/b.txt"]),
-        ({}, {"uwsgi": {"version": "2.0.31", "install": "uwsgi"}}, ["uwsgi==2.0.31", "Django"], []),
-        ({}, {"uwsgi": {"install": "tarball"}}, ["Django"], []),
-        ({}, {"uwsgi": {"install": "distribution"}}, ["Django"], []),
-        ({}, {"database": "postgres://a/b"}, ["pyuwsgi", "dj-database-url", "Django"], []),
+        (
+            {},
+            {"uwsgi": {"version": "2.0.31", "install": "uwsgi"}, **DJANGO},
+            ["Django>=5.2,<5.3", "uwsgi==2.0.31"],
+            [],
+        ),
+        ({}, {"uwsgi": {"install": "tarball"}, **DJANGO}, ["Django>=5.2,<5.3"], []),
+        ({}, {"uwsgi": {"install": "distribution"}, **DJANGO}, ["Django>=5.2,<5.3"], []),
+        ({}, {"database": "postgres://a/b", **DJANGO}, ["Django>=5.2,<5.3", "pyuwsgi", "dj-database-url"], []),
     ],
 )
 def test_requirements(tmp_path, texts, keys, names, chosen):
     code = write(tmp_path / "code", texts)
-    context = make_context(tmp_path, **keys)
-    assert virtualenv.requirements(context, code) == (names, [f"{code}/{name}" for name in chosen])
+    context = make_context(tmp_path, **{**FROM_HERE, **keys})
+    found = gather(context, code)
+    assert (found.names, found.listed) == (names, [f"{code}/{name}" for name in chosen])
+    assert (found.read, found.pins, found.uv_lock, found.left_out) == (chosen, [], "", [])
     assert context.site["packages"] == keys.get("packages", [])
+    assert context.notes == []
 
 
-def test_a_requirement_file_that_is_missing(tmp_path):
-    context = make_context(tmp_path, requirements=["missing.txt"])
-    with pytest.raises(StepError, match=r"requirements names 'missing\.txt'; the source has no such file"):
-        virtualenv.requirements(context, str(tmp_path))
+@pytest.mark.parametrize(
+    ("texts", "keys", "says"),
+    [
+        (
+            {},
+            {},
+            'the source has no dependency file, and packages names no Django; add `packages: ["Django>=6.1,<6.2"]`',
+        ),
+        ({"requirements/dev.txt": "Django"}, {}, "; requirements can name requirements/dev.txt"),
+        ({"pyproject.toml": "[tool.ruff]\n"}, {}, "the source has no dependency file"),
+        ({"requirements.txt": "Django"}, {"requirements": []}, "requirements is empty, and packages names no Django"),
+        ({}, {"requirements": ["missing.txt"]}, "missing.txt: the source has no such file"),
+        ({"poetry.lock": "name = \n"}, {}, "poetry.lock: is no TOML: "),
+        (
+            {"Pipfile.lock": "{\n,}"},
+            {},
+            "Pipfile.lock: is no JSON: Expecting property name enclosed in double quotes: ",
+        ),
+        ({"requirements.txt": "-r more.txt"}, {}, "requirements.txt: names more.txt with -r; the source has no such"),
+        ({"requirements.txt": "x"}, {"extras": ["a"]}, "requirements.txt: extras is 'a'; a requirement file has none"),
+    ],
+)
+def test_dependencies_that_are_refused(tmp_path, texts, keys, says):
+    code = write(tmp_path / "code", texts)
+    with pytest.raises(StepError) as caught:
+        gather(make_context(tmp_path, **{**FROM_HERE, **keys}), code)
+    assert str(caught.value).startswith("site 'shop': requirements failed: ")
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("install", "left_out", "says"),
+    [
+        ("pyuwsgi", ["uwsgi"], "uwsgi of requirements.txt is left out, because the site's uWSGI is the wheel pyuwsgi"),
+        ("uwsgi", ["pyuwsgi"], "pyuwsgi of requirements.txt is left out, because the site's uWSGI is the source"),
+        (
+            "tarball",
+            ["pyuwsgi", "uwsgi"],
+            "pyuwsgi of requirements.txt is left out, because the site's uWSGI is uwsgi.in",
+        ),
+    ],
+)
+def test_another_uwsgi_among_the_requirements_is_left_out(tmp_path, install, left_out, says):
+    code = write(tmp_path / "code", {"requirements.txt": "-r more.txt\n", "more.txt": "uWSGI==2.0.28\npyuwsgi\nsix\n"})
+    context = make_context(tmp_path, **FROM_HERE, uwsgi={"install": install})
+    found = gather(context, code)
+    assert found.left_out == left_out
+    assert context.notes[0].startswith(says)
+    with_uv(context)
+    os.makedirs(tmp_path / "build")
+    Installer(context, context.user, str(tmp_path / "build")).resolve(found)
+    [call] = context.shell.calls
+    assert call.argv[-4:] == ["--override", f"{tmp_path}/build/left-out.txt", f"{code}/requirements.txt", "-"]
+    overrides = (tmp_path / "build/left-out.txt").read_text()
+    assert overrides == "".join(f"{name} ; sys_platform == 'never'\n" for name in left_out)
+
+
+@AS_ROOT
+def test_pip_gets_requirements_without_another_uwsgi(tmp_path):
+    texts = {"requirements.txt": "-r more.txt\n-c limits/c.txt\nuwsgi>=2\n", "more.txt": "six\n"}
+    host = Host(tmp_path, "pip", texts=texts, **FROM_HERE)
+    host.provide()
+    written = Path(host.root, "requirements.txt").read_text()
+    assert written == f"six\n-c {host.root}/src/limits/c.txt\n"
+    assert host.shell.calls[-2].argv[-2:] == ["-r", f"{host.root}/requirements.txt"]
+
+
+@AS_ROOT
+def test_another_uwsgi_that_something_brings_along_is_left_out(tmp_path):
+    answers = {"pip compile": lambda argv: RESOLVED if "--override" in argv else RESOLVED + "uwsgi==2.0.31\n"}
+    host = Host(tmp_path, answers=answers, texts={"setup.py": "setup()"}, **FROM_HERE)
+    home = host.provide()
+    assert Path(home, "requirements.txt").read_text() == RESOLVED
+    assert [note.split(",")[0] for note in host.context.notes] == ["uwsgi of setup.py is left out"]
 
 
 # --- the installer ---
@@ -148,7 +242,7 @@ def test_a_virtualenv_belongs_to_its_owner(tmp_path, kind, wanted):
 def test_requirements_that_do_not_say_all_are_not_resolved(tmp_path, text, complete):
     context = make_context(tmp_path, shell=FakeShell("shop", {"pip compile": text}))
     uv = with_uv(context)
-    found = Installer(context, context.user, "/build").resolve(["Django", "pyuwsgi"], ["/code/requirements.txt"])
+    found = Installer(context, context.user, "/build").resolve(WANTED)
     assert found == (text if complete else "")
     [call] = context.shell.calls
     assert call.argv == [
@@ -160,7 +254,7 @@ def test_requirements_that_do_not_say_all_are_not_resolved(tmp_path, text, compl
 
 def test_pip_resolves_while_it_installs(tmp_path):
     context = make_context(tmp_path, "pip")
-    assert Installer(context, context.user, "/build").resolve(["Django"], []) == ""
+    assert Installer(context, context.user, "/build").resolve(WANTED) == ""
     assert context.shell.calls == []
 
 
@@ -173,7 +267,8 @@ def test_all_requirements_are_installed_with_one_resolution(tmp_path, kind, reso
         "pip": ["/venv/bin/python", "-m", "pip", "install", "--quiet", "--no-input"],
     }
     tool = Installer(context, "huatai", "/build")
-    tool.install("requirements", "/venv", ["Django"], ["/code/a.txt", "/code/b.txt"], resolved)
+    wanted = Requirements(names=["Django"], listed=["/code/a.txt", "/code/b.txt"])
+    tool.install("requirements", "/venv", wanted, resolved)
     [call] = context.shell.calls
     assert call.argv == [*words[kind], *more, "Django", "-r", "/code/a.txt", "-r", "/code/b.txt"]
     assert (call.stdin, call.cwd, call.user) == (resolved, "/code", "huatai")
@@ -182,41 +277,126 @@ def test_all_requirements_are_installed_with_one_resolution(tmp_path, kind, reso
 
 def test_names_alone_are_installed_from_the_root(tmp_path):
     context = make_context(tmp_path, "pip")
-    Installer(context, context.user, "/build").install("uwsgi", "/venv", ["pyuwsgi"], [])
+    Installer(context, context.user, "/build").install("uwsgi", "/venv", Requirements(names=["pyuwsgi"]))
     assert (context.shell.calls[0].cwd, context.shell.calls[0].step) == ("/", "uwsgi")
 
 
+LOCK = {"pyproject.toml": "[project]\nname='shop'\ndependencies=['django']\n", "uv.lock": UV_LOCK}
+EXPORTED = "django==5.2.8 --hash=sha256:00\nmine==1.0\n    --hash=sha256:11\n"
+
+
 @AS_ROOT
-def test_a_lock_file_is_exported_for_the_installation(tmp_path):
-    context = make_context(tmp_path, shell=FakeShell("shop", {"export": "django==5.2.8 --hash=sha256:00\n"}))
-    uv = with_uv(context)
-    tool = Installer(context, context.user, str(tmp_path))
-    tool.install("requirements", "/venv", ["pyuwsgi"], ["/code/uv.lock"])
-    exported = f"{tmp_path}/uv-requirements.txt"
-    assert context.shell.commands() == [
-        f"{uv} export --frozen --quiet --no-dev --no-emit-project --project /code",
-        f"{uv} pip install --quiet --compile-bytecode --python /venv/bin/python pyuwsgi -r {exported}",
+def test_a_uv_lock_is_obeyed_by_uv(tmp_path):
+    answers = {"export": EXPORTED.replace("\n    ", " "), "pip compile": "pyuwsgi==2.0.30\n"}
+    keys = {"extras": ["images"], "groups": ["prod"]}
+    host = Host(tmp_path, answers=answers, texts=LOCK, **FROM_HERE, **keys)
+    home = host.provide()
+    uv, src = host.context.layout.tools + "/bin/uv", f"{host.root}/src"
+    options = "--extra images --group prod --no-dev"
+    assert host.shell.commands() == [
+        f"{uv} export --frozen --quiet --no-header --no-annotate --no-emit-project --no-editable {options} "
+        f"--project {src}",
+        f"{uv} pip compile --quiet --no-header --no-annotate --python /usr/bin/python3.12 "
+        f"--constraint {host.root}/locked.txt -",
+        f"{uv} venv --quiet --allow-existing --python /usr/bin/python3.12 {home}",
+        f"{uv} sync --frozen --inexact --quiet --compile-bytecode --no-install-project --no-editable "
+        f"--python {home}/bin/python {options} --project {src}",
+        f"{uv} pip install --quiet --compile-bytecode --python {home}/bin/python "
+        f"--constraint {host.root}/locked.txt pyuwsgi",
+        f"{home}/bin/python -c import django",
     ]
-    assert Path(exported).read_text() == "django==5.2.8 --hash=sha256:00\n"
+    assert host.shell.calls[3].environment["UV_PROJECT_ENVIRONMENT"] == home
+    assert Path(host.root, "locked.txt").read_text() == "django==5.2.8\nmine==1.0\n"
+    assert Path(home, "requirements.txt").read_text() == (
+        "\ndjango==5.2.8 \\\n    --hash=sha256:00\n"
+        "https://mine.example.com/simple\nmine==1.0 \\\n    --hash=sha256:11\npyuwsgi==2.0.30\n"
+    )
 
 
-@pytest.mark.parametrize("name", ["uv.lock", "pyproject.toml"])
-def test_what_pip_cannot_read_is_refused(tmp_path, name):
+@AS_ROOT
+def test_with_an_index_of_ones_own_the_lock_is_installed_from_there(tmp_path):
+    """The URLs of files in a uv.lock are those of the index that it was made with."""
+    answers = {"export": EXPORTED.replace("\n    ", " "), "pip compile": "pyuwsgi==2.0.30\n"}
+    mirror = {"PIP_INDEX_URL": "https://mirror/simple"}
+    host = Host(tmp_path, answers=answers, texts=LOCK, environment=mirror, **FROM_HERE)
+    home = host.provide()
+    installed = [words for words in host.shell.commands() if "--no-deps" in words]
+    start = f"{host.context.layout.tools}/bin/uv pip install --quiet --compile-bytecode"
+    start += f" --python {home}/bin/python --no-deps"
+    assert installed == [
+        f"{start} -r {host.root}/locked-0.txt",
+        f"{start} --default-index https://mine.example.com/simple -r {host.root}/locked-1.txt",
+    ]
+    assert "sync" not in " ".join(host.shell.commands())
+
+
+@AS_ROOT
+def test_pip_installs_a_lock_without_its_own_resolution(tmp_path):
+    pins = [
+        Pin("django", "django[argon2]==5.2.8", "python_version > '3'", ("sha256:00",)),
+        Pin("mine", "mine @ git+https://git/mine@abc"),
+        Pin("theirs", "theirs==1", hashes=("sha256:11",), index="https://their/simple"),
+    ]
     context = make_context(tmp_path, "pip")
+    tool = Installer(context, context.user, str(tmp_path))
+    wanted = Requirements(names=["pyuwsgi"], pins=pins)
+    tool.install_pins("/venv", wanted)
+    tool.install("requirements", "/venv", wanted)
+    pip = "/venv/bin/python -m pip install --quiet --no-input"
+    assert context.shell.commands() == [
+        f"{pip} --no-deps -r {tmp_path}/locked-0.txt",
+        f"{pip} --no-deps -r {tmp_path}/locked-1.txt",
+        f"{pip} --no-deps --index-url https://their/simple -r {tmp_path}/locked-2.txt",
+        f"{pip} --constraint {tmp_path}/locked.txt pyuwsgi",
+    ]
+    assert (tmp_path / "locked-0.txt").read_text() == "mine @ git+https://git/mine@abc\n"
+    assert (tmp_path / "locked.txt").read_text() == "django==5.2.8 ; python_version > '3'\ntheirs==1\n"
+
+
+@AS_ROOT
+@pytest.mark.parametrize(
+    ("texts", "name"),
+    [
+        (LOCK, "uv.lock"),
+        ({"pyproject.toml": "[project]\nname='a'\ndynamic=['dependencies']\n"}, "pyproject.toml"),
+        ({"pyproject.toml": "[project]\ndependencies=['a']\n[tool.uv.sources]\na={path='a'}\n"}, "pyproject.toml"),
+        ({"setup.py": "setup()"}, "setup.py"),
+    ],
+)
+def test_what_pip_cannot_read_is_refused(tmp_path, texts, name):
+    host = Host(tmp_path, "pip", texts=texts, **FROM_HERE)
     with pytest.raises(StepError) as caught:
-        Installer(context, context.user, "/build").install("requirements", "/venv", [], [f"/code/{name}"])
+        host.provide()
     assert str(caught.value) == (
         f"site 'shop': requirements failed: {name} needs uv; set django_installer: uv, or name a requirements.txt in "
         "requirements"
     )
-    assert context.shell.calls == []
+    assert host.shell.calls == []
 
 
 def test_uv_reads_a_project_file_itself(tmp_path):
-    context = make_context(tmp_path)
+    code = write(tmp_path / "code", {"pyproject.toml": "[project]\ndependencies=['Django']\n"})
+    context = make_context(tmp_path, **FROM_HERE, extras=["images"], groups=["prod"])
     with_uv(context)
-    Installer(context, context.user, "/build").install("requirements", "/venv", [], ["/code/pyproject.toml"])
-    assert context.shell.calls[0].argv[-2:] == ["-r", "/code/pyproject.toml"]
+    found = gather(context, code)
+    Installer(context, context.user, "/build").install("requirements", "/venv", found)
+    path = f"{code}/pyproject.toml"
+    assert context.shell.calls[0].argv[-7:] == ["--extra", "images", "--group", f"{path}:prod", "pyuwsgi", "-r", path]
+
+
+def test_pip_gets_the_lines_of_a_project_file(tmp_path):
+    text = "[project]\ndependencies=['Django']\n[project.optional-dependencies]\nimages=['pillow']\n"
+    code = write(tmp_path / "code", {"pyproject.toml": text})
+    found = gather(make_context(tmp_path, "pip", **FROM_HERE, extras=["images"]), code)
+    assert (found.names, found.listed) == (["pyuwsgi", "Django", "pillow"], [])
+
+
+@AS_ROOT
+def test_the_project_itself_is_installed_where_it_is_asked_for(tmp_path):
+    host = Host(tmp_path, texts={"app/requirements.txt": "", "app/manage.py": ""}, **FROM_HERE, install_project=True)
+    assert host.provide() == f"{host.root}/venv"
+    assert not os.path.islink(f"{host.root}/venv")
+    assert host.shell.calls[-2].argv[-3:] == ["--no-deps", "--editable", f"{host.root}/src/app"]
 
 
 # --- uv itself ---
@@ -301,10 +481,10 @@ def test_a_python_without_pip(tmp_path, locks, monkeypatch):
 class Host:
     """A site whose build directory is there, and a shell that makes virtualenvs as uv does."""
 
-    def __init__(self, tmp_path, installer="uv", python="3.12", answers=None, texts=None, **keys):
+    def __init__(self, tmp_path, installer="uv", python="3.12", answers=None, texts=None, environment=None, **keys):
         made = {"venv --quiet": self._make, "-m venv": self._make, "pip compile": RESOLVED}
         self.shell = FakeShell("shop", {**made, **(answers or {})}, python)
-        self.context = make_context(tmp_path, installer, shell=self.shell, user=ME, **keys)
+        self.context = make_context(tmp_path, installer, environment, shell=self.shell, user=ME, **keys)
         with_uv(self.context)
         self.root = self.context.layout.build("x")
         shutil.rmtree(self.root, ignore_errors=True)
@@ -406,18 +586,27 @@ def test_requirements_that_may_change_have_a_virtualenv_in_the_build(tmp_path, k
 
 @AS_ROOT
 @pytest.mark.parametrize(
-    ("texts", "brought"),
-    [({}, "packages"), ({"requirements.txt": ""}, "requirements.txt"), ({"uv.lock": ""}, "uv.lock")],
+    ("kind", "keys", "texts", "named"),
+    [
+        ("uv", {}, {"requirements.txt": "six\n"}, "requirements.txt names no Django, and nothing that it names brings"),
+        (
+            "pip",
+            {},
+            {"requirements.txt": "six\n"},
+            "requirements.txt names no Django, and nothing that it names brings",
+        ),
+        ("uv", {"packages": ["six"]}, {}, "the source has no dependency file, and packages names no Django"),
+    ],
 )
-def test_a_virtualenv_without_django_is_refused(tmp_path, texts, brought):
-    host = Host(tmp_path, answers={"import django": failed("requirements")}, texts=texts)
+def test_a_virtualenv_without_django_is_refused(tmp_path, kind, keys, texts, named):
+    answers = {"import django": failed("requirements"), "pip compile": "six==1.17\n"}
+    host = Host(tmp_path, kind, answers=answers, texts=texts, **FROM_HERE, **keys)
     with pytest.raises(StepError) as caught:
         host.provide()
-    assert f"site 'shop': requirements failed: {brought} brought no Django into " in str(caught.value)
-    assert str(caught.value).endswith("; add it to packages, for instance 'Django>=5.2,<5.3'")
-    probe = host.shell.calls[-1]
-    assert probe.argv[0].startswith(str(tmp_path / "sites/shop/virtualenvs"))
-    assert probe.argv[0].endswith("/bin/python")
+    assert str(caught.value).startswith(f"site 'shop': requirements failed: {named}")
+    assert '`packages: ["Django>=6.1,<6.2"]`' in str(caught.value)
+    # uv resolves before it installs.
+    assert ("virtualenv" in [call.step for call in host.shell.calls]) is (kind == "pip")
 
 
 def test_the_systems_python_gets_nothing(tmp_path):
@@ -440,7 +629,7 @@ def named(tmp_path, there, **keys):
 
 @AS_ROOT
 def test_a_named_virtualenv_that_is_missing_is_made_for_the_owner_of_the_code(tmp_path):
-    host = named(tmp_path, [])
+    host = named(tmp_path, [], **DJANGO)
     os.chown(tmp_path / "code", 65534, 65534)
     assert host.provide() == str(tmp_path / "venv")
     assert [(call.step, call.user) for call in host.shell.calls] == [
@@ -448,7 +637,7 @@ def test_a_named_virtualenv_that_is_missing_is_made_for_the_owner_of_the_code(tm
         ("requirements", "nobody"),
         ("requirements", ME),
     ]
-    assert host.shell.calls[1].argv[-2:] == ["pyuwsgi", "Django"]
+    assert host.shell.calls[1].argv[-2:] == ["Django>=5.2,<5.3", "pyuwsgi"]
     assert os.stat(tmp_path / "venv").st_uid == 65534
     assert not os.path.lexists(f"{host.root}/venv")
 
@@ -461,8 +650,8 @@ def test_a_named_virtualenv_that_is_missing_is_made_for_the_owner_of_the_code(tm
         (["python"], {}, ["pyuwsgi"]),
         (["python", "uwsgi"], {"uwsgi": {"version": "2.0.30"}}, ["pyuwsgi==2.0.30"]),
         (["python"], {"uwsgi": {"install": "distribution"}}, None),
-        (["python", "uwsgi"], {"packages": ["six"]}, ["six", "pyuwsgi", "Django"]),
-        (["python", "uwsgi"], {"requirements": []}, ["pyuwsgi", "Django"]),
+        (["python", "uwsgi"], {"packages": ["six"]}, ["six", "pyuwsgi"]),
+        (["python", "uwsgi"], {"requirements": [], **DJANGO}, ["Django>=5.2,<5.3", "pyuwsgi"]),
     ],
 )
 def test_a_named_virtualenv_that_is_there_gets_what_is_asked_for(tmp_path, there, keys, installed):

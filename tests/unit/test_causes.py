@@ -531,3 +531,48 @@ ValueError: Unable to configure handler 'file'
 def test_cause_says_where_it_is_and_what_to_do(name):
     output, wanted = ADVISED[name]
     assert cause(output) == wanted
+
+
+IN_THE_CODE = {
+    "a file in the code that the site may not write": (
+        """\
+Traceback (most recent call last):
+  File "/opt/sites/shop/builds/0123456789ab/src/shop/views.py", line 7, in upload
+    open(BASE_DIR / "var" / "uploads" / "a.txt", "w")
+PermissionError: [Errno 13] Permission denied: '/opt/sites/shop/builds/0123456789ab/src/var/uploads/a.txt'
+""",
+        "PermissionError: [Errno 13] Permission denied: "
+        "'/opt/sites/shop/builds/0123456789ab/src/var/uploads/a.txt' (shop/views.py:7); the site may not write there: "
+        "set `writable: [var/uploads]` of the site",
+    ),
+    "a directory in the code that the site may not make": (
+        "OSError: [Errno 30] Read-only file system: '/opt/sites/shop/current/src/uploads'",
+        "OSError: [Errno 30] Read-only file system: '/opt/sites/shop/current/src/uploads'; the site may not write "
+        "there: set `writable: [uploads]` of the site",
+    ),
+    "a log in a directory that is not there": (
+        """\
+FileNotFoundError: [Errno 2] No such file or directory: '/opt/sites/shop/builds/0123456789ab/src/logs/django.log'
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/usr/lib/python3.11/logging/config.py", line 575, in configure
+    raise ValueError('Unable to configure handler '
+ValueError: Unable to configure handler 'file'
+""",
+        "ValueError: Unable to configure handler 'file': FileNotFoundError: [Errno 2] No such file or directory: "
+        "'/opt/sites/shop/builds/0123456789ab/src/logs/django.log'; the site may not write there: set `writable: "
+        "[logs]` of the site",
+    ),
+    "a file that is read and is not there": (
+        "FileNotFoundError: [Errno 2] No such file or directory: '/opt/sites/shop/builds/0123456789ab/src/a/b.json'",
+        "FileNotFoundError: [Errno 2] No such file or directory: '/opt/sites/shop/builds/0123456789ab/src/a/b.json'",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IN_THE_CODE)
+def test_what_the_site_writes_inside_its_code(name):
+    output, wanted = IN_THE_CODE[name]
+    assert cause(output) == wanted

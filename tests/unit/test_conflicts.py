@@ -54,7 +54,8 @@ def test_two_sites_with_one_name():
 
 def test_one_domain_in_two_sites():
     other = {"name": "blog", "domains": ["a.example.com", "SHOP.example.com"]}
-    wanted = "site 'blog': domain shop.example.com belongs to site 'shop' already; give each domain to one site"
+    wanted = "site 'blog': domain shop.example.com belongs to site 'shop' already; give each domain to one site, "
+    wanted += "or the sites different prefixes"
     assert faults(SHOP, other) == [wanted]
 
 
@@ -188,3 +189,15 @@ def test_keys_are_compared_when_each_is_right_and_the_site_is_there():
     [found] = faults({**together, "migrate": "no"})
     assert "migrate is 'no'" in found
     assert complete([{**together, "state": "absent", "source": {"path": "/srv"}, "virtualenv": "/srv/venv"}])
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ({"uwsgi": {"install": "distribution"}}, "uwsgi.install: distribution"),
+        ({"source": {"path": "/srv/shop"}, "virtualenv": "none"}, "virtualenv: none"),
+    ],
+)
+def test_what_runs_the_systems_python_takes_none_of_uvs(keys, why):
+    wanted = f"python.managed is always; {why} runs the system's own Python; leave one of them out"
+    assert wanted in fault(python={"managed": "always"}, **keys)

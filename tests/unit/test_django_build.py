@@ -62,7 +62,7 @@ class Host:
                 site["source"]["digest"] = "d" * 64
         self.scratch = tmp_path / "scratch"
         self.scratch.mkdir()
-        self.log, self.finished, self.changes, self.broken, self.seen = [], {}, {}, {}, {}
+        self.log, self.finished, self.changes, self.broken, self.seen, self.found = [], {}, {}, {}, {}, {}
         monkeypatch.setattr(running.accounts, "ensure", self._ensure)
         monkeypatch.setattr(running.accounts, "web_group", lambda wanted: wanted or "the platform's")
         monkeypatch.setattr(running.files, "locked", self._locked)
@@ -98,7 +98,7 @@ class Host:
             self.seen[f"upload of {name}"] = build.resolved.upload
             if name in self.broken.get("builds", []):
                 raise StepError(name, "project", "it is broken")
-            return {"id": build.id, "path": build.root}
+            return {"id": build.id, "path": build.root, **self.found}
 
         return make
 
@@ -141,6 +141,14 @@ def test_a_missing_build_is_made_under_the_sites_lock(host):
     assert results.faults == []
     assert shop.log == ["lock shop", "make shop", "unlock shop"]
     assert shop.seen["shop"] == ("nginx", "shop", False)
+
+
+def test_what_was_decided_about_the_project_is_in_its_manifest_and_no_change(host):
+    shop = host({"name": "shop"})
+    shop.found = {"notes": ["settings are those of the class Prod"]}
+    results = shop.run()
+    assert results.made == [f"shop: build {results.builds['shop']['id']}, Python 3.12"]
+    assert results.builds["shop"]["notes"] == ["settings are those of the class Prod"]
 
 
 def test_a_build_that_is_there_is_no_change(host):

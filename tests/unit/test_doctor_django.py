@@ -86,6 +86,82 @@ CASES = [
         ("ImproperlyConfigured: no",),
     ),
     Case(
+        "a database in memory",
+        lambda site, host: put(site.inside, facts={"memory": ["default"]}),
+        "django.memory",
+        "broken",
+        "the database is SQLite in memory: each process has its own, and it is empty after every start",
+        "set database: of the site, for instance sqlite:////var/lib/sites/NAME/db.sqlite3 or postgres://...",
+        ("DATABASES['default']",),
+    ),
+    Case(
+        "lines that took the development side",
+        lambda site, host: put(site.inside, facts={"debug_lines": ["shop/settings.py:9: if DEBUG:"]}),
+        "django.development",
+        "degraded",
+        (
+            "DEBUG is true while the settings are imported, so these lines took the development side: "
+            "shop/settings.py:9 (if DEBUG:)"
+        ),
+        'let the settings take it from the environment, as in DEBUG = os.environ.get("DEBUG") == "True"',
+        ("shop.settings",),
+    ),
+    Case(
+        "sessions in the memory of one of several processes",
+        lambda site, host: (
+            put(
+                site.inside,
+                facts={"sessions": {"engine": "django.contrib.sessions.backends.cache", "cache": "a.LocMemCache"}},
+            ),
+            put(site.uwsgi.options.values, processes=["4"]),
+        ),
+        "django.sessions",
+        "degraded",
+        (
+            "sessions are in the memory of one process (LocMemCache), and the site has 4: who is logged in is so by "
+            "chance"
+        ),
+        "set settings: {SESSION_ENGINE: django.contrib.sessions.backends.db}, or a cache that all processes share",
+        ("shop.settings",),
+    ),
+    Case(
+        "a cache without its table",
+        lambda site, host: put(site.inside, facts={"cache_tables": ["shop_cache"]}),
+        "django.cache-table",
+        "degraded",
+        "a cache is kept in the table shop_cache, which is not there",
+        "add `- manage: createcachetable` to release:, after migrate; on the host: manage createcachetable",
+        ("shop.settings",),
+    ),
+    Case(
+        "mail to nobody",
+        lambda site, host: put(site.inside, facts={"mail": {"port": 25, "wanted": True, "served": False}}),
+        "django.mail",
+        "degraded",
+        "mail goes to port 25 of this host, where no mail server listens",
+        "set settings: {EMAIL_HOST: ...}, or install a mail server",
+        ("shop.settings",),
+    ),
+    Case(
+        "500 because the code is read-only",
+        lambda site, host: (
+            put(site.probes[0], answer=answer(500)),
+            put(
+                site.uwsgi,
+                log="Traceback (most recent call last):\n  x\nPermissionError: [Errno 13] Permission denied: "
+                "'/opt/sites/shop/builds/0123456789ab/src/uploads/a.txt'\n",
+            ),
+        ),
+        "django.error",
+        "broken",
+        (
+            "Django answers 500: PermissionError: [Errno 13] Permission denied: "
+            "'/opt/sites/shop/builds/0123456789ab/src/uploads/a.txt'"
+        ),
+        "the site may not write there: set `writable: [uploads]` of the site",
+        (),
+    ),
+    Case(
         "500 with a traceback",
         lambda site, host: (
             put(site.probes[0], answer=answer(500)),

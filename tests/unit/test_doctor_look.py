@@ -275,12 +275,7 @@ def test_the_unit_of_a_stopped_release_is_asked_for_by_its_name(monkeypatch, tmp
     assert asked == ["uwsgi-shop@0123456789ab.service"]
 
 
-def test_what_systemd_would_give_a_unit(tmp_path):
-    path = tmp_path / "env"
-    path.write_text("# A=1\n; B=2\nC=c d\nD='e f'\nE=\"g \\\\ h\"\nno line\n")
-    unit = {"Environment": 'X=1 "Y=2 3" Z="a\\"b" word', "EnvironmentFiles": f"{path} (ignore_errors=no)"}
-    wanted = {"X": "1", "Y": "2 3", "Z": 'a"b', "C": "c d", "D": "e f", "E": "g \\ h"}
-    assert look_uwsgi.unit_environment(unit) == wanted
+def test_the_command_of_a_unit():
     command = "{ path=/usr/bin/uwsgi ; argv[]=/usr/bin/uwsgi --ini /x ; ignore_errors=no ; }"
     assert look_uwsgi.exec_start({"ExecStart": command}) == ["/usr/bin/uwsgi", "--ini", "/x"]
     assert look_uwsgi.exec_start({}) == []

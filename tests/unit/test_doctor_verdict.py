@@ -12,7 +12,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor.look_site impor
 from doctor_evidence import answer, evidence, faults_of, hop_of, put, roots
 
 CHAIN = ["client", "name", "firewalld", "host", "nginx", "location", "socket", "uwsgi", "app", "django", "database"]
-CHAIN += ["static", "media"]
+CHAIN += ["static", "media", "background"]
 
 
 def test_healthy_evidence_is_all_ok():
@@ -33,6 +33,7 @@ def test_healthy_evidence_is_all_ok():
         "database": ["postgresql at db:5432: answers, all migrations are applied"],
         "static": ["GET /static/a.css -> 200, /srv/static/a.css"],
         "media": ["the project has no media, or nobody serves them"],
+        "background": ["no workers and no timers"],
     }
     assert {key: report[key] for key in ("name", "domains", "managed", "status", "first", "ladder")} == {
         "name": "shop",

@@ -332,3 +332,56 @@ def test_https_of_somebody_elses_name_is_not_the_sites(nginx):
     nginx.pages["/"] = wants_https
     assert not front(nginx).look().wrong
     assert nginx.asked == [f"http://{HERE}:80 shop.example/"] * 2
+
+
+# --- several sites of one name ---
+
+SHARED = """# Ansible managed
+# pyweb.stack.nginx: site root.
+upstream uwsgi_shop { server unix:/run/shop.sock; }
+upstream uwsgi_root { server unix:/run/root.sock; }
+server {
+    listen 80;
+    server_name shop.example;
+    location / { %s }
+    include pyweb.d/shop.conf;
+}
+"""
+LOCATIONS = """# pyweb.stack.nginx: site shop, inside the server of site root.
+location /shop/ { uwsgi_pass uwsgi_shop; }
+"""
+
+
+@pytest.fixture
+def shared(nginx):
+    """shared(what is above the prefix) -> the front of the site below /shop."""
+
+    def write(above):
+        (nginx.folder / "conf.d/shop.conf").write_text(SHARED % above)
+        (nginx.folder / "pyweb.d").mkdir(exist_ok=True)
+        (nginx.folder / "pyweb.d/shop.conf").write_text(LOCATIONS)
+        return front(nginx, prefix="/shop")
+
+    return write
+
+
+def test_a_site_in_the_server_of_another_is_asked_below_its_prefix(nginx, shared):
+    nginx.pages["/shop/"] = html(STATIC.replace(b"/static", b"/shop/static"))
+    assert shared("uwsgi_pass uwsgi_root;").look() == Look("", "http://shop.example/shop/")
+    assert nginx.asked == [f"http://{HERE}:80 shop.example/shop/", f"http://{HERE}:80 shop.example/shop/static/a.css"]
+
+
+def test_a_redirect_to_another_site_of_the_name_is_an_end(nginx, shared):
+    nginx.pages["/shop/"] = to("/login/?next=/shop/")
+    assert shared("uwsgi_pass uwsgi_root;").look().wrong == ""
+
+
+def test_a_redirect_to_a_path_that_no_site_has_is_wrong(nginx, shared):
+    nginx.pages["/shop/"] = to("/login/?next=/shop/")
+    wrong = shared("return 404;").look().wrong
+    assert wrong.startswith("/shop/ as shop.example redirects to /login/, which is outside of the site's prefix /shop")
+
+
+def test_a_redirect_to_another_host_leaves_no_prefix(nginx, shared):
+    nginx.pages["/shop/"] = to("https://sso.example/")
+    assert shared("return 404;").look().wrong == ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 import pytest
@@ -16,7 +17,7 @@ from models import EXAMPLE, SECRET, SHOP, completed, fault, faults
 def every_key(table=keys.SITE_KEYS, prefix=""):
     for name, key in table.items():
         yield f"{prefix}{name}", key
-        for inner in [key.keys or {}, *(key.kinds or {}).values()]:
+        for inner in [key.keys or {}, key.each or {}, *(key.kinds or {}).values()]:
             yield from every_key(inner, f"{prefix}{name}.")
 
 
@@ -28,7 +29,9 @@ def test_every_key_says_what_it_decides_and_what_it_wants(name):
     key = KEYS[name]
     assert key.doc
     assert key.wants
+    # Of a mapping of names to sections the check is that of a name.
     assert [key.check is None, key.keys is None, key.kinds is None].count(False) == 1
+    assert key.each is None or key.check
 
 
 @pytest.mark.parametrize("name", [name for name, key in KEYS.items() if key.check])
@@ -36,7 +39,8 @@ def test_what_a_key_wants_is_what_its_errors_say(name):
     """`docs/site.md` says it to who reads first, an error to who does not."""
     check = KEYS[name].check
     with pytest.raises(Wrong) as caught:
-        check(["- -"])  # nothing takes it
+        # Nothing takes these; of the words of a command the first one is a program.
+        check([None] if name.endswith((".run", ".manage")) else ["- -"])
     wanted, in_list, _rest = caught.value.wanted.partition(" (found '- -' in the list)")
     assert check.wants == (f"a list: {wanted}" if in_list else wanted)
 
@@ -54,6 +58,44 @@ def test_a_default_is_a_good_value(name):
     assert key.check(as_given) == key.default
 
 
+# What a section or a kind of source needs beside a key of it.
+BESIDE = {
+    "source.version": {"git": "https://git.example.com/shop.git"},
+    "source.key": {"git": "https://git.example.com/shop.git"},
+    "source.checksum": {"archive": "https://example.com/shop.zip"},
+    "superuser.username": {"email": "admin@example.com", "password": SECRET},
+    "superuser.email": {"username": "admin", "password": SECRET},
+    "superuser.fields": {"username": "admin", "password": SECRET},
+    **{f"workers.{name}": {"run": ["celery"]} for name in keys.WORKER_KEYS},
+    **{f"timers.{name}": {"run": ["report"], "at": "03:30"} for name in keys.TIMER_KEYS},
+    "workers.run": {"manage": ["db_worker"]},
+    "timers.run": {"manage": ["report"], "at": "03:30"},
+}
+WITH_DEFAULT = [
+    name
+    for name, key in KEYS.items()
+    # The empty list is the default of `at`, and none that one may write.
+    if key.check and not key.required and key.default is not None and name != "timers.at"
+]
+
+
+@pytest.mark.parametrize("name", WITH_DEFAULT)
+def test_a_default_that_is_written_out_changes_nothing(name):
+    section, _dot, last = name.rpartition(".")
+    beside = BESIDE.get(name, {})
+    written_out = {last: KEYS[name].default, **{key: value for key, value in beside.items() if key != last}}
+    given, left_out = ({section: written_out}, {section: beside}) if section else (written_out, {})
+    if section and KEYS[section].each is not None:
+        given, left_out = ({section: {"one": value}} for value in (written_out, beside))
+    assert completed(**copy.deepcopy(given)) == completed(**copy.deepcopy(left_out))
+
+
+@pytest.mark.parametrize("name", ["static", "media"])
+def test_an_empty_path_of_files_is_where_the_collection_puts_them(name):
+    site = completed(nginx={name: {"url": "/assets/", "path": ""}})
+    assert site["nginx"][name] == completed(nginx={name: {"url": "/assets/"}})["nginx"][name]
+
+
 def test_what_is_required():
     assert [name for name, key in KEYS.items() if key.required] == [
         "name",
@@ -63,7 +105,6 @@ def test_what_is_required():
         "source.directory",
         "source.path",
         "source.startproject",
-        "superuser.username",
         "superuser.password",
     ]
 
@@ -73,11 +114,12 @@ def test_what_is_secret():
     assert [name for name, key in found.items() if key.secret] == [
         "source.key",
         "env",
+        "files",
         "database",
         "superuser.password",
     ]
     assert [name for name, key in found.items() if key.credentials] == ["source.git"]
-    assert len(found) == 5
+    assert len(found) == 6
     # They travel by their last name.
     names = [name.rpartition(".")[2] for name in found]
     assert sorted(names) == sorted(set(names)) == sorted(Secrets.__annotations__)
@@ -114,6 +156,34 @@ def test_faults_of_a_new_section_name_it():
     assert fault(backup={"passphrase": [SECRET]}).endswith("backup.passphrase is not usable; wanted text on one line")
 
 
+@pytest.fixture
+def mounts(monkeypatch):
+    """A mapping of names to sections that a later version might have."""
+    table = {"place": Key(line, "", "Where."), "more": Key(keys={"days": Key(integer(1, 9), 3, "Long.")}, doc="More.")}
+    check = keys.SITE_KEYS["name"].check
+    monkeypatch.setitem(keys.SITE_KEYS, "mounts", Key(check, {}, "What is mounted.", each=table))
+
+
+@pytest.mark.usefixtures("mounts")
+def test_a_mapping_of_names_to_sections_is_one_line_in_the_table():
+    assert completed()["mounts"] == completed(mounts=None)["mounts"] == {}
+    found = completed(mounts={"a": None, "b": {"place": "x", "more": {"days": 9}}})["mounts"]
+    assert found == {"a": {"place": "", "more": {"days": 3}}, "b": {"place": "x", "more": {"days": 9}}}
+    assert fault(mounts={"b": {"more": {"days": 0}}}).endswith(
+        "mounts.b.more.days is 0; wanted a whole number from 1 to 9"
+    )
+    assert "mounts has the name 'B'; wanted a small letter" in fault(mounts={"B": {}})
+    assert fault(mounts=["b"]).endswith("mounts is ['b']; wanted a mapping of names to mappings of place, more")
+
+
+def test_what_is_in_a_mapping_of_names_is_not_secret():
+    """`split_secrets` takes secrets out by their path, and a name is in none."""
+    tables = [key.each for key in KEYS.values() if key.each]
+    assert len(tables) == 2
+    for table in tables:
+        assert not list(keys.secret_keys(table))
+
+
 def test_a_section_with_required_keys_may_be_left_out():
     for given in ({}, None):
         assert completed(superuser=given)["superuser"] == {}
@@ -124,7 +194,6 @@ def test_a_section_with_required_keys_may_be_left_out():
 def test_every_required_key_that_is_missing_is_a_fault():
     found = faults({**SHOP, "superuser": {"email": "a@example.com"}})
     assert [text.partition(": ")[2] for text in found] == [
-        "superuser.username is missing; it is required beside email",
         "superuser.password is missing; it is required beside email",
     ]
 
@@ -197,11 +266,15 @@ def test_all_defaults():
     uwsgi, nginx = found.pop("uwsgi"), found.pop("nginx")
     uwsgi.pop("options")
     assert found == {
+        "prefix": "",
         "state": "present",
         "purge": False,
         "python": "auto",
         "virtualenv": "",
         "requirements": None,
+        "extras": [],
+        "groups": [],
+        "install_project": False,
         "packages": [],
         "system_packages": [],
         "wsgi": "",
@@ -209,12 +282,18 @@ def test_all_defaults():
         "manage": "",
         "settings": {},
         "env": {},
+        "env_file": "",
+        "files": {},
+        "writable": [],
+        "seed": {"database": "", "media": ""},
         "database": "",
         "build": [{"kind": "builtin", "words": ["collectstatic"], "timeout": 1200, "once": False}],
         "release": [{"kind": "builtin", "words": ["migrate"], "timeout": 1200, "once": False}],
         "migrate": True,
         "superuser": {},
         "health": {"path": "", "status": [], "timeout": 20, "watch": 5},
+        "workers": {},
+        "timers": {},
         "warm_up": ["/"],
         "keep_releases": 3,
     }

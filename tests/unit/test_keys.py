@@ -17,10 +17,21 @@ GOOD = {
         (["xn--bcher-kva.example", "localhost"], ["xn--bcher-kva.example", "localhost"]),
         (["a.example.com", "A.example.com"], ["a.example.com"]),
     ],
+    "prefix": [("/shop", "/shop"), ("/a/b-c/~v1.2_x", "/a/b-c/~v1.2_x"), (None, "")],
     "purge": [(True, True)],
     "user": [("www", "www"), ("_www-1", "_www-1")],
-    "python": [("3.12", "3.12"), (3.12, "3.12"), (3.9, "3.9"), ("/opt/python/bin/python3", "/opt/python/bin/python3")],
+    "python": [
+        ("3.12", "3.12"),
+        (3.12, "3.12"),
+        (3.9, "3.9"),
+        ("/opt/python/bin/python3", "/opt/python/bin/python3"),
+        ({"version": 3.13, "managed": "never"}, "3.13"),
+        ({}, "auto"),
+    ],
     "requirements": [([], []), ("requirements/prod.txt", ["requirements/prod.txt"])],
+    "extras": [([], []), ("images", ["images"]), (["s3", "redis-cache"], ["s3", "redis-cache"])],
+    "groups": [(["prod", "dev"], ["prod", "dev"])],
+    "install_project": [(True, True)],
     "packages": [
         (["Django>=5.2,<5.3", "psycopg[binary]"], ["Django>=5.2,<5.3", "psycopg[binary]"]),
         ("wagtail", ["wagtail"]),
@@ -36,6 +47,12 @@ GOOD = {
             {"A": "b\nc", "_B": "1", "C": "true", "D": "1.5", "E": ""},
         )
     ],
+    "files": [
+        ({"a.py": "x\n", "b/c.py/": ""}, {"a.py": "x\n", "b/c.py": ""}),
+    ],
+    "writable": [("uploads", ["uploads"]), (["logs/", "var/uploads"], ["logs", "var/uploads"])],
+    "seed.database": [("db.sqlite3", "db.sqlite3")],
+    "seed.media": [("site/media/", "site/media")],
     "database": [(f"postgres://shop:{SECRET}@db:5432/shop", f"postgres://shop:{SECRET}@db:5432/shop")],
     "migrate": [(False, False)],
     "build": [
@@ -59,11 +76,22 @@ GOOD = {
         ),
     ],
     "warm_up": [([], []), ("/", ["/"]), (["/", "/a?b=c"], ["/", "/a?b=c"])],
+    "superuser": [
+        (
+            {"email": "a@b", "password": SECRET, "fields": {"full_name": "Ada", "age": 36, "staff": True}},
+            {
+                "username": "",
+                "email": "a@b",
+                "password": SECRET,
+                "fields": {"full_name": "Ada", "age": 36, "staff": True},
+            },
+        ),
+    ],
     "keep_releases": [(1, 1), ("5", 5)],
     "uwsgi.install": [(one, one) for one in ("pyuwsgi", "uwsgi", "tarball", "distribution")],
     "uwsgi.version": [("2.0.31", "2.0.31"), ("2.0.30.post1", "2.0.30.post1")],
     "uwsgi.chmod_socket": [("0660", "660"), ("666", "666")],
-    "uwsgi.processes": [(1, 1), ("4", 4)],
+    "uwsgi.processes": [(1, 1), ("4", 4), ("auto", 2)],  # until the host has decided
     "uwsgi.threads": [(1024, 1024)],
     "uwsgi.unit": [
         ({"LimitNOFILE": 4096}, {"LimitNOFILE": ["4096"]}),
@@ -95,7 +123,9 @@ GOOD = {
 @pytest.mark.parametrize(("key", "given", "wanted"), [(key, *pair) for key, pairs in GOOD.items() for pair in pairs])
 def test_good_value(key, given, wanted):
     section, _dot, inner = key.rpartition(".")
-    site = completed(**{section: {inner: given}} if section else {key: given})
+    # What of a directory of the controller is read, has to be there.
+    more = {"source": {"git": "x"}} if key == "requirements" else {}
+    site = completed(**{section: {inner: given}} if section else {key: given, **more})
     assert (site[section][inner] if section else site[key]) == wanted
 
 
@@ -138,16 +168,43 @@ BAD = {
         ({"a": 1}, "is not usable; wanted a list"),
     ],
     "state": [("abset", "is 'abset'; wanted one of present, absent; did you mean 'absent'?"), (True, "wanted one of")],
+    "prefix": [
+        ("shop", "is 'shop'; wanted a path such as /shop, of letters, digits and ._~-, without a / at the end"),
+        ("/", "wanted a path such as /shop"),
+        ("/shop/", "wanted a path such as /shop"),
+        ("/a//b", "wanted a path such as /shop"),
+        ("/a/../b", "wanted a path such as /shop"),
+        ("/.git", "wanted a path such as /shop"),
+        ("/a b", "wanted a path such as /shop"),
+        ("/a;", "wanted a path such as /shop"),
+        ("/a{", "wanted a path such as /shop"),
+        ("/a$b", "wanted a path such as /shop"),
+        ("/a%20b", "wanted a path such as /shop"),
+        ("/shop\n", "wanted a path such as /shop"),
+        ("/a'", "wanted a path such as /shop"),
+    ],
     "purge": [("yes", "is 'yes'; wanted true or false"), (1, "is 1; wanted true or false")],
     "user": [("a b", "is 'a b'; wanted an account name"), ("Root", "wanted an account name")],
     "python": [
         ("2.7", "is '2.7'; wanted auto, a version such as '3.12', or the absolute path of an interpreter"),
-        (3.1, "is 3.1; wanted auto, a version such as '3.12', or the absolute path of an interpreter; quote it"),
+        (3.1, "of version and managed; quote it: YAML reads 3.10 as the number 3.1"),
+        ({"managed": "sometimes"}, "is not usable; wanted one of never, fallback, always as managed"),
+        ({"managed": True}, "wanted one of never, fallback, always as managed"),
+        ({"version": "3.13", "mode": 1}, "wanted a mapping of version and managed; found mode"),
+        ({"version": "4", "managed": "always"}, "or the absolute path of an interpreter, as version"),
+        ({"version": "3.13.2", "managed": "fallback"}, "as version"),
+        ({"version": "/opt/python", "managed": "always"}, "wanted no path as version beside managed"),
         ("3.12.1", "wanted auto"),
         (3, "wanted auto"),
         ("/opt/a b", "wanted auto"),
     ],
     "virtualenv": [("venv", "wanted none, or an absolute path"), ("/srv/../etc", "without '..'")],
+    "extras": [
+        ("a b", "wanted names such as production (found 'a b' in the list)"),
+        (["-e"], "(found '-e' in the list)"),
+    ],
+    "groups": [({}, "wanted a list"), (["x;y"], "names such as production")],
+    "install_project": [("yes", "is 'yes'; wanted true or false")],
     "requirements": [
         ("/etc/passwd", "wanted a path relative to the source"),
         ("../a.txt", "without '..'"),
@@ -185,6 +242,37 @@ BAD = {
         ({"UWSGI_PROCESSES": SECRET}, "wanted no UWSGI_PROCESSES: uWSGI reads UWSGI_* as options; use uwsgi.options"),
         (SECRET, "is not usable; wanted a mapping of variables to text"),
     ],
+    "env_file": [
+        ("nowhere.env", "wanted a file on the controller; there is none"),
+        ("a\nb", "wanted text on one line"),
+        (["a"], "is ['a']; wanted text on one line"),
+    ],
+    "files": [
+        (SECRET, "is not usable; wanted a mapping of paths in the source to the texts of files"),
+        ({"/etc/passwd": SECRET}, "wanted a path relative to the source"),
+        ({"../a": SECRET}, "without '..' (found '../a')"),
+        ({"a/./b": SECRET}, "(found 'a/./b')"),
+        ({"": SECRET}, "(found '')"),
+        (
+            {"a": f"{SECRET}\0"},
+            "wanted text as the file a; for a file of the controller: \"{{ lookup('file', PATH) }}\"",
+        ),
+        ({"a": [SECRET]}, "wanted text as the file a"),
+        ({"a": SECRET, "a/b": SECRET}, "files has a/b, and files has a; wanted paths that do not lie in one another"),
+    ],
+    "writable": [
+        (["/srv"], "wanted a path relative to the source"),
+        (["."], "(found '.' in the list)"),
+        (["a//b"], "(found 'a//b' in the list)"),
+        (["logs", "logs/old"], "writable has logs/old, and writable has logs; wanted paths that do not lie"),
+        (["logs", "logs"], "writable has logs, and writable has logs"),
+    ],
+    "seed": [
+        ("db.sqlite3", "is 'db.sqlite3'; wanted a mapping of database, media"),
+        ({"database": "/db.sqlite3"}, ".database is '/db.sqlite3'; wanted a path relative to the source"),
+        ({"media": "../media"}, ".media is '../media'; wanted a path relative to the source"),
+        ({"databse": "a"}, "unknown key 'seed.databse'; did you mean 'database'?"),
+    ],
     "database": [
         (f"{SECRET}", "is not usable; wanted a URL such as postgres://user:password@host:5432/name"),
         (f"postgres://shop:{SECRET} @db/shop", "is not usable; wanted a URL"),
@@ -201,7 +289,28 @@ BAD = {
         (["migrate", "migrate"], "wanted migrate at most once"),
     ],
     "superuser": [
-        (SECRET, "is not usable; wanted a mapping of username, email, password"),
+        (SECRET, "is not usable; wanted a mapping of username, email, fields, password"),
+        ({"password": SECRET}, "superuser has neither username nor email; give the one that users log in with"),
+        (
+            {"username": "a", "password": SECRET, "fields": {"Full Name": "x"}},
+            "wanted names of fields such as full_name (found 'Full Name')",
+        ),
+        (
+            {"username": "a", "password": SECRET, "fields": {"a": [SECRET]}},
+            "wanted text on one line, a number, true or false for a",
+        ),
+        (
+            {"username": "a", "password": SECRET, "fields": {"a": f"{SECRET}\n"}},
+            "wanted text on one line, a number, true or false for a",
+        ),
+        (
+            {"username": "a", "password": SECRET, "fields": {"password": SECRET}},
+            "wanted no password here; set superuser.password",
+        ),
+        (
+            {"username": "a", "password": SECRET, "fields": "x"},
+            ".fields is 'x'; wanted a mapping of the user model's fields",
+        ),
         ({"username": "admin"}, ".password is missing; it is required beside username"),
         ({"username": "admin", "password": None}, ".password is missing"),
         ({"username": "a b", "password": SECRET}, ".username is 'a b'; wanted a user name"),
@@ -218,10 +327,10 @@ BAD = {
         ({"tarball": "uwsgi.tgz"}, ".tarball is 'uwsgi.tgz'; wanted a URL, or an absolute path on the host"),
         ({"install": "tarball", "tarball": f"https://u:{SECRET}@h/u.tgz"}, "wanted no password in a URL"),
         ({"checksum": "md5:1"}, ".checksum is 'md5:1'; wanted sha256: and 64 hexadecimal digits"),
-        ({"processes": 0}, ".processes is 0; wanted a whole number from 1 to 1024"),
-        ({"processes": "ten"}, ".processes is 'ten'; wanted a whole number from 1 to 1024"),
-        ({"processes": True}, ".processes is True; wanted a whole number"),
-        ({"processes": 1.5}, ".processes is 1.5; wanted a whole number"),
+        ({"processes": 0}, ".processes is 0; wanted auto, or a whole number from 1 to 1024"),
+        ({"processes": "ten"}, ".processes is 'ten'; wanted auto, or a whole number from 1 to 1024"),
+        ({"processes": True}, ".processes is True; wanted auto, or a whole number"),
+        ({"processes": 1.5}, ".processes is 1.5; wanted auto, or a whole number"),
         ({"threads": -1}, ".threads is -1; wanted a whole number"),
         ({"socket": 70000}, ".socket is 70000; wanted unix, a port from 1 to 65535, or address:port"),
         ({"socket": 0}, ".socket is 0; wanted unix, a port from 1 to 65535"),
@@ -291,6 +400,45 @@ BAD = {
         ({"status": [99]}, "wanted a whole number from 100 to 599 (found 99 in the list)"),
         ({"timeout": 601}, ".timeout is 601; wanted a whole number from 1 to 600"),
     ],
+    "workers": [
+        (["celery"], "is ['celery']; wanted a mapping of names to mappings of run, manage, processes, stop_timeout"),
+        ({"Celery": {"run": "x"}}, "has the name 'Celery'; wanted a small letter, then small letters, digits and -"),
+        ({"a.b": {"run": "x"}}, "has the name 'a.b'; wanted a small letter"),
+        ({1: {"run": "x"}}, "has the name 1; wanted a small letter"),
+        ({"a": "celery"}, "workers.a is 'celery'; wanted a mapping of run, manage"),
+        ({"a": None}, "workers.a has neither run nor manage; wanted exactly one of run, manage"),
+        ({"a": {"run": "x", "manage": "y"}}, "workers.a has run and manage; wanted exactly one of run, manage"),
+        ({"a": {"run": "x | y"}}, "workers.a.run is 'x | y'; wanted a list of words"),
+        ({"a": {"run": ["$X/y"]}}, "workers.a.run begins with a word that has a $ in it"),
+        ({"a": {"command": "x"}}, "unknown key 'workers.a.command'; known are hosts, manage, processes"),
+        ({"a": {"run": "x", "processes": 65}}, "workers.a.processes is 65; wanted a whole number from 1 to 64"),
+        (
+            {"a": {"run": "x", "stop_timeout": "5 m"}},
+            "workers.a.stop_timeout is '5 m'; wanted seconds, or text such as",
+        ),
+        ({"a": {"run": "x", "singleton": 1}}, "workers.a.singleton is 1; wanted true or false"),
+        (
+            {"a": {"run": "x", "singleton": True, "processes": 2}},
+            "workers.a.processes is 2; a singleton is one process; leave one of them out",
+        ),
+        ({"a": {"run": "x", "singleton": True, "hosts": "all"}}, "a singleton runs on the first host only"),
+        ({"a": {"run": "x", "hosts": "web1"}}, "workers.a.hosts is 'web1'; wanted one of all, first"),
+        ({"a": {"run": "x", "unit": {"ExecStart": "y"}}}, "wanted no ExecStart here: the model owns it"),
+        ({"a": {"run": "x", "unit": {"TimeoutStopSec": 9}}}, "unit.TimeoutStopSec is given; set stop_timeout instead"),
+    ],
+    "timers": [
+        ({"a": {"manage": "x"}}, 'timers.a.at is missing; it is required: add for instance `at: "03:30"`'),
+        ({"a": {"manage": "x", "at": []}}, "timers.a.at is missing"),
+        ({"a": {"manage": "x", "at": 750}}, "quote it: YAML reads 12:30 as the number 750"),
+        ({"a": {"manage": "x", "at": "dayly"}}, "such as '03:30', 'Mon *-*-* 07:00' or hourly (found 'dayly' in the"),
+        ({"a": {"at": "daily"}}, "timers.a has neither run nor manage"),
+        ({"a": {"run": "x > y", "at": "daily"}}, "timers.a.run is 'x > y'; wanted a list of words"),
+        ({"a": {"manage": "x", "at": "daily", "jitter": -1}}, "timers.a.jitter is -1; wanted seconds"),
+        ({"a": {"manage": "x", "at": "daily", "timeout": 0}}, "timers.a.timeout is 0; wanted seconds"),
+        ({"a": {"manage": "x", "at": "daily", "hosts": "one"}}, "timers.a.hosts is 'one'; wanted one of all, first"),
+        ({"a": {"manage": "x", "at": "daily", "unit": {"User": "root"}}}, "wanted no User here: the model owns it"),
+        ({"a": {"manage": "x", "at": "daily", "unit": {"TimeoutStartSec": 9}}}, "is given; set timeout instead"),
+    ],
     "warm_up": [
         ({}, "warm_up is not usable; wanted a list"),
         (["/", "shop"], "wanted a path such as /healthz (found 'shop' in the list)"),
@@ -335,11 +483,14 @@ def test_bad_value(key, given, words):
 
 
 def test_every_key_of_the_model_is_in_the_tables():
-    inner = {"uwsgi": keys.UWSGI_KEYS, "nginx": keys.NGINX_KEYS, "health": keys.HEALTH_KEYS}
+    inner = {"uwsgi": keys.UWSGI_KEYS, "nginx": keys.NGINX_KEYS, "health": keys.HEALTH_KEYS, "seed": keys.SEED_KEYS}
     bad = set(BAD)
     for section, table in inner.items():
         bad |= {f"{section}.{key}" for given, _words in BAD[section] if isinstance(given, dict) for key in given}
         assert bad >= {f"{section}.{key}" for key in table}
+    for section, table in {"workers": keys.WORKER_KEYS, "timers": keys.TIMER_KEYS}.items():
+        rows = [row for given, _words in BAD[section] if isinstance(given, dict) for row in given.values()]
+        assert {key for row in rows if isinstance(row, dict) for key in row} >= set(table)
     assert set(BAD) == set(keys.SITE_KEYS)
 
 

@@ -65,6 +65,22 @@ SCENARIOS = {
         REDHAT,
         {"host": host(THEIRS), "options": {"gzip": True, "gzip_comp_level": 5, "add_header": ["X-A 1", "X-B 2"]}},
     ),
+    "prefix": ([{**SHOP, "prefix": "/shop.v1"}], DEBIAN, {}),
+    "prefix_default_d": ([{**SHOP, "prefix": "/shop"}], REDHAT, {"layout": "default_d"}),
+    "one_name": (
+        [
+            {**SHOP, "name": "cart", "prefix": "/cart", "nginx": {"static": False, "client_max_body_size": "1g"}},
+            SHOP,
+            {**SHOP, "name": "blog", "prefix": "/blog"},
+        ],
+        DEBIAN,
+        {},
+    ),
+    "one_name_with_nothing_above": (
+        [{**SHOP, "name": name, "prefix": f"/{name}", "nginx": {"media": False}} for name in ("cart", "blog")],
+        REDHAT,
+        {},
+    ),
     "no_static_no_media": ([shop(static=False, media=False)], DEBIAN, {}),
 }
 
@@ -129,14 +145,14 @@ def test_layout_has_its_files_and_removes_those_of_the_others(layout, there):
     found = files([SHOP], DEBIAN, {"layout": layout})
     mine = {one["path"][len("/etc/nginx/") :]: one for one in found if "shop" in one["path"]}
     assert {path for path, one in mine.items() if one.get("state") != "absent"} == there
-    assert len(mine) == 5
+    assert len(mine) == 6
     assert all(one["marked"] for one in mine.values() if one.get("state") == "absent")
 
 
 def test_absent_site_leaves_nothing_and_touches_no_other():
     found = files([SHOP, {"name": "old", "state": "absent"}], DEBIAN, {})
     old = [one for one in found if "old" in one["path"]]
-    assert len(old) == 5
+    assert len(old) == 6
     assert {one["state"] for one in old} == {"absent"}
     paths = [one["path"] for one in found]
     assert len(paths) == len(set(paths))

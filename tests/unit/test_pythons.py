@@ -62,7 +62,8 @@ def test_a_python_that_no_repository_offers_is_not_chosen():
     assert caught.value.faults == [
         "site 'shop': python is 'auto'; Django 5.2 needs Python 3.10 to 3.14; this host has or offers 3.9; "
         "install python3.12 from a repository that has it, or "
-        "change python or the Django that packages or requirements ask for"
+        "change python or the Django that packages or requirements ask for, "
+        "or set python: {managed: fallback} and let uv bring one"
     ]
 
 
@@ -75,6 +76,7 @@ def test_the_path_of_an_interpreter_is_taken_as_it_is():
 
 
 def test_requirements_in_the_source_choose_the_python_too(tmp_path):
+    (tmp_path / "other.txt").write_text("six\n")
     (tmp_path / "requirements.txt").write_text("# Django<4\n-r other.txt\nDjango<4.1 # comment\n")
     assert chosen(example=tmp_path)["version"] == "3.9"
     (tmp_path / "requirements.txt").write_text("Django>=5\n")
@@ -86,7 +88,8 @@ def test_no_python_for_the_django_says_what_it_needs_and_what_there_is():
         chosen(platform=PYTHONS[:1], packages=["Django>=5.2,<5.3"])
     assert caught.value.faults == [
         "site 'shop': python is 'auto'; Django 5.2 needs Python 3.10 to 3.14; this host has or offers 3.9; "
-        "change python or the Django that packages or requirements ask for"
+        "change python or the Django that packages or requirements ask for, "
+        "or set python: {managed: fallback} and let uv bring one"
     ]
 
 
@@ -97,6 +100,55 @@ def test_a_python_that_the_django_does_not_support():
         chosen(packages=["Django==5.2"], python="3.9")
     with pytest.raises(InventoryError, match=r"this host has or offers none"):
         chosen(platform=[])
+
+
+def uvs(version):
+    return {"version": version, "path": "", "packages": [], "headers": [], "managed": True}
+
+
+@pytest.mark.parametrize(
+    ("packages", "python", "wanted"),
+    [
+        (["Django==6.0"], {"managed": "fallback"}, PYTHONS[1]),
+        (["Django==6.0"], {"managed": "always"}, uvs("3.14")),
+        (["Django==5.1"], {"managed": "always"}, uvs("3.13")),
+        (["Django==5.1"], {"managed": "always", "version": "3.12"}, uvs("3.12")),
+        (["Django==5.1"], {"managed": "always", "version": "3.12.4"}, uvs("3.12.4")),
+        (["Django==5.1"], {"managed": "fallback", "version": "3.13"}, uvs("3.13")),
+        (["Django==4.0"], {"managed": "fallback"}, PYTHONS[0]),
+        ([], {"managed": "fallback"}, PYTHONS[1]),
+    ],
+)
+def test_a_python_that_uv_brings(packages, python, wanted):
+    assert chosen(packages=packages, python=python) == wanted
+
+
+def test_uv_brings_what_the_platform_lacks():
+    assert chosen(PYTHONS[:1], packages=["Django==6.0"], python={"managed": "fallback"}) == uvs("3.14")
+    assert build_packages([{**completed(), "interpreter": uvs("3.14")}], PLATFORM) == ["base"]
+
+
+def test_no_python_of_uvs_for_the_django():
+    with pytest.raises(
+        InventoryError, match=r"python is '3\.14'; Django 5\.1 needs Python 3\.10 to 3\.13; .* ask for$"
+    ):
+        chosen(packages=["Django==5.1"], python={"managed": "always", "version": "3.14"})
+
+
+def test_the_python_that_the_project_requires(tmp_path):
+    project = tmp_path / "pyproject.toml"
+    project.write_text('[project]\nname = "x"\nrequires-python = "<3.12"\n')
+    assert chosen(example=tmp_path, packages=["Django<5"])["version"] == "3.9"
+    project.write_text('[project]\nname = "x"\nrequires-python = ">=3.14"\n')
+    assert chosen(example=tmp_path, python={"managed": "fallback"}) == uvs("3.14")
+    with pytest.raises(InventoryError) as caught:
+        chosen(example=tmp_path)
+    assert caught.value.faults == [
+        "site 'shop': the project requires Python >=3.14 (requires-python); this host has or offers 3.12, 3.9; "
+        "set python: {managed: fallback} and let uv bring one"
+    ]
+    with pytest.raises(InventoryError, match=r"3\.12, 3\.9; change python or the project's requires-python$"):
+        chosen(example=tmp_path, python={"managed": "always", "version": "3.13"})
 
 
 def test_faults_of_all_sites_about_python_come_at_once():
@@ -219,11 +271,12 @@ def test_only_packages_that_would_do_are_advised():
 
 def test_requirement_files_that_are_named(tmp_path):
     (tmp_path / "old.txt").write_text("Django<4.1\n")
-    (tmp_path / "new.toml").write_text("Django<4.1\n")
     (tmp_path / "requirements.txt").write_text("Django>=5\n")
     assert completed(example=tmp_path)["django"] == ">=5"
     assert completed(example=tmp_path, requirements=["old.txt"])["django"] == "<4.1"
-    assert completed(example=tmp_path, requirements=["new.toml", "missing.txt"])["django"] == ""
+    assert completed(example=tmp_path, requirements=[])["django"] == ""
+    with pytest.raises(InventoryError, match=r"source\.directory: missing\.txt: the source has no such file"):
+        completed(example=tmp_path, requirements=["old.txt", "missing.txt"])
     assert completed(example=tmp_path, requirements=["old.txt"], packages=["Django>4"])["django"] == ">4,<4.1"
 
 

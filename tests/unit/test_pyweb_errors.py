@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.build import pyweb_errors
-from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import all_forms
+from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import PATH, WORDS, all_forms
 
 REQUEST = {"REQUEST_METHOD": "GET", "SCRIPT_NAME": "", "PATH_INFO": "/app/", "QUERY_STRING": "token=hunter2"}
 MARK = "pyweb.stack: unhandled exception: GET /app/ (release unknown)"
@@ -428,16 +428,22 @@ def test_settings_that_cannot_be_read_cost_nothing(django, ask):
 
 
 def test_what_is_no_secret_stays_readable(django, ask):
-    """Up to three characters, words such as true, ports, and what stands in every path of the build."""
-    os.environ.update(
-        {"FLAG": "true", "LEVEL": "1", "PORT": "8000", "REGION": "eu", "NAME": "build", "LANG": "C.UTF-8", "EMPTY": ""}
-    )
+    """Up to three characters, words such as true, paths, and the site's own names: `model/secrets.py` has the rule."""
+    os.environ.update({"FLAG": "true", "LEVEL": "1", "REGION": "eu", "NAME": "build", "LANG": "C.UTF-8", "EMPTY": ""})
+    os.environ.update({"UPLOADS": "/var/lib/sites/shop/media", "HOST": "shop.example.com", "PORT": "8042"})
     os.environ["DJANGO_SETTINGS_MODULE"] = "pyweb_settings"
+    django.settings.ALLOWED_HOSTS = ["shop.example.com"]
 
     def view(environ):
-        raise ValueError("true 1 8000 eu build C.UTF-8 pyweb_settings")
+        raise ValueError("true 1 eu build C.UTF-8 /var/lib/sites/shop/media shop.example.com pyweb_settings 8042")
 
-    assert "ValueError: true 1 8000 eu build C.UTF-8 pyweb_settings\n" in ask(view)[1]
+    said = "ValueError: true 1 eu build C.UTF-8 /var/lib/sites/shop/media shop.example.com pyweb_settings ********\n"
+    assert said in ask(view)[1]
+
+
+def test_what_is_no_secret_is_the_same_everywhere():
+    assert pyweb_errors.WORDS == WORDS
+    assert pyweb_errors.PATH == PATH
 
 
 # --- what a journal can take ---

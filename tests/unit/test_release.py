@@ -116,6 +116,43 @@ def test_a_releases_id_changes_with_what_goes_into_it(tmp_path, keys):
     assert make_release(tmp_path, **keys).id != make_release(tmp_path).id
 
 
+CELERY = {"run": "celery worker"}
+
+
+def test_a_releases_id_changes_with_its_workers_and_timers(tmp_path):
+    given = [
+        {},
+        {"workers": {"celery": CELERY}},
+        {"workers": {"celery": {**CELERY, "processes": 2}}},
+        {"workers": {"other": CELERY}},
+        {"timers": {"celery": {**CELERY, "at": "daily"}}},
+        {"timers": {"celery": {**CELERY, "at": "hourly"}}},
+    ]
+    assert len({make_release(tmp_path, **keys).id for keys in given}) == len(given)
+    assert make_release(tmp_path, workers={}, timers={}).id == make_release(tmp_path).id
+
+
+def test_a_release_is_the_same_one_on_the_first_host_and_on_the_others(tmp_path):
+    site, secrets = make_site(tmp_path, workers={"beat": {"run": "celery beat", "singleton": True}, "celery": CELERY})
+    first = releasing.wanted(site, secrets, goldens.BUILD, "staff")
+    other = releasing.wanted(site, secrets, goldens.BUILD, "staff", first=False)
+    assert first.id == other.id
+    assert {name.partition("@")[2] for name in set(first.background) - set(other.background)} == {
+        f"{first.id}:beat:only.service"
+    }
+
+
+def test_workers_and_timers_come_back_from_the_record_alone(tmp_path):
+    keys = {"workers": {"celery": CELERY}, "timers": {"digest": {"manage": "x", "at": "daily"}}}
+    release = make_release(tmp_path, {**goldens.BUILD, "source": {"kind": "git", "git": "x"}}, **keys)
+    folder = tmp_path / "sites/shop/releases" / release.id
+    folder.mkdir(parents=True)
+    (folder / "release.json").write_text(json.dumps(release.record([], 1)))
+    again = releasing.stored(release.layout, release.id)
+    assert again.background == release.background
+    assert len(again.background) == 4
+
+
 def test_the_group_is_what_the_host_says_and_the_site_is_left_as_it_was(tmp_path):
     site, secrets = make_site(tmp_path)
     before = json.dumps(site)
@@ -137,7 +174,8 @@ def test_a_release_takes_what_it_needs_from_the_site(tmp_path):
     assert (release.name, release.user, release.host) == ("shop", "huatai", "shop.example.com:8080")
     assert release.health == {"path": "/healthz", "status": [], "timeout": 9, "watch": 5}
     assert (release.sockets, release.read_timeout, release.keep_releases) == (("127.0.0.1:8000",), 300, 2)
-    assert (release.superuser, release.password) == ({"username": "admin", "email": "a@example.com"}, SECRET)
+    assert release.superuser == {"username": "admin", "email": "a@example.com", "fields": {}}
+    assert release.password == SECRET
     assert release.folder == f"{tmp_path}/sites/shop/releases/{release.id}"
     assert release.migrate is True
     assert make_release(tmp_path, migrate=False).migrate is False

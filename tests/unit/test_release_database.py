@@ -5,9 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
-import os
-import subprocess
-import sys
 
 import goldens
 import pytest
@@ -130,6 +127,18 @@ def test_the_superuser_is_made_once(tmp_path, said, what):
     assert len(shell.done) == 1
 
 
+@AS_ROOT
+def test_a_superuser_of_another_user_model(tmp_path):
+    (tmp_path / "config/shop").mkdir(parents=True)
+    given = {"email": "a@example.com", "fields": {"full_name": "Ada", "age": 36}, "password": SECRET}
+    database, shell = make(tmp_path, answering(0, "made"), superuser=given)
+    assert database.make_superuser(check_mode=False) == ["superuser a@example.com"]
+    environment = shell.given[0]["environment"]
+    assert (environment["DJANGO_SUPERUSER_USERNAME"], environment["DJANGO_SUPERUSER_EMAIL"]) == ("", "a@example.com")
+    assert json.loads(environment["PYWEB_USER_FIELDS"]) == {"full_name": "Ada", "age": 36}
+    assert list(json.loads((tmp_path / "config/shop/superusers.json").read_text())) == ["a@example.com"]
+
+
 def test_check_mode_predicts_the_superuser(tmp_path):
     database, shell = make(tmp_path, superuser=ADMIN)
     assert database.make_superuser(check_mode=True) == ["superuser admin"]
@@ -152,76 +161,3 @@ def test_a_superuser_that_cannot_be_made_is_not_known_to_be_there(tmp_path):
 def test_a_stored_release_makes_no_superuser(tmp_path):
     release = dataclasses.replace(make_release(tmp_path, BUILD, superuser=ADMIN), superuser={})
     assert Database(FakeShell(), release).make_superuser(check_mode=False) == []
-
-
-# As much of Django as the program touches; `call_command` says what it was called with.
-DJANGO = {
-    "django/__init__.py": "def setup(): print('set up')",
-    "django/contrib/__init__.py": "",
-    "django/contrib/auth/__init__.py": """
-import os
-class Users:
-    def filter(self, **wanted):
-        print("filter", wanted)
-        self.found = wanted == {"login": os.environ["EXISTING"]}
-        return self
-    def exists(self):
-        return self.found
-class User:
-    USERNAME_FIELD = "login"
-    REQUIRED_FIELDS = os.environ["REQUIRED"].split()
-    _default_manager = Users()
-def get_user_model():
-    return User
-""",
-    "django/core/__init__.py": "",
-    "django/core/management.py": "def call_command(*words, **keys): print(words, sorted(keys.items()))",
-}
-
-
-@pytest.mark.parametrize(
-    ("existing", "required", "said"),
-    [
-        ("admin", "email", ["set up", "filter {'login': 'admin'}", "there"]),
-        (
-            "other",
-            "email",
-            [
-                "set up",
-                "filter {'login': 'admin'}",
-                "('createsuperuser',) [('email', 'a@b'), ('interactive', False), ('login', 'admin'), ('verbosity', 0)]",
-                "made",
-            ],
-        ),
-        (
-            "other",
-            "phone",
-            [
-                "set up",
-                "filter {'login': 'admin'}",
-                "('createsuperuser',) [('interactive', False), ('login', 'admin'), ('verbosity', 0)]",
-                "made",
-            ],
-        ),
-    ],
-)
-def test_the_program_makes_a_superuser_unless_there_is_one(tmp_path, existing, required, said):
-    for name, text in DJANGO.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    done = subprocess.run(
-        [sys.executable, "-"],
-        input=inspect.getsource(django_superuser),
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(tmp_path),
-            "EXISTING": existing,
-            "REQUIRED": required,
-            "DJANGO_SUPERUSER_USERNAME": "admin",
-            "DJANGO_SUPERUSER_EMAIL": "a@b",
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.splitlines() == said

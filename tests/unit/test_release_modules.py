@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import types
 
 import goldens
@@ -20,7 +21,7 @@ from releases import SECRET, make_layout, make_site, put_0_1, put_links
 NEW, OLD = "a" * 12, "b" * 12
 NO_CODE = {"commit": "", "subject": "", "source": ""}
 # What the action plugins add; nobody types them.
-INTERNAL = {"secrets", "who", "first_hosts"}
+INTERNAL = {"secrets", "who", "first"}
 
 
 @pytest.mark.parametrize("module", [uwsgi_release, uwsgi_rollback])
@@ -224,7 +225,7 @@ FROM_GIT = {
 
 
 def release_shop(tmp_path, capsys, site=None, **arguments):
-    shop, secrets = make_site(tmp_path, env={"TOKEN": "hush"})
+    shop, secrets = make_site(tmp_path, env={"TOKEN": "hush"}, uwsgi={"processes": 3})
     return call(
         uwsgi_release,
         capsys,
@@ -257,7 +258,9 @@ def test_a_release_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, ho
     assert result == {
         "changed": True,
         "made": ["shop: the user", f"shop: release {NEW}", "shop: superuser admin"],
-        "releases": {"shop": {"id": NEW, "previous": OLD, "migrations": ["shop.0001", "shop.0002"], **CODE}},
+        "releases": {
+            "shop": {"id": NEW, "previous": OLD, "migrations": ["shop.0001", "shop.0002"], "processes": 3, **CODE}
+        },
         "diff": [
             {"before_header": header, "after_header": header, "before": "before", "after": "after"},
             {
@@ -284,12 +287,12 @@ def test_a_site_that_does_not_answer_through_nginx_in_the_end(tmp_path, capsys, 
 
 
 @pytest.mark.parametrize(
-    ("first", "ran"), [({}, ["manage reindex", "send ********"]), ({"shop": "web1"}, ["send ********"])]
+    ("first", "ran"), [({}, ["manage reindex", "send ********"]), ({"shop": False}, ["send ********"])]
 )
 def test_check_mode_lists_commands_before_there_is_a_build(tmp_path, capsys, locks, host, first, ran):
     steps = ["migrate", {"manage": "reindex", "once": True}, {"run": ["send", SECRET]}]
     site, secrets = make_site(tmp_path, release=steps, env={"TOKEN": SECRET})
-    given = {"builds": {"shop": {**goldens.BUILD, "predicted": True}}, "first_hosts": first}
+    given = {"builds": {"shop": {**goldens.BUILD, "predicted": True}}, "first": first}
     given["secrets"] = json.dumps({"sites": {"shop": secrets}})
     result = call(uwsgi_release, capsys, sites=[site], **given, _ansible_check_mode=True)
     assert result["made"] == ["shop: a release", *(f"shop: command: {words}" for words in ran)]
@@ -300,7 +303,25 @@ def test_a_second_run_says_that_nothing_changed(tmp_path, capsys, monkeypatch, l
     monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [Change([], NEW, OLD, [], "same", "same")]))
     result = release_shop(tmp_path, capsys)
     assert (result["changed"], result["made"], result["diff"]) == (False, [], [])
-    assert result["releases"] == {"shop": {"id": NEW, "previous": OLD, "migrations": [], **CODE}}
+    assert result["releases"] == {"shop": {"id": NEW, "previous": OLD, "migrations": [], "processes": 3, **CODE}}
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_how_many_processes_the_host_decided_on_is_told_once(tmp_path, capsys, monkeypatch, locks, host, check_mode):
+    shop, _secrets = make_site(tmp_path)
+    os.makedirs(shop["paths"]["config"])
+    monkeypatch.setattr(uwsgi_release.sizing.os, "sched_getaffinity", lambda _pid: {0, 1, 2})
+    monkeypatch.setattr(uwsgi_release.sizing, "memory_size", lambda: 8 << 30)
+    switches = Switches(locks, [Change([], NEW, OLD, [], "", "") for _run in range(2)])
+    monkeypatch.setattr(uwsgi_release, "Switch", switches)
+    sized = {"uwsgi": {**shop["uwsgi"], "processes": 2}, "sizing": "default"}
+    told = "shop: uwsgi.processes 3 (3 cores, 8192 MiB of memory, 1 site)"
+    for made in [[told], [told] if check_mode else []]:
+        result = release_shop(tmp_path, capsys, site=sized, _ansible_check_mode=check_mode)
+        assert result["made"] == made
+        assert result["releases"]["shop"]["processes"] == 3
+    assert "processes = 3\n" in switches.made[0][0].ini
+    assert switches.made[0][0].id == switches.made[1][0].id
 
 
 @pytest.mark.parametrize("why", ["the user is missing", "the build is predicted"])
@@ -329,7 +350,7 @@ def test_a_site_without_a_build_is_released_as_found(tmp_path, capsys, monkeypat
 
 
 def test_a_site_that_fails_keeps_no_other_from_its_release(tmp_path, capsys, monkeypatch, locks, host):
-    shop, secrets = make_site(tmp_path)
+    shop, secrets = make_site(tmp_path, uwsgi={"processes": 3})
     blog = {**shop, "name": "blog"}
     change = Change([f"release {NEW}"], NEW, OLD, [], "before", "after")
     faults = [StepError("shop", "health", "it is ill"), change, StepError("wiki", "start", "it is gone")]

@@ -270,6 +270,34 @@ def test_builds_and_virtualenvs_of_kept_releases_stay(full):
     assert shelf.tidy(release, check_mode=False) == []
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_release_that_a_worker_still_uses_stays_with_its_build(full, recorded):
+    """Also one that was taken back before it had a record: the link to its code says which build it is of."""
+    shelf, release = make(full, keep_releases=1)
+    folder = full / "sites/shop/releases/c"
+    (folder / "src").symlink_to(full / "sites/shop/builds/of-c/src")
+    if not recorded:
+        (folder / "release.json").unlink()
+    release = dataclasses.replace(named(release, "new"), manifest={**release.manifest, "id": "of-new"})
+    shelf.tidy(release, False, {"c"})
+    assert sorted(os.listdir(full / "sites/shop/releases")) == ["c", "new", "old"]
+    assert left(full) == (["of-c", "of-new", "of-old"], ["for-c", "for-new", "for-old"])
+    assert "c.env" in os.listdir(full / "config/shop")
+    assert shelf.tidy(release, False) == [f"{full}/sites/shop/releases/c"]
+
+
+def test_files_of_the_inventory_stay_as_long_as_a_build_has_them(full):
+    shelf, release = make(full, keep_releases=3)
+    for name, digest in {"of-new": "aaa", "of-a": "bbb", "of-d": "ccc"}.items():
+        manifest = full / f"sites/shop/builds/{name}/build.json"
+        manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "files": digest}))
+        (full / "config/shop/files" / digest).mkdir(parents=True)
+    shelf.tidy(
+        dataclasses.replace(named(release, "new"), manifest={**release.manifest, "id": "of-new"}), check_mode=False
+    )
+    assert sorted(os.listdir(full / "config/shop/files")) == ["aaa", "ccc"]
+
+
 def test_the_build_of_the_release_itself_stays_without_a_record(full):
     shelf, release = make(full, keep_releases=1)
     (full / "sites/shop/releases/new/release.json").unlink()
@@ -350,6 +378,43 @@ def test_the_list_of_releases(tmp_path):
     ]
 
 
+def test_the_list_has_the_workers_and_timers_of_a_site_that_has_any(tmp_path, monkeypatch):
+    monkeypatch.setattr(scripts, "SYSTEMD", str(tmp_path / "systemd"))
+    keys = {"workers": {"celery": {"run": "celery"}}, "timers": {"digest": {"manage": "x", "at": "daily"}}}
+    shelf, release = make(tmp_path, **keys)
+    live, old = release.id, "0" * 12
+    put_releases(tmp_path, (live, 1764000000))
+    put_links(tmp_path, live)
+    units = {
+        f"pyweb-worker-shop@{live}:celery:1.service": ("active", 3, "success"),
+        f"pyweb-worker-shop@{old}:celery:1.service": ("deactivating", 0, "success"),
+        f"pyweb-worker-shop@{old}:gone:1.service": ("inactive", 0, "success"),
+        "pyweb-timer-shop@digest.timer": ("active", 0, "success"),
+        "pyweb-timer-shop@digest.service": ("failed", 0, "exit-code"),
+        "pyweb-worker-other@x.service": ("active", 0, ""),
+    }
+    (tmp_path / "systemd").mkdir()
+    shown = []
+    for name, (state, restarts, result) in units.items():
+        (tmp_path / "systemd" / name).touch()
+        shown.append(f"Id={name}\nActiveState={state}\nNRestarts={restarts}\nResult={result}")
+        shown[-1] += "\nNextElapseUSecRealtime=Fri 2026-11-27 00:00:00 UTC" if name.endswith("timer") else ""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/systemctl").write_text("#!/bin/sh\ncat <<'END'\n" + "\n\n".join(shown) + "\nEND\n")
+    (tmp_path / "bin/systemctl").chmod(0o755)
+    shelf.tidy(release, check_mode=False)
+    environment = {"TZ": "UTC", "PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+    done = subprocess.run(
+        [str(tmp_path / "sites/shop/list")], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.splitlines() == [
+        f"{live}  2025-11-24 16:00:00  live      ",
+        f"worker celery 1: finishes its task, release {old}, 0 restarts",
+        f"worker celery 1: running, release {live}, 3 restarts",
+        "timer digest: next Fri 2026-11-27 00:00:00 UTC, last result: exit-code",
+    ]
+
+
 # --- removal ---
 
 
@@ -387,6 +452,29 @@ def test_an_absent_site_is_stopped_and_removed(tmp_path, site):
     assert os.listdir(systemd) == ["uwsgi-other.service"]
     # The secret key stays with the data.
     assert sorted(os.listdir(tmp_path / "config/shop")) == ["secret_key", "superusers.json"]
+
+
+def test_an_absent_sites_timers_and_workers_stop_before_its_server(tmp_path, site):
+    shell, systemd = FakeShell(), tmp_path / "systemd"
+    names = [
+        "pyweb-timer-shop@a.timer",
+        "pyweb-timer-shop@a.service",
+        "pyweb-worker-shop.service",
+        f"pyweb-worker-shop@{'a' * 12}:b:1.service",
+    ]
+    for name in [*names, "pyweb-worker-shop-2.service"]:
+        (systemd / name).touch()
+    changes = withdraw(site, shell, False, list, str(systemd))
+    assert {f"{systemd}/{name}" for name in names} < set(changes)
+    stopped = [words for words in shell.done if " stop " in words or " disable " in words]
+    assert stopped == [
+        "timers: systemctl disable --quiet --now pyweb-timer-shop@a.timer pyweb-worker-shop.service (may fail)",
+        "workers: systemctl stop pyweb-timer-shop@*.service (may fail)",
+        "workers: systemctl stop pyweb-worker-shop@*:*:*.service (may fail)",
+        "units: systemctl disable --quiet --now uwsgi-shop.service uwsgi-shop@8000.socket (may fail)",
+        "units: systemctl stop uwsgi-shop@*.service (may fail)",
+    ]
+    assert sorted(os.listdir(systemd)) == ["pyweb-worker-shop-2.service", "uwsgi-other.service"]
 
 
 def test_check_mode_removes_nothing(tmp_path, site):

@@ -12,7 +12,13 @@ import os
 import pytest
 import releases
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
-from ansible_collections.pyweb.stack.plugins.module_utils.release import database, front, instance, unit_files
+from ansible_collections.pyweb.stack.plugins.module_utils.release import (
+    background,
+    database,
+    front,
+    instance,
+    unit_files,
+)
 from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Switch
 from releases import buildable, history, links, make_release, make_world, put_links, put_releases
 
@@ -28,12 +34,13 @@ PORTS = {"uwsgi": {"socket": 8001}}
         (instance.Instances, releases.FakeInstances),
         (unit_files.UnitFiles, releases.FakeUnitFiles),
         (database.Database, releases.FakeDatabase),
+        (background.Background, releases.FakeBackground),
         (front.Front, releases.FakeFront),
     ],
 )
 def test_the_fakes_are_called_like_what_they_stand_for(real, fake):
     for name, method in inspect.getmembers(fake, inspect.isfunction):
-        if name != "__init__":
+        if name not in ("__init__", "note"):
             assert list(inspect.signature(getattr(real, name)).parameters) == list(inspect.signature(method).parameters)
 
 
@@ -64,6 +71,7 @@ def test_a_release_is_live_once_it_is_known_to_be_well_and_the_old_one_is_stoppe
     assert world.seen == [
         ("prepare", LIVE),
         ("migrations apply", LIVE),
+        ("superuser", LIVE),
         ("install units", LIVE),
         (f"start {new}", LIVE),
         (f"health {new}", LIVE),
@@ -74,7 +82,6 @@ def test_a_release_is_live_once_it_is_known_to_be_well_and_the_old_one_is_stoppe
         (f"watch after {LIVE}", new),
         (f"drain {LIVE}", new),
         (f"retire {LIVE}", new),
-        ("superuser", new),
         ("tidy", new),
     ]
     assert change == ([f"release {new}", "superuser admin"], new, LIVE, ["shop.0001_initial"], "", release.ini)
@@ -91,6 +98,7 @@ def test_on_ports_a_probe_is_asked_first_and_the_release_starts_after_the_switch
     assert world.seen == [
         ("prepare", LIVE),
         ("migrations apply", LIVE),
+        ("superuser", LIVE),
         ("install units 127.0.0.1:8001", LIVE),
         (f"clear {new}", LIVE),
         (f"start probe of {new}", LIVE),
@@ -106,7 +114,6 @@ def test_on_ports_a_probe_is_asked_first_and_the_release_starts_after_the_switch
         (f"drain {LIVE}", new),
         (f"retire {LIVE}", new),
         ("stop probes", new),
-        ("superuser", new),
         ("tidy", new),
     ]
     assert (change.what, change.previous) == ([f"release {new}"], LIVE)
@@ -145,6 +152,68 @@ def test_the_ini_before_is_that_of_the_live_release(host):
     release = wanted(host)
     change = deploy(make_world(host), release)
     assert (change.before, change.after) == ("[uwsgi]\n", release.ini)
+
+
+# --- workers and timers ---
+
+
+@pytest.mark.parametrize("keys", [{}, PORTS], ids=["unix", "tcp"])
+def test_new_workers_run_before_the_switch_and_the_old_ones_take_no_more_tasks_by_then(host, keys):
+    """A task of the new code that an old worker took would be thrown away."""
+    release = wanted(host, **keys)
+    world = make_world(host, running=[LIVE], workers=True)
+    deploy(world, release)
+    new = release.id
+    order = ["check workers", "prepare", "migrations apply", "start workers", "stop old workers", f"switch to {new}"]
+    order += ["timers follow", f"watch after {LIVE}", f"retire {LIVE}", "tidy workers", "tidy"]
+    assert [done for done in world.done if done in order] == order
+    assert world.done.index(f"settle {'probe of ' if keys else ''}{new}") < world.done.index("start workers")
+
+
+def test_what_a_host_cannot_run_is_said_before_anything_changes(host):
+    release = wanted(host)
+    for check_mode in (True, False):
+        world = make_world(host, running=[LIVE], workers=True, failing=["check workers"])
+        with pytest.raises(StepError, match="check workers failed"):
+            deploy(world, release, check_mode)
+        assert world.done == ["check workers"]
+    release = dataclasses.replace(release, manifest={**release.manifest, "predicted": True})
+    world = make_world(host, running=[LIVE], workers=True)
+    deploy(world, release, check_mode=True)
+    assert world.done == [], "the build is not there yet"
+
+
+@pytest.mark.parametrize("step", ["start workers", "stop old workers", "timers follow", "settle NEW live"])
+@pytest.mark.parametrize("used", [False, True])
+def test_whatever_fails_after_the_start_of_workers_the_old_ones_come_back(host, step, used):
+    release = wanted(host)
+    step = step.replace("NEW", release.id)
+    # A new worker may have begun a task, and has to have its code until it ends.
+    world = make_world(host, running=[LIVE], workers=True, failing=[step], used=[release.id] if used else [])
+    with pytest.raises(StepError, match=f"{step} failed"):
+        deploy(world, release)
+    assert world.done[-1] == f"put workers of {LIVE} back"
+    assert links(host) == (f"releases/{LIVE}", f"releases/{BEFORE}")
+    assert (host / "sites/shop/releases" / release.id).is_dir() == used
+
+
+def test_worse_answers_to_visitors_bring_the_old_workers_back(host):
+    world = make_world(host, running=[LIVE], workers=True, worse=True)
+    with pytest.raises(StepError, match="watch failed"):
+        deploy(world, wanted(host))
+    assert world.seen[-1] == (f"put workers of {LIVE} back", LIVE)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_workers_that_are_missing_are_started_without_a_release(host, check_mode):
+    release = wanted(host)
+    deploy(make_world(host, running=[LIVE]), release)
+    world = make_world(host, running=[release.id], workers="missing")
+    world.units = dict(release.units)
+    change = deploy(world, release, check_mode)
+    assert change.what == ["started worker celery"]
+    suffix = " in check mode" if check_mode else ""
+    assert world.done == [f"superuser{suffix}", f"tidy workers{suffix}", f"tidy{suffix}"]
 
 
 # --- through nginx ---
@@ -323,12 +392,12 @@ def test_a_live_release_that_is_not_whole_is_started_again_where_it_is(host, dep
     assert world.done == [
         "prepare",
         "migrations apply",
+        "superuser",
         "install units",
         f"restart {new}",
         f"health {new}",
         "record shop.0001_initial",
         f"settle {new} live",
-        "superuser",
         "tidy",
     ]
     assert (change.what, change.previous) == ([f"release {new}"], new)

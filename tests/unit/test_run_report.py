@@ -417,6 +417,14 @@ def test_warnings_of_djangos_check_are_told_once_of_a_new_build(made, check, tol
     assert found["hosts"][0]["notes"] == ([line] if told else [])
 
 
+@pytest.mark.parametrize("made", [True, False])
+def test_what_a_build_found_out_is_told_once(made):
+    notes = ["sessions are in memory; set it", "the media begin with m of the source"]
+    built = {**BUILT, "builds": {"shop": {"id": NEW, "notes": notes}}, "made": BUILT["made"] if made else []}
+    found = document(variables_of({"django_builds": built, "uwsgi_releases": UNCHANGED}))
+    assert found["hosts"][0]["notes"] == ([f"shop: {note}" for note in notes] if made else [])
+
+
 def test_hosts_without_sites_are_named_in_one_line():
     hosts = [run_report.bare(name, run_report.NO_SITES) for name in ("db1", "db2")]
     found = run_report.document(hosts, 3.21, check_mode=False)

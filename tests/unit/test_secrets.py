@@ -6,7 +6,14 @@ import json
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.model.keys import secret_keys
-from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import URLS, all_forms, hidden_values
+from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import (
+    URLS,
+    all_forms,
+    hidden_values,
+    hidden_variables,
+    is_shown,
+    own_names,
+)
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from models import KEY, SECRET, completed, faults
 
@@ -14,6 +21,7 @@ from models import KEY, SECRET, completed, faults
 def test_secrets_are_parted_from_what_may_be_shown():
     site = completed(
         env={"TOKEN": SECRET},
+        files={"a/b.py": f"TOKEN = '{SECRET}'"},
         database=f"postgres://shop:{SECRET}@db/shop",
         superuser={"username": "admin", "password": SECRET},
         source={"git": f"https://token:{SECRET}@git.example.com/shop.git", "key": KEY},
@@ -22,14 +30,16 @@ def test_secrets_are_parted_from_what_may_be_shown():
     assert SECRET not in json.dumps(public)
     assert secret["shop"] == {
         "env": {"TOKEN": SECRET},
+        "files": {"a/b.py": f"TOKEN = '{SECRET}'"},
         "database": f"postgres://shop:{SECRET}@db/shop",
         "git": f"https://token:{SECRET}@git.example.com/shop.git",
         "key": KEY + "\n",
         "password": SECRET,
     }
     assert public[0]["source"]["git"] == "https://git.example.com/shop.git"
-    assert public[0]["superuser"] == {"username": "admin", "email": ""}
+    assert public[0]["superuser"] == {"username": "admin", "email": "", "fields": {}}
     assert public[0]["database"] is True
+    assert public[0]["files"] == {}
     assert SECRET in json.dumps(site)  # the model's own copy is whole
 
 
@@ -52,7 +62,7 @@ def test_no_secret_in_a_message_however_wrong_the_site_is():
 
 def test_a_site_without_secrets_has_the_same_keys():
     public, secret = split_secrets([completed()])
-    assert secret == {"shop": {"env": {}, "database": "", "git": "", "key": "", "password": ""}}
+    assert secret == {"shop": {"env": {}, "files": {}, "database": "", "git": "", "key": "", "password": ""}}
     assert public[0]["database"] is False
     assert public[0]["env"] == {}
     assert public[0]["superuser"] == {}
@@ -127,3 +137,65 @@ def test_short_lines_and_single_lines_are_no_secrets_of_their_own():
 
 def test_password_of_a_url_is_hidden_as_the_server_gets_it():
     assert all_forms(["postgres://u:a%40b@db/x"]) == ["postgres://u:a%40b@db/x", "u:a%40b", "a%40b", "a@b"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "true",
+        "False",
+        "on",
+        "/var/lib/sites/shop/media",
+        "/srv/data/",
+        "/home",
+        "shop",
+        "site-shop",
+        "shop.example.com",
+        "shop.settings.production",
+        "shop.wsgi",
+        "shop.wsgi:application",
+        "/opt/sites/shop",
+    ],
+)
+def test_truth_values_paths_and_the_sites_own_names_are_shown(value):
+    site = completed(settings_module="shop.settings.production", wsgi="shop.wsgi:application")
+    assert is_shown(value, own_names(site))
+    _public, secrets = split_secrets([{**site, "env": {"ANY": value}}])
+    assert hidden_values(secrets["shop"], names=own_names(site)) == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "8000",
+        "truely",
+        "shop2",
+        "/aGk3base64Begin+withAslash=",
+        "/q8Zx/secret",
+        "/run/key\nand more",
+        "/etc/passwd=secret",
+        "//etc",
+        "relative/path",
+        "postgres://shop:pa55@db/shop",
+    ],
+)
+def test_everything_else_of_env_is_hidden(value):
+    assert value in hidden_variables({"ANY": value}, own_names(completed()))
+
+
+def test_names_of_modules_and_places_are_shown():
+    assert hidden_variables({"DJANGO_SETTINGS_MODULE": "conf.live", "LANG": "de_DE.UTF-8"}, ()) == []
+
+
+def test_a_password_in_a_url_that_is_the_sites_own_name_hides_no_message():
+    names = own_names(completed())
+    assert hidden_variables({"CACHE": "redis://shop:shop@cache/1"}, names) == [
+        "redis://shop:shop@cache/1",
+        "shop:shop",
+    ]
+
+
+def test_only_env_is_read_for_what_is_no_secret():
+    site = completed(superuser={"username": "admin", "password": "shop"})
+    _public, secrets = split_secrets([site])
+    assert hidden_values(secrets["shop"], names=own_names(site)) == ["shop"]

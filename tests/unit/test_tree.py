@@ -126,3 +126,14 @@ def test_hard_links_travel(tmp_path):
     os.link(tmp_path / "code/a", tmp_path / "code/b")
     tree.pack(str(tmp_path / "code"), str(tmp_path / "code.tgz"))
     assert tree.digest(unpacked(tmp_path / "code.tgz")) == tree.digest(str(tmp_path / "code"))
+
+
+def test_a_file_that_does_not_count_is_packed_where_it_is_asked_for(tmp_path):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code/manage.py").touch()
+    before = tree.digest(str(tmp_path / "code"))
+    (tmp_path / "code/db.sqlite3").touch()
+    assert tree.digest(str(tmp_path / "code")) == before
+    tree.pack(str(tmp_path / "code"), str(tmp_path / "code.tgz"), ["db.sqlite3", "manage.py", "none.sqlite3"])
+    with tarfile.open(tmp_path / "code.tgz") as archive:
+        assert archive.getnames() == ["manage.py", "db.sqlite3"]

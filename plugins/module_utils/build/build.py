@@ -8,20 +8,22 @@ A build is made where it stays, because a virtualenv cannot be moved. What makes
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import re
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..build import django_probe, hints, overlay, project, seal, source, virtualenv
+from ..build import additions, django_probe, hints, overlay, project, pythons, seal, settings_facts, source
+from ..build.build_settings import SettingsOfBuild
 from ..build.context import Context
+from ..build.program import program_text
 from ..build.project import Discovered
 from ..build.source import Resolved
 from ..build.steps import Steps
 from ..host import files
-from ..host.causes import cause
+from ..host.advice import missing_variable
+from ..host.causes import cause, reason
 from ..host.shell import STEP_TIMEOUT
 from ..model.command_checks import builtin_step
 from ..model.layout import content_id
@@ -79,14 +81,16 @@ class Build:
 
 
 def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
-    """Return all that goes into a build: what is hashed to its id."""
+    """Return all that goes into a build: what is hashed to its id. Keys that came later count where they are set."""
     site = context.site
     uwsgi = site["uwsgi"]
+    later = {"extras": site["extras"], "groups": site["groups"], "install_project": site["install_project"]}
+    managed = site["managed"] if site["managed"] != "never" else ""
     steps = identity(site["build"])
-    # A build of an earlier version, or with the steps that everybody has, has the id that it had.
-    changed = {"build": steps} if steps != identity([cast(Step, builtin_step("collectstatic"))]) else {}
+    own_steps = {"build": steps} if steps != identity([cast(Step, builtin_step("collectstatic"))]) else {}
     return {
-        **changed,
+        **{key: value for key, value in {**later, "managed": managed}.items() if value},
+        **own_steps,
         "format": FORMAT,
         "source": resolved.identity,
         "python": context.python_version(),
@@ -105,6 +109,7 @@ def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
             "tarball": uwsgi["tarball"],
             "checksum": uwsgi["checksum"],
         },
+        **additions.inputs(context),
     }
 
 
@@ -114,24 +119,34 @@ def _steps(build: Build) -> Manifest:
     site, code = context.site, f"{build.root}/src"
     in_place = recorded["kind"] == "path"
     subject = source.bring(context, build.resolved, root)
-    home = virtualenv.provide(context, root)
+    context, home = pythons.provide(context, root)
     if recorded["kind"] == "startproject":
         _start_project(context, home, code)
+    notes = [*context.notes, *additions.add(context, root, home)]
     found = project.discover(code, site)
+    settings = SettingsOfBuild(context, home, root, found)
     _write_overlay(context, root, found)
+    settings.write()
     context.make_directory(f"{root}/static")
-    steps = Steps(context, root, home, found["chdir"])
+    steps = Steps(context, root, home, found["chdir"], found["configuration"])
+    if steps.before_probe:
+        # They import the settings as well, or bundle for the side that DEBUG chooses.
+        settings.decide(lambda: _probe(context, home, root, settings, None, only="settings"))
     steps.run()
     if not in_place:
         _compile(context, home, root)
-    probed = _probe(context, home, root, found["chdir"], steps.collected_last)
+    probed = settings.probed(lambda: _probe(context, home, root, settings, steps.collected_last))
+    _refuse_script_name(context, str(probed.get("script_name", "")))
+    facts = probed.get("facts") or {}
+    notes += [*found["notes"], *settings.notes(facts)]
+    notes += additions.seed(context, root, home, facts)
     told = hints.hints(code, found["chdir"], site["build"], probed)
     steps.clean()
-    return {
+    manifest: Manifest = {
         "id": build.id,
         "chdir": found["chdir"],
         "settings_module": found["settings_module"],
-        "wsgi": found["wsgi"],
+        "wsgi": _entry(context, found),
         "django": probed["django"],
         "apps": probed["apps"],
         "check": probed["check"],
@@ -147,7 +162,27 @@ def _steps(build: Build) -> Manifest:
         "python": context.python_version(),
         "uwsgi": project.uwsgi_binary(site, home),
         "install": site["uwsgi"]["install"],
+        "configuration": found["configuration"],
     }
+    if context.secrets["files"]:
+        manifest["files"] = additions.digest(context.secrets["files"])
+    if probed.get("exported"):
+        manifest["exported"] = probed["exported"]
+    if told := [*context.notes, *notes]:
+        manifest["notes"] = told
+    return manifest
+
+
+def _refuse_script_name(context: Context, script_name: str) -> None:
+    """Refuse a project whose links begin with a path that nothing serves here."""
+    site = context.site
+    if script_name and not site["prefix"] and "FORCE_SCRIPT_NAME" not in site["settings"]:
+        raise context.error(
+            "project",
+            f"the project sets FORCE_SCRIPT_NAME to {script_name!r}, so every link begins with it, and the site is "
+            f"served at /; set prefix: {script_name} in the inventory; where a server in front takes the path away, "
+            f"say so by settings: {{FORCE_SCRIPT_NAME: {script_name}}}",
+        )
 
 
 def _start_project(context: Context, home: str, code: str) -> None:
@@ -160,10 +195,18 @@ def _start_project(context: Context, home: str, code: str) -> None:
 
 def _write_overlay(context: Context, root: str, found: Discovered) -> None:
     os.mkdir(f"{root}/overlay", 0o755)
-    settings = overlay.settings(context.site, found["settings_module"])
+    settings = overlay.settings(context.site, found["settings_module"], found)
     files.write(f"{root}/overlay/{overlay.SETTINGS_MODULE}.py", settings)
-    files.write(f"{root}/overlay/{overlay.WSGI_MODULE}.py", overlay.wsgi(context.site, found["wsgi"]))
+    files.write(f"{root}/overlay/{overlay.WSGI_MODULE}.py", overlay.wsgi(context.site, _entry(context, found)))
     files.write(f"{root}/overlay/{overlay.ERRORS_MODULE}.py", overlay.errors())
+    if entry := overlay.entry(context.site, found):
+        files.write(f"{root}/overlay/{overlay.ENTRY_MODULE}.py", entry)
+
+
+def _entry(context: Context, found: Discovered) -> str:
+    """Return the WSGI entry that the build's own loads: the project's, or the one that is made for it."""
+    made = overlay.entry(context.site, found)
+    return f"{overlay.ENTRY_MODULE}:application" if made else found["wsgi"]
 
 
 def _compile(context: Context, home: str, root: str) -> None:
@@ -171,7 +214,11 @@ def _compile(context: Context, home: str, root: str) -> None:
     os.chown(f"{root}/overlay", context.account.pw_uid, context.account.pw_gid)
     folders = [f"{root}/src", f"{root}/overlay"]
     jobs = "0" if _is_large(folders[0]) else "1"
-    words = [project.interpreter(home), "-m", "compileall", "-q", "-j", jobs, *folders]
+    words = [project.interpreter(home), "-m", "compileall", "-q", "-j", jobs]
+    if context.secrets["files"]:
+        # Secrets, too, and a build has none: bytecode holds what its text does.
+        words += ["-x", "|".join(f"/src/{re.escape(path)}$" for path in sorted(context.secrets["files"]))]
+    words += folders
     # A file that is no code for this Python (a template of code, an old test) is not a reason to refuse a project; one
     # that Django imports fails in the next step, by name.
     context.shell.run("compile", words, context.user, environment={"PYTHONDONTWRITEBYTECODE": ""}, check=False)
@@ -187,21 +234,30 @@ def _is_large(folder: str) -> bool:
     return False
 
 
-def _probe(context: Context, home: str, root: str, chdir: str, collect: Step | None) -> dict[str, Any]:
-    """Run the steps of `django_probe` with the project's own code, and collect its static files; what it found."""
-    own = project.process_environment(context.secrets)
+def _probe(
+    context: Context, home: str, root: str, settings: SettingsOfBuild, collect: Step | None, only: str = ""
+) -> dict[str, Any]:
+    """Run the steps of `django_probe` with the project's own code, and collect its static files; what it found.
+
+    `only` is settings where it is to do no more than import them.
+    """
+    found = settings.found
+    own = project.process_environment(context.secrets, found["configuration"])
     done = context.shell.run(
         "project",
-        [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect" if collect else ""],
+        [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect" if collect else only],
         context.user,
-        os.path.join(f"{root}/src", chdir),
+        os.path.join(f"{root}/src", found["chdir"]),
         environment=project.environment(context.layout, own, root),
-        stdin=inspect.getsource(django_probe),
+        stdin=program_text(settings_facts, django_probe),
         timeout=collect["timeout"] if collect else STEP_TIMEOUT,
         check=False,
     )
     if done.returncode:
         reached = re.findall(r"^step: (\w+)$", done.stderr, re.MULTILINE)
         output = re.sub(r"^step: \w+\n", "", done.stderr, flags=re.MULTILINE)
-        raise context.error(reached[-1] if reached else "project", cause(output), output)
+        missing = (
+            settings.missing() if reached[-1:] == ["settings"] and missing_variable(output, reason(output)) else ""
+        )
+        raise context.error(reached[-1] if reached else "project", missing or cause(output), output)
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))

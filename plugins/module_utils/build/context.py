@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ..host.causes import cause
 from ..host.shell import Shell, StepError
 from ..model.layout import Layout
-from ..model.secrets import hidden_values
+from ..model.secrets import hidden_values, own_names
 from ..model.types import Secrets, Site
 
 # Fetch a URL into a file: (url, path) -> None. Raises OSError.
@@ -37,13 +37,15 @@ class Context:
     scratch: str
     # What each interpreter said: a build needs to know it three times, and each answer takes 50 ms.
     versions: dict[str, str] = field(default_factory=dict, compare=False)
+    # What the run has to say of this site, beside what it made.
+    notes: list[str] = field(default_factory=list, compare=False)
 
     @classmethod
     def of(
         cls, site: Site, secrets: Secrets, environment: Mapping[str, str], installer: str, fetch: Fetch, scratch: str
     ) -> Context:
         """Return the context of a completed site. Its shell hides the site's secrets."""
-        shell = Shell(site["name"], environment, hidden_values(secrets, environment))
+        shell = Shell(site["name"], environment, hidden_values(secrets, environment, own_names(site)))
         return cls(site, secrets, Layout.of(site), shell, environment, installer, fetch, scratch)
 
     @property
@@ -73,8 +75,10 @@ class Context:
             raise self.error(step, cause(f"{url}: {error}")) from None
 
     def python_version(self) -> str:
-        """Return the version of the site's Python, as in 3.12."""
+        """Return the version of the site's Python, as in 3.12; of one that uv is to bring, as it was asked for."""
         python, virtualenv = self.site["interpreter"]["path"], self.site["virtualenv"]
+        if not python and self.site["interpreter"].get("managed"):
+            return self.site["interpreter"]["version"]
         if virtualenv == "none":
             python = "/usr/bin/python3"
         elif virtualenv and os.path.exists(f"{virtualenv}/bin/python"):

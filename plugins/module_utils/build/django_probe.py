@@ -2,37 +2,55 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The steps that need the project's own code, in one process of the site's own interpreter and user.
 
-`django_build` sends this file's text to that interpreter's standard input; nothing here may need Ansible. Each step
-names itself on standard error as `step: NAME` before it starts, so that a traceback can be put down to it.
+`django_build` sends this file's text, and that of `settings_facts`, to that interpreter's standard input; nothing here
+may need Ansible. Each step names itself on standard error as `step: NAME` before it starts, so that a traceback can be
+put down to it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import json
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .settings_facts import project_settings, settings_facts  # whose text is sent in front of this one
 
 # What a deploy check that raised is called in the report.
 RAISED = "pyweb.W001"
 
 
 def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
-    """Import the project, check it, collect its static files; print what was found as one line of JSON."""
+    """Import the project, check it, collect its static files; print what was found as one line of JSON.
+
+    Where DEBUG is true, and a variable of the environment may decide that, nothing but `debug` is printed: the names.
+    With `collect` settings they are imported, and no more.
+    """
     step("settings")
     import django
     from django.conf import settings
 
-    overlay = settings.SETTINGS_MODULE
-    found = {"django": django.get_version(), "apps": len(settings.INSTALLED_APPS)}
+    with lookups() as looked:
+        found: dict[str, Any] = {"django": django.get_version(), "apps": len(settings.INSTALLED_APPS)}
+    names = debug_variables(looked)
+    if names and getattr(project_settings(settings), "DEBUG", False):
+        print(json.dumps({"debug": names}))
+        return
+    if collect == "settings":
+        print("{}")
+        return
     step("applications")
     django.setup()
     step("wsgi")
     __import__(wsgi_module)
     import os
 
-    if overlay != overlay_module or os.environ.get("DJANGO_SETTINGS_MODULE") != overlay_module:
+    # Not settings.SETTINGS_MODULE: a project may have a setting of that name.
+    if overlay_module not in sys.modules or os.environ.get("DJANGO_SETTINGS_MODULE") != overlay_module:
         raise SystemExit(
             f"error: the project sets DJANGO_SETTINGS_MODULE to {os.environ.get('DJANGO_SETTINGS_MODULE')!r} by force; "
             "it has to use os.environ.setdefault, as startproject writes it"
@@ -49,11 +67,54 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
         getattr(settings, "COMPRESS_OFFLINE", False) and getattr(settings, "COMPRESS_ENABLED", True)
     )
     found["translated"] = bool(settings.USE_I18N)
+    found["script_name"] = str(settings.FORCE_SCRIPT_NAME or "")
     found["https_header"] = list(settings.SECURE_PROXY_SSL_HEADER or [])
+    found["facts"] = settings_facts(settings, source_of(overlay_module))
     if collect == "collect" and "django.contrib.staticfiles" in settings.INSTALLED_APPS:
         step("collectstatic")
         call_command("collectstatic", interactive=False, verbosity=0)
     print(json.dumps(found))
+
+
+@contextlib.contextmanager
+def lookups() -> Iterator[set[str]]:
+    """Give the set of the variables that are looked up in the environment meanwhile; '*' stands for all of them."""
+    import os
+
+    looked: set[str] = set()
+    environ: Any = type(os.environ)
+    get, iterate = environ.__getitem__, environ.__iter__
+
+    def looking_up(self: Any, name: str) -> str:
+        looked.add(name)
+        return str(get(self, name))
+
+    def looking_through(self: Any) -> Any:
+        looked.add("*")
+        return iterate(self)
+
+    environ.__getitem__, environ.__iter__ = looking_up, looking_through
+    try:
+        yield looked
+    finally:
+        environ.__getitem__, environ.__iter__ = get, iterate
+
+
+def debug_variables(looked: set[str]) -> list[str]:
+    """Return the variables that may decide DEBUG: the usual ones first. [] where nobody looked, or all were tried."""
+    if getattr(sys.modules.get("pyweb_environment"), "DEBUG_TRIED", True):
+        return []
+    usual = ["DEBUG", "DJANGO_DEBUG"]
+    found = sorted(name for name in looked if name.upper().endswith("DEBUG") and name not in usual)
+    return [name for name in usual if name in looked or "*" in looked] + found
+
+
+def source_of(overlay_module: str) -> str:
+    """The directory of the project's code, which lies beside that of the overlay."""
+    import os
+
+    overlay = sys.modules[overlay_module].__file__ or ""
+    return os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(overlay))), "src")
 
 
 def admin_login() -> str:

@@ -25,9 +25,17 @@ def as_found(site: Site) -> Manifest:
         raise StepError(
             site["name"], "build", "virtualenv is not given; without the django role name the project's own, or none"
         )
+    if site["prefix"]:
+        raise StepError(
+            site["name"], "build", "prefix is served by the settings overlay; run the django role, or leave it out"
+        )
     home = "" if site["virtualenv"] == "none" else site["virtualenv"]
     code = source["path"]
     found = project.discover(code, site)
+    if not found["wsgi"]:
+        raise StepError(
+            site["name"], "discovery", "no wsgi.py beside manage.py; set wsgi, as in mysite.wsgi:application"
+        )
     return {
         "chdir": found["chdir"],
         "settings_module": found["settings_module"],

@@ -8,15 +8,19 @@ import glob
 import os
 import pwd
 import re
+import subprocess
 import tempfile
 import zipfile
 from collections.abc import Mapping
 
+from ..build.compilers import explained
 from ..build.context import Context
+from ..build.requirements import Requirements, export_words
 from ..host import files
 from ..host.shell import StepError
+from ..model.pins import batches
+from ..model.texts import PIP_WHEELS
 
-NEEDS_UV = "{} needs uv; set django_installer: uv, or name a requirements.txt in requirements"
 # pip's names for what uv reads under another one.
 UV_NAMES = {
     "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
@@ -26,8 +30,8 @@ UV_NAMES = {
     "PIP_CERT": "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE": "SSL_CERT_FILE",
 }
-# Where the system's Python keeps the wheel of pip for its virtualenvs; Debian has it apart.
-PIP_WHEELS = ("/usr/share/python-wheels/pip-*.whl", "/usr/lib*/python3*/ensurepip/_bundled/pip-*.whl")
+# With one of these, everything comes from there, not from where a uv.lock found it.
+MIRRORS = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_NO_INDEX", "UV_FIND_LINKS")
 # A requirement that says all there is to say: NAME==VERSION, perhaps with a marker.
 PINNED = re.compile(r"[A-Za-z0-9._-]+(\[[^]]*\])?==\S+( ; .*)?")
 
@@ -54,29 +58,81 @@ class Installer:
             words = [python, "-m", "venv", home]
         self._run("virtualenv", words)
 
-    def resolve(self, names: list[str], listed: list[str]) -> str:
+    def resolve(self, wanted: Requirements) -> str:
         """Return the requirements as they resolve today, NAME==VERSION a line; '' where that does not say all.
 
-        A path or a repository among them may hold other code tomorrow, and pip resolves while it installs.
+        A path or a repository among them may hold other code tomorrow, and pip resolves while it installs. Of a lock,
+        its pins count, and what they leave open is resolved in accord with them.
         """
         if not self.uv:
             return ""
         python = self.context.site["interpreter"]["path"]
         words = [self.uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python", python]
-        given = "".join(f"{name}\n" for name in names)
-        text = self._run("requirements", [*words, *self._readable(listed), "-"], _folder(listed), given)
-        return text if all(PINNED.fullmatch(line) for line in text.splitlines()) else ""
+        given = "".join(f"{name}\n" for name in wanted.names)
+        more = [*wanted.words, *self._constraints(wanted), *self._left_out(wanted)]
+        text = self._run("requirements", [*words, *more, *wanted.listed, "-"], wanted.folder, given)
+        complete = all(PINNED.fullmatch(line) for line in text.splitlines())
+        if not complete or any(pin.local for pin in wanted.pins):
+            return ""
+        return "".join(f"{batch.index}\n{batch.text}" for batch in batches(wanted.pins)) + text
 
-    def install(self, step: str, home: str, names: list[str], listed: list[str], resolved: str = "") -> None:
+    def install(self, step: str, home: str, wanted: Requirements, resolved: str = "") -> None:
         """Install requirements given by name and by file, with one resolution for all of them: `resolved`, if any."""
-        arguments = [*names, *(word for path in self._readable(listed) for word in ("-r", path))]
-        if self.uv:
-            words = [self.uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", f"{home}/bin/python"]
+        arguments = [*wanted.names, *(word for path in wanted.listed for word in ("-r", path))]
+        if not arguments:
+            return
+        more = [*(wanted.words if wanted.listed else []), *self._left_out(wanted)]
+        if resolved and not wanted.pins:
+            more += ["--constraint", "-"]
         else:
-            words = [f"{home}/bin/python", "-m", "pip", "install", "--quiet", "--no-input"]
-        if resolved:
-            words += ["--constraint", "-"]
-        self._run(step, [*words, *arguments], _folder(listed), resolved)
+            more += self._constraints(wanted)
+            resolved = ""
+        self._run(step, [*self._pip_install(home), *more, *arguments], wanted.folder, resolved)
+
+    def install_pins(self, home: str, wanted: Requirements) -> None:
+        """Install exactly what a lock says, each package from the index that the lock names."""
+        if wanted.uv_lock and not any(name in self.environment for name in MIRRORS):
+            folder = os.path.dirname(wanted.uv_lock)
+            words = [self.uv, "sync", "--frozen", "--inexact", "--quiet", "--compile-bytecode", "--no-install-project"]
+            words += ["--no-editable", "--python", f"{home}/bin/python", *export_words(self.context.site)]
+            words += [word for name in wanted.left_out for word in ("--no-install-package", name)]
+            self._run("requirements", [*words, "--project", folder], environment={"UV_PROJECT_ENVIRONMENT": home})
+            return
+        for number, batch in enumerate(batches(wanted.pins)):
+            path = f"{self.root}/locked-{number}.txt"
+            files.write(path, batch.text)
+            index = ["--default-index" if self.uv else "--index-url", batch.index] if batch.index else []
+            folder = os.path.dirname(wanted.uv_lock) or "/"
+            self._run("requirements", [*self._pip_install(home), "--no-deps", *index, "-r", path], folder)
+
+    def install_project(self, home: str, folder: str) -> None:
+        """Install the project itself, whose dependencies are there; its code stays where it is."""
+        self._run("requirements", [*self._pip_install(home), "--no-deps", "--editable", folder])
+
+    def export(self, lock: str) -> str:
+        """Return a uv.lock as requirements with hashes, for the extras and groups of the site."""
+        words = [self.uv, "export", "--frozen", "--quiet", "--no-header", "--no-annotate", "--no-emit-project"]
+        words += ["--no-editable", *export_words(self.context.site), "--project", os.path.dirname(lock)]
+        return self._run("requirements", words)
+
+    def without_building(self, requirements: list[str], names: list[str]) -> str:
+        """Return what uv says when these requirements were to be installed, and these packages only as wheels."""
+        python = self.context.site["interpreter"]["path"]
+        words = [self.uv, "pip", "compile", "--quiet", "--no-deps", "--python", python]
+        words += [word for name in names for word in ("--only-binary", name)]
+        given = "".join(f"{requirement}\n" for requirement in requirements)
+        done = self._try([*words, "-"], given)
+        return done.stderr if done.returncode else ""
+
+    def newest_wheel(self, name: str) -> str:
+        """Return the newest version of a package that has a wheel for the site's Python; '' where nobody knows one."""
+        if not self.uv:
+            return ""
+        python = self.context.site["interpreter"]["path"]
+        words = [self.uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-deps", "--python", python]
+        done = self._try([*words, "--only-binary", name, "-"], f"{name}\n")
+        found = re.search(r"==(\S+)", done.stdout)
+        return found[1] if found and not done.returncode else ""
 
     def sdist(self, home: str, requirement: str, folder: str) -> str:
         """Download the source distribution of a requirement into `folder`; its path."""
@@ -89,26 +145,40 @@ class Installer:
             raise self.context.error("uwsgi", f"the package index has no source of {requirement}")
         return found[0]
 
-    def _readable(self, listed: list[str]) -> list[str]:
-        """Return files of requirements as the installer can read them."""
-        paths = []
-        for path in listed:
-            if path.endswith(("uv.lock", "pyproject.toml")) and not self.uv:
-                raise self.context.error("requirements", NEEDS_UV.format(os.path.basename(path)))
-            paths.append(self._export(path) if path.endswith("uv.lock") else path)
-        return paths
+    def _pip_install(self, home: str) -> list[str]:
+        if self.uv:
+            return [self.uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", f"{home}/bin/python"]
+        return [f"{home}/bin/python", "-m", "pip", "install", "--quiet", "--no-input"]
 
-    def _export(self, lock: str) -> str:
-        """Write a lock file as requirements with hashes; the path of those."""
-        folder = os.path.dirname(lock)
-        words = [self.uv, "export", "--frozen", "--quiet", "--no-dev", "--no-emit-project", "--project", folder]
-        path = f"{self.root}/uv-requirements.txt"
-        files.write(path, self._run("requirements", words))
-        return path
+    def _constraints(self, wanted: Requirements) -> list[str]:
+        """Return the option that holds everything to the pins of a lock; pip takes no URL there."""
+        if not wanted.pins:
+            return []
+        path = f"{self.root}/locked.txt"
+        lines = [pin.line for pin in wanted.pins if self.uv or " @ " not in pin.requirement]
+        files.write(path, "".join(re.sub(r"^([\w.-]+)\[[^]]*\]", r"\1", line) + "\n" for line in lines))
+        return ["--constraint", path]
 
-    def _run(self, step: str, words: list[str], cwd: str = "/", stdin: str = "") -> str:
+    def _left_out(self, wanted: Requirements) -> list[str]:
+        """Return the option that leaves packages out; the requirements of pip were written without them."""
+        if not wanted.left_out or not self.uv:
+            return []
+        path = f"{self.root}/left-out.txt"
+        files.write(path, "".join(f"{name} ; sys_platform == 'never'\n" for name in wanted.left_out))
+        return ["--override", path]
+
+    def _run(
+        self, step: str, words: list[str], cwd: str = "/", stdin: str = "", environment: Mapping[str, str] | None = None
+    ) -> str:
+        shell, env = self.context.shell, {**self.environment, **(environment or {})}
+        try:
+            return shell.run(step, words, self.owner, cwd, environment=env, stdin=stdin).stdout
+        except StepError as error:
+            raise explained(self.context, self, error) from None
+
+    def _try(self, words: list[str], stdin: str) -> subprocess.CompletedProcess[str]:
         shell = self.context.shell
-        return shell.run(step, words, self.owner, cwd, environment=self.environment, stdin=stdin).stdout
+        return shell.run("requirements", words, self.owner, environment=self.environment, stdin=stdin, check=False)
 
     def _bootstrap(self) -> None:
         """Install uv for all sites of the host, in a virtualenv of its own, once."""
@@ -137,11 +207,6 @@ def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
     translated = {UV_NAMES[name]: value for name, value in environment.items() if name in UV_NAMES}
     # Copies, not hard links: the build is handed to root, and the cache must not go with it.
     return {**translated, "UV_LINK_MODE": "copy", "UV_PYTHON_DOWNLOADS": "never", "UV_NO_CONFIG": "1"}
-
-
-def _folder(listed: list[str]) -> str:
-    """Return where to install from: a requirement file may name others beside it."""
-    return os.path.dirname(listed[0]) if listed else "/"
 
 
 def _pip_wheel() -> str:

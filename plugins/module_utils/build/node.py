@@ -15,6 +15,7 @@ from typing import Any
 
 from ..build.context import Context
 from ..build.installer import Installer
+from ..build.requirements import Requirements
 from ..host import files
 from ..host.shell import StepError
 from ..model.steps import uses_node
@@ -73,7 +74,7 @@ def _node(context: Context, root: str, package: dict[str, Any]) -> list[str]:
     tool = Installer(context, context.user, root)
     tool.virtualenv(home, "/usr/bin/python3")
     try:
-        tool.install("node", home, [requirement], [])
+        tool.install("node", home, Requirements([requirement]))
     except StepError as error:
         has = f"the distribution has {said.strip()}" if said.strip() else "the distribution has none"
         raise context.error(

@@ -10,13 +10,15 @@ server needs; the WSGI entry, which makes sure that these settings are the ones 
 from __future__ import annotations
 
 import importlib.util
+import posixpath
 import pprint
 import re
 from importlib.abc import InspectLoader
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 from urllib.parse import unquote_to_bytes
 
 from ..model.layout import Layout
+from ..model.prefixes import below
 from ..model.types import Site
 
 if TYPE_CHECKING:
@@ -28,9 +30,8 @@ SETTINGS = '''\
 
 import os
 from pathlib import Path
-
-from {settings_module} import *
-
+{prepared}
+{project}
 _build = Path(__file__).resolve().parent.parent
 _project = globals()
 
@@ -48,6 +49,45 @@ if not _project.get("LOGGING"):
         "root": {{"handlers": ["stderr"], "level": "INFO"}},
     }}
 {settings}'''
+
+PATHS = """\
+import sys
+from pathlib import Path
+
+# What the project's manage.py adds to it.
+sys.path += [path for path in {paths} if path not in sys.path]
+
+"""
+
+# The importer makes settings of the class when the module is imported that DJANGO_SETTINGS_MODULE names. A class
+# without settings takes its place, because a worker of the project may have the importer read this module as well.
+CONFIGURATION = """\
+from configurations import importer as _importer
+
+{default}os.environ["DJANGO_SETTINGS_MODULE"] = {module}
+_importer.install()
+
+from {settings_module} import *
+
+os.environ["DJANGO_SETTINGS_MODULE"] = __name__
+
+
+class _Made:
+    pre_setup = setup = post_setup = staticmethod(lambda: None)
+
+
+globals()[os.environ["DJANGO_CONFIGURATION"]] = _Made
+"""
+
+ENTRY = '''\
+"""The WSGI entry of the project of the site {name}. Written by pyweb.stack: change the inventory instead."""
+
+{paths}{entry}
+'''
+MADE_ENTRY = """\
+from django.core.wsgi import get_wsgi_application
+
+application = get_wsgi_application()"""
 
 STATIC = """
 # A STATIC_URL on another host (a CDN) is the project's own business.
@@ -67,7 +107,7 @@ SQLITE = """
 _code = (_build / "src").resolve()
 for _database in _project.get("DATABASES", {{}}).values():
     _file = str(_database.get("NAME", ""))
-    if _database.get("ENGINE", "").endswith("sqlite3") and _file and ":" not in _file:
+    if _database.get("ENGINE", "").endswith({engines}) and _file and ":" not in _file:
         if not Path(_file).is_absolute() or _code in Path(_file).resolve().parents:
             _moved = Path({state}) / Path(_file).name
             if not ({in_place} and Path(_file).exists() and not _moved.exists()):
@@ -80,9 +120,45 @@ import dj_database_url
 DATABASES = {**_project.get("DATABASES", {}), "default": dj_database_url.config(conn_max_age=60)}
 """
 
+PREFIX = """
+# Links begin with the path that the site is served below, and its cookies stay there.
+FORCE_SCRIPT_NAME = {prefix!r}
+_pages = {{"LOGIN_URL": "/accounts/login/", "LOGIN_REDIRECT_URL": "/accounts/profile/", "LOGOUT_REDIRECT_URL": None}}
+for _name, _page in _pages.items():
+    _page = _project.get(_name, _page)
+    if str(_page).startswith("/") and not str(_page).startswith(("//", FORCE_SCRIPT_NAME + "/")):
+        _project[_name] = FORCE_SCRIPT_NAME + str(_page)
+for _name in ("SESSION_COOKIE_PATH", "CSRF_COOKIE_PATH", "LANGUAGE_COOKIE_PATH"):
+    if _project.get(_name, "/") == "/":
+        _project[_name] = FORCE_SCRIPT_NAME
+# A site above it has a session of its own, whose cookie comes here as well.
+if _project.get("SESSION_COOKIE_NAME", "sessionid") == "sessionid":
+    SESSION_COOKIE_NAME = {session!r}
+"""
+
+BELOW = '''
+
+_project = application
+PREFIX = {prefix!r}
+
+
+def application(environ, start_response):
+    """Show the project what is below the prefix: clients, nginx and health checks name whole paths."""
+    path = environ.get("PATH_INFO", "")
+    if path.startswith(PREFIX + "/"):
+        environ["SCRIPT_NAME"], environ["PATH_INFO"] = PREFIX, path[len(PREFIX) :]
+        return _project(environ, start_response)
+    if path == PREFIX:
+        query = environ.get("QUERY_STRING", "")
+        start_response("301 Moved Permanently", [("Location", PREFIX + "/" + ("?" + query if query else ""))])
+        return [b""]
+    start_response("404 Not Found", [("Content-Type", "text/plain")])
+    return [f"This site is served below {{PREFIX}}/.\\n".encode()]'''
+
 SETTINGS_MODULE = "pyweb_settings"
 WSGI_MODULE = "pyweb_wsgi"
 ERRORS_MODULE = "pyweb_errors"
+ENTRY_MODULE = "pyweb_entry"
 # How long a worker waits for its own first answers before it takes requests: one that was killed is to be back within
 # two seconds.
 WARM_UP_SECONDS = 1
@@ -91,10 +167,25 @@ WARM_UP_SECONDS = 1
 RELOAD_SECONDS = 5
 
 
-def settings(site: Site, settings_module: str) -> str:
-    """Return the text of the settings overlay of a completed site."""
+class Found(TypedDict):
+    """What the overlay needs of the project that was found, see `project.Discovered`."""
+
+    chdir: str
+    settings_module: str
+    wsgi: str
+    paths: list[str]
+    configurations: bool
+    configuration: str
+
+
+def settings(site: Site, settings_module: str, found: Found | None = None) -> str:
+    """Return the text of the settings overlay of a completed site.
+
+    Without `found` it is the text that depends on the inventory alone: what a build's id is made of. With it, it
+    imports `pyweb_environment` first; a build that 0.1 made is not made anew for that.
+    """
     layout, static, media = Layout.of(site), site["nginx"]["static"], site["nginx"]["media"]
-    files = STATIC.format(url=repr(static["url"] if static else "/static/"))
+    files = STATIC.format(url=repr(static["url"] if static else below(site["prefix"], "/static/")))
     if media:
         files += MEDIA.format(url=repr(media["url"]), path=repr(layout.media))
     database = ""
@@ -103,11 +194,16 @@ def settings(site: Site, settings_module: str) -> str:
     else:
         # Code that is used in place may have its data beside it already: they stay there.
         in_place = site["source"]["kind"] == "path"
-        database = SQLITE.format(state=repr(layout.state), in_place=in_place)
+        engines = '("sqlite3", "spatialite")' if found else '"sqlite3"'
+        database = SQLITE.format(state=repr(layout.state), in_place=in_place, engines=engines)
+    if site["prefix"]:
+        session = "sessionid" + re.sub(r"\W+", "_", site["prefix"])
+        database += PREFIX.format(prefix=site["prefix"], session=session)
     own = "".join(f"{name} = {_literal(value)}\n" for name, value in sorted(site["settings"].items()))
     return SETTINGS.format(
         name=site["name"],
-        settings_module=settings_module,
+        prepared="\nimport pyweb_environment\n" if found else "",
+        project=_project(site, settings_module, found),
         secret_key=repr(layout.secret_key),
         allowed_hosts=_literal([domain[1:] if domain.startswith("*.") else domain for domain in site["domains"]]),
         origins=_literal(site["origins"]),
@@ -115,6 +211,16 @@ def settings(site: Site, settings_module: str) -> str:
         database=database,
         settings="\n" + own if own else "",
     )
+
+
+def entry(site: Site, found: Found) -> str:
+    """Return the text of the module that has the project's WSGI entry; '' where the project's own can be imported."""
+    if found["wsgi"] and not found["paths"] and not site["prefix"]:
+        return ""
+    module, _colon, name = found["wsgi"].partition(":")
+    lines = f"from {module} import {name or 'application'} as application" if found["wsgi"] else MADE_ENTRY
+    lines += BELOW.format(prefix=site["prefix"]) if site["prefix"] else ""
+    return ENTRY.format(name=site["name"], paths=_paths(found), entry=lines)
 
 
 def wsgi(site: Site, entry: str) -> str:
@@ -145,6 +251,28 @@ def host(site: Site) -> str:
     """Return the Host under which a site asks itself: its first domain, with the port where that is no usual one."""
     port = site["nginx"]["listen"][0]["port"]
     return site["domains"][0].replace("*", "www", 1) + ("" if port in (80, 443) else f":{port}")
+
+
+def _project(site: Site, settings_module: str, found: Found | None) -> str:
+    """Return the lines that import the project's settings."""
+    imported = f"from {settings_module} import *\n"
+    if not found:
+        return imported
+    if found["configurations"]:
+        chosen = found["configuration"]
+        default = f'os.environ.setdefault("DJANGO_CONFIGURATION", {chosen!r})\n' if chosen else ""
+        imported = CONFIGURATION.format(default=default, module=repr(settings_module), settings_module=settings_module)
+    return _paths(found) + imported
+
+
+def _paths(found: Found) -> str:
+    """Return the lines that put on sys.path what the project needs there."""
+    if not found["paths"]:
+        return ""
+    places = [posixpath.normpath(f"src/{found['chdir']}/{path}") for path in found["paths"]]
+    root = "Path(__file__).resolve().parent.parent"
+    paths = f"[str({root} / place) for place in {places!r}]"
+    return PATHS.format(paths=paths)
 
 
 def _text_of(module: str) -> str:

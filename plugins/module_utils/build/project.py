@@ -6,45 +6,74 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections.abc import Mapping
 from typing import TypedDict
 
-from ..build import overlay
+from ..build import layouts, overlay
 from ..host import files
 from ..host.shell import StepError
 from ..model.layout import Layout
 from ..model.types import Secrets, Site
 
-# The settings that developers use, and those that are preferred where they lie in the same package.
-DEVELOPMENT = ("dev", "development", "local")
-PRODUCTION = ("production", "prod")
+# The variable that `database` becomes.
+DATABASE_VARIABLE = "DATABASE_URL"
 
 
 class Discovered(TypedDict):
-    """`chdir` is the directory of manage.py, relative to the source; `wsgi` is module:callable."""
+    """`chdir` is the directory that the project runs in (that of manage.py), relative to the source.
+
+    `wsgi` is module:callable, '' where the project has none. `asgi` is the ASGI entry that is there instead, `paths` is
+    what has to be on sys.path beside `chdir`, relative to it. `configurations` says whether the settings are classes,
+    `configuration` which one, or ''. `notes` tell what was decided.
+    """
 
     chdir: str
     settings_module: str
     wsgi: str
+    asgi: str
+    paths: list[str]
+    configurations: bool
+    configuration: str
+    notes: list[str]
 
 
 def discover(code: str, site: Site) -> Discovered:
     """Find the project in the directory `code`; what the site names is taken as it is. Raises `StepError`."""
     manage = _manage(code, site)
-    folder = os.path.dirname(manage)
-    entry = site["wsgi"] or _wsgi_entry(folder, site["name"])
-    module = site["settings_module"] or _settings_module(folder, manage, entry, site["name"])
-    return {"chdir": os.path.relpath(folder, code), "settings_module": module, "wsgi": entry}
+    folder = os.path.dirname(manage) or code
+    script = files.read_or_empty(manage) if manage else ""
+    source = layouts.Source.of(folder, script)
+    entry = site["wsgi"] or source.entry("wsgi", site["settings_module"] or named_settings(script))
+    other = "" if entry else source.entry("asgi", "")
+    texts = [source.text(entry.partition(":")[0]), script, source.text(other.partition(":")[0])]
+    notes: list[str] = []
+    module = site["settings_module"] or _settings_module(source, texts, site["name"], notes)
+    classes = layouts.uses_configurations([*texts, source.text(module)])
+    chosen = layouts.configuration(texts, source.text(module)) if classes else ""
+    if chosen:
+        notes.append(f"settings are those of the class {chosen} of {module}, unless env has DJANGO_CONFIGURATION")
+    if not entry:
+        notes.append(
+            f"the project has {other.partition(':')[0]} and no wsgi.py: it is served by a WSGI entry that was made, "
+            "which answers HTTP and no websockets"
+            if other
+            else "the project has no wsgi.py: it is served by a WSGI entry that was made"
+        )
+    return {
+        "chdir": os.path.relpath(folder, code),
+        "settings_module": module,
+        "wsgi": entry,
+        "asgi": other,
+        "paths": source.paths(script, [module, (entry or other).partition(":")[0]]),
+        "configurations": classes,
+        "configuration": chosen,
+        "notes": notes,
+    }
 
 
 def named_settings(text: str) -> str:
-    """Return the settings module that a manage.py or wsgi.py names, or ''.
-
-    Both `os.environ.setdefault("DJANGO_SETTINGS_MODULE", "x")` and `os.environ["DJANGO_SETTINGS_MODULE"] = "x"`.
-    """
-    match = re.search(r"DJANGO_SETTINGS_MODULE['\"]\s*(?:,|(?:\]\s*)?=)\s*['\"]([\w.]+)['\"]", text)
-    return match[1] if match else ""
+    """Return the settings module that a manage.py or wsgi.py names, or ''."""
+    return layouts.named("DJANGO_SETTINGS_MODULE", text)
 
 
 def interpreter(home: str) -> str:
@@ -69,13 +98,22 @@ def environment(layout: Layout, own: Mapping[str, str], build_root: str) -> dict
     }
 
 
-def process_environment(secrets: Secrets) -> dict[str, str]:
-    """Return what a site's processes get of its secrets: its `env` and its database."""
-    return {**secrets["env"], **({"DATABASE_URL": secrets["database"]} if secrets["database"] else {})}
+def process_environment(secrets: Secrets, configuration: str = "") -> dict[str, str]:
+    """Return what a site's processes get of its secrets: its `env` and its database.
+
+    `configuration` is the class of the settings where `env` names none: with it every program of the project, a worker
+    too, uses the same one.
+    """
+    database = {DATABASE_VARIABLE: secrets["database"]} if secrets["database"] else {}
+    chosen = {"DJANGO_CONFIGURATION": configuration} if configuration else {}
+    return {**chosen, **secrets["env"], **database}
 
 
 def _manage(code: str, site: Site) -> str:
-    """Return the path of manage.py: the named one, or the one that lies highest in the source."""
+    """Return the path of manage.py: the named one, or the one that lies highest in the source.
+
+    '' where there is none and the site says what it would tell.
+    """
     if site["manage"]:
         found = [f"{code}/{site['manage']}"]
     else:
@@ -83,37 +121,38 @@ def _manage(code: str, site: Site) -> str:
             (path for depth in ("", "*/", "*/*/") for path in glob.glob(f"{code}/{depth}manage.py")),
             key=lambda path: (path.count("/"), path),
         )
-    if not found or not os.path.isfile(found[0]):
-        wanted = site["manage"] or "manage.py"
-        raise StepError(
-            site["name"], "discovery", f"the source has no {wanted}; set manage to its path, relative to the source"
-        )
-    return found[0]
+    if found and os.path.isfile(found[0]):
+        return found[0]
+    if site["settings_module"] and not site["manage"]:
+        return ""
+    wanted = site["manage"] or "manage.py"
+    advice = "" if site["manage"] else "; a project without one needs settings_module, and wsgi where it has an entry"
+    raise StepError(
+        site["name"], "discovery", f"the source has no {wanted}; set manage to its path, relative to the source{advice}"
+    )
 
 
-def _wsgi_entry(folder: str, site_name: str) -> str:
-    found = sorted(glob.glob(f"{folder}/*/wsgi.py"))
-    if not found:
-        raise StepError(site_name, "discovery", "no wsgi.py beside manage.py; set wsgi, as in mysite.wsgi:application")
-    return os.path.relpath(found[0], folder)[: -len(".py")].replace("/", ".") + ":application"
+def _settings_module(source: layouts.Source, texts: list[str], site_name: str, notes: list[str]) -> str:
+    """Return what wsgi.py names, else manage.py or asgi.py; for development settings, the production ones beside them.
 
-
-def _settings_module(folder: str, manage: str, entry: str, site_name: str) -> str:
-    """Return what wsgi.py names, else manage.py; for development settings, the production ones beside them."""
-    wsgi_file = f"{folder}/{entry.partition(':')[0].replace('.', '/')}.py"
-    for path in (wsgi_file, manage):
-        module = named_settings(files.read(path))
+    Which were taken instead of others is added to `notes`.
+    """
+    for text in texts:
+        module = named_settings(text)
         if module:
-            return _for_production(folder, module)
+            chosen = _for_production(source, module)
+            if chosen != module:
+                notes.append(f"settings are those of {chosen} and not of {module}, which is for developers")
+            return chosen
     raise StepError(
         site_name, "discovery", "neither wsgi.py nor manage.py names DJANGO_SETTINGS_MODULE; set settings_module"
     )
 
 
-def _for_production(folder: str, module: str) -> str:
+def _for_production(source: layouts.Source, module: str) -> str:
     package, _dot, last = module.rpartition(".")
-    if last in DEVELOPMENT:
-        for name in PRODUCTION:
-            if os.path.isfile(f"{folder}/{package.replace('.', '/')}/{name}.py"):
-                return f"{package}.{name}"
+    if last in layouts.DEVELOPMENT:
+        for name in layouts.PRODUCTION:
+            if source.file(f"{package}.{name}".lstrip(".")):
+                return f"{package}.{name}".lstrip(".")
     return module

@@ -54,7 +54,13 @@ STANDARD = re.compile(
 )
 # Settings, and keys inside of settings, that hold secrets.
 SECRET_NAME = re.compile(r"(?i)(secret|token|pass|pwd|passw(or)?d|passphrase|credential|key|dsn|salt)s?$")
-HARMLESS = re.compile(r"(?i)true|false|none|null|[0-9.]{1,5}")
+# Values of variables that are no secret, as in pyweb.stack's model/secrets.py: truth values, and paths below the
+# directories that every system has.
+WORDS = re.compile(r"(?i)true|false|yes|no|on|off|none|null")
+PATH = re.compile(
+    r"/(?:bin|boot|dev|etc|home|lib|lib64|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)(?:/[\w.+@-]+)*/?",
+    re.ASCII,
+)
 # A line of a secret that is shorter than this may be any word; a key's lines are longer.
 SECRET_LINE = 8
 # What stands in a path as it is (RFC 3986).
@@ -261,9 +267,20 @@ def _credentials(text):
 def _is_harmless(value):
     """Return whether hiding a value would hide nothing but make a text hard to read.
 
-    Up to three characters, true, a port; and what is part of this file's path: the name of the site, for instance.
+    Up to three characters, truth values, paths, and the site's own names: its domains, and the parts of this file's
+    path, of which one is the site's name.
     """
-    return len(value) <= 3 or HARMLESS.fullmatch(value) is not None or value in __file__
+    if len(value) <= 3 or WORDS.fullmatch(value) or PATH.fullmatch(value):
+        return True
+    return value in __file__.split("/") or value in _domains()
+
+
+def _domains():
+    from django.conf import settings
+
+    with contextlib.suppress(Exception):  # settings that Django refuses
+        return list(settings.ALLOWED_HOSTS)
+    return []
 
 
 def _secrets():

@@ -127,6 +127,8 @@ def built_with(site: Site) -> str:
     if site["virtualenv"]:
         return "the system's Python" if site["virtualenv"] == "none" else f"the virtualenv {site['virtualenv']}"
     chosen = site["interpreter"]
+    if chosen.get("managed"):
+        return f"Python {chosen['version']} of uv"
     return f"Python {chosen['version']}" if chosen["version"] else chosen["path"]
 
 

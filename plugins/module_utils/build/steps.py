@@ -19,12 +19,16 @@ from ..model.types import Step
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps of one build. `root` is its directory, `home` its virtualenv, `chdir` where manage.py lies in it."""
+    """The steps of one build. `root` is its directory, `home` its virtualenv, `chdir` where manage.py lies in it.
+
+    `configuration` is the class of the settings that the build found, if any.
+    """
 
     context: Context
     root: str
     home: str
     chdir: str
+    configuration: str = ""
 
     @property
     def code(self) -> str:
@@ -39,9 +43,14 @@ class Steps:
         """The step that collects static files, where it is the last one: then the probe does it, in its own process."""
         return self.all[-1] if self.all and self.all[-1]["kind"] == "builtin" else None
 
+    @property
+    def before_probe(self) -> list[Step]:
+        """The steps but for collecting static files at the end."""
+        return self.all[:-1] if self.collected_last else self.all
+
     def run(self) -> None:
         """Run the steps, but for collecting static files at the end. Raises `StepError` that names the step."""
-        steps = self.all[:-1] if self.collected_last else self.all
+        steps = self.before_probe
         if not steps:
             return
         folders = [f"{self.root}/home", f"{self.root}/tools"]
@@ -90,7 +99,7 @@ class Steps:
 
     def _environment(self, tools: Sequence[str]) -> dict[str, str]:
         context = self.context
-        own = project.process_environment(context.secrets)
+        own = project.process_environment(context.secrets, self.configuration)
         first = [f"{self.home}/bin"] if self.home else []
         first += [f"{folder}/node_modules/.bin" for folder in (self.code, os.path.join(self.code, self.chdir))]
         return {

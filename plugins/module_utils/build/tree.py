@@ -9,7 +9,7 @@ import hashlib
 import os
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 # What is not code: histories, caches, virtualenvs of a developer, development databases.
 EXCLUDED = (".git", ".hg", ".svn", "__pycache__", "*.pyc", "node_modules", "*.sqlite3", "*.sqlite3-journal")
@@ -50,8 +50,11 @@ def digest(root: str) -> str:
     return total.hexdigest()
 
 
-def pack(root: str, archive: str) -> None:
-    """Write the files that count into `archive`, a gzipped tar, owned by nobody in particular."""
+def pack(root: str, archive: str, also: Iterable[str] = ()) -> None:
+    """Write the files that count into `archive`, a gzipped tar, owned by nobody in particular.
+
+    `also` are relative paths of files that do not count, but are to be in it where they are there.
+    """
 
     def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.uid = member.gid = 0
@@ -60,7 +63,9 @@ def pack(root: str, archive: str) -> None:
         return member
 
     with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
-        for name in entries(root):
+        names = list(entries(root))
+        names += [name for name in also if name not in names and os.path.isfile(os.path.join(root, name))]
+        for name in names:
             tar.add(os.path.join(root, name), arcname=name, recursive=False, filter=anonymous)
 
 

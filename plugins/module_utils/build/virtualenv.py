@@ -12,17 +12,29 @@ import shutil
 import tempfile
 
 from ..build import seal, source
+from ..build.compilers import refuse_without_compiler
 from ..build.context import Context
 from ..build.installer import Installer
 from ..build.project import interpreter
+from ..build.requirements import (
+    NEEDS_UV,
+    Requirements,
+    flatten,
+    gather,
+    is_package,
+    leave_out,
+    no_django,
+    uwsgi_requirement,
+)
 from ..host import files
+from ..model.dependencies import of_uv_export
 from ..model.layout import content_id
+from ..model.pins import without
+from ..model.texts import Unreadable
 from ..model.types import Site
 
 # Part of every id: raise it when the same inputs have to give another virtualenv than before.
 FORMAT = 1
-# What requirements are looked for in, in this order.
-DISCOVERED = ("uv.lock", "requirements.txt", "pyproject.toml")
 
 
 def provide(context: Context, root: str) -> str:
@@ -33,44 +45,22 @@ def provide(context: Context, root: str) -> str:
     wanted = context.site["virtualenv"]
     if wanted == "none":
         return ""
-    names, listed = requirements(context, f"{root}/src")
+    if wanted and os.path.exists(f"{wanted}/bin/python") and not _asks(context.site):
+        return _given(context, root, Requirements())
+    found = gather(context, f"{root}/src")
+    if context.installer == "pip" and found.left_out and found.listed:
+        flatten(found, f"{root}/src", f"{root}/requirements.txt")
     if wanted:
-        return _given(context, root, names, listed)
-    return _own(context, root, names, listed)
+        return _given(context, root, found)
+    return _own(context, root, found)
 
 
-def requirements(context: Context, code: str) -> tuple[list[str], list[str]]:
-    """Return (requirements by name, files of requirements) for the code in a directory."""
-    site = context.site
-    names = list(site["packages"])
-    if _is_package(site):
-        names.append(_uwsgi_requirement(site))
-    if site["database"]:
-        names.append("dj-database-url")
-    listed = _discovered(code) if site["requirements"] is None else [f"{code}/{name}" for name in site["requirements"]]
-    for path in listed:
-        if not os.path.isfile(path):
-            missing = path[len(code) + 1 :]
-            raise context.error("requirements", f"requirements names {missing!r}; the source has no such file")
-    has_django = any(re.match(r"django\b(?![-_.])", name, re.IGNORECASE) for name in names)
-    if not listed and not has_django:
-        names.append("Django")
-    return names, listed
+def _asks(site: Site) -> bool:
+    """Say whether a site wants something installed into a virtualenv that is there."""
+    return bool(site["packages"]) or site["requirements"] is not None
 
 
-def _discovered(code: str) -> list[str]:
-    """Return the one file of requirements that counts, as a list, or none."""
-    found = [f"{code}/{name}" for name in DISCOVERED if os.path.isfile(f"{code}/{name}")][:1]
-    if (
-        found
-        and found[0].endswith("pyproject.toml")
-        and not re.search(r"^\s*\[project\]", files.read(found[0]), re.MULTILINE)
-    ):
-        return []  # only the settings of some tool
-    return found
-
-
-def _given(context: Context, root: str, names: list[str], listed: list[str]) -> str:
+def _given(context: Context, root: str, found: Requirements) -> str:
     """Provide the virtualenv that the site names; an existing one gets only what the site asks for."""
     site = context.site
     home = site["virtualenv"]
@@ -80,34 +70,43 @@ def _given(context: Context, root: str, names: list[str], listed: list[str]) -> 
     tool = Installer(context, owner, root)
     if fresh:
         tool.virtualenv(home, site["interpreter"]["path"])
-    if fresh or site["packages"] or site["requirements"] is not None:
-        tool.install("requirements", home, names, listed)
-    elif _is_package(site) and (not os.path.exists(f"{home}/bin/uwsgi") or site["uwsgi"]["version"]):
-        tool.install("uwsgi", home, [_uwsgi_requirement(site)], [])
-    _finish(context, tool, home, listed)
+    if fresh or _asks(site):
+        _read_lock(context, tool, root, found)
+        _install(context, tool, home, root, found)
+    elif is_package(site) and (not os.path.exists(f"{home}/bin/uwsgi") or site["uwsgi"]["version"]):
+        tool.install("uwsgi", home, Requirements(names=[uwsgi_requirement(site)]))
+    _finish(context, tool, home, root, found)
     return home
 
 
-def _own(context: Context, root: str, names: list[str], listed: list[str]) -> str:
+def _own(context: Context, root: str, found: Requirements) -> str:
     """Provide the virtualenv that these requirements resolve to today: an earlier build's, or a new one.
 
     A change of code leaves it as it is, and a new version of a dependency makes another one. `requirements.txt` in it
     is written last; without it, it is what a killed run left.
     """
     tool = Installer(context, context.user, root)
-    resolved = tool.resolve(names, listed)
-    if not resolved:
+    _read_lock(context, tool, root, found)
+    resolved = tool.resolve(found)
+    if leave_out(context, found, resolved):
+        resolved = tool.resolve(found)
+    if resolved and not re.search(r"(?m)^django==", resolved, re.IGNORECASE):
+        raise no_django(context, f"{root}/src", found)
+    # The project itself is other code with the next commit.
+    if not resolved or context.site["install_project"]:
         home = f"{root}/venv"
-        _make(context, tool, home, names, listed)
+        _make(context, tool, home, root, found, resolved)
         return home
     uwsgi = context.site["uwsgi"]
     inputs = [FORMAT, context.python_version(), context.user, resolved]
     inputs += [uwsgi["install"], uwsgi["version"], uwsgi["tarball"], uwsgi["checksum"]]
+    if context.site["interpreter"].get("managed"):
+        inputs.append(context.site["interpreter"]["path"])
     home = context.layout.virtualenv(content_id(inputs))
     if files.read(f"{home}/requirements.txt") != resolved:
         files.remove(home)
         try:
-            _make(context, tool, home, names, listed, resolved)
+            _make(context, tool, home, root, found, resolved)
             seal.seal_tree(home, 0, seal.PUBLIC)
         except BaseException:
             files.remove(home)
@@ -117,39 +116,48 @@ def _own(context: Context, root: str, names: list[str], listed: list[str]) -> st
     return home
 
 
-def _make(
-    context: Context, tool: Installer, home: str, names: list[str], listed: list[str], resolved: str = ""
-) -> None:
+def _read_lock(context: Context, tool: Installer, root: str, found: Requirements) -> None:
+    """Let uv read the lock that only it reads."""
+    if not found.uv_lock:
+        return
+    name = os.path.relpath(found.uv_lock, f"{root}/src")
+    if not tool.uv:
+        raise context.error("requirements", NEEDS_UV.format(name))
+    try:
+        pins = of_uv_export(tool.export(found.uv_lock), f"{root}/src", name)
+    except Unreadable as wrong:
+        raise context.error("requirements", str(wrong)) from None
+    found.pins = without([*found.pins, *pins], found.left_out)
+
+
+def _make(context: Context, tool: Installer, home: str, root: str, found: Requirements, resolved: str) -> None:
     os.makedirs(os.path.dirname(home), mode=0o755, exist_ok=True)
     tool.virtualenv(home, context.site["interpreter"]["path"])
-    tool.install("requirements", home, names, listed, resolved)
-    _finish(context, tool, home, listed)
+    refuse_without_compiler(context, tool, resolved or "".join(f"{pin.line}\n" for pin in found.pins))
+    _install(context, tool, home, root, found, resolved)
+    _finish(context, tool, home, root, found)
 
 
-def _finish(context: Context, tool: Installer, home: str, listed: list[str]) -> None:
+def _install(context: Context, tool: Installer, home: str, root: str, found: Requirements, resolved: str = "") -> None:
+    """Install what a lock says, then the rest, then the project itself where that is wanted."""
+    if found.pins:
+        tool.install_pins(home, found)
+    tool.install("requirements", home, found, resolved)
+    if context.site["install_project"]:
+        folder = os.path.dirname(found.read[0]) if found.read else ""
+        tool.install_project(home, os.path.join(root, "src", folder))
+
+
+def _finish(context: Context, tool: Installer, home: str, root: str, found: Requirements) -> None:
     """Be sure of its Django, and of its uWSGI where that is no package."""
     words = [interpreter(home), "-c", "import django"]
     if context.shell.run("requirements", words, context.user, check=False).returncode:
-        brought = ", ".join(map(os.path.basename, listed)) or "packages"
-        raise context.error(
-            "requirements",
-            f"{brought} brought no Django into {home}; add it to packages, for instance 'Django>=5.2,<5.3'",
-        )
+        raise no_django(context, f"{root}/src", found)
     if context.site["uwsgi"]["install"] == "tarball" and not os.path.exists(f"{home}/bin/uwsgi"):
         _compile_uwsgi(context, tool, home)
 
 
 # --- uWSGI ---
-
-
-def _is_package(site: Site) -> bool:
-    """Whether the site's uWSGI is a Python package."""
-    return site["uwsgi"]["install"] in ("pyuwsgi", "uwsgi")
-
-
-def _uwsgi_requirement(site: Site) -> str:
-    uwsgi = site["uwsgi"]
-    return f"{uwsgi['install']}=={uwsgi['version']}" if uwsgi["version"] else uwsgi["install"]
 
 
 def _compile_uwsgi(context: Context, tool: Installer, home: str) -> None:

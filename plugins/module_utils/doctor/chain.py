@@ -9,7 +9,22 @@ from dataclasses import dataclass
 
 from .evidence import Host, Site
 from .fault import Fault, Faults
-from .hops import app, client, database, django, firewalld, host, location, media, name, nginx, socket, static, uwsgi
+from .hops import (
+    app,
+    background,
+    client,
+    database,
+    django,
+    firewalld,
+    host,
+    location,
+    media,
+    name,
+    nginx,
+    socket,
+    static,
+    uwsgi,
+)
 
 Judge = Callable[[Site, Host, list[str]], Iterator[Fault]]
 
@@ -40,6 +55,7 @@ CHAIN = (
     Hop(database.judge, database.FAULTS),
     Hop(static.judge, static.FAULTS),
     Hop(media.judge, media.FAULTS),
+    Hop(background.judge, background.FAULTS),
 )
 HOPS = tuple(hop.name for hop in CHAIN)
 # Every fault that there is, and the faults or hops that it may be a mere consequence of.

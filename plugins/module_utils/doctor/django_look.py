@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Look at a Django project from the inside: in the site's own interpreter, as its user, with its environment.
 
-`site_doctor` sends this file's text to that interpreter's standard input; nothing here may need Ansible. Every
-finding is printed as one line of JSON as soon as it is known, so that what hangs is the step after the last line. It
-reads only, and no value of a setting that may be a secret is ever printed.
+`site_doctor` sends this file's text, and that of `settings_facts`, to that interpreter's standard input; nothing here
+may need Ansible. Every finding is printed as one line of JSON as soon as it is known, so that what hangs is the step
+after the last line. It reads only, and no value of a setting that may be a secret is ever printed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ import json
 import os
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..build.settings_facts import settings_facts  # whose text is sent in front of this one
 
 STARTED = time.monotonic()
 
@@ -45,6 +48,12 @@ def main(module: str, name: str, wanted: str) -> None:
         say("failed", at="settings", error=one_line(error))
         return
     look_at_database()
+    prepared = getattr(sys.modules.get("pyweb_environment"), "__file__", None)
+    code = os.path.join(os.path.dirname(os.path.dirname(prepared)), "src") if prepared else os.getcwd()
+    try:
+        say("facts", **settings_facts(settings, code))
+    except Exception as error:
+        say("failed", at="facts", error=one_line(error))
 
 
 def load(module: str) -> Any:

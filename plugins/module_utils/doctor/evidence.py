@@ -209,6 +209,39 @@ class Uwsgi:
 
 
 @dataclass
+class BackgroundUnit:
+    """A unit of a worker, of a timer or of what a timer runs, as systemd has it.
+
+    `worker` or `timer` is its name, the other one ''; `number` tells several processes of a worker apart. `wanted` says
+    whether the live release has it. `age` is how long it is active, in seconds; `next` and `last` are times as text.
+    """
+
+    unit: str
+    worker: str = ""
+    number: str = ""
+    timer: str = ""
+    release: str = ""
+    wanted: bool = True
+    state: str = ""
+    substate: str = ""
+    restarts: int = 0
+    age: float = 0.0
+    result: str = ""
+    status: str = ""
+    next: str = ""
+    last: str = ""
+    log: str = ""
+
+
+@dataclass
+class Background:
+    """The workers and timers of a site; `release` is the live one."""
+
+    release: str = ""
+    units: list[BackgroundUnit] = field(default_factory=list)
+
+
+@dataclass
 class Places:
     """What is there of the directories that uWSGI's options and Django's settings name.
 
@@ -226,7 +259,7 @@ class Places:
 
 @dataclass
 class Site:
-    """All that was found out about one site.
+    """All that was found out about one site. `prefix` is the path that it is served below, '' for its whole names.
 
     `described` has, by path, the mode, owner and group of what a verdict may name.
     """
@@ -245,6 +278,7 @@ class Site:
     handler: Directive | None = None
     speaks: str = ""
     probes: list[Probe] = field(default_factory=list)
+    prefix: str = ""
     uwsgi: Uwsgi = field(default_factory=Uwsgi)
     inside: dict[str, dict[str, Any]] = field(default_factory=dict)
     inside_last: str = ""
@@ -257,6 +291,7 @@ class Site:
     nginx_events: list[str] = field(default_factory=list)
     full: list[str] = field(default_factory=list)
     places: Places = field(default_factory=Places)
+    background: Background = field(default_factory=Background)
     described: dict[str, str] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)
 

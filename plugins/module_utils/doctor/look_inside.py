@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import json
 import os
 from typing import Any
 
+from ..build import settings_facts
+from ..build.program import program_text
 from ..host import path_walk
 from ..nginx import match
 from . import ask, django_look
@@ -39,7 +40,7 @@ def look_inside(site: Site, main: match.Server | None) -> None:
         timeout=site.patience.look,
         cwd=folder,
         environment=project_environment(found),
-        stdin=inspect.getsource(django_look),
+        stdin=program_text(settings_facts, django_look),
         who=found.master.identity if found.master else ask.account(found.user),
     )
     site.inside_timed_out = said.status is None and not said.err

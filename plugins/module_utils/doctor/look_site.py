@@ -19,13 +19,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Callable, TypeVar
 
 from ..host import path_walk, processes
+from ..host.files import read_or_empty
+from ..model import prefixes
 from ..model.layout import Layout
+from ..model.secrets import hidden_variables, own_names
 from ..nginx import match
 from ..nginx.dump import Config
 from ..uwsgi import protocol
 from . import ask
 from .client import certificate_fault, get
 from .evidence import LARGE_COOKIE, Entrance, Host, Patience, Probe, Site
+from .look_background import look_at_background, uptime_of
 from .look_files import look_at_disks, look_at_events, look_at_files
 from .look_inside import look_inside
 from .look_uwsgi import ask_stats, find_uwsgi, uwsgi_log
@@ -69,17 +73,19 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Si
     look_at_files(site, main, host)
     look_at_events(site, host)
     look_at_disks(site)
+    site.background = look_at_background(site.layout, uptime_of(read_or_empty("/proc/uptime")))
     return site
 
 
 def site_of(given: Mapping[str, Any], patience: Patience) -> Site:
     """Return a site of which nothing is known yet but what the inventory says."""
-    health = given.get("health") or {}
+    health, prefix = given.get("health") or {}, str(given.get("prefix") or "")
     layout = Layout(given["name"], given["paths"]) if given.get("paths") else Layout.under(given["name"])
     return Site(
         name=given["name"],
         domains=[domain.replace("*", "www", 1) for domain in given["domains"]],
-        path=str(health.get("path") or "/"),
+        path=prefixes.below(prefix, str(health.get("path") or "/")),
+        prefix=prefix,
         wanted_status=list(health.get("status") or []),
         managed=os.path.islink(layout.current),
         media_wanted=given.get("media") is not False,
@@ -90,12 +96,9 @@ def site_of(given: Mapping[str, Any], patience: Patience) -> Site:
 
 def secrets_of(environment: Mapping[str, str], site: Site) -> list[str]:
     """Return what must not be shown: the values of a site's own environment variables."""
-    known = {site.name, *site.domains}
-    return [
-        value
-        for name, value in environment.items()
-        if len(value) > 3 and value not in known and not _PUBLIC.fullmatch(name)
-    ]
+    names = own_names({"name": site.name, "domains": site.domains, "paths": site.layout.paths})
+    own = {name: value for name, value in environment.items() if len(value) > 3 and not _PUBLIC.fullmatch(name)}
+    return [text for text in hidden_variables(own, names) if len(text) > 3]
 
 
 # --- what a client sees ---
@@ -148,7 +151,7 @@ def _debug_page(site: Site) -> None:
     """Find out whether a page that is not there is answered by Django's yellow one."""
     for entrance in site.entrances[:1]:
         with contextlib.suppress(protocol.ProtocolError):
-            page = get(entrance, f"/pyweb-doctor-{uuid.uuid4().hex}", site.patience.answer)
+            page = get(entrance, f"{site.prefix}/pyweb-doctor-{uuid.uuid4().hex}", site.patience.answer)
             site.debug_page = b"DEBUG = True" in page.body
 
 

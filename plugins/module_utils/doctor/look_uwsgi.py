@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import re
-import shlex
 from collections.abc import Mapping, Sequence
 
 from ..host import processes
@@ -21,6 +20,7 @@ from ..uwsgi import protocol
 from . import ask
 from .evidence import Host, Uwsgi
 from .look_host import RECENT, units_named
+from .unit_environment import is_renamed, running_environment, unit_environment
 
 # More than the longest report of an exception.
 LOG_LINES = 1000
@@ -38,7 +38,7 @@ def find_uwsgi(layout: Layout, domains: Sequence[str], host: Host, addresses: Se
         found.workers = [child for child in children if is_uwsgi(child)]
     found.unit = _find_unit(layout, host, found.master)
     found.installed = bool(masters or found.unit or ask.installed("uwsgi"))
-    cwd = _how_it_starts(found)
+    cwd = _how_it_starts(found, layout)
     if not found.command:
         ini = _find_ini(layout.name, domains, host, addresses)
         found.command = ["uwsgi", "--ini", ini] if ini else []
@@ -113,24 +113,6 @@ def exec_start(unit: Mapping[str, str]) -> list[str]:
     """Return the command of a unit, as systemctl shows it."""
     found = re.search(r"argv\[\]=(.*?) ; ", unit.get("ExecStart", ""))
     return found[1].split() if found else []
-
-
-def unit_environment(unit: Mapping[str, str]) -> dict[str, str]:
-    """Return what systemd would give a unit: Environment=, then its files, as systemd.exec(5) reads them."""
-    found: dict[str, str] = {}
-    with contextlib.suppress(ValueError):  # a quote that is not closed
-        for word in shlex.split(unit.get("Environment", "")):
-            name, equals, value = word.partition("=")
-            found.update({name: value} if equals else {})
-    # Each as systemctl shows it: `/path/to/env (ignore_errors=no)`.
-    for path in re.findall(r"(/\S+) \(ignore_errors=\w+\)", unit.get("EnvironmentFiles", "")):
-        for line in read_or_empty(path).splitlines():
-            name, equals, value = line.strip().partition("=")
-            if equals and not name.startswith(("#", ";")):
-                if value[:1] in "\"'" and value[:1] == value[-1:]:
-                    value = re.sub(r'\\([\\"$`])', r"\1", value[1:-1])
-                found[name] = value
-    return found
 
 
 def since_start(text: str) -> str:
@@ -215,7 +197,7 @@ def _find_unit(layout: Layout, host: Host, master: processes.Process | None) -> 
     return (named or (free if len(free) == 1 else []) or [{}])[0]
 
 
-def _how_it_starts(found: Uwsgi) -> str:
+def _how_it_starts(found: Uwsgi, layout: Layout) -> str:
     """Fill in command, environment and user, of the process or of the unit; return the directory it starts in."""
     if not found.master:
         found.command = exec_start(found.unit)
@@ -223,9 +205,9 @@ def _how_it_starts(found: Uwsgi) -> str:
         found.user = found.unit.get("User") or "root"
         return found.unit.get("WorkingDirectory") or "/"
     found.command = found.master.command
-    found.environment = dict(found.master.environment)
+    found.environment = running_environment(found.master, found.unit, layout)
     found.user = found.master.identity.name
-    if found.command and found.command[0].startswith("uWSGI "):  # auto-procname wrote over the command line
+    if is_renamed(found.master):
         found.command = exec_start(found.unit)
     return found.master.cwd or "/"
 

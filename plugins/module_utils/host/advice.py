@@ -32,10 +32,14 @@ _VARIABLES = (
 )
 # The overlay imports what the site or the project names, and that is not there.
 _NAMED = re.compile(
-    r'/overlay/pyweb_(?P<file>settings|wsgi)\.py", line [0-9]+, in <module>\n'
+    r'/overlay/pyweb_(?P<file>settings|wsgi|entry)\.py", line [0-9]+, in <module>\n'
     r"\s+from (?P<module>[\w.]+) import (?P<name>\S+).*\n"
     r"(?:\s*[~^]+\n)?(?:ModuleNotFoundError|ImportError): "
 )
+# A path in the code of a build, which only root writes; and a log there whose directory is not there.
+_IN_CODE = r"'/\S*?/(?:builds/[0-9a-f]+|releases/[0-9a-f]+|current)/src/(?P<path>[^']+)'"
+_WRITTEN = re.compile(rf"(?:Permission denied|Read-only file system): {_IN_CODE}")
+_LOGGED = re.compile(rf"No such file or directory: {_IN_CODE}")
 # What is missing in the environment that a package is built in is no requirement of the project.
 _BUILDING = r"build backend|build_meta|subprocess-exited-with-error"
 # What a package is called where that is not the name of its module.
@@ -149,6 +153,10 @@ def root_cause(output: str) -> str:
 
 def advice_on(output: str, reason: str) -> str:
     """Return what to do about a failure with this reason; '' where nobody knows."""
+    refused = _WRITTEN.search(reason) or (_LOGGED.search(reason) if "configure handler" in reason else None)
+    if refused:
+        folder, _slash, name = refused["path"].rpartition("/")
+        return f"the site may not write there: set `writable: [{folder or name}]` of the site"
     variable = missing_variable(output, reason)
     if variable == "DATABASE_URL":
         return f"set {_DATABASE}"
@@ -157,7 +165,7 @@ def advice_on(output: str, reason: str) -> str:
     named = _NAMED.search(output)
     if named:
         key, what = "settings_module", named["module"]
-        if named["file"] == "wsgi":
+        if named["file"] != "settings":
             key, what = "wsgi", f"{named['module']}:{named['name']}"
         return f"set `{key}:` of the site to what the source has; {what} is not there"
     module = re.match(r"ModuleNotFoundError: No module named '(\w+)'", reason)

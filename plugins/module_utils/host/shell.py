@@ -38,7 +38,7 @@ class StepError(Exception):
     """A step that failed: `str()` is 'site NAME: STEP failed: CAUSE', then the last `lines` of its output."""
 
     def __init__(self, site: str, step: str, cause: str, output: str = "", lines: int = 25) -> None:
-        self.site, self.step, self.cause = site, step, cause
+        self.site, self.step, self.cause, self.output = site, step, cause, output
         # Those that were applied before it failed, and stay.
         self.migrations: list[str] = []
         tail = "\n".join(output.strip().splitlines()[-lines:])

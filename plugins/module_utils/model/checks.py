@@ -69,6 +69,21 @@ def integer(low: int, high: int) -> Check:
     return check
 
 
+def number_or_auto(low: int, high: int) -> Check:
+    number = integer(low, high)
+
+    @accepts(f"auto, or {number.wants}")
+    def check(value: Any) -> int | str:
+        if value == "auto":
+            return "auto"
+        try:
+            return int(number(value))
+        except Wrong:
+            raise Wrong from None
+
+    return check
+
+
 def duration(low: int, high: int) -> Check:
     """Seconds, as a whole number or as text such as `90s`, `10m`, `1h` or `1h30m`; `low` and `high` are in seconds."""
 

@@ -8,8 +8,11 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from .background_checks import between_background
 from .errors import shown
+from .file_checks import between_files
 from .layout import ID_LENGTH, Layout
+from .prefixes import between_names
 from .steps import commands, described
 from .types import Site
 
@@ -22,6 +25,7 @@ def between_keys(site: Site) -> Iterator[str]:
     uwsgi, nginx = site["uwsgi"], site["nginx"]
     if site["virtualenv"] and site["source"]["kind"] != "path":
         yield f"virtualenv is {shown(site['virtualenv'])}; it goes with source.path only; leave it out"
+    yield from between_files(site)
     if site["source"]["kind"] == "path" and (own := commands(site["build"])):
         yield (
             f"build has {shown(described(own[0]))}; wanted collectstatic alone with source.path, whose code is used in "
@@ -37,6 +41,9 @@ def between_keys(site: Site) -> Iterator[str]:
         install = "distribution"
         if site["packages"]:
             yield "packages go into a virtualenv; wanted none with virtualenv: none; use system_packages"
+    if site["managed"] != "never" and (site["virtualenv"] == "none" or install == "distribution"):
+        why = "virtualenv: none" if site["virtualenv"] == "none" else "uwsgi.install: distribution"
+        yield f"python.managed is {site['managed']}; {why} runs the system's own Python; leave one of them out"
     if install == "distribution" and uwsgi["version"]:
         yield f"uwsgi.version is {uwsgi['version']!r}; the distribution decides it; leave it out"
     if uwsgi["tarball"] and install != "tarball":
@@ -45,6 +52,11 @@ def between_keys(site: Site) -> Iterator[str]:
         yield "uwsgi.checksum goes with uwsgi.tarball; give the tarball or leave it out"
     if "unix" in uwsgi["socket"] and len(uwsgi["socket"]) > 1:
         yield "uwsgi.socket mixes unix with addresses; wanted unix, or one or more addresses"
+    yield from between_background(site)
+    if site["superuser"] and not (site["superuser"]["username"] or site["superuser"]["email"]):
+        yield "superuser has neither username nor email; give the one that users log in with"
+    if site["prefix"] and "FORCE_SCRIPT_NAME" in site["settings"]:
+        yield "settings has FORCE_SCRIPT_NAME; prefix sets it; leave one of them out"
     static, media = nginx["static"], nginx["media"]
     if static and media and static["url"] == media["url"]:
         yield f"nginx.media and nginx.static have the same url {static['url']}; give one of them another"
@@ -99,9 +111,7 @@ def between_sites(sites: list[Site]) -> list[str]:
     for name in sorted({name for name in names if names.count(name) > 1}):
         faults.append(f"site '{name}': name stands {names.count(name)} times; every site needs its own name")
     present = [site for site in sites if site["state"] == "present"]
-    for site in present:
-        for domain in site["domains"]:
-            claim("domain", domain, site, "give each domain to one site")
+    faults += between_names(present)
     nginx_ports = {listener["port"] for site in present for listener in site["nginx"]["listen"]}
     for site in present:
         ports = [int(address.rpartition(":")[2]) for address in site["uwsgi"]["socket"] if address != "unix"]

@@ -12,21 +12,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .background_checks import background_name, calendar
 from .checks import (
     Check,
     boolean,
     domain,
+    duration,
     host_path,
     integer,
     line,
     list_of,
     listen,
+    number_or_auto,
     octal,
     one_of,
     pattern,
     place,
     private_key,
-    python_version,
     relative_path,
     requirement,
     site_name,
@@ -34,8 +36,10 @@ from .checks import (
     upstream,
     virtualenv,
 )
-from .command_checks import builtin_step, steps
-from .option_checks import alias, directives, environment, ini_options, locations, settings, unit_options
+from .command_checks import builtin_step, command, steps
+from .file_checks import in_source, source_files
+from .option_checks import alias, directives, environment, ini_options, locations, settings, unit_options, user_fields
+from .python_checks import python
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ class Key:
     """One key of a mapping: what its value may be, what it is when left out, and what it decides.
 
     A value is one that `check` accepts, or a mapping that has the keys of the table `keys`, or one that has those of
-    exactly one of the tables `kinds`. A section of `keys` of which some are `required` is empty when it is left out.
+    exactly one of the tables `kinds`, or a mapping of names, which `check` accepts, to mappings that have the keys of
+    the table `each`. A section of `keys` of which some are `required` is empty when it is left out.
     Of a `secret` key no message, file or report shows the value; one with `credentials` is shown without them.
     `example` is a value as YAML, for the error about a site that lacks the key.
     """
@@ -53,6 +58,7 @@ class Key:
     doc: str = ""
     keys: Keys | None = None
     kinds: Mapping[str, Keys] | None = None
+    each: Keys | None = None
     required: bool = False
     example: str = ""
     secret: bool = False
@@ -65,6 +71,8 @@ class Key:
             return f"a mapping with one of {', '.join(self.kinds)}"
         if self.keys is not None:
             return f"a mapping of {', '.join(self.keys)}"
+        if self.each is not None:
+            return f"a mapping of names to mappings of {', '.join(self.each)}"
         return self.check.wants if self.check else ""
 
 
@@ -72,7 +80,10 @@ Keys = dict[str, Key]
 
 
 def secret_keys(keys: Keys | None = None) -> Iterator[tuple[tuple[str, ...], Key]]:
-    """Yield (path, key) of all keys that hold something secret, in a table and in those that it names."""
+    """Yield (path, key) of all keys that hold something secret, in a table and in those that it names.
+
+    A table of `each` may have none: what it holds has no path of its own.
+    """
     for name, key in (SITE_KEYS if keys is None else keys).items():
         if key.secret or key.credentials:
             yield (name,), key
@@ -84,9 +95,14 @@ def secret_keys(keys: Keys | None = None) -> Iterator[tuple[tuple[str, ...], Key
 SIZE = pattern(r"[0-9]+[kKmMgG]?", "a size such as 75m")
 PYTHON_MODULE = pattern(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "a dotted module name such as mysite.settings")
 IDENTIFIER = pattern(r"[A-Za-z_][A-Za-z0-9_]*", "a Python identifier such as mysite")
+PACKAGE_NAME = pattern(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", "names such as production")
 CHECKSUM = pattern(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits")
 ACCOUNT = pattern(r"[a-z_][a-z0-9_-]{0,31}", "an account name")
 DATABASE_URL = pattern(r"[a-z][a-z0-9+.-]*://\S*", "a URL such as postgres://user:password@host:5432/name")
+
+PREFIX = pattern(
+    r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", "a path such as /shop, of letters, digits and ._~-, without a / at the end"
+)
 
 UWSGI_KEYS: Keys = {
     "install": Key(
@@ -112,7 +128,13 @@ UWSGI_KEYS: Keys = {
         "`unix`, or the addresses that uWSGI listens on; nginx balances over several.",
     ),
     "chmod_socket": Key(octal, "660", "The mode of the unix socket; it belongs to nginx's group."),
-    "processes": Key(integer(1, 1024), 2, "How many worker processes."),
+    "processes": Key(
+        number_or_auto(1, 1024),
+        None,
+        "How many worker processes. `auto`: as many as the host has cores, fewer where half of its memory, shared by "
+        "its sites, has no 200 MiB for each; from 2 to 16. The number stays until the cores change. Left out: `auto` "
+        "for a new site; one that exists keeps what it has.",
+    ),
     "threads": Key(integer(1, 1024), 1, "How many threads in each of them."),
     "options": Key(
         ini_options, {}, "Any option of uWSGI, over the collection's own; null drops one of those. Lists repeat it."
@@ -167,10 +189,65 @@ HEALTH_KEYS: Keys = {
 }
 SUPERUSER_KEYS: Keys = {
     "username": Key(
-        pattern(r"[\w.@+-]{1,150}", "a user name"), doc="Made once; never changed afterwards.", required=True
+        pattern(r"[\w.@+-]{1,150}", "a user name"),
+        "",
+        "The name to log in with. Made once; never changed afterwards. Not needed where users log in with their e-mail "
+        "address.",
     ),
-    "email": Key(pattern(r"[^@\s]+@[^@\s]+", "an e-mail address"), "", "The e-mail address."),
+    "email": Key(
+        pattern(r"[^@\s]+@[^@\s]+", "an e-mail address"),
+        "",
+        "The e-mail address; the name to log in with where USERNAME_FIELD is `email`.",
+    ),
+    "fields": Key(
+        user_fields,
+        {},
+        "What else a user model of the project requires (REQUIRED_FIELDS), for instance `{full_name: Ada Lovelace}`.",
+    ),
     "password": Key(line, doc="The first password. Never shown.", required=True, secret=True),
+}
+# A worker finishes what it is at, in the background; so much time costs a deploy nothing.
+STOP_TIMEOUT, TASK_TIMEOUT, DAY = 300, 3600, 86400
+RUN = Key(
+    command,
+    [],
+    "The command, without a shell: `celery -A shop worker`. A program of the virtualenv comes before others.",
+)
+MANAGE = Key(command, [], "Or a management command: `db_worker`. Exactly one of the two.")
+HOSTS = "`first`: only the first host of the inventory that has the site, whatever `--limit` says."
+WORKER_KEYS: Keys = {
+    "run": RUN,
+    "manage": MANAGE,
+    "processes": Key(integer(1, 64), 1, "How many of them run."),
+    "stop_timeout": Key(
+        duration(1, DAY),
+        STOP_TIMEOUT,
+        "How long a worker has to finish its task after the one SIGTERM that it gets; then it is killed.",
+    ),
+    "singleton": Key(
+        boolean, False, "There is never more than one, as of a scheduler: it is stopped before its successor starts."
+    ),
+    "hosts": Key(one_of("all", "first"), "", f"`all`, or {HOSTS} A singleton is on the first one."),
+    "unit": Key(unit_options, {}, "Directives of the `[Service]` section, for instance `{MemoryMax: 1G}`."),
+}
+TIMER_KEYS: Keys = {
+    "run": RUN,
+    "manage": MANAGE,
+    "at": Key(
+        list_of(calendar, at_least=1),
+        [],
+        "When: a time of `OnCalendar`, or a list of them; `systemd-analyze calendar` explains one. Required.",
+    ),
+    "jitter": Key(
+        duration(0, DAY), 0, "It starts up to so much later, by chance, so that not all hosts start at once."
+    ),
+    "timeout": Key(duration(1, 7 * DAY), TASK_TIMEOUT, "How long a run may take; then it is stopped."),
+    "hosts": Key(one_of("all", "first"), "all", f"`all`, or {HOSTS}"),
+    "unit": Key(unit_options, {}, "Directives of the `[Service]` section."),
+}
+SEED_KEYS: Keys = {
+    "database": Key(in_source, "", "An SQLite file in the source. Used once, and only where the site has no database."),
+    "media": Key(in_source, "", "A directory in the source. Used once, and only where the site has no media."),
 }
 SOURCE_KINDS: dict[str, Keys] = {
     "git": {
@@ -213,11 +290,22 @@ SITE_KEYS: Keys = {
         required=True,
         example="[shop.example.com]",
     ),
+    "prefix": Key(
+        PREFIX,
+        "",
+        "Serve the site below this path of its domains; the other paths of the inventory are the project's own, and "
+        "come below it. Sites with different prefixes may have the same domains. See [prefix](prefix.md).",
+    ),
     "state": Key(one_of("present", "absent"), "present", "`absent` removes everything of the site but its data."),
     "purge": Key(boolean, False, "With `state: absent`: remove the data, the secret key and the user too."),
     "user": Key(ACCOUNT, "", "Another user than `site-NAME`; it has to exist."),
     "source": Key(kinds=SOURCE_KINDS, doc="Where the code comes from; the example project when left out."),
-    "python": Key(python_version, "auto", "The Python; `auto`: the newest of the platform that the Django supports."),
+    "python": Key(
+        python,
+        "auto",
+        "The Python; `auto`: the newest of the platform that the Django supports. `{version: auto, managed: fallback}` "
+        "lets uv bring one of its own builds where the platform has none that fits, `always` in any case.",
+    ),
     "virtualenv": Key(
         virtualenv,
         "",
@@ -226,7 +314,17 @@ SITE_KEYS: Keys = {
     "requirements": Key(
         list_of(relative_path),
         None,
-        "Requirement files in the source; discovered (uv.lock, requirements.txt, pyproject.toml).",
+        "Dependency files in the source: requirement files, a lock file, pyproject.toml, Pipfile or setup.py; "
+        "discovered beside manage.py, then at the root.",
+    ),
+    "extras": Key(list_of(PACKAGE_NAME), [], "Extras of the project (`optional-dependencies`) that are installed too."),
+    "groups": Key(
+        list_of(PACKAGE_NAME), [], "Dependency groups that are installed too; without it none for development."
+    ),
+    "install_project": Key(
+        boolean,
+        False,
+        "Whether the project is installed as a package itself: for a `src/` layout, or its entry points.",
     ),
     "packages": Key(list_of(requirement), [], 'More requirements, for instance `["psycopg[binary]"]`.'),
     "system_packages": Key(
@@ -245,6 +343,24 @@ SITE_KEYS: Keys = {
     "env": Key(
         environment, {}, "The environment of the processes. Never shown, never in a build or an ini.", secret=True
     ),
+    "env_file": Key(
+        line,
+        "",
+        "A file on the controller with more of it, in the form of a `.env` file; `env` wins. Never shown either.",
+    ),
+    "files": Key(
+        source_files,
+        {},
+        "Files that the source lacks: path in the source -> text. Stored with the site's secrets; the code has links.",
+        secret=True,
+    ),
+    "writable": Key(
+        list_of(in_source),
+        [],
+        "What of the source the site may write, for instance `[uploads]`: linked to the data directory, to which what "
+        "the source has there is copied once.",
+    ),
+    "seed": Key(keys=SEED_KEYS, doc="The first data, out of the source."),
     "database": Key(
         DATABASE_URL, "", "The database; an SQLite file among the data when left out. Never shown.", secret=True
     ),
@@ -265,6 +381,12 @@ SITE_KEYS: Keys = {
     "uwsgi": Key(keys=UWSGI_KEYS, doc="The application server."),
     "nginx": Key(keys=NGINX_KEYS, doc="The web server."),
     "health": Key(keys=HEALTH_KEYS, doc="What a good release answers."),
+    "workers": Key(
+        background_name, {}, "Background processes of the release, by name; see workers.md.", each=WORKER_KEYS
+    ),
+    "timers": Key(
+        background_name, {}, "Commands of the release that run at times, by name; see workers.md.", each=TIMER_KEYS
+    ),
     "warm_up": Key(
         list_of(PAGE),
         ["/"],

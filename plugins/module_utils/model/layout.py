@@ -152,9 +152,32 @@ class Layout:
         return f"{self.config}/superusers.json"
 
     @property
+    def sizing(self) -> str:
+        """The record of how many processes the host decided on, and for how many cores."""
+        return f"{self.config}/processes.json"
+
+    @property
+    def seeded(self) -> str:
+        """The record of the data that the site began with."""
+        return f"{self.config}/seeded.json"
+
+    def files(self, digest: str) -> str:
+        """The directory of the inventory's files for the code; their digest is its name."""
+        return f"{self.config}/files/{digest}"
+
+    def writable(self, path: str) -> str:
+        """Where what the code may write at `path` lies among the data."""
+        return f"{self.state}/writable/{path}"
+
+    @property
     def tools(self) -> str:
         """The virtualenv of uv, which all sites of a host share."""
         return f"{os.path.dirname(self.root)}/.tools"
+
+    @property
+    def pythons(self) -> str:
+        """The directory of the Pythons that uv brought, which all sites of a host share."""
+        return f"{os.path.dirname(self.root)}/.pythons"
 
     @property
     def lock(self) -> str:
@@ -273,6 +296,57 @@ class Layout:
         """Return the id of the release that a unit runs, or ''."""
         match = re.fullmatch(rf"{re.escape(self.identifier)}@([0-9a-f]+)\.service", unit)
         return match[1] if match else ""
+
+    # --- workers and timers: systemd has a unit for each process, whose instance says all that the site's name does not
+
+    @property
+    def worker_identifier(self) -> str:
+        """The prefix of every unit of a worker. It ends at an `@`, which no site's name has."""
+        return f"pyweb-worker-{self.name}"
+
+    @property
+    def timer_identifier(self) -> str:
+        """The prefix of every unit of a timer."""
+        return f"pyweb-timer-{self.name}"
+
+    @property
+    def worker_boot_unit(self) -> str:
+        """The unit that starts, at boot, the workers of the release that `current` names."""
+        return f"{self.worker_identifier}.service"
+
+    def worker_unit(self, release_id: str, worker: str, number: str) -> str:
+        """The unit of one process of a worker: `number` counts from 1, that of a singleton is `only`; `*` for all."""
+        return f"{self.worker_identifier}@{release_id}:{worker}:{number}.service"
+
+    def task_unit(self, timer: str) -> str:
+        """The unit that runs a timer's command: the same for all releases, so that two runs never overlap."""
+        return f"{self.timer_identifier}@{timer}.service"
+
+    def timer_unit(self, timer: str) -> str:
+        """The unit that knows when; the same for all releases, so that systemd knows when it last ran."""
+        return f"{self.timer_identifier}@{timer}.timer"
+
+    def worker_of(self, unit: str) -> tuple[str, str, str]:
+        """Return the release, the name and the number of a worker's unit, or three times ''."""
+        match = re.fullmatch(rf"{re.escape(self.worker_identifier)}@([0-9a-f]+):([a-z0-9-]+):(\w+)\.service", unit)
+        return (match[1], match[2], match[3]) if match else ("", "", "")
+
+    def timer_of(self, unit: str) -> str:
+        """Return the name of the timer that a unit belongs to, or ''."""
+        match = re.fullmatch(rf"{re.escape(self.timer_identifier)}@([a-z0-9-]+)\.(service|timer)", unit)
+        return match[1] if match else ""
+
+    def background_present(self, folder: str = SYSTEMD) -> list[str]:
+        """Return the file names of all units of workers and timers that a site of this name has in `folder`."""
+        patterns = (
+            self.worker_boot_unit,
+            self.worker_unit("*", "*", "*"),
+            self.task_unit("*"),
+            self.timer_unit("*"),
+        )
+        return sorted(os.path.basename(path) for pattern in patterns for path in glob.glob(f"{folder}/{pattern}"))
+
+    # --- all units of uWSGI ---
 
     def units_present(self, folder: str = SYSTEMD) -> list[str]:
         """Return the file names of all units that a site of this name has in `folder`."""

@@ -35,6 +35,21 @@ def environment(value: Any) -> dict[str, str]:
     return {str(name): _scalar(text) for name, text in value.items()}
 
 
+@accepts("a mapping of the user model's fields to text, numbers, true or false")
+def user_fields(value: Any) -> dict[str, Any]:
+    """Values of a model's fields: name -> text on one line, a number, true or false."""
+    if not isinstance(value, dict):
+        raise Wrong
+    for name, given in value.items():
+        if not isinstance(name, str) or not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+            raise Wrong(f"names of fields such as full_name (found {shown(name)})")
+        if isinstance(given, (dict, list)) or given is None or re.search(CONTROL, str(given)):
+            raise Wrong(f"text on one line, a number, true or false for {name}")
+    if "password" in value:
+        raise Wrong("no password here", "set superuser.password, which is never shown")
+    return dict(data(value))
+
+
 @accepts("a mapping of Django settings")
 def settings(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
@@ -141,7 +156,8 @@ def alias(default_url: str) -> Check:
         url = given.get("url", default_url)
         if not isinstance(url, str) or not re.fullmatch(r"/([A-Za-z0-9._~-]+/)+", url) or ".." in url.split("/"):
             raise Wrong(f"a url that begins and ends with / such as {default_url}")
-        return {"url": url, "path": host_path(given["path"]) if "path" in given else ""}
+        # No path, or an empty one: where the collection puts them.
+        return {"url": url, "path": host_path(given["path"]) if given.get("path", "") != "" else ""}
 
     return check
 

@@ -8,22 +8,9 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from .errors import InventoryError
+from .python_versions import DJANGO_PYTHONS, MANAGED, admits, dotted
 from .steps import packages
 from .types import Interpreter, Site
-
-# The first and last Python of every Django minor (docs.djangoproject.com, "What Python version can I use with
-# Django?").
-DJANGO_PYTHONS = {
-    (3, 2): ((3, 6), (3, 10)),
-    (4, 0): ((3, 8), (3, 10)),
-    (4, 1): ((3, 8), (3, 11)),
-    (4, 2): ((3, 8), (3, 12)),
-    (5, 0): ((3, 10), (3, 12)),
-    (5, 1): ((3, 10), (3, 13)),
-    (5, 2): ((3, 10), (3, 14)),
-    (6, 0): ((3, 12), (3, 14)),
-    (6, 1): ((3, 12), (3, 15)),
-}
 
 
 def choose_pythons(
@@ -32,7 +19,10 @@ def choose_pythons(
     found: Mapping[str, str],
     offered: list[str] | None = None,
 ) -> list[Site]:
-    """Give each site its `interpreter`: the newest that the wanted Django supports.
+    """Give each site its `interpreter`: the newest that the wanted Django and the project's own requires-python allow.
+
+    A site that lets uv bring its Python gets one of uv's where nothing else fits, or in any case, as it says. The
+    build, which sees every source, may choose again.
 
     `platform` are the interpreters that the platform's packages provide, `found` those that a host has already
     (version -> path), `offered` the packages that the host's repositories have (None: all). Raises `InventoryError`
@@ -45,7 +35,7 @@ def choose_pythons(
     ]
     choices = {version: interpreter(version, path) for version, path in found.items()}
     choices.update({python["version"]: python for python in platform if python not in lacking})
-    newest_first = sorted(choices.values(), key=lambda python: _dotted(python["version"]), reverse=True)
+    newest_first = sorted(choices.values(), key=lambda python: dotted(python["version"]), reverse=True)
     faults = []
     chosen = []
     for site in sites:
@@ -53,7 +43,9 @@ def choose_pythons(
             python = interpreter("", site["python"])
         else:
             minors = django_minors(site["django"])
-            fitting = [python for python in newest_first if _fits(site["python"], minors, python)]
+            fitting = [python for python in newest_first if _fits(site, minors, python)]
+            if site["managed"] == "always" or (site["managed"] == "fallback" and not fitting):
+                fitting = [python for python in _managed(site) if _fits(site, minors, python)]
             if not fitting and site["state"] != "absent":
                 faults.append(_no_python(site, minors, newest_first, lacking))
             python = fitting[0] if fitting else interpreter()
@@ -102,36 +94,64 @@ def interpreter(version: str = "", path: str = "") -> Interpreter:
     return {"version": version, "path": path, "packages": [], "headers": []}
 
 
-def _fits(wanted: str, minors: list[tuple[int, int]], python: Interpreter) -> bool:
-    """Say whether `wanted` (a version, or auto) admits an interpreter that one of these Djangos supports."""
+def _managed(site: Site) -> list[Interpreter]:
+    """Return the interpreters that uv may bring to a site, the newest first."""
+    wanted = site["python"]
+    versions = MANAGED if wanted == "auto" else (wanted,)
+    return [{**interpreter(version), "managed": True} for version in versions]
+
+
+def _fits(site: Site, minors: list[tuple[int, int]], python: Interpreter) -> bool:
+    """Say whether the site admits an interpreter that one of these Djangos supports."""
     version = python["version"]
-    return wanted in ("auto", version) and any(_supports(minor, version) for minor in minors)
+    return (
+        site["python"] in ("auto", version)
+        and admits([site["requires_python"]], version)
+        and any(_supports(minor, version) for minor in minors)
+    )
 
 
 def _no_python(site: Site, minors: list[tuple[int, int]], there: list[Interpreter], lacking: list[Interpreter]) -> str:
     needs = " or ".join(f"Django {a}.{b} needs Python {_range((a, b))}" for a, b in minors)
     offers = ", ".join(python["version"] for python in there) or "none"
-    would_do = [name for python in lacking if _fits(site["python"], minors, python) for name in python["packages"]]
+    would_do = [name for python in lacking if _fits(site, minors, python) for name in python["packages"]]
     known = ("auto", *(python["version"] for python in [*there, *lacking]))
+    any_python: Site = {**site, "python": "auto"}
+    asked = site["requires_python"]
+    if site["managed"] == "never" and any(_fits(any_python, minors, python) for python in _managed(any_python)):
+        managed = ", or set python: {managed: fallback} and let uv bring one"
+    else:
+        managed = ""
     # Where another Python would do, Django's own needs are beside the point.
-    if site["python"] not in known and any(_fits("auto", minors, python) for python in there):
+    if (
+        site["managed"] == "never"
+        and site["python"] not in known
+        and any(_fits(any_python, minors, python) for python in there)
+    ):
         wrong = f"site '{site['name']}': python is {site['python']!r}; this host has or offers {offers}"
-        return f"{wrong}; change python to one of these, or to auto"
+        uvs = (
+            f", or set python: {{version: '{site['python']}', managed: fallback}}" if site["python"] in MANAGED else ""
+        )
+        return f"{wrong}; change python to one of these, or to auto{uvs}"
+    if asked and not any(admits([asked], python["version"]) for python in [*there, *lacking]):
+        return (
+            f"site '{site['name']}': the project requires Python {asked} (requires-python); this host has or offers "
+            f"{offers}; " + (managed.removeprefix(", or ") or "change python or the project's requires-python")
+        )
     return (
         f"site '{site['name']}': python is {site['python']!r}; "
-        f"{needs or 'no known Django fits ' + repr(site['django'])}; this host has or offers {offers}; "
+        f"{needs or 'no known Django fits ' + repr(site['django'])}"
+        + (f"; the project requires Python {asked}" if asked else "")
+        + f"; this host has or offers {offers}; "
         + (f"install {' or '.join(would_do)} from a repository that has it, or " if would_do else "")
         + "change python or the Django that packages or requirements ask for"
+        + managed
     )
-
-
-def _dotted(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
 
 
 def _supports(minor: tuple[int, int], version: str) -> bool:
     low, high = DJANGO_PYTHONS[minor]
-    return low <= _dotted(version)[:2] <= high
+    return low <= dotted(version)[:2] <= high
 
 
 def _range(minor: tuple[int, int]) -> str:

@@ -13,11 +13,20 @@ from typing import Any, cast
 
 from .checks import Wrong
 from .conflicts import between_keys
+from .dependencies import read_lines
+from .dependency_files import requires_python
+from .environment_file import read_file
 from .errors import nearest, shown
 from .keys import SITE_KEYS, SOURCE_FINDINGS, Key, Keys
-from .pythons import DJANGO_PYTHONS, django_minors
+from .option_checks import environment
+from .python_versions import DJANGO_PYTHONS
+from .pythons import django_minors
+from .texts import Unreadable
 from .types import Site
 from .urls import is_url
+
+# How many processes a site has of which nobody has decided yet: the default of earlier versions.
+PROCESSES = 2
 
 
 @dataclass
@@ -54,9 +63,16 @@ class Reader:
         source = None if absent else self.given.get("source") or {"directory": self.example}
         site = self._mapping({**self.given, "source": source}, SITE_KEYS)
         site["domains"] = list(dict.fromkeys(site["domains"]))
-        site["django"] = ""
+        site["django"], site["requires_python"], site["managed"] = "", "", "never"
+        processes = site["uwsgi"]["processes"]
+        site["sizing"] = "given" if isinstance(processes, int) else processes or "default"
+        if site["sizing"] != "given":
+            site["uwsgi"]["processes"] = PROCESSES
+        if isinstance(site["python"], dict):
+            site["managed"], site["python"] = site["python"]["managed"], site["python"]["version"]
         if not absent:
             self._controller_files(site["source"])
+            self._environment_file(site)
         if not absent and len(self.faults) == before:
             if site["virtualenv"] == "none" and "install" not in (self.given.get("uwsgi") or {}):
                 site["uwsgi"]["install"] = "distribution"
@@ -64,6 +80,7 @@ class Reader:
                 self._fault(text)
             self._no_migrate_step(site)
             site["django"] = self._django(site)
+            site["requires_python"] = self._requires_python(site)
         return site
 
     # --- by the tables ---
@@ -76,7 +93,8 @@ class Reader:
                 self._fault(f"unknown key {prefix + str(name)!r}{nearest(name, keys)}")
                 continue
             check = keys[name].check
-            if value is None or check is None:  # `key:` with nothing behind it means the default
+            # `key:` with nothing behind it means the default, and so does the default as the documentation has it.
+            if value is None or check is None or keys[name].each is not None or _is_default(keys[name], value):
                 continue
             try:
                 result[name] = check(value)
@@ -88,7 +106,26 @@ class Reader:
                 result[name] = self._kind(given.get(name), key, prefix + name)
             elif key.keys is not None:
                 result[name] = self._section(given.get(name), key.keys, prefix + name)
+            elif key.each is not None:
+                result[name] = self._each(given.get(name), key, prefix + name)
         return result
+
+    def _each(self, given: Any, key: Key, path: str) -> dict[str, Any]:
+        """Read the mapping of names to sections at `path`."""
+        if given is None:
+            return {}
+        if not isinstance(given, Mapping):
+            self._fault(f"{path} is {shown(given)}; wanted {key.wants}")
+            return {}
+        found = {}
+        for name, section in given.items():
+            try:
+                known = str(key.check(name)) if key.check else str(name)
+            except Wrong as wrong:
+                self._fault(f"{path} has the name {shown(name)}; wanted {wrong.wanted}")
+                continue
+            found[known] = self._section(section, key.each or {}, f"{path}.{known}")
+        return found
 
     def _section(self, given: Any, keys: Keys, path: str) -> dict[str, Any]:
         """Read the mapping at `path`; one that has required keys may be left out, or be empty."""
@@ -150,6 +187,30 @@ class Reader:
                 self._fault(f"source.checksum is {source['checksum']}; the file {path} has {found}; mend one of them")
             source["checksum"] = found
 
+    def _requires_python(self, site: dict[str, Any]) -> str:
+        """Return the specifier of the Pythons that a directory on the controller asks for; '' where it cannot be read.
+
+        The build reads it again, and says what is wrong with the file.
+        """
+        if site["source"]["kind"] != "directory":
+            return ""
+        named = (site["requirements"] or [""])[0]
+        try:
+            return requires_python(site["source"]["directory"], site["manage"], named)
+        except Unreadable:
+            return ""
+
+    def _environment_file(self, site: dict[str, Any]) -> None:
+        """Add the variables of `env_file` to `env`, and make its path absolute."""
+        if not site["env_file"]:
+            return
+        site["env_file"] = os.path.join(self.base, os.path.expanduser(site["env_file"]))
+        try:
+            site["env"] = {**environment(read_file(site["env_file"])), **site["env"]}
+        except Wrong as wrong:
+            fix = wrong.fix and f"; {wrong.fix}"
+            self._fault(f"env_file is {shown(site['env_file'])}; wanted {wrong.wanted}{fix}")
+
     def _no_migrate_step(self, site: dict[str, Any]) -> None:
         """Take the step out that `migrate: false` is for; beside steps that are written out it means nothing."""
         if site["migrate"]:
@@ -166,11 +227,10 @@ class Reader:
 
         lines = list(site["packages"])
         if site["source"]["kind"] == "directory":
-            for name in site["requirements"] or ["requirements.txt"]:
-                path = os.path.join(site["source"]["directory"], name)
-                if os.path.isfile(path) and path.endswith(".txt"):
-                    with open(path, encoding="utf-8", errors="replace") as stream:
-                        lines += [line.split("#")[0].strip() for line in stream]
+            try:
+                lines += read_lines(cast(Site, site), site["source"]["directory"])
+            except Unreadable as wrong:
+                self._fault(f"source.directory: {wrong}")
         specifiers = []
         for line in lines:
             try:
@@ -189,3 +249,8 @@ class Reader:
 
     def _fault(self, text: str) -> None:
         self.faults.append(f"{self.label}: {text}")
+
+
+def _is_default(key: Key, value: Any) -> bool:
+    """Say whether a value is the one that the key has when it is left out: '' is, where '' is the default."""
+    return not key.required and type(value) is type(key.default) and bool(value == key.default)

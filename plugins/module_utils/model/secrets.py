@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,18 +16,52 @@ from .urls import credentials
 URLS = ("git",)
 # A line of a secret that is shorter than this may be any word; a key's lines are longer.
 SECRET_LINE = 8
+# What of `env` is no secret, whatever it is called: hiding these would hide nothing, and make every message unreadable.
+# `build/pyweb_errors.py` has the same two patterns; a test holds them together.
+WORDS = re.compile(r"(?i)true|false|yes|no|on|off|none|null")
+# Below the directories that every system has (hier(7)): a key in base64 may begin with a slash, too.
+PATH = re.compile(
+    r"/(?:bin|boot|dev|etc|home|lib|lib64|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)(?:/[\w.+@-]+)*/?",
+    re.ASCII,
+)
+# Variables whose values are names, of modules and of places.
+NAMES = ("DJANGO_SETTINGS_MODULE", "DJANGO_CONFIGURATION", "LANG", "TZ")
 
 
-def hidden_values(secrets: Secrets, environment: Mapping[str, str] | None = None) -> list[str]:
+def hidden_values(
+    secrets: Secrets, environment: Mapping[str, str] | None = None, names: Collection[str] = ()
+) -> list[str]:
     """Return all texts that may not be shown of a site and of `environment`, that of the steps that install.
 
     Every value of the secrets is hidden in all its forms; of a repository's URL and of the environment's URLs (a proxy,
-    a package index) only the credentials are.
+    a package index) only the credentials are. Of `env` what `is_shown` says stays; `names` are the site's `own_names`.
     """
-    whole = [text for name, value in secrets.items() if name not in URLS for text in _texts(value)]
+    whole = [text for name, value in secrets.items() if name not in (*URLS, "env") for text in _texts(value)]
     urls = [text for name, value in secrets.items() if name in URLS for text in _texts(value)]
     parts = [part for text in [*urls, *(environment or {}).values()] for part in credentials(text)]
-    return [text for text in dict.fromkeys(all_forms(whole) + parts) if text]
+    own = hidden_variables(secrets["env"], names)
+    return [text for text in dict.fromkeys(own + all_forms(whole) + parts) if text]
+
+
+def hidden_variables(env: Mapping[str, str], names: Collection[str]) -> list[str]:
+    """Return the texts that may not be shown of a site's environment."""
+    secret = [str(value) for name, value in env.items() if name not in NAMES and not is_shown(str(value), names)]
+    return [text for text in all_forms(secret) if not is_shown(text, names)]
+
+
+def is_shown(value: str, names: Collection[str]) -> bool:
+    """Say whether a value of `env` is no secret: a truth value, a path, or one of the `own_names` of the site."""
+    return value in names or WORDS.fullmatch(value) is not None or PATH.fullmatch(value) is not None
+
+
+def own_names(site: Mapping[str, Any]) -> frozenset[str]:
+    """Return the names of a site that stand in its messages: of a completed site, or of what a release recorded."""
+    wsgi = str(site.get("wsgi") or "")
+    modules = [str(site.get("settings_module") or ""), wsgi, wsgi.partition(":")[0]]
+    packages = [module.partition(".")[0] for module in modules]
+    paths = dict(site.get("paths") or {}).values()
+    found = [site.get("name", ""), site.get("user", ""), *site.get("domains", []), *paths, *modules, *packages]
+    return frozenset(name for name in found if name)
 
 
 def all_forms(secrets: Iterable[str]) -> list[str]:

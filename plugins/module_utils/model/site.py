@@ -21,6 +21,7 @@ from .conflicts import between_paths, between_sites
 from .errors import InventoryError, nearest, shown
 from .keys import secret_keys
 from .layout import ROOTS, Layout
+from .prefixes import below, start
 from .pythons import interpreter
 from .reader import Reader
 from .types import Listen, Secrets, Site
@@ -91,7 +92,7 @@ def url(site: Site) -> str:
         return ""
     listeners = site["nginx"]["listen"]
     port = listeners[0]["port"] if listeners else 80
-    return f"http://{site['domains'][0]}{'' if port == 80 else f':{port}'}/"
+    return f"http://{site['domains'][0]}{'' if port == 80 else f':{port}'}{start(site)}"
 
 
 def _root_faults(roots: Mapping[str, Any]) -> list[str]:
@@ -113,6 +114,7 @@ def _derive(site: Site, roots: Mapping[str, str] | None) -> None:
     site["group"] = ""
     site["interpreter"] = interpreter()
     nginx, uwsgi = site["nginx"], site["uwsgi"]
+    _move_below(site)
     if nginx["media"]:
         nginx["media"]["path"] = nginx["media"]["path"] or layout.media
         site["paths"]["media"] = nginx["media"]["path"]
@@ -126,7 +128,20 @@ def _derive(site: Site, roots: Mapping[str, str] | None) -> None:
     if not nginx["upstream"]:
         nginx["upstream"] = [_reachable(address) for address in uwsgi["socket"]] or [f"unix:{layout.live_socket}"]
     uwsgi["options"] = merged(nginx["read_timeout"], uwsgi["options"])
+    for worker in site["workers"].values():
+        worker["hosts"] = worker["hosts"] or ("first" if worker["singleton"] else "all")
     site["origins"] = _origins(site["domains"], nginx["listen"])
+
+
+def _move_below(site: Site) -> None:
+    """Put the paths that the inventory names below the site's prefix, where clients find them."""
+    prefix, nginx = site["prefix"], site["nginx"]
+    for files in (nginx["static"], nginx["media"]):
+        if files:
+            files["url"] = below(prefix, files["url"])
+    if site["health"]["path"]:
+        site["health"]["path"] = below(prefix, site["health"]["path"])
+    site["warm_up"] = [below(prefix, page) for page in site["warm_up"]]
 
 
 def _reachable(address: str) -> str:

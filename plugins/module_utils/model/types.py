@@ -11,13 +11,20 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 
-class Interpreter(TypedDict):
-    """The Python of a site. `version` is '' where the user named a path; `path` is '' until one was chosen."""
-
+class _Interpreter(TypedDict):
     version: str
     path: str
     packages: list[str]
     headers: list[str]
+
+
+class Interpreter(_Interpreter, total=False):
+    """The Python of a site. `version` is '' where the user named a path; `path` is '' until one was chosen.
+
+    `managed` is only there, and true, where uv brings it: then `path` is '' until the host has it.
+    """
+
+    managed: bool
 
 
 class Source(TypedDict, total=False):
@@ -99,20 +106,57 @@ class Step(TypedDict):
     once: bool
 
 
+class Worker(TypedDict):
+    """A worker. Of `run` and `manage` one has words; `stop_timeout` is in seconds, `hosts` is all or first."""
+
+    run: list[str]
+    manage: list[str]
+    processes: int
+    stop_timeout: int
+    singleton: bool
+    hosts: str
+    unit: dict[str, list[str]]
+
+
+class Timer(TypedDict):
+    """A timer. Of `run` and `manage` one has words; `jitter` and `timeout` are in seconds, `hosts` is all or first."""
+
+    run: list[str]
+    manage: list[str]
+    at: list[str]
+    jitter: int
+    timeout: int
+    hosts: str
+    unit: dict[str, list[str]]
+
+
+class Seed(TypedDict):
+    """Paths in the source, '' where there is none."""
+
+    database: str
+    media: str
+
+
 class Superuser(TypedDict, total=False):
     username: str
     email: str
+    fields: dict[str, Any]
     password: str
 
 
 class Site(TypedDict):
     """A site of `web_sites` with every default filled in and every path derived.
 
-    `group` is the primary group of `user`, which only the host knows: '' until the host fills it in.
+    `group` is the primary group of `user`, which only the host knows: '' until the host fills it in. `python` is the
+    version or path that the key of that name asks for, `managed` whether uv may bring it; `requires_python` is what a
+    source on the controller asks for, '' where that is not known here. `sizing` says who decides how many processes
+    uWSGI has: `given` the inventory, `auto` the host, `default` the host for a new site. Until the host has decided,
+    `uwsgi` has the number that was the default of earlier versions.
     """
 
     name: str
     domains: list[str]
+    prefix: str
     state: str
     purge: bool
     user: str
@@ -120,9 +164,15 @@ class Site(TypedDict):
     group: str
     source: Source
     python: str
+    managed: str
+    requires_python: str
+    sizing: str
     interpreter: Interpreter
     virtualenv: str
     requirements: list[str] | None
+    extras: list[str]
+    groups: list[str]
+    install_project: bool
     packages: list[str]
     system_packages: list[str]
     django: str
@@ -131,6 +181,10 @@ class Site(TypedDict):
     manage: str
     settings: dict[str, Any]
     env: dict[str, str]
+    env_file: str
+    files: dict[str, str]
+    writable: list[str]
+    seed: Seed
     database: Any  # the URL; in what may be shown, only whether there is one
     build: list[Step]
     release: list[Step]
@@ -139,6 +193,8 @@ class Site(TypedDict):
     uwsgi: Uwsgi
     nginx: Nginx
     health: Health
+    workers: dict[str, Worker]
+    timers: dict[str, Timer]
     warm_up: list[str]
     keep_releases: int
     paths: dict[str, str]
@@ -149,6 +205,7 @@ class Secrets(TypedDict):
     """What may never be shown of a site; travels apart from it."""
 
     env: dict[str, str]
+    files: dict[str, str]
     database: str
     git: str
     key: str
@@ -162,8 +219,10 @@ class Manifest(TypedDict, total=False):
     `uwsgi` the program, `overlay` whether there is a settings overlay. `subject` is the first line of the commit's
     message; builds of 0.1 have none. `django`, `apps` and `check` are what the project's own code said of itself:
     `admin` is the path of the admin's login or '', `https_header` the variable and the value of
-    SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither. `hints` are what the project has and no
-    step deals with.
+    SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither. `configuration` is the class of django-configurations
+    that the settings are made of, or ''. `files` is the digest of the inventory's files in the code, `exported` what
+    makes DEBUG false, `notes` what the run that made it had to say of it, and `hints` what the project has and no step
+    deals with.
     """
 
     id: str
@@ -184,6 +243,10 @@ class Manifest(TypedDict, total=False):
     check: str
     admin: str
     https_header: list[str]
+    files: str
+    exported: dict[str, str]
+    configuration: str
+    notes: list[str]
     hints: list[str]
     predicted: bool
 
@@ -192,7 +255,8 @@ class Record(TypedDict, total=False):
     """release.json: what a rollback to a release needs. `site` is the part of the site that it went live with.
 
     `made` is in seconds since the epoch, `migrations` are APP.NAME of all that its code has, `code` is a digest of code
-    that is used in place ('' for a build's own), `units` are file name -> text.
+    that is used in place ('' for a build's own), `units` are file name -> text. `background` are the units of its
+    workers and timers on this host, likewise; a release without them has no such key.
     """
 
     id: str
@@ -204,3 +268,4 @@ class Record(TypedDict, total=False):
     site: dict[str, Any]
     manifest: Manifest
     units: dict[str, str]
+    background: dict[str, str]

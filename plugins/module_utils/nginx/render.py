@@ -17,7 +17,7 @@ from ..model.errors import InventoryError, nearest, shown
 from ..model.layout import KEPT, NGINX_LOGS, Layout
 from ..model.option_checks import directives
 from ..model.types import Site
-from . import beside, conflicts, http_level, names
+from . import beside, conflicts, http_level, names, shared
 
 ETC, MARK = names.ETC, names.MARK
 LAYOUTS = ("conf_d", "sites_available", "default_d")
@@ -80,6 +80,8 @@ def files(
     given = _layout(layout, _preferred(platform, host), present, faults)
     with_ipv6 = _ipv6(ipv6, kernel_ipv6, faults)
     views = [{**view(site, with_ipv6, faults), "catch_all": catch_all} for site in present]
+    shared.arrange(present, {shown_site["name"]: shown_site for shown_site in views})
+    servers = [shown_site for shown_site in views if not shown_site["owner"]]
     edits = beside.Edits()
     if beside.keeps_theirs(host):
         _check_connections(connections, host, faults)
@@ -97,10 +99,10 @@ def files(
             "modules": platform["modules"],
             "worker_connections": connections,
             "http": {**HTTP, **asked},
-            "server": views[0] if given == "default_d" and views else {},
+            "server": servers[0] if given == "default_d" and servers else {},
         }
         result = _all_ours(main, host)
-    for shown_site in views:
+    for shown_site in servers:
         beside.share(shown_site, _live_file(shown_site["name"], given), host, edits)
         faults += conflicts.find(shown_site, {**host, "servers": beside.servers(host)})
     if views and not kernel_ipv6:
@@ -108,7 +110,8 @@ def files(
     if faults:
         raise InventoryError("nginx", faults)
     for shown_site in views:
-        result += _of_site(shown_site["name"], given, {"site": shown_site})
+        kind = "shared" if shown_site["owner"] else given
+        result += _of_site(shown_site["name"], kind, {"site": shown_site})
     for site in sites:
         if site["state"] == "absent":
             result += _of_site(site["name"], "", {})
@@ -140,7 +143,9 @@ def view(site: Site, ipv6: bool, faults: list[str]) -> dict[str, Any]:
         "server_name": " ".join(site["domains"]),
         "server": server,
         "upstream": [_server(address) for address in nginx["upstream"]],
-        "static": nginx["static"] and {**nginx["static"], **_patterns(nginx["static"]["url"])},
+        "prefix": site["prefix"],
+        "static": nginx["static"]
+        and {**nginx["static"], **_patterns(nginx["static"]["url"]), "fallback": _fallback(site)},
         "media": nginx["media"]
         and {**nginx["media"], **_patterns(nginx["media"]["url"]), "headers": _media_headers(headers)},
         "locations": nginx["locations"],
@@ -246,10 +251,10 @@ def _of_site(name: str, layout: str, variables: dict[str, Any]) -> list[dict[str
         f"sites-available/{file}": ("sites_available", "conf.d/site.conf"),
         f"default.d/{file}": ("default_d", "default.d/site.conf"),
         f"conf.d/uwsgi_{file}": ("default_d", "conf.d/upstream.conf"),  # no site's name has a _ in it
+        shared.locations_file(name): ("shared", f"{shared.FOLDER}/locations.conf"),
     }
     result = [
-        _template(path, template, variables) if layout == of else _absent(path)
-        for path, (of, template) in kinds.items()
+        _template(path, template, variables) if layout == of else _gone(path) for path, (of, template) in kinds.items()
     ]
     link = {"path": f"{ETC}/sites-enabled/{file}"}
     target = f"../sites-available/{file}"
@@ -259,6 +264,11 @@ def _of_site(name: str, layout: str, variables: dict[str, Any]) -> list[dict[str
 
 def _template(path: str, template: str, variables: dict[str, Any]) -> dict[str, Any]:
     return {"path": f"{ETC}/{path}", "template": f"etc/nginx/{template}.j2", "vars": variables}
+
+
+def _gone(path: str) -> dict[str, Any]:
+    """Return the removal of a file of a site; the directory of locations goes with the last one."""
+    return {**_absent(path), **({"prune": True} if path.startswith(f"{shared.FOLDER}/") else {})}
 
 
 def _absent(path: str) -> dict[str, Any]:
@@ -317,6 +327,11 @@ def _patterns(url: str) -> dict[str, str]:
     """Return regular expressions for the paths below a URL: all, and those with a name that begins with a dot."""
     literal = url.replace(".", "\\.")
     return {"below": f"^{literal}(?s)(.*)$", "hidden": f"^{literal}(?s:.*/)?\\."}
+
+
+def _fallback(site: Site) -> str:
+    """Return the name of the location with the static files of the release before; names belong to a server."""
+    return f"@previous_static_{site['name']}" if site["prefix"] else "@previous_static"
 
 
 def _media_headers(server: list[str]) -> list[str]:

@@ -109,7 +109,7 @@ class Database:
         superuser = self.release.superuser
         if not superuser or not self.release.manifest["overlay"]:
             return []
-        name = superuser["username"]
+        name = superuser["username"] or superuser["email"]
         # Asking the database takes a start of Django: who is known to be there is not asked for again.
         known = files.read_json(self.release.layout.superusers)
         if name in known:
@@ -117,9 +117,10 @@ class Database:
         if check_mode:
             return [f"superuser {name}"]
         extra = {
-            "DJANGO_SUPERUSER_USERNAME": name,
+            "DJANGO_SUPERUSER_USERNAME": superuser["username"],
             "DJANGO_SUPERUSER_EMAIL": superuser["email"],
             "DJANGO_SUPERUSER_PASSWORD": self.release.password,
+            **({"PYWEB_USER_FIELDS": json.dumps(superuser["fields"])} if superuser["fields"] else {}),
         }
         made = self._python("superuser", django_superuser, extra=extra).stdout.strip().endswith("made")
         files.write(self.release.layout.superusers, json.dumps({**known, name: int(time.time())}) + "\n", 0o600)

@@ -3,12 +3,15 @@
 """Make a superuser unless there is one of that name, in the site's own interpreter and as its user.
 
 `database.py` sends this file's text to that interpreter's standard input; nothing here may need Ansible. Name, email
-address and password come as DJANGO_SUPERUSER_*, as `createsuperuser` reads them. Prints `made` or `there`.
+address and password come as DJANGO_SUPERUSER_*, as `createsuperuser` reads them; other fields of the user model come as
+JSON in PYWEB_USER_FIELDS. Prints `made` or `there`.
 """
 
 from __future__ import annotations
 
+import json
 import os
+from typing import Any
 
 
 def main() -> None:
@@ -20,15 +23,84 @@ def main() -> None:
     from django.core.management import call_command
 
     model = get_user_model()
-    name = os.environ["DJANGO_SUPERUSER_USERNAME"]
-    if model._default_manager.filter(**{model.USERNAME_FIELD: name}).exists():
+    known = json.loads(os.environ.get("PYWEB_USER_FIELDS", "{}"))
+    given = values(model, known)
+    name = given.get(model.USERNAME_FIELD, "")
+    if name and model._default_manager.filter(**{model.USERNAME_FIELD: normalized(model, name)}).exists():
         print("there")
         return
-    given = {model.USERNAME_FIELD: name}
-    if "email" in model.REQUIRED_FIELDS:
-        given["email"] = os.environ["DJANGO_SUPERUSER_EMAIL"]
+    refuse(model, known, given)
+    check(model, given)
     call_command("createsuperuser", interactive=False, verbosity=0, **given)
     print("made")
+
+
+def needed(model: Any) -> list[str]:
+    """Return the fields that a user has to have: what users log in with, and REQUIRED_FIELDS."""
+    return [model.USERNAME_FIELD, *model.REQUIRED_FIELDS]
+
+
+def own_keys(model: Any) -> dict[str, str]:
+    """Return the fields that the inventory has keys of their own for."""
+    return {"username": "username", email_field(model): "email"}
+
+
+def values(model: Any, known: dict[str, Any]) -> dict[str, str]:
+    """Return the values of the needed fields, as far as the inventory has them."""
+    given = {name: str(known[name]) for name in needed(model) if name in known}
+    own = own_keys(model)
+    for name in needed(model):
+        # The user name stands for the field that users log in with where nothing else does.
+        keys = ([own[name]] if name in own else []) + (["username"] if name == model.USERNAME_FIELD else [])
+        found = [os.environ.get(f"DJANGO_SUPERUSER_{key.upper()}", "") for key in keys]
+        if name not in given and any(found):
+            given[name] = next(filter(None, found))
+    return given
+
+
+def refuse(model: Any, known: dict[str, Any], given: dict[str, str]) -> None:
+    """End with an error that names what the inventory lacks, or has and the model does not require."""
+    wanted, own = needed(model), own_keys(model)
+    unknown = [name for name in known if name not in wanted]
+    if unknown:
+        raise SystemExit(
+            f"error: superuser.fields has {', '.join(unknown)}; the user model {model._meta.label} requires "
+            f"{', '.join(wanted)} and the password; leave out what it does not require"
+        )
+    missing = [name for name in wanted if name not in given]
+    if missing:
+        asked = [f"{own[name]}: ..." for name in missing if name in own]
+        fields = ", ".join(f"{name}: ..." for name in missing if name not in own)
+        line = ", ".join([*asked, *([f"fields: {{{fields}}}"] if fields else [])])
+        raise SystemExit(
+            f"error: the user model {model._meta.label} requires {', '.join(missing)}; add to the site's superuser: "
+            f"{{{line}}}"
+        )
+
+
+def check(model: Any, given: dict[str, str]) -> None:
+    """End with an error that names the field of which the model refuses the value."""
+    from django.core.exceptions import ValidationError
+
+    for name, value in given.items():
+        try:
+            model._meta.get_field(name).clean(value, None)
+        except ValidationError as error:
+            raise SystemExit(
+                f"error: superuser: the user model {model._meta.label} refuses {name}: {' '.join(error.messages)}"
+            ) from None
+
+
+def normalized(model: Any, name: str) -> str:
+    """Return a name as the model's manager stores it: the domain of an e-mail address in small letters."""
+    manager = model._default_manager
+    if email_field(model) == model.USERNAME_FIELD and hasattr(manager, "normalize_email"):
+        return str(manager.normalize_email(name))
+    return str(model.normalize_username(name)) if hasattr(model, "normalize_username") else name
+
+
+def email_field(model: Any) -> str:
+    return str(model.get_email_field_name()) if hasattr(model, "get_email_field_name") else "email"
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from ..nginx.dump import Config, DumpError, read_files
 from ..nginx.render import ETC, MARK
 from ..uwsgi.protocol import Answer, ProtocolError, http_request
 from .assets import static_file
-from .health import Names, Walk, Wanted, Where, header_name, resolved, walk
+from .health import REDIRECTS, Names, Walk, Wanted, Where, header_name, resolved, walk
 
 STEP = "the check through nginx"
 # How often a page that is not as it should be is asked for again, and the pause between, in seconds.
@@ -213,13 +213,14 @@ class _Visit:
         self.deadline = time.monotonic() + front.health["timeout"]
         scheme = "https" if first.tls else "http"
         port = "" if first.port in (80, 443) else f":{first.port}"
-        start = Where(scheme, f"{self.host}{port}", front.health["path"] or "/")
+        start = Where(scheme, f"{self.host}{port}", front.health["path"] or f"{front.names.prefix}/")
         url = f"{scheme}://{start.host}{start.path}"
         wanted = dataclasses.replace(Wanted.of(front.health), also=_KEPT_OUT)
         walked = walk(self._ask, start, front.names, wanted)
         if walked.wrong and self.claimed and _asks_for_https(walked):
             return self._without_https(walked, url)
         wrong = "" if self.by_rule and walked.answer and walked.answer.status < 500 else walked.wrong
+        wrong = wrong or self._outside(walked)
         if not wrong and not front.health["path"]:
             wrong = self._static_fault(walked)
         return Look(wrong and f"{wrong} (through nginx at {first})", url)
@@ -298,6 +299,27 @@ class _Visit:
             f"{option}"
         )
         return Look("", url, warning)
+
+    def _outside(self, walked: Walk) -> str:
+        """Say where the walk leaves the site's prefix for a path of its name that no site has."""
+        location = walked.answer.headers.get("location", "") if walked.answer else ""
+        if not location or not self.front.names.prefix or walked.answer is None:
+            return ""
+        try:
+            target = resolved(walked.end, location) if walked.answer.status in REDIRECTS else None
+        except ValueError:
+            return ""
+        if target is None or not self.front.names.share(target) or self.front.names.have(target):
+            return ""
+        place = self._place(target) or self.places[0]
+        server = match.select(self.front.config, _name(target.host), place.address, place.port)
+        if server and match.passes(match.handler(match.locate(server, target.path))):
+            return ""  # another site of the name
+        return (
+            f"{walked.end.path} as {self.host} redirects to {target.seen_from(walked.end)}, which is outside of the "
+            f"site's prefix {self.front.names.prefix} and no site's; take the path out of the project's settings, or "
+            "name the page by its URL's name"
+        )
 
     def _static_fault(self, walked: Walk) -> str:
         if not walked.answer:

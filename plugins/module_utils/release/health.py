@@ -46,19 +46,27 @@ Ask = Callable[[Where, str], Answer]
 
 @dataclass(frozen=True)
 class Names:
-    """The names and ports of a site: what tells a redirect within the site from one to somebody else."""
+    """The names and ports of a site: what tells a redirect within the site from one to somebody else.
+
+    `prefix` is the path that the site is served below, '' where it has its names for itself.
+    """
 
     domains: tuple[str, ...]
     ports: tuple[int, ...]
+    prefix: str = ""
 
     @classmethod
     def of(cls, site: Mapping[str, Any]) -> Names:
         """Return those of a completed site, or of the part of one that a release records."""
         ports = (listener["port"] for listener in site["nginx"]["listen"])
-        return cls(tuple(site["domains"]), tuple(dict.fromkeys(ports)))
+        return cls(tuple(site["domains"]), tuple(dict.fromkeys(ports)), site.get("prefix", ""))
 
     def have(self, where: Where) -> bool:
         """Say whether the site itself answers there. Another port of the same host is another server's."""
+        return self.share(where) and f"{where.path.partition('?')[0]}/".startswith(f"{self.prefix}/")
+
+    def share(self, where: Where) -> bool:
+        """Say whether it is one of the site's names and ports, at whatever path."""
         name, port = _split(where)
         known = {domain.strip("[]") for domain in self.domains}
         own = name in known or any(f"*.{parent}" in known for parent in _parents(name))

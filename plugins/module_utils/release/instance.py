@@ -15,6 +15,7 @@ from ..uwsgi import protocol as uwsgi_protocol
 from ..uwsgi import tracebacks
 from ..uwsgi.failures import why_not_started
 from . import traffic
+from .journal import journal_of
 from .release import Release
 from .visit import beside, visit
 from .watch import watch
@@ -26,8 +27,6 @@ SETTLE_SECONDS = 0.25
 SHORT_SECONDS = 1.0
 # The journal of a failure starts this much before the question that failed, in seconds.
 JOURNAL_SECONDS = 5
-# So much of it is read: more than the longest report of an exception.
-JOURNAL_LINES = 2000
 # How long to wait before the next question for health, in seconds: a little longer each time, for every wrong answer
 # may write a traceback, and journald drops the lines of a unit that writes too many (RateLimitBurst=).
 ASK_AGAIN_SECONDS, ASK_AGAIN_FACTOR, ASK_AGAIN_MAX = 0.1, 1.5, 1.0
@@ -142,12 +141,7 @@ class Instance:
 
     def journal(self, since: float) -> str:
         """Return the last lines of the unit's log; `since` is in seconds since the epoch."""
-        # What was written a moment ago may still wait for journald, which reads a long text in pieces.
-        self.shell.run("journal", ["journalctl", "--sync"], check=False)
-        # Backwards, because --lines with --since means the first ones (systemd 252).
-        words = ["--no-pager", "--output=cat", "--reverse", f"--lines={JOURNAL_LINES}", f"--since=@{int(since)}"]
-        told = self.shell.run("journal", ["journalctl", *words, f"--unit={self.unit}"], check=False).stdout
-        return "".join(f"{line}\n" for line in reversed(told.splitlines()))
+        return journal_of(self.shell, self.unit, since)
 
     def _unhealthy(self, step: str, wrong: str, since: float) -> StepError:
         """Return the error for a wrong answer, with the project's traceback, or what else the journal says about it."""

@@ -19,10 +19,10 @@ from ..host import files
 from ..host.live import shown_source
 from ..host.shell import Shell, StepError
 from ..model.layout import Layout, content_id
-from ..model.secrets import all_forms, hidden_values
+from ..model.secrets import all_forms, hidden_values, hidden_variables, own_names
 from ..model.steps import commands, identity
 from ..model.types import Health, Manifest, Record, Secrets, Site, Step, Superuser
-from . import units, uwsgi_ini
+from . import units, uwsgi_ini, worker_units
 
 # What a release records of its site, so that a rollback needs no inventory: what started it, asks it and drains it.
 # Nothing of it is secret: the model refuses a password in a URL, and what is left of `uwsgi` stands in the ini.
@@ -35,7 +35,8 @@ class Release:
     """A release of one site.
 
     `host` is the name that the site is asked under. `sockets` are its TCP addresses; without any it has a unix socket.
-    `read_timeout` is the longest that a request may take, in seconds. `units` are file name -> text. `site` is the part
+    `read_timeout` is the longest that a request may take, in seconds. `units` are file name -> text, as are those of
+    its workers and timers on this host, `background`. `site` is the part
     of the site that the release records. `hidden` are the texts that no output may show. Only a wanted release has
     `steps`, `superuser` and `password`; `first` says whether this host does the steps that one of several does.
     """
@@ -58,6 +59,7 @@ class Release:
     first: bool = True
     superuser: Superuser = field(default_factory=Superuser)
     password: str = field(default="", repr=False)
+    background: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -98,24 +100,27 @@ class Release:
             "site": dict(self.site),
             "manifest": self.manifest,
             "units": dict(self.units),
+            **({"background": dict(self.background)} if self.background else {}),
         }
 
 
 def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: bool = True) -> Release:
     """Return the release that a completed site, its secrets and its build make; `group` is its user's primary group.
 
-    `first` says whether this is the first host of the inventory that has the site.
+    `first` says whether this is the first host of the inventory that has the site. Its id does not depend on that.
     """
     site = {**site, "group": group}
     layout = Layout.of(site)
-    environment = project.process_environment(secrets)
+    environment = project.process_environment(secrets, manifest.get("configuration", ""))
     texts = units.render(site)
     digest = hashlib.sha256(environment_text(environment).encode()).hexdigest()
     # The ini names the release, so it is hashed with a placeholder where the id will be.
-    parts: list[Any] = [manifest["id"], uwsgi_ini.render(site, manifest), digest, texts]
-    # A command that is added wants to be run. Without any, the id is as in earlier versions.
-    parts += [identity(site["release"])] if commands(site["release"]) else []
-    release_id = content_id(parts)
+    inputs: list[Any] = [manifest["id"], uwsgi_ini.render(site, manifest), digest, texts]
+    # What came later counts only where there is any: releases of earlier versions keep their ids. A command that is
+    # added wants to be run.
+    inputs += [identity(site["release"])] if commands(site["release"]) else []
+    background = worker_units.render(site, manifest, "RELEASE")
+    release_id = content_id([*inputs, background] if background else inputs)
     return Release(
         layout=layout,
         id=release_id,
@@ -130,11 +135,12 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: 
         ini=uwsgi_ini.render(site, manifest, release_id),
         units=texts,
         site=_recorded(site),
-        hidden=tuple(hidden_values(secrets)),
+        hidden=tuple(hidden_values(secrets, names=own_names(site))),
         steps=tuple(site["release"]),
         first=first,
         superuser=site["superuser"],
         password=secrets["password"],
+        background=worker_units.render(site, manifest, release_id, first),
     )
 
 
@@ -150,6 +156,8 @@ def stored(layout: Layout, release_id: str) -> Release:
         raise StepError(layout.name, "rollback", f"{fault}; the host has {', '.join(there) or 'none'}")
     site = record["site"]
     environment = parse_environment(files.read(layout.env(release_id)))
+    database = [value for name, value in environment.items() if name == project.DATABASE_VARIABLE]
+    own = {name: value for name, value in environment.items() if name != project.DATABASE_VARIABLE}
     return Release(
         layout=layout,
         id=release_id,
@@ -164,7 +172,8 @@ def stored(layout: Layout, release_id: str) -> Release:
         ini=files.read(layout.ini(release_id)),
         units=record["units"],
         site=site,
-        hidden=tuple(all_forms(environment.values())),
+        background=record.get("background", {}),
+        hidden=(*hidden_variables(own, own_names(site)), *all_forms(database)),
     )
 
 
@@ -188,6 +197,7 @@ def _recorded(site: Site) -> dict[str, Any]:
     whole: Mapping[str, Any] = site
     return {
         **{key: whole[key] for key in RECORDED},
+        **({"prefix": site["prefix"]} if site["prefix"] else {}),
         # A rollback does not watch.
         "health": {key: value for key, value in whole["health"].items() if key != "watch"},
         "nginx": {key: whole["nginx"][key] for key in RECORDED_NGINX},

@@ -8,7 +8,8 @@ import inspect
 
 from ..build import overlay
 from ..host import files
-from . import list_releases
+from ..model.layout import SYSTEMD
+from . import list_background, list_releases
 from .release import Release
 
 MANAGE = """\
@@ -22,6 +23,7 @@ exec systemd-run --quiet --wait --collect "$io" --service-type=exec --uid={user}
   --setenv=HOME={state} {python} -m django "$@"
 """
 LIST_BEGINS = "# --- list ---\n"
+BACKGROUND_BEGINS = "# --- background ---\n"
 
 
 def write_first(release: Release) -> None:
@@ -52,5 +54,8 @@ def render(release: Release, here: str = "") -> dict[str, str]:
             "its current release", f"its release {release.id}"
         )
     program = inspect.getsource(list_releases).partition(LIST_BEGINS)[2]
-    listing = program.replace("@NAME@", layout.name).replace("@ROOT@", layout.root)
+    if release.background:
+        # Only then: the text of other sites stays what it was.
+        program += "\n" + inspect.getsource(list_background).partition(BACKGROUND_BEGINS)[2]
+    listing = program.replace("@NAME@", layout.name).replace("@ROOT@", layout.root).replace("@UNITS@", SYSTEMD)
     return {layout.manage: manage, layout.list_script: listing}

@@ -12,15 +12,17 @@ import json
 import os
 import pwd
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import cast
 
+from ..build import additions
 from ..host import files
 from ..host.live import release_of
 from ..host.shell import Shell, StepError
 from ..model.layout import SYSTEMD, Layout
 from ..model.types import Record, Site
 from . import scripts, units
+from .background_units import BackgroundUnits
 from .release import Release
 
 
@@ -118,23 +120,27 @@ class Shelf:
         ):
             files.remove(path)
 
-    def tidy(self, release: Release, check_mode: bool) -> list[str]:
+    def tidy(self, release: Release, check_mode: bool, used: Collection[str] = ()) -> list[str]:
         """Write the site's scripts, and remove releases beyond `keep_releases` and builds that none uses.
 
-        Returns the paths of scripts and releases that were, or in check mode would be, written or removed.
+        Releases in `used` stay: a process of theirs has not ended yet. Returns the paths of scripts and releases that
+        were, or in check mode would be, written or removed.
         """
         texts = {path: text for path, text in scripts.render(release).items() if files.read(path) != text}
-        kept = self.kept(release)
+        kept = {*self.kept(release), *used}
         stale = [name for name in files.names(self.layout.releases) if name not in kept]
         if not check_mode:
             for path, text in texts.items():
                 files.write(path, text, 0o755)
             for name in stale:
                 self.remove(name)
-            _prune_builds(
-                self.layout, {release.manifest["id"], *(str(self.record_of(name).get("build")) for name in kept)}
-            )
+            _prune_builds(self.layout, {release.manifest["id"], *map(self._build_of, kept)})
         return [*texts, *(self.layout.release(name) for name in stale)]
+
+    def _build_of(self, release_id: str) -> str:
+        """Return the id of a release's build; one that never went live has no record, but a link to its code."""
+        linked = os.path.dirname(files.read_link(f"{self.layout.release(release_id)}/src"))
+        return str(self.record_of(release_id).get("build") or os.path.basename(linked))
 
     def kept(self, release: Release) -> set[str]:
         """Return the ids of what stays: what is live, what was before, and the newest up to `keep_releases`."""
@@ -160,9 +166,10 @@ def withdraw(
     """
     layout = Layout.of(site)
     present = layout.units_present(folder)
-    paths = [f"{folder}/{name}" for name in present]
+    paths = [f"{folder}/{name}" for name in [*present, *layout.background_present(folder)]]
     changes = [*paths, *([layout.root] if os.path.isdir(layout.root) else [])]
     if not check_mode and changes:
+        BackgroundUnits(shell, layout, folder).withdraw()
         plain = [name for name in present if not units.is_template(name)]
         shell.run("units", ["systemctl", "disable", "--quiet", "--now", *plain], check=False)
         shell.run("units", ["systemctl", "stop", layout.unit("*")], check=False)
@@ -174,8 +181,9 @@ def withdraw(
     if not check_mode:
         # The secret key stays with the data: logins survive when a site comes back.
         for name in files.names(layout.config):
-            if name.endswith(".env"):
+            if name.endswith(".env") or name == "files":
                 files.remove(f"{layout.config}/{name}")
+        files.remove(layout.sizing)
     return changes + forget()
 
 
@@ -184,7 +192,9 @@ def _prune_builds(layout: Layout, used: set[str]) -> None:
     for name in files.names(layout.builds):
         if name not in used:
             files.remove(layout.build(name))
-    homes = {files.read_json(layout.manifest(name)).get("home") for name in used}
+    manifests = [files.read_json(layout.manifest(name)) for name in used]
+    homes = {manifest.get("home") for manifest in manifests}
     for name in files.names(layout.virtualenvs):
         if layout.virtualenv(name) not in homes:
             files.remove(layout.virtualenv(name))
+    additions.prune(layout.config, {str(manifest.get("files")) for manifest in manifests})

@@ -16,10 +16,12 @@ from ..host import files
 from ..host.shell import StepError
 from ..model.types import Record
 from . import history, scripts
+from .background import Background
 from .commands import Commands
 from .database import Database
 from .front import STEP, Front
 from .instance import Instances
+from .moves import moves, refuse_other_prefix
 from .release import Release
 from .shelf import Shelf
 from .unit_files import UnitFiles
@@ -46,12 +48,13 @@ class Switch:
         instances: Instances,
         unit_files: UnitFiles,
         database: Database,
+        background: Background,
         who: str = "",
         check_mode: bool = False,
         front: Front | None = None,
     ) -> None:
         self.release, self.shelf, self.instances = release, shelf, instances
-        self.unit_files, self.database = unit_files, database
+        self.unit_files, self.database, self.background = unit_files, database, background
         self.who, self.check_mode = who, check_mode
         self.front = front
         self.commands = Commands(release, database)
@@ -63,7 +66,12 @@ class Switch:
     def on_this_host(cls, release: Release, who: str, check_mode: bool) -> Switch:
         """Return the switch to a release that works on this host's files, systemd and database."""
         shell, layout = release.shell(), release.layout
-        parts = Instances(shell, release), UnitFiles(shell, layout), Database(shell, release)
+        parts = (
+            Instances(shell, release),
+            UnitFiles(shell, layout),
+            Database(shell, release),
+            Background(shell, release),
+        )
         front = Front.of(shell, release.site, release.manifest)
         return cls(release, Shelf(layout), *parts, who, check_mode, front)
 
@@ -75,8 +83,11 @@ class Switch:
             what = _superuser(self.database, self.check_mode, self.notes)
             # A run that was killed after its switch left the release before running.
             what += self._stop_others()
-            what += shelf.tidy(release, self.check_mode)
+            what += self.background.tidy(self.check_mode)
+            what += shelf.tidy(release, self.check_mode, self.background.in_use())
             return Change(what, release.id, shelf.previous, [], before, before)
+        if "predicted" not in release.manifest:
+            self.background.check()
         if self.check_mode:
             ask = release.migrate and "predicted" not in release.manifest
             planned = self.database.migrations("plan")["plan"] if ask else []
@@ -92,17 +103,18 @@ class Switch:
                     scripts.write_first(release)
                 done = self.commands.run(new=old != release.id)
                 applied = done.applied
+                superuser = _superuser(self.database, False, self.notes)
                 notes = self._go_live(old, done.known)
             except BaseException as error:
                 if isinstance(error, StepError):
                     error.migrations = error.migrations or applied
                 # A release that was there before stays: it may be the previous one, that a rollback goes to.
-                if old != release.id and not existed:
+                if old != release.id and not existed and release.id not in self.background.in_use():
                     _drop(shelf, release, only=not old)
                 raise
         ran = self.commands.planned() if old != release.id else []
-        what = [f"release {release.id}", *ran, *notes, *_superuser(self.database, self.check_mode, self.notes)]
-        shelf.tidy(release, check_mode=False)
+        what = [f"release {release.id}", *ran, *notes, *superuser]
+        shelf.tidy(release, False, self.background.in_use())
         return Change(what, release.id, old, applied, before, release.ini)
 
     def roll_back(self, ignore_migrations: bool) -> Change:
@@ -116,6 +128,7 @@ class Switch:
             return Change([], release.id, shelf.previous, [], before, before)
         live, own = shelf.record_of(old), shelf.record_of(release.id)
         self._refuse_other_ports(live)
+        refuse_other_prefix(release, live)
         if release.code_in_place() != own.get("code", ""):
             raise StepError(
                 release.name,
@@ -128,7 +141,7 @@ class Switch:
         if not self.check_mode:
             with self._audited("rollback", old):
                 self._go_live(old, None)
-            shelf.tidy(release, check_mode=False)
+            shelf.tidy(release, False, self.background.in_use())
         return Change([f"rollback to {release.id}"], release.id, old, [], before, release.ini)
 
     def unanswered(self) -> StepError | None:
@@ -148,8 +161,11 @@ class Switch:
         release, shelf = self.release, self.shelf
         watch = known is not None and old != ""
         links, unit_texts = shelf.links(), self.unit_files.texts(release.units)
+        background_texts = self.background.texts()
         # Only where it answers through nginx now can the new release be what breaks it.
-        answered = old != "" and self.front is not None and self.front.answers()
+        answered = (
+            old != "" and self.front is not None and not moves(release, shelf.record_of(old)) and self.front.answers()
+        )
         notes: list[str] = []
         visited = watch and old != release.id and release.health["watch"] > 0
         before = self.instances.answers_of(old) if visited else None
@@ -160,19 +176,20 @@ class Switch:
                 self.own.restart()
                 self.own.wait_until_healthy()
                 self._record(known)
+                self.background.start_new()
             elif release.sockets:
                 # On shared ports it gets traffic as soon as it listens. By then its health has to be known, and the
                 # static files that its pages name have to be where nginx looks.
                 self._probe(watch)
                 self._record(known)
-                shelf.switch(release.id)
+                self._hand_over()
                 self._start_and_ask()
             else:
                 self._start_and_ask()
                 if watch:
                     self.own.settle()
                 self._record(known)
-                shelf.switch(release.id)
+                self._hand_over()
             self.own.settle(live=True)
             if answered:
                 self._ask_through_nginx()
@@ -191,9 +208,18 @@ class Switch:
                 else:
                     self.own.abandon()
             self.unit_files.restore(unit_texts)
+            self.background.put_back(old, background_texts)
             raise
         self._stop_others()
+        self.background.tidy()
         return notes
+
+    def _hand_over(self) -> None:
+        """Make the release current, its workers first: those of the old one may not take a task of the new code."""
+        self.background.start_new()
+        self.background.stop_old()
+        self.shelf.switch(self.release.id)
+        self.background.follow()
 
     def _ask_through_nginx(self) -> None:
         """Ask for the live site as its visitors do. Raises `StepError`."""

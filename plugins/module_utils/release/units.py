@@ -23,8 +23,8 @@ def render(site: Mapping[str, Any]) -> dict[str, str]:
     layout = Layout.of(site)
     live = layout.unit(f'$$(basename "$$(readlink {layout.current})")')
     units = {
-        layout.template_unit: _text(_instance(site, layout)),
-        layout.boot_unit: _text(
+        layout.template_unit: text(_instance(site, layout)),
+        layout.boot_unit: text(
             {
                 "Unit": {
                     "Description": f"The current release of the site {layout.name}",
@@ -40,7 +40,7 @@ def render(site: Mapping[str, Any]) -> dict[str, str]:
         ),
     }
     for unit, address in sockets(layout, site["uwsgi"]["socket"]).items():
-        units[unit] = _text(
+        units[unit] = text(
             {
                 "Unit": {"Description": f"A uwsgi port of the site {layout.name}"},
                 "Socket": {"ListenStream": address, "Service": layout.boot_unit},
@@ -48,7 +48,7 @@ def render(site: Mapping[str, Any]) -> dict[str, str]:
             }
         )
     if site["uwsgi"]["socket"]:
-        units[layout.probe_template_unit] = _text(_instance(site, layout, probe=True))
+        units[layout.probe_template_unit] = text(_instance(site, layout, probe=True))
     return units
 
 
@@ -98,7 +98,8 @@ def _instance(site: Mapping[str, Any], layout: Layout, probe: bool = False) -> S
     }
 
 
-def _text(sections: Sections) -> str:
+def text(sections: Sections) -> str:
+    """Return the text of a unit file."""
     lines = ["# Written by pyweb.stack: change the inventory instead."]
     for section, directives in sections.items():
         lines.append(f"[{section}]")

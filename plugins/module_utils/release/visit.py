@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import time
 
+from ..model import prefixes
 from ..uwsgi import protocol
 from .assets import file_below, static_file
 from .health import Names, Walk, Wanted, Where, header_name, walk
@@ -24,7 +25,7 @@ def visit(release: Release, socket: str, timeout: float, path: str = "", wanted:
         left = max(round(deadline - time.monotonic(), 1), 0.1)
         return protocol.request(f"unix:{socket}", where.host, where.path, left, _headers(release, where, cookies))
 
-    start = Where("http", release.host, path or release.health["path"] or "/")
+    start = Where("http", release.host, path or release.health["path"] or prefixes.start(release.site))
     return walk(ask, start, Names.of(release.site), wanted or Wanted.of(release.health))
 
 

@@ -20,7 +20,10 @@ from ..model import layout as layouts
 from ..model.layout import Layout
 
 NAME = r"[a-z][a-z0-9-]{0,30}"
-UNIT = re.compile(rf"uwsgi-({NAME}?)(?:-probe)?(?:@[^.]*)?\.(?:service|socket)")
+UNIT = re.compile(
+    rf"uwsgi-({NAME}?)(?:-probe)?(?:@[^.]*)?\.(?:service|socket)|"
+    rf"pyweb-(?:worker|timer)-({NAME})(?:@[^.]*)?\.(?:service|timer)"
+)
 ACCOUNT = re.compile(rf"site-({NAME})\.conf")
 
 
@@ -52,10 +55,10 @@ def _noted(name: str, record: Mapping[str, Any]) -> FoundSite:
 
 
 def _of_units() -> Iterator[str]:
-    for path in glob.glob(f"{layouts.SYSTEMD}/uwsgi-*"):
+    for path in [*glob.glob(f"{layouts.SYSTEMD}/uwsgi-*"), *glob.glob(f"{layouts.SYSTEMD}/pyweb-*")]:
         match = UNIT.fullmatch(os.path.basename(path))
         if match and memory.is_marked(path):
-            yield match[1]
+            yield match[1] or match[2]
 
 
 def _of_accounts() -> Iterator[str]:

@@ -16,6 +16,7 @@ from ..host.shell import Shell
 from ..model import layout as layouts
 from ..model.layout import ID_PATTERN, Layout
 from ..release import units
+from ..release.background_units import BackgroundUnits
 from .found import FoundSite
 from .report import Report
 
@@ -44,10 +45,14 @@ def remove(site: FoundSite, purge: bool, before: Mapping[str, Any], report: Repo
 
 
 def tools(sites: Iterable[FoundSite], report: Report, check_mode: bool) -> None:
-    """Remove the virtualenv of uv, which the sites of one root share, and the default roots where they are empty."""
+    """Remove uv and its Pythons, which the sites of one root share, and the default roots where they are empty."""
+    sites = list(sites)
     found = {site.layout.tools for site in sites} | {Layout.under("any").tools}
     for path in sorted(found):
         if os.path.exists(f"{path}/pyvenv.cfg"):
+            _remove([path], report, check_mode)
+    for path in sorted({site.layout.pythons for site in sites} | {Layout.under("any").pythons}):
+        if os.path.isdir(path):
             _remove([path], report, check_mode)
     empty_folders(sorted({*layouts.ROOTS.values(), *map(os.path.dirname, found)}), report, check_mode)
 
@@ -72,7 +77,13 @@ def _lock(name: str, check_mode: bool) -> contextlib.AbstractContextManager[None
 
 
 def _units(layout: Layout, shell: Shell, report: Report, check_mode: bool) -> None:
-    present = [name for name in layout.units_present(layouts.SYSTEMD) if memory.is_marked(f"{layouts.SYSTEMD}/{name}")]
+    present, background = (
+        [name for name in found if memory.is_marked(f"{layouts.SYSTEMD}/{name}")]
+        for found in (layout.units_present(layouts.SYSTEMD), layout.background_present(layouts.SYSTEMD))
+    )
+    report.removed += [f"{layouts.SYSTEMD}/{name}" for name in background]
+    if background and not check_mode:
+        BackgroundUnits(shell, layout, layouts.SYSTEMD).withdraw()
     report.removed += [f"{layouts.SYSTEMD}/{name}" for name in present]
     if check_mode or not present:
         return
@@ -102,10 +113,11 @@ def _code(layout: Layout, report: Report, check_mode: bool) -> None:
 
 
 def _environments(layout: Layout, report: Report, check_mode: bool) -> None:
-    """Remove the environments of releases, which are no data but hold secrets."""
+    """Remove the environments of releases, which are no data but hold secrets, and how many processes they had."""
     pattern = re.compile(rf"{ID_PATTERN}\.env")
     names = [name for name in files.names(layout.config) if pattern.fullmatch(name)]
-    _remove([f"{layout.config}/{name}" for name in names], report, check_mode)
+    sizing = [layout.sizing] if os.path.exists(layout.sizing) else []
+    _remove([*(f"{layout.config}/{name}" for name in names), *sizing], report, check_mode)
 
 
 def _logs(layout: Layout, report: Report, check_mode: bool) -> None:

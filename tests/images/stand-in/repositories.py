@@ -108,7 +108,9 @@ class Recipe:
 
 def read_recipe(stream: int) -> Recipe:
     python = ".".join(output("python3", "--version").split()[1].split(".")[:2])
+    found = re.search(r"Depends: postgresql-(\d+)$", output("apt-cache", "depends", "postgresql"), re.MULTILINE)
     words = {"stream": str(stream), "python": python, "python_digits": python.replace(".", "")}
+    words["postgresql"] = found[1] if found else ""
     data = tomllib.loads(filled((HERE / "packages.toml").read_text(encoding="utf-8"), words))
 
     def here(section: str) -> dict[str, dict[str, Any]]:

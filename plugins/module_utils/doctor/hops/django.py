@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ...build import settings_findings
+from ...host.advice import advice_on
 from ...nginx import match
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
@@ -23,6 +25,11 @@ FAULTS = Faults(
         "django.error": ["app", "database", "host.disk-full", "static.uncollected"],
         "django.slow": ["uwsgi.busy", "database.unreachable", "socket.protocol"],
         "django.timeouts": ["uwsgi.busy", "django.slow", "database.unreachable", "uwsgi.harakiri"],
+        "django.memory": [],
+        "django.development": [],
+        "django.sessions": [],
+        "django.cache-table": ["database"],
+        "django.mail": [],
     },
 )
 
@@ -34,8 +41,10 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         reason = traceback(site.uwsgi.log)
         cause = f"Django answers 500{': ' + reason if reason else ''}"
         evidence = [reason or "status 500"]
-        yield FAULTS.fault("django.error", BROKEN, cause, "read the traceback in uWSGI's log", evidence)
+        fix = advice_on(reason, reason) or "read the traceback in uWSGI's log"
+        yield FAULTS.fault("django.error", BROKEN, cause, fix, evidence)
     yield from _slowness(site)
+    yield from _throw_away(site)
     if settings:
         version = site.inside.get("django", {}).get("version", "?")
         seen.append(f"Django {version}, {settings.get('module', '')}, DEBUG off")
@@ -77,6 +86,23 @@ def _settings(site: Site) -> Iterator[Fault]:
         error = site.inside["failed settings"]["error"]
         cause = f"the settings cannot be used: {error}"
         yield FAULTS.fault("django.settings", BROKEN, cause, "mend the settings", [error])
+
+
+def _throw_away(site: Site) -> Iterator[Fault]:
+    """Judge the settings as the run does when it builds the site."""
+    facts = site.inside.get("facts", {})
+    for finding in settings_findings.refused({"memory": facts.get("memory", [])}, {}, behind_tls=True):
+        yield FAULTS.fault("django.memory", BROKEN, finding.text, finding.fix, ["DATABASES['default']"])
+    processes = site.uwsgi.options.last("processes") or site.uwsgi.options.last("workers")
+    workers = int(processes) if processes.isdigit() else len(site.uwsgi.workers)
+    for finding in settings_findings.warned(facts, workers):
+        name = {
+            "debug": "django.development",
+            "sessions": "django.sessions",
+            "cache-table": "django.cache-table",
+            "mail": "django.mail",
+        }[finding.code]
+        yield FAULTS.fault(name, DEGRADED, finding.text, finding.fix, [site.inside["settings"].get("module", "")])
 
 
 def _slowness(site: Site) -> Iterator[Fault]:

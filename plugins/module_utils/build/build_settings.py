@@ -1,0 +1,147 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""How a build's settings are imported: the environment that makes them production ones, and what is wrong with them."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..build import django_debug, django_missing, environment, overlay, project, settings_findings
+from ..build.context import Context
+from ..build.project import Discovered
+from ..host import files
+from ..host.shell import StepError
+from ..model.types import Site
+
+# In a room of its own a process has no network, and of these directories nothing: sockets of databases, and data.
+HIDDEN = ("/run", "/tmp", "/var/tmp", "/var/lib/mysql", "/var/lib/postgresql", "/var/lib/pgsql")  # noqa: S108
+APART = """\
+user=$1; shift
+while [ "$1" != -- ]; do
+  if [ -d "$1" ]; then mount -t tmpfs -o mode=1777,size=16m none "$1" || exit 126; fi
+  shift
+done
+shift
+exec setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups --no-new-privs --pdeathsig KILL -- "$@"
+"""
+# How long the search for variables may take, in seconds.
+SEARCH_TIMEOUT = 120
+MISSING = "variables are missing in the environment"
+
+
+class SettingsOfBuild:
+    """The settings of one build while it is made; `found` is where its project has them."""
+
+    def __init__(self, context: Context, home: str, root: str, found: Discovered) -> None:
+        self.context, self.home, self.root, self.found = context, home, root, found
+        self.exported: dict[str, str] = {}
+
+    def write(self, tried: bool = False) -> None:
+        """Write the module that prepares the environment."""
+        found = self.found
+        entry = environment.dotenv_entry(f"{self.root}/src", found["chdir"], found["wsgi"])
+        text = environment.text(self.context.site, found["settings_module"], self.exported, tried, entry)
+        files.write(f"{self.root}/overlay/{environment.MODULE}.py", text)
+
+    def probed(self, probe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """Return what `probe` finds, once the environment makes DEBUG false where a variable can; judge the settings.
+
+        Raises `StepError` for settings that cannot work.
+        """
+        answer = probe()
+        if self._find_out(answer):
+            answer = probe()
+        site, facts = self.context.site, answer.get("facts") or {}
+        for finding in settings_findings.refused(facts, site["settings"], _knows_tls(site)):
+            raise self.context.error("settings", str(finding))
+        if self.exported:
+            answer["exported"] = self.exported
+        return answer
+
+    def decide(self, probe: Callable[[], dict[str, Any]]) -> None:
+        """Find out before the project's own steps what makes DEBUG false; `probe` imports the settings alone.
+
+        Raises `StepError` where variables are missing. Other faults may be gone after the steps, which may make files.
+        """
+        try:
+            self._find_out(probe())
+        except StepError as error:
+            if MISSING in error.cause:
+                raise
+
+    def _find_out(self, answer: Mapping[str, Any]) -> bool:
+        """Look for what makes DEBUG false, where a probe says that a variable may; return whether it was looked for."""
+        if "debug" not in answer:
+            return False
+        self.exported = self._without_debug(answer["debug"])
+        self.write(tried=True)
+        return True
+
+    def notes(self, facts: Mapping[str, Any]) -> list[str]:
+        """Return what a person has to know of the settings, in sentences."""
+        site = self.context.site
+        workers = site["uwsgi"]["processes"]
+        found = [*settings_findings.warned(facts, workers if isinstance(workers, int) else 2)]
+        found += settings_findings.unused(facts, site["seed"], not files.names(self.context.layout.media))
+        return [str(finding) for finding in found]
+
+    def missing(self) -> str:
+        """Return in one sentence which variables the settings miss, where that are several; else ''."""
+        context, own = self.context, project.process_environment(self.context.secrets, self.found["configuration"])
+        words = [project.interpreter(self.home), "-", overlay.SETTINGS_MODULE]
+        needed = [os.path.realpath(path) for path in (self.root, words[0], self.home) if path]
+        data = [context.layout.state, context.layout.media, context.layout.cache]
+        hidden = [path for path in [*HIDDEN, *data] if not any(f"{there}/".startswith(f"{path}/") for there in needed)]
+        try:
+            done = context.shell.run(
+                "settings",
+                ["unshare", "--net", "--mount", "sh", "-c", APART, "sh", context.user, *hidden, "--", *words],
+                "root",
+                f"{self.root}/src/{self.found['chdir']}",
+                environment=project.environment(context.layout, own, self.root),
+                stdin=inspect.getsource(django_missing),
+                timeout=SEARCH_TIMEOUT,
+                check=False,
+            )
+        except StepError:
+            return ""  # the first of them is known
+        lines = done.stdout.strip().splitlines()
+        return missing_variables(json.loads(lines[-1])) if done.returncode == 0 and lines else ""
+
+    def _without_debug(self, names: list[str]) -> dict[str, str]:
+        context, own = self.context, project.process_environment(self.context.secrets, self.found["configuration"])
+        done = context.shell.run(
+            "settings",
+            [project.interpreter(self.home), "-", overlay.SETTINGS_MODULE, json.dumps(names)],
+            context.user,
+            f"{self.root}/src/{self.found['chdir']}",
+            environment=project.environment(context.layout, own, self.root),
+            stdin=inspect.getsource(django_debug),
+            check=False,
+        )
+        lines = done.stdout.strip().splitlines()
+        return dict(json.loads(lines[-1])) if done.returncode == 0 and lines else {}
+
+
+def missing_variables(found: list[tuple[str, str]]) -> str:
+    """Return the sentence about several missing variables, given as [NAME, FILE:LINE]; '' for one."""
+    if len(found) < 2:
+        return ""
+    named = ", ".join(f"{name} ({place})" if place else name for name, place in found)
+    own = ", ".join(f"{name}: ..." for name, _place in found if name != "DATABASE_URL")
+    keys = ["database: URL"] if len(own.split(", ")) < len(found) else []
+    keys += [f"env: {{{own}}}"] if own else []
+    return (
+        f"{len(found)} {MISSING}: {named}; set {' and '.join(keys)} of the site, or "
+        "name a file that has them as env_file"
+    )
+
+
+def _knows_tls(site: Site) -> bool:
+    """Say whether nginx of a site has TLS, or tells the application what a server in front says of it."""
+    words = json.dumps([site["nginx"]["options"], site["nginx"]["locations"]])
+    return any(word in words for word in ("ssl_certificate", "X_FORWARDED_PROTO", '"HTTPS '))

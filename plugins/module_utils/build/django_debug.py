@@ -1,0 +1,49 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Find the variables that make a project's DEBUG false, in the site's own interpreter and as its user.
+
+The text of this file is sent to that interpreter's standard input; it needs nothing but Python. Each import of the
+settings has a process of its own, because a module is imported once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+
+# How projects write false: for true/false parsers, for int(), and for bool().
+FALSE = ("False", "0", "")
+
+
+def main(overlay_module: str, names: str) -> None:
+    """Print, as one line of JSON, which of the variables `names` (JSON) make DEBUG false with which value; or {}."""
+    wanted = [name for name in json.loads(names) if name not in os.environ]
+    for value in FALSE if wanted else ():
+        together = dict.fromkeys(wanted, value)
+        if is_off(overlay_module, together):
+            alone = ({name: value} for name in wanted)
+            print(json.dumps(next((one for one in alone if is_off(overlay_module, one)), together)))
+            return
+    print("{}")
+
+
+def is_off(overlay_module: str, environment: dict[str, str]) -> bool:
+    """Import the settings with these variables; return whether the project's DEBUG is false then."""
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            os.dup2(2, 1)  # what the project prints is no answer
+            os.environ.update(environment)
+            importlib.import_module(overlay_module)
+            project = sys.modules[sys.modules["pyweb_environment"].PROJECT]
+            status = 1 if getattr(project, "DEBUG", False) else 0
+        finally:
+            os._exit(status)
+    return os.waitpid(child, 0)[1] == 0
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

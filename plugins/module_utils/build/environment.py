@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The environment that a project's settings are imported in: what the build's module `pyweb_environment` says.
+
+The overlay imports that module before the project's settings, so every process has the same environment: uWSGI, the
+release's programs, `manage`, workers. Values of the inventory are there before, and win.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import pprint
+from collections.abc import Iterable, Iterator, Mapping
+
+from ..host import files
+from ..model.layout import Layout
+from ..model.types import Site
+
+MODULE = "pyweb_environment"
+# What projects call the variable that has the secret key.
+SECRET_KEYS = ("SECRET_KEY", "DJANGO_SECRET_KEY")
+# The functions that read a .env file: python-dotenv's, django-dotenv's, that of django-environ and environs.
+LOADERS = ("load_dotenv", "read_dotenv", "read_env")
+
+TEXT = '''\
+"""The environment that the settings of the site {name} are imported in. Written by pyweb.stack."""
+
+import os
+from pathlib import Path
+
+PROJECT = {project}
+DEBUG_TRIED = {tried}
+_build = Path(__file__).resolve().parent.parent
+_key = os.environ.get("DJANGO_SECRET_KEY") or Path({secret_key}).read_text(encoding="utf-8").strip()
+for _name in {secret_keys}:
+    os.environ.setdefault(_name, _key)
+for _name, _value in {exported}.items():
+    os.environ.setdefault(_name, _value)
+'''
+
+DOTENV = """
+import __main__
+
+# What the project's {entry} does before it imports the settings.
+_entry = str(_build / "src" / {path})
+# python-dotenv takes a process without a file for an interactive one, and looks elsewhere.
+_interactive = not hasattr(__main__, "__file__")
+if _interactive:
+    __main__.__file__ = _entry
+try:
+    exec(compile({statements}, _entry, "exec"), {{"__file__": _entry, "__name__": {module}}})
+finally:
+    if _interactive:
+        del __main__.__file__
+"""
+
+
+def text(site: Site, settings_module: str, exported: Mapping[str, str], tried: bool, entry: tuple[str, str]) -> str:
+    """Return the text of the module.
+
+    `exported` are variables that make DEBUG false, `tried` says that they were looked for. `entry` is the file,
+    relative to the source, that reads a .env file, and the statements that do it; '' for both where there is none.
+    """
+    path, statements = entry
+    written = TEXT.format(
+        name=site["name"],
+        project=repr(settings_module),
+        tried=tried,
+        secret_key=repr(Layout.of(site).secret_key),
+        secret_keys=repr(SECRET_KEYS),
+        exported=pprint.pformat(dict(exported), width=110),
+    )
+    if statements:
+        written += DOTENV.format(
+            entry=os.path.basename(path), path=repr(path), statements=repr(statements), module=repr("pyweb_entry")
+        )
+    return written
+
+
+def dotenv_entry(code: str, chdir: str, wsgi: str) -> tuple[str, str]:
+    """Return the file of the project that reads a .env file when a server or manage.py starts, and how it does so.
+
+    That is wsgi.py, else manage.py, as a path relative to `code`. ('', '') where neither does.
+    """
+    folder = os.path.normpath(chdir)
+    for name in (f"{wsgi.partition(':')[0].replace('.', '/')}.py", "manage.py"):
+        path = os.path.normpath(f"{folder}/{name}")
+        found = loading(files.read_or_empty(f"{code}/{path}"))
+        if found:
+            return path, found
+    return "", ""
+
+
+def loading(source: str) -> str:
+    """Return the statements of a manage.py or wsgi.py that read a .env file, with those that they need; or ''."""
+    try:
+        statements = list(_flat(ast.parse(source).body))
+    except (SyntaxError, ValueError):
+        return ""
+    kept = {number for number, statement in enumerate(statements) if _loads(statement)}
+    needed = {name for number in kept for name in _names(statements[number], ast.Load)}
+    for number in range(max(kept, default=-1), -1, -1):
+        statement = statements[number]
+        if number not in kept and needed & {*_bound(statement)}:
+            kept.add(number)
+            needed |= {*_names(statement, ast.Load)}
+    return "\n".join(ast.unparse(statements[number]) for number in sorted(kept))
+
+
+def _flat(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements that run when the file is started: those of the module, and of its function main."""
+    for statement in body:
+        is_main = isinstance(statement, ast.FunctionDef) and statement.name == "main"
+        if is_main or (isinstance(statement, ast.If) and "__name__" in _names(statement.test, ast.Load)):
+            yield from _flat(statement.body)  # type: ignore[attr-defined]
+        else:
+            yield statement
+
+
+def _loads(statement: ast.stmt) -> bool:
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return False
+    called = [node.func for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    names = [
+        func.attr if isinstance(func, ast.Attribute) else func.id
+        for func in called
+        if isinstance(func, (ast.Attribute, ast.Name))
+    ]
+    return any(name in LOADERS for name in names)
+
+
+def _names(node: ast.AST, context: type[ast.expr_context]) -> Iterator[str]:
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, context):
+            yield inner.id
+
+
+def _bound(statement: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement gives a value."""
+    if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        yield statement.name
+        return
+    yield from _names(statement, ast.Store)
+    for node in ast.walk(statement):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            for alias in node.names:
+                yield alias.asname or alias.name.partition(".")[0]

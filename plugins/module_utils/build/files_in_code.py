@@ -1,0 +1,138 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Put links into a build's code, and begin its data: in an interpreter of the host, as the site's user.
+
+The text of this file is sent to that interpreter's standard input; it needs nothing but Python. It is the site's user
+who does it, because that user may change the directories on the way.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import sys
+from typing import Any
+
+
+def main(given: str) -> None:
+    """Do what `given` (JSON) asks for; print, as one line of JSON, what is to be told.
+
+    `links` are path in the code -> target of a link, `writable` path in the code -> path among the data, and `seed`
+    is what -> [path in the code, path among the data].
+    """
+    os.umask(0o027)
+    wanted = json.loads(given)
+    told: dict[str, Any] = {"replaced": [], "seeded": []}
+    for path, target in wanted.get("links", {}).items():
+        if os.path.isdir(path) and not os.path.islink(path):
+            sys.exit(f"error: files has {name_of(path)!r}, which is a directory of the source")
+        if os.path.lexists(path):
+            told["replaced"].append(name_of(path))
+            os.unlink(path)
+        link(target, path)
+    for path, target in wanted.get("writable", {}).items():
+        keep(path, target)
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        elif os.path.lexists(path):
+            os.unlink(path)
+        link(target, path)
+    for what, (path, target) in wanted.get("seed", {}).items():
+        if seed_database(path, target) if what == "database" else seed_media(path, target):
+            told["seeded"].append(what)
+    print(json.dumps(told))
+
+
+def link(target: str, path: str) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    os.symlink(target, path)
+
+
+def keep(path: str, target: str) -> None:
+    """Make what is written among the data, once: what the source has there, or nothing.
+
+    Where the source has nothing, a name with a dot in it is a file, which whoever writes it makes.
+    """
+    if os.path.lexists(target):
+        return
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    partial = os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.new")
+    discard(partial)
+    if os.path.isdir(path):
+        shutil.copytree(path, partial, symlinks=True)
+    elif os.path.lexists(path):
+        shutil.copyfile(path, partial, follow_symlinks=False)
+    elif "." in os.path.basename(path)[1:]:
+        return
+    else:
+        os.mkdir(partial)
+    os.rename(partial, target)
+
+
+def seed_database(path: str, target: str) -> bool:
+    """Copy an SQLite file to where the site's database is to be, unless there is one."""
+    if not os.path.isfile(path):
+        sys.exit(f"error: seed.database: the source has no file {name_of(path)!r}")
+    with open(path, "rb") as stream:
+        if stream.read(16) != b"SQLite format 3\0":
+            sys.exit(f"error: seed.database: {name_of(path)!r} is no SQLite database")
+    if os.path.lexists(target) and os.path.getsize(target):
+        return False
+    partial = f"{target}.new"
+    discard(partial)
+    source, copy = sqlite3.connect(f"file:{path}?mode=ro", uri=True), sqlite3.connect(partial)
+    try:
+        source.backup(copy)  # a journal beside it belongs to it
+    finally:
+        source.close()
+        copy.close()
+    os.rename(partial, target)
+    return True
+
+
+def seed_media(path: str, target: str) -> bool:
+    """Copy the files of a directory into the media, unless there are any. Links are left out: nginx follows them."""
+    if not os.path.isdir(path):
+        sys.exit(f"error: seed.media: the source has no directory {name_of(path)!r}")
+    # A copy that was cut short is begun anew; one that is whole is put into place to its end.
+    partial, whole = os.path.join(target, ".seed.new"), os.path.join(target, ".seed")
+    if not os.path.isdir(whole):
+        if set(os.listdir(target)) - {".seed.new"}:
+            return False
+        discard(partial)
+        copy_files(path, partial)
+        os.rename(partial, whole)
+    for name in os.listdir(whole):
+        if not os.path.lexists(os.path.join(target, name)):
+            os.rename(os.path.join(whole, name), os.path.join(target, name))
+    discard(whole)
+    return True
+
+
+def copy_files(path: str, partial: str) -> None:
+    for folder, folders, names in os.walk(path):
+        inside = os.path.normpath(os.path.join(partial, os.path.relpath(folder, path)))
+        os.makedirs(inside, exist_ok=True)
+        folders[:] = [name for name in folders if not os.path.islink(os.path.join(folder, name))]
+        for name in names:
+            source = os.path.join(folder, name)
+            if os.path.isfile(source) and not os.path.islink(source):
+                shutil.copyfile(source, os.path.join(inside, name))
+
+
+def name_of(path: str) -> str:
+    """Return a path in the code as the inventory has it."""
+    return path.partition("/src/")[2] or path
+
+
+def discard(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

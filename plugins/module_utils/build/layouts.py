@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The ways in which Django projects are laid out: where their entries lie, what manage.py sets up, which class is used.
+
+Nothing of the project is run: its files are read. Every path is relative to `folder`, the directory that the project
+runs in.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import glob
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..host import files
+
+# The settings that developers use, and those that are preferred where they lie in the same package.
+DEVELOPMENT = ("dev", "development", "local")
+PRODUCTION = ("production", "prod")
+# How far below a directory an entry is looked for.
+_NEAR, _FAR = ("*/", ""), ("*/*/",)
+_CONFIGURATIONS = re.compile(r"^\s*(?:from|import)\s+configurations\b|\bDJANGO_CONFIGURATION\b", re.MULTILINE)
+_WSGI_APPLICATION = re.compile(r"^\s*WSGI_APPLICATION\s*=\s*['\"]([\w.]+)\.(\w+)['\"]", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The code of a project. `roots` are the directories that its modules are imported from, '' for `folder` itself."""
+
+    folder: str
+    roots: tuple[str, ...]
+
+    @classmethod
+    def of(cls, folder: str, script: str) -> Source:
+        """Return the source in `folder` whose manage.py has the text `script`.
+
+        A `src` without an __init__.py is a root as well: that is how packages are laid out that are to be installed.
+        """
+        roots = ["", *_added_to_path(folder, script)]
+        if os.path.isdir(f"{folder}/src") and not os.path.exists(f"{folder}/src/__init__.py"):
+            roots.append("src")
+        return cls(folder, tuple(dict.fromkeys(roots)))
+
+    def file(self, module: str) -> str:
+        """Return the file of a module, or '' where it is not in the source."""
+        return self._found(module)[1]
+
+    def text(self, module: str) -> str:
+        return files.read_or_empty(self.file(module)) if module else ""
+
+    def paths(self, script: str, modules: list[str]) -> list[str]:
+        """Return what has to be on sys.path beside `folder`: what manage.py adds, and where the modules are found."""
+        found = [*_added_to_path(self.folder, script), *(self._found(module)[0] for module in modules if module)]
+        return list(dict.fromkeys(filter(None, found)))
+
+    def entry(self, name: str, settings_module: str) -> str:
+        """Return the module NAME.py (`wsgi` or `asgi`) of the project; '' where it has none.
+
+        WSGI_APPLICATION in the settings decides. Otherwise it is the first one a level below, beside manage.py, or two
+        levels below.
+        """
+        if name == "wsgi":
+            match = _WSGI_APPLICATION.search(self._all_settings(settings_module))
+            if match and self.file(match[1]):
+                return f"{match[1]}:{match[2]}"
+        near = next(self._modules(name, _NEAR), "")
+        # What lies deeper may be an example or a test; a project with an asgi.py has its entry beside that.
+        far = name == "asgi" or not next(self._modules("asgi", _NEAR), "")
+        found = near or (next(self._modules(name, _FAR), "") if far else "")
+        return f"{found}:application" if found else ""
+
+    def _found(self, module: str) -> tuple[str, str]:
+        """Return the root that a module is imported from, and its file."""
+        for root in self.roots:
+            path = os.path.join(self.folder, root, module.replace(".", "/"))
+            for file in (f"{path}.py", f"{path}/__init__.py"):
+                if os.path.isfile(file):
+                    return root, file
+        return "", ""
+
+    def _modules(self, name: str, depths: tuple[str, ...]) -> Iterator[str]:
+        for depth in depths:
+            for root in self.roots:
+                base = os.path.join(self.folder, root)
+                for path in sorted(glob.glob(f"{glob.escape(base)}/{depth}{name}.py")):
+                    words = os.path.relpath(path, base)[: -len(".py")].split("/")
+                    first = os.path.join(root, words[0])
+                    # What lies in another root has its name from there.
+                    other = first in self.roots and not os.path.exists(f"{self.folder}/{first}/__init__.py")
+                    if all(word.isidentifier() for word in words) and not other:
+                        yield ".".join(words)
+
+    def _all_settings(self, module: str) -> str:
+        """Return the text of the settings, with those of the package that they lie in: they import one another."""
+        file = self.file(module) if module else ""
+        if not file:
+            return ""
+        folder = os.path.dirname(file)
+        others = sorted(glob.glob(f"{glob.escape(folder)}/*.py")) if "settings" in os.path.basename(folder) else []
+        return "\n".join(files.read_or_empty(path) for path in dict.fromkeys([file, *others]))
+
+
+def named(variable: str, text: str) -> str:
+    """Return the value that a manage.py or wsgi.py gives to an environment variable, or ''.
+
+    Both `os.environ.setdefault("DJANGO_SETTINGS_MODULE", "x")` and `os.environ["DJANGO_SETTINGS_MODULE"] = "x"`.
+    """
+    match = re.search(rf"{variable}['\"]\s*(?:,|(?:\]\s*)?=)\s*['\"]([\w.]+)['\"]", text)
+    return match[1] if match else ""
+
+
+def uses_configurations(texts: list[str]) -> bool:
+    """Say whether the settings of a project are classes, as django-configurations has them."""
+    return any(_CONFIGURATIONS.search(text) for text in texts)
+
+
+def configuration(texts: list[str], settings: str) -> str:
+    """Return the class of the settings that is used: the one that is named, but for production where it can be.
+
+    `texts` are those of wsgi.py, manage.py and asgi.py, `settings` is that of the settings. '' where nothing tells.
+    """
+    given = next(filter(None, (named("DJANGO_CONFIGURATION", text) for text in texts)), "")
+    if given and given.lower() not in DEVELOPMENT:
+        return given
+    classes = _names(settings)
+    preferred = [name for word in PRODUCTION for name in classes if name.lower() == word]
+    return preferred[0] if preferred else given
+
+
+def _names(text: str) -> list[str]:
+    """Return the classes that a module defines or imports."""
+    found = []
+    with contextlib.suppress(SyntaxError, ValueError):
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.ClassDef):
+                found.append(node.name)
+            elif isinstance(node, ast.ImportFrom):
+                found += [alias.asname or alias.name for alias in node.names]
+    return found
+
+
+def _added_to_path(folder: str, script: str) -> list[str]:
+    """Return the directories below `folder` that a manage.py puts on sys.path.
+
+    The words of the expression are joined: `str(BASE_DIR / "apps")` and `os.path.join(HERE, "apps")` mean the same.
+    """
+    try:
+        tree = ast.parse(script)
+    except (SyntaxError, ValueError):
+        return []
+    values = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and re.fullmatch(r"(sys\.)?path\.(append|insert|extend)", _dotted(node.func)):
+            words = [word for argument in node.args for word in _texts(argument, values, 3)]
+            path = os.path.normpath(os.path.join(*words)) if words else "."
+            inside = path != "." and not path.startswith(("..", "/"))
+            if inside and os.path.isdir(os.path.join(folder, path)):
+                found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def _dotted(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else "?"
+
+
+def _texts(node: ast.AST, values: dict[str, ast.expr], depth: int) -> Iterator[str]:
+    """Yield the texts in an expression from left to right, those of variables too, `depth` variables deep."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.Name):
+        if depth and node.id in values:
+            yield from _texts(values[node.id], values, depth - 1)
+    else:
+        for child in ast.iter_child_nodes(node):
+            yield from _texts(child, values, depth)

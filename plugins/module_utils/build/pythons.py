@@ -1,0 +1,230 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The Python of a build: the host's, or one of uv's builds; and whether it fits what the source turns out to need.
+
+The controller chooses by what it can read. Only here every source is there, and what its requirements resolved to.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import os
+import re
+from typing import NamedTuple
+
+from ..host import files, managed_pythons
+from ..host.causes import cause
+from ..host.shell import StepError
+from ..model.dependency_files import requires_python
+from ..model.python_versions import admits, django_specifier, newest_managed
+from ..model.pythons import interpreter
+from ..model.texts import Unreadable
+from ..model.types import Interpreter
+from . import virtualenv
+from .context import Context
+from .installer import Installer, uv_environment
+
+NO_WHEEL = "(no wheel for a newer one)"
+FALLBACK = "set python: {managed: fallback}, and uv brings one that fits"
+# What uv and pip say of a package that the Python does not suit: its name and version, and what it needs.
+_NEEDS = r"(?P<needs>[<>=!~][\w.,<>=!~*]*)"
+REFUSED = (
+    re.compile(rf"(?<![\w.-])(?P<name>\w[\w.-]*?)(?P<version>[=<>!~][\w.,<>=!~*]*)? depends? on Python{_NEEDS}"),
+    re.compile(
+        r"(?P<name>\w[\w.-]*?)-(?P<version>\d[\w.]*)'? requires a different Python: \S+ not in '(?P<needs>[^']+)'"
+    ),
+    re.compile(rf"(?P<version>\d[\w.]*) Requires-Python {_NEEDS}(?=[^;]*\nERROR: Could not find)"),
+)
+
+
+class Misfit(NamedTuple):
+    """Why a Python does not do: `what` needs a Python that meets `specifier`."""
+
+    what: str
+    specifier: str
+
+
+def provide(context: Context, root: str) -> tuple[Context, str]:
+    """Make or find the virtualenv of the build in `root`, with a Python that fits; return its context and path.
+
+    Raises `StepError` that names the Python where none fits.
+    """
+    site = context.site
+    if site["virtualenv"] and not _is_fresh(site["virtualenv"]):
+        home = virtualenv.provide(context, root)
+        _mark(context, root, home)
+        return context, home
+    known: list[Misfit] = []
+    asked = _required(context, f"{root}/src")
+    if asked and site["interpreter"]["version"] and not admits([asked], site["interpreter"]["version"]):
+        known.append(Misfit("the project (requires-python)", asked))
+        context = _another(context, known)
+    while True:
+        context = _bring(context, root)
+        try:
+            home = virtualenv.provide(context, root)
+            misfit = _unsupported(context, home)
+        except StepError as error:
+            misfit = refused(str(error)) or _without_wheel(context, error, known)
+            if misfit is None or admits([misfit.specifier], context.python_version()):
+                raise
+            known.append(misfit)
+            context = _another(context, known, error)
+        else:
+            if misfit is None:
+                _mark(context, root, home)
+                return context, home
+            known.append(misfit)
+            context = _another(context, known)
+        # Made with the Python that does not do.
+        files.remove(site["virtualenv"] or f"{root}/venv")
+
+
+def refused(output: str) -> Misfit | None:
+    """Return which package an installer refused for the sake of its Python, and what that needs, or None."""
+    for pattern in REFUSED:
+        match = pattern.search(output)
+        if match:
+            name = match.groupdict().get("name") or _wanted(output)
+            version = (match["version"] or "").replace("==", "").strip(",")
+            what = f"{name} {version}" if version[:1].isdigit() else f"{name}{version}"
+            return Misfit(what, match["needs"].strip(",."))
+    return None
+
+
+def _without_wheel(context: Context, error: StepError, known: list[Misfit]) -> Misfit | None:
+    """Return that a pinned package has no wheel for this Python, where an older one may have it.
+
+    Other versions of it have wheels, see `compilers`, so this one is older than the Python. One older Python is tried.
+    Raises `StepError` where uv may not bring one.
+    """
+    match = re.search(r"(\S+) has no wheel for Python (3\.[0-9]+).*, which has a wheel", error.cause)
+    if not match or any(misfit.what.endswith(NO_WHEEL) for misfit in known) or context.site["python"] != "auto":
+        return None
+    if context.site["managed"] == "never":
+        raise context.error(error.step, f"{error.cause}; or set python: {{managed: fallback}}, for an older Python")
+    return Misfit(f"{match[1]} {NO_WHEEL}", f"<{match[2]}")
+
+
+def _wanted(output: str) -> str:
+    match = re.search(r"No matching distribution found for (\S+)", output)
+    return match[1] if match else "a requirement"
+
+
+def _is_fresh(home: str) -> bool:
+    return home != "none" and not os.path.exists(f"{home}/bin/python")
+
+
+def _required(context: Context, code: str) -> str:
+    """Return the specifier of the Pythons that the source asks for, or ''."""
+    site = context.site
+    try:
+        return requires_python(code, site["manage"], (site["requirements"] or [""])[0])
+    except Unreadable as error:
+        raise context.error("requirements", str(error)) from None
+
+
+def _unsupported(context: Context, home: str) -> Misfit | None:
+    """Return what the Django of a virtualenv supports, where that is another Python.
+
+    An interpreter that the inventory names by its path is the inventory's own decision.
+    """
+    if not home or context.site["python"].startswith("/"):
+        return None
+    found = glob.glob(f"{glob.escape(home)}/lib*/python3*/site-packages/[Dd]jango-[0-9]*.dist-info")
+    django = os.path.basename(found[0])[len("django-") : -len(".dist-info")] if found else ""
+    supported = django_specifier(django)
+    if not supported or admits([supported], context.python_version()):
+        return None
+    return Misfit(f"Django {django}", supported)
+
+
+def _another(context: Context, known: list[Misfit], error: StepError | None = None) -> Context:
+    """Return the context with a Python that meets all that is known. Raises `StepError` where there is none."""
+    site, specifiers = context.site, [misfit.specifier for misfit in known]
+    needs = "; ".join(f"{misfit.what} needs Python {misfit.specifier}" for misfit in known)
+    offered = _on_this_host()
+    has = f"the site's is {site['interpreter']['version'] or context.python_version()}"
+    if offered:
+        has += f", and this host has {', '.join(offered)}"
+    fixed = site["python"] != "auto"
+    if not fixed and site["managed"] != "always":
+        fitting = [version for version in offered if admits(specifiers, version)]
+        if fitting and site["interpreter"]["version"] != fitting[0]:
+            return _with(context, interpreter(fitting[0], offered[fitting[0]]))
+    version = newest_managed(specifiers)
+    if fixed:
+        fix = f"change python ({site['python']!r} in the inventory) or what the project asks for"
+    elif site["managed"] == "never" and version:
+        fix = FALLBACK
+    elif not version or site["interpreter"]["version"] == version:
+        fix = "uv has none either; change what the project asks for"
+    else:
+        return _with(context, {**interpreter(version), "managed": True})
+    output = str(error).partition("\n")[2] if error else ""
+    raise context.error("python", f"{needs}; {has}; {fix}", output)
+
+
+def _with(context: Context, python: Interpreter) -> Context:
+    return dataclasses.replace(context, site={**context.site, "interpreter": python})
+
+
+def _on_this_host() -> dict[str, str]:
+    """Return the interpreters of the host's packages, the newest first: version -> path."""
+    found = {}
+    for path in glob.glob("/usr/bin/python3.*"):
+        match = re.fullmatch(r"python(3\.[0-9]+)", os.path.basename(path))
+        if match and os.access(path, os.X_OK):
+            found[match[1]] = path
+    newest_first = sorted(found, key=lambda version: int(version.partition(".")[2]), reverse=True)
+    return {version: found[version] for version in newest_first}
+
+
+# --- uv's builds ---
+
+
+def _bring(context: Context, root: str) -> Context:
+    """Have uv install the Python where it is one of uv's; return the context with its path."""
+    python = context.site["interpreter"]
+    if not python.get("managed"):
+        return context
+    if context.installer != "uv":
+        raise context.error("python", "python.managed needs uv; set django_installer: uv, or managed: never")
+    layout, version = context.layout, python["version"]
+    uv = Installer(context, context.user, root).uv
+    environment = {
+        **uv_environment(context.environment),
+        "HOME": context.scratch,
+        "UV_NO_CACHE": "1",
+        "UV_PYTHON_INSTALL_DIR": layout.pythons,
+        "UV_PYTHON_INSTALL_BIN": "0",
+        "UV_PYTHON_DOWNLOADS": "manual",
+    }
+    with files.locked(managed_pythons.LOCK):
+        os.makedirs(layout.pythons, mode=0o755, exist_ok=True)
+        run = context.shell.run
+        done = run("python", [uv, "python", "install", version], environment=environment, check=False)
+        # uv's own lock would be for everybody to hold.
+        if os.path.exists(f"{layout.pythons}/.lock"):
+            os.chmod(f"{layout.pythons}/.lock", 0o644)
+        if done.returncode:
+            why = cause(done.stderr) or f"exit status {done.returncode}"
+            raise context.error(
+                "python",
+                f"uv could not bring Python {version}: {why}; give a mirror in web_environment "
+                "(UV_PYTHON_INSTALL_MIRROR, or UV_PYTHON_DOWNLOADS_JSON_URL), or set managed: never",
+                done.stderr,
+            )
+        words = [uv, "python", "find", "--managed-python", "--no-project", version]
+        path = os.path.realpath(run("python", words, environment=environment).stdout.strip())
+        _mark(context, root, path)
+    return _with(context, {**python, "path": path})
+
+
+def _mark(context: Context, root: str, python: str) -> None:
+    """Link the Python of uv's that a build uses, so that it stays; `python` is an interpreter, or a virtualenv."""
+    path = f"{python}/bin/python" if os.path.isdir(python) else python
+    used = managed_pythons.of_interpreter(context.layout, path) if python else ""
+    if used:
+        files.link(used, f"{root}/{managed_pythons.LINK}")

@@ -1,0 +1,240 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a project's settings say, as facts: in one process of the site's own interpreter and user.
+
+The text of this file is sent to that interpreter in front of `django_probe` and of the doctor's `django_look`, so it
+needs nothing but Python and Django. No value of a setting that may be a secret is among the facts.
+`build/settings_findings.py` judges them.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+# The longest list of lines or files that is told, and of a line's code.
+FACTS_MAX, CODE_MAX = 5, 60
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1", "")
+
+
+def settings_facts(settings: Any, code: str) -> dict[str, Any]:
+    """Return the facts; `code` is the directory of the project's code, to which paths are relative.
+
+    After `django.setup()`: what logs into files is known by then.
+    """
+    code = os.path.realpath(code)
+    project = project_settings(settings)
+    debug = bool(getattr(project, "DEBUG", False)) and project is not None
+    return {
+        "debug_lines": debug_lines(project, code) if debug else [],
+        "memory": [name for name, given in settings.DATABASES.items() if is_in_memory(given)],
+        "database": database_of(settings),
+        "sessions": session_store(settings),
+        "cache_tables": missing_cache_tables(settings),
+        "mail": mail_of(settings, project),
+        "secure": [
+            name
+            for name in ("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")
+            if getattr(settings, name, False)
+        ],
+        "https_header": bool(settings.SECURE_PROXY_SSL_HEADER),
+        "logs": logs_in(code),
+        "unused": {"database": unused_database(settings, code), "media": unused_media(project, code)},
+    }
+
+
+def project_settings(settings: Any) -> Any:
+    """Return the module of the project's own settings, as it was imported; None where it is not known."""
+    prepared = sys.modules.get("pyweb_environment")
+    name = getattr(prepared, "PROJECT", "") or getattr(settings, "SETTINGS_MODULE", "")
+    return sys.modules.get(name)
+
+
+def debug_lines(project: Any, code: str) -> list[str]:
+    """Return FILE:LINE and the code of the lines of the settings that use DEBUG."""
+    package = project.__name__.rpartition(".")[0]
+    found = []
+    for name, module in sorted(sys.modules.items()):
+        path = os.path.realpath(getattr(module, "__file__", None) or "/")
+        own = name.startswith(f"{package}.") if "." in package else "settings" in name.rpartition(".")[2]
+        if (module is project or own) and path.startswith(f"{code}/") and path.endswith(".py"):
+            found += [f"{os.path.relpath(path, code)}:{line}" for line in lines_with_debug(path)]
+    return found[:FACTS_MAX]
+
+
+def lines_with_debug(path: str) -> list[str]:
+    """Return the number and the code of each line of a file that reads the name DEBUG."""
+    with open(path, encoding="utf-8", errors="replace") as stream:
+        text = stream.read()
+    lines = text.splitlines()
+    numbers = {
+        node.lineno
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Name) and node.id == "DEBUG" and isinstance(node.ctx, ast.Load)
+    }
+    return [f"{number}: {lines[number - 1].strip()[:CODE_MAX]}" for number in sorted(numbers)]
+
+
+# --- databases, sessions, caches ---
+
+
+def is_in_memory(given: dict[str, Any]) -> bool:
+    name = str(given.get("NAME", ""))
+    if not given.get("ENGINE", "").endswith(("sqlite3", "spatialite")):
+        return False
+    return ":memory:" in name or "mode=memory" in name
+
+
+def database_of(settings: Any) -> dict[str, str]:
+    """Return the engine of the default database and, of an SQLite one, its file."""
+    given = settings.DATABASES.get("default", {})
+    engine = str(given.get("ENGINE", ""))
+    is_file = engine.endswith(("sqlite3", "spatialite")) and not is_in_memory(given)
+    return {"engine": engine, "file": str(given.get("NAME", "")) if is_file else ""}
+
+
+def session_store(settings: Any) -> dict[str, str]:
+    """Return where sessions are kept and, in a cache, which backend that has; {} without sessions."""
+    if not any("SessionMiddleware" in str(path) for path in settings.MIDDLEWARE or []):
+        return {}
+    alias = settings.SESSION_CACHE_ALIAS
+    cache = settings.CACHES.get(alias, {})
+    return {"engine": str(settings.SESSION_ENGINE), "alias": alias, "cache": str(cache.get("BACKEND", ""))}
+
+
+def missing_cache_tables(settings: Any) -> list[str]:
+    """Return the tables of caches in the database that are not there. A database that nobody reaches has none."""
+    wanted = [
+        str(given.get("LOCATION", ""))
+        for given in settings.CACHES.values()
+        if str(given.get("BACKEND", "")).endswith("DatabaseCache")
+    ]
+    if not wanted:
+        return []
+    from django.db import connection
+
+    name = database_of(settings)["file"]
+    if name and not os.path.exists(name):  # connecting would make it
+        return wanted
+    try:
+        there = connection.introspection.table_names()
+    except Exception:
+        return wanted
+    finally:
+        connection.close()
+    return [table for table in wanted if table not in there]
+
+
+# --- mail ---
+
+
+def mail_of(settings: Any, project: Any) -> dict[str, Any]:
+    """Return the backend of mail, its port where it is on this host, and whether one listens there.
+
+    `wanted` says that the project shows that it sends mail. {} where nothing is known.
+    """
+    mailers = getattr(settings, "MAILERS", None)
+    try:
+        if mailers:  # Django 6.1
+            given = mailers.get("default", {})
+            options = given.get("OPTIONS", {})
+            backend, host, port = given.get("BACKEND", ""), options.get("host", "localhost"), options.get("port", 25)
+        else:
+            backend, host, port = settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT
+        found: dict[str, Any] = {"backend": str(backend), "wanted": sends_mail(settings, project), "port": 0}
+        if str(backend).endswith("smtp.EmailBackend") and str(host or "") in LOCAL_HOSTS:
+            found.update(port=int(port), served=listens(int(port)))
+    except (AttributeError, TypeError, ValueError):
+        return {}
+    return found
+
+
+def sends_mail(settings: Any, project: Any) -> bool:
+    """Say whether a project shows that it sends mail: it sets up mail, has admins, or pages for a lost password."""
+    own = [name for name in vars(project) if name.startswith("EMAIL_") or name == "MAILERS"] if project else []
+    if own or getattr(settings, "ADMINS", None) or "allauth.account" in settings.INSTALLED_APPS:
+        return True
+    from django.urls import reverse
+
+    try:
+        reverse("password_reset")
+    except Exception:  # whatever the project's URLs raise: another step says so
+        return False
+    return True
+
+
+def listens(port: int) -> bool:
+    import socket
+
+    for host in ("127.0.0.1", "::1"):
+        try:
+            socket.create_connection((host, port), 1).close()
+        except OSError:
+            continue
+        return True
+    return False
+
+
+# --- files in the code ---
+
+
+def logs_in(code: str) -> list[str]:
+    """Return the files inside the code that LOGGING writes."""
+    import logging
+
+    handlers = [reference() for reference in getattr(logging, "_handlerList", [])]
+    paths = {os.path.abspath(str(getattr(handler, "baseFilename", "") or "/")) for handler in handlers}
+    real = {os.path.realpath(path) for path in paths}  # a link out of the code is a way out
+    return sorted(os.path.relpath(path, code) for path in real if path.startswith(f"{code}/"))[:FACTS_MAX]
+
+
+def unused_database(settings: Any, code: str) -> str:
+    """Return the SQLite file with tables in the code that the site's database is called after; '' where there is none.
+
+    '' as well where the site has a database already.
+    """
+    target = database_of(settings)["file"]
+    if not target or os.path.realpath(target).startswith(f"{code}/"):
+        return ""
+    if os.path.exists(target) and os.path.getsize(target):
+        return ""
+    for path in files_below(code, 3):
+        if os.path.basename(path) == os.path.basename(target) and is_database(path):
+            return os.path.relpath(path, code)
+    return ""
+
+
+def unused_media(project: Any, code: str) -> str:
+    """Return the project's own media directory in the code, where it has files; else ''."""
+    folder = os.path.realpath(str(getattr(project, "MEDIA_ROOT", "") or "/"))
+    if folder.startswith(f"{code}/") and any(True for _path in files_below(folder, 5)):
+        return os.path.relpath(folder, code)
+    return ""
+
+
+def files_below(folder: str, depth: int) -> Iterator[str]:
+    for root, folders, names in os.walk(folder):
+        if os.path.relpath(root, folder).count("/") >= depth:
+            folders.clear()
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "node_modules")))
+        yield from (os.path.join(root, name) for name in sorted(names) if not name.startswith("."))
+
+
+def is_database(path: str) -> bool:
+    """Say whether a file is an SQLite database with tables."""
+    import sqlite3
+
+    try:
+        with open(path, "rb") as stream:
+            if stream.read(16) != b"SQLite format 3\0":
+                return False
+        connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)
+        try:
+            return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+        finally:
+            connection.close()
+    except (OSError, sqlite3.Error):
+        return False

@@ -1,0 +1,152 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Judge what a project's settings say: what is refused, what a person has to be told. Run and doctor share the words.
+
+`facts` is what `settings_facts.py` found. Each finding has a code, which the doctor's faults are named after, and says
+what to set.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+LOCAL_MEMORY, DUMMY = "LocMemCache", "DummyCache"
+# Mail that reaches nobody.
+UNSENT = {"console": "the journal", "filebased": "files", "locmem": "memory", "dummy": "nothing"}
+PROXY_HEADER = "SECURE_PROXY_SSL_HEADER: [HTTP_X_FORWARDED_PROTO, https]"
+
+
+class Finding(NamedTuple):
+    """What is wrong, and what to set or to do; `code` is a word."""
+
+    code: str
+    text: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.text}; {self.fix}"
+
+
+def refused(facts: Mapping[str, Any], given: Mapping[str, Any], behind_tls: bool) -> Iterator[Finding]:
+    """Yield why a site with these settings cannot work.
+
+    `given` are the `settings` of the inventory: what it says is somebody's decision, and left to the health check.
+    `behind_tls` says that nginx has TLS, or passes on what a server in front says of it.
+    """
+    if "default" in facts.get("memory", []):
+        yield Finding(
+            "memory",
+            "the database is SQLite in memory: each process has its own, and it is empty after every start",
+            "set database: of the site, for instance sqlite:////var/lib/sites/NAME/db.sqlite3 or postgres://...",
+        )
+    secure = [name for name in facts.get("secure", []) if name not in given]
+    if secure and not facts.get("https_header") and not behind_tls:
+        yield Finding("https", _over_http(secure), _without_https(secure))
+    logs = facts.get("logs", [])
+    if logs:
+        inside = list(dict.fromkeys(os.path.dirname(path) or path for path in logs))
+        yield Finding(
+            "logs",
+            f"LOGGING writes {', '.join(logs)} inside the code, where the site may not write",
+            f"set writable: [{', '.join(inside)}]",
+        )
+
+
+def warned(facts: Mapping[str, Any], processes: int) -> Iterator[Finding]:
+    """Yield what does not stop the site, but that somebody would find broken."""
+    lines = facts.get("debug_lines", [])
+    if lines:
+        yield Finding(
+            "debug",
+            f"DEBUG is true while the settings are imported, so these lines took the development side: {_list(lines)}",
+            'let the settings take it from the environment, as in DEBUG = os.environ.get("DEBUG") == "True"',
+        )
+    sessions = facts.get("sessions") or {}
+    if str(sessions.get("engine", "")).endswith(".cache"):
+        yield from _cached_sessions(sessions, processes)
+    for table in facts.get("cache_tables", []):
+        yield Finding(
+            "cache-table",
+            f"a cache is kept in the table {table}, which is not there",
+            "add `- manage: createcachetable` to release:, after migrate; on the host: manage createcachetable",
+        )
+    yield from _mail(facts.get("mail") or {})
+
+
+def unused(facts: Mapping[str, Any], seed: Mapping[str, object], empty_media: bool) -> Iterator[Finding]:
+    """Yield what data the source has that the site begins without; `empty_media` says that it has no media yet."""
+    found = facts.get("unused") or {}
+    database, media = found.get("database", ""), found.get("media", "")
+    if database and not seed.get("database"):
+        yield Finding(
+            "unused",
+            f"the source has a database, {database}, which is not used: the site begins with an empty one",
+            f"to begin with that one set seed: {{database: {database}}}, and remove {facts['database']['file']} where "
+            "a deploy has made it meanwhile",
+        )
+    if media and empty_media and not seed.get("media"):
+        yield Finding(
+            "unused",
+            f"the source has media in {media}, which are not used: the site begins without any",
+            f"to begin with them set seed: {{media: {media}}}",
+        )
+
+
+def _cached_sessions(sessions: Mapping[str, str], processes: int) -> Iterator[Finding]:
+    backend = sessions["cache"].rpartition(".")[2]
+    if backend == DUMMY:
+        yield Finding(
+            "sessions", f"sessions are in the cache {sessions['alias']}, which keeps nothing ({DUMMY})", _STORE
+        )
+    elif backend == LOCAL_MEMORY and processes > 1:
+        yield Finding(
+            "sessions",
+            f"sessions are in the memory of one process ({LOCAL_MEMORY}), and the site has {processes}: who is logged "
+            "in is so by chance",
+            _STORE,
+        )
+
+
+_STORE = "set settings: {SESSION_ENGINE: django.contrib.sessions.backends.db}, or a cache that all processes share"
+
+
+def _mail(mail: Mapping[str, Any]) -> Iterator[Finding]:
+    module = str(mail.get("backend", "")).rpartition(".")[0].rpartition(".")[2]
+    if module in UNSENT and mail.get("backend", "").startswith("django."):
+        yield Finding(
+            "mail",
+            f"mail goes to {UNSENT[module]} and reaches nobody (the backend {module})",
+            "set settings: {EMAIL_BACKEND: django.core.mail.backends.smtp.EmailBackend, EMAIL_HOST: ...}",
+        )
+    elif mail.get("port") and mail.get("wanted") and not mail.get("served"):
+        yield Finding(
+            "mail",
+            f"mail goes to port {mail['port']} of this host, where no mail server listens",
+            "set settings: {EMAIL_HOST: ...}, or install a mail server",
+        )
+
+
+def _over_http(secure: Sequence[str]) -> str:
+    if "SECURE_SSL_REDIRECT" in secure:
+        return (
+            "SECURE_SSL_REDIRECT is true, and the site is served over http: every page leads to https, where nobody "
+            "answers"
+        )
+    return (
+        f"{' and '.join(secure)} {'are' if len(secure) > 1 else 'is'} true, and the site is served over http: every "
+        "form answers 403"
+    )
+
+
+def _without_https(secure: Sequence[str]) -> str:
+    off = ", ".join(f"{name}: false" for name in secure)
+    return (
+        f"set settings: {{{off}}} as long as the site has no tls; where a server in front of this host ends TLS, set "
+        f"settings: {{{PROXY_HEADER}}}"
+    )
+
+
+def _list(lines: Sequence[str]) -> str:
+    return ", ".join(f"{line.partition(': ')[0]} ({line.partition(': ')[2]})" for line in lines)

@@ -1,0 +1,79 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Version constraints as Poetry and Pipfile write them, as PEP 440 and PEP 508 do; which Python a specifier admits."""
+
+from __future__ import annotations
+
+import re
+
+_CLAUSE = re.compile(r"(\^|~=|~|===?|!=|>=|<=|>|<)?\s*([0-9][\w.*+!-]*|\*)")
+
+
+def specifier(constraint: str) -> str:
+    """Return a constraint such as '^5.2', '~5.2' or '5.2.*' as a version specifier; '' for any version.
+
+    Raises `ValueError` for what PEP 440 cannot say: alternatives.
+    """
+    if "|" in constraint:
+        raise ValueError(f"{constraint!r} has alternatives, which only a lock file settles")
+    clauses = []
+    for part in filter(None, re.split(r"\s*,\s*|(?<=[\w*])\s+(?=[\^~=!<>])", constraint.strip())):
+        match = _CLAUSE.fullmatch(part.strip())
+        if not match:
+            raise ValueError(f"{constraint!r} is no constraint of versions")
+        clauses += _clauses(match[1] or "", match[2])
+    return ",".join(clauses)
+
+
+def _clauses(operator: str, version: str) -> list[str]:
+    if version == "*":
+        return []
+    if operator not in ("^", "~"):
+        return [f"{operator or '=='}{version}"]
+    numbers = [int(number) for number in re.findall(r"[0-9]+", re.match(r"[0-9.]*", version)[0])]  # type: ignore[index]
+    if operator == "~":
+        at = min(len(numbers), 2) - 1
+    else:
+        at = next((place for place, number in enumerate(numbers) if number), len(numbers) - 1)
+    above = [*numbers[:at], numbers[at] + 1]
+    return [f">={version}", "<" + ".".join(map(str, above if len(above) > 1 else [*above, 0]))]
+
+
+def python_marker(constraint: str) -> str:
+    """Return the constraint of a Python version as a marker of PEP 508; '' for any."""
+    parts = []
+    for clause in filter(None, specifier(constraint).split(",")):
+        operator, version = re.fullmatch(r"([~=!<>]+)(.*)", clause).groups()  # type: ignore[union-attr]
+        name = "python_full_version" if version.replace(".*", "").count(".") > 1 else "python_version"
+        parts.append(f"{name} {operator} '{version}'")
+    return " and ".join(parts)
+
+
+def python_fits(wanted: str, version: str) -> bool:
+    """Say whether a specifier of `requires-python` admits a Python such as 3.12, of which the patch is not known."""
+    return all(_admits(clause.strip(), _numbers(version)) for clause in wanted.split(",") if clause.strip())
+
+
+def _admits(clause: str, found: list[int]) -> bool:
+    match = re.fullmatch(r"(~=|===?|!=|>=|<=|>|<)\s*([0-9]+(?:\.[0-9]+)*)(\.\*)?.*", clause)
+    if not match:
+        return True
+    operator, bound, whole = match[1], _numbers(match[2]), bool(match[3])
+    short = bound[: len(found)]
+    if operator == "!=":
+        return not (found[: len(bound)] == bound and (whole or len(bound) < len(found)))
+    if operator in ("==", "==="):
+        return found[: len(short)] == short
+    if operator == "~=":
+        return found >= short and found[: len(bound) - 1][: len(found)] == bound[:-1][: len(found)]
+    if operator == ">=":
+        return found >= short
+    if operator == ">":  # of >3.11 a patch of 3.11 is no part: PEP 440
+        return found > bound[: len(found)] or (len(bound) > len(found) and found == short)
+    if operator == "<":
+        return found < short or (found == short and len(bound) > len(found) and any(bound[len(found) :]))
+    return found[: len(short)] <= short
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in version.split(".") if number.isdigit()]

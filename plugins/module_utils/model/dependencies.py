@@ -1,0 +1,128 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a site installs, as far as the files of its source say it: read alike on the controller and on a host."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from . import manifests
+from .dependency_files import LOCKS, find, others
+from .locks import locked, registries
+from .pins import Pin, canonical, exported
+from .python_versions import DJANGO_PYTHONS
+from .texts import Unreadable, toml
+from .types import Site
+
+
+@dataclass
+class Wanted:
+    """What is to be installed.
+
+    `names` are requirements, `listed` files that the installer reads itself, `pins` those of a lock. `uv_lock` is one
+    that only uv reads; its pins are what uv exports. `files` are all that were read. Paths are relative to the source.
+    """
+
+    names: list[str] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)
+    pins: list[Pin] = field(default_factory=list)
+    uv_lock: str = ""
+    files: list[str] = field(default_factory=list)
+
+
+def dependency_names(site: Site, root: str) -> list[str]:
+    """Return the dependency files of a site, relative to its source `root`. Raises `Unreadable`."""
+    if site["requirements"] is not None:
+        return list(site["requirements"])
+    found = find(root, site["manage"])
+    return [found] if found else []
+
+
+def wanted(site: Site, root: str) -> Wanted:
+    """Return what the dependency files of a site say. Raises `Unreadable`, which names the file."""
+    extras, groups = site["extras"], site["groups"]
+    result = Wanted(files=dependency_names(site, root))
+    for name in result.files:
+        kind = os.path.basename(name)
+        if not os.path.isfile(os.path.join(root, name)):
+            raise Unreadable(name, "the source has no such file")
+        if kind == "uv.lock":
+            result.uv_lock = name
+        elif kind in LOCKS:
+            result.pins += locked(root, name, extras, groups)
+        elif kind == "Pipfile":
+            result.names += manifests.pipfile(root, name, groups)
+        elif manifests.is_poetrys(root, name):
+            result.names += manifests.poetry(root, name, extras, groups)
+        else:
+            result.listed.append(name)
+    if (extras or groups) and result.files and all(name.endswith(".txt") for name in result.files):
+        key = "extras" if extras else "groups"
+        raise Unreadable(
+            result.files[0], f"{key} is {(extras or groups)[0]!r}; a requirement file has none; leave it out"
+        )
+    return result
+
+
+def read_lines(site: Site, root: str) -> Iterator[str]:
+    """Yield all requirements that the files of a site name, as far as they can be read without running anything."""
+    found = wanted(site, root)
+    yield from found.names
+    pinned = [pin.line for pin in found.pins] + (list(locked_by_uv(root, found.uv_lock)) if found.uv_lock else [])
+    # A lock for several Pythons may have several Djangos: which of them counts, the host's Python decides.
+    if len({line for line in pinned if names_django([line])}) < 2:
+        yield from pinned
+    for name in found.listed:
+        if name.endswith("pyproject.toml"):
+            yield from manifests.project(root, name, site["extras"], site["groups"])
+        elif not name.endswith((".toml", ".py", ".cfg", ".lock")):
+            yield from manifests.requirement_lines(root, name)
+
+
+def locked_by_uv(root: str, name: str) -> Iterator[str]:
+    """Yield NAME==VERSION of the packages in a uv.lock, whatever group they are in."""
+    for package in toml(root, name).get("package", []):
+        if isinstance(package, dict) and "version" in package:
+            yield f"{package.get('name')}=={package['version']}"
+
+
+def names_django(lines: list[str]) -> bool:
+    """Say whether one of some requirements is Django itself."""
+    return any(re.match(r"django\s*(\[[^]]*\]\s*)?($|[=<>!~@;(,])", line.strip(), re.IGNORECASE) for line in lines)
+
+
+def newest_django(python: str) -> str:
+    """Return the requirement of the newest Django that supports a Python such as 3.12, of any where it is ''."""
+    numbers = tuple(int(part) for part in python.split(".")[:2]) if re.fullmatch(r"[0-9]+\.[0-9]+.*", python) else ()
+    fitting = [minor for minor, (low, high) in DJANGO_PYTHONS.items() if not numbers or low <= numbers <= high]
+    major, minor = max(fitting or DJANGO_PYTHONS)
+    return f"Django>={major}.{minor},<{major}.{minor + 1}"
+
+
+def no_django(files: list[str], root: str, python: str, given: bool = False) -> str:
+    """Return the fault of a project that names no Django, and the line to add.
+
+    `given` says that the site names its dependency files itself.
+    """
+    add = f'packages: ["{newest_django(python)}"]'
+    if files:
+        return f"{', '.join(files)} names no Django, and nothing that it names brings one; add it there, or `{add}`"
+    if given:
+        return f"requirements is empty, and packages names no Django; add `{add}`"
+    there = [name for name in others(root) if os.path.isfile(os.path.join(root, name))][:3]
+    found = f"; requirements can name {', '.join(there)}" if there else ""
+    return f"the source has no dependency file, and packages names no Django; add `{add}`{found}"
+
+
+def of_uv_export(text: str, root: str, name: str) -> list[Pin]:
+    """Return the pins of what `uv export` says of a lock, each with the index that the lock has for it."""
+    return exported(text, registries(root, name), root, name)
+
+
+def competing(lines: list[str], install: str) -> list[str]:
+    """Return those of the packages uwsgi and pyuwsgi that some requirements name beside the site's own `install`."""
+    named = {canonical(match[0]) for line in lines if (match := re.match(r"[A-Za-z0-9][\w.-]*", line.strip()))}
+    return sorted(({"uwsgi", "pyuwsgi"} - {install}) & named)

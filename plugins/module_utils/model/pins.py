@@ -1,0 +1,148 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Pinned requirements: one package of a lock file, and how a list of them is written for an installer."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from .texts import Unreadable
+
+# The index that installers take when nobody names one, as lock files write it.
+DEFAULT_INDEX = re.compile(r"https://(www\.)?pypi\.(python\.)?org/simple/?")
+TRUE, FALSE = "python_version >= '0'", "python_version < '0'"
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One package of a lock. `requirement` is NAME==VERSION or NAME @ URL, `index` its index, '' for the default one.
+
+    `local` says that the code lies in the source, so that it may be another one tomorrow.
+    """
+
+    name: str
+    requirement: str
+    marker: str = ""
+    hashes: tuple[str, ...] = ()
+    index: str = ""
+    local: bool = False
+
+    @property
+    def line(self) -> str:
+        """The requirement with its marker."""
+        if not self.marker:
+            return self.requirement
+        return f"{self.requirement} ; {self.marker}"
+
+    @property
+    def text(self) -> str:
+        """The requirement with its marker and its hashes, as a requirement file has it."""
+        return " \\\n    ".join([self.line, *(f"--hash={digest}" for digest in self.hashes)]) + "\n"
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one call of an installer installs: requirements of one index, all of them with hashes, or none."""
+
+    index: str
+    text: str
+
+
+def batches(pins: Iterable[Pin]) -> list[Batch]:
+    """Return pins by what can be installed at once: pip wants hashes of all requirements or of none."""
+    found: dict[tuple[str, bool], list[str]] = {}
+    for pin in sorted(pins, key=lambda pin: (pin.name, pin.line)):
+        found.setdefault((pin.index, bool(pin.hashes)), []).append(pin.text)
+    return [Batch(index, "".join(texts)) for (index, _hashed), texts in sorted(found.items())]
+
+
+def canonical(name: str) -> str:
+    """Return the name of a package as PEP 503 normalizes it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def index_url(url: str) -> str:
+    """Return the index that has to be named, '' for the default one."""
+    return "" if DEFAULT_INDEX.fullmatch(url) else url
+
+
+def git_url(url: str, commit: str, folder: str = "") -> str:
+    """Return the address of a commit in a repository as installers take it."""
+    match = re.fullmatch(r"([\w.-]+@[\w.-]+):(?!//)(.+)", url)  # as scp writes it
+    address = f"ssh://{match[1]}/{match[2]}" if match else url
+    prefix = "" if address.startswith("git+") else "git+"
+    return f"{prefix}{address}" + (f"@{commit}" if commit else "") + (f"#subdirectory={folder}" if folder else "")
+
+
+def local_url(root: str, name: str, path: str, package: str) -> str:
+    """Return the file URL of code that lies at `path`, relative to the lock file `name`. Raises `Unreadable`."""
+    top = os.path.realpath(root)
+    there = os.path.realpath(os.path.join(top, os.path.dirname(name), path))
+    if f"{there}/".startswith(f"{top}/") and os.path.exists(there):
+        return f"file://{there}"
+    raise Unreadable(name, f"{package} lies at {path!r}, which is not in the source; add it to the repository")
+
+
+def settled(marker: str, variables: Mapping[str, Iterable[str]]) -> str | None:
+    """Return a marker in which extras and groups are settled; '' for always, None for never.
+
+    `variables` are extra, extras and dependency_groups -> what is wanted of them.
+    """
+    for variable, wanted in variables.items():
+        truth = {canonical(name) for name in wanted}
+
+        def settle(match: re.Match[str], truth: set[str] = truth) -> str:
+            return TRUE if (canonical(match["name"]) in truth) != ("!" in match[0] or "not in" in match[0]) else FALSE
+
+        quoted = r"(['\"])(?P<name>[^'\"]+)\1"
+        marker = re.sub(rf"\b{variable}\s*[!=]=\s*{quoted}", settle, marker)
+        marker = re.sub(rf"{quoted}\s*[!=]=\s*{variable}\b", settle, marker)
+        marker = re.sub(rf"{quoted}\s+(?:not\s+)?in\s+{variable}\b", settle, marker)
+    return {TRUE: "", f"({TRUE})": "", FALSE: None, f"({FALSE})": None}.get(marker.strip(), marker.strip())
+
+
+def either(markers: Iterable[str]) -> str:
+    """Return the marker that holds where one of them holds; '' is one that always holds."""
+    all_of_them = list(dict.fromkeys(markers))
+    if "" in all_of_them or not all_of_them:
+        return ""
+    return all_of_them[0] if len(all_of_them) == 1 else " or ".join(f"({marker})" for marker in all_of_them)
+
+
+def exported(text: str, registries: Mapping[tuple[str, str], str], root: str, name: str) -> list[Pin]:
+    """Return the pins of what `uv export` wrote; `registries` are (package, version) -> index."""
+    pins = []
+    for line in logical_lines(text):
+        words, *digests = re.split(r"\s+--hash=", line)
+        requirement, _semicolon, marker = (part.strip() for part in words.partition(" ; "))
+        match = re.match(r"([A-Za-z0-9][\w.-]*)(\[[^]]*\])?\s*(?:==\s*(\S+)|@\s*(\S+))", requirement)
+        if not match:  # a folder of the source, perhaps editable
+            path = re.sub(r"^(-e|--editable)\s+", "", requirement)
+            path = path[len("file://") :] if path.startswith("file://") else path
+            label = os.path.basename(os.path.normpath(path))
+            pins.append(Pin(canonical(label), local_url(root, name, path, label), marker, local=True))
+            continue
+        package, version, url = canonical(match[1]), match[3] or "", match[4] or ""
+        local = bool(url) and not re.match(r"(git\+|https?:)", url)
+        if local:
+            url = local_url(root, name, url[len("file://") :] if url.startswith("file://") else url, package)
+            requirement = f"{match[1]}{match[2] or ''} @ {url}"
+        index = index_url(registries.get((package, version), "")) if version else ""
+        pins.append(Pin(package, requirement, marker, tuple(digest.strip() for digest in digests), index, local))
+    return pins
+
+
+def logical_lines(text: str) -> list[str]:
+    """Return the lines of a requirement file: those that end with a backslash joined, without comments."""
+    joined = re.sub(r"\s*\\\r?\n\s*", " ", text)
+    lines = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in joined.splitlines())
+    return [line for line in lines if line]
+
+
+def without(pins: Iterable[Pin], names: Iterable[str]) -> list[Pin]:
+    """Return the pins of all other packages."""
+    left_out = set(names)
+    return [replace(pin) for pin in pins if pin.name not in left_out]

@@ -1,0 +1,43 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The check of the key `python`: a version, an interpreter, or a mapping that also says whether uv may bring one."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .checks import Check, Wrong, accepts, python_version
+
+# never: what the host has or offers. fallback: a build of uv's where that has none that fits. always: a build of uv's.
+POLICIES = ("never", "fallback", "always")
+
+
+def _python(value: Any) -> str | dict[str, str]:
+    """A version or path as text; a mapping stays one where it lets uv bring the Python: {version, managed}."""
+    if not isinstance(value, dict):
+        try:
+            return str(python_version(value))
+        except Wrong as wrong:
+            raise Wrong(fix=wrong.fix) from None
+    unknown = [str(key) for key in value if key not in ("version", "managed")]
+    if unknown:
+        raise Wrong("a mapping of version and managed", f"found {', '.join(unknown)}")
+    managed = value.get("managed", "never")
+    if managed not in POLICIES:
+        raise Wrong(f"one of {', '.join(POLICIES)} as managed")
+    version = value.get("version", "auto")
+    if managed == "always" and isinstance(version, str) and re.fullmatch(r"3\.[0-9]{1,2}\.[0-9]{1,2}", version):
+        return {"version": version, "managed": managed}
+    try:
+        version = str(python_version(version))
+    except Wrong as wrong:
+        raise Wrong(f"{wrong.wanted}, as version", wrong.fix) from None
+    if managed == "never":
+        return version
+    if version.startswith("/"):
+        raise Wrong("no path as version beside managed", "uv brings versions, such as '3.13'")
+    return {"version": version, "managed": str(managed)}
+
+
+python: Check = accepts(f"{python_version.wants}, or a mapping of version and managed")(_python)

@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Read files of TOML and JSON, on every Python that hosts have; one that cannot be read is named, with its line."""
+
+from __future__ import annotations
+
+import glob
+import importlib
+import json
+import os
+import sys
+from typing import Any
+
+# Where the system's Python keeps the wheel of pip for its virtualenvs; Debian has it apart.
+PIP_WHEELS = ("/usr/share/python-wheels/pip-*.whl", "/usr/lib*/python3*/ensurepip/_bundled/pip-*.whl")
+# Python's own reader came with 3.11; pip brings the same one along for older Pythons.
+READERS = ("tomllib", "tomli", "pip._vendor.tomli")
+# EL 9 has the wheel of pip here.
+MORE_WHEELS = ("/usr/share/python3-wheels/pip-*.whl",)
+
+
+class Unreadable(Exception):
+    """A dependency file that cannot be read or obeyed: `str()` is 'FILE: what is wrong'; FILE is relative."""
+
+    def __init__(self, name: str, wrong: str) -> None:
+        super().__init__(f"{name}: {wrong}")
+
+
+def text_of(root: str, name: str) -> str:
+    """Return the text of a file in the source `root`. Raises `Unreadable`."""
+    try:
+        with open(os.path.join(root, name), encoding="utf-8-sig") as stream:
+            return stream.read()
+    except UnicodeDecodeError as error:
+        raise Unreadable(name, f"is no UTF-8 text: {error.reason} at byte {error.start}; save it as UTF-8") from None
+    except OSError as error:
+        raise Unreadable(name, f"cannot be read: {error.strerror}") from None
+
+
+def toml(root: str, name: str) -> dict[str, Any]:
+    """Return what a TOML file says. Raises `Unreadable` with the line."""
+    text, reader = text_of(root, name), _toml_reader()
+    if reader is None:
+        raise Unreadable(name, "this Python has no reader for TOML; it needs Python 3.11 or tomli")
+    try:
+        return dict(reader.loads(text))
+    except ValueError as error:
+        raise Unreadable(name, f"is no TOML: {error}") from None
+
+
+def json_text(root: str, name: str) -> dict[str, Any]:
+    """Return what a JSON file says, which has to be a mapping. Raises `Unreadable` with the line."""
+    try:
+        data = json.loads(text_of(root, name))
+    except ValueError as error:
+        raise Unreadable(name, f"is no JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise Unreadable(name, "holds no mapping; make it anew")
+    return data
+
+
+def table(data: Any, *keys: str) -> dict[str, Any]:
+    """Return the table that lies at `keys`; an empty one where there is none."""
+    for key in keys:
+        data = data.get(key) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else {}
+
+
+def _toml_reader() -> Any:
+    for name in READERS:
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    for pattern in (*PIP_WHEELS, *MORE_WHEELS):
+        for wheel in sorted(glob.glob(pattern), reverse=True):
+            sys.path.append(wheel)
+            try:
+                return importlib.import_module("pip._vendor.tomli")
+            except ImportError:
+                continue
+            finally:
+                sys.path.remove(wheel)
+    return None

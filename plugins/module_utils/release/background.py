@@ -1,0 +1,168 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The workers and timers of a site: what of them is started, stopped and put back when another release goes live.
+
+A deploy asks in this order: `check`, before anything changes; `start_new`, which also watches them; `stop_old`, which
+waits for nobody; then `current` is renamed; `follow`, for the timers. `put_back` undoes all of it. `tidy` makes what
+runs exactly what the live release has, whatever a killed run left; `in_use` says which releases may not be removed yet.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+
+from ..host import files
+from ..host.shell import Shell
+from ..model.layout import SYSTEMD
+from . import worker_check, worker_units
+from .background_state import Unit
+from .background_units import BackgroundUnits
+from .release import Release
+from .worker_watch import watch
+
+# So long, in seconds, a worker may go on taking tasks after its SIGTERM: Celery's looks once a second whether it is to
+# stop. The new code may not queue anything before that, which the old one does not know.
+NOTICED_SECONDS = 2.0
+
+
+class Background:
+    """The workers and timers of one site on this host, as the release that goes live has them."""
+
+    def __init__(self, shell: Shell, release: Release, folder: str = SYSTEMD) -> None:
+        self.shell, self.release = shell, release
+        self.layout = release.layout
+        self.units = BackgroundUnits(shell, release.layout, folder)
+        self.own = {name: text for name, text in release.background.items() if self.layout.worker_of(name)[0]}
+        # The unit for boots and those of the timers: their names are the same for all releases.
+        self.shared = {name: text for name, text in release.background.items() if name not in self.own}
+
+    def check(self) -> None:
+        """Refuse what this host cannot run. Raises `StepError`."""
+        if self.release.background:
+            worker_check.check(self.shell, self.release)
+
+    def texts(self) -> dict[str, str]:
+        """Return the units whose names are the same for all releases, as they are now; '' where there is none."""
+        present = [name for name in self.units.present() if not self.layout.worker_of(name)[0]]
+        return {name: self.units.read(name) for name in {*present, *self.shared}}
+
+    def start_new(self) -> None:
+        """Start the workers of the release and watch them a moment. Raises `StepError`.
+
+        A singleton that runs is stopped first, and has its time for that. All others go on beside the new ones.
+        """
+        if not self.own:
+            return
+        self._stop_former_of(self.own)
+        self.units.write(self.own)
+        started = time.time()
+        self.units.start(self.own)
+        watch(self.shell, self.release, self.own, started)
+
+    def stop_old(self) -> None:
+        """Let the workers of all other releases take no more tasks, and finish what they are at.
+
+        Those that have no task end; nobody waits for the others, but until they have noticed.
+        """
+        if not self._has_any():
+            return
+        old = [unit.name for unit in self._others() if unit.runs]
+        self.units.stop(old, wait=False)
+        deadline = time.monotonic() + NOTICED_SECONDS
+        while old and time.monotonic() < deadline and any(unit.name in old for unit in self._others()):
+            time.sleep(0.1)
+
+    def follow(self) -> None:
+        """Let the timers, and what starts at boot, be those of the release. A run in progress stays with its own."""
+        self.units.install(self.shared)
+
+    def put_back(self, old: str, texts: Mapping[str, str]) -> None:
+        """Have the workers and timers of `old` again, and `texts` of the units that all releases share."""
+        if not self._has_any():
+            return
+        new = [unit for unit in self.units.states() if unit.release == self.release.id != old and unit.alive]
+        # Of a singleton there may not be two, so the old one waits for the new one.
+        self.units.stop([unit.name for unit in new if self._is_single(unit.name)], wait=True)
+        self.units.stop([unit.name for unit in new], wait=False)
+        self.units.drop([name for name, text in texts.items() if not text])
+        self.units.install({name: text for name, text in texts.items() if text})
+        former = [name for name in self.units.present() if self.layout.worker_of(name)[0] == old != ""]
+        self.units.start(former, wait=False)
+        self.units.remove_drained(former)
+
+    def tidy(self, check_mode: bool = False) -> list[str]:
+        """Make what runs what the live release has; return what was, or in check mode would be, done.
+
+        What still finishes a task stays, and what is left of one that has finished goes without a word.
+        """
+        if not self._has_any():
+            return []
+        wanted = self.release.background
+        running = {unit.name: unit for unit in self.units.states()}
+        # Of other releases, or of this one where the host is the first that has the site no more.
+        strays = [unit for unit in running.values() if unit.worker and unit.runs and unit.name not in self.own]
+        changed = [name for name, text in wanted.items() if self.units.read(name) != text]
+        missing = [name for name in self.own if name not in running or not running[name].runs]
+        timers = [name for name in wanted if name.endswith(".timer")]
+        idle = [name for name in timers if name not in running or not running[name].runs]
+        stale = [name for name in self.units.present() if name not in wanted and self.units.is_enabled(name)]
+        if not check_mode:
+            self.units.stop([unit.name for unit in strays], wait=False)
+            self._stop_former_of(missing)
+            self.units.write(self.own)
+            self.units.start(missing, wait=False)
+            self.units.install(self.shared)
+            self.units.drop(stale)
+            self.units.remove_drained(self.own)
+            self._record()
+        return [
+            *(f"stopped {self._shown(unit.name)} of release {unit.release}" for unit in strays),
+            *(f"wrote {self.units.folder}/{name}" for name in changed),
+            *(f"started {self._shown(name)}" for name in [*missing, *idle] if name not in changed),
+            *(f"removed {self.units.folder}/{name}" for name in stale),
+        ]
+
+    def in_use(self) -> set[str]:
+        """Return the releases that a worker, or a run of a timer, still uses. One that cannot be told may be any."""
+        if not self._has_any():
+            return set()
+        used = set()
+        for unit in self.units.states():
+            if unit.release and unit.alive:
+                used.add(unit.release)
+            elif unit.alive and unit.name.endswith(".service"):
+                release_id = unit.release_of_processes()
+                used |= {release_id} if release_id else set(files.names(self.layout.releases))
+        return used
+
+    # --- helpers ---
+
+    def _has_any(self) -> bool:
+        return bool(self.release.background or self.units.present())
+
+    def _others(self) -> list[Unit]:
+        """Return the units of workers of other releases that are not gone."""
+        return [unit for unit in self.units.states() if unit.release not in ("", self.release.id) and unit.alive]
+
+    def _stop_former_of(self, names: Iterable[str]) -> None:
+        """Stop, and wait for, what may not be there beside the singletons among `names`."""
+        singles = {self.layout.worker_of(name)[1] for name in names if self._is_single(name)}
+        if singles:
+            others = [unit for unit in self._others() if unit.worker in singles or self._is_single(unit.name)]
+            self.units.stop([unit.name for unit in others], wait=True)
+
+    def _record(self) -> None:
+        """Note what this host has, where it became, or is no longer, the first one since the release went live."""
+        path = self.layout.record(self.release.id)
+        record = files.read_json(path)
+        if record and record.get("background", {}) != dict(self.release.background):
+            record["background"] = dict(self.release.background)
+            files.write(path, json.dumps(record, indent=1, sort_keys=True) + "\n")
+
+    def _is_single(self, name: str) -> bool:
+        return self.layout.worker_of(name)[2] == worker_units.ONLY
+
+    def _shown(self, unit: str) -> str:
+        return worker_check.shown(self.layout, unit)

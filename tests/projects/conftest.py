@@ -1,0 +1,94 @@
+"""One host with the distribution's PostgreSQL and Redis or Valkey, and the two runs that all tests here look at."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platforms
+import pytest
+from fixtures import *  # noqa: F403 - pytest knows fixtures by the names in a conftest
+from fixtures import PLATFORM
+from host import Host, Run
+from project import Shape
+from shapes import ALL, REFUSED, SERVED
+
+# What a user would do by hand, in the distribution's own way.
+SERVICES = {
+    "Debian": "set -e; export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; apt-get install -y -qq "
+    "--no-install-recommends postgresql {store}-server; systemctl start postgresql {store}-server",
+    "RedHat": "set -e; dnf install -y -q postgresql-server {store}; postgresql-setup --initdb; "
+    "systemctl start postgresql {store}",
+}
+# EL 10 has Valkey alone, Debian 12 and EL 9 have not got it.
+STORES = {"debian13": "valkey", "centos10": "valkey"}
+
+
+@dataclass(frozen=True)
+class Told:
+    """How a run ended: what it returned, and what its report says of each site."""
+
+    run: Run
+    report: dict[str, Any]
+    sites: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def notes(self, name: str) -> str:
+        """What the run has to say about a site, a line each."""
+        return "\n".join(note for host in self.report["hosts"] for note in host["notes"] if f"'{name}'" in note)
+
+
+@dataclass
+class Deployed:
+    host: Host
+    work: Path
+    runs: dict[str, Told] = field(default_factory=dict)
+
+    def deploy(self, title: str, shapes: Sequence[Shape]) -> Told:
+        """One run for all of these, once."""
+        if title not in self.runs:
+            report = self.work / f"{title}.json"
+            run = self.host.play(self.sites(shapes), "site.yml", "-e", f"run_report={report}")
+            told = json.loads(report.read_text(encoding="utf-8"))
+            self.runs[title] = Told(run, told, {site["name"]: site for host in told["hosts"] for site in host["sites"]})
+        return self.runs[title]
+
+    def sites(self, shapes: Sequence[Shape]) -> list[dict[str, Any]]:
+        return [shape.site(self.folder(shape)) for shape in shapes]
+
+    def folder(self, shape: Shape) -> Path:
+        return self.work / shape.name
+
+
+@pytest.fixture(scope="session")
+def deployed(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Deployed:
+    """The host with its services and the databases of the shapes, and the projects on this machine."""
+    work = tmp_path_factory.mktemp("shapes")
+    for shape in ALL:
+        shape.write(work / shape.name)
+        if shape.locked:
+            uv = shutil.which("uv")
+            assert uv, "uv is not in the virtualenv of the tests"
+            subprocess.run([uv, "lock", "--quiet"], cwd=work / shape.name, check=True, timeout=120)
+    services = SERVICES[platforms.PLATFORMS[PLATFORM].os_family]
+    host.told(services.format(store=STORES.get(PLATFORM, "redis")))
+    for shape in SERVED:
+        if shape.before:
+            host.told(shape.before)
+    return Deployed(host, work)
+
+
+@pytest.fixture(scope="session")
+def served(deployed: Deployed) -> Told:
+    return deployed.deploy("served", SERVED)
+
+
+@pytest.fixture(scope="session")
+def refused(deployed: Deployed) -> Told:
+    """The run of what is refused; the sites that are served stay in it, as they would in an inventory."""
+    deployed.deploy("served", SERVED)
+    return deployed.deploy("refused", [*SERVED, *REFUSED])

@@ -1,0 +1,22 @@
+import django
+from django.conf import settings  # noqa: F401 - the shapes use it
+from django.contrib import admin
+from django.http import HttpResponse
+from django.shortcuts import redirect, render  # noqa: F401 - the shapes use both
+from django.urls import path
+
+
+def told():
+    """What the start page says; the shapes put functions of their own in its place."""
+    return f"Django {django.get_version()}"
+
+
+def start(request):
+    return render(request, "start.html", {"told": "sent" if request.method == "POST" else told()})
+
+
+def about(request):
+    return HttpResponse("about mysite")
+
+
+urlpatterns = [path("", start, name="start"), path("about/", about, name="about"), path("admin/", admin.site.urls)]

@@ -1,0 +1,142 @@
+"""The shapes that are refused: what begins the error of each, and what has to be in it as well."""
+
+from __future__ import annotations
+
+from project import DJANGO, REDIRECTS, Shape
+from shapes_commands import CACHE, COMPRESS, COMPRESSED_PAGE, FROM_CACHE
+
+# Time enough for the only answer that there will be.
+SOON = {"health": {"timeout": 3}}
+RAISES = """
+    def told():
+        raise LookupError("no such shelf")
+"""
+
+HEALTH = [
+    Shape(
+        "raises",
+        urls=REDIRECTS + RAISES,
+        keys=SOON,
+        error="health failed: /app/",
+        causes=("answered 500", "LookupError: no such shelf"),
+    ),
+    Shape(
+        "uncompressed",
+        requires=("django-compressor",),
+        apps=("compressor",),
+        settings=COMPRESS,
+        urls=REDIRECTS,
+        files={"templates/start.html": COMPRESSED_PAGE},
+        keys=SOON,
+        error="health failed: /app/",
+        causes=("answered 500", "OfflineGenerationError"),
+        notes=("COMPRESS_OFFLINE", "manage: compress"),
+    ),
+    Shape(
+        "notable",
+        settings=CACHE,
+        urls=REDIRECTS + FROM_CACHE,
+        keys=SOON,
+        causes=("createcachetable",),
+    ),
+    Shape(
+        "mailonly",
+        settings="""
+            LOGGING = {
+                "version": 1,
+                "disable_existing_loggers": False,
+                "handlers": {"mail": {"class": "django.utils.log.AdminEmailHandler"}},
+                "root": {"handlers": ["mail"], "level": "ERROR"},
+                "loggers": {"django": {"handlers": ["mail"], "level": "ERROR", "propagate": False}},
+            }
+        """,
+        urls=RAISES,
+        keys=SOON,
+        error="health failed: /",
+        causes=("answered 500", "LookupError: no such shelf"),
+    ),
+    Shape(
+        "errorpage",
+        files={"templates/500.html": "{% load no_such_library %}"},
+        urls=RAISES,
+        keys=SOON,
+        error="health failed: /",
+        causes=("answered 500", "LookupError: no such shelf"),
+    ),
+    Shape(
+        "unmigrated",
+        urls="""
+            def told():
+                from django.contrib.auth.models import User
+                return f"{User.objects.count()} users"
+        """,
+        keys={**SOON, "migrate": False},
+        error="health failed: /",
+        causes=("answered 500", "no such table: auth_user"),
+    ),
+]
+SETTINGS = [
+    Shape(
+        "sslredirect",
+        settings="SECURE_SSL_REDIRECT = True\n",
+        causes=("SECURE_SSL_REDIRECT", "tls"),
+    ),
+    Shape(
+        "securecookies",
+        settings="SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True\n",
+        causes=("CSRF_COOKIE_SECURE", "tls"),
+    ),
+    Shape(
+        "memory",
+        settings='DATABASES["default"]["NAME"] = ":memory:"\n',
+        causes=("memory", "database"),
+    ),
+    Shape(
+        "readonly",
+        files={"logs/.gitkeep": ""},
+        settings="""
+            LOGGING = {
+                "version": 1,
+                "handlers": {"file": {"class": "logging.FileHandler", "filename": BASE_DIR / "logs" / "site.log"}},
+                "root": {"handlers": ["file"]},
+            }
+        """,
+        causes=("logs", "writable"),
+    ),
+    Shape(
+        "variables",
+        settings="""
+            SECRET_KEY = os.environ["DJANGO_SECRET_KEY"]
+            ONE = os.environ["FIRST_KEY"]
+            TWO = os.environ["SECOND_KEY"]
+            THREE = int(os.environ["THIRD_NUMBER"])
+            FOUR = os.environ["FOURTH_URL"].split("/")
+        """,
+        causes=("FIRST_KEY", "SECOND_KEY", "THIRD_NUMBER", "FOURTH_URL"),
+    ),
+]
+DEPENDENCIES = [
+    Shape("nodjango", files={"requirements.txt": "django-extensions\n"}, causes=("Django",)),
+    Shape(
+        "newpython",
+        files={
+            "requirements.txt": None,
+            "pyproject.toml": f"""
+                [project]
+                name = "mysite"
+                version = "1.0"
+                requires-python = ">=3.99"
+                dependencies = ["{DJANGO}"]
+            """,
+        },
+        causes=("requires-python", "3.99"),
+    ),
+    Shape("compiled", requires=("psycopg2==2.9.10",), causes=("psycopg2", "system_packages")),
+    # Its wheels end with Python 3.10.
+    Shape("oldpin", requires=("pillow==9.0.0",), causes=("pillow", "9.0.0", "has no wheel for Python 3.")),
+]
+REFUSED = [*HEALTH, *SETTINGS, *DEPENDENCIES]
+# What the controller sees in a directory of its own, before a host is touched.
+REFUSED_AT_ONCE = [
+    Shape("unreadable", files={"requirements.txt": None, "Pipfile": "[packages\n"}, causes=("Pipfile", "TOML")),
+]

@@ -1,0 +1,111 @@
+"""Every shape of project comes to what is right for it: served whole with keys of the inventory, or refused by name."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from conftest import Deployed, Told
+from project import Shape
+from shapes import REFUSED, REFUSED_AT_ONCE, SERVED
+from visitor import Page, Visitor, links
+
+# How long a worker may take for a task of no work.
+TASK_SECONDS = 30
+
+
+def named(shape: Shape) -> str:
+    return shape.name
+
+
+def visitor(deployed: Deployed, shape: Shape) -> Visitor:
+    return Visitor(deployed.host.address, shape.domain, shape.language)
+
+
+def assert_styled(visitor: Visitor, page: Page) -> None:
+    """The page has a style sheet, and all that it loads is there."""
+    loaded = links(page, r"\.(css|js)(\?|$)")
+    assert any(".css" in path for path in loaded), page.body
+    for path in loaded:
+        assert visitor.get(path).status == 200, path
+
+
+@pytest.mark.parametrize("shape", SERVED, ids=named)
+def test_the_run_says_that_it_is_served_and_what_there_is_to_know(served: Told, shape: Shape) -> None:
+    site = served.sites[shape.name]
+    assert (site["status"], site["error"]) == ("ok", ""), site
+    missing = [note for note in shape.notes if note not in served.notes(shape.name)]
+    assert not missing, served.notes(shape.name)
+
+
+@pytest.mark.parametrize("shape", SERVED, ids=named)
+def test_a_visitor_finds_the_start_page_whole_and_what_it_links_to(
+    deployed: Deployed, served: Told, shape: Shape
+) -> None:
+    somebody = visitor(deployed, shape)
+    page = somebody.get(shape.start)
+    assert (page.status, shape.told in page.body) == (200, True), page
+    assert "//localhost" not in page.body, page.body
+    assert_styled(somebody, page)
+    (about,) = links(page, r"about/$")
+    assert about == f"{shape.start}about/"
+    assert somebody.get(about).status == 200
+    sent = somebody.send(page)
+    assert (sent.status, "sent" in sent.body) == (200, True), sent
+    for path, text in shape.pages.items():
+        answer = somebody.wait_for(path, text, TASK_SECONDS)
+        assert (answer.status, text in answer.body) == (200, True), answer
+
+
+@pytest.mark.parametrize("shape", [shape for shape in SERVED if shape.has_admin], ids=named)
+def test_the_admin_has_its_login_and_lets_in_who_may(deployed: Deployed, served: Told, shape: Shape) -> None:
+    somebody = visitor(deployed, shape)
+    login = somebody.get(f"{shape.start}admin/")
+    assert (login.status, 'name="username"' in login.body) == (200, True), login
+    assert_styled(somebody, login)
+    name, password = shape.login
+    if name:
+        page = somebody.send(login, username=name, password=password)
+        assert (page.status, "logout" in page.body) == (200, True), page
+
+
+def test_nothing_is_left_to_do_and_the_doctor_finds_nothing(deployed: Deployed, served: Told) -> None:
+    again = deployed.deploy("again", SERVED)
+    assert (again.run.status, again.run.changed) == (0, 0), again.report
+    run = deployed.host.play(deployed.sites(SERVED), "doctor.yml")
+    assert run.status == 0, run.error
+
+
+@pytest.mark.parametrize("shape", REFUSED, ids=named)
+def test_the_first_line_of_the_error_is_the_cause(refused: Told, shape: Shape) -> None:
+    site = refused.sites[shape.name]
+    assert site["status"] == "failed", site
+    assert site["error"].startswith(shape.error), site["error"]
+    missing = [cause for cause in shape.causes if cause not in site["error"]]
+    assert not missing, site["error"]
+    assert all(note in refused.notes(shape.name) for note in shape.notes), refused.notes(shape.name)
+
+
+@pytest.mark.parametrize("shape", REFUSED, ids=named)
+def test_what_is_refused_is_not_served(deployed: Deployed, refused: Told, shape: Shape) -> None:
+    assert refused.sites[shape.name]["release"] == ""
+    assert deployed.host.run(f"test -e /opt/sites/{shape.name}/current").returncode != 0
+
+
+@pytest.mark.parametrize("shape", REFUSED_AT_ONCE, ids=named)
+def test_what_the_controller_sees_is_refused_before_the_host_is_touched(deployed: Deployed, shape: Shape) -> None:
+    run = deployed.host.play(deployed.sites([shape]))
+    assert run.status != 0
+    first = run.error.splitlines()[0]
+    assert all(cause in first for cause in shape.causes), run.error
+    assert deployed.host.run(f"test -e /opt/sites/{shape.name}").returncode != 0
+
+
+def test_the_others_of_that_run_go_on(refused: Told) -> None:
+    states = {shape.name: refused.sites[shape.name]["status"] for shape in SERVED}
+    assert states == dict.fromkeys(states, "ok")
+
+
+def test_a_first_release_that_lacks_its_tables_can_be_migrated_by_hand(deployed: Deployed, refused: Told) -> None:
+    told = deployed.host.told("/opt/sites/unmigrated/manage showmigrations auth")
+    assert re.search(r"\[ \] 0001_initial", told), told

@@ -1,0 +1,248 @@
+"""What is added to a build's code and data: who does it, what is stored where, and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import stat
+import subprocess
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.build import additions
+from ansible_collections.pyweb.stack.plugins.module_utils.build.build_settings import SettingsOfBuild
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
+from builds import AS_ROOT, FakeShell, make_context
+from models import SECRET, fault
+
+FILES = {"mysite/local.py": f"TOKEN = '{SECRET}'\n", "a.ini": ""}
+FOUND = {"chdir": ".", "settings_module": "mysite.settings", "wsgi": "mysite.wsgi:application", "configuration": ""}
+
+
+def told(**more):
+    return json.dumps({"replaced": [], "seeded": [], **more}) + "\n"
+
+
+def context_of(tmp_path, answers=None, **keys):
+    context = make_context(tmp_path, shell=FakeShell("shop", answers), user="nobody", **keys)
+    os.makedirs(context.layout.config)
+    os.makedirs(context.layout.state)
+    os.makedirs(f"{tmp_path}/build/src", exist_ok=True)
+    return context
+
+
+# --- files and what is writable ---
+
+
+def test_a_site_without_them_runs_nothing(tmp_path):
+    context = context_of(tmp_path)
+    assert additions.inputs(context) == {}
+    assert additions.add(context, f"{tmp_path}/build", "/venv") == []
+    assert additions.seed(context, f"{tmp_path}/build", "/venv", {}) == []
+    assert context.shell.calls == []
+
+
+@AS_ROOT
+def test_files_are_stored_for_the_sites_group_and_linked_by_its_user(tmp_path):
+    context = context_of(tmp_path, {" - ": told(replaced=["a.ini"])}, files=FILES, writable=["logs"])
+    notes = additions.add(context, f"{tmp_path}/build", "/venv")
+    assert notes == ["files replaces a.ini of the source"]
+    folder = context.layout.files(additions.digest(FILES))
+    group = pwd.getpwnam("nobody").pw_gid
+    for path, mode in {"": 0o750, "mysite": 0o750, "mysite/local.py": 0o640, "a.ini": 0o640}.items():
+        about = os.stat(f"{folder}/{path}")
+        assert (about.st_uid, about.st_gid, stat.S_IMODE(about.st_mode)) == (0, group, mode), path
+    [call] = context.shell.calls
+    assert (call.user, call.step, call.argv[:2]) == ("nobody", "files", ["/venv/bin/python", "-"])
+    assert SECRET not in " ".join(call.argv)
+    assert json.loads(call.argv[2]) == {
+        "links": {f"{tmp_path}/build/src/{path}": f"{folder}/{path}" for path in FILES},
+        "writable": {f"{tmp_path}/build/src/logs": f"{context.layout.state}/writable/logs"},
+    }
+
+
+def test_the_id_of_a_build_has_no_text_in_it(tmp_path):
+    keys = {"files": FILES, "writable": ["logs"], "seed": {"media": "m"}}
+    found = additions.inputs(make_context(tmp_path, shell=FakeShell("shop"), **keys))
+    assert found == {"files": additions.digest(FILES), "writable": ["logs"], "seed": {"media": "m"}}
+    assert additions.digest(FILES) == additions.digest(dict(reversed(FILES.items()))) != additions.digest({})
+
+
+@AS_ROOT
+def test_a_failure_names_the_site_and_the_step(tmp_path):
+    failure = subprocess.CompletedProcess([], 1, "", "error: files has 'mysite', which is a directory of the source")
+    context = context_of(tmp_path, {" - ": failure}, files=FILES)
+    with pytest.raises(StepError, match="site 'shop': files failed: files has 'mysite', which is a directory"):
+        additions.add(context, f"{tmp_path}/build", "/venv")
+
+
+def test_files_that_no_build_has_are_removed(tmp_path):
+    for name in ("aaa", "bbb"):
+        (tmp_path / "files" / name).mkdir(parents=True)
+    additions.prune(str(tmp_path), {"bbb", "None"})
+    assert os.listdir(tmp_path / "files") == ["bbb"]
+    additions.prune(str(tmp_path / "none"), set())
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (
+            {"files": {"a": SECRET}},
+            "files goes with code that the collection brings; source.path is used where it lies",
+        ),
+        ({"writable": ["a"]}, "writable goes with code that the collection brings"),
+        ({"seed": {"media": "a"}}, "seed goes with code that the collection brings"),
+    ],
+)
+def test_code_that_is_used_in_place_gets_nothing(keys, words):
+    said = fault(source={"path": "/srv/shop"}, **keys)
+    assert words in said
+    assert SECRET not in said
+
+
+def test_a_seed_that_fits_nothing():
+    assert "seed.database is an SQLite file, and database is another one" in fault(
+        seed={"database": "a"}, database="postgres://a/b"
+    )
+    assert "seed.media goes with nginx.media, which is false" in fault(seed={"media": "a"}, nginx={"media": False})
+    assert "writable has a/b, and files has a; wanted paths that do not lie in one another" in fault(
+        files={"a": ""}, writable=["a/b"]
+    )
+
+
+# --- the first data ---
+
+FACTS = {"database": {"engine": "django.db.backends.sqlite3", "file": "/data/db.sqlite3"}}
+
+
+def test_data_begin_once(tmp_path):
+    keys = {"seed": {"database": "db.sqlite3", "media": "m"}}
+    answers = iter([told(seeded=["database"]), told()])
+    context = context_of(tmp_path, {" - ": lambda _argv: next(answers)}, **keys)
+    root = f"{tmp_path}/build"
+    assert additions.seed(context, root, "/venv", FACTS) == [
+        "the database begins with db.sqlite3 of the source",
+        "seed.media was not used: there are media already",
+    ]
+    [call] = context.shell.calls
+    assert call.user == "nobody"
+    assert json.loads(call.argv[2])["seed"] == {
+        "database": [f"{root}/src/db.sqlite3", "/data/db.sqlite3"],
+        "media": [f"{root}/src/m", context.layout.media],
+    }
+    # What was used is not used again, even where somebody has removed it since.
+    additions.seed(context, root, "/venv", FACTS)
+    assert list(json.loads(context.shell.calls[1].argv[2])["seed"]) == ["media"]
+
+
+@pytest.mark.parametrize("engine", ["django.db.backends.postgresql", ""])
+def test_a_file_is_no_seed_of_a_server(tmp_path, engine):
+    context = context_of(tmp_path, seed={"database": "db.sqlite3"})
+    with pytest.raises(StepError, match=r"seed\.database is 'db\.sqlite3', an SQLite file, and the project's database"):
+        additions.seed(context, f"{tmp_path}/build", "/venv", {"database": {"engine": engine, "file": ""}})
+    assert context.shell.calls == []
+
+
+# --- the settings of a build ---
+
+
+def settings_of(tmp_path, answers=None, **keys):
+    context = context_of(tmp_path, answers, **keys)
+    os.makedirs(f"{tmp_path}/build/overlay")
+    settings = SettingsOfBuild(context, "/venv", f"{tmp_path}/build", FOUND)
+    settings.write()
+    return settings
+
+
+def prepared(tmp_path):
+    return (tmp_path / "build/overlay/pyweb_environment.py").read_text()
+
+
+def test_settings_whose_debug_is_false_are_imported_once(tmp_path):
+    settings = settings_of(tmp_path)
+    answers = iter([{"django": "5.2"}])
+    assert settings.probed(lambda: next(answers)) == {"django": "5.2"}
+    assert settings.context.shell.calls == []
+    assert "DEBUG_TRIED = False" in prepared(tmp_path)
+
+
+@pytest.mark.parametrize("exported", [{"SHOP_DEBUG": "0"}, {}])
+def test_a_variable_that_makes_debug_false_is_looked_for_once(tmp_path, exported):
+    settings = settings_of(tmp_path, {"SHOP_DEBUG": json.dumps(exported)})
+    answers = iter([{"debug": ["SHOP_DEBUG"]}, {"django": "5.2"}])
+    found = settings.probed(lambda: next(answers))
+    assert found == {"django": "5.2", **({"exported": exported} if exported else {})}
+    [call] = settings.context.shell.calls
+    assert (call.user, call.argv) == ("nobody", ["/venv/bin/python", "-", "pyweb_settings", '["SHOP_DEBUG"]'])
+    assert "DEBUG_TRIED = True" in prepared(tmp_path)
+    assert ("'SHOP_DEBUG': '0'" in prepared(tmp_path)) is bool(exported)
+
+
+def test_debug_is_decided_before_the_projects_own_steps(tmp_path):
+    settings = settings_of(tmp_path, {"SHOP_DEBUG": '{"SHOP_DEBUG": "0"}'})
+    settings.decide(lambda: {"debug": ["SHOP_DEBUG"]})
+    assert "'SHOP_DEBUG': '0'" in prepared(tmp_path)
+    assert settings.probed(lambda: {"django": "5.2"})["exported"] == {"SHOP_DEBUG": "0"}
+    settings.decide(dict)
+
+
+def test_only_missing_variables_end_a_build_before_the_projects_own_steps(tmp_path):
+    """Another fault may be gone after them: they may make what the settings read."""
+
+    def fails(cause):
+        raise StepError("shop", "settings", cause)
+
+    settings = settings_of(tmp_path)
+    settings.decide(lambda: fails("FileNotFoundError: webpack-stats.json"))
+    with pytest.raises(StepError, match="2 variables are missing"):
+        settings.decide(lambda: fails("2 variables are missing in the environment: A, B"))
+
+
+@pytest.mark.parametrize(
+    ("facts", "keys", "words"),
+    [
+        ({"memory": ["default"]}, {}, "settings failed: the database is SQLite in memory"),
+        ({"secure": ["SECURE_SSL_REDIRECT"]}, {}, "settings failed: SECURE_SSL_REDIRECT is true"),
+        ({"secure": ["SECURE_SSL_REDIRECT"]}, {"nginx": {"options": {"ssl_certificate": "/a.pem"}}}, ""),
+        (
+            {"secure": ["SECURE_SSL_REDIRECT"]},
+            {"nginx": {"options": {"uwsgi_param": "HTTP_X_FORWARDED_PROTO $http_x_forwarded_proto"}}},
+            "",
+        ),
+        ({"secure": ["SECURE_SSL_REDIRECT"]}, {"settings": {"SECURE_SSL_REDIRECT": True}}, ""),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(tmp_path, facts, keys, words):
+    settings = settings_of(tmp_path, **keys)
+    if not words:
+        assert settings.probed(lambda: {"facts": facts}) == {"facts": facts}
+        return
+    with pytest.raises(StepError, match=words):
+        settings.probed(lambda: {"facts": facts})
+
+
+def test_what_is_told_of_settings(tmp_path):
+    facts = {"sessions": {"engine": "x.cache", "alias": "default", "cache": "x.LocMemCache"}}
+    [note] = settings_of(tmp_path, uwsgi={"processes": 3}).notes(facts)
+    assert "and the site has 3: who is logged in is so by chance; set settings: {SESSION_ENGINE:" in note
+
+
+def test_missing_variables_are_looked_for_apart_from_network_and_data(tmp_path):
+    found = json.dumps([["A", "a.py:1"], ["B", "a.py:2"]])
+    settings = settings_of(tmp_path, {"unshare": f"printed\n{found}\n"}, env={"TOKEN": SECRET})
+    assert settings.missing().startswith("2 variables are missing in the environment: A (a.py:1), B (a.py:2); set env")
+    [call] = settings.context.shell.calls
+    assert call.argv[:4] == ["unshare", "--net", "--mount", "sh"]
+    assert call.argv[6:8] == ["sh", "nobody"]
+    hidden = call.argv[8 : call.argv.index("--")]
+    assert {"/run", settings.context.layout.state, settings.context.layout.media} <= set(hidden)
+    assert SECRET not in " ".join(call.argv)
+    assert call.environment["TOKEN"] == SECRET
+
+
+@pytest.mark.parametrize(
+    "answer", [subprocess.CompletedProcess([], 1, "", "unshare failed"), subprocess.CompletedProcess([], 0, "", "")]
+)
+def test_a_host_that_keeps_nothing_apart_tells_the_first_variable_only(tmp_path, answer):
+    assert settings_of(tmp_path, {"unshare": answer}).missing() == ""

@@ -1,0 +1,155 @@
+"""The program that makes a superuser, over user models as projects have them; Django's part is played."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.release import django_superuser
+
+# As much of Django as the program touches; `call_command` says what it was called with.
+DJANGO = {
+    "django/__init__.py": "def setup(): print('set up')",
+    "django/contrib/__init__.py": "",
+    "django/contrib/auth/__init__.py": """
+import os
+from django.core.exceptions import ValidationError
+class Users:
+    def normalize_email(self, address):
+        name, _at, domain = address.partition("@")
+        return f"{name}@{domain.lower()}"
+    def filter(self, **wanted):
+        print("filter", wanted)
+        self.found = wanted == {User.USERNAME_FIELD: os.environ["EXISTING"]}
+        return self
+    def exists(self):
+        return self.found
+class Field:
+    def __init__(self, name): self.name = name
+    def clean(self, value, instance):
+        if value == "bad": raise ValidationError(["Enter a whole number."])
+        return value
+class Meta:
+    label = "accounts.User"
+    def get_field(self, name): return Field(name)
+class User:
+    USERNAME_FIELD = os.environ["KNOWN_BY"]
+    REQUIRED_FIELDS = os.environ["REQUIRED"].split()
+    _default_manager = Users()
+    _meta = Meta()
+    @classmethod
+    def get_email_field_name(cls): return "email"
+def get_user_model():
+    return User
+""",
+    "django/core/__init__.py": "",
+    "django/core/exceptions.py": """
+class ValidationError(Exception):
+    def __init__(self, messages): self.messages = messages
+""",
+    "django/core/management.py": "def call_command(*words, **keys): print(words, sorted(keys.items()))",
+}
+
+
+def ask(tmp_path, known_by, required, given, existing="other"):
+    """Run the program for a superuser of the inventory; the finished process."""
+    for name, text in DJANGO.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    fields = {"PYWEB_USER_FIELDS": json.dumps(given["fields"])} if "fields" in given else {}
+    return subprocess.run(
+        [sys.executable, "-"],
+        input=inspect.getsource(django_superuser),
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(tmp_path),
+            "EXISTING": existing,
+            "KNOWN_BY": known_by,
+            "REQUIRED": required,
+            "DJANGO_SUPERUSER_USERNAME": given.get("username", ""),
+            "DJANGO_SUPERUSER_EMAIL": given.get("email", ""),
+            "DJANGO_SUPERUSER_PASSWORD": "first",
+            **fields,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("known_by", "required", "given", "made"),
+    [
+        ("username", "email", {"username": "admin", "email": "a@b"}, {"username": "admin", "email": "a@b"}),
+        ("login", "email", {"username": "admin", "email": "a@b"}, {"login": "admin", "email": "a@b"}),
+        ("email", "", {"email": "a@b"}, {"email": "a@b"}),
+        ("email", "", {"username": "a@b"}, {"email": "a@b"}),
+        ("email", "username", {"username": "admin", "email": "a@b"}, {"username": "admin", "email": "a@b"}),
+        (
+            "email",
+            "full_name age staff",
+            {"email": "a@b", "fields": {"full_name": "Ada", "age": 36, "staff": False}},
+            {"email": "a@b", "full_name": "Ada", "age": "36", "staff": "False"},
+        ),
+        ("phone", "", {"username": "admin", "fields": {"phone": "123"}}, {"phone": "123"}),
+    ],
+)
+def test_a_superuser_is_made_with_what_its_model_requires(tmp_path, known_by, required, given, made):
+    done = ask(tmp_path, known_by, required, given)
+    keys = {"interactive": False, "verbosity": 0, **made}
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[2:] == [f"('createsuperuser',) {sorted(keys.items())}", "made"]
+
+
+@pytest.mark.parametrize(
+    ("known_by", "existing", "given"),
+    [
+        ("username", "admin", {"username": "admin"}),
+        ("email", "a@example.com", {"email": "a@EXAMPLE.com"}),
+        ("phone", "1", {"fields": {"phone": "1", "unknown": "x"}}),
+    ],
+)
+def test_one_that_exists_is_never_changed(tmp_path, known_by, existing, given):
+    """Not even where the inventory lacks what the model has come to require since."""
+    done = ask(tmp_path, known_by, "full_name", given, existing)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "there")
+    assert "createsuperuser" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("known_by", "required", "given", "words"),
+    [
+        (
+            "email",
+            "full_name birthday",
+            {"email": "a@b"},
+            "the user model accounts.User requires full_name, birthday; add to the site's superuser: "
+            "{fields: {full_name: ..., birthday: ...}}",
+        ),
+        ("username", "email phone", {"username": "a"}, "{email: ..., fields: {phone: ...}}"),
+        ("username", "", {"email": "a@b"}, "requires username; add to the site's superuser: {username: ...}"),
+        ("phone", "", {"email": "a@b"}, "requires phone; add to the site's superuser: {fields: {phone: ...}}"),
+        (
+            "email",
+            "",
+            {"email": "a@b", "fields": {"nick": "x"}},
+            "superuser.fields has nick; the user model accounts.User requires email and the password; leave out",
+        ),
+        (
+            "email",
+            "age",
+            {"email": "a@b", "fields": {"age": "bad"}},
+            "superuser: the user model accounts.User refuses age: Enter a whole number.",
+        ),
+    ],
+)
+def test_what_is_missing_is_asked_for_by_name(tmp_path, known_by, required, given, words):
+    done = ask(tmp_path, known_by, required, given)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert words in done.stderr
+    assert "createsuperuser" not in done.stdout

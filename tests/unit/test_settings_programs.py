@@ -1,0 +1,199 @@
+"""The programs that look for variables of the environment, run as they are run on a host over small settings."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.build import django_debug, django_missing, django_probe
+from ansible_collections.pyweb.stack.plugins.module_utils.build.build_settings import missing_variables
+
+
+@pytest.fixture
+def run(tmp_path):
+    """run(program, the project's settings, *arguments, **environment) -> what the program answers."""
+
+    def running(program, settings, *arguments, **environment):
+        (tmp_path / "src").mkdir(exist_ok=True)
+        (tmp_path / "src/shop_settings.py").write_text(settings)
+        (tmp_path / "pyweb_environment.py").write_text('PROJECT = "shop_settings"\nDEBUG_TRIED = False\n')
+        (tmp_path / "pyweb_settings.py").write_text(
+            "import pyweb_environment\nfrom shop_settings import *\nDEBUG = False\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-", "pyweb_settings", *arguments],
+            input=inspect.getsource(program),
+            env={"PYTHONPATH": f"{tmp_path}:{tmp_path}/src", "PYTHONDONTWRITEBYTECODE": "1", **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return running
+
+
+NAMES = '["DEBUG", "DJANGO_DEBUG"]'
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ("import os\nDEBUG = os.environ.get('DEBUG', 'True') == 'True'\n", {"DEBUG": "False"}),
+        ("import os\nDEBUG = os.environ.get('DJANGO_DEBUG', '') != 'False'\n", {"DJANGO_DEBUG": "False"}),
+        ("import os\nDEBUG = bool(int(os.environ.get('DEBUG', 1)))\n", {"DEBUG": "0"}),
+        ("import os\nDEBUG = bool(os.environ.get('DEBUG', '1'))\n", {"DEBUG": ""}),
+        (
+            "import os\nDEBUG = 'True' in (os.getenv('DEBUG', 'True'), os.getenv('DJANGO_DEBUG', 'True'))\n",
+            {"DEBUG": "False", "DJANGO_DEBUG": "False"},
+        ),
+        ("DEBUG = True\n", {}),
+        ("print('{}')\nimport os\nDEBUG = os.getenv('DEBUG') != 'False'\n", {"DEBUG": "False"}),
+    ],
+)
+def test_the_variable_that_makes_debug_false(run, settings, wanted):
+    assert run(django_debug, settings, NAMES) == wanted
+
+
+def test_a_variable_of_the_inventory_stays(run):
+    settings = "import os\nDEBUG = os.environ.get('DEBUG', 'True') == 'True'\n"
+    assert run(django_debug, settings, NAMES, DEBUG="True", DJANGO_DEBUG="True") == {}
+
+
+MISSING = """\
+import json, os
+ONE = os.environ["ONE"]
+PORT = int(os.environ["PORT"])
+URL = os.environ["URL"]
+assert "://" in URL, URL
+PARTS = json.loads(os.environ["PARTS"])["x":] if False else json.loads(os.environ["PARTS"])
+assert PARTS == {}
+class ImproperlyConfigured(Exception): pass
+def env(name):
+    try:
+        return os.environ[name]
+    except KeyError as error:
+        raise ImproperlyConfigured(f"Set the {name} environment variable") from error
+KEY = env("KEY")
+if "TOKEN" not in os.environ:
+    raise SystemExit("TOKEN env var is not there")
+LAST = os.environ["LAST"]
+"""
+
+
+def test_all_missing_variables_are_found(run):
+    found = run(django_missing, MISSING)
+    assert [name for name, _place in found] == ["ONE", "PORT", "URL", "PARTS", "KEY", "TOKEN", "LAST"]
+    assert dict(found)["PORT"].endswith("shop_settings.py:3")
+
+
+def test_what_the_inventory_sets_is_not_missing(run):
+    found = run(django_missing, MISSING, ONE="1", URL="a://b", TOKEN="t")
+    assert [name for name, _place in found] == ["PORT", "PARTS", "KEY", "LAST"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "x = {}['A']\n",
+        "import os\nx = os.environ['A']\n1 / 0\n",
+        "import os\nx = os.environ['A']\nassert x == 'what nobody guesses'\ny = os.environ['B']\n",
+    ],
+)
+def test_another_fault_ends_the_search(run, settings):
+    assert [name for name, _place in run(django_missing, settings)] == (["A"] if "environ" in settings else [])
+
+
+@pytest.mark.parametrize(
+    ("errors", "wanted"),
+    [
+        ([{"type": "missing", "loc": ("token",)}, {"type": "int", "loc": ("b",)}], {"SHOP_TOKEN": ""}),
+        ([{"type": "int", "loc": ("b",)}], None),
+    ],
+)
+def test_what_pydantic_says(errors, wanted):
+    class Settings:
+        model_config = {"env_prefix": "shop_"}  # noqa: RUF012
+
+    class ValidationError(ValueError):
+        title = "Settings"
+
+        def errors(self):
+            return errors
+
+    def init(self):
+        assert self
+        raise ValidationError
+
+    with pytest.raises(ValidationError) as caught:
+        init(Settings())
+    found = django_missing.missing_of(caught.value)
+    assert (found and dict.fromkeys(found, "")) == wanted
+
+
+def test_what_environs_says_of_all_at_once():
+    class EnvValidationError(Exception):
+        error_messages = {"A": ["Environment variable not set."], "B": ["not a number"]}  # noqa: RUF012
+
+    assert list(django_missing.missing_of(EnvValidationError("x")) or {}) == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [
+        ([], ""),
+        ([("A", "a.py:1")], ""),
+        (
+            [("A", "a.py:1"), ("B", "")],
+            "2 variables are missing in the environment: A (a.py:1), B; set env: {A: ..., B: ...} of the site, or name "
+            "a file that has them as env_file",
+        ),
+        (
+            [("A", ""), ("DATABASE_URL", "")],
+            "2 variables are missing in the environment: A, DATABASE_URL; set database: URL and env: {A: ...} of the "
+            "site, or name a file that has them as env_file",
+        ),
+    ],
+)
+def test_the_sentence_about_missing_variables(found, wanted):
+    assert missing_variables(found) == wanted
+
+
+WATCH = """
+import os
+with lookups() as looked:
+    {look}
+os.environ.get("LATER_DEBUG")
+import sys, types
+sys.modules["pyweb_environment"] = types.SimpleNamespace(DEBUG_TRIED={tried})
+print(json.dumps(debug_variables(looked)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("look", "tried", "wanted"),
+    [
+        ("os.environ.get('DEBUG')", False, ["DEBUG"]),
+        ("os.getenv('SHOP_DEBUG'); 'DJANGO_DEBUG' in os.environ", False, ["DJANGO_DEBUG", "SHOP_DEBUG"]),
+        ("os.environ.get('DEBUG')", True, []),
+        ("os.environ.get('OTHER')", False, []),
+        ("dict(os.environ)", False, ["DEBUG", "DJANGO_DEBUG"]),
+    ],
+)
+def test_the_variables_that_settings_look_up_for_debug(look, tried, wanted):
+    text = inspect.getsource(django_probe).replace('if __name__ == "__main__":\n    main(*sys.argv[1:])\n', "")
+    done = subprocess.run(
+        [sys.executable, "-"],
+        input=text + WATCH.format(look=look, tried=tried),
+        env={"PATH": "/usr/bin"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert json.loads(done.stdout) == wanted
