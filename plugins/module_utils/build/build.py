@@ -128,7 +128,7 @@ def _steps(build: Build) -> Manifest:
     _write_overlay(context, root, found)
     settings.write()
     context.make_directory(f"{root}/static")
-    steps = Steps(context, root, home, found["chdir"])
+    steps = Steps(context, root, home, found["chdir"], found["configuration"])
     if steps.before_probe:
         # They import the settings as well, or bundle for the side that DEBUG chooses.
         settings.decide(lambda: _probe(context, home, root, settings, None, only="settings"))
