@@ -39,7 +39,9 @@ class Told:
 
     def notes(self, name: str) -> str:
         """What the run has to say about a site, a line each."""
-        return "\n".join(note for host in self.report["hosts"] for note in host["notes"] if note.startswith(f"{name}: "))
+        return "\n".join(
+            note for host in self.report["hosts"] for note in host["notes"] if note.startswith(f"{name}: ")
+        )
 
 
 @dataclass
