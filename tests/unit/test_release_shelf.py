@@ -440,6 +440,7 @@ def test_an_absent_site_is_stopped_and_removed(tmp_path, site):
         assert not root.exists()
         return ["the account"]
 
+    (tmp_path / "config/shop/files/0123456789ab").mkdir(parents=True)
     changes = withdraw(site, shell, False, forget, str(systemd))
     units = [f"{systemd}/{name}" for name in ("uwsgi-shop@.service", "uwsgi-shop.service", "uwsgi-shop@8000.socket")]
     assert changes == [*units, str(root), "the account"]
