@@ -14,6 +14,8 @@ description:
   - A release that does not start or does not answer as it should is taken back; the live one never stops answering.
   - Where nginx serves the site already, by the role nginx, and the site answers there on its own name before the switch
     but not after it, the release is taken back as well.
+  - Starts the workers of the release before C(current) is renamed, watches them a moment, and lets those of the old one
+    finish what they are at; timers follow. What does not start or is taken back leaves the old ones running.
   - Applies migrations and runs the project's own commands before, and makes the superuser. Removes sites with
     O(sites[].state=absent).
 author: [pyweb.stack contributors]
@@ -129,8 +131,10 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import w
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import code, live
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
+from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import hidden_values
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Manifest, Secrets, Site
 from ansible_collections.pyweb.stack.plugins.module_utils.release import sizing
+from ansible_collections.pyweb.stack.plugins.module_utils.release.commands import announced
 from ansible_collections.pyweb.stack.plugins.module_utils.release.release import wanted
 from ansible_collections.pyweb.stack.plugins.module_utils.release.shelf import withdraw
 from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Change, Switch
@@ -202,7 +206,10 @@ class Sites:
         if self.check_mode and (changes or (build and build.get("predicted"))):
             # Without the user or the build there is nothing to ask what the release would be.
             self.releases[name] = {"id": "", "previous": "", "migrations": [], **code({})}
-            self._made(site, ["a release"])
+            shell = Shell(name, {}, hidden_values(self.secrets[name]))
+            own = announced(site["release"], self.first.get(name, True), shell)
+            self._made(site, ["a release", *own])
+            self.diff += commands_difference(site, own)
             return
         group = accounts.group_of(site["user"])
         size = sizing.decide(site, self.present)
@@ -235,15 +242,19 @@ def differences(site: Site, change: Change) -> list[dict[str, str]]:
     if change.before != change.after:
         header = Layout.of(site).live_ini
         found.append({"before_header": header, "after_header": header, "before": change.before, "after": change.after})
-    if own := [text for text in change.what if text.startswith("command: ")]:
-        header = f"{site['name']}: commands"
-        after = "".join(f"{text}\n" for text in own)
-        found.append({"before_header": header, "before": "", "after_header": "run", "after": after})
+    found += commands_difference(site, [text for text in change.what if text.startswith("command: ")])
     if change.migrations:
         planned = "".join(f"{migration}\n" for migration in change.migrations)
         header = f"{site['name']}: migrations"
         found.append({"before_header": header, "before": "", "after_header": "applied", "after": planned})
     return found
+
+
+def commands_difference(site: Site, own: list[str]) -> list[dict[str, str]]:
+    """Return the project's commands of a change as Ansible shows differences."""
+    after = "".join(f"{text}\n" for text in own)
+    header = f"{site['name']}: commands"
+    return [{"before_header": header, "before": "", "after_header": "run", "after": after}] if own else []
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from builds import AS_ROOT, FakeShell, make_context
 from models import SECRET, fault
 
 FILES = {"mysite/local.py": f"TOKEN = '{SECRET}'\n", "a.ini": ""}
-FOUND = {"chdir": ".", "settings_module": "mysite.settings", "wsgi": "mysite.wsgi:application"}
+FOUND = {"chdir": ".", "settings_module": "mysite.settings", "wsgi": "mysite.wsgi:application", "configuration": ""}
 
 
 def told(**more):
@@ -177,6 +177,26 @@ def test_a_variable_that_makes_debug_false_is_looked_for_once(tmp_path, exported
     assert (call.user, call.argv) == ("nobody", ["/venv/bin/python", "-", "pyweb_settings", '["SHOP_DEBUG"]'])
     assert "DEBUG_TRIED = True" in prepared(tmp_path)
     assert ("'SHOP_DEBUG': '0'" in prepared(tmp_path)) is bool(exported)
+
+
+def test_debug_is_decided_before_the_projects_own_steps(tmp_path):
+    settings = settings_of(tmp_path, {"SHOP_DEBUG": '{"SHOP_DEBUG": "0"}'})
+    settings.decide(lambda: {"debug": ["SHOP_DEBUG"]})
+    assert "'SHOP_DEBUG': '0'" in prepared(tmp_path)
+    assert settings.probed(lambda: {"django": "5.2"})["exported"] == {"SHOP_DEBUG": "0"}
+    settings.decide(dict)
+
+
+def test_only_missing_variables_end_a_build_before_the_projects_own_steps(tmp_path):
+    """Another fault may be gone after them: they may make what the settings read."""
+
+    def fails(cause):
+        raise StepError("shop", "settings", cause)
+
+    settings = settings_of(tmp_path)
+    settings.decide(lambda: fails("FileNotFoundError: webpack-stats.json"))
+    with pytest.raises(StepError, match="2 variables are missing"):
+        settings.decide(lambda: fails("2 variables are missing in the environment: A, B"))
 
 
 @pytest.mark.parametrize(

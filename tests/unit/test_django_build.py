@@ -143,6 +143,14 @@ def test_a_missing_build_is_made_under_the_sites_lock(host):
     assert shop.seen["shop"] == ("nginx", "shop", False)
 
 
+def test_what_was_decided_about_the_project_is_in_its_manifest_and_no_change(host):
+    shop = host({"name": "shop"})
+    shop.found = {"notes": ["settings are those of the class Prod"]}
+    results = shop.run()
+    assert results.made == [f"shop: build {results.builds['shop']['id']}, Python 3.12"]
+    assert results.builds["shop"]["notes"] == ["settings are those of the class Prod"]
+
+
 def test_a_build_that_is_there_is_no_change(host):
     shop = host({"name": "shop"})
     shop.finished["shop"] = {"id": "x"}

@@ -16,7 +16,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host.live import shown
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Change
 from ansible_collections.pyweb.stack.plugins.modules import uwsgi_release, uwsgi_rollback
-from releases import make_layout, make_site, put_0_1, put_links
+from releases import SECRET, make_layout, make_site, put_0_1, put_links
 
 NEW, OLD = "a" * 12, "b" * 12
 NO_CODE = {"commit": "", "subject": "", "source": ""}
@@ -284,6 +284,19 @@ def test_a_site_that_does_not_answer_through_nginx_in_the_end(tmp_path, capsys, 
     assert result.get("msg", "") == (f"site 'shop': {told}" if last_check else "")
     assert ("shop" in result.get("sites_after", {}).get("releases", {})) == last_check
     assert ("unanswered", ["shop"]) in switches.done or not last_check
+
+
+@pytest.mark.parametrize(
+    ("first", "ran"), [({}, ["manage reindex", "send ********"]), ({"shop": False}, ["send ********"])]
+)
+def test_check_mode_lists_commands_before_there_is_a_build(tmp_path, capsys, locks, host, first, ran):
+    steps = ["migrate", {"manage": "reindex", "once": True}, {"run": ["send", SECRET]}]
+    site, secrets = make_site(tmp_path, release=steps, env={"TOKEN": SECRET})
+    given = {"builds": {"shop": {**goldens.BUILD, "predicted": True}}, "first": first}
+    given["secrets"] = json.dumps({"sites": {"shop": secrets}})
+    result = call(uwsgi_release, capsys, sites=[site], **given, _ansible_check_mode=True)
+    assert result["made"] == ["shop: a release", *(f"shop: command: {words}" for words in ran)]
+    assert [found["after"] for found in result["diff"]] == ["".join(f"command: {words}\n" for words in ran)]
 
 
 def test_a_second_run_says_that_nothing_changed(tmp_path, capsys, monkeypatch, locks, host):

@@ -166,8 +166,9 @@ def test_the_sentence_about_missing_variables(found, wanted):
 
 WATCH = """
 import os
-looked = watch_lookups()
-{look}
+with lookups() as looked:
+    {look}
+os.environ.get("LATER_DEBUG")
 import sys, types
 sys.modules["pyweb_environment"] = types.SimpleNamespace(DEBUG_TRIED={tried})
 print(json.dumps(debug_variables(looked)))

@@ -122,13 +122,16 @@ def _steps(build: Build) -> Manifest:
     context, home = pythons.provide(context, root)
     if recorded["kind"] == "startproject":
         _start_project(context, home, code)
-    notes = additions.add(context, root, home)
+    notes = [*context.notes, *additions.add(context, root, home)]
     found = project.discover(code, site)
     settings = SettingsOfBuild(context, home, root, found)
     _write_overlay(context, root, found)
     settings.write()
     context.make_directory(f"{root}/static")
     steps = Steps(context, root, home, found["chdir"])
+    if steps.before_probe:
+        # They import the settings as well, or bundle for the side that DEBUG chooses.
+        settings.decide(lambda: _probe(context, home, root, settings, None, only="settings"))
     steps.run()
     if not in_place:
         _compile(context, home, root)
@@ -233,13 +236,18 @@ def _is_large(folder: str) -> bool:
     return False
 
 
-def _probe(context: Context, home: str, root: str, settings: SettingsOfBuild, collect: Step | None) -> dict[str, Any]:
-    """Run the steps of `django_probe` with the project's own code, and collect its static files; what it found."""
+def _probe(
+    context: Context, home: str, root: str, settings: SettingsOfBuild, collect: Step | None, only: str = ""
+) -> dict[str, Any]:
+    """Run the steps of `django_probe` with the project's own code, and collect its static files; what it found.
+
+    `only` is settings where it is to do no more than import them.
+    """
     found = settings.found
     own = project.process_environment(context.secrets, found["configuration"])
     done = context.shell.run(
         "project",
-        [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect" if collect else ""],
+        [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect" if collect else only],
         context.user,
         os.path.join(f"{root}/src", found["chdir"]),
         environment=project.environment(context.layout, own, root),

@@ -30,6 +30,7 @@ exec setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups --no-new-p
 """
 # How long the search for variables may take, in seconds.
 SEARCH_TIMEOUT = 120
+MISSING = "variables are missing in the environment"
 
 
 class SettingsOfBuild:
@@ -52,9 +53,7 @@ class SettingsOfBuild:
         Raises `StepError` for settings that cannot work.
         """
         answer = probe()
-        if "debug" in answer:
-            self.exported = self._without_debug(answer["debug"])
-            self.write(tried=True)
+        if self._find_out(answer):
             answer = probe()
         site, facts = self.context.site, answer.get("facts") or {}
         for finding in settings_findings.refused(facts, site["settings"], _knows_tls(site)):
@@ -62,6 +61,25 @@ class SettingsOfBuild:
         if self.exported:
             answer["exported"] = self.exported
         return answer
+
+    def decide(self, probe: Callable[[], dict[str, Any]]) -> None:
+        """Find out before the project's own steps what makes DEBUG false; `probe` imports the settings alone.
+
+        Raises `StepError` where variables are missing. Other faults may be gone after the steps, which may make files.
+        """
+        try:
+            self._find_out(probe())
+        except StepError as error:
+            if MISSING in error.cause:
+                raise
+
+    def _find_out(self, answer: Mapping[str, Any]) -> bool:
+        """Look for what makes DEBUG false, where a probe says that a variable may; return whether it was looked for."""
+        if "debug" not in answer:
+            return False
+        self.exported = self._without_debug(answer["debug"])
+        self.write(tried=True)
+        return True
 
     def notes(self, facts: Mapping[str, Any]) -> list[str]:
         """Return what a person has to know of the settings, in sentences."""
@@ -118,7 +136,7 @@ def missing_variables(found: list[tuple[str, str]]) -> str:
     keys = ["database: URL"] if len(own.split(", ")) < len(found) else []
     keys += [f"env: {{{own}}}"] if own else []
     return (
-        f"{len(found)} variables are missing in the environment: {named}; set {' and '.join(keys)} of the site, or "
+        f"{len(found)} {MISSING}: {named}; set {' and '.join(keys)} of the site, or "
         "name a file that has them as env_file"
     )
 

@@ -3,16 +3,18 @@
 """The steps that need the project's own code, in one process of the site's own interpreter and user.
 
 `django_build` sends this file's text, and that of `settings_facts`, to that interpreter's standard input; nothing here
-may need Ansible. Each step
-names itself on standard error as `step: NAME` before it starts, so that a traceback can be put down to it.
+may need Ansible. Each step names itself on standard error as `step: NAME` before it starts, so that a traceback can be
+put down to it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import json
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,16 +28,20 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
     """Import the project, check it, collect its static files; print what was found as one line of JSON.
 
     Where DEBUG is true, and a variable of the environment may decide that, nothing but `debug` is printed: the names.
+    With `collect` settings they are imported, and no more.
     """
     step("settings")
-    looked = watch_lookups()
     import django
     from django.conf import settings
 
-    found: dict[str, Any] = {"django": django.get_version(), "apps": len(settings.INSTALLED_APPS)}
+    with lookups() as looked:
+        found: dict[str, Any] = {"django": django.get_version(), "apps": len(settings.INSTALLED_APPS)}
     names = debug_variables(looked)
     if names and getattr(project_settings(settings), "DEBUG", False):
         print(json.dumps({"debug": names}))
+        return
+    if collect == "settings":
+        print("{}")
         return
     step("applications")
     django.setup()
@@ -76,10 +82,13 @@ def refuse_other_settings(overlay_module: str) -> None:
         )
 
 
-def watch_lookups() -> set[str]:
-    """Return the set of the variables that are looked up in the environment from now on; '*' for all of them."""
+@contextlib.contextmanager
+def lookups() -> Iterator[set[str]]:
+    """Give the set of the variables that are looked up in the environment meanwhile; '*' stands for all of them."""
+    import os
+
     looked: set[str] = set()
-    environ = type(__import__("os").environ)
+    environ: Any = type(os.environ)
     get, iterate = environ.__getitem__, environ.__iter__
 
     def looking_up(self: Any, name: str) -> str:
@@ -91,7 +100,10 @@ def watch_lookups() -> set[str]:
         return iterate(self)
 
     environ.__getitem__, environ.__iter__ = looking_up, looking_through
-    return looked
+    try:
+        yield looked
+    finally:
+        environ.__getitem__, environ.__iter__ = get, iterate
 
 
 def debug_variables(looked: set[str]) -> list[str]:

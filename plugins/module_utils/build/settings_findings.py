@@ -135,8 +135,8 @@ def _over_http(secure: Sequence[str]) -> str:
             "answers"
         )
     return (
-        f"{' and '.join(secure)} {'are' if len(secure) > 1 else 'is'} true, and the site is served over http: "
-        "browsers keep the cookies back, so nobody can log in or send a form"
+        f"{' and '.join(secure)} {'are' if len(secure) > 1 else 'is'} true, and the site is served over http: every "
+        "form answers 403"
     )
 
 

@@ -39,9 +39,14 @@ class Steps:
         """The step that collects static files, where it is the last one: then the probe does it, in its own process."""
         return self.all[-1] if self.all and self.all[-1]["kind"] == "builtin" else None
 
+    @property
+    def before_probe(self) -> list[Step]:
+        """The steps but for collecting static files at the end."""
+        return self.all[:-1] if self.collected_last else self.all
+
     def run(self) -> None:
         """Run the steps, but for collecting static files at the end. Raises `StepError` that names the step."""
-        steps = self.all[:-1] if self.collected_last else self.all
+        steps = self.before_probe
         if not steps:
             return
         folders = [f"{self.root}/home", f"{self.root}/tools"]

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..host.shell import StepError
+from ..host.shell import Shell, StepError
 from ..model.command_checks import STEP_TIMEOUT
 from ..model.steps import commands, described
 from ..model.types import Step
@@ -30,8 +30,7 @@ class Commands:
 
     def planned(self) -> list[str]:
         """Return what a deploy says of the project's commands, a line each."""
-        shell = self.release.shell()
-        return [f"command: {shell.mask(described(step))}" for step in commands(self._here())]
+        return announced(self.release.steps, self.release.first, self.release.shell())
 
     def run(self, new: bool = True) -> Done:
         """Run the steps in order. Raises `StepError`, which names the step and says which had run.
@@ -49,7 +48,7 @@ class Commands:
             return self._run(steps)
 
     def _here(self) -> list[Step]:
-        return [step for step in self.release.steps if self.release.first or not step["once"]]
+        return here(self.release.steps, self.release.first)
 
     def _run(self, steps: Sequence[Step]) -> Done:
         done: Done | None = None
@@ -67,6 +66,16 @@ class Commands:
                 raise failure from None
             had_run.append(self.release.shell().mask(described(step)))
         return done or Done([], self.database.migrations("plan")["known"])
+
+
+def announced(steps: Sequence[Step], first: bool, shell: Shell) -> list[str]:
+    """Return what a deploy says of the project's commands among these steps, a line each; `shell` hides secrets."""
+    return [f"command: {shell.mask(described(step))}" for step in commands(here(steps, first))]
+
+
+def here(steps: Sequence[Step], first: bool) -> list[Step]:
+    """Return the steps that this host runs; `first` says whether it is the first one that has the site."""
+    return [step for step in steps if first or not step["once"]]
 
 
 def _after(error: StepError, had_run: Sequence[str]) -> StepError:
