@@ -43,10 +43,22 @@ COMMANDS = [
     Shape(
         "cachetable",
         settings=CACHE,
-        urls=REDIRECTS + FROM_CACHE,
+        urls=REDIRECTS + FROM_CACHE + "    import mysite.checks\n",
+        # Deploy checks may want tables, which are not there before the first migration.
+        files={
+            "mysite/checks.py": """
+                from django.core.checks import Warning, register
+
+                @register(deploy=True)
+                def users(**options):
+                    from django.contrib.auth.models import User
+                    return [] if User.objects.exists() else [Warning("nobody is there yet", id="mysite.W001")]
+            """
+        },
         keys={"release": ["migrate", {"manage": "createcachetable"}]},
         told="from the cache table",
     ),
+    # With the distribution's Node.js; npm, which Debian has in four hundred packages, comes with the next one's.
     Shape(
         "german",
         files={
@@ -56,18 +68,16 @@ COMMANDS = [
 
                 msgid "Welcome to mysite"
                 msgstr "Willkommen bei mysite"
-            """
+            """,
+            "build.js": """require("fs").writeFileSync("static/built.js", "console.log('gebaut');");\n""",
         },
-        keys={"build": [{"manage": "compilemessages"}, "collectstatic"], "system_packages": ["gettext"]},
+        keys={
+            "build": [{"manage": "compilemessages"}, {"run": "node build.js"}, "collectstatic"],
+            "system_packages": ["gettext"],
+        },
+        pages={"/static/built.js": "console.log('gebaut')"},
         language="de",
         told="Willkommen bei mysite",
-    ),
-    # The distribution's Node.js; npm, which Debian has in four hundred packages, is the next one's.
-    Shape(
-        "node",
-        files={"build.js": """require("fs").writeFileSync("static/built.js", "console.log('built');");\n"""},
-        keys={"build": [{"run": "node build.js"}, "collectstatic"]},
-        pages={"/static/built.js": "console.log('built')"},
     ),
     # A newer Node.js than the distributions have.
     Shape(
@@ -107,20 +117,6 @@ COMMANDS = [
         },
         keys={"build": [{"run": ["npm", "ci"]}, {"run": "npm run build"}, "collectstatic"]},
         pages={"/static/assets/main-0a1b2c3d.js": "console.log('built')"},
-    ),
-    Shape(
-        "checked",
-        files={
-            "mysite/checks.py": """
-                from django.core.checks import Warning, register
-
-                @register(deploy=True)
-                def users(**options):
-                    from django.contrib.auth.models import User
-                    return [] if User.objects.exists() else [Warning("nobody is there yet", id="mysite.W001")]
-            """
-        },
-        urls="import mysite.checks\n",
     ),
 ]
 

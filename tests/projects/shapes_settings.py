@@ -18,34 +18,32 @@ ENTRY = """
 """
 
 SETTINGS = [
-    # What startproject has: DEBUG is true whatever the environment says.
+    # DEBUG as startproject has it, true whatever the environment says; and what nobody meant for a server.
     Shape(
-        "debug",
+        "careless",
+        tables={"words": "of nobody's interest"},
         settings="""
             if DEBUG:
                 AUTH_PASSWORD_VALIDATORS = []
+            SESSION_ENGINE = "django.contrib.sessions.backends.cache"
         """,
-        notes=("DEBUG", "mysite/settings.py"),
+        keys={"uwsgi": {"processes": 2}},
+        notes=("DEBUG", "mysite/settings.py", "LocMemCache", "db.sqlite3"),
     ),
     Shape(
-        "debugasked",
+        "asked",
         settings="""
             DEBUG = os.environ.get("DEBUG", "True") == "True"
             if DEBUG:
                 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
                 AUTH_PASSWORD_VALIDATORS = []
+            SETTINGS_MODULE = "a setting of the project"
         """,
         urls="""
             def told():
-                return f"{settings.EMAIL_BACKEND} and {len(settings.AUTH_PASSWORD_VALIDATORS)} validators"
+                return f"{settings.EMAIL_BACKEND}, {len(settings.AUTH_PASSWORD_VALIDATORS)}, {settings.SETTINGS_MODULE}"
         """,
-        told="django.core.mail.backends.smtp.EmailBackend and 2 validators",
-    ),
-    Shape(
-        "sessions",
-        settings='SESSION_ENGINE = "django.contrib.sessions.backends.cache"\n',
-        keys={"uwsgi": {"processes": 2}},
-        notes=("LocMemCache",),
+        told="django.core.mail.backends.smtp.EmailBackend, 2, a setting of the project",
     ),
     Shape(
         "seeded",
@@ -62,7 +60,6 @@ SETTINGS = [
         told="from the repository",
         pages={"/media/hello.txt": "hello from the repository"},
     ),
-    Shape("unseeded", tables={"words": "of nobody's interest"}, notes=("db.sqlite3",)),
     Shape(
         "writing",
         files={"uploads/first.txt": "first", "logs/.gitkeep": ""},
@@ -86,9 +83,14 @@ SETTINGS = [
     Shape(
         "dotenv",
         requires=("python-dotenv",),
-        settings='TOLD = os.environ["MY_API_KEY"]\n',
+        settings="""
+            from .local_settings import TOLD
+
+            TOLD += os.environ["MY_API_KEY"] + os.environ["FROM_FILE"]
+        """,
         files={
-            ".env": 'MY_API_KEY="as .env says"\n',
+            ".env": 'MY_API_KEY=", .env"\n',
+            "production.env": 'FROM_FILE=" and env_file"\n',
             "manage.py": """
                 import sys
 
@@ -113,21 +115,11 @@ SETTINGS = [
             def told():
                 return settings.TOLD
         """,
-        told="as .env says",
-    ),
-    Shape(
-        "files",
-        settings='from .local_settings import TOLD\n\nTOLD += os.environ["FROM_FILE"]\n',
-        files={"production.env": 'FROM_FILE=" and env_file"\n'},
-        urls="""
-            def told():
-                return settings.TOLD
-        """,
         keys={
-            "files": {"mysite/local_settings.py": 'TOLD = "as the inventory says"\n'},
+            "files": {"mysite/local_settings.py": 'TOLD = "as the inventory"\n'},
             "env_file": "{folder}/production.env",
         },
-        told="as the inventory says and env_file",
+        told="as the inventory, .env and env_file",
     ),
 ]
 
@@ -193,8 +185,10 @@ LAYOUTS = [
     ),
     Shape(
         "users",
-        apps=("people",),
-        settings='AUTH_USER_MODEL = "people.Person"\nSETTINGS_MODULE = "a setting of the project"\n',
+        apps=("people", "django.contrib.postgres"),
+        requires=("psycopg[binary]",),
+        before=DATABASE.format(name="users"),
+        settings='AUTH_USER_MODEL = "people.Person"\n',
         files={
             "people/__init__.py": "",
             "people/migrations/__init__.py": "",
@@ -245,8 +239,9 @@ LAYOUTS = [
         },
         urls="""
             def told():
+                from django.db import connection
                 from people.models import Person
-                return f"{settings.SETTINGS_MODULE}, {Person.objects.get().full_name}"
+                return f"{Person.objects.get().full_name} in {connection.vendor}"
         """,
         keys={
             "superuser": {
@@ -255,21 +250,8 @@ LAYOUTS = [
                 "fields": {"full_name": "Ada Lovelace"},
             }
         },
-        told="a setting of the project, Ada Lovelace",
+        told="Ada Lovelace in postgresql",
         login=("ada@example.com", "correct-horse"),
-    ),
-    Shape(
-        "contrib",
-        requires=("psycopg[binary]",),
-        apps=("django.contrib.postgres",),
-        before=DATABASE.format(name="contrib"),
-        urls="""
-            def told():
-                from django.db import connection
-                return connection.vendor
-        """,
-        keys={"database": POSTGRESQL.format(name="contrib")},
-        told="postgresql",
     ),
     Shape(
         "prefix",
