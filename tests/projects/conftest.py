@@ -16,7 +16,7 @@ from fixtures import *  # noqa: F403 - pytest knows fixtures by the names in a c
 from fixtures import PLATFORM
 from host import Host, Run
 from project import Shape
-from shapes import ALL, REFUSED, SERVED
+from shapes import ALL, NOT_BUILT, NOT_RELEASED, SERVED
 
 # What a user would do by hand, in the distribution's own way.
 SERVICES = {
@@ -39,7 +39,9 @@ class Told:
 
     def notes(self, name: str) -> str:
         """What the run has to say about a site, a line each."""
-        return "\n".join(note for host in self.report["hosts"] for note in host["notes"] if f"'{name}'" in note)
+        return "\n".join(
+            note for host in self.report["hosts"] for note in host["notes"] if note.startswith(f"{name}: ")
+        )
 
 
 @dataclass
@@ -88,7 +90,7 @@ def served(deployed: Deployed) -> Told:
 
 
 @pytest.fixture(scope="session")
-def refused(deployed: Deployed) -> Told:
-    """The run of what is refused; the sites that are served stay in it, as they would in an inventory."""
-    deployed.deploy("served", SERVED)
-    return deployed.deploy("refused", [*SERVED, *REFUSED])
+def refused(deployed: Deployed) -> dict[str, Told]:
+    """The runs of what is refused, by the names of the sites."""
+    runs = {"not built": NOT_BUILT, "not released": NOT_RELEASED}
+    return {shape.name: deployed.deploy(title, shapes) for title, shapes in runs.items() for shape in shapes}

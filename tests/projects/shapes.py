@@ -1,14 +1,26 @@
-"""All shapes, by what comes of them."""
+"""All shapes, by what comes of them. PYWEB_SHAPES names those that are wanted alone, to look into one of them."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+
+from project import Shape
 from shapes_commands import BACKGROUND, COMMANDS
 from shapes_dependencies import DEPENDENCIES
-from shapes_refused import REFUSED, REFUSED_AT_ONCE
+from shapes_refused import AT_ONCE, DEPENDENCIES_REFUSED, SETTINGS_REFUSED, UNHEALTHY
 from shapes_settings import LAYOUTS, SETTINGS
 
-SERVED = [*COMMANDS, *BACKGROUND, *DEPENDENCIES, *SETTINGS, *LAYOUTS]
 
+def wanted(shapes: Iterable[Shape]) -> list[Shape]:
+    names = os.environ.get("PYWEB_SHAPES", "").split()
+    return [shape for shape in shapes if not names or shape.name in names]
+
+
+SERVED = wanted([*COMMANDS, *BACKGROUND, *DEPENDENCIES, *SETTINGS, *LAYOUTS])
+# What fails later is not reached in a run in which a build fails, so each kind has a run of its own.
+NOT_BUILT = wanted([*SETTINGS_REFUSED, *DEPENDENCIES_REFUSED])
+NOT_RELEASED = wanted(UNHEALTHY)
+REFUSED_AT_ONCE = wanted(AT_ONCE)
+REFUSED = [*NOT_BUILT, *NOT_RELEASED]
 ALL = [*SERVED, *REFUSED, *REFUSED_AT_ONCE]
-
-__all__ = ["ALL", "REFUSED", "REFUSED_AT_ONCE", "SERVED"]

@@ -12,7 +12,7 @@ RAISES = """
         raise LookupError("no such shelf")
 """
 
-HEALTH = [
+UNHEALTHY = [
     Shape(
         "raises",
         urls=REDIRECTS + RAISES,
@@ -75,7 +75,7 @@ HEALTH = [
         causes=("answered 500", "no such table: auth_user"),
     ),
 ]
-SETTINGS = [
+SETTINGS_REFUSED = [
     Shape(
         "sslredirect",
         settings="SECURE_SSL_REDIRECT = True\n",
@@ -115,7 +115,7 @@ SETTINGS = [
         causes=("FIRST_KEY", "SECOND_KEY", "THIRD_NUMBER", "FOURTH_URL"),
     ),
 ]
-DEPENDENCIES = [
+DEPENDENCIES_REFUSED = [
     Shape("nodjango", files={"requirements.txt": "django-extensions\n"}, causes=("Django",)),
     Shape(
         "newpython",
@@ -135,8 +135,7 @@ DEPENDENCIES = [
     # Its wheels end with Python 3.10.
     Shape("oldpin", requires=("pillow==9.0.0",), causes=("pillow", "9.0.0", "has no wheel for Python 3.")),
 ]
-REFUSED = [*HEALTH, *SETTINGS, *DEPENDENCIES]
 # What the controller sees in a directory of its own, before a host is touched.
-REFUSED_AT_ONCE = [
+AT_ONCE = [
     Shape("unreadable", files={"requirements.txt": None, "Pipfile": "[packages\n"}, causes=("Pipfile", "TOML")),
 ]

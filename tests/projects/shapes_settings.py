@@ -259,16 +259,16 @@ LAYOUTS = [
         login=("ada@example.com", "correct-horse"),
     ),
     Shape(
-        "postgres",
+        "contrib",
         requires=("psycopg[binary]",),
         apps=("django.contrib.postgres",),
-        before=DATABASE.format(name="postgres"),
+        before=DATABASE.format(name="contrib"),
         urls="""
             def told():
                 from django.db import connection
                 return connection.vendor
         """,
-        keys={"database": POSTGRESQL.format(name="postgres")},
+        keys={"database": POSTGRESQL.format(name="contrib")},
         told="postgresql",
     ),
     Shape(

@@ -33,14 +33,19 @@ def steps_of(host):
 @pytest.mark.parametrize(
     ("steps", "done", "collects"),
     [
-        ([NPM, BUILD, "collectstatic"], ["build step 'npm ci'", "build step 'npm run build'", "compile", "project"], 1),
+        # A look at the settings comes first: steps of the project read them.
+        (
+            [NPM, BUILD, "collectstatic"],
+            ["project", "build step 'npm ci'", "build step 'npm run build'", "compile", "project"],
+            1,
+        ),
         (
             [NPM, "collectstatic", {"manage": "compress"}],
-            ["build step 'npm ci'", "collectstatic", "build step 'manage compress'", "compile", "project"],
+            ["project", "build step 'npm ci'", "collectstatic", "build step 'manage compress'", "compile", "project"],
             0,
         ),
         (["collectstatic"], ["compile", "project"], 1),
-        ([MESSAGES], ["build step 'manage compilemessages'", "compile", "project"], 0),
+        ([MESSAGES], ["project", "build step 'manage compilemessages'", "compile", "project"], 0),
         ([], ["compile", "project"], 0),
     ],
 )

@@ -17,7 +17,7 @@ GOOD = {
         (["xn--bcher-kva.example", "localhost"], ["xn--bcher-kva.example", "localhost"]),
         (["a.example.com", "A.example.com"], ["a.example.com"]),
     ],
-    "prefix": [("/shop", "/shop"), ("/a/b-c/~v1.2_x", "/a/b-c/~v1.2_x"), (None, "")],
+    "prefix": [("/shop", "/shop"), ("/a/b-c/~v1.2_x", "/a/b-c/~v1.2_x"), (None, ""), ("", "")],
     "purge": [(True, True)],
     "user": [("www", "www"), ("_www-1", "_www-1")],
     "python": [

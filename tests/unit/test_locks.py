@@ -343,6 +343,7 @@ def test_what_uv_exports_keeps_the_indexes_of_the_lock(tmp_path):
         f'[[package]]\nname = "{name}"\nversion = "1"\nsource = {{ registry = "{url}" }}\n'
         for name, url in (("django", "https://pypi.org/simple"), ("mine", "https://mine/simple"))
     )
+    text += '[[package]]\nname = "Library"\nversion = "1"\nsource = { directory = "lib" }\n'
     root = write(tmp_path, {"uv.lock": text, "lib/setup.py": "", "own/setup.py": ""})
     assert registries(root, "uv.lock")[("mine", "1")] == "https://mine/simple"
     exported = (
@@ -354,7 +355,7 @@ def test_what_uv_exports_keeps_the_indexes_of_the_lock(tmp_path):
         Pin("django", "django[argon2]==1", "sys_platform == 'linux'", ("sha256:00", "sha256:11")),
         Pin("mine", "mine==1", "", ("sha256:22",), "https://mine/simple"),
         Pin("ours", "ours @ git+https://git/ours@abc"),
-        Pin("lib", f"file://{root}/lib", local=True),
+        Pin("library", f"library @ file://{root}/lib", local=True),
         Pin("own", f"own @ file://{root}/own", "python_version > '3'", local=True),
     ]
 

@@ -88,6 +88,29 @@ def test_the_data_stay(host):
     assert memory.sites()["shop"]["user"] == "site-shop"
 
 
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_timers_and_workers_stop_before_the_server_and_their_units_go(host, check_mode):
+    ours = [
+        "pyweb-timer-shop@digest.service",
+        "pyweb-timer-shop@digest.timer",
+        "pyweb-worker-shop.service",
+        f"pyweb-worker-shop@{ID}:celery:1.service",
+    ]
+    for unit in ours:
+        host.put(f"/etc/systemd/system/{unit}", UNIT)
+    host.put("/etc/systemd/system/pyweb-timer-shop@theirs.timer", "[Timer]\n")
+    report = remove(host, check_mode=check_mode)
+    assert {f"/etc/systemd/system/{unit}" for unit in ours} < set(report.removed)
+    left = [path for path in host.files() if "/pyweb-" in path]
+    assert left == sorted(
+        f"/etc/systemd/system/{unit}" for unit in ["pyweb-timer-shop@theirs.timer", *(ours if check_mode else [])]
+    )
+    order = ["systemctl disable --quiet --now pyweb-timer-shop@digest.timer pyweb-worker-shop.service"]
+    order += ["systemctl stop pyweb-timer-shop@*.service", "systemctl stop pyweb-worker-shop@*:*:*.service"]
+    order += ["systemctl stop uwsgi-shop@*.service uwsgi-shop-probe@*.service"]
+    assert [call for call in host.calls if call in order] == ([] if check_mode else order)
+
+
 def test_a_second_time_changes_nothing(host):
     remove(host)
     assert remove(host).removed == []

@@ -55,6 +55,14 @@ def test_units_of_code_in_place_with_the_systems_python():
     assert " /usr/bin/python3 -m django db_worker\n" in text
 
 
+def test_a_worker_finds_what_manage_py_adds_to_the_path():
+    """A program such as celery imports the project before its settings, and so before the overlay."""
+    rendered = render({"celery": WORKERS["celery"]}, build={**goldens.BUILD, "paths": ["src", "../apps"], "chdir": "a"})
+    text = rendered[f"pyweb-worker-shop@{ID}:celery:1.service"]
+    base = f"/opt/sites/shop/releases/{ID}"
+    assert f"PYTHONPATH={base}/overlay:{base}/src/a:{base}/src/a/src:{base}/src/apps " in text
+
+
 def test_a_site_without_workers_and_timers_has_no_unit_more():
     assert render() == {}
 

@@ -164,6 +164,8 @@ def _steps(build: Build) -> Manifest:
         "install": site["uwsgi"]["install"],
         "configuration": found["configuration"],
     }
+    if found["paths"]:
+        manifest["paths"] = found["paths"]
     if context.secrets["files"]:
         manifest["files"] = additions.digest(context.secrets["files"])
     if probed.get("exported"):

@@ -178,7 +178,7 @@ class Installer:
 
     def _try(self, words: list[str], stdin: str) -> subprocess.CompletedProcess[str]:
         shell = self.context.shell
-        return shell.run("requirements", words, self.owner, environment=self.environment, stdin=stdin, check=False)
+        return shell.run("wheels", words, self.owner, environment=self.environment, stdin=stdin, check=False)
 
     def _bootstrap(self) -> None:
         """Install uv for all sites of the host, in a virtualenv of its own, once."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from . import manifests
 from .dependency_files import LOCKS, find, others
-from .locks import locked, registries
+from .locks import locked, places, registries
 from .pins import Pin, canonical, exported
 from .python_versions import DJANGO_PYTHONS
 from .texts import Unreadable, toml
@@ -119,7 +119,7 @@ def no_django(files: list[str], root: str, python: str, given: bool = False) -> 
 
 def of_uv_export(text: str, root: str, name: str) -> list[Pin]:
     """Return the pins of what `uv export` says of a lock, each with the index that the lock has for it."""
-    return exported(text, registries(root, name), root, name)
+    return exported(text, registries(root, name), places(root, name), root, name)
 
 
 def competing(lines: list[str], install: str) -> list[str]:

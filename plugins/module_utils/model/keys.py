@@ -101,7 +101,7 @@ ACCOUNT = pattern(r"[a-z_][a-z0-9_-]{0,31}", "an account name")
 DATABASE_URL = pattern(r"[a-z][a-z0-9+.-]*://\S*", "a URL such as postgres://user:password@host:5432/name")
 
 PREFIX = pattern(
-    r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+", "a path such as /shop, of letters, digits and ._~-, without a / at the end"
+    r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", "a path such as /shop, of letters, digits and ._~-, without a / at the end"
 )
 
 UWSGI_KEYS: Keys = {

@@ -34,6 +34,17 @@ def registries(root: str, name: str) -> dict[tuple[str, str], str]:
     }
 
 
+def places(root: str, name: str) -> dict[str, str]:
+    """Return which packages of a uv.lock lie in the source: path -> package."""
+    kinds = ("directory", "editable", "path")
+    return {
+        str(package["source"][kind]): canonical(str(package.get("name")))
+        for package in _packages(toml(root, name), "package", name)
+        for kind in kinds
+        if kind in table(package, "source")
+    }
+
+
 # --- Poetry ---
 
 

@@ -112,8 +112,13 @@ def either(markers: Iterable[str]) -> str:
     return all_of_them[0] if len(all_of_them) == 1 else " or ".join(f"({marker})" for marker in all_of_them)
 
 
-def exported(text: str, registries: Mapping[tuple[str, str], str], root: str, name: str) -> list[Pin]:
-    """Return the pins of what `uv export` wrote; `registries` are (package, version) -> index."""
+def exported(
+    text: str, registries: Mapping[tuple[str, str], str], places: Mapping[str, str], root: str, name: str
+) -> list[Pin]:
+    """Return the pins of what `uv export` wrote.
+
+    `registries` are (package, version) -> index, `places` path -> package for code that lies in the source.
+    """
     pins = []
     for line in logical_lines(text):
         words, *digests = re.split(r"\s+--hash=", line)
@@ -122,8 +127,12 @@ def exported(text: str, registries: Mapping[tuple[str, str], str], root: str, na
         if not match:  # a folder of the source, perhaps editable
             path = re.sub(r"^(-e|--editable)\s+", "", requirement)
             path = path[len("file://") :] if path.startswith("file://") else path
-            label = os.path.basename(os.path.normpath(path))
-            pins.append(Pin(canonical(label), local_url(root, name, path, label), marker, local=True))
+            url = local_url(root, name, path, os.path.basename(os.path.normpath(path)))
+            known = {
+                os.path.realpath(os.path.join(root, os.path.dirname(name), place)): places[place] for place in places
+            }
+            package = known.get(url[len("file://") :], canonical(os.path.basename(url)))
+            pins.append(Pin(package, f"{package} @ {url}", marker, local=True))
             continue
         package, version, url = canonical(match[1]), match[3] or "", match[4] or ""
         local = bool(url) and not re.match(r"(git\+|https?:)", url)

@@ -220,9 +220,9 @@ class Manifest(TypedDict, total=False):
     message; builds of 0.1 have none. `django`, `apps` and `check` are what the project's own code said of itself:
     `admin` is the path of the admin's login or '', `https_header` the variable and the value of
     SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither. `configuration` is the class of django-configurations
-    that the settings are made of, or ''. `files` is the digest of the inventory's files in the code, `exported` what
-    makes DEBUG false, `notes` what the run that made it had to say of it, and `hints` what the project has and no step
-    deals with.
+    that the settings are made of, or ''; `paths` is what is on sys.path beside `chdir`, relative to it. `files` is the
+    digest of the inventory's files in the code, `exported` what makes DEBUG false, `notes` what the run that made it
+    had to say of it, and `hints` what the project has and no step deals with.
     """
 
     id: str
@@ -246,6 +246,7 @@ class Manifest(TypedDict, total=False):
     files: str
     exported: dict[str, str]
     configuration: str
+    paths: list[str]
     notes: list[str]
     hints: list[str]
     predicted: bool

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -179,11 +180,13 @@ def _process(
     release = layout.release(release_id)
     folder = "/".join(part for part in (release, "src", manifest["chdir"]) if part not in ("", "."))
     paths = [f"{release}/overlay"] if manifest["overlay"] else []
+    # What the overlay adds when the settings are imported, a program such as celery wants before.
+    added = [posixpath.normpath(f"{folder}/{path}") for path in manifest.get("paths", [])]
     settings = overlay.SETTINGS_MODULE if manifest["overlay"] else manifest["settings_module"]
     venv = f"{release}/venv/bin" if manifest["home"] else ""
     environment = {
         "DJANGO_SETTINGS_MODULE": settings,
-        "PYTHONPATH": ":".join([*paths, folder]),
+        "PYTHONPATH": ":".join([*paths, folder, *added]),
         RELEASE_VARIABLE: release_id,
     }
     command: Sequence[str] = section["run"]

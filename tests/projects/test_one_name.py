@@ -1,0 +1,149 @@
+"""Several sites under one name, one of them above the others: each is one of its own, and one that goes takes no other
+along.
+
+    PYWEB_PLATFORM=debian12 pytest tests/projects/test_one_name.py
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from host import Host
+from project import Shape
+from visitor import Visitor, links
+
+DOMAIN = "several.example"
+PATHS = {"home": "", "cart": "/cart", "blog": "/blog/v1"}
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("several")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def deployed(host: Host, work: Path) -> None:
+    for name in PATHS:
+        Shape(name, settings=f'TOLD = "the site {name}"\n', urls="\ndef told():\n    return settings.TOLD\n").write(
+            work / name
+        )
+    host.deploy(sites(work))
+
+
+def sites(work: Path, absent: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """The sites of one name, each with an administrator of its own; the one above the others is not the first."""
+    found = []
+    for name in ("cart", "home", "blog"):
+        site = {
+            "name": name,
+            "domains": [DOMAIN],
+            "source": {"directory": str(work / name)},
+            "uwsgi": {"processes": 1},
+            "superuser": {"username": f"{name}-admin", "password": "correct-horse", "email": "a@example.com"},
+            **({"prefix": PATHS[name]} if PATHS[name] else {}),
+        }
+        gone = {"name": name, "domains": [DOMAIN], "state": "absent", "purge": True}
+        found.append(gone if name in absent else site)
+    return found
+
+
+def assert_served(host: Host, name: str) -> None:
+    """The site's page is its own, and all that it links to and loads is there."""
+    somebody = Visitor(host.address, DOMAIN)
+    page = somebody.get(f"{PATHS[name]}/")
+    assert (page.status, f"the site {name}" in page.body) == (200, True), page
+    sheets = links(page, r"\.css(\?|$)")
+    assert sheets
+    assert [path for path in sheets if not path.startswith(f"{PATHS[name]}/static/")] == []
+    assert [somebody.get(path).status for path in sheets] == [200] * len(sheets)
+    (about,) = links(page, r"about/$")
+    assert (about, somebody.get(about).status) == (f"{PATHS[name]}/about/", 200)
+
+
+def test_each_site_is_served_below_its_path(host: Host) -> None:
+    for name in PATHS:
+        assert_served(host, name)
+
+
+def test_a_path_without_its_slash_is_redirected(host: Host) -> None:
+    somebody = Visitor(host.address, DOMAIN)
+    assert somebody.get("/cart").path == "/cart/"
+    assert somebody.get("/cartwheel/").status == 404, "the site above has no such page"
+
+
+def test_one_browser_is_logged_in_at_all_of_them(host: Host) -> None:
+    somebody = Visitor(host.address, DOMAIN)
+    for name, path in PATHS.items():
+        login = somebody.get(f"{path}/admin/")
+        assert login.path.startswith(f"{path}/admin/login/"), login.path
+        page = somebody.send(login, username=f"{name}-admin", password="correct-horse")
+        assert (page.status, "logout" in page.body) == (200, True), page
+    for path in PATHS.values():
+        assert "logout" in somebody.get(f"{path}/admin/").body, path
+
+
+def test_a_second_run_changes_nothing_and_the_doctor_finds_nothing(host: Host, work: Path) -> None:
+    again = host.play(sites(work))
+    assert (again.status, again.changed) == (0, 0), again.error or again.output[-2000:]
+    doctor = host.play(sites(work), "doctor.yml")
+    assert doctor.status == 0, doctor.error
+    assert '"broken": false' in doctor.output, doctor.output[-3000:]
+
+
+def test_commands_know_the_path(host: Host) -> None:
+    code = "from django.urls import reverse; print(reverse('about'))"
+    assert host.told(f'/opt/sites/blog/manage shell -c "{code}"').splitlines()[-1] == "/blog/v1/about/"
+
+
+def test_sites_that_differ_in_their_server_are_refused_before_the_host_is_touched(host: Host, work: Path) -> None:
+    given = sites(work)
+    given[2]["nginx"] = {"listen": 8080}
+    run = host.play(given)
+    assert run.status != 0
+    assert "site 'blog': nginx.listen differs from that of site 'cart'" in run.error
+
+
+def test_a_deploy_that_fails_leaves_all_of_them(host: Host, work: Path) -> None:
+    urls = work / "blog/mysite/urls.py"
+    good = urls.read_text(encoding="utf-8")
+    try:
+        urls.write_text(f"{good}\nraise ValueError('broken on purpose')\n", encoding="utf-8")
+        run = host.play(sites(work))
+    finally:
+        urls.write_text(good, encoding="utf-8")
+    assert run.status != 0
+    assert "broken on purpose" in run.error
+    for name in PATHS:
+        assert_served(host, name)
+
+
+def test_a_site_that_goes_takes_none_of_the_others_along(host: Host, work: Path) -> None:
+    host.deploy(sites(work, absent=["home"]))
+    for name in ("cart", "blog"):
+        assert_served(host, name)
+    somebody = Visitor(host.address, DOMAIN)
+    assert somebody.get("/").status == 404, "nothing is above them any more"
+    host.deploy(sites(work, absent=["home", "cart"]))
+    assert_served(host, "blog")
+    assert host.run("test -e /etc/nginx/pyweb.d").returncode != 0, "no site includes another's locations"
+    again = host.play(sites(work, absent=["home", "cart"]))
+    assert (again.status, again.changed) == (0, 0)
+
+
+def test_a_release_at_another_path_is_no_way_back(host: Host, work: Path) -> None:
+    given = sites(work, absent=["home", "cart"])
+    given[2]["prefix"] = "/news"
+    host.deploy(given)
+    assert Visitor(host.address, DOMAIN).get("/news/").status == 200
+    run = host.play(given, "rollback.yml")
+    assert run.status != 0
+    assert "is served at /blog/v1/, and nginx has the site at /news/" in run.error
+    assert Visitor(host.address, DOMAIN).get("/news/").status == 200
+
+
+def test_they_leave_nothing(host: Host, work: Path) -> None:
+    host.deploy(sites(work, absent=list(PATHS)))
+    assert Visitor(host.address, DOMAIN).get("/blog/v1/").status == 0
