@@ -122,7 +122,7 @@ def _steps(build: Build) -> Manifest:
     context, home = pythons.provide(context, root)
     if recorded["kind"] == "startproject":
         _start_project(context, home, code)
-    notes = [*context.notes, *additions.add(context, root, home)]
+    notes = [*additions.add(context, root, home)]
     found = project.discover(code, site)
     settings = SettingsOfBuild(context, home, root, found)
     _write_overlay(context, root, found)
