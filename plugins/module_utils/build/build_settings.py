@@ -85,7 +85,9 @@ class SettingsOfBuild:
         """Return what a person has to know of the settings, in sentences."""
         site = self.context.site
         workers = site["uwsgi"]["processes"]
-        found = [*settings_findings.warned(facts, workers if isinstance(workers, int) else 2)]
+        makes_tables = any("createcachetable" in step["words"] for step in site["release"])
+        known = {**facts, "cache_tables": []} if makes_tables else facts
+        found = [*settings_findings.warned(known, workers if isinstance(workers, int) else 2)]
         found += settings_findings.unused(facts, site["seed"], not files.names(self.context.layout.media))
         return [str(finding) for finding in found]
 
