@@ -14,6 +14,8 @@ description:
   - A release that does not start or does not answer as it should is taken back; the live one never stops answering.
   - Where nginx serves the site already, by the role nginx, and the site answers there on its own name before the switch
     but not after it, the release is taken back as well.
+  - Starts the workers of the release before C(current) is renamed, watches them a moment, and lets those of the old one
+    finish what they are at; timers follow. What does not start or is taken back leaves the old ones running.
   - Applies migrations and runs the project's own commands before, and makes the superuser. Removes sites with
     O(sites[].state=absent).
 author: [pyweb.stack contributors]

@@ -117,6 +117,12 @@ SETTINGS_REFUSED = [
 ]
 DEPENDENCIES_REFUSED = [
     Shape("nodjango", files={"requirements.txt": "django-extensions\n"}, causes=("Django",)),
+    Shape("compiled", requires=("psycopg2==2.9.10",), causes=("psycopg2", "system_packages")),
+    # Its wheels end with Python 3.10.
+    Shape("oldpin", requires=("pillow==9.0.0",), causes=("pillow", "9.0.0", "has no wheel for Python 3.")),
+]
+# What the controller sees in a directory of its own, before it changes anything on a host.
+AT_ONCE = [
     Shape(
         "newpython",
         files={
@@ -131,11 +137,5 @@ DEPENDENCIES_REFUSED = [
         },
         causes=("requires-python", "3.99"),
     ),
-    Shape("compiled", requires=("psycopg2==2.9.10",), causes=("psycopg2", "system_packages")),
-    # Its wheels end with Python 3.10.
-    Shape("oldpin", requires=("pillow==9.0.0",), causes=("pillow", "9.0.0", "has no wheel for Python 3.")),
-]
-# What the controller sees in a directory of its own, before a host is touched.
-AT_ONCE = [
     Shape("unreadable", files={"requirements.txt": None, "Pipfile": "[packages\n"}, causes=("Pipfile", "TOML")),
 ]

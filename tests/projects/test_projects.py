@@ -94,7 +94,7 @@ def test_what_is_refused_is_not_served(deployed: Deployed, refused: dict[str, To
 
 
 @pytest.mark.parametrize("shape", REFUSED_AT_ONCE, ids=named)
-def test_what_the_controller_sees_is_refused_before_the_host_is_touched(deployed: Deployed, shape: Shape) -> None:
+def test_what_the_controller_sees_is_refused_before_the_host_is_changed(deployed: Deployed, shape: Shape) -> None:
     run = deployed.host.play(deployed.sites([shape]))
     assert run.status != 0
     first = run.error.splitlines()[0]

@@ -287,12 +287,12 @@ def test_a_site_that_does_not_answer_through_nginx_in_the_end(tmp_path, capsys, 
 
 
 @pytest.mark.parametrize(
-    ("first", "ran"), [({}, ["manage reindex", "send ********"]), ({"shop": "web1"}, ["send ********"])]
+    ("first", "ran"), [({}, ["manage reindex", "send ********"]), ({"shop": False}, ["send ********"])]
 )
 def test_check_mode_lists_commands_before_there_is_a_build(tmp_path, capsys, locks, host, first, ran):
     steps = ["migrate", {"manage": "reindex", "once": True}, {"run": ["send", SECRET]}]
     site, secrets = make_site(tmp_path, release=steps, env={"TOKEN": SECRET})
-    given = {"builds": {"shop": {**goldens.BUILD, "predicted": True}}, "first_hosts": first}
+    given = {"builds": {"shop": {**goldens.BUILD, "predicted": True}}, "first": first}
     given["secrets"] = json.dumps({"sites": {"shop": secrets}})
     result = call(uwsgi_release, capsys, sites=[site], **given, _ansible_check_mode=True)
     assert result["made"] == ["shop: a release", *(f"shop: command: {words}" for words in ran)]

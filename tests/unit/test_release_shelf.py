@@ -427,7 +427,7 @@ def site(tmp_path):
         (systemd / name).touch()
     put_releases(tmp_path, ("a", 1))
     (tmp_path / "config/shop").mkdir(parents=True)
-    for name in ("a.env", "secret_key", "superusers.json"):
+    for name in ("a.env", "processes.json", "secret_key", "superusers.json"):
         (tmp_path / "config/shop" / name).touch()
     return make_site(tmp_path)[0]
 

@@ -86,6 +86,10 @@ def test_files_of_others_make_no_site(host):
         ("uwsgi-shop-b@.service", "shop-b"),
         ("uwsgi-shop-probe@.service", "shop"),
         ("uwsgi-shop@8000.socket", "shop"),
+        ("pyweb-worker-shop.service", "shop"),
+        ("pyweb-worker-shop-b@0123456789ab:celery:1.service", "shop-b"),
+        ("pyweb-timer-shop@digest.service", "shop"),
+        ("pyweb-timer-shop-b@digest.timer", "shop-b"),
     ],
 )
 def test_a_unit_names_its_site(host, unit, name):

@@ -38,7 +38,7 @@ def host(tmp_path, monkeypatch):
     made.layout = Layout.under("shop", {key: f"{tmp_path}{path}" for key, path in ROOTS.items()})
     for name in CODE:
         made.put(f"/opt/sites/shop/{name}")
-    for name in (f"{ID}.env", "secret_key"):
+    for name in (f"{ID}.env", "processes.json", "secret_key"):
         made.put(f"/etc/sites/shop/{name}")
     for path in ("/var/lib/sites/shop/db.sqlite3", "/var/cache/sites/shop/x", f"/run/sites/shop/{ID}.sock"):
         made.put(path)
@@ -86,6 +86,29 @@ def test_the_data_stay(host):
     assert "/var/lib/sites/shop and /etc/sites/shop and the user site-shop; uninstall_purge=true" in report.kept[0]
     # So that a later purge finds them.
     assert memory.sites()["shop"]["user"] == "site-shop"
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_timers_and_workers_stop_before_the_server_and_their_units_go(host, check_mode):
+    ours = [
+        "pyweb-timer-shop@digest.service",
+        "pyweb-timer-shop@digest.timer",
+        "pyweb-worker-shop.service",
+        f"pyweb-worker-shop@{ID}:celery:1.service",
+    ]
+    for unit in ours:
+        host.put(f"/etc/systemd/system/{unit}", UNIT)
+    host.put("/etc/systemd/system/pyweb-timer-shop@theirs.timer", "[Timer]\n")
+    report = remove(host, check_mode=check_mode)
+    assert {f"/etc/systemd/system/{unit}" for unit in ours} < set(report.removed)
+    left = [path for path in host.files() if "/pyweb-" in path]
+    assert left == sorted(
+        f"/etc/systemd/system/{unit}" for unit in ["pyweb-timer-shop@theirs.timer", *(ours if check_mode else [])]
+    )
+    order = ["systemctl disable --quiet --now pyweb-timer-shop@digest.timer pyweb-worker-shop.service"]
+    order += ["systemctl stop pyweb-timer-shop@*.service", "systemctl stop pyweb-worker-shop@*:*:*.service"]
+    order += ["systemctl stop uwsgi-shop@*.service uwsgi-shop-probe@*.service"]
+    assert [call for call in host.calls if call in order] == ([] if check_mode else order)
 
 
 def test_a_second_time_changes_nothing(host):
@@ -152,10 +175,11 @@ def test_media_with_a_place_of_its_own_stay(host):
 def test_the_shared_tools_go_with_the_empty_roots(host):
     remove(host, purge=True)
     host.put("/opt/sites/.tools/pyvenv.cfg")
+    host.put("/opt/sites/.pythons/cpython-3.13.2-linux-x86_64-gnu/bin/python3.13")
     host.put("/var/lib/sites/other/theirs")
     report = Report()
     sites.tools([found.FoundSite(host.layout, "site-shop", True)], report, check_mode=False)
     # What the site noted as made for it went with the site; the rest is empty now.
-    assert host.shown(report.removed)[0] == "/opt/sites/.tools"
+    assert host.shown(report.removed)[:2] == ["/opt/sites/.tools", "/opt/sites/.pythons"]
     assert {"/opt/sites", "/etc/sites"} <= set(host.shown(report.removed))
     assert host.text("/var/lib/sites/other/theirs") == ""

@@ -69,6 +69,10 @@ class World:
         """The releases whose processes noted this of a task."""
         return [words[0] for words in self.log() if words[1:3] == [what, key]]
 
+    def keys_of(self, what: str) -> list[str]:
+        """Return the keys of all tasks of which this was noted."""
+        return [words[2] for words in self.log() if words[1] == what]
+
     def states(self) -> dict[str, str]:
         """Every unit of a worker that is not gone: RELEASE:NAME:N -> ActiveState."""
         words = "systemctl list-units --all --plain --no-legend --full 'pyweb-worker-mysite@*'"

@@ -47,14 +47,7 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
     django.setup()
     step("wsgi")
     __import__(wsgi_module)
-    import os
-
-    # Not settings.SETTINGS_MODULE: a project may have a setting of that name.
-    if overlay_module not in sys.modules or os.environ.get("DJANGO_SETTINGS_MODULE") != overlay_module:
-        raise SystemExit(
-            f"error: the project sets DJANGO_SETTINGS_MODULE to {os.environ.get('DJANGO_SETTINGS_MODULE')!r} by force; "
-            "it has to use os.environ.setdefault, as startproject writes it"
-        )
+    refuse_other_settings(overlay_module)
     step("check")
     from django.core.management import call_command
 
@@ -74,6 +67,19 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
         step("collectstatic")
         call_command("collectstatic", interactive=False, verbosity=0)
     print(json.dumps(found))
+
+
+def refuse_other_settings(overlay_module: str) -> None:
+    """End with an error where the settings in use are not those of the overlay."""
+    import os
+
+    # Not settings.SETTINGS_MODULE: a project may have a setting of that name.
+    named = os.environ.get("DJANGO_SETTINGS_MODULE")
+    if overlay_module not in sys.modules or named != overlay_module:
+        raise SystemExit(
+            f"error: the project sets DJANGO_SETTINGS_MODULE to {named!r} by force; "
+            "it has to use os.environ.setdefault, as startproject writes it"
+        )
 
 
 @contextlib.contextmanager

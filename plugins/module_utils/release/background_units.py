@@ -102,9 +102,9 @@ class BackgroundUnits:
         """Say whether a unit is one that starts at boot."""
         return name == self.layout.worker_boot_unit or name.endswith(".timer")
 
-    def withdraw(self) -> None:
-        """Stop all timers, then the workers, which have their time for that, and remove all units."""
-        present = self.present()
+    def withdraw(self, names: Collection[str] | None = None) -> None:
+        """Stop all timers, then the workers, which have their time for that; remove all units, or those of `names`."""
+        present = self.present() if names is None else list(names)
         if not present:
             return
         self.drop(present)

@@ -16,8 +16,9 @@ from .release import Release
 from .worker_check import shown
 
 # Workers are watched for so long at least, in seconds; longer while they still load, which is to use the CPU.
-WATCH_SECONDS, WATCH_MAX, WATCH_PAUSE = 2.0, 15.0, 0.25
-# A process that used less than this part of a core since it was looked at last has loaded what it needs.
+WATCH_SECONDS, WATCH_MAX, WATCH_PAUSE = 2.0, 10.0, 0.25
+# A process that used less than this part of a core since it was looked at last has loaded what it needs. One that has
+# not used any yet waits for a core.
 IDLE = 0.1
 # The journal of a failure starts this much before the start, in seconds.
 JOURNAL_SECONDS = 1
@@ -28,15 +29,16 @@ def watch(shell: Shell, release: Release, names: Collection[str], started: float
     began = looked = time.monotonic()
     first = {unit.name: unit for unit in states(shell, release.layout, names)}
     used = {name: busy(unit.pid) for name, unit in first.items()}
+    loading = set(names)
     while True:
         time.sleep(WATCH_PAUSE)
         now = time.monotonic()
-        loading = False
         for unit in states(shell, release.layout, names):
             if unit.active != "active" or unit.restarts > first[unit.name].restarts:
                 raise _ended(shell, release, unit, started)
             seconds = busy(unit.pid)
-            loading = loading or seconds - used[unit.name] > IDLE * (now - looked)
+            if seconds and seconds - used[unit.name] <= IDLE * (now - looked):
+                loading.discard(unit.name)
             used[unit.name] = seconds
         looked = now
         if now - began >= (WATCH_MAX if loading else WATCH_SECONDS):

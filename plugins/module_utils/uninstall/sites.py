@@ -83,7 +83,7 @@ def _units(layout: Layout, shell: Shell, report: Report, check_mode: bool) -> No
     )
     report.removed += [f"{layouts.SYSTEMD}/{name}" for name in background]
     if background and not check_mode:
-        BackgroundUnits(shell, layout, layouts.SYSTEMD).withdraw()
+        BackgroundUnits(shell, layout, layouts.SYSTEMD).withdraw(background)
     report.removed += [f"{layouts.SYSTEMD}/{name}" for name in present]
     if check_mode or not present:
         return
