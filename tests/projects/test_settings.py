@@ -1,5 +1,5 @@
-"""What the inventory adds to a project: secret files, what is writable, the first data; over deploys, a rollback and the
-end of the site.
+"""What the inventory adds to a project: secret files, what is writable, the first data; over deploys and a rollback,
+and what is left of it.
 
     PYWEB_PLATFORM=debian12 pytest tests/projects/test_settings.py
 """
