@@ -68,6 +68,7 @@ def _packed(site: Site, folder: str) -> str:
     if source["kind"] == "archive":
         return source["archive"]
     source["digest"] = tree.digest(source["directory"])
+    source["left_out"] = tree.databases(source["directory"])
     path = os.path.join(folder, f"{source['digest']}.tar.gz")
     # A development database is no code, unless it is what the site begins with.
     seed = site["seed"]["database"]

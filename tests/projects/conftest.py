@@ -53,7 +53,7 @@ class Deployed:
     def deploy(self, title: str, shapes: Sequence[Shape]) -> Told:
         """One run for all of these, once."""
         if title not in self.runs:
-            report = self.work / f"{title}.json"
+            report = self.work / f"{title.replace(' ', '-')}.json"
             run = self.host.play(self.sites(shapes), "site.yml", "-e", f"run_report={report}")
             told = json.loads(report.read_text(encoding="utf-8"))
             self.runs[title] = Told(run, told, {site["name"]: site for host in told["hosts"] for site in host["sites"]})

@@ -228,6 +228,27 @@ def test_what_is_told_of_settings(tmp_path):
     assert "and the site has 3: who is logged in is so by chance; set settings: {SESSION_ENGINE:" in note
 
 
+def test_a_cache_table_that_the_release_makes_is_not_missing(tmp_path):
+    facts = {"cache_tables": ["shop_cache"]}
+    (tmp_path / "a").mkdir()
+    assert len(settings_of(tmp_path / "a").notes(facts)) == 1
+    (tmp_path / "b").mkdir()
+    steps = ["migrate", {"manage": "createcachetable shop_cache"}]
+    assert settings_of(tmp_path / "b", release=steps).notes(facts) == []
+
+
+def test_a_database_that_stays_on_the_controller_is_named(tmp_path):
+    target = tmp_path / "db.sqlite3"
+    facts = {"database": {"engine": "django.db.backends.sqlite3", "file": str(target)}}
+    settings = settings_of(tmp_path)
+    assert settings.notes(facts) == []
+    settings.context.site["source"]["left_out"] = ["old/other.sqlite3", "data/db.sqlite3"]
+    [note] = settings.notes(facts)
+    assert note.startswith("the source has a database, data/db.sqlite3, which is not used")
+    target.write_text("the site has one")
+    assert settings.notes(facts) == []
+
+
 def test_missing_variables_are_looked_for_apart_from_network_and_data(tmp_path):
     found = json.dumps([["A", "a.py:1"], ["B", "a.py:2"]])
     settings = settings_of(tmp_path, {"unshare": f"printed\n{found}\n"}, env={"TOKEN": SECRET})

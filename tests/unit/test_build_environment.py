@@ -77,6 +77,13 @@ def test_wsgi_goes_before_manage(tmp_path):
     assert environment.dotenv_entry(str(tmp_path), ".", "shop.wsgi") == ("", "")
 
 
+def test_a_link_that_leads_out_of_the_source_is_not_read(tmp_path):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "outside.py").write_text("import dotenv\ndotenv.load_dotenv()\n")
+    (tmp_path / "code/manage.py").symlink_to(tmp_path / "outside.py")
+    assert environment.dotenv_entry(str(tmp_path / "code"), ".", "shop.wsgi") == ("", "")
+
+
 # Without a file of its own, as python-dotenv has it of an interactive process.
 CODE = f"""\
 import __main__, json, os

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 
@@ -327,7 +328,7 @@ def test_a_file_of_spatialite_moves_to_the_data_and_ids_stay(tmp_path):
     [(True, "pyweb_settings", True), (False, "pyweb_settings", False), (True, "mysite.settings", False)],
 )
 def test_a_setting_called_settings_module_is_no_other_module(monkeypatch, loaded, named, right):
-    """What counts is the module that was imported, and the one that is named: not what the settings say of themselves."""
+    """The module that was imported and the one that is named count, not what the settings say of themselves."""
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", named)
     if loaded:
         monkeypatch.setitem(sys.modules, "pyweb_settings", sys)

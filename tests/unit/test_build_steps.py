@@ -33,7 +33,7 @@ def steps_of(host):
 @pytest.mark.parametrize(
     ("steps", "done", "collects"),
     [
-        # A look at the settings comes first: steps of the project read them.
+        # First the settings are asked for what makes DEBUG false: the project's steps may bundle for that side.
         (
             [NPM, BUILD, "collectstatic"],
             ["project", "build step 'npm ci'", "build step 'npm run build'", "compile", "project"],

@@ -61,11 +61,19 @@ FROM_HERE = {"source": {"git": "https://git.example.com/shop.git", "version": "e
         ({}, {"packages": ["wagtail"]}, ["wagtail", "pyuwsgi"], []),
         ({}, {"source": {"startproject": "x"}}, ["pyuwsgi", "Django"], []),
         ({}, {"source": {"startproject": "x"}, **DJANGO}, ["Django>=5.2,<5.3", "pyuwsgi"], []),
-        ({"requirements.txt": ""}, {}, ["pyuwsgi"], ["requirements.txt"]),
-        ({"requirements.txt": "", "pyproject.toml": "[project]\n"}, {}, ["pyuwsgi"], ["requirements.txt"]),
-        ({"pyproject.toml": "[tool.x]\n\n[project]\ndependencies=['x']\n"}, {}, ["pyuwsgi"], ["pyproject.toml"]),
+        ({"requirements.txt": "Django"}, {}, ["pyuwsgi"], ["requirements.txt"]),
+        ({"requirements.txt": "-e ."}, {}, ["pyuwsgi"], ["requirements.txt"]),
+        ({"requirements.txt": "six", "setup.py": ""}, DJANGO, ["Django>=5.2,<5.3", "pyuwsgi"], ["requirements.txt"]),
+        ({"setup.py": "setup()"}, {}, ["pyuwsgi"], ["setup.py"]),
+        ({"requirements.txt": "Django", "pyproject.toml": "[project]\n"}, {}, ["pyuwsgi"], ["requirements.txt"]),
+        ({"pyproject.toml": "[tool.x]\n\n[project]\ndependencies=['django']\n"}, {}, ["pyuwsgi"], ["pyproject.toml"]),
         ({"requirements.txt": ""}, {"requirements": [], **DJANGO}, ["Django>=5.2,<5.3", "pyuwsgi"], []),
-        ({"r/a.txt": "", "r/b.txt": ""}, {"requirements": ["r/a.txt", "r/b.txt"]}, ["pyuwsgi"], ["r/a.txt", "r/b.txt"]),
+        (
+            {"r/a.txt": "django", "r/b.txt": ""},
+            {"requirements": ["r/a.txt", "r/b.txt"]},
+            ["pyuwsgi"],
+            ["r/a.txt", "r/b.txt"],
+        ),
         (
             {},
             {"uwsgi": {"version": "2.0.31", "install": "uwsgi"}, **DJANGO},
@@ -95,6 +103,12 @@ def test_requirements(tmp_path, texts, keys, names, chosen):
             {},
             'the source has no dependency file, and packages names no Django; add `packages: ["Django>=6.1,<6.2"]`',
         ),
+        (
+            {"requirements.txt": "django-extensions"},
+            {},
+            "requirements.txt names no Django; add it there, or `packages: [",
+        ),
+        ({"requirements.txt": "wagtail"}, {"packages": ["six"]}, "requirements.txt names no Django"),
         ({"requirements/dev.txt": "Django"}, {}, "; requirements can name requirements/dev.txt"),
         ({"pyproject.toml": "[tool.ruff]\n"}, {}, "the source has no dependency file"),
         ({"requirements.txt": "Django"}, {"requirements": []}, "requirements is empty, and packages names no Django"),
@@ -130,7 +144,9 @@ def test_dependencies_that_are_refused(tmp_path, texts, keys, says):
     ],
 )
 def test_another_uwsgi_among_the_requirements_is_left_out(tmp_path, install, left_out, says):
-    code = write(tmp_path / "code", {"requirements.txt": "-r more.txt\n", "more.txt": "uWSGI==2.0.28\npyuwsgi\nsix\n"})
+    code = write(
+        tmp_path / "code", {"requirements.txt": "-r more.txt\n", "more.txt": "uWSGI==2.0.28\npyuwsgi\nDjango\n"}
+    )
     context = make_context(tmp_path, **FROM_HERE, uwsgi={"install": install})
     found = gather(context, code)
     assert found.left_out == left_out
@@ -146,11 +162,11 @@ def test_another_uwsgi_among_the_requirements_is_left_out(tmp_path, install, lef
 
 @AS_ROOT
 def test_pip_gets_requirements_without_another_uwsgi(tmp_path):
-    texts = {"requirements.txt": "-r more.txt\n-c limits/c.txt\nuwsgi>=2\n", "more.txt": "six\n"}
+    texts = {"requirements.txt": "-r more.txt\n-c limits/c.txt\nuwsgi>=2\n", "more.txt": "Django\n"}
     host = Host(tmp_path, "pip", texts=texts, **FROM_HERE)
     host.provide()
     written = Path(host.root, "requirements.txt").read_text()
-    assert written == f"six\n-c {host.root}/src/limits/c.txt\n"
+    assert written == f"Django\n-c {host.root}/src/limits/c.txt\n"
     assert host.shell.calls[-2].argv[-2:] == ["-r", f"{host.root}/requirements.txt"]
 
 
@@ -331,6 +347,19 @@ def test_with_an_index_of_ones_own_the_lock_is_installed_from_there(tmp_path):
 
 
 @AS_ROOT
+def test_wheels_in_the_source_are_installed_from_their_folder(tmp_path):
+    lock = LOCK["uv.lock"].replace("https://mine.example.com/simple", "wheels")
+    answers = {"export": EXPORTED.replace("\n    ", " "), "pip compile": "pyuwsgi==2.0.30\n"}
+    mirror = {"UV_DEFAULT_INDEX": "https://mirror/simple"}
+    host = Host(tmp_path, answers=answers, texts={**LOCK, "uv.lock": lock}, environment=mirror, **FROM_HERE)
+    # Other wheels may lie there tomorrow.
+    assert host.provide() == f"{host.root}/venv"
+    installed = [words for words in host.shell.commands() if "--find-links" in words]
+    assert len(installed) == 1
+    assert installed[0].endswith(f"--no-index --find-links {host.root}/src/wheels -r {host.root}/locked-1.txt")
+
+
+@AS_ROOT
 def test_pip_installs_a_lock_without_its_own_resolution(tmp_path):
     pins = [
         Pin("django", "django[argon2]==5.2.8", "python_version > '3'", ("sha256:00",)),
@@ -359,7 +388,7 @@ def test_pip_installs_a_lock_without_its_own_resolution(tmp_path):
     [
         (LOCK, "uv.lock"),
         ({"pyproject.toml": "[project]\nname='a'\ndynamic=['dependencies']\n"}, "pyproject.toml"),
-        ({"pyproject.toml": "[project]\ndependencies=['a']\n[tool.uv.sources]\na={path='a'}\n"}, "pyproject.toml"),
+        ({"pyproject.toml": "[project]\ndependencies=['django']\n[tool.uv.sources]\na={path='a'}\n"}, "pyproject.toml"),
         ({"setup.py": "setup()"}, "setup.py"),
     ],
 )
@@ -393,7 +422,9 @@ def test_pip_gets_the_lines_of_a_project_file(tmp_path):
 
 @AS_ROOT
 def test_the_project_itself_is_installed_where_it_is_asked_for(tmp_path):
-    host = Host(tmp_path, texts={"app/requirements.txt": "", "app/manage.py": ""}, **FROM_HERE, install_project=True)
+    host = Host(
+        tmp_path, texts={"app/requirements.txt": "Django", "app/manage.py": ""}, **FROM_HERE, install_project=True
+    )
     assert host.provide() == f"{host.root}/venv"
     assert not os.path.islink(f"{host.root}/venv")
     assert host.shell.calls[-2].argv[-3:] == ["--no-deps", "--editable", f"{host.root}/src/app"]
@@ -588,13 +619,8 @@ def test_requirements_that_may_change_have_a_virtualenv_in_the_build(tmp_path, k
 @pytest.mark.parametrize(
     ("kind", "keys", "texts", "named"),
     [
-        ("uv", {}, {"requirements.txt": "six\n"}, "requirements.txt names no Django, and nothing that it names brings"),
-        (
-            "pip",
-            {},
-            {"requirements.txt": "six\n"},
-            "requirements.txt names no Django, and nothing that it names brings",
-        ),
+        ("uv", {}, {"setup.py": "setup()"}, "setup.py names no Django; add it there, or "),
+        ("pip", {}, {"requirements.txt": "-e ."}, "requirements.txt names no Django; add it there, or "),
         ("uv", {"packages": ["six"]}, {}, "the source has no dependency file, and packages names no Django"),
     ],
 )

@@ -341,19 +341,20 @@ def test_places_of_pipenv(tmp_path):
 def test_what_uv_exports_keeps_the_indexes_of_the_lock(tmp_path):
     text = "".join(
         f'[[package]]\nname = "{name}"\nversion = "1"\nsource = {{ registry = "{url}" }}\n'
-        for name, url in (("django", "https://pypi.org/simple"), ("mine", "https://mine/simple"))
+        for name, url in (("django", "https://pypi.org/simple"), ("mine", "https://mine/simple"), ("flat", "wheels"))
     )
     text += '[[package]]\nname = "Library"\nversion = "1"\nsource = { directory = "lib" }\n'
     root = write(tmp_path, {"uv.lock": text, "lib/setup.py": "", "own/setup.py": ""})
     assert registries(root, "uv.lock")[("mine", "1")] == "https://mine/simple"
     exported = (
         "# a comment\ndjango[argon2]==1 ; sys_platform == 'linux' \\\n    --hash=sha256:00 \\\n    --hash=sha256:11\n"
-        "mine==1 \\\n    --hash=sha256:22\nours @ git+https://git/ours@abc\n./lib\n"
+        "mine==1 \\\n    --hash=sha256:22\nflat==1\nours @ git+https://git/ours@abc\n./lib\n"
         "own @ file:///OWN ; python_version > '3'\n"
     ).replace("/OWN", f"{root}/own")
     assert of_uv_export(exported, root, "uv.lock") == [
         Pin("django", "django[argon2]==1", "sys_platform == 'linux'", ("sha256:00", "sha256:11")),
         Pin("mine", "mine==1", "", ("sha256:22",), "https://mine/simple"),
+        Pin("flat", "flat==1", index="wheels", local=True),
         Pin("ours", "ours @ git+https://git/ours@abc"),
         Pin("library", f"library @ file://{root}/lib", local=True),
         Pin("own", f"own @ file://{root}/own", "python_version > '3'", local=True),

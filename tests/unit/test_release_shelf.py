@@ -427,7 +427,7 @@ def site(tmp_path):
         (systemd / name).touch()
     put_releases(tmp_path, ("a", 1))
     (tmp_path / "config/shop").mkdir(parents=True)
-    for name in ("a.env", "secret_key", "superusers.json"):
+    for name in ("a.env", "processes.json", "secret_key", "superusers.json"):
         (tmp_path / "config/shop" / name).touch()
     return make_site(tmp_path)[0]
 
@@ -440,6 +440,7 @@ def test_an_absent_site_is_stopped_and_removed(tmp_path, site):
         assert not root.exists()
         return ["the account"]
 
+    (tmp_path / "config/shop/files/0123456789ab").mkdir(parents=True)
     changes = withdraw(site, shell, False, forget, str(systemd))
     units = [f"{systemd}/{name}" for name in ("uwsgi-shop@.service", "uwsgi-shop.service", "uwsgi-shop@8000.socket")]
     assert changes == [*units, str(root), "the account"]

@@ -137,7 +137,9 @@ def test_mail_that_is_wanted_and_served(project):
         port = server.getsockname()[1]
         settings, code = project("EMAIL_PORT = 1\n", EMAIL_PORT=port)
         found = looking.settings_facts(settings, code)["mail"]
-    assert (found["wanted"], found["port"], found["served"]) == (True, port, True)
+    assert (found["wanted"], found["port"], found["served"]) == (False, port, True)
+    settings, code = project("EMAIL_PORT = 1\n")
+    assert looking.settings_facts(settings, code)["mail"]["wanted"]
     assert looking.settings_facts(*project(ADMINS=[("a", "a@example.com")]))["mail"]["wanted"]
     assert looking.settings_facts(*project(EMAIL_HOST="mail.example.com"))["mail"]["port"] == 0
 

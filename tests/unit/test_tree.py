@@ -137,3 +137,16 @@ def test_a_file_that_does_not_count_is_packed_where_it_is_asked_for(tmp_path):
     tree.pack(str(tmp_path / "code"), str(tmp_path / "code.tgz"), ["db.sqlite3", "manage.py", "none.sqlite3"])
     with tarfile.open(tmp_path / "code.tgz") as archive:
         assert archive.getnames() == ["manage.py", "db.sqlite3"]
+
+
+def test_databases_that_do_not_count(tmp_path):
+    for name, text in {
+        "db.sqlite3": "x",
+        "a/b.sqlite3": "x",
+        "empty.sqlite3": "",
+        "node_modules/c.sqlite3": "x",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "link.sqlite3").symlink_to("db.sqlite3")
+    assert tree.databases(str(tmp_path)) == ["db.sqlite3", "a/b.sqlite3"]

@@ -38,7 +38,7 @@ def host(tmp_path, monkeypatch):
     made.layout = Layout.under("shop", {key: f"{tmp_path}{path}" for key, path in ROOTS.items()})
     for name in CODE:
         made.put(f"/opt/sites/shop/{name}")
-    for name in (f"{ID}.env", "secret_key"):
+    for name in (f"{ID}.env", "processes.json", "secret_key"):
         made.put(f"/etc/sites/shop/{name}")
     for path in ("/var/lib/sites/shop/db.sqlite3", "/var/cache/sites/shop/x", f"/run/sites/shop/{ID}.sock"):
         made.put(path)
@@ -175,10 +175,11 @@ def test_media_with_a_place_of_its_own_stay(host):
 def test_the_shared_tools_go_with_the_empty_roots(host):
     remove(host, purge=True)
     host.put("/opt/sites/.tools/pyvenv.cfg")
+    host.put("/opt/sites/.pythons/cpython-3.13.2-linux-x86_64-gnu/bin/python3.13")
     host.put("/var/lib/sites/other/theirs")
     report = Report()
     sites.tools([found.FoundSite(host.layout, "site-shop", True)], report, check_mode=False)
     # What the site noted as made for it went with the site; the rest is empty now.
-    assert host.shown(report.removed)[0] == "/opt/sites/.tools"
+    assert host.shown(report.removed)[:2] == ["/opt/sites/.tools", "/opt/sites/.pythons"]
     assert {"/opt/sites", "/etc/sites"} <= set(host.shown(report.removed))
     assert host.text("/var/lib/sites/other/theirs") == ""

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import breakpoints
-import pytest
 from breakpoints import Point
 from client import Prober
 from conftest import UNITS, World
@@ -68,7 +67,8 @@ def test_a_timer_follows_the_live_release_and_never_overlaps(world: World) -> No
 
 def test_a_run_of_a_timer_that_fails_is_seen_by_the_doctor(world: World, tmp_path: Path) -> None:
     unit = "pyweb-timer-mysite@tick.service"
-    world.host.told("systemctl stop pyweb-timer-mysite@tick.timer; touch /var/lib/sites/mysite/fail")
+    # A run that is under way as well: it has looked already.
+    world.host.told(f"systemctl stop pyweb-timer-mysite@tick.timer {unit}; touch /var/lib/sites/mysite/fail")
     world.host.told(f"systemctl start {unit} || true; systemctl is-failed {unit}")
     world.host.told("systemctl start pyweb-timer-mysite@tick.timer; rm /var/lib/sites/mysite/fail")
     hop = doctor(world, tmp_path)
@@ -97,8 +97,10 @@ def doctor(world: World, tmp_path: Path) -> dict:
     return hop
 
 
-def pids(world: World) -> str:
-    return world.host.told("systemctl show --property=MainPID,Id 'pyweb-worker-mysite@*'")
+def pids(world: World) -> list[str]:
+    """The processes of all workers but the scheduler, which has to end before another one begins."""
+    shown = world.host.told("systemctl show --property=Id,MainPID 'pyweb-worker-mysite@*'").split("\n\n")
+    return sorted(unit for unit in shown if ":beat:" not in unit)
 
 
 def test_a_worker_that_dies_at_once_fails_the_deploy_and_nothing_has_changed(world: World) -> None:
@@ -131,7 +133,6 @@ def test_a_program_that_is_missing_is_refused_before_anything_happens(world: Wor
 
 
 def test_a_rollback_takes_workers_and_timers_along(world: World) -> None:
-    world.assert_settled()
     before = world.live
     world.new_code()
     world.deploy()
@@ -142,7 +143,6 @@ def test_a_rollback_takes_workers_and_timers_along(world: World) -> None:
     assert {name.split(":")[0] for name in world.states()} == {before}
     count = len(world.noted("end", "tick"))
     world.wait_for(lambda: world.noted("end", "tick")[count:].count(before), "the timer stays with the newer release")
-    world.assert_settled()
 
 
 STAGES = [
@@ -168,10 +168,10 @@ def test_no_worker_is_left_by_a_run_that_is_killed(world: World) -> None:
     world.assert_settled()
 
 
-@pytest.mark.parametrize("stage", [STAGES[0], STAGES[2]], ids=["with two sets", "with the new set"])
-def test_a_boot_after_a_killed_run_starts_exactly_the_live_releases_workers(world: World, stage: tuple) -> None:
+def test_a_boot_after_a_killed_run_starts_exactly_the_live_releases_workers(world: World) -> None:
+    """Killed when the old ones have stopped: what runs is of a release that is not live."""
     world.new_code()
-    breakpoints.arm(world.host, stage[1])
+    breakpoints.arm(world.host, STAGES[2][1])
     playing = world.host.begin(world.wanted, "deploy.yml")
     process = breakpoints.wait(world.host, playing)
     playing.kill()

@@ -122,13 +122,13 @@ def _steps(build: Build) -> Manifest:
     context, home = pythons.provide(context, root)
     if recorded["kind"] == "startproject":
         _start_project(context, home, code)
-    notes = [*context.notes, *additions.add(context, root, home)]
+    notes = [*additions.add(context, root, home)]
     found = project.discover(code, site)
     settings = SettingsOfBuild(context, home, root, found)
     _write_overlay(context, root, found)
     settings.write()
     context.make_directory(f"{root}/static")
-    steps = Steps(context, root, home, found["chdir"])
+    steps = Steps(context, root, home, found["chdir"], found["configuration"])
     if steps.before_probe:
         # They import the settings as well, or bundle for the side that DEBUG chooses.
         settings.decide(lambda: _probe(context, home, root, settings, None, only="settings"))

@@ -85,9 +85,23 @@ class SettingsOfBuild:
         """Return what a person has to know of the settings, in sentences."""
         site = self.context.site
         workers = site["uwsgi"]["processes"]
-        found = [*settings_findings.warned(facts, workers if isinstance(workers, int) else 2)]
-        found += settings_findings.unused(facts, site["seed"], not files.names(self.context.layout.media))
+        makes_tables = any("createcachetable" in step["words"] for step in site["release"])
+        known = {**facts, "cache_tables": []} if makes_tables else facts
+        found = [*settings_findings.warned(known, workers if isinstance(workers, int) else 2)]
+        found += settings_findings.unused(self._unused(facts), site["seed"], not files.names(self.context.layout.media))
         return [str(finding) for finding in found]
+
+    def _unused(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the facts with the database that the controller did not bring, if the site would begin with it."""
+        target = (facts.get("database") or {}).get("file", "")
+        left_out = [
+            path
+            for path in self.context.site["source"].get("left_out", [])
+            if os.path.basename(path) == os.path.basename(target)
+        ]
+        if not left_out or (os.path.exists(target) and os.path.getsize(target)):
+            return facts
+        return {**facts, "unused": {**(facts.get("unused") or {}), "database": left_out[0]}}
 
     def missing(self) -> str:
         """Return in one sentence which variables the settings miss, where that are several; else ''."""

@@ -62,7 +62,9 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
     found["translated"] = bool(settings.USE_I18N)
     found["script_name"] = str(settings.FORCE_SCRIPT_NAME or "")
     found["https_header"] = list(settings.SECURE_PROXY_SSL_HEADER or [])
-    found["facts"] = settings_facts(settings, source_of(overlay_module))
+    # Settings may be of any shape, and what is not understood is no reason to refuse them.
+    with contextlib.suppress(Exception):
+        found["facts"] = settings_facts(settings, source_of(overlay_module))
     if collect == "collect" and "django.contrib.staticfiles" in settings.INSTALLED_APPS:
         step("collectstatic")
         call_command("collectstatic", interactive=False, verbosity=0)

@@ -86,7 +86,9 @@ def dotenv_entry(code: str, chdir: str, wsgi: str) -> tuple[str, str]:
     folder = os.path.normpath(chdir)
     for name in (f"{wsgi.partition(':')[0].replace('.', '/')}.py", "manage.py"):
         path = os.path.normpath(f"{folder}/{name}")
-        found = loading(files.read_or_empty(f"{code}/{path}"))
+        # The source may have a link that leads out of it, and root reads this.
+        inside = os.path.realpath(f"{code}/{path}").startswith(f"{os.path.realpath(code)}/")
+        found = loading(files.read_or_empty(f"{code}/{path}")) if inside else ""
         if found:
             return path, found
     return "", ""

@@ -91,7 +91,8 @@ class Installer:
 
     def install_pins(self, home: str, wanted: Requirements) -> None:
         """Install exactly what a lock says, each package from the index that the lock names."""
-        if wanted.uv_lock and not any(name in self.environment for name in MIRRORS):
+        given = {**self.context.environment, **self.environment}
+        if wanted.uv_lock and not any(name in given for name in MIRRORS):
             folder = os.path.dirname(wanted.uv_lock)
             words = [self.uv, "sync", "--frozen", "--inexact", "--quiet", "--compile-bytecode", "--no-install-project"]
             words += ["--no-editable", "--python", f"{home}/bin/python", *export_words(self.context.site)]
@@ -101,8 +102,10 @@ class Installer:
         for number, batch in enumerate(batches(wanted.pins)):
             path = f"{self.root}/locked-{number}.txt"
             files.write(path, batch.text)
-            index = ["--default-index" if self.uv else "--index-url", batch.index] if batch.index else []
             folder = os.path.dirname(wanted.uv_lock) or "/"
+            index = ["--default-index" if self.uv else "--index-url", batch.index] if batch.index else []
+            if index and "://" not in batch.index:  # a folder of wheels in the source
+                index = ["--no-index", "--find-links", os.path.join(folder, batch.index)]
             self._run("requirements", [*self._pip_install(home), "--no-deps", *index, "-r", path], folder)
 
     def install_project(self, home: str, folder: str) -> None:

@@ -84,7 +84,9 @@ def _gather(context: Context, code: str) -> Requirements:
         found.names.append("Django")  # of a fresh project nobody says which
     for name in wanted.listed:
         _for_installer(context, found, code, name)
-    if not found.read and not site["packages"] and site["source"]["kind"] != "startproject":
+    if site["source"]["kind"] != "startproject" and not dependencies.may_bring_django(
+        wanted, [*site["packages"], *asked, *pinned, *locked]
+    ):
         raise no_django(context, code, found)
     return found
 

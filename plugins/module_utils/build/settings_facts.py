@@ -134,7 +134,7 @@ def missing_cache_tables(settings: Any) -> list[str]:
 def mail_of(settings: Any, project: Any) -> dict[str, Any]:
     """Return the backend of mail, its port where it is on this host, and whether one listens there.
 
-    `wanted` says that the project shows that it sends mail. {} where nothing is known.
+    `wanted` says that none does and that the project shows that it sends mail. {} where nothing is known.
     """
     mailers = getattr(settings, "MAILERS", None)
     try:
@@ -144,9 +144,11 @@ def mail_of(settings: Any, project: Any) -> dict[str, Any]:
             backend, host, port = given.get("BACKEND", ""), options.get("host", "localhost"), options.get("port", 25)
         else:
             backend, host, port = settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT
-        found: dict[str, Any] = {"backend": str(backend), "wanted": sends_mail(settings, project), "port": 0}
+        found: dict[str, Any] = {"backend": str(backend), "port": 0}
         if str(backend).endswith("smtp.EmailBackend") and str(host or "") in LOCAL_HOSTS:
-            found.update(port=int(port), served=listens(int(port)))
+            served = listens(int(port))
+            # Whether the project sends mail takes its URLs, and matters where nobody takes it.
+            found.update(port=int(port), served=served, wanted=not served and sends_mail(settings, project))
     except (AttributeError, TypeError, ValueError):
         return {}
     return found

@@ -99,7 +99,9 @@ def _recorded(source: Source, commit: str = "", checksum: str = "") -> Source:
     recorded: Source = {**source}
     recorded["commit"] = commit or source.get("commit", "")
     recorded["checksum"] = checksum or source.get("checksum", "")
-    dropped = {"key", "directory"} | {name for name in ("commit", "digest", "checksum") if not recorded.get(name)}
+    dropped = {"key", "directory", "left_out"} | {
+        name for name in ("commit", "digest", "checksum") if not recorded.get(name)
+    }
     return cast(Source, {name: value for name, value in recorded.items() if name not in dropped})
 
 

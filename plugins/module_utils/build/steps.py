@@ -19,12 +19,16 @@ from ..model.types import Step
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps of one build. `root` is its directory, `home` its virtualenv, `chdir` where manage.py lies in it."""
+    """The steps of one build. `root` is its directory, `home` its virtualenv, `chdir` where manage.py lies in it.
+
+    `configuration` is the class of the settings that the build found, if any.
+    """
 
     context: Context
     root: str
     home: str
     chdir: str
+    configuration: str = ""
 
     @property
     def code(self) -> str:
@@ -95,7 +99,7 @@ class Steps:
 
     def _environment(self, tools: Sequence[str]) -> dict[str, str]:
         context = self.context
-        own = project.process_environment(context.secrets)
+        own = project.process_environment(context.secrets, self.configuration)
         first = [f"{self.home}/bin"] if self.home else []
         first += [f"{folder}/node_modules/.bin" for folder in (self.code, os.path.join(self.code, self.chdir))]
         return {

@@ -69,5 +69,17 @@ def pack(root: str, archive: str, also: Iterable[str] = ()) -> None:
             tar.add(os.path.join(root, name), arcname=name, recursive=False, filter=anonymous)
 
 
+def databases(root: str) -> list[str]:
+    """Return the relative paths of SQLite files below `root` that do not count, and that have something in them."""
+    found = []
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not _excluded(name))
+        for name in sorted(files):
+            path = os.path.join(folder, name)
+            if name.endswith(".sqlite3") and not os.path.islink(path) and os.path.getsize(path):
+                found.append(os.path.relpath(path, root))
+    return found
+
+
 def _excluded(name: str) -> bool:
     return any(fnmatch.fnmatchcase(name, one) for one in EXCLUDED)

@@ -110,6 +110,11 @@ KNOWN = (
         r"|Can't connect to (?:local )?(?:MySQL )?server|connection timeout expired",
         f"start the database there, or correct the address in {_DATABASE}",
     ),
+    Known(
+        r"no such table: |relation \"[^\"]+\" does not exist|Table '[^']+' doesn't exist",
+        "migrate makes the tables of models, and a step `manage: createcachetable` in `release:` of the site that of a "
+        "cache",
+    ),
     Known(r"Error loading psycopg2", "add psycopg[binary] to `packages:` of the site"),
     Known(r"Error loading MySQLdb", "add mysqlclient to `packages:` of the site"),
     # Sources and packages.

@@ -94,6 +94,18 @@ def names_django(lines: list[str]) -> bool:
     return any(re.match(r"django\s*(\[[^]]*\]\s*)?($|[=<>!~@;(,])", line.strip(), re.IGNORECASE) for line in lines)
 
 
+def may_bring_django(found: Wanted, lines: list[str]) -> bool:
+    """Say whether some requirements, all that are known, name Django, or may: `found` are the files that they are from.
+
+    A package that needs Django does not say which one a project was written for. So it does for what the inventory
+    names alone, and for what only an installer can read: setup.py, a repository, a folder.
+    """
+    if names_django(lines) or not found.files:
+        return bool(lines)
+    opaque = [name for name in found.listed if not name.endswith((".txt", "pyproject.toml"))]
+    return bool(opaque) or any(re.match(r"-e|--editable|-r|[./]|\S+://|git\+|.*\s@\s", line) for line in lines)
+
+
 def newest_django(python: str) -> str:
     """Return the requirement of the newest Django that supports a Python such as 3.12, of any where it is ''."""
     numbers = tuple(int(part) for part in python.split(".")[:2]) if re.fullmatch(r"[0-9]+\.[0-9]+.*", python) else ()
@@ -109,7 +121,7 @@ def no_django(files: list[str], root: str, python: str, given: bool = False) -> 
     """
     add = f'packages: ["{newest_django(python)}"]'
     if files:
-        return f"{', '.join(files)} names no Django, and nothing that it names brings one; add it there, or `{add}`"
+        return f"{', '.join(files)} names no Django; add it there, or `{add}`"
     if given:
         return f"requirements is empty, and packages names no Django; add `{add}`"
     there = [name for name in others(root) if os.path.isfile(os.path.join(root, name))][:3]

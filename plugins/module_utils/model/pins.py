@@ -140,6 +140,7 @@ def exported(
             url = local_url(root, name, url[len("file://") :] if url.startswith("file://") else url, package)
             requirement = f"{match[1]}{match[2] or ''} @ {url}"
         index = index_url(registries.get((package, version), "")) if version else ""
+        local = local or bool(index and "://" not in index)  # wheels in the source, of which uv notes no hash
         pins.append(Pin(package, requirement, marker, tuple(digest.strip() for digest in digests), index, local))
     return pins
 

@@ -31,7 +31,8 @@ class Source(TypedDict, total=False):
     """Where the code comes from. `kind` is one of the keys of `SOURCE_KINDS`, or `none` for an absent site.
 
     The key that is called like the kind holds the place. `digest` is the controller's sha256 of a directory, `commit`
-    what a git version resolved to on the host; both are '' until they are known.
+    what a git version resolved to on the host; both are '' until they are known. `left_out` are SQLite files of a
+    directory, relative to it, that are no code and stay on the controller.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class Source(TypedDict, total=False):
     checksum: str
     directory: str
     digest: str
+    left_out: list[str]
     path: str
     startproject: str
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from ..host import files
 from ..host.shell import Shell
@@ -70,9 +70,7 @@ class Background:
             return
         old = [unit.name for unit in self._others() if unit.runs]
         self.units.stop(old, wait=False)
-        deadline = time.monotonic() + NOTICED_SECONDS
-        while old and time.monotonic() < deadline and any(unit.name in old for unit in self._others()):
-            time.sleep(0.1)
+        self._let_notice(old)
 
     def follow(self) -> None:
         """Let the timers, and what starts at boot, be those of the release. A run in progress stays with its own."""
@@ -90,6 +88,7 @@ class Background:
         self.units.install({name: text for name, text in texts.items() if text})
         former = [name for name in self.units.present() if self.layout.worker_of(name)[0] == old != ""]
         self.units.start(former, wait=False)
+        self._let_notice([unit.name for unit in new])
         self.units.remove_drained(former)
 
     def tidy(self, check_mode: bool = False) -> list[str]:
@@ -152,6 +151,14 @@ class Background:
         if singles:
             others = [unit for unit in self._others() if unit.worker in singles or self._is_single(unit.name)]
             self.units.stop([unit.name for unit in others], wait=True)
+
+    def _let_notice(self, names: Collection[str]) -> None:
+        """Wait until workers that were told to stop have noticed: those without a task have ended by then."""
+        deadline = time.monotonic() + NOTICED_SECONDS
+        while names and time.monotonic() < deadline:
+            if not any(unit.alive and unit.name in names for unit in self.units.states()):
+                return
+            time.sleep(0.1)
 
     def _record(self) -> None:
         """Note what this host has, where it became, or is no longer, the first one since the release went live."""

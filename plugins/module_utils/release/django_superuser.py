@@ -55,6 +55,8 @@ def values(model: Any, known: dict[str, Any]) -> dict[str, str]:
         found = [os.environ.get(f"DJANGO_SUPERUSER_{key.upper()}", "") for key in keys]
         if name not in given and any(found):
             given[name] = next(filter(None, found))
+        elif name not in given and name in {*own} - {model.USERNAME_FIELD} and model._meta.get_field(name).blank:
+            given[name] = ""  # as createsuperuser takes an e-mail address that is left out
     return given
 
 

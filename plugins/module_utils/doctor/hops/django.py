@@ -95,6 +95,9 @@ def _throw_away(site: Site) -> Iterator[Fault]:
         yield FAULTS.fault("django.memory", BROKEN, finding.text, finding.fix, ["DATABASES['default']"])
     processes = site.uwsgi.options.last("processes") or site.uwsgi.options.last("workers")
     workers = int(processes) if processes.isdigit() else len(site.uwsgi.workers)
+    settings = site.inside.get("settings", {})
+    if settings.get("debug"):  # which says it all
+        facts = {**facts, "debug_lines": []}
     for finding in settings_findings.warned(facts, workers):
         name = {
             "debug": "django.development",
@@ -102,7 +105,7 @@ def _throw_away(site: Site) -> Iterator[Fault]:
             "cache-table": "django.cache-table",
             "mail": "django.mail",
         }[finding.code]
-        yield FAULTS.fault(name, DEGRADED, finding.text, finding.fix, [site.inside["settings"].get("module", "")])
+        yield FAULTS.fault(name, DEGRADED, finding.text, finding.fix, [settings.get("module", "")])
 
 
 def _slowness(site: Site) -> Iterator[Fault]:
