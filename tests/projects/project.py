@@ -12,7 +12,7 @@ import sqlite3
 import sys
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ class Shape:
 
     `keys` are those of the site; {folder} in their texts is where the project lies on this machine. `before` is a
     script for the host. `told` is what the start page says, `pages` what others say, `notes` what the run has to say
-    about the site. `start` is the start page, `language` the visitor's, `login` an administrator's name and password.
+    about the site, `django` which Django it is. `start` is the start page, `language` the visitor's, `login` an
+    administrator's name and password.
 
     One with an `error` or `causes` is refused: the error of the site in the report begins with the former, and has all
     of the latter in it.
@@ -54,7 +55,8 @@ class Shape:
     tables: Mapping[str, str] = field(default_factory=dict)
     keys: Mapping[str, Any] = field(default_factory=dict)
     before: str = ""
-    told: str = "Django 5.2."
+    told: str = ""
+    django: str = "5.2."
     pages: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     start: str = "/"
@@ -95,6 +97,16 @@ class Shape:
         if "archive" in self.keys.get("source", {}):
             shutil.make_archive(str(folder), "gztar", folder)
 
+    def beside(self, other: Shape) -> Shape:
+        """Return both as one project; of `other` alone come the requirements by way of the site's `packages`."""
+        both = {
+            field.name: _joined(getattr(other, field.name), getattr(self, field.name), field.default)
+            for field in fields(self)
+        }
+        more = {"packages": list(other.requires)} if other.requires else {}
+        both |= {"name": f"{self.name}-{other.name}", "requires": self.requires, "keys": {**both["keys"], **more}}
+        return Shape(**both)
+
     def site(self, folder: Path) -> dict[str, Any]:
         """The site of the inventory, with the project in `folder`."""
         base = {
@@ -104,6 +116,15 @@ class Shape:
             "uwsgi": {"processes": 1},
         }
         return {**base, **filled(dict(self.keys), folder)}
+
+
+def _joined(first: Any, second: Any, default: Any) -> Any:
+    """Return what two shapes say of the same, where at most one of two texts differs from the default."""
+    if isinstance(first, Mapping):
+        return {**first, **second}
+    if isinstance(first, tuple) and isinstance(second, tuple) and default == ():
+        return first + second
+    return second if first == default else first
 
 
 def filled(value: Any, folder: Path) -> Any:

@@ -17,7 +17,26 @@ def wanted(shapes: Iterable[Shape]) -> list[Shape]:
     return [shape for shape in shapes if not names or shape.name in names]
 
 
-SERVED = wanted([*COMMANDS, *BACKGROUND, *DEPENDENCIES, *SETTINGS, *LAYOUTS])
+# What does not get into each other's way shares a site: a build and a release take longer than all visits.
+TOGETHER = {
+    "poetry": "asgi",
+    "poetrylock": "seeded",
+    "uvlock": "besidewsgi",
+    "pipfile": "asked",
+    "setuppy": "packaged",
+    "production": "classes",
+    "backend": "prefix",
+    "ownuwsgi": "dotenv",
+}
+OTHERS = {shape.name: shape for shape in [*SETTINGS, *LAYOUTS]}
+SERVED = wanted(
+    [
+        *COMMANDS,
+        *BACKGROUND,
+        *(shape.beside(OTHERS[TOGETHER[shape.name]]) for shape in DEPENDENCIES),
+        *(shape for shape in OTHERS.values() if shape.name not in TOGETHER.values()),
+    ]
+)
 # What fails later is not reached in a run in which a build fails, so each kind has a run of its own.
 NOT_BUILT = wanted([*SETTINGS_REFUSED, *DEPENDENCIES_REFUSED])
 NOT_RELEASED = wanted(UNHEALTHY)

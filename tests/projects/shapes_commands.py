@@ -17,7 +17,7 @@ COMPRESS = """
 COMPRESSED_PAGE = """
     {% load compress static %}<!doctype html>
     {% compress css %}<link rel="stylesheet" href="{% static 'site.css' %}">{% endcompress %}
-    <p>{{ told }}</p>
+    <p>Django {{ django }}: {{ told }}</p>
     <a href="{% url 'about' %}">about</a>
     <form method="post">{% csrf_token %}<button>send</button></form>
 """
@@ -110,7 +110,7 @@ COMMANDS = [
                 {% load static django_vite %}<!doctype html>
                 <link rel="stylesheet" href="{% static 'site.css' %}">
                 {% vite_asset 'main.js' %}
-                <p>{{ told }}</p>
+                <p>Django {{ django }}: {{ told }}</p>
                 <a href="{% url 'about' %}">about</a>
                 <form method="post">{% csrf_token %}<button>send</button></form>
             """,

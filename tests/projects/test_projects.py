@@ -44,7 +44,7 @@ def test_a_visitor_finds_the_start_page_whole_and_what_it_links_to(
 ) -> None:
     somebody = visitor(deployed, shape)
     page = somebody.get(shape.start)
-    assert (page.status, shape.told in page.body) == (200, True), page
+    assert (page.status, f"Django {shape.django}" in page.body, shape.told in page.body) == (200, True, True), page
     assert "//localhost" not in page.body, page.body
     assert_styled(somebody, page)
     (about,) = links(page, r"about/$")
