@@ -17,7 +17,8 @@ COMPRESS = """
 COMPRESSED_PAGE = """
     {% load compress static %}<!doctype html>
     {% compress css %}<link rel="stylesheet" href="{% static 'site.css' %}">{% endcompress %}
-    <p>Django {{ django }}: {{ told }}</p>
+    <p>Django {{ django }}</p>
+    <p>{{ told }}</p>
     <a href="{% url 'about' %}">about</a>
     <form method="post">{% csrf_token %}<button>send</button></form>
 """

@@ -105,7 +105,7 @@ DEPENDENCIES = [
                 content-hash = "9a7ff33a3f9a4d4f4a3f4c1d1f4f5fd4f0e7c0a5ec6ff7fb0e8a0b4c1d2e3f40"
             """,
         },
-        django="5.2.1:",
+        django="5.2.1<",
     ),
     # An index for one of its requirements, and for no other.
     Shape(
