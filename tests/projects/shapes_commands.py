@@ -111,7 +111,8 @@ COMMANDS = [
                 {% load static django_vite %}<!doctype html>
                 <link rel="stylesheet" href="{% static 'site.css' %}">
                 {% vite_asset 'main.js' %}
-                <p>Django {{ django }}: {{ told }}</p>
+                <p>Django {{ django }}</p>
+                <p>{{ told }}</p>
                 <a href="{% url 'about' %}">about</a>
                 <form method="post">{% csrf_token %}<button>send</button></form>
             """,
