@@ -67,7 +67,7 @@ def test_terminal_shows_one_aligned_line_a_hop(report, managed):
     lines = re.findall(r"(?m)^  [✓✕!?] (\w+) +(\w+) +\S", said)
     assert [hop for hop, _status in lines] == HOPS * 2
     assert {status for _hop, status in lines[len(HOPS) :]} == {"ok"}
-    assert re.search(r"(?m)^  ✕ client    broken    a client gets 502.*\[follows from uwsgi\]$", said)
+    assert re.search(r"(?m)^  ✕ client      broken    a client gets 502.*\[follows from uwsgi\]$", said)
     assert "  first   uwsgi: uWSGI is stopped" in said
     assert re.search(r"(?m)^  mend    systemctl start uwsgi-mysite@[0-9a-f]{12}\.service$", said)
     assert "away: unreachable" in said

@@ -29,6 +29,7 @@ def _no_waiting(monkeypatch):
     for name in ("WATCH_SECONDS", "WATCH_MAX", "WATCH_PAUSE"):
         monkeypatch.setattr(worker_watch, name, 0.0)
     monkeypatch.setattr(module, "NOTICED_SECONDS", 0.0)
+    monkeypatch.setattr(module, "GIVEN_UP_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -75,6 +75,14 @@ CASES = [
         f"journalctl -u '{BEAT}' -n 50; a rollback brings the workers of the release before",
     ),
     Case(
+        "a worker that has just begun once more, and wrote nothing",
+        lambda site, host: background(site, beat={"restarts": 3, "age": 1.0, "status": "0"}),
+        "background.worker-restarting",
+        "broken",
+        "the worker beat ends and is started again, over and over: it says nothing",
+        f"journalctl -u '{BEAT}' -n 50; a rollback brings the workers of the release before",
+    ),
+    Case(
         "a worker of another release",
         lambda site, host: background(site, more=[OLD_WORKER]),
         "background.other-release",

@@ -25,6 +25,8 @@ from .worker_watch import watch
 # So long, in seconds, a worker may go on taking tasks after its SIGTERM: Celery's looks once a second whether it is to
 # stop. The new code may not queue anything before that, which the old one does not know.
 NOTICED_SECONDS = 2.0
+# So long a run that failed waits for its new workers to end; those that have a task by then are left to finish it.
+GIVEN_UP_SECONDS = 5.0
 
 
 class Background:
@@ -70,7 +72,7 @@ class Background:
             return
         old = [unit.name for unit in self._others() if unit.runs]
         self.units.stop(old, wait=False)
-        self._let_notice(old)
+        self._let_notice(old, NOTICED_SECONDS)
 
     def follow(self) -> None:
         """Let the timers, and what starts at boot, be those of the release. A run in progress stays with its own."""
@@ -88,7 +90,7 @@ class Background:
         self.units.install({name: text for name, text in texts.items() if text})
         former = [name for name in self.units.present() if self.layout.worker_of(name)[0] == old != ""]
         self.units.start(former, wait=False)
-        self._let_notice([unit.name for unit in new])
+        self._let_notice([unit.name for unit in new], GIVEN_UP_SECONDS)
         self.units.remove_drained(former)
 
     def tidy(self, check_mode: bool = False) -> list[str]:
@@ -152,9 +154,9 @@ class Background:
             others = [unit for unit in self._others() if unit.worker in singles or self._is_single(unit.name)]
             self.units.stop([unit.name for unit in others], wait=True)
 
-    def _let_notice(self, names: Collection[str]) -> None:
+    def _let_notice(self, names: Collection[str], seconds: float) -> None:
         """Wait until workers that were told to stop have noticed: those without a task have ended by then."""
-        deadline = time.monotonic() + NOTICED_SECONDS
+        deadline = time.monotonic() + seconds
         while names and time.monotonic() < deadline:
             if not any(unit.alive and unit.name in names for unit in self.units.states()):
                 return

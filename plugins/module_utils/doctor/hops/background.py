@@ -112,4 +112,6 @@ def _reason(unit: BackgroundUnit) -> str:
     lines = [line for line in last_lines(unit.log) if unit.unit not in line]
     if unit.result == "timeout":
         return "it took longer than its timeout"
-    return traceback(unit.log) or (lines[-1].strip() if lines else f"exit status {unit.status}")
+    # Between two starts there is no status yet.
+    ended = f"exit status {unit.status}" if unit.status not in ("", "0") else "it says nothing"
+    return traceback(unit.log) or (lines[-1].strip() if lines else ended)
