@@ -343,8 +343,21 @@ def test_a_run_that_does_not_tell_its_release_may_use_any(live, tmp_path, system
 def test_the_use_of_the_cpu_is_read(tmp_path):
     (tmp_path / "7").mkdir()
     (tmp_path / "7/stat").write_text("7 (a) b) S 1 1 1 0 -1 4194560 1 0 0 0 150 50 0 0 20 0 1 0 1 1\n")
-    assert background_state.busy(7, str(tmp_path)) == 200 / os.sysconf("SC_CLK_TCK")
-    assert background_state.busy(8, str(tmp_path)) == background_state.busy(0, str(tmp_path)) == 0
+    assert background_state.busy(7, str(tmp_path)) == (200 / os.sysconf("SC_CLK_TCK"), True)
+    text = (tmp_path / "7/stat").read_text()
+    (tmp_path / "7/stat").write_text(text.replace(") S ", ") R "))
+    assert background_state.busy(7, str(tmp_path))[1] is False, "it waits for the CPU"
+    assert background_state.busy(8, str(tmp_path)) == background_state.busy(0, str(tmp_path)) == (0, False)
+
+
+@pytest.mark.parametrize(("sleeps", "long"), [(True, False), (False, True)])
+def test_a_worker_that_still_loads_is_watched_longer(tmp_path, systemd, monkeypatch, sleeps, long):
+    for name, seconds in {"WATCH_SECONDS": 0.1, "WATCH_MAX": 0.6, "WATCH_PAUSE": 0.01}.items():
+        monkeypatch.setattr(worker_watch, name, seconds)
+    monkeypatch.setattr(worker_watch, "busy", lambda pid: (1.0, sleeps))
+    began = time.monotonic()
+    background(tmp_path, systemd, NEW, {"celery": {"run": "celery"}}).start_new()
+    assert (time.monotonic() - began > 0.5) == long
 
 
 @pytest.mark.parametrize(

@@ -105,12 +105,17 @@ def parse(shown: str, layout: Layout) -> list[Unit]:
     return found
 
 
-def busy(pid: int, proc: str = PROC) -> float:
-    """Return how long a process has used the CPU, in seconds; 0 for none."""
+def busy(pid: int, proc: str = PROC) -> tuple[float, bool]:
+    """Return how long a process has used the CPU, in seconds, and whether it sleeps now; (0, False) for none.
+
+    One that waits for the CPU, or for a disk, does not sleep.
+    """
     text = files.read_or_empty(f"{proc}/{pid}/stat") if pid else ""
     fields = text.rpartition(")")[2].split()
-    # utime and stime: proc(5), fields 14 and 15.
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK") if len(fields) > 12 else 0.0
+    if len(fields) < 13:
+        return 0.0, False
+    # state, utime and stime: proc(5), fields 3, 14 and 15.
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK"), fields[0] == "S"
 
 
 def _number(text: str) -> int:

@@ -16,10 +16,10 @@ from .release import Release
 from .worker_check import shown
 
 # Workers are watched for so long at least, in seconds; longer while they still load, which is to use the CPU.
-WATCH_SECONDS, WATCH_MAX, WATCH_PAUSE = 2.0, 10.0, 0.25
-# A process that used less than this part of a core since it was looked at last has loaded what it needs. One that has
-# not used any yet waits for a core.
-IDLE = 0.1
+WATCH_SECONDS, WATCH_MAX, WATCH_PAUSE = 2.0, 20.0, 0.25
+# A process that was found asleep so many times in a row, and used less than this part of a core meanwhile, has loaded
+# what it needs. On a busy machine one that loads waits for the CPU, which is no sleep.
+IDLE, IDLE_TIMES = 0.1, 3
 # The journal of a failure starts this much before the start, in seconds.
 JOURNAL_SECONDS = 1
 
@@ -28,19 +28,21 @@ def watch(shell: Shell, release: Release, names: Collection[str], started: float
     """Watch units until they have loaded; `started` is in seconds since the epoch. Raises `StepError` for an end."""
     began = looked = time.monotonic()
     first = {unit.name: unit for unit in states(shell, release.layout, names)}
-    used = {name: busy(unit.pid) for name, unit in first.items()}
-    loading = set(names)
+    used = {name: busy(unit.pid)[0] for name, unit in first.items()}
+    asleep = dict.fromkeys(names, 0)
     while True:
         time.sleep(WATCH_PAUSE)
         now = time.monotonic()
         for unit in states(shell, release.layout, names):
             if unit.active != "active" or unit.restarts > first[unit.name].restarts:
                 raise _ended(shell, release, unit, started)
-            seconds = busy(unit.pid)
-            if seconds and seconds - used[unit.name] <= IDLE * (now - looked):
-                loading.discard(unit.name)
+            seconds, sleeps = busy(unit.pid)
+            idle = sleeps and seconds - used[unit.name] <= IDLE * (now - looked)
+            if asleep[unit.name] < IDLE_TIMES:
+                asleep[unit.name] = asleep[unit.name] + 1 if idle else 0
             used[unit.name] = seconds
         looked = now
+        loading = min(asleep.values()) < IDLE_TIMES
         if now - began >= (WATCH_MAX if loading else WATCH_SECONDS):
             return
 
