@@ -54,7 +54,7 @@ class Deployed:
         """One run for all of these, once."""
         if title not in self.runs:
             report = self.work / f"{title.replace(' ', '-')}.json"
-            run = self.host.play(self.sites(shapes), "site.yml", "-e", f"run_report={report}")
+            run = self.host.play(self.sites(shapes), "site.yml", "-e", json.dumps({"run_report": str(report)}))
             told = json.loads(report.read_text(encoding="utf-8"))
             self.runs[title] = Told(run, told, {site["name"]: site for host in told["hosts"] for site in host["sites"]})
         return self.runs[title]

@@ -40,8 +40,8 @@ class Shape:
     about the site, `django` which Django it is. `start` is the start page, `language` the visitor's, `login` an
     administrator's name and password.
 
-    One with an `error` or `causes` is refused: the error of the site in the report begins with the former, and has all
-    of the latter in it.
+    One with an `error` or `causes` is refused: the first line about the site begins with the former, and has all of the
+    latter in it.
     """
 
     name: str
