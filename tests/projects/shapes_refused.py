@@ -17,8 +17,8 @@ UNHEALTHY = [
         "raises",
         urls=REDIRECTS + RAISES,
         keys=SOON,
-        error="health failed: /app/",
-        causes=("answered 500", "LookupError: no such shelf"),
+        error="health failed: / as raises.example redirects to /app/, which answered 500",
+        causes=("LookupError: no such shelf",),
     ),
     Shape(
         "uncompressed",
@@ -28,8 +28,8 @@ UNHEALTHY = [
         urls=REDIRECTS,
         files={"templates/start.html": COMPRESSED_PAGE},
         keys=SOON,
-        error="health failed: /app/",
-        causes=("answered 500", "OfflineGenerationError"),
+        error="health failed: / as uncompressed.example redirects to /app/, which answered 500",
+        causes=("OfflineGenerationError",),
         notes=("COMPRESS_OFFLINE", "manage: compress"),
     ),
     Shape(
@@ -54,8 +54,8 @@ UNHEALTHY = [
         """,
         urls=RAISES,
         keys=SOON,
-        error="health failed: /",
-        causes=("answered 500", "LookupError: no such shelf"),
+        error="health failed: / as mailonly.example answered 500",
+        causes=("LookupError: no such shelf",),
     ),
     Shape(
         "unmigrated",
@@ -65,8 +65,8 @@ UNHEALTHY = [
                 return f"{User.objects.count()} users"
         """,
         keys={**SOON, "migrate": False},
-        error="health failed: /",
-        causes=("answered 500", "no such table: auth_user"),
+        error="health failed: / as unmigrated.example answered 500",
+        causes=("no such table: auth_user",),
     ),
 ]
 SETTINGS_REFUSED = [
