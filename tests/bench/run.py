@@ -276,7 +276,7 @@ def served(host: Host, patience: float = 0) -> None:
     while (answer := ask(host.address, DOMAIN, headers=own)).status != 200:
         if time.monotonic() > deadline:
             sys.exit(f"{host.name} answered {answer.status} {answer.failure}")
-        time.sleep(0.5)
+        time.sleep(0.5)  # asked again until the deadline
 
 
 def median(runs: list[Timed]) -> float:

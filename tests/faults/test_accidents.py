@@ -50,12 +50,12 @@ def test_killed_process_is_back_in_two_seconds(world: World, victim: Callable[[W
         else:
             row, good_since = 0, 0.0
         assert time.monotonic() - killed < 10, f"{victim.__name__} of {site} was killed and nobody serves"
-        time.sleep(0.02)
+        time.sleep(0.02)  # between two questions; the time of the first good answer is what is judged
     assert good_since - killed < BACK_SECONDS
     # Not only do the others serve: the one that was killed is replaced, as soon as its parent has noticed.
     while world.host.told(find) == old:
         assert time.monotonic() - killed < 2 * BACK_SECONDS, f"{victim.__name__} of {site} was killed and not replaced"
-        time.sleep(0.1)
+        time.sleep(0.1)  # asked again until the deadline
     world.assert_whole(site)
 
 
@@ -94,7 +94,7 @@ def wait_until_served(world: World, seconds: float = 20) -> None:
     deadline = time.monotonic() + seconds
     while any(world.ask(site, "/healthz").status != 200 for site in world.sites):
         assert time.monotonic() < deadline, f"not served {seconds} s after the boot"
-        time.sleep(0.1)
+        time.sleep(0.1)  # asked again until the deadline
 
 
 # --- a deploy beside requests, and beside another ---------------------------------------------------------------------

@@ -527,6 +527,16 @@ ValueError: Unable to configure handler 'file'
 }
 
 
+def test_the_marks_below_a_line_of_code_are_no_reason():
+    """Of a traceback that breaks off they are the last line; what is above says at least where it was."""
+    output = (
+        'Traceback (most recent call last):\n  File "/app/src/shop/views.py", line 3, in page\n'
+        "    return int(text)\n           ^^^~~~~~\n"
+    )
+    assert reason(output) == "return int(text)"
+    assert cause(output) == "return int(text)"
+
+
 @pytest.mark.parametrize("name", ADVISED)
 def test_cause_says_where_it_is_and_what_to_do(name):
     output, wanted = ADVISED[name]

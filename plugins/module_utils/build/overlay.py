@@ -22,8 +22,8 @@ from ..model.prefixes import below
 from ..model.types import Site
 
 if TYPE_CHECKING:
-    # Never imported, only read. Ansible finds them here, and ships them to the host.
-    from . import pyweb_errors, pyweb_wsgi  # noqa: F401 - named for Ansible, used by nobody
+    # Never imported, only read: Ansible ships to the host what is named in an import.
+    from . import pyweb_errors, pyweb_wsgi  # noqa: F401 - named so that Ansible ships them, used by nobody
 
 SETTINGS = '''\
 """Settings of the site {name}, over those of the project. Written by pyweb.stack: change the inventory instead."""

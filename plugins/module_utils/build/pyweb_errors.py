@@ -1,8 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# Hosts get the text below the dashes as it is, so it has no type hints, and names modules that only a build has.
+# It names modules that only a build has, and has no type hints: hosts get the text below the dashes as it is.
 # mypy: disable-error-code="arg-type, assignment, import-not-found, import-untyped, index, no-untyped-call"
 # mypy: disable-error-code="no-untyped-def"
+# No type hints, for the reason above.
 # ruff: noqa: ANN001, ANN003, ANN201, ANN202, ANN204
 """What writes the unhandled exceptions of a site's requests into the journal.
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # Hosts get the text below the dashes as it is, so it has no type hints, and names modules that only a build has.
 # mypy: disable-error-code="dict-item, import-not-found, import-untyped, no-untyped-call, no-untyped-def"
-# Reading url_patterns is what imports the views (B018).
+# No type hints, for the reason above; and reading url_patterns is what imports the views (B018).
 # ruff: noqa: ANN001, ANN202, B018
 """The WSGI entry of every site, with stand-ins for the values of one site.
 

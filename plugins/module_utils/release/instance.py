@@ -14,8 +14,7 @@ from ..host.shell import Shell, StepError
 from ..uwsgi import protocol as uwsgi_protocol
 from ..uwsgi import tracebacks
 from ..uwsgi.failures import why_not_started
-from . import traffic
-from .journal import journal_of
+from . import journal, traffic
 from .release import Release
 from .visit import beside, visit
 from .watch import watch
@@ -47,11 +46,11 @@ class Instance:
         started = time.time()
         done = self._systemctl("start", "start", self.unit, check=False)
         if done.returncode:
-            journal = self.journal(started)
-            reason = why_not_started(journal, self.release.health["timeout"])
-            raised = tracebacks.shorten(tracebacks.last(journal))
+            log = self.journal(started)
+            reason = why_not_started(log, self.release.health["timeout"])
+            raised = tracebacks.shorten(tracebacks.last(log))
             what = f"{self.unit} did not start: {reason}"
-            raise StepError(self.release.name, "start", what, raised or journal, tracebacks.LINES if raised else 25)
+            raise StepError(self.release.name, "start", what, raised or log, tracebacks.LINES if raised else 25)
 
     def restart(self) -> None:
         self._systemctl("start", "restart", self.unit)
@@ -96,6 +95,7 @@ class Instance:
             wrong = wrong if wrong and left < SHORT_SECONDS else page.wrong
             if time.monotonic() > deadline or not self.is_active():
                 raise self._unhealthy("health", f"{wrong} within {timeout} s", started)
+            # The last question comes at the deadline, not up to a pause after it.
             time.sleep(min(pause, max(deadline - time.monotonic(), ASK_AGAIN_SECONDS)))
             pause = min(pause * ASK_AGAIN_FACTOR, ASK_AGAIN_MAX)
         if wrong := beside(self.release, self.socket, page):
@@ -141,15 +141,15 @@ class Instance:
 
     def journal(self, since: float) -> str:
         """Return the last lines of the unit's log; `since` is in seconds since the epoch."""
-        return journal_of(self.shell, self.unit, since)
+        return journal.last_lines(self.shell, self.unit, since)
 
     def _unhealthy(self, step: str, wrong: str, since: float) -> StepError:
         """Return the error for a wrong answer, with the project's traceback, or what else the journal says about it."""
-        journal = self.journal(since - JOURNAL_SECONDS)
+        log = self.journal(since - JOURNAL_SECONDS)
         gone = "" if self.is_active() else "; uWSGI ended"
-        raised = tracebacks.last(journal)
+        raised = tracebacks.last(log)
         reason = f"; {cause(tracebacks.root(raised))}" if raised else ""
-        return StepError(self.release.name, step, f"{wrong}{gone}{reason}", tracebacks.quote(journal), tracebacks.LINES)
+        return StepError(self.release.name, step, f"{wrong}{gone}{reason}", tracebacks.quote(log), tracebacks.LINES)
 
     def _systemctl(self, step: str, *arguments: str, check: bool = True) -> CompletedProcess[str]:
         return self.shell.run(step, ["systemctl", *arguments], check=check)

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from ..host.shell import Shell
 from ..uwsgi import protocol as uwsgi_protocol
+from . import journal
 from .watch import BAD, Counted
 
 # What visitors got in these last seconds says how the old release answers.
@@ -83,12 +84,8 @@ class Counter:
 
     def _journal(self) -> tuple[int, int]:
         """Return how many 5xx, and how many dead workers, the journal has."""
-        # journald first takes in what waits for it: on a busy host that may be seconds of answers.
-        self.shell.run("journal", ["journalctl", "--sync"], check=False)
-        words = ["--no-pager", "--output=short-unix", f"--since=@{int(self.since)}", f"--unit={self.unit}"]
-        told = self.shell.run("journal", ["journalctl", *words], check=False).stdout
         bad = lost = 0
-        for line in told.splitlines():
+        for line in journal.read(self.shell, self.unit, self.since, "--output=short-unix").splitlines():
             when, _host, text = (*line.split(" ", 2), "", "")[:3]
             with contextlib.suppress(ValueError):  # a line of journalctl's own
                 if float(when) >= self.since:

@@ -11,7 +11,7 @@ from ..host.causes import cause
 from ..host.shell import Shell, StepError
 from ..uwsgi import tracebacks
 from .background_state import Unit, busy, states
-from .journal import journal_of
+from .journal import last_lines
 from .release import Release
 from .worker_check import shown
 
@@ -49,7 +49,7 @@ def watch(shell: Shell, release: Release, names: Collection[str], started: float
 
 def _ended(shell: Shell, release: Release, unit: Unit, started: float) -> StepError:
     """Return the error for a worker that ended, with its traceback or what else it wrote last."""
-    journal = journal_of(shell, unit.name, started - JOURNAL_SECONDS)
+    journal = last_lines(shell, unit.name, started - JOURNAL_SECONDS)
     # systemd's own lines begin with the name of the unit, or with what it does to it.
     lines = [line for line in journal.splitlines() if line.strip() and unit.name not in line]
     said = [line for line in lines if not line.startswith(("Started ", "Starting ", "Stopped ", "Stopping "))]

@@ -41,10 +41,12 @@ def last(log: str) -> str:
     has not read it yet.
     """
     lines = log.splitlines()
-    newest = first, end = _last(lines)
+    first, end = newest = _last(lines)
     while first < end and _breaks_off(lines[first:end]):
         first, end = _last(lines[:first])
-    return "\n".join(lines[slice(*((first, end) if first < end else newest))])
+    if first == end:
+        first, end = newest  # there is nothing better
+    return "\n".join(lines[first:end])
 
 
 def _last(lines: list[str]) -> tuple[int, int]:
@@ -65,7 +67,7 @@ def _last(lines: list[str]) -> tuple[int, int]:
 
 def _breaks_off(report: list[str]) -> bool:
     """Say whether the last traceback of a report ends before its exception."""
-    starts = [number for number, line in enumerate(report) if line.strip() == START and line == line.lstrip()]
+    starts = [number for number, line in enumerate(report) if line.rstrip() == START]
     if not starts:
         return False
     after = [line for line in report[starts[-1] + 1 :] if line[:1] not in ("", " ")]
