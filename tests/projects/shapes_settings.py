@@ -245,6 +245,7 @@ LAYOUTS = [
                 return f"{Person.objects.get().full_name} in {connection.vendor}"
         """,
         keys={
+            "database": POSTGRESQL.format(name="users"),
             "superuser": {
                 "email": "ada@example.com",
                 "password": "correct-horse",
