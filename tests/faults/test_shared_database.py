@@ -12,6 +12,8 @@ from fixtures import PLATFORM, PREFIX
 from host import ROOT, Host
 from sites import Project, site
 
+pytestmark = pytest.mark.same_everywhere
+
 PASSWORD = "correct-horse-1"
 # Slow enough that the other host is sure to come in between; a second time it would fail.
 ONCE = """

@@ -16,6 +16,8 @@ from client import Load
 from mistakes import MIGRATION
 from two_sites import DEPLOY, World
 
+pytestmark = pytest.mark.same_everywhere
+
 VIEWS, URLS, WSGI, STYLE = "gallery/views.py", "gallery/urls.py", "mysite/wsgi.py", "static/gallery/style.css"
 # The build loads the WSGI entry as well; this goes wrong only where uWSGI runs it.
 UNDER_UWSGI = """

@@ -13,6 +13,8 @@ from host import Host, Run
 from sites import Project, site
 from two_sites import DEPLOY, WHOLE, World
 
+pytestmark = pytest.mark.same_everywhere
+
 SITE = "steps"
 ROOT = f"/opt/sites/{SITE}"
 # Written by release steps, where the site's user may write.

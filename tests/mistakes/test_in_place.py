@@ -9,6 +9,8 @@ from sites import Inventory, Project, site
 from test_bad_releases import QUICK, VIEWS, health
 from two_sites import DEPLOY, World, master
 
+pytestmark = pytest.mark.same_everywhere
+
 SITE = "place"
 
 

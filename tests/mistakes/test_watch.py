@@ -10,6 +10,8 @@ from host import Run
 from test_bad_releases import Bad, broken
 from two_sites import DEPLOY, World
 
+pytestmark = pytest.mark.same_everywhere
+
 # Healthy wherever the health check looks; what visitors ask for is another page.
 VISITED = """
 from django.http import HttpResponse

@@ -250,7 +250,7 @@ LAYOUTS = [
                 "email": "ada@example.com",
                 "password": "correct-horse",
                 "fields": {"full_name": "Ada Lovelace"},
-            }
+            },
         },
         told="Ada Lovelace in postgresql",
         login=("ada@example.com", "correct-horse"),

@@ -9,7 +9,8 @@ is `N passed, M failed`; the exit status is 1 when anything failed.
 Environment:
   PLATFORMS  the platforms to test (default: all in tests/platforms.json)
   FULL       those of them that are asked everything, or `all` (default: those that are `full` in the file, one of each
-             family; all of PLATFORMS where that is set). The others are asked the scenarios in BRIEF.
+             family; all of PLATFORMS where that is set). The others are asked the scenarios in BRIEF. Without FULL and
+             PLATFORMS the first one alone is asked what is the same everywhere (the mark `same_everywhere`).
   SCENARIOS  what molecule runs
   JOBS       how many steps run side by side (default: one more than there are cores, for a step waits now and then)
 """
@@ -41,6 +42,8 @@ SCENARIOS = "platform sources default changes standalone dependency el"
 SUITES = ("faults", "mistakes", "projects", "doctor", "guest", "upgrade", "workers")
 # What is asked where not everything is: whether the platform is what the roles take it for, and serves a site.
 BRIEF = ("platform", "sanity")
+# Leaves out what another platform is asked, and nothing else.
+OTHERS_ASK = ("-m", "not same_everywhere")
 # Scenarios that ask what only some platforms have.
 ONLY = {
     "el": [name for name, platform in known_platforms.PLATFORMS.items() if platform.os_family == "RedHat"],
@@ -102,6 +105,7 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
     asked_all = (environment.get("FULL") or "").split() or wanted or known_platforms.FULL
     full = platforms if asked_all == ["all"] else [platform for platform in platforms if platform in asked_all]
     prefix = environment.get("PYWEB_PREFIX") or "molecule"
+    once = full[1:] if not wanted and not environment.get("FULL") else []
     return [
         Step("setup", [str(ROOT / "tests/tools/setup.sh")]),
         # After setup: both may have to install packages, and apt lets in one at a time.
@@ -114,7 +118,7 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         tool("lint types", "mypy"),
         tool("lint docs", "python", "tests/tools/docs.py", "--check"),
         tool("unit", "pytest", "tests/unit"),
-        *(suite(what, platform) for what in SUITES for platform in full),
+        *(suite(what, platform, once=platform in once) for what in SUITES for platform in full),
         *(
             molecule(scenario, platform, prefix)
             for scenario, platform in scenarios(platforms, full, (environment.get("SCENARIOS") or "").split())
@@ -150,11 +154,11 @@ def load(platform: str) -> Step:
     return step
 
 
-def suite(what: str, platform: str, path: str = "") -> Step:
-    """The tests below tests/WHAT, or those of a file, on one platform."""
+def suite(what: str, platform: str, path: str = "", once: bool = False) -> Step:
+    """The tests below tests/WHAT, or those of a file, on one platform; `once`: not what another platform is asked."""
     return Step(
         f"{what} {platform}",
-        [IN_VENV, "pytest", "-rA", "--durations=10", path or f"tests/{what}"],
+        [IN_VENV, "pytest", "-rA", "--durations=10", *OTHERS_ASK * once, path or f"tests/{what}"],
         ["setup", f"image {platform}"],
         {"PYWEB_PLATFORM": platform},
         platform,

@@ -92,6 +92,15 @@ def test_a_platform_can_be_chosen_without_more_questions(runner):
     ]
 
 
+def test_what_is_the_same_everywhere_is_asked_once_unless_all_is_asked(runner):
+    def less(**environment):
+        steps = [step for step in runner.all_steps(environment) if "not same_everywhere" in step.command]
+        return {step.platform for step in steps}
+
+    assert less() == {"centos9"}
+    assert less(FULL="all") == less(PLATFORMS="centos9") == less(FULL="debian12 centos9") == set()
+
+
 def test_a_scenario_can_be_chosen(runner):
     assert names(runner, "molecule", SCENARIOS="sanity", PLATFORMS="centos9")[-1] == "molecule sanity centos9"
     planned = names(runner, "molecule", SCENARIOS="changes")
