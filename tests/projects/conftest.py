@@ -55,6 +55,8 @@ class Deployed:
         if title not in self.runs:
             report = self.work / f"{title.replace(' ', '-')}.json"
             run = self.host.play(self.sites(shapes), "site.yml", "-e", json.dumps({"run_report": str(report)}))
+            # Shown where a test fails: what ended the run may be another site's.
+            print(run.error if run.status else f"{title}: served")
             told = json.loads(report.read_text(encoding="utf-8"))
             self.runs[title] = Told(run, told, {site["name"]: site for host in told["hosts"] for site in host["sites"]})
         return self.runs[title]
