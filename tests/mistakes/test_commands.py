@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures import PLATFORM
 from host import Host, Run
 from sites import Project, site
 from two_sites import DEPLOY, WHOLE, World
@@ -231,7 +230,6 @@ def test_who_migrates_by_hand_can_do_so_before_the_first_release_is_healthy(shop
     shop.host.play([{**bare, "state": "absent", "purge": True}], WHOLE)
 
 
-@pytest.mark.skipif(not PLATFORM.startswith("debian"), reason="the stand-in's repository has no Node.js")
 def test_node_is_the_one_that_the_project_asks_for(shop: Shop) -> None:
     assert shop.host.run("command -v node").returncode != 0  # no step asked for it
     script = "require('fs').writeFileSync('static/node.txt', process.version + ' ' + process.cwd())"
