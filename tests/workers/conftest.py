@@ -27,10 +27,10 @@ KEYS: dict[str, Any] = {
     "system_packages": [PACKAGE],
     "workers": {
         "celery": {"run": "celery -A jobs.celery worker -c 1 --without-gossip --without-mingle", "stop_timeout": "2m"},
-        "tasks": {"manage": "db_worker --interval 0.2 --no-startup-delay", "processes": 2, "stop_timeout": "2m"},
+        "tasks": {"manage": "db_worker --interval 1 --no-startup-delay", "processes": 2, "stop_timeout": "2m"},
         "beat": {"run": "celery -A jobs.celery beat -s /var/lib/sites/mysite/beat", "singleton": True},
     },
-    "timers": {"tick": {"manage": "tick", "at": "*:*:0/2"}},
+    "timers": {"tick": {"manage": "tick", "at": "*:*:0/5"}},
     "keep_releases": 1,
 }
 UNITS = ("celery:1", "tasks:1", "tasks:2", "beat:only")

@@ -137,7 +137,7 @@ class Command(BaseCommand):
         note("begin", "tick")
         if os.path.exists("/var/lib/sites/mysite/fail"):
             sys.exit("tick: told to fail")
-        time.sleep(2)
+        time.sleep(6)
         note("end", "tick")
 """,
 }
