@@ -117,7 +117,6 @@ import shutil
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.urls import open_url
 from ansible_collections.pyweb.stack.plugins.module_utils.build.run import Run
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import live
@@ -148,6 +147,9 @@ def main() -> None:
     os.environ.update(environment)  # for open_url: proxy and CA bundle
 
     def fetch(url: str, path: str) -> None:
+        # Only here: with cryptography on the host it takes 0.1 s, and most runs fetch nothing themselves.
+        from ansible.module_utils.urls import open_url
+
         with open_url(url, timeout=60, ca_path=environment.get("SSL_CERT_FILE")) as answer, open(path, "wb") as stream:
             shutil.copyfileobj(answer, stream)
 

@@ -160,7 +160,7 @@ def _nginx_files(results: Results, site: str = "") -> list[str]:
         f"nginx: {file['path']} {file['state']}"
         for name, result in results.items()
         if "nginx_" in name and result.get("changed")
-        for file in result.get("files") or []
+        for file in {**result, **result.get("set_after", {})}.get("files") or []
         if isinstance(file, Mapping) and file.get("state", "unchanged") != "unchanged"
         if not site or re.search(rf"/{re.escape(site)}(\.\w+)?$", str(file.get("path")))
     ]

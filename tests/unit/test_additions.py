@@ -76,14 +76,6 @@ def test_a_failure_names_the_site_and_the_step(tmp_path):
         additions.add(context, f"{tmp_path}/build", "/venv")
 
 
-def test_files_that_no_build_has_are_removed(tmp_path):
-    for name in ("aaa", "bbb"):
-        (tmp_path / "files" / name).mkdir(parents=True)
-    additions.prune(str(tmp_path), {"bbb", "None"})
-    assert os.listdir(tmp_path / "files") == ["bbb"]
-    additions.prune(str(tmp_path / "none"), set())
-
-
 @pytest.mark.parametrize(
     ("keys", "words"),
     [

@@ -7,12 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.build import (
-    django_probe,
-    layouts,
-    overlay,
-    project,
-)
+from ansible_collections.pyweb.stack.plugins.module_utils.build import django_probe, layouts, overlay, project, runtime
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
 from ansible_collections.pyweb.stack.plugins.module_utils.host.advice import advice_on
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
@@ -211,7 +206,7 @@ def test_the_class_of_the_settings(tmp_path, manage, wsgi, classes, chosen):
     assert any(chosen in note for note in found["notes"]) == bool(chosen)
     secrets = completed(tmp_path)[1]
     wanted = {"DJANGO_CONFIGURATION": chosen} if chosen else {}
-    assert project.process_environment(secrets, found["configuration"]) == wanted
+    assert runtime.process_environment(secrets, found["configuration"]) == wanted
 
 
 def test_classes_that_the_settings_import():
@@ -222,7 +217,7 @@ def test_classes_that_the_settings_import():
 
 def test_the_environment_of_the_inventory_names_the_class_first(tmp_path):
     secrets = completed(tmp_path, env={"DJANGO_CONFIGURATION": "Staging"})[1]
-    assert project.process_environment(secrets, "Prod") == {"DJANGO_CONFIGURATION": "Staging"}
+    assert runtime.process_environment(secrets, "Prod") == {"DJANGO_CONFIGURATION": "Staging"}
 
 
 def test_a_class_that_nobody_names_is_asked_for():

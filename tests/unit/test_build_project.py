@@ -8,7 +8,7 @@ from pathlib import Path
 
 import goldens
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.build import project
+from ansible_collections.pyweb.stack.plugins.module_utils.build import project, runtime
 from ansible_collections.pyweb.stack.plugins.module_utils.build.context import Context
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
@@ -178,7 +178,7 @@ def test_settings_that_a_file_names(text, module):
 def test_the_environment_of_the_projects_code():
     layout = Layout.under("shop", {"state": "/srv/state"})
     own = {"A": "b", "PYTHONPATH": "/other", "HOME": "/root", "DJANGO_SETTINGS_MODULE": "own"}
-    assert project.environment(layout, own, "/opt/sites/shop/builds/x") == {
+    assert runtime.environment(layout, own, "/opt/sites/shop/builds/x") == {
         "A": "b",
         "DJANGO_SETTINGS_MODULE": "pyweb_settings",
         "PYTHONPATH": "/opt/sites/shop/builds/x/overlay",
@@ -197,7 +197,7 @@ def test_the_environment_of_the_projects_code():
 )
 def test_the_environment_of_the_processes(env, database, wanted):
     secrets = {"env": env, "database": database, "git": "", "key": "", "password": ""}
-    assert project.process_environment(secrets) == wanted
+    assert runtime.process_environment(secrets) == wanted
 
 
 def test_secrets_are_blotted_out_wherever_they_come_from(tmp_path):
@@ -223,13 +223,13 @@ def test_secrets_are_blotted_out_wherever_they_come_from(tmp_path):
 
 @pytest.mark.parametrize(("home", "python"), [("/srv/venv", "/srv/venv/bin/python"), ("", "/usr/bin/python3")])
 def test_the_interpreter(home, python):
-    assert project.interpreter(home) == python
+    assert runtime.interpreter(home) == python
 
 
 @pytest.mark.parametrize("install", ["pyuwsgi", "uwsgi", "tarball"])
 def test_uwsgi_lies_in_the_virtualenv(tmp_path, install):
     site, _secrets = completed(tmp_path, uwsgi={"install": install})
-    assert project.uwsgi_binary(site, "/srv/venv") == "/srv/venv/bin/uwsgi"
+    assert runtime.uwsgi_binary(site, "/srv/venv") == "/srv/venv/bin/uwsgi"
 
 
 @pytest.mark.parametrize(("there", "wanted"), [(True, "/usr/sbin/uwsgi"), (False, "/usr/bin/uwsgi")])
@@ -237,7 +237,7 @@ def test_uwsgi_of_the_distribution(tmp_path, monkeypatch, there, wanted):
     """EPEL has it in sbin, Debian in bin."""
     site, _secrets = completed(tmp_path, uwsgi={"install": "distribution"})
     monkeypatch.setattr(os.path, "exists", lambda path: there and path == "/usr/sbin/uwsgi")
-    assert project.uwsgi_binary(site, "/srv/venv") == wanted
+    assert runtime.uwsgi_binary(site, "/srv/venv") == wanted
 
 
 # --- a project as found ---

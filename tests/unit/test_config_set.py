@@ -8,7 +8,7 @@ import os
 import pytest
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.pyweb.stack.plugins.module_utils.host import file_set
+from ansible_collections.pyweb.stack.plugins.module_utils.host import file_set, file_set_module
 from ansible_collections.pyweb.stack.plugins.modules import config_set
 
 
@@ -16,7 +16,7 @@ from ansible_collections.pyweb.stack.plugins.modules import config_set
 def call(tmp_path, monkeypatch, capsys):
     logged = []
     monkeypatch.setattr(AnsibleModule, "log", lambda self, msg, log_args=None: logged.append(f"{msg} {log_args}"))
-    monkeypatch.setattr(config_set, "install", lambda *given: file_set.install(*given, str(tmp_path / "run")))
+    monkeypatch.setattr(file_set_module, "install", lambda *given: file_set.install(*given, str(tmp_path / "run")))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
     def run(**arguments):

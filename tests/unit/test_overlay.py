@@ -12,15 +12,15 @@ from pathlib import Path
 import goldens
 import pytest
 from ansible.executor.module_common import ModuleDepFinder
-from ansible_collections.pyweb.stack.plugins.module_utils.build import overlay
+from ansible_collections.pyweb.stack.plugins.module_utils.build import overlay, runtime
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 
 
 @pytest.mark.parametrize("name", goldens.SITES)
 def test_overlay(name):
     site = goldens.site(name)
-    goldens.check(f"overlay/{name}/{overlay.SETTINGS_MODULE}.py.txt", overlay.settings(site, "mysite.settings"))
-    goldens.check(f"overlay/{name}/{overlay.WSGI_MODULE}.py.txt", overlay.wsgi(site, "mysite.wsgi:application"))
+    goldens.check(f"overlay/{name}/{runtime.SETTINGS_MODULE}.py.txt", overlay.settings(site, "mysite.settings"))
+    goldens.check(f"overlay/{name}/{runtime.WSGI_MODULE}.py.txt", overlay.wsgi(site, "mysite.wsgi:application"))
 
 
 def test_order_of_settings_does_not_matter():
@@ -62,18 +62,18 @@ def test_the_wsgi_entry_is_found_in_what_ansible_sends_to_a_host(tmp_path):
     package = "ansible_collections.pyweb.stack.plugins.module_utils.build"
     finder = ModuleDepFinder(f"{package}.overlay", ast.parse(Path(overlay.__file__).read_text()), is_pkg_init=False)
     sent = {".".join(name) for name in finder.submodules}
-    assert {f"{package}.{overlay.WSGI_MODULE}", f"{package}.{overlay.ERRORS_MODULE}"} <= sent
+    assert {f"{package}.{runtime.WSGI_MODULE}", f"{package}.{runtime.ERRORS_MODULE}"} <= sent
     root, payload = Path(overlay.__file__).parents[3], tmp_path / "payload.zip"
     with zipfile.ZipFile(payload, "w") as payload_zip:
         folder = "ansible_collections/pyweb/stack/plugins/module_utils"
         packages = [*Path(folder, "build").parents, Path(folder, "build"), Path(folder, "model")]
         for path in packages:
             payload_zip.writestr(str(path / "__init__.py"), "")
-        overlays = (f"build/{name}.py" for name in ("overlay", overlay.ERRORS_MODULE, overlay.WSGI_MODULE))
+        overlays = (f"build/{name}.py" for name in ("overlay", "runtime", runtime.ERRORS_MODULE, runtime.WSGI_MODULE))
         for name in (*overlays, "model/layout.py", "model/prefixes.py", "model/types.py"):
             payload_zip.write(root / "plugins/module_utils" / name, f"{folder}/{name}")
     code = f"import json, sys; from {package} import overlay; print(overlay.wsgi(json.load(sys.stdin), 'mysite.wsgi'))"
-    code += f"; assert '{package}.{overlay.WSGI_MODULE}' not in sys.modules"
+    code += f"; assert '{package}.{runtime.WSGI_MODULE}' not in sys.modules"
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
         env={"PYTHONPATH": str(payload)},
@@ -99,10 +99,10 @@ def executed(tmp_path):
         for folder in (build / "src/mysite", build / "overlay", tmp_path / "config/shop", tmp_path / "state/shop"):
             folder.mkdir(parents=True, exist_ok=True)
         (build / "src/mysite/settings.py").write_text(project)
-        (build / "overlay" / f"{overlay.SETTINGS_MODULE}.py").write_text(overlay.settings(site, "mysite.settings"))
+        (build / "overlay" / f"{runtime.SETTINGS_MODULE}.py").write_text(overlay.settings(site, "mysite.settings"))
         (tmp_path / "config/shop/secret_key").write_text("kept-on-the-host\n")
         code = (
-            f"import json, {overlay.SETTINGS_MODULE} as s\n"
+            f"import json, {runtime.SETTINGS_MODULE} as s\n"
             "print(json.dumps({k: v for k, v in vars(s).items() if k.isupper()}, default=str))"
         )
         path = f"{build}/overlay:{build}/src"
@@ -258,8 +258,8 @@ def test_any_value_arrives_as_it_was_given(executed):
 
 def test_the_wsgi_entry_puts_the_overlay_in_force(tmp_path):
     """Even when somebody starts uWSGI by hand, in an environment that names the project's own settings."""
-    (tmp_path / f"{overlay.WSGI_MODULE}.py").write_text(overlay.wsgi(goldens.site("plain"), "project:app"))
-    (tmp_path / f"{overlay.ERRORS_MODULE}.py").write_text(overlay.errors())
+    (tmp_path / f"{runtime.WSGI_MODULE}.py").write_text(overlay.wsgi(goldens.site("plain"), "project:app"))
+    (tmp_path / f"{runtime.ERRORS_MODULE}.py").write_text(overlay.errors())
     (tmp_path / "django/core").mkdir(parents=True)
     (tmp_path / "django/core/signals.py").write_text(
         "class got_request_exception:\n    def connect(*_receiver, **_how): pass\n"
@@ -269,8 +269,8 @@ def test_the_wsgi_entry_puts_the_overlay_in_force(tmp_path):
         "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'own')\n"
         "def app(environ, start_response): return [os.environ['DJANGO_SETTINGS_MODULE']]\n"
     )
-    code = f"from {overlay.WSGI_MODULE} import application; print(*application({{}}, None))"
+    code = f"from {runtime.WSGI_MODULE} import application; print(*application({{}}, None))"
     environment = {"PYTHONPATH": str(tmp_path), "DJANGO_SETTINGS_MODULE": "own"}
     argv = [sys.executable, "-c", code]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.strip() == overlay.SETTINGS_MODULE
+    assert done.stdout.strip() == runtime.SETTINGS_MODULE

@@ -11,7 +11,7 @@ import goldens
 import pytest
 from ansible_collections.pyweb.stack.plugins.action.site_doctor import wanted
 from ansible_collections.pyweb.stack.plugins.module_utils.build import build as building
-from ansible_collections.pyweb.stack.plugins.module_utils.build import overlay
+from ansible_collections.pyweb.stack.plugins.module_utils.build import overlay, runtime
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Patience
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.look_site import site_of
@@ -142,8 +142,8 @@ def test_an_absent_site_gives_its_prefix_free():
 
 def test_the_overlay_of_a_site_below_a_path():
     [site] = complete([{**goldens.SHOP, "prefix": "/shop"}])
-    goldens.check(f"overlay/prefix/{overlay.SETTINGS_MODULE}.py.txt", overlay.settings(site, "mysite.settings", FOUND))
-    goldens.check(f"overlay/prefix/{overlay.ENTRY_MODULE}.py.txt", overlay.entry(site, FOUND))
+    goldens.check(f"overlay/prefix/{runtime.SETTINGS_MODULE}.py.txt", overlay.settings(site, "mysite.settings", FOUND))
+    goldens.check(f"overlay/prefix/{runtime.ENTRY_MODULE}.py.txt", overlay.entry(site, FOUND))
 
 
 PROJECT = """

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import goldens
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.build import overlay
+from ansible_collections.pyweb.stack.plugins.module_utils.build import overlay, runtime
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol as uwsgi_protocol
 
@@ -65,8 +65,8 @@ def app(environ, start_response):
 def write_application(folder, site, project):
     for name, text in {
         "project.py": project,
-        f"{overlay.WSGI_MODULE}.py": overlay.wsgi(site, "project:app"),
-        f"{overlay.ERRORS_MODULE}.py": overlay.errors(),
+        f"{runtime.WSGI_MODULE}.py": overlay.wsgi(site, "project:app"),
+        f"{runtime.ERRORS_MODULE}.py": overlay.errors(),
         **{f"{module}.py": DJANGO for module in FILES},
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ def served(tmp_path):
         notes, socket = tmp_path / "notes", tmp_path / "uwsgi.sock"
         words = ["uwsgi", "--master", "--need-app", "--processes=2", "--threads=2", "--enable-threads", *options]
         words += ["--single-interpreter", "--hook-master-start=unix_signal:15 gracefully_kill_them_all"]
-        words += [f"--socket={socket}", f"--module={overlay.WSGI_MODULE}:application"]
+        words += [f"--socket={socket}", f"--module={runtime.WSGI_MODULE}:application"]
         uwsgi = subprocess.Popen(
             words,
             cwd=tmp_path,
@@ -208,7 +208,7 @@ def test_stop_during_the_start_ends_uwsgi(tmp_path, moment):
     words = ["uwsgi", "--master", "--need-app", "--processes=2", "--enable-threads", "--single-interpreter", *options]
     # The wheel's uWSGI needs it for a reload, and the ini of a release has it.
     words += [f"--binary-path={sys.executable}", f"--socket={tmp_path}/uwsgi.sock"]
-    words += [f"--module={overlay.WSGI_MODULE}:application"]
+    words += [f"--module={runtime.WSGI_MODULE}:application"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NOTES": str(notes)}
     with log.open("w") as said:
         uwsgi = subprocess.Popen(
@@ -233,7 +233,7 @@ def test_a_reload_that_nobody_takes_for_a_stop_goes_through(tmp_path):
     [site] = complete([{**goldens.SHOP, "warm_up": []}])
     write_application(tmp_path, site, "import os\napp = os.environ['PYWEB_LOADED']\n")
     (tmp_path / "uwsgi.py").write_text("def worker_id(): return 0\n")
-    code = f"import time; from {overlay.WSGI_MODULE} import application; print(application)"
+    code = f"import time; from {runtime.WSGI_MODULE} import application; print(application)"
 
     def load(ago):
         loaded = str(time.monotonic() - ago)
@@ -277,7 +277,7 @@ def test_what_leaves_the_application_is_in_the_log_once_and_answered(tmp_path, o
     log, socket = tmp_path / "log", f"{tmp_path}/uwsgi.sock"
     words = ["uwsgi", "--master", "--need-app", "--processes=1", "--threads=2", "--single-interpreter", *options]
     words += [f"--socket={socket}", f"--stats={tmp_path}/0123456789ab.stats", "--disable-logging"]
-    words += [f"--module={overlay.WSGI_MODULE}:application"]
+    words += [f"--module={runtime.WSGI_MODULE}:application"]
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "API_TOKEN": "correct-horse"}
     with log.open("w") as said:
         uwsgi = subprocess.Popen(

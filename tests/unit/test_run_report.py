@@ -137,7 +137,7 @@ CASES = [
             "host_looked": looked("bash"),
             "ansible_facts": {"pyweb": {"packages": ["bash", "nginx"]}},
             "uwsgi_releases": unchanged(),
-            "__nginx_started": {"changed": True},
+            "__nginx_configured": {"changed": True, "files": [], "started": ["start"]},
             "__firewalld_changed": {"changed": True, "opened": ["http in zone public"], "closed": []},
         },
         True,
@@ -241,15 +241,16 @@ CASES = [
         "a release that nginx does not bring to anybody",
         {
             "uwsgi_releases": RELEASED,
-            "nginx_checked": {
-                "changed": False,
+            "__nginx_configured": {
+                "changed": True,
                 "failed": True,
                 "msg": "site 'shop': name failed: 502\nmore",
+                "set_after": {"files": [{"path": "/etc/nginx/conf.d/shop.conf", "state": "created"}]},
             },
         },
         False,
         [
-            f"web1 shop {URL}: FAILED: name failed: 502; serves {SERVES}; changed: release; 12 s; "
+            f"web1 shop {URL}: FAILED: name failed: 502; serves {SERVES}; changed: release, nginx; 12 s; "
             "roll back: ROLL BACK shop"
         ],
     ),
@@ -263,6 +264,24 @@ CASES = [
         [
             "web1: failed: config_set 'nginx': refused",
             f"web1 shop {URL}: not done, because the run failed on this host; serves {SERVES}; changed: release; 12 s",
+        ],
+    ),
+    (
+        "an nginx that is configured and does not start",
+        {
+            "uwsgi_releases": unchanged(),
+            "__nginx_configured": {
+                "changed": True,
+                "failed": True,
+                "msg": "nginx.service does not start: port 80 is taken",
+                "set_after": {"files": [{"path": "/etc/nginx/nginx.conf", "state": "changed"}], "started": []},
+            },
+        },
+        False,
+        [
+            "web1: failed: nginx.service does not start: port 80 is taken",
+            f"web1 shop {URL}: not done, because the run failed on this host; still serves {SERVES}; changed: nginx; "
+            "12 s",
         ],
     ),
     (

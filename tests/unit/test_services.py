@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
-from ansible.module_utils import basic
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.pyweb.stack.plugins.module_utils.host.services import ServiceError, start
-from ansible_collections.pyweb.stack.plugins.modules import start_service
 
 LOG = """\
 Starting nginx.service - A web server...
@@ -38,7 +33,7 @@ class Systemd:
 @pytest.mark.parametrize(
     ("state", "steps"),
     [
-        ({}, ["enable", "start"]),
+        ({}, ["start", "enable"]),
         ({"active": "active"}, ["enable"]),
         ({"enabled": "enabled"}, ["start"]),
         ({"active": "failed", "enabled": "enabled-runtime"}, ["start"]),
@@ -56,7 +51,7 @@ def test_only_what_differs_is_done(state, steps):
 @pytest.mark.parametrize("load", ["not-found", "masked"])
 def test_a_unit_that_cannot_be_started_is_predicted_before_its_package_is_there(load):
     systemd = Systemd(load=load, enabled="")
-    assert start("nginx.service", systemd, dry=True) == ["enable", "start"]
+    assert start("nginx.service", systemd, dry=True) == ["start", "enable"]
     with pytest.raises(ServiceError, match=r"nginx\.service does not start: (systemd knows no unit|it is masked)"):
         start("nginx.service", systemd, dry=False)
     assert systemd.done == []
@@ -78,16 +73,9 @@ def test_why_it_does_not_start(fails, log, cause, output):
     assert error.value.output.startswith(output)
 
 
-@pytest.mark.parametrize(("fails", "told"), [("", {"changed": True, "done": ["enable", "start"]}), ("start", None)])
-def test_the_module(monkeypatch, capsys, fails, told):
+@pytest.mark.parametrize(("fails", "done"), [("start", []), ("enable", ["start"])])
+def test_what_does_not_start_is_not_left_to_be_started_at_boot(fails, done):
     systemd = Systemd(fails=fails, log=LOG)
-    monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_words, **_more: None)
-    monkeypatch.setattr(basic.AnsibleModule, "run_command", lambda _module, argv: systemd(argv))
-    with patch_module_args({"name": "nginx.service"}), pytest.raises(SystemExit):
-        start_service.main()
-    result = json.loads(capsys.readouterr().out)
-    if told:
-        assert {key: result[key] for key in told} == told
-    else:
-        assert result["msg"].startswith("nginx.service does not start: [emerg] unknown directive")
-        assert result["output"] == LOG
+    with pytest.raises(ServiceError) as error:
+        start("nginx.service", systemd, dry=False)
+    assert (error.value.done, systemd.done) == (done, [*done, fails])

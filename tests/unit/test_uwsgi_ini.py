@@ -7,7 +7,7 @@ import subprocess
 
 import goldens
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.build import overlay
+from ansible_collections.pyweb.stack.plugins.module_utils.build import runtime
 from ansible_collections.pyweb.stack.plugins.module_utils.release import uwsgi_ini
 
 
@@ -50,7 +50,7 @@ def test_uwsgi_itself_reads_what_was_meant(name, tmp_path):
     for folder in (release / "src", release / "overlay", tmp_path / "r/shop"):
         folder.mkdir(parents=True)
     report = tmp_path / "report"
-    (release / "overlay" / f"{overlay.WSGI_MODULE}.py").write_text(
+    (release / "overlay" / f"{runtime.WSGI_MODULE}.py").write_text(
         "import json, os, uwsgi\n"
         "def plain(one):\n"
         "    return list(map(plain, one)) if isinstance(one, list) else one if one is True else one.decode()\n"

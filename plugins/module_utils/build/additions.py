@@ -14,7 +14,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from ..build import files_in_code, project
+from ..build import files_in_code, runtime
 from ..build.context import Context
 from ..host import files
 from ..host.causes import cause
@@ -80,13 +80,6 @@ def seed(context: Context, root: str, home: str, facts: Mapping[str, Any]) -> li
     ]
 
 
-def prune(config: str, used: set[str]) -> None:
-    """Remove the stored files that no build in use has; `used` are digests."""
-    for name in files.names(f"{config}/files"):
-        if name not in used:
-            files.remove(f"{config}/files/{name}")
-
-
 def _store(context: Context, texts: Mapping[str, str]) -> str:
     """Write the files below the site's configuration, for its group to read; return the directory."""
     folder, group = context.layout.files(digest(texts)), context.account.pw_gid
@@ -110,7 +103,7 @@ def _make_private(path: str, top: str, group: int) -> None:
 def _run(context: Context, home: str, step: str, given: Mapping[str, Any]) -> dict[str, Any]:
     done = context.shell.run(
         step,
-        [project.interpreter(home), "-", json.dumps(given)],
+        [runtime.interpreter(home), "-", json.dumps(given)],
         context.user,
         stdin=inspect.getsource(files_in_code),
         check=False,

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..build import additions, django_probe, hints, overlay, project, pythons, seal, settings_facts, source
+from ..build import additions, django_probe, hints, overlay, project, pythons, runtime, seal, settings_facts, source
 from ..build.build_settings import SettingsOfBuild
 from ..build.context import Context
 from ..build.program import program_text
@@ -25,9 +25,8 @@ from ..host import files
 from ..host.advice import missing_variable
 from ..host.causes import cause, reason
 from ..host.shell import STEP_TIMEOUT
-from ..model.command_checks import builtin_step
 from ..model.layout import content_id
-from ..model.steps import identity
+from ..model.steps import builtin_step, identity
 from ..model.types import Manifest, Step
 
 # Part of every id: raise it when the same inputs have to give another build than before.
@@ -87,7 +86,7 @@ def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
     later = {"extras": site["extras"], "groups": site["groups"], "install_project": site["install_project"]}
     managed = site["managed"] if site["managed"] != "never" else ""
     steps = identity(site["build"])
-    own_steps = {"build": steps} if steps != identity([cast(Step, builtin_step("collectstatic"))]) else {}
+    own_steps = {"build": steps} if steps != identity([builtin_step("collectstatic")]) else {}
     return {
         **{key: value for key, value in {**later, "managed": managed}.items() if value},
         **own_steps,
@@ -160,7 +159,7 @@ def _steps(build: Build) -> Manifest:
         "subject": subject,
         "home": home,
         "python": context.python_version(),
-        "uwsgi": project.uwsgi_binary(site, home),
+        "uwsgi": runtime.uwsgi_binary(site, home),
         "install": site["uwsgi"]["install"],
         "configuration": found["configuration"],
     }
@@ -191,24 +190,24 @@ def _start_project(context: Context, home: str, code: str) -> None:
     """Make a fresh project with the Django of the virtualenv."""
     context.make_directory(code)
     name = context.site["source"]["startproject"]
-    words = [project.interpreter(home), "-m", "django", "startproject", name, code]
+    words = [runtime.interpreter(home), "-m", "django", "startproject", name, code]
     context.shell.run("startproject", words, context.user)
 
 
 def _write_overlay(context: Context, root: str, found: Discovered) -> None:
     os.mkdir(f"{root}/overlay", 0o755)
     settings = overlay.settings(context.site, found["settings_module"], found)
-    files.write(f"{root}/overlay/{overlay.SETTINGS_MODULE}.py", settings)
-    files.write(f"{root}/overlay/{overlay.WSGI_MODULE}.py", overlay.wsgi(context.site, _entry(context, found)))
-    files.write(f"{root}/overlay/{overlay.ERRORS_MODULE}.py", overlay.errors())
+    files.write(f"{root}/overlay/{runtime.SETTINGS_MODULE}.py", settings)
+    files.write(f"{root}/overlay/{runtime.WSGI_MODULE}.py", overlay.wsgi(context.site, _entry(context, found)))
+    files.write(f"{root}/overlay/{runtime.ERRORS_MODULE}.py", overlay.errors())
     if entry := overlay.entry(context.site, found):
-        files.write(f"{root}/overlay/{overlay.ENTRY_MODULE}.py", entry)
+        files.write(f"{root}/overlay/{runtime.ENTRY_MODULE}.py", entry)
 
 
 def _entry(context: Context, found: Discovered) -> str:
     """Return the WSGI entry that the build's own loads: the project's, or the one that is made for it."""
     made = overlay.entry(context.site, found)
-    return f"{overlay.ENTRY_MODULE}:application" if made else found["wsgi"]
+    return f"{runtime.ENTRY_MODULE}:application" if made else found["wsgi"]
 
 
 def _compile(context: Context, home: str, root: str) -> None:
@@ -216,7 +215,7 @@ def _compile(context: Context, home: str, root: str) -> None:
     os.chown(f"{root}/overlay", context.account.pw_uid, context.account.pw_gid)
     folders = [f"{root}/src", f"{root}/overlay"]
     jobs = "0" if _is_large(folders[0]) else "1"
-    words = [project.interpreter(home), "-m", "compileall", "-q", "-j", jobs]
+    words = [runtime.interpreter(home), "-m", "compileall", "-q", "-j", jobs]
     if context.secrets["files"]:
         # Secrets, too, and a build has none: bytecode holds what its text does.
         words += ["-x", "|".join(f"/src/{re.escape(path)}$" for path in sorted(context.secrets["files"]))]
@@ -244,13 +243,13 @@ def _probe(
     `only` is settings where it is to do no more than import them.
     """
     found = settings.found
-    own = project.process_environment(context.secrets, found["configuration"])
+    own = runtime.process_environment(context.secrets, found["configuration"])
     done = context.shell.run(
         "project",
-        [project.interpreter(home), "-", overlay.WSGI_MODULE, overlay.SETTINGS_MODULE, "collect" if collect else only],
+        [runtime.interpreter(home), "-", runtime.WSGI_MODULE, runtime.SETTINGS_MODULE, "collect" if collect else only],
         context.user,
         os.path.join(f"{root}/src", found["chdir"]),
-        environment=project.environment(context.layout, own, root),
+        environment=runtime.environment(context.layout, own, root),
         stdin=program_text(settings_facts, django_probe),
         timeout=collect["timeout"] if collect else STEP_TIMEOUT,
         check=False,

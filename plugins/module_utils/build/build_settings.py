@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..build import django_debug, django_missing, environment, overlay, project, settings_findings
+from ..build import django_debug, django_missing, environment, runtime, settings_findings
 from ..build.context import Context
 from ..build.project import Discovered
 from ..host import files
@@ -105,8 +105,8 @@ class SettingsOfBuild:
 
     def missing(self) -> str:
         """Return in one sentence which variables the settings miss, where that are several; else ''."""
-        context, own = self.context, project.process_environment(self.context.secrets, self.found["configuration"])
-        words = [project.interpreter(self.home), "-", overlay.SETTINGS_MODULE]
+        context, own = self.context, runtime.process_environment(self.context.secrets, self.found["configuration"])
+        words = [runtime.interpreter(self.home), "-", runtime.SETTINGS_MODULE]
         needed = [os.path.realpath(path) for path in (self.root, words[0], self.home) if path]
         data = [context.layout.state, context.layout.media, context.layout.cache]
         hidden = [path for path in [*HIDDEN, *data] if not any(f"{there}/".startswith(f"{path}/") for there in needed)]
@@ -116,7 +116,7 @@ class SettingsOfBuild:
                 ["unshare", "--net", "--mount", "sh", "-c", APART, "sh", context.user, *hidden, "--", *words],
                 "root",
                 f"{self.root}/src/{self.found['chdir']}",
-                environment=project.environment(context.layout, own, self.root),
+                environment=runtime.environment(context.layout, own, self.root),
                 stdin=inspect.getsource(django_missing),
                 timeout=SEARCH_TIMEOUT,
                 check=False,
@@ -127,13 +127,13 @@ class SettingsOfBuild:
         return missing_variables(json.loads(lines[-1])) if done.returncode == 0 and lines else ""
 
     def _without_debug(self, names: list[str]) -> dict[str, str]:
-        context, own = self.context, project.process_environment(self.context.secrets, self.found["configuration"])
+        context, own = self.context, runtime.process_environment(self.context.secrets, self.found["configuration"])
         done = context.shell.run(
             "settings",
-            [project.interpreter(self.home), "-", overlay.SETTINGS_MODULE, json.dumps(names)],
+            [runtime.interpreter(self.home), "-", runtime.SETTINGS_MODULE, json.dumps(names)],
             context.user,
             f"{self.root}/src/{self.found['chdir']}",
-            environment=project.environment(context.layout, own, self.root),
+            environment=runtime.environment(context.layout, own, self.root),
             stdin=inspect.getsource(django_debug),
             check=False,
         )

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..build import project, tree
+from ..build import project, runtime, tree
 from ..host.shell import StepError
 from ..model.types import Manifest, Site
 
@@ -45,7 +45,7 @@ def as_found(site: Site) -> Manifest:
         "source": source,
         "src": code,
         "home": home,
-        "uwsgi": project.uwsgi_binary(site, home),
+        "uwsgi": runtime.uwsgi_binary(site, home),
         "install": site["uwsgi"]["install"],
         "overlay": False,
     }

@@ -17,6 +17,7 @@ from importlib.abc import InspectLoader
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 from urllib.parse import unquote_to_bytes
 
+from ..build import runtime
 from ..model.layout import Layout
 from ..model.prefixes import below
 from ..model.types import Site
@@ -155,10 +156,6 @@ def application(environ, start_response):
     start_response("404 Not Found", [("Content-Type", "text/plain")])
     return [f"This site is served below {{PREFIX}}/.\\n".encode()]'''
 
-SETTINGS_MODULE = "pyweb_settings"
-WSGI_MODULE = "pyweb_wsgi"
-ERRORS_MODULE = "pyweb_errors"
-ENTRY_MODULE = "pyweb_entry"
 # How long a worker waits for its own first answers before it takes requests: one that was killed is to be back within
 # two seconds.
 WARM_UP_SECONDS = 1
@@ -229,28 +226,22 @@ def wsgi(site: Site, entry: str) -> str:
     asked = [page.partition("?")[::2] for page in site["warm_up"]]
     values = {
         "SITE_NAME": site["name"],
-        "OVERLAY_MODULE": SETTINGS_MODULE,
+        "OVERLAY_MODULE": runtime.SETTINGS_MODULE,
         "entry_module": module,
         "entry_callable": name or "application",
-        "SITE_HOST": repr(host(site)),
+        "SITE_HOST": repr(runtime.host(site)),
         # As bytes in the guise of Latin-1, which is how WSGI has it (PEP 3333).
         "WARM_UP_PAGES": repr([(unquote_to_bytes(path).decode("latin-1"), query) for path, query in asked]),
         "WARM_UP_SECONDS": str(WARM_UP_SECONDS),
         "RELOAD_SECONDS": str(RELOAD_SECONDS),
     }
     # All at once: a value may have the name of a stand-in in it.
-    return re.sub(rf"\b({'|'.join(values)})\b", lambda match: values[match[0]], _text_of(WSGI_MODULE))
+    return re.sub(rf"\b({'|'.join(values)})\b", lambda match: values[match[0]], _text_of(runtime.WSGI_MODULE))
 
 
 def errors() -> str:
     """Return the text of the module that writes unhandled exceptions into the journal. It is the same for all sites."""
-    return _text_of(ERRORS_MODULE)
-
-
-def host(site: Site) -> str:
-    """Return the Host under which a site asks itself: its first domain, with the port where that is no usual one."""
-    port = site["nginx"]["listen"][0]["port"]
-    return site["domains"][0].replace("*", "www", 1) + ("" if port in (80, 443) else f":{port}")
+    return _text_of(runtime.ERRORS_MODULE)
 
 
 def _project(site: Site, settings_module: str, found: Found | None) -> str:

@@ -1,22 +1,17 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a Django project is: where manage.py lies, its settings, its WSGI entry, and the environment that it runs in."""
+"""What a Django project is: where manage.py lies, its settings and its WSGI entry."""
 
 from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Mapping
 from typing import TypedDict
 
-from ..build import layouts, overlay
+from ..build import layouts
 from ..host import files
 from ..host.shell import StepError
-from ..model.layout import Layout
-from ..model.types import Secrets, Site
-
-# The variable that `database` becomes.
-DATABASE_VARIABLE = "DATABASE_URL"
+from ..model.types import Site
 
 
 class Discovered(TypedDict):
@@ -74,39 +69,6 @@ def discover(code: str, site: Site) -> Discovered:
 def named_settings(text: str) -> str:
     """Return the settings module that a manage.py or wsgi.py names, or ''."""
     return layouts.named("DJANGO_SETTINGS_MODULE", text)
-
-
-def interpreter(home: str) -> str:
-    """Return the Python of a virtualenv, or the system's where `home` is ''."""
-    return f"{home}/bin/python" if home else "/usr/bin/python3"
-
-
-def uwsgi_binary(site: Site, home: str) -> str:
-    """Return where the site's uWSGI is: in its virtualenv, or where the distribution has it (Debian bin, EPEL sbin)."""
-    if site["uwsgi"]["install"] != "distribution":
-        return f"{home}/bin/uwsgi"
-    return "/usr/sbin/uwsgi" if os.path.exists("/usr/sbin/uwsgi") else "/usr/bin/uwsgi"
-
-
-def environment(layout: Layout, own: Mapping[str, str], build_root: str) -> dict[str, str]:
-    """Return the environment for the project's code: `own`, which its processes get, and the overlay of a build."""
-    return {
-        **own,
-        "DJANGO_SETTINGS_MODULE": overlay.SETTINGS_MODULE,
-        "PYTHONPATH": f"{build_root}/overlay",
-        "HOME": layout.state,
-    }
-
-
-def process_environment(secrets: Secrets, configuration: str = "") -> dict[str, str]:
-    """Return what a site's processes get of its secrets: its `env` and its database.
-
-    `configuration` is the class of the settings where `env` names none: with it every program of the project, a worker
-    too, uses the same one.
-    """
-    database = {DATABASE_VARIABLE: secrets["database"]} if secrets["database"] else {}
-    chosen = {"DJANGO_CONFIGURATION": configuration} if configuration else {}
-    return {**chosen, **secrets["env"], **database}
 
 
 def _manage(code: str, site: Site) -> str:

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..build import django_collect, node, project
+from ..build import django_collect, node, runtime
 from ..build.context import Context
 from ..host import files
 from ..model.steps import commands, described
@@ -79,7 +79,7 @@ class Steps:
                     shutil.rmtree(path)
 
     def _run(self, step: Step, tools: Sequence[str]) -> None:
-        python, below = project.interpreter(self.home), os.path.join(self.code, self.chdir)
+        python, below = runtime.interpreter(self.home), os.path.join(self.code, self.chdir)
         words, stdin, cwd = step["words"], "", self.code
         if step["kind"] == "manage":
             words, cwd = [python, "-m", "django", *words], below
@@ -99,12 +99,12 @@ class Steps:
 
     def _environment(self, tools: Sequence[str]) -> dict[str, str]:
         context = self.context
-        own = project.process_environment(context.secrets, self.configuration)
+        own = runtime.process_environment(context.secrets, self.configuration)
         first = [f"{self.home}/bin"] if self.home else []
         first += [f"{folder}/node_modules/.bin" for folder in (self.code, os.path.join(self.code, self.chdir))]
         return {
             **node.cache_environment(context),
-            **project.environment(context.layout, own, self.root),
+            **runtime.environment(context.layout, own, self.root),
             "HOME": f"{self.root}/home",
             "PATH": node.path(context, [*dict.fromkeys(map(os.path.normpath, first)), *tools]),
             **({"VIRTUAL_ENV": self.home} if self.home else {}),

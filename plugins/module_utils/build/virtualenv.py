@@ -15,7 +15,6 @@ from ..build import seal, source
 from ..build.compilers import refuse_without_compiler
 from ..build.context import Context
 from ..build.installer import Installer
-from ..build.project import interpreter
 from ..build.requirements import (
     NEEDS_UV,
     Requirements,
@@ -26,6 +25,7 @@ from ..build.requirements import (
     no_django,
     uwsgi_requirement,
 )
+from ..build.runtime import interpreter
 from ..host import files
 from ..model.dependencies import of_uv_export
 from ..model.layout import content_id

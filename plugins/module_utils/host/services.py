@@ -11,10 +11,10 @@ from .file_set import Run, telling
 
 
 class ServiceError(Exception):
-    """Why a service does not start; `output` is what it said."""
+    """Why a service does not start; `output` is what it said, `done` what was done to it before."""
 
-    def __init__(self, cause: str, output: str = "") -> None:
-        self.output = output
+    def __init__(self, cause: str, output: str = "", done: Sequence[str] = ()) -> None:
+        self.output, self.done = output, list(done)
         super().__init__(cause)
 
 
@@ -29,24 +29,26 @@ def start(unit: str, run: Run, dry: bool) -> list[str]:
         there = "it is masked: systemctl unmask" if state["LoadState"] == "masked" else "systemd knows no unit"
         raise ServiceError(f"{unit} does not start: {there} {unit}")
     steps = []
-    if not state.get("UnitFileState", "").startswith("enabled"):
-        steps.append("enable")
+    # In this order: what does not start is not left to be started at boot.
     if state.get("ActiveState") != "active":
         steps.append("start")
-    for step in [] if dry else steps:
+    if not state.get("UnitFileState", "").startswith("enabled"):
+        steps.append("enable")
+    for number, step in enumerate([] if dry else steps):
         since = time.time()
         status, out, err = run(["systemctl", step, unit])
         if status:
-            raise _failure(unit, step, since, run, err or out)
+            log = run(_journal(unit, since))[1] if step == "start" else ""
+            raise ServiceError(
+                f"{unit} does not start: {_cause(unit, log, err or out)}", log or err or out, steps[:number]
+            )
     return steps
 
 
-def _failure(unit: str, step: str, since: float, run: Run, said: str) -> ServiceError:
+def _cause(unit: str, log: str, said: str) -> str:
     """Return why a step failed: by the unit's own log where it has one, else by what systemctl said."""
-    log = run(_journal(unit, since))[1] if step == "start" else ""
     words = [line for line in log.splitlines() if not _of_systemd(line, unit)]
-    cause = telling("\n".join(words)) or telling(said)
-    return ServiceError(f"{unit} does not start: {cause}", log or said)
+    return telling("\n".join(words)) or telling(said)
 
 
 def _journal(unit: str, since: float) -> Sequence[str]:

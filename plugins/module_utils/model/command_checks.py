@@ -10,9 +10,11 @@ from typing import Any
 
 from .checks import Check, Wrong, accepts, boolean, duration
 from .errors import nearest, shown
+from .steps import STEP_TIMEOUT, builtin_step
+from .types import Step
 
-# How long a command may take unless it says otherwise, and the most that it may say, in seconds.
-STEP_TIMEOUT, STEP_TIMEOUT_MAX = 1200, 86400
+# The most that a command may say it takes, in seconds.
+STEP_TIMEOUT_MAX = 86400
 # What a shell would do with a command, and nobody does here. `*` is not among them: a program may want one.
 _SHELL = re.compile(r"[|&;<>]+|[0-9]?>.*|.*;|.*`.*|.*\$[A-Za-z_{(].*")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*")
@@ -50,7 +52,7 @@ def steps(builtin: str, once: bool = False) -> Check:
     keys = ("run", "manage", "timeout", *(["once"] if once else []))
 
     @accepts(f"a list of steps: {builtin}, {{run: COMMAND}} or {{manage: COMMAND}}")
-    def check(value: Any) -> list[dict[str, Any]]:
+    def check(value: Any) -> list[Step]:
         if not isinstance(value, list):
             raise Wrong
         found = [_step(given, builtin, keys) for given in value]
@@ -61,12 +63,7 @@ def steps(builtin: str, once: bool = False) -> Check:
     return check
 
 
-def builtin_step(name: str) -> dict[str, Any]:
-    """Return the step that the collection itself does, as the model has it."""
-    return {"kind": "builtin", "words": [name], "timeout": STEP_TIMEOUT, "once": False}
-
-
-def _step(given: Any, builtin: str, keys: tuple[str, ...]) -> dict[str, Any]:
+def _step(given: Any, builtin: str, keys: tuple[str, ...]) -> Step:
     if given == builtin:
         return builtin_step(builtin)
     if isinstance(given, dict) and builtin in given and not set(given) - {builtin, "timeout"}:

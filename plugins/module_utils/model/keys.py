@@ -36,10 +36,11 @@ from .checks import (
     upstream,
     virtualenv,
 )
-from .command_checks import builtin_step, command, steps
+from .command_checks import command, steps
 from .file_checks import in_source, source_files
 from .option_checks import alias, directives, environment, ini_options, locations, settings, unit_options, user_fields
 from .python_checks import python
+from .steps import builtin_step
 
 
 @dataclass(frozen=True)

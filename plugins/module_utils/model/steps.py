@@ -10,8 +10,15 @@ from typing import Any
 
 from .types import Step
 
+# How long a command may take unless it says otherwise, in seconds.
+STEP_TIMEOUT = 1200
 # What runs JavaScript's tools. A step that starts with one of them needs Node.js.
 NODE = ("npm", "npx", "yarn", "pnpm", "node")
+
+
+def builtin_step(name: str) -> Step:
+    """Return the step that the collection itself does."""
+    return {"kind": "builtin", "words": [name], "timeout": STEP_TIMEOUT, "once": False}
 
 
 def commands(steps: Sequence[Step]) -> list[Step]:

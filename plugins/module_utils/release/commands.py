@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from ..host.shell import Shell, StepError
-from ..model.command_checks import STEP_TIMEOUT
-from ..model.steps import commands, described
+from ..model.steps import STEP_TIMEOUT, commands, described
 from ..model.types import Step
 from .database import Database
 from .release import Release

@@ -16,13 +16,12 @@ from subprocess import CompletedProcess, Popen
 from types import ModuleType
 from typing import IO, cast
 
-from ..build import project
+from ..build import runtime
 from ..host import files
 from ..host.causes import cause
 from ..host.identity import identity_of
 from ..host.shell import Shell, StepError, end, spawn
-from ..model.command_checks import STEP_TIMEOUT
-from ..model.steps import described
+from ..model.steps import STEP_TIMEOUT, described
 from ..model.types import Step
 from . import django_migrations, django_superuser
 from .release import Release
@@ -169,7 +168,7 @@ class Database:
     def _environment(self) -> dict[str, str]:
         """Return the environment of the release's processes."""
         release, manifest = self.release, self.release.manifest
-        found = project.environment(release.layout, release.environment, manifest["path"])
+        found = runtime.environment(release.layout, release.environment, manifest["path"])
         if not manifest["overlay"]:
             found["DJANGO_SETTINGS_MODULE"] = manifest["settings_module"]
             found.pop("PYTHONPATH")

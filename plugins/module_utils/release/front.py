@@ -25,7 +25,7 @@ from ..host.shell import Shell
 from ..model.types import Health
 from ..nginx import match
 from ..nginx.dump import Config, DumpError, read_files
-from ..nginx.render import ETC, MARK
+from ..nginx.names import ETC, MARK
 from ..uwsgi.protocol import Answer, ProtocolError, http_request
 from .assets import static_file
 from .health import REDIRECTS, Names, Walk, Wanted, Where, header_name, resolved, walk

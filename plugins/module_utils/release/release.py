@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..build import overlay, project, tree
+from ..build import runtime, tree
 from ..host import files
 from ..host.live import shown_source
 from ..host.shell import Shell, StepError
@@ -111,7 +111,7 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: 
     """
     site = {**site, "group": group}
     layout = Layout.of(site)
-    environment = project.process_environment(secrets, manifest.get("configuration", ""))
+    environment = runtime.process_environment(secrets, manifest.get("configuration", ""))
     texts = units.render(site)
     digest = hashlib.sha256(environment_text(environment).encode()).hexdigest()
     # The ini names the release, so it is hashed with a placeholder where the id will be.
@@ -125,7 +125,7 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: 
         layout=layout,
         id=release_id,
         user=site["user"],
-        host=overlay.host(site),
+        host=runtime.host(site),
         health=site["health"],
         sockets=tuple(site["uwsgi"]["socket"]),
         read_timeout=site["nginx"]["read_timeout"],
@@ -156,13 +156,13 @@ def stored(layout: Layout, release_id: str) -> Release:
         raise StepError(layout.name, "rollback", f"{fault}; the host has {', '.join(there) or 'none'}")
     site = record["site"]
     environment = parse_environment(files.read(layout.env(release_id)))
-    database = [value for name, value in environment.items() if name == project.DATABASE_VARIABLE]
-    own = {name: value for name, value in environment.items() if name != project.DATABASE_VARIABLE}
+    database = [value for name, value in environment.items() if name == runtime.DATABASE_VARIABLE]
+    own = {name: value for name, value in environment.items() if name != runtime.DATABASE_VARIABLE}
     return Release(
         layout=layout,
         id=release_id,
         user=site["user"],
-        host=overlay.host(site),
+        host=runtime.host(site),
         health=site["health"],
         sockets=tuple(site["uwsgi"]["socket"]),
         read_timeout=site["nginx"]["read_timeout"],

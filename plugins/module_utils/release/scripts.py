@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import inspect
 
-from ..build import overlay
+from ..build import runtime
 from ..host import files
 from ..model.layout import SYSTEMD
 from . import list_background, list_releases
@@ -45,7 +45,7 @@ def render(release: Release, here: str = "") -> dict[str, str]:
         chdir=manifest["chdir"],
         config=layout.config,
         state=layout.state,
-        settings=overlay.SETTINGS_MODULE if manifest["overlay"] else manifest["settings_module"],
+        settings=runtime.SETTINGS_MODULE if manifest["overlay"] else manifest["settings_module"],
         python=f"{layout.current}/venv/bin/python" if manifest["home"] else "/usr/bin/python3",
     )
     if here:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Collection
 from typing import cast
 
-from ..build import additions
 from ..host import files
 from ..host.live import release_of
 from ..host.shell import Shell, StepError
@@ -188,7 +187,7 @@ def withdraw(
 
 
 def _prune_builds(layout: Layout, used: set[str]) -> None:
-    """Remove the builds that are not `used`, and the virtualenvs that no used build names."""
+    """Remove the builds that are not `used`, and the virtualenvs and stored files that no used build names."""
     for name in files.names(layout.builds):
         if name not in used:
             files.remove(layout.build(name))
@@ -197,4 +196,8 @@ def _prune_builds(layout: Layout, used: set[str]) -> None:
     for name in files.names(layout.virtualenvs):
         if layout.virtualenv(name) not in homes:
             files.remove(layout.virtualenv(name))
-    additions.prune(layout.config, {str(manifest.get("files")) for manifest in manifests})
+    # What `files` of an inventory put there, by digest.
+    stored = {str(manifest.get("files")) for manifest in manifests}
+    for name in files.names(f"{layout.config}/files"):
+        if name not in stored:
+            files.remove(layout.files(name))

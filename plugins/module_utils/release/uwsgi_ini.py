@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..build import overlay
+from ..build import runtime
 from ..model.layout import Layout
 from ..model.uwsgi_options import written
 from . import units
@@ -21,13 +21,13 @@ def render(site: Mapping[str, Any], build: Mapping[str, Any], release: str = PLA
     """Return the ini of `site` for `build` (a manifest of `django_build`), as release `release`."""
     lines = [f"# uWSGI for the site {site['name']}, written by pyweb.stack: change the inventory instead."]
     if build["overlay"]:
-        lines.append(f"# {overlay.WSGI_MODULE} loads {build['wsgi']} with the settings overlay.")
+        lines.append(f"# {runtime.WSGI_MODULE} loads {build['wsgi']} with the settings overlay.")
     lines += [
         f"# {address} comes from {unit}, so that releases can share it."
         for unit, address in units.sockets(Layout.of(site), site["uwsgi"]["socket"]).items()
     ]
     lines.append("[uwsgi]")
-    for name, value in written(site, build, release, overlay.WSGI_MODULE):
+    for name, value in written(site, build, release, runtime.WSGI_MODULE):
         lines += [f"{name} = {escape(item)}" for item in (value if isinstance(value, list) else [value])]
     return "\n".join(lines) + "\n"
 

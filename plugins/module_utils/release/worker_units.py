@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..build import overlay
+from ..build import runtime
 from ..model.layout import SYSTEMD, Layout
 from ..model.types import Manifest
 from . import units
@@ -182,7 +182,7 @@ def _process(
     paths = [f"{release}/overlay"] if manifest["overlay"] else []
     # What the overlay adds when the settings are imported, a program such as celery wants before.
     added = [posixpath.normpath(f"{folder}/{path}") for path in manifest.get("paths", [])]
-    settings = overlay.SETTINGS_MODULE if manifest["overlay"] else manifest["settings_module"]
+    settings = runtime.SETTINGS_MODULE if manifest["overlay"] else manifest["settings_module"]
     venv = f"{release}/venv/bin" if manifest["home"] else ""
     environment = {
         "DJANGO_SETTINGS_MODULE": settings,

@@ -1,0 +1,155 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What the modules that install a set of files share: their arguments, what these mean, and what is returned."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .file_change import Edit, FileSetError, Wanted
+from .file_set import Outcome, Request, install
+
+FILE = {
+    "path": {"type": "path", "required": True},
+    "content": {"type": "raw"},
+    "template": {"type": "str"},
+    "vars": {"type": "dict", "default": {}},
+    "link": {"type": "str"},
+    "edits": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "line": {"type": "int", "required": True},
+            "column": {"type": "int", "required": True},
+            "old": {"type": "str", "required": True},
+            "new": {"type": "str", "required": True},
+        },
+    },
+    "state": {"type": "str", "choices": ["present", "absent", "kept"], "default": "present"},
+    "marked": {"type": "str", "default": ""},
+    "keep": {"type": "bool", "default": False},
+    "prune": {"type": "bool", "default": False},
+    "note": {"type": "str", "default": ""},
+    "owner": {"type": "str", "default": "root"},
+    "group": {"type": "str", "default": "root"},
+    "mode": {"type": "str", "default": "0644"},
+    "secret": {"type": "bool", "default": False},
+}
+ARGUMENTS = {
+    "name": {"type": "str", "required": True},
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": FILE,
+        "mutually_exclusive": [("content", "template", "link", "edits")],
+    },
+    "check": {"type": "list", "elements": "str", "default": []},
+    "private": {"type": "list", "elements": "path", "default": []},
+    "apply": {"type": "list", "elements": "list", "default": []},
+    "revert": {"type": "list", "elements": "list", "default": []},
+    "wait": {"type": "int", "default": 60},
+}
+
+
+class FileSetModule(AnsibleModule):
+    """A module whose arguments are whole files, some of them secret: the host's journal gets none of them."""
+
+    def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
+        super().log("Invoked (the arguments are not logged)")
+
+    def run(self, argv: Sequence[str]) -> tuple[int, str, str]:
+        """Execute a command; return (status, output, errors). Raises OSError where there is no such program."""
+        status, out, err = self.run_command(list(argv), handle_exceptions=False)
+        return status, out, err
+
+    def shown(self) -> dict[str, Any]:
+        """Return what Ansible shows of the arguments: the paths, not what is in the files."""
+        files = [file["path"] for file in self.params["files"]]
+        return {"invocation": {"module_args": {**self.params, "files": files}}}
+
+    def install(self) -> dict[str, Any]:
+        """Install the files and return what the module returns of it, or end the module with the error."""
+        try:
+            outcome = install(request(self.params), self.run, self.check_mode)
+        except FileSetError as error:
+            message = f"config_set '{self.params['name']}': {error}"
+            self.fail_json(msg=message, output=error.output, changed=False, **self.shown())
+            raise
+        return result(outcome, self._diff)
+
+
+def result(outcome: Outcome, with_diff: bool) -> dict[str, Any]:
+    """Return what the module returns of an installation."""
+    found: dict[str, Any] = {
+        "changed": outcome.changed,
+        "files": [{"path": change.wanted.path, "state": change.state} for change in outcome.changes],
+        "notes": outcome.notes,
+        "checked": outcome.checked,
+        "applied": outcome.applied,
+    }
+    if not outcome.checked:
+        found["unchecked_because"] = outcome.unchecked_because
+    if with_diff:
+        found["diff"] = outcome.diff()
+    return found
+
+
+def request(given: dict[str, Any]) -> Request:
+    """Return the arguments as `install` takes them. Raises `FileSetError` where they make no sense."""
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", given["name"]):
+        raise FileSetError("name goes into file names; wanted letters, digits and ._-")
+    files = [wanted(file) for file in given["files"]]
+    paths = [file.path for file in files]
+    twice = sorted({path for path in paths if paths.count(path) > 1})
+    if twice:
+        raise FileSetError(f"files has {', '.join(twice)} more than once; give each path one entry")
+    apply, revert = (commands(name, given[name]) for name in ("apply", "revert"))
+    return Request(given["name"], files, given["check"], given["private"], apply, given["wait"], revert)
+
+
+def commands(name: str, given: list[list[Any]]) -> list[list[str]]:
+    """Return the commands of an option as lists of words. Raises `FileSetError` for one without any."""
+    if not all(given):
+        raise FileSetError(f"{name} has an empty command; wanted lists of arguments such as [systemctl, reload, nginx]")
+    return [[str(word) for word in argv] for argv in given]
+
+
+def wanted(given: dict[str, Any]) -> Wanted:
+    """Return one entry of `files` as `install` takes it. Raises `FileSetError` where it makes no sense."""
+    path = given["path"]
+    if not os.path.isabs(path) or os.path.normpath(path) != path:
+        raise FileSetError(f"{path}: wanted an absolute path without '..', '//' or a / at the end")
+    if given["template"] is not None:
+        raise FileSetError(f"{path}: a template is rendered by the action plugin of the same name, which did not run")
+    common = {key: given[key] for key in ("marked", "secret", "keep", "prune", "note")}
+    kinds = {key for key in ("content", "link", "edits") if given[key] is not None}
+    if given["state"] != "present":
+        if kinds:
+            raise FileSetError(f"{path}: state is {given['state']}; wanted no {kinds.pop()} beside it")
+        return Wanted(path, given["state"], **common)
+    if not kinds:
+        raise FileSetError(f"{path}: wanted one of content, template, link, edits, or state: absent or kept")
+    if given["link"] is not None:
+        return Wanted(path, "link", target=given["link"], **common)
+    if given["edits"] is not None:
+        return Wanted(path, "edited", edits=tuple(Edit(**edit) for edit in given["edits"]), **common)
+    if not re.fullmatch(r"0?[0-7]{3,4}", given["mode"]):
+        raise FileSetError(f"{path}: mode is {given['mode']!r}; wanted octal digits in quotes, such as '0644'")
+    content = given["content"]
+    if isinstance(content, (dict, list)):
+        content = json.dumps(content, indent=2, sort_keys=True) + "\n"
+    return Wanted(
+        path,
+        content=str(content).encode("utf-8", "surrogateescape"),
+        mode=int(given["mode"], 8),
+        owner=given["owner"],
+        group=given["group"],
+        **common,
+    )

@@ -1,0 +1,190 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: nginx_set
+short_description: Configure nginx, start it, and ask for the sites through it, in one call
+version_added: 0.2.0
+description:
+  - Installs the files as M(pyweb.stack.config_set) does, all of them or none, for the role C(nginx).
+  - Then starts the service, now and at boot, where it is not, as M(ansible.builtin.systemd_service) does. Where it does
+    not start, the error has its own words from the journal. Where another process has its port, the error names that
+    process.
+  - Then asks for each site as its visitors do, on its own name, at the host's own address, follows redirects within the
+    site, and fails where they end in an error, or where another server of nginx answers for the site. The error names
+    the file and line of that server.
+  - Without O(sites[].health.path) it also asks for one style sheet, script or image that the page names.
+  - What nginx itself answers because the inventory says so (C(return), C(auth_basic), C(deny)) counts as the site's
+    answer.
+author: [pyweb.stack contributors]
+options:
+  service:
+    description: The unit to start and to enable, for instance V(nginx.service). Empty for none.
+    type: str
+    default: ''
+  sites:
+    description:
+      - The sites to ask for, completed, as the filter P(pyweb.stack.sites#filter) returns them. Absent ones are left
+        out.
+    type: list
+    elements: dict
+    default: []
+extends_documentation_fragment:
+  - pyweb.stack.file_set
+attributes:
+  check_mode:
+    support: full
+    description:
+      - O(check) runs there too, unless its program is not installed yet (see RV(checked)). A unit that is not there yet
+        counts as one to be started. No site is asked for, because the host is not yet as it will be.
+  diff_mode:
+    support: full
+    description: Shows the files.
+  platform:
+    platforms: linux
+    support: full
+notes:
+  - Needs root. In check mode an ordinary user gets a comparison without the check.
+seealso:
+  - module: pyweb.stack.config_set
+  - module: pyweb.stack.site_doctor
+"""
+
+EXAMPLES = r"""
+- name: Serve the sites
+  pyweb.stack.nginx_set:
+    name: nginx
+    files:
+      - path: /etc/nginx/conf.d/shop.conf
+        template: etc/nginx/conf.d/site.conf.j2
+        vars:
+          site: "{{ shop }}"
+    check: [nginx, -t]
+    private: [/run, /var/log/nginx]
+    apply:
+      - [systemctl, reload-or-restart, nginx]
+    service: nginx.service
+    sites: "{{ web_sites | pyweb.stack.sites }}"
+"""
+
+RETURN = r"""
+files:
+  description: What became, or in check mode would become, of each path.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    path:
+      description: The path.
+      type: str
+    state:
+      description: V(created), V(changed), V(removed) or V(unchanged).
+      type: str
+  sample: [{path: /etc/nginx/nginx.conf, state: changed}]
+notes:
+  description: The O(files[].note) of every file that changed, and which files could not be put back.
+  returned: success
+  type: list
+  elements: str
+checked:
+  description: Whether O(check) saw and accepted the files.
+  returned: success
+  type: bool
+unchecked_because:
+  description: Why not.
+  returned: when RV(checked) is false
+  type: str
+  sample: nginx is not installed yet
+applied:
+  description: Whether O(apply) ran.
+  returned: success
+  type: bool
+started:
+  description: What was done, or in check mode would be, to O(service).
+  returned: success
+  type: list
+  elements: str
+  sample: [start, enable]
+asked:
+  description: Site name to the URL that was asked for.
+  returned: success
+  type: dict
+  sample: {shop: "http://shop.example.com/"}
+output:
+  description: All that the refusing or failing program wrote, or what the service wrote while it did not start.
+  returned: when O(check) or O(apply) fails, or O(service) does not start
+  type: str
+set_after:
+  description: RV(files), RV(notes), RV(checked), RV(applied), RV(started) and RV(asked), as after a success.
+  returned: when O(service) does not start, or a site does not answer
+  type: dict
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.pyweb.stack.plugins.module_utils.host import files
+from ansible_collections.pyweb.stack.plugins.module_utils.host.file_set_module import ARGUMENTS, FileSetModule
+from ansible_collections.pyweb.stack.plugins.module_utils.host.services import ServiceError, start
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
+from ansible_collections.pyweb.stack.plugins.module_utils.release.front import STEP, Front, Look
+
+SPEC: dict[str, Any] = {
+    **ARGUMENTS,
+    "service": {"type": "str", "default": ""},
+    "sites": {"type": "list", "elements": "dict", "default": []},
+}
+
+
+def main() -> None:
+    module = FileSetModule(argument_spec=SPEC, supports_check_mode=True)
+    given = module.params
+    done = {**module.install(), "started": [], "asked": {}}
+    try:
+        if given["service"]:
+            done["started"] = start(given["service"], module.run, module.check_mode)
+    except ServiceError as error:
+        done["started"] = error.done
+        fail(module, done, str(error), output=error.output)
+    done["changed"] = done["changed"] or bool(done["started"])
+    looks = {} if module.check_mode else looked_at(given["sites"])
+    done["asked"] = {name: look.url for name, look in looks.items()}
+    for look in looks.values():
+        if look.warning:
+            module.warn(look.warning)
+    faults = [str(StepError(name, STEP, look.wrong)) for name, look in looks.items() if look.wrong]
+    if faults:
+        fail(module, done, "\n".join(faults))
+    module.exit_json(**done, **shown(module))
+
+
+def looked_at(sites: Sequence[Mapping[str, Any]]) -> dict[str, Look]:
+    """Ask for every site through nginx; return site name -> what was found."""
+    found = {}
+    for site in sites:
+        record = files.read_json(Layout.of(site).live_record)
+        found[site["name"]] = Front.of(Shell(site["name"], {}), site, record.get("manifest", {})).look()
+    return found
+
+
+def fail(module: FileSetModule, done: Mapping[str, Any], message: str, **more: Any) -> None:
+    """End with an error, and with what was done all the same: in one key, which Ansible shows below the message."""
+    after = {key: value for key, value in done.items() if key not in ("changed", "diff")}
+    diff = {"diff": done["diff"]} if "diff" in done else {}
+    changed = done["changed"] or bool(done["started"])
+    module.fail_json(msg=message, changed=changed, set_after=after, **diff, **more, **shown(module))
+
+
+def shown(module: FileSetModule) -> dict[str, Any]:
+    """Return what Ansible shows of the arguments: of files the paths, of sites the names."""
+    found = module.shown()
+    found["invocation"]["module_args"]["sites"] = [site["name"] for site in module.params["sites"]]
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,191 @@
+"""The module `nginx_set` and its half on the controller: files, the service and the sites in one call."""
+
+from __future__ import annotations
+
+import json
+import os
+from unittest.mock import MagicMock
+
+import pytest
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.pyweb.stack.plugins.action import nginx_set as action
+from ansible_collections.pyweb.stack.plugins.module_utils.host import file_set, file_set_module
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+from ansible_collections.pyweb.stack.plugins.module_utils.release.front import Look
+from ansible_collections.pyweb.stack.plugins.modules import nginx_set
+from releases import make_site, put_0_1, put_links
+
+SECRET = "correct-horse-battery"
+LOG = "nginx: [emerg] no port left\n"
+
+
+class World:
+    """A host: its fronts, its systemd, and the order in which the module comes to them.
+
+    `looks` is site name -> what a look finds, `active` whether nginx runs, and `fails` the command that fails.
+    """
+
+    def __init__(self, folder, monkeypatch, capsys):
+        self.folder, self.capsys = folder, capsys
+        self.looks, self.active, self.fails = {}, False, ""
+        self.steps, self.fronts, self.warned = [], [], []
+        monkeypatch.setattr(nginx_set, "Front", self)
+        monkeypatch.setattr(nginx_set.FileSetModule, "run", lambda _module, argv: self.run(argv))
+        monkeypatch.setattr(nginx_set.FileSetModule, "warn", lambda _module, text: self.warned.append(text))
+        monkeypatch.setattr(file_set_module, "install", lambda *given: file_set.install(*given, str(folder / "run")))
+        monkeypatch.setattr(file_set, "which", lambda program: program)
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+    def of(self, _shell, site, manifest):
+        self.fronts.append((site["name"], manifest))
+        self.steps.append(f"ask for {site['name']}")
+        return MagicMock(look=lambda: self.looks[site["name"]])
+
+    def run(self, argv):
+        if argv[0] == "journalctl":
+            return 0, LOG, ""
+        if argv[:2] == ["systemctl", "show"]:
+            state = ("active", "enabled") if self.active else ("inactive", "disabled")
+            return 0, "LoadState=loaded\nActiveState={}\nUnitFileState={}\n".format(*state), ""
+        self.steps.append(" ".join(argv))
+        return (1, "", "it failed") if self.steps[-1] == self.fails else (0, "", "")
+
+    def call(self, **arguments):
+        file = {"path": str(self.folder / "nginx.conf"), "content": "new\n", "note": "it is ours"}
+        file.update(owner=str(os.getuid()), group=str(os.getgid()))
+        given = {"name": "nginx", "files": [file], "apply": [["reload"]], "service": "nginx.service", **arguments}
+        with patch_module_args(given), pytest.raises(SystemExit):
+            nginx_set.main()
+        return json.loads(self.capsys.readouterr().out)
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch, capsys):
+    return World(tmp_path, monkeypatch, capsys)
+
+
+def shop(folder):
+    return make_site(folder)[0]
+
+
+def test_files_then_the_service_then_the_sites(world, tmp_path):
+    world.looks = {"shop": Look("", "http://shop/", "not all was checked")}
+    result = world.call(sites=[shop(tmp_path)], _ansible_diff=True)
+    assert world.steps == ["reload", "systemctl start nginx.service", "systemctl enable nginx.service", "ask for shop"]
+    assert [file["state"] for file in result["files"]] == ["created"]
+    assert (result["changed"], result["started"], result["asked"]) == (
+        True,
+        ["start", "enable"],
+        {"shop": "http://shop/"},
+    )
+    assert result["diff"][0]["after"] == "new\n"
+    assert world.warned == ["not all was checked"]
+    assert result["invocation"]["module_args"]["sites"] == ["shop"]
+
+    world.active, world.steps = True, []
+    result = world.call(sites=[shop(tmp_path)])
+    assert (result["changed"], result["started"], world.steps) == (False, [], ["ask for shop"])
+
+
+def test_starting_alone_is_a_change(world):
+    world.call()
+    assert world.call()["changed"]
+    world.active = True
+    assert not world.call()["changed"]
+
+
+def test_without_a_service_none_is_started(world):
+    assert world.call(service="")["started"] == []
+    assert world.steps == ["reload"]
+
+
+def test_check_mode_predicts_files_and_start_and_asks_for_nothing(world, tmp_path):
+    result = world.call(sites=[shop(tmp_path)], _ansible_check_mode=True)
+    assert (result["changed"], result["started"], result["asked"]) == (True, ["start", "enable"], {})
+    assert (world.steps, world.fronts) == ([], [])
+    assert not (tmp_path / "nginx.conf").exists()
+
+
+def test_files_that_are_refused_start_nothing(world, tmp_path):
+    world.fails = "reload"
+    result = world.call(sites=[shop(tmp_path)])
+    assert (result["failed"], result["changed"]) == (True, False)
+    assert result["msg"].startswith("config_set 'nginx': `reload` failed: it failed; the previous files are back")
+    assert world.steps == ["reload", "reload"]
+
+
+@pytest.mark.parametrize(("fails", "started"), [("start", []), ("enable", ["start"])])
+def test_what_was_done_is_told_where_the_service_does_not_start(world, tmp_path, fails, started):
+    world.fails = f"systemctl {fails} nginx.service"
+    result = world.call(sites=[shop(tmp_path)], _ansible_diff=True)
+    cause = {"start": "[emerg] no port left", "enable": "it failed"}[fails]
+    assert (result["failed"], result["changed"]) == (True, True)
+    assert result["msg"] == f"nginx.service does not start: {cause}"
+    assert result["output"] == {"start": LOG, "enable": "it failed"}[fails]
+    after = result["set_after"]
+    assert [file["state"] for file in after["files"]] == ["created"]
+    assert (after["notes"], after["started"], after["asked"]) == (["it is ours"], started, {})
+    assert result["diff"][0]["after"] == "new\n"
+    assert world.fronts == []
+
+    # Nothing was done at all.
+    world.fails = "systemctl start nginx.service"
+    assert not world.call()["changed"]
+
+
+def test_every_fault_of_every_site_is_told_and_what_was_done(world, tmp_path):
+    record = put_0_1(tmp_path, "unix")
+    put_links(tmp_path, record["id"])
+    first = shop(tmp_path)
+    sites = [first, {**first, "name": "blog", "paths": {**first["paths"], "current": "/nowhere"}}]
+    world.looks = {"shop": Look("it is ill", "http://shop/"), "blog": Look("it is gone", "http://blog/")}
+    result = world.call(sites=sites)
+    assert (result["failed"], result["changed"], result["msg"]) == (
+        True,
+        True,
+        "site 'shop': the check through nginx failed: it is ill\n"
+        "site 'blog': the check through nginx failed: it is gone",
+    )
+    assert result["set_after"]["asked"] == {"shop": "http://shop/", "blog": "http://blog/"}
+    assert result["set_after"]["started"] == ["start", "enable"]
+    # What the project said of itself when it was built; of a uWSGI that somebody else runs nothing is known.
+    assert world.fronts == [("shop", record["manifest"]), ("blog", {})]
+
+
+# --- on the controller ---
+
+
+def run(monkeypatch, **arguments):
+    task = MagicMock(args={"files": [], **arguments}, async_val=0, action="x", environment=None)
+    plugin = action.ActionModule(task, MagicMock(), MagicMock(check_mode=False), MagicMock(), MagicMock(), MagicMock())
+    calls = []
+    monkeypatch.setattr(plugin, "_execute_module", lambda **given: calls.append(given["module_args"]) or {})
+    plugin.run()
+    return calls[0]
+
+
+def test_only_what_the_question_needs_leaves_the_controller(monkeypatch):
+    site = {"name": "shop", "domains": ["shop.example"], "env": {"A": SECRET}, "source": {"startproject": "x"}}
+    sites = complete([site, {"name": "gone", "state": "absent"}])
+    sent = run(monkeypatch, sites=sites, service="nginx.service")
+    assert SECRET not in json.dumps(sent)
+    [site] = sent["sites"]
+    assert sorted(site) == ["domains", "health", "name", "nginx", "paths"]
+    assert sorted(site["nginx"]) == ["listen", "static"]
+    assert sent["service"] == "nginx.service"
+
+
+def test_sites_may_be_left_out(monkeypatch):
+    assert run(monkeypatch)["sites"] == []
+
+
+@pytest.mark.parametrize("sites", [None, "shop", [1], [{"name": "shop"}]])
+def test_sites_that_the_model_has_not_completed_are_refused(monkeypatch, sites):
+    with pytest.raises(AnsibleActionFail, match=r"wanted web_sites \| pyweb\.stack\.sites"):
+        run(monkeypatch, sites=sites)
+
+
+def test_files_that_are_no_list_are_refused(monkeypatch):
+    with pytest.raises(AnsibleActionFail, match="files is a str; wanted a list of mappings, each with a path"):
+        run(monkeypatch, files="/etc/nginx/nginx.conf")
