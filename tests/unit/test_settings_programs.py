@@ -8,8 +8,14 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.build import django_debug, django_missing, django_probe
+from ansible_collections.pyweb.stack.plugins.module_utils.build import (
+    django_debug,
+    django_missing,
+    django_probe,
+    settings_facts,
+)
 from ansible_collections.pyweb.stack.plugins.module_utils.build.build_settings import missing_variables
+from ansible_collections.pyweb.stack.plugins.module_utils.build.program import program_text
 
 
 @pytest.fixture
@@ -25,7 +31,7 @@ def run(tmp_path):
         )
         done = subprocess.run(
             [sys.executable, "-", "pyweb_settings", *arguments],
-            input=inspect.getsource(program),
+            input=program_text(*program) if isinstance(program, tuple) else inspect.getsource(program),
             env={"PYTHONPATH": f"{tmp_path}:{tmp_path}/src", "PYTHONDONTWRITEBYTECODE": "1", **environment},
             capture_output=True,
             text=True,
@@ -38,6 +44,7 @@ def run(tmp_path):
     return running
 
 
+DEBUG = (settings_facts, django_debug)
 NAMES = '["DEBUG", "DJANGO_DEBUG"]'
 
 
@@ -57,12 +64,12 @@ NAMES = '["DEBUG", "DJANGO_DEBUG"]'
     ],
 )
 def test_the_variable_that_makes_debug_false(run, settings, wanted):
-    assert run(django_debug, settings, NAMES) == wanted
+    assert run(DEBUG, settings, NAMES) == wanted
 
 
 def test_a_variable_of_the_inventory_stays(run):
     settings = "import os\nDEBUG = os.environ.get('DEBUG', 'True') == 'True'\n"
-    assert run(django_debug, settings, NAMES, DEBUG="True", DJANGO_DEBUG="True") == {}
+    assert run(DEBUG, settings, NAMES, DEBUG="True", DJANGO_DEBUG="True") == {}
 
 
 MISSING = """\
@@ -182,6 +189,7 @@ print(json.dumps(debug_variables(looked)))
         ("os.getenv('SHOP_DEBUG'); 'DJANGO_DEBUG' in os.environ", False, ["DJANGO_DEBUG", "SHOP_DEBUG"]),
         ("os.environ.get('DEBUG')", True, []),
         ("os.environ.get('OTHER')", False, []),
+        ("os.getenv('DEBUG_MODE')", False, ["DEBUG_MODE"]),
         ("dict(os.environ)", False, ["DEBUG", "DJANGO_DEBUG"]),
     ],
 )

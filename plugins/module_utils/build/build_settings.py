@@ -10,8 +10,9 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..build import django_debug, django_missing, environment, overlay, project, settings_findings
+from ..build import django_debug, django_missing, environment, overlay, project, settings_facts, settings_findings
 from ..build.context import Context
+from ..build.program import program_text
 from ..build.project import Discovered
 from ..host import files
 from ..host.shell import StepError
@@ -134,7 +135,7 @@ class SettingsOfBuild:
             context.user,
             f"{self.root}/src/{self.found['chdir']}",
             environment=project.environment(context.layout, own, self.root),
-            stdin=inspect.getsource(django_debug),
+            stdin=program_text(settings_facts, django_debug),
             check=False,
         )
         lines = done.stdout.strip().splitlines()
