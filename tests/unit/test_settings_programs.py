@@ -104,6 +104,45 @@ def test_what_the_inventory_sets_is_not_missing(run):
     assert [name for name, _place in found] == ["PORT", "PARTS", "KEY", "LAST"]
 
 
+IN_OTHER_WORDS = """\
+import json, os
+OPTIONAL = os.getenv("OPTIONAL")
+def need(name):
+    value = os.environ.get(name)
+    if not value:
+        raise RuntimeError(f"what is {name}?")
+    return value
+KEY = need("KEY")
+TOKEN = need("TOKEN")
+PORT = int(os.getenv("PORT"))
+HOSTS = os.getenv("HOSTS").split(",")
+URL = os.getenv("URL")
+assert "://" in URL
+assert os.environ.get("LAST")
+"""
+
+
+def test_missing_variables_are_found_whatever_the_project_says(run):
+    found = run(django_missing, IN_OTHER_WORDS)
+    assert [name for name, _place in found] == ["KEY", "TOKEN", "PORT", "HOSTS", "URL", "LAST"]
+    # Where the settings ask, not where a function of theirs does.
+    assert dict(found)["TOKEN"].endswith("shop_settings.py:9")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "import nowhere\n",
+        "1 / 0\n",
+        "x = {}['A']\n",
+        # What is optional may have a wrong value before.
+        "if OPTIONAL: raise ValueError(OPTIONAL)\nraise ValueError('other')\n",
+    ],
+)
+def test_what_is_looked_up_in_vain_is_not_missing_where_it_does_not_help(run, fault):
+    assert run(django_missing, f"import os\nOPTIONAL = os.getenv('OPTIONAL')\n{fault}") == []
+
+
 @pytest.mark.parametrize(
     "settings",
     [
