@@ -244,7 +244,9 @@ def test_a_database_that_stays_on_the_controller_is_named(tmp_path):
 def test_missing_variables_are_looked_for_apart_from_network_and_data(tmp_path):
     found = json.dumps([["A", "a.py:1"], ["B", "a.py:2"]])
     settings = settings_of(tmp_path, {"unshare": f"printed\n{found}\n"}, env={"TOKEN": SECRET})
-    assert settings.missing().startswith("2 variables are missing in the environment: A (a.py:1), B (a.py:2); set env")
+    assert settings.missing("x").startswith(
+        "2 variables are missing in the environment: A (a.py:1), B (a.py:2); set env"
+    )
     [call] = settings.context.shell.calls
     assert call.argv[:4] == ["unshare", "--net", "--mount", "sh"]
     assert call.argv[6:8] == ["sh", "nobody"]
@@ -255,7 +257,23 @@ def test_missing_variables_are_looked_for_apart_from_network_and_data(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("name", "cause", "wanted"),
+    [
+        (
+            "A",
+            "RuntimeError: where is it? (a.py:1)",
+            "RuntimeError: where is it? (a.py:1); set A in `env:` of the site",
+        ),
+        ("DATABASE_URL", "TypeError", "TypeError; set `database:` of the site"),
+        ("A", "KeyError: 'A'; set A in `env:` of the site", ""),
+    ],
+)
+def test_one_missing_variable_is_told_with_what_to_do(tmp_path, name, cause, wanted):
+    assert settings_of(tmp_path, {"unshare": json.dumps([[name, "a.py:1"]])}).missing(cause) == wanted
+
+
+@pytest.mark.parametrize(
     "answer", [subprocess.CompletedProcess([], 1, "", "unshare failed"), subprocess.CompletedProcess([], 0, "", "")]
 )
 def test_a_host_that_keeps_nothing_apart_tells_the_first_variable_only(tmp_path, answer):
-    assert settings_of(tmp_path, {"unshare": answer}).missing() == ""
+    assert settings_of(tmp_path, {"unshare": answer}).missing("x") == ""

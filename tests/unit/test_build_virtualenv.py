@@ -96,6 +96,22 @@ def test_requirements(tmp_path, texts, keys, names, chosen):
 
 
 @pytest.mark.parametrize(
+    ("texts", "keys"),
+    [
+        ({"pyproject.toml": "[project]\ndynamic=['dependencies']\n[tool.setuptools]\n"}, {}),
+        ({"pyproject.toml": "[project]\noptional-dependencies={web=['Django']}\n"}, {"extras": ["web"]}),
+        ({"pyproject.toml": "[dependency-groups]\nprod=['Django']\n"}, {"groups": ["prod"]}),
+        ({"requirements.txt": "wagtail\n-c pins.txt\n", "pins.txt": "Django==5.2.1\n"}, {}),
+    ],
+)
+def test_a_django_that_is_named_elsewhere_is_no_guess(tmp_path, texts, keys):
+    code = write(tmp_path / "code", texts)
+    context = make_context(tmp_path, **FROM_HERE, **keys)
+    with_uv(context)
+    assert gather(context, code).listed == [f"{code}/{next(iter(texts))}"]
+
+
+@pytest.mark.parametrize(
     ("texts", "keys", "says"),
     [
         (
@@ -121,6 +137,13 @@ def test_requirements(tmp_path, texts, keys, names, chosen):
         ),
         ({"requirements.txt": "-r more.txt"}, {}, "requirements.txt: names more.txt with -r; the source has no such"),
         ({"requirements.txt": "x"}, {"extras": ["a"]}, "requirements.txt: extras is 'a'; a requirement file has none"),
+        ({"Pipfile.lock": '{"default": {"django": "==4.2"}}'}, {}, "Pipfile.lock: has a value of another type than"),
+        ({"uv.lock": "package = 1\n"}, {}, "uv.lock: has a value of another type than its tool writes ("),
+        (
+            {"pyproject.toml": "[project]\ndependencies=['six']\n[project.optional-dependencies]\nweb=['Django']\n"},
+            {},
+            "`, or `extras: [web]`, which does",
+        ),
     ],
 )
 def test_dependencies_that_are_refused(tmp_path, texts, keys, says):
@@ -404,7 +427,8 @@ def test_what_pip_cannot_read_is_refused(tmp_path, texts, name):
 
 
 def test_uv_reads_a_project_file_itself(tmp_path):
-    code = write(tmp_path / "code", {"pyproject.toml": "[project]\ndependencies=['Django']\n"})
+    text = "[project]\ndependencies=['six']\n[project.optional-dependencies]\nimages=['Pillow']\n"
+    code = write(tmp_path / "code", {"pyproject.toml": f"{text}[dependency-groups]\nprod=['Django']\n"})
     context = make_context(tmp_path, **FROM_HERE, extras=["images"], groups=["prod"])
     with_uv(context)
     found = gather(context, code)

@@ -57,6 +57,8 @@ def write(root, given):
         ({"pyproject.toml": "[project]\nname = 'shop'\ndynamic = ['dependencies']\n"}, "pyproject.toml"),
         ({"pyproject.toml": "[project]\nname = 'shop'\n", "Pipfile": ""}, "Pipfile"),
         ({"pyproject.toml": "[tool.ruff]\n", "setup.py": "setup(name='shop')"}, "setup.py"),
+        ({"pyproject.toml": "[dependency-groups]\nprod = ['Django']\n"}, "pyproject.toml"),
+        ({"pyproject.toml": "[dependency-groups]\ndev = ['ruff']\n", "setup.py": "setup(name='shop')"}, "setup.py"),
         ({"setup.cfg": "[options]\ninstall_requires =\n  Django\n"}, "setup.cfg"),
         ({"setup.cfg": "[flake8]\n"}, ""),
         # Beside manage.py first, then at the root.
@@ -97,6 +99,9 @@ def test_files_that_could_be_named(tmp_path):
         ({"pyproject.toml": POETRY.replace("^3.11", "^3.8 || ^3.11")}, ""),
         ({"pdm.lock": "", "pyproject.toml": "[project]\nrequires-python = '==3.11.*'\n"}, "==3.11.*"),
         ({"setup.cfg": "[options]\ninstall_requires = Django\npython_requires = >=3.9\n"}, ">=3.9"),
+        ({"setup.py": "setup(\n    python_requires='>=3.14',\n    install_requires=['Django'],\n)\n"}, ">=3.14"),
+        ({"setup.py": "setup()", "setup.cfg": "[options]\npython_requires = >=3.9\n"}, ">=3.9"),
+        ({"setup.py": "setup()  # python_requires='>=3.14'\n"}, ""),
         # pipenv warns only.
         ({"Pipfile": "[requires]\npython_version = '3.8'\n"}, ""),
         (
@@ -244,6 +249,11 @@ def test_whether_a_python_fits(wanted, version, fits):
         ({"Pipfile.lock": '{"default": {"django": {"version": "==4.2.30"}}}'}, "==4.2.30"),
         ({"backend/manage.py": "", "backend/requirements.txt": "Django<5\n", "requirements.txt": "Django>5"}, "<5"),
         ({"setup.py": "setup(install_requires=['Django<5'])"}, ""),
+        (  # likewise, whatever Python the controller has
+            {"requirements.txt": "Django~=4.2 ; python_version < '3.12'\nDjango~=5.2 ; python_version >= '3.12'\n"},
+            "",
+        ),
+        ({"requirements.txt": "Django~=5.2 ; python_version >= '3.10' and sys_platform == 'linux'\n"}, "~=5.2"),
         (  # for two Pythons: the host's says which
             {"uv.lock": "".join(f'[[package]]\nname = "django"\nversion = "{one}"\n' for one in ("5.2.8", "6.0.1"))},
             "",

@@ -87,9 +87,35 @@ def test_lines_of_settings_that_were_imported_count_and_those_of_urls_do_not(pro
     for name in ("shop.local_settings", "shop.urls"):
         module = ModuleType(name)
         module.__file__ = f"{code}/{name.replace('.', '/')}.py"
+        module.DEBUG = True
         (tmp_path / "src" / f"{name.replace('.', '/')}.py").write_text("if DEBUG:\n    pass\n")
         monkeypatch.setitem(sys.modules, name, module)
     assert looking.settings_facts(settings, code)["debug_lines"] == ["shop/local_settings.py:1: if DEBUG:"]
+
+
+@pytest.mark.parametrize(
+    ("imported", "wanted"),
+    [
+        # from .base import *, which the package itself, or its module for production, puts right too late.
+        ("shop.settings.base", ["shop/settings/base.py:1: if DEBUG:"]),
+        ("shop.settings.production.base", ["shop/settings/production/base.py:1: if DEBUG:"]),
+        ("shop.base", []),
+    ],
+)
+def test_settings_that_others_build_on_count_where_debug_is_true_in_them(
+    project, tmp_path, monkeypatch, imported, wanted
+):
+    settings, code = project("DEBUG = False\n")
+    module = ModuleType(imported)
+    module.__file__ = f"{code}/{imported.replace('.', '/')}.py"
+    module.DEBUG = True
+    path = tmp_path / "src" / f"{imported.replace('.', '/')}.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("if DEBUG:\n    pass\n")
+    monkeypatch.setitem(sys.modules, imported, module)
+    assert looking.settings_facts(settings, code)["debug_lines"] == wanted
+    module.DEBUG = False
+    assert looking.settings_facts(settings, code)["debug_lines"] == []
 
 
 @pytest.mark.parametrize(

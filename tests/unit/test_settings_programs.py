@@ -8,8 +8,14 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.build import django_debug, django_missing, django_probe
+from ansible_collections.pyweb.stack.plugins.module_utils.build import (
+    django_debug,
+    django_missing,
+    django_probe,
+    settings_facts,
+)
 from ansible_collections.pyweb.stack.plugins.module_utils.build.build_settings import missing_variables
+from ansible_collections.pyweb.stack.plugins.module_utils.build.program import program_text
 
 
 @pytest.fixture
@@ -25,7 +31,7 @@ def run(tmp_path):
         )
         done = subprocess.run(
             [sys.executable, "-", "pyweb_settings", *arguments],
-            input=inspect.getsource(program),
+            input=program_text(*program) if isinstance(program, tuple) else inspect.getsource(program),
             env={"PYTHONPATH": f"{tmp_path}:{tmp_path}/src", "PYTHONDONTWRITEBYTECODE": "1", **environment},
             capture_output=True,
             text=True,
@@ -38,6 +44,7 @@ def run(tmp_path):
     return running
 
 
+DEBUG = (settings_facts, django_debug)
 NAMES = '["DEBUG", "DJANGO_DEBUG"]'
 
 
@@ -57,12 +64,12 @@ NAMES = '["DEBUG", "DJANGO_DEBUG"]'
     ],
 )
 def test_the_variable_that_makes_debug_false(run, settings, wanted):
-    assert run(django_debug, settings, NAMES) == wanted
+    assert run(DEBUG, settings, NAMES) == wanted
 
 
 def test_a_variable_of_the_inventory_stays(run):
     settings = "import os\nDEBUG = os.environ.get('DEBUG', 'True') == 'True'\n"
-    assert run(django_debug, settings, NAMES, DEBUG="True", DJANGO_DEBUG="True") == {}
+    assert run(DEBUG, settings, NAMES, DEBUG="True", DJANGO_DEBUG="True") == {}
 
 
 MISSING = """\
@@ -95,6 +102,45 @@ def test_all_missing_variables_are_found(run):
 def test_what_the_inventory_sets_is_not_missing(run):
     found = run(django_missing, MISSING, ONE="1", URL="a://b", TOKEN="t")
     assert [name for name, _place in found] == ["PORT", "PARTS", "KEY", "LAST"]
+
+
+IN_OTHER_WORDS = """\
+import json, os
+OPTIONAL = os.getenv("OPTIONAL")
+def need(name):
+    value = os.environ.get(name)
+    if not value:
+        raise RuntimeError(f"what is {name}?")
+    return value
+KEY = need("KEY")
+TOKEN = need("TOKEN")
+PORT = int(os.getenv("PORT"))
+HOSTS = os.getenv("HOSTS").split(",")
+URL = os.getenv("URL")
+assert "://" in URL
+assert os.environ.get("LAST")
+"""
+
+
+def test_missing_variables_are_found_whatever_the_project_says(run):
+    found = run(django_missing, IN_OTHER_WORDS)
+    assert [name for name, _place in found] == ["KEY", "TOKEN", "PORT", "HOSTS", "URL", "LAST"]
+    # Where the settings ask, not where a function of theirs does.
+    assert dict(found)["TOKEN"].endswith("shop_settings.py:9")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "import nowhere\n",
+        "1 / 0\n",
+        "x = {}['A']\n",
+        # What is optional may have a wrong value before.
+        "if OPTIONAL: raise ValueError(OPTIONAL)\nraise ValueError('other')\n",
+    ],
+)
+def test_what_is_looked_up_in_vain_is_not_missing_where_it_does_not_help(run, fault):
+    assert run(django_missing, f"import os\nOPTIONAL = os.getenv('OPTIONAL')\n{fault}") == []
 
 
 @pytest.mark.parametrize(
@@ -182,6 +228,7 @@ print(json.dumps(debug_variables(looked)))
         ("os.getenv('SHOP_DEBUG'); 'DJANGO_DEBUG' in os.environ", False, ["DJANGO_DEBUG", "SHOP_DEBUG"]),
         ("os.environ.get('DEBUG')", True, []),
         ("os.environ.get('OTHER')", False, []),
+        ("os.getenv('DEBUG_MODE')", False, ["DEBUG_MODE"]),
         ("dict(os.environ)", False, ["DEBUG", "DJANGO_DEBUG"]),
     ],
 )

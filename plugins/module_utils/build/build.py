@@ -22,8 +22,7 @@ from ..build.project import Discovered
 from ..build.source import Resolved
 from ..build.steps import Steps
 from ..host import files
-from ..host.advice import missing_variable
-from ..host.causes import cause, reason
+from ..host.causes import cause
 from ..host.shell import STEP_TIMEOUT
 from ..model.layout import content_id
 from ..model.steps import builtin_step, identity
@@ -257,8 +256,6 @@ def _probe(
     if done.returncode:
         reached = re.findall(r"^step: (\w+)$", done.stderr, re.MULTILINE)
         output = re.sub(r"^step: \w+\n", "", done.stderr, flags=re.MULTILINE)
-        missing = (
-            settings.missing() if reached[-1:] == ["settings"] and missing_variable(output, reason(output)) else ""
-        )
+        missing = settings.missing(cause(output)) if reached[-1:] == ["settings"] else ""
         raise context.error(reached[-1] if reached else "project", missing or cause(output), output)
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))

@@ -10,8 +10,9 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..build import django_debug, django_missing, environment, runtime, settings_findings
+from ..build import django_debug, django_missing, environment, runtime, settings_facts, settings_findings
 from ..build.context import Context
+from ..build.program import program_text
 from ..build.project import Discovered
 from ..host import files
 from ..host.shell import StepError
@@ -103,8 +104,11 @@ class SettingsOfBuild:
             return facts
         return {**facts, "unused": {**(facts.get("unused") or {}), "database": left_out[0]}}
 
-    def missing(self) -> str:
-        """Return in one sentence which variables the settings miss, where that are several; else ''."""
+    def missing(self, cause: str) -> str:
+        """Return which variables the settings miss, in one sentence; '' where none is known to be missing.
+
+        `cause` is what the first fault of an import says: of a single variable it is told, with what to do.
+        """
         context, own = self.context, runtime.process_environment(self.context.secrets, self.found["configuration"])
         words = [runtime.interpreter(self.home), "-", runtime.SETTINGS_MODULE]
         needed = [os.path.realpath(path) for path in (self.root, words[0], self.home) if path]
@@ -124,7 +128,12 @@ class SettingsOfBuild:
         except StepError:
             return ""  # the first of them is known
         lines = done.stdout.strip().splitlines()
-        return missing_variables(json.loads(lines[-1])) if done.returncode == 0 and lines else ""
+        found = json.loads(lines[-1]) if done.returncode == 0 and lines else []
+        if len(found) == 1 and ";" not in cause:
+            name = found[0][0]
+            key = "`database:`" if name == "DATABASE_URL" else f"{name} in `env:`"
+            return f"{cause}; set {key} of the site"
+        return missing_variables(found)
 
     def _without_debug(self, names: list[str]) -> dict[str, str]:
         context, own = self.context, runtime.process_environment(self.context.secrets, self.found["configuration"])
@@ -134,7 +143,7 @@ class SettingsOfBuild:
             context.user,
             f"{self.root}/src/{self.found['chdir']}",
             environment=runtime.environment(context.layout, own, self.root),
-            stdin=inspect.getsource(django_debug),
+            stdin=program_text(settings_facts, django_debug),
             check=False,
         )
         lines = done.stdout.strip().splitlines()

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Find the variables that make a project's DEBUG false, in the site's own interpreter and as its user.
 
-The text of this file is sent to that interpreter's standard input; it needs nothing but Python. Each import of the
-settings has a process of its own, because a module is imported once.
+The text of this file, and that of `settings_facts`, is sent to that interpreter's standard input; it needs nothing but
+Python. Each import of the settings has a process of its own, because a module is imported once.
 """
 
 from __future__ import annotations
@@ -12,6 +12,10 @@ import importlib
 import json
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .settings_facts import debug_modules  # whose text is sent in front of this one
 
 # How projects write false: for true/false parsers, for int(), and for bool().
 FALSE = ("False", "0", "")
@@ -39,7 +43,7 @@ def is_off(overlay_module: str, environment: dict[str, str]) -> bool:
             os.environ.update(environment)
             importlib.import_module(overlay_module)
             project = sys.modules[sys.modules["pyweb_environment"].PROJECT]
-            status = 1 if getattr(project, "DEBUG", False) else 0
+            status = 1 if debug_modules(project) else 0
         finally:
             os._exit(status)
     return os.waitpid(child, 0)[1] == 0

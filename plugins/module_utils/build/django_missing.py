@@ -15,64 +15,102 @@ import os
 import re
 import sys
 import traceback
-from typing import Any
+from typing import Any, NamedTuple
 
 # How many are looked for, and the stand-ins that are tried for each: a number is also a text, true, JSON and a list.
 MOST = 100
-STAND_INS = ("1", "http://localhost/", "sqlite:///stand-in", "localhost", "{}", "stand in, stand in", "/", "")
+STAND_INS = (
+    *("1", "http://localhost/", "sqlite:///stand-in", "redis://localhost:6379/0", "smtp://localhost", "localhost"),
+    *("locmemcache://", "{}", "stand in, stand in", "/", "2000-01-01", "00000000-0000-0000-0000-000000000000", ""),
+)
 # What says that the environment lacks a variable: django-environ, decouple, environs, and what projects raise.
 SAID = (
     r"Set the (\w+) environment variable",
     r"^(\w+) not found\. Declare it",
-    r"[Ee]nvironment variable ['\"]?([A-Z][A-Z0-9_]+)['\"]?",
+    r"[Ee]nvironment variable ['\"]?([A-Z][A-Z0-9_]*)['\"]?",
     r"\b([A-Z][A-Z0-9_]+)['\"]? (?:environment|env) ?var",
     r"\benviron var ([A-Z][A-Z0-9_]+)",
 )
+# What no variable puts right.
+OTHERS = (ImportError, NameError, SyntaxError)
+
+
+class Outcome(NamedTuple):
+    """How an import of the settings ended.
+
+    `missing` are the variables that its exception names, {} for none; `at` are the lines that the modules on the way to
+    it had reached, and `absent` what was looked up before in vain, in that order.
+    """
+
+    done: bool = False
+    missing: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
+    at: list[int] = []  # noqa: RUF012
+    place: str = ""
+    absent: list[str] = []  # noqa: RUF012
 
 
 def main(overlay_module: str) -> None:
     """Print, as one line of JSON, the missing variables as [NAME, FILE:LINE] in the order in which they are read."""
     found: dict[str, str] = {}
     stand_ins: dict[str, str] = {}
-    while len(found) < MOST:
-        missing = missing_with(overlay_module, stand_ins)
-        new = {name: place for name, place in missing.items() if name not in found}
+    before = imported(overlay_module, stand_ins)
+    while len(found) < MOST and not before.done:
+        new = {name: place for name, place in before.missing.items() if name not in found}
+        named = bool(new)
+        # What was looked up last in vain may be what is missing, if an import gets further with it.
+        if not named and before.absent:
+            new = {before.absent[-1]: before.place}
         if not new:
             break
+        tried = [({**stand_ins, **dict.fromkeys(new, value)}) for value in STAND_INS]
+        best, after = stand_in(overlay_module, tried, before, set(found) | set(new))
+        if not named and not passed(after, before):
+            break
         found.update(new)
-        stand_ins.update(dict.fromkeys(new, STAND_INS[0]))
-        # A stand-in that its variable cannot have hides those that come after it.
-        for other in STAND_INS:
-            trial = {**stand_ins, **dict.fromkeys(new, other)}
-            if further(overlay_module, trial, set(new)):
-                stand_ins = trial
-                break
+        stand_ins, before = best, after
     print(json.dumps(list(found.items())))
 
 
-def further(overlay_module: str, stand_ins: dict[str, str], new: set[str]) -> bool:
-    """Say whether these stand-ins get an import to its end, or to a variable that is missing next."""
-    said = imported(overlay_module, stand_ins)
-    return said is not None and (not said or bool(set(said) - new))
+def stand_in(
+    overlay_module: str, tried: list[dict[str, str]], before: Outcome, known: set[str]
+) -> tuple[dict[str, str], Outcome]:
+    """Return the stand-ins that get an import furthest, and where: those after the first that get it on are not tried.
+
+    A stand-in that its variable cannot have hides those that come after it.
+    """
+    outcomes = []
+    for number, trial in enumerate(tried):
+        after = imported(overlay_module, trial)
+        outcomes.append((after.at, -number, trial, after))
+        if after.done or set(after.missing) - known or (passed(after, before) and set(after.absent) - {*before.absent}):
+            return trial, after
+    _at, _number, trial, after = max(outcomes, key=lambda outcome: outcome[:2])
+    return trial, after
 
 
-def missing_with(overlay_module: str, stand_ins: dict[str, str]) -> dict[str, str]:
-    return imported(overlay_module, stand_ins) or {}
+def passed(after: Outcome, before: Outcome) -> bool:
+    """Say whether an import got past the place where another one ended."""
+    more = set(after.absent) - set(before.absent)
+    return after.done or after.at > before.at or (after.at == before.at and bool(more))
 
 
-def imported(overlay_module: str, stand_ins: dict[str, str]) -> dict[str, str] | None:
-    """Import the settings; return the variables that are missing, {} for none, None where something else fails."""
+def imported(overlay_module: str, stand_ins: dict[str, str]) -> Outcome:
+    """Import the settings; return how that ended."""
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
-        said: Any = None
+        said = Outcome()
+        absent: list[str] = []
         try:
             os.dup2(2, 1)  # what the project prints is no answer
             os.environ.update(stand_ins)
+            note_lookups(absent)
             importlib.import_module(overlay_module)
-            said = {}
+            said = Outcome(done=True)
         except BaseException as error:  # a project may call sys.exit
-            said = missing_of(error)
+            at, place = reached(error)
+            missing = {name: place or where for name, where in (missing_of(error) or {}).items()}
+            said = Outcome(False, missing, at, place, [] if isinstance(error, OTHERS) else absent)
         finally:
             os.write(writer, json.dumps(said).encode())
             os._exit(0)
@@ -80,8 +118,28 @@ def imported(overlay_module: str, stand_ins: dict[str, str]) -> dict[str, str] |
     with os.fdopen(reader, "rb") as stream:
         answer = stream.read()
     os.waitpid(child, 0)
-    given = json.loads(answer or b"null")
-    return dict(given) if given is not None else None
+    return Outcome(*json.loads(answer)) if answer else Outcome()
+
+
+def note_lookups(absent: list[str]) -> None:
+    """Note the variables that are looked up in vain from now on; of several times the last one counts."""
+    environ: Any = type(os.environ)
+    get = environ.__getitem__
+
+    def looking_up(self: Any, name: str) -> str:
+        try:
+            return str(get(self, name))
+        except KeyError:
+            absent[:] = [*(other for other in absent if other != name), name]
+            raise
+
+    environ.__getitem__ = looking_up
+
+
+def reached(error: BaseException) -> tuple[list[int], str]:
+    """Return the lines that the project's modules had reached at an exception, and FILE:LINE of the innermost."""
+    frames = [frame for frame in own_frames(error) if frame.name == "<module>"]
+    return [frame.lineno or 0 for frame in frames], shown(frames[-1]) if frames else ""
 
 
 def missing_of(error: BaseException) -> dict[str, str] | None:
@@ -106,7 +164,8 @@ def missing_of(error: BaseException) -> dict[str, str] | None:
 
 def raised_by_environ(error: BaseException) -> bool:
     """Say whether os.environ itself raised an exception: others have keys, too."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name != "looking_up"]
+    frame = frames[-1]
     return frame.name == "__getitem__" and (frame.filename == "<frozen os>" or frame.filename.endswith("/os.py"))
 
 
@@ -121,17 +180,24 @@ def prefix_of(error: BaseException) -> str:
 
 
 def place_of(error: BaseException) -> str:
-    """Return FILE:LINE of the innermost frame of the project: not Python's, a package's or the overlay's."""
+    """Return FILE:LINE of the innermost frame of the project."""
+    frames = own_frames(error)
+    return shown(frames[-1]) if frames else ""
+
+
+def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
+    """Return the frames of an exception that are the project's: not Python's, a package's or the overlay's."""
     foreign = ("/site-packages/", "/dist-packages/", "/lib/python", "/overlay/pyweb_", "<")
-    frames = [
+    return [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if not any(part in frame.filename for part in foreign[:-1]) and not frame.filename.startswith(foreign[-1])
     ]
-    if not frames:
-        return ""
-    path = re.sub(r"^.*/(builds|releases)/[^/]+/src/|^\./", "", frames[-1].filename)
-    return f"{path}:{frames[-1].lineno}"
+
+
+def shown(frame: traceback.FrameSummary) -> str:
+    path = re.sub(r"^.*/(builds|releases)/[^/]+/src/|^\./", "", frame.filename)
+    return f"{path}:{frame.lineno}"
 
 
 if __name__ == "__main__":

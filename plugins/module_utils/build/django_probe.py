@@ -18,7 +18,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .settings_facts import project_settings, settings_facts  # whose text is sent in front of this one
+    from .settings_facts import (
+        debug_modules,
+        project_settings,
+        settings_facts,
+    )  # whose text is sent in front of this one
 
 # What a deploy check that raised is called in the report.
 RAISED = "pyweb.W001"
@@ -37,7 +41,7 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
     with lookups() as looked:
         found: dict[str, Any] = {"django": django.get_version(), "apps": len(settings.INSTALLED_APPS)}
     names = debug_variables(looked)
-    if names and getattr(project_settings(settings), "DEBUG", False):
+    if names and debug_modules(project_settings(settings)):
         print(json.dumps({"debug": names}))
         return
     if collect == "settings":
@@ -113,7 +117,7 @@ def debug_variables(looked: set[str]) -> list[str]:
     if getattr(sys.modules.get("pyweb_environment"), "DEBUG_TRIED", True):
         return []
     usual = ["DEBUG", "DJANGO_DEBUG"]
-    found = sorted(name for name in looked if name.upper().endswith("DEBUG") and name not in usual)
+    found = sorted(name for name in looked if "DEBUG" in name.upper() and name not in usual)
     return [name for name in usual if name in looked or "*" in looked] + found
 
 

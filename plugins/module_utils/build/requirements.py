@@ -64,10 +64,10 @@ def _gather(context: Context, code: str) -> Requirements:
     wanted = dependencies.wanted(site, code)
     names = [*site["packages"], *([uwsgi_requirement(site)] if is_package(site) else [])]
     names += ["dj-database-url"] if site["database"] else []
-    asked = [*wanted.names, *_lines_of_files(wanted, code)]
+    asked = [*wanted.names, *_lines_of_files(site, wanted, code)]
     install = site["uwsgi"]["install"]
     pinned = [pin.requirement for pin in wanted.pins]
-    locked = list(dependencies.locked_by_uv(code, wanted.uv_lock)) if wanted.uv_lock else []
+    locked = dependencies.locked_by_uv(code, wanted.uv_lock) if wanted.uv_lock else []
     left_out = dependencies.competing([*site["packages"], *asked, *pinned, *locked], install)
     _say(context, wanted.files, left_out)
     found = Requirements(
@@ -85,7 +85,7 @@ def _gather(context: Context, code: str) -> Requirements:
     for name in wanted.listed:
         _for_installer(context, found, code, name)
     if site["source"]["kind"] != "startproject" and not dependencies.may_bring_django(
-        wanted, [*site["packages"], *asked, *pinned, *locked]
+        wanted, [*site["packages"], *asked, *pinned, *locked, *dependencies.constraints(asked, code)]
     ):
         raise no_django(context, code, found)
     return found
@@ -112,12 +112,12 @@ def export_words(site: Site) -> list[str]:
     return words if "dev" in map(canonical, site["groups"]) else [*words, "--no-dev"]
 
 
-def _lines_of_files(wanted: dependencies.Wanted, code: str) -> list[str]:
+def _lines_of_files(site: Site, wanted: dependencies.Wanted, code: str) -> list[str]:
     """Return the lines of requirement files; a file that one of them names is read like it."""
     texts = [name for name in wanted.listed if name.endswith(".txt")]
     lines = [line for name in texts for line in manifests.requirement_lines(code, name)]
     projects = [name for name in wanted.listed if name.endswith("pyproject.toml")]
-    return lines + [line for name in projects for line in manifests.project(code, name)]
+    return lines + [line for name in projects for line in manifests.project(code, name, site["extras"], site["groups"])]
 
 
 def _for_installer(context: Context, found: Requirements, code: str, name: str) -> None:

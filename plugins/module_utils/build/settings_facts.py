@@ -27,9 +27,8 @@ def settings_facts(settings: Any, code: str) -> dict[str, Any]:
     """
     code = os.path.realpath(code)
     project = project_settings(settings)
-    debug = bool(getattr(project, "DEBUG", False)) and project is not None
     return {
-        "debug_lines": debug_lines(project, code) if debug else [],
+        "debug_lines": debug_lines(project, code),
         "memory": [name for name, given in settings.DATABASES.items() if is_in_memory(given)],
         "database": database_of(settings),
         "sessions": session_store(settings),
@@ -53,14 +52,28 @@ def project_settings(settings: Any) -> Any:
     return sys.modules.get(name)
 
 
-def debug_lines(project: Any, code: str) -> list[str]:
-    """Return FILE:LINE and the code of the lines of the settings that use DEBUG."""
+def debug_modules(project: Any) -> list[Any]:
+    """Return the modules of the project's settings in which DEBUG is true: production may put it right afterwards."""
+    if project is None:
+        return []
     package = project.__name__.rpartition(".")[0]
+    packages = [project.__name__, *([package] if "." in package or "settings" in package else [])]
+    return [
+        module
+        for name, module in sorted(sys.modules.items())
+        if module is project
+        or name.startswith(tuple(f"{package}." for package in packages))
+        or "settings" in name.rpartition(".")[2]
+        if getattr(module, "DEBUG", False)
+    ]
+
+
+def debug_lines(project: Any, code: str) -> list[str]:
+    """Return FILE:LINE and the code of the lines of the settings that use DEBUG where it is true."""
     found = []
-    for name, module in sorted(sys.modules.items()):
+    for module in debug_modules(project):
         path = os.path.realpath(getattr(module, "__file__", None) or "/")
-        own = name.startswith(f"{package}.") if "." in package else "settings" in name.rpartition(".")[2]
-        if (module is project or own) and path.startswith(f"{code}/") and path.endswith(".py"):
+        if path.startswith(f"{code}/") and path.endswith(".py"):
             found += [f"{os.path.relpath(path, code)}:{line}" for line in lines_with_debug(path)]
     return found[:FACTS_MAX]
 

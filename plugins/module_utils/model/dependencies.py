@@ -14,7 +14,7 @@ from .dependency_files import LOCKS, find, others
 from .locks import locked, places, registries
 from .pins import Pin, canonical, exported
 from .python_versions import DJANGO_PYTHONS
-from .texts import Unreadable, toml
+from .texts import Unreadable, table, toml, understood
 from .types import Site
 
 
@@ -23,7 +23,8 @@ class Wanted:
     """What is to be installed.
 
     `names` are requirements, `listed` files that the installer reads itself, `pins` those of a lock. `uv_lock` is one
-    that only uv reads; its pins are what uv exports. `files` are all that were read. Paths are relative to the source.
+    that only uv reads; its pins are what uv exports. `files` are all that were read, `opaque` those of `listed` of
+    which only an installer knows what they ask for. Paths are relative to the source.
     """
 
     names: list[str] = field(default_factory=list)
@@ -31,6 +32,7 @@ class Wanted:
     pins: list[Pin] = field(default_factory=list)
     uv_lock: str = ""
     files: list[str] = field(default_factory=list)
+    opaque: list[str] = field(default_factory=list)
 
 
 def dependency_names(site: Site, root: str) -> list[str]:
@@ -59,6 +61,8 @@ def wanted(site: Site, root: str) -> Wanted:
             result.names += manifests.poetry(root, name, extras, groups)
         else:
             result.listed.append(name)
+            if manifests.is_dynamic(root, name) if kind == "pyproject.toml" else not name.endswith(".txt"):
+                result.opaque.append(name)
     if (extras or groups) and result.files and all(name.endswith(".txt") for name in result.files):
         key = "extras" if extras else "groups"
         raise Unreadable(
@@ -71,7 +75,7 @@ def read_lines(site: Site, root: str) -> Iterator[str]:
     """Yield all requirements that the files of a site name, as far as they can be read without running anything."""
     found = wanted(site, root)
     yield from found.names
-    pinned = [pin.line for pin in found.pins] + (list(locked_by_uv(root, found.uv_lock)) if found.uv_lock else [])
+    pinned = [pin.line for pin in found.pins] + (locked_by_uv(root, found.uv_lock) if found.uv_lock else [])
     # A lock for several Pythons may have several Djangos: which of them counts, the host's Python decides.
     if len({line for line in pinned if names_django([line])}) < 2:
         yield from pinned
@@ -82,11 +86,11 @@ def read_lines(site: Site, root: str) -> Iterator[str]:
             yield from manifests.requirement_lines(root, name)
 
 
-def locked_by_uv(root: str, name: str) -> Iterator[str]:
-    """Yield NAME==VERSION of the packages in a uv.lock, whatever group they are in."""
-    for package in toml(root, name).get("package", []):
-        if isinstance(package, dict) and "version" in package:
-            yield f"{package.get('name')}=={package['version']}"
+@understood
+def locked_by_uv(root: str, name: str) -> list[str]:
+    """Return NAME==VERSION of the packages in a uv.lock, whatever group they are in."""
+    packages = [package for package in toml(root, name).get("package", []) if isinstance(package, dict)]
+    return [f"{package.get('name')}=={package['version']}" for package in packages if "version" in package]
 
 
 def names_django(lines: list[str]) -> bool:
@@ -98,12 +102,18 @@ def may_bring_django(found: Wanted, lines: list[str]) -> bool:
     """Say whether some requirements, all that are known, name Django, or may: `found` are the files that they are from.
 
     A package that needs Django does not say which one a project was written for. So it does for what the inventory
-    names alone, and for what only an installer can read: setup.py, a repository, a folder.
+    names alone, and for what only an installer can read: setup.py, dynamic dependencies, a repository, a folder.
     """
     if names_django(lines) or not found.files:
         return bool(lines)
-    opaque = [name for name in found.listed if not name.endswith((".txt", "pyproject.toml"))]
-    return bool(opaque) or any(re.match(r"-e|--editable|-r|[./]|\S+://|git\+|.*\s@\s", line) for line in lines)
+    return bool(found.opaque) or any(re.match(r"-e|--editable|-r|[./]|\S+://|git\+|.*\s@\s", line) for line in lines)
+
+
+def constraints(lines: list[str], root: str) -> list[str]:
+    """Return the lines of the files of constraints that the lines of requirement files name; URLs are left out."""
+    named = [match[1] for line in lines if (match := re.fullmatch(r"(?:-c|--constraint) (?!\w+://)(\S+)", line))]
+    there = [name for name in named if os.path.isfile(os.path.join(root, name))]
+    return [line for name in there for line in manifests.requirement_lines(root, name)]
 
 
 def newest_django(python: str) -> str:
@@ -121,12 +131,27 @@ def no_django(files: list[str], root: str, python: str, given: bool = False) -> 
     """
     add = f'packages: ["{newest_django(python)}"]'
     if files:
-        return f"{', '.join(files)} names no Django; add it there, or `{add}`"
+        others_that_do = "".join(f", or `{line}`, which does" for name in files for line in _optional(root, name))
+        return f"{', '.join(files)} names no Django; add it there, or `{add}`{others_that_do}"
     if given:
         return f"requirements is empty, and packages names no Django; add `{add}`"
     there = [name for name in others(root) if os.path.isfile(os.path.join(root, name))][:3]
     found = f"; requirements can name {', '.join(there)}" if there else ""
     return f"the source has no dependency file, and packages names no Django; add `{add}`{found}"
+
+
+def _optional(root: str, name: str) -> list[str]:
+    """Return the lines of the inventory that take in extras and groups of a pyproject.toml that name Django."""
+    if os.path.basename(name) != "pyproject.toml":
+        return []
+    data = toml(root, name)
+    kinds = {"extras": table(data, "project", "optional-dependencies"), "groups": table(data, "dependency-groups")}
+    return [
+        f"{key}: [{label}]"
+        for key, optional in kinds.items()
+        for label, lines in optional.items()
+        if names_django([line for line in lines if isinstance(line, str)])
+    ]
 
 
 def of_uv_export(text: str, root: str, name: str) -> list[Pin]:

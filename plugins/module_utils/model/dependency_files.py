@@ -62,8 +62,8 @@ def requires_python(root: str, manage: str = "", named: str = "") -> str:
     """Return the specifier of the Pythons that a project asks for, such as '>=3.12'; '' where it asks for none.
 
     `named` is the dependency file that the site names. Of a lock its own `requires-python` counts, then that of the
-    pyproject.toml beside it, beside manage.py, or at the root, or `python_requires` of setup.cfg there. The Python of a
-    Pipfile does not count: pipenv warns only. Raises `Unreadable`.
+    pyproject.toml beside it, beside manage.py, or at the root, or `python_requires` of setup.cfg or setup.py there. The
+    Python of a Pipfile does not count: pipenv warns only. Raises `Unreadable`.
     """
     found = named or find(root, manage)
     if os.path.basename(found) in ("uv.lock", "pylock.toml") and os.path.isfile(os.path.join(root, found)):
@@ -78,7 +78,7 @@ def requires_python(root: str, manage: str = "", named: str = "") -> str:
 
 
 def _asked_in(root: str, folder: str) -> str:
-    """Return the Python that pyproject.toml or setup.cfg of a folder asks for, or ''."""
+    """Return the Python that pyproject.toml, setup.cfg or setup.py of a folder asks for, or ''."""
     name = os.path.join(folder, "pyproject.toml")
     if os.path.isfile(os.path.join(root, name)):
         project = toml(root, name)
@@ -91,11 +91,21 @@ def _asked_in(root: str, folder: str) -> str:
                 return specifier(poetry)
             except ValueError as error:
                 raise Unreadable(name, f"tool.poetry.dependencies.python: {error}") from None
-    name = os.path.join(folder, "setup.cfg")
-    if os.path.isfile(os.path.join(root, name)):
-        match = re.search(r"(?m)^\s*python_requires\s*=\s*(\S.*)$", text_of(root, name))
-        return match[1].strip() if match else ""
+    # In setup.py it counts where it is written out: what a program computes, only the program knows.
+    for kind, pattern in (
+        ("setup.cfg", r"(?m)^\s*python_requires\s*=\s*(\S.*)$"),
+        ("setup.py", r"(?m)^[^#\n]*\bpython_requires\s*=\s*['\"]([^'\"\n]+)['\"]"),
+    ):
+        name = os.path.join(folder, kind)
+        match = re.search(pattern, text_of(root, name)) if os.path.isfile(os.path.join(root, name)) else None
+        if match:
+            return match[1].strip()
     return ""
+
+
+def _has_manifest(root: str, folder: str) -> bool:
+    """Say whether a folder has another file than pyproject.toml for the dependencies: then groups may be tools only."""
+    return any(os.path.isfile(os.path.join(root, folder, kind)) for kind in MANIFESTS[1:])
 
 
 def _counts(root: str, name: str) -> bool:
@@ -110,6 +120,7 @@ def _counts(root: str, name: str) -> bool:
             or (isinstance(dynamic, list) and "dependencies" in dynamic)
             or project.get("optional-dependencies")
             or poetry.get("dependencies")
+            or (data.get("dependency-groups") and not _has_manifest(root, os.path.dirname(name)))
         )
     if kind == "setup.cfg":
         return re.search(r"(?m)^\s*install_requires\s*=", text_of(root, name)) is not None

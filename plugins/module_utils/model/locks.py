@@ -16,15 +16,17 @@ from typing import Any
 from .errors import nearest
 from .old_poetry import old_pins, poetry_pin
 from .pins import Pin, canonical, either, git_url, index_url, local_url, settled
-from .texts import Unreadable, json_text, table, toml
+from .texts import Unreadable, json_text, table, toml, understood
 
 
+@understood
 def locked(root: str, name: str, extras: Iterable[str], groups: Iterable[str]) -> list[Pin]:
     """Return what the lock file `name` of the source `root` pins for these extras and groups. Raises `Unreadable`."""
     readers = {"poetry.lock": _poetry, "pdm.lock": _pdm, "Pipfile.lock": _pipenv, "pylock.toml": _pylock}
     return readers[os.path.basename(name)](root, name, list(extras), list(groups))
 
 
+@understood
 def registries(root: str, name: str) -> dict[tuple[str, str], str]:
     """Return from which index each package of a uv.lock comes: (package, version) -> URL."""
     return {
@@ -34,6 +36,7 @@ def registries(root: str, name: str) -> dict[tuple[str, str], str]:
     }
 
 
+@understood
 def places(root: str, name: str) -> dict[str, str]:
     """Return which packages of a uv.lock lie in the source: path -> package."""
     kinds = ("directory", "editable", "path")

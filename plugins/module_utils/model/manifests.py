@@ -12,7 +12,7 @@ from typing import Any
 from .constraints import python_marker, specifier
 from .errors import nearest
 from .pins import canonical, git_url, local_url, logical_lines
-from .texts import Unreadable, table, text_of, toml
+from .texts import Unreadable, table, text_of, toml, understood
 
 
 def is_poetrys(root: str, name: str) -> bool:
@@ -23,6 +23,13 @@ def is_poetrys(root: str, name: str) -> bool:
     return bool(table(data, "tool", "poetry").get("dependencies")) and not table(data, "project").get("dependencies")
 
 
+def is_dynamic(root: str, name: str) -> bool:
+    """Say whether a pyproject.toml leaves its dependencies to the tool that builds the project."""
+    dynamic = table(toml(root, name), "project").get("dynamic")
+    return isinstance(dynamic, list) and "dependencies" in dynamic
+
+
+@understood
 def project(root: str, name: str, extras: Iterable[str] = (), groups: Iterable[str] = ()) -> list[str]:
     """Return the requirements in the table [project] of a pyproject.toml, with extras and dependency groups."""
     data = toml(root, name)
@@ -52,6 +59,7 @@ def _group(name: str, groups: Mapping[str, Any], wanted: str, above: tuple[str, 
     return lines
 
 
+@understood
 def poetry(root: str, name: str, extras: Iterable[str] = (), groups: Iterable[str] = ()) -> list[str]:
     """Return the requirements in the tables of Poetry. Raises `Unreadable`."""
     data = table(toml(root, name), "tool", "poetry")
@@ -82,6 +90,7 @@ def _of_extra(name: str, data: Mapping[str, Any], extra: str) -> list[str]:
     return list(known[extra])
 
 
+@understood
 def pipfile(root: str, name: str, groups: Iterable[str] = ()) -> list[str]:
     """Return the requirements of a Pipfile. Raises `Unreadable`."""
     data = toml(root, name)

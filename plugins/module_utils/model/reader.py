@@ -19,7 +19,7 @@ from .environment_file import read_file
 from .errors import nearest, shown
 from .keys import SITE_KEYS, SOURCE_FINDINGS, Key, Keys
 from .option_checks import environment
-from .python_versions import DJANGO_PYTHONS
+from .python_versions import DJANGO_PYTHONS, MANAGED
 from .pythons import django_minors
 from .texts import Unreadable
 from .types import Site
@@ -231,15 +231,18 @@ class Reader:
                 lines += read_lines(cast(Site, site), site["source"]["directory"])
             except Unreadable as wrong:
                 self._fault(f"source.directory: {wrong}")
-        specifiers = []
+        named = []
         for line in lines:
             try:
                 parsed = Requirement(line)
             except InvalidRequirement:
                 continue  # -r other.txt, --hash, a URL: the installer reads them
-            if parsed.name.lower() == "django" and (parsed.marker is None or parsed.marker.evaluate()):
-                specifiers.append(str(parsed.specifier))
-        joined = ",".join(filter(None, specifiers))
+            where = _where(parsed.marker) if parsed.name.lower() == "django" else set()
+            if True in where:
+                named.append((str(parsed.specifier), where))
+        # Of several the host's Python, which is not the controller's, decides which one counts.
+        counted = [specifier for specifier, where in named if len(named) == 1 or False not in where]
+        joined = ",".join(filter(None, counted))
         if joined and not django_minors(joined):
             self._fault(
                 f"packages and requirements ask for Django {joined}; no known Django fits; "
@@ -249,6 +252,13 @@ class Reader:
 
     def _fault(self, text: str) -> None:
         self.faults.append(f"{self.label}: {text}")
+
+
+def _where(marker: Any) -> set[bool]:
+    """Return whether a marker (None for none) holds on hosts: both for one that depends on their Python."""
+    linux = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "extra": ""}
+    pythons = [{"python_version": version, "python_full_version": f"{version}.0"} for version in MANAGED]
+    return {marker is None or bool(marker.evaluate({**linux, **python})) for python in pythons}
 
 
 def _is_default(key: Key, value: Any) -> bool:

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import importlib
 import json
 import os
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 # Where the system's Python keeps the wheel of pip for its virtualenvs; Debian has it apart.
 PIP_WHEELS = ("/usr/share/python-wheels/pip-*.whl", "/usr/lib*/python3*/ensurepip/_bundled/pip-*.whl")
@@ -19,11 +21,32 @@ READERS = ("tomllib", "tomli", "pip._vendor.tomli")
 MORE_WHEELS = ("/usr/share/python3-wheels/pip-*.whl",)
 
 
+T = TypeVar("T")
+
+
 class Unreadable(Exception):
     """A dependency file that cannot be read or obeyed: `str()` is 'FILE: what is wrong'; FILE is relative."""
 
     def __init__(self, name: str, wrong: str) -> None:
         super().__init__(f"{name}: {wrong}")
+
+
+def understood(read: Callable[..., T]) -> Callable[..., T]:
+    """Make a reader of the file `name` of the source `root` that says so where a value has a shape that no tool writes.
+
+    Raises `Unreadable`.
+    """
+
+    @functools.wraps(read)
+    def reading(root: str, name: str, *more: Any) -> T:
+        try:
+            return read(root, name, *more)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise Unreadable(
+                name, f"has a value of another type than its tool writes ({error}); make it anew"
+            ) from None
+
+    return reading
 
 
 def text_of(root: str, name: str) -> str:
