@@ -239,8 +239,8 @@ def test_an_answer_that_takes_longer_than_the_timeout(tmp_path, clock, answers):
     with pytest.raises(StepError) as caught:
         make(tmp_path, FakeShell({"journalctl": (0, "")})).wait_until_healthy()
     assert str(caught.value) == (
-        "site 'shop': health failed: /healthz as shop.example.com did not answer: no complete answer within 2 s; wanted "
-        "a status below 500 within 2 s; make health.timeout longer where its first answer needs that"
+        "site 'shop': health failed: /healthz as shop.example.com did not answer: no complete answer within 2 s; "
+        "wanted a status below 500 within 2 s; make health.timeout longer where its first answer needs that"
     )
 
 
