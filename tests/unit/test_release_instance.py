@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
@@ -54,7 +55,8 @@ def answers(monkeypatch, clock):
             found.append((address, host, path, timeout))
             status = self.statuses[min(len(found), len(self.statuses)) - 1]
             if isinstance(status, str):
-                raise protocol.ProtocolError(address, status)
+                number = errno.ETIMEDOUT if "no complete answer" in status else 0
+                raise protocol.ProtocolError(address, status, number)
             return protocol.Answer(status, "", 0.1)
 
     site = Site()
@@ -225,11 +227,21 @@ def test_a_release_that_never_answers_well_is_given_up_in_time(tmp_path, clock, 
 def test_a_question_that_is_cut_short_does_not_hide_what_was_wrong(tmp_path, clock, answers):
     """Under load the last one, which has a tenth of a second, gets no answer at all."""
     answers.statuses = (*[503] * 15, "no complete answer within 0.1 s")
-    with pytest.raises(StepError, match=r"answered 503; wanted a status below 500 within 2 s"):
+    with pytest.raises(StepError, match=r"answered 503; wanted a status below 500 within 2 s$"):
         make(tmp_path, FakeShell({"journalctl": (0, "")})).wait_until_healthy()
     answers.statuses = ("nobody listens",)
     with pytest.raises(StepError, match=r"nobody listens.* within 2 s"):
         make(tmp_path, FakeShell({"journalctl": (0, "")})).wait_until_healthy()
+
+
+def test_an_answer_that_takes_longer_than_the_timeout(tmp_path, clock, answers):
+    answers.statuses = ("no complete answer within 2 s",)
+    with pytest.raises(StepError) as caught:
+        make(tmp_path, FakeShell({"journalctl": (0, "")})).wait_until_healthy()
+    assert str(caught.value) == (
+        "site 'shop': health failed: /healthz as shop.example.com did not answer: no complete answer within 2 s; "
+        "wanted a status below 500 within 2 s; make health.timeout longer where its first answer needs that"
+    )
 
 
 def test_a_release_that_ended_is_not_waited_for(tmp_path, clock, answers):

@@ -230,6 +230,9 @@ print(json.dumps(debug_variables(looked)))
         ("os.environ.get('OTHER')", False, []),
         ("os.getenv('DEBUG_MODE')", False, ["DEBUG_MODE"]),
         ("dict(os.environ)", False, ["DEBUG", "DJANGO_DEBUG"]),
+        # A subprocess asks for b"PATH"; what is bytes stays bytes.
+        ("import subprocess; subprocess.run(['true'], check=True)", False, []),
+        ("os.environ.get('DEBUG') or os.environb[b'PATH'].decode()", False, ["DEBUG"]),
     ],
 )
 def test_the_variables_that_settings_look_up_for_debug(look, tried, wanted):

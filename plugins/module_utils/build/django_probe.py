@@ -97,9 +97,11 @@ def lookups() -> Iterator[set[str]]:
     environ: Any = type(os.environ)
     get, iterate = environ.__getitem__, environ.__iter__
 
-    def looking_up(self: Any, name: str) -> str:
-        looked.add(name)
-        return str(get(self, name))
+    def looking_up(self: Any, name: Any) -> Any:
+        # os.environb is of the same class, and a subprocess asks os.environ for b"PATH" as well.
+        if isinstance(name, str):
+            looked.add(name)
+        return get(self, name)
 
     def looking_through(self: Any) -> Any:
         looked.add("*")

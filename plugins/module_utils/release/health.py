@@ -9,6 +9,7 @@ afterwards (`front.py`).
 from __future__ import annotations
 
 import contextlib
+import errno
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -94,11 +95,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Walk:
-    """A walk along redirects: its stations, and the last answer or None. `wrong` is '' where all is well."""
+    """A walk along redirects: its stations, and the last answer or None. `wrong` is '' where all is well.
+
+    `slow`: the last station took the question, but had no answer in time.
+    """
 
     asked: list[Where]
     answer: Answer | None
     wrong: str = ""
+    slow: bool = False
 
     @property
     def end(self) -> Where:
@@ -121,7 +126,8 @@ def walk(ask: Ask, start: Where, names: Names, wanted: Wanted) -> Walk:
         try:
             answer = ask(here, cookies)
         except ProtocolError as error:
-            return Walk(asked, None, f"{_told(asked)} did not answer: {error.cause}; wanted {wanted}")
+            slow = error.errno == errno.ETIMEDOUT
+            return Walk(asked, None, f"{_told(asked)} did not answer: {error.cause}; wanted {wanted}", slow)
         jar.take(here, answer.cookies)
         target = None
         if answer.status in REDIRECTS and answer.headers.get("location"):

@@ -24,6 +24,8 @@ from .watch import watch
 SETTLE_SECONDS = 0.25
 # A question for a release's health that has less time than this may end before its answer.
 SHORT_SECONDS = 1.0
+# A first page may make thumbnails, or fill a cache.
+LONGER = "; make health.timeout longer where its first answer needs that"
 # The journal of a failure starts this much before the question that failed, in seconds.
 JOURNAL_SECONDS = 5
 # How long to wait before the next question for health, in seconds: a little longer each time, for every wrong answer
@@ -85,16 +87,17 @@ class Instance:
         timeout = self.release.health["timeout"]
         started, asked = time.time(), time.monotonic()
         deadline = asked + timeout
-        wrong, pause = "", ASK_AGAIN_SECONDS
+        wrong, longer, pause = "", "", ASK_AGAIN_SECONDS
         while True:
             left = deadline - time.monotonic()
             page = visit(self.release, self.socket, max(round(left, 1), 0.1))
             if not page.wrong:
                 break
             # A question that is cut short says less than the one before it.
-            wrong = wrong if wrong and left < SHORT_SECONDS else page.wrong
+            if not wrong or left >= SHORT_SECONDS:
+                wrong, longer = page.wrong, LONGER if page.slow else ""
             if time.monotonic() > deadline or not self.is_active():
-                raise self._unhealthy("health", f"{wrong} within {timeout} s", started)
+                raise self._unhealthy("health", f"{wrong} within {timeout} s{longer}", started)
             # The last question comes at the deadline, not up to a pause after it.
             time.sleep(min(pause, max(deadline - time.monotonic(), ASK_AGAIN_SECONDS)))
             pause = min(pause * ASK_AGAIN_FACTOR, ASK_AGAIN_MAX)
