@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import breakpoints
+import pytest
 from breakpoints import Point
 from client import Prober
 from conftest import UNITS, World
@@ -154,6 +155,7 @@ STAGES = [
 ]
 
 
+@pytest.mark.same_everywhere
 def test_no_worker_is_left_by_a_run_that_is_killed(world: World) -> None:
     """Each run is killed further on; then one completes, and another finds nothing to do."""
     for name, point in STAGES:
