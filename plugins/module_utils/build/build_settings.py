@@ -58,7 +58,7 @@ class SettingsOfBuild:
         if self._find_out(answer):
             answer = probe()
         site, facts = self.context.site, answer.get("facts") or {}
-        for finding in settings_findings.refused(facts, site["settings"], _knows_tls(site)):
+        for finding in settings_findings.refused(facts, site["settings"], _knows_tls(site), self.context.layout.state):
             raise self.context.error("settings", str(finding))
         if self.exported:
             answer["exported"] = self.exported
