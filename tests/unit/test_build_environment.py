@@ -56,6 +56,31 @@ LOADS = [
         "from dotenv import find_dotenv, load_dotenv\ndef where():\n    return find_dotenv()\nload_dotenv(where())\n",
         "from dotenv import find_dotenv, load_dotenv\ndef where():\n    return find_dotenv()\nload_dotenv(where())",
     ),
+    # A block that starts Django is taken apart: what stands in it before, without the start.
+    (
+        "try:\n    from dotenv import load_dotenv\n    load_dotenv()\n    execute_from_command_line(sys.argv)\n"
+        "except ImportError:\n    raise\n",
+        "from dotenv import load_dotenv\nload_dotenv()",
+    ),
+    ("from dotenv import load_dotenv as read\nread()\n", "from dotenv import load_dotenv as read\nread()"),
+    (
+        "import os\nfrom dotenv import dotenv_values\nfound = dotenv_values('.env')\nos.environ.update(found)\n",
+        "import os\nfrom dotenv import dotenv_values\nfound = dotenv_values('.env')\nos.environ.update(found)",
+    ),
+    (
+        "import os\ndef read(path):\n    for line in open(path):\n        os.environ.setdefault(*line.split('=', 1))\n"
+        "read('.env')\n",
+        "import os\ndef read(path):\n    for line in open(path):\n        os.environ.setdefault(*line.split('=', 1))\n"
+        "read('.env')",
+    ),
+    (
+        "import os\nwith open('.env') as stream:\n    for line in stream:\n"
+        "        os.environ.setdefault(*line.split('=', 1))\n",
+        "import os\nwith open('.env') as stream:\n    for line in stream:\n"
+        "        os.environ.setdefault(*line.split('=', 1))",
+    ),
+    # What a developer's manage.py sets itself is not the site's.
+    ("import os\nos.environ['DEBUG'] = '1'\nos.environ.update({'DEBUG': '1'})\nos.environ.update(DEBUG='1')\n", ""),
     ("def unused():\n    load_dotenv()\n", ""),
     ("this is no Python(\n", ""),
     ("", ""),
@@ -75,6 +100,13 @@ def test_wsgi_goes_before_manage(tmp_path):
     (tmp_path / "web/shop/wsgi.py").write_text("import dotenv\ndotenv.load_dotenv('w')\n")
     assert environment.dotenv_entry(str(tmp_path), "web", "shop.wsgi")[0] == "web/shop/wsgi.py"
     assert environment.dotenv_entry(str(tmp_path), ".", "shop.wsgi") == ("", "")
+
+
+def test_an_entry_is_looked_for_where_modules_are_imported_from(tmp_path):
+    (tmp_path / "web/src/shop").mkdir(parents=True)
+    (tmp_path / "web/src/shop/asgi.py").write_text("import dotenv\ndotenv.load_dotenv()\n")
+    found = environment.dotenv_entry(str(tmp_path), "web", "shop.asgi:application", ["", "src"])
+    assert found == ("web/src/shop/asgi.py", "import dotenv\ndotenv.load_dotenv()")
 
 
 def test_a_link_that_leads_out_of_the_source_is_not_read(tmp_path):

@@ -116,6 +116,13 @@ def test_a_project_used_as_it_is_needs_its_own_entry(tmp_path):
 # --- no manage.py ---
 
 
+def test_what_is_commented_out_names_no_settings():
+    text = "# os.environ['DJANGO_SETTINGS_MODULE'] = 'old'\n  #environ.setdefault('DJANGO_SETTINGS_MODULE', 'older')\n"
+    assert layouts.named("DJANGO_SETTINGS_MODULE", text) == ""
+    text += "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'new')  # not 'old'\n"
+    assert layouts.named("DJANGO_SETTINGS_MODULE", text) == "new"
+
+
 def test_a_package_without_manage_py_needs_the_names_alone(tmp_path):
     found = discover(tmp_path, {"shop.toml": ""}, settings_module="web.settings", wsgi="web.wsgi:application")
     assert (found["chdir"], found["settings_module"], found["wsgi"]) == (".", "web.settings", "web.wsgi:application")

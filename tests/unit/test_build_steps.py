@@ -229,6 +229,15 @@ def step(*words, kind="run"):
         ({}, [], {}, ""),
         ({"package.json": '{"scripts": {"build": "vite build"}}'}, [], {}, "package.json has a build script"),
         ({"package.json": '{"scripts": {"build": "vite build"}}'}, [step("yarn", "build")], {}, ""),
+        (
+            {"theme/static_src/package.json": '{"scripts": {"build": "tailwindcss"}}'},
+            [],
+            {},
+            "theme/static_src/package.json has a build script that no step runs; add {run: [npm, --prefix, "
+            "theme/static_src, ci]} and {run: [npm, --prefix, theme/static_src, run, build]} to build:",
+        ),
+        ({"a/b/c/package.json": '{"scripts": {"build": "x"}}'}, [], {}, ""),
+        ({"node_modules/vue/package.json": '{"scripts": {"build": "x"}}'}, [], {}, ""),
         ({"package.json": '{"scripts": {"test": "x"}}'}, [], {}, ""),
         ({"package.json": "not JSON"}, [], {}, ""),
         (

@@ -314,7 +314,14 @@ ADVISED = {
     ),
     "a missing module of the project": (
         f"{SETTINGS}ModuleNotFoundError: No module named 'mysite.local'\n",
-        f"ModuleNotFoundError: No module named 'mysite.local' {PLACE}",
+        f"ModuleNotFoundError: No module named 'mysite.local' {PLACE}; where the repository does not have that file, "
+        "add it with `files: {mysite/local.py: ...}` of the site",
+    ),
+    "settings for developers that are named and not there": (
+        f"{SETTINGS.partition('    from mysite')[0]}    from mysite.settings.local import *\n"
+        "ModuleNotFoundError: No module named 'mysite.settings.local'\n",
+        "ModuleNotFoundError: No module named 'mysite.settings.local'; "
+        "set `settings_module:` of the site to what the source has; mysite.settings.local is not there",
     ),
     "a wrong settings_module": (
         f"{SETTINGS.partition('    from mysite')[0]}    from mysite.settingz import *\n"
@@ -506,7 +513,8 @@ Traceback (most recent call last):
 ValueError: Unable to configure handler 'file'
 """,
         "ValueError: Unable to configure handler 'file': FileNotFoundError: [Errno 2] No such file or directory: "
-        "'/var/log/shop/app.log'",
+        "'/var/log/shop/app.log'; make its directory on the host, for the site's user to write to, or set LOGGING in "
+        "`settings:` of the site",
     ),
     "django-configurations": (
         "ValueError: Value 'KEY' needs to be set; environ var DJANGO_KEY\n",
@@ -543,6 +551,24 @@ def test_cause_says_where_it_is_and_what_to_do(name):
     assert cause(output) == wanted
 
 
+@pytest.mark.parametrize(
+    ("output", "packages"),
+    [
+        ('OSError: no library called "cairo-2" was found', "[libcairo2]` to the site (EL: cairo)"),
+        ('django.core.exceptions.ImproperlyConfigured: Could not find the GDAL library (tried "gdal")', "[gdal-bin]"),
+        ("ImportError: failed to find libmagic.  Check your installation", "[libmagic1]"),
+        ("OSError: cannot load library 'libgobject-2.0-0': libgobject-2.0-0: cannot open", "libpangoft2-1.0-0]"),
+        ("ImportError: libmysqlclient.so.21: cannot open shared object file: No such file", "[default-libmysqlclie"),
+        (
+            "ImportError: libfoo.so.1: cannot open shared object file: No such file or directory",
+            "package with that lib",
+        ),
+    ],
+)
+def test_a_library_that_is_not_there_when_a_package_is_imported(output, packages):
+    assert packages in cause(output).partition("; ")[2]
+
+
 IN_THE_CODE = {
     "a file in the code that the site may not write": (
         """\
@@ -577,7 +603,36 @@ ValueError: Unable to configure handler 'file'
     ),
     "a file that is read and is not there": (
         "FileNotFoundError: [Errno 2] No such file or directory: '/opt/sites/shop/builds/0123456789ab/src/a/b.json'",
-        "FileNotFoundError: [Errno 2] No such file or directory: '/opt/sites/shop/builds/0123456789ab/src/a/b.json'",
+        "FileNotFoundError: [Errno 2] No such file or directory: '/opt/sites/shop/builds/0123456789ab/src/a/b.json'; "
+        "where the repository does not have that file, add it with `files: {a/b.json: ...}` of the site",
+    ),
+    "a file that is read from where the project runs": (
+        "FileNotFoundError: [Errno 2] No such file or directory: 'config.json'",
+        "FileNotFoundError: [Errno 2] No such file or directory: 'config.json'; where the repository does not have "
+        "that file, add it with `files: {config.json: ...}` of the site",
+    ),
+    "a program that is not there": (
+        "FileNotFoundError: [Errno 2] No such file or directory: 'git'",
+        "FileNotFoundError: [Errno 2] No such file or directory: 'git'",
+    ),
+    "settings that are not in the repository": (
+        "ModuleNotFoundError: No module named 'shop.local_settings'",
+        "ModuleNotFoundError: No module named 'shop.local_settings'; where the repository does not have that file, "
+        "add it with `files: {shop/local_settings.py: ...}` of the site",
+    ),
+    "a module that a package of the source lacks": (
+        "ImportError: cannot import name 'configuration' from 'netbox' "
+        "(/opt/sites/shop/builds/0123456789ab/src/netbox/netbox/__init__.py)",
+        "ImportError: cannot import name 'configuration' from 'netbox' "
+        "(/opt/sites/shop/builds/0123456789ab/src/netbox/netbox/__init__.py); where the repository does not have that "
+        "file, add it with `files: {netbox/netbox/configuration.py: ...}` of the site",
+    ),
+    "a log elsewhere": (
+        "ValueError: Unable to configure handler 'f': FileNotFoundError: [Errno 2] No such file or directory: "
+        "'/var/log/x'",
+        "ValueError: Unable to configure handler 'f': FileNotFoundError: [Errno 2] No such file or directory: "
+        "'/var/log/x'; make its directory on the host, for the site's user to write to, or set LOGGING in `settings:` "
+        "of the site",
     ),
 }
 

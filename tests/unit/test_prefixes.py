@@ -248,6 +248,9 @@ def test_links_that_nothing_serves_are_refused(tmp_path):
         building._refuse_script_name(context, "/shop")
     assert "the project sets FORCE_SCRIPT_NAME to '/shop', so every link begins with it" in str(caught.value)
     assert "set prefix: /shop in the inventory" in str(caught.value)
+    for given in ("/shop/", "shop"):
+        with pytest.raises(StepError, match="set prefix: /shop in the inventory"):
+            building._refuse_script_name(context, given)
     building._refuse_script_name(context, "")
     building._refuse_script_name(make_context(tmp_path, prefix="/shop"), "/shop")
     building._refuse_script_name(make_context(tmp_path, settings={"FORCE_SCRIPT_NAME": "/shop"}), "/shop")

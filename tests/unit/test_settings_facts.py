@@ -142,6 +142,8 @@ def test_sessions_and_https(project):
     assert found["https_header"] is True
     assert found["sessions"]["cache"].endswith("LocMemCache")
     assert looking.settings_facts(*project(MIDDLEWARE=[]))["sessions"] == {}
+    names = {"SESSION_COOKIE_NAME": "__Secure-sessionid", "CSRF_COOKIE_NAME": "csrftoken"}
+    assert looking.settings_facts(*project(**names))["secure"] == ["SESSION_COOKIE_NAME"]
 
 
 def table(name):

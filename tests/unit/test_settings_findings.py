@@ -30,6 +30,25 @@ def mail(backend, **more):
             "set settings: {SESSION_COOKIE_SECURE: false, CSRF_COOKIE_SECURE: false}",
         ),
         ({"secure": ["SECURE_SSL_REDIRECT"]}, {}, "{SECURE_PROXY_SSL_HEADER: [HTTP_X_FORWARDED_PROTO, https]}"),
+        (
+            {"secure": ["SESSION_COOKIE_SECURE"]},
+            {},
+            "is true, and the site is served over http: nobody stays logged in;",
+        ),
+        (
+            {"secure": ["CSRF_COOKIE_SECURE", "SESSION_COOKIE_NAME"]},
+            {},
+            "CSRF_COOKIE_SECURE is true and SESSION_COOKIE_NAME is one of https only, and the site is served over "
+            "http: every form answers 403; set settings: {CSRF_COOKIE_SECURE: false, SESSION_COOKIE_NAME: sessionid}",
+        ),
+        ({"secure": ["SESSION_COOKIE_NAME"]}, {"SESSION_COOKIE_NAME": "__Secure-sessionid"}, ""),
+        (
+            {"database": {"file": "/run/shop/db.sqlite3"}},
+            {},
+            "the database is the SQLite file /run/shop/db.sqlite3, in",
+        ),
+        ({"database": {"file": "/run/state/db.sqlite3"}}, {}, ""),
+        ({"database": {"file": "/var/lib/sites/shop/db.sqlite3"}}, {}, ""),
         # What the inventory says is somebody's decision.
         ({"secure": ["SECURE_SSL_REDIRECT"]}, {"SECURE_SSL_REDIRECT": True}, ""),
         ({"secure": ["SECURE_SSL_REDIRECT"], "https_header": True}, {}, ""),
@@ -37,7 +56,7 @@ def mail(backend, **more):
     ],
 )
 def test_what_is_refused(facts, given, wanted):
-    found = "\n".join(map(str, refused(facts, given, behind_tls=False)))
+    found = "\n".join(map(str, refused(facts, given, behind_tls=False, state="/run/state")))
     assert (wanted in found) if wanted else (found == "")
 
 

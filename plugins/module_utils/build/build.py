@@ -176,11 +176,12 @@ def _steps(build: Build) -> Manifest:
 def _refuse_script_name(context: Context, script_name: str) -> None:
     """Refuse a project whose links begin with a path that nothing serves here."""
     site = context.site
-    if script_name and not site["prefix"] and "FORCE_SCRIPT_NAME" not in site["settings"]:
+    if script_name.strip("/") and not site["prefix"] and "FORCE_SCRIPT_NAME" not in site["settings"]:
+        prefix = "/" + script_name.strip("/")
         raise context.error(
             "project",
             f"the project sets FORCE_SCRIPT_NAME to {script_name!r}, so every link begins with it, and the site is "
-            f"served at /; set prefix: {script_name} in the inventory; where a server in front takes the path away, "
+            f"served at /; set prefix: {prefix} in the inventory; where a server in front takes the path away, "
             f"say so by settings: {{FORCE_SCRIPT_NAME: {script_name}}}",
         )
 

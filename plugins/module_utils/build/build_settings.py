@@ -44,7 +44,8 @@ class SettingsOfBuild:
     def write(self, tried: bool = False) -> None:
         """Write the module that prepares the environment."""
         found = self.found
-        entry = environment.dotenv_entry(f"{self.root}/src", found["chdir"], found["wsgi"])
+        roots = ["", *found["paths"]]
+        entry = environment.dotenv_entry(f"{self.root}/src", found["chdir"], found["wsgi"] or found["asgi"], roots)
         text = environment.text(self.context.site, found["settings_module"], self.exported, tried, entry)
         files.write(f"{self.root}/overlay/{environment.MODULE}.py", text)
 
@@ -57,7 +58,7 @@ class SettingsOfBuild:
         if self._find_out(answer):
             answer = probe()
         site, facts = self.context.site, answer.get("facts") or {}
-        for finding in settings_findings.refused(facts, site["settings"], _knows_tls(site)):
+        for finding in settings_findings.refused(facts, site["settings"], _knows_tls(site), self.context.layout.state):
             raise self.context.error("settings", str(finding))
         if self.exported:
             answer["exported"] = self.exported

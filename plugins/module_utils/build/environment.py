@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import os
 import pprint
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ..host import files
 from ..model.layout import Layout
@@ -22,6 +22,10 @@ MODULE = "pyweb_environment"
 SECRET_KEYS = ("SECRET_KEY", "DJANGO_SECRET_KEY")
 # The functions that read a .env file: python-dotenv's, django-dotenv's, that of django-environ and environs.
 LOADERS = ("load_dotenv", "read_dotenv", "read_env")
+# What reads a file for a loop of the project's own, which puts its lines into os.environ.
+READERS = ("open", "read_text", "dotenv_values")
+# What a manage.py or wsgi.py is there for, and must not happen while its environment is prepared.
+STARTS = ("execute_from_command_line", "get_wsgi_application", "get_asgi_application")
 
 TEXT = '''\
 """The environment that the settings of the site {name} are imported in. Written by pyweb.stack."""
@@ -78,14 +82,15 @@ def text(site: Site, settings_module: str, exported: Mapping[str, str], tried: b
     return written
 
 
-def dotenv_entry(code: str, chdir: str, wsgi: str) -> tuple[str, str]:
+def dotenv_entry(code: str, chdir: str, entry: str, roots: Sequence[str] = ("",)) -> tuple[str, str]:
     """Return the file of the project that reads a .env file when a server or manage.py starts, and how it does so.
 
-    That is wsgi.py, else manage.py, as a path relative to `code`. ('', '') where neither does.
+    That is the file of `entry` (module:callable of wsgi.py or asgi.py), else manage.py, as a path relative to `code`.
+    `roots` are where modules are imported from, relative to `chdir`. ('', '') where neither reads one.
     """
-    folder = os.path.normpath(chdir)
-    for name in (f"{wsgi.partition(':')[0].replace('.', '/')}.py", "manage.py"):
-        path = os.path.normpath(f"{folder}/{name}")
+    module = f"{entry.partition(':')[0].replace('.', '/')}.py"
+    for name in [*(os.path.join(root, module) for root in roots), "manage.py"]:
+        path = os.path.normpath(f"{chdir}/{name}")
         # The source may have a link that leads out of it, and root reads this.
         inside = os.path.realpath(f"{code}/{path}").startswith(f"{os.path.realpath(code)}/")
         found = loading(files.read_or_empty(f"{code}/{path}")) if inside else ""
@@ -100,7 +105,8 @@ def loading(source: str) -> str:
         statements = list(_flat(ast.parse(source).body))
     except (SyntaxError, ValueError):
         return ""
-    kept = {number for number, statement in enumerate(statements) if _loads(statement)}
+    loaders = {*LOADERS, *_called_otherwise(statements), *_own_loaders(statements)}
+    kept = {number for number, statement in enumerate(statements) if _loads(statement, loaders)}
     needed = {name for number in kept for name in _names(statements[number], ast.Load)}
     for number in range(max(kept, default=-1), -1, -1):
         statement = statements[number]
@@ -111,25 +117,64 @@ def loading(source: str) -> str:
 
 
 def _flat(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield the statements that run when the file is started: those of the module, and of its function main."""
+    """Yield the statements that run when the file is started: those of the module, and of its function main.
+
+    A block that starts Django is taken apart, so that this can be left out.
+    """
     for statement in body:
         is_main = isinstance(statement, ast.FunctionDef) and statement.name == "main"
-        if is_main or (isinstance(statement, ast.If) and "__name__" in _names(statement.test, ast.Load)):
+        named_main = isinstance(statement, ast.If) and "__name__" in _names(statement.test, ast.Load)
+        starts = isinstance(statement, (ast.If, ast.Try, ast.With)) and set(STARTS) & {*_calls(statement)}
+        if is_main or named_main or starts:
             yield from _flat(statement.body)  # type: ignore[attr-defined]
         else:
             yield statement
 
 
-def _loads(statement: ast.stmt) -> bool:
+def _called_otherwise(statements: Iterable[ast.stmt]) -> Iterator[str]:
+    """Yield the names that loaders are imported as."""
+    for statement in statements:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.ImportFrom):
+                yield from (alias.asname for alias in node.names if alias.name in LOADERS and alias.asname)
+
+
+def _own_loaders(statements: Iterable[ast.stmt]) -> Iterator[str]:
+    """Yield the functions of the file itself that read a file into the environment."""
+    for statement in statements:
+        if isinstance(statement, ast.FunctionDef) and _fills_environment(statement):
+            yield statement.name
+
+
+def _loads(statement: ast.stmt, loaders: Collection[str]) -> bool:
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return False
-    called = [node.func for node in ast.walk(statement) if isinstance(node, ast.Call)]
-    names = [
-        func.attr if isinstance(func, ast.Attribute) else func.id
-        for func in called
-        if isinstance(func, (ast.Attribute, ast.Name))
-    ]
-    return any(name in LOADERS for name in names)
+    calls = {*_calls(statement)}
+    return not calls & {*STARTS} and (bool(calls & {*loaders}) or _fills_environment(statement) or _updates(statement))
+
+
+def _fills_environment(node: ast.AST) -> bool:
+    """Say whether a statement reads a file and has to do with the environment."""
+    named = {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute)} | {*_names(node, ast.Load)}
+    return "environ" in named and bool({*_calls(node)} & {*READERS})
+
+
+def _updates(statement: ast.stmt) -> bool:
+    """Say whether a statement is `os.environ.update(VARIABLES)`, with what was read before."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    return (
+        isinstance(call, ast.Call)
+        and ast.unparse(call.func) in ("os.environ.update", "environ.update")
+        and not any(isinstance(node, ast.Dict) for node in ast.walk(call))
+        and not call.keywords
+    )
+
+
+def _calls(node: ast.AST) -> Iterator[str]:
+    """Yield the names of what is called in a statement."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Call) and isinstance(inner.func, (ast.Attribute, ast.Name)):
+            yield inner.func.attr if isinstance(inner.func, ast.Attribute) else inner.func.id
 
 
 def _names(node: ast.AST, context: type[ast.expr_context]) -> Iterator[str]:

@@ -14,6 +14,8 @@ from .node import package_json
 
 # Lock files of npm. `npm install` may write other versions into it, `npm ci` takes those that it has.
 NPM_LOCKS = ("package-lock.json", "npm-shrinkwrap.json")
+# How far below the source a package.json is looked for.
+DEPTH = 2
 # Directories of packages and of tools, which are not the project's.
 FOREIGN = ("node_modules", ".git", "venv", ".venv", "site-packages")
 
@@ -22,10 +24,13 @@ def hints(code: str, chdir: str, steps: Sequence[Step], probed: Mapping[str, Any
     """Return the hints for the code in a directory, one line each; `probed` is what its settings say."""
     folders = list(dict.fromkeys([code, os.path.normpath(os.path.join(code, chdir))]))
     found = []
-    scripts = package_json(folders).get("scripts")
-    if isinstance(scripts, dict) and scripts.get("build") and not any(map(uses_node, steps)):
+    bundled = _with_build_script(code)
+    if bundled and not any(map(uses_node, steps)):
+        where = os.path.dirname(bundled)
+        inside = f"--prefix, {where}, " if where else ""
         found.append(
-            "package.json has a build script that no step runs; see build: {run: [npm, ci]}, {run: [npm, run, build]}"
+            f"{bundled} has a build script that no step runs; add {{run: [npm, {inside}ci]}} and "
+            f"{{run: [npm, {inside}run, build]}} to build:, before collectstatic"
         )
     if any(step["words"][:2] in (["npm", "install"], ["npm", "i"]) and step["kind"] == "run" for step in steps):
         locks = [name for name in NPM_LOCKS if any(os.path.isfile(f"{folder}/{name}") for folder in folders)]
@@ -50,6 +55,17 @@ def hints(code: str, chdir: str, steps: Sequence[Step], probed: Mapping[str, Any
 def _speaks(steps: Sequence[Step], *words: str) -> bool:
     """Say whether a step has one of these words."""
     return any(set(words) & set(step["words"]) for step in steps)
+
+
+def _with_build_script(code: str) -> str:
+    """Return the first package.json with a build script, down to two levels; '' where there is none."""
+    for folder, folders, names in os.walk(code):
+        depth = 0 if folder == code else os.path.relpath(folder, code).count("/") + 1
+        folders[:] = [] if depth == DEPTH else sorted(name for name in folders if name not in FOREIGN)
+        scripts = package_json([folder]).get("scripts") if "package.json" in names else None
+        if isinstance(scripts, dict) and scripts.get("build"):
+            return os.path.relpath(os.path.join(folder, "package.json"), code)
+    return ""
 
 
 def _untranslated(code: str) -> list[str]:

@@ -108,7 +108,9 @@ def named(variable: str, text: str) -> str:
     """Return the value that a manage.py or wsgi.py gives to an environment variable, or ''.
 
     Both `os.environ.setdefault("DJANGO_SETTINGS_MODULE", "x")` and `os.environ["DJANGO_SETTINGS_MODULE"] = "x"`.
+    What was commented out does not count.
     """
+    text = re.sub(r"(?m)^\s*#.*$", "", text)
     match = re.search(rf"{variable}['\"]\s*(?:,|(?:\]\s*)?=)\s*['\"]([\w.]+)['\"]", text)
     return match[1] if match else ""
 

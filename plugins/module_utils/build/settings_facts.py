@@ -17,6 +17,8 @@ from typing import Any
 
 # The longest list of lines or files that is told, and of a line's code.
 FACTS_MAX, CODE_MAX = 5, 60
+# Names of cookies that browsers take over https only, whatever else the cookie says (RFC 6265bis).
+HTTPS_NAMES = ("__Secure-", "__Host-")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1", "")
 
 
@@ -38,6 +40,11 @@ def settings_facts(settings: Any, code: str) -> dict[str, Any]:
             name
             for name in ("SECURE_SSL_REDIRECT", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")
             if getattr(settings, name, False)
+        ]
+        + [
+            name
+            for name in ("SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME")
+            if str(getattr(settings, name, "")).startswith(HTTPS_NAMES)
         ],
         "https_header": bool(settings.SECURE_PROXY_SSL_HEADER),
         "logs": logs_in(code),

@@ -14,7 +14,11 @@ from typing import Any, NamedTuple
 
 LOCAL_MEMORY, DUMMY = "LocMemCache", "DummyCache"
 # Mail that reaches nobody.
-UNSENT = {"console": "the journal", "filebased": "files", "locmem": "memory", "dummy": "nothing"}
+UNSENT = {"console": "to the journal", "filebased": "to files", "locmem": "to memory", "dummy": "nowhere"}
+# Django's own names of cookies, for those that browsers take over https only.
+NAMES = {"SESSION_COOKIE_NAME": "sessionid", "CSRF_COOKIE_NAME": "csrftoken"}
+# Directories in which each service has its own files, or that are empty after a boot.
+VOLATILE = ("/tmp/", "/var/tmp/", "/dev/shm/", "/run/")  # noqa: S108
 PROXY_HEADER = "SECURE_PROXY_SSL_HEADER: [HTTP_X_FORWARDED_PROTO, https]"
 
 
@@ -29,16 +33,25 @@ class Finding(NamedTuple):
         return f"{self.text}; {self.fix}"
 
 
-def refused(facts: Mapping[str, Any], given: Mapping[str, Any], behind_tls: bool) -> Iterator[Finding]:
+def refused(facts: Mapping[str, Any], given: Mapping[str, Any], behind_tls: bool, state: str = "") -> Iterator[Finding]:
     """Yield why a site with these settings cannot work.
 
     `given` are the `settings` of the inventory: what it says is somebody's decision, and left to the health check.
-    `behind_tls` says that nginx has TLS, or passes on what a server in front says of it.
+    `behind_tls` says that nginx has TLS, or passes on what a server in front says of it. `state` is the directory of
+    the site's data.
     """
     if "default" in facts.get("memory", []):
         yield Finding(
             "memory",
             "the database is SQLite in memory: each process has its own, and it is empty after every start",
+            "set database: of the site, for instance sqlite:////var/lib/sites/NAME/db.sqlite3 or postgres://...",
+        )
+    file = (facts.get("database") or {}).get("file", "")
+    if file.startswith(VOLATILE) and not (state and file.startswith(f"{state}/")):
+        yield Finding(
+            "memory",
+            f"the database is the SQLite file {file}, in a directory for temporary files: it does not survive a boot, "
+            "and not each process of the site sees the same one",
             "set database: of the site, for instance sqlite:////var/lib/sites/NAME/db.sqlite3 or postgres://...",
         )
     secure = [name for name in facts.get("secure", []) if name not in given]
@@ -117,7 +130,7 @@ def _mail(mail: Mapping[str, Any]) -> Iterator[Finding]:
     if module in UNSENT and mail.get("backend", "").startswith("django."):
         yield Finding(
             "mail",
-            f"mail goes to {UNSENT[module]} and reaches nobody (the backend {module})",
+            f"mail goes {UNSENT[module]} and reaches nobody (the backend {module})",
             "set settings: {EMAIL_BACKEND: django.core.mail.backends.smtp.EmailBackend, EMAIL_HOST: ...}",
         )
     elif mail.get("port") and mail.get("wanted") and not mail.get("served"):
@@ -134,14 +147,16 @@ def _over_http(secure: Sequence[str]) -> str:
             "SECURE_SSL_REDIRECT is true, and the site is served over http: every page leads to https, where nobody "
             "answers"
         )
-    return (
-        f"{' and '.join(secure)} {'are' if len(secure) > 1 else 'is'} true, and the site is served over http: every "
-        "form answers 403"
-    )
+    flags = [name for name in secure if name not in NAMES]
+    said = [f"{' and '.join(flags)} {'are' if len(flags) > 1 else 'is'} true"] if flags else []
+    said += [f"{name} is one of https only" for name in secure if name in NAMES]
+    forms = any(name.startswith("CSRF_") for name in secure)
+    wrong = "every form answers 403" if forms else "nobody stays logged in"
+    return f"{' and '.join(said)}, and the site is served over http: {wrong}"
 
 
 def _without_https(secure: Sequence[str]) -> str:
-    off = ", ".join(f"{name}: false" for name in secure)
+    off = ", ".join(f"{name}: {NAMES.get(name, 'false')}" for name in secure)
     return (
         f"set settings: {{{off}}} as long as the site has no tls; where a server in front of this host ends TLS, set "
         f"settings: {{{PROXY_HEADER}}}"

@@ -40,6 +40,19 @@ _NAMED = re.compile(
 _IN_CODE = r"'/\S*?/(?:builds/[0-9a-f]+|releases/[0-9a-f]+|current)/src/(?P<path>[^']+)'"
 _WRITTEN = re.compile(rf"(?:Permission denied|Read-only file system): {_IN_CODE}")
 _LOGGED = re.compile(rf"No such file or directory: {_IN_CODE}")
+# A file that the project reads, in the code or relative to it, and that is not there.
+_READ = re.compile(
+    rf"FileNotFoundError: \[Errno 2\] No such file or directory: (?:{_IN_CODE}|'(?P<relative>[\w-][^'/]*[./][^']*)')"
+)
+# Modules that projects keep out of their repositories, and a module that a package of the code lacks.
+_LOCAL = re.compile(
+    r"ModuleNotFoundError: No module named '"
+    r"(?P<module>(?:\w+\.)*(?:\w*local\w*|\w*secrets?\w*|configuration|credentials))'"
+)
+_NOT_IN_PACKAGE = re.compile(
+    r"ImportError: cannot import name '(?P<name>\w+)' from '[\w.]+' "
+    r"\(/\S*?/builds/[0-9a-f]+/src/(?P<package>\S+)/__init__\.py\)"
+)
 # What is missing in the environment that a package is built in is no requirement of the project.
 _BUILDING = r"build backend|build_meta|subprocess-exited-with-error"
 # What a package is called where that is not the name of its module.
@@ -145,6 +158,33 @@ KNOWN = (
         "check its name and version in the requirements and in `packages:` of the site",
     ),
     Known(r"pg_config executable not found", "require psycopg2-binary or psycopg[binary], which need no compiler"),
+    # Libraries that packages load when they are imported: Debian's package, EL's.
+    *(
+        Known(pattern, f"add `system_packages: [{debian}]` to the site (EL: {el})")
+        for pattern, debian, el in (
+            (r"Could not find the (?:GDAL|GEOS) library|libg(?:dal|eos)\S*\.so", "gdal-bin", "gdal-libs"),
+            (r"SpatiaLite library extension", "libsqlite3-mod-spatialite", "libspatialite"),
+            (r"no library called \"cairo|libcairo\S*\.so", "libcairo2", "cairo"),
+            (
+                r"cannot load library 'lib(?:gobject|pango)|libpango\S*\.so",
+                "libpango-1.0-0, libpangoft2-1.0-0",
+                "pango",
+            ),
+            (r"failed to find libmagic|libmagic\.so", "libmagic1", "file-libs"),
+            (r"lib(?:mysqlclient|mariadb)\S*\.so", "default-libmysqlclient-dev", "mariadb-connector-c"),
+            (r"libpq\.so", "libpq5", "libpq"),
+            (r"libxmlsec1\S*\.so", "libxmlsec1-openssl", "xmlsec1-openssl"),
+            (r"libGL\.so", "libgl1", "mesa-libGL"),
+        )
+    ),
+    Known(
+        r"\S+\.so[.0-9]*: cannot open shared object file|cannot load library '",
+        "add the distribution's package with that library to `system_packages:` of the site",
+    ),
+    Known(
+        r"Unable to configure handler .*(?:No such file or directory|Permission denied): '/",
+        "make its directory on the host, for the site's user to write to, or set LOGGING in `settings:` of the site",
+    ),
     Known(r"HTTP Error 40[13]\b", "the server wants to know who asks: check the URL and its credentials"),
     Known(r"HTTP Error (404|410)\b", "check the URL"),
 )
@@ -173,6 +213,9 @@ def advice_on(output: str, reason: str) -> str:
         if named["file"] != "settings":
             key, what = "wsgi", f"{named['module']}:{named['name']}"
         return f"set `{key}:` of the site to what the source has; {what} is not there"
+    lacking = _not_in_repository(reason)
+    if lacking:
+        return f"where the repository does not have that file, add it with `files: {{{lacking}: ...}}` of the site"
     module = re.match(r"ModuleNotFoundError: No module named '(\w+)'", reason)
     if module and not re.search(_BUILDING, output):
         package = PACKAGES.get(module[1], module[1])
@@ -181,6 +224,16 @@ def advice_on(output: str, reason: str) -> str:
         if re.search(known.pattern, reason):
             return known.advice
     return ""
+
+
+def _not_in_repository(reason: str) -> str:
+    """Return the path in the source of a file that a project expects beside its repository; '' where that is not it."""
+    read, module, name = _READ.search(reason), _LOCAL.match(reason), _NOT_IN_PACKAGE.match(reason)
+    if read and "configure handler" not in reason:
+        return read["path"] or read["relative"].removeprefix("./")
+    if module:
+        return module["module"].replace(".", "/") + ".py"
+    return f"{name['package']}/{name['name']}.py" if name else ""
 
 
 def missing_variable(output: str, reason: str) -> str:
