@@ -26,8 +26,8 @@ KEYS: dict[str, Any] = {
     "packages": PACKAGES,
     "system_packages": [PACKAGE],
     "workers": {
-        "celery": {"run": "celery -A jobs.celery worker -c 1 --without-gossip --without-mingle", "stop_timeout": "2m"},
-        "tasks": {"manage": "db_worker --interval 1 --no-startup-delay", "processes": 2, "stop_timeout": "2m"},
+        "celery": {"run": "celery -A jobs.celery worker -c 1 --without-gossip --without-mingle", "stop_timeout": "15m"},
+        "tasks": {"manage": "db_worker --interval 1 --no-startup-delay", "processes": 2, "stop_timeout": "15m"},
         "beat": {"run": "celery -A jobs.celery beat -s /var/lib/sites/mysite/beat", "singleton": True},
     },
     "timers": {"tick": {"manage": "tick", "at": "*:*:0/5"}},

@@ -36,7 +36,7 @@ def note(*words):
 
 def work(key):
     note("begin", key)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 900
     while not os.path.exists(FINISH) and time.monotonic() < deadline:
         time.sleep(0.1)
     note("end", key)
