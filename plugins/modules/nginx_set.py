@@ -118,7 +118,7 @@ output:
   returned: when O(check) or O(apply) fails, or O(service) does not start
   type: str
 set_after:
-  description: RV(files), RV(notes), RV(checked), RV(applied), RV(started) and RV(asked), as after a success.
+  description: RV(notes), RV(started) and RV(asked) as after a success, and of RV(files) those that changed.
   returned: when O(service) does not start, or a site does not answer
   type: dict
 """
@@ -173,7 +173,8 @@ def looked_at(sites: Sequence[Mapping[str, Any]]) -> dict[str, Look]:
 
 def fail(module: FileSetModule, done: Mapping[str, Any], message: str, **more: Any) -> None:
     """End with an error, and with what was done all the same: in one key, which Ansible shows below the message."""
-    after = {key: value for key, value in done.items() if key not in ("changed", "diff")}
+    after = {key: done[key] for key in ("notes", "started", "asked")}
+    after["files"] = [file for file in done["files"] if file["state"] != "unchanged"]
     diff = {"diff": done["diff"]} if "diff" in done else {}
     changed = done["changed"] or bool(done["started"])
     module.fail_json(msg=message, changed=changed, set_after=after, **diff, **more, **shown(module))

@@ -131,7 +131,8 @@ def test_what_was_done_is_told_where_the_service_does_not_start(world, tmp_path,
 
     # Nothing was done at all.
     world.fails = "systemctl start nginx.service"
-    assert not world.call()["changed"]
+    result = world.call()
+    assert (result["changed"], result["set_after"]["files"]) == (False, [])
 
 
 def test_every_fault_of_every_site_is_told_and_what_was_done(world, tmp_path):
