@@ -9,7 +9,7 @@ import shlex
 from typing import Any
 
 from .checks import Check, Wrong, accepts, boolean, duration
-from .errors import nearest, shown
+from .errors import nearest, shown, similar
 
 # How long a command may take unless it says otherwise, and the most that it may say, in seconds.
 STEP_TIMEOUT, STEP_TIMEOUT_MAX = 1200, 86400
@@ -53,7 +53,12 @@ def steps(builtin: str, once: bool = False) -> Check:
     def check(value: Any) -> list[dict[str, Any]]:
         if not isinstance(value, list):
             raise Wrong
-        found = [_step(given, builtin, keys) for given in value]
+        found = []
+        for number, given in enumerate(value, 1):
+            try:
+                found.append(_step(given, builtin, keys))
+            except Wrong as wrong:
+                raise Wrong(f"{wrong.wanted} (found in step {number})" if wrong.wanted else "", wrong.fix) from None
         if sum(step["kind"] == "builtin" for step in found) > 1:
             raise Wrong(f"{builtin} at most once")
         return found
@@ -76,7 +81,10 @@ def _step(given: Any, builtin: str, keys: tuple[str, ...]) -> dict[str, Any]:
             raise Wrong(f"{builtin} with no more than a timeout, such as {{{builtin}: {{timeout: 1h}}}}")
         return {**builtin_step(builtin), "timeout": _timeout(given.get("timeout", inner.get("timeout")))}
     if not isinstance(given, dict):
-        raise Wrong(fix=f"found {shown(given)}; a management command is {{manage: {given}}}")
+        known = similar(given, [builtin])
+        advice = f"a management command is {{manage: {given}}}"
+        advice += f", a program {{run: {given}}}" if " " in str(given) else ""
+        raise Wrong(fix=f"found {shown(given)}{known or '; ' + advice}")
     for name in given:
         if name not in keys:
             raise Wrong(f"steps with the keys {', '.join(keys)}", f"found {shown(name)}{nearest(str(name), keys)}")
@@ -86,7 +94,7 @@ def _step(given: Any, builtin: str, keys: tuple[str, ...]) -> dict[str, Any]:
     try:
         words = command(given[kinds[0]])
     except Wrong as wrong:
-        raise Wrong(f"{wrong.wanted} as {kinds[0]}", wrong.fix) from None
+        raise Wrong(f"{wrong.wanted}, as {kinds[0]}", wrong.fix) from None
     once = given.get("once", False)
     try:
         once = boolean(once)
