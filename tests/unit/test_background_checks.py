@@ -15,6 +15,10 @@ TIMES = [
     "Mon *-*-* 07:00",
     "hourly",
     "Daily",
+    "daily UTC",
+    "weekly Europe/Berlin",
+    "semi-annually",
+    "02:30 EST5EDT",
     "*:0/15",
     "Mon..Fri 22:30",
     "Sat,Sun 10:00",
@@ -78,6 +82,9 @@ def test_what_is_wrong_with_a_time_is_said():
     with pytest.raises(Wrong) as caught:
         calendar("dayly")
     assert caught.value.fix == "did you mean 'daily'?"
+    with pytest.raises(Wrong) as caught:
+        calendar("*/5 0-6 * * *")
+    assert caught.value.fix.startswith("cron writes it another way: ")
 
 
 def test_white_space_in_a_time_is_one_blank():

@@ -204,6 +204,12 @@ def test_the_version_of_a_package_manager(tmp_path, manager, package, lock, requ
     assert node._requirement(manager, package, [str(tmp_path)]) == requirement
 
 
+def test_the_directory_of_package_json_is_the_one_that_a_step_names():
+    steps = [step("npm", "--prefix", "frontend", "ci"), step("yarn", "--cwd=a/b", "install"), step("npm", "run", "x")]
+    steps += [step("make", "-C", "other"), step("env", "A=1", "pnpm", "-C", "c", "install")]
+    assert node.named_folders("/code", steps) == ["/code/frontend", "/code/a/b", "/code/c"]
+
+
 @AS_ROOT
 def test_yarn_comes_from_npm_into_the_build(tmp_path):
     host = host_of(tmp_path, {"run": "yarn install --frozen-lockfile"})

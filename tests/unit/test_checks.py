@@ -233,8 +233,8 @@ def test_what_are_no_nginx_words(value):
         (option_checks.locations, [{}, {"/": {}}], [{"": {}}, {"/": []}, {None: {"A": 1}}, []]),
         (
             option_checks.alias("/s/"),
-            [True, False, "/a", {}, {"url": "/a~b/c/"}, {"path": "/a"}],
-            [None, "a", [], {"urls": 1}, {"url": "/"}, {"url": "/a"}, {"url": "a/"}, {"url": "/../"}, {"path": None}],
+            [True, False, "/a", {}, {"url": "/a~b/c/"}, {"path": "/a"}, {"path": None, "url": None}],
+            [None, "a", [], {"urls": 1}, {"url": "/"}, {"url": "/a"}, {"url": "a/"}, {"url": "/../"}, {"path": 1}],
         ),
     ],
 )

@@ -105,6 +105,8 @@ def test_steps_come_out_in_one_form(given, found):
     [
         ("migrate", "a list of steps"),
         (["createcachetable"], "a management command is {manage: createcachetable}"),
+        (["npm ci"], "a management command is {manage: npm ci}, a program {run: npm ci}"),
+        (["migrat"], "found 'migrat'; did you mean 'migrate'?"),
         (["migrate", "migrate"], "migrate at most once"),
         ([{"run": "x", "manage": "y"}], "exactly one of run, manage"),
         ([{"timeout": 5}], "exactly one of run, manage"),
@@ -112,7 +114,7 @@ def test_steps_come_out_in_one_form(given, found):
         ([{"manage": "x", "timeout": "1 h"}], "as timeout"),
         ([{"manage": "x", "once": "perhaps"}], "true or false as once"),
         ([{"migrate": True}], "{migrate: {timeout: 1h}}"),
-        ([{"run": "a && b"}], "as run; && would need a shell"),
+        ([{"run": "a && b"}], ", as run (found in step 1); && would need a shell"),
         ([5], "a list of steps"),
     ],
 )

@@ -172,11 +172,34 @@ def test_another_failure_stays_as_it_is(tmp_path):
         ("python-ldap", "lber.h", "RedHat", ["gcc", "python3.12-devel", "openldap-devel", "cyrus-sasl-devel"]),
         ("nobody", "ffi.h", "RedHat", ["gcc", "python3.12-devel", "libffi-devel"]),
         ("nobody", "own.h", "RedHat", ["gcc", "python3.12-devel"]),
+        ("nobody", "libpq", "RedHat", ["gcc", "python3.12-devel", "libpq-devel"]),
+        ("nobody", "libjpeg", "RedHat", ["gcc", "python3.12-devel", *system_packages.PACKAGES["pillow"][1]]),
         ("psycopg2", "pg_config", "Archlinux", []),
     ],
 )
 def test_packages_of_every_platform(package, lacking, family, wanted):
     assert system_packages.needed(package, lacking, family, ["python3.12-devel"]) == wanted
+
+
+@pytest.mark.parametrize(
+    ("said", "lacking"),
+    [
+        ("/usr/bin/ld: cannot find -lpq: No such file or directory", "libpq"),
+        ("error: unable to execute 'x86_64-linux-gnu-gcc': No such file or directory", "gcc"),
+        ("Unable to invoke pkg-config.", "pkg-config"),
+        ("pkgconfig.pkgconfig.PackageNotFoundError: xmlsec1 not found", "xmlsec1"),
+        ("Cargo, the Rust package manager, is not installed or is not on PATH.", "Rust"),
+        ("CMake must be installed to build the following extensions: dlib", "CMake"),
+        ("Could not find geos-config, and no GEOS_CONFIG is set", "geos-config"),
+        ("OSError: mariadb_config not found.", "mariadb_config"),
+        ("proj executable not found. Please set the PROJ_DIR variable.", "proj"),
+        ("/bin/sh: 1: ninja: command not found", "ninja"),
+    ],
+)
+def test_what_a_compilation_does_not_find(said, lacking):
+    assert system_packages.missing(f"noise\n{said}\nmore noise") == lacking
+    family = ["gcc", "libc6-dev", "python3-dev"]
+    assert (system_packages.needed("nobody", lacking, "Debian", family[2:]) == family) is (lacking == "gcc")
 
 
 def test_every_package_of_the_table_has_its_canonical_name():
@@ -222,6 +245,8 @@ def test_only_packages_that_may_need_a_compiler_are_asked_about(tmp_path, no_com
     assert call.stdin == "psycopg2==2.9.9\npillow[x]==12\n"
     assert call.argv[-5:] == ["--only-binary", "pillow", "--only-binary", "psycopg2", "-"]
     assert refuse(tmp_path / "c", "psycopg2==2.9.9\n", installer="pip") == []
+    # It installs without one as well.
+    assert refuse(tmp_path / "d", "MarkupSafe==1.1.1\n") == []
 
 
 def test_with_a_compiler_nothing_is_asked(tmp_path, monkeypatch):

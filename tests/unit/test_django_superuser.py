@@ -123,6 +123,7 @@ def test_what_users_log_in_with_is_asked_for_all_the_same(tmp_path):
     [
         ("username", "admin", {"username": "admin"}),
         ("email", "a@example.com", {"email": "a@EXAMPLE.com"}),
+        ("email", "a@EXAMPLE.com", {"email": "a@EXAMPLE.com"}),
         ("phone", "1", {"fields": {"phone": "1", "unknown": "x"}}),
     ],
 )

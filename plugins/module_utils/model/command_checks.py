@@ -9,7 +9,7 @@ import shlex
 from typing import Any
 
 from .checks import Check, Wrong, accepts, boolean, duration
-from .errors import nearest, shown
+from .errors import nearest, shown, similar
 from .steps import STEP_TIMEOUT, builtin_step
 from .types import Step
 
@@ -55,7 +55,12 @@ def steps(builtin: str, once: bool = False) -> Check:
     def check(value: Any) -> list[Step]:
         if not isinstance(value, list):
             raise Wrong
-        found = [_step(given, builtin, keys) for given in value]
+        found = []
+        for number, given in enumerate(value, 1):
+            try:
+                found.append(_step(given, builtin, keys))
+            except Wrong as wrong:
+                raise Wrong(f"{wrong.wanted} (found in step {number})" if wrong.wanted else "", wrong.fix) from None
         if sum(step["kind"] == "builtin" for step in found) > 1:
             raise Wrong(f"{builtin} at most once")
         return found
@@ -73,7 +78,10 @@ def _step(given: Any, builtin: str, keys: tuple[str, ...]) -> Step:
             raise Wrong(f"{builtin} with no more than a timeout, such as {{{builtin}: {{timeout: 1h}}}}")
         return {**builtin_step(builtin), "timeout": _timeout(given.get("timeout", inner.get("timeout")))}
     if not isinstance(given, dict):
-        raise Wrong(fix=f"found {shown(given)}; a management command is {{manage: {given}}}")
+        known = similar(given, [builtin])
+        advice = f"a management command is {{manage: {given}}}"
+        advice += f", a program {{run: {given}}}" if " " in str(given) else ""
+        raise Wrong(fix=f"found {shown(given)}{known or '; ' + advice}")
     for name in given:
         if name not in keys:
             raise Wrong(f"steps with the keys {', '.join(keys)}", f"found {shown(name)}{nearest(str(name), keys)}")
@@ -83,7 +91,7 @@ def _step(given: Any, builtin: str, keys: tuple[str, ...]) -> Step:
     try:
         words = command(given[kinds[0]])
     except Wrong as wrong:
-        raise Wrong(f"{wrong.wanted} as {kinds[0]}", wrong.fix) from None
+        raise Wrong(f"{wrong.wanted}, as {kinds[0]}", wrong.fix) from None
     once = given.get("once", False)
     try:
         once = boolean(once)

@@ -3,7 +3,8 @@
 """Which files of a source say what a project depends on, and which Python it asks for.
 
 The order of places is the folder of manage.py, then the root of the source. In each the first kind that is there
-counts, in the order of `KINDS`; of requirement files, production names come first, and `requirements/` after them.
+counts: locks, requirement files, manifests; of requirement files, production names come first, and `requirements/`
+after them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ REQUIREMENTS = (
     *("requirements/production.txt", "requirements/prod.txt", "requirements/base.txt"),
 )
 MANIFESTS = ("pyproject.toml", "Pipfile", "setup.py", "setup.cfg")
-KINDS = (*LOCKS, *REQUIREMENTS, *MANIFESTS)
+# What the names of requirement files for developers have in them.
+DEVELOPMENT = re.compile(r"dev|test|local|doc|lint|debug|build|(?<![a-z])ci(?![a-z])")
 
 
 def find(root: str, manage: str = "") -> str:
@@ -32,11 +34,18 @@ def find(root: str, manage: str = "") -> str:
     `manage` is where manage.py lies, relative; the one that lies highest when it is ''. Raises `Unreadable`.
     """
     for folder in dict.fromkeys([manage_folder(root, manage), ""]):
-        for kind in KINDS:
+        for kind in (*LOCKS, *REQUIREMENTS, *_single(root, folder), *MANIFESTS):
             name = os.path.join(folder, kind)
             if os.path.isfile(os.path.join(root, name)) and _counts(root, name):
                 return name
     return ""
+
+
+def _single(root: str, folder: str) -> list[str]:
+    """Return the one requirement file of a folder that has a name of its own and is not for development; or []."""
+    found = glob.glob(os.path.join(glob.escape(os.path.join(root, folder)), "requirements*.txt"))
+    names = [name for path in found if not DEVELOPMENT.search(name := os.path.basename(path))]
+    return names if len(names) == 1 else []
 
 
 def others(root: str) -> list[str]:

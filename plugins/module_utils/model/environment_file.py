@@ -16,7 +16,7 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "'": "'", "$"
 def read_file(path: str) -> dict[str, str]:
     """Return the variables of a file. Raises `Wrong`, which names a line by its number and shows no value."""
     try:
-        with open(path, encoding="utf-8") as stream:
+        with open(path, encoding="utf-8-sig") as stream:
             text = stream.read()
     except FileNotFoundError:
         raise Wrong("a file on the controller; there is none") from None

@@ -43,8 +43,9 @@ def user_fields(value: Any) -> dict[str, Any]:
     for name, given in value.items():
         if not isinstance(name, str) or not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
             raise Wrong(f"names of fields such as full_name (found {shown(name)})")
-        if isinstance(given, (dict, list)) or given is None or re.search(CONTROL, str(given)):
-            raise Wrong(f"text on one line, a number, true or false for {name}")
+        if not isinstance(given, (str, int, float)) or re.search(CONTROL, str(given)):
+            dated = "quote a date" if hasattr(given, "isoformat") else ""
+            raise Wrong(f"text on one line, a number, true or false for {name}", dated)
     if "password" in value:
         raise Wrong("no password here", "set superuser.password, which is never shown")
     return dict(data(value))
@@ -153,6 +154,8 @@ def alias(default_url: str) -> Check:
         given = {} if value is True else {"path": value} if isinstance(value, str) else value
         if not isinstance(given, dict) or set(given) - {"url", "path"}:
             raise Wrong
+        # A key with nothing behind it means the default.
+        given = {key: item for key, item in given.items() if item is not None}
         url = given.get("url", default_url)
         if not isinstance(url, str) or not re.fullmatch(r"/([A-Za-z0-9._~-]+/)+", url) or ".." in url.split("/"):
             raise Wrong(f"a url that begins and ends with / such as {default_url}")

@@ -8,8 +8,11 @@ import re
 from typing import Any
 
 from .checks import Check, Wrong, accepts, python_version
+from .errors import similar
 
 # never: what the host has or offers. fallback: a build of uv's where that has none that fits. always: a build of uv's.
+KEYS = ("version", "managed")
+PATCH = r"3\.[0-9]{1,2}\.[0-9]{1,2}"
 POLICIES = ("never", "fallback", "always")
 
 
@@ -20,19 +23,22 @@ def _python(value: Any) -> str | dict[str, str]:
             return str(python_version(value))
         except Wrong as wrong:
             raise Wrong(fix=wrong.fix) from None
-    unknown = [str(key) for key in value if key not in ("version", "managed")]
+    unknown = [str(key) for key in value if key not in KEYS]
     if unknown:
-        raise Wrong("a mapping of version and managed", f"found {', '.join(unknown)}")
+        raise Wrong("a mapping of version and managed", f"found {unknown[0]!r}{similar(unknown[0], KEYS)}")
+    # A key with nothing behind it means the default.
+    value = {key: item for key, item in value.items() if item is not None}
     managed = value.get("managed", "never")
     if managed not in POLICIES:
-        raise Wrong(f"one of {', '.join(POLICIES)} as managed")
+        raise Wrong(f"one of {', '.join(POLICIES)} as managed", similar(managed, POLICIES).lstrip("; "))
     version = value.get("version", "auto")
-    if managed == "always" and isinstance(version, str) and re.fullmatch(r"3\.[0-9]{1,2}\.[0-9]{1,2}", version):
+    if managed == "always" and isinstance(version, str) and re.fullmatch(PATCH, version):
         return {"version": version, "managed": managed}
     try:
         version = str(python_version(version))
     except Wrong as wrong:
-        raise Wrong(f"{wrong.wanted}, as version", wrong.fix) from None
+        patch = "a patch release goes with managed: always" if re.fullmatch(PATCH, str(version)) else ""
+        raise Wrong(f"{wrong.wanted}, as version", wrong.fix or patch) from None
     if managed == "never":
         return version
     if version.startswith("/"):

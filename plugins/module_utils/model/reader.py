@@ -184,7 +184,9 @@ class Reader:
             with open(path, "rb") as stream:
                 found = "sha256:" + hashlib.sha256(stream.read()).hexdigest()
             if source["checksum"] not in ("", found):
-                self._fault(f"source.checksum is {source['checksum']}; the file {path} has {found}; mend one of them")
+                self._fault(
+                    f"source.checksum is {source['checksum']}; the file {path} has {found}; correct one of them"
+                )
             source["checksum"] = found
 
     def _requires_python(self, site: dict[str, Any]) -> str:
@@ -217,7 +219,8 @@ class Reader:
             return
         if self.given.get("release") is not None:
             self._fault(
-                "migrate is False beside release; wanted one of them; leave migrate out of the list, and here too"
+                "migrate is false and release is given; wanted one of them; take the step migrate out of release, and "
+                "leave the key migrate out"
             )
         site["release"] = []
 

@@ -19,9 +19,11 @@ SECRET_LINE = 8
 # What of `env` is no secret, whatever it is called: hiding these would hide nothing, and make every message unreadable.
 # `build/pyweb_errors.py` has the same two patterns; a test holds them together.
 WORDS = re.compile(r"(?i)true|false|yes|no|on|off|none|null")
-# Below the directories that every system has (hier(7)): a key in base64 may begin with a slash, too.
+# Below the directories that every system has (hier(7)), or of several plain words: a key in base64 may begin with a
+# slash, too.
 PATH = re.compile(
-    r"/(?:bin|boot|dev|etc|home|lib|lib64|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)(?:/[\w.+@-]+)*/?",
+    r"/(?:bin|boot|dev|etc|home|lib|lib64|media|mnt|opt|proc|root|run|sbin|srv|sys|tmp|usr|var)(?:/[\w.+@-]+)*/?"
+    r"|(?:/[a-z][a-z._-]*[0-9]{0,3}){2,}/?",
     re.ASCII,
 )
 # Variables whose values are names, of modules and of places.

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +15,8 @@ from .types import Step
 STEP_TIMEOUT = 1200
 # What runs JavaScript's tools. A step that starts with one of them needs Node.js.
 NODE = ("npm", "npx", "yarn", "pnpm", "node")
+# Management commands that need the distribution's gettext.
+CATALOGUES = ("compilemessages", "makemessages")
 
 
 def builtin_step(name: str) -> Step:
@@ -39,9 +42,23 @@ def identity(steps: Sequence[Step]) -> list[list[Any]]:
 
 def uses_node(step: Step) -> bool:
     """Say whether a step needs Node.js."""
-    return step["kind"] == "run" and step["words"][0] in NODE
+    return step["kind"] == "run" and program(step) in NODE
+
+
+def program(step: Step) -> str:
+    """Return the program that a step starts; behind `env` and variables it is the word that follows."""
+    words = list(step["words"])
+    if words[0] == "env":
+        words = list(itertools.dropwhile(lambda word: "=" in word, words[1:])) or words
+    return words[0]
 
 
 def packages(steps: Sequence[Step], programs: Mapping[str, Sequence[str]]) -> list[str]:
     """Return the packages that steps need; `programs` are a step's first word -> the packages that have it."""
-    return [name for step in commands(steps) for name in programs.get(step["words"][0], ())]
+    named = [word for step in commands(steps) for word in (program(step), *_catalogues(step))]
+    return [name for word in dict.fromkeys(named) for name in programs.get(word, ())]
+
+
+def _catalogues(step: Step) -> list[str]:
+    """Return what a step does with catalogues of messages, however it starts: `python manage.py compilemessages`."""
+    return [word for word in step["words"] if word in CATALOGUES]

@@ -26,7 +26,9 @@ def main() -> None:
     known = json.loads(os.environ.get("PYWEB_USER_FIELDS", "{}"))
     given = values(model, known)
     name = given.get(model.USERNAME_FIELD, "")
-    if name and model._default_manager.filter(**{model.USERNAME_FIELD: normalized(model, name)}).exists():
+    # A manager of the project's own may store it as it was given.
+    names = dict.fromkeys([normalized(model, name), name]) if name else {}
+    if any(model._default_manager.filter(**{model.USERNAME_FIELD: one}).exists() for one in names):
         print("there")
         return
     refuse(model, known, given)
