@@ -16,7 +16,14 @@ from builds import AS_ROOT, FakeShell, make_context
 from models import SECRET, fault
 
 FILES = {"mysite/local.py": f"TOKEN = '{SECRET}'\n", "a.ini": ""}
-FOUND = {"chdir": ".", "settings_module": "mysite.settings", "wsgi": "mysite.wsgi:application", "configuration": ""}
+FOUND = {
+    "asgi": "",
+    "paths": [],
+    "chdir": ".",
+    "settings_module": "mysite.settings",
+    "wsgi": "mysite.wsgi:application",
+    "configuration": "",
+}
 
 
 def told(**more):
