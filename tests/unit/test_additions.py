@@ -204,6 +204,9 @@ def test_only_missing_variables_end_a_build_before_the_projects_own_steps(tmp_pa
     settings.decide(lambda: fails("FileNotFoundError: webpack-stats.json"))
     with pytest.raises(StepError, match="2 variables are missing"):
         settings.decide(lambda: fails("2 variables are missing in the environment: A, B"))
+    for told in ("KeyError: 'A'; set A in `env:` of the site", "TypeError; set `database:` of the site"):
+        with pytest.raises(StepError):
+            settings.decide(lambda told=told: fails(told))
 
 
 @pytest.mark.parametrize(
