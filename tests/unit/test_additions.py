@@ -16,7 +16,14 @@ from builds import AS_ROOT, FakeShell, make_context
 from models import SECRET, fault
 
 FILES = {"mysite/local.py": f"TOKEN = '{SECRET}'\n", "a.ini": ""}
-FOUND = {"chdir": ".", "settings_module": "mysite.settings", "wsgi": "mysite.wsgi:application", "configuration": ""}
+FOUND = {
+    "asgi": "",
+    "paths": [],
+    "chdir": ".",
+    "settings_module": "mysite.settings",
+    "wsgi": "mysite.wsgi:application",
+    "configuration": "",
+}
 
 
 def told(**more):
@@ -81,10 +88,10 @@ def test_a_failure_names_the_site_and_the_step(tmp_path):
     [
         (
             {"files": {"a": SECRET}},
-            "files goes with code that the collection brings; source.path is used where it lies",
+            "files needs code that the collection brings; source.path is used where it lies",
         ),
-        ({"writable": ["a"]}, "writable goes with code that the collection brings"),
-        ({"seed": {"media": "a"}}, "seed goes with code that the collection brings"),
+        ({"writable": ["a"]}, "writable needs code that the collection brings"),
+        ({"seed": {"media": "a"}}, "seed needs code that the collection brings"),
     ],
 )
 def test_code_that_is_used_in_place_gets_nothing(keys, words):
@@ -114,7 +121,7 @@ def test_data_begin_once(tmp_path):
     context = context_of(tmp_path, {" - ": lambda _argv: next(answers)}, **keys)
     root = f"{tmp_path}/build"
     assert additions.seed(context, root, "/venv", FACTS) == [
-        "the database begins with db.sqlite3 of the source",
+        "the database was copied from db.sqlite3 of the source",
         "seed.media was not used: there are media already",
     ]
     [call] = context.shell.calls
@@ -189,6 +196,9 @@ def test_only_missing_variables_end_a_build_before_the_projects_own_steps(tmp_pa
     settings.decide(lambda: fails("FileNotFoundError: webpack-stats.json"))
     with pytest.raises(StepError, match="2 variables are missing"):
         settings.decide(lambda: fails("2 variables are missing in the environment: A, B"))
+    for told in ("KeyError: 'A'; set A in `env:` of the site", "TypeError; set `database:` of the site"):
+        with pytest.raises(StepError):
+            settings.decide(lambda told=told: fails(told))
 
 
 @pytest.mark.parametrize(
@@ -217,7 +227,7 @@ def test_settings_that_cannot_work_are_refused(tmp_path, facts, keys, words):
 def test_what_is_told_of_settings(tmp_path):
     facts = {"sessions": {"engine": "x.cache", "alias": "default", "cache": "x.LocMemCache"}}
     [note] = settings_of(tmp_path, uwsgi={"processes": 3}).notes(facts)
-    assert "and the site has 3: who is logged in is so by chance; set settings: {SESSION_ENGINE:" in note
+    assert "and the site has 3: it is chance whether a visitor stays logged in; set settings: {SESSION_ENGINE:" in note
 
 
 def test_a_cache_table_that_the_release_makes_is_not_missing(tmp_path):

@@ -297,6 +297,18 @@ def test_pip_resolves_while_it_installs(tmp_path):
     assert context.shell.calls == []
 
 
+@pytest.mark.parametrize("kind", ["uv", "pip"])
+def test_files_with_hashes_have_a_call_of_pips_own(tmp_path, kind):
+    (tmp_path / "requirements.txt").write_text("Django==5.2.8 \\\n    --hash=sha256:0\n")
+    context = make_context(tmp_path, kind)
+    with_uv(context)
+    wanted = Requirements(["pyuwsgi"], [f"{tmp_path}/requirements.txt"])
+    Installer(context, context.user, "/build").install("requirements", "/venv", wanted)
+    said = [call.split("--no-input " if kind == "pip" else "/venv/bin/python ")[1] for call in context.shell.commands()]
+    listed = f"-r {tmp_path}/requirements.txt"
+    assert said == ([listed, "pyuwsgi"] if kind == "pip" else [f"pyuwsgi {listed}"])
+
+
 @pytest.mark.parametrize(("resolved", "more"), [("", []), (RESOLVED, ["--constraint", "-"])])
 @pytest.mark.parametrize("kind", ["uv", "pip"])
 def test_all_requirements_are_installed_with_one_resolution(tmp_path, kind, resolved, more):

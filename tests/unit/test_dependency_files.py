@@ -54,6 +54,7 @@ def write(root, given):
         (["requirements-base.txt", "requirements-dev.txt", "requirements_tests.txt"], "requirements-base.txt"),
         (["requirements-a.txt", "requirements-b.txt"], ""),
         (["requirements-ci.txt"], ""),
+        ({"requirements-redis.txt": "", "pyproject.toml": PROJECT}, "pyproject.toml"),
         ({"pyproject.toml": PROJECT, "requirements/base.txt": ""}, "requirements/base.txt"),
         ({"pyproject.toml": PROJECT, "Pipfile": ""}, "pyproject.toml"),
         ({"pyproject.toml": POETRY}, "pyproject.toml"),

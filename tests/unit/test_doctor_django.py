@@ -118,8 +118,8 @@ CASES = [
         "django.sessions",
         "degraded",
         (
-            "sessions are in the memory of one process (LocMemCache), and the site has 4: who is logged in is so by "
-            "chance"
+            "sessions are in the memory of one process (LocMemCache), and the site has 4: it is chance "
+            "whether a visitor stays logged in"
         ),
         "set settings: {SESSION_ENGINE: django.contrib.sessions.backends.db}, or a cache that all processes share",
         ("shop.settings",),

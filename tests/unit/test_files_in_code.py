@@ -57,6 +57,15 @@ def writable(host, path):
     return run({"writable": {f"{host}/build/src/{path}": f"{host}/state/writable/{path}"}})
 
 
+@pytest.mark.parametrize("code", ["mysite/__init__.py", "mysite/manage.py"])
+def test_code_is_not_written_to(host, code):
+    (host / "build/src" / code).write_text("")
+    told, said = writable(host, "mysite")
+    assert (told, said.partition(":")[2].partition(",")[0]) == ({}, " writable has 'mysite'")
+    assert "state/writable" not in " ".join(map(str, host.rglob("*")))
+    assert writable(host, code)[1].startswith(f"error: writable has {code!r}, which is code of the project")
+
+
 def test_what_the_source_has_is_copied_once(host):
     code, data = host / "build/src", host / "state/writable/var/uploads"
     (code / "var/uploads").mkdir(parents=True)

@@ -183,6 +183,12 @@ CSRF_COOKIE_PATH = "/own"
         ),
         ("LOGIN_URL = '//login.example.com/'\n", {"LOGIN_URL": "//login.example.com/"}),
         ("from functools import partial\nLOGIN_URL = None\n", {"LOGIN_URL": None}),
+        # reverse_lazy(): nothing can be reversed while settings are imported.
+        (
+            "class Lazy(dict):\n    def __str__(self):\n        raise RuntimeError('apps are not loaded yet')\n"
+            "LOGIN_URL = Lazy(a=1)\n",
+            {"LOGIN_URL": {"a": 1}},
+        ),
     ],
 )
 def test_pages_and_cookies_go_below_the_prefix(tmp_path, project, found):

@@ -106,7 +106,7 @@ def test_ids_are_those_of_before_unless_a_command_is_there(tmp_path):
 
 
 def test_migrate_false_is_no_step_and_goes_without_release():
-    assert "migrate is False beside release; wanted one of them" in fault(migrate=False, release=["migrate"])
+    assert "migrate is false and release is given; wanted one of them" in fault(migrate=False, release=["migrate"])
 
 
 # --- the processes ---
@@ -199,7 +199,7 @@ def test_the_lock_ends_with_a_step_that_fails(tmp_path, monkeypatch):
 def test_without_the_lock_no_step_runs(tmp_path, monkeypatch):
     database, _started = locking(tmp_path, monkeypatch, "refused")
     with (
-        pytest.raises(StepError, match="not to be had: another host migrates this database for more than 9 s"),
+        pytest.raises(StepError, match="could not be taken: another host migrates this database for more than 9 s"),
         database.locked([step("run", "a")]),
     ):
         pytest.fail("a step ran")

@@ -73,7 +73,7 @@ def seed(context: Context, root: str, home: str, facts: Mapping[str, Any]) -> li
     done.update((what, wanted[what]) for what in told["seeded"])
     files.write(layout.seeded, json.dumps(done) + "\n", 0o600)
     return [
-        f"the {what} begin{'' if what == 'media' else 's'} with {path} of the source"
+        f"the {what} {'were' if what == 'media' else 'was'} copied from {path} of the source"
         if what in told["seeded"]
         else f"seed.{what} was not used: there {'are media' if what == 'media' else 'is a database'} already"
         for what, path in wanted.items()

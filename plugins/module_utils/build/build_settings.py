@@ -32,6 +32,8 @@ exec setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups --no-new-p
 # How long the search for variables may take, in seconds.
 SEARCH_TIMEOUT = 120
 MISSING = "variables are missing in the environment"
+# What is said of a single one, here and by `host.advice`.
+ONE_MISSING = ("in `env:` of the site", "set `database:` of the site")
 
 
 class SettingsOfBuild:
@@ -72,7 +74,7 @@ class SettingsOfBuild:
         try:
             self._find_out(probe())
         except StepError as error:
-            if MISSING in error.cause:
+            if any(words in error.cause for words in (MISSING, *ONE_MISSING)):
                 raise
 
     def _find_out(self, answer: Mapping[str, Any]) -> bool:

@@ -32,7 +32,7 @@ SAID = (
     r"\benviron var ([A-Z][A-Z0-9_]+)",
 )
 # What no variable puts right.
-OTHERS = (ImportError, NameError, SyntaxError)
+OTHERS = (ImportError, NameError, OSError, SyntaxError)
 
 
 class Outcome(NamedTuple):

@@ -33,6 +33,11 @@ def main(given: str) -> None:
             os.unlink(path)
         link(target, path)
     for path, target in wanted.get("writable", {}).items():
+        if is_code(path):
+            sys.exit(
+                f"error: writable has {name_of(path)!r}, which is code of the project: each release would go on with "
+                "that of the first one, and the site could change it; name what holds data"
+            )
         keep(path, target)
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path)
@@ -48,6 +53,12 @@ def main(given: str) -> None:
 def link(target: str, path: str) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     os.symlink(target, path)
+
+
+def is_code(path: str) -> bool:
+    """Say whether what the source has at a path is a package, a project or a module of Python."""
+    inside = [os.path.join(path, name) for name in ("__init__.py", "manage.py")]
+    return any(map(os.path.isfile, inside)) or (path.endswith(".py") and os.path.isfile(path))
 
 
 def keep(path: str, target: str) -> None:

@@ -47,7 +47,7 @@ def hints(code: str, chdir: str, steps: Sequence[Step], probed: Mapping[str, Any
     if probed.get("offline") and not _speaks(steps, "compress"):
         found.append(
             "COMPRESS_OFFLINE is set and no step compresses, so pages that use {% compress %} fail; "
-            "add the step {manage: compress} to build, behind collectstatic"
+            "add the step {manage: compress} to build, after collectstatic"
         )
     return found
 

@@ -78,10 +78,15 @@ class Installer:
 
     def install(self, step: str, home: str, wanted: Requirements, resolved: str = "") -> None:
         """Install requirements given by name and by file, with one resolution for all of them: `resolved`, if any."""
-        arguments = [*wanted.names, *(word for path in wanted.listed for word in ("-r", path))]
+        listed = [word for path in wanted.listed for word in ("-r", path)]
+        if not self.uv and any("--hash=" in files.read_or_empty(path) for path in wanted.listed):
+            # With hashes pip wants them of all that it installs at once.
+            self._run(step, [*self._pip_install(home), *listed], wanted.folder)
+            listed = []
+        arguments = [*wanted.names, *listed]
         if not arguments:
             return
-        more = [*(wanted.words if wanted.listed else []), *self._left_out(wanted)]
+        more = [*(wanted.words if listed else []), *self._left_out(wanted)]
         if resolved and not wanted.pins:
             more += ["--constraint", "-"]
         else:

@@ -91,7 +91,8 @@ def _node(context: Context, root: str, package: dict[str, Any]) -> list[str]:
     except StepError as error:
         has = f"the distribution has {said.strip()}" if said.strip() else "the distribution has none"
         raise context.error(
-            "node", f"package.json asks for Node.js {asked}, {has}, and {requirement} cannot be had: {error.cause}"
+            "node",
+            f"package.json asks for Node.js {asked}, {has}, and {requirement} cannot be installed: {error.cause}",
         ) from None
     return [f"{home}/bin"]
 

@@ -127,8 +127,9 @@ FORCE_SCRIPT_NAME = {prefix!r}
 _pages = {{"LOGIN_URL": "/accounts/login/", "LOGIN_REDIRECT_URL": "/accounts/profile/", "LOGOUT_REDIRECT_URL": None}}
 for _name, _page in _pages.items():
     _page = _project.get(_name, _page)
-    if str(_page).startswith("/") and not str(_page).startswith(("//", FORCE_SCRIPT_NAME + "/")):
-        _project[_name] = FORCE_SCRIPT_NAME + str(_page)
+    # reverse_lazy() is no text yet; it finds the prefix by itself.
+    if isinstance(_page, str) and _page.startswith("/") and not _page.startswith(("//", FORCE_SCRIPT_NAME + "/")):
+        _project[_name] = FORCE_SCRIPT_NAME + _page
 for _name in ("SESSION_COOKIE_PATH", "CSRF_COOKIE_PATH", "LANGUAGE_COOKIE_PATH"):
     if _project.get(_name, "/") == "/":
         _project[_name] = FORCE_SCRIPT_NAME

@@ -116,8 +116,8 @@ def _cached_sessions(sessions: Mapping[str, str], processes: int) -> Iterator[Fi
     elif backend == LOCAL_MEMORY and processes > 1:
         yield Finding(
             "sessions",
-            f"sessions are in the memory of one process ({LOCAL_MEMORY}), and the site has {processes}: who is logged "
-            "in is so by chance",
+            f"sessions are in the memory of one process ({LOCAL_MEMORY}), and the site has {processes}: it is chance "
+            "whether a visitor stays logged in",
             _STORE,
         )
 

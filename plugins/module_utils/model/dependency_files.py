@@ -34,7 +34,7 @@ def find(root: str, manage: str = "") -> str:
     `manage` is where manage.py lies, relative; the one that lies highest when it is ''. Raises `Unreadable`.
     """
     for folder in dict.fromkeys([manage_folder(root, manage), ""]):
-        for kind in (*LOCKS, *REQUIREMENTS, *_single(root, folder), *MANIFESTS):
+        for kind in (*LOCKS, *REQUIREMENTS, *MANIFESTS, *_single(root, folder)):
             name = os.path.join(folder, kind)
             if os.path.isfile(os.path.join(root, name)) and _counts(root, name):
                 return name

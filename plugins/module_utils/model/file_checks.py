@@ -47,7 +47,7 @@ def between_files(site: Site) -> Iterator[str]:
     if site["source"]["kind"] == "path":
         for name in named:
             yield (
-                f"{name} goes with code that the collection brings; source.path is used where it lies, and is never "
+                f"{name} needs code that the collection brings; source.path is used where it lies, and is never "
                 "written to; put them there yourself, or take another source"
             )
         return

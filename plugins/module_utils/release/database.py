@@ -95,7 +95,7 @@ class Database:
                 ready, _none, _none = select.select([stdout], [], [], seconds + START_SECONDS)
                 answer = stdout.readline().strip() if ready else b""
                 if not answer:
-                    raise self._lost(holder, said, "the lock for migrations was not to be had")
+                    raise self._lost(holder, said, "the lock for migrations could not be taken")
                 yield
                 if answer == b"held" and holder.poll() is not None:
                     raise self._lost(holder, said, "the lock for migrations was lost while the steps ran")
