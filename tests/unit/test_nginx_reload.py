@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,63 @@ def test_nginx_that_does_not_run_is_not_started_for_files_that_go_or_are_put_bac
 @pytest.mark.parametrize("state", ["active", "activating", "failed"])
 def test_nginx_that_ran_gets_the_files_that_are_put_back(tmp_path, state):
     assert run(tmp_path, state, "back-")[2][0] == "reload-or-restart nginx.service"
+
+
+# A master with a worker, and one that an earlier reload left with its last client. A reload starts a new worker, and
+# only then ends the old one, as nginx does.
+MASTER = """
+import pathlib, signal, subprocess, sys, time
+
+def start(title):
+    return subprocess.Popen([title, "60"], executable="/bin/sleep")
+
+def reload(*_signal):
+    global new
+    new = start("nginx: worker process")
+    time.sleep(0.3)
+    pathlib.Path(sys.argv[1], "told").touch()
+    old.kill()
+
+leaving, old, new = start("nginx: worker process is shutting down"), start("nginx: worker process"), None
+signal.signal(signal.SIGHUP, reload)
+signal.signal(signal.SIGTERM, lambda *_signal: sys.exit())
+pathlib.Path(sys.argv[1], "ready").touch()
+try:
+    while True:
+        signal.pause()
+finally:
+    for process in filter(None, (leaving, old, new)):
+        process.kill()
+"""
+RUNNING = """#!/bin/sh
+case "$*" in
+*=MainPID*) echo {pid} ;;
+*=ActiveState*) echo active ;;
+*=NeedDaemonReload*) echo no ;;
+reload-or-restart*) kill -HUP {pid} ;;
+esac
+"""
+
+
+def test_no_old_worker_takes_connections_after_a_reload(tmp_path):
+    master = subprocess.Popen([sys.executable, "-c", MASTER, str(tmp_path)])
+    try:
+        deadline = time.monotonic() + 30
+        while not (tmp_path / "ready").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        if not Path(f"/proc/{master.pid}/task/{master.pid}/children").exists():
+            pytest.skip("this kernel does not tell whose children processes are")
+        (tmp_path / "systemctl").write_text(RUNNING.format(pid=master.pid), encoding="utf-8")
+        (tmp_path / "systemctl").chmod(0o755)
+        argv = ["sh", "-c", SCRIPT.read_text(encoding="utf-8"), "reload nginx", ""]
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+        began = time.monotonic()
+        done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert (tmp_path / "told").exists()
+        # The one with its last client is not waited for.
+        assert time.monotonic() - began < 8
+    finally:
+        master.terminate()
+        master.wait(30)

@@ -9,6 +9,11 @@ workers() {
     cat "/proc/$master/task/$master/children" 2>/dev/null
 }
 
+# What nginx calls its workers, and those that take no more connections: `worker process is shutting down`.
+accepts() {
+    grep -qsF 'worker process' "/proc/$1/cmdline" && ! grep -qsF 'shutting down' "/proc/$1/cmdline"
+}
+
 fail() {
     # A start that fails is in the journal, whatever error_log says.
     {
@@ -41,15 +46,18 @@ esac
 systemctl "${1}reload-or-restart" nginx.service || fail "nginx does not start; see journalctl -u nginx"
 # Without CONFIG_PROC_CHILDREN the kernel does not tell, and systemctl's word has to do.
 [ -e /proc/self/task/self/children ] || [ -e "/proc/$$/task/$$/children" ] || exit 0
+# Until all of them take no more connections, one of the old workers may still answer with the old configuration.
 tries=100
 while [ "$tries" -gt 0 ]; do
+    new='' old=''
     for worker in $(workers); do
         case $before in
-        *" $worker "*) ;;
-        *) exit 0 ;;
+        *" $worker "*) accepts "$worker" && old=$worker ;;
+        *) new=$worker ;;
         esac
     done
+    [ -n "$new" ] && [ -z "$old" ] && exit 0
     sleep 0.1
     tries=$((tries - 1))
 done
-fail "nginx has no new workers 10 s after the reload; see $log"
+[ -n "$new" ] || fail "nginx has no new workers 10 s after the reload; see $log"
