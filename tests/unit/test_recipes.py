@@ -15,13 +15,14 @@ RECIPES = re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text(encoding="utf-8"), r
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: re.findall(r"name: (\S+)", recipe)[0])
 def test_a_recipe_is_a_site(recipe, tmp_path):
-    # A source on the controller has to be there.
-    [(home, source)] = re.findall(r"directory: (/home/me)/([\w-]+)", recipe)
-    (tmp_path / source).mkdir()
-    recipe = recipe.replace(home, str(tmp_path))
-    sites = yaml.safe_load(re.sub(r"\{\{ .*? \}\}", "correct-horse-battery", recipe))["web_sites"]
-    assert [site["name"] for site in complete(sites)] == [site["name"] for site in sites]
-    assert all(domain.endswith(".example.com") for site in sites for domain in site["domains"])
+    [site] = yaml.safe_load(re.sub(r"\{\{ .*? \}\}", "correct-horse-battery", recipe))["web_sites"]
+    # A source on the controller has to be there, with the files that are named.
+    site["source"]["directory"] = str(tmp_path)
+    for name in site.get("requirements", []):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("Django\n")
+    assert [found["name"] for found in complete([site])] == [site["name"]]
+    assert all(domain.endswith(".example.com") for domain in site["domains"])
 
 
 def test_no_recipe_is_overlooked():
