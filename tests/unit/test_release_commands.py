@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import subprocess
@@ -222,6 +223,7 @@ class Connection:
 
     def __init__(self, vendor, answer=1):
         self.vendor, self.answer, self.said, self.closed = vendor, answer, [], False
+        self.refused = ""
         self.settings_dict = {"OPTIONS": {"pool": True, "sslmode": "require"}}
 
     def copy(self, alias=None):
@@ -231,8 +233,19 @@ class Connection:
     def get_connection_params(self):
         return dict(self.settings_dict["OPTIONS"])
 
+    @property
+    @contextlib.contextmanager
+    def wrap_database_errors(self):
+        """As Django's: what the driver raises becomes an error of Django's own."""
+        try:
+            yield
+        except OSError as error:
+            raise RuntimeError(f"django.db.utils.OperationalError: {error}") from error
+
     def get_new_connection(self, parameters):
         assert parameters == {"sslmode": "require"}  # of a pool it might be the only one
+        if self.refused:
+            raise OSError(self.refused)
         return self
 
     def cursor(self):
@@ -254,6 +267,16 @@ def test_postgresql_is_waited_for_whatever_limits_it_has():
         ]
         assert not connection.closed
     assert connection.closed
+
+
+def test_a_server_that_is_not_there_is_told_in_djangos_words():
+    connection = Connection("postgresql")
+    connection.refused = "Connection refused"
+    with (
+        pytest.raises(RuntimeError, match=r"django\.db\.utils\.OperationalError: Connection refused"),
+        django_migrations.locked(connection),
+    ):
+        pytest.fail("it ran without the lock")
 
 
 @pytest.mark.parametrize("answer", [0, None])

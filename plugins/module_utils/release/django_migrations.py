@@ -93,7 +93,8 @@ def locked(connection: Any, seconds: int = WAIT) -> Iterator[Any]:
     # The driver's connection, not Django's: what listens for new connections of Django's looks them up by their alias.
     settings = connection.copy()
     settings.settings_dict.get("OPTIONS", {}).pop("pool", None)
-    own = settings.get_new_connection(settings.get_connection_params())
+    with settings.wrap_database_errors:
+        own = settings.get_new_connection(settings.get_connection_params())
     try:
         cursor = own.cursor()
         if connection.vendor == "postgresql":
