@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.build import hints, node
 from ansible_collections.pyweb.stack.plugins.module_utils.build.node_versions import intervals, version_of
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
-from builds import AS_ROOT
+from builds import AS_ROOT, make_context
 from models import fault
 from test_build import PROBED, SECRET, Host, failed, write
 
@@ -202,6 +202,22 @@ def test_another_node_comes_only_where_the_project_asks_for_it(tmp_path, package
 def test_the_version_of_a_package_manager(tmp_path, manager, package, lock, requirement):
     write(tmp_path, {"pnpm-lock.yaml": lock})
     assert node._requirement(manager, package, [str(tmp_path)]) == requirement
+
+
+@pytest.mark.parametrize(
+    ("given", "trusted"),
+    [
+        ({}, None),
+        ({"SSL_CERT_FILE": ""}, None),
+        ({"SSL_CERT_FILE": "/ca.pem"}, "/ca.pem"),
+        ({"REQUESTS_CA_BUNDLE": "/ca.pem"}, "/ca.pem"),
+        # What the inventory says itself is in the environment of every command already.
+        ({"SSL_CERT_FILE": "/ca.pem", "NODE_EXTRA_CA_CERTS": "/own.pem"}, None),
+    ],
+)
+def test_an_authority_of_ones_own_counts_for_node(tmp_path, given, trusted):
+    environment = node.own_environment(make_context(tmp_path, environment=given))
+    assert environment.get("NODE_EXTRA_CA_CERTS") == trusted
 
 
 @AS_ROOT
