@@ -118,7 +118,7 @@ def path(context: Context, first: Sequence[str]) -> str:
 
 
 def own_environment(context: Context) -> dict[str, str]:
-    """Return where npm, yarn and pnpm keep what they downloaded, so that the next build need not, and whom they trust."""
+    """Return where npm, yarn and pnpm keep what they downloaded for the next build, and whom they trust."""
     cache = context.layout.cache
     found = {"npm_config_cache": f"{cache}/npm", "YARN_CACHE_FOLDER": f"{cache}/yarn", "XDG_CACHE_HOME": cache}
     found["npm_config_update_notifier"] = "false"
