@@ -264,9 +264,17 @@ def step(*words, kind="run"):
 )
 def test_hints(tmp_path, texts, steps, probed, found):
     write(tmp_path, texts)
-    told = hints.hints(str(tmp_path), ".", steps, probed)
+    told = hints.hints(str(tmp_path), ".", steps, probed, hints.npm_locks(str(tmp_path), "."))
     assert len(told) == bool(found)
     assert all(text.startswith(found) for text in told)
+
+
+@AS_ROOT
+def test_a_lock_file_that_npm_itself_wrote_is_no_reason_for_a_hint(tmp_path):
+    host = host_of(tmp_path, {"run": "npm install"})
+    host.shell.answers["npm install"] = lambda argv: write(host.root / "src", {"package-lock.json": "{}"}) or ""
+    assert host.build.make()["hints"] == []
+    assert (host.root / "src/package-lock.json").exists()
 
 
 @AS_ROOT

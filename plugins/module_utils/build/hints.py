@@ -18,19 +18,27 @@ NPM_LOCKS = ("package-lock.json", "npm-shrinkwrap.json")
 FOREIGN = ("node_modules", ".git", "venv", ".venv", "site-packages")
 
 
-def hints(code: str, chdir: str, steps: Sequence[Step], probed: Mapping[str, Any]) -> list[str]:
-    """Return the hints for the code in a directory, one line each; `probed` is what its settings say."""
-    folders = list(dict.fromkeys([code, os.path.normpath(os.path.join(code, chdir))]))
+def npm_locks(code: str, chdir: str) -> list[str]:
+    """Return the names of npm's lock files in the code: the project's own before the steps, for npm writes one."""
+    return [name for name in NPM_LOCKS if any(os.path.isfile(f"{folder}/{name}") for folder in _folders(code, chdir))]
+
+
+def hints(
+    code: str, chdir: str, steps: Sequence[Step], probed: Mapping[str, Any], locks: Sequence[str] = ()
+) -> list[str]:
+    """Return the hints for the code in a directory, one line each.
+
+    `probed` is what its settings say, `locks` npm's lock files that the project came with.
+    """
     found = []
-    scripts = package_json(folders).get("scripts")
+    scripts = package_json(_folders(code, chdir)).get("scripts")
     if isinstance(scripts, dict) and scripts.get("build") and not any(map(uses_node, steps)):
         found.append(
             "package.json has a build script that no step runs; see build: {run: [npm, ci]}, {run: [npm, run, build]}"
         )
-    if any(step["words"][:2] in (["npm", "install"], ["npm", "i"]) and step["kind"] == "run" for step in steps):
-        locks = [name for name in NPM_LOCKS if any(os.path.isfile(f"{folder}/{name}") for folder in folders)]
-        if locks:
-            found.append(f"npm install may take other versions than {locks[0]} has; npm ci takes those")
+    installs = any(step["words"][:2] in (["npm", "install"], ["npm", "i"]) and step["kind"] == "run" for step in steps)
+    if locks and installs:
+        found.append(f"npm install may take other versions than {locks[0]} has; npm ci takes those")
     if probed.get("translated", True) and not _speaks(steps, "compilemessages", "msgfmt"):
         lacking = _untranslated(code)
         if lacking:
@@ -50,6 +58,10 @@ def hints(code: str, chdir: str, steps: Sequence[Step], probed: Mapping[str, Any
 def _speaks(steps: Sequence[Step], *words: str) -> bool:
     """Say whether a step has one of these words."""
     return any(set(words) & set(step["words"]) for step in steps)
+
+
+def _folders(code: str, chdir: str) -> list[str]:
+    return list(dict.fromkeys([code, os.path.normpath(os.path.join(code, chdir))]))
 
 
 def _untranslated(code: str) -> list[str]:
