@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.build import hints, node
 from ansible_collections.pyweb.stack.plugins.module_utils.build.node_versions import intervals, version_of
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
-from builds import AS_ROOT
+from builds import AS_ROOT, make_context
 from models import fault
 from test_build import PROBED, SECRET, Host, failed, write
 
@@ -210,6 +210,22 @@ def test_the_directory_of_package_json_is_the_one_that_a_step_names():
     assert node.named_folders("/code", steps) == ["/code/frontend", "/code/a/b", "/code/c"]
 
 
+@pytest.mark.parametrize(
+    ("given", "trusted"),
+    [
+        ({}, None),
+        ({"SSL_CERT_FILE": ""}, None),
+        ({"SSL_CERT_FILE": "/ca.pem"}, "/ca.pem"),
+        ({"REQUESTS_CA_BUNDLE": "/ca.pem"}, "/ca.pem"),
+        # What the inventory says itself is in the environment of every command already.
+        ({"SSL_CERT_FILE": "/ca.pem", "NODE_EXTRA_CA_CERTS": "/own.pem"}, None),
+    ],
+)
+def test_an_authority_of_ones_own_counts_for_node(tmp_path, given, trusted):
+    environment = node.own_environment(make_context(tmp_path, environment=given))
+    assert environment.get("NODE_EXTRA_CA_CERTS") == trusted
+
+
 @AS_ROOT
 def test_yarn_comes_from_npm_into_the_build(tmp_path):
     host = host_of(tmp_path, {"run": "yarn install --frozen-lockfile"})
@@ -263,9 +279,17 @@ def step(*words, kind="run"):
 )
 def test_hints(tmp_path, texts, steps, probed, found):
     write(tmp_path, texts)
-    told = hints.hints(str(tmp_path), ".", steps, probed)
+    told = hints.hints(str(tmp_path), ".", steps, probed, hints.npm_locks(str(tmp_path), "."))
     assert len(told) == bool(found)
     assert all(text.startswith(found) for text in told)
+
+
+@AS_ROOT
+def test_a_lock_file_that_npm_itself_wrote_is_no_reason_for_a_hint(tmp_path):
+    host = host_of(tmp_path, {"run": "npm install"})
+    host.shell.answers["npm install"] = lambda argv: write(host.root / "src", {"package-lock.json": "{}"}) or ""
+    assert host.build.make()["hints"] == []
+    assert (host.root / "src/package-lock.json").exists()
 
 
 @AS_ROOT

@@ -23,17 +23,18 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host import files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.pins import Pin
 from builds import AS_ROOT, ME, FakeShell, failed, make_context
+from lock_files import with_index
 
-UV_LOCK = """version = 1
+UV_LOCK = with_index("""version = 1
 [[package]]
 name = "django"
 version = "5.2.8"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "DEFAULT-INDEX" }
 [[package]]
 name = "mine"
 version = "1.0"
 source = { registry = "https://mine.example.com/simple" }
-"""
+""")
 WANTED = Requirements(names=["Django", "pyuwsgi"], listed=["/code/requirements.txt"])
 RESOLVED = "django==5.2.8\npyuwsgi==2.0.30\nasgiref==3.8 ; python_version >= '3'\n"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.model import manifests
 from ansible_collections.pyweb.stack.plugins.module_utils.model.dependencies import (
@@ -15,8 +13,9 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.dependencies imp
 from ansible_collections.pyweb.stack.plugins.module_utils.model.locks import locked, registries
 from ansible_collections.pyweb.stack.plugins.module_utils.model.pins import Pin, batches, git_url, settled
 from ansible_collections.pyweb.stack.plugins.module_utils.model.texts import Unreadable
+from lock_files import DEFAULT, real_locks, with_index
 
-LOCKS = Path(__file__).parent / "locks"
+LOCKS = real_locks()
 WIN = 'sys_platform == "win32"'
 
 
@@ -321,8 +320,9 @@ def test_code_outside_of_the_source_is_refused(tmp_path):
 
 def test_places_of_pipenv(tmp_path):
     text = """{"_meta": {"sources": [{"name": "mine", "url": "https://mine/simple"}, {"name": "pypi", "url":
-    "https://pypi.org/simple"}]}, "default": {"a": {"version": "==1"}, "b": {"version": "==1", "index": "pypi"},
+    "DEFAULT-INDEX"}]}, "default": {"a": {"version": "==1"}, "b": {"version": "==1", "index": "pypi"},
     "c": {"git": "https://git/c", "ref": "abc", "extras": ["x"]}, "d": {"path": ".", "editable": true}}}"""
+    text = with_index(text)
     root = write(tmp_path, {"Pipfile.lock": text})
     assert locked(root, "Pipfile.lock", [], []) == [
         Pin("a", "a==1", index="https://mine/simple"),
@@ -341,7 +341,7 @@ def test_places_of_pipenv(tmp_path):
 def test_what_uv_exports_keeps_the_indexes_of_the_lock(tmp_path):
     text = "".join(
         f'[[package]]\nname = "{name}"\nversion = "1"\nsource = {{ registry = "{url}" }}\n'
-        for name, url in (("django", "https://pypi.org/simple"), ("mine", "https://mine/simple"), ("flat", "wheels"))
+        for name, url in (("django", DEFAULT), ("mine", "https://mine/simple"), ("flat", "wheels"))
     )
     text += '[[package]]\nname = "Library"\nversion = "1"\nsource = { directory = "lib" }\n'
     root = write(tmp_path, {"uv.lock": text, "lib/setup.py": "", "own/setup.py": ""})
@@ -362,7 +362,7 @@ def test_what_uv_exports_keeps_the_indexes_of_the_lock(tmp_path):
 
 
 def test_the_real_uv_lock():
-    assert registries(str(LOCKS / "uv"), "uv.lock")[("django", "5.2.19")] == "https://pypi.org/simple"
+    assert registries(str(LOCKS / "uv"), "uv.lock")[("django", "5.2.19")] == DEFAULT
 
 
 # --- manifests ---

@@ -130,6 +130,7 @@ def _steps(build: Build) -> Manifest:
     if steps.before_probe:
         # They import the settings as well, or bundle for the side that DEBUG chooses.
         settings.decide(lambda: _probe(context, home, root, settings, None, only="settings"))
+    locks = hints.npm_locks(code, found["chdir"])
     steps.run()
     if not in_place:
         _compile(context, home, root)
@@ -138,7 +139,7 @@ def _steps(build: Build) -> Manifest:
     facts = probed.get("facts") or {}
     notes += [*found["notes"], *settings.notes(facts)]
     notes += additions.seed(context, root, home, facts)
-    told = hints.hints(code, found["chdir"], site["build"], probed)
+    told = hints.hints(code, found["chdir"], site["build"], probed, locks)
     steps.clean()
     manifest: Manifest = {
         "id": build.id,

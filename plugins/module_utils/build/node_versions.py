@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Ranges of versions as package.json writes them (npmjs.com, "semver"), and in the words of Python's installers."""
+"""Ranges of versions as package.json writes them (npm's "semver"), and in the words of Python's installers."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class Steps:
         first = [f"{self.home}/bin"] if self.home else []
         first += [f"{folder}/node_modules/.bin" for folder in (self.code, os.path.join(self.code, self.chdir))]
         return {
-            **node.cache_environment(context),
+            **node.own_environment(context),
             **runtime.environment(context.layout, own, self.root),
             "HOME": f"{self.root}/home",
             "PATH": node.path(context, [*dict.fromkeys(map(os.path.normpath, first)), *tools]),

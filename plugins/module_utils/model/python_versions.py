@@ -22,7 +22,7 @@ DJANGO_PYTHONS = {
     (6, 0): ((3, 12), (3, 14)),
     (6, 1): ((3, 12), (3, 15)),
 }
-# What uv is asked for, the newest first: the Pythons that the wheel of uWSGI is made for (pypi.org/project/pyuwsgi).
+# What uv is asked for, the newest first: the Pythons that `pyuwsgi`, the wheel of uWSGI, is made for.
 MANAGED = ("3.14", "3.13", "3.12", "3.11", "3.10", "3.9")
 
 
