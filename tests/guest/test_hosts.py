@@ -11,6 +11,8 @@ from host import Host
 from sites import Project, site
 from terminal import lines_of, run_playbook, variables
 
+pytestmark = pytest.mark.same_everywhere
+
 # An address that answers nobody (RFC 5737): whoever connects waits for ten seconds, and Ansible says UNREACHABLE.
 NOWHERE = {"ansible_connection": "ssh", "ansible_host": "203.0.113.9"}
 # What a run could leave on a host: files, packages, units, processes, listeners, and Ansible's own directory.

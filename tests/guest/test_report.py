@@ -87,6 +87,7 @@ def status_of(found: dict[str, Any]) -> list[tuple[str, list[tuple[str, bool]]]]
 GONE = ("unreachable", [("not_done", True)])
 
 
+@pytest.mark.same_everywhere
 def test_every_run_ends_with_a_line_a_site(host: Host, other: Host, project: Project, tmp_path: Path) -> None:
     world = World(host, other, project, tmp_path)
     first = world.commit('Show the "total"')

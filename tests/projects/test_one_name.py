@@ -15,6 +15,8 @@ from host import Host
 from project import Shape
 from visitor import Visitor, links
 
+pytestmark = pytest.mark.same_everywhere
+
 DOMAIN = "several.example"
 PATHS = {"home": "", "cart": "/cart", "blog": "/blog/v1"}
 

@@ -76,6 +76,7 @@ def test_nothing_is_left_to_do_and_the_doctor_finds_nothing(deployed: Deployed, 
     assert run.status == 0, run.error
 
 
+@pytest.mark.same_everywhere
 @pytest.mark.parametrize("shape", REFUSED, ids=named)
 def test_the_first_line_of_the_error_is_the_cause(refused: dict[str, Told], shape: Shape) -> None:
     told = refused[shape.name]
@@ -89,12 +90,14 @@ def test_the_first_line_of_the_error_is_the_cause(refused: dict[str, Told], shap
     assert all(note in notes for note in shape.notes), notes
 
 
+@pytest.mark.same_everywhere
 @pytest.mark.parametrize("shape", REFUSED, ids=named)
 def test_what_is_refused_is_not_served(deployed: Deployed, refused: dict[str, Told], shape: Shape) -> None:
     assert refused[shape.name].sites[shape.name]["release"] == ""
     assert deployed.host.run(f"test -e /opt/sites/{shape.name}/current").returncode != 0
 
 
+@pytest.mark.same_everywhere
 @pytest.mark.parametrize("shape", REFUSED_AT_ONCE, ids=named)
 def test_what_the_controller_sees_is_refused_before_the_host_is_changed(deployed: Deployed, shape: Shape) -> None:
     run = deployed.host.play(deployed.sites([shape]))
@@ -104,11 +107,13 @@ def test_what_the_controller_sees_is_refused_before_the_host_is_changed(deployed
     assert deployed.host.run(f"test -e /opt/sites/{shape.name}").returncode != 0
 
 
+@pytest.mark.same_everywhere
 def test_what_was_served_before_is_served_still(deployed: Deployed, served: Told, refused: dict[str, Told]) -> None:
     answers = {shape.name: visitor(deployed, shape).get(shape.start).status for shape in SERVED}
     assert answers == dict.fromkeys(answers, 200)
 
 
+@pytest.mark.same_everywhere
 def test_a_first_release_that_lacks_its_tables_can_be_migrated_by_hand(
     deployed: Deployed, refused: dict[str, Told]
 ) -> None:

@@ -15,6 +15,8 @@ from host import Host, Run
 from project import Shape
 from visitor import Visitor
 
+pytestmark = pytest.mark.same_everywhere
+
 NAME, SECRET = "added", "correct-horse-battery"
 SHAPE = Shape(
     NAME,
