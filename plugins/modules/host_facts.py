@@ -18,12 +18,6 @@ options:
       - Packages to ask the enabled repositories for. That costs a second, so only who needs the answer asks.
     type: list
     elements: str
-  platforms:
-    description:
-      - The platforms that are known, what C(os_family)-C(distribution_major_version) may be to a name for people, for
-        instance V(Debian-12) to V(Debian 12). A host that is none of them is refused, and the error has these names.
-    type: dict
-    version_added: 0.2.0
   remember:
     description:
       - V(before) notes what the host is, in C(/var/lib/pyweb.stack/before.json), for whoever takes the collection off
@@ -149,7 +143,6 @@ from ansible_collections.pyweb.stack.plugins.module_utils.nginx import state
 
 ARGUMENTS = {
     "offered": {"type": "list", "elements": "str"},
-    "platforms": {"type": "dict"},  # for the action plugin, which knows what the host is called
     "remember": {"type": "str", "choices": ["before", "packages"]},
 }
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from unittest.mock import MagicMock
 
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.pyweb.stack.plugins.action import host_facts as action
 from ansible_collections.pyweb.stack.plugins.modules import host_facts
 
 
@@ -63,49 +61,3 @@ def test_what_is_noted(monkeypatch, capsys, arguments, family, uid, noted):
         host_facts.main()
     assert json.loads(capsys.readouterr().out)["changed"] is False
     assert told == noted
-
-
-FACTS = {
-    "os_family": "Debian",
-    "distribution": "Debian",
-    "distribution_version": "12.5",
-    "distribution_major_version": "12",
-}
-PLATFORMS = {"Debian-12": "Debian 12", "RedHat-9": "CentOS Stream 9"}
-
-
-def on_the_controller(monkeypatch, arguments, answer):
-    """Return what the action makes of a module's answer, and what it handed the module."""
-    task = MagicMock(args=arguments, async_val=0, action="x", environment=None)
-    plugin = action.ActionModule(task, MagicMock(), MagicMock(check_mode=False), MagicMock(), MagicMock(), MagicMock())
-    calls = []
-    monkeypatch.setattr(plugin, "_execute_module", lambda **given: calls.append(given["module_args"]) or dict(answer))
-    return plugin.run(task_vars={"inventory_hostname": "web1"}), calls
-
-
-@pytest.mark.parametrize(
-    ("platforms", "facts", "refused"),
-    [
-        (PLATFORMS, {}, ""),
-        ({}, {"distribution_major_version": "7"}, ""),
-        (
-            PLATFORMS,
-            {"distribution_version": "11.9", "distribution_major_version": "11"},
-            "web1 is Debian 11.9; this collection knows Debian 12, CentOS Stream 9",
-        ),
-        (PLATFORMS, {"os_family": "RedHat", "distribution": "Fedora"}, "web1 is Fedora 12.5; this collection knows"),
-    ],
-)
-def test_a_platform_that_nobody_knows_is_refused(monkeypatch, platforms, facts, refused):
-    answer = {"changed": False, "ansible_facts": {**FACTS, **facts}}
-    result, calls = on_the_controller(monkeypatch, {"platforms": platforms, "remember": "before"}, answer)
-    assert calls == [{"remember": "before"}]
-    assert result.get("failed", False) == bool(refused)
-    assert result.get("msg", "").startswith(refused)
-    # A failure shows all that is in it, and there are hundreds of packages.
-    assert ("ansible_facts" in result) == (not refused)
-
-
-def test_a_host_that_cannot_be_looked_at_says_why(monkeypatch):
-    answer = {"failed": True, "msg": "it needs root"}
-    assert on_the_controller(monkeypatch, {"platforms": PLATFORMS}, answer)[0] == answer
