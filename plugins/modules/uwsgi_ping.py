@@ -65,7 +65,7 @@ status:
   type: int
   sample: 200
 headers:
-  description: The headers of the answer, their names in small letters.
+  description: The headers of the answer, their names in lowercase.
   returned: when O(host) is given and an answer came
   type: dict
 elapsed:

@@ -80,7 +80,7 @@ set forward instead; for the *SELinux denial* the audit line that such a kernel 
 
 
 def row(case, first, right):
-    said = f"**{first['hop']}**: {first['cause']}<br>*mend:* {first['mend']}" if first else "all ok"
+    said = f"**{first['hop']}**: {first['cause']}<br>*fix:* {first['mend']}" if first else "all ok"
     ROWS[case.title] = {"said": _steady(said), "right": right}
 
 

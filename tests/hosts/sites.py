@@ -12,6 +12,16 @@ from host import ROOT, Host
 
 PLACE = "/srv/place"
 BALANCED = ["127.0.0.1:8011", "127.0.0.1:8012"]
+# A project's LOGGING that mails errors and writes none.
+MAIL_ONLY = """
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"mail": {"class": "django.utils.log.AdminEmailHandler"}},
+    "root": {"handlers": ["mail"], "level": "ERROR"},
+    "loggers": {"django": {"handlers": ["mail"], "level": "ERROR", "propagate": False}},
+}
+"""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from sites import MAIL_ONLY
 from test_bad_releases import QUICK, Bad, broken, health
 from two_sites import DEPLOY, World
 
@@ -33,15 +34,6 @@ urlpatterns += [raising("boom/<what>/", boom), raising("stream/<what>/", stream)
 """
 }
 SECRET = {"env": {"API_TOKEN": "correct-horse-battery", "FLAG": "true"}}
-MAIL_ONLY = """
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "handlers": {"mail": {"class": "django.utils.log.AdminEmailHandler"}},
-    "root": {"handlers": ["mail"], "level": "ERROR"},
-    "loggers": {"django": {"handlers": ["mail"], "level": "ERROR", "propagate": False}},
-}
-"""
 # Both of uWSGI's streams, twice over.
 EVERYWHERE = """
 LOGGING = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from project import DJANGO, REDIRECTS, Shape
 from shapes_commands import CACHE, COMPRESS, COMPRESSED_PAGE, FROM_CACHE
+from sites import MAIL_ONLY
 
 # Time enough for the only answer that there will be.
 SOON = {"health": {"timeout": 3}}
@@ -43,15 +44,7 @@ UNHEALTHY = [
     Shape(
         "mailonly",
         files={"templates/500.html": "{% load no_such_library %}"},
-        settings="""
-            LOGGING = {
-                "version": 1,
-                "disable_existing_loggers": False,
-                "handlers": {"mail": {"class": "django.utils.log.AdminEmailHandler"}},
-                "root": {"handlers": ["mail"], "level": "ERROR"},
-                "loggers": {"django": {"handlers": ["mail"], "level": "ERROR", "propagate": False}},
-            }
-        """,
+        settings=MAIL_ONLY,
         urls=RAISES,
         keys=SOON,
         error="health failed: / as mailonly.example answered 500",

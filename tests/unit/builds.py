@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import subprocess
+import sys
 from pathlib import Path
 
 import goldens
@@ -95,3 +97,18 @@ def tree(folder):
     """Relative path -> text of all files below a directory."""
     folder = Path(folder)
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+def printed(code, environment, cwd=None):
+    """Return the JSON that a program prints, run by a Python of its own with this environment and no other."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-
 import goldens
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.build import environment
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+from builds import printed
 
 STARTPROJECT = """\
 import os
@@ -140,16 +137,7 @@ def executed(tmp_path):
         text = environment.text(site, "mysite.settings", exported or {}, True, entry)
         (tmp_path / f"build/overlay/{environment.MODULE}.py").write_text(text)
         path = f"{tmp_path}/build/overlay:{tmp_path}/build/src"
-        done = subprocess.run(
-            [sys.executable, "-c", CODE],
-            env={"PYTHONPATH": path, **given},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        return printed(CODE, {"PYTHONPATH": path, **given})
 
     return execute
 

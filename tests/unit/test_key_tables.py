@@ -172,7 +172,7 @@ def test_a_mapping_of_names_to_sections_is_one_line_in_the_table():
     assert fault(mounts={"b": {"more": {"days": 0}}}).endswith(
         "mounts.b.more.days is 0; wanted a whole number from 1 to 9"
     )
-    assert "mounts has the name 'B'; wanted a small letter" in fault(mounts={"B": {}})
+    assert "mounts has the name 'B'; wanted a lowercase letter" in fault(mounts={"B": {}})
     assert fault(mounts=["b"]).endswith("mounts is ['b']; wanted a mapping of names to mappings of place, more")
 
 

@@ -14,6 +14,7 @@ import pytest
 from ansible.executor.module_common import ModuleDepFinder
 from ansible_collections.pyweb.stack.plugins.module_utils.build import overlay, runtime
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+from builds import printed
 
 
 @pytest.mark.parametrize("name", goldens.SITES)
@@ -106,17 +107,8 @@ def executed(tmp_path):
             "print(json.dumps({k: v for k, v in vars(s).items() if k.isupper()}, default=str))"
         )
         path = f"{build}/overlay:{build}/src"
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            env={"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})},
-            cwd=build / "src",
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        variables = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", **(environment or {})}
+        return printed(code, variables, build / "src")
 
     return execute
 

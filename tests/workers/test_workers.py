@@ -23,6 +23,19 @@ def test_the_workers_run_and_a_second_run_changes_nothing(world: World) -> None:
     assert "timer tick: next " in listed
 
 
+def test_the_commands_of_the_documentation_show_and_restart_them(world: World) -> None:
+    """Those of docs/workers.md, with this site's names."""
+    told = world.host.told
+    assert "pyweb-timer-mysite@tick.timer" in told("systemctl list-timers 'pyweb-timer-mysite@*'")
+    assert "celery@" in told("journalctl --no-pager --identifier pyweb-worker-mysite:celery")
+    assert "celery@" in told("journalctl --no-pager --unit 'pyweb-worker-mysite@*'")
+    shown = "systemctl show --value --property=MainPID 'pyweb-worker-mysite@*:celery:*'"
+    before = told(shown)
+    told("systemctl restart 'pyweb-worker-mysite@*:celery:*'")
+    assert told(shown) not in ("0", before)
+    world.assert_exact()
+
+
 def test_a_task_runs_through_three_deploys_and_finishes_once(world: World) -> None:
     first = world.live
     world.host.told("/opt/sites/mysite/manage begin")

@@ -97,7 +97,7 @@ def _make_private(path: str, top: str, group: int) -> None:
     _make_private(os.path.dirname(path), top, group)
     os.mkdir(path, 0o750)
     os.chown(path, 0, group)
-    os.chmod(path, 0o750)  # noqa: S103
+    os.chmod(path, 0o750)  # noqa: S103 - for the group, whatever the umask took from mkdir
 
 
 def _run(context: Context, home: str, step: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from ..host import files
 from ..host.shell import StepError
 from ..model.types import Site
 
-# In a room of its own a process has no network, and of these directories nothing: sockets of databases, and data.
-HIDDEN = ("/run", "/tmp", "/var/tmp", "/var/lib/mysql", "/var/lib/postgresql", "/var/lib/pgsql")  # noqa: S108
+# The apart process has no network, and finds these directories empty: sockets of databases, and data.
+HIDDEN = ("/run", "/tmp", "/var/tmp", "/var/lib/mysql", "/var/lib/postgresql", "/var/lib/pgsql")  # noqa: S108 - hidden, not used
 APART = """\
 user=$1; shift
 while [ "$1" != -- ]; do

@@ -44,9 +44,9 @@ class Outcome(NamedTuple):
 
     done: bool = False
     missing: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
-    at: list[int] = []  # noqa: RUF012
+    at: list[int] = []  # noqa: RUF012 - nobody changes it
     place: str = ""
-    absent: list[str] = []  # noqa: RUF012
+    absent: list[str] = []  # noqa: RUF012 - nobody changes it
 
 
 def main(overlay_module: str) -> None:

@@ -122,13 +122,20 @@ def _flat(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
     A block that starts Django is taken apart, so that this can be left out.
     """
     for statement in body:
-        is_main = isinstance(statement, ast.FunctionDef) and statement.name == "main"
-        named_main = isinstance(statement, ast.If) and "__name__" in _names(statement.test, ast.Load)
-        starts = isinstance(statement, (ast.If, ast.Try, ast.With)) and set(STARTS) & {*_calls(statement)}
-        if is_main or named_main or starts:
-            yield from _flat(statement.body)  # type: ignore[attr-defined]
+        if (isinstance(statement, ast.FunctionDef) and statement.name == "main") or (
+            isinstance(statement, (ast.If, ast.Try, ast.With)) and (_asks_for_main(statement) or _starts(statement))
+        ):
+            yield from _flat(statement.body)
         else:
             yield statement
+
+
+def _asks_for_main(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.If) and "__name__" in _names(statement.test, ast.Load)
+
+
+def _starts(statement: ast.stmt) -> bool:
+    return bool(set(STARTS) & {*_calls(statement)})
 
 
 def _called_otherwise(statements: Iterable[ast.stmt]) -> Iterator[str]:

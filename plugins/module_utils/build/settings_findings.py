@@ -18,7 +18,7 @@ UNSENT = {"console": "to the journal", "filebased": "to files", "locmem": "to me
 # Django's own names of cookies, for those that browsers take over https only.
 NAMES = {"SESSION_COOKIE_NAME": "sessionid", "CSRF_COOKIE_NAME": "csrftoken"}
 # Directories in which each service has its own files, or that are empty after a boot.
-VOLATILE = ("/tmp/", "/var/tmp/", "/dev/shm/", "/run/")  # noqa: S108
+VOLATILE = ("/tmp/", "/var/tmp/", "/dev/shm/", "/run/")  # noqa: S108 - refused, not used
 PROXY_HEADER = "SECURE_PROXY_SSL_HEADER: [HTTP_X_FORWARDED_PROTO, https]"
 
 

@@ -39,7 +39,7 @@ WORKER_DIRECTIVES = {"TimeoutStopSec": "stop_timeout", "WorkingDirectory": "mana
 TIMER_DIRECTIVES = {"TimeoutStartSec": "timeout", "WorkingDirectory": "manage of the site"}
 
 
-@accepts("a small letter, then small letters, digits and -, at most 31")
+@accepts("a lowercase letter, then lowercase letters, digits and -, at most 31")
 def background_name(value: Any) -> str:
     """The name of a worker or timer: a part of a unit's name."""
     if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", value):

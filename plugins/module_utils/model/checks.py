@@ -195,7 +195,7 @@ def octal(value: Any) -> str:
     return value[-3:]
 
 
-@accepts("a small letter, then small letters, digits and -, at most 31")
+@accepts("a lowercase letter, then lowercase letters, digits and -, at most 31")
 def site_name(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", value):
         raise Wrong

@@ -30,7 +30,7 @@ def _clauses(operator: str, version: str) -> list[str]:
         return []
     if operator not in ("^", "~"):
         return [f"{operator or '=='}{version}"]
-    numbers = [int(number) for number in re.findall(r"[0-9]+", re.match(r"[0-9.]*", version)[0])]  # type: ignore[index]
+    numbers = [int(number) for number in re.findall(r"[0-9]+", re.sub(r"[^0-9.].*", "", version))]
     if operator == "~":
         at = min(len(numbers), 2) - 1
     else:
@@ -43,7 +43,8 @@ def python_marker(constraint: str) -> str:
     """Return the constraint of a Python version as a marker of PEP 508; '' for any."""
     parts = []
     for clause in filter(None, specifier(constraint).split(",")):
-        operator, version = re.fullmatch(r"([~=!<>]+)(.*)", clause).groups()  # type: ignore[union-attr]
+        version = clause.lstrip("~=!<>")
+        operator = clause[: len(clause) - len(version)]
         name = "python_full_version" if version.replace(".*", "").count(".") > 1 else "python_version"
         parts.append(f"{name} {operator} '{version}'")
     return " and ".join(parts)

@@ -72,7 +72,7 @@ def ini_options(value: Any) -> dict[str, Any]:
     for name, given in value.items():
         option = str(name).replace("_", "-")
         if not re.fullmatch(r"[a-z][a-z0-9-]*", option):
-            raise Wrong(f"option names of small letters, digits and - (found {shown(name)})")
+            raise Wrong(f"option names of lowercase letters, digits and - (found {shown(name)})")
         if option in OWNED:
             raise Wrong(f"no {option} here", f"set {OWNED[option]}")
         for item in _listed(given):

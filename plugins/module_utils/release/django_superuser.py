@@ -96,7 +96,7 @@ def check(model: Any, given: dict[str, str]) -> None:
 
 
 def normalized(model: Any, name: str) -> str:
-    """Return a name as the model's manager stores it: the domain of an e-mail address in small letters."""
+    """Return a name as the model's manager stores it: the domain of an e-mail address in lowercase."""
     manager = model._default_manager
     if email_field(model) == model.USERNAME_FIELD and hasattr(manager, "normalize_email"):
         return str(manager.normalize_email(name))

@@ -5,6 +5,7 @@
 Hosts have what stands below the line `--- background ---`, with @NAME@ and @UNITS@ filled in, after the text of
 `list_releases`, which has `live`. Where it is imported it finds no unit and prints nothing.
 """
+# Written as `list_releases` is, which imports several modules in one line.
 # ruff: noqa: E401, I001
 # fmt: off
 
