@@ -231,7 +231,14 @@ def run(step: Step) -> None:
     with ALONE.open("a") as lock:
         if not step.alone:
             fcntl.flock(lock, fcntl.LOCK_SH)
-        status = logged(step)
+        judge(step, logged(step), start)
+        # Still under the lock: to remove a container keeps the disk busy, and others measure once the lock is free.
+        if step.container:
+            docker("rm", "--force", "--volumes", step.container)
+
+
+def judge(step: Step, status: int, start: float) -> None:
+    """Say how a step ended that began at `start`; after a failure, with all that it and its container said."""
     step.seconds = time.monotonic() - start
     text = step.log.read_text(encoding="utf-8", errors="replace")
     if fault := verdict(step, status, text):
@@ -242,8 +249,6 @@ def run(step: Step) -> None:
     else:
         step.outcome = "passed"
         say(f"{step.name}: passed in {step.seconds:.0f} s")
-    if step.container:
-        docker("rm", "--force", "--volumes", step.container)
 
 
 def logged(step: Step) -> int:

@@ -218,6 +218,24 @@ def test_what_measures_waits_for_the_others_and_keeps_them_waiting(runner, tmp_p
     assert told[told.index("+load") + 1] == "-load", told
 
 
+def test_a_container_is_gone_before_anything_is_measured(runner, tmp_path, monkeypatch):
+    events = tmp_path / "events"
+
+    def removed(*words):
+        time.sleep(0.3)
+        with events.open("a", encoding="ascii") as file:
+            file.write(f"{words[0]} {words[-1]}\n")
+        return ""
+
+    monkeypatch.setattr(runner, "docker", removed)
+    scenario = shell(runner, "molecule sanity", "true")
+    scenario.container = "sanity-here"
+    measures = shell(runner, "load", f"flock {runner.ALONE} sh -c 'echo measured >> {events}'", alone=True)
+    # It starts while the scenario's container is being removed.
+    runner.run_all([scenario, shell(runner, "soon", "sleep 0.1"), measures], jobs=2)
+    assert events.read_text(encoding="ascii").splitlines() == ["rm sanity-here", "measured"]
+
+
 def pytest_step(runner, output, status=0):
     """A step whose pytest says `output`."""
     return runner.Step("unit", ["sh", "-c", f"cat <<'END'\n{output}\nEND\nexit {status}", "pytest"])
