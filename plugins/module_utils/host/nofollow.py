@@ -1,0 +1,214 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Work as root below directories that belong to somebody else.
+
+A path is walked name by name, each opened in the directory before it (openat(2), O_NOFOLLOW), and what is then done is
+done to what was opened. So nobody can put another directory in its place between a look and a change. A link is
+followed only where root owns it: an administrator's link to a bigger disk is legitimate, and nobody else can make one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import pwd
+import stat
+from collections.abc import Callable, Iterator
+
+# As the kernel has it (path_resolution(7)).
+MAX_LINKS = 40
+# open(2); Python 3.9 has no name for it.
+_O_PATH = 0o10000000
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Unsafe(OSError):
+    """A link on the way that root does not follow. `filename` is where it lies."""
+
+    def __init__(self, path: str, owner: int) -> None:
+        super().__init__(errno.ELOOP, f"is a link of {_name(owner)}, and root follows links of root only", path)
+
+
+@contextlib.contextmanager
+def folder(path: str, make: int | None = None) -> Iterator[int]:
+    """Open a directory by its absolute path; yield its descriptor.
+
+    With `make`, a mode, directories that are missing on the way are made with it, root's own. Raises `Unsafe` for a
+    link that is not root's, and OSError.
+    """
+    descriptor = _walk(path, make)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def ensure(path: str, mode: int, uid: int, gid: int, keep: bool = False) -> None:
+    """Make a directory with a mode and an owner; with `keep` one that is there stays as it is.
+
+    Those above it that are missing are made as root's. Raises `Unsafe` and OSError.
+    """
+    with folder(os.path.dirname(path), 0o755) as parent:
+        name = os.path.basename(path)
+        made = True
+        try:
+            os.mkdir(name, 0o700, dir_fd=parent)
+        except FileExistsError:
+            made = False
+        if made or not keep:
+            with folder(path) as descriptor:
+                _own(descriptor, mode, uid, gid)
+
+
+def status(path: str) -> os.stat_result | None:
+    """Return what lies at a path, of a link the link itself; None where there is nothing."""
+    try:
+        with folder(os.path.dirname(path)) as parent:
+            return os.stat(os.path.basename(path), dir_fd=parent, follow_symlinks=False)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def create(path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
+    """Put a file at a path in one rename, whatever lies there: a link there is replaced, not followed."""
+    with folder(os.path.dirname(path)) as parent:
+        temporary = f".pyweb-{os.getpid()}"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary, dir_fd=parent)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, 0o600, dir_fd=parent)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content)
+                _own(descriptor, mode, uid, gid)
+                stream.flush()
+                os.fsync(descriptor)
+            os.rename(temporary, os.path.basename(path), src_dir_fd=parent, dst_dir_fd=parent)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=parent)
+            raise
+        os.fsync(parent)
+
+
+def give(path: str, uid: int, gid: int) -> None:
+    """Give a tree to somebody: its directories, files and links, themselves and not what links lead to."""
+    _each(path, lambda parent, name, _found: os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False))
+
+
+def remove(path: str) -> bool:
+    """Remove a file, a link or a tree; return whether there was one. No link is followed, on the way or inside."""
+    found = status(path)
+    if found is None:
+        return False
+    with folder(os.path.dirname(path)) as parent:
+        _remove(parent, os.path.basename(path), found)
+    return True
+
+
+def _remove(parent: int, name: str, found: os.stat_result) -> None:
+    if not stat.S_ISDIR(found.st_mode):
+        os.unlink(name, dir_fd=parent)
+        return
+    descriptor = os.open(name, _FOLDER, dir_fd=parent)
+    try:
+        for entry in os.listdir(descriptor):
+            with contextlib.suppress(FileNotFoundError):
+                _remove(descriptor, entry, os.stat(entry, dir_fd=descriptor, follow_symlinks=False))
+    finally:
+        os.close(descriptor)
+    os.rmdir(name, dir_fd=parent)
+
+
+def _each(path: str, what: Callable[[int, str, os.stat_result], None]) -> None:
+    """Do something to everything below a directory, and at last to itself: (its directory, its name, what it is)."""
+    with folder(os.path.dirname(path)) as parent:
+        name = os.path.basename(path)
+        _below(parent, name, os.stat(name, dir_fd=parent, follow_symlinks=False), what)
+
+
+def _below(parent: int, name: str, found: os.stat_result, what: Callable[[int, str, os.stat_result], None]) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        descriptor = os.open(name, _FOLDER, dir_fd=parent)
+        try:
+            for entry in os.listdir(descriptor):
+                _below(descriptor, entry, os.stat(entry, dir_fd=descriptor, follow_symlinks=False), what)
+        finally:
+            os.close(descriptor)
+    what(parent, name, found)
+
+
+def _walk(path: str, make: int | None) -> int:
+    """Return a descriptor of a directory. Names that are still to come stand in `ahead`, the next one last."""
+    if not os.path.isabs(path):
+        raise ValueError(f"{path} is no absolute path")
+    ahead = [name for name in reversed(path.split("/")) if name not in ("", ".")]
+    here, at, links = os.open("/", _FOLDER), "/", 0
+    try:
+        while ahead:
+            name = ahead.pop()
+            if make is not None:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(name, make, dir_fd=here)
+                    _own_made(here, name, make)
+            target = _target(here, name, os.path.join(at, name))
+            if target:
+                links += 1
+                if links > MAX_LINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), path)
+                ahead += [part for part in reversed(target.split("/")) if part not in ("", ".")]
+                if os.path.isabs(target):
+                    os.close(here)
+                    here, at = os.open("/", _FOLDER), "/"
+                continue
+            # Meanwhile it may have become a link: then this fails.
+            try:
+                below = os.open(name, _FOLDER, dir_fd=here)
+            except OSError as error:
+                error.filename = os.path.join(at, name)
+                raise
+            os.close(here)
+            here, at = below, os.path.normpath(os.path.join(at, name))
+    except BaseException:
+        os.close(here)
+        raise
+    return here
+
+
+def _target(parent: int, name: str, path: str) -> str:
+    """Return where a link leads, '' for what is none; owner and target are those of the same link.
+
+    Raises `Unsafe` for one that is not root's.
+    """
+    descriptor = os.open(name, _O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISLNK(found.st_mode):
+            return ""
+        if found.st_uid:
+            raise Unsafe(path, found.st_uid)
+        return os.readlink("", dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _own_made(parent: int, name: str, mode: int) -> None:
+    descriptor = os.open(name, _FOLDER, dir_fd=parent)
+    try:
+        os.fchmod(descriptor, mode)
+    finally:
+        os.close(descriptor)
+
+
+def _own(descriptor: int, mode: int, uid: int, gid: int) -> None:
+    """Give what is open an owner and a mode; the owner first, for chown(2) takes the set-user-ID bits away."""
+    os.fchown(descriptor, uid, gid)
+    os.fchmod(descriptor, mode)
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"the user {uid}"
