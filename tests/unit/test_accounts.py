@@ -13,6 +13,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, 
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
+from builds import AS_ROOT
 
 USERS = {"root": 0, "site-shop": 900, "huatai": 1000}
 GROUPS = {"root": 0, "site-shop": 901, "staff": 1001, "nginx": 33}
@@ -24,7 +25,7 @@ class System:
     """The module os, but for the owners of files."""
 
     def __init__(self, host):
-        self.stat, self.chown = host.stat, host.own
+        self.fstat = lambda descriptor: host.stat(f"/proc/self/fd/{descriptor}")
 
     def __getattr__(self, name):
         return getattr(os, name)
@@ -200,6 +201,22 @@ def test_media_elsewhere_keep_the_mode_that_they_have(host):
     assert host.of("mnt/media") == (0o2750, 900, 33)
     os.chmod(host.layout.media, 0o700)
     assert host.ensure() == set()
+
+
+@AS_ROOT
+@pytest.mark.parametrize(("path", "check_mode"), [("media", True), ("media", False), ("", False)])
+def test_a_link_that_a_site_made_in_place_of_its_directory_gives_it_nothing(host, path, check_mode):
+    host.ensure()
+    (host.root / "cron").mkdir()
+    link = (host.root / "var/shop" / path) if path else host.root / "cache/shop"
+    os.rename(link, f"{link}2")
+    os.symlink(host.root / "cron", link)
+    os.chown(link, 12345, 12345, follow_symlinks=False)
+    with pytest.raises(
+        StepError, match=rf"{link} is a link of the user 12345, and root follows links of root only; remove it"
+    ):
+        host.ensure(check_mode=check_mode)
+    assert host.of("cron") == (0o755, 0, 0)
 
 
 def test_an_empty_key_is_made_again(host):

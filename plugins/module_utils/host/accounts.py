@@ -19,7 +19,7 @@ import subprocess
 from typing import NamedTuple
 
 from ..model.layout import Layout
-from . import files, memory
+from . import files, memory, nofollow
 from .shell import Shell, StepError
 
 NGINX_CONF = "/etc/nginx/nginx.conf"
@@ -82,7 +82,8 @@ def group_of(user: str) -> str:
 def ensure(layout: Layout, user: str, managed: bool, group: str, shell: Shell, check_mode: bool) -> list[str]:
     """Make the user and the directories of a site; return what was (or in check mode would be) made or changed.
 
-    A user that is not `managed` is somebody else's and has to be there. Raises `StepError`.
+    A user that is not `managed` is somebody else's and has to be there. Raises `StepError`, also for a directory that
+    is a link of somebody else than root.
     """
     missing_user = not _exists(user)
     if missing_user and not managed:
@@ -92,18 +93,26 @@ def ensure(layout: Layout, user: str, managed: bool, group: str, shell: Shell, c
     if not check_mode:
         memory.note_site(layout, user, managed, _missing_parents(layout))
     changes = _ensure_account(layout, user, managed, group, shell, check_mode)
+    try:
+        changes += _ensure_folders(layout, user, group, check_mode)
+    except nofollow.Unsafe as error:
+        what = f"{error.filename} {error.strerror}; remove it, or make the link as root"
+        raise StepError(layout.name, "accounts", what) from None
+    return changes
+
+
+def _ensure_folders(layout: Layout, user: str, group: str, check_mode: bool) -> list[str]:
+    changes = []
     for folder in _folders(layout, user, group):
         if _differs(folder):
             changes.append(folder.path)
             if not check_mode:
-                os.makedirs(folder.path, mode=0o755, exist_ok=True)
-                os.chown(folder.path, _uid(folder.owner), _gid(folder.group))
-                os.chmod(folder.path, folder.mode)
+                nofollow.ensure(folder.path, folder.mode, _uid(folder.owner), _gid(folder.group))
     if not files.read(layout.secret_key).strip():
         changes.append(layout.secret_key)
         if not check_mode:
             text = secrets.token_urlsafe(50) + "\n"
-            files.write(layout.secret_key, text, 0o640, 0, pwd.getpwnam(user).pw_gid)
+            nofollow.create(layout.secret_key, text.encode(), 0o640, 0, pwd.getpwnam(user).pw_gid)
     return changes
 
 
@@ -189,7 +198,8 @@ def _missing_parents(layout: Layout) -> list[str]:
 
 def _differs(folder: Folder) -> bool:
     try:
-        found = os.stat(folder.path)
+        with nofollow.folder(folder.path) as descriptor:
+            found = os.fstat(descriptor)
     except FileNotFoundError:
         return True
     if folder.lasting:
