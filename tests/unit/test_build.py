@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+import threading
 import types
 from pathlib import Path
 
@@ -528,6 +530,38 @@ def test_sealing_follows_no_link_at_the_top(tmp_path):
     assert os.stat(tmp_path / "own/code").st_uid == 65534
     assert os.lstat(tmp_path / "build/src").st_uid == 0
     assert os.stat(tmp_path / "build").st_uid == 0
+
+
+@AS_ROOT
+def test_who_exchanges_the_code_for_a_link_while_it_is_sealed_gets_nothing(tmp_path):
+    """As a process does that the project left running: the build is its own until it is sealed."""
+    foreign = tmp_path / "foreign"
+    foreign.mkdir(mode=0o700)
+    (foreign / "env").write_text("")
+    os.chmod(foreign / "env", 0o600)
+    build, done = tmp_path / "build", threading.Event()
+
+    def exchange():
+        while not done.is_set():
+            with contextlib.suppress(OSError):
+                os.rename(build / "src", build / "aside")
+                os.symlink(foreign, build / "src")
+            with contextlib.suppress(OSError):
+                os.unlink(build / "src")
+                os.rename(build / "aside", build / "src")
+
+    attacker = threading.Thread(target=exchange)
+    attacker.start()
+    try:
+        for _try in range(100):
+            shutil.rmtree(build, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                write(build / "src", {"a/b": "", "c": ""})
+                seal.seal(str(build), 65534)
+            assert (os.stat(foreign).st_gid, stat.S_IMODE(os.stat(foreign / "env").st_mode)) == (0, 0o600)
+    finally:
+        done.set()
+        attacker.join(30)
 
 
 def test_the_format_is_part_of_the_id(tmp_path, monkeypatch):

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from ..build.compilers import explained
 from ..build.context import Context
 from ..build.requirements import Requirements, export_words
-from ..host import files
+from ..host import files, nofollow
 from ..host.shell import StepError
 from ..model.pins import batches
 from ..model.texts import PIP_WHEELS
@@ -51,8 +51,10 @@ class Installer:
     def virtualenv(self, home: str, python: str) -> None:
         """Make an empty virtualenv that belongs to the owner."""
         account = pwd.getpwnam(self.owner)
-        os.makedirs(home, mode=0o755, exist_ok=True)
-        os.chown(home, account.pw_uid, account.pw_gid)
+        try:
+            nofollow.ensure(home, 0o755, account.pw_uid, account.pw_gid)
+        except nofollow.Unsafe as error:
+            raise self.context.error("virtualenv", f"{error.filename} {error.strerror}; name where it leads") from None
         words = [self.uv, "venv", "--quiet", "--allow-existing", "--python", python, home]
         if not self.uv:
             words = [python, "-m", "venv", home]

@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterator
 MAX_LINKS = 40
 # open(2); Python 3.9 has no name for it.
 _O_PATH = 0o10000000
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# How a directory is opened that must be none that a link leads to.
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Unsafe(OSError):
@@ -111,7 +112,7 @@ def _remove(parent: int, name: str, found: os.stat_result) -> None:
     if not stat.S_ISDIR(found.st_mode):
         os.unlink(name, dir_fd=parent)
         return
-    descriptor = os.open(name, _FOLDER, dir_fd=parent)
+    descriptor = os.open(name, FOLDER, dir_fd=parent)
     try:
         for entry in os.listdir(descriptor):
             with contextlib.suppress(FileNotFoundError):
@@ -130,7 +131,7 @@ def _each(path: str, what: Callable[[int, str, os.stat_result], None]) -> None:
 
 def _below(parent: int, name: str, found: os.stat_result, what: Callable[[int, str, os.stat_result], None]) -> None:
     if stat.S_ISDIR(found.st_mode):
-        descriptor = os.open(name, _FOLDER, dir_fd=parent)
+        descriptor = os.open(name, FOLDER, dir_fd=parent)
         try:
             for entry in os.listdir(descriptor):
                 _below(descriptor, entry, os.stat(entry, dir_fd=descriptor, follow_symlinks=False), what)
@@ -144,7 +145,7 @@ def _walk(path: str, make: int | None) -> int:
     if not os.path.isabs(path):
         raise ValueError(f"{path} is no absolute path")
     ahead = [name for name in reversed(path.split("/")) if name not in ("", ".")]
-    here, at, links = os.open("/", _FOLDER), "/", 0
+    here, at, links = os.open("/", FOLDER), "/", 0
     try:
         while ahead:
             name = ahead.pop()
@@ -160,11 +161,11 @@ def _walk(path: str, make: int | None) -> int:
                 ahead += [part for part in reversed(target.split("/")) if part not in ("", ".")]
                 if os.path.isabs(target):
                     os.close(here)
-                    here, at = os.open("/", _FOLDER), "/"
+                    here, at = os.open("/", FOLDER), "/"
                 continue
             # Meanwhile it may have become a link: then this fails.
             try:
-                below = os.open(name, _FOLDER, dir_fd=here)
+                below = os.open(name, FOLDER, dir_fd=here)
             except OSError as error:
                 error.filename = os.path.join(at, name)
                 raise
@@ -194,7 +195,7 @@ def _target(parent: int, name: str, path: str) -> str:
 
 
 def _own_made(parent: int, name: str, mode: int) -> None:
-    descriptor = os.open(name, _FOLDER, dir_fd=parent)
+    descriptor = os.open(name, FOLDER, dir_fd=parent)
     try:
         os.fchmod(descriptor, mode)
     finally:
