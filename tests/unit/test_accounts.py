@@ -35,7 +35,7 @@ class Host:
     """A made-up root directory whose accounts and owners are noted, not made; `users` are those that are there."""
 
     def __init__(self, root, monkeypatch):
-        self.root, self.users, self.owners, self.calls = root, {"root", "huatai", "site-shop"}, {}, []
+        self.root, self.users, self.owners, self.calls = root, {"root", "huatai"}, {}, []
         self.layout = Layout.under(
             "shop",
             {
@@ -103,7 +103,6 @@ def host(tmp_path, monkeypatch):
 
 
 def test_a_new_site_gets_user_directories_and_key(host):
-    host.users.remove("site-shop")
     made = {"etc/sysusers/site-shop.conf", "etc/tmpfiles/site-shop.conf", *FOLDERS, *DATA, "etc/shop/secret_key"}
     assert host.ensure() == made
     assert host.calls == [
@@ -131,7 +130,6 @@ def test_a_second_run_changes_and_runs_nothing(host):
 
 
 def test_check_mode_predicts_and_makes_nothing(host):
-    host.users.remove("site-shop")
     predicted = host.ensure(check_mode=True)
     assert predicted == {
         "etc/sysusers/site-shop.conf",
@@ -141,6 +139,34 @@ def test_check_mode_predicts_and_makes_nothing(host):
         "etc/shop/secret_key",
     }
     assert (host.files(), host.calls) == ([], [])
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize(
+    ("user", "managed", "wanted"),
+    [
+        ("root", False, "user is 'root', who is root: the site's code could do anything; name another account"),
+        ("toor", False, "user is 'toor', who is root"),
+        ("nginx", False, "user is 'nginx', who nginx runs as: the site could read what nginx may"),
+        ("site-shop", True, "this host has an account 'site-shop' that no run made, and the site would take it over"),
+    ],
+)
+def test_an_account_that_a_site_must_not_have_is_refused(host, monkeypatch, user, managed, wanted, check_mode):
+    monkeypatch.setitem(USERS, "toor", 0)
+    monkeypatch.setitem(USERS, "nginx", 33)
+    monkeypatch.setattr(accounts, "nginx_account", lambda: ("nginx", "nginx"))
+    host.users |= {"toor", "nginx", "site-shop"}
+    with pytest.raises(StepError, match=wanted):
+        host.ensure(user, managed, check_mode)
+    assert (host.files(), host.calls) == ([], [])
+
+
+def test_the_account_of_an_absent_site_whose_data_stayed_is_its_own(host, monkeypatch):
+    monkeypatch.setattr(accounts.nofollow, "status", lambda path: host.stat(path))
+    host.ensure()
+    host.forget()
+    os.unlink(host.layout.memory)
+    assert "cache/shop" in host.ensure()
 
 
 @pytest.mark.parametrize("check_mode", [True, False])

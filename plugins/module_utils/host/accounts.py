@@ -85,11 +85,9 @@ def ensure(layout: Layout, user: str, managed: bool, group: str, shell: Shell, c
     A user that is not `managed` is somebody else's and has to be there. Raises `StepError`, also for a directory that
     is a link of somebody else than root.
     """
-    missing_user = not _exists(user)
-    if missing_user and not managed:
-        raise StepError(
-            layout.name, "accounts", f"user is '{user}', which this host does not have; make it or leave it out"
-        )
+    refused = _why_not(layout, user, managed)
+    if refused:
+        raise StepError(layout.name, "accounts", refused)
     if not check_mode:
         memory.note_site(layout, user, managed, _missing_parents(layout))
     changes = _ensure_account(layout, user, managed, group, shell, check_mode)
@@ -99,6 +97,31 @@ def ensure(layout: Layout, user: str, managed: bool, group: str, shell: Shell, c
         what = f"{error.filename} {error.strerror}; remove it, or make the link as root"
         raise StepError(layout.name, "accounts", what) from None
     return changes
+
+
+def _why_not(layout: Layout, user: str, managed: bool) -> str:
+    """Say why a site cannot have this user on this host; '' where it can."""
+    if not _exists(user):
+        return "" if managed else f"user is '{user}', which this host does not have; make it or leave it out"
+    if pwd.getpwnam(user).pw_uid == 0:
+        return f"user is '{user}', who is root: the site's code could do anything; name another account"
+    if user == (nginx_account()[0] or "www-data"):
+        return f"user is '{user}', who nginx runs as: the site could read what nginx may; name another account"
+    if managed and not _is_ours(layout, user):
+        return (
+            f"this host has an account '{user}' that no run made, and the site would take it over; rename it, or say "
+            f"user: {user} if it is meant for the site"
+        )
+    return ""
+
+
+def _is_ours(layout: Layout, user: str) -> bool:
+    """Say whether a run made the account: it is noted, or has its file, or, of an absent site of 0.1, owns the data."""
+    noted = memory.sites().get(layout.name, {})
+    if os.path.lexists(layout.sysusers) or (noted.get("managed") and noted.get("user") == user):
+        return True
+    data = nofollow.status(layout.state)
+    return data is not None and data.st_uid == pwd.getpwnam(user).pw_uid
 
 
 def _ensure_folders(layout: Layout, user: str, group: str, check_mode: bool) -> list[str]:
