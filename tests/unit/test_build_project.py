@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 from pathlib import Path
@@ -148,6 +149,39 @@ def test_discovery_that_fails_says_what_to_set(tmp_path, files, keys, words):
     with pytest.raises(StepError) as caught:
         discover(tmp_path, files, **keys)
     assert str(caught.value).startswith(f"site 'shop': discovery failed: {words}")
+
+
+ODD = ["a`touch x`", "$(id)", "a\nb", "it's", "a b", "a%i", "gr\u00fcn", "a;b", 'a"b', "a\\b"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_directory_that_would_have_to_be_quoted_is_refused_by_name(tmp_path, odd):
+    with pytest.raises(StepError) as caught:
+        discover(tmp_path, {f"{odd}/manage.py": setdefault("x.settings"), f"{odd}/x/wsgi.py": ""})
+    first = str(caught.value).splitlines()[0]
+    assert f"the directory {odd!r} is on the way to manage.py" in first
+    assert first.endswith("rename it")
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"manage.py": "", "ODD/x/wsgi.py": "", "ODD/x/settings.py": ""},
+        {"manage.py": "sys.path.append('ODD')\n", "x/wsgi.py": "", "ODD/apps.py": ""},
+    ],
+)
+def test_what_is_found_leads_through_no_such_directory(tmp_path, files, odd):
+    """Whether it is refused or not looked at."""
+    with contextlib.suppress(StepError):
+        files = {name.replace("ODD", odd): text.replace("ODD", odd) for name, text in files.items()}
+        found = discover(tmp_path, {**files, "manage.py": files["manage.py"] + setdefault("x.settings")})
+        assert not [path for path in (found["chdir"], *found["paths"]) if odd in path]
+
+
+def test_other_names_are_free(tmp_path):
+    files = {"manage.py": setdefault("x.settings"), "x/wsgi.py": "", "media/a `b`.txt": "", "ein \u00fc/$x/y": ""}
+    assert discover(tmp_path, files)["chdir"] == "."
 
 
 @pytest.mark.parametrize(

@@ -345,6 +345,22 @@ def test_manage_runs_what_the_build_has(tmp_path, manifest, words):
         assert word.format(tmp_path) in text
 
 
+@pytest.mark.parametrize("odd", ["a`touch HACKED`", "a;touch HACKED", "a'b; touch HACKED '"])
+def test_a_directory_of_a_build_of_0_1_is_no_command_of_manage(tmp_path, odd):
+    odd = odd.replace("HACKED", str(tmp_path / "hacked"))
+    release = make_release(tmp_path, {**goldens.BUILD, "chdir": odd})
+    (tmp_path / "systemd-run").write_text(f"#!/bin/sh\nprintf '%s\\n' \"$@\" > {tmp_path}/words\n")
+    (tmp_path / "systemd-run").chmod(0o755)
+    (tmp_path / "manage").write_text(scripts.render(release)[f"{tmp_path}/sites/shop/manage"])
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run(
+        ["/bin/sh", str(tmp_path / "manage"), "check"], check=True, env=environment, stdin=subprocess.DEVNULL
+    )
+    assert not (tmp_path / "hacked").exists()
+    wanted = f"--property=WorkingDirectory={tmp_path}/sites/shop/current/src/{odd}"
+    assert wanted in (tmp_path / "words").read_text().splitlines()
+
+
 def test_the_scripts_can_be_run(tmp_path):
     """`sh -n` reads manage; the words in it are plain, so nothing needs quoting."""
     shelf, release = make(tmp_path)

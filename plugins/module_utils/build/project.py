@@ -6,12 +6,16 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from typing import TypedDict
 
 from ..build import layouts
 from ..host import files
 from ..host.shell import StepError
 from ..model.types import Site
+
+# Names of directories that need no quotes anywhere.
+PLAIN = re.compile(r"[A-Za-z0-9_.+-]+")
 
 
 class Discovered(TypedDict):
@@ -54,8 +58,11 @@ def discover(code: str, site: Site) -> Discovered:
             if other
             else "the project has no wsgi.py: it is served by a WSGI entry that was made"
         )
+    chdir = os.path.relpath(folder, code)
+    for path in (chdir, *source.paths(script, [module, (entry or other).partition(":")[0]])):
+        _refuse_odd(site["name"], path)
     return {
-        "chdir": os.path.relpath(folder, code),
+        "chdir": chdir,
         "settings_module": module,
         "wsgi": entry,
         "asgi": other,
@@ -64,6 +71,18 @@ def discover(code: str, site: Site) -> Discovered:
         "configuration": chosen,
         "notes": notes,
     }
+
+
+def _refuse_odd(site_name: str, path: str) -> None:
+    """Refuse a path with directories that units, ini files and scripts would have to quote; other paths are free."""
+    odd = next((name for name in path.split("/") if not PLAIN.fullmatch(name)), "")
+    if odd:
+        raise StepError(
+            site_name,
+            "discovery",
+            f"the directory {odd!r} is on the way to manage.py, wsgi.py or the settings; wanted letters of ASCII, "
+            "digits and any of . _ + - in such names; rename it",
+        )
 
 
 def named_settings(text: str) -> str:

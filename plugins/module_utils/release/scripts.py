@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import inspect
+import shlex
 
 from ..build import runtime
 from ..host import files
@@ -17,7 +18,7 @@ MANAGE = """\
 # manage.py of the site {name}, as its user, with the settings and the environment of its current release.
 if [ -t 0 ]; then io=--pty; else io=--pipe; fi
 exec systemd-run --quiet --wait --collect "$io" --service-type=exec --uid={user} \\
-  --property=UMask=0027 --property=WorkingDirectory={root}/current/src/{chdir} \\
+  --property=UMask=0027 {working_directory} \\
   --property="EnvironmentFile=-{config}/$(basename "$(readlink {root}/current)").env" \\
   --setenv=DJANGO_SETTINGS_MODULE={settings} --setenv=PYTHONPATH={root}/current/overlay \\
   --setenv=HOME={state} {python} -m django "$@"
@@ -42,7 +43,8 @@ def render(release: Release, here: str = "") -> dict[str, str]:
         name=layout.name,
         user=release.user,
         root=layout.root,
-        chdir=manifest["chdir"],
+        # A build of 0.1 took directories of any name.
+        working_directory=shlex.quote(f"--property=WorkingDirectory={layout.root}/current/src/{manifest['chdir']}"),
         config=layout.config,
         state=layout.state,
         settings=runtime.SETTINGS_MODULE if manifest["overlay"] else manifest["settings_module"],
