@@ -129,7 +129,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_
 from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, managed_pythons, memory, packages
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import code, live
-from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError, own_fault
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import hidden_values
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Manifest, Secrets, Site
@@ -176,8 +176,10 @@ class Sites:
         """Release or remove one site; a fault of one does not keep the others from what is wanted of them."""
         layout = Layout.of(site)
         before = live(layout)["id"]
+        name = site["name"]
+        hidden = Shell(name, {}, hidden_values(self.secrets[name]) if name in self.secrets else [])
         try:
-            with files.locked(site["name"]):
+            with own_fault(name, hidden.mask), files.locked(name):
                 if site["state"] == "absent":
                     self._withdraw(site)
                 else:
@@ -185,7 +187,7 @@ class Sites:
         except StepError as error:
             now = live(layout)
             self.faults.append(str(error))
-            self.live[site["name"]] = {
+            self.live[name] = {
                 **now,
                 "switched": now["id"] != before,
                 "migrations": error.migrations,

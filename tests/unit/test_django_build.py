@@ -96,6 +96,8 @@ class Host:
             name = name_of(build)
             self.log.append(f"make {name}")
             self.seen[f"upload of {name}"] = build.resolved.upload
+            if name in self.broken.get("crashes", []):
+                raise ValueError("nobody thought of it")
             if name in self.broken.get("builds", []):
                 raise StepError(name, "project", "it is broken")
             return {"id": build.id, "path": build.root, **self.found}
@@ -202,6 +204,15 @@ def test_one_sites_failure_stops_no_other(host):
 
 
 # --- check mode ---
+
+
+def test_what_nobody_foresaw_is_its_sites_fault(host):
+    both = host({"name": "shop"}, {"name": "blog"})
+    both.broken = {"crashes": ["shop"]}
+    results = both.run()
+    [fault] = results.faults
+    assert fault.startswith("site 'shop': run failed: ValueError: nobody thought of it (test_django_build.py:")
+    assert [text for text in results.made if text.startswith("blog: build ")] == results.made
 
 
 def test_check_mode_makes_nothing(host):

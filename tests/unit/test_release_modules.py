@@ -373,6 +373,25 @@ def test_a_site_that_fails_keeps_no_other_from_its_release(tmp_path, capsys, mon
     assert locks.seen == ["shop", "blog", "wiki"]
 
 
+def test_what_nobody_foresaw_is_its_sites_fault_and_shows_no_secret(tmp_path, capsys, monkeypatch, locks, host):
+    shop, secrets = make_site(tmp_path, env={"TOKEN": "horse-battery"}, uwsgi={"processes": 3})
+    change = Change([f"release {NEW}"], NEW, OLD, [], "before", "after")
+    monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [KeyError("horse-battery"), change]))
+    result = call(
+        uwsgi_release,
+        capsys,
+        sites=[shop, {**shop, "name": "blog"}],
+        secrets=json.dumps({"sites": dict.fromkeys(("shop", "blog"), secrets)}),
+        builds=dict.fromkeys(("shop", "blog"), goldens.BUILD),
+    )
+    first = result["msg"].splitlines()[0]
+    assert first.startswith("site 'shop': run failed: KeyError: '********' (test_release_modules.py:")
+    assert first.endswith("); this is a fault of pyweb.stack, please report it")
+    assert "Traceback" in result["msg"]
+    assert "horse" not in json.dumps(result)
+    assert list(result["sites_after"]["releases"]) == ["blog"], result["msg"]
+
+
 def test_what_is_live_after_a_failure_is_returned(tmp_path, capsys, monkeypatch, locks, host):
     record = put_0_1(tmp_path, "unix")
     put_links(tmp_path, record["id"], OLD)

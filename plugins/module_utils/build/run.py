@@ -7,14 +7,16 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..build.build import Build
 from ..build.context import Context, Fetch
 from ..host import accounts, files
-from ..host.shell import Shell, StepError
+from ..host.shell import Shell, StepError, own_fault
 from ..model.layout import Layout
+from ..model.secrets import hidden_values
 from ..model.steps import commands, described
 from ..model.types import Manifest, Secrets, Site
 
@@ -68,7 +70,8 @@ class Run:
         for site in sites:
             if site["state"] == "present":
                 try:
-                    missing += self._look(site, results)
+                    with self._own_fault(site["name"]):
+                        missing += self._look(site, results)
                 except StepError as error:
                     results.failed(site["name"], error)
         if self.check_mode:
@@ -77,7 +80,8 @@ class Run:
         for build in [] if results.uploads_wanted else missing:
             name = build.context.site["name"]
             try:
-                results.builds[name] = _make(build)
+                with self._own_fault(name):
+                    results.builds[name] = _make(build)
             except StepError as error:
                 results.failed(name, error)
         return results
@@ -106,6 +110,9 @@ class Run:
         after = "".join(f"{line}\n" for line in [f"build {build.id}", *own])
         results.diff.append({"before": "", "after": after, "before_header": name, "after_header": name})
         return [build]
+
+    def _own_fault(self, name: str) -> AbstractContextManager[None]:
+        return own_fault(name, Shell(name, {}, hidden_values(self.secrets[name], self.environment)).mask)
 
     def _ensure_account(self, site: Site) -> list[str]:
         shell = Shell(site["name"], self.environment)

@@ -12,7 +12,8 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any, Union
 from urllib.parse import quote
 
@@ -43,6 +44,24 @@ class StepError(Exception):
         self.migrations: list[str] = []
         tail = "\n".join(output.strip().splitlines()[-lines:])
         super().__init__(f"site '{site}': {step} failed: {cause}" + (f"\n{tail}" if tail and tail != cause else ""))
+
+
+@contextlib.contextmanager
+def own_fault(site: str, mask: Callable[[str], str]) -> Iterator[None]:
+    """Make whatever goes wrong a `StepError` of the site, so that no other site hears of it.
+
+    What nobody foresaw names the place in the code; `mask` hides the site's secrets in it.
+    """
+    try:
+        yield
+    except StepError:
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
+        cause = f"{type(error).__name__}: {error} ({place}); this is a fault of pyweb.stack, please report it"
+        output = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        raise StepError(site, "run", mask(cause), mask(output)) from None
 
 
 class Shell:
