@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -261,3 +262,23 @@ def test_cause_of_a_real_git(shell, tmp_path):
     with pytest.raises(StepError) as caught:
         shell.run("source", ["git", "ls-remote", f"{tmp_path}/none"], ME)
     assert caught.value.cause.startswith(f"'{tmp_path}/none' does not appear to be a git repository")
+
+
+@pytest.mark.parametrize("before", ["", "u:", "user:", "\xff~"])
+@pytest.mark.parametrize("after", ["", "\n", "?>", "more"])
+@pytest.mark.parametrize("secret", ["correct-horse", "????>>>>~~~~", "p\xe4ssw\xf6rter", "x" * 9])
+def test_base64_of_a_text_with_a_secret_in_it_shows_nothing_of_it(before, after, secret):
+    shell = Shell("shop", {})
+    shell.hide(secret)
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        shown = shell.mask(encode(f"{before}{secret}{after}".encode()).decode())
+        assert "********" in shown
+        kept = shown.replace("********", "")
+        # What the neighbours' bits decide with it, and no more.
+        assert len(kept) <= len(encode(f"{before}{after}".encode())) + 4, shown
+
+
+def test_a_short_secret_is_no_piece_of_base64():
+    shell = Shell("shop", {})
+    shell.hide("abcd")
+    assert shell.secrets == ["abcd"]

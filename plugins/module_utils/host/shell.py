@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import ctypes
 import functools
@@ -31,6 +32,8 @@ BASE_ENVIRONMENT = {
 STEP_TIMEOUT = 1200
 # Of builds, checks and migrations: they get a tenth of a core as long as requests want all of it (sched(7)).
 NICENESS = 10
+# A piece of base64 that is shorter may stand in any word.
+BASE64_LENGTH = 8
 PR_SET_PDEATHSIG = 1  # prctl(2)
 _LIBC = ctypes.CDLL(None)
 
@@ -179,9 +182,25 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _written(text: str) -> list[str]:
-    """Return a text as Python, JSON and URLs write it."""
+    """Return a text as Python, JSON, URLs and base64 write it."""
     url = [quote(text, safe=safe, errors="surrogatepass") for safe in ("", "/")]
-    return [repr(text)[1:-1], json.dumps(text)[1:-1], *url, url[0].replace("%20", "+")]
+    return [repr(text)[1:-1], json.dumps(text)[1:-1], *url, url[0].replace("%20", "+"), *_in_base64(text)]
+
+
+def _in_base64(text: str) -> list[str]:
+    """Return what base64 of any text with this one in it holds, in both alphabets (RFC 4648).
+
+    Three bytes become four characters, so it may begin at three places; what the neighbours decide is left out. The
+    header of basic authentication is `user:password` in base64, for instance.
+    """
+    content, found = text.encode("utf-8", "surrogateescape"), []
+    for before in range(3):
+        whole = base64.b64encode(bytes(before) + content).decode()
+        first, last = -(-before * 8 // 6), (before + len(content)) * 8 // 6
+        piece = whole[first:last]
+        if len(piece) >= BASE64_LENGTH:
+            found += [piece, piece.replace("+", "-").replace("/", "_")]
+    return found
 
 
 def _end_with(parent: int) -> None:
