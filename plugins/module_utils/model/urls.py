@@ -12,11 +12,16 @@ def is_url(text: str) -> bool:
     return text.startswith(("http://", "https://"))
 
 
+# User, password or token before a host. A password may have an @ in it, and, unescaped, a slash: after a colon that no
+# port follows all counts up to the last @.
+_CREDENTIALS = re.compile(r"//([^/?#\s]*|[^/?#\s:@\[]+:(?![0-9]*(?:[/?#\s]|$))\S*)@")
+
+
 def credentials(text: str) -> list[str]:
     """Return what stands before the host (user, password, token) in every URL of a text."""
-    return re.findall(r"//([^/@\s]*)@", text)
+    return _CREDENTIALS.findall(text)
 
 
 def without_credentials(text: str) -> str:
     """Return a text with its URLs as they may be shown."""
-    return re.sub(r"//[^/@]*@", "//", text)
+    return _CREDENTIALS.sub("//", text)
