@@ -104,6 +104,10 @@ guest: ## Serve sites on hosts that others use too, and compare these before and
 upgrade: ## Take a host of version 0.1.0 to this one, back and forward, without a failed request
 	@$(TOOLS)/test.py upgrade
 
+.PHONY: hostile
+hostile: ## Attack the host and its sites as a compromised site and as a local user would
+	@$(TOOLS)/test.py hostile
+
 .PHONY: soak
 soak: setup engine images ## Ten minutes of load and deploys; writes docs/load.md
 	@PYTHONPATH=tests/hosts:tests/load PYWEB_PLATFORM=$(PLATFORM) $(RUN) python tests/load/soak.py

@@ -39,7 +39,7 @@ LOGS = ROOT / ".test-logs"
 ALONE = LOGS / ".alone.lock"
 IN_VENV = str(ROOT / "tests/tools/in_venv.sh")
 SCENARIOS = "platform sources default changes standalone dependency el"
-SUITES = ("faults", "mistakes", "projects", "doctor", "guest", "upgrade", "workers")
+SUITES = ("faults", "mistakes", "projects", "doctor", "guest", "upgrade", "workers", "hostile")
 # What is asked where not everything is: whether the platform is what the roles take it for, and serves a site.
 BRIEF = ("platform", "sanity")
 # Leaves out what another platform is asked, and nothing else.

@@ -1,0 +1,30 @@
+"""A link that a site's user leaves where root works is not followed."""
+
+from __future__ import annotations
+
+from conftest import World
+
+VICTIM = "/etc/cron.d"
+
+
+def test_a_link_in_place_of_the_media_is_refused_by_name(world: World) -> None:
+    before = world.host.told(f"stat -c '%U %G %a' {VICTIM}")
+    done = world.run_as("site-shop", f"cd /var/lib/sites/shop && mv media m2 && ln -s {VICTIM} media")
+    assert done.returncode == 0, done.stderr
+    try:
+        run = world.play(world.inventory)
+    finally:
+        world.host.told("cd /var/lib/sites/shop && rm media && mv m2 media")
+    assert run.status, "the run went through a link of the site"
+    assert "/var/lib/sites/shop/media is a link of site-shop" in run.error
+    assert world.host.told(f"stat -c '%U %G %a' {VICTIM}") == before
+    world.deploy()
+
+
+def test_a_link_of_root_to_a_bigger_disk_is_followed(world: World) -> None:
+    world.host.told("mkdir -p /srv/disk && cd /var/lib/sites/shop && mv media /srv/disk/media && ln -s /srv/disk/media")
+    try:
+        world.deploy()
+    finally:
+        world.host.told("cd /var/lib/sites/shop && rm media && mv /srv/disk/media media")
+    assert world.deploy().changed == 0
