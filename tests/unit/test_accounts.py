@@ -36,6 +36,7 @@ class Host:
 
     def __init__(self, root, monkeypatch):
         self.root, self.users, self.owners, self.calls = root, {"root", "huatai"}, {}, []
+        self.homes = {"huatai": "/home/huatai"}
         self.layout = Layout.under(
             "shop",
             {
@@ -58,7 +59,8 @@ class Host:
     def user(self, name):
         if name not in self.users:
             raise KeyError(name)
-        return SimpleNamespace(pw_uid=USERS[name], pw_gid={"huatai": 1001}.get(name, GROUPS.get(name, 0)))
+        gid = {"huatai": 1001}.get(name, GROUPS.get(name, 0))
+        return SimpleNamespace(pw_uid=USERS[name], pw_gid=gid, pw_dir=self.homes.get(name, "/nonexistent"))
 
     def group(self, gid):
         return SimpleNamespace(gr_name=next(name for name, number in GROUPS.items() if number == gid))
@@ -78,6 +80,8 @@ class Host:
             self.users.add("site-shop")
         if argv[0] == "systemd-tmpfiles":
             os.makedirs(self.layout.run, exist_ok=True)
+        if argv[:2] == ["usermod", "--home"]:
+            self.homes[argv[3]] = argv[2]
         if argv[0] == "userdel":
             self.users.remove(argv[1])
 
@@ -243,6 +247,42 @@ def test_a_link_that_a_site_made_in_place_of_its_directory_gives_it_nothing(host
     ):
         host.ensure(check_mode=check_mode)
     assert host.of("cron") == (0o755, 0, 0)
+
+
+def test_an_account_of_0_1_loses_the_home_that_its_site_can_write(host):
+    host.ensure()
+    host.homes["site-shop"] = host.layout.state
+    assert host.ensure(check_mode=True) == {"site-shop: home /nonexistent"}
+    assert host.ensure() == {"site-shop: home /nonexistent"}
+    assert host.calls[-1] == ["accounts", "usermod", "--home", "/nonexistent", "site-shop"]
+    assert host.ensure() == set()
+
+
+def test_somebody_elses_home_stays(host):
+    host.ensure("huatai", managed=False)
+    assert host.homes["huatai"] == "/home/huatai"
+    assert not any("usermod" in call for call in host.calls)
+
+
+@AS_ROOT
+@pytest.mark.parametrize(
+    ("text", "mode", "after"),
+    [
+        ('A="1"\n', 0o640, 'HOME="{state}"\nA="1"\n'),
+        ('A="1"\nHOME="/srv/x"\n', 0o640, 'A="1"\nHOME="/srv/x"\n'),
+        ('A="1"\n', 0o600, 'HOME="{state}"\nA="1"\n'),
+    ],
+)
+def test_environments_of_0_1_are_closed_and_say_where_home_is(host, text, mode, after):
+    host.ensure()
+    path = host.root / "etc/shop/0123456789ab.env"
+    path.write_text(text)
+    path.chmod(mode)
+    assert host.ensure(check_mode=True) == {"etc/shop/0123456789ab.env"}
+    assert path.read_text() == text
+    assert host.ensure() == {"etc/shop/0123456789ab.env"}
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == (after.format(state=host.layout.state), 0o600)
+    assert host.ensure() == set()
 
 
 def test_an_empty_key_is_made_again(host):

@@ -9,6 +9,7 @@ tmpfiles.d file. The lasting directories are made here: systemd-tmpfiles refuses
 
 from __future__ import annotations
 
+import glob
 import grp
 import os
 import pwd
@@ -23,6 +24,9 @@ from . import files, memory, nofollow
 from .shell import Shell, StepError
 
 NGINX_CONF = "/etc/nginx/nginx.conf"
+# Of a site's user: there is none, and nobody but root can make it. In a home that the site can write, its own
+# `authorized_keys` would let somebody in: sshd forwards ports for an account without a shell, too.
+HOME = "/nonexistent"
 
 
 class Folder(NamedTuple):
@@ -91,6 +95,7 @@ def ensure(layout: Layout, user: str, managed: bool, group: str, shell: Shell, c
     if not check_mode:
         memory.note_site(layout, user, managed, _missing_parents(layout))
     changes = _ensure_account(layout, user, managed, group, shell, check_mode)
+    changes += _close_environments(layout, check_mode)
     try:
         changes += _ensure_folders(layout, user, group, check_mode)
     except nofollow.Unsafe as error:
@@ -164,7 +169,7 @@ def sysusers(layout: Layout, user: str, managed: bool, group: str) -> str:
     """Return the text of the sysusers.d file: nginx's group, and the user if it is `managed`."""
     lines = ["# Written by pyweb.stack.", f"g {group} -"]
     if managed:
-        lines.append(f'u {user} - "site {layout.name}" {layout.state} /usr/sbin/nologin')
+        lines.append(f'u {user} - "site {layout.name}" {HOME} /usr/sbin/nologin')
     return "\n".join(lines) + "\n"
 
 
@@ -187,7 +192,24 @@ def _ensure_account(layout: Layout, user: str, managed: bool, group: str, shell:
             files.write(path, text)
         shell.run("accounts", ["systemd-sysusers", layout.sysusers])
         shell.run("accounts", ["systemd-tmpfiles", "--create", layout.tmpfiles])
+    if managed and _exists(user) and pwd.getpwnam(user).pw_dir != HOME:  # made by 0.1
+        missing = [f"{user}: home {HOME}"]
+        if not check_mode:
+            shell.run("accounts", ["usermod", "--home", HOME, user])
     return stale or missing
+
+
+def _close_environments(layout: Layout, check_mode: bool) -> list[str]:
+    """Close the environments of releases that 0.1 made, and name the HOME that the account had then."""
+    changes = []
+    for path in sorted(glob.glob(layout.env("*"))):
+        found, text = os.stat(path, follow_symlinks=False), files.read(path)
+        if found.st_mode & 0o077 or not re.search("^HOME=", text, re.MULTILINE):
+            changes.append(path)
+            if not check_mode:
+                named = text if re.search("^HOME=", text, re.MULTILINE) else f'HOME="{layout.state}"\n{text}'
+                files.write(path, named, 0o600, 0, 0)
+    return changes
 
 
 def _folders(layout: Layout, user: str, group: str) -> list[Folder]:

@@ -162,6 +162,7 @@ class Site(TypedDict):
     state: str
     purge: bool
     user: str
+    user_shared: bool
     managed_user: bool
     group: str
     source: Source
