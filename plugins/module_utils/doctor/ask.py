@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from ..host.identity import Identity, identity_of
 from ..host.shell import end, spawn
+from ..model import regular
 from .evidence import Ran
 
 # Seconds.
@@ -76,7 +77,7 @@ def account(name: str) -> Identity | None:
 def tail(path: str) -> str:
     """Return the last part of a log."""
     try:
-        with open(path, "rb") as stream:
+        with regular.opened(path) as stream:
             stream.seek(max(os.fstat(stream.fileno()).st_size - LOG_TAIL, 0))
             return _text(stream.read())
     except OSError:

@@ -13,6 +13,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..model import regular
+
 # uWSGI doc, "Options": several names for one thing.
 _ALIASES = {
     "s": "socket",
@@ -123,8 +125,7 @@ def _take(found: Options, name: str, value: str, cwd: str, environment: Mapping[
         path, _colon, section = value.partition(":")
         path = os.path.normpath(os.path.join(cwd, path))
         try:
-            with open(path, encoding="utf-8", errors="replace") as stream:
-                text = stream.read()
+            text = regular.content(path).decode("utf-8", "replace").replace("\r\n", "\n")
         except OSError:
             found.missing.append(path)
             return
