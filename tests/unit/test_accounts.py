@@ -36,7 +36,7 @@ class Host:
 
     def __init__(self, root, monkeypatch):
         self.root, self.users, self.owners, self.calls = root, {"root", "huatai"}, {}, []
-        self.homes = {"huatai": "/home/huatai"}
+        self.homes, self.members = {"huatai": "/home/huatai"}, {}
         self.layout = Layout.under(
             "shop",
             {
@@ -50,8 +50,9 @@ class Host:
         monkeypatch.setattr(layouts, "SYSUSERS", f"{root}/etc/sysusers")
         monkeypatch.setattr(layouts, "TMPFILES", f"{root}/etc/tmpfiles")
         monkeypatch.setattr(pwd, "getpwnam", self.user)
-        monkeypatch.setattr(grp, "getgrnam", lambda name: SimpleNamespace(gr_gid=GROUPS[name]))
+        monkeypatch.setattr(grp, "getgrnam", lambda name: self.group(GROUPS[name]))
         monkeypatch.setattr(grp, "getgrgid", self.group)
+        monkeypatch.setattr(pwd, "getpwall", lambda: [self.user(name) for name in self.users])
         monkeypatch.setattr(grp, "getgrall", lambda: [SimpleNamespace(gr_name=name) for name in GROUPS])
         monkeypatch.setattr(os, "fchown", lambda fd, uid, gid: self.own(f"/proc/self/fd/{fd}", uid, gid))
         monkeypatch.setattr(accounts, "os", System(self))
@@ -60,10 +61,12 @@ class Host:
         if name not in self.users:
             raise KeyError(name)
         gid = {"huatai": 1001}.get(name, GROUPS.get(name, 0))
-        return SimpleNamespace(pw_uid=USERS[name], pw_gid=gid, pw_dir=self.homes.get(name, "/nonexistent"))
+        home = self.homes.get(name, "/nonexistent")
+        return SimpleNamespace(pw_name=name, pw_uid=USERS[name], pw_gid=gid, pw_dir=home)
 
     def group(self, gid):
-        return SimpleNamespace(gr_name=next(name for name, number in GROUPS.items() if number == gid))
+        name = next(name for name, number in GROUPS.items() if number == gid)
+        return SimpleNamespace(gr_name=name, gr_gid=gid, gr_mem=self.members.get(name, []))
 
     def own(self, path, uid, gid):
         self.owners[os.stat(path).st_ino] = (uid, gid)
@@ -77,7 +80,11 @@ class Host:
         """What systemd and userdel would do, as far as the accounts can see it."""
         self.calls.append([step, *(word.replace(str(self.root), "") for word in argv)])
         if argv[0] == "systemd-sysusers":
-            self.users.add("site-shop")
+            made = (self.root / "etc/sysusers/site-shop.conf").read_text()
+            if "u site-shop " in made:
+                self.users.add("site-shop")
+            if "m huatai site-shop" in made:
+                self.members["site-shop"] = ["huatai"]
         if argv[0] == "systemd-tmpfiles":
             os.makedirs(self.layout.run, exist_ok=True)
         if argv[:2] == ["usermod", "--home"]:
@@ -285,6 +292,28 @@ def test_environments_of_0_1_are_closed_and_say_where_home_is(host, text, mode, 
     assert host.ensure() == set()
 
 
+def test_a_site_whose_user_shares_its_group_gets_one_of_its_own(host, monkeypatch):
+    host.members["staff"] = ["teammate"]
+    assert "etc/shop" in host.ensure("huatai", managed=False)
+    text = (host.root / "etc/sysusers/site-shop.conf").read_text()
+    assert text == "# Written by pyweb.stack.\ng nginx -\ng site-shop -\nm huatai site-shop\n"
+    assert host.of("etc/shop") == (0o750, 0, 901)
+    assert host.of("etc/shop/secret_key") == (0o640, 0, 901)
+    # What the site stores is not for the shared group either, whatever its processes have.
+    assert host.of("var/shop") == (0o2711, 1000, 901)
+    host.members["staff"] = []
+    assert host.ensure("huatai", managed=False) == set()
+    assert host.forget("huatai", managed=False, purge=True)[-1] == "group site-shop"
+    assert host.calls[-1] == ["accounts", "groupdel", "site-shop"]
+
+
+def test_a_group_with_a_stranger_in_it_is_not_the_sites(host):
+    host.members.update({"staff": ["teammate"], "site-shop": ["huatai", "mallory"]})
+    with pytest.raises(StepError, match="this host has a group 'site-shop' with mallory in it, who could read"):
+        host.ensure("huatai", managed=False)
+    assert (host.files(), host.calls) == ([], [])
+
+
 def test_an_empty_key_is_made_again(host):
     host.ensure()
     (host.root / "etc/shop/secret_key").write_text(" \n")
@@ -345,11 +374,6 @@ def test_the_group_of_the_web_server(monkeypatch, groups, wanted, group):
     monkeypatch.setattr(grp, "getgrall", lambda: [SimpleNamespace(gr_name=name) for name in groups])
     monkeypatch.setattr(accounts, "nginx_account", lambda: ("", ""))
     assert accounts.web_group(wanted) == group
-
-
-def test_the_group_of_a_user(host):
-    assert accounts.group_of("huatai") == "staff"
-    assert accounts.group_of("to-be-made") == "to-be-made"
 
 
 def test_where_a_site_lies_is_noted_until_its_data_go(host):

@@ -209,7 +209,7 @@ def host(monkeypatch, locks):
     monkeypatch.setattr(uwsgi_release.accounts, "ensure", ensure)
     monkeypatch.setattr(uwsgi_release.accounts, "forget", forget)
     monkeypatch.setattr(uwsgi_release.accounts, "web_group", lambda wanted: f"web:{wanted}")
-    monkeypatch.setattr(uwsgi_release.accounts, "group_of", lambda user: f"group of {user}")
+    monkeypatch.setattr(uwsgi_release, "site_group", lambda _layout, user, _managed: f"group of {user}")
     monkeypatch.setattr(uwsgi_release, "withdraw", withdraw)
     monkeypatch.setattr(uwsgi_release.os, "nice", host.niced.append)
     return host

@@ -22,6 +22,7 @@ from typing import NamedTuple
 from ..model.layout import Layout
 from . import files, memory, nofollow
 from .shell import Shell, StepError
+from .site_group import group_of, members, site_group
 
 NGINX_CONF = "/etc/nginx/nginx.conf"
 # Of a site's user: there is none, and nobody but root can make it. In a home that the site can write, its own
@@ -75,14 +76,6 @@ def _compiled_account() -> tuple[str, str]:
     return user, given.get("group") or (user if "user" in given else group_of(user))
 
 
-def group_of(user: str) -> str:
-    """Return the name of a user's own group; sysusers gives a new user a group of the same name."""
-    try:
-        return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
-    except KeyError:
-        return user
-
-
 def ensure(layout: Layout, user: str, managed: bool, group: str, shell: Shell, check_mode: bool) -> list[str]:
     """Make the user and the directories of a site; return what was (or in check mode would be) made or changed.
 
@@ -97,7 +90,7 @@ def ensure(layout: Layout, user: str, managed: bool, group: str, shell: Shell, c
     changes = _ensure_account(layout, user, managed, group, shell, check_mode)
     changes += _close_environments(layout, check_mode)
     try:
-        changes += _ensure_folders(layout, user, group, check_mode)
+        changes += _ensure_folders(layout, user, managed, group, check_mode)
     except nofollow.Unsafe as error:
         what = f"{error.filename} {error.strerror}; remove it, or make the link as root"
         raise StepError(layout.name, "accounts", what) from None
@@ -117,6 +110,12 @@ def _why_not(layout: Layout, user: str, managed: bool) -> str:
             f"this host has an account '{user}' that no run made, and the site would take it over; rename it, or say "
             f"user: {user} if it is meant for the site"
         )
+    strangers = [name for name in members(layout.own_group) if name != user]
+    if not managed and strangers and site_group(layout, user, managed) == layout.own_group:
+        return (
+            f"this host has a group '{layout.own_group}' with {', '.join(strangers)} in it, who could read the site's "
+            "secrets; take them out of it"
+        )
     return ""
 
 
@@ -129,9 +128,9 @@ def _is_ours(layout: Layout, user: str) -> bool:
     return data is not None and data.st_uid == pwd.getpwnam(user).pw_uid
 
 
-def _ensure_folders(layout: Layout, user: str, group: str, check_mode: bool) -> list[str]:
+def _ensure_folders(layout: Layout, user: str, managed: bool, group: str, check_mode: bool) -> list[str]:
     changes = []
-    for folder in _folders(layout, user, group):
+    for folder in _folders(layout, user, managed, group):
         if _differs(folder):
             changes.append(folder.path)
             if not check_mode:
@@ -140,7 +139,7 @@ def _ensure_folders(layout: Layout, user: str, group: str, check_mode: bool) -> 
         changes.append(layout.secret_key)
         if not check_mode:
             text = secrets.token_urlsafe(50) + "\n"
-            nofollow.create(layout.secret_key, text.encode(), 0o640, 0, pwd.getpwnam(user).pw_gid)
+            nofollow.create(layout.secret_key, text.encode(), 0o640, 0, _gid(site_group(layout, user, managed)))
     return changes
 
 
@@ -160,16 +159,22 @@ def forget(layout: Layout, user: str, managed: bool, purge: bool, shell: Shell, 
         changes.append(user)
         if not check_mode:
             shell.run("accounts", ["userdel", user])
+    if purge and not managed and user in members(layout.own_group):
+        changes.append(f"group {layout.own_group}")
+        if not check_mode:
+            shell.run("accounts", ["groupdel", layout.own_group])
     if purge and not check_mode:
         files.forget(layout.memory)
     return changes
 
 
 def sysusers(layout: Layout, user: str, managed: bool, group: str) -> str:
-    """Return the text of the sysusers.d file: nginx's group, and the user if it is `managed`."""
+    """Return the text of the sysusers.d file: nginx's group, the user if it is `managed`, or the site's own group."""
     lines = ["# Written by pyweb.stack.", f"g {group} -"]
     if managed:
         lines.append(f'u {user} - "site {layout.name}" {HOME} /usr/sbin/nologin')
+    elif site_group(layout, user, managed) == layout.own_group:
+        lines += [f"g {layout.own_group} -", f"m {user} {layout.own_group}"]
     return "\n".join(lines) + "\n"
 
 
@@ -212,12 +217,14 @@ def _close_environments(layout: Layout, check_mode: bool) -> list[str]:
     return changes
 
 
-def _folders(layout: Layout, user: str, group: str) -> list[Folder]:
-    own = group_of(user)
+def _folders(layout: Layout, user: str, managed: bool, group: str) -> list[Folder]:
+    own = site_group(layout, user, managed)
+    # Set-group-ID where its user's processes have another group: what they store is for the site's group all the same.
+    state = 0o711 if own == group_of(user) else 0o2711
     return [
         *[Folder(path, 0o755, "root", "root") for path in _code(layout)],
         # nginx passes through to the media; nobody else can list what is here.
-        Folder(layout.state, 0o711, user, own),
+        Folder(layout.state, state, user, own),
         Folder(layout.config, 0o750, "root", own),
         # Passed through by the owner of an existing virtualenv, when uWSGI is compiled for it.
         Folder(layout.cache, 0o711, user, own),
