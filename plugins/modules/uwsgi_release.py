@@ -203,7 +203,8 @@ class Sites:
     def _release(self, site: Site) -> None:
         name = site["name"]
         account = Layout.of(site), site["user"], site["managed_user"]
-        changes = accounts.ensure(*account, self.web_group, Shell(name, {}), self.check_mode)
+        shell = Shell(name, {})
+        changes = accounts.ensure(*account, self.web_group, shell, self.check_mode, site["user_shared"])
         self._made(site, changes)
         build = self.builds.get(name)
         if self.check_mode and (changes or (build and build.get("predicted"))):

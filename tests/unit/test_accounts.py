@@ -92,8 +92,8 @@ class Host:
         if argv[0] == "userdel":
             self.users.remove(argv[1])
 
-    def ensure(self, user="site-shop", managed=True, check_mode=False):
-        changes = accounts.ensure(self.layout, user, managed, "nginx", self, check_mode)
+    def ensure(self, user="site-shop", managed=True, check_mode=False, shared=False):
+        changes = accounts.ensure(self.layout, user, managed, "nginx", self, check_mode, shared)
         return {path.replace(f"{self.root}/", "") for path in changes}
 
     def forget(self, user="site-shop", managed=True, purge=False, check_mode=False):
@@ -312,6 +312,14 @@ def test_a_group_with_a_stranger_in_it_is_not_the_sites(host):
     with pytest.raises(StepError, match="this host has a group 'site-shop' with mallory in it, who could read"):
         host.ensure("huatai", managed=False)
     assert (host.files(), host.calls) == ([], [])
+
+
+def test_the_user_of_another_inventorys_site_is_not_shared_unawares(host):
+    host.ensure("huatai", managed=False)
+    host.layout = Layout("blog", host.layout.paths)
+    with pytest.raises(StepError, match="user is 'huatai', whom the site 'shop' of this host has, too: each could"):
+        host.ensure("huatai", managed=False)
+    host.ensure("huatai", managed=False, shared=True)
 
 
 def test_an_empty_key_is_made_again(host):

@@ -76,13 +76,15 @@ def _compiled_account() -> tuple[str, str]:
     return user, given.get("group") or (user if "user" in given else group_of(user))
 
 
-def ensure(layout: Layout, user: str, managed: bool, group: str, shell: Shell, check_mode: bool) -> list[str]:
+def ensure(
+    layout: Layout, user: str, managed: bool, group: str, shell: Shell, check_mode: bool, shared: bool = False
+) -> list[str]:
     """Make the user and the directories of a site; return what was (or in check mode would be) made or changed.
 
-    A user that is not `managed` is somebody else's and has to be there. Raises `StepError`, also for a directory that
-    is a link of somebody else than root.
+    A user that is not `managed` is somebody else's and has to be there; one that another site of this host has, too,
+    has to be known as `shared`. Raises `StepError`, also for a directory that is a link of somebody else than root.
     """
-    refused = _why_not(layout, user, managed)
+    refused = _why_not(layout, user, managed) or ("" if shared else _of_another_site(layout, user))
     if refused:
         raise StepError(layout.name, "accounts", refused)
     if not check_mode:
@@ -116,6 +118,17 @@ def _why_not(layout: Layout, user: str, managed: bool) -> str:
             f"this host has a group '{layout.own_group}' with {', '.join(strangers)} in it, who could read the site's "
             "secrets; take them out of it"
         )
+    return ""
+
+
+def _of_another_site(layout: Layout, user: str) -> str:
+    """Say whose user it is on this host already, whichever inventory that site is in; '' where it is nobody's."""
+    for name, noted in sorted(memory.sites().items()):
+        if name != layout.name and noted.get("user") == user:
+            return (
+                f"user is '{user}', whom the site '{name}' of this host has, too: each could read and change the "
+                "other's code, data and secrets; leave user out, name another one, or say user_shared: true for both"
+            )
     return ""
 
 
