@@ -24,6 +24,7 @@ from ..build.steps import Steps
 from ..host import files
 from ..host.causes import cause
 from ..host.shell import STEP_TIMEOUT
+from ..host.visible import all_visible, visible
 from ..model.layout import content_id
 from ..model.steps import builtin_step, identity
 from ..model.types import Manifest, Step
@@ -148,15 +149,15 @@ def _steps(build: Build) -> Manifest:
         "wsgi": _entry(context, found),
         "django": probed["django"],
         "apps": probed["apps"],
-        "check": probed["check"],
+        "check": visible(probed["check"]),
         "admin": probed["admin"],
         "https_header": probed["https_header"],
-        "hints": told,
+        "hints": all_visible(told),
         "path": root,
         "src": recorded["path"] if in_place else code,
         "overlay": True,
         "source": recorded,
-        "subject": subject,
+        "subject": visible(subject),
         "home": home,
         "python": context.python_version(),
         "uwsgi": runtime.uwsgi_binary(site, home),
@@ -170,7 +171,7 @@ def _steps(build: Build) -> Manifest:
     if probed.get("exported"):
         manifest["exported"] = probed["exported"]
     if told := [*context.notes, *notes]:
-        manifest["notes"] = told
+        manifest["notes"] = all_visible(told)
     return manifest
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..host.visible import visible
 from .chain import CHAIN, REGISTER
 from .evidence import Host, Site
 from .fault import BROKEN, DEGRADED, OK, UNKNOWN, Fault
@@ -54,7 +55,7 @@ def verdict(site: Site, host: Host) -> dict[str, Any]:
 
 
 def hide(value: Any, secrets: Sequence[str]) -> Any:
-    """Return the value without what may be a secret: environment values, credentials in URLs, cookies."""
+    """Return the value, visible and without what may be a secret: environment values, credentials in URLs, cookies."""
     if isinstance(value, dict):
         return {key: hide(inner, secrets) for key, inner in value.items()}
     if isinstance(value, list):
@@ -65,7 +66,7 @@ def hide(value: Any, secrets: Sequence[str]) -> Any:
     for secret in sorted(secrets, key=len, reverse=True):
         value = value.replace(secret, HIDDEN)
     value = _CREDENTIALS.sub(rf"\1{HIDDEN}@", value)
-    return _ASSIGNED.sub(rf"\1{HIDDEN}", value)
+    return visible(_ASSIGNED.sub(rf"\1{HIDDEN}", value))
 
 
 def attribute(faults: Sequence[Fault]) -> None:
