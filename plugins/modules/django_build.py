@@ -50,6 +50,10 @@ options:
     description: Internal. The small sources that travel with the call, site name to base64.
     type: dict
     default: {}
+  unpacked:
+    description: Internal. The sources that the action plugin could not pack, site name to the reason.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     support: full
@@ -105,8 +109,10 @@ made:
   elements: str
 sites_after:
   description:
-    - What a report needs to know of the sites. C(made) is as in RV(made).
+    - What a report needs to know of the sites, and what a play needs that goes on with the others. C(made) is as in
+      RV(made), C(builds) as in RV(builds), of the sites that have a build.
     - C(live) is site name to what is live there, as M(pyweb.stack.uwsgi_release) returns it.
+    - C(faulty) are the names of the sites that have no build, C(others) those of the sites that do not need them.
   returned: failure
   type: dict
 """
@@ -132,6 +138,7 @@ SPEC: dict[str, dict[str, Any]] = {
     "secrets": {"type": "str", "default": "{}", "no_log": True},
     "uploads": {"type": "dict", "default": {}},
     "inline": {"type": "dict", "default": {}, "no_log": True},  # no secret, but nothing for the journal either
+    "unpacked": {"type": "dict", "default": {}},
 }
 
 
@@ -163,6 +170,7 @@ def main() -> None:
         uploads=given["uploads"],
         inline=given["inline"],
         check_mode=module.check_mode,
+        unpacked=given["unpacked"],
     )
     results = run.all(given["sites"])
     if results.faults and not results.uploads_wanted:
@@ -173,6 +181,9 @@ def main() -> None:
             sites_after={
                 "live": {site["name"]: {**live(Layout.of(site)), **untouched} for site in given["sites"]},
                 "made": results.made,
+                "builds": results.builds,
+                "faulty": results.faulty,
+                "others": [site["name"] for site in given["sites"] if site["name"] not in results.faulty],
             },
             diff=results.diff,
         )

@@ -213,6 +213,13 @@ def test_what_nobody_foresaw_is_its_sites_fault(host):
     [fault] = results.faults
     assert fault.startswith("site 'shop': run failed: ValueError: nobody thought of it (test_django_build.py:")
     assert [text for text in results.made if text.startswith("blog: build ")] == results.made
+    assert (results.faulty, list(results.builds)) == (["shop"], ["blog"])
+
+
+def test_a_source_that_the_controller_could_not_pack_is_its_sites_fault(host):
+    results = host({"name": "shop"}, {"name": "blog"}).run(unpacked={"shop": "no such file"})
+    assert results.faults == ["site 'shop': source failed: no such file"]
+    assert list(results.builds) == ["blog"]
 
 
 def test_check_mode_makes_nothing(host):

@@ -368,9 +368,26 @@ def test_a_site_that_fails_keeps_no_other_from_its_release(tmp_path, capsys, mon
     after = result["sites_after"]
     assert after["made"] == [f"blog: release {NEW}"]
     assert {name: release["id"] for name, release in after["releases"].items()} == {"blog": NEW}
-    nothing = {"id": "", "previous": "", **NO_CODE, "switched": False, "migrations": []}
+    nothing = {"id": "", "previous": "", "socket": None, **NO_CODE, "switched": False, "migrations": []}
     assert after["live"] == {"shop": nothing, "wiki": nothing}
+    assert (after["faulty"], after["others"]) == (["shop", "wiki"], ["blog"])
     assert locks.seen == ["shop", "blog", "wiki"]
+
+
+def test_a_site_whose_build_failed_is_left_alone(tmp_path, capsys, monkeypatch, locks, host):
+    shop, secrets = make_site(tmp_path, uwsgi={"processes": 3})
+    change = Change([f"release {NEW}"], NEW, OLD, [], "before", "after")
+    monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [change]))
+    result = call(
+        uwsgi_release,
+        capsys,
+        sites=[shop, {**shop, "name": "blog"}],
+        secrets=json.dumps({"sites": {"shop": secrets, "blog": secrets}}),
+        builds={"blog": goldens.BUILD},
+        faulty=["shop"],
+    )
+    assert list(result["releases"]) == ["blog"]
+    assert locks.seen == ["blog"]
 
 
 def test_what_nobody_foresaw_is_its_sites_fault_and_shows_no_secret(tmp_path, capsys, monkeypatch, locks, host):
