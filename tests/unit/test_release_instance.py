@@ -290,7 +290,8 @@ class Stats:
     def __init__(self, sockets, *states):
         self.sockets, self.states, self.asked = sockets, list(states), []
 
-    def __call__(self, address):
+    def __call__(self, address, timeout):
+        assert timeout <= 5
         self.asked.append(address)
         state = self.states.pop(0)
         if isinstance(state, Exception):
@@ -309,8 +310,16 @@ class Stats:
         (["127.0.0.1:8001"], ["busy", "busy", "idle"], 1),
         ([], ["busy", protocol.ProtocolError("x", "nobody there"), "busy"], 2),
         ([], ["busy", b"{", "busy"], 2),
+        ([], ["busy", b"[" * 100000, "busy"], 2),
+        ([], ["busy", b'["busy"]', "busy"], 2),
+        ([], ["busy", b'{"sockets": [3], "workers": 7}', "busy"], 2),
+        ([], ["busy", b'{"workers": [{"status": ' + b"9" * 5000 + b"}]}", "busy"], 2),
+        ([], ["busy", b"{}", "busy"], 2),
     ],
-    ids=["its own socket alone", "shared ports", "it is gone", "no JSON"],
+    ids=[
+        *("its own socket alone", "shared ports", "it is gone", "no JSON", "deep", "a list", "other types", "digits"),
+        "nothing in it",
+    ],
 )
 def test_draining_waits_for_idle_workers(tmp_path, monkeypatch, clock, others, states, asked):
     stats = Stats([f"{tmp_path}/run/shop/{NEW}.sock", *others], *states)

@@ -17,7 +17,7 @@ from typing import Any, cast
 from ..build import additions, django_probe, hints, overlay, project, pythons, runtime, seal, settings_facts, source
 from ..build.build_settings import SettingsOfBuild
 from ..build.context import Context
-from ..build.program import program_text
+from ..build.program import answer, program_text
 from ..build.project import Discovered
 from ..build.source import Resolved
 from ..build.steps import Steps
@@ -33,6 +33,12 @@ from ..model.types import Manifest, Step
 FORMAT = 1
 # From this many files on, bytecode is compiled by as many processes as there are cores. Measured on two.
 PARALLEL_FILES = 40
+# What `django_probe` says, as far as it is relied on. The project runs in the same process, and can say it, too.
+_PROBED = {
+    **dict.fromkeys(("django", "check", "admin", "script_name"), str),
+    "https_header": [str],
+    "facts": (dict, type(None)),
+}
 
 
 @dataclass(frozen=True)
@@ -261,4 +267,5 @@ def _probe(
         output = re.sub(r"^step: \w+\n", "", done.stderr, flags=re.MULTILINE)
         missing = settings.missing(cause(output)) if reached[-1:] == ["settings"] else ""
         raise context.error(reached[-1] if reached else "project", missing or cause(output), output)
-    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+    probed: dict[str, Any] = answer(context.site["name"], "project", done.stdout, _PROBED)
+    return probed

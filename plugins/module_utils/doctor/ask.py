@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pwd
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 
+from ..host import answers
 from ..host.identity import Identity, identity_of
 from ..host.shell import end, spawn
 from .evidence import Ran
@@ -50,15 +50,10 @@ def run(
         )
     except (OSError, subprocess.SubprocessError) as error:
         return Ran(None, err=str(error))
-    try:
-        out, err = process.communicate(stdin.encode(), timeout)
-        return Ran(process.returncode, _text(out), _text(err))
-    except subprocess.TimeoutExpired:
-        end(process)
-        out, _err = process.communicate()
-        return Ran(None, _text(out))
-    finally:
-        end(process)
+    said = answers.talk(process, stdin.encode(), timeout, end)
+    if said.too_much:
+        return Ran(None, _text(said.out), f"it printed more than {answers.MOST >> 20} MiB")
+    return Ran(process.returncode, _text(said.out), _text(said.err)) if said.ended else Ran(None, _text(said.out))
 
 
 def installed(program: str) -> bool:
@@ -75,12 +70,9 @@ def account(name: str) -> Identity | None:
 
 def tail(path: str) -> str:
     """Return the last part of a log."""
-    try:
-        with open(path, "rb") as stream:
-            stream.seek(max(os.fstat(stream.fileno()).st_size - LOG_TAIL, 0))
-            return _text(stream.read())
-    except OSError:
-        return ""
+    with contextlib.suppress(OSError):
+        return _text(answers.content(path, last=LOG_TAIL))
+    return ""
 
 
 def _text(raw: bytes) -> str:

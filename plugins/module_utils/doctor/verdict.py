@@ -54,6 +54,15 @@ def verdict(site: Site, host: Host) -> dict[str, Any]:
     return report
 
 
+def unexamined(site: Site, what: str) -> dict[str, Any]:
+    """Return the report on a site that could not be examined. `what` is an exception that nobody foresaw."""
+    cause = f"the site could not be examined: {what}"
+    fix = "this is a fault of pyweb.stack, please report it; the other sites were examined"
+    fault = Fault(f"{CHAIN[0].name}.unexamined", UNKNOWN, cause, fix)
+    hops = [Judged(hop.name, [], [fault] if hop is CHAIN[0] else []) for hop in CHAIN]
+    return {**_plain(site, hops), "first": _fault(fault)}
+
+
 def hide(value: Any, secrets: Sequence[str]) -> Any:
     """Return the value, visible and without what may be a secret: environment values, credentials in URLs, cookies."""
     if isinstance(value, dict):

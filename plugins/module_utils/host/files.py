@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..model.layout import Layout
+from . import answers
 from .shell import StepError
 
 # How long one run waits for another, in seconds.
@@ -187,8 +188,7 @@ def read_json(path: str) -> dict[str, Any]:
 def read_or_empty(path: str) -> str:
     """Return a file's text, or '' where it cannot be read for any reason. Bytes that are no text are replaced."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read()
+        return answers.content(path).decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
     except OSError:
         return ""
 
