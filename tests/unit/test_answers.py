@@ -1,4 +1,4 @@
-"""What a site's processes answer to root: garbage, gigabytes, nothing, and other shapes end in time and as no answer."""
+"""What a site answers to root: garbage, gigabytes, nothing and other shapes end in time, as no answer."""
 
 from __future__ import annotations
 
