@@ -105,14 +105,18 @@ def content(path: str, last: int = 0) -> bytes:
 
     Raises OSError.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as stream:
-        found = os.fstat(descriptor)
+    with open(path, "rb", opener=_at_once) as stream:
+        found = os.fstat(stream.fileno())
         if not stat.S_ISREG(found.st_mode):
             return b""
         if last:
             stream.seek(max(found.st_size - last, 0))
         return stream.read(last or MOST)
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for whoever is at the other end of it."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _pushed(pipe: IO[bytes], given: memoryview) -> memoryview:
