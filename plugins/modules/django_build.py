@@ -110,7 +110,7 @@ made:
 sites_after:
   description:
     - What a report needs to know of the sites, and what a play needs that goes on with the others. C(made) is as in
-      RV(made), C(builds) as in RV(builds), of the sites that have a build.
+      RV(made), C(builds) has the id and the notes of the sites that have a build.
     - C(live) is site name to what is live there, as M(pyweb.stack.uwsgi_release) returns it.
     - C(faulty) are the names of the sites that have no build, C(others) those of the sites that do not need them.
   returned: failure
@@ -120,6 +120,7 @@ sites_after:
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -140,6 +141,15 @@ SPEC: dict[str, dict[str, Any]] = {
     "inline": {"type": "dict", "default": {}, "no_log": True},  # no secret, but nothing for the journal either
     "unpacked": {"type": "dict", "default": {}},
 }
+
+
+# What of a manifest stands below an error. The rest of it lies with the build.
+SHORT = ("id", "predicted", "notes", "hints")
+
+
+def in_short(build: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is told of a build beside the fault of another site."""
+    return {key: build[key] for key in SHORT if key in build}
 
 
 def main() -> None:
@@ -181,7 +191,7 @@ def main() -> None:
             sites_after={
                 "live": {site["name"]: {**live(Layout.of(site)), **untouched} for site in given["sites"]},
                 "made": results.made,
-                "builds": results.builds,
+                "builds": {name: in_short(build) for name, build in results.builds.items()},
                 "faulty": results.faulty,
                 "others": [site["name"] for site in given["sites"] if site["name"] not in results.faulty],
             },

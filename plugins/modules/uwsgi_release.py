@@ -34,7 +34,7 @@ options:
         type: str
   builds:
     description:
-      - Site name to manifest, the return value RV(pyweb.stack.django_build#module:builds).
+      - Site name to manifest, the return value RV(pyweb.stack.django_build#module:builds), or to what of it has an id.
       - A site without one is released as found at its C(source.path), with its own C(virtualenv).
     type: dict
     default: {}
@@ -128,7 +128,7 @@ sites_after:
 import json
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
@@ -212,7 +212,7 @@ class Sites:
         account = Layout.of(site), site["user"], site["managed_user"]
         changes = accounts.ensure(*account, self.web_group, Shell(name, {}), self.check_mode)
         self._made(site, changes)
-        build = self.builds.get(name)
+        build = self._build_of(site)
         if self.check_mode and (changes or (build and build.get("predicted"))):
             # Without the user or the build there is nothing to ask what the release would be.
             self.releases[name] = {"id": "", "previous": "", "migrations": [], **code({})}
@@ -242,6 +242,13 @@ class Sites:
         if self.last_check and (wrong := switch.unanswered()):
             self.faults.append(str(wrong))
             self.faulty.append(name)
+
+    def _build_of(self, site: Site) -> Manifest | None:
+        """Return the manifest of a site's build; where only its id came, that of the host."""
+        build = self.builds.get(site["name"])
+        if build and "chdir" not in build and not build.get("predicted"):
+            return cast(Manifest, files.read_json(Layout.of(site).manifest(build["id"])))
+        return build
 
     def _made(self, site: Site, what: list[str]) -> None:
         self.made += [f"{site['name']}: {text}" for text in what]

@@ -285,3 +285,8 @@ def test_a_small_source_comes_with_the_call(host, tmp_path):
 
 def test_nothing_found_is_nothing_answered():
     assert Results().answer() == {"changed": False, "builds": {}, "made": [], "diff": []}
+
+
+def test_beside_a_fault_a_build_is_told_in_short():
+    build = {"id": "a" * 12, "path": "/opt", "check": "W" * 1000, "hints": ["npm ci"], "src": "/opt/src"}
+    assert django_build.in_short(build) == {"id": "a" * 12, "hints": ["npm ci"]}
