@@ -33,10 +33,11 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("sites is missing or no list; wanted web_sites | pyweb.stack.sites")
         sites, secrets = split_secrets(arguments["sites"])
         with tempfile.TemporaryDirectory() as folder:
-            packed = {site["name"]: path for site in sites if (path := _packed(site, folder))}
+            packed, unpacked = _all_packed(sites, folder)
             small = {name: _base64(path) for name, path in packed.items() if os.path.getsize(path) <= INLINE}
             hidden = {"sites": secrets, "environment": arguments.pop("environment", {})}
             arguments = {**arguments, "sites": sites, "secrets": json.dumps(hidden), "inline": small}
+            arguments["unpacked"] = unpacked
             result.update(self._module(arguments, task_vars))
             wanted = result.pop("uploads_wanted", [])
             if wanted:
@@ -58,6 +59,21 @@ class ActionModule(ActionBase):
             self._make_tmp_path()
         there = self._connection._shell.join_path(self._connection._shell.tmpdir, f"{name}-{os.path.basename(archive)}")
         return str(self._transfer_file(archive, there))
+
+
+def _all_packed(sites: list[Site], folder: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the archives of the sites whose source lies on the controller, and why some have none; by site name."""
+    packed, unpacked = {}, {}
+    for site in sites:
+        try:
+            path = _packed(site, folder)
+        except Exception as error:  # nobody else's source is the worse for it
+            what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+            unpacked[site["name"]] = f"the controller cannot read the source: {what or type(error).__name__}"
+            continue
+        if path:
+            packed[site["name"]] = path
+    return packed, unpacked
 
 
 def _packed(site: Site, folder: str) -> str:

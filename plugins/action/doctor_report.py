@@ -12,7 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.pyweb.stack.plugins.plugin_utils import doctor_report
+from ansible_collections.pyweb.stack.plugins.plugin_utils import doctor_report, output
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 
@@ -30,8 +30,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("reports is missing or no mapping; wanted host name -> result of site_doctor")
         hosts = doctor_report.collected(arguments["reports"])
         display = Display()
-        for text, colour in doctor_report.lines(hosts):
-            display.display(text, color=colour)
+        output.show(doctor_report.lines(hosts))
         when = datetime.datetime.now(datetime.timezone.utc)
         written: list[str] = []
         if not self._task.check_mode:

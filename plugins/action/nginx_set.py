@@ -42,5 +42,6 @@ def asked_for(sites: Any) -> list[dict[str, Any]]:
             "nginx": {key: site["nginx"][key] for key in ("listen", "static")},
         }
         for site in sites
-        if site["state"] == "present"
+        # What a failed site has is as it was, and no question of this run.
+        if site["state"] == "present" and not site.get("kept")
     ]

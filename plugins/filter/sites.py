@@ -14,6 +14,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model import pythons, 
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Site
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import defined, plain
+from ansible_collections.pyweb.stack.plugins.plugin_utils.sites_after import sites_after as still_served
 
 EXAMPLE = os.path.join(
     os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))), "examples", "mysite"
@@ -34,6 +35,10 @@ def build_packages(chosen: Any, platform: Any, installer: str = "uv") -> list[st
     return pythons.build_packages(plain(chosen), plain(platform), plain(installer))
 
 
+def sites_after(completed: Any, *results: Any) -> list[dict[str, Any]]:
+    return still_served(plain(completed), plain(results))
+
+
 @contextlib.contextmanager
 def _faults_as_ansibles() -> Iterator[None]:
     try:
@@ -46,4 +51,9 @@ class FilterModule:
     """The filters of the site model."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"sites": sites, "choose_pythons": choose_pythons, "build_packages": build_packages}
+        return {
+            "sites": sites,
+            "choose_pythons": choose_pythons,
+            "build_packages": build_packages,
+            "sites_after": sites_after,
+        }

@@ -51,6 +51,9 @@ def plan(
     if faults:
         raise InventoryError("firewalld", faults)
     wanted = _wanted(sites, services, ports, zone or default_zone)
+    if any(site.get("kept") for site in sites):
+        # A site that failed still listens where it did.
+        wanted = _unique([*wanted, *_recorded({**(opened.get(purpose) or {}), "closing": []})])
     zones = list(dict.fromkeys([default_zone, zone or default_zone, *(bound or {})]))
     ssh = [f"{port}/tcp" for port in sorted(set(ssh_ports))]
     known = [item for name, what in (let_in or {}).items() for item in _recorded({"zone": name, **what})]

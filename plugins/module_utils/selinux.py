@@ -32,9 +32,11 @@ def policy(sites: list[Site]) -> dict[str, Any]:
             if path and not path.startswith(("/opt/", "/usr/")):
                 labels[path] = "httpd_sys_content_t"
         unix = [server.startswith("unix:") for server in nginx["upstream"]]
-        sockets = sockets or any(unix)
-        ports = ports or not all(unix)
-        listens = listens or any(listener["port"] not in KNOWN_PORTS for listener in nginx["listen"])
+        # What is live of a site that failed may need what the inventory says no more.
+        kept = bool(site.get("kept"))
+        sockets = sockets or kept or any(unix)
+        ports = ports or kept or not all(unix)
+        listens = listens or kept or any(listener["port"] not in KNOWN_PORTS for listener in nginx["listen"])
     lines = ["; Written by pyweb.stack: change the inventory instead."]
     for path, label in sorted(labels.items()):
         lines.append(f'(filecon "{re.escape(path)}(/.*)?" any (system_u object_r {label} ((s0) (s0))))')

@@ -50,6 +50,10 @@ options:
     description: Internal. The small sources that travel with the call, site name to base64.
     type: dict
     default: {}
+  unpacked:
+    description: Internal. The sources that the action plugin could not pack, site name to the reason.
+    type: dict
+    default: {}
 attributes:
   check_mode:
     support: full
@@ -105,8 +109,10 @@ made:
   elements: str
 sites_after:
   description:
-    - What a report needs to know of the sites. C(made) is as in RV(made).
+    - What a report needs to know of the sites, and what a play needs that goes on with the others. C(made) is as in
+      RV(made), C(builds) has the id and the notes of the sites that have a build.
     - C(live) is site name to what is live there, as M(pyweb.stack.uwsgi_release) returns it.
+    - C(faulty) are the names of the sites that have no build, C(others) those of the sites that do not need them.
   returned: failure
   type: dict
 """
@@ -114,6 +120,7 @@ sites_after:
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -132,7 +139,17 @@ SPEC: dict[str, dict[str, Any]] = {
     "secrets": {"type": "str", "default": "{}", "no_log": True},
     "uploads": {"type": "dict", "default": {}},
     "inline": {"type": "dict", "default": {}, "no_log": True},  # no secret, but nothing for the journal either
+    "unpacked": {"type": "dict", "default": {}},
 }
+
+
+# What of a manifest stands below an error. The rest of it lies with the build.
+SHORT = ("id", "predicted", "notes", "hints")
+
+
+def in_short(build: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is told of a build beside the fault of another site."""
+    return {key: build[key] for key in SHORT if key in build}
 
 
 def main() -> None:
@@ -163,6 +180,7 @@ def main() -> None:
         uploads=given["uploads"],
         inline=given["inline"],
         check_mode=module.check_mode,
+        unpacked=given["unpacked"],
     )
     results = run.all(given["sites"])
     if results.faults and not results.uploads_wanted:
@@ -173,6 +191,9 @@ def main() -> None:
             sites_after={
                 "live": {site["name"]: {**live(Layout.of(site)), **untouched} for site in given["sites"]},
                 "made": results.made,
+                "builds": {name: in_short(build) for name, build in results.builds.items()},
+                "faulty": results.faulty,
+                "others": [site["name"] for site in given["sites"] if site["name"] not in results.faulty],
             },
             diff=results.diff,
         )

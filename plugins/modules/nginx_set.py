@@ -10,6 +10,8 @@ short_description: Configure nginx, start it, and ask for the sites through it, 
 version_added: 0.2.0
 description:
   - Installs the files as M(pyweb.stack.config_set) does, all of them or none, for the role C(nginx).
+  - Makes the logs in C(/var/log/nginx) that the files name, before nginx does, as logrotate makes them, so that nobody
+    else can read them.
   - Then starts the service, now and at boot, where it is not, as M(ansible.builtin.systemd_service) does. Where it does
     not start, the error has its own words from the journal. Where another process has its port, the error names that
     process.
@@ -118,7 +120,9 @@ output:
   returned: when O(check) or O(apply) fails, or O(service) does not start
   type: str
 set_after:
-  description: RV(notes), RV(started) and RV(asked) as after a success, and of RV(files) those that changed.
+  description:
+    - RV(notes), RV(started) and RV(asked) as after a success, and of RV(files) those that changed.
+    - C(faulty) are the names of the sites that do not answer, C(others) those of the sites that do.
   returned: when O(service) does not start, or a site does not answer
   type: dict
 """
@@ -129,8 +133,10 @@ from typing import Any
 from ansible_collections.pyweb.stack.plugins.module_utils.host import files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.file_set_module import ARGUMENTS, FileSetModule
 from ansible_collections.pyweb.stack.plugins.module_utils.host.services import ServiceError, start
-from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError, own_fault
+from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import one_line
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import logs
 from ansible_collections.pyweb.stack.plugins.module_utils.release.front import STEP, Front, Look
 
 SPEC: dict[str, Any] = {
@@ -143,7 +149,7 @@ SPEC: dict[str, Any] = {
 def main() -> None:
     module = FileSetModule(argument_spec=SPEC, supports_check_mode=True)
     given = module.params
-    done = {**module.install(), "started": [], "asked": {}}
+    done = {**installed(module), "started": [], "asked": {}}
     try:
         if given["service"]:
             done["started"] = start(given["service"], module.run, module.check_mode)
@@ -155,25 +161,43 @@ def main() -> None:
     done["asked"] = {name: look.url for name, look in looks.items()}
     for look in looks.values():
         if look.warning:
-            module.warn(look.warning)
-    faults = [str(StepError(name, STEP, look.wrong)) for name, look in looks.items() if look.wrong]
+            module.warn(one_line(look.warning))
+    faults = {name: str(StepError(name, STEP, look.wrong)) for name, look in looks.items() if look.wrong}
     if faults:
-        fail(module, done, "\n".join(faults))
+        others = [name for name in looks if name not in faults]
+        fail(module, {**done, "faulty": list(faults), "others": others}, "\n".join(faults.values()))
     module.exit_json(**done, **shown(module))
+
+
+def installed(module: FileSetModule) -> dict[str, Any]:
+    """Install the files, and before nginx opens the logs that they name, make these."""
+    texts = [file["content"] for file in module.params["files"] if isinstance(file["content"], str)]
+    made = logs.ensure(logs.named(texts), module.check_mode)
+    try:
+        done = module.install()
+    except SystemExit:
+        logs.forget([] if module.check_mode else made)
+        raise
+    return {**done, "files": [*done["files"], *made], "changed": done["changed"] or bool(made)}
 
 
 def looked_at(sites: Sequence[Mapping[str, Any]]) -> dict[str, Look]:
     """Ask for every site through nginx; return site name -> what was found."""
     found = {}
     for site in sites:
-        record = files.read_json(Layout.of(site).live_record)
-        found[site["name"]] = Front.of(Shell(site["name"], {}), site, record.get("manifest", {})).look()
+        name, layout = site["name"], Layout.of(site)
+        shell = Shell(name, {})
+        try:
+            with own_fault(name, shell.mask):
+                found[name] = Front.of(shell, site, files.read_json(layout.live_record).get("manifest", {})).look()
+        except StepError as error:
+            found[name] = Look(error.cause)
     return found
 
 
 def fail(module: FileSetModule, done: Mapping[str, Any], message: str, **more: Any) -> None:
     """End with an error, and with what was done all the same: in one key, which Ansible shows below the message."""
-    after = {key: done[key] for key in ("notes", "started", "asked")}
+    after = {key: done[key] for key in ("notes", "started", "asked", "faulty", "others") if key in done}
     after["files"] = [file for file in done["files"] if file["state"] != "unchanged"]
     diff = {"diff": done["diff"]} if "diff" in done else {}
     changed = done["changed"] or bool(done["started"])

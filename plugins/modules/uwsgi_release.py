@@ -34,10 +34,15 @@ options:
         type: str
   builds:
     description:
-      - Site name to manifest, the return value RV(pyweb.stack.django_build#module:builds).
+      - Site name to manifest, the return value RV(pyweb.stack.django_build#module:builds), or to what of it has an id.
       - A site without one is released as found at its C(source.path), with its own C(virtualenv).
     type: dict
     default: {}
+  faulty:
+    description: The names of sites to leave as they are, because their build failed.
+    type: list
+    elements: str
+    default: []
   web_group:
     description: The group of nginx's workers, which the sockets belong to. Without it, the platform's own.
     type: str
@@ -115,6 +120,7 @@ sites_after:
       RV(releases), of the sites that were released all the same.
     - C(live) is site name to what is live on the others, with the keys of RV(releases). C(switched) says whether that
       is another release than before, C(migrations) are those that were applied and stay.
+    - C(faulty) are the names of the sites that are not as it was wanted, C(others) those of the sites that are.
   returned: failure
   type: dict
 """
@@ -122,7 +128,7 @@ sites_after:
 import json
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
@@ -143,6 +149,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import 
 SPEC: dict[str, Any] = {
     "sites": {"type": "list", "elements": "dict", "required": True},
     "builds": {"type": "dict", "default": {}},
+    "faulty": {"type": "list", "elements": "str", "default": []},
     "web_group": {"type": "str", "default": ""},
     "last_check": {"type": "bool", "default": False},
     # The action plugin adds these.
@@ -170,14 +177,14 @@ class Sites:
     diff: list[dict[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     live: dict[str, dict[str, Any]] = field(default_factory=dict)
+    faulty: list[str] = field(default_factory=list)
     # How many sites share the host.
     present: int = 1
 
     def apply(self, site: Site) -> None:
         """Release or remove one site; a fault of one does not keep the others from what is wanted of them."""
-        layout = Layout.of(site)
+        layout, name = Layout.of(site), site["name"]
         before = live(layout)["id"]
-        name = site["name"]
         hidden = Shell(name, {}, hidden_values(self.secrets[name]) if name in self.secrets else [])
         try:
             with own_fault(name, hidden.mask), files.locked(name):
@@ -188,6 +195,7 @@ class Sites:
         except StepError as error:
             now = live(layout)
             self.faults.append(str(error))
+            self.faulty.append(name)
             self.live[name] = {
                 **now,
                 "switched": now["id"] != before,
@@ -206,7 +214,7 @@ class Sites:
         shell = Shell(name, {})
         changes = accounts.ensure(*account, self.web_group, shell, self.check_mode, site["user_shared"])
         self._made(site, changes)
-        build = self.builds.get(name)
+        build = self._build_of(site)
         if self.check_mode and (changes or (build and build.get("predicted"))):
             # Without the user or the build there is nothing to ask what the release would be.
             self.releases[name] = {"id": "", "previous": "", "migrations": [], **code({})}
@@ -235,6 +243,14 @@ class Sites:
         self.diff += differences(site, change)
         if self.last_check and (wrong := switch.unanswered()):
             self.faults.append(str(wrong))
+            self.faulty.append(name)
+
+    def _build_of(self, site: Site) -> Manifest | None:
+        """Return the manifest of a site's build; where only its id came, that of the host."""
+        build = self.builds.get(site["name"])
+        if build and "chdir" not in build and not build.get("predicted"):
+            return cast(Manifest, files.read_json(Layout.of(site).manifest(build["id"])))
+        return build
 
     def _made(self, site: Site, what: list[str]) -> None:
         self.made += [f"{site['name']}: {text}" for text in what]
@@ -277,7 +293,8 @@ def main() -> None:
         secrets, given["builds"], web_group, given["who"], given["last_check"], module.check_mode, given["first"]
     )
     sites.present = sum(site["state"] == "present" for site in given["sites"])
-    for site in given["sites"]:
+    wanted_now = [site for site in given["sites"] if site["name"] not in given["faulty"]]
+    for site in wanted_now:
         sites.apply(site)
     if not module.check_mode:
         # Builds went away with releases, and with sites. All sites of one root share their Pythons.
@@ -288,7 +305,8 @@ def main() -> None:
     for note in sites.notes:
         module.warn(note)
     if sites.faults:
-        after = {**done, "live": sites.live}
+        others = [site["name"] for site in wanted_now if site["name"] not in sites.faulty]
+        after = {**done, "live": sites.live, "faulty": sites.faulty, "others": others}
         module.fail_json(msg="\n".join(sites.faults), changed=changed, diff=sites.diff, sites_after=after)
     module.exit_json(changed=changed, diff=sites.diff, **done)
 

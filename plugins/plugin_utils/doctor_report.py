@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jinja2
+from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import all_visible
 
 # The marks stand beside the colours: not everybody sees those.
 MARKS = {"ok": "✓", "broken": "✕", "degraded": "!", "unknown": "?"}
@@ -31,7 +32,7 @@ def collected(results: Mapping[str, Any]) -> list[dict[str, Any]]:
         if "sites" not in given:
             word = "unreachable" if given.get("unreachable") else "no report"
             error = f"{word}: {given.get('msg') or 'the doctor did not run there'}"
-        hosts.append({"host": host, "error": error, "sites": list(given.get("sites") or [])})
+        hosts.append(all_visible({"host": host, "error": error, "sites": list(given.get("sites") or [])}))
     return hosts
 
 

@@ -10,17 +10,18 @@ from collections.abc import Iterable
 from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.utils.display import Display
+from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import INDENT, visible
 
 
 def show(lines: Iterable[tuple[str, str]]) -> None:
-    """Print lines, each with its colour, as they are: a result would be shown as JSON or YAML.
+    """Print lines, each with its colour: a result would be shown as JSON or YAML. What nobody sees is made visible.
 
     Where the output of Ansible is a JSON document, nothing is put before it; the result has the lines.
     """
     if str(constants.config.get_config_value("DEFAULT_STDOUT_CALLBACK")).endswith(("json", "jsonl")):
         return
     for text, colour in lines:
-        Display().display(text, color=colour)
+        Display().display(visible(text).replace("\n", f"\n{INDENT}"), color=colour)
 
 
 def write(path: str, text: str) -> str:

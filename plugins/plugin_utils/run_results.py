@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import visible
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 # What tasks of the playbooks and roles register begins with one of these.
@@ -42,8 +43,15 @@ def host_of(
     changed = _changed_on_host(results, variables)
     told = [*notes, *_notes(results), *_warnings(results), *_findings(results), *_hints(results)]
     host: dict[str, Any] = {"host": name, "status": status, "error": error, "changed": changed, "notes": told}
-    host["sites"] = [_site(site, host, results, command) for site in _sites(results)]
+    # A fault of one site has not kept the others from what was wanted of them.
+    done = alive or (bool(bad) and all(_after(result).get("faulty") for result in bad))
+    host["sites"] = [_site(site, done, results, command) for site in _sites(results)]
     return host
+
+
+def _after(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a task that failed says of the sites all the same, in one key: Ansible shows it below the message."""
+    return result.get("sites_after") or result.get("set_after") or {}
 
 
 def _sites(results: Results) -> list[dict[str, str]]:
@@ -56,14 +64,13 @@ def _sites(results: Results) -> list[dict[str, str]]:
 
 def _site(
     site: Mapping[str, str],
-    host: Mapping[str, Any],
+    done: bool,
     results: Results,
     command: Callable[[str], str],
 ) -> dict[str, Any]:
     name = site["name"]
     steps = [results.get(step, {}) for step in ("django_builds", "uwsgi_releases", "uwsgi_rolled_back")]
-    # After a failure they have it in one key, which Ansible shows below the message.
-    steps = [{**step, **step.get("sites_after", {})} for step in steps]
+    steps = [{**step, **_after(step)} for step in steps]
     error = _shown(_error_of(name, results), 300)
     wanted = next((step["releases"][name] for step in steps if name in step.get("releases", {})), None)
     after = next((step["live"][name] for step in steps if name in step.get("live", {})), None)
@@ -79,16 +86,16 @@ def _site(
         "name": name,
         "url": site["url"],
         "state": site["state"],
-        "status": "failed" if error else "ok" if host["status"] == OK else "not_done",
+        "status": "failed" if error else "ok" if done else "not_done",
         "error": error,
         "release": now.get("id") if now else None,
         "previous": previous if now else None,
-        "commit": now.get("commit", ""),
+        "commit": _shown(now.get("commit", "")),
         "subject": _shown(now.get("subject", "")),
-        "source": now.get("source", ""),
+        "source": _shown(now.get("source", ""), 300),
         "untouched": not (unsure or switches or now.get("switched")),
         "changed": changed,
-        "migrations": list(now.get("migrations") or []),
+        "migrations": [_shown(str(name)) for name in now.get("migrations") or []],
         "rollback": command(name) if previous and site["state"] == "present" else "",
     }
 
@@ -112,7 +119,7 @@ def _changed_on_host(results: Results, variables: Mapping[str, Any]) -> list[str
 
 def _warnings(results: Results) -> list[str]:
     """Return which warnings Django's check has of the builds that were made, a line a site."""
-    built = results.get("django_builds", {})
+    built = _built(results)
     told = []
     for site, manifest in (built.get("builds") or {}).items():
         codes = sorted({*re.findall(r"\((\w+\.[WE]\d+)\)", str(manifest.get("check", "")))} - WITHOUT_TLS)
@@ -124,7 +131,7 @@ def _warnings(results: Results) -> list[str]:
 def _notes(results: Results) -> list[str]:
     """Return what did not work and kept no site from being served."""
     released = results.get("uwsgi_releases", {})
-    return [_shown(str(note), 300) for note in {**released, **released.get("sites_after", {})}.get("notes") or []]
+    return [_shown(str(note), 300) for note in {**released, **_after(released)}.get("notes") or []]
 
 
 def _findings(results: Results) -> list[str]:
@@ -139,7 +146,7 @@ def _hints(results: Results) -> list[str]:
 
 def _of_builds(results: Results, key: str) -> list[tuple[str, Any]]:
     """Return pairs of a site and one of the values of a key, of the builds that this run made."""
-    built = results.get("django_builds", {})
+    built = _built(results)
     made = built.get("made") or []
     return [
         (site, value)
@@ -147,6 +154,11 @@ def _of_builds(results: Results, key: str) -> list[tuple[str, Any]]:
         if any(text.startswith(f"{site}: build ") for text in made)
         for value in manifest.get(key) or []
     ]
+
+
+def _built(results: Results) -> Mapping[str, Any]:
+    built = results.get("django_builds", {})
+    return {**built, **_after(built)}
 
 
 def _packages(variables: Mapping[str, Any]) -> set[str]:
@@ -160,7 +172,7 @@ def _nginx_files(results: Results, site: str = "") -> list[str]:
         f"nginx: {file['path']} {file['state']}"
         for name, result in results.items()
         if "nginx_" in name and result.get("changed")
-        for file in {**result, **result.get("set_after", {})}.get("files") or []
+        for file in {**result, **_after(result)}.get("files") or []
         if isinstance(file, Mapping) and file.get("state", "unchanged") != "unchanged"
         if not site or re.search(rf"/{re.escape(site)}(\.\w+)?$", str(file.get("path")))
     ]
@@ -196,6 +208,5 @@ def _first_line(bad: Iterable[Mapping[str, Any]]) -> str:
 
 def _shown(text: str, most: int = 100) -> str:
     """Return a text from elsewhere as one line, without what a terminal would take for commands."""
-    text = "".join(character if character.isprintable() else " " for character in text)
-    text = " ".join(text.split())
+    text = " ".join(visible(" ".join(text.splitlines())).split())
     return text if len(text) <= most else text[: most - 3] + "..."

@@ -140,6 +140,19 @@ def test_a_small_directory_travels_with_the_question(monkeypatch, code):
     assert one.brought == {}
 
 
+def test_a_source_that_cannot_be_packed_is_the_fault_of_its_site(monkeypatch, code):
+    sites = complete(
+        [{**SHOP, "source": {"directory": str(code)}}, {**SHOP, "name": "blog", "domains": ["blog.example"]}]
+    )
+    pack = MagicMock(side_effect=PermissionError(13, "Permission denied", "/code/x"))
+    monkeypatch.setattr(tree, "pack", pack)
+    one = action(django_build, monkeypatch, {"sites": sites}, [{"changed": False, "made": []}])
+    one.run(task_vars={})
+    [arguments] = one.calls
+    assert list(arguments["unpacked"]) == ["shop"]
+    assert arguments["unpacked"]["shop"] == "the controller cannot read the source: /code/x: Permission denied"
+
+
 @pytest.fixture
 def big(code):
     (code / "noise").write_bytes(os.urandom(django_build.INLINE))

@@ -167,7 +167,7 @@ def test_a_worker_that_ends_at_once_is_an_error_with_its_traceback(live, tmp_pat
         f"site 'shop': workers failed: worker celery (2) of release {NEW} ended at once: exit status 1; "
         "ModuleNotFoundError: No module named 'nothing'"
     )
-    assert "    import nothing" in rest
+    assert "      import nothing" in rest
     systemd.dying = set()
     new.put_back(OLD, texts)
     assert systemd.running() == all_workers(OLD)

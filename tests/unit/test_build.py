@@ -426,7 +426,7 @@ def test_a_failing_probe_shows_what_the_project_said(tmp_path):
     with pytest.raises(StepError) as caught:
         Host(tmp_path, broken={command: failure}).build.make()
     shown = str(caught.value).splitlines()
-    assert shown[1:] == ["Traceback", "ImportError: no", "step back is no step"]
+    assert shown[1:] == ["  Traceback", "  ImportError: no", "  step back is no step"]
 
 
 @AS_ROOT

@@ -162,7 +162,7 @@ def test_packages_that_the_site_has_are_not_told_again(tmp_path):
 def test_another_failure_stays_as_it_is(tmp_path):
     said = install(tmp_path, "error: No solution found\n  cause: Because nowhere was not found")
     assert "compiled" not in said
-    assert said.startswith("site 'shop': requirements failed:   cause: Because nowhere")
+    assert said.startswith("site 'shop': requirements failed: cause: Because nowhere")
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,13 @@ def test_what_nobody_foresaw_is_its_sites_fault(host):
     [fault] = results.faults
     assert fault.startswith("site 'shop': run failed: ValueError: nobody thought of it (test_django_build.py:")
     assert [text for text in results.made if text.startswith("blog: build ")] == results.made
+    assert (results.faulty, list(results.builds)) == (["shop"], ["blog"])
+
+
+def test_a_source_that_the_controller_could_not_pack_is_its_sites_fault(host):
+    results = host({"name": "shop"}, {"name": "blog"}).run(unpacked={"shop": "no such file"})
+    assert results.faults == ["site 'shop': source failed: no such file"]
+    assert list(results.builds) == ["blog"]
 
 
 def test_check_mode_makes_nothing(host):
@@ -278,3 +285,8 @@ def test_a_small_source_comes_with_the_call(host, tmp_path):
 
 def test_nothing_found_is_nothing_answered():
     assert Results().answer() == {"changed": False, "builds": {}, "made": [], "diff": []}
+
+
+def test_beside_a_fault_a_build_is_told_in_short():
+    build = {"id": "a" * 12, "path": "/opt", "check": "W" * 1000, "hints": ["npm ci"], "src": "/opt/src"}
+    assert django_build.in_short(build) == {"id": "a" * 12, "hints": ["npm ci"]}

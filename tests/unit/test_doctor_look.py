@@ -516,6 +516,20 @@ def test_the_newest_files_are_looked_at_hidden_ones_are_not(tmp_path):
     found = look_files.some_files(str(tmp_path))
     assert found == [str(tmp_path / name) for name in ("a.png", "b/new.png", "b/old.png")]
     assert look_files.some_files(str(tmp_path), most=1) == [str(tmp_path / "a.png")]
+    (tmp_path / "newest.png").symlink_to("/etc/passwd")
+    assert look_files.some_files(str(tmp_path)) == found
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="gives a link away")
+def test_a_link_to_what_has_another_owner_is_found_on_the_way(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there/a.css").write_text("")
+    (tmp_path / "own").symlink_to("there")
+    (tmp_path / "foreign").symlink_to("there")
+    os.chown(tmp_path / "foreign", 99, 99, follow_symlinks=False)
+    assert look_files._foreign_link(f"{tmp_path}/", "there/a.css") == ""
+    assert look_files._foreign_link(f"{tmp_path}/", "own/a.css") == ""
+    assert look_files._foreign_link(f"{tmp_path}/", "foreign/a.css") == str(tmp_path / "foreign")
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,21 @@ CASES = [
         ("the line",),
     ),
     Case(
+        "a link that nginx does not follow",
+        lambda site, host: fetch(site, 403, link="/srv/static/a.css"),
+        "static.status",
+        "broken",
+        (
+            "static files are not served: /srv/static/a.css is a link to what has another owner, and nginx does "
+            "not follow it"
+        ),
+        (
+            "chown --no-dereference, so that both have one owner; web_sites[].nginx.options.disable_symlinks: 'off' "
+            "where nobody else can make links there"
+        ),
+        ("GET /static/a.css -> 403", "/srv/static/a.css"),
+    ),
+    Case(
         "another status",
         lambda site, host: fetch(site, 410),
         "static.status",

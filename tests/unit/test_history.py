@@ -18,11 +18,11 @@ def journal(monkeypatch):
 
 def test_what_was_done_is_noted_with_its_end(tmp_path, journal):
     path = tmp_path / "history"
-    with history.audited("shop", str(path), "anna@desk", "deploy", "", "b" * 12):
+    with history.audited("shop", str(path), "anna@desk", "deploy", "", "b" * 12, lambda: ""):
         assert not path.exists()
     with (
         pytest.raises(StepError),
-        history.audited("shop", str(path), "anna@desk", "rollback", "b" * 12, "a" * 12),
+        history.audited("shop", str(path), "anna@desk", "rollback", "b" * 12, "a" * 12, lambda: "b" * 12),
     ):
         raise StepError("shop", "health", "/ answered\n500", "Traceback ...")
     first, second = path.read_text().splitlines()
@@ -41,15 +41,46 @@ def test_what_was_done_is_noted_with_its_end(tmp_path, journal):
 
 
 def test_whatever_else_ends_it_is_noted_by_its_name(tmp_path, journal):
-    with pytest.raises(KeyboardInterrupt), history.audited("shop", str(tmp_path / "history"), "", "deploy", "", "b"):
+    with (
+        pytest.raises(KeyboardInterrupt),
+        history.audited("shop", str(tmp_path / "history"), "", "deploy", "", "b", lambda: ""),
+    ):
         raise KeyboardInterrupt
     assert (tmp_path / "history").read_text().endswith("Z deploy - -> b by unknown: failed: KeyboardInterrupt\n")
 
 
 def test_a_history_that_cannot_be_written_hides_nothing(tmp_path, journal):
     path = str(tmp_path / "no/such/folder")
-    with history.audited("shop", path, "", "deploy", "", "b"):
+    with history.audited("shop", path, "", "deploy", "", "b", lambda: ""):
         pass
     assert journal[-1][1] == "shop: deploy - -> b by unknown: live"
-    with pytest.raises(StepError, match="the real reason"), history.audited("shop", path, "", "deploy", "", "b"):
+    with (
+        pytest.raises(StepError, match="the real reason"),
+        history.audited("shop", path, "", "deploy", "", "b", lambda: ""),
+    ):
         raise StepError("shop", "health", "the real reason")
+
+
+@pytest.mark.parametrize(
+    ("live", "told"),
+    [
+        ("old", "failed: stop: it hangs"),
+        ("new", "live, but then failed: stop: it hangs"),
+        ("", "failed: stop: it hangs; nothing is live"),
+        ("other", "failed: stop: it hangs; other is live"),
+    ],
+)
+def test_a_failure_is_told_with_what_is_live_after_it(tmp_path, journal, live, told):
+    path = tmp_path / "history"
+    with pytest.raises(StepError), history.audited("shop", str(path), "", "deploy", "old", "new", lambda: live):
+        raise StepError("shop", "stop", "it hangs")
+    assert path.read_text().endswith(f"Z deploy old -> new by unknown: {told}\n")
+
+
+def test_migrations_that_stay_after_a_failure_are_told(tmp_path, journal):
+    error = StepError("shop", "health", "/ answered 500")
+    error.migrations = ["shop.0002_x", "shop.0003_y"]
+    path = tmp_path / "history"
+    with pytest.raises(StepError), history.audited("shop", str(path), "", "deploy", "a", "b", lambda: "a"):
+        raise error
+    assert "failed: health: / answered 500; applied, and they stay: shop.0002_x, shop.0003_y\n" in path.read_text()

@@ -320,6 +320,7 @@ def test_all_defaults():
             "previous": "/opt/sites/shop/previous/static",
         },
         "media": {"url": "/media/", "path": "/var/lib/sites/shop/media"},
+        "media_documents": "sandboxed",
         "upstream": ["unix:/opt/sites/shop/current/uwsgi.sock"],
         "options": {},
         "locations": {},

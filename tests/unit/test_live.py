@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from ansible_collections.pyweb.stack.plugins.module_utils.host import live
+import json
+import os
+
+from ansible_collections.pyweb.stack.plugins.module_utils.host import files, live
 from releases import make_layout, put_0_1, put_links
 
 OLD = "b" * 12
 
 
 def test_nothing_is_live_before_the_first_release(tmp_path):
-    assert live.live(make_layout(tmp_path)) == {"id": "", "previous": "", "commit": "", "subject": "", "source": ""}
+    nothing = dict.fromkeys(("id", "previous", "commit", "subject", "source"), "")
+    assert live.live(make_layout(tmp_path)) == {**nothing, "socket": None}
 
 
 def test_a_release_of_0_1_knows_its_source_and_no_subject(tmp_path):
@@ -18,6 +22,14 @@ def test_a_release_of_0_1_knows_its_source_and_no_subject(tmp_path):
     found = live.live(make_layout(tmp_path))
     assert (found["id"], found["previous"], found["subject"]) == (record["id"], OLD, "")
     assert found["source"] == record["source"]
+
+
+def test_where_the_live_release_listens_is_known(tmp_path):
+    layout = make_layout(tmp_path)
+    put_links(tmp_path, OLD)
+    os.makedirs(layout.release(OLD), exist_ok=True)
+    files.write(layout.record(OLD), json.dumps({"site": {"uwsgi": {"socket": ["127.0.0.1:8001"]}}}))
+    assert live.live(layout)["socket"] == ["127.0.0.1:8001"]
 
 
 def test_a_release_without_a_record_has_an_id_alone(tmp_path):

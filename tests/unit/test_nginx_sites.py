@@ -121,7 +121,24 @@ def test_which_paths_are_below_a_url_and_which_of_them_are_hidden(url, path, bel
     ],
 )
 def test_uploads_have_the_servers_headers_and_those_that_keep_scripts_out(given, wanted):
-    assert view(options={"add_header": given})["media"]["headers"] == wanted
+    found = view(options={"add_header": given}, media_documents="open")
+    assert found["media"]["headers"] == wanted
+    # On top of whatever else is said, and only where a file is a document.
+    sandboxed = view(options={"add_header": given})["media"]["headers"]
+    assert sandboxed == [*wanted, "Content-Security-Policy $pyweb_documents always"]
+
+
+def test_links_to_files_of_others_are_followed_nowhere_below_a_directory():
+    found = view(media="/srv/m")
+    assert found["media"]["links"] == "if_not_owner from=/srv/m"
+    assert found["static"]["links"] == "if_not_owner from=/opt/sites/shop/current/static"
+    assert found["static"]["previous_links"] == "if_not_owner from=/opt/sites/shop/previous/static"
+
+
+def test_a_rule_of_the_inventory_about_links_stays():
+    found = view(options={"disable_symlinks": ["off"]})
+    assert (found["media"]["links"], found["static"]["links"], found["static"]["previous_links"]) == ("", "", "")
+    assert found["server"]["disable_symlinks"] == ["off"]
 
 
 def test_what_is_switched_off_has_no_patterns():

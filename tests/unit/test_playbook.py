@@ -8,6 +8,9 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+import yaml
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -75,3 +78,66 @@ def test_no_list_is_made_with_a_filter_that_forgets_the_order():
         if forgetful.search(line)
     ]
     assert found == []
+
+
+OTHERS, NO_OTHERS = ({"faulty": ["blog"], "others": others} for others in (["shop"], []))
+DONE = {"changed": False, "failed": False}
+# The role, what its last task registers, and the key in which that tells of the sites.
+GOES_ON = [
+    ("django", "django_builds", "sites_after"),
+    ("uwsgi", "uwsgi_releases", "sites_after"),
+    ("nginx", "__nginx_configured", "set_after"),
+]
+RESULTS = [
+    (None, False),
+    (DONE, True),
+    ({"changed": False, "failed": True, "msg": "no host for it"}, False),
+    ({**DONE, "failed": True, "after": OTHERS}, True),
+    ({**DONE, "failed": True, "after": NO_OTHERS}, False),
+]
+
+
+@pytest.mark.parametrize(("role", "register", "key"), GOES_ON)
+def test_a_run_goes_on_only_where_there_is_a_site_to_go_on_with(tmp_path, role, register, key):
+    """Asked of Ansible itself, which knows what a result and its `failed` are."""
+    tasks = []
+    for number, (result, wanted) in enumerate([*RESULTS, ({**DONE, "skipped": True}, role == "django")]):
+        given = (
+            {} if result is None else {register: {key if name == "after" else name: result[name] for name in result}}
+        )
+        condition = f"{role}_goes_on == {wanted}"
+        task = {"name": f"case {number}", "ansible.builtin.assert": {"that": condition, "quiet": True}, "vars": given}
+        tasks.append(task)
+    path = ROOT / f"roles/{role}/vars/main.yml"
+    play = [{"hosts": "localhost", "gather_facts": False, "vars_files": [str(path)], "tasks": tasks}]
+    (tmp_path / "play.json").write_text(json.dumps(play))
+    done = subprocess.run(
+        ["ansible-playbook", "-i", "localhost,", "-c", "local", str(tmp_path / "play.json")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"ok={len(tasks)} " in done.stdout
+
+
+def blocks(tasks):
+    """Each block of a play with what comes after it whatever happens: (names inside, names after)."""
+    for task in tasks:
+        for part in ("block", "always"):
+            yield from blocks(task.get(part, []))
+        if "block" in task and "always" in task:
+            yield [inner["name"] for inner in task["block"]], [inner["name"] for inner in task["always"]]
+
+
+@pytest.mark.parametrize("playbook", ["site.yml", "deploy.yml"])
+def test_no_step_is_left_out_because_one_before_it_failed(playbook):
+    """What a step of all sites comes after is the `always` of the step before."""
+    [*_others, play] = yaml.safe_load((ROOT / "playbooks" / playbook).read_text(encoding="utf-8"))
+    told = {inside[-1]: after[0] for inside, after in blocks(play["tasks"])}
+    assert told["Build the sites"].startswith("Release the sites")
+    steps = ["Release the sites", *(["Serve the sites"] if playbook == "site.yml" else [])]
+    assert set(steps) <= set(told)

@@ -228,7 +228,7 @@ def test_a_release_hides_its_secrets_in_failures(tmp_path, what):
     )
     with pytest.raises(StepError) as caught:
         release.shell().run("migrate", ["/bin/sh", "-c", 'echo "fatal: <$1>" >&2; exit 1', "sh", HIDDEN[what]], ME)
-    assert str(caught.value) == "site 'shop': migrate failed: <********>\nfatal: <********>"
+    assert str(caught.value) == "site 'shop': migrate failed: <********>\n  fatal: <********>"
 
 
 def test_a_release_hides_a_secret_that_is_only_in_the_table_of_keys(tmp_path):
@@ -236,7 +236,7 @@ def test_a_release_hides_a_secret_that_is_only_in_the_table_of_keys(tmp_path):
     release = releasing.wanted(site, {**secrets, "token": SECRET}, goldens.BUILD, "staff")
     with pytest.raises(StepError) as caught:
         release.shell().run("migrate", ["/bin/sh", "-c", f'echo "fatal: {SECRET}" >&2; exit 1'], ME)
-    assert str(caught.value) == "site 'shop': migrate failed: ********\nfatal: ********"
+    assert str(caught.value) == "site 'shop': migrate failed: ********\n  fatal: ********"
 
 
 def test_a_stored_release_hides_its_secrets_too(tmp_path):
@@ -244,7 +244,7 @@ def test_a_stored_release_hides_its_secrets_too(tmp_path):
     release = releasing.stored(make_layout(tmp_path), record["id"])
     with pytest.raises(StepError) as caught:
         release.shell().run("migrate", ["/bin/sh", "-c", f'echo "fatal: {SECRET} is wrong" >&2; exit 1'], ME)
-    assert str(caught.value) == "site 'shop': migrate failed: ******** is wrong\nfatal: ******** is wrong"
+    assert str(caught.value) == "site 'shop': migrate failed: ******** is wrong\n  fatal: ******** is wrong"
 
 
 # --- records ---

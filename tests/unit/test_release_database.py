@@ -94,7 +94,10 @@ def test_a_migration_that_fails_says_what_was_applied(tmp_path, answer, words):
     with pytest.raises(StepError) as caught:
         Database(shell, make_release(tmp_path, BUILD)).migrations("apply")
     assert caught.value.cause == f"ValueError: bad data{words}"
-    assert (caught.value.step, str(caught.value).endswith("Traceback ...\nValueError: bad data")) == ("migrate", True)
+    assert (caught.value.step, str(caught.value).endswith("\n  Traceback ...\n  ValueError: bad data")) == (
+        "migrate",
+        True,
+    )
 
 
 # --- the superuser ---

@@ -18,6 +18,13 @@ UNIT, PROBE = f"uwsgi-shop@{NEW}.service", f"uwsgi-shop-probe@{NEW}.service"
 NOW = 1764000000.9
 
 
+def unindented(error):
+    """The lines of an error, without what is in front of all but the first."""
+    first, *others = str(error).split("\n")
+    assert not [line for line in others if line and not line.startswith("  ")]
+    return [first, *(line[2:] for line in others)]
+
+
 class Clock:
     """Time that passes only while somebody sleeps."""
 
@@ -119,7 +126,7 @@ def test_a_start_that_fails_is_told_with_uwsgis_own_reason(tmp_path, clock):
         make(tmp_path, shell).start()
     assert str(caught.value) == (
         f"site 'shop': start failed: {UNIT} did not start: uwsgi.options has nope, which uWSGI does not know\n"
-        "[strict-mode] unknown config directive: nope\nGAME OVER"
+        "  [strict-mode] unknown config directive: nope\n  GAME OVER"
     )
     assert f"--since=@1764000000 --unit={UNIT}" in shell.done[-1]
 
@@ -214,7 +221,7 @@ def test_a_release_that_never_answers_well_is_given_up_in_time(tmp_path, clock, 
         make(tmp_path, shell).wait_until_healthy()
     assert str(caught.value) == (
         "site 'shop': health failed: /healthz as shop.example.com answered 503; wanted a status below 500 within 2 s\n"
-        "warming up"
+        "  warming up"
     )
     assert 2 < clock.passed < 2.3
     # The last question gets a moment, too.
@@ -283,7 +290,8 @@ class Stats:
     def __init__(self, sockets, *states):
         self.sockets, self.states, self.asked = sockets, list(states), []
 
-    def __call__(self, address):
+    def __call__(self, address, timeout):
+        assert timeout <= 5
         self.asked.append(address)
         state = self.states.pop(0)
         if isinstance(state, Exception):
@@ -302,8 +310,16 @@ class Stats:
         (["127.0.0.1:8001"], ["busy", "busy", "idle"], 1),
         ([], ["busy", protocol.ProtocolError("x", "nobody there"), "busy"], 2),
         ([], ["busy", b"{", "busy"], 2),
+        ([], ["busy", b"[" * 100000, "busy"], 2),
+        ([], ["busy", b'["busy"]', "busy"], 2),
+        ([], ["busy", b'{"sockets": [3], "workers": 7}', "busy"], 2),
+        ([], ["busy", b'{"workers": [{"status": ' + b"9" * 5000 + b"}]}", "busy"], 2),
+        ([], ["busy", b"{}", "busy"], 2),
     ],
-    ids=["its own socket alone", "shared ports", "it is gone", "no JSON"],
+    ids=[
+        *("its own socket alone", "shared ports", "it is gone", "no JSON", "deep", "a list", "other types", "digits"),
+        "nothing in it",
+    ],
 )
 def test_draining_waits_for_idle_workers(tmp_path, monkeypatch, clock, others, states, asked):
     stats = Stats([f"{tmp_path}/run/shop/{NEW}.sock", *others], *states)
@@ -343,7 +359,7 @@ def test_an_unhealthy_release_shows_the_projects_traceback_and_not_its_start(tmp
     shell = FakeShell({"journalctl": (0, backwards(*start, MARK, *RAISED, REQUEST))})
     with pytest.raises(StepError) as caught:
         make(tmp_path, shell).wait_until_healthy()
-    first, *rest = str(caught.value).splitlines()
+    first, *rest = unindented(caught.value)
     assert "answered 500" in first
     assert "no such column" in first
     assert rest == [MARK, *RAISED]
@@ -359,7 +375,7 @@ def test_a_traceback_is_shown_to_its_end_however_long_it_is(tmp_path, clock, ans
     shell = FakeShell({"journalctl": (0, backwards(MARK, RAISED[0], *frames, "ValueError: the end", REQUEST))})
     with pytest.raises(StepError) as caught:
         make(tmp_path, shell).wait_until_healthy()
-    lines = str(caught.value).splitlines()
+    lines = unindented(caught.value)
     assert lines[1:3] == [MARK, RAISED[0]]
     assert lines[-3:] == [*frames[-2:], "ValueError: the end"]
     assert len(lines) == 61
@@ -370,7 +386,7 @@ def test_a_start_that_raises_shows_the_traceback(tmp_path, clock):
     shell = FakeShell({"systemctl start": (1, ""), "journalctl": (0, backwards("mapped 1 bytes", *RAISED, gave_up))})
     with pytest.raises(StepError) as caught:
         make(tmp_path, shell).start()
-    assert str(caught.value).splitlines()[1:] == list(RAISED)
+    assert unindented(caught.value)[1:] == list(RAISED)
 
 
 # --- the answers to visitors ---
@@ -430,7 +446,7 @@ def test_a_release_that_answers_visitors_worse_is_told_with_both_shares_and_the_
     shell = FakeShell({"journalctl": (0, backwards(MARK, *RAISED, REQUEST))})
     with pytest.raises(StepError) as caught:
         visited(tmp_path, shell, health={"watch": 7}).watch("b" * 12, Before())
-    first, *rest = str(caught.value).splitlines()
+    first, *rest = unindented(caught.value)
     assert first.startswith(
         "site 'shop': watch failed: 7 of 9 answers to visitors were 5xx; of release bbbbbbbbbbbb, which is live again, "
         "10% were; migrations are not reversed; "

@@ -14,6 +14,7 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.pyweb.stack.plugins.module_utils.host import files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import shown_source
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Change
 from ansible_collections.pyweb.stack.plugins.modules import uwsgi_release, uwsgi_rollback
 from releases import SECRET, make_layout, make_site, put_0_1, put_links
@@ -368,9 +369,40 @@ def test_a_site_that_fails_keeps_no_other_from_its_release(tmp_path, capsys, mon
     after = result["sites_after"]
     assert after["made"] == [f"blog: release {NEW}"]
     assert {name: release["id"] for name, release in after["releases"].items()} == {"blog": NEW}
-    nothing = {"id": "", "previous": "", **NO_CODE, "switched": False, "migrations": []}
+    nothing = {"id": "", "previous": "", "socket": None, **NO_CODE, "switched": False, "migrations": []}
     assert after["live"] == {"shop": nothing, "wiki": nothing}
+    assert (after["faulty"], after["others"]) == (["shop", "wiki"], ["blog"])
     assert locks.seen == ["shop", "blog", "wiki"]
+
+
+def test_a_site_whose_build_failed_is_left_alone(tmp_path, capsys, monkeypatch, locks, host):
+    shop, secrets = make_site(tmp_path, uwsgi={"processes": 3})
+    change = Change([f"release {NEW}"], NEW, OLD, [], "before", "after")
+    monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [change]))
+    result = call(
+        uwsgi_release,
+        capsys,
+        sites=[shop, {**shop, "name": "blog"}],
+        secrets=json.dumps({"sites": {"shop": secrets, "blog": secrets}}),
+        builds={"blog": goldens.BUILD},
+        faulty=["shop"],
+    )
+    assert list(result["releases"]) == ["blog"]
+    assert locks.seen == ["blog"]
+
+
+def test_a_build_of_which_only_the_id_came_is_read_from_the_host(tmp_path, capsys, monkeypatch, locks, host):
+    """As after a build of another site that failed: its manifest is not told below that fault."""
+    site, _secrets = make_site(tmp_path)
+    layout = Layout.of(site)
+    os.makedirs(layout.build(goldens.BUILD["id"]), exist_ok=True)
+    files.write(layout.manifest(goldens.BUILD["id"]), json.dumps(goldens.BUILD))
+    switches = Switches(locks, [Change([f"release {NEW}"], NEW, OLD, [], "", "")])
+    monkeypatch.setattr(uwsgi_release, "Switch", switches)
+    result = release_shop(tmp_path, capsys, builds={"shop": {"id": goldens.BUILD["id"], "notes": []}})
+    assert list(result["releases"]) == ["shop"], result
+    [(release, _who, _check_mode)] = switches.made
+    assert release.manifest == goldens.BUILD
 
 
 def test_what_nobody_foresaw_is_its_sites_fault_and_shows_no_secret(tmp_path, capsys, monkeypatch, locks, host):

@@ -458,7 +458,7 @@ def test_what_comes_from_a_host_is_one_line_without_control_characters():
         variables_of({"uwsgi_releases": {**UNCHANGED, "releases": {"shop": {**RELEASE, "subject": subject}}}})
     )
     [site] = found["hosts"][0]["sites"]
-    assert site["subject"].startswith("Fix [31m it now xxx")
+    assert site["subject"].startswith("Fix\\x1b[31m it now xxx")
     assert len(site["subject"]) == 100
 
 
@@ -697,3 +697,37 @@ def test_a_failed_command_is_the_error_of_its_site():
     }
     [site] = document({"web_checked": CHECKED, "uwsgi_releases": result}, alive=False)["hosts"][0]["sites"]
     assert site["error"] == message.partition(": ")[2]
+
+
+def test_the_fault_of_one_site_is_not_the_others():
+    both = [{"name": name, "state": "present", "url": URL} for name in ("shop", "blog")]
+    after = {"made": BUILT["made"], "builds": {}, "live": {"blog": LIVE}, "faulty": ["blog"], "others": ["shop"]}
+    fault = "site 'blog': source failed: no answer"
+    found = document(
+        {
+            "web_checked": {"changed": False, "sites": both},
+            "django_builds": {"changed": True, "failed": True, "msg": fault, "sites_after": after},
+            "uwsgi_releases": RELEASED,
+        },
+        alive=False,
+    )
+    assert not found["ok"]
+    assert lines(found) == [
+        f"web1 shop {URL}: serves {SERVES}; changed: build, release; 12 s; roll back: ROLL BACK shop",
+        f"web1 blog {URL}: FAILED: source failed: no answer; {STILL}; nothing changed; 12 s",
+    ]
+
+
+def test_a_fault_of_the_host_after_that_of_a_site_is_everybodys():
+    both = [{"name": name, "state": "present", "url": URL} for name in ("shop", "blog")]
+    fault = {"changed": False, "failed": True, "msg": "site 'blog': source failed: no answer"}
+    found = document(
+        {
+            "web_checked": {"changed": False, "sites": both},
+            "django_builds": {**fault, "sites_after": {"live": {}, "faulty": ["blog"], "others": ["shop"]}},
+            "uwsgi_releases": unchanged(),
+            "__nginx_configured": {"changed": False, "failed": True, "msg": "config_set 'nginx': refused"},
+        },
+        alive=False,
+    )
+    assert [site["status"] for site in found["hosts"][0]["sites"]] == ["not_done", "failed"]

@@ -59,7 +59,7 @@ def test_secrets_are_hidden_in_both_outputs(shell):
 def test_secrets_are_hidden_in_failures(shell):
     found = failure(shell, 'echo "fatal: $TOKEN is wrong" >&2; exit 1')
     assert SECRET not in str(found)
-    assert str(found) == "site 'shop': step failed: ******** is wrong\nfatal: ******** is wrong"
+    assert str(found) == "site 'shop': step failed: ******** is wrong\n  fatal: ******** is wrong"
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -88,7 +88,7 @@ def test_a_secret_is_hidden_as_programs_write_it(write):
 def test_a_secret_is_hidden_in_the_failure_of_a_release_step_that_hangs():
     with pytest.raises(StepError) as caught:
         Shell("shop", {}, [SECRET]).run("migrate", ["sh", "-c", f"echo {SECRET} >&2; sleep 60"], ME, timeout=0.5)
-    assert str(caught.value) == "site 'shop': migrate failed: no end after 0.5 s\n********"
+    assert str(caught.value) == "site 'shop': migrate failed: no end after 0.5 s\n  ********"
 
 
 def test_a_failure_without_a_word_has_its_exit_status(shell):
@@ -105,8 +105,8 @@ def test_a_killed_command_names_the_signal(shell):
 
 def test_output_is_cut_to_its_end(shell):
     text = str(failure(shell, "seq 1 100; exit 1"))
-    assert text.endswith("\n99\n100")
-    assert "\n75\n" not in text
+    assert text.endswith("\n  99\n  100")
+    assert "\n  75\n" not in text
 
 
 def test_output_that_is_no_text_is_shown_all_the_same(shell):

@@ -16,6 +16,7 @@ from typing import Any
 
 from ..build import files_in_code, runtime
 from ..build.context import Context
+from ..build.program import answer
 from ..host import files
 from ..host.causes import cause
 from ..model.layout import content_id
@@ -110,4 +111,5 @@ def _run(context: Context, home: str, step: str, given: Mapping[str, Any]) -> di
     )
     if done.returncode:
         raise context.error(step, cause(done.stderr), done.stderr)
-    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+    found: dict[str, Any] = answer(context.site["name"], step, done.stdout, {})
+    return found

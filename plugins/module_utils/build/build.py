@@ -17,13 +17,14 @@ from typing import Any, cast
 from ..build import additions, django_probe, hints, overlay, project, pythons, runtime, seal, settings_facts, source
 from ..build.build_settings import SettingsOfBuild
 from ..build.context import Context
-from ..build.program import program_text
+from ..build.program import answer, program_text
 from ..build.project import Discovered
 from ..build.source import Resolved
 from ..build.steps import Steps
 from ..host import files
 from ..host.causes import cause
 from ..host.shell import STEP_TIMEOUT
+from ..host.visible import all_visible, visible
 from ..model.layout import content_id
 from ..model.steps import builtin_step, identity
 from ..model.types import Manifest, Step
@@ -32,6 +33,12 @@ from ..model.types import Manifest, Step
 FORMAT = 1
 # From this many files on, bytecode is compiled by as many processes as there are cores. Measured on two.
 PARALLEL_FILES = 40
+# What `django_probe` says, as far as it is relied on. The project runs in the same process, and can say it, too.
+_PROBED = {
+    **dict.fromkeys(("django", "check", "admin", "script_name"), str),
+    "https_header": [str],
+    "facts": (dict, type(None)),
+}
 
 
 @dataclass(frozen=True)
@@ -148,15 +155,15 @@ def _steps(build: Build) -> Manifest:
         "wsgi": _entry(context, found),
         "django": probed["django"],
         "apps": probed["apps"],
-        "check": probed["check"],
+        "check": visible(probed["check"]),
         "admin": probed["admin"],
         "https_header": probed["https_header"],
-        "hints": told,
+        "hints": all_visible(told),
         "path": root,
         "src": recorded["path"] if in_place else code,
         "overlay": True,
         "source": recorded,
-        "subject": subject,
+        "subject": visible(subject),
         "home": home,
         "python": context.python_version(),
         "uwsgi": runtime.uwsgi_binary(site, home),
@@ -170,7 +177,7 @@ def _steps(build: Build) -> Manifest:
     if probed.get("exported"):
         manifest["exported"] = probed["exported"]
     if told := [*context.notes, *notes]:
-        manifest["notes"] = told
+        manifest["notes"] = all_visible(told)
     return manifest
 
 
@@ -260,4 +267,5 @@ def _probe(
         output = re.sub(r"^step: \w+\n", "", done.stderr, flags=re.MULTILINE)
         missing = settings.missing(cause(output)) if reached[-1:] == ["settings"] else ""
         raise context.error(reached[-1] if reached else "project", missing or cause(output), output)
-    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+    probed: dict[str, Any] = answer(context.site["name"], "project", done.stdout, _PROBED)
+    return probed

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..build import django_debug, django_missing, environment, runtime, settings_facts, settings_findings
 from ..build.context import Context
-from ..build.program import program_text
+from ..build.program import answer, program_text
 from ..build.project import Discovered
 from ..host import files
 from ..host.shell import StepError
@@ -131,7 +131,7 @@ class SettingsOfBuild:
         except StepError:
             return ""  # the first of them is known
         lines = done.stdout.strip().splitlines()
-        found = json.loads(lines[-1]) if done.returncode == 0 and lines else []
+        found = answer(context.site["name"], "settings", lines[-1], [[str]]) if done.returncode == 0 and lines else []
         if len(found) == 1 and ";" not in cause:
             name = found[0][0]
             key = "`database:`" if name == "DATABASE_URL" else f"{name} in `env:`"
@@ -150,7 +150,10 @@ class SettingsOfBuild:
             check=False,
         )
         lines = done.stdout.strip().splitlines()
-        return dict(json.loads(lines[-1])) if done.returncode == 0 and lines else {}
+        if done.returncode or not lines:
+            return {}
+        found: dict[str, str] = answer(context.site["name"], "settings", lines[-1], {})
+        return found
 
 
 def missing_variables(found: list[tuple[str, str]]) -> str:

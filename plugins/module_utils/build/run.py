@@ -23,17 +23,23 @@ from ..model.types import Manifest, Secrets, Site
 
 @dataclass
 class Results:
-    """What a run found and did. `uploads_wanted` are the sites whose source has to be brought before it goes on."""
+    """What a run found and did.
+
+    `uploads_wanted` are the sites whose source has to be brought before it goes on, `faulty` those with a fault.
+    """
 
     builds: dict[str, Manifest] = field(default_factory=dict)
     made: list[str] = field(default_factory=list)
     diff: list[dict[str, str]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     uploads_wanted: list[str] = field(default_factory=list)
+    faulty: list[str] = field(default_factory=list)
 
     def failed(self, site_name: str, error: StepError) -> None:
         """Note that a site has no build, and that what was announced of it was not made."""
         self.faults.append(str(error))
+        self.faulty.append(site_name)
+        self.builds.pop(site_name, None)
         announced = (f"{site_name}: build ", f"{site_name}: command: ")
         self.made = [text for text in self.made if not text.startswith(announced)]
 
@@ -60,6 +66,8 @@ class Run:
     uploads: Mapping[str, str]
     inline: Mapping[str, str]
     check_mode: bool
+    # Site name to why the controller could not pack its source.
+    unpacked: Mapping[str, str] = field(default_factory=dict)
 
     def all(self, sites: Iterable[Site]) -> Results:
         """Make what is missing; in check mode only say what that is.
@@ -76,9 +84,11 @@ class Run:
                     results.failed(site["name"], error)
         if self.check_mode:
             return results
-        results.uploads_wanted += [build.context.site["name"] for build in missing if build.needs_upload()]
+        results.uploads_wanted += self._wanted(missing, results)
         for build in [] if results.uploads_wanted else missing:
             name = build.context.site["name"]
+            if name in results.faulty:
+                continue
             try:
                 with self._own_fault(name):
                     results.builds[name] = _make(build)
@@ -86,9 +96,23 @@ class Run:
                 results.failed(name, error)
         return results
 
+    def _wanted(self, missing: Iterable[Build], results: Results) -> list[str]:
+        """Return the sites whose source has to be brought."""
+        wanted = []
+        for build in missing:
+            name = build.context.site["name"]
+            try:
+                with self._own_fault(name):
+                    wanted += [name] if build.needs_upload() else []
+            except StepError as error:
+                results.failed(name, error)
+        return wanted
+
     def _look(self, site: Site, results: Results) -> list[Build]:
         """Make the site's user and directories, and find out whether its build is there; the build if it is missing."""
         name = site["name"]
+        if name in self.unpacked:
+            raise StepError(name, "source", self.unpacked[name])
         changes = self._ensure_account(site)
         results.made += [f"{name}: {change}" for change in changes]
         if self.check_mode and changes:

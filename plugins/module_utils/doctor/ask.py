@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 
+from ..host import answers
 from ..host.identity import Identity, identity_of
 from ..host.shell import end, spawn
 from ..model import regular
@@ -51,15 +52,10 @@ def run(
         )
     except (OSError, subprocess.SubprocessError) as error:
         return Ran(None, err=str(error))
-    try:
-        out, err = process.communicate(stdin.encode(), timeout)
-        return Ran(process.returncode, _text(out), _text(err))
-    except subprocess.TimeoutExpired:
-        end(process)
-        out, _err = process.communicate()
-        return Ran(None, _text(out))
-    finally:
-        end(process)
+    said = answers.talk(process, stdin.encode(), timeout, end)
+    if said.too_much:
+        return Ran(None, _text(said.out), f"it printed more than {answers.MOST >> 20} MiB")
+    return Ran(process.returncode, _text(said.out), _text(said.err)) if said.ended else Ran(None, _text(said.out))
 
 
 def installed(program: str) -> bool:

@@ -172,7 +172,8 @@ class Fetched:
 
     `url` is the prefix of its kind, as '/static/', `folder` the project's directory for it, and `wanted` the file that
     the project means; both are '' where nobody knows. `elsewhere` says that nginx takes another file, `outside` that it
-    takes one outside of that directory.
+    takes one outside of that directory. `link` is the first link on the way there that has another owner than what it
+    leads to.
     """
 
     uri: str
@@ -187,6 +188,7 @@ class Fetched:
     wanted: str = ""
     elsewhere: bool = False
     outside: bool = False
+    link: str = ""
 
 
 @dataclass

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,9 +19,9 @@ from . import ladder
 from .evidence import Host, Patience, Site
 from .fault import BROKEN
 from .look_host import look_at_host
-from .look_site import look_at_site
+from .look_site import look_at_site, site_of
 from .questions import good
-from .verdict import hide, verdict
+from .verdict import hide, unexamined, verdict
 
 
 class RequestError(ValueError):
@@ -55,12 +57,17 @@ def request_faults(sites: Sequence[Any], names: Sequence[str]) -> list[str]:
 
 
 def _examined(given: Mapping[str, Any], host: Host, patience: Patience, deep: bool) -> dict[str, Any]:
-    started = time.monotonic()
-    site = look_at_site(given, host, patience)
-    report = verdict(site, host)
+    started, site = time.monotonic(), site_of(given, patience)
+    try:
+        site = look_at_site(given, host, patience)
+        report = verdict(site, host)
+        if deep:
+            report["ladder"] = hide(_climbed(site), site.secrets)
+    except Exception as error:  # whatever it is, the other sites are examined
+        # What it says is not told: nobody knows yet what of it is secret.
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        report = unexamined(site, f"{type(error).__name__} ({os.path.basename(frame.filename)}:{frame.lineno})")
     report["seconds"] = round(time.monotonic() - started, 2)
-    if deep:
-        report["ladder"] = hide(_climbed(site), site.secrets)
     return report
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 import time
 
 from ..host import path_walk
@@ -19,6 +20,8 @@ from .look_host import RECENT
 
 # Less than a MiB is no room: SQLite's journal, an upload, a line in a log do not fit.
 FREE_MIN = 1 << 20
+# So many files, and directories, of the uploads.
+LOOKED_AT = 2000
 
 
 def look_at_files(site: Site, main: match.Server | None, host: Host) -> None:
@@ -101,15 +104,19 @@ def look_at_disks(site: Site) -> None:
 
 
 def some_files(folder: str, most: int = 50) -> list[str]:
-    """Return the newest of the first files below a folder: what was uploaded last is what people look at."""
+    """Return the newest of the first files below a folder: what was uploaded last is what people look at.
+
+    Links are left out: where they lead is another question.
+    """
     found: list[tuple[float, str]] = []
-    for root, folders, files in os.walk(folder):
+    for number, (root, folders, files) in enumerate(os.walk(folder)):
         folders.sort()
-        for name in files:
+        for name in files[:LOOKED_AT]:
             if not name.startswith("."):
                 with contextlib.suppress(OSError):
-                    found.append((os.lstat(f"{root}/{name}").st_mtime, f"{root}/{name}"))
-        if len(found) > 2000:
+                    status = os.lstat(f"{root}/{name}")
+                    found += [(status.st_mtime, f"{root}/{name}")] if stat.S_ISREG(status.st_mode) else []
+        if len(found) > LOOKED_AT or number > LOOKED_AT:
             break
     return [path for _when, path in sorted(found, reverse=True)[:most]]
 
@@ -127,6 +134,7 @@ def _fetch(
     real = os.path.realpath(found.file)
     found.elsewhere = bool(root) and real != os.path.realpath(found.wanted)
     found.outside = bool(found.file) and not _below(real, os.path.realpath(root))
+    found.link = _foreign_link(found.file.removesuffix(name), name)
     if found.file and os.path.lexists(os.path.dirname(found.file)):
         found.obstacle = path_walk.obstacle(found.file, host.nginx.worker)
     entrances = [entrance for entrance in site.entrances if entrance.server and entrance.server.place == main.place]
@@ -136,6 +144,17 @@ def _fetch(
         except protocol.ProtocolError as error:
             found.failure = error.cause
     return found
+
+
+def _foreign_link(folder: str, name: str) -> str:
+    """Return the first link of `name`, below a folder, that nginx follows only where links of all owners are."""
+    path = folder.rstrip("/")
+    for part in name.split("/"):
+        path = f"{path}/{part}"
+        with contextlib.suppress(OSError):
+            if os.path.islink(path) and os.lstat(path).st_uid != os.stat(path).st_uid:
+                return path
+    return ""
 
 
 def _below(path: str, folder: str) -> bool:

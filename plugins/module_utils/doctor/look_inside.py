@@ -11,7 +11,7 @@ from typing import Any
 
 from ..build import settings_facts
 from ..build.program import program_text
-from ..host import path_walk
+from ..host import answers, path_walk
 from ..nginx import match
 from . import ask, django_look
 from .application import application_of
@@ -19,6 +19,36 @@ from .evidence import Site
 from .look_uwsgi import project_environment
 
 _PREFIX = "pyweb-look "
+_MAYBE = (bool, type(None))
+# What `django_look.py` says of each step. The project runs in the same process, and can say it, too.
+_STEPS: dict[str, dict[str, Any]] = {
+    "python": {"version": str, "cwd": str},
+    "django": {"version": str},
+    "failed": {"at": str, "error": str, "missing": str, "where": str, "alias": str},
+    "app": {"callable": bool},
+    "settings": {
+        "module": str,
+        "debug": bool,
+        "allowed_hosts": list,
+        "refused": [str],
+        "origins": [{"origin": str, "sees": str}],
+    },
+    "files": {
+        "static_used": bool,
+        **dict.fromkeys(("static_url", "static_root", "sample", "media_url", "media_root"), str),
+        "media_writable": _MAYBE,
+    },
+    "database": {
+        **dict.fromkeys(("alias", "vendor", "file", "address"), str),
+        **dict.fromkeys(("exists", "file_writable", "folder_writable"), _MAYBE),
+        "after": (int, float),
+    },
+    "migrations": {"alias": str, "unapplied": [str]},
+    "facts": {},
+}
+_STEPS_MAX = 50
+# Without these there is nothing to say of a step.
+_NEEDED = {"failed": {"at", "error"}, "files": {"static_used", "sample"}}
 
 
 def look_inside(site: Site, main: match.Server | None) -> None:
@@ -57,10 +87,13 @@ def read_steps(site: Site, said: str) -> None:
     for line in said.splitlines():
         if line.startswith(_PREFIX):
             with contextlib.suppress(ValueError):
-                step = json.loads(line[len(_PREFIX) :])
-                site.inside_last = step["step"]
-                key = f"{step['step']} {step['at']}" if step["step"] == "failed" else step["step"]
-                if key not in site.inside or step.get("alias") == "default":
+                step = answers.parsed(line[len(_PREFIX) :], {"step": str})
+                kind = step.get("step", "")
+                if not answers.fits(step, _STEPS.get(kind, [])) or not _NEEDED.get(kind, set()) <= set(step):
+                    continue
+                site.inside_last = kind
+                key = f"{kind} {step['at']}" if kind == "failed" else kind
+                if len(site.inside) < _STEPS_MAX and (key not in site.inside or step.get("alias") == "default"):
                     site.inside[key] = step
 
 

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,8 @@ from ..host.identity import user_name
 from ..model.layout import Layout
 from ..nginx import match
 from ..uwsgi import options as uwsgi_options
-from ..uwsgi import protocol
+from ..uwsgi import stats
+from ..uwsgi.protocol import ProtocolError
 from . import ask
 from .evidence import Host, Uwsgi
 from .look_host import RECENT, units_named
@@ -82,8 +82,8 @@ def ask_stats(found: Uwsgi, timeout: float) -> None:
         return
     address = uwsgi_options.address(where, found.master.cwd)
     for _try in range(3):  # a worker may have been changing a text while uWSGI wrote it, which is no JSON then
-        with contextlib.suppress(OSError, ValueError):
-            found.stats = json.loads(protocol.stats(address, timeout / 3))
+        with contextlib.suppress(ProtocolError):
+            found.stats = stats.read(address, timeout / 3)
             return
 
 

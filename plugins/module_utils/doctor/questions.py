@@ -106,4 +106,13 @@ def file_fault(faults: Faults, fetched: Fetched, host: Host) -> Fault:
     if denial:
         return selinux(faults, denial, status, fetched.file)
     cause = f"{hop} files are not served"
+    if fetched.link and fetched.status == 403:
+        return faults.fault(
+            f"{hop}.status",
+            status,
+            f"{cause}: {fetched.link} is a link to what has another owner, and nginx does not follow it",
+            "chown --no-dereference, so that both have one owner; web_sites[].nginx.options.disable_symlinks: 'off' "
+            "where nobody else can make links there",
+            [says, fetched.file],
+        )
     return faults.fault(f"{hop}.status", status, cause, f"look at {fetched.place}", [says, fetched.file])

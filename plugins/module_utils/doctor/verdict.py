@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..host.visible import visible
 from .chain import CHAIN, REGISTER
 from .evidence import Host, Site
 from .fault import BROKEN, DEGRADED, OK, UNKNOWN, Fault
@@ -53,8 +54,17 @@ def verdict(site: Site, host: Host) -> dict[str, Any]:
     return report
 
 
+def unexamined(site: Site, what: str) -> dict[str, Any]:
+    """Return the report on a site that could not be examined. `what` is an exception that nobody foresaw."""
+    cause = f"the site could not be examined: {what}"
+    fix = "this is a fault of pyweb.stack, please report it; the other sites were examined"
+    fault = Fault(f"{CHAIN[0].name}.unexamined", UNKNOWN, cause, fix)
+    hops = [Judged(hop.name, [], [fault] if hop is CHAIN[0] else []) for hop in CHAIN]
+    return {**_plain(site, hops), "first": _fault(fault)}
+
+
 def hide(value: Any, secrets: Sequence[str]) -> Any:
-    """Return the value without what may be a secret: environment values, credentials in URLs, cookies."""
+    """Return the value, visible and without what may be a secret: environment values, credentials in URLs, cookies."""
     if isinstance(value, dict):
         return {key: hide(inner, secrets) for key, inner in value.items()}
     if isinstance(value, list):
@@ -65,7 +75,7 @@ def hide(value: Any, secrets: Sequence[str]) -> Any:
     for secret in sorted(secrets, key=len, reverse=True):
         value = value.replace(secret, HIDDEN)
     value = _CREDENTIALS.sub(rf"\1{HIDDEN}@", value)
-    return _ASSIGNED.sub(rf"\1{HIDDEN}", value)
+    return visible(_ASSIGNED.sub(rf"\1{HIDDEN}", value))
 
 
 def attribute(faults: Sequence[Fault]) -> None:

@@ -14,14 +14,15 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from . import files
+from .visible import visible
 
 
 class FileSetError(Exception):
     """Why the set was not installed. `output` is all that the failing program wrote."""
 
     def __init__(self, text: str, output: str = "") -> None:
-        super().__init__(text)
-        self.output = output
+        super().__init__(visible(text))
+        self.output = visible(output)
 
 
 class Edit(NamedTuple):

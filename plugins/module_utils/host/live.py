@@ -21,17 +21,23 @@ class Code(TypedDict):
 
 
 class Live(Code):
-    """The live release, the one before it, and the live one's code; all '' where nothing is live."""
+    """The live release, the one before it, and the live one's code; all '' where nothing is live.
+
+    `socket` is where the live one listens: TCP addresses, none for a unix socket; None where that is not recorded.
+    """
 
     id: str
     previous: str
+    socket: list[str] | None
 
 
 def live(layout: Layout) -> Live:
     """Return what is live of a site. Reads two links and one record."""
     release_id = release_of(layout.current)
-    manifest = files.read_json(layout.record(release_id)).get("manifest", {}) if release_id else {}
-    return {"id": release_id, "previous": release_of(layout.previous), **code(manifest)}
+    record = files.read_json(layout.record(release_id)) if release_id else {}
+    socket = record.get("site", {}).get("uwsgi", {}).get("socket")
+    previous = release_of(layout.previous)
+    return {"id": release_id, "previous": previous, "socket": socket, **code(record.get("manifest", {}))}
 
 
 def release_of(link: str) -> str:

@@ -8,14 +8,15 @@ import time
 from collections.abc import Sequence
 
 from .file_set import Run, telling
+from .visible import visible
 
 
 class ServiceError(Exception):
     """Why a service does not start; `output` is what it said, `done` what was done to it before."""
 
     def __init__(self, cause: str, output: str = "", done: Sequence[str] = ()) -> None:
-        self.output, self.done = output, list(done)
-        super().__init__(cause)
+        self.output, self.done = visible(output), list(done)
+        super().__init__(visible(cause))
 
 
 def start(unit: str, run: Run, dry: bool) -> list[str]:

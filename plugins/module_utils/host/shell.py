@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from .causes import cause
 from .identity import Identity, identity_of
+from .visible import below, one_line, visible
 
 # A file, or subprocess.PIPE or DEVNULL.
 Stream = Union[int, IO[Any]]
@@ -32,6 +33,8 @@ BASE_ENVIRONMENT = {
 STEP_TIMEOUT = 1200
 # Of builds, checks and migrations: they get a tenth of a core as long as requests want all of it (sched(7)).
 NICENESS = 10
+# So much of what a command prints is kept, in bytes: the end of it.
+OUTPUT_MAX = 4 << 20
 # A piece of base64 that is shorter may stand in any word.
 BASE64_LENGTH = 8
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -39,14 +42,17 @@ _LIBC = ctypes.CDLL(None)
 
 
 class StepError(Exception):
-    """A step that failed: `str()` is 'site NAME: STEP failed: CAUSE', then the last `lines` of its output."""
+    """A step that failed: `str()` is 'site NAME: STEP failed: CAUSE', then the last `lines` of its output, indented."""
 
     def __init__(self, site: str, step: str, cause: str, output: str = "", lines: int = 25) -> None:
-        self.site, self.step, self.cause, self.output = site, step, cause, output
+        self.site, self.step, self.cause, self.output = site, one_line(step), one_line(cause), output
         # Those that were applied before it failed, and stay.
         self.migrations: list[str] = []
-        tail = "\n".join(output.strip().splitlines()[-lines:])
-        super().__init__(f"site '{site}': {step} failed: {cause}" + (f"\n{tail}" if tail and tail != cause else ""))
+        tail = "\n".join(visible(output).strip().split("\n")[-lines:])
+        # What is shown of the output.
+        self.tail = tail if tail != self.cause else ""
+        more = f"\n{below(self.tail)}" if self.tail else ""
+        super().__init__(f"site '{site}': {self.step} failed: {self.cause}{more}")
 
 
 @contextlib.contextmanager
@@ -96,11 +102,8 @@ class Shell:
         env = {"HOME": "/nonexistent", **self.environment, **(environment or {})}
         # Files, not pipes: a child that the command left running would hold a pipe open, and the reader with it.
         with contextlib.ExitStack() as stack:
-            given, out, err = (
-                stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace"))
-                for _stream in range(3)
-            )
-            given.write(stdin)
+            given, out, err = (stack.enter_context(tempfile.TemporaryFile()) for _stream in range(3))
+            given.write(stdin.encode("utf-8", "replace"))
             given.seek(0)
             try:
                 process = spawn(argv, identity_of(user), cwd=cwd, environment=env, stdin=given, stdout=out, stderr=err)
@@ -113,10 +116,7 @@ class Shell:
                 in_time = False
             finally:
                 end(process)
-            said = []
-            for stream in (out, err):
-                stream.seek(0)
-                said.append(self.mask(stream.read()))
+            said = [self.mask(_end_of(stream)) for stream in (out, err)]
         if not in_time:
             raise StepError(self.site, step, f"no end after {timeout:g} s", "".join(said))
         done = subprocess.CompletedProcess(process.args, process.returncode, *said)
@@ -179,6 +179,12 @@ def end(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _end_of(stream: IO[bytes]) -> str:
+    """Return the last part of what a command has printed, with line ends as Python's."""
+    stream.seek(max(os.fstat(stream.fileno()).st_size - OUTPUT_MAX, 0))
+    return stream.read(OUTPUT_MAX).decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _written(text: str) -> list[str]:

@@ -159,6 +159,12 @@ NGINX_KEYS: Keys = {
     "media": Key(
         alias("/media/"), {"url": "/media/", "path": ""}, "Uploads; without a path, `media` in the state directory."
     ),
+    "media_documents": Key(
+        one_of("sandboxed", "open"),
+        "sandboxed",
+        "What an uploaded HTML, XHTML, SVG or XML file may do in a browser: `sandboxed` it shows itself and "
+        "no more, `open` it is like all media, without scripts alone.",
+    ),
     "upstream": Key(
         list_of(upstream, at_least=1), [], "Where nginx finds uWSGI, when it is not the socket of this site."
     ),

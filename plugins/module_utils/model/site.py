@@ -122,7 +122,7 @@ def _derive(site: Site, roots: Mapping[str, str] | None) -> None:
     if uwsgi["socket"] == ["unix"]:
         uwsgi["socket"] = []
     if not nginx["upstream"]:
-        nginx["upstream"] = [_reachable(address) for address in uwsgi["socket"]] or [f"unix:{layout.live_socket}"]
+        nginx["upstream"] = upstreams(uwsgi["socket"], layout)
     uwsgi["options"] = merged(nginx["read_timeout"], uwsgi["options"])
     for worker in site["workers"].values():
         worker["hosts"] = worker["hosts"] or ("first" if worker["singleton"] else "all")
@@ -140,9 +140,13 @@ def _move_below(site: Site) -> None:
     site["warm_up"] = [below(prefix, page) for page in site["warm_up"]]
 
 
-def _reachable(address: str) -> str:
-    """Return the address that nginx connects to for one that uWSGI listens on: any address is this host's own."""
-    return re.sub(r"^(0\.0\.0\.0|\[::\]):", "127.0.0.1:", address)
+def upstreams(sockets: list[str], layout: Layout) -> list[str]:
+    """Return where nginx finds a uWSGI that listens on `sockets`, with none on its unix socket.
+
+    Any address is this host's own.
+    """
+    reachable = [re.sub(r"^(0\.0\.0\.0|\[::\]):", "127.0.0.1:", address) for address in sockets]
+    return reachable or [f"unix:{layout.live_socket}"]
 
 
 def _origins(domains: list[str], listeners: list[Listen]) -> list[str]:

@@ -82,6 +82,7 @@ class Nginx(TypedDict):
     read_timeout: int
     static: Alias | None
     media: Alias | None
+    media_documents: str
     upstream: list[str]
     options: dict[str, list[str]]
     locations: dict[str, dict[str, list[str]]]
@@ -146,7 +147,7 @@ class Superuser(TypedDict, total=False):
     password: str
 
 
-class Site(TypedDict):
+class _Site(TypedDict):
     """A site of `web_sites` with every default filled in and every path derived.
 
     `group` is the primary group of `user`, which only the host knows: '' until the host fills it in. `python` is the
@@ -202,6 +203,12 @@ class Site(TypedDict):
     keep_releases: int
     paths: dict[str, str]
     origins: list[str]
+
+
+class Site(_Site, total=False):
+    """`kept`: its deploy failed, and what nginx and the firewall have for it stays as it is."""
+
+    kept: bool
 
 
 class Secrets(TypedDict):

@@ -65,12 +65,15 @@ def files(
     """Return the `files` of `config_set` for all sites.
 
     `platform` has user, layout and modules (the glob of its module snippets). `ipv6` is auto, true or false;
-    `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. Raises
-    `InventoryError` with every fault.
+    `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. A site that is
+    `kept` keeps its files, but for a server that it shares with others. Raises `InventoryError` with every fault.
     """
     host = host or {}
     if leaves(sites, host):
         return _left(sites, host)
+    kept = {site["name"] for site in sites if site.get("kept")}
+    # Of a site that was never served there is nothing to keep.
+    sites = [site for site in sites if site["name"] not in kept or site["name"] in host.get("sites", [])]
     faults: list[str] = []
     present = [site for site in sites if site["state"] == "present"]
     asked = _checked("nginx_options", directives, options or {}, {}, faults)
@@ -104,18 +107,13 @@ def files(
         result = _all_ours(main, host)
     for shown_site in servers:
         beside.share(shown_site, _live_file(shown_site["name"], given), host, edits)
-        faults += conflicts.find(shown_site, {**host, "servers": beside.servers(host)})
+        if shown_site["name"] not in kept:
+            faults += conflicts.find(shown_site, {**host, "servers": beside.servers(host)})
     if views and not kernel_ipv6:
         beside.drop_ipv6(host, edits, faults)
     if faults:
         raise InventoryError("nginx", faults)
-    for shown_site in views:
-        kind = "shared" if shown_site["owner"] else given
-        result += _of_site(shown_site["name"], kind, {"site": shown_site})
-    for site in sites:
-        if site["state"] == "absent":
-            result += _of_site(site["name"], "", {})
-    return [*result, *edits.files()]
+    return [*result, *_of_sites(sites, views, kept, given), *edits.files()]
 
 
 def leaves(sites: list[Site], host: Mapping[str, Any]) -> bool:
@@ -145,9 +143,20 @@ def view(site: Site, ipv6: bool, faults: list[str]) -> dict[str, Any]:
         "upstream": [_server(address) for address in nginx["upstream"]],
         "prefix": site["prefix"],
         "static": nginx["static"]
-        and {**nginx["static"], **_patterns(nginx["static"]["url"]), "fallback": _fallback(site)},
+        and {
+            **nginx["static"],
+            **_patterns(nginx["static"]["url"]),
+            "fallback": _fallback(site),
+            "links": _links(nginx["static"]["path"], own),
+            "previous_links": _links(nginx["static"].get("previous", ""), own),
+        },
         "media": nginx["media"]
-        and {**nginx["media"], **_patterns(nginx["media"]["url"]), "headers": _media_headers(headers)},
+        and {
+            **nginx["media"],
+            **_patterns(nginx["media"]["url"]),
+            "links": _links(nginx["media"]["path"], own),
+            "headers": _media_headers(headers, nginx["media_documents"]),
+        },
         "locations": nginx["locations"],
     }
 
@@ -243,6 +252,19 @@ def _live_file(name: str, layout: str) -> str:
     return f"{beside.FOLDERS.get(layout, beside.FOLDERS['conf_d'])}/{name}.conf"
 
 
+def _of_sites(sites: list[Site], views: list[dict[str, Any]], kept: set[str], layout: str) -> list[dict[str, Any]]:
+    """Return the files of all sites; of those that are `kept` only a server that others are in."""
+    result = []
+    for shown_site in views:
+        if shown_site["name"] not in kept or shown_site["others"]:
+            kind = "shared" if shown_site["owner"] else layout
+            result += _of_site(shown_site["name"], kind, {"site": shown_site})
+    for site in sites:
+        if site["state"] == "absent":
+            result += _of_site(site["name"], "", {})
+    return result
+
+
 def _of_site(name: str, layout: str, variables: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the files of one site: those of its layout, and the removal of those of the other layouts."""
     file = f"{name}.conf"
@@ -334,15 +356,28 @@ def _fallback(site: Site) -> str:
     return f"@previous_static_{site['name']}" if site["prefix"] else "@previous_static"
 
 
-def _media_headers(server: list[str]) -> list[str]:
-    """Return the headers of uploaded files: a level that has any inherits none, so the server's come first."""
+def _links(path: str, options: Mapping[str, list[str]]) -> str:
+    """Return which links below a directory nginx follows: of those that lead to somebody else's file none.
+
+    Whoever may write there could show with one what only nginx may read. The directory itself may be a link, to a
+    bigger disk. '' where the inventory has a rule of its own.
+    """
+    return f"if_not_owner from={path}" if path and "disable_symlinks" not in options else ""
+
+
+def _media_headers(server: list[str], documents: str) -> list[str]:
+    """Return the headers of uploaded files: a level that has any inherits none, so the server's come first.
+
+    The policy of documents comes on top of any other: a browser keeps to all of them. Empty, it is not sent.
+    """
     own = {
         # A browser takes the file for what its name says, and runs no script in it.
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "\"script-src 'none'\"",
     }
     named = {header.split()[0].strip("\"'").lower() for header in server if header.split()}
-    return server + [f"{name} {value} always" for name, value in own.items() if name.lower() not in named]
+    found = server + [f"{name} {value} always" for name, value in own.items() if name.lower() not in named]
+    return found + ["Content-Security-Policy $pyweb_documents always"] * (documents == "sandboxed")
 
 
 def _checked(variable: str, check: Check, value: Any, default: Any, faults: list[str]) -> Any:

@@ -79,5 +79,5 @@ def here(steps: Sequence[Step], first: bool) -> list[Step]:
 
 def _after(error: StepError, had_run: Sequence[str]) -> StepError:
     """Return the error of a step with the steps that had run before it."""
-    output = str(error).partition("\n")[2]
-    return StepError(error.site, error.step, f"{error.cause}; had run before: {', '.join(had_run) or 'none'}", output)
+    why = f"{error.cause}; had run before: {', '.join(had_run) or 'none'}"
+    return StepError(error.site, error.step, why, error.tail)

@@ -17,10 +17,11 @@ from types import ModuleType
 from typing import IO, cast
 
 from ..build import runtime
-from ..host import files
+from ..host import answers, files
 from ..host.causes import cause
 from ..host.identity import identity_of
 from ..host.shell import Shell, StepError, end, spawn
+from ..host.visible import all_visible
 from ..model.steps import STEP_TIMEOUT, described
 from ..model.types import Step
 from . import django_migrations, django_superuser
@@ -28,6 +29,7 @@ from .release import Release
 
 # How long a process may take to start Django and to connect, in seconds.
 START_SECONDS = 60
+MIGRATIONS = {key: [str] for key in ("known", "plan", "applied", "left")}
 
 
 class Database:
@@ -46,8 +48,14 @@ class Database:
         if not self.release.manifest["overlay"]:
             return {"known": [], "plan": [], "applied": []}
         done = self._python("migrate", django_migrations, what, timeout=timeout, check=False)
-        answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
-        found: dict[str, list[str]] = json.loads(answers[-1]) if answers else {}
+        said = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        found: dict[str, list[str]] = {}
+        try:
+            found = all_visible(answers.parsed(said[-1], MIGRATIONS)) if said else {}
+        except ValueError as error:
+            if not done.returncode:
+                why = f"nobody can read what it says of its migrations: {error}"
+                raise StepError(self.release.name, "migrate", why, done.stderr) from None
         if done.returncode:
             reason = cause(done.stderr)
             if found.get("plan"):

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import syslog
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..host.shell import StepError
 
@@ -16,22 +16,34 @@ IDENTIFIER = "pyweb.stack"
 
 
 @contextlib.contextmanager
-def audited(site: str, path: str, who: str, action: str, before: str, after: str) -> Iterator[None]:
+def audited(
+    site: str, path: str, who: str, action: str, before: str, after: str, live: Callable[[], str]
+) -> Iterator[None]:
     """Note how what is done inside ended: when, who, what, from, to, result; `path` is the site's own file.
 
-    A run that is killed leaves no line of its end. The journal has one of its beginning.
+    `live` gives the release that is live, which is what a failure is judged by: what fails after the switch has left
+    the new release live, and what could not be put back is told. A run that is killed leaves no line of its end. The
+    journal has one of its beginning.
     """
     what = f"{action} {before or '-'} -> {after} by {who or 'unknown'}"
     _journal(f"{site}: {what}: begins")
     try:
         yield
-    except StepError as error:
-        _note(site, path, what, f"failed: {error.step}: {error.cause}")
-        raise
     except BaseException as error:
-        _note(site, path, what, f"failed: {type(error).__name__}")
+        _note(site, path, what, _result(error, before, after, live()))
         raise
     _note(site, path, what, "live")
+
+
+def _result(error: BaseException, before: str, after: str, live: str) -> str:
+    """Return what has come of something that failed."""
+    failed = type(error).__name__
+    if isinstance(error, StepError):
+        applied = f"; applied, and they stay: {', '.join(error.migrations)}" if error.migrations else ""
+        failed = f"{error.step}: {error.cause}{applied}"
+    if live == before:
+        return f"failed: {failed}"
+    return f"live, but then failed: {failed}" if live == after else f"failed: {failed}; {live or 'nothing'} is live"
 
 
 def _note(site: str, path: str, what: str, result: str) -> None:

@@ -4,16 +4,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from subprocess import CompletedProcess
 
 from ..host.causes import cause
 from ..host.shell import Shell, StepError
-from ..uwsgi import protocol as uwsgi_protocol
-from ..uwsgi import tracebacks
+from ..uwsgi import stats, tracebacks
 from ..uwsgi.failures import why_not_started
+from ..uwsgi.protocol import ProtocolError
 from . import journal, traffic
 from .release import Release
 from .visit import beside, visit
@@ -131,14 +130,14 @@ class Instance:
         deadline = time.monotonic() + self.release.read_timeout
         while time.monotonic() < deadline:
             try:
-                stats = json.loads(uwsgi_protocol.stats(f"unix:{self.stats}"))
-            except (uwsgi_protocol.ProtocolError, ValueError):
+                told = stats.read(f"unix:{self.stats}")
+            except ProtocolError:
                 return
-            if any(listener["name"] != self.socket for listener in stats["sockets"]):
+            if any(listener.get("name") != self.socket for listener in told.get("sockets", [])):
                 # It shares its ports: who waits there is the new release's already, and under load it would never be
                 # idle. What it has accepted it finishes when it is stopped.
                 return
-            if not any(worker["status"] == "busy" for worker in stats["workers"]):
+            if not any(worker.get("status") == "busy" for worker in stats.workers(told)):
                 return
             time.sleep(0.05)
 

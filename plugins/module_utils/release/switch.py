@@ -298,7 +298,8 @@ class Switch:
 
     def _audited(self, action: str, old: str) -> contextlib.AbstractContextManager[None]:
         release = self.release
-        return history.audited(release.name, release.layout.history, self.who, action, old, release.id)
+        where = release.name, release.layout.history
+        return history.audited(*where, self.who, action, old, release.id, lambda: self.shelf.current)
 
 
 def _superuser(database: Database, check_mode: bool, notes: list[str]) -> list[str]:

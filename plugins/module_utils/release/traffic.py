@@ -37,8 +37,8 @@ OTHER_LOGS = ("logformat", "log-format", "logger", "req-logger", "log-route", "l
 
 # Of workers, not of their cores. Not read as JSON: the master writes texts of requests that its workers are at, which
 # for as long as these last may be anything.
-_ANSWERS = re.compile(rb'"requests":\s*([0-9]+),\s*"delta_requests"')
-_RESPAWNS = re.compile(rb'"respawn_count":\s*([0-9]+)')
+_ANSWERS = re.compile(rb'"requests":\s*([0-9]{1,18}),\s*"delta_requests"')
+_RESPAWNS = re.compile(rb'"respawn_count":\s*([0-9]{1,18})\b')
 _ANSWER_5XX = re.compile(r"\[pid: .* \(HTTP/[0-9.]+ 5[0-9]{2}\) ")
 _WORKER_DIED = re.compile(r"DAMN ! worker [0-9]+ .* died")
 # The time, the path and the status of nginx's formats `combined` and `main`.

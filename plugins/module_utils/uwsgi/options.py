@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 
 from ..model import regular
 
+# An ini may name others, and itself; a value may be made of others. So many, and so long, is none that anybody wrote.
+FILES_MAX, VALUE_MAX = 100, 65536
 # uWSGI doc, "Options": several names for one thing.
 _ALIASES = {
     "s": "socket",
@@ -121,7 +123,7 @@ def _words(command: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _take(found: Options, name: str, value: str, cwd: str, environment: Mapping[str, str], depth: int) -> None:
-    if name == "ini" and depth < 10:
+    if name == "ini" and depth < 10 and len(found.files) + len(found.missing) < FILES_MAX:
         path, _colon, section = value.partition(":")
         path = os.path.normpath(os.path.join(cwd, path))
         try:
@@ -168,7 +170,7 @@ def _expand(value: str, path: str, found: Options, environment: Mapping[str, str
     }
     value = re.sub(r"%\(([\w-]+)\)", lambda match: found.last(_ALIASES.get(match[1], match[1]), match[0]), value)
     value = re.sub(r"%([%dpsnec])", lambda match: magic[match[1]], value)
-    return re.sub(r"\$\((\w+)\)", lambda match: environment.get(match[1], ""), value)
+    return re.sub(r"\$\((\w+)\)", lambda match: environment.get(match[1], ""), value)[:VALUE_MAX]
 
 
 def address(value: str, cwd: str) -> str:

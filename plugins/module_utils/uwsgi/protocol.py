@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from ..host import answers
+
 PING = b"\x64\x00\x00\x00"
 PONG_MODIFIER = 0x64
 # A body longer than this is cut: a health answer is short, and a doctor needs its first lines only.
@@ -141,8 +143,11 @@ def request_variables(host: str, path: str, headers: Mapping[str, str]) -> dict[
 
 
 def stats(address: str, timeout: float = 5.0) -> bytes:
-    """Return what a uWSGI stats socket says: one JSON document."""
-    return _exchange(address, b"", timeout, enough=1 << 24)
+    """Return what a uWSGI stats socket says, which is to be one JSON document; see `stats.read`."""
+    said = _exchange(address, b"", timeout, enough=answers.MOST)
+    if len(said) >= answers.MOST:
+        raise ProtocolError(address, f"it says more than {answers.MOST >> 20} MiB")
+    return said
 
 
 def connect(address: str, timeout: float) -> socket.socket:
@@ -187,7 +192,7 @@ def _exchange(
 ) -> bytes:
     """Send `message`, then read until the end of the stream or `enough` bytes; `timeout` bounds both together."""
     deadline = time.monotonic() + timeout
-    received = b""
+    received = bytearray()
     with contextlib.ExitStack() as stack:
         connection = stack.enter_context(connect(address, timeout))
         try:
@@ -196,7 +201,11 @@ def _exchange(
             if message:  # who only listens may find that the other one has told all, and is gone
                 connection.sendall(message)
             while len(received) < enough:
-                connection.settimeout(max(deadline - time.monotonic(), 0.001))
+                # Who sends a little all the time has no more of it.
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise socket.timeout
+                connection.settimeout(left)
                 block = connection.recv(65536)
                 if not block:
                     break
@@ -205,7 +214,7 @@ def _exchange(
             raise ProtocolError(address, f"no complete answer within {timeout:g} s", errno.ETIMEDOUT) from None
         except OSError as error:
             raise ProtocolError(address, error.strerror or str(error), error.errno or 0) from None
-    return received
+    return bytes(received)
 
 
 def _parse(address: str, raw: bytes, seconds: float) -> Answer:

@@ -1,0 +1,89 @@
+"""What a project or a host has printed, shown: no terminal obeys it, and no line of it passes for Ansible's own."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import hide
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import OUTPUT_MAX, Shell, StepError, own_fault
+from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import all_visible, below, one_line, visible
+from ansible_collections.pyweb.stack.plugins.plugin_utils import doctor_report, output
+
+FORGED = "Error\n\x1b[2J\x1b]0;owned\x07\rfatal: [web]: FAILED! => {}\u2028PLAY RECAP\u202e\x9b1m\u200b"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, ü, 日本, \t tab\nnext line, no\xa0break", "plain, ü, 日本, \t tab\nnext line, no\xa0break"),
+        ("\x1b[31mred\x07\x00", "\\x1b[31mred\\x07\\x00"),
+        ("50 %\r100 %\r\ndone", "50 %\\r100 %\ndone"),
+        ("\x7f\x9b2J\x85", "\\x7f\\x9b2J\\x85"),
+        ("\u202eevil\u2066\u200b\ufeff\xad", "\\u202eevil\\u2066\\u200b\\ufeff\\xad"),
+        ("one\u2028two\u2029", "one\\u2028two\\u2029"),
+        ("\U000e0041\ud800", "\\U000e0041\\ud800"),
+    ],
+)
+def test_what_nobody_sees_is_shown(text, shown):
+    assert visible(text) == shown
+    assert visible(shown) == shown
+
+
+def test_one_line_is_one_line():
+    assert one_line("a\nb\r\n\n c\u2028d") == "a b c d"
+
+
+def test_what_stands_below_is_indented():
+    assert below("a\nfatal: x\n\nb") == "  a\n  fatal: x\n\n  b"
+
+
+def test_data_is_visible_at_any_depth():
+    assert all_visible({"a\r": ["\x1b", 1, None, {"b": "\u202e"}]}) == {"a\\r": ["\\x1b", 1, None, {"b": "\\u202e"}]}
+
+
+def is_tame(text):
+    assert text.replace("\n", "").replace("\t", "").isprintable(), repr(text)
+    assert not [line for line in text.splitlines()[1:] if line.startswith(("fatal:", "PLAY", "site '"))], text
+
+
+def test_the_output_of_a_step_is_tame():
+    error = StepError("shop", "health\x1b", FORGED, f"{FORGED}\nsite 'blog': health failed: not at all\n")
+    is_tame(str(error))
+    assert str(error).startswith("site 'shop': health\\x1b failed: Error \\x1b[2J")
+    assert "\n  site 'blog': health failed: not at all" in str(error)
+
+
+def test_what_a_command_prints_is_tame():
+    program = f"import sys; sys.stderr.write({FORGED!r}); sys.exit(1)"
+    with pytest.raises(StepError) as caught:
+        Shell("shop", {}).run("check", [sys.executable, "-c", program])
+    is_tame(str(caught.value))
+
+
+def test_an_exception_that_nobody_foresaw_is_tame():
+    with pytest.raises(StepError) as caught, own_fault("shop", str):
+        raise ValueError(FORGED)
+    is_tame(str(caught.value))
+
+
+def test_of_what_a_command_prints_the_end_is_kept():
+    program = f"import sys; sys.stdout.write('x' * {OUTPUT_MAX + 4096}); print('the end')"
+    said = Shell("shop", {}).run("check", [sys.executable, "-c", program]).stdout
+    assert len(said) <= OUTPUT_MAX
+    assert said.endswith("x" * 100 + "the end\n")
+
+
+def test_line_ends_of_a_command_are_pythons():
+    assert Shell("shop", {}).run("check", ["printf", "a\\r\\nb\\rc\\n"]).stdout == "a\nb\nc\n"
+
+
+def test_the_doctor_is_tame_on_the_host_and_on_the_controller(capfd):
+    for text in hide([FORGED, {"a": FORGED}], [])[:1]:
+        assert "\x1b" not in text
+    hop = {"hop": "app", "status": "broken", "cause": FORGED, "evidence": [FORGED], "faults": [], "follows": ""}
+    site = {"name": "shop", "domains": ["a.example"], "status": "broken", "hops": [hop], "ladder": []}
+    site["first"] = {"hop": "app", "cause": FORGED, "mend": FORGED}
+    hosts = doctor_report.collected({"web": {"sites": [site]}, "lost": {"unreachable": True, "msg": FORGED}})
+    output.show(doctor_report.lines(hosts))
+    is_tame(capfd.readouterr().out)
