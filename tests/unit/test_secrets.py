@@ -34,7 +34,9 @@ def test_secrets_are_parted_from_what_may_be_shown():
         "database": f"postgres://shop:{SECRET}@db/shop",
         "git": f"https://token:{SECRET}@git.example.com/shop.git",
         "key": KEY + "\n",
+        "archive": "",
         "password": SECRET,
+        "tarball": "",
     }
     assert public[0]["source"]["git"] == "https://git.example.com/shop.git"
     assert public[0]["superuser"] == {"username": "admin", "email": "", "fields": {}}
@@ -62,7 +64,18 @@ def test_no_secret_in_a_message_however_wrong_the_site_is():
 
 def test_a_site_without_secrets_has_the_same_keys():
     public, secret = split_secrets([completed()])
-    assert secret == {"shop": {"env": {}, "files": {}, "database": "", "git": "", "key": "", "password": ""}}
+    assert secret == {
+        "shop": {
+            "env": {},
+            "files": {},
+            "database": "",
+            "git": "",
+            "key": "",
+            "archive": "",
+            "password": "",
+            "tarball": "",
+        }
+    }
     assert public[0]["database"] is False
     assert public[0]["env"] == {}
     assert public[0]["superuser"] == {}
@@ -99,9 +112,13 @@ def test_all_secret_values_are_hidden():
             KEY,
             *KEY.splitlines(),
             "token:pass-4",
+            "pass-4",
             "u:pass-5",
+            "pass-5",
             "a:p6",
+            "p6",
             "b:p7",
+            "p7",
         ]
     )
 
