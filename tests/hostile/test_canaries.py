@@ -42,7 +42,7 @@ class Runs:
 @pytest.fixture(scope="module")
 def runs(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
     host = world.host
-    names = ("env", "database", "files", "password", "git", "archive", "tarball", "environment")
+    names = ("env", "database", "files", "password", "git", "archive", "tarball", "environment", "variable")
     canaries = {name: canary(name) for name in names}
     world.project.lie_on(host)
     host.told(f"rm -rf {CODE} {PLACED}; cp -r /srv/place {CODE}; cp -r /srv/place {PLACED}; rm -rf /srv/place")
@@ -105,7 +105,8 @@ def _bad(canaries: dict[str, str], private: str, key: str) -> list[dict[str, obj
 def _environment(canaries: dict[str, str]) -> dict[str, str]:
     trust = dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"), BUNDLE_THERE) if BUNDLE.is_file() else {}
     password = quote(canaries["environment"], safe="")
-    return {**trust, "PIP_EXTRA_INDEX_URL": f"http://reader:{password}@127.0.0.1:{PORT}/simple/"}
+    index = f"http://reader:{password}@127.0.0.1:{PORT}/simple/"
+    return {**trust, "PIP_EXTRA_INDEX_URL": index, "UV_INDEX_OURS_PASSWORD": canaries["variable"]}
 
 
 def _ssh_server(world: World) -> str:

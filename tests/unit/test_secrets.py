@@ -129,6 +129,18 @@ def test_what_is_no_secret_is_not_hidden():
     assert hidden_values(secrets["shop"]) == []
 
 
+def test_a_variable_of_the_installers_that_is_a_secret_by_its_name_is_hidden():
+    _public, secrets = split_secrets([completed()])
+    environment = {
+        "UV_INDEX_OURS_PASSWORD": "hunter-2",
+        "NPM_TOKEN": "npm_abc",
+        "npm_config__auth": "dXNlcg==",
+        "UV_CONCURRENT_DOWNLOADS": "12",
+        "TOKEN_FILE": "/etc/token",
+    }
+    assert hidden_values(secrets["shop"], environment) == ["hunter-2", "npm_abc", "dXNlcg=="]
+
+
 def test_the_urls_among_the_secrets_are_those_of_the_table():
     assert [path[-1] for path, key in secret_keys() if key.credentials] == list(URLS)
 

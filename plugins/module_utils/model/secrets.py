@@ -28,6 +28,8 @@ PATH = re.compile(
     r"|(?:/[a-z][a-z._-]*[0-9]{0,3}){2,}/?",
     re.ASCII,
 )
+# Variables of the steps that install whose values are secrets, such as UV_INDEX_OURS_PASSWORD or NPM_TOKEN.
+SECRET_NAME = re.compile(r"(?i)password|passphrase|passwd|secret|token|_auth")
 # Variables whose values are names, of modules and of places.
 NAMES = ("DJANGO_SETTINGS_MODULE", "DJANGO_CONFIGURATION", "LANG", "TZ")
 
@@ -38,14 +40,17 @@ def hidden_values(
     """Return all texts that may not be shown of a site and of `environment`, that of the steps that install.
 
     Every value of the secrets is hidden in all its forms; of a repository's URL and of the environment's URLs (a proxy,
-    a package index) only the credentials are. Of `env` what `is_shown` says stays; `names` are the site's `own_names`.
+    a package index) only the credentials are, and of its other values those that are secrets by their names. Of `env`
+    what `is_shown` says stays; `names` are the site's `own_names`.
     """
+    given = environment or {}
     whole = [text for name, value in secrets.items() if name not in (*URLS, "env") for text in _texts(value)]
     urls = [text for name, value in secrets.items() if name in URLS for text in _texts(value)]
-    parts = [part for text in [*urls, *(environment or {}).values()] for part in _of_url(text)]
+    parts = [part for text in [*urls, *given.values()] for part in _of_url(text)]
+    named = [value for name, value in given.items() if SECRET_NAME.search(name) and not is_shown(value, names)]
     own = hidden_variables(secrets["env"], names)
     parts = [part for part in parts if part not in names]
-    return [text for text in dict.fromkeys(own + all_forms(whole) + parts) if text]
+    return [text for text in dict.fromkeys(own + all_forms([*whole, *named]) + parts) if text]
 
 
 def hidden_variables(env: Mapping[str, str], names: Collection[str]) -> list[str]:
