@@ -61,6 +61,10 @@ mutants: setup ## Break module_utils at random; how often do the unit tests noti
 docs: setup ## Write the documentation that is generated: docs/, the roles' READMEs
 	@$(RUN) python $(TOOLS)/docs.py
 
+.PHONY: pins
+pins: setup ## Pin the newest uv and uWSGI that are downloaded by default, with their hashes (ARGS="uv=0.13.9")
+	@$(RUN) python $(TOOLS)/pins.py $(ARGS)
+
 .PHONY: molecule
 molecule: ## The scenarios of `make test` (choose with SCENARIOS=... PLATFORMS=...)
 	@$(TOOLS)/test.py molecule

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Call the first module of a run on a host, and say in one sentence why nobody becomes root there."""
+"""Call a module on a host: its secrets are hidden, and one sentence says why nobody becomes root there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible_collections.pyweb.stack.plugins.plugin_utils.hidden import hide
 
 # What Ansible's connections and sudo, su and doas say, and what it means.
 _FAULTS = (
@@ -39,9 +40,13 @@ def fault(said: str) -> str:
 
 
 def execute(action: Any, name: str, arguments: dict[str, Any], variables: dict[str, Any] | None) -> dict[str, Any]:
-    """Run a module as an action does; where nobody becomes root, the result says what to do about it."""
+    """Run a module as an action does; where nobody becomes root, the result says what to do about it.
+
+    The result shows no secret that is among the arguments.
+    """
     try:
-        result = dict(action._execute_module(module_name=name, module_args=arguments, task_vars=variables))
+        answer = dict(action._execute_module(module_name=name, module_args=arguments, task_vars=variables))
+        result = hide(answer, arguments)
     except AnsibleConnectionFailure:
         raise
     except AnsibleError as error:

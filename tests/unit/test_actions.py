@@ -183,3 +183,27 @@ def test_a_big_directory_that_is_wanted_is_brought_once(monkeypatch, big):
     assert result["changed"] is True
     assert result["builds"]["shop"]["id"] == "x"
     assert "uploads_wanted" not in result
+
+
+@pytest.mark.parametrize("module", [django_build, uwsgi_release])
+def test_a_module_that_dies_shows_no_secret_in_any_form(monkeypatch, module):
+    """What it printed then is no answer of its own, and Ansible shows it."""
+    password = "it's a/secret=ü"
+    quoted = "it%27s%20a%2Fsecret%3D%C3%BC"
+    source = {"archive": f"https://git.example.com/a.tgz?token={quoted}"}
+    arguments = {"sites": complete([{**SHOP, "env": {"TOKEN": password}, "source": source}])}
+    encoded = base64.b64encode(f"user:{password}".encode()).decode()
+    died = {
+        "failed": True,
+        "msg": f"MODULE FAILURE {password}",
+        "module_stderr": f"KeyError: {password!r} https://git.example.com/a.tgz?token={quoted}",
+        "module_stdout": f"Authorization: Basic {encoded}",
+        "exception": repr({"a": password}),
+        "diff": [{"after": password}],
+        "builds": {"shop": {"id": "a" * 12}},
+    }
+    result = action(module, monkeypatch, arguments, [died]).run(task_vars={})
+    text = repr(result)
+    for form in (password, password.replace("'", "\\'"), quoted, "a/secret", "secret", encoded[8:-4]):
+        assert form not in text
+    assert result["builds"] == {"shop": {"id": "a" * 12}}

@@ -276,7 +276,7 @@ class Host:
         self.owners = {}
 
     def _unpack(self, argv):
-        shutil.unpack_archive(argv[argv.index("--file") + 1], argv[-1], "gztar")
+        shutil.unpack_archive(self.shell.calls[-1].stdin.name, argv[-1], "gztar")
 
     def _compile(self, argv):
         self.owners["compile"] = [os.stat(path).st_uid for path in argv[-2:]]
@@ -314,7 +314,7 @@ def test_a_build(tmp_path):
     text = (host.root / "build.json").read_text()
     assert json.loads(text) == manifest == host.build.present()
     assert text == json.dumps(manifest, indent=1, sort_keys=True) + "\n"
-    assert sorted(os.listdir(host.root)) == ["build.json", "overlay", "src", "static", "venv"]
+    assert sorted(os.listdir(host.root)) == ["build.json", "checked.txt", "overlay", "src", "static", "venv"]
     assert sorted(os.listdir(host.root / "overlay")) == [
         "pyweb_environment.py",
         "pyweb_errors.py",

@@ -12,9 +12,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.build import source
+from ansible_collections.pyweb.stack.plugins.module_utils.build import git, source
 from ansible_collections.pyweb.stack.plugins.module_utils.build import tree as trees
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from builds import AS_ROOT, ME, FakeShell, failed, make_context, real_context, tree
 
 SECRET = "correct-horse-battery"
@@ -56,7 +57,7 @@ def test_version_of_git(tmp_path, version, commit):
     resolved = source.resolve(context)
     assert resolved.identity == f"git {commit}"
     assert resolved.source == {"kind": "git", "git": "https://git/x.git", "version": version, "commit": commit}
-    assert shell.commands() == [f"git ls-remote https://t:{SECRET}@git/x.git"]
+    assert shell.commands() == ["git ls-remote https://git/x.git"]
     assert context.site["source"].get("commit", "") == ""  # the site stays as it was
 
 
@@ -113,13 +114,14 @@ def test_git_gets_a_home_of_its_own_and_asks_nobody_for_a_password(tmp_path):
     [call] = shell.calls
     assert (call.user, call.cwd, call.step) == ("nobody", "/", "source")
     assert call.environment["GIT_TERMINAL_PROMPT"] == "0"
-    cache = tmp_path / "cache/shop"
-    assert call.environment["GIT_SSH_COMMAND"] == (
-        f"ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={cache}/known_hosts"
-    )
     assert seen.pop("owner") == 65534
     home = seen.pop("home")
-    assert seen == {".gitconfig": "[safe]\n\tdirectory = *\n[advice]\n\tdetachedHead = false\n"}
+    assert os.path.dirname(home) == layouts.LOCKS
+    assert call.environment["GIT_SSH_COMMAND"] == (
+        f"ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={home}/known_hosts "
+        "-o HashKnownHosts=no -o UpdateHostKeys=no"
+    )
+    assert seen == {".gitconfig": git.CONFIG.format(home=home)}
     assert not os.path.exists(home)
 
 
@@ -270,11 +272,12 @@ def test_code_without_submodules_asks_for_none(tmp_path):
     code = context.layout.build("x") + "/src"
     assert shell.commands() == [
         f"git init --quiet {code}",
+        "git config remote.origin.url x",
         f"git fetch --quiet --depth=1 x {'e' * 40}",
         f"git checkout --quiet --force {'e' * 40}",
         "git log -1 --format=%s",
     ]
-    assert [call.cwd for call in shell.calls] == ["/", code, code, code]
+    assert [call.cwd for call in shell.calls] == ["/", code, code, code, code]
 
 
 @AS_ROOT
@@ -348,14 +351,17 @@ def test_an_archive_is_unpacked_by_the_sites_user(tmp_path):
     context.make_directory(root)
 
     def unpack(argv):
-        archive = argv[argv.index("--file") + 1]
-        assert (os.stat(archive).st_uid, os.stat(f"{root}/src").st_uid) == (65534, 65534)
+        archive = shell.calls[-1].stdin
+        assert archive.name == str(path)
+        # It opens /dev/stdin anew, as that user.
+        assert stat.S_IMODE(os.fstat(archive.fileno()).st_mode) == 0o644
+        assert os.stat(f"{root}/src").st_uid == 65534
 
     shell.answers["tar --extract"] = unpack
     source.bring(context, source.resolve(context, str(path)), root)
     assert [call.user for call in shell.calls] == ["nobody"]
     assert shell.commands() == [
-        f"tar --extract --no-same-owner --file {root}/archive --directory {root}/src",
+        f"tar --extract --no-same-owner --file /dev/stdin --directory {root}/src",
     ]
 
 

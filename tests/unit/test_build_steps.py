@@ -87,7 +87,7 @@ def test_what_steps_write_stays_but_for_their_packages(tmp_path):
     left = {path.name for path in (host.root / "src").rglob("*")}
     assert "app.js" in left
     assert "node_modules" not in left
-    assert sorted(os.listdir(host.root)) == ["build.json", "overlay", "src", "static", "venv"]
+    assert sorted(os.listdir(host.root)) == ["build.json", "checked.txt", "overlay", "src", "static", "venv"]
 
 
 @AS_ROOT

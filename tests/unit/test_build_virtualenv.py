@@ -10,17 +10,17 @@ import pwd
 import shutil
 import stat
 import tarfile
-import tempfile
 import zipfile
 from pathlib import Path
 
 import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.build import downloads, virtualenv
 from ansible_collections.pyweb.stack.plugins.module_utils.build import installer as installing
-from ansible_collections.pyweb.stack.plugins.module_utils.build import virtualenv
 from ansible_collections.pyweb.stack.plugins.module_utils.build.installer import Installer
 from ansible_collections.pyweb.stack.plugins.module_utils.build.requirements import Requirements, gather
 from ansible_collections.pyweb.stack.plugins.module_utils.host import files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from ansible_collections.pyweb.stack.plugins.module_utils.model.pins import Pin
 from builds import AS_ROOT, ME, FakeShell, failed, make_context
 from lock_files import with_index
@@ -244,8 +244,8 @@ def test_pips_settings_are_told_to_uv(tmp_path):
 
 def test_pip_gets_no_settings_of_uv(tmp_path):
     context = make_context(tmp_path, "pip", {"PIP_INDEX_URL": "https://index/simple"})
-    tool = Installer(context, "huatai", "/build")
-    cache = f"{tempfile.gettempdir()}/pyweb-huatai"  # the site's own cache is not his
+    cache = "/var/lib/pyweb.stack/.step-1-00000000"  # the site's own cache is not his
+    tool = Installer(context, "huatai", "/build", cache)
     assert tool.environment == {"HOME": cache, "XDG_CACHE_HOME": cache, "PYTHONDONTWRITEBYTECODE": ""}
     assert not (tmp_path / "sites/.tools").exists()
 
@@ -349,12 +349,12 @@ def test_a_uv_lock_is_obeyed_by_uv(tmp_path):
         f"{uv} export --frozen --quiet --no-header --no-annotate --no-emit-project --no-editable {options} "
         f"--project {src}",
         f"{uv} pip compile --quiet --no-header --no-annotate --python /usr/bin/python3.12 "
-        f"--constraint {host.root}/locked.txt -",
+        f"--constraint {host.root}/locked.txt --constraint {host.root}/checked.txt -",
         f"{uv} venv --quiet --allow-existing --python /usr/bin/python3.12 {home}",
         f"{uv} sync --frozen --inexact --quiet --compile-bytecode --no-install-project --no-editable "
         f"--python {home}/bin/python {options} --project {src}",
         f"{uv} pip install --quiet --compile-bytecode --python {home}/bin/python "
-        f"--constraint {host.root}/locked.txt pyuwsgi",
+        f"--constraint {host.root}/checked.txt --constraint {host.root}/locked.txt pyuwsgi",
         f"{home}/bin/python -c import django",
     ]
     assert host.shell.calls[3].environment["UV_PROJECT_ENVIRONMENT"] == home
@@ -445,9 +445,12 @@ def test_uv_reads_a_project_file_itself(tmp_path):
     context = make_context(tmp_path, **FROM_HERE, extras=["images"], groups=["prod"])
     with_uv(context)
     found = gather(context, code)
-    Installer(context, context.user, "/build").install("requirements", "/venv", found)
+    Installer(context, context.user, str(tmp_path)).install("requirements", "/venv", found)
     path = f"{code}/pyproject.toml"
-    assert context.shell.calls[0].argv[-7:] == ["--extra", "images", "--group", f"{path}:prod", "pyuwsgi", "-r", path]
+    assert context.shell.calls[0].argv[-9:] == [
+        *("--extra", "images", "--group", f"{path}:prod"),
+        *("--constraint", f"{tmp_path}/checked.txt", "pyuwsgi", "-r", path),
+    ]
 
 
 def test_pip_gets_the_lines_of_a_project_file(tmp_path):
@@ -476,7 +479,7 @@ def wheels(tmp_path, monkeypatch):
     for name in ("pip-9.0-py3-none-any.whl", "pip-23.0-py3-none-any.whl", "pip-24.0-py3-none-any.whl"):
         with zipfile.ZipFile(tmp_path / name, "w") as wheel:
             wheel.writestr("pip/__init__.py", name)
-    monkeypatch.setattr(installing, "PIP_WHEELS", (str(tmp_path / "none-*.whl"), str(tmp_path / "pip-2*.whl")))
+    monkeypatch.setattr(downloads, "PIP_WHEELS", (str(tmp_path / "none-*.whl"), str(tmp_path / "pip-2*.whl")))
 
 
 @pytest.fixture
@@ -506,8 +509,10 @@ def test_uv_is_installed_once_for_all_sites(tmp_path, wheels, locks):
     assert Installer(context, context.user, "/build").uv == f"{tools}/bin/uv"
     assert shell.commands("installer") == [
         f"/usr/bin/python3 -m venv --without-pip {tools}",
-        f"{tools}/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-cache-dir uv",
+        f"{tools}/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --no-cache-dir --no-deps "
+        f"--require-hashes -r {tools}/uv.txt",
     ]
+    assert Path(f"{tools}/uv.txt").read_text() == downloads.requirement("uv")
     assert {call.user for call in shell.calls} == {"root"}
     assert Path(f"{tools}/lib/python3.12/site-packages/pip/__init__.py").read_text() == "pip-24.0-py3-none-any.whl"
     assert not os.path.exists(f"{tools}/left-by-a-killed-run")
@@ -537,7 +542,7 @@ def test_half_of_uv_is_removed(tmp_path, wheels, locks):
 
 
 def test_a_python_without_pip(tmp_path, locks, monkeypatch):
-    monkeypatch.setattr(installing, "PIP_WHEELS", (str(tmp_path / "none-*.whl"),))
+    monkeypatch.setattr(downloads, "PIP_WHEELS", (str(tmp_path / "none-*.whl"),))
     shell = FakeShell("shop", {"-m venv": make_tools})
     with pytest.raises(StepError, match="the system's Python has no ensurepip; install its venv package"):
         Installer(make_context(tmp_path, shell=shell), "root", "/build")
@@ -710,11 +715,15 @@ def test_a_named_virtualenv_that_is_missing_is_made_for_the_owner_of_the_code(tm
     ("there", "keys", "installed"),
     [
         (["python", "uwsgi"], {}, None),
-        (["python"], {}, ["pyuwsgi"]),
+        (["python"], {}, ["--constraint", "checked.txt", "pyuwsgi"]),
         (["python", "uwsgi"], {"uwsgi": {"version": "2.0.30"}}, ["pyuwsgi==2.0.30"]),
         (["python"], {"uwsgi": {"install": "distribution"}}, None),
-        (["python", "uwsgi"], {"packages": ["six"]}, ["six", "pyuwsgi"]),
-        (["python", "uwsgi"], {"requirements": [], **DJANGO}, ["Django>=5.2,<5.3", "pyuwsgi"]),
+        (["python", "uwsgi"], {"packages": ["six"]}, ["--constraint", "checked.txt", "six", "pyuwsgi"]),
+        (
+            ["python", "uwsgi"],
+            {"requirements": [], **DJANGO},
+            ["--constraint", "checked.txt", "Django>=5.2,<5.3", "pyuwsgi"],
+        ),
     ],
 )
 def test_a_named_virtualenv_that_is_there_gets_what_is_asked_for(tmp_path, there, keys, installed):
@@ -722,7 +731,8 @@ def test_a_named_virtualenv_that_is_there_gets_what_is_asked_for(tmp_path, there
     os.chown(tmp_path / "venv", 65534, 65534)
     host.provide()
     calls = [call for call in host.shell.calls if "install" in call.argv]
-    assert [call.argv[7:] for call in calls] == ([installed] if installed else [])
+    found = [[word.replace(f"{host.root}/", "") for word in call.argv[7:]] for call in calls]
+    assert found == ([installed] if installed else [])
     assert {call.user for call in calls} <= {"nobody"}
     assert "virtualenv" not in [call.step for call in host.shell.calls]
     assert host.shell.commands()[-1] == f"{tmp_path}/venv/bin/python -c import django"
@@ -739,23 +749,27 @@ def uwsgi_tarball(path, name="uwsgi-2.0.31/uwsgiconfig.py"):
     return str(path)
 
 
-def untar(argv):
-    folder = argv[-1]
+def untar(argv, path):
+    folder = argv[argv.index("--directory") + 1]
     assert pwd.getpwuid(os.stat(folder).st_uid).pw_name == ME
-    with tarfile.open(argv[argv.index("--file") + 1]) as tar:
+    with tarfile.open(path) as tar:
         for name in tar.getnames():
             write(Path(folder), {name: ""})
 
 
 class TarballHost(Host):
     def __init__(self, tmp_path, fetch=None, **uwsgi):
-        answers = {"tar --extract": untar, "pip download": self._download}
+        answers = {"tar --extract": self._untar, "pip download": self._download}
         super().__init__(tmp_path, answers=answers, uwsgi={"install": "tarball", **uwsgi})
         self.tmp_path = tmp_path
         if fetch:
             self.context = make_context(
                 tmp_path, shell=self.shell, fetch=fetch, user=ME, uwsgi={"install": "tarball", **uwsgi}
             )
+
+    def _untar(self, argv):
+        given = self.shell.calls[-1].stdin
+        untar(argv, given.name if argv[-1] == "/dev/stdin" else argv[-1])
 
     def _download(self, argv):
         uwsgi_tarball(Path(argv[argv.index("--dest") + 1]) / "uwsgi-2.0.31.tar.gz")
@@ -769,11 +783,11 @@ def test_uwsgi_is_compiled_from_a_tarball_of_the_host(tmp_path):
     host = TarballHost(tmp_path, tarball=uwsgi_tarball(tmp_path / "srv/uwsgi.tar.gz"))
     home = host.provide()
     unpack, compile_, copy = (call for call in host.shell.calls if call.step == "uwsgi")
-    folder = unpack.argv[-1]
-    assert os.path.dirname(folder) == str(tmp_path / "cache/shop")
-    assert unpack.argv[:-1] == [
-        *("tar", "--extract", "--no-same-owner", "--file", f"{folder}/uwsgi.tar.gz", "--directory"),
-    ]
+    folder = unpack.argv[-3]
+    # Not in the cache, whose owner could put a link where root works.
+    assert os.path.dirname(folder) == layouts.MEMORY
+    assert unpack.argv == ["tar", "--extract", "--no-same-owner", "--directory", folder, "--file", "/dev/stdin"]
+    assert unpack.stdin.name == str(tmp_path / "scratch/uwsgi-shop.tar.gz")
     assert compile_.argv == [f"{home}/bin/python", "uwsgiconfig.py", "--build"]
     assert compile_.cwd == f"{folder}/uwsgi-2.0.31"
     assert copy.argv == ["install", "-m", "0755", f"{folder}/uwsgi-2.0.31/uwsgi", f"{home}/bin/uwsgi"]
@@ -782,7 +796,14 @@ def test_uwsgi_is_compiled_from_a_tarball_of_the_host(tmp_path):
 
 
 @AS_ROOT
-@pytest.mark.parametrize(("given", "requirement"), [({}, "uwsgi"), ({"version": "2.0.31"}, "uwsgi==2.0.31")])
+@pytest.mark.parametrize(
+    ("given", "requirement"),
+    [
+        ({}, "--require-hashes -r /sites/shop/builds/x/checked.txt"),
+        ({"version": downloads.PINNED["uwsgi"][0]}, "--require-hashes -r /sites/shop/builds/x/checked.txt"),
+        ({"version": "2.0.28"}, "uwsgi==2.0.28"),
+    ],
+)
 def test_uwsgi_without_a_tarball_comes_from_the_package_index(tmp_path, wheels, given, requirement):
     host = TarballHost(tmp_path, **given)
     host.provide()
@@ -838,7 +859,7 @@ def test_a_tarball_of_something_else(tmp_path):
     host = TarballHost(tmp_path, tarball=uwsgi_tarball(tmp_path / "srv/x.tar.gz", "x/setup.py"))
     with pytest.raises(StepError, match=r"the tarball holds no uwsgiconfig\.py; it is not uWSGI's source"):
         host.provide()
-    assert os.listdir(tmp_path / "cache/shop") == []
+    assert os.listdir(layouts.MEMORY) == []
 
 
 @AS_ROOT

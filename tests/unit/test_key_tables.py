@@ -61,6 +61,7 @@ def test_a_default_is_a_good_value(name):
 # What a section or a kind of source needs beside a key of it.
 BESIDE = {
     "source.version": {"git": "https://git.example.com/shop.git"},
+    "source.known_hosts": {"git": "https://git.example.com/shop.git"},
     "source.key": {"git": "https://git.example.com/shop.git"},
     "source.checksum": {"archive": "https://example.com/shop.zip"},
     "superuser.username": {"email": "admin@example.com", "password": SECRET},
@@ -118,8 +119,12 @@ def test_what_is_secret():
         "database",
         "superuser.password",
     ]
-    assert [name for name, key in found.items() if key.credentials] == ["source.git"]
-    assert len(found) == 6
+    assert [name for name, key in found.items() if key.credentials] == [
+        "source.git",
+        "source.archive",
+        "uwsgi.tarball",
+    ]
+    assert len(found) == 8
     # They travel by their last name.
     names = [name.rpartition(".")[2] for name in found]
     assert sorted(names) == sorted(set(names)) == sorted(Secrets.__annotations__)
@@ -216,7 +221,7 @@ def test_an_absent_sites_source_is_not_read():
 @pytest.mark.parametrize(
     ("source", "declared"),
     [
-        ({"git": "x"}, {"kind": "git", "git": "x", "version": "HEAD", "key": "", "commit": ""}),
+        ({"git": "x"}, {"kind": "git", "git": "x", "version": "HEAD", "key": "", "known_hosts": [], "commit": ""}),
         ({"archive": "https://h/x.tgz"}, {"kind": "archive", "archive": "https://h/x.tgz", "checksum": ""}),
         ({"directory": str(EXAMPLE)}, {"kind": "directory", "directory": str(EXAMPLE), "digest": ""}),
         ({"path": "/srv/"}, {"kind": "path", "path": "/srv"}),

@@ -34,7 +34,9 @@ def test_secrets_are_parted_from_what_may_be_shown():
         "database": f"postgres://shop:{SECRET}@db/shop",
         "git": f"https://token:{SECRET}@git.example.com/shop.git",
         "key": KEY + "\n",
+        "archive": "",
         "password": SECRET,
+        "tarball": "",
     }
     assert public[0]["source"]["git"] == "https://git.example.com/shop.git"
     assert public[0]["superuser"] == {"username": "admin", "email": "", "fields": {}}
@@ -62,7 +64,18 @@ def test_no_secret_in_a_message_however_wrong_the_site_is():
 
 def test_a_site_without_secrets_has_the_same_keys():
     public, secret = split_secrets([completed()])
-    assert secret == {"shop": {"env": {}, "files": {}, "database": "", "git": "", "key": "", "password": ""}}
+    assert secret == {
+        "shop": {
+            "env": {},
+            "files": {},
+            "database": "",
+            "git": "",
+            "key": "",
+            "archive": "",
+            "password": "",
+            "tarball": "",
+        }
+    }
     assert public[0]["database"] is False
     assert public[0]["env"] == {}
     assert public[0]["superuser"] == {}
@@ -99,9 +112,13 @@ def test_all_secret_values_are_hidden():
             KEY,
             *KEY.splitlines(),
             "token:pass-4",
+            "pass-4",
             "u:pass-5",
+            "pass-5",
             "a:p6",
+            "p6",
             "b:p7",
+            "p7",
         ]
     )
 
@@ -110,6 +127,18 @@ def test_what_is_no_secret_is_not_hidden():
     _public, secrets = split_secrets([completed(source={"git": "https://git.example.com/shop.git"})])
     assert hidden_values(secrets["shop"], {"https_proxy": "http://proxy:3128", "LANG": "C"}) == []
     assert hidden_values(secrets["shop"]) == []
+
+
+def test_a_variable_of_the_installers_that_is_a_secret_by_its_name_is_hidden():
+    _public, secrets = split_secrets([completed()])
+    environment = {
+        "UV_INDEX_OURS_PASSWORD": "hunter-2",
+        "NPM_TOKEN": "npm_abc",
+        "npm_config__auth": "dXNlcg==",
+        "UV_CONCURRENT_DOWNLOADS": "12",
+        "TOKEN_FILE": "/etc/token",
+    }
+    assert hidden_values(secrets["shop"], environment) == ["hunter-2", "npm_abc", "dXNlcg=="]
 
 
 def test_the_urls_among_the_secrets_are_those_of_the_table():

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.model.urls import credentials, without_credentials
+from ansible_collections.pyweb.stack.plugins.module_utils.model.urls import (
+    credentials,
+    public,
+    query_secrets,
+    without_credentials,
+    without_tokens,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,3 +44,35 @@ def test_what_stands_before_the_host(url, found, shown):
 def test_an_at_sign_of_a_path_is_none(url):
     assert credentials(url) == []
     assert without_credentials(url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "shown", "hidden"),
+    [
+        ("https://h/a.tgz", "https://h/a.tgz", []),
+        ("https://h/a.tgz?token=abc", "https://h/a.tgz", ["token=abc"]),
+        (
+            "https://h/a.tgz?sha=main&private_token=glpat%2F1234567",
+            "https://h/a.tgz",
+            ["sha=main&private_token=glpat%2F1234567", "glpat%2F1234567", "glpat/1234567"],
+        ),
+        (
+            "https://h/a.tgz?x=12345678#access=87654321",
+            "https://h/a.tgz",
+            ["x=12345678", "12345678", "access=87654321", "87654321"],
+        ),
+        ("https://u:pw@h:8443/a.tgz?t=1", "https://h:8443/a.tgz", ["t=1"]),
+        ("/srv/what?.tgz", "/srv/what?.tgz", []),
+        ("code#1.tgz", "code#1.tgz", []),
+    ],
+)
+def test_what_follows_the_path(url, shown, hidden):
+    assert public(url) == shown
+    assert query_secrets(url) == hidden
+
+
+def test_a_message_shows_that_something_was_there():
+    text = "is 'https://u:pw@h/a.tgz?t=1'; wanted ['http://h/x#y', 'https://h/z']?"
+    assert without_tokens(text) == (
+        "is 'https://********@h/a.tgz?********'; wanted ['http://h/x?********', 'https://h/z']?"
+    )

@@ -111,7 +111,7 @@ def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
         "uwsgi": {
             "install": uwsgi["install"],
             "version": uwsgi["version"],
-            "tarball": uwsgi["tarball"],
+            "tarball": context.secrets["tarball"],  # with its query: another one may be another file
             "checksum": uwsgi["checksum"],
         },
         **additions.inputs(context),

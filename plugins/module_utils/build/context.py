@@ -16,6 +16,7 @@ from ..host.site_group import site_group
 from ..model.layout import Layout
 from ..model.secrets import hidden_values, own_names
 from ..model.types import Secrets, Site
+from ..model.urls import public
 
 # Fetch a URL into a file: (url, path) -> None. Raises OSError.
 Fetch = Callable[[str, str], None]
@@ -41,6 +42,8 @@ class Context:
     versions: dict[str, str] = field(default_factory=dict, compare=False)
     # What the run has to say of this site, beside what it made.
     notes: list[str] = field(default_factory=list, compare=False)
+    # Lines of known hosts that were seen for the first time, see `host_keys`.
+    host_keys: list[str] = field(default_factory=list, compare=False)
 
     @classmethod
     def of(
@@ -76,11 +79,11 @@ class Context:
         os.chown(path, account.pw_uid, account.pw_gid)
 
     def fetch_into(self, step: str, url: str, path: str) -> None:
-        """Fetch a URL into a file; a failure is the step's."""
+        """Fetch a URL into a file; a failure is the step's, and shows no token."""
         try:
             self.fetch(url, path)
         except OSError as error:
-            raise self.error(step, cause(f"{url}: {error}")) from None
+            raise self.error(step, self.shell.mask(cause(f"{public(url)}: {error}"))) from None
 
     def python_version(self) -> str:
         """Return the version of the site's Python, as in 3.12; of one that uv is to bring, as it was asked for."""

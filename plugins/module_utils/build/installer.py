@@ -9,17 +9,15 @@ import os
 import pwd
 import re
 import subprocess
-import tempfile
-import zipfile
 from collections.abc import Mapping
 
+from ..build import downloads
 from ..build.compilers import explained
 from ..build.context import Context
 from ..build.requirements import Requirements, export_words
 from ..host import files, nofollow
 from ..host.shell import StepError
 from ..model.pins import batches
-from ..model.texts import PIP_WHEELS
 
 # pip's names for what uv reads under another one.
 UV_NAMES = {
@@ -37,16 +35,19 @@ PINNED = re.compile(r"[A-Za-z0-9._-]+(\[[^]]*\])?==\S+( ; .*)?")
 
 
 class Installer:
-    """uv or pip, working on virtualenvs as their owner. `root` is the build's directory."""
+    """uv or pip, working on virtualenvs as their owner. `root` is the build's directory.
 
-    def __init__(self, context: Context, owner: str, root: str) -> None:
+    `home` is the owner's directory for what was downloaded; it is the site's cache unless another one is given.
+    """
+
+    def __init__(self, context: Context, owner: str, root: str, home: str = "") -> None:
         self.context, self.owner, self.root = context, owner, root
         self.uv = f"{context.layout.tools}/bin/uv" if context.installer == "uv" else ""
-        cache = context.layout.cache if owner == context.user else tempfile.gettempdir() + f"/pyweb-{owner}"
+        cache = home or context.layout.cache
         self.environment = {"HOME": cache, "XDG_CACHE_HOME": cache, "PYTHONDONTWRITEBYTECODE": ""}
         if self.uv:
             self.environment.update(uv_environment(context.environment))
-            self._bootstrap()
+            downloads.bring_uv(context, self.uv)
 
     def virtualenv(self, home: str, python: str) -> None:
         """Make an empty virtualenv that belongs to the owner."""
@@ -71,7 +72,7 @@ class Installer:
         python = self.context.site["interpreter"]["path"]
         words = [self.uv, "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--python", python]
         given = "".join(f"{name}\n" for name in wanted.names)
-        more = [*wanted.words, *self._constraints(wanted), *self._left_out(wanted)]
+        more = [*wanted.words, *self._constraints(wanted), *self._checked(wanted), *self._left_out(wanted)]
         text = self._run("requirements", [*words, *more, *wanted.listed, "-"], wanted.folder, given)
         complete = all(PINNED.fullmatch(line) for line in text.splitlines())
         if not complete or any(pin.local for pin in wanted.pins):
@@ -88,7 +89,16 @@ class Installer:
         arguments = [*wanted.names, *listed]
         if not arguments:
             return
-        more = [*(wanted.words if listed else []), *self._left_out(wanted)]
+        more = [*(wanted.words if listed else []), *self._checked(wanted), *self._left_out(wanted)]
+        if wanted.checked and not self.uv:
+            words = [
+                *self._pip_install(home),
+                "--require-hashes",
+                "--no-deps",
+                "-r",
+                _checked(self.root, wanted.checked),
+            ]
+            self._run(step, words)
         if resolved and not wanted.pins:
             more += ["--constraint", "-"]
         else:
@@ -144,12 +154,19 @@ class Installer:
         found = re.search(r"==(\S+)", done.stdout)
         return found[1] if found and not done.returncode else ""
 
-    def sdist(self, home: str, requirement: str, folder: str) -> str:
-        """Download the source distribution of a requirement into `folder`; its path."""
+    def sdist(self, home: str, requirement: str, folder: str, checked: str = "") -> str:
+        """Download the source distribution of a requirement into `folder`; its path.
+
+        `checked` is a line of a requirement file that pins it by its hashes; it then takes the requirement's place.
+        """
         # uv cannot download, and a virtualenv of uv's has no pip.
-        pip = [f"{home}/bin/python", "-m", "pip"] if not self.uv else ["/usr/bin/python3", f"{_pip_wheel()}/pip"]
+        pip = (
+            [f"{home}/bin/python", "-m", "pip"] if not self.uv else ["/usr/bin/python3", f"{downloads.pip_wheel()}/pip"]
+        )
         words = [*pip, "download", "--quiet", "--no-deps", "--no-binary", ":all:"]
-        self._run("uwsgi", [*words, "--dest", folder, requirement])
+        named = ["--require-hashes", "-r", _checked(self.root, checked)] if checked else [requirement]
+        environment = downloads.pip_environment({**self.context.environment, **self.environment})
+        self._run("uwsgi", [*words, "--dest", folder, *named], environment=environment)
         found = glob.glob(f"{folder}/*.tar.gz")
         if not found:
             raise self.context.error("uwsgi", f"the package index has no source of {requirement}")
@@ -168,6 +185,10 @@ class Installer:
         lines = [pin.line for pin in wanted.pins if self.uv or " @ " not in pin.requirement]
         files.write(path, "".join(re.sub(r"^([\w.-]+)\[[^]]*\]", r"\1", line) + "\n" for line in lines))
         return ["--constraint", path]
+
+    def _checked(self, wanted: Requirements) -> list[str]:
+        """Return uv's option that holds the site's uWSGI to its hashes; pip would want hashes of everything then."""
+        return ["--constraint", _checked(self.root, wanted.checked)] if wanted.checked and self.uv else []
 
     def _left_out(self, wanted: Requirements) -> list[str]:
         """Return the option that leaves packages out; the requirements of pip were written without them."""
@@ -190,26 +211,12 @@ class Installer:
         shell = self.context.shell
         return shell.run("wheels", words, self.owner, environment=self.environment, stdin=stdin, check=False)
 
-    def _bootstrap(self) -> None:
-        """Install uv for all sites of the host, in a virtualenv of its own, once."""
-        tools = self.context.layout.tools
-        if os.path.exists(self.uv):
-            return
-        with files.locked(os.path.basename(tools)):
-            if os.path.exists(self.uv):
-                return  # another run installed it while this one waited
-            files.remove(tools)
-            try:
-                run = self.context.shell.run
-                run("installer", ["/usr/bin/python3", "-m", "venv", "--without-pip", tools])
-                # What ensurepip does takes longer than all of this: it compiles pip, which is used here once.
-                with zipfile.ZipFile(_pip_wheel()) as wheel:
-                    wheel.extractall(glob.glob(f"{tools}/lib/python3*/site-packages")[0])
-                pip = [f"{tools}/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-                run("installer", [*pip, "--no-compile", "--no-cache-dir", "uv"])
-            except BaseException:
-                files.remove(tools)
-                raise
+
+def _checked(root: str, line: str) -> str:
+    """Write the line that pins uWSGI into the build's directory; the path of the file."""
+    path = f"{root}/checked.txt"
+    files.write(path, line)
+    return path
 
 
 def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -217,12 +224,3 @@ def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
     translated = {UV_NAMES[name]: value for name, value in environment.items() if name in UV_NAMES}
     # Copies, not hard links: the build is handed to root, and the cache must not go with it.
     return {**translated, "UV_LINK_MODE": "copy", "UV_PYTHON_DOWNLOADS": "never", "UV_NO_CONFIG": "1"}
-
-
-def _pip_wheel() -> str:
-    """Return the wheel of pip that the system's Python carries for its virtualenvs."""
-    for pattern in PIP_WHEELS:
-        found = sorted(glob.glob(pattern))
-        if found:
-            return found[-1]
-    raise StepError("", "installer", "the system's Python has no ensurepip; install its venv package")

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from ..build import downloads
 from ..build.context import Context
 from ..host import files
 from ..host.shell import StepError
@@ -24,7 +25,8 @@ class Requirements:
 
     `names` are requirements by name, `listed` files that the installer reads, `words` its options for them; `pins` are
     what a lock says, `uv_lock` is one that uv reads itself. Paths are absolute, but for `read`, the files that counted.
-    `left_out` are packages that are not installed although something asks for them.
+    `left_out` are packages that are not installed although something asks for them. `checked` is a line that pins the
+    site's uWSGI by its hashes, '' where the inventory or the project names another version.
     """
 
     names: list[str] = field(default_factory=list)
@@ -34,6 +36,7 @@ class Requirements:
     uv_lock: str = ""
     read: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    checked: str = ""
 
     @property
     def folder(self) -> str:
@@ -77,6 +80,7 @@ def _gather(context: Context, code: str) -> Requirements:
         uv_lock=f"{code}/{wanted.uv_lock}" if wanted.uv_lock else "",
         read=wanted.files,
         left_out=left_out,
+        checked=_checked(site, [*site["packages"], *asked, *pinned, *locked, *dependencies.constraints(asked, code)]),
     )
     if left_out:
         found.names = [name for name in found.names if not dependencies.competing([name], install)]
@@ -110,6 +114,10 @@ def export_words(site: Site) -> list[str]:
     words = [word for extra in site["extras"] for word in ("--extra", extra)]
     words += [word for group in site["groups"] for word in ("--group", group)]
     return words if "dev" in map(canonical, site["groups"]) else [*words, "--no-dev"]
+
+
+def _checked(site: Site, asked: list[str]) -> str:
+    return downloads.of_uwsgi(site, dependencies.competing(asked, "")) if is_package(site) else ""
 
 
 def _lines_of_files(site: Site, wanted: dependencies.Wanted, code: str) -> list[str]:

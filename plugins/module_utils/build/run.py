@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..build import host_keys
 from ..build.build import Build
 from ..build.context import Context, Fetch
 from ..host import accounts, files
@@ -92,6 +93,7 @@ class Run:
             try:
                 with self._own_fault(name):
                     results.builds[name] = _make(build)
+                    results.made += [f"{name}: host key of {server}" for server in self._remember(build.context)]
             except StepError as error:
                 results.failed(name, error)
         return results
@@ -124,6 +126,7 @@ class Run:
             site, self.secrets[name], self.environment, self.installer, self.fetch, scratch=self.scratch
         )
         build = Build.identify(context, self._upload(name))
+        results.made += [f"{name}: host key of {server}" for server in self._remember(context)]
         results.builds[name] = build.present()
         if results.builds[name]:
             return []
@@ -134,6 +137,12 @@ class Run:
         after = "".join(f"{line}\n" for line in [f"build {build.id}", *own])
         results.diff.append({"before": "", "after": after, "before_header": name, "after_header": name})
         return [build]
+
+    def _remember(self, context: Context) -> list[str]:
+        """Write down the keys of servers that were seen for the first time; return the servers."""
+        if not self.check_mode:
+            return host_keys.remember(context)
+        return list(dict.fromkeys(line.partition(" ")[0] for line in context.host_keys))
 
     def _own_fault(self, name: str) -> AbstractContextManager[None]:
         return own_fault(name, Shell(name, {}, hidden_values(self.secrets[name], self.environment)).mask)

@@ -4,28 +4,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import re
-import shutil
-import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import IO, cast
 
-from ..build import tree
+from ..build import git, tree
 from ..build.context import Context
-from ..host import files
-from ..host.shell import StepError
 from ..model.types import Source
 from ..model.urls import is_url
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
-# How long git may take, in seconds.
-GIT_TIMEOUT = 600
-Git = Callable[..., "subprocess.CompletedProcess[str]"]
+# How a zip archive begins (APPNOTE.TXT, 4.3.7); its URL may say nothing of it.
+ZIP = b"PK\x03\x04"
 
 
 @dataclass(frozen=True)
@@ -46,7 +37,7 @@ def resolve(context: Context, upload: str = "") -> Resolved:
     source = context.site["source"]
     kind = source["kind"]
     if kind == "git":
-        commit = _commit(context)
+        commit = git.commit_of(context)
         return Resolved(f"git {commit}", _recorded(source, commit=commit))
     if kind == "directory":
         return Resolved(f"tree {source['digest']}", _recorded(source), upload)
@@ -77,7 +68,7 @@ def bring(context: Context, resolved: Resolved, root: str) -> str:
         return ""
     context.make_directory(code)
     if kind == "git":
-        return _check_out(context, resolved.source["commit"], code)
+        return git.check_out(context, resolved.source["commit"], code)
     _unpack(context, resolved, root)
     return ""
 
@@ -91,7 +82,11 @@ def on_controller(source: Source) -> bool:
 def file_checksum(path: str) -> str:
     """Return the checksum of a file as the inventory writes it, sha256:HEX."""
     with open(path, "rb") as stream:
-        return "sha256:" + hashlib.sha256(stream.read()).hexdigest()
+        return checksum_of(stream)
+
+
+def checksum_of(stream: IO[bytes]) -> str:
+    return "sha256:" + hashlib.sha256(stream.read()).hexdigest()
 
 
 def _recorded(source: Source, commit: str = "", checksum: str = "") -> Source:
@@ -99,85 +94,10 @@ def _recorded(source: Source, commit: str = "", checksum: str = "") -> Source:
     recorded: Source = {**source}
     recorded["commit"] = commit or source.get("commit", "")
     recorded["checksum"] = checksum or source.get("checksum", "")
-    dropped = {"key", "directory", "left_out"} | {
+    dropped = {"key", "known_hosts", "directory", "left_out"} | {
         name for name in ("commit", "digest", "checksum") if not recorded.get(name)
     }
     return cast(Source, {name: value for name, value in recorded.items() if name not in dropped})
-
-
-# --- git ---
-
-
-def _commit(context: Context) -> str:
-    """Return the commit that `version` names: a branch, else a tag, else itself."""
-    version = context.site["source"]["version"]
-    if COMMIT.fullmatch(version):
-        return version
-    with _git(context) as git:
-        rows = git("ls-remote", context.secrets["git"]).stdout.splitlines()
-    commits = {name: commit for commit, _tab, name in (row.partition("\t") for row in rows)}
-    return _choose(context.site["name"], version, commits)
-
-
-def _choose(site_name: str, version: str, commits: Mapping[str, str]) -> str:
-    """Return the commit of a version; `commits` are those of a repository's references (name -> commit)."""
-    for name in (f"refs/heads/{version}", f"refs/tags/{version}^{{}}", f"refs/tags/{version}", version):
-        if name in commits:
-            return commits[name]
-    if re.fullmatch(r"[0-9a-f]{7,39}", version):
-        cause = f"source.version is {version!r}; wanted all 40 digits of a commit, a branch or a tag"
-        raise StepError(site_name, "source", cause)
-    branches = sorted(name[len("refs/heads/") :] for name in commits if name.startswith("refs/heads/"))
-    raise StepError(
-        site_name,
-        "source",
-        f"source.version is {version!r}; the repository has no such branch or tag; it has {', '.join(branches[:8])}",
-    )
-
-
-def _check_out(context: Context, commit: str, code: str) -> str:
-    """Put a commit and its submodules into the empty directory `code`, without their history; return its subject."""
-    repository = context.secrets["git"]
-    with _git(context) as git:
-        git("init", "--quiet", code)
-        # Some servers hand out a single commit only when a branch or tag points to it.
-        if git("fetch", "--quiet", "--depth=1", repository, commit, cwd=code, check=False).returncode:
-            git("fetch", "--quiet", "--tags", repository, "+refs/heads/*:refs/remotes/origin/*", cwd=code)
-        git("checkout", "--quiet", "--force", commit, cwd=code)
-        if os.path.exists(f"{code}/.gitmodules"):
-            git("submodule", "--quiet", "update", "--init", "--recursive", "--depth=1", cwd=code)
-        subject = git("log", "-1", "--format=%s", cwd=code, check=False).stdout.strip()
-    shutil.rmtree(f"{code}/.git")
-    return subject
-
-
-@contextlib.contextmanager
-def _git(context: Context) -> Iterator[Git]:
-    """Give git as the site's user, with the deploy key in a file that is gone afterwards."""
-    account = context.account
-    with tempfile.TemporaryDirectory(prefix="pyweb-git-") as home:
-        os.chown(home, account.pw_uid, account.pw_gid)
-        # The repository may be a directory of this host that belongs to somebody else.
-        files.write(f"{home}/.gitconfig", "[safe]\n\tdirectory = *\n[advice]\n\tdetachedHead = false\n", 0o644)
-        ssh = "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new"
-        ssh += f" -o UserKnownHostsFile={context.layout.cache}/known_hosts"
-        if context.secrets["key"]:
-            files.write(f"{home}/key", context.secrets["key"], 0o600, account.pw_uid, account.pw_gid)
-            ssh += f" -o IdentitiesOnly=yes -i {home}/key"
-        environment = {"HOME": home, "GIT_SSH_COMMAND": ssh, "GIT_TERMINAL_PROMPT": "0"}
-
-        def git(*words: str, cwd: str = "/", check: bool = True) -> subprocess.CompletedProcess[str]:
-            return context.shell.run(
-                "source",
-                ["git", *words],
-                context.user,
-                cwd,
-                environment=environment,
-                timeout=GIT_TIMEOUT,
-                check=check,
-            )
-
-        yield git
 
 
 # --- archives ---
@@ -187,7 +107,7 @@ def _download(context: Context) -> str:
     """Fetch the archive into a new file; its path."""
     handle, path = tempfile.mkstemp(prefix="archive-", dir=context.scratch)
     os.close(handle)
-    context.fetch_into("source", context.site["source"]["archive"], path)
+    context.fetch_into("source", context.secrets["archive"], path)
     return path
 
 
@@ -206,17 +126,17 @@ def _fetched(context: Context, source: Source) -> str:
 
 def _unpack(context: Context, resolved: Resolved, root: str) -> None:
     """Unpack an archive, or a directory that was packed on the controller, into `src`."""
-    source, account, code = resolved.source, context.account, f"{root}/src"
-    # Unpacked by the site's user, so that nothing an archive holds can reach beyond what that user may write.
-    archive = f"{root}/archive"
-    shutil.copyfile(resolved.upload or _fetched(context, source), archive)
-    os.chown(archive, account.pw_uid, account.pw_gid)
-    if source.get("archive", "").endswith(".zip"):
-        words = ["/usr/bin/python3", "-m", "zipfile", "-e", archive, code]
-    else:
-        words = ["tar", "--extract", "--no-same-owner", "--file", archive, "--directory", code]
-    context.shell.run("source", words, context.user)
-    os.unlink(archive)
+    source, code = resolved.source, f"{root}/src"
+    # Unpacked by the site's user, so that nothing an archive holds can reach beyond what that user may write. It is
+    # handed over open: it lies where only root can look, so nobody can put another one in its place.
+    with open(resolved.upload or _fetched(context, source), "rb") as archive:
+        os.fchmod(archive.fileno(), 0o644)
+        is_zip = archive.read(len(ZIP)) == ZIP
+        archive.seek(0)
+        words = ["tar", "--extract", "--no-same-owner", "--file", "/dev/stdin", "--directory", code]
+        if is_zip:
+            words = ["/usr/bin/python3", "-m", "zipfile", "-e", "/dev/stdin", code]
+        context.shell.run("source", words, context.user, stdin=archive)
     inside = os.listdir(code)
     if source["kind"] == "archive" and len(inside) == 1 and os.path.isdir(f"{code}/{inside[0]}"):
         # Archives of releases hold one directory, named after the release.

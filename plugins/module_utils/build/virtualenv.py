@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import pwd
 import re
 import shutil
-import tempfile
 
-from ..build import seal, source
+from ..build import downloads, seal, source
 from ..build.compilers import refuse_without_compiler
 from ..build.context import Context
 from ..build.installer import Installer
@@ -26,7 +26,8 @@ from ..build.requirements import (
     uwsgi_requirement,
 )
 from ..build.runtime import interpreter
-from ..host import files
+from ..host import files, scratch
+from ..model import layout as layouts
 from ..model.dependencies import of_uv_export
 from ..model.layout import content_id
 from ..model.pins import without
@@ -67,16 +68,29 @@ def _given(context: Context, root: str, found: Requirements) -> str:
     # An existing virtualenv is its owner's; a new one goes to whom the code beside it belongs to.
     fresh = not os.path.exists(f"{home}/bin/python")
     owner = pwd.getpwuid(os.stat(site["source"]["path"] if fresh else home).st_uid).pw_name
-    tool = Installer(context, owner, root)
-    if fresh:
-        tool.virtualenv(home, site["interpreter"]["path"])
-    if fresh or _asks(site):
-        _read_lock(context, tool, root, found)
-        _install(context, tool, home, root, found)
-    elif is_package(site) and (not os.path.exists(f"{home}/bin/uwsgi") or site["uwsgi"]["version"]):
-        tool.install("uwsgi", home, Requirements(names=[uwsgi_requirement(site)]))
-    _finish(context, tool, home, root, found)
+    with _downloads_of(context, owner) as downloaded:
+        tool = Installer(context, owner, root, downloaded)
+        if fresh:
+            tool.virtualenv(home, site["interpreter"]["path"])
+        if fresh or _asks(site):
+            _read_lock(context, tool, root, found)
+            _install(context, tool, home, root, found)
+        elif is_package(site) and (not os.path.exists(f"{home}/bin/uwsgi") or site["uwsgi"]["version"]):
+            line = downloads.of_uwsgi(site)
+            tool.install("uwsgi", home, Requirements(names=[uwsgi_requirement(site)], checked=line))
+        _finish(context, tool, home, root, found)
     return home
+
+
+def _downloads_of(context: Context, owner: str) -> contextlib.AbstractContextManager[str]:
+    """Give the owner of an existing virtualenv a directory for what is downloaded, which goes away with the step.
+
+    '' for the site's own user, who has the site's cache.
+    """
+    if owner == context.user:
+        return contextlib.nullcontext("")
+    account = pwd.getpwnam(owner)
+    return scratch.directory(layouts.MEMORY, account.pw_uid, account.pw_gid)
 
 
 def _own(context: Context, root: str, found: Requirements) -> str:
@@ -99,7 +113,7 @@ def _own(context: Context, root: str, found: Requirements) -> str:
         return home
     uwsgi = context.site["uwsgi"]
     inputs = [FORMAT, context.python_version(), context.user, resolved]
-    inputs += [uwsgi["install"], uwsgi["version"], uwsgi["tarball"], uwsgi["checksum"]]
+    inputs += [uwsgi["install"], uwsgi["version"], context.secrets["tarball"], uwsgi["checksum"]]
     if context.site["interpreter"].get("managed"):
         inputs.append(context.site["interpreter"]["path"])
     home = context.layout.virtualenv(content_id(inputs))
@@ -162,16 +176,20 @@ def _finish(context: Context, tool: Installer, home: str, root: str, found: Requ
 
 def _compile_uwsgi(context: Context, tool: Installer, home: str) -> None:
     """Build uWSGI from its tarball with its own uwsgiconfig.py and copy the binary into the virtualenv."""
-    owner = pwd.getpwnam(tool.owner)
-    with tempfile.TemporaryDirectory(prefix="uwsgi-", dir=context.layout.cache) as folder:
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
-        archive = _tarball(context, tool, home, folder)
-        found, wanted = source.file_checksum(archive), context.site["uwsgi"]["checksum"]
-        if wanted not in ("", found):
-            raise context.error("uwsgi", f"uwsgi.checksum is {wanted}; the tarball has {found}")
-        os.chmod(archive, 0o644)
-        run = context.shell.run
-        run("uwsgi", ["tar", "--extract", "--no-same-owner", "--file", archive, "--directory", folder], tool.owner)
+    owner, run = pwd.getpwnam(tool.owner), context.shell.run
+    with scratch.directory(layouts.MEMORY, owner.pw_uid, owner.pw_gid) as folder, contextlib.ExitStack() as stack:
+        words = ["tar", "--extract", "--no-same-owner", "--directory", folder, "--file"]
+        if context.secrets["tarball"]:
+            archive = stack.enter_context(open(_tarball(context), "rb"))
+            found, wanted = source.checksum_of(archive), context.site["uwsgi"]["checksum"]
+            if wanted not in ("", found):
+                raise context.error("uwsgi", f"uwsgi.checksum is {wanted}; the tarball has {found}")
+            archive.seek(0)
+            run("uwsgi", [*words, "/dev/stdin"], tool.owner, stdin=archive)
+        else:
+            version = context.site["uwsgi"]["version"]
+            named = f"uwsgi=={version}" if version else "uwsgi"
+            run("uwsgi", [*words, tool.sdist(home, named, folder, downloads.of_uwsgi(context.site))], tool.owner)
         configs = glob.glob(f"{folder}/*/uwsgiconfig.py")
         if not configs:
             raise context.error("uwsgi", "the tarball holds no uwsgiconfig.py; it is not uWSGI's source")
@@ -180,16 +198,18 @@ def _compile_uwsgi(context: Context, tool: Installer, home: str) -> None:
         run("uwsgi", ["install", "-m", "0755", f"{unpacked}/uwsgi", f"{home}/bin/uwsgi"], tool.owner)
 
 
-def _tarball(context: Context, tool: Installer, home: str, folder: str) -> str:
-    """Bring uWSGI's tarball into `folder`: from this host, from a URL, or from the package index; its path."""
-    uwsgi, archive = context.site["uwsgi"], f"{folder}/uwsgi.tar.gz"
-    tarball = uwsgi["tarball"]
-    if not tarball:
-        return tool.sdist(home, "uwsgi" + (f"=={uwsgi['version']}" if uwsgi["version"] else ""), folder)
+def _tarball(context: Context) -> str:
+    """Bring uWSGI's tarball from this host or from a URL; its path.
+
+    It is readable for all, who cannot get there: whoever unpacks it is handed the open file.
+    """
+    tarball = context.secrets["tarball"]
+    archive = f"{context.scratch}/uwsgi-{context.site['name']}.tar.gz"
     if not tarball.startswith("/"):
         context.fetch_into("uwsgi", tarball, archive)
     elif os.path.isfile(tarball):
         shutil.copyfile(tarball, archive)
     else:
         raise context.error("uwsgi", f"uwsgi.tarball is {tarball!r}; this host has no such file")
+    os.chmod(archive, 0o644)
     return archive

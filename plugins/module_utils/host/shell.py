@@ -90,7 +90,7 @@ class Shell:
         user: str = "root",
         cwd: str = "/",
         environment: Mapping[str, str] | None = None,
-        stdin: str = "",
+        stdin: str | IO[bytes] = "",
         timeout: float = STEP_TIMEOUT,
         check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
@@ -102,9 +102,13 @@ class Shell:
         env = {"HOME": "/nonexistent", **self.environment, **(environment or {})}
         # Files, not pipes: a child that the command left running would hold a pipe open, and the reader with it.
         with contextlib.ExitStack() as stack:
-            given, out, err = (stack.enter_context(tempfile.TemporaryFile()) for _stream in range(3))
-            given.write(stdin.encode("utf-8", "replace"))
-            given.seek(0)
+            text, out, err = (stack.enter_context(tempfile.TemporaryFile()) for _stream in range(3))
+            given: IO[bytes] = text
+            if isinstance(stdin, str):
+                text.write(stdin.encode("utf-8", "replace"))
+                text.seek(0)
+            else:
+                given = stdin
             try:
                 process = spawn(argv, identity_of(user), cwd=cwd, environment=env, stdin=given, stdout=out, stderr=err)
             except OSError as error:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import shown, similar
-from .urls import without_credentials
+from .urls import credentials, without_credentials
 
 # The units of a duration, the longest first, in seconds.
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -140,7 +140,7 @@ def place(regex: str, wants: str) -> Check:
 
     @accepts(wants)
     def check(value: Any) -> Any:
-        if isinstance(value, str) and re.match(r"https?://[^/]*@", value):
+        if isinstance(value, str) and re.match(r"https?://", value) and credentials(value):
             raise Wrong("no password in a URL", "~/.netrc of root may hold it")
         return matching(value)
 

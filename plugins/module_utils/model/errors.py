@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from .urls import without_tokens
 
 
 class InventoryError(ValueError):
@@ -29,7 +30,7 @@ def shown(value: Any) -> str:
     text = repr(str(value)) if isinstance(value, str) else repr(value)
     if isinstance(value, list):
         text = f"[{', '.join(shown(item) for item in value)}]"
-    text = re.sub(r"//[^/@]*@", "//********@", text)
+    text = without_tokens(text)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

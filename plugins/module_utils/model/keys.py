@@ -40,6 +40,7 @@ from .command_checks import command, steps
 from .file_checks import in_source, source_files
 from .option_checks import alias, directives, environment, ini_options, locations, settings, unit_options, user_fields
 from .python_checks import python
+from .source_checks import known_hosts, package, repository
 from .steps import builtin_step
 
 
@@ -121,6 +122,7 @@ UWSGI_KEYS: Keys = {
         place(r"(https?://|/)\S+", "a URL, or an absolute path on the host"),
         "",
         "With `install: tarball`: another tarball than the package index's.",
+        credentials=True,
     ),
     "checksum": Key(CHECKSUM, "", "The checksum of `tarball`."),
     "socket": Key(
@@ -259,8 +261,8 @@ SEED_KEYS: Keys = {
 SOURCE_KINDS: dict[str, Keys] = {
     "git": {
         "git": Key(
-            pattern(r"(?!-)[^\s\x00-\x1f\x7f]+", "the URL or path of a repository"),
-            doc="A git repository.",
+            repository,
+            doc="A git repository. A password or token in its URL is never shown.",
             required=True,
             credentials=True,
         ),
@@ -270,12 +272,19 @@ SOURCE_KINDS: dict[str, Keys] = {
             "The branch, tag or commit (all 40 digits).",
         ),
         "key": Key(private_key, "", "A deploy key, from a vault. Never shown.", secret=True),
+        "known_hosts": Key(
+            known_hosts,
+            [],
+            "The keys of the ssh server, as `ssh-keyscan` prints them; no others are taken then. Without it the first "
+            "one that a server shows is remembered, and another one refused from then on.",
+        ),
     },
     "archive": {
         "archive": Key(
             place(r"[^\s\x00-\x1f\x7f]+", "a URL, or the path of a file on the controller"),
-            doc="A tar or zip archive.",
+            doc="A tar or zip archive. What follows a ? in its URL is never shown: servers take tokens there.",
             required=True,
+            credentials=True,
         ),
         "checksum": Key(CHECKSUM, "", "Its checksum. Without one a URL is fetched in every run, to see what is in it."),
     },
@@ -340,9 +349,9 @@ SITE_KEYS: Keys = {
     ),
     "packages": Key(list_of(requirement), [], 'More requirements, for instance `["psycopg[binary]"]`.'),
     "system_packages": Key(
-        list_of(pattern(r"[A-Za-z0-9][A-Za-z0-9.+_:@-]*", "package names")),
+        list_of(package),
         [],
-        "Packages of the distribution that the site needs.",
+        "Packages of the distribution that the site needs, by their names alone.",
     ),
     "wsgi": Key(
         pattern(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(:[A-Za-z_]\w*)?", "module:callable, such as mysite.wsgi:application"),

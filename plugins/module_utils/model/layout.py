@@ -156,6 +156,11 @@ class Layout:
         return f"{self.config}/secret_key"
 
     @property
+    def known_hosts(self) -> str:
+        """The keys of ssh servers that were seen first; root's."""
+        return f"{self.config}/known_hosts"
+
+    @property
     def superusers(self) -> str:
         """The record of superusers that are known to exist."""
         return f"{self.config}/superusers.json"

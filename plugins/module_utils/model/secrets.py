@@ -10,12 +10,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from .types import Secrets
-from .urls import credentials
+from .urls import credentials, query_secrets
 
 # Secrets that are URLs of which only the credentials are secret: the keys with `credentials` in the table of keys.
-URLS = ("git",)
+URLS = ("git", "archive", "tarball")
 # A line of a secret that is shorter than this may be any word; a key's lines are longer.
 SECRET_LINE = 8
+# A user in a URL that is as long as this is a token.
+TOKEN = 20
 # What of `env` is no secret, whatever it is called: hiding these would hide nothing, and make every message unreadable.
 # `build/pyweb_errors.py` has the same two patterns; a test holds them together.
 WORDS = re.compile(r"(?i)true|false|yes|no|on|off|none|null")
@@ -26,6 +28,8 @@ PATH = re.compile(
     r"|(?:/[a-z][a-z._-]*[0-9]{0,3}){2,}/?",
     re.ASCII,
 )
+# Variables of the steps that install whose values are secrets, such as UV_INDEX_OURS_PASSWORD or NPM_TOKEN.
+SECRET_NAME = re.compile(r"(?i)password|passphrase|passwd|secret|token|_auth")
 # Variables whose values are names, of modules and of places.
 NAMES = ("DJANGO_SETTINGS_MODULE", "DJANGO_CONFIGURATION", "LANG", "TZ")
 
@@ -36,13 +40,17 @@ def hidden_values(
     """Return all texts that may not be shown of a site and of `environment`, that of the steps that install.
 
     Every value of the secrets is hidden in all its forms; of a repository's URL and of the environment's URLs (a proxy,
-    a package index) only the credentials are. Of `env` what `is_shown` says stays; `names` are the site's `own_names`.
+    a package index) only the credentials are, and of its other values those that are secrets by their names. Of `env`
+    what `is_shown` says stays; `names` are the site's `own_names`.
     """
+    given = environment or {}
     whole = [text for name, value in secrets.items() if name not in (*URLS, "env") for text in _texts(value)]
     urls = [text for name, value in secrets.items() if name in URLS for text in _texts(value)]
-    parts = [part for text in [*urls, *(environment or {}).values()] for part in credentials(text)]
+    parts = [part for text in [*urls, *given.values()] for part in _of_url(text)]
+    named = [value for name, value in given.items() if SECRET_NAME.search(name) and not is_shown(value, names)]
     own = hidden_variables(secrets["env"], names)
-    return [text for text in dict.fromkeys(own + all_forms(whole) + parts) if text]
+    parts = [part for part in parts if part not in names]
+    return [text for text in dict.fromkeys(own + all_forms([*whole, *named]) + parts) if text]
 
 
 def hidden_variables(env: Mapping[str, str], names: Collection[str]) -> list[str]:
@@ -79,6 +87,17 @@ def all_forms(secrets: Iterable[str]) -> list[str]:
         # The journal has an entry for each line, and may have cut what comes before.
         found += [line for line in lines if len(line) >= SECRET_LINE and len(lines) > 1]
     return [text for text in dict.fromkeys(found) if text]
+
+
+def _of_url(url: str) -> list[str]:
+    """Return what of a URL may not be shown: a tool may write a password as it was given, or as it is sent."""
+    found = []
+    for part in credentials(url):
+        user, _colon, password = part.partition(":")
+        # A user without a password is a token, and so is a long one: else it is a name, which may be any word.
+        token = not password or len(user) >= TOKEN
+        found += [part, password, unquote(password), *([user, unquote(user)] if token else [])]
+    return [*found, *query_secrets(url)]
 
 
 def _texts(value: Any) -> list[str]:

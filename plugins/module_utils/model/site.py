@@ -24,7 +24,7 @@ from .prefixes import below, start
 from .pythons import interpreter
 from .reader import Reader
 from .types import Listen, Secrets, Site
-from .urls import without_credentials
+from .urls import public as public_url
 from .uwsgi_options import merged
 
 
@@ -72,7 +72,7 @@ def split_secrets(sites: list[Site]) -> tuple[list[Site], dict[str, Secrets]]:
             value = holder.get(name)
             found[name] = (key.default or "") if value is None else value
             if key.credentials and name in holder:
-                holder[name] = without_credentials(holder[name])
+                holder[name] = public_url(holder[name])
             elif sections:
                 holder.pop(name, None)
             else:

@@ -39,6 +39,7 @@ class Source(TypedDict, total=False):
     git: str
     version: str
     key: str
+    known_hosts: list[str]
     commit: str
     archive: str
     checksum: str
@@ -219,6 +220,8 @@ class Secrets(TypedDict):
     database: str
     git: str
     key: str
+    archive: str
+    tarball: str
     password: str
 
 

@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is downloaded for sites that name no version: which one, by which hashes it is known, and uv itself.
+
+`pinned.py` has them. Of a version that the inventory names, the installers check what the package index says of it.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import zipfile
+from collections.abc import Collection, Mapping
+
+from ..build.context import Context
+from ..build.pinned import PINNED
+from ..host import files
+from ..host.shell import StepError
+from ..model.texts import PIP_WHEELS
+from ..model.types import Site
+
+# uv's names for what pip reads under another one: uv is brought, and sources are downloaded, by pip.
+PIP_NAMES = {
+    "UV_INDEX_URL": "PIP_INDEX_URL",
+    "UV_DEFAULT_INDEX": "PIP_INDEX_URL",
+    "UV_FIND_LINKS": "PIP_FIND_LINKS",
+    "SSL_CERT_FILE": "PIP_CERT",
+}
+
+
+def requirement(name: str) -> str:
+    """Return the line of a requirement file that pins a package: version and hashes."""
+    version, hashes = PINNED[name]
+    return " ".join([f"{name}=={version}", *(f"--hash=sha256:{digest}" for digest in hashes)]) + "\n"
+
+
+def of_uwsgi(site: Site, named: Collection[str] = ()) -> str:
+    """Return the line for the site's uWSGI; '' where the inventory names another version, or the project one.
+
+    `named` are packages that the project's own requirements name: what they say of it counts.
+    """
+    name = {"tarball": "uwsgi"}.get(site["uwsgi"]["install"], site["uwsgi"]["install"])
+    if name not in PINNED or name in named or site["uwsgi"]["version"] not in ("", PINNED[name][0]):
+        return ""
+    return requirement(name)
+
+
+def pip_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what an environment says to uv alone, in pip's words."""
+    found = {PIP_NAMES[name]: value for name, value in environment.items() if name in PIP_NAMES}
+    return {name: value for name, value in found.items() if name not in environment}
+
+
+def bring_uv(context: Context, uv: str) -> None:
+    """Install uv for all sites of the host, in a virtualenv of its own, once; `uv` is where the program is then."""
+    tools = context.layout.tools
+    if os.path.exists(uv):
+        return
+    with files.locked(os.path.basename(tools)):
+        if os.path.exists(uv):
+            return  # another run installed it while this one waited
+        files.remove(tools)
+        try:
+            run = context.shell.run
+            run("installer", ["/usr/bin/python3", "-m", "venv", "--without-pip", tools])
+            # What ensurepip does takes longer than all of this: it compiles pip, which is used here once.
+            with zipfile.ZipFile(pip_wheel()) as wheel:
+                wheel.extractall(glob.glob(f"{tools}/lib/python3*/site-packages")[0])
+            pip = [f"{tools}/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            files.write(f"{tools}/uv.txt", requirement("uv"))
+            pip += ["--no-compile", "--no-cache-dir", "--no-deps", "--require-hashes", "-r", f"{tools}/uv.txt"]
+            run("installer", pip, environment=pip_environment(context.environment))
+        except BaseException:
+            files.remove(tools)
+            raise
+
+
+def pip_wheel() -> str:
+    """Return the wheel of pip that the system's Python carries for its virtualenvs."""
+    for pattern in PIP_WHEELS:
+        found = sorted(glob.glob(pattern))
+        if found:
+            return found[-1]
+    raise StepError("", "installer", "the system's Python has no ensurepip; install its venv package")

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Renew plugins/module_utils/build/pinned.py: the newest versions of what is downloaded by default, and their hashes.
+
+    make pins                      the newest release of each
+    make pins ARGS="uv=0.9.9"      this version of uv, and the newest of the others
+
+Reads the JSON of the simple API (PEP 691) of PIP_INDEX_URL, by default https://pypi.org/simple. Releases that were
+withdrawn (yanked) and pre-releases do not count. Look at the difference before you commit it: the hashes are what the
+index says today.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import urllib.request
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+from packaging.version import Version
+
+TARGET = Path(__file__).resolve().parents[2] / "plugins/module_utils/build/pinned.py"
+# What a site can have without naming a version.
+NAMES = ("pyuwsgi", "uv", "uwsgi")
+ACCEPT = "application/vnd.pypi.simple.v1+json"
+HEAD = '''\
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What is downloaded where the inventory names no version: the version, and the sha256 of each file that it may be.
+
+Written by `make pins` (tests/tools/pins.py), which reads the package index; change it by no other way.
+"""
+
+from __future__ import annotations
+
+# Name -> (version, sha256 of its wheels for Linux and of its source distribution).
+PINNED: dict[str, tuple[str, list[str]]] = {
+'''
+
+
+def text(pinned: Mapping[str, tuple[str, Iterable[str]]]) -> str:
+    """Return the text of the file."""
+    entries = []
+    for name, (version, hashes) in sorted(pinned.items()):
+        lines = "".join(f'            "{digest}",\n' for digest in sorted(hashes))
+        entries.append(f'    "{name}": (\n        "{version}",\n        [\n{lines}        ],\n    ),\n')
+    return HEAD + "".join(entries) + "}\n"
+
+
+def choose(page: Mapping[str, Any], wanted: str = "") -> tuple[str, list[str]]:
+    """Return a version, the newest one unless one is wanted, and the hashes of its files for Linux.
+
+    `page` is what the index answers for one project. Raises ValueError where it has no such version, or no hash.
+    """
+    found: dict[Version, list[str]] = {}
+    for file in page["files"]:
+        version = _version(file["filename"])
+        if version is None or file.get("yanked") or (version.is_prerelease and not wanted):
+            continue
+        if "sha256" not in file["hashes"]:
+            raise ValueError(f"the index has no sha256 of {file['filename']}")
+        found.setdefault(version, []).append(file["hashes"]["sha256"])
+    version = Version(wanted) if wanted else max(found, default=Version("0"))
+    if version not in found:
+        raise ValueError(f"the index has no {page['name']} {version}")
+    return str(version), found[version]
+
+
+def _version(filename: str) -> Version | None:
+    """Return the version that a file is of; None for what no Linux host downloads."""
+    try:
+        if filename.endswith(".whl"):
+            if not re.search(r"-(any|[\w.]*linux[\w.]*)\.whl$", filename):
+                return None
+            return parse_wheel_filename(filename)[1]
+        return parse_sdist_filename(filename)[1]
+    except (InvalidWheelFilename, InvalidSdistFilename):
+        return None
+
+
+def ask(name: str) -> dict[str, Any]:
+    """Return what the index says of a project."""
+    index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")
+    request = urllib.request.Request(f"{index}/{name}/", headers={"Accept": ACCEPT})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return dict(json.load(answer))
+
+
+def main(words: list[str]) -> int:
+    wanted = dict(word.partition("=")[::2] for word in words)
+    if unknown := sorted(set(wanted) - set(NAMES)):
+        print(f"{', '.join(unknown)}: known are {', '.join(NAMES)}", file=sys.stderr)
+        return 2
+    pinned = {name: choose(ask(name), wanted.get(name, "")) for name in NAMES}
+    TARGET.write_text(text(pinned), encoding="utf-8")
+    print("\n".join(f"{name} {version}: {len(hashes)} files" for name, (version, hashes) in pinned.items()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
