@@ -309,6 +309,7 @@ def test_a_build(tmp_path):
         "subject": "",
         "configuration": "",
         "hints": [],
+        "written": [],
         **PROBED,
     }
     text = (host.root / "build.json").read_text()

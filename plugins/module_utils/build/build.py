@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -162,6 +163,7 @@ def _steps(build: Build) -> Manifest:
         "uwsgi": runtime.uwsgi_binary(site, home),
         "install": site["uwsgi"]["install"],
         "configuration": found["configuration"],
+        "written": _written(build, facts),
     }
     if found["paths"]:
         manifest["paths"] = found["paths"]
@@ -172,6 +174,13 @@ def _steps(build: Build) -> Manifest:
     if told := [*context.notes, *notes]:
         manifest["notes"] = told
     return manifest
+
+
+def _written(build: Build, facts: Mapping[str, Any]) -> list[str]:
+    """Return the directories that the settings write to, but for the site's own and what root will own."""
+    layout = build.context.layout
+    own = (build.root, layout.state, layout.media)
+    return [path for path in facts.get("written", []) if not any(f"{path}/".startswith(f"{top}/") for top in own)]
 
 
 def _refuse_script_name(context: Context, script_name: str) -> None:
@@ -192,7 +201,7 @@ def _start_project(context: Context, home: str, code: str) -> None:
     context.make_directory(code)
     name = context.site["source"]["startproject"]
     words = [runtime.interpreter(home), "-m", "django", "startproject", name, code]
-    context.shell.run("startproject", words, context.user)
+    context.inside.run("startproject", words, context.user)
 
 
 def _write_overlay(context: Context, root: str, found: Discovered) -> None:
@@ -223,7 +232,7 @@ def _compile(context: Context, home: str, root: str) -> None:
     words += folders
     # A file that is no code for this Python (a template of code, an old test) is not a reason to refuse a project; one
     # that Django imports fails in the next step, by name.
-    context.shell.run("compile", words, context.user, environment={"PYTHONDONTWRITEBYTECODE": ""}, check=False)
+    context.inside.run("compile", words, context.user, environment={"PYTHONDONTWRITEBYTECODE": ""}, check=False)
 
 
 def _is_large(folder: str) -> bool:
@@ -245,7 +254,7 @@ def _probe(
     """
     found = settings.found
     own = runtime.process_environment(context.secrets, found["configuration"])
-    done = context.shell.run(
+    done = context.inside.run(
         "project",
         [runtime.interpreter(home), "-", runtime.WSGI_MODULE, runtime.SETTINGS_MODULE, "collect" if collect else only],
         context.user,
