@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from .refusals import refusal
+
 # What a program says of a certificate that it does not trust: uv, Python and pip, curl and git, git with GnuTLS.
 _UNTRUSTED = (
     r"invalid peer certificate: UnknownIssuer"
@@ -202,6 +204,9 @@ def advice_on(output: str, reason: str) -> str:
     if refused:
         folder, _slash, name = refused["path"].rpartition("/")
         return f"the site may not write there: set `writable: [{folder or name}]` of the site"
+    outside = refusal(reason)
+    if outside and not re.match(r"(?:ModuleNotFound|Import)Error", reason):
+        return f"where the sandbox shall allow that, set `uwsgi: {{unit: {{{outside.line}}}}}` of the site"
     variable = missing_variable(output, reason)
     if variable == "DATABASE_URL":
         return f"set {_DATABASE}"

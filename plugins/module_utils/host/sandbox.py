@@ -93,11 +93,11 @@ def of_build(site: Mapping[str, Any], environment: Mapping[str, str]) -> dict[st
     # An existing virtualenv may be a person's.
     del found["RemoveIPC"]
     code, virtualenv = site["source"].get("path", ""), site["virtualenv"]
-    written = [path for path in (code, virtualenv, os.path.realpath(virtualenv)) if path.startswith("/")]
+    written = [path for path in (code, virtualenv) if path.startswith("/")]
     own = [layout.builds, layout.virtualenvs, layout.cache, *_data(layout)]
     found[WRITABLE] = paths([*own, *written])
     # Certificates, wheels, a virtualenv's interpreter.
-    texts = " ".join([*environment.values(), *site["packages"]])
+    texts = " ".join([*environment.values(), *site["packages"]]).replace("file://", "")
     named = re.findall(r"/[^\s:;,'\"]+", texts) + [f"{virtualenv}/bin/python", site["interpreter"]["path"]]
     if any(map(in_home, [*named, *written, *site["paths"].values()])):
         found["ProtectHome"] = ["read-only"]
