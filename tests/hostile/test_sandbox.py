@@ -7,6 +7,7 @@ import re
 
 import pytest
 from conftest import World
+from sites import Inventory, site
 
 # The most that `systemd-analyze security` may say of a unit: 0 is the best, 10 the worst.
 EXPOSURE = 1.5
@@ -58,9 +59,12 @@ WANTED = {
 }
 
 
+HOME = "/home/huatai"
+
+
 @pytest.fixture(scope="module")
 def sandboxed(world: World) -> World:
-    """The site shop with a worker, a timer and steps of its own; blog is allowed more."""
+    """The site shop with a worker, a timer and steps of its own; blog is allowed more; hut lies in a home."""
     host = world.host
     host.told(f"cat > {SCRIPT}", TRIES)
     host.told("mkdir -p /srv/shared && chmod 1777 /srv/shared && touch /dev/of-the-host")
@@ -73,7 +77,12 @@ def sandboxed(world: World) -> World:
     }
     allowed = {"ReadWritePaths": "/srv/shared", "SystemCallFilter": "@chown", "ProtectHome": "read-only"}
     wanted = world.inventory.with_("shop", **own).with_("blog", uwsgi={"unit": allowed})
-    run = world.play(wanted)
+    host.told(f"useradd --create-home --shell /bin/sh huatai && chmod 0755 {HOME}")
+    host.copy(world.project.folder, f"{HOME}/mysite")
+    # The tutorial's way: all of it is the person's, the database lies beside the code.
+    host.told(f"touch {HOME}/mysite/db.sqlite3 && chown -R huatai:huatai {HOME}/mysite")
+    hut = site("hut", None, source={"path": f"{HOME}/mysite"}, user="huatai")
+    run = world.play(Inventory((*wanted.sites, hut)))
     assert not run.status, run.error
     return world
 
@@ -142,3 +151,14 @@ def test_a_command_leaves_no_unit_and_no_secret(sandboxed: World) -> None:
     host = sandboxed.host
     assert host.told("systemctl list-units --all --no-legend 'pyweb-run-*'") == ""
     assert "DATABASE_URL" not in host.told("journalctl --unit='pyweb-run-*' --output=json")
+
+
+def test_a_site_in_a_home_writes_its_database_and_nothing_else_there(sandboxed: World) -> None:
+    host = sandboxed.host
+    unit = f"uwsgi-hut@{live(sandboxed, 'hut')}.service"
+    assert host.told(f"systemctl show --property=ProtectHome --value {unit}") == "read-only"
+    assert host.told(f"stat -c %s {HOME}/mysite/db.sqlite3") != "0", "the migrations went to another database"
+    write = "from django.contrib.auth.models import Group; Group(name=chr(120)).save(); print(Group.objects.count(), 7)"
+    assert "1 7" in host.told("/opt/sites/hut/manage shell", write)
+    done = host.run("/opt/sites/hut/manage shell", f"open('{HOME}/.profile', 'a')")
+    assert "Read-only file system" in done.stdout + done.stderr
