@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
+import time
 
 import goldens
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host import confined, sandbox
+from ansible_collections.pyweb.stack.plugins.module_utils.host import shell as shells
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import Identity
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 from ansible_collections.pyweb.stack.plugins.module_utils.release import units
+from releases import AS_ROOT
 
 SECRET = "correct-horse-battery"
 
@@ -206,6 +212,87 @@ def test_no_value_of_the_environment_is_on_a_command_line():
 )  # fmt: skip
 def test_how_a_command_ended(status, errors, told):
     assert confined.ending(status, errors) == told
+
+
+# Stands for systemd: runs what comes after the options of systemd-run, and notes what is stopped.
+SYSTEMD_RUN = """#!/bin/sh
+while [ "${1#--}" != "$1" ]; do shift; done
+exec "$@"
+"""
+
+
+@pytest.fixture
+def shell(tmp_path, monkeypatch):
+    """A shell with a sandbox, and a systemd that has none."""
+    for name, text in (("systemd-run", SYSTEMD_RUN), ("systemctl", f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    monkeypatch.setenv("PATH", path)
+    monkeypatch.setattr(shells, "BASE_ENVIRONMENT", {**shells.BASE_ENVIRONMENT, "PATH": path})
+    return Shell("shop", {"TOKEN": SECRET}, [SECRET], {"PrivateTmp": ["yes"]})
+
+
+@AS_ROOT
+def test_a_command_in_the_sandbox_gets_its_environment_its_input_and_its_directory(shell, tmp_path):
+    script = "env; pwd; cat; echo err >&2; exit 3"
+    done = shell.run("step", ["sh", "-c", script], "nobody", str(tmp_path), {"MORE": "1\n2"}, "the input", check=False)
+    lines = done.stdout.splitlines()
+    assert {"TOKEN=********", "MORE=1", "2", "HOME=/nonexistent", str(tmp_path), "the input"} <= set(lines)
+    assert (done.returncode, done.stderr, done.args[0]) == (3, "err\n", "sh")
+
+
+@AS_ROOT
+def test_a_command_in_the_sandbox_fails_as_one_outside_does(shell):
+    def failure(*words, **more):
+        with pytest.raises(StepError) as caught:
+            shell.run("step", words, "nobody", **more)
+        return caught.value.cause
+
+    assert failure("/no/such/program") == "/no/such/program: No such file or directory"
+    assert failure("true", cwd="/no/such") == "/no/such: No such file or directory"
+    assert failure("sh", "-c", "kill -9 $$") == "ended by signal 9"
+    assert failure("sh", "-c", f"echo fatal: {SECRET} >&2; exit 1") == "********"
+
+
+@AS_ROOT
+def test_a_command_in_the_sandbox_that_takes_too_long_has_its_unit_stopped(shell, tmp_path):
+    with pytest.raises(StepError, match=r"no end after 0\.3 s"):
+        shell.run("step", ["sleep", "60"], "nobody", timeout=0.3)
+    assert re.fullmatch(r"stop --quiet pyweb-run-shop-[0-9a-f]{12}\.service\n", (tmp_path / "asked").read_text())
+
+
+@AS_ROOT
+def test_a_command_in_the_sandbox_is_stopped_when_its_run_is_killed(shell, tmp_path):
+    (tmp_path / "runs").touch(0o666)
+    (tmp_path / "runs").chmod(0o666)
+    run = os.fork()
+    if run == 0:
+        shell.run("step", ["sh", "-c", f"echo yes > {tmp_path}/runs; exec sleep 60"], "nobody")
+        os._exit(0)
+    wait_until(lambda: (tmp_path / "runs").read_text())
+    os.kill(run, signal.SIGKILL)
+    os.waitpid(run, 0)
+    wait_until((tmp_path / "asked").exists)
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@AS_ROOT
+def test_what_root_does_is_in_no_sandbox(shell, monkeypatch):
+    monkeypatch.setattr(confined, "command", None)
+    assert shell.run("step", ["true"]).returncode == 0
+
+
+def test_a_shell_within_a_sandbox_hides_the_same_secrets():
+    outside = Shell("shop", {}, [SECRET])
+    inside = outside.within({"PrivateTmp": ["yes"]})
+    assert (inside.mask(SECRET), inside.sandbox, outside.sandbox) == ("********", {"PrivateTmp": ["yes"]}, {})
 
 
 def test_the_record_of_a_release_is_plain_json():

@@ -225,14 +225,15 @@ def _compile(context: Context, home: str, root: str) -> None:
     os.chown(f"{root}/overlay", context.account.pw_uid, context.account.pw_gid)
     folders = [f"{root}/src", f"{root}/overlay"]
     jobs = "0" if _is_large(folders[0]) else "1"
-    words = [runtime.interpreter(home), "-m", "compileall", "-q", "-j", jobs]
+    # Nothing but Python's own modules: what a package wants to run at every start stays out, and the sandbox with it.
+    words = [runtime.interpreter(home), "-I", "-S", "-m", "compileall", "-q", "-j", jobs]
     if context.secrets["files"]:
         # Secrets, too, and a build has none: bytecode holds what its text does.
         words += ["-x", "|".join(f"/src/{re.escape(path)}$" for path in sorted(context.secrets["files"]))]
     words += folders
     # A file that is no code for this Python (a template of code, an old test) is not a reason to refuse a project; one
     # that Django imports fails in the next step, by name.
-    context.inside.run("compile", words, context.user, environment={"PYTHONDONTWRITEBYTECODE": ""}, check=False)
+    context.shell.run("compile", words, context.user, environment={"PYTHONDONTWRITEBYTECODE": ""}, check=False)
 
 
 def _is_large(folder: str) -> bool:
