@@ -77,6 +77,11 @@ def test_a_step_that_has_nothing_to_do_with_the_sandbox():
     assert failed_step("x.service: Failed at step EXEC spawning /opt/x/uwsgi: No such file or directory\n") is None
 
 
+def test_a_host_without_d_bus_is_told_what_to_install():
+    words = "Failed to create bus connection: No such file or directory"
+    assert advice_on(words, words) == "commands run as units: install the package dbus on the host"
+
+
 def test_a_run_says_what_allows_it():
     words = "OSError: [Errno 30] Read-only file system: '/srv/export/a.csv'"
     assert "`uwsgi: {unit: {ReadWritePaths: /srv/export}}`" in advice_on(words, words)

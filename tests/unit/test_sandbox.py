@@ -83,6 +83,8 @@ def test_what_the_settings_write_is_writable_but_nothing_of_the_system():
         ({"source": {"path": "/home/huatai/mysite"}}, {}, "read-only"),
         ({"source": {"path": "/srv/mysite"}, "virtualenv": "/home/huatai/venv"}, {}, "read-only"),
         ({}, {"home": "/root/venv"}, "read-only"),
+        ({}, {"written": ["/home/huatai/db"]}, "read-only"),
+        ({"uwsgi": {"options": {"pythonpath": ["/srv/a", "/home/huatai/lib"]}}}, {}, "read-only"),
     ],
 )
 def test_homes_are_hidden_unless_the_site_lies_in_one(keys, build, value):

@@ -108,6 +108,7 @@ KNOWN = (
         "host, and run update-ca-certificates there",
     ),
     Known(_OUTDATED, "check the clock of the host (timedatectl), and the certificate of that server"),
+    Known(r"Failed to (?:connect to|create) bus\b", "commands run as units: install the package dbus on the host"),
     Known(r"No space left on device|Disk quota exceeded", "free room there: df -h shows what is full"),
     # The database, by PostgreSQL's and MySQL's words.
     Known(

@@ -71,13 +71,15 @@ def of_site(site: Mapping[str, Any], manifest: Mapping[str, Any]) -> dict[str, l
         # A build of an earlier version, or of somebody else: nobody knows where its settings write.
         found["ProtectSystem"] = ["full"]
         written = [code]
-    if any(map(in_home, [code, *others, *site["paths"].values()])):
+    options = site["uwsgi"]["options"]
+    own = [*_data(layout), layout.run, *_of_uwsgi(options), *(path for path in written if may_be_written(path))]
+    named = _absolute(" ".join(map(str, options.values())))
+    if any(map(in_home, [code, *others, *own, *named, *site["paths"].values()])):
         found["ProtectHome"] = ["read-only"]
     if not site["managed_user"]:
         # It may be a person, who has other programs.
         del found["RemoveIPC"]
-    own = [*_data(layout), layout.run, *_of_uwsgi(site["uwsgi"]["options"])]
-    found[WRITABLE] = paths([*own, *(path for path in written if may_be_written(path))])
+    found[WRITABLE] = paths(own)
     return found
 
 
@@ -98,7 +100,7 @@ def of_build(site: Mapping[str, Any], environment: Mapping[str, str]) -> dict[st
     found[WRITABLE] = paths([*own, *written])
     # Certificates, wheels, a virtualenv's interpreter.
     texts = " ".join([*environment.values(), *site["packages"]]).replace("file://", "")
-    named = re.findall(r"/[^\s:;,'\"]+", texts) + [f"{virtualenv}/bin/python", site["interpreter"]["path"]]
+    named = [*_absolute(texts), f"{virtualenv}/bin/python", site["interpreter"]["path"]]
     if any(map(in_home, [*named, *written, *site["paths"].values()])):
         found["ProtectHome"] = ["read-only"]
     if any(_is_below(path, top) for path in named for top in ("/tmp", "/var/tmp")):  # noqa: S108 - whose it is decides
@@ -165,6 +167,11 @@ def _of_uwsgi(options: Mapping[str, Any]) -> list[str]:
             for path in re.findall(r"(?:^|[ :,=])(/[^\s:,=]+)", str(text)):
                 found.append(path if name in _FOLDER_OPTIONS else os.path.dirname(path))
     return [path for path in found if may_be_written(path)]
+
+
+def _absolute(text: str) -> list[str]:
+    """Return what may be absolute paths in a text."""
+    return re.findall(r"/[^\s:;,='\"\[\]]+", text)
 
 
 def _is_below(path: str, folder: str) -> bool:
