@@ -46,11 +46,11 @@ sys.exit(os.WEXITSTATUS(status))
 """
 GUARD = r"""
 unit=$1; shift
+trap 'kill -KILL $! 2>/dev/null; systemctl stop --quiet "$unit" 2>/dev/null; exit 143' TERM
 exec 3<&0
-"$@" <&3 3<&- & client=$!
+"$@" <&3 3<&- &
 exec 3<&-
-trap 'kill -KILL $client 2>/dev/null; systemctl stop --quiet "$unit" 2>/dev/null; exit 143' TERM
-wait $client
+wait $!
 """
 # How systemd says that a unit's own preparations failed (systemd.exec(5), "Process Exit Codes").
 PREPARATIONS = {

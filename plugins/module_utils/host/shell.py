@@ -141,7 +141,8 @@ class Shell:
             said = []
             for stream in (out, err):
                 stream.seek(0)
-                said.append(stream.read().decode("utf-8", "replace"))
+                text = stream.read().decode("utf-8", "replace")
+                said.append(text.replace("\r\n", "\n").replace("\r", "\n"))
         status, refused = running.process.returncode, ""
         if running.unit:
             status, said[1], refused = confined.ending(status, said[1])
