@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 from conftest import World
@@ -34,6 +35,7 @@ found = {
     "packets": tried(lambda: socket.socket(17, socket.SOCK_RAW)),
     "devices": tried(lambda: os.stat("/dev/of-the-host")),
     "others": tried(lambda: os.stat("/proc/1")),
+    "words": sys.argv[1:-1],
     "privileges": open("/proc/self/status").read().partition("NoNewPrivs:")[2].split()[0],
 }
 text = json.dumps(found)
@@ -45,7 +47,7 @@ elif sys.argv[-1].endswith(".json"):
 else:
     print("tries " + text)
 """
-WANTED = {
+WANTED: dict[str, Any] = {
     "data": "done",
     "scratch": "done",
     "shared": "Read-only file system",
@@ -56,6 +58,7 @@ WANTED = {
     "devices": "No such file or directory",
     "others": "No such file or directory",
     "privileges": "1",
+    "words": [],
 }
 
 
@@ -73,7 +76,8 @@ def sandboxed(world: World) -> World:
         "timers": {"tries": {"run": f"python3 {SCRIPT}", "at": "2035-01-01"}},
         # In the directory of the code, which is the builder's until the build is done.
         "build": [{"run": f"python3 {SCRIPT} tries.json"}, "collectstatic"],
-        "release": [{"run": f"python3 {SCRIPT} /var/lib/sites/shop/step.json"}, "migrate"],
+        # Nobody expands the words of a step.
+        "release": [{"run": ["python3", SCRIPT, "$HOME ${HOME} %h $$", "/var/lib/sites/shop/step.json"]}, "migrate"],
     }
     allowed = {"ReadWritePaths": "/srv/shared", "SystemCallFilter": "@chown", "ProtectHome": "read-only"}
     wanted = world.inventory.with_("shop", **own).with_("blog", uwsgi={"unit": allowed})
@@ -87,7 +91,7 @@ def sandboxed(world: World) -> World:
     return world
 
 
-def told(text: str) -> dict[str, str]:
+def told(text: str) -> dict[str, Any]:
     """What the last tries in a text came to."""
     lines = [line.partition("tries ")[2] for line in text.splitlines() if line.startswith("tries {")]
     assert lines, text
@@ -116,6 +120,8 @@ def test_a_worker_a_timer_and_a_step_of_a_release_write_data_alone(sandboxed: Wo
         "timer": told(host.told("journalctl --output=cat --identifier=pyweb-timer-shop:tries")),
         "step": json.loads(host.told("cat /var/lib/sites/shop/step.json")),
     }
+    assert found["step"].pop("words") == ["$HOME ${HOME} %h $$"]
+    found["step"]["words"] = []
     assert found == dict.fromkeys(found, WANTED)
 
 

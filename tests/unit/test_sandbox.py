@@ -193,11 +193,16 @@ def test_a_build_is_allowed_what_uwsgi_is():
 
 def test_no_value_of_the_environment_is_on_a_command_line():
     argv, given = confined.command(
-        "x.service", {"PrivateTmp": ["yes"]}, Identity(7, 8), ["true", "a b"], "/srv", {"TOKEN": SECRET, "B": "1\n2"}
+        "x.service",
+        {"PrivateTmp": ["yes"]},
+        Identity(7, 8),
+        ["true", "a b", "${HOME} $@"],
+        "/srv",
+        {"TOKEN": SECRET, "B": "1\n2"},
     )
     assert SECRET not in " ".join(argv)
     assert given == f"TOKEN={SECRET}\0B=1\n2\0".encode()
-    assert argv[-4:] == [str(len(given)), "/srv", "true", "a b"]
+    assert argv[-5:] == [str(len(given)), "/srv", "true", "a b", "$${HOME} $$@"]
     assert {"--uid=7", "--gid=8", "--property=PrivateTmp=yes", "--unit=x.service"} <= set(argv)
 
 
@@ -217,9 +222,10 @@ def test_how_a_command_ended(status, errors, told):
 
 
 # Stands for systemd: runs what comes after the options of systemd-run, and notes what is stopped.
-SYSTEMD_RUN = """#!/bin/sh
-while [ "${1#--}" != "$1" ]; do shift; done
-exec "$@"
+SYSTEMD_RUN = """#!/usr/bin/python3
+import os, sys
+words = [word.replace("$$", "$") for word in sys.argv[1:] if not word.startswith("--")]
+os.execvp(words[0], words)
 """
 
 

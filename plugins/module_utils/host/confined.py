@@ -79,10 +79,12 @@ def command(
     given = b"".join(entries)
     words = ["systemd-run", "--quiet", "--pipe", "--wait", "--collect", f"--unit={unit}"]
     words += ["--description=A command of pyweb.stack", f"--uid={who.uid}", f"--gid={who.gid}"]
-    # What the command leaves running ends with it.
-    own = {"KillSignal": ["SIGKILL"], "UMask": ["0022"], "Nice": [str(os.nice(0))]}
+    # What the command leaves running ends with it. One that needs too much memory ends alone: `LAUNCHER` tells of it.
+    own = {"KillSignal": ["SIGKILL"], "OOMPolicy": ["continue"], "UMask": ["0022"], "Nice": [str(os.nice(0))]}
     words += properties({**own, **sandbox})
-    words += ["/usr/bin/python3", "-I", "-S", "-c", LAUNCHER, str(len(given)), cwd, *argv]
+    started = ["/usr/bin/python3", "-I", "-S", "-c", LAUNCHER, str(len(given)), cwd, *argv]
+    # systemd expands variables in a command (systemd.service(5), "Command Lines").
+    words += [word.replace("$", "$$") for word in started]
     return ["/bin/sh", "-c", GUARD, "sh", unit, *words], given
 
 
