@@ -51,6 +51,14 @@ MANAGED_CASES = [
         "back $release/uwsgi.ini; restart",
     ),
     Case(
+        "application that the sandbox does not let write",
+        "app.sandbox",
+        ["the sandbox of uwsgi-mysite@", "ReadWritePaths: /srv/open", "Read-only file system: '/srv/open/x'"],
+        "mkdir -p /srv/open; chmod 1777 /srv/open; keep $build/src/mysite/wsgi.py\n"
+        'echo \'open("/srv/open/x", "w")\' >> $build/src/mysite/wsgi.py\ncrash',
+        "back $build/src/mysite/wsgi.py; restart; rm -rf /srv/open",
+    ),
+    Case(
         "app import error",
         "app.import",
         ["cannot be imported", "RuntimeError: not today", "wsgi.py"],

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.host import sandbox
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 
 HERE = Path(__file__).parent / "golden"
@@ -57,6 +58,7 @@ BUILD = {
     "uwsgi": "/opt/sites/shop/builds/0123456789ab/venv/bin/uwsgi",
     "install": "pyuwsgi",
     "overlay": True,
+    "written": [],
 }
 # How an existing project is released without the role `django`: no overlay, the system's Python.
 FOUND = {
@@ -71,8 +73,8 @@ FOUND = {
 
 def site(name, roots=None):
     [found] = complete([SITES[name]], roots=roots)
-    found["group"] = found["user"]  # as the module finds it on the host
-    return found
+    # As the module finds them on the host.
+    return {**found, "group": found["user"], "sandbox": sandbox.of_site(found, BUILD)}
 
 
 def check(name, text):

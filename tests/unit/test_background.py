@@ -10,6 +10,7 @@ import time
 import goldens
 import pytest
 import releases
+from ansible_collections.pyweb.stack.plugins.module_utils.host import sandbox
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.release import background as module
 from ansible_collections.pyweb.stack.plugins.module_utils.release import background_state, worker_units, worker_watch
@@ -46,7 +47,8 @@ def systemd(folder):
 def background(tmp_path, systemd, release_id, workers=None, timers=None, first=True):
     """The background of a release of the site shop with this id."""
     site, _secrets = make_site(tmp_path, workers=workers or {}, timers=timers or {})
-    texts = worker_units.render({**site, "group": "site-shop"}, goldens.BUILD, release_id, first)
+    site = {**site, "group": "site-shop", "sandbox": sandbox.of_site(site, goldens.BUILD)}
+    texts = worker_units.render(site, goldens.BUILD, release_id, first)
     release = dataclasses.replace(make_release(tmp_path), id=release_id, background=texts)
     return Background(systemd, release, str(tmp_path / "units"))
 

@@ -309,6 +309,7 @@ def test_a_build(tmp_path):
         "subject": "",
         "configuration": "",
         "hints": [],
+        "written": [],
         **PROBED,
     }
     text = (host.root / "build.json").read_text()
@@ -335,7 +336,7 @@ def test_the_projects_own_code_runs_as_the_sites_user(tmp_path):
     compile_, probe = host.shell.calls[-2:]
     python = os.path.realpath(host.root / "venv") + "/bin/python"
     assert compile_.argv == [
-        *(python, "-m", "compileall", "-q", "-j", "1", f"{host.root}/src", f"{host.root}/overlay"),
+        *(python, "-I", "-S", "-m", "compileall", "-q", "-j", "1", f"{host.root}/src", f"{host.root}/overlay"),
     ]
     assert compile_.environment == {"PYTHONDONTWRITEBYTECODE": ""}
     assert probe.argv == [python, "-", "pyweb_wsgi", "pyweb_settings", "collect"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from doctor_evidence import Case, answer, check, put
+from doctor_evidence import UNIT, Case, answer, check, put
 
 LOG = (
     "uWSGI\nTraceback (most recent call last):\n  File x\nValueError: not today\nunable to load app 0 (mountpoint='')\n"
@@ -26,7 +26,42 @@ def unloaded(site):
     put(site.probes[0], answer=answer(500))
 
 
+REFUSED = """\
+Traceback (most recent call last):
+  File "/srv/code/shop/views.py", line 7, in export
+    open("/srv/export/a.csv", "w")
+OSError: [Errno 30] Read-only file system: '/srv/export/a.csv'
+"""
+NO_NAMESPACE = """\
+uwsgi-shop@0123456789ab.service: Failed to set up mount namespacing: /run/systemd/unit-root/srv/gone: No such file
+uwsgi-shop@0123456789ab.service: Failed at step NAMESPACE spawning /opt/uwsgi: No such file or directory
+"""
+
+
+def refuse(site, log, **unit):
+    put(site.uwsgi, log=log, unit={"Id": UNIT, "ProtectSystem": "strict", "ProtectHome": "yes", **unit})
+    put(site.probes[0], answer=answer(500))
+
+
 CASES = [
+    Case(
+        "a page that writes where the sandbox does not let it",
+        lambda site, host: refuse(site, REFUSED),
+        "app.sandbox",
+        "broken",
+        "the sandbox of uwsgi-shop@0123456789ab.service refuses what the application does: ReadWritePaths",
+        "web_sites[].uwsgi.unit: {ReadWritePaths: /srv/export}, where the site shall be allowed that",
+        ("OSError: [Errno 30] Read-only file system: '/srv/export/a.csv'",),
+    ),
+    Case(
+        "a path of the sandbox that is not there",
+        lambda site, host: (refuse(site, NO_NAMESPACE), put(site.uwsgi, master=None, workers=[])),
+        "app.sandbox",
+        "broken",
+        "the sandbox of uwsgi-shop@0123456789ab.service refuses what the application does: ReadWritePaths",
+        "web_sites[].uwsgi.unit: {ReadWritePaths: -/srv/gone}, where the site shall be allowed that",
+        (NO_NAMESPACE.splitlines()[0],),
+    ),
     Case(
         "an ini that is not there",
         lambda site, host: (

@@ -35,6 +35,9 @@ def background(site, celery=None, beat=None, timer=None, task=None, more=()):
 OLD_WORKER = BackgroundUnit(
     f"pyweb-worker-shop@{OLD}:celery:1.service", "celery", "1", "", OLD, False, "active", "running", 0, 9.0
 )
+LOOPS = {"state": "activating", "substate": "auto-restart", "restarts": 7}
+STRICT = {"ProtectSystem": "strict", "ProtectHome": "yes"}
+SANDBOX_LOG = "OSError: [Errno 30] Read-only file system: '/srv/beat/schedule'\n"
 CASES = [
     Case(
         "a worker that was stopped",
@@ -54,6 +57,31 @@ CASES = [
         "broken",
         "the worker beat is stopped: ModuleNotFoundError: No module named 'nothing'",
         f"systemctl start '{BEAT}', or playbooks/site.yml",
+    ),
+    Case(
+        "a worker that its sandbox ends",
+        lambda site, host: background(site, beat={**LOOPS, "log": SANDBOX_LOG, "sandbox": STRICT}),
+        "background.sandbox",
+        "broken",
+        "the sandbox refuses what the worker beat does: ReadWritePaths",
+        "web_sites[].workers.beat.unit: {ReadWritePaths: /srv/beat}, where the site shall be allowed that",
+        (f"{BEAT}: activating/auto-restart", SANDBOX_LOG.strip()),
+    ),
+    Case(
+        "a timer whose sandbox refused what it does",
+        lambda site, host: background(site, task={"state": "failed", "log": SANDBOX_LOG, "sandbox": STRICT}),
+        "background.sandbox",
+        "degraded",
+        "the sandbox refuses what the timer digest does: ReadWritePaths",
+        "web_sites[].timers.digest.unit: {ReadWritePaths: /srv/beat}, where the site shall be allowed that",
+    ),
+    Case(
+        "the same words of a worker without a sandbox",
+        lambda site, host: background(site, beat={**LOOPS, "log": SANDBOX_LOG}),
+        "background.worker-restarting",
+        "broken",
+        f"the worker beat ends and is started again, over and over: {SANDBOX_LOG.strip()}",
+        f"journalctl -u '{BEAT}' -n 50; a rollback brings the workers of the release before",
     ),
     Case(
         "a worker that waits for its next start",

@@ -81,12 +81,21 @@ def test_the_database_is_part_of_the_environment(tmp_path):
 
 # --- identities ---
 
-# What version 0.1 called these releases. A host that has them must not get others for the same inventory.
+# What version 0.1 called these releases, and the sandbox that it had. But for that, the same inventory gives the same.
 IDS_OF_0_1 = {"plain": "69f35c52774c", "tcp": "46f7ccf14e50", "options": "5399664f64ba", "in_place": "ce23fac87d27"}
 
 
+SANDBOX_OF_0_1 = {"NoNewPrivileges": ["yes"], "PrivateTmp": ["yes"]}
+
+
+@pytest.fixture
+def sandbox_of_0_1(monkeypatch):
+    monkeypatch.setattr(releasing, "of_site", lambda _site, _manifest: SANDBOX_OF_0_1)
+
+
+@pytest.mark.usefixtures("sandbox_of_0_1")
 @pytest.mark.parametrize("name", goldens.SITES)
-def test_a_release_has_the_id_that_0_1_gave_it(name):
+def test_but_for_its_sandbox_a_release_has_the_id_that_0_1_gave_it(name):
     given = {**goldens.SITES[name], "env": {"TOKEN": 'a "b" $c'}}
     [site] = complete([given])
     secrets = {"env": site["env"], "database": site["database"], "git": "", "key": "", "password": ""}
@@ -267,6 +276,7 @@ def test_a_record_holds_what_a_rollback_needs_and_no_secret(tmp_path):
         "code": "",
         "manifest": {**goldens.BUILD, "source": source},
         "units": release.units,
+        "sandbox": release.sandbox,
     }
     assert sorted(site) == [
         "domains",
@@ -288,6 +298,7 @@ def test_a_record_holds_what_a_rollback_needs_and_no_secret(tmp_path):
     assert (site["uwsgi"]["socket"], site["uwsgi"]["unit"], site["uwsgi"]["processes"]) == ([], {}, 2)
 
 
+@pytest.mark.usefixtures("sandbox_of_0_1")
 @pytest.mark.parametrize("name", ["unix", "tcp"])
 def test_a_release_is_recorded_as_by_0_1(name):
     """So that 0.1 can roll back to it, and a host that has it sees no change. 0.1 recorded less of uWSGI and nginx."""
@@ -299,6 +310,7 @@ def test_a_release_is_recorded_as_by_0_1(name):
     assert set(record["site"]["uwsgi"]) == {"socket", "unit"}
     made["site"]["uwsgi"] = {key: made["site"]["uwsgi"][key] for key in record["site"]["uwsgi"]}
     assert made["site"]["nginx"].pop("static") == sites[0]["nginx"]["static"]
+    assert made.pop("sandbox") == SANDBOX_OF_0_1
     assert made == record
     assert release.ini == (FIXTURES / name / "uwsgi.ini").read_text()
     assert release.environment_text == (FIXTURES / name / "environment").read_text()

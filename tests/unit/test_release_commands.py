@@ -172,13 +172,14 @@ def locking(tmp_path, monkeypatch, program):
     release = dataclasses.replace(make_release(tmp_path, build), user=ME)
     monkeypatch.setattr(database_module.inspect, "getsource", lambda _module: HOLDERS[program])
     started = []
-    spawn = database_module.spawn
+    start = Shell.start
 
     def noted(*words, **more):
-        started.append(spawn(*words, **more))
-        return started[-1]
+        running = start(*words, **more)
+        started.append(running.process)
+        return running
 
-    monkeypatch.setattr(database_module, "spawn", noted)
+    monkeypatch.setattr(Shell, "start", noted)
     return Database(Shell("shop", {}), release), started
 
 

@@ -322,12 +322,13 @@ def test_check_mode_removes_and_writes_nothing(full):
 # --- the scripts ---
 
 
-def test_the_scripts_are_those_of_0_1(tmp_path):
-    """To the byte: a host of 0.1 has them, and sees no change."""
+def test_the_scripts_of_a_release_of_0_1_are_those_of_0_1():
+    """To the byte: it had no sandbox. With one, `manage` runs in it, and nothing else differs."""
     site = goldens.site("plain")
     secrets = {"env": {}, "database": "", "git": "", "key": "", "password": ""}
     release = releases.wanted(site, secrets, goldens.BUILD, "site-shop")
-    texts = scripts.render(release)
+    goldens.check("scripts/manage_in_the_sandbox", scripts.render(release)["/opt/sites/shop/manage"])
+    texts = scripts.render(dataclasses.replace(release, sandbox={}))
     assert sorted(texts) == ["/opt/sites/shop/list", "/opt/sites/shop/manage"]
     goldens.check("scripts/manage", texts["/opt/sites/shop/manage"])
     goldens.check("scripts/list", texts["/opt/sites/shop/list"])

@@ -11,6 +11,7 @@ import sys
 
 import goldens
 import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.host import sandbox
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 from ansible_collections.pyweb.stack.plugins.module_utils.release import units, worker_units
@@ -31,7 +32,7 @@ TIMERS = {
 def site(workers=None, timers=None, roots=None, **keys):
     given = {**goldens.SHOP, "workers": workers or {}, "timers": timers or {}, **keys}
     [found] = complete([given], roots=roots)
-    return {**found, "group": found["user"]}
+    return {**found, "group": found["user"], "sandbox": sandbox.of_site(found, goldens.BUILD)}
 
 
 def render(workers=None, timers=None, first=True, build=goldens.BUILD, **keys):

@@ -63,6 +63,15 @@ class World:
         units = [line.split()[0] for line in self.host.told(script).splitlines()]
         return sorted(unit.removeprefix("uwsgi-").removesuffix(".service") for unit in units)
 
+    def exposed(self) -> set[str]:
+        """The sites whose uWSGI runs in no sandbox: nothing filters its system calls."""
+        found = set()
+        for unit in self.running():
+            process = self.host.told(f"systemctl show --property=MainPID --value 'uwsgi-{unit}.service'")
+            if "Seccomp:\t0" in self.host.told(f"cat /proc/{process}/status"):
+                found.add(unit.partition("@")[0])
+        return found
+
     def versions(self) -> set[str]:
         return {str(json.loads(self.ask(name, "/healthz").body)["version"]) for name in self.inventory.hosts}
 

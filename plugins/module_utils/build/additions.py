@@ -102,7 +102,7 @@ def _make_private(path: str, top: str, group: int) -> None:
 
 
 def _run(context: Context, home: str, step: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    done = context.shell.run(
+    done = context.inside.run(
         step,
         [runtime.interpreter(home), "-", json.dumps(given)],
         context.user,

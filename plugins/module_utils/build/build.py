@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -169,6 +170,7 @@ def _steps(build: Build) -> Manifest:
         "uwsgi": runtime.uwsgi_binary(site, home),
         "install": site["uwsgi"]["install"],
         "configuration": found["configuration"],
+        "written": _written(build, facts),
     }
     if found["paths"]:
         manifest["paths"] = found["paths"]
@@ -179,6 +181,13 @@ def _steps(build: Build) -> Manifest:
     if told := [*context.notes, *notes]:
         manifest["notes"] = all_visible(told)
     return manifest
+
+
+def _written(build: Build, facts: Mapping[str, Any]) -> list[str]:
+    """Return the directories that the settings write to, but for the site's own and what root will own."""
+    layout = build.context.layout
+    own = (build.root, layout.state, layout.media)
+    return [path for path in facts.get("written", []) if not any(f"{path}/".startswith(f"{top}/") for top in own)]
 
 
 def _refuse_script_name(context: Context, script_name: str) -> None:
@@ -199,7 +208,7 @@ def _start_project(context: Context, home: str, code: str) -> None:
     context.make_directory(code)
     name = context.site["source"]["startproject"]
     words = [runtime.interpreter(home), "-m", "django", "startproject", name, code]
-    context.shell.run("startproject", words, context.user)
+    context.inside.run("startproject", words, context.user)
 
 
 def _write_overlay(context: Context, root: str, found: Discovered) -> None:
@@ -223,7 +232,8 @@ def _compile(context: Context, home: str, root: str) -> None:
     os.chown(f"{root}/overlay", context.account.pw_uid, context.account.pw_gid)
     folders = [f"{root}/src", f"{root}/overlay"]
     jobs = "0" if _is_large(folders[0]) else "1"
-    words = [runtime.interpreter(home), "-m", "compileall", "-q", "-j", jobs]
+    # Nothing but Python's own modules: what a package wants to run at every start stays out, and the sandbox with it.
+    words = [runtime.interpreter(home), "-I", "-S", "-m", "compileall", "-q", "-j", jobs]
     if context.secrets["files"]:
         # Secrets, too, and a build has none: bytecode holds what its text does.
         words += ["-x", "|".join(f"/src/{re.escape(path)}$" for path in sorted(context.secrets["files"]))]
@@ -252,7 +262,7 @@ def _probe(
     """
     found = settings.found
     own = runtime.process_environment(context.secrets, found["configuration"])
-    done = context.shell.run(
+    done = context.inside.run(
         "project",
         [runtime.interpreter(home), "-", runtime.WSGI_MODULE, runtime.SETTINGS_MODULE, "collect" if collect else only],
         context.user,

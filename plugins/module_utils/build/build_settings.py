@@ -118,7 +118,7 @@ class SettingsOfBuild:
         data = [context.layout.state, context.layout.media, context.layout.cache]
         hidden = [path for path in [*HIDDEN, *data] if not any(f"{there}/".startswith(f"{path}/") for there in needed)]
         try:
-            done = context.shell.run(
+            done = context.inside.run(
                 "settings",
                 ["unshare", "--net", "--mount", "sh", "-c", APART, "sh", context.user, *hidden, "--", *words],
                 "root",
@@ -140,7 +140,7 @@ class SettingsOfBuild:
 
     def _without_debug(self, names: list[str]) -> dict[str, str]:
         context, own = self.context, runtime.process_environment(self.context.secrets, self.found["configuration"])
-        done = context.shell.run(
+        done = context.inside.run(
             "settings",
             [runtime.interpreter(self.home), "-", runtime.SETTINGS_MODULE, json.dumps(names)],
             context.user,

@@ -10,6 +10,7 @@ import pwd
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from ..host import sandbox
 from ..host.causes import cause
 from ..host.shell import Shell, StepError
 from ..host.site_group import site_group
@@ -58,6 +59,11 @@ class Context:
         return self.site["user"]
 
     @property
+    def inside(self) -> Shell:
+        """The shell for what runs code of the project or of its packages, in the sandbox of a build."""
+        return self.shell.within(sandbox.of_build(self.site, self.environment))
+
+    @property
     def account(self) -> pwd.struct_passwd:
         """The site's user as this host knows it."""
         return pwd.getpwnam(self.user)
@@ -96,5 +102,7 @@ class Context:
             python = f"{virtualenv}/bin/python"
         if python not in self.versions:
             code = "import sys; print('%d.%d' % sys.version_info[:2])"
-            self.versions[python] = self.shell.run("python", [python, "-c", code], self.user).stdout.strip()
+            # A virtualenv may have code that runs at every start.
+            shell = self.inside if virtualenv and python.startswith(f"{virtualenv}/") else self.shell
+            self.versions[python] = shell.run("python", [python, "-c", code], self.user).stdout.strip()
         return self.versions[python]

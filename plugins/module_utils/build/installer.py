@@ -201,14 +201,14 @@ class Installer:
     def _run(
         self, step: str, words: list[str], cwd: str = "/", stdin: str = "", environment: Mapping[str, str] | None = None
     ) -> str:
-        shell, env = self.context.shell, {**self.environment, **(environment or {})}
+        shell, env = self.context.inside, {**self.environment, **(environment or {})}
         try:
             return shell.run(step, words, self.owner, cwd, environment=env, stdin=stdin).stdout
         except StepError as error:
             raise explained(self.context, self, error) from None
 
     def _try(self, words: list[str], stdin: str) -> subprocess.CompletedProcess[str]:
-        shell = self.context.shell
+        shell = self.context.inside
         return shell.run("wheels", words, self.owner, environment=self.environment, stdin=stdin, check=False)
 
 

@@ -122,7 +122,7 @@ def _manager(context: Context, root: str, manager: str, requirement: str, found:
     prefix = f"{root}/tools/{manager}"
     environment = {**own_environment(context), "HOME": f"{root}/tools", "PATH": path(context, found)}
     words = ["npm", "install", "--global", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", prefix]
-    context.shell.run(manager, [*words, requirement], context.user, f"{root}/tools", environment=environment)
+    context.inside.run(manager, [*words, requirement], context.user, f"{root}/tools", environment=environment)
     return f"{prefix}/bin"
 
 

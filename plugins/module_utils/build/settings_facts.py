@@ -49,6 +49,7 @@ def settings_facts(settings: Any, code: str) -> dict[str, Any]:
         "https_header": bool(settings.SECURE_PROXY_SSL_HEADER),
         "logs": logs_in(code),
         "unused": {"database": unused_database(settings, code), "media": unused_media(project, code)},
+        "written": written_in(settings),
     }
 
 
@@ -211,6 +212,29 @@ def logs_in(code: str) -> list[str]:
     paths = {os.path.abspath(str(getattr(handler, "baseFilename", "") or "/")) for handler in handlers}
     real = {os.path.realpath(path) for path in paths}  # a link out of the code is a way out
     return sorted(os.path.relpath(path, code) for path in real if path.startswith(f"{code}/"))[:FACTS_MAX]
+
+
+def written_in(settings: Any) -> list[str]:
+    """Return the directories that the settings name for what the site writes: databases, media, caches, logs, mail."""
+    import logging
+
+    given = list(settings.DATABASES.values())
+    files = [
+        str(one.get("NAME", "")) for one in given if str(one.get("ENGINE", "")).endswith(("sqlite3", "spatialite"))
+    ]
+    handlers = [reference() for reference in getattr(logging, "_handlerList", [])]
+    files += [str(getattr(handler, "baseFilename", "") or "") for handler in handlers]
+    folders = [
+        str(one.get("LOCATION", ""))
+        for one in settings.CACHES.values()
+        if str(one.get("BACKEND", "")).endswith("FileBasedCache")
+    ]
+    stores = (getattr(settings, "STORAGES", None) or {}).values()
+    folders += [str((one.get("OPTIONS") or {}).get("location", "")) for one in stores]
+    names = ("MEDIA_ROOT", "FILE_UPLOAD_TEMP_DIR", "EMAIL_FILE_PATH", "SESSION_FILE_PATH")
+    folders += [str(getattr(settings, name, None) or "") for name in names]
+    folders += [os.path.dirname(path) for path in files if path.startswith("/")]
+    return sorted({os.path.normpath(path) for path in folders if path.startswith("/")})
 
 
 def unused_database(settings: Any, code: str) -> str:

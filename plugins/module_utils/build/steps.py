@@ -85,7 +85,7 @@ class Steps:
             words, cwd = [python, "-m", "django", *words], below
         elif step["kind"] == "builtin":
             words, stdin, cwd = [python, "-"], inspect.getsource(django_collect), below
-        shell = self.context.shell
+        shell = self.context.inside
         named = shell.mask(described(step))
         shell.run(
             named if step["kind"] == "builtin" else f"build step '{named}'",

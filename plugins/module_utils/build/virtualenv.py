@@ -165,7 +165,7 @@ def _install(context: Context, tool: Installer, home: str, root: str, found: Req
 def _finish(context: Context, tool: Installer, home: str, root: str, found: Requirements) -> None:
     """Be sure of its Django, and of its uWSGI where that is no package."""
     words = [interpreter(home), "-c", "import django"]
-    if context.shell.run("requirements", words, context.user, check=False).returncode:
+    if context.inside.run("requirements", words, context.user, check=False).returncode:
         raise no_django(context, f"{root}/src", found)
     if context.site["uwsgi"]["install"] == "tarball" and not os.path.exists(f"{home}/bin/uwsgi"):
         _compile_uwsgi(context, tool, home)
@@ -194,7 +194,8 @@ def _compile_uwsgi(context: Context, tool: Installer, home: str) -> None:
         if not configs:
             raise context.error("uwsgi", "the tarball holds no uwsgiconfig.py; it is not uWSGI's source")
         unpacked = os.path.dirname(configs[0])
-        run("uwsgi", [f"{home}/bin/python", "uwsgiconfig.py", "--build"], tool.owner, unpacked)
+        built = [f"{home}/bin/python", "uwsgiconfig.py", "--build"]
+        context.inside.run("uwsgi", built, tool.owner, unpacked)
         run("uwsgi", ["install", "-m", "0755", f"{unpacked}/uwsgi", f"{home}/bin/uwsgi"], tool.owner)
 
 

@@ -215,7 +215,8 @@ class BackgroundUnit:
     """A unit of a worker, of a timer or of what a timer runs, as systemd has it.
 
     `worker` or `timer` is its name, the other one ''; `number` tells several processes of a worker apart. `wanted` says
-    whether the live release has it. `age` is how long it is active, in seconds; `next` and `last` are times as text.
+    whether the live release has it. `age` is how long it is active, in seconds; `next` and `last` are times as text,
+    and `sandbox` are two of systemd's directives: see `refused.by_sandbox`.
     """
 
     unit: str
@@ -233,6 +234,7 @@ class BackgroundUnit:
     next: str = ""
     last: str = ""
     log: str = ""
+    sandbox: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass

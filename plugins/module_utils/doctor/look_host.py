@@ -25,7 +25,7 @@ from .evidence import Firewall, Host, Nginx, Ran
 RECENT = 600
 UNIT_PROPERTIES = (
     "Id,ExecStart,ActiveState,SubState,NRestarts,InvocationID,User,WorkingDirectory,EnvironmentFiles,Environment,"
-    "PrivateTmp"
+    "PrivateTmp,ProtectSystem,ProtectHome"
 )
 UNIT_FOLDERS = ("/etc/systemd/system", "/usr/lib/systemd/system")
 SERVICE_FOLDERS = ("/etc/firewalld/services", "/usr/lib/firewalld/services")

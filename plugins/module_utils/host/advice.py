@@ -7,6 +7,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from .refusals import refusal
+
 # What a program says of a certificate that it does not trust: uv, Python and pip, curl and git, git with GnuTLS.
 _UNTRUSTED = (
     r"invalid peer certificate: UnknownIssuer"
@@ -106,6 +108,7 @@ KNOWN = (
         "host, and run update-ca-certificates there",
     ),
     Known(_OUTDATED, "check the clock of the host (timedatectl), and the certificate of that server"),
+    Known(r"Failed to (?:connect to|create) bus\b", "commands run as units: install the package dbus on the host"),
     Known(r"No space left on device|Disk quota exceeded", "free room there: df -h shows what is full"),
     # The database, by PostgreSQL's and MySQL's words.
     Known(
@@ -202,6 +205,9 @@ def advice_on(output: str, reason: str) -> str:
     if refused:
         folder, _slash, name = refused["path"].rpartition("/")
         return f"the site may not write there: set `writable: [{folder or name}]` of the site"
+    outside = refusal(reason)
+    if outside and not re.match(r"(?:ModuleNotFound|Import)Error", reason):
+        return f"where the sandbox shall allow that, set `uwsgi: {{unit: {{{outside.line}}}}}` of the site"
     variable = missing_variable(output, reason)
     if variable == "DATABASE_URL":
         return f"set {_DATABASE}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copy
 import ctypes
 import functools
 import json
@@ -15,11 +16,14 @@ import subprocess
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import IO, Any, Union
 from urllib.parse import quote
 
+from . import confined
 from .causes import cause
 from .identity import Identity, identity_of
+from .sandbox import Directives
 from .visible import below, one_line, visible
 
 # A file, or subprocess.PIPE or DEVNULL.
@@ -73,15 +77,43 @@ def own_fault(site: str, mask: Callable[[str], str]) -> Iterator[None]:
         raise StepError(site, "run", mask(cause), mask(output)) from None
 
 
-class Shell:
-    """Runs commands for one site, and hides its secrets wherever their output is shown."""
+@dataclass
+class Running:
+    """A command that was started; `unit` is systemd's name for it, '' for a plain process."""
 
-    def __init__(self, site: str, environment: Mapping[str, str], secrets: Sequence[str] = ()) -> None:
+    process: subprocess.Popen[bytes]
+    unit: str = ""
+
+    def end(self) -> None:
+        """End it and all that it started, and wait for it."""
+        lives = self.process.poll() is None
+        end(self.process)
+        if self.unit and lives:
+            # Afterwards: whoever asks systemd to start it is dead by now.
+            confined.stop(self.unit)
+
+
+class Shell:
+    """Runs commands for one site, and hides its secrets wherever their output is shown.
+
+    What it runs as another user than root is in `sandbox`, where there is one.
+    """
+
+    def __init__(
+        self, site: str, environment: Mapping[str, str], secrets: Sequence[str] = (), sandbox: Directives | None = None
+    ) -> None:
         self.site = site
         self.environment = {**BASE_ENVIRONMENT, **environment}
+        self.sandbox = sandbox or {}
         self.secrets: list[str] = []
         for secret in secrets:
             self.hide(secret)
+
+    def within(self, sandbox: Directives) -> Shell:
+        """Return the same shell with a sandbox."""
+        inside = copy.copy(self)
+        inside.sandbox = sandbox
+        return inside
 
     def run(
         self,
@@ -99,31 +131,29 @@ class Shell:
         What the command leaves running is ended with it. The command does not outlive this process either: the next
         run would find its files changing.
         """
-        env = {"HOME": "/nonexistent", **self.environment, **(environment or {})}
         # Files, not pipes: a child that the command left running would hold a pipe open, and the reader with it.
-        with contextlib.ExitStack() as stack:
-            text, out, err = (stack.enter_context(tempfile.TemporaryFile()) for _stream in range(3))
-            given: IO[bytes] = text
-            if isinstance(stdin, str):
-                text.write(stdin.encode("utf-8", "replace"))
-                text.seek(0)
-            else:
-                given = stdin
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             try:
-                process = spawn(argv, identity_of(user), cwd=cwd, environment=env, stdin=given, stdout=out, stderr=err)
+                running = self.start(argv, user, cwd, environment, stdin, out, err)
             except OSError as error:
                 raise StepError(self.site, step, f"{error.filename or argv[0]}: {error.strerror}") from None
             in_time = True
             try:
-                process.wait(timeout)
+                running.process.wait(timeout)
             except subprocess.TimeoutExpired:
                 in_time = False
             finally:
-                end(process)
-            said = [self.mask(_end_of(stream)) for stream in (out, err)]
+                running.end()
+            said = [_end_of(stream) for stream in (out, err)]
+        status, refused = running.process.returncode, ""
+        if running.unit:
+            status, said[1], refused = confined.ending(status, said[1])
+        output, errors = map(self.mask, said)
         if not in_time:
-            raise StepError(self.site, step, f"no end after {timeout:g} s", "".join(said))
-        done = subprocess.CompletedProcess(process.args, process.returncode, *said)
+            raise StepError(self.site, step, f"no end after {timeout:g} s", output + errors)
+        if refused:
+            raise StepError(self.site, step, self.mask(refused))
+        done = subprocess.CompletedProcess(list(argv), status, output, errors)
         if check and done.returncode:
             output = done.stderr.strip() + "\n" + done.stdout.strip()
             why = cause(output) or f"exit status {done.returncode}"
@@ -131,6 +161,36 @@ class Shell:
                 why = f"ended by signal {-done.returncode}"
             raise StepError(self.site, step, why, output)
         return done
+
+    def start(
+        self,
+        argv: Sequence[str],
+        user: str,
+        cwd: str,
+        environment: Mapping[str, str] | None = None,
+        stdin: str | IO[bytes] = "",
+        stdout: Stream = subprocess.PIPE,
+        stderr: Stream = subprocess.PIPE,
+    ) -> Running:
+        """Start `argv` as `run` does; whoever calls ends it. Raises OSError when it cannot be started."""
+        env = {"HOME": "/nonexistent", **self.environment, **(environment or {})}
+        who, unit, before = identity_of(user), "", b""
+        if self.sandbox and who.uid != 0 and os.getuid() == 0:
+            unit = confined.unit_name(self.site)
+            argv, before = confined.command(unit, self.sandbox, who, argv, cwd, env)
+            who, cwd, env = identity_of("root"), "/", BASE_ENVIRONMENT
+        with tempfile.TemporaryFile() as text:
+            given: IO[bytes] = text
+            if isinstance(stdin, str):
+                text.write(before + stdin.encode("utf-8", "replace"))
+                text.seek(0)
+            elif unit:
+                raise TypeError("the standard input of a command in a sandbox begins with its environment: give a text")
+            else:
+                given = stdin
+            death = signal.SIGTERM if unit else signal.SIGKILL
+            process = spawn(argv, who, cwd=cwd, environment=env, stdin=given, stdout=stdout, stderr=stderr, death=death)
+        return Running(process, unit)
 
     def hide(self, secret: str) -> None:
         """Hide this secret, too. Up to three characters are no secret: they would be hidden inside of words."""
@@ -155,11 +215,12 @@ def spawn(
     stdout: Stream = subprocess.PIPE,
     stderr: Stream = subprocess.PIPE,
     die_with_parent: bool = True,
+    death: int = signal.SIGKILL,
 ) -> subprocess.Popen[bytes]:
     """Start a process with the ids of `who`, in a process group of its own, with exactly this environment.
 
-    With `die_with_parent` the kernel kills it as soon as this process is dead, by SIGKILL too; not what it started.
-    Raises OSError when it cannot be started. See `end`.
+    With `die_with_parent` the kernel sends it the signal `death` as soon as this process is dead, by SIGKILL too; not
+    what it started. Raises OSError when it cannot be started. See `end`.
     """
     ids: dict[str, Any] = {}
     if who and who.uid != os.getuid():
@@ -173,7 +234,7 @@ def spawn(
         stderr=stderr,
         start_new_session=True,
         umask=0o022,
-        preexec_fn=functools.partial(_end_with, os.getpid()) if die_with_parent else None,
+        preexec_fn=functools.partial(_end_with, os.getpid(), death) if die_with_parent else None,
         **ids,
     )
 
@@ -213,8 +274,8 @@ def _in_base64(text: str) -> list[str]:
     return found
 
 
-def _end_with(parent: int) -> None:
+def _end_with(parent: int, death: int) -> None:
     """Let the kernel kill this process when its parent dies. Runs between fork and exec."""
-    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _LIBC.prctl(PR_SET_PDEATHSIG, death)
     if os.getppid() != parent:  # dead already
         os._exit(1)

@@ -142,7 +142,9 @@ UWSGI_KEYS: Keys = {
     "options": Key(
         ini_options, {}, "Any option of uWSGI, over the collection's own; null drops one of those. Lists repeat it."
     ),
-    "unit": Key(unit_options, {}, "Directives of the `[Service]` section, for instance `{MemoryMax: 1G}`."),
+    "unit": Key(
+        unit_options, {}, "Directives of `[Service]`, such as `{MemoryMax: 1G}`. They loosen the sandbox, too."
+    ),
 }
 NGINX_KEYS: Keys = {
     "listen": Key(
@@ -237,7 +239,9 @@ WORKER_KEYS: Keys = {
         boolean, False, "There is never more than one, as of a scheduler: it is stopped before its successor starts."
     ),
     "hosts": Key(one_of("all", "first"), "", f"`all`, or {HOSTS} A singleton is on the first one."),
-    "unit": Key(unit_options, {}, "Directives of the `[Service]` section, for instance `{MemoryMax: 1G}`."),
+    "unit": Key(
+        unit_options, {}, "Directives of `[Service]`, such as `{MemoryMax: 1G}`. They loosen the sandbox, too."
+    ),
 }
 TIMER_KEYS: Keys = {
     "run": RUN,
@@ -252,7 +256,7 @@ TIMER_KEYS: Keys = {
     ),
     "timeout": Key(duration(1, 7 * DAY), TASK_TIMEOUT, "How long a run may take; then it is stopped."),
     "hosts": Key(one_of("all", "first"), "all", f"`all`, or {HOSTS}"),
-    "unit": Key(unit_options, {}, "Directives of the `[Service]` section."),
+    "unit": Key(unit_options, {}, "Directives of `[Service]`. They loosen the sandbox, too."),
 }
 SEED_KEYS: Keys = {
     "database": Key(in_source, "", "An SQLite file in the source. Used once, and only where the site has no database."),

@@ -235,7 +235,8 @@ class Manifest(TypedDict, total=False):
     SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither. `configuration` is the class of django-configurations
     that the settings are made of, or ''; `paths` is what is on sys.path beside `chdir`, relative to it. `files` is the
     digest of the inventory's files in the code, `exported` what makes DEBUG false, `notes` what the run that made it
-    had to say of it, and `hints` what the project has and no step deals with.
+    had to say of it, and `hints` what the project has and no step deals with. `written` are the directories outside of
+    the site's own that its settings name for what it writes; builds of earlier versions do not know.
     """
 
     id: str
@@ -262,6 +263,7 @@ class Manifest(TypedDict, total=False):
     paths: list[str]
     notes: list[str]
     hints: list[str]
+    written: list[str]
     predicted: bool
 
 
@@ -270,7 +272,8 @@ class Record(TypedDict, total=False):
 
     `made` is in seconds since the epoch, `migrations` are APP.NAME of all that its code has, `code` is a digest of code
     that is used in place ('' for a build's own), `units` are file name -> text. `background` are the units of its
-    workers and timers on this host, likewise; a release without them has no such key.
+    workers and timers on this host, likewise; a release without them has no such key. `sandbox` are the directives that
+    its commands run in; releases of earlier versions have none.
     """
 
     id: str
@@ -283,3 +286,4 @@ class Record(TypedDict, total=False):
     manifest: Manifest
     units: dict[str, str]
     background: dict[str, str]
+    sandbox: dict[str, list[str]]

@@ -12,15 +12,14 @@ import select
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from subprocess import CompletedProcess, Popen
+from subprocess import CompletedProcess
 from types import ModuleType
 from typing import IO, cast
 
 from ..build import runtime
 from ..host import answers, files
 from ..host.causes import cause
-from ..host.identity import identity_of
-from ..host.shell import Shell, StepError, end, spawn
+from ..host.shell import Running, Shell, StepError
 from ..host.visible import all_visible
 from ..model.steps import STEP_TIMEOUT, described
 from ..model.types import Step
@@ -85,31 +84,26 @@ class Database:
         where the lock was lost on the way.
         """
         seconds = max(STEP_TIMEOUT, sum(step["timeout"] for step in steps))
-        environment = self.shell.environment | {"HOME": self.release.layout.state} | self._environment()
-        with tempfile.TemporaryFile("w+", encoding="utf-8") as program, tempfile.TemporaryFile("w+") as said:
-            program.write(inspect.getsource(django_migrations))
-            program.seek(0)
-            holder = spawn(
-                [self._interpreter(), "-", "hold", str(seconds)],
-                identity_of(self.release.user),
-                cwd=self._folder(),
-                environment=environment,
-                stdin=program,
-                stderr=said,
+        words = [self._interpreter(), "-", "hold", str(seconds)]
+        own = {"HOME": self.release.layout.state, **self._environment()}
+        with tempfile.TemporaryFile("w+") as said:
+            running = self.shell.start(
+                words, self.release.user, self._folder(), own, inspect.getsource(django_migrations), stderr=said
             )
+            holder = running.process
             try:
                 # What it says first, or its end: it waits in the database, with a time limit of its own.
                 stdout = cast(IO[bytes], holder.stdout)
                 ready, _none, _none = select.select([stdout], [], [], seconds + START_SECONDS)
                 answer = stdout.readline().strip() if ready else b""
                 if not answer:
-                    raise self._lost(holder, said, "the lock for migrations could not be taken")
+                    raise self._lost(running, said, "the lock for migrations could not be taken")
                 yield
                 if answer == b"held" and holder.poll() is not None:
-                    raise self._lost(holder, said, "the lock for migrations was lost while the steps ran")
+                    raise self._lost(running, said, "the lock for migrations was lost while the steps ran")
             finally:
                 # The database gives the lock to the next one when the connection ends.
-                end(holder)
+                running.end()
 
     def make_superuser(self, check_mode: bool) -> list[str]:
         """Make the superuser of the inventory unless there is one; return what was, or would be, made."""
@@ -182,8 +176,8 @@ class Database:
             found.pop("PYTHONPATH")
         return found
 
-    def _lost(self, holder: Popen[bytes], said: IO[str], what: str) -> StepError:
-        end(holder)
+    def _lost(self, holder: Running, said: IO[str], what: str) -> StepError:
+        holder.end()
         said.seek(0)
         output = self.shell.mask(said.read())
         return StepError(self.release.name, "migrate", f"{what}: {cause(output) or 'its process ended'}", output)

@@ -17,6 +17,7 @@ from typing import Any
 from ..build import runtime, tree
 from ..host import files
 from ..host.live import shown_source
+from ..host.sandbox import Directives, of_site, with_own
 from ..host.shell import Shell, StepError
 from ..model.layout import Layout, content_id
 from ..model.secrets import all_forms, hidden_values, hidden_variables, own_names
@@ -36,9 +37,10 @@ class Release:
 
     `host` is the name that the site is asked under. `sockets` are its TCP addresses; without any it has a unix socket.
     `read_timeout` is the longest that a request may take, in seconds. `units` are file name -> text, as are those of
-    its workers and timers on this host, `background`. `site` is the part
-    of the site that the release records. `hidden` are the texts that no output may show. Only a wanted release has
-    `steps`, `superuser` and `password`; `first` says whether this host does the steps that one of several does.
+    its workers and timers on this host, `background`. `sandbox` are the directives that its commands and `manage` run
+    in; a release of an earlier version has none. `site` is the part of the site that the release records. `hidden` are
+    the texts that no output may show. Only a wanted release has `steps`, `superuser` and `password`; `first` says
+    whether this host does the steps that one of several does.
     """
 
     layout: Layout
@@ -60,6 +62,7 @@ class Release:
     superuser: Superuser = field(default_factory=Superuser)
     password: str = field(default="", repr=False)
     background: Mapping[str, str] = field(default_factory=dict)
+    sandbox: Directives = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -87,7 +90,7 @@ class Release:
 
     def shell(self) -> Shell:
         """Return a shell that hides the release's secrets wherever it shows output."""
-        return Shell(self.name, {}, self.hidden)
+        return Shell(self.name, {}, self.hidden, self.sandbox)
 
     def code_in_place(self) -> str:
         """Return a digest of code that is used where it lies; '' for a build's own, which never changes."""
@@ -106,6 +109,7 @@ class Release:
             "manifest": self.manifest,
             "units": dict(self.units),
             **({"background": dict(self.background)} if self.background else {}),
+            **({"sandbox": {name: list(values) for name, values in self.sandbox.items()}} if self.sandbox else {}),
         }
 
 
@@ -115,16 +119,18 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: 
     `first` says whether this is the first host of the inventory that has the site. Its id does not depend on that.
     """
     site = {**site, "group": group}
+    own = of_site(site, manifest)
+    sandboxed = {**site, "sandbox": own}
     layout = Layout.of(site)
     environment = runtime.process_environment(secrets, manifest.get("configuration", ""))
-    texts = units.render(site)
+    texts = units.render(sandboxed)
     digest = hashlib.sha256(environment_text(environment).encode()).hexdigest()
     # The ini names the release, so it is hashed with a placeholder where the id will be.
     inputs: list[Any] = [manifest["id"], uwsgi_ini.render(site, manifest), digest, texts]
     # What came later counts only where there is any: releases of earlier versions keep their ids. A command that is
     # added wants to be run.
     inputs += [identity(site["release"])] if commands(site["release"]) else []
-    background = worker_units.render(site, manifest, "RELEASE")
+    background = worker_units.render(sandboxed, manifest, "RELEASE")
     release_id = content_id([*inputs, background] if background else inputs)
     return Release(
         layout=layout,
@@ -145,7 +151,8 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: 
         first=first,
         superuser=site["superuser"],
         password=secrets["password"],
-        background=worker_units.render(site, manifest, release_id, first),
+        background=worker_units.render(sandboxed, manifest, release_id, first),
+        sandbox=with_own(own, site["uwsgi"]["unit"]),
     )
 
 
@@ -180,6 +187,7 @@ def stored(layout: Layout, release_id: str) -> Release:
         units=record["units"],
         site=site,
         background=record.get("background", {}),
+        sandbox=record.get("sandbox", {}),
         hidden=(*hidden_variables(own, own_names(site)), *all_forms(database)),
     )
 

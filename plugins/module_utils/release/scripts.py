@@ -8,7 +8,7 @@ import inspect
 import shlex
 
 from ..build import runtime
-from ..host import files
+from ..host import confined, files
 from ..model.layout import SYSTEMD
 from . import list_background, list_releases
 from .release import Release
@@ -18,7 +18,7 @@ MANAGE = """\
 # manage.py of the site {name}, as its user, with the settings and the environment of its current release.
 if [ -t 0 ]; then io=--pty; else io=--pipe; fi
 exec systemd-run --quiet --wait --collect "$io" --service-type=exec --uid={user} \\
-  --property=UMask=0027 {working_directory} \\
+  --property=UMask=0027 {sandbox}{working_directory} \\
   --property="EnvironmentFile=-{config}/$(basename "$(readlink {root}/current)").env" \\
   --setenv=DJANGO_SETTINGS_MODULE={settings} --setenv=PYTHONPATH={root}/current/overlay \\
   --setenv=HOME={state} {python} -m django "$@"
@@ -45,6 +45,8 @@ def render(release: Release, here: str = "") -> dict[str, str]:
         root=layout.root,
         # A build of 0.1 took directories of any name.
         working_directory=shlex.quote(f"--property=WorkingDirectory={layout.root}/current/src/{manifest['chdir']}"),
+        # A release of 0.1 has none.
+        sandbox="".join(f"{shlex.quote(option)} \\\n  " for option in confined.properties(release.sandbox)),
         config=layout.config,
         state=layout.state,
         settings=runtime.SETTINGS_MODULE if manifest["overlay"] else manifest["settings_module"],

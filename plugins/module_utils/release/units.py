@@ -13,13 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..host import sandbox
 from ..model.layout import Layout
 
 Sections = Mapping[str, Mapping[str, Any]]
 
 
 def render(site: Mapping[str, Any]) -> dict[str, str]:
-    """Return the units of a site: file name -> text."""
+    """Return the units of a site: file name -> text. `site` knows its group and its sandbox."""
     layout = Layout.of(site)
     live = layout.unit(f'$$(basename "$$(readlink {layout.current})")')
     units = {
@@ -81,12 +82,11 @@ def _instance(site: Mapping[str, Any], layout: Layout, probe: bool = False) -> S
         "RestartSec": "200ms",
         "SyslogIdentifier": layout.identifier,
         "UMask": "0027",
-        "NoNewPrivileges": "yes",
-        "PrivateTmp": "yes",
+        **escaped(site["sandbox"]),
     }
     if site["uwsgi"]["socket"] and not probe:
         service["Sockets"] = list(sockets(layout, site["uwsgi"]["socket"]))
-    service.update({key: [text.replace("%", "%%") for text in value] for key, value in site["uwsgi"]["unit"].items()})
+    service = sandbox.merged(service, escaped(site["uwsgi"]["unit"]))
     return {
         "Unit": {
             "Description": f"uWSGI for the site {layout.name}, release %i",
@@ -96,6 +96,11 @@ def _instance(site: Mapping[str, Any], layout: Layout, probe: bool = False) -> S
         },
         "Service": service,
     }
+
+
+def escaped(directives: sandbox.Directives) -> dict[str, list[str]]:
+    """Return directives whose values mean what they say: a unit would expand %."""
+    return {name: [value.replace("%", "%%") for value in values] for name, values in directives.items()}
 
 
 def text(sections: Sections) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..build import runtime
+from ..host import sandbox
 from ..model.layout import SYSTEMD, Layout
 from ..model.types import Manifest
 from . import units
@@ -34,7 +35,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./:=@+,-]+")
 def render(site: Mapping[str, Any], manifest: Manifest, release_id: str, first: bool = True) -> dict[str, str]:
     """Return the units of a site's workers and timers: file name -> text; {} for a site without any.
 
-    `site` knows its group. `first` says whether this is the first host of the inventory that has the site.
+    `site` knows its group and its sandbox. `first` says whether this is the first host of the inventory that has it.
     """
     layout = Layout.of(site)
     found: dict[str, str] = {}
@@ -206,15 +207,13 @@ def _process(
         "Environment": [f"HOME={layout.state}", "PYTHONUNBUFFERED=1"],
         "ExecStart": " ".join([*line, *map(words, command)]),
         "UMask": "0027",
-        "NoNewPrivileges": "yes",
-        "PrivateTmp": "yes",
+        **units.escaped(site["sandbox"]),
     }
 
 
 def _with_own(service: Mapping[str, Any], own: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Return the directives with the inventory's own: they replace what is there, but variables are added to it."""
-    result = dict(service)
-    for name, given in own.items():
-        given = [text.replace("%", "%%") for text in given]
-        result[name] = [*result["Environment"], *given] if name == "Environment" else given
-    return result
+    given = units.escaped(own)
+    if "Environment" in given:
+        given["Environment"] = [*service["Environment"], *given["Environment"]]
+    return sandbox.merged(service, given)

@@ -13,6 +13,7 @@ from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
 from ..logs import last_lines, traceback
 from ..questions import last_match
+from ..refused import allowing, by_sandbox, database_of
 
 FAULTS = Faults(
     "app",
@@ -24,6 +25,7 @@ FAULTS = Faults(
         "app.import": [],
         "app.interpreter": [],
         "app.unseen": [],
+        "app.sandbox": [],
     },
 )
 
@@ -39,7 +41,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             f"put it there, or correct the command: {' '.join(found.command)}",
             [f"{options.missing[0]}: No such file or directory"],
         )
-    wrong = _places(site) or _import(site) or _unseen(site)
+    wrong = _places(site) or _sandbox(site) or _import(site) or _unseen(site)
     if wrong:
         yield wrong
     elif "app" in site.inside:
@@ -78,6 +80,24 @@ def _places(site: Site) -> Fault | None:
         f"the virtualenv is wrong: {what}{later}",
         f"the virtualenv that Django was installed into, as home in {ini} (web_sites[].virtualenv)",
         [f"home = {home} in {ini}" if home else "", without.get("error", ""), *last_match(log, r".*Python Home.*")],
+    )
+
+
+def _sandbox(site: Site) -> Fault | None:
+    """Judge an application that fails under its unit, and would not without it: the doctor is in no sandbox."""
+    found = site.uwsgi
+    if "failed app" in site.inside or (found.master and not any(answer.status == 500 for answer in site.answers)):
+        return None
+    refused = by_sandbox(found.log, found.unit, database_of(site))
+    if not refused:
+        return None
+    unit = found.unit.get("Id", "")
+    return FAULTS.fault(
+        "app.sandbox",
+        BROKEN,
+        f"the sandbox of {unit} refuses what the application does: {refused.directive}",
+        allowing(site, refused, unit),
+        [refused.words.strip()],
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ..evidence import BackgroundUnit, Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 from ..logs import last_lines, traceback
+from ..refused import allowing, by_sandbox, database_of
 
 _BEFORE = ["app", "database", "host.disk-full"]
 FAULTS = Faults(
@@ -19,6 +20,7 @@ FAULTS = Faults(
         "background.other-release": [],
         "background.timer-stopped": [],
         "background.timer-failed": _BEFORE,
+        "background.sandbox": [],
     },
 )
 # A worker that was started again three times, and lately, ends over and over. Seconds.
@@ -47,6 +49,10 @@ def _worker(site: Site, unit: BackgroundUnit, seen: list[str]) -> Iterator[Fault
             yield _other_release(site, what, unit, state)
         elif unit.state == "deactivating":
             seen.append(f"{what} of release {unit.release} finishes its task")
+    elif (unit.state not in _RUNS or unit.restarts) and (
+        refused := _sandbox(site, what, unit, f"workers.{unit.worker}")
+    ):
+        yield refused
     elif unit.substate == "auto-restart" or (unit.restarts > 2 and unit.age < _LATELY and unit.state in _RUNS):
         yield FAULTS.fault(
             "background.worker-restarting",
@@ -81,6 +87,8 @@ def _timer(site: Site, unit: BackgroundUnit, task: BackgroundUnit | None, seen: 
             f"systemctl start '{unit.unit}', or playbooks/site.yml",
             [f"{unit.unit}: {unit.state}/{unit.substate}, last run {unit.last or 'never'}"],
         )
+    elif task.state == "failed" and (refused := _sandbox(site, what, task, f"timers.{unit.timer}")):
+        yield refused
     elif task.state == "failed":
         yield FAULTS.fault(
             "background.timer-failed",
@@ -94,6 +102,20 @@ def _timer(site: Site, unit: BackgroundUnit, task: BackgroundUnit | None, seen: 
     else:
         now = "runs now" if task.state == "activating" else f"last run {unit.last or 'never'}, result {task.result}"
         seen.append(f"{what}: next run {unit.next or 'never'}; {now}")
+
+
+def _sandbox(site: Site, what: str, unit: BackgroundUnit, key: str) -> Fault | None:
+    """Judge a process that its own sandbox ended."""
+    refused = by_sandbox(unit.log, unit.sandbox, database_of(site))
+    if not refused:
+        return None
+    return FAULTS.fault(
+        "background.sandbox",
+        DEGRADED if unit.timer else BROKEN,
+        f"the sandbox refuses what the {what} does: {refused.directive}",
+        allowing(site, refused, unit.unit, key),
+        [f"{unit.unit}: {unit.state}/{unit.substate}", refused.words.strip()],
+    )
 
 
 def _other_release(site: Site, what: str, unit: BackgroundUnit, state: str) -> Fault:
