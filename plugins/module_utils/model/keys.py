@@ -6,6 +6,7 @@
 line here.
 """
 
+# length: each line is a key
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
