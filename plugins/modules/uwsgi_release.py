@@ -136,6 +136,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, 
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import code, live
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError, own_fault
+from ansible_collections.pyweb.stack.plugins.module_utils.host.site_group import site_group
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import hidden_values
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Manifest, Secrets, Site
@@ -210,7 +211,8 @@ class Sites:
     def _release(self, site: Site) -> None:
         name = site["name"]
         account = Layout.of(site), site["user"], site["managed_user"]
-        changes = accounts.ensure(*account, self.web_group, Shell(name, {}), self.check_mode)
+        shell = Shell(name, {})
+        changes = accounts.ensure(*account, self.web_group, shell, self.check_mode, site["user_shared"])
         self._made(site, changes)
         build = self._build_of(site)
         if self.check_mode and (changes or (build and build.get("predicted"))):
@@ -221,7 +223,7 @@ class Sites:
             self._made(site, ["a release", *own])
             self.diff += commands_difference(site, own)
             return
-        group = accounts.group_of(site["user"])
+        group = site_group(Layout.of(site), site["user"], site["managed_user"])
         size = sizing.decide(site, self.present)
         site = {**site, "uwsgi": {**site["uwsgi"], "processes": size.processes}}
         release = wanted(site, self.secrets[name], build or as_found(site), group, self.first.get(name, True))

@@ -33,7 +33,8 @@ class World:
 
     def run_as(self, user: str, script: str) -> subprocess.CompletedProcess[str]:
         """What a user of the host gets from a shell script: a site's own user does what its application could do."""
-        return self.host.run(f"setpriv --reuid={user} --regid={user} --init-groups sh -c {shlex.quote(script)}")
+        ids = f"--reuid={user} --regid=$(id -g {user}) --init-groups"
+        return self.host.run(f"setpriv {ids} sh -c {shlex.quote(script)}")
 
 
 @pytest.fixture(scope="session")

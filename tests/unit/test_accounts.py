@@ -36,6 +36,7 @@ class Host:
 
     def __init__(self, root, monkeypatch):
         self.root, self.users, self.owners, self.calls = root, {"root", "huatai"}, {}, []
+        self.homes, self.members = {"huatai": "/home/huatai"}, {}
         self.layout = Layout.under(
             "shop",
             {
@@ -49,8 +50,9 @@ class Host:
         monkeypatch.setattr(layouts, "SYSUSERS", f"{root}/etc/sysusers")
         monkeypatch.setattr(layouts, "TMPFILES", f"{root}/etc/tmpfiles")
         monkeypatch.setattr(pwd, "getpwnam", self.user)
-        monkeypatch.setattr(grp, "getgrnam", lambda name: SimpleNamespace(gr_gid=GROUPS[name]))
+        monkeypatch.setattr(grp, "getgrnam", lambda name: self.group(GROUPS[name]))
         monkeypatch.setattr(grp, "getgrgid", self.group)
+        monkeypatch.setattr(pwd, "getpwall", lambda: [self.user(name) for name in self.users])
         monkeypatch.setattr(grp, "getgrall", lambda: [SimpleNamespace(gr_name=name) for name in GROUPS])
         monkeypatch.setattr(os, "fchown", lambda fd, uid, gid: self.own(f"/proc/self/fd/{fd}", uid, gid))
         monkeypatch.setattr(accounts, "os", System(self))
@@ -58,10 +60,13 @@ class Host:
     def user(self, name):
         if name not in self.users:
             raise KeyError(name)
-        return SimpleNamespace(pw_uid=USERS[name], pw_gid={"huatai": 1001}.get(name, GROUPS.get(name, 0)))
+        gid = {"huatai": 1001}.get(name, GROUPS.get(name, 0))
+        home = self.homes.get(name, "/nonexistent")
+        return SimpleNamespace(pw_name=name, pw_uid=USERS[name], pw_gid=gid, pw_dir=home)
 
     def group(self, gid):
-        return SimpleNamespace(gr_name=next(name for name, number in GROUPS.items() if number == gid))
+        name = next(name for name, number in GROUPS.items() if number == gid)
+        return SimpleNamespace(gr_name=name, gr_gid=gid, gr_mem=self.members.get(name, []))
 
     def own(self, path, uid, gid):
         self.owners[os.stat(path).st_ino] = (uid, gid)
@@ -75,14 +80,20 @@ class Host:
         """What systemd and userdel would do, as far as the accounts can see it."""
         self.calls.append([step, *(word.replace(str(self.root), "") for word in argv)])
         if argv[0] == "systemd-sysusers":
-            self.users.add("site-shop")
+            made = (self.root / "etc/sysusers/site-shop.conf").read_text()
+            if "u site-shop " in made:
+                self.users.add("site-shop")
+            if "m huatai site-shop" in made:
+                self.members["site-shop"] = ["huatai"]
         if argv[0] == "systemd-tmpfiles":
             os.makedirs(self.layout.run, exist_ok=True)
+        if argv[:2] == ["usermod", "--home"]:
+            self.homes[argv[3]] = argv[2]
         if argv[0] == "userdel":
             self.users.remove(argv[1])
 
-    def ensure(self, user="site-shop", managed=True, check_mode=False):
-        changes = accounts.ensure(self.layout, user, managed, "nginx", self, check_mode)
+    def ensure(self, user="site-shop", managed=True, check_mode=False, shared=False):
+        changes = accounts.ensure(self.layout, user, managed, "nginx", self, check_mode, shared)
         return {path.replace(f"{self.root}/", "") for path in changes}
 
     def forget(self, user="site-shop", managed=True, purge=False, check_mode=False):
@@ -245,6 +256,72 @@ def test_a_link_that_a_site_made_in_place_of_its_directory_gives_it_nothing(host
     assert host.of("cron") == (0o755, 0, 0)
 
 
+def test_an_account_of_0_1_loses_the_home_that_its_site_can_write(host):
+    host.ensure()
+    host.homes["site-shop"] = host.layout.state
+    assert host.ensure(check_mode=True) == {"site-shop: home /nonexistent"}
+    assert host.ensure() == {"site-shop: home /nonexistent"}
+    assert host.calls[-1] == ["accounts", "usermod", "--home", "/nonexistent", "site-shop"]
+    assert host.ensure() == set()
+
+
+def test_somebody_elses_home_stays(host):
+    host.ensure("huatai", managed=False)
+    assert host.homes["huatai"] == "/home/huatai"
+    assert not any("usermod" in call for call in host.calls)
+
+
+@AS_ROOT
+@pytest.mark.parametrize(
+    ("text", "mode", "after"),
+    [
+        ('A="1"\n', 0o640, 'HOME="{state}"\nA="1"\n'),
+        ('A="1"\nHOME="/srv/x"\n', 0o640, 'A="1"\nHOME="/srv/x"\n'),
+        ('A="1"\n', 0o600, 'HOME="{state}"\nA="1"\n'),
+    ],
+)
+def test_environments_of_0_1_are_closed_and_say_where_home_is(host, text, mode, after):
+    host.ensure()
+    path = host.root / "etc/shop/0123456789ab.env"
+    path.write_text(text)
+    path.chmod(mode)
+    assert host.ensure(check_mode=True) == {"etc/shop/0123456789ab.env"}
+    assert path.read_text() == text
+    assert host.ensure() == {"etc/shop/0123456789ab.env"}
+    assert (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == (after.format(state=host.layout.state), 0o600)
+    assert host.ensure() == set()
+
+
+def test_a_site_whose_user_shares_its_group_gets_one_of_its_own(host, monkeypatch):
+    host.members["staff"] = ["teammate"]
+    assert "etc/shop" in host.ensure("huatai", managed=False)
+    text = (host.root / "etc/sysusers/site-shop.conf").read_text()
+    assert text == "# Written by pyweb.stack.\ng nginx -\ng site-shop -\nm huatai site-shop\n"
+    assert host.of("etc/shop") == (0o750, 0, 901)
+    assert host.of("etc/shop/secret_key") == (0o640, 0, 901)
+    # What the site stores is not for the shared group either, whatever its processes have.
+    assert host.of("var/shop") == (0o2711, 1000, 901)
+    host.members["staff"] = []
+    assert host.ensure("huatai", managed=False) == set()
+    assert host.forget("huatai", managed=False, purge=True)[-1] == "group site-shop"
+    assert host.calls[-1] == ["accounts", "groupdel", "site-shop"]
+
+
+def test_a_group_with_a_stranger_in_it_is_not_the_sites(host):
+    host.members.update({"staff": ["teammate"], "site-shop": ["huatai", "mallory"]})
+    with pytest.raises(StepError, match="this host has a group 'site-shop' with mallory in it, who could read"):
+        host.ensure("huatai", managed=False)
+    assert (host.files(), host.calls) == ([], [])
+
+
+def test_the_user_of_another_inventorys_site_is_not_shared_unawares(host):
+    host.ensure("huatai", managed=False)
+    host.layout = Layout("blog", host.layout.paths)
+    with pytest.raises(StepError, match="user is 'huatai', whom the site 'shop' of this host has, too: each could"):
+        host.ensure("huatai", managed=False)
+    host.ensure("huatai", managed=False, shared=True)
+
+
 def test_an_empty_key_is_made_again(host):
     host.ensure()
     (host.root / "etc/shop/secret_key").write_text(" \n")
@@ -305,11 +382,6 @@ def test_the_group_of_the_web_server(monkeypatch, groups, wanted, group):
     monkeypatch.setattr(grp, "getgrall", lambda: [SimpleNamespace(gr_name=name) for name in groups])
     monkeypatch.setattr(accounts, "nginx_account", lambda: ("", ""))
     assert accounts.web_group(wanted) == group
-
-
-def test_the_group_of_a_user(host):
-    assert accounts.group_of("huatai") == "staff"
-    assert accounts.group_of("to-be-made") == "to-be-made"
 
 
 def test_where_a_site_lies_is_noted_until_its_data_go(host):

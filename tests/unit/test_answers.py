@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor import ask, examine, look_inside
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Patience
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.look_site import site_of
-from ansible_collections.pyweb.stack.plugins.module_utils.host import answers, files, processes
+from ansible_collections.pyweb.stack.plugins.module_utils.host import answers, processes
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import identity_of
 from ansible_collections.pyweb.stack.plugins.module_utils.release import traffic
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import options, protocol, stats
@@ -163,20 +163,17 @@ def test_a_child_that_is_stopped_keeps_nobody_waiting(monkeypatch):
 # --- files ---
 
 
-def test_a_pipe_is_no_file(tmp_path):
+def test_a_pipe_is_no_log_and_no_ini(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     began = time.monotonic()
-    assert files.read_or_empty(str(tmp_path / "pipe")) == ""
-    assert files.read_or_empty("/dev/zero") == ""
     assert ask.tail(str(tmp_path / "pipe")) == ""
     assert options.read(["uwsgi", "--ini", str(tmp_path / "pipe")]).values == {}
     assert time.monotonic() - began < 1
 
 
-def test_of_a_file_without_end_the_beginning_is_read(tmp_path):
+def test_of_a_log_without_end_the_end_is_read(tmp_path):
     with open(tmp_path / "big", "wb") as stream:
         stream.truncate(answers.MOST * 4)
-    assert len(files.read_or_empty(str(tmp_path / "big"))) == answers.MOST
     assert len(ask.tail(str(tmp_path / "big"))) == ask.LOG_TAIL
 
 

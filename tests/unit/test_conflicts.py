@@ -52,6 +52,34 @@ def test_two_sites_with_one_name():
     assert faults(SHOP, SHOP, SHOP) == ["site 'shop': name stands 3 times; every site needs its own name"]
 
 
+SHARED = {"user": "web", "user_shared": True}
+
+
+@pytest.mark.parametrize(
+    ("shop", "blog", "lacking"),
+    [
+        ({"user": "web"}, {"user": "web"}, "shop and blog"),
+        (SHARED, {"user": "web"}, "blog"),
+        ({"user": "web"}, SHARED, "shop"),
+        # The name that the other site's own user has.
+        ({}, {"user": "site-shop"}, "shop and blog"),
+    ],
+)
+def test_two_sites_share_a_user_only_where_both_say_so(shop, blog, lacking):
+    [fault] = faults({**SHOP, **shop}, {"name": "blog", "domains": ["blog.example.com"], **blog})
+    user = blog["user"]
+    assert fault.startswith(f"site 'blog': user is '{user}', whom site 'shop' has, too: each could read and change")
+    assert fault.endswith(f"say user_shared: true for {lacking}")
+
+
+def test_sites_that_share_a_user_and_say_so():
+    blog = {"name": "blog", "domains": ["blog.example.com"]}
+    sites = complete([{**SHOP, **SHARED}, {**blog, **SHARED}], example=str(EXAMPLE))
+    assert [site["user"] for site in sites] == ["web", "web"]
+    absent = {**blog, "user": "web", "state": "absent"}
+    assert len(complete([{**SHOP, "user": "web"}, absent], example=str(EXAMPLE))) == 2
+
+
 def test_one_domain_in_two_sites():
     other = {"name": "blog", "domains": ["a.example.com", "SHOP.example.com"]}
     wanted = "site 'blog': domain shop.example.com belongs to site 'shop' already; give each domain to one site, "

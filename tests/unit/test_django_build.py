@@ -70,7 +70,7 @@ class Host:
         monkeypatch.setattr(Build, "present", lambda build: self.finished.get(name_of(build), {}))
         monkeypatch.setattr(Build, "make", self._make())
 
-    def _ensure(self, layout, user, managed, group, shell, check_mode):
+    def _ensure(self, layout, user, managed, group, shell, check_mode, _shared):
         name = layout.name
         assert layout.root.endswith(f"/sites/{name}")
         assert (user, managed) == (f"site-{name}", True)

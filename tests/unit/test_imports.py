@@ -1,7 +1,7 @@
 """The order of the folders below plugins/module_utils, and the size of what is in them.
 
-`host` imports only `model.layout`; nginx, uwsgi, firewall and selinux import model and host; build imports these;
-release imports build; uninstall and the doctor may import all of them, and nobody imports those two.
+`host` imports only `model.layout` and `model.regular`; nginx, uwsgi, firewall and selinux import model and host; build
+imports these; release imports build; uninstall and the doctor may import all of them, and nobody imports those two.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LANGUAGES = {"nginx", "uwsgi", "firewall", "selinux"}
 # What each folder, or file that lies in none, may import beside itself.
 ALLOWED = {
     "model": set(),
-    "host": {"model.layout"},
+    "host": {"model.layout", "model.regular"},
     **{name: {"model", "host"} for name in LANGUAGES},
     "firewall_change": {"model", "host", "firewall"},
     "build": {"model", "host", *LANGUAGES},

@@ -269,6 +269,7 @@ def test_all_defaults():
         "prefix": "",
         "state": "present",
         "purge": False,
+        "user_shared": False,
         "python": "auto",
         "virtualenv": "",
         "requirements": None,

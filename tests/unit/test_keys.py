@@ -22,6 +22,7 @@ GOOD = {
     "prefix": [("/shop", "/shop"), ("/a/b-c/~v1.2_x", "/a/b-c/~v1.2_x"), (None, ""), ("", "")],
     "purge": [(True, True)],
     "user": [("www", "www"), ("_www-1", "_www-1")],
+    "user_shared": [(True, True), (False, False)],
     "python": [
         ("3.12", "3.12"),
         (3.12, "3.12"),
@@ -189,6 +190,7 @@ BAD = {
     ],
     "purge": [("yes", "is 'yes'; wanted true or false"), (1, "is 1; wanted true or false")],
     "user": [("a b", "is 'a b'; wanted an account name"), ("Root", "wanted an account name")],
+    "user_shared": [("perhaps", "is 'perhaps'; wanted true or false")],
     "python": [
         ("2.7", "is '2.7'; wanted auto, a version such as '3.12', or the absolute path of an interpreter"),
         (3.1, "of version and managed; quote it: YAML reads 3.10 as the number 3.1"),

@@ -193,7 +193,7 @@ def host(monkeypatch, locks):
     """A host whose accounts are there; `made` is what has to be made of them first."""
     host = types.SimpleNamespace(made=[], done=[], niced=[])
 
-    def ensure(layout, user, managed, group, shell, check_mode):
+    def ensure(layout, user, managed, group, shell, check_mode, _shared):
         assert (shell.site, user, managed) == (layout.name, "site-shop", True)
         host.done.append((f"ensure {layout.name}", group, check_mode, list(locks.held)))
         return list(host.made)
@@ -210,7 +210,7 @@ def host(monkeypatch, locks):
     monkeypatch.setattr(uwsgi_release.accounts, "ensure", ensure)
     monkeypatch.setattr(uwsgi_release.accounts, "forget", forget)
     monkeypatch.setattr(uwsgi_release.accounts, "web_group", lambda wanted: f"web:{wanted}")
-    monkeypatch.setattr(uwsgi_release.accounts, "group_of", lambda user: f"group of {user}")
+    monkeypatch.setattr(uwsgi_release, "site_group", lambda _layout, user, _managed: f"group of {user}")
     monkeypatch.setattr(uwsgi_release, "withdraw", withdraw)
     monkeypatch.setattr(uwsgi_release.os, "nice", host.niced.append)
     return host

@@ -13,6 +13,7 @@ import pytest
 import releases
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.release import scripts
+from ansible_collections.pyweb.stack.plugins.module_utils.release.release import stored
 from ansible_collections.pyweb.stack.plugins.module_utils.release.shelf import Shelf, withdraw
 from releases import FakeShell, make_layout, make_release, make_site, put_links, put_releases
 
@@ -70,16 +71,19 @@ def test_a_release_is_a_directory_of_links(tmp_path, ready):
     }
     assert os.listdir(tmp_path / "sites/shop/releases") == [release.id]
     environment = tmp_path / f"config/shop/{release.id}.env"
-    assert environment.read_text() == 'TOKEN="a b"\n'
-    assert oct(environment.stat().st_mode) == "0o100640"
+    assert environment.read_text() == f'HOME="{tmp_path}/state/shop"\nTOKEN="a b"\n'
+    shelf.record(release, [])
+    assert stored(release.layout, release.id).environment == {"TOKEN": "a b"}
     assert oct((tmp_path / "sites/shop/releases" / release.id).stat().st_mode) == "0o40755"
 
 
-def test_the_environment_is_for_the_sites_group_to_read(tmp_path, ready):
+def test_the_environment_is_for_root_alone_and_says_where_home_is(tmp_path, ready):
     shelf, release = ready
     shelf.prepare(dataclasses.replace(release, user="daemon"))
-    found = (tmp_path / f"config/shop/{release.id}.env").stat()
-    assert (found.st_uid, found.st_gid) == (0, __import__("pwd").getpwnam("daemon").pw_gid)
+    path = tmp_path / f"config/shop/{release.id}.env"
+    found = path.stat()
+    assert (found.st_uid, found.st_gid, oct(found.st_mode)) == (0, 0, "0o100600")
+    assert f'HOME="{tmp_path}/' in path.read_text()
 
 
 def test_a_project_as_found_has_no_overlay_and_no_virtualenv(tmp_path, ready):

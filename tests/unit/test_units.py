@@ -81,5 +81,5 @@ def test_systemd_makes_the_user(name, tmp_path):
         assert made == []  # somebody else's account
     else:
         [[user, _password, _uid, _gid, _name, home, shell]] = made
-        assert (user, home, shell) == ("site-shop", "/var/lib/sites/shop", "/usr/sbin/nologin")
+        assert (user, home, shell) == ("site-shop", "/nonexistent", "/usr/sbin/nologin")
     assert "www-data:" in (tmp_path / "etc/group").read_text()

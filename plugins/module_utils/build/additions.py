@@ -83,7 +83,7 @@ def seed(context: Context, root: str, home: str, facts: Mapping[str, Any]) -> li
 
 def _store(context: Context, texts: Mapping[str, str]) -> str:
     """Write the files below the site's configuration, for its group to read; return the directory."""
-    folder, group = context.layout.files(digest(texts)), context.account.pw_gid
+    folder, group = context.layout.files(digest(texts)), context.group
     for path, text in texts.items():
         parent = os.path.dirname(f"{folder}/{path}")
         _make_private(parent, context.layout.config, group)

@@ -77,7 +77,7 @@ class Build:
         self.context.make_directory(self.root)
         try:
             manifest = _steps(self)
-            seal.seal(self.root, self.context.account.pw_gid)
+            seal.seal(self.root, self.context.group)
         except BaseException:
             files.remove(self.root)
             raise

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ..host.causes import cause
 from ..host.shell import Shell, StepError
+from ..host.site_group import site_group
 from ..model.layout import Layout
 from ..model.secrets import hidden_values, own_names
 from ..model.types import Secrets, Site
@@ -56,6 +58,12 @@ class Context:
     def account(self) -> pwd.struct_passwd:
         """The site's user as this host knows it."""
         return pwd.getpwnam(self.user)
+
+    @property
+    def group(self) -> int:
+        """The group that may read the site's code and data, as a number."""
+        site = self.site
+        return grp.getgrnam(site_group(self.layout, site["user"], site["managed_user"])).gr_gid
 
     def error(self, step: str, cause: str, output: str = "") -> StepError:
         """Return the failure of a step of this site."""

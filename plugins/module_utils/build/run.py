@@ -141,7 +141,8 @@ class Run:
     def _ensure_account(self, site: Site) -> list[str]:
         shell = Shell(site["name"], self.environment)
         group = accounts.web_group(self.web_group)
-        return accounts.ensure(Layout.of(site), site["user"], site["managed_user"], group, shell, self.check_mode)
+        account = Layout.of(site), site["user"], site["managed_user"]
+        return accounts.ensure(*account, group, shell, self.check_mode, site["user_shared"])
 
     def _upload(self, name: str) -> str:
         """Return the file with the source that came from the controller; '' where none did."""

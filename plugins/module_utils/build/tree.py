@@ -11,6 +11,8 @@ import stat
 import tarfile
 from collections.abc import Iterable, Iterator
 
+from ..model import regular
+
 # What is not code: histories, caches, virtualenvs of a developer, development databases.
 EXCLUDED = (".git", ".hg", ".svn", "__pycache__", "*.pyc", "node_modules", "*.sqlite3", "*.sqlite3-journal")
 
@@ -42,7 +44,7 @@ def digest(root: str) -> str:
             kind, content = "link", os.fsencode(os.readlink(path))
         else:
             kind = "x" if os.stat(path).st_mode & stat.S_IXUSR else "-"
-            with open(path, "rb") as stream:
+            with regular.opened(path) as stream:
                 content = stream.read()
         raw = os.fsencode(name)
         total.update(b"%s %d %s %d\n" % (kind.encode(), len(raw), raw, len(content)))

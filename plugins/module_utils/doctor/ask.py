@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pwd
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from ..host import answers
 from ..host.identity import Identity, identity_of
 from ..host.shell import end, spawn
+from ..model import regular
 from .evidence import Ran
 
 # Seconds.
@@ -70,9 +72,12 @@ def account(name: str) -> Identity | None:
 
 def tail(path: str) -> str:
     """Return the last part of a log."""
-    with contextlib.suppress(OSError):
-        return _text(answers.content(path, last=LOG_TAIL))
-    return ""
+    try:
+        with regular.opened(path) as stream:
+            stream.seek(max(os.fstat(stream.fileno()).st_size - LOG_TAIL, 0))
+            return _text(stream.read(LOG_TAIL))
+    except OSError:
+        return ""
 
 
 def _text(raw: bytes) -> str:

@@ -4,7 +4,8 @@
 
 Each rung adds one part to the one below, on a loopback port of its own, as the site's user. So the lowest rung that
 fails names the part that is broken. Every rung is a single process (no master, no router, no reloader) that the kernel
-kills when this one dies, so that nothing survives, whatever happens. What is written lies in one directory below /tmp.
+kills when this one dies, so that nothing survives, whatever happens. What is written lies in one directory below /tmp;
+it is root's, and its rungs write into one in it that is their user's.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from ..build.project import named_settings
+from ..host import files
 from ..host.causes import reason
-from ..host.files import read_or_empty
 from ..host.identity import Identity
 from ..host.shell import end, spawn
 from ..uwsgi import protocol
@@ -108,7 +109,9 @@ def climb(site: Site, good: Callable[[int], bool]) -> list[Rung]:
         return rungs
     folder = tempfile.mkdtemp(prefix="pyweb-doctor-")
     try:
-        os.chown(folder, who.uid, who.gid)
+        os.chmod(folder, 0o711)  # noqa: S103 - the rungs pass through, to files that are named to them
+        os.mkdir(f"{folder}/own", 0o700)
+        os.chown(f"{folder}/own", who.uid, who.gid)
         climber = _Climber(site, who, folder, good)
         for rung, step in zip(rungs, (climber.django, climber.hello, climber.http, climber.socket, climber.nginx)):
             try:
@@ -127,7 +130,7 @@ class _Climber:
     """Starts the parts of one site, one rung at a time."""
 
     def __init__(self, site: Site, who: Identity, folder: str, good: Callable[[int], bool]) -> None:
-        self.site, self.who, self.folder, self.good = site, who, folder, good
+        self.site, self.who, self.folder, self.own, self.good = site, who, folder, f"{folder}/own", good
         self.options = site.uwsgi.options
         self.environment = project_environment(site.uwsgi)
         self.chdir = self.options.last("chdir") or "/"
@@ -140,12 +143,10 @@ class _Climber:
             self._judge(rung, part, f"127.0.0.1:{port}", protocol.http_request, self.site.path)
 
     def hello(self, rung: Rung) -> None:
-        path = f"{self.folder}/hello.py"
-        with open(path, "w", encoding="ascii") as stream:
-            stream.write(HELLO)
+        path = self._written("hello.py", HELLO)
         port = _free_port()
         argv = [*self._uwsgi(), "--http-socket", f"127.0.0.1:{port}", "--wsgi-file", path]
-        with self._running(argv, self.environment, self.folder) as part:
+        with self._running(argv, self.environment, self.own) as part:
             self._judge(rung, part, f"127.0.0.1:{port}", protocol.http_request, "/", b"hello from uWSGI")
 
     def http(self, rung: Rung) -> None:
@@ -155,7 +156,7 @@ class _Climber:
             self._judge(rung, part, f"127.0.0.1:{port}", protocol.http_request, self.site.path)
 
     def socket(self, rung: Rung) -> None:
-        path = f"{self.folder}/uwsgi.sock"
+        path = f"{self.own}/uwsgi.sock"
         argv = [*self._uwsgi(), *self._application(), "--socket", path]
         with self._running(argv, self.environment, self.chdir) as part:
             self._judge(rung, part, f"unix:{path}", protocol.request, self.site.path)
@@ -164,17 +165,21 @@ class _Climber:
         if not ask.installed("nginx"):
             rung.status, rung.cause = "broken", "there is no nginx on this host"
             return
-        port, path = _free_port(), f"{self.folder}/uwsgi.sock"
-        with open(f"{self.folder}/nginx.conf", "w", encoding="ascii") as stream:
-            stream.write(_nginx_conf(self.folder, port))
-        argv = ["nginx", "-p", self.folder, "-c", f"{self.folder}/nginx.conf"]
+        port, path = _free_port(), f"{self.own}/uwsgi.sock"
+        argv = ["nginx", "-p", self.own, "-c", self._written("nginx.conf", _nginx_conf(self.own, port))]
         below = [*self._uwsgi(), *self._application(), "--socket", path]
         clean, where = ask.CLEAN_ENVIRONMENT, f"127.0.0.1:{port}"
         starting = (502, 504)  # while uWSGI starts
-        with self._running(below, self.environment, self.chdir), self._running(argv, clean, self.folder) as part:
+        with self._running(below, self.environment, self.chdir), self._running(argv, clean, self.own) as part:
             self._judge(rung, part, where, protocol.http_request, self.site.path, again=starting)
 
     # --- the parts ---
+
+    def _written(self, name: str, text: str) -> str:
+        """Write a file of root's that everybody may read; return its path."""
+        path = f"{self.folder}/{name}"
+        files.write(path, text)
+        return path
 
     def _uwsgi(self) -> list[str]:
         """Return the site's own uWSGI program with the plugins and the virtualenv that its options name, only these."""
@@ -255,7 +260,7 @@ def settings_module(site: Site, environment: Mapping[str, str]) -> str:
     relative = module if module.endswith(".py") else module.replace(".", "/") + ".py"
     for folder in [*options.values.get("pythonpath", []), options.last("chdir") or "/"]:
         for name in (relative, "manage.py"):
-            found = named_settings(read_or_empty(os.path.join(folder, name)))
+            found = named_settings(files.read_or_empty(os.path.join(folder, name)))
             if found:
                 return found
     return ""

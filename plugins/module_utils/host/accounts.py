@@ -9,6 +9,7 @@ tmpfiles.d file. The lasting directories are made here: systemd-tmpfiles refuses
 
 from __future__ import annotations
 
+import glob
 import grp
 import os
 import pwd
@@ -21,8 +22,12 @@ from typing import NamedTuple
 from ..model.layout import Layout
 from . import files, memory, nofollow
 from .shell import Shell, StepError
+from .site_group import group_of, members, site_group
 
 NGINX_CONF = "/etc/nginx/nginx.conf"
+# Of a site's user: there is none, and nobody but root can make it. In a home that the site can write, its own
+# `authorized_keys` would let somebody in: sshd forwards ports for an account without a shell, too.
+HOME = "/nonexistent"
 
 
 class Folder(NamedTuple):
@@ -71,28 +76,23 @@ def _compiled_account() -> tuple[str, str]:
     return user, given.get("group") or (user if "user" in given else group_of(user))
 
 
-def group_of(user: str) -> str:
-    """Return the name of a user's own group; sysusers gives a new user a group of the same name."""
-    try:
-        return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
-    except KeyError:
-        return user
-
-
-def ensure(layout: Layout, user: str, managed: bool, group: str, shell: Shell, check_mode: bool) -> list[str]:
+def ensure(
+    layout: Layout, user: str, managed: bool, group: str, shell: Shell, check_mode: bool, shared: bool = False
+) -> list[str]:
     """Make the user and the directories of a site; return what was (or in check mode would be) made or changed.
 
-    A user that is not `managed` is somebody else's and has to be there. Raises `StepError`, also for a directory that
-    is a link of somebody else than root.
+    A user that is not `managed` is somebody else's and has to be there; one that another site of this host has, too,
+    has to be known as `shared`. Raises `StepError`, also for a directory that is a link of somebody else than root.
     """
-    refused = _why_not(layout, user, managed)
+    refused = _why_not(layout, user, managed) or ("" if shared else _of_another_site(layout, user))
     if refused:
         raise StepError(layout.name, "accounts", refused)
     if not check_mode:
         memory.note_site(layout, user, managed, _missing_parents(layout))
     changes = _ensure_account(layout, user, managed, group, shell, check_mode)
+    changes += _close_environments(layout, check_mode)
     try:
-        changes += _ensure_folders(layout, user, group, check_mode)
+        changes += _ensure_folders(layout, user, managed, group, check_mode)
     except nofollow.Unsafe as error:
         what = f"{error.filename} {error.strerror}; remove it, or make the link as root"
         raise StepError(layout.name, "accounts", what) from None
@@ -112,6 +112,23 @@ def _why_not(layout: Layout, user: str, managed: bool) -> str:
             f"this host has an account '{user}' that no run made, and the site would take it over; rename it, or say "
             f"user: {user} if it is meant for the site"
         )
+    strangers = [name for name in members(layout.own_group) if name != user]
+    if not managed and strangers and site_group(layout, user, managed) == layout.own_group:
+        return (
+            f"this host has a group '{layout.own_group}' with {', '.join(strangers)} in it, who could read the site's "
+            "secrets; take them out of it"
+        )
+    return ""
+
+
+def _of_another_site(layout: Layout, user: str) -> str:
+    """Say whose user it is on this host already, whichever inventory that site is in; '' where it is nobody's."""
+    for name, noted in sorted(memory.sites().items()):
+        if name != layout.name and noted.get("user") == user:
+            return (
+                f"user is '{user}', whom the site '{name}' of this host has, too: each could read and change the "
+                "other's code, data and secrets; leave user out, name another one, or say user_shared: true for both"
+            )
     return ""
 
 
@@ -124,9 +141,9 @@ def _is_ours(layout: Layout, user: str) -> bool:
     return data is not None and data.st_uid == pwd.getpwnam(user).pw_uid
 
 
-def _ensure_folders(layout: Layout, user: str, group: str, check_mode: bool) -> list[str]:
+def _ensure_folders(layout: Layout, user: str, managed: bool, group: str, check_mode: bool) -> list[str]:
     changes = []
-    for folder in _folders(layout, user, group):
+    for folder in _folders(layout, user, managed, group):
         if _differs(folder):
             changes.append(folder.path)
             if not check_mode:
@@ -135,7 +152,7 @@ def _ensure_folders(layout: Layout, user: str, group: str, check_mode: bool) -> 
         changes.append(layout.secret_key)
         if not check_mode:
             text = secrets.token_urlsafe(50) + "\n"
-            nofollow.create(layout.secret_key, text.encode(), 0o640, 0, pwd.getpwnam(user).pw_gid)
+            nofollow.create(layout.secret_key, text.encode(), 0o640, 0, _gid(site_group(layout, user, managed)))
     return changes
 
 
@@ -155,16 +172,22 @@ def forget(layout: Layout, user: str, managed: bool, purge: bool, shell: Shell, 
         changes.append(user)
         if not check_mode:
             shell.run("accounts", ["userdel", user])
+    if purge and not managed and user in members(layout.own_group):
+        changes.append(f"group {layout.own_group}")
+        if not check_mode:
+            shell.run("accounts", ["groupdel", layout.own_group])
     if purge and not check_mode:
         files.forget(layout.memory)
     return changes
 
 
 def sysusers(layout: Layout, user: str, managed: bool, group: str) -> str:
-    """Return the text of the sysusers.d file: nginx's group, and the user if it is `managed`."""
+    """Return the text of the sysusers.d file: nginx's group, the user if it is `managed`, or the site's own group."""
     lines = ["# Written by pyweb.stack.", f"g {group} -"]
     if managed:
-        lines.append(f'u {user} - "site {layout.name}" {layout.state} /usr/sbin/nologin')
+        lines.append(f'u {user} - "site {layout.name}" {HOME} /usr/sbin/nologin')
+    elif site_group(layout, user, managed) == layout.own_group:
+        lines += [f"g {layout.own_group} -", f"m {user} {layout.own_group}"]
     return "\n".join(lines) + "\n"
 
 
@@ -187,15 +210,34 @@ def _ensure_account(layout: Layout, user: str, managed: bool, group: str, shell:
             files.write(path, text)
         shell.run("accounts", ["systemd-sysusers", layout.sysusers])
         shell.run("accounts", ["systemd-tmpfiles", "--create", layout.tmpfiles])
+    if managed and _exists(user) and pwd.getpwnam(user).pw_dir != HOME:  # made by 0.1
+        missing = [f"{user}: home {HOME}"]
+        if not check_mode:
+            shell.run("accounts", ["usermod", "--home", HOME, user])
     return stale or missing
 
 
-def _folders(layout: Layout, user: str, group: str) -> list[Folder]:
-    own = group_of(user)
+def _close_environments(layout: Layout, check_mode: bool) -> list[str]:
+    """Close the environments of releases that 0.1 made, and name the HOME that the account had then."""
+    changes = []
+    for path in sorted(glob.glob(layout.env("*"))):
+        found, text = os.stat(path, follow_symlinks=False), files.read(path)
+        if found.st_mode & 0o077 or not re.search("^HOME=", text, re.MULTILINE):
+            changes.append(path)
+            if not check_mode:
+                named = text if re.search("^HOME=", text, re.MULTILINE) else f'HOME="{layout.state}"\n{text}'
+                files.write(path, named, 0o600, 0, 0)
+    return changes
+
+
+def _folders(layout: Layout, user: str, managed: bool, group: str) -> list[Folder]:
+    own = site_group(layout, user, managed)
+    # Set-group-ID where its user's processes have another group: what they store is for the site's group all the same.
+    state = 0o711 if own == group_of(user) else 0o2711
     return [
         *[Folder(path, 0o755, "root", "root") for path in _code(layout)],
         # nginx passes through to the media; nobody else can list what is here.
-        Folder(layout.state, 0o711, user, own),
+        Folder(layout.state, state, user, own),
         Folder(layout.config, 0o750, "root", own),
         # Passed through by the owner of an existing virtualenv, when uWSGI is compiled for it.
         Folder(layout.cache, 0o711, user, own),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import stat
 import subprocess
 import time
 from typing import IO, Any, Callable, NamedTuple, cast
@@ -98,25 +97,6 @@ def piped(descriptor: int, timeout: float) -> bytes | None:
             return bytes(said)
         said += block
     return None
-
-
-def content(path: str, last: int = 0) -> bytes:
-    """Return the beginning of a file, or its `last` bytes; b'' for what is no file: a pipe would keep us waiting.
-
-    Raises OSError.
-    """
-    with open(path, "rb", opener=_at_once) as stream:
-        found = os.fstat(stream.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            return b""
-        if last:
-            stream.seek(max(found.st_size - last, 0))
-        return stream.read(last or MOST)
-
-
-def _at_once(path: str, flags: int) -> int:
-    """Open a file without waiting for whoever is at the other end of it."""
-    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _pushed(pipe: IO[bytes], given: memoryview) -> memoryview:

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..model import regular
 from ..model.layout import Layout
-from . import answers
 from .shell import StepError
 
 # How long one run waits for another, in seconds.
@@ -168,10 +168,9 @@ def mounts(path: str, mountinfo: str = "/proc/self/mountinfo") -> list[str]:
 
 
 def read(path: str) -> str:
-    """Return a file's text, or '' where there is none."""
+    """Return a file's text, or '' where there is none. Raises OSError, also for what is no regular file."""
     try:
-        with open(path, encoding="utf-8") as stream:
-            return stream.read()
+        return _as_text(regular.content(path), "strict")
     except FileNotFoundError:
         return ""
 
@@ -188,7 +187,7 @@ def read_json(path: str) -> dict[str, Any]:
 def read_or_empty(path: str) -> str:
     """Return a file's text, or '' where it cannot be read for any reason. Bytes that are no text are replaced."""
     try:
-        return answers.content(path).decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+        return _as_text(regular.content(path), "replace")
     except OSError:
         return ""
 
@@ -212,6 +211,11 @@ def names(path: str) -> list[str]:
         return sorted(os.listdir(path))
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _as_text(content: bytes, errors: str) -> str:
+    """Return text with the line ends that Python's own reading makes of all kinds."""
+    return content.decode("utf-8", errors).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _make_public(folder: str) -> None:

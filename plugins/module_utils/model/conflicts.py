@@ -112,6 +112,7 @@ def between_sites(sites: list[Site]) -> list[str]:
         faults.append(f"site '{name}': name stands {names.count(name)} times; every site needs its own name")
     present = [site for site in sites if site["state"] == "present"]
     faults += between_names(present)
+    faults += _shared_users(present)
     nginx_ports = {listener["port"] for site in present for listener in site["nginx"]["listen"]}
     for site in present:
         ports = [int(address.rpartition(":")[2]) for address in site["uwsgi"]["socket"] if address != "unix"]
@@ -124,3 +125,18 @@ def between_sites(sites: list[Site]) -> list[str]:
                     f"site '{site['name']}': uwsgi.socket has port {port}, on which nginx listens; change one"
                 )
     return faults
+
+
+def _shared_users(sites: list[Site]) -> Iterator[str]:
+    """Yield the sites that have another one's user and do not say that they know."""
+    first: dict[str, Site] = {}
+    for site in sites:
+        other = first.setdefault(site["user"], site) if site["user"] else site
+        if other["name"] == site["name"] or (site["user_shared"] and other["user_shared"]):
+            continue
+        lacking = [one["name"] for one in (other, site) if not one["user_shared"]]
+        yield (
+            f"site '{site['name']}': user is {shown(site['user'])}, whom site '{other['name']}' has, too: each could "
+            f"read and change the other's code, data and secrets; leave user out, name another one, or say "
+            f"user_shared: true for {' and '.join(lacking)}"
+        )

@@ -306,6 +306,11 @@ SITE_KEYS: Keys = {
     "state": Key(one_of("present", "absent"), "present", "`absent` removes everything of the site but its data."),
     "purge": Key(boolean, False, "With `state: absent`: remove the data, the secret key and the user too."),
     "user": Key(ACCOUNT, "", "Another user than `site-NAME`; it has to exist."),
+    "user_shared": Key(
+        boolean,
+        False,
+        "Whether other sites may have the same `user`: each of them can then read and change what the others have.",
+    ),
     "source": Key(kinds=SOURCE_KINDS, doc="Where the code comes from; the example project when left out."),
     "python": Key(
         python,

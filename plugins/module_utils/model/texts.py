@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from . import regular
+
 # Where the system's Python keeps the wheel of pip for its virtualenvs; Debian has it apart.
 PIP_WHEELS = ("/usr/share/python-wheels/pip-*.whl", "/usr/lib*/python3*/ensurepip/_bundled/pip-*.whl")
 # Python's own reader came with 3.11; pip brings the same one along for older Pythons.
@@ -51,9 +53,12 @@ def understood(read: Callable[..., T]) -> Callable[..., T]:
 
 def text_of(root: str, name: str) -> str:
     """Return the text of a file in the source `root`. Raises `Unreadable`."""
+    path = os.path.join(root, name)
     try:
-        with open(os.path.join(root, name), encoding="utf-8-sig") as stream:
-            return stream.read()
+        if regular.is_foreign(path, root):
+            raise Unreadable(name, "leads out of the source, to a file that not everybody may read")
+        text = regular.content(path).decode("utf-8-sig")
+        return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise Unreadable(name, f"is no UTF-8 text: {error.reason} at byte {error.start}; save it as UTF-8") from None
     except OSError as error:

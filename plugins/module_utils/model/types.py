@@ -163,6 +163,7 @@ class _Site(TypedDict):
     state: str
     purge: bool
     user: str
+    user_shared: bool
     managed_user: bool
     group: str
     source: Source

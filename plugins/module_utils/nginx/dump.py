@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Union
 
+from ..model import regular
+
 # `nginx -T` puts this above each file.
 _FILE = re.compile(r"^# configuration file (.+):\n", re.MULTILINE)
 # nginx itself has no limit; a file that includes itself must not make this one endless.
@@ -111,8 +113,7 @@ def read_files(path: str) -> Config:
             if name in files or not os.path.isfile(name):
                 continue
             try:
-                with open(name, encoding="utf-8", errors="replace", newline="") as stream:
-                    files[name] = stream.read()
+                files[name] = regular.content(name).decode("utf-8", "replace")
             except OSError as error:
                 unread.append(f"{name}: {error.strerror}")
                 continue

@@ -77,8 +77,13 @@ class Release:
 
     @property
     def environment_text(self) -> str:
-        """The text of its EnvironmentFile."""
+        """What the inventory says, as an EnvironmentFile: what its id is made from."""
         return environment_text(self.environment)
+
+    @property
+    def environment_file(self) -> str:
+        """The text of its EnvironmentFile. HOME is among the data; the account itself has none, see `host.accounts`."""
+        return environment_text({"HOME": self.layout.state, **self.environment})
 
     def shell(self) -> Shell:
         """Return a shell that hides the release's secrets wherever it shows output."""
@@ -156,6 +161,8 @@ def stored(layout: Layout, release_id: str) -> Release:
         raise StepError(layout.name, "rollback", f"{fault}; the host has {', '.join(there) or 'none'}")
     site = record["site"]
     environment = parse_environment(files.read(layout.env(release_id)))
+    if environment.get("HOME") == layout.state:
+        del environment["HOME"]  # not the inventory's
     database = [value for name, value in environment.items() if name == runtime.DATABASE_VARIABLE]
     own = {name: value for name, value in environment.items() if name != runtime.DATABASE_VARIABLE}
     return Release(

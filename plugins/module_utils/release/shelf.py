@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import time
 from collections.abc import Callable, Collection
 from typing import cast
@@ -70,8 +69,8 @@ class Shelf:
                 os.symlink(target, f"{partial}/{name}")
         os.symlink(self.layout.socket(release.id), f"{partial}/uwsgi.sock")
         files.write(f"{partial}/uwsgi.ini", release.ini)
-        group = pwd.getpwnam(release.user).pw_gid
-        files.write(self.layout.env(release.id), release.environment_text, 0o640, 0, group)
+        # systemd reads it as root, and nobody else needs to.
+        files.write(self.layout.env(release.id), release.environment_file, 0o600, 0, 0)
         if self.has(release.id):
             # An earlier run's, to be replaced file by file: it may be the live one.
             for name in os.listdir(partial):

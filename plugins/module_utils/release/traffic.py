@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ..host.shell import Shell
+from ..model import regular
 from ..uwsgi import protocol as uwsgi_protocol
 from . import journal
 from .watch import BAD, Counted
@@ -160,7 +161,7 @@ def _last_lines(access_log: str) -> list[str] | None:
         paths = [path for path in glob.glob(f"{glob.escape(access_log)}*") if not path.endswith((".gz", ".xz", ".zst"))]
         lines: list[str] = []
         for path in sorted(paths, key=os.path.getmtime)[-2:]:
-            with open(path, "rb") as log:
+            with regular.opened(path) as log:
                 log.seek(max(os.path.getsize(path) - TAIL, 0))
                 lines += log.read().decode("utf-8", "replace").splitlines()
     except OSError:  # rotated at this moment

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..host import answers
+from ..model import regular
 
 # An ini may name others, and itself; a value may be made of others. So many, and so long, is none that anybody wrote.
 FILES_MAX, VALUE_MAX = 100, 65536
@@ -127,7 +127,7 @@ def _take(found: Options, name: str, value: str, cwd: str, environment: Mapping[
         path, _colon, section = value.partition(":")
         path = os.path.normpath(os.path.join(cwd, path))
         try:
-            text = answers.content(path).decode("utf-8", "replace")
+            text = regular.content(path).decode("utf-8", "replace").replace("\r\n", "\n")
         except OSError:
             found.missing.append(path)
             return

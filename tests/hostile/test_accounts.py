@@ -1,0 +1,67 @@
+"""Accounts, groups, homes and files of a site: nobody else's are taken, and nobody else reads what is the site's."""
+
+from __future__ import annotations
+
+from conftest import LOCAL, World
+
+REFUSED = {
+    "root": "user is 'root', who is root",
+    "toor": "user is 'toor', who is root",
+}
+
+
+def test_no_site_gets_the_account_of_root_of_nginx_or_of_somebody_else(world: World) -> None:
+    web = world.host.told("ps -o user= -C nginx | grep -v root | sort -u")
+    world.host.told("useradd --non-unique --uid 0 toor; useradd --system site-other")
+    before = world.host.told("getent passwd site-other")
+    sites = [
+        {**world.inventory.sites[0], "name": name, "domains": [f"{name}.example"], **user}
+        for name, user in {"a": {"user": "root"}, "b": {"user": "toor"}, "c": {"user": web}, "other": {}}.items()
+    ]
+    run = world.host.play(sites)
+    assert run.status, "a site got an account that is not its own"
+    for words in (*REFUSED.values(), f"user is '{web}', who nginx runs as", "an account 'site-other' that no run made"):
+        assert words in run.error
+    assert world.host.told("getent passwd site-other") == before
+    assert world.host.run("ls -d /opt/sites/other /var/lib/sites/other /opt/sites/a").stdout == ""
+
+
+def test_the_home_of_a_site_is_no_place_for_keys(world: World) -> None:
+    assert world.host.told("getent passwd site-shop | cut -d: -f6") == "/nonexistent"
+    assert world.run_as("site-shop", "mkdir -p /nonexistent/.ssh").returncode
+    # Its own programs have one all the same.
+    master = world.host.told("systemctl show --property=MainPID --value 'uwsgi-shop@*' | grep -v '^0$' | head -1")
+    assert "HOME=/var/lib/sites/shop" in world.host.told(f"tr '\\0' '\\n' < /proc/{master}/environ").splitlines()
+
+
+def test_nobody_else_reads_what_a_site_has(world: World) -> None:
+    world.host.told("ls /etc/sites/shop/*.env && stat -c %U:%a /etc/sites/shop/*.env | grep -vx root:600; true")
+    assert set(world.host.told("stat -c %U:%a /etc/sites/shop/*.env").splitlines()) == {"root:600"}
+    private = "/etc/sites/shop/secret_key /opt/sites/shop/current/src/manage.py /var/lib/sites/shop/db.sqlite3"
+    for user in (LOCAL, "site-blog"):
+        done = world.run_as(user, f"cat {private} /etc/sites/shop/*.env")
+        assert (done.returncode != 0, done.stdout) == (True, "")
+
+
+def test_a_user_whose_group_a_teammate_shares_keeps_the_site_to_itself(world: World) -> None:
+    world.host.told("groupadd team; useradd -m -g team ann; useradd -m -g team bob")
+    site = {**world.inventory.sites[0], "name": "team", "domains": ["team.example"], "user": "ann"}
+    run = world.host.play([*world.inventory.sites, site])
+    try:
+        assert run.status == 0, run.error
+        private = "/etc/sites/team/secret_key /opt/sites/team/current/src/manage.py /var/lib/sites/team/db.sqlite3"
+        assert world.run_as("ann", f"head -c1 {private}").returncode == 0
+        done = world.run_as("bob", f"head -c1 {private}")
+        assert (done.returncode != 0, "Permission denied" in done.stderr, done.stdout) == (True, True, "")
+    finally:
+        gone = {**site, "state": "absent", "purge": True}
+        world.host.deploy([*world.inventory.sites, gone])
+    assert world.host.run("getent group site-team").stdout == ""
+    assert world.host.told("id -un ann") == "ann"
+
+
+def test_one_user_for_two_sites_is_refused(world: World) -> None:
+    sites = [{**site, "user": LOCAL} for site in world.inventory.sites]
+    run = world.host.play(sites)
+    assert run.status
+    assert "user is 'mallory', whom site 'shop' has, too" in run.error

@@ -1,0 +1,71 @@
+"""What root reads where somebody else may have put it: regular files, and no more than there should be."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.build import tree
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import ask
+from ansible_collections.pyweb.stack.plugins.module_utils.host import files
+from ansible_collections.pyweb.stack.plugins.module_utils.model import regular, texts
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import options
+from builds import AS_ROOT
+
+
+@pytest.fixture(params=["fifo", "zero"])
+def trap(request, tmp_path):
+    """A file that never ends, or that nobody writes into: whoever opens it as usual waits until the test is killed."""
+    path = tmp_path / "trap"
+    if request.param == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    return str(path)
+
+
+def test_no_reader_waits_for_a_fifo_or_reads_a_device(trap):
+    with pytest.raises(OSError, match="is no regular file"):
+        regular.content(trap)
+    with pytest.raises(OSError, match="is no regular file"):
+        files.read(trap)
+    assert files.read_or_empty(trap) == files.head(trap) == ask.tail(trap) == ""
+    with pytest.raises(texts.Unreadable, match="cannot be read: is no regular file"):
+        texts.text_of(os.path.dirname(trap), "trap")
+    assert options.read(["uwsgi", "--ini", trap], "/", {}).missing == [trap]
+    with pytest.raises(dump.DumpError):
+        dump.read_files(trap)
+
+
+def test_a_digest_of_a_tree_takes_a_fifo_for_nothing(tmp_path):
+    before = tree.digest(str(tmp_path))
+    os.mkfifo(tmp_path / "fifo")
+    assert tree.digest(str(tmp_path)) == before
+
+
+def test_more_than_there_should_be_is_refused(tmp_path):
+    path = tmp_path / "large"
+    with open(path, "wb") as stream:
+        stream.truncate(regular.MOST + 1)
+    with pytest.raises(OSError, match="is larger than 64 MiB"):
+        regular.content(str(path))
+    assert files.read_or_empty(str(path)) == ""
+
+
+@AS_ROOT
+def test_a_source_cannot_have_root_read_what_others_may_not(tmp_path):
+    (tmp_path / "src").mkdir()
+    private, public = tmp_path / "shadow", tmp_path / "common.txt"
+    private.write_text("root:$y$hash\n")
+    private.chmod(0o640)
+    public.write_text("django\n")
+    (tmp_path / "src/requirements.txt").symlink_to(private)
+    (tmp_path / "src/common.txt").symlink_to(public)
+    (tmp_path / "src/own.txt").symlink_to("inside.txt")
+    (tmp_path / "src/inside.txt").write_text("own\n")
+    (tmp_path / "src/inside.txt").chmod(0o600)
+    with pytest.raises(texts.Unreadable, match=r"^requirements\.txt: leads out of the source, to a file that not"):
+        texts.text_of(str(tmp_path / "src"), "requirements.txt")
+    assert texts.text_of(str(tmp_path / "src"), "common.txt") == "django\n"
+    assert texts.text_of(str(tmp_path / "src"), "own.txt") == "own\n"
