@@ -160,6 +160,25 @@ def test_a_child_that_is_stopped_keeps_nobody_waiting(monkeypatch):
     assert processes.run_as(me, lambda: ["a", 1]) == ["a", 1]
 
 
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [(b"held\nmore", b"held"), (b"hel", b""), (b"x" * 200000, b"x" * 65536), (b"", b"")],
+    ids=["a line", "no end", "a line without end", "nothing"],
+)
+def test_the_first_line_is_waited_for_and_no_longer(said, line):
+    reading, writing = os.pipe()
+    thread = threading.Thread(
+        target=lambda: [os.write(writing, said[at : at + 4096]) for at in range(0, len(said), 4096)]
+    )
+    thread.daemon = True
+    thread.start()
+    began = time.monotonic()
+    found = answers.first_line(reading, 0.4)
+    assert found[: len(line)] == line
+    assert bool(found) == bool(line)
+    assert time.monotonic() - began < 2
+
+
 # --- files ---
 
 

@@ -75,7 +75,7 @@ def tail(path: str) -> str:
     try:
         with regular.opened(path) as stream:
             stream.seek(max(os.fstat(stream.fileno()).st_size - LOG_TAIL, 0))
-            return _text(stream.read())
+            return _text(stream.read(LOG_TAIL))
     except OSError:
         return ""
 

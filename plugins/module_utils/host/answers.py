@@ -99,6 +99,20 @@ def piped(descriptor: int, timeout: float) -> bytes | None:
     return None
 
 
+def first_line(descriptor: int, timeout: float) -> bytes:
+    """Return the first line that comes through a pipe, without its end; b'' where none comes in time."""
+    deadline, said = time.monotonic() + timeout, bytearray()
+    while b"\n" not in said and len(said) <= _BLOCK:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([descriptor], [], [], left)[0]:
+            return b""
+        block = os.read(descriptor, _BLOCK)
+        if not block:
+            break
+        said += block
+    return bytes(said.partition(b"\n")[0]).strip()
+
+
 def _pushed(pipe: IO[bytes], given: memoryview) -> memoryview:
     """Write what goes in; return what is left. Who does not listen gets no more."""
     try:

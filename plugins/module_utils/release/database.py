@@ -8,7 +8,6 @@ import contextlib
 import inspect
 import json
 import os
-import select
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -94,8 +93,7 @@ class Database:
             try:
                 # What it says first, or its end: it waits in the database, with a time limit of its own.
                 stdout = cast(IO[bytes], holder.stdout)
-                ready, _none, _none = select.select([stdout], [], [], seconds + START_SECONDS)
-                answer = stdout.readline().strip() if ready else b""
+                answer = answers.first_line(stdout.fileno(), seconds + START_SECONDS)
                 if not answer:
                     raise self._lost(running, said, "the lock for migrations could not be taken")
                 yield
