@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.pyweb.stack.plugins.module_utils.model import pythons, site
+from ansible_collections.pyweb.stack.plugins.module_utils.model import pythons, secrets, site
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Site
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import defined, plain
@@ -34,6 +34,10 @@ def build_packages(chosen: Any, platform: Any, installer: str = "uv") -> list[st
     return pythons.build_packages(plain(chosen), plain(platform), plain(installer))
 
 
+def shown_environment(environment: Any) -> dict[str, str]:
+    return secrets.shown_environment(plain(environment))
+
+
 @contextlib.contextmanager
 def _faults_as_ansibles() -> Iterator[None]:
     try:
@@ -46,4 +50,9 @@ class FilterModule:
     """The filters of the site model."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"sites": sites, "choose_pythons": choose_pythons, "build_packages": build_packages}
+        return {
+            "sites": sites,
+            "choose_pythons": choose_pythons,
+            "build_packages": build_packages,
+            "shown_environment": shown_environment,
+        }
