@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.pyweb.stack.plugins.module_utils.model import pythons, site
+from ansible_collections.pyweb.stack.plugins.module_utils.model import pythons, secrets, site
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Site
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import defined, plain
@@ -39,6 +39,10 @@ def sites_after(completed: Any, *results: Any) -> list[dict[str, Any]]:
     return still_served(plain(completed), plain(results))
 
 
+def shown_environment(environment: Any) -> dict[str, str]:
+    return secrets.shown_environment(plain(environment))
+
+
 @contextlib.contextmanager
 def _faults_as_ansibles() -> Iterator[None]:
     try:
@@ -56,4 +60,5 @@ class FilterModule:
             "choose_pythons": choose_pythons,
             "build_packages": build_packages,
             "sites_after": sites_after,
+            "shown_environment": shown_environment,
         }

@@ -129,3 +129,10 @@ def test_a_key_that_is_refused_is_named(tmp_path, given, said, words):
     context = make_context(tmp_path, source={**GIT, **given})
     found = host_keys.explained(context, StepError("shop", "source", "the cause of git", said))
     assert words.format(context.layout.known_hosts) in found.cause
+
+
+def test_the_copy_that_ssh_names_is_not_shown(tmp_path):
+    context = make_context(tmp_path, source=GIT)
+    said = SAYS + '\nssh-keygen -f "/run/pyweb.stack/.step-1-abcdef01/known_hosts" -R "git.example.com"'
+    found = host_keys.explained(context, StepError("shop", "source", "the cause", said))
+    assert f'ssh-keygen -f "{context.layout.known_hosts}" -R' in found.output

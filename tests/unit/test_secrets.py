@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.model.keys import secret_keys
@@ -13,6 +15,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import (
     hidden_variables,
     is_shown,
     own_names,
+    shown_environment,
 )
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from models import KEY, SECRET, completed, faults
@@ -234,3 +237,31 @@ def test_only_env_is_read_for_what_is_no_secret():
     site = completed(superuser={"username": "admin", "password": "shop"})
     _public, secrets = split_secrets([site])
     assert hidden_values(secrets["shop"], names=own_names(site)) == ["shop"]
+
+
+def test_what_of_an_environment_may_stand_on_a_command_line():
+    shown = {
+        "https_proxy": "http://u:pw@proxy:3128",
+        "NO_PROXY": "localhost",
+        "SSL_CERT_FILE": "/ca.pem",
+        "PIP_INDEX_URL": "https://index/simple",
+        "UV_CONCURRENT_DOWNLOADS": "4",
+    }
+    hidden = {
+        "PIP_EXTRA_INDEX_URL": "https://a:p6@x/ https://b:p7@y/",
+        "UV_INDEX_URL": "https://index/simple?token=abc",
+        "UV_INDEX_OURS_PASSWORD": "hunter-2",
+        "NPM_TOKEN": "npm_abc",
+    }
+    assert shown_environment({**shown, **hidden}) == shown
+
+
+def test_no_task_hands_over_a_whole_environment():
+    """The keyword `environment` ends on a command line; a parameter of that name, further in, does not."""
+    folder = Path(__file__).resolve().parents[2]
+    found = [path for name in ("roles", "playbooks") for path in (folder / name).rglob("*.yml")]
+    lines = [(path, line) for path in found for line in path.read_text().splitlines()]
+    keywords = [(path.name, line) for path, line in lines if re.match(r"\s*environment: ", line)]
+    # That of django_build, which its action plugin puts among the secrets.
+    assert [name for name, line in keywords if "shown_environment" not in line] == ["main.yml"]
+    assert len(keywords) == 6

@@ -77,6 +77,8 @@ def explained(context: Context, error: StepError) -> StepError:
         fix = f"if the server has a new key, remove the line of {name} there, or give the key in source.known_hosts"
     else:
         return error
+    # The file that ssh names was a copy, and is gone.
+    said = re.sub(r"/\S*/\.step-[^/\s]+/known_hosts", context.layout.known_hosts, said)
     return context.error("source", f"{what}; somebody may be in between; {fix}", said)
 
 

@@ -53,6 +53,16 @@ def hidden_values(
     return [text for text in dict.fromkeys(own + all_forms([*whole, *named]) + parts) if text]
 
 
+def shown_environment(environment: Mapping[str, Any]) -> dict[str, str]:
+    """Return what of an environment may stand on a command line: no secret but the password of a proxy."""
+    given = {str(name): str(value) for name, value in environment.items()}
+    return {
+        name: value
+        for name, value in given.items()
+        if name.lower().endswith("_proxy") or not (SECRET_NAME.search(name) or _of_url(value))
+    }
+
+
 def hidden_variables(env: Mapping[str, str], names: Collection[str]) -> list[str]:
     """Return the texts that may not be shown of a site's environment."""
     secret = [str(value) for name, value in env.items() if name not in NAMES and not is_shown(str(value), names)]
