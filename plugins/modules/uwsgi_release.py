@@ -135,6 +135,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import h
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Manifest, Secrets, Site
 from ansible_collections.pyweb.stack.plugins.module_utils.release import sizing
 from ansible_collections.pyweb.stack.plugins.module_utils.release.commands import announced
+from ansible_collections.pyweb.stack.plugins.module_utils.release.guards import guarded
 from ansible_collections.pyweb.stack.plugins.module_utils.release.release import wanted
 from ansible_collections.pyweb.stack.plugins.module_utils.release.shelf import withdraw
 from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Change, Switch
@@ -216,7 +217,10 @@ class Sites:
         group = accounts.group_of(site["user"])
         size = sizing.decide(site, self.present)
         site = {**site, "uwsgi": {**site["uwsgi"], "processes": size.processes}}
-        release = wanted(site, self.secrets[name], build or as_found(site), group, self.first.get(name, True))
+        manifest = build or as_found(site)
+        shell = Shell(name, {}, hidden_values(self.secrets[name]))
+        safe = guarded(site, manifest, shell)
+        release = wanted(site, self.secrets[name], manifest, group, self.first.get(name, True), safe)
         switch = Switch.on_this_host(release, self.who, self.check_mode)
         change = switch.deploy()
         if not self.check_mode:

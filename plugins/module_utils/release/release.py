@@ -39,6 +39,7 @@ class Release:
     its workers and timers on this host, `background`. `site` is the part
     of the site that the release records. `hidden` are the texts that no output may show. Only a wanted release has
     `steps`, `superuser` and `password`; `first` says whether this host does the steps that one of several does.
+    `guarded` says whether its ini keeps its sockets from all but requests.
     """
 
     layout: Layout
@@ -60,6 +61,7 @@ class Release:
     superuser: Superuser = field(default_factory=Superuser)
     password: str = field(default="", repr=False)
     background: Mapping[str, str] = field(default_factory=dict)
+    guarded: bool = False
 
     @property
     def name(self) -> str:
@@ -101,13 +103,17 @@ class Release:
             "manifest": self.manifest,
             "units": dict(self.units),
             **({"background": dict(self.background)} if self.background else {}),
+            **({"guarded": True} if self.guarded else {}),
         }
 
 
-def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: bool = True) -> Release:
+def wanted(
+    site: Site, secrets: Secrets, manifest: Manifest, group: str, first: bool = True, guarded: bool = True
+) -> Release:
     """Return the release that a completed site, its secrets and its build make; `group` is its user's primary group.
 
     `first` says whether this is the first host of the inventory that has the site. Its id does not depend on that.
+    `guarded` says whether its uWSGI has the routing that its ini's guards take.
     """
     site = {**site, "group": group}
     layout = Layout.of(site)
@@ -115,7 +121,7 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: 
     texts = units.render(site)
     digest = hashlib.sha256(environment_text(environment).encode()).hexdigest()
     # The ini names the release, so it is hashed with a placeholder where the id will be.
-    inputs: list[Any] = [manifest["id"], uwsgi_ini.render(site, manifest), digest, texts]
+    inputs: list[Any] = [manifest["id"], uwsgi_ini.render(site, manifest, guarded=guarded), digest, texts]
     # What came later counts only where there is any: releases of earlier versions keep their ids. A command that is
     # added wants to be run.
     inputs += [identity(site["release"])] if commands(site["release"]) else []
@@ -132,7 +138,7 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: 
         keep_releases=site["keep_releases"],
         manifest=manifest,
         environment=environment,
-        ini=uwsgi_ini.render(site, manifest, release_id),
+        ini=uwsgi_ini.render(site, manifest, release_id, guarded),
         units=texts,
         site=_recorded(site),
         hidden=tuple(hidden_values(secrets, names=own_names(site))),
@@ -141,6 +147,7 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: 
         superuser=site["superuser"],
         password=secrets["password"],
         background=worker_units.render(site, manifest, release_id, first),
+        guarded=guarded,
     )
 
 
@@ -173,6 +180,7 @@ def stored(layout: Layout, release_id: str) -> Release:
         units=record["units"],
         site=site,
         background=record.get("background", {}),
+        guarded=record.get("guarded", False),
         hidden=(*hidden_variables(own, own_names(site)), *all_forms(database)),
     )
 
