@@ -152,6 +152,10 @@ class FakeInstance:
     def __init__(self, world, name):
         self.world, self.name = world, name
 
+    def check_environment(self):
+        if "environment" in self.world.failing:
+            self.world.note("environment")
+
     def start(self):
         self.world.note(f"start {self.name}")
 

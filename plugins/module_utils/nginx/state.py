@@ -198,9 +198,7 @@ def _is_packaged_default(path: str, packaged: Iterable[str]) -> bool:
 def _limits_descriptors() -> bool:
     """Return whether somebody else says how many files nginx may have open: in its unit, or in a drop-in of it."""
     units = [path for folder in UNITS for path in (f"{folder}/{UNIT}", *glob.glob(f"{folder}/{UNIT}.d/*.conf"))]
-    return any(
-        re.search(r"(?m)^\s*LimitNOFILE\s*=", read_or_empty(path)) for path in units if path != DROP_IN
-    )
+    return any(re.search(r"(?m)^\s*LimitNOFILE\s*=", read_or_empty(path)) for path in units if path != DROP_IN)
 
 
 def _own_sites() -> set[str]:

@@ -98,6 +98,7 @@ class Switch:
         with self._audited("deploy", old):
             try:
                 shelf.prepare(release)
+                self.own.check_environment()
                 if not old:
                     # Who does not migrate here, or has no superuser yet, needs them before there is a healthy release.
                     scripts.write_first(release)

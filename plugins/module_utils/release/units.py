@@ -69,7 +69,8 @@ def _instance(site: Mapping[str, Any], layout: Layout, probe: bool = False) -> S
         "User": site["user"],
         # The default is the same; it is here for people who read the unit.
         "Group": site["group"],
-        "EnvironmentFile": f"-{layout.env('%i')}",
+        # Without its variables nothing of it may run.
+        "EnvironmentFile": layout.env("%i"),
         "ExecStart": f"{release}/uwsgi --ini {layout.ini('%i')}",
         # Only the master gets SIGTERM; it lets its workers finish their requests (harakiri bounds that).
         "KillMode": "mixed",

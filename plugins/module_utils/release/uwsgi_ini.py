@@ -17,9 +17,7 @@ from . import units
 PLACEHOLDER = "@RELEASE@"
 
 
-def render(
-    site: Mapping[str, Any], build: Mapping[str, Any], release: str = PLACEHOLDER, guarded: bool = True
-) -> str:
+def render(site: Mapping[str, Any], build: Mapping[str, Any], release: str = PLACEHOLDER, guarded: bool = True) -> str:
     """Return the ini of `site` for `build` (a manifest of `django_build`), as release `release`.
 
     `guarded` says whether its sockets serve nothing but requests, for which uWSGI needs routing.

@@ -201,7 +201,7 @@ def _process(
         "User": site["user"],
         "Group": site["group"],
         "WorkingDirectory": folder.replace("%", "%%"),
-        "EnvironmentFile": f"-{layout.env(release_id)}",
+        "EnvironmentFile": layout.env(release_id),
         # What it prints is to be in the journal at once.
         "Environment": [f"HOME={layout.state}", "PYTHONUNBUFFERED=1"],
         "ExecStart": " ".join([*line, *map(words, command)]),

@@ -35,10 +35,13 @@ raise_limit() {
     master=$(systemctl show --property=MainPID --value nginx.service)
     wanted=$(systemctl show --property=LimitNOFILE --value nginx.service)
     has=$(prlimit --pid "$master" --nofile --noheadings --output SOFT | tr -d ' ')
+    most=$(prlimit --pid "$master" --nofile --noheadings --output HARD | tr -d ' ')
     case ,$has,$wanted, in
     *,,* | *[!0-9,]*) return ;; # no limit, or nobody tells
     esac
-    [ "$has" -ge "$wanted" ] || prlimit --pid "$master" --nofile="$wanted:$wanted"
+    # As systemd does: in a container that may not go beyond its own limit, up to that.
+    [ "$has" -ge "$wanted" ] || prlimit --pid "$master" --nofile="$wanted:$wanted" ||
+        prlimit --pid "$master" --nofile="$most:$most"
 } 2>/dev/null
 
 since=$(date +%s)
