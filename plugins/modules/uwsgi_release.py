@@ -133,7 +133,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICE
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import hidden_values
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Manifest, Secrets, Site
-from ansible_collections.pyweb.stack.plugins.module_utils.release import sizing
+from ansible_collections.pyweb.stack.plugins.module_utils.release import ports, sizing
 from ansible_collections.pyweb.stack.plugins.module_utils.release.commands import announced
 from ansible_collections.pyweb.stack.plugins.module_utils.release.guards import guarded
 from ansible_collections.pyweb.stack.plugins.module_utils.release.release import wanted
@@ -225,6 +225,8 @@ class Sites:
         change = switch.deploy()
         if not self.check_mode:
             sizing.remember(site, size)
+            open_to_all = ports.unlimited(shell, release.layout, release.sockets)
+            self.notes += [f"site '{name}': {open_to_all}"] if open_to_all else []
         self._made(site, [*change.what, *([size.note] if size.note else [])])
         self.notes += switch.notes
         self.releases[name] = {

@@ -11,7 +11,7 @@ from conftest import LOCAL, World
 # What a local user sends: a packet for each variable by which uWSGI loads other code, and for each of its plugins.
 SEND = """
 import json, os, socket, struct, sys
-BASE = dict(REQUEST_METHOD="GET", REQUEST_URI="/healthz", PATH_INFO="/healthz", SERVER_NAME=sys.argv[2], QUERY_STRING="",
+BASE = dict(REQUEST_METHOD="GET", REQUEST_URI="/healthz", PATH_INFO="/healthz", QUERY_STRING="", SERVER_NAME="a",
             HTTP_HOST=sys.argv[2], SERVER_PROTOCOL="HTTP/1.1", SERVER_PORT="80", REMOTE_ADDR="127.0.0.1")
 MARK = "/dev/shm/pwned"
 RUN = "exec://id > " + MARK
@@ -59,6 +59,16 @@ def sent(world: World, user: str, where: str, domain: str) -> dict[str, tuple[st
     return {name: (line, ran) for name, (line, ran) in json.loads(done.stdout).items()}
 
 
+def nginx(world: World) -> str:
+    return world.host.told("stat -c %G /run/sites/shop").strip()
+
+
+def connects(world: World, user: str) -> bool:
+    """Whether a user gets through to the TCP port."""
+    script = "import socket; socket.create_connection(('127.0.0.1', 8001), 5).close()"
+    return world.run_as(user, f'/usr/bin/python3 -c "{script}"').returncode == 0
+
+
 @pytest.fixture(scope="module")
 def unix_socket(world: World) -> str:
     return world.host.told("realpath /opt/sites/shop/current/uwsgi.sock").strip()
@@ -66,10 +76,9 @@ def unix_socket(world: World) -> str:
 
 @pytest.fixture(scope="module")
 def packets(world: World, unix_socket: str) -> dict[str, dict[str, tuple[str, bool]]]:
-    """What came of the packets: of a local user to the TCP port, and of nginx to the unix socket."""
-    nginx = world.host.told("stat -c %G /run/sites/shop").strip()
-    tcp = sent(world, LOCAL, "8001", "blog.example")
-    return {"tcp": tcp, "unix": sent(world, nginx, unix_socket, "shop.example")}
+    """What came of the packets of nginx's own user, who may connect to both."""
+    user = nginx(world)
+    return {"tcp": sent(world, user, "8001", "blog.example"), "unix": sent(world, user, unix_socket, "shop.example")}
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
@@ -95,6 +104,29 @@ def test_another_local_user_does_not_reach_a_unix_socket(world: World, unix_sock
     assert "PermissionError" in done.stderr
 
 
+def test_a_tcp_port_is_for_nginx_and_root(world: World) -> None:
+    """Also after a reload of the firewall, after a boot, and where somebody flushed the rules with the next run."""
+
+    def limited() -> bool:
+        assert connects(world, nginx(world))
+        assert connects(world, "root")
+        return not connects(world, LOCAL) and not connects(world, "site-shop")
+
+    assert limited()
+    world.host.told("firewall-cmd --reload && firewall-cmd --complete-reload")
+    assert limited()
+    world.host.restart()
+    assert limited()
+    flush = "import ctypes; n = ctypes.CDLL('libnftables.so.1'); n.nft_ctx_new.restype = ctypes.c_void_p; "
+    flush += "n.nft_run_cmd_from_buffer(ctypes.c_void_p(n.nft_ctx_new(0)), b'delete table inet pyweb-ports-blog')"
+    world.host.told(f'/usr/bin/python3 -c "{flush}"')
+    assert connects(world, LOCAL)
+    assert world.deploy().changed == 1
+    assert limited()
+    again = world.deploy()
+    assert again.changed == 0, again.output
+
+
 def test_a_request_with_200_headers_is_answered(world: World) -> None:
     headers = " ".join(f"-H 'X-Header-{number}: {number}'" for number in range(200))
     asked = f"curl -s -o /dev/null -w '%{{http_code}}' {headers} -H 'Host: shop.example' http://127.0.0.1/healthz"
@@ -114,7 +146,7 @@ def test_nginx_gets_descriptors_without_a_restart(world: World) -> None:
     for pid in (main, *workers):
         if "shutting down" in world.host.run(f"cat /proc/{pid}/cmdline").stdout:
             continue
-        soft = world.host.told(f"prlimit --pid {pid} --nofile --noheadings --output SOFT").strip()
+        soft = world.host.told(f"awk '/Max open files/ {{print $4}}' /proc/{pid}/limits").strip()
         assert int(soft) >= 2 * 1024 + 1024, pid
 
 
@@ -140,7 +172,6 @@ def test_every_value_arrives_as_it_was_given(world: World) -> None:
     )
     arrived = json.loads(found)
     assert {name: arrived.get(name) for name in VALUES} == VALUES
-    world.deploy()
 
 
 def test_a_value_that_systemd_does_not_read_is_refused(world: World) -> None:
@@ -151,3 +182,4 @@ def test_a_value_that_systemd_does_not_read_is_refused(world: World) -> None:
     assert "'shop'" in run.error
     assert "BROKEN" in run.error
     assert world.host.told("readlink /opt/sites/shop/current") == before
+    world.deploy()

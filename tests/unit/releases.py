@@ -230,6 +230,9 @@ class FakeUnitFiles:
     def installed(self, wanted):
         return all(self.world.units.get(name) == text for name, text in wanted.items())
 
+    def limit_ports(self, wanted, check_mode):
+        return []
+
     def install(self, wanted, addresses):
         self.world.units.update(wanted)
         self.world.note(" ".join(["install units", *addresses]))

@@ -98,11 +98,12 @@ def test_a_release_has_the_id_that_0_1_gave_it(name, monkeypatch):
 
 
 def as_by_0_1(monkeypatch):
-    """Render units as 0.1 did, which let them start without their variables."""
+    """Render units as 0.1 did: they start without their variables, and the ports are for everybody."""
     render = releasing.units.render
 
     def optional(site):
-        return {name: text.replace("EnvironmentFile=/", "EnvironmentFile=-/") for name, text in render(site).items()}
+        texts = {name: text for name, text in render(site).items() if not name.startswith("pyweb-ports-")}
+        return {name: text.replace("EnvironmentFile=/", "EnvironmentFile=-/") for name, text in texts.items()}
 
     monkeypatch.setattr(releasing.units, "render", optional)
 

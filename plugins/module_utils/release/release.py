@@ -108,7 +108,12 @@ class Release:
 
 
 def wanted(
-    site: Site, secrets: Secrets, manifest: Manifest, group: str, first: bool = True, guarded: bool = True
+    site: Site,
+    secrets: Secrets,
+    manifest: Manifest,
+    group: str,
+    first: bool = True,
+    guarded: bool = True,
 ) -> Release:
     """Return the release that a completed site, its secrets and its build make; `group` is its user's primary group.
 

@@ -20,6 +20,7 @@ from ..build import runtime
 from ..model.layout import SYSTEMD, Layout
 from ..model.types import Manifest
 from . import units
+from .units import words
 
 # What says, in the environment of each process, which release it belongs to.
 RELEASE_VARIABLE = "PYWEB_RELEASE"
@@ -28,7 +29,6 @@ ONLY = "only"
 # systemd starts a worker that ended again after this long: Django takes a second to start.
 RESTART_SECONDS = 2
 # Words that systemd.syntax(7) and systemd.service(5) read as they are.
-_PLAIN = re.compile(r"[A-Za-z0-9_./:=@+,-]+")
 
 
 def render(site: Mapping[str, Any], manifest: Manifest, release_id: str, first: bool = True) -> dict[str, str]:
@@ -48,14 +48,6 @@ def render(site: Mapping[str, Any], manifest: Manifest, release_id: str, first: 
         found[layout.timer_unit(name)] = units.text(_timer(layout, name, timer))
         found[layout.task_unit(name)] = units.text(_task(site, manifest, release_id, name, timer))
     return found
-
-
-def words(text: str) -> str:
-    """Return a word as ExecStart= and Environment= read it: quoted where it has to be, nothing in it expanded."""
-    escaped = text.replace("%", "%%").replace("$", "$$")
-    if _PLAIN.fullmatch(escaped):
-        return escaped
-    return '"' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def programs(background: Mapping[str, str]) -> dict[str, str]:
