@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from ..host.shell import Shell
 from ..model.layout import Layout
 from ..model.types import Secrets, Site
+
+if TYPE_CHECKING:
+    from ..host.shell import Shell
 
 # The modules in the `overlay` directory of a build.
 SETTINGS_MODULE = "pyweb_settings"
