@@ -140,8 +140,9 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host.site_group import
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import hidden_values
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Manifest, Secrets, Site
-from ansible_collections.pyweb.stack.plugins.module_utils.release import sizing
+from ansible_collections.pyweb.stack.plugins.module_utils.release import ports, sizing
 from ansible_collections.pyweb.stack.plugins.module_utils.release.commands import announced
+from ansible_collections.pyweb.stack.plugins.module_utils.release.guards import guarded
 from ansible_collections.pyweb.stack.plugins.module_utils.release.release import wanted
 from ansible_collections.pyweb.stack.plugins.module_utils.release.shelf import withdraw
 from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Change, Switch
@@ -226,11 +227,16 @@ class Sites:
         group = site_group(Layout.of(site), site["user"], site["managed_user"])
         size = sizing.decide(site, self.present)
         site = {**site, "uwsgi": {**site["uwsgi"], "processes": size.processes}}
-        release = wanted(site, self.secrets[name], build or as_found(site), group, self.first.get(name, True))
+        manifest = build or as_found(site)
+        shell = Shell(name, {}, hidden_values(self.secrets[name]))
+        safe = guarded(site, manifest, shell)
+        release = wanted(site, self.secrets[name], manifest, group, self.first.get(name, True), safe)
         switch = Switch.on_this_host(release, self.who, self.check_mode)
         change = switch.deploy()
         if not self.check_mode:
             sizing.remember(site, size)
+            open_to_all = ports.unlimited(shell, release.layout, release.sockets)
+            self.notes += [f"site '{name}': {open_to_all}"] if open_to_all else []
         self._made(site, [*change.what, *([size.note] if size.note else [])])
         self.notes += switch.notes
         self.releases[name] = {

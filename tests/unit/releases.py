@@ -152,6 +152,10 @@ class FakeInstance:
     def __init__(self, world, name):
         self.world, self.name = world, name
 
+    def check_environment(self):
+        if "environment" in self.world.failing:
+            self.world.note("environment")
+
     def start(self):
         self.world.note(f"start {self.name}")
 
@@ -225,6 +229,9 @@ class FakeUnitFiles:
 
     def installed(self, wanted):
         return all(self.world.units.get(name) == text for name, text in wanted.items())
+
+    def limit_ports(self, wanted, check_mode):
+        return []
 
     def install(self, wanted, addresses):
         self.world.units.update(wanted)

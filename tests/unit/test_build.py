@@ -66,7 +66,8 @@ IDS = {
                 "checksum": "sha256:" + "b" * 64,
             },
         },
-        "822f232ddd6b",
+        # 822f232ddd6b without routing, as 0.1 compiled uWSGI.
+        "067e12f1e7f1",
     ),
 }
 

@@ -589,9 +589,29 @@ def test_the_same_requirements_give_the_same_virtualenv(tmp_path):
 @AS_ROOT
 def test_the_name_of_a_virtualenv(tmp_path):
     """It stays what 0.1 made of the same requirements, or every host would install everything again."""
-    host = Host(tmp_path, uwsgi={"install": "uwsgi", "version": "2.0.31"})
-    inputs = [1, "3.12", ME, RESOLVED, "uwsgi", "2.0.31", "", ""]
+    host = Host(tmp_path, uwsgi={"install": "pyuwsgi", "version": "2.0.31"})
+    inputs = [1, "3.12", ME, RESOLVED, "pyuwsgi", "2.0.31", "", ""]
     assert os.path.basename(host.provide()) == hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:12]
+
+
+@AS_ROOT
+def test_a_uwsgi_that_0_1_compiled_is_not_used(tmp_path):
+    """It has no routing."""
+    host = Host(tmp_path, uwsgi={"install": "uwsgi", "version": "2.0.31"})
+    inputs = [1, "3.12", ME, RESOLVED, "uwsgi", "2.0.31", "", "", "routing"]
+    assert os.path.basename(host.provide()) == hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:12]
+
+
+@AS_ROOT
+@pytest.mark.parametrize(("says", "again"), [("--route-if-not", []), ("--route", ["uwsgi"])])
+def test_a_uwsgi_without_routing_from_the_cache_is_compiled_again(tmp_path, says, again):
+    host = Host(tmp_path, uwsgi={"install": "uwsgi", "version": "2.0.31"}, answers={"--help": says})
+    host.provide()
+    compiled = [call for call in host.shell.calls if "--reinstall" in call.argv]
+    assert [call.step for call in compiled] == again
+    for call in compiled:
+        assert call.argv[-2:] == ["--no-deps", "uwsgi==2.0.31"]
+        assert "--no-cache" in call.argv
 
 
 @AS_ROOT

@@ -201,7 +201,9 @@ def test_the_socket_that_nginx_connects_to_has_the_same_limit():
 
 
 def test_ports_and_domains_of_the_same_site_are_its_own():
-    assert completed(domains=["a", "b"], uwsgi={"socket": ["127.0.0.1:8000", "10.0.0.1:8001"]})
+    assert completed(
+        domains=["a", "b"], uwsgi={"socket": ["127.0.0.1:8000", {"address": "10.0.0.1:8001", "public": True}]}
+    )
 
 
 def test_sites_without_a_name_are_not_compared_by_it():

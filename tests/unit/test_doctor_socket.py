@@ -302,6 +302,15 @@ CASES = [
         ("listen queue of socket a (fd: 3) full !!! (101/100)",),
     ),
     Case(
+        "a rule of ours that names another user than nginx's",
+        lambda site, host: (tcp(site, "EHOSTUNREACH"), put(site, managed=True, name="shop")),
+        "socket.denied",
+        "broken",
+        "pyweb-ports-shop.service does not let www-data connect to 127.0.0.1:8001: nginx has another user now",
+        "run site.yml; now: systemctl stop pyweb-ports-shop.service",
+        ("connect(127.0.0.1:8001): EHOSTUNREACH",),
+    ),
+    Case(
         "another error",
         lambda site, host: tcp(site, "ETIMEDOUT"),
         "socket.unreachable",

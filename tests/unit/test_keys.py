@@ -371,6 +371,21 @@ BAD = {
         ({"threads": -1}, ".threads is -1; wanted a whole number"),
         ({"socket": 70000}, ".socket is 70000; wanted unix, a port from 1 to 65535, or address:port"),
         ({"socket": 0}, ".socket is 0; wanted unix, a port from 1 to 65535"),
+        (
+            {"socket": "0.0.0.0:8000"},
+            ".socket is '0.0.0.0:8000'; wanted unix, or an address of this host alone such as 127.0.0.1:8000 (found "
+            "'0.0.0.0:8000' in the list); who reaches 0.0.0.0:8000 gets past nginx; where that is meant, write "
+            "{address: '0.0.0.0:8000', public: true}",
+        ),
+        ({"socket": [8000, "[2001:db8::1]:8001"]}, "write {address: '[2001:db8::1]:8001', public: true}"),
+        ({"socket": "[::]:8000"}, "who reaches [::]:8000 gets past nginx"),
+        ({"socket": {"address": "192.0.2.1:8000"}}, "who reaches 192.0.2.1:8000 gets past nginx"),
+        ({"socket": {"address": "0.0.0.0:8000", "public": False}}, "who reaches 0.0.0.0:8000 gets past nginx"),
+        ({"socket": {"address": "0.0.0.0:8000", "public": "yes"}}, "wanted true or false"),
+        ({"socket": {"address": "0.0.0.0:80", "public": True}}, "wanted a port from 1024"),
+        ({"socket": {"adress": "0.0.0.0:8000"}}, "wanted {address: '0.0.0.0:8000', public: true}, or the address"),
+        ({"socket": {"public": True}}, "wanted unix, a port from 1 to 65535"),
+        ({"socket": [["127.0.0.1:8000"]]}, "wanted unix, a port from 1 to 65535"),
         ({"socket": 80}, ".socket is 80; wanted a port from 1024: uWSGI does not run as root"),
         ({"socket": "unix:/tmp/a.sock"}, "wanted unix, a port"),
         ({"socket": ["[::1%;]:8000"]}, "wanted unix, a port"),

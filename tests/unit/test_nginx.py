@@ -41,7 +41,10 @@ SCENARIOS = {
     "el": ([SHOP], REDHAT, {}),
     "port_8080": ([shop(listen=[8080, "127.0.0.1:8081", "localhost:8082", "[::1]:8083"])], REDHAT, {}),
     "tcp_two_ports": (
-        [{**SHOP, "uwsgi": {"socket": ["127.0.0.1:8001", "10.0.0.2:8002"]}}, {"name": "old", "state": "absent"}],
+        [
+            {**SHOP, "uwsgi": {"socket": ["127.0.0.1:8001", {"address": "10.0.0.2:8002", "public": True}]}},
+            {"name": "old", "state": "absent"},
+        ],
         DEBIAN,
         {},
     ),

@@ -95,6 +95,31 @@ def test_files_go_where_theirs_looks_for_them(main, platform, layout, wanted):
 
 
 @pytest.mark.parametrize(
+    ("facts", "descriptors"),
+    [
+        ({}, 65536),
+        ({"worker_connections": "768"}, 65536),
+        ({"worker_connections": "100000"}, 201024),
+        ({"worker_connections": "1000000"}, 1048576),
+        # Whose unit or drop-in says how many knows why.
+        ({"limit_nofile": True}, 0),
+    ],
+)
+def test_nginx_gets_descriptors_for_the_connections_of_its_own_configuration(facts, descriptors):
+    found = files({**host(conf(main=BOTH)), **facts})
+    assert found[render.DROP_IN]["vars"] == {"descriptors": descriptors}
+
+
+def test_nginx_gets_descriptors_for_our_connections():
+    [drop_in] = [
+        file
+        for file in render.files(complete([SHOP]), DEBIAN, worker_connections=50000)
+        if file["path"] == render.DROP_IN
+    ]
+    assert drop_in["vars"] == {"descriptors": 101024}
+
+
+@pytest.mark.parametrize(
     ("platform", "layout", "idle", "include"),
     [
         (REDHAT, "auto", [], "include /etc/nginx/conf.d/*.conf;"),

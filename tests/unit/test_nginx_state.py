@@ -66,6 +66,25 @@ def test_without_nginx_nothing_is_asked(etc):
     assert "servers" not in found
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "theirs"),
+    [
+        ("nginx.service", "[Service]\nLimitNOFILE=100000\n", True),
+        ("nginx.service.d/override.conf", "[Service]\n LimitNOFILE = 100000\n", True),
+        ("nginx.service.d/override.conf", "[Service]\n# LimitNOFILE=100000\nLimitNPROC=9\n", False),
+        ("nginx.service.d/pyweb.conf", "[Service]\nLimitNOFILE=65536\n", False),
+        ("other.service", "[Service]\nLimitNOFILE=100000\n", False),
+    ],
+)
+def test_a_limit_of_somebody_else_is_seen(etc, tmp_path, monkeypatch, name, text, theirs):
+    monkeypatch.setattr(state, "UNITS", (str(tmp_path / "none"), str(tmp_path / "units")))
+    monkeypatch.setattr(state, "DROP_IN", str(tmp_path / "units/nginx.service.d/pyweb.conf"))
+    path = tmp_path / "units" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    assert etc.look("")["limit_nofile"] is theirs
+
+
 @pytest.mark.parametrize(("program", "kind"), [("dpkg-query", "md5"), ("rpm", "sha256"), ("rpm", "md5")])
 def test_a_file_is_the_packages_as_long_as_nobody_edits_it(etc, program, kind):
     etc.put("nginx.conf", MAIN, True, kind)

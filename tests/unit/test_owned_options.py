@@ -9,6 +9,7 @@ from models import completed
 
 # What the collection writes and a user may add to.
 SHARED = {"plugins", "pythonpath", "binary-path", "hook-master-start", "worker-reload-mercy"}
+SHARED |= {"route-if-not", "route-if", "route-run"}
 RELEASE = "0123456789ab"
 
 
@@ -20,6 +21,7 @@ def test_defaults_of_a_site():
     assert completed()["uwsgi"]["options"] == {
         "harakiri": 55,
         "buffer-size": 65535,
+        "max-vars": 3300,
         "max-requests": 5000,
         "single-interpreter": True,
         "enable-threads": True,
@@ -43,7 +45,7 @@ def test_harakiri_is_never_off(read_timeout, harakiri):
 
 def test_a_users_option_keeps_its_defaults_place():
     options = completed(uwsgi={"options": {"vacuum": False, "umask": None, "show-config": True}})["uwsgi"]["options"]
-    assert list(options.items())[7:9] == [("vacuum", False), ("ignore-sigpipe", True)]
+    assert list(options.items())[8:10] == [("vacuum", False), ("ignore-sigpipe", True)]
     assert list(options)[-1] == "show-config"
     assert "umask" not in options
 
@@ -82,8 +84,30 @@ def test_a_record_of_an_earlier_release_gives_the_same_ini():
     """Records hold the options without worker-reload-mercy; a rollback writes the ini from them."""
     site = completed(nginx={"read_timeout": 90})
     assert "worker-reload-mercy" not in site["uwsgi"]["options"]
-    names = [name for name, _value in uwsgi_options.written(site, goldens.BUILD, RELEASE, "x")]
+    names = [name for name, _value in uwsgi_options.written(site, goldens.BUILD, RELEASE, "x", guarded=False)]
     assert names.index("worker-reload-mercy") == names.index("hook-master-start") + 1 == names.index("harakiri") - 1
     assert dict(written(nginx={"read_timeout": 90}))["worker-reload-mercy"] == 90
     own = dict(written(uwsgi={"options": {"worker-reload-mercy": 7}}))
     assert own["worker-reload-mercy"] == 7
+
+
+def test_the_guards_come_before_every_route_of_the_site():
+    options = written(uwsgi={"options": {"route-run": "last:", "route-if-not": "empty:${A} break:404"}})
+    routes = [(name, value) for name, value in options if name.startswith("route")]
+    guards = uwsgi_options.guards()
+    assert routes == [*guards, ("route-run", "last:"), ("route-if-not", "empty:${A} break:404")]
+    assert guards[-1] == ("route-run", "setmodifier1:0")
+    assert len(guards[0][1]) == len(set(uwsgi_options.GUARDED)) == 12
+
+
+def test_a_uwsgi_without_routing_gets_no_route():
+    site = completed()
+    names = [name for name, _value in uwsgi_options.written(site, goldens.BUILD, RELEASE, "x", guarded=False)]
+    assert not [name for name in names if name.startswith("route")]
+
+
+def test_the_headers_of_the_largest_packet_fit():
+    """The shortest header that nginx passes on is HTTP_A without a value; the packet has 65535 bytes."""
+    options = uwsgi_options.defaults(60)
+    shortest = len("HTTP_A") + 2 + 2
+    assert options["max-vars"] * 2 >= options["buffer-size"] // shortest

@@ -81,7 +81,8 @@ def test_the_database_is_part_of_the_environment(tmp_path):
 
 # --- identities ---
 
-# What version 0.1 called these releases, and the sandbox that it had. But for that, the same inventory gives the same.
+# What version 0.1 called these releases. Beside what is safer now, its sandbox too, a host gets no others for the same
+# inventory.
 IDS_OF_0_1 = {"plain": "69f35c52774c", "tcp": "46f7ccf14e50", "options": "5399664f64ba", "in_place": "ce23fac87d27"}
 
 
@@ -95,12 +96,26 @@ def sandbox_of_0_1(monkeypatch):
 
 @pytest.mark.usefixtures("sandbox_of_0_1")
 @pytest.mark.parametrize("name", goldens.SITES)
-def test_but_for_its_sandbox_a_release_has_the_id_that_0_1_gave_it(name):
+def test_but_for_what_is_safer_now_a_release_has_the_id_that_0_1_gave_it(name, monkeypatch):
     given = {**goldens.SITES[name], "env": {"TOKEN": 'a "b" $c'}}
     [site] = complete([given])
     secrets = {"env": site["env"], "database": site["database"], "git": "", "key": "", "password": ""}
     build = goldens.FOUND if name == "in_place" else goldens.BUILD
-    assert releasing.wanted(site, secrets, build, "site-shop").id == IDS_OF_0_1[name]
+    assert releasing.wanted(site, secrets, build, "site-shop").id != IDS_OF_0_1[name]
+    del site["uwsgi"]["options"]["max-vars"]
+    as_by_0_1(monkeypatch)
+    assert releasing.wanted(site, secrets, build, "site-shop", guarded=False).id == IDS_OF_0_1[name]
+
+
+def as_by_0_1(monkeypatch):
+    """Render units as 0.1 did: they start without their variables, and the ports are for everybody."""
+    render = releasing.units.render
+
+    def optional(site):
+        texts = {name: text for name, text in render(site).items() if not name.startswith("pyweb-ports-")}
+        return {name: text.replace("EnvironmentFile=/", "EnvironmentFile=-/") for name, text in texts.items()}
+
+    monkeypatch.setattr(releasing.units, "render", optional)
 
 
 def test_a_releases_id_does_not_depend_on_the_order_of_env(tmp_path):
@@ -277,6 +292,7 @@ def test_a_record_holds_what_a_rollback_needs_and_no_secret(tmp_path):
         "manifest": {**goldens.BUILD, "source": source},
         "units": release.units,
         "sandbox": release.sandbox,
+        "guarded": True,
     }
     assert sorted(site) == [
         "domains",
@@ -300,11 +316,13 @@ def test_a_record_holds_what_a_rollback_needs_and_no_secret(tmp_path):
 
 @pytest.mark.usefixtures("sandbox_of_0_1")
 @pytest.mark.parametrize("name", ["unix", "tcp"])
-def test_a_release_is_recorded_as_by_0_1(name):
+def test_a_release_is_recorded_as_by_0_1(name, monkeypatch):
     """So that 0.1 can roll back to it, and a host that has it sees no change. 0.1 recorded less of uWSGI and nginx."""
     record = json.loads((FIXTURES / name / "release.json").read_text())
     sites, secrets = split_secrets(complete([json.loads((FIXTURES / name / "site.json").read_text())]))
-    release = releasing.wanted(sites[0], secrets["shop"], record["manifest"], "site-shop")
+    del sites[0]["uwsgi"]["options"]["max-vars"]
+    as_by_0_1(monkeypatch)
+    release = releasing.wanted(sites[0], secrets["shop"], record["manifest"], "site-shop", guarded=False)
     made = release.record(["shop.0001_initial"], 1764000000)
     assert made["site"]["uwsgi"] == sites[0]["uwsgi"]
     assert set(record["site"]["uwsgi"]) == {"socket", "unit"}
@@ -380,6 +398,7 @@ def test_a_release_of_0_1_comes_back_as_it_was(tmp_path, name, missing):
         assert release.host == "shop.example.com"
         assert release.environment["DATABASE_URL"] == f"postgres://shop:{SECRET}@db/shop"
     assert (release.migrate, release.superuser, release.password) == (False, {}, "")
+    assert not release.guarded
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,14 @@ def test_on_ports_a_probe_is_asked_first_and_the_release_starts_after_the_switch
     assert links(host) == (f"releases/{new}", f"releases/{LIVE}")
 
 
+def test_variables_that_do_not_arrive_keep_a_release_from_going_live(host):
+    world = make_world(host, running=[LIVE], failing=["environment"])
+    with pytest.raises(StepError, match="environment failed"):
+        deploy(world, wanted(host))
+    assert world.done == ["prepare", "environment"]
+    assert links(host) == (f"releases/{LIVE}", f"releases/{BEFORE}")
+
+
 def test_the_first_release_of_a_site(tmp_path):
     release = buildable(tmp_path, make_release(tmp_path))
     world = make_world(tmp_path)

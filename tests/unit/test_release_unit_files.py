@@ -65,6 +65,31 @@ def test_units_that_are_there_are_left_alone(tmp_path, folder):
     assert shell.done == [f"socket: systemctl show {PORT} --property=Listen,ActiveState"]
 
 
+RULES = "pyweb-ports-shop.service"
+
+
+@pytest.mark.parametrize(
+    ("before", "loaded", "restarts"),
+    [("", True, True), ("of another port", True, True), ("the rules", False, True), ("the rules", True, False)],
+)
+def test_who_may_connect_is_said_before_the_ports_are_open(tmp_path, folder, before, loaded, restarts):
+    wanted = {**ON_PORT, RULES: "the rules"}
+    put(folder, {**wanted, RULES: before} if before else ON_PORT, [BOOT, PORT, *([RULES] if before else [])])
+    shell = FakeShell({"systemctl show": (0, INACTIVE), "/usr/bin/python3": (0 if loaded else 1, "")})
+    make(tmp_path, shell).install(wanted, ["127.0.0.1:8001"])
+    restart = f"ports: systemctl restart {RULES} (may fail)"
+    own = [command for command in shell.done if command in (restart, f"socket: systemctl start {PORT}")]
+    assert own == ([restart] if restarts else []) + [f"socket: systemctl start {PORT}"]
+
+
+def test_rules_that_are_put_back_are_loaded(tmp_path, folder):
+    put(folder, {**ON_PORT, RULES: "of another port"}, [BOOT, PORT, RULES])
+    shell = FakeShell()
+    make(tmp_path, shell).restore({RULES: "the rules"})
+    assert there(folder)[RULES] == "the rules"
+    assert shell.done[-1] == f"ports: systemctl restart {RULES} (may fail)"
+
+
 def test_a_changed_unit_is_written_and_systemd_reads_it(tmp_path, folder):
     put(folder, {**PLAIN, TEMPLATE: "the former one"}, [BOOT])
     shell = FakeShell()

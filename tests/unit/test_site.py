@@ -61,7 +61,8 @@ def test_a_key_without_a_value_means_the_default():
 
 
 def test_both_ends_of_a_tcp_socket_agree():
-    site = completed(uwsgi={"socket": [8000, "0.0.0.0:8001", "[::]:8002", "localhost:8003", "[::1]:8004"]})
+    public = [{"address": address, "public": True} for address in ("0.0.0.0:8001", "[::]:8002")]
+    site = completed(uwsgi={"socket": [8000, *public, "localhost:8003", {"address": "[::1]:8004"}]})
     assert site["uwsgi"]["socket"] == ["127.0.0.1:8000", "0.0.0.0:8001", "[::]:8002", "127.0.0.1:8003", "[::1]:8004"]
     assert site["nginx"]["upstream"] == [
         "127.0.0.1:8000",
@@ -172,7 +173,8 @@ def test_an_upstream_that_is_given_stays():
 
 
 def test_only_any_address_is_reached_at_this_hosts_own():
-    site = completed(uwsgi={"socket": ["10.0.0.0:8000", "[2001:db8::]:8001"]})
+    public = [{"address": address, "public": True} for address in ("10.0.0.0:8000", "[2001:db8::]:8001")]
+    site = completed(uwsgi={"socket": public})
     assert site["nginx"]["upstream"] == ["10.0.0.0:8000", "[2001:db8::]:8001"]
 
 

@@ -248,6 +248,15 @@ def test_a_server_that_drips_is_given_up_in_time(serve):
         protocol.request(serve(drip), "a", timeout=0.2)
 
 
+@pytest.mark.parametrize("version", [b"1.0", b"1.1"])
+def test_guards_answer_a_ping_in_their_own_words(serve, version):
+    def talk(connection):
+        read_packet(connection)
+        connection.sendall(b"HTTP/" + version + b" 400 No Request\r\nConnection: close\r\n\r\n")
+
+    assert 0 < protocol.ping(serve(talk)) < 5
+
+
 @pytest.mark.parametrize("answer", [b"", b"\x64", b"\x64\x00\x00", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
 def test_what_is_no_pong(serve, answer):
     def talk(connection):

@@ -22,6 +22,7 @@ from ..build.program import answer, program_text
 from ..build.project import Discovered
 from ..build.source import Resolved
 from ..build.steps import Steps
+from ..build.virtualenv import COMPILED
 from ..host import files
 from ..host.causes import cause
 from ..host.shell import STEP_TIMEOUT
@@ -94,9 +95,12 @@ def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
     managed = site["managed"] if site["managed"] != "never" else ""
     steps = identity(site["build"])
     own_steps = {"build": steps} if steps != identity([builtin_step("collectstatic")]) else {}
+    # Versions before 0.2 compiled uWSGI without it.
+    compiled = {"routing": True} if uwsgi["install"] in COMPILED and not site["virtualenv"] else {}
     return {
         **{key: value for key, value in {**later, "managed": managed}.items() if value},
         **own_steps,
+        **compiled,
         "format": FORMAT,
         "source": resolved.identity,
         "python": context.python_version(),

@@ -6,9 +6,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ..model.layout import Layout
 from ..model.types import Secrets, Site
+
+if TYPE_CHECKING:
+    from ..host.shell import Shell
 
 # The modules in the `overlay` directory of a build.
 SETTINGS_MODULE = "pyweb_settings"
@@ -29,6 +33,11 @@ def uwsgi_binary(site: Site, home: str) -> str:
     if site["uwsgi"]["install"] != "distribution":
         return f"{home}/bin/uwsgi"
     return "/usr/sbin/uwsgi" if os.path.exists("/usr/sbin/uwsgi") else "/usr/bin/uwsgi"
+
+
+def has_routing(shell: Shell, program: str, user: str) -> bool:
+    """Ask a uWSGI, as the user whose it may be, whether it was built with routing: without, it guards no socket."""
+    return "--route-if-not" in shell.run("uwsgi", [program, "--help"], user, timeout=60).stdout
 
 
 def environment(layout: Layout, own: Mapping[str, str], build_root: str) -> dict[str, str]:

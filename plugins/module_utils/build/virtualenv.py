@@ -25,7 +25,7 @@ from ..build.requirements import (
     no_django,
     uwsgi_requirement,
 )
-from ..build.runtime import interpreter
+from ..build.runtime import has_routing, interpreter
 from ..host import files, scratch
 from ..model import layout as layouts
 from ..model.dependencies import of_uv_export
@@ -36,6 +36,9 @@ from ..model.types import Site
 
 # Part of every id: raise it when the same inputs have to give another virtualenv than before.
 FORMAT = 1
+# Of `uwsgi.install`: what is compiled here. With the headers of PCRE it gets routing, which the guards of its sockets
+# need (`has_routing`).
+COMPILED = ("uwsgi", "tarball")
 
 
 def provide(context: Context, root: str) -> str:
@@ -116,6 +119,7 @@ def _own(context: Context, root: str, found: Requirements) -> str:
     inputs += [uwsgi["install"], uwsgi["version"], context.secrets["tarball"], uwsgi["checksum"]]
     if context.site["interpreter"].get("managed"):
         inputs.append(context.site["interpreter"]["path"])
+    inputs += ["routing"] if uwsgi["install"] in COMPILED else []
     home = context.layout.virtualenv(content_id(inputs))
     if files.read(f"{home}/requirements.txt") != resolved:
         files.remove(home)
@@ -167,11 +171,23 @@ def _finish(context: Context, tool: Installer, home: str, root: str, found: Requ
     words = [interpreter(home), "-c", "import django"]
     if context.inside.run("requirements", words, context.user, check=False).returncode:
         raise no_django(context, f"{root}/src", found)
-    if context.site["uwsgi"]["install"] == "tarball" and not os.path.exists(f"{home}/bin/uwsgi"):
+    install = context.site["uwsgi"]["install"]
+    if install == "tarball" and not os.path.exists(f"{home}/bin/uwsgi"):
         _compile_uwsgi(context, tool, home)
+    if install == "uwsgi" and not has_routing(context.shell, f"{home}/bin/uwsgi", tool.owner):
+        _compile_again(context, tool, home)
 
 
 # --- uWSGI ---
+
+
+def _compile_again(context: Context, tool: Installer, home: str) -> None:
+    """Compile uWSGI whatever the installer's cache has, which may be what a version before 0.2 compiled."""
+    words = [f"{home}/bin/python", "-m", "pip", "install", "--force-reinstall", "--no-cache-dir"]
+    if tool.uv:
+        words = [tool.uv, "pip", "install", "--reinstall", "--no-cache", "--python", f"{home}/bin/python"]
+    words += ["--quiet", "--no-deps", uwsgi_requirement(context.site)]
+    context.shell.run("uwsgi", words, tool.owner, environment=tool.environment)
 
 
 def _compile_uwsgi(context: Context, tool: Installer, home: str) -> None:

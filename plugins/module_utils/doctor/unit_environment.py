@@ -39,7 +39,7 @@ def running_environment(master: processes.Process, unit: Mapping[str, str], layo
     """
     release = layout.release_of(unit.get("Id", ""))
     if release:
-        files = {"EnvironmentFiles": f"{layout.env(release)} (ignore_errors=yes)", **unit}
+        files = {"EnvironmentFiles": f"{layout.env(release)} (ignore_errors=no)", **unit}
         by_systemd = {name: value for name, value in master.environment.items() if SYSTEMD.fullmatch(name)}
         return {**by_systemd, **_account(unit.get("User", "")), **unit_environment(files)}
     if is_renamed(master):

@@ -302,17 +302,33 @@ def upstream(value: Any) -> str:
     return f"{host}:{port}"
 
 
-@accepts(f"unix, {ADDRESS}")
+@accepts(f"unix, {ADDRESS}, or {{address, public: true}} for one that other hosts reach")
 def socket(value: Any) -> str:
-    """`unix`, or an address that uWSGI listens on."""
-    if value == "unix":
+    """`unix`, or an address that uWSGI listens on; one that other hosts can reach as {address, public: true}."""
+    given = value if isinstance(value, dict) else {"address": value}
+    if set(given) - {"address", "public"}:
+        raise Wrong("{address: '0.0.0.0:8000', public: true}, or the address alone")
+    if given.get("address") == "unix":
         return "unix"
-    host, port = _address(value)
+    host, port = _address(given.get("address"))
     if port < 1024:
         raise Wrong("a port from 1024: uWSGI does not run as root")
     if host in ("", "localhost"):  # systemd listens on addresses, not on names
         host = "127.0.0.1"
+    if not boolean(given.get("public", False)) and not ipaddress.ip_address(host.strip("[]")).is_loopback:
+        raise Wrong(
+            "unix, or an address of this host alone such as 127.0.0.1:8000",
+            f"who reaches {host}:{port} gets past nginx; where that is meant, write "
+            f"{{address: '{host}:{port}', public: true}}",
+        )
     return f"{host}:{port}"
+
+
+@accepts(f"a list: {socket.wants}")
+def sockets(value: Any) -> list[str]:
+    """The sockets of a site; one stands for a list of it."""
+    listed: list[str] = list_of(socket, at_least=1)([value] if isinstance(value, dict) else value)
+    return listed
 
 
 def _address(value: Any) -> tuple[str, int]:

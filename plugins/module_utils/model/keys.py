@@ -33,7 +33,7 @@ from .checks import (
     relative_path,
     requirement,
     site_name,
-    socket,
+    sockets,
     upstream,
     virtualenv,
 )
@@ -127,7 +127,7 @@ UWSGI_KEYS: Keys = {
     ),
     "checksum": Key(CHECKSUM, "", "The checksum of `tarball`."),
     "socket": Key(
-        list_of(socket, at_least=1),
+        sockets,
         ["unix"],
         "`unix`, or the addresses that uWSGI listens on; nginx balances over several.",
     ),

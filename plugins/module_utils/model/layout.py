@@ -311,6 +311,16 @@ class Layout:
         """The unit that holds the TCP port of an address such as 127.0.0.1:8000; `*` for all of them."""
         return f"{self.identifier}@{address.rpartition(':')[2]}.socket"
 
+    @property
+    def ports_identifier(self) -> str:
+        """The table of nftables that says who may connect to the site's TCP ports."""
+        return f"pyweb-ports-{self.name}"
+
+    @property
+    def ports_unit(self) -> str:
+        """The unit that loads that table."""
+        return f"{self.ports_identifier}.service"
+
     def release_of(self, unit: str) -> str:
         """Return the id of the release that a unit runs, or ''."""
         match = re.fullmatch(rf"{re.escape(self.identifier)}@([0-9a-f]+)\.service", unit)
@@ -370,5 +380,6 @@ class Layout:
     def units_present(self, folder: str = SYSTEMD) -> list[str]:
         """Return the file names of all units that a site of this name has in `folder`."""
         # A name has no character that means something in a pattern.
-        patterns = (self.template_unit, self.boot_unit, self.probe_template_unit, self.socket_unit("*"))
+        own = (self.template_unit, self.boot_unit, self.probe_template_unit, self.ports_unit)
+        patterns = (*own, self.socket_unit("*"))
         return [os.path.basename(path) for pattern in patterns for path in glob.glob(f"{folder}/{pattern}")]

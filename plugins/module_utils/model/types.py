@@ -273,7 +273,8 @@ class Record(TypedDict, total=False):
     `made` is in seconds since the epoch, `migrations` are APP.NAME of all that its code has, `code` is a digest of code
     that is used in place ('' for a build's own), `units` are file name -> text. `background` are the units of its
     workers and timers on this host, likewise; a release without them has no such key. `sandbox` are the directives that
-    its commands run in; releases of earlier versions have none.
+    its commands run in; releases of earlier versions have none. `guarded`, which is true, is only there where its ini
+    keeps its sockets from all but requests.
     """
 
     id: str
@@ -287,3 +288,4 @@ class Record(TypedDict, total=False):
     units: dict[str, str]
     background: dict[str, str]
     sandbox: dict[str, list[str]]
+    guarded: bool

@@ -39,6 +39,29 @@ OWNED = {
     "pidfile": "nothing: systemd supervises uWSGI",
     "die-on-term": "nothing: it drops the requests in flight",
 }
+# Variables of a request by which whoever may connect to a uwsgi socket loads another application, from any file or from
+# the output of a command, or changes what the one that is there runs in (uWSGI 2.0.31, core/protocol.c).
+GUARDED = (
+    "FILE",
+    "HOME",
+    "APPID",
+    "CHDIR",
+    "SCRIPT",
+    "MODULE",
+    "PYHOME",
+    "SETENV",
+    "POSTFILE",
+    "CALLABLE",
+    "CACHE_GET",
+    "TOUCH_RELOAD",
+)
+# What a packet without a request gets, a ping too: uWSGI is there, and does nothing else than requests.
+NO_REQUEST = "400 No Request"
+
+
+# uWSGI has room for 2 variables a unit, and the shortest header takes 10 of the 65535 bytes: HTTP_A without a value,
+# and two lengths.
+MAX_VARS = 3300
 
 
 def defaults(read_timeout: int) -> dict[str, Any]:
@@ -50,6 +73,8 @@ def defaults(read_timeout: int) -> dict[str, Any]:
         # uWSGI ends a request before nginx gives up on it, so that the log names the request.
         "harakiri": max(read_timeout - 5, 1),
         "buffer-size": 65535,
+        # As many headers as fit into those bytes; with uWSGI's own 64 the client of 117 headers gets 502.
+        "max-vars": MAX_VARS,
         "max-requests": 5000,
         "single-interpreter": True,
         "enable-threads": True,
@@ -74,17 +99,30 @@ def merged(read_timeout: int, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def written(
-    site: Mapping[str, Any], build: Mapping[str, Any], release_id: str, overlay_module: str
+    site: Mapping[str, Any], build: Mapping[str, Any], release_id: str, overlay_module: str, guarded: bool = True
 ) -> list[tuple[str, Any]]:
     """Return all options of a release's ini, in their order: the fixed ones, then those of the site.
 
     `site` is a completed site or the part of one that a release recorded, `build` the manifest of a build.
-    `overlay_module` is the WSGI module that a build with a settings overlay is loaded by.
+    `overlay_module` is the WSGI module that a build with a settings overlay is loaded by. `guarded` is false where its
+    uWSGI has no routing, and of releases of 0.1.
     """
     # Not among `defaults`: the options in the records of earlier releases have to give the same ini as before.
     # uWSGI kills a worker that takes longer to finish; nginx waits for as long.
     mercy = {"worker-reload-mercy": site["nginx"]["read_timeout"]}
-    return [*_fixed(site, build, release_id, overlay_module), *{**mercy, **site["uwsgi"]["options"]}.items()]
+    # The first routes of all: one of the site's own may end the routing.
+    first = guards() if guarded else []
+    return [*_fixed(site, build, release_id, overlay_module), *first, *{**mercy, **site["uwsgi"]["options"]}.items()]
+
+
+def guards() -> list[tuple[str, Any]]:
+    """Return the routes that let a socket serve requests to the application that is loaded, and nothing else."""
+    return [
+        ("route-if-not", [f"empty:${{UWSGI_{name}}} break:403 Forbidden" for name in GUARDED]),
+        ("route-if", f"empty:${{REQUEST_METHOD}} break:{NO_REQUEST}"),
+        # Whatever plugin a packet is for, the spooler, signals and remote calls among them: it is a request.
+        ("route-run", "setmodifier1:0"),
+    ]
 
 
 def _fixed(

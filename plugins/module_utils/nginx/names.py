@@ -14,3 +14,5 @@ HTTP_FILE = "pyweb_http.conf"
 DEFAULT_LINK = f"{ETC}/sites-enabled/default"
 DEFAULT_LINKED = f"{ETC}/sites-available/default"
 DEFAULT_FILE = f"{ETC}/conf.d/default.conf"
+# Ours of its unit. The distributions' units leave nginx dead when its master was killed, and with 1024 descriptors.
+DROP_IN = "/etc/systemd/system/nginx.service.d/pyweb.conf"

@@ -19,11 +19,11 @@ from ..model.option_checks import directives
 from ..model.types import Site
 from . import beside, conflicts, http_level, names, shared
 
-ETC, MARK = names.ETC, names.MARK
+ETC, MARK, DROP_IN = names.ETC, names.MARK, names.DROP_IN
 LAYOUTS = ("conf_d", "sites_available", "default_d")
-# The distributions' units leave nginx dead when its master was killed.
-DROP_IN = "/etc/systemd/system/nginx.service.d/pyweb.conf"
 WORKER_CONNECTIONS = 1024
+# What nginx may have open, beside logs and the like: each connection, and the file that it sends or buffers in.
+DESCRIPTORS_MIN, DESCRIPTORS_MAX = 65536, 1048576  # the most is the kernel's fs.nr_open
 
 # The http level where `nginx_options` says nothing else.
 HTTP = {
@@ -170,21 +170,29 @@ def _all_ours(main: dict[str, Any], host: Mapping[str, Any]) -> list[dict[str, A
         {**_template("nginx.conf", "nginx.conf", {"nginx": main}), **replaced},
         _template("pyweb_uwsgi_params", "pyweb_uwsgi_params", {}),
         _template(f"conf.d/{names.HTTP_FILE}", f"conf.d/{names.HTTP_FILE}", {"http": {}}),
-        {"path": DROP_IN, "template": f"{DROP_IN[1:]}.j2", "vars": {}},
+        _drop_in(main["worker_connections"], host),
         *_without_default(host),
     ]
+
+
+def _drop_in(connections: int, host: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the drop-in of nginx's unit. A limit of somebody else stays: his unit or drop-in may come before ours."""
+    wanted = min(max(2 * connections + 1024, DESCRIPTORS_MIN), DESCRIPTORS_MAX)
+    variables = {"descriptors": 0 if host.get("limit_nofile") else wanted}
+    return {"path": DROP_IN, "template": f"{DROP_IN[1:]}.j2", "vars": variables}
 
 
 def _beside_theirs(http_file: str, http: dict[str, list[str]], host: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the files of all sites where nginx.conf is somebody else's."""
     template = f"etc/nginx/conf.d/{names.HTTP_FILE}.j2"
+    theirs = str(host.get("worker_connections", ""))
     note = f"{names.MAIN} is not ours and stays as it is; ours is in {http_file} and the files of the sites"
     places = [f"{folder}/{names.HTTP_FILE}" for folder in beside.FOLDERS.values()]
     return [
         _template("pyweb_uwsgi_params", "pyweb_uwsgi_params", {}),
         {"path": http_file, "template": template, "vars": {"http": http}, "note": note},
         *[{"path": path, "state": "absent", "marked": MARK} for path in places if path != http_file],
-        {"path": DROP_IN, "template": f"{DROP_IN[1:]}.j2", "vars": {}},
+        _drop_in(int(theirs) if theirs.isdigit() else WORKER_CONNECTIONS, host),
         *_without_default(host),
     ]
 

@@ -15,12 +15,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..host import accounts, processes
-from ..host.files import head
+from ..host.files import head, read_or_empty
 from ..model.layout import KEPT
 from . import dump, match
-from .names import DEFAULT_FILE, DEFAULT_LINK, DEFAULT_LINKED, ETC, HTTP_FILE, MAIN, MARK
+from .names import DEFAULT_FILE, DEFAULT_LINK, DEFAULT_LINKED, DROP_IN, ETC, HTTP_FILE, MAIN, MARK
 
 UNIT = "nginx.service"
+UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 
 # Lists the configuration files of packages with their digests. Several packages are called nginx-something.
 _DPKG = ["dpkg-query", "--show", "--showformat", "${Conffiles}\\n", "nginx*"]
@@ -40,6 +41,7 @@ def look(module: Any) -> dict[str, Any]:
         "packaged_defaults": [],
         "foreign_files": [],
         "beside": False,
+        "limit_nofile": _limits_descriptors(),
     }
     if not os.path.isfile(MAIN):
         return found
@@ -191,6 +193,12 @@ def _is_packaged_default(path: str, packaged: Iterable[str]) -> bool:
     if path == DEFAULT_LINK:
         return os.path.islink(path) and os.path.realpath(path) == DEFAULT_LINKED and DEFAULT_LINKED in packaged
     return path in packaged
+
+
+def _limits_descriptors() -> bool:
+    """Return whether somebody else says how many files nginx may have open: in its unit, or in a drop-in of it."""
+    units = [path for folder in UNITS for path in (f"{folder}/{UNIT}", *glob.glob(f"{folder}/{UNIT}.d/*.conf"))]
+    return any(re.search(r"(?m)^\s*LimitNOFILE\s*=", read_or_empty(path)) for path in units if path != DROP_IN)
 
 
 def _own_sites() -> set[str]:

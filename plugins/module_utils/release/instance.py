@@ -13,7 +13,7 @@ from ..host.shell import Shell, StepError
 from ..uwsgi import stats, tracebacks
 from ..uwsgi.failures import why_not_started
 from ..uwsgi.protocol import ProtocolError
-from . import journal, traffic
+from . import arrival, journal, traffic
 from .release import Release
 from .visit import beside, visit
 from .watch import watch
@@ -41,6 +41,10 @@ class Instance:
         self.shell, self.release = shell, release
         self.unit = layout.probe_unit(release_id) if probe else layout.unit(release_id)
         self.socket, self.stats = layout.socket(release_id), layout.stats(release_id)
+
+    def check_environment(self) -> None:
+        """Be sure that the release's variables arrive. Raises `StepError`."""
+        arrival.check(self.shell, self.release)
 
     def start(self) -> None:
         """Start the unit. Raises `StepError` with what uWSGI says about it."""

@@ -40,7 +40,8 @@ class Release:
     its workers and timers on this host, `background`. `sandbox` are the directives that its commands and `manage` run
     in; a release of an earlier version has none. `site` is the part of the site that the release records. `hidden` are
     the texts that no output may show. Only a wanted release has `steps`, `superuser` and `password`; `first` says
-    whether this host does the steps that one of several does.
+    whether this host does the steps that one of several does. `guarded` says whether its ini keeps its sockets from all
+    but requests.
     """
 
     layout: Layout
@@ -63,6 +64,7 @@ class Release:
     password: str = field(default="", repr=False)
     background: Mapping[str, str] = field(default_factory=dict)
     sandbox: Directives = field(default_factory=dict)
+    guarded: bool = False
 
     @property
     def name(self) -> str:
@@ -110,13 +112,22 @@ class Release:
             "units": dict(self.units),
             **({"background": dict(self.background)} if self.background else {}),
             **({"sandbox": {name: list(values) for name, values in self.sandbox.items()}} if self.sandbox else {}),
+            **({"guarded": True} if self.guarded else {}),
         }
 
 
-def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: bool = True) -> Release:
+def wanted(
+    site: Site,
+    secrets: Secrets,
+    manifest: Manifest,
+    group: str,
+    first: bool = True,
+    guarded: bool = True,
+) -> Release:
     """Return the release that a completed site, its secrets and its build make; `group` is its user's primary group.
 
     `first` says whether this is the first host of the inventory that has the site. Its id does not depend on that.
+    `guarded` says whether its uWSGI has the routing that its ini's guards take.
     """
     site = {**site, "group": group}
     own = of_site(site, manifest)
@@ -126,7 +137,7 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: 
     texts = units.render(sandboxed)
     digest = hashlib.sha256(environment_text(environment).encode()).hexdigest()
     # The ini names the release, so it is hashed with a placeholder where the id will be.
-    inputs: list[Any] = [manifest["id"], uwsgi_ini.render(site, manifest), digest, texts]
+    inputs: list[Any] = [manifest["id"], uwsgi_ini.render(site, manifest, guarded=guarded), digest, texts]
     # What came later counts only where there is any: releases of earlier versions keep their ids. A command that is
     # added wants to be run.
     inputs += [identity(site["release"])] if commands(site["release"]) else []
@@ -143,7 +154,7 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: 
         keep_releases=site["keep_releases"],
         manifest=manifest,
         environment=environment,
-        ini=uwsgi_ini.render(site, manifest, release_id),
+        ini=uwsgi_ini.render(site, manifest, release_id, guarded),
         units=texts,
         site=_recorded(site),
         hidden=tuple(hidden_values(secrets, names=own_names(site))),
@@ -153,6 +164,7 @@ def wanted(site: Site, secrets: Secrets, manifest: Manifest, group: str, first: 
         password=secrets["password"],
         background=worker_units.render(sandboxed, manifest, release_id, first),
         sandbox=with_own(own, site["uwsgi"]["unit"]),
+        guarded=guarded,
     )
 
 
@@ -188,6 +200,7 @@ def stored(layout: Layout, release_id: str) -> Release:
         site=site,
         background=record.get("background", {}),
         sandbox=record.get("sandbox", {}),
+        guarded=record.get("guarded", False),
         hidden=(*hidden_variables(own, own_names(site)), *all_forms(database)),
     )
 

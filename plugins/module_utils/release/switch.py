@@ -83,6 +83,7 @@ class Switch:
             what = _superuser(self.database, self.check_mode, self.notes)
             # A run that was killed after its switch left the release before running.
             what += self._stop_others()
+            what += self.unit_files.limit_ports(release.units, self.check_mode)
             what += self.background.tidy(self.check_mode)
             what += shelf.tidy(release, self.check_mode, self.background.in_use())
             return Change(what, release.id, shelf.previous, [], before, before)
@@ -98,6 +99,7 @@ class Switch:
         with self._audited("deploy", old):
             try:
                 shelf.prepare(release)
+                self.own.check_environment()
                 if not old:
                     # Who does not migrate here, or has no superuser yet, needs them before there is a healthy release.
                     scripts.write_first(release)

@@ -12,7 +12,7 @@ from subprocess import CompletedProcess
 from ..host import files
 from ..host.shell import Shell, StepError
 from ..model.layout import SYSTEMD, Layout
-from . import units
+from . import ports, units
 
 
 class UnitFiles:
@@ -33,6 +33,17 @@ class UnitFiles:
         """Return whether these units are on the host, with these texts."""
         return not self._changed(wanted)
 
+    def limit_ports(self, wanted: Mapping[str, str], check_mode: bool) -> list[str]:
+        """Say again who may connect to the ports, where somebody flushed the rules; return what was, or would be."""
+        if self.layout.ports_unit not in wanted or self._limited():
+            return []
+        if not check_mode and self._systemctl("ports", "restart", self.layout.ports_unit, check=False).returncode:
+            return []
+        return [f"restarted {self.layout.ports_unit}"]
+
+    def _limited(self) -> bool:
+        return ports.is_limited(self.shell, self.layout)
+
     def install(self, wanted: Mapping[str, str], addresses: Iterable[str]) -> None:
         """Write the units of a release, and let systemd listen on its TCP addresses."""
         changed = self._changed(wanted)
@@ -43,6 +54,9 @@ class UnitFiles:
             self._systemctl("units", "enable", "--quiet", *plain)  # which reloads as well
         elif changed:
             self._systemctl("units", "daemon-reload")
+        if self.layout.ports_unit in wanted and (self.layout.ports_unit in changed or not self._limited()):
+            # Before the ports are open. It says of itself what is wrong, and the site is served all the same.
+            self._systemctl("ports", "restart", self.layout.ports_unit, check=False)
         for socket, address in units.sockets(self.layout, addresses).items():
             self._hold(socket, address)
 
@@ -54,6 +68,8 @@ class UnitFiles:
                 files.write(self._path(name), text)
         if changed:
             self.drop([name for name, text in changed.items() if not text])
+        if changed.get(self.layout.ports_unit):
+            self._systemctl("ports", "restart", self.layout.ports_unit, check=False)
 
     def drop(self, names: Iterable[str]) -> None:
         """Remove units, and let systemd read the others again."""

@@ -10,12 +10,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..host import sandbox
 from ..model.layout import Layout
+from . import ports
 
+# Words that stand in a directive as they are.
+_PLAIN = re.compile(r"[A-Za-z0-9_./:=@+,-]+")
 Sections = Mapping[str, Mapping[str, Any]]
 
 
@@ -50,7 +54,41 @@ def render(site: Mapping[str, Any]) -> dict[str, str]:
         )
     if site["uwsgi"]["socket"]:
         units[layout.probe_template_unit] = text(_instance(site, layout, probe=True))
+        units[layout.ports_unit] = text(_ports(layout, site["uwsgi"]["socket"]))
     return units
+
+
+def _ports(layout: Layout, addresses: Sequence[str]) -> Sections:
+    """Return the unit that says who may connect to the ports, from before they are open until they are closed."""
+
+    def run(what: str) -> str:
+        return " ".join(map(words, ports.command(layout, what, addresses)))
+
+    return {
+        "Unit": {
+            "Description": f"Who may connect to the uwsgi ports of the site {layout.name}",
+            "DefaultDependencies": "no",
+            # Which makes the directory whose group may; and which flushes everything when it starts.
+            "After": "systemd-tmpfiles-setup.service nftables.service",
+            "PartOf": "nftables.service",
+            "ReloadPropagatedFrom": "nftables.service",
+            "Before": " ".join(["shutdown.target", *sockets(layout, addresses)]),
+            "Conflicts": "shutdown.target",
+            # On a bare host libnftables comes while the first release is made.
+            "StartLimitIntervalSec": 600,
+            "StartLimitBurst": 60,
+        },
+        "Service": {
+            "Type": "oneshot",
+            "RemainAfterExit": "yes",
+            "ExecStart": run("load"),
+            "ExecReload": run("load"),
+            "ExecStop": run("delete"),
+            "Restart": "on-failure",
+            "RestartSec": 5,
+        },
+        "Install": {"WantedBy": "multi-user.target"},
+    }
 
 
 def sockets(layout: Layout, addresses: Iterable[str]) -> dict[str, str]:
@@ -70,7 +108,8 @@ def _instance(site: Mapping[str, Any], layout: Layout, probe: bool = False) -> S
         "User": site["user"],
         # The default is the same; it is here for people who read the unit.
         "Group": site["group"],
-        "EnvironmentFile": f"-{layout.env('%i')}",
+        # Without its variables nothing of it may run.
+        "EnvironmentFile": layout.env("%i"),
         "ExecStart": f"{release}/uwsgi --ini {layout.ini('%i')}",
         # Only the master gets SIGTERM; it lets its workers finish their requests (harakiri bounds that).
         "KillMode": "mixed",
@@ -101,6 +140,14 @@ def _instance(site: Mapping[str, Any], layout: Layout, probe: bool = False) -> S
 def escaped(directives: sandbox.Directives) -> dict[str, list[str]]:
     """Return directives whose values mean what they say: a unit would expand %."""
     return {name: [value.replace("%", "%%") for value in values] for name, values in directives.items()}
+
+
+def words(text: str) -> str:
+    """Return a word as ExecStart= and Environment= read it: quoted where it has to be, nothing in it expanded."""
+    escaped = text.replace("%", "%%").replace("$", "$$")
+    if _PLAIN.fullmatch(escaped):
+        return escaped
+    return '"' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def text(sections: Sections) -> str:

@@ -17,8 +17,11 @@ from . import units
 PLACEHOLDER = "@RELEASE@"
 
 
-def render(site: Mapping[str, Any], build: Mapping[str, Any], release: str = PLACEHOLDER) -> str:
-    """Return the ini of `site` for `build` (a manifest of `django_build`), as release `release`."""
+def render(site: Mapping[str, Any], build: Mapping[str, Any], release: str = PLACEHOLDER, guarded: bool = True) -> str:
+    """Return the ini of `site` for `build` (a manifest of `django_build`), as release `release`.
+
+    `guarded` says whether its sockets serve nothing but requests, for which uWSGI needs routing.
+    """
     lines = [f"# uWSGI for the site {site['name']}, written by pyweb.stack: change the inventory instead."]
     if build["overlay"]:
         lines.append(f"# {runtime.WSGI_MODULE} loads {build['wsgi']} with the settings overlay.")
@@ -27,7 +30,7 @@ def render(site: Mapping[str, Any], build: Mapping[str, Any], release: str = PLA
         for unit, address in units.sockets(Layout.of(site), site["uwsgi"]["socket"]).items()
     ]
     lines.append("[uwsgi]")
-    for name, value in written(site, build, release, runtime.WSGI_MODULE):
+    for name, value in written(site, build, release, runtime.WSGI_MODULE, guarded):
         lines += [f"{name} = {escape(item)}" for item in (value if isinstance(value, list) else [value])]
     return "\n".join(lines) + "\n"
 

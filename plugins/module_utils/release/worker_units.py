@@ -21,6 +21,7 @@ from ..host import sandbox
 from ..model.layout import SYSTEMD, Layout
 from ..model.types import Manifest
 from . import units
+from .units import words
 
 # What says, in the environment of each process, which release it belongs to.
 RELEASE_VARIABLE = "PYWEB_RELEASE"
@@ -29,7 +30,6 @@ ONLY = "only"
 # systemd starts a worker that ended again after this long: Django takes a second to start.
 RESTART_SECONDS = 2
 # Words that systemd.syntax(7) and systemd.service(5) read as they are.
-_PLAIN = re.compile(r"[A-Za-z0-9_./:=@+,-]+")
 
 
 def render(site: Mapping[str, Any], manifest: Manifest, release_id: str, first: bool = True) -> dict[str, str]:
@@ -49,14 +49,6 @@ def render(site: Mapping[str, Any], manifest: Manifest, release_id: str, first: 
         found[layout.timer_unit(name)] = units.text(_timer(layout, name, timer))
         found[layout.task_unit(name)] = units.text(_task(site, manifest, release_id, name, timer))
     return found
-
-
-def words(text: str) -> str:
-    """Return a word as ExecStart= and Environment= read it: quoted where it has to be, nothing in it expanded."""
-    escaped = text.replace("%", "%%").replace("$", "$$")
-    if _PLAIN.fullmatch(escaped):
-        return escaped
-    return '"' + escaped.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def programs(background: Mapping[str, str]) -> dict[str, str]:
@@ -202,7 +194,7 @@ def _process(
         "User": site["user"],
         "Group": site["group"],
         "WorkingDirectory": folder.replace("%", "%%"),
-        "EnvironmentFile": f"-{layout.env(release_id)}",
+        "EnvironmentFile": layout.env(release_id),
         # What it prints is to be in the journal at once.
         "Environment": [f"HOME={layout.state}", "PYTHONUNBUFFERED=1"],
         "ExecStart": " ".join([*line, *map(words, command)]),

@@ -93,7 +93,7 @@ def _traced(name: str, roots: Mapping[str, str]) -> FoundSite:
     sysusers, tmpfiles = files.read(plain.sysusers), files.read(plain.tmpfiles)
     told = {
         "root": _first(r"(?m)^ConditionPathExists=(/.+)/current/uwsgi\.ini$", _boot_unit(plain)),
-        "config": _first(r"(?m)^EnvironmentFile=-(/.+)/%i\.env$", unit),
+        "config": _first(r"(?m)^EnvironmentFile=-?(/.+)/%i\.env$", unit),
         "state": _first(r'(?m)^u \S+ - ".*" (/\S+) ', sysusers),
         "run": _first(rf"(?m)^d (/\S+/{re.escape(name)}) 2750 ", tmpfiles),
     }

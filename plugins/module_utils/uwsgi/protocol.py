@@ -4,7 +4,8 @@
 
 The packet: uint8 modifier1, uint16 little-endian size, uint8 modifier2, then variables, each a uint16 length and the
 text, name before value (uwsgi-docs, "The uwsgi Protocol"). The answer to a request is HTTP, then the end of the stream;
-the answer to a ping (modifier1 100) is the header 64 00 00 01.
+the answer to a ping (modifier1 100) is the header 64 00 00 01. Where our guards let nothing but requests through, a
+ping is answered as what it is to them: 400 No Request.
 """
 
 from __future__ import annotations
@@ -22,9 +23,12 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from ..host import answers
+from ..model.uwsgi_options import NO_REQUEST
 
 PING = b"\x64\x00\x00\x00"
 PONG_MODIFIER = 0x64
+# HTTP/1.0 or 1.1, then what no other server says.
+GUARDED_PONG = f" {NO_REQUEST}\r\n".encode()
 # A body longer than this is cut: a health answer is short, and a doctor needs its first lines only.
 BODY_MAX = 65536
 
@@ -84,8 +88,8 @@ def http_request(
 def ping(address: str, timeout: float = 5.0) -> float:
     """Send a ping; return the seconds until the pong. Raises `ProtocolError` when none comes."""
     started = time.monotonic()
-    answer = _exchange(address, PING, timeout, enough=4)
-    if len(answer) < 4 or answer[0] != PONG_MODIFIER:
+    answer = _exchange(address, PING, timeout, enough=len("HTTP/1.0") + len(GUARDED_PONG))
+    if (len(answer) < 4 or answer[0] != PONG_MODIFIER) and GUARDED_PONG not in answer:
         raise ProtocolError(address, "the answer to a uwsgi ping was no pong")
     return time.monotonic() - started
 

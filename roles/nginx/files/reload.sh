@@ -29,6 +29,21 @@ fail() {
     exit 1
 }
 
+# A reload gives the new workers the limit of their master, which would get another one only by a restart, and no restart
+# is ours to make. One that is higher already stays.
+raise_limit() {
+    master=$(systemctl show --property=MainPID --value nginx.service)
+    wanted=$(systemctl show --property=LimitNOFILE --value nginx.service)
+    has=$(prlimit --pid "$master" --nofile --noheadings --output SOFT | tr -d ' ')
+    most=$(prlimit --pid "$master" --nofile --noheadings --output HARD | tr -d ' ')
+    case ,$has,$wanted, in
+    *,,* | *[!0-9,]*) return ;; # no limit, or nobody tells
+    esac
+    # As systemd does: in a container that may not go beyond its own limit, up to that.
+    [ "$has" -ge "$wanted" ] || prlimit --pid "$master" --nofile="$wanted:$wanted" ||
+        prlimit --pid "$master" --nofile="$most:$most"
+} 2>/dev/null
+
 since=$(date +%s)
 before=" $(workers) "
 size=$(stat -c %s "$log" 2>/dev/null || echo 0)
@@ -43,6 +58,7 @@ back-)
 esac
 # An installation that was killed may have left it so.
 [ "$(systemctl show --property=LoadState --value nginx.service)" != masked ] || systemctl unmask --runtime nginx.service
+[ "$state" != active ] || raise_limit || true
 systemctl "${1}reload-or-restart" nginx.service || fail "nginx does not start; see journalctl -u nginx"
 # Without CONFIG_PROC_CHILDREN the kernel does not tell, and systemctl's word has to do.
 [ -e /proc/self/task/self/children ] || [ -e "/proc/$$/task/$$/children" ] || exit 0

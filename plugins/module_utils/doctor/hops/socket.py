@@ -83,6 +83,10 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
             "web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn; see what is slow",
             [failed, *lines],
         )
+    if error == "EHOSTUNREACH" and site.managed:
+        unit = f"pyweb-ports-{site.name}.service"
+        cause = f"{unit} does not let {host.nginx.worker_name} connect to {probe.address}: nginx has another user now"
+        return FAULTS.fault("socket.denied", BROKEN, cause, f"run site.yml; now: systemctl stop {unit}", [failed])
     cause = f"nginx's worker cannot connect to {probe.address}: {error}"
     return FAULTS.fault("socket.unreachable", BROKEN, cause, "look at the address in uwsgi_pass", [cause])
 

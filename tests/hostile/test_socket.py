@@ -1,0 +1,185 @@
+"""A uwsgi socket is not a shell: whoever may connect to it sends requests, and gets nothing else done."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+
+import pytest
+from conftest import LOCAL, World
+
+# What a local user sends: a packet for each variable by which uWSGI loads other code, and for each of its plugins.
+SEND = """
+import json, os, socket, struct, sys
+BASE = dict(REQUEST_METHOD="GET", REQUEST_URI="/healthz", PATH_INFO="/healthz", QUERY_STRING="", SERVER_NAME="a",
+            HTTP_HOST=sys.argv[2], SERVER_PROTOCOL="HTTP/1.1", SERVER_PORT="80", REMOTE_ADDR="127.0.0.1")
+MARK = "/dev/shm/pwned"
+RUN = "exec://id > " + MARK
+
+def send(variables, modifier=0, base=BASE):
+    pairs = [*base.items(), *variables]
+    words = [word.encode() for pair in pairs for word in pair]
+    body = b"".join(struct.pack("<H", len(word)) + word for word in words)
+    where = sys.argv[1]
+    unix = where.startswith("/")
+    with socket.socket(socket.AF_UNIX if unix else socket.AF_INET) as link:
+        link.settimeout(10)
+        link.connect(where if unix else ("127.0.0.1", int(where)))
+        link.sendall(struct.pack("<BHB", modifier, len(body), 0) + body)
+        answer = b""
+        try:
+            while block := link.recv(65536):
+                answer += block
+        except OSError:
+            pass
+    ran = os.path.exists(MARK)
+    if ran:
+        os.unlink(MARK)
+    return [answer.split(b"\\r\\n")[0].decode("latin-1"), ran]
+
+names = ["FILE", "HOME", "APPID", "CHDIR", "SCRIPT", "MODULE", "PYHOME", "SETENV", "POSTFILE", "CALLABLE", "CACHE_GET",
+         "TOUCH_RELOAD"]
+found = {"plain": send([])}
+for name in names:
+    found[name] = send([("SCRIPT_NAME", "/" + name), ("UWSGI_" + name, RUN)])
+found["twice"] = send([("SCRIPT_NAME", "/twice"), ("UWSGI_FILE", ""), ("UWSGI_FILE", RUN)])
+found["last empty"] = send([("SCRIPT_NAME", "/last"), ("UWSGI_FILE", RUN), ("UWSGI_FILE", "")])
+for modifier in range(1, 256):
+    found[f"file by {modifier}"] = send([("SCRIPT_NAME", f"/{modifier}"), ("UWSGI_FILE", RUN)], modifier)
+    found[f"plain by {modifier}"] = send([], modifier)
+    found[f"empty by {modifier}"] = send([], modifier, {})
+print(json.dumps(found))
+"""
+
+
+def sent(world: World, user: str, where: str, domain: str) -> dict[str, tuple[str, bool]]:
+    world.host.told("cat > /usr/local/lib/send.py && chmod 644 /usr/local/lib/send.py", stdin=textwrap.dedent(SEND))
+    done = world.run_as(user, f"/usr/bin/python3 /usr/local/lib/send.py {where} {domain}")
+    assert done.returncode == 0, done.stderr
+    return {name: (line, ran) for name, (line, ran) in json.loads(done.stdout).items()}
+
+
+def nginx(world: World) -> str:
+    return world.host.told("stat -c %G /run/sites/shop").strip()
+
+
+def connects(world: World, user: str) -> bool:
+    """Whether a user gets through to the TCP port."""
+    script = "import socket; socket.create_connection(('127.0.0.1', 8001), 5).close()"
+    return world.run_as(user, f'/usr/bin/python3 -c "{script}"').returncode == 0
+
+
+@pytest.fixture(scope="module")
+def unix_socket(world: World) -> str:
+    return world.host.told("realpath /opt/sites/shop/current/uwsgi.sock").strip()
+
+
+@pytest.fixture(scope="module")
+def packets(world: World, unix_socket: str) -> dict[str, dict[str, tuple[str, bool]]]:
+    """What came of the packets of nginx's own user, who may connect to both."""
+    user = nginx(world)
+    return {"tcp": sent(world, user, "8001", "blog.example"), "unix": sent(world, user, unix_socket, "shop.example")}
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_no_packet_runs_a_command(packets: dict[str, dict[str, tuple[str, bool]]], kind: str) -> None:
+    found = packets[kind]
+    assert found["plain"] == ("HTTP/1.1 200 OK", False)
+    assert [name for name, (_line, ran) in found.items() if ran] == []
+    for name, (line, _ran) in found.items():
+        if name.isupper() or name == "twice" or name.startswith("file by"):
+            assert line == "HTTP/1.1 403 Forbidden", name
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_every_plugin_gets_a_request_or_nothing(packets: dict[str, dict[str, tuple[str, bool]]], kind: str) -> None:
+    found = packets[kind]
+    assert {line for name, (line, _ran) in found.items() if name.startswith("plain by")} == {"HTTP/1.1 200 OK"}
+    assert {line for name, (line, _ran) in found.items() if name.startswith("empty by")} == {"HTTP/1.0 400 No Request"}
+
+
+def test_another_local_user_does_not_reach_a_unix_socket(world: World, unix_socket: str) -> None:
+    done = world.run_as(LOCAL, f"/usr/bin/python3 /usr/local/lib/send.py {unix_socket} shop.example")
+    assert done.returncode != 0
+    assert "PermissionError" in done.stderr
+
+
+def test_a_tcp_port_is_for_nginx_and_root(world: World) -> None:
+    """Also after a reload of the firewall, after a boot, and where somebody flushed the rules with the next run."""
+
+    def limited() -> bool:
+        assert connects(world, nginx(world))
+        assert connects(world, "root")
+        return not connects(world, LOCAL) and not connects(world, "site-shop")
+
+    assert limited()
+    world.host.told("firewall-cmd --reload && firewall-cmd --complete-reload")
+    assert limited()
+    world.host.restart()
+    assert limited()
+    flush = "import ctypes; n = ctypes.CDLL('libnftables.so.1'); n.nft_ctx_new.restype = ctypes.c_void_p; "
+    flush += "n.nft_run_cmd_from_buffer(ctypes.c_void_p(n.nft_ctx_new(0)), b'delete table inet pyweb-ports-blog')"
+    world.host.told(f'/usr/bin/python3 -c "{flush}"')
+    assert connects(world, LOCAL)
+    assert world.deploy().changed == 1
+    assert limited()
+    again = world.deploy()
+    assert again.changed == 0, again.output
+
+
+def test_a_request_with_200_headers_is_answered(world: World) -> None:
+    headers = " ".join(f"-H 'X-Header-{number}: {number}'" for number in range(200))
+    asked = f"curl -s -o /dev/null -w '%{{http_code}}' {headers} -H 'Host: shop.example' http://127.0.0.1/healthz"
+    assert world.host.told(asked) == "200"
+
+
+def test_nginx_gets_descriptors_without_a_restart(world: World) -> None:
+    """For its connections twice over; an nginx that runs with fewer, as one of 0.1 does, gets them by a reload."""
+    main = world.host.told("systemctl show --property=MainPID --value nginx.service").strip()
+    world.host.told(
+        f"prlimit --pid {main} --nofile=1024: && systemctl reload nginx && "
+        "rm /etc/systemd/system/nginx.service.d/pyweb.conf && systemctl daemon-reload"
+    )
+    world.deploy()
+    assert world.host.told("systemctl show --property=MainPID --value nginx.service").strip() == main
+    workers = world.host.told(f"cat /proc/{main}/task/{main}/children").split()
+    for pid in (main, *workers):
+        if "shutting down" in world.host.run(f"cat /proc/{pid}/cmdline").stdout:
+            continue
+        soft = world.host.told(f"awk '/Max open files/ {{print $4}}' /proc/{pid}/limits").strip()
+        assert int(soft) >= 2 * 1024 + 1024, pid
+
+
+# Every value that the model takes arrives exactly.
+VALUES = {
+    "QUOTES": "a \"b\" 'c' `d` $e ${f} \\g \\\\",
+    "LINES": "-----BEGIN-----\nabc=\n\n# no comment\n-----END-----\n",
+    "BLANKS": "  \t around \t ",
+    "CONTROL": "\x01\x1b[31m\x7f\r",
+    "WIDE": "\u00fc\u2028\ufeff\U0001f600\ue000\u0085",
+    "EMPTY": "",
+    "LONG": "x" * 100_000,
+}
+
+
+def test_every_value_arrives_as_it_was_given(world: World) -> None:
+    inventory = world.inventory.with_("shop", env=VALUES)
+    run = world.play(inventory)
+    assert run.status == 0, run.error
+    found = world.host.told(
+        "systemd-run --quiet --wait --pipe --collect --uid=site-shop --property=EnvironmentFile=$(ls -t "
+        "/etc/sites/shop/*.env | head -1) /usr/bin/python3 -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+    )
+    arrived = json.loads(found)
+    assert {name: arrived.get(name) for name in VALUES} == VALUES
+
+
+def test_a_value_that_systemd_does_not_read_is_refused(world: World) -> None:
+    """As soon as it can be: by the model, or by the release."""
+    before = world.host.told("readlink /opt/sites/shop/current")
+    run = world.play(world.inventory.with_("shop", env={"GOOD": "1", "BROKEN": "a\ufffeb"}))
+    assert run.status
+    assert "'shop'" in run.error
+    assert "BROKEN" in run.error
+    assert world.host.told("readlink /opt/sites/shop/current") == before
+    world.deploy()
