@@ -21,6 +21,9 @@ from .urls import without_credentials
 
 # The units of a duration, the longest first, in seconds.
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+# Code points that are no characters: systemd takes text with one of them for no text (utf8.c, unichar_is_valid), and
+# drops the line or the whole file.
+NONCHARACTERS = "\ufdd0-\ufdef" + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
 _DURATION = r"(?P<plain>[0-9]{1,9})|" + "".join(rf"(?:(?P<{unit}>[0-9]{{1,7}}){unit})?" for unit in UNITS)
 
 
@@ -184,6 +187,15 @@ def line(value: Any) -> str:
     if not isinstance(value, str) or not value or any(ord(char) < 32 or ord(char) == 127 for char in value):
         raise Wrong
     return str(value)
+
+
+def refuse_noncharacters(text: str, what: str) -> None:
+    """Raise `Wrong` where systemd would not read a text; `what` it is follows the message, and never its value."""
+    found = re.search(f"[{NONCHARACTERS}]", text)
+    if found:
+        raise Wrong(
+            f"text without U+{ord(found[0]):04X} {what}", "that is no character, and systemd reads no such text"
+        )
 
 
 @accepts("a mode such as '0660'")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .checks import Check, Wrong, accepts, data, host_path
+from .checks import Check, Wrong, accepts, data, host_path, refuse_noncharacters
 from .errors import shown
 from .uwsgi_options import OWNED
 
@@ -32,6 +32,7 @@ def environment(value: Any) -> dict[str, str]:
         if isinstance(text, (dict, list)) or text is None or "\0" in str(text):
             # The value itself stays out of the message: it may be a secret.
             raise Wrong(f"text as the value of {name}")
+        refuse_noncharacters(str(text), f"as the value of {name}")
     return {str(name): _scalar(text) for name, text in value.items()}
 
 
@@ -98,6 +99,7 @@ def unit_options(value: Any) -> dict[str, list[str]]:
             # A backslash at the end would join the next line to this one.
             if item is None or isinstance(item, (dict, list)) or re.search(rf"{CONTROL}|\\\Z", str(item)):
                 raise Wrong(f"text on one line for {name}")
+            refuse_noncharacters(str(item), f"for {name}")
     return {str(name): [_scalar(item) for item in _listed(given)] for name, given in value.items()}
 
 

@@ -14,14 +14,14 @@ def is_url(text: str) -> bool:
 
 # User, password or token before a host. A password may have an @ in it, and, unescaped, a slash: after a colon that no
 # port follows all counts up to the last @.
-_CREDENTIALS = re.compile(r"//([^/?#\s]*|[^/?#\s:@\[]+:(?![0-9]*(?:[/?#\s]|$))\S*)@")
+CREDENTIALS = re.compile(r"//([^/?#\s]*|[^/?#\s:@\[]+:(?![0-9]*(?:[/?#\s]|$))\S*)@")
 
 
 def credentials(text: str) -> list[str]:
     """Return what stands before the host (user, password, token) in every URL of a text."""
-    return _CREDENTIALS.findall(text)
+    return CREDENTIALS.findall(text)
 
 
 def without_credentials(text: str) -> str:
     """Return a text with its URLs as they may be shown."""
-    return _CREDENTIALS.sub("//", text)
+    return CREDENTIALS.sub("//", text)
