@@ -50,7 +50,7 @@ def reason(output: str) -> str:
     checks = [line for line in lines if _CHECK.match(line)]
     compiler = [line for line in lines if ": fatal error: " in line]  # what follows comes of it
     if checks or compiler:
-        return (checks or compiler)[0]
+        return (checks or compiler)[0].removeprefix("error: ")
     found, root = _raised(output) or _marked(lines), root_cause(output)
     return f"{found.rstrip('.')}: {root}" if root and root not in found else found
 

@@ -12,7 +12,7 @@ from typing import Any
 from .urls import CREDENTIALS
 
 # Of a list no more is quoted than may be seen of it, and of a number no more digits than Python agrees to write.
-_ITEMS, _BITS = 20, 1000
+_ITEMS, _LEVELS, _BITS = 20, 5, 1000
 # A fault quotes names as well, and who gave them is not always who reads it.
 _FAULT_MAX = 1000
 
@@ -30,7 +30,7 @@ class InventoryError(ValueError):
         super().__init__("\n".join([*faults, *count]))
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, level: int = 0) -> str:
     """Return a value as an error quotes it: short, on one line, without the credentials of a URL."""
     if isinstance(value, Mapping):
         return "a mapping"  # its values may be secrets
@@ -38,7 +38,7 @@ def shown(value: Any) -> str:
         return f"a number of {value.bit_length()} bits"
     text = repr(str(value)) if isinstance(value, str) else ""
     if isinstance(value, list):
-        items = ["a list" if isinstance(item, list) else shown(item) for item in value[:_ITEMS]]
+        items = ["a list" if level > _LEVELS else shown(item, level + 1) for item in value[:_ITEMS]]
         text = f"[{', '.join(items)}]"
     text = CREDENTIALS.sub("//********@", text or repr(value))
     return text if len(text) <= 60 else text[:57] + "..."
