@@ -211,7 +211,7 @@ MISTAKES = [
         "site 'unix': check failed: ?: (gallery.E001) EMAIL_HOST is that of a laptop; it comes of DEBUG, which is "
         "false on a server; set `settings: {EMAIL_HOST: ...}` of the site, or `settings: {SILENCED_SYSTEM_CHECKS: "
         '["gallery.E001"]}` where that does not matter',
-        add={"gallery/views.py": CHECK},
+        add={"gallery/models.py": CHECK},
     ),
     # The database.
     Mistake(

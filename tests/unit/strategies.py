@@ -147,7 +147,7 @@ DATA = st.recursive(
     max_leaves=6,
 )
 WORD = LINE.filter(bool)
-COMMAND = st.lists(LINE, max_size=3).map(lambda words: ["prog", *words]) | WORD.map(lambda text: ["env", text])
+COMMAND = st.builds(lambda first, words: [first, *words], st.just("prog") | WORD, st.lists(LINE, max_size=3))
 STEP = st.fixed_dictionaries({"run": COMMAND}) | st.fixed_dictionaries({"manage": COMMAND, "timeout": st.just("1h")})
 INI_VALUE = LINE.map(lambda text: text.replace("$(", "").replace("@(", "").strip())
 DIRECTIVE_VALUE = LINE.map(lambda text: text.rstrip("\\"))

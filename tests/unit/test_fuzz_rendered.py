@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
+import shlex
+import subprocess
 
 import goldens
 import oracles
@@ -13,6 +15,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import In
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, split_secrets
 from ansible_collections.pyweb.stack.plugins.module_utils.release import (
     release,
+    scripts,
     units,
     uwsgi_ini,
     worker_units,
@@ -122,6 +125,18 @@ def test_commands_of_workers_and_timers_arrive_as_they_were_given(keys):
             first = next(place for place, word in enumerate(words[1:], 1) if "=" not in word)
             assert words[first] == programs[file] == (wanted[0] if key == "run" else rest[0])
             assert first == len(words) - len(wanted) - (key == "manage")
+
+
+@strategies.asked(25)
+@given(strategies.INI_VALUE)
+def test_the_commands_of_a_site_are_shell_that_has_the_directory_of_the_project(chdir):
+    site, secrets = accepted({})
+    build = {**goldens.BUILD, "chdir": chdir}  # 0.1 built projects in directories of any name
+    for text in scripts.render(release.wanted(site, secrets, build, "site-shop")).values():
+        if text.startswith("#!/bin/sh"):
+            subprocess.run(["sh", "-n"], input=text.encode(), check=True)
+            words = shlex.split(text.replace("\\\n", " "), comments=True)
+            assert f"--property=WorkingDirectory=/opt/sites/shop/current/src/{chdir}" in words
 
 
 def benign_tree(keys, **options):

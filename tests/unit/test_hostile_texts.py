@@ -10,6 +10,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host import causes
 from ansible_collections.pyweb.stack.plugins.module_utils.model import (
     dependencies,
     dependency_files,
+    environment_file,
     manifests,
     pins,
     texts,
@@ -96,6 +97,14 @@ def test_python_of_a_setup_cfg_is_found(tmp_path):
     (tmp_path / "setup.cfg").write_text("[options]\n  python_requires = >=3.9\n\n  install_requires =\n    a\n")
     assert dependency_files.requires_python(str(tmp_path)) == ">=3.9"
     assert dependency_files.find(str(tmp_path)) == "setup.cfg"
+
+
+def test_only_line_ends_part_the_lines_of_an_env_file():
+    assert environment_file.parse("A='x\u2028y\x85z'\r\nB=1\rC=\"a\nb\"\n") == {
+        "A": "x\u2028y\x85z",
+        "B": "1",
+        "C": "a\nb",
+    }
 
 
 def test_optional_dependencies_that_are_no_list_name_no_django(tmp_path):

@@ -218,7 +218,7 @@ def site_name(value: Any) -> str:
 
 @accepts("the text of a private key", "for instance from Ansible Vault, with a | behind key:")
 def private_key(value: Any) -> str:
-    if not isinstance(value, str) or "PRIVATE KEY-----" not in value:
+    if not isinstance(value, str) or "PRIVATE KEY-----" not in value or "\0" in value:
         raise Wrong
     return str(value).strip() + "\n"
 

@@ -101,7 +101,7 @@ PACKAGE_NAME = pattern(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", "names such 
 CHECKSUM = pattern(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits")
 ACCOUNT = pattern(r"[a-z_][a-z0-9_-]{0,31}", "an account name")
 DATABASE_URL = pattern(
-    rf"[a-z][a-z0-9+.-]*://[^\s{NONCHARACTERS}]*", "a URL such as postgres://user:password@host:5432/name"
+    rf"[a-z][a-z0-9+.-]*://[^\s\x00-\x1f\x7f{NONCHARACTERS}]*", "a URL such as postgres://user:password@host:5432/name"
 )
 
 PREFIX = pattern(

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What no value of the inventory may be, whatever its key: text that no program can be given, or data without end.
+"""What no value of the inventory may be, whatever its key: text that no file can hold, or data without end.
 
 It is asked before any check of a key, so that these may recurse and write text as they like.
 """
@@ -54,8 +54,6 @@ def beyond(value: Any, path: str) -> str:
 def _wrong(value: Any) -> str:
     """Return what is wrong with a single value; '' for a list or a mapping, whose values are asked one by one."""
     if isinstance(value, str):
-        if "\0" in value:
-            return "text with a NUL in it; wanted text without one"
         half = next((char for char in value if "\ud800" <= char <= "\udfff"), "")
         return f"text with half of a character (U+{ord(half):X}) in it; wanted whole characters" if half else ""
     if isinstance(value, int) and value.bit_length() > DIGITS_MAX * 3.33:

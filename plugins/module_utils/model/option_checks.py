@@ -15,6 +15,8 @@ from .errors import shown
 from .uwsgi_options import OWNED
 
 CONTROL = r"[\x00-\x1f\x7f]"
+# What else ends a line for Python: the templates of nginx indent each line.
+LINE_ENDS = r"[\x85\u2028\u2029]"
 # systemd directives that make a unit a unit of uWSGI.
 OWNED_DIRECTIVES = ("ExecStart", "User", "Group", "Type", "EnvironmentFile", "KillMode")
 
@@ -109,7 +111,7 @@ def nginx_words(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     text = str(value)
-    if isinstance(value, (dict, list)) or value is None or re.search(CONTROL, text):
+    if isinstance(value, (dict, list)) or value is None or re.search(rf"{CONTROL}|{LINE_ENDS}", text):
         raise Wrong("text on one line")
     # nginx's tokens: double-quoted, single-quoted, or bare (no quote, ; { } or # in it; ${variable} is allowed). Only
     # spaces part them: for nginx a no-break space is a letter, and a quote behind it would quote nothing.

@@ -164,7 +164,7 @@ class Reader:
             return nothing
         named = [kind for kind in kinds if kind in given]
         if len(named) != 1:
-            found = " and ".join(named) or listed(given) or "no key"
+            found = " and ".join(named or [listed([name]) for name in given]) or "no key"
             known = {name for keys in kinds.values() for name in keys}
             guess = "".join(nearest(name, kinds) for name in given if name not in known and not named)
             self._fault(f"{path} has {found}; wanted exactly one of {', '.join(kinds)}{guess}")
