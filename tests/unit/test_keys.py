@@ -235,7 +235,7 @@ BAD = {
         ({"debug": True}, "is not usable; wanted names in capitals (found 'debug')"),
         (
             {"A": object},
-            "settings.A is of the type type; wanted text, numbers, true, false, lists and mappings of these",
+            "settings.A is of the type type; wanted text, numbers, true, false, lists and mappings",
         ),
         ({"A": float("inf")}, "wanted text, numbers"),
         ({"A": [float("nan")]}, "wanted text, numbers"),
