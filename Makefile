@@ -57,6 +57,10 @@ compat: setup ## The tests of what is shipped to hosts, with the oldest ansible-
 mutants: setup ## Break module_utils at random; how often do the unit tests notice? (N=100 SEED=... FILES='nginx/*')
 	@$(RUN) python $(TOOLS)/mutants.py $(if $(JOBS),--jobs $(JOBS)) $(if $(N),--number $(N)) $(if $(SEED),--seed $(SEED)) $(foreach file,$(FILES),'$(file)')
 
+.PHONY: fuzz
+fuzz: setup ## Draw hostile inventories, projects and answers at random until one breaks something (MINUTES=10 EXAMPLES=300 SEED=...)
+	@$(RUN) python $(TOOLS)/fuzz.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 .PHONY: docs
 docs: setup ## Write the documentation that is generated: docs/, the roles' READMEs
 	@$(RUN) python $(TOOLS)/docs.py
@@ -134,5 +138,5 @@ destroy: ## Remove the containers of the demo and the tests; with SCENARIO=... t
 
 .PHONY: clean
 clean: destroy ## Remove what the targets above made in this directory
-	rm -rf $(VENV) .demo .test-logs .cache .ansible .mypy_cache .ruff_cache .pytest_cache pyweb-stack-*.tar.gz
+	rm -rf $(VENV) .demo .test-logs .cache .ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis pyweb-stack-*.tar.gz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

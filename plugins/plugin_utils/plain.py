@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.pyweb.stack.plugins.module_utils.model.limits import DEPTH_MAX
 from jinja2 import Undefined
 
 
@@ -23,22 +24,38 @@ def defined(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Copy a value without Ansible's own subclasses (unsafe and tagged text, lazy containers), at any depth."""
-    if isinstance(value, Mapping):
-        return {plain(key): plain(item) for key, item in value.items()}
+    """Copy a value without Ansible's own subclasses (unsafe and tagged text, lazy containers), at any depth.
+
+    At any that the model agrees to: deeper ones are left as they are, for the model to refuse.
+    """
+    return _plain(value, {}, 0)
+
+
+def _plain(value: Any, copies: dict[int, Any], depth: int) -> Any:
+    """Return the copy of a value; `copies` are those that were made, so that an alias of YAML stays one."""
+    if depth > 2 * DEPTH_MAX:
+        return value
     if isinstance(value, str):
         return str.__str__(value) if type(value) is str else "".join(value)
-    if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
-        return [plain(item) for item in value]
-    for kind in (bool, int, float):
-        if isinstance(value, kind):
-            return kind(value)
-    return value
+    if id(value) in copies:
+        return copies[id(value)][1]
+    found = value
+    if isinstance(value, Mapping):
+        found = {_plain(key, copies, depth + 1): _plain(item, copies, depth + 1) for key, item in value.items()}
+    elif isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+        found = [_plain(item, copies, depth + 1) for item in value]
+    else:
+        return next((kind(value) for kind in (bool, int, float) if isinstance(value, kind)), value)
+    copies[id(value)] = value, found  # which keeps it, and so its id
+    return found
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    if isinstance(value, (dict, list)):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(inner)
-    else:
-        yield value
+    waiting, seen = [value], set()
+    while waiting:
+        found = waiting.pop()
+        if not isinstance(found, (dict, list)):
+            yield found
+        elif id(found) not in seen:
+            seen.add(id(found))
+            waiting.extend(found.values() if isinstance(found, dict) else found)

@@ -52,6 +52,15 @@ class Migration(migrations.Migration):
     dependencies = [("gallery", "0001_initial")]
     operations = [migrations.RunPython(broken)]
 """
+CHECK = """
+from django.conf import settings
+from django.core.checks import Error, register
+
+@register()
+def mail_is_set(**_options):
+    laptop = not settings.DEBUG and settings.EMAIL_HOST == "localhost"
+    return [Error("EMAIL_HOST is that of a laptop.", id="gallery.E001")] if laptop else []
+"""
 
 
 @dataclass(frozen=True)
@@ -196,6 +205,13 @@ MISTAKES = [
         "an error in the code",
         "site 'unix': check failed: NameError: name 'nothing_here' is not defined (gallery/views.py:LINE)",
         add={"gallery/views.py": "\nTHING = nothing_here\n"},
+    ),
+    Mistake(
+        "a system check of the project that wants a setting where DEBUG is off",
+        "site 'unix': check failed: ?: (gallery.E001) EMAIL_HOST is that of a laptop; it comes of DEBUG, which is "
+        "false on a server; set `settings: {EMAIL_HOST: ...}` of the site, or `settings: {SILENCED_SYSTEM_CHECKS: "
+        '["gallery.E001"]}` where that does not matter',
+        add={"gallery/models.py": CHECK},
     ),
     # The database.
     Mistake(

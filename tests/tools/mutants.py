@@ -43,6 +43,8 @@ ROOT = Path(__file__).resolve().parents[2]
 UNDER = "plugins/module_utils"
 # A loop without an end that collects something must not take the machine's memory.
 MEMORY_BYTES = 4 << 30
+# All but the properties, which reach nearly every line and take seconds each.
+TESTS = ("tests/unit", "--ignore-glob=*/test_fuzz_*.py")
 # What a run of a few tests takes at most on a busy machine; all of them may take as long again as they did unchanged.
 LEAST_SECONDS = 60
 # The tests that fail without a mutant, on a busy machine for instance, one a line. A few are left out of the sample's.
@@ -193,7 +195,7 @@ class Copy:
         settings = self.folder / "coverage.ini"
         settings.write_text(f"[run]\ndata_file = {data}\nsource = {self.tree / UNDER}\n", encoding="utf-8")
         run = [sys.executable, "-m", "coverage", "run", f"--rcfile={settings}", "-m", "pytest"]
-        done = self.run([*run, "-p", "mutants", "-q", "tests/unit"], timeout=1800)
+        done = self.run([*run, "-p", "mutants", "-q", *TESTS], timeout=1800)
         failed = self.tree / FAILED
         unfit = failed.read_text(encoding="utf-8").splitlines() if failed.exists() else []
         if done.returncode and not 0 < len(unfit) <= UNFIT_MOST:
@@ -218,7 +220,7 @@ class Copy:
         try:
             outcome = self.outcome(mutant.tests, limit)
             if outcome == "survived" and mutant.change.at_import:
-                outcome = self.outcome(["tests/unit", *(f"--deselect={test}" for test in self.unfit)], limit)
+                outcome = self.outcome([*TESTS, *(f"--deselect={test}" for test in self.unfit)], limit)
             return outcome
         finally:
             path.write_text(source, encoding="utf-8")

@@ -259,7 +259,10 @@ BAD = {
     "manage": [("/manage.py", "wanted a path relative to the source")],
     "settings": [
         ({"debug": True}, "is not usable; wanted names in capitals (found 'debug')"),
-        ({"A": object}, "is not usable; wanted text, numbers, true, false, null, lists and mappings of these"),
+        (
+            {"A": object},
+            "settings.A is of the type type; wanted text, numbers, true, false, lists and mappings",
+        ),
         ({"A": float("inf")}, "wanted text, numbers"),
         ({"A": [float("nan")]}, "wanted text, numbers"),
         ({"SECRET_KEY": SECRET}, "wanted no SECRET_KEY here"),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
@@ -92,20 +93,26 @@ def files(sites, platform, options):
     return nginx.files(complete(sites), platform, **options)
 
 
-def rendered(sites, platform, options):
-    """Path to text, as Ansible's template lookup renders: it trims blocks and keeps the last line end."""
-    environment = jinja2.Environment(
+@functools.cache
+def environment():
+    """Ansible's template lookup as far as it matters: it trims blocks and keeps the last line end."""
+    made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROLE / "templates"),
         trim_blocks=True,
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # noqa: S701 - it is no HTML
     )
-    environment.filters["comment"] = comment
+    made.filters["comment"] = comment
+    return made
+
+
+def rendered(sites, platform, options):
+    """Path to text, as Ansible's template lookup renders."""
     result = {}
     for one in files(sites, platform, options):
         if "template" in one:
-            text = environment.get_template(one["template"]).render(ansible_managed="Ansible managed", **one["vars"])
+            text = environment().get_template(one["template"]).render(ansible_managed="Ansible managed", **one["vars"])
             result[one["path"]] = text
         elif "link" in one:
             result[one["path"]] = f"link to {one['link']}\n"

@@ -15,7 +15,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..build import additions, django_probe, hints, overlay, project, pythons, runtime, seal, settings_facts, source
+from ..build import (
+    additions,
+    django_check,
+    django_probe,
+    hints,
+    overlay,
+    project,
+    pythons,
+    runtime,
+    seal,
+    settings_facts,
+    source,
+)
 from ..build.build_settings import SettingsOfBuild
 from ..build.context import Context
 from ..build.program import answer, program_text
@@ -272,7 +284,7 @@ def _probe(
         context.user,
         os.path.join(f"{root}/src", found["chdir"]),
         environment=runtime.environment(context.layout, own, root),
-        stdin=program_text(settings_facts, django_probe),
+        stdin=program_text(settings_facts, django_check, django_probe),
         timeout=collect["timeout"] if collect else STEP_TIMEOUT,
         check=False,
     )

@@ -2,27 +2,27 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The steps that need the project's own code, in one process of the site's own interpreter and user.
 
-`django_build` sends this file's text, and that of `settings_facts`, to that interpreter's standard input; nothing here
-may need Ansible. Each step names itself on standard error as `step: NAME` before it starts, so that a traceback can be
-put down to it.
+`django_build` sends this file's text, and those of `settings_facts` and `django_check`, to that interpreter's standard
+input; nothing here may need Ansible. Each step names itself on standard error as `step: NAME` before it starts, so that
+a traceback can be put down to it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import io
 import json
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .django_check import checked
     from .settings_facts import (
         debug_modules,
         project_settings,
         settings_facts,
-    )  # whose text is sent in front of this one
+    )  # both are sent in front of this one
 
 # What a deploy check that raised is called in the report.
 RAISED = "pyweb.W001"
@@ -53,12 +53,8 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
     __import__(wsgi_module)
     refuse_other_settings(overlay_module)
     step("check")
-    from django.core.management import call_command
-
     only_report_deploy_checks()
-    report = io.StringIO()
-    call_command("check", deploy=True, stdout=report, stderr=report)
-    found["check"] = report.getvalue().strip()
+    found["check"] = checked(overlay_module)
     found["admin"] = admin_login()
     found["offline"] = bool(
         getattr(settings, "COMPRESS_OFFLINE", False) and getattr(settings, "COMPRESS_ENABLED", True)
@@ -71,6 +67,8 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
         found["facts"] = settings_facts(settings, source_of(overlay_module))
     if collect == "collect" and "django.contrib.staticfiles" in settings.INSTALLED_APPS:
         step("collectstatic")
+        from django.core.management import call_command
+
         call_command("collectstatic", interactive=False, verbosity=0)
     print(json.dumps(found))
 

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ..host import files
 from ..model.layout import Layout
 from ..model.types import Site
+from .layouts import UNPARSABLE
 
 MODULE = "pyweb_environment"
 # What projects call the variable that has the secret key.
@@ -102,9 +103,12 @@ def dotenv_entry(code: str, chdir: str, entry: str, roots: Sequence[str] = ("",)
 def loading(source: str) -> str:
     """Return the statements of a manage.py or wsgi.py that read a .env file, with those that they need; or ''."""
     try:
-        statements = list(_flat(ast.parse(source).body))
-    except (SyntaxError, ValueError):
+        return _loading(list(_flat(ast.parse(source).body)))
+    except UNPARSABLE:
         return ""
+
+
+def _loading(statements: Sequence[ast.stmt]) -> str:
     loaders = {*LOADERS, *_called_otherwise(statements), *_own_loaders(statements)}
     kept = {number for number, statement in enumerate(statements) if _loads(statement, loaders)}
     needed = {name for number in kept for name in _names(statements[number], ast.Load)}

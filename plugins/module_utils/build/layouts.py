@@ -21,10 +21,13 @@ from ..host import files
 # The settings that developers use, and those that are preferred where they lie in the same package.
 DEVELOPMENT = ("dev", "development", "local")
 PRODUCTION = ("production", "prod")
+# What Python raises for text that it cannot parse: of the last two, expressions that are nested too deep for it.
+UNPARSABLE = (SyntaxError, ValueError, MemoryError, RecursionError)
 # How far below a directory an entry is looked for.
 _NEAR, _FAR = ("*/", ""), ("*/*/",)
-_CONFIGURATIONS = re.compile(r"^\s*(?:from|import)\s+configurations\b|\bDJANGO_CONFIGURATION\b", re.MULTILINE)
-_WSGI_APPLICATION = re.compile(r"^\s*WSGI_APPLICATION\s*=\s*['\"]([\w.]+)\.(\w+)['\"]", re.MULTILINE)
+# No \s before a word: of many blank lines each would be the beginning of a search through all others.
+_CONFIGURATIONS = re.compile(r"^[ \t]*(?:from|import)\s+configurations\b|\bDJANGO_CONFIGURATION\b", re.MULTILINE)
+_WSGI_APPLICATION = re.compile(r"^[ \t]*WSGI_APPLICATION\s*=\s*['\"]([\w.]+)\.(\w+)['\"]", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def named(variable: str, text: str) -> str:
     Both `os.environ.setdefault("DJANGO_SETTINGS_MODULE", "x")` and `os.environ["DJANGO_SETTINGS_MODULE"] = "x"`.
     What was commented out does not count.
     """
-    text = re.sub(r"(?m)^\s*#.*$", "", text)
+    text = re.sub(r"(?m)^[ \t]*#.*$", "", text)
     match = re.search(rf"{variable}['\"]\s*(?:,|(?:\]\s*)?=)\s*['\"]([\w.]+)['\"]", text)
     return match[1] if match else ""
 
@@ -136,7 +139,7 @@ def configuration(texts: list[str], settings: str) -> str:
 def _names(text: str) -> list[str]:
     """Return the classes that a module defines or imports."""
     found = []
-    with contextlib.suppress(SyntaxError, ValueError):
+    with contextlib.suppress(*UNPARSABLE):
         for node in ast.parse(text).body:
             if isinstance(node, ast.ClassDef):
                 found.append(node.name)
@@ -150,10 +153,12 @@ def _added_to_path(folder: str, script: str) -> list[str]:
 
     The words of the expression are joined: `str(BASE_DIR / "apps")` and `os.path.join(HERE, "apps")` mean the same.
     """
-    try:
-        tree = ast.parse(script)
-    except (SyntaxError, ValueError):
-        return []
+    with contextlib.suppress(*UNPARSABLE):
+        return _added_by(folder, ast.parse(script))
+    return []
+
+
+def _added_by(folder: str, tree: ast.Module) -> list[str]:
     values = {
         target.id: node.value
         for node in ast.walk(tree)

@@ -63,7 +63,7 @@ def package_json(folders: Sequence[str]) -> dict[str, Any]:
     for folder in folders:
         try:
             found = json.loads(files.read(f"{folder}/package.json") or "null")
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if isinstance(found, dict):
             return found

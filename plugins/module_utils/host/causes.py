@@ -25,6 +25,9 @@ _LOGGING = re.compile(r"ValueError: Unable to (configure|add|set) ")
 _FOREIGN = re.compile(r"/(site|dist)-packages/|/lib(64)?/python3|^<|/overlay/pyweb_\w+\.py$")
 # Python refuses the text itself: what it names is the place, and no call led there.
 _UNREADABLE = ("SyntaxError", "IndentationError", "TabError")
+# Of what a program prints so much is read: the patterns below take far longer for twice as much, and a project prints
+# what it likes. What failed stands at the end; before it may stand what it came of.
+_LINE_MAX, _FIRST_LINES, _LAST_LINES = 1000, 1000, 2000
 # Of a line of code that is quoted in one sentence.
 _CODE_MAX = 60
 
@@ -34,7 +37,7 @@ def cause(output: str) -> str:
 
     An exception comes with the file and line of the project that it was raised from, and a known fault with what to do.
     """
-    output = _without_margins(output)
+    output = _without_margins(_bounded(output))
     words = reason(output)
     advice = advice_on(output, words)
     return f"{words.rstrip('.')}; {advice}" if advice else words
@@ -42,14 +45,22 @@ def cause(output: str) -> str:
 
 def reason(output: str) -> str:
     """Return why a program failed, without what to do about it."""
-    output = _without_margins(output)
+    output = _without_margins(_bounded(output))
     lines = [line.strip() for line in output.splitlines() if line.strip(" ^~\t")]
     checks = [line for line in lines if _CHECK.match(line)]
     compiler = [line for line in lines if ": fatal error: " in line]  # what follows comes of it
     if checks or compiler:
-        return (checks or compiler)[0]
+        return (checks or compiler)[0].removeprefix("error: ")
     found, root = _raised(output) or _marked(lines), root_cause(output)
     return f"{found.rstrip('.')}: {root}" if root and root not in found else found
+
+
+def _bounded(output: str) -> str:
+    """Return so much of an output as is read: its first and its last lines without blank ones, none of them endless."""
+    lines = [line[:_LINE_MAX] for line in output.splitlines() if not line.isspace() and line]
+    if len(lines) > _FIRST_LINES + _LAST_LINES:
+        lines = [*lines[:_FIRST_LINES], *lines[-_LAST_LINES:]]
+    return "\n".join(lines)
 
 
 def _marked(lines: list[str]) -> str:

@@ -21,6 +21,9 @@ from .urls import credentials, without_credentials
 
 # The units of a duration, the longest first, in seconds.
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+# Code points that are no characters: systemd takes text with one of them for no text (utf8.c, unichar_is_valid), and
+# drops the line or the whole file.
+NONCHARACTERS = "\ufdd0-\ufdef" + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
 _DURATION = r"(?P<plain>[0-9]{1,9})|" + "".join(rf"(?:(?P<{unit}>[0-9]{{1,7}}){unit})?" for unit in UNITS)
 
 
@@ -186,6 +189,15 @@ def line(value: Any) -> str:
     return str(value)
 
 
+def refuse_noncharacters(text: str, what: str) -> None:
+    """Raise `Wrong` where systemd would not read a text; `what` it is follows the message, and never its value."""
+    found = re.search(f"[{NONCHARACTERS}]", text)
+    if found:
+        raise Wrong(
+            f"text without U+{ord(found[0]):04X} {what}", "that is no character, and systemd reads no such text"
+        )
+
+
 @accepts("a mode such as '0660'")
 def octal(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
@@ -206,7 +218,7 @@ def site_name(value: Any) -> str:
 
 @accepts("the text of a private key", "for instance from Ansible Vault, with a | behind key:")
 def private_key(value: Any) -> str:
-    if not isinstance(value, str) or "PRIVATE KEY-----" not in value:
+    if not isinstance(value, str) or "PRIVATE KEY-----" not in value or "\0" in value:
         raise Wrong
     return str(value).strip() + "\n"
 

@@ -8,8 +8,8 @@ import re
 import shlex
 from typing import Any
 
-from .checks import Check, Wrong, accepts, boolean, duration
-from .errors import nearest, shown, similar
+from .checks import Check, Wrong, accepts, boolean, duration, refuse_noncharacters
+from .errors import listed, nearest, shown, similar
 from .steps import STEP_TIMEOUT, builtin_step
 from .types import Step
 
@@ -17,7 +17,6 @@ from .types import Step
 STEP_TIMEOUT_MAX = 86400
 # What a shell would do with a command, and nobody does here. `*` is not among them: a program may want one.
 _SHELL = re.compile(r"[|&;<>]+|[0-9]?>.*|.*;|.*`.*|.*\$[A-Za-z_{(].*")
-_ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*")
 
 
 @accepts("a list of words, or text split like a command line; no shell reads it")
@@ -40,10 +39,11 @@ def command(value: Any) -> list[str]:
     if any(isinstance(word, (dict, list, bool)) or word is None for word in words):
         raise Wrong(fix="quote the words that YAML reads as something else")
     words = [str(word) for word in words]
-    if _ASSIGNMENT.fullmatch(words[0]):
+    if "=" in words[0]:  # whatever stands before it: `env` of a worker takes such a word for a variable
         raise Wrong("a program as the first word", f"put {words[0]} into env, or begin with `env`")
     if not words[0] or any(re.search(r"[\x00-\x1f\x7f]", word) for word in words):
         raise Wrong("words on one line, the first of them a program")
+    refuse_noncharacters("".join(words), "in its words")
     return list(words)
 
 
@@ -79,15 +79,16 @@ def _step(given: Any, builtin: str, keys: tuple[str, ...]) -> Step:
         return {**builtin_step(builtin), "timeout": _timeout(given.get("timeout", inner.get("timeout")))}
     if not isinstance(given, dict):
         known = similar(given, [builtin])
-        advice = f"a management command is {{manage: {given}}}"
-        advice += f", a program {{run: {given}}}" if " " in str(given) else ""
+        words = listed([given])
+        advice = f"a management command is {{manage: {words}}}"
+        advice += f", a program {{run: {words}}}" if " " in str(given) else ""
         raise Wrong(fix=f"found {shown(given)}{known or '; ' + advice}")
     for name in given:
         if name not in keys:
             raise Wrong(f"steps with the keys {', '.join(keys)}", f"found {shown(name)}{nearest(str(name), keys)}")
     kinds = [kind for kind in ("run", "manage") if given.get(kind) is not None]
     if len(kinds) != 1:
-        raise Wrong("each step with exactly one of run, manage", f"found {', '.join(map(str, given)) or 'none'}")
+        raise Wrong("each step with exactly one of run, manage", f"found {listed(given) or 'none'}")
     try:
         words = command(given[kinds[0]])
     except Wrong as wrong:

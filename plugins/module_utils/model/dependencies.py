@@ -112,7 +112,8 @@ def may_bring_django(found: Wanted, lines: list[str]) -> bool:
 def constraints(lines: list[str], root: str) -> list[str]:
     """Return the lines of the files of constraints that the lines of requirement files name; URLs are left out."""
     named = [match[1] for line in lines if (match := re.fullmatch(r"(?:-c|--constraint) (?!\w+://)(\S+)", line))]
-    there = [name for name in named if os.path.isfile(os.path.join(root, name))]
+    own = [name for name in named if not os.path.normpath(name).startswith(("../", "/"))]
+    there = [name for name in own if os.path.isfile(os.path.join(root, name))]
     return [line for name in there for line in manifests.requirement_lines(root, name)]
 
 
@@ -150,7 +151,7 @@ def _optional(root: str, name: str) -> list[str]:
         f"{key}: [{label}]"
         for key, optional in kinds.items()
         for label, lines in optional.items()
-        if names_django([line for line in lines if isinstance(line, str)])
+        if isinstance(lines, list) and names_django([line for line in lines if isinstance(line, str)])
     ]
 
 

@@ -102,7 +102,7 @@ def _asked_in(root: str, folder: str) -> str:
                 raise Unreadable(name, f"tool.poetry.dependencies.python: {error}") from None
     # In setup.py it counts where it is written out: what a program computes, only the program knows.
     for kind, pattern in (
-        ("setup.cfg", r"(?m)^\s*python_requires\s*=\s*(\S.*)$"),
+        ("setup.cfg", r"(?m)^[ \t]*python_requires\s*=\s*(\S.*)$"),
         ("setup.py", r"(?m)^[^#\n]*\bpython_requires\s*=\s*['\"]([^'\"\n]+)['\"]"),
     ):
         name = os.path.join(folder, kind)
@@ -132,7 +132,7 @@ def _counts(root: str, name: str) -> bool:
             or (data.get("dependency-groups") and not _has_manifest(root, os.path.dirname(name)))
         )
     if kind == "setup.cfg":
-        return re.search(r"(?m)^\s*install_requires\s*=", text_of(root, name)) is not None
+        return re.search(r"(?m)^[ \t]*install_requires\s*=", text_of(root, name)) is not None
     if kind == "setup.py":
         return "setup(" in text_of(root, name)
     if kind == "Pipfile.lock":

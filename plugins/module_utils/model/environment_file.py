@@ -34,7 +34,7 @@ def parse(text: str) -> dict[str, str]:
     ` #`). `${NAME}` is a variable of a line before, `${NAME:-text}` one with a default. Raises `Wrong`.
     """
     found: dict[str, str] = {}
-    lines = text.splitlines()
+    lines = re.split(r"\r\n|\r|\n", text)  # and nowhere else: a value may have other ends of lines
     number = 0
     while number < len(lines):
         first = number + 1

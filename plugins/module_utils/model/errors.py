@@ -5,10 +5,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .urls import without_tokens
+
+# Of a list no more is quoted than may be seen of it, and of a number no more digits than Python agrees to write.
+_ITEMS, _LEVELS, _BITS = 20, 5, 1000
+# A fault quotes names as well, and who gave them is not always who reads it.
+_FAULT_MAX = 1000
 
 
 class InventoryError(ValueError):
@@ -18,20 +24,37 @@ class InventoryError(ValueError):
     """
 
     def __init__(self, subject: str, faults: list[str]) -> None:
+        faults = [_on_one_line(fault) for fault in faults]
         self.subject, self.faults = subject, faults
         count = [f"{subject} has {len(faults)} faults"] if len(faults) > 1 else []
         super().__init__("\n".join([*faults, *count]))
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, level: int = 0) -> str:
     """Return a value as an error quotes it: short, on one line, without the credentials of a URL."""
     if isinstance(value, Mapping):
         return "a mapping"  # its values may be secrets
-    text = repr(str(value)) if isinstance(value, str) else repr(value)
+    if isinstance(value, int) and value.bit_length() > _BITS:
+        return f"a number of {value.bit_length()} bits"
+    text = repr(str(value)) if isinstance(value, str) else ""
     if isinstance(value, list):
-        text = f"[{', '.join(shown(item) for item in value)}]"
-    text = without_tokens(text)
+        items = ["a list" if level > _LEVELS else shown(item, level + 1) for item in value[:_ITEMS]]
+        text = f"[{', '.join(items)}]"
+    text = without_tokens(text or repr(value))
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _on_one_line(fault: str) -> str:
+    """Return a fault without anything that a terminal would obey, and not longer than a person reads."""
+    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in fault[:_FAULT_MAX])
+    return text if len(fault) <= _FAULT_MAX else f"{text}..."
+
+
+def listed(names: Iterable[Any]) -> str:
+    """Return names as an error lists them: words as they are, anything else as it would be quoted."""
+    return ", ".join(
+        name if isinstance(name, str) and re.fullmatch(r"[\w./@+ -]{1,60}", name) else shown(name) for name in names
+    )
 
 
 def similar(word: Any, known: Iterable[str]) -> str:

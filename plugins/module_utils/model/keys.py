@@ -15,6 +15,7 @@ from typing import Any
 
 from .background_checks import background_name, calendar
 from .checks import (
+    NONCHARACTERS,
     Check,
     boolean,
     domain,
@@ -101,7 +102,9 @@ IDENTIFIER = pattern(r"[A-Za-z_][A-Za-z0-9_]*", "a Python identifier such as mys
 PACKAGE_NAME = pattern(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", "names such as production")
 CHECKSUM = pattern(r"sha256:[0-9a-f]{64}", "sha256: and 64 hexadecimal digits")
 ACCOUNT = pattern(r"[a-z_][a-z0-9_-]{0,31}", "an account name")
-DATABASE_URL = pattern(r"[a-z][a-z0-9+.-]*://\S*", "a URL such as postgres://user:password@host:5432/name")
+DATABASE_URL = pattern(
+    rf"[a-z][a-z0-9+.-]*://[^\s\x00-\x1f\x7f{NONCHARACTERS}]*", "a URL such as postgres://user:password@host:5432/name"
+)
 
 PREFIX = pattern(
     r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*", "a path such as /shop, of letters, digits and ._~-, without a / at the end"

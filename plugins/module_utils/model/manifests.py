@@ -154,6 +154,8 @@ def requirement_lines(root: str, name: str, above: tuple[str, ...] = ()) -> list
         if match[1]:
             lines.append(f"{match[1]} {inner}")
             continue
+        if inner.startswith(("../", "/")):
+            raise Unreadable(name, f"names {match[2]} with -r, which lies outside the source; put it into the source")
         if inner in (*above, name):
             continue
         if not os.path.isfile(os.path.join(root, inner)):

@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .checks import Check, Wrong, accepts, data, host_path
+from .checks import Check, Wrong, accepts, data, host_path, refuse_noncharacters
 from .errors import shown
 from .uwsgi_options import OWNED
 
 CONTROL = r"[\x00-\x1f\x7f]"
+# What else ends a line for Python: the templates of nginx indent each line.
+LINE_ENDS = r"[\x85\u2028\u2029]"
 # systemd directives that make a unit a unit of uWSGI.
 OWNED_DIRECTIVES = ("ExecStart", "User", "Group", "Type", "EnvironmentFile", "KillMode")
 
@@ -32,6 +34,7 @@ def environment(value: Any) -> dict[str, str]:
         if isinstance(text, (dict, list)) or text is None or "\0" in str(text):
             # The value itself stays out of the message: it may be a secret.
             raise Wrong(f"text as the value of {name}")
+        refuse_noncharacters(str(text), f"as the value of {name}")
     return {str(name): _scalar(text) for name, text in value.items()}
 
 
@@ -98,6 +101,7 @@ def unit_options(value: Any) -> dict[str, list[str]]:
             # A backslash at the end would join the next line to this one.
             if item is None or isinstance(item, (dict, list)) or re.search(rf"{CONTROL}|\\\Z", str(item)):
                 raise Wrong(f"text on one line for {name}")
+            refuse_noncharacters(str(item), f"for {name}")
     return {str(name): [_scalar(item) for item in _listed(given)] for name, given in value.items()}
 
 
@@ -107,7 +111,7 @@ def nginx_words(value: Any) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     text = str(value)
-    if isinstance(value, (dict, list)) or value is None or re.search(CONTROL, text):
+    if isinstance(value, (dict, list)) or value is None or re.search(rf"{CONTROL}|{LINE_ENDS}", text):
         raise Wrong("text on one line")
     # nginx's tokens: double-quoted, single-quoted, or bare (no quote, ; { } or # in it; ${variable} is allowed). Only
     # spaces part them: for nginx a no-break space is a letter, and a quote behind it would quote nothing.

@@ -80,7 +80,10 @@ def git_url(url: str, commit: str, folder: str = "") -> str:
 def local_url(root: str, name: str, path: str, package: str) -> str:
     """Return the file URL of code that lies at `path`, relative to the lock file `name`. Raises `Unreadable`."""
     top = os.path.realpath(root)
-    there = os.path.realpath(os.path.join(top, os.path.dirname(name), path))
+    try:
+        there = os.path.realpath(os.path.join(top, os.path.dirname(name), path))
+    except ValueError:  # a NUL, or half of a character
+        raise Unreadable(name, f"{package} lies at {path!r}, which is no path") from None
     if f"{there}/".startswith(f"{top}/") and os.path.exists(there):
         return f"file://{there}"
     raise Unreadable(name, f"{package} lies at {path!r}, which is not in the source; add it to the repository")
@@ -121,7 +124,7 @@ def exported(
     """
     pins = []
     for line in logical_lines(text):
-        words, *digests = re.split(r"\s+--hash=", line)
+        words, *digests = re.split(r"\s--hash=", line)
         requirement, _semicolon, marker = (part.strip() for part in words.partition(" ; "))
         match = re.match(r"([A-Za-z0-9][\w.-]*)(\[[^]]*\])?\s*(?:==\s*(\S+)|@\s*(\S+))", requirement)
         if not match:  # a folder of the source, perhaps editable
@@ -147,7 +150,7 @@ def exported(
 
 def logical_lines(text: str) -> list[str]:
     """Return the lines of a requirement file: those that end with a backslash joined, without comments."""
-    joined = re.sub(r"\s*\\\r?\n\s*", " ", text)
+    joined = " ".join(part.strip() for part in re.split(r"\\\r?\n", text))
     lines = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in joined.splitlines())
     return [line for line in lines if line]
 

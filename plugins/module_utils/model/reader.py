@@ -16,8 +16,9 @@ from .conflicts import between_keys
 from .dependencies import read_lines
 from .dependency_files import requires_python
 from .environment_file import read_file
-from .errors import nearest, shown
+from .errors import listed, nearest, shown
 from .keys import SITE_KEYS, SOURCE_FINDINGS, Key, Keys
+from .limits import beyond
 from .option_checks import environment
 from .python_versions import DJANGO_PYTHONS, MANAGED
 from .pythons import django_minors
@@ -55,9 +56,11 @@ class Reader:
             self._fault(f"is {shown(self.given)}; wanted a mapping with name and domains")
             return None
         before = len(self.faults)
+        taken_out = self._without_endless()
         absent = self.given.get("state") == "absent"
         for name, key in SITE_KEYS.items():
-            if key.required and self.given.get(name) is None and not (absent and name != "name"):
+            missing = self.given.get(name) is None and name not in taken_out
+            if key.required and missing and not (absent and name != "name"):
                 self._fault(f"has no {name}; it is required: add for instance `{name}: {key.example}`")
         # An absent site has no source.
         source = None if absent else self.given.get("source") or {"directory": self.example}
@@ -83,6 +86,14 @@ class Reader:
             site["requires_python"] = self._requires_python(site)
         return site
 
+    def _without_endless(self) -> set[Any]:
+        """Take out of what was given the values that no key can have, and note them; return the names of their keys."""
+        wrong = {name: _beyond(name, value) for name, value in self.given.items()}
+        for text in filter(None, wrong.values()):
+            self._fault(text)
+        self.given = {name: value for name, value in self.given.items() if not wrong[name]}
+        return {name for name, text in wrong.items() if text}
+
     # --- by the tables ---
 
     def _mapping(self, given: Mapping[Any, Any], keys: Keys, prefix: str = "") -> dict[str, Any]:
@@ -90,7 +101,7 @@ class Reader:
         result = {name: copy.deepcopy(key.default) for name, key in keys.items()}
         for name, value in given.items():
             if name not in keys:
-                self._fault(f"unknown key {prefix + str(name)!r}{nearest(name, keys)}")
+                self._fault(f"unknown key {shown(f'{prefix}{name}')}{nearest(name, keys)}")
                 continue
             check = keys[name].check
             # `key:` with nothing behind it means the default, and so does the default as the documentation has it.
@@ -139,7 +150,7 @@ class Reader:
         result = self._mapping(given, keys, f"{path}.")
         for name in required:
             if given.get(name) is None:
-                self._fault(f"{path}.{name} is missing; it is required beside {', '.join(map(str, given))}")
+                self._fault(f"{path}.{name} is missing; it is required beside {listed(given)}")
         return result
 
     def _kind(self, given: Any, key: Key, path: str) -> dict[str, Any]:
@@ -153,7 +164,7 @@ class Reader:
             return nothing
         named = [kind for kind in kinds if kind in given]
         if len(named) != 1:
-            found = " and ".join(named or map(str, given))
+            found = " and ".join(named or [listed([name]) for name in given]) or "no key"
             known = {name for keys in kinds.values() for name in keys}
             guess = "".join(nearest(name, kinds) for name in given if name not in known and not named)
             self._fault(f"{path} has {found}; wanted exactly one of {', '.join(kinds)}{guess}")
@@ -255,6 +266,11 @@ class Reader:
 
     def _fault(self, text: str) -> None:
         self.faults.append(f"{self.label}: {text}")
+
+
+def _beyond(name: Any, value: Any) -> str:
+    """Return why a key of a site and its value can be of no use to any check; '' where they can."""
+    return beyond(name, "a key") or beyond(value, listed([name]))
 
 
 def _where(marker: Any) -> set[bool]:

@@ -21,7 +21,8 @@ PIP_WHEELS = ("/usr/share/python-wheels/pip-*.whl", "/usr/lib*/python3*/ensurepi
 READERS = ("tomllib", "tomli", "pip._vendor.tomli")
 # EL 9 has the wheel of pip here.
 MORE_WHEELS = ("/usr/share/python3-wheels/pip-*.whl",)
-
+# What no tool writes, and no reader follows to its end.
+NESTED = "is nested too deep; make it anew"
 
 T = TypeVar("T")
 
@@ -72,6 +73,8 @@ def toml(root: str, name: str) -> dict[str, Any]:
         raise Unreadable(name, "this Python has no reader for TOML; it needs Python 3.11 or tomli")
     try:
         return dict(reader.loads(text))
+    except RecursionError:
+        raise Unreadable(name, NESTED) from None
     except ValueError as error:
         raise Unreadable(name, f"is no TOML: {error}") from None
 
@@ -80,6 +83,8 @@ def json_text(root: str, name: str) -> dict[str, Any]:
     """Return what a JSON file says, which has to be a mapping. Raises `Unreadable` with the line."""
     try:
         data = json.loads(text_of(root, name))
+    except RecursionError:
+        raise Unreadable(name, NESTED) from None
     except ValueError as error:
         raise Unreadable(name, f"is no JSON: {error}") from None
     if not isinstance(data, dict):

@@ -110,9 +110,14 @@ def handler(chain: list[Directive]) -> Directive | None:
         for found in block.all("return"):
             return found
     for name in _PASSES:
-        for found in chain[-1].all(name):
+        for found in _given(chain[-1], name):
             return found
     return None
+
+
+def _given(block: Directive, name: str) -> list[Directive]:
+    """Return the directives of this name that say something; nginx refuses the others."""
+    return [directive for directive in block.all(name) if directive.args]
 
 
 def passes(handled: Directive | None) -> bool:
@@ -143,14 +148,14 @@ def file_of(chain: list[Directive], uri: str) -> str:
     path = uri.partition("?")[0]
     location = chain[-1]
     for block in reversed(chain):
-        for alias in block.all("alias"):
-            if location.args[:1] in (["~"], ["~*"]) and block is location:
+        for alias in _given(block, "alias"):
+            if location.args[:1] in (["~"], ["~*"]) and len(location.args) > 1 and block is location:
                 match = _regex(location.args[0], location.args[1], path)
                 text = re.sub(r"\$([0-9])", functools.partial(_group, match), alias.args[0])
             else:
-                text = alias.args[0] + path[len(block.args[-1]) :]
+                text = alias.args[0] + path[len("".join(block.args[-1:])) :]
             return "" if "$" in text else text
-        for root in block.all("root"):
+        for root in _given(block, "root"):
             return "" if "$" in root.args[0] else root.args[0].rstrip("/") + path
     return ""
 
