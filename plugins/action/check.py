@@ -25,7 +25,7 @@ _ASSERT = importlib.import_module("ansible.plugins.action.assert").ActionModule
 FILTERS = [
     *("ansible.builtin.flatten", "ansible.builtin.difference"),  # the first of them loads all of Ansible's own
     *("pyweb.stack.sites", "pyweb.stack.choose_pythons", "pyweb.stack.build_packages", "pyweb.stack.nginx_files"),
-    *("pyweb.stack.sites_after", "pyweb.stack.nginx_leaves"),
+    *("pyweb.stack.sites_after", "pyweb.stack.nginx_leaves", "pyweb.stack.shown_environment"),
     *("pyweb.stack.selinux_policy", "pyweb.stack.firewall_plan"),
 ]
 # Libraries that the site model imports when it needs them.
