@@ -126,7 +126,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
-from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, managed_pythons, memory, packages
+from ansible_collections.pyweb.stack.plugins.module_utils.host import (
+    accounts,
+    builder,
+    files,
+    managed_pythons,
+    memory,
+    packages,
+)
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import code, live
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError, own_fault
@@ -202,9 +209,10 @@ class Sites:
     def _release(self, site: Site) -> None:
         name = site["name"]
         account = Layout.of(site), site["user"], site["managed_user"]
-        changes = accounts.ensure(*account, self.web_group, Shell(name, {}), self.check_mode)
-        self._made(site, changes)
         build = self.builds.get(name)
+        builds = builder.of_site(site) if build else site["user"]
+        changes = accounts.ensure(*account, self.web_group, Shell(name, {}), self.check_mode, builds)
+        self._made(site, changes)
         if self.check_mode and (changes or (build and build.get("predicted"))):
             # Without the user or the build there is nothing to ask what the release would be.
             self.releases[name] = {"id": "", "previous": "", "migrations": [], **code({})}

@@ -76,7 +76,7 @@ def completed(tmp_path, **keys):
     return {**sites[0], "interpreter": PYTHON}, secrets["shop"]
 
 
-def make_context(tmp_path, installer="uv", environment=None, shell=None, fetch=no_fetch, user=None, **keys):
+def make_context(tmp_path, installer="uv", environment=None, shell=None, fetch=no_fetch, user=None, builder="", **keys):
     """A context whose directories are there; `shell` is a fake one unless given."""
     site, secrets = completed(tmp_path, **keys)
     if user:
@@ -85,7 +85,8 @@ def make_context(tmp_path, installer="uv", environment=None, shell=None, fetch=n
     for folder in (layout.builds, layout.virtualenvs, layout.cache, str(tmp_path / "scratch")):
         os.makedirs(folder, exist_ok=True)
     scratch = str(tmp_path / "scratch")
-    return Context(site, secrets, layout, shell or FakeShell("shop"), environment or {}, installer, fetch, scratch)
+    means = shell or FakeShell("shop"), environment or {}, installer, fetch, scratch
+    return Context(site, secrets, layout, *means, builder or site["user"])
 
 
 def real_context(tmp_path, **keys):

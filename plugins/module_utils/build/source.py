@@ -153,7 +153,7 @@ def _check_out(context: Context, commit: str, code: str) -> str:
 
 @contextlib.contextmanager
 def _git(context: Context) -> Iterator[Git]:
-    """Give git as the site's user, with the deploy key in a file that is gone afterwards."""
+    """Give git as the account that builds, with the deploy key in a file that is gone afterwards."""
     account = context.account
     with tempfile.TemporaryDirectory(prefix="pyweb-git-") as home:
         os.chown(home, account.pw_uid, account.pw_gid)
@@ -207,7 +207,7 @@ def _fetched(context: Context, source: Source) -> str:
 def _unpack(context: Context, resolved: Resolved, root: str) -> None:
     """Unpack an archive, or a directory that was packed on the controller, into `src`."""
     source, account, code = resolved.source, context.account, f"{root}/src"
-    # Unpacked by the site's user, so that nothing an archive holds can reach beyond what that user may write.
+    # Unpacked by the account that builds: nothing an archive holds can reach beyond what that one may write.
     archive = f"{root}/archive"
     shutil.copyfile(resolved.upload or _fetched(context, source), archive)
     os.chown(archive, account.pw_uid, account.pw_gid)
@@ -217,9 +217,16 @@ def _unpack(context: Context, resolved: Resolved, root: str) -> None:
         words = ["tar", "--extract", "--no-same-owner", "--file", archive, "--directory", code]
     context.shell.run("source", words, context.user)
     os.unlink(archive)
+    if source["kind"] == "archive":
+        # The site's user begins its data with what is here, and is not the owner.
+        context.shell.run("source", ["chmod", "--recursive", "u+rwX,go+rX", code], context.user)
     inside = os.listdir(code)
-    if source["kind"] == "archive" and len(inside) == 1 and os.path.isdir(f"{code}/{inside[0]}"):
+    if source["kind"] == "archive" and len(inside) == 1 and _is_folder(f"{code}/{inside[0]}"):
         # Archives of releases hold one directory, named after the release.
         os.rename(f"{code}/{inside[0]}", f"{root}/unpacked")
         os.rmdir(code)
         os.rename(f"{root}/unpacked", code)
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)

@@ -98,8 +98,11 @@ def _own(context: Context, root: str, found: Requirements) -> str:
         _make(context, tool, home, root, found, resolved)
         return home
     uwsgi = context.site["uwsgi"]
-    inputs = [FORMAT, context.python_version(), context.user, resolved]
+    inputs = [FORMAT, context.python_version(), context.site["user"], resolved]
     inputs += [uwsgi["install"], uwsgi["version"], uwsgi["tarball"], uwsgi["checksum"]]
+    if context.user == context.site["user"]:
+        # What that account makes itself, it could change meanwhile; no build of the other one is to go on with it.
+        inputs.append("made by the site's user")
     if context.site["interpreter"].get("managed"):
         inputs.append(context.site["interpreter"]["path"])
     home = context.layout.virtualenv(content_id(inputs))
@@ -107,6 +110,7 @@ def _own(context: Context, root: str, found: Requirements) -> str:
         files.remove(home)
         try:
             _make(context, tool, home, root, found, resolved)
+            context.end_processes()
             seal.seal_tree(home, 0, seal.PUBLIC)
         except BaseException:
             files.remove(home)
@@ -163,7 +167,8 @@ def _finish(context: Context, tool: Installer, home: str, root: str, found: Requ
 def _compile_uwsgi(context: Context, tool: Installer, home: str) -> None:
     """Build uWSGI from its tarball with its own uwsgiconfig.py and copy the binary into the virtualenv."""
     owner = pwd.getpwnam(tool.owner)
-    with tempfile.TemporaryDirectory(prefix="uwsgi-", dir=context.layout.cache) as folder:
+    # Beside the site's cache, where only root can make names: it belongs to whom the virtualenv does.
+    with tempfile.TemporaryDirectory(prefix=".uwsgi-", dir=os.path.dirname(context.layout.cache)) as folder:
         os.chown(folder, owner.pw_uid, owner.pw_gid)
         archive = _tarball(context, tool, home, folder)
         found, wanted = source.file_checksum(archive), context.site["uwsgi"]["checksum"]

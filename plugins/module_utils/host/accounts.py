@@ -19,7 +19,7 @@ import subprocess
 from typing import NamedTuple
 
 from ..model.layout import Layout
-from . import files, memory, nofollow
+from . import builder, files, memory, nofollow
 from .shell import Shell, StepError
 
 NGINX_CONF = "/etc/nginx/nginx.conf"
@@ -79,20 +79,27 @@ def group_of(user: str) -> str:
         return user
 
 
-def ensure(layout: Layout, user: str, managed: bool, group: str, shell: Shell, check_mode: bool) -> list[str]:
-    """Make the user and the directories of a site; return what was (or in check mode would be) made or changed.
+def ensure(
+    layout: Layout, user: str, managed: bool, group: str, shell: Shell, check_mode: bool, builds: str = ""
+) -> list[str]:
+    """Make the accounts and the directories of a site; return what was (or in check mode would be) made or changed.
 
-    A user that is not `managed` is somebody else's and has to be there. Raises `StepError`, also for a directory that
-    is a link of somebody else than root.
+    `builds` is who builds, see `builder.of_site`; without it, the site's user. A user that is not `managed` is
+    somebody else's and has to be there. Raises `StepError`, also for a directory that is a link of somebody else than
+    root.
     """
-    refused = _why_not(layout, user, managed)
+    own_builder = builds == layout.builder
+    refused = _why_not(layout, user, managed) or builder.why_not(layout, user)
     if refused:
         raise StepError(layout.name, "accounts", refused)
     if not check_mode:
-        memory.note_site(layout, user, managed, _missing_parents(layout))
+        memory.note_site(layout, user, managed, _missing_parents(layout), builds if own_builder else "")
     changes = _ensure_account(layout, user, managed, group, shell, check_mode)
+    if own_builder:
+        changes += builder.ensure(layout, group_of(user), shell, check_mode)
     try:
         changes += _ensure_folders(layout, user, group, check_mode)
+        changes += builder.ensure_cache(layout, builds or user, check_mode)
     except nofollow.Unsafe as error:
         what = f"{error.filename} {error.strerror}; remove it, or make the link as root"
         raise StepError(layout.name, "accounts", what) from None
@@ -140,7 +147,7 @@ def _ensure_folders(layout: Layout, user: str, group: str, check_mode: bool) -> 
 
 
 def forget(layout: Layout, user: str, managed: bool, purge: bool, shell: Shell, check_mode: bool) -> list[str]:
-    """Remove what `ensure` made and return it. The data and the account that owns them go with `purge` only.
+    """Remove what `ensure` made and return it. The data and the user that owns them go with `purge` only.
 
     An account that is not `managed` always stays.
     """
@@ -151,6 +158,8 @@ def forget(layout: Layout, user: str, managed: bool, purge: bool, shell: Shell, 
     if not check_mode:
         for path in doomed:
             files.remove(path)
+    # First: a group that has other members would stay.
+    changes += builder.forget(layout, shell, check_mode)
     if purge and managed and _exists(user):
         changes.append(user)
         if not check_mode:
@@ -197,8 +206,6 @@ def _folders(layout: Layout, user: str, group: str) -> list[Folder]:
         # nginx passes through to the media; nobody else can list what is here.
         Folder(layout.state, 0o711, user, own),
         Folder(layout.config, 0o750, "root", own),
-        # Passed through by the owner of an existing virtualenv, when uWSGI is compiled for it.
-        Folder(layout.cache, 0o711, user, own),
         # Set-group-ID: what Django stores belongs to nginx's group, so nginx reads it and other users do not.
         Folder(layout.media, 0o2750, user, group, lasting=not layout.media.startswith(f"{layout.state}/")),
     ]

@@ -43,6 +43,9 @@ BROUGHT = f"{MEMORY}/packages.json"
 SITES = f"{MEMORY}/sites"
 LEFT = f"{MEMORY}/left.json"
 
+# The longest name of an account that useradd and systemd take.
+USER_MAX = 31
+
 # Builds, virtualenvs and releases are named after a hash of what went into them.
 ID_LENGTH = 12
 ID_PATTERN = rf"[0-9a-f]{{{ID_LENGTH}}}"
@@ -51,6 +54,12 @@ ID_PATTERN = rf"[0-9a-f]{{{ID_LENGTH}}}"
 def content_id(inputs: Any) -> str:
     """Return the id of what `inputs` (anything that JSON can express) describe: equal inputs, equal id."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
+
+
+def account_name(kind: str, site: str) -> str:
+    """Return the name of an account of a site, `KIND-SITE`: a longer one is cut and told apart by a digest."""
+    text = f"{kind}-{site}"
+    return text if len(text) <= USER_MAX else f"{text[: USER_MAX - 5]}-{hashlib.sha256(text.encode()).hexdigest()[:4]}"
 
 
 # length: a property for every name that a site has on a host
@@ -195,6 +204,24 @@ class Layout:
     @property
     def tmpfiles(self) -> str:
         return f"{TMPFILES}/site-{self.name}.conf"
+
+    @property
+    def builder(self) -> str:
+        """The account that fetches and builds, where the site's user does not."""
+        return account_name("build", self.name)
+
+    @property
+    def builder_sysusers(self) -> str:
+        return f"{SYSUSERS}/build-{self.name}.conf"
+
+    @property
+    def builder_lock(self) -> str:
+        return f"{LOCKS}/build-{self.name}.lock"
+
+    @property
+    def view(self) -> str:
+        """Where the site's data are mounted as a build sees them. Gone after a boot, and after the build."""
+        return f"{LOCKS}/data-{self.name}"
 
     @property
     def access_log(self) -> str:

@@ -11,7 +11,6 @@ Jinja and into modules), or raises `InventoryError` with all faults of all sites
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from typing import Any, cast
@@ -20,16 +19,13 @@ from .checks import is_plain_path
 from .conflicts import between_paths, between_sites
 from .errors import InventoryError, nearest, shown
 from .keys import secret_keys
-from .layout import ROOTS, Layout
+from .layout import ROOTS, Layout, account_name
 from .prefixes import below, start
 from .pythons import interpreter
 from .reader import Reader
 from .types import Listen, Secrets, Site
 from .urls import without_credentials
 from .uwsgi_options import merged
-
-# The longest name of an account that useradd and systemd take.
-USER_MAX = 31
 
 
 def complete(web_sites: Any, roots: Mapping[str, str] | None = None, base: str = ".", example: str = "") -> list[Site]:
@@ -110,7 +106,7 @@ def _derive(site: Site, roots: Mapping[str, str] | None) -> None:
     layout = Layout.under(site["name"], roots)
     site["paths"] = dict(layout.paths)
     site["managed_user"] = not site["user"]
-    site["user"] = site["user"] or _short(f"site-{site['name']}", USER_MAX)
+    site["user"] = site["user"] or account_name("site", site["name"])
     site["group"] = ""
     site["interpreter"] = interpreter()
     nginx, uwsgi = site["nginx"], site["uwsgi"]
@@ -157,8 +153,3 @@ def _origins(domains: list[str], listeners: list[Listen]) -> list[str]:
             port = "" if listener["port"] in (80, 443) else f":{listener['port']}"
             origins += [f"{scheme}://{domain}{port}" for scheme in ("http", "https")]
     return list(dict.fromkeys(origins))
-
-
-def _short(text: str, most: int) -> str:
-    """Return a text of at most `most` characters: a longer one is cut and told apart by a digest."""
-    return text if len(text) <= most else f"{text[: most - 5]}-{hashlib.sha256(text.encode()).hexdigest()[:4]}"
