@@ -11,9 +11,10 @@ version_added: 0.1.0
 description:
   - A build is the code, the virtualenv, the collected static files and the settings overlay of one site, in
     C(/opt/sites/NAME/builds/ID). Its id is a hash of all that goes into it, so a build that is there is right.
-  - All steps run as the site's user; the finished build belongs to root. A failing step removes what was begun and
-    leaves everything else as it was.
-  - Makes the site's user and directories as well.
+  - All steps run as C(build-NAME), an account of the site for nothing else; the finished build belongs to root. Code
+    that is used in place and lies in the hands of the site's user is built by that user.
+  - A failing step removes what was begun and leaves everything else as it was.
+  - Makes the site's accounts and directories as well.
 author: [pyweb.stack contributors]
 options:
   sites:

@@ -132,7 +132,14 @@ from typing import Any, cast
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_found
-from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, managed_pythons, memory, packages
+from ansible_collections.pyweb.stack.plugins.module_utils.host import (
+    accounts,
+    builder,
+    files,
+    managed_pythons,
+    memory,
+    packages,
+)
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import code, live
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import NICENESS, Shell, StepError, own_fault
@@ -212,10 +219,11 @@ class Sites:
     def _release(self, site: Site) -> None:
         name = site["name"]
         account = Layout.of(site), site["user"], site["managed_user"]
-        shell = Shell(name, {})
-        changes = accounts.ensure(*account, self.web_group, shell, self.check_mode, site["user_shared"])
-        self._made(site, changes)
         build = self._build_of(site)
+        builds = builder.of_site(site) if build else site["user"]
+        shell = Shell(name, {})
+        changes = accounts.ensure(*account, self.web_group, shell, self.check_mode, site["user_shared"], builds)
+        self._made(site, changes)
         if self.check_mode and (changes or (build and build.get("predicted"))):
             # Without the user or the build there is nothing to ask what the release would be.
             self.releases[name] = {"id": "", "previous": "", "migrations": [], **code({})}

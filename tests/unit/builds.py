@@ -35,7 +35,7 @@ class FakeShell(Shell):
         argv = list(argv)
         if step == "python":
             return subprocess.CompletedProcess(argv, 0, f"{self.python}\n", "")
-        self.calls.append(Call(step, argv, user, cwd, dict(environment or {}), stdin, timeout))
+        self.calls.append(Call(step, argv, user, cwd, dict(environment or {}), stdin, timeout, self.sandbox))
         for words, answer in self.answers.items():
             if words in " ".join(argv):
                 return self._answer(step, argv, answer, check)
@@ -56,9 +56,9 @@ class FakeShell(Shell):
 
 
 class Call:
-    def __init__(self, step, argv, user, cwd, environment, stdin, timeout):
+    def __init__(self, step, argv, user, cwd, environment, stdin, timeout, sandbox):
         self.step, self.argv, self.user, self.cwd = step, argv, user, cwd
-        self.environment, self.stdin, self.timeout = environment, stdin, timeout
+        self.environment, self.stdin, self.timeout, self.sandbox = environment, stdin, timeout, sandbox
 
 
 def failed(step, cause="it failed"):
@@ -76,7 +76,7 @@ def completed(tmp_path, **keys):
     return {**sites[0], "interpreter": PYTHON}, secrets["shop"]
 
 
-def make_context(tmp_path, installer="uv", environment=None, shell=None, fetch=no_fetch, user=None, **keys):
+def make_context(tmp_path, installer="uv", environment=None, shell=None, fetch=no_fetch, user=None, builder="", **keys):
     """A context whose directories are there; `shell` is a fake one unless given."""
     site, secrets = completed(tmp_path, **keys)
     if user:
@@ -85,7 +85,8 @@ def make_context(tmp_path, installer="uv", environment=None, shell=None, fetch=n
     for folder in (layout.builds, layout.virtualenvs, layout.cache, str(tmp_path / "scratch")):
         os.makedirs(folder, exist_ok=True)
     scratch = str(tmp_path / "scratch")
-    return Context(site, secrets, layout, shell or FakeShell("shop"), environment or {}, installer, fetch, scratch)
+    means = shell or FakeShell("shop"), environment or {}, installer, fetch, scratch
+    return Context(site, secrets, layout, *means, builder or site["user"])
 
 
 def real_context(tmp_path, **keys):

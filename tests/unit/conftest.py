@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+import tempfile
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,3 +58,11 @@ def modules_run_as_root() -> Iterator[None]:
             if module:
                 patch.setattr(module, "why_not_root", lambda: "")
         yield
+
+
+@pytest.fixture
+def public_path() -> Iterator[Path]:
+    """A directory that every account may pass through; pytest's own are for one alone."""
+    with tempfile.TemporaryDirectory(prefix="pyweb-unit-") as folder:
+        os.chmod(folder, 0o755)  # noqa: S103
+        yield Path(folder)

@@ -6,19 +6,21 @@ import grp
 import os
 import pwd
 import stat
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, memory
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, builder, memory
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from builds import AS_ROOT
 
-USERS = {"root": 0, "site-shop": 900, "huatai": 1000}
-GROUPS = {"root": 0, "site-shop": 901, "staff": 1001, "nginx": 33}
+USERS = {"root": 0, "site-shop": 900, "huatai": 1000, "build-shop": 910}
+GROUPS = {"root": 0, "site-shop": 901, "staff": 1001, "nginx": 33, "build-shop": 911}
 FOLDERS = {"opt/shop", "opt/shop/builds", "opt/shop/virtualenvs", "opt/shop/releases"}
-DATA = {"var/shop": 0o711, "etc/shop": 0o750, "cache/shop": 0o711, "var/shop/media": 0o2750}
+DATA = {"var/shop": 0o711, "etc/shop": 0o750, "cache/shop": 0o700, "var/shop/media": 0o2750}
+ACCOUNT = {"etc/sysusers/build-shop.conf", "build-shop"}
 
 
 class System:
@@ -53,7 +55,8 @@ class Host:
         monkeypatch.setattr(grp, "getgrnam", lambda name: self.group(GROUPS[name]))
         monkeypatch.setattr(grp, "getgrgid", self.group)
         monkeypatch.setattr(pwd, "getpwall", lambda: [self.user(name) for name in self.users])
-        monkeypatch.setattr(grp, "getgrall", lambda: [SimpleNamespace(gr_name=name) for name in GROUPS])
+        monkeypatch.setattr(grp, "getgrall", self.groups)
+        monkeypatch.setattr(builder, "os", System(self))
         monkeypatch.setattr(os, "fchown", lambda fd, uid, gid: self.own(f"/proc/self/fd/{fd}", uid, gid))
         monkeypatch.setattr(accounts, "os", System(self))
 
@@ -68,6 +71,9 @@ class Host:
         name = next(name for name, number in GROUPS.items() if number == gid)
         return SimpleNamespace(gr_name=name, gr_gid=gid, gr_mem=self.members.get(name, []))
 
+    def groups(self):
+        return [SimpleNamespace(gr_name=name, gr_mem=sorted(self.members.get(name, ()))) for name in GROUPS]
+
     def own(self, path, uid, gid):
         self.owners[os.stat(path).st_ino] = (uid, gid)
 
@@ -80,11 +86,14 @@ class Host:
         """What systemd and userdel would do, as far as the accounts can see it."""
         self.calls.append([step, *(word.replace(str(self.root), "") for word in argv)])
         if argv[0] == "systemd-sysusers":
-            made = (self.root / "etc/sysusers/site-shop.conf").read_text()
-            if "u site-shop " in made:
-                self.users.add("site-shop")
-            if "m huatai site-shop" in made:
-                self.members["site-shop"] = ["huatai"]
+            for line in Path(argv[1]).read_text().splitlines():
+                kind, name, *more = line.split()
+                if kind == "u":
+                    self.users.add(name)
+                if kind == "m":
+                    self.members.setdefault(more[0], []).append(name)
+        if argv[:2] == ["usermod", "--groups"]:
+            self.members = {argv[2]: [argv[3]]}
         if argv[0] == "systemd-tmpfiles":
             os.makedirs(self.layout.run, exist_ok=True)
         if argv[:2] == ["usermod", "--home"]:
@@ -92,8 +101,8 @@ class Host:
         if argv[0] == "userdel":
             self.users.remove(argv[1])
 
-    def ensure(self, user="site-shop", managed=True, check_mode=False, shared=False):
-        changes = accounts.ensure(self.layout, user, managed, "nginx", self, check_mode, shared)
+    def ensure(self, user="site-shop", managed=True, check_mode=False, shared=False, builds="build-shop"):
+        changes = accounts.ensure(self.layout, user, managed, "nginx", self, check_mode, shared, builds)
         return {path.replace(f"{self.root}/", "") for path in changes}
 
     def forget(self, user="site-shop", managed=True, purge=False, check_mode=False):
@@ -115,15 +124,16 @@ def host(tmp_path, monkeypatch):
 
 def test_a_new_site_gets_user_directories_and_key(host):
     made = {"etc/sysusers/site-shop.conf", "etc/tmpfiles/site-shop.conf", *FOLDERS, *DATA, "etc/shop/secret_key"}
-    assert host.ensure() == made
+    assert host.ensure() == {*made, *ACCOUNT}
     assert host.calls == [
         ["accounts", "systemd-sysusers", "/etc/sysusers/site-shop.conf"],
         ["accounts", "systemd-tmpfiles", "--create", "/etc/tmpfiles/site-shop.conf"],
+        ["accounts", "systemd-sysusers", "/etc/sysusers/build-shop.conf"],
     ]
     assert {path: host.of(path) for path in FOLDERS} == dict.fromkeys(FOLDERS, (0o755, 0, 0))
     assert host.of("var/shop") == (0o711, 900, 901)
     assert host.of("etc/shop") == (0o750, 0, 901)
-    assert host.of("cache/shop") == (0o711, 900, 901)
+    assert host.of("cache/shop") == (0o700, 910, 911)
     assert host.of("var/shop/media") == (0o2750, 900, 33)
     assert host.of("etc/shop/secret_key") == (0o640, 0, 901)
     key = (host.root / "etc/shop/secret_key").read_text()
@@ -147,6 +157,7 @@ def test_check_mode_predicts_and_makes_nothing(host):
         "etc/tmpfiles/site-shop.conf",
         *FOLDERS,
         *DATA,
+        *ACCOUNT,
         "etc/shop/secret_key",
     }
     assert (host.files(), host.calls) == ([], [])
@@ -195,6 +206,7 @@ def test_somebody_elses_user_is_not_made_and_its_group_is_used(host):
     assert (host.root / "etc/sysusers/site-shop.conf").read_text() == "# Written by pyweb.stack.\ng nginx -\n"
     assert host.of("var/shop") == (0o711, 1000, 1001)
     assert host.of("etc/shop") == (0o750, 0, 1001)
+    assert host.members == {"staff": ["build-shop"]}
 
 
 @pytest.mark.parametrize(
@@ -203,6 +215,10 @@ def test_somebody_elses_user_is_not_made_and_its_group_is_used(host):
         (lambda host: os.rmdir(host.layout.run), "run/shop"),  # after a boot without systemd-tmpfiles
         (lambda host: host.users.remove("site-shop"), "site-shop"),
         (lambda host: os.unlink(host.layout.tmpfiles), "etc/tmpfiles/site-shop.conf"),
+        (lambda host: host.users.remove("build-shop"), "build-shop"),
+        (lambda host: os.unlink(host.layout.builder_sysusers), "etc/sysusers/build-shop.conf"),
+        # It was in another group, because the site had another user.
+        (lambda host: host.members.update({"staff": ["build-shop"]}), "the groups of build-shop"),
     ],
 )
 def test_what_went_missing_is_made_again(host, damage, change):
@@ -212,16 +228,16 @@ def test_what_went_missing_is_made_again(host, damage, change):
     assert change in host.ensure(check_mode=True)
     assert host.calls == []
     assert host.ensure() == {change}
-    assert [call[1] for call in host.calls] == ["systemd-sysusers", "systemd-tmpfiles"]
+    assert {call[1] for call in host.calls} <= {"systemd-sysusers", "systemd-tmpfiles", "usermod"}
     assert host.ensure() == set()
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda path, _host: os.chmod(path, 0o700),
-        lambda path, host: host.own(path, 7, 901),
-        lambda path, host: host.own(path, 900, 7),
+        lambda path, _host: os.chmod(path, 0o701),
+        lambda path, host: host.own(path, 900, 901),
+        lambda path, host: host.own(path, 910, 7),
     ],
 )
 def test_mode_and_owner_of_a_directory_are_set_right(host, damage):
@@ -229,7 +245,7 @@ def test_mode_and_owner_of_a_directory_are_set_right(host, damage):
     damage(host.layout.cache, host)
     assert host.ensure(check_mode=True) == {"cache/shop"}
     assert host.ensure() == {"cache/shop"}
-    assert host.of("cache/shop") == (0o711, 900, 901)
+    assert host.of("cache/shop") == (0o700, 910, 911)
 
 
 def test_media_elsewhere_keep_the_mode_that_they_have(host):
@@ -322,6 +338,60 @@ def test_the_user_of_another_inventorys_site_is_not_shared_unawares(host):
     host.ensure("huatai", managed=False, shared=True)
 
 
+# --- the account that builds ---
+
+
+def test_where_the_sites_user_builds_no_account_is_made(host):
+    assert not ACCOUNT & host.ensure(builds="site-shop")
+    assert host.of("cache/shop") == (0o700, 900, 901)
+    assert "builder" not in memory.sites()["shop"]
+    assert host.ensure(builds="site-shop") == set()
+
+
+def test_what_the_site_could_write_is_no_cache_for_the_account(host):
+    host.ensure(builds="site-shop")
+    (host.root / "cache/shop/uv/archive").mkdir(parents=True)
+    (host.root / "cache/shop/uv/archive/django.py").write_text("poisoned")
+    assert host.ensure(check_mode=True) == {*ACCOUNT, "cache/shop"}
+    assert (host.root / "cache/shop/uv").exists()
+    assert host.ensure() == {*ACCOUNT, "cache/shop"}
+    assert os.listdir(host.layout.cache) == []
+    (host.root / "cache/shop/uv").mkdir()
+    assert host.ensure() == set()
+    assert os.listdir(host.layout.cache) == ["uv"]
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize("old", [True, False])
+def test_a_foreign_account_does_not_become_the_one_that_builds(host, check_mode, old):
+    if old:  # a host of 0.1
+        host.ensure(builds="site-shop")
+    host.users.add("build-shop")
+    before = host.files()
+    with pytest.raises(StepError, match=r"an account 'build-shop' that no run made.*rename it"):
+        host.ensure(check_mode=check_mode)
+    assert host.files() == before
+    host.forget(purge=True)
+    assert "build-shop" in host.users
+
+
+def test_an_account_that_builds_is_no_user_of_a_site(host):
+    host.ensure()
+    host.layout = Layout("other", host.layout.paths)
+    with pytest.raises(StepError, match="user is 'build-shop', an account that builds: the site could change"):
+        host.ensure("build-shop", managed=False, builds="build-other")
+
+
+def test_an_account_that_is_gone_is_not_known_as_ours(host):
+    host.ensure()
+    assert memory.sites()["shop"]["builder"] == "build-shop"
+    host.forget()
+    assert "builder" not in memory.sites()["shop"]
+    host.users.add("build-shop")
+    with pytest.raises(StepError, match="that no run made"):
+        host.ensure()
+
+
 def test_an_empty_key_is_made_again(host):
     host.ensure()
     (host.root / "etc/shop/secret_key").write_text(" \n")
@@ -331,34 +401,36 @@ def test_an_empty_key_is_made_again(host):
 
 
 GONE = ["etc/sysusers/site-shop.conf", "etc/tmpfiles/site-shop.conf", "run/shop", "cache/shop"]
+BUILDER_GONE = ["etc/sysusers/build-shop.conf", "build-shop"]
 
 
 def test_without_purge_data_and_account_stay(host):
     host.ensure()
     (host.root / "var/shop/db.sqlite3").write_text("precious")
-    assert host.forget(check_mode=True) == GONE
+    assert host.forget(check_mode=True) == [*GONE, *BUILDER_GONE]
     assert os.path.exists(host.layout.run)
-    assert host.forget() == GONE
+    assert host.forget() == [*GONE, *BUILDER_GONE]
     assert (host.root / "var/shop/db.sqlite3").read_text() == "precious"
     assert (host.root / "etc/shop/secret_key").exists()
     assert not any((host.root / path).exists() for path in GONE)
-    assert "site-shop" in host.users
-    assert not any("userdel" in call for call in host.calls)
+    assert host.users == {"root", "huatai", "site-shop"}
+    assert [call[1:] for call in host.calls if "userdel" in call] == [["userdel", "build-shop"]]
     assert host.forget() == []
 
 
 def test_purge_removes_data_and_account(host):
     host.ensure()
     predicted = host.forget(purge=True, check_mode=True)
-    assert predicted == [*GONE, "var/shop", "etc/shop", "site-shop"]
+    assert predicted == [*GONE, "var/shop", "etc/shop", *BUILDER_GONE, "site-shop"]
     assert os.path.exists(host.layout.state)
-    assert "site-shop" in host.users
+    assert {"site-shop", "build-shop"} <= host.users
     assert host.forget(purge=True) == predicted
-    assert host.calls[-1] == ["accounts", "userdel", "site-shop"]
+    # A group that has other members would stay.
+    assert host.calls[-2:] == [["accounts", "userdel", "build-shop"], ["accounts", "userdel", "site-shop"]]
     assert not any((host.root / path).exists() for path in [*GONE, "var/shop", "etc/shop"])
     assert host.forget(purge=True) == []
     assert host.calls[-1] == ["accounts", "userdel", "site-shop"]
-    assert len([call for call in host.calls if "userdel" in call]) == 1
+    assert len([call for call in host.calls if "userdel" in call]) == 2
 
 
 @pytest.mark.parametrize("purge", [True, False])
@@ -366,7 +438,7 @@ def test_an_account_that_was_not_made_is_never_removed(host, purge):
     host.ensure("huatai", managed=False)
     assert "huatai" not in host.forget("huatai", managed=False, purge=purge)
     assert "huatai" in host.users
-    assert not any("userdel" in call for call in host.calls)
+    assert [call[1:] for call in host.calls if "userdel" in call] == [["userdel", "build-shop"]]
 
 
 @pytest.mark.parametrize(

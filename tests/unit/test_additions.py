@@ -30,8 +30,8 @@ def told(**more):
     return json.dumps({"replaced": [], "seeded": [], **more}) + "\n"
 
 
-def context_of(tmp_path, answers=None, **keys):
-    context = make_context(tmp_path, shell=FakeShell("shop", answers), user="nobody", **keys)
+def context_of(tmp_path, answers=None, builder="", **keys):
+    context = make_context(tmp_path, shell=FakeShell("shop", answers), user="nobody", builder=builder, **keys)
     os.makedirs(context.layout.config)
     os.makedirs(context.layout.state)
     os.makedirs(f"{tmp_path}/build/src", exist_ok=True)
@@ -50,8 +50,9 @@ def test_a_site_without_them_runs_nothing(tmp_path):
 
 
 @AS_ROOT
-def test_files_are_stored_for_the_sites_group_and_linked_by_its_user(tmp_path):
-    context = context_of(tmp_path, {" - ": told(replaced=["a.ini"])}, files=FILES, writable=["logs"])
+def test_files_are_stored_for_the_sites_group_and_linked_by_the_builder(tmp_path):
+    answers = {" - ": told(replaced=["a.ini"])}
+    context = context_of(tmp_path, answers, builder="daemon", files=FILES, writable=["logs"])
     notes = additions.add(context, f"{tmp_path}/build", "/venv")
     assert notes == ["files replaces a.ini of the source"]
     folder = context.layout.files(additions.digest(FILES))
@@ -59,12 +60,15 @@ def test_files_are_stored_for_the_sites_group_and_linked_by_its_user(tmp_path):
     for path, mode in {"": 0o750, "mysite": 0o750, "mysite/local.py": 0o640, "a.ini": 0o640}.items():
         about = os.stat(f"{folder}/{path}")
         assert (about.st_uid, about.st_gid, stat.S_IMODE(about.st_mode)) == (0, group, mode), path
-    [call] = context.shell.calls
-    assert (call.user, call.step, call.argv[:2]) == ("nobody", "files", ["/venv/bin/python", "-"])
+    writable = {f"{tmp_path}/build/src/logs": f"{context.layout.state}/writable/logs"}
+    # The data are the site's user's, and the code is not.
+    keep, call = context.shell.calls
+    assert (keep.user, json.loads(keep.argv[2])) == ("nobody", {"keep": writable})
+    assert (call.user, call.step, call.argv[:2]) == ("daemon", "files", ["/venv/bin/python", "-"])
     assert SECRET not in " ".join(call.argv)
     assert json.loads(call.argv[2]) == {
         "links": {f"{tmp_path}/build/src/{path}": f"{folder}/{path}" for path in FILES},
-        "writable": {f"{tmp_path}/build/src/logs": f"{context.layout.state}/writable/logs"},
+        "writable": writable,
     }
 
 
@@ -118,7 +122,7 @@ FACTS = {"database": {"engine": "django.db.backends.sqlite3", "file": "/data/db.
 def test_data_begin_once(tmp_path):
     keys = {"seed": {"database": "db.sqlite3", "media": "m"}}
     answers = iter([told(seeded=["database"]), told()])
-    context = context_of(tmp_path, {" - ": lambda _argv: next(answers)}, **keys)
+    context = context_of(tmp_path, {" - ": lambda _argv: next(answers)}, builder="daemon", **keys)
     root = f"{tmp_path}/build"
     assert additions.seed(context, root, "/venv", FACTS) == [
         "the database was copied from db.sqlite3 of the source",
@@ -253,17 +257,19 @@ def test_a_database_that_stays_on_the_controller_is_named(tmp_path):
 
 def test_missing_variables_are_looked_for_apart_from_network_and_data(tmp_path):
     found = json.dumps([["A", "a.py:1"], ["B", "a.py:2"]])
-    settings = settings_of(tmp_path, {"unshare": f"printed\n{found}\n"}, env={"TOKEN": SECRET})
+    settings = settings_of(tmp_path, {" -c ": f"printed\n{found}\n"}, env={"TOKEN": SECRET})
+    os.mkdir(settings.context.layout.media)
     assert settings.missing("x").startswith(
         "2 variables are missing in the environment: A (a.py:1), B (a.py:2); set env"
     )
     [call] = settings.context.shell.calls
-    assert call.argv[:4] == ["unshare", "--net", "--mount", "sh"]
-    assert call.argv[6:8] == ["sh", "nobody"]
-    hidden = call.argv[8 : call.argv.index("--")]
-    assert {"/run", settings.context.layout.state, settings.context.layout.media} <= set(hidden)
+    assert (call.user, call.environment) == ("root", {})
+    given = json.JSONDecoder().raw_decode(call.stdin)[0]
+    assert {"/run", settings.context.layout.state, settings.context.layout.cache} <= set(given["hidden"])
+    assert settings.context.layout.media not in given["hidden"]  # it is hidden with what it lies in
+    assert (given["uid"], given["alone"], given["places"]) == (pwd.getpwnam("nobody").pw_uid, True, [])
     assert SECRET not in " ".join(call.argv)
-    assert call.environment["TOKEN"] == SECRET
+    assert given["environment"]["TOKEN"] == SECRET
 
 
 @pytest.mark.parametrize(
@@ -279,11 +285,11 @@ def test_missing_variables_are_looked_for_apart_from_network_and_data(tmp_path):
     ],
 )
 def test_one_missing_variable_is_told_with_what_to_do(tmp_path, name, cause, wanted):
-    assert settings_of(tmp_path, {"unshare": json.dumps([[name, "a.py:1"]])}).missing(cause) == wanted
+    assert settings_of(tmp_path, {" -c ": json.dumps([[name, "a.py:1"]])}).missing(cause) == wanted
 
 
 @pytest.mark.parametrize(
     "answer", [subprocess.CompletedProcess([], 1, "", "unshare failed"), subprocess.CompletedProcess([], 0, "", "")]
 )
 def test_a_host_that_keeps_nothing_apart_tells_the_first_variable_only(tmp_path, answer):
-    assert settings_of(tmp_path, {"unshare": answer}).missing("x") == ""
+    assert settings_of(tmp_path, {" -c ": answer}).missing("x") == ""

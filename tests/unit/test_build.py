@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import shutil
 import stat
 import subprocess
@@ -17,10 +18,12 @@ from pathlib import Path
 import goldens
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.build import build as building
+from ansible_collections.pyweb.stack.plugins.module_utils.build import context as context_of_builds
 from ansible_collections.pyweb.stack.plugins.module_utils.build import seal, source
 from ansible_collections.pyweb.stack.plugins.module_utils.build.build import Build
 from ansible_collections.pyweb.stack.plugins.module_utils.build.context import Context
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, split_secrets
 from builds import AS_ROOT, ME, PYTHON, FakeShell, failed, make_context
 
@@ -255,7 +258,7 @@ def packed(tmp_path):
 class Host:
     """A host on which installing, compiling and probing are played; `broken` maps a command to its failure."""
 
-    def __init__(self, tmp_path, broken=None, user="nobody", upload=True, **keys):
+    def __init__(self, tmp_path, broken=None, user="nobody", upload=True, builder="", **keys):
         played = {
             "tar --extract": self._unpack,
             "venv --quiet": lambda argv: write(argv[-1], {"bin/python": "", "bin/uwsgi": ""}),
@@ -268,7 +271,7 @@ class Host:
         self.tmp_path = tmp_path
         self.shell = FakeShell("shop", {**played, **(broken or {})})
         keys = keys or {"source": {"directory": str(tmp_path)}}
-        self.context = make_context(tmp_path, shell=self.shell, user=user, **keys)
+        self.context = make_context(tmp_path, shell=self.shell, user=user, builder=builder, **keys)
         if self.context.site["source"]["kind"] == "directory":
             self.context.site["source"]["digest"] = "d" * 64
         write(self.context.layout.tools, {"bin/uv": ""})
@@ -350,6 +353,38 @@ def test_the_projects_own_code_runs_as_the_sites_user(tmp_path):
     }
     assert "def main(wsgi_module" in probe.stdin
     assert host.owners == {"compile": [65534, 65534], "static": 65534}
+
+
+@AS_ROOT
+def test_another_account_builds_in_a_directory_of_roots_and_is_gone_before_it_is_sealed(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(building.data_view, "_mount", lambda _context: [("/view", "/var")])
+    monkeypatch.setattr(
+        context_of_builds, "builder", types.SimpleNamespace(end_processes=lambda _l: done.append("end"))
+    )
+    monkeypatch.setattr(building.seal, "seal", lambda _root, group: done.append(f"seal for {group}"))
+    monkeypatch.setattr(building.seal, "seal_tree", lambda *_words: done.append("seal the virtualenv"))
+    monkeypatch.setattr(Layout, "builder", "daemon")
+    host = Host(tmp_path, builder="daemon", env={"TOKEN": SECRET}, source={"startproject": "mysite"})
+    modes = []
+
+    def probe(_argv):
+        about = os.stat(host.root)
+        modes.append((about.st_uid, about.st_gid, stat.S_IMODE(about.st_mode)))
+        return json.dumps(PROBED)
+
+    host.shell.answers["bin/python - "] = probe
+    host.build.make()
+    group = pwd.getpwnam("nobody").pw_gid
+    assert modes == [(0, group, 0o750)]
+    assert done == ["end", "end", "seal the virtualenv", "end", f"seal for {group}"]
+    probed = host.shell.calls[-1]
+    assert {call.user for call in host.shell.calls} == {"daemon"}
+    assert (probed.cwd, probed.environment["TOKEN"]) == (f"{host.root}/src/.", SECRET)
+    # The project's code finds the view in place of the data; what installs has nothing to do with these.
+    assert probed.sandbox["BindPaths"] == ["/view:/var"]
+    assert not any("/var" in path for path in probed.sandbox["ReadWritePaths"])
+    assert not any("BindPaths" in call.sandbox for call in host.shell.calls[:-1])
 
 
 @AS_ROOT

@@ -359,9 +359,10 @@ def test_an_archive_is_unpacked_by_the_sites_user(tmp_path):
 
     shell.answers["tar --extract"] = unpack
     source.bring(context, source.resolve(context, str(path)), root)
-    assert [call.user for call in shell.calls] == ["nobody"]
+    assert {call.user for call in shell.calls} == {"nobody"}
     assert shell.commands() == [
         f"tar --extract --no-same-owner --file /dev/stdin --directory {root}/src",
+        f"chmod --recursive u+rwX,go+rX {root}/src",
     ]
 
 

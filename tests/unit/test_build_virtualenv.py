@@ -590,7 +590,8 @@ def test_the_same_requirements_give_the_same_virtualenv(tmp_path):
 def test_the_name_of_a_virtualenv(tmp_path):
     """It stays what 0.1 made of the same requirements, or every host would install everything again."""
     host = Host(tmp_path, uwsgi={"install": "pyuwsgi", "version": "2.0.31"})
-    inputs = [1, "3.12", ME, RESOLVED, "pyuwsgi", "2.0.31", "", ""]
+    host.context.site["user"] = "nobody"
+    inputs = [1, "3.12", "nobody", RESOLVED, "pyuwsgi", "2.0.31", "", ""]
     assert os.path.basename(host.provide()) == hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:12]
 
 
@@ -598,7 +599,8 @@ def test_the_name_of_a_virtualenv(tmp_path):
 def test_a_uwsgi_that_0_1_compiled_is_not_used(tmp_path):
     """It has no routing."""
     host = Host(tmp_path, uwsgi={"install": "uwsgi", "version": "2.0.31"})
-    inputs = [1, "3.12", ME, RESOLVED, "uwsgi", "2.0.31", "", "", "routing"]
+    host.context.site["user"] = "nobody"
+    inputs = [1, "3.12", "nobody", RESOLVED, "uwsgi", "2.0.31", "", "", "routing"]
     assert os.path.basename(host.provide()) == hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:12]
 
 

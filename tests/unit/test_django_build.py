@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 from pathlib import Path
 
@@ -66,12 +67,14 @@ class Host:
         monkeypatch.setattr(running.accounts, "ensure", self._ensure)
         monkeypatch.setattr(running.accounts, "web_group", lambda wanted: wanted or "the platform's")
         monkeypatch.setattr(running.files, "locked", self._locked)
+        monkeypatch.setattr(running.builder, "held", lambda _layout: contextlib.nullcontext())
         monkeypatch.setattr(running.Context, "python_version", lambda _context: "3.12")
         monkeypatch.setattr(Build, "present", lambda build: self.finished.get(name_of(build), {}))
         monkeypatch.setattr(Build, "make", self._make())
 
-    def _ensure(self, layout, user, managed, group, shell, check_mode, _shared):
+    def _ensure(self, layout, user, managed, group, shell, check_mode, _shared, builds):
         name = layout.name
+        assert builds == f"build-{name}"
         assert layout.root.endswith(f"/sites/{name}")
         assert (user, managed) == (f"site-{name}", True)
         self.seen[name] = (group, shell.site, check_mode)

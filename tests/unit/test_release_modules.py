@@ -193,7 +193,7 @@ def host(monkeypatch, locks):
     """A host whose accounts are there; `made` is what has to be made of them first."""
     host = types.SimpleNamespace(made=[], done=[], niced=[])
 
-    def ensure(layout, user, managed, group, shell, check_mode, _shared):
+    def ensure(layout, user, managed, group, shell, check_mode, _shared, builds):
         assert (shell.site, user, managed) == (layout.name, "site-shop", True)
         host.done.append((f"ensure {layout.name}", group, check_mode, list(locks.held)))
         return list(host.made)

@@ -14,9 +14,9 @@ from host import Run
 CHANGED_BY_THE_UPGRADE = {
     # The sandbox, the guards of the sockets, and units that do not start without their variables. A rollback brings
     # the releases of 0.1.0 back as they were.
-    "Release the sites",
+    "pyweb.stack.uwsgi : Release the sites",
     # The limit of nginx's descriptors.
-    "Configure nginx, start it, and ask for every site through it",
+    "pyweb.stack.nginx : Configure nginx, start it, and ask for every site through it",
 }
 
 

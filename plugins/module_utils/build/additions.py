@@ -3,7 +3,8 @@
 """What is added to the code of a build: files of the inventory, links to what is written, and the first data.
 
 `files` are secret. They are stored once in the site's configuration, in a directory named after their digest, and the
-build has links to them. Nothing of this is done by root inside a directory that the site's user can change.
+build has links to them. Data are begun by the site's user, and links are put into the code by the account that builds:
+nothing of this is done by root inside a directory that one of them can change.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def add(context: Context, root: str, home: str) -> list[str]:
     writable = {f"{code}/{path}": context.layout.writable(path) for path in context.site["writable"]}
     if not links and not writable:
         return []
-    told = _run(context, home, "files", {"links": links, "writable": writable})
+    if writable:
+        _run(context, home, "files", {"keep": writable}, context.site["user"])
+    told = _run(context, home, "files", {"links": links, "writable": writable}, context.user)
     return [f"files replaces {path} of the source" for path in told["replaced"]]
 
 
@@ -70,7 +73,7 @@ def seed(context: Context, root: str, home: str, facts: Mapping[str, Any]) -> li
     if not wanted:
         return []
     given = {what: (f"{root}/src/{path}", targets[what]) for what, path in wanted.items()}
-    told = _run(context, home, "seed", {"seed": given})
+    told = _run(context, home, "seed", {"seed": given}, context.site["user"])
     done.update((what, wanted[what]) for what in told["seeded"])
     files.write(layout.seeded, json.dumps(done) + "\n", 0o600)
     return [
@@ -101,11 +104,11 @@ def _make_private(path: str, top: str, group: int) -> None:
     os.chmod(path, 0o750)  # noqa: S103 - for the group, whatever the umask took from mkdir
 
 
-def _run(context: Context, home: str, step: str, given: Mapping[str, Any]) -> dict[str, Any]:
+def _run(context: Context, home: str, step: str, given: Mapping[str, Any], user: str) -> dict[str, Any]:
     done = context.inside.run(
         step,
         [runtime.interpreter(home), "-", json.dumps(given)],
-        context.user,
+        user,
         stdin=inspect.getsource(files_in_code),
         check=False,
     )

@@ -8,6 +8,8 @@ A build is made where it stays, because a virtualenv cannot be moved. What makes
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -17,6 +19,7 @@ from typing import Any, cast
 
 from ..build import (
     additions,
+    data_view,
     django_check,
     django_probe,
     hints,
@@ -37,7 +40,7 @@ from ..build.steps import Steps
 from ..build.virtualenv import COMPILED
 from ..host import files
 from ..host.causes import cause
-from ..host.shell import STEP_TIMEOUT
+from ..host.shell import STEP_TIMEOUT, StepError
 from ..host.visible import all_visible, visible
 from ..model.layout import content_id
 from ..model.steps import builtin_step, identity
@@ -87,16 +90,32 @@ class Build:
 
     def make(self) -> Manifest:
         """Make the build and return its manifest. Whatever fails, nothing that is live was touched."""
+        context = self.context
+        context.end_processes()
         files.remove(self.root)
-        self.context.make_directory(self.root)
+        _make_root(context, self.root)
         try:
-            manifest = _steps(self)
-            seal.seal(self.root, self.context.group)
+            with data_view.shown(context) as seeing:
+                manifest = _steps(dataclasses.replace(self, context=seeing))
+            context.end_processes()
+            seal.seal(self.root, context.group)
         except BaseException:
+            with contextlib.suppress(StepError):  # the first fault is the one to tell
+                context.end_processes()
             files.remove(self.root)
             raise
         files.write(self.context.layout.manifest(self.id), json.dumps(manifest, indent=1, sort_keys=True) + "\n")
         return manifest
+
+
+def _make_root(context: Context, root: str) -> None:
+    """Make the directory of a build: root's own, and for nobody but the site to look into while it is made.
+
+    One of code that is used in place holds none; the owner of a virtualenv that is there may have to pass through it.
+    """
+    os.mkdir(root, 0o700)
+    os.chown(root, 0, context.group)
+    os.chmod(root, 0o711 if context.site["source"]["kind"] == "path" else 0o750)
 
 
 def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
@@ -136,7 +155,7 @@ def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
 
 
 def _steps(build: Build) -> Manifest:
-    """Make everything inside the build's directory, as the site's user."""
+    """Make everything inside the build's directory, as the account that builds."""
     context, root, recorded = build.context, build.root, build.resolved.source
     site, code = context.site, f"{build.root}/src"
     in_place = recorded["kind"] == "path"
@@ -228,7 +247,8 @@ def _start_project(context: Context, home: str, code: str) -> None:
 
 
 def _write_overlay(context: Context, root: str, found: Discovered) -> None:
-    os.mkdir(f"{root}/overlay", 0o755)
+    os.mkdir(f"{root}/overlay", 0o750)
+    os.chown(f"{root}/overlay", 0, context.group)
     settings = overlay.settings(context.site, found["settings_module"], found)
     files.write(f"{root}/overlay/{runtime.SETTINGS_MODULE}.py", settings)
     files.write(f"{root}/overlay/{runtime.WSGI_MODULE}.py", overlay.wsgi(context.site, _entry(context, found)))
@@ -245,7 +265,7 @@ def _entry(context: Context, found: Discovered) -> str:
 
 def _compile(context: Context, home: str, root: str) -> None:
     """Write bytecode for what root will own: the site's user could not store it."""
-    os.chown(f"{root}/overlay", context.account.pw_uid, context.account.pw_gid)
+    os.chown(f"{root}/overlay", context.account.pw_uid, context.group)
     folders = [f"{root}/src", f"{root}/overlay"]
     jobs = "0" if _is_large(folders[0]) else "1"
     # Nothing but Python's own modules: what a package wants to run at every start stays out, and the sandbox with it.
@@ -278,12 +298,11 @@ def _probe(
     """
     found = settings.found
     own = runtime.process_environment(context.secrets, found["configuration"])
-    done = context.inside.run(
+    done = context.project(
         "project",
         [runtime.interpreter(home), "-", runtime.WSGI_MODULE, runtime.SETTINGS_MODULE, "collect" if collect else only],
-        context.user,
         os.path.join(f"{root}/src", found["chdir"]),
-        environment=runtime.environment(context.layout, own, root),
+        runtime.environment(context.layout, own, root),
         stdin=program_text(settings_facts, django_check, django_probe),
         timeout=collect["timeout"] if collect else STEP_TIMEOUT,
         check=False,

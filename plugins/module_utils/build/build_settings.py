@@ -14,21 +14,12 @@ from ..build import django_debug, django_missing, environment, runtime, settings
 from ..build.context import Context
 from ..build.program import answer, program_text
 from ..build.project import Discovered
-from ..host import files
+from ..host import files, sandbox
 from ..host.shell import StepError
 from ..model.types import Site
 
 # The apart process has no network, and finds these directories empty: sockets of databases, and data.
 HIDDEN = ("/run", "/tmp", "/var/tmp", "/var/lib/mysql", "/var/lib/postgresql", "/var/lib/pgsql")  # noqa: S108 - hidden, not used
-APART = """\
-user=$1; shift
-while [ "$1" != -- ]; do
-  if [ -d "$1" ]; then mount -t tmpfs -o mode=1777,size=16m none "$1" || exit 126; fi
-  shift
-done
-shift
-exec setpriv --reuid="$user" --regid="$(id -g "$user")" --init-groups --no-new-privs --pdeathsig KILL -- "$@"
-"""
 # How long the search for variables may take, in seconds.
 SEARCH_TIMEOUT = 120
 MISSING = "variables are missing in the environment"
@@ -116,15 +107,20 @@ class SettingsOfBuild:
         words = [runtime.interpreter(self.home), "-", runtime.SETTINGS_MODULE]
         needed = [os.path.realpath(path) for path in (self.root, words[0], self.home) if path]
         data = [context.layout.state, context.layout.media, context.layout.cache]
-        hidden = [path for path in [*HIDDEN, *data] if not any(f"{there}/".startswith(f"{path}/") for there in needed)]
+        paths = {os.path.realpath(path) for path in [*HIDDEN, *data] if os.path.isdir(path)}
+        hidden = [path for path in sorted(paths) if not any(f"{there}/".startswith(f"{path}/") for there in needed)]
+        # What lies in one that is hidden is not there any more.
+        hidden = [path for path in hidden if not any(path.startswith(f"{other}/") for other in hidden)]
+        folder = f"{self.root}/src/{self.found['chdir']}"
         try:
-            done = context.inside.run(
+            shell = context.shell.within(sandbox.apart(context.inside.sandbox, hidden))
+            done = shell.run(
                 "settings",
-                ["unshare", "--net", "--mount", "sh", "-c", APART, "sh", context.user, *hidden, "--", *words],
-                "root",
-                f"{self.root}/src/{self.found['chdir']}",
-                environment=runtime.environment(context.layout, own, self.root),
-                stdin=inspect.getsource(django_missing),
+                words,
+                context.user,
+                folder,
+                runtime.environment(context.layout, own, self.root),
+                inspect.getsource(django_missing),
                 timeout=SEARCH_TIMEOUT,
                 check=False,
             )
@@ -140,12 +136,11 @@ class SettingsOfBuild:
 
     def _without_debug(self, names: list[str]) -> dict[str, str]:
         context, own = self.context, runtime.process_environment(self.context.secrets, self.found["configuration"])
-        done = context.inside.run(
+        done = context.project(
             "settings",
             [runtime.interpreter(self.home), "-", runtime.SETTINGS_MODULE, json.dumps(names)],
-            context.user,
             f"{self.root}/src/{self.found['chdir']}",
-            environment=runtime.environment(context.layout, own, self.root),
+            runtime.environment(context.layout, own, self.root),
             stdin=program_text(settings_facts, django_debug),
             check=False,
         )

@@ -4,16 +4,16 @@
 
 from __future__ import annotations
 
-import grp
 import os
 import pwd
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from subprocess import CompletedProcess
 
-from ..host import sandbox
+from ..host import builder, nofollow, sandbox
 from ..host.causes import cause
-from ..host.shell import Shell, StepError
-from ..host.site_group import site_group
+from ..host.shell import STEP_TIMEOUT, Shell, StepError
+from ..host.site_group import site_gid
 from ..model.layout import Layout
 from ..model.secrets import hidden_values, own_names
 from ..model.types import Secrets, Site
@@ -27,6 +27,7 @@ Fetch = Callable[[str, str], None]
 class Context:
     """One site on this host, and the means to make its build.
 
+    `user` is the account that fetches and builds: not the site's own, but where the code is that one's anyway.
     `environment` is that of every step that installs or fetches, `installer` is uv or pip, and `scratch` is a directory
     for downloads that goes away with the run.
     """
@@ -39,6 +40,10 @@ class Context:
     installer: str
     fetch: Fetch
     scratch: str
+    user: str
+    # Returns what the project's code finds in place of the site's data: (a directory of root's, the host's). See
+    # `data_view`; where it is None that code finds the data themselves.
+    view: Callable[[], tuple[tuple[str, str], ...]] | None = field(default=None, compare=False)
     # What each interpreter said: a build needs to know it three times, and each answer takes 50 ms.
     versions: dict[str, str] = field(default_factory=dict, compare=False)
     # What the run has to say of this site, beside what it made.
@@ -52,11 +57,8 @@ class Context:
     ) -> Context:
         """Return the context of a completed site. Its shell hides the site's secrets."""
         shell = Shell(site["name"], environment, hidden_values(secrets, environment, own_names(site)))
-        return cls(site, secrets, Layout.of(site), shell, environment, installer, fetch, scratch)
-
-    @property
-    def user(self) -> str:
-        return self.site["user"]
+        user = builder.of_site(site)
+        return cls(site, secrets, Layout.of(site), shell, environment, installer, fetch, scratch, user)
 
     @property
     def inside(self) -> Shell:
@@ -65,21 +67,55 @@ class Context:
 
     @property
     def account(self) -> pwd.struct_passwd:
-        """The site's user as this host knows it."""
+        """The account that builds as this host knows it."""
         return pwd.getpwnam(self.user)
 
     @property
     def group(self) -> int:
         """The group that may read the site's code and data, as a number."""
-        site = self.site
-        return grp.getgrnam(site_group(self.layout, site["user"], site["managed_user"])).gr_gid
+        return site_gid(self.layout, self.site["user"], self.site["managed_user"])
 
     def error(self, step: str, cause: str, output: str = "") -> StepError:
         """Return the failure of a step of this site."""
         return StepError(self.site["name"], step, cause, output)
 
+    def project(
+        self,
+        step: str,
+        argv: Sequence[str],
+        folder: str,
+        environment: Mapping[str, str],
+        stdin: str = "",
+        timeout: float = STEP_TIMEOUT,
+        check: bool = True,
+    ) -> CompletedProcess[str]:
+        """Run the project's own code; what it writes among the site's data is thrown away. As `Shell.run` does."""
+        shell = self.inside
+        if self.view is not None:
+            places = self.view()
+            self._refuse_links(target for _source, target in places)
+            shell = self.shell.within(sandbox.in_place_of(shell.sandbox, places))
+        return shell.run(step, argv, self.user, folder, environment, stdin, timeout, check)
+
+    def _refuse_links(self, paths: Iterable[str]) -> None:
+        """Refuse a link that somebody put in the place of data: systemd would mount over what it leads to."""
+        for path in paths:
+            try:
+                with nofollow.folder(path):
+                    pass
+            except OSError as error:
+                raise self.error("data", f"{error.filename} {error.strerror}") from None
+
+    def end_processes(self) -> None:
+        """End what commands of the build left running, before root works on what they made.
+
+        The site's user has other processes, which are not to be ended.
+        """
+        if self.user == self.layout.builder:
+            builder.end_processes(self.layout)
+
     def make_directory(self, path: str) -> None:
-        """Make a directory that belongs to the site's user."""
+        """Make a directory that belongs to the account that builds."""
         account = self.account
         os.mkdir(path, 0o755)
         os.chown(path, account.pw_uid, account.pw_gid)

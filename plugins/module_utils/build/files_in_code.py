@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Put links into a build's code, and begin its data: in an interpreter of the host, as the site's user.
+"""Put links into a build's code as the account that builds, or begin a site's data as its user.
 
-The text of this file is sent to that interpreter's standard input; it needs nothing but Python. It is the site's user
-who does it, because that user may change the directories on the way.
+The text of this file is sent to an interpreter of the host; it needs nothing but Python. It is these two who do it,
+each in what is its own, because they may change the directories on the way.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import os
 import shutil
 import sqlite3
 import sys
+import tempfile
 from typing import Any
 
 
 def main(given: str) -> None:
     """Do what `given` (JSON) asks for; print, as one line of JSON, what is to be told.
 
-    `links` are path in the code -> target of a link, `writable` path in the code -> path among the data, and `seed`
-    is what -> [path in the code, path among the data].
+    `links` are path in the code -> target of a link, `writable` path in the code -> path among the data, of which
+    `keep` begins the data, and `seed` is what -> [path in the code, path among the data].
     """
-    os.umask(0o027)
     wanted = json.loads(given)
     told: dict[str, Any] = {"replaced": [], "seeded": []}
     for path, target in wanted.get("links", {}).items():
@@ -33,17 +33,20 @@ def main(given: str) -> None:
             os.unlink(path)
         link(target, path)
     for path, target in wanted.get("writable", {}).items():
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        elif os.path.lexists(path):
+            os.unlink(path)
+        link(target, path)
+    # Data are for the site and its group.
+    os.umask(0o027)
+    for path, target in wanted.get("keep", {}).items():
         if is_code(path):
             sys.exit(
                 f"error: writable has {name_of(path)!r}, which is code of the project: each release would go on with "
                 "that of the first one, and the site could change it; name what holds data"
             )
         keep(path, target)
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path)
-        elif os.path.lexists(path):
-            os.unlink(path)
-        link(target, path)
     for what, (path, target) in wanted.get("seed", {}).items():
         if seed_database(path, target) if what == "database" else seed_media(path, target):
             told["seeded"].append(what)
@@ -93,12 +96,17 @@ def seed_database(path: str, target: str) -> bool:
         return False
     partial = f"{target}.new"
     discard(partial)
-    source, copy = sqlite3.connect(f"file:{path}?mode=ro", uri=True), sqlite3.connect(partial)
-    try:
-        source.backup(copy)  # a journal beside it belongs to it
-    finally:
-        source.close()
-        copy.close()
+    with tempfile.TemporaryDirectory(dir=os.path.dirname(target)) as folder:
+        own = os.path.join(folder, "source")
+        for end in ("", "-wal", "-journal"):  # a journal beside it belongs to it, and SQLite has to write there
+            if os.path.isfile(path + end):
+                shutil.copyfile(path + end, own + end)
+        source, copy = sqlite3.connect(own), sqlite3.connect(partial)
+        try:
+            source.backup(copy)
+        finally:
+            source.close()
+            copy.close()
     os.rename(partial, target)
     return True
 

@@ -14,7 +14,7 @@ from typing import Any
 from ..build import host_keys
 from ..build.build import Build
 from ..build.context import Context, Fetch
-from ..host import accounts, files
+from ..host import accounts, builder, files, mounts
 from ..host.shell import Shell, StepError, own_fault
 from ..model.layout import Layout
 from ..model.secrets import hidden_values
@@ -125,7 +125,11 @@ class Run:
         context = Context.of(
             site, self.secrets[name], self.environment, self.installer, self.fetch, scratch=self.scratch
         )
-        build = Build.identify(context, self._upload(name))
+        # Of two runs at once one ends what it finds of the account that builds: not what the other one asks git with.
+        with builder.held(context.layout):
+            if not self.check_mode:
+                _tidy(context)
+            build = Build.identify(context, self._upload(name))
         results.made += [f"{name}: host key of {server}" for server in self._remember(context)]
         results.builds[name] = build.present()
         if results.builds[name]:
@@ -151,7 +155,8 @@ class Run:
         shell = Shell(site["name"], self.environment)
         group = accounts.web_group(self.web_group)
         account = Layout.of(site), site["user"], site["managed_user"]
-        return accounts.ensure(*account, group, shell, self.check_mode, site["user_shared"])
+        builds = builder.of_site(site)
+        return accounts.ensure(*account, group, shell, self.check_mode, site["user_shared"], builds)
 
     def _upload(self, name: str) -> str:
         """Return the file with the source that came from the controller; '' where none did."""
@@ -173,7 +178,15 @@ def built_with(site: Site) -> str:
     return f"Python {chosen['version']}" if chosen["version"] else chosen["path"]
 
 
+def _tidy(context: Context) -> None:
+    """Take away what a killed run left: mounts and, before git has the key, processes of whatever it was building."""
+    if os.path.lexists(context.layout.view):
+        mounts.remove(context.layout.view)
+    if context.site["source"]["kind"] == "git":
+        context.end_processes()
+
+
 def _make(build: Build) -> Manifest:
-    with files.locked(build.context.site["name"]):
+    with files.locked(build.context.site["name"]), builder.held(build.context.layout):
         # Another run may have made it while this one waited.
         return build.present() or build.make()

@@ -21,6 +21,7 @@ def seal(build: str, group: int) -> None:
     """Seal a build: its code and settings are for the site's group to read, the rest is for everybody."""
     with nofollow.folder(build) as descriptor:
         os.fchown(descriptor, 0, 0)
+        os.fchmod(descriptor, 0o755)
         for name in ("src", "overlay"):
             _seal_child(descriptor, name, group, PRIVATE)
         for name in ("venv", "static"):

@@ -127,8 +127,8 @@ def _fetched(context: Context, source: Source) -> str:
 def _unpack(context: Context, resolved: Resolved, root: str) -> None:
     """Unpack an archive, or a directory that was packed on the controller, into `src`."""
     source, code = resolved.source, f"{root}/src"
-    # Unpacked by the site's user, so that nothing an archive holds can reach beyond what that user may write. It is
-    # handed over open: it lies where only root can look, so nobody can put another one in its place.
+    # Unpacked by the account that builds, so that nothing an archive holds can reach beyond what that one may write. It
+    # is handed over open: it lies where only root can look, so nobody can put another one in its place.
     with open(resolved.upload or _fetched(context, source), "rb") as archive:
         os.fchmod(archive.fileno(), 0o644)
         is_zip = archive.read(len(ZIP)) == ZIP
@@ -137,9 +137,16 @@ def _unpack(context: Context, resolved: Resolved, root: str) -> None:
         if is_zip:
             words = ["/usr/bin/python3", "-m", "zipfile", "-e", "/dev/stdin", code]
         context.shell.run("source", words, context.user, stdin=archive)
+    if source["kind"] == "archive":
+        # The site's user begins its data with what is here, and is not the owner.
+        context.shell.run("source", ["chmod", "--recursive", "u+rwX,go+rX", code], context.user)
     inside = os.listdir(code)
-    if source["kind"] == "archive" and len(inside) == 1 and os.path.isdir(f"{code}/{inside[0]}"):
+    if source["kind"] == "archive" and len(inside) == 1 and _is_folder(f"{code}/{inside[0]}"):
         # Archives of releases hold one directory, named after the release.
         os.rename(f"{code}/{inside[0]}", f"{root}/unpacked")
         os.rmdir(code)
         os.rename(f"{root}/unpacked", code)
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)

@@ -69,6 +69,7 @@ class Steps:
         """Remove what only the steps needed: JavaScript's packages never reach a release."""
         if not commands(self.all):
             return
+        self.context.end_processes()
         for folder, folders, _names in os.walk(self.code):
             if "node_modules" in folders:
                 folders.remove("node_modules")
@@ -85,14 +86,12 @@ class Steps:
             words, cwd = [python, "-m", "django", *words], below
         elif step["kind"] == "builtin":
             words, stdin, cwd = [python, "-"], inspect.getsource(django_collect), below
-        shell = self.context.inside
-        named = shell.mask(described(step))
-        shell.run(
+        named = self.context.shell.mask(described(step))
+        self.context.project(
             named if step["kind"] == "builtin" else f"build step '{named}'",
             words,
-            self.context.user,
             cwd,
-            environment=self._environment(tools),
+            self._environment(tools),
             stdin=stdin,
             timeout=step["timeout"],
         )

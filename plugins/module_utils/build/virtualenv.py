@@ -115,8 +115,11 @@ def _own(context: Context, root: str, found: Requirements) -> str:
         _make(context, tool, home, root, found, resolved)
         return home
     uwsgi = context.site["uwsgi"]
-    inputs = [FORMAT, context.python_version(), context.user, resolved]
+    inputs = [FORMAT, context.python_version(), context.site["user"], resolved]
     inputs += [uwsgi["install"], uwsgi["version"], context.secrets["tarball"], uwsgi["checksum"]]
+    if context.user == context.site["user"]:
+        # What that account makes itself, it could change meanwhile; no build of the other one is to go on with it.
+        inputs.append("made by the site's user")
     if context.site["interpreter"].get("managed"):
         inputs.append(context.site["interpreter"]["path"])
     inputs += ["routing"] if uwsgi["install"] in COMPILED else []
@@ -125,6 +128,7 @@ def _own(context: Context, root: str, found: Requirements) -> str:
         files.remove(home)
         try:
             _make(context, tool, home, root, found, resolved)
+            context.end_processes()
             seal.seal_tree(home, 0, seal.PUBLIC)
         except BaseException:
             files.remove(home)

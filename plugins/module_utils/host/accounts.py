@@ -20,9 +20,9 @@ import subprocess
 from typing import NamedTuple
 
 from ..model.layout import Layout
-from . import files, memory, nofollow
+from . import builder, files, memory, nofollow
 from .shell import Shell, StepError
-from .site_group import group_of, members, site_group
+from .site_group import group_of, members, site_gid, site_group, strangers
 
 NGINX_CONF = "/etc/nginx/nginx.conf"
 # Of a site's user: there is none, and nobody but root can make it. In a home that the site can write, its own
@@ -77,22 +77,35 @@ def _compiled_account() -> tuple[str, str]:
 
 
 def ensure(
-    layout: Layout, user: str, managed: bool, group: str, shell: Shell, check_mode: bool, shared: bool = False
+    layout: Layout,
+    user: str,
+    managed: bool,
+    group: str,
+    shell: Shell,
+    check_mode: bool,
+    shared: bool = False,
+    builds: str = "",
 ) -> list[str]:
-    """Make the user and the directories of a site; return what was (or in check mode would be) made or changed.
+    """Make the accounts and the directories of a site; return what was (or in check mode would be) made or changed.
 
     A user that is not `managed` is somebody else's and has to be there; one that another site of this host has, too,
-    has to be known as `shared`. Raises `StepError`, also for a directory that is a link of somebody else than root.
+    has to be known as `shared`. `builds` is who builds, see `builder.of_site`; without it, the site's user. Raises
+    `StepError`, also for a directory that is a link of somebody else than root.
     """
-    refused = _why_not(layout, user, managed) or ("" if shared else _of_another_site(layout, user))
+    own_builder = builds == layout.builder
+    refused = _why_not(layout, user, managed) or builder.why_not(layout, user)
+    refused = refused or ("" if shared else _of_another_site(layout, user))
     if refused:
         raise StepError(layout.name, "accounts", refused)
     if not check_mode:
-        memory.note_site(layout, user, managed, _missing_parents(layout))
+        memory.note_site(layout, user, managed, _missing_parents(layout), builds if own_builder else "")
     changes = _ensure_account(layout, user, managed, group, shell, check_mode)
     changes += _close_environments(layout, check_mode)
+    if own_builder:
+        changes += builder.ensure(layout, site_group(layout, user, managed), shell, check_mode)
     try:
         changes += _ensure_folders(layout, user, managed, group, check_mode)
+        changes += builder.ensure_cache(layout, builds or user, check_mode)
     except nofollow.Unsafe as error:
         what = f"{error.filename} {error.strerror}; remove it, or make the link as root"
         raise StepError(layout.name, "accounts", what) from None
@@ -112,10 +125,10 @@ def _why_not(layout: Layout, user: str, managed: bool) -> str:
             f"this host has an account '{user}' that no run made, and the site would take it over; rename it, or say "
             f"user: {user} if it is meant for the site"
         )
-    strangers = [name for name in members(layout.own_group) if name != user]
-    if not managed and strangers and site_group(layout, user, managed) == layout.own_group:
+    others = strangers(layout, user)
+    if not managed and others and site_group(layout, user, managed) == layout.own_group:
         return (
-            f"this host has a group '{layout.own_group}' with {', '.join(strangers)} in it, who could read the site's "
+            f"this host has a group '{layout.own_group}' with {', '.join(others)} in it, who could read the site's "
             "secrets; take them out of it"
         )
     return ""
@@ -152,12 +165,12 @@ def _ensure_folders(layout: Layout, user: str, managed: bool, group: str, check_
         changes.append(layout.secret_key)
         if not check_mode:
             text = secrets.token_urlsafe(50) + "\n"
-            nofollow.create(layout.secret_key, text.encode(), 0o640, 0, _gid(site_group(layout, user, managed)))
+            nofollow.create(layout.secret_key, text.encode(), 0o640, 0, site_gid(layout, user, managed))
     return changes
 
 
 def forget(layout: Layout, user: str, managed: bool, purge: bool, shell: Shell, check_mode: bool) -> list[str]:
-    """Remove what `ensure` made and return it. The data and the account that owns them go with `purge` only.
+    """Remove what `ensure` made and return it. The data and the user that owns them go with `purge` only.
 
     An account that is not `managed` always stays.
     """
@@ -168,6 +181,8 @@ def forget(layout: Layout, user: str, managed: bool, purge: bool, shell: Shell, 
     if not check_mode:
         for path in doomed:
             files.remove(path)
+    # First: a group that has other members would stay.
+    changes += builder.forget(layout, shell, check_mode)
     if purge and managed and _exists(user):
         changes.append(user)
         if not check_mode:
@@ -239,8 +254,6 @@ def _folders(layout: Layout, user: str, managed: bool, group: str) -> list[Folde
         # nginx passes through to the media; nobody else can list what is here.
         Folder(layout.state, state, user, own),
         Folder(layout.config, 0o750, "root", own),
-        # Passed through by the owner of an existing virtualenv, when uWSGI is compiled for it.
-        Folder(layout.cache, 0o711, user, own),
         # Set-group-ID: what Django stores belongs to nginx's group, so nginx reads it and other users do not.
         Folder(layout.media, 0o2750, user, group, lasting=not layout.media.startswith(f"{layout.state}/")),
     ]

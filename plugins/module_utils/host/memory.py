@@ -132,8 +132,11 @@ def leave(known: Mapping[str, Any]) -> None:
         _write(layouts.LEFT, content)
 
 
-def note_site(layout: layouts.Layout, user: str, managed: bool, made: Sequence[str]) -> None:
-    """Note where a site lies, whose it is, and which directories above its own are `made` for it."""
+def note_site(layout: layouts.Layout, user: str, managed: bool, made: Sequence[str], builder: str = "") -> None:
+    """Note where a site lies, whose it is, and which directories above its own are `made` for it.
+
+    `builder` is the account that is made for its builds; one that was noted stays noted.
+    """
     _note_begin()
     known = files.read_json(layout.memory)
     own = {os.path.dirname(path) for path in layout.paths.values()}
@@ -141,8 +144,17 @@ def note_site(layout: layouts.Layout, user: str, managed: bool, made: Sequence[s
     shared = {path for other in sites().values() for path in other.get("made", []) if path in own}
     parents = sorted({*known.get("made", []), *made, *shared})
     record = {"name": layout.name, "paths": dict(layout.paths), "user": user, "managed": managed, "made": parents}
+    if noted := builder or known.get("builder"):
+        record["builder"] = noted
     if record != known:
         _write(layout.memory, record)
+
+
+def forget_builder(layout: layouts.Layout) -> None:
+    """Note that the account for a site's builds is gone."""
+    known = files.read_json(layout.memory)
+    if known.pop("builder", ""):
+        _write(layout.memory, known)
 
 
 def sites() -> dict[str, dict[str, Any]]:
@@ -181,7 +193,9 @@ def _seen_path() -> str:
 
 def _state(run: Run, packages: Sequence[str], left: Mapping[str, Any]) -> dict[str, Any]:
     """Return the record of the host as it is. `left` is what an earlier uninstall left, which is ours to take away."""
-    ours = [record["user"] for record in sites().values() if record.get("managed")]
+    noted = sites().values()
+    ours = [record["user"] for record in noted if record.get("managed")]
+    ours += [record["builder"] for record in noted if record.get("builder")]
     known = accounts()
     return {
         "packages": [name for name in packages if name not in brought()],

@@ -109,6 +109,35 @@ def of_build(site: Mapping[str, Any], environment: Mapping[str, str]) -> dict[st
     return with_own(found, site["uwsgi"]["unit"])
 
 
+def in_place_of(sandbox: Directives, places: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return a sandbox in which directories are found in place of others: (a directory of root's, the host's).
+
+    The host's own cannot be reached then, so they need not be made writable. Paths are absolute and have no links.
+    """
+    pairs = list(places)
+    hidden = {target for _source, target in pairs}
+    binds = [quoted(f"{source}:{target}") for source, target in pairs]
+    return {**_without(sandbox, hidden), "BindPaths": [*binds, *sandbox.get("BindPaths", [])]}
+
+
+def apart(sandbox: Directives, hidden: Iterable[str]) -> dict[str, list[str]]:
+    """Return a sandbox without a network, in which some directories are empty. Paths are absolute and have no links."""
+    own = {path for path in hidden if "PrivateTmp" not in sandbox or path not in ("/tmp", "/var/tmp")}  # noqa: S108
+    empty = [quoted(f"{path}:mode=1777,size=16m") for path in sorted(own)]
+    return {**_without(sandbox, own), "PrivateNetwork": ["yes"], "TemporaryFileSystem": empty}
+
+
+def _without(sandbox: Directives, gone: set[str]) -> dict[str, list[str]]:
+    """Return a sandbox whose writable paths do not lie in directories that are not seen in it."""
+    given = {name: list(values) for name, values in sandbox.items()}
+    given[WRITABLE] = [
+        value
+        for value in given.get(WRITABLE, [])
+        if not any(_is_below(os.path.realpath(value.strip('"').lstrip("-")), path) for path in gone)
+    ]
+    return given
+
+
 def with_own(sandbox: Directives, own: Directives) -> dict[str, list[str]]:
     """Return a sandbox with the directives of the inventory in it, as far as they are of its kind."""
     return merged(sandbox, {name: values for name, values in own.items() if name in SHARED})

@@ -23,9 +23,14 @@ def group_of(user: str) -> str:
 
 def site_group(layout: Layout, user: str, managed: bool) -> str:
     """Return the group of a site. Once it has one of its own, it keeps it."""
-    if managed or not (user in members(layout.own_group) or is_shared(user)):
-        return group_of(user)
-    return layout.own_group
+    return layout.own_group if _has_own(layout, user, managed) else group_of(user)
+
+
+def site_gid(layout: Layout, user: str, managed: bool) -> int:
+    """Return the number of the group of a site. Raises KeyError for one that is to be made yet."""
+    if _has_own(layout, user, managed):
+        return grp.getgrnam(layout.own_group).gr_gid
+    return pwd.getpwnam(user).pw_gid
 
 
 def is_shared(user: str) -> bool:
@@ -39,12 +44,21 @@ def is_shared(user: str) -> bool:
     return bool({*listed, *others} - {user, *_builders()})
 
 
+def strangers(layout: Layout, user: str) -> list[str]:
+    """Return who is in the group that a site has for itself, beside its user and who builds."""
+    return sorted({*members(layout.own_group)} - {user, *_builders()})
+
+
 def members(group: str) -> list[str]:
     """Return the users that a group lists; none where there is no such group."""
     try:
         return list(grp.getgrnam(group).gr_mem)
     except KeyError:
         return []
+
+
+def _has_own(layout: Layout, user: str, managed: bool) -> bool:
+    return not managed and (user in members(layout.own_group) or is_shared(user))
 
 
 def _builders() -> set[str]:

@@ -216,6 +216,24 @@ class Layout:
         return f"{TMPFILES}/site-{self.name}.conf"
 
     @property
+    def builder(self) -> str:
+        """The account that fetches and builds, where the site's user does not."""
+        return account_name("build", self.name)
+
+    @property
+    def builder_sysusers(self) -> str:
+        return f"{SYSUSERS}/build-{self.name}.conf"
+
+    @property
+    def builder_lock(self) -> str:
+        return f"{LOCKS}/build-{self.name}.lock"
+
+    @property
+    def view(self) -> str:
+        """Where the site's data are mounted as a build sees them. Gone after a boot, and after the build."""
+        return f"{LOCKS}/data-{self.name}"
+
+    @property
     def access_log(self) -> str:
         return f"{NGINX_LOGS}/{self.name}.access.log"
 
