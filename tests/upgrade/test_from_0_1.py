@@ -13,9 +13,9 @@ from host import Run
 # The tasks that change something on a host of 0.1.0 whose inventory and code are the same. CHANGELOG.md says each.
 CHANGED_BY_THE_UPGRADE = {
     # The guards of the sockets, and units that do not start without their variables.
-    "Release the sites",
+    "pyweb.stack.uwsgi : Release the sites",
     # The limit of nginx's descriptors.
-    "Configure nginx, start it, and ask for every site through it",
+    "pyweb.stack.nginx : Configure nginx, start it, and ask for every site through it",
 }
 
 
