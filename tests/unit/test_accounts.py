@@ -6,6 +6,7 @@ import grp
 import os
 import pwd
 import stat
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -82,7 +83,7 @@ class Host:
         uid, gid = self.owners.get(found.st_ino, (found.st_uid, found.st_gid))
         return SimpleNamespace(st_mode=found.st_mode, st_uid=uid, st_gid=gid, st_ino=found.st_ino)
 
-    def run(self, step, argv):
+    def run(self, step, argv, environment=None):
         """What systemd and userdel would do, as far as the accounts can see it."""
         self.calls.append([step, *(word.replace(str(self.root), "") for word in argv)])
         if argv[0] == "systemd-sysusers":
@@ -96,8 +97,12 @@ class Host:
             self.members = {argv[2]: [argv[3]]}
         if argv[0] == "systemd-tmpfiles":
             os.makedirs(self.layout.run, exist_ok=True)
-        if argv[:2] == ["usermod", "--home"]:
-            self.homes[argv[3]] = argv[2]
+        if argv[0] == "vipw":
+            passwd = self.root / "passwd"
+            passwd.write_text("".join(f"{user}:x:1:1:a site:{self.homes.get(user)}:/bin/sh\n" for user in self.users))
+            subprocess.run(f"{environment['EDITOR']} {passwd}", shell=True, check=True)  # noqa: S602 - vipw does it so
+            self.homes.update((line.split(":")[0], line.split(":")[5]) for line in passwd.read_text().splitlines())
+            passwd.unlink()
         if argv[0] == "userdel":
             self.users.remove(argv[1])
 
@@ -277,14 +282,15 @@ def test_an_account_of_0_1_loses_the_home_that_its_site_can_write(host):
     host.homes["site-shop"] = host.layout.state
     assert host.ensure(check_mode=True) == {"site-shop: home /nonexistent"}
     assert host.ensure() == {"site-shop: home /nonexistent"}
-    assert host.calls[-1] == ["accounts", "usermod", "--home", "/nonexistent", "site-shop"]
+    assert ["accounts", "vipw", "--passwd", "--quiet"] in host.calls
+    assert host.homes["huatai"] == "/home/huatai"
     assert host.ensure() == set()
 
 
 def test_somebody_elses_home_stays(host):
     host.ensure("huatai", managed=False)
     assert host.homes["huatai"] == "/home/huatai"
-    assert not any("usermod" in call for call in host.calls)
+    assert not any("vipw" in call for call in host.calls)
 
 
 @AS_ROOT

@@ -15,6 +15,7 @@ import os
 import pwd
 import re
 import secrets
+import shlex
 import shutil
 import subprocess
 from typing import NamedTuple
@@ -228,8 +229,19 @@ def _ensure_account(layout: Layout, user: str, managed: bool, group: str, shell:
     if managed and _exists(user) and pwd.getpwnam(user).pw_dir != HOME:  # made by 0.1
         missing = [f"{user}: home {HOME}"]
         if not check_mode:
-            shell.run("accounts", ["usermod", "--home", HOME, user])
+            _set_home(user, shell)
     return stale or missing
+
+
+def _set_home(user: str, shell: Shell) -> None:
+    """Give an account the home `HOME`. By vipw, for usermod refuses this while a process of the user runs."""
+    change = f"s,^({re.escape(user)}(:[^:]*){{4}}):[^:]*:,\\1:{HOME}:,"
+    # vipw takes a file for unchanged that has the time of the old one, in seconds.
+    script = f'sed -E -i {shlex.quote(change)} "$1" && touch -d "+2 seconds" "$1"'
+    editor = shlex.join(["sh", "-c", script, "edit"])
+    shell.run("accounts", ["vipw", "--passwd", "--quiet"], environment={"EDITOR": editor, "VISUAL": editor})
+    if pwd.getpwnam(user).pw_dir != HOME:
+        raise StepError(shell.site, "accounts", f"/etc/passwd still has another home than {HOME} for {user}")
 
 
 def _close_environments(layout: Layout, check_mode: bool) -> list[str]:
