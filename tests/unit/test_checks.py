@@ -129,6 +129,8 @@ def test_uwsgi_and_unit_options_stay_on_their_line(check, name, expanded):
 
 
 BARE = set(";{}#'\"\\")
+# The templates indent lines, and for Python these end one.
+LINE_ENDS = set("\x85\u2028\u2029")
 
 
 @pytest.mark.parametrize(
