@@ -257,19 +257,21 @@ def test_a_database_that_stays_on_the_controller_is_named(tmp_path):
 
 def test_missing_variables_are_looked_for_apart_from_network_and_data(tmp_path):
     found = json.dumps([["A", "a.py:1"], ["B", "a.py:2"]])
-    settings = settings_of(tmp_path, {" -c ": f"printed\n{found}\n"}, env={"TOKEN": SECRET})
+    settings = settings_of(tmp_path, {" - ": f"printed\n{found}\n"}, env={"TOKEN": SECRET})
     os.mkdir(settings.context.layout.media)
     assert settings.missing("x").startswith(
         "2 variables are missing in the environment: A (a.py:1), B (a.py:2); set env"
     )
     [call] = settings.context.shell.calls
-    assert (call.user, call.environment) == ("root", {})
-    given = json.JSONDecoder().raw_decode(call.stdin)[0]
-    assert {"/run", settings.context.layout.state, settings.context.layout.cache} <= set(given["hidden"])
-    assert settings.context.layout.media not in given["hidden"]  # it is hidden with what it lies in
-    assert (given["uid"], given["alone"], given["places"]) == (pwd.getpwnam("nobody").pw_uid, True, [])
+    assert (call.user, call.environment["TOKEN"]) == ("nobody", SECRET)
     assert SECRET not in " ".join(call.argv)
-    assert given["environment"]["TOKEN"] == SECRET
+    assert call.sandbox["PrivateNetwork"] == ["yes"]
+    empty = [item.partition(":")[0] for item in call.sandbox["TemporaryFileSystem"]]
+    assert {"/run", settings.context.layout.state, settings.context.layout.cache} <= set(empty)
+    assert settings.context.layout.media not in empty  # it is hidden with what it lies in
+    assert not any(settings.context.layout.state in path for path in call.sandbox["ReadWritePaths"])
+    # The sandbox has a /tmp of its own.
+    assert "/tmp" not in empty  # noqa: S108 - a name in a list
 
 
 @pytest.mark.parametrize(
@@ -285,11 +287,11 @@ def test_missing_variables_are_looked_for_apart_from_network_and_data(tmp_path):
     ],
 )
 def test_one_missing_variable_is_told_with_what_to_do(tmp_path, name, cause, wanted):
-    assert settings_of(tmp_path, {" -c ": json.dumps([[name, "a.py:1"]])}).missing(cause) == wanted
+    assert settings_of(tmp_path, {" - ": json.dumps([[name, "a.py:1"]])}).missing(cause) == wanted
 
 
 @pytest.mark.parametrize(
     "answer", [subprocess.CompletedProcess([], 1, "", "unshare failed"), subprocess.CompletedProcess([], 0, "", "")]
 )
 def test_a_host_that_keeps_nothing_apart_tells_the_first_variable_only(tmp_path, answer):
-    assert settings_of(tmp_path, {" -c ": answer}).missing("x") == ""
+    assert settings_of(tmp_path, {" - ": answer}).missing("x") == ""
