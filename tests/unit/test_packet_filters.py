@@ -46,6 +46,7 @@ DOCKER = [
             ],
             [],
         ),
+        ([rule("output", {"reject": None}, family="inet", table="pyweb-ports-shop")], []),
         (DOCKER, []),
         ([*DOCKER, rule("INPUT", {"drop": None})], ["ip filter"]),
         ([FORWARD], ["ip filter"]),

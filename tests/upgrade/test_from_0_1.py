@@ -12,6 +12,8 @@ from host import Run
 
 # The tasks that change something on a host of 0.1.0 whose inventory and code are the same. CHANGELOG.md says each.
 CHANGED_BY_THE_UPGRADE = {
+    # The account that builds, and its cache.
+    "pyweb.stack.django : Build the sites",
     # The sandbox, the guards of the sockets, and units that do not start without their variables. A rollback brings
     # the releases of 0.1.0 back as they were.
     "pyweb.stack.uwsgi : Release the sites",

@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ..model.layout import PORTS_TABLE
 from .files import read_link, read_or_empty
 
 # Executes an argument list; returns (status, output, errors), as a module's `run_command` does.
@@ -77,7 +78,7 @@ def _of_nft(objects: Iterable[dict[str, Any]]) -> list[str]:
     found = []
     for kind, content in entries:
         table = (content.get("family"), content.get("table"))
-        if kind not in ("chain", "rule") or table[1] == "firewalld" or GUEST_CHAIN.match(str(table[1])):
+        if kind not in ("chain", "rule") or _is_known(str(table[1])):
             continue
         if kind == "chain":
             # docker has its own reason to drop what is forwarded.
@@ -88,6 +89,11 @@ def _of_nft(objects: Iterable[dict[str, Any]]) -> list[str]:
         if other:
             found.append(" ".join(map(str, table)))
     return found
+
+
+def _is_known(table: str) -> bool:
+    """Say whether a table is firewalld's, a guest's, or ours, which keeps local accounts from uWSGI's ports."""
+    return table == "firewalld" or table.startswith(PORTS_TABLE) or GUEST_CHAIN.match(table) is not None
 
 
 def _of_iptables(saved: str, family: str) -> list[str]:

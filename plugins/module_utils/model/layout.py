@@ -26,6 +26,8 @@ ROOTS = {
 }
 # Locks, markers and staged copies. Owned by root, so nobody else can hold a lock or plant a link here.
 LOCKS = "/run/pyweb.stack"
+# How the tables of nftables begin that keep local accounts from the TCP ports of uWSGI.
+PORTS_TABLE = "pyweb-ports-"
 SYSTEMD = "/etc/systemd/system"
 SYSUSERS = "/etc/sysusers.d"
 TMPFILES = "/etc/tmpfiles.d"
@@ -332,7 +334,7 @@ class Layout:
     @property
     def ports_identifier(self) -> str:
         """The table of nftables that says who may connect to the site's TCP ports."""
-        return f"pyweb-ports-{self.name}"
+        return f"{PORTS_TABLE}{self.name}"
 
     @property
     def ports_unit(self) -> str:
