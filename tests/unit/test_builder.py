@@ -70,6 +70,17 @@ def test_a_site_whose_user_is_still_to_be_made_is_built_by_the_account(tmp_path)
     assert builder.of_site(site) == "build-shop"
 
 
+@AS_ROOT
+@pytest.mark.parametrize(("owner", "who"), [(0, "build-shop"), (7, "build-shop"), (UID, "site-shop")])
+def test_where_the_sites_directories_lie_in_one_of_its_user_that_user_builds(public_path, monkeypatch, owner, who):
+    """It could put others in their place, whoever they belong to."""
+    site, _secrets = completed(public_path, source={"startproject": "mysite"})
+    (public_path / "state").mkdir()
+    os.chown(public_path / "state", owner, owner)
+    accounts(monkeypatch)
+    assert builder.of_site(site) == who
+
+
 # --- what it leaves running ---
 
 

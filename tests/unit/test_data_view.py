@@ -190,6 +190,16 @@ def test_a_link_of_the_site_in_place_of_its_data_is_refused(context, public_path
     assert os.listdir(public_path / "moved") == []
 
 
+def test_media_that_the_site_could_exchange_for_a_link_are_as_they_are(context, public_path):
+    (public_path / "theirs/media").mkdir(parents=True)
+    for path in ("theirs", "theirs/media"):
+        os.chown(public_path / path, SITE, SITE)
+    paths = {**context.layout.paths, "media": str(public_path / "theirs/media")}
+    object.__setattr__(context, "layout", layouts.Layout("shop", paths))
+    with data_view.shown(context) as seeing:
+        assert [place for _view, place in seeing.view()] == [context.layout.state, context.layout.cache]
+
+
 def test_where_nothing_can_be_mounted_the_build_says_so(context, monkeypatch):
     def refuse(_source, target, *_more, **_keys):
         raise OSError(1, "Operation not permitted", target)

@@ -21,7 +21,7 @@ import re
 import stat
 from collections.abc import Iterator
 
-from ..host import mounts, nofollow
+from ..host import builder, mounts, nofollow
 from .context import Context
 
 # How many directories and files are in an upper layer, and how large a file is at most: a larger one, a database for
@@ -76,12 +76,17 @@ def _mount(context: Context) -> list[tuple[str, str]]:
 
 
 def _data(context: Context) -> list[str]:
-    """Return the directories that the running site may write, none in another: code in place may have some in it."""
-    layout = context.layout
+    """Return the directories that the running site may write, none in another: code in place may have some in it.
+
+    One in whose place the site could put a link is as it is: systemd would follow that, whenever it was looked at.
+    """
+    layout, owner = context.layout, pwd.getpwnam(context.site["user"]).pw_uid
     found = [os.path.realpath(layout.state)]
     for path in (layout.media, context.site["source"].get("path", "")):
         real = os.path.realpath(path) if path else ""
-        if real and os.path.isdir(real) and not any(f"{real}/".startswith(f"{known}/") for known in found):
+        if not real or not os.path.isdir(real) or builder.may_exchange(owner, real):
+            continue
+        if not any(f"{real}/".startswith(f"{known}/") for known in found):
             found.append(real)
     return found
 

@@ -34,15 +34,18 @@ def of_site(site: Mapping[str, Any]) -> str:
     """Return the account that builds a completed site on this host.
 
     That is the site's user where the code, or a virtualenv that is there, lies in that user's hands anyway, or where
-    nobody else may read it: a home, for instance.
+    nobody else may read it: a home, for instance. And where the site's own directories lie in one of that user, who can
+    put others in their place.
     """
     layout, user = Layout.of(site), str(site["user"])
     code, virtualenv = site["source"].get("path", ""), site["virtualenv"]
-    if not code:
-        return layout.builder
     try:
         account = pwd.getpwnam(user)
     except KeyError:
+        return layout.builder
+    if any(may_exchange(account.pw_uid, path) for path in (layout.root, layout.state, layout.cache)):
+        return user
+    if not code:
         return layout.builder
     # A member of the site's group, and nothing else.
     try:
@@ -55,6 +58,18 @@ def of_site(site: Mapping[str, Any]) -> str:
         if os.stat(path).st_uid == account.pw_uid or obstacle(path, reader, READ | ENTER):
             return user
     return layout.builder
+
+
+def may_exchange(uid: int, path: str) -> bool:
+    """Say whether a user may put something else in the place of a path: a directory on the way to it is that user's."""
+    folder = os.path.dirname(os.path.realpath(path))
+    while not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    while os.stat(folder).st_uid != uid:
+        if folder == "/":
+            return False
+        folder = os.path.dirname(folder)
+    return True
 
 
 def why_not(layout: Layout, user: str) -> str:
