@@ -118,7 +118,8 @@ def test_git_gets_a_home_of_its_own_and_asks_nobody_for_a_password(tmp_path):
     home = seen.pop("home")
     assert os.path.dirname(home) == layouts.LOCKS
     assert call.environment["GIT_SSH_COMMAND"] == (
-        f"ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={home}/known_hosts "
+        "ssh -o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15 "
+        f"-o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={home}/known_hosts "
         "-o HashKnownHosts=no -o UpdateHostKeys=no"
     )
     assert seen == {".gitconfig": git.CONFIG.format(home=home)}

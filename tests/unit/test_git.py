@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.build import git, source
-from builds import AS_ROOT, FakeShell, make_context
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
+from builds import AS_ROOT, FakeShell, make_context, real_context
 
 SECRET = "correct-horse-battery"
 
@@ -71,3 +74,15 @@ def test_nothing_secret_is_on_a_command_line_or_open_to_others(tmp_path):
     assert seen == {os.path.basename(home): (0o700, 65534), "credentials": (0o600, 65534), "key": (0o600, 65534)}
     assert SECRET not in str([(call.argv, call.environment) for call in shell.calls])
     assert not os.path.lexists(home)
+
+
+@pytest.mark.parametrize("connects", [True, False], ids=["stalls", "waits"])
+def test_a_server_that_says_nothing_does_not_hold_up_the_run(tmp_path, monkeypatch, connects):
+    monkeypatch.setattr(git, "STALL_TIMEOUT" if connects else "ASK_TIMEOUT", 1)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x.git"
+        context = real_context(tmp_path, source={"git": url, "version": "main"})
+        began = time.monotonic()
+        with pytest.raises(StepError, match="site 'shop': source failed: "):
+            source.resolve(context)
+    assert time.monotonic() - began < 20

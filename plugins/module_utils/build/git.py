@@ -27,6 +27,9 @@ from ..model.urls import credentials, without_credentials
 COMMIT = re.compile(r"[0-9a-f]{40}")
 # How long git may take, in seconds.
 GIT_TIMEOUT = 600
+# Nor may a server that says nothing keep the other sites waiting: how long to be told the branches may take, how long
+# an ssh server may take to answer, and how long nothing may come over http.
+ASK_TIMEOUT, CONNECT_TIMEOUT, STALL_TIMEOUT = 60, 15, 60
 Git = Callable[..., "subprocess.CompletedProcess[str]"]
 CONFIG = """\
 [safe]
@@ -121,9 +124,11 @@ def _git(context: Context) -> Iterator[Git]:
 
     # In memory, and not on a disk.
     with scratch.directory(layouts.LOCKS, account.pw_uid, account.pw_gid, fill) as home:
-        ssh = f"ssh -o BatchMode=yes {host_keys.options(context, home)}"
+        ssh = f"ssh -o BatchMode=yes -o ConnectTimeout={CONNECT_TIMEOUT} -o ServerAliveInterval={CONNECT_TIMEOUT}"
+        ssh += f" {host_keys.options(context, home)}"
         ssh += f" -o IdentitiesOnly=yes -i {home}/key" if key else ""
         environment = {"HOME": home, "GIT_SSH_COMMAND": ssh, "GIT_TERMINAL_PROMPT": "0"}
+        environment.update({"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": str(STALL_TIMEOUT)})
 
         def git(*words: str, cwd: str = "/", check: bool = True) -> subprocess.CompletedProcess[str]:
             try:
@@ -133,7 +138,7 @@ def _git(context: Context) -> Iterator[Git]:
                     context.user,
                     cwd,
                     environment=environment,
-                    timeout=GIT_TIMEOUT,
+                    timeout=ASK_TIMEOUT if words[0] == "ls-remote" else GIT_TIMEOUT,
                     check=check,
                 )
             except StepError as error:

@@ -115,7 +115,7 @@ def ensure(
 
 def _why_not(layout: Layout, user: str, managed: bool) -> str:
     """Say why a site cannot have this user on this host; '' where it can."""
-    if not _exists(user):
+    if not builder.exists(user):
         return "" if managed else f"user is '{user}', which this host does not have; make it or leave it out"
     if pwd.getpwnam(user).pw_uid == 0:
         return f"user is '{user}', who is root: the site's code could do anything; name another account"
@@ -184,7 +184,7 @@ def forget(layout: Layout, user: str, managed: bool, purge: bool, shell: Shell, 
             files.remove(path)
     # First: a group that has other members would stay.
     changes += builder.forget(layout, shell, check_mode)
-    if purge and managed and _exists(user):
+    if purge and managed and builder.exists(user):
         changes.append(user)
         if not check_mode:
             shell.run("accounts", ["userdel", user])
@@ -219,14 +219,14 @@ def tmpfiles(layout: Layout, user: str, group: str) -> str:
 def _ensure_account(layout: Layout, user: str, managed: bool, group: str, shell: Shell, check_mode: bool) -> list[str]:
     texts = {layout.sysusers: sysusers(layout, user, managed, group), layout.tmpfiles: tmpfiles(layout, user, group)}
     stale = [path for path, text in texts.items() if files.read(path) != text]
-    missing = [user] if not _exists(user) else [] if os.path.isdir(layout.run) else [layout.run]
+    missing = [user] if not builder.exists(user) else [] if os.path.isdir(layout.run) else [layout.run]
     if (stale or missing) and not check_mode:
         for path, text in texts.items():
             os.makedirs(os.path.dirname(path), exist_ok=True)
             files.write(path, text)
         shell.run("accounts", ["systemd-sysusers", layout.sysusers])
         shell.run("accounts", ["systemd-tmpfiles", "--create", layout.tmpfiles])
-    if managed and _exists(user) and pwd.getpwnam(user).pw_dir != HOME:  # made by 0.1
+    if managed and builder.exists(user) and pwd.getpwnam(user).pw_dir != HOME:  # made by 0.1
         missing = [f"{user}: home {HOME}"]
         if not check_mode:
             _set_home(user, shell)
@@ -299,14 +299,6 @@ def _differs(folder: Folder) -> bool:
     except KeyError:  # check mode, on a host that has no such account yet
         return True
     return (found.st_mode & 0o7777, found.st_uid, found.st_gid) != wanted
-
-
-def _exists(user: str) -> bool:
-    try:
-        pwd.getpwnam(user)
-    except KeyError:
-        return False
-    return True
 
 
 def _uid(name: str) -> int:
