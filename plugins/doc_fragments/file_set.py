@@ -94,6 +94,14 @@ options:
         type: str
         default: ''
         version_added: 0.2.0
+      of:
+        description:
+          - The part of the set that this file is of, such as a site. Where O(check) refuses a file of a part by its
+            name, C(... in PATH:LINE), all files of that part stay as they are, the others are installed, and the module
+            fails for that part alone.
+        type: str
+        default: ''
+        version_added: 0.2.0
       owner:
         description: The owner, by name or number.
         type: str

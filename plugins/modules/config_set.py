@@ -108,7 +108,11 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host.file_set_module i
 
 def main() -> None:
     module = FileSetModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    module.exit_json(**module.install(), **module.shown())
+    done = module.install()
+    if refused := done.pop("refused", {}):
+        texts = [f"{part}: {text}; its files stay as they were" for part, text in refused.items()]
+        module.fail_json(msg=f"config_set '{module.params['name']}': " + "\n".join(texts), **done, **module.shown())
+    module.exit_json(**done, **module.shown())
 
 
 if __name__ == "__main__":

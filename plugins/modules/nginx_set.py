@@ -150,6 +150,7 @@ def main() -> None:
     module = FileSetModule(argument_spec=SPEC, supports_check_mode=True)
     given = module.params
     done = {**installed(module), "started": [], "asked": {}}
+    refused = done.pop("refused", {})
     try:
         if given["service"]:
             done["started"] = start(given["service"], module.run, module.check_mode)
@@ -157,12 +158,14 @@ def main() -> None:
         done["started"] = error.done
         fail(module, done, str(error), output=error.output)
     done["changed"] = done["changed"] or bool(done["started"])
-    looks = {} if module.check_mode else looked_at(given["sites"])
+    looks = {} if module.check_mode else looked_at([site for site in given["sites"] if site["name"] not in refused])
     done["asked"] = {name: look.url for name, look in looks.items()}
     for look in looks.values():
         if look.warning:
             module.warn(one_line(look.warning))
-    faults = {name: str(StepError(name, STEP, look.wrong)) for name, look in looks.items() if look.wrong}
+    stays = "what nginx has of the site stays as it was"
+    faults = {name: str(StepError(name, "nginx", f"{text}; {stays}")) for name, text in refused.items()}
+    faults.update({name: str(StepError(name, STEP, look.wrong)) for name, look in looks.items() if look.wrong})
     if faults:
         others = [name for name in looks if name not in faults]
         fail(module, {**done, "faulty": list(faults), "others": others}, "\n".join(faults.values()))

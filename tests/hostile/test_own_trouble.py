@@ -57,7 +57,7 @@ def served(host: Host, name: str) -> str:
 
 @pytest.fixture(scope="module")
 def run(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """One run in which two builds and the first release of `wiki` fail, and `shop` and `zine` are fine.
+    """One run in which two builds and the first release of `wiki` fail, nginx refuses `maze`, the others are fine.
 
     `forge` raises an error that looks like Ansible's, and the live release of `shop` lies to root.
     """
@@ -70,9 +70,10 @@ def run(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]
     others = (
         site("forge", broken),
         site("wiki", world.project, health=NEVER),
+        site("maze", world.project, nginx={"options": {"no_such_directive": "on"}}),
         site("zine", world.project, nginx={"listen": [80, 8090]}),
     )
-    wanted = Inventory((unreachable, *others[:2], shop, others[2]))
+    wanted = Inventory((unreachable, *others[:3], shop, others[3]))
     done = world.play(wanted)
     yield done
     gone = [{**other, "state": "absent", "purge": True} for other in others]
@@ -83,6 +84,7 @@ def test_the_run_fails_with_all_faults(run: Run) -> None:
     assert run.status
     assert run.error.startswith("site 'blog': source failed: ")
     assert re.search(r"^site 'wiki': (start|health) failed: ", run.error, re.MULTILINE)
+    assert "site 'maze': nginx failed: `nginx -t` refuses the new files: [emerg] unknown directive" in run.error
     assert "site 'shop'" not in run.error
     assert "site 'zine'" not in run.error
 
@@ -103,7 +105,9 @@ def test_a_site_that_was_served_is_served_as_before(world: World, run: Run) -> N
 
 
 def test_a_site_whose_first_release_failed_has_no_server(world: World, run: Run) -> None:
-    assert "wiki" not in world.host.told("nginx -T 2>/dev/null")
+    servers = world.host.told("nginx -T 2>/dev/null")
+    assert "wiki" not in servers
+    assert "maze" not in servers
     assert re.search(" -> [0-9a-f]{12} by .+: failed: (start|health): ", world.host.told("cat /opt/sites/wiki/history"))
 
 

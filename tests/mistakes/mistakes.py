@@ -236,8 +236,8 @@ MISTAKES = [
     ),
     Mistake(
         "a misspelt directive of nginx",
-        "config_set 'nginx': `nginx -t` refuses the new files: [emerg] unknown directive \"client_max_size\" in "
-        "/etc/nginx/SITES/unix.conf:LINE; nothing was changed",
+        "site 'unix': nginx failed: `nginx -t` refuses the new files: [emerg] unknown directive \"client_max_size\" in "
+        "/etc/nginx/SITES/unix.conf:LINE; what nginx has of the site stays as it was",
         keys={"nginx": {"options": {"client_max_size": "1m"}}},
         playbook=WHOLE,
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
@@ -28,7 +29,7 @@ class World:
 
     def __init__(self, folder, monkeypatch, capsys):
         self.folder, self.capsys = folder, capsys
-        self.looks, self.active, self.fails = {}, False, ""
+        self.looks, self.active, self.fails, self.bad = {}, False, "", {}
         self.steps, self.fronts, self.warned = [], [], []
         monkeypatch.setattr(nginx_set, "Front", self)
         monkeypatch.setattr(nginx_set.FileSetModule, "run", lambda _module, argv: self.run(argv))
@@ -48,6 +49,11 @@ class World:
         if argv[:2] == ["systemctl", "show"]:
             state = ("active", "enabled") if self.active else ("inactive", "disabled")
             return 0, "LoadState=loaded\nActiveState={}\nUnitFileState={}\n".format(*state), ""
+        if argv == ["nginx", "-t"]:
+            for path, text in self.bad.items():
+                if os.path.exists(path) and text in Path(path).read_text():
+                    return 1, "", f'nginx: [emerg] unknown directive "{text}" in {path}:1\n'
+            return 0, "", ""
         self.steps.append(" ".join(argv))
         return (1, "", "it failed") if self.steps[-1] == self.fails else (0, "", "")
 
@@ -133,6 +139,48 @@ def test_what_was_done_is_told_where_the_service_does_not_start(world, tmp_path,
     world.fails = "systemctl start nginx.service"
     result = world.call()
     assert (result["changed"], result["set_after"]["files"]) == (False, [])
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["served", "new"])
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_what_nginx_refuses_of_one_site_is_that_sites_trouble(world, tmp_path, there, check_mode):
+    folder = tmp_path / "conf.d"
+    folder.mkdir()
+    if there:
+        (folder / "shop.conf").write_text("old")
+    world.bad = {str(folder / "shop.conf"): "nonsense"}
+    own = {"owner": str(os.getuid()), "group": str(os.getgid())}
+    files = [
+        {"path": str(folder / f"{name}.conf"), "content": text, "of": name, **own}
+        for name, text in {"blog": "good", "shop": "nonsense"}.items()
+    ]
+    files.append({"path": str(folder / "shop_upstream.conf"), "content": "good", "of": "shop", **own})
+    world.looks = {"blog": Look("", "http://blog/", "")}
+    sites = [{**shop(tmp_path), "name": name} for name in ("shop", "blog")]
+    result = world.call(files=files, check=["nginx", "-t"], sites=sites, _ansible_check_mode=check_mode)
+    if check_mode:
+        # Nothing can be mounted here, so the check is not shown the files before they are in place.
+        assert (result.get("failed", False), result["checked"]) == (False, False)
+        return
+    assert result["msg"] == (
+        "site 'shop': nginx failed: `nginx -t` refuses the new files: [emerg] unknown directive \"nonsense\" in "
+        f"{folder}/shop.conf:1; what nginx has of the site stays as it was"
+    )
+    assert (result["set_after"]["faulty"], result["set_after"]["others"]) == (["shop"], ["blog"])
+    assert (folder / "blog.conf").read_text() == "good"
+    assert [(folder / "shop.conf").exists(), (folder / "shop_upstream.conf").exists()] == [there, False]
+    assert not there or (folder / "shop.conf").read_text() == "old"
+    assert world.steps[-1] == "ask for blog"
+    assert "ask for shop" not in world.steps
+
+
+def test_what_nginx_refuses_of_nobodys_own_stops_all(world, tmp_path):
+    path = tmp_path / "nginx.conf"
+    world.bad = {str(path): "new"}
+    result = world.call(check=["nginx", "-t"])
+    assert "refuses the new files" in result["msg"]
+    assert not path.exists()
+    assert "set_after" not in result
 
 
 def test_every_fault_of_every_site_is_told_and_what_was_done(world, tmp_path):

@@ -184,7 +184,11 @@ def test_what_the_files_of_a_layout_are_made_from(layout, templates):
     }
     link = mine["/etc/nginx/sites-enabled/shop.conf"]
     if layout == "sites_available":
-        assert link == {"path": "/etc/nginx/sites-enabled/shop.conf", "link": "../sites-available/shop.conf"}
+        assert link == {
+            "path": "/etc/nginx/sites-enabled/shop.conf",
+            "link": "../sites-available/shop.conf",
+            "of": "shop",
+        }
     else:
         # Only a link that is ours is removed: it is known by where it leads.
         assert (link["state"], link["marked"]) == ("absent", "../sites-available/shop.conf")

@@ -60,6 +60,10 @@ class Outcome:
         return [shown for change in self.changes for shown in file_change.differences(change)]
 
 
+class CheckRefused(FileSetError):
+    """The check does not accept the new files."""
+
+
 def install(request: Request, run: Run, dry: bool = False, folder: str = LOCKS, memory: str = MEMORY) -> Outcome:
     """Install the set, or predict it. `run` executes an argument list and returns (status, output, errors).
 
@@ -130,7 +134,7 @@ class _Transaction:
             self.apply(self.request.apply)
         except FileSetError as error:
             state = self.undo(interrupted).replace(f": {error}", ", for the same reason")
-            raise FileSetError(f"{error}; {state}", error.output) from None
+            raise type(error)(f"{error}; {state}", error.output) from None
         outcome.applied = bool(self.request.apply)
         outcome.notes += kept.note(outcome.changes, self.copied, self.memory)
         os.unlink(self.marker)
@@ -184,8 +188,8 @@ class _Transaction:
             raise self.refusal(err or out or f"exit status {status}", "")
         outcome.checked, outcome.unchecked_because = True, ""
 
-    def refusal(self, output: str, state: str) -> FileSetError:
-        return FileSetError(f"`{_brief(self.request.check)}` refuses the new files: {telling(output)}{state}", output)
+    def refusal(self, output: str, state: str) -> CheckRefused:
+        return CheckRefused(f"`{_brief(self.request.check)}` refuses the new files: {telling(output)}{state}", output)
 
     def swap(self, changes: list[Change]) -> None:
         """Write every file beside its place, then rename: a full disk shows before anything has moved."""

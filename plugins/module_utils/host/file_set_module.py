@@ -7,13 +7,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from .file_change import Edit, FileSetError, Wanted
-from .file_set import Outcome, Request, install
+from .file_set import CheckRefused, Outcome, Request, install
 
 FILE = {
     "path": {"type": "path", "required": True},
@@ -36,6 +36,7 @@ FILE = {
     "keep": {"type": "bool", "default": False},
     "prune": {"type": "bool", "default": False},
     "note": {"type": "str", "default": ""},
+    "of": {"type": "str", "default": ""},
     "owner": {"type": "str", "default": "root"},
     "group": {"type": "str", "default": "root"},
     "mode": {"type": "str", "default": "0644"},
@@ -75,14 +76,31 @@ class FileSetModule(AnsibleModule):
         return {"invocation": {"module_args": {**self.params, "files": files}}}
 
     def install(self) -> dict[str, Any]:
-        """Install the files and return what the module returns of it, or end the module with the error."""
-        try:
-            outcome = install(request(self.params), self.run, self.check_mode)
-        except FileSetError as error:
-            message = f"config_set '{self.params['name']}': {error}"
-            self.fail_json(msg=message, output=error.output, changed=False, **self.shown())
-            raise
-        return result(outcome, self._diff)
+        """Install the files and return what the module returns of it, or end the module with the error.
+
+        Where the check refuses a file of a part (`of`), all files of that part stay as they are and the others are
+        installed; `refused` says why, part -> text. The caller fails with that in the end.
+        """
+        refused: dict[str, str] = {}
+        while True:
+            files = [file for file in self.params["files"] if not file["of"] or file["of"] not in refused]
+            try:
+                outcome = install(request({**self.params, "files": files}), self.run, self.check_mode)
+            except FileSetError as error:
+                if part := refused_part(error, files):
+                    refused[part] = str(error).rpartition("; ")[0]
+                    continue
+                message = f"config_set '{self.params['name']}': {error}"
+                self.fail_json(msg=message, output=error.output, changed=False, **self.shown())
+                raise
+            return {**result(outcome, self._diff), **({"refused": refused} if refused else {})}
+
+
+def refused_part(error: FileSetError, files: Sequence[Mapping[str, Any]]) -> str:
+    """Return the part whose file the check refuses by its name and line; '' where it is nobody's alone."""
+    named = re.findall(r"(?<= in )(/\S+?):\d+", str(error)) if isinstance(error, CheckRefused) else []
+    parts = {file["path"]: file["of"] for file in files}
+    return next((str(parts[path]) for path in named if parts.get(path)), "")
 
 
 def result(outcome: Outcome, with_diff: bool) -> dict[str, Any]:

@@ -266,7 +266,9 @@ def _of_sites(sites: list[Site], views: list[dict[str, Any]], kept: set[str], la
     for shown_site in views:
         if shown_site["name"] not in kept or shown_site["others"]:
             kind = "shared" if shown_site["owner"] else layout
-            result += _of_site(shown_site["name"], kind, {"site": shown_site})
+            # What nginx refuses in a server that is a site's alone is that site's trouble.
+            part = {} if shown_site["others"] else {"of": shown_site["name"]}
+            result += [{**file, **part} for file in _of_site(shown_site["name"], kind, {"site": shown_site})]
     for site in sites:
         if site["state"] == "absent":
             result += _of_site(site["name"], "", {})
