@@ -73,6 +73,7 @@ def test_current_release_is_served_after_a_boot(world: World, power_fails: bool)
     assert world.host.deploy(world.wanted(*world.sites)).changed == 0
 
 
+@pytest.mark.same_everywhere
 @pytest.mark.parametrize("function", ["switch", "drain"], ids=["before the switch", "after the switch"])
 def test_power_cut_during_a_deploy(world: World, function: str) -> None:
     """What boots is what `current` names, the old or the new release, and the next run completes."""
@@ -100,6 +101,7 @@ def wait_until_served(world: World, seconds: float = 20) -> None:
 # --- a deploy beside requests, and beside another ---------------------------------------------------------------------
 
 
+@pytest.mark.same_everywhere
 def test_deploy_gives_way_to_requests(world: World) -> None:
     """What it does itself has a niceness of 10; the uWSGI that it started has none, and none that serves already."""
     world.new_code()
@@ -114,6 +116,7 @@ def test_deploy_gives_way_to_requests(world: World) -> None:
     assert (its_own.strip(), set(serving)) == ("10", {"0"})
 
 
+@pytest.mark.same_everywhere
 def test_two_runs_at_once_wait_for_each_other(world: World) -> None:
     """The second waits while the first stands in the middle of its release, and both end well."""
     world.new_code()
@@ -174,6 +177,7 @@ STALE = [
 LITTER = [[case] for case in STALE] if os.environ.get("FAULTS") == "long" else [STALE]
 
 
+@pytest.mark.same_everywhere
 @pytest.mark.parametrize("cases", LITTER, ids=lambda cases: ", ".join(case.name for case in cases))
 def test_what_lies_around_is_no_obstacle(world: World, cases: list[Stale]) -> None:
     for site in world.sites:
@@ -271,6 +275,7 @@ UNWRITABLE = [
 ]
 
 
+@pytest.mark.same_everywhere
 @pytest.mark.parametrize("case", UNWRITABLE, ids=lambda case: case.name)
 def test_what_cannot_be_written_harms_nothing(world: World, case: Unwritable) -> None:
     with world.prober("unix") as prober:

@@ -66,7 +66,7 @@ class Chain:
     stages: tuple[Stage, ...]
     site: str = "unix"
     playbook: str = DEPLOY
-    # By the same code on every platform; `release` is the one that is asked of them all.
+    # By the same code on every platform; `firewalld` differs by its version.
     same_everywhere: bool = False
 
 
@@ -92,7 +92,8 @@ CHAINS = [
     Chain(
         "release",
         environment,
-        (
+        same_everywhere=True,
+        stages=(
             Stage("before writing", Point(RELEASE, "prepare")),
             Stage("writing", Point(STEPS, "write", nth=2)),
             Stage("written", Point(RELEASE, "prepare", "return")),
@@ -126,6 +127,7 @@ CHAINS = [
         "nginx",
         nginx,
         playbook=WHOLE,
+        same_everywhere=True,
         stages=(
             Stage("staging", Point("module_utils.host.stage", "script", "return")),
             Stage("checked", Point(FILES, "check", "return")),

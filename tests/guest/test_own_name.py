@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from client import ask
 from host import Host
 from sites import Project
@@ -65,6 +66,7 @@ class Shop:
         return run.error
 
 
+@pytest.mark.same_everywhere
 def test_a_site_that_does_not_answer_on_its_own_name(host: Host, tmp_path: Path) -> None:
     shop = Shop(host, Project(tmp_path / "project"))
     host.deploy(shop.sites())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import earlier
+import pytest
 from client import ask
 from fixtures import PLATFORM
 from host import Host, Run
@@ -120,6 +121,7 @@ def test_what_was_there_before_comes_back(baked: Host, project: Project) -> None
     assert ask(host.address, "other.example", "/").body == "theirs\n"
 
 
+@pytest.mark.same_everywhere
 def test_a_host_of_0_1_0_is_told_what_cannot_be_restored(baked: Host, project: Project, tmp_path: Path) -> None:
     host = baked
     packaged = host.told("sha256sum /etc/nginx/nginx.conf")

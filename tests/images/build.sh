@@ -58,8 +58,9 @@ main() {
     for job in "${jobs[@]}"; do
         wait "${job%%:*}" || failed+=("${job#*:}")
     done
-    # What had one of these names before is nameless now. Not worth an error: another run may be at it.
-    docker image prune --force --filter label=pyweb.recipe >/dev/null 2>&1 || true
+    # What had one of these names before is nameless now, but so are the layers that another platform's build goes on with
+    # at this moment: these are young. Not worth an error: another run may be at it.
+    docker image prune --force --filter label=pyweb.recipe --filter until=3h >/dev/null 2>&1 || true
     ((${#failed[@]} == 0)) || die "no image of: ${failed[*]}"
 }
 

@@ -46,6 +46,7 @@ def test_a_port_that_is_not_wanted_any_more_is_closed(world: World) -> None:
     assert world.converge().changed == 0
 
 
+@pytest.mark.same_everywhere
 def test_requests_of_five_seconds_are_finished(world: World) -> None:
     probers = [Prober(world.host.address, host, "/slow?seconds=5", 2.5) for host in world.inventory.hosts]
     with contextlib.ExitStack() as stack:
@@ -60,6 +61,7 @@ def test_requests_of_five_seconds_are_finished(world: World) -> None:
         assert str(world.version - 1) in versions, f"{prober.host}: no slow request met the old release"
 
 
+@pytest.mark.same_everywhere
 def test_every_page_finds_its_assets(world: World) -> None:
     """Whichever release made the page, at every moment of a deploy."""
     world.new_code()
@@ -74,6 +76,7 @@ def test_every_page_finds_its_assets(world: World) -> None:
     assert len(seen) > 1, "no page of the new release was seen while the old one still answered"
 
 
+@pytest.mark.same_everywhere
 def test_assets_of_the_previous_release_stay(world: World) -> None:
     """A page that is open in a browser asks for its style sheet after the deploy."""
     old = {host: style_of(world.ask(host, "/")) for host in world.inventory.hosts}

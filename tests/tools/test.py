@@ -123,7 +123,7 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
             molecule(scenario, platform, prefix)
             for scenario, platform in scenarios(platforms, full, (environment.get("SCENARIOS") or "").split())
         ),
-        *(suite("load answers", platform, "tests/load/test_answers.py") for platform in full),
+        *(suite("load answers", platform, "tests/load/test_answers.py", once=platform in once) for platform in full),
         # Last, when nothing else is left to start: they set up their hosts beside what still runs.
         *(load(platform) for platform in full),
     ]

@@ -36,6 +36,7 @@ def test_the_commands_of_the_documentation_show_and_restart_them(world: World) -
     world.assert_exact()
 
 
+@pytest.mark.same_everywhere
 def test_a_task_runs_through_three_deploys_and_finishes_once(world: World) -> None:
     first = world.live
     world.host.told("/opt/sites/mysite/manage begin")
@@ -65,6 +66,7 @@ def test_a_task_runs_through_three_deploys_and_finishes_once(world: World) -> No
     assert world.host.told("ls /opt/sites/mysite/releases").split() != [first], "what nobody uses any more goes"
 
 
+@pytest.mark.same_everywhere
 def test_a_timer_follows_the_live_release_and_never_overlaps(world: World) -> None:
     before = world.live
     world.new_code()
@@ -117,6 +119,7 @@ def pids(world: World) -> list[str]:
     return sorted(unit for unit in shown if ":beat:" not in unit)
 
 
+@pytest.mark.same_everywhere
 def test_a_worker_that_dies_at_once_fails_the_deploy_and_nothing_has_changed(world: World) -> None:
     before, running = world.live, pids(world)
     world.new_code()
@@ -136,6 +139,7 @@ def test_a_worker_that_dies_at_once_fails_the_deploy_and_nothing_has_changed(wor
     (world.project.folder / "jobs/management/commands/bad.py").unlink()
 
 
+@pytest.mark.same_everywhere
 def test_a_program_that_is_missing_is_refused_before_anything_happens(world: World) -> None:
     keys, before = world.keys, world.live
     world.keys = {**keys, "workers": {**keys["workers"], "typo": {"run": "celeri worker"}}}
@@ -146,6 +150,7 @@ def test_a_program_that_is_missing_is_refused_before_anything_happens(world: Wor
     world.assert_as_before()
 
 
+@pytest.mark.same_everywhere
 def test_a_rollback_takes_workers_and_timers_along(world: World) -> None:
     before = world.live
     world.new_code()
@@ -201,6 +206,7 @@ def test_a_boot_after_a_killed_run_starts_exactly_the_live_releases_workers(worl
     world.assert_settled()
 
 
+@pytest.mark.same_everywhere
 def test_a_failure_after_the_switch_brings_the_old_workers_back(world: World) -> None:
     before = world.live
     good = (world.project.folder / "mysite/urls.py").read_text(encoding="utf-8")
