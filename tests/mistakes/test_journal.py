@@ -130,7 +130,7 @@ def test_a_failed_health_check_shows_the_traceback_of_the_project(world: World, 
     shown = run.error.partition(first)[2]
     assert "Traceback (most recent call last):" in shown, run.error
     assert re.search(r'File ".*gallery/views\.py", line [0-9]+, in deepest', shown), run.error
-    assert "\nValueError: invalid literal for int() with base 10: 'not well'" in shown, run.error
+    assert "\n  ValueError: invalid literal for int() with base 10: 'not well'" in shown, run.error
     assert "*** Starting uWSGI" not in shown, run.error
     assert world.current(SITE) == before
 
