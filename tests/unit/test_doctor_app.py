@@ -63,6 +63,18 @@ CASES = [
         (NO_NAMESPACE.splitlines()[0],),
     ),
     Case(
+        "a start that writes where the sandbox does not let it, seen while it is started once more",
+        lambda site, host: (
+            put(site.uwsgi, log=REFUSED, unit={"Id": UNIT, "ProtectSystem": "strict", "ActiveState": "activating"}),
+            put(site.probes[0], answer=None, failure="there is no such socket"),
+        ),
+        "app.sandbox",
+        "broken",
+        "the sandbox of uwsgi-shop@0123456789ab.service refuses what the application does: ReadWritePaths",
+        "web_sites[].uwsgi.unit: {ReadWritePaths: /srv/export}, where the site shall be allowed that",
+        ("OSError: [Errno 30] Read-only file system: '/srv/export/a.csv'",),
+    ),
+    Case(
         "an ini that is not there",
         lambda site, host: (
             put(site.uwsgi.options, missing=["/srv/gone.ini"]),

@@ -86,7 +86,9 @@ def _places(site: Site) -> Fault | None:
 def _sandbox(site: Site) -> Fault | None:
     """Judge an application that fails under its unit, and would not without it: the doctor is in no sandbox."""
     found = site.uwsgi
-    if "failed app" in site.inside or (found.master and not any(answer.status == 500 for answer in site.answers)):
+    # One that is started over and over has a master at times, too.
+    runs = found.master is not None and found.unit.get("ActiveState") != "activating"
+    if "failed app" in site.inside or (runs and not any(answer.status == 500 for answer in site.answers)):
         return None
     refused = by_sandbox(found.log, found.unit, database_of(site))
     if not refused:
