@@ -161,6 +161,8 @@ def test_a_build_writes_builds_virtualenvs_caches_and_data():
         "/opt/sites/shop/builds",
         "/opt/sites/shop/virtualenvs",
         "/var/cache/sites/shop",
+        # Where steps have directories of their own; it is root's.
+        "/var/lib/pyweb.stack",
         "/var/lib/sites/shop",
     ]
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ..model.layout import Layout
+from ..model.layout import MEMORY, Layout
 
 # name -> its values, a line each.
 Directives = Mapping[str, Sequence[str]]
@@ -96,7 +96,8 @@ def of_build(site: Mapping[str, Any], environment: Mapping[str, str]) -> dict[st
     del found["RemoveIPC"]
     code, virtualenv = site["source"].get("path", ""), site["virtualenv"]
     written = [path for path in (code, virtualenv) if path.startswith("/")]
-    own = [layout.builds, layout.virtualenvs, layout.cache, *_data(layout)]
+    # A step that works for somebody else, or on a tarball, has a directory of its own in MEMORY, which is root's.
+    own = [layout.builds, layout.virtualenvs, layout.cache, MEMORY, *_data(layout)]
     found[WRITABLE] = paths([*own, *written])
     # Certificates, wheels, a virtualenv's interpreter.
     texts = " ".join([*environment.values(), *site["packages"]]).replace("file://", "")
