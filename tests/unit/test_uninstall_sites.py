@@ -34,7 +34,7 @@ def host(tmp_path, monkeypatch):
         return subprocess.CompletedProcess(argv, status, out, err)
 
     monkeypatch.setattr(Shell, "run", run)
-    monkeypatch.setattr(accounts, "_exists", lambda user: user in ("site-shop", "huatai"))
+    monkeypatch.setattr(accounts.builder, "exists", lambda user: user in ("site-shop", "huatai"))
     made.layout = Layout.under("shop", {key: f"{tmp_path}{path}" for key, path in ROOTS.items()})
     for name in CODE:
         made.put(f"/opt/sites/shop/{name}")
