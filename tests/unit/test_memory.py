@@ -33,7 +33,8 @@ class Host:
             monkeypatch.setattr(memory, name, f"{root}{getattr(memory, name)}")
         monkeypatch.setattr(memory, "PRESETS", f"{root}{memory.PRESETS}")
         monkeypatch.setattr(memory.held_units, "BEGUN", f"{root}{memory.held_units.BEGUN}")
-        monkeypatch.setattr(memory, "FOLDERS", tuple(f"{root}{path}" for path in memory.FOLDERS))
+        for name in ("FOLDERS", "NGINX_OWN"):
+            monkeypatch.setattr(memory, name, tuple(f"{root}{path}" for path in getattr(memory, name)))
 
     def put(self, path, text=""):
         target = self.root / path.lstrip("/")
