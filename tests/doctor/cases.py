@@ -169,6 +169,7 @@ MANAGED_CASES = [
         "listen queue full",
         "socket.queue-full",
         ["the listen queue", "full", "EAGAIN", "processes"],
+        # It holds the queue for longer than the doctor looks; what takes the fault away ends it.
         "systemctl kill --signal=STOP $unit\n"
         "nohup python3 -c '\n"
         "import socket, sys, time\n"

@@ -26,7 +26,7 @@ from django.urls import path
 
 
 def home(request):
-    time.sleep(float(request.GET.get("seconds", "0")))
+    time.sleep(float(request.GET.get("seconds", "0")))  # a page that takes as long as the test asks for
     return HttpResponse("It works")
 
 

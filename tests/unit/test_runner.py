@@ -222,7 +222,7 @@ def test_a_container_is_gone_before_anything_is_measured(runner, tmp_path, monke
     events = tmp_path / "events"
 
     def removed(*words):
-        time.sleep(0.3)
+        time.sleep(0.3)  # as long as an engine takes: what measures is waiting by then
         with events.open("a", encoding="ascii") as file:
             file.write(f"{words[0]} {words[-1]}\n")
         return ""
