@@ -105,10 +105,8 @@ def call(tmp_path, monkeypatch, capsys):
         for name, script in (("apt-get", apt_get), ("dpkg", ""), ("systemctl", systemctl)):
             # Without quotes: a call in one line, whatever an argument holds.
             note = f"(printf '%s ' {name} $*; echo) | sed 's/ $//' >> {calls}"
-            (tmp_path / name).write_text(f"#!/bin/sh\nset -f\n{note}\n{script}\n", encoding="utf-8")
-            (tmp_path / name).chmod(0o755)
-        (tmp_path / "dpkg-query").write_text(f"#!/bin/sh\n{dpkg_query}\n", encoding="utf-8")
-        (tmp_path / "dpkg-query").chmod(0o755)
+            program(tmp_path / name, f"set -f\n{note}\n{script}")
+        program(tmp_path / "dpkg-query", dpkg_query)
         monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
         monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_words, **_more: None)
         monkeypatch.setattr(apt_install.packages, "installed", lambda _module: list(there))
@@ -122,6 +120,14 @@ def call(tmp_path, monkeypatch, capsys):
         return json.loads(capsys.readouterr().out), calls
 
     return run
+
+
+def program(path, script):
+    """Make a program that is a script. One that is being started stays as it was: a shell reads its script later."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    new.chmod(0o755)
+    new.replace(path)
 
 
 def test_what_is_needed_soon_is_begun_and_not_waited_for(call, tmp_path):
