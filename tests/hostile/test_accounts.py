@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conftest import LOCAL, World
+from sites import site
 
 REFUSED = {
     "root": "user is 'root', who is root",
@@ -15,7 +16,7 @@ def test_no_site_gets_the_account_of_root_of_nginx_or_of_somebody_else(world: Wo
     world.host.told("useradd --non-unique --uid 0 toor; useradd --system site-other")
     before = world.host.told("getent passwd site-other")
     sites = [
-        {**world.inventory.sites[0], "name": name, "domains": [f"{name}.example"], **user}
+        site(name, world.project, **user)
         for name, user in {"a": {"user": "root"}, "b": {"user": "toor"}, "c": {"user": web}, "other": {}}.items()
     ]
     run = world.host.play(sites)
@@ -44,24 +45,14 @@ def test_nobody_else_reads_what_a_site_has(world: World) -> None:
 
 
 def test_a_user_whose_group_a_teammate_shares_keeps_the_site_to_itself(world: World) -> None:
-    world.host.told("groupadd team; useradd -m -g team ann; useradd -m -g team bob")
-    site = {**world.inventory.sites[0], "name": "team", "domains": ["team.example"], "user": "ann"}
-    run = world.host.play([*world.inventory.sites, site])
-    try:
-        assert run.status == 0, run.error
-        private = "/etc/sites/team/secret_key /opt/sites/team/current/src/manage.py /var/lib/sites/team/db.sqlite3"
-        assert world.run_as("ann", f"head -c1 {private}").returncode == 0
-        done = world.run_as("bob", f"head -c1 {private}")
-        assert (done.returncode != 0, "Permission denied" in done.stderr, done.stdout) == (True, True, "")
-    finally:
-        gone = {**site, "state": "absent", "purge": True}
-        world.host.deploy([*world.inventory.sites, gone])
-    assert world.host.run("getent group site-team").stdout == ""
-    assert world.host.told("id -un ann") == "ann"
+    private = "/etc/sites/team/secret_key /opt/sites/team/current/src/manage.py /var/lib/sites/team/db.sqlite3"
+    assert world.run_as("ann", f"head -c1 {private}").returncode == 0
+    done = world.run_as("bob", f"head -c1 {private}")
+    assert (done.returncode != 0, "Permission denied" in done.stderr, done.stdout) == (True, True, "")
 
 
 def test_one_user_for_two_sites_is_refused(world: World) -> None:
-    sites = [{**site, "user": LOCAL} for site in world.inventory.sites]
+    sites = [{**found, "user": LOCAL} for found in world.inventory.sites]
     run = world.host.play(sites)
     assert run.status
     assert "user is 'mallory', whom site 'shop' has, too" in run.error

@@ -103,8 +103,7 @@ class Forge:
     got: list[str] = field(default_factory=list)
 
     def deploy(self, **keys: Any) -> Run:
-        self.wanted = {**self.wanted, **keys}
-        return self.world.host.deploy([self.wanted], "deploy.yml")
+        return self.world.host.deploy([{**self.wanted, **keys}], "deploy.yml")
 
     def told(self, script: str) -> str:
         return self.world.host.told(script)
@@ -194,8 +193,11 @@ def test_a_cache_that_the_site_could_write_is_not_believed_and_log_files_stay_th
     assert forge.told("grep data-forge /proc/mounts || true") == ""
 
 
-def test_the_account_goes_with_its_site(forge: Forge) -> None:
-    forge.deploy(state="absent")
+def test_the_account_goes_with_its_site_and_a_persons_stays(forge: Forge) -> None:
+    gone = [{**forge.wanted, "state": "absent"}, {**forge.world.team, "state": "absent", "purge": True}]
+    forge.world.host.deploy(gone, "deploy.yml")
+    assert forge.told("getent group site-team || true") == ""
+    assert forge.told("id -un ann") == "ann"
     assert forge.told(f"ls -d {CACHE} || true") == ""
     assert BUILDER not in forge.told("cut -d: -f1 /etc/passwd /etc/group")
     assert USER in forge.told("cut -d: -f1 /etc/passwd")

@@ -63,9 +63,6 @@ def runs(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
         bad = world.play(Inventory(tuple(_bad(canaries, private, key))), "site.yml", *words)
     yield Runs(canaries, good, second, bad, watched, key, other)
     host.told("systemctl stop canary-server; kill $(cat /run/canary-sshd.pid)")
-    absent = Inventory(tuple({"name": found["name"], "state": "absent", "purge": True} for found in sites))
-    assert world.play(absent).status == 0
-    host.told(f"rm -rf {SERVERS} {CODE} {PLACED} /srv/canary-venv /tmp/pyweb-root")
 
 
 def _good(canaries: dict[str, str], private: str) -> list[dict[str, object]]:

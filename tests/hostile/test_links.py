@@ -18,15 +18,3 @@ def test_a_link_in_place_of_the_media_is_refused_by_name(world: World) -> None:
     assert run.status, "the run went through a link of the site"
     assert "/var/lib/sites/shop/media is a link of site-shop" in run.error
     assert world.host.told(f"stat -c '%U %G %a' {VICTIM}") == before
-    world.deploy()
-
-
-def test_a_link_of_root_to_a_bigger_disk_is_followed(world: World) -> None:
-    world.host.told("mkdir -p /srv/disk && cd /var/lib/sites/shop && mv media /srv/disk/media && ln -s /srv/disk/media")
-    try:
-        world.deploy()
-    finally:
-        world.host.told("cd /var/lib/sites/shop && rm media && mv /srv/disk/media media")
-    # The unit names where the media are, so both moves made another release.
-    world.deploy()
-    assert world.deploy().changed == 0

@@ -6,7 +6,7 @@ import json
 import textwrap
 
 import pytest
-from conftest import LOCAL, World
+from conftest import LOCAL, World, connects
 
 # What a local user sends: a packet for each variable by which uWSGI loads other code, and for each of its plugins.
 SEND = """
@@ -63,12 +63,6 @@ def nginx(world: World) -> str:
     return world.host.told("stat -c %G /run/sites/shop").strip()
 
 
-def connects(world: World, user: str) -> bool:
-    """Whether a user gets through to the TCP port."""
-    script = "import socket; socket.create_connection(('127.0.0.1', 8001), 5).close()"
-    return world.run_as(user, f'/usr/bin/python3 -c "{script}"').returncode == 0
-
-
 @pytest.fixture(scope="module")
 def unix_socket(world: World) -> str:
     return world.host.told("realpath /opt/sites/shop/current/uwsgi.sock").strip()
@@ -105,7 +99,7 @@ def test_another_local_user_does_not_reach_a_unix_socket(world: World, unix_sock
 
 
 def test_a_tcp_port_is_for_nginx_and_root(world: World) -> None:
-    """Also after a reload of the firewall, after a boot, and where somebody flushed the rules with the next run."""
+    """Also after a reload of the firewall, and after a boot."""
 
     def limited() -> bool:
         assert connects(world, nginx(world))
@@ -117,61 +111,12 @@ def test_a_tcp_port_is_for_nginx_and_root(world: World) -> None:
     assert limited()
     world.host.restart()
     assert limited()
-    flush = "import ctypes; n = ctypes.CDLL('libnftables.so.1'); n.nft_ctx_new.restype = ctypes.c_void_p; "
-    flush += "n.nft_run_cmd_from_buffer(ctypes.c_void_p(n.nft_ctx_new(0)), b'delete table inet pyweb-ports-blog')"
-    world.host.told(f'/usr/bin/python3 -c "{flush}"')
-    assert connects(world, LOCAL)
-    assert world.deploy().changed == 1
-    assert limited()
-    again = world.deploy()
-    assert again.changed == 0, again.output
 
 
 def test_a_request_with_200_headers_is_answered(world: World) -> None:
     headers = " ".join(f"-H 'X-Header-{number}: {number}'" for number in range(200))
     asked = f"curl -s -o /dev/null -w '%{{http_code}}' {headers} -H 'Host: shop.example' http://127.0.0.1/healthz"
     assert world.host.told(asked) == "200"
-
-
-def test_nginx_gets_descriptors_without_a_restart(world: World) -> None:
-    """For its connections twice over; an nginx that runs with fewer, as one of 0.1 does, gets them by a reload."""
-    main = world.host.told("systemctl show --property=MainPID --value nginx.service").strip()
-    world.host.told(
-        f"prlimit --pid {main} --nofile=1024: && systemctl reload nginx && "
-        "rm /etc/systemd/system/nginx.service.d/pyweb.conf && systemctl daemon-reload"
-    )
-    world.deploy()
-    assert world.host.told("systemctl show --property=MainPID --value nginx.service").strip() == main
-    workers = world.host.told(f"cat /proc/{main}/task/{main}/children").split()
-    for pid in (main, *workers):
-        if "shutting down" in world.host.run(f"cat /proc/{pid}/cmdline").stdout:
-            continue
-        soft = world.host.told(f"awk '/Max open files/ {{print $4}}' /proc/{pid}/limits").strip()
-        assert int(soft) >= 2 * 1024 + 1024, pid
-
-
-# Every value that the model takes arrives exactly.
-VALUES = {
-    "QUOTES": "a \"b\" 'c' `d` $e ${f} \\g \\\\",
-    "LINES": "-----BEGIN-----\nabc=\n\n# no comment\n-----END-----\n",
-    "BLANKS": "  \t around \t ",
-    "CONTROL": "\x01\x1b[31m\x7f\r",
-    "WIDE": "\u00fc\u2028\ufeff\U0001f600\ue000\u0085",
-    "EMPTY": "",
-    "LONG": "x" * 100_000,
-}
-
-
-def test_every_value_arrives_as_it_was_given(world: World) -> None:
-    inventory = world.inventory.with_("shop", env=VALUES)
-    run = world.play(inventory)
-    assert run.status == 0, run.error
-    found = world.host.told(
-        "systemd-run --quiet --wait --pipe --collect --uid=site-shop --property=EnvironmentFile=$(ls -t "
-        "/etc/sites/shop/*.env | head -1) /usr/bin/python3 -c 'import json, os; print(json.dumps(dict(os.environ)))'"
-    )
-    arrived = json.loads(found)
-    assert {name: arrived.get(name) for name in VALUES} == VALUES
 
 
 def test_a_value_that_systemd_does_not_read_is_refused(world: World) -> None:
@@ -182,4 +127,3 @@ def test_a_value_that_systemd_does_not_read_is_refused(world: World) -> None:
     assert "'shop'" in run.error
     assert "BROKEN" in run.error
     assert world.host.told("readlink /opt/sites/shop/current") == before
-    world.deploy()

@@ -1,0 +1,94 @@
+"""What happened to the host since the last run, and what the next run makes of it: one run for all of it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import client
+import pytest
+from conftest import LOCAL, World, connects
+from host import Run
+
+MEDIA, DISK = "/var/lib/sites/shop/media", "/srv/disk/media"
+# Every value that the model takes arrives exactly.
+VALUES = {
+    "QUOTES": "a \"b\" 'c' `d` $e ${f} \\g \\\\",
+    "LINES": "-----BEGIN-----\nabc=\n\n# no comment\n-----END-----\n",
+    "BLANKS": "  \t around \t ",
+    "CONTROL": "\x01\x1b[31m\x7f\r",
+    "WIDE": "\u00fc\u2028\ufeff\U0001f600\ue000\u0085",
+    "EMPTY": "",
+    "LONG": "x" * 100_000,
+}
+FLUSH = """
+import ctypes
+nft = ctypes.CDLL("libnftables.so.1")
+nft.nft_ctx_new.restype = ctypes.c_void_p
+nft.nft_run_cmd_from_buffer(ctypes.c_void_p(nft.nft_ctx_new(0)), b"delete table inet pyweb-ports-blog")
+"""
+
+
+def main_process(world: World) -> str:
+    return world.host.told("systemctl show --property=MainPID --value nginx.service")
+
+
+@pytest.fixture(scope="module")
+def main(world: World) -> str:
+    """nginx's main process, from before the run."""
+    return main_process(world)
+
+
+@pytest.fixture(scope="module")
+def run(world: World, main: str) -> Run:
+    """Root moves the media to a bigger disk; rules are flushed; nginx has few descriptors; the inventory has values."""
+    world.host.told(f"mkdir -p /srv/disk && mv {MEDIA} {DISK} && ln -s {DISK} {MEDIA}")
+    world.host.told("/usr/bin/python3 -", FLUSH)
+    assert connects(world, LOCAL)
+    # As an nginx that 0.1 started.
+    world.host.told(
+        f"prlimit --pid {main} --nofile=1024: && systemctl reload nginx && "
+        "rm /etc/systemd/system/nginx.service.d/pyweb.conf && systemctl daemon-reload"
+    )
+    return world.play(world.inventory.with_("shop", env=VALUES))
+
+
+def test_a_link_of_root_to_a_bigger_disk_is_followed(world: World, run: Run) -> None:
+    assert run.status == 0, run.error
+    assert world.host.told(f"readlink {MEDIA}") == DISK
+    assert world.host.told(f"stat -c %U {DISK}") == "site-shop"
+    world.run_as("site-shop", f"echo big > {MEDIA}/big.txt")
+    assert client.ask(world.host.address, "shop.example", "/media/big.txt").body == "big\n"
+
+
+def test_a_flushed_port_is_limited_again(world: World, run: Run) -> None:
+    assert connects(world, "root"), run.error
+    assert not connects(world, LOCAL)
+
+
+def test_nginx_gets_descriptors_without_a_restart(world: World, main: str, run: Run) -> None:
+    """For its connections twice over."""
+    assert main_process(world) == main, run.error
+    for pid in (main, *world.host.told(f"cat /proc/{main}/task/{main}/children").split()):
+        if "shutting down" in world.host.run(f"cat /proc/{pid}/cmdline").stdout:
+            continue
+        soft = re.search(r"Max open files +(\d+)", world.host.told(f"cat /proc/{pid}/limits"))
+        assert soft, pid
+        assert int(soft[1]) >= 2 * 1024 + 1024, pid
+
+
+def test_every_value_arrives_as_it_was_given(world: World, run: Run) -> None:
+    assert run.status == 0, run.error
+    found = world.host.told(
+        "systemd-run --quiet --wait --pipe --collect --uid=site-shop --property=EnvironmentFile=$(ls -t "
+        "/etc/sites/shop/*.env | head -1) /usr/bin/python3 -c 'import json, os; print(json.dumps(dict(os.environ)))'"
+    )
+    arrived = json.loads(found)
+    assert {name: arrived.get(name) for name in VALUES} == VALUES
+
+
+def test_all_is_as_it_was_when_root_moves_it_back(world: World, run: Run) -> None:
+    world.host.told(f"rm {MEDIA} {DISK}/big.txt && mv {DISK} {MEDIA}")
+    assert world.deploy().changed
+    again = world.deploy()
+    assert again.changed == 0, again.output
