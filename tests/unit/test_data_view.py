@@ -236,11 +236,13 @@ def test_directories_that_are_too_deep_are_as_they_are_and_in_nobodys_way(contex
         os.close(here)
         here = below
     os.close(here)
-    with data_view.shown(context) as seeing:
-        said = seeing.project("probe", ["sh", "-c", "touch d/d/d/new && ls d/d/d"], context.layout.state, {})
-    assert said.stdout.split() == ["d", "new"]
-    assert os.listdir(f"{context.layout.state}/d/d/d") == ["d"]
-    assert nofollow.remove(f"{context.layout.state}/d")
+    try:
+        with data_view.shown(context) as seeing:
+            said = seeing.project("probe", ["sh", "-c", "touch d/d/d/new && ls d/d/d"], context.layout.state, {})
+        assert said.stdout.split() == ["d", "new"]
+        assert os.listdir(f"{context.layout.state}/d/d/d") == ["d"]
+    finally:
+        nofollow.remove(f"{context.layout.state}/d")  # tempfile cannot
 
 
 def test_what_a_build_begins_as_the_sites_user_is_seen(context):
