@@ -22,7 +22,7 @@ from . import confined, secrecy
 from .causes import cause
 from .identity import Identity, identity_of
 from .sandbox import Directives
-from .visible import below, one_line, visible
+from .visible import below, in_measure, one_line, visible
 
 # A file, or subprocess.PIPE or DEVNULL.
 Stream = Union[int, IO[Any]]
@@ -47,10 +47,10 @@ class StepError(Exception):
     """A step that failed: `str()` is 'site NAME: STEP failed: CAUSE', then the last `lines` of its output, indented."""
 
     def __init__(self, site: str, step: str, cause: str, output: str = "", lines: int = 25) -> None:
-        self.site, self.step, self.cause, self.output = site, one_line(step), one_line(cause), output
+        self.site, self.step, self.cause, self.output = site, one_line(step), one_line(cause), in_measure(output)
         # Those that were applied before it failed, and stay.
         self.migrations: list[str] = []
-        tail = "\n".join(visible(output).strip().split("\n")[-lines:])
+        tail = "\n".join(visible(self.output).strip().split("\n")[-lines:])
         # What is shown of the output.
         self.tail = tail if tail != self.cause else ""
         more = f"\n{below(self.tail)}" if self.tail else ""
