@@ -175,14 +175,16 @@ def test_check_mode_predicts_and_makes_nothing(host):
         ("root", False, "user is 'root', who is root: the site's code could do anything; name another account"),
         ("toor", False, "user is 'toor', who is root"),
         ("nginx", False, "user is 'nginx', who nginx runs as: the site could read what nginx may"),
+        ("www", False, "user is 'www', who nginx runs as"),
         ("site-shop", True, "this host has an account 'site-shop' that no run made, and the site would take it over"),
     ],
 )
 def test_an_account_that_a_site_must_not_have_is_refused(host, monkeypatch, user, managed, wanted, check_mode):
     monkeypatch.setitem(USERS, "toor", 0)
     monkeypatch.setitem(USERS, "nginx", 33)
+    monkeypatch.setitem(USERS, "www", 33)
     monkeypatch.setattr(accounts, "nginx_account", lambda: ("nginx", "nginx"))
-    host.users |= {"toor", "nginx", "site-shop"}
+    host.users |= {"toor", "nginx", "www", "site-shop"}
     with pytest.raises(StepError, match=wanted):
         host.ensure(user, managed, check_mode)
     assert (host.files(), host.calls) == ([], [])
@@ -342,6 +344,18 @@ def test_the_user_of_another_inventorys_site_is_not_shared_unawares(host):
     with pytest.raises(StepError, match="user is 'huatai', whom the site 'shop' of this host has, too: each could"):
         host.ensure("huatai", managed=False)
     host.ensure("huatai", managed=False, shared=True)
+
+
+def test_another_name_of_the_same_number_is_the_same_user(host, monkeypatch):
+    for name, number in {"alias": 1000, "builder": 910}.items():
+        monkeypatch.setitem(USERS, name, number)
+        host.users.add(name)
+    host.ensure("huatai", managed=False)
+    host.layout = Layout("blog", host.layout.paths)
+    with pytest.raises(StepError, match="user is 'alias', whom the site 'shop' of this host has, too"):
+        host.ensure("alias", managed=False)
+    with pytest.raises(StepError, match="user is 'builder', an account that builds"):
+        host.ensure("builder", managed=False)
 
 
 # --- the account that builds ---

@@ -555,6 +555,30 @@ def test_sealing_keeps_what_may_be_executed_and_nothing_that_others_could_use(tm
 
 
 @AS_ROOT
+def test_a_link_of_static_files_that_leads_out_of_the_site_does_not_become_roots(tmp_path):
+    """nginx follows one only to a file of the link's owner, and root owns much that nginx alone may read."""
+    build = tmp_path / "shop/builds/1"
+    write(tmp_path / "shop/virtualenvs/1", {"admin.css": ""})
+    write(build / "static", {"own.css": "", "in/deep.css": ""})
+    (tmp_path / "htpasswd").write_text("")
+    links = {
+        "out": tmp_path / "htpasswd",
+        "in/out": "../../../../../htpasswd",
+        "folder": tmp_path,
+        "broken": "/no/such/file",
+        "by-link": "out",
+        "admin": tmp_path / "shop/virtualenvs/1",
+        "in/up": "../own.css",
+    }
+    for name, target in links.items():
+        os.symlink(target, build / "static" / name)
+        os.chown(build / "static" / name, 65534, 65534, follow_symlinks=False)
+    seal.seal(str(build), 65534)
+    roots = [name for name in links if os.lstat(build / "static" / name).st_uid == 0]
+    assert roots == ["admin", "in/up"]
+
+
+@AS_ROOT
 def test_sealing_follows_no_link_at_the_top(tmp_path):
     """A virtualenv or code in place is linked to, and is not the build's to give away."""
     write(tmp_path / "own", {"code": ""})

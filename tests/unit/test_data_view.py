@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import unshared
 from ansible_collections.pyweb.stack.plugins.module_utils.build import data_view
-from ansible_collections.pyweb.stack.plugins.module_utils.host import confined, mounts, sandbox
+from ansible_collections.pyweb.stack.plugins.module_utils.host import confined, mounts, nofollow, sandbox
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from builds import make_context
@@ -225,6 +225,24 @@ def test_modes_of_what_is_not_the_sites_stay(context):
     with data_view.shown(context) as seeing:
         assert run(seeing, f"stat -c '%u %a' {path}").stdout == "0 755\n"
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o755
+
+
+def test_directories_that_are_too_deep_are_as_they_are_and_in_nobodys_way(context):
+    here = os.open(context.layout.state, os.O_RDONLY)
+    for _number in range(2000):
+        os.mkdir("d", dir_fd=here)
+        os.chown("d", SITE, SITE, dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    try:
+        with data_view.shown(context) as seeing:
+            said = seeing.project("probe", ["sh", "-c", "touch d/d/d/new && ls d/d/d"], context.layout.state, {})
+        assert said.stdout.split() == ["d", "new"]
+        assert os.listdir(f"{context.layout.state}/d/d/d") == ["d"]
+    finally:
+        nofollow.remove(f"{context.layout.state}/d")  # tempfile cannot
 
 
 def test_what_a_build_begins_as_the_sites_user_is_seen(context):

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host import files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model import layout
+from builds import AS_ROOT
 
 # --- the lock ---
 
@@ -139,6 +140,20 @@ def test_remove_takes_files_links_and_trees_but_nothing_behind_a_link(tmp_path):
         assert not files.remove(str(tmp_path / name))
     assert os.listdir(tmp_path) == ["kept"]
     assert os.listdir(kept) == ["file"]
+
+
+@AS_ROOT
+def test_nothing_is_removed_behind_a_link_of_somebody_else_on_the_way(tmp_path):
+    (tmp_path / "etc/shop").mkdir(parents=True)
+    (tmp_path / "works").symlink_to(tmp_path / "etc")
+    os.chown(tmp_path / "works", 12345, 12345, follow_symlinks=False)
+    for path in ("works/shop", "works/shop/file"):
+        with pytest.raises(OSError, match="and root follows links of root only"):
+            files.remove(str(tmp_path / path))
+    assert (tmp_path / "etc/shop").is_dir()
+    os.chown(tmp_path / "works", 0, 0, follow_symlinks=False)
+    assert files.remove(str(tmp_path / "works/shop"))
+    assert os.listdir(tmp_path / "etc") == []
 
 
 # --- the lock file ---

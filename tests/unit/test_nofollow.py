@@ -133,6 +133,25 @@ def test_a_tree_is_removed_and_what_its_links_lead_to_stays(place):
     assert (place / "etc/cron/job").exists()
 
 
+@pytest.mark.parametrize("depth", [nofollow.DEEPEST - 1, nofollow.DEEPEST, 2500])
+def test_a_tree_of_any_depth_is_removed(place, depth):
+    """Deeper than Python calls itself, and than a process may have files open."""
+    (place / "state/media").mkdir()
+    here = os.open(place / "state/media", os.O_RDONLY)
+    for number in range(depth):
+        os.close(os.open("file", os.O_CREAT, dir_fd=here))
+        for name in ("deeper", f"beside{number}"):
+            os.mkdir(name, dir_fd=here)
+        os.symlink(place / "etc/cron", "link", dir_fd=here)
+        below = os.open("deeper", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    assert nofollow.remove(f"{place}/state/media") is True
+    assert os.listdir(place / "state") == []
+    assert (place / "etc/cron").is_dir()
+
+
 def test_a_link_is_removed_itself(place):
     planted(place)
     assert nofollow.remove(f"{place}/state/media")

@@ -54,18 +54,64 @@ def test_more_than_there_should_be_is_refused(tmp_path):
 
 
 @AS_ROOT
-def test_a_source_cannot_have_root_read_what_others_may_not(tmp_path):
-    (tmp_path / "src").mkdir()
-    private, public = tmp_path / "shadow", tmp_path / "common.txt"
+def test_a_source_cannot_have_root_read_what_others_may_not(public_path):
+    (public_path / "src").mkdir()
+    private, public = public_path / "shadow", public_path / "common.txt"
     private.write_text("root:$y$hash\n")
     private.chmod(0o640)
     public.write_text("django\n")
-    (tmp_path / "src/requirements.txt").symlink_to(private)
-    (tmp_path / "src/common.txt").symlink_to(public)
-    (tmp_path / "src/own.txt").symlink_to("inside.txt")
-    (tmp_path / "src/inside.txt").write_text("own\n")
-    (tmp_path / "src/inside.txt").chmod(0o600)
+    (public_path / "src/requirements.txt").symlink_to(private)
+    (public_path / "src/common.txt").symlink_to(public)
+    (public_path / "src/own.txt").symlink_to("inside.txt")
+    (public_path / "src/inside.txt").write_text("own\n")
+    (public_path / "src/inside.txt").chmod(0o600)
     with pytest.raises(texts.Unreadable, match=r"^requirements\.txt: leads out of the source, to a file that not"):
-        texts.text_of(str(tmp_path / "src"), "requirements.txt")
-    assert texts.text_of(str(tmp_path / "src"), "common.txt") == "django\n"
-    assert texts.text_of(str(tmp_path / "src"), "own.txt") == "own\n"
+        texts.text_of(str(public_path / "src"), "requirements.txt")
+    assert texts.text_of(str(public_path / "src"), "common.txt") == "django\n"
+    assert texts.text_of(str(public_path / "src"), "own.txt") == "own\n"
+
+
+@AS_ROOT
+@pytest.mark.parametrize("open_to_all", [False, True])
+def test_a_file_in_a_directory_that_is_closed_to_others_is_none_for_everybody(public_path, open_to_all):
+    """Its own mode says nothing then: such are those in /root, and the code of the neighbours."""
+    private, src = public_path / "private", public_path / "src"
+    private.mkdir()
+    (private / "settings.toml").write_text("secret = 'abcdef'\n")
+    os.chmod(private / "settings.toml", 0o644)
+    os.chmod(private, 0o755 if open_to_all else 0o750)
+    src.mkdir()
+    (src / "pyproject.toml").symlink_to(private / "settings.toml")
+    if open_to_all:
+        assert texts.toml(str(src), "pyproject.toml") == {"secret": "abcdef"}
+        return
+    with pytest.raises(texts.Unreadable, match="that not everybody may read"):
+        texts.toml(str(src), "pyproject.toml")
+
+
+@AS_ROOT
+def test_what_is_open_counts_whatever_lies_at_the_path_by_then(public_path, monkeypatch):
+    (public_path / "src").mkdir()
+    own, secret = public_path / "src/requirements.txt", public_path / "shadow"
+    own.symlink_to(secret)
+    secret.write_text("root:$y$hash\n")
+    secret.chmod(0o600)
+    opened = regular.opened
+
+    def exchanged(path):
+        stream = opened(path)
+        own.unlink()
+        own.write_text("django\n")
+        return stream
+
+    monkeypatch.setattr(regular, "opened", exchanged)
+    with pytest.raises(texts.Unreadable, match="that not everybody may read"):
+        texts.text_of(str(public_path / "src"), "requirements.txt")
+
+
+def test_the_digest_of_a_tree_is_what_it_ever_was(tmp_path):
+    (tmp_path / "a.txt").write_text("a\n" * 700_000)
+    (tmp_path / "run").write_text("#!/bin/sh\n")
+    (tmp_path / "run").chmod(0o755)
+    (tmp_path / "link").symlink_to("a.txt")
+    assert tree.digest(str(tmp_path)) == "11b2b5a026f3d9f6ef0e580322d6eeaad4d7982a7276eaae586c9aa4bac2e86a"

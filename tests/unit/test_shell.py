@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -83,6 +86,42 @@ def test_four_characters_are_a_secret_and_three_are_none():
 def test_a_secret_is_hidden_as_programs_write_it(write):
     secret = 'it\'s a "b"/c\n\u00fc'
     assert set(Shell("shop", {}, [secret]).mask(f"<{write(secret)}>")) <= set("<>*'\"")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        ascii,
+        html.escape,
+        shlex.quote,
+        lambda text: repr(text.encode()),
+        lambda text: repr(f"{text}'"),
+        lambda text: repr(repr(text)),
+        lambda text: json.dumps(json.dumps(text)),
+        lambda text: json.dumps(text, ensure_ascii=False),
+        # As JavaScript's encodeURIComponent and encodeURI do, and requests.
+        lambda text: quote(text, safe="!'()*~"),
+        lambda text: quote(text, safe=";/?:@&=+$,#!'()*~"),
+        lambda text: quote(text, safe="!#$%&'()*+,/:;=?@[]~"),
+        lambda text: re.sub("%..", lambda found: found[0].lower(), quote(text, safe="")),
+        lambda text: quote(quote(text, safe=""), safe=""),
+        lambda text: "".join(f"\\{byte:03o}" if byte > 126 or byte < 32 else chr(byte) for byte in text.encode()),
+    ],
+)
+@pytest.mark.parametrize(
+    "secret", ["p@ss!w'ord#1 %\xe9\"z\\", "a\\\\'b'<c>&\td", "$(id)`;{}|^=+,.-_:/?*[]\U0001f511x", "\u2028\x01'ab"]
+)
+def test_a_secret_is_hidden_however_its_characters_are_escaped(write, secret):
+    shown = Shell("shop", {}, [secret]).mask(f"<{write(secret)}>")
+    assert set(shown) <= set("<>*'\"b\\"), shown
+
+
+@pytest.mark.parametrize("character", ["\\", "'", "%", "&", "0", '"'])
+def test_a_program_that_prints_one_character_only_holds_nobody_up(character):
+    secrets = ["\\'\\'\\'", "''''''", "\\\\\\\\", "a'\\b", "%%%%", "&&&&", "0000'0", "'\"'\"'0"]
+    shell, began = Shell("shop", {}, secrets), time.monotonic()
+    shell.mask(character * 200_000 + "a")
+    assert time.monotonic() - began < 10
 
 
 def test_a_secret_is_hidden_in_the_failure_of_a_release_step_that_hangs():

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import time
 
 import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.build import compilers, pythons
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import hide
+from ansible_collections.pyweb.stack.plugins.module_utils.host import refusals, system_packages
+from ansible_collections.pyweb.stack.plugins.module_utils.host.causes import cause
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import OUTPUT_MAX, Shell, StepError, own_fault
-from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import all_visible, below, one_line, visible
+from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import (
+    FIRST_LINES,
+    LAST_LINES,
+    LINE_MAX,
+    all_visible,
+    below,
+    in_measure,
+    one_line,
+    visible,
+)
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import tracebacks
 from ansible_collections.pyweb.stack.plugins.plugin_utils import doctor_report, output
 
 FORGED = "Error\n\x1b[2J\x1b]0;owned\x07\rfatal: [web]: FAILED! => {}\u2028PLAY RECAP\u202e\x9b1m\u200b"
@@ -87,3 +102,36 @@ def test_the_doctor_is_tame_on_the_host_and_on_the_controller(capfd):
     hosts = doctor_report.collected({"web": {"sites": [site]}, "lost": {"unreachable": True, "msg": FORGED}})
     output.show(doctor_report.lines(hosts))
     is_tame(capfd.readouterr().out)
+
+
+# --- what is searched ---
+
+HOSTILE = [
+    "a", " ", "'", "a=", "0", "OSError: [Errno 30] ", "Traceback (most recent call last):\n", "a-0", "a.a", "==",
+    '  File "a", line 1, in b\n', "pyweb.stack: unhandled exception:\n", "depends on Python>", "'/dev/",
+    " \n", "[Errno 2] No such file or directory: '/proc/",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("part", HOSTILE)
+def test_what_a_program_printed_is_judged_in_time_whatever_it_is(part):
+    """What searches a text takes the square of its length, and a build prints up to 4 MiB."""
+    text, began = part * (OUTPUT_MAX // len(part)), time.monotonic()
+    error = StepError("shop", "requirements", cause(text), text)
+    pythons.refused(str(error))
+    tracebacks.last(text)
+    refusals.failed_step(text)
+    refusals.refusal(text)
+    for pattern in compilers._FAILED:
+        re.search(pattern, error.output)
+    system_packages.missing(error.output)
+    assert time.monotonic() - began < 20
+    assert len(error.output) < OUTPUT_MAX
+
+
+def test_of_an_output_in_measure_nothing_is_left_out():
+    text = "\n".join(["x" * LINE_MAX] * (FIRST_LINES + LAST_LINES))
+    assert in_measure(text) == text
+    assert in_measure("a\r\n\x0b\n") == "a\r\n\x0b\n"
+    many = "\n".join(map(str, range(FIRST_LINES + LAST_LINES + 1)))
+    assert in_measure(many).split("\n") == [line for line in many.split("\n") if line != str(FIRST_LINES)]

@@ -116,7 +116,7 @@ class _Filler:
         self.owner = pwd.getpwnam(context.site["user"]).pw_uid
         self.uid, self.gid = context.account.pw_uid, context.account.pw_gid
         self.state, self.media = (os.path.realpath(path) for path in (context.layout.state, context.layout.media))
-        self.entries, self.bytes = ENTRIES, TOTAL_BYTES
+        self.entries, self.bytes, self.depth = ENTRIES, TOTAL_BYTES, 0
 
     def fill(self, lower: int, above: int, path: str) -> None:
         """Fill the open directory `above` from `lower`, which lies at `path`.
@@ -143,11 +143,15 @@ class _Filler:
 
     def _entry(self, lower: int, above: int, name: str, path: str) -> None:
         found = os.stat(name, dir_fd=lower, follow_symlinks=False)
-        if stat.S_ISDIR(found.st_mode) and self.entries and name not in SKIPPED:
+        if stat.S_ISDIR(found.st_mode) and self.entries and self.depth < nofollow.DEEPEST and name not in SKIPPED:
             self.entries -= 1
             os.mkdir(name, 0o700, dir_fd=above)
-            with _opened(name, lower) as below, _opened(name, above) as own:
-                self.fill(below, own, os.path.join(path, name))
+            self.depth += 1
+            try:
+                with _opened(name, lower) as below, _opened(name, above) as own:
+                    self.fill(below, own, os.path.join(path, name))
+            finally:
+                self.depth -= 1
         elif stat.S_ISREG(found.st_mode) and found.st_uid == self.owner and self.entries:
             inside = f"{path}/".startswith(f"{self.media}/")
             small = not inside and found.st_size <= min(FILE_BYTES, self.bytes)
@@ -158,6 +162,9 @@ class _Filler:
     def _copy(self, lower: int, above: int, name: str, most: int) -> None:
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=lower)
         with os.fdopen(descriptor, "rb") as stream:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode) or found.st_uid != self.owner:
+                return  # another one meanwhile
             content = stream.read(most)
         self.bytes -= len(content)
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=above)

@@ -18,14 +18,19 @@ PRIVATE, PUBLIC = 0o027, 0o022
 
 
 def seal(build: str, group: int) -> None:
-    """Seal a build: its code and settings are for the site's group to read, the rest is for everybody."""
+    """Seal a build: its code and settings are for the site's group to read, the rest is for everybody.
+
+    A link among the static files that leads out of the site's directory stays whose it is: nginx follows it only to a
+    file of the same owner. As root's it would lead to all that nginx may read, a neighbour's password file included.
+    """
+    site = os.path.realpath(os.path.dirname(os.path.dirname(build)))
     with nofollow.folder(build) as descriptor:
         os.fchown(descriptor, 0, 0)
         os.fchmod(descriptor, 0o755)
         for name in ("src", "overlay"):
             _seal_child(descriptor, name, group, PRIVATE)
-        for name in ("venv", "static"):
-            _seal_child(descriptor, name, 0, PUBLIC)
+        _seal_child(descriptor, "venv", 0, PUBLIC)
+        _seal_child(descriptor, "static", 0, PUBLIC, site)
 
 
 def seal_tree(top: str, group: int, mask: int) -> None:
@@ -34,14 +39,16 @@ def seal_tree(top: str, group: int, mask: int) -> None:
         _seal_child(parent, os.path.basename(top), group, mask)
 
 
-def _seal_child(parent: int, name: str, group: int, mask: int) -> None:
+def _seal_child(parent: int, name: str, group: int, mask: int, within: str = "") -> None:
     with contextlib.suppress(FileNotFoundError):
-        _seal_entry(parent, name, group, mask)
+        _seal_entry(parent, name, group, mask, within)
 
 
-def _seal_entry(parent: int, name: str, group: int, mask: int) -> None:
-    """Seal an entry of an open directory, and what is below it."""
+def _seal_entry(parent: int, name: str, group: int, mask: int, within: str) -> None:
+    """Seal an entry of an open directory, and what is below it, but for links that lead out of `within`."""
     found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    if within and stat.S_ISLNK(found.st_mode) and _leads_out(parent, name, within):
+        return
     if not stat.S_ISDIR(found.st_mode):
         os.chown(name, 0, group, dir_fd=parent, follow_symlinks=False)
         if not stat.S_ISLNK(found.st_mode):
@@ -54,6 +61,10 @@ def _seal_entry(parent: int, name: str, group: int, mask: int) -> None:
         os.fchown(descriptor, 0, group)
         os.fchmod(descriptor, 0o755 & ~mask)
         for entry in os.listdir(descriptor):
-            _seal_entry(descriptor, entry, group, mask)
+            _seal_entry(descriptor, entry, group, mask, within)
     finally:
         os.close(descriptor)
+
+
+def _leads_out(parent: int, name: str, folder: str) -> bool:
+    return not os.path.realpath(f"/proc/self/fd/{parent}/{name}").startswith(f"{folder}/")

@@ -16,6 +16,8 @@ from ..model import regular
 # What is not code: histories, caches, virtualenvs of a developer, development databases.
 EXCLUDED = (".git", ".hg", ".svn", "__pycache__", "*.pyc", "node_modules", "*.sqlite3", "*.sqlite3-journal")
 
+BLOCK = 1 << 20
+
 
 def entries(root: str) -> Iterator[str]:
     """The relative paths of the files and symbolic links under `root` that count, sorted.
@@ -41,15 +43,21 @@ def digest(root: str) -> str:
     for name in entries(root):
         path = os.path.join(root, name)
         if os.path.islink(path):
-            kind, content = "link", os.fsencode(os.readlink(path))
-        else:
-            kind = "x" if os.stat(path).st_mode & stat.S_IXUSR else "-"
-            with regular.opened(path) as stream:
-                content = stream.read()
-        raw = os.fsencode(name)
-        total.update(b"%s %d %s %d\n" % (kind.encode(), len(raw), raw, len(content)))
-        total.update(content)
+            target = os.fsencode(os.readlink(path))
+            total.update(_head("link", name, len(target)) + target)
+            continue
+        with regular.opened(path) as stream:
+            found = os.fstat(stream.fileno())
+            total.update(_head("x" if found.st_mode & stat.S_IXUSR else "-", name, found.st_size))
+            # Piece by piece: a sparse file is larger than the memory, and takes no room on a disk.
+            while block := stream.read(BLOCK):
+                total.update(block)
     return total.hexdigest()
+
+
+def _head(kind: str, name: str, size: int) -> bytes:
+    raw = os.fsencode(name)
+    return b"%s %d %s %d\n" % (kind.encode(), len(raw), raw, size)
 
 
 def pack(root: str, archive: str, also: Iterable[str] = ()) -> None:

@@ -30,7 +30,7 @@ from ..uwsgi import protocol
 from . import ask
 from .application import application_of
 from .evidence import Site
-from .look_uwsgi import project_environment
+from .look_uwsgi import loads_as, project_environment
 
 # Seconds until a rung has to answer: importing a large project takes some.
 START_TIMEOUT = 8.0
@@ -86,7 +86,7 @@ class _Part:
     """A process of a rung, and the file that it talks into."""
 
     process: subprocess.Popen[bytes]
-    said: IO[str]
+    said: IO[bytes]
 
 
 @dataclass
@@ -103,9 +103,9 @@ def climb(site: Site, good: Callable[[int], bool]) -> list[Rung]:
     """Climb until a rung fails. `good` says whether a status is one of a healthy site."""
     rungs = [Rung(name) for name in RUNGS]
     found = site.uwsgi
-    who = found.master.identity if found.master else ask.account(found.user)
+    who, why_not = loads_as(found)
     if not who or not found.command:
-        rungs[0].cause = "there is no uWSGI to take the parts from"
+        rungs[0].cause = why_not if found.command else "there is no uWSGI to take the parts from"
         return rungs
     folder = tempfile.mkdtemp(prefix="pyweb-doctor-")
     try:
@@ -204,7 +204,7 @@ class _Climber:
     @contextlib.contextmanager
     def _running(self, argv: Sequence[str], environment: Mapping[str, str], cwd: str) -> Iterator[_Part]:
         """Run a process of the site's user that ends with the block, or with this process."""
-        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+        with tempfile.TemporaryFile() as said:
             # No thread runs while the ladder is climbed.
             process = spawn(argv, self.who, cwd=cwd, environment=environment, stdout=said, stderr=said)
             try:
@@ -241,13 +241,18 @@ class _Climber:
                 rung.status = "ok"
                 return
             break
-        part.said.seek(0)
-        output = part.said.read()
+        output = _end_of(part.said)
         ended = part.process.poll()
         why = reason(output) if ended is not None or "Traceback" in output else ""
         rung.status = "broken"
         rung.cause = "; ".join(text for text in (failure if ended is None else f"it ended with {ended}", why) if text)
         rung.evidence += [line for line in output.splitlines() if line.strip()][-6:]
+
+
+def _end_of(said: IO[bytes]) -> str:
+    """Return the last part of what a process of a rung has printed, which may be as much as a disk holds."""
+    said.seek(max(os.fstat(said.fileno()).st_size - ask.LOG_TAIL, 0))
+    return said.read(ask.LOG_TAIL).decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def settings_module(site: Site, environment: Mapping[str, str]) -> str:

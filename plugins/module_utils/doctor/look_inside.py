@@ -16,7 +16,7 @@ from ..nginx import match
 from . import ask, django_look
 from .application import application_of
 from .evidence import Site
-from .look_uwsgi import project_environment
+from .look_uwsgi import loads_as, project_environment
 
 _PREFIX = "pyweb-look "
 _MAYBE = (bool, type(None))
@@ -64,6 +64,10 @@ def look_inside(site: Site, main: match.Server | None) -> None:
     if not os.path.isdir(folder):
         site.inside_error = f"chdir: there is no directory {folder}"
         return
+    who, why_not = loads_as(found)
+    if who is None:
+        site.inside_error = why_not
+        return
     wanted = {"hosts": site.domains, "requests": forms(site, main)}
     said = ask.run(
         [found.python, "-", module, name, json.dumps(wanted)],
@@ -71,7 +75,7 @@ def look_inside(site: Site, main: match.Server | None) -> None:
         cwd=folder,
         environment=project_environment(found),
         stdin=program_text(settings_facts, django_look),
-        who=found.master.identity if found.master else ask.account(found.user),
+        who=who,
     )
     site.inside_timed_out = said.status is None and not said.err
     read_steps(site, said.out)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from ..host import processes
 from ..host.files import names, read_link, read_or_empty
-from ..host.identity import user_name
+from ..host.identity import Identity, user_name
 from ..model.layout import Layout
 from ..nginx import match
 from ..uwsgi import options as uwsgi_options
@@ -52,8 +52,8 @@ def find_uwsgi(layout: Layout, domains: Sequence[str], host: Host, addresses: Se
     found.options = uwsgi_options.read(found.command, cwd, found.environment)
     found.python = uwsgi_options.python_of(found.options, found.command)
     found.environment.update(found.options.environment)
-    if not found.master and found.options.last("uid"):
-        found.user = found.options.last("uid")
+    if not found.master:
+        found.user = _of_option(found)
     if found.master and not found.options.last("chdir"):
         found.options.values.setdefault("chdir", [found.master.cwd or cwd])
     family = {process.pid for process in [found.master, *found.workers] if process}
@@ -73,6 +73,23 @@ def project_environment(found: Uwsgi) -> dict[str, str]:
     paths = [*found.options.values.get("pythonpath", []), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = ":".join(path for path in paths if path)
     return environment
+
+
+def loads_as(found: Uwsgi) -> tuple[Identity | None, str]:
+    """Return who loads the application in a look at it, or None and why nobody does.
+
+    Root does where uWSGI runs as root at this moment. An ini that somebody else may write, or a file of root's that is
+    no ini of the site, would otherwise have root run whatever it names.
+    """
+    if found.master:
+        lower = [worker.identity for worker in found.workers if worker.identity.uid]
+        return (found.master.identity if found.master.identity.uid or not lower else lower[0]), ""
+    who = ask.account(found.user)
+    if who is None:
+        return None, f"there is no user {found.user!r} to load it as"
+    if who.uid == 0:
+        return None, "nothing of it runs, and it would be loaded as root; give its uWSGI a user of its own"
+    return who, ""
 
 
 def ask_stats(found: Uwsgi, timeout: float) -> None:
@@ -213,6 +230,16 @@ def _how_it_starts(found: Uwsgi, layout: Layout) -> str:
 
 
 # --- its ini and its log ---
+
+
+def _of_option(found: Uwsgi) -> str:
+    """Return whom uWSGI becomes: root alone can become another one, and no file of a third one says whom."""
+    account, named = ask.account(found.user), found.options.last("uid")
+    wanted = ask.account(named) if named else None
+    if not wanted or not account or account.uid:
+        return found.user
+    owners = {found_file.st_uid for found_file in map(os.stat, found.options.files)}
+    return named if owners <= {0, wanted.uid} else found.user
 
 
 def _find_ini(name: str, domains: Sequence[str], host: Host, addresses: Sequence[str]) -> str:

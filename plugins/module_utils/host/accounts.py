@@ -119,7 +119,7 @@ def _why_not(layout: Layout, user: str, managed: bool) -> str:
         return "" if managed else f"user is '{user}', which this host does not have; make it or leave it out"
     if pwd.getpwnam(user).pw_uid == 0:
         return f"user is '{user}', who is root: the site's code could do anything; name another account"
-    if user == (nginx_account()[0] or "www-data"):
+    if builder.same(user, nginx_account()[0] or "www-data"):
         return f"user is '{user}', who nginx runs as: the site could read what nginx may; name another account"
     if managed and not _is_ours(layout, user):
         return (
@@ -138,7 +138,7 @@ def _why_not(layout: Layout, user: str, managed: bool) -> str:
 def _of_another_site(layout: Layout, user: str) -> str:
     """Say whose user it is on this host already, whichever inventory that site is in; '' where it is nobody's."""
     for name, noted in sorted(memory.sites().items()):
-        if name != layout.name and noted.get("user") == user:
+        if name != layout.name and builder.same(user, noted.get("user", "")):
             return (
                 f"user is '{user}', whom the site '{name}' of this host has, too: each could read and change the "
                 "other's code, data and secrets; leave user out, name another one, or say user_shared: true for both"

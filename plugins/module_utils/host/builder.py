@@ -75,7 +75,7 @@ def may_exchange(uid: int, path: str) -> bool:
 def why_not(layout: Layout, user: str) -> str:
     """Say why this host cannot have the account of a site, whose user is `user`; '' where it can."""
     taken = {record["builder"] for record in memory.sites().values() if record.get("builder")}
-    if user in {*taken, layout.builder}:
+    if any(same(user, name) for name in {*taken, layout.builder}):
         return f"user is '{user}', an account that builds: the site could change what is built; name another account"
     if exists(layout.builder) and not _is_ours(layout):
         return (
@@ -198,6 +198,14 @@ def exists(user: str) -> bool:
     except KeyError:
         return False
     return True
+
+
+def same(user: str, other: str) -> bool:
+    """Say whether two names are one account: to the kernel accounts are numbers, and a number may have two names."""
+    try:
+        return user == other or pwd.getpwnam(user).pw_uid == pwd.getpwnam(other).pw_uid
+    except KeyError:
+        return False
 
 
 def _is_ours(layout: Layout) -> bool:

@@ -10,13 +10,14 @@ import fcntl
 import json
 import os
 import re
-import shutil
+import stat
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..model import regular
 from ..model.layout import Layout
+from . import nofollow
 from .shell import StepError
 
 # How long one run waits for another, in seconds.
@@ -142,17 +143,14 @@ def forget(path: str) -> None:
 def remove(path: str) -> bool:
     """Remove a file, link or tree; return whether there was one.
 
-    Raises OSError where something is mounted at or below `path`: what lies behind a mount belongs to somebody else.
+    Raises OSError where something is mounted at or below `path`: what lies behind a mount belongs to somebody else. And
+    where a link that is not root's stands on the way: it may lead to a tree that is not meant.
     """
-    if not os.path.lexists(path):
-        return False
-    if os.path.isdir(path) and not os.path.islink(path):
+    found = nofollow.status(path)
+    if found and stat.S_ISDIR(found.st_mode):
         for mount in mounts(path):
             raise OSError(errno.EBUSY, f"{mount} is a mount; unmount it first", path)
-        shutil.rmtree(path)
-    else:
-        os.unlink(path)
-    return True
+    return nofollow.remove(path)
 
 
 def mounts(path: str, mountinfo: str = "/proc/self/mountinfo") -> list[str]:

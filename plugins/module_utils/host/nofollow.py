@@ -13,11 +13,14 @@ import contextlib
 import errno
 import os
 import pwd
+import secrets
 import stat
 from collections.abc import Callable, Iterator
 
 # As the kernel has it (path_resolution(7)).
 MAX_LINKS = 40
+# So many directories inside one another are worked on as they are.
+DEEPEST = 100
 # open(2); Python 3.9 has no name for it.
 _O_PATH = 0o10000000
 # How a directory is opened that must be none that a link leads to.
@@ -112,14 +115,40 @@ def _remove(parent: int, name: str, found: os.stat_result) -> None:
     if not stat.S_ISDIR(found.st_mode):
         os.unlink(name, dir_fd=parent)
         return
-    descriptor = os.open(name, FOLDER, dir_fd=parent)
+    top = os.open(name, FOLDER, dir_fd=parent)
     try:
-        for entry in os.listdir(descriptor):
-            with contextlib.suppress(FileNotFoundError):
-                _remove(descriptor, entry, os.stat(entry, dir_fd=descriptor, follow_symlinks=False))
+        ahead = os.listdir(top)
+        while ahead:
+            ahead += _remove_below(top, ahead.pop(), top, 1)
+    finally:
+        os.close(top)
+    os.rmdir(name, dir_fd=parent)
+
+
+def _remove_below(parent: int, name: str, top: int, depth: int) -> list[str]:
+    """Remove an entry of an open directory; return what was too deep, and lies in the directory `top` now.
+
+    Whoever filled the tree may have gone deeper than Python calls itself, and than a process may have files open.
+    """
+    try:
+        if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+            os.unlink(name, dir_fd=parent)
+            return []
+        if depth > DEEPEST:
+            moved = f".pyweb-{secrets.token_hex(8)}"
+            os.rename(name, moved, src_dir_fd=parent, dst_dir_fd=top)
+            return [moved]
+        descriptor = os.open(name, FOLDER, dir_fd=parent)
+    except FileNotFoundError:  # gone meanwhile
+        return []
+    try:
+        found = [
+            moved for entry in os.listdir(descriptor) for moved in _remove_below(descriptor, entry, top, depth + 1)
+        ]
     finally:
         os.close(descriptor)
     os.rmdir(name, dir_fd=parent)
+    return found
 
 
 def _each(path: str, what: Callable[[int, str, os.stat_result], None]) -> None:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from .sandbox import HOMES
+from .visible import in_measure
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def refusal(text: str, database: str = "") -> Refusal | None:
 
     `database` is the site's SQLite file: SQLite does not name it.
     """
+    text = in_measure(text)
     if found := re.search(r"(?m)^.*\b(?:Errno 30|EROFS)\b.*?Read-only file system" + _PATH + ".*$", text):
         return _read_only(found["path"] or "", found[0])
     if found := re.search(r"(?m)^.*(?:attempt to write a readonly database|unable to open database file).*$", text):
@@ -78,6 +80,7 @@ def refusal(text: str, database: str = "") -> Refusal | None:
 
 def failed_step(log: str) -> Refusal | None:
     """Return which directive kept systemd from starting a unit, as its own lines in the journal say; or None."""
+    log = in_measure(log)
     step = re.search(r"Failed at step (\w+) spawning", log)
     if not step or step[1] not in ("NAMESPACE", *_STEPS):
         return None

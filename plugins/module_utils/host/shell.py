@@ -9,7 +9,6 @@ import contextlib
 import copy
 import ctypes
 import functools
-import json
 import os
 import signal
 import subprocess
@@ -18,13 +17,12 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Union
-from urllib.parse import quote
 
-from . import confined
+from . import confined, secrecy
 from .causes import cause
 from .identity import Identity, identity_of
 from .sandbox import Directives
-from .visible import below, one_line, visible
+from .visible import below, in_measure, one_line, visible
 
 # A file, or subprocess.PIPE or DEVNULL.
 Stream = Union[int, IO[Any]]
@@ -49,10 +47,10 @@ class StepError(Exception):
     """A step that failed: `str()` is 'site NAME: STEP failed: CAUSE', then the last `lines` of its output, indented."""
 
     def __init__(self, site: str, step: str, cause: str, output: str = "", lines: int = 25) -> None:
-        self.site, self.step, self.cause, self.output = site, one_line(step), one_line(cause), output
+        self.site, self.step, self.cause, self.output = site, one_line(step), one_line(cause), in_measure(output)
         # Those that were applied before it failed, and stay.
         self.migrations: list[str] = []
-        tail = "\n".join(visible(output).strip().split("\n")[-lines:])
+        tail = "\n".join(visible(self.output).strip().split("\n")[-lines:])
         # What is shown of the output.
         self.tail = tail if tail != self.cause else ""
         more = f"\n{below(self.tail)}" if self.tail else ""
@@ -106,6 +104,8 @@ class Shell:
         self.environment = {**BASE_ENVIRONMENT, **environment}
         self.sandbox = sandbox or {}
         self.secrets: list[str] = []
+        # What of base64 holds them.
+        self.pieces: list[str] = []
         for secret in secrets:
             self.hide(secret)
 
@@ -196,12 +196,15 @@ class Shell:
         """Hide this secret, too. Up to three characters are no secret: they would be hidden inside of words."""
         if len(secret) > 3:
             # The longest first: of a secret that another one begins with, the rest would stay.
-            self.secrets = sorted({*self.secrets, secret, *_written(secret)}, key=len, reverse=True)
+            self.secrets = sorted({*self.secrets, secret}, key=len, reverse=True)
+            self.pieces = sorted({*self.pieces, *_in_base64(secret)}, key=len, reverse=True)
 
     def mask(self, text: str) -> str:
-        """Return the text with its secrets replaced."""
+        """Return the text with its secrets replaced, in every form that programs give them."""
         for secret in self.secrets:
-            text = text.replace(secret, "********")
+            text = secrecy.without(text, secret)
+        for piece in self.pieces:
+            text = text.replace(piece, secrecy.SHOWN)
         return text
 
 
@@ -250,12 +253,6 @@ def _end_of(stream: IO[bytes]) -> str:
     """Return the last part of what a command has printed, with line ends as Python's."""
     stream.seek(max(os.fstat(stream.fileno()).st_size - OUTPUT_MAX, 0))
     return stream.read(OUTPUT_MAX).decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _written(text: str) -> list[str]:
-    """Return a text as Python, JSON, URLs and base64 write it."""
-    url = [quote(text, safe=safe, errors="surrogatepass") for safe in ("", "/")]
-    return [repr(text)[1:-1], json.dumps(text)[1:-1], *url, url[0].replace("%20", "+"), *_in_base64(text)]
 
 
 def _in_base64(text: str) -> list[str]:

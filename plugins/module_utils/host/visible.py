@@ -11,6 +11,9 @@ from typing import Any
 _UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 # In front of every line of a text but its first one: Ansible's own words (`fatal:`, PLAY RECAP) begin a line.
 INDENT = "  "
+# So much of a text is looked at for what it may mean, in lines and in characters of each: what searches it takes the
+# square of its length, and whoever wrote it may want that.
+FIRST_LINES, LAST_LINES, LINE_MAX = 300, 2000, 1000
 
 
 def visible(text: str) -> str:
@@ -18,6 +21,14 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(_shown(character) for character in text.replace("\r\n", "\n"))
+
+
+def in_measure(text: str) -> str:
+    """Return the first and the last lines of a text, none of them endless: all of it where a program meant well."""
+    lines = text.split("\n")
+    if len(lines) > FIRST_LINES + LAST_LINES:
+        lines = [*lines[:FIRST_LINES], *lines[-LAST_LINES:]]
+    return "\n".join(line[:LINE_MAX] for line in lines)
 
 
 def one_line(text: str) -> str:

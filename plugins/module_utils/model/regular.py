@@ -18,32 +18,57 @@ MOST = 64 * 1024 * 1024
 
 def opened(path: str) -> IO[bytes]:
     """Open a regular file to read from it. Raises OSError for anything else, without waiting."""
+    # To open a device is to do something with it, and a watchdog would wait for more.
+    _refuse_other(os.stat(path), path)
     stream = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - whoever calls this closes it
-    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+    try:
+        _refuse_other(os.fstat(stream.fileno()), path)
+    except OSError:
         stream.close()
-        raise OSError(errno.EINVAL, "is no regular file", path)
+        raise
     return stream
 
 
-def content(path: str, most: int = MOST) -> bytes:
-    """Return what a regular file holds. Raises OSError, also where that is more than `most` bytes."""
+def content(path: str, most: int = MOST, root: str = "") -> bytes:
+    """Return what a regular file holds. Raises OSError, also where that is more than `most` bytes.
+
+    With `root`, the tree that the file is of, `Foreign` for one that is not for everybody and lies elsewhere.
+    """
     with opened(path) as stream:
+        if root and _is_foreign(stream.fileno(), path, root):
+            raise Foreign(errno.EACCES, "leads out of the source, to a file that not everybody may read", path)
         found = stream.read(most + 1)
     if len(found) > most:
         raise OSError(errno.EFBIG, f"is larger than {most // 1024 // 1024} MiB", path)
     return found
 
 
-def is_foreign(path: str, root: str) -> bool:
-    """Say whether a path in a tree leads out of it, to a file that not everybody may read.
+class Foreign(OSError):
+    """A path in a tree that leads out of it, to a file that not everybody may read.
 
-    Whoever writes the tree could otherwise have root read it, and find it in an error. Where this process is not root,
-    the kernel decides.
+    Whoever writes the tree could otherwise have root read it, and find it in an error.
     """
+
+
+def _is_foreign(descriptor: int, path: str, root: str) -> bool:
+    """Say whether an open file of a tree is `Foreign`. Where this process is not root, the kernel decides."""
     if os.geteuid() != 0:
         return False
-    real, top = os.path.realpath(path), os.path.realpath(root)
-    return not real.startswith(f"{top.rstrip('/')}/") and not os.stat(real).st_mode & stat.S_IROTH
+    # What is open, whatever lies at the path by now.
+    link = f"/proc/self/fd/{descriptor}"
+    real, top = os.path.realpath(link if os.path.islink(link) else path), os.path.realpath(root)
+    if real.startswith(f"{top.rstrip('/')}/"):
+        return False
+    folder, closed = real, not os.fstat(descriptor).st_mode & stat.S_IROTH
+    while folder != "/" and not closed:
+        folder = os.path.dirname(folder)
+        closed = not os.path.isdir(folder) or not os.stat(folder).st_mode & stat.S_IXOTH
+    return closed
+
+
+def _refuse_other(found: os.stat_result, path: str) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "is no regular file", path)
 
 
 def _without_waiting(path: str, flags: int) -> int:

@@ -56,12 +56,12 @@ def text_of(root: str, name: str) -> str:
     """Return the text of a file in the source `root`. Raises `Unreadable`."""
     path = os.path.join(root, name)
     try:
-        if regular.is_foreign(path, root):
-            raise Unreadable(name, "leads out of the source, to a file that not everybody may read")
-        text = regular.content(path).decode("utf-8-sig")
+        text = regular.content(path, root=root).decode("utf-8-sig")
         return text.replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         raise Unreadable(name, f"is no UTF-8 text: {error.reason} at byte {error.start}; save it as UTF-8") from None
+    except regular.Foreign as error:
+        raise Unreadable(name, str(error.strerror)) from None
     except OSError as error:
         raise Unreadable(name, f"cannot be read: {error.strerror}") from None
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import re
 
+from ..host.visible import in_measure
+
 # How a report of build/pyweb_errors.py begins, and how the first line of one ends that belongs to the one above it.
 MARK = "pyweb.stack: unhandled exception:"
 NEXT = "while the one above was answered"
@@ -40,7 +42,7 @@ def last(log: str) -> str:
     One that breaks off before its exception is left out where an earlier one does not: journald dropped the rest, or
     has not read it yet.
     """
-    lines = log.splitlines()
+    lines = in_measure(log).splitlines()
     first, end = newest = _last(lines)
     while first < end and _breaks_off(lines[first:end]):
         first, end = _last(lines[:first])
