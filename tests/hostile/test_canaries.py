@@ -18,7 +18,7 @@ PLACED = "/srv/canary-placed"
 SSH_PORT = 8802
 SERVER = f"http://127.0.0.1:{PORT}"
 # What root alone may read; nothing of the collection's own is looked for in `SERVERS`.
-FOLDERS = ["/etc", "/opt", "/run", "/srv", "/tmp", "/usr/local", "/var"]  # noqa: S108
+FOLDERS = ["/etc", "/opt", "/run", "/srv", "/tmp", "/usr/local", "/var"]  # noqa: S108 - read from the host
 
 
 def canary(name: str) -> str:

@@ -64,5 +64,5 @@ def modules_run_as_root() -> Iterator[None]:
 def public_path() -> Iterator[Path]:
     """A directory that every account may pass through; pytest's own are for one alone."""
     with tempfile.TemporaryDirectory(prefix="pyweb-unit-") as folder:
-        os.chmod(folder, 0o755)  # noqa: S103
+        os.chmod(folder, 0o755)  # noqa: S103 - other users pass through
         yield Path(folder)

@@ -49,7 +49,7 @@ IDS = {
         {"source": {"archive": "https://example.com/shop-1.0.tar.gz"}},
         "9fc02ef3750d",
     ),
-    "path": ({"source": {"path": "/tmp/pyweb-unit-code"}, "virtualenv": "none"}, "d0e55ac7536a"),  # noqa: S108
+    "path": ({"source": {"path": "/tmp/pyweb-unit-code"}, "virtualenv": "none"}, "d0e55ac7536a"),  # noqa: S108 - nothing is written there
     "startproject": ({"source": {"startproject": "mysite"}}, "503716183847"),
     "everything": (
         {
@@ -219,7 +219,7 @@ def test_the_version_of_a_real_python(tmp_path):
     ("keys", "upload", "wanted"),
     [
         ({"source": {"directory": "."}}, "", True),
-        ({"source": {"directory": "."}}, "/tmp/packed.tar.gz", False),  # noqa: S108
+        ({"source": {"directory": "."}}, "/tmp/packed.tar.gz", False),  # noqa: S108 - nothing is written there
         ({"source": {"archive": "https://example.com/a.zip", "checksum": "sha256:" + "0" * 64}}, "", False),
         ({"source": {"git": "x", "version": "e" * 40}}, "", False),
         ({}, "", False),

@@ -30,7 +30,7 @@ def project(tmp_path, monkeypatch):
         path.write_text(text)
         module = ModuleType("shop.settings")
         module.__file__ = str(path)
-        exec(compile(text, str(path), "exec"), module.__dict__)  # noqa: S102
+        exec(compile(text, str(path), "exec"), module.__dict__)  # noqa: S102 - the test's own text
         monkeypatch.setitem(sys.modules, "shop.settings", module)
         defaults = {
             "SETTINGS_MODULE": "shop.settings",

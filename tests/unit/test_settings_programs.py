@@ -166,7 +166,7 @@ def test_another_fault_ends_the_search(run, settings):
 )
 def test_what_pydantic_says(errors, wanted):
     class Settings:
-        model_config = {"env_prefix": "shop_"}  # noqa: RUF012
+        model_config = {"env_prefix": "shop_"}  # noqa: RUF012 - as projects write it
 
     class ValidationError(ValueError):
         title = "Settings"
@@ -186,7 +186,7 @@ def test_what_pydantic_says(errors, wanted):
 
 def test_what_environs_says_of_all_at_once():
     class EnvValidationError(Exception):
-        error_messages = {"A": ["Environment variable not set."], "B": ["not a number"]}  # noqa: RUF012
+        error_messages = {"A": ["Environment variable not set."], "B": ["not a number"]}  # noqa: RUF012 - as projects write it
 
     assert list(django_missing.missing_of(EnvValidationError("x")) or {}) == ["A"]
 

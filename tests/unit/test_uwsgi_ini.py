@@ -65,7 +65,7 @@ def test_uwsgi_itself_reads_what_was_meant(name, tmp_path):
     argv = ["uwsgi", "--ini", str(release / "uwsgi.ini"), "--no-server"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    folder, options = eval(report.read_text(), {})  # noqa: S307
+    folder, options = eval(report.read_text(), {})  # noqa: S307 - the test's own report
     assert folder == str(release / "src")
     for key, value in site["uwsgi"]["options"].items():
         assert options[key] in (True, "true") if value is True else options[key] == str(value)

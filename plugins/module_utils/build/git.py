@@ -101,7 +101,8 @@ def stored(url: str) -> str:
     if not found:
         return ""
     user, _colon, password = (quote(unquote(part), safe="") for part in found[0].partition(":"))
-    scheme, host = re.match(r"(https?)://([^/]*)", without_credentials(url), re.IGNORECASE).groups()  # type: ignore[union-attr]
+    scheme, _sign, rest = without_credentials(url).partition("://")
+    host = rest.partition("/")[0]
     return f"{scheme.lower()}://{user}:{password}@{host}\n"
 
 

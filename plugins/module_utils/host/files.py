@@ -222,4 +222,4 @@ def _make_public(folder: str) -> None:
         os.makedirs(folder)
     except FileExistsError:
         return
-    os.chmod(folder, 0o755)  # noqa: S103
+    os.chmod(folder, 0o755)  # noqa: S103 - for everybody to enter

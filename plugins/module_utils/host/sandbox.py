@@ -106,7 +106,7 @@ def of_build(site: Mapping[str, Any], environment: Mapping[str, str]) -> dict[st
         found["ProtectHome"] = ["read-only"]
     if any(_is_below(path, top) for path in named for top in ("/tmp", "/var/tmp")):  # noqa: S108 - whose it is decides
         del found["PrivateTmp"]
-        found[WRITABLE] += paths(["/tmp", "/var/tmp"])  # noqa: S108
+        found[WRITABLE] += paths(["/tmp", "/var/tmp"])  # noqa: S108 - whose it is decides
     return with_own(found, site["uwsgi"]["unit"])
 
 
@@ -123,7 +123,7 @@ def in_place_of(sandbox: Directives, places: Iterable[tuple[str, str]]) -> dict[
 
 def apart(sandbox: Directives, hidden: Iterable[str]) -> dict[str, list[str]]:
     """Return a sandbox without a network, in which some directories are empty. Paths are absolute and have no links."""
-    own = {path for path in hidden if "PrivateTmp" not in sandbox or path not in ("/tmp", "/var/tmp")}  # noqa: S108
+    own = {path for path in hidden if "PrivateTmp" not in sandbox or path not in ("/tmp", "/var/tmp")}  # noqa: S108 - whose it is decides
     empty = [quoted(f"{path}:mode=1777,size=16m") for path in sorted(own)]
     return {**_without(sandbox, own), "PrivateNetwork": ["yes"], "TemporaryFileSystem": empty}
 
