@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conftest import World
 
-VICTIM = "/etc/cron.d"
+VICTIM = "/etc/systemd/system"
 
 
 def test_a_link_in_place_of_the_media_is_refused_by_name(world: World) -> None:
