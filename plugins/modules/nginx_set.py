@@ -192,7 +192,7 @@ def looked_at(sites: Sequence[Mapping[str, Any]]) -> dict[str, Look]:
         shell = Shell(name, {})
         try:
             with own_fault(name, shell.mask):
-                found[name] = Front.of(shell, site, files.read_json(layout.live_record).get("manifest", {})).look()
+                found[name] = Front.of(shell, site, files.recorded(layout.live_record).get("manifest", {})).look()
         except StepError as error:
             found[name] = Look(error.cause)
     return found

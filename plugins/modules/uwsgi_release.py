@@ -263,7 +263,7 @@ class Sites:
         """Return the manifest of a site's build; where only its id came, that of the host."""
         build = self.builds.get(site["name"])
         if build and "chdir" not in build and not build.get("predicted"):
-            return cast(Manifest, files.read_json(Layout.of(site).manifest(build["id"])))
+            return cast(Manifest, files.recorded(Layout.of(site).manifest(build["id"])))
         return build
 
     def _made(self, site: Site, what: list[str]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor import ladder, look_inside, look_uwsgi
@@ -82,12 +81,3 @@ def test_what_runs_is_loaded_as_its_workers_run(master, workers, wanted):
     site, _host = evidence()
     put(site.uwsgi, master=process(1, master), workers=[process(2 + number, who) for number, who in enumerate(workers)])
     assert look_uwsgi.loads_as(site.uwsgi) == (wanted, "")
-
-
-def test_of_what_a_rung_printed_the_end_is_read():
-    with tempfile.TemporaryFile() as said:
-        said.write(b"x" * 200_000 + b"\r\nthe end\xff\n")
-        said.flush()
-        text = ladder._end_of(said)
-    assert len(text) <= ladder.ask.LOG_TAIL
-    assert text.endswith("x\nthe end\N{REPLACEMENT CHARACTER}\n")

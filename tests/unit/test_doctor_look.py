@@ -26,6 +26,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import 
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.options import Options
+from builds import AS_ROOT
 from doctor_evidence import NOW, evidence, put
 
 # --- commands ---
@@ -518,6 +519,21 @@ def test_the_newest_files_are_looked_at_hidden_ones_are_not(tmp_path):
     assert look_files.some_files(str(tmp_path), most=1) == [str(tmp_path / "a.png")]
     (tmp_path / "newest.png").symlink_to("/etc/passwd")
     assert look_files.some_files(str(tmp_path)) == found
+
+
+@AS_ROOT
+def test_of_media_the_doctor_sees_what_the_site_sees(public_path):
+    """An application may say that they lie in /root, and hear in a request what the newest file there is called."""
+    (public_path / "private").mkdir(mode=0o700)
+    (public_path / "private/of-root.txt").write_text("")
+    (public_path / "open").mkdir()
+    (public_path / "open/picture.png").write_text("")
+    site, _host = evidence()
+    put(site.uwsgi, master=Process(1, 1, "uwsgi", ["uwsgi"], Identity(12345, 12345), NOW), workers=[])
+    assert look_files._seen(site, str(public_path / "private")) == []
+    assert look_files._sample(site, str(public_path / "open")) == "picture.png"
+    put(site.uwsgi, master=None, user="root")
+    assert look_files._sample(site, str(public_path / "open")) == ""
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="gives a link away")

@@ -126,6 +126,23 @@ def test_read_json_of_whatever_a_crash_left(tmp_path, text, wanted):
     assert files.read_json(str(tmp_path / "none")) == {}
 
 
+@AS_ROOT
+def test_a_record_is_believed_where_it_is_roots_and_no_link_of_others_leads_to_it(tmp_path):
+    path = tmp_path / "home/shop/releases/1/release.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"units": {}}')
+    assert files.recorded(str(path)) == {"units": {}}
+    assert files.recorded(str(path.parent / "none")) == {}
+    os.chown(path, 12345, 12345)
+    assert files.recorded(str(path)) == {}
+    os.chown(path, 0, 0)
+    (tmp_path / "home/shop").rename(tmp_path / "home/old")
+    (tmp_path / "home/shop").symlink_to("old")
+    assert files.recorded(str(path)) == {"units": {}}  # an administrator's link
+    os.chown(tmp_path / "home/shop", 12345, 12345, follow_symlinks=False)
+    assert files.recorded(str(path)) == {}
+
+
 def test_remove_takes_files_links_and_trees_but_nothing_behind_a_link(tmp_path):
     kept = tmp_path / "kept"
     kept.mkdir()

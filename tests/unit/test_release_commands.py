@@ -162,6 +162,7 @@ HOLDERS = {
     "free": "print('free')",
     "refused": "raise SystemExit('error: another host migrates this database for more than 9 s')",
     "lost": "print('held', flush=True)\nraise SystemExit('error: the server closed the connection')",
+    "noisy": "import os, sys; [os.write(2, b'\\xff' * 2**20) for _ in range(9)]; os.write(2, b'\\nerror: noise\\n')",
 }
 
 
@@ -214,6 +215,13 @@ def test_a_lock_that_was_lost_is_a_failure(tmp_path, monkeypatch):
         database.locked([step("run", "a")]),
     ):
         started[0].wait(30)
+
+
+def test_what_the_holder_of_the_lock_prints_is_read_in_measure_whatever_it_is(tmp_path, monkeypatch):
+    database, _started = locking(tmp_path, monkeypatch, "noisy")
+    with pytest.raises(StepError, match="could not be taken: noise") as caught, database.locked([step("run", "a")]):
+        pytest.fail("a step ran")
+    assert len(caught.value.output) < 5_000_000
 
 
 # --- the lock itself ---

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host import memory
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.uninstall import found
+from builds import AS_ROOT
 from uninstall_host import UNIT, Host, users
 
 
@@ -36,6 +38,20 @@ def test_without_a_note_the_record_of_a_release_tells(host):
     units(host, "shop", root)
     [site] = found.sites({})
     assert (site.layout.paths, site.user, site.managed) == (paths, "huatai", False)
+
+
+@AS_ROOT
+def test_what_somebody_wrote_where_the_sites_lie_names_nothing_to_remove(host):
+    """The root of the sites may be a directory in a home."""
+    root = f"{host.root}/home/evil"
+    paths = {**Layout.under("evil").paths, "root": root, "cache": "/usr", "run": "/etc"}
+    for name in ("releases/0123456789ab/release.json", "builds/0123456789ab/build.json"):
+        host.put(f"/home/evil/{name}", json.dumps({"site": {"name": "evil", "paths": paths}}))
+        os.chown(f"{root}/{name}", 1000, 1000)
+    assert found.sites({"sites": f"{host.root}/home"}) == []
+    units(host, "evil", root)
+    [site] = found.sites({"sites": f"{host.root}/home"})
+    assert site.layout.cache != "/usr"
 
 
 def test_without_a_release_the_units_and_the_account_tell(host):

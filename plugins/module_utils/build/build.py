@@ -82,7 +82,7 @@ class Build:
 
     def present(self) -> Manifest:
         """Return the manifest of the finished build, or {}."""
-        return cast(Manifest, files.read_json(self.context.layout.manifest(self.id)))
+        return cast(Manifest, files.recorded(self.context.layout.manifest(self.id)))
 
     def needs_upload(self) -> bool:
         """Whether making the build takes a source that lies on the controller and was not brought."""

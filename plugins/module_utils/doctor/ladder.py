@@ -25,7 +25,7 @@ from ..build.project import named_settings
 from ..host import files
 from ..host.causes import reason
 from ..host.identity import Identity
-from ..host.shell import end, spawn
+from ..host.shell import end, end_of, spawn
 from ..uwsgi import protocol
 from . import ask
 from .application import application_of
@@ -241,18 +241,12 @@ class _Climber:
                 rung.status = "ok"
                 return
             break
-        output = _end_of(part.said)
+        output = end_of(part.said)
         ended = part.process.poll()
         why = reason(output) if ended is not None or "Traceback" in output else ""
         rung.status = "broken"
         rung.cause = "; ".join(text for text in (failure if ended is None else f"it ended with {ended}", why) if text)
         rung.evidence += [line for line in output.splitlines() if line.strip()][-6:]
-
-
-def _end_of(said: IO[bytes]) -> str:
-    """Return the last part of what a process of a rung has printed, which may be as much as a disk holds."""
-    said.seek(max(os.fstat(said.fileno()).st_size - ask.LOG_TAIL, 0))
-    return said.read(ask.LOG_TAIL).decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def settings_module(site: Site, environment: Mapping[str, str]) -> str:

@@ -9,14 +9,16 @@ import os
 import re
 import stat
 import time
+from typing import Any
 
-from ..host import path_walk
+from ..host import answers, path_walk, processes
 from ..nginx import match
 from ..uwsgi import protocol
 from . import ask
 from .client import get
 from .evidence import Fetched, Host, Site
 from .look_host import RECENT
+from .look_uwsgi import loads_as
 
 # Less than a MiB is no room: SQLite's journal, an upload, a line in a log do not fit.
 FREE_MIN = 1 << 20
@@ -37,17 +39,17 @@ def look_at_files(site: Site, main: match.Server | None, host: Host) -> None:
     if files.get("static_used", True) and "//" not in url:
         prefix = f"/{url.strip('/')}/"
         served = os.path.dirname(match.file_of(match.locate(main, f"{prefix}x"), f"{prefix}x"))
-        sample = files.get("sample") or _sample(served)
+        sample = files.get("sample") or _sample(site, served)
         if sample:
             site.static = _fetch(site, main, host, prefix, static_root, sample)
     media_url = files.get("media_url", "")
     if media_root and media_url.strip("/") and "//" not in media_url and site.media_wanted:
-        sample = _sample(media_root)
+        sample = _sample(site, media_root)
         prefix = f"/{media_url.strip('/')}/"
         site.media = _fetch(site, main, host, prefix, media_root, sample or "x", ask_client=bool(sample))
         if site.places.media_root:
             site.media_obstacle = path_walk.obstacle(media_root, host.nginx.worker, path_walk.ENTER)
-            for path in some_files(media_root):
+            for path in _seen(site, media_root):
                 site.media_obstacle = site.media_obstacle or path_walk.obstacle(path, host.nginx.worker)
 
 
@@ -161,7 +163,18 @@ def _below(path: str, folder: str) -> bool:
     return f"{path}/".startswith(f"{folder.rstrip('/')}/")
 
 
-def _sample(folder: str) -> str:
+def _sample(site: Site, folder: str) -> str:
     """Return a file below a folder, relative to it; '' where there is none."""
-    paths = some_files(folder)
+    paths = _seen(site, folder)
     return os.path.relpath(paths[0], folder) if paths else ""
+
+
+def _seen(site: Site, folder: str) -> list[str]:
+    """Return `some_files` as the site's user sees them, in bounded time.
+
+    The application says itself where its media are. It would otherwise hear, in a request of the doctor for one of
+    them, what root alone sees there.
+    """
+    who, _why_not = loads_as(site.uwsgi)
+    said: Any = processes.run_as(who, lambda: some_files(folder)) if who else None
+    return list(said) if answers.fits(said, [str]) else []

@@ -182,6 +182,24 @@ def read_json(path: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def recorded(path: str) -> dict[str, Any]:
+    """Return a JSON object from a record of ours; {} where there is none, as `read_json`, or where it is not root's.
+
+    The directories of a site may lie in somebody's home, who can put others in their place. What a record says of
+    units, and of what is to be removed, is done as root.
+    """
+    return read_json(path) if is_ours(path) else {}
+
+
+def is_ours(path: str) -> bool:
+    """Say whether a regular file is root's, who runs this, and no link of somebody else leads to it."""
+    try:
+        found = nofollow.status(path)
+    except OSError:
+        return False
+    return found is not None and stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+
+
 def read_or_empty(path: str) -> str:
     """Return a file's text, or '' where it cannot be read for any reason. Bytes that are no text are replaced."""
     try:

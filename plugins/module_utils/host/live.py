@@ -34,7 +34,7 @@ class Live(Code):
 def live(layout: Layout) -> Live:
     """Return what is live of a site. Reads two links and one record."""
     release_id = release_of(layout.current)
-    record = files.read_json(layout.record(release_id)) if release_id else {}
+    record = files.recorded(layout.record(release_id)) if release_id else {}
     socket = record.get("site", {}).get("uwsgi", {}).get("socket")
     previous = release_of(layout.previous)
     return {"id": release_id, "previous": previous, "socket": socket, **code(record.get("manifest", {}))}

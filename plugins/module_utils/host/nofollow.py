@@ -216,7 +216,7 @@ def _target(parent: int, name: str, path: str) -> str:
         found = os.fstat(descriptor)
         if not stat.S_ISLNK(found.st_mode):
             return ""
-        if found.st_uid:
+        if found.st_uid not in (0, os.geteuid()):
             raise Unsafe(path, found.st_uid)
         return os.readlink("", dir_fd=descriptor)
     finally:

@@ -144,7 +144,7 @@ class Shell:
                 in_time = False
             finally:
                 running.end()
-            said = [_end_of(stream) for stream in (out, err)]
+            said = [end_of(stream) for stream in (out, err)]
         status, refused = running.process.returncode, ""
         if running.unit:
             status, said[1], refused = confined.ending(status, said[1])
@@ -249,7 +249,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _end_of(stream: IO[bytes]) -> str:
+def end_of(stream: IO[bytes]) -> str:
     """Return the last part of what a command has printed, with line ends as Python's."""
     stream.seek(max(os.fstat(stream.fileno()).st_size - OUTPUT_MAX, 0))
     return stream.read(OUTPUT_MAX).decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")

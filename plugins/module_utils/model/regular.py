@@ -67,6 +67,8 @@ def _is_foreign(descriptor: int, path: str, root: str) -> bool:
 
 
 def _refuse_other(found: os.stat_result, path: str) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "is no regular file", path)
 

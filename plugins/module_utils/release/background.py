@@ -165,7 +165,7 @@ class Background:
     def _record(self) -> None:
         """Note what this host has, where it became, or is no longer, the first one since the release went live."""
         path = self.layout.record(self.release.id)
-        record = files.read_json(path)
+        record = files.recorded(path)
         if record and record.get("background", {}) != dict(self.release.background):
             record["background"] = dict(self.release.background)
             files.write(path, json.dumps(record, indent=1, sort_keys=True) + "\n")

@@ -18,7 +18,7 @@ from typing import IO, cast
 from ..build import runtime
 from ..host import answers, files
 from ..host.causes import cause
-from ..host.shell import Running, Shell, StepError
+from ..host.shell import Running, Shell, StepError, end_of
 from ..host.visible import all_visible
 from ..model.steps import STEP_TIMEOUT, described
 from ..model.types import Step
@@ -85,7 +85,7 @@ class Database:
         seconds = max(STEP_TIMEOUT, sum(step["timeout"] for step in steps))
         words = [self._interpreter(), "-", "hold", str(seconds)]
         own = {"HOME": self.release.layout.state, **self._environment()}
-        with tempfile.TemporaryFile("w+") as said:
+        with tempfile.TemporaryFile() as said:
             running = self.shell.start(
                 words, self.release.user, self._folder(), own, inspect.getsource(django_migrations), stderr=said
             )
@@ -174,8 +174,7 @@ class Database:
             found.pop("PYTHONPATH")
         return found
 
-    def _lost(self, holder: Running, said: IO[str], what: str) -> StepError:
+    def _lost(self, holder: Running, said: IO[bytes], what: str) -> StepError:
         holder.end()
-        said.seek(0)
-        output = self.shell.mask(said.read())
+        output = self.shell.mask(end_of(said))
         return StepError(self.release.name, "migrate", f"{what}: {cause(output) or 'its process ended'}", output)

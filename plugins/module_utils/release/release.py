@@ -173,9 +173,9 @@ def stored(layout: Layout, release_id: str) -> Release:
 
     Nothing is rendered from the record: it may be older than what templates read today.
     """
-    record = files.read_json(layout.record(release_id)) if release_id else {}
+    record = files.recorded(layout.record(release_id)) if release_id else {}
     if not record.get("site"):
-        there = [name for name in files.names(layout.releases) if files.read_json(layout.record(name)).get("site")]
+        there = [name for name in files.names(layout.releases) if files.recorded(layout.record(name)).get("site")]
         fault = f"release {release_id!r} is not here" if release_id else "there is no previous release"
         raise StepError(layout.name, "rollback", f"{fault}; the host has {', '.join(there) or 'none'}")
     site = record["site"]

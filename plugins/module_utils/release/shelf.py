@@ -45,7 +45,7 @@ class Shelf:
 
     def record_of(self, release_id: str) -> Record:
         """Return the record of a release; {} where it has none."""
-        return cast(Record, files.read_json(self.layout.record(release_id)))
+        return cast(Record, files.recorded(self.layout.record(release_id)))
 
     def has(self, release_id: str) -> bool:
         """Return whether there is a directory of this release, finished or not."""
@@ -190,7 +190,7 @@ def _prune_builds(layout: Layout, used: set[str]) -> None:
     for name in files.names(layout.builds):
         if name not in used:
             files.remove(layout.build(name))
-    manifests = [files.read_json(layout.manifest(name)) for name in used]
+    manifests = [files.recorded(layout.manifest(name)) for name in used]
     homes = {manifest.get("home") for manifest in manifests}
     for name in files.names(layout.virtualenvs):
         if layout.virtualenv(name) not in homes:

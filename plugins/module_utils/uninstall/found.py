@@ -74,7 +74,7 @@ def _of_folders(roots: Mapping[str, str]) -> Iterator[str]:
     for root in {layouts.ROOTS["sites"], roots.get("sites") or layouts.ROOTS["sites"]}:
         for path in [*glob.glob(f"{root}/*/releases/*/release.json"), *glob.glob(f"{root}/*/builds/*/build.json")]:
             name = os.path.relpath(path, root).split(os.sep)[0]
-            if re.fullmatch(NAME, name):
+            if re.fullmatch(NAME, name) and files.is_ours(path):
                 yield name
 
 
@@ -118,9 +118,12 @@ def _below(path: str, layout: Layout) -> bool:
 
 
 def _recorded(root: str, name: str) -> dict[str, str] | None:
-    """Return the paths that a release below `root` recorded of its site."""
+    """Return the paths that a release below `root` recorded of its site.
+
+    The root may lie in somebody's home, who could write down there what is to be removed: a record of ours is root's.
+    """
     for path in sorted(glob.glob(f"{root}/releases/*/release.json")):
-        site = files.read_json(path).get("site", {})
+        site = files.recorded(path).get("site", {})
         if site.get("name") == name and site.get("paths", {}).get("root") == root:
             return dict(site["paths"])
     return None
