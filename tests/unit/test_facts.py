@@ -17,7 +17,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host import facts, fil
 def host(tmp_path, monkeypatch):
     """host(path, text or link) puts a file into a made-up root file system, which the module then takes for its own."""
     real_glob, real_open, real_exists = glob.glob, open, os.path.exists
-    real_access, real_readlink = os.access, os.readlink
+    real_access, real_readlink, real_stat = os.access, os.readlink, os.stat
 
     def inside(path):
         return f"{tmp_path}{path}" if str(path).startswith("/") and not str(path).startswith(str(tmp_path)) else path
@@ -36,6 +36,7 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setattr(os.path, "exists", lambda path: real_exists(inside(path)))
     monkeypatch.setattr(os, "access", lambda path, mode: real_access(inside(path), mode))
     monkeypatch.setattr(os, "readlink", lambda path: real_readlink(inside(path)))
+    monkeypatch.setattr(os, "stat", lambda path, *rest, **named: real_stat(inside(path), *rest, **named))
     return put
 
 
