@@ -183,6 +183,9 @@ class FakeInstance:
     def settle(self, live=False):
         self.world.note(f"settle {self.name}" + (" live" if live else ""))
 
+    def ask_once_more(self):
+        self.world.note(f"ask {self.name}")
+
     def is_active(self):
         return self.name in self.world.active
 

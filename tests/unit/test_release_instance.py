@@ -187,12 +187,12 @@ def test_the_instances_of_a_site(tmp_path):
 def test_what_a_good_answer_is(tmp_path, answers, status, wanted, wrong):
     health = {"path": "/healthz", **({"status": wanted} if wanted else {})}
     answers.statuses = (status,)
-    assert make(tmp_path, health=health).ask("/run/x.sock", 1.5) == wrong
+    assert visit.visit(make_release(tmp_path, health=health), "/run/x.sock", 1.5).wrong == wrong
     assert answers.asked == [("unix:/run/x.sock", "shop.example.com", "/healthz", 1.5)]
 
 
 def test_a_site_is_asked_under_its_own_name_and_port(tmp_path, answers):
-    make(tmp_path, nginx={"listen": 8080}, domains=["*.example.com"]).ask("/run/x.sock", 1)
+    visit.visit(make_release(tmp_path, nginx={"listen": 8080}, domains=["*.example.com"]), "/run/x.sock", 1)
     assert answers.asked[0][1] == "www.example.com:8080"
 
 
@@ -279,6 +279,49 @@ def test_a_healthy_release_is_watched_for_a_quarter_of_a_second(tmp_path, clock,
     assert str(caught.value) == (
         f"site 'shop': {words} /healthz as shop.example.com did not answer: nothing listens; wanted a status below 500"
     )
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(0.3, 5), (1.5, 2), (3, 1)])
+def test_on_a_busy_host_it_is_watched_for_five_answers(tmp_path, clock, answers, monkeypatch, seconds, asked):
+    """There a quarter of a second is time for one. Slow answers are not waited for any longer than two seconds."""
+
+    def request(*arguments):
+        clock.sleep(seconds)
+        return answers.request(*arguments)
+
+    monkeypatch.setattr(protocol, "request", request)
+    make(tmp_path).settle()
+    assert len(answers.asked) == asked
+
+
+@pytest.mark.parametrize(
+    ("statuses", "told", "active", "wrong"),
+    [
+        ([200], {"workers": []}, 0, ""),
+        # No stats, as `uwsgi.options` may have it.
+        ([200], None, 0, ""),
+        ([200], None, 3, "its master process is gone; uWSGI ended"),
+        ([503], {"workers": []}, 0, "/healthz as shop.example.com answered 503; wanted a status below 500"),
+    ],
+    ids=["well", "no stats", "no master", "wrong answer"],
+)
+def test_it_is_asked_once_more_before_nginx_goes_to_it(tmp_path, answers, monkeypatch, statuses, told, active, wrong):
+    def stats(address, timeout):
+        assert address == f"unix:{tmp_path}/run/shop/{NEW}.stats"
+        if told is None:
+            raise protocol.ProtocolError(address, "nothing listens")
+        return json.dumps(told).encode()
+
+    monkeypatch.setattr(protocol, "stats", stats)
+    answers.statuses = statuses
+    own = make(tmp_path, FakeShell({"systemctl is-active": (active, ""), "journalctl": (0, "")}))
+    if not wrong:
+        own.ask_once_more()
+    else:
+        with pytest.raises(StepError) as caught:
+            own.ask_once_more()
+        assert str(caught.value) == f"site 'shop': health failed: after its first good answer {wrong}"
+    assert [asked[0] for asked in answers.asked] == [f"unix:{tmp_path}/run/shop/{NEW}.sock"]
 
 
 # --- draining ---

@@ -77,6 +77,7 @@ def test_a_release_is_live_once_it_is_known_to_be_well_and_the_old_one_is_stoppe
         (f"health {new}", LIVE),
         (f"settle {new}", LIVE),
         ("record shop.0001_initial", LIVE),
+        (f"ask {new}", LIVE),
         (f"switch to {new}", LIVE),
         (f"settle {new} live", new),
         (f"watch after {LIVE}", new),

@@ -21,6 +21,9 @@ from .watch import watch
 # How long a release has to keep answering once nginx goes to it, before the old one is stopped. nginx may have read the
 # old link just before it was renamed, and the old one has to stay for about as long anyway.
 SETTLE_SECONDS = 0.25
+# And how many answers it has to give: on a busy host a quarter of a second is time for one. Nobody waits for slow ones
+# any longer than SETTLE_MAX.
+SETTLE_ANSWERS, SETTLE_PAUSE, SETTLE_MAX = 5, 0.05, 2.0
 # A question for a release's health that has less time than this may end before its answer.
 SHORT_SECONDS = 1.0
 # A first page may make thumbnails, or fill a cache.
@@ -115,16 +118,25 @@ class Instance:
         """
         socket = self.release.layout.live_socket if live else self.socket
         step, when = ("switch", "once it was live") if live else ("health", "after its first good answer")
-        started = time.time()
-        deadline = time.monotonic() + SETTLE_SECONDS
-        while time.monotonic() < deadline:
-            if wrong := self.ask(socket, self.release.health["timeout"]):
+        started, begin, answers = time.time(), time.monotonic(), 0
+        while time.monotonic() - begin < (SETTLE_SECONDS if answers >= SETTLE_ANSWERS else SETTLE_MAX):
+            if wrong := visit(self.release, socket, self.release.health["timeout"]).wrong:
                 raise self._unhealthy(step, f"{when} {wrong}", started)
-            time.sleep(0.05)
+            answers += 1
+            time.sleep(SETTLE_PAUSE)
 
-    def ask(self, socket: str, timeout: float) -> str:
-        """Ask a unix socket for the health of the site; '' for a good answer, or what is wrong."""
-        return visit(self.release, socket, timeout).wrong
+    def ask_once_more(self) -> None:
+        """Ask the instance just before nginx goes to it: to start workers takes a while. Raises `StepError`.
+
+        Workers of uWSGI whose master is gone go on answering for a moment.
+        """
+        started = time.time()
+        wrong = visit(self.release, self.socket, self.release.health["timeout"]).wrong
+        # The stats are the master's own answer; where there are none, systemd says whether it lives.
+        if not wrong and not stats.are_there(f"unix:{self.stats}") and not self.is_active():
+            wrong = "its master process is gone"
+        if wrong:
+            raise self._unhealthy("health", f"after its first good answer {wrong}", started)
 
     def drain(self) -> None:
         """Wait until nobody waits at the instance's own socket, at most for one longest request.

@@ -191,7 +191,7 @@ class Switch:
                 if watch:
                     self.own.settle()
                 self._record(known)
-                self._hand_over()
+                self._hand_over(asked=watch)
             self.own.settle(live=True)
             if answered:
                 self._ask_through_nginx()
@@ -216,10 +216,15 @@ class Switch:
         self.background.tidy()
         return notes
 
-    def _hand_over(self) -> None:
-        """Make the release current, its workers first: those of the old one may not take a task of the new code."""
+    def _hand_over(self, asked: bool = False) -> None:
+        """Make the release current, its workers first: those of the old one may not take a task of the new code.
+
+        With `asked` it has to answer once more.
+        """
         self.background.start_new()
         self.background.stop_old()
+        if asked:
+            self.own.ask_once_more()
         self.shelf.switch(self.release.id)
         self.background.follow()
 

@@ -21,6 +21,15 @@ def read(address: str, timeout: float = 5.0) -> dict[str, Any]:
     return found
 
 
+def are_there(address: str) -> bool:
+    """Say whether a stats socket answers."""
+    try:
+        read(address)
+    except protocol.ProtocolError:
+        return False
+    return True
+
+
 def workers(found: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what the document says of the workers, one by one."""
     return list(found.get("workers") or [])
