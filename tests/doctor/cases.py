@@ -180,6 +180,7 @@ MANAGED_CASES = [
         "    except BlockingIOError: break\n"
         "    held.append(one)\n"
         'open(sys.argv[2], "w").close()\n'
+        # Until the case is healed, which kills it; no longer than a minute where that fails.
         "time.sleep(60)' $socket /var/tmp/full >/dev/null 2>&1 & echo $! > /var/tmp/filler\n"
         "until [ -e /var/tmp/full ]; do sleep 0.1; done",
         "kill $(cat /var/tmp/filler); rm /var/tmp/full; systemctl kill --signal=CONT $unit; restart",

@@ -4,9 +4,9 @@
     make pins                      the newest release of each
     make pins ARGS="uv=0.9.9"      this version of uv, and the newest of the others
 
-Reads the JSON of the simple API (PEP 691) of PIP_INDEX_URL, by default https://pypi.org/simple. Releases that were
-withdrawn (yanked) and pre-releases do not count. Look at the difference before you commit it: the hashes are what the
-index says today.
+Reads the JSON of the simple API (PEP 691) of PIP_INDEX_URL, by default of the index that pip has built in. Releases
+that were withdrawn (yanked) and pre-releases do not count. Look at the difference before you commit it: the hashes are
+what the index says today.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from typing import Any
 
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
+
+# Where pip looks when nobody says where; pip has no public name for it.
+from pip._internal.models.index import PyPI
 
 TARGET = Path(__file__).resolve().parents[2] / "plugins/module_utils/build/pinned.py"
 # What a site can have without naming a version.
@@ -84,7 +87,7 @@ def _version(filename: str) -> Version | None:
 
 def ask(name: str) -> dict[str, Any]:
     """Return what the index says of a project."""
-    index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")
+    index = os.environ.get("PIP_INDEX_URL", PyPI.simple_url).rstrip("/")
     request = urllib.request.Request(f"{index}/{name}/", headers={"Accept": ACCEPT})
     with urllib.request.urlopen(request, timeout=60) as answer:
         return dict(json.load(answer))

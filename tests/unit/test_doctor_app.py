@@ -43,15 +43,19 @@ def refuse(site, log, **unit):
     put(site.probes[0], answer=answer(500))
 
 
+# What the doctor says of REFUSED: the code, the status, the cause, the fix, the evidence.
+REFUSED_EXPORT = (
+    "app.sandbox",
+    "broken",
+    "the sandbox of uwsgi-shop@0123456789ab.service refuses what the application does: ReadWritePaths",
+    "web_sites[].uwsgi.unit: {ReadWritePaths: /srv/export}, where the site shall be allowed that",
+    ("OSError: [Errno 30] Read-only file system: '/srv/export/a.csv'",),
+)
 CASES = [
     Case(
         "a page that writes where the sandbox does not let it",
         lambda site, host: refuse(site, REFUSED),
-        "app.sandbox",
-        "broken",
-        "the sandbox of uwsgi-shop@0123456789ab.service refuses what the application does: ReadWritePaths",
-        "web_sites[].uwsgi.unit: {ReadWritePaths: /srv/export}, where the site shall be allowed that",
-        ("OSError: [Errno 30] Read-only file system: '/srv/export/a.csv'",),
+        *REFUSED_EXPORT,
     ),
     Case(
         "a path of the sandbox that is not there",
@@ -68,11 +72,7 @@ CASES = [
             put(site.uwsgi, log=REFUSED, unit={"Id": UNIT, "ProtectSystem": "strict", "ActiveState": "activating"}),
             put(site.probes[0], answer=None, failure="there is no such socket"),
         ),
-        "app.sandbox",
-        "broken",
-        "the sandbox of uwsgi-shop@0123456789ab.service refuses what the application does: ReadWritePaths",
-        "web_sites[].uwsgi.unit: {ReadWritePaths: /srv/export}, where the site shall be allowed that",
-        ("OSError: [Errno 30] Read-only file system: '/srv/export/a.csv'",),
+        *REFUSED_EXPORT,
     ),
     Case(
         "an ini that is not there",

@@ -14,15 +14,10 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def play(tmp_path, web_sites):
-    """Run the playbook against two hosts that do not exist: whoever connects to one is told so."""
-    inventory = tmp_path / "hosts.json"
-    # `false` is no shell: any connection fails, and Ansible then says UNREACHABLE or that a module failed.
-    host = {"ansible_connection": "local", "ansible_shell_executable": "/bin/false", "web_sites": web_sites}
-    good = [{"name": "good", "domains": ["good.example"]}]
-    inventory.write_text(json.dumps({"web": {"hosts": {"bad1": host, "good1": {**host, "web_sites": good}}}}))
+def played(*words):
+    """What `ansible-playbook` made of these words, in the checkout."""
     return subprocess.run(
-        ["ansible-playbook", "-i", str(inventory), "playbooks/site.yml"],
+        ["ansible-playbook", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -30,6 +25,16 @@ def play(tmp_path, web_sites):
         env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
         check=False,
     )
+
+
+def play(tmp_path, web_sites):
+    """Run the playbook against two hosts that do not exist: whoever connects to one is told so."""
+    inventory = tmp_path / "hosts.json"
+    # `false` is no shell: any connection fails, and Ansible then says UNREACHABLE or that a module failed.
+    host = {"ansible_connection": "local", "ansible_shell_executable": "/bin/false", "web_sites": web_sites}
+    good = [{"name": "good", "domains": ["good.example"]}]
+    inventory.write_text(json.dumps({"web": {"hosts": {"bad1": host, "good1": {**host, "web_sites": good}}}}))
+    return played("-i", str(inventory), "playbooks/site.yml")
 
 
 def test_every_fault_of_every_site_is_told_before_a_host_is_touched(tmp_path):
@@ -111,15 +116,7 @@ def test_a_run_goes_on_only_where_there_is_a_site_to_go_on_with(tmp_path, role, 
     path = ROOT / f"roles/{role}/vars/main.yml"
     play = [{"hosts": "localhost", "gather_facts": False, "vars_files": [str(path)], "tasks": tasks}]
     (tmp_path / "play.json").write_text(json.dumps(play))
-    done = subprocess.run(
-        ["ansible-playbook", "-i", "localhost,", "-c", "local", str(tmp_path / "play.json")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")},
-        check=False,
-    )
+    done = played("-i", "localhost,", "-c", "local", str(tmp_path / "play.json"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"ok={len(tasks)} " in done.stdout
 

@@ -15,7 +15,7 @@ import os
 import pwd
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 # As the kernel has it (path_resolution(7)).
 MAX_LINKS = 40
@@ -98,7 +98,8 @@ def create(path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
 
 def give(path: str, uid: int, gid: int) -> None:
     """Give a tree to somebody: its directories, files and links, themselves and not what links lead to."""
-    _each(path, lambda parent, name, _found: os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False))
+    with folder(os.path.dirname(path)) as parent:
+        _give(parent, os.path.basename(path), uid, gid)
 
 
 def remove(path: str) -> bool:
@@ -151,22 +152,16 @@ def _remove_below(parent: int, name: str, top: int, depth: int) -> list[str]:
     return found
 
 
-def _each(path: str, what: Callable[[int, str, os.stat_result], None]) -> None:
-    """Do something to everything below a directory, and at last to itself: (its directory, its name, what it is)."""
-    with folder(os.path.dirname(path)) as parent:
-        name = os.path.basename(path)
-        _below(parent, name, os.stat(name, dir_fd=parent, follow_symlinks=False), what)
-
-
-def _below(parent: int, name: str, found: os.stat_result, what: Callable[[int, str, os.stat_result], None]) -> None:
-    if stat.S_ISDIR(found.st_mode):
+def _give(parent: int, name: str, uid: int, gid: int) -> None:
+    """Give an entry of an open directory to somebody: what is below it first, then itself."""
+    if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
         descriptor = os.open(name, FOLDER, dir_fd=parent)
         try:
             for entry in os.listdir(descriptor):
-                _below(descriptor, entry, os.stat(entry, dir_fd=descriptor, follow_symlinks=False), what)
+                _give(descriptor, entry, uid, gid)
         finally:
             os.close(descriptor)
-    what(parent, name, found)
+    os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
 
 
 def _walk(path: str, make: int | None) -> int:
