@@ -40,7 +40,7 @@ def test_what_a_key_wants_is_what_its_errors_say(name):
     check = KEYS[name].check
     with pytest.raises(Wrong) as caught:
         # Nothing takes these; of the words of a command the first one is a program.
-        check([None] if name.endswith((".run", ".manage")) else ["- -"])
+        check([None] if name.endswith((".run", ".manage", ".command", ".cleanup")) else ["- -"])
     wanted, in_list, _rest = caught.value.wanted.partition(" (found '- -' in the list)")
     assert check.wants == (f"a list: {wanted}" if in_list else wanted)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..model.layout import Layout
+from ..model.schemes import authority
 from ..model.types import Secrets, Site
 
 if TYPE_CHECKING:
@@ -62,6 +63,5 @@ def process_environment(secrets: Secrets, configuration: str = "") -> dict[str, 
 
 
 def host(site: Site) -> str:
-    """Return the Host under which a site asks itself: its first domain, with the port where that is no usual one."""
-    port = site["nginx"]["listen"][0]["port"]
-    return site["domains"][0].replace("*", "www", 1) + ("" if port in (80, 443) else f":{port}")
+    """Return the Host under which a site asks itself: that of its visitors, with a name in the place of a wildcard."""
+    return authority(site).replace("*", "www", 1)

@@ -303,6 +303,17 @@ def listen(value: Any) -> dict[str, Any]:
     return {"address": host, "port": port}
 
 
+@accepts("addresses or networks such as 10.0.0.0/8 or 2001:db8::/32")
+def network(value: Any) -> str:
+    """An address or a network in CIDR notation, without bits behind its prefix."""
+    try:
+        if not isinstance(value, str) or "%" in value:
+            raise ValueError
+        return str(ipaddress.ip_network(value)) if "/" in value else str(ipaddress.ip_address(value))
+    except ValueError:
+        raise Wrong(fix=_network_fix(value)) from None
+
+
 @accepts("'unix:/path/to.sock' or 'address:port'")
 def upstream(value: Any) -> str:
     """Where nginx finds uWSGI."""
@@ -367,6 +378,14 @@ def _ip_address(text: str) -> str:
     if "%" in text:
         raise ValueError(text)
     return f"[{address}]" if address.version == 6 else str(address)
+
+
+def _network_fix(value: Any) -> str:
+    """Return the network that an address with a prefix lies in, as advice; '' where there is none."""
+    with contextlib.suppress(ValueError):
+        if isinstance(value, str) and "%" not in value:
+            return f"write it as {ipaddress.ip_network(value, strict=False)}"
+    return ""
 
 
 def _punycode(name: str) -> str:

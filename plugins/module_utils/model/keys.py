@@ -9,14 +9,11 @@ line here.
 # length: each line is a key
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 from .background_checks import background_name, calendar
 from .checks import (
     NONCHARACTERS,
-    Check,
     boolean,
     domain,
     duration,
@@ -24,7 +21,6 @@ from .checks import (
     integer,
     line,
     list_of,
-    listen,
     number_or_auto,
     octal,
     one_of,
@@ -35,52 +31,17 @@ from .checks import (
     requirement,
     site_name,
     sockets,
-    upstream,
     virtualenv,
 )
 from .command_checks import command, steps
 from .file_checks import in_source, source_files
-from .option_checks import alias, directives, environment, ini_options, locations, settings, unit_options, user_fields
+from .key import Key, Keys
+from .nginx_keys import NGINX_KEYS
+from .option_checks import environment, ini_options, settings, unit_options, user_fields
 from .python_checks import python
 from .source_checks import known_hosts, package, repository
 from .steps import builtin_step
-
-
-@dataclass(frozen=True)
-class Key:
-    """One key of a mapping: what its value may be, what it is when left out, and what it decides.
-
-    A value is one that `check` accepts, or a mapping that has the keys of the table `keys`, or one that has those of
-    exactly one of the tables `kinds`, or a mapping of names, which `check` accepts, to mappings that have the keys of
-    the table `each`. A section of `keys` of which some are `required` is empty when it is left out.
-    Of a `secret` key no message, file or report shows the value; one with `credentials` is shown without them.
-    `example` is a value as YAML, for the error about a site that lacks the key.
-    """
-
-    check: Check | None = None
-    default: Any = None
-    doc: str = ""
-    keys: Keys | None = None
-    kinds: Mapping[str, Keys] | None = None
-    each: Keys | None = None
-    required: bool = False
-    example: str = ""
-    secret: bool = False
-    credentials: bool = False
-
-    @property
-    def wants(self) -> str:
-        """What an error or a page says that the key's value has to be."""
-        if self.kinds is not None:
-            return f"a mapping with one of {', '.join(self.kinds)}"
-        if self.keys is not None:
-            return f"a mapping of {', '.join(self.keys)}"
-        if self.each is not None:
-            return f"a mapping of names to mappings of {', '.join(self.each)}"
-        return self.check.wants if self.check else ""
-
-
-Keys = dict[str, Key]
+from .tls_keys import TLS_KINDS, TLS_WORDS
 
 
 def secret_keys(keys: Keys | None = None) -> Iterator[tuple[tuple[str, ...], Key]]:
@@ -96,7 +57,6 @@ def secret_keys(keys: Keys | None = None) -> Iterator[tuple[tuple[str, ...], Key
                 yield (name, *path), inner
 
 
-SIZE = pattern(r"[0-9]+[kKmMgG]?", "a size such as 75m")
 PYTHON_MODULE = pattern(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "a dotted module name such as mysite.settings")
 IDENTIFIER = pattern(r"[A-Za-z_][A-Za-z0-9_]*", "a Python identifier such as mysite")
 PACKAGE_NAME = pattern(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", "names such as production")
@@ -149,35 +109,6 @@ UWSGI_KEYS: Keys = {
     "unit": Key(
         unit_options, {}, "Directives of `[Service]`, such as `{MemoryMax: 1G}`. They loosen the sandbox, too."
     ),
-}
-NGINX_KEYS: Keys = {
-    "listen": Key(
-        list_of(listen, at_least=1), [{"address": "", "port": 80}], "The ports, or addresses with ports, of the site."
-    ),
-    "charset": Key(pattern(r"[A-Za-z0-9_-]+", "a charset such as utf-8"), "utf-8", "The charset of text without one."),
-    "client_max_body_size": Key(SIZE, "75m", "The largest upload."),
-    "read_timeout": Key(
-        integer(1, 86400), 60, "Seconds that nginx waits for an answer; uWSGI gives a request up 5 s earlier."
-    ),
-    "static": Key(
-        alias("/static/"),
-        {"url": "/static/", "path": ""},
-        "Static files; without a path, those that the build collects.",
-    ),
-    "media": Key(
-        alias("/media/"), {"url": "/media/", "path": ""}, "Uploads; without a path, `media` in the state directory."
-    ),
-    "media_documents": Key(
-        one_of("sandboxed", "open"),
-        "sandboxed",
-        "What an uploaded HTML, XHTML, SVG or XML file may do in a browser: `sandboxed` it shows itself and "
-        "no more, `open` it is like all media, without scripts alone.",
-    ),
-    "upstream": Key(
-        list_of(upstream, at_least=1), [], "Where nginx finds uWSGI, when it is not the socket of this site."
-    ),
-    "options": Key(directives, {}, "Any directive of a `server` block."),
-    "locations": Key(locations, {}, "More locations: what follows `location`, then its directives."),
 }
 PAGE = pattern(r"/[^\s\x00-\x1f\x7f]*", "a path such as /healthz")
 HEALTH_KEYS: Keys = {
@@ -314,6 +245,11 @@ SITE_KEYS: Keys = {
         required=True,
         example="[shop.example.com]",
     ),
+    "canonical": Key(
+        domain,
+        "",
+        "One of `domains`, to which all others redirect. Left out: each answers for itself.",
+    ),
     "prefix": Key(
         PREFIX,
         "",
@@ -409,6 +345,12 @@ SITE_KEYS: Keys = {
     "superuser": Key(keys=SUPERUSER_KEYS, doc="Django's first administrator."),
     "uwsgi": Key(keys=UWSGI_KEYS, doc="The application server."),
     "nginx": Key(keys=NGINX_KEYS, doc="The web server."),
+    "tls": Key(
+        kinds=TLS_KINDS,
+        words=TLS_WORDS,
+        doc="https, and where its certificate comes from: `none` (http only), `selfsigned` (no browser trusts it), one "
+        "of your own, or ACME. Left out: `web_tls`, which is `none` itself. See [https](https.md).",
+    ),
     "health": Key(keys=HEALTH_KEYS, doc="What a good release answers."),
     "workers": Key(
         background_name, {}, "Background processes of the release, by name; see workers.md.", each=WORKER_KEYS

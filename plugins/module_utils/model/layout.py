@@ -38,6 +38,9 @@ FIREWALLD_RECORDS = "/etc/firewalld/pyweb.stack"
 MEMORY = "/var/lib/pyweb.stack"
 BEFORE = f"{MEMORY}/before.json"
 KEPT = f"{MEMORY}/kept"
+# Where a CA looks for the answer to an http challenge, and the lineages of certbot. Root writes, nginx reads.
+ACME_WEBROOT = "/var/lib/pyweb-acme"
+LETSENCRYPT = "/etc/letsencrypt"
 # What the collection made of these files; one that differs from that was changed by somebody else since.
 CHANGED = f"{MEMORY}/changed.json"
 # The packages that our runs brought, where each site lies, and what an uninstall left on the host.
@@ -176,6 +179,30 @@ class Layout:
     def seeded(self) -> str:
         """The record of the data that the site began with."""
         return f"{self.config}/seeded.json"
+
+    @property
+    def tls(self) -> str:
+        """The directory of the site's certificates; root's."""
+        return f"{self.config}/tls"
+
+    @property
+    def tls_live(self) -> str:
+        """The link to the pair that nginx serves: `pairs/ID`, a directory with both files."""
+        return f"{self.tls}/live"
+
+    @property
+    def certificate(self) -> str:
+        """The certificate that nginx serves, with those between it and the root."""
+        return f"{self.tls_live}/fullchain.pem"
+
+    @property
+    def certificate_key(self) -> str:
+        return f"{self.tls_live}/privkey.pem"
+
+    @property
+    def lineage(self) -> str:
+        """The name of the site's certificate at certbot."""
+        return f"pyweb-{self.name}"
 
     def files(self, digest: str) -> str:
         """The directory of the inventory's files for the code; their digest is its name."""

@@ -17,7 +17,8 @@ from .dependencies import read_lines
 from .dependency_files import requires_python
 from .environment_file import read_file
 from .errors import listed, nearest, shown
-from .keys import SITE_KEYS, SOURCE_FINDINGS, Key, Keys
+from .key import Key, Keys
+from .keys import SITE_KEYS, SOURCE_FINDINGS
 from .limits import beyond
 from .option_checks import environment
 from .python_versions import DJANGO_PYTHONS, MANAGED
@@ -35,7 +36,7 @@ class Reader:
     """Reads the site that stands at `number` in `web_sites`; its faults are added to `faults`.
 
     `base` is the directory that relative paths of the controller start from, `example` the project that is deployed
-    when the site names no source.
+    when the site names no source, `tls` the value of its key `tls` when it has none.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Reader:
     faults: list[str]
     base: str
     example: str
+    tls: Any = None
     label: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -64,7 +66,8 @@ class Reader:
                 self._fault(f"has no {name}; it is required: add for instance `{name}: {key.example}`")
         # An absent site has no source.
         source = None if absent else self.given.get("source") or {"directory": self.example}
-        site = self._mapping({**self.given, "source": source}, SITE_KEYS)
+        tls = self.tls if self.given.get("tls") is None and not absent else self.given.get("tls")
+        site = self._mapping({**self.given, "source": source, "tls": tls}, SITE_KEYS)
         site["domains"] = list(dict.fromkeys(site["domains"]))
         site["django"], site["requires_python"], site["managed"] = "", "", "never"
         processes = site["uwsgi"]["processes"]
@@ -154,11 +157,13 @@ class Reader:
         return result
 
     def _kind(self, given: Any, key: Key, path: str) -> dict[str, Any]:
-        """Read a mapping that has the keys of exactly one kind; `kind` says which, or `none`."""
+        """Read a mapping that has the keys of exactly one kind; `kind` says which, or one of the words, or `none`."""
         kinds = key.kinds or {}
-        nothing = {"kind": "none"}
+        nothing = {"kind": key.default or "none"}
         if given is None:
             return nothing
+        if isinstance(given, str) and given in key.words:
+            return {"kind": given}
         if not isinstance(given, Mapping):
             self._fault(f"{path} is {shown(given)}; wanted {key.wants}")
             return nothing

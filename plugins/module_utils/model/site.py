@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, cast
 
+from . import schemes
 from .checks import is_plain_path
 from .conflicts import between_paths, between_sites
 from .errors import InventoryError, nearest, shown
@@ -23,17 +24,19 @@ from .layout import ROOTS, Layout, account_name
 from .prefixes import below, start
 from .pythons import interpreter
 from .reader import Reader
-from .types import Listen, Secrets, Site
+from .types import Secrets, Site
 from .urls import public as public_url
 from .uwsgi_options import merged
 
 
-def complete(web_sites: Any, roots: Mapping[str, str] | None = None, base: str = ".", example: str = "") -> list[Site]:
+def complete(
+    web_sites: Any, roots: Mapping[str, str] | None = None, base: str = ".", example: str = "", tls: Any = None
+) -> list[Site]:
     """Return every site of `web_sites` with all defaults filled in and all paths derived.
 
     `base` is the directory that relative paths of the controller start from, `example` the project that is deployed
-    when a site names no source. Raises `InventoryError` with every fault found, each naming site, key, what was found,
-    what was wanted and what to do.
+    when a site names no source, `tls` the value of the key `tls` where a site has none. Raises `InventoryError` with
+    every fault found, each naming site, key, what was found, what was wanted and what to do.
     """
     if not isinstance(web_sites, list):
         wanted = "wanted a list of sites, each with name and domains"
@@ -42,7 +45,7 @@ def complete(web_sites: Any, roots: Mapping[str, str] | None = None, base: str =
         wanted = f"wanted a mapping of {', '.join(ROOTS)} to paths"
         raise InventoryError("web_sites", [f"web_roots is {shown(roots)}; {wanted}"])
     faults = _root_faults(roots or {})
-    read = [Reader(number, given, faults, base, example).site() for number, given in enumerate(web_sites)]
+    read = [Reader(number, given, faults, base, example, tls).site() for number, given in enumerate(web_sites)]
     sites = [cast(Site, site) for site in read if site]
     if not faults:  # what is derived from a fault would be a fault too
         for site in sites:
@@ -67,10 +70,13 @@ def split_secrets(sites: list[Site]) -> tuple[list[Site], dict[str, Secrets]]:
         for (*sections, name), key in secret_keys():
             holder = shown_site
             for section in sections:
-                holder[section] = {**holder[section]}
-                holder = holder[section]
+                # A section of another kind has nothing of this one.
+                inner = {**holder.get(section, {})}
+                if section in holder:
+                    holder[section] = inner
+                holder = inner
             value = holder.get(name)
-            found[name] = (key.default or "") if value is None else value
+            found[key.stored or name] = (key.default or "") if value is None else value
             if key.credentials and name in holder:
                 holder[name] = public_url(holder[name])
             elif sections:
@@ -86,9 +92,7 @@ def url(site: Site) -> str:
     """Return where a visitor finds a completed site: its first domain, at the first port that nginx listens on."""
     if not site["domains"]:
         return ""
-    listeners = site["nginx"]["listen"]
-    port = listeners[0]["port"] if listeners else 80
-    return f"http://{site['domains'][0]}{'' if port == 80 else f':{port}'}{start(site)}"
+    return f"{schemes.scheme(site)}://{schemes.authority(site)}{start(site)}"
 
 
 def _root_faults(roots: Mapping[str, Any]) -> list[str]:
@@ -111,6 +115,7 @@ def _derive(site: Site, roots: Mapping[str, str] | None) -> None:
     site["interpreter"] = interpreter()
     nginx, uwsgi = site["nginx"], site["uwsgi"]
     _move_below(site)
+    _derive_tls(site)
     if nginx["media"]:
         nginx["media"]["path"] = nginx["media"]["path"] or layout.media
         site["paths"]["media"] = nginx["media"]["path"]
@@ -126,7 +131,7 @@ def _derive(site: Site, roots: Mapping[str, str] | None) -> None:
     uwsgi["options"] = merged(nginx["read_timeout"], uwsgi["options"])
     for worker in site["workers"].values():
         worker["hosts"] = worker["hosts"] or ("first" if worker["singleton"] else "all")
-    site["origins"] = _origins(site["domains"], nginx["listen"])
+    site["origins"] = _origins(site)
 
 
 def _move_below(site: Site) -> None:
@@ -149,11 +154,31 @@ def upstreams(sockets: list[str], layout: Layout) -> list[str]:
     return reachable or [f"unix:{layout.live_socket}"]
 
 
-def _origins(domains: list[str], listeners: list[Listen]) -> list[str]:
-    """Return CSRF_TRUSTED_ORIGINS: every domain with each scheme, and the port where it is no scheme's own."""
+def _origins(site: Site) -> list[str]:
+    """Return CSRF_TRUSTED_ORIGINS: every domain with each scheme, and the port where it is no scheme's own.
+
+    Without TLS of its own a site may still be behind a server that has it, so https is trusted as well.
+    """
+    nginx = site["nginx"]
+    if schemes.has_tls(site):
+        places = [("https", listener) for listener in nginx["listen_tls"]]
+        places += [] if nginx["redirect"] else [("http", listener) for listener in nginx["listen"]]
+    else:
+        places = [(scheme, listener) for listener in nginx["listen"] for scheme in ("http", "https")]
     origins = []
-    for domain in domains:
-        for listener in listeners:
+    for domain in site["domains"]:
+        for scheme, listener in places:
             port = "" if listener["port"] in (80, 443) else f":{listener['port']}"
-            origins += [f"{scheme}://{domain}{port}" for scheme in ("http", "https")]
+            origins.append(f"{scheme}://{domain}{port}")
     return list(dict.fromkeys(origins))
+
+
+def _derive_tls(site: Site) -> None:
+    """Tell files on the host from text, and let nginx listen where browsers ask for https."""
+    tls, nginx = site["tls"], site["nginx"]
+    if tls["kind"] == "certificate":
+        paths = {name: text for name, text in (("certificate", tls["certificate"]), ("key", tls["key"])) if text}
+        if paths and all(text.startswith("/") for text in paths.values()):
+            site["tls"] = {"kind": "path", "certificate_path": tls["certificate"], "key_path": tls["key"]}
+    if schemes.has_tls(site) and not nginx["listen_tls"]:
+        nginx["listen_tls"] = [{"address": "", "port": 443}]

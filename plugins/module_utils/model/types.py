@@ -76,8 +76,57 @@ class Alias(TypedDict, total=False):
     previous: str
 
 
+class Dns(TypedDict, total=False):
+    """How a TXT record is made: by `command`, or by `plugin` of certbot. `wait` is in seconds."""
+
+    command: list[str]
+    cleanup: list[str]
+    environment: dict[str, str]
+    plugin: str
+    credentials: str
+    wait: int
+
+
+class Challenge(TypedDict, total=False):
+    """`kind` is http or dns."""
+
+    kind: str
+    dns: Dns
+
+
+class Acme(TypedDict):
+    """`directory` is '' for Let's Encrypt; `ca` is PEM text or a path on the host, '' for what the host knows."""
+
+    email: str
+    directory: str
+    ca: str
+    challenge: Challenge
+    profile: str
+    key_type: str
+
+
+class Tls(TypedDict, total=False):
+    """Where the certificate of a site comes from.
+
+    `kind` is none, selfsigned, certificate (`certificate` and `key` are PEM text), path (`certificate_path` and
+    `key_path` are files on the host that somebody else renews) or acme.
+    """
+
+    kind: str
+    certificate: str
+    key: str
+    certificate_path: str
+    key_path: str
+    acme: Acme
+
+
 class Nginx(TypedDict):
     listen: list[Listen]
+    listen_tls: list[Listen]
+    redirect: bool
+    hsts: int
+    trusted_proxies: list[str]
+    proxy_protocol: bool
     charset: str
     client_max_body_size: str
     read_timeout: int
@@ -160,6 +209,7 @@ class _Site(TypedDict):
 
     name: str
     domains: list[str]
+    canonical: str
     prefix: str
     state: str
     purge: bool
@@ -197,6 +247,7 @@ class _Site(TypedDict):
     superuser: Superuser
     uwsgi: Uwsgi
     nginx: Nginx
+    tls: Tls
     health: Health
     workers: dict[str, Worker]
     timers: dict[str, Timer]
@@ -223,6 +274,9 @@ class Secrets(TypedDict):
     archive: str
     tarball: str
     password: str
+    tls_key: str
+    dns_environment: dict[str, str]
+    dns_credentials: str
 
 
 class Manifest(TypedDict, total=False):

@@ -1,0 +1,34 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether a site is served over https, and where visitors find it. Small: it is sent to hosts.
+
+All of it takes a completed site or the part of one that a release records; what earlier versions recorded has no `tls`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def has_tls(site: Mapping[str, Any]) -> bool:
+    """Say whether nginx itself serves the site over https."""
+    return kind(site) != "none"
+
+
+def kind(site: Mapping[str, Any]) -> str:
+    """Return where the certificate comes from: none, selfsigned, certificate, path or acme."""
+    return str(site.get("tls", {}).get("kind", "none"))
+
+
+def scheme(site: Mapping[str, Any]) -> str:
+    """Return the scheme that visitors end up with."""
+    return "https" if has_tls(site) else "http"
+
+
+def authority(site: Mapping[str, Any]) -> str:
+    """Return the name under which a visitor asks for the site, with its port where that is no usual one."""
+    name = str(site.get("canonical") or site["domains"][0])
+    listeners = site["nginx"]["listen_tls"] if has_tls(site) else site["nginx"]["listen"]
+    port = listeners[0]["port"] if listeners else 80
+    return name if port in (80, 443) else f"{name}:{port}"

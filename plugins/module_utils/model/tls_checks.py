@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Checks of the values of `tls`. What is in a certificate is read where the keys meet (`certificates`)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .checks import Wrong, accepts, is_plain_path, refuse_noncharacters
+
+_BLOCK = r"-----BEGIN {0}-----\n[A-Za-z0-9+/=\n]+-----END {0}-----\n"
+_LABELS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
+
+
+@accepts("certificates as PEM text, or an absolute path on the host")
+def certificate(value: Any) -> str:
+    """One or several certificates as PEM text, without what stands around them; or a path on the host."""
+    if is_plain_path(value) and value != "/":
+        return str(value)
+    text = _pem(value)
+    blocks = re.findall(_BLOCK.format("CERTIFICATE"), text)
+    if not blocks or "PRIVATE KEY-----" in text:
+        raise Wrong(fix="begin it with -----BEGIN CERTIFICATE-----")
+    return "".join(blocks)
+
+
+@accepts("a private key as PEM text without a passphrase, or an absolute path on the host")
+def key(value: Any) -> str:
+    """A private key as PEM text, without what stands around it; or a path on the host."""
+    if is_plain_path(value) and value != "/":
+        return str(value)
+    text = _pem(value)
+    if "ENCRYPTED" in text:
+        raise Wrong(fix="remove its passphrase: openssl pkey -in key.pem")
+    blocks = [block for label in _LABELS for block in re.findall(_BLOCK.format(label), text)]
+    if len(blocks) != 1:
+        raise Wrong(fix="begin it with -----BEGIN PRIVATE KEY-----")
+    return str(blocks[0])
+
+
+@accepts("the text of a credentials file")
+def credentials(value: Any) -> str:
+    """The text of a file, with a line end at its end."""
+    if not isinstance(value, str) or re.search(r"[^\n\t\x20-\x7e\xa0-\U0010ffff]", value):
+        raise Wrong
+    refuse_noncharacters(value, "in the credentials")
+    return value.rstrip("\n") + "\n" if value.strip() else ""
+
+
+def _pem(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Wrong
+    return "".join(f"{line.strip()}\n" for line in value.splitlines())
