@@ -49,7 +49,14 @@ def of_itself(tls: Mapping[str, Any]) -> list[str]:
         key = _read_key(tls["key"])
     except Unreadable as wrong:
         return [str(wrong)]
-    return [*_pair(certificates, key), *_chain(certificates), *_dates(certificates), *_strength(certificates)]
+    place = _place(certificates, key)
+    if place > 0:  # what stands in front of it is no chain of it
+        return [
+            f"certificate has the certificate that fits key as number {place + 1}; wanted it first, and the one that "
+            "signed it next; put it first"
+        ]
+    pair = [] if place == 0 else [_other(certificates[0], key)]
+    return [*pair, *_chain(certificates), *_dates(certificates), *_strength(certificates)]
 
 
 def of_names(tls: Mapping[str, Any], domains: Sequence[str]) -> list[str]:
@@ -57,7 +64,9 @@ def of_names(tls: Mapping[str, Any], domains: Sequence[str]) -> list[str]:
     if not _is_text(tls):
         return []
     with contextlib.suppress(Unreadable):
-        names, addresses = _names(_read(tls["certificate"], "certificate")[0])
+        certificates = _read(tls["certificate"], "certificate")
+        place = _place(certificates, _read_key(tls["key"]))
+        names, addresses = _names(certificates[max(place, 0)])
         missing = [domain for domain in domains if not _covers(domain, names, addresses)]
         if missing:
             known = listed([*names, *map(str, addresses)]) or "nobody, without a subjectAltName"
@@ -94,21 +103,18 @@ def _read_key(text: str) -> Any:
 # --- what is asked ---
 
 
-def _pair(certificates: list[x509.Certificate], key: Any) -> Iterator[str]:
-    """Yield where the key does not fit the first certificate."""
+def _place(certificates: list[x509.Certificate], key: Any) -> int:
+    """Return which of the certificates a key fits; -1 for none."""
     own = _public(key.public_key())
-    fitting = [number for number, certificate in enumerate(certificates, 1) if _public(_key_of(certificate)) == own]
-    if not fitting:
-        yield (
-            f"key does not fit certificate: it is {_described(key.public_key())}, and the certificate of "
-            f"{_subject(certificates[0])} is for {_described(_key_of(certificates[0]))}; wanted the key that the "
-            "certificate was requested with; give that one, or its own certificate"
-        )
-    elif fitting[0] != 1:
-        yield (
-            f"certificate has the certificate that fits key as number {fitting[0]}; wanted it first, and the one that "
-            "signed it next; put it first"
-        )
+    return next((place for place, found in enumerate(certificates) if _public(_key_of(found)) == own), -1)
+
+
+def _other(certificate: x509.Certificate, key: Any) -> str:
+    return (
+        f"key does not fit certificate: it is {_described(key.public_key())}, and the certificate of "
+        f"{_subject(certificate)} is for {_described(_key_of(certificate))}; wanted the key that the certificate was "
+        "requested with; give that one, or its own certificate"
+    )
 
 
 def _chain(certificates: list[x509.Certificate]) -> Iterator[str]:
@@ -170,7 +176,7 @@ def _strength(certificates: list[x509.Certificate]) -> Iterator[str]:
         algorithm = _hash(certificate)
         # Nobody checks the signature of a root that is known.
         if algorithm in WEAK_HASHES and (number == 1 or not _signed(certificate, certificate)):
-            yield f"certificate is weak: {which} is signed with {algorithm.upper()}; wanted SHA-256; have it signed again"
+            yield f"certificate is weak: {which} is signed with {algorithm.upper()}; wanted SHA-256; get a new one"
     with contextlib.suppress(x509.ExtensionNotFound):
         usages = certificates[0].extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         if not {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(usages):
@@ -205,6 +211,9 @@ def _covers(domain: str, names: Sequence[str], addresses: Sequence[Any]) -> bool
 
 
 def _signed(certificate: x509.Certificate, by: x509.Certificate) -> bool:
+    """Say whether a certificate is signed by another one; by their names where the library does not know how any more."""
+    if _hash(certificate) in WEAK_HASHES:
+        return certificate.issuer == by.subject
     try:
         certificate.verify_directly_issued_by(by)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):

@@ -88,7 +88,7 @@ def _workarounds(options: Mapping[str, list[str]]) -> Iterator[str]:
 def _of_kind(site: Site) -> Iterator[str]:
     tls = site["tls"]
     if tls["kind"] == "certificate":
-        is_path = {name: tls[name].startswith("/") for name in ("certificate", "key")}  # type: ignore[literal-required]
+        is_path = {name: tls[name].startswith("/") for name in ("certificate", "key")}
         if is_path["certificate"] != is_path["key"]:
             path, text = sorted(is_path, key=lambda name: not is_path[name])
             yield (
@@ -137,7 +137,7 @@ def _acme(site: Site, acme: Acme) -> Iterator[str]:
 
 def _dns(dns: Dns) -> Iterator[str]:
     where = "tls.acme.challenge.dns"
-    ways = [name for name in ("command", "plugin") if dns[name]]  # type: ignore[literal-required]
+    ways = [name for name in ("command", "plugin") if dns[name]]
     if len(ways) != 1:
         yield f"{where} has {' and '.join(ways) or 'neither command nor plugin'}; wanted exactly one of them"
         return
@@ -167,7 +167,7 @@ def is_address(domain: str) -> bool:
 def is_public(domain: str) -> bool:
     """Say whether a public CA may issue a certificate for a name."""
     _before, dot, last = domain.rpartition(".")
-    return bool(dot) and last not in NOT_PUBLIC and not domain.endswith("home.arpa")
+    return bool(dot) and last not in NOT_PUBLIC and not f".{domain}".endswith(".home.arpa")
 
 
 def is_lets_encrypt(directory: str) -> bool:
