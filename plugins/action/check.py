@@ -63,7 +63,8 @@ class ActionModule(_ASSERT):  # type: ignore[misc, valid-type]  # a class found 
         given, roots, tls = (plain(self._templar.template(variables.get(name))) for name in names)
         # No exception: of a result Ansible shows the message alone, and once.
         try:
-            sites = complete(given, roots, str(variables["playbook_dir"]), EXAMPLE, tls, certificates)
+            folder, shared = str(variables["playbook_dir"]), plain(variables.get("web_run") or {}).get("shared_names")
+            sites = complete(given, roots, folder, EXAMPLE, tls, certificates, shared)
         except InventoryError as error:
             lines = [str(error), str(self._task.args.get("fail_msg") or "")]
             return {"failed": True, "changed": False, "msg": "\n".join(line for line in lines if line)}

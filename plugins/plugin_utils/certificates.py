@@ -211,7 +211,7 @@ def _covers(domain: str, names: Sequence[str], addresses: Sequence[Any]) -> bool
 
 
 def _signed(certificate: x509.Certificate, by: x509.Certificate) -> bool:
-    """Say whether a certificate is signed by another one; by their names where the library does not know how any more."""
+    """Say whether a certificate is signed by another one; by their names where the library does not know how."""
     if _hash(certificate) in WEAK_HASHES:
         return certificate.issuer == by.subject
     try:

@@ -255,9 +255,17 @@ def test_the_filter_and_the_check_read_certificates():
     assert private("shop").splitlines()[1] not in json.dumps(checked(pair(GOOD)))
 
 
-def checked(web_tls):
+def test_the_check_knows_which_names_other_hosts_have():
+    shared = {"web_run": {"shared_names": {"shop.example.com": ["web1", "web2"]}}}
+    result = checked({"acme": {}}, **shared)
+    assert "domains has shop.example.com, which the hosts web1, web2 have" in result["msg"]
+    assert checked({"acme": {}})["sites"]
+    assert checked("none", **shared)["sites"]
+
+
+def checked(web_tls, **variables):
     templar = MagicMock(template=lambda value: value)
     task = MagicMock(args={}, check_mode=False, async_val=0)
     plugin = check.ActionModule(task, MagicMock(), MagicMock(), MagicMock(), templar, MagicMock())
     folder = str(Path(__file__).parent)
-    return plugin.run(task_vars={"web_sites": [SHOP], "web_tls": web_tls, "playbook_dir": folder})
+    return plugin.run(task_vars={"web_sites": [SHOP], "web_tls": web_tls, "playbook_dir": folder, **variables})

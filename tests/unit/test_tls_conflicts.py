@@ -337,3 +337,19 @@ def test_names_that_a_public_ca_issues_for(name, public):
 )
 def test_directories_of_lets_encrypt(directory, theirs):
     assert tls_conflicts.is_lets_encrypt(directory) is theirs
+
+
+# --- between hosts ---
+
+
+def test_no_name_of_several_hosts_by_http():
+    shared = {"shop.example.com": ["web1", "web2"], "www.example.com": ["web2"]}
+    sites = {**SHOP, "domains": ["shop.example.com", "www.example.com"]}
+    [found] = faults({**sites, "tls": acme()}, shared_names=shared)
+    assert found == (
+        "web_sites[0] 'shop': domains has shop.example.com, which the hosts web1, web2 have, and tls.acme.challenge is "
+        "http; the CA asks whichever of them it reaches; use a dns challenge, or issue on one host and give the "
+        "certificate and its key to the others"
+    )
+    for tls in ("selfsigned", PATHS, dns(**COMMAND), "none"):
+        assert complete([{**sites, "tls": tls}], example=str(EXAMPLE), shared_names=shared)

@@ -24,6 +24,7 @@ from .option_checks import environment
 from .python_versions import DJANGO_PYTHONS, MANAGED
 from .pythons import django_minors
 from .texts import Unreadable
+from .tls_conflicts import on_several_hosts
 from .types import Site
 from .urls import is_url
 
@@ -56,6 +57,7 @@ class Reader:
     example: str
     tls: Any = None
     certificates: Certificates | None = None
+    shared_names: Mapping[str, list[str]] = field(default_factory=dict)
     label: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -94,13 +96,9 @@ class Reader:
         if not absent and len(self.faults) == before:
             if site["virtualenv"] == "none" and "install" not in (self.given.get("uwsgi") or {}):
                 site["uwsgi"]["install"] = "distribution"
-            for text in between_keys(cast(Site, site)):
+            for text in [*between_keys(cast(Site, site)), *on_several_hosts(cast(Site, site), self.shared_names)]:
                 self._fault(text)
-            if self.certificates:
-                for text in self.certificates.of_itself(site["tls"]) if own_tls else []:
-                    self._fault(f"tls.{text}")
-                for text in self.certificates.of_names(site["tls"], site["domains"]):
-                    self._fault(f"tls.{text}")
+            self._certificates(site, own_tls)
             self._no_migrate_step(site)
             site["django"] = self._django(site)
             site["requires_python"] = self._requires_python(site)
@@ -247,6 +245,14 @@ class Reader:
         except Wrong as wrong:
             fix = wrong.fix and f"; {wrong.fix}"
             self._fault(f"env_file is {shown(site['env_file'])}; wanted {wrong.wanted}{fix}")
+
+    def _certificates(self, site: dict[str, Any], own_tls: bool) -> None:
+        """Have the certificates read; what is wrong with those of `web_tls` themselves is told already."""
+        if self.certificates is None:
+            return
+        of_itself = self.certificates.of_itself(site["tls"]) if own_tls else []
+        for text in [*of_itself, *self.certificates.of_names(site["tls"], site["domains"])]:
+            self._fault(f"tls.{text}")
 
     def _no_migrate_step(self, site: dict[str, Any]) -> None:
         """Take the step out that `migrate: false` is for; beside steps that are written out it means nothing."""

@@ -37,13 +37,15 @@ def complete(
     example: str = "",
     tls: Any = None,
     certificates: Certificates | None = None,
+    shared_names: Mapping[str, list[str]] | None = None,
 ) -> list[Site]:
     """Return every site of `web_sites` with all defaults filled in and all paths derived.
 
     `base` is the directory that relative paths of the controller start from, `example` the project that is deployed
     when a site names no source, `tls` the value of the key `tls` where a site has none, `certificates` who reads
-    certificates; without it nobody does. Raises `InventoryError` with every fault found, each naming site, key, what
-    was found, what was wanted and what to do.
+    certificates; without it nobody does. `shared_names` are the domains that several hosts of the inventory have, with
+    these hosts. Raises `InventoryError` with every fault found, each naming site, key, what was found, what was wanted
+    and what to do.
     """
     if not isinstance(web_sites, list):
         wanted = "wanted a list of sites, each with name and domains"
@@ -54,7 +56,7 @@ def complete(
     faults = _root_faults(roots or {})
     default = default_tls(tls, faults, certificates)
     read = [
-        Reader(number, given, faults, base, example, default, certificates).site()
+        Reader(number, given, faults, base, example, default, certificates, shared_names or {}).site()
         for number, given in enumerate(web_sites)
     ]
     sites = [cast(Site, site) for site in read if site]

@@ -155,6 +155,18 @@ def _dns(dns: Dns) -> Iterator[str]:
         )
 
 
+def on_several_hosts(site: Site, shared_names: Mapping[str, list[str]]) -> Iterator[str]:
+    """Yield the domains of a site that other hosts have as well, where the CA asks one of them over http."""
+    if site["tls"]["kind"] != "acme" or site["tls"]["acme"]["challenge"]["kind"] != "http":
+        return
+    for domain in [domain for domain in site["domains"] if len(shared_names.get(domain, ())) > 1]:
+        yield (
+            f"domains has {domain}, which the hosts {listed(shared_names[domain])} have, and tls.acme.challenge is "
+            "http; the CA asks whichever of them it reaches; use a dns challenge, or issue on one host and give the "
+            "certificate and its key to the others"
+        )
+
+
 def is_address(domain: str) -> bool:
     """Say whether one of `domains` is an IP address."""
     try:
