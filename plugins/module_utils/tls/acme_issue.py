@@ -68,7 +68,7 @@ class Certificate:
             return made
         self._prepare()
         if reasons:
-            output = self._issue(changes)
+            output = self.issue(changes)
         elif "served" in changes:
             output = self._hand_over()
         else:
@@ -123,7 +123,7 @@ class Certificate:
         else:
             files.write(path, given, 0o644, os.geteuid(), os.getegid())
 
-    def _issue(self, changes: list[str]) -> str:
+    def issue(self, changes: list[str]) -> str:
         """Call certbot, and return what it printed. Raises `StepError`, which names the cause."""
         self._remove_remains()
         done = self._call(self._command(changes))
