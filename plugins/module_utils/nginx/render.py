@@ -10,14 +10,15 @@ sites-enabled) and `default_d` (one site's locations in default.d, included by t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
+from ..model import schemes
 from ..model.checks import Check, Wrong, integer
 from ..model.errors import InventoryError, nearest, shown
 from ..model.layout import KEPT, NGINX_LOGS, Layout
 from ..model.option_checks import directives
 from ..model.types import Site
-from . import beside, conflicts, http_level, names, shared
+from . import beside, conflicts, http_level, https, names, shared
 
 ETC, MARK, DROP_IN = names.ETC, names.MARK, names.DROP_IN
 LAYOUTS = ("conf_d", "sites_available", "default_d")
@@ -61,12 +62,14 @@ def files(
     options: Any = None,
     catch_all: bool = True,
     host: Mapping[str, Any] | None = None,
+    version: str = "",
 ) -> list[dict[str, Any]]:
     """Return the `files` of `config_set` for all sites.
 
     `platform` has user, layout and modules (the glob of its module snippets). `ipv6` is auto, true or false;
-    `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. A site that is
-    `kept` keeps its files, but for a server that it shares with others. Raises `InventoryError` with every fault.
+    `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. `version` is nginx's,
+    '' until it is installed. A site that is `kept` keeps its files, but for a server that it shares with others.
+    Raises `InventoryError` with every fault.
     """
     host = host or {}
     if leaves(sites, host):
@@ -82,7 +85,7 @@ def files(
     )
     given = _layout(layout, _preferred(platform, host), present, faults)
     with_ipv6 = _ipv6(ipv6, kernel_ipv6, faults)
-    views = [{**view(site, with_ipv6, faults), "catch_all": catch_all} for site in present]
+    views = [{**view(site, with_ipv6, faults, asked), "closing": catch_all} for site in present]
     shared.arrange(present, {shown_site["name"]: shown_site for shown_site in views})
     servers = [shown_site for shown_site in views if not shown_site["owner"]]
     edits = beside.Edits()
@@ -109,11 +112,33 @@ def files(
         beside.share(shown_site, _live_file(shown_site["name"], given), host, edits)
         if shown_site["name"] not in kept:
             faults += conflicts.find(shown_site, {**host, "servers": beside.servers(host)})
+    faults += conflicts.between(servers)
+    _finish(servers, present, version, asked, faults)
     if views and not kernel_ipv6:
         beside.drop_ipv6(host, edits, faults)
     if faults:
         raise InventoryError("nginx", faults)
     return [*result, *_of_sites(sites, views, kept, given), *edits.files()]
+
+
+def _finish(
+    servers: list[dict[str, Any]],
+    present: list[Site],
+    version: str,
+    asked: Mapping[str, list[str]],
+    faults: list[str],
+) -> None:
+    """Complete the views of all servers, once their addresses are those that they will have."""
+    by_name = {site["name"]: site for site in present}
+    spelling = https.Spelling(version)
+    for shown_site in servers:
+        sites = [by_name[one["name"]] for one in (shown_site, *shown_site["others"])]
+        ports = {port for _address, port in conflicts.pairs(shown_site["catch_all_tls"])}
+        certificate = https.unnamed(present, ports)
+        if not certificate and not spelling.rejects:
+            certificate = Layout.of(sites[0]).tls_live
+        faults += https.faults(sites[0], sites)
+        https.finish(shown_site, sites, spelling, asked, certificate)
 
 
 def leaves(sites: list[Site], host: Mapping[str, Any]) -> bool:
@@ -122,11 +147,13 @@ def leaves(sites: list[Site], host: Mapping[str, Any]) -> bool:
     return bool(host) and len(absent) == len(sites) > 0 and not set(host.get("sites", [])) - absent
 
 
-def view(site: Site, ipv6: bool, faults: list[str]) -> dict[str, Any]:
-    """Return what the templates need of one site, ready to be written down."""
+def view(site: Site, ipv6: bool, faults: list[str], asked: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Return what the templates need of one site; `beside.share` and `https.finish` add what its server needs."""
     nginx, layout = site["nginx"], Layout.of(site)
     own = {key: list(values) for key, values in nginx["options"].items()}
-    headers = own.get("add_header", [])
+    headers = https.headers(site, own.get("add_header", []), asked.get("add_header", []))
+    if headers:
+        own["add_header"] = headers
     server = {
         "charset": [nginx["charset"]],
         "client_max_body_size": [nginx["client_max_body_size"]],
@@ -137,8 +164,11 @@ def view(site: Site, ipv6: bool, faults: list[str]) -> dict[str, Any]:
     }
     return {
         "name": site["name"],
-        "listen": _listen(site, ipv6, faults),
+        "listen": _listen(site, "listen", ipv6, faults),
+        "listen_tls": _listen(site, "listen_tls", ipv6, faults) if schemes.has_tls(site) else [],
+        "protocol": "the PROXY protocol" if nginx["proxy_protocol"] else "",
         "server_name": " ".join(site["domains"]),
+        "invalid": f"{site['name']}.catch-all.invalid",
         "server": server,
         "upstream": [_server(address) for address in nginx["upstream"]],
         "prefix": site["prefix"],
@@ -157,7 +187,7 @@ def view(site: Site, ipv6: bool, faults: list[str]) -> dict[str, Any]:
             "links": _links(nginx["media"]["path"], own),
             "headers": _media_headers(headers, nginx["media_documents"]),
         },
-        "locations": nginx["locations"],
+        "locations": {match: _location(site, inside) for match, inside in nginx["locations"].items()},
     }
 
 
@@ -328,13 +358,19 @@ def _ipv6(given: Any, kernel: bool, faults: list[str]) -> bool:
     return words.get(word, kernel)
 
 
-def _listen(site: Site, ipv6: bool, faults: list[str]) -> list[str]:
+def _location(site: Site, inside: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return the directives of a location: one that has headers inherits none of its server's."""
+    given = inside.get("add_header", [])
+    return {**inside, "add_header": https.headers(site, given)} if given else {**inside}
+
+
+def _listen(site: Site, key: Literal["listen", "listen_tls"], ipv6: bool, faults: list[str]) -> list[str]:
     result = []
-    for listener in site["nginx"]["listen"]:
+    for listener in site["nginx"][key]:
         address, port = listener["address"], listener["port"]
         if address.startswith("[") and not ipv6:
             faults.append(
-                f"site '{site['name']}': nginx.listen has {address}:{port}, but IPv6 is off (nginx_ipv6, or the "
+                f"site '{site['name']}': nginx.{key} has {address}:{port}, but IPv6 is off (nginx_ipv6, or the "
                 "host has none); take it out or turn IPv6 on"
             )
         if address in ("", "localhost"):
