@@ -96,7 +96,11 @@ SCENARIOS = {
         {},
     ),
     "no_static_no_media": ([shop(static=False, media=False)], DEBIAN, {}),
-    "selfsigned_1_22": ([{**shop(hsts=604800), "tls": "selfsigned"}], DEBIAN, {"version": "1.22.1"}),
+    "selfsigned_1_22": (
+        [{**shop(hsts=604800, locations={"/a": {"add_header": "X-A 1", "return": "204"}}), "tls": "selfsigned"}],
+        DEBIAN,
+        {"version": "1.22.1", "options": {"add_header": "X-B 2"}},
+    ),
     "selfsigned_1_26": ([{**SHOP, "tls": "selfsigned"}], DEBIAN, {"version": "1.26.3"}),
     "acme": (
         [{**shop(listen_tls=[8443]), "domains": ["shop.example.com"], "tls": acme()}],
@@ -106,13 +110,13 @@ SCENARIOS = {
     "acme_without_redirect": (
         [
             {
-                **shop(redirect=False, hsts=300, locations={"/a": {"add_header": "X-A 1", "return": "204"}}),
+                **shop(redirect=False),
                 "canonical": "shop.example.com",
                 "tls": acme(),
             }
         ],
         REDHAT,
-        {"version": "1.22.1", "catch_all": False, "options": {"add_header": "X-B 2", "ssl_protocols": "TLSv1.3"}},
+        {"version": "1.22.1", "catch_all": False, "options": {"ssl_protocols": "TLSv1.3"}},
     ),
     "canonical": (
         [

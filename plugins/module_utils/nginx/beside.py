@@ -118,9 +118,7 @@ def share(view: dict[str, Any], path: str, host: Mapping[str, Any], edits: Edits
         view[closed] = free if view["closing"] else []
 
 
-def _fit(
-    ours: list[str], ssl: bool, path: str, host: Mapping[str, Any], edits: Edits
-) -> tuple[list[str], list[str]]:
+def _fit(ours: list[str], ssl: bool, path: str, host: Mapping[str, Any], edits: Edits) -> tuple[list[str], list[str]]:
     """Return our addresses as they fit those of others, and those of them that have no default server yet."""
     others = [(server, listen) for server in servers(host) for listen in server["listens"]]
     fitting = list(dict.fromkeys(_shared_listen(ours, ssl, [listen for _server, listen in others])))

@@ -22,7 +22,7 @@ def find(view: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
 
 
 def between(views: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return which sites want different things of one address: nginx speaks TLS, or the PROXY protocol, or it does not."""
+    """Return which sites want different things of one address: nginx speaks one protocol there, for all of them."""
     first: dict[tuple[str, int], tuple[str, str]] = {}
     faults = []
     for view in views:

@@ -16,8 +16,8 @@ from ..model.layout import Layout
 from ..model.types import Site
 from .proxies import Proxies
 
-# Mozilla's "intermediate", 6.0: TLS 1.2 and 1.3, ECDHE with AEAD, the client's preference. In every server instead of at
-# the http level, where somebody else may have said the same. The groups are OpenSSL's own, which knows the newest.
+# Mozilla's "intermediate", 6.0: TLS 1.2 and 1.3, ECDHE with AEAD, the client's preference. In every server, because at
+# the http level somebody else may have said the same. The groups are OpenSSL's own, which knows the newest.
 CIPHERS = ":".join(
     f"ECDHE-{key}-{cipher}"
     for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
@@ -58,9 +58,7 @@ def serves_http(site: Site) -> bool:
 
 def answers_challenge(sites: Iterable[Site]) -> bool:
     """Return whether a CA asks for files below `CHALLENGE`."""
-    return any(
-        schemes.kind(site) == "acme" and site["tls"]["acme"]["challenge"]["kind"] == "http" for site in sites
-    )
+    return any(schemes.kind(site) == "acme" and site["tls"]["acme"]["challenge"]["kind"] == "http" for site in sites)
 
 
 def headers(site: Site, own: Sequence[str], above: Sequence[str] = ()) -> list[str]:
@@ -96,13 +94,11 @@ def finish(
     if view["catch_all_tls"]:
         closed = {**tls, **(pair(certificate) if certificate else {"ssl_reject_handshake": ["on"]})}
         listens = [f"{address}{flags}{proxies.flag}" for address in view["catch_all_tls"]]
-        what = "answers no other name either" if certificate else "shows no certificate to whoever asks for another name"
+        what = "answers no unknown name either" if certificate else "shows no certificate for an unknown name"
         edges.append(_edge(f"The first server of a port for https {what}.", listens, view["invalid"], closed, "444"))
     if has_tls and not serves_http(site):
         names = view["server_name"]
-        edges.append(
-            _edge("From http to https.", plain, names, shared, f"308 {target.url('http')}$request_uri", acme)
-        )
+        edges.append(_edge("From http to https.", plain, names, shared, f"308 {target.url('http')}$request_uri", acme))
     others = " ".join(name for name in site["domains"] if site["canonical"] not in ("", name))
     if others and serves_http(site):
         answer = f"308 {target.url('http')}$request_uri"
@@ -131,17 +127,19 @@ def faults(site: Site, sites: Sequence[Site]) -> Iterator[str]:
     """Yield what would take the answer to a CA's challenge away, where the site's own server has to give it."""
     if not (answers_challenge(sites) and serves_http(site)):
         return
-    why = f"where the CA asks for the answer to its challenge ({CHALLENGE})"
     for one in sites:
         for location in one["nginx"]["locations"]:
             if f"{location.split()[-1]}/".startswith(CHALLENGE):
-                yield f"site '{one['name']}': nginx.locations has {location}, {why}; take it out"
-    for name, text in (("return", ""), ("rewrite", f"{CHALLENGE}x")):
-        for given in site["nginx"]["options"].get(name, []):
-            if name == "return" or _matches(given.split()[0].strip("\"'"), text):
                 yield (
-                    f"site '{site['name']}': nginx.options has {name} {given}, which answers {why.replace('where', 'what')}"
-                    f" as well; put it into nginx.locations, or leave nginx.redirect true"
+                    f"site '{one['name']}': nginx.locations has {location}, where the CA asks for the answer to its "
+                    "challenge; take it out"
+                )
+    for name in ("return", "rewrite"):
+        for given in site["nginx"]["options"].get(name, []):
+            if name == "return" or _matches(given.split()[0].strip("\"'"), f"{CHALLENGE}token"):
+                yield (
+                    f"site '{site['name']}': nginx.options has {name} {given}, which the CA gets instead of the answer "
+                    f"to its challenge, below {CHALLENGE}; put it into nginx.locations, or leave nginx.redirect true"
                 )
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What nginx believes of whoever stands in front of a site: the client's address, the scheme, the host.
 
-Only what comes from `nginx.trusted_proxies` is believed. `$realip_remote_addr` is who connected, whatever the headers say.
+Only what comes from `nginx.trusted_proxies` is believed. `$realip_remote_addr` is who connected, whatever headers say.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Proxies:
         return self.variable("scheme", f'"{header}"', [("default", "$scheme"), *rows])
 
     def port(self, scheme: str, number: int) -> str:
-        """Return what follows a host in a URL: the port, unless it is usual or that of somebody in front is not known."""
+        """Return what follows a host in a URL: the port, where it is not the usual one. Nobody knows a proxy's."""
         if number == {"http": 80, "https": 443}[scheme]:
             return ""
         if not self.networks:
@@ -83,13 +83,16 @@ class Proxies:
         scheme = self.scheme
         asked = f'"{self._trusted()} $http_x_forwarded_host"'
         row = (f'"~^1 {_LAST}([^,\\s]+)$"', "$1")
+        host = self.variable("host", asked, [("default", "$http_host"), row])
+        forwarded = self.variable("forwarded_host", asked, [("default", '""'), row])
+        https = self.variable("https", scheme, [("default", '""'), ("https", "on")])
         return [
             *_OWN_WORDS,
             f"HTTP_X_FORWARDED_PROTO {scheme}",
             f"REQUEST_SCHEME {scheme}",
-            f"HTTPS {self.variable('https', scheme, [('default', chr(34) * 2), ('https', 'on')])}",
-            f"HTTP_HOST {self.variable('host', asked, [('default', '$http_host'), row])} if_not_empty",
-            f"HTTP_X_FORWARDED_HOST {self.variable('forwarded_host', asked, [('default', chr(34) * 2), row])} if_not_empty",
+            f"HTTPS {https}",
+            f"HTTP_HOST {host} if_not_empty",
+            f"HTTP_X_FORWARDED_HOST {forwarded} if_not_empty",
         ]
 
     def variable(self, name: str, source: str, rows: list[tuple[str, str]]) -> str:
