@@ -29,9 +29,11 @@ from ..nginx.names import ETC, MARK
 from ..uwsgi.protocol import Answer, ProtocolError, any_certificate, http_request, proxy_line
 from .assets import static_file
 from .health import REDIRECTS, Names, Walk, Wanted, Where, header_name, resolved, walk
-from .proxies import Proxies, unasked
+from .proxies import Proxies
 
 STEP = "the check through nginx"
+# How the name of a server ends that answers for names of nobody.
+CLOSED = ".catch-all.invalid"
 # How often a page that is not as it should be is asked for again, and the pause between, in seconds.
 ATTEMPTS, PAUSE = 3, 0.2
 # Nobody is there to accept a connection.
@@ -123,9 +125,6 @@ class Front:
         # A release from before TLS has recorded no port of it.
         ports = tuple(dict.fromkeys([*self.names.ports, *(place.port for place in places)]))
         visit = _Visit(self, dataclasses.replace(self.names, ports=ports), host, places)
-        shut = next((place for place in places if place.proxied and not self.proxies.trust(place.address)), None)
-        if shut:
-            return Look("", visit.url, f"site '{self.name}': {unasked(shut.address, str(shut))}")
         for attempt in range(attempts):
             if attempt:
                 time.sleep(PAUSE)
@@ -160,7 +159,8 @@ class Front:
         found = [
             server
             for server in match.servers(self.config)
-            if any(directive.file in own for directive in [server.chain[-1], *(server.chain[-1].block or [])])
+            if not any(name.endswith(CLOSED) for name in server.names)
+            and any(directive.file in own for directive in [server.chain[-1], *(server.chain[-1].block or [])])
             and (server.chain[-1].all("location") or {*server.names} & {*self.names.domains})
         ]
         named = [server for server in found if {*server.names} & {*self.names.domains}]

@@ -50,11 +50,3 @@ class Proxies:
         """Return addresses of this host with those in front that nginx trusts; a loopback one where it trusts that."""
         loopback = [address for address in LOOPBACK if self.trust(address)]
         return sorted([*addresses, *loopback], key=lambda address: not self.trust(address))
-
-
-def unasked(address: str, place: str) -> str:
-    """Return why a site was not asked for at `place`, which is `address` of this host."""
-    return (
-        f"it was not asked for through nginx, which answers nobody but nginx.trusted_proxies at {place} "
-        f"(nginx.proxy_protocol); add this host's own address to them, {address}, to have it checked"
-    )
