@@ -337,17 +337,17 @@ class _Visit:
         if self.front.proxies.trusted:
             # The inventory says that somebody else ends TLS; what the site answers then was asked over its socket.
             return Look("", url)
-        option = "nginx: {options: {uwsgi_param: HTTP_X_FORWARDED_PROTO $http_x_forwarded_proto}}"
+        option = "nginx: {trusted_proxies: [ADDRESS]}"
         if self.front.https_header == []:
             return Look(
-                f"{said}, and nothing on this host serves https for it: set SECURE_SSL_REDIRECT: false in settings; "
-                f"behind a server that ends TLS set SECURE_PROXY_SSL_HEADER, and {option}",
+                f"{said}, and nothing on this host serves https for it: set SECURE_SSL_REDIRECT: false in settings, or "
+                f"tls: {{acme: {{}}}} of the site; behind a server that ends TLS set {option}",
                 url,
             )
         warning = (
             f"site '{self.front.name}': {said}, which was not checked: TLS ends on another host, if anywhere. nginx "
-            "tells the site the scheme that it sees itself; where a server in front sends X-Forwarded-Proto, set "
-            f"{option}"
+            "tells the site the scheme that it sees itself; where a server in front ends TLS and sends "
+            f"X-Forwarded-Proto, set {option}"
         )
         return Look("", url, warning)
 
