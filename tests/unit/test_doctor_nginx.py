@@ -28,7 +28,7 @@ def stop(site, host, log="", state="inactive"):
 
 
 def tls(site, verdict):
-    put(site.entrances[0], certificate=verdict, certificate_place="/etc/ssl/shop.crt")
+    put(site.entrances[0], tls=True, certificate=verdict, certificate_place="/etc/ssl/shop.crt")
 
 
 CASES = [
@@ -215,7 +215,7 @@ CASES = [
     ),
     Case(
         "a certificate that nobody knows the place of",
-        lambda site, host: put(site.entrances[0], certificate="certificate has expired"),
+        lambda site, host: put(site.entrances[0], tls=True, certificate="certificate has expired"),
         "nginx.certificate-expired",
         "broken",
         "the certificate of shop.example has expired",
