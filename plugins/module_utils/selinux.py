@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from .model import schemes
 from .model.layout import Layout
 from .model.types import Site
 
@@ -25,6 +26,7 @@ def policy(sites: list[Site]) -> dict[str, Any]:
     sockets, ports, listens = False, False, False
     for site in present:
         nginx = site["nginx"]
+        listeners = [*nginx["listen"], *(nginx["listen_tls"] if schemes.has_tls(site) else [])]
         labels[Layout.of(site).run] = "httpd_var_run_t"
         for served in (nginx["media"], nginx["static"]):
             path = served["path"] if served else ""
@@ -36,7 +38,7 @@ def policy(sites: list[Site]) -> dict[str, Any]:
         kept = bool(site.get("kept"))
         sockets = sockets or kept or any(unix)
         ports = ports or kept or not all(unix)
-        listens = listens or kept or any(listener["port"] not in KNOWN_PORTS for listener in nginx["listen"])
+        listens = listens or kept or any(listener["port"] not in KNOWN_PORTS for listener in listeners)
     lines = ["; Written by pyweb.stack: change the inventory instead."]
     for path, label in sorted(labels.items()):
         lines.append(f'(filecon "{re.escape(path)}(/.*)?" any (system_u object_r {label} ((s0) (s0))))')
