@@ -56,7 +56,7 @@ def test_an_unknown_name_is_refused_in_the_handshake(served: World, port: int) -
     for name in ("unknown.example", None):
         with (
             socket.create_connection((served.host.address, port), 10) as plain,
-            pytest.raises(ssl.SSLError, match="(?i)unrecognized.name"),
+            pytest.raises(ssl.SSLError, match=r"(?i)unrecognized.name"),
         ):
             context.wrap_socket(plain, server_hostname=name)
 

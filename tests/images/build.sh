@@ -46,6 +46,7 @@ main() {
     local platform
     for platform in "${platforms[@]}"; do
         [[ " $KNOWN " == *" $platform "* ]] || die "unknown platform '$platform'; known: $KNOWN"
+        [[ -z ${STREAM[$platform]} || " ${flavours[*]} " != *" pebble "* ]] || die "$platform has no pebble; Debian has: debian12"
     done
 
     mkdir -p "$LOGS"
@@ -191,7 +192,6 @@ debian_baked() {
 
 # A CA for tests, which runs beside hosts of any platform.
 build_pebble() {
-    [[ -z ${STREAM[$1]} ]] || die "pebble is in Debian alone: build.sh --flavour pebble debian12"
     commit "pyweb-$1:bare" "pyweb-$1:pebble" "$2" "$(label "pyweb-$1:bare" pyweb.origin)" "
         $(apt_install "${PEBBLE[@]}")
         $(finish)"
