@@ -330,7 +330,10 @@ def test_names_that_a_public_ca_issues_for(name, public):
     [
         ("", True),
         ("https://acme-v02.api.letsencrypt.org/directory", True),
+        ("https://LetsEncrypt.org:443", True),
         ("https://notletsencrypt.org/directory", False),
+        ("https://[::::]/", False),
+        ("https://ca.example.com/letsencrypt.org/", False),
         ("https://letsencrypt.org.example.com/", False),
         ("https://ca.internal:9000/acme/acme/directory", False),
     ],

@@ -7,7 +7,6 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import urlsplit
 
 from . import schemes
 from .errors import listed, shown
@@ -184,8 +183,7 @@ def is_public(domain: str) -> bool:
 
 def is_lets_encrypt(directory: str) -> bool:
     """Say whether an ACME directory is Let's Encrypt's, which '' stands for, or its staging one."""
-    host = urlsplit(directory).hostname or ""
-    return not directory or host == "letsencrypt.org" or host.endswith(".letsencrypt.org")
+    return not directory or re.match(r"https://([^/:]+\.)?letsencrypt\.org(:|/|$)", directory.lower()) is not None
 
 
 def _is_asked_by_a_ca(listener: Listen) -> bool:
