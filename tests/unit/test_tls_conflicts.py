@@ -354,5 +354,10 @@ def test_no_name_of_several_hosts_by_http():
         "http; the CA asks whichever of them it reaches; use a dns challenge, or issue on one host and give the "
         "certificate and its key to the others"
     )
+    shared["www.example.com"] = ["web2", "web3"]
+    [found] = faults({**sites, "tls": acme()}, shared_names=shared)
+    assert "domains has shop.example.com, www.example.com, which the hosts web1, web2, web3 have, and" in found
+    [found] = faults({**SHOP, "domains": "*.example.com", "tls": acme()}, shared_names={"*.example.com": ["a", "b"]})
+    assert "CAs issue for *. with a dns challenge alone" in found
     for tls in ("selfsigned", PATHS, dns(**COMMAND), "none"):
         assert complete([{**sites, "tls": tls}], example=str(EXAMPLE), shared_names=shared)

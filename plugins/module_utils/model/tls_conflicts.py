@@ -158,11 +158,14 @@ def on_several_hosts(site: Site, shared_names: Mapping[str, list[str]]) -> Itera
     """Yield the domains of a site that other hosts have as well, where the CA asks one of them over http."""
     if site["tls"]["kind"] != "acme" or site["tls"]["acme"]["challenge"]["kind"] != "http":
         return
-    for domain in [domain for domain in site["domains"] if len(shared_names.get(domain, ())) > 1]:
+    # For a wildcard nobody issues over http at all.
+    names = [name for name in site["domains"] if len(shared_names.get(name, ())) > 1 and not name.startswith("*")]
+    if names:
+        hosts = dict.fromkeys(host for name in names for host in shared_names[name])
         yield (
-            f"domains has {domain}, which the hosts {listed(shared_names[domain])} have, and tls.acme.challenge is "
-            "http; the CA asks whichever of them it reaches; use a dns challenge, or issue on one host and give the "
-            "certificate and its key to the others"
+            f"domains has {listed(names)}, which the hosts {listed(hosts)} have, and tls.acme.challenge is http; the CA "
+            "asks whichever of them it reaches; use a dns challenge, or issue on one host and give the certificate and "
+            "its key to the others"
         )
 
 
