@@ -164,8 +164,8 @@ def on_several_hosts(site: Site, shared_names: Mapping[str, list[str]]) -> Itera
         hosts = dict.fromkeys(host for name in names for host in shared_names[name])
         yield (
             f"domains has {listed(names)}, which the hosts {listed(hosts)} have, and tls.acme.challenge is http; the "
-            "CA asks whichever of them it reaches; use a dns challenge, or issue on one host and give the certificate and "
-            "its key to the others"
+            "CA asks whichever of them it reaches; use a dns challenge, or issue on one host and give "
+            "the certificate and its key to the others"
         )
 
 
