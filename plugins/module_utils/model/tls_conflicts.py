@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from . import schemes
 from .errors import listed, shown
-from .types import Acme, Dns, Listen, Nginx, Site
+from .types import Acme, Dns, Listen, Nginx, Site, Tls
 
 # Top-level domains that no public CA issues for: RFC 6761, 6762 and 7686, and ICANN's `internal`.
 NOT_PUBLIC = ("test", "example", "invalid", "localhost", "local", "internal", "onion")
@@ -31,7 +31,8 @@ def between_tls(site: Site) -> Iterator[str]:
     if schemes.has_tls(site):
         yield from _listeners(site)
         yield from _workarounds(nginx["options"])
-        yield from _of_kind(site)
+        if site["tls"]["kind"] == "acme":
+            yield from _acme(site, site["tls"]["acme"])
     else:
         yield from _only_with_tls(nginx)
 
@@ -84,18 +85,22 @@ def _workarounds(options: Mapping[str, list[str]]) -> Iterator[str]:
             )
 
 
-def _of_kind(site: Site) -> Iterator[str]:
-    tls = site["tls"]
+def within_tls(tls: Tls) -> Iterator[str]:
+    """Yield what is wrong within a key `tls`, or `web_tls`, whatever site it is for."""
     if tls["kind"] == "certificate":
         is_path = {name: tls[name].startswith("/") for name in ("certificate", "key")}
         if is_path["certificate"] != is_path["key"]:
             path, text = sorted(is_path, key=lambda name: not is_path[name])
             yield (
-                f"tls.{path} is a path on the host and tls.{text} is text; wanted both of the same kind, or one could "
+                f"tls.{path} is a path on the host and {text} is text; wanted both of the same kind, or one could "
                 "be renewed without the other; give two paths or two texts"
             )
     elif tls["kind"] == "acme":
-        yield from _acme(site, tls["acme"])
+        acme = tls["acme"]
+        if acme["ca"] and not acme["directory"]:
+            yield ("tls.acme.ca is given without directory; every host knows Let's Encrypt; leave one of them out")
+        if acme["challenge"]["kind"] == "dns":
+            yield from _dns(acme["challenge"]["dns"])
 
 
 # --- ACME ---
@@ -109,8 +114,6 @@ def _acme(site: Site, acme: Acme) -> Iterator[str]:
             f"domains has {listed(addresses)}, and tls is acme; wanted names: certbot issues for IP addresses from 5.4 "
             "on, which no distribution has; take it out, or give a certificate and its key"
         )
-    if acme["ca"] and not acme["directory"]:
-        yield "tls.acme.ca is given without tls.acme.directory; every host knows Let's Encrypt; leave one of them out"
     private = [domain for domain in domains if not is_address(domain) and not is_public(domain)]
     if private and is_lets_encrypt(acme["directory"]):
         yield (
@@ -118,7 +121,6 @@ def _acme(site: Site, acme: Acme) -> Iterator[str]:
             "Let's Encrypt's; use tls: selfsigned, or give the directory of your own CA"
         )
     if acme["challenge"]["kind"] == "dns":
-        yield from _dns(acme["challenge"]["dns"])
         return
     wildcards = [domain for domain in domains if domain.startswith("*.")]
     if wildcards:
