@@ -278,9 +278,17 @@ def test_range_of_a_status():
             check([value])
 
 
-@pytest.mark.parametrize("name", [
-    "domains", "uwsgi.socket", "nginx.listen", "nginx.listen_tls", "nginx.upstream", "health.status",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "domains",
+        "uwsgi.socket",
+        "nginx.listen",
+        "nginx.listen_tls",
+        "nginx.upstream",
+        "health.status",
+    ],
+)
 def test_lists_that_may_not_be_empty(name):
     with pytest.raises(Wrong, match="a list of at least 1"):
         KEYS[name].check([])

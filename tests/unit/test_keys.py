@@ -184,7 +184,10 @@ TLS = [
     ),
     ({"certificate": "/a.pem", "key": SECRET}, "tls.key is not usable; wanted a private key as PEM text"),
     ({"certificate": "/a.pem", "key": {"a": SECRET}}, "tls.key is not usable; wanted a private key as PEM text"),
-    ({"certificate": "/a.pem", "key": 2 * PRIVATE.replace(SECRET, "QUJD")}, "begin it with -----BEGIN PRIVATE KEY-----"),
+    (
+        {"certificate": "/a.pem", "key": 2 * PRIVATE.replace(SECRET, "QUJD")},
+        "begin it with -----BEGIN PRIVATE KEY-----",
+    ),
     (
         {"certificate": "/a.pem", "key": PRIVATE.replace("BEGIN ", "BEGIN ENCRYPTED ")},
         "remove its passphrase: openssl pkey -in key.pem",
