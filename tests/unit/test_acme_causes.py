@@ -1,5 +1,7 @@
 """Why there is no certificate, from what certbot 2.1, 3.1, 4.0 and 5 print; what the CA says is Boulder's or pebble's."""
 
+# ruff: noqa: E501 - what programs print is as long as it is
+
 from __future__ import annotations
 
 import pytest

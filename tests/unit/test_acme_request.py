@@ -20,7 +20,8 @@ def host(tmp_path, monkeypatch):
 
 
 def completed(host, *given):
-    return complete(list(given), {name: str(host.folder / name) for name in layouts.ROOTS})
+    given = [one if one.get("state") == "absent" else {"source": {"startproject": "shop"}, **one} for one in given]
+    return complete(given, {name: str(host.folder / name) for name in layouts.ROOTS})
 
 
 @pytest.mark.parametrize("challenge", ["http", DNS, PLUGIN], ids=["http", "command", "plugin"])
@@ -93,7 +94,7 @@ def test_a_profile_that_certbot_would_forget_is_refused(host, version):
         AnsibleFilterError, match=rf"site 'shop': tls\.acme\.profile is 'shortlived', .* {version} cannot"
     ):
         acme.acme_possible(sites, {"certbot": version}, "9.9")
-    with pytest.raises(AnsibleFilterError, match="certbot 4.1 can: leave profile out"):
+    with pytest.raises(AnsibleFilterError, match=r"certbot 4\.1 can: leave profile out"):
         acme.acme_possible(sites, {"certbot": ""}, version)
     assert acme.acme_possible(sites, {"certbot": "4.1.0"}, version) == sites
     assert acme.acme_possible(completed(host, site()), {}, version)
@@ -114,11 +115,9 @@ def test_an_ip_address_is_refused_below_the_first_version_that_knows_them(host):
         ("certbot-3.1.0-py3.9.egg-info", "3.1.0"),
     ],
 )
-def test_version_is_read_from_the_name_of_a_directory(host, monkeypatch, name, version):
+def test_version_is_read_from_the_name_of_a_directory(host, name, version):
     (host.folder / "python").mkdir()
     (host.folder / "python" / name).mkdir()
-    monkeypatch.setattr(acme_found, "VERSIONS", (str(host.folder / "python/certbot-[0-9]*-info"),
-                                                 str(host.folder / "python/certbot-[0-9]*.*-info")))  # fmt: skip
     assert acme_found.version() == version
 
 
