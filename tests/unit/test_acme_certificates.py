@@ -7,7 +7,6 @@ import json
 import pytest
 from acme_hosts import Host, site
 from ansible_collections.pyweb.stack.plugins.action import acme_certificates as action_module
-from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 from ansible_collections.pyweb.stack.plugins.module_utils.tls import acme_found
 from ansible_collections.pyweb.stack.plugins.modules import acme_certificates
@@ -170,16 +169,6 @@ def test_secrets_travel_in_the_one_parameter_that_is_never_shown(monkeypatch):
     assert TOKEN not in json.dumps(given)
     assert [sent["name"] for sent in given["sites"]] == ["shop", "blog", "other"]
     assert given["sites"][2]["tls"] == {"kind": "none"}
-    assert secrets["sites"]["shop"] == {"dns_environment": {"TOKEN": TOKEN}}
-    assert secrets["sites"]["blog"] == {"dns_credentials": f"secret = {TOKEN}\n"}
+    assert secrets["sites"]["shop"] == {"env": {}, "dns_environment": {"TOKEN": TOKEN}}
+    assert secrets["sites"]["blog"] == {"env": {}, "dns_credentials": f"secret = {TOKEN}\n"}
     assert "of-the-database" not in json.dumps([given, secrets])
-
-
-def test_credentials_are_hidden_by_their_values_too():
-    hidden = acme_certificates.hidden({"dns_credentials": f"a = 192.0.2.1\nsecret = {TOKEN}\n"})
-    assert TOKEN in hidden
-    assert acme_certificates.hidden({}) == []
-
-
-def test_places_of_the_collection_are_those_of_the_layout():
-    assert layouts.ACME_WEBROOT == "/var/lib/pyweb-acme"
