@@ -32,3 +32,8 @@ def authority(site: Mapping[str, Any]) -> str:
     listeners = site["nginx"]["listen_tls"] if has_tls(site) else site["nginx"]["listen"]
     port = listeners[0]["port"] if listeners else 80
     return name if port in (80, 443) else f"{name}:{port}"
+
+
+def asks_for_files(site: Mapping[str, Any]) -> bool:
+    """Say whether a CA asks the site over http for a file, to see whose its domains are."""
+    return kind(site) == "acme" and bool(site["tls"]["acme"]["challenge"]["kind"] == "http")

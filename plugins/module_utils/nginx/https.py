@@ -57,11 +57,6 @@ def serves_http(site: Site) -> bool:
     return not schemes.has_tls(site) or not site["nginx"]["redirect"] or Proxies(site).headers
 
 
-def answers_challenge(sites: Iterable[Site]) -> bool:
-    """Return whether a CA asks for files below `CHALLENGE`."""
-    return any(schemes.kind(site) == "acme" and site["tls"]["acme"]["challenge"]["kind"] == "http" for site in sites)
-
-
 def headers(site: Site, own: Sequence[str], above: Sequence[str] = ()) -> list[str]:
     """Return the `add_header` of a level that has `own`; `above` are those that it inherits while it has none."""
     if not (schemes.has_tls(site) and site["nginx"]["hsts"]) or any(_named(header) == _HSTS.lower() for header in own):
@@ -80,7 +75,7 @@ def finish(
     site = sites[0]
     nginx, proxies, own = site["nginx"], Proxies(site), view["server"]
     front = _Front(site, proxies, spelling, [name for name in TLS if name not in asked], bool(view["closing"]))
-    front.webroot = ACME_WEBROOT if answers_challenge(sites) else ""
+    front.webroot = ACME_WEBROOT if any(map(schemes.asks_for_files, sites)) else ""
     # Who asks for nothing of this keeps his addresses without flags, and has nothing before his server.
     plain, secure = front.plain(view["listen"]), front.secure(view["listen_tls"])
     shared = {**{name: own[name] for name in _SHARED if name in own}, **proxies.directives()}
@@ -104,7 +99,7 @@ def finish(
 
 def faults(site: Site, sites: Sequence[Site]) -> Iterator[str]:
     """Yield what would take the answer to a CA's challenge away, where the site's own server has to give it."""
-    if not (answers_challenge(sites) and serves_http(site)):
+    if not (any(map(schemes.asks_for_files, sites)) and serves_http(site)):
         return
     for one in sites:
         for location in one["nginx"]["locations"]:
@@ -218,15 +213,14 @@ class _Front:
 
     def _host(self) -> str:
         """Return the canonical name, or that which was asked for; of names that are not the site's its first one."""
-        domains = [domain for domain in self.site["domains"] if not domain.startswith("*.")]
-        if self.site["canonical"]:
-            return self.site["canonical"]
-        if len(self.site["domains"]) == 1 and domains:
-            return domains[0]
-        if self.closing or not domains:
+        domains, canonical = self.site["domains"], self.site["canonical"]
+        if canonical or (len(domains) == 1 and not domains[0].startswith("*.")):
+            return canonical or domains[0]
+        if self.closing:
             return "$host"
-        rows = [(f'"~^{_pattern(domain)}$"', "$host") for domain in self.site["domains"]]
-        return self.proxies.variable("name", "$host", [("default", domains[0]), *rows])
+        first = min(domains, key=lambda domain: domain.startswith("*.")).removeprefix("*.")
+        rows = [(f'"~^{_pattern(domain)}$"', "$host") for domain in domains]
+        return self.proxies.variable("name", "$host", [("default", first), *rows])
 
 
 def _edge(
