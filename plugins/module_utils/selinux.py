@@ -26,6 +26,7 @@ def policy(sites: list[Site]) -> dict[str, Any]:
     sockets, ports, listens = False, False, False
     for site in present:
         nginx = site["nginx"]
+        listeners = [*nginx["listen"], *(nginx["listen_tls"] if schemes.has_tls(site) else [])]
         labels[Layout.of(site).run] = "httpd_var_run_t"
         for served in (nginx["media"], nginx["static"]):
             path = served["path"] if served else ""

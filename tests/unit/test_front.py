@@ -295,7 +295,8 @@ def test_https_that_nobody_serves(nginx):
     wrong = front(nginx).look().wrong
     assert wrong.startswith(
         "/ as shop.example redirects to https://shop.example/, and nothing on this host serves https for it: set "
-        "SECURE_SSL_REDIRECT: false in settings; behind a server that ends TLS set SECURE_PROXY_SSL_HEADER, and nginx: "
+        "SECURE_SSL_REDIRECT: false in settings, or tls: {acme: {}} of the site; behind a server that ends TLS set "
+        "nginx: {trusted_proxies: [ADDRESS]}"
     )
 
 

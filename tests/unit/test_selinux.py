@@ -36,6 +36,8 @@ def test_a_site_with_a_unix_socket():
         ({"uwsgi": {"socket": "127.0.0.1:8001"}}, {CONNECT}),
         ({"nginx": {"listen": [80, 8443]}}, {SOCKET}),
         ({"nginx": {"listen": [81, 5555]}}, {SOCKET, BIND}),
+        ({"tls": "selfsigned"}, {SOCKET}),
+        ({"tls": "selfsigned", "nginx": {"listen_tls": [5555]}}, {SOCKET, BIND}),
         ({"nginx": {"upstream": ["unix:/run/x.sock", "10.0.0.1:9000"]}}, {SOCKET, CONNECT}),
     ],
 )
