@@ -39,3 +39,8 @@ def authority(site: Mapping[str, Any]) -> str:
     # Without TLS of its own a site on 443 is behind a server that has it.
     usual = (443,) if has_tls(site) else (80, 443)
     return name if port in usual else f"{name}:{port}"
+
+
+def asks_for_files(site: Mapping[str, Any]) -> bool:
+    """Say whether a CA asks the site over http for a file, to see whose its domains are."""
+    return kind(site) == "acme" and bool(site["tls"]["acme"]["challenge"]["kind"] == "http")
