@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import goldens
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.release import visit as visiting
 from ansible_collections.pyweb.stack.plugins.module_utils.release.health import Names
@@ -116,7 +117,8 @@ def test_what_a_release_records_of_https(tmp_path):
 def test_a_release_with_tls_that_a_rollback_finds_is_asked_by_https(tmp_path, site):
     """Whatever the inventory says by now."""
     keys = {"domains": ["www.shop.example.com", "shop.example.com"], "canonical": "shop.example.com"}
-    made = make_release(tmp_path, tls="selfsigned", nginx={"listen_tls": [8443]}, **keys)
+    build = {**goldens.BUILD, "source": {"kind": "startproject"}}
+    made = make_release(tmp_path, build, tls="selfsigned", nginx={"listen_tls": [8443]}, **keys)
     put_releases(tmp_path, (made.id, 1764000000))
     texts = {"release.json": json.dumps(made.record([], 1764000000)), "uwsgi.ini": made.ini}
     for name, text in texts.items():
