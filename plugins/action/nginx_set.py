@@ -4,13 +4,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, cast
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.pyweb.stack.plugins.module_utils.model import schemes
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
+from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Site
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.file_entries import rendered
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
+
+# What of `tls` says where the certificate comes from.
+TEXTS = ("certificate", "certificate_path", "key_path")
 
 
 class ActionModule(ActionBase):
@@ -28,20 +35,58 @@ class ActionModule(ActionBase):
             "files": rendered(self, given.get("files"), variables),
             "sites": asked_for(plain(given.get("sites", []))),
         }
+        sites, keys = certified(plain(given.get("certificates", [])))
+        if sites:
+            arguments["secrets"] = json.dumps({"sites": keys})
+        arguments["certificates"] = sites
         result.update(execute(self, "pyweb.stack.nginx_set", arguments, variables))
         return result
 
 
+def certified(given: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return what the module needs of the sites for their certificates, and the private keys. Raises AnsibleActionFail.
+
+    What a failed site has is as it was.
+    """
+    if not given:
+        return [], {}
+    completed = [cast(Site, site) for site in _completed("certificates", given) if not site.get("kept")]
+    sites, secrets = split_secrets(completed)
+    keys = {name: {"env": {}, "tls_key": one["tls_key"]} for name, one in secrets.items() if one.get("tls_key")}
+    found: list[dict[str, Any]] = [
+        {
+            **{key: site[key] for key in ("name", "domains", "paths", "state", "purge")},
+            "tls": {"kind": schemes.kind(site), **{key: site["tls"][key] for key in TEXTS if key in site["tls"]}},
+            "nginx": {key: site["nginx"][key] for key in ("listen_tls", "proxy_protocol")},
+        }
+        for site in cast(list[dict[str, Any]], sites)
+    ]
+    return found, keys
+
+
 def asked_for(sites: Any) -> list[dict[str, Any]]:
     """Return what the module needs of the sites that are to be there. Raises AnsibleActionFail."""
-    if not isinstance(sites, list) or not all(isinstance(site, dict) and "paths" in site for site in sites):
-        raise AnsibleActionFail("sites is no list of completed sites; wanted web_sites | pyweb.stack.sites")
     return [
         {
             **{key: site[key] for key in ("name", "domains", "health", "paths")},
-            "nginx": {key: site["nginx"][key] for key in ("listen", "static")},
+            **_of_https(site),
+            "nginx": {key: site["nginx"][key] for key in ("listen", "static", *_listeners(site))},
         }
-        for site in sites
+        for site in _completed("sites", sites)
         # What a failed site has is as it was, and no question of this run.
         if site["state"] == "present" and not site.get("kept")
     ]
+
+
+def _of_https(site: dict[str, Any]) -> dict[str, Any]:
+    return {"tls": {"kind": schemes.kind(site)}, "canonical": site["canonical"]} if schemes.has_tls(site) else {}
+
+
+def _listeners(site: dict[str, Any]) -> tuple[str, ...]:
+    return ("listen_tls", "redirect", "proxy_protocol") if schemes.has_tls(site) else ()
+
+
+def _completed(option: str, sites: Any) -> list[dict[str, Any]]:
+    if not isinstance(sites, list) or not all(isinstance(site, dict) and "paths" in site for site in sites):
+        raise AnsibleActionFail(f"{option} is no list of completed sites; wanted web_sites | pyweb.stack.sites")
+    return sites

@@ -14,7 +14,8 @@ from ansible_collections.pyweb.stack.plugins.filter import firewall, nginx, seli
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
-CALL = re.compile(r"\| *pyweb\.stack\.sites\b(?:\(([^,]*),)?")  # its first argument
+# Its arguments `roots` and `tls`.
+CALL = re.compile(r"\| *pyweb\.stack\.sites\b(?:\(([^,]*),[^,]*, (tls=\w+(?: \| default\('none'\))?)\))?")
 COMPLETING = sorted(path.parents[1].name for path in ROLES.glob("*/vars/main.yml") if CALL.search(path.read_text()))
 FILTERS = {
     f"pyweb.stack.{name}": function
@@ -35,10 +36,11 @@ def test_these_roles_complete_sites():
     [path for path in sorted([*ROLES.rglob("*.yml"), *ROOT.glob("playbooks/*.yml")]) if CALL.search(path.read_text())],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
-def test_sites_are_never_completed_without_the_roots(path):
+def test_sites_are_never_completed_without_the_roots_and_tls(path):
     role = path.relative_to(ROLES).parts[0] if path.is_relative_to(ROLES) else ""
     wanted = f"roots={role}_roots" if role else "roots=web_roots | default({})"
-    assert set(CALL.findall(path.read_text())) == {wanted}
+    tls = f"tls={role}_tls" if role else "tls=web_tls | default('none')"
+    assert set(CALL.findall(path.read_text())) == {(wanted, tls)}
 
 
 def evaluated(role, **given):

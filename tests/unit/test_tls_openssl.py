@@ -67,7 +67,7 @@ def test_chain_has_the_facts_of_all_certificates():
 
 @pytest.mark.parametrize("text", ["", "nothing", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
 def test_text_without_a_certificate_is_refused(text):
-    with pytest.raises(StepError, match=r"certificate failed: (there is no certificate in it|openssl x509 cannot)"):
+    with pytest.raises(StepError, match=r"certificate failed: (there is no certificate in it|openssl x509 fails)"):
         openssl.leaf(SHELL, text)
 
 
@@ -80,7 +80,7 @@ def test_key_fits_its_own_certificate_alone():
 def test_key_with_a_passphrase_is_refused():
     argv = ["openssl", "pkey", "-aes256", "-passout", "pass:geheim"]
     locked = subprocess.run(argv, input=make().key, text=True, capture_output=True, check=True).stdout
-    with pytest.raises(StepError, match="openssl pkey cannot read it"):
+    with pytest.raises(StepError, match="openssl pkey fails"):
         openssl.public_key(SHELL, locked)
 
 

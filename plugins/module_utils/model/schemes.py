@@ -26,6 +26,11 @@ def scheme(site: Mapping[str, Any]) -> str:
     return "https" if has_tls(site) else "http"
 
 
+def tls_listeners(site: Mapping[str, Any]) -> list[Any]:
+    """Return where nginx listens for https: 443 where the inventory says nothing, and nowhere without TLS."""
+    return list(site["nginx"]["listen_tls"]) or [{"address": "", "port": 443}] if has_tls(site) else []
+
+
 def authority(site: Mapping[str, Any]) -> str:
     """Return the name under which a visitor asks for the site, with its port where that is no usual one."""
     name = str(site.get("canonical") or site["domains"][0])

@@ -116,6 +116,7 @@ def finish(
     view["acme"] = acme and serves_http(site)
     view["insist"] = _insist(proxies, target, view["acme"]) if has_tls and nginx["redirect"] and proxies.headers else {}
     view["server"] = {**served, **proxies.directives(), **own}
+    view["own_parameters"] = proxies.headers
     if parameters := proxies.parameters():
         view["server"]["uwsgi_param"] = [*parameters, *own.get("uwsgi_param", [])]
     if has_tls and nginx["hsts"]:

@@ -13,6 +13,22 @@ from typing import Any
 from ..model import schemes
 from ..model.types import Site
 
+# What uWSGI gets to know whoever is in front: pyweb_uwsgi_params but for the four that say who. Not both: nginx warns of
+# its table where a name is there twice.
+_PLAIN = (
+    "REQUEST_METHOD $request_method",
+    "REQUEST_URI $request_uri",
+    "PATH_INFO $document_uri",
+    "QUERY_STRING $query_string",
+    "CONTENT_TYPE $content_type",
+    "CONTENT_LENGTH $content_length",
+    "SERVER_PROTOCOL $server_protocol",
+    "REMOTE_ADDR $remote_addr",
+    "REMOTE_PORT $remote_port",
+    "SERVER_NAME $server_name",
+    "SERVER_PORT $server_port",
+    'HTTP_PROXY ""',
+)
 # What clients may write into a request themselves, and projects like to believe: as nginx knows it, or not at all.
 _OWN_WORDS = (
     "HTTP_X_FORWARDED_FOR $remote_addr",
@@ -75,7 +91,7 @@ class Proxies:
         }
 
     def parameters(self) -> list[str]:
-        """Return the `uwsgi_param` that come after those of every site: the last one of a name holds."""
+        """Return the `uwsgi_param` beside those of every site; with `headers` they are all that there are."""
         if not (self.networks or schemes.has_tls(self.site)):
             return []
         if not self.headers:
@@ -87,10 +103,11 @@ class Proxies:
         forwarded = self.variable("forwarded_host", asked, [("default", '""'), row])
         https = self.variable("https", scheme, [("default", '""'), ("https", "on")])
         return [
+            *_PLAIN,
             *_OWN_WORDS,
             f"HTTP_X_FORWARDED_PROTO {scheme}",
             f"REQUEST_SCHEME {scheme}",
-            f"HTTPS {https}",
+            f"HTTPS {https} if_not_empty",
             f"HTTP_HOST {host} if_not_empty",
             f"HTTP_X_FORWARDED_HOST {forwarded} if_not_empty",
         ]

@@ -141,6 +141,17 @@ def fits(shell: Shell, text: str, key: str) -> bool:
     return leaf(shell, text).key.split() == public_key(shell, key).split()
 
 
+def new_key(shell: Shell) -> str:
+    """Return a new private key, ECDSA P-256, as PEM. Raises `StepError`."""
+    return _openssl(shell, ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], "")
+
+
+def sign(shell: Shell, key: str, request: str, days: int) -> str:
+    """Return a certificate that the key at a path signs itself; `request` is the path of a configuration."""
+    options = ["-x509", "-new", "-sha256", "-days", str(days), "-key", key, "-config", request]
+    return _openssl(shell, ["req", *options], "")
+
+
 def missing_issuer(shell: Shell, text: str) -> str:
     """Return who issued the last certificate that the text leads to, if neither the text nor the host has it.
 
@@ -169,7 +180,7 @@ def _openssl(shell: Shell, arguments: list[str], given: str) -> str:
     status, out, err = _run(shell, arguments, given)
     if status:
         why = re.sub(r"^[0-9A-F]+:error:|^unable to ", "cannot ", (err.strip() or out.strip()).split("\n")[0])
-        raise StepError(shell.site, STEP, f"openssl {arguments[0]} cannot read it: {why}", err)
+        raise StepError(shell.site, STEP, f"openssl {arguments[0]} fails: {why}", err)
     return out
 
 

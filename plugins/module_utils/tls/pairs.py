@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import os
 import re
+import time
 from typing import NamedTuple
 
 from ..host import files, nofollow
@@ -39,8 +40,8 @@ def install(layout: Layout, certificate: str, key: str, placeholder: bool = Fals
     """Make the directory of a pair, unless it is there, and return its id. Raises OSError."""
     name = pair_id(certificate, key)
     texts = {CERTIFICATE: certificate, KEY: key, **({PLACEHOLDER: ""} if placeholder else {})}
-    path, partial = _path(layout, name), _path(layout, f".{name}.partial")
-    if _texts(path) == texts:
+    folder, partial = path(layout, name), path(layout, f".{name}.partial")
+    if _texts(folder) == texts:
         return name
     _ensure_folders(layout)
     files.remove(partial)
@@ -49,8 +50,8 @@ def install(layout: Layout, certificate: str, key: str, placeholder: bool = Fals
         content = text.encode("utf-8", "surrogateescape")
         files.put(f"{partial}/{file}", content, 0o600, os.geteuid(), os.getegid())
     files.sync(partial)
-    files.remove(path)  # one that somebody has changed
-    files.move(partial, path)
+    files.remove(folder)  # one that somebody has changed
+    files.move(partial, folder)
     return name
 
 
@@ -58,7 +59,7 @@ def live(layout: Layout) -> str:
     """Return the id of the pair that nginx serves; '' where there is none."""
     target = files.read_link(layout.tls_live)
     found = re.fullmatch(rf"pairs/({ID_PATTERN})", target)
-    return found[1] if found and os.path.isdir(_path(layout, found[1])) else ""
+    return found[1] if found and os.path.isdir(path(layout, found[1])) else ""
 
 
 def previous(layout: Layout) -> str:
@@ -75,21 +76,26 @@ def switch(layout: Layout, name: str) -> None:
     if not name:
         files.forget(layout.tls_live)
         return
-    if before:
-        files.relink(_previous(layout), f"pairs/{before}")
+    remember(layout, before)
     files.link(f"pairs/{name}", layout.tls_live)
     files.sync(layout.tls)
 
 
+def remember(layout: Layout, before: str) -> None:
+    """Note which pair was live before; '' for none."""
+    if before:
+        files.relink(_previous(layout), f"pairs/{before}")
+
+
 def read(layout: Layout, name: str = "") -> Pair:
     """Return a pair, or the live one, as the host has it."""
-    found = _texts(_path(layout, name) if name else layout.tls_live)
+    found = _texts(path(layout, name) if name else layout.tls_live)
     return Pair(found.get(CERTIFICATE, ""), found.get(KEY, ""))
 
 
-def text(path: str) -> str:
+def text(file: str) -> str:
     """Return a file's text, byte for byte. Raises OSError."""
-    return regular.content(path).decode("utf-8", "surrogateescape")
+    return regular.content(file).decode("utf-8", "surrogateescape")
 
 
 def is_placeholder(layout: Layout) -> bool:
@@ -97,20 +103,21 @@ def is_placeholder(layout: Layout) -> bool:
     return bool(live(layout)) and os.path.exists(f"{layout.tls_live}/{PLACEHOLDER}")
 
 
-def prune(layout: Layout) -> None:
-    """Remove the pairs but the live one and the one before it."""
-    kept = {live(layout), previous(layout)}
+def prune(layout: Layout, age: float = 0.0) -> None:
+    """Remove the pairs but the live one and the one before it; `age` is how old, in seconds, those are at least."""
+    kept, oldest = {live(layout), previous(layout)}, time.time() - age
     for name in files.names(_folder(layout)):
-        if name not in kept:
-            files.remove(_path(layout, name))
+        folder = path(layout, name)
+        if name not in kept and os.lstat(folder).st_ctime <= oldest:
+            files.remove(folder)
 
 
-def _texts(path: str) -> dict[str, str]:
+def _texts(folder: str) -> dict[str, str]:
     """Return the files of a pair, name to text, with their line ends as they are."""
     found = {}
-    for name in files.names(path):
+    for name in files.names(folder):
         with contextlib.suppress(OSError):
-            found[name] = text(f"{path}/{name}")
+            found[name] = text(f"{folder}/{name}")
     return found
 
 
@@ -118,15 +125,16 @@ def _ensure_folders(layout: Layout) -> None:
     """Make the directories of a site's pairs, which only root may enter."""
     if not os.path.isdir(layout.config):  # the role nginx alone has made none
         nofollow.ensure(layout.config, 0o750, os.geteuid(), os.getegid())
-    for path in (layout.tls, _folder(layout)):
-        nofollow.ensure(path, 0o700, os.geteuid(), os.getegid())
+    for folder in (layout.tls, _folder(layout)):
+        nofollow.ensure(folder, 0o700, os.geteuid(), os.getegid())
 
 
 def _folder(layout: Layout) -> str:
     return f"{layout.tls}/pairs"
 
 
-def _path(layout: Layout, name: str) -> str:
+def path(layout: Layout, name: str) -> str:
+    """Return the directory of a pair."""
     return f"{_folder(layout)}/{name}"
 
 
