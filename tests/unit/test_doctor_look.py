@@ -409,9 +409,10 @@ def test_a_name_is_asked_for_over_ipv6_where_nginx_listens_for_it():
 
 
 def test_what_the_inventory_says_of_https_is_known():
-    given = {"name": "shop", "domains": ["a.de"], "tls": "acme", "canonical": "a.de", "trusted_proxies": ["10.0.0.7"]}
-    https = look_site.site_of(given, Patience()).https
-    assert (https.kind, https.canonical, https.trusted_proxies) == ("acme", "a.de", ["10.0.0.7"])
+    given = {"name": "shop", "domains": ["a.de"], "tls": "path", "canonical": "a.de", "trusted_proxies": ["10.0.0.7"]}
+    https = look_site.site_of({**given, "certificate_path": "/etc/a.pem"}, Patience()).https
+    assert (https.kind, https.source) == ("path", "/etc/a.pem")
+    assert (https.canonical, https.trusted_proxies) == ("a.de", ["10.0.0.7"])
     assert look_site.site_of({"name": "shop", "domains": ["a.de"]}, Patience()).https.kind == ""
 
 

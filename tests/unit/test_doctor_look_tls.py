@@ -154,6 +154,16 @@ def test_a_file_that_cannot_be_read_is_no_certificate(made, tmp_path):
     assert looked_at(entrance_at(9, "/etc/$ssl_server_name.pem")).file.error == "only nginx knows what that is"
 
 
+def test_a_certificate_that_others_renew_is_compared_in_their_file(made):
+    site, _host = evidence()
+    site.https.source = str(made / "leaf.crt")
+    with serving(made / "alone.crt", made / "alone.key") as (port, _told):
+        entrance = entrance_at(port, made / "alone.crt")
+        look_tls.look_at_certificate(entrance, site, None)
+    assert (entrance.file.path, entrance.file.place) == (str(made / "leaf.crt"), "web_sites[].tls")
+    assert entrance.file.leaf.fingerprint != entrance.shown.leaf.fingerprint
+
+
 def test_a_relative_path_begins_where_the_configuration_lies(made):
     config = dump.parse(f"# configuration file {made}/nginx.conf:\nhttp {{ }}\n")
     entrance = looked_at(entrance_at(9, "alone.crt"), config)

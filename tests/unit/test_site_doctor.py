@@ -68,6 +68,7 @@ def test_of_tls_the_kind_alone_is_told(monkeypatch, tls, kind):
     nginx = {"trusted_proxies": ["10.0.0.0/8"]}
     given = run(monkeypatch, sites=[{"name": "shop", "domains": ["a.de"], "tls": tls, "nginx": nginx}])
     wanted = {"name": "shop", "domains": ["a.de"], "tls": kind, "trusted_proxies": ["10.0.0.0/8"]}
+    wanted |= {"certificate_path": "/etc/ssl/a.pem"} if kind == "path" else {}
     assert given["sites"] == [wanted]
 
 
