@@ -71,7 +71,7 @@ def test_the_wsgi_entry_is_found_in_what_ansible_sends_to_a_host(tmp_path):
         for path in packages:
             payload_zip.writestr(str(path / "__init__.py"), "")
         overlays = (f"build/{name}.py" for name in ("overlay", "runtime", runtime.ERRORS_MODULE, runtime.WSGI_MODULE))
-        for name in (*overlays, "model/layout.py", "model/prefixes.py", "model/types.py"):
+        for name in (*overlays, "model/layout.py", "model/prefixes.py", "model/schemes.py", "model/types.py"):
             payload_zip.write(root / "plugins/module_utils" / name, f"{folder}/{name}")
     code = f"import json, sys; from {package} import overlay; print(overlay.wsgi(json.load(sys.stdin), 'mysite.wsgi'))"
     code += f"; assert '{package}.{runtime.WSGI_MODULE}' not in sys.modules"
