@@ -351,5 +351,7 @@ def test_the_log_of_a_site_is_read_since_nginx_runs_as_it_does(web, tmp_path):
     for entrance in site.entrances:
         put(entrance, server=server, wanted=[server])
     assert look_proxies.look_in_front(site, host).addresses == ["10.0.0.7"]
+    host.nginx.workers[0].started = NOW + 0.9
+    assert look_proxies.look_in_front(site, host).addresses == ["10.0.0.7"]
     host.nginx.workers[0].started = NOW + 60
     assert look_proxies.look_in_front(site, host).addresses == []
