@@ -714,7 +714,8 @@ BY_HAND_CASES = [
         "proxy that nginx does not trust",
         "nginx.untrusted-proxy",
         ["who comes from 127.0.0.1", "X-Forwarded-For: 203.0.113.9", "set_real_ip_from"],
-        "echo \"log_format proxied '\\$remote_addr [\\$time_local] \\$http_x_forwarded_for';\" > /etc/nginx/conf.d/a.conf\n"
+        "echo \"log_format proxied '\\$remote_addr [\\$time_local] \\$http_x_forwarded_for';\""
+        " > /etc/nginx/conf.d/a.conf\n"
         "edit $conf 's,charset utf-8;,& access_log /var/log/nginx/proxied.log proxied;,'; reload\n"
         "for _number in 1 2 3 4 5 6; do ask --header 'X-Forwarded-For: 203.0.113.9' http://127.0.0.1/; done",
         "back $conf; rm /etc/nginx/conf.d/a.conf /var/log/nginx/proxied.log; reload",
