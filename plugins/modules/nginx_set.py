@@ -198,7 +198,8 @@ def main() -> None:
         fail(module, done, str(error), output=error.output)
     wrong = settled(module, certificates, refused, done)
     done["changed"] = done["changed"] or bool(done["started"])
-    looks = {} if module.check_mode else looked_at([site for site in given["sites"] if site["name"] not in refused])
+    as_before = {*refused, *certificates.faults}
+    looks = {} if module.check_mode else looked_at([site for site in given["sites"] if site["name"] not in as_before])
     done["asked"] = {name: look.url for name, look in looks.items()}
     for look in looks.values():
         if look.warning:
@@ -209,7 +210,8 @@ def main() -> None:
     faults.update(wrong)
     faults.update({name: str(StepError(name, STEP, look.wrong)) for name, look in looks.items() if look.wrong})
     if faults:
-        others = [name for name in [*looks, *certificates.shown()] if name not in faults]
+        present = [site["name"] for site in given["certificates"] if site["state"] == "present"]
+        others = [name for name in dict.fromkeys([*looks, *present]) if name not in faults]
         fail(module, {**done, "faulty": list(faults), "others": others}, "\n".join(faults.values()))
     module.exit_json(**done, **shown(module))
 

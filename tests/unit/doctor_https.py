@@ -145,6 +145,19 @@ CASES = [
         f"{RELOAD}; for the next time: let whoever renews the file do that",
     ),
     Case(
+        "a file of the inventory that others have renewed",
+        lambda site, host: (
+            secure(site, host, leaf(40), leaf(70, fingerprint="b" * 64)),
+            put(site.https, kind="path"),
+        ),
+        "nginx.certificate-not-reloaded",
+        "degraded",
+        f"nginx still serves a certificate for shop.example that ends on 2027-02-24; the one in {PATH} ends on "
+        "2027-03-26: nginx was not reloaded since that file is there",
+        f"systemctl start pyweb-tls-shop.service; {RELOAD}; systemctl enable --now pyweb-tls-shop.path does that "
+        "whenever the file changes",
+    ),
+    Case(
         "a chain without its intermediate, which lies beside it",
         lambda site, host: secure(site, host, missing="CN=R11", beside="/etc/letsencrypt/live/shop/chain.pem"),
         "nginx.certificate-chain",

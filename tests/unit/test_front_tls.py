@@ -111,6 +111,13 @@ def test_https_at_an_odd_port(nginx):
     ]
 
 
+def test_a_site_in_the_server_of_another_is_asked_by_https(nginx):
+    """The certificate is the other's: both have the same names."""
+    nginx.write(SERVER.format(listen=HTTPS.replace("/shop/", "/root/"), names="shop.example", more=""))
+    nginx["https", "/shop/"] = html()
+    assert nginx.look(complete([{**SITE, "prefix": "/shop"}])[0]) == Look("", "https://shop.example/shop/")
+
+
 def test_somebody_elses_certificate_at_the_sites_own_server_is_no_tls_of_the_site(nginx):
     """The workaround by `nginx.options`: it is asked as before."""
     more = "ssl_certificate /etc/ssl/shop.pem;"

@@ -154,7 +154,8 @@ def maker_of(way: Entrance, url: str, target: str) -> str:
     parts = urlsplit(url)
     for block in reversed(match.locate(way.server, parts.path)[1:]):
         for directive, template in _redirecting(block, parts.path):
-            if re.fullmatch(_pattern(template, way, parts), target):
+            # Behind a name alone, a browser asks for /.
+            if re.fullmatch(f"{_pattern(template, way, parts)}/?", target):
                 return f"{str(directive).rstrip(';')} in {directive.place}"
     return ""
 
@@ -189,9 +190,10 @@ def _pattern(template: str, way: Entrance, parts: SplitResult) -> str:
         "$args": parts.query,
         "$query_string": parts.query,
     }
-    pieces = re.split(r"(\$\{?\w+\}?)", template if "/" in template.partition("//")[2] else f"{template}/")
+    pieces = re.split(r"(\$\{?\w+\}?)", template)
     texts = [re.escape(known[name]) if (name := re.sub(r"[{}]", "", piece)) in known else None for piece in pieces]
-    return "".join(
+    # nginx puts its own scheme and name in front of a path.
+    return ("https?://[^/]+" if template.startswith("/") else "") + "".join(
         text if text is not None else ".*" if piece.startswith("$") else re.escape(piece)
         for piece, text in zip(pieces, texts)
     )

@@ -108,6 +108,7 @@ def site_of(given: Mapping[str, Any], patience: Patience) -> Site:
         patience=patience,
         https=Https(
             kind=str(given.get("tls") or ""),
+            source=str(given.get("certificate_path") or ""),
             canonical=str(given.get("canonical") or ""),
             trusted_proxies=[str(network) for network in given.get("trusted_proxies") or []],
         ),

@@ -302,7 +302,7 @@ def _address_in(detail: str) -> str:
 
 def _filled(meaning: str, found: re.Match[str], output: str, url: str, email: str) -> str:
     """Return a sentence of the table, with what was found in the output."""
-    given = {name.rstrip("2"): value for name, value in found.groupdict().items() if value}
+    given = {name.rstrip("2"): value.strip() for name, value in found.groupdict().items() if value}
     host = given.get("host") or urlsplit(url).netloc
     status = given.get("status", "")
     word = " with exit status " if "command of" in meaning else " with "

@@ -43,7 +43,9 @@ class Certificates:
             if wanted(site):
                 self._do(name, lambda site=site: self._bring(site))
             else:
-                self.changes[name] = Change(name, was=pairs.live(Layout.of(site)))
+                layout = Layout.of(site)
+                leaves = "removed" if os.path.lexists(layout.tls_live) else "unchanged"
+                self.changes[name] = Change(name, leaves, was=pairs.live(layout))
 
     def entries(self) -> list[dict[str, Any]]:
         """Return what changes with nginx's files, as entries of a set of files."""
@@ -141,7 +143,7 @@ class Certificates:
             change.removed = leave.leave(
                 layout, shell, bool(site.get("purge")) and _is_absent(site), self.dry, self.units
             )
-            change.state = "removed" if change.removed else "unchanged"
+            change.state = "removed" if change.removed else change.state
             return
         watch = Watch(shell, layout, self.units)
         if schemes.kind(site) == "path":
