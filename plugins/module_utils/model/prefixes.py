@@ -61,6 +61,8 @@ def _unequal(owner: Mapping[str, Any], site: Mapping[str, Any]) -> Iterator[str]
         "domains": [sorted(one["domains"]) for one in (owner, site)],
         "nginx.listen": [one["nginx"]["listen"] for one in (owner, site)],
         "nginx.options": [one["nginx"]["options"] for one in (owner, site)],
+        "nginx.client_timeout": [one["nginx"]["client_timeout"] for one in (owner, site)],
+        "nginx.basic_auth": [one["nginx"]["basic_auth"] for one in (owner, site)],
     }
     for key, (theirs, own) in pairs.items():
         if theirs != own:
@@ -83,4 +85,5 @@ def _locations(site: Mapping[str, Any]) -> Iterator[str]:
     for files in (nginx["static"], nginx["media"]):
         if files:
             yield below(site["prefix"], files["url"])
+    yield from (below(site["prefix"], url) for url in nginx["protected"])
     yield from nginx["locations"]

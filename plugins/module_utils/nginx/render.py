@@ -17,7 +17,7 @@ from ..model.errors import InventoryError, nearest, shown
 from ..model.layout import KEPT, NGINX_LOGS, Layout
 from ..model.option_checks import directives
 from ..model.types import Site
-from . import beside, conflicts, http_level, names, shared
+from . import beside, conflicts, extras, http_level, names, shared, site_files
 
 ETC, MARK, DROP_IN = names.ETC, names.MARK, names.DROP_IN
 LAYOUTS = ("conf_d", "sites_available", "default_d")
@@ -61,20 +61,23 @@ def files(
     options: Any = None,
     catch_all: bool = True,
     host: Mapping[str, Any] | None = None,
+    maintenance: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the `files` of `config_set` for all sites.
 
     `platform` has user, layout and modules (the glob of its module snippets). `ipv6` is auto, true or false;
     `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. A site that is
-    `kept` keeps its files, but for a server that it shares with others. Raises `InventoryError` with every fault.
+    `kept` keeps its files, but for a server that it shares with others. `maintenance`, if any, is what
+    `site_files.asked` takes; then all sites but that one are kept. Raises `InventoryError` with every fault.
     """
-    host = host or {}
+    faults: list[str] = []
+    host = site_files.asked(maintenance or {}, [site for site in sites if site["state"] == "present"], host or {}, faults)
     if leaves(sites, host):
         return _left(sites, host)
-    kept = {site["name"] for site in sites if site.get("kept")}
+    alone = (maintenance or {}).get("site")
+    kept = {site["name"] for site in sites if site.get("kept") or alone not in (None, site["name"])}
     # Of a site that was never served there is nothing to keep.
     sites = [site for site in sites if site["name"] not in kept or site["name"] in host.get("sites", [])]
-    faults: list[str] = []
     present = [site for site in sites if site["state"] == "present"]
     asked = _checked("nginx_options", directives, options or {}, {}, faults)
     connections = _checked(
@@ -84,6 +87,7 @@ def files(
     with_ipv6 = _ipv6(ipv6, kernel_ipv6, faults)
     views = [{**view(site, with_ipv6, faults), "catch_all": catch_all} for site in present]
     shared.arrange(present, {shown_site["name"]: shown_site for shown_site in views})
+    extras.place({shown_site["name"]: shown_site for shown_site in views}, present, host)
     servers = [shown_site for shown_site in views if not shown_site["owner"]]
     edits = beside.Edits()
     if beside.keeps_theirs(host):
@@ -113,7 +117,7 @@ def files(
         beside.drop_ipv6(host, edits, faults)
     if faults:
         raise InventoryError("nginx", faults)
-    return [*result, *_of_sites(sites, views, kept, given), *edits.files()]
+    return [*result, *_of_sites(sites, views, kept, given), *site_files.wanted(sites, host, kept), *edits.files()]
 
 
 def leaves(sites: list[Site], host: Mapping[str, Any]) -> bool:
@@ -157,6 +161,7 @@ def view(site: Site, ipv6: bool, faults: list[str]) -> dict[str, Any]:
             "links": _links(nginx["media"]["path"], own),
             "headers": _media_headers(headers, nginx["media_documents"]),
         },
+        "upload_headers": _media_headers(headers, nginx["media_documents"]),
         "locations": nginx["locations"],
     }
 
@@ -228,7 +233,7 @@ def _left(sites: list[Site], host: Mapping[str, Any]) -> list[dict[str, Any]]:
     result.append({"path": DROP_IN, "state": "absent", "marked": MARK, "prune": True})
     for site in sites:
         result += _of_site(site["name"], "", {})
-    return result
+    return [*result, *(site_files.removal(path) for path in host.get("site_files", []))]
 
 
 def _preferred(platform: Mapping[str, Any], host: Mapping[str, Any]) -> str:
