@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.pyweb.stack.plugins.module_utils.model.prefixes import sharing
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.file_entries import rendered
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
@@ -27,9 +29,23 @@ class ActionModule(ActionBase):
             **given,
             "files": rendered(self, given.get("files"), variables),
             "sites": asked_for(plain(given.get("sites", []))),
+            "secrets": secrets_of(plain(given.get("secrets", []))),
         }
         result.update(execute(self, "pyweb.stack.nginx_set", arguments, variables))
         return result
+
+
+def secrets_of(sites: Any) -> str:
+    """Return the secrets that nginx needs, as JSON: those of a site that has a server of its own and has not failed."""
+    if not isinstance(sites, list) or not all(isinstance(site, dict) and "paths" in site for site in sites):
+        raise AnsibleActionFail("secrets is no list of completed sites; wanted web_sites | pyweb.stack.sites")
+    servers = [group[0] for group in sharing([site for site in sites if site["state"] == "present"])]
+    found = {
+        site["name"]: {"env": {}, "basic_auth": site["nginx"].get("basic_auth", {})}
+        for site in servers
+        if not site.get("kept")
+    }
+    return json.dumps({"sites": found})
 
 
 def asked_for(sites: Any) -> list[dict[str, Any]]:

@@ -26,8 +26,8 @@ def policy(sites: list[Site]) -> dict[str, Any]:
     for site in present:
         nginx = site["nginx"]
         labels[Layout.of(site).run] = "httpd_var_run_t"
-        for served in (nginx["media"], nginx["static"]):
-            path = served["path"] if served else ""
+        files = [served["path"] for served in (nginx["media"], nginx["static"]) if served]
+        for path in [*files, *nginx["protected"].values()]:
             # What lies under /opt or /usr is labelled for everybody to read.
             if path and not path.startswith(("/opt/", "/usr/")):
                 labels[path] = "httpd_sys_content_t"

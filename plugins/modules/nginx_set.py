@@ -19,8 +19,9 @@ description:
     site, and fails where they end in an error, or where another server of nginx answers for the site. The error names
     the file and line of that server.
   - Without O(sites[].health.path) it also asks for one style sheet, script or image that the page names.
-  - What nginx itself answers because the inventory says so (C(return), C(auth_basic), C(deny)) counts as the site's
-    answer.
+  - What nginx itself answers because the inventory says so (C(return), C(auth_basic), C(deny)), or because the site is
+    in maintenance, counts as the site's answer.
+  - Writes who may log in to a site (C(nginx.basic_auth)), each password as a hash. One that fits its password stays.
 author: [pyweb.stack contributors]
 options:
   service:
@@ -34,6 +35,11 @@ options:
     type: list
     elements: dict
     default: []
+  secrets:
+    description:
+      - The secrets of the sites, as JSON. The action plugin of the same name makes it out of completed sites.
+    type: str
+    default: ''
 extends_documentation_fragment:
   - pyweb.stack.file_set
 attributes:
@@ -70,6 +76,7 @@ EXAMPLES = r"""
       - [systemctl, reload-or-restart, nginx]
     service: nginx.service
     sites: "{{ web_sites | pyweb.stack.sites }}"
+    secrets: "{{ web_sites | pyweb.stack.sites }}"
 """
 
 RETURN = r"""
@@ -127,28 +134,31 @@ set_after:
   type: dict
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.pyweb.stack.plugins.module_utils.host import files
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.file_set_module import ARGUMENTS, FileSetModule
 from ansible_collections.pyweb.stack.plugins.module_utils.host.services import ServiceError, start
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError, own_fault
 from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import one_line
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
-from ansible_collections.pyweb.stack.plugins.module_utils.nginx import logs
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import htpasswd, logs
 from ansible_collections.pyweb.stack.plugins.module_utils.release.front import STEP, Front, Look
 
 SPEC: dict[str, Any] = {
     **ARGUMENTS,
     "service": {"type": "str", "default": ""},
     "sites": {"type": "list", "elements": "dict", "default": []},
+    "secrets": {"type": "str", "default": "", "no_log": True},
 }
 
 
 def main() -> None:
     module = FileSetModule(argument_spec=SPEC, supports_check_mode=True)
     given = module.params
+    given["files"] += logins(json.loads(given["secrets"] or "{}"))
     done = {**installed(module), "started": [], "asked": {}}
     refused = done.pop("refused", {})
     try:
@@ -170,6 +180,12 @@ def main() -> None:
         others = [name for name in looks if name not in faults]
         fail(module, {**done, "faulty": list(faults), "others": others}, "\n".join(faults.values()))
     module.exit_json(**done, **shown(module))
+
+
+def logins(secrets: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the files that say who may log in to which site."""
+    users = {name: found.get("basic_auth") or {} for name, found in secrets.get("sites", {}).items()}
+    return htpasswd.entries(users, accounts.web_group()) if any(users.values()) else []
 
 
 def installed(module: FileSetModule) -> dict[str, Any]:
@@ -211,6 +227,7 @@ def shown(module: FileSetModule) -> dict[str, Any]:
     """Return what Ansible shows of the arguments: of files the paths, of sites the names."""
     found = module.shown()
     found["invocation"]["module_args"]["sites"] = [site["name"] for site in module.params["sites"]]
+    found["invocation"]["module_args"].pop("secrets")
     return found
 
 

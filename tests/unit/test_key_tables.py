@@ -118,6 +118,7 @@ def test_what_is_secret():
         "files",
         "database",
         "superuser.password",
+        "nginx.basic_auth",
     ]
     assert [name for name, key in found.items() if key.credentials] == [
         "source.git",
@@ -238,6 +239,8 @@ def test_what_a_source_will_have_one_day_is_declared(source, declared):
         ("uwsgi.processes", 1, 1024),
         ("uwsgi.threads", 1, 1024),
         ("nginx.read_timeout", 1, 86400),
+        ("nginx.client_timeout", 0, 3600),
+        ("nginx.limit_connections", 0, 65535),
         ("health.timeout", 1, 600),
         ("health.watch", 0, 600),
         ("keep_releases", 1, 100),
@@ -329,6 +332,15 @@ def test_all_defaults():
         "upstream": ["unix:/opt/sites/shop/current/uwsgi.sock"],
         "options": {},
         "locations": {},
+        "client_timeout": 0,
+        "limit_connections": 0,
+        "limit_requests": {},
+        "headers": {},
+        "precompressed": False,
+        "hashed_names": [],
+        "protected": {},
+        "basic_auth": {},
+        "error_pages": {},
     }
 
 

@@ -44,7 +44,9 @@ SCENARIOS = {
         [
             {**SHOP, "nginx": {**LIMITS, **HEADERS, **LOGINS}},
             {
-                **{**SHOP, "name": "blog", "prefix": "/blog"},
+                **SHOP,
+                "name": "blog",
+                "prefix": "/blog",
                 "nginx": {**LIMITS, **LOGINS, **PAGES, "headers": "recommended", "hashed_names": "webpack"},
             },
         ],
@@ -142,14 +144,19 @@ def test_the_shortest_time_holds_for_who_has_not_said_which_site():
         for name, seconds in (("a", 0), ("b", 30), ("c", 20))
     ]
     found = texts(sites, DEBIAN, {})
-    firsts = [re.findall(r"catch-all.invalid;\n    (.*)\n", text) for path, text in found.items() if "available" in path]
+    firsts = [
+        re.findall(r"catch-all.invalid;\n    (.*)\n", text) for path, text in found.items() if "available" in path
+    ]
     assert firsts == [["client_header_timeout 20s;"]] * 3
 
 
 def levels(conf):
     """The server of a site with the chains of its locations."""
-    [server] = [one for one in match.servers(dump.parse(f"# configuration file {CONF}:\nhttp {{\n{conf}\n}}")) if
-                one.chain[-1].all("location")]
+    [server] = [
+        one
+        for one in match.servers(dump.parse(f"# configuration file {CONF}:\nhttp {{\n{conf}\n}}"))
+        if one.chain[-1].all("location")
+    ]
     return server
 
 
@@ -247,8 +254,14 @@ def test_logins_that_are_wanted_stay_and_others_go():
         ({"site": "shpo", "on": True}, "maintenance_site: there is no site 'shpo'; did you mean 'shop'?"),
         ({"site": "", "on": True}, "maintenance_site: one of shop"),
         ({"site": "shop", "on": ""}, "maintenance is ''; wanted true or false"),
-        ({"site": "shop", "on": True, "allow": ["10.0.0.1/8"]}, "maintenance_allow is ['10.0.0.1/8']; wanted addresses"),
-        ({"site": "shop", "on": True, "retry_after": "soon"}, "maintenance_retry_after is 'soon'; wanted a whole number"),
+        (
+            {"site": "shop", "on": True, "allow": ["10.0.0.1/8"]},
+            "maintenance_allow is ['10.0.0.1/8']; wanted addresses",
+        ),
+        (
+            {"site": "shop", "on": True, "retry_after": "soon"},
+            "maintenance_retry_after is 'soon'; wanted a whole number",
+        ),
     ],
 )
 def test_maintenance_that_makes_no_sense_is_refused(given, fault):

@@ -62,7 +62,9 @@ def _limited_path(path: Any) -> str:
 
 
 def _rate(path: str, given: Any) -> dict[str, Any]:
-    found = re.fullmatch(r"([1-9][0-9]{0,4})r/([sm])(?: burst=([0-9]{1,5}))?", given) if isinstance(given, str) else None
+    found = (
+        re.fullmatch(r"([1-9][0-9]{0,4})r/([sm])(?: burst=([0-9]{1,5}))?", given) if isinstance(given, str) else None
+    )
     if not found:
         raise Wrong(f"a rate such as 20r/s, 10r/m or '20r/s burst=50' for {shown(path)}")
     number = int(found[1])

@@ -121,6 +121,8 @@ def _derive(site: Site, roots: Mapping[str, str] | None) -> None:
         site["paths"]["media"] = nginx["media"]["path"]
     data = {url: path if path.startswith("/") else f"{layout.state}/{path}" for url, path in nginx["protected"].items()}
     nginx["protected"] = data
+    if data:
+        site["paths"]["protected"] = ":".join(data.values())
     if nginx["static"]:
         own = not nginx["static"]["path"]
         nginx["static"]["path"] = nginx["static"]["path"] or layout.live_static

@@ -90,7 +90,12 @@ def _variable(what: str, view: Mapping[str, Any]) -> str:
 
 def _below(path: str) -> str:
     """Return a word of a map: every path that begins with this one."""
-    return quoted(f"~^{re.escape(path) if path != '/' else '/'}")
+    return quoted(f"~^{_escaped(path)}")
+
+
+def _escaped(path: str) -> str:
+    """Return the regular expression of a path; of its characters only the dot means anything there."""
+    return path.replace(".", "\\.")
 
 
 def _map(view: dict[str, Any], head: str, rows: Sequence[str]) -> None:
@@ -122,8 +127,8 @@ def _protected(view: dict[str, Any], site: Site) -> None:
         lines = ["internal", f"alias {path}/"]
         lines += [] if own_rule else [f"disable_symlinks if_not_owner from={path}"]
         lines += [f"add_header {header}" for header in view["protected_headers"]]
-        hidden = f"^{re.escape(url)}(?s:.*/)?\\."
-        view["extras"]["locations"].append({"match": url, "lines": lines, "hidden": hidden})
+        hidden = f"^{_escaped(url)}(?s:.*/)?\\."
+        view["extras"]["locations"].append({"match": f"^~ {url}", "lines": lines, "hidden": hidden})
 
 
 # --- limits ---
@@ -138,7 +143,7 @@ def _limits(view: dict[str, Any], site: Site, around: Sequence[str]) -> list[tup
         key, zone = "$binary_remote_addr", f"pyweb_connections_{view['name']}"
         if around:
             key = _variable("connections", view)
-            _map(view, f"map $uri {key}", [*_nobodys(around), "default $binary_remote_addr"])
+            _map(view, f"map $uri {key}", ["default $binary_remote_addr", *_nobodys(around)])
         _map(view, f"limit_conn_zone {key} zone={zone}:{_ZONE}", [])
         found += [("limit_conn", f"{zone} {nginx['limit_connections']}"), ("limit_conn_status", _BUSY)]
     own = [files["url"] for files in (nginx["static"], nginx["media"]) if files]

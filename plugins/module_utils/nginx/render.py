@@ -71,7 +71,9 @@ def files(
     `site_files.asked` takes; then all sites but that one are kept. Raises `InventoryError` with every fault.
     """
     faults: list[str] = []
-    host = site_files.asked(maintenance or {}, [site for site in sites if site["state"] == "present"], host or {}, faults)
+    host = site_files.asked(
+        maintenance or {}, [site for site in sites if site["state"] == "present"], host or {}, faults
+    )
     if leaves(sites, host):
         return _left(sites, host)
     alone = (maintenance or {}).get("site")

@@ -16,6 +16,7 @@ from typing import Any
 from ..host.files import read_or_empty
 from ..model.checks import Wrong, boolean, integer, list_of, network
 from ..model.errors import nearest, shown
+from ..model.prefixes import sharing
 from ..model.types import Site
 from . import extras, names
 
@@ -33,7 +34,9 @@ def state() -> dict[str, Any]:
     return {"site_files": found, "maintenance": closed}
 
 
-def asked(given: Mapping[str, Any], sites: Sequence[Site], host: Mapping[str, Any], faults: list[str]) -> dict[str, Any]:
+def asked(
+    given: Mapping[str, Any], sites: Sequence[Site], host: Mapping[str, Any], faults: list[str]
+) -> dict[str, Any]:
     """Return the facts of a host as they are once a site's maintenance is what `given` says.
 
     `given` has site, on, allow and retry_after. What is wrong with it is added to `faults`.
@@ -70,13 +73,13 @@ def wanted(sites: Sequence[Site], host: Mapping[str, Any], kept: set[str]) -> li
     What is there and wanted by nobody goes. Of the logins only the path is known here.
     """
     result, stays = [], set()
-    for site in sites:
+    present = [site for site in sites if site["state"] == "present"]
+    servers = {group[0]["name"] for group in sharing(present)}
+    for site in present:
         name = site["name"]
-        if site["state"] != "present":
-            continue
         own = list(_of_site(site, host.get("maintenance", {}).get(name)))
         stays |= {file["path"] for file in own}
-        if site["nginx"]["basic_auth"]:
+        if site["nginx"]["basic_auth"] and name in servers:
             stays.add(names.beside_site(name, "htpasswd"))
         result += [] if name in kept else [{**file, "of": name} for file in own]
     named = {site["name"] for site in sites} - kept
@@ -99,7 +102,9 @@ def _of_site(site: Site, maintenance: Mapping[str, Any] | None) -> Iterator[dict
             text = f"<!--\n# {names.MARK}\n-->\n{page.rstrip()}\n"
             yield {"path": names.beside_site(name, f"{status}.html"), "content": text}
     if maintenance is not None:
-        text = f"# {names.MARK}: maintenance of site {name}, see playbooks/maintenance.yml.\n{json.dumps(maintenance)}\n"
+        text = (
+            f"# {names.MARK}: maintenance of site {name}, see playbooks/maintenance.yml.\n{json.dumps(maintenance)}\n"
+        )
         allowed = f", but for {', '.join(maintenance['allow'])}" if maintenance.get("allow") else ""
         note = f"site '{name}': maintenance is on; visitors get 503{allowed}"
         yield {"path": names.beside_site(name, "maintenance"), "content": text, "note": note}

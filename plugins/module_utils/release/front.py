@@ -25,7 +25,7 @@ from ..host.shell import Shell
 from ..model.types import Health
 from ..nginx import match
 from ..nginx.dump import Config, DumpError, read_files
-from ..nginx.names import ETC, MARK
+from ..nginx.names import ETC, MARK, beside_site
 from ..uwsgi.protocol import Answer, ProtocolError, http_request
 from .assets import static_file
 from .health import REDIRECTS, Names, Walk, Wanted, Where, header_name, resolved, walk
@@ -37,6 +37,7 @@ ATTEMPTS, PAUSE = 3, 0.2
 _NOBODY = (errno.ECONNREFUSED, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH)
 # nginx's own rules may keep this host out; the release itself was judged over its socket.
 _KEPT_OUT = (401, 403)
+MAINTENANCE = 503
 
 
 class Look(NamedTuple):
@@ -95,6 +96,11 @@ class Front:
         if not self._runs():
             return "nginx has the site but does not run; start it: systemctl start nginx"
         return self.look().wrong
+
+    @property
+    def closed(self) -> bool:
+        """Whether the site is in maintenance, and visitors get 503."""
+        return os.path.exists(beside_site(self.name, "maintenance"))
 
     def _is_there(self) -> bool:
         return os.path.exists(self.conf) and bool(self._servers)
@@ -219,6 +225,9 @@ class _Visit:
         walked = walk(self._ask, start, front.names, wanted)
         if walked.wrong and self.claimed and _asks_for_https(walked):
             return self._without_https(walked, url)
+        if front.closed and walked.answer and walked.answer.status == MAINTENANCE:
+            told = "maintenance is on, and visitors get 503; end it: playbooks/maintenance.yml -e maintenance=false"
+            return Look("", url, f"site '{front.name}': {told} -e maintenance_site={front.name}")
         wrong = "" if self.by_rule and walked.answer and walked.answer.status < 500 else walked.wrong
         wrong = wrong or self._outside(walked)
         if not wrong and not front.health["path"]:
