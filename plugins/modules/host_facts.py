@@ -110,6 +110,10 @@ ansible_facts:
             - While firewalld is stopped, its zones that interfaces or sources were put into; zone to these.
           type: dict
           sample: {dmz: [eth1]}
+        nginx_version:
+          description: The version of the installed nginx; empty where there is none.
+          type: str
+          sample: 1.22.1
         nginx:
           description:
             - What is there of nginx's configuration and whose it is, and which processes hold TCP ports.

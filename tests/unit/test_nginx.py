@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from pathlib import Path
 
 import jinja2
@@ -31,10 +32,19 @@ def shop(**nginx_keys):
     return {**SHOP, "nginx": nginx_keys}
 
 
+def acme(**more):
+    return {"acme": {"email": "web@example.com", **more}}
+
+
 # Somebody else's: their server is the default of port 80, and gzip is theirs.
 THEIRS = conf(
     main="http {\n    gzip off;\n    types {\n    }\n    include conf.d/*.conf;\n}",
     other="server {\n    listen 80;\n    server_name other;\n}",
+)
+# Theirs serves https as well, under another name and with another certificate.
+THEIRS_TLS = conf(
+    main="http {\n    include mime.types;\n    ssl_protocols TLSv1 TLSv1.2;\n    include conf.d/*.conf;\n}",
+    other="server {\n    listen 443 ssl;\n    server_name other;\n}",
 )
 SCENARIOS = {
     "plain": ([SHOP], DEBIAN, {}),
@@ -86,6 +96,79 @@ SCENARIOS = {
         {},
     ),
     "no_static_no_media": ([shop(static=False, media=False)], DEBIAN, {}),
+    "selfsigned_1_22": (
+        [{**shop(hsts=604800, locations={"/a": {"add_header": "X-A 1", "return": "204"}}), "tls": "selfsigned"}],
+        DEBIAN,
+        {"version": "1.22.1", "options": {"add_header": "X-B 2"}},
+    ),
+    "selfsigned_1_26": ([{**SHOP, "tls": "selfsigned"}], DEBIAN, {"version": "1.26.3"}),
+    "acme": (
+        [{**shop(listen_tls=[8443]), "domains": ["shop.example.com"], "tls": acme()}],
+        REDHAT,
+        {"version": "1.26.3"},
+    ),
+    "acme_without_redirect": (
+        [
+            {
+                **shop(redirect=False),
+                "canonical": "shop.example.com",
+                "tls": acme(),
+            }
+        ],
+        REDHAT,
+        {"version": "1.22.1", "catch_all": False, "options": {"ssl_protocols": "TLSv1.3"}},
+    ),
+    "canonical": (
+        [
+            {
+                **shop(hsts=300),
+                "domains": ["*.example.com", "shop.example.com", "example.com"],
+                "canonical": "shop.example.com",
+                "tls": acme(challenge={"dns": {"command": ["/usr/local/bin/txt"]}}),
+            }
+        ],
+        DEBIAN,
+        {"version": "1.22.1"},
+    ),
+    "canonical_without_tls": (
+        [{**shop(listen=[8080]), "canonical": "shop.example.com"}],
+        DEBIAN,
+        {"version": "1.22.1"},
+    ),
+    "prefix_pair_tls": (
+        [{**SHOP, "name": name, "prefix": f"/{name}", "tls": acme()} for name in ("cart", "blog")],
+        REDHAT,
+        {"version": "1.26.3"},
+    ),
+    "default_d_tls": ([{**SHOP, "tls": "selfsigned"}], REDHAT, {"layout": "default_d", "version": "1.22.1"}),
+    "trusted_proxies": (
+        [
+            {
+                **shop(trusted_proxies=["10.0.0.0/8", "2001:db8::7"], hsts=300, listen_tls=[8443]),
+                "name": "my-shop",
+                "tls": acme(),
+            }
+        ],
+        DEBIAN,
+        {"version": "1.22.1"},
+    ),
+    "trusted_proxies_without_tls": (
+        [{**shop(trusted_proxies=["10.0.0.0/8"], listen=[8080]), "canonical": "shop.example.com"}],
+        DEBIAN,
+        {"version": "1.22.1"},
+    ),
+    "proxy_protocol": (
+        [{**shop(trusted_proxies=["10.0.0.0/8"], proxy_protocol=True), "tls": acme()}],
+        DEBIAN,
+        {"version": "1.26.3"},
+    ),
+    "beside_tls": ([{**SHOP, "tls": "selfsigned"}], REDHAT, {"host": host(THEIRS_TLS), "version": "1.22.1"}),
+    "ip_address": (
+        [{**SHOP, "tls": "selfsigned"}, {**SHOP, "name": "ip", "domains": ["192.0.2.1"], "tls": "selfsigned"}],
+        REDHAT,
+        {"version": "1.22.1", "ipv6": False},
+    ),
+    "without_ssl_reject_handshake": ([{**SHOP, "tls": "selfsigned"}], REDHAT, {"version": "1.18.0"}),
 }
 
 
@@ -134,13 +217,14 @@ def test_golden(name):
 def test_every_template_has_a_golden_file():
     used = {one["template"] for scenario in SCENARIOS.values() for one in files(*scenario) if "template" in one}
     there = {str(path.relative_to(ROLE / "templates")) for path in (ROLE / "templates").rglob("*.j2")}
-    assert there - used == {"etc/nginx/site.j2", "etc/nginx/extras.j2"}  # the macros
+    macros = {"etc/nginx/site.j2", "etc/nginx/https.j2", "etc/nginx/extras.j2"}
+    assert there - used == macros
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_every_file_carries_the_mark_by_which_it_is_removed(name):
     for path, text in rendered(*SCENARIOS[name]).items():
-        assert nginx.MARK in text or text == "link to ../sites-available/shop.conf\n", path
+        assert nginx.MARK in text or re.fullmatch(r"link to \.\./sites-available/[a-z-]+\.conf\n", text), path
 
 
 @pytest.mark.parametrize(

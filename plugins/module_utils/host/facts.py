@@ -32,6 +32,7 @@ def facts(module: Any) -> dict[str, Any]:
         "packages": installed_packages(module),
         "packages_known": packages.lists_present(),
         "services": running,
+        "nginx_version": nginx_version(module),
         "firewalld_configured": os.path.exists("/etc/firewalld"),
         "firewalld_zone": firewalld_state.default_zone(),
         "firewalld_opened": opened,
@@ -52,6 +53,13 @@ def installed_packages(module: Any) -> list[str]:
     """
     begun = held_units.begun()
     return [name for name in packages.installed(module) if name not in begun] + packages.module_streams()
+
+
+def nginx_version(module: Any) -> str:
+    """Return the version of the installed nginx, such as 1.22.1; '' where there is none."""
+    program = module.get_bin_path("nginx")
+    found = re.search(r"/([0-9]+(?:\.[0-9]+)+)", "".join(module.run_command([program, "-v"])[1:])) if program else None
+    return found[1] if found else ""
 
 
 def _run(module: Any) -> packet_filters.Run:

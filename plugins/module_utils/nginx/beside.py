@@ -110,13 +110,21 @@ def order_of(path: str, host: Mapping[str, Any]) -> list[Any]:
 def share(view: dict[str, Any], path: str, host: Mapping[str, Any], edits: Edits) -> None:
     """Fit the addresses of a site, whose file `path` is, to the servers of others, and leave a default of theirs one.
 
-    `view` is that of `render.view`; its `listen` and `catch_all` change.
+    `view` is that of `render.view`; its `listen` and `listen_tls` change. `catch_all` and `catch_all_tls` are those of
+    them on which unknown names are ours to refuse.
     """
+    for key, closed, ssl in (("listen", "catch_all", False), ("listen_tls", "catch_all_tls", True)):
+        view[key], free = _fit(view[key], ssl, path, host, edits)
+        view[closed] = free if view["closing"] else []
+
+
+def _fit(ours: list[str], ssl: bool, path: str, host: Mapping[str, Any], edits: Edits) -> tuple[list[str], list[str]]:
+    """Return our addresses as they fit those of others, and those of them that have no default server yet."""
     others = [(server, listen) for server in servers(host) for listen in server["listens"]]
-    view["listen"] = list(dict.fromkeys(_shared_listen(view["listen"], [listen for _server, listen in others])))
+    fitting = list(dict.fromkeys(_shared_listen(ours, ssl, [listen for _server, listen in others])))
     mine = order_of(path, host) or _LAST
     free = []
-    for text in view["listen"]:
+    for text in fitting:
         [pair] = pairs([text])
         there = [(server, listen) for server, listen in others if (listen["address"], listen["port"]) == pair]
         leading = [(server, listen) for server, listen in there if listen["default"] or listen["leads"]]
@@ -125,7 +133,7 @@ def share(view: dict[str, Any], path: str, host: Mapping[str, Any], edits: Edits
         for server, listen in leading:
             if not listen["default"] and mine < list(server["order"]):
                 _stay_default(server, listen, edits)
-    view["catch_all"] = free if view["catch_all"] else []
+    return fitting, free
 
 
 def drop_ipv6(host: Mapping[str, Any], edits: Edits, faults: list[str]) -> None:
@@ -153,7 +161,7 @@ def add_include(chosen: Place, host: Mapping[str, Any], edits: Edits) -> None:
         edits.add(at, f"    {chosen.include}\n{at['text']}", f"{chosen.include.rstrip(';')} is added to the http block")
 
 
-def _shared_listen(ours: list[str], theirs: list[Mapping[str, Any]]) -> list[str]:
+def _shared_listen(ours: list[str], ssl: bool, theirs: list[Mapping[str, Any]]) -> list[str]:
     """Return our addresses as they fit those of others.
 
     A server of theirs that has a port of IPv4 and IPv6 in one socket (ipv6only=off) has it for all. An address that
@@ -168,7 +176,7 @@ def _shared_listen(ours: list[str], theirs: list[Mapping[str, Any]]) -> list[str
         if wildcard is None:
             continue
         for listen in theirs:
-            specific = _is_ip(listen) and listen["address"] not in ("*", "::") and not listen["ssl"]
+            specific = _is_ip(listen) and listen["address"] not in ("*", "::") and listen["ssl"] == ssl
             if specific and listen["port"] == port and (":" in listen["address"]) == wildcard:
                 result.append(str(match.Listen(listen["address"], port)))
     return result

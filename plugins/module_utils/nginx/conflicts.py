@@ -17,7 +17,23 @@ ANY = ("*", "::")
 
 def find(view: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
     """Return what a site, as `render.view` has it, cannot have. `host` are the facts; of them servers and taken."""
-    return [*_names(view, host.get("servers", [])), *_ports(view, host.get("taken", []))]
+    theirs = host.get("servers", [])
+    return [*_names(view, theirs), *_protocols(view, theirs), *_ports(view, host.get("taken", []))]
+
+
+def between(views: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return which sites want different things of one address: nginx speaks one protocol there, for all of them."""
+    first: dict[tuple[str, int], tuple[str, str]] = {}
+    faults = []
+    for view in views:
+        for pair, spoken in _spoken(view):
+            name, other = first.setdefault(pair, (view["name"], spoken))
+            if other != spoken:
+                faults.append(
+                    f"site '{view['name']}': nginx is to speak {spoken} on {_shown(*pair)}, and {other} for site "
+                    f"'{name}'; give one of them another port with nginx.listen or nginx.listen_tls"
+                )
+    return faults
 
 
 def pairs(listen: Iterable[str]) -> set[tuple[str, int]]:
@@ -26,10 +42,34 @@ def pairs(listen: Iterable[str]) -> set[tuple[str, int]]:
     return {(one.address, one.port) for one in found}
 
 
+def _spoken(view: Mapping[str, Any]) -> list[tuple[tuple[str, int], str]]:
+    """Return the addresses of a site, each with what nginx speaks there."""
+    behind = f" behind {view['protocol']}" if view["protocol"] else ""
+    spoken = [(key, f"{name}{behind}") for key, name in (("listen", "http"), ("listen_tls", "https"))]
+    return [(pair, name) for key, name in spoken for pair in sorted(pairs(view[key]))]
+
+
+def _protocols(view: Mapping[str, Any], servers: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the servers of others that a site's flags would break: they hold for all servers of an address."""
+    faults = []
+    ours = dict(_spoken(view)) if view["listen_tls"] or view["protocol"] else {}
+    for server in servers:
+        for listen in server["listens"]:
+            pair = (listen["address"], listen["port"])
+            behind = " behind the PROXY protocol" if listen.get("proxy_protocol") else ""
+            theirs = f"{'https' if listen['ssl'] else 'http'}{behind}"
+            if ours.get(pair, theirs) != theirs:
+                faults.append(
+                    f"site '{view['name']}': nginx is to speak {ours[pair]} on {_shown(*pair)}, and {theirs} for "
+                    f"{server['place']}, which is not ours; give the site another nginx.listen or nginx.listen_tls"
+                )
+    return faults
+
+
 def _names(view: Mapping[str, Any], servers: Iterable[Mapping[str, Any]]) -> list[str]:
     faults = []
     wanted = {name: domain for domain in view["server_name"].split() for name in _exact(domain)}
-    ours = pairs(view["listen"])
+    ours = pairs([*view["listen"], *view["listen_tls"]])
     for server in servers:
         common = {(listen["address"], listen["port"]) for listen in server["listens"]} & ours
         same = sorted({wanted[name] for given in server["names"] for name in _exact(given) if name in wanted})
@@ -52,13 +92,14 @@ def _exact(name: str) -> set[str]:
 
 def _ports(view: Mapping[str, Any], taken: Iterable[Mapping[str, Any]]) -> list[str]:
     faults: dict[tuple[int, str], str] = {}
-    for address, port in sorted(pairs(view["listen"])):
+    keys = {pair: key for key in ("listen_tls", "listen") for pair in pairs(view[key])}
+    for (address, port), key in sorted(keys.items()):
         for holder in taken:
             if holder["port"] == port and _collide(address, holder["address"]):
                 faults.setdefault(
                     (port, holder["name"]),
                     f"site '{view['name']}': nginx cannot listen on {_shown(address, port)}, because {_holder(holder)} "
-                    "does; stop that, or give the site another port with nginx.listen",
+                    f"does; stop that, or give the site another port with nginx.{key}",
                 )
     return list(faults.values())
 

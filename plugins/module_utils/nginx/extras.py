@@ -24,8 +24,13 @@ _BUSY = "429"  # RFC 6585
 RETRY_AFTER = 60
 
 
-def place(views: Mapping[str, dict[str, Any]], sites: Sequence[Site], host: Mapping[str, Any]) -> None:
-    """Add to each view (of `render.view`, by name) what its site asks for. `host` are the facts of `state.py`."""
+def place(
+    views: Mapping[str, dict[str, Any]], sites: Sequence[Site], host: Mapping[str, Any], above: Mapping[str, list[str]]
+) -> None:
+    """Add to each view (of `render.view`, by name) what its site asks for.
+
+    `host` are the facts of `state.py`, `above` the directives of the http level that the inventory gives.
+    """
     by_name = {site["name"]: site for site in sites}
     header_timeout = min(filter(None, (site["nginx"]["client_timeout"] for site in sites)), default=0)
     # Before a request's name is known, the first server of its port waits for it.
@@ -38,13 +43,13 @@ def place(views: Mapping[str, dict[str, Any]], sites: Sequence[Site], host: Mapp
         view["extras"] = {"http": [], "closed": "", "first": first, "locations": []}
         _files(view, site, host)
         own = _limits(view, site, around)
-        own += _headers(view, site)
+        own += _headers(view, site, above)
         own += _logins(view, site)
         own += _pages(view, site, maintenance)
         _protected(view, site)
         if maintenance is not None:
             _close(view, site, around, maintenance)
-        _add(view["inside"] if view["owner"] else view["server"], view, own)
+        _add(view["inside"] if view["owner"] else view["server"], {**above, **view["server"]}, own)
 
 
 def pages(site: Mapping[str, Any], maintenance: Any = None) -> dict[str, str]:
@@ -69,15 +74,17 @@ def quoted(text: str) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
-def _add(level: dict[str, list[str]], view: Mapping[str, Any], directives: Sequence[tuple[str, str]]) -> None:
-    """Add directives to a level. Of those that the inventory gives itself only what may stand there twice is added."""
-    given = {name: list(values) for name, values in view["server"].items()}
+def _add(level: dict[str, list[str]], given: Mapping[str, list[str]], directives: Sequence[tuple[str, str]]) -> None:
+    """Add directives to a level. What the inventory gives itself holds, and stays beside what may stand there twice."""
+    found: dict[str, list[str]] = {}
     for name, value in directives:
+        found.setdefault(name, []).append(value)
+    for name, values in found.items():
         if name in _REPEATED:
             # A level that has one of these inherits none.
-            level[name] = [*level.get(name, given.get(name, [])), value]
+            level[name] = [*given.get(name, []), *values]
         elif name not in given:
-            level[name] = [value]
+            level[name] = values
 
 
 _REPEATED = ("add_header", "error_page", "limit_conn", "limit_req")
@@ -164,13 +171,13 @@ def _nobodys(paths: Sequence[str]) -> list[str]:
 # --- headers and logins ---
 
 
-def _headers(view: dict[str, Any], site: Site) -> list[tuple[str, str]]:
+def _headers(view: dict[str, Any], site: Site, above: Mapping[str, list[str]]) -> list[tuple[str, str]]:
     """Return the headers of answers of the application, which come only where it has not sent them itself.
 
     Of what nginx sends from files there is no application, so they come in any case; where it has led to a file
     (X-Accel-Redirect), what it said of them is lost, and they are written out.
     """
-    given = view["server"].get("add_header", [])
+    given = view["server"].get("add_header") or above.get("add_header", [])
     # The inventory's own win, and what another key says.
     named = {value.split()[0].strip("\"'").lower() for value in given if value.split()}
     own = {name: value for name, value in site["nginx"]["headers"].items() if name.lower() not in named}

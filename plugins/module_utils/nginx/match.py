@@ -25,6 +25,8 @@ class Listen:
     port: int
     ssl: bool = False
     default: bool = False
+    http2: bool = False
+    proxy_protocol: bool = False
 
     def __str__(self) -> str:
         if self.address.startswith("unix:"):
@@ -178,10 +180,15 @@ def targets(config: Config, passed: Directive) -> tuple[str, list[str]]:
     return speaks, [address if whole else address + port for address, whole in zip(found, complete)]
 
 
-def listen(args: list[str], ssl: bool = False) -> Listen:
-    """Return what the arguments of a `listen` say."""
+def listen(args: list[str], ssl: bool = False, http2: bool = False) -> Listen:
+    """Return what the arguments of a `listen` say; `ssl` and `http2` are what its server says for all."""
     where, options = args[0], args[1:]
-    flags = {"ssl": ssl or "ssl" in options, "default": "default_server" in options or "default" in options}
+    flags = {
+        "ssl": ssl or "ssl" in options,
+        "default": "default_server" in options or "default" in options,
+        "http2": http2 or "http2" in options,
+        "proxy_protocol": "proxy_protocol" in options,
+    }
     if where.startswith("unix:"):
         return Listen(where, 0, **flags)
     match = re.fullmatch(r"(?:(\[[^\]]*\]|[^:]+):)?([0-9]+)", where)
@@ -192,8 +199,8 @@ def listen(args: list[str], ssl: bool = False) -> Listen:
 
 def _server(chain: list[Directive]) -> Server:
     block = chain[-1]
-    ssl = any(switch.args == ["on"] for switch in block.all("ssl"))
-    listens = [listen(given.args, ssl) for given in block.all("listen") if given.args] or [Listen("*", 80)]
+    ssl, http2 = (any(switch.args == ["on"] for switch in block.all(name)) for name in ("ssl", "http2"))
+    listens = [listen(given.args, ssl, http2) for given in block.all("listen") if given.args] or [Listen("*", 80)]
     names = [name for given in block.all("server_name") for name in given.args] or [""]
     return Server(chain, names, listens)
 

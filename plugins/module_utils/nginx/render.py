@@ -10,18 +10,18 @@ sites-enabled) and `default_d` (one site's locations in default.d, included by t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
-from ..model.checks import Check, Wrong, integer
-from ..model.errors import InventoryError, nearest, shown
+from ..model import schemes
+from ..model.checks import integer
+from ..model.errors import InventoryError
 from ..model.layout import KEPT, NGINX_LOGS, Layout
 from ..model.option_checks import directives
 from ..model.types import Site
-from . import beside, conflicts, extras, http_level, names, shared, site_files
+from . import beside, conflicts, extras, http_level, https, names, shared, site_files, variables
 
 ETC, MARK, DROP_IN = names.ETC, names.MARK, names.DROP_IN
-LAYOUTS = ("conf_d", "sites_available", "default_d")
-WORKER_CONNECTIONS = 1024
+WORKER_CONNECTIONS = variables.WORKER_CONNECTIONS
 # What nginx may have open, beside logs and the like: each connection, and the file that it sends or buffers in.
 DESCRIPTORS_MIN, DESCRIPTORS_MAX = 65536, 1048576  # the most is the kernel's fs.nr_open
 
@@ -61,39 +61,36 @@ def files(
     options: Any = None,
     catch_all: bool = True,
     host: Mapping[str, Any] | None = None,
+    version: str = "",
     maintenance: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the `files` of `config_set` for all sites.
 
     `platform` has user, layout and modules (the glob of its module snippets). `ipv6` is auto, true or false;
-    `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. A site that is
-    `kept` keeps its files, but for a server that it shares with others. `maintenance`, if any, is what
-    `site_files.asked` takes; then all sites but that one are kept. Raises `InventoryError` with every fault.
+    `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. `version` is that of
+    nginx, '' until it is installed. A site that is `kept` keeps its files, but for a server that it shares with others.
+    `maintenance`, if any, is what `site_files.asked` takes. Raises `InventoryError` with every fault.
     """
     faults: list[str] = []
-    host = site_files.asked(
-        maintenance or {}, [site for site in sites if site["state"] == "present"], host or {}, faults
-    )
+    host = site_files.asked(maintenance or {}, sites, host or {}, faults)
     if leaves(sites, host):
         return _left(sites, host)
-    alone = (maintenance or {}).get("site")
-    kept = {site["name"] for site in sites if site.get("kept") or alone not in (None, site["name"])}
+    kept = site_files.kept(sites, maintenance or {})
     # Of a site that was never served there is nothing to keep.
     sites = [site for site in sites if site["name"] not in kept or site["name"] in host.get("sites", [])]
     present = [site for site in sites if site["state"] == "present"]
-    asked = _checked("nginx_options", directives, options or {}, {}, faults)
-    connections = _checked(
+    asked = variables.checked("nginx_options", directives, options or {}, {}, faults)
+    connections = variables.checked(
         "nginx_worker_connections", integer(16, 1048576), worker_connections, WORKER_CONNECTIONS, faults
     )
-    given = _layout(layout, _preferred(platform, host), present, faults)
-    with_ipv6 = _ipv6(ipv6, kernel_ipv6, faults)
-    views = [{**view(site, with_ipv6, faults), "catch_all": catch_all} for site in present]
-    shared.arrange(present, {shown_site["name"]: shown_site for shown_site in views})
-    extras.place({shown_site["name"]: shown_site for shown_site in views}, present, host)
+    given = variables.layout(layout, _preferred(platform, host), present, faults)
+    with_ipv6 = variables.ipv6(ipv6, kernel_ipv6, faults)
+    views = [{**view(site, with_ipv6, faults, asked), "closing": catch_all} for site in present]
+    _arrange(views, present, host, asked)
     servers = [shown_site for shown_site in views if not shown_site["owner"]]
     edits = beside.Edits()
     if beside.keeps_theirs(host):
-        _check_connections(connections, host, faults)
+        variables.check_connections(connections, host, faults)
         chosen = beside.place(layout, given, [site["name"] for site in present], host, faults)
         placed = http_level.place(HTTP, asked, host.get("http", {}))
         faults += placed.refused
@@ -113,13 +110,46 @@ def files(
         result = _all_ours(main, host)
     for shown_site in servers:
         beside.share(shown_site, _live_file(shown_site["name"], given), host, edits)
-        if shown_site["name"] not in kept:
-            faults += conflicts.find(shown_site, {**host, "servers": beside.servers(host)})
+    faults += _in_the_way([one for one in servers if one["name"] not in kept], servers, host)
+    faults += _finish(servers, present, version, asked)
     if views and not kernel_ipv6:
         beside.drop_ipv6(host, edits, faults)
     if faults:
         raise InventoryError("nginx", faults)
     return [*result, *_of_sites(sites, views, kept, given), *site_files.wanted(sites, host, kept), *edits.files()]
+
+
+def _arrange(
+    views: list[dict[str, Any]], present: list[Site], host: Mapping[str, Any], asked: Mapping[str, list[str]]
+) -> None:
+    """Tell the views which sites are one server, and what nginx adds to each."""
+    by_name = {shown_site["name"]: shown_site for shown_site in views}
+    shared.arrange(present, by_name)
+    extras.place(by_name, present, host, asked)
+
+
+def _in_the_way(own: list[dict[str, Any]], servers: list[dict[str, Any]], host: Mapping[str, Any]) -> list[str]:
+    """Return what keeps our servers from being served; `own` are those that this run writes."""
+    facts = {**host, "servers": beside.servers(host)}
+    return [fault for shown_site in own for fault in conflicts.find(shown_site, facts)] + conflicts.between(servers)
+
+
+def _finish(
+    servers: list[dict[str, Any]], present: list[Site], version: str, asked: Mapping[str, list[str]]
+) -> list[str]:
+    """Complete the views of all servers, once their addresses are those that they will have; return the faults."""
+    by_name = {site["name"]: site for site in present}
+    spelling = https.Spelling(version)
+    faults: list[str] = []
+    for shown_site in servers:
+        sites = [by_name[one["name"]] for one in (shown_site, *shown_site["others"])]
+        ports = {port for _address, port in conflicts.pairs(shown_site["catch_all_tls"])}
+        certificate = https.unnamed(present, ports)
+        if not certificate and not spelling.rejects:
+            certificate = Layout.of(sites[0]).tls_live
+        faults += https.faults(sites[0], sites)
+        https.finish(shown_site, sites, spelling, asked, certificate)
+    return faults
 
 
 def leaves(sites: list[Site], host: Mapping[str, Any]) -> bool:
@@ -128,11 +158,13 @@ def leaves(sites: list[Site], host: Mapping[str, Any]) -> bool:
     return bool(host) and len(absent) == len(sites) > 0 and not set(host.get("sites", [])) - absent
 
 
-def view(site: Site, ipv6: bool, faults: list[str]) -> dict[str, Any]:
-    """Return what the templates need of one site, ready to be written down."""
+def view(site: Site, ipv6: bool, faults: list[str], asked: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Return what the templates need of one site; `beside.share` and `https.finish` add what its server needs."""
     nginx, layout = site["nginx"], Layout.of(site)
     own = {key: list(values) for key, values in nginx["options"].items()}
-    headers = own.get("add_header", [])
+    headers = https.headers(site, own.get("add_header", []), asked.get("add_header", []))
+    if headers:
+        own["add_header"] = headers
     server = {
         "charset": [nginx["charset"]],
         "client_max_body_size": [nginx["client_max_body_size"]],
@@ -143,8 +175,11 @@ def view(site: Site, ipv6: bool, faults: list[str]) -> dict[str, Any]:
     }
     return {
         "name": site["name"],
-        "listen": _listen(site, ipv6, faults),
+        "listen": _listen(site, "listen", ipv6, faults),
+        "listen_tls": _listen(site, "listen_tls", ipv6, faults) if schemes.has_tls(site) else [],
+        "protocol": "the PROXY protocol" if nginx["proxy_protocol"] else "",
         "server_name": " ".join(site["domains"]),
+        "invalid": f"{site['name']}.catch-all.invalid",
         "server": server,
         "upstream": [_server(address) for address in nginx["upstream"]],
         "prefix": site["prefix"],
@@ -164,7 +199,7 @@ def view(site: Site, ipv6: bool, faults: list[str]) -> dict[str, Any]:
             "headers": _media_headers(headers, nginx["media_documents"]),
         },
         "upload_headers": _media_headers(headers, nginx["media_documents"]),
-        "locations": nginx["locations"],
+        "locations": {match: _location(site, inside) for match, inside in nginx["locations"].items()},
     }
 
 
@@ -244,16 +279,6 @@ def _preferred(platform: Mapping[str, Any], host: Mapping[str, Any]) -> str:
     return str(platform["layout"]) if absent or platform["layout"] != "sites_available" else "conf_d"
 
 
-def _check_connections(connections: int, host: Mapping[str, Any], faults: list[str]) -> None:
-    theirs = host.get("worker_connections", "")
-    if connections != WORKER_CONNECTIONS and str(connections) != theirs:
-        found = f"says {theirs}" if theirs else "says nothing of it"
-        faults.append(
-            f"nginx_worker_connections is {connections}, but {names.MAIN} is not ours and {found}; set it there, or "
-            "leave nginx_worker_connections out"
-        )
-
-
 def _server_level(
     ours: Mapping[str, list[str]], site: Mapping[str, list[str]], knows_types: bool
 ) -> dict[str, list[str]]:
@@ -314,34 +339,19 @@ def _absent(path: str) -> dict[str, Any]:
     return {"path": f"{ETC}/{path}", "state": "absent", "marked": MARK}
 
 
-def _layout(given: str, preferred: str, present: list[Site], faults: list[str]) -> str:
-    layout = preferred if given == "auto" else given
-    if layout not in LAYOUTS:
-        faults.append(f"nginx_layout is {shown(given)}{nearest(given, ('auto', *LAYOUTS))}")
-    elif layout == "default_d" and len(present) > 1:
-        names = ", ".join(site["name"] for site in present)
-        faults.append(
-            f"nginx_layout is default_d, which has room for one site; nginx_sites has {len(present)}: {names}; "
-            "use conf_d or sites_available"
-        )
-    return layout
+def _location(site: Site, inside: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return the directives of a location: one that has headers inherits none of its server's."""
+    given = inside.get("add_header", [])
+    return {**inside, "add_header": https.headers(site, given)} if given else {**inside}
 
 
-def _ipv6(given: Any, kernel: bool, faults: list[str]) -> bool:
-    words = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False, "auto": kernel}
-    word = str(given).lower()
-    if word not in words:
-        faults.append(f"nginx_ipv6 is {shown(given)}; wanted auto, true or false")
-    return words.get(word, kernel)
-
-
-def _listen(site: Site, ipv6: bool, faults: list[str]) -> list[str]:
+def _listen(site: Site, key: Literal["listen", "listen_tls"], ipv6: bool, faults: list[str]) -> list[str]:
     result = []
-    for listener in site["nginx"]["listen"]:
+    for listener in site["nginx"][key]:
         address, port = listener["address"], listener["port"]
         if address.startswith("[") and not ipv6:
             faults.append(
-                f"site '{site['name']}': nginx.listen has {address}:{port}, but IPv6 is off (nginx_ipv6, or the "
+                f"site '{site['name']}': nginx.{key} has {address}:{port}, but IPv6 is off (nginx_ipv6, or the "
                 "host has none); take it out or turn IPv6 on"
             )
         if address in ("", "localhost"):
@@ -395,11 +405,3 @@ def _media_headers(server: list[str], documents: str) -> list[str]:
     named = {header.split()[0].strip("\"'").lower() for header in server if header.split()}
     found = server + [f"{name} {value} always" for name, value in own.items() if name.lower() not in named]
     return found + ["Content-Security-Policy $pyweb_documents always"] * (documents == "sandboxed")
-
-
-def _checked(variable: str, check: Check, value: Any, default: Any, faults: list[str]) -> Any:
-    try:
-        return check(value)
-    except Wrong as wrong:
-        faults.append(f"{variable} is {shown(value)}; wanted {wrong.wanted}" + (wrong.fix and f"; {wrong.fix}"))
-        return default

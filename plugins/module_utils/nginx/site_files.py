@@ -43,7 +43,7 @@ def asked(
     """
     if not given:
         return dict(host)
-    name, present = given.get("site") or "", [site["name"] for site in sites]
+    name, present = given.get("site") or "", [site["name"] for site in sites if site["state"] == "present"]
     if name not in present:
         known = f"there is no site {shown(name)}{nearest(name, present)}" if name else f"one of {', '.join(present)}"
         faults.append(f"maintenance_site: {known}")
@@ -61,6 +61,12 @@ def asked(
     if found.get("on"):
         others[name] = {"allow": found.get("allow", []), "retry_after": found.get("retry_after") or RETRY_AFTER}
     return {**host, "maintenance": others}
+
+
+def kept(sites: Sequence[Site], given: Mapping[str, Any]) -> set[str]:
+    """Return the names of the sites whose files stay as they are: of those that failed, or are not `given`'s."""
+    alone = given.get("site")
+    return {site["name"] for site in sites if site.get("kept") or alone not in (None, site["name"])}
 
 
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
