@@ -72,8 +72,7 @@ def account_name(kind: str, site: str) -> str:
 class Layout:
     """The names of one site. `paths` are those that the model derived from `web_roots`; they travel as JSON.
 
-    Keys of `paths`: root, builds, virtualenvs, releases, current, previous, history, state, config, run, cache, media; and
-    `protected` where there are such files, a list with a : between its members.
+    Keys of `paths`: root, builds, virtualenvs, releases, current, previous, history, state, config, run, cache, media.
     """
 
     name: str

@@ -67,9 +67,9 @@ def files(
     """Return the `files` of `config_set` for all sites.
 
     `platform` has user, layout and modules (the glob of its module snippets). `ipv6` is auto, true or false;
-    `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. `version` is that of
-    nginx, '' until it is installed. A site that is `kept` keeps its files, but for a server that it shares with others.
-    `maintenance`, if any, is what `site_files.asked` takes. Raises `InventoryError` with every fault.
+    `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. `version` is nginx's, ''
+    until it is installed. A site that is `kept` keeps its files, but for a server that it shares with others. What
+    `maintenance` is, `site_files.asked` says. Raises `InventoryError` with every fault.
     """
     faults: list[str] = []
     host = site_files.asked(maintenance or {}, sites, host or {}, faults)
@@ -80,9 +80,7 @@ def files(
     sites = [site for site in sites if site["name"] not in kept or site["name"] in host.get("sites", [])]
     present = [site for site in sites if site["state"] == "present"]
     asked = variables.checked("nginx_options", directives, options or {}, {}, faults)
-    connections = variables.checked(
-        "nginx_worker_connections", integer(16, 1048576), worker_connections, WORKER_CONNECTIONS, faults
-    )
+    connections = _connections(worker_connections, faults)
     given = variables.layout(layout, _preferred(platform, host), present, faults)
     with_ipv6 = variables.ipv6(ipv6, kernel_ipv6, faults)
     views = [{**view(site, with_ipv6, faults, asked), "closing": catch_all} for site in present]
@@ -117,6 +115,10 @@ def files(
     if faults:
         raise InventoryError("nginx", faults)
     return [*result, *_of_sites(sites, views, kept, given), *site_files.wanted(sites, host, kept), *edits.files()]
+
+
+def _connections(given: Any, faults: list[str]) -> int:
+    return int(variables.checked("nginx_worker_connections", integer(16, 1048576), given, WORKER_CONNECTIONS, faults))
 
 
 def _arrange(
