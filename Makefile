@@ -116,6 +116,10 @@ upgrade: ## Take a host of version 0.1.0 to this one, back and forward, without 
 hostile: ## Attack the host and its sites as a compromised site and as a local user would
 	@$(TOOLS)/test.py hostile
 
+.PHONY: https
+https: ## Get certificates from a CA, renew them, lose the CA, and ask the sites over https all the while
+	@$(TOOLS)/test.py https
+
 .PHONY: soak
 soak: setup engine images ## Ten minutes of load and deploys; writes docs/load.md
 	@PYTHONPATH=tests/hosts:tests/load PYWEB_PLATFORM=$(PLATFORM) $(RUN) python tests/load/soak.py

@@ -17,6 +17,7 @@ from ansible.plugins.loader import filter_loader, test_loader
 from ansible_collections.pyweb.stack.plugins.filter.sites import EXAMPLE
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, url
+from ansible_collections.pyweb.stack.plugins.plugin_utils import certificates
 from ansible_collections.pyweb.stack.plugins.plugin_utils.inventory_faults import once
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
@@ -27,6 +28,7 @@ FILTERS = [
     *("pyweb.stack.sites", "pyweb.stack.choose_pythons", "pyweb.stack.build_packages", "pyweb.stack.nginx_files"),
     *("pyweb.stack.sites_after", "pyweb.stack.nginx_leaves", "pyweb.stack.shown_environment"),
     *("pyweb.stack.selinux_policy", "pyweb.stack.firewall_plan"),
+    *("pyweb.stack.acme_possible", "pyweb.stack.acme_packages", "pyweb.stack.acme_pending"),
 ]
 # Libraries that the site model imports when it needs them.
 LIBRARIES = ["packaging.requirements", "packaging.specifiers"]
@@ -58,10 +60,12 @@ class ActionModule(_ASSERT):  # type: ignore[misc, valid-type]  # a class found 
         if "that" in self._task.args:
             return dict(super().run(tmp, task_vars))
         variables = task_vars or {}
-        given, roots = (self._templar.template(variables.get(name)) for name in ("web_sites", "web_roots"))
+        names = ("web_sites", "web_roots", "web_tls")
+        given, roots, tls = (plain(self._templar.template(variables.get(name))) for name in names)
         # No exception: of a result Ansible shows the message alone, and once.
         try:
-            sites = complete(plain(given), plain(roots), str(variables["playbook_dir"]), EXAMPLE)
+            folder, shared = str(variables["playbook_dir"]), plain(variables.get("web_run") or {}).get("shared_names")
+            sites = complete(given, roots, folder, EXAMPLE, tls, certificates, shared)
         except InventoryError as error:
             lines = [str(error), str(self._task.args.get("fail_msg") or "")]
             return {"failed": True, "changed": False, "msg": "\n".join(line for line in lines if line)}

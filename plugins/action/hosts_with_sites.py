@@ -38,5 +38,6 @@ class ActionModule(ActionBase):
             # A run that does not come to its end leaves this.
             begun = run_report.begun(hosts, skipped, bool(self._task.check_mode))
             output.write(report, run_report.text(begun))
-        result.update(changed=False, without_sites=skipped, lines=told, began=time.monotonic())
+        shared = run_hosts.names_of_several(variables, hosts)
+        result.update(changed=False, without_sites=skipped, lines=told, shared_names=shared, began=time.monotonic())
         return result

@@ -5,14 +5,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.pyweb.stack.plugins.module_utils.model import schemes
 from ansible_collections.pyweb.stack.plugins.module_utils.model.prefixes import sharing
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
+from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Site
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.file_entries import rendered
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
+
+# What of `tls` says where the certificate comes from.
+TEXTS = ("certificate", "certificate_path", "key_path")
 
 
 class ActionModule(ActionBase):
@@ -29,35 +35,64 @@ class ActionModule(ActionBase):
             **given,
             "files": rendered(self, given.get("files"), variables),
             "sites": asked_for(plain(given.get("sites", []))),
-            "secrets": secrets_of(plain(given.get("secrets", []))),
         }
+        sites, keys = certified(plain(given.get("certificates", [])))
+        if sites:
+            arguments["secrets"] = json.dumps({"sites": keys})
+        arguments["certificates"] = sites
         result.update(execute(self, "pyweb.stack.nginx_set", arguments, variables))
         return result
 
 
-def secrets_of(sites: Any) -> str:
-    """Return the secrets that nginx needs, as JSON: those of a site that has a server of its own and has not failed."""
-    if not isinstance(sites, list) or not all(isinstance(site, dict) and "paths" in site for site in sites):
-        raise AnsibleActionFail("secrets is no list of completed sites; wanted web_sites | pyweb.stack.sites")
-    servers = [group[0] for group in sharing([site for site in sites if site["state"] == "present"])]
-    found = {
-        site["name"]: {"env": {}, "basic_auth": site["nginx"].get("basic_auth", {})}
-        for site in servers
-        if not site.get("kept")
-    }
-    return json.dumps({"sites": found})
+def certified(given: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return what the module needs of the sites for their certificates, and the secrets. Raises AnsibleActionFail.
+
+    The secrets are private keys, and who may log in to a server. What a failed site has is as it was.
+    """
+    if not given:
+        return [], {}
+    completed = [cast(Site, site) for site in _completed("certificates", given) if not site.get("kept")]
+    sites, secrets = split_secrets(completed)
+    servers = {group[0]["name"] for group in sharing([site for site in given if site["state"] == "present"])}
+    keys = {}
+    for name, one in secrets.items():
+        hidden = {"tls_key": one.get("tls_key"), "basic_auth": one.get("basic_auth") if name in servers else {}}
+        if any(hidden.values()):
+            keys[name] = {"env": {}, **{key: value for key, value in hidden.items() if value}}
+    found: list[dict[str, Any]] = [
+        {
+            **{key: site[key] for key in ("name", "domains", "paths", "state", "purge")},
+            "tls": {"kind": schemes.kind(site), **{key: site["tls"][key] for key in TEXTS if key in site["tls"]}},
+            "nginx": {key: site["nginx"][key] for key in ("listen_tls", "proxy_protocol")},
+        }
+        for site in cast(list[dict[str, Any]], sites)
+    ]
+    return found, keys
 
 
 def asked_for(sites: Any) -> list[dict[str, Any]]:
     """Return what the module needs of the sites that are to be there. Raises AnsibleActionFail."""
-    if not isinstance(sites, list) or not all(isinstance(site, dict) and "paths" in site for site in sites):
-        raise AnsibleActionFail("sites is no list of completed sites; wanted web_sites | pyweb.stack.sites")
     return [
         {
             **{key: site[key] for key in ("name", "domains", "health", "paths")},
-            "nginx": {key: site["nginx"][key] for key in ("listen", "static")},
+            **_of_https(site),
+            "nginx": {key: site["nginx"][key] for key in ("listen", "static", *_listeners(site))},
         }
-        for site in sites
+        for site in _completed("sites", sites)
         # What a failed site has is as it was, and no question of this run.
         if site["state"] == "present" and not site.get("kept")
     ]
+
+
+def _of_https(site: dict[str, Any]) -> dict[str, Any]:
+    return {"tls": {"kind": schemes.kind(site)}, "canonical": site["canonical"]} if schemes.has_tls(site) else {}
+
+
+def _listeners(site: dict[str, Any]) -> tuple[str, ...]:
+    return ("listen_tls", "redirect", "proxy_protocol") if schemes.has_tls(site) else ()
+
+
+def _completed(option: str, sites: Any) -> list[dict[str, Any]]:
+    if not isinstance(sites, list) or not all(isinstance(site, dict) and "paths" in site for site in sites):
+        raise AnsibleActionFail(f"{option} is no list of completed sites; wanted web_sites | pyweb.stack.sites")
+    return sites

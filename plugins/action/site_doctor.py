@@ -33,6 +33,7 @@ class ActionModule(ActionBase):
 def wanted(site: dict[str, Any]) -> dict[str, Any]:
     """Return what the module needs of a site, completed by the model or not. Only a completed one has `paths`."""
     nginx = site.get("nginx") or {}
+    nginx = nginx if isinstance(nginx, dict) else {}
     found = {
         "name": site.get("name"),
         "domains": site.get("domains"),
@@ -41,5 +42,26 @@ def wanted(site: dict[str, Any]) -> dict[str, Any]:
         "paths": site.get("paths"),
         # The model says None where the user said false.
         "media": None if nginx.get("media", True) else False,
+        "tls": _kind(site.get("tls")),
+        "certificate_path": _source(site.get("tls")),
+        "canonical": site.get("canonical") or None,
+        "trusted_proxies": nginx.get("trusted_proxies") or None,
     }
     return {key: value for key, value in found.items() if value is not None}
+
+
+def _kind(tls: Any) -> str | None:
+    """Return where the certificate of a site comes from, and no more: `tls` may have secrets in it."""
+    if not isinstance(tls, dict):
+        return str(tls) if tls else None
+    if "acme" in tls and "kind" not in tls:
+        return "acme"
+    own = "path" if str(tls.get("certificate")).startswith("/") else "certificate"
+    return str(tls.get("kind") or own)
+
+
+def _source(tls: Any) -> str | None:
+    """Return the file on the host with a certificate that others renew."""
+    if not isinstance(tls, dict) or _kind(tls) != "path":
+        return None
+    return tls.get("certificate_path") or tls.get("certificate")

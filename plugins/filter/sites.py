@@ -13,6 +13,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.pyweb.stack.plugins.module_utils.model import pythons, secrets, site
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Site
+from ansible_collections.pyweb.stack.plugins.plugin_utils import certificates
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import defined, plain
 from ansible_collections.pyweb.stack.plugins.plugin_utils.sites_after import sites_after as still_served
 
@@ -21,9 +22,9 @@ EXAMPLE = os.path.join(
 )
 
 
-def sites(web_sites: Any, roots: Any = None, base: str = ".") -> list[Site]:
+def sites(web_sites: Any, roots: Any = None, base: str = ".", tls: Any = None) -> list[Site]:
     with _faults_as_ansibles():
-        return site.complete(defined(web_sites), plain(roots), base, EXAMPLE)
+        return site.complete(defined(web_sites), plain(roots), base, EXAMPLE, defined(tls), certificates)
 
 
 def choose_pythons(completed: Any, platform: Any, found: Any, offered: Any = None) -> list[Site]:

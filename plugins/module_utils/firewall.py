@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from .model import schemes
 from .model.errors import InventoryError, shown
 from .model.layout import Layout
 from .model.types import Site
@@ -346,7 +347,9 @@ def _of_sites(sites: list[Site]) -> list[dict[str, str]]:
     """Return what nginx listens on for other hosts."""
     result = []
     for site in sites:
-        for listener in site["nginx"]["listen"] if site["state"] == "present" else []:
+        nginx = site["nginx"]
+        listeners = [*nginx["listen"], *(nginx["listen_tls"] if schemes.has_tls(site) else [])]
+        for listener in listeners if site["state"] == "present" else []:
             if listener["address"].startswith("127.") or listener["address"] in ("localhost", "[::1]"):
                 continue
             port = listener["port"]

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .model.layout import Layout
+from .model import schemes
+from .model.layout import ACME_WEBROOT, Layout
 from .model.types import Site
 
 # What the targeted policy lets httpd_t bind to and connect to by itself (http_port_t, http_cache_port_t).
@@ -25,6 +26,7 @@ def policy(sites: list[Site]) -> dict[str, Any]:
     sockets, ports, listens = False, False, False
     for site in present:
         nginx = site["nginx"]
+        listeners = [*nginx["listen"], *(nginx["listen_tls"] if schemes.has_tls(site) else [])]
         labels[Layout.of(site).run] = "httpd_var_run_t"
         files = [served["path"] for served in (nginx["media"], nginx["static"]) if served]
         for path in [*files, *nginx["protected"].values()]:
@@ -36,7 +38,9 @@ def policy(sites: list[Site]) -> dict[str, Any]:
         kept = bool(site.get("kept"))
         sockets = sockets or kept or any(unix)
         ports = ports or kept or not all(unix)
-        listens = listens or kept or any(listener["port"] not in KNOWN_PORTS for listener in nginx["listen"])
+        listens = listens or kept or any(listener["port"] not in KNOWN_PORTS for listener in listeners)
+    if any(map(schemes.asks_for_files, present)):
+        labels[ACME_WEBROOT] = "httpd_sys_content_t"
     lines = ["; Written by pyweb.stack: change the inventory instead."]
     for path, label in sorted(labels.items()):
         lines.append(f'(filecon "{re.escape(path)}(/.*)?" any (system_u object_r {label} ((s0) (s0))))')

@@ -119,6 +119,12 @@ ansible_facts:
             - What is there of nginx's configuration and whose it is, and which processes hold TCP ports.
             - RV(ignore:user) and RV(ignore:group) are those that nginx's workers run as.
           type: dict
+        acme:
+          description:
+            - The version of C(certbot), the certificates that it renews for sites of this collection, by the name of
+              the site, and whether its timer is on. Its secrets are told by digests alone.
+          type: dict
+          sample: {certbot: 2.1.0, lineages: {}, timer: false}
         firewalld_opened:
           description: What the role C(firewalld) opened earlier, purpose to zone, services and ports.
           type: dict
@@ -144,6 +150,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host import memory, pa
 from ansible_collections.pyweb.stack.plugins.module_utils.host.facts import facts
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import state
+from ansible_collections.pyweb.stack.plugins.module_utils.tls import acme_found
 
 ARGUMENTS = {
     "offered": {"type": "list", "elements": "str"},
@@ -157,6 +164,7 @@ def main() -> None:
         module.fail_json(msg=fault)
     found = facts(module)
     found["pyweb"]["nginx"] = state.look(module)
+    found["pyweb"]["acme"] = acme_found.facts(module.run_command)
     asked = module.params["offered"]
     if asked is not None:
         found["pyweb_offered"] = packages.offered(module, asked)

@@ -53,6 +53,14 @@ lines:
   returned: success
   type: list
   elements: str
+shared_names:
+  description:
+    - The domains that several hosts of the inventory have, each with these hosts. M(pyweb.stack.check) refuses a
+      certificate by ACME's http challenge for one of them.
+    - Empty where no site of the run has C(acme).
+  returned: success
+  type: dict
+  sample: {shop.example.com: [web1, web2]}
 began:
   description: When the run began, in seconds of the controller's monotonic clock.
   returned: success

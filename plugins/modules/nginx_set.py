@@ -22,6 +22,8 @@ description:
   - What nginx itself answers because the inventory says so (C(return), C(auth_basic), C(deny)), or because the site is
     in maintenance, counts as the site's answer.
   - Writes who may log in to a site (C(nginx.basic_auth)), each password as a hash. One that fits its password stays.
+  - Brings the certificates of O(certificates) first, and changes the link to a site's pair with nginx's files, or not
+    at all. Where nginx serves another certificate than the file, it is reloaded.
 author: [pyweb.stack contributors]
 options:
   service:
@@ -35,11 +37,19 @@ options:
     type: list
     elements: dict
     default: []
-  secrets:
+  certificates:
     description:
-      - The secrets of the sites, as JSON. The action plugin of the same name makes it out of completed sites.
+      - The sites whose certificates are to be there or to go, completed. Those without C(tls), and without a trace of
+        it on the host, cost nothing.
+      - C(selfsigned) is made anew 30 days before its end and for other domains. What the inventory gives is judged
+        again on the host. For C(acme) a self-signed pair stands in until M(pyweb.stack.acme_certificates) has got one.
+    type: list
+    elements: dict
+    default: []
+  secrets:
+    description: Added by the action plugin. The private keys of the inventory and who may log in, as JSON.
     type: str
-    default: ''
+    default: '{}'
 extends_documentation_fragment:
   - pyweb.stack.file_set
 attributes:
@@ -50,7 +60,7 @@ attributes:
         counts as one to be started. No site is asked for, because the host is not yet as it will be.
   diff_mode:
     support: full
-    description: Shows the files.
+    description: Shows the files, and of certificates the names and dates.
   platform:
     platforms: linux
     support: full
@@ -122,15 +132,30 @@ asked:
   returned: success
   type: dict
   sample: {shop: "http://shop.example.com/"}
+certificates:
+  description: Site name to what became, or in check mode would become, of its certificate.
+  returned: success
+  type: dict
+  contains:
+    state:
+      description: V(created), V(renewed), V(changed), V(reloaded), V(removed) or V(unchanged).
+      type: str
+    ends:
+      description: The day on which it ends. Empty where that was not looked at.
+      type: str
+    placeholder:
+      description: Whether it stands in until a CA has issued one.
+      type: bool
+  sample: {shop: {state: created, ends: '2027-12-28', placeholder: false}}
 output:
   description: All that the refusing or failing program wrote, or what the service wrote while it did not start.
   returned: when O(check) or O(apply) fails, or O(service) does not start
   type: str
 set_after:
   description:
-    - RV(notes), RV(started) and RV(asked) as after a success, and of RV(files) those that changed.
+    - RV(notes), RV(started), RV(asked) and RV(certificates) as after a success, and of RV(files) those that changed.
     - C(faulty) are the names of the sites that do not answer, C(others) those of the sites that do.
-  returned: when O(service) does not start, or a site does not answer
+  returned: when O(service) does not start, a certificate is wrong, or a site does not answer
   type: dict
 """
 
@@ -139,27 +164,34 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files
-from ansible_collections.pyweb.stack.plugins.module_utils.host.file_set_module import ARGUMENTS, FileSetModule
+from ansible_collections.pyweb.stack.plugins.module_utils.host.file_set_module import ARGUMENTS, FILE, FileSetModule
 from ansible_collections.pyweb.stack.plugins.module_utils.host.services import ServiceError, start
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError, own_fault
 from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import one_line
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import htpasswd, logs
 from ansible_collections.pyweb.stack.plugins.module_utils.release.front import STEP, Front, Look
+from ansible_collections.pyweb.stack.plugins.module_utils.tls.certificates import Certificates
 
 SPEC: dict[str, Any] = {
     **ARGUMENTS,
     "service": {"type": "str", "default": ""},
     "sites": {"type": "list", "elements": "dict", "default": []},
-    "secrets": {"type": "str", "default": "", "no_log": True},
+    "certificates": {"type": "list", "elements": "dict", "default": []},
+    # The action plugin adds this.
+    "secrets": {"type": "str", "default": "{}", "no_log": True},
 }
 
 
 def main() -> None:
     module = FileSetModule(argument_spec=SPEC, supports_check_mode=True)
     given = module.params
-    given["files"] += logins(json.loads(given["secrets"] or "{}"))
-    done = {**installed(module), "started": [], "asked": {}}
+    secrets = json.loads(given["secrets"]).get("sites", {})
+    keys = {name: one["tls_key"] for name, one in secrets.items() if one.get("tls_key")}
+    certificates = Certificates(given["certificates"], keys, module.check_mode)
+    certificates.prepare()
+    given["files"] += logins(secrets)
+    done = {**installed(module, certificates), "started": [], "asked": {}}
     refused = done.pop("refused", {})
     try:
         if given["service"]:
@@ -167,37 +199,80 @@ def main() -> None:
     except ServiceError as error:
         done["started"] = error.done
         fail(module, done, str(error), output=error.output)
+    wrong = settled(module, certificates, refused, done)
     done["changed"] = done["changed"] or bool(done["started"])
-    looks = {} if module.check_mode else looked_at([site for site in given["sites"] if site["name"] not in refused])
+    as_before = {*refused, *certificates.faults}
+    looks = {} if module.check_mode else looked_at([site for site in given["sites"] if site["name"] not in as_before])
     done["asked"] = {name: look.url for name, look in looks.items()}
     for look in looks.values():
         if look.warning:
             module.warn(one_line(look.warning))
     stays = "what nginx has of the site stays as it was"
     faults = {name: str(StepError(name, "nginx", f"{text}; {stays}")) for name, text in refused.items()}
+    faults.update(certificates.faults)
+    faults.update(wrong)
     faults.update({name: str(StepError(name, STEP, look.wrong)) for name, look in looks.items() if look.wrong})
     if faults:
-        others = [name for name in looks if name not in faults]
+        present = [site["name"] for site in given["certificates"] if site["state"] == "present"]
+        others = [name for name in dict.fromkeys([*looks, *present]) if name not in faults]
         fail(module, {**done, "faulty": list(faults), "others": others}, "\n".join(faults.values()))
     module.exit_json(**done, **shown(module))
 
 
 def logins(secrets: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the files that say who may log in to which site."""
-    users = {name: found.get("basic_auth") or {} for name, found in secrets.get("sites", {}).items()}
+    users = {name: found.get("basic_auth") or {} for name, found in secrets.items()}
     return htpasswd.entries(users, accounts.web_group()) if any(users.values()) else []
 
 
-def installed(module: FileSetModule) -> dict[str, Any]:
-    """Install the files, and before nginx opens the logs that they name, make these."""
+def installed(module: FileSetModule, certificates: Certificates) -> dict[str, Any]:
+    """Install the files and the links to the certificates; before nginx opens the logs that they name, make these."""
+    options: Mapping[str, Any] = FILE
+    blank = {key: option.get("default") for key, option in options.items()}
+    module.params["files"] += [{**blank, **entry} for entry in certificates.entries()]
+    if certificates.unknown:
+        module.params["check"] = []  # nginx would miss the certificate
     texts = [file["content"] for file in module.params["files"] if isinstance(file["content"], str)]
     made = logs.ensure(logs.named(texts), module.check_mode)
     try:
-        done = module.install()
+        done = module.install(certificates.faults)
     except SystemExit:
         logs.forget([] if module.check_mode else made)
         raise
-    return {**done, "files": [*done["files"], *made], "changed": done["changed"] or bool(made)}
+    found = [file for file in done["files"] if not certificates.is_own(file["path"])]
+    if certificates.unknown:
+        done["unchecked_because"] = "openssl, which makes the certificate, is not installed yet"
+    return {**done, "files": [*found, *made], "changed": done["changed"] or bool(made)}
+
+
+def settled(
+    module: FileSetModule, certificates: Certificates, refused: dict[str, str], done: dict[str, Any]
+) -> dict[str, str]:
+    """Do what comes after nginx has the certificates; return what is wrong, site -> text.
+
+    nginx is reloaded where it serves another certificate than the file: somebody has replaced it, or a run was killed.
+    """
+    certificates.finish(refused)
+    for name in certificates.faults:
+        refused.pop(name, None)
+    wrong, stale = {}, certificates.stale()
+    for name in stale:
+        certificates.changes[name].state = "reloaded"
+    if stale and not module.check_mode:
+        failed = module.apply_again()
+        for name in stale if failed else certificates.stale():
+            why = (
+                failed or "after a reload it serves it still; look for another server of nginx with this name and port"
+            )
+            text = f"nginx serves another certificate than {Layout.of(certificates.sites[name]).certificate}: {why}"
+            wrong[name] = str(StepError(name, "certificate", text))
+    done["certificates"] = certificates.shown()
+    done["notes"] = [*done["notes"], *certificates.notes]
+    done["changed"] = done["changed"] or certificates.changed
+    if "diff" in done:
+        others = [one for one in done["diff"] if not certificates.is_own(one.get("before_header", ""))]
+        done["diff"] = [*others, *certificates.diff()]
+    return wrong
 
 
 def looked_at(sites: Sequence[Mapping[str, Any]]) -> dict[str, Look]:
@@ -216,7 +291,7 @@ def looked_at(sites: Sequence[Mapping[str, Any]]) -> dict[str, Look]:
 
 def fail(module: FileSetModule, done: Mapping[str, Any], message: str, **more: Any) -> None:
     """End with an error, and with what was done all the same: in one key, which Ansible shows below the message."""
-    after = {key: done[key] for key in ("notes", "started", "asked", "faulty", "others") if key in done}
+    after = {key: done[key] for key in ("notes", "started", "asked", "certificates", "faulty", "others") if key in done}
     after["files"] = [file for file in done["files"] if file["state"] != "unchanged"]
     diff = {"diff": done["diff"]} if "diff" in done else {}
     changed = done["changed"] or bool(done["started"])
@@ -226,7 +301,8 @@ def fail(module: FileSetModule, done: Mapping[str, Any], message: str, **more: A
 def shown(module: FileSetModule) -> dict[str, Any]:
     """Return what Ansible shows of the arguments: of files the paths, of sites the names."""
     found = module.shown()
-    found["invocation"]["module_args"]["sites"] = [site["name"] for site in module.params["sites"]]
+    for key in ("sites", "certificates"):
+        found["invocation"]["module_args"][key] = [site["name"] for site in module.params[key]]
     found["invocation"]["module_args"].pop("secrets")
     return found
 

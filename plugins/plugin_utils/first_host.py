@@ -37,19 +37,21 @@ def is_first(task_vars: Mapping[str, Any], names: Sequence[str]) -> dict[str, bo
 def _present(hostvars: Any, host: str) -> set[str]:
     """Return the names of the sites that a host has; those to be taken away are none."""
     raw = hostvars.raw_get(host).get("web_sites")
-    sites = _sites(raw)
-    if raw and (not sites or any(_templated(site.get(key)) for site in sites for key in ("name", "state"))):
+    sites = listed_sites(raw)
+    if raw and (not sites or any(is_template(site.get(key)) for site in sites for key in ("name", "state"))):
         try:
-            sites = _sites(hostvars[host]["web_sites"]) or sites
+            sites = listed_sites(hostvars[host]["web_sites"]) or sites
         except Exception:  # whatever is wrong with a template, the check of the sites says so on the host that has it
-            sites = [site for site in sites if not _templated(site.get("name"))]
+            sites = [site for site in sites if not is_template(site.get("name"))]
     return {str(site["name"]) for site in sites if isinstance(site.get("name"), str) and site.get("state") != "absent"}
 
 
-def _sites(given: Any) -> list[Mapping[str, Any]]:
+def listed_sites(given: Any) -> list[Mapping[str, Any]]:
+    """Return what of a variable can be sites."""
     listed = given if isinstance(given, Sequence) and not isinstance(given, (str, bytes)) else []
     return [site for site in listed if isinstance(site, Mapping)]
 
 
-def _templated(value: Any) -> bool:
+def is_template(value: Any) -> bool:
+    """Say whether a value of the inventory is one that Jinja makes."""
     return isinstance(value, str) and ("{{" in value or "{%" in value)

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible_collections.pyweb.stack.plugins.plugin_utils.first_host import is_template, listed_sites
+
 # To read the variables of a host takes some milliseconds: of more hosts than this it is not worth a hint.
 HINT_MAX = 200
 
@@ -36,6 +38,49 @@ def forgotten(task_vars: Mapping[str, Any], hosts: Sequence[str]) -> list[str]:
     if len(others) > HINT_MAX:
         return []
     return [host for host in others if has_sites(task_vars["hostvars"], host)]
+
+
+def names_of_several(task_vars: Mapping[str, Any], hosts: Sequence[str]) -> dict[str, list[str]]:
+    """Return the domains that several hosts of the inventory have: domain -> hosts.
+
+    Nothing where no site of the run has `acme`: nobody else has to know, and to read the variables of all hosts takes
+    some milliseconds for each.
+    """
+    hostvars = task_vars["hostvars"]
+    if not any(_may_have_acme(hostvars.raw_get(host)) for host in hosts):
+        return {}
+    owners: dict[str, list[str]] = {}
+    for host in dict.fromkeys([*hosts, *task_vars["groups"].get("all", ())]):
+        for domain in _domains(hostvars, host):
+            owners.setdefault(domain, []).append(str(host))
+    return {domain: found for domain, found in owners.items() if len(found) > 1}
+
+
+def _may_have_acme(variables: Mapping[str, Any]) -> bool:
+    """Say whether a site of a host may have `acme`, as far as its variables say so without being evaluated."""
+    given = variables.get("web_sites")
+    keys = [variables.get("web_tls"), *(site.get("tls") for site in listed_sites(given))]
+    return is_template(given) or any(is_template(tls) or (isinstance(tls, Mapping) and "acme" in tls) for tls in keys)
+
+
+def _domains(hostvars: Any, host: str) -> set[str]:
+    """Return the domains of a host's sites; of what cannot be evaluated none, which the check of the sites says."""
+    given = hostvars.raw_get(host).get("web_sites")
+    sites = listed_sites(given)
+    if is_template(given) or any(is_template(value) for site in sites for value in _of_domains(site)):
+        try:
+            sites = listed_sites(hostvars[host]["web_sites"])
+        except Exception:  # whatever is wrong with a template
+            return set()
+    present = [site for site in sites if site.get("state") != "absent"]
+    return {value.lower() for site in present for value in _of_domains(site)[1:] if isinstance(value, str)}
+
+
+def _of_domains(site: Mapping[str, Any]) -> list[Any]:
+    """Return the state of a site and its domains, as they were given."""
+    given = site.get("domains")
+    is_list = isinstance(given, Sequence) and not isinstance(given, (str, bytes))
+    return [site.get("state"), *(given if is_list and given else [given])]
 
 
 def lines(skipped: Sequence[str], others: Sequence[str]) -> list[str]:

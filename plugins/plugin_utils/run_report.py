@@ -17,6 +17,11 @@ from typing import Any
 SCHEMA = 1
 NO_SITES, NOT_REACHED = "no_sites", "not_reached"
 GREEN, YELLOW, RED, BLUE = "green", "yellow", "red", "cyan"
+# What a change begins with, as one word of a site's line.
+KINDS = (
+    *("build", "release", "rollback", "command", "superuser", "stopped"),
+    *("packages", "nginx", "firewall", "certificate"),
+)
 # More migrations than this are counted, not named.
 NAMED = 4
 
@@ -139,10 +144,10 @@ def _migrations(site: Mapping[str, Any], check_mode: bool) -> str:
 
 
 def _kinds(changed: Sequence[str]) -> list[str]:
-    """Return what changed in single words, each once: build, release, superuser, files, packages, nginx, firewall."""
+    """Return what changed in single words, each once, of KINDS; files for paths."""
     kinds = []
     for item in changed:
-        found = re.match(r"(?:a )?(build|release|rollback|command|superuser|stopped|packages|nginx|firewall)\b", item)
+        found = re.match(rf"(?:a )?({'|'.join(KINDS)})\b", item)
         # Paths and accounts are files; anything else is a note of the release, and short.
         kinds.append(found.group(1) if found else item if " " in item and "/" not in item else "files")
     return list(dict.fromkeys(kinds))

@@ -12,7 +12,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import vi
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 # What tasks of the playbooks and roles register begins with one of these.
-OURS = re.compile(r"(__)?(host|django|uwsgi|nginx|firewalld|web)_")
+OURS = re.compile(r"(__)?(host|django|uwsgi|nginx|firewalld|acme|web)_")
 Results = Mapping[str, dict[str, Any]]  # name of the variable -> result
 # What `check --deploy` says of every site without TLS; there is none yet.
 WITHOUT_TLS = {"security.W004", "security.W008", "security.W012", "security.W016"}
@@ -69,7 +69,8 @@ def _site(
     command: Callable[[str], str],
 ) -> dict[str, Any]:
     name = site["name"]
-    steps = [results.get(step, {}) for step in ("django_builds", "uwsgi_releases", "uwsgi_rolled_back")]
+    names = ("django_builds", "uwsgi_releases", "uwsgi_rolled_back", "acme_certificates")
+    steps = [results.get(step, {}) for step in names]
     steps = [{**step, **_after(step)} for step in steps]
     error = _shown(_error_of(name, results), 300)
     wanted = next((step["releases"][name] for step in steps if name in step.get("releases", {})), None)
@@ -81,7 +82,7 @@ def _site(
     changed = [*dict.fromkeys(text[len(name) + 2 :] for text in made), *_nginx_files(results, name)]
     switches = [text for text in changed if re.match(r"(a )?(release|rollback|removed)\b", text)]
     # Where the connection was lost during a release, nobody knows what was done; a build touches nothing that is live.
-    unsure = any(step.get("unreachable") for step in steps[1:])
+    unsure = any(step.get("unreachable") for step in steps[1:3])
     return {
         "name": name,
         "url": site["url"],
@@ -114,7 +115,8 @@ def _changed_on_host(results: Results, variables: Mapping[str, Any]) -> list[str
     changed += nginx
     if any(result.get("changed") for name, result in results.items() if "firewalld_" in name):
         changed.append("firewall" + _openings(results))
-    return changed
+    certificates = results.get("acme_certificates", {})
+    return changed + [f"certificate: {what}" for what in {**certificates, **_after(certificates)}.get("host") or []]
 
 
 def _warnings(results: Results) -> list[str]:

@@ -42,10 +42,16 @@ def step(frame):
         frame = frame.f_back
     return first
 
+def started(words):
+    """What runs in a sandbox (host/confined.py), without what puts it there; other commands as they are."""
+    if "systemd-run" not in words or "-S" not in words:
+        return words
+    return ["sandbox:", *words[words.index("-S") + 5 :]]
+
 class Timed(subprocess.Popen):
     def __init__(self, args, *rest, **named):
         words = [args] if isinstance(args, (str, bytes)) else list(args)
-        words = [os.fsdecode(word) for word in words]
+        words = started([os.fsdecode(word) for word in words])
         self.pyweb = [step(sys._getframe(1)), words[:6], time.monotonic(), 0.0]
         NOTED.append(self.pyweb)
         super().__init__(args, *rest, **named)

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Build the images of the test platforms: build.sh [--flavour bare|baked]... PLATFORM...
+# Build the images of the test platforms: build.sh [--flavour bare|baked|pebble]... PLATFORM...
 #
 #   pyweb-PLATFORM:bare     systemd and python3, no more
 #   pyweb-PLATFORM:baked    the same with the packages of the stack, none of them running
+#   pyweb-PLATFORM:pebble   a CA that speaks ACME, with its own DNS: of Debian alone, and only when asked for
 #
 # An image whose recipe (the files of this directory and its platform's `image` in tests/platforms.json) has not changed is left
 # alone. The base comes from a registry, or, where none answers: Debian from its own packages by way of mmdebstrap, CentOS Stream
@@ -45,6 +46,7 @@ main() {
     local platform
     for platform in "${platforms[@]}"; do
         [[ " $KNOWN " == *" $platform "* ]] || die "unknown platform '$platform'; known: $KNOWN"
+        [[ -z ${STREAM[$platform]} || " ${flavours[*]} " != *" pebble "* ]] || die "$platform has no pebble; Debian has: debian12"
     done
 
     mkdir -p "$LOGS"
@@ -185,6 +187,13 @@ debian_baked() {
         for unit in ${QUIET[*]}; do
             if [ -e /lib/systemd/system/\$unit ]; then systemctl disable \$unit; fi
         done
+        $(finish)"
+}
+
+# A CA for tests, which runs beside hosts of any platform.
+build_pebble() {
+    commit "pyweb-$1:bare" "pyweb-$1:pebble" "$2" "$(label "pyweb-$1:bare" pyweb.origin)" "
+        $(apt_install "${PEBBLE[@]}")
         $(finish)"
 }
 

@@ -9,8 +9,11 @@ BARE=(systemd systemd-sysv dbus python3 ca-certificates iproute2 procps netbase)
 BAKED=(
     nginx firewalld git rsync curl openssh-server openssh-client
     gcc libc6-dev python3-dev python3-venv python3-pip python3-firewall
-    uwsgi-core uwsgi-plugin-python3 python3-django
+    uwsgi-core uwsgi-plugin-python3 python3-django certbot
 )
+
+# An ACME server with the DNS that it asks, and what judges a server's TLS.
+PEBBLE=(pebble testssl.sh openssl curl)
 
 # What of it would run from the first boot. The tests start it themselves.
 QUIET=(nginx.service firewalld.service ssh.service uwsgi.service)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 import subprocess
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -61,15 +63,39 @@ def http(address):
 
     def ask(host_header, path="/", method="GET", port=80, headers=None, body=None, timeout=15):
         connection = HTTPConnection(address, port, timeout=timeout)
-        try:
-            connection.request(method, path, body=body, headers={"Host": host_header, **(headers or {})})
-            response = connection.getresponse()
-            text = response.read().decode("utf-8", "replace")
-            return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
-        finally:
-            connection.close()
+        return _answer(connection, host_header, path, method, headers, body)
 
     return ask
+
+
+@pytest.fixture
+def https(address):
+    """As `http`, over TLS with the name of the Host, whatever the certificate. A refused handshake raises OSError."""
+    any_certificate = ssl.create_default_context()
+    any_certificate.check_hostname = False
+    any_certificate.verify_mode = ssl.CERT_NONE
+
+    def ask(host_header, path="/", method="GET", port=443, headers=None, body=None, timeout=15):
+        connection = HTTPConnection(address, port, timeout=timeout)
+        plain = socket.create_connection((address, port), timeout)
+        try:
+            connection.sock = any_certificate.wrap_socket(plain, server_hostname=host_header.partition(":")[0])
+        except OSError:
+            plain.close()
+            raise
+        return _answer(connection, host_header, path, method, headers, body)
+
+    return ask
+
+
+def _answer(connection, host_header, path, method, headers, body):
+    try:
+        connection.request(method, path, body=body, headers={"Host": host_header, **(headers or {})})
+        response = connection.getresponse()
+        text = response.read().decode("utf-8", "replace")
+        return Answer(response.status, {name.lower(): value for name, value in response.getheaders()}, text)
+    finally:
+        connection.close()
 
 
 @pytest.hookimpl(hookwrapper=True)

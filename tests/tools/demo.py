@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 import time
@@ -18,12 +19,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 INVENTORY = ROOT / ".demo/inventory"
+VARIABLES = "group_vars/web.yml"
 REPORT = ROOT / ".demo"
 CONTAINER = "pyweb-demo"
 SITE = "mysite"
 DOMAIN = "mysite.example"
 BUNDLE = Path(os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"))
 BUNDLE_THERE = "/etc/pyweb-test-ca.crt"
+PORTS = {"http": 80, "https": 443}
 BOOTED = ("running", "degraded")
 
 HOSTS = f"""\
@@ -40,6 +43,8 @@ GROUP_VARS = f"""\
 web_sites:
   - name: {SITE}
     domains: [{DOMAIN}]
+    # Signed by the host itself, so a browser warns. Where the world can reach it on port 80: {{acme: {{}}}}
+    tls: selfsigned
     health:
       path: /healthz
 """
@@ -77,8 +82,11 @@ def main() -> int:
     chain = chain_is_ok(colour)
     good = played == 0 and all(check.good for check in checks) and chain
     if good:
-        print(f"\nThe site answers at http://{address}/ when it is asked by its name:\n")
-        print(f"    curl -H 'Host: {DOMAIN}' http://{address}/\n")
+        scheme = served_by()
+        print(f"\nThe site answers at {scheme}://{DOMAIN}/, a name that only this machine's curl is told of:\n")
+        print(f"    curl --insecure --resolve {DOMAIN}:{PORTS[scheme]}:{address} {scheme}://{DOMAIN}/\n")
+        if scheme == "https":
+            print("The host has signed its certificate itself, so a browser warns before it shows the page.")
         print(f"The doctor's page is {(REPORT / 'doctor.html').relative_to(ROOT)}.")
         print(f"Its inventory is {INVENTORY.relative_to(ROOT)}/; change it and run `make demo` again.")
         print("`make destroy` removes the container.")
@@ -124,7 +132,7 @@ def wait_for_boot(seconds: int = 60) -> None:
 def write_inventory() -> None:
     """Write the inventory; what somebody changed in it stays."""
     variables = GROUP_VARS + ("\n" + ENVIRONMENT if BUNDLE.is_file() else "")
-    for name, text in (("hosts.yml", HOSTS), ("group_vars/web.yml", variables)):
+    for name, text in (("hosts.yml", HOSTS), (VARIABLES, variables)):
         path = INVENTORY / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -142,24 +150,37 @@ class Check:
 
 
 def questions(address: str) -> list[Check]:
-    """What a client sees: the page, a static file of it, the health, and nothing under a name that is no site's."""
-    page = ask(address, "/")
-    checks = [shown(Check("the page", page.status == 200, f"GET / -> {page}"))]
+    """What a client sees: https from http, the page, a static file of it, the health; nothing of a name of no site."""
+    scheme = served_by()
+    checks = []
+    if scheme == "https":
+        led = ask(address, "/", "http")
+        checks.append(
+            shown(Check("from http to https", led.location == f"https://{DOMAIN}/", f"GET / by http -> {led}"))
+        )
+    page = ask(address, "/", scheme)
+    checks.append(shown(Check("the page", page.status == 200, f"GET / -> {page}")))
 
     hashed = re.search(r"""(?:href|src)=["'](/[^"']+\.[0-9a-f]{12}\.css)["']""", page.body)
     if hashed:
-        style = ask(address, hashed.group(1))
+        style = ask(address, hashed.group(1), scheme)
         checks.append(shown(Check("its style sheet", style.status == 200, f"GET {hashed.group(1)} -> {style}")))
     else:
         checks.append(shown(Check("its style sheet", False, "the page names no style sheet with a hash in its name")))
 
-    health = ask(address, "/healthz")
+    health = ask(address, "/healthz", scheme)
     checks.append(shown(Check("its health", health.status == 200, f"GET /healthz -> {health}")))
 
-    stranger = ask(address, "/", host="no-such-site.example")
+    stranger = ask(address, "/", scheme, "no-such-site.example")
     refused = page.status > 0 and (stranger.status == 0 or stranger.status >= 400)
-    checks.append(shown(Check("a name of no site", refused, f"GET / with another Host -> {stranger}")))
+    checks.append(shown(Check("a name of no site", refused, f"GET / with another name -> {stranger}")))
     return checks
+
+
+def served_by() -> str:
+    """https, unless the inventory is of somebody who took `tls` out, or of an earlier version."""
+    text = (INVENTORY / VARIABLES).read_text(encoding="utf-8")
+    return "https" if re.search(r"^\s+tls: (?!none)", text, re.MULTILINE) else "http"
 
 
 def chain_is_ok(colour: dict[str, str]) -> bool:
@@ -182,23 +203,37 @@ def chain_is_ok(colour: dict[str, str]) -> bool:
 class Answer:
     status: int  # 0: no answer
     body: str = ""
+    location: str = ""
     failure: str = ""
 
     def __str__(self) -> str:
-        return str(self.status) if self.status else f"no answer ({self.failure})"
+        if not self.status:
+            return f"no answer ({self.failure})"
+        return f"{self.status} to {self.location}" if self.location else str(self.status)
 
 
-def ask(address: str, path: str, host: str = DOMAIN) -> Answer:
-    connection = HTTPConnection(address, 80, timeout=15)
+def ask(address: str, path: str, scheme: str, host: str = DOMAIN) -> Answer:
+    """Ask as a browser does that goes on after its warning: with the name, whatever the certificate."""
+    connection = HTTPConnection(address, PORTS[scheme], timeout=15)
     try:
+        connection.connect()
+        if scheme == "https":
+            connection.sock = any_certificate().wrap_socket(connection.sock, server_hostname=host)
         connection.request("GET", path, headers={"Host": host})
         response = connection.getresponse()
         body = response.read().decode("utf-8", "replace")
-        return Answer(response.status, body)
+        return Answer(response.status, body, response.headers.get("Location", ""))
     except (OSError, HTTPException) as error:
         return Answer(0, failure=str(error) or type(error).__name__)
     finally:
         connection.close()
+
+
+def any_certificate() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 # --- the words --------------------------------------------------------------------------------------------------------

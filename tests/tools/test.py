@@ -39,7 +39,9 @@ LOGS = ROOT / ".test-logs"
 ALONE = LOGS / ".alone.lock"
 IN_VENV = str(ROOT / "tests/tools/in_venv.sh")
 SCENARIOS = "platform sources default changes standalone dependency el"
-SUITES = ("faults", "mistakes", "projects", "doctor", "guest", "upgrade", "workers", "hostile")
+SUITES = ("faults", "mistakes", "projects", "doctor", "guest", "upgrade", "workers", "hostile", "https")
+# The suites that need a CA in a container beside their host; its image is made of this platform's.
+WITH_CA, CA_PLATFORM = ("https",), "debian12"
 # What is asked where not everything is: whether the platform is what the roles take it for, and serves a site.
 BRIEF = ("platform", "sanity")
 # Leaves out what another platform is asked, and nothing else.
@@ -111,6 +113,7 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         # After setup: both may have to install packages, and apt lets in one at a time.
         Step("engine", [str(ROOT / "tests/tools/engine.sh")], ["setup"]),
         *(image(platform) for platform in platforms),
+        ca_image(),
         tool("lint ansible", "ansible-lint", "--profile", "production", "--offline"),
         tool("lint yaml", "yamllint", "--strict", "."),
         tool("lint python", "ruff", "check"),
@@ -146,6 +149,11 @@ def image(platform: str) -> Step:
     return Step(f"image {platform}", [str(ROOT / "tests/images/build.sh"), platform], ["engine"], platform=platform)
 
 
+def ca_image() -> Step:
+    build = [str(ROOT / "tests/images/build.sh"), "--flavour", "pebble", CA_PLATFORM]
+    return Step("image pebble", build, ["engine"])
+
+
 def load(platform: str) -> Step:
     """The tests under load that compare times, on one platform: nothing else may run once their host is set up."""
     step = suite("load times", platform, "tests/load/test_times.py")
@@ -159,7 +167,7 @@ def suite(what: str, platform: str, path: str = "", once: bool = False) -> Step:
     return Step(
         f"{what} {platform}",
         [IN_VENV, "pytest", "-rA", "--durations=10", *OTHERS_ASK * once, path or f"tests/{what}"],
-        ["setup", f"image {platform}"],
+        ["setup", f"image {platform}", *["image pebble"] * (what in WITH_CA)],
         {"PYWEB_PLATFORM": platform},
         platform,
     )

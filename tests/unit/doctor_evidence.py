@@ -37,7 +37,7 @@ http {
     server {
         listen 80;
         server_name shop.example;
-        location / { uwsgi_pass unix:/run/shop.sock; }
+        location / { uwsgi_pass unix:/run/shop.sock; uwsgi_param HTTPS $https if_not_empty; }
         location /static/ { alias /srv/static/; }
     }
 }

@@ -122,6 +122,8 @@ def of_table(keys, value):
         inner = [value]
         if key.keys is not None:
             inner.append(of_table(key.keys, value))
+        if key.words:
+            inner.append(st.sampled_from(key.words))
         for kind in (key.kinds or {}).values():
             inner.append(of_table(kind, value))
         if key.each is not None:
@@ -207,6 +209,16 @@ KEYS = {
             "media": st.booleans(),
         },
     ),
+    "canonical": st.sampled_from(["", "shop.example.com"]),
+    "tls": st.sampled_from(["none", "selfsigned", {"certificate": "/a.pem", "key": "/a.key"}])
+    | st.fixed_dictionaries(
+        {
+            "command": COMMAND,
+            "environment": st.dictionaries(NAME, CLEAN | st.booleans() | st.integers(), max_size=3),
+        },
+        optional={"cleanup": COMMAND},
+    ).map(lambda dns: {"acme": {"challenge": {"dns": dns}}})
+    | LINE.map(lambda text: {"acme": {"challenge": {"dns": {"plugin": "rfc2136", "credentials": text + "x"}}}}),
     "workers": st.dictionaries(
         st.sampled_from(["beat", "w-1"]), st.fixed_dictionaries({"run": COMMAND}, optional={"unit": UNIT}), max_size=2
     ),

@@ -216,6 +216,8 @@ def test_only_missing_variables_end_a_build_before_the_projects_own_steps(tmp_pa
             {"nginx": {"options": {"uwsgi_param": "HTTP_X_FORWARDED_PROTO $http_x_forwarded_proto"}}},
             "",
         ),
+        ({"secure": ["SECURE_SSL_REDIRECT"]}, {"tls": "selfsigned"}, ""),
+        ({"secure": ["SECURE_SSL_REDIRECT"]}, {"nginx": {"trusted_proxies": ["10.0.0.0/8"]}}, ""),
         ({"secure": ["SECURE_SSL_REDIRECT"]}, {"settings": {"SECURE_SSL_REDIRECT": True}}, ""),
     ],
 )

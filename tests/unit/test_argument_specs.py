@@ -41,7 +41,12 @@ def test_every_option_is_described(role):
     assert [name for name, option in options(role).items() if not option.get("description")] == []
 
 
-@pytest.mark.parametrize("suffix", ["_sites", "_roots", "_web_group", "_environment"])
+def test_a_variable_that_may_hold_a_private_key_is_not_logged():
+    specs = [option for role in ROLES for name, option in options(role).items() if name.endswith("_tls")]
+    assert [option.get("no_log") for option in specs] == [True] * 4
+
+
+@pytest.mark.parametrize("suffix", ["_sites", "_roots", "_tls", "_web_group", "_environment"])
 def test_variables_of_more_than_one_role_are_the_same_in_each(suffix):
     """Each role has its own, and all take it from the same collection-wide variable."""
     shapes = [

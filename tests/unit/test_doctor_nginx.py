@@ -7,6 +7,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener
 from doctor_evidence import Case, check, evidence, put, roots
+from doctor_https import CASES as HTTPS_CASES
 
 NO_IPV6 = "nginx: [emerg] socket() [::]:80 failed (97: Address family not supported by protocol)"
 KEY = (
@@ -28,7 +29,7 @@ def stop(site, host, log="", state="inactive"):
 
 
 def tls(site, verdict):
-    put(site.entrances[0], certificate=verdict, certificate_place="/etc/ssl/shop.crt")
+    put(site.entrances[0], tls=True, certificate=verdict, certificate_place="/etc/ssl/shop.crt")
 
 
 CASES = [
@@ -215,7 +216,7 @@ CASES = [
     ),
     Case(
         "a certificate that nobody knows the place of",
-        lambda site, host: put(site.entrances[0], certificate="certificate has expired"),
+        lambda site, host: put(site.entrances[0], tls=True, certificate="certificate has expired"),
         "nginx.certificate-expired",
         "broken",
         "the certificate of shop.example has expired",
@@ -250,6 +251,9 @@ CASES = [
         ("newer than the workers: /a, /b, /c",),
     ),
 ]
+
+
+CASES += HTTPS_CASES
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

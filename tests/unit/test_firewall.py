@@ -35,6 +35,12 @@ def opened(*services, ports=(), zone="public", closing=()):
         ([site(80)], {}, [item("http")]),
         ([site(443, 8080, "192.0.2.1:8081")], {}, [item("https"), item(port="8080/tcp"), item(port="8081/tcp")]),
         ([site("127.0.0.1:8080", "localhost:81", "[::1]:82")], {}, []),
+        ([site(80, tls="selfsigned")], {}, [item("http"), item("https")]),
+        (
+            [{**site(tls="selfsigned"), "nginx": {"listen": [8080], "listen_tls": [8443, "127.0.0.1:8444"]}}],
+            {},
+            [item(port="8080/tcp"), item(port="8443/tcp")],
+        ),
         ([site(80), {"name": "old", "state": "absent"}], {"services": ["http"]}, [item("http")]),
         (
             [],

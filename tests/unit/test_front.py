@@ -295,7 +295,8 @@ def test_https_that_nobody_serves(nginx):
     wrong = front(nginx).look().wrong
     assert wrong.startswith(
         "/ as shop.example redirects to https://shop.example/, and nothing on this host serves https for it: set "
-        "SECURE_SSL_REDIRECT: false in settings; behind a server that ends TLS set SECURE_PROXY_SSL_HEADER, and nginx: "
+        "SECURE_SSL_REDIRECT: false in settings, or tls: {acme: {}} of the site; behind a server that ends TLS set "
+        "nginx: {trusted_proxies: [ADDRESS]}"
     )
 
 
@@ -385,3 +386,15 @@ def test_a_redirect_to_a_path_that_no_site_has_is_wrong(nginx, shared):
 def test_a_redirect_to_another_host_leaves_no_prefix(nginx, shared):
     nginx.pages["/shop/"] = to("https://sso.example/")
     assert shared("return 404;").look().wrong == ""
+
+
+@pytest.mark.parametrize(("there", "status", "wrong"), [(True, 503, ""), (False, 503, "503"), (True, 502, "502")])
+def test_maintenance_is_no_fault_and_is_told(nginx, tmp_path, monkeypatch, there, status, wrong):
+    monkeypatch.setattr(fronts.site_files.names, "ETC", str(tmp_path / "etc"))
+    (tmp_path / "etc/pyweb.d").mkdir(parents=True)
+    if there:
+        (tmp_path / "etc/pyweb.d/shop.maintenance").write_text("")
+    nginx.pages["/"] = html(status=status)
+    found = front(nginx).look()
+    assert (wrong in found.wrong) if wrong else not found.wrong
+    assert found.warning.startswith("site 'shop': maintenance is on, and visitors get 503; end it:") is not bool(wrong)

@@ -85,9 +85,10 @@ def test_a_secret_of_any_shape_stands_in_no_fault(path):
     @strategies.asked(30)
     @given(holding(CANARY))
     def asked(value):
+        beside = {("source", "key"): {"git": "https://git.example/a"}, ("tls", "key"): {"certificate": "/a.pem"}}
         keys = value
         for name in reversed(path):
-            keys = {name: keys, **({"git": "https://git.example/a"} if name == "key" else {})}
+            keys = {name: keys, **(beside.get(path, {}) if name == path[-1] else {})}
         for line in judged({**SHOP, **keys}):
             assert not isinstance(line, str) or CANARY not in line
 

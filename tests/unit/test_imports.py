@@ -1,7 +1,8 @@
 """The order of the folders below plugins/module_utils, and the size of what is in them.
 
-`host` imports only `model.layout` and `model.regular`; nginx, uwsgi, firewall and selinux import model and host; build
-imports these; release imports build; uninstall and the doctor may import all of them, and nobody imports those two.
+`host` imports only `model.layout` and `model.regular`; nginx, uwsgi, firewall and selinux import model and host; tls
+imports nginx beside these; build imports these; release imports build; uninstall and the doctor may import all of them,
+and nobody imports those two.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ ALLOWED = {
     "host": {"model.layout", "model.regular"},
     **{name: {"model", "host"} for name in LANGUAGES},
     "firewall_change": {"model", "host", "firewall"},
-    "build": {"model", "host", *LANGUAGES},
-    "release": {"model", "host", "build", *LANGUAGES},
-    "uninstall": {"model", "host", "build", "release", *LANGUAGES},
-    "doctor": {"model", "host", "build", "release", *LANGUAGES},
+    "tls": {"model", "host", "nginx"},
+    "build": {"model", "host", "tls", *LANGUAGES},
+    "release": {"model", "host", "tls", "build", *LANGUAGES},
+    "uninstall": {"model", "host", "tls", "build", "release", *LANGUAGES},
+    "doctor": {"model", "host", "tls", "build", "release", *LANGUAGES},
 }
 FILES = sorted(UTILS.rglob("*.py"))
 # A file, function or class that is larger says why, in a comment `# length: why` within its first lines or above it.

@@ -6,7 +6,7 @@ import copy
 import json
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.model import keys
+from ansible_collections.pyweb.stack.plugins.module_utils.model import keys, tls_keys
 from ansible_collections.pyweb.stack.plugins.module_utils.model.checks import Wrong, integer, line
 from ansible_collections.pyweb.stack.plugins.module_utils.model.keys import Key
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, split_secrets
@@ -72,6 +72,11 @@ BESIDE = {
     "workers.run": {"manage": ["db_worker"]},
     "timers.run": {"manage": ["report"], "at": "03:30"},
 }
+DNS = "tls.acme.challenge.dns"
+BESIDE |= {
+    **{f"{DNS}.{name}": {"command": ["dns-record"]} for name in tls_keys.DNS_KEYS},
+    f"{DNS}.command": {"plugin": "cloudflare", "credentials": SECRET},
+}
 WITH_DEFAULT = [
     name
     for name, key in KEYS.items()
@@ -80,14 +85,21 @@ WITH_DEFAULT = [
 ]
 
 
+def within(section, value):
+    """A site's keys with a value at a section, which may be a mapping of names to sections."""
+    if KEYS[section].each is not None:
+        value = {"one": value}
+    for name in reversed(section.split(".")):
+        value = {name: value}
+    return value
+
+
 @pytest.mark.parametrize("name", WITH_DEFAULT)
 def test_a_default_that_is_written_out_changes_nothing(name):
     section, _dot, last = name.rpartition(".")
     beside = BESIDE.get(name, {})
     written_out = {last: KEYS[name].default, **{key: value for key, value in beside.items() if key != last}}
-    given, left_out = ({section: written_out}, {section: beside}) if section else (written_out, {})
-    if section and KEYS[section].each is not None:
-        given, left_out = ({section: {"one": value}} for value in (written_out, beside))
+    given, left_out = (within(section, value) for value in (written_out, beside)) if section else (written_out, {})
     assert completed(**copy.deepcopy(given)) == completed(**copy.deepcopy(left_out))
 
 
@@ -107,6 +119,8 @@ def test_what_is_required():
         "source.path",
         "source.startproject",
         "superuser.password",
+        "tls.certificate",
+        "tls.key",
     ]
 
 
@@ -119,15 +133,18 @@ def test_what_is_secret():
         "database",
         "superuser.password",
         "nginx.basic_auth",
+        "tls.key",
+        "tls.acme.challenge.dns.environment",
+        "tls.acme.challenge.dns.credentials",
     ]
     assert [name for name, key in found.items() if key.credentials] == [
         "source.git",
         "source.archive",
         "uwsgi.tarball",
     ]
-    assert len(found) == 8
-    # They travel by their last name.
-    names = [name.rpartition(".")[2] for name in found]
+    assert len(found) == 12
+    # They travel by their last name, or by another one.
+    names = [key.stored or name.rpartition(".")[2] for name, key in found.items()]
     assert sorted(names) == sorted(set(names)) == sorted(Secrets.__annotations__)
 
 
@@ -241,6 +258,8 @@ def test_what_a_source_will_have_one_day_is_declared(source, declared):
         ("nginx.read_timeout", 1, 86400),
         ("nginx.client_timeout", 0, 3600),
         ("nginx.limit_connections", 0, 65535),
+        ("nginx.hsts", 0, 315360000),
+        ("tls.acme.challenge.dns.wait", 0, 3600),
         ("health.timeout", 1, 600),
         ("health.watch", 0, 600),
         ("keep_releases", 1, 100),
@@ -262,7 +281,17 @@ def test_range_of_a_status():
             check([value])
 
 
-@pytest.mark.parametrize("name", ["domains", "uwsgi.socket", "nginx.listen", "nginx.upstream", "health.status"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "domains",
+        "uwsgi.socket",
+        "nginx.listen",
+        "nginx.listen_tls",
+        "nginx.upstream",
+        "health.status",
+    ],
+)
 def test_lists_that_may_not_be_empty(name):
     with pytest.raises(Wrong, match="a list of at least 1"):
         KEYS[name].check([])
@@ -274,6 +303,7 @@ def test_all_defaults():
     uwsgi, nginx = found.pop("uwsgi"), found.pop("nginx")
     uwsgi.pop("options")
     assert found == {
+        "canonical": "",
         "prefix": "",
         "state": "present",
         "purge": False,
@@ -300,6 +330,7 @@ def test_all_defaults():
         "release": [{"kind": "builtin", "words": ["migrate"], "timeout": 1200, "once": False}],
         "migrate": True,
         "superuser": {},
+        "tls": {"kind": "none"},
         "health": {"path": "", "status": [], "timeout": 20, "watch": 5},
         "workers": {},
         "timers": {},
@@ -319,6 +350,11 @@ def test_all_defaults():
     }
     assert nginx == {
         "listen": [{"address": "", "port": 80}],
+        "listen_tls": [],
+        "redirect": True,
+        "hsts": 0,
+        "trusted_proxies": [],
+        "proxy_protocol": False,
         "charset": "utf-8",
         "client_max_body_size": "75m",
         "read_timeout": 60,

@@ -20,6 +20,7 @@ GOOD = {
         (["xn--bcher-kva.example", "localhost"], ["xn--bcher-kva.example", "localhost"]),
         (["a.example.com", "A.example.com"], ["a.example.com"]),
     ],
+    "canonical": [("Shop.Example.COM", "shop.example.com"), ("", ""), (None, "")],
     "prefix": [("/shop", "/shop"), ("/a/b-c/~v1.2_x", "/a/b-c/~v1.2_x"), (None, ""), ("", "")],
     "purge": [(True, True)],
     "user": [("www", "www"), ("_www-1", "_www-1")],
@@ -112,6 +113,15 @@ GOOD = {
         (["127.0.0.1:81", "[::1]:82"], [{"address": "127.0.0.1", "port": 81}, {"address": "[::1]", "port": 82}]),
         ("80", [{"address": "", "port": 80}]),
     ],
+    # Without tls they mean nothing; test_tls_conflicts.py has them beside it.
+    "nginx.listen_tls": [([], [])],
+    "nginx.redirect": [(True, True)],
+    "nginx.hsts": [("0", 0)],
+    "nginx.trusted_proxies": [
+        ("10.0.0.0/8", ["10.0.0.0/8"]),
+        (["192.0.2.1", "2001:DB8::/32", "::1"], ["192.0.2.1", "2001:db8::/32", "::1"]),
+    ],
+    "nginx.proxy_protocol": [(False, False)],
     "nginx.media_documents": [("open", "open"), ("sandboxed", "sandboxed")],
     "nginx.charset": [("koi8-r", "koi8-r")],
     "nginx.client_max_body_size": [("1g", "1g"), ("0", "0")],
@@ -159,6 +169,7 @@ GOOD = {
     ],
     "nginx.basic_auth": [({"ada": SECRET, "b@c": 1815}, {"ada": SECRET, "b@c": "1815"})],
     "nginx.error_pages": [({502: "<p>Down", "503": "/srv/busy.html"}, {"502": "<p>Down", "503": "/srv/busy.html"})],
+    "tls": [("none", {"kind": "none"}), ("selfsigned", {"kind": "selfsigned"}), (None, {"kind": "none"})],
     "health.path": [("/healthz?deep=1", "/healthz?deep=1"), ("/", "/"), ("", ""), (None, "")],
     "health.status": [(200, [200]), ([200, "301"], [200, 301])],
     "health.timeout": [(600, 600)],
@@ -244,6 +255,65 @@ EXTRAS = [
     ({"error_pages": {502: "a\0"}}, "wanted HTML, or an absolute path on the host, for 502"),
     ({"error_pages": {502: "/a b"}}, "wanted an absolute path of letters"),
 ]
+PEM = "wanted certificates as PEM text, or an absolute path on the host"
+PRIVATE = f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n"
+
+
+def acme(**given):
+    return {"acme": given}
+
+
+def dns(**given):
+    return acme(challenge={"dns": given})
+
+
+TLS = [
+    ("https", "is 'https'; wanted none, selfsigned, or a mapping with one of certificate, acme"),
+    ("selfsgined", "or a mapping with one of certificate, acme; did you mean 'selfsigned'?"),
+    (False, "is False; wanted none, selfsigned, or a mapping"),
+    ([SECRET], "is not usable; wanted none, selfsigned, or a mapping"),
+    (PRIVATE, "is not usable; wanted none, selfsigned, or a mapping"),
+    ({"key": PRIVATE}, "has key; wanted none, selfsigned, or exactly one of certificate, acme"),
+    ({"certificate": "/a.pem", "acme": {}}, "has certificate and acme; wanted none, selfsigned, or exactly one of"),
+    ({"acem": {}}, "has acem; wanted none, selfsigned, or exactly one of certificate, acme; did you mean 'acme'?"),
+    ({"certificate": "/a.pem"}, "tls.key is missing; it is required beside certificate"),
+    ({"certificate": None, "key": "/a.key"}, "tls.certificate is missing; it is required beside certificate, key"),
+    ({"certificate": "a.pem", "key": "/a.key"}, f"tls.certificate is 'a.pem'; {PEM}"),
+    ({"certificate": "/../a", "key": "/a.key"}, PEM),
+    (
+        {"certificate": PRIVATE, "key": "/a.key"},
+        f"tls.certificate is not usable; {PEM}; there is a private key in it; put that into key",
+    ),
+    ({"certificate": "/a.pem", "key": SECRET}, "tls.key is not usable; wanted a private key as PEM text"),
+    ({"certificate": "/a.pem", "key": {"a": SECRET}}, "tls.key is not usable; wanted a private key as PEM text"),
+    (
+        {"certificate": "/a.pem", "key": 2 * PRIVATE.replace(SECRET, "QUJD")},
+        "begin it with -----BEGIN PRIVATE KEY-----",
+    ),
+    (
+        {"certificate": "/a.pem", "key": PRIVATE.replace("BEGIN ", "BEGIN ENCRYPTED ")},
+        "remove its passphrase: openssl pkey -in key.pem",
+    ),
+    ({"certificate": "/a.pem", "key": "/a.key", "chain": "/b"}, "unknown key 'tls.chain'; known are certificate, key"),
+    (acme(mail="a@b"), "unknown key 'tls.acme.mail'; did you mean 'email'?"),
+    ({"acme": [SECRET]}, "tls.acme is not usable; wanted a mapping of email, directory, ca, challenge"),
+    (acme(email="a b"), "tls.acme.email is 'a b'; wanted an e-mail address"),
+    (acme(directory="http://ca.example/dir"), "tls.acme.directory is 'http://ca.example/dir'; wanted the https URL"),
+    (acme(ca="root.pem", directory="https://ca.example/dir"), f"tls.acme.ca is 'root.pem'; {PEM}"),
+    (acme(challenge="tls-alpn"), "tls.acme.challenge is 'tls-alpn'; wanted http, or a mapping with one of dns"),
+    (acme(challenge="htp"), "or a mapping with one of dns; did you mean 'http'?"),
+    (acme(challenge={"http": {}}), "tls.acme.challenge has http; wanted http, or exactly one of dns"),
+    (acme(challenge={"dns": [SECRET]}), "tls.acme.challenge.dns is not usable; wanted a mapping of command, cleanup"),
+    (acme(profile="a b"), "tls.acme.profile is 'a b'; wanted the name of a profile, such as shortlived"),
+    (acme(key_type="ed25519"), "tls.acme.key_type is 'ed25519'; wanted one of ecdsa, rsa"),
+    (dns(command="a | b"), "tls.acme.challenge.dns.command is 'a | b'; wanted a list of words"),
+    (dns(command="a", cleanup="b > c"), ".dns.cleanup is 'b > c'; wanted a list of words"),
+    (dns(command="a", environment={"A": [SECRET]}), ".dns.environment is not usable; wanted text as the value of A"),
+    (dns(plugin="Cloud Flare"), ".dns.plugin is 'Cloud Flare'; wanted the name of a plugin"),
+    (dns(plugin="rfc2136", credentials={"a": SECRET}), ".dns.credentials is not usable; wanted the text of a"),
+    (dns(plugin="rfc2136", credentials="a = b\r\n"), ".dns.credentials is not usable; wanted the text of a"),
+    (dns(plugin="rfc2136", credentials="a = b", wait="5m"), ".dns.wait is '5m'; wanted a whole number"),
+]
 BAD = {
     "name": [
         ("Shop", "is 'Shop'; wanted a lowercase letter, then lowercase letters, digits and -, at most 31"),
@@ -277,6 +347,11 @@ BAD = {
         ([], "is []; wanted a list of at least 1"),
         ([None], f"is [None]; {HOSTS} (found None in the list)"),
         ({"a": 1}, "is not usable; wanted a list"),
+    ],
+    "canonical": [
+        ("a b", f"is 'a b'; {HOSTS}"),
+        (["shop.example.com"], HOSTS),
+        ("www.example.com", "is 'www.example.com'; wanted one of domains (shop.example.com); add it to them"),
     ],
     "state": [("abset", "is 'abset'; wanted one of present, absent; did you mean 'absent'?"), (True, "wanted one of")],
     "prefix": [
@@ -529,6 +604,19 @@ BAD = {
         ({"listen": "http"}, f".listen is 'http'; {PORT}"),
         ({"listen": 65536}, PORT),
         ({"listen": "[::1%}]:80"}, PORT),
+        ({"listen_tls": "https"}, f".listen_tls is 'https'; {PORT}"),
+        ({"listen_tls": 443}, "nginx.listen_tls is given; it goes with tls, which is none; give tls, or leave it out"),
+        ({"redirect": "yes"}, ".redirect is 'yes'; wanted true or false"),
+        ({"redirect": False}, "nginx.redirect is given; it goes with tls, which is none"),
+        ({"hsts": -1}, ".hsts is -1; wanted a whole number from 0 to 315360000"),
+        ({"hsts": 604800}, "nginx.hsts is given; it goes with tls, which is none"),
+        ({"trusted_proxies": "all"}, ".trusted_proxies is 'all'; wanted addresses or networks such as"),
+        ({"trusted_proxies": ["10.1.2.3/8"]}, "(found '10.1.2.3/8' in the list); write it as 10.0.0.0/8"),
+        ({"trusted_proxies": ["fe80::1%eth0"]}, "wanted addresses or networks such as 10.0.0.0/8 or 2001:db8::/32"),
+        ({"trusted_proxies": ["10.0.0.1; }"]}, "wanted addresses or networks"),
+        ({"trusted_proxies": [8]}, "wanted addresses or networks"),
+        ({"proxy_protocol": 1}, ".proxy_protocol is 1; wanted true or false"),
+        ({"proxy_protocol": True}, "nginx.proxy_protocol is true; wanted nginx.trusted_proxies beside it"),
         ({"media_documents": "raw"}, ".media_documents is 'raw'; wanted one of sandboxed, open"),
         ({"charset": "utf 8"}, ".charset is 'utf 8'; wanted a charset such as utf-8"),
         ({"client_max_body_size": "75 MB"}, ".client_max_body_size is '75 MB'; wanted a size such as 75m"),
@@ -552,6 +640,7 @@ BAD = {
         ({"locations": ["/a"]}, "wanted a mapping of locations to their directives"),
         *EXTRAS,
     ],
+    "tls": TLS,
     "health": [
         ({"path": "healthz"}, ".path is 'healthz'; wanted a path such as /healthz"),
         ({"path": "/a b"}, "wanted a path such as /healthz"),
@@ -650,9 +739,23 @@ def test_bad_value(key, given, words):
     assert SECRET not in one
 
 
+def tls_keys(key):
+    """The names of all keys in a section, at any depth."""
+    tables = [key.keys or {}, *(key.kinds or {}).values()]
+    found = {name for table in tables for name in table}
+    return found.union(*(tls_keys(inner) for table in tables for inner in table.values()))
+
+
+def words_of(given):
+    """The names of all keys that a value has, at any depth."""
+    inner = list(given.values()) if isinstance(given, dict) else []
+    return set(given if isinstance(given, dict) else ()).union(*(words_of(value) for value in inner))
+
+
 def test_every_key_of_the_model_is_in_the_tables():
     inner = {"uwsgi": keys.UWSGI_KEYS, "nginx": keys.NGINX_KEYS, "health": keys.HEALTH_KEYS, "seed": keys.SEED_KEYS}
     bad = set(BAD)
+    assert tls_keys(keys.SITE_KEYS["tls"]) <= {word for given, _words in TLS for word in words_of(given)}
     for section, table in inner.items():
         bad |= {f"{section}.{key}" for given, _words in BAD[section] if isinstance(given, dict) for key in given}
         assert bad >= {f"{section}.{key}" for key in table}
@@ -666,7 +769,7 @@ def test_an_unknown_key_names_the_nearest():
     one = fault(domain="shop.example.com")
     assert one == "web_sites[0] 'shop': unknown key 'domain'; did you mean 'domains'?"
     assert "unknown key 'uwsgi.proceses'; did you mean 'processes'?" in fault(uwsgi={"proceses": 2})
-    assert "unknown key 'zzz'; known are build, database, domains, env" in fault(zzz=1)
+    assert "unknown key 'zzz'; known are build, canonical, database, domains, env" in fault(zzz=1)
 
 
 def test_what_is_required_is_said_with_an_example():

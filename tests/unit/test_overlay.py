@@ -71,7 +71,7 @@ def test_the_wsgi_entry_is_found_in_what_ansible_sends_to_a_host(tmp_path):
         for path in packages:
             payload_zip.writestr(str(path / "__init__.py"), "")
         overlays = (f"build/{name}.py" for name in ("overlay", "runtime", runtime.ERRORS_MODULE, runtime.WSGI_MODULE))
-        for name in (*overlays, "model/layout.py", "model/prefixes.py", "model/types.py"):
+        for name in (*overlays, "model/layout.py", "model/prefixes.py", "model/schemes.py", "model/types.py"):
             payload_zip.write(root / "plugins/module_utils" / name, f"{folder}/{name}")
     code = f"import json, sys; from {package} import overlay; print(overlay.wsgi(json.load(sys.stdin), 'mysite.wsgi'))"
     code += f"; assert '{package}.{runtime.WSGI_MODULE}' not in sys.modules"
@@ -266,3 +266,95 @@ def test_the_wsgi_entry_puts_the_overlay_in_force(tmp_path):
     argv = [sys.executable, "-c", code]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == runtime.SETTINGS_MODULE
+
+
+# --- https ---
+
+SECURE = ["SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "LANGUAGE_COOKIE_SECURE"]
+HEADER = ["HTTP_X_FORWARDED_PROTO", "https"]
+# What the project of somebody who ended TLS elsewhere may say.
+OWN = """
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_TLS", "1")
+SECURE_SSL_REDIRECT = True
+SECURE_HSTS_SECONDS = 60
+SESSION_COOKIE_SECURE = False
+SILENCED_SYSTEM_CHECKS = ["own.W001"]
+"""
+
+
+def of_https(text):
+    """The names in a text that have to do with https."""
+    return [word for word in ("SECURE", "SILENCED", "FORWARDED", "security.") if word in text]
+
+
+@pytest.mark.parametrize("name", goldens.SITES)
+def test_a_site_without_tls_and_proxies_says_nothing_of_https(name):
+    site = goldens.site(name)
+    assert of_https(overlay.settings(site, "mysite.settings")) == []
+    assert "HTTPS" not in overlay.wsgi(site, "mysite.wsgi")
+
+
+def test_behind_https_cookies_are_secure_and_nginx_redirects(executed):
+    found = executed(STARTPROJECT, tls="selfsigned")
+    assert found["SECURE_PROXY_SSL_HEADER"] == HEADER
+    assert [found[name] for name in SECURE] == [True, True, True]
+    assert found["SECURE_SSL_REDIRECT"] is False
+    assert found["CSRF_TRUSTED_ORIGINS"] == ["https://shop.example.com", "https://*.shop.example.com"]
+    assert "SECURE_HSTS_SECONDS" not in found
+    assert "USE_X_FORWARDED_HOST" not in found
+    assert found["SILENCED_SYSTEM_CHECKS"] == ["security.W004", "security.W005", "security.W008", "security.W021"]
+
+
+def test_every_silenced_check_has_its_reason():
+    [site] = complete([{**goldens.SHOP, "tls": "selfsigned"}])
+    lines = overlay.settings(site, "mysite.settings").splitlines()
+    silenced = [number for number, line in enumerate(lines) if '"security.' in line]
+    assert len(silenced) == 4
+    assert all(lines[number - 1].startswith("    # ") for number in silenced)
+
+
+def test_where_http_is_served_as_well_it_keeps_its_logins(executed):
+    found = executed(STARTPROJECT, tls="selfsigned", nginx={"redirect": False})
+    assert [name for name in [*SECURE, "SECURE_SSL_REDIRECT"] if name in found] == []
+    assert found["SECURE_PROXY_SSL_HEADER"] == HEADER
+    assert "http://shop.example.com" in found["CSRF_TRUSTED_ORIGINS"]
+    # Nobody redirects: Django's own warning is right.
+    assert "security.W008" not in found["SILENCED_SYSTEM_CHECKS"]
+
+
+def test_what_a_project_says_of_https(executed):
+    found = executed(STARTPROJECT + OWN, tls="selfsigned")
+    assert found["SECURE_PROXY_SSL_HEADER"] == ["HTTP_X_TLS", "1"]
+    # It would redirect once more, and to another port.
+    assert found["SECURE_SSL_REDIRECT"] is False
+    assert found["SESSION_COOKIE_SECURE"] is True
+    assert found["SECURE_HSTS_SECONDS"] == 60
+    assert found["SILENCED_SYSTEM_CHECKS"][:2] == ["own.W001", "security.W004"]
+    assert executed(STARTPROJECT + OWN, tls="selfsigned", nginx={"redirect": False})["SECURE_SSL_REDIRECT"] is True
+    # One header of two is too many.
+    assert executed(STARTPROJECT + OWN, tls="selfsigned", nginx={"hsts": 604800})["SECURE_HSTS_SECONDS"] == 0
+
+
+def test_what_the_inventory_says_of_https_wins(executed):
+    settings = {"SESSION_COOKIE_SECURE": False, "SECURE_SSL_REDIRECT": True, "SECURE_PROXY_SSL_HEADER": ["A", "b"]}
+    found = executed(STARTPROJECT, tls="selfsigned", settings=settings)
+    assert {name: found[name] for name in settings} == settings
+    assert found["CSRF_COOKIE_SECURE"] is True
+
+
+def test_behind_a_balancer_the_project_believes_nginx(executed):
+    """Which passes on what a trusted proxy says of scheme and Host, and of nobody else."""
+    found = executed(STARTPROJECT, nginx={"trusted_proxies": ["10.0.0.0/8"]})
+    assert found["SECURE_PROXY_SSL_HEADER"] == HEADER
+    assert found["USE_X_FORWARDED_HOST"] is True
+    assert [name for name in [*SECURE, "SECURE_SSL_REDIRECT", "SILENCED_SYSTEM_CHECKS"] if name in found] == []
+    assert found["CSRF_TRUSTED_ORIGINS"][:2] == ["http://shop.example.com", "https://shop.example.com"]
+
+
+def test_the_wsgi_entry_of_a_site_with_tls_differs_in_one_line():
+    [site] = complete([{**goldens.SHOP, "tls": "selfsigned"}])
+    plain = overlay.wsgi(goldens.site("plain"), "mysite.wsgi").splitlines()
+    secure = overlay.wsgi(site, "mysite.wsgi").splitlines()
+    more = [line.strip() for line in secure if line not in plain]
+    assert more == ["environ.update({'HTTPS': 'on', 'HTTP_X_FORWARDED_PROTO': 'https'})"]
+    assert [line for line in secure if line in plain] == plain

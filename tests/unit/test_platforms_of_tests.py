@@ -75,6 +75,12 @@ def test_images_are_built_of_these_platforms_alone():
     assert refused == f"unknown platform 'debian11'; known: {' '.join(platforms.PLATFORMS)}\n"
 
 
+def test_the_ca_of_the_tests_is_made_of_debian_alone():
+    assert told("bash", "tests/images/build.sh", "--flavour", "pebble", "centos9") == (
+        "centos9 has no pebble; Debian has: debian12\n"
+    )
+
+
 # An engine that has no image, finds everything in a registry, and notes what it is asked: in one write, for images are
 # built side by side.
 DOCKER = """#!/bin/sh

@@ -95,11 +95,11 @@ class Served:
 
 @pytest.fixture
 def served(tmp_path):
-    """served(site, *options) -> a context with a running `Served`."""
+    """served(site, *options, project) -> a context with a running `Served`."""
 
     @contextlib.contextmanager
-    def serve(site, *options):
-        write_application(tmp_path, site, PROJECT)
+    def serve(site, *options, project=PROJECT):
+        write_application(tmp_path, site, project)
         notes, socket = tmp_path / "notes", tmp_path / "uwsgi.sock"
         words = ["uwsgi", "--master", "--need-app", "--processes=2", "--threads=2", "--enable-threads", *options]
         words += ["--single-interpreter", "--hook-master-start=unix_signal:15 gracefully_kill_them_all"]
@@ -149,6 +149,30 @@ def test_each_worker_asks_itself_before_it_takes_requests(served, options, own):
     [answered] = [worker for worker, what in noted.items() if ASKED in what]
     wanted[answered].append(ASKED)
     assert noted == wanted
+
+
+TELLS_ITS_SCHEME = PROJECT.replace(
+    'here = "{HTTP_HOST}{PATH_INFO}?{QUERY_STRING}".format(**environ)', 'here = environ["wsgi.url_scheme"]'
+)
+
+
+def test_a_site_with_tls_asks_itself_by_https(served):
+    [site] = complete([{**goldens.SHOP, "warm_up": ["/"], "tls": "selfsigned"}])
+    with served(site, project=TELLS_ITS_SCHEME) as uwsgi:
+        deadline = time.monotonic() + 10
+        while "closed" not in str(uwsgi.noted()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert "https" in uwsgi.noted()[1] + uwsgi.noted().get(2, [])
+
+
+def test_a_release_from_before_tls_knows_https_from_nginx(served):
+    """Its settings know of no header, but uWSGI does: Django finds the Origin of a form to be its own host's."""
+    [site] = complete([{**goldens.SHOP, "warm_up": []}])
+    with served(site, project=TELLS_ITS_SCHEME) as uwsgi:
+        for scheme in ("https", "http"):
+            uwsgi_protocol.request(uwsgi.socket, "shop.example:8443", "/", headers={"X-Forwarded-Proto": scheme})
+        noted = [what for told in uwsgi.noted().values() for what in told]
+    assert sorted(what for what in noted if what.startswith("http")) == ["http", "https"]
 
 
 def test_nothing_is_asked_where_nothing_is_wanted(served):

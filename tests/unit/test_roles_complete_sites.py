@@ -10,15 +10,16 @@ import jinja2.nativetypes
 import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
-from ansible_collections.pyweb.stack.plugins.filter import firewall, nginx, selinux, sites
+from ansible_collections.pyweb.stack.plugins.filter import acme, firewall, nginx, selinux, sites
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
-CALL = re.compile(r"\| *pyweb\.stack\.sites\b(?:\(([^,]*),)?")  # its first argument
+# Its arguments `roots` and `tls`.
+CALL = re.compile(r"\| *pyweb\.stack\.sites\b(?:\(([^,]*),[^,]*, (tls=\w+(?: \| default\('none'\))?)\))?")
 COMPLETING = sorted(path.parents[1].name for path in ROLES.glob("*/vars/main.yml") if CALL.search(path.read_text()))
 FILTERS = {
     f"pyweb.stack.{name}": function
-    for module in (sites, nginx, firewall, selinux)
+    for module in (sites, nginx, firewall, selinux, acme)
     for name, function in module.FilterModule().filters().items()
 }
 # The sites' own directories are elsewhere, so this path is as good as any.
@@ -35,17 +36,18 @@ def test_these_roles_complete_sites():
     [path for path in sorted([*ROLES.rglob("*.yml"), *ROOT.glob("playbooks/*.yml")]) if CALL.search(path.read_text())],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
-def test_sites_are_never_completed_without_the_roots(path):
+def test_sites_are_never_completed_without_the_roots_and_tls(path):
     role = path.relative_to(ROLES).parts[0] if path.is_relative_to(ROLES) else ""
     wanted = f"roots={role}_roots" if role else "roots=web_roots | default({})"
-    assert set(CALL.findall(path.read_text())) == {wanted}
+    tls = f"tls={role}_tls" if role else "tls=web_tls | default('none')"
+    assert set(CALL.findall(path.read_text())) == {(wanted, tls)}
 
 
 def evaluated(role, **given):
     """The sites, or what is made of them, as the role's variables say."""
     environment = jinja2.nativetypes.NativeEnvironment(undefined=jinja2.StrictUndefined)
     environment.filters.update(FILTERS, bool=bool)
-    variables = {"playbook_dir": str(ROOT), **given}
+    variables = {"playbook_dir": str(ROOT), "__nginx_acme": {}, "__nginx_certbot": "2.1.0", **given}
     for name, value in yaml.safe_load((ROLES / role / "defaults/main.yml").read_text()).items():
         variables[name] = environment.from_string(value).render(variables) if isinstance(value, str) else value
     texts = yaml.safe_load((ROLES / role / "vars/main.yml").read_text())

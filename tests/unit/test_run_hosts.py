@@ -96,3 +96,44 @@ def test_the_action_says_a_line_a_host_and_begins_the_report(monkeypatch, tmp_pa
     assert shown == ["db1: not touched, it has no sites (web_sites is unset or empty)"]
     begun = json.loads(report.read_text(encoding="utf-8"))
     assert (begun["finished"], begun["check_mode"]) == (False, True)
+
+
+ACME = {"name": "shop", "domains": ["shop.example.com", "www.example.com"], "tls": {"acme": {}}}
+
+
+def inventory(**hosts):
+    return {"groups": {"all": list(hosts)}, "hostvars": HostVars(**hosts)}
+
+
+@pytest.mark.parametrize(
+    ("web1", "others", "shared"),
+    [
+        # Nobody asks a CA, so nobody has to know.
+        ({"web_sites": [{**ACME, "tls": "selfsigned"}]}, [ACME], []),
+        ({"web_sites": [ACME]}, [{"domains": ["other.example.com"]}], []),
+        ({"web_sites": [ACME]}, [{**ACME, "state": "absent"}], []),
+        ({"web_sites": [ACME]}, [{"domains": "WWW.example.com"}], ["www.example.com"]),
+        ({"web_sites": [ACME]}, [{"domains": ["a.example.com", "shop.example.com"]}], ["shop.example.com"]),
+        ({"web_sites": [{**ACME, "tls": None}], "web_tls": {"acme": {}}}, [ACME], ACME["domains"]),
+        ({"web_sites": f"={json.dumps([ACME])}"}, [ACME], ACME["domains"]),
+        # What a template makes of a key is not known before it is evaluated.
+        ({"web_sites": [{**ACME, "tls": "{{ tls }}"}]}, [ACME], ACME["domains"]),
+        ({"web_sites": [ACME]}, "a wrong one", []),
+        ({"web_sites": [ACME]}, [{"domains": None}, "text"], []),
+    ],
+)
+def test_names_that_several_hosts_of_the_inventory_have(monkeypatch, web1, others, shared):
+    monkeypatch.setattr(run_hosts, "is_template", lambda value: isinstance(value, str) and value[:1] in ("=", "{"))
+    given = inventory(web1=web1, db1={}, web2={"web_sites": others})
+    assert run_hosts.names_of_several(given, ["web1"]) == {name: ["web1", "web2"] for name in shared}
+
+
+def test_other_hosts_are_not_read_where_no_site_has_acme():
+    given = inventory(web1={"web_sites": [SITE]}, web2={"web_sites": [ACME]})
+    given["groups"] = None
+    assert run_hosts.names_of_several(given, ["web1"]) == {}
+
+
+def test_a_template_of_another_host_that_cannot_be_evaluated_is_that_hosts_own_fault():
+    given = inventory(web1={"web_sites": [ACME]}, web2={"web_sites": "{{ nothing }}"})
+    assert run_hosts.names_of_several(given, ["web1"]) == {}

@@ -42,7 +42,18 @@ def test_everything_is_asked_on_one_platform_of_each_family(runner):
     planned = names(runner)
     for platform in ("debian12", "centos9"):
         asked = {name.rsplit(" ", 1)[0] for name in planned if name.endswith(f" {platform}")}
-        wanted = {"image", "faults", "mistakes", "projects", "doctor", "guest", "upgrade", "workers", "hostile"}
+        wanted = {
+            "image",
+            "faults",
+            "mistakes",
+            "projects",
+            "doctor",
+            "guest",
+            "upgrade",
+            "workers",
+            "hostile",
+            "https",
+        }
         wanted |= {"load answers", "load times"}
         wanted |= {
             f"molecule {name}" for name in ("platform", "default", "changes", "sources", "standalone", "dependency")
@@ -115,6 +126,9 @@ def test_a_word_brings_what_its_steps_need_and_nothing_else(runner):
     assert names(runner, "unit") == ["setup", "unit"]
     assert names(runner, "lint python") == ["setup", "lint python"]
     assert names(runner, "lin") == []
+    assert names(runner, "https", PLATFORMS="centos9") == [
+        *("setup", "engine", "image centos9", "image pebble", "https centos9")
+    ]
 
 
 def test_an_unknown_word_is_an_error_that_lists_the_known_ones(runner, capsys):

@@ -40,6 +40,9 @@ def test_secrets_are_parted_from_what_may_be_shown():
         "archive": "",
         "password": SECRET,
         "tarball": "",
+        "tls_key": "",
+        "dns_environment": {},
+        "dns_credentials": "",
     }
     assert public[0]["source"]["git"] == "https://git.example.com/shop.git"
     assert public[0]["superuser"] == {"username": "admin", "email": "", "fields": {}}
@@ -65,6 +68,60 @@ def test_no_secret_in_a_message_however_wrong_the_site_is():
     assert SECRET not in "\n".join(found)
 
 
+TLS_KEY = f"-----BEGIN PRIVATE KEY-----\n{'QUJD' * 5}\n-----END PRIVATE KEY-----\n"
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
+CREDENTIALS = f"# of the provider\ndns_cloudflare_api_token = {SECRET}\n"
+
+
+def by_dns(**given):
+    return {"acme": {"challenge": {"dns": given}}}
+
+
+@pytest.mark.parametrize(
+    ("tls", "stored", "shown"),
+    [
+        (
+            {"certificate": CERTIFICATE, "key": f"a note\n{TLS_KEY}"},
+            {"tls_key": TLS_KEY},
+            {"kind": "certificate", "certificate": CERTIFICATE},
+        ),
+        (
+            {"certificate": "/etc/a.pem", "key": "/etc/a.key"},
+            {},
+            {"kind": "path", "certificate_path": "/etc/a.pem", "key_path": "/etc/a.key"},
+        ),
+        (by_dns(command="dns-record", environment={"TOKEN": SECRET}), {"dns_environment": {"TOKEN": SECRET}}, None),
+        (by_dns(plugin="cloudflare", credentials=CREDENTIALS), {"dns_credentials": CREDENTIALS}, None),
+    ],
+)
+def test_secrets_of_tls_travel_under_names_of_their_own(tls, stored, shown):
+    site = completed(tls=tls, source={"git": "x", "key": KEY})
+    before = json.dumps(site)
+    [public], secrets = split_secrets([site])
+    assert json.dumps(site) == before
+    nothing = {"tls_key": "", "dns_environment": {}, "dns_credentials": ""}
+    assert {name: secrets["shop"][name] for name in nothing} == {**nothing, **stored}
+    assert secrets["shop"]["key"] == KEY + "\n"  # that of the repository
+    assert SECRET not in json.dumps(public)
+    assert "QUJDQUJD" not in json.dumps(public)
+    if shown:
+        assert public["tls"] == shown
+    else:
+        challenge = public["tls"]["acme"]["challenge"]
+        assert challenge["kind"] == "dns"
+        assert set(challenge["dns"]) == {"command", "cleanup", "plugin", "wait"}
+
+
+def test_secrets_of_tls_are_hidden_in_all_their_forms():
+    _public, secrets = split_secrets([completed(tls={"certificate": CERTIFICATE, "key": TLS_KEY})])
+    assert "QUJD" * 5 in hidden_values(secrets["shop"])
+    _public, secrets = split_secrets([completed(tls=by_dns(plugin="cloudflare", credentials=CREDENTIALS))])
+    assert SECRET in hidden_values(secrets["shop"])
+    environment = {"TOKEN": "hunter-2", "DEBUG": "true", "FILE": "/etc/token"}
+    _public, secrets = split_secrets([completed(tls=by_dns(command="x", environment=environment))])
+    assert hidden_values(secrets["shop"]) == ["hunter-2"]
+
+
 def test_a_site_without_secrets_has_the_same_keys():
     public, secret = split_secrets([completed()])
     assert secret == {
@@ -77,6 +134,9 @@ def test_a_site_without_secrets_has_the_same_keys():
             "archive": "",
             "password": "",
             "tarball": "",
+            "tls_key": "",
+            "dns_environment": {},
+            "dns_credentials": "",
         }
     }
     assert public[0]["database"] is False

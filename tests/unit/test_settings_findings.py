@@ -22,14 +22,15 @@ def mail(backend, **more):
         ({}, {}, ""),
         ({"memory": ["replica"]}, {}, ""),
         ({"memory": ["default"]}, {}, "the database is SQLite in memory"),
-        ({"secure": ["SECURE_SSL_REDIRECT"]}, {}, "set settings: {SECURE_SSL_REDIRECT: false} as long as the site has"),
+        ({"secure": ["SECURE_SSL_REDIRECT"]}, {}, "or settings: {SECURE_SSL_REDIRECT: false} as long as it has no"),
         ({"secure": ["CSRF_COOKIE_SECURE"]}, {}, "CSRF_COOKIE_SECURE is true, and the site is served over http"),
         (
             {"secure": ["SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE"]},
             {},
-            "set settings: {SESSION_COOKIE_SECURE: false, CSRF_COOKIE_SECURE: false}",
+            "or settings: {SESSION_COOKIE_SECURE: false, CSRF_COOKIE_SECURE: false}",
         ),
-        ({"secure": ["SECURE_SSL_REDIRECT"]}, {}, "{SECURE_PROXY_SSL_HEADER: [HTTP_X_FORWARDED_PROTO, https]}"),
+        ({"secure": ["SECURE_SSL_REDIRECT"]}, {}, "; set tls: {acme: {}} of the site, or settings: "),
+        ({"secure": ["SECURE_SSL_REDIRECT"]}, {}, "ends TLS, set nginx: {trusted_proxies: [ADDRESS]}"),
         (
             {"secure": ["SESSION_COOKIE_SECURE"]},
             {},
@@ -39,7 +40,8 @@ def mail(backend, **more):
             {"secure": ["CSRF_COOKIE_SECURE", "SESSION_COOKIE_NAME"]},
             {},
             "CSRF_COOKIE_SECURE is true and SESSION_COOKIE_NAME is one of https only, and the site is served over "
-            "http: every form answers 403; set settings: {CSRF_COOKIE_SECURE: false, SESSION_COOKIE_NAME: sessionid}",
+            "http: every form answers 403; set tls: {acme: {}} of the site, or settings: {CSRF_COOKIE_SECURE: false, "
+            "SESSION_COOKIE_NAME: sessionid}",
         ),
         ({"secure": ["SESSION_COOKIE_NAME"]}, {"SESSION_COOKIE_NAME": "__Secure-sessionid"}, ""),
         (

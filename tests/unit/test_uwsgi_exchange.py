@@ -84,8 +84,35 @@ def test_a_request_over_uwsgi_has_all_that_an_application_looks_for():
     }
 
 
+@pytest.mark.parametrize(("host", "port"), [("a.example", "443"), ("a.example:8443", "8443")])
+def test_what_a_request_by_https_says_more(host, port):
+    plain, secure = (protocol.request_variables(host, "/", {}, https) for https in (False, True))
+    differ = {name: value for name, value in secure.items() if plain.get(name) != value}
+    assert differ == {"REQUEST_SCHEME": "https", "HTTPS": "on", **({"SERVER_PORT": "443"} if port == "443" else {})}
+    assert secure["SERVER_PORT"] == port
+
+
 @pytest.mark.parametrize(
-    ("host", "name"), [("a.example", "a.example"), ("a.example:8443", "a.example"), ("a:b.example", "a:b.example")]
+    ("server", "line"),
+    [("192.0.2.7", b"PROXY TCP4 10.0.0.1 192.0.2.7 80 80\r\n"), ("::1", b"PROXY TCP6 ::1 ::1 80 80\r\n")],
+)
+def test_the_line_of_the_proxy_protocol(server, line):
+    assert protocol.proxy_line("10.0.0.1" if "." in server else "::1", server, 80) == line
+
+
+def test_a_greeting_comes_before_the_request(server):
+    protocol.http_request(server.address, "a", greeting=b"PROXY TCP4 ...\r\n")
+    assert server.asked.startswith(b"PROXY TCP4 ...\r\nGET / HTTP/1.0\r\nHost: a\r\n")
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("a.example", "a.example"),
+        ("a.example:8443", "a.example"),
+        ("a:b.example", "a:b.example"),
+        ("[::1]:8443", "::1"),
+    ],
 )
 def test_the_name_that_tls_asks_for_has_no_port(server, host, name):
     asked = []

@@ -16,6 +16,7 @@ from ..build.program import answer, program_text
 from ..build.project import Discovered
 from ..host import files, sandbox
 from ..host.shell import StepError
+from ..model import schemes
 from ..model.types import Site
 
 # The apart process has no network, and finds these directories empty: sockets of databases, and data.
@@ -167,5 +168,7 @@ def missing_variables(found: list[tuple[str, str]]) -> str:
 
 def _knows_tls(site: Site) -> bool:
     """Say whether nginx of a site has TLS, or tells the application what a server in front says of it."""
+    if schemes.has_tls(site) or site["nginx"]["trusted_proxies"]:
+        return True
     words = json.dumps([site["nginx"]["options"], site["nginx"]["locations"]])
     return any(word in words for word in ("ssl_certificate", "X_FORWARDED_PROTO", '"HTTPS '))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 from urllib.parse import unquote_to_bytes
 
 from ..build import runtime
+from ..model import schemes
 from ..model.layout import Layout
 from ..model.prefixes import below
 from ..model.types import Site
@@ -138,6 +139,47 @@ if _project.get("SESSION_COOKIE_NAME", "sessionid") == "sessionid":
     SESSION_COOKIE_NAME = {session!r}
 """
 
+PROXY = """
+# nginx says in this header by which scheme the client came, whatever the client says there.
+if not _project.get("SECURE_PROXY_SSL_HEADER"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+"""
+
+FORWARDED_HOST = """
+# nginx passes on the Host that a trusted proxy names, and removes what anybody else says.
+USE_X_FORWARDED_HOST = True
+"""
+
+HTTPS = """
+# nginx redirects to https, so no cookie has to go over http.
+SECURE_SSL_REDIRECT = False
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True
+LANGUAGE_COOKIE_SECURE = True
+"""
+
+# A browser takes the first of two headers (RFC 6797, section 8.1).
+HSTS = """
+# nginx sends Strict-Transport-Security, for static files too.
+SECURE_HSTS_SECONDS = 0
+"""
+
+SILENCED = """
+SILENCED_SYSTEM_CHECKS = [
+    *_project.get("SILENCED_SYSTEM_CHECKS", []),
+    # SECURE_HSTS_SECONDS is not set: nginx sends the header, for as long as nginx.hsts says.
+    "security.W004",
+    # Nor for all subdomains: the inventory knows of this site alone.
+    "security.W005",{redirected}
+    # Nor for the list in browsers: whoever is on it cannot go back to http for months.
+    "security.W021",
+]
+"""
+
+REDIRECTED = """
+    # SECURE_SSL_REDIRECT is not True: nginx redirects, and Django would do it in a loop or to another port.
+    "security.W008","""
+
 BELOW = '''
 
 _project = application
@@ -206,7 +248,7 @@ def settings(site: Site, settings_module: str, found: Found | None = None) -> st
         allowed_hosts=_literal([domain[1:] if domain.startswith("*.") else domain for domain in site["domains"]]),
         origins=_literal(site["origins"]),
         files=files,
-        database=database,
+        database=database + _behind(site),
         settings="\n" + own if own else "",
     )
 
@@ -231,13 +273,17 @@ def wsgi(site: Site, entry: str) -> str:
         "entry_module": module,
         "entry_callable": name or "application",
         "SITE_HOST": repr(runtime.host(site)),
+        "OVER_HTTPS": repr({"HTTPS": "on", "HTTP_X_FORWARDED_PROTO": "https"}),
         # As bytes in the guise of Latin-1, which is how WSGI has it (PEP 3333).
         "WARM_UP_PAGES": repr([(unquote_to_bytes(path).decode("latin-1"), query) for path, query in asked]),
         "WARM_UP_SECONDS": str(WARM_UP_SECONDS),
         "RELOAD_SECONDS": str(RELOAD_SECONDS),
     }
+    text = _text_of(runtime.WSGI_MODULE)
+    if not schemes.has_tls(site):
+        text = re.sub(r"^.*\bOVER_HTTPS\b.*\n", "", text, flags=re.MULTILINE)
     # All at once: a value may have the name of a stand-in in it.
-    return re.sub(rf"\b({'|'.join(values)})\b", lambda match: values[match[0]], _text_of(runtime.WSGI_MODULE))
+    return re.sub(rf"\b({'|'.join(values)})\b", lambda match: values[match[0]], text)
 
 
 def errors() -> str:
@@ -255,6 +301,18 @@ def _project(site: Site, settings_module: str, found: Found | None) -> str:
         default = f'os.environ.setdefault("DJANGO_CONFIGURATION", {chosen!r})\n' if chosen else ""
         imported = CONFIGURATION.format(default=default, module=repr(settings_module), settings_module=settings_module)
     return _paths(found) + imported
+
+
+def _behind(site: Site) -> str:
+    """Return the lines about who is in front of Django; '' where that is nginx over plain http and nobody else."""
+    tls, nginx = schemes.has_tls(site), site["nginx"]
+    text = PROXY if tls or nginx["trusted_proxies"] else ""
+    text += FORWARDED_HOST if nginx["trusted_proxies"] else ""
+    if tls:
+        text += HTTPS if nginx["redirect"] else ""
+        text += HSTS if nginx["hsts"] else ""
+        text += SILENCED.format(redirected=REDIRECTED if nginx["redirect"] else "")
+    return text
 
 
 def _paths(found: Found) -> str:

@@ -10,10 +10,12 @@
 imports this file: it would take effect on whoever does.
 """
 
-# What the site asks itself for, as (path, query), under which Host, how long a worker waits for the
-# answers, and how soon after a start a reload is taken for a stop.
+# What the site asks itself for, as (path, query), under which Host, what nginx says of https (lines with it are
+# there for a site with TLS only), how long a worker waits for the answers, and how soon after a start a reload is taken
+# for a stop.
 WARM_UP_PAGES: list[tuple[str, str]] = []
 SITE_HOST = ""
+OVER_HTTPS: dict[str, str] = {}
 WARM_UP_SECONDS = 1
 RELOAD_SECONDS = 5
 
@@ -86,6 +88,7 @@ def _ask_itself():
         for path, query in WARM_UP_PAGES:
             environ = {"PATH_INFO": path, "QUERY_STRING": query, "HTTP_HOST": SITE_HOST, "REMOTE_ADDR": "127.0.0.1"}
             environ.update({"HTTP_USER_AGENT": "pyweb.stack", "wsgi.errors": sys.stderr})
+            environ.update(OVER_HTTPS)
             setup_testing_defaults(environ)
             answer = application(environ, lambda *_status: None)
             try:

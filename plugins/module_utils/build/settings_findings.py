@@ -19,7 +19,8 @@ UNSENT = {"console": "to the journal", "filebased": "to files", "locmem": "to me
 NAMES = {"SESSION_COOKIE_NAME": "sessionid", "CSRF_COOKIE_NAME": "csrftoken"}
 # Directories in which each service has its own files, or that are empty after a boot.
 VOLATILE = ("/tmp/", "/var/tmp/", "/dev/shm/", "/run/")  # noqa: S108 - refused, not used
-PROXY_HEADER = "SECURE_PROXY_SSL_HEADER: [HTTP_X_FORWARDED_PROTO, https]"
+# What serves https here, and what believes somebody in front who does.
+OVER_HTTPS, BEHIND_HTTPS = "tls: {acme: {}}", "nginx: {trusted_proxies: [ADDRESS]}"
 
 
 class Finding(NamedTuple):
@@ -158,8 +159,8 @@ def _over_http(secure: Sequence[str]) -> str:
 def _without_https(secure: Sequence[str]) -> str:
     off = ", ".join(f"{name}: {NAMES.get(name, 'false')}" for name in secure)
     return (
-        f"set settings: {{{off}}} as long as the site has no tls; where a server in front of this host ends TLS, set "
-        f"settings: {{{PROXY_HEADER}}}"
+        f"set {OVER_HTTPS} of the site, or settings: {{{off}}} as long as it has no tls; where a server in front of "
+        f"this host ends TLS, set {BEHIND_HTTPS}"
     )
 
 

@@ -70,12 +70,12 @@ def account(name: str) -> Identity | None:
     return None
 
 
-def tail(path: str) -> str:
-    """Return the last part of a log."""
+def tail(path: str, most: int = LOG_TAIL) -> str:
+    """Return the last part of a log, `most` bytes of it."""
     try:
         with regular.opened(path) as stream:
-            stream.seek(max(os.fstat(stream.fileno()).st_size - LOG_TAIL, 0))
-            return _text(stream.read(LOG_TAIL))
+            stream.seek(max(os.fstat(stream.fileno()).st_size - most, 0))
+            return _text(stream.read(most))
     except OSError:
         return ""
 

@@ -80,6 +80,8 @@ def look_at_settings(settings: Any, wanted: dict[str, Any]) -> None:
         allowed_hosts=allowed,
         refused=refused,
         origins=untrusted(settings, wanted["requests"], set(refused)),
+        ssl_redirect=bool(settings.SECURE_SSL_REDIRECT),
+        proxy_header=[str(word) for word in settings.SECURE_PROXY_SSL_HEADER or ()],
     )
 
 

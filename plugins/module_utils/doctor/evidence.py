@@ -14,6 +14,7 @@ from ..nginx.dump import Config, Directive
 from ..nginx.match import Server
 from ..uwsgi.options import Options
 from ..uwsgi.protocol import Answer
+from .evidence_tls import CertificateFile, Https, InFront, Renewal, Shown, Trigger, Walk
 
 # Browsers keep cookies of up to 4096 bytes each (RFC 6265, section 6.1): one of them has to get through.
 LARGE_COOKIE = 4096
@@ -109,6 +110,7 @@ class Host:
     denials: list[dict[str, str]]
     units_files: dict[str, str] = field(default_factory=dict)
     holders: dict[int, str] = field(default_factory=dict)
+    triggers: list[Trigger] | None = None  # nobody has looked yet
 
 
 # --- one site ---
@@ -138,7 +140,10 @@ class Probe:
 
 @dataclass
 class Entrance:
-    """One way in: a domain at a port, and what a client got there. `wanted` are the servers with that name."""
+    """One way in: a domain at a port, and what a client got there. `wanted` are the servers with that name.
+
+    `greets` says that whoever connects there has to speak the PROXY protocol first.
+    """
 
     domain: str
     address: str
@@ -151,6 +156,9 @@ class Entrance:
     errno: int = 0
     certificate: str = ""  # OpenSSL's verdict, '' when it is right
     certificate_place: str = ""
+    greets: bool = False
+    file: CertificateFile | None = None
+    shown: Shown = field(default_factory=Shown)
 
     @property
     def url(self) -> str:
@@ -265,7 +273,8 @@ class Places:
 class Site:
     """All that was found out about one site. `prefix` is the path that it is served below, '' for its whole names.
 
-    `described` has, by path, the mode, owner and group of what a verdict may name.
+    `described` has, by path, the mode, owner and group of what a verdict may name. `unexamined` are looks that ended in
+    an exception that nobody foresaw, in words.
     """
 
     name: str
@@ -298,6 +307,11 @@ class Site:
     background: Background = field(default_factory=Background)
     described: dict[str, str] = field(default_factory=dict)
     secrets: list[str] = field(default_factory=list)
+    https: Https = field(default_factory=Https)
+    renewal: Renewal = field(default_factory=Renewal)
+    walks: list[Walk] = field(default_factory=list)
+    in_front: InFront = field(default_factory=InFront)
+    unexamined: list[str] = field(default_factory=list)
 
     @property
     def answers(self) -> list[Answer]:

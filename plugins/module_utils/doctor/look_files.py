@@ -140,7 +140,9 @@ def _fetch(
     if found.file and os.path.lexists(os.path.dirname(found.file)):
         found.obstacle = path_walk.obstacle(found.file, host.nginx.worker)
     entrances = [entrance for entrance in site.entrances if entrance.server and entrance.server.place == main.place]
-    for entrance in (entrances or site.entrances)[: 1 if ask_client else 0]:
+    # What is served over https may be redirected there from http.
+    entrances = sorted(entrances or site.entrances, key=lambda entrance: not entrance.tls)
+    for entrance in entrances[: 1 if ask_client else 0]:
         try:
             found.status = get(entrance, uri, site.patience.ping / 2).status
         except protocol.ProtocolError as error:

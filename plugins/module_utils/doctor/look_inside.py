@@ -32,6 +32,8 @@ _STEPS: dict[str, dict[str, Any]] = {
         "allowed_hosts": list,
         "refused": [str],
         "origins": [{"origin": str, "sees": str}],
+        "ssl_redirect": bool,
+        "proxy_header": [str],
     },
     "files": {
         "static_used": bool,
@@ -125,8 +127,11 @@ def forms(site: Site, main: match.Server | None) -> list[dict[str, Any]]:
         }
         for variable, value in sorted(variables.items(), reverse=True):  # $http_host before $host
             host = host.replace(variable, value)
+        # Other variables hold what a proxy in front has said. This request comes without one.
+        host = entrance.host if host.startswith("$") else host
         scheme = passed.get("X-Forwarded-Proto", passed.get("HTTP_X_FORWARDED_PROTO", ""))
-        meta = {"HTTP_X_FORWARDED_PROTO": variables.get(scheme, scheme)} if scheme else {}
+        told = variables.get(scheme, variables["$scheme"] if scheme.startswith("$") else scheme)
+        meta = {"HTTP_X_FORWARDED_PROTO": told} if scheme else {}
         secure = entrance.tls and not is_http and ("HTTPS" in passed or "HTTP_X_FORWARDED_PROTO" in passed)
         origin = entrance.url
         found.append({"domain": entrance.domain, "host": host, "origin": origin, "secure": secure, "meta": meta})

@@ -13,6 +13,7 @@ import errno
 import os
 import re
 import stat
+import traceback
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,13 +26,19 @@ from ..model.layout import Layout
 from ..model.secrets import hidden_variables, own_names
 from ..nginx import match
 from ..nginx.dump import Config
+from ..tls import pairs
 from ..uwsgi import protocol
 from . import ask
-from .client import certificate_fault, get
+from .client import get
 from .evidence import LARGE_COOKIE, Entrance, Host, Patience, Probe, Site
+from .evidence_tls import Https
 from .look_background import look_at_background, uptime_of
 from .look_files import look_at_disks, look_at_events, look_at_files
 from .look_inside import look_inside
+from .look_proxies import look_in_front
+from .look_redirects import greets, look_at_redirects
+from .look_renewal import look_at_renewal
+from .look_tls import look_at_certificate
 from .look_uwsgi import ask_stats, find_uwsgi, uwsgi_log
 from .names import reserved
 
@@ -67,7 +74,15 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Si
         jobs += [pool.submit(_ask_probe, probe, site) for probe in site.probes]
         jobs += [pool.submit(_ask_entrance, entrance, site) for entrance in site.entrances[:_ENTRANCES]]
         jobs += [pool.submit(_debug_page, site)]
+        jobs += [
+            pool.submit(_apart, site, "the certificate", look_at_certificate, entrance, site, config)
+            for entrance in site.entrances[:_ENTRANCES]
+            if entrance.tls
+        ]
+        jobs += [pool.submit(_apart, site, "the redirects", _look_at_redirects, site, host)]
         _all_done(jobs)
+    _apart(site, "the renewal of the certificate", _look_at_renewal, site, host)
+    _apart(site, "what is in front of nginx", _look_in_front, site, host)
     if any(answer.status >= 500 for answer in site.answers):
         site.uwsgi.log = uwsgi_log(site.uwsgi, host.now)  # now with the traceback of these answers
     look_at_files(site, main, host)
@@ -91,6 +106,12 @@ def site_of(given: Mapping[str, Any], patience: Patience) -> Site:
         media_wanted=given.get("media") is not False,
         layout=layout,
         patience=patience,
+        https=Https(
+            kind=str(given.get("tls") or ""),
+            source=str(given.get("certificate_path") or ""),
+            canonical=str(given.get("canonical") or ""),
+            trusted_proxies=[str(network) for network in given.get("trusted_proxies") or []],
+        ),
     )
 
 
@@ -105,9 +126,10 @@ def secrets_of(environment: Mapping[str, str], site: Site) -> list[str]:
 
 
 def _entrances(site: Site, host: Host) -> list[Entrance]:
-    """Return every domain at every port that a server of nginx has for it."""
+    """Return every domain at every port that a server of nginx has for it, over IPv4 and then over IPv6."""
     config, found = host.nginx.config, []
     address = next((own for own in host.addresses if ":" not in own), "127.0.0.1")
+    address6 = next((own for own in host.addresses if ":" in own), "")
     servers = match.servers(config)
     for domain in site.domains:
         wanted = [server for server in servers if server.matches(domain)]
@@ -115,12 +137,17 @@ def _entrances(site: Site, host: Host) -> list[Entrance]:
         listens = {
             (listen.port, listen.ssl): listen for server in wanted for listen in reversed(server.listens) if listen.port
         }
+        both = {
+            (listen.port, listen.ssl) for server in wanted for listen in server.listens if listen.address == "::"
+        } & {(listen.port, listen.ssl) for server in wanted for listen in server.listens if listen.address == "*"}
         for (port, tls), listen in sorted(listens.items()) or [((80, False), match.Listen("*", 80))]:
             where = address if listen.address in ("*", "::") else listen.address
             where = address if ":" in where and not host.ipv6 else where
-            chosen = match.select(config, domain, where, port) if config else None
-            found.append(Entrance(domain, where, port, tls, chosen, wanted))
-    return found
+            for one in [where, address6] if (port, tls) in both and host.ipv6 and address6 else [where]:
+                chosen = match.select(config, domain, one, port) if config else None
+                found.append(Entrance(domain, one, port, tls, chosen, wanted, greets=greets(config, port)))
+    # The first ones are asked: all names over IPv4, which more clients have.
+    return sorted(found, key=lambda entrance: ":" in entrance.address and entrance.address == address6)
 
 
 def _main_server(site: Site, config: Config | None) -> match.Server | None:
@@ -137,19 +164,41 @@ def _main_server(site: Site, config: Config | None) -> match.Server | None:
 
 def _ask_entrance(entrance: Entrance, site: Site) -> None:
     """Find out what a client of this host gets."""
-    if entrance.tls:
-        place = match.inherited(entrance.server.chain, "ssl_certificate") if entrance.server else None
-        entrance.certificate_place = place.args[0] if place else ""
-        entrance.certificate = certificate_fault(entrance.where, entrance.domain, site.patience.ping)
     try:
         entrance.answer = get(entrance, site.path, site.patience.answer)
     except protocol.ProtocolError as error:
         entrance.failure, entrance.errno = error.cause, error.errno or 0
 
 
+def _look_at_redirects(site: Site, host: Host) -> None:
+    site.walks = look_at_redirects(site, host)
+
+
+def _look_at_renewal(site: Site, host: Host) -> None:
+    site.https.placeholder = pairs.is_placeholder(site.layout)
+    if any(entrance.tls for entrance in site.entrances):
+        site.renewal = look_at_renewal(site, host)
+
+
+def _look_in_front(site: Site, host: Host) -> None:
+    site.in_front = look_in_front(site, host)
+
+
+def _apart(site: Site, what: str, look: Callable[..., None], *given: Any) -> None:
+    """Take a look that ends no other one, whatever comes of it."""
+    try:
+        look(*given)
+    except Exception as error:
+        # What it says is not told: nobody knows what of it is secret.
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
+        site.unexamined.append(f"{what}: {type(error).__name__} ({place})")
+
+
 def _debug_page(site: Site) -> None:
     """Find out whether a page that is not there is answered by Django's yellow one."""
-    for entrance in site.entrances[:1]:
+    serving = [entrance for entrance in site.entrances if entrance.tls] or site.entrances
+    for entrance in serving[:1]:
         with contextlib.suppress(protocol.ProtocolError):
             page = get(entrance, f"{site.prefix}/pyweb-doctor-{uuid.uuid4().hex}", site.patience.answer)
             site.debug_page = b"DEBUG = True" in page.body

@@ -13,7 +13,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .file_change import Edit, FileSetError, Wanted
-from .file_set import CheckRefused, Outcome, Request, install
+from .file_set import CheckRefused, Outcome, Request, install, telling, which
 
 FILE = {
     "path": {"type": "path", "required": True},
@@ -70,18 +70,27 @@ class FileSetModule(AnsibleModule):
         status, out, err = self.run_command(list(argv), handle_exceptions=False)
         return status, out, err
 
+    def apply_again(self) -> str:
+        """Execute the commands of `apply`, though no file has changed; return why that fails, '' where it does not."""
+        for argv in commands("apply", self.params["apply"]):
+            status, out, err = self.run([which(argv[0]) or argv[0], *argv[1:]])
+            if status:
+                return telling(err or out) or f"exit status {status}"
+        return ""
+
     def shown(self) -> dict[str, Any]:
         """Return what Ansible shows of the arguments: the paths, not what is in the files."""
         files = [file["path"] for file in self.params["files"]]
         return {"invocation": {"module_args": {**self.params, "files": files}}}
 
-    def install(self) -> dict[str, Any]:
+    def install(self, faulty: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Install the files and return what the module returns of it, or end the module with the error.
 
         Where the check refuses a file of a part (`of`), all files of that part stay as they are and the others are
-        installed; `refused` says why, part -> text. The caller fails with that in the end.
+        installed; `refused` says why, part -> text. The caller fails with that in the end. `faulty` are parts that are
+        known to be wrong, part -> why.
         """
-        refused: dict[str, str] = {}
+        refused: dict[str, str] = dict(faulty or {})
         while True:
             files = [file for file in self.params["files"] if not file["of"] or file["of"] not in refused]
             try:
@@ -98,9 +107,15 @@ class FileSetModule(AnsibleModule):
 
 def refused_part(error: FileSetError, files: Sequence[Mapping[str, Any]]) -> str:
     """Return the part whose file the check refuses by its name and line; '' where it is nobody's alone."""
-    named = re.findall(r"(?<= in )(/\S+?):\d+", str(error)) if isinstance(error, CheckRefused) else []
-    parts = {file["path"]: file["of"] for file in files}
-    return next((str(parts[path]) for path in named if parts.get(path)), "")
+    if not isinstance(error, CheckRefused):
+        return ""
+    named = re.findall(r"(?<= in )(/\S+?):\d+", str(error))
+    parts = {file["path"]: str(file["of"]) for file in files if file["of"]}
+    # Of what its files name, nginx tells the path alone: a certificate, behind a link of the part.
+    quoted = re.findall(r"\"(/[^\"]+)\"", str(error))
+    links = {f"{file['path']}/": str(file["of"]) for file in files if file["of"] and file["link"] is not None}
+    found = [parts[path] for path in named if path in parts]
+    return next(iter([*found, *(of for path in quoted for link, of in links.items() if path.startswith(link))]), "")
 
 
 def result(outcome: Outcome, with_diff: bool) -> dict[str, Any]:

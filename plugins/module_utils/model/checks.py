@@ -398,17 +398,6 @@ def _punycode(name: str) -> str:
 # --- Python ---
 
 
-@accepts("auto, a version such as '3.12', or the absolute path of an interpreter")
-def python_version(value: Any) -> str:
-    if isinstance(value, float):
-        if value == 3.1:
-            raise Wrong(fix="quote it: YAML reads 3.10 as the number 3.1")
-        value = str(value)
-    if value == "auto" or is_plain_path(value) or (isinstance(value, str) and re.fullmatch(r"3\.[0-9]{1,2}", value)):
-        return str(value)
-    raise Wrong
-
-
 @accepts("requirements such as 'Django>=5.2,<5.3' or 'psycopg[binary]'")
 def requirement(value: Any) -> str:
     from packaging.requirements import InvalidRequirement, Requirement

@@ -13,7 +13,9 @@ from .errors import shown
 from .file_checks import between_files
 from .layout import ID_LENGTH, Layout
 from .prefixes import between_names
+from .schemes import tls_listeners
 from .steps import commands, described
+from .tls_conflicts import between_listeners, between_tls
 from .types import Site
 
 # sun_path holds 108 bytes with its NUL: unix(7).
@@ -63,6 +65,7 @@ def between_keys(site: Site) -> Iterator[str]:
     public = {files["url"] for files in (static, media) if files}
     for url in sorted(public & {*nginx["protected"]}):
         yield f"nginx.protected has {url}, which everybody gets as static files or media; give it another url"
+    yield from between_tls(site)
     harakiri = str(uwsgi["options"].get("harakiri"))
     if re.fullmatch(r"[0-9]{1,9}", harakiri) and int(harakiri) >= nginx["read_timeout"]:
         yield (
@@ -123,7 +126,10 @@ def between_sites(sites: list[Site]) -> list[str]:
     present = [site for site in sites if site["state"] == "present"]
     faults += between_names(present)
     faults += _shared_users(present)
-    nginx_ports = {listener["port"] for site in present for listener in site["nginx"]["listen"]}
+    faults += between_listeners(present)
+    nginx_ports = {
+        listener["port"] for site in present for listener in [*site["nginx"]["listen"], *tls_listeners(site)]
+    }
     for site in present:
         ports = [int(address.rpartition(":")[2]) for address in site["uwsgi"]["socket"] if address != "unix"]
         for port in sorted({port for port in ports if ports.count(port) > 1}):

@@ -5,6 +5,7 @@
 Imports nothing of the collection, so that code on the controller and on the host can both use it.
 """
 
+# length: every name of a site stands here
 from __future__ import annotations
 
 import glob

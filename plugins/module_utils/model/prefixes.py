@@ -8,6 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 S = TypeVar("S", bound=Mapping[str, Any])
+# The keys of a site, and of its section nginx, that are about the whole server of its names.
+OF_A_SERVER = ("tls", "canonical")
+OF_A_SERVER_OF_NGINX = (
+    *("listen", "options", "listen_tls", "redirect", "hsts", "trusted_proxies", "proxy_protocol"),
+    *("client_timeout", "basic_auth"),
+)
 
 
 def below(prefix: str, path: str) -> str:
@@ -59,10 +65,8 @@ def _unequal(owner: Mapping[str, Any], site: Mapping[str, Any]) -> Iterator[str]
     """Yield what two sites of one name have to have in common, and have not."""
     pairs = {
         "domains": [sorted(one["domains"]) for one in (owner, site)],
-        "nginx.listen": [one["nginx"]["listen"] for one in (owner, site)],
-        "nginx.options": [one["nginx"]["options"] for one in (owner, site)],
-        "nginx.client_timeout": [one["nginx"]["client_timeout"] for one in (owner, site)],
-        "nginx.basic_auth": [one["nginx"]["basic_auth"] for one in (owner, site)],
+        **{key: [one[key] for one in (owner, site)] for key in OF_A_SERVER},
+        **{f"nginx.{key}": [one["nginx"][key] for one in (owner, site)] for key in OF_A_SERVER_OF_NGINX},
     }
     for key, (theirs, own) in pairs.items():
         if theirs != own:

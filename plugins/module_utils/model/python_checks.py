@@ -7,13 +7,24 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .checks import Check, Wrong, accepts, python_version
+from .checks import Check, Wrong, accepts, is_plain_path
 from .errors import similar
 
 # never: what the host has or offers. fallback: a build of uv's where that has none that fits. always: a build of uv's.
 KEYS = ("version", "managed")
 PATCH = r"3\.[0-9]{1,2}\.[0-9]{1,2}"
 POLICIES = ("never", "fallback", "always")
+
+
+@accepts("auto, a version such as '3.12', or the absolute path of an interpreter")
+def python_version(value: Any) -> str:
+    if isinstance(value, float):
+        if value == 3.1:
+            raise Wrong(fix="quote it: YAML reads 3.10 as the number 3.1")
+        value = str(value)
+    if value == "auto" or is_plain_path(value) or (isinstance(value, str) and re.fullmatch(r"3\.[0-9]{1,2}", value)):
+        return str(value)
+    raise Wrong
 
 
 def _python(value: Any) -> str | dict[str, str]:

@@ -9,21 +9,22 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from .checks import Wrong
 from .conflicts import between_keys
 from .dependencies import read_lines
 from .dependency_files import requires_python
 from .environment_file import read_file
-from .errors import listed, nearest, shown
+from .errors import listed, nearest, shown, similar
 from .key import Key, Keys
-from .keys import SITE_KEYS, SOURCE_FINDINGS
+from .keys import SITE_KEYS, SOURCE_FINDINGS, secret_keys
 from .limits import beyond
 from .option_checks import environment
 from .python_versions import DJANGO_PYTHONS, MANAGED
 from .pythons import django_minors
 from .texts import Unreadable
+from .tls_conflicts import on_several_hosts, within_tls
 from .types import Site
 from .urls import is_url
 
@@ -31,12 +32,22 @@ from .urls import is_url
 PROCESSES = 2
 
 
+class Certificates(Protocol):
+    """Who reads certificates: `plugin_utils.certificates`, which has a library for it that hosts lack."""
+
+    def of_itself(self, tls: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with the certificates of a read key `tls` whoever they are for."""
+
+    def of_names(self, tls: Mapping[str, Any], domains: list[str]) -> list[str]:
+        """Return what is wrong with them for these domains; nothing where they cannot be read at all."""
+
+
 @dataclass
 class Reader:
     """Reads the site that stands at `number` in `web_sites`; its faults are added to `faults`.
 
     `base` is the directory that relative paths of the controller start from, `example` the project that is deployed
-    when the site names no source, `tls` the value of its key `tls` when it has none.
+    when the site names no source, `tls` the value of its key `tls` when it has none, of which faults are told already.
     """
 
     number: int
@@ -45,6 +56,8 @@ class Reader:
     base: str
     example: str
     tls: Any = None
+    certificates: Certificates | None = None
+    shared_names: Mapping[str, list[str]] = field(default_factory=dict)
     label: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +79,8 @@ class Reader:
                 self._fault(f"has no {name}; it is required: add for instance `{name}: {key.example}`")
         # An absent site has no source.
         source = None if absent else self.given.get("source") or {"directory": self.example}
-        tls = self.tls if self.given.get("tls") is None and not absent else self.given.get("tls")
+        own_tls = absent or self.given.get("tls") is not None
+        tls = self.given.get("tls") if own_tls else self.tls
         site = self._mapping({**self.given, "source": source, "tls": tls}, SITE_KEYS)
         site["domains"] = list(dict.fromkeys(site["domains"]))
         site["django"], site["requires_python"], site["managed"] = "", "", "never"
@@ -82,8 +96,9 @@ class Reader:
         if not absent and len(self.faults) == before:
             if site["virtualenv"] == "none" and "install" not in (self.given.get("uwsgi") or {}):
                 site["uwsgi"]["install"] = "distribution"
-            for text in between_keys(cast(Site, site)):
+            for text in [*between_keys(cast(Site, site)), *on_several_hosts(cast(Site, site), self.shared_names)]:
                 self._fault(text)
+            self._tls(site, own_tls)
             self._no_migrate_step(site)
             site["django"] = self._django(site)
             site["requires_python"] = self._requires_python(site)
@@ -113,11 +128,11 @@ class Reader:
             try:
                 result[name] = check(value)
             except Wrong as wrong:
-                found = "not usable" if keys[name].secret or isinstance(value, Mapping) else shown(value)
+                found = "not usable" if keys[name].secret or _is_hidden(value) else shown(value)
                 self._fault(f"{prefix}{name} is {found}; wanted {wrong.wanted}" + (wrong.fix and f"; {wrong.fix}"))
         for name, key in keys.items():
             if key.kinds is not None:
-                result[name] = self._kind(given.get(name), key, prefix + name)
+                result[name] = self.kind(given.get(name), key, prefix + name)
             elif key.keys is not None:
                 result[name] = self._section(given.get(name), key.keys, prefix + name)
             elif key.each is not None:
@@ -147,7 +162,7 @@ class Reader:
         if given is None or (required and not given):
             return {} if required else self._mapping({}, keys)
         if not isinstance(given, Mapping):
-            found = "not usable" if any(key.secret for key in keys.values()) else shown(given)
+            found = "not usable" if any(key.secret for _path, key in secret_keys(keys)) else shown(given)
             self._fault(f"{path} is {found}; wanted {Key(keys=keys).wants}")
             return self._mapping({}, keys)
         result = self._mapping(given, keys, f"{path}.")
@@ -156,23 +171,25 @@ class Reader:
                 self._fault(f"{path}.{name} is missing; it is required beside {listed(given)}")
         return result
 
-    def _kind(self, given: Any, key: Key, path: str) -> dict[str, Any]:
+    def kind(self, given: Any, key: Key, path: str) -> dict[str, Any]:
         """Read a mapping that has the keys of exactly one kind; `kind` says which, or one of the words, or `none`."""
         kinds = key.kinds or {}
         nothing = {"kind": key.default or "none"}
         if given is None:
             return nothing
         if isinstance(given, str) and given in key.words:
-            return {"kind": given}
+            return {"kind": str(given)}
         if not isinstance(given, Mapping):
-            self._fault(f"{path} is {shown(given)}; wanted {key.wants}")
+            found = "not usable" if isinstance(given, list) or _is_hidden(given) else shown(given)
+            self._fault(f"{path} is {found}; wanted {key.wants}{similar(given, key.words)}")
             return nothing
+        words = f"{', '.join(key.words)}, or " if key.words else ""
         named = [kind for kind in kinds if kind in given]
         if len(named) != 1:
             found = " and ".join(named or [listed([name]) for name in given]) or "no key"
             known = {name for keys in kinds.values() for name in keys}
             guess = "".join(nearest(name, kinds) for name in given if name not in known and not named)
-            self._fault(f"{path} has {found}; wanted exactly one of {', '.join(kinds)}{guess}")
+            self._fault(f"{path} has {found}; wanted {words}exactly one of {', '.join(kinds)}{guess}")
             return nothing
         kind = named[0]
         return {
@@ -229,6 +246,13 @@ class Reader:
             fix = wrong.fix and f"; {wrong.fix}"
             self._fault(f"env_file is {shown(site['env_file'])}; wanted {wrong.wanted}{fix}")
 
+    def _tls(self, site: dict[str, Any], own_tls: bool) -> None:
+        """Look into `tls`, and have certificates read; what is wrong with `web_tls` itself is told already."""
+        for text in _within_tls(site["tls"], self.certificates) if own_tls else []:
+            self._fault(text)
+        for text in self.certificates.of_names(site["tls"], site["domains"]) if self.certificates else []:
+            self._fault(f"tls.{text}")
+
     def _no_migrate_step(self, site: dict[str, Any]) -> None:
         """Take the step out that `migrate: false` is for; beside steps that are written out it means nothing."""
         if site["migrate"]:
@@ -271,6 +295,32 @@ class Reader:
 
     def _fault(self, text: str) -> None:
         self.faults.append(f"{self.label}: {text}")
+
+
+def default_tls(given: Any, faults: list[str], certificates: Certificates | None = None) -> Any:
+    """Return the value of the key `tls` of sites that have none; what is wrong with it is added to `faults`, once."""
+    wrong = beyond(given, "web_tls")
+    if wrong:
+        faults.append(wrong)
+        return None
+    reader = Reader(0, None, [], "", "")
+    reader.label = ""
+    read = reader.kind(given, SITE_KEYS["tls"], "web_tls")
+    found = [text.removeprefix(": ") for text in reader.faults]
+    if not found:
+        found = [f"web_{text}" for text in _within_tls(read, certificates)]
+    faults.extend(found)
+    return None if found else given
+
+
+def _within_tls(tls: Any, certificates: Certificates | None) -> list[str]:
+    """Return what is wrong with a key `tls` whatever site it is for."""
+    return [*within_tls(tls), *(f"tls.{text}" for text in (certificates.of_itself(tls) if certificates else []))]
+
+
+def _is_hidden(value: Any) -> bool:
+    """Say whether a fault does not quote a value: a mapping, or PEM text, in which there may be a private key."""
+    return isinstance(value, Mapping) or (isinstance(value, str) and "-----BEGIN" in value)
 
 
 def _beyond(name: Any, value: Any) -> str:

@@ -14,6 +14,8 @@ from .urls import credentials, query_secrets
 
 # Secrets that are URLs of which only the credentials are secret: the keys with `credentials` in the table of keys.
 URLS = ("git", "archive", "tarball")
+# Secrets that are environments, of which not every value is one.
+ENVIRONMENTS = ("env", "dns_environment")
 # A line of a secret that is shorter than this may be any word; a key's lines are longer.
 SECRET_LINE = 8
 # A user in a URL that is as long as this is a token.
@@ -39,16 +41,19 @@ def hidden_values(
 ) -> list[str]:
     """Return all texts that may not be shown of a site and of `environment`, that of the steps that install.
 
-    Every value of the secrets is hidden in all its forms; of a repository's URL and of the environment's URLs (a proxy,
-    a package index) only the credentials are, and of its other values those that are secrets by their names. Of `env`
-    what `is_shown` says stays; `names` are the site's `own_names`.
+    Every value of the secrets is hidden in all its forms, and so is each value in a file of credentials; of a
+    repository's URL and of the environment's URLs (a proxy, a package index) only the credentials are, and of its other
+    values those that are secrets by their names. Of `env` what `is_shown` says stays; `names` are the site's
+    `own_names`.
     """
     given = environment or {}
-    whole = [text for name, value in secrets.items() if name not in (*URLS, "env") for text in _texts(value)]
+    whole = [text for name, value in secrets.items() if name not in (*URLS, *ENVIRONMENTS) for text in _texts(value)]
+    whole += [text for text in _values(secrets.get("dns_credentials", "")) if not is_shown(text, names)]
     urls = [text for name, value in secrets.items() if name in URLS for text in _texts(value)]
     parts = [part for text in [*urls, *given.values()] for part in _of_url(text)]
     named = [value for name, value in given.items() if SECRET_NAME.search(name) and not is_shown(value, names)]
     own = hidden_variables(secrets["env"], names)
+    own += hidden_variables(secrets.get("dns_environment", {}), names)
     parts = [part for part in parts if part not in names]
     return [text for text in dict.fromkeys(own + all_forms([*whole, *named]) + parts) if text]
 
@@ -108,6 +113,11 @@ def _of_url(url: str) -> list[str]:
         token = not password or len(user) >= TOKEN
         found += [part, password, unquote(password), *([user, unquote(user)] if token else [])]
     return [*found, *query_secrets(url)]
+
+
+def _values(text: str) -> list[str]:
+    """Return what stands behind the = of each line of a file of credentials."""
+    return [value for line in text.splitlines() if (value := line.partition("=")[2].strip())]
 
 
 def _texts(value: Any) -> list[str]:

@@ -11,6 +11,7 @@ Jinja and into modules), or raises `InventoryError` with all faults of all sites
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping
 from typing import Any, cast
@@ -23,20 +24,31 @@ from .keys import secret_keys
 from .layout import ROOTS, Layout, account_name
 from .prefixes import below, start
 from .pythons import interpreter
-from .reader import Reader
+from .reader import Certificates, Reader, default_tls
 from .types import Secrets, Site
 from .urls import public as public_url
 from .uwsgi_options import merged
 
+# The ports that need not be named with a scheme.
+USUAL = {"http": (80,), "https": (443,)}
+
 
 def complete(
-    web_sites: Any, roots: Mapping[str, str] | None = None, base: str = ".", example: str = "", tls: Any = None
+    web_sites: Any,
+    roots: Mapping[str, str] | None = None,
+    base: str = ".",
+    example: str = "",
+    tls: Any = None,
+    certificates: Certificates | None = None,
+    shared_names: Mapping[str, list[str]] | None = None,
 ) -> list[Site]:
     """Return every site of `web_sites` with all defaults filled in and all paths derived.
 
     `base` is the directory that relative paths of the controller start from, `example` the project that is deployed
-    when a site names no source, `tls` the value of the key `tls` where a site has none. Raises `InventoryError` with
-    every fault found, each naming site, key, what was found, what was wanted and what to do.
+    when a site names no source, `tls` the value of the key `tls` where a site has none, `certificates` who reads
+    certificates; without it nobody does. `shared_names` are the domains that several hosts of the inventory have, with
+    these hosts. Raises `InventoryError` with every fault found, each naming site, key, what was found, what was wanted
+    and what to do.
     """
     if not isinstance(web_sites, list):
         wanted = "wanted a list of sites, each with name and domains"
@@ -45,7 +57,11 @@ def complete(
         wanted = f"wanted a mapping of {', '.join(ROOTS)} to paths"
         raise InventoryError("web_sites", [f"web_roots is {shown(roots)}; {wanted}"])
     faults = _root_faults(roots or {})
-    read = [Reader(number, given, faults, base, example, tls).site() for number, given in enumerate(web_sites)]
+    default = default_tls(tls, faults, certificates)
+    read = [
+        Reader(number, given, faults, base, example, default, certificates, shared_names or {}).site()
+        for number, given in enumerate(web_sites)
+    ]
     sites = [cast(Site, site) for site in read if site]
     if not faults:  # what is derived from a fault would be a fault too
         for site in sites:
@@ -76,7 +92,8 @@ def split_secrets(sites: list[Site]) -> tuple[list[Site], dict[str, Secrets]]:
                     holder[section] = inner
                 holder = inner
             value = holder.get(name)
-            found[key.stored or name] = (key.default or "") if value is None else value
+            nothing = "" if key.default is None else copy.deepcopy(key.default)
+            found[key.stored or name] = nothing if value is None else value
             if key.credentials and name in holder:
                 holder[name] = public_url(holder[name])
             elif sections:
@@ -174,7 +191,8 @@ def _origins(site: Site) -> list[str]:
     origins = []
     for domain in site["domains"]:
         for scheme, listener in places:
-            port = "" if listener["port"] in (80, 443) else f":{listener['port']}"
+            usual = USUAL[scheme] if schemes.has_tls(site) else (80, 443)
+            port = "" if listener["port"] in usual else f":{listener['port']}"
             origins.append(f"{scheme}://{domain}{port}")
     return list(dict.fromkeys(origins))
 
@@ -186,5 +204,4 @@ def _derive_tls(site: Site) -> None:
         paths = {name: text for name, text in (("certificate", tls["certificate"]), ("key", tls["key"])) if text}
         if paths and all(text.startswith("/") for text in paths.values()):
             site["tls"] = {"kind": "path", "certificate_path": tls["certificate"], "key_path": tls["key"]}
-    if schemes.has_tls(site) and not nginx["listen_tls"]:
-        nginx["listen_tls"] = [{"address": "", "port": 443}]
+    nginx["listen_tls"] = schemes.tls_listeners(site)

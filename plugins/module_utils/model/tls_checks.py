@@ -20,7 +20,9 @@ def certificate(value: Any) -> str:
         return str(value)
     text = _pem(value)
     blocks = re.findall(_BLOCK.format("CERTIFICATE"), text)
-    if not blocks or "PRIVATE KEY-----" in text:
+    if "PRIVATE KEY-----" in text:
+        raise Wrong(fix="there is a private key in it; put that into key")
+    if not blocks:
         raise Wrong(fix="begin it with -----BEGIN CERTIFICATE-----")
     return "".join(blocks)
 

@@ -13,8 +13,8 @@ from typing import Any
 from ..model import schemes
 from ..model.types import Site
 
-# What uWSGI gets to know whoever is in front: pyweb_uwsgi_params but for the four that say who. Not both: nginx warns of
-# its table where a name is there twice.
+# What uWSGI gets to know whoever is in front: pyweb_uwsgi_params but for the four that say who. Not both: nginx warns
+# of its table where a name is there twice.
 _PLAIN = (
     "REQUEST_METHOD $request_method",
     "REQUEST_URI $request_uri",

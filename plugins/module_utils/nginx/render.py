@@ -67,9 +67,9 @@ def files(
     """Return the `files` of `config_set` for all sites.
 
     `platform` has user, layout and modules (the glob of its module snippets). `ipv6` is auto, true or false;
-    `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. `version` is nginx's,
-    '' until it is installed. A site that is `kept` keeps its files, but for a server that it shares with others. What
-    `maintenance` is, `site_files.asked` says. Raises `InventoryError` with every fault.
+    `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. `version` is
+    nginx's, '' until it is installed. A site that is `kept` keeps its files, but for a server that it shares with
+    others. What `maintenance` is, `site_files.asked` says. Raises `InventoryError` with every fault.
     """
     faults: list[str] = []
     host = site_files.asked(maintenance or {}, sites, host or {}, faults)

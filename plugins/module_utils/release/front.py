@@ -13,7 +13,6 @@ import errno
 import functools
 import os
 import re
-import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,22 +21,25 @@ from typing import Any, NamedTuple
 from ..host import files
 from ..host.addresses import own_addresses
 from ..host.shell import Shell
+from ..model.layout import Layout
 from ..model.types import Health
-from ..nginx import match
+from ..nginx import match, site_files
 from ..nginx.dump import Config, DumpError, read_files
-from ..nginx.names import ETC, MARK, beside_site
-from ..uwsgi.protocol import Answer, ProtocolError, http_request
+from ..nginx.names import ETC, MARK
+from ..uwsgi.protocol import Answer, ProtocolError, any_certificate, http_request, proxy_line
 from .assets import static_file
 from .health import REDIRECTS, Names, Walk, Wanted, Where, header_name, resolved, walk
+from .proxies import Proxies
 
 STEP = "the check through nginx"
+# How the name of a server ends that answers for names of nobody.
+CLOSED = ".catch-all.invalid"
 # How often a page that is not as it should be is asked for again, and the pause between, in seconds.
 ATTEMPTS, PAUSE = 3, 0.2
 # Nobody is there to accept a connection.
 _NOBODY = (errno.ECONNREFUSED, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH)
 # nginx's own rules may keep this host out; the release itself was judged over its socket.
 _KEPT_OUT = (401, 403)
-MAINTENANCE = 503
 
 
 class Look(NamedTuple):
@@ -49,11 +51,15 @@ class Look(NamedTuple):
 
 
 class Place(NamedTuple):
-    """An address and port of nginx; `address` is one of this host's own, in no brackets."""
+    """An address and port of nginx; `address` is one of this host's own, in no brackets.
+
+    `proxied`: a client has to begin with the PROXY protocol there.
+    """
 
     address: str
     port: int
     tls: bool
+    proxied: bool = False
 
     def __str__(self) -> str:
         return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
@@ -63,7 +69,8 @@ class Place(NamedTuple):
 class Front:
     """nginx in front of one site. `https_header` is the variable and value of SECURE_PROXY_SSL_HEADER.
 
-    It is empty where the project has none, and None where nobody asked the project.
+    It is empty where the project has none, and None where nobody asked the project. `certificate` is how the path of
+    the file ends that nginx reads where it has TLS for the site: nginx's files say so, whatever the live release knew.
     """
 
     shell: Shell
@@ -72,6 +79,7 @@ class Front:
     health: Health
     static_url: str
     https_header: list[str] | None
+    certificate: str = ""
     conf: str = f"{ETC}/nginx.conf"
 
     @classmethod
@@ -79,7 +87,10 @@ class Front:
         """Return the front of a completed site, or of what a release records of one, and its build's manifest."""
         static = site["nginx"].get("static") or {"url": "/static/"}
         header = manifest.get("https_header", [] if manifest.get("overlay") is False else None)
-        return cls(shell, site["name"], Names.of(site), site["health"], static["url"], header)
+        layout = Layout.of(site)
+        # In a server that several sites share it is another one's.
+        certificate = layout.certificate[len(layout.config) :]
+        return cls(shell, site["name"], Names.of(site), site["health"], static["url"], header, certificate)
 
     def serves(self) -> bool:
         """Say whether nginx runs here and has the site from the role nginx."""
@@ -97,11 +108,6 @@ class Front:
             return "nginx has the site but does not run; start it: systemctl start nginx"
         return self.look().wrong
 
-    @property
-    def closed(self) -> bool:
-        """Whether the site is in maintenance, and visitors get 503."""
-        return os.path.exists(beside_site(self.name, "maintenance"))
-
     def _is_there(self) -> bool:
         return os.path.exists(self.conf) and bool(self._servers)
 
@@ -118,7 +124,9 @@ class Front:
             winner = match.select(self.config, host, place.address, place.port)
             if not winner or winner.place not in {server.place for server in self._servers}:
                 return Look(self._stranger(host, place, winner))
-        visit = _Visit(self, host, places)
+        # A release from before TLS has recorded no port of it.
+        ports = tuple(dict.fromkeys([*self.names.ports, *(place.port for place in places)]))
+        visit = _Visit(self, dataclasses.replace(self.names, ports=ports), host, places)
         for attempt in range(attempts):
             if attempt:
                 time.sleep(PAUSE)
@@ -153,8 +161,9 @@ class Front:
         found = [
             server
             for server in match.servers(self.config)
-            if any(directive.file in own for directive in [server.chain[-1], *(server.chain[-1].block or [])])
-            and server.chain[-1].all("location")
+            if not any(name.endswith(CLOSED) for name in server.names)
+            and any(directive.file in own for directive in [server.chain[-1], *(server.chain[-1].block or [])])
+            and (server.chain[-1].all("location") or {*server.names} & {*self.names.domains})
         ]
         named = [server for server in found if {*server.names} & {*self.names.domains}]
         return named or found
@@ -162,18 +171,29 @@ class Front:
     def _entrances(self) -> tuple[str, list[Place]]:
         """Return the name to ask for, and where nginx listens for it."""
         listens = [listen for server in self._servers for listen in server.listens if listen.port]
-        addresses = own_addresses()
+        addresses = self.proxies.first(own_addresses())
         four = next((address for address in addresses if ":" not in address), "127.0.0.1")
         six = next((address for address in addresses if ":" in address), "")
         places = []
         for listen in listens:
             address = {"*": four, "::": six}.get(listen.address, listen.address)
             if address:
-                places.append(Place(address, listen.port, listen.ssl))
+                places.append(Place(address, listen.port, listen.ssl, str(listen) in self.proxies.spoken))
         places = list(dict.fromkeys(places)) or [Place("::1", listen.port, listen.ssl) for listen in listens]
-        # Plain HTTP first: TLS may end elsewhere.
+        # Plain HTTP first: TLS may end elsewhere. Where it ends here, https is asked after it.
         places.sort(key=lambda place: place.tls)
         return next(self._hosts(places)), places
+
+    @functools.cached_property
+    def proxies(self) -> Proxies:
+        """What nginx's files say of balancers in front of the site."""
+        return Proxies.of(self.config, self._servers)
+
+    @functools.cached_property
+    def serves_tls(self) -> bool:
+        """Whether nginx has TLS of ours for the site."""
+        used = [given.args for server in self._servers for given in server.chain[-1].all("ssl_certificate")]
+        return any(args and args[0].endswith(self.certificate) for args in used)
 
     def _hosts(self, places: list[Place]) -> Iterator[str]:
         """Yield the names that the site may be asked under, the first one first."""
@@ -194,45 +214,67 @@ class Front:
         if not winner:
             return f"nginx has no server for {host} at {place}; the site's own is {own}"
         names = " ".join(name for name in winner.names if name) or "no name"
+        key = "nginx.listen_tls" if place.tls and self.serves_tls else "nginx.listen"
         listens = ", ".join(map(str, winner.listens))
         return (
             f"somebody else's server answers for {host} at {place}: {winner.place} (server_name {names}; listen "
             f"{listens}), which nginx prefers to the site's own, {own}; take the name or the address from that server, "
-            "or let the site listen there as well (nginx.listen)"
+            f"or let the site listen there as well ({key})"
         )
 
 
 class _Visit:
-    """One client's visit to a site, at the first of its places: all of them have the same server and the same uWSGI."""
+    """One client's visit to a site, at the first of its places: those of one scheme have the same server."""
 
-    def __init__(self, front: Front, host: str, places: list[Place]) -> None:
-        self.front, self.host, self.places = front, host, places
+    def __init__(self, front: Front, names: Names, host: str, places: list[Place]) -> None:
+        self.front, self.names, self.host, self.places = front, names, host, places
         self.deadline = 0.0
         # Whether https was only claimed, because nobody here serves it for the name.
         self.claimed = False
         # Whether what came last is what the inventory lets nginx answer by itself.
         self.by_rule = False
 
+    @functools.cached_property
+    def _secure(self) -> Place | None:
+        """Where nginx has TLS for the site itself."""
+        return next((place for place in self.places if place.tls), None) if self.front.serves_tls else None
+
+    @property
+    def url(self) -> str:
+        """Where visitors begin."""
+        return self._start(self._secure or self.places[0]).url
+
     def look(self) -> Look:
+        """Visit the site by http, and where nginx has TLS for it by https, too, if no redirect led there."""
+        walked, found = self._look_at(self.places[0])
+        if found.wrong or not self._secure:
+            return found
+        if any(where.scheme == "https" for where in walked.asked):
+            return found._replace(url=self.url)
+        return self._look_at(self._secure)[1]
+
+    def _start(self, place: Place) -> Where:
+        """Return what is asked for first at a place."""
+        port = "" if place.port in (80, 443) else f":{place.port}"
+        path = self.front.health["path"] or f"{self.names.prefix}/"
+        return Where("https" if place.tls else "http", f"{self.host}{port}", path)
+
+    def _look_at(self, first: Place) -> tuple[Walk, Look]:
         """Walk from the start page to the end of its redirects, and ask for a static file of that page."""
-        front, first = self.front, self.places[0]
+        front = self.front
         self.deadline = time.monotonic() + front.health["timeout"]
-        scheme = "https" if first.tls else "http"
-        port = "" if first.port in (80, 443) else f":{first.port}"
-        start = Where(scheme, f"{self.host}{port}", front.health["path"] or f"{front.names.prefix}/")
-        url = f"{scheme}://{start.host}{start.path}"
+        start = self._start(first)
         wanted = dataclasses.replace(Wanted.of(front.health), also=_KEPT_OUT)
-        walked = walk(self._ask, start, front.names, wanted)
+        walked = walk(self._ask, start, self.names, wanted)
         if walked.wrong and self.claimed and _asks_for_https(walked):
-            return self._without_https(walked, url)
-        if front.closed and walked.answer and walked.answer.status == MAINTENANCE:
-            told = "maintenance is on, and visitors get 503; end it: playbooks/maintenance.yml -e maintenance=false"
-            return Look("", url, f"site '{front.name}': {told} -e maintenance_site={front.name}")
+            return walked, self._without_https(walked, start.url)
+        if walked.answer and walked.answer.status == 503 and (told := site_files.told(front.name)):
+            return walked, Look("", start.url, told)
         wrong = "" if self.by_rule and walked.answer and walked.answer.status < 500 else walked.wrong
         wrong = wrong or self._outside(walked)
         if not wrong and not front.health["path"]:
             wrong = self._static_fault(walked)
-        return Look(wrong and f"{wrong} (through nginx at {first})", url)
+        return walked, Look(wrong and f"{wrong} (through nginx at {first})", start.url)
 
     def _ask(self, where: Where, cookies: str) -> Answer:
         """Ask for a page where a client would."""
@@ -243,9 +285,10 @@ class _Visit:
             self.claimed = True
             headers.update(self._claims())
         place = place or self.places[0]
-        context = _any_certificate() if place.tls else None
+        context = any_certificate() if place.tls else None
+        greeting = {"greeting": proxy_line(place.address, place.address, place.port)} if place.proxied else {}
         try:
-            answer = http_request(str(place), where.host, where.path, left, headers, context)
+            answer = http_request(str(place), where.host, where.path, left, headers, context, **greeting)
         except ProtocolError as error:
             # As with 444: the sentence of the protocol is about uWSGI.
             closed = not error.errno and "closed" in error.cause
@@ -273,7 +316,7 @@ class _Visit:
         if server:
             return place if server.matches(_name(where.host)) else None
         try:
-            http_request(str(place), where.host, "/", 2, tls=_any_certificate())
+            http_request(str(place), where.host, "/", 2, tls=any_certificate())
         except ProtocolError as error:
             return None if error.errno in _NOBODY else place
         return place
@@ -295,30 +338,33 @@ class _Visit:
     def _without_https(self, walked: Walk, url: str) -> Look:
         """Judge a site that wants https and nothing else, on a host that serves none."""
         said = f"{walked.asked[0].path} as {self.host} redirects to {walked.end.seen_from(walked.asked[0])}"
-        option = "nginx: {options: {uwsgi_param: HTTP_X_FORWARDED_PROTO $http_x_forwarded_proto}}"
+        if self.front.proxies.trusted:
+            # The inventory says that somebody else ends TLS; what the site answers then was asked over its socket.
+            return Look("", url)
+        option = "nginx: {trusted_proxies: [ADDRESS]}"
         if self.front.https_header == []:
             return Look(
-                f"{said}, and nothing on this host serves https for it: set SECURE_SSL_REDIRECT: false in settings; "
-                f"behind a server that ends TLS set SECURE_PROXY_SSL_HEADER, and {option}",
+                f"{said}, and nothing on this host serves https for it: set SECURE_SSL_REDIRECT: false in settings, or "
+                f"tls: {{acme: {{}}}} of the site; behind a server that ends TLS set {option}",
                 url,
             )
         warning = (
             f"site '{self.front.name}': {said}, which was not checked: TLS ends on another host, if anywhere. nginx "
-            "tells the site the scheme that it sees itself; where a server in front sends X-Forwarded-Proto, set "
-            f"{option}"
+            "tells the site the scheme that it sees itself; where a server in front ends TLS and sends "
+            f"X-Forwarded-Proto, set {option}"
         )
         return Look("", url, warning)
 
     def _outside(self, walked: Walk) -> str:
         """Say where the walk leaves the site's prefix for a path of its name that no site has."""
         location = walked.answer.headers.get("location", "") if walked.answer else ""
-        if not location or not self.front.names.prefix or walked.answer is None:
+        if not location or not self.names.prefix or walked.answer is None:
             return ""
         try:
             target = resolved(walked.end, location) if walked.answer.status in REDIRECTS else None
         except ValueError:
             return ""
-        if target is None or not self.front.names.share(target) or self.front.names.have(target):
+        if target is None or not self.names.share(target) or self.names.have(target):
             return ""
         place = self._place(target) or self.places[0]
         server = match.select(self.front.config, _name(target.host), place.address, place.port)
@@ -326,7 +372,7 @@ class _Visit:
             return ""  # another site of the name
         return (
             f"{walked.end.path} as {self.host} redirects to {target.seen_from(walked.end)}, which is outside of the "
-            f"site's prefix {self.front.names.prefix} and no site's; take the path out of the project's settings, or "
+            f"site's prefix {self.names.prefix} and no site's; take the path out of the project's settings, or "
             "name the page by its URL's name"
         )
 
@@ -334,7 +380,7 @@ class _Visit:
         if not walked.answer:
             return ""
         page, front = walked.end, self.front
-        path = static_file(walked.answer, page, front.names, front.static_url)
+        path = static_file(walked.answer, page, self.names, front.static_url)
         if not path:
             return ""
         named = f"{page.path} as {page.host} names {path}, which"
@@ -352,10 +398,3 @@ def _asks_for_https(walked: Walk) -> bool:
 
 def _name(host: str) -> str:
     return re.sub(r":[0-9]+$", "", host)
-
-
-def _any_certificate() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context

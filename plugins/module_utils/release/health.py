@@ -35,6 +35,10 @@ class Where(NamedTuple):
     host: str
     path: str
 
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.host}{self.path}"
+
     def seen_from(self, start: Where) -> str:
         """Return it for a message: without the query, which may hold somebody's token."""
         path = self.path if self == start else self.path.partition("?")[0]
@@ -59,7 +63,9 @@ class Names:
     @classmethod
     def of(cls, site: Mapping[str, Any]) -> Names:
         """Return those of a completed site, or of the part of one that a release records."""
-        ports = (listener["port"] for listener in site["nginx"]["listen"])
+        nginx = site["nginx"]
+        # A release of an earlier version has recorded no port for https.
+        ports = (listener["port"] for listener in [*nginx["listen"], *nginx.get("listen_tls", [])])
         return cls(tuple(site["domains"]), tuple(dict.fromkeys(ports)), site.get("prefix", ""))
 
     def have(self, where: Where) -> bool:

@@ -19,6 +19,7 @@ from ..host import files
 from ..host.live import shown_source
 from ..host.sandbox import Directives, of_site, with_own
 from ..host.shell import Shell, StepError
+from ..model import schemes
 from ..model.layout import Layout, content_id
 from ..model.secrets import all_forms, hidden_values, hidden_variables, own_names
 from ..model.steps import commands, identity
@@ -29,6 +30,8 @@ from . import units, uwsgi_ini, worker_units
 # Nothing of it is secret: the model refuses a password in a URL, and what is left of `uwsgi` stands in the ini.
 RECORDED = ("name", "user", "group", "domains", "paths", "health", "keep_releases", "uwsgi")
 RECORDED_NGINX = ("listen", "read_timeout", "static")
+# Beside them, of a site with TLS: what its visitors are redirected to.
+RECORDED_TLS = ("listen_tls", "redirect")
 
 
 @dataclass(frozen=True)
@@ -223,10 +226,13 @@ def parse_environment(text: str) -> dict[str, str]:
 
 def _recorded(site: Site) -> dict[str, Any]:
     whole: Mapping[str, Any] = site
+    tls = schemes.has_tls(site)
     return {
         **{key: whole[key] for key in RECORDED},
         **({"prefix": site["prefix"]} if site["prefix"] else {}),
+        **({"canonical": site["canonical"]} if site["canonical"] else {}),
+        **({"tls": {"kind": schemes.kind(site)}} if tls else {}),
         # A rollback does not watch.
         "health": {key: value for key, value in whole["health"].items() if key != "watch"},
-        "nginx": {key: whole["nginx"][key] for key in RECORDED_NGINX},
+        "nginx": {key: whole["nginx"][key] for key in (*RECORDED_NGINX, *(RECORDED_TLS if tls else ()))},
     }

@@ -5,33 +5,68 @@
 from __future__ import annotations
 
 import os
+import re
 import time
+from collections.abc import Mapping
+from typing import Any
 
-from ..model import prefixes
+from ..model import prefixes, schemes
 from ..uwsgi import protocol
 from .assets import file_below, static_file
 from .health import Names, Walk, Wanted, Where, header_name, walk
 from .release import Release
 
+# How our nginx redirects, with the method and the body of a request.
+REDIRECT = 308
+
 
 def visit(release: Release, socket: str, timeout: float, path: str = "", wanted: Wanted | None = None) -> Walk:
     """Ask a unix socket for a path, `health.path` where it is '', under the site's own host, and follow redirects.
 
-    `timeout` is in seconds, for all of them.
+    A site with TLS is asked as nginx asks it for a client that came by https. `timeout` is in seconds, for all of them.
     """
     deadline = time.monotonic() + timeout
+    tls = schemes.has_tls(release.site)
 
     def ask(where: Where, cookies: str) -> protocol.Answer:
+        moved = _redirected(release.site, where)
+        if moved:
+            return protocol.Answer(REDIRECT, "", 0.0, {"location": moved.url})
         left = max(round(deadline - time.monotonic(), 1), 0.1)
-        return protocol.request(f"unix:{socket}", where.host, where.path, left, _headers(release, where, cookies))
+        secure = {"https": True} if tls and where.scheme == "https" else {}
+        headers = _headers(release, where, cookies)
+        return protocol.request(f"unix:{socket}", where.host, where.path, left, headers, **secure)
 
-    start = Where("http", release.host, path or release.health["path"] or prefixes.start(release.site))
+    start = Where(
+        schemes.scheme(release.site), release.host, path or release.health["path"] or prefixes.start(release.site)
+    )
     return walk(ask, start, Names.of(release.site), wanted or Wanted.of(release.health))
 
 
 def beside(release: Release, socket: str, page: Walk) -> str:
     """Ask for what belongs to the start page where the site names no other; return what is wrong, or ''."""
     return "" if release.health["path"] else _static_fault(release, page) or _admin_fault(release, socket)
+
+
+def _redirected(site: Mapping[str, Any], where: Where) -> Where | None:
+    """Return where nginx sends a client of a site before the site hears of it; None where it asks the site.
+
+    A project that redirects to what nginx redirects back from goes round without end, and is found to.
+    """
+    tls, nginx = schemes.has_tls(site), site["nginx"]
+    wanted, canonical = where, site.get("canonical", "")
+    if tls and where.scheme == "http" and nginx["redirect"]:
+        wanted = where._replace(scheme="https", host=_at_port(where.host, nginx["listen_tls"]))
+    name = re.sub(r":[0-9]+$", "", wanted.host)
+    if canonical and name != canonical:
+        wanted = wanted._replace(host=canonical + wanted.host[len(name) :])
+    return wanted if wanted != where else None
+
+
+def _at_port(host: str, listeners: list[dict[str, Any]]) -> str:
+    """Return a Host with the port of the first listener, where that is not the usual one of https."""
+    name, port = re.sub(r":[0-9]+$", "", host), listeners[0]["port"]
+    return name if port == 443 else f"{name}:{port}"
 
 
 def _headers(release: Release, where: Where, cookies: str) -> dict[str, str]:

@@ -54,14 +54,20 @@ class Answer:
 
 
 def request(
-    address: str, host: str, path: str = "/", timeout: float = 10.0, headers: Mapping[str, str] | None = None
+    address: str,
+    host: str,
+    path: str = "/",
+    timeout: float = 10.0,
+    headers: Mapping[str, str] | None = None,
+    https: bool = False,
 ) -> Answer:
     """GET `path` of `host` over the uwsgi protocol. `timeout` is in seconds, for the whole exchange.
 
-    `address` is 'unix:/path', '/path' or 'host:port'. Raises `ProtocolError` when no HTTP answer comes.
+    `address` is 'unix:/path', '/path' or 'host:port'; `https` says that the client came to nginx by https. Raises
+    `ProtocolError` when no HTTP answer comes.
     """
     started = time.monotonic()
-    raw = _exchange(address, packet(request_variables(host, path, headers or {})), timeout)
+    raw = _exchange(address, packet(request_variables(host, path, headers or {}, https)), timeout)
     return _parse(address, raw, time.monotonic() - started)
 
 
@@ -72,17 +78,34 @@ def http_request(
     timeout: float = 10.0,
     headers: Mapping[str, str] | None = None,
     tls: ssl.SSLContext | None = None,
+    greeting: bytes = b"",
 ) -> Answer:
     """GET `path` of `host` over HTTP/1.0, so that the end of the stream is the end of the answer. As `request`.
 
-    With `tls` the connection is encrypted; the name that is asked for is `host` without its port.
+    With `tls` the connection is encrypted; the name that is asked for is `host` without its port. `greeting` is sent
+    before anything else, in the clear: see `proxy_line`.
     """
     started = time.monotonic()
     lines = [f"GET {path} HTTP/1.0", f"Host: {host}", "User-Agent: pyweb.stack", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     message = "\r\n".join([*lines, "", ""]).encode()
-    raw = _exchange(address, message, timeout, tls=tls, name=re.sub(r":[0-9]+$", "", host))
+    name = re.sub(r":[0-9]+$", "", host).strip("[]")
+    raw = _exchange(address, message, timeout, tls=tls, name=name, greeting=greeting)
     return _parse(address, raw, time.monotonic() - started)
+
+
+def any_certificate() -> ssl.SSLContext:
+    """Return what takes any certificate: for who asks this host itself."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def proxy_line(client: str, server: str, port: int) -> bytes:
+    """Return what the PROXY protocol, version 1, begins with: a `client` has come to `server`, both IP addresses."""
+    family = "TCP6" if ":" in server else "TCP4"
+    return f"PROXY {family} {client} {server} {port} {port}\r\n".encode()
 
 
 def ping(address: str, timeout: float = 5.0) -> float:
@@ -122,10 +145,11 @@ def packet(variables: Mapping[str, str], modifier1: int = 0, modifier2: int = 0)
     return struct.pack("<BHB", modifier1, len(body), modifier2) + body
 
 
-def request_variables(host: str, path: str, headers: Mapping[str, str]) -> dict[str, str]:
+def request_variables(host: str, path: str, headers: Mapping[str, str], https: bool = False) -> dict[str, str]:
     """Return the CGI variables that nginx would send for a GET of `path`."""
     route, _mark, query = path.partition("?")
-    name, _colon, port = host.rpartition(":") if re.search(r":[0-9]+$", host) else (host, "", "80")
+    usual = "443" if https else "80"
+    name, _colon, port = host.rpartition(":") if re.search(r":[0-9]+$", host) else (host, "", usual)
     return {
         "REQUEST_METHOD": "GET",
         "REQUEST_URI": path,
@@ -134,7 +158,8 @@ def request_variables(host: str, path: str, headers: Mapping[str, str]) -> dict[
         "SERVER_PROTOCOL": "HTTP/1.1",
         "SERVER_NAME": name,
         "SERVER_PORT": port,
-        "REQUEST_SCHEME": "http",
+        "REQUEST_SCHEME": "https" if https else "http",
+        **({"HTTPS": "on"} if https else {}),
         "REMOTE_ADDR": "127.0.0.1",
         "REMOTE_PORT": "0",
         "DOCUMENT_ROOT": "/",
@@ -193,13 +218,19 @@ def _exchange(
     enough: int = BODY_MAX + 16384,
     tls: ssl.SSLContext | None = None,
     name: str = "",
+    greeting: bytes = b"",
 ) -> bytes:
-    """Send `message`, then read until the end of the stream or `enough` bytes; `timeout` bounds both together."""
+    """Send `message`, then read until the end of the stream or `enough` bytes; `timeout` bounds both together.
+
+    `greeting` goes before it, outside of `tls`.
+    """
     deadline = time.monotonic() + timeout
     received = bytearray()
     with contextlib.ExitStack() as stack:
         connection = stack.enter_context(connect(address, timeout))
         try:
+            if greeting:
+                connection.sendall(greeting)
             if tls:
                 connection = stack.enter_context(tls.wrap_socket(connection, server_hostname=name))
             if message:  # who only listens may find that the other one has told all, and is gone

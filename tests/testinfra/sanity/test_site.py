@@ -1,4 +1,4 @@
-"""One site on a bare host: it is served with its files, by its own user, and the firewall lets in what it has to."""
+"""One site on a bare host: it is served over https, by its own user, and the firewall lets in what it has to."""
 
 from __future__ import annotations
 
@@ -8,26 +8,46 @@ import re
 import pytest
 
 
-def test_page_is_served_with_its_static_files(http):
-    page = http("mysite.example")
+def test_page_is_served_with_its_static_files(https):
+    page = https("mysite.example")
     assert page.status == 200
     linked = re.findall(r'(?:href|src)="(/static/[^"]+)"', page.body)
     assert linked
     for path in linked:
-        assert http("mysite.example", path).status == 200, path
+        assert https("mysite.example", path).status == 200, path
 
 
-def test_unknown_host_gets_no_answer(http):
+def test_http_leads_to_https(http):
+    answer = http("mysite.example", "/healthz?a=b")
+    assert (answer.status, answer.headers["location"]) == (308, "https://mysite.example/healthz?a=b")
+
+
+def test_cookies_are_for_https_only(https):
+    cookies = https("mysite.example", "/admin/login/").headers["set-cookie"]
+    assert "Secure" in [word.strip() for word in cookies.split(";")]
+
+
+def test_django_finds_nothing_that_is_not_silenced(host):
+    done = host.run("/opt/sites/mysite/manage check --deploy --fail-level WARNING")
+    assert done.rc == 0, done.stderr
+    # W005 and W021 are about SECURE_HSTS_SECONDS, which is not set.
+    assert "no issues (2 silenced)" in done.stdout + done.stderr
+
+
+def test_unknown_host_gets_no_answer(http, https):
     # nginx's 444 closes the connection without a byte.
     with pytest.raises((http_client.RemoteDisconnected, ConnectionResetError)):
         http("unknown.example")
+    # And over TLS it shows no certificate.
+    with pytest.raises(OSError, match=r"(?i)unrecognized.name|reset by peer"):
+        https("unknown.example")
 
 
 def test_firewall_lets_in_what_is_served_and_keeps_ssh(host):
     assert host.run("firewall-cmd --state").stdout.strip() == "running"
     for suffix in ("", " --permanent"):
         services = re.search(r"services: (.*)", host.check_output(f"firewall-cmd --list-all{suffix}"))[1].split()
-        assert {"http", "ssh"} <= set(services)
+        assert {"http", "https", "ssh"} <= set(services)
 
 
 def test_nginx_configuration_is_valid_and_silent(host):

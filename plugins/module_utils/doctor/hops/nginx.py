@@ -7,7 +7,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..evidence import Entrance, Host, Site
+from .. import certificates, ways
+from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
 
 FAULTS = Faults(
@@ -19,10 +20,27 @@ FAULTS = Faults(
         "nginx.config": ["nginx.ipv6", "nginx.key", "host.disk-full"],
         "nginx.port-taken": [],
         "nginx.stopped": ["nginx.config", "nginx.port-taken", "nginx.ipv6", "nginx.key", "host.disk-full"],
-        "nginx.certificate": [],
-        "nginx.certificate-expired": [],
-        "nginx.certificate-not-yet-valid": [],
-        "nginx.certificate-name": [],
+        "nginx.renewal-off": [],
+        "nginx.renewal-failing": ["firewalld.closed"],
+        "nginx.certificate-placeholder": ["firewalld.closed"],
+        "nginx.certificate-not-reloaded": ["nginx.config", "nginx.key", "nginx.ipv6", "name.other-server"],
+        "nginx.certificate": ["nginx.certificate-not-reloaded", "nginx.certificate-placeholder"],
+        "nginx.certificate-expired": [
+            *("nginx.certificate-not-reloaded", "nginx.renewal-off", "nginx.renewal-failing", "host.clock"),
+        ],
+        "nginx.certificate-not-yet-valid": ["host.clock"],
+        "nginx.certificate-name": [
+            *("nginx.certificate-not-reloaded", "nginx.certificate-placeholder", "name.other-server"),
+        ],
+        "nginx.certificate-expires": [
+            *("nginx.certificate-not-reloaded", "nginx.renewal-off", "nginx.renewal-failing"),
+        ],
+        "nginx.certificate-chain": ["nginx.certificate-not-reloaded"],
+        "nginx.certificate-untrusted": ["nginx.certificate-not-reloaded"],
+        "nginx.scheme-untold": [],
+        "nginx.untrusted-proxy": [],
+        "nginx.redirect-loop": ["nginx.scheme-untold", "nginx.untrusted-proxy"],
+        "nginx.unexamined": [],
         "nginx.not-listening": [],
         "nginx.untested": [],
         "nginx.not-reloaded": [],
@@ -41,8 +59,6 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield from _stopped(site, host)
         return
     for entrance in site.entrances:
-        if entrance.certificate:
-            yield _certificate(entrance)
         if entrance.server and not any(listener.port == entrance.port for listener in host.listeners):
             yield FAULTS.fault(
                 "nginx.not-listening",
@@ -51,6 +67,11 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 "systemctl reload nginx, then look into its error log",
                 [f"listen {entrance.port} in {entrance.server.place}; no socket there"],
             )
+    yield from certificates.judge(FAULTS, site, host, seen)
+    yield from ways.judge(FAULTS, site, seen)
+    for what in site.unexamined:
+        cause = f"{what}: nobody could look; this is a fault of pyweb.stack, please report it"
+        yield FAULTS.fault("nginx.unexamined", UNKNOWN, cause, "the rest of the report holds without it")
     if nginx.tested.status is None:
         cause = "nginx -T does not end: its configuration was read from the files"
         yield FAULTS.fault("nginx.untested", UNKNOWN, cause, "nginx -t")
@@ -117,25 +138,6 @@ def _stopped(site: Site, host: Host) -> Iterator[Fault]:
     state = f"{nginx.unit.get('ActiveState', 'no unit')}/{nginx.unit.get('SubState', '')}"
     cause = "nginx is stopped" if nginx.unit.get("ActiveState") != "failed" else "nginx failed to start"
     yield FAULTS.fault("nginx.stopped", BROKEN, cause, "systemctl start nginx", [f"nginx.service: {state}"])
-
-
-def _certificate(entrance: Entrance) -> Fault:
-    reason = entrance.certificate
-    place = f" ({entrance.certificate_place})" if entrance.certificate_place else ""
-    evidence = [f"TLS to {entrance.where} for {entrance.domain}: {reason}"]
-    if "expired" in reason:
-        cause, name = f"the certificate of {entrance.domain} has expired{place}", "nginx.certificate-expired"
-        fix = "renew it (certbot renew, or a new file), then systemctl reload nginx; check the clock, too"
-    elif "not yet valid" in reason:
-        cause, name = f"the certificate of {entrance.domain} is not valid yet{place}", "nginx.certificate-not-yet-valid"
-        fix = "check the clock (timedatectl); if it is right, wait, or use a certificate that is valid now"
-    elif "ismatch" in reason:
-        cause, name = f"the certificate{place} is for another name than {entrance.domain}", "nginx.certificate-name"
-        fix = f"a certificate that names {entrance.domain}, as ssl_certificate of this server"
-    else:
-        cause, name = f"the certificate of {entrance.domain} is not right{place}: {reason}", "nginx.certificate"
-        fix = "another certificate as ssl_certificate of this server"
-    return FAULTS.fault(name, BROKEN, cause, fix, evidence)
 
 
 def _said(host: Host) -> str:

@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether nginx serves the certificate that it has: it reads the file when it starts and reloads, and not again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+from ..model.layout import Layout
+from . import openssl, pairs
+
+# Seconds for a handshake on this host.
+TIMEOUT = 5.0
+
+
+def is_stale(site: Mapping[str, Any]) -> bool:
+    """Say whether nginx answers with another certificate than the live pair's. Who does not answer is not stale."""
+    name, wanted = asked(site), openssl.leaf_fingerprint(pairs.read(Layout.of(site)).certificate)
+    if not name or not wanted:
+        return False
+    proxied = bool(site["nginx"].get("proxy_protocol"))
+    found = [served(listen["address"], listen["port"], name, proxied) for listen in site["nginx"]["listen_tls"]]
+    return any(one not in ("", wanted) for one in found)
+
+
+def asked(site: Mapping[str, Any]) -> str:
+    """Return a name to ask for; '' where a site has addresses alone, which no client names (RFC 6066, 3)."""
+    names = [name for name in site["domains"] if not openssl.is_address(name)]
+    return next((name for name in names if "*" not in name), names[0].replace("*", "pyweb-check", 1) if names else "")
+
+
+def served(address: str, port: int, name: str, proxied: bool = False) -> str:
+    """Return the SHA-256 of the certificate that somebody serves for a name; '' where nobody answers with one.
+
+    `address` is one of this host, '' for all of them. With `proxied` the listener expects the PROXY protocol.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Only who answers is asked, not whether to trust it.
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    host = address.strip("[]") or ("127.0.0.1" if os.path.exists("/proc/net/fib_trie") else "::1")
+    try:
+        with socket.create_connection((host, port), TIMEOUT) as connection:
+            if proxied:
+                connection.sendall(b"PROXY UNKNOWN\r\n")
+            with context.wrap_socket(connection, server_hostname=name) as answered:
+                found = answered.getpeercert(binary_form=True)
+    except (OSError, ValueError):
+        return ""
+    return hashlib.sha256(found).hexdigest() if found else ""

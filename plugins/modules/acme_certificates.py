@@ -1,0 +1,184 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: acme_certificates
+short_description: Get the certificates of sites from a CA that speaks ACME, and have them renewed
+version_added: 0.2.0
+description:
+  - Calls the distribution's C(certbot) for each site with O(sites[].tls.acme) whose certificate is not there as wanted,
+    under the name C(pyweb-NAME). Where all of it is there, nobody is asked and nothing changes.
+  - C(certbot) calls a script of the site when it has got or renewed a certificate. That makes nginx serve it, and
+    leaves the old one served where nginx refuses the new one. Renewal needs no Ansible.
+  - Enables and starts the timer of C(certbot) where it is not.
+  - Then looks at whether https at the host's own address has the new certificate.
+  - What fails for a site leaves it served as before. The error names the cause, then what the CA said.
+  - Ends the renewal of a certificate whose site is V(absent) or has another kind of O(sites[].tls). Certificates of
+    C(certbot) that are not of this collection are left alone.
+author: [pyweb.stack contributors]
+options:
+  sites:
+    description: Completed sites, as the filter P(pyweb.stack.sites#filter) returns them.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      tls:
+        description: Where the certificate of the site comes from.
+        type: dict
+attributes:
+  check_mode:
+    support: full
+    description: Predicts, and asks nobody. What the host's C(certbot) cannot do is refused as well.
+  diff_mode:
+    support: none
+    description: A certificate has no text to compare.
+  platform:
+    platforms: linux
+    support: full
+notes:
+  - Needs root. M(pyweb.stack.nginx_set) comes before, and makes nginx answer the CA on port 80.
+  - What C(certbot) did is in C(/var/log/letsencrypt/letsencrypt.log).
+seealso:
+  - module: pyweb.stack.nginx_set
+"""
+
+EXAMPLES = r"""
+- name: Get the certificates that are missing
+  pyweb.stack.acme_certificates:
+    sites: "{{ web_sites | pyweb.stack.sites }}"
+"""
+
+RETURN = r"""
+made:
+  description: What was done or, in check mode, would be, each after the name of its site.
+  returned: success
+  type: list
+  elements: str
+  sample: ["shop: certificate for shop.example.com from acme-v02.api.letsencrypt.org: there is none"]
+host:
+  description: What was, or would be, done on the host for all certificates.
+  returned: success
+  type: list
+  elements: str
+  sample: ["certbot-renew.timer: start, enable"]
+sites_after:
+  description:
+    - C(made) and C(host) are as in RV(made) and RV(host).
+    - C(faulty) are the names of the sites that are not as it was wanted, C(others) those of the sites that are.
+  returned: failure
+  type: dict
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.pyweb.stack.plugins.module_utils.host import files
+from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
+from ansible_collections.pyweb.stack.plugins.module_utils.host.services import ServiceError
+from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import (
+    BASE_ENVIRONMENT,
+    Shell,
+    StepError,
+    own_fault,
+)
+from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
+from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import hidden_values, own_names
+from ansible_collections.pyweb.stack.plugins.module_utils.tls import acme_found, acme_leave, acme_request, acme_timer
+from ansible_collections.pyweb.stack.plugins.module_utils.tls.acme_issue import STEP, Certificate
+
+SPEC: dict[str, Any] = {
+    "sites": {"type": "list", "elements": "dict", "required": True},
+    # The action plugin adds these.
+    "secrets": {"type": "str", "default": "{}", "no_log": True},
+}
+
+
+@dataclass
+class Certificates:
+    """The certificates of all sites of a host, and what was, or in check mode would be, done."""
+
+    secrets: Mapping[str, Any]
+    run: acme_found.Run
+    check_mode: bool
+    made: list[str] = field(default_factory=list)
+    host: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    faulty: list[str] = field(default_factory=list)
+
+    def apply(self, site: Mapping[str, Any]) -> None:
+        """Do what is wanted for one site; a fault of one does not keep the others from it."""
+        name, secrets = site["name"], self.secrets.get(site["name"], {})
+        shell = Shell(name, {}, hidden_values(secrets, None, own_names(site)) if secrets else [])
+        try:
+            with own_fault(name, shell.mask), files.locked(name):
+                if acme_request.is_acme(site):
+                    self._refuse(site)
+                    self._made(site, Certificate(site, secrets, shell, self.check_mode).ensure())
+                elif acme_found.lineage(name):
+                    purge = site["state"] == "absent" and bool(site.get("purge"))
+                    gone = acme_leave.end(Layout.of(site), purge, self.run, self.check_mode)
+                    self._made(site, [f"removed {path}" for path in gone])
+        except StepError as error:
+            self.faults.append(str(error))
+            self.faulty.append(name)
+
+    def renew(self, sites: list[dict[str, Any]]) -> None:
+        """Have what is there renewed by the host itself."""
+        if not any(acme_request.is_acme(site) for site in sites):
+            return
+        try:
+            self.host += acme_timer.ensure_authorities(self.run, self.check_mode)
+            if self.check_mode or any(acme_found.lineage(site["name"]) for site in sites):
+                steps = acme_timer.ensure(self.run, self.check_mode)
+                self.host += [f"{acme_found.timer() or 'the timer of certbot'}: {', '.join(steps)}"] if steps else []
+        except (ServiceError, OSError) as error:
+            self.faults.append(f"certificates are not renewed by themselves: {error}")
+
+    def _refuse(self, site: Mapping[str, Any]) -> None:
+        """Refuse what the host's certbot cannot do. In check mode it may be what the run would install."""
+        if not shutil.which("certbot", path=BASE_ENVIRONMENT["PATH"]):
+            if self.check_mode:
+                return
+            raise StepError(
+                site["name"],
+                STEP,
+                "certbot is not installed; install the distribution's package certbot (EL has it in EPEL: dnf install "
+                "epel-release)",
+            )
+        version = acme_found.version() or self.run(["certbot", "--version"])[1]
+        for fault in acme_request.faults([site], version):
+            raise StepError(site["name"], STEP, fault.partition(": ")[2])
+
+    def _made(self, site: Mapping[str, Any], what: list[str]) -> None:
+        self.made += [f"{site['name']}: {text}" for text in what]
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
+    if fault := why_not_root():
+        module.fail_json(msg=fault)
+    sites = module.params["sites"]
+    secrets = json.loads(module.params["secrets"]).get("sites", {})
+    certificates = Certificates(secrets, module.run_command, module.check_mode)
+    for site in sites:
+        certificates.apply(site)
+    certificates.renew(sites)
+    done = {"made": certificates.made, "host": certificates.host}
+    changed = bool(certificates.made or certificates.host)
+    if certificates.faults:
+        others = [site["name"] for site in sites if site["name"] not in certificates.faulty]
+        after = {**done, "faulty": certificates.faulty, "others": others}
+        module.fail_json(msg="\n".join(certificates.faults), changed=changed, sites_after=after)
+    module.exit_json(changed=changed, **done)
+
+
+if __name__ == "__main__":
+    main()

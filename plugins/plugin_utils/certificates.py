@@ -1,0 +1,282 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Read the certificates of the inventory, and say what a browser would refuse. Runs on the controller only.
+
+It needs the library `cryptography`, which ansible-core brings and hosts lack. Faults name the key without the `tls.` in
+front, and never quote a private key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import listed
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+# CA/Browser Forum, Baseline Requirements 6.1.5 and 7.1.3.2.
+RSA_BITS = 2048
+WEAK_HASHES = ("md5", "sha1")
+_PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
+
+
+class Unreadable(ValueError):
+    """Text that looks like PEM and is none."""
+
+
+def of_itself(tls: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with the certificates of a read key `tls`, whoever they are for.
+
+    `tls` is as the model reads it: what is a path on the host is not looked at.
+    """
+    if tls["kind"] == "acme" and "BEGIN" in tls["acme"]["ca"]:
+        try:
+            _read(tls["acme"]["ca"], "acme.ca")
+        except Unreadable as wrong:
+            return [str(wrong)]
+    if not _is_text(tls):
+        return []
+    try:
+        certificates = _read(tls["certificate"], "certificate")
+        key = _read_key(tls["key"])
+    except Unreadable as wrong:
+        return [str(wrong)]
+    place = _place(certificates, key)
+    if place > 0:  # what stands in front of it is no chain of it
+        return [
+            f"certificate has the certificate that fits key as number {place + 1}; wanted it first, and the one that "
+            "signed it next; put it first"
+        ]
+    pair = [] if place == 0 else [_other(certificates[0], key)]
+    return [*pair, *_chain(certificates), *_dates(certificates), *_strength(certificates)]
+
+
+def of_names(tls: Mapping[str, Any], domains: Sequence[str]) -> list[str]:
+    """Return whether the certificate lacks one of these domains; nothing where it cannot be read at all."""
+    if not _is_text(tls):
+        return []
+    with contextlib.suppress(Unreadable):
+        certificates = _read(tls["certificate"], "certificate")
+        place = _place(certificates, _read_key(tls["key"]))
+        names, addresses = _names(certificates[max(place, 0)])
+        missing = [domain for domain in domains if not _covers(domain, names, addresses)]
+        if missing:
+            known = listed([*names, *map(str, addresses)]) or "nobody, without a subjectAltName"
+            return [
+                f"certificate is for {known}; wanted one for every domain of the site, and {listed(missing)} is "
+                "missing; get one for all of them, or take the domain out"
+            ]
+    return []
+
+
+def _is_text(tls: Mapping[str, Any]) -> bool:
+    return bool(tls["kind"] == "certificate" and "BEGIN" in tls["certificate"] and "BEGIN" in tls["key"])
+
+
+def _read(text: str, key: str) -> list[x509.Certificate]:
+    found = []
+    for number, block in enumerate(_PEM.findall(text), 1):
+        try:
+            found.append(x509.load_pem_x509_certificate(block.encode()))
+        except ValueError:
+            raise Unreadable(
+                f"{key} cannot be read: certificate {number} in it is damaged; copy its file again, all of it"
+            ) from None
+    return found
+
+
+def _read_key(text: str) -> Any:
+    try:
+        return serialization.load_pem_private_key(text.encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise Unreadable("key cannot be read: it is damaged, or has a passphrase; copy its file again") from None
+
+
+# --- what is asked ---
+
+
+def _place(certificates: list[x509.Certificate], key: Any) -> int:
+    """Return which of the certificates a key fits; -1 for none."""
+    own = _public(key.public_key())
+    return next((place for place, found in enumerate(certificates) if _public(_key_of(found)) == own), -1)
+
+
+def _other(certificate: x509.Certificate, key: Any) -> str:
+    return (
+        f"key does not fit certificate: it is {_described(key.public_key())}, and the certificate of "
+        f"{_subject(certificate)} is for {_described(_key_of(certificate))}; wanted the key that the certificate was "
+        "requested with; give that one, or its own certificate"
+    )
+
+
+def _chain(certificates: list[x509.Certificate]) -> Iterator[str]:
+    """Yield where the chain to the root is broken."""
+    leaf = certificates[0]
+    if len(certificates) == 1 and not _signed(leaf, leaf):
+        yield (
+            f"certificate lacks its intermediate: {_subject(leaf)} is signed by {_issuer(leaf)}, whose certificate "
+            "does not follow; browsers that have not seen it refuse the site; append it (fullchain.pem of the CA)"
+        )
+    for number, (certificate, above) in enumerate(zip(certificates, certificates[1:]), 1):
+        if _signed(certificate, above):
+            continue
+        others = [place for place, other in enumerate(certificates, 1) if _signed(certificate, other)]
+        if others == [number]:
+            yield (
+                f"certificate goes on behind a root: number {number}, {_subject(certificate)}, is signed by itself; "
+                "remove what follows it"
+            )
+        elif others:
+            yield (
+                f"certificate is in the wrong order: number {number}, {_subject(certificate)}, is signed by number "
+                f"{others[0]}; wanted the one that signed it next; put that behind it"
+            )
+        else:
+            yield (
+                f"certificate lacks its intermediate: number {number}, {_subject(certificate)}, is signed by "
+                f"{_issuer(certificate)}, and number {number + 1} is {_subject(above)}; put the certificate of the "
+                "first between them"
+            )
+        return
+
+
+def _dates(certificates: list[x509.Certificate], now: datetime.datetime | None = None) -> Iterator[str]:
+    """Yield the certificates that are not valid now."""
+    now = now or _now()
+    for number, certificate in enumerate(certificates, 1):
+        begin, end = _date(certificate, "not_valid_before"), _date(certificate, "not_valid_after")
+        which = f"number {number} of it, {_subject(certificate)}," if number > 1 else f"that of {_subject(certificate)}"
+        if end <= now:
+            yield f"certificate has expired: {which} was valid to {end:%Y-%m-%d %H:%M} UTC; renew it"
+        elif begin > now:
+            yield (
+                f"certificate is not valid yet: {which} begins at {begin:%Y-%m-%d %H:%M} UTC, and it is "
+                f"{now:%Y-%m-%d %H:%M} on this machine; wait for it, or set the clock"
+            )
+
+
+def _strength(certificates: list[x509.Certificate]) -> Iterator[str]:
+    """Yield keys and signatures that browsers do not take any more, and a certificate for something else."""
+    for number, certificate in enumerate(certificates, 1):
+        which = f"number {number} of it, {_subject(certificate)}," if number > 1 else f"that of {_subject(certificate)}"
+        key = _key_of(certificate)
+        if isinstance(key, rsa.RSAPublicKey) and key.key_size < RSA_BITS:
+            yield (
+                f"certificate is weak: {which} has an RSA key of {key.key_size} bits; wanted at least {RSA_BITS}; "
+                "make a new key, and have it signed"
+            )
+        algorithm = _hash(certificate)
+        # Nobody checks the signature of a root that is known.
+        if algorithm in WEAK_HASHES and (number == 1 or not _signed(certificate, certificate)):
+            yield f"certificate is weak: {which} is signed with {algorithm.upper()}; wanted SHA-256; get a new one"
+    with contextlib.suppress(x509.ExtensionNotFound):
+        usages = certificates[0].extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        if not {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(usages):
+            yield (
+                f"certificate is for something else: that of {_subject(certificates[0])} is for no server (its "
+                "extendedKeyUsage lacks serverAuth); get one for a web server"
+            )
+
+
+# --- names: RFC 9525, 6.3 and 6.5 ---
+
+
+def _names(certificate: x509.Certificate) -> tuple[list[str], list[Any]]:
+    """Return the names and the IP addresses of a certificate; its common name is none, as for browsers."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return [], []
+    names = [name.lower() for name in found.get_values_for_type(x509.DNSName)]
+    return names, list(found.get_values_for_type(x509.IPAddress))
+
+
+def _covers(domain: str, names: Sequence[str], addresses: Sequence[Any]) -> bool:
+    """Say whether a certificate with these names is one for a domain. A * in it stands for one label, the first."""
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(domain.strip("[]")) in addresses
+    first, _dot, rest = domain.partition(".")
+    return domain in names or (first != "*" and bool(rest) and f"*.{rest}" in names)
+
+
+# --- what the library says ---
+
+
+def _signed(certificate: x509.Certificate, by: x509.Certificate) -> bool:
+    """Say whether a certificate is signed by another one; by their names where the library does not know how."""
+    if _hash(certificate) in WEAK_HASHES:
+        return certificate.issuer == by.subject
+    try:
+        certificate.verify_directly_issued_by(by)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+def _date(certificate: x509.Certificate, name: str) -> datetime.datetime:
+    """Return when a certificate begins or ends; before cryptography 42 without a zone, and always in UTC."""
+    found = getattr(certificate, f"{name}_utc", None) or getattr(certificate, name)
+    return found.replace(tzinfo=datetime.timezone.utc)  # type: ignore[no-any-return]
+
+
+def _hash(certificate: x509.Certificate) -> str:
+    """Return the hash of a certificate's signature; '' where it has none of its own, as Ed25519, or none known."""
+    try:
+        algorithm: hashes.HashAlgorithm | None = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return ""
+    return algorithm.name if algorithm else ""
+
+
+def _key_of(certificate: x509.Certificate) -> Any:
+    """Return the public key of a certificate, None where the library does not know its kind."""
+    try:
+        return certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+
+
+def _public(key: Any) -> bytes:
+    """Return a public key in a form that can be compared."""
+    if key is None:
+        return b""
+    found: bytes = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return found
+
+
+def _described(key: Any) -> str:
+    """Return a public key as a person tells it from another: its kind, and the begin of its SHA-256."""
+    if key is None:
+        return "a key of an unknown kind"
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(_public(key))
+    kind = type(key).__name__.strip("_").replace("PublicKey", "").replace("EllipticCurve", "EC")
+    size = f" with {key.key_size} bits" if hasattr(key, "key_size") else ""
+    return f"the {kind} key{size} {digest.finalize().hex()[:12]}"
+
+
+def _subject(certificate: x509.Certificate) -> str:
+    names, addresses = _names(certificate)
+    return listed([*names, *map(str, addresses)][:1]) or listed([_name(certificate.subject)])
+
+
+def _issuer(certificate: x509.Certificate) -> str:
+    return listed([_name(certificate.issuer)])
+
+
+def _name(name: x509.Name) -> str:
+    """Return the common name of a subject or an issuer, or all of it where there is none."""
+    common = name.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return str(common[0].value if common else name.rfc4514_string())

@@ -1,0 +1,127 @@
+"""A CA that speaks ACME: pebble, in a container beside the host, with a DNS that it alone asks."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import subprocess
+import time
+import urllib.request
+from dataclasses import dataclass
+from functools import cached_property
+
+from host import docker
+
+IMAGE = "pyweb-debian12:pebble"
+START_SECONDS = 30
+# Certificates of six days: for certbot they are due from the first minute, so that every run of its timer renews them.
+LIFETIME_SECONDS = 6 * 24 * 3600
+CONFIG = {
+    "listenAddress": "0.0.0.0:14000",
+    "managementListenAddress": "0.0.0.0:15000",
+    "certificate": "/ca/cert.pem",
+    "privateKey": "/ca/key.pem",
+    "httpPort": 80,
+    "tlsPort": 443,
+    "ocspResponderURL": "",
+    "externalAccountBindingRequired": False,
+    "certificateValidityPeriod": LIFETIME_SECONDS,
+}
+# The http.server answers 404 to all: the server of somebody else, to which a test can let a name lead. AUTHZREUSE: a CA
+# that remembers that a name was proved would not always ask for the challenge that has to fail.
+SERVE = """
+set -e
+mkdir -p /ca/empty
+cd /ca
+printf %s "$2" > config.json
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=pebble \\
+    -addext "subjectAltName=IP:$(hostname -i)" -keyout key.pem -out cert.pem
+python3 -m http.server --directory empty 80 > /dev/null 2>&1 &
+pebble-challtestsrv -defaultIPv4 "$1" -defaultIPv6 "" -http01 "" -https01 "" -tlsalpn01 "" > /dev/null &
+export PEBBLE_VA_NOSLEEP=1 PEBBLE_WFE_NONCEREJECT=0 PEBBLE_AUTHZREUSE=0
+exec pebble -config config.json -dnsserver 127.0.0.1:8053
+"""
+
+
+@dataclass
+class Authority:
+    """One container; every name leads to `target` unless told otherwise."""
+
+    name: str
+    target: str
+
+    def start(self) -> None:
+        self.remove()
+        words = ["sh", "-c", SERVE, "sh", self.target, json.dumps({"pebble": CONFIG})]
+        docker("run", "--detach", f"--name={self.name}", "--label=owner=pyweb-test", IMAGE, *words)
+        deadline = time.monotonic() + START_SECONDS
+        while not self.answers():
+            assert time.monotonic() < deadline, f"pebble does not answer: {self.log()[-2000:]}"
+            time.sleep(0.2)
+
+    def remove(self) -> None:
+        subprocess.run(["docker", "rm", "--force", "--volumes", self.name], capture_output=True, check=False)
+
+    @cached_property
+    def address(self) -> str:
+        networks = json.loads(docker("inspect", self.name))[0]["NetworkSettings"]["Networks"]
+        return str(next(network["IPAddress"] for network in networks.values() if network["IPAddress"]))
+
+    @property
+    def directory(self) -> str:
+        return f"https://{self.address}:14000/dir"
+
+    @property
+    def dns(self) -> str:
+        """Where it is told what its DNS answers."""
+        return f"http://{self.address}:8055"
+
+    @cached_property
+    def ca(self) -> str:
+        """What its own https is verified with."""
+        return self.run("cat /ca/cert.pem")
+
+    @cached_property
+    def root(self) -> str:
+        """What the certificates are verified with that it issues."""
+        with urllib.request.urlopen(f"https://{self.address}:15000/roots/0", context=self._trust(), timeout=10) as page:
+            return str(page.read().decode())
+
+    def answers(self) -> bool:
+        try:
+            return bool(self.root)
+        except (OSError, AssertionError, StopIteration, ssl.SSLError):
+            self.__dict__.pop("ca", None)
+            self.__dict__.pop("address", None)
+            return False
+
+    def log(self) -> str:
+        done = subprocess.run(["docker", "logs", self.name], capture_output=True, text=True, check=False, timeout=60)
+        return done.stdout + done.stderr
+
+    @property
+    def orders(self) -> int:
+        """How many certificates it was asked for, issued or not."""
+        return len(re.findall(r"POST /order-plz ", self.log()))
+
+    @property
+    def questions(self) -> int:
+        """How often anybody asked it anything over ACME."""
+        return len(re.findall(r"(?:GET|POST|HEAD) /(?!roots)", self.log()))
+
+    def lead(self, name: str, address: str = "") -> None:
+        """Let a name lead to an address; '' takes that back."""
+        what, body = ("add-a", {"host": name, "addresses": [address]}) if address else ("clear-a", {"host": name})
+        data = json.dumps(body).encode()
+        urllib.request.urlopen(f"{self.dns}/{what}", data=data, timeout=10).close()
+
+    def run(self, script: str) -> str:
+        """What a shell script printed in the container; it has to succeed."""
+        words = ["docker", "exec", self.name, "sh", "-c", script]
+        done = subprocess.run(words, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=600)
+        assert done.returncode == 0, f"in {self.name}: {script}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def _trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cadata=self.ca)

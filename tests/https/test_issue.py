@@ -1,0 +1,104 @@
+"""The first certificate of a bare host, what keeps one from being issued, and what is issued anew."""
+
+from __future__ import annotations
+
+import time
+
+import breakpoints
+from breakpoints import Point
+from conftest import TOKEN
+from visitor import TlsProber
+from world import TIMER, World
+
+DAY = 24 * 3600
+
+
+def test_one_run_on_a_bare_host_ends_with_certificates_of_the_ca_for_every_site(world: World) -> None:
+    assert world.first is not None
+    assert world.first.status == 0, world.first.error
+    shop, blog = world.shown("shop"), world.shown("blog")
+    assert shop.names == {"shop.example", "www.shop.example"}
+    # By DNS, for only so is a wildcard to be had.
+    assert blog.names == {"blog.example", "*.blog.example"}
+    for shown in (shop, blog):
+        assert 5 * DAY < shown.ends - time.time() < 7 * DAY
+    # Without -k, verified up to the root: the intermediate certificate is there as well.
+    for name in ("shop.example", "www.shop.example", "blog.example", "any.blog.example"):
+        assert world.visitor.ask(name, "/healthz").status in (200, 308), name
+    assert world.visitor.ask("shop.example").status == 200
+    assert world.authority.orders == 2
+    # Nothing of it needs a run again: the distribution's own timer renews.
+    assert world.host.told(f"systemctl is-enabled {TIMER}; systemctl is-active {TIMER}") == "enabled\nactive"
+    told = world.first.output + world.host.journal(4000)
+    assert TOKEN not in told
+    assert world.pairs["own"][1].splitlines()[1] not in told
+
+
+def test_a_second_run_changes_nothing_and_asks_the_ca_nothing(served: World) -> None:
+    asked, live = served.authority.questions, served.live("shop")
+    # Although the certificates are due for renewal: that is the timer's.
+    again = served.converge()
+    assert again.changed == 0, again.output
+    assert (served.authority.questions, served.live("shop")) == (asked, live)
+
+
+def test_a_name_that_leads_elsewhere_changes_nothing_and_is_named(served: World) -> None:
+    before = served.shown("shop")
+    served.authority.lead("new.shop.example", served.authority.address)
+    served.set("shop", domains=["shop.example", "www.shop.example", "new.shop.example"])
+    run = served.play()
+    served.authority.lead("new.shop.example")
+    assert run.status != 0
+    first = next(line for line in run.error.splitlines() if "site 'shop'" in line)
+    assert "new.shop.example" in first
+    assert "404" in run.error
+    assert served.shown("shop") == before
+    assert served.visitor.ask("shop.example").status == 200
+    # The fault of one site is its own.
+    assert served.visitor.ask("blog.example").status == 200
+
+
+def test_a_closed_port_80_changes_nothing_and_is_named(served: World) -> None:
+    before = served.shown("shop")
+    with served.refused("input", f"ip saddr {served.authority.address} tcp dport 80"):
+        run = served.play()
+    assert run.status != 0
+    assert "port 80" in run.error
+    assert "refused" in run.error.lower()
+    assert served.shown("shop") == before
+    assert served.visitor.ask("shop.example").status == 200
+
+
+def test_a_changed_list_of_domains_is_issued_again_without_a_failed_request(served: World) -> None:
+    orders = served.authority.orders
+    certificate, key = served.pairs["own"]
+    served.host.told("mkdir -p /srv/pair")
+    served.write("/srv/pair/certificate.pem", certificate)
+    served.write("/srv/pair/key.pem", key)
+    # In the same run the same pair, which the host now has by itself.
+    served.set("own", tls={"certificate": "/srv/pair/certificate.pem", "key": "/srv/pair/key.pem"})
+    with TlsProber(served.visitor, "shop.example") as shop, TlsProber(served.visitor_of("own"), "own.example") as own:
+        run = served.converge()
+    assert run.changed > 0
+    assert served.shown("shop").names == {"shop.example", "www.shop.example", "new.shop.example"}
+    assert served.authority.orders == orders + 1, "of one site alone"
+    assert len(shop.answers) > 20
+    assert not shop.failures, shop.failures
+    assert not own.failures, own.failures
+
+
+def test_a_run_that_is_killed_before_the_certificate_is_issued_is_completed_by_the_next(served: World) -> None:
+    orders = served.authority.orders
+    served.add("late", tls=served.acme())
+    breakpoints.arm(served.host, Point("module_utils.tls", "issue"))
+    playing = served.host.begin(served.sites.sites)
+    process = breakpoints.wait(served.host, playing)
+    playing.kill()
+    breakpoints.kill(served.host, process)
+    # It is served already, with a certificate that nobody trusts; the others have noticed nothing.
+    assert served.visitor_of("late").ask("late.example").status == 200
+    assert served.authority.orders == orders
+    assert served.visitor.ask("shop.example").status == 200
+    served.converge()
+    assert served.shown("late").names == {"late.example"}
+    assert served.authority.orders == orders + 1

@@ -1,0 +1,47 @@
+"""Renewal without Ansible: nobody but certbot's timer is at work, of which a test starts the service."""
+
+from __future__ import annotations
+
+from visitor import TlsProber
+from world import World
+
+
+def test_the_timer_renews_without_a_failed_request(served: World) -> None:
+    before = {name: served.shown(name) for name in ("shop", "blog")}
+    with TlsProber(served.visitor, "shop.example") as shop, TlsProber(served.visitor, "blog.example") as blog:
+        renewed = served.renew()
+    assert renewed.returncode == 0, served.host.journal()
+    for name, shown in before.items():
+        assert served.shown(name).serial != shown.serial, name
+        assert served.shown(name).names == shown.names
+    assert len(shop.answers) > 5
+    assert not shop.failures, shop.failures
+    assert not blog.failures, blog.failures
+    # And a run finds all as it should be.
+    assert served.host.told("ls /etc/sites/shop/tls/pairs | wc -l") == "2", "the pair before is kept, older ones go"
+
+
+def test_while_the_ca_is_down_the_old_certificate_is_served(served: World) -> None:
+    before = served.shown("shop")
+    with served.refused("output", f"ip daddr {served.authority.address} tcp dport 14000"):
+        renewed = served.renew()
+    assert renewed.returncode != 0, "systemd shows that it failed"
+    assert served.shown("shop") == before
+    assert served.visitor.ask("shop.example").status == 200
+
+
+def test_where_nginx_refuses_the_old_certificate_is_served_and_the_next_renewal_works(served: World) -> None:
+    before, live = served.shown("shop"), served.live("shop")
+    with served.broken_nginx():
+        served.renew()
+        assert served.shown("shop") == before
+        assert served.live("shop") == live
+        assert served.visitor.ask("shop.example").status == 200
+        # certbot's own log has nginx's words, as its unit's journal should.
+        told = served.host.told("cat /var/log/letsencrypt/letsencrypt.log") + served.host.journal(200)
+        assert "no_such_directive" in told
+    renewed = served.renew()
+    assert renewed.returncode == 0, served.host.journal()
+    assert served.shown("shop").serial != before.serial
+    again = served.converge()
+    assert again.changed == 0, again.output

@@ -1,0 +1,131 @@
+"""A host whose sites have https in every way, what its inventory says, and the CA beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import platforms
+from authority import Authority
+from client import Answer, ask
+from fixtures import PLATFORM
+from host import Host, Run
+from sites import Inventory, Project, site
+from visitor import Shown, Visitor, shown_to_anybody
+
+DEBIAN = platforms.PLATFORMS[PLATFORM].os_family == "Debian"
+RENEWAL = "certbot.service" if DEBIAN else "certbot-renew.service"
+TIMER = RENEWAL.replace(".service", ".timer")
+WAIT_SECONDS = 20
+
+
+@dataclass
+class World:
+    """The host, the CA, what the inventory says now, and how the first run ended."""
+
+    host: Host
+    authority: Authority
+    project: Project
+    sites: Inventory
+    first: Run | None = None
+    pairs: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    # --- what the inventory says ---
+
+    def set(self, name: str, **keys: Any) -> None:
+        """Change what the inventory says of a site."""
+        self.sites = self.sites.with_(name, **keys)
+
+    def add(self, name: str, **keys: Any) -> None:
+        self.sites = Inventory((*self.sites.sites, site(name, self.project, **keys)))
+
+    def acme(self, challenge: Any = "http") -> dict[str, Any]:
+        return {"acme": {"directory": self.authority.directory, "ca": self.authority.ca, "challenge": challenge}}
+
+    def play(self) -> Run:
+        return self.host.play(self.sites.sites)
+
+    def converge(self) -> Run:
+        return self.host.deploy(self.sites.sites)
+
+    # --- who comes ---
+
+    @property
+    def visitor(self) -> Visitor:
+        """Somebody who trusts the CA, and has been nowhere yet."""
+        return Visitor(self.host.address, self.authority.root)
+
+    def visitor_of(self, name: str, port: int = 443) -> Visitor:
+        """Somebody who has accepted the certificate that a site shows, which no CA has issued."""
+        return Visitor(self.host.address, shown_to_anybody(self.host.address, f"{name}.example", port))
+
+    def shown(self, name: str) -> Shown:
+        return self.visitor.look(f"{name}.example")
+
+    def http(self, name: str, path: str = "/", headers: dict[str, str] | None = None) -> Answer:
+        return ask(self.host.address, f"{name}.example", path, headers=headers)
+
+    def wait_for(self, what: Callable[[], object], why: str) -> None:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not what():
+            assert time.monotonic() < deadline, why
+            time.sleep(0.2)
+
+    # --- what happens on the host ---
+
+    def renew(self) -> subprocess.CompletedProcess[str]:
+        """What the timer starts twice a day."""
+        return self.host.run(f"systemctl start {RENEWAL}")
+
+    def live(self, name: str) -> str:
+        """The pair that nginx serves."""
+        return self.host.told(f"readlink /etc/sites/{name}/tls/live")
+
+    @contextlib.contextmanager
+    def refused(self, chain: str, rule: str) -> Iterator[None]:
+        """A firewall that is not ours refuses connections: in `input` those that come, in `output` those that go."""
+        self.host.told(
+            "nft add table inet outer && nft add chain inet outer refused"
+            f" '{{ type filter hook {chain} priority -500 ; }}'"
+            f" && nft add rule inet outer refused {rule} reject with tcp reset"
+        )
+        try:
+            yield
+        finally:
+            self.host.told("nft delete table inet outer")
+
+    @contextlib.contextmanager
+    def broken_nginx(self) -> Iterator[None]:
+        """A file of somebody else's that nginx refuses, so that it can be reloaded for nobody."""
+        path = "/etc/nginx/conf.d/somebody.conf"
+        self.host.told(f"echo 'server {{ listen 81; no_such_directive; }}' > {path}")
+        try:
+            yield
+        finally:
+            self.host.told(f"rm {path}")
+
+    def pair(self, name: str) -> tuple[str, str]:
+        """Make a certificate for a site as an administrator has it from somewhere, and its key; PEM."""
+        told = self.authority.run(
+            "cd $(mktemp -d) && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90"
+            f" -subj /CN={name}.example -addext subjectAltName=DNS:{name}.example -keyout key -out certificate 2>&1"
+            " && cat certificate && echo // && cat key"
+        )
+        certificate, _, key = told[told.index("-----BEGIN CERT") :].partition("//\n")
+        return certificate, key
+
+    def write(self, path: str, text: str) -> None:
+        """Replace a file on the host as programs do that renew certificates."""
+        self.host.told(f"cat > {shlex.quote(path)}.new && mv {shlex.quote(path)}.new {shlex.quote(path)}", text)
+
+
+def seen(answer: Answer) -> dict[str, Any]:
+    """Return what the project believed about a request."""
+    assert answer.status == 200, answer
+    return dict(json.loads(answer.body))

@@ -1,0 +1,271 @@
+"""Certificates of the inventory, as the controller reads them: what a browser would refuse, no run installs."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import ipaddress
+import json
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.pyweb.stack.plugins.action import check
+from ansible_collections.pyweb.stack.plugins.filter import sites as filters
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+from ansible_collections.pyweb.stack.plugins.plugin_utils import certificates
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from models import EXAMPLE, SHOP, faults
+
+NOW = datetime.datetime.now(datetime.timezone.utc)
+DAY = datetime.timedelta(days=1)
+CLIENT = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+SERVER = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
+
+
+@functools.cache
+def key(name):
+    """A key, the same one for each name; `rsaBITS` is one of RSA."""
+    if name.startswith("rsa"):
+        return rsa.generate_private_key(65537, int(name[3:]))
+    return ed25519.Ed25519PrivateKey.generate() if name == "ed" else ec.generate_private_key(ec.SECP256R1())
+
+
+def made(subject, issuer, names=(), days=(-1, 90), own="", usage=None):
+    """A certificate of a subject, signed with the issuer's key; `own` is another key than the subject's."""
+    built = x509.CertificateBuilder()
+    built = built.subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))
+    built = built.issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+    built = built.public_key(key(own or subject).public_key()).serial_number(x509.random_serial_number())
+    built = built.not_valid_before(NOW + days[0] * DAY).not_valid_after(NOW + days[1] * DAY)
+    built = built.add_extension(x509.BasicConstraints(ca=not names, path_length=None), critical=True)
+    if names:
+        general = [
+            x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() or ":" in name else x509.DNSName(name)
+            for name in names
+        ]
+        built = built.add_extension(x509.SubjectAlternativeName(general), critical=False)
+    if usage:
+        built = built.add_extension(usage, critical=False)
+    signer = key(issuer)
+    used = None if isinstance(signer, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    return built.sign(signer, used).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def private(name):
+    form = serialization.PrivateFormat.PKCS8
+    return key(name).private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
+
+
+LEAF = made("shop", "below", ["shop.example.com", "www.shop.example.com"])
+BELOW = made("below", "root")
+ROOT = made("root", "root")
+OTHER = made("other", "root")
+GOOD = LEAF + BELOW
+
+
+def pair(certificate, own="shop"):
+    return {"certificate": certificate, "key": private(own) if "BEGIN" not in own else own}
+
+
+def found(tls, *sites, **keys):
+    """The faults of a site with this key `tls`."""
+    return faults({**SHOP, "tls": tls, **keys}, *sites, certificates=certificates)
+
+
+def good(tls, **keys):
+    return complete([{**SHOP, "tls": tls, **keys}], example=str(EXAMPLE), certificates=certificates)
+
+
+@pytest.mark.parametrize(
+    "tls",
+    [
+        pair(GOOD),
+        pair(GOOD + ROOT),
+        pair(made("a", "a", ["shop.example.com"]), "a"),
+        # A CA of one's own, whose root signs and is sent along.
+        pair(made("shop", "root", ["shop.example.com"]) + ROOT),
+        pair(made("rsa2048", "below", ["shop.example.com"]) + BELOW, "rsa2048"),
+        pair(made("ed", "ed", ["shop.example.com"]), "ed"),
+        pair(made("shop", "below", ["shop.example.com"], usage=SERVER) + BELOW),
+        {"certificate": "/etc/a.pem", "key": "/etc/a.key"},
+        {"acme": {"directory": "https://ca.internal/acme", "ca": ROOT}},
+        {"acme": {"directory": "https://ca.internal/acme", "ca": "/etc/root.pem"}},
+    ],
+)
+def test_good_certificates(tls):
+    assert good(tls)
+
+
+@pytest.mark.parametrize(
+    ("tls", "words"),
+    [
+        # A key that does not fit.
+        (pair(GOOD, "other"), "key does not fit certificate: it is the EC key with 256 bits "),
+        (pair(GOOD, "rsa2048"), "key does not fit certificate: it is the RSA key with 2048 bits "),
+        (pair(BELOW + LEAF), "certificate has the certificate that fits key as number 2; wanted it first"),
+        # Chains.
+        (
+            pair(LEAF),
+            "certificate lacks its intermediate: shop.example.com is signed by below, whose certificate does not "
+            "follow; browsers that have not seen it refuse the site; append it",
+        ),
+        (
+            pair(LEAF + ROOT),
+            "certificate lacks its intermediate: number 1, shop.example.com, is signed by below, and number 2 is root",
+        ),
+        (
+            pair(LEAF + ROOT + BELOW),
+            "certificate is in the wrong order: number 1, shop.example.com, is signed by number 3; wanted the one that "
+            "signed it next; put that behind it",
+        ),
+        (pair(GOOD + ROOT + OTHER), "certificate goes on behind a root: number 3, root, is signed by itself; remove"),
+        # The name of the issuer is right, and the signature is not its.
+        (pair(LEAF + made("below", "root", own="other")), "certificate lacks its intermediate: number 1"),
+        # Dates.
+        (
+            pair(made("shop", "below", ["shop.example.com"], days=(-9, -2)) + BELOW),
+            f"certificate has expired: that of shop.example.com was valid to {NOW - 2 * DAY:%Y-%m-%d %H:%M} UTC; renew",
+        ),
+        (
+            pair(made("shop", "below", ["shop.example.com"], days=(2, 9)) + BELOW),
+            f"certificate is not valid yet: that of shop.example.com begins at {NOW + 2 * DAY:%Y-%m-%d %H:%M} UTC",
+        ),
+        (
+            pair(LEAF + made("below", "root", days=(-9, -2))),
+            "certificate has expired: number 2 of it, below, was valid to",
+        ),
+        # Strength.
+        (
+            pair(made("rsa1024", "below", ["shop.example.com"]) + BELOW, "rsa1024"),
+            "certificate is weak: that of shop.example.com has an RSA key of 1024 bits; wanted at least 2048; make a",
+        ),
+        (
+            pair(made("shop", "below", ["shop.example.com"], usage=CLIENT) + BELOW),
+            "certificate is for something else: that of shop.example.com is for no server",
+        ),
+        # Names.
+        (
+            pair(made("shop", "below", ["shop.example.org", "192.0.2.1"]) + BELOW),
+            "certificate is for shop.example.org, 192.0.2.1; wanted one for every domain of the site, and "
+            "shop.example.com is missing; get one for all of them, or take the domain out",
+        ),
+        (
+            pair(made("shop.example.com", "shop.example.com"), "shop.example.com"),
+            "certificate is for nobody, without a",
+        ),
+        # What cannot be read.
+        (
+            pair(LEAF + "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"),
+            "certificate cannot be read: certificate 2 in it is damaged; copy its file again, all of it",
+        ),
+        (
+            pair(GOOD, "-----BEGIN PRIVATE KEY-----\nQUJDREVG\n-----END PRIVATE KEY-----\n"),
+            "key cannot be read: it is damaged, or has a passphrase; copy its file again",
+        ),
+        (
+            {
+                "acme": {
+                    "directory": "https://ca.internal/",
+                    "ca": "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n",
+                }
+            },
+            "acme.ca cannot be read: certificate 1 in it is damaged",
+        ),
+    ],
+)
+def test_what_is_refused(tls, words):
+    [fault] = found(tls)
+    assert fault.startswith(f"web_sites[0] 'shop': tls.{words}")
+    for line in str(tls.get("key", "")).splitlines():
+        assert line not in fault
+
+
+def test_signatures_with_sha1_are_refused_but_that_of_a_root():
+    """openssl made the file: the library that reads certificates signs none like that any more."""
+    read = certificates._read((Path(__file__).parent / "fixtures/signed_with_sha1.pem").read_text(), "certificate")
+    assert len(read) == 3
+    assert list(certificates._strength(read)) == [
+        f"certificate is weak: {which} is signed with SHA1; wanted SHA-256; get a new one"
+        for which in ("that of shop.example.com", "number 2 of it, below,")
+    ]
+    assert list(certificates._chain(read)) == []
+
+
+def test_all_faults_of_a_certificate_and_of_other_keys_come_at_once():
+    weak = made("rsa1024", "below", ["a.example.org"], days=(-9, -2))
+    assert len(found(pair(weak, "other"), {"name": "blog"})) == 6  # key, chain, date, strength, name; blog's domains
+
+
+@pytest.mark.parametrize(
+    ("domain", "names", "covered"),
+    [
+        ("shop.example.com", ["SHOP.example.com"], True),
+        ("shop.example.com", ["*.example.com"], True),
+        ("a.shop.example.com", ["*.example.com"], False),
+        ("example.com", ["*.example.com"], False),
+        ("shop.example.com", ["sh*.example.com"], False),
+        ("shop.example.com", ["*"], False),
+        ("localhost", ["localhost"], True),
+        ("*.example.com", ["*.example.com"], True),
+        ("*.example.com", ["a.example.com", "example.com"], False),
+        ("*.shop.example.com", ["*.example.com"], False),
+        ("192.0.2.1", ["192.0.2.1"], True),
+        ("192.0.2.1", ["192.0.2.2"], False),
+        ("192.0.2.1", ["*.0.2.1"], False),
+        ("2001:db8::1", ["2001:db8:0::1"], True),
+    ],
+)
+def test_names_that_a_certificate_is_for(domain, names, covered):
+    tls = pair(made("shop", "below", ["x.example.net", *names]) + BELOW)
+    if covered:
+        assert good(tls, domains=[domain])
+    else:
+        [fault] = found(tls, domains=[domain])
+        assert "wanted one for every domain of the site" in fault
+
+
+# --- web_tls ---
+
+BLOG = {"name": "blog", "domains": ["blog.example.com"]}
+
+
+def test_a_wrong_certificate_of_web_tls_is_said_once_and_its_names_of_each_site():
+    expired = made("shop", "below", ["shop.example.com"], days=(-9, -2)) + BELOW
+    [fault] = faults(SHOP, BLOG, tls=pair(expired), certificates=certificates)
+    assert fault.startswith("web_tls.certificate has expired")
+    [fault] = faults(SHOP, BLOG, tls=pair(GOOD), certificates=certificates)
+    assert fault.startswith(
+        "web_sites[1] 'blog': tls.certificate is for shop.example.com, www.shop.example.com; wanted"
+    )
+
+
+def test_the_filter_and_the_check_read_certificates():
+    with pytest.raises(AnsibleFilterError, match=r"web_tls\.certificate lacks its intermediate"):
+        filters.sites([SHOP], tls=pair(LEAF))
+    assert filters.sites([SHOP], tls=pair(GOOD))[0]["tls"]["certificate"] == GOOD
+    result = checked(pair(LEAF))
+    assert result["failed"] is True
+    assert "web_tls.certificate lacks its intermediate" in result["msg"]
+    assert checked(pair(GOOD))["sites"] == [{"name": "shop", "state": "present", "url": "https://shop.example.com/"}]
+    assert private("shop").splitlines()[1] not in json.dumps(checked(pair(GOOD)))
+
+
+def test_the_check_knows_which_names_other_hosts_have():
+    shared = {"web_run": {"shared_names": {"shop.example.com": ["web1", "web2"]}}}
+    result = checked({"acme": {}}, **shared)
+    assert "domains has shop.example.com, which the hosts web1, web2 have" in result["msg"]
+    assert checked({"acme": {}})["sites"]
+    assert checked("none", **shared)["sites"]
+
+
+def checked(web_tls, **variables):
+    templar = MagicMock(template=lambda value: value)
+    task = MagicMock(args={}, check_mode=False, async_val=0)
+    plugin = check.ActionModule(task, MagicMock(), MagicMock(), MagicMock(), templar, MagicMock())
+    folder = str(Path(__file__).parent)
+    return plugin.run(task_vars={"web_sites": [SHOP], "web_tls": web_tls, "playbook_dir": folder, **variables})

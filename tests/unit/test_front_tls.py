@@ -1,0 +1,209 @@
+"""A site with TLS through nginx, and one behind a balancer: where it is asked, and as who."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+
+import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+from ansible_collections.pyweb.stack.plugins.module_utils.release import front as fronts
+from ansible_collections.pyweb.stack.plugins.module_utils.release import proxies
+from ansible_collections.pyweb.stack.plugins.module_utils.release.front import Front, Look
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.protocol import Answer, ProtocolError
+from releases import FakeShell
+
+HERE = "192.0.2.7"
+SITE = {"name": "shop", "domains": ["shop.example", "www.shop.example"], "source": {"startproject": "x"}}
+CERTIFICATE = "/etc/sites/shop/tls/live/fullchain.pem"
+HTTPS = f"listen 443 ssl; ssl_certificate {CERTIFICATE};"
+REDIRECT = "server {{ {listen} server_name {names}; return 308 https://$host{port}$request_uri; }}\n"
+SERVER = "server {{ {listen} server_name {names}; {more} location / {{ uwsgi_pass uwsgi_shop; }} }}\n"
+STATIC = b"<link rel=stylesheet href=/static/a.css>"
+
+
+@pytest.fixture
+def nginx(tmp_path, monkeypatch):
+    """nginx's files, and what it answers: (scheme, host, path) -> answer; `asked` are URLs, `greetings` what came."""
+
+    class Nginx(dict):
+        def write(self, *servers, others=""):
+            (tmp_path / "other.conf").write_text(others)
+            (tmp_path / "shop.conf").write_text("# pyweb.stack.nginx: site shop.\n" + "\n".join(servers))
+            (tmp_path / "nginx.conf").write_text("events {}\nhttp { include shop.conf; include other.conf; }\n")
+
+        def look(self, site=None):
+            made = Front.of(FakeShell(), site or complete([{**SITE, "tls": "selfsigned"}])[0], {"https_header": []})
+            return dataclasses.replace(made, conf=str(tmp_path / "nginx.conf")).look(attempts=1)
+
+    made = Nginx()
+    made.asked, made.greetings, made.closed = [], [], set()
+
+    def request(address, host, path, timeout, headers=None, tls=None, greeting=b""):
+        scheme = "https" if tls else "http"
+        if scheme in made.closed:
+            raise ProtocolError(address, "nothing listens", errno.ECONNREFUSED)
+        made.asked.append(f"{scheme}://{host}{path} at {address}")
+        made.greetings.append(greeting)
+        made.claimed = (headers or {}).get("X-Forwarded-Proto", "")
+        found = made.get((scheme, host, path)) or made.get((scheme, path)) or Answer(200, "", 0.1)
+        return dataclasses.replace(found, headers=dict(found.headers))
+
+    monkeypatch.setattr(fronts, "http_request", request)
+    monkeypatch.setattr(fronts, "own_addresses", lambda: [HERE, "10.1.2.3"])
+    return made
+
+
+def to(location, status=308):
+    return Answer(status, "", 0.1, {"location": location})
+
+
+def html(body=b""):
+    return Answer(200, "", 0.1, {"content-type": "text/html"}, body)
+
+
+def with_redirect(nginx, listen="listen 80;", tls=HTTPS, port="", names="shop.example"):
+    nginx.write(REDIRECT.format(listen=listen, names=names, port=port), SERVER.format(listen=tls, names=names, more=""))
+
+
+def test_the_redirect_leads_to_https_which_answers(nginx):
+    """Both ports are asked, and the page's file by https."""
+    with_redirect(nginx)
+    nginx["http", "/"] = to("https://shop.example/")
+    nginx["https", "/"] = html(STATIC)
+    assert nginx.look() == Look("", "https://shop.example/")
+    assert nginx.asked == [
+        f"http://shop.example/ at {HERE}:80",
+        f"https://shop.example/ at {HERE}:443",
+        f"https://shop.example/static/a.css at {HERE}:443",
+    ]
+    assert nginx.claimed == ""
+
+
+def test_https_that_does_not_answer_well_is_told(nginx):
+    with_redirect(nginx)
+    nginx["http", "/"] = to("https://shop.example/")
+    nginx["https", "/"] = Answer(502, "", 0.1)
+    assert nginx.look().wrong.startswith("/ as shop.example redirects to https://shop.example/, which answered 502")
+
+
+def test_without_a_redirect_both_are_asked(nginx):
+    nginx.write(SERVER.format(listen=f"listen 80; {HTTPS}", names="shop.example", more=""))
+    assert nginx.look() == Look("", "https://shop.example/")
+    assert nginx.asked == [f"http://shop.example/ at {HERE}:80", f"https://shop.example/ at {HERE}:443"]
+    nginx["https", "/"] = Answer(500, "", 0.1)
+    assert "answered 500; wanted a status below 500 (through nginx at 192.0.2.7:443)" in nginx.look().wrong
+    nginx["http", "/"] = Answer(503, "", 0.1)
+    assert "answered 503; wanted a status below 500 (through nginx at 192.0.2.7:80)" in nginx.look().wrong
+
+
+def test_https_at_an_odd_port(nginx):
+    """Also behind a release from before TLS, which has recorded no such port."""
+    tls = f"listen 8443 ssl; ssl_certificate {CERTIFICATE};"
+    with_redirect(nginx, "listen 8080;", tls, ":8443")
+    nginx["http", "/"] = to("https://shop.example:8443/")
+    nginx["https", "/"] = to("https://shop.example:8443/in/", 302)
+    [plain] = complete([{**SITE, "nginx": {"listen": [8080]}}])
+    assert nginx.look(plain) == Look("", "https://shop.example:8443/")
+    assert nginx.asked[1:] == [
+        f"https://shop.example:8443/ at {HERE}:8443",
+        f"https://shop.example:8443/in/ at {HERE}:8443",
+    ]
+
+
+def test_a_site_in_the_server_of_another_is_asked_by_https(nginx):
+    """The certificate is the other's: both have the same names."""
+    nginx.write(SERVER.format(listen=HTTPS.replace("/shop/", "/root/"), names="shop.example", more=""))
+    nginx["https", "/shop/"] = html()
+    assert nginx.look(complete([{**SITE, "prefix": "/shop"}])[0]) == Look("", "https://shop.example/shop/")
+
+
+def test_somebody_elses_certificate_at_the_sites_own_server_is_no_tls_of_the_site(nginx):
+    """The workaround by `nginx.options`: it is asked as before."""
+    more = "ssl_certificate /etc/ssl/shop.pem;"
+    nginx.write(SERVER.format(listen="listen 80; listen 443 ssl;", names="shop.example", more=more))
+    nginx["https", "/"] = Answer(500, "", 0.1)
+    assert nginx.look(complete([SITE])[0]) == Look("", "http://shop.example/")
+
+
+def test_the_other_domains_lead_to_the_canonical_one(nginx):
+    nginx.write(
+        REDIRECT.format(listen="listen 80;", names="shop.example www.shop.example", port=""),
+        f"server {{ {HTTPS} server_name shop.example; return 308 https://www.shop.example$request_uri; }}",
+        SERVER.format(listen=HTTPS, names="www.shop.example", more=""),
+    )
+    nginx["http", "/"] = nginx["https", "shop.example", "/"] = to("https://www.shop.example/")
+    assert not nginx.look(complete([{**SITE, "tls": "selfsigned", "canonical": "www.shop.example"}])[0]).wrong
+    assert nginx.asked == [f"http://shop.example/ at {HERE}:80", f"https://www.shop.example/ at {HERE}:443"]
+
+
+def test_before_nginx_has_the_new_domains_the_old_ones_are_asked_for(nginx):
+    closed = "server { listen 443 ssl; server_name shop.catch-all.invalid; location / { return 444; } }"
+    nginx.write(closed, SERVER.format(listen=HTTPS, names="old.example", more=""))
+    assert nginx.look() == Look("", "https://old.example/")
+
+
+def test_somebody_elses_server_at_the_port_of_https(nginx):
+    nginx.write(
+        REDIRECT.format(listen="listen 80;", names="shop.example", port=""),
+        SERVER.format(listen=HTTPS, names="shop.example", more=""),
+        others=f"server {{ listen {HERE}:443 ssl; server_name other.example; }}",
+    )
+    wrong = nginx.look().wrong
+    assert f"somebody else's server answers for shop.example at {HERE}:443" in wrong
+    assert wrong.endswith("or let the site listen there as well (nginx.listen_tls)")
+
+
+# --- something in front ---
+
+
+def trusting(nginx, *networks, listen="listen 80;"):
+    more = " ".join(f"set_real_ip_from {network};" for network in networks)
+    nginx.write(SERVER.format(listen=listen, names="shop.example", more=more))
+
+
+def plain(**nginx):
+    return complete([{**SITE, "nginx": nginx}])[0]
+
+
+@pytest.mark.parametrize(
+    ("networks", "address"),
+    [(["10.0.0.0/8", "unix:"], "10.1.2.3"), (["198.51.100.0/24"], HERE), (["127.0.0.1"], "127.0.0.1"), ([], HERE)],
+)
+def test_an_address_of_this_host_that_nginx_trusts_is_asked_first(nginx, networks, address):
+    trusting(nginx, *networks)
+    assert not nginx.look(plain()).wrong
+    assert nginx.asked == [f"http://shop.example/ at {address}:80"]
+    assert nginx.greetings == [b""]
+
+
+def test_https_that_ends_at_a_balancer_is_no_question_to_the_user(nginx):
+    """The inventory names the balancer; here nobody is it."""
+    trusting(nginx, "198.51.100.0/24")
+    nginx["http", "/"] = to("https://shop.example/", 301)
+    nginx.closed = {"https"}
+    assert nginx.look(plain()) == Look("", "http://shop.example/")
+    assert nginx.claimed == "https"
+
+
+@pytest.mark.parametrize(("network", "address"), [("10.0.0.0/8", "10.1.2.3"), ("198.51.100.0/24", HERE)])
+def test_the_proxy_protocol_is_spoken_where_nginx_wants_it(nginx, network, address):
+    """nginx answers whoever speaks it, and believes those that it trusts."""
+    trusting(nginx, network, listen="listen 80 proxy_protocol;")
+    assert nginx.look(plain()) == Look("", "http://shop.example/")
+    assert nginx.greetings == [f"PROXY TCP4 {address} {address} 80 80\r\n".encode()]
+
+
+def test_a_listener_with_the_proxy_protocol_has_it_for_every_server(nginx):
+    nginx.write(
+        "server { listen 80 proxy_protocol; server_name x; location / {} }",
+        SERVER.format(listen="listen 80;", names="shop.example", more="set_real_ip_from 10.0.0.0/8;"),
+    )
+    assert not nginx.look(plain()).wrong
+    assert nginx.greetings[0].startswith(b"PROXY TCP4 10.1.2.3 ")
+
+
+def test_loopback_stands_first_only_where_it_is_trusted():
+    found = proxies.Proxies((proxies.ipaddress.ip_network("::1/128"),), frozenset())
+    assert found.first([HERE, "2001:db8::7"]) == ["::1", HERE, "2001:db8::7"]
+    assert proxies.Proxies((), frozenset()).first([HERE]) == [HERE]
