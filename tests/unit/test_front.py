@@ -390,7 +390,7 @@ def test_a_redirect_to_another_host_leaves_no_prefix(nginx, shared):
 
 @pytest.mark.parametrize(("there", "status", "wrong"), [(True, 503, ""), (False, 503, "503"), (True, 502, "502")])
 def test_maintenance_is_no_fault_and_is_told(nginx, tmp_path, monkeypatch, there, status, wrong):
-    monkeypatch.setattr(fronts.site_files.names, "ETC", str(tmp_path / "etc"))
+    monkeypatch.setattr(fronts.maintenance.names, "ETC", str(tmp_path / "etc"))
     (tmp_path / "etc/pyweb.d").mkdir(parents=True)
     if there:
         (tmp_path / "etc/pyweb.d/shop.maintenance").write_text("")

@@ -34,14 +34,6 @@ def state() -> dict[str, Any]:
     return {"site_files": found, "maintenance": closed}
 
 
-def told(name: str) -> str:
-    """Return what to say of a site in maintenance; '' of one that is not."""
-    if not os.path.exists(names.beside_site(name, "maintenance")):
-        return ""
-    end = f"playbooks/maintenance.yml -e maintenance_site={name} -e maintenance=false"
-    return f"site '{name}': maintenance is on, and visitors get 503; end it: {end}"
-
-
 def asked(
     given: Mapping[str, Any], sites: Sequence[Site], host: Mapping[str, Any], faults: list[str]
 ) -> dict[str, Any]:
