@@ -10,6 +10,7 @@ from typing import Any, cast
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.pyweb.stack.plugins.module_utils.model import schemes
+from ansible_collections.pyweb.stack.plugins.module_utils.model.prefixes import sharing
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Site
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
@@ -44,15 +45,20 @@ class ActionModule(ActionBase):
 
 
 def certified(given: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return what the module needs of the sites for their certificates, and the private keys. Raises AnsibleActionFail.
+    """Return what the module needs of the sites for their certificates, and the secrets. Raises AnsibleActionFail.
 
-    What a failed site has is as it was.
+    The secrets are private keys, and who may log in to a server. What a failed site has is as it was.
     """
     if not given:
         return [], {}
     completed = [cast(Site, site) for site in _completed("certificates", given) if not site.get("kept")]
     sites, secrets = split_secrets(completed)
-    keys = {name: {"env": {}, "tls_key": one["tls_key"]} for name, one in secrets.items() if one.get("tls_key")}
+    servers = {group[0]["name"] for group in sharing([site for site in given if site["state"] == "present"])}
+    keys = {}
+    for name, one in secrets.items():
+        hidden = {"tls_key": one.get("tls_key"), "basic_auth": one.get("basic_auth") if name in servers else {}}
+        if any(hidden.values()):
+            keys[name] = {"env": {}, **{key: value for key, value in hidden.items() if value}}
     found: list[dict[str, Any]] = [
         {
             **{key: site[key] for key in ("name", "domains", "paths", "state", "purge")},

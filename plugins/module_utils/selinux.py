@@ -69,8 +69,8 @@ def _labels(sites: list[Site]) -> dict[str, str]:
     labels = {}
     for site in sites:
         labels[Layout.of(site).run] = "httpd_var_run_t"
-        for served in (site["nginx"]["media"], site["nginx"]["static"]):
-            path = served["path"] if served else ""
+        served = [files["path"] for files in (site["nginx"]["media"], site["nginx"]["static"]) if files]
+        for path in [*served, *site["nginx"]["protected"].values()]:
             if path and not path.startswith(KNOWN_PLACES):
                 labels[path] = "httpd_sys_content_t"
     if any(map(schemes.asks_for_files, sites)):

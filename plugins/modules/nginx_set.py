@@ -19,8 +19,9 @@ description:
     site, and fails where they end in an error, or where another server of nginx answers for the site. The error names
     the file and line of that server.
   - Without O(sites[].health.path) it also asks for one style sheet, script or image that the page names.
-  - What nginx itself answers because the inventory says so (C(return), C(auth_basic), C(deny)) counts as the site's
-    answer.
+  - What nginx itself answers because the inventory says so (C(return), C(auth_basic), C(deny)), or because the site is
+    in maintenance, counts as the site's answer.
+  - Writes who may log in to a site (C(nginx.basic_auth)), each password as a hash. One that fits its password stays.
   - Brings the certificates of O(certificates) first, and changes the link to a site's pair with nginx's files, or not
     at all. Where nginx serves another certificate than the file, it is reloaded.
 author: [pyweb.stack contributors]
@@ -46,7 +47,7 @@ options:
     elements: dict
     default: []
   secrets:
-    description: Added by the action plugin. The private keys of the inventory, as JSON.
+    description: Added by the action plugin. The private keys of the inventory and who may log in, as JSON.
     type: str
     default: '{}'
 extends_documentation_fragment:
@@ -85,6 +86,7 @@ EXAMPLES = r"""
       - [systemctl, reload-or-restart, nginx]
     service: nginx.service
     sites: "{{ web_sites | pyweb.stack.sites }}"
+    secrets: "{{ web_sites | pyweb.stack.sites }}"
 """
 
 RETURN = r"""
@@ -161,13 +163,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.pyweb.stack.plugins.module_utils.host import files
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.file_set_module import ARGUMENTS, FILE, FileSetModule
 from ansible_collections.pyweb.stack.plugins.module_utils.host.services import ServiceError, start
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError, own_fault
 from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import one_line
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
-from ansible_collections.pyweb.stack.plugins.module_utils.nginx import logs
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import htpasswd, logs
 from ansible_collections.pyweb.stack.plugins.module_utils.release.front import STEP, Front, Look
 from ansible_collections.pyweb.stack.plugins.module_utils.tls.certificates import Certificates
 
@@ -185,9 +187,10 @@ def main() -> None:
     module = FileSetModule(argument_spec=SPEC, supports_check_mode=True)
     given = module.params
     secrets = json.loads(given["secrets"]).get("sites", {})
-    keys = {name: one["tls_key"] for name, one in secrets.items()}
+    keys = {name: one["tls_key"] for name, one in secrets.items() if one.get("tls_key")}
     certificates = Certificates(given["certificates"], keys, module.check_mode)
     certificates.prepare()
+    given["files"] += logins(secrets)
     done = {**installed(module, certificates), "started": [], "asked": {}}
     refused = done.pop("refused", {})
     try:
@@ -214,6 +217,12 @@ def main() -> None:
         others = [name for name in dict.fromkeys([*looks, *present]) if name not in faults]
         fail(module, {**done, "faulty": list(faults), "others": others}, "\n".join(faults.values()))
     module.exit_json(**done, **shown(module))
+
+
+def logins(secrets: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the files that say who may log in to which site."""
+    users = {name: found.get("basic_auth") or {} for name, found in secrets.items()}
+    return htpasswd.entries(users, accounts.web_group()) if any(users.values()) else []
 
 
 def installed(module: FileSetModule, certificates: Certificates) -> dict[str, Any]:

@@ -545,3 +545,16 @@ def test_the_group_of_the_web_server_is_that_of_nginx_conf(monkeypatch):
     assert accounts.web_group() == "deploy"
     monkeypatch.setattr(accounts, "nginx_account", lambda: ("gone", "gone"))
     assert accounts.web_group() == "www-data"
+
+
+@pytest.mark.parametrize("paths", ["", "{state}/invoices:{state}/a/b:/srv/elsewhere"])
+def test_protected_files_among_the_data_are_nginxs_groups_to_read(host, paths):
+    """As the media are; what lies elsewhere is somebody else's to make."""
+    state = host.layout.state
+    given = {"protected": paths.format(state=state)} if paths else {}
+    host.layout = Layout("shop", {**host.layout.paths, **given})
+    made = {"var/shop/invoices", "var/shop/a/b"} if paths else set()
+    assert made == {path for path in host.ensure() if path.startswith("var/shop/") and "media" not in path}
+    for path in made:
+        assert host.of(path) == (0o2750, 900, 33)
+    assert not host.ensure() & made

@@ -386,3 +386,15 @@ def test_a_redirect_to_a_path_that_no_site_has_is_wrong(nginx, shared):
 def test_a_redirect_to_another_host_leaves_no_prefix(nginx, shared):
     nginx.pages["/shop/"] = to("https://sso.example/")
     assert shared("return 404;").look().wrong == ""
+
+
+@pytest.mark.parametrize(("there", "status", "wrong"), [(True, 503, ""), (False, 503, "503"), (True, 502, "502")])
+def test_maintenance_is_no_fault_and_is_told(nginx, tmp_path, monkeypatch, there, status, wrong):
+    monkeypatch.setattr(fronts.maintenance.names, "ETC", str(tmp_path / "etc"))
+    (tmp_path / "etc/pyweb.d").mkdir(parents=True)
+    if there:
+        (tmp_path / "etc/pyweb.d/shop.maintenance").write_text("")
+    nginx.pages["/"] = html(status=status)
+    found = front(nginx).look()
+    assert (wrong in found.wrong) if wrong else not found.wrong
+    assert found.warning.startswith("site 'shop': maintenance is on, and visitors get 503; end it:") is not bool(wrong)

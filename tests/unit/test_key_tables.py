@@ -132,6 +132,7 @@ def test_what_is_secret():
         "files",
         "database",
         "superuser.password",
+        "nginx.basic_auth",
         "tls.key",
         "tls.acme.challenge.dns.environment",
         "tls.acme.challenge.dns.credentials",
@@ -141,7 +142,7 @@ def test_what_is_secret():
         "source.archive",
         "uwsgi.tarball",
     ]
-    assert len(found) == 11
+    assert len(found) == 12
     # They travel by their last name, or by another one.
     names = [key.stored or name.rpartition(".")[2] for name, key in found.items()]
     assert sorted(names) == sorted(set(names)) == sorted(Secrets.__annotations__)
@@ -255,6 +256,8 @@ def test_what_a_source_will_have_one_day_is_declared(source, declared):
         ("uwsgi.processes", 1, 1024),
         ("uwsgi.threads", 1, 1024),
         ("nginx.read_timeout", 1, 86400),
+        ("nginx.client_timeout", 0, 3600),
+        ("nginx.limit_connections", 0, 65535),
         ("nginx.hsts", 0, 315360000),
         ("tls.acme.challenge.dns.wait", 0, 3600),
         ("health.timeout", 1, 600),
@@ -365,6 +368,15 @@ def test_all_defaults():
         "upstream": ["unix:/opt/sites/shop/current/uwsgi.sock"],
         "options": {},
         "locations": {},
+        "client_timeout": 0,
+        "limit_connections": 0,
+        "limit_requests": {},
+        "headers": {},
+        "precompressed": False,
+        "hashed_names": [],
+        "protected": {},
+        "basic_auth": {},
+        "error_pages": {},
     }
 
 

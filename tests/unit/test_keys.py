@@ -6,6 +6,7 @@ import datetime
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.model import keys
+from ansible_collections.pyweb.stack.plugins.module_utils.model.nginx_checks import RECOMMENDED
 from models import SECRET, completed, fault, faults
 
 # --- good values, key by key: (given, what it becomes) ---
@@ -132,6 +133,42 @@ GOOD = {
         ({"set": "$a ${b}c"}, {"set": ["$a ${b}c"]}),
     ],
     "nginx.locations": [({"= /a": {"return": 204}}, {"= /a": {"return": ["204"]}})],
+    "nginx.client_timeout": [("20", 20)],
+    "nginx.limit_connections": [(50, 50)],
+    "nginx.limit_requests": [
+        (
+            {"/": "20r/s", "/accounts/login/": "10r/m", "/api.v1": "5r/s burst=0"},
+            {
+                "/": {"rate": "20r/s", "burst": 40},
+                "/accounts/login/": {"rate": "10r/m", "burst": 10},
+                "/api.v1": {"rate": "5r/s", "burst": 0},
+            },
+        ),
+    ],
+    "nginx.headers": [
+        ("recommended", RECOMMENDED),
+        (
+            {"x-frame-options": None, "Referrer-Policy": "no-referrer", "X-Number": 1},
+            {
+                **{name: text for name, text in RECOMMENDED.items() if name != "X-Frame-Options"},
+                "Referrer-Policy": "no-referrer",
+                "X-Number": "1",
+            },
+        ),
+    ],
+    "nginx.precompressed": [(True, True)],
+    "nginx.hashed_names": [
+        ("vite", ["vite"]),
+        (["django", "webpack", r"-[0-9a-f]{8}\.(?:js|css)$"], ["django", "webpack", r"-[0-9a-f]{8}\.(?:js|css)$"]),
+    ],
+    "nginx.protected": [
+        (
+            {"/a/": "invoices/", "/b/c/": "/srv/files/"},
+            {"/a/": "/var/lib/sites/shop/invoices", "/b/c/": "/srv/files"},
+        ),
+    ],
+    "nginx.basic_auth": [({"ada": SECRET, "b@c": 1815}, {"ada": SECRET, "b@c": "1815"})],
+    "nginx.error_pages": [({502: "<p>Down", "503": "/srv/busy.html"}, {"502": "<p>Down", "503": "/srv/busy.html"})],
     "tls": [("none", {"kind": "none"}), ("selfsigned", {"kind": "selfsigned"}), (None, {"kind": "none"})],
     "health.path": [("/healthz?deep=1", "/healthz?deep=1"), ("/", "/"), ("", ""), (None, "")],
     "health.status": [(200, [200]), ([200, "301"], [200, 301])],
@@ -153,6 +190,71 @@ def test_good_value(key, given, wanted):
 
 HOSTS = "wanted host names such as shop.example.com, *.example.com or an IP address"
 PORT = "wanted a port from 1 to 65535, or address:port such as 127.0.0.1:8000 or [::1]:8000"
+EXTRAS = [
+    ({"client_timeout": "20s"}, ".client_timeout is '20s'; wanted a whole number from 0 to 3600"),
+    ({"limit_connections": -1}, ".limit_connections is -1; wanted a whole number from 0 to 65535"),
+    ({"limit_requests": "20r/s"}, ".limit_requests is '20r/s'; wanted a mapping of paths to rates such as {/: 20r/s"),
+    ({"limit_requests": {"/": 20}}, "wanted a rate such as 20r/s, 10r/m or '20r/s burst=50' for '/'"),
+    ({"limit_requests": {"/": "0r/s"}}, "wanted a rate such as"),
+    ({"limit_requests": {"/": "20r/s; x"}}, "wanted a rate such as"),
+    ({"limit_requests": {"/": "20r/s\n"}}, "wanted a rate such as"),
+    (
+        {"limit_requests": {"login": "20r/s"}},
+        "wanted paths that begin with /, of letters, digits and ._~- (found 'login')",
+    ),
+    ({"limit_requests": {'/" x': "20r/s"}}, "wanted paths that begin with /"),
+    ({"limit_requests": {"/\n": "20r/s"}}, "wanted paths that begin with /"),
+    ({"headers": "strict"}, ".headers is 'strict'; wanted recommended, or a mapping of headers to text"),
+    ({"headers": {"X A": "b"}}, "wanted names of headers, of letters, digits and - (found 'X A')"),
+    ({"headers": {"X\n": "b"}}, "wanted names of headers"),
+    ({"headers": {"X-A": "a\nSet-Cookie: b"}}, "wanted text on one line, without $ and \\, for X-A"),
+    ({"headers": {"X-A": "$remote_addr"}}, "without $ and \\, for X-A"),
+    ({"headers": {"X-A": "a\\"}}, "without $ and \\, for X-A"),
+    ({"headers": {"X-A": ["b"]}}, "without $ and \\, for X-A"),
+    ({"headers": {"X-A": " "}}, "without $ and \\, for X-A"),
+    ({"headers": {"set-cookie": "a=b"}}, "wanted no set-cookie here; nginx or the application sets it for each answer"),
+    (
+        {"headers": {"Strict-Transport-Security": "max-age=1"}},
+        "wanted no Strict-Transport-Security here; set nginx.hsts",
+    ),
+    ({"precompressed": "yes"}, ".precompressed is 'yes'; wanted true or false"),
+    ({"hashed_names": "vit"}, "a regular expression without spaces (found 'vit' in the list); did you mean 'vite'?"),
+    ({"hashed_names": ["a b"]}, "wanted django, vite, webpack, or a regular expression without spaces (found 'a b'"),
+    ({"hashed_names": ["a("]}, "found 'a(': missing ), unterminated subpattern"),
+    ({"hashed_names": ["*.js"]}, "nothing to repeat"),
+    ({"hashed_names": ["(?<uri>a)."]}, "wanted a regular expression of plain groups, classes and repetitions"),
+    ({"hashed_names": ["(?P<uri>a)."]}, "wanted a regular expression of plain groups"),
+    ({"hashed_names": ["a.\n"]}, "wanted django, vite, webpack, or a regular expression without spaces"),
+    ({"hashed_names": ["a." * 300]}, "a regular expression without spaces"),
+    ({"protected": ["/a/"]}, ".protected is ['/a/']; wanted a mapping of urls to paths such as {/invoices/: invoices}"),
+    ({"protected": {"/a": "b"}}, "wanted a url that begins and ends with / such as /invoices/ (found '/a')"),
+    ({"protected": {"/": "b"}}, "wanted a url that begins and ends with /"),
+    ({"protected": {"/../": "b"}}, "wanted a url that begins and ends with /"),
+    ({"protected": {"/a/\n": "b"}}, "wanted a url that begins and ends with /"),
+    ({"protected": {"/a/": "../x"}}, "or one below the site's data, for '/a/' (found '../x')"),
+    ({"protected": {"/a/": ""}}, "wanted an absolute path, or one below the site's data"),
+    ({"protected": {"/a/": "/"}}, "wanted an absolute path, or one below the site's data"),
+    ({"protected": {"/a/": "b;c"}}, "wanted an absolute path, or one below the site's data"),
+    ({"protected": {"/media/": "b"}}, "nginx.protected has /media/, which everybody gets as static files or media"),
+    (
+        {"protected": {"/a/": "media/b"}},
+        "nginx.protected /a/ is /var/lib/sites/shop/media/b, which lies in nginx.media",
+    ),
+    ({"basic_auth": SECRET}, ".basic_auth is not usable; wanted a mapping of users to passwords"),
+    (
+        {"basic_auth": {"a:b": SECRET}},
+        ".basic_auth is not usable; wanted users of letters, digits and ._@+- (found 'a:b')",
+    ),
+    ({"basic_auth": {"ada": [SECRET]}}, "wanted text on one line as the password of ada"),
+    ({"basic_auth": {"ada": f"{SECRET}\n"}}, "wanted text on one line as the password of ada"),
+    ({"basic_auth": {"ada": None}}, "wanted text on one line as the password of ada"),
+    ({"basic_auth": {"ada": ""}}, "wanted a password for ada; an empty one lets everybody in"),
+    ({"error_pages": "x"}, ".error_pages is 'x'; wanted a mapping of 502, 503, 504 to HTML, or to a path on the host"),
+    ({"error_pages": {500: "x"}}, "wanted one of 502, 503, 504 (found 500); the application has its own other ones"),
+    ({"error_pages": {502: ""}}, "wanted HTML, or an absolute path on the host, for 502"),
+    ({"error_pages": {502: "a\0"}}, "wanted HTML, or an absolute path on the host, for 502"),
+    ({"error_pages": {502: "/a b"}}, "wanted an absolute path of letters"),
+]
 PEM = "wanted certificates as PEM text, or an absolute path on the host"
 PRIVATE = f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n"
 
@@ -536,6 +638,7 @@ BAD = {
         ({"locations": {"/a {": {}}}, "wanted arguments without ; { } #"),
         ({"locations": {" ": {}}}, "wanted the path of every location"),
         ({"locations": ["/a"]}, "wanted a mapping of locations to their directives"),
+        *EXTRAS,
     ],
     "tls": TLS,
     "health": [

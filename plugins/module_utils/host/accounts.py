@@ -278,7 +278,13 @@ def _folders(layout: Layout, user: str, managed: bool, group: str) -> list[Folde
         Folder(layout.config, 0o750, "root", own),
         # Set-group-ID: what Django stores belongs to nginx's group, so nginx reads it and other users do not.
         Folder(layout.media, 0o2750, user, group, lasting=not layout.media.startswith(f"{layout.state}/")),
+        *[Folder(path, 0o2750, user, group) for path in _protected(layout)],
     ]
+
+
+def _protected(layout: Layout) -> list[str]:
+    """Return the directories among the data whose files nginx sends when the application says so."""
+    return [path for path in layout.paths.get("protected", "").split(":") if path.startswith(f"{layout.state}/")]
 
 
 def _code(layout: Layout) -> tuple[str, ...]:

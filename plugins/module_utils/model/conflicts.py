@@ -62,6 +62,9 @@ def between_keys(site: Site) -> Iterator[str]:
     static, media = nginx["static"], nginx["media"]
     if static and media and static["url"] == media["url"]:
         yield f"nginx.media and nginx.static have the same url {static['url']}; give one of them another"
+    public = {files["url"] for files in (static, media) if files}
+    for url in sorted(public & {*nginx["protected"]}):
+        yield f"nginx.protected has {url}, which everybody gets as static files or media; give it another url"
     yield from between_tls(site)
     harakiri = str(uwsgi["options"].get("harakiri"))
     if re.fullmatch(r"[0-9]{1,9}", harakiri) and int(harakiri) >= nginx["read_timeout"]:
@@ -91,6 +94,13 @@ def between_paths(site: Site) -> Iterator[str]:
                 f"site '{site['name']}': {inner} {known[inner]} lies in {outer} {known[outer]}; "
                 "wanted them apart; change it or web_roots"
             )
+    for url, path in site["nginx"]["protected"].items():
+        for key, public in (("media", site["nginx"]["media"]), ("static", site["nginx"]["static"])):
+            if public and f"{path}/".startswith(f"{public['path']}/"):
+                yield (
+                    f"site '{site['name']}': nginx.protected {url} is {path}, which lies in nginx.{key} "
+                    f"{public['path']}, and everybody gets that; wanted it apart; move one of them"
+                )
     sockets = [server[len("unix:") :] for server in site["nginx"]["upstream"] if server.startswith("unix:")]
     for path in [*sockets, layout.stats("x" * ID_LENGTH)]:
         if len(path.encode()) > UNIX_PATH_MAX:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from .checks import boolean, integer, list_of, listen, network, one_of, pattern, upstream
 from .key import Key, Keys
+from .nginx_checks import error_pages, hashed_name, headers, logins, protected, request_limits
 from .option_checks import alias, directives, locations
 
 SIZE = pattern(r"[0-9]+[kKmMgG]?", "a size such as 75m")
@@ -58,4 +59,55 @@ NGINX_KEYS: Keys = {
     ),
     "options": Key(directives, {}, "Any directive of a `server` block."),
     "locations": Key(locations, {}, "More locations: what follows `location`, then its directives."),
+    "client_timeout": Key(
+        integer(0, 3600),
+        0,
+        "For how many seconds nginx waits for the next piece of a request, or for a client to take the next piece of "
+        "an answer. 0: nginx's own 60.",
+    ),
+    "limit_connections": Key(
+        integer(0, 65535),
+        0,
+        "How many requests one client address may have open at once; more get 429. 0: any number.",
+    ),
+    "limit_requests": Key(
+        request_limits,
+        {},
+        "How often one client address may ask, by path: `{/: 20r/s, /accounts/login/: 10r/m}`; more get 429. Static "
+        "files and media do not count for `/`.",
+    ),
+    "headers": Key(
+        headers,
+        {},
+        "Security headers, where the application sends none of that name: `recommended`, or a mapping of what is "
+        "different from those, such as `{Permissions-Policy: camera=(self), X-Frame-Options: null}`.",
+    ),
+    "precompressed": Key(
+        boolean,
+        False,
+        "Whether a `.gz` beside a static file is sent in its place, and a `.br` where nginx has the module for it.",
+    ),
+    "hashed_names": Key(
+        list_of(hashed_name),
+        [],
+        "Static files whose names hold a hash, which browsers keep for ever, beside those of Django: `vite`, "
+        "`webpack`, or a regular expression of the path.",
+    ),
+    "protected": Key(
+        protected,
+        {},
+        "Files that only the application hands out, with the header X-Accel-Redirect: url to a path on the host, or to "
+        "one below the site's data.",
+    ),
+    "basic_auth": Key(
+        logins,
+        {},
+        "Ask every visitor for one of these users and passwords, for instance on a staging site. Never shown.",
+        secret=True,
+    ),
+    "error_pages": Key(
+        error_pages,
+        {},
+        "Pages for 502, 503 and 504, which nginx answers itself: HTML, or the path of a file on the host.",
+    ),
 }

@@ -10,7 +10,10 @@ from typing import Any, TypeVar
 S = TypeVar("S", bound=Mapping[str, Any])
 # The keys of a site, and of its section nginx, that are about the whole server of its names.
 OF_A_SERVER = ("tls", "canonical")
-OF_A_SERVER_OF_NGINX = ("listen", "options", "listen_tls", "redirect", "hsts", "trusted_proxies", "proxy_protocol")
+OF_A_SERVER_OF_NGINX = (
+    *("listen", "options", "listen_tls", "redirect", "hsts", "trusted_proxies", "proxy_protocol"),
+    *("client_timeout", "basic_auth"),
+)
 
 
 def below(prefix: str, path: str) -> str:
@@ -86,4 +89,5 @@ def _locations(site: Mapping[str, Any]) -> Iterator[str]:
     for files in (nginx["static"], nginx["media"]):
         if files:
             yield below(site["prefix"], files["url"])
+    yield from (below(site["prefix"], url) for url in nginx["protected"])
     yield from nginx["locations"]

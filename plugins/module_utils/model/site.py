@@ -136,6 +136,10 @@ def _derive(site: Site, roots: Mapping[str, str] | None) -> None:
     if nginx["media"]:
         nginx["media"]["path"] = nginx["media"]["path"] or layout.media
         site["paths"]["media"] = nginx["media"]["path"]
+    data = {url: path if path.startswith("/") else f"{layout.state}/{path}" for url, path in nginx["protected"].items()}
+    nginx["protected"] = data
+    if data:
+        site["paths"]["protected"] = ":".join(data.values())
     if nginx["static"]:
         own = not nginx["static"]["path"]
         nginx["static"]["path"] = nginx["static"]["path"] or layout.live_static
@@ -157,6 +161,8 @@ def _move_below(site: Site) -> None:
     for files in (nginx["static"], nginx["media"]):
         if files:
             files["url"] = below(prefix, files["url"])
+    nginx["limit_requests"] = {below(prefix, path): limit for path, limit in nginx["limit_requests"].items()}
+    nginx["protected"] = {below(prefix, url): path for url, path in nginx["protected"].items()}
     if site["health"]["path"]:
         site["health"]["path"] = below(prefix, site["health"]["path"])
     site["warm_up"] = [below(prefix, page) for page in site["warm_up"]]

@@ -120,6 +120,13 @@ class Tls(TypedDict, total=False):
     acme: Acme
 
 
+class Limit(TypedDict):
+    """A rate such as 20r/s, and how many requests more come through at once."""
+
+    rate: str
+    burst: int
+
+
 class Nginx(TypedDict):
     listen: list[Listen]
     listen_tls: list[Listen]
@@ -136,6 +143,15 @@ class Nginx(TypedDict):
     upstream: list[str]
     options: dict[str, list[str]]
     locations: dict[str, dict[str, list[str]]]
+    client_timeout: int
+    limit_connections: int
+    limit_requests: dict[str, Limit]
+    headers: dict[str, str]
+    precompressed: bool
+    hashed_names: list[str]
+    protected: dict[str, str]
+    basic_auth: dict[str, str]
+    error_pages: dict[str, str]
 
 
 class Health(TypedDict):
@@ -277,6 +293,7 @@ class Secrets(TypedDict):
     tls_key: str
     dns_environment: dict[str, str]
     dns_credentials: str
+    basic_auth: dict[str, str]
 
 
 class Manifest(TypedDict, total=False):

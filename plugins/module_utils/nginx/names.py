@@ -16,3 +16,12 @@ DEFAULT_LINKED = f"{ETC}/sites-available/default"
 DEFAULT_FILE = f"{ETC}/conf.d/default.conf"
 # Ours of its unit. The distributions' units leave nginx dead when its master was killed, and with 1024 descriptors.
 DROP_IN = "/etc/systemd/system/nginx.service.d/pyweb.conf"
+# What lies beside the file of a site: the locations of one that is in another's server, its pages, who may log in, and
+# whether it is in maintenance. Below `PAGES` nginx finds these pages itself, and nobody asks for them.
+FOLDER = "pyweb.d"
+PAGES = "/.pyweb/"
+
+
+def beside_site(name: str, what: str) -> str:
+    """Return the file of a site for `what`, such as htpasswd or maintenance."""
+    return f"{ETC}/{FOLDER}/{name}.{what}"

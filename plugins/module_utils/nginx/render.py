@@ -18,7 +18,7 @@ from ..model.errors import InventoryError
 from ..model.layout import KEPT, NGINX_LOGS, Layout
 from ..model.option_checks import directives
 from ..model.types import Site
-from . import beside, conflicts, http_level, https, names, shared, variables
+from . import beside, conflicts, extras, http_level, https, names, shared, site_files, variables
 
 ETC, MARK, DROP_IN = names.ETC, names.MARK, names.DROP_IN
 WORKER_CONNECTIONS = variables.WORKER_CONNECTIONS
@@ -62,30 +62,29 @@ def files(
     catch_all: bool = True,
     host: Mapping[str, Any] | None = None,
     version: str = "",
+    maintenance: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the `files` of `config_set` for all sites.
 
     `platform` has user, layout and modules (the glob of its module snippets). `ipv6` is auto, true or false;
-    `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. `version` is that of
-    nginx, '' until it is installed. A site that is `kept` keeps its files, but for a server that it shares with others.
-    Raises `InventoryError` with every fault.
+    `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. `version` is
+    nginx's, '' until it is installed. A site that is `kept` keeps its files, but for a server that it shares with
+    others. What `maintenance` is, `site_files.asked` says. Raises `InventoryError` with every fault.
     """
-    host = host or {}
+    faults: list[str] = []
+    host = site_files.asked(maintenance or {}, sites, host or {}, faults)
     if leaves(sites, host):
         return _left(sites, host)
-    kept = {site["name"] for site in sites if site.get("kept")}
+    kept = site_files.kept(sites, maintenance or {})
     # Of a site that was never served there is nothing to keep.
     sites = [site for site in sites if site["name"] not in kept or site["name"] in host.get("sites", [])]
-    faults: list[str] = []
     present = [site for site in sites if site["state"] == "present"]
     asked = variables.checked("nginx_options", directives, options or {}, {}, faults)
-    connections = variables.checked(
-        "nginx_worker_connections", integer(16, 1048576), worker_connections, WORKER_CONNECTIONS, faults
-    )
+    connections = _connections(worker_connections, faults)
     given = variables.layout(layout, _preferred(platform, host), present, faults)
     with_ipv6 = variables.ipv6(ipv6, kernel_ipv6, faults)
     views = [{**view(site, with_ipv6, faults, asked), "closing": catch_all} for site in present]
-    shared.arrange(present, {shown_site["name"]: shown_site for shown_site in views})
+    _arrange(views, present, host, asked)
     servers = [shown_site for shown_site in views if not shown_site["owner"]]
     edits = beside.Edits()
     if beside.keeps_theirs(host):
@@ -115,7 +114,20 @@ def files(
         beside.drop_ipv6(host, edits, faults)
     if faults:
         raise InventoryError("nginx", faults)
-    return [*result, *_of_sites(sites, views, kept, given), *edits.files()]
+    return [*result, *_of_sites(sites, views, kept, given), *site_files.wanted(sites, host, kept), *edits.files()]
+
+
+def _connections(given: Any, faults: list[str]) -> int:
+    return int(variables.checked("nginx_worker_connections", integer(16, 1048576), given, WORKER_CONNECTIONS, faults))
+
+
+def _arrange(
+    views: list[dict[str, Any]], present: list[Site], host: Mapping[str, Any], asked: Mapping[str, list[str]]
+) -> None:
+    """Tell the views which sites are one server, and what nginx adds to each."""
+    by_name = {shown_site["name"]: shown_site for shown_site in views}
+    shared.arrange(present, by_name)
+    extras.place(by_name, present, host, asked)
 
 
 def _in_the_way(own: list[dict[str, Any]], servers: list[dict[str, Any]], host: Mapping[str, Any]) -> list[str]:
@@ -188,6 +200,7 @@ def view(site: Site, ipv6: bool, faults: list[str], asked: Mapping[str, list[str
             "links": _links(nginx["media"]["path"], own),
             "headers": _media_headers(headers, nginx["media_documents"]),
         },
+        "upload_headers": _media_headers(headers, nginx["media_documents"]),
         "locations": {match: _location(site, inside) for match, inside in nginx["locations"].items()},
     }
 
@@ -259,7 +272,7 @@ def _left(sites: list[Site], host: Mapping[str, Any]) -> list[dict[str, Any]]:
     result.append({"path": DROP_IN, "state": "absent", "marked": MARK, "prune": True})
     for site in sites:
         result += _of_site(site["name"], "", {})
-    return result
+    return [*result, *(site_files.removal(path) for path in host.get("site_files", []))]
 
 
 def _preferred(platform: Mapping[str, Any], host: Mapping[str, Any]) -> str:

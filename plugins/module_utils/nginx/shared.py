@@ -13,9 +13,10 @@ from typing import Any
 
 from ..model.prefixes import sharing
 from ..model.types import Site
+from . import names
 
 # Where the locations of sites are that another site's server includes.
-FOLDER = "pyweb.d"
+FOLDER = names.FOLDER
 # What a site has for itself in a server that it shares; all else is equal for its sites.
 _OWN = ("charset", "client_max_body_size", "access_log", "error_log", "uwsgi_read_timeout")
 

@@ -17,7 +17,7 @@ from typing import Any
 from ..host import accounts, processes
 from ..host.files import head, read_or_empty
 from ..model.layout import KEPT
-from . import dump, match
+from . import dump, match, site_files
 from .names import DEFAULT_FILE, DEFAULT_LINK, DEFAULT_LINKED, DROP_IN, ETC, HTTP_FILE, MAIN, MARK
 
 UNIT = "nginx.service"
@@ -42,6 +42,7 @@ def look(module: Any) -> dict[str, Any]:
         "foreign_files": [],
         "beside": False,
         "limit_nofile": _limits_descriptors(),
+        **site_files.state(),
     }
     if not os.path.isfile(MAIN):
         return found
@@ -139,6 +140,9 @@ def _of_config(config: dump.Config, defaults: list[str], live_ipv6: set[int]) ->
             for found in reversed(block.block or [])
             if found.name != "server" and found.file not in ours
         },
+        "brotli_static": any(
+            "brotli_static" in module for found in config.tree if found.name == "load_module" for module in found.args
+        ),
         "http_end": _place(blocks[-1].file, *blocks[-1].end, "}") if blocks else {},
         "worker_connections": next((found.args[0] for found in events if found.args), ""),
         "servers": [

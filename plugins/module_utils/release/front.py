@@ -23,7 +23,7 @@ from ..host.addresses import own_addresses
 from ..host.shell import Shell
 from ..model.layout import Layout
 from ..model.types import Health
-from ..nginx import match
+from ..nginx import maintenance, match
 from ..nginx.dump import Config, DumpError, read_files
 from ..nginx.names import ETC, MARK
 from ..uwsgi.protocol import Answer, ProtocolError, any_certificate, http_request, proxy_line
@@ -268,6 +268,8 @@ class _Visit:
         walked = walk(self._ask, start, self.names, wanted)
         if walked.wrong and self.claimed and _asks_for_https(walked):
             return walked, self._without_https(walked, start.url)
+        if walked.answer and walked.answer.status == 503 and (told := maintenance.told(front.name)):
+            return walked, Look("", start.url, told)
         wrong = "" if self.by_rule and walked.answer and walked.answer.status < 500 else walked.wrong
         wrong = wrong or self._outside(walked)
         if not wrong and not front.health["path"]:

@@ -1,0 +1,17 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Whether a site is in maintenance: nginx answers its visitors with 503. Small: it is sent to hosts."""
+
+from __future__ import annotations
+
+import os
+
+from . import names
+
+
+def told(name: str) -> str:
+    """Return what to say of a site in maintenance; '' of one that is not."""
+    if not os.path.exists(names.beside_site(name, "maintenance")):
+        return ""
+    end = f"playbooks/maintenance.yml -e maintenance_site={name} -e maintenance=false"
+    return f"site '{name}': maintenance is on, and visitors get 503; end it: {end}"
