@@ -255,10 +255,8 @@ def _of_connection(domain: str, detail: str, seen: Seen) -> str:
         )
     elsewhere = _elsewhere(domain, address, seen)
     if re.search(r"(?i)refused", detail):
-        return (
-            elsewhere
-            or f"port 80 of {place} is closed: the connection is refused, by a firewall or because nothing listens there"
-        )
+        why = "the connection is refused, by a firewall or because nothing listens there"
+        return elsewhere or f"port 80 of {place} is closed: {why}"
     if re.search(r"(?i)after connect", detail):
         return elsewhere or f"port 80 of {place} accepts connections but does not answer in time"
     return elsewhere or (

@@ -62,7 +62,9 @@ class Certificate:
             return []
         reasons = [_WORDS[change] for change in changes if change in _WORDS]
         made = [self._words(reasons)] if reasons else []
-        made += ["what certbot needs for the renewal"] if {"files", "ca"} & {*changes} and not reasons else []
+        made += (
+            ["certificate: what certbot needs for its renewal"] if {"files", "ca"} & {*changes} and not reasons else []
+        )
         made += ["certificate: nginx is told of it"] if changes == ["served"] else []
         if self.dry:
             return made
