@@ -47,4 +47,4 @@ def _sent(site: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _of_dns(secrets: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: secrets[key] for key in SECRETS if secrets.get(key)}
+    return {"env": {}, **{key: secrets[key] for key in SECRETS if secrets.get(key)}}

@@ -43,6 +43,7 @@ def wanted(site: dict[str, Any]) -> dict[str, Any]:
         # The model says None where the user said false.
         "media": None if nginx.get("media", True) else False,
         "tls": _kind(site.get("tls")),
+        "certificate_path": _source(site.get("tls")),
         "canonical": site.get("canonical") or None,
         "trusted_proxies": nginx.get("trusted_proxies") or None,
     }
@@ -57,3 +58,10 @@ def _kind(tls: Any) -> str | None:
         return "acme"
     own = "path" if str(tls.get("certificate")).startswith("/") else "certificate"
     return str(tls.get("kind") or own)
+
+
+def _source(tls: Any) -> str | None:
+    """Return the file on the host with a certificate that others renew."""
+    if not isinstance(tls, dict) or _kind(tls) != "path":
+        return None
+    return tls.get("certificate_path") or tls.get("certificate")

@@ -12,7 +12,7 @@ import re
 from typing import Any
 
 from .model import schemes
-from .model.layout import Layout
+from .model.layout import ACME_WEBROOT, Layout
 from .model.types import Site
 
 # What the targeted policy lets httpd_t bind to and connect to by itself (http_port_t, http_cache_port_t).
@@ -39,6 +39,8 @@ def policy(sites: list[Site]) -> dict[str, Any]:
         sockets = sockets or kept or any(unix)
         ports = ports or kept or not all(unix)
         listens = listens or kept or any(listener["port"] not in KNOWN_PORTS for listener in listeners)
+    if any(map(schemes.asks_for_files, present)):
+        labels[ACME_WEBROOT] = "httpd_sys_content_t"
     lines = ["; Written by pyweb.stack: change the inventory instead."]
     for path, label in sorted(labels.items()):
         lines.append(f'(filecon "{re.escape(path)}(/.*)?" any (system_u object_r {label} ((s0) (s0))))')

@@ -74,7 +74,6 @@ sites_after:
 """
 
 import json
-import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -91,7 +90,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import (
     own_fault,
 )
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
-from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import all_forms, hidden_variables
+from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import hidden_values, own_names
 from ansible_collections.pyweb.stack.plugins.module_utils.tls import acme_found, acme_leave, acme_request, acme_timer
 from ansible_collections.pyweb.stack.plugins.module_utils.tls.acme_issue import STEP, Certificate
 
@@ -117,7 +116,7 @@ class Certificates:
     def apply(self, site: Mapping[str, Any]) -> None:
         """Do what is wanted for one site; a fault of one does not keep the others from it."""
         name, secrets = site["name"], self.secrets.get(site["name"], {})
-        shell = Shell(name, {}, hidden(secrets))
+        shell = Shell(name, {}, hidden_values(secrets, None, own_names(site)) if secrets else [])
         try:
             with own_fault(name, shell.mask), files.locked(name):
                 if acme_request.is_acme(site):
@@ -160,13 +159,6 @@ class Certificates:
 
     def _made(self, site: Mapping[str, Any], what: list[str]) -> None:
         self.made += [f"{site['name']}: {text}" for text in what]
-
-
-def hidden(secrets: Mapping[str, Any]) -> list[str]:
-    """Return the texts that may not be shown: of a credentials file also what stands behind the `=` of its lines."""
-    text = str(secrets.get("dns_credentials") or "")
-    values = re.findall(r"(?m)=[ \t]*(\S.*?)[ \t]*$", text)
-    return [*hidden_variables(secrets.get("dns_environment") or {}, ()), *all_forms([text, *values])]
 
 
 def main() -> None:

@@ -55,8 +55,8 @@ lines:
   elements: str
 shared_names:
   description:
-    - The domains that several hosts of the inventory have, each with these hosts. M(pyweb.stack.check) refuses a site with
-      one of them whose CA would ask one host of them.
+    - The domains that several hosts of the inventory have, each with these hosts. M(pyweb.stack.check) refuses a
+      certificate by ACME's http challenge for one of them.
     - Empty where no site of the run has C(acme).
   returned: success
   type: dict

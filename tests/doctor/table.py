@@ -36,7 +36,7 @@ changes nothing, needs nothing on the host but Python, takes less than five seco
 | name | DNS as this host sees it, and which `server` of nginx answers for the name |
 | firewalld | whether the zone of the outer interface lets the site's ports in |
 | host | room on the disks, the clock |
-| nginx | whether it runs, its configuration, its ports, certificates |
+| nginx | whether it runs, its configuration, its ports; certificates and their renewal; redirects, proxies in front |
 | location | what nginx does with a request: hand it to an application, how large it may be |
 | socket | the way to what `uwsgi_pass` or `proxy_pass` points to, as nginx's worker, in nginx's protocol |
 | uwsgi | whether it runs, or runs again and again, and whether a worker is free |

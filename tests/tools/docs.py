@@ -101,22 +101,35 @@ def sections(known: keys.Keys, prefix: str = "", level: str = "##") -> list[str]
     for name, key in known.items():
         title = f"{prefix}{name}"
         if key.kinds is not None:
-            lines += [f"{level} {title}\n", "One of these kinds.\n"]
+            words = "".join(f"`{word}`, " for word in key.words)
+            lines += [f"{level} {title}\n", f"{words}{'or one' if words else 'One'} of these kinds.\n"]
             for kind, inner in key.kinds.items():
-                lines += [f"{level}# {title}.{kind}\n", *table(inner), *sections(inner, f"{title}.", f"{level}##")]
+                lines += [f"{level}# {title}.{kind}\n", *of_kind(kind, inner, title, level)]
         elif key.keys is not None:
-            lines += [f"{level} {title}\n", *table(key.keys), *sections(key.keys, f"{title}.", f"{level}#")]
+            lines += [f"{level} {title}\n", *table(key.keys, title), *sections(key.keys, f"{title}.", f"{level}#")]
         elif key.each is not None:
             lines += [f"{level} {title}\n", f"Names ({cell(key.check.wants if key.check else 'text')}), each with:\n"]
-            lines += [*table(key.each), *sections(key.each, f"{title}.NAME.", f"{level}#")]
+            lines += [*table(key.each, f"{title}.NAME"), *sections(key.each, f"{title}.NAME.", f"{level}#")]
     return lines
 
 
-def table(known: keys.Keys) -> list[str]:
+def of_kind(kind: str, inner: keys.Keys, title: str, level: str) -> list[str]:
+    """The keys of a kind; of one that is a single section, as `acme`, the keys of that."""
+    if list(inner) == [kind] and inner[kind].keys is not None:
+        below = inner[kind].keys or {}
+        path = f"{title}.{kind}"
+        return [f"{inner[kind].doc}\n", *table(below, path), *sections(below, f"{path}.", f"{level}##")]
+    return [*table(inner, title), *sections(inner, f"{title}.", f"{level}##")]
+
+
+def table(known: keys.Keys, path: str = "") -> list[str]:
     lines = ["| key | decides | wanted | default |", "|---|---|---|---|"]
     for name, key in known.items():
         default = "" if key.default in ("", None, {}, []) else f"`{json.dumps(key.default)}`"
-        wanted = key.wants if key.check and key.each is None else f"a mapping, [see below](#{name})"
+        words = "".join(f"{word}, " for word in key.words)
+        place = f"{path}.{name}".replace(".", "").lower()
+        below = f"{words}{'or ' if words else ''}a mapping, [see below](#{place})"
+        wanted = key.wants if key.check and key.each is None else below
         lines.append(
             f"| `{name}` | {cell(key.doc)} | {cell(wanted)} | {cell('required' if key.required else default)} |"
         )

@@ -55,7 +55,8 @@ def nobody_renews(site, host, kind="none", days=5):
 
 
 def stand_in(site, host, said=""):
-    secure(site, host, leaf(issuer="CN=shop.example"), verdict="")
+    # What stands in is nobody's business: it is short, and may have ended.
+    secure(site, host, leaf(-1, 7, "CN=shop.example"), leaf(fingerprint="c" * 64), "certificate has expired")
     put(site.https, kind="acme", placeholder=True)
     put(site.renewal, off="it is not there", failures=Failures("2027-01-14 03:00:00", "2027-01-14 03:00:00", said))
 
@@ -143,6 +144,19 @@ CASES = [
         f"nginx still serves a certificate for shop.example that ends on 2027-02-24; the one in {PATH} ends on "
         "2027-03-26: nginx was not reloaded since that file is there",
         f"{RELOAD}; for the next time: let whoever renews the file do that",
+    ),
+    Case(
+        "a file of the inventory that others have renewed",
+        lambda site, host: (
+            secure(site, host, leaf(40), leaf(70, fingerprint="b" * 64)),
+            put(site.https, kind="path"),
+        ),
+        "nginx.certificate-not-reloaded",
+        "degraded",
+        f"nginx still serves a certificate for shop.example that ends on 2027-02-24; the one in {PATH} ends on "
+        "2027-03-26: nginx was not reloaded since that file is there",
+        f"systemctl start pyweb-tls-shop.service; {RELOAD}; systemctl enable --now pyweb-tls-shop.path does that "
+        "whenever the file changes",
     ),
     Case(
         "a chain without its intermediate, which lies beside it",

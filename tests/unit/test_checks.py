@@ -5,10 +5,17 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.model import checks, errors, option_checks, urls
+from ansible_collections.pyweb.stack.plugins.module_utils.model import (
+    checks,
+    errors,
+    option_checks,
+    python_checks,
+    tls_checks,
+    urls,
+)
 from ansible_collections.pyweb.stack.plugins.module_utils.model.checks import Wrong
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
-from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, split_secrets
 from models import EXAMPLE, SHOP
 
 NASTY = [
@@ -38,6 +45,15 @@ PLACES = {
     "size": lambda text: {"nginx": {"client_max_body_size": "1" + text}},
     "chmod": lambda text: {"uwsgi": {"chmod_socket": text}},
     "uwsgi version": lambda text: {"uwsgi": {"version": "2" + text}},
+    "canonical": lambda text: {"domains": [text], "canonical": text},
+    "listen_tls": lambda text: {"tls": "selfsigned", "nginx": {"listen_tls": text + ":443"}},
+    "trusted_proxies": lambda text: {"nginx": {"trusted_proxies": text}},
+    "certificate": lambda text: {"tls": {"certificate": "/" + text, "key": "/" + text}},
+    "email": lambda text: {"tls": {"acme": {"email": text}}},
+    "directory": lambda text: {"tls": {"acme": {"directory": "https://" + text}}},
+    "ca": lambda text: {"tls": {"acme": {"directory": "https://ca.example.com/", "ca": "/" + text}}},
+    "profile": lambda text: {"tls": {"acme": {"profile": text}}},
+    "plugin": lambda text: {"tls": {"acme": {"challenge": {"dns": {"plugin": text, "credentials": "a"}}}}},
     "roots": lambda text: {"roots": "/" + text},
 }
 # Per key, a text that is fine in that place: what is refused is refused for what is nasty in it.
@@ -62,6 +78,15 @@ FINE = {
     "size": "5m",
     "chmod": "0660",
     "uwsgi version": ".0.30.post1",
+    "canonical": "a-1.example",
+    "listen_tls": "127.0.0.1",
+    "trusted_proxies": "10.0.0.0/8",
+    "certificate": "etc/a+b.pem",
+    "email": "a.b+c@example.com",
+    "directory": "ca.example.com:9000/acme/a-b_c/directory",
+    "ca": "etc/root.pem",
+    "profile": "short_lived-1",
+    "plugin": "rfc2136",
     "roots": "srv/web_sites",
 }
 # What could end a value, or start something else, in an ini, in nginx.conf, in a unit or in a shell.
@@ -78,6 +103,7 @@ def test_nothing_accepted_breaks_what_it_is_written_into(place):
             continue
         written = {key: site[key] for key in ("name", "domains", "user", "paths", "manage", "virtualenv", "origins")}
         written["nginx"] = {key: value for key, value in site["nginx"].items() if key not in ("options", "locations")}
+        written["tls"] = split_secrets([site])[0][0]["tls"]
         written["uwsgi"] = {key: value for key, value in site["uwsgi"].items() if key not in ("options", "unit")}
         for text in texts(written):
             assert not ACTIVE & set(text), f"{before + nasty + after!r} was accepted"
@@ -222,8 +248,22 @@ def test_what_are_no_nginx_words(value):
             ["*", "*a.b", "a.*", "a-", "_a", "a" * 64, ".".join(["a" * 63] * 3 + ["a" * 62]), "1.2.3.4/8", 1],
         ),
         (checks.upstream, ["unix:/a", "1.2.3.4:1", "[::1]:65535"], ["unix:a", ":80", "80", 80, "1.2.3.4", "a.b:80"]),
-        (checks.python_version, ["auto", "3.9", "3.14", "/a", 3.12], ["3", "3.", "3.123", "4.0", 4.0, "a", 3.1, True]),
+        (
+            python_checks.python_version,
+            ["auto", "3.9", "3.14", "/a", 3.12],
+            ["3", "3.", "3.123", "4.0", 4.0, "a", 3.1, True],
+        ),
         (checks.requirement, ["a", "a[b]>=1", "a @ https://h/a.whl"], ["", "a b", "-e .", 1, "a @ https://u@h/a.whl"]),
+        (
+            checks.network,
+            ["10.0.0.0/8", "10.0.0.1", "::/0", "2001:db8::1"],
+            ["10.0.0.1/8", "10.0.0.0/33", "::1%eth0", "::%a/0", "[::1]", "all", "unix:", "", 1, None],
+        ),
+        (
+            tls_checks.credentials,
+            ["", "a", "a = b\n\n", "\tä = b"],
+            ["a\r\n", "a\0", "\x1b[2J", "a\x85", "a\ufffe", 1, None, ["a"]],
+        ),
         (checks.virtualenv, ["none", "/a"], ["None", "a", "", None]),
         (
             checks.place(r"\S+", "x"),

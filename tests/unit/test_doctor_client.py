@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.protocol import Answer
 from doctor_evidence import Case, answer, check, evidence, faults_of, put
 
 CASES = [
@@ -170,3 +173,16 @@ def test_a_database_is_the_cause_of_a_failing_application_alone(status, database
     found = faults_of(verdict(site, host))
     assert found["database.missing"]["status"] == database
     assert found.get("client.status", {}).get("follows") == follows
+
+
+@pytest.mark.parametrize(
+    ("location", "right"), [("https://shop.example/", True), ("https://shop.example/login", False)]
+)
+def test_a_redirect_of_the_same_page_to_https_is_what_a_client_wants(location, right):
+    site, host = evidence()
+    put(site, wanted_status=[200])
+    [plain] = site.entrances
+    site.entrances.append(dataclasses.replace(plain, port=443, tls=True))
+    put(plain, answer=Answer(308, "Permanent Redirect", 0.1, {"location": location}))
+    found = faults_of(verdict(site, host))
+    assert ("client.status" not in found) is right

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump
-from doctor_evidence import Case, answer, check, put
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
+from doctor_evidence import DUMP, Case, answer, check, evidence, faults_of, put
 
 LATE = 'x: upstream timed out (110: Connection timed out) while reading response header, request: "GET /slow HTTP/1.1"'
 RAISED = (
@@ -243,6 +244,25 @@ CASES = [
         ("upstream timed out while reading response",),
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("origin", "sees", "follows"),
+    [
+        ("https://shop.example", "http://shop.example", "nginx"),
+        ("https://shop.example", "https://shop.example:81", ""),
+        ("http://shop.example:81", "http://shop.example", ""),
+    ],
+)
+def test_a_scheme_that_nginx_does_not_tell_is_why_an_origin_is_refused(origin, sees, follows):
+    site, host = evidence()
+    settings(site, origins=[{"origin": origin, "sees": sees}])
+    text = DUMP.replace("uwsgi_param HTTPS $https if_not_empty;", "").replace("listen 80", "listen 443 ssl")
+    [server] = match.servers(dump.parse(text))
+    put(site.entrances[0], tls=True, server=server, wanted=[server])
+    found = faults_of(verdict(site, host))
+    assert found["nginx.scheme-untold"]["status"] == "degraded"
+    assert found["django.csrf"]["follows"] == follows
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

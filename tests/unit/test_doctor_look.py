@@ -396,6 +396,63 @@ def test_the_entrances_are_every_port_that_a_server_of_the_name_listens_on():
     assert look_site._main_server(site, host.nginx.config) is None
 
 
+def test_a_name_is_asked_for_over_ipv6_where_nginx_listens_for_it():
+    site, host = evidence()
+    put(host.nginx, config=dump.parse(LISTENS))
+    put(host, addresses=["192.0.2.1", "2001:db8::1"], ipv6=True)
+    put(site, domains=["a.de"])
+    found = [way.where for way in look_site._entrances(site, host)]
+    assert found == ["192.0.2.1:80", "192.0.2.1:443", "192.0.2.9:8080", "[2001:db8::1]:80"]
+    assert look_site._entrances(site, host)[3].server.place == "/n:2"
+    put(host, ipv6=False)
+    assert len(look_site._entrances(site, host)) == 3
+
+
+def test_what_the_inventory_says_of_https_is_known():
+    given = {"name": "shop", "domains": ["a.de"], "tls": "path", "canonical": "a.de", "trusted_proxies": ["10.0.0.7"]}
+    https = look_site.site_of({**given, "certificate_path": "/etc/a.pem"}, Patience()).https
+    assert (https.kind, https.source) == ("path", "/etc/a.pem")
+    assert (https.canonical, https.trusted_proxies) == ("a.de", ["10.0.0.7"])
+    assert look_site.site_of({"name": "shop", "domains": ["a.de"]}, Patience()).https.kind == ""
+
+
+def test_an_exception_in_one_look_ends_no_other_and_tells_no_secret():
+    site, _host = evidence()
+
+    def look(_site):
+        raise KeyError("hunter2")
+
+    look_site._apart(site, "the certificate", look, site)
+    [said] = site.unexamined
+    assert said.startswith("the certificate: KeyError (test_doctor_look.py:")
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(("tls", "told"), [(False, {}), (True, {"X-Forwarded-Proto": "https"})])
+def test_an_application_is_asked_as_nginx_would(monkeypatch, tls, told):
+    site, _host = evidence()
+    put(site.entrances[0], tls=tls)
+    asked = []
+
+    def request(address, host, path, timeout, headers):
+        asked.append({name: value for name, value in headers.items() if name != "Cookie"})
+        return site.probes[0].answer
+
+    monkeypatch.setattr(look_site.protocol, "request", request)
+    look_site._ask_probe(site.probes[0], site)
+    assert asked == [told, told]
+
+
+def test_only_a_site_with_https_has_a_renewal(monkeypatch):
+    site, host = evidence()
+    monkeypatch.setattr(look_site, "look_at_renewal", lambda site, host: "looked")
+    look_site._look_at_renewal(site, host)
+    assert site.renewal != "looked"
+    put(site.entrances[0], tls=True)
+    look_site._look_at_renewal(site, host)
+    assert (site.renewal, site.https.placeholder) == ("looked", False)
+
+
 def approached(site, host, path):
     return look_site._approach(f"unix:{path}", site, host)
 
@@ -452,6 +509,12 @@ def test_the_steps_of_the_look_inside_are_read_to_where_it_hangs():
         ("uwsgi_pass a; uwsgi_param HTTP_HOST $server_name:$server_port;", False, ("shop.example:81", False, {})),
         ("uwsgi_pass a; uwsgi_param HTTPS $https;", True, ("shop.example:81", True, {})),
         ("uwsgi_pass a; uwsgi_param HTTPS $https;", False, ("shop.example:81", False, {})),
+        (
+            # What a proxy in front would have said.
+            "uwsgi_pass a; uwsgi_param HTTP_HOST $pyweb_host; uwsgi_param HTTP_X_FORWARDED_PROTO $pyweb_scheme;",
+            True,
+            ("shop.example:81", True, {"HTTP_X_FORWARDED_PROTO": "https"}),
+        ),
         (
             "uwsgi_pass a; uwsgi_param HTTP_X_FORWARDED_PROTO $scheme;",
             True,

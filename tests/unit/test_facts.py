@@ -326,6 +326,7 @@ def test_all_facts_have_the_names_that_the_roles_use(host, monkeypatch):
                 "nginx": {"active": True, "enabled": True},
                 **{name: {"active": False, "enabled": False} for name in OTHER_SERVICES},
             },
+            "nginx_version": "",
             "firewalld_configured": True,
             "firewalld_zone": "dmz",
             "firewalld_opened": {},
@@ -339,3 +340,21 @@ def test_all_facts_have_the_names_that_the_roles_use(host, monkeypatch):
     found = facts.facts(active)["pyweb"]
     assert (found["firewalld_open"], found["open_ports"], found["packet_filters"]) == ({"dmz": {}}, [], [])
     assert found["firewalld_bound"] == {}
+
+
+@pytest.mark.parametrize(
+    ("program", "answer", "version"),
+    [
+        ("nginx", "nginx version: nginx/1.22.1\n", "1.22.1"),
+        ("nginx", "nginx version: openresty/1.21.4.1\n", "1.21.4.1"),
+        ("nginx", "Killed\n", ""),
+        ("httpd", "nginx version: nginx/1.22.1\n", ""),
+    ],
+)
+def test_the_version_of_nginx_is_what_it_says_itself(program, answer, version):
+    class Host(Module):
+        def run_command(self, argv, **options):
+            assert argv == ["/usr/bin/nginx", "-v"]
+            return 0, "", answer  # it says so on its stderr
+
+    assert facts.nginx_version(Host(program, "")) == version

@@ -10,7 +10,7 @@ import jinja2.nativetypes
 import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
-from ansible_collections.pyweb.stack.plugins.filter import firewall, nginx, selinux, sites
+from ansible_collections.pyweb.stack.plugins.filter import acme, firewall, nginx, selinux, sites
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
@@ -19,7 +19,7 @@ CALL = re.compile(r"\| *pyweb\.stack\.sites\b(?:\(([^,]*),[^,]*, (tls=\w+(?: \| 
 COMPLETING = sorted(path.parents[1].name for path in ROLES.glob("*/vars/main.yml") if CALL.search(path.read_text()))
 FILTERS = {
     f"pyweb.stack.{name}": function
-    for module in (sites, nginx, firewall, selinux)
+    for module in (sites, nginx, firewall, selinux, acme)
     for name, function in module.FilterModule().filters().items()
 }
 # The sites' own directories are elsewhere, so this path is as good as any.
@@ -47,7 +47,7 @@ def evaluated(role, **given):
     """The sites, or what is made of them, as the role's variables say."""
     environment = jinja2.nativetypes.NativeEnvironment(undefined=jinja2.StrictUndefined)
     environment.filters.update(FILTERS, bool=bool)
-    variables = {"playbook_dir": str(ROOT), **given}
+    variables = {"playbook_dir": str(ROOT), "__nginx_acme": {}, "__nginx_certbot": "2.1.0", **given}
     for name, value in yaml.safe_load((ROLES / role / "defaults/main.yml").read_text()).items():
         variables[name] = environment.from_string(value).render(variables) if isinstance(value, str) else value
     texts = yaml.safe_load((ROLES / role / "vars/main.yml").read_text())

@@ -42,7 +42,18 @@ def test_everything_is_asked_on_one_platform_of_each_family(runner):
     planned = names(runner)
     for platform in ("debian12", "centos9"):
         asked = {name.rsplit(" ", 1)[0] for name in planned if name.endswith(f" {platform}")}
-        wanted = {"image", "faults", "mistakes", "projects", "doctor", "guest", "upgrade", "workers", "hostile", "https"}
+        wanted = {
+            "image",
+            "faults",
+            "mistakes",
+            "projects",
+            "doctor",
+            "guest",
+            "upgrade",
+            "workers",
+            "hostile",
+            "https",
+        }
         wanted |= {"load answers", "load times"}
         wanted |= {
             f"molecule {name}" for name in ("platform", "default", "changes", "sources", "standalone", "dependency")

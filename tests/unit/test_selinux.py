@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 from ansible_collections.pyweb.stack.plugins.module_utils.selinux import policy
@@ -51,3 +53,12 @@ def test_a_path_is_no_expression():
 def test_an_absent_site_is_told_nothing_of():
     found = policy(complete([{"name": "shop", "state": "absent"}]))
     assert found == {"text": "; Written by pyweb.stack: change the inventory instead.\n", "paths": []}
+
+
+def test_nginx_may_read_the_answers_to_the_challenge_of_a_ca():
+    asked = told(tls={"acme": {}})
+    assert "/var/lib/pyweb-acme" in asked["paths"]
+    label = CONTEXT.format("httpd_sys_content_t")
+    assert f'(filecon "{re.escape("/var/lib/pyweb-acme")}(/.*)?" {label}' in asked["text"]
+    assert "/var/lib/pyweb-acme" not in told(tls="selfsigned")["paths"]
+    assert "/var/lib/pyweb-acme" not in told(tls={"acme": {"challenge": {"dns": {"command": ["/bin/x"]}}}})["paths"]

@@ -54,6 +54,31 @@ def test_a_name_and_domains_are_enough(monkeypatch):
     assert given["sites"] == [{"name": "mysite", "domains": ["example.com"]}]
 
 
+@pytest.mark.parametrize(
+    ("tls", "kind"),
+    [
+        ("selfsigned", "selfsigned"),
+        ("none", "none"),
+        ({"acme": {"challenge": {"dns": {"command": ["x"], "environment": {"TOKEN": SECRET}}}}}, "acme"),
+        ({"certificate": "/etc/ssl/a.pem", "key": "/etc/ssl/a.key"}, "path"),
+        ({"certificate": "-----BEGIN", "key": SECRET}, "certificate"),
+    ],
+)
+def test_of_tls_the_kind_alone_is_told(monkeypatch, tls, kind):
+    nginx = {"trusted_proxies": ["10.0.0.0/8"]}
+    given = run(monkeypatch, sites=[{"name": "shop", "domains": ["a.de"], "tls": tls, "nginx": nginx}])
+    wanted = {"name": "shop", "domains": ["a.de"], "tls": kind, "trusted_proxies": ["10.0.0.0/8"]}
+    wanted |= {"certificate_path": "/etc/ssl/a.pem"} if kind == "path" else {}
+    assert given["sites"] == [wanted]
+
+
+def test_of_tls_that_the_model_completed_the_kind_alone_is_told(monkeypatch):
+    [site] = run(monkeypatch, sites=complete([{**SHOP, "tls": "selfsigned", "canonical": "shop.example.com"}]))["sites"]
+    assert (site["tls"], site["canonical"]) == ("selfsigned", "shop.example.com")
+    [site] = run(monkeypatch, sites=complete([SHOP]))["sites"]
+    assert site["tls"] == "none"
+
+
 def test_roots_of_the_model_are_told_and_absent_sites_are_not_examined(monkeypatch):
     sites = complete(
         [SHOP, {**SHOP, "name": "old", "domains": ["old.example"], "state": "absent"}], roots={"sites": "/home/x"}

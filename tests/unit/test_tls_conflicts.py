@@ -80,6 +80,9 @@ def test_a_site_without_the_key_has_web_tls():
         ({"key": SECRET}, "web_tls has key; wanted none, selfsigned, or exactly one of certificate, acme"),
         ({"certificate": "/a.pem", "key": SECRET}, "web_tls.key is not usable; wanted a private key as PEM text"),
         ({"acme": {"email": "\ud800"}}, "web_tls.acme.email is text with half of a character"),
+        (dns(), "web_tls.acme.challenge.dns has neither command nor plugin"),
+        (acme(ca="/etc/root.pem"), "web_tls.acme.ca is given without directory"),
+        ({"certificate": "/etc/a.pem", "key": KEY}, "web_tls.certificate is a path on the host and key is text"),
     ],
 )
 def test_a_wrong_web_tls_is_said_once(given, words):
@@ -125,7 +128,7 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
                 ("nas.home.arpa", ""),
             ]
         ],
-        ({"tls": acme(ca="/etc/root.pem")}, "tls.acme.ca is given without tls.acme.directory"),
+        ({"tls": acme(ca="/etc/root.pem")}, "tls.acme.ca is given without directory"),
         # The challenge.
         (
             {"tls": acme(), "nginx": {"listen": [8080, "127.0.0.1:80", "[::1]:80"]}},
@@ -152,9 +155,9 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
         # The pair.
         (
             {"tls": {"certificate": "/etc/a.pem", "key": KEY}},
-            "tls.certificate is a path on the host and tls.key is text; wanted both of the same kind",
+            "tls.certificate is a path on the host and key is text; wanted both of the same kind",
         ),
-        ({"tls": {"certificate": PEM, "key": "/etc/a.key"}}, "tls.key is a path on the host and tls.certificate is"),
+        ({"tls": {"certificate": PEM, "key": "/etc/a.key"}}, "tls.key is a path on the host and certificate is"),
         # The name to redirect to.
         ({"canonical": "shop.example.org"}, "canonical is 'shop.example.org'; wanted one of domains"),
         (
@@ -330,7 +333,10 @@ def test_names_that_a_public_ca_issues_for(name, public):
     [
         ("", True),
         ("https://acme-v02.api.letsencrypt.org/directory", True),
+        ("https://LetsEncrypt.org:443", True),
         ("https://notletsencrypt.org/directory", False),
+        ("https://[::::]/", False),
+        ("https://ca.example.com/letsencrypt.org/", False),
         ("https://letsencrypt.org.example.com/", False),
         ("https://ca.internal:9000/acme/acme/directory", False),
     ],
@@ -351,5 +357,10 @@ def test_no_name_of_several_hosts_by_http():
         "http; the CA asks whichever of them it reaches; use a dns challenge, or issue on one host and give the "
         "certificate and its key to the others"
     )
+    shared["www.example.com"] = ["web2", "web3"]
+    [found] = faults({**sites, "tls": acme()}, shared_names=shared)
+    assert "domains has shop.example.com, www.example.com, which the hosts web1, web2, web3 have, and" in found
+    [found] = faults({**SHOP, "domains": "*.example.com", "tls": acme()}, shared_names={"*.example.com": ["a", "b"]})
+    assert "CAs issue for *. with a dns challenge alone" in found
     for tls in ("selfsigned", PATHS, dns(**COMMAND), "none"):
         assert complete([{**sites, "tls": tls}], example=str(EXAMPLE), shared_names=shared)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
+import goldens
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.release import visit as visiting
 from ansible_collections.pyweb.stack.plugins.module_utils.release.health import Names
 from ansible_collections.pyweb.stack.plugins.module_utils.release.release import stored
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol
-from releases import AS_ROOT, make_layout, make_release, put_0_1
+from releases import AS_ROOT, make_layout, make_release, put_0_1, put_releases
 
 OVER_HTTPS = {"X-Forwarded-Proto": "https"}
 
@@ -108,6 +111,21 @@ def test_what_a_release_records_of_https(tmp_path):
     assert site["nginx"]["listen_tls"] == [{"address": "", "port": 443}]
     assert site["nginx"]["redirect"] is True
     assert Names.of(site).ports == (80, 443)
+
+
+@AS_ROOT
+def test_a_release_with_tls_that_a_rollback_finds_is_asked_by_https(tmp_path, site):
+    """Whatever the inventory says by now."""
+    keys = {"domains": ["www.shop.example.com", "shop.example.com"], "canonical": "shop.example.com"}
+    build = {**goldens.BUILD, "source": {"kind": "startproject"}}
+    made = make_release(tmp_path, build, tls="selfsigned", nginx={"listen_tls": [8443]}, **keys)
+    put_releases(tmp_path, (made.id, 1764000000))
+    texts = {"release.json": json.dumps(made.record([], 1764000000)), "uwsgi.ini": made.ini}
+    for name, text in texts.items():
+        (tmp_path / "sites/shop/releases" / made.id / name).write_text(text)
+    (tmp_path / "config/shop").mkdir(parents=True)
+    (tmp_path / f"config/shop/{made.id}.env").write_text(made.environment_file)
+    assert asked(site, stored(make_layout(tmp_path), made.id)) == [("https", "shop.example.com:8443", "/", "", True)]
 
 
 @AS_ROOT

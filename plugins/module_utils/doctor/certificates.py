@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..tls import watch
 from ..tls.openssl import Certificate, day
 from .evidence import Entrance, Host, Site
 from .evidence_tls import CertificateFile, Renewal
@@ -33,9 +34,10 @@ def _all(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[Fa
     for entrance in secure:
         if entrance.certificate:
             yield _refused(faults, entrance, site)
-        yield from _of_the_file(faults, entrance, site)
-        yield from _late(faults, entrance, site, host)
-        yield from _nobodys(faults, entrance, site)
+        if not site.https.placeholder:
+            yield from _of_the_file(faults, entrance, site)
+            yield from _late(faults, entrance, site, host)
+            yield from _nobodys(faults, entrance, site)
         if entrance.shown.leaf:
             leaf = entrance.shown.leaf
             seen.append(f"the certificate of {entrance.domain} ends on {day(leaf.ends)}; {_issuer(leaf)}")
@@ -82,7 +84,7 @@ def _of_the_file(faults: Faults, entrance: Entrance, site: Site) -> Iterator[Fau
             BROKEN if entrance.certificate else DEGRADED,
             f"nginx still serves a certificate for {entrance.domain} that ends on {day(leaf.ends)}; the one in "
             f"{file.path} ends on {day(file.leaf.ends)}: nginx was not reloaded since that file is there",
-            f"{_RELOAD}; {_next_time(site)}",
+            f"{_take(site)}{_RELOAD}; {_next_time(site)}",
             [
                 f"served: from {day(leaf.begins)} to {day(leaf.ends)}, {leaf.fingerprint[:16]}",
                 f"{file.path}: from {day(file.leaf.begins)} to {day(file.leaf.ends)}, {file.leaf.fingerprint[:16]}",
@@ -99,9 +101,16 @@ def _of_the_file(faults: Faults, entrance: Entrance, site: Site) -> Iterator[Fau
         )
 
 
+def _take(site: Site) -> str:
+    """Return the command that copies a certificate which others renew, with its separator."""
+    return f"systemctl start {watch.service_unit(site.layout)}; " if site.https.kind == "path" else ""
+
+
 def _next_time(site: Site) -> str:
     """Say what reloads nginx when the certificate is renewed the next time."""
     renewal = site.renewal
+    if site.https.kind == "path":
+        return f"systemctl enable --now {watch.path_unit(site.layout)} does that whenever the file changes"
     if site.https.kind not in ("", "none"):
         return f"{_AGAIN} puts back what does that after a renewal"
     if renewal.program == "certbot":

@@ -137,9 +137,13 @@ class InFront:
 
 @dataclass
 class Https:
-    """What the inventory says about https: `kind` is that of `tls`, '' where the inventory is not known to say."""
+    """What the inventory says about https: `kind` is that of `tls`, '' where the inventory is not known to say.
+
+    `source` is the file with a certificate that others renew; what nginx reads is a copy of it.
+    """
 
     kind: str = ""
+    source: str = ""
     canonical: str = ""
     trusted_proxies: list[str] = field(default_factory=list)
     placeholder: bool = False

@@ -84,7 +84,8 @@ def _lines(log: str, line: str, since: float) -> list[dict[str, str]]:
     for text in log.splitlines():
         fits = pattern.fullmatch(text[:4096])
         values = fits.groupdict() if fits else {}
-        if values and time_of(values) >= since and _OWN_AGENT not in values.get("http_user_agent", ""):
+        # The log has whole seconds.
+        if values and time_of(values) + 1 >= since and _OWN_AGENT not in values.get("http_user_agent", ""):
             found.append(values)
     return found
 
@@ -109,13 +110,9 @@ def _read(found: InFront, lines: Sequence[dict[str, str]]) -> None:
     for values in lines:
         sender = values.get("realip_remote_addr") or values.get("remote_addr", "")
         for name in _CLIENTS:
-            told = [address.strip() for address in values.get(name, "").split(",")]
+            told = [address.strip() for address in values.get(name, "").split(",")][: _last(name)]
             # Whom nginx believes is told by the address that it has then taken from the header.
-            if (
-                name in values
-                and told[-1] not in ("", "-")
-                and values.get("remote_addr", "") not in told[: _last(name)]
-            ):
+            if told and told[-1] not in ("", "-") and values.get("remote_addr", "") not in told:
                 strangers[sender] += 1
                 found.lines = [f"a request of {sender} with {_spelled(name)}: {', '.join(told)}"]
                 break

@@ -60,6 +60,9 @@ def look_at_certificate(entrance: Entrance, site: Site, config: Config | None) -
     served = [file for file in found if _same(file, entrance)]
     # nginx may have one for each kind of key: what it shows is one of them.
     entrance.file = next(iter([*served, *reversed(found)]), None)
+    if site.https.source and entrance.file:
+        path = site.https.source
+        entrance.file = _read(shell, CertificateFile(path, "web_sites[].tls", os.path.realpath(path)))
     if entrance.file:
         entrance.certificate_place = entrance.file.path
         if entrance.shown.distrust or not entrance.shown.pem:
@@ -86,9 +89,13 @@ def _file(shell: Shell, named: Directive, config: Config | None) -> CertificateF
         return CertificateFile(given, named.place, error="only nginx knows what that is")
     folder = os.path.dirname(config.files[0]) if config and config.files else "/etc/nginx"
     path = os.path.join(folder, given)
-    found = CertificateFile(path, named.place, os.path.realpath(path))
+    return _read(shell, CertificateFile(path, named.place, os.path.realpath(path)))
+
+
+def _read(shell: Shell, found: CertificateFile) -> CertificateFile:
+    """Fill in what is in a file."""
     try:
-        found.leaf = openssl.leaf(shell, _text(path))
+        found.leaf = openssl.leaf(shell, _text(found.path))
     except OSError as error:
         found.error = error.strerror or str(error)
     except StepError as error:

@@ -24,7 +24,7 @@ from .option_checks import environment
 from .python_versions import DJANGO_PYTHONS, MANAGED
 from .pythons import django_minors
 from .texts import Unreadable
-from .tls_conflicts import on_several_hosts
+from .tls_conflicts import on_several_hosts, within_tls
 from .types import Site
 from .urls import is_url
 
@@ -98,7 +98,7 @@ class Reader:
                 site["uwsgi"]["install"] = "distribution"
             for text in [*between_keys(cast(Site, site)), *on_several_hosts(cast(Site, site), self.shared_names)]:
                 self._fault(text)
-            self._certificates(site, own_tls)
+            self._tls(site, own_tls)
             self._no_migrate_step(site)
             site["django"] = self._django(site)
             site["requires_python"] = self._requires_python(site)
@@ -246,12 +246,11 @@ class Reader:
             fix = wrong.fix and f"; {wrong.fix}"
             self._fault(f"env_file is {shown(site['env_file'])}; wanted {wrong.wanted}{fix}")
 
-    def _certificates(self, site: dict[str, Any], own_tls: bool) -> None:
-        """Have the certificates read; what is wrong with those of `web_tls` themselves is told already."""
-        if self.certificates is None:
-            return
-        of_itself = self.certificates.of_itself(site["tls"]) if own_tls else []
-        for text in [*of_itself, *self.certificates.of_names(site["tls"], site["domains"])]:
+    def _tls(self, site: dict[str, Any], own_tls: bool) -> None:
+        """Look into `tls`, and have certificates read; what is wrong with `web_tls` itself is told already."""
+        for text in _within_tls(site["tls"], self.certificates) if own_tls else []:
+            self._fault(text)
+        for text in self.certificates.of_names(site["tls"], site["domains"]) if self.certificates else []:
             self._fault(f"tls.{text}")
 
     def _no_migrate_step(self, site: dict[str, Any]) -> None:
@@ -308,10 +307,15 @@ def default_tls(given: Any, faults: list[str], certificates: Certificates | None
     reader.label = ""
     read = reader.kind(given, SITE_KEYS["tls"], "web_tls")
     found = [text.removeprefix(": ") for text in reader.faults]
-    if not found and certificates:
-        found = [f"web_tls.{text}" for text in certificates.of_itself(read)]
+    if not found:
+        found = [f"web_{text}" for text in _within_tls(read, certificates)]
     faults.extend(found)
     return None if found else given
+
+
+def _within_tls(tls: Any, certificates: Certificates | None) -> list[str]:
+    """Return what is wrong with a key `tls` whatever site it is for."""
+    return [*within_tls(tls), *(f"tls.{text}" for text in (certificates.of_itself(tls) if certificates else []))]
 
 
 def _is_hidden(value: Any) -> bool:

@@ -36,4 +36,11 @@ def authority(site: Mapping[str, Any]) -> str:
     name = str(site.get("canonical") or site["domains"][0])
     listeners = site["nginx"]["listen_tls"] if has_tls(site) else site["nginx"]["listen"]
     port = listeners[0]["port"] if listeners else 80
-    return name if port in (80, 443) else f"{name}:{port}"
+    # Without TLS of its own a site on 443 is behind a server that has it.
+    usual = (443,) if has_tls(site) else (80, 443)
+    return name if port in usual else f"{name}:{port}"
+
+
+def asks_for_files(site: Mapping[str, Any]) -> bool:
+    """Say whether a CA asks the site over http for a file, to see whose its domains are."""
+    return kind(site) == "acme" and bool(site["tls"]["acme"]["challenge"]["kind"] == "http")

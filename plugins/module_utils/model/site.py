@@ -29,6 +29,9 @@ from .types import Secrets, Site
 from .urls import public as public_url
 from .uwsgi_options import merged
 
+# The ports that need not be named with a scheme.
+USUAL = {"http": (80,), "https": (443,)}
+
 
 def complete(
     web_sites: Any,
@@ -182,7 +185,8 @@ def _origins(site: Site) -> list[str]:
     origins = []
     for domain in site["domains"]:
         for scheme, listener in places:
-            port = "" if listener["port"] in (80, 443) else f":{listener['port']}"
+            usual = USUAL[scheme] if schemes.has_tls(site) else (80, 443)
+            port = "" if listener["port"] in usual else f":{listener['port']}"
             origins.append(f"{scheme}://{domain}{port}")
     return list(dict.fromkeys(origins))
 

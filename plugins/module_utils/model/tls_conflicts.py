@@ -7,11 +7,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import urlsplit
 
 from . import schemes
 from .errors import listed, shown
-from .types import Acme, Dns, Listen, Nginx, Site
+from .types import Acme, Dns, Listen, Nginx, Site, Tls
 
 # Top-level domains that no public CA issues for: RFC 6761, 6762 and 7686, and ICANN's `internal`.
 NOT_PUBLIC = ("test", "example", "invalid", "localhost", "local", "internal", "onion")
@@ -32,7 +31,8 @@ def between_tls(site: Site) -> Iterator[str]:
     if schemes.has_tls(site):
         yield from _listeners(site)
         yield from _workarounds(nginx["options"])
-        yield from _of_kind(site)
+        if site["tls"]["kind"] == "acme":
+            yield from _acme(site, site["tls"]["acme"])
     else:
         yield from _only_with_tls(nginx)
 
@@ -85,18 +85,22 @@ def _workarounds(options: Mapping[str, list[str]]) -> Iterator[str]:
             )
 
 
-def _of_kind(site: Site) -> Iterator[str]:
-    tls = site["tls"]
+def within_tls(tls: Tls) -> Iterator[str]:
+    """Yield what is wrong within a key `tls`, or `web_tls`, whatever site it is for."""
     if tls["kind"] == "certificate":
         is_path = {name: tls[name].startswith("/") for name in ("certificate", "key")}
         if is_path["certificate"] != is_path["key"]:
             path, text = sorted(is_path, key=lambda name: not is_path[name])
             yield (
-                f"tls.{path} is a path on the host and tls.{text} is text; wanted both of the same kind, or one could "
+                f"tls.{path} is a path on the host and {text} is text; wanted both of the same kind, or one could "
                 "be renewed without the other; give two paths or two texts"
             )
     elif tls["kind"] == "acme":
-        yield from _acme(site, tls["acme"])
+        acme = tls["acme"]
+        if acme["ca"] and not acme["directory"]:
+            yield ("tls.acme.ca is given without directory; every host knows Let's Encrypt; leave one of them out")
+        if acme["challenge"]["kind"] == "dns":
+            yield from _dns(acme["challenge"]["dns"])
 
 
 # --- ACME ---
@@ -110,8 +114,6 @@ def _acme(site: Site, acme: Acme) -> Iterator[str]:
             f"domains has {listed(addresses)}, and tls is acme; wanted names: certbot issues for IP addresses from 5.4 "
             "on, which no distribution has; take it out, or give a certificate and its key"
         )
-    if acme["ca"] and not acme["directory"]:
-        yield "tls.acme.ca is given without tls.acme.directory; every host knows Let's Encrypt; leave one of them out"
     private = [domain for domain in domains if not is_address(domain) and not is_public(domain)]
     if private and is_lets_encrypt(acme["directory"]):
         yield (
@@ -119,7 +121,6 @@ def _acme(site: Site, acme: Acme) -> Iterator[str]:
             "Let's Encrypt's; use tls: selfsigned, or give the directory of your own CA"
         )
     if acme["challenge"]["kind"] == "dns":
-        yield from _dns(acme["challenge"]["dns"])
         return
     wildcards = [domain for domain in domains if domain.startswith("*.")]
     if wildcards:
@@ -159,11 +160,14 @@ def on_several_hosts(site: Site, shared_names: Mapping[str, list[str]]) -> Itera
     """Yield the domains of a site that other hosts have as well, where the CA asks one of them over http."""
     if site["tls"]["kind"] != "acme" or site["tls"]["acme"]["challenge"]["kind"] != "http":
         return
-    for domain in [domain for domain in site["domains"] if len(shared_names.get(domain, ())) > 1]:
+    # For a wildcard nobody issues over http at all.
+    names = [name for name in site["domains"] if len(shared_names.get(name, ())) > 1 and not name.startswith("*")]
+    if names:
+        hosts = dict.fromkeys(host for name in names for host in shared_names[name])
         yield (
-            f"domains has {domain}, which the hosts {listed(shared_names[domain])} have, and tls.acme.challenge is "
-            "http; the CA asks whichever of them it reaches; use a dns challenge, or issue on one host and give the "
-            "certificate and its key to the others"
+            f"domains has {listed(names)}, which the hosts {listed(hosts)} have, and tls.acme.challenge is http; the "
+            "CA asks whichever of them it reaches; use a dns challenge, or issue on one host and give "
+            "the certificate and its key to the others"
         )
 
 
@@ -184,8 +188,7 @@ def is_public(domain: str) -> bool:
 
 def is_lets_encrypt(directory: str) -> bool:
     """Say whether an ACME directory is Let's Encrypt's, which '' stands for, or its staging one."""
-    host = urlsplit(directory).hostname or ""
-    return not directory or host == "letsencrypt.org" or host.endswith(".letsencrypt.org")
+    return not directory or re.match(r"https://([^/:]+\.)?letsencrypt\.org(:|/|$)", directory.lower()) is not None
 
 
 def _is_asked_by_a_ca(listener: Listen) -> bool:

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
-from .checks import NONCHARACTERS, integer, one_of, pattern
+from .checks import integer, one_of, pattern
 from .command_checks import command
 from .key import Key, Keys
 from .option_checks import environment
 from .tls_checks import certificate, credentials, key
 
+DIRECTORY = "the https URL of an ACME directory, without ? and %"
 TLS_WORDS = ("none", "selfsigned")
 
 DNS_KEYS: Keys = {
@@ -45,10 +46,15 @@ DNS_KEYS: Keys = {
 }
 ACME_KEYS: Keys = {
     "email": Key(
-        pattern(r"([^@\s]+@[^@\s]+)?", "an e-mail address"), "", "Where the CA writes to, if it does. Not needed."
+        pattern(r"([A-Za-z0-9][A-Za-z0-9._+=-]*@[A-Za-z0-9.-]+)?", "an e-mail address"),
+        "",
+        "Where the CA writes to, if it does. Not needed.",
     ),
     "directory": Key(
-        pattern(rf"(https://[^\s\x00-\x1f\x7f{NONCHARACTERS}]+)?", "the https URL of an ACME directory"),
+        pattern(
+            r"(https://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9][A-Za-z0-9._-]*)(:[0-9]+)?(/(?!\.)[A-Za-z0-9._~=+,-]*)*)?",
+            DIRECTORY,
+        ),
         "",
         "The CA: the URL of its ACME directory. Left out: Let's Encrypt.",
     ),

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..model import schemes
-from ..model.layout import Layout
+from ..model.layout import ACME_WEBROOT, Layout
 from ..model.types import Site
 from .proxies import Proxies
 
@@ -56,11 +57,6 @@ def serves_http(site: Site) -> bool:
     return not schemes.has_tls(site) or not site["nginx"]["redirect"] or Proxies(site).headers
 
 
-def answers_challenge(sites: Iterable[Site]) -> bool:
-    """Return whether a CA asks for files below `CHALLENGE`."""
-    return any(schemes.kind(site) == "acme" and site["tls"]["acme"]["challenge"]["kind"] == "http" for site in sites)
-
-
 def headers(site: Site, own: Sequence[str], above: Sequence[str] = ()) -> list[str]:
     """Return the `add_header` of a level that has `own`; `above` are those that it inherits while it has none."""
     if not (schemes.has_tls(site) and site["nginx"]["hsts"]) or any(_named(header) == _HSTS.lower() for header in own):
@@ -77,56 +73,34 @@ def finish(
     the pair that a client gets who names no name, '' where such a one is refused.
     """
     site = sites[0]
-    nginx, proxies = site["nginx"], Proxies(site)
-    has_tls = schemes.has_tls(site)
+    nginx, proxies, own = site["nginx"], Proxies(site), view["server"]
+    front = _Front(site, proxies, spelling, [name for name in TLS if name not in asked], bool(view["closing"]))
+    front.theirs = view["theirs"]
+    front.webroot = ACME_WEBROOT if any(map(schemes.asks_for_files, sites)) else ""
     # Who asks for nothing of this keeps his addresses without flags, and has nothing before his server.
-    plain = [f"{address}{proxies.flag}" for address in view["listen"]]
-    flags = " ssl" if spelling.http2_directive else " ssl http2"
-    secure = [f"{address}{flags}{proxies.flag}" for address in view["listen_tls"]]
-    tls = {name: values for name, values in TLS.items() if name not in asked}
-    http2 = {"http2": ["on"]} if spelling.http2_directive else {}
-    served = {**tls, **pair(Layout.of(site).tls_live), **http2} if has_tls else {}
-    own = view["server"]
+    plain, secure = front.plain(view["listen"]), front.secure(view["listen_tls"])
     shared = {**{name: own[name] for name in _SHARED if name in own}, **proxies.directives()}
-    acme = answers_challenge(sites)
-    target = Target(site, proxies, bool(view["closing"]))
-    edges = []
-    if view["catch_all_tls"]:
-        closed = {**tls, **(pair(certificate) if certificate else {"ssl_reject_handshake": ["on"]})}
-        listens = [f"{address}{flags}{proxies.flag}" for address in view["catch_all_tls"]]
-        what = "answers no unknown name either" if certificate else "shows no certificate for an unknown name"
-        edges.append(_edge(f"The first server of a port for https {what}.", listens, view["invalid"], closed, "444"))
-    if has_tls and not serves_http(site):
-        names = view["server_name"]
-        edges.append(_edge("From http to https.", plain, names, shared, f"308 {target.url('http')}$request_uri", acme))
-    others = " ".join(name for name in site["domains"] if site["canonical"] not in ("", name))
-    if others and serves_http(site):
-        answer = f"308 {target.url('http')}$request_uri"
-        edges.append(_edge(f"From other names to {site['canonical']}.", plain, others, shared, answer, acme))
-    if others and has_tls:
-        sent = {"add_header": headers(site, [])} if nginx["hsts"] else {}
-        answer = f"308 {target.url('https')}$request_uri"
-        about = f"From other names to {site['canonical']}, over https."
-        edges.append(_edge(about, secure, others, {**served, **shared, **sent}, answer))
-    view["edges"] = edges
-    if site["canonical"]:
-        view["server_name"] = site["canonical"]
+    view["edges"] = [
+        *front.closed(view["catch_all_tls"], view["invalid"], certificate),
+        *front.redirects(plain, secure, shared),
+    ]
+    view["server_name"] = site["canonical"] or view["server_name"]
     view["listen"] = [*(plain if serves_http(site) else []), *secure]
-    view["catch_all"] = [f"{address}{proxies.flag}" for address in view["catch_all"]]
-    view["acme"] = acme and serves_http(site)
-    view["insist"] = _insist(proxies, target, view["acme"]) if has_tls and nginx["redirect"] and proxies.headers else {}
-    view["server"] = {**served, **proxies.directives(), **own}
+    view["catch_all"] = front.plain(view["catch_all"])
+    view["webroot"] = front.webroot if serves_http(site) else ""
+    view["insist"] = front.insist() if schemes.has_tls(site) and nginx["redirect"] and proxies.headers else {}
+    view["server"] = {**front.served(), **proxies.directives(), **own}
     view["own_parameters"] = proxies.headers
     if parameters := proxies.parameters():
         view["server"]["uwsgi_param"] = [*parameters, *own.get("uwsgi_param", [])]
-    if has_tls and nginx["hsts"]:
+    if schemes.has_tls(site) and nginx["hsts"]:
         _hsts(proxies)
     view["maps"] = proxies.maps
 
 
 def faults(site: Site, sites: Sequence[Site]) -> Iterator[str]:
     """Yield what would take the answer to a CA's challenge away, where the site's own server has to give it."""
-    if not (answers_challenge(sites) and serves_http(site)):
+    if not (any(map(schemes.asks_for_files, sites)) and serves_http(site)):
         return
     for one in sites:
         for location in one["nginx"]["locations"]:
@@ -162,47 +136,100 @@ def pair(folder: str) -> dict[str, list[str]]:
     return {"ssl_certificate": [f"{folder}/fullchain.pem"], "ssl_certificate_key": [f"{folder}/privkey.pem"]}
 
 
-class Target:
-    """Where a site's redirects lead. `closed` says that a request for a name of nobody never gets to its servers."""
+@dataclass
+class _Front:
+    """What stands before a site's own server. `tls` are the names of the directives of `TLS` that are ours to say.
 
-    def __init__(self, site: Site, proxies: Proxies, closed: bool) -> None:
-        self.site, self.proxies, self.closed = site, proxies, closed
+    `closing` says that a request for a name of nobody never gets to the site's servers. `webroot` is where the answers
+    to a CA's challenge are, '' where none asks. `theirs` are addresses that others have, too, without HTTP/2.
+    """
 
-    def url(self, arrived: str) -> str:
-        """Return the beginning of a URL, for what arrived by http or https."""
+    site: Site
+    proxies: Proxies
+    spelling: Spelling
+    tls: list[str]
+    closing: bool
+    webroot: str = ""
+    theirs: list[str] = field(default_factory=list)
+
+    def plain(self, addresses: Iterable[str]) -> list[str]:
+        """Return the arguments of `listen` for http."""
+        return [f"{address}{self.proxies.flag}" for address in addresses]
+
+    def secure(self, addresses: list[str]) -> list[str]:
+        """Return the arguments of `listen` for https. What one of them says holds for all servers of its address."""
+        told = [*self.theirs, *(addresses if self.spelling.http2_directive else [])]
+        return [f"{at} ssl{'' if at in told else ' http2'}{self.proxies.flag}" for at in addresses]
+
+    def served(self) -> dict[str, list[str]]:
+        """Return the directives of a server with the site's certificate."""
+        if not schemes.has_tls(self.site):
+            return {}
+        http2 = {"http2": ["on"]} if self.spelling.http2_directive else {}
+        return {**self._tls(), **pair(Layout.of(self.site).tls_live), **http2}
+
+    def closed(self, addresses: list[str], name: str, certificate: str) -> Iterator[dict[str, Any]]:
+        """Yield the server for unknown names."""
+        if addresses:
+            what = "answers no unknown name either" if certificate else "shows no certificate for an unknown name"
+            about = f"The first server of a port for https {what}."
+            shown = pair(certificate) if certificate else {"ssl_reject_handshake": ["on"]}
+            yield _edge(about, self.secure(addresses), name, {**self._tls(), **shown}, "444")
+
+    def redirects(
+        self, plain: list[str], secure: list[str], shared: Mapping[str, list[str]]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the servers that redirect; `shared` are directives that they have in common with the site's own."""
+        site, canonical = self.site, self.site["canonical"]
+        if not serves_http(site):
+            names = " ".join(site["domains"])
+            yield _edge("From http to https.", plain, names, shared, self._answer("http"), self.webroot)
+        others = " ".join(name for name in site["domains"] if canonical not in ("", name))
+        if others and serves_http(site):
+            about = f"From other names to {canonical}."
+            yield _edge(about, plain, others, shared, self._answer("http"), self.webroot)
+        if others and schemes.has_tls(site):
+            sent = {"add_header": headers(site, [])} if site["nginx"]["hsts"] else {}
+            about = f"From other names to {canonical}, over https."
+            yield _edge(about, secure, others, {**self.served(), **shared, **sent}, self._answer("https"))
+
+    def insist(self) -> dict[str, str]:
+        """Return when the site's own server redirects: where the client used http."""
+        challenge = [(f'"~^http{re.escape(CHALLENGE)}"', '""')] if self.webroot else []
+        rows = [("default", '""'), *challenge, ('"~^http/"', "1")]
+        variable = self.proxies.variable("insist", f'"{self.proxies.scheme}$uri"', rows)
+        return {"when": variable, "answer": self._answer("http")}
+
+    def _tls(self) -> dict[str, list[str]]:
+        return {name: TLS[name] for name in self.tls}
+
+    def _answer(self, arrived: str) -> str:
+        """Return the redirect of what arrived by http or https. 308 keeps method and body, as 301 does not."""
         nginx = self.site["nginx"]
         insists = schemes.has_tls(self.site) and nginx["redirect"]
         scheme = "https" if insists else arrived
         listeners = nginx["listen_tls"] if scheme == "https" else nginx["listen"]
         port = self.proxies.port(scheme, listeners[0]["port"])
         shown = self.proxies.scheme if self.proxies.headers and not insists else scheme
-        return f"{shown}://{self._host()}{port}"
+        return f"308 {shown}://{self._host()}{port}$request_uri"
 
     def _host(self) -> str:
         """Return the canonical name, or that which was asked for; of names that are not the site's its first one."""
-        domains = [domain for domain in self.site["domains"] if not domain.startswith("*.")]
-        if self.site["canonical"]:
-            return self.site["canonical"]
-        if len(self.site["domains"]) == 1 and domains:
-            return domains[0]
-        if self.closed or not domains:
+        domains, canonical = self.site["domains"], self.site["canonical"]
+        if canonical or (len(domains) == 1 and not domains[0].startswith("*.")):
+            return canonical or domains[0]
+        if self.closing:
             return "$host"
-        rows = [(f'"~^{_pattern(domain)}$"', "$host") for domain in self.site["domains"]]
-        return self.proxies.variable("name", "$host", [("default", domains[0]), *rows])
+        first = min(domains, key=lambda domain: domain.startswith("*.")).removeprefix("*.")
+        rows = [(f'"~^{_pattern(domain)}$"', "$host") for domain in domains]
+        return self.proxies.variable("name", "$host", [("default", first), *rows])
 
 
 def _edge(
-    about: str, listen: list[str], names: str, server: Mapping[str, list[str]], answer: str, acme: bool = False
+    about: str, listen: list[str], names: str, server: Mapping[str, list[str]], answer: str, webroot: str = ""
 ) -> dict[str, Any]:
-    return {"about": about, "listen": listen, "server_name": names, "server": server, "answer": answer, "acme": acme}
-
-
-def _insist(proxies: Proxies, target: Target, acme: bool) -> dict[str, str]:
-    """Return when the site's own server redirects: where the client used http."""
-    rows = [("default", '""'), *([(f'"~^http{re.escape(CHALLENGE)}"', '""')] if acme else []), ('"~^http/"', "1")]
-    source = f'"{proxies.scheme}$uri"'
-    variable = proxies.variable("insist", source, rows)
-    return {"when": variable, "answer": f"308 {target.url('http')}$request_uri"}
+    own = {"about": about, "listen": listen, "server_name": names, "server": server}
+    return {**own, "answer": answer, "webroot": webroot}
 
 
 def _hsts(proxies: Proxies) -> str:

@@ -69,8 +69,8 @@ class Place(NamedTuple):
 class Front:
     """nginx in front of one site. `https_header` is the variable and value of SECURE_PROXY_SSL_HEADER.
 
-    It is empty where the project has none, and None where nobody asked the project. `certificate` is the file that
-    nginx reads where the site has TLS of its own: nginx's files say so, whatever the live release knew of TLS.
+    It is empty where the project has none, and None where nobody asked the project. `certificate` is how the path of
+    the file ends that nginx reads where it has TLS for the site: nginx's files say so, whatever the live release knew.
     """
 
     shell: Shell
@@ -87,7 +87,9 @@ class Front:
         """Return the front of a completed site, or of what a release records of one, and its build's manifest."""
         static = site["nginx"].get("static") or {"url": "/static/"}
         header = manifest.get("https_header", [] if manifest.get("overlay") is False else None)
-        certificate = Layout.of(site).certificate
+        layout = Layout.of(site)
+        # In a server that several sites share it is another one's.
+        certificate = layout.certificate[len(layout.config) :]
         return cls(shell, site["name"], Names.of(site), site["health"], static["url"], header, certificate)
 
     def serves(self) -> bool:
@@ -189,9 +191,9 @@ class Front:
 
     @functools.cached_property
     def serves_tls(self) -> bool:
-        """Whether the site has TLS of its own, by nginx's files."""
-        used = [one for server in self._servers for one in server.chain[-1].all("ssl_certificate")]
-        return any(one.args[:1] == [self.certificate] for one in used)
+        """Whether nginx has TLS of ours for the site."""
+        used = [given.args for server in self._servers for given in server.chain[-1].all("ssl_certificate")]
+        return any(args and args[0].endswith(self.certificate) for args in used)
 
     def _hosts(self, places: list[Place]) -> Iterator[str]:
         """Yield the names that the site may be asked under, the first one first."""
