@@ -150,11 +150,11 @@ class Certificates:
         watch = Watch(shell, layout, self.units)
         if schemes.kind(site) == "path":
             wanted_files = watch.wanted(site["tls"], site["domains"])
-            done = watch.ensure(wanted_files, self.dry)
+            done, verb = watch.ensure(wanted_files, self.dry), "wrote"
         else:
-            done = watch.remove(self.dry)
+            done, verb = watch.remove(self.dry), "removed"
         if done and change.state == "unchanged":
-            change.state = "changed"
+            change.state, change.after = "changed", "".join(f"{verb} {path}\n" for path in done)
         if not self.dry:
             if change.was != change.live:
                 pairs.remember(layout, change.was)
