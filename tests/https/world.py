@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import platforms
-from authority import Authority
+from authority import Authority, Scan
 from client import Answer, ask
 from fixtures import PLATFORM
 from host import Host, Run
@@ -35,6 +35,7 @@ class World:
     sites: Inventory
     first: Run | None = None
     pairs: dict[str, tuple[str, str]] = field(default_factory=dict)
+    scans: dict[str, Scan] = field(default_factory=dict)
 
     # --- what the inventory says ---
 
