@@ -527,6 +527,12 @@ def test_the_steps_of_the_look_inside_are_read_to_where_it_hangs():
             ("shop.example", False, {"HTTP_X_FORWARDED_PROTO": "http"}),
         ),
         ("return 204;", False, None),
+        ("uwsgi_pass a; } if ($insist) { return 308 https://$host$request_uri;", False, None),
+        (
+            "uwsgi_pass a; } if ($insist) { return 308 https://$host$request_uri;",
+            True,
+            ("shop.example:81", False, {}),
+        ),
     ],
 )
 def test_a_form_reaches_django_as_nginx_passes_it_on(inside, tls, form):

@@ -176,6 +176,11 @@ def maker_of(way: Entrance, url: str, target: str) -> str:
     return ""
 
 
+def insists_on_https(server: match.Server, path: str) -> bool:
+    """Say whether a server redirects to https, on a condition or without one."""
+    return any(template.startswith("https://") for _given, template in _redirecting(server.chain[-1], path))
+
+
 def _redirecting(block: Directive, path: str) -> Iterator[tuple[Directive, str]]:
     """Yield the directives of a block, and of each `if` in it, that redirect `path`, with what they redirect to."""
     for inner in [block, *block.all("if")]:

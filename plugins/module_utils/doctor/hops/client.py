@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ..evidence import Host, Site
 from ..fault import BROKEN, Fault, Faults
 from ..questions import good
-from ..ways import to_another_entrance
+from ..ways import kept_out, to_another_entrance
 
 FAULTS = Faults(
     "client",
@@ -57,6 +57,9 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             said = f"{asked} -> {answer.status} {answer.reason} in {answer.seconds:.2f} s"
             if good(answer.status, site.wanted_status) or to_another_entrance(entrance, site):
                 seen.append(said)
+                continue
+            if why := kept_out(site, answer.status):
+                seen.append(f"{said}: {why}")
                 continue
             meaning = _MEANINGS.get(answer.status, f"a client gets {answer.status}")
             only = _SOURCES.get(answer.status, _ASKED if answer.status < 500 else None)

@@ -38,6 +38,7 @@ FAULTS = Faults(
         ],
         "nginx.certificate-chain": ["nginx.certificate-not-reloaded"],
         "nginx.certificate-untrusted": ["nginx.certificate-not-reloaded"],
+        "nginx.maintenance": [],
         "nginx.scheme-untold": [],
         "nginx.untrusted-proxy": [],
         "nginx.redirect-loop": ["nginx.scheme-untold", "nginx.untrusted-proxy"],
