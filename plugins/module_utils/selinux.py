@@ -38,7 +38,7 @@ def policy(sites: list[Site]) -> dict[str, Any]:
         kept = bool(site.get("kept"))
         sockets = sockets or kept or any(unix)
         ports = ports or kept or not all(unix)
-        listens = listens or kept or any(listener["port"] not in KNOWN_PORTS for listener in nginx["listen"])
+        listens = listens or kept or any(listener["port"] not in KNOWN_PORTS for listener in listeners)
     if any(map(schemes.asks_for_files, present)):
         labels[ACME_WEBROOT] = "httpd_sys_content_t"
     lines = ["; Written by pyweb.stack: change the inventory instead."]

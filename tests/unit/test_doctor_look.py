@@ -428,6 +428,21 @@ def test_an_exception_in_one_look_ends_no_other_and_tells_no_secret():
     assert "hunter2" not in said
 
 
+@pytest.mark.parametrize(("tls", "told"), [(False, {}), (True, {"X-Forwarded-Proto": "https"})])
+def test_an_application_is_asked_as_nginx_would(monkeypatch, tls, told):
+    site, _host = evidence()
+    put(site.entrances[0], tls=tls)
+    asked = []
+
+    def request(address, host, path, timeout, headers):
+        asked.append({name: value for name, value in headers.items() if name != "Cookie"})
+        return site.probes[0].answer
+
+    monkeypatch.setattr(look_site.protocol, "request", request)
+    look_site._ask_probe(site.probes[0], site)
+    assert asked == [told, told]
+
+
 def test_only_a_site_with_https_has_a_renewal(monkeypatch):
     site, host = evidence()
     monkeypatch.setattr(look_site, "look_at_renewal", lambda site, host: "looked")

@@ -84,7 +84,8 @@ def _lines(log: str, line: str, since: float) -> list[dict[str, str]]:
     for text in log.splitlines():
         fits = pattern.fullmatch(text[:4096])
         values = fits.groupdict() if fits else {}
-        if values and time_of(values) >= since and _OWN_AGENT not in values.get("http_user_agent", ""):
+        # The log has whole seconds.
+        if values and time_of(values) + 1 >= since and _OWN_AGENT not in values.get("http_user_agent", ""):
             found.append(values)
     return found
 

@@ -144,6 +144,8 @@ class Certificates:
                 layout, shell, bool(site.get("purge")) and _is_absent(site), self.dry, self.units
             )
             change.state = "removed" if change.removed else change.state
+            if not (self.dry or os.path.lexists(layout.config) or os.path.lexists(layout.state)):
+                files.forget(layout.memory)
             return
         watch = Watch(shell, layout, self.units)
         if schemes.kind(site) == "path":
