@@ -103,7 +103,9 @@ class World:
 
     def nft(self, *commands: str) -> None:
         """Change the packet filter by what firewalld brings; the program `nft` is not everywhere."""
-        script = "import nftables, sys; status, _, error = nftables.Nftables().cmd(sys.stdin.read()); sys.exit(error or 0)"
+        script = (
+            "import nftables, sys; status, _, error = nftables.Nftables().cmd(sys.stdin.read()); sys.exit(error or 0)"
+        )
         self.host.told(f'python3 -c "{script}"', "\n".join(commands))
 
     @contextlib.contextmanager
