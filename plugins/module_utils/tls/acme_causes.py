@@ -188,7 +188,9 @@ def _cause_of(problem: Problem, seen: Seen, url: str) -> str:
         return (
             f"{domain} leads to {', '.join(seen.addresses)}, a reserved address, which no public CA reaches; {_RECORD}"
         )
-    if kind in ("dns", "unknownHost", "dnssec") or re.search(r"NXDOMAIN|no valid A |SERVFAIL|no such host|not resolve|DNS", detail):
+    if kind in ("dns", "unknownHost", "dnssec") or re.search(
+        r"NXDOMAIN|no valid A |SERVFAIL|no such host|not resolve|DNS", detail
+    ):
         return _of_dns(domain, detail, seen)
     if words := _of_redirect(domain, detail):
         return words
@@ -253,7 +255,10 @@ def _of_connection(domain: str, detail: str, seen: Seen) -> str:
         )
     elsewhere = _elsewhere(domain, address, seen)
     if re.search(r"(?i)refused", detail):
-        return elsewhere or f"port 80 of {place} is closed: the connection is refused, by a firewall or because nothing listens there"
+        return (
+            elsewhere
+            or f"port 80 of {place} is closed: the connection is refused, by a firewall or because nothing listens there"
+        )
     if re.search(r"(?i)after connect", detail):
         return elsewhere or f"port 80 of {place} accepts connections but does not answer in time"
     return elsewhere or (
