@@ -11,8 +11,8 @@ from ansible_collections.pyweb.stack.plugins.module_utils import selinux
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 
-def selinux_policy(completed: Any) -> dict[str, Any]:
-    return selinux.policy(plain(completed))
+def selinux_policy(completed: Any, domain: str = selinux.SERVICE) -> dict[str, Any]:
+    return selinux.policy(plain(completed), str(domain))
 
 
 class FilterModule:

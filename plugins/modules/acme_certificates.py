@@ -125,7 +125,7 @@ class Certificates:
                 elif acme_found.lineage(name):
                     purge = site["state"] == "absent" and bool(site.get("purge"))
                     gone = acme_leave.end(Layout.of(site), purge, self.run, self.check_mode)
-                    self._made(site, [f"removed {path}" for path in gone])
+                    self._made(site, [f"certificate: removed {path}" for path in gone])
         except StepError as error:
             self.faults.append(str(error))
             self.faulty.append(name)

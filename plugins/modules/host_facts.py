@@ -72,6 +72,10 @@ ansible_facts:
         selinux:
           description: What the kernel does, V(enforcing), V(permissive) or V(disabled).
           type: str
+        selinux_service:
+          description: The SELinux domain of a service that the loaded policy has no rules for; empty without SELinux.
+          type: str
+          sample: unconfined_service_t
         pythons:
           description: The interpreters under C(/usr/bin) and C(/usr/local/bin), version to path.
           type: dict

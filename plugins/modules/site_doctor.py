@@ -14,6 +14,8 @@ description:
     unknown, by which evidence, for which cause, and what mends it.
   - It finds out by itself how a site is set up, from C(nginx -T), the process table, the sockets and the ini that uWSGI
     was started with, so it works on a host that was set up by hand as well.
+  - Of https it looks at the certificate that is served and at the file that it comes from, at who renews it and with
+    which success, at redirects, and at proxies in front of nginx.
   - It speaks the protocols itself, to whatever C(uwsgi_pass) or C(proxy_pass) really points to.
   - It changes nothing, needs nothing on the host but Python, and takes less than five seconds a site.
   - A broken site is no failure of the module; look at RV(broken).

@@ -12,8 +12,10 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import vi
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 # What tasks of the playbooks and roles register begins with one of these.
-OURS = re.compile(r"(__)?(host|django|uwsgi|nginx|firewalld|acme|web)_")
+OURS = re.compile(r"(__)?(host|django|uwsgi|nginx|firewalld|web)_")
 Results = Mapping[str, dict[str, Any]]  # name of the variable -> result
+# What the task of the role nginx registers that gets certificates.
+CERTIFICATES = "nginx_issued"
 # What `check --deploy` says of every site without TLS; there is none yet.
 WITHOUT_TLS = {"security.W004", "security.W008", "security.W012", "security.W016"}
 UNREACHABLE, FAILED, OK = "unreachable", "failed", "ok"
@@ -69,7 +71,7 @@ def _site(
     command: Callable[[str], str],
 ) -> dict[str, Any]:
     name = site["name"]
-    names = ("django_builds", "uwsgi_releases", "uwsgi_rolled_back", "acme_certificates")
+    names = ("django_builds", "uwsgi_releases", "uwsgi_rolled_back", CERTIFICATES)
     steps = [results.get(step, {}) for step in names]
     steps = [{**step, **_after(step)} for step in steps]
     error = _shown(_error_of(name, results), 300)
@@ -110,12 +112,13 @@ def _changed_on_host(results: Results, variables: Mapping[str, Any]) -> list[str
     sites = [site["name"] for site in _sites(results)]
     own = {path for name in sites for path in _nginx_files(results, name)}
     nginx = [path for path in _nginx_files(results) if path not in own]
-    if any(result.get("changed") for name, result in results.items() if "nginx_" in name) and (nginx or not own):
+    configured = [result for name, result in results.items() if "nginx_" in name and name != CERTIFICATES]
+    if any(result.get("changed") for result in configured) and (nginx or not own):
         nginx = nginx or ["nginx: started"]
     changed += nginx
     if any(result.get("changed") for name, result in results.items() if "firewalld_" in name):
         changed.append("firewall" + _openings(results))
-    certificates = results.get("acme_certificates", {})
+    certificates = results.get(CERTIFICATES, {})
     return changed + [f"certificate: {what}" for what in {**certificates, **_after(certificates)}.get("host") or []]
 
 

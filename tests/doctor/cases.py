@@ -248,8 +248,8 @@ MANAGED_CASES = [
     ),
     Case(
         "CSRF origin behind TLS",
-        "django.csrf",
-        ["https://mysite.example get 403", "Django sees http://mysite.example ", "SECURE_PROXY_SSL_HEADER"],
+        "nginx.scheme-untold",
+        ["nginx ends TLS for mysite.example", "takes every request for http", "uwsgi_param HTTPS $https"],
         "certificate mysite.example; keep /etc/nginx/pyweb_uwsgi_params; tls\n"
         "sed -i '/HTTPS\\|FORWARDED_PROTO/d' /etc/nginx/pyweb_uwsgi_params; keep $overlay\n"
         "echo 'CSRF_TRUSTED_ORIGINS = []' >> $overlay; restart; reload",
@@ -473,6 +473,32 @@ MANAGED_CASES = [
         status="degraded",
     ),
     Case(
+        "certificate newer than the served one",
+        "nginx.certificate-not-reloaded",
+        ["still serves a certificate for secure.example", "/etc/sites/secure/tls/live/fullchain.pem", "reload nginx"],
+        "switch",
+        "switch_back",
+        status="degraded",
+        site="secure",
+    ),
+    Case(
+        "certificate for another name, on a site with tls",
+        "nginx.certificate-name",
+        ["is for another name than secure.example", "playbooks/site.yml"],
+        "switch; certificate other.example; cp /etc/ssl/doctor.crt $pair/live/fullchain.pem\n"
+        "cp /etc/ssl/doctor.key $pair/live/privkey.pem; reload",
+        "switch_back; reload",
+        site="secure",
+    ),
+    Case(
+        "certificate that the CA has never issued",
+        "nginx.certificate-placeholder",
+        ["the CA has issued no certificate for secure.example yet", "playbooks/site.yml"],
+        "touch $pair/live/placeholder",
+        "rm $pair/live/placeholder",
+        site="secure",
+    ),
+    Case(
         "disk full",
         "host.disk-full",
         ["the disk is full", "/var/lib/sites/mysite/media", "du -xh"],
@@ -615,6 +641,93 @@ BY_HAND_CASES = [
         ["nginx has no location for static files", "alias /home/huatai/works/mysite/static/"],
         "edit $conf 's,location /static {,location /elsewhere {,'; reload",
         "back $conf; reload",
+    ),
+    Case(
+        "renewal timer off",
+        "nginx.renewal-off",
+        ["nothing starts certbot", "certbot.timer: enabled, inactive", "systemctl enable --now certbot.timer"],
+        "lineage; https; systemctl stop certbot.timer",
+        "unlineage",
+        status="degraded",
+    ),
+    Case(
+        "renewal failing",
+        "nginx.renewal-failing",
+        ["example.com since 2030-01-02 03:04:05", "Connection refused (connection)", "certbot renew --dry-run"],
+        "lineage; https; { refused '2030-01-02 03:04:05'; refused '2030-01-03 03:04:05'; } > $log",
+        "unlineage",
+        status="degraded",
+    ),
+    Case(
+        "certificate of certbot newer than the served one",
+        "nginx.certificate-not-reloaded",
+        ["still serves a certificate for example.com", "/etc/letsencrypt/live/example.com/fullchain.pem", "renew_hook"],
+        "lineage; https; issue yesterday '60 days'",
+        "unlineage",
+        status="degraded",
+    ),
+    Case(
+        "chain incomplete",
+        "nginx.certificate-chain",
+        [
+            "lacks the certificate of CN=Doctor Middle",
+            "ssl_certificate /etc/letsencrypt/live/example.com/fullchain.pem",
+        ],
+        "lineage; https cert.pem",
+        "unlineage",
+        status="degraded",
+    ),
+    Case(
+        "certificate expires soon",
+        "nginx.certificate-expires",
+        ["the certificate of example.com ends on", "should have been renewed by now", "certbot renew --cert-name"],
+        "lineage '80 days ago' '10 days'; https",
+        "unlineage",
+        status="degraded",
+    ),
+    Case(
+        "redirect loop behind a proxy that ends TLS",
+        "nginx.redirect-loop",
+        ["is redirected to https://example.com/", "nothing on this host serves", "SECURE_PROXY_SSL_HEADER"],
+        "edit $project/mysite/settings.py '$ a SECURE_SSL_REDIRECT = True'; restart",
+        "back $project/mysite/settings.py; restart",
+    ),
+    Case(
+        "redirect loop, for Django does not know of TLS",
+        "nginx.scheme-untold",
+        ["does not say so to the application", "uwsgi_param HTTPS $https if_not_empty"],
+        "edit $project/mysite/settings.py '$ a SECURE_SSL_REDIRECT = True'; restart\n"
+        "lineage; grep -v HTTPS /etc/nginx/uwsgi_params > /etc/nginx/plain_params; https '' /etc/nginx/plain_params",
+        "unlineage; rm /etc/nginx/plain_params; back $project/mysite/settings.py; restart",
+    ),
+    Case(
+        "redirect loop of two names",
+        "nginx.redirect-loop",
+        ["is redirected for ever, by return 301 http://www.example.com$request_uri", "change one of them"],
+        "edit $conf 's,location / {,location = / { return 301 http://www.example.com$request_uri; }\\n    &,'\n"
+        "echo 'server { listen 80; server_name www.example.com; return 301 http://example.com$request_uri; }'"
+        " > /etc/nginx/conf.d/www.conf; reload",
+        "back $conf; rm /etc/nginx/conf.d/www.conf; reload",
+        extra=frozenset({"location.no-pass"}),
+    ),
+    Case(
+        "proxy that nginx does not trust",
+        "nginx.untrusted-proxy",
+        ["who comes from 127.0.0.1", "X-Forwarded-For: 203.0.113.9", "set_real_ip_from"],
+        "echo \"log_format proxied '\\$remote_addr [\\$time_local] \\$http_x_forwarded_for';\""
+        " > /etc/nginx/conf.d/a.conf\n"
+        "edit $conf 's,charset utf-8;,& access_log /var/log/nginx/proxied.log proxied;,'; reload\n"
+        "for _number in 1 2 3 4 5 6; do ask --header 'X-Forwarded-For: 203.0.113.9' http://127.0.0.1/; done",
+        "back $conf; rm /etc/nginx/conf.d/a.conf /var/log/nginx/proxied.log; reload",
+        status="degraded",
+    ),
+    Case(
+        "PROXY protocol, and nobody who is believed",
+        "nginx.untrusted-proxy",
+        ["listen 80 proxy_protocol in", "every client has the address of the proxy", "trusted_proxies"],
+        "edit $conf 's/listen 80;/listen 80 proxy_protocol;/'; reload",
+        "back $conf; reload",
+        status="degraded",
     ),
     Case(
         "socket in /tmp, nginx with a private one",

@@ -45,6 +45,7 @@ MYSITE = {
     "timers": {"daily": {"run": "test ! -e /var/lib/sites/mysite/failing", "at": "daily"}},
 }
 PORTY = {"name": "porty", "domains": ["porty.example"], "uwsgi": {"socket": "127.0.0.1:8001", "processes": 2}}
+SECURE = {"name": "secure", "domains": ["secure.example"], "tls": "selfsigned", "uwsgi": {"processes": 2}}
 TUTORIAL = {"name": "mysite", "domains": ["example.com"]}
 # Where the module lies in the container for `Box.asked`, and below that the plugins.
 THERE = "/opt/pyweb-doctor"
@@ -171,7 +172,7 @@ def by_hand_line(lines, request):
 
 @pytest.fixture
 def managed(lines):
-    """Two sites of this collection's own making, one over a unix socket, one over TCP; for this test alone."""
+    """Sites of this collection's own making: over a unix socket, over TCP, and one with https; for this test alone."""
     with lines["managed"].alone() as box:
         yield box
 
@@ -187,7 +188,7 @@ def by_hand(lines):
 def _managed_box(tmp_path_factory):
     with _box("managed", tmp_path_factory) as (box, fresh):
         if fresh:
-            box.deploy([MYSITE, PORTY])
+            box.deploy([MYSITE, PORTY, SECURE])
         yield box
 
 

@@ -1,4 +1,4 @@
-# Where things are on the host of this collection; and TLS by hand, which the roles do not know yet.
+# Where things are on the host of this collection; and TLS by hand, beside what the roles write.
 HOST=mysite.example
 site=/opt/sites/mysite
 release=$(readlink -f $site/current)
@@ -74,6 +74,17 @@ server {
     location /media/ { alias /var/lib/sites/mysite/media/; }
 }
 EOF
-    firewall-cmd -q --add-service=https
 }
-untls() { rm /etc/nginx/conf.d/tls.conf; reload; firewall-cmd -q --remove-service=https; }
+untls() { rm /etc/nginx/conf.d/tls.conf; reload; }
+
+# Another pair for the site with https, which nginx has not read yet.
+pair=/etc/sites/secure/tls
+switch() {
+    certificate secure.example
+    readlink $pair/live > /var/tmp/live
+    install -d -m 0700 $pair/pairs/000000000000
+    cp /etc/ssl/doctor.crt $pair/pairs/000000000000/fullchain.pem
+    cp /etc/ssl/doctor.key $pair/pairs/000000000000/privkey.pem
+    ln -sfn pairs/000000000000 $pair/live
+}
+switch_back() { ln -sfn "$(cat /var/tmp/live)" $pair/live; rm -r $pair/pairs/000000000000; }

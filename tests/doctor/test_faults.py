@@ -9,7 +9,7 @@ import cases
 import pytest
 import table
 from cases import BY_HAND_CASES, MANAGED_CASES, PAIRED
-from conftest import MYSITE, PORTY, SECRET, TUTORIAL, on_a_line
+from conftest import MYSITE, PORTY, SECRET, SECURE, TUTORIAL, on_a_line
 
 MANAGED, BY_HAND = cases.PRELUDE + cases.MANAGED, cases.PRELUDE + cases.BY_HAND
 
@@ -44,7 +44,7 @@ def lines_of(report):
 
 
 def examine(box, case):
-    given = {"mysite": MYSITE, "porty": PORTY}[case.site] if "managed" in box.name else TUTORIAL
+    given = {"mysite": MYSITE, "porty": PORTY, "secure": SECURE}[case.site] if "managed" in box.name else TUTORIAL
     options = dict(case.options)
     if "path" in options:
         given = {**given, "health": {"path": options.pop("path")}}
@@ -89,7 +89,7 @@ def check(case, box, report, output):
 # --- the host of this collection ---
 
 
-@pytest.mark.parametrize("site", [MYSITE, PORTY], ids=["unix", "tcp"])
+@pytest.mark.parametrize("site", [MYSITE, PORTY, SECURE], ids=["unix", "tcp", "https"])
 def test_healthy_managed_site_is_all_ok(managed, site):
     report, output = managed.doctor(site)
     assert {hop["status"] for hop in report["hops"]} == {"ok"}, lines_of(report)
@@ -157,6 +157,17 @@ def test_healthy_tutorial_is_all_ok_with_nothing_but_name_and_domain(by_hand):
     report, _output = by_hand.doctor(TUTORIAL)
     assert {hop["status"] for hop in report["hops"]} == {"ok"}, lines_of(report)
     assert report["managed"] is False
+
+
+def test_healthy_tutorial_with_a_certificate_of_certbot_is_all_ok(by_hand):
+    by_hand.sh("lineage; https", BY_HAND)
+    try:
+        report, _output = by_hand.asked(TUTORIAL)
+    finally:
+        by_hand.sh("unlineage", BY_HAND)
+    assert {hop["status"] for hop in report["hops"]} == {"ok"}, lines_of(report)
+    [nginx] = [hop for hop in report["hops"] if hop["hop"] == "nginx"]
+    assert any("issued by CN=Doctor Middle" in line for line in nginx["evidence"]), nginx
 
 
 @pytest.mark.parametrize("case", BY_HAND_CASES, ids=lambda case: case.title)

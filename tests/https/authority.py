@@ -15,6 +15,7 @@ from host import docker
 
 IMAGE = "pyweb-debian12:pebble"
 START_SECONDS = 30
+SCAN_SECONDS = 600
 # Certificates of six days: for certbot they are due from the first minute, so that every run of its timer renews them.
 LIFETIME_SECONDS = 6 * 24 * 3600
 CONFIG = {
@@ -42,6 +43,22 @@ pebble-challtestsrv -defaultIPv4 "$1" -defaultIPv6 "" -http01 "" -https01 "" -tl
 export PEBBLE_VA_NOSLEEP=1 PEBBLE_WFE_NONCEREJECT=0 PEBBLE_AUTHZREUSE=0
 exec pebble -config config.json -dnsserver 127.0.0.1:8053
 """
+
+
+@dataclass
+class Scan:
+    """testssl.sh at work in the CA's container."""
+
+    authority: Authority
+    name: str
+    process: subprocess.Popen[bytes]
+
+    def findings(self) -> dict[str, tuple[str, str]]:
+        """Return what it found once it has ended: id to severity and text."""
+        self.process.wait(SCAN_SECONDS)
+        told = self.authority.run(f"cat /ca/{self.name}.json || tail -n 50 /ca/{self.name}.log")
+        assert told.startswith("["), told
+        return {found["id"]: (found["severity"], found["finding"]) for found in json.loads(told)}
 
 
 @dataclass
@@ -115,6 +132,17 @@ class Authority:
         what, body = ("add-a", {"host": name, "addresses": [address]}) if address else ("clear-a", {"host": name})
         data = json.dumps(body).encode()
         urllib.request.urlopen(f"{self.dns}/{what}", data=data, timeout=10).close()
+
+    def begin_scan(self, name: str, port: int, root: str, *questions: str) -> Scan:
+        """Let testssl.sh look at a site of the host, which takes a minute of a core."""
+        self.run(f"cat > /ca/{name}.root <<'END'\n{root}\nEND")
+        script = (
+            f"nice -n 19 testssl --quiet --color 0 --warnings off {' '.join(questions)} --ip {self.target}"
+            f" --add-ca /ca/{name}.root --jsonfile /ca/{name}.json {name}.example:{port}"
+            f" </dev/null >/ca/{name}.log 2>&1"
+        )
+        words = ["docker", "exec", self.name, "sh", "-c", script]
+        return Scan(self, name, subprocess.Popen(words, stdin=subprocess.DEVNULL))
 
     def run(self, script: str) -> str:
         """What a shell script printed in the container; it has to succeed."""

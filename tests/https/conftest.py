@@ -63,7 +63,7 @@ def world(host: Host, authority: Authority, project: Project) -> World:
         domains=["shop.example", "www.shop.example"],
         canonical="shop.example",
         tls=made.acme(),
-        nginx={"hsts": 604800},
+        nginx={"hsts": 63072000, "headers": "recommended"},
     )
     made.add("blog", domains=["blog.example", "*.blog.example"], tls=made.acme({"dns": dns}))
     made.add(
@@ -84,9 +84,25 @@ def world(host: Host, authority: Authority, project: Project) -> World:
 
 
 @pytest.fixture(scope="session")
-def served(world: World) -> World:
+def served(request: pytest.FixtureRequest, world: World) -> World:
     """The world, once the first run has ended well: of a host where it has not, nothing else can be asked."""
     assert world.first is not None
     if world.first.status != 0:
         pytest.fail(f"the first run failed, which has a test of its own: {world.first.error[:300]}")
+    # Beside the other tests, for it takes as long as all of them.
+    if any("test_tls_scan" in item.nodeid for item in request.session.items):
+        begin_scans(world)
     return world
+
+
+def begin_scans(world: World) -> None:
+    """Let testssl.sh look at one site of each kind: at the settings, which are the same, of one of them."""
+    certificate = ("--server-defaults", "--protocols")
+    all_but_clients = ("--std", "--fs", "--server-preference", "--headers", "--vulnerable", *certificate)
+    self_signed = world.visitor_of("self", ODD_PORT).roots
+    begin = world.authority.begin_scan
+    world.scans = {
+        "acme": begin("shop", 443, world.authority.root, *all_but_clients),
+        "selfsigned": begin("self", ODD_PORT, self_signed, *certificate),
+        "certificate": begin("own", 443, world.pairs["own"][0], *certificate),
+    }

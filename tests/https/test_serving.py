@@ -41,7 +41,7 @@ def test_the_other_names_lead_to_the_canonical_one(served: World) -> None:
 
 
 def test_hsts_and_http2_and_no_old_tls(served: World) -> None:
-    assert served.visitor.ask("shop.example").headers["strict-transport-security"] == "max-age=604800"
+    assert served.visitor.ask("shop.example").headers["strict-transport-security"] == "max-age=63072000"
     assert "strict-transport-security" not in served.visitor.ask("blog.example").headers
     assert "strict-transport-security" not in served.http("shop").headers
     assert served.visitor.application("shop.example") == "h2"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import platforms
-from authority import Authority
+from authority import Authority, Scan
 from client import Answer, ask
 from fixtures import PLATFORM
 from host import Host, Run
@@ -35,6 +35,7 @@ class World:
     sites: Inventory
     first: Run | None = None
     pairs: dict[str, tuple[str, str]] = field(default_factory=dict)
+    scans: dict[str, Scan] = field(default_factory=dict)
 
     # --- what the inventory says ---
 
@@ -90,15 +91,22 @@ class World:
     @contextlib.contextmanager
     def refused(self, chain: str, rule: str) -> Iterator[None]:
         """A firewall that is not ours refuses connections: in `input` those that come, in `output` those that go."""
-        self.host.told(
-            "nft add table inet outer && nft add chain inet outer refused"
-            f" '{{ type filter hook {chain} priority -500 ; }}'"
-            f" && nft add rule inet outer refused {rule} reject with tcp reset"
+        self.nft(
+            "add table inet outer",
+            f"add chain inet outer refused {{ type filter hook {chain} priority -500 ; }}",
+            f"add rule inet outer refused {rule} reject with tcp reset",
         )
         try:
             yield
         finally:
-            self.host.told("nft delete table inet outer")
+            self.nft("delete table inet outer")
+
+    def nft(self, *commands: str) -> None:
+        """Change the packet filter by what firewalld brings; the program `nft` is not everywhere."""
+        script = (
+            "import nftables, sys; status, _, error = nftables.Nftables().cmd(sys.stdin.read()); sys.exit(error or 0)"
+        )
+        self.host.told(f'python3 -c "{script}"', "\n".join(commands))
 
     @contextlib.contextmanager
     def broken_nginx(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Fetched
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_tls import (
     CertificateFile,
     Failures,
@@ -14,7 +15,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_tls im
 )
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
 from ansible_collections.pyweb.stack.plugins.module_utils.tls.openssl import Certificate
-from doctor_evidence import NOW, Case, put
+from doctor_evidence import NOW, Case, answer, put
 
 DAY = 86400
 PATH = "/etc/letsencrypt/live/shop/fullchain.pem"
@@ -55,7 +56,8 @@ def nobody_renews(site, host, kind="none", days=5):
 
 
 def stand_in(site, host, said=""):
-    secure(site, host, leaf(issuer="CN=shop.example"), verdict="")
+    # What stands in is nobody's business: it is short, and may have ended.
+    secure(site, host, leaf(-1, 7, "CN=shop.example"), leaf(fingerprint="c" * 64), "certificate has expired")
     put(site.https, kind="acme", placeholder=True)
     put(site.renewal, off="it is not there", failures=Failures("2027-01-14 03:00:00", "2027-01-14 03:00:00", said))
 
@@ -83,6 +85,15 @@ def round_trip(site, host, *redirects, settings=None, told="uwsgi_param HTTPS on
     made = [Redirect(url, 301, target, maker, not maker) for url, target, maker in redirects]
     behind(site, host, f"uwsgi_pass unix:/a; {told}", [Walk(made[0].url, made, made[-1].location)])
     put(site.inside["settings"], **(settings or {}))
+
+
+def closed(site, host, status=503):
+    """A site whose nginx is closed while a condition holds."""
+    found = server("if ($maintenance) { return 503; }\nauth_basic shop;\nlocation / { uwsgi_pass unix:/a; }")
+    put(site, chain=match.locate(found, "/"), wanted_status=[200])
+    put(site, media=Fetched("/media/a.png", status, file="/srv/a.png"))
+    put(site.static, status=status)
+    put(site.entrances[0], answer=answer(status, "x"))
 
 
 def lost(site, host, maker):
@@ -477,6 +488,14 @@ CASES = [
         "has the address of the proxy",
         "web_sites[].nginx.trusted_proxies with playbooks/site.yml; by hand: set_real_ip_from with the addresses of "
         "your proxies",
+    ),
+    Case(
+        "a site that is closed for maintenance",
+        closed,
+        "nginx.maintenance",
+        "degraded",
+        "nginx is closed for maintenance: return 503 in /n:2: everybody gets 503 who is not let through",
+        "playbooks/maintenance.yml -e maintenance_site=shop -e maintenance=false; by hand: end the condition",
     ),
     Case(
         "a look that failed",

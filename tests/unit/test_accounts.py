@@ -453,6 +453,21 @@ def test_purge_removes_data_and_account(host):
     assert len([call for call in host.calls if "userdel" in call]) == 2
 
 
+def test_purge_leaves_the_certificate_that_nginx_still_reads(host):
+    host.ensure()
+    os.makedirs(f"{host.layout.tls}/pairs/aaaaaaaaaaaa")
+    os.symlink("pairs/aaaaaaaaaaaa", host.layout.tls_live)
+    predicted = host.forget(purge=True, check_mode=True)
+    assert host.forget(purge=True) == predicted
+    assert os.listdir(host.layout.config) == ["tls"]
+    assert os.path.exists(host.layout.memory)
+    # The role nginx takes its own files away first, and the link with them.
+    os.unlink(host.layout.tls_live)
+    host.forget(purge=True)
+    assert not os.path.exists(host.layout.config)
+    assert not os.path.exists(host.layout.memory)
+
+
 @pytest.mark.parametrize("purge", [True, False])
 def test_an_account_that_was_not_made_is_never_removed(host, purge):
     host.ensure("huatai", managed=False)

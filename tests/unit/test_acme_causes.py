@@ -56,6 +56,12 @@ CHALLENGES = {
         Seen((), (OWN,)),
         "shop.example.com has no address in DNS",
     ),
+    "pebble, no address for the URL": (
+        "connection",
+        f'Get "{URL}": could not resolve URL "{URL}"',
+        Seen((), (OWN,)),
+        "shop.example.com has no address in DNS",
+    ),
     "servers of DNS": (
         "dns",
         "DNS problem: SERVFAIL looking up A for shop.example.com - the domain's nameservers may be malfunctioning",
@@ -85,6 +91,12 @@ CHALLENGES = {
         f"{OWN}: Fetching {URL}: Connection refused",
         HERE,
         f"port 80 of shop.example.com ({OWN}) is closed: the connection is refused",
+    ),
+    "closed, although DNS here says otherwise": (
+        "connection",
+        f"{OWN}: Fetching {URL}: Connection refused",
+        Seen((OTHER,), (OWN,)),
+        f"port 80 of shop.example.com ({OWN}) is closed",
     ),
     "closed, pebble": (
         "connection",
@@ -213,6 +225,12 @@ CHALLENGES = {
         HERE,
         "the CA found no TXT record _acme-challenge.shop.example.com",
     ),
+    "no TXT record, pebble": (
+        "unauthorized",
+        "No TXT records found for DNS challenge",
+        HERE,
+        "the CA found no TXT record _acme-challenge.shop.example.com",
+    ),
     "another TXT record": (
         "unauthorized",
         'Incorrect TXT record "abc" (and 1 more) found at _acme-challenge.shop.example.com',
@@ -313,6 +331,10 @@ BEFORE = {
             "Failed to resolve 'ca.example.net' ([Errno -2] Name or service not known)\"))"
         ),
         "the name of the directory, ca.example.net, has no address in the DNS of this host",
+    ),
+    "a directory that is down, certbot 2.1": (
+        unexpected("ValueError: Requesting ca.example.net/dir: Connection refused"),
+        "the directory at ca.example.net does not answer this host: Connection refused",
     ),
     "no directory": (
         unexpected("acme.errors.ClientError: <Response [404]>"),

@@ -118,7 +118,7 @@ def test_a_failed_challenge_leaves_what_is_served_and_names_the_cause(host):
         host.certificate(domains=["shop.example.com", "new.example.com"]).ensure()
     first, *more = str(caught.value).splitlines()
     assert first.startswith(
-        "site 'shop': the certificate failed: shop.example.com leads to 5.6.7.8, and this host has 5.6.7.9"
+        "site 'shop': the certificate failed: shop.example.com leads to 203.0.113.5, and this host has 5.6.7.9"
     )
     assert "Connection refused" in first
     assert first.endswith("; what nginx serves stays as it is")
@@ -232,7 +232,7 @@ def test_a_new_token_is_written_and_nothing_is_issued(host):
     dns = {"command": "true", "environment": {"TOKEN": TOKEN}}
     host.certificate(challenge={"dns": dns}).ensure()
     wanted = host.certificate(challenge={"dns": {**dns, "environment": {"TOKEN": "a newer one's"}}})
-    assert wanted.ensure() == ["what certbot needs for the renewal"]
+    assert wanted.ensure() == ["certificate: what certbot needs for its renewal"]
     assert len(host.certbot.calls) == 1
     with open(f"{wanted.layout.tls}/acme/environment", encoding="utf-8") as stream:
         assert stream.read() == "export TOKEN='a newer one'\"'\"'s'\n"
@@ -281,7 +281,7 @@ def test_a_ca_of_its_own_is_known_to_certbot_beside_those_of_the_host(host, monk
     other = host.folder / "other.pem"
     other.write_text("another\n")
     wanted = host.certificate(ca=str(other))
-    assert wanted.ensure() == ["what certbot needs for the renewal"]
+    assert wanted.ensure() == ["certificate: what certbot needs for its renewal"]
     assert os.readlink(acme_found.authority_path("shop")) == str(other)
     assert wanted.ensure() == []
 

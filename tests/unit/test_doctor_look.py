@@ -428,6 +428,21 @@ def test_an_exception_in_one_look_ends_no_other_and_tells_no_secret():
     assert "hunter2" not in said
 
 
+@pytest.mark.parametrize(("tls", "told"), [(False, {}), (True, {"X-Forwarded-Proto": "https"})])
+def test_an_application_is_asked_as_nginx_would(monkeypatch, tls, told):
+    site, _host = evidence()
+    put(site.entrances[0], tls=tls)
+    asked = []
+
+    def request(address, host, path, timeout, headers):
+        asked.append({name: value for name, value in headers.items() if name != "Cookie"})
+        return site.probes[0].answer
+
+    monkeypatch.setattr(look_site.protocol, "request", request)
+    look_site._ask_probe(site.probes[0], site)
+    assert asked == [told, told]
+
+
 def test_only_a_site_with_https_has_a_renewal(monkeypatch):
     site, host = evidence()
     monkeypatch.setattr(look_site, "look_at_renewal", lambda site, host: "looked")
@@ -512,6 +527,12 @@ def test_the_steps_of_the_look_inside_are_read_to_where_it_hangs():
             ("shop.example", False, {"HTTP_X_FORWARDED_PROTO": "http"}),
         ),
         ("return 204;", False, None),
+        ("uwsgi_pass a; } if ($insist) { return 308 https://$host$request_uri;", False, None),
+        (
+            "uwsgi_pass a; } if ($insist) { return 308 https://$host$request_uri;",
+            True,
+            ("shop.example:81", False, {}),
+        ),
     ],
 )
 def test_a_form_reaches_django_as_nginx_passes_it_on(inside, tls, form):

@@ -105,6 +105,12 @@ def test_timers_and_cron_are_looked_at_together(monkeypatch, tmp_path):
     assert [(trigger.name, trigger.runs) for trigger in found] == [("mine.timer", True), (f"{tmp_path}/crontab", True)]
     assert {"certbot.timer", "certbot-renew.timer", "snap.certbot.renew.service", "mine.timer"} <= set(asked)
     assert [trigger.runs for trigger in look_renewal.look_at_triggers({})] == [True, False]
+    words = ["/bin/sh", "-c", "trap exit TERM; while :; do certbot renew; sleep 12h & wait $!; done;"]
+    table = {
+        9: Process(9, 1, "sh", words, Identity(0, 0), NOW),
+        8: Process(8, 1, "vi", ["vi", "certbot renew"], Identity(0, 0), NOW),
+    }
+    assert [trigger.name for trigger in look_renewal.look_at_triggers(table)][2:] == ["process 9"]
 
 
 # --- whose a certificate is ---

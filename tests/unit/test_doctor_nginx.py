@@ -6,8 +6,9 @@ import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Ran
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener
-from doctor_evidence import Case, check, evidence, put, roots
+from doctor_evidence import Case, answer, check, evidence, faults_of, put, roots
 from doctor_https import CASES as HTTPS_CASES
+from doctor_https import closed
 
 NO_IPV6 = "nginx: [emerg] socket() [::]:80 failed (97: Address family not supported by protocol)"
 KEY = (
@@ -289,3 +290,19 @@ def test_the_first_three_changed_files_are_named():
     host.nginx.changed = ["/a", "/b", "/c", "/d"]
     [fault] = roots(verdict(site, host)).values()
     assert fault["evidence"] == ["newer than the workers: /a, /b, /c"]
+
+
+def test_a_password_of_nginx_is_no_fault_of_what_is_behind_it():
+    site, host = evidence()
+    closed(site, host, 401)
+    assert roots(verdict(site, host)) == {}
+    for given in site.chain[1].all("auth_basic"):
+        given.args = ["off"]
+    assert {"client.status", "static.status", "media.status"} <= set(faults_of(verdict(site, host)))
+
+
+def test_an_application_that_cannot_serve_is_not_in_maintenance():
+    site, host = evidence()
+    put(site, wanted_status=[200])
+    put(site.entrances[0], answer=answer(503))
+    assert set(roots(verdict(site, host))) == {"client.status"}

@@ -118,6 +118,44 @@ def test_a_way_to_somebody_else_is_not_followed(web):
     assert [url for url, _headers in web[3]] == [HTTP, HTTPS]
 
 
+@pytest.mark.parametrize("location", ["https://[", "https://shop.example:no/", f"/{'x' * 2048}"])
+def test_what_is_no_location_leads_nowhere(web, location):
+    web[2][HTTPS] = location
+    assert walks(web) == []
+
+
+def test_a_cookie_that_is_more_than_one_line_is_not_sent_back(web):
+    web[2][HTTPS] = lambda headers: (HTTPS, "a=b\nX-Evil: 1")
+    assert [walk.loops_at for walk in walks(web)] == [HTTPS]
+    assert all("Cookie" not in headers for _url, headers in web[3])
+
+
+@pytest.mark.parametrize(
+    ("inside", "unserved"),
+    [
+        ("server_name _; ssl_certificate /a; return 204;", False),
+        ("server_name _; ssl_reject_handshake on;", True),
+        ("server_name _; return 444;", True),
+    ],
+)
+def test_https_of_the_site_may_be_the_default_servers(web, inside, unserved):
+    _site, host, answers, _asked = web
+    without_https(web)
+    text = f"server {{ listen 443 ssl default_server; {inside} }}"
+    put(
+        host.nginx,
+        config=dump.parse(
+            CONFIG.replace(
+                "server { listen 443 ssl; server_name shop.example", text + " server { listen 444; server_name x"
+            )
+        ),
+    )
+    answers[HTTP] = HTTPS
+    [walk] = walks(web)
+    assert walk.unserved is unserved
+    assert walk.loops_at == ""
+
+
 def without_https(web):
     site, host, _answers, _asked = web
     text = CONFIG.replace("listen 443 ssl; server_name shop.example", "listen 443 ssl; server_name no.example")
@@ -350,6 +388,8 @@ def test_the_log_of_a_site_is_read_since_nginx_runs_as_it_does(web, tmp_path):
     [server] = match.servers(config)
     for entrance in site.entrances:
         put(entrance, server=server, wanted=[server])
+    assert look_proxies.look_in_front(site, host).addresses == ["10.0.0.7"]
+    host.nginx.workers[0].started = NOW + 0.9
     assert look_proxies.look_in_front(site, host).addresses == ["10.0.0.7"]
     host.nginx.workers[0].started = NOW + 60
     assert look_proxies.look_in_front(site, host).addresses == []

@@ -318,6 +318,7 @@ def test_all_facts_have_the_names_that_the_roles_use(host, monkeypatch):
         "pyweb": {
             "ipv6": True,
             "selinux": "disabled",
+            "selinux_service": "",
             "pythons": {},
             "ssh_ports": [22, 2222],
             "packages": ["git", "@nginx:1.26"],

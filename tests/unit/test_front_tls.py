@@ -6,7 +6,9 @@ import dataclasses
 import errno
 
 import pytest
+import test_nginx
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import match
 from ansible_collections.pyweb.stack.plugins.module_utils.release import front as fronts
 from ansible_collections.pyweb.stack.plugins.module_utils.release import proxies
 from ansible_collections.pyweb.stack.plugins.module_utils.release.front import Front, Look
@@ -207,3 +209,52 @@ def test_loopback_stands_first_only_where_it_is_trusted():
     found = proxies.Proxies((proxies.ipaddress.ip_network("::1/128"),), frozenset())
     assert found.first([HERE, "2001:db8::7"]) == ["::1", HERE, "2001:db8::7"]
     assert proxies.Proxies((), frozenset()).first([HERE]) == [HERE]
+
+
+# --- what the role nginx writes ---
+
+WRITTEN = {
+    "plain": ["http://shop.example.com/"],
+    "selfsigned_1_22": ["http://shop.example.com/", "https://shop.example.com/"],
+    "acme": ["http://shop.example.com/", "https://shop.example.com:8443/"],
+    "acme_without_redirect": ["http://shop.example.com/", "https://shop.example.com/"],
+    "canonical": ["http://shop.example.com/", "https://shop.example.com/"],
+    "canonical_without_tls": ["http://shop.example.com:8080/"],
+    "prefix_pair_tls": ["http://shop.example.com/cart/", "https://shop.example.com/cart/"],
+    "trusted_proxies": ["http://shop.example.com/", "https://shop.example.com:8443/"],
+    "trusted_proxies_without_tls": ["http://shop.example.com:8080/"],
+    "proxy_protocol": ["http://shop.example.com/", "https://shop.example.com/"],
+    "without_ssl_reject_handshake": ["http://shop.example.com/", "https://shop.example.com/"],
+}
+
+
+@pytest.mark.parametrize("scenario", WRITTEN)
+def test_the_files_of_the_role_lead_to_the_site(scenario, tmp_path, monkeypatch):
+    """By http and by https, at the host's own addresses; nginx's own redirects are answered as it would."""
+    sites, platform, options = test_nginx.SCENARIOS[scenario]
+    site = complete(sites)[0]
+    for path, text in test_nginx.rendered(sites, platform, options).items():
+        file = tmp_path / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if text.startswith("link to "):
+            file.symlink_to(text.removeprefix("link to ").strip())
+        else:
+            file.write_text(text.replace(" /etc/nginx/", f" {tmp_path}/etc/nginx/"))
+    made = dataclasses.replace(Front.of(FakeShell(), site, {}), conf=f"{tmp_path}/etc/nginx/nginx.conf")
+    asked = []
+
+    def request(address, host, path, timeout, headers=None, tls=None, greeting=b""):
+        asked.append(f"{'https' if tls else 'http'}://{host}{path}")
+        at, _colon, port = address.rpartition(":")
+        server = match.select(made.config, host.partition(":")[0], at.strip("[]"), int(port))
+        assert bool(greeting) == site["nginx"]["proxy_protocol"]
+        handler = match.handler(match.locate(server, path))
+        if handler.name != "return":
+            return html()
+        location = handler.args[-1].replace("$request_uri", path).replace("$host", host.partition(":")[0])
+        return Answer(int(handler.args[0]), "", 0.1, {"location": location})
+
+    monkeypatch.setattr(fronts, "http_request", request)
+    monkeypatch.setattr(fronts, "own_addresses", lambda: [HERE, "10.1.2.3"])
+    assert made.look(attempts=1).wrong == ""
+    assert list(dict.fromkeys(asked)) == WRITTEN[scenario]

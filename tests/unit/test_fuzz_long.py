@@ -8,7 +8,7 @@ import signal
 import pytest
 import strategies
 from ansible_collections.pyweb.stack.plugins.module_utils.build import environment, layouts
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor import verdict
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import look_proxies, look_renewal, verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.host import causes
 from ansible_collections.pyweb.stack.plugins.module_utils.model import (
     background_checks,
@@ -101,6 +101,15 @@ BEGINNINGS = (
         "'a'+",
         "no python app",
     ),
+    *(
+        "2027-01-01 00:00:00,1:DEBUG:certbot.main:certbot version: 2\n",
+        "2027-01-01 00:00:00,1:DEBUG:certbot.main:Arguments: ['renew']\n",
+        " Domain: a\n Type: b\n",
+        "certbot ",
+        "Failed to renew certificate shop with error: ",
+        "acme.sh ",
+        '1 - - [01/Jan/2027:00:00:00 +0000] "GET /',
+    ),
 )
 
 
@@ -119,6 +128,10 @@ READERS = {
     "failures": lambda text: (failures.why_not_started(text, 5), failures.own_words(text)),
     "tracebacks": lambda text: (tracebacks.quote(text), tracebacks.root(text)),
     "verdict": lambda text: verdict.hide({"x": text}, []),
+    "certbot": lambda text: look_renewal.failures([text], "shop"),
+    "cron": lambda text: look_renewal.cron_triggers("/a", text, True, True),
+    "access_log": lambda text: look_proxies._lines(text, look_proxies.COMBINED, 0),
+    "log_format": lambda text: look_proxies._lines(text, '$a$b$remote_addr $c"$request"$d', 0),
     "urls": lambda text: (urls.credentials(text), urls.without_credentials(text)),
     "secrets": lambda text: (secrets.all_forms([text]), secrets.is_shown(text, [])),
     "specifier": constraints.specifier,

@@ -24,6 +24,7 @@ def test_only_who_asks_waits_for_the_repositories(monkeypatch, capsys, arguments
     monkeypatch.setattr(basic.AnsibleModule, "log", lambda *_words, **_more: None)
     monkeypatch.setattr(host_facts, "facts", lambda _module: {"os_family": "Debian", "pyweb": {}})
     monkeypatch.setattr(host_facts.state, "look", lambda _module: {"main": "absent"})
+    monkeypatch.setattr(host_facts.acme_found, "facts", lambda _run: {"certbot": "2.1.0"})
     monkeypatch.setattr(host_facts.packages, "offered", offered)
     with patch_module_args({"_ansible_check_mode": True, **arguments}), pytest.raises(SystemExit):
         host_facts.main()
@@ -32,7 +33,7 @@ def test_only_who_asks_waits_for_the_repositories(monkeypatch, capsys, arguments
         False,
         {
             "os_family": "Debian",
-            "pyweb": {"nginx": {"main": "absent"}},
+            "pyweb": {"nginx": {"main": "absent"}, "acme": {"certbot": "2.1.0"}},
             **more,
         },
     )

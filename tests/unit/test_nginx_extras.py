@@ -106,7 +106,7 @@ def test_sites_whose_names_differ_by_a_dash_have_variables_of_their_own():
 
 def counted(conf, number, path):
     """Whether a path counts for a limit of the site, as nginx reads a map: the first regular expression that fits."""
-    [rows] = re.findall(rf"map \$uri \$pyweb_requests_{number}_shop \{{\n(.*?)\}}", conf, re.DOTALL)
+    [rows] = re.findall(rf"map \$uri \$pyweb_req{number}_shop \{{\n(.*?)\}}", conf, re.DOTALL)
     for pattern, value in re.findall(r'"~(.*?)" (\S+);', rows):
         if re.search(pattern.replace("\\\\", "\\"), path):
             return value == "$binary_remote_addr"
@@ -297,3 +297,18 @@ def test_what_is_in_maintenance_is_read_from_the_host(tmp_path, monkeypatch):
         "blog": by_hand,
         "evil": by_hand,
     }
+
+
+def test_nginx_takes_every_variable_of_the_longest_name():
+    """Of more than 46 characters it says "could not build variables_hash", and does not start."""
+    name = "a" * 31
+    around = {"/": "20r/s", "/accounts/login/": "10r/m burst=4"}
+    site = {
+        **shop(limit_connections=30, limit_requests=around, headers={"X-A": "1"}, hashed_names=["vite"]),
+        "name": name,
+    }
+    told = {"host": {"sites": [name], "maintenance": {name: {"allow": ["192.0.2.1"], "retry_after": 60}}}}
+    text = rendered([site], REDHAT, told)[f"/etc/nginx/conf.d/{name}.conf"]
+    variables = set(re.findall(rf"\$(pyweb_\w+_{name})\b", text))
+    assert len(variables) >= 6
+    assert max(map(len, variables)) <= 46

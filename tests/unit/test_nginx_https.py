@@ -268,6 +268,21 @@ def test_a_site_is_served_where_theirs_names_an_address():
     assert view(shop(), **beside(theirs))["listen"] == ["443 ssl", "192.0.2.7:443 ssl"]
 
 
+@pytest.mark.parametrize(
+    ("version", "theirs", "listen"),
+    [
+        ("1.22.1", "listen 443 ssl;", "443 ssl"),
+        ("1.22.1", "listen 443 ssl http2;", "443 ssl http2"),
+        ("1.22.1", "listen 444 ssl;", "443 ssl http2"),
+        ("1.26.3", "listen 443 ssl;", "443 ssl"),
+    ],
+)
+def test_a_server_of_theirs_speaks_http2_only_where_it_says_so(version, theirs, listen):
+    found = view(shop(), version=version, **beside(f"server {{ {theirs} server_name other; }}"))
+    assert found["listen"] == [listen]
+    assert ("http2" in found["server"]) is (version == "1.26.3")
+
+
 def test_tls_is_ours_beside_theirs():
     found = view(shop(), host=host(conf(main="http {\n    ssl_protocols TLSv1;\n    include conf.d/*.conf;\n}")))
     assert found["server"]["ssl_protocols"] == ["TLSv1.2 TLSv1.3"]

@@ -52,7 +52,7 @@ def test_the_scheme_is_what_the_last_trusted_proxy_says(header, scheme):
 def test_the_host_is_what_the_last_trusted_proxy_says(header, name):
     found = maps(BEHIND)
     assert mapped(found["$pyweb_host_shop"], header) == name
-    assert mapped(found["$pyweb_forwarded_host_shop"], header) == ('""' if name == "$http_host" else name)
+    assert mapped(found["$pyweb_asked_shop"], header) == ('""' if name == "$http_host" else name)
 
 
 def test_who_is_trusted_is_who_connected():
@@ -83,8 +83,8 @@ def test_a_challenge_that_nobody_answers_is_redirected_too():
 
 def test_the_port_of_a_proxy_is_not_ours():
     site = shop(trusted_proxies=["10.0.0.0/8"], listen_tls=[8443])
-    assert view(site)["insist"]["answer"] == "308 https://$host$pyweb_port_8443_shop$request_uri"
-    made = maps(site)["$pyweb_port_8443_shop"]
+    assert view(site)["insist"]["answer"] == "308 https://$host$pyweb_to8443_shop$request_uri"
+    made = maps(site)["$pyweb_to8443_shop"]
     assert (made["source"], mapped(made, "1"), mapped(made, "0")) == ("$pyweb_trusted_shop", '""', ":8443")
 
 
@@ -147,3 +147,12 @@ def test_two_sites_have_variables_of_their_own():
     targets = [made["target"] for file in files for made in file.get("vars", {}).get("site", {}).get("maps", [])]
     assert len(targets) == len(set(targets)) > 8
     assert all(re.fullmatch(r"\$pyweb_[a-z0-9_]+_(my_)?shop", target) for target in targets)
+
+
+def test_nginx_takes_every_variable_of_the_longest_name():
+    """variables_hash_bucket_size is 64: a pointer, the length, the name, and a pointer to end it."""
+    keys = {"trusted_proxies": ["10.0.0.0/8"], "hsts": 300, "listen_tls": [65535]}
+    files = render.files(complete([shop(ACME, name="a" * 31, **keys)]), REDHAT, catch_all=False)
+    targets = [made["target"] for file in files for made in file.get("vars", {}).get("site", {}).get("maps", [])]
+    assert len(targets) == 9
+    assert max(len(target) - len("$") for target in targets) <= 46

@@ -731,3 +731,32 @@ def test_a_fault_of_the_host_after_that_of_a_site_is_everybodys():
         alive=False,
     )
     assert [site["status"] for site in found["hosts"][0]["sites"]] == ["not_done", "failed"]
+
+
+def test_certificates_are_told_of_at_their_site_and_the_timer_at_the_host():
+    made = "shop: certificate for shop.example from ca.example: there is none"
+    issued = {"changed": True, "made": [made], "host": ["certbot.timer: start, enable"]}
+    found = document({"web_checked": CHECKED, "uwsgi_releases": UNCHANGED, "nginx_issued": issued})
+    assert found["hosts"][0]["changed"] == ["certificate: certbot.timer: start, enable"]
+    [site] = found["hosts"][0]["sites"]
+    assert site["changed"] == [made.partition(": ")[2]]
+    assert lines(found) == [f"web1 shop {URL}: serves {SERVES}; changed: certificate; 12 s; roll back: ROLL BACK shop"]
+
+
+def test_a_certificate_that_was_not_issued_is_the_error_of_its_site():
+    both = [{"name": name, "state": "present", "url": URL} for name in ("shop", "blog")]
+    fault = "site 'shop': the certificate failed: port 80 of shop.example is closed"
+    after = {"made": ["blog: certificate for b.example from ca.example: there is none"], "host": []}
+    issued = {
+        "changed": True,
+        "failed": True,
+        "msg": f"{fault}\n  Detail",
+        "sites_after": {**after, "faulty": ["shop"]},
+    }
+    found = document(
+        {"web_checked": {"changed": False, "sites": both}, "uwsgi_releases": UNCHANGED, "nginx_issued": issued},
+        alive=False,
+    )
+    shop, blog = found["hosts"][0]["sites"]
+    assert (shop["status"], shop["error"]) == ("failed", fault.partition(": ")[2])
+    assert (blog["status"], blog["error"]) == ("ok", "")

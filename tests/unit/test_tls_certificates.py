@@ -163,7 +163,9 @@ def test_unit_that_is_missing_is_a_change(host):
     host.run(site)
     assert not host.run(site).changed
     os.unlink(host.folder / "units/pyweb-tls-shop.path")
-    assert host.run(site, dry=True).shown()["shop"]["state"] == "changed"
+    predicted = host.run(site, dry=True)
+    assert predicted.shown()["shop"]["state"] == "changed"
+    assert predicted.diff()[0]["after"] == f"wrote {host.folder}/units/pyweb-tls-shop.path\n"
     assert host.run(site).changed
     assert not host.run(site).changed
 

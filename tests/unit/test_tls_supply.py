@@ -154,6 +154,7 @@ def test_dry_run_writes_nothing_and_has_the_pair(layout, tmp_path):
         change = bring(layout, tls, key=key, dry=True)
         assert (change.state, change.pair is not None) == ("created", True)
         assert openssl.fits(Shell("shop", {}), *change.pair)
+        assert ("sha256" in change.after) is (tls["kind"] != "selfsigned")
     assert not os.path.exists(layout.config)
 
 

@@ -96,12 +96,13 @@ def test_links_to_a_file_and_their_directories_are_watched(tmp_path):
     (archive / "cert2.pem").write_text("x")
     (live / "cert.pem").symlink_to("../archive/cert2.pem")
     (tmp_path / "ssl").symlink_to(live)
-    assert watch.places(f"{tmp_path}/ssl/cert.pem") == [
-        f"{archive}/cert2.pem",
-        str(tmp_path),
-        str(live),
-        str(archive),
-    ]
+    watched = watch.places(f"{tmp_path}/ssl/cert.pem")
+    assert watched == [f"{tmp_path}/ssl/cert.pem", str(tmp_path), str(live), str(archive)]
+    # After a renewal the unit is the same.
+    (archive / "cert3.pem").write_text("y")
+    (live / "cert.pem").unlink()
+    (live / "cert.pem").symlink_to("../archive/cert3.pem")
+    assert watch.places(f"{tmp_path}/ssl/cert.pem") == watched
 
 
 def test_plain_file_is_watched_with_its_directory(tmp_path):

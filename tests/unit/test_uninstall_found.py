@@ -106,6 +106,8 @@ def test_files_of_others_make_no_site(host):
         ("pyweb-worker-shop-b@0123456789ab:celery:1.service", "shop-b"),
         ("pyweb-timer-shop@digest.service", "shop"),
         ("pyweb-timer-shop-b@digest.timer", "shop-b"),
+        ("pyweb-tls-shop.path", "shop"),
+        ("pyweb-tls-shop-b.service", "shop-b"),
     ],
 )
 def test_a_unit_names_its_site(host, unit, name):

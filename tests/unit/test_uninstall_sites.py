@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, memory
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError
+from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import ROOTS, Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.uninstall import found, sites
 from ansible_collections.pyweb.stack.plugins.module_utils.uninstall.report import Report
@@ -109,6 +110,58 @@ def test_timers_and_workers_stop_before_the_server_and_their_units_go(host, chec
     order += ["systemctl stop pyweb-timer-shop@*.service", "systemctl stop pyweb-worker-shop@*:*:*.service"]
     order += ["systemctl stop uwsgi-shop@*.service uwsgi-shop-probe@*.service"]
     assert [call for call in host.calls if call in order] == ([] if check_mode else order)
+
+
+def with_https(host, monkeypatch):
+    """Give the site a certificate that certbot renews, and units that look at somebody's files."""
+    tls, own = "/etc/sites/shop/tls", host.layout.lineage
+    monkeypatch.setattr(layouts, "LETSENCRYPT", f"{host.root}/etc/letsencrypt")
+    monkeypatch.setattr(layouts, "ACME_WEBROOT", f"{host.root}/var/lib/pyweb-acme")
+    host.put(f"/etc/letsencrypt/renewal/{own}.conf", f"[renewalparams]\nrenew_hook = {host.root}{tls}/renewed\n")
+    for folder in ("live", "archive"):
+        host.put(f"/etc/letsencrypt/{folder}/{own}/fullchain.pem")
+    for unit in ("path", "service"):
+        host.put(f"/etc/systemd/system/pyweb-tls-shop.{unit}", UNIT)
+    for name in ("renewed", "changed", "pairs/aaaaaaaaaaaa/privkey.pem"):
+        host.put(f"{tls}/{name}")
+    host.link(f"{tls}/live", "pairs/aaaaaaaaaaaa")
+    host.put("/var/lib/pyweb-acme/.well-known/x")
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize("purge", [True, False])
+def test_renewal_ends_and_the_pair_goes_with_a_purge(host, monkeypatch, purge, check_mode):
+    with_https(host, monkeypatch)
+    before = host.files()
+    report = remove(host, purge, check_mode)
+    ended = ["/etc/systemd/system/pyweb-tls-shop.path", "/etc/systemd/system/pyweb-tls-shop.service"]
+    ended += ["/etc/sites/shop/tls/renewed", "/etc/sites/shop/tls/changed", "/var/lib/pyweb-acme"]
+    ended += [f"/etc/letsencrypt/renewal/{host.layout.lineage}.conf"]
+    issued = [f"/etc/letsencrypt/{folder}/{host.layout.lineage}" for folder in ("live", "archive")]
+    assert {*ended, *(issued if purge else ["/etc/sites/shop/tls/live"])} <= set(report.removed)
+    assert len(report.removed) == len(set(report.removed))
+    kept = [text for text in report.kept if text.startswith("the certificate of the site shop in /etc/letsencrypt")]
+    assert len(kept) == (0 if purge else 1)
+    if check_mode:
+        assert (host.files(), [call for call in host.calls if "pyweb-tls" in call]) == (before, [])
+        return
+    left = [path for path in host.files() if "/tls/" in path or "letsencrypt" in path or "pyweb-" in path]
+    kept = [f"{path}/fullchain.pem" for path in issued] + ["/etc/sites/shop/tls/pairs/aaaaaaaaaaaa/privkey.pem"]
+    assert left == ([] if purge else sorted(kept))
+    assert "systemctl disable --quiet --now pyweb-tls-shop.path pyweb-tls-shop.service" in host.calls
+    if not purge:
+        assert remove(host).removed == []
+
+
+def test_certificate_of_somebody_elses_certbot_stays(host, monkeypatch):
+    with_https(host, monkeypatch)
+    own = host.layout.lineage
+    host.put(f"/etc/letsencrypt/renewal/{own}.conf", "[renewalparams]\nrenew_hook = /usr/local/bin/theirs\n")
+    remove(host, purge=True)
+    assert [path for path in host.files() if "letsencrypt" in path] == sorted(
+        [f"/etc/letsencrypt/{folder}/{own}/fullchain.pem" for folder in ("live", "archive")]
+        + [f"/etc/letsencrypt/renewal/{own}.conf"]
+    )
 
 
 def test_a_second_time_changes_nothing(host):

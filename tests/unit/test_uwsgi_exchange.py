@@ -105,6 +105,13 @@ def test_a_greeting_comes_before_the_request(server):
     assert server.asked.startswith(b"PROXY TCP4 ...\r\nGET / HTTP/1.0\r\nHost: a\r\n")
 
 
+def test_a_greeting_comes_before_the_handshake(server):
+    """In the clear: whoever speaks the PROXY protocol has not begun with TLS."""
+    with pytest.raises(protocol.ProtocolError):
+        protocol.http_request(server.address, "a", greeting=b"PROXY TCP4 ...\r\n", tls=ssl.create_default_context())
+    assert server.asked.startswith(b"PROXY TCP4 ...\r\n")
+
+
 @pytest.mark.parametrize(
     ("host", "name"),
     [

@@ -11,7 +11,7 @@ import contextlib
 import os
 import stat
 
-from ..host import nofollow
+from ..host import labels, nofollow
 
 # What a mode may not grant: others nothing and the group no writing, or nobody but root any writing.
 PRIVATE, PUBLIC = 0o027, 0o022
@@ -31,12 +31,14 @@ def seal(build: str, group: int) -> None:
             _seal_child(descriptor, name, group, PRIVATE)
         _seal_child(descriptor, "venv", 0, PUBLIC)
         _seal_child(descriptor, "static", 0, PUBLIC, site)
+    labels.restore(build)
 
 
 def seal_tree(top: str, group: int, mask: int) -> None:
     """Give a tree to root and `group`. A symbolic link is handed over itself; what it points to is not touched."""
     with nofollow.folder(os.path.dirname(top)) as parent:
         _seal_child(parent, os.path.basename(top), group, mask)
+    labels.restore(top)
 
 
 def _seal_child(parent: int, name: str, group: int, mask: int, within: str = "") -> None:

@@ -34,9 +34,10 @@ def _all(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[Fa
     for entrance in secure:
         if entrance.certificate:
             yield _refused(faults, entrance, site)
-        yield from _of_the_file(faults, entrance, site)
-        yield from _late(faults, entrance, site, host)
-        yield from _nobodys(faults, entrance, site)
+        if not site.https.placeholder:
+            yield from _of_the_file(faults, entrance, site)
+            yield from _late(faults, entrance, site, host)
+            yield from _nobodys(faults, entrance, site)
         if entrance.shown.leaf:
             leaf = entrance.shown.leaf
             seen.append(f"the certificate of {entrance.domain} ends on {day(leaf.ends)}; {_issuer(leaf)}")

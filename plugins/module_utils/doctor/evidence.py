@@ -314,6 +314,11 @@ class Site:
     unexamined: list[str] = field(default_factory=list)
 
     @property
+    def told(self) -> dict[str, str]:
+        """What the application is told behind nginx: where the site has https, that the client came by it."""
+        return {"X-Forwarded-Proto": "https"} if any(entrance.tls for entrance in self.entrances) else {}
+
+    @property
     def answers(self) -> list[Answer]:
         """What was answered, behind nginx and in front of it."""
         given = [*(probe.answer for probe in self.probes), *(entrance.answer for entrance in self.entrances)]

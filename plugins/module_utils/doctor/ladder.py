@@ -227,7 +227,8 @@ class _Climber:
         failure = ""
         while time.monotonic() < deadline and part.process.poll() is None:
             try:
-                answer = request(address, self.site.domains[0], path, max(deadline - time.monotonic(), 0.1))
+                left = max(deadline - time.monotonic(), 0.1)
+                answer = request(address, self.site.domains[0], path, left, self.site.told)
             except protocol.ProtocolError as error:
                 failure = error.cause
                 time.sleep(PAUSE)

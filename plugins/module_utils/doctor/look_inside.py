@@ -16,6 +16,7 @@ from ..nginx import match
 from . import ask, django_look
 from .application import application_of
 from .evidence import Site
+from .look_redirects import insists_on_https
 from .look_uwsgi import loads_as, project_environment
 
 _PREFIX = "pyweb-look "
@@ -108,7 +109,7 @@ def forms(site: Site, main: match.Server | None) -> list[dict[str, Any]]:
     found = []
     for entrance in site.entrances:
         server = entrance.server if entrance.server in entrance.wanted else main
-        if not server:
+        if not server or (not entrance.tls and insists_on_https(server, site.path)):
             continue
         chain = match.locate(server, site.path)
         handler = match.handler(chain)

@@ -70,8 +70,10 @@ def _pattern(line: str) -> re.Pattern[str]:
     """Return what matches a line of this format. A value ends where the text behind it begins."""
     pieces = re.split(r"\$\{?(\w+)\}?", line)
     pattern, named = re.escape(pieces[0]), set()
-    for variable, text in zip(pieces[1::2], pieces[2::2]):
-        value = f"[^{re.escape(text[0])}]*" if text else ".*"
+    last = len(pieces) // 2 - 1
+    for number, (variable, text) in enumerate(zip(pieces[1::2], pieces[2::2])):
+        # Of two variables without text between them nobody knows where the first one ends.
+        value = f"[^{re.escape(text[0])}]*" if text else ".*" if number == last else ""
         pattern += f"({value})" if variable in named else f"(?P<{variable}>{value})"
         named.add(variable)
         pattern += re.escape(text)
@@ -84,7 +86,8 @@ def _lines(log: str, line: str, since: float) -> list[dict[str, str]]:
     for text in log.splitlines():
         fits = pattern.fullmatch(text[:4096])
         values = fits.groupdict() if fits else {}
-        if values and time_of(values) >= since and _OWN_AGENT not in values.get("http_user_agent", ""):
+        # The log has whole seconds.
+        if values and time_of(values) + 1 >= since and _OWN_AGENT not in values.get("http_user_agent", ""):
             found.append(values)
     return found
 

@@ -20,6 +20,8 @@ from .evidence_tls import Redirect, Walk
 # Browsers give up after twenty. And so many first pages of a site.
 REDIRECTS_MAX = 10
 WALKS_MAX = 6
+# What a site may send along: more is nobody's redirect, and the report would have to show it.
+_COOKIES_MAX, _LOCATION_MAX = 20, 2048
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PORTS = {"http": 80, "https": 443}
 
@@ -74,9 +76,9 @@ class _Walker:
             answer = get(way, _path(urlsplit(url)), left, headers)
         except protocol.ProtocolError:
             return None
-        for cookie in answer.cookies:
+        for cookie in answer.cookies[:_COOKIES_MAX]:
             name, equals, value = cookie.partition(";")[0].partition("=")
-            if equals:
+            if equals and cookie.isprintable():
                 self.cookies[name.strip()] = value.strip()
         return answer
 
@@ -97,16 +99,18 @@ class _Walker:
 def _target(url: str, answer: protocol.Answer | None) -> str:
     """Return where an answer redirects to, '' where it does not."""
     location = answer.headers.get("location", "") if answer and answer.status in _REDIRECTS else ""
-    return _plain(urljoin(url, location)) if location else ""
+    if not location or len(location) > _LOCATION_MAX:
+        return ""
+    try:
+        return _plain(urljoin(url, location))
+    except ValueError:  # no URL, such as https://[
+        return ""
 
 
 def _plain(url: str) -> str:
-    """Return a URL without its fragment and the usual port, the host in lowercase."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return url
+    """Return a URL without its fragment and the usual port, the host in lowercase. Raises ValueError."""
+    parts = urlsplit(url)
+    port = parts.port
     name = (parts.hostname or "").lower()
     name = f"[{name}]" if ":" in name else name
     host = name if port in (None, _PORTS.get(parts.scheme)) else f"{name}:{port}"
@@ -130,11 +134,23 @@ def entrance_of(url: str, site: Site, host: Host) -> Entrance | None:
     config = host.nginx.config
     for server in match.servers(config) if config and parts.scheme in _PORTS else []:
         for listen in server.listens:
-            if server.matches(name) > 1 and (listen.port, listen.ssl) == (port, tls) and ":" not in listen.address:
+            # The site's own name may be that of a server for all names.
+            own = name in site.domains and _for_all(server)
+            fits = (server.matches(name) > 1 or own) and (listen.port, listen.ssl) == (port, tls)
+            if config and fits and ":" not in listen.address:
                 address = site.entrances[0].address if listen.address == "*" else listen.address
-                chosen = match.select(config, name, address, port) if config else None
-                return Entrance(name, address, port, tls, chosen, [server], greets=greets(config, port))
+                chosen = match.select(config, name, address, port)
+                if chosen and (chosen.matches(name) > 1 or _for_all(chosen)):
+                    return Entrance(name, address, port, tls, chosen, [chosen], greets=greets(config, port))
     return None
+
+
+def _for_all(server: match.Server) -> bool:
+    """Say whether a server is meant for every name, and does not just end handshakes or connections."""
+    block = server.chain[-1]
+    closes = any(given.args[:1] == ["444"] for given in block.all("return"))
+    closes = closes or any(given.args == ["on"] for given in block.all("ssl_reject_handshake"))
+    return bool({"", "_"} & set(server.names)) and not closes
 
 
 def greets(config: Config | None, port: int) -> bool:
@@ -158,6 +174,11 @@ def maker_of(way: Entrance, url: str, target: str) -> str:
             if re.fullmatch(f"{_pattern(template, way, parts)}/?", target):
                 return f"{str(directive).rstrip(';')} in {directive.place}"
     return ""
+
+
+def insists_on_https(server: match.Server, path: str) -> bool:
+    """Say whether a server redirects to https, on a condition or without one."""
+    return any(template.startswith("https://") for _given, template in _redirecting(server.chain[-1], path))
 
 
 def _redirecting(block: Directive, path: str) -> Iterator[tuple[Directive, str]]:

@@ -24,7 +24,7 @@ CERTBOT, ACME_SH = "certbot", "acme.sh"
 # The timers of the packages, with their services.
 TIMERS = ("certbot", "certbot-renew", "snap.certbot.renew", "acme.sh", "acme_sh")
 CRON_FOLDERS = ("/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly")
-CRON_FILES = ("/etc/crontab", "/var/spool/cron/root", "/var/spool/cron/crontabs/root")
+CRON_FILES = ("/etc/crontab", "/etc/anacrontab", "/var/spool/cron/root", "/var/spool/cron/crontabs/root")
 CRON_PROGRAMS = {"cron", "crond", "fcron", "busybox"}
 SYSTEMD_RUNS = "/run/systemd/system"
 LOGS = "/var/log/letsencrypt"
@@ -39,7 +39,7 @@ _STARTS = {
 }
 _RUN = re.compile(r"(?m)^(?=\S+ \S+:DEBUG:certbot\S*main:certbot version: )")
 _TIME = re.compile(r"(?m)^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
-_PROBLEM = re.compile(r"(?m)^\s+Domain: *(\S+)\s*\n\s+Type: *(.+)\n\s+Detail: *(.+)$")
+_PROBLEM = re.compile(r"(?m)^ +Domain: *(\S+) *\n +Type: *(.+)\n +Detail: *(.+)$")
 
 
 # --- what starts a renewal, on the host ---
@@ -47,13 +47,24 @@ _PROBLEM = re.compile(r"(?m)^\s+Domain: *(\S+)\s*\n\s+Type: *(.+)\n\s+Detail: *(
 
 def look_at_triggers(table: Mapping[int, Process]) -> list[Trigger]:
     """Return what starts certbot or acme.sh now and then, or would if it ran."""
-    return [*_timers(), *_cron(any(process.name in CRON_PROGRAMS for process in table.values()))]
+    cron = any(process.name in CRON_PROGRAMS for process in table.values())
+    return [*_timers(), *_cron(cron), *_loops(table)]
+
+
+def _loops(table: Mapping[int, Process]) -> list[Trigger]:
+    """Return the processes that start a renewal over and over, as a container of certbot does."""
+    commands = {process.pid: " ".join(process.command) for process in table.values()}
+    return [
+        Trigger(_started(command), f"process {pid}", True)
+        for pid, command in sorted(commands.items())
+        if _started(command) and re.search(r"\b(while|until|sleep|watch)\b", command)
+    ]
 
 
 def _timers() -> list[Trigger]:
     own = [
         name[: -len(".timer")]
-        for folder in UNIT_FOLDERS[:1]
+        for folder in UNIT_FOLDERS
         for name in names(folder)
         if name.endswith(".timer") and _started(read_or_empty(f"{folder}/{name[: -len('.timer')]}.service"))
     ]

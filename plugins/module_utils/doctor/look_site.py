@@ -65,7 +65,7 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Si
     site.secrets = secrets_of(site.uwsgi.environment, site)
     # Children that change their ids are forked here, before any thread runs.
     site.probes = [_approach(address, site, host) for address in addresses[:_PROBES]]
-    with ThreadPoolExecutor(16) as pool:
+    with ThreadPoolExecutor(24) as pool:
         jobs: list[Future[Any]] = [pool.submit(look_inside, site, main)]
         jobs += [pool.submit(_resolve, site, domain) for domain in site.domains[:_DOMAINS]]
         # Whether a worker is free is asked before this doctor's own requests keep one busy.
@@ -262,13 +262,13 @@ def _ask_probe(probe: Probe, site: Site) -> None:
     request = asks.get(probe.speaks)
     if not request or probe.connect_error in _NOBODY:
         return
-    probe.answer, probe.failure = _attempt(lambda: request(probe.address, host, site.path, patience.answer))
+    probe.answer, probe.failure = _attempt(lambda: request(probe.address, host, site.path, patience.answer, site.told))
     if probe.answer is None:
         other = "http" if probe.speaks == "uwsgi" else "uwsgi"
-        answer, _failure = _attempt(lambda: asks[other](probe.address, host, site.path, patience.ping / 2))
+        answer, _failure = _attempt(lambda: asks[other](probe.address, host, site.path, patience.ping / 2, site.told))
         probe.kind = other if answer is not None or (other == "uwsgi" and probe.pong is not None) else ""
     elif probe.speaks == "uwsgi":
-        cookie = {"Cookie": "pyweb-doctor=" + "x" * (LARGE_COOKIE - 13)}
+        cookie = {**site.told, "Cookie": "pyweb-doctor=" + "x" * (LARGE_COOKIE - 13)}
         large, why = _attempt(lambda: request(probe.address, host, site.path, patience.answer / 2, cookie))
         probe.large_failure = "" if large is not None else why
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from ..nginx import match
+from ..nginx.dump import Directive
 from .evidence import Entrance, Site
 from .evidence_tls import Redirect, Walk
 from .fault import BROKEN, DEGRADED, Fault, Faults
@@ -43,17 +44,51 @@ def to_another_entrance(entrance: Entrance, site: Site) -> bool:
     )
 
 
+def kept_out(site: Site, status: int) -> str:
+    """Return why nginx keeps everybody out, where it was told to and answers so: a password, maintenance; else ''."""
+    asked = match.inherited(site.chain, "auth_basic")
+    if status == 401 and asked and asked.args[:1] != ["off"]:
+        return f"nginx asks for a password: {str(asked).rstrip(';')} in {asked.place}"
+    closed = closing(site) if status == 503 else None
+    return f"nginx is closed for maintenance: {str(closed).rstrip(';')} in {closed.place}" if closed else ""
+
+
+def closing(site: Site) -> Directive | None:
+    """Return the directive that closes a site while a condition holds."""
+    for block in site.chain[1:]:
+        for condition in block.all("if"):
+            for given in condition.all("return"):
+                if given.args[:1] == ["503"]:
+                    return given
+    return None
+
+
 def judge(faults: Faults, site: Site, seen: list[str]) -> Iterator[Fault]:
     """Yield the loops and what keeps the application from knowing the scheme or the client, each thing once."""
     loops = [walk for walk in site.walks if walk.loops_at]
     told: set[str] = set()
-    for fault in [*_untold(faults, site, loops), *_in_front(faults, site, loops), *_loops(faults, site)]:
+    for fault in [
+        *_closed(faults, site),
+        *_untold(faults, site, loops),
+        *_in_front(faults, site, loops),
+        *_loops(faults, site),
+    ]:
         if fault.cause not in told:
             told.add(fault.cause)
             yield fault
     for walk in site.walks:
         if not walk.loops_at and not walk.leaves:
             seen.append(f"{walk.start} -> {' -> '.join(redirect.location for redirect in walk.redirects)}")
+
+
+def _closed(faults: Faults, site: Site) -> Iterator[Fault]:
+    why = kept_out(site, 503)
+    if why and any(entrance.answer and entrance.answer.status == 503 for entrance in site.entrances):
+        play = f"playbooks/maintenance.yml -e maintenance_site={site.name} -e maintenance=false"
+        fix = f"{play}; by hand: end the condition"
+        yield faults.fault(
+            "nginx.maintenance", DEGRADED, f"{why}: everybody gets 503 who is not let through", fix, [why]
+        )
 
 
 def _untold(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:

@@ -170,14 +170,17 @@ def _ensure_folders(layout: Layout, user: str, managed: bool, group: str, check_
     return changes
 
 
-def forget(layout: Layout, user: str, managed: bool, purge: bool, shell: Shell, check_mode: bool) -> list[str]:
+def forget(
+    layout: Layout, user: str, managed: bool, purge: bool, shell: Shell, check_mode: bool, served: bool = True
+) -> list[str]:
     """Remove what `ensure` made and return it. The data and the user that owns them go with `purge` only.
 
-    An account that is not `managed` always stays.
+    An account that is not `managed` always stays. Where nginx may have the site still (`served`) a certificate that it
+    reads stays: it would not start without.
     """
     doomed = [layout.sysusers, layout.tmpfiles, layout.run, layout.cache]
     if purge:
-        doomed += [layout.state, layout.config]
+        doomed += [layout.state, *(_unread(layout) if served else [layout.config])]
     changes = [path for path in doomed if os.path.lexists(path)]
     if not check_mode:
         for path in doomed:
@@ -192,9 +195,16 @@ def forget(layout: Layout, user: str, managed: bool, purge: bool, shell: Shell, 
         changes.append(f"group {layout.own_group}")
         if not check_mode:
             shell.run("accounts", ["groupdel", layout.own_group])
-    if purge and not check_mode:
+    if purge and not check_mode and not os.path.lexists(layout.tls):
         files.forget(layout.memory)
     return changes
+
+
+def _unread(layout: Layout) -> list[str]:
+    """Return the site's configuration without the certificate that nginx reads."""
+    if not os.path.lexists(layout.tls_live):
+        return [layout.config]
+    return [path for name in files.names(layout.config) if (path := f"{layout.config}/{name}") != layout.tls]
 
 
 def sysusers(layout: Layout, user: str, managed: bool, group: str) -> str:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from . import firewalld_state, held_units, open_ports, packages, packet_filters, platform, processes, zone_files
+from . import firewalld_state, held_units, labels, open_ports, packages, packet_filters, platform, processes, zone_files
 from .files import read_or_empty
 
 # What the roles start, and what else may filter packets.
@@ -27,6 +27,7 @@ def facts(module: Any) -> dict[str, Any]:
     found = {
         "ipv6": bool(read_or_empty("/proc/net/if_inet6").strip()),
         "selinux": selinux(),
+        "selinux_service": labels.service_domain(),
         "pythons": pythons(),
         "ssh_ports": sorted(listening_ports("sshd") | connection_ports()),
         "packages": installed_packages(module),

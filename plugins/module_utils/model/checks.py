@@ -260,7 +260,7 @@ def host_path(value: Any) -> str:
 
 @accepts("a path relative to the source, of letters, digits and ._+-/ without '..'")
 def relative_path(value: Any) -> str:
-    if not isinstance(value, str) or not is_plain_path("/" + value) or value.startswith("/"):
+    if not isinstance(value, str) or not value or not is_plain_path("/" + value) or value.startswith("/"):
         raise Wrong
     return str(value)
 

@@ -73,7 +73,7 @@ ACME_KEYS: Keys = {
     "profile": Key(
         pattern(r"([A-Za-z0-9_-]{1,64})?", "the name of a profile, such as shortlived"),
         "",
-        "A profile of the CA. Needs certbot 4.0 on the host.",
+        "A profile of the CA. Needs certbot 4.1 on the host: older ones do not know any, or forget it at renewal.",
     ),
     "key_type": Key(one_of("ecdsa", "rsa"), "ecdsa", "The key of the certificate: ECDSA P-256 or RSA with 2048 bits."),
 }

@@ -111,11 +111,13 @@ def share(view: dict[str, Any], path: str, host: Mapping[str, Any], edits: Edits
     """Fit the addresses of a site, whose file `path` is, to the servers of others, and leave a default of theirs one.
 
     `view` is that of `render.view`; its `listen` and `listen_tls` change. `catch_all` and `catch_all_tls` are those of
-    them on which unknown names are ours to refuse.
+    them on which unknown names are ours to refuse, `theirs` those that others have without HTTP/2.
     """
     for key, closed, ssl in (("listen", "catch_all", False), ("listen_tls", "catch_all_tls", True)):
         view[key], free = _fit(view[key], ssl, path, host, edits)
         view[closed] = free if view["closing"] else []
+    old = {(at["address"], at["port"]) for server in servers(host) for at in server["listens"] if not at["http2"]}
+    view["theirs"] = [text for text in view["listen_tls"] if pairs([text]) & old]
 
 
 def _fit(ours: list[str], ssl: bool, path: str, host: Mapping[str, Any], edits: Edits) -> tuple[list[str], list[str]]:

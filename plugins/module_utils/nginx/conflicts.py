@@ -56,7 +56,7 @@ def _protocols(view: Mapping[str, Any], servers: Iterable[Mapping[str, Any]]) ->
     for server in servers:
         for listen in server["listens"]:
             pair = (listen["address"], listen["port"])
-            behind = " behind the PROXY protocol" if listen.get("proxy_protocol") else ""
+            behind = " behind the PROXY protocol" if listen["proxy_protocol"] else ""
             theirs = f"{'https' if listen['ssl'] else 'http'}{behind}"
             if ours.get(pair, theirs) != theirs:
                 faults.append(

@@ -91,7 +91,10 @@ _REPEATED = ("add_header", "error_page", "limit_conn", "limit_req")
 
 
 def _variable(what: str, view: Mapping[str, Any]) -> str:
-    """Return a variable of the site; its name has no _, so that no two sites have the same."""
+    """Return a variable of the site; its name has no _, so that no two sites have the same.
+
+    `what` has at most 8 characters: nginx refuses a variable of more than 46, and a name may have 31.
+    """
     return f"$pyweb_{what}_{view['name'].replace('-', '_')}"
 
 
@@ -149,13 +152,13 @@ def _limits(view: dict[str, Any], site: Site, around: Sequence[str]) -> list[tup
     if nginx["limit_connections"]:
         key, zone = "$binary_remote_addr", f"pyweb_connections_{view['name']}"
         if around:
-            key = _variable("connections", view)
+            key = _variable("conn", view)
             _map(view, f"map $uri {key}", ["default $binary_remote_addr", *_nobodys(around)])
         _map(view, f"limit_conn_zone {key} zone={zone}:{_ZONE}", [])
         found += [("limit_conn", f"{zone} {nginx['limit_connections']}"), ("limit_conn_status", _BUSY)]
     own = [files["url"] for files in (nginx["static"], nginx["media"]) if files]
     for number, (path, limit) in enumerate(nginx["limit_requests"].items(), 1):
-        key, zone = _variable(f"requests_{number}", view), f"pyweb_requests_{number}_{view['name']}"
+        key, zone = _variable(f"req{number}", view), f"pyweb_requests_{number}_{view['name']}"
         apart = [other for other in (*own, *around, ACME, names.PAGES) if other.startswith(path) and other != path]
         _map(view, f"map $uri {key}", ['default ""', *_nobodys(apart), f"{_below(path)} $binary_remote_addr"])
         _map(view, f"limit_req_zone {key} zone={zone}:{_ZONE} rate={limit['rate']}", [])
@@ -189,7 +192,7 @@ def _headers(view: dict[str, Any], site: Site, above: Mapping[str, list[str]]) -
         view["media"]["headers"] = [*more, *view["media"]["headers"]]
     found = []
     for number, (name, value) in enumerate(own.items(), 1):
-        variable = _variable(f"header_{number}", view)
+        variable = _variable(f"head{number}", view)
         sent = name.lower().replace("-", "_")
         _map(view, f"map $upstream_http_{sent} {variable}", ['default ""', f'"" {quoted(value)}'])
         found.append(("add_header", f"{name} {variable} always"))
@@ -231,7 +234,7 @@ def _pages(view: dict[str, Any], site: Site, maintenance: Any) -> list[tuple[str
 
 def _close(view: dict[str, Any], site: Site, around: Sequence[str], maintenance: Mapping[str, Any]) -> None:
     """Answer 503 to everybody but the listed addresses, and let a CA's challenge and our page through."""
-    visitor, closed = _variable("visitor", view), _variable("maintenance", view)
+    visitor, closed = _variable("visitor", view), _variable("closed", view)
     _map(view, f"geo {visitor}", ["default 1", *(f"{network} 0" for network in maintenance.get("allow", []))])
     # A page is found by a second look, with another path.
     rows = ["volatile", f"default {visitor}", *(f"{_below(path)} 0" for path in (ACME, names.PAGES, *around))]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..model import schemes
@@ -75,6 +75,7 @@ def finish(
     site = sites[0]
     nginx, proxies, own = site["nginx"], Proxies(site), view["server"]
     front = _Front(site, proxies, spelling, [name for name in TLS if name not in asked], bool(view["closing"]))
+    front.theirs = view["theirs"]
     front.webroot = ACME_WEBROOT if any(map(schemes.asks_for_files, sites)) else ""
     # Who asks for nothing of this keeps his addresses without flags, and has nothing before his server.
     plain, secure = front.plain(view["listen"]), front.secure(view["listen_tls"])
@@ -140,7 +141,7 @@ class _Front:
     """What stands before a site's own server. `tls` are the names of the directives of `TLS` that are ours to say.
 
     `closing` says that a request for a name of nobody never gets to the site's servers. `webroot` is where the answers
-    to a CA's challenge are, '' where none asks.
+    to a CA's challenge are, '' where none asks. `theirs` are addresses that others have, too, without HTTP/2.
     """
 
     site: Site
@@ -149,15 +150,16 @@ class _Front:
     tls: list[str]
     closing: bool
     webroot: str = ""
+    theirs: list[str] = field(default_factory=list)
 
     def plain(self, addresses: Iterable[str]) -> list[str]:
         """Return the arguments of `listen` for http."""
         return [f"{address}{self.proxies.flag}" for address in addresses]
 
-    def secure(self, addresses: Iterable[str]) -> list[str]:
-        """Return the arguments of `listen` for https."""
-        flags = " ssl" if self.spelling.http2_directive else " ssl http2"
-        return [f"{address}{flags}{self.proxies.flag}" for address in addresses]
+    def secure(self, addresses: list[str]) -> list[str]:
+        """Return the arguments of `listen` for https. What one of them says holds for all servers of its address."""
+        told = [*self.theirs, *(addresses if self.spelling.http2_directive else [])]
+        return [f"{at} ssl{'' if at in told else ' http2'}{self.proxies.flag}" for at in addresses]
 
     def served(self) -> dict[str, list[str]]:
         """Return the directives of a server with the site's certificate."""

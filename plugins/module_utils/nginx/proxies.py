@@ -77,7 +77,7 @@ class Proxies:
             return ""
         if not self.networks:
             return f":{number}"
-        return self.variable(f"port_{number}", self._trusted(), [("default", '""'), ("0", f":{number}")])
+        return self.variable(f"to{number}", self._trusted(), [("default", '""'), ("0", f":{number}")])
 
     def directives(self) -> dict[str, list[str]]:
         """Return what a server says to know the client's address."""
@@ -100,7 +100,7 @@ class Proxies:
         asked = f'"{self._trusted()} $http_x_forwarded_host"'
         row = (f'"~^1 {_LAST}([^,\\s]+)$"', "$1")
         host = self.variable("host", asked, [("default", "$http_host"), row])
-        forwarded = self.variable("forwarded_host", asked, [("default", '""'), row])
+        forwarded = self.variable("asked", asked, [("default", '""'), row])
         https = self.variable("https", scheme, [("default", '""'), ("https", "on")])
         return [
             *_PLAIN,
@@ -113,7 +113,10 @@ class Proxies:
         ]
 
     def variable(self, name: str, source: str, rows: list[tuple[str, str]]) -> str:
-        """Return the variable of this site with that name, made by a `map` of `source`."""
+        """Return the variable of this site with that name, made by a `map` of `source`.
+
+        nginx's table of variables takes 46 characters (64 bytes), of which the name of a site may have 31.
+        """
         target = f"$pyweb_{name}_{self._name}"
         self._add({"word": "map", "source": source, "target": target, "rows": rows})
         return target

@@ -180,6 +180,7 @@ def _server(server: match.Server, leads: set[str], live_ipv6: set[int]) -> dict[
                 "default": listen.default,
                 "leads": str(listen) in leads,
                 "ssl": listen.ssl,
+                "http2": listen.http2,
                 "proxy_protocol": listen.proxy_protocol,
                 "dual": "ipv6only=off" in at.args,
                 "live": listen.port in live_ipv6,

@@ -70,6 +70,10 @@ BEFORE = (
         "the directory at {host}:{port} does not answer this host: {why}; it has to be reachable from here, also for "
         "renewals",
     ),
+    (  # as acme below 3 says it
+        r"ValueError: Requesting (?P<host>[^/\s]+)\S*: (?P<why>[^\n]+)",
+        "the directory at {host} does not answer this host: {why}; it has to be reachable from here, also for renewals",
+    ),
     (
         r"acme\.errors\.ClientError: <Response \[(?P<status>\d+)\]>|JSONDecodeError|DeserializationError",
         "the URL of tls.acme.directory is no ACME directory: it answers{status}",
@@ -184,7 +188,9 @@ def _cause_of(problem: Problem, seen: Seen, url: str) -> str:
         return (
             f"{domain} leads to {', '.join(seen.addresses)}, a reserved address, which no public CA reaches; {_RECORD}"
         )
-    if kind in ("dns", "unknownHost", "dnssec") or re.search(r"NXDOMAIN|no valid A |SERVFAIL|no such host|DNS", detail):
+    if kind in ("dns", "unknownHost", "dnssec") or re.search(
+        r"NXDOMAIN|no valid A |SERVFAIL|no such host|not resolve|DNS", detail
+    ):
         return _of_dns(domain, detail, seen)
     if words := _of_redirect(domain, detail):
         return words
@@ -247,9 +253,10 @@ def _of_connection(domain: str, detail: str, seen: Seen) -> str:
             f"the AAAA record of {domain} leads to {address}, where port 80 does not answer; take the record away, or "
             "let nginx and the firewall answer there (nginx_ipv6)"
         )
-    elsewhere = _elsewhere(domain, seen)
+    elsewhere = _elsewhere(domain, address, seen)
     if re.search(r"(?i)refused", detail):
-        return elsewhere or f"port 80 of {place} is closed: the connection is refused; is nginx listening there?"
+        why = "the connection is refused, by a firewall or because nothing listens there"
+        return elsewhere or f"port 80 of {place} is closed: {why}"
     if re.search(r"(?i)after connect", detail):
         return elsewhere or f"port 80 of {place} accepts connections but does not answer in time"
     return elsewhere or (
@@ -265,7 +272,7 @@ def _of_answer(domain: str, detail: str, seen: Seen) -> str:
     place = f"{domain} ({address})" if address else domain
     if ":" in address and seen.own and address not in seen.own:
         return f"the AAAA record of {domain} leads to {address}, which is not this host and {what}; take it away"
-    if elsewhere := _elsewhere(domain, seen):
+    if elsewhere := _elsewhere(domain, address, seen):
         return f"{elsewhere} ({what})"
     if seen.here.startswith("200") and not seen.there.startswith("200"):
         server = f" ({seen.there})" if seen.there else ""
@@ -274,12 +281,16 @@ def _of_answer(domain: str, detail: str, seen: Seen) -> str:
     return f"{place} {what}{server}; another server of nginx, or a location of the site, takes the path of challenges"
 
 
-def _elsewhere(domain: str, seen: Seen) -> str:
-    """Say that DNS leads to another host; '' where it does not, or where this host has no public address to compare."""
+def _elsewhere(domain: str, address: str, seen: Seen) -> str:
+    """Say that DNS leads to another host; '' where it does not, or where this host has no public address to compare.
+
+    `address` is where the CA came, as far as it says so.
+    """
     public = [address for address in seen.own if not _is_reserved(address)]
-    if not seen.addresses or not public or set(seen.addresses) & set(seen.own):
+    leads = [address] if address else list(seen.addresses)
+    if not leads or not public or set(leads) & set(seen.own):
         return ""
-    return f"{domain} leads to {', '.join(seen.addresses)}, and this host has {', '.join(public)}; {_RECORD}"
+    return f"{domain} leads to {', '.join(leads)}, and this host has {', '.join(public)}; {_RECORD}"
 
 
 def _is_reserved(address: str) -> bool:

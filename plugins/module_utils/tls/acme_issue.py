@@ -62,7 +62,9 @@ class Certificate:
             return []
         reasons = [_WORDS[change] for change in changes if change in _WORDS]
         made = [self._words(reasons)] if reasons else []
-        made += ["what certbot needs for the renewal"] if {"files", "ca"} & {*changes} and not reasons else []
+        made += (
+            ["certificate: what certbot needs for its renewal"] if {"files", "ca"} & {*changes} and not reasons else []
+        )
         made += ["certificate: nginx is told of it"] if changes == ["served"] else []
         if self.dry:
             return made
@@ -128,8 +130,11 @@ class Certificate:
         self._remove_remains()
         done = self._call(self._command(changes))
         output = f"{done.stdout.strip()}\n{done.stderr.strip()}\n"
-        if set(self._changes()) - _BESIDE:
-            log = self.shell.mask(_end_of(LOG)) if done.returncode else ""
+        left = sorted(set(self._changes()) - _BESIDE)
+        if left and not done.returncode:
+            raise self._error(f"certbot got one and noted something else than was asked for: {', '.join(left)}", output)
+        if left:
+            log = self.shell.mask(_end_of(LOG))
             email = self.site["tls"]["acme"]["email"]
             why = acme_causes.cause(output, log, self.look, self._directory, email)
             raise self._error(f"{why}; what nginx serves stays as it is", output)

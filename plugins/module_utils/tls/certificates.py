@@ -144,15 +144,17 @@ class Certificates:
                 layout, shell, bool(site.get("purge")) and _is_absent(site), self.dry, self.units
             )
             change.state = "removed" if change.removed else change.state
+            if not (self.dry or os.path.lexists(layout.config) or os.path.lexists(layout.state)):
+                files.forget(layout.memory)
             return
         watch = Watch(shell, layout, self.units)
         if schemes.kind(site) == "path":
             wanted_files = watch.wanted(site["tls"], site["domains"])
-            done = watch.ensure(wanted_files, self.dry)
+            done, verb = watch.ensure(wanted_files, self.dry), "wrote"
         else:
-            done = watch.remove(self.dry)
+            done, verb = watch.remove(self.dry), "removed"
         if done and change.state == "unchanged":
-            change.state = "changed"
+            change.state, change.after = "changed", "".join(f"{verb} {path}\n" for path in done)
         if not self.dry:
             if change.was != change.live:
                 pairs.remember(layout, change.was)

@@ -103,7 +103,10 @@ class Supply:
             change.placeholder, change.ends = placeholder, openssl.day(time.time() + selfsigned.DAYS * 86400)
             return change
         pair = selfsigned.make(self.shell, self.domains)
-        return self._put(pair, found, openssl.leaf(self.shell, pair.certificate), placeholder)
+        change = self._put(pair, found, openssl.leaf(self.shell, pair.certificate), placeholder)
+        if self.dry:  # a real run makes another one
+            change.after = change.after.partition("sha256: ")[0]
+        return change
 
     def _put(
         self, pair: Pair, before: Certificate | None, after: Certificate | None, placeholder: bool = False

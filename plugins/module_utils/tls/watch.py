@@ -122,7 +122,7 @@ def places(path: str) -> list[str]:
     systemd looks at what a link leads to, and does not see that the link is replaced, as certbot does; but a change of
     the directory that the link is in.
     """
-    found = [os.path.realpath(path)]
+    found = [path]
     seen, left = "", [name for name in path.split("/") if name]
     for _number in range(MAX_LINKS * 4):
         if not left:
@@ -136,5 +136,5 @@ def places(path: str) -> list[str]:
             left = [*[part for part in target.split("/") if part], *left]
         else:
             seen = at if at != "/" else ""
-    # A file that is replaced by a rename is another one.
-    return [*found, os.path.dirname(found[0])]
+    # The file itself has another name after a renewal, and the unit need not change with it: its directory tells.
+    return list(dict.fromkeys([*found, os.path.dirname(os.path.realpath(path))]))

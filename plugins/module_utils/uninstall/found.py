@@ -22,7 +22,7 @@ from ..model.layout import Layout
 NAME = r"[a-z][a-z0-9-]{0,30}"
 UNIT = re.compile(
     rf"uwsgi-({NAME}?)(?:-probe)?(?:@[^.]*)?\.(?:service|socket)|"
-    rf"pyweb-(?:worker|timer)-({NAME})(?:@[^.]*)?\.(?:service|timer)"
+    rf"pyweb-(?:worker|timer|tls)-({NAME})(?:@[^.]*)?\.(?:service|timer|path)"
 )
 ACCOUNT = re.compile(rf"site-({NAME})\.conf")
 

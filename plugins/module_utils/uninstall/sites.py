@@ -8,7 +8,7 @@ import contextlib
 import glob
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..host import accounts, files, memory
@@ -17,6 +17,7 @@ from ..model import layout as layouts
 from ..model.layout import ID_PATTERN, Layout
 from ..release import units
 from ..release.background_units import BackgroundUnits
+from ..tls import acme_leave, leave
 from .found import FoundSite
 from .report import Report
 
@@ -31,11 +32,13 @@ def remove(site: FoundSite, purge: bool, before: Mapping[str, Any], report: Repo
     shell = Shell(site.name, {})
     with _lock(site.name, check_mode):
         _units(layout, shell, report, check_mode)
+        _https(layout, shell, purge, report, check_mode)
         _code(layout, report, check_mode)
         _environments(layout, report, check_mode)
         managed = site.managed and site.user not in before.get("users", ())
-        gone = accounts.forget(layout, site.user, managed, purge, shell, check_mode)
-        report.removed += [path if path.startswith("/") else f"the user {path}" for path in gone]
+        gone = accounts.forget(layout, site.user, managed, purge, shell, check_mode, served=False)
+        told = [path if path.startswith("/") else f"the user {path}" for path in gone]
+        report.removed += [path for path in told if path not in report.removed]
         if purge:
             _logs(layout, report, check_mode)
         empty_folders(site.made, report, check_mode)
@@ -96,6 +99,22 @@ def _units(layout: Layout, shell: Shell, report: Report, check_mode: bool) -> No
         files.remove(f"{layouts.SYSTEMD}/{name}")
     shell.run("units", ["systemctl", "daemon-reload"])
     shell.run("units", ["systemctl", "reset-failed", *instances, *plain], check=False)
+
+
+def _https(layout: Layout, shell: Shell, purge: bool, report: Report, check_mode: bool) -> None:
+    """End the renewal of the site's certificate, and with `purge` remove its pairs and what certbot has of it."""
+
+    def run(argv: Sequence[str]) -> tuple[int, str, str]:
+        done = shell.run("certificate", argv, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    report.removed += acme_leave.end(layout, purge, run, check_mode)
+    gone = leave.leave(layout, shell, purge, check_mode, layouts.SYSTEMD)
+    report.removed += [path for path in gone if path not in report.removed]
+    issued = [path for path in acme_leave.issued(layout) if os.path.lexists(path)]
+    if issued and not purge:
+        what = f"the certificate of the site {layout.name} in {' and '.join(issued)}"
+        report.kept.append(f"{what}; uninstall_purge=true removes it")
 
 
 def _code(layout: Layout, report: Report, check_mode: bool) -> None:

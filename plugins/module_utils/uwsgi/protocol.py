@@ -229,10 +229,11 @@ def _exchange(
     with contextlib.ExitStack() as stack:
         connection = stack.enter_context(connect(address, timeout))
         try:
-            if greeting:
-                connection.sendall(greeting)
             if tls:
+                connection.sendall(greeting)
                 connection = stack.enter_context(tls.wrap_socket(connection, server_hostname=name))
+            else:
+                message = greeting + message
             if message:  # who only listens may find that the other one has told all, and is gone
                 connection.sendall(message)
             while len(received) < enough:

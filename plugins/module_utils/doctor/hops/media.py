@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ..evidence import Fetched, Host, Site
 from ..fault import DEGRADED, Fault, Faults
 from ..questions import file_fault
+from ..ways import kept_out
 
 FAULTS = Faults(
     "media",
@@ -32,7 +33,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         return
     if site.media_obstacle:
         yield file_fault(FAULTS, Fetched(fetched.uri, obstacle=site.media_obstacle, place=fetched.place), host)
-    elif fetched.status not in (0, 200) or fetched.outside:
+    elif fetched.outside or (fetched.status not in (0, 200) and not kept_out(site, fetched.status)):
         yield file_fault(FAULTS, fetched, host)
     if files.get("media_writable") is False:
         yield FAULTS.fault(
@@ -44,6 +45,8 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         )
     if fetched.status == 200:
         seen.append(f"GET {fetched.uri} -> 200")
+    elif why := kept_out(site, fetched.status):
+        seen.append(f"GET {fetched.uri} -> {fetched.status}: {why}")
     elif not site.places.media_root:
         seen.append(f"{root} is not there yet: nothing was uploaded")
     else:

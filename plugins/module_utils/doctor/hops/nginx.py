@@ -26,7 +26,8 @@ FAULTS = Faults(
         "nginx.certificate-not-reloaded": ["nginx.config", "nginx.key", "nginx.ipv6", "name.other-server"],
         "nginx.certificate": ["nginx.certificate-not-reloaded", "nginx.certificate-placeholder"],
         "nginx.certificate-expired": [
-            *("nginx.certificate-not-reloaded", "nginx.renewal-off", "nginx.renewal-failing", "host.clock"),
+            *("nginx.certificate-not-reloaded", "nginx.certificate-placeholder", "nginx.renewal-off"),
+            *("nginx.renewal-failing", "host.clock"),
         ],
         "nginx.certificate-not-yet-valid": ["host.clock"],
         "nginx.certificate-name": [
@@ -37,6 +38,7 @@ FAULTS = Faults(
         ],
         "nginx.certificate-chain": ["nginx.certificate-not-reloaded"],
         "nginx.certificate-untrusted": ["nginx.certificate-not-reloaded"],
+        "nginx.maintenance": [],
         "nginx.scheme-untold": [],
         "nginx.untrusted-proxy": [],
         "nginx.redirect-loop": ["nginx.scheme-untold", "nginx.untrusted-proxy"],

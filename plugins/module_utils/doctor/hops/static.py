@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 from ..questions import file_fault
+from ..ways import kept_out
 
 FAULTS = Faults(
     "static",
@@ -50,5 +51,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             )
     elif fetched.status == 200:
         seen.append(f"GET {fetched.uri} -> 200{f', {fetched.file}' if fetched.file else ''}")
+    elif not (fetched.obstacle or fetched.elsewhere) and (why := kept_out(site, fetched.status)):
+        seen.append(f"GET {fetched.uri} -> {fetched.status}: {why}")
     else:
         yield file_fault(FAULTS, fetched, host)

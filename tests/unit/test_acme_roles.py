@@ -1,0 +1,140 @@
+"""When the roles and playbooks get certificates, and what they install for that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jinja2.meta
+import jinja2.nativetypes
+import pytest
+import yaml
+from acme_hosts import Host, site
+from ansible.errors import AnsibleFilterError
+from ansible.plugins.filter.core import FilterModule as Core
+from ansible.plugins.filter.mathstuff import FilterModule as Mathstuff
+from ansible_collections.pyweb.stack.plugins.filter import acme, nginx, sites
+from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
+from ansible_collections.pyweb.stack.plugins.module_utils.tls import acme_found
+
+ROOT = Path(__file__).resolve().parents[2]
+FILTERS = {
+    **Core().filters(),
+    **Mathstuff().filters(),
+    **{
+        f"pyweb.stack.{name}": function
+        for module in (sites, nginx, acme)
+        for name, function in module.FilterModule().filters().items()
+    },
+}
+
+
+class Variables(dict):
+    """The variables of the role nginx; those that are templates are filled in when they are asked for."""
+
+    def __init__(self, given):
+        folder = ROOT / "roles/nginx"
+        texts = [yaml.safe_load((folder / f"{name}/main.yml").read_text()) for name in ("defaults", "vars")]
+        super().__init__({**texts[0], **texts[1], "playbook_dir": str(ROOT), **given})
+        self.environment = jinja2.nativetypes.NativeEnvironment(undefined=jinja2.StrictUndefined)
+        self.environment.filters.update(FILTERS)
+
+    def value(self, name):
+        text = self[name]
+        if not isinstance(text, str) or "{{" not in text:
+            return text
+        template = self.environment.from_string(text)
+        asked = jinja2.meta.find_undeclared_variables(self.environment.parse(text))
+        return template.render({word: self.value(word) for word in asked if word in self})
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    return Host(tmp_path, monkeypatch)
+
+
+def role(host, *given, distribution=("Debian", "12"), facts=None, **more):
+    """The role for these sites, on a host that was looked at."""
+    found = acme_found.facts(host.run) if facts is None else facts
+    known = {
+        "os_family": distribution[0],
+        "distribution_major_version": distribution[1],
+        "pyweb": {"packages": [], "acme": found, "nginx": {"sites": []}},
+    }
+    given = [one if one.get("state") == "absent" else {"source": {"startproject": "shop"}, **one} for one in given]
+    roots = {name: str(host.folder / name) for name in layouts.ROOTS}
+    return Variables({"ansible_facts": known, "web_sites": list(given), "web_roots": roots, **more})
+
+
+PLAIN = {"name": "plain", "domains": ["plain.example.com"]}
+
+
+def test_certbot_is_installed_where_a_site_needs_it(host):
+    assert role(host, PLAIN).value("nginx_packages_needed") == ["nginx"]
+    plugin = {"dns": {"plugin": "rfc2136", "credentials": "a = b"}}
+    variables = role(host, PLAIN, site(challenge=plugin), distribution=("RedHat", "9"))
+    assert variables.value("nginx_packages_needed") == ["nginx", "openssl", "certbot", "python3-certbot-dns-rfc2136"]
+    sources = variables.value("nginx_package_sources")
+    assert sorted(sources) == ["certbot", "python3-certbot-dns-rfc2136"]
+    assert sources["certbot"].startswith("EPEL has it: dnf install epel-release")
+    assert role(host, {"name": "shop", "state": "absent"}).value("nginx_packages_needed") == []
+
+
+def test_what_is_pending_is_that_of_sites_that_nginx_serves(host):
+    given = site(), site("blog", ["blog.example.com"]), PLAIN
+    assert role(host, *given).value("nginx_certificates_pending") == ["shop: new", "blog: new", "the timer"]
+    refused = {"failed": True, "set_after": {"faulty": ["blog"], "others": ["shop", "plain"]}}
+    variables = role(host, *given, __nginx_configured=refused)
+    assert variables.value("nginx_certificates_pending") == ["shop: new", "the timer"]
+    assert [one["name"] for one in variables.value("__nginx_certified")] == ["shop", "plain"]
+    assert role(host, PLAIN).value("nginx_certificates_pending") == []
+
+
+@pytest.mark.parametrize(
+    ("distribution", "refused"),
+    [(("Debian", "12"), True), (("Debian", "13"), True), (("RedHat", "9"), True), (("RedHat", "10"), False)],
+)
+def test_a_profile_is_refused_by_the_certbot_that_the_platform_would_install(host, distribution, refused):
+    variables = role(host, site(profile="shortlived"), distribution=distribution)
+    if not refused:
+        assert variables.value("__nginx_sites")
+        return
+    with pytest.raises(AnsibleFilterError, match="cannot keep a profile at renewal"):
+        variables.value("__nginx_sites")
+    # Where the host has a newer one, that counts.
+    facts = {"certbot": "5.6.0", "lineages": {}, "timer": False}
+    assert role(host, site(profile="shortlived"), distribution=distribution, facts=facts).value("__nginx_sites")
+
+
+def blocks(tasks):
+    """Yield all tasks in the order of their execution, as (task, whether it comes after a failure as well)."""
+    for task in tasks:
+        yield task
+        for part in ("block", "always"):
+            yield from blocks(task.get(part, []))
+
+
+def role_of(task):
+    for word in ("import_role", "include_role"):
+        if found := task.get(f"ansible.builtin.{word}"):
+            return found["name"].rpartition(".")[2], found.get("tasks_from", "")
+    return "", ""
+
+
+def test_certificates_come_after_the_ports_are_open_and_after_a_failure_too():
+    [_validate, play] = yaml.safe_load((ROOT / "playbooks/site.yml").read_text())
+    tasks = list(blocks(play["tasks"]))
+    order = [role_of(task) for task in tasks if role_of(task)[0] in ("nginx", "firewalld")]
+    assert order == [("nginx", "check"), ("nginx", ""), ("firewalld", ""), ("nginx", "certificates")]
+    [serve] = [task for task in tasks if role_of(task) == ("nginx", "")]
+    assert serve["vars"]["nginx_certificates"] is False
+    [opening] = [task for task in tasks if any(role_of(one)[0] == "firewalld" for one in task.get("block", []))]
+    [getting] = opening["always"]
+    assert role_of(getting) == ("nginx", "certificates")
+    assert getting["when"] == "nginx_certificates_pending | length > 0"
+
+
+def test_the_role_alone_gets_them_in_its_end():
+    *_before, last = yaml.safe_load((ROOT / "roles/nginx/tasks/main.yml").read_text())
+    assert last["ansible.builtin.include_tasks"] == "certificates.yml"
+    assert last["when"] == "nginx_certificates | bool and nginx_certificates_pending | length > 0"
+    assert yaml.safe_load((ROOT / "roles/nginx/defaults/main.yml").read_text())["nginx_certificates"] is True
