@@ -59,16 +59,14 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             if good(answer.status, site.wanted_status) or to_another_entrance(entrance, site):
                 seen.append(said)
                 continue
-<<<<<<< HEAD
             if answer.status == 503 and _in_maintenance(site):
                 cause = "maintenance is on: nginx answers 503 to all but the listed addresses"
                 name = site.layout.name
                 fix = f"playbooks/maintenance.yml -e maintenance_site={name} -e maintenance=false, when it is over"
                 yield FAULTS.fault("client.maintenance", DEGRADED, cause, fix, [said])
-=======
+                continue
             if why := kept_out(site, answer.status):
                 seen.append(f"{said}: {why}")
->>>>>>> 5d14300c87efd57973397edbc5a7e3e6e9c03677
                 continue
             meaning = _MEANINGS.get(answer.status, f"a client gets {answer.status}")
             only = _SOURCES.get(answer.status, _ASKED if answer.status < 500 else None)
