@@ -6,11 +6,9 @@ import dataclasses
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
-from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.protocol import Answer
 from doctor_evidence import Case, answer, check, evidence, faults_of, put
 
-MAINTENANCE = "# configuration file /x:\nserver { if ($pyweb_maintenance_shop) { return 503; } }\n"
 CASES = [
     Case(
         "another program in the place of nginx",
@@ -75,18 +73,6 @@ CASES = [
         "broken",
         "a client gets 503: what is behind says that it cannot serve now",
         "see the hop that it follows from",
-        ("GET http://shop.example/ at 192.0.2.1 -> 503 Unavailable in 0.10 s",),
-    ),
-    Case(
-        "maintenance",
-        lambda site, host: (
-            put(site.entrances[0], answer=answer(503, "Unavailable")),
-            put(site, chain=dump.parse(MAINTENANCE).tree),
-        ),
-        "client.maintenance",
-        "degraded",
-        "maintenance is on: nginx answers 503 to all but the listed addresses",
-        "playbooks/maintenance.yml -e maintenance_site=shop -e maintenance=false, when it is over",
         ("GET http://shop.example/ at 192.0.2.1 -> 503 Unavailable in 0.10 s",),
     ),
     Case(

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..evidence import Host, Site
-from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..fault import BROKEN, Fault, Faults
 from ..questions import good
 from ..ways import kept_out, to_another_entrance
 
@@ -16,7 +16,6 @@ FAULTS = Faults(
     {
         "client.no-connection": ["nginx"],
         "client.other-program": ["nginx"],
-        "client.maintenance": [],
         "client.status": [
             *("name", "nginx", "location", "socket", "uwsgi", "app", "django", "database", "host", "static"),
         ],
@@ -59,12 +58,6 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             if good(answer.status, site.wanted_status) or to_another_entrance(entrance, site):
                 seen.append(said)
                 continue
-            if answer.status == 503 and _in_maintenance(site):
-                cause = "maintenance is on: nginx answers 503 to all but the listed addresses"
-                name = site.layout.name
-                fix = f"playbooks/maintenance.yml -e maintenance_site={name} -e maintenance=false, when it is over"
-                yield FAULTS.fault("client.maintenance", DEGRADED, cause, fix, [said])
-                continue
             if why := kept_out(site, answer.status):
                 seen.append(f"{said}: {why}")
                 continue
@@ -82,9 +75,3 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         else:
             cause = "a client gets no answer"
             yield FAULTS.fault("client.no-answer", BROKEN, cause, _FOLLOW, evidence)
-
-
-def _in_maintenance(site: Site) -> bool:
-    """Say whether nginx has the words for it that a run writes (`nginx/extras.py`)."""
-    tests = [" ".join(test.args) for block in site.chain for test in block.all("if")]
-    return any("$pyweb_maintenance_" in test for test in tests)
