@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
             "sites": asked_for(plain(given.get("sites", []))),
         }
         sites, keys = certified(plain(given.get("certificates", [])))
-        if sites:
+        if keys:
             arguments["secrets"] = json.dumps({"sites": keys})
         arguments["certificates"] = sites
         result.update(execute(self, "pyweb.stack.nginx_set", arguments, variables))

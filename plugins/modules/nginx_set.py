@@ -49,7 +49,7 @@ options:
   secrets:
     description: Added by the action plugin. The private keys of the inventory and who may log in, as JSON.
     type: str
-    default: '{}'
+    default: ''
 extends_documentation_fragment:
   - pyweb.stack.file_set
 attributes:
@@ -178,15 +178,15 @@ SPEC: dict[str, Any] = {
     "service": {"type": "str", "default": ""},
     "sites": {"type": "list", "elements": "dict", "default": []},
     "certificates": {"type": "list", "elements": "dict", "default": []},
-    # The action plugin adds this.
-    "secrets": {"type": "str", "default": "{}", "no_log": True},
+    # The action plugin adds this. Ansible hides the value wherever it shows up, so no text of nginx is the default.
+    "secrets": {"type": "str", "default": "", "no_log": True},
 }
 
 
 def main() -> None:
     module = FileSetModule(argument_spec=SPEC, supports_check_mode=True)
     given = module.params
-    secrets = json.loads(given["secrets"]).get("sites", {})
+    secrets = json.loads(given["secrets"] or "{}").get("sites", {})
     keys = {name: one["tls_key"] for name, one in secrets.items() if one.get("tls_key")}
     certificates = Certificates(given["certificates"], keys, module.check_mode)
     certificates.prepare()

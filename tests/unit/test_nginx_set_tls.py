@@ -82,6 +82,13 @@ def test_pair_and_files_come_in_one_reload_and_stay(host):
     assert host.steps == ["ask for shop"]
 
 
+def test_texts_of_nginx_are_no_secrets(host):
+    own = {"owner": str(os.getuid()), "group": str(os.getgid())}
+    files = [{"path": f"{host.folder}/types.conf", "content": "types {}\n", **own}]
+    result = World.call(host, files=files, _ansible_diff=True)
+    assert result["diff"][0]["after"] == "types {}\n"
+
+
 def test_check_mode_predicts_and_writes_nothing(host):
     result = host.call(host.site(), _ansible_check_mode=True, _ansible_diff=True)
     assert (result["changed"], result["certificates"]["shop"]["state"]) == (True, "created")

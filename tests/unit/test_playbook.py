@@ -138,3 +138,19 @@ def test_no_step_is_left_out_because_one_before_it_failed(playbook):
     assert told["Build the sites"].startswith("Release the sites")
     steps = ["Release the sites", *(["Serve the sites"] if playbook == "site.yml" else [])]
     assert set(steps) <= set(told)
+
+
+def test_maintenance_asks_no_host_that_lacks_the_site(tmp_path):
+    inventory = tmp_path / "hosts.json"
+    host = {"ansible_connection": "local", "ansible_shell_executable": "/bin/false"}
+    sites = {name: [{"name": name, "domains": [f"{name}.example"]}] for name in ("shop", "blog")}
+    hosts = {f"{name}1": {**host, "web_sites": given} for name, given in sites.items()}
+    inventory.write_text(json.dumps({"web": {"hosts": hosts}}))
+    done = played(
+        *("-i", str(inventory), "playbooks/maintenance.yml", "-e", "maintenance_site=shop", "-e", "maintenance=true")
+    )
+    recap = dict(re.findall(r"(?m)^(\w+) +: (.*)$", done.stdout))
+    assert done.returncode != 0
+    assert re.search(r"unreachable=1|failed=1", recap["shop1"])
+    # One that did nothing has no line.
+    assert re.search(r"unreachable=0 +failed=0", recap.get("blog1", "unreachable=0 failed=0"))

@@ -6,16 +6,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
-import ssl
 from collections.abc import Mapping
 from typing import Any
 
 from ..model.layout import Layout
-from . import openssl, pairs
-
-# Seconds for a handshake on this host.
-TIMEOUT = 5.0
+from . import acme_served, openssl, pairs
 
 
 def is_stale(site: Mapping[str, Any]) -> bool:
@@ -39,16 +34,9 @@ def served(address: str, port: int, name: str, proxied: bool = False) -> str:
 
     `address` is one of this host, '' for all of them. With `proxied` the listener expects the PROXY protocol.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Only who answers is asked, not whether to trust it.
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     host = address.strip("[]") or ("127.0.0.1" if os.path.exists("/proc/net/fib_trie") else "::1")
     try:
-        with socket.create_connection((host, port), TIMEOUT) as connection:
-            if proxied:
-                connection.sendall(b"PROXY UNKNOWN\r\n")
-            with context.wrap_socket(connection, server_hostname=name) as answered:
-                found = answered.getpeercert(binary_form=True)
+        found = acme_served.handshake(host, port, name, proxied)
     except (OSError, ValueError):
         return ""
     return hashlib.sha256(found).hexdigest() if found else ""
