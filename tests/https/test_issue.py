@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import breakpoints
+import pytest
 from breakpoints import Point
 from conftest import TOKEN
 from visitor import TlsProber
@@ -58,6 +59,7 @@ def test_a_name_that_leads_elsewhere_changes_nothing_and_is_named(served: World)
     assert served.visitor.ask("blog.example").status == 200
 
 
+@pytest.mark.same_everywhere
 def test_a_closed_port_80_changes_nothing_and_is_named(served: World) -> None:
     before = served.shown("shop")
     with served.refused("input", f"ip saddr {served.authority.address} tcp dport 80"):
@@ -87,6 +89,7 @@ def test_a_changed_list_of_domains_is_issued_again_without_a_failed_request(serv
     assert not own.failures, own.failures
 
 
+@pytest.mark.same_everywhere
 def test_a_run_that_is_killed_before_the_certificate_is_issued_is_completed_by_the_next(served: World) -> None:
     orders = served.authority.orders
     served.add("late", tls=served.acme())

@@ -32,6 +32,7 @@ def test_http_redirects_to_https_and_a_challenge_is_answered_over_http(served: W
     assert served.http("shop", path).status == 404, "and is no page of Django's, nor a redirect"
 
 
+@pytest.mark.same_everywhere
 def test_the_other_names_lead_to_the_canonical_one(served: World) -> None:
     answer = served.visitor.ask("www.shop.example", "/?page=1")
     assert (answer.status, answer.headers["location"]) == (308, "https://shop.example/?page=1")
@@ -61,6 +62,7 @@ def test_an_unknown_name_is_refused_in_the_handshake(served: World, port: int) -
             context.wrap_socket(plain, server_hostname=name)
 
 
+@pytest.mark.same_everywhere
 def test_a_login_and_an_upload_on_an_odd_port(served: World) -> None:
     visitor = served.visitor_of("self", ODD_PORT)
     page = visitor.ask(SELF, "/admin/login/", ODD_PORT)
@@ -83,6 +85,7 @@ def test_a_login_and_an_upload_on_an_odd_port(served: World) -> None:
     assert other.ask(SELF, "/", ODD_PORT, foreign, str(form["body"]).encode("latin-1")).status == 403
 
 
+@pytest.mark.same_everywhere
 @pytest.mark.parametrize("name", ["shop", "self", "own"])
 def test_django_has_nothing_to_say_about_the_deployment(served: World, name: str) -> None:
     done = served.host.run(f"/opt/sites/{name}/manage check --deploy 2>&1")
@@ -153,6 +156,7 @@ def slow_uploads(world: World, number: int) -> Iterator[None]:
         yield
 
 
+@pytest.mark.same_everywhere
 def test_many_slow_uploads_of_one_client_shut_nobody_else_out(served: World) -> None:
     with slow_uploads(served, 60):
         assert served.http("plain", "/healthz").status == 429, "this client has too many"
@@ -163,6 +167,7 @@ def test_many_slow_uploads_of_one_client_shut_nobody_else_out(served: World) -> 
     served.wait_for(lambda: served.http("plain", "/healthz").status == 200, "it stays locked out")
 
 
+@pytest.mark.same_everywhere
 def test_maintenance_is_announced_and_ends(served: World) -> None:
     def maintenance(on: str) -> None:
         words = ["-e", "maintenance_site=shop", "-e", f"maintenance={on}"]
