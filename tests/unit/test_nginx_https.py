@@ -352,3 +352,17 @@ def test_flags_of_a_listen_are_read(server, http2, proxy_protocol):
     [found] = match.servers(dump.parse(text))
     [listen] = found.listens
     assert (listen.ssl, listen.http2, listen.proxy_protocol) == (True, http2, proxy_protocol)
+
+
+def test_over_https_the_applications_answers_are_not_compressed_but_files_are():
+    def said(*sites, uri="/x", port=443, **options):
+        server = match.select(config(*sites, **options), "shop.example", "192.0.2.1", port)
+        return [line.args for line in match.locate(server, uri)[-1].all("gzip")]
+
+    assert said(shop()) == [["off"]]
+    assert said(shop(), uri="/static/app.css") == []
+    assert said(shop("none"), port=80) == []
+    assert said(shop(options={"gzip": True})) == []
+    assert said(shop(), options={"gzip": True}) == []
+    below = shop(name="blog", prefix="/blog")
+    assert said(shop(), below, uri="/blog/x") == [["off"]]
