@@ -688,9 +688,9 @@ BY_HAND_CASES = [
     Case(
         "redirect loop behind a proxy that ends TLS",
         "nginx.redirect-loop",
-        ["is redirected to https://example.com/", "nothing on this host serves", "SECURE_PROXY_SSL_HEADER"],
-        "edit $project/mysite/settings.py '$ a SECURE_SSL_REDIRECT = True'; restart",
-        "back $project/mysite/settings.py; restart",
+        ["is redirected to https://example.com/", "nothing on this host serves", "if ($http_x_forwarded_proto = http)"],
+        "edit $conf 's,charset utf-8;,& if ($scheme = http) { return 301 https://$host$request_uri; },'; reload",
+        "back $conf; reload",
     ),
     Case(
         "redirect loop, for Django does not know of TLS",

@@ -136,5 +136,6 @@ def test_certificates_come_after_the_ports_are_open_and_after_a_failure_too():
 def test_the_role_alone_gets_them_in_its_end():
     *_before, last = yaml.safe_load((ROOT / "roles/nginx/tasks/main.yml").read_text())
     assert last["ansible.builtin.include_tasks"] == "certificates.yml"
-    assert last["when"] == "nginx_certificates | bool and nginx_certificates_pending | length > 0"
+    asked = last["when"].split(" and ")
+    assert (asked[0], asked[-1]) == ("nginx_certificates | bool", "nginx_certificates_pending | length > 0")
     assert yaml.safe_load((ROOT / "roles/nginx/defaults/main.yml").read_text())["nginx_certificates"] is True

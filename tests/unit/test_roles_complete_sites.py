@@ -66,6 +66,7 @@ FACTS = {
     "__firewalld_found": {"opened": {}, "default_zone": "public", "let_in": {}},
     "__firewalld_ssh_ports": [22],
     "__nginx_host": {},
+    "__nginx_maintenance": {},
     "__nginx_platform": {"user": "nginx", "layout": "conf_d", "modules": "/m/*.conf"},
 }
 

@@ -27,6 +27,7 @@ def test_secrets_are_parted_from_what_may_be_shown():
         files={"a/b.py": f"TOKEN = '{SECRET}'"},
         database=f"postgres://shop:{SECRET}@db/shop",
         superuser={"username": "admin", "password": SECRET},
+        nginx={"basic_auth": {"ada": SECRET}},
         source={"git": f"https://token:{SECRET}@git.example.com/shop.git", "key": KEY},
     )
     public, secret = split_secrets([site])
@@ -43,7 +44,9 @@ def test_secrets_are_parted_from_what_may_be_shown():
         "tls_key": "",
         "dns_environment": {},
         "dns_credentials": "",
+        "basic_auth": {"ada": SECRET},
     }
+    assert "basic_auth" not in public[0]["nginx"]
     assert public[0]["source"]["git"] == "https://git.example.com/shop.git"
     assert public[0]["superuser"] == {"username": "admin", "email": "", "fields": {}}
     assert public[0]["database"] is True
@@ -137,6 +140,7 @@ def test_a_site_without_secrets_has_the_same_keys():
             "tls_key": "",
             "dns_environment": {},
             "dns_credentials": "",
+            "basic_auth": {},
         }
     }
     assert public[0]["database"] is False
