@@ -27,6 +27,10 @@ def acme_pending(completed: Any, host: Any) -> list[str]:
     return acme_request.pending(sites, secrets, plain(host))
 
 
+def acme_waiting(completed: Any, host: Any) -> list[str]:
+    return acme_request.waiting(plain(completed), plain(host))
+
+
 def acme_packages(completed: Any) -> list[str]:
     return acme_request.packages(plain(completed))
 
@@ -35,4 +39,9 @@ class FilterModule:
     """The filters for certificates."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        return {"acme_possible": acme_possible, "acme_pending": acme_pending, "acme_packages": acme_packages}
+        return {
+            "acme_possible": acme_possible,
+            "acme_pending": acme_pending,
+            "acme_waiting": acme_waiting,
+            "acme_packages": acme_packages,
+        }

@@ -12,14 +12,17 @@ from acme_hosts import Host, site
 from ansible.errors import AnsibleFilterError
 from ansible.plugins.filter.core import FilterModule as Core
 from ansible.plugins.filter.mathstuff import FilterModule as Mathstuff
+from ansible.plugins.test.core import failed
 from ansible_collections.pyweb.stack.plugins.filter import acme, nginx, sites
 from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
-from ansible_collections.pyweb.stack.plugins.module_utils.tls import acme_found
+from ansible_collections.pyweb.stack.plugins.module_utils.tls import acme_found, pairs
 
 ROOT = Path(__file__).resolve().parents[2]
 FILTERS = {
     "flatten": Core().filters()["flatten"],
     "product": Mathstuff().filters()["product"],
+    "difference": Mathstuff().filters()["difference"],
+    "intersect": Mathstuff().filters()["intersect"],
     **{
         f"pyweb.stack.{name}": function
         for module in (sites, nginx, acme)
@@ -37,6 +40,7 @@ class Variables(dict):
         super().__init__({**texts[0], **texts[1], "playbook_dir": str(ROOT), **given})
         self.environment = jinja2.nativetypes.NativeEnvironment(undefined=jinja2.StrictUndefined)
         self.environment.filters.update(FILTERS)
+        self.environment.tests["failed"] = failed
 
     def value(self, name):
         text = self[name]
@@ -118,6 +122,54 @@ def role_of(task):
         if found := task.get(f"ansible.builtin.{word}"):
             return found["name"].rpartition(".")[2], found.get("tasks_from", "")
     return "", ""
+
+
+UNCERTIFIED = {"certbot": "2.1.0", "lineages": {}, "timer": False, "certified": ["plain"]}
+
+
+@pytest.mark.parametrize(
+    ("more", "waiting"),
+    [
+        ({}, ["shop", "blog"]),
+        # What a run would do in its end is what check mode predicts.
+        ({"ansible_check_mode": True}, []),
+        ({"nginx_issued": {"changed": True}}, []),
+        ({"nginx_issued": {"failed": True, "sites_after": {"faulty": ["blog"]}}}, ["blog"]),
+        ({"nginx_issued": {"failed": True, "msg": "no certbot"}}, ["shop", "blog"]),
+    ],
+)
+def test_a_site_is_served_over_http_until_its_first_certificate_is_there(host, more, waiting):
+    sites = [site(), site(name="blog", domains=["blog.example.com"]), PLAIN]
+    given = {"ansible_check_mode": False, **more}
+    assert role(host, *sites, facts=UNCERTIFIED, **given).value("__nginx_waiting") == waiting
+
+
+def test_a_site_with_a_certificate_waits_for_none(host):
+    facts = {**UNCERTIFIED, "certified": ["shop"]}
+    assert role(host, site(), facts=facts, ansible_check_mode=False).value("__nginx_waiting") == []
+
+
+def test_what_was_issued_is_redirected_to_although_another_failed():
+    [get] = yaml.safe_load((ROOT / "roles/nginx/tasks/certificates.yml").read_text())
+    [then] = get["always"]
+    assert then["when"] == "not ansible_check_mode and __nginx_uncertified | difference(__nginx_waiting) | length > 0"
+    [first] = [
+        task
+        for task in yaml.safe_load((ROOT / "roles/nginx/tasks/main.yml").read_text())
+        if "pyweb.stack.nginx_set" in task
+    ]
+    own = {**then["pyweb.stack.nginx_set"], "service": "", "apply": "", "sites": "", "certificates": ""}
+    assert own == {**first["pyweb.stack.nginx_set"], "service": "", "apply": "", "sites": "", "certificates": ""}
+
+
+def test_a_placeholder_is_no_certificate(host, monkeypatch):
+    layout = layouts.Layout.under("shop", {name: str(host.folder / name) for name in layouts.ROOTS})
+    monkeypatch.setattr(acme_found.memory, "sites", lambda: {"shop": {"paths": dict(layout.paths)}})
+    assert acme_found.certified() == []
+    pairs.switch(layout, pairs.install(layout, "certificate", "key", placeholder=True))
+    assert acme_found.certified() == []
+    pairs.switch(layout, pairs.install(layout, "another", "key"))
+    assert acme_found.certified() == ["shop"]
 
 
 def test_certificates_come_after_the_ports_are_open_and_after_a_failure_too():

@@ -352,3 +352,32 @@ def test_flags_of_a_listen_are_read(server, http2, proxy_protocol):
     [found] = match.servers(dump.parse(text))
     [listen] = found.listens
     assert (listen.ssl, listen.http2, listen.proxy_protocol) == (True, http2, proxy_protocol)
+
+
+WAITING = {"waiting": ["shop"]}
+
+
+def test_nobody_is_sent_to_a_certificate_that_is_still_to_come():
+    found = config(shop(ACME, hsts=300), **WAITING)
+    assert answer(found, "shop.example", 80) == "uwsgi_pass uwsgi_shop;"
+    assert answer(found, "shop.example", 80, CHALLENGE) == f"/var/lib/pyweb-acme{CHALLENGE}"
+    assert answer(found, "shop.example", 443) == "uwsgi_pass uwsgi_shop;"
+    assert "Strict-Transport-Security" not in str(view(shop(ACME, hsts=300), **WAITING))
+    assert answer(config(shop(ACME, hsts=300)), "shop.example", 80).startswith("return 308 https://")
+
+
+def test_other_names_redirect_to_the_canonical_one_over_http_meanwhile():
+    found = config(shop(ACME, canonical="shop.example"), **WAITING)
+    assert answer(found, "www.shop.example", 80) == "return 308 http://shop.example$request_uri;"
+
+
+def test_the_other_sites_of_a_server_wait_with_it():
+    under = shop(ACME, name="blog", prefix="/blog")
+    found = config(shop(ACME), under, waiting=["blog"])
+    assert answer(found, "shop.example", 80) == "uwsgi_pass uwsgi_shop;"
+
+
+def test_a_site_that_would_answer_the_challenge_itself_redirects_from_the_beginning():
+    found = config(shop(ACME, options={"return": "410"}), **WAITING)
+    assert answer(found, "shop.example", 80).startswith("return 308 https://")
+    assert answer(found, "shop.example", 80, CHALLENGE) == f"/var/lib/pyweb-acme{CHALLENGE}"

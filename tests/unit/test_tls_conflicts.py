@@ -109,10 +109,9 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
             "give tls.acme.challenge: {dns: ...}",
         ),
         (
-            {"domains": ["a.example.com", "192.0.2.1", "::1"], "tls": acme()},
-            "domains has 192.0.2.1, '[::1]', and tls is acme; wanted names: certbot issues for IP addresses from 5.4",
+            {"domains": ["a.example.com", "192.0.2.1", "::1"], "tls": dns(**COMMAND)},
+            "domains has 192.0.2.1, '[::1]', and tls.acme.challenge is dns; an IP address has no record for it",
         ),
-        ({"domains": ["192.0.2.1"], "tls": dns(**COMMAND)}, "take it out, or give a certificate and its key"),
         *[
             (
                 {"domains": ["a.example.com", name], "tls": acme(directory=directory)},
@@ -364,3 +363,7 @@ def test_no_name_of_several_hosts_by_http():
     assert "CAs issue for *. with a dns challenge alone" in found
     for tls in ("selfsigned", PATHS, dns(**COMMAND), "none"):
         assert complete([{**sites, "tls": tls}], example=str(EXAMPLE), shared_names=shared)
+
+
+def test_whether_an_address_has_a_certificate_is_for_the_certbot_of_the_host_to_say():
+    assert completed(domains=["192.0.2.1"], tls=acme())["domains"] == ["192.0.2.1"]

@@ -108,11 +108,12 @@ def within_tls(tls: Tls) -> Iterator[str]:
 
 def _acme(site: Site, acme: Acme) -> Iterator[str]:
     domains, nginx = site["domains"], site["nginx"]
+    # Whether the host's certbot can have a certificate for an address is asked on the host.
     addresses = [domain for domain in domains if is_address(domain)]
-    if addresses:
+    if addresses and acme["challenge"]["kind"] == "dns":
         yield (
-            f"domains has {listed(addresses)}, and tls is acme; wanted names: certbot issues for IP addresses from 5.4 "
-            "on, which no distribution has; take it out, or give a certificate and its key"
+            f"domains has {listed(addresses)}, and tls.acme.challenge is dns; an IP address has no record for it (RFC "
+            "8738); use the challenge http, or take it out"
         )
     private = [domain for domain in domains if not is_address(domain) and not is_public(domain)]
     if private and is_lets_encrypt(acme["directory"]):

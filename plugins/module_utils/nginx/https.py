@@ -57,6 +57,16 @@ def serves_http(site: Site) -> bool:
     return not schemes.has_tls(site) or not site["nginx"]["redirect"] or Proxies(site).headers
 
 
+def until_certified(site: Site, sites: Sequence[Site]) -> Site:
+    """Return a site as nginx serves it until a CA has issued its first certificate: over http as well.
+
+    No visitor is sent to a certificate that no browser trusts. A site that would take the answer to the CA's challenge
+    away there redirects from the beginning.
+    """
+    waits: Site = {**site, "nginx": {**site["nginx"], "redirect": False, "hsts": 0}}
+    return site if any(faults(waits, [waits, *(one for one in sites if one["name"] != site["name"])])) else waits
+
+
 def headers(site: Site, own: Sequence[str], above: Sequence[str] = ()) -> list[str]:
     """Return the `add_header` of a level that has `own`; `above` are those that it inherits while it has none."""
     if not (schemes.has_tls(site) and site["nginx"]["hsts"]) or any(_named(header) == _HSTS.lower() for header in own):

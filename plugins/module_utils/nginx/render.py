@@ -9,7 +9,7 @@ sites-enabled) and `default_d` (one site's locations in default.d, included by t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from ..model import schemes
@@ -63,13 +63,15 @@ def files(
     host: Mapping[str, Any] | None = None,
     version: str = "",
     maintenance: Mapping[str, Any] | None = None,
+    waiting: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Return the `files` of `config_set` for all sites.
 
     `platform` has user, layout and modules (the glob of its module snippets). `ipv6` is auto, true or false;
     `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. `version` is
     nginx's, '' until it is installed. A site that is `kept` keeps its files, but for a server that it shares with
-    others. What `maintenance` is, `site_files.asked` says. Raises `InventoryError` with every fault.
+    others. What `maintenance` is, `site_files.asked` says; of the sites called in `waiting` the first certificate is
+    still to come. Raises `InventoryError` with every fault.
     """
     faults: list[str] = []
     host = site_files.asked(maintenance or {}, sites, host or {}, faults)
@@ -78,6 +80,7 @@ def files(
     kept = site_files.kept(sites, maintenance or {})
     # Of a site that was never served there is nothing to keep.
     sites = [site for site in sites if site["name"] not in kept or site["name"] in host.get("sites", [])]
+    sites = [_as_served(site, sites, waiting) for site in sites]
     present = [site for site in sites if site["state"] == "present"]
     asked = variables.checked("nginx_options", directives, options or {}, {}, faults)
     connections = _connections(worker_connections, faults)
@@ -115,6 +118,12 @@ def files(
     if faults:
         raise InventoryError("nginx", faults)
     return [*result, *_of_sites(sites, views, kept, given), *site_files.wanted(sites, host, kept), *edits.files()]
+
+
+def _as_served(site: Site, sites: Sequence[Site], waiting: Sequence[str]) -> Site:
+    """Return a site as nginx serves it today; sites of one name are one server, and wait for one another."""
+    server = [one for one in sites if one["state"] == "present" and {*one["domains"]} == {*site["domains"]}]
+    return https.until_certified(site, server) if {one["name"] for one in server} & {*waiting} else site
 
 
 def _connections(given: Any, faults: list[str]) -> int:

@@ -15,10 +15,10 @@ import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..host import files
+from ..host import files, memory
 from ..model import layout as layouts
-from ..model.layout import content_id
-from . import acme_request
+from ..model.layout import Layout, content_id
+from . import acme_request, pairs
 
 # Executes an argument list; returns (status, output, errors). A module's `run_command` is one.
 Run = Callable[[Sequence[str]], tuple[int, str, str]]
@@ -39,11 +39,19 @@ _DNS, _IP, _OCTETS, _BOOLEAN = 0x82, 0x87, 0x04, 0x01
 def facts(run: Run) -> dict[str, Any]:
     """Return what the roles ask for: `certbot` is its version or '', `timer` whether it renews by itself.
 
-    A host without certificates of ours costs the look at two directories.
+    `certified` are the names of the sites that have a certificate, from wherever, and not only its placeholder. A host
+    without certificates of ours costs the look at two directories.
     """
     found = {name: lineage(name) for name in named()}
     lineages = {name: there for name, there in found.items() if there}
-    return {"certbot": version(), "lineages": lineages, "timer": bool(lineages) and timer_is_on(run)}
+    on = bool(lineages) and timer_is_on(run)
+    return {"certbot": version(), "lineages": lineages, "timer": on, "certified": certified()}
+
+
+def certified() -> list[str]:
+    """Return the names of the sites with a certificate that is no placeholder."""
+    lie = {name: Layout(name, record["paths"]) for name, record in memory.sites().items()}
+    return [name for name, layout in lie.items() if pairs.live(layout) and not pairs.is_placeholder(layout)]
 
 
 def named() -> list[str]:

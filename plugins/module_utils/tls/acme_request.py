@@ -160,6 +160,12 @@ def pending(
     return found
 
 
+def waiting(sites: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[str]:
+    """Return the names of the sites whose first certificate a CA has still to issue."""
+    certified = host.get("certified", [])
+    return [site["name"] for site in sites if is_acme(site) and site["name"] not in certified]
+
+
 def ending(sites: Iterable[Mapping[str, Any]], lineages: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the sites whose certificate is renewed and needs no renewal any more."""
     return [site for site in sites if not is_acme(site) and site["name"] in lineages]
