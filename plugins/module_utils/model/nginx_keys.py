@@ -35,8 +35,8 @@ NGINX_KEYS: Keys = {
     "proxy_protocol": Key(
         boolean,
         False,
-        "Whether every connection begins with the PROXY protocol. What it says of the client's address is believed from "
-        "`trusted_proxies` alone. A client that does not speak it gets no answer.",
+        "Whether every connection begins with the PROXY protocol; a client that does not speak it gets no answer. What "
+        "it says of the client's address is believed from `trusted_proxies` alone.",
     ),
     "charset": Key(pattern(r"[A-Za-z0-9_-]+", "a charset such as utf-8"), "utf-8", "The charset of text without one."),
     "client_max_body_size": Key(SIZE, "75m", "The largest upload."),
