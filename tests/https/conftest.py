@@ -76,7 +76,12 @@ def world(host: Host, authority: Authority, project: Project) -> World:
         nginx={"trusted_proxies": [authority.address], "limit_connections": 10},
     )
     # The image has it, to save the time of its many packages; to install and to enable it is a run's own business.
-    remove = "DEBIAN_FRONTEND=noninteractive dpkg --purge certbot" if DEBIAN else "rpm --erase certbot"
+    # On EL it is in EPEL, which a run does not bring by itself, but names.
+    debian, el = (
+        "DEBIAN_FRONTEND=noninteractive dpkg --purge certbot",
+        "rpm --erase certbot && dnf install -y epel-release",
+    )
+    remove = debian if DEBIAN else el
     host.told(f"{remove} && test ! -e /usr/bin/certbot")
     made.first = made.play()
     breakpoints.install(host)

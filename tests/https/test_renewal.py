@@ -12,7 +12,7 @@ def test_the_timer_renews_without_a_failed_request(served: World) -> None:
         renewed = served.renew()
     assert renewed.returncode == 0, served.host.journal()
     for name, shown in before.items():
-        assert served.shown(name).serial != shown.serial, name
+        served.assert_renewed(name, shown)
         assert served.shown(name).names == shown.names
     assert len(shop.answers) > 5
     assert not shop.failures, shop.failures
@@ -42,6 +42,6 @@ def test_where_nginx_refuses_the_old_certificate_is_served_and_the_next_renewal_
         assert "no_such_directive" in told
     renewed = served.renew()
     assert renewed.returncode == 0, served.host.journal()
-    assert served.shown("shop").serial != before.serial
+    served.assert_renewed("shop", before)
     again = served.converge()
     assert again.changed == 0, again.output

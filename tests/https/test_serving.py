@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from client import upload
+from client import style_of, upload
 from conftest import ODD_PORT, PASSWORD
 from world import World, seen
 
@@ -47,6 +47,14 @@ def test_hsts_and_http2_and_no_old_tls(served: World) -> None:
     assert "strict-transport-security" not in served.http("shop").headers
     assert served.visitor.application("shop.example") == "h2"
     assert served.shown("shop").tls == "TLSv1.3"
+
+
+def test_files_are_compressed_and_pages_with_secrets_in_them_are_not(served: World) -> None:
+    gzip = {"Accept-Encoding": "gzip"}
+    style = style_of(served.visitor.ask("shop.example"))
+    assert served.visitor.ask("shop.example", style, headers=gzip).headers.get("content-encoding") == "gzip"
+    assert "content-encoding" not in served.visitor.ask("shop.example", headers=gzip).headers
+    assert served.http("plain", headers=gzip).headers.get("content-encoding") == "gzip"
 
 
 @pytest.mark.parametrize("port", [443, ODD_PORT])

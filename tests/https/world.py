@@ -84,6 +84,10 @@ class World:
         """What the timer starts twice a day."""
         return self.host.run(f"systemctl start {RENEWAL}")
 
+    def assert_renewed(self, name: str, before: Shown) -> None:
+        """nginx's old processes may answer for a moment after it was told to reload."""
+        self.wait_for(lambda: self.shown(name).serial != before.serial, f"{name} shows its old certificate")
+
     def live(self, name: str) -> str:
         """The pair that nginx serves."""
         return self.host.told(f"readlink /etc/sites/{name}/tls/live")

@@ -381,3 +381,17 @@ def test_a_site_that_would_answer_the_challenge_itself_redirects_from_the_beginn
     found = config(shop(ACME, options={"return": "410"}), **WAITING)
     assert answer(found, "shop.example", 80).startswith("return 308 https://")
     assert answer(found, "shop.example", 80, CHALLENGE) == f"/var/lib/pyweb-acme{CHALLENGE}"
+
+
+def test_over_https_the_applications_answers_are_not_compressed_but_files_are():
+    def said(*sites, uri="/x", port=443, **options):
+        server = match.select(config(*sites, **options), "shop.example", "192.0.2.1", port)
+        return [line.args for line in match.locate(server, uri)[-1].all("gzip")]
+
+    assert said(shop()) == [["off"]]
+    assert said(shop(), uri="/static/app.css") == []
+    assert said(shop("none"), port=80) == []
+    assert said(shop(options={"gzip": True})) == []
+    assert said(shop(), options={"gzip": True}) == []
+    below = shop(name="blog", prefix="/blog")
+    assert said(shop(), below, uri="/blog/x") == [["off"]]

@@ -106,6 +106,16 @@ def finish(
     if schemes.has_tls(site) and nginx["hsts"]:
         _hsts(proxies)
     view["maps"] = proxies.maps
+    for shown, one in zip((view, *view["others"]), sites):
+        shown["uncompressed"] = _uncompressed(one, asked)
+
+
+def _uncompressed(site: Site, asked: Mapping[str, Any]) -> bool:
+    """Return whether the application's answers are sent as they are: the length of a compressed one tells of secrets.
+
+    That is the attack BREACH (CVE-2013-3587). Files have no secrets. Django's own GZipMiddleware hides the length.
+    """
+    return schemes.has_tls(site) and "gzip" not in {**asked, **site["nginx"]["options"]}
 
 
 def faults(site: Site, sites: Sequence[Site]) -> Iterator[str]:
