@@ -30,10 +30,13 @@ NGINX_KEYS: Keys = {
         list_of(network),
         [],
         "Balancers and proxies in front, as addresses or networks such as 10.0.0.0/8. What they, and nobody else, say "
-        "of a client's address, scheme and host is believed.",
+        "of a client's address, scheme and host is believed; with `proxy_protocol` of its address alone.",
     ),
     "proxy_protocol": Key(
-        boolean, False, "Whether those in `trusted_proxies` speak the PROXY protocol; then nobody else is answered."
+        boolean,
+        False,
+        "Whether every connection begins with the PROXY protocol; a client that does not speak it gets no answer. What "
+        "it says of the client's address is believed from `trusted_proxies` alone.",
     ),
     "charset": Key(pattern(r"[A-Za-z0-9_-]+", "a charset such as utf-8"), "utf-8", "The charset of text without one."),
     "client_max_body_size": Key(SIZE, "75m", "The largest upload."),
