@@ -78,9 +78,7 @@ def files(
     if leaves(sites, host):
         return _left(sites, host)
     kept = site_files.kept(sites, maintenance or {})
-    # Of a site that was never served there is nothing to keep.
-    sites = [site for site in sites if site["name"] not in kept or site["name"] in host.get("sites", [])]
-    sites = [_as_served(site, sites, waiting) for site in sites]
+    sites = _served(sites, kept, host, waiting)
     present = [site for site in sites if site["state"] == "present"]
     asked = variables.checked("nginx_options", directives, options or {}, {}, faults)
     connections = _connections(worker_connections, faults)
@@ -121,10 +119,16 @@ def files(
     return [*result, *_of_sites(sites, views, kept, given), *site_files.wanted(sites, host, kept), *edits.files()]
 
 
-def _as_served(site: Site, sites: Sequence[Site], waiting: Sequence[str]) -> Site:
-    """Return a site as nginx serves it today; sites of one name are one server, and wait for one another."""
-    server = [one for one in sites if one["state"] == "present" and {*one["domains"]} == {*site["domains"]}]
-    return https.until_certified(site, server) if {one["name"] for one in server} & {*waiting} else site
+def _served(sites: list[Site], kept: set[str], host: Mapping[str, Any], waiting: Sequence[str]) -> list[Site]:
+    """Return the sites as nginx serves them today; those of one name are one server, and wait for one another."""
+    # Of a site that was never served there is nothing to keep.
+    sites = [site for site in sites if site["name"] not in kept or site["name"] in host.get("sites", [])]
+    found = []
+    for site in sites:
+        server = [one for one in sites if one["state"] == "present" and {*one["domains"]} == {*site["domains"]}]
+        waits = not {one["name"] for one in server}.isdisjoint(waiting)
+        found.append(https.until_certified(site, server) if waits else site)
+    return found
 
 
 def _connections(given: Any, faults: list[str]) -> int:
