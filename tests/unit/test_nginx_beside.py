@@ -198,6 +198,23 @@ def test_our_defaults_reach_our_servers_only_and_theirs_hold():
     }
 
 
+@pytest.mark.parametrize(
+    ("theirs", "asked", "says"),
+    [
+        ("", {}, ["off"]),
+        ("    server_tokens on;\n", {}, None),  # theirs holds, and is inherited
+        ("", {"server_tokens": True}, None),  # so is what was asked for, at the http level
+        ("    server_tokens on;\n", {"server_tokens": False}, ["off"]),
+    ],
+)
+def test_the_server_for_unknown_names_tells_no_version(theirs, asked, says):
+    main = HTTP % f"{theirs}    include conf.d/*.conf;"
+    site = {**SHOP, "tls": "selfsigned", "nginx": {"options": {"server_tokens": "build"}}}
+    view = site_of(files(host(conf(main=main)), sites=[site], platform=REDHAT, options=asked))
+    assert view["catch_all_server"].get("server_tokens") == says
+    assert view["edges"][0]["server"].get("server_tokens") == says
+
+
 def test_types_come_along_where_theirs_has_none():
     with_types = CONF_D.replace("include mime.types;", "types { text/css css; }")
     assert "include" not in site_of(files(host(conf(main=with_types)), platform=REDHAT))["server"]

@@ -57,6 +57,10 @@ class Placed:
     server: dict[str, list[str]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
 
+    def catch_all(self) -> dict[str, list[str]]:
+        """Return the directives of a server for unknown names: the 400 to a malformed request is nginx's own page."""
+        return {name: self.server[name] for name in ("server_tokens",) if name in self.server}
+
 
 def place(
     defaults: Mapping[str, list[str]], asked: Mapping[str, list[str]], theirs: Mapping[str, Mapping[str, Any]]

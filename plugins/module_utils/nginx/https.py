@@ -91,7 +91,7 @@ def finish(
     plain, secure = front.plain(view["listen"]), front.secure(view["listen_tls"])
     shared = {**{name: own[name] for name in _SHARED if name in own}, **proxies.directives()}
     view["edges"] = [
-        *front.closed(view["catch_all_tls"], view["invalid"], certificate),
+        *front.closed(view["catch_all_tls"], view["invalid"], certificate, view["catch_all_server"]),
         *front.redirects(plain, secure, shared),
     ]
     view["server_name"] = site["canonical"] or view["server_name"]
@@ -188,13 +188,15 @@ class _Front:
         http2 = {"http2": ["on"]} if self.spelling.http2_directive else {}
         return {**self._tls(), **pair(Layout.of(self.site).tls_live), **http2}
 
-    def closed(self, addresses: list[str], name: str, certificate: str) -> Iterator[dict[str, Any]]:
-        """Yield the server for unknown names."""
+    def closed(
+        self, addresses: list[str], name: str, certificate: str, own: Mapping[str, list[str]]
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the server for unknown names; `own` are directives that it has beside those of TLS."""
         if addresses:
             what = "answers no unknown name either" if certificate else "shows no certificate for an unknown name"
             about = f"The first server of a port for https {what}."
             shown = pair(certificate) if certificate else {"ssl_reject_handshake": ["on"]}
-            yield _edge(about, self.secure(addresses), name, {**self._tls(), **shown}, "444")
+            yield _edge(about, self.secure(addresses), name, {**self._tls(), **shown, **own}, "444")
 
     def redirects(
         self, plain: list[str], secure: list[str], shared: Mapping[str, list[str]]

@@ -98,6 +98,7 @@ def files(
         beside.add_include(chosen, host, edits)
         given = chosen.layout
         for shown_site in views:
+            shown_site["catch_all_server"] = placed.catch_all()
             shown_site["server"] = _server_level(placed.server, shown_site["server"], "types" in host.get("http", {}))
         result = _beside_theirs(chosen.http_file, placed.http, host)
     else:
@@ -191,6 +192,7 @@ def view(site: Site, ipv6: bool, faults: list[str], asked: Mapping[str, list[str
         "protocol": "the PROXY protocol" if nginx["proxy_protocol"] else "",
         "server_name": " ".join(site["domains"]),
         "invalid": f"{site['name']}.catch-all.invalid",
+        "catch_all_server": {},
         "server": server,
         "upstream": [_server(address) for address in nginx["upstream"]],
         "prefix": site["prefix"],
