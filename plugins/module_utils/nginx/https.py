@@ -8,7 +8,7 @@ Those redirect: from http, and from names that are not the canonical one. They a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +55,21 @@ def serves_http(site: Site) -> bool:
     Behind a proxy that ends TLS what arrives there may be https for the client.
     """
     return not schemes.has_tls(site) or not site["nginx"]["redirect"] or Proxies(site).headers
+
+
+def today(sites: Sequence[Site], unserved: Collection[str], waiting: Collection[str]) -> list[Site]:
+    """Return the sites as nginx serves them today; those of one name are one server, and wait for one another.
+
+    Of the kept sites in `unserved`, which were never served, there is nothing to keep. `waiting` are those whose first
+    certificate is still to come.
+    """
+    sites = [site for site in sites if site["name"] not in unserved]
+    found = []
+    for site in sites:
+        server = [one for one in sites if one["state"] == "present" and {*one["domains"]} == {*site["domains"]}]
+        waits = not {one["name"] for one in server}.isdisjoint(waiting)
+        found.append(until_certified(site, server) if waits else site)
+    return found
 
 
 def until_certified(site: Site, sites: Sequence[Site]) -> Site:

@@ -70,15 +70,15 @@ def files(
     `platform` has user, layout and modules (the glob of its module snippets). `ipv6` is auto, true or false;
     `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. `version` is
     nginx's, '' until it is installed. A site that is `kept` keeps its files, but for a server that it shares with
-    others. What `maintenance` is, `site_files.asked` says; of the sites called in `waiting` the first certificate is
-    still to come. Raises `InventoryError` with every fault.
+    others. `site_files.asked` says what `maintenance` is. The sites in `waiting` have no certificate yet. Raises
+    `InventoryError` with every fault.
     """
     faults: list[str] = []
     host = site_files.asked(maintenance or {}, sites, host or {}, faults)
     if leaves(sites, host):
         return _left(sites, host)
     kept = site_files.kept(sites, maintenance or {})
-    sites = _served(sites, kept, host, waiting)
+    sites = https.today(sites, kept - {*host.get("sites", [])}, waiting)
     present = [site for site in sites if site["state"] == "present"]
     asked = variables.checked("nginx_options", directives, options or {}, {}, faults)
     connections = _connections(worker_connections, faults)
@@ -117,18 +117,6 @@ def files(
     if faults:
         raise InventoryError("nginx", faults)
     return [*result, *_of_sites(sites, views, kept, given), *site_files.wanted(sites, host, kept), *edits.files()]
-
-
-def _served(sites: list[Site], kept: set[str], host: Mapping[str, Any], waiting: Sequence[str]) -> list[Site]:
-    """Return the sites as nginx serves them today; those of one name are one server, and wait for one another."""
-    # Of a site that was never served there is nothing to keep.
-    sites = [site for site in sites if site["name"] not in kept or site["name"] in host.get("sites", [])]
-    found = []
-    for site in sites:
-        server = [one for one in sites if one["state"] == "present" and {*one["domains"]} == {*site["domains"]}]
-        waits = not {one["name"] for one in server}.isdisjoint(waiting)
-        found.append(https.until_certified(site, server) if waits else site)
-    return found
 
 
 def _connections(given: Any, faults: list[str]) -> int:
@@ -294,6 +282,12 @@ def _preferred(platform: Mapping[str, Any], host: Mapping[str, Any]) -> str:
     """Return the platform's layout; without Debian's directories, as nginx.org's packages are, the other one."""
     absent = host.get("main", "absent") == "absent" or host.get("sites_enabled", True)
     return str(platform["layout"]) if absent or platform["layout"] != "sites_available" else "conf_d"
+
+
+def _at_server_level(views: list[dict[str, Any]], ours: Mapping[str, list[str]], host: Mapping[str, Any]) -> None:
+    """Give every server what the http level of somebody else's nginx.conf cannot be told."""
+    for shown_site in views:
+        shown_site["server"] = _server_level(ours, shown_site["server"], "types" in host.get("http", {}))
 
 
 def _server_level(
