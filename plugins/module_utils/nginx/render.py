@@ -80,8 +80,7 @@ def files(
     kept = site_files.kept(sites, maintenance or {})
     sites = https.today(sites, kept - {*host.get("sites", [])}, waiting)
     present = [site for site in sites if site["state"] == "present"]
-    asked = variables.checked("nginx_options", directives, options or {}, {}, faults)
-    connections = _connections(worker_connections, faults)
+    asked, connections = _asked(options, worker_connections, faults)
     given = variables.layout(layout, _preferred(platform, host), present, faults)
     with_ipv6 = variables.ipv6(ipv6, kernel_ipv6, faults)
     views = [{**view(site, with_ipv6, faults, asked), "closing": catch_all} for site in present]
@@ -119,8 +118,11 @@ def files(
     return [*result, *_of_sites(sites, views, kept, given), *site_files.wanted(sites, host, kept), *edits.files()]
 
 
-def _connections(given: Any, faults: list[str]) -> int:
-    return int(variables.checked("nginx_worker_connections", integer(16, 1048576), given, WORKER_CONNECTIONS, faults))
+def _asked(options: Any, connections: Any, faults: list[str]) -> tuple[dict[str, list[str]], int]:
+    """Return what the role's variables say of the http level, and of the connections."""
+    asked = variables.checked("nginx_options", directives, options or {}, {}, faults)
+    most = integer(16, 1048576)
+    return asked, int(variables.checked("nginx_worker_connections", most, connections, WORKER_CONNECTIONS, faults))
 
 
 def _arrange(
