@@ -94,9 +94,7 @@ def files(
         faults += placed.refused
         beside.add_include(chosen, host, edits)
         given = chosen.layout
-        for shown_site in views:
-            shown_site["catch_all_server"] = placed.catch_all()
-            shown_site["server"] = _server_level(placed.server, shown_site["server"], "types" in host.get("http", {}))
+        _at_server_level(views, placed, host)
         result = _beside_theirs(chosen.http_file, placed.http, host)
     else:
         main = {
@@ -286,10 +284,11 @@ def _preferred(platform: Mapping[str, Any], host: Mapping[str, Any]) -> str:
     return str(platform["layout"]) if absent or platform["layout"] != "sites_available" else "conf_d"
 
 
-def _at_server_level(views: list[dict[str, Any]], ours: Mapping[str, list[str]], host: Mapping[str, Any]) -> None:
+def _at_server_level(views: list[dict[str, Any]], placed: http_level.Placed, host: Mapping[str, Any]) -> None:
     """Give every server what the http level of somebody else's nginx.conf cannot be told."""
     for shown_site in views:
-        shown_site["server"] = _server_level(ours, shown_site["server"], "types" in host.get("http", {}))
+        shown_site["catch_all_server"] = placed.catch_all()
+        shown_site["server"] = _server_level(placed.server, shown_site["server"], "types" in host.get("http", {}))
 
 
 def _server_level(
