@@ -7,6 +7,7 @@ All of it takes a completed site or the part of one that a release records; what
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -44,3 +45,12 @@ def authority(site: Mapping[str, Any]) -> str:
 def asks_for_files(site: Mapping[str, Any]) -> bool:
     """Say whether a CA asks the site over http for a file, to see whose its domains are."""
     return kind(site) == "acme" and bool(site["tls"]["acme"]["challenge"]["kind"] == "http")
+
+
+def is_address(domain: str) -> bool:
+    """Say whether one of the domains of a site is an IP address."""
+    try:
+        ipaddress.ip_address(domain.strip("[]"))
+    except ValueError:
+        return False
+    return True

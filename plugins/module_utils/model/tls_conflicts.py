@@ -109,13 +109,13 @@ def within_tls(tls: Tls) -> Iterator[str]:
 def _acme(site: Site, acme: Acme) -> Iterator[str]:
     domains, nginx = site["domains"], site["nginx"]
     # Whether the host's certbot can have a certificate for an address is asked on the host.
-    addresses = [domain for domain in domains if is_address(domain)]
+    addresses = [domain for domain in domains if schemes.is_address(domain)]
     if addresses and acme["challenge"]["kind"] == "dns":
         yield (
             f"domains has {listed(addresses)}, and tls.acme.challenge is dns; an IP address has no record for it (RFC "
             "8738); use the challenge http, or take it out"
         )
-    private = [domain for domain in domains if not is_address(domain) and not is_public(domain)]
+    private = [domain for domain in domains if not schemes.is_address(domain) and not is_public(domain)]
     if private and is_lets_encrypt(acme["directory"]):
         yield (
             f"domains has {listed(private)}, for which no public CA issues a certificate, and tls.acme.directory is "
@@ -170,15 +170,6 @@ def on_several_hosts(site: Site, shared_names: Mapping[str, list[str]]) -> Itera
             "CA asks whichever of them it reaches; use a dns challenge, or issue on one host and give "
             "the certificate and its key to the others"
         )
-
-
-def is_address(domain: str) -> bool:
-    """Say whether one of `domains` is an IP address."""
-    try:
-        ipaddress.ip_address(domain.strip("[]"))
-    except ValueError:
-        return False
-    return True
 
 
 def is_public(domain: str) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 from ..host import files
 from ..host.shell import STEP_TIMEOUT, Shell, StepError
 from ..model import layout as layouts
+from ..model import schemes
 from ..model.layout import Layout
 from . import acme_causes, acme_found, acme_leave, acme_look, acme_request, acme_served, acme_timer
 
@@ -163,7 +164,7 @@ class Certificate:
         argv += ["--deploy-hook", acme_request.hook(self.layout)]
         argv += acme_request.options(self.site, self.secrets)
         for domain in self.site["domains"]:
-            argv += ["--ip-address" if acme_request.is_address(domain) else "-d", domain]
+            argv += ["--ip-address" if schemes.is_address(domain) else "-d", domain]
         if "new" not in changes:
             argv += ["--force-renewal", "--renew-with-new-domains"]
             # certbot keeps a certificate of Let's Encrypt from being replaced by a staging one.

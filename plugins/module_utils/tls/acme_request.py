@@ -7,7 +7,6 @@ The same keys, with what is there, come from `acme_found`. Equal: there is nothi
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -131,7 +130,7 @@ def faults(sites: Iterable[Mapping[str, Any]], version: str) -> list[str]:
                 f"site '{site['name']}': tls.acme.profile is '{profile}', and this host's certbot {version} cannot "
                 "keep a profile at renewal; certbot 4.1 can: leave profile out"
             )
-        addresses = [name for name in site["domains"] if is_address(name)]
+        addresses = [name for name in site["domains"] if schemes.is_address(name)]
         if addresses and number(version) < ADDRESSES:
             found.append(
                 f"site '{site['name']}': domains has the IP address {addresses[0]}, and this host's certbot {version} "
@@ -181,14 +180,6 @@ def differences(wanted: Mapping[str, Any], there: Mapping[str, Any]) -> list[str
 def seconds(site: Mapping[str, Any]) -> int:
     """Return how long a plugin waits until its record can be seen, for each domain."""
     return int(_dns(site).get("wait") or 0) * len(site["domains"])
-
-
-def is_address(domain: str) -> bool:
-    try:
-        ipaddress.ip_address(domain.strip("[]"))
-    except ValueError:
-        return False
-    return True
 
 
 def number(version: str) -> tuple[int, ...]:

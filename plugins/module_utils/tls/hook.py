@@ -11,6 +11,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from ..model import schemes
 from ..model.layout import LOCKS, Layout
 from . import openssl
 
@@ -42,7 +43,7 @@ def _script(layout: Layout, certificate: str, key: str, domains: Sequence[str], 
     """Return a script; `certificate` and `key` are words of the shell."""
     names = [
         # openssl takes no wildcard for a name: ask for a name below it.
-        f"-checkip {openssl.plain_name(name)}" if openssl.is_address(name) else f"-checkhost {_below(name)}"
+        f"-checkip {openssl.plain_name(name)}" if schemes.is_address(name) else f"-checkhost {_below(name)}"
         for name in domains
     ]
     values = [

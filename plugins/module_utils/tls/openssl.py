@@ -71,15 +71,6 @@ def plain_name(domain: str) -> str:
         return domain.lower()
 
 
-def is_address(domain: str) -> bool:
-    """Say whether a domain is an IP address."""
-    try:
-        ipaddress.ip_address(domain.strip("[]"))
-    except ValueError:
-        return False
-    return True
-
-
 def blocks(text: str) -> list[str]:
     """Return the certificates of a PEM text, the site's own first."""
     return [f"{block}\n" for block in BLOCK.findall(text)]

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from ..host import files
 from ..host.shell import Shell
+from ..model import schemes
 from . import openssl
 from .pairs import Pair
 
@@ -44,7 +45,7 @@ def request(site: str, domains: Sequence[str]) -> str:
     common = next((domain for domain in domains if len(domain) <= COMMON_NAME), site)
     names, counts = [], {"DNS": 0, "IP": 0}
     for domain in dict.fromkeys(map(openssl.plain_name, domains)):
-        kind = "IP" if openssl.is_address(domain) else "DNS"
+        kind = "IP" if schemes.is_address(domain) else "DNS"
         counts[kind] += 1
         names.append(f"{kind}.{counts[kind]} = {domain}")
     return "\n".join(

@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from ..model import schemes
 from ..model.layout import Layout
 from . import acme_served, openssl, pairs
 
@@ -25,7 +26,7 @@ def is_stale(site: Mapping[str, Any]) -> bool:
 
 def asked(site: Mapping[str, Any]) -> str:
     """Return a name to ask for; '' where a site has addresses alone, which no client names (RFC 6066, 3)."""
-    names = [name for name in site["domains"] if not openssl.is_address(name)]
+    names = [name for name in site["domains"] if not schemes.is_address(name)]
     return next((name for name in names if "*" not in name), names[0].replace("*", "pyweb-check", 1) if names else "")
 
 
