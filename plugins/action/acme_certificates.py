@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.pyweb.stack.plugins.module_utils.model import prefixes
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
@@ -31,7 +32,7 @@ class ActionModule(ActionBase):
         if not isinstance(given, list) or not all(isinstance(site, dict) and "paths" in site for site in given):
             raise AnsibleActionFail("sites is no list of completed sites; wanted web_sites | pyweb.stack.sites")
         # What a failed site has is as it was, and no question of this run.
-        sites, secrets = split_secrets([site for site in given if not site.get("kept")])
+        sites, secrets = split_secrets([site for site in prefixes.certified(given) if not site.get("kept")])
         arguments = {
             "sites": [_sent(site) for site in sites],
             "secrets": json.dumps({"sites": {name: _of_dns(found) for name, found in secrets.items()}}),

@@ -9,8 +9,7 @@ from typing import Any, cast
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
-from ansible_collections.pyweb.stack.plugins.module_utils.model import schemes
-from ansible_collections.pyweb.stack.plugins.module_utils.model.prefixes import sharing
+from ansible_collections.pyweb.stack.plugins.module_utils.model import prefixes, schemes
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Site
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
@@ -51,9 +50,10 @@ def certified(given: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """
     if not given:
         return [], {}
-    completed = [cast(Site, site) for site in _completed("certificates", given) if not site.get("kept")]
+    completed = [cast(Site, site) for site in prefixes.certified(_completed("certificates", given))]
+    completed = [site for site in completed if not site.get("kept")]
     sites, secrets = split_secrets(completed)
-    servers = {group[0]["name"] for group in sharing([site for site in given if site["state"] == "present"])}
+    servers = {group[0]["name"] for group in prefixes.sharing([site for site in given if site["state"] == "present"])}
     keys = {}
     for name, one in secrets.items():
         hidden = {"tls_key": one.get("tls_key"), "basic_auth": one.get("basic_auth") if name in servers else {}}

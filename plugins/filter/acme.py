@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.pyweb.stack.plugins.module_utils.model import prefixes
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from ansible_collections.pyweb.stack.plugins.module_utils.tls import acme_request
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
@@ -23,7 +24,7 @@ def acme_possible(completed: Any, host: Any, certbot: str) -> list[dict[str, Any
 
 def acme_pending(completed: Any, host: Any) -> list[str]:
     # What a failed site has is as it was, and no question of this run.
-    sites, secrets = split_secrets([site for site in plain(completed) if not site.get("kept")])
+    sites, secrets = split_secrets([site for site in prefixes.certified(plain(completed)) if not site.get("kept")])
     return acme_request.pending(sites, secrets, plain(host))
 
 

@@ -19,11 +19,12 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import li
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 # CA/Browser Forum, Baseline Requirements 6.1.5 and 7.1.3.2.
 RSA_BITS = 2048
+CURVES = ("secp256r1", "secp384r1", "secp521r1")
 WEAK_HASHES = ("md5", "sha1")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?", re.DOTALL)
 
@@ -172,6 +173,11 @@ def _strength(certificates: list[x509.Certificate]) -> Iterator[str]:
             yield (
                 f"certificate is weak: {which} has an RSA key of {key.key_size} bits; wanted at least {RSA_BITS}; "
                 "make a new key, and have it signed"
+            )
+        if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name not in CURVES:
+            yield (
+                f"certificate is not for browsers: {which} has a key of the curve {key.curve.name}; wanted P-256 or "
+                "P-384; make a new key, and have it signed"
             )
         algorithm = _hash(certificate)
         # Nobody checks the signature of a root that is known.

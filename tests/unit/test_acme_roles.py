@@ -93,6 +93,11 @@ def test_what_is_pending_is_that_of_sites_that_nginx_serves(host):
     assert role(host, PLAIN).value("nginx_certificates_pending") == []
 
 
+def test_sites_of_one_server_ask_for_one_certificate(host):
+    given = site(), {**site("below"), "prefix": "/below"}
+    assert role(host, *given).value("nginx_certificates_pending") == ["shop: new", "the timer"]
+
+
 @pytest.mark.parametrize(
     ("distribution", "refused"),
     [(("Debian", "12"), True), (("Debian", "13"), True), (("RedHat", "9"), True), (("RedHat", "10"), False)],

@@ -32,6 +32,8 @@ def key(name):
     """A key, the same one for each name; `rsaBITS` is one of RSA."""
     if name.startswith("rsa"):
         return rsa.generate_private_key(65537, int(name[3:]))
+    if name.startswith("secp"):
+        return ec.generate_private_key(getattr(ec, name.upper())())
     return ed25519.Ed25519PrivateKey.generate() if name == "ed" else ec.generate_private_key(ec.SECP256R1())
 
 
@@ -143,6 +145,10 @@ def test_good_certificates(tls):
         (
             pair(made("rsa1024", "below", ["shop.example.com"]) + BELOW, "rsa1024"),
             "certificate is weak: that of shop.example.com has an RSA key of 1024 bits; wanted at least 2048; make a",
+        ),
+        (
+            pair(made("secp256k1", "below", ["shop.example.com"]) + BELOW, "secp256k1"),
+            "certificate is not for browsers: that of shop.example.com has a key of the curve secp256k1; wanted P-256",
         ),
         (
             pair(made("shop", "below", ["shop.example.com"], usage=CLIENT) + BELOW),

@@ -222,6 +222,7 @@ EXTRAS = [
     ({"hashed_names": ["a b"]}, "wanted django, vite, webpack, or a regular expression without spaces (found 'a b'"),
     ({"hashed_names": ["a("]}, "found 'a(': missing ), unterminated subpattern"),
     ({"hashed_names": ["*.js"]}, "nothing to repeat"),
+    ({"hashed_names": ["[\\u0041]."]}, "wanted a regular expression of plain groups"),
     ({"hashed_names": ["(?<uri>a)."]}, "wanted a regular expression of plain groups, classes and repetitions"),
     ({"hashed_names": ["(?P<uri>a)."]}, "wanted a regular expression of plain groups"),
     ({"hashed_names": ["a.\n"]}, "wanted django, vite, webpack, or a regular expression without spaces"),
@@ -243,8 +244,9 @@ EXTRAS = [
     ({"basic_auth": SECRET}, ".basic_auth is not usable; wanted a mapping of users to passwords"),
     (
         {"basic_auth": {"a:b": SECRET}},
-        ".basic_auth is not usable; wanted users of letters, digits and ._@+- (found 'a:b')",
+        ".basic_auth is not usable; wanted users of letters, digits and ._@+- (found 'a:...')",
     ),
+    ({"basic_auth": {f"ada:{SECRET}": None}}, "wanted users of letters, digits and ._@+- (found 'ada:...')"),
     ({"basic_auth": {"ada": [SECRET]}}, "wanted text on one line as the password of ada"),
     ({"basic_auth": {"ada": f"{SECRET}\n"}}, "wanted text on one line as the password of ada"),
     ({"basic_auth": {"ada": None}}, "wanted text on one line as the password of ada"),
@@ -253,6 +255,10 @@ EXTRAS = [
     ({"error_pages": {500: "x"}}, "wanted one of 502, 503, 504 (found 500); the application has its own other ones"),
     ({"error_pages": {502: ""}}, "wanted HTML, or an absolute path on the host, for 502"),
     ({"error_pages": {502: "a\0"}}, "wanted HTML, or an absolute path on the host, for 502"),
+    (
+        {"error_pages": {502: "pages/down.html"}},
+        "for 502; found 'pages/down.html'; for a file of this machine: {{ lookup('ansible.builtin.file', 'pages/down.",
+    ),
     ({"error_pages": {502: "/a b"}}, "wanted an absolute path of letters"),
 ]
 PEM = "wanted certificates as PEM text, or an absolute path on the host"
@@ -288,7 +294,21 @@ TLS = [
     ({"certificate": "/a.pem", "key": {"a": SECRET}}, "tls.key is not usable; wanted a private key as PEM text"),
     (
         {"certificate": "/a.pem", "key": 2 * PRIVATE.replace(SECRET, "QUJD")},
-        "begin it with -----BEGIN PRIVATE KEY-----",
+        "there are 2 private keys in it; give the one of the certificate",
+    ),
+    *(
+        (
+            {"certificate": "/a.pem", "key": given},
+            f"wanted a private key as PEM text without a passphrase, or an absolute path on the host; {fix}",
+        )
+        for given, fix in [
+            (PRIVATE.replace("\n", " "), "its line ends are lost; write it as a block, with | and not >"),
+            (PRIVATE.replace("\n", "\\n"), "its line ends are lost"),
+            (PRIVATE.split("-----END")[0], "its end is missing: -----END PRIVATE KEY-----; copy its file again"),
+            (PRIVATE.replace(SECRET, f"{SECRET}!"), "there is something between its lines that is not base64"),
+            (PRIVATE.replace("PRIVATE", "OPENSSH PRIVATE"), "it is a key of OpenSSH; write it as PEM: ssh-keygen"),
+            (PRIVATE.replace("PRIVATE", "PUBLIC"), "it has a block PUBLIC KEY, which is no private key; begin it with"),
+        ]
     ),
     (
         {"certificate": "/a.pem", "key": PRIVATE.replace("BEGIN ", "BEGIN ENCRYPTED ")},
@@ -308,6 +328,7 @@ TLS = [
     (acme(key_type="ed25519"), "tls.acme.key_type is 'ed25519'; wanted one of ecdsa, rsa"),
     (dns(command="a | b"), "tls.acme.challenge.dns.command is 'a | b'; wanted a list of words"),
     (dns(command="a", cleanup="b > c"), ".dns.cleanup is 'b > c'; wanted a list of words"),
+    (dns(command="a", environment={f"A:{SECRET}": None}), "wanted names of letters, digits and _ (found 'A:...')"),
     (dns(command="a", environment={"A": [SECRET]}), ".dns.environment is not usable; wanted text as the value of A"),
     (dns(plugin="Cloud Flare"), ".dns.plugin is 'Cloud Flare'; wanted the name of a plugin"),
     (dns(plugin="rfc2136", credentials={"a": SECRET}), ".dns.credentials is not usable; wanted the text of a"),

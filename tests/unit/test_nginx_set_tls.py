@@ -254,6 +254,13 @@ def test_keys_leave_the_controller_among_the_secrets_alone(monkeypatch):
     assert Layout.of(shop).tls == "/etc/sites/shop/tls"
 
 
+def test_site_in_the_server_of_another_has_no_certificate_of_its_own(monkeypatch):
+    common = {"domains": ["shop.example.com"], "tls": "selfsigned", "source": {"startproject": "x"}}
+    sites = complete([{"name": "shop", **common}, {"name": "blog", "prefix": "/blog", **common}])
+    sent = run(monkeypatch, sites=sites, certificates=[{**sites[0], "kept": True}, sites[1]])
+    assert [(site["name"], site["tls"]) for site in sent["certificates"]] == [("blog", {"kind": "none"})]
+
+
 def test_without_certificates_nothing_is_sent_of_them(monkeypatch):
     sent = run(monkeypatch)
     assert (sent["certificates"], "secrets" in sent) == ([], False)

@@ -92,6 +92,24 @@ def test_sites_with_different_prefixes_may_have_one_name():
     assert [site["name"] for site in prefixes.sharing([sites[2], sites[0]])[0]] == ["b", "a"]
 
 
+def test_sites_of_one_server_have_one_certificate():
+    given = [under(name, prefix, tls="selfsigned") for name, prefix in [("a", "/a"), ("root", ""), ("b", "/b")]]
+    sites = complete([*given, {"name": "gone", "state": "absent"}], example="/")
+    kinds = {site["name"]: site["tls"]["kind"] for site in prefixes.certified(sites)}
+    assert kinds == {"a": "none", "root": "selfsigned", "b": "none", "gone": "none"}
+    assert [site["tls"]["kind"] for site in sites] == ["selfsigned", "selfsigned", "selfsigned", "none"]
+
+
+def test_the_next_site_of_a_server_gets_the_certificate_when_the_first_one_goes():
+    given = [
+        {"name": "root", "state": "absent"},
+        under("a", "/a", tls="selfsigned"),
+        under("b", "/b", tls="selfsigned"),
+    ]
+    kinds = [site["tls"]["kind"] for site in prefixes.certified(complete(given, example="/"))]
+    assert kinds == ["none", "selfsigned", "none"]
+
+
 def test_the_order_of_the_domains_does_not_matter():
     other = under("b", "/b", domains=["b.example.com", "a.example.com"])
     assert len(prefixes.sharing(complete([under("a", "/a"), other], example="/"))) == 1

@@ -44,6 +44,13 @@ def shown(value: Any, level: int = 0) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def shown_name(value: Any) -> str:
+    """Return a name of a mapping with secrets as an error quotes it: to YAML `{ada:secret}` is one, too."""
+    if isinstance(value, str) and (found := re.match(r"[^:=]*[:=]", value)) and found[0] != value:
+        return shown(f"{found[0]}...")
+    return shown(value)
+
+
 def _on_one_line(fault: str) -> str:
     """Return a fault without anything that a terminal would obey, and not longer than a person reads."""
     text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in fault[:_FAULT_MAX])

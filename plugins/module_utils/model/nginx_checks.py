@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from .checks import Wrong, accepts, host_path, is_plain_path
-from .errors import nearest, shown
+from .errors import nearest, shown, shown_name
 from .option_checks import CONTROL, LINE_ENDS
 
 # Added where the application does not send them itself. None of them changes the admin: its popups and frames are of
@@ -115,7 +115,7 @@ def hashed_name(value: Any) -> str:
     if re.search(rf"\s|{CONTROL}|{LINE_ENDS}", value) or not value.isascii():
         raise Wrong
     # A named group would become a variable of nginx, and a callout or a verb is PCRE's alone.
-    if re.search(r"\(\?(?:P?<(?![=!])|'|P[=>&]|C|R|&|[0-9+-]|\()|\(\*|\\[QEKRXgkCGNHhVv]", value):
+    if re.search(r"\(\?(?:P?<(?![=!])|'|P[=>&]|C|R|&|[0-9+-]|\()|\(\*|\\[QEKRXgkCGNHhVvuU]", value):
         raise Wrong("a regular expression of plain groups, classes and repetitions", f"found {shown(value)}")
     try:
         re.compile(value)
@@ -150,7 +150,7 @@ def logins(value: Any) -> dict[str, str]:
     result = {}
     for user, password in value.items():
         if not isinstance(user, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}", user):
-            raise Wrong(f"users of letters, digits and ._@+- (found {shown(user)})")
+            raise Wrong(f"users of letters, digits and ._@+- (found {shown_name(user)})")
         if isinstance(password, (dict, list, bool)) or password is None or re.search(CONTROL, str(password)):
             raise Wrong(f"text on one line as the password of {user}")
         if not str(password):
@@ -170,5 +170,8 @@ def error_pages(value: Any) -> dict[str, str]:
             raise Wrong(f"one of {', '.join(ERRORS)} (found {shown(status)})", "the application has its own other ones")
         if not isinstance(page, str) or not page.strip() or "\0" in page:
             raise Wrong(f"HTML, or an absolute path on the host, for {status}")
+        if re.fullmatch(r"[\w./~-]+\.html?", page) and not page.startswith("/"):
+            fix = f"found {shown(page)}; for a file of this machine: {{{{ lookup('ansible.builtin.file', {page!r}) }}}}"
+            raise Wrong(f"HTML, or an absolute path on the host, for {status}", fix)
         result[str(status)] = str(host_path(page)) if page.startswith("/") else str(page)
     return result

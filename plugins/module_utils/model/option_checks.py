@@ -11,7 +11,7 @@ import re
 from typing import Any
 
 from .checks import Check, Wrong, accepts, data, host_path, refuse_noncharacters
-from .errors import shown
+from .errors import shown, shown_name
 from .uwsgi_options import OWNED
 
 CONTROL = r"[\x00-\x1f\x7f]"
@@ -28,7 +28,7 @@ def environment(value: Any) -> dict[str, str]:
         raise Wrong
     for name, text in value.items():
         if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise Wrong(f"names of letters, digits and _ (found {shown(name)})")
+            raise Wrong(f"names of letters, digits and _ (found {shown_name(name)})")
         if name.startswith("UWSGI_"):
             raise Wrong(f"no {name}: uWSGI reads UWSGI_* as options", "use uwsgi.options")
         if isinstance(text, (dict, list)) or text is None or "\0" in str(text):

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 S = TypeVar("S", bound=Mapping[str, Any])
@@ -35,6 +35,14 @@ def sharing(sites: Sequence[S]) -> list[list[S]]:
     for site in sites:
         groups.setdefault(frozenset(site["domains"]), []).append(site)
     return [sorted(group, key=lambda site: bool(site["prefix"])) for group in groups.values()]
+
+
+def certified(given: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the sites, of which those in the server of another need no certificate: that has the one of the server."""
+    sites = list(given)
+    present = [site for site in sites if site.get("state", "present") == "present"]
+    guests = {site["name"] for group in sharing(present) for site in group[1:]}
+    return [{**site, "tls": {"kind": "none"}} if site["name"] in guests else site for site in sites]
 
 
 def between_names(sites: Sequence[Mapping[str, Any]]) -> Iterator[str]:

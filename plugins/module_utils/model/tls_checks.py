@@ -23,7 +23,7 @@ def certificate(value: Any) -> str:
     if "PRIVATE KEY-----" in text:
         raise Wrong(fix="there is a private key in it; put that into key")
     if not blocks:
-        raise Wrong(fix="begin it with -----BEGIN CERTIFICATE-----")
+        raise Wrong(fix=_shape(value, "CERTIFICATE"))
     return "".join(blocks)
 
 
@@ -36,8 +36,10 @@ def key(value: Any) -> str:
     if "ENCRYPTED" in text:
         raise Wrong(fix="remove its passphrase: openssl pkey -in key.pem")
     blocks = [block for label in _LABELS for block in re.findall(_BLOCK.format(label), text)]
-    if len(blocks) != 1:
-        raise Wrong(fix="begin it with -----BEGIN PRIVATE KEY-----")
+    if len(blocks) > 1:
+        raise Wrong(fix=f"there are {len(blocks)} private keys in it; give the one of the certificate")
+    if not blocks:
+        raise Wrong(fix=_key_shape(value))
     return str(blocks[0])
 
 
@@ -48,6 +50,27 @@ def credentials(value: Any) -> str:
         raise Wrong
     refuse_noncharacters(value, "in the credentials")
     return value.rstrip("\n") + "\n" if value.strip() else ""
+
+
+def _key_shape(value: str) -> str:
+    """Return what to do about a text without a private key that can be used."""
+    found = re.search(r"-----BEGIN ([A-Z0-9 ]{1,40})-----", value)
+    if not found or found[1] in _LABELS:
+        return _shape(value, found[1] if found else _LABELS[0])
+    if found[1] == "OPENSSH PRIVATE KEY":
+        return "it is a key of OpenSSH; write it as PEM: ssh-keygen -p -m PEM -N '' -f key"
+    return f"it has a block {found[1]}, which is no private key; begin it with -----BEGIN {_LABELS[0]}-----"
+
+
+def _shape(value: str, label: str) -> str:
+    """Return what to do about a text without a whole block of this kind."""
+    if f"-----BEGIN {label}-----" not in value:
+        return f"begin it with -----BEGIN {label}-----"
+    if f"-----END {label}-----" not in value:
+        return f"its end is missing: -----END {label}-----; copy its file again, all of it"
+    if not re.search(rf"^\s*-----BEGIN {label}-----\s*$", value, re.MULTILINE):
+        return "its line ends are lost; write it as a block, with | and not >, or look its file up"
+    return "there is something between its lines that is not base64; copy its file again"
 
 
 def _pem(value: Any) -> str:
