@@ -37,7 +37,7 @@ def sharing(sites: Sequence[S]) -> list[list[S]]:
     return [sorted(group, key=lambda site: bool(site["prefix"])) for group in groups.values()]
 
 
-def certified(given: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def certified(given: Iterable[Mapping[str, Any]]) -> list[Any]:
     """Return the sites, of which those in the server of another need no certificate: that has the one of the server."""
     sites = list(given)
     present = [site for site in sites if site.get("state", "present") == "present"]
