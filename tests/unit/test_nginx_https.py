@@ -203,6 +203,10 @@ def test_nobody_else_has_the_path(tls):
             {"locations": {"= /.well-known/acme-challenge/a": {"root": "/x"}}},
             "nginx.locations has = /.well-known/",
         ),
+        (
+            {"protected": {"/.well-known/acme-challenge/": "x"}},
+            "nginx.protected has /.well-known/acme-challenge/, where",
+        ),
         ({"locations": {"/.well-known/acme-challenge": {"root": "/x"}}}, "nginx.locations has /.well-known/acme-"),
         ({"options": {"return": "503"}}, "nginx.options has return 503, which the CA gets instead"),
         ({"options": {"rewrite": "^/.well-known/ /x"}}, "nginx.options has rewrite ^/.well-known/ /x, which"),

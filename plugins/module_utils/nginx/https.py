@@ -109,6 +109,11 @@ def faults(site: Site, sites: Sequence[Site]) -> Iterator[str]:
                     f"site '{one['name']}': nginx.locations has {location}, where the CA asks for the answer to its "
                     "challenge; take it out"
                 )
+        for url in [url for url in one["nginx"]["protected"] if url.startswith(CHALLENGE)]:
+            yield (
+                f"site '{one['name']}': nginx.protected has {url}, where the CA asks for the answer to its challenge; "
+                "give it another url"
+            )
     for name in ("return", "rewrite"):
         for given in site["nginx"]["options"].get(name, []):
             if name == "return" or _matches(given.split()[0].strip("\"'"), f"{CHALLENGE}token"):
