@@ -87,7 +87,9 @@ def _read(text: str, key: str) -> list[x509.Certificate]:
     for number, block in enumerate(_PEM.findall(text), 1):
         try:
             found.append(x509.load_pem_x509_certificate(block.encode()))
-        except ValueError:
+            # The library reads these parts when they are asked for, and only then says that they are damaged.
+            _parts = found[-1].subject, found[-1].issuer, found[-1].extensions
+        except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
             raise Unreadable(
                 f"{key} cannot be read: certificate {number} in it is damaged; copy its file again, all of it"
             ) from None

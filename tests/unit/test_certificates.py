@@ -18,12 +18,14 @@ from ansible_collections.pyweb.stack.plugins.plugin_utils import certificates
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 from models import EXAMPLE, SHOP, faults
 
 NOW = datetime.datetime.now(datetime.timezone.utc)
 DAY = datetime.timedelta(days=1)
 CLIENT = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+# Of a certificate that is damaged within.
+USAGE = ExtensionOID.EXTENDED_KEY_USAGE
 SERVER = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
 
 
@@ -168,6 +170,15 @@ def test_good_certificates(tls):
         (
             pair(LEAF + "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"),
             "certificate cannot be read: certificate 2 in it is damaged; copy its file again, all of it",
+        ),
+        (
+            pair(made("shop", "below", ["shop.example.com"], usage=x509.UnrecognizedExtension(USAGE, b"\x30\x03"))),
+            "certificate cannot be read: certificate 1 in it is damaged; copy its file again, all of it",
+        ),
+        (
+            pair(GOOD[:-40]),
+            "certificate is not usable; wanted certificates as PEM text, or an absolute path on the host; only 1 of "
+            "the 2 certificates in it can be read; copy its file again, all of it",
         ),
         (
             pair(GOOD, "-----BEGIN PRIVATE KEY-----\nQUJDREVG\n-----END PRIVATE KEY-----\n"),

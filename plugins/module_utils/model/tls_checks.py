@@ -24,6 +24,10 @@ def certificate(value: Any) -> str:
         raise Wrong(fix="there is a private key in it; put that into key")
     if not blocks:
         raise Wrong(fix=_shape(value, "CERTIFICATE"))
+    if (begun := text.count("-----BEGIN CERTIFICATE-----")) != len(blocks):
+        raise Wrong(
+            fix=f"only {len(blocks)} of the {begun} certificates in it can be read; copy its file again, all of it"
+        )
     return "".join(blocks)
 
 
