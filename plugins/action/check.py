@@ -28,7 +28,7 @@ FILTERS = [
     *("pyweb.stack.sites", "pyweb.stack.choose_pythons", "pyweb.stack.build_packages", "pyweb.stack.nginx_files"),
     *("pyweb.stack.sites_after", "pyweb.stack.nginx_leaves", "pyweb.stack.shown_environment"),
     *("pyweb.stack.selinux_policy", "pyweb.stack.firewall_plan"),
-    *(f"pyweb.stack.acme_{name}" for name in ("possible", "packages", "pending", "waiting")),
+    *(f"pyweb.stack.acme_{name}" for name in ("possible", "packages", "pending", "waiting", "served")),
 ]
 # Libraries that the site model imports when it needs them.
 LIBRARIES = ["packaging.requirements", "packaging.specifiers"]

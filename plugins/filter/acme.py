@@ -29,7 +29,12 @@ def acme_pending(completed: Any, host: Any) -> list[str]:
 
 
 def acme_waiting(completed: Any, host: Any) -> list[str]:
-    return acme_request.waiting(plain(completed), plain(host))
+    return acme_request.waiting(prefixes.certified(plain(completed)), plain(host))
+
+
+def acme_served(completed: Any, faulty: Any) -> list[dict[str, Any]]:
+    """Return the sites but the faulty ones; one in the server of such a site needs no certificate of its own either."""
+    return [site for site in prefixes.certified(plain(completed)) if site["name"] not in plain(faulty)]
 
 
 def acme_packages(completed: Any) -> list[str]:
@@ -44,5 +49,6 @@ class FilterModule:
             "acme_possible": acme_possible,
             "acme_pending": acme_pending,
             "acme_waiting": acme_waiting,
+            "acme_served": acme_served,
             "acme_packages": acme_packages,
         }

@@ -154,6 +154,17 @@ def test_a_site_with_a_certificate_waits_for_none(host):
     assert role(host, site(), facts=facts, ansible_check_mode=False).value("__nginx_waiting") == []
 
 
+def test_a_site_in_the_server_of_another_waits_for_no_certificate_of_its_own(host):
+    below = {**site(name="below", domains=site()["domains"]), "prefix": "/below"}
+    facts = {**UNCERTIFIED, "certified": ["shop"]}
+    variables = role(host, site(), below, facts=facts, ansible_check_mode=False)
+    assert variables.value("__nginx_waiting") == []
+    # Nor does it ask for one where that server failed.
+    faulty = {"set_after": {"faulty": ["shop"], "others": ["below"]}, "failed": True}
+    variables = role(host, site(), below, facts=facts, ansible_check_mode=False, __nginx_configured=faulty)
+    assert variables.value("nginx_certificates_pending") == []
+
+
 def test_what_was_issued_is_redirected_to_although_another_failed():
     [get] = yaml.safe_load((ROOT / "roles/nginx/tasks/certificates.yml").read_text())
     [then] = get["always"]

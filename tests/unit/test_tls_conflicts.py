@@ -367,3 +367,14 @@ def test_no_name_of_several_hosts_by_http():
 
 def test_whether_an_address_has_a_certificate_is_for_the_certbot_of_the_host_to_say():
     assert completed(domains=["192.0.2.1"], tls=acme())["domains"] == ["192.0.2.1"]
+
+
+@pytest.mark.parametrize(
+    ("count", "directory", "refused"), [(100, "", False), (101, "", True), (101, "https://ca.example.com/dir", False)]
+)
+def test_lets_encrypt_has_a_hundred_names_in_a_certificate(count, directory, refused):
+    site = {"domains": [f"n{number}.example.com" for number in range(count)], "tls": acme(directory=directory)}
+    if refused:
+        assert "domains has 101 names, and tls.acme.directory is Let's Encrypt's" in fault(**site)
+    else:
+        assert len(completed(**site)["domains"]) == count

@@ -17,6 +17,9 @@ NOT_PUBLIC = ("test", "example", "invalid", "localhost", "local", "internal", "o
 # Directives of a server that are about the certificates of clients, of which `tls` decides nothing.
 OF_CLIENTS = ("ssl_client_certificate", "ssl_trusted_certificate", "ssl_verify_client", "ssl_verify_depth", "ssl_crl")
 
+# Let's Encrypt's limit of a certificate (its documentation, "Rate Limits").
+NAMES_MAX = 100
+
 
 def between_tls(site: Site) -> Iterator[str]:
     """Yield what is wrong between the keys of https of a site, of which every key is right for itself."""
@@ -120,6 +123,11 @@ def _acme(site: Site, acme: Acme) -> Iterator[str]:
         yield (
             f"domains has {listed(private)}, for which no public CA issues a certificate, and tls.acme.directory is "
             "Let's Encrypt's; use tls: selfsigned, or give the directory of your own CA"
+        )
+    if len(domains) > NAMES_MAX and is_lets_encrypt(acme["directory"]):
+        yield (
+            f"domains has {len(domains)} names, and tls.acme.directory is Let's Encrypt's, which puts at most "
+            f"{NAMES_MAX} into a certificate; make several sites of it, or use a wildcard with a dns challenge"
         )
     if acme["challenge"]["kind"] == "dns":
         return
