@@ -85,6 +85,15 @@ def test_no_list_is_made_with_a_filter_that_forgets_the_order():
     assert found == []
 
 
+def test_no_template_joins_what_macros_return():
+    """Since ansible-core 2.19 a macro that writes nothing returns None, which `~` makes the text `None` of."""
+    joined = re.compile(r"\{\{[^}]*(\)\s*~|~\s*[\w.]+\()")
+    templates = sorted((ROOT / "roles").rglob("*.j2"))
+    assert templates
+    assert [str(path) for path in templates if joined.search(path.read_text(encoding="utf-8"))] == []
+    assert joined.search("{{ (https.maps(site) ~ parts.catch_all(site)) | trim }}")
+
+
 OTHERS, NO_OTHERS = ({"faulty": ["blog"], "others": others} for others in (["shop"], []))
 DONE = {"changed": False, "failed": False}
 # The role, what its last task registers, and the key in which that tells of the sites.
