@@ -22,7 +22,7 @@ demo: setup engine ## Take a bare container to a running Django site, and ask th
 	@$(RUN) python $(TOOLS)/demo.py
 
 .PHONY: test
-test: ## Ask everything on one platform of each family, the platform questions on the others: an hour
+test: ## Ask everything on one platform of each family, the platform questions on the others: an hour and a quarter
 	@$(TOOLS)/test.py
 
 .PHONY: test-all

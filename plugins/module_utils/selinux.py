@@ -26,13 +26,15 @@ KNOWN_PORTS = {80, 81, 443, 488, 8008, 8009, 8080, 8118, 8123, 8443, 9000, *rang
 
 # Where the policy knows programs and libraries by their places already (file_contexts).
 KNOWN_PLACES = ("/opt/", "/usr/")
-# `systemd-run --pipe` hands the bus the standard input of a command, which is a file that root's session opened. Fedora
-# lets every domain use what such a session opened; Debian does not.
+# `systemd-run --pipe` hands the bus the standard input of a command, which is a file that root's session opened, and
+# firewalld answers root's session. Fedora allows both to every domain; Debian does not.
 BUS = [
     "(optional pyweb_bus",
     "  (allow system_dbusd_t unconfined_t (fd (use)))",
     "  (allow system_dbusd_t unconfined_t (fifo_file (read write)))",
     "  (allow system_dbusd_t user_tmp_t (file (read write append))))",
+    "(optional pyweb_firewalld",
+    "  (allow firewalld_t unconfined_t (dbus (send_msg))))",
 ]
 
 

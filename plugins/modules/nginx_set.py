@@ -46,6 +46,13 @@ options:
     type: list
     elements: dict
     default: []
+  relabel:
+    description:
+      - Directories of the sites that nginx reads or connects to. Where SELinux is on, and one of them has another label
+        than the policy has for its path, it is labelled with all that is in it.
+    type: list
+    elements: str
+    default: []
   secrets:
     description: Added by the action plugin. The private keys of the inventory and who may log in, as JSON.
     type: str
@@ -163,7 +170,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, labels
 from ansible_collections.pyweb.stack.plugins.module_utils.host.file_set_module import ARGUMENTS, FILE, FileSetModule
 from ansible_collections.pyweb.stack.plugins.module_utils.host.services import ServiceError, start
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError, own_fault
@@ -178,6 +185,7 @@ SPEC: dict[str, Any] = {
     "service": {"type": "str", "default": ""},
     "sites": {"type": "list", "elements": "dict", "default": []},
     "certificates": {"type": "list", "elements": "dict", "default": []},
+    "relabel": {"type": "list", "elements": "str", "default": []},
     # The action plugin adds this. Ansible hides the value wherever it shows up, so no text of nginx is the default.
     "secrets": {"type": "str", "default": "", "no_log": True},
 }
@@ -190,6 +198,8 @@ def main() -> None:
     keys = {name: one["tls_key"] for name, one in secrets.items() if one.get("tls_key")}
     certificates = Certificates(given["certificates"], keys, module.check_mode)
     certificates.prepare()
+    for path in [] if module.check_mode else given["relabel"]:
+        labels.settle(path)
     given["files"] += logins(secrets)
     done = {**installed(module, certificates), "started": [], "asked": {}}
     refused = done.pop("refused", {})

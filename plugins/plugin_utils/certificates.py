@@ -235,8 +235,8 @@ def _now() -> datetime.datetime:
 
 def _date(certificate: x509.Certificate, name: str) -> datetime.datetime:
     """Return when a certificate begins or ends; before cryptography 42 without a zone, and always in UTC."""
-    found = getattr(certificate, f"{name}_utc", None) or getattr(certificate, name)
-    return found.replace(tzinfo=datetime.timezone.utc)  # type: ignore[no-any-return]
+    found: datetime.datetime = getattr(certificate, f"{name}_utc", None) or getattr(certificate, name)
+    return found.replace(tzinfo=datetime.timezone.utc)
 
 
 def _hash(certificate: x509.Certificate) -> str:

@@ -75,7 +75,7 @@ class Authority:
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
             assert time.monotonic() < deadline, f"pebble does not answer: {self.log()[-2000:]}"
-            time.sleep(0.2)
+            time.sleep(0.2)  # asked again until the deadline
 
     def remove(self) -> None:
         subprocess.run(["docker", "rm", "--force", "--volumes", self.name], capture_output=True, check=False)

@@ -107,7 +107,7 @@ def test_a_pair_that_somebody_renews_on_the_host_is_served_without_a_run(served:
     for certificate, key in (served.pair("own"), served.pair("own")):
         # In the order of programs that renew: for a moment the two do not belong together.
         served.write("/srv/pair/certificate.pem", certificate)
-        time.sleep(0.3)
+        time.sleep(0.3)  # long enough for systemd to see the half of it
         served.write("/srv/pair/key.pem", key)
         visitor = served.visitor
         visitor.roots = certificate
@@ -160,7 +160,7 @@ def slow_uploads(world: World, number: int) -> Iterator[None]:
         for _ in range(number):
             stream = stack.enter_context(socket.create_connection((world.host.address, 80), 10))
             stream.sendall(head + b"x" * 1000)
-        time.sleep(1)
+        time.sleep(1)  # nginx has read what there is of each
         yield
 
 

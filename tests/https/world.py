@@ -76,7 +76,7 @@ class World:
         deadline = time.monotonic() + WAIT_SECONDS
         while not what():
             assert time.monotonic() < deadline, why
-            time.sleep(0.2)
+            time.sleep(0.2)  # asked again until the deadline
 
     # --- what happens on the host ---
 

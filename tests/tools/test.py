@@ -56,6 +56,10 @@ PLAIN_OUTPUT = {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "PY_COLORS": "0", "COLU
 # pytest's last line: `=== 92 passed, 1 skipped in 275.00s (0:04:34) ===`.
 SUMMARY = re.compile(r"^=+ .*\b\d+ passed\b.* in [\d.]+s\b.*=+$", re.MULTILINE)
 EVIDENCE = ROOT / "tests/tools/evidence.sh"
+# pytest's list of what failed and its exceptions, Ansible's and Molecule's errors; the last of them are shown, cut.
+REASON = re.compile(r"(FAILED|ERROR|E {3}|\[ERROR\]|fatal: |CRITICAL)")
+REASONS = 15
+WIDTH = 300
 
 
 @dataclass
@@ -366,9 +370,19 @@ def report(steps: list[Step]) -> int:
     stand_ins = sorted(platform for platform in origins if origins[platform] == "stand-in")
     if stand_ins:
         print(f"\nNot the real {' and '.join(stand_ins)}: stand-ins; COMPATIBILITY.md says where they differ.")
+    for step in steps:
+        if step.outcome != "passed":
+            print("\n".join(["", f"{step.name}: {step.outcome}", *reasons(step)]))
     print(f"\nlogs: {LOGS.relative_to(ROOT)}/")
     print(f"{passed} passed, {failed} failed", flush=True)
     return 1 if failed else 0
+
+
+def reasons(step: Step) -> list[str]:
+    """Return the lines of a step's log that say why it failed: a reader of CI may see its last lines alone."""
+    log = step.log.read_text(encoding="utf-8", errors="replace") if step.outcome == "failed" else ""
+    lines = [line for line in log.splitlines() if REASON.match(line)] or log.splitlines()[-REASONS:]
+    return [f"  {line[:WIDTH]}" for line in lines[-REASONS:]]
 
 
 if __name__ == "__main__":

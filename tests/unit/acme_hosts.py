@@ -22,8 +22,11 @@ class Host:
     def __init__(self, folder, monkeypatch, version="2.1.0"):
         self.folder, self.monkeypatch = folder, monkeypatch
         self.certbot = Certbot(folder, version)
-        self.certbot.program("nginx", f"#!/bin/sh\necho nginx >>{folder}/nginx\ntest ! -e {folder}/refuses || {{\n"
-                             "echo 'nginx: [emerg] no such directive' >&2; exit 1; }\n")  # fmt: skip
+        self.certbot.program(
+            "nginx",
+            f"#!/bin/sh\necho nginx >>{folder}/nginx\ntest ! -e {folder}/refuses || {{\n"
+            "echo 'nginx: [emerg] no such directive' >&2; exit 1; }\n",
+        )
         self.certbot.program("systemctl", "#!/bin/sh\n")
         monkeypatch.setattr(layouts, "LETSENCRYPT", str(self.certbot.etc))
         monkeypatch.setattr(layouts, "ACME_WEBROOT", str(folder / "webroot"))
@@ -31,8 +34,10 @@ class Host:
         monkeypatch.setattr(layouts, "SYSTEMD", str(folder / "systemd"))
         monkeypatch.setattr(acme_found, "UNITS", (str(folder / "units"),))
         monkeypatch.setattr(acme_found, "VERSIONS", (str(folder / "python/certbot-[0-9]*-info"),))
-        monkeypatch.setattr("ansible_collections.pyweb.stack.plugins.module_utils.tls.acme_request.ACME_WEBROOT",
-                            str(folder / "webroot"))  # fmt: skip
+        monkeypatch.setattr(
+            "ansible_collections.pyweb.stack.plugins.module_utils.tls.acme_request.ACME_WEBROOT",
+            str(folder / "webroot"),
+        )
         monkeypatch.setitem(shells.BASE_ENVIRONMENT, "PATH", self.certbot.path)
         monkeypatch.setattr(acme_issue, "LOG", str(folder / "letsencrypt.log"))
         monkeypatch.setattr(acme_issue, "PAUSE", 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 from acme_hosts import Host, site
@@ -168,4 +169,4 @@ def test_what_all_share_stays_as_long_as_one_is_left(host):
     gone = ended(host, purge=False)
     assert gone == [f"{host.certbot.etc}/renewal/pyweb-shop.conf"]
     assert host.states["certbot.timer"] == ["active", "enabled"]
-    assert json.loads(open(acme_timer.record(), encoding="utf-8").read())["timer"] == "certbot.timer"  # noqa: SIM115
+    assert json.loads(Path(acme_timer.record()).read_text())["timer"] == "certbot.timer"

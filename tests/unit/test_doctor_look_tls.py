@@ -29,13 +29,34 @@ def made(tmp_path_factory):
 
     def make(name, subject, extensions, issuer="", days=30):
         curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-        openssl("req", "-new", *curve, "-nodes", "-subj", f"/CN={subject}", "-keyout", folder / f"{name}.key",
-                "-out", folder / f"{name}.csr")  # fmt: skip
+        openssl(
+            "req",
+            "-new",
+            *curve,
+            "-nodes",
+            "-subj",
+            f"/CN={subject}",
+            "-keyout",
+            folder / f"{name}.key",
+            "-out",
+            folder / f"{name}.csr",
+        )
         (folder / f"{name}.ext").write_text(extensions)
         by = ["-CA", folder / f"{issuer}.crt", "-CAkey", folder / f"{issuer}.key", "-CAcreateserial"] if issuer else []
         by = by or ["-signkey", folder / f"{name}.key"]
-        openssl("x509", "-req", "-in", folder / f"{name}.csr", "-days", days, "-extfile", folder / f"{name}.ext",
-                "-out", folder / f"{name}.crt", *by)  # fmt: skip
+        openssl(
+            "x509",
+            "-req",
+            "-in",
+            folder / f"{name}.csr",
+            "-days",
+            days,
+            "-extfile",
+            folder / f"{name}.ext",
+            "-out",
+            folder / f"{name}.crt",
+            *by,
+        )
 
     authority, own = "basicConstraints=critical,CA:TRUE\n", f"subjectAltName=DNS:{NAME}\n"
     make("root", "Root", authority)

@@ -68,6 +68,31 @@ def test_a_tree_is_labelled_where_selinux_is_on(selinux, monkeypatch, tmp_path, 
     assert (asked.read_text() if asked.exists() else "") == ("-R -F /opt/sites/shop/builds/1\n" if on else "")
 
 
+RESTORECON = """#!/bin/sh
+echo "$*" >>"${0%/*}/asked"
+case $1 in -n) cat "${0%/*}/differs" 2>/dev/null;; esac
+"""
+
+
+@pytest.mark.parametrize("differs", [True, False])
+def test_a_tree_is_walked_only_where_its_top_has_another_label(selinux, monkeypatch, tmp_path, differs):
+    program = tmp_path / "restorecon"
+    program.write_text(RESTORECON)
+    program.chmod(0o755)
+    if differs:
+        (tmp_path / "differs").write_text("Would relabel it from var_lib_t to httpd_sys_content_t\n")
+    monkeypatch.setattr(labels, "PATH", str(tmp_path))
+    media = tmp_path / "media"
+    filesystem = selinux()
+    labels.settle(str(media), filesystem)
+    assert not (tmp_path / "asked").exists(), "there is nothing to label"
+    media.mkdir()
+    labels.settle(str(media), filesystem)
+    walked = [f"-R -F {media}"] if differs else []
+    assert (tmp_path / "asked").read_text().splitlines() == [f"-n -v {media}", *walked]
+
+
 def test_without_its_program_nothing_is_labelled(selinux, monkeypatch, tmp_path):
     monkeypatch.setattr(labels, "PATH", str(tmp_path))
+    monkeypatch.setattr(labels.subprocess, "run", lambda *words, **_named: pytest.fail(str(words)))
     labels.restore("/opt", selinux())

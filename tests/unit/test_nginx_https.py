@@ -336,7 +336,7 @@ def test_sites_of_ours_that_want_different_things_of_an_address():
 
 
 def test_a_process_on_the_port_of_https_is_named_with_the_key():
-    taken = [{"address": "0.0.0.0", "port": 443, "name": "caddy", "pid": 7, "unit": "caddy.service"}]  # noqa: S104
+    taken = [{"address": "0.0.0.0", "port": 443, "name": "caddy", "pid": 7, "unit": "caddy.service"}]  # noqa: S104 - as facts show it
     [found] = faults(shop(), host={"main": "absent", "taken": taken})
     assert "cannot listen on *:443, because caddy (pid 7, caddy.service) does" in found
     assert found.endswith("another port with nginx.listen_tls")

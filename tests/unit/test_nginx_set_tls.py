@@ -264,3 +264,12 @@ def test_site_in_the_server_of_another_has_no_certificate_of_its_own(monkeypatch
 def test_without_certificates_nothing_is_sent_of_them(monkeypatch):
     sent = run(monkeypatch)
     assert (sent["certificates"], "secrets" in sent) == ([], False)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_what_nginx_reads_is_labelled_before_it_reads_it(host, monkeypatch, check_mode):
+    labelled = []
+    monkeypatch.setattr(nginx_set.labels, "settle", labelled.append)
+    paths = ["/run/sites/shop", "/var/lib/sites/shop/media"]
+    host.call(host.site(), relabel=paths, _ansible_check_mode=check_mode)
+    assert labelled == ([] if check_mode else paths)

@@ -174,6 +174,16 @@ def test_a_failure_stops_only_what_needs_it(runner, capsys):
     assert told.rstrip().endswith("2 passed, 3 failed")
 
 
+def test_the_last_lines_say_what_failed_and_why(runner, capsys):
+    said = "echo 'E   AssertionError: 502'; echo much; echo 'FAILED tests/x.py::test_site'; exit 1"
+    steps = [shell(runner, "site", said), shell(runner, "bare", "echo 'no such host'; exit 1"), shell(runner, "n", "")]
+    runner.run_all(steps, jobs=1)
+    runner.report(steps)
+    end = capsys.readouterr().out.split("\nsite: failed\n")[1]
+    assert end.startswith("  E   AssertionError: 502\n  FAILED tests/x.py::test_site\n\nbare: failed\n  no such host\n")
+    assert "much" not in end
+
+
 def test_all_good_is_status_0(runner, capsys):
     steps = [shell(runner, "good", "true")]
     runner.run_all(steps, jobs=1)

@@ -365,6 +365,14 @@ def test_no_name_of_several_hosts_by_http():
         assert complete([{**sites, "tls": tls}], example=str(EXAMPLE), shared_names=shared)
 
 
+@pytest.mark.parametrize("key", ["command", "cleanup"])
+@pytest.mark.parametrize("words", [["/bin/txt", "--token", SECRET, None], f"/bin/txt --token '{SECRET}"])
+def test_a_token_on_the_command_line_of_a_dns_challenge_is_not_quoted(key, words):
+    found = fault(tls=dns(**{**COMMAND, key: words}))
+    assert found.startswith(f"web_sites[0] 'shop': tls.acme.challenge.dns.{key} is not usable; wanted ")
+    assert SECRET not in found
+
+
 def test_whether_an_address_has_a_certificate_is_for_the_certbot_of_the_host_to_say():
     assert completed(domains=["192.0.2.1"], tls=acme())["domains"] == ["192.0.2.1"]
 

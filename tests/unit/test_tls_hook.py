@@ -204,7 +204,7 @@ def test_half_written_pair_is_waited_for(host):
     host.renew(made._replace(certificate=new.certificate))
 
     def finish():
-        time.sleep(1.5)
+        time.sleep(1.5)  # the script has looked once, and looks again each second
         host.renew(new)
 
     other = threading.Thread(target=finish)

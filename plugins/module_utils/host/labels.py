@@ -33,7 +33,30 @@ def restore(path: str, filesystem: str = FILESYSTEM) -> None:
 
     New files are labelled like their directory, and a program that is not labelled as one runs in systemd's own domain.
     """
+    # What cannot be labelled stays as it is; then nginx or systemd say what they may not.
+    _restorecon(filesystem, "-R", "-F", path)
+
+
+def settle(path: str, filesystem: str = FILESYSTEM) -> None:
+    """Label a tree as `restore` does, where its top has another label: what is in it was labelled like that.
+
+    A tree of uploads may be large, and is walked once.
+    """
+    if os.path.exists(path) and _restorecon(filesystem, "-n", "-v", path):
+        restore(path, filesystem)
+
+
+def _restorecon(filesystem: str, *words: str) -> str:
+    """Return what restorecon printed; '' where SELinux is off, or has no such program."""
     program = shutil.which("restorecon", path=PATH) if os.path.exists(f"{filesystem}/enforce") else None
-    if program:
-        # What it cannot label stays as it is; then nginx or systemd say what they may not.
-        subprocess.run([program, "-R", "-F", path], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if not program:
+        return ""
+    done = subprocess.run(
+        [program, *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+        errors="replace",
+    )
+    return done.stdout

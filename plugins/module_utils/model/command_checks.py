@@ -26,7 +26,7 @@ def command(value: Any) -> list[str]:
         try:
             words: Any = shlex.split(value)
         except ValueError:
-            raise Wrong("quotes in pairs", f"found {shown(value)}") from None
+            raise Wrong("quotes in pairs") from None
         operators = [word for word in words if _SHELL.fullmatch(word)]
         if operators:
             raise Wrong(

@@ -20,7 +20,8 @@ class Key:
     names, which `check` accepts, to mappings that have the keys of the table `each`. A section of `keys` of which some
     are `required` is empty when it is left out.
     Of a `secret` key no message, file or report shows the value; one with `credentials` is shown without them.
-    `stored` is its name in `Secrets`, where its own name is another key's there.
+    `stored` is its name in `Secrets`, where its own name is another key's there. No error quotes the value of a `quiet`
+    one: it is no secret, but somebody may have put one into it.
     `example` is a value as YAML, for the error about a site that lacks the key.
     """
 
@@ -36,6 +37,7 @@ class Key:
     secret: bool = False
     credentials: bool = False
     stored: str = ""
+    quiet: bool = False
 
     @property
     def wants(self) -> str:

@@ -128,7 +128,8 @@ class Reader:
             try:
                 result[name] = check(value)
             except Wrong as wrong:
-                found = "not usable" if keys[name].secret or _is_hidden(value) else shown(value)
+                hidden = keys[name].secret or keys[name].quiet or _is_hidden(value)
+                found = "not usable" if hidden else shown(value)
                 self._fault(f"{prefix}{name} is {found}; wanted {wrong.wanted}" + (wrong.fix and f"; {wrong.fix}"))
         for name, key in keys.items():
             if key.kinds is not None:

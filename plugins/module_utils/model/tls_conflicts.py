@@ -153,8 +153,9 @@ def _dns(dns: Dns) -> Iterator[str]:
         return
     other = {"command": ("credentials", "wait"), "plugin": ("cleanup", "environment")}[ways[0]]
     needs = "plugin" if ways[0] == "command" else "command"
+    given: Mapping[str, object] = dns
     for name in other:
-        if dns[name]:  # type: ignore[literal-required]
+        if given[name]:
             yield f"{where}.{name} is given; it goes with {needs}, and there is {ways[0]}; leave it out"
     if dns["plugin"] == "route53":
         yield f"{where}.plugin is 'route53', which reads no credentials file; use command and environment"

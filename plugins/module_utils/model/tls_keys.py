@@ -19,8 +19,11 @@ DNS_KEYS: Keys = {
         [],
         "A program on the host, without a shell, that makes the TXT record `_acme-challenge.CERTBOT_DOMAIN` with the "
         "value CERTBOT_VALIDATION, both of which are in its environment, and ends when the record can be seen.",
+        quiet=True,
     ),
-    "cleanup": Key(command, [], "A program that removes the record; CERTBOT_AUTH_OUTPUT is what `command` printed."),
+    "cleanup": Key(
+        command, [], "A program that removes the record; CERTBOT_AUTH_OUTPUT is what `command` printed.", quiet=True
+    ),
     "environment": Key(
         environment,
         {},

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..host import files
+from ..host import files, labels
 from ..host.shell import STEP_TIMEOUT, Shell, StepError
 from ..model import layout as layouts
 from ..model import schemes
@@ -102,6 +102,7 @@ class Certificate:
         if not os.path.isdir(layouts.ACME_WEBROOT):
             os.makedirs(layouts.ACME_WEBROOT)
         os.chmod(layouts.ACME_WEBROOT, 0o755)  # noqa: S103 - nginx reads what is there for everybody
+        labels.settle(layouts.ACME_WEBROOT)
         if texts and not os.path.isdir(own):
             os.mkdir(own, 0o700)
         for name, text in texts.items():
@@ -182,7 +183,7 @@ class Certificate:
             busy = done.returncode and _BUSY in done.stdout + done.stderr
             if not busy or time.monotonic() >= deadline:
                 return done
-            time.sleep(PAUSE)
+            time.sleep(PAUSE)  # the other certbot says nothing when it ends; asked again until the deadline
 
     def _hand_over(self) -> str:
         """Run the hook of certbot, which a killed run did not come to."""

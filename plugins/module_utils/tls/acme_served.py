@@ -36,7 +36,7 @@ def wrong(site: Mapping[str, Any], certificate: str) -> str:
             fault = f"https at {shown} does not answer: {error.strerror or error}"
         if not fault or time.monotonic() >= deadline:
             return fault
-        time.sleep(PAUSE)
+        time.sleep(PAUSE)  # old workers of nginx still answer after a reload; asked again until the deadline
 
 
 def place(site: Mapping[str, Any]) -> tuple[str, int]:
