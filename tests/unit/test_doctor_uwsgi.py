@@ -43,7 +43,11 @@ CASES = [
         "uwsgi.crashing",
         "broken",
         "uWSGI ends and is started again, over and over: [strict-mode] unknown config directive: nosuch",
-        "journalctl -u uwsgi-shop@0123456789ab.service -n 50; a rollback brings the release before",
+        (
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; playbooks/rollback.yml brings the "
+            "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
+            "then systemctl restart uwsgi-shop@0123456789ab.service"
+        ),
         (
             "uwsgi-shop@0123456789ab.service: activating/auto-restart, 4 restarts",
             "c",
@@ -59,7 +63,11 @@ CASES = [
         "uwsgi.crashing",
         "broken",
         "uWSGI ends and is started again, over and over: it says nothing",
-        "journalctl -u uwsgi-shop@0123456789ab.service -n 50; a rollback brings the release before",
+        (
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; playbooks/rollback.yml brings the "
+            "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
+            "then systemctl restart uwsgi-shop@0123456789ab.service"
+        ),
         ("uwsgi-shop@0123456789ab.service: activating/start, 4 restarts",),
     ),
     Case(
@@ -70,7 +78,11 @@ CASES = [
         "uwsgi.crashing",
         "broken",
         "uWSGI ends and is started again, over and over: it says nothing",
-        "journalctl -u uwsgi-shop@0123456789ab.service -n 50; a rollback brings the release before",
+        (
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; playbooks/rollback.yml brings the "
+            "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
+            "then systemctl restart uwsgi-shop@0123456789ab.service"
+        ),
         ("uwsgi-shop@0123456789ab.service: active/running, 0 restarts",),
     ),
     Case(
@@ -172,7 +184,10 @@ CASES = [
         "uwsgi.harakiri",
         "degraded",
         "harakiri: 2 requests took longer than ? s, and the worker was killed",
-        "make it faster, or raise harakiri in the ini",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout (harakiri follows it); by hand: make "
+            "it faster, or raise harakiri in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("HARAKIRI ON WORKER 2 (pid: 8, try: 1)",),
     ),
     Case(
@@ -181,7 +196,10 @@ CASES = [
         "uwsgi.buffer-size",
         "degraded",
         "buffer-size is too small (4096): a request with a large cookie gets 502",
-        ("web_sites[].uwsgi.options.buffer-size (65535 is the default here); by hand: buffer-size = 32768"),
+        (
+            "web_sites[].uwsgi.options.buffer-size (65535 is the default here); by hand: buffer-size "
+            "= 32768 in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("a cookie of 4096 bytes: the end came before an answer",),
     ),
     Case(
@@ -193,7 +211,10 @@ CASES = [
         "uwsgi.buffer-size",
         "degraded",
         "buffer-size is too small (8192): a request with a large cookie gets 502",
-        ("web_sites[].uwsgi.options.buffer-size (65535 is the default here); by hand: buffer-size = 32768"),
+        (
+            "web_sites[].uwsgi.options.buffer-size (65535 is the default here); by hand: buffer-size "
+            "= 32768 in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("invalid request block size: 9000 (max 8192)",),
     ),
 ]

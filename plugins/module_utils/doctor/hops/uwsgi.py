@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ...uwsgi.options import BUFFER_SIZE_DEFAULT
 from ..evidence import LARGE_COOKIE, Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..fixes import ini, restart
 from ..logs import last_lines, reason
 from ..questions import all_busy
 
@@ -23,6 +24,9 @@ FAULTS = Faults(
         "uwsgi.harakiri": [],
         "uwsgi.buffer-size": [],
     },
+)
+_INSTALL = (
+    "playbooks/site.yml; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install uwsgi into the virtualenv"
 )
 # A uWSGI that was started again three times in so many seconds is in a loop.
 LATELY = 20
@@ -39,13 +43,14 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     if others:
         seen.append(f"not uWSGI: {others[0]} answers")
     elif not found.installed:
-        yield FAULTS.fault("uwsgi.missing", BROKEN, "there is no uWSGI on this host", "playbooks/site.yml")
+        yield FAULTS.fault("uwsgi.missing", BROKEN, "there is no uWSGI on this host", _INSTALL)
     elif _crashing(site, host):
         yield FAULTS.fault(
             "uwsgi.crashing",
             BROKEN,
             f"uWSGI ends and is started again, over and over: {reason(found.log)}",
-            f"journalctl -u {unit} -n 50; a rollback brings the release before",
+            f"journalctl -u {unit} -n 50; playbooks/rollback.yml brings the release before"
+            f"; by hand: journalctl -u {unit} -n 50 says why; then systemctl restart {unit}",
             [_state(site), *last_lines(found.log)],
         )
     elif not found.master:
@@ -78,8 +83,7 @@ def _running(site: Site) -> Iterator[Fault]:
             f"harakiri: {len(killed)} request{'s' if len(killed) > 1 else ''} took longer than "
             f"{found.options.last('harakiri') or '?'} s, and the worker was killed",
             "make it faster, or web_sites[].nginx.read_timeout (harakiri follows it)"
-            if site.managed
-            else "make it faster, or raise harakiri in the ini",
+            f"; by hand: make it faster, or raise harakiri in {ini(site)}, then {restart(site)}",
             [killed[-1] + (f" at {slow[-1]}" if slow else "")],
         )
     small = [probe for probe in site.probes if probe.large_failure and "within" not in probe.large_failure]
@@ -90,7 +94,8 @@ def _running(site: Site) -> Iterator[Fault]:
             "uwsgi.buffer-size",
             DEGRADED,
             f"buffer-size is too small ({most}): a request with a large cookie gets 502",
-            "web_sites[].uwsgi.options.buffer-size (65535 is the default here); by hand: buffer-size = 32768",
+            "web_sites[].uwsgi.options.buffer-size (65535 is the default here)"
+            f"; by hand: buffer-size = 32768 in {ini(site)}, then {restart(site)}",
             [
                 f"a cookie of {LARGE_COOKIE} bytes: {small[0].large_failure}" if small else "",
                 *(f"invalid request block size: {size} (max {most})" for size, most in blocks[-1:]),
@@ -111,7 +116,8 @@ def _busy(site: Site) -> Fault:
         "uwsgi.busy",
         BROKEN,
         "all workers are busy: requests wait until one is free",
-        "find what takes so long; web_sites[].uwsgi.processes or threads for more at once",
+        "find what takes so long; web_sites[].uwsgi.processes or threads for more at once"
+        f"; by hand: find what takes so long, or more processes in {ini(site)}, then {restart(site)}",
         [evidence],
     )
 
