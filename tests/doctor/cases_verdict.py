@@ -35,13 +35,3 @@ BY_HAND_CASES = [
         "back $conf; reload",
     ),
 ]
-HEALTHY = [
-    Case(
-        "untouched, with the small buffer-size that is uWSGI's default",
-        "",
-        [],
-        "edit $ini '/^buffer-size/d'; restart",
-        "back $ini; restart",
-        status="ok",
-    ),
-]

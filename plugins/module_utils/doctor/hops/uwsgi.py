@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ...uwsgi.options import BUFFER_SIZE_DEFAULT
 from ..evidence import LARGE_COOKIE, Host, Site
-from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..fault import ADVICE, BROKEN, DEGRADED, Fault, Faults
 from ..fixes import ini, restart
 from ..logs import last_lines, reason
 from ..questions import all_busy
@@ -34,6 +34,8 @@ LATELY = 20
 YOUNG = 2
 # "ET" of a GET, read as the size of a uwsgi packet: HTTP sent to a uwsgi socket, which is another fault.
 _SIZE_OF_A_GET = "21573"
+# What nginx writes when uWSGI closes a connection without an answer.
+_CUT_OFF = re.compile(r"(?:prematurely closed connection|reset by peer\)) while reading response header")
 
 
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
@@ -88,17 +90,22 @@ def _running(site: Site) -> Iterator[Fault]:
         )
     small = [probe for probe in site.probes if probe.large_failure and "within" not in probe.large_failure]
     blocks = re.findall(r"invalid request block size: (\d+) \(max (\d+)\)", found.log)
-    if small or any(size != _SIZE_OF_A_GET and int(size) > int(most) for size, most in blocks):
+    # The doctor's own large request stands in uWSGI's log, too; what a visitor got in that of nginx.
+    refused = any(size != _SIZE_OF_A_GET and int(size) > int(most) for size, most in blocks)
+    hurt = refused and any(_CUT_OFF.search(event) for event in site.nginx_events)
+    if small or hurt:
         most = found.options.number("buffer-size", BUFFER_SIZE_DEFAULT)
         yield FAULTS.fault(
             "uwsgi.buffer-size",
-            DEGRADED,
-            f"buffer-size is too small ({most}): a request with a large cookie gets 502",
+            DEGRADED if hurt else ADVICE,
+            f"buffer-size is too small ({most}): a request with a large cookie "
+            + ("got 502" if hurt else "would get 502"),
             "web_sites[].uwsgi.options.buffer-size (65535 is the default here)"
             f"; by hand: buffer-size = 32768 in {ini(site)}, then {restart(site)}",
             [
                 f"a cookie of {LARGE_COOKIE} bytes: {small[0].large_failure}" if small else "",
-                *(f"invalid request block size: {size} (max {most})" for size, most in blocks[-1:]),
+                *(f"invalid request block size: {size} (max {most})" for size, most in blocks[-1:] if hurt),
+                *[re.sub(r"\?[^\s\"]*", "", event) for event in site.nginx_events if _CUT_OFF.search(event)][-1:],
             ],
         )
 
