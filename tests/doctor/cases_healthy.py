@@ -90,8 +90,8 @@ HEALTHY = [
     ),
     style(
         "lazy-apps, threads and cheaper workers",
-        "edit $ini 's/^processes.*/processes = 4\\nthreads = 2\\nlazy-apps = true\\ncheaper = 1\\nmax-requests = 500/'\n"
-        "restart",
+        "edit $ini 's/^processes.*/processes = 4\\nthreads = 2\\nlazy-apps = true\\n"
+        "cheaper = 1\\nmax-requests = 500/'; restart",
         "back $ini; restart",
     ),
     style(
@@ -123,7 +123,8 @@ HEALTHY = [
         "no location for static files, for the application serves them itself (WhiteNoise's way)",
         "edit $conf 's,location /static {,location /elsewhere {,'; keep $project/mysite/urls.py\n"
         "printf '%s\\n' 'from django.urls import re_path' 'from django.views.static import serve'"
-        ' \'urlpatterns += [re_path("^static/(?P<path>.*)$", serve, {"document_root": "/home/huatai/works/mysite/static"})]\''
+        ' \'where = {"document_root": "/home/huatai/works/mysite/static"}\''
+        " 'urlpatterns += [re_path(\"^static/(?P<path>.*)$\", serve, where)]'"
         " >> $project/mysite/urls.py; restart; reload",
         "back $conf $project/mysite/urls.py; restart; reload",
     ),
@@ -139,7 +140,7 @@ HEALTHY = [
     ),
     style(
         "a location for static files by a regular expression",
-        "edit $conf 's,location /static {,location ~ ^/static/(.*)$ {,"
+        "edit $conf 's,location /static {,location ~ ^/static/(.*)$ {,;"
         " s,alias /home/huatai/works/mysite/static;,alias /home/huatai/works/mysite/static/$1;,'; reload",
         "back $conf; reload",
     ),
@@ -156,18 +157,18 @@ HEALTHY = [
         "server { listen 443 ssl; server_name www.example.com; ssl_certificate /etc/ssl/site.crt;\n"
         "    ssl_certificate_key /etc/ssl/site.key; return 301 https://example.com$request_uri; }\n"
         "EOF\n"
-        "sed -i 's,listen 80;,listen 443 ssl; ssl_certificate /etc/ssl/site.crt; ssl_certificate_key /etc/ssl/site.key;,'"
-        " $conf; reload",
+        "sed -i 's,listen 80;,listen 443 ssl; ssl_certificate /etc/ssl/site.crt;"
+        " ssl_certificate_key /etc/ssl/site.key;,' $conf; reload",
         "rm /etc/nginx/conf.d/redirect.conf /etc/ssl/site.*; back $conf; reload",
         fault="nginx.certificate-untrusted",
         status="degraded",
     ),
     style(
-        "a login before everything: / leads to /login/",
-        "keep $project/mysite/urls.py; sed -i 's,^def home.*,from django.shortcuts import redirect\\n\\n\\n"
-        'def home(request):\\n    return redirect("/admin/login/")\\n\\n\\ndef old(request):,\' $project/mysite/urls.py\n'
-        'systemctl restart mysite; until curl -s -o /dev/null -H "Host: $HOST" http://127.0.0.1/admin/login/ -f;'
-        " do sleep 0.1; done",
+        "a login before everything: / leads to it",
+        "keep $project/mysite/urls.py\n"
+        'echo \'home = lambda request: __import__("django.shortcuts").shortcuts.redirect("/admin/login/")\''
+        " >> $project/mysite/urls.py\n"
+        "echo 'urlpatterns[0] = path(\"\", home)' >> $project/mysite/urls.py; end mysite; systemctl start mysite; sleep 1",
         "back $project/mysite/urls.py; restart",
     ),
     style(

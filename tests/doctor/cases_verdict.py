@@ -22,8 +22,8 @@ BY_HAND_CASES = [
     ),
     Case(
         "a name in the settings that is not there",
-        "django.settings",
-        ["NameError", "nosuch", "settings.py"],
+        "app.import",
+        ["NameError", "nosuch", "correct /home/huatai/works/mysite/mysite/settings.py:", "systemctl restart mysite"],
         "edit $project/mysite/settings.py '$ a DEBUG = nosuch'; restart_broken",
         "back $project/mysite/settings.py; restart",
     ),

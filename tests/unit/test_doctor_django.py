@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import django_look
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
 from doctor_evidence import DUMP, Case, answer, check, evidence, faults_of, put
@@ -290,3 +291,13 @@ def test_a_scheme_that_nginx_does_not_tell_is_why_an_origin_is_refused(origin, s
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_fault_of_django_is_named(case):
     check(case)
+
+
+@pytest.mark.parametrize(
+    ("error", "missing"),
+    [(ModuleNotFoundError("no", name="celery"), "celery"), (NameError("x"), ""), (SystemExit(1), "")],
+)
+def test_only_an_import_can_miss_a_module(error, missing):
+    if isinstance(error, NameError):
+        error.name = "x"  # as Python 3.10 and newer say it
+    assert django_look.missing_module(error) == missing

@@ -45,6 +45,7 @@ NOT_ON_A_HOST = {
     ),
     **dict.fromkeys(("nginx.certificate", "nginx.certificate-untrusted"), "nginx.certificate-* stand for them"),
     "nginx.maintenance": "no case yet",
+    "django.settings": "no case yet",
     "background.sandbox": "app.sandbox stands for it",
     "socket.silent": "no case yet",
     "socket.unreachable": "no case yet",
