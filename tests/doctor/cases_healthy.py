@@ -168,7 +168,8 @@ HEALTHY = [
         "keep $project/mysite/urls.py\n"
         'echo \'home = lambda request: __import__("django.shortcuts").shortcuts.redirect("/admin/login/")\''
         " >> $project/mysite/urls.py\n"
-        "echo 'urlpatterns[0] = path(\"\", home)' >> $project/mysite/urls.py; end mysite; systemctl start mysite; sleep 1",
+        "echo 'urlpatterns[0] = path(\"\", home)' >> $project/mysite/urls.py\n"
+        "end mysite; systemctl start mysite; sleep 1",
         "back $project/mysite/urls.py; restart",
     ),
     style(

@@ -65,6 +65,12 @@ With `-e doctor_deep=true` it climbs the tutorial's own steps as well, on loopba
 user: Django alone, uWSGI alone with a hello-world, uWSGI with Django over http, then over a socket, then through an
 nginx. The lowest rung that fails is the answer. Everything that it starts is gone afterwards.
 
+Every fault has a code, as `uwsgi.stopped`: [the codes](doctor-codes.md) says what each means and how it is fixed, and
+[what you see, and where to look](symptoms.md) leads to them from a 502 or a page without colours.
+
+On a host that this collection made the fix is a key of the inventory, on another one a file, a line and a command. What
+could be better and hurts nobody is **advice**: it stands below, and the site is all ok.
+
 ## What it was shown, and what it said
 
 Each of these was made on a healthy site, one at a time, and healed again; every row is what the doctor printed first.

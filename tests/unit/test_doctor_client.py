@@ -125,7 +125,7 @@ CASES = [
         "client.no-connection",
         "broken",
         "nobody accepts connections at 192.0.2.1:80",
-        "see nginx",
+        "systemctl status nginx; ss -ltnp 'sport = :80' shows who listens",
         ("GET http://shop.example/ at 192.0.2.1: Connection refused",),
     ),
     Case(

@@ -51,7 +51,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             holder = host.holders.get(entrance.port, "another program")
             cause = f"{holder} answers at {entrance.address}:{entrance.port} in the place of nginx"
             said = f"{asked} -> {answer.status} {answer.reason}"
-            yield FAULTS.fault("client.other-program", BROKEN, cause, "see nginx", [said])
+            yield FAULTS.fault("client.other-program", BROKEN, cause, _who_listens(entrance.port), [said])
             continue
         if answer:
             said = f"{asked} -> {answer.status} {answer.reason} in {answer.seconds:.2f} s"
@@ -68,10 +68,14 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         evidence = [f"{asked}: {entrance.failure}"]
         if entrance.errno and "within" not in entrance.failure:
             cause = f"nobody accepts connections at {entrance.address}:{entrance.port}"
-            yield FAULTS.fault("client.no-connection", BROKEN, cause, "see nginx", evidence)
+            yield FAULTS.fault("client.no-connection", BROKEN, cause, _who_listens(entrance.port), evidence)
         else:
             cause = "a client gets no answer"
             yield FAULTS.fault("client.no-answer", BROKEN, cause, _logs(site, None), evidence)
+
+
+def _who_listens(port: int) -> str:
+    return f"systemctl status nginx; ss -ltnp 'sport = :{port}' shows who listens"
 
 
 def _logs(site: Site, only: tuple[str, ...] | None) -> str:
