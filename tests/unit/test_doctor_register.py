@@ -44,11 +44,9 @@ NOT_ON_A_HOST = {
         ("media.alias", "media.no-location", "media.status"), "static.alias and static.no-location stand for them"
     ),
     **dict.fromkeys(("nginx.certificate", "nginx.certificate-untrusted"), "nginx.certificate-* stand for them"),
-    "nginx.maintenance": "no case yet",
-    "django.settings": "no case yet",
+    "django.settings": "what makes settings useless keeps the application from loading, too: app.import",
     "background.sandbox": "app.sandbox stands for it",
-    "socket.silent": "no case yet",
-    "socket.unreachable": "no case yet",
+    "socket.unreachable": "a network that is not there is none of a container's",
 }
 
 
