@@ -6,7 +6,7 @@ Such a file has lists of `cases.Case`, and says by their names which host they a
     MANAGED_CASES   the host of this collection (managed.sh has the helpers)
     CASES           the host that HOST sets up, the name of a script beside the file
     HEALTHY         what has no fault, though it is another way to do it; on HOST where the file names one, else on the
-                    tutorial's. `status` is "ok", or "degraded" where that may be said (of `fault` alone, if it is given)
+                    tutorial's. `status` is "ok", or "degraded" where that may be said (of `fault` alone, where given)
     HEALTHY_MANAGED the same on the host of this collection
 
 and beside HOST, where they are wanted:
