@@ -36,8 +36,17 @@ OUTCOMES = (RIGHT, HALF, WRONG, MISSED)
 # Of a healthy site: nothing is said of it, or something is.
 HEALTHY, CALLED_ILL = "healthy", "called ill"
 TUTORIAL = {"name": "mysite", "domains": ["example.com"]}
-# Asked in every run of the tests as well, on hosts that are there anyway.
-HANDFUL: frozenset[str] = frozenset()
+# Asked in every run of the tests as well, on the tutorial's host, which is there anyway.
+HANDFUL = (
+    "import error, and home 0700",
+    "an ini that is not there",
+    "closed for maintenance, by hand",
+    "buffer-size that is not set, as in most tutorials",
+    "server_name _ on the default server",
+    "a built front end at /, Django below /api/",
+    "uWSGI speaks HTTP behind proxy_pass",
+    "https with a redirect from http, and from www",
+)
 
 
 @dataclass
@@ -72,6 +81,13 @@ def groups() -> list[Group]:
         if twice:
             raise ValueError(f"on the host {group.name} there are two cases of the title {', '.join(twice)}")
     return [group for group in found.values() if group.cases or group.healthy]
+
+
+def handful() -> list[Case]:
+    """Return the cases of the long table that every run asks. Raises KeyError for a title that is not there."""
+    [by_hand] = [group for group in groups() if group.name == "by_hand"]
+    cases_of = {case.title: case for case in (*by_hand.cases, *by_hand.healthy)}
+    return [cases_of[title] for title in HANDFUL]
 
 
 def files_cases() -> Iterator[Case]:
@@ -125,7 +141,8 @@ def _add(found: dict[str, Group], module: ModuleType) -> None:
     if not hasattr(module, "HOST"):
         found["by_hand"].healthy += listed("HEALTHY")
         for group in (found["managed"], found["by_hand"]):
-            group.not_yet.update(not_yet)
+            titles = {case.title for case in (*group.cases, *group.healthy)}
+            group.not_yet.update({title: outcome for title, outcome in not_yet.items() if title in titles})
         return
     name = Path(module.HOST).stem
     helpers = getattr(module, "HELPERS", "")
