@@ -38,6 +38,7 @@ def steady(hosts: Sequence[dict[str, Any]], names: dict[str, str]) -> list[dict[
     text = re.sub(r"\b172\.\d+\.\d+\.\d+\b", "192.0.2.10", text)
     text = re.sub(r"\b(process|pid) \d+", r"\1 1234", text)
     text = re.sub(r"\b\d+\.\d+ s\b", "0.01 s", text)
+    text = re.sub(r"\b[A-Z][a-z]{2} \d{4}-\d\d-\d\d \d\d:\d\d:\d\d [A-Z]+", "Wed 2030-01-02 00:00:00 UTC", text)
     found: list[dict[str, Any]] = json.loads(text)
     return found
 

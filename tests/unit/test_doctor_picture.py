@@ -26,8 +26,8 @@ def test_picture_of_the_terminal_has_every_line_in_its_colour():
 
 
 def test_what_differs_from_run_to_run_is_not_in_it():
-    said = "mine-d12 0123abcd4567 at 172.17.0.3 as process 77 in 1.25 s"
-    other = "mine-d12 89abcdef0123 at 172.18.0.9 as process 8 in 0.02 s"
+    said = "mine-d12 0123abcd4567 at 172.17.0.3 as process 77 in 1.25 s, next run Sat 2026-11-28 00:00:00 UTC"
+    other = "mine-d12 89abcdef0123 at 172.18.0.9 as process 8 in 0.02 s, next run Mon 2026-11-30 01:00:00 CET"
     names = {"mine-d12": "web1"}
     assert picture.steady([{"x": said}], names) == picture.steady([{"x": other}], names)
     assert picture.steady([{"x": said}], names) == [{"x": "web1 0123456789ab at 192.0.2.10 as process 1234 in 0.01 s"}]
