@@ -139,7 +139,7 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         *(suite("load answers", platform, "tests/load/test_answers.py", once=platform in once) for platform in full),
         *(vm() if VM_PLATFORM in platforms else []),
         # Last, when nothing else is left to start: they set up their hosts beside what still runs.
-        *(load(platform) for platform in full),
+        *(load(platform) for platform in full if platform not in once),
     ]
 
 
