@@ -9,7 +9,6 @@ assignments are read.
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import shlex
@@ -33,7 +32,40 @@ LABELS = {
 _PORTS = {"waitress": "8080"}
 # Options that take no value, of all of them.
 _FLAGS = set(
-    ["reload", "preload", "daemon", "D", "no-sendfile", "reuse-port", "capture-output", "R", "log-syslog", "check-config", "print-config", "factory", "no-access-log", "proxy-headers", "no-proxy-headers", "use-colors", "no-use-colors", "debug", "ws", "no-ws", "access-log", "spew", "enable-stdio-inheritance", "no-control-socket", "insecure", "noreload", "nothreading", "respawn-failed-workers", "date-header", "no-date-header", "server-header", "no-server-header"]
+    [
+        "reload",
+        "preload",
+        "daemon",
+        "D",
+        "no-sendfile",
+        "reuse-port",
+        "capture-output",
+        "R",
+        "log-syslog",
+        "check-config",
+        "print-config",
+        "factory",
+        "no-access-log",
+        "proxy-headers",
+        "no-proxy-headers",
+        "use-colors",
+        "no-use-colors",
+        "debug",
+        "ws",
+        "no-ws",
+        "access-log",
+        "spew",
+        "enable-stdio-inheritance",
+        "no-control-socket",
+        "insecure",
+        "noreload",
+        "nothreading",
+        "respawn-failed-workers",
+        "date-header",
+        "no-date-header",
+        "server-header",
+        "no-server-header",
+    ]
 )
 # Of daphne --access-log takes a file; of hypercorn and uvicorn --ws a name.
 _VALUES = {"daphne": {"access-log"}, "uvicorn": {"ws"}, "hypercorn": {"access-log"}}
@@ -44,8 +76,12 @@ _SHORT = {
 }
 _NAMES = re.compile(r"(gunicorn|uvicorn|daphne|granian|hypercorn|waitress|uwsgi|pyuwsgi)(?:[\d.-]*|-serve|-core)")
 _APPLICATION = re.compile(r"[A-Za-z_][\w.]*(?::[A-Za-z_][\w.]*(?:\(\))?)?")
-# A configuration of gunicorn's that is larger is none.
+# A configuration of gunicorn's that is larger is none. It is not parsed as Python: whoever writes it could make that
+# parser's stack overflow.
 _CONFIG_MOST = 65536
+_ASSIGNED = re.compile(r"^([a-z_]+)[ \t]*=[ \t]*([^\n#]*)", re.MULTILINE)
+_LITERAL = re.compile(r"""["'\[(\d][^{}]*""")
+_LITERALS = re.compile(r"""'([^'\n]*)'|"([^"\n]*)"|\b(\d+)\b""")
 
 
 def kind_of(command: Sequence[str], name: str = "") -> str:
@@ -148,6 +184,19 @@ def script_command(path: str) -> tuple[list[str], str]:
     return [], ""
 
 
+def scripted(command: list[str], cwd: str) -> tuple[list[str], str]:
+    """Return what a command starts: where it is a shell script, what that starts in its end; and the directory."""
+    words = command[1:] if command and os.path.basename(command[0]) in ("sh", "bash", "env") else command
+    if words[:1] in (["-c"], ["-lc"]) and kind_of(
+        words[1].replace("exec ", "").split() if len(words) == 2 else words[1:]
+    ):
+        return [word.strip("'\"") for word in " ".join(words[1:]).replace("exec ", "").split()], cwd
+    if kind_of(command) or not words or not words[0].startswith("/"):
+        return command, cwd
+    inner, folder = script_command(words[0])
+    return (inner, os.path.join(cwd, folder)) if inner else (command, cwd)
+
+
 # --- words ---
 
 
@@ -233,16 +282,8 @@ def _gunicorn_config(found: Options, given: Mapping[str, Sequence[str]], cwd: st
         return {}
     found.files.append(path)
     values: dict[str, list[str]] = {}
-    try:
-        statements = ast.parse(text).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return {}
-    for statement in statements:
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            try:
-                value = ast.literal_eval(statement.value)
-            except (ValueError, TypeError, RecursionError, MemoryError, SyntaxError):
-                continue
-            several = value if isinstance(value, (list, tuple)) else [value]
-            values[statement.targets[0].id] = [str(one) for one in several]
+    for name, value in _ASSIGNED.findall(text):
+        literals = _LITERAL.fullmatch(value.strip()) and _LITERALS.findall(value)
+        if literals:
+            values[name] = ["".join(parts) for parts in literals]
     return values

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What options a uWSGI was started with: from its command line and the ini files that it names.
 
-Reads what people write by hand: long and short options, `--name=value` and `--name value`, ini, XML, YAML and JSON files
-with `%d`, `%(name)` and `$(VARIABLE)`, `ini = other.ini` and `ini = :section`. What cannot be read is left out, never
-guessed.
+Reads what people write by hand: long and short options, `--name=value` and `--name value`, ini, XML, YAML and JSON
+files with `%d`, `%(name)` and `$(VARIABLE)`, `ini = other.ini` and `ini = :section`. What cannot be read is left out,
+never guessed.
 """
 
 from __future__ import annotations
