@@ -355,8 +355,10 @@ def main() -> None:
         # Builds went away with releases, and with sites. All sites of one root share their Pythons.
         for layout in {Layout.of(site).pythons: Layout.of(site) for site in given["sites"]}.values():
             managed_pythons.prune(layout)
-    if not any_present and not set(found.of_units()) - {site["name"] for site in given["sites"] if module.check_mode}:
-        command = next(iter(command_file.remove(module.check_mode)), "")
+    if given["command_sources"] and not any_present:
+        going = {site["name"] for site in given["sites"] if module.check_mode}
+        if not set(found.of_units()) - going:
+            command = next(iter(command_file.remove(module.check_mode)), "")
     changed = bool(sites.made or command)
     done = {"releases": sites.releases, "made": sites.made, **({"notes": sites.notes} if sites.notes else {})}
     done.update({"command": command} if command else {})

@@ -52,8 +52,9 @@ def ensure(sources: str, content: bytes, completion: str, check_mode: bool) -> t
     return "" if note else layouts.COMMAND, note
 
 
-def is_current(sources: str, path: str = layouts.COMMAND) -> bool:
+def is_current(sources: str) -> bool:
     """Say whether the command is there, made of these sources, whole, root's, and for everybody to execute."""
+    path = layouts.COMMAND
     found = nofollow.status(path)
     if found is None or not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
         return False
@@ -67,18 +68,20 @@ def is_current(sources: str, path: str = layouts.COMMAND) -> bool:
     return head[2] == hashlib.sha256(content[head.end() :]).hexdigest()
 
 
-def in_the_way(path: str = layouts.COMMAND) -> str:
+def in_the_way() -> str:
     """Return why the command cannot be put there; '' where nothing of somebody else's is there."""
+    path = layouts.COMMAND
     if not os.path.lexists(path) or memory.is_marked(path):
         return ""
     return f"{path} is not of pyweb.stack, so the command pyweb is not installed; move that file away to have it"
 
 
-def install(content: bytes, completion: str, path: str = layouts.COMMAND, beside: str = layouts.COMPLETION) -> str:
+def install(content: bytes, completion: str) -> str:
     """Put the command and its completion there; return why that did not work, '' where it did.
 
     No site needs the command, so that is no failure.
     """
+    path, beside = layouts.COMMAND, layouts.COMPLETION
     try:
         nofollow.create(path, content, 0o755, os.geteuid(), os.getegid())
         if not os.path.lexists(beside) or memory.is_marked(beside):
@@ -89,14 +92,14 @@ def install(content: bytes, completion: str, path: str = layouts.COMMAND, beside
     return ""
 
 
-def remove(check_mode: bool, path: str = layouts.COMMAND, beside: str = layouts.COMPLETION) -> list[str]:
+def remove(check_mode: bool) -> list[str]:
     """Remove both where they are ours, and directories above the completion that are empty; return what went."""
-    ours = [ours for ours in (path, beside) if memory.is_marked(ours)]
+    ours = [path for path in (layouts.COMMAND, layouts.COMPLETION) if memory.is_marked(path)]
     if not check_mode:
-        for ours_path in ours:
-            nofollow.remove(ours_path)
-        if beside in ours:
-            _remove_empty(os.path.dirname(beside))
+        for path in ours:
+            nofollow.remove(path)
+        if layouts.COMPLETION in ours:
+            _remove_empty(os.path.dirname(layouts.COMPLETION))
     return ours
 
 
