@@ -19,11 +19,14 @@ from ..uwsgi import stats
 from ..uwsgi.protocol import ProtocolError
 from . import ask
 from .evidence import Host, Uwsgi
+from .last_start import last_start
 from .look_host import RECENT, units_named
 from .unit_environment import is_renamed, running_environment, unit_environment
 
 # More than the longest report of an exception.
 LOG_LINES = 1000
+# One line or several side by side: a configuration may name another.
+_CONFIGURED = re.compile(r"(?m)^(?:.*\[uWSGI\] getting \w+ configuration from .*\n?)+")
 # Where distributions keep the ini files of applications.
 INI_FOLDERS = ("/etc/uwsgi/apps-enabled", "/etc/uwsgi/vassals", "/etc/uwsgi/sites", "/etc/uwsgi.d", "/etc/uwsgi")
 
@@ -106,18 +109,36 @@ def ask_stats(found: Uwsgi, timeout: float) -> None:
 
 def uwsgi_log(found: Uwsgi, now: float) -> str:
     """Return what uWSGI said since it started, or lately where it is down; from the journal or its log file."""
-    since = int(found.master.started) - 5 if found.master else int(now) - RECENT
+    unit = found.unit.get("Id", "")
+    start, began = "", 0.0
+    if unit and found.unit.get("ActiveState") != "active":
+        # Why it fails now is what its last start said. Of one that was stopped or failed that may be long ago.
+        lately = int(now) - RECENT if found.unit.get("ActiveState") in ("activating", "deactivating") else 0
+        start, began = last_start(unit, lately)
     for option in ("daemonize", "logto"):
         path = found.options.last(option)
         if path.startswith("/"):
-            return since_start(ask.tail(path))
-    unit = found.unit.get("Id", "")
-    if not unit:
-        return ""
+            # A start that failed before uWSGI ran left nothing in its file.
+            return (
+                start
+                if start and _changed(path) + 1 < began
+                else f"{start}\n{since_start(ask.tail(path))}".lstrip("\n")
+            )
+    if not unit or start:
+        return start
     # What runs well is not to blame for what an earlier start said: every start has an id of its own.
+    since = int(found.master.started) - 5 if found.master else int(now) - RECENT
     this_start = found.unit.get("ActiveState") == "active" and found.unit.get("InvocationID")
     which = f"_SYSTEMD_INVOCATION_ID={this_start}" if this_start else f"--unit={unit}"
-    return _journal(since, ["--output=cat", which])
+    said = _journal(since, ["--output=cat", which])
+    # A reload leaves process and unit as they are.
+    return said if "[emperor]" in said else since_start(said)
+
+
+def _changed(path: str) -> float:
+    with contextlib.suppress(OSError):
+        return os.stat(path).st_mtime
+    return 0.0
 
 
 def is_uwsgi(process: processes.Process) -> bool:
@@ -134,7 +155,12 @@ def exec_start(unit: Mapping[str, str]) -> list[str]:
 
 def since_start(text: str) -> str:
     """Return the part of a log that the last start of uWSGI wrote."""
-    return text[max(text.rfind("*** Starting uWSGI"), 0) :]
+    # It reads its configuration before that, and may fail there.
+    read = list(_CONFIGURED.finditer(text))
+    begin = text.rfind("*** Starting uWSGI")
+    if read and read[-1].start() > begin:
+        return text[read[-1].start() :]
+    return text[max(begin, 0) :]
 
 
 def restarts(journal: str) -> list[float]:
