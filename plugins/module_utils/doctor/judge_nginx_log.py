@@ -81,6 +81,8 @@ def judge(faults: Faults, site: Site) -> Iterator[Fault]:
 
 def _is_over(line: NginxLine, site: Site) -> bool:
     """Say whether the same page was answered well after a line."""
+    if ", upstream: " in line.text and line.when + 1 <= site.logs.app_since:
+        return True
     method, _space, path = line.request.partition(" ")
     return bool(path) and any(
         visit.path == path and visit.when >= line.when and visit.status < 400 and visit.method in (method, "GET")

@@ -23,8 +23,6 @@ _BIND = re.compile(r"(?m)^bind\(\): No such file or directory[^\n]*|^error remov
 
 def judge(faults: Faults, site: Site) -> Iterator[Fault]:
     """Judge a unit that does not run, and a directory that its socket needs."""
-    if site.uwsgi.master and site.uwsgi.unit.get("ActiveState") == "active":
-        return
     found = reason(site)
     unit = site.uwsgi.unit.get("Id", "")
     if found:
@@ -37,7 +35,8 @@ def judge(faults: Faults, site: Site) -> Iterator[Fault]:
 def missing_folder(site: Site) -> str:
     """Return the directory that uWSGI shall make its socket in, where that is not there and it fails for that."""
     folder = site.logs.absent.get("socket", "")
-    return folder if folder and _BIND.search(site.uwsgi.log) else ""
+    serves = any(probe.answer for probe in site.probes)
+    return folder if folder and not serves and _BIND.search(site.uwsgi.log) else ""
 
 
 def reason(site: Site) -> tuple[str, str, list[str]] | None:

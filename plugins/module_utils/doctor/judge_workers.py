@@ -14,6 +14,7 @@ _DIED = re.compile(r"DAMN ! worker (\d+) \(pid: (\d+)\) died(?:, killed by signa
 # uWSGI kills a worker by itself for these, and says so first.
 _OWN_KILLS = re.compile(r"HARAKIRI ON WORKER \d+ \(pid: (\d+)|worker \d+ \(pid: (\d+)\) is taking too much time to die")
 _CRASHES = {"4": "SIGILL", "6": "SIGABRT", "7": "SIGBUS", "8": "SIGFPE", "11": "SIGSEGV", "31": "SIGSYS"}
+_FAULTED = re.compile(r"!!! uWSGI process \d+ got Segmentation Fault !!!")
 _NO_PLUGIN = re.compile(r"-- unavailable modifier requested: (\d+) --")
 _NONE_LOADED = "no request plugin is loaded"
 _KERNEL_PID = re.compile(r"(?:Killed process|pid=)\s?(\d+)")
@@ -76,7 +77,7 @@ def _killed(faults: Faults, site: Site, log: str) -> Iterator[Fault]:
 
 def _crashed(faults: Faults, site: Site, log: str) -> Iterator[Fault]:
     deaths = _deaths(log, tuple(_CRASHES))
-    frames = re.findall(r"!!! uWSGI process \d+ got Segmentation Fault !!!", log)
+    frames = list(_FAULTED.finditer(log))
     if not deaths and not frames:
         return
     signal = _CRASHES.get(deaths[-1][3], "SIGSEGV") if deaths else "SIGSEGV"
@@ -86,7 +87,7 @@ def _crashed(faults: Faults, site: Site, log: str) -> Iterator[Fault]:
         DEGRADED,
         f"workers of uWSGI crash ({count} x {signal}): compiled code that a page uses fails; its visitors get 502",
         "find the page in the access log; update the package of the compiled module that it uses (coredumpctl info)",
-        [*(death[0] for death in deaths[-2:]), *frames[-1:]],
+        [*(death[0] for death in deaths[-2:]), *(frame[0] for frame in frames[-1:])],
     )
 
 

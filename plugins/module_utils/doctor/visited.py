@@ -37,7 +37,12 @@ class Failing:
 
 
 def failing(site: Site, statuses: Iterable[int], since: float) -> list[Failing]:
-    """Return the pages whose last answer has one of these statuses, those first that failed most often."""
+    """Return the pages whose last answer has one of these statuses, those first that failed most often.
+
+    While nobody behind nginx answers at all, nobody can say what fails once somebody does.
+    """
+    if not _answered(site):
+        return []
     wanted, newest = set(statuses), max((visit.when for visit in site.logs.visits), default=0.0)
     pages: dict[tuple[str, str], list[Visit]] = {}
     for visit in site.logs.visits:
@@ -71,7 +76,11 @@ def gone(site: Site) -> tuple[list[Failing], bool]:
     others = {
         visit.path
         for visit in logs.visits
-        if visit.when + 1 > since and visit.status == 200 and _counts(site, visit) and visit.path != site.path
+        if visit.when + 1 > since
+        and visit.status == 200
+        and not visit.own
+        and _counts(site, visit)
+        and visit.path != site.path
     }
     return lost, bool(others)
 
@@ -106,6 +115,12 @@ def is_file(site: Site, path: str) -> bool:
     prefixes = {files.get("static_url") or "/static/", files.get("media_url") or "/media/"}
     below = any(len(prefix) > 1 and path.startswith(f"/{prefix.strip('/')}/") for prefix in prefixes)
     return below or "." in path.rpartition("/")[2]
+
+
+def _answered(site: Site) -> bool:
+    if site.probes:
+        return any(probe.answer for probe in site.probes)
+    return any(answer.status not in (502, 503, 504) for answer in site.answers)
 
 
 def _counts(site: Site, visit: Visit) -> bool:
