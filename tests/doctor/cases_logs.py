@@ -1,4 +1,4 @@
-"""Faults that only logs tell of, on the host of the tutorial: what visitors got, what uWSGI, nginx and systemd wrote."""
+"""Faults that only logs tell of, on the host of the tutorial: what visitors got, what uWSGI, nginx, systemd wrote."""
 
 from __future__ import annotations
 
@@ -15,8 +15,14 @@ BACK = "back $project/mysite/urls.py; restart"
 UNIT = "/etc/systemd/system/mysite.service"
 LOGGED = r"""
 keep $project/mysite/settings.py
-echo 'LOGGING = {"version": 1, "disable_existing_loggers": False, "handlers": {"e": {"class": "logging.StreamHandler"}}, "root": {"handlers": ["e"]}}' \
-    >> $project/mysite/settings.py
+cat >> $project/mysite/settings.py <<'EOF'
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"stderr": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["stderr"]},
+}
+EOF
 """
 BACK_LOGGED = "back $project/mysite/settings.py $project/mysite/urls.py; restart"
 
@@ -62,7 +68,8 @@ BY_HAND_CASES = [
         "database.table-missing",
         ["there is no table auth_group_permissions", "no such table"],
         "cp -p $project/db.sqlite3 /var/tmp/db\n"
-        "python3 -c \"import sqlite3; sqlite3.connect('$project/db.sqlite3').execute('DROP TABLE auth_group_permissions')\"",
+        "drop='DROP TABLE auth_group_permissions'\n"
+        "python3 -c \"import sqlite3; sqlite3.connect('$project/db.sqlite3').execute('$drop')\"",
         "mv /var/tmp/db $project/db.sqlite3",
         status="degraded",
     ),
@@ -70,10 +77,10 @@ BY_HAND_CASES = [
         "a table of no model is gone",
         "django.pages",
         ["/db/ (1 x 500)", "no such table: nosuch", "the table nosuch is missing", "manage.py migrate"],
-        VIEWS
-        + LOGGED
-        + "view db 'from django.db import connection; connection.cursor().execute(\"select 1 from nosuch\")'\n"
-        + "restart; answers /; visits 1 /db/",
+        f"{VIEWS}{LOGGED}"
+        'view db \'from django.contrib.sessions.models import Session; Session._meta.db_table = "nosuch"; '
+        "Session.objects.count()'\n"
+        "restart; answers /; visits 1 /db/",
         BACK_LOGGED,
         status="degraded",
     ),
@@ -91,7 +98,8 @@ BY_HAND_CASES = [
         "uwsgi.killed",
         ["4 x `DAMN ! worker died, killed by signal 9`", "the kernel", "DAMN ! worker"],
         "for _time in 1 2 3 4; do\n"
-        "    kill -9 $(pgrep -P $(systemctl show --property=MainPID --value mysite) | head -1); sleep 1.2\ndone\nanswers /",
+        "    kill -9 $(pgrep -P $(systemctl show --property=MainPID --value mysite) | head -1)\n"
+        "    sleep 1.2\ndone\nanswers /",
         "restart",
         status="degraded",
     ),
@@ -109,7 +117,8 @@ BY_HAND_CASES = [
         "uwsgi.plugin",
         ["without its Python plugin", "unavailable modifier requested: 0", "plugins = python3 in"],
         "edit $ini '/^plugins/d; /^home/d; /^module/d'; restart\n"
-        "until journalctl -u mysite -n 50 -o cat | grep -q 'unavailable modifier requested: 0'; do\n"
+        "start=_SYSTEMD_INVOCATION_ID=$(systemctl show --property=InvocationID --value mysite)\n"
+        "until journalctl $start -o cat | grep -q 'unavailable modifier requested: 0'; do\n"
         "    ask http://127.0.0.1/; sleep 0.2\ndone",
         "back $ini; restart",
     ),

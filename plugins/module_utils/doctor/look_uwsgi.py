@@ -27,6 +27,8 @@ from .unit_environment import is_renamed, running_environment, unit_environment
 LOG_LINES = 1000
 # One line or several side by side: a configuration may name another.
 _CONFIGURED = re.compile(r"(?m)^(?:.*\[uWSGI\] getting \w+ configuration from .*\n?)+")
+# What journalctl itself says; uWSGI's own words begin with two dashes, too.
+_OF_JOURNALCTL = re.compile(r"-- (Journal begins|Logs begin|No entries|Boot [0-9a-f]|Reboot)")
 # Where distributions keep the ini files of applications.
 INI_FOLDERS = ("/etc/uwsgi/apps-enabled", "/etc/uwsgi/vassals", "/etc/uwsgi/sites", "/etc/uwsgi.d", "/etc/uwsgi")
 
@@ -291,5 +293,5 @@ def _find_ini(name: str, domains: Sequence[str], host: Host, addresses: Sequence
 def _journal(since: int, words: Sequence[str]) -> str:
     """Return the last lines of the journal since a time. Forward, journalctl would show the first ones since then."""
     command = ["journalctl", "--no-pager", "--reverse", f"--lines={LOG_LINES}", f"--since=@{since}", *words]
-    lines = [line for line in ask.run(command).out.splitlines() if not line.startswith("-- ")]
+    lines = [line for line in ask.run(command).out.splitlines() if not _OF_JOURNALCTL.match(line)]
     return "\n".join(reversed(lines))

@@ -13,7 +13,13 @@ from ..questions import any_failure
 
 FAULTS = Faults(
     "database",
-    {"database.missing": [], "database.unreachable": [], "database.not-writable": [], "database.migrations": []},
+    {
+        "database.missing": [],
+        "database.unreachable": [],
+        "database.not-writable": [],
+        "database.migrations": [],
+        "database.table-missing": [],
+    },
 )
 _SETTING = "web_sites[].database; by hand: DATABASES in the settings"
 
