@@ -78,7 +78,9 @@ def test_python_runs_it_without_ansible(command):
         "import inspect; from pyweb_stack.release import list_releases\n"
         "assert '# --- list ---' in inspect.getsource(list_releases)"
     )
-    done = subprocess.run([sys.executable, "-I", "-c", script, str(command)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", script, str(command)], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 
