@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from doctor_evidence import NOW, UNIT, Case, check, evidence, faults_of, process, put, roots
@@ -197,6 +198,7 @@ CASES = [
         ("invalid request block size: 9000 (max 8192)",),
     ),
 ]
+CASES += doctor_logs.UWSGI
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
