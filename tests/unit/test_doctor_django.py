@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctor_logs
 import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import django_look
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
 from doctor_evidence import DUMP, Case, answer, check, evidence, faults_of, put
@@ -38,7 +39,10 @@ CASES = [
         "django.allowed-hosts",
         "broken",
         "ALLOWED_HOSTS does not have a.example, b.example: Django answers 400",
-        "web_sites[].domains; by hand: ALLOWED_HOSTS in the settings",
+        (
+            "web_sites[].domains, then playbooks/site.yml; by hand: ALLOWED_HOSTS = ['a.example', "
+            "'b.example', 'x'] in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         (
             "ALLOWED_HOSTS = ['x']",
             "Invalid HTTP_HOST header: 2",
@@ -54,9 +58,9 @@ CASES = [
             " trust that origin"
         ),
         (
-            "web_sites[].nginx.listen and domains (they fill CSRF_TRUSTED_ORIGINS); by hand: "
-            "CSRF_TRUSTED_ORIGINS = ['https://shop.example'], or uwsgi_param HTTP_HOST $http_host and "
-            "SECURE_PROXY_SSL_HEADER"
+            "web_sites[].nginx.listen and domains fill CSRF_TRUSTED_ORIGINS; by hand: "
+            "CSRF_TRUSTED_ORIGINS = ['https://shop.example'] in /srv/code/shop/settings.py, or "
+            "uwsgi_param HTTP_HOST $http_host and SECURE_PROXY_SSL_HEADER"
         ),
         ("Origin: https://shop.example; CsrfViewMiddleware refuses it",),
     ),
@@ -66,7 +70,10 @@ CASES = [
         "django.debug",
         "degraded",
         "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
-        "DEBUG = False in the settings (the overlay of this collection sets it)",
+        (
+            "DEBUG = False in the settings (the overlay sets it); playbooks/site.yml; by hand: DEBUG "
+            "= False in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("settings.DEBUG is True",),
     ),
     Case(
@@ -75,7 +82,10 @@ CASES = [
         "django.debug",
         "degraded",
         "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
-        "DEBUG = False in the settings (the overlay of this collection sets it)",
+        (
+            "DEBUG = False in the settings (the overlay sets it); playbooks/site.yml; by hand: DEBUG "
+            "= False in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("a page that is not there is answered by Django's debug page",),
     ),
     Case(
@@ -84,7 +94,10 @@ CASES = [
         "django.settings",
         "broken",
         "the settings cannot be used: ImproperlyConfigured: no",
-        "mend the settings",
+        (
+            "correct the settings, then playbooks/deploy.yml; by hand: correct "
+            "/srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("ImproperlyConfigured: no",),
     ),
     Case(
@@ -197,7 +210,11 @@ CASES = [
             "the application is slow: no answer to / within 2 s while workers are free; nginx waits 60s"
             " and then says 504"
         ),
-        "make it faster; web_sites[].nginx.read_timeout for more patience (uwsgi_read_timeout)",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout for more patience; by hand: make it "
+            "faster, or uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && "
+            "systemctl reload nginx"
+        ),
         ("no complete answer within 2 s",),
     ),
     Case(
@@ -206,7 +223,10 @@ CASES = [
         "django.slow",
         "broken",
         ("the application is slow: no answer to / within 2 s while workers are free; nginx waits 9s and then says 504"),
-        "make it faster; web_sites[].nginx.read_timeout for more patience (uwsgi_read_timeout)",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout for more patience; by hand: make it "
+            "faster, or uwsgi_read_timeout 300s; at n:1, then nginx -t && systemctl reload nginx"
+        ),
         ("no complete answer within 2 s",),
     ),
     Case(
@@ -219,7 +239,10 @@ CASES = [
         "django.slow",
         "broken",
         ("the application is slow: no answer to / within 2 s while workers are free; nginx waits 7s and then says 504"),
-        "make it faster; web_sites[].nginx.read_timeout for more patience (uwsgi_read_timeout)",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout for more patience; by hand: make it "
+            "faster, or proxy_read_timeout 300s; at n:1, then nginx -t && systemctl reload nginx"
+        ),
         ("no complete answer within 2 s",),
     ),
     Case(
@@ -271,3 +294,13 @@ def test_a_scheme_that_nginx_does_not_tell_is_why_an_origin_is_refused(origin, s
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_fault_of_django_is_named(case):
     check(case)
+
+
+@pytest.mark.parametrize(
+    ("error", "missing"),
+    [(ModuleNotFoundError("no", name="celery"), "celery"), (NameError("x"), ""), (SystemExit(1), "")],
+)
+def test_only_an_import_can_miss_a_module(error, missing):
+    if isinstance(error, NameError):
+        error.name = "x"  # as Python 3.10 and newer say it
+    assert django_look.missing_module(error) == missing

@@ -261,7 +261,7 @@ def test_of_two_faults_in_a_hop_the_one_that_follows_from_nothing_is_shown():
     assert (hop["status"], hop["cause"], hop["mend"], hop["follows"]) == (
         "broken",
         "the configuration of nginx is broken; nginx does not run",
-        "mend the line that nginx names, then nginx -t && systemctl reload nginx",
+        "correct the line that nginx names, then nginx -t && systemctl reload nginx",
         "",
     )
     assert hop["evidence"] == ["[emerg] unknown directive"]

@@ -15,6 +15,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host import files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import shown_source
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
+from ansible_collections.pyweb.stack.plugins.module_utils.release import rollback
 from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Change
 from ansible_collections.pyweb.stack.plugins.modules import uwsgi_release, uwsgi_rollback
 from releases import SECRET, make_layout, make_site, put_0_1, put_links
@@ -22,7 +23,7 @@ from releases import SECRET, make_layout, make_site, put_0_1, put_links
 NEW, OLD = "a" * 12, "b" * 12
 NO_CODE = {"commit": "", "subject": "", "source": ""}
 # What the action plugins add; nobody types them.
-INTERNAL = {"secrets", "who", "first"}
+INTERNAL = {"secrets", "who", "first", "doctor", "command_sources", "command_content", "command_completion"}
 
 
 @pytest.mark.parametrize("module", [uwsgi_release, uwsgi_rollback])
@@ -132,7 +133,7 @@ def test_a_rollback_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, n
     put_links(tmp_path, OLD, record["id"])
     change = Change([f"rollback to {record['id']}"], record["id"], OLD, [], "before", "after")
     switches = Switches(locks, [change])
-    monkeypatch.setattr(uwsgi_rollback, "Switch", switches)
+    monkeypatch.setattr(rollback, "Switch", switches)
     result = call(
         uwsgi_rollback,
         capsys,
@@ -162,7 +163,7 @@ def test_a_rollback_that_changes_nothing_and_one_that_fails(tmp_path, capsys, mo
     record = put_0_1(tmp_path, "unix")
     nothing = Change([], record["id"], OLD, [], "same", "same")
     switches = Switches(locks, [nothing, StepError("shop", "health", "it is ill")])
-    monkeypatch.setattr(uwsgi_rollback, "Switch", switches)
+    monkeypatch.setattr(rollback, "Switch", switches)
     arguments = {"sites": [make_site(tmp_path)[0]], "to": record["id"]}
     assert call(uwsgi_rollback, capsys, **arguments)["changed"] is False
     assert switches.done == [("roll back False", ["shop"]), ("unanswered", ["shop"])]
@@ -178,7 +179,7 @@ def test_a_rollback_to_what_does_not_answer_through_nginx_is_made_and_fails(tmp_
     record = put_0_1(tmp_path, "unix")
     switches = Switches(locks, [Change(["rollback"], record["id"], OLD, [], "before", "after")])
     switches.wrong = StepError("shop", "the check through nginx", "somebody else answers")
-    monkeypatch.setattr(uwsgi_rollback, "Switch", switches)
+    monkeypatch.setattr(rollback, "Switch", switches)
     result = call(uwsgi_rollback, capsys, sites=[make_site(tmp_path)[0]], to=record["id"])
     told = "the check through nginx failed: somebody else answers"
     assert (result["failed"], result["changed"], result["msg"]) == (True, True, f"site 'shop': {told}")

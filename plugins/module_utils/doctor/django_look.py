@@ -35,7 +35,7 @@ def main(module: str, name: str, wanted: str) -> None:
     try:
         application = getattr(load(module), name)
     except BaseException as error:  # a project may call sys.exit
-        say("failed", at="app", error=one_line(error), missing=getattr(error, "name", None) or "", where=where(error))
+        say("failed", at="app", error=one_line(error), missing=missing_module(error), where=where(error))
         return
     say("app", callable=callable(application))
     from django.conf import settings
@@ -58,6 +58,11 @@ def main(module: str, name: str, wanted: str) -> None:
         say("facts", **settings_facts(settings, code))
     except Exception as error:
         say("failed", at="facts", error=one_line(error))
+
+
+def missing_module(error: BaseException) -> str:
+    """Return the module that is not there; '' for another error. A NameError has a name as well."""
+    return (error.name or "") if isinstance(error, ImportError) else ""
 
 
 def load(module: str) -> Any:

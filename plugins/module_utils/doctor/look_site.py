@@ -41,6 +41,7 @@ from .look_pages import look_at_pages
 from .look_proxies import look_in_front
 from .look_redirects import greets, look_at_redirects
 from .look_renewal import look_at_renewal
+from .look_servers import look_around
 from .look_tls import look_at_certificate
 from .look_uwsgi import ask_stats, find_uwsgi, uwsgi_log
 from .names import reserved
@@ -64,10 +65,11 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Si
         site.handler = match.handler(site.chain)
         if site.handler and match.passes(site.handler):
             site.speaks, addresses = match.targets(config, site.handler)
-    site.uwsgi = find_uwsgi(site.layout, site.domains, host, addresses)
+    site.uwsgi = find_uwsgi(site.layout, site.domains, host, addresses, site.server)
     site.secrets = secrets_of(site.uwsgi.environment, site)
     # Children that change their ids are forked here, before any thread runs.
     site.probes = [_approach(address, site, host) for address in addresses[:_PROBES]]
+    _apart(site, "what serves it", look_around, site, host)
     with ThreadPoolExecutor(24) as pool:
         jobs: list[Future[Any]] = [pool.submit(look_inside, site, main)]
         jobs += [pool.submit(_resolve, site, domain) for domain in site.domains[:_DOMAINS]]
@@ -89,7 +91,7 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Si
     _apart(site, "the renewal of the certificate", _look_at_renewal, site, host)
     _apart(site, "what is in front of nginx", _look_in_front, site, host)
     if any(answer.status >= 500 for answer in site.answers):
-        site.uwsgi.log = uwsgi_log(site.uwsgi, host.now)  # now with the traceback of these answers
+        site.uwsgi.log = uwsgi_log(site.uwsgi, host.now, site.server.start)  # now with the traceback of these answers
     _apart(site, "the logs", look_at_logs, site, host)
     look_at_files(site, main, host)
     look_at_events(site, host)

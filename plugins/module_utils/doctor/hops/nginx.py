@@ -57,7 +57,7 @@ FAULTS = Faults(
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     nginx = host.nginx
     if not nginx.installed:
-        fix = "playbooks/site.yml, or install the package nginx"
+        fix = "playbooks/site.yml; by hand: install the package nginx"
         yield FAULTS.fault("nginx.missing", BROKEN, "nginx is not installed", fix)
         return
     yield from _configuration(host)
@@ -106,7 +106,8 @@ def _configuration(host: Host) -> Iterator[Fault]:
             "nginx.ipv6",
             status,
             f"nginx shall listen on {no_ipv6[1]}, and this host has no IPv6; {works}",
-            "nginx_ipv6: auto (or false); by hand: remove the listen [::] lines",
+            "nginx_ipv6: auto (or false), then playbooks/site.yml; by hand: remove the listen [::] lines "
+            "(nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart nginx",
             [no_ipv6[0], f"/proc/net/if_inet6 {'has addresses' if host.ipv6 else 'is empty or missing'}"],
         )
     if key:
@@ -122,7 +123,7 @@ def _configuration(host: Host) -> Iterator[Fault]:
             "nginx.config",
             status,
             f"the configuration of nginx is broken; {works}" + (", and the next start fails" if nginx.master else ""),
-            "mend the line that nginx names, then nginx -t && systemctl reload nginx",
+            "correct the line that nginx names, then nginx -t && systemctl reload nginx",
             [_message(nginx.tested.err) or "nginx -t failed"],
         )
 
