@@ -15,7 +15,8 @@ _DIED = re.compile(r"DAMN ! worker (\d+) \(pid: (\d+)\) died(?:, killed by signa
 _OWN_KILLS = re.compile(r"HARAKIRI ON WORKER \d+ \(pid: (\d+)|worker \d+ \(pid: (\d+)\) is taking too much time to die")
 _CRASHES = {"4": "SIGILL", "6": "SIGABRT", "7": "SIGBUS", "8": "SIGFPE", "11": "SIGSEGV", "31": "SIGSYS"}
 _FAULTED = re.compile(r"!!! uWSGI process \d+ got Segmentation Fault !!!")
-_NO_PLUGIN = re.compile(r"-- unavailable modifier requested: (\d+) --")
+# A request of a web server has the modifier 0. Whoever pings, as this doctor does, has another one.
+_NO_PLUGIN = re.compile(r"-- unavailable modifier requested: (0) --")
 _NONE_LOADED = "no request plugin is loaded"
 _KERNEL_PID = re.compile(r"(?:Killed process|pid=)\s?(\d+)")
 
@@ -23,6 +24,8 @@ _KERNEL_PID = re.compile(r"(?:Killed process|pid=)\s?(\d+)")
 def judge(faults: Faults, site: Site) -> Iterator[Fault]:
     log = said(site)
     yield from _plugin(faults, site, log)
+    if "[emperor]" in log:  # whose workers these are nobody can say
+        return
     yield from _killed(faults, site, log)
     yield from _crashed(faults, site, log)
 
@@ -36,7 +39,9 @@ def said(site: Site) -> str:
 def lacks_plugin(site: Site) -> bool:
     """Say whether this uWSGI has nothing that could load a Python application."""
     log = said(site)
-    return bool(_NO_PLUGIN.search(log)) or _NONE_LOADED in log
+    if any(probe.answer for probe in site.probes):
+        return False
+    return bool(_NO_PLUGIN.search(log)) or (_NONE_LOADED in log and site.uwsgi.master is not None)
 
 
 def _plugin(faults: Faults, site: Site, log: str) -> Iterator[Fault]:

@@ -19,7 +19,7 @@ FAULTS = Faults(
     "uwsgi",
     {
         "uwsgi.missing": [],
-        "uwsgi.unit": [],
+        "uwsgi.unit": ["app.sandbox"],
         "uwsgi.directory": [],
         "uwsgi.crashing": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
         "uwsgi.stopped": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
