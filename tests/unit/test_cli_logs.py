@@ -96,7 +96,10 @@ def test_what_is_no_entry_is_no_line(raw):
         ("ERROR 2026-11-27 cart: nothing in it", True),
         ("uwsgi_response_writev_headers_and_body_do(): Broken pipe [core/writer.c line 306]", True),
         ("[pid: 5|app: 0|req: 1/2] 127.0.0.1 () {32 vars} GET /x => generated 9 bytes in 1 msecs (HTTP/1.1 500)", True),
-        ("[pid: 5|app: 0|req: 1/2] 127.0.0.1 () {32 vars} GET /x => generated 9 bytes in 1 msecs (HTTP/1.1 404)", False),
+        (
+            "[pid: 5|app: 0|req: 1/2] 127.0.0.1 () {32 vars} GET /x => generated 9 bytes in 1 msecs (HTTP/1.1 404)",
+            False,
+        ),
         ("spawned uWSGI worker 1 (pid: 295, cores: 1)", False),
         ("Started uwsgi-shop@0123456789ab.service.", False),
         ("Not Found: /errors", False),
@@ -237,7 +240,9 @@ def test_the_units_are_those_of_the_site_alone():
 
 def test_the_journal_is_read_backwards_and_not_without_end(tmp_path, monkeypatch, capsys):
     program = tmp_path / "journalctl"
-    program.write_text("#!/bin/sh\ncat <<'EOF'\n" + "\n".join(entry(text).decode() for text in ("two", "one")) + "\nEOF\n")
+    program.write_text(
+        "#!/bin/sh\ncat <<'EOF'\n" + "\n".join(entry(text).decode() for text in ("two", "one")) + "\nEOF\n"
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert texts(logs.journal(["u"], "shop", 10, False)) == ["one", "two"]

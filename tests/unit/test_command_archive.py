@@ -1,4 +1,4 @@
-"""The file of the command `pyweb`: what is in it, that equal sources make an equal one, and that a plain Python runs it."""
+"""The file of the command `pyweb`: what is in it, that equal sources make equal files, and that Python runs it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def test_python_runs_it_without_ansible(command):
         "import inspect; from pyweb_stack.release import list_releases\n"
         "assert '# --- list ---' in inspect.getsource(list_releases)"
     )
-    done = subprocess.run([sys.executable, "-I", "-c", script, str(command)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", script, str(command)], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -102,4 +102,3 @@ def test_where_it_cannot_be_written_that_is_a_note(place, monkeypatch):
 
     monkeypatch.setattr(command_file.nofollow, "create", refuse)
     assert ensure() == ("", f"{layouts.COMMAND}: Read-only file system; the command pyweb is not installed")
-
