@@ -29,6 +29,10 @@ test: ## Ask everything on one platform of each family, the platform questions o
 test-all: ## Ask everything on every platform, and the doctor about every fault of the long table
 	@FULL=all $(TOOLS)/test.py
 
+.PHONY: test-vm
+test-vm: ## A site on a host with SELinux, enforcing: a virtual machine in software emulation (Debian 12; needs root; half an hour)
+	@$(TOOLS)/test.py vm
+
 .PHONY: setup
 setup: ## Put the pinned tools into .venv
 	@$(TOOLS)/setup.sh

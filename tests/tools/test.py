@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Run the tests of the collection: test.py [setup|lint|unit|molecule|faults ...]; without a word, all of them.
+"""Run the tests of the collection: test.py [setup|lint|unit|molecule|faults ...]; without a word, all but `vm`.
 
 Needs only python3. Each step writes a log of its own below .test-logs/, which is shown in full when the step fails,
 with the journal of its container. A failing step stops only the steps that build on it. Behind each step on a platform
@@ -45,6 +45,7 @@ SUITES = ("faults", "mistakes", "projects", "doctor", "guest", "upgrade", "worke
 LONG_TABLE = "tests/doctor/long_table.py"
 # The suites that need a CA in a container beside their host; its image is made of this platform's.
 WITH_CA, CA_PLATFORM = ("https",), "debian12"
+VM_PLATFORM = "debian12"
 # What is asked where not everything is: whether the platform is what the roles take it for, and serves a site.
 BRIEF = ("platform", "sanity")
 # Leaves out what another platform is asked, and nothing else.
@@ -54,6 +55,8 @@ ONLY = {
     "el": [name for name, platform in known_platforms.PLATFORMS.items() if platform.os_family == "RedHat"],
 }
 STEP_SECONDS = 2700
+# A machine in software emulation, from its disk to its last test.
+VM_SECONDS = 7200
 HEARTBEAT_SECONDS = 30
 PLAIN_OUTPUT = {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "PY_COLORS": "0", "COLUMNS": "140"}
 # pytest's last line: `=== 92 passed, 1 skipped in 275.00s (0:04:34) ===`.
@@ -78,6 +81,7 @@ class Step:
     alone: bool = False
     # The container that it leaves behind: it is asked for evidence after a failure, and removed.
     container: str = ""
+    seconds_most: float = STEP_SECONDS
     # A directory that it must not find: what an earlier run left there says what is in a container that is gone.
     scratch: Path | None = None
     # Left out where no step is named.
@@ -137,8 +141,9 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
             for scenario, platform in scenarios(platforms, full, (environment.get("SCENARIOS") or "").split())
         ),
         *(suite("load answers", platform, "tests/load/test_answers.py", once=platform in once) for platform in full),
+        *(vm() if VM_PLATFORM in platforms else []),
         # Last, when nothing else is left to start: they set up their hosts beside what still runs.
-        *(load(platform) for platform in full),
+        *(load(platform) for platform in full if platform not in once),
     ]
 
 
@@ -170,6 +175,14 @@ def load(platform: str) -> Step:
     step.alone = True
     step.env["PYWEB_ALONE"] = str(ALONE)
     return step
+
+
+def vm() -> list[Step]:
+    """What needs a kernel of its own, with SELinux: a machine in software emulation."""
+    tests = suite("vm", VM_PLATFORM)
+    tests.needs.append("vm qemu")
+    tests.by_name, tests.seconds_most = True, VM_SECONDS
+    return [Step("vm qemu", [str(ROOT / "tests/vm/qemu.sh")], ["engine"], by_name=True), tests]
 
 
 def long_table(platform: str, by_name: bool) -> Step:
@@ -290,7 +303,7 @@ def logged(step: Step) -> int:
             start_new_session=True,
         )
         RUNNING.add(process)
-        timer = threading.Timer(STEP_SECONDS, stop, [process])
+        timer = threading.Timer(step.seconds_most, stop, [process])
         timer.start()
         for line in process.stdout or ():
             log.write(line)
@@ -306,7 +319,7 @@ def logged(step: Step) -> int:
 def verdict(step: Step, status: int, log: str) -> str:
     """Return why the step failed; '' when it passed."""
     if status:
-        return f"stopped after {STEP_SECONDS} s" if step.seconds >= STEP_SECONDS else f"exit status {status}"
+        return f"stopped after {step.seconds:.0f} s" if step.seconds >= step.seconds_most else f"exit status {status}"
     # Molecule takes a directory that is not there for one without tests, and goes on.
     if "no tests found" in log:
         return "exit status 0, but molecule found no tests"

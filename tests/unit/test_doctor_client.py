@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.protocol import Answer
@@ -147,6 +148,7 @@ CASES = [
         ("GET http://shop.example/ at 192.0.2.1: the end came before an answer",),
     ),
 ]
+CASES += doctor_logs.CLIENT
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

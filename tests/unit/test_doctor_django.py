@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor import django_look
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
@@ -216,7 +217,8 @@ CASES = [
         "django.error",
         "broken",
         "Django answers 500",
-        "read the traceback in uWSGI's log",
+        "nothing logs the exception: ask the doctor with doctor_deep=true, or give LOGGING in the settings a handler "
+        "that writes to stderr for 'django.request'",
         ("status 500",),
     ),
     Case(
@@ -295,6 +297,7 @@ CASES = [
         ("upstream timed out while reading response",),
     ),
 ]
+CASES += doctor_logs.DJANGO
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Ran
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
@@ -262,7 +263,7 @@ CASES = [
 ]
 
 
-CASES += HTTPS_CASES
+CASES += [*HTTPS_CASES, *doctor_logs.NGINX]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Fetched
 from doctor_evidence import Case, check, denied, put
@@ -150,6 +151,7 @@ CASES = [
         ),
     ),
 ]
+CASES += doctor_logs.STATIC
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

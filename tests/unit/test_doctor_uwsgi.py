@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from doctor_evidence import NOW, UNIT, Case, check, evidence, faults_of, process, put, roots
@@ -236,6 +237,7 @@ CASES = [
         ("invalid request block size: 9000 (max 8192)", CUT_OFF),
     ),
 ]
+CASES += doctor_logs.UWSGI
 
 
 def test_a_large_request_of_the_doctor_itself_hurts_nobody():

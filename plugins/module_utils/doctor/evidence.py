@@ -14,6 +14,8 @@ from ..nginx.dump import Config, Directive
 from ..nginx.match import Server
 from ..uwsgi.options import Options
 from ..uwsgi.protocol import Answer
+from .evidence_logs import Logs
+from .evidence_servers import Server, Starts
 from .evidence_tls import CertificateFile, Https, InFront, Renewal, Shown, Trigger, Walk
 
 # Browsers keep cookies of up to 4096 bytes each (RFC 6265, section 6.1): one of them has to get through.
@@ -111,6 +113,7 @@ class Host:
     units_files: dict[str, str] = field(default_factory=dict)
     holders: dict[int, str] = field(default_factory=dict)
     triggers: list[Trigger] | None = None  # nobody has looked yet
+    starts: Starts = field(default_factory=Starts)
 
 
 # --- one site ---
@@ -312,6 +315,8 @@ class Site:
     walks: list[Walk] = field(default_factory=list)
     in_front: InFront = field(default_factory=InFront)
     unexamined: list[str] = field(default_factory=list)
+    server: Server = field(default_factory=Server)
+    logs: Logs = field(default_factory=Logs)
 
     @property
     def told(self) -> dict[str, str]:

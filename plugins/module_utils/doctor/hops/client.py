@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...nginx import match
+from .. import judge_visits
 from ..evidence import Host, Site
 from ..fault import BROKEN, Fault, Faults
 from ..questions import good
@@ -21,6 +22,10 @@ FAULTS = Faults(
             *("name", "nginx", "location", "socket", "uwsgi", "app", "django", "database", "host", "static"),
         ],
         "client.no-answer": ["name", "nginx", "location", "socket", "uwsgi", "app", "django", "database"],
+        "client.pages": ["nginx", "socket", "uwsgi", "app", "django", "database", "host"],
+        "client.page-gone": ["name", "nginx", "location", "app", "client.status", "client.no-answer"],
+        "client.gave-up": ["nginx", "socket", "uwsgi", "app", "django", "database", "host", "client.no-answer"],
+        "client.dead-end": ["name", "nginx", "location", "socket", "uwsgi", "app", "django", "database", "host"],
     },
 )
 # What an answer can come of. A page that is not there, or too large a request, says that all behind it is well enough
@@ -72,6 +77,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         else:
             cause = "a client gets no answer"
             yield FAULTS.fault("client.no-answer", BROKEN, cause, _logs(site, None), evidence)
+    yield from judge_visits.judge(FAULTS, site)
 
 
 def _who_listens(port: int) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ...build import settings_findings
 from ...host.advice import advice_on
 from ...nginx import match
+from .. import judge_pages
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 from ..fixes import RELOAD, restart, settings_file
@@ -24,6 +25,7 @@ FAULTS = Faults(
         "django.debug": [],
         "django.settings": [],
         "django.error": ["app", "database", "host.disk-full", "static.uncollected"],
+        "django.pages": ["app", "database", "host.disk-full", "static.uncollected", "django.error", "django.settings"],
         "django.slow": ["uwsgi.busy", "database.unreachable", "socket.protocol"],
         "django.timeouts": ["uwsgi.busy", "django.slow", "database.unreachable", "uwsgi.harakiri"],
         "django.memory": [],
@@ -48,11 +50,12 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     settings = site.inside.get("settings", {})
     yield from _settings(site)
     if any(answer.status == 500 for answer in site.answers):
-        reason = traceback(site.uwsgi.log)
+        reason = traceback(site.uwsgi.log) or traceback(site.logs.app_log) or judge_pages.asked_again(site)
         cause = f"Django answers 500{': ' + reason if reason else ''}"
         evidence = [reason or "status 500"]
-        fix = advice_on(reason, reason) or "read the traceback in uWSGI's log"
+        fix = advice_on(reason, reason) or judge_pages.where_to_look(site, reason)
         yield FAULTS.fault("django.error", BROKEN, cause, fix, evidence)
+    yield from judge_pages.judge(FAULTS, site)
     yield from _slowness(site)
     yield from _throw_away(site)
     if settings:

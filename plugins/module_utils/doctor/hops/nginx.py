@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .. import certificates, ways
+from .. import certificates, judge_nginx_log, ways
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
 
@@ -46,6 +46,10 @@ FAULTS = Faults(
         "nginx.not-listening": [],
         "nginx.untested": [],
         "nginx.not-reloaded": [],
+        "nginx.errors": [
+            *("location", "socket", "uwsgi", "app", "django", "database", "static", "media", "host", "name"),
+            *("nginx.config", "nginx.not-reloaded", "nginx.not-listening"),
+        ],
     },
 )
 
@@ -71,6 +75,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             )
     yield from certificates.judge(FAULTS, site, host, seen)
     yield from ways.judge(FAULTS, site, seen)
+    yield from judge_nginx_log.judge(FAULTS, site)
     for what in site.unexamined:
         cause = f"{what}: nobody could look; this is a fault of pyweb.stack, please report it"
         yield FAULTS.fault("nginx.unexamined", UNKNOWN, cause, "the rest of the report holds without it")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .. import judge_visits
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 from ..fixes import manage
@@ -21,6 +22,10 @@ FAULTS = Faults(
         "static.alias": [],
         "static.selinux": [],
         "static.status": ["nginx", "name", "firewalld"],
+        "static.page-file": [
+            *("static.uncollected", "static.not-readable", "static.no-location", "static.alias", "static.selinux"),
+            *("static.status", "nginx", "name", "location", "socket", "uwsgi", "app", "django", "database", "host"),
+        ],
     },
 )
 
@@ -57,3 +62,4 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         seen.append(f"GET {fetched.uri} -> {fetched.status}: {why}")
     else:
         yield file_fault(FAULTS, fetched, host)
+    yield from judge_visits.files(FAULTS, site)

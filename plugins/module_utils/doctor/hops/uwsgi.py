@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 
 from ...uwsgi.options import BUFFER_SIZE_DEFAULT
+from .. import judge_unit, judge_workers
 from ..evidence import LARGE_COOKIE, Host, Site
 from ..fault import ADVICE, BROKEN, DEGRADED, Fault, Faults
 from ..fixes import ini, restart
@@ -18,11 +19,16 @@ FAULTS = Faults(
     "uwsgi",
     {
         "uwsgi.missing": [],
-        "uwsgi.crashing": ["app", "host.disk-full"],
-        "uwsgi.stopped": ["app", "host.disk-full"],
-        "uwsgi.busy": ["socket.protocol"],
+        "uwsgi.unit": ["app.sandbox"],
+        "uwsgi.directory": [],
+        "uwsgi.crashing": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
+        "uwsgi.stopped": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
+        "uwsgi.plugin": [],
+        "uwsgi.busy": ["socket.protocol", "uwsgi.plugin"],
         "uwsgi.harakiri": [],
-        "uwsgi.buffer-size": [],
+        "uwsgi.killed": [],
+        "uwsgi.worker-crashed": ["app.import"],
+        "uwsgi.buffer-size": ["uwsgi.plugin"],
     },
 )
 _INSTALL = (
@@ -41,6 +47,8 @@ _CUT_OFF = re.compile(r"(?:prematurely closed connection|reset by peer\)) while 
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     found = site.uwsgi
     unit = found.unit.get("Id", "")
+    yield from judge_unit.judge(FAULTS, site)
+    yield from judge_workers.judge(FAULTS, site)
     others = [probe.owner for probe in site.probes if probe.owner and probe.answer and not found.master]
     if others:
         seen.append(f"not uWSGI: {others[0]} answers")
@@ -50,7 +58,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield FAULTS.fault(
             "uwsgi.crashing",
             BROKEN,
-            f"uWSGI ends and is started again, over and over: {reason(found.log)}",
+            f"uWSGI ends and is started again, over and over: {judge_unit.words(site) or reason(found.log)}",
             f"journalctl -u {unit} -n 50; playbooks/rollback.yml brings the release before"
             f"; by hand: journalctl -u {unit} -n 50 says why; then systemctl restart {unit}",
             [_state(site), *last_lines(found.log)],
@@ -68,7 +76,7 @@ def _stopped(site: Site) -> Fault:
     failed = found.unit.get("ActiveState") == "failed"
     command = f"systemctl start {unit}" if unit else " ".join(found.command) or "start uWSGI"
     state = _state(site) if unit else "no uWSGI of this site in the process table"
-    cause = f"uWSGI failed: {reason(found.log)}" if failed else "uWSGI is stopped"
+    cause = f"uWSGI failed: {judge_unit.words(site) or reason(found.log)}" if failed else "uWSGI is stopped"
     return FAULTS.fault("uwsgi.stopped", BROKEN, cause, command, [state, *last_lines(found.log)[-3:]])
 
 
