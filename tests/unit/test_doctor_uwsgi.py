@@ -282,7 +282,9 @@ def test_the_workers_are_busy_only_where_they_listen(listens, owner, busy):
     site, host = evidence()
     silent(site, owner=owner)
     put(site.uwsgi, listens=listens)
-    assert ("uwsgi.busy" in faults_of(verdict(site, host))) is busy
+    found = faults_of(verdict(site, host))
+    assert ("uwsgi.busy" in found) is busy
+    assert "django.slow" not in found
 
 
 @pytest.mark.parametrize(("where", "busy"), [("0.0.0.0:8001", True), ("0.0.0.0:8002", False)])

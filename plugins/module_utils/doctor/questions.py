@@ -28,14 +28,14 @@ def all_busy(site: Site) -> bool:
     """
     workers = site.uwsgi.stats.get("workers", [])
     silent = [probe for probe in site.probes if probe.answer is None and "within" in probe.failure and not probe.kind]
-    if not silent or not site.uwsgi.master or declared(site, silent[0]) or not _of_uwsgi(site, silent[0]):
+    if not silent or not site.uwsgi.master or declared(site, silent[0]) or not of_uwsgi(site, silent[0]):
         return False
     if workers:
         return all(worker.get("status") == "busy" for worker in workers)
     return all(probe.pong is None and "within" in probe.ping_failure for probe in silent)
 
 
-def _of_uwsgi(site: Site, probe: Probe) -> bool:
+def of_uwsgi(site: Site, probe: Probe) -> bool:
     """Say whether the site's uWSGI may be what listens at an address, and no other program is known to."""
     port = probe.address.rpartition(":")[2]
     for where in site.uwsgi.listens:

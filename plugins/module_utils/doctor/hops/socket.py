@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ..evidence import Host, Probe, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 from ..fixes import BY_HAND, RELOAD, ini, restart
-from ..questions import SOCKET_CLASSES, declared, good, last_match, selinux
+from ..questions import SOCKET_CLASSES, declared, good, last_match, of_uwsgi, selinux
 
 FAULTS = Faults(
     "socket",
@@ -106,7 +106,9 @@ def _unusable(site: Site, probe: Probe) -> Fault | None:
             "socket.silent",
             BROKEN,
             f"{probe.address} takes connections and gives no answer to a {probe.speaks} request: {probe.failure}",
-            f"see what it does: {_log(site)}; then {restart(site)}",
+            _fix_address(site, probe)
+            if not of_uwsgi(site, probe)
+            else f"see what it does: {_log(site)}; then {restart(site)}",
             [f"{probe.speaks} request to {probe.address}: {probe.failure}", f"held by {probe.owner or '?'}"],
         )
     return None
