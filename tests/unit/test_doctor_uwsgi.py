@@ -293,3 +293,13 @@ def test_the_same_at_a_port(where, busy):
     silent(site, address="127.0.0.1:8001", real="", owner="uwsgi")
     put(site.uwsgi, listens=[where])
     assert ("uwsgi.busy" in faults_of(verdict(site, host))) is busy
+
+
+def test_a_program_that_nobody_knows_is_no_slow_application():
+    site, host = evidence()
+    silent(site, owner="python3 x")
+    put(site.uwsgi, master=None)
+    put(site.server, stranger="python3 x")
+    found = faults_of(verdict(site, host))
+    assert "django.slow" not in found
+    assert found["socket.silent"]["mend"].startswith("end that program, and start the site's server there; or correct")

@@ -106,8 +106,8 @@ def _unusable(site: Site, probe: Probe) -> Fault | None:
             "socket.silent",
             BROKEN,
             f"{probe.address} takes connections and gives no answer to a {probe.speaks} request: {probe.failure}",
-            _fix_address(site, probe)
-            if not of_uwsgi(site, probe)
+            f"end that program, and start the site's server there; or correct the address in nginx, then {RELOAD}"
+            if site.server.stranger or not of_uwsgi(site, probe)
             else f"see what it does: {_log(site)}; then {restart(site)}",
             [f"{probe.speaks} request to {probe.address}: {probe.failure}", f"held by {probe.owner or '?'}"],
         )
