@@ -213,4 +213,23 @@ BY_HAND_CASES = [
         BACK,
         status="degraded",
     ),
+    Case(
+        "a page ends the worker that answers it",
+        "client.pages",
+        ["visitors get no page, but 502: /quit/ (2 x 502)", "upstream prematurely closed connection"],
+        VIEWS
+        + "view quit '__import__(\"os\")._exit(1)'; restart; answers /; visits 1 /quit/; sleep 1.2; visits 1 /quit/\n"
+        "sleep 1.2; answers /",
+        BACK,
+        status="degraded",
+    ),
+    Case(
+        "nobody waits for a page",
+        "client.gave-up",
+        ["visitors do not wait for the answer: /slow/ (3 x 499)"],
+        VIEWS + "view slow 'time.sleep(1.5); return HttpResponse(\"late\")'; restart; answers /\n"
+        "for _time in 1 2 3; do ask -m 0.3 http://127.0.0.1/slow/; sleep 1.5; done",
+        BACK,
+        status="degraded",
+    ),
 ]
