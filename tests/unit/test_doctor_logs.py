@@ -87,6 +87,11 @@ def test_requests_in_the_log_of_uwsgi_are_read():
     assert visit.when == time.mktime((2027, 1, 15, 8, 0, 1, 0, 0, -1))
 
 
+def test_requests_in_the_log_of_another_server_are_read():
+    log = 'INFO:     127.0.0.1:4242 - "GET /boom/?a=b HTTP/1.1" 500 Internal Server Error\nnothing'
+    assert access_log.own_visits(log, 7.0) == [Visit(7.0, "GET", "/boom/", 500)]
+
+
 # --- what of it counts ---
 
 
@@ -188,6 +193,16 @@ def test_what_uwsgi_kills_by_itself_is_not_killed_by_somebody():
     put(site.uwsgi, log=log)
     assert "uwsgi.killed" not in faults_of(verdict(site, host))
     put(site.uwsgi, log=log.replace("HARAKIRI ON WORKER 1 (pid: 7", "worker 1 (pid: 7) is taking too much time to die"))
+    assert "uwsgi.killed" not in faults_of(verdict(site, host))
+
+
+def test_workers_of_gunicorn_are_killed_too_but_not_those_that_it_ends_itself():
+    site, host = evidence()
+    lines = [f"[7] [ERROR] Worker (pid:{pid}) was sent SIGKILL! Perhaps out of memory?" for pid in (8, 9)]
+    put(site.uwsgi, log="\n".join(lines))
+    fault = faults_of(verdict(site, host))["uwsgi.killed"]
+    assert fault["cause"].startswith("2 x `Worker was sent SIGKILL`: somebody killed workers of gunicorn")
+    put(site.uwsgi, log="\n".join([f"[7] [CRITICAL] WORKER TIMEOUT (pid:{pid})" for pid in (8, 9)] + lines))
     assert "uwsgi.killed" not in faults_of(verdict(site, host))
 
 
