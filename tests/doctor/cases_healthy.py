@@ -200,4 +200,13 @@ HEALTHY = [
         f"edit {_SETTINGS} 's,^ALLOWED_HOSTS = .*,ALLOWED_HOSTS = [\"*\"],'; restart",
         f"back {_SETTINGS}; restart",
     ),
+    style(
+        "a fresh project with its welcome page, never migrated",
+        "keep $project/mysite/urls.py $project/db.sqlite3; rm $project/db.sqlite3\n"
+        "printf 'from django.contrib import admin\\nfrom django.urls import path\\n"
+        'urlpatterns = [path("admin/", admin.site.urls)]\\n\' > $project/mysite/urls.py\n'
+        f"edit {_SETTINGS} 's,^DEBUG = False,DEBUG = True,'; restart",
+        f"back $project/mysite/urls.py $project/db.sqlite3 {_SETTINGS}; restart",
+        status="degraded",
+    ),
 ]

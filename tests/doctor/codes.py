@@ -18,7 +18,7 @@ NOTE = (
 for folder in ("tests/unit", "tests/hosts", "tests/tools"):
     sys.path.insert(0, str(ROOT / folder))
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.chain import HOPS, REGISTER  # noqa: E402 - where to look
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor.fixes import fix_for  # noqa: E402 - likewise
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.fixes import INVENTORY, fix_for  # noqa: E402 - likewise
 from means import MEANS, SYMPTOMS  # noqa: E402 - likewise
 
 # Of a code that has many rows, so many fixes are shown.
@@ -80,8 +80,11 @@ def section(code: str, known: dict[str, list]) -> list[str]:
     lines = [f'<a id="{code}"></a>', f"### `{code}`\n", f"{means(code, known)}\n"]
     lines += [f"- {statuses}: *{_plain(cases[0].cause)}*"]
     for title, managed in (("by hand", False), ("managed", True)):
-        fixes = list(dict.fromkeys(fix_for(case.fix, managed) for case in cases))[:MOST]
-        lines += [f"- {title}: {'; or '.join(f'`{fix}`' if '`' not in fix else fix for fix in fixes)}"]
+        fixes = dict.fromkeys(fix_for(case.fix, managed) for case in cases)
+        # A row may be about a managed host alone.
+        told = [fix for fix in fixes if managed or not INVENTORY.search(fix)][:MOST]
+        shown = [f"`{fix}`" if "`" not in fix else fix for fix in told] or ["this is said of a managed host only"]
+        lines += [f"- {title}: {'; or '.join(shown)}"]
     if REGISTER[code]:
         sources = ", ".join(f"[{name}](#{name})" for name in REGISTER[code])
         lines += [f"- may follow from: {sources}"]

@@ -98,22 +98,24 @@ def named(row):
     return f"{name}: {case.title}"
 
 
+def judge(group, case, www, report, output):
+    """Keep how well a fault was named, or what was said of a healthy site; it has to be what is expected."""
+    if case in group.healthy:
+        came, wanted = more.outcome_of_healthy(case, report), more.HEALTHY
+    else:
+        came, wanted = more.outcome(case, report, www), more.RIGHT
+    table.long_row(group, case, report["first"], came)
+    assert came == group.not_yet.get(case.title, wanted), f"wanted {case.words}\n{lines_of(report)}"
+    assert SECRET not in output
+
+
 @pytest.mark.parametrize("row", ROWS, ids=named)
 @on_a_line(made)
 def test_fault_is_named(found, row):
-    group, case = GROUPS[row[0]], row[1]
-    www, report, output = found
-    came = more.outcome(case, report, www)
-    table.long_row(group, case, report["first"], came)
-    assert came == group.not_yet.get(case.title, more.RIGHT), f"wanted {case.words}\n{lines_of(report)}"
-    assert SECRET not in output
+    judge(GROUPS[row[0]], row[1], *found)
 
 
 @pytest.mark.parametrize("row", HEALTHY, ids=named)
 @on_a_line(made)
 def test_nothing_is_said_of_a_healthy_site(found, row):
-    group, case = GROUPS[row[0]], row[1]
-    _www, report, _output = found
-    came = more.outcome_of_healthy(case, report)
-    table.long_row(group, case, report["first"], came)
-    assert came == group.not_yet.get(case.title, more.HEALTHY), lines_of(report)
+    judge(GROUPS[row[0]], row[1], *found)

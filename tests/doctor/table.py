@@ -34,6 +34,10 @@ looks at every hop between a client and the site's data, from outside to inside,
 fixes it, and writes `doctor.html` (a picture of the chain of each site, readable on a phone) and `doctor.json`. It
 changes nothing, needs nothing on the host but Python, takes less than five seconds a site and works with `--check`.
 
+![The doctor on a terminal: uWSGI is stopped, and what follows from that](pictures/doctor-terminal.svg)
+
+![The same as a page](pictures/doctor-page.png)
+
 | hop | is about |
 |---|---|
 | client | what somebody gets who asks for the site, at the host's own address |

@@ -403,7 +403,8 @@ CASES = [
         f"{HTTPS} is redirected for ever, by the application: SECURE_SSL_REDIRECT is on, and without "
         "SECURE_PROXY_SSL_HEADER Django takes all of it for http",
         "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; or "
-        "web_sites[].settings.SECURE_SSL_REDIRECT: false, for nginx redirects",
+        "web_sites[].settings.SECURE_SSL_REDIRECT: false, for nginx redirects; by hand: SECURE_PROXY_SSL_HEADER = "
+        "('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; or SECURE_SSL_REDIRECT = False",
         (
             f"GET {HTTP} -> 301, Location: {HTTPS}; {TO_HTTPS}",
             f"GET {HTTPS} -> 301, Location: {HTTPS}; the application",

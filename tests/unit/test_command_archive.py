@@ -1,4 +1,4 @@
-"""The file of the command `pyweb`: what is in it, that equal sources make an equal one, and that a plain Python runs it."""
+"""The file of the command `pyweb`: what is in it, that equal sources make equal files, and that Python runs it."""
 
 from __future__ import annotations
 

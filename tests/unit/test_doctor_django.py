@@ -106,7 +106,11 @@ CASES = [
         "django.memory",
         "broken",
         "the database is SQLite in memory: each process has its own, and it is empty after every start",
-        "set database: of the site, for instance sqlite:////var/lib/sites/NAME/db.sqlite3 or postgres://...",
+        (
+            "set database: of the site, for instance sqlite:////var/lib/sites/NAME/db.sqlite3 or "
+            "postgres://...; by hand: DATABASES['default']['NAME'] = a file in a directory that "
+            "stays, or a database server, in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("DATABASES['default']",),
     ),
     Case(
@@ -118,7 +122,11 @@ CASES = [
             "DEBUG is true while the settings are imported, so these lines took the development side: "
             "shop/settings.py:9 (if DEBUG:)"
         ),
-        'let the settings take it from the environment, as in DEBUG = os.environ.get("DEBUG") == "True"',
+        (
+            'let the settings take it from the environment, as in DEBUG = os.environ.get("DEBUG") == '
+            "\"True\"; by hand: DEBUG = os.environ.get('DEBUG') == 'True' before the lines that ask for"
+            " it, in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("shop.settings",),
     ),
     Case(
@@ -136,7 +144,11 @@ CASES = [
             "sessions are in the memory of one process (LocMemCache), and the site has 4: it is chance "
             "whether a visitor stays logged in"
         ),
-        "set settings: {SESSION_ENGINE: django.contrib.sessions.backends.db}, or a cache that all processes share",
+        (
+            "set settings: {SESSION_ENGINE: django.contrib.sessions.backends.db}, or a cache that all"
+            " processes share; by hand: SESSION_ENGINE = 'django.contrib.sessions.backends.db', or a "
+            "cache that all processes share, in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("shop.settings",),
     ),
     Case(
@@ -145,7 +157,11 @@ CASES = [
         "django.cache-table",
         "degraded",
         "a cache is kept in the table shop_cache, which is not there",
-        "add `- manage: createcachetable` to release:, after migrate; on the host: manage createcachetable",
+        (
+            "add `- manage: createcachetable` to release:, after migrate; on the host: manage "
+            "createcachetable; by hand: python manage.py createcachetable, which makes the table that"
+            " CACHES names in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("shop.settings",),
     ),
     Case(
@@ -154,7 +170,11 @@ CASES = [
         "django.mail",
         "degraded",
         "mail goes to port 25 of this host, where no mail server listens",
-        "set settings: {EMAIL_HOST: ...}, or install a mail server",
+        (
+            "set settings: {EMAIL_HOST: ...}, or install a mail server; by hand: EMAIL_BACKEND = "
+            "'django.core.mail.backends.smtp.EmailBackend' and EMAIL_HOST in "
+            "/srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("shop.settings",),
     ),
     Case(
@@ -251,7 +271,11 @@ CASES = [
         "django.timeouts",
         "degraded",
         "1 request got 504 lately (GET /slow): the application is slower than uwsgi_read_timeout (60s)",
-        "make it faster, or web_sites[].nginx.read_timeout",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout; by hand: make it faster, or "
+            "uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && systemctl reload "
+            "nginx"
+        ),
         (
             (
                 "x: upstream timed out (110: Connection timed out) while reading response header, request: "
@@ -265,7 +289,11 @@ CASES = [
         "django.timeouts",
         "degraded",
         "2 requests got 504 lately (?): the application is slower than uwsgi_read_timeout (60s)",
-        "make it faster, or web_sites[].nginx.read_timeout",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout; by hand: make it faster, or "
+            "uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && systemctl reload "
+            "nginx"
+        ),
         ("upstream timed out while reading response",),
     ),
 ]

@@ -148,7 +148,11 @@ CASES = [
         "socket.denied",
         "broken",
         "www-data may not write to the socket /run/a.sock: its mode is 0600",
-        "web_sites[].uwsgi.chmod_socket; now: chmod 660 /run/a.sock && chgrp www-data /run/a.sock",
+        (
+            "web_sites[].uwsgi.chmod_socket; now: chmod 660 /run/a.sock && chgrp www-data "
+            "/run/a.sock; by hand: chmod-socket = 660 and a group of www-data in /srv/uwsgi.ini; now:"
+            " chmod 660 /run/a.sock && chgrp www-data /run/a.sock"
+        ),
         (
             "connect(unix:/run/shop.sock): EACCES",
             "evidence of /run/a.sock",

@@ -37,7 +37,10 @@ CASES = [
         "uwsgi.missing",
         "broken",
         "there is no uWSGI on this host",
-        "playbooks/site.yml",
+        (
+            "playbooks/site.yml; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install "
+            "uwsgi into the virtualenv"
+        ),
         (),
     ),
     Case(
@@ -143,7 +146,10 @@ CASES = [
         "uwsgi.busy",
         "broken",
         "all workers are busy: requests wait until one is free",
-        "find what takes so long; web_sites[].uwsgi.processes or threads for more at once",
+        (
+            "find what takes so long; web_sites[].uwsgi.processes or threads for more at once; by "
+            "hand: find what takes so long, or more processes in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("4 of 4 workers are busy: /a, /b, /c",),
     ),
     Case(
@@ -152,7 +158,10 @@ CASES = [
         "uwsgi.busy",
         "broken",
         "all workers are busy: requests wait until one is free",
-        "find what takes so long; web_sites[].uwsgi.processes or threads for more at once",
+        (
+            "find what takes so long; web_sites[].uwsgi.processes or threads for more at once; by "
+            "hand: find what takes so long, or more processes in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("1 of 1 workers are busy",),
     ),
     Case(
@@ -161,7 +170,10 @@ CASES = [
         "uwsgi.busy",
         "broken",
         "all workers are busy: requests wait until one is free",
-        "find what takes so long; web_sites[].uwsgi.processes or threads for more at once",
+        (
+            "find what takes so long; web_sites[].uwsgi.processes or threads for more at once; by "
+            "hand: find what takes so long, or more processes in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("no pong within 1.5 s: no pong within 1 s",),
     ),
     Case(
@@ -175,7 +187,10 @@ CASES = [
         "uwsgi.harakiri",
         "degraded",
         "harakiri: 1 request took longer than 2 s, and the worker was killed",
-        "make it faster, or web_sites[].nginx.read_timeout (harakiri follows it)",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout (harakiri follows it); by hand: make "
+            "it faster, or raise harakiri in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("HARAKIRI ON WORKER 1 (pid: 7, try: 1) at GET /slow",),
     ),
     Case(

@@ -59,7 +59,8 @@ def run(site: SiteHere, count: int, follow: bool, errors: bool) -> int:
             watched.end()
     unread = [log for log in logs if log.fault]
     for log in unread:
-        complain(f"{log.path}: {log.fault}")
+        hint = "" if os.geteuid() == 0 else "; sudo pyweb logs reads it"
+        complain(f"{log.path}: {log.fault}{hint}")
     return 1 if unread and not chosen else 0
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import time
@@ -12,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..host.shell import Shell
+from ..host.identity import user_name
+from ..host.shell import Running, Shell
 from ..release.front import Front
 from . import plugin_status
 from .output import say, say_line
@@ -36,6 +38,14 @@ class Glance:
     def status(self) -> str:
         """The worst of its faults."""
         return plugin_status.worst([OK, *(status for status, _what in self.faults)])
+
+
+class OwnShell(Shell):
+    """Runs commands as whoever this is: only root becomes root."""
+
+    def start(self, argv: Sequence[str], user: str, *given: Any, **named: Any) -> Running:
+        """Start `argv` as `Shell` does, as this process's own user."""
+        return super().start(argv, user_name(os.geteuid()), *given, **named)
 
 
 def run(sites: Sequence[SiteHere]) -> int:
@@ -142,7 +152,7 @@ def _visit(site: SiteHere) -> tuple[str, str]:
         return UNKNOWN, "its release recorded nothing, so nobody knows what to ask for; run site.yml once"
     health = {**recorded["health"], "timeout": min(recorded["health"].get("timeout", VISIT), VISIT)}
     try:
-        return _through(Front.of(Shell(site.name, {}), {**recorded, "health": health}, manifest))
+        return _through(Front.of(OwnShell(site.name, {}), {**recorded, "health": health}, manifest))
     except Exception as error:  # whatever it is, the other sites are told
         return UNKNOWN, f"could not be asked: {type(error).__name__}"
 

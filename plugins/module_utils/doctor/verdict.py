@@ -41,9 +41,8 @@ class Judged:
 
         Advice changes no status.
         """
-        if self.faults and self.faults[0].status != ADVICE:
-            return self.faults[0].status
-        return OK if self.evidence else UNKNOWN
+        found = {fault.status for fault in self.faults if fault.status != ADVICE}
+        return min(found, key=_SEVERITY.index) if found else OK if self.evidence else UNKNOWN
 
 
 def verdict(site: Site, host: Host) -> dict[str, Any]:

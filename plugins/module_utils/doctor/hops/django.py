@@ -41,7 +41,7 @@ BY_HAND = {
     "memory": "DATABASES['default']['NAME'] = a file in a directory that stays, or a database server,",
     "debug": "DEBUG = os.environ.get('DEBUG') == 'True' before the lines that ask for it,",
     "sessions": "SESSION_ENGINE = 'django.contrib.sessions.backends.db', or a cache that all processes share,",
-    "cache-table": "manage.py createcachetable makes the table that CACHES names",
+    "cache-table": "python manage.py createcachetable, which makes the table that CACHES names",
     "mail": "EMAIL_BACKEND = 'django.core.mail.backends.smtp.EmailBackend' and EMAIL_HOST",
 }
 
