@@ -64,16 +64,6 @@ BY_HAND_CASES = [
         status="degraded",
     ),
     Case(
-        "a table is gone, its migrations are recorded",
-        "database.table-missing",
-        ["there is no table auth_group_permissions", "no such table"],
-        "cp -p $project/db.sqlite3 /var/tmp/db\n"
-        "drop='DROP TABLE auth_group_permissions'\n"
-        "python3 -c \"import sqlite3; sqlite3.connect('$project/db.sqlite3').execute('$drop')\"",
-        "mv /var/tmp/db $project/db.sqlite3",
-        status="degraded",
-    ),
-    Case(
         "a table of no model is gone",
         "django.pages",
         ["/db/ (1 x 500)", "no such table: nosuch", "the table nosuch is missing", "manage.py migrate"],
@@ -146,8 +136,8 @@ BY_HAND_CASES = [
     Case(
         "ExecStart= missing",
         "uwsgi.unit",
-        ["/usr/local/bin/nouwsgi does not exist (203/EXEC, ExecStart=)"],
-        unit("s,^ExecStart=[^ ]*,ExecStart=/usr/local/bin/nouwsgi,"),
+        ["/usr/local/nowhere/uwsgi does not exist (203/EXEC, ExecStart=)"],
+        unit("s,^ExecStart=[^ ]*,ExecStart=/usr/local/nowhere/uwsgi,"),
         UNIT_BACK,
     ),
     Case(

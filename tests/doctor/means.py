@@ -10,7 +10,7 @@ MEANS = {
     "client.pages": "Other pages than `/` have answered with an error lately; the access log has them.",
     "client.page-gone": "A page that was answered with 200 before is answered with 404 now.",
     "client.gave-up": "Visitors closed the connection before an answer came (499 in the access log).",
-    "client.dead-end": "A redirect leads to an address where nobody listens.",
+    "client.dead-end": "A redirect leads to a page that is not there (404).",
     "name.no-server": "No `server` of nginx has the site's name, so the default server answers.",
     "name.other-server": "Another `server` than the site's own answers for its name.",
     "name.elsewhere": "The name's DNS record is another host's address, seen from this host.",

@@ -323,18 +323,6 @@ UWSGI = [
         f"systemd-tmpfiles --create && systemctl restart {UNIT}",
     ),
 ]
-DATABASE = [
-    Case(
-        "tables are gone",
-        lambda site, host: site.inside.update(tables={"missing": ["shop_item"], "models": ["shop.Item"]}),
-        "database.table-missing",
-        "degraded",
-        "there is no table shop_item of shop.Item, and all migrations are recorded as applied: pages that read it are "
-        "answered with 500 (does not exist: shop_item)",
-        "restore the table from a backup; an empty one: /home/x/shop/manage migrate APP zero --fake, then migrate APP",
-        ("shop_item: no such table",),
-    )
-]
 STATIC = [
     Case(
         "a file that a page names",

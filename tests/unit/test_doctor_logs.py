@@ -143,10 +143,10 @@ def test_two_exceptions_are_two_faults():
 def test_500_follows_from_a_database_that_has_a_fault():
     site, host = evidence()
     doctor_logs.visited(site, "500 /db/")
-    site.inside["tables"] = {"missing": ["shop_item"], "models": ["shop.Item"]}
+    site.inside["migrations"] = {"unapplied": ["shop.0002"]}
     report = verdict(site, host)
     assert faults_of(report)["django.pages"]["follows"] == "database"
-    assert set(roots(report)) == {"database.table-missing"}
+    assert set(roots(report)) == {"database.migrations"}
 
 
 def test_reload_of_nginx_ends_what_only_it_can_know():
