@@ -13,12 +13,7 @@ from ..questions import any_failure
 
 FAULTS = Faults(
     "database",
-    {
-        "database.missing": [],
-        "database.unreachable": [],
-        "database.not-writable": [],
-        "database.migrations": [],
-    },
+    {"database.missing": [], "database.unreachable": [], "database.not-writable": [], "database.migrations": []},
 )
 _SETTING = "web_sites[].database; by hand: DATABASES in the settings"
 
