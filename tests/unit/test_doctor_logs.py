@@ -210,7 +210,14 @@ def test_workers_of_gunicorn_are_killed_too_but_not_those_that_it_ends_itself():
 def test_unit_that_runs_or_was_stopped_did_not_fail(state):
     site, host = evidence()
     put(site.uwsgi, unit={"Id": "shop.service", "ActiveState": state}, log="exited, status=217/USER")
+    put(site.probes[0], answer=answer() if state == "active" else None)
     assert "uwsgi.unit" not in faults_of(verdict(site, host))
+
+
+def test_unit_that_fails_over_and_over_is_seen_while_systemd_calls_it_active():
+    site, host = evidence()
+    doctor_logs.down(site, "x: Failed at step EXEC spawning /srv/uwsgi: No such file", {"ActiveState": "active"})
+    assert "(203/EXEC, ExecStart=)" in faults_of(verdict(site, host))["uwsgi.unit"]["cause"]
 
 
 # --- nginx's configuration and its errors ---
