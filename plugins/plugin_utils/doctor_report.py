@@ -22,6 +22,8 @@ FAULT_MARKS = {**MARKS, ADVICE: "i"}
 FAULT_COLOURS = {**COLOURS, ADVICE: "cyan"}
 # What a terminal line says has to be read at a glance; the page has the rest.
 LINE_MAX = 110
+# Of the evidence of the first fault so many lines are quoted, so long.
+SAID_LINES, SAID_MAX = 3, 300
 
 
 def collected(results: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -66,9 +68,16 @@ def lines(hosts: list[dict[str, Any]]) -> list[tuple[str, str]]:
                 says = f"  first   {first['hop']}: {first['cause']}  [{first['fault']}]"
                 shown.append((says, COLOURS[site["status"]]))
                 shown.append((f"  mend    {first['mend']}", COLOURS[site["status"]]))
+                shown += [(f"  says    {text}", "normal") for text in said(first)]
             shown += [(f"  advice  {text}", FAULT_COLOURS[ADVICE]) for text in advised(site)]
             shown.append(("", "normal"))
     return shown
+
+
+def said(fault: Mapping[str, Any]) -> list[str]:
+    """Return the words of nginx, systemd, a database or a traceback that a fault rests on, as far as it has not."""
+    cut = [_cut(text, SAID_MAX) for text in fault["evidence"]]
+    return [text for text in dict.fromkeys(cut) if text and text not in fault["cause"]][:SAID_LINES]
 
 
 def advised(site: Mapping[str, Any]) -> list[str]:

@@ -70,6 +70,8 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Si
     # Children that change their ids are forked here, before any thread runs.
     site.probes = [_approach(address, site, host) for address in addresses[:_PROBES]]
     _apart(site, "what serves it", look_around, site, host)
+    # The access log is read before this doctor's own requests stand in it.
+    _apart(site, "what is in front of nginx", _look_in_front, site, host)
     with ThreadPoolExecutor(24) as pool:
         jobs: list[Future[Any]] = [pool.submit(look_inside, site, main)]
         jobs += [pool.submit(_resolve, site, domain) for domain in site.domains[:_DOMAINS]]
@@ -89,7 +91,6 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Si
         jobs += [pool.submit(_apart, site, "the redirects", _look_at_redirects, site, host)]
         _all_done(jobs)
     _apart(site, "the renewal of the certificate", _look_at_renewal, site, host)
-    _apart(site, "what is in front of nginx", _look_in_front, site, host)
     if any(answer.status >= 500 for answer in site.answers):
         site.uwsgi.log = uwsgi_log(site.uwsgi, host.now, site.server.start)  # now with the traceback of these answers
     _apart(site, "the logs", look_at_logs, site, host)
