@@ -20,6 +20,7 @@ from ..host.identity import Identity, group_name
 from ..nginx.dump import DumpError, parse, read_files
 from . import ask
 from .evidence import Firewall, Host, Nginx, Ran
+from .look_filter import look_at_filter
 
 # How far back an error in a log still says something about now, in seconds.
 RECENT = 600
@@ -60,6 +61,8 @@ def look_at_host(controller_time: float = 0.0) -> Host:
     since = min((worker.started for worker in nginx.workers), default=now - RECENT)
     host.denials = denials(ask.tail("/var/log/audit/audit.log"), max(since, now - RECENT))
     host.units_files = _unit_files()
+    with contextlib.suppress(Exception):  # whatever it is, nobody knows what the filter does then
+        host.packet_filter = look_at_filter(host.addresses)
     return host
 
 

@@ -14,12 +14,12 @@ from ..ways import kept_out, to_another_entrance
 FAULTS = Faults(
     "client",
     {
-        "client.no-connection": ["nginx"],
+        "client.no-connection": ["firewalld.dropped", "nginx"],
         "client.other-program": ["nginx"],
         "client.status": [
             *("name", "nginx", "location", "socket", "uwsgi", "app", "django", "database", "host", "static"),
         ],
-        "client.no-answer": ["name", "nginx", "location", "socket", "uwsgi", "app", "django", "database"],
+        "client.no-answer": ["name", "firewalld.dropped", "nginx", "location", "socket", "uwsgi", "app", "django", "database"],
     },
 )
 # What an answer can come of. A page that is not there, or too large a request, says that all behind it is well enough
