@@ -39,29 +39,13 @@ class Visit:
 
 @dataclass
 class PasswordFile:
-    """The file of `auth_basic_user_file`; `place` is the line that names it. `users` is how many lines name somebody."""
+    """The file of `auth_basic_user_file`; `place` is the line that names it, `users` the number of names in it."""
 
     path: str
     place: str
     exists: bool = True
     users: int = 0
     obstacle: Obstacle | None = None
-
-
-@dataclass
-class DeadEnd:
-    """A redirect to a port where nobody listens: `url` was asked, `target` is where it leads.
-
-    `maker` is the directive of nginx, '' where the application makes it; `heeded` says whether a request that a proxy
-    says came by https is answered otherwise.
-    """
-
-    url: str
-    status: int
-    target: str
-    port: int
-    maker: str = ""
-    heeded: bool = False
 
 
 @dataclass

@@ -22,12 +22,31 @@ _GOES_ON = {
 }
 _TCP = {"FIN": 1, "SYN": 2, "RST": 4, "ACK": 16, "PSH": 8, "URG": 32, "ALL": 63, "NONE": 0}
 _KINDS = {
-    **{"-i": "iif", "--in-interface": "iif", "-o": "oif", "--out-interface": "oif", "-p": "proto"},
-    **{"-s": "saddr", "--source": "saddr", "-d": "daddr", "--destination": "daddr", "--protocol": "proto"},
-    **{"--dport": "dport", "--dports": "dport", "--destination-port": "dport", "--destination-ports": "dport"},
-    **{"--sport": "sport", "--sports": "sport", "--source-port": "sport", "--source-ports": "sport"},
-    **{"--ctstate": "state", "--state": "state", "--src-range": "saddr", "--dst-range": "daddr"},
-    **{"--dst-type": "daddrtype", "--src-type": "saddrtype", "--pkt-type": "daddrtype"},
+    "-i": "iif",
+    "--in-interface": "iif",
+    "-o": "oif",
+    "--out-interface": "oif",
+    "-p": "proto",
+    "-s": "saddr",
+    "--source": "saddr",
+    "-d": "daddr",
+    "--destination": "daddr",
+    "--protocol": "proto",
+    "--dport": "dport",
+    "--dports": "dport",
+    "--destination-port": "dport",
+    "--destination-ports": "dport",
+    "--sport": "sport",
+    "--sports": "sport",
+    "--source-port": "sport",
+    "--source-ports": "sport",
+    "--ctstate": "state",
+    "--state": "state",
+    "--src-range": "saddr",
+    "--dst-range": "daddr",
+    "--dst-type": "daddrtype",
+    "--src-type": "saddrtype",
+    "--pkt-type": "daddrtype",
 }
 # Options that take a word and decide nothing: a visitor comes seldom, and what is logged goes on.
 _IGNORED = {

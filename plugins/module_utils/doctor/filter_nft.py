@@ -7,12 +7,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Union
+from typing import Any
 
 from .evidence_filter import Chain, Rule, Test
 
 MAYBE, NEVER = Test("maybe"), Test("never")
-# Priorities that nft shows by name in its text, and as numbers in JSON.
+# Statements that decide nothing about a packet.
 _GOES_ON = {
     *("counter", "log", "mangle", "notrack", "masquerade", "snat", "flow", "secmark", "ct helper", "ct timeout"),
     *("ct expectation", "quota", "last", "comment", "dup"),
@@ -25,12 +25,12 @@ _ELEMENTS_MAX = 4096
 
 
 def chains(text: str, words: str = "") -> list[Chain]:
-    """Return the chains of a ruleset. `words` is the same one from `nft -a list ruleset`, for how the rules are written.
+    """Return the chains of a ruleset. `words` is the same from `nft -a list ruleset`, for how the rules are written.
 
     Raises ValueError for what is no ruleset.
     """
     document = json.loads(text)
-    found: list[dict[str, Any]] = document.get("nftables") if isinstance(document, dict) else None
+    found: Any = document.get("nftables") if isinstance(document, dict) else None
     if not isinstance(found, list):
         raise ValueError("no list 'nftables' in it")
     written = texts(words)
@@ -46,7 +46,9 @@ def chains(text: str, words: str = "") -> list[Chain]:
             result[(one["family"], one["table"], one["name"])] = _chain(one)
     for entry in found:
         rule = entry.get("rule")
-        chain = result.get((rule["family"], rule["table"], rule["chain"])) if isinstance(rule, dict) else None
+        if not isinstance(rule, dict):
+            continue
+        chain = result.get((rule["family"], rule["table"], rule["chain"]))
         if chain:
             handle = int(rule.get("handle", 0))
             said = written.get((chain.family, chain.table, handle), "") or _fallback(rule)
@@ -90,7 +92,7 @@ def _rules(expressions: list[Any], text: str, handle: int, table: tuple[str, str
     tests: list[Test] = []
     for one in expressions:
         # Statements without anything to say stand as {"accept": null}.
-        name, value = next(iter(one.items())) if isinstance(one, dict) and one else ("", None)
+        name, value = _statement(one)
         if name == "match":
             tests.append(_match(value, table, sets))
         elif name in ("accept", "return"):
@@ -124,6 +126,10 @@ def _rules(expressions: list[Any], text: str, handle: int, table: tuple[str, str
         elif name not in _GOES_ON:
             tests.append(MAYBE)
     yield Rule(text, tuple(tests), handle=handle)
+
+
+def _statement(one: Any) -> tuple[str, Any]:
+    return next(iter(one.items())) if isinstance(one, dict) and one else ("", None)
 
 
 def _branches(
@@ -194,7 +200,7 @@ def _kind(left: Mapping[str, Any]) -> str:
 
 
 def _flags(left: Mapping[str, Any], operator: str, right: Any) -> Test:
-    mask: Union[int, None] = 255
+    mask: int | None = 255
     if "&" in left:
         if not (isinstance(left["&"], list) and len(left["&"]) == 2):
             return MAYBE

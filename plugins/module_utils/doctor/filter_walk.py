@@ -23,7 +23,7 @@ _STEPS_MAX, _DEPTH_MAX = 20000, 16
 _HOOKS = ("ingress", "prerouting", "input")
 _INNER = ("lo", "docker*", "br-*", "veth*", "virbr*", "cni*", "lxc*", "lxd*", "podman*", "flannel*", "cali*")
 _SYN, _SYN_ACK = 2, 18
-_ANY = ("0.0.0.0/0", "::/0", "0.0.0.0", "::")
+_ANY = ("0.0.0.0/0", "::/0", "0.0.0.0", "::")  # noqa: S104 - what rules say for everybody
 
 
 @dataclass
@@ -61,11 +61,9 @@ def walk(found: PacketFilter, packet: Packet) -> Walked:
     walker = _Walker(found, packet)
     for hook in ("output", "postrouting") if packet.answer else _HOOKS:
         for chain in sorted((one for one in found.chains if one.hook == hook), key=lambda one: one.priority):
-            if chain.table != "nat" and "nat" in chain.table and hook == "input":
-                continue
-            if chain.family in (packet.family, "inet") or (chain.family == "netdev" and _on(chain, packet)):
-                if walker.walk_base(chain):
-                    return walker.said
+            fits = chain.family in (packet.family, "inet") or (chain.family == "netdev" and _on(chain, packet))
+            if fits and walker.walk_base(chain):
+                return walker.said
     return walker.said
 
 
@@ -101,9 +99,9 @@ class _Walker:
                 if how >= MOST and (end or rule.verdict == "goto"):
                     return end
                 continue
-            end = self._verdict(chain, rule, how)
-            if end is not None:
-                return end
+            ended = self._verdict(chain, rule, how)
+            if ended is not None:
+                return ended
         return ""
 
     def _verdict(self, chain: Chain, rule: Rule, how: int) -> str | None:

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Say who else takes visitors in on this host: a proxy at the outer ports, a tunnel, the packet filter. Asks nothing."""
+"""Say who else takes visitors in on this host: a proxy at the outer ports, a tunnel, the packet filter."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from .evidence import Host, Site
 
 # Programs that bring visitors from elsewhere to a port of loopback, with no port of their own that is open.
 TUNNELS = ("cloudflared", "ngrok", "frpc", "tailscaled", "inlets", "bore", "rathole", "chisel", "tor", "zrok")
+# Programs that hand on what comes to a port of their own.
+_PROXIES = (
+    *("haproxy", "varnish", "caddy", "traefik", "envoy", "apache2", "httpd", "squid", "hitch", "stunnel", "docker"),
+)
 # What nobody visits a site by.
 _NO_WEB = (22, 25, 53, 111, 123, 587, 631, 3306, 5432, 6379)
 
@@ -30,7 +34,8 @@ def in_front(site: Site, host: Host) -> str:
         return tunnel
     own = {listen.port for server in match.servers(host.nginx.config) for listen in server.listens}
     for listener in host.listeners:
-        if listener.port and listener.port not in own and listener.port not in _NO_WEB and not _loopback(listener.address):
+        outer = listener.port and not loopback(listener.address)
+        if outer and listener.port not in own and listener.port not in _NO_WEB:
             holder = host.holders.get(listener.port, "another program")
             if listener.port in (80, 443) or "nginx" in holder or any(one in holder for one in _PROXIES):
                 return f"{holder} at port {listener.port}"
@@ -42,8 +47,5 @@ def in_front(site: Site, host: Host) -> str:
     return ""
 
 
-_PROXIES = ("haproxy", "varnish", "caddy", "traefik", "envoy", "apache2", "httpd", "squid", "hitch", "stunnel", "docker")
-
-
-def _loopback(address: str) -> bool:
+def loopback(address: str) -> bool:
     return address.startswith(("127.", "[::1]", "unix:"))

@@ -68,7 +68,9 @@ def _fault(faults: Faults, site: Site, host: Host, port: int, walked: Walked, ot
     what = _what(walked, port)
     if any(_names(rule, port) for rule in walked.limited):
         cause = f"{what} but for some clients: nobody else can visit the site, which may well be meant"
-        return faults.fault("firewalld.limited", ADVICE, cause, f"where it is not meant: {_fix(walked, port)}", evidence)
+        return faults.fault(
+            "firewalld.limited", ADVICE, cause, f"where it is not meant: {_fix(walked, port)}", evidence
+        )
     inside = served_inside(site, host)
     if walked.limited or inside:
         who = f"visitors may come by {inside}" if inside else "some addresses or interfaces are let in"
@@ -101,7 +103,8 @@ def _quoted(walked: Walked) -> str:
         return ""
     where = f"{chain.tool}, table {_table(chain)}, chain {chain.name}"
     if rule is None:
-        return f"{where}: policy {chain.policy}, and none of its {len(chain.rules)} rules lets the port in"
+        number = len({rule.handle or rule.text for rule in chain.rules})
+        return f"{where}: policy {chain.policy}, and none of its {number} rules lets the port in"
     return f"{where}: {rule.text}" + (f" # handle {rule.handle}" if rule.handle else "")
 
 

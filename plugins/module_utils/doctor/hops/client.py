@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .. import judge_access, judge_outside
 from ..evidence import Host, Site
 from ..fault import BROKEN, Fault, Faults
 from ..questions import good
@@ -19,7 +20,20 @@ FAULTS = Faults(
         "client.status": [
             *("name", "nginx", "location", "socket", "uwsgi", "app", "django", "database", "host", "static"),
         ],
-        "client.no-answer": ["name", "firewalld.dropped", "nginx", "location", "socket", "uwsgi", "app", "django", "database"],
+        "client.no-answer": [
+            "name",
+            "firewalld.dropped",
+            "nginx",
+            "location",
+            "socket",
+            "uwsgi",
+            "app",
+            "django",
+            "database",
+        ],
+        "client.refused": [],
+        "client.outside-silent": ["firewalld.dropped", "firewalld.closed", "nginx.loopback-only"],
+        "client.outside-differs": ["location.denied", "location.refused"],
     },
 )
 # What an answer can come of. A page that is not there, or too large a request, says that all behind it is well enough
@@ -68,6 +82,9 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             )
             yield FAULTS.fault("client.status", BROKEN, meaning, fix, [said], only)
             continue
+        if judge_access.turned_away(site, entrance):
+            seen.append(f"{asked}: {entrance.failure}")
+            continue
         evidence = [f"{asked}: {entrance.failure}"]
         if entrance.errno and "within" not in entrance.failure:
             cause = f"nobody accepts connections at {entrance.address}:{entrance.port}"
@@ -75,3 +92,4 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         else:
             cause = "a client gets no answer"
             yield FAULTS.fault("client.no-answer", BROKEN, cause, _FOLLOW, evidence)
+    yield from judge_outside.judge(FAULTS, site, host, seen)

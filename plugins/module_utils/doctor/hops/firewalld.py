@@ -13,8 +13,11 @@ from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
 FAULTS = Faults(
     "firewalld",
     {
-        **{"firewalld.silent": [], "firewalld.stopped": [], "firewalld.closed": []},
-        **{"firewalld.dropped": [], "firewalld.limited": []},
+        "firewalld.silent": [],
+        "firewalld.stopped": [],
+        "firewalld.closed": [],
+        "firewalld.dropped": [],
+        "firewalld.limited": [],
     },
 )
 _SERVICES = {80: "--add-service=http", 443: "--add-service=https"}

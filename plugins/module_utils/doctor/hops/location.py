@@ -8,10 +8,20 @@ import re
 from collections.abc import Iterator
 
 from ...nginx import match
+from .. import judge_access
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 
-FAULTS = Faults("location", {"location.no-pass": [], "location.body-size": []})
+FAULTS = Faults(
+    "location",
+    {
+        "location.no-pass": ["nginx.redirect-dead", "nginx.redirect-loop"],
+        "location.body-size": [],
+        "location.denied": [],
+        "location.refused": [],
+        "location.auth-file": [],
+    },
+)
 
 
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
@@ -25,9 +35,13 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             BROKEN,
             f"nginx does not hand {site.path} to an application: its location in {place} {what}",
             "web_sites with playbooks/site.yml; by hand: uwsgi_pass in location /",
-            [f"{site.chain[-1]} in {place}" if site.chain else ""],
+            [
+                f"{site.chain[-1]} in {place}" if site.chain else "",
+                f"{site.handler} in {site.handler.place}" if site.handler else "",
+            ],
         )
         return
+    yield from judge_access.judge(FAULTS, site, host, seen)
     seen.append(f"{site.path} -> {site.handler} in {site.handler.place}")
     large = [event for event in site.nginx_events if "client intended to send too large body" in event]
     if large:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .. import certificates, ways
+from .. import certificates, judge_reach, ways
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
 
@@ -42,6 +42,8 @@ FAULTS = Faults(
         "nginx.scheme-untold": [],
         "nginx.untrusted-proxy": [],
         "nginx.redirect-loop": ["nginx.scheme-untold", "nginx.untrusted-proxy"],
+        "nginx.redirect-dead": [],
+        "nginx.loopback-only": [],
         "nginx.unexamined": [],
         "nginx.not-listening": [],
         "nginx.untested": [],
@@ -71,6 +73,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             )
     yield from certificates.judge(FAULTS, site, host, seen)
     yield from ways.judge(FAULTS, site, seen)
+    yield from judge_reach.judge(FAULTS, site, host)
     for what in site.unexamined:
         cause = f"{what}: nobody could look; this is a fault of pyweb.stack, please report it"
         yield FAULTS.fault("nginx.unexamined", UNKNOWN, cause, "the rest of the report holds without it")
