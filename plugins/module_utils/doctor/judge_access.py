@@ -72,7 +72,8 @@ def _denied(
     status = entrance.answer.status if entrance.answer else 0
     if not status or status == 401 or _visited(site, entrance) or _satisfies_any(chain):
         return
-    some, inner = [], []
+    some: list[Directive] = []
+    inner: list[Directive] = []
     for rule in rules(chain):
         everybody = rule.args[0] == "all"
         if rule.name == "deny" and not everybody:
@@ -163,7 +164,7 @@ def _refused(
             [asked],
         )
     elif status in (403, 404, 405, 410) and entrance.answer and behind and behind != status and behind < 400:
-        if rules(chain) or status in site.wanted_status:
+        if rules(chain) or site.wanted_status:
             return
         yield faults.fault(
             "location.refused",
