@@ -19,6 +19,8 @@ from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol
 
 # Seconds: for a name of the inventory, for a connection, for an answer.
 _RESOLVE, _CONNECT, _ANSWER = 1.5, 1.5, 2.0
+# Ports that are asked, and whether by TLS.
+_USUAL: tuple[tuple[int, bool], ...] = ((80, False), (443, True))
 # Names of a site, and questions of a run at a host.
 _DOMAINS, _QUESTIONS = 2, 60
 _SSH = ("ssh", "paramiko", "paramiko_ssh", "libssh")
@@ -74,7 +76,7 @@ def _questions(site: Mapping[str, Any]) -> list[tuple[str, str, int, bool, str]]
     # What is no path is nobody's request: the module says so itself.
     if not path.startswith("/") or not path.isprintable() or " " in path:
         path = "/"
-    ports = {(80, False), (443, True)}
+    ports = set(_USUAL)
     if isinstance(nginx, Mapping):
         for key, tls in (("listen", False), ("listen_tls", True)):
             given = nginx.get(key)
