@@ -104,7 +104,7 @@ NGINX = [
         "nginx.loopback-only",
         "broken",
         "nginx listens on loopback alone for shop.example (127.0.0.1:80): nobody but this host itself can connect",
-        "listen 80; in the place of listen 127.0.0.1:80 in /n:3, then systemctl reload nginx",
+        "listen 80; in the place of listen 127.0.0.1:80 in /n:3, then systemctl restart nginx",
         ("listen 127.0.0.1:80 in /n:3", "a listening socket at 127.0.0.1:80"),
     ),
     Case(
@@ -114,7 +114,7 @@ NGINX = [
         "degraded",
         "nginx will listen on loopback alone for shop.example (127.0.0.1:80) from its next start on: nobody but this "
         "host itself can connect",
-        "listen 80; in the place of listen 127.0.0.1:80 in /n:3, then systemctl reload nginx",
+        "listen 80; in the place of listen 127.0.0.1:80 in /n:3, then systemctl restart nginx",
     ),
     Case(
         "the sockets of an older configuration",

@@ -110,6 +110,7 @@ def _loopback_only(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
         server = first.server or first.wanted[0]
         # nginx does not give up a socket that it has for all addresses by a reload.
         still = not instead and any(not loopback(one.address) and one.port == first.port for one in host.listeners)
+        place = next((given.place for given in server.chain[-1].all("listen")), server.place)
         listens = ", ".join(str(listen) for listen in server.listens)
         public = f"listen {first.port}{' ssl' if first.tls else ''};"
         meets = f"; outsiders who ask for it get the server in {instead.place}" if instead else ""
@@ -118,8 +119,8 @@ def _loopback_only(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
             DEGRADED if still else BROKEN,
             f"nginx {'will listen' if still else 'listens'} on loopback alone for {domain} ({listens})"
             f"{' from its next start on' if still else ''}: nobody but this host itself can connect{meets}",
-            f"{public} in the place of listen {server.listens[0]} in {server.place}, then systemctl reload nginx",
-            [f"listen {listens} in {server.place}", *_sockets(host, first.port)],
+            f"{public} in the place of listen {server.listens[0]} in {place}, then systemctl restart nginx",
+            [f"listen {listens} in {place}", *_sockets(host, first.port)],
         )
 
 
