@@ -15,6 +15,8 @@ from ..nginx.match import Server
 from ..uwsgi.options import Options
 from ..uwsgi.protocol import Answer
 from .evidence_filter import PacketFilter
+from .evidence_logs import Logs
+from .evidence_servers import Server, Starts
 from .evidence_tls import CertificateFile, Https, InFront, Renewal, Shown, Trigger, Walk
 from .evidence_visitors import Visitors
 
@@ -114,6 +116,7 @@ class Host:
     holders: dict[int, str] = field(default_factory=dict)
     triggers: list[Trigger] | None = None  # nobody has looked yet
     packet_filter: PacketFilter = field(default_factory=PacketFilter)
+    starts: Starts = field(default_factory=Starts)
 
 
 # --- one site ---
@@ -316,6 +319,8 @@ class Site:
     in_front: InFront = field(default_factory=InFront)
     unexamined: list[str] = field(default_factory=list)
     visitors: Visitors = field(default_factory=Visitors)
+    server: Server = field(default_factory=Server)
+    logs: Logs = field(default_factory=Logs)
 
     @property
     def told(self) -> dict[str, str]:

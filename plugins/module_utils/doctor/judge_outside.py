@@ -72,7 +72,7 @@ def _by_the_application(faults: Faults, site: Site) -> Iterator[Fault]:
             "client.refused",
             ADVICE,
             f"a client gets {status} at {site.path}: the application {has}, nginx hands the request over",
-            "a path in urls.py where there should be a page; web_sites[].health.path says what the doctor asks for"
+            "web_sites[].health.path says what the doctor asks for; by hand: a path in urls.py where there should be a page"
             + (f" (settings {urls})" if urls else ""),
             [f"GET {entrance.url}{site.path} -> {status}", f"the application behind nginx: {status}"],
         )
