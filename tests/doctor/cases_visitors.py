@@ -122,6 +122,14 @@ HEALTHY = [
         status="ok",
     ),
     Case(
+        "no page at /, as of a project that is an API alone",
+        "",
+        [],
+        'edit $project/mysite/urls.py \'s,path(""\\, home),path("api/"\\, home),\'; restart; sleep 2',
+        "back $project/mysite/urls.py; restart",
+        status="ok",
+    ),
+    Case(
         "packet filter that lets the web in",
         "",
         [],

@@ -199,8 +199,7 @@ CLIENT = [
         "client.refused",
         "advice",
         "a client gets 404 at /: the application has no page there, nginx hands the request over",
-        "a path in urls.py where there should be a page; web_sites[].health.path says what the doctor asks for "
-        "(settings shop.settings)",
+        "web_sites[].health.path says what the doctor asks for",
         ("GET http://shop.example/ -> 404",),
     ),
     Case(

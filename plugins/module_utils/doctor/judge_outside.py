@@ -72,8 +72,8 @@ def _by_the_application(faults: Faults, site: Site) -> Iterator[Fault]:
             "client.refused",
             ADVICE,
             f"a client gets {status} at {site.path}: the application {has}, nginx hands the request over",
-            "web_sites[].health.path says what the doctor asks for; by hand: a path in urls.py where there should be a page"
-            + (f" (settings {urls})" if urls else ""),
+            "web_sites[].health.path says what the doctor asks for; by hand: a path in urls.py where there should be a "
+            + (f"page (settings {urls})" if urls else "page"),
             [f"GET {entrance.url}{site.path} -> {status}", f"the application behind nginx: {status}"],
         )
         return
