@@ -125,8 +125,8 @@ HEALTHY = [
         "no page at /, as of a project that is an API alone",
         "",
         [],
-        'edit $project/mysite/urls.py \'s,path(""\\, home),path("api/"\\, home),\'; restart\n"
-        "sleep 1; : > /var/log/nginx/access.log',
+        "edit $project/mysite/urls.py 's,path(..\\, home),path(\"api/\"\\, home),'; restart\n"
+        "sleep 1; : > /var/log/nginx/access.log",
         "back $project/mysite/urls.py; restart",
         status="ok",
     ),
