@@ -44,6 +44,7 @@ from .look_renewal import look_at_renewal
 from .look_servers import look_around
 from .look_tls import look_at_certificate
 from .look_uwsgi import ask_stats, find_uwsgi, uwsgi_log
+from .look_visitors import look_at_visitors
 from .names import reserved
 
 # Errors of connecting after which there is nobody to ask.
@@ -91,6 +92,7 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Si
         jobs += [pool.submit(_apart, site, "the redirects", _look_at_redirects, site, host)]
         _all_done(jobs)
     _apart(site, "the renewal of the certificate", _look_at_renewal, site, host)
+    _apart(site, "what visitors get", look_at_visitors, site, host, given.get("outside") or [])
     if any(answer.status >= 500 for answer in site.answers):
         site.uwsgi.log = uwsgi_log(site.uwsgi, host.now, site.server.start)  # now with the traceback of these answers
     _apart(site, "the logs", look_at_logs, site, host)
