@@ -14,7 +14,6 @@ from ..nginx.dump import Config, Directive
 from ..nginx.match import Server
 from ..uwsgi.options import Options
 from ..uwsgi.protocol import Answer
-from .evidence_changes import Changes
 from .evidence_tls import CertificateFile, Https, InFront, Renewal, Shown, Trigger, Walk
 
 # Browsers keep cookies of up to 4096 bytes each (RFC 6265, section 6.1): one of them has to get through.
@@ -313,9 +312,8 @@ class Site:
     walks: list[Walk] = field(default_factory=list)
     in_front: InFront = field(default_factory=InFront)
     unexamined: list[str] = field(default_factory=list)
-    # Only looked at: nothing of it was asked but `/` through nginx, once, and nothing of its project was run.
+    # Nothing of it was asked but one page through nginx, and nothing of its project was run.
     passive: bool = False
-    changes: Changes | None = None
 
     @property
     def told(self) -> dict[str, str]:

@@ -48,6 +48,11 @@ CHANGED = f"{MEMORY}/changed.json"
 BROUGHT = f"{MEMORY}/packages.json"
 SITES = f"{MEMORY}/sites"
 LEFT = f"{MEMORY}/left.json"
+# What the doctor's timer remembers, and its units.
+WATCHED = f"{MEMORY}/doctor"
+DOCTOR_SERVICE = f"{SYSTEMD}/pyweb-doctor.service"
+DOCTOR_TIMER = f"{SYSTEMD}/pyweb-doctor.timer"
+PYWEB_COMMAND = "/usr/bin/pyweb"
 
 # The longest name of an account that useradd and systemd take.
 USER_MAX = 31

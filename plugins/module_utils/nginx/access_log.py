@@ -37,7 +37,7 @@ class Request:
 
 
 def format_name(site: str) -> str:
-    """Return the name of a site's format. Each has its own: nginx wants it above its use, in whatever order it reads."""
+    """Return the name of a site's format. Each has its own in its own file: nginx wants it above its use."""
     return f"pyweb_{site}"
 
 
