@@ -28,7 +28,7 @@ class Counted:
 
 
 def count(path: str, noted: Noted) -> Counted:
-    """Read on in a log, and note how far. The first look begins at its end; of a log that is not there comes nothing."""
+    """Read on in a log, and note how far. The first look begins at its end."""
     found = Counted()
     try:
         status = os.stat(path)
