@@ -8,6 +8,7 @@ import datetime
 import functools
 import json
 import os
+from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
@@ -39,7 +40,7 @@ class ActionModule(ActionBase):
         when = datetime.datetime.now(datetime.timezone.utc)
         written: list[str] = []
         if not self._task.check_mode:
-            kinds = {
+            kinds: dict[str, Callable[..., str]] = {
                 "html": doctor_report.page,
                 "json": _document,
                 "junit": functools.partial(doctor_junit.junit, statuses=statuses),

@@ -35,8 +35,8 @@ options:
     version_added: 0.3.0
   fail:
     description:
-      - Whether to fail, once all is shown and written, where a site is broken (V(true) or V(broken)), where one is broken
-        or degraded (V(degraded)), or not at all (V(false)). A host that was not reached fails as well.
+      - Whether to fail, once all is shown and written, where a site is broken (V(true) or V(broken)), where one is
+        broken or degraded (V(degraded)), or not at all (V(false)). A host that was not reached fails as well.
     type: raw
     default: false
     version_added: 0.3.0

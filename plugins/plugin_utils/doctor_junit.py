@@ -8,12 +8,14 @@ ansible-core has a writer of its own, which is private to it; the standard libra
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
 # What `doctor_fail` may be, and the statuses of a site that fail a run then.
 FAILING = {"false": (), "true": ("broken",), "broken": ("broken",), "degraded": ("broken", "degraded")}
+_NO_XML = re.compile("[^\\t\\n\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 WANTED = "true, false, broken or degraded"
 
 
@@ -84,18 +86,10 @@ def _case(suite: ElementTree.Element, of: str, hop: Mapping[str, Any], statuses:
 
 def _lines(fault: Mapping[str, Any]) -> str:
     follows = f" (follows from {fault['follows']})" if fault["follows"] else ""
-    return "\n".join(
-        [
-            f"{fault['fault']}: {fault['cause']}{follows}",
-            f"fix: {fault['mend']}",
-            *(f"  {line}" for line in fault["evidence"]),
-        ]
-    )
+    evidence = [f"  {line}" for line in fault["evidence"]]
+    return "\n".join([f"{fault['fault']}: {fault['cause']}{follows}", f"fix: {fault['mend']}", *evidence])
 
 
 def _text(text: str) -> str:
     """Return a text without the characters that XML 1.0 has no way to write (section 2.2)."""
-    return "".join(
-        char if char in "\t\n" or " " <= char <= "\ud7ff" or "\ue000" <= char <= "\ufffd" or char > "\uffff" else "?"
-        for char in text
-    )
+    return _NO_XML.sub("?", text)

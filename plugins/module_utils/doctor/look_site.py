@@ -77,10 +77,11 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passi
         jobs: list[Future[Any]] = [] if passive else [pool.submit(look_inside, site, main)]
         jobs += [pool.submit(_resolve, site, domain) for domain in site.domains[:_DOMAINS]]
         # Whether a worker is free is asked before this doctor's own requests keep one busy.
-        if passive:  # or its numbers would have the worker that answers the ping
-            ask_stats(site.uwsgi, patience.ping)
+        numbers = pool.submit(ask_stats, site.uwsgi, patience.ping)
+        if passive:  # or they would have the worker that answers the ping
+            numbers.result()
         pings = [pool.submit(_ping, probe, site) for probe in site.probes]
-        _all_done([pool.submit(ask_stats, site.uwsgi, patience.ping), *pings])
+        _all_done([numbers, *pings])
         if not passive:
             jobs += [pool.submit(_ask_probe, probe, site) for probe in site.probes]
             jobs += [pool.submit(_debug_page, site)]
