@@ -60,19 +60,20 @@ def lines(hosts: list[dict[str, Any]]) -> list[tuple[str, str]]:
             if site["first"]:
                 shown.append((f"  first   {site['first']['hop']}: {site['first']['cause']}", COLOURS[site["status"]]))
                 shown.append((f"  mend    {site['first']['mend']}", COLOURS[site["status"]]))
-            shown += [(f"  changed {text}", COLOURS["degraded"]) for text in changed(site)]
+            shown += [(f"  {text}", COLOURS["degraded"]) for text in changed(site)]
             shown.append(("", "normal"))
     return shown
 
 
 def changed(site: Mapping[str, Any]) -> list[str]:
-    """Return what has changed since a site was last well, a line each; nothing where nobody knows."""
+    """Return a heading and what has changed since a site was last well, a line each; nothing where nobody knows."""
     changes = site.get("changes")
     if not changes:
         return []
     when = datetime.datetime.fromtimestamp(changes["since"], datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    seen = f"since {when}, when {'all was ok' if changes['how'] == 'ok' else 'it last worked'}"
-    return [f"{seen}: {change['what']}" for change in changes["found"]] or [f"{seen}: nothing that is looked at"]
+    head = f"changed since {when}, when {'all was ok' if changes['how'] == 'ok' else 'it last worked'}:"
+    found = [f"- {change['kind']}: {change['what']}" for change in changes["found"]]
+    return [head, *found] if found else [f"{head} nothing that is looked at"]
 
 
 def page(hosts: list[dict[str, Any]], when: datetime.datetime) -> str:
