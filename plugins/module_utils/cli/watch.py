@@ -51,7 +51,7 @@ def _watch(sites: Sequence[Mapping[str, Any]]) -> int:
             measure(look(given, host), samples, host.now)
         except Exception as error:  # whatever it is, the other sites are looked at
             # What it says is not told: nobody knows what of it is secret.
-            failed |= _failed(f"site {given.get('name')!r}: {type(error).__name__} {getattr(error, 'errno', '') or ''}")
+            failed |= _failed(f"site {given.get('name')!r}: {type(error).__name__}")
     memory.keep_only({str(given["name"]) for given in sites})
     times = os.times()
     samples.add("pyweb_watch_last_run_timestamp_seconds", int(host.now))

@@ -19,6 +19,8 @@ Run = Callable[[Sequence[str]], tuple[int, str, str]]
 FIRST = 120
 # A run takes some seconds; one that hangs is not waited for.
 TIMEOUT = 120
+# What systemd makes below /var/lib.
+STATE = os.path.relpath(WATCHED, "/var/lib")
 MARK = "# Written by pyweb.stack; changes are overwritten.\n"
 SERVICE = """\
 [Unit]
@@ -83,7 +85,7 @@ def wanted(settings: DoctorTimer) -> dict[str, str]:
         metrics=settings["metrics"],
         timeout=TIMEOUT,
         niceness=max(NICENESS, 15),
-        state=os.path.relpath(WATCHED, "/var/lib"),
+        state=STATE,
     )
     timer = TIMER.format(every=settings["every"], first=min(FIRST, settings["every"]))
     return {DOCTOR_SERVICE: MARK + service, DOCTOR_TIMER: MARK + timer}
