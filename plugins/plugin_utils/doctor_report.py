@@ -60,8 +60,20 @@ def lines(hosts: list[dict[str, Any]]) -> list[tuple[str, str]]:
             if site["first"]:
                 shown.append((f"  first   {site['first']['hop']}: {site['first']['cause']}", COLOURS[site["status"]]))
                 shown.append((f"  mend    {site['first']['mend']}", COLOURS[site["status"]]))
+            shown += [(f"  {text}", COLOURS["degraded"]) for text in changed(site)]
             shown.append(("", "normal"))
     return shown
+
+
+def changed(site: Mapping[str, Any]) -> list[str]:
+    """Return a heading and what has changed since a site was last well, a line each; nothing where nobody knows."""
+    changes = site.get("changes")
+    if not changes:
+        return []
+    when = datetime.datetime.fromtimestamp(changes["since"], datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    head = f"changed since {when}, when {'all was ok' if changes['how'] == 'ok' else 'it last worked'}:"
+    found = [f"- {change['kind']}: {change['what']}" for change in changes["found"]]
+    return [head, *found] if found else [f"{head} nothing that is looked at"]
 
 
 def page(hosts: list[dict[str, Any]], when: datetime.datetime) -> str:
@@ -77,6 +89,7 @@ def page(hosts: list[dict[str, Any]], when: datetime.datetime) -> str:
     counts = {status: sum(site["status"] == status for site in sites) for status in MARKS}
     return environment.get_template("doctor_report.html.j2").render(
         hosts=hosts,
+        changed=changed,
         marks=MARKS,
         words=WORDS,
         counts=counts,

@@ -17,6 +17,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.cli import (
     releases,
     sites,
     status,
+    watch,
 )
 from ansible_collections.pyweb.stack.plugins.module_utils.cli.sites import SiteHere
 from ansible_collections.pyweb.stack.plugins.module_utils.host import memory
@@ -163,6 +164,16 @@ def test_manage_passes_on_all_words(monkeypatch):
     assert main.main(["manage", "shop", "migrate", "--plan", "-v", "2", "--help"]) == 7
     assert main.main(["shell", "shop", "-c", "print(1)"]) == 7
     assert seen == [("shop", ["migrate", "--plan", "-v", "2", "--help"]), ("shop", ["shell", "-c", "print(1)"])]
+
+
+def test_the_timer_has_all_sites_looked_at_that_are_known(monkeypatch):
+    seen = []
+    known = here(record={"site": {"name": "shop", "domains": ["shop.example"]}})
+    monkeypatch.setattr(main, "chosen", lambda names: [known, here("blog")])
+    monkeypatch.setattr(main.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(watch, "watch", lambda sites: seen.append(sites) or 1)
+    assert main.main(["watch"]) == 1
+    assert seen == [[{"name": "shop", "domains": ["shop.example"]}]]
 
 
 def test_completion_knows_the_commands():

@@ -312,6 +312,8 @@ class Site:
     walks: list[Walk] = field(default_factory=list)
     in_front: InFront = field(default_factory=InFront)
     unexamined: list[str] = field(default_factory=list)
+    # Nothing of it was asked but one page through nginx, and nothing of its project was run.
+    passive: bool = False
 
     @property
     def told(self) -> dict[str, str]:
