@@ -305,6 +305,22 @@ def test_the_doctor_exits_as_the_worst_site_is(monkeypatch, capsys, state, code)
     assert json.loads(capsys.readouterr().out)["status"] == state
 
 
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ([{"kind": "package", "what": "nginx 1.22 -> 1.26"}], "    - package: nginx 1.22 -> 1.26"),
+        ([], "    nothing that is looked at"),
+    ],
+)
+def test_what_has_changed_since_it_was_well_comes_last(capsys, found, words):
+    examination.show({**report("ok", []), "changes": {"since": 0.0, "how": "ok", "found": found}})
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[-2].startswith("  changed since 19")
+    assert shown[-1] == words
+    examination.show({**report("ok", []), "changes": None})
+    assert "changed" not in capsys.readouterr().out
+
+
 def test_a_site_whose_domains_nobody_knows_is_unknown(monkeypatch, capsys):
     monkeypatch.setattr(examination, "examine", lambda wanted: pytest.fail("it was asked"))
     assert examination.run([here()], False, False, 4.0) == 3
