@@ -70,6 +70,7 @@ def lines(hosts: list[dict[str, Any]]) -> list[tuple[str, str]]:
                 shown.append((f"  mend    {first['mend']}", COLOURS[site["status"]]))
                 shown += [(f"  says    {text}", "normal") for text in said(first)]
             shown += [(f"  advice  {text}", FAULT_COLOURS[ADVICE]) for text in advised(site)]
+            shown += [(f"  {text}", COLOURS["degraded"]) for text in changed(site)]
             shown.append(("", "normal"))
     return shown
 
@@ -84,6 +85,15 @@ def advised(site: Mapping[str, Any]) -> list[str]:
     """Return what could be better at a site and hurts nobody, with what to do, a line each."""
     faults = [fault for hop in site["hops"] for fault in hop["faults"] if fault["status"] == ADVICE]
     return [f"{fault['hop']}: {fault['cause']}; {fault['mend']}  [{fault['fault']}]" for fault in faults]
+def changed(site: Mapping[str, Any]) -> list[str]:
+    """Return a heading and what has changed since a site was last well, a line each; nothing where nobody knows."""
+    changes = site.get("changes")
+    if not changes:
+        return []
+    when = datetime.datetime.fromtimestamp(changes["since"], datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    head = f"changed since {when}, when {'all was ok' if changes['how'] == 'ok' else 'it last worked'}:"
+    found = [f"- {change['kind']}: {change['what']}" for change in changes["found"]]
+    return [head, *found] if found else [f"{head} nothing that is looked at"]
 
 
 def page(hosts: list[dict[str, Any]], when: datetime.datetime) -> str:
@@ -99,6 +109,7 @@ def page(hosts: list[dict[str, Any]], when: datetime.datetime) -> str:
     counts = {status: sum(site["status"] == status for site in sites) for status in MARKS}
     return environment.get_template("doctor_report.html.j2").render(
         hosts=hosts,
+        changed=changed,
         marks=FAULT_MARKS,
         words=WORDS,
         counts=counts,

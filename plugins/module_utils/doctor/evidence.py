@@ -321,6 +321,8 @@ class Site:
     visitors: Visitors = field(default_factory=Visitors)
     server: Server = field(default_factory=Server)
     logs: Logs = field(default_factory=Logs)
+    # Nothing of it was asked but one page through nginx, and nothing of its project was run.
+    passive: bool = False
 
     @property
     def told(self) -> dict[str, str]:

@@ -101,7 +101,7 @@ def _unusable(site: Site, probe: Probe) -> Fault | None:
         return _hidden(probe)
     if probe.kind or (probe.answer is None and declared(site, probe)):
         return _mismatch(site, probe)
-    if probe.answer is None and probe.speaks in ("uwsgi", "http"):
+    if probe.answer is None and probe.speaks in ("uwsgi", "http") and not site.passive:
         return FAULTS.fault(
             "socket.silent",
             BROKEN,
