@@ -35,6 +35,7 @@ from .evidence_tls import Https
 from .look_background import look_at_background, uptime_of
 from .look_files import look_at_disks, look_at_events, look_at_files
 from .look_inside import look_inside
+from .look_locks import name_holders, watch_locks
 from .look_proxies import look_in_front
 from .look_redirects import greets, look_at_redirects
 from .look_renewal import look_at_renewal
@@ -80,9 +81,11 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Si
             if entrance.tls
         ]
         jobs += [pool.submit(_apart, site, "the redirects", _look_at_redirects, site, host)]
+        jobs += [pool.submit(_apart, site, "locks of SQLite", watch_locks, site)]
         _all_done(jobs)
     _apart(site, "the renewal of the certificate", _look_at_renewal, site, host)
     _apart(site, "what is in front of nginx", _look_in_front, site, host)
+    _apart(site, "who locks the database", name_holders, site, host)
     if any(answer.status >= 500 for answer in site.answers):
         site.uwsgi.log = uwsgi_log(site.uwsgi, host.now)  # now with the traceback of these answers
     look_at_files(site, main, host)

@@ -12,7 +12,9 @@ from ...host.advice import advice_on
 from ...nginx import match
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..judge_settings import judge_settings
 from ..logs import traceback
+from ..places import setting
 from ..questions import all_busy, declared, last_match
 
 FAULTS = Faults(
@@ -22,7 +24,7 @@ FAULTS = Faults(
         "django.csrf": ["nginx.scheme-untold", "nginx.untrusted-proxy"],
         "django.debug": [],
         "django.settings": [],
-        "django.error": ["app", "database", "host.disk-full", "static.uncollected"],
+        "django.error": ["app", "database", "host.disk-full", "static.uncollected", "static.manifest"],
         "django.slow": ["uwsgi.busy", "database.unreachable", "socket.protocol"],
         "django.timeouts": ["uwsgi.busy", "django.slow", "database.unreachable", "uwsgi.harakiri"],
         "django.memory": [],
@@ -30,6 +32,10 @@ FAULTS = Faults(
         "django.sessions": [],
         "django.cache-table": ["database"],
         "django.mail": [],
+        "django.cookies": [],
+        "django.locale": [],
+        "django.checks": [],
+        "django.unexamined": [],
     },
 )
 
@@ -45,6 +51,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield FAULTS.fault("django.error", BROKEN, cause, fix, evidence)
     yield from _slowness(site)
     yield from _throw_away(site)
+    yield from judge_settings(FAULTS, site, host)
     if settings:
         version = site.inside.get("django", {}).get("version", "?")
         seen.append(f"Django {version}, {settings.get('module', '')}, DEBUG off")
@@ -57,7 +64,7 @@ def _settings(site: Site) -> Iterator[Fault]:
             "django.allowed-hosts",
             BROKEN,
             f"ALLOWED_HOSTS does not have {', '.join(settings['refused'])}: Django answers 400",
-            "web_sites[].domains; by hand: ALLOWED_HOSTS in the settings",
+            f"add {', '.join(settings['refused'])} to {setting(site, 'ALLOWED_HOSTS', 'web_sites[].domains')}",
             [
                 f"ALLOWED_HOSTS = {settings.get('allowed_hosts')}",
                 *last_match(site.uwsgi.log, r".*Invalid HTTP_HOST.*"),
@@ -69,8 +76,10 @@ def _settings(site: Site) -> Iterator[Fault]:
             DEGRADED,
             f"forms sent from {refused['origin']} get 403: Django sees {refused['sees']} and does not trust that "
             "origin",
-            "web_sites[].nginx.listen and domains (they fill CSRF_TRUSTED_ORIGINS); by hand: CSRF_TRUSTED_ORIGINS = "
-            f"['{refused['origin']}'], or uwsgi_param HTTP_HOST $http_host and SECURE_PROXY_SSL_HEADER",
+            "web_sites[].nginx.listen and domains (they fill CSRF_TRUSTED_ORIGINS)"
+            if site.managed
+            else f"'{refused['origin']}' in {setting(site, 'CSRF_TRUSTED_ORIGINS')}, or uwsgi_param HTTP_HOST "
+            "$http_host and SECURE_PROXY_SSL_HEADER",
             [f"Origin: {refused['origin']}; CsrfViewMiddleware refuses it"],
             None if refused["origin"].startswith("https:") and refused["sees"].startswith("http:") else (),
         )
@@ -80,13 +89,14 @@ def _settings(site: Site) -> Iterator[Fault]:
             "django.debug",
             DEGRADED,
             "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
-            "DEBUG = False in the settings (the overlay of this collection sets it)",
+            f"{setting(site, 'DEBUG', 'DEBUG = False in the settings (the overlay of this collection sets it)')}"
+            + ("" if site.managed else ": False"),
             [page if site.debug_page else "settings.DEBUG is True"],
         )
     if "failed settings" in site.inside:
         error = site.inside["failed settings"]["error"]
         cause = f"the settings cannot be used: {error}"
-        yield FAULTS.fault("django.settings", BROKEN, cause, "mend the settings", [error])
+        yield FAULTS.fault("django.settings", BROKEN, cause, "correct the settings", [error])
 
 
 def _throw_away(site: Site) -> Iterator[Fault]:

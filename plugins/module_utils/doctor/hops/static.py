@@ -8,6 +8,8 @@ from collections.abc import Iterator
 
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..judge_assets import judge_assets
+from ..places import manage, setting
 from ..questions import file_fault
 from ..ways import kept_out
 
@@ -15,6 +17,8 @@ FAULTS = Faults(
     "static",
     {
         "static.uncollected": [],
+        "static.stale": [],
+        "static.manifest": [],
         "static.not-readable": [],
         "static.no-location": [],
         "static.alias": [],
@@ -37,7 +41,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "static.uncollected",
             BROKEN,
             f"static files were never collected: {what} {root}",
-            "playbooks/site.yml; by hand: python manage.py collectstatic",
+            "playbooks/site.yml" if site.managed else f"{manage(site)} collectstatic",
             [f"STATIC_ROOT = {root}"],
         )
     elif not fetched:
@@ -46,7 +50,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 "static.uncollected",
                 DEGRADED,
                 "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
-                "STATIC_ROOT in the settings, then python manage.py collectstatic",
+                f"{setting(site, 'STATIC_ROOT')}, then {manage(site)} collectstatic",
                 [f"STATIC_URL = {url}"],
             )
     elif fetched.status == 200:
@@ -55,3 +59,4 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         seen.append(f"GET {fetched.uri} -> {fetched.status}: {why}")
     else:
         yield file_fault(FAULTS, fetched, host)
+    yield from judge_assets(FAULTS, site)
