@@ -46,7 +46,7 @@ def look_at_database(say: Callable[..., None], connections: Any, alias: str) -> 
             say("database", alias=alias, vendor="none")
             return
         file = file_of(connection.vendor, str(given.get("NAME", "")))
-        address = f"{given.get('HOST') or 'the local socket'}:{given.get('PORT') or 'default port'}"
+        address = f"{given.get('HOST') or 'the local socket'}{given.get('PORT') and ':'}{given.get('PORT') or ''}"
         state = file_state(file) if file else {}
         say(
             "database",
@@ -112,7 +112,8 @@ def file_state(file: str) -> dict[str, Any]:
 
 def words_of(error: BaseException) -> list[str]:
     """Return what an error says, a few lines of it."""
-    lines = [" ".join(line.split())[:300] for line in str(error)[:4000].splitlines()]
+    # psycopg says each thing twice, once behind these words.
+    lines = [" ".join(line.split()).replace("connection failed: ", "")[:300] for line in str(error)[:4000].splitlines()]
     return list(dict.fromkeys(line for line in lines if line))[:4]
 
 

@@ -46,11 +46,9 @@ def _cookies(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
     if not secure or "SECURE_SSL_REDIRECT" in secure or facts.get("https_header") or has_https(site, host):
         return
     for finding in settings_findings.refused({"secure": secure}, {}, behind_tls=False):
-        places = ", ".join(setting(site, name) for name in secure)
-        off = "its own name" if secure[0].endswith("_NAME") else "False"
-        fix = finding.fix if site.managed else f"serve it over https, or, as long as it has none, {off}: {places}"
-        lines = [f"{name}: {places}" for name, places in zip(secure, places.split(", "))]
-        lines += [f"listen {entrance.port}: no TLS" for entrance in site.entrances[:1]]
+        places = [setting(site, name) for name in secure]
+        fix = finding.fix if site.managed else f"serve it over https; as long as it has none, change {'; '.join(places)}"
+        lines = [*places, *(f"port {entrance.port}: no TLS" for entrance in site.entrances[:1])]
         yield faults.fault("django.cookies", DEGRADED, finding.text, fix, lines)
 
 
@@ -99,9 +97,10 @@ def _locale(faults: Faults, site: Site) -> Iterator[Fault]:
     name = next((key for key in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(key)), "")
     value = environment.get(name, "") if name else ""
     gone = bool(value) and site.inside.get("locale", {}).get("there") is False and name != "LC_CTYPE"
-    if value not in ("C", "POSIX") and not gone:
+    # One whose environment was overwritten has no PATH either.
+    if value not in ("C", "POSIX") and not gone and (value or "PATH" not in environment):
         return
-    what = f"{name}={value[:40]}" + (", which this host does not have" if gone else "")
+    what = (f"{name}={value[:40]}" if value else "no LANG") + (", which this host does not have" if gone else "")
     uploads = bool(site.inside.get("files", {}).get("media_root"))
     fix = (
         "web_sites[].env: {LANG: C.UTF-8}"
@@ -111,10 +110,10 @@ def _locale(faults: Faults, site: Site) -> Iterator[Fault]:
     )
     yield faults.fault(
         "django.locale",
-        DEGRADED if uploads else ADVICE,
+        DEGRADED if uploads and value else ADVICE,
         f"uWSGI runs with {what}: a file name with other letters than ASCII ends in UnicodeEncodeError",
         fix,
-        [f"{name}={value[:40]} in the environment of pid {master.pid}"],
+        [f"{what} in the environment of pid {master.pid}"],
     )
 
 

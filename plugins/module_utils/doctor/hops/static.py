@@ -31,6 +31,7 @@ FAULTS = Faults(
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     files, fetched = site.inside.get("files", {}), site.static
     url, root = files.get("static_url", ""), files.get("static_root", "")
+    collect = "playbooks/site.yml" if site.managed else f"{manage(site)} collectstatic --noinput"
     if files and not files["static_used"]:
         seen.append("the project has no static files")
     elif "//" in url:
@@ -41,7 +42,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "static.uncollected",
             BROKEN,
             f"static files were never collected: {what} {root}",
-            "playbooks/site.yml" if site.managed else f"{manage(site)} collectstatic",
+            collect,
             [f"STATIC_ROOT = {root}"],
         )
     elif not fetched:
@@ -50,7 +51,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 "static.uncollected",
                 DEGRADED,
                 "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
-                f"{setting(site, 'STATIC_ROOT')}, then {manage(site)} collectstatic",
+                collect if site.managed else f"{setting(site, 'STATIC_ROOT')}, then {collect}",
                 [f"STATIC_URL = {url}"],
             )
     elif fetched.status == 200:
