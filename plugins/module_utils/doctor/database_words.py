@@ -23,7 +23,13 @@ _MEANINGS = (
     ("refused", r"\bFATAL:|pg_hba\.conf|server does not support SSL|permission denied for|\(1044,|\(1130,|\(1142,"),
 )
 # Exceptions of what is set, and not of who is asked. NotSupportedError is Django's for a server that is too old.
-_UNUSABLE: tuple[str, ...] = ("ImproperlyConfigured", "NotSupportedError", "InvalidBackendError", "ModuleNotFoundError", "ImportError")
+_UNUSABLE: tuple[str, ...] = (
+    "ImproperlyConfigured",
+    "NotSupportedError",
+    "InvalidBackendError",
+    "ModuleNotFoundError",
+    "ImportError",
+)
 _UNUSABLE += ("TypeError", "ValueError", "KeyError", "AttributeError", "ConnectionDoesNotExist", "ProgrammingError")
 NO_NAME = re.compile(
     r"could not translate host name|Name or service not known|name resolution|getaddrinfo|Unknown MySQL server host"

@@ -150,7 +150,7 @@ def look_at_migrations(say: Callable[..., None], connection: Any, alias: str) ->
 
 
 def lacking_in(connection: Any, alias: str, waiting: set[str]) -> list[tuple[str, str, str, str]]:
-    """Return (app label, model, field or '', table or column) of models whose table or column is not there, though all is applied."""
+    """Return (app label, model, field or '', table or column) of what models have and the database has not."""
     from django.apps import apps
     from django.db import router
 

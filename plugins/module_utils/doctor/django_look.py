@@ -52,6 +52,7 @@ def main(module: str, name: str, wanted: str) -> None:
         return
     asked = json.loads(wanted)
     apart("settings", lambda: look_at_settings(settings, asked))
+    apart("urls", lambda: look_at_urls(settings))
     finish: list[Callable[[], None]] = []
     apart("databases", lambda: finish.append(watch_databases(say)))
     look_around(settings, asked)
@@ -78,7 +79,7 @@ def apart(at: str, look: Callable[[], object]) -> None:
     try:
         look()
     except BaseException as error:
-        say("failed", at=at, kind=type(error).__name__, error=one_line(error))
+        say("failed", at=at, kind=type(error).__name__, error=one_line(error), where=where(error))
 
 
 def load(module: str) -> Any:
@@ -108,6 +109,13 @@ def look_at_settings(settings: Any, wanted: dict[str, Any]) -> None:
         ssl_redirect=bool(settings.SECURE_SSL_REDIRECT),
         proxy_header=[str(word) for word in settings.SECURE_PROXY_SSL_HEADER or ()],
     )
+
+
+def look_at_urls(settings: Any) -> None:
+    """Import what Django imports at the first request only."""
+    from django.urls import get_resolver
+
+    say("urls", patterns=len(get_resolver(settings.ROOT_URLCONF).url_patterns))
 
 
 def untrusted(settings: Any, requests: list[dict[str, Any]], refused: set[str]) -> list[dict[str, str]]:

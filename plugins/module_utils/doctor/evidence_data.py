@@ -21,10 +21,11 @@ class Data:
     """`held` are the locks of SQLite that lasted as long as the look, `seconds`; `holders` says who has them.
 
     `openers` are the processes outside of the site that have its database open, where it is locked and nobody is seen
-    to hold the lock.
+    to hold the lock. `services` are the units of database servers that this host has.
     """
 
     held: list[Lock] = field(default_factory=list)
     seconds: float = 0.0
     holders: dict[int, str] = field(default_factory=dict)
     openers: list[str] = field(default_factory=list)
+    services: list[str] = field(default_factory=list)

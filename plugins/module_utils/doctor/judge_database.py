@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .database_words import NO_NAME, meaning, missing, telling
-from .evidence import Host, Site
+from .evidence import Site
 from .fault import ADVICE, BROKEN, DEGRADED, Fault, Faults
 from .places import manage, setting
 from .questions import any_failure
@@ -19,9 +19,7 @@ _LOCAL = ("the local socket", "localhost", "127.0.0.1", "[::1]", "::1", "/")
 _SERVICES = {"postgresql": ("postgresql",), "mysql": ("mariadb", "mysql", "mysqld")}
 
 
-def refused(
-    faults: Faults, site: Site, host: Host, found: Mapping[str, Any], failed: Mapping[str, Any]
-) -> Fault | None:
+def refused(faults: Faults, site: Site, found: Mapping[str, Any], failed: Mapping[str, Any]) -> Fault | None:
     """Judge the words in which a database did not let the site in; None where another judge has said why."""
     words = [str(line)[:300] for line in failed.get("words") or [failed["error"]]][:4]
     code, what = meaning(str(failed.get("kind", "")), words), named(found)
@@ -33,7 +31,7 @@ def refused(
     if "unable to open" in text and _is_closed(found):
         return None
     if code == "unreachable":
-        return _unreachable(faults, site, host, found, words, status)
+        return _unreachable(faults, site, found, words, status)
     causes = {
         "password": (f"the database refuses the password of the site: {text}", _password(found, where)),
         "connections": (
@@ -109,8 +107,8 @@ def tables(faults: Faults, site: Site) -> Iterator[Fault]:
     """Judge tables and columns that are not there, though all migrations are recorded as applied."""
     found = site.inside.get("tables", {})
     dropped, unmade = found.get("dropped") or [], found.get("unmade") or []
-    failing = any_failure(site)
     if dropped:
+        failing = _is_missed(site, dropped)
         yield faults.fault(
             "database.tables",
             BROKEN if failing else DEGRADED,
@@ -120,6 +118,7 @@ def tables(faults: Faults, site: Site) -> Iterator[Fault]:
             [f"no such table or column: {name}"[:300] for name in dropped],
         )
     if unmade:
+        failing = _is_missed(site, unmade)
         yield faults.fault(
             "database.unmade",
             DEGRADED if failing else ADVICE,
@@ -129,16 +128,14 @@ def tables(faults: Faults, site: Site) -> Iterator[Fault]:
         )
 
 
-def _unreachable(
-    faults: Faults, site: Site, host: Host, found: Mapping[str, Any], words: list[str], status: str
-) -> Fault:
+def _unreachable(faults: Faults, site: Site, found: Mapping[str, Any], words: list[str], status: str) -> Fault:
     what, where = named(found), setting(site, "DATABASES", _KEY)
     cause, fix = f"the database is unreachable: {what}", f"start the database or correct its address: {where}"
     if any(NO_NAME.search(line) for line in words):
         cause, fix = f"{cause}: this host does not know that name", f"correct HOST of {where}, or the resolver"
     elif str(found.get("address", "")).startswith(_LOCAL):
         services = [f"{name}.service" for name in _SERVICES.get(str(found.get("vendor")), ())]
-        there = next((name for name in services if name in host.units_files), "")
+        there = next((name for name in services if name in site.data.services), "")
         fix = f"systemctl start {there}; or correct its address: {where}" if there else fix
     return faults.fault("database.unreachable", status, cause, fix, words)
 
@@ -158,6 +155,12 @@ def _unknown(words: list[str], where: str) -> str:
 def _is_closed(found: Mapping[str, Any]) -> bool:
     refused_to = found.get("file_writable") is False or found.get("folder_writable") is False
     return bool(refused_to or found.get("blocked") or found.get("beside"))
+
+
+def _is_missed(site: Site, names: list[str]) -> bool:
+    """Say whether something was answered by a failure, and one of these is what its traceback names."""
+    words = [name.rpartition(".")[2] or name for name in names]
+    return any_failure(site) and any(word in site.uwsgi.log for word in words)
 
 
 def _listed(names: list[str]) -> str:

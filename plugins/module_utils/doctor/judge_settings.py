@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ..build import settings_findings
 from ..nginx import match
 from .evidence import Host, Site
-from .fault import ADVICE, DEGRADED, UNKNOWN, Fault, Faults
+from .fault import ADVICE, BROKEN, DEGRADED, UNKNOWN, Fault, Faults
 from .places import manage, setting
 
 # Of Django's deploy checks those that make no sense, or harm, without https: HSTS, the redirect, secure cookies.
@@ -24,17 +24,35 @@ _LOOKS = (*_NEEDED, "lines", "locale", "cookies", "assets", "mail", "checks")
 
 
 def judge_settings(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
+    yield from _urls(faults, site)
     yield from _cookies(faults, site, host)
     yield from _locale(faults, site)
     yield from _mail(faults, site)
     yield from _checks(faults, site)
     for look in _LOOKS:
         failed = site.inside.get(f"failed {look}")
-        if failed:
+        if failed and not (look == "checks" and "failed urls" in site.inside):
             # What it says is not told: nobody knows what of it is secret.
             cause = f"the look at {look} in Django ended in {str(failed.get('kind') or 'an exception')[:80]}"
             status = UNKNOWN if look in _NEEDED else ADVICE
             yield faults.fault("django.unexamined", status, cause, "the rest of the report holds without it")
+
+
+def _urls(faults: Faults, site: Site) -> Iterator[Fault]:
+    """Judge a URLconf that cannot be imported: each request fails, but for those of processes that have it already."""
+    failed = site.inside.get("failed urls")
+    if not failed:
+        return
+    answered = any(answer.status < 500 for answer in site.answers)
+    place = str(failed.get("where", ""))[:300]
+    yield faults.fault(
+        "django.urls",
+        DEGRADED if answered else BROKEN,
+        f"the URLs of the project cannot be imported: {failed['error'][:250]}"
+        + ("; what runs now was loaded before that" if answered else ": every page fails"),
+        f"correct {place or 'ROOT_URLCONF'}, then restart uWSGI",
+        [failed["error"][:300], place],
+    )
 
 
 # --- cookies ---
@@ -47,7 +65,9 @@ def _cookies(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
         return
     for finding in settings_findings.refused({"secure": secure}, {}, behind_tls=False):
         places = [setting(site, name) for name in secure]
-        fix = finding.fix if site.managed else f"serve it over https; as long as it has none, change {'; '.join(places)}"
+        fix = (
+            finding.fix if site.managed else f"serve it over https; as long as it has none, change {'; '.join(places)}"
+        )
         lines = [*places, *(f"port {entrance.port}: no TLS" for entrance in site.entrances[:1])]
         yield faults.fault("django.cookies", DEGRADED, finding.text, fix, lines)
 

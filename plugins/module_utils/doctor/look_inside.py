@@ -49,6 +49,7 @@ _STEPS: dict[str, dict[str, Any]] = {
     },
     "migrations": {"alias": str, "unapplied": [str], "none_applied": bool},
     "tables": {"alias": str, "dropped": [str], "unmade": [str]},
+    "urls": {"patterns": int},
     "lines": {"at": dict},
     "locale": {"there": bool},
     "cookies": {"trusted": bool},

@@ -11,6 +11,7 @@ import time
 from ..host.files import read_or_empty
 from .evidence import Host, Site
 from .evidence_data import Lock
+from .look_host import UNIT_FOLDERS
 
 # The bytes that SQLite locks (sqlite.org/src, os.h): PENDING, RESERVED, and 510 that readers share and a writer takes
 # as a whole. In the -shm file of a database with a write-ahead log (sqlite.org/walformat.html) it is the byte of the
@@ -20,6 +21,7 @@ _WAL_WRITER = 120
 # Between two looks, and until a lock is one that lasts: a transaction takes milliseconds. Seconds.
 PAUSE, FEW, LASTING = 0.2, 3, 2.6
 LOCKS = "/proc/locks"
+SERVERS = ("postgresql", "mariadb", "mysql", "mysqld")
 
 
 def watch_locks(site: Site, most: float = LASTING) -> None:
@@ -53,6 +55,13 @@ def sqlite_locks(text: str) -> list[Lock]:
             with contextlib.suppress(ValueError):
                 found.append(Lock(int(words[4]), int(words[5].rpartition(":")[2]), not is_write))
     return found
+
+
+def look_at_servers(site: Site, host: Host) -> None:
+    """Find out which database servers this host has, and who locks the site's own files."""
+    names = [f"{name}.service" for name in SERVERS]
+    site.data.services = [name for name in names if any(os.path.exists(f"{folder}/{name}") for folder in UNIT_FOLDERS)]
+    name_holders(site, host)
 
 
 def name_holders(site: Site, host: Host) -> None:

@@ -35,7 +35,7 @@ from .evidence_tls import Https
 from .look_background import look_at_background, uptime_of
 from .look_files import look_at_disks, look_at_events, look_at_files
 from .look_inside import look_inside
-from .look_locks import name_holders, watch_locks
+from .look_locks import look_at_servers, watch_locks
 from .look_proxies import look_in_front
 from .look_redirects import greets, look_at_redirects
 from .look_renewal import look_at_renewal
@@ -85,7 +85,7 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Si
         _all_done(jobs)
     _apart(site, "the renewal of the certificate", _look_at_renewal, site, host)
     _apart(site, "what is in front of nginx", _look_in_front, site, host)
-    _apart(site, "who locks the database", name_holders, site, host)
+    _apart(site, "the database servers", look_at_servers, site, host)
     if any(answer.status >= 500 for answer in site.answers):
         site.uwsgi.log = uwsgi_log(site.uwsgi, host.now)  # now with the traceback of these answers
     look_at_files(site, main, host)

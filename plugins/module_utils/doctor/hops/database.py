@@ -43,7 +43,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     # An alias whose settings nobody could read has nothing but its failure.
     for key, failed in site.inside.items():
         alone = key.startswith("failed database") and key[len("failed ") :] not in steps and "alias" in failed
-        fault = refused(FAULTS, site, host, {"alias": failed["alias"]}, failed) if alone else None
+        fault = refused(FAULTS, site, {"alias": failed["alias"]}, failed) if alone else None
         yield from [fault] if fault else []
     yield from _migrations(site)
     yield from tables(FAULTS, site)
@@ -60,7 +60,7 @@ def _one(
     if failed and found.get("exists") is False and not found.get("blocked"):
         yield _missing(site, named(found), failed["error"], found)
     elif failed and not found.get("blocked"):
-        if fault := refused(FAULTS, site, host, found, failed):
+        if fault := refused(FAULTS, site, found, failed):
             yield fault
     elif site.inside_timed_out and not failed and migrations not in site.inside and _waited_long(site, found):
         cause = f"the database is unreachable: no answer from {named(found)} within {site.patience.look:g} s"

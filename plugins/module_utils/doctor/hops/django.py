@@ -24,6 +24,7 @@ FAULTS = Faults(
         "django.csrf": ["nginx.scheme-untold", "nginx.untrusted-proxy"],
         "django.debug": [],
         "django.settings": [],
+        "django.urls": [],
         "django.error": ["app", "database", "host.disk-full", "static.uncollected", "static.manifest"],
         "django.slow": ["uwsgi.busy", "database.unreachable", "socket.protocol"],
         "django.timeouts": ["uwsgi.busy", "django.slow", "database.unreachable", "uwsgi.harakiri"],
