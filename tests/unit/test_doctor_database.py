@@ -69,7 +69,7 @@ CASES = [
         ),
         "database.password",
         "degraded",
-        f"the database refuses the password of the site: {ACCESS_DENIED}",
+        f"the database refuses the password of the site: {ACCESS_DENIED.replace('YES)', '********')}",
         "correct USER and PASSWORD of DATABASES in /srv/code/shop/settings.py, line 76 (or the environment that they "
         "come from), or ALTER USER ... IDENTIFIED BY on the server",
     ),

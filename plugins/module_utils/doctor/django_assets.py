@@ -137,7 +137,7 @@ def in_templates() -> Iterator[tuple[str, str]]:
     folders = [str(folder) for engine in engines.all() for folder in getattr(engine, "template_dirs", ())]
     deadline, looked = time.monotonic() + LOOKING / 2, 0
     for folder in dict.fromkeys(folders):
-        for base, inner, files in os.walk(folder) if "-packages/" not in folder else ():
+        for base, inner, files in os.walk(folder) if "-packages/" not in f"{folder}/" else ():
             inner.sort()
             for file in sorted(files):
                 looked += 1
