@@ -220,7 +220,7 @@ BY_HAND_CASES = [
         "a look at the project that ends in an exception",
         "django.unexamined",
         ["the look at facts in Django ended in AttributeError"],
-        settings("DATABASES['other'] = None") + "\ntrue",
+        settings('CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}, "x": None}'),
         BACK,
         status="unknown",
     ),
