@@ -266,9 +266,8 @@ HEALTHY = [
         "DATABASES = {}",
         "",
         [],
-        settings('DATABASES = {}\nINSTALLED_APPS = ["django.contrib.staticfiles"]\nMIDDLEWARE = []')
-        + "\nkeep $project/mysite/urls.py; sed -i '/import admin/d; s/, path(.admin.*/]/' $project/mysite/urls.py\n"
-        "restart; answers /",
+        "edit $project/mysite/urls.py '/import admin/d; s/, path(.admin.*/]/'\n"
+        + settings('DATABASES = {}\nINSTALLED_APPS = ["django.contrib.staticfiles"]\nMIDDLEWARE = []'),
         f"back $project/mysite/urls.py; {BACK}",
         status="ok",
     ),

@@ -29,13 +29,20 @@ def judge_settings(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
     yield from _locale(faults, site)
     yield from _mail(faults, site)
     yield from _checks(faults, site)
-    for look in _LOOKS:
-        failed = site.inside.get(f"failed {look}")
-        if failed and not (look == "checks" and "failed urls" in site.inside):
-            # What it says is not told: nobody knows what of it is secret.
-            cause = f"the look at {look} in Django ended in {str(failed.get('kind') or 'an exception')[:80]}"
-            status = UNKNOWN if look in _NEEDED else ADVICE
-            yield faults.fault("django.unexamined", status, cause, "the rest of the report holds without it")
+    yield from _unexamined(faults, site)
+
+
+def _unexamined(faults: Faults, site: Site) -> Iterator[Fault]:
+    """Say once which looks ended. What their exceptions say is not told: nobody knows what of it is secret."""
+    ended = [
+        (look, str(site.inside[f"failed {look}"].get("kind") or "an exception")[:80])
+        for look in _LOOKS
+        if f"failed {look}" in site.inside and not (look == "checks" and "failed urls" in site.inside)
+    ]
+    if ended:
+        cause = ", ".join(f"the look at {look} in Django ended in {kind}" for look, kind in ended)
+        status = UNKNOWN if any(look in _NEEDED for look, _kind in ended) else ADVICE
+        yield faults.fault("django.unexamined", status, cause, "the rest of the report holds without it")
 
 
 def _urls(faults: Faults, site: Site) -> Iterator[Fault]:
