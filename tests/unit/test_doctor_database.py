@@ -148,6 +148,15 @@ CASES = [
         "correct HOST of web_sites[].database, or the resolver",
     ),
     Case(
+        "a directory in the place of the file",
+        lambda site, host: refuses(site, "unable to open database file", **FILE),
+        "database.unreachable",
+        "broken",
+        "the database file cannot be opened: /srv/db/a.sqlite3",
+        "ls -ld /srv/db/a.sqlite3 says what is there; web_sites[].database",
+        ("unable to open database file",),
+    ),
+    Case(
         "a lock of another process, which nobody reads past",
         lambda site, host: (
             lock(site, 99),

@@ -131,7 +131,9 @@ def tables(faults: Faults, site: Site) -> Iterator[Fault]:
 def _unreachable(faults: Faults, site: Site, found: Mapping[str, Any], words: list[str], status: str) -> Fault:
     what, where = named(found), setting(site, "DATABASES", _KEY)
     cause, fix = f"the database is unreachable: {what}", f"start the database or correct its address: {where}"
-    if any(NO_NAME.search(line) for line in words):
+    if found.get("file"):
+        cause, fix = f"the database file cannot be opened: {what}", f"ls -ld {what} says what is there; {where}"
+    elif any(NO_NAME.search(line) for line in words):
         cause, fix = f"{cause}: this host does not know that name", f"correct HOST of {where}, or the resolver"
     elif str(found.get("address", "")).startswith(_LOCAL):
         services = [f"{name}.service" for name in _SERVICES.get(str(found.get("vendor")), ())]
