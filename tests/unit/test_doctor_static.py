@@ -36,7 +36,7 @@ CASES = [
         "degraded",
         "static files in /srv/static are not those of the project: 1 file is not collected: n.css; 7 files are older "
         "than in the project: a.js, b.js",
-        "playbooks/site.yml",
+        "playbooks/site.yml runs collectstatic",
         ("/srv/static/n.css: is not there", "/srv/static/b.js: is older, and differs"),
     ),
     Case(
@@ -54,7 +54,7 @@ CASES = [
         "degraded",
         "the manifest /srv/static/staticfiles.json is missing or empty: from the next start on pages with static files "
         "answer 500 (Missing staticfiles manifest entry)",
-        "playbooks/site.yml",
+        "playbooks/site.yml runs collectstatic",
     ),
     Case(
         "a name in a template that no manifest has, and it fails",
@@ -65,7 +65,7 @@ CASES = [
         "static.manifest",
         "broken",
         f"the manifest has no entry for typo.css (/t/a.html:1): {ENTRY}",
-        "correct the name, or add the file; then playbooks/site.yml",
+        "correct the name, or add the file; then playbooks/site.yml runs collectstatic",
         ("typo.css (/t/a.html:1)",),
     ),
     Case(
@@ -74,7 +74,7 @@ CASES = [
         "static.manifest",
         "degraded",
         f"the manifest has no entry for n.css: {ENTRY}",
-        "playbooks/site.yml",
+        "playbooks/site.yml runs collectstatic",
         ("n.css",),
     ),
     Case(
@@ -83,7 +83,7 @@ CASES = [
         "static.manifest",
         "degraded",
         "the manifest names files that are not there any more: a.css, b.css and more",
-        "playbooks/site.yml",
+        "playbooks/site.yml runs collectstatic",
         ("c.css",),
     ),
     Case(
@@ -92,7 +92,7 @@ CASES = [
         "static.uncollected",
         "broken",
         "static files were never collected: nothing is in /srv/static",
-        "playbooks/site.yml",
+        "playbooks/site.yml runs collectstatic",
         ("STATIC_ROOT = /srv/static",),
     ),
     Case(
@@ -101,7 +101,7 @@ CASES = [
         "static.uncollected",
         "broken",
         "static files were never collected: there is no directory /srv/static",
-        "playbooks/site.yml",
+        "playbooks/site.yml runs collectstatic",
         ("STATIC_ROOT = /srv/static",),
     ),
     Case(
@@ -110,7 +110,7 @@ CASES = [
         "static.uncollected",
         "degraded",
         "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
-        "playbooks/site.yml",
+        "playbooks/site.yml runs collectstatic",
         ("STATIC_URL = /static/",),
     ),
     Case(

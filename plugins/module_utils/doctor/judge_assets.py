@@ -21,7 +21,7 @@ def judge_assets(faults: Faults, site: Site) -> Iterator[Fault]:
     # nginx may serve another directory, which nobody has compared.
     if not found.get("seen") or not collected or not fetched or fetched.elsewhere:
         return
-    collect = "playbooks/site.yml" if site.managed else f"{manage(site)} collectstatic --noinput"
+    collect = "playbooks/site.yml runs collectstatic" if site.managed else f"{manage(site)} collectstatic --noinput"
     missing, older = found.get("missing") or [], found.get("older") or []
     if missing or older:
         said = [f"{_many(found, 'missing')} not collected: {_listed(missing)}"] if missing else []

@@ -31,7 +31,7 @@ FAULTS = Faults(
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     files, fetched = site.inside.get("files", {}), site.static
     url, root = files.get("static_url", ""), files.get("static_root", "")
-    collect = "playbooks/site.yml" if site.managed else f"{manage(site)} collectstatic --noinput"
+    collect = "playbooks/site.yml runs collectstatic" if site.managed else f"{manage(site)} collectstatic --noinput"
     if files and not files["static_used"]:
         seen.append("the project has no static files")
     elif "//" in url:
