@@ -14,6 +14,7 @@ from ..nginx.dump import Config, Directive
 from ..nginx.match import Server
 from ..uwsgi.options import Options
 from ..uwsgi.protocol import Answer
+from .evidence_directives import Directives
 from .evidence_tls import CertificateFile, Https, InFront, Renewal, Shown, Trigger, Walk
 
 # Browsers keep cookies of up to 4096 bytes each (RFC 6265, section 6.1): one of them has to get through.
@@ -54,7 +55,8 @@ class Ran:
 class Nginx:
     """nginx as it runs and as it is configured; `config` is None where nothing of it could be read.
 
-    `worker` is who opens files and sockets for it, with the names of its user and its group.
+    `worker` is who opens files and sockets for it, with the names of its user and its group; `next_worker` is who one
+    would be that starts now. `built` are the paths that are compiled in, by the option of its configure.
     """
 
     installed: bool
@@ -68,6 +70,8 @@ class Nginx:
     worker: Identity = field(default_factory=lambda: Identity(65534, 65534))
     worker_name: str = "nobody"
     worker_group: str = "nogroup"
+    next_worker: Identity | None = None
+    built: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -312,6 +316,7 @@ class Site:
     walks: list[Walk] = field(default_factory=list)
     in_front: InFront = field(default_factory=InFront)
     unexamined: list[str] = field(default_factory=list)
+    directives: Directives = field(default_factory=Directives)
 
     @property
     def told(self) -> dict[str, str]:

@@ -10,8 +10,26 @@ from collections.abc import Iterator
 from ...nginx import match
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..judge_directives import judge as judge_directives
+from ..judge_directives import why_not
 
-FAULTS = Faults("location", {"location.no-pass": [], "location.body-size": []})
+FAULTS = Faults(
+    "location",
+    {
+        "location.no-pass": [],
+        "location.try-files": [],
+        "location.front": [],
+        "location.params": [],
+        "location.host": [],
+        "location.proxy-uri": [],
+        "location.variable": [],
+        "location.upstream-down": [],
+        "location.upstream-name": [],
+        "location.body-size": [],
+        "location.limited": [],
+        "location.header-buffers": [],
+    },
+)
 
 
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
@@ -25,10 +43,12 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             BROKEN,
             f"nginx does not hand {site.path} to an application: its location in {place} {what}",
             "web_sites with playbooks/site.yml; by hand: uwsgi_pass in location /",
-            [f"{site.chain[-1]} in {place}" if site.chain else ""],
+            [f"{site.chain[-1]} in {place}" if site.chain else "", *why_not(site)],
         )
         return
-    seen.append(f"{site.path} -> {site.handler} in {site.handler.place}")
+    yield from judge_directives(FAULTS, site, host, seen)
+    if not site.directives.application:
+        seen.append(f"{site.path} -> {site.handler} in {site.handler.place}")
     large = [event for event in site.nginx_events if "client intended to send too large body" in event]
     if large:
         limit = match.inherited(site.chain, "client_max_body_size")

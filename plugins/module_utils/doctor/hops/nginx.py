@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from .. import certificates, ways
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+from ..judge_servers import temporaries, unresolved
 
 FAULTS = Faults(
     "nginx",
@@ -17,9 +18,12 @@ FAULTS = Faults(
         "nginx.missing": [],
         "nginx.ipv6": [],
         "nginx.key": [],
+        "nginx.upstream-name": [],
         "nginx.config": ["nginx.ipv6", "nginx.key", "host.disk-full"],
         "nginx.port-taken": [],
-        "nginx.stopped": ["nginx.config", "nginx.port-taken", "nginx.ipv6", "nginx.key", "host.disk-full"],
+        "nginx.stopped": [
+            *("nginx.config", "nginx.upstream-name", "nginx.port-taken", "nginx.ipv6", "nginx.key", "host.disk-full"),
+        ],
         "nginx.renewal-off": [],
         "nginx.renewal-failing": ["firewalld.closed"],
         "nginx.certificate-placeholder": ["firewalld.closed"],
@@ -42,6 +46,7 @@ FAULTS = Faults(
         "nginx.scheme-untold": [],
         "nginx.untrusted-proxy": [],
         "nginx.redirect-loop": ["nginx.scheme-untold", "nginx.untrusted-proxy"],
+        "nginx.temp-path": [],
         "nginx.unexamined": [],
         "nginx.not-listening": [],
         "nginx.untested": [],
@@ -71,6 +76,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             )
     yield from certificates.judge(FAULTS, site, host, seen)
     yield from ways.judge(FAULTS, site, seen)
+    yield from temporaries(FAULTS, site, host)
     for what in site.unexamined:
         cause = f"{what}: nobody could look; this is a fault of pyweb.stack, please report it"
         yield FAULTS.fault("nginx.unexamined", UNKNOWN, cause, "the rest of the report holds without it")
@@ -112,7 +118,9 @@ def _configuration(host: Host) -> Iterator[Fault]:
             "put the key beside the certificate that was made for it, then nginx -t && systemctl reload nginx",
             [key[0]],
         )
-    if nginx.tested.status and not no_ipv6 and not key:
+    names = list(unresolved(FAULTS, host, said, works))
+    yield from names
+    if nginx.tested.status and not no_ipv6 and not key and not names:
         yield FAULTS.fault(
             "nginx.config",
             status,

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from ..evidence import Host, Probe, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..groups import RESTART, restart_for_group
+from ..judge_servers import with_others
 from ..questions import SOCKET_CLASSES, declared, good, last_match, selinux
 
 FAULTS = Faults(
@@ -32,7 +34,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     for probe in site.probes:
         fault = _unreachable(site, host, probe) if probe.connect_error else _unusable(site, probe)
         if fault:
-            yield fault
+            yield with_others(fault, probe, site)
         else:
             where = probe.described or probe.address
             seen.append(f"{probe.speaks} to {where}: as {host.nginx.worker_name} ok")
@@ -137,7 +139,10 @@ def _denied(site: Site, host: Host, probe: Probe) -> Fault:
         cause = f"{worker} may not connect to {probe.address}, though its mode allows it: SELinux or another policy"
         return FAULTS.fault("socket.denied", BROKEN, cause, "ausearch -m avc -ts recent", ["EACCES", probe.described])
     mode = f"{found.mode:04o}"
-    if not found.directory:
+    late = restart_for_group(site, host, probe.address)
+    if late:
+        cause, fix = f"{worker} may not use {found.path} ({mode}): {late}", RESTART
+    elif not found.directory:
         option = "web_sites[].uwsgi.chmod_socket" if site.managed else f"chmod-socket = 660 and group {worker}"
         cause = f"{worker} may not write to the socket {found.path}: its mode is {mode}"
         fix = f"{option}; now: chmod 660 {found.path} && chgrp {group} {found.path}"
