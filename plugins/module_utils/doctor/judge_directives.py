@@ -310,8 +310,7 @@ def _set_by(site: Site, handled: Directive) -> list[str]:
         one
         for block in site.chain[:1]
         for one in match.everywhere(block)
-        if (one.name == "map" and one.args[-1:] == [f"${names[0]}"])
-        or (one.name == "set" and one.args[0] == f"${names[0]}")
+        if (one.name == "map" and one.args[-1:] == name) or (one.name == "set" and one.args[:1] == name)
     ]
     return [f"{handled} in {handled.place}", *(f"{str(one).rstrip(' {')} in {one.place}" for one in found[:3])]
 

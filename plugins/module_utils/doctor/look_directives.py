@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from ..host import path_walk
-from ..host.identity import Identity
 from ..nginx import course, match
 from ..nginx.dump import Directive
 from ..uwsgi import protocol
@@ -197,20 +196,14 @@ def _look_at_groups(site: Site, host: Host) -> None:
     if not now or not host.nginx.workers or set(now.groups) <= {host.nginx.worker.gid, *host.nginx.worker.groups}:
         return
 
-    def note(
-        name: str, found: path_walk.Obstacle | None, walk: Callable[[Identity], path_walk.Obstacle | None]
-    ) -> None:
-        if found and found.kind == "denied" and walk(now) is None:
-            site.directives.regrouped.append(name)
-
     both = path_walk.READ | path_walk.WRITE
-    for probe in site.probes:
-        path = probe.address[5:]
-        note(probe.address, probe.obstacle, lambda who, path=path: path_walk.obstacle(path, who, both))  # type: ignore[misc]
+    kept_out = [(probe.address, probe.address[5:], probe.obstacle, both) for probe in site.probes]
     for fetched in (site.static, site.media):
         if fetched and fetched.obstacle:
-            path = fetched.file
-            note(fetched.obstacle.path, fetched.obstacle, lambda who, path=path: path_walk.obstacle(path, who))  # type: ignore[misc]
+            kept_out.append((fetched.obstacle.path, fetched.file, fetched.obstacle, path_walk.READ))
+    for name, path, found, wanted in kept_out:
+        if found and found.kind == "denied" and path_walk.obstacle(path, now, wanted) is None:
+            site.directives.regrouped.append(name)
 
 
 # --- a request that is large ---

@@ -136,7 +136,8 @@ def _entrances(site: Site, host: Host) -> list[Entrance]:
         wanted = [server for server in servers if server.matches(domain)]
         if not wanted and not site.managed:
             wanted = fallbacks(config, domain)
-            site.directives.fallbacks.update({domain: fallback_of(server) for server in reversed(wanted)})
+            if wanted:
+                site.directives.fallbacks[domain] = fallback_of(wanted[0])
         # Of several that listen on the same port the first one counts.
         listens = {
             (listen.port, listen.ssl): listen for server in wanted for listen in reversed(server.listens) if listen.port
