@@ -197,16 +197,18 @@ BY_HAND_CASES = [
         "temporary files that nginx cannot write",
         "nginx.temp-path",
         ["cannot use", "client_body_temp_path", "get 500"],
-        "dir=$(nginx -V 2>&1 | grep -o 'client-body-temp-path=[^ ]*' | cut -d= -f2)\n"
-        "stat --format=%U:%G $dir > /var/tmp/owner; chown root:root $dir; chmod 700 $dir",
-        "dir=$(nginx -V 2>&1 | grep -o 'client-body-temp-path=[^ ]*' | cut -d= -f2)\nchown $(cat /var/tmp/owner) $dir",
+        # `nginx -t` itself gives the directory back to its worker, and not the one above it.
+        "dir=$(dirname $(nginx -V 2>&1 | grep -o 'client-body-temp-path=[^ ]*' | cut -d= -f2)); echo $dir > /var/tmp/dir\n"
+        "stat --format='%U:%G %a' $dir > /var/tmp/owner; chown root:root $dir; chmod 700 $dir",
+        "dir=$(cat /var/tmp/dir); read -r owner mode < /var/tmp/owner; chown $owner $dir; chmod $mode $dir",
         status="degraded",
     ),
     Case(
         "an upstream's name that nobody resolves",
         "nginx.upstream-name",
         ["nginx cannot resolve nosuch.invalid", "mysite.conf:", "host not found in upstream"],
-        "edit $conf 's,server unix.*,server nosuch.invalid:8000;,'\nsystemctl stop nginx; systemctl start nginx || true",
+        "edit $conf 's,server unix.*,server nosuch.invalid:8000;,'"
+        "\nsystemctl stop nginx; systemctl start nginx || true",
         "back $conf; nginx_anew",
     ),
     Case(
@@ -231,7 +233,8 @@ BY_HAND_CASES = [
         "groupadd late; keep /etc/systemd/system/mysite.service\n"
         "sed -i 's/^Group=.*/Group=late/' /etc/systemd/system/mysite.service\n"
         "systemctl daemon-reload; restart; sleep 1; usermod -aG late $www",
-        "back /etc/systemd/system/mysite.service; systemctl daemon-reload; restart; gpasswd -d $www late; groupdel late",
+        "back /etc/systemd/system/mysite.service; systemctl daemon-reload; restart\n"
+        "gpasswd -d $www late; groupdel late",
     ),
 ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
-from doctor_evidence import Case, check, put
+from doctor_evidence import PARAMS, Case, check, put
 
 LARGE = "2027/01/15 08:00:00 [error] 7#7: *1 client intended to send too large body: 4096 bytes, client: 192.0.2.9"
 
@@ -63,7 +63,7 @@ CASES = [
     Case(
         "an upload over a limit",
         lambda site, host: (
-            answer_with(site, "client_max_body_size 1k; location / { uwsgi_pass a; }"),
+            answer_with(site, "client_max_body_size 1k; location / { uwsgi_pass a; " + PARAMS + " }"),
             put(site, nginx_events=["client intended to send too large body"]),
         ),
         "location.body-size",

@@ -107,7 +107,7 @@ def _ignored(entrance: Entrance) -> Iterator[tuple[match.Server, match.Listen, s
     for other in entrance.wanted:
         common = [pairs[one.address, one.port] for one in other.listens if (one.address, one.port) in pairs]
         same = [name for name in other.names if name.lower() in names]
-        if other is not serving and common and same:
+        if other.chain[-1] is not serving.chain[-1] and common and same:
             yield other, common[0], same[0]
 
 

@@ -157,7 +157,8 @@ class _Walk:
                 if "$" in text:
                     return self._end(UNKNOWN, uri, chain, tried)
                 path = match.file_of(chain, text if text.startswith("/") else f"/{text}", self.disk.prefix, uri)
-                there = self.disk.is_folder if text.endswith("/") else self.disk.is_file
+                # The argument says which of both is meant, whatever the URI ends in.
+                there = self.disk.is_folder if argument.endswith("/") else self.disk.is_file
                 if path and there(path.rstrip("/") or "/"):
                     return self._content(chain, text)
             return self._last(chain, tried, uri)

@@ -23,7 +23,7 @@ FAULTS = Faults(
         "socket.denied": [],
         "socket.selinux": [],
         "socket.queue-full": ["uwsgi.stopped", "uwsgi.crashing", "app"],
-        "socket.unreachable": [],
+        "socket.unreachable": ["nginx.upstream-name"],
         "socket.protocol": [],
         "socket.silent": ["uwsgi", "app", "django", "database"],
     },
