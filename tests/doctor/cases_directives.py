@@ -198,7 +198,8 @@ BY_HAND_CASES = [
         "nginx.temp-path",
         ["cannot use", "client_body_temp_path", "get 500"],
         # `nginx -t` itself gives the directory back to its worker, and not the one above it.
-        "dir=$(dirname $(nginx -V 2>&1 | grep -o 'client-body-temp-path=[^ ]*' | cut -d= -f2)); echo $dir > /var/tmp/dir\n"
+        "dir=$(dirname $(nginx -V 2>&1 | grep -o 'client-body-temp-path=[^ ]*' | cut -d= -f2))\n"
+        "echo $dir > /var/tmp/dir\n"
         "stat --format='%U:%G %a' $dir > /var/tmp/owner; chown root:root $dir; chmod 700 $dir",
         "dir=$(cat /var/tmp/dir); read -r owner mode < /var/tmp/owner; chown $owner $dir; chmod $mode $dir",
         status="degraded",

@@ -15,8 +15,8 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor import (
     look_host,
     look_inside,
     look_site,
-    serving,
     look_uwsgi,
+    serving,
 )
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.application import application_of
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Firewall, Patience, Ran, Uwsgi

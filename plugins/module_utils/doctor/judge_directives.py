@@ -346,7 +346,9 @@ def _limited(faults: Faults, site: Site, name: str, words: str) -> Iterator[Faul
         DEGRADED if tight else ADVICE,
         f"{len(events)} request{'s' if len(events) > 1 else ''} got {answered} lately: `{limit}` in {limit.place}"
         + (" is tighter than what a browser needs for one page" if tight else ""),
-        f"burst=20 nodelay for {limit} in {limit.place}"
+        "nothing, where that limit is meant"
+        if not tight
+        else f"burst=20 nodelay for {limit} in {limit.place}"
         if name == "limit_req"
         else f"a larger number in {limit} in {limit.place}",
         [events[-1]],

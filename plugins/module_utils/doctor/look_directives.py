@@ -39,7 +39,7 @@ def way_in(site: Site, main: match.Server | None, host: Host) -> None:
     found = site.directives
     found.root = course.follow(main, site.path, disk)
     found.other = course.follow(main, f"{site.prefix}/{_OTHER}", disk)
-    chain = _application(site, main, disk)
+    chain = application(site, main, disk)
     site.chain = chain or found.root.chain
     handled = match.handler(site.chain)
     site.handler = _constant(handled, site.chain) if handled is not None else None
@@ -75,7 +75,7 @@ def look_at_directives(site: Site, main: match.Server | None, host: Host) -> Non
 # --- where requests end ---
 
 
-def _application(site: Site, main: match.Server, disk: course.Disk) -> list[Directive]:
+def application(site: Site, main: match.Server, disk: course.Disk) -> list[Directive]:
     """Return the chain of the location that hands over to the application; [] where no request reaches one."""
     found = site.directives
     for ended in (found.root, found.other):

@@ -72,7 +72,9 @@ def _settings(site: Site) -> Iterator[Fault]:
             "web_sites[].nginx.listen and domains (they fill CSRF_TRUSTED_ORIGINS); by hand: CSRF_TRUSTED_ORIGINS = "
             f"['{refused['origin']}'], or uwsgi_param HTTP_HOST $http_host and SECURE_PROXY_SSL_HEADER",
             [f"Origin: {refused['origin']}; CsrfViewMiddleware refuses it"],
-            None if refused["origin"].startswith("https:") and refused["sees"].startswith("http:") else ("location.host",),
+            None
+            if refused["origin"].startswith("https:") and refused["sees"].startswith("http:")
+            else ("location.host",),
         )
     if site.debug_page or settings.get("debug"):
         page = "a page that is not there is answered by Django's debug page"
