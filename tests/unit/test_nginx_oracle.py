@@ -24,7 +24,12 @@ SNIPPETS = {
 
 def ours(directives):
     return [
-        (found.name, _unescaped(found.args), found.line, None if found.block is None else ours(found.block))
+        (
+            *_unescaped([found.name]),
+            _unescaped(found.args),
+            found.line,
+            None if found.block is None else ours(found.block),
+        )
         for found in directives
     ]
 
@@ -40,7 +45,7 @@ def theirs(parsed):
             args = [f"({args[0]}", *args[1:]]
             args[-1] += ")"
         inside = theirs(one["block"]) if "block" in one else None
-        found.append((one["directive"], _unescaped(args), one["line"], inside))
+        found.append((*_unescaped([one["directive"]]), _unescaped(args), one["line"], inside))
     return found
 
 
