@@ -83,6 +83,7 @@ def test_the_same_name_at_another_port_is_in_no_conflict():
         ({"a": server(PASS, "_", "80 default_server")}, False, ("a", True)),
         ({"a": server(PASS, "_")}, False, ("a", True)),
         ({"a": server(PASS, "other.example")}, False, ("a", False)),  # the only one there is
+        ({"a": server(PASS, "other.example"), "b": server("root /srv;", "_")}, False, ("a", False)),
         ({"a": server(PASS, "other.example"), "b": server(PASS, "third.example")}, False, None),
         ({"a": server("return 444;", "_", "80 default_server")}, False, None),
         ({"a": server(PASS, "_", "80 default_server")}, True, None),

@@ -142,7 +142,7 @@ CASES = [
         "advice",
         "no server of nginx has the name shop.example; the one in /a.conf:1 answers because it is the only one there",
         "server_name shop.example; in /a.conf:1, then nginx -t && systemctl reload nginx",
-        ("/a.conf:1 is the only server of its address",),
+        ("no other server of its address than /a.conf:1 has an application",),
     ),
 ]
 

@@ -60,7 +60,7 @@ def has_fallback(faults: Faults, site: Site, domain: str, seen: list[str]) -> It
         f"no server of nginx has the name {domain}; the one in {fallback.place} answers because it is the only one "
         "there",
         f"server_name {domain}; in {fallback.place}, then {_RELOAD}",
-        [f"{fallback.place} is the only server of its address"],
+        [f"no other server of its address than {fallback.place} has an application"],
     )
 
 

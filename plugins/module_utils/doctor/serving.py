@@ -24,13 +24,13 @@ _CATCHING_ALL = {"", "_"}
 def fallbacks(config: Config | None, domain: str) -> list[match.Server]:
     """Return the servers that answer for a domain that no server has, where one of them hands over to an application.
 
-    A default server is there for such names. So is, in effect, the only server of an address.
+    A default server is there for such names. So is, in effect, the only one of an address with an application.
     """
     everywhere = match.servers(config)
     found: list[match.Server] = []
     for pair in dict.fromkeys((one.address, one.port) for server in everywhere for one in server.listens if one.port):
         chosen = match.select(config, domain, *pair) if config else None
-        if chosen and chosen not in found and (is_explicit(chosen) or len(_at(everywhere, pair)) == 1):
+        if chosen and chosen not in found and (is_explicit(chosen) or _is_alone(chosen, _at(everywhere, pair))):
             found.append(chosen)
     serve = [server for server in found if course.hand_overs(server)]
     return [server for server in found if server in serve or redirects(server, "/")] if serve else []
@@ -95,6 +95,11 @@ def is_listened_on(address: str, host: Host) -> bool:
 
 def _at(servers: Sequence[match.Server], pair: tuple[str, int]) -> list[match.Server]:
     return [server for server in servers if pair in {(one.address, one.port) for one in server.listens}]
+
+
+def _is_alone(server: match.Server, others: Sequence[match.Server]) -> bool:
+    """Say whether no other server has an application: EL's nginx.conf has one of its own, with a welcome page."""
+    return not any(other.chain[-1] is not server.chain[-1] and course.hand_overs(other) for other in others)
 
 
 def _ignored(entrance: Entrance) -> Iterator[tuple[match.Server, match.Listen, str]]:
