@@ -32,16 +32,24 @@ from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.protocol import 
 NOW = 1_800_000_000.0
 WORKER = Identity(33, 33, (33,))
 UNIT = "uwsgi-shop@0123456789ab.service"
-DUMP = """\
+# What uwsgi_params has, in one line.
+PARAMS = " ".join(
+    f"uwsgi_param {name} ${name.lower()};"
+    for name in (
+        *("REQUEST_METHOD", "REQUEST_URI", "PATH_INFO", "QUERY_STRING", "CONTENT_LENGTH", "CONTENT_TYPE"),
+        *("SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL"),
+    )
+)
+DUMP = f"""\
 # configuration file /etc/nginx/nginx.conf:
-http {
-    server {
+http {{
+    server {{
         listen 80;
         server_name shop.example;
-        location / { uwsgi_pass unix:/run/shop.sock; uwsgi_param HTTPS $https if_not_empty; }
-        location /static/ { alias /srv/static/; }
-    }
-}
+        location / {{ uwsgi_pass unix:/run/shop.sock; uwsgi_param HTTPS $https if_not_empty; {PARAMS} }}
+        location /static/ {{ alias /srv/static/; }}
+    }}
+}}
 """
 
 

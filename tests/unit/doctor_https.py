@@ -15,7 +15,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_tls im
 )
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
 from ansible_collections.pyweb.stack.plugins.module_utils.tls.openssl import Certificate
-from doctor_evidence import NOW, Case, answer, put
+from doctor_evidence import NOW, PARAMS, Case, answer, put
 
 DAY = 86400
 PATH = "/etc/letsencrypt/live/shop/fullchain.pem"
@@ -89,7 +89,9 @@ def round_trip(site, host, *redirects, settings=None, told="uwsgi_param HTTPS on
 
 def closed(site, host, status=503):
     """A site whose nginx is closed while a condition holds."""
-    found = server("if ($maintenance) { return 503; }\nauth_basic shop;\nlocation / { uwsgi_pass unix:/a; }")
+    found = server(
+        "if ($maintenance) { return 503; }\nauth_basic shop;\n" + f"location / {{ uwsgi_pass unix:/a; {PARAMS} }}"
+    )
     put(site, chain=match.locate(found, "/"), wanted_status=[200])
     put(site, media=Fetched("/media/a.png", status, file="/srv/a.png"))
     put(site.static, status=status)

@@ -16,6 +16,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor import (
     look_inside,
     look_site,
     look_uwsgi,
+    serving,
 )
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.application import application_of
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Firewall, Patience, Ran, Uwsgi
@@ -390,10 +391,12 @@ def test_the_entrances_are_every_port_that_a_server_of_the_name_listens_on():
     ]
     host.ipv6 = True
     assert look_site._entrances(site, host)[3].where == "[::1]:81"
-    main = look_site._main_server(site, host.nginx.config)
+    put(site, entrances=look_site._entrances(site, host))
+    main = serving.main_server(site, host)
     assert main.listens[0].port == 443
     put(site, domains=["c.de"])
-    assert look_site._main_server(site, host.nginx.config) is None
+    put(site, entrances=look_site._entrances(site, host))
+    assert serving.main_server(site, host) is None
 
 
 def test_a_name_is_asked_for_over_ipv6_where_nginx_listens_for_it():

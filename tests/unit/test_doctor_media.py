@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Fetched
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_directives import Taken
 from ansible_collections.pyweb.stack.plugins.module_utils.host.path_walk import Obstacle
 from doctor_evidence import Case, check, denied, put
 
@@ -140,6 +141,35 @@ CASES = [
         "uploads fail: shop may not write /srv/media",
         "chown shop /srv/media && chmod u+wx /srv/media",
         ("dr-x /srv/media",),
+    ),
+    Case(
+        "a regular expression takes it",
+        lambda site, host: (
+            put(site, media=Fetched("/media/a.png", 404, place="/n:3", url="/media/")),
+            put(
+                site.directives,
+                taken=[
+                    Taken(
+                        "media",
+                        "/media/a.png",
+                        "location ~ png$",
+                        "/n:3",
+                        "location /media/",
+                        "/n:4",
+                        "",
+                        "uwsgi_pass a; in /n:3",
+                    )
+                ],
+            ),
+        ),
+        "media.location-taken",
+        "degraded",
+        (
+            "location ~ png$ in /n:3 takes /media/a.png from location /media/ in /n:4, and hands it over: "
+            "uwsgi_pass a; in /n:3"
+        ),
+        "location ^~ /media/ in /n:4: then no regular expression is tried; nginx -t && systemctl reload nginx",
+        ("location ~ png$ in /n:3", "location /media/ in /n:4"),
     ),
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Ran
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_directives import Temporary
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener
 from doctor_evidence import Case, answer, check, evidence, faults_of, put, roots
@@ -260,6 +261,43 @@ CASES = [
         "/a was changed after nginx read it: what runs is older than what is written",
         "nginx -t && systemctl reload nginx",
         ("newer than the workers: /a, /b, /c",),
+    ),
+    Case(
+        "temporary files",
+        lambda site, host: put(
+            site.directives, temporaries=[Temporary("client_body_temp_path", "/t", "", "t is closed", "chmod o+x /t")]
+        ),
+        "nginx.temp-path",
+        "degraded",
+        (
+            "www-data cannot use /t, where nginx puts what is too large for its memory "
+            "(client_body_temp_path): requests with more than 16k (uploads, forms) get 500"
+        ),
+        "chmod o+x /t; then systemctl restart nginx, which makes and owns what is missing",
+        ("t is closed",),
+    ),
+    Case(
+        "temporary files of answers",
+        lambda site, host: put(
+            site.directives, temporaries=[Temporary("uwsgi_temp_path", "/t", "/n:3", "t is closed", "chmod o+x /t")]
+        ),
+        "nginx.temp-path",
+        "degraded",
+        (
+            "www-data cannot use /t, where nginx puts what is too large for its memory (uwsgi_temp_path in "
+            "/n:3): answers larger than nginx's buffers are cut off"
+        ),
+        "chmod o+x /t; then systemctl restart nginx, which makes and owns what is missing",
+        ("t is closed",),
+    ),
+    Case(
+        "a name of an upstream",
+        lambda site, host: refuse(host, 'nginx: [emerg] host not found in upstream "app:80" in /n:4'),
+        "nginx.upstream-name",
+        "degraded",
+        "nginx cannot resolve app:80, which /n:4 names; the one from before still runs as process 10",
+        "correct the name in /n:4, or let this host resolve it (getent hosts app); then systemctl restart nginx",
+        ('host not found in upstream "app:80" in /n:4',),
     ),
 ]
 CASES += NGINX_OF_VISITORS

@@ -20,9 +20,9 @@ DOCTOR = ROOT / "plugins/module_utils/doctor"
 FILES = sorted((DOCTOR / "hops").glob("*.py"))
 # What the hops share: it judges, too.
 SHARED = (
-    *("fault", "questions", "certificates", "ways", "application", "names", "verdict", "places"),
+    *("fault", "questions", "certificates", "ways", "application", "names", "verdict", "places", "groups"),
     *("front", "filter_walk", "judge_access", "judge_filter", "judge_outside", "judge_reach"),
-    *("database_words", "judge_database", "judge_assets", "judge_settings"),
+    *("database_words", "judge_database", "judge_assets", "judge_settings", "judge_directives", "judge_servers"),
 )
 JUDGING = [*FILES, *(DOCTOR / f"{name}.py" for name in SHARED)]
 ASKING = {"os", "os.path", "pathlib", "glob", "shutil", "subprocess", "socket", "pwd", "grp", "time", "tempfile", "ssl"}

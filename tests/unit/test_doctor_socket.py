@@ -467,6 +467,21 @@ CASES = [
             "held by x (pid 7, y)",
         ),
     ),
+    Case(
+        "a group that nginx lacks",
+        lambda site, host: (
+            put(site.probes[0], connect_error="EACCES", answer=None, obstacle=denied("/run/shop.sock", 0o660)),
+            put(site.directives, regrouped=["unix:/run/shop.sock"]),
+        ),
+        "socket.denied",
+        "broken",
+        (
+            "www-data may not use /run/shop.sock (0660): www-data is in the group that may, but nginx runs "
+            "without its new group: www-data got it after the start"
+        ),
+        "systemctl restart nginx",
+        ("connect(unix:/run/shop.sock): EACCES", "evidence of /run/shop.sock"),
+    ),
 ]
 
 

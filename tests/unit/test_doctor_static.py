@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Fetched
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_directives import Taken
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from doctor_evidence import Case, answer, by_hand, check, denied, evidence, faults_of, put
 
@@ -214,6 +215,93 @@ CASES = [
             "GET /static/a.css -> the end came",
             "/srv/static/a.css",
         ),
+    ),
+    Case(
+        "a regular expression takes it",
+        lambda site, host: put(
+            site.directives,
+            taken=[
+                Taken(
+                    "static",
+                    "/static/a.css",
+                    "location ~ css$",
+                    "/n:3",
+                    "location /static/",
+                    "/n:4",
+                    "/html/static/a.css",
+                )
+            ],
+        ),
+        "static.location-taken",
+        "broken",
+        "location ~ css$ in /n:3 takes /static/a.css from location /static/ in /n:4, and looks for /html/static/a.css",
+        "location ^~ /static/ in /n:4: then no regular expression is tried; nginx -t && systemctl reload nginx",
+        ("location ~ css$ in /n:3", "location /static/ in /n:4"),
+    ),
+    Case(
+        "an alias without a slash",
+        lambda site, host: put(
+            site,
+            managed=False,
+            static=Fetched(
+                "/static/a.css",
+                404,
+                file="/srv/statica.css",
+                place="/n:7",
+                url="/static/",
+                folder="/srv/static",
+                wanted="/srv/static/a.css",
+                elsewhere=True,
+            ),
+        ),
+        "static.alias",
+        "broken",
+        (
+            "the alias of static files is wrong: nginx looks for /srv/statica.css, the file is "
+            "/srv/static/a.css; the alias has no / at its end, and /static/ has one"
+        ),
+        "alias /srv/static/; in /n:7, then nginx -t && systemctl reload nginx",
+        ("GET /static/a.css -> 404", "in /n:7"),
+    ),
+    Case(
+        "root for alias",
+        lambda site, host: put(
+            site,
+            managed=False,
+            static=Fetched(
+                "/static/a.css",
+                404,
+                file="/srv/static/static/a.css",
+                place="/n:7",
+                url="/static/",
+                folder="/srv/static",
+                wanted="/srv/static/a.css",
+                elsewhere=True,
+            ),
+        ),
+        "static.alias",
+        "broken",
+        (
+            "the alias of static files is wrong: nginx looks for /srv/static/static/a.css, the file is "
+            "/srv/static/a.css; root puts the whole /static/a.css below /srv/static"
+        ),
+        "alias /srv/static/; in the place of root in /n:7, then nginx -t && systemctl reload nginx",
+        ("GET /static/a.css -> 404", "in /n:7"),
+    ),
+    Case(
+        "a group that nginx lacks",
+        lambda site, host: (
+            put(site.directives, regrouped=["/srv/static"]),
+            fetch(site, 403, obstacle=denied("/srv/static", 0o750, True)),
+        ),
+        "static.not-readable",
+        "broken",
+        (
+            "static files are not readable: www-data may not use /srv/static (0750); www-data is in the "
+            "group that may, but nginx runs without its new group: www-data got it after the start"
+        ),
+        "systemctl restart nginx",
+        ("GET /static/a.css -> 403", "evidence of /srv/static"),
     ),
 ]
 CASES += doctor_logs.STATIC

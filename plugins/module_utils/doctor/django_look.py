@@ -127,6 +127,7 @@ def untrusted(settings: Any, requests: list[dict[str, Any]], refused: set[str]) 
     """Return the origins whose forms Django's own check would refuse, as the headers reach it through nginx."""
     if not any("CsrfViewMiddleware" in path for path in settings.MIDDLEWARE):
         return []
+    from django.core.exceptions import DisallowedHost
     from django.core.handlers.wsgi import WSGIRequest
     from django.middleware.csrf import CsrfViewMiddleware
 
@@ -140,6 +141,10 @@ def untrusted(settings: Any, requests: list[dict[str, Any]], refused: set[str]) 
         environ = {"REQUEST_METHOD": "POST", "HTTP_HOST": form["host"], "HTTP_ORIGIN": form["origin"], **form["meta"]}
         scheme = "https" if form["secure"] else "http"
         request = WSGIRequest({**environ, "wsgi.url_scheme": scheme, "wsgi.input": io.BytesIO()})
+        try:
+            request.get_host()
+        except DisallowedHost:  # every request of that way gets 400
+            continue
         if not middleware._origin_verified(request):
             bad.append({"origin": form["origin"], "sees": f"{request.scheme}://{request.get_host()}"})
     return bad

@@ -18,6 +18,7 @@ from .evidence_filter import PacketFilter
 from .evidence_logs import Logs
 from .evidence_servers import Server, Starts
 from .evidence_data import Data
+from .evidence_directives import Directives
 from .evidence_tls import CertificateFile, Https, InFront, Renewal, Shown, Trigger, Walk
 from .evidence_visitors import Visitors
 
@@ -59,7 +60,8 @@ class Ran:
 class Nginx:
     """nginx as it runs and as it is configured; `config` is None where nothing of it could be read.
 
-    `worker` is who opens files and sockets for it, with the names of its user and its group.
+    `worker` is who opens files and sockets for it, with the names of its user and its group; `next_worker` is who one
+    would be that starts now. `built` are the paths that are compiled in, by the option of its configure.
     """
 
     installed: bool
@@ -73,6 +75,8 @@ class Nginx:
     worker: Identity = field(default_factory=lambda: Identity(65534, 65534))
     worker_name: str = "nobody"
     worker_group: str = "nogroup"
+    next_worker: Identity | None = None
+    built: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -325,6 +329,7 @@ class Site:
     # Nothing of it was asked but one page through nginx, and nothing of its project was run.
     passive: bool = False
     data: Data = field(default_factory=Data)
+    directives: Directives = field(default_factory=Directives)
 
     @property
     def told(self) -> dict[str, str]:

@@ -120,11 +120,11 @@ def _nginx(tested: Ran, table: Mapping[int, processes.Process], units: Sequence[
     found.unit = next((unit for unit in units if unit.get("Id") == "nginx.service"), {})
     with contextlib.suppress(DumpError):
         found.config = parse(tested.out)
+    if found.installed:
+        found.built = built_with(ask.run(["nginx", "-V"]))
     if found.installed and not found.config:
-        version = ask.run(["nginx", "-V"])
-        path = re.search(r"--conf-path=(\S+)", version.err + version.out)
         with contextlib.suppress(DumpError):
-            found.config = read_files(path[1] if path else "/etc/nginx/nginx.conf")
+            found.config = read_files(found.built.get("conf-path", "/etc/nginx/nginx.conf"))
     if not found.master and found.installed:
         journal = ["journalctl", "--no-pager", "--output=cat", "--lines=40", "--unit=nginx.service"]
         found.log = ask.run(journal).out
@@ -132,7 +132,13 @@ def _nginx(tested: Ran, table: Mapping[int, processes.Process], units: Sequence[
         found.changed = _changed(found.config.files, found.workers[-1].started)
     found.worker = worker_of(found.workers, found.config.value("user") if found.config else "")
     found.worker_name, found.worker_group = found.worker.name, group_name(found.worker.gid)
+    found.next_worker = ask.account(found.worker_name)
     return found
+
+
+def built_with(version: Ran) -> dict[str, str]:
+    """Return the paths that `nginx -V` names: option to path, without the two hyphens."""
+    return dict(re.findall(r"--([\w-]+)=(/\S*)", version.err + version.out))
 
 
 def _changed(paths: Sequence[str], started: float) -> list[str]:

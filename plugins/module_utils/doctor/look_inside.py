@@ -125,7 +125,8 @@ def forms(site: Site, main: match.Server | None) -> list[dict[str, Any]]:
     """Return how a form of every entrance reaches Django: its origin, and what nginx passes on as host and scheme."""
     found = []
     for entrance in site.entrances:
-        server = entrance.server if entrance.server in entrance.wanted else main
+        ignored = any(conflict.ours for conflict in site.directives.conflicts)
+        server = entrance.server if entrance.server in entrance.wanted and not ignored else main
         if not server or (not entrance.tls and insists_on_https(server, site.path)):
             continue
         chain = match.locate(server, site.path)

@@ -25,7 +25,6 @@ from ..model import prefixes
 from ..model.layout import Layout
 from ..model.secrets import hidden_variables, own_names
 from ..nginx import match
-from ..nginx.dump import Config
 from ..tls import pairs
 from ..uwsgi import protocol
 from . import ask
@@ -34,6 +33,7 @@ from .evidence import LARGE_COOKIE, Entrance, Host, Patience, Probe, Site
 from .evidence_tls import Https
 from .look_again import look_again_at_first
 from .look_background import look_at_background, uptime_of
+from .look_directives import look_at_directives, way_in
 from .look_files import look_at_disks, look_at_events, look_at_files
 from .look_inside import look_inside
 from .look_logs import look_at_logs
@@ -47,6 +47,7 @@ from .look_tls import look_at_certificate
 from .look_uwsgi import ask_stats, find_uwsgi, uwsgi_log
 from .look_visitors import look_at_visitors
 from .names import reserved
+from .serving import fallback_of, fallbacks, main_server
 
 # Who asks every few minutes. What counts visitors leaves out whatever begins as our own name does.
 WATCHING = "pyweb.stack-watch"
@@ -68,11 +69,10 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passi
     site.entrances = _entrances(site, host)
     if passive:  # where the site serves, and not where it only redirects to that
         site.entrances = ([entrance for entrance in site.entrances if entrance.tls] or site.entrances)[:1]
-    main = _main_server(site, config)
+    main = main_server(site, host)
     addresses: list[str] = []
     if config and main:
-        site.chain = match.locate(main, site.path)
-        site.handler = match.handler(site.chain)
+        way_in(site, main, host)
         if site.handler and match.passes(site.handler):
             site.speaks, addresses = match.targets(config, site.handler)
     site.uwsgi = find_uwsgi(site.layout, site.domains, host, addresses, site.server)
@@ -116,6 +116,7 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passi
     if not passive:
         look_at_files(site, main, host)
     look_at_events(site, host)
+    _apart(site, "nginx's directives", look_at_directives, site, main, host)
     look_at_disks(site)
     site.background = look_at_background(site.layout, uptime_of(read_or_empty("/proc/uptime")))
     return site
@@ -162,6 +163,10 @@ def _entrances(site: Site, host: Host) -> list[Entrance]:
     servers = match.servers(config)
     for domain in site.domains:
         wanted = [server for server in servers if server.matches(domain)]
+        if not wanted and not site.managed:
+            wanted = fallbacks(config, domain)
+            if wanted:
+                site.directives.fallbacks[domain] = fallback_of(wanted[0])
         # Of several that listen on the same port the first one counts.
         listens = {
             (listen.port, listen.ssl): listen for server in wanted for listen in reversed(server.listens) if listen.port
@@ -177,18 +182,6 @@ def _entrances(site: Site, host: Host) -> list[Entrance]:
                 found.append(Entrance(domain, one, port, tls, chosen, wanted, greets=greets(config, port)))
     # The first ones are asked: all names over IPv4, which more clients have.
     return sorted(found, key=lambda entrance: ":" in entrance.address and entrance.address == address6)
-
-
-def _main_server(site: Site, config: Config | None) -> match.Server | None:
-    """Return the server that hands over to the application: of those with the site's name one that has a `*_pass`."""
-    servers = match.servers(config)
-    named = [server for domain in site.domains for server in servers if server.matches(domain)]
-
-    def rank(server: match.Server) -> int:
-        handler = match.handler(match.locate(server, site.path))
-        return 2 if match.passes(handler) else 0 if handler else 1
-
-    return max(named, key=rank) if named else None
 
 
 def _ask_entrance(entrance: Entrance, site: Site) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from .evidence import Fetched, Host, Probe, Site
 from .fault import BROKEN, DEGRADED, Fault, Faults
 from .fixes import RELOAD
+from .groups import RESTART, restart_for_group
 
 FILE_CLASSES = ("file", "dir", "lnk_file")
 SOCKET_CLASSES = ("sock_file", "unix_stream_socket", "tcp_socket")
@@ -85,7 +86,18 @@ def selinux(faults: Faults, denial: dict[str, str], status: str, place: str = ""
     return faults.fault(f"{faults.hop}.selinux", status, cause, fix, [denial["line"]])
 
 
-def file_fault(faults: Faults, fetched: Fetched, host: Host) -> Fault:
+def mistaken_alias(fetched: Fetched) -> tuple[str, str]:
+    """Return what is wrong with an alias or a root, and what is right; ('', '') where it is something else."""
+    prefix, folder = fetched.url, fetched.folder.rstrip("/")
+    name = fetched.uri[len(prefix) :]
+    if fetched.file == f"{folder}{name}":
+        return f"the alias has no / at its end, and {prefix} has one", f"alias {folder}/;"
+    if fetched.file in (f"{folder}{fetched.uri}", f"{folder}/{fetched.uri}"):
+        return f"root puts the whole {fetched.uri} below {folder}", f"alias {folder}/; in the place of root"
+    return "", ""
+
+
+def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Fault:
     """Say why a static or media file that is there is not what a client gets."""
     hop = faults.hop
     says = f"GET {fetched.uri} -> {fetched.status or fetched.failure or 'not asked'}"
@@ -93,11 +105,13 @@ def file_fault(faults: Faults, fetched: Fetched, host: Host) -> Fault:
     denial = next((found for found in host.denials if found.get("tclass") in FILE_CLASSES), None)
     if fetched.obstacle and fetched.obstacle.kind == "denied":
         place, mode = fetched.obstacle.path, f"{fetched.obstacle.mode:04o}"
+        late = restart_for_group(site, host, place)
         return faults.fault(
             f"{hop}.not-readable",
             status,
-            f"{hop} files are not readable: {host.nginx.worker_name} may not use {place} ({mode})",
-            fetched.obstacle.mend,
+            f"{hop} files are not readable: {host.nginx.worker_name} may not use {place} ({mode})"
+            + (f"; {late}" if late else ""),
+            RESTART if late else fetched.obstacle.mend,
             [says, fetched.obstacle.evidence],
         )
     if "_pass" in fetched.handler:
@@ -110,11 +124,13 @@ def file_fault(faults: Faults, fetched: Fetched, host: Host) -> Fault:
             [says, f"{fetched.handler} in {fetched.place}"],
         )
     if fetched.elsewhere:
+        why, right = mistaken_alias(fetched)
         return faults.fault(
             f"{hop}.alias",
             status,
-            f"the alias of {hop} files is wrong: nginx looks for {fetched.file}, the file is {fetched.wanted}",
-            f"web_sites[].nginx.{hop}; by hand: correct the alias in {fetched.place}, then {RELOAD}",
+            f"the alias of {hop} files is wrong: nginx looks for {fetched.file}, the file is {fetched.wanted}"
+            + (f"; {why}" if why else ""),
+            f"web_sites[].nginx.{hop}; by hand: {right or 'correct the alias'} in {fetched.place}, then {RELOAD}",
             [says, f"in {fetched.place}"],
         )
     if denial:

@@ -22,7 +22,7 @@ FAULTS = Faults(
     "django",
     {
         "django.allowed-hosts": [],
-        "django.csrf": ["nginx.scheme-untold", "nginx.untrusted-proxy"],
+        "django.csrf": ["nginx.scheme-untold", "nginx.untrusted-proxy", "location.host"],
         "django.debug": [],
         "django.settings": [],
         "django.urls": [],
@@ -98,7 +98,9 @@ def _settings(site: Site) -> Iterator[Fault]:
             f"['{refused['origin']}'] in {settings_file(site)}, or uwsgi_param HTTP_HOST $http_host and "
             "SECURE_PROXY_SSL_HEADER",
             [f"Origin: {refused['origin']}; CsrfViewMiddleware refuses it"],
-            None if refused["origin"].startswith("https:") and refused["sees"].startswith("http:") else (),
+            None
+            if refused["origin"].startswith("https:") and refused["sees"].startswith("http:")
+            else ("location.host",),
         )
     if site.debug_page or settings.get("debug"):
         page = "a page that is not there is answered by Django's debug page"

@@ -12,15 +12,27 @@ from .. import judge_access
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 from ..fixes import RELOAD
+from ..judge_directives import judge as judge_directives
+from ..judge_directives import why_not
 
 FAULTS = Faults(
     "location",
     {
         "location.no-pass": ["nginx.redirect-dead", "nginx.redirect-loop"],
+        "location.try-files": [],
+        "location.front": [],
+        "location.params": [],
+        "location.host": [],
+        "location.proxy-uri": [],
+        "location.variable": [],
+        "location.upstream-down": [],
+        "location.upstream-name": [],
         "location.body-size": [],
         "location.denied": [],
         "location.refused": [],
         "location.auth-file": [],
+        "location.limited": [],
+        "location.header-buffers": [],
     },
 )
 
@@ -36,14 +48,13 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             BROKEN,
             f"nginx does not hand {site.path} to an application: its location in {place} {what}",
             f"playbooks/site.yml; by hand: uwsgi_pass or proxy_pass at {place}, then {RELOAD}",
-            [
-                f"{site.chain[-1]} in {place}" if site.chain else "",
-                f"{site.handler} in {site.handler.place}" if site.handler else "",
-            ],
+            [f"{site.chain[-1]} in {place}" if site.chain else "", *why_not(site)],
         )
         return
     yield from judge_access.judge(FAULTS, site, host, seen)
-    seen.append(f"{site.path} -> {site.handler} in {site.handler.place}")
+    yield from judge_directives(FAULTS, site, host, seen)
+    if not site.directives.application:
+        seen.append(f"{site.path} -> {site.handler} in {site.handler.place}")
     large = [event for event in site.nginx_events if "client intended to send too large body" in event]
     if large:
         limit = match.inherited(site.chain, "client_max_body_size")

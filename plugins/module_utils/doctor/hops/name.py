@@ -10,18 +10,32 @@ from ...nginx import match
 from ..evidence import Entrance, Host, Site
 from ..fault import BROKEN, UNKNOWN, Fault, Faults
 from ..fixes import RELOAD
+from ..judge_servers import conflicts, has_fallback
 from ..names import reserved
 
 # Where nginx does not run nobody comes as far as to its servers. A run that could not start it put back the files of
 # before, in which the name may be missing.
-_NOT_RUNNING = [f"nginx.{what}" for what in ("missing", "ipv6", "key", "config", "port-taken", "stopped")]
-FAULTS = Faults("name", {"name.no-server": _NOT_RUNNING, "name.other-server": _NOT_RUNNING, "name.elsewhere": []})
+_NOT_RUNNING = [
+    *("nginx.missing", "nginx.ipv6", "nginx.key", "nginx.upstream-name", "nginx.config", "nginx.port-taken"),
+    "nginx.stopped",
+]
+FAULTS = Faults(
+    "name",
+    {
+        "name.no-server": _NOT_RUNNING,
+        "name.other-server": _NOT_RUNNING,
+        "name.conflict": _NOT_RUNNING,
+        "name.elsewhere": [],
+    },
+)
 
 
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     servers = match.servers(host.nginx.config)
     for domain in site.domains:
-        if host.nginx.config and not any(server.matches(domain) for server in servers):
+        if domain in site.directives.fallbacks:
+            yield from has_fallback(FAULTS, site, domain, seen)
+        elif host.nginx.config and not any(server.matches(domain) for server in servers):
             yield _no_server(site, domain, servers)
         resolved = site.resolved.get(domain)
         if reserved(domain):
@@ -39,6 +53,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             )
     for entrance in site.entrances:
         yield from _other_server(site, entrance)
+    yield from conflicts(FAULTS, site)
 
 
 def _no_server(site: Site, domain: str, servers: list[match.Server]) -> Fault:
@@ -70,6 +85,8 @@ def _other_server(site: Site, entrance: Entrance) -> Iterator[Fault]:
             f"remove that server, or let both listen on the same address ({server.place}), then {RELOAD}",
             [f"listen {server.listens[0]} in {server.place}"],
         )
+    elif site.directives.conflicts:
+        return  # which says it all
     elif len(entrance.wanted) > 1 and not _hands_over(server, site) and _handing_over(entrance, site):
         yield FAULTS.fault(
             "name.other-server",

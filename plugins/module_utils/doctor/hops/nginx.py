@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from .. import certificates, judge_nginx_log, judge_reach, ways
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+from ..judge_servers import temporaries, unresolved
 
 FAULTS = Faults(
     "nginx",
@@ -17,9 +18,12 @@ FAULTS = Faults(
         "nginx.missing": [],
         "nginx.ipv6": [],
         "nginx.key": [],
+        "nginx.upstream-name": [],
         "nginx.config": ["nginx.ipv6", "nginx.key", "host.disk-full"],
         "nginx.port-taken": [],
-        "nginx.stopped": ["nginx.config", "nginx.port-taken", "nginx.ipv6", "nginx.key", "host.disk-full"],
+        "nginx.stopped": [
+            *("nginx.config", "nginx.upstream-name", "nginx.port-taken", "nginx.ipv6", "nginx.key", "host.disk-full"),
+        ],
         "nginx.renewal-off": [],
         "nginx.renewal-failing": ["firewalld.closed"],
         "nginx.certificate-placeholder": ["firewalld.closed"],
@@ -44,6 +48,7 @@ FAULTS = Faults(
         "nginx.redirect-loop": ["nginx.scheme-untold", "nginx.untrusted-proxy"],
         "nginx.redirect-dead": [],
         "nginx.loopback-only": [],
+        "nginx.temp-path": [],
         "nginx.unexamined": [],
         "nginx.not-listening": [],
         "nginx.untested": [],
@@ -79,6 +84,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     yield from ways.judge(FAULTS, site, seen)
     yield from judge_reach.judge(FAULTS, site, host)
     yield from judge_nginx_log.judge(FAULTS, site)
+    yield from temporaries(FAULTS, site, host)
     for what in site.unexamined:
         cause = f"{what}: nobody could look; this is a fault of pyweb.stack, please report it"
         yield FAULTS.fault("nginx.unexamined", UNKNOWN, cause, "the rest of the report holds without it")
@@ -121,7 +127,9 @@ def _configuration(host: Host) -> Iterator[Fault]:
             "put the key beside the certificate that was made for it, then nginx -t && systemctl reload nginx",
             [key[0]],
         )
-    if nginx.tested.status and not no_ipv6 and not key:
+    names = list(unresolved(FAULTS, host, said, works))
+    yield from names
+    if nginx.tested.status and not no_ipv6 and not key and not names:
         yield FAULTS.fault(
             "nginx.config",
             status,

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from ..evidence import Host, Probe, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 from ..fixes import BY_HAND, RELOAD, ini, restart
+from ..groups import RESTART, restart_for_group
+from ..judge_servers import with_others
 from ..questions import SOCKET_CLASSES, declared, good, last_match, of_uwsgi, selinux
 
 FAULTS = Faults(
@@ -22,7 +24,7 @@ FAULTS = Faults(
         "socket.denied": [],
         "socket.selinux": [],
         "socket.queue-full": ["uwsgi.stopped", "uwsgi.crashing", "app"],
-        "socket.unreachable": [],
+        "socket.unreachable": ["nginx.upstream-name"],
         "socket.protocol": [],
         "socket.silent": ["uwsgi", "app", "django", "database"],
     },
@@ -33,7 +35,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     for probe in site.probes:
         fault = _unreachable(site, host, probe) if probe.connect_error else _unusable(site, probe)
         if fault:
-            yield fault
+            yield with_others(fault, probe, site)
         else:
             where = probe.described or probe.address
             seen.append(f"{probe.speaks} to {where}: as {host.nginx.worker_name} ok")
@@ -141,7 +143,10 @@ def _denied(site: Site, host: Host, probe: Probe) -> Fault:
         cause = f"{worker} may not connect to {probe.address}, though its mode allows it: SELinux or another policy"
         return FAULTS.fault("socket.denied", BROKEN, cause, "ausearch -m avc -ts recent", ["EACCES", probe.described])
     mode = f"{found.mode:04o}"
-    if not found.directory:
+    late = restart_for_group(site, host, probe.address)
+    if late:
+        cause, fix = f"{worker} may not use {found.path} ({mode}): {late}", RESTART
+    elif not found.directory:
         option = f"web_sites[].uwsgi.chmod_socket; by hand: chmod-socket = 660 and a group of {worker} in {ini(site)}"
         cause = f"{worker} may not write to the socket {found.path}: its mode is {mode}"
         now = f"; now: chmod 660 {found.path} && chgrp {group} {found.path}"

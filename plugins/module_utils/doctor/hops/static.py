@@ -11,6 +11,7 @@ from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 from ..fixes import manage, settings_file
 from ..judge_assets import judge_assets
+from ..judge_servers import taken
 from ..questions import file_fault
 from ..ways import kept_out
 
@@ -23,6 +24,7 @@ FAULTS = Faults(
         "static.not-readable": [],
         "static.no-location": [],
         "static.alias": [],
+        "static.location-taken": [],
         "static.selinux": [],
         "static.status": ["nginx", "name", "firewalld"],
         "static.page-file": [
@@ -63,7 +65,8 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         seen.append(f"GET {fetched.uri} -> 200{f', {fetched.file}' if fetched.file else ''}")
     elif not (fetched.obstacle or fetched.elsewhere) and (why := kept_out(site, fetched.status)):
         seen.append(f"GET {fetched.uri} -> {fetched.status}: {why}")
-    else:
-        yield file_fault(FAULTS, fetched, host)
+    elif not any(found.uri == fetched.uri or found.place == fetched.place for found in site.directives.taken):
+        yield file_fault(FAULTS, fetched, site, host)
+    yield from taken(FAULTS, site)
     yield from judge_visits.files(FAULTS, site)
     yield from judge_assets(FAULTS, site)
