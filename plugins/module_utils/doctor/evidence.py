@@ -14,11 +14,11 @@ from ..nginx.dump import Config, Directive
 from ..nginx.match import Server
 from ..uwsgi.options import Options
 from ..uwsgi.protocol import Answer
+from .evidence_data import Data
+from .evidence_directives import Directives
 from .evidence_filter import PacketFilter
 from .evidence_logs import Logs
 from .evidence_servers import Server, Starts
-from .evidence_data import Data
-from .evidence_directives import Directives
 from .evidence_tls import CertificateFile, Https, InFront, Renewal, Shown, Trigger, Walk
 from .evidence_visitors import Visitors
 

@@ -36,9 +36,9 @@ from .look_background import look_at_background, uptime_of
 from .look_directives import look_at_directives, way_in
 from .look_files import look_at_disks, look_at_events, look_at_files
 from .look_inside import look_inside
+from .look_locks import look_at_servers, watch_locks
 from .look_logs import look_at_logs
 from .look_pages import look_at_pages
-from .look_locks import look_at_servers, watch_locks
 from .look_proxies import look_in_front
 from .look_redirects import greets, look_at_redirects
 from .look_renewal import look_at_renewal
