@@ -21,12 +21,12 @@ from ..nginx import match
 from ..nginx.dump import Directive
 from . import ask
 from .evidence import Host, Nginx, Site
-from .evidence_servers import DEBIAN, SUPERVISOR, SYSTEMD, VASSAL, Server, Start
+from .evidence_servers import DEBIAN, SUPERVISOR, SYSTEMD, VASSAL, Serving, Start
 from .server_commands import LABELS, kind_of
 
 
 def find_server(
-    found: Server, layout: Layout, domains: Sequence[str], host: Host, addresses: Sequence[str]
+    found: Serving, layout: Layout, domains: Sequence[str], host: Host, addresses: Sequence[str]
 ) -> Process | None:
     """Fill in who serves the addresses of a site; return the process that does, if one runs."""
     folders = folders_of(domains, host)
@@ -126,6 +126,7 @@ def look_around(site: Site, host: Host) -> None:
             if _failed(one, host) and not _runs(one, master, host):
                 found.start, found.left_over, found.left_over_pid = one, _described(master, host), master.pid
                 found.state = _state(one, host)
+                found.left_over_log = _words_of(one)
                 break
         found.twins = _twins(site, master, host)
         return
@@ -257,6 +258,13 @@ def _failed(start: Start, host: Host) -> bool:
     if start.way == SUPERVISOR:
         return bool(re.search(r"\b(FATAL|BACKOFF|EXITED)\b", host.starts.supervisor.get(start.name, "")))
     return start.unit.get("ActiveState") == "failed" or start.unit.get("SubState") == "auto-restart"
+
+
+def _words_of(start: Start) -> list[str]:
+    """Return the line in which what should have started says that its address is taken."""
+    said = ask.tail(start.log) if start.log else _journal_of(start.name) if start.way == SYSTEMD else ""
+    pattern = r"(?i)address already in use|address in use|another instance of uWSGI is running on the same address"
+    return [line.strip() for line in said.splitlines() if re.search(pattern, line)][-1:]
 
 
 def _described(master: Process, host: Host) -> str:

@@ -31,7 +31,7 @@ LABELS = {
 # Where each listens when nothing says otherwise.
 _PORTS = {"waitress": "8080"}
 # Options that take no value, of all of them.
-_FLAGS = set(
+_FLAGS = frozenset(
     [
         "reload",
         "preload",

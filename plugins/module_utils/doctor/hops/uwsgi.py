@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ...uwsgi.options import BUFFER_SIZE_DEFAULT
 from ..evidence import LARGE_COOKIE, Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..judge_servers import around, not_running, state_of
 from ..logs import last_lines, reason
 from ..questions import all_busy
 
@@ -22,6 +23,12 @@ FAULTS = Faults(
         "uwsgi.busy": ["socket.protocol"],
         "uwsgi.harakiri": [],
         "uwsgi.buffer-size": [],
+        "uwsgi.supervisor": ["app", "host.disk-full"],
+        "uwsgi.vassal": [],
+        "uwsgi.not-enabled": [],
+        "uwsgi.plugin": [],
+        "uwsgi.left-over": [],
+        "uwsgi.twice": [],
     },
 )
 # A uWSGI that was started again three times in so many seconds is in a loop.
@@ -35,34 +42,31 @@ _SIZE_OF_A_GET = "21573"
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     found = site.uwsgi
     unit = found.unit.get("Id", "")
-    others = [probe.owner for probe in site.probes if probe.owner and probe.answer and not found.master]
-    if others:
-        seen.append(f"not uWSGI: {others[0]} answers")
-    elif not found.installed:
+    label = site.server.label
+    answering = [probe.owner for probe in site.probes if probe.owner and probe.answer and not found.master]
+    if answering and site.server.start:
+        seen.append(f"{label} answers, started by {site.server.start.name}")
+    elif answering or (site.server.stranger and not found.master):
+        seen.append(f"not uWSGI: {(answering or [site.server.stranger])[0]} answers")
+    elif not found.installed and site.managed:
         yield FAULTS.fault("uwsgi.missing", BROKEN, "there is no uWSGI on this host", "playbooks/site.yml")
     elif _crashing(site, host):
+        rollback = "; a rollback brings the release before" if site.managed else ""
         yield FAULTS.fault(
             "uwsgi.crashing",
             BROKEN,
-            f"uWSGI ends and is started again, over and over: {reason(found.log)}",
-            f"journalctl -u {unit} -n 50; a rollback brings the release before",
-            [_state(site), *last_lines(found.log)],
+            f"{label} ends and is started again, over and over: {reason(found.log)}",
+            f"journalctl -u {unit} -n 50{rollback}",
+            [state_of(site), *last_lines(found.log)],
         )
     elif not found.master:
-        yield _stopped(site)
+        yield not_running(FAULTS, site, host)
     else:
         yield from _running(site)
+        yield from around(FAULTS, site)
         workers = f"with {len(found.workers)} workers" if found.workers else "alone"
-        seen.append(f"process {found.master.pid} as {found.user} {workers}{', ' + unit if unit else ''}")
-
-
-def _stopped(site: Site) -> Fault:
-    found, unit = site.uwsgi, site.uwsgi.unit.get("Id", "")
-    failed = found.unit.get("ActiveState") == "failed"
-    command = f"systemctl start {unit}" if unit else " ".join(found.command) or "start uWSGI"
-    state = _state(site) if unit else "no uWSGI of this site in the process table"
-    cause = f"uWSGI failed: {reason(found.log)}" if failed else "uWSGI is stopped"
-    return FAULTS.fault("uwsgi.stopped", BROKEN, cause, command, [state, *last_lines(found.log)[-3:]])
+        kind = "process" if site.server.kind == "uwsgi" else f"{label}, process"
+        seen.append(f"{kind} {found.master.pid} as {found.user} {workers}{', ' + unit if unit else ''}")
 
 
 def _running(site: Site) -> Iterator[Fault]:
@@ -123,9 +127,3 @@ def _crashing(site: Site, host: Host) -> bool:
     young = master is None or host.now - master.started < YOUNG
     lately = [when for when in site.uwsgi.restarted if host.now - when < LATELY]
     return unit.get("SubState") == "auto-restart" or bool(again) or (len(lately) > 2 and young)
-
-
-def _state(site: Site) -> str:
-    unit = site.uwsgi.unit
-    states = f"{unit.get('ActiveState', '')}/{unit.get('SubState', '')}"
-    return f"{unit.get('Id', '')}: {states}, {int(unit.get('NRestarts') or 0)} restarts"
