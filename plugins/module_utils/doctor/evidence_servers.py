@@ -53,9 +53,9 @@ class Starts:
 class Serving:
     """Who serves a site, beside what `Uwsgi` has of it.
 
-    `start` is how it would be started, None where nothing on the host names the site's address. `state` are the words of
-    its manager, `stranger` a program that holds the address and is no server that the doctor knows. `left_over` runs on
-    the address that `start` failed to take; `twins` are other masters of the same configuration. `groups` are those
+    `start` is how it would be started, None where nothing on the host names the site's address. `state` are the words
+    of its manager, `stranger` a program that holds the address and is no server that the doctor knows. `left_over` runs
+    on the address that `start` failed to take; `twins` are other masters of the same configuration. `groups` are those
     that nginx's user has and its running workers have not, by id.
     """
 

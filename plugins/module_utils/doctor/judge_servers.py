@@ -73,8 +73,8 @@ def around(faults: Faults, site: Site) -> Iterator[Fault]:
         yield faults.fault(
             "uwsgi.harakiri",
             DEGRADED,
-            f"{server.label}: {len(late)} request{'s' if len(late) > 1 else ''} took longer than {given} s (its timeout), "
-            "and the worker was killed",
+            f"{server.label}: {len(late)} request{'s' if len(late) > 1 else ''} took longer than {given} s, its "
+            "timeout, and the worker was killed",
             f"make it faster, or --timeout in {place_of(site)}",
             [late[-1]],
         )
@@ -272,4 +272,5 @@ def _last(words: list[str]) -> str:
 
 
 def _pid(described: str) -> str:
-    return (re.findall(r"pid (\d+)", described) or ["PID"])[0]
+    found = re.search(r"pid (\d+)", described)
+    return found[1] if found else "PID"

@@ -115,7 +115,7 @@ def _import(site: Site) -> Fault | None:
         gave_up = re.search(r"unable to load app 0 |no python application found", log)
         if status == DEGRADED or "app" in site.inside or not gave_up:
             return None
-        error = traceback(log) or f"see the log of {site.server.label}"
+        error = traceback(log) or f"see {site.server.label}'s log"
         cause = f"the application cannot be imported: {error}"
         return FAULTS.fault("app.import", status, cause, "mend it", last_lines(log))
     error, missing = failed["error"], failed.get("missing", "")
@@ -134,9 +134,15 @@ def _import(site: Site) -> Fault | None:
         "app.import",
         status,
         f"the application cannot be imported: {error}{later}",
-        f"install it: web_sites[].packages or requirements ({missing})" if missing else f"mend {place or 'it'}",
+        _install(site, missing) if missing else f"mend {place or 'it'}",
         [f"{error}{f' at {place}' if place else ''}", *last_match(log, r".*no python application found.*")],
     )
+
+
+def _install(site: Site, missing: str) -> str:
+    if site.managed:
+        return f"install it: web_sites[].packages or requirements ({missing})"
+    return f"install what has {missing}: {site.uwsgi.python} -m pip install {missing.partition('.')[0]}"
 
 
 def _no_module(site: Site, missing: str, error: str) -> Fault:
