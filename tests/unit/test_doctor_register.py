@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCTOR = ROOT / "plugins/module_utils/doctor"
 FILES = sorted((DOCTOR / "hops").glob("*.py"))
 # What the hops share: it judges, too.
-SHARED = ("fault", "questions", "certificates", "ways", "application", "names", "verdict")
+SHARED = ("fault", "questions", "certificates", "ways", "application", "names", "verdict", "judge_servers")
 JUDGING = [*FILES, *(DOCTOR / f"{name}.py" for name in SHARED)]
 ASKING = {"os", "os.path", "pathlib", "glob", "shutil", "subprocess", "socket", "pwd", "grp", "time", "tempfile", "ssl"}
 ASKING |= {"processes", "path_walk", "files", "shell", "ask", "ladder", "django_look", "protocol", "identity", "client"}

@@ -47,7 +47,7 @@ CASES = [
         "there is no socket unix:/run/shop.sock: uWSGI listens on unix:/b.sock",
         (
             "let both name one address: uwsgi_pass unix:/b.sock; in /etc/nginx/nginx.conf:5 or its "
-            "upstream (web_sites[].uwsgi.socket), or socket = /run/shop.sock in the ini"
+            "upstream (web_sites[].uwsgi.socket), or socket = /run/shop.sock in /srv/uwsgi.ini"
         ),
         ("connect(unix:/run/shop.sock): ENOENT",),
     ),
@@ -131,7 +131,7 @@ CASES = [
         "nothing listens on 127.0.0.1:8001, where nginx connects to; uWSGI listens on 127.0.0.1:8009",
         (
             "let both name one address: uwsgi_pass 127.0.0.1:8009; in /etc/nginx/nginx.conf:5 or its "
-            "upstream (web_sites[].uwsgi.socket), or socket = 127.0.0.1:8001 in the ini"
+            "upstream (web_sites[].uwsgi.socket), or socket = 127.0.0.1:8001 in /srv/uwsgi.ini"
         ),
         (
             "connect(127.0.0.1:8001): ECONNREFUSED",

@@ -42,6 +42,7 @@ def down(site, start=None, log="", unit=None, **server):
     put(site.uwsgi, master=None, log=log, unit=unit or (start.unit if start else {}))
     put(site.probes[0], answer=None, connect_error="ENOENT", exists=False)
     put(site.entrances[0].answer, status=502, reason="Bad Gateway")
+    put(site.uwsgi.options, values={})
     site.inside.clear()
 
 
@@ -187,7 +188,7 @@ CASES = [
         "broken",
         "nothing on this host starts a server for unix:/run/shop.sock: no unit, socket unit, program of supervisor, "
         "vassal or ini names it, and none is this site's",
-        "start the site's server there, or correct uwsgi_pass unix:/run/shop.sock; in /etc/nginx/nginx.conf:6",
+        "start the site's server there, or correct uwsgi_pass unix:/run/shop.sock; in /etc/nginx/nginx.conf:5",
     ),
     Case(
         "on another host",
@@ -224,8 +225,8 @@ CASES = [
         ),
         "uwsgi.left-over",
         "degraded",
-        "shop.service failed: its address 127.0.0.1:9000 is in use by pid 71, huatai, started by hand, which serves what "
-        "it was started with, perhaps old code",
+        "shop.service failed: its address 127.0.0.1:9000 is in use by pid 71, huatai, started by hand, which serves "
+        "what it was started with, perhaps old code",
         "kill -INT 71, then: systemctl restart shop.service",
         ("shop.service: failed/failed", "bind(): Address already in use"),
     ),

@@ -136,7 +136,7 @@ def _stopped(faults: Faults, site: Site) -> Fault:
     state = state_of(site) if unit else f"no {server.label} of this site in the process table"
     name = f"{server.label} ({unit})" if server.kind != "uwsgi" and unit else server.label
     cause = f"{name} failed: {reason(found.log)}{_loads_now(site)}" if failed else f"{name} is stopped"
-    if verb == "restart":
+    if found.unit.get("SubState") == "exited":
         cause += (
             f", though {unit} is {found.unit.get('ActiveState', 'active')} ({found.unit.get('SubState', 'exited')})"
         )

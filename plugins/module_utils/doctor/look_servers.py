@@ -114,7 +114,7 @@ def foreign_addresses(domains: Sequence[str], host: Host) -> list[str]:
 
 
 def look_around(site: Site, host: Host) -> None:
-    """Fill in what else there is to say: left-over processes, twins, an emperor without a vassal, what is not enabled."""
+    """Fill in what else there is to say: left-over processes, twins, a vassal that is gone, what is not enabled."""
     found, addresses = site.server, [probe.address for probe in site.probes]
     found.groups = gained_groups(host.nginx)
     if site.managed or site.layout.release_of(site.uwsgi.unit.get("Id", "")):
@@ -193,7 +193,7 @@ def _belonging(
 
 
 def _named(starts: Iterable[Start], layout: Layout, folders: Sequence[str], foreign: Sequence[str]) -> list[Start]:
-    """Return what would start a server of a site, though on another address than nginx passes to: the best one first."""
+    """Return what would start a server of a site, though on another address than nginx passes to; the best first."""
     free = [start for start in starts if not start.addresses or not _meets(start.addresses, foreign)]
     ranked = [
         (_rank(layout.name, [start.name, *start.command, start.cwd], [start.cwd, *start.command], folders), start)
@@ -293,7 +293,7 @@ def _emperor_runs(start: Start, host: Host) -> bool:
 
 
 def _look_for_vassal(site: Site, host: Host, addresses: Sequence[str]) -> None:
-    """Find the emperor that had a vassal for a site: its log says so, or the site's address is one like its vassals'."""
+    """Find the emperor that had a vassal for a site: its log says so, or the address is one like its vassals'."""
     name = site.layout.name
     for pattern, log in host.starts.emperor_logs.items():
         unit = host.starts.emperors.get(pattern, "")

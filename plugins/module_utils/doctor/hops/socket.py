@@ -208,7 +208,7 @@ def _fix_address(site: Site, probe: Probe) -> str:
     if binds and site.handler:
         return (
             f"let both name one address: {_passing(site, binds[-1])}; in {site.handler.place} or its upstream"
-            f" (web_sites[].uwsgi.socket), or {_option(site, probe)}"
+            f"{' (web_sites[].uwsgi.socket)' if site.server.kind == 'uwsgi' else ''}, or {_option(site, probe)}"
         )
     return _restart(site) or f"start {site.server.label} there"
 
