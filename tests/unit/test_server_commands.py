@@ -19,7 +19,6 @@ VENV = "/srv/venv/bin"
     [
         ("/usr/bin/uwsgi --ini /srv/a.ini", "uwsgi"),
         ("/usr/bin/uwsgi-core --ini a.ini", "uwsgi"),
-        ("uWSGI master", "uwsgi"),
         (f"{VENV}/python3 {VENV}/gunicorn shop.wsgi", "gunicorn"),
         (f"{VENV}/python3 -m uvicorn shop.asgi:application", "uvicorn"),
         (f"{VENV}/daphne shop.asgi:application", "daphne"),
@@ -36,6 +35,12 @@ VENV = "/srv/venv/bin"
 )
 def test_a_server_is_known_by_its_command(command, kind):
     assert kind_of(command.split()) == kind
+
+
+def test_a_process_that_gave_itself_a_name_is_known_by_it():
+    assert kind_of(["uWSGI master"]) == "uwsgi"
+    assert kind_of(["gunicorn: master [shop.wsgi]"]) == "gunicorn"
+    assert kind_of([], "uwsgi") == "uwsgi"
 
 
 @pytest.mark.parametrize(

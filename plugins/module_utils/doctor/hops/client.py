@@ -27,7 +27,7 @@ FAULTS = Faults(
 _FOLLOW = "see the hop that it follows from"
 _ASKED = ("name", "nginx", "location")
 _SOURCES = {
-    400: (*_ASKED, "django"),
+    400: (*_ASKED, "socket", "django"),
     500: (*_ASKED, "uwsgi", "app", "django", "database", "host", "static"),
     502: (*_ASKED, "socket", "uwsgi", "app", "host"),
     504: (*_ASKED, "socket", "uwsgi", "app", "django", "database", "host"),
