@@ -62,7 +62,7 @@ CASES = [
         "sed -i '1i import nosuch' /srv/gamma/gamma/settings.py; systemctl stop gamma; systemctl start gamma.socket\n"
         "for _try in 1 2 3; do curl -s -o /dev/null -m 3 -H 'Host: gamma.example.com' http://127.0.0.1/; done || true\n"
         "sleep 3",
-        "sed -i 1d /srv/gamma/gamma/settings.py; systemctl reset-failed gamma gamma.socket || true\n"
+        "sed -i 1d /srv/gamma/gamma/settings.py\nsystemctl reset-failed gamma gamma.socket || true\n"
         "systemctl restart gamma.socket gamma" + back("gamma"),
         site="gamma",
     ),
@@ -79,8 +79,8 @@ CASES = [
         "uvicorn: nginx speaks uwsgi to it",
         "socket.protocol",
         ["uvicorn listens, which speaks HTTP", "proxy_pass http://127.0.0.1:8004"],
-        "sed -i 's,proxy_pass http://,uwsgi_pass ,' /etc/nginx/conf.d/delta.conf; systemctl reload nginx; sleep 1",
-        "sed -i 's,uwsgi_pass ,proxy_pass http://,' /etc/nginx/conf.d/delta.conf; systemctl reload nginx"
+        "conf=/etc/nginx/conf.d/delta.conf; sed -i 's,proxy_pass http://,uwsgi_pass ,' $conf; systemctl reload nginx; sleep 1",
+        "conf=/etc/nginx/conf.d/delta.conf\nsed -i 's,uwsgi_pass ,proxy_pass http://,' $conf; systemctl reload nginx"
         + back("delta"),
         site="delta",
     ),

@@ -117,6 +117,8 @@ def _unusable(site: Site, probe: Probe) -> Fault | None:
 def _missing(site: Site, probe: Probe) -> Fault:
     listens = ", ".join(_listens(site)) or "something else"
     instead = f"{site.server.label} listens on {listens}" if site.uwsgi.master else f"{site.server.label} does not run"
+    if site.uwsgi.master and probe.address in _listens(site):
+        instead = f"{site.server.label} runs, but the file that it listened on was removed"
     cause = f"there is no socket {probe.address}: {instead}"
     evidence = [f"connect({probe.address}): ENOENT"]
     return FAULTS.fault("socket.missing", BROKEN, cause, _fix_address(site, probe), evidence)
@@ -205,7 +207,7 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
 
 def _fix_address(site: Site, probe: Probe) -> str:
     binds = _listens(site)
-    if binds and site.handler:
+    if binds and site.handler and probe.address not in binds:
         return (
             f"let both name one address: {_passing(site, binds[-1])}; in {site.handler.place} or its upstream"
             f"{' (web_sites[].uwsgi.socket)' if site.server.kind == 'uwsgi' else ''}, or {_option(site, probe)}"
