@@ -70,7 +70,7 @@ CASES = [
         "gunicorn: ALLOWED_HOSTS",
         "django.allowed-hosts",
         ["ALLOWED_HOSTS does not have gamma.example.com", "400"],
-        "sed -i 's/gamma.example.com/other.example.com/' /srv/gamma/gamma/settings.py; systemctl restart gamma; sleep 1",
+        "sed -i 's/gamma.example.com/other.example.com/' /srv/gamma/gamma/settings.py\nsystemctl restart gamma; sleep 1",
         "sed -i 's/other.example.com/gamma.example.com/' /srv/gamma/gamma/settings.py; systemctl restart gamma"
         + back("gamma"),
         site="gamma",
@@ -79,7 +79,8 @@ CASES = [
         "uvicorn: nginx speaks uwsgi to it",
         "socket.protocol",
         ["uvicorn listens, which speaks HTTP", "proxy_pass http://127.0.0.1:8004"],
-        "conf=/etc/nginx/conf.d/delta.conf; sed -i 's,proxy_pass http://,uwsgi_pass ,' $conf; systemctl reload nginx; sleep 1",
+        "conf=/etc/nginx/conf.d/delta.conf; sed -i 's,proxy_pass http://,uwsgi_pass ,' $conf\n"
+        "systemctl reload nginx; sleep 1",
         "conf=/etc/nginx/conf.d/delta.conf\nsed -i 's,uwsgi_pass ,proxy_pass http://,' $conf; systemctl reload nginx"
         + back("delta"),
         site="delta",
@@ -96,7 +97,7 @@ CASES = [
         "granian on another port",
         "socket.refused",
         ["granian listens on 127.0.0.1:8016"],
-        "sed -i s/8006/8016/ /etc/systemd/system/zeta.service; systemctl daemon-reload; systemctl restart zeta; sleep 3",
+        "sed -i s/8006/8016/ /etc/systemd/system/zeta.service\nsystemctl daemon-reload; systemctl restart zeta; sleep 3",
         "sed -i s/8016/8006/ /etc/systemd/system/zeta.service; systemctl daemon-reload; systemctl restart zeta"
         + back("zeta"),
         site="zeta",
