@@ -70,7 +70,8 @@ CASES = [
         "gunicorn: ALLOWED_HOSTS",
         "django.allowed-hosts",
         ["ALLOWED_HOSTS does not have gamma.example.com", "400"],
-        "sed -i 's/gamma.example.com/other.example.com/' /srv/gamma/gamma/settings.py\nsystemctl restart gamma; sleep 1",
+        "sed -i 's/gamma.example.com/other.example.com/' /srv/gamma/gamma/settings.py\n"
+        "systemctl restart gamma; sleep 1",
         "sed -i 's/other.example.com/gamma.example.com/' /srv/gamma/gamma/settings.py; systemctl restart gamma"
         + back("gamma"),
         site="gamma",
@@ -97,7 +98,8 @@ CASES = [
         "granian on another port",
         "socket.refused",
         ["granian listens on 127.0.0.1:8016"],
-        "sed -i s/8006/8016/ /etc/systemd/system/zeta.service\nsystemctl daemon-reload; systemctl restart zeta; sleep 3",
+        "sed -i s/8006/8016/ /etc/systemd/system/zeta.service\n"
+        "systemctl daemon-reload; systemctl restart zeta; sleep 3",
         "sed -i s/8016/8006/ /etc/systemd/system/zeta.service; systemctl daemon-reload; systemctl restart zeta"
         + back("zeta"),
         site="zeta",
