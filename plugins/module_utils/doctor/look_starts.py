@@ -169,7 +169,8 @@ def _vassals(found: Starts, table: Mapping[int, Process]) -> Iterable[Start]:
             start = Start("uwsgi", VASSAL, os.path.basename(path), path, ["uwsgi", f"--{kind}", path], folder)
             start.addresses, start.manager = addresses_of(options), pattern
             running = [process.identity.name for process in table.values() if process.unit == unit and unit]
-            start.user = options.last("uid") or (running[0] if running else user_name(os.stat(path).st_uid))
+            # Not whom the file names: whoever writes it could have others' code run as anybody.
+            start.user = running[0] if running else user_name(os.stat(path).st_uid)
             log = options.last("daemonize") or options.last("logto")
             start.log = log if log.startswith("/") else found.emperor_logs.get(pattern, "")
             start.log = start.log if os.path.isfile(start.log) else ""
@@ -197,7 +198,10 @@ def _debian_apps(unit: dict[str, str]) -> list[Start]:
             start = Start("uwsgi", DEBIAN, name, path, ["uwsgi", f"--{KINDS[ending]}", path])
             # /usr/share/uwsgi/conf/default.ini: where Debian's own script has it listen and who it becomes.
             start.addresses = addresses_of(options) or [f"unix:/run/uwsgi/app/{stem}/socket"]
-            start.user, start.log = options.last("uid") or "www-data", f"/var/log/uwsgi/app/{stem}.log"
+            own = (
+                os.path.isfile(path) and os.stat(path).st_uid == 0
+            )  # a file of somebody else's says not whom it becomes
+            start.user, start.log = (own and options.last("uid")) or "www-data", f"/var/log/uwsgi/app/{stem}.log"
             start.unit, start.enabled = unit, folder == "apps-enabled" and os.path.isfile(path)
             starts.append(start)
     return starts
