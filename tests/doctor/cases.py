@@ -623,9 +623,10 @@ BY_HAND_CASES = [
     Case(
         "buffer-size too small",
         "uwsgi.buffer-size",
-        ["buffer-size is too small (4096)", "large cookie", "502"],
-        "edit $ini '/^buffer-size/d'; restart_broken",
-        "back $ini; restart",
+        ["buffer-size is too small (4096)", "large cookie", "502", "buffer-size = 32768 in /home/huatai/works/mysite/"],
+        "edit $ini '/^buffer-size/d'; restart; healthy; reload; sleep 1\n"
+        "ask --header \"Cookie: a=$(printf %5000s | tr ' ' x)\" http://127.0.0.1/",
+        "back $ini; truncate -s 0 /var/log/nginx/error.log; restart",
         status="degraded",
     ),
     Case(

@@ -122,6 +122,7 @@ def both(pair):
     return sorted((by_title[title] for title in pair), key=lambda case: case.fault == "uwsgi.stopped")
 
 
+@pytest.mark.same_everywhere
 @pytest.mark.parametrize("pair", list(itertools.combinations(PAIRED, 2)), ids=" and ".join)
 @on_a_line(both_made)
 def test_two_faults_at_once_are_both_named(managed_line, pair):

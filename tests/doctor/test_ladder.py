@@ -8,6 +8,8 @@ import pytest
 from cases import BY_HAND, MANAGED, PRELUDE
 from conftest import MYSITE, TUTORIAL, on_a_line
 
+pytestmark = pytest.mark.same_everywhere
+
 RUNGS = 5
 LEFT = "pgrep -a -f 'pyweb-doctor-|runserver' | grep -v pgrep || true; ls -d /tmp/pyweb-doctor-* 2>/dev/null || true"
 CASES = {

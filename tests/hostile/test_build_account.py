@@ -15,6 +15,8 @@ from conftest import World
 from host import ROOT, Run, docker
 from sites import site
 
+pytestmark = pytest.mark.same_everywhere
+
 NAME, USER, BUILDER = "forge", "site-forge", "build-forge"
 KEY = "-----BEGIN OPENSSH PRIVATE KEY-----\nZGVwbG95LWtleS1jYW5hcnktNDcxMQ==\n-----END OPENSSH PRIVATE KEY-----\n"
 MARK = "poisoned_by_the_site"

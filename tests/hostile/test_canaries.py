@@ -13,6 +13,8 @@ from conftest import LOCAL, World
 from host import BUNDLE, BUNDLE_THERE, Run
 from sites import Inventory, site
 
+pytestmark = pytest.mark.same_everywhere
+
 CODE = "/srv/canary-code"
 PLACED = "/srv/canary-placed"
 SSH_PORT = 8802

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from conftest import World
+
+pytestmark = pytest.mark.same_everywhere
 
 VICTIM = "/etc/systemd/system"
 

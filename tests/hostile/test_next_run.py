@@ -10,6 +10,8 @@ import pytest
 from conftest import LOCAL, World, connects
 from host import Run
 
+pytestmark = pytest.mark.same_everywhere
+
 MEDIA, DISK = "/var/lib/sites/shop/media", "/srv/disk/media"
 # Every value that the model takes arrives exactly.
 VALUES = {

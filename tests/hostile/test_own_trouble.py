@@ -11,6 +11,8 @@ from conftest import World
 from host import Host, Run
 from sites import Inventory, Project, site
 
+pytestmark = pytest.mark.same_everywhere
+
 # Nobody answers there.
 NOWHERE = "git://127.0.0.1:1/nothing.git"
 VERSION = "7.1"

@@ -9,6 +9,8 @@ import client
 import pytest
 from conftest import LOCAL, World
 
+pytestmark = pytest.mark.same_everywhere
+
 STATE = "/var/lib/sites"
 PRIVATE = "the private upload of the other site"
 

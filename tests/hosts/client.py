@@ -39,10 +39,17 @@ class Answer:
     asked: float = 0.0
 
 
-def ask(address: str, host: str, path: str = "/", timeout: float = 15, headers: dict[str, str] | None = None) -> Answer:
+def ask(
+    address: str,
+    host: str,
+    path: str = "/",
+    timeout: float = 15,
+    headers: dict[str, str] | None = None,
+    port: int = 80,
+) -> Answer:
     """GET a path with a connection of its own."""
     start = time.monotonic()
-    connection = HTTPConnection(address, 80, timeout=timeout)
+    connection = HTTPConnection(address, port, timeout=timeout)
     try:
         connection.request("GET", path, headers={"Host": host, **(headers or {})})
         response = connection.getresponse()
@@ -170,6 +177,17 @@ def upload(host: str, page: Answer) -> dict[str, object]:
         "Origin": f"http://{host}",
     }
     return {"method": "POST", "path": "/", "headers": headers, "body": body.decode("latin-1")}
+
+
+def store_picture(address: str, host: str, port: int = 80) -> None:
+    """Upload one as the page's form does it."""
+    request = upload(host, ask(address, host, port=port))
+    connection = HTTPConnection(address, port, timeout=15)
+    try:
+        connection.request("POST", "/", str(request["body"]).encode("latin-1"), request["headers"])
+        assert connection.getresponse().status == 302
+    finally:
+        connection.close()
 
 
 def _pixel() -> bytes:

@@ -50,12 +50,13 @@ class Playing:
     process: subprocess.Popen[str]
     log: Path
     host: str
+    patience: float = PLAY_SECONDS
     started: float = field(default_factory=time.monotonic)
 
     def end(self) -> Run:
         """Wait until it ends by itself."""
         try:
-            status = self.process.wait(PLAY_SECONDS)
+            status = self.process.wait(self.patience)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
@@ -71,6 +72,9 @@ class Playing:
 
 class Host:
     """One container. `work` is a directory of this machine for its inventory and logs."""
+
+    play_seconds = PLAY_SECONDS
+    run_seconds = 120
 
     def __init__(self, name: str, image: str, work: Path) -> None:
         self.name, self.image, self.work = name, image, work
@@ -109,10 +113,19 @@ class Host:
         networks = json.loads(docker("inspect", self.name))[0]["NetworkSettings"]["Networks"]
         return str(next(network["IPAddress"] for network in networks.values() if network["IPAddress"]))
 
+    def command(self, script: str) -> list[str]:
+        """What this machine executes to run a shell script in it."""
+        return ["docker", "exec", "--interactive", self.name, "sh", "-c", script]
+
+    @property
+    def connection(self) -> dict[str, object]:
+        """How Ansible gets there, as variables of its inventory."""
+        return {"ansible_connection": "community.docker.docker"}
+
     def run(self, script: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a shell script in it, whatever its exit status."""
-        words = ["docker", "exec", "--interactive", self.name, "sh", "-c", script]
-        return subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=120, check=False)
+        words, seconds = self.command(script), self.run_seconds
+        return subprocess.run(words, input=stdin, capture_output=True, text=True, timeout=seconds, check=False)
 
     def told(self, script: str, stdin: str = "") -> str:
         """What a shell script printed; it has to succeed."""
@@ -131,7 +144,7 @@ class Host:
         self.plays += 1
         trust = dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"), BUNDLE_THERE)
         variables = {
-            "ansible_connection": "community.docker.docker",
+            **self.connection,
             "web_environment": trust if BUNDLE.is_file() else {},
             "web_sites": list(sites),
         }
@@ -149,7 +162,7 @@ class Host:
                 text=True,
                 start_new_session=True,
             )
-        return Playing(process, log, self.name)
+        return Playing(process, log, self.name, self.play_seconds)
 
     def play(self, sites: Sequence[Mapping[str, Any]], playbook: str = "site.yml", *words: str) -> Run:
         """A playbook run from begin to end, good or bad."""

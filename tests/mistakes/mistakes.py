@@ -68,6 +68,7 @@ class Mistake:
     """`keys` go over those of the site, `add` to the end of files of its code, `variables` over those of the host.
 
     `before` and `after` are scripts for the host: what the mistake needs there, and how that goes away again.
+    `differs`: programs of the platform find it or print it.
     """
 
     title: str
@@ -78,6 +79,7 @@ class Mistake:
     before: str = ""
     after: str = ""
     playbook: str = DEPLOY
+    differs: bool = False
 
 
 MISTAKES = [
@@ -112,6 +114,7 @@ MISTAKES = [
         variables={"ansible_user": "deploy"},
         before="useradd --create-home deploy",
         after="userdel --remove deploy",
+        differs=True,
     ),
     Mistake(
         "`become`, and no password for sudo",
@@ -122,12 +125,14 @@ MISTAKES = [
         before="useradd --create-home deploy; printf '%s\\n' '#!/bin/sh' 'echo sudo: a password is required >&2' "
         "'exit 1' > /usr/local/bin/sudo; chmod 755 /usr/local/bin/sudo",
         after="userdel --remove deploy; rm /usr/local/bin/sudo",
+        differs=True,
     ),
     # The source and what it needs.
     Mistake(
         'a Python that no repository has, `python: "3.8"`',
         "site 'unix': python is '3.8'; this host has or offers VERSIONS; change python to one of these, or to auto",
         keys={"python": "3.8"},
+        differs=True,
     ),
     Mistake(
         "a host name that nobody knows",
@@ -135,6 +140,7 @@ MISTAKES = [
         "git.invalid; check that name, and DNS on this host (getent hosts NAME); behind a proxy set web_environment: "
         "{https_proxy: URL}",
         keys={"source": {"git": "https://git.invalid/shop.git"}},
+        differs=True,
     ),
     Mistake(
         "a wrong address of the repository",
@@ -150,6 +156,7 @@ MISTAKES = [
         before="git init --quiet --bare --initial-branch=main /srv/shop.git; cd /srv/shop.git; git update-ref "
         "refs/heads/main $(git -c user.name=a -c user.email=a@b commit-tree -m a $(git write-tree))",
         after="rm -r /srv/shop.git",
+        differs=True,
     ),
     Mistake(
         "a misspelt requirement",
@@ -240,6 +247,7 @@ MISTAKES = [
         "/etc/nginx/SITES/unix.conf:LINE; what nginx has of the site stays as it was",
         keys={"nginx": {"options": {"client_max_size": "1m"}}},
         playbook=WHOLE,
+        differs=True,
     ),
     Mistake(
         "a log of nginx in a directory that is not there",
@@ -247,6 +255,7 @@ MISTAKES = [
         "file or directory); nothing was changed",
         keys={"nginx": {"options": {"error_log": "/nowhere/shop.log"}}},
         playbook=WHOLE,
+        differs=True,
     ),
     Mistake(
         "another program on port 80",
@@ -257,6 +266,7 @@ MISTAKES = [
         after="taker=$(cat /var/tmp/taker); kill $taker; while kill -0 $taker 2>/dev/null; do sleep 0.1; done; "
         "systemctl reset-failed nginx; systemctl start nginx",
         playbook=WHOLE,
+        differs=True,
     ),
 ]
 

@@ -10,6 +10,8 @@ from sites import MAIL_ONLY
 from test_bad_releases import QUICK, Bad, broken, health
 from two_sites import DEPLOY, World
 
+pytestmark = pytest.mark.same_everywhere
+
 SITE = "unix"
 SETTINGS, URLS = "mysite/settings.py", "mysite/urls.py"
 # What raises: a view, a middleware's part of a request, and an answer that is being sent.

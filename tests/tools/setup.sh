@@ -35,7 +35,7 @@ main() {
     say "installing the tools that requirements-dev.txt pins into ${venv#"$root"/}"
     translate_pip_settings
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check "$(grep '^uv==' "$requirements")"
-    if ! "$venv/bin/uv" pip install --quiet --python "$venv/bin/python" --requirement "$requirements"; then
+    if ! "$venv/bin/uv" pip install --quiet --system-certs --python "$venv/bin/python" --requirement "$requirements"; then
         say "uv failed (see above); trying pip, which takes a minute or two"
         "$venv/bin/python" -m pip install -qq --disable-pip-version-check --requirement "$requirements"
     fi

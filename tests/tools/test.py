@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Run the tests of the collection: test.py [setup|lint|unit|molecule|faults ...]; without a word, all of them.
+"""Run the tests of the collection: test.py [setup|lint|unit|molecule|faults ...]; without a word, all but `vm`.
 
 Needs only python3. Each step writes a log of its own below .test-logs/, which is shown in full when the step fails,
 with the journal of its container. A failing step stops only the steps that build on it. Behind each step on a platform
@@ -11,6 +11,7 @@ Environment:
   FULL       those of them that are asked everything, or `all` (default: those that are `full` in the file, one of each
              family; all of PLATFORMS where that is set). The others are asked the scenarios in BRIEF. Without FULL and
              PLATFORMS the first one alone is asked what is the same everywhere (the mark `same_everywhere`).
+             With FULL=all the long table of the doctor is asked as well (the step doctor-long).
   SCENARIOS  what molecule runs
   JOBS       how many steps run side by side (default: one more than there are cores, for a step waits now and then)
 """
@@ -40,8 +41,11 @@ ALONE = LOGS / ".alone.lock"
 IN_VENV = str(ROOT / "tests/tools/in_venv.sh")
 SCENARIOS = "platform sources default changes standalone dependency el"
 SUITES = ("faults", "mistakes", "projects", "doctor", "guest", "upgrade", "workers", "hostile", "https")
+# Asked of one platform of each family, and only where everything is asked, or this by its name.
+LONG_TABLE = "tests/doctor/long_table.py"
 # The suites that need a CA in a container beside their host; its image is made of this platform's.
 WITH_CA, CA_PLATFORM = ("https",), "debian12"
+VM_PLATFORM = "debian12"
 # What is asked where not everything is: whether the platform is what the roles take it for, and serves a site.
 BRIEF = ("platform", "sanity")
 # Leaves out what another platform is asked, and nothing else.
@@ -51,6 +55,8 @@ ONLY = {
     "el": [name for name, platform in known_platforms.PLATFORMS.items() if platform.os_family == "RedHat"],
 }
 STEP_SECONDS = 2700
+# A machine in software emulation, from its disk to its last test.
+VM_SECONDS = 7200
 HEARTBEAT_SECONDS = 30
 PLAIN_OUTPUT = {"NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "PY_COLORS": "0", "COLUMNS": "140"}
 # pytest's last line: `=== 92 passed, 1 skipped in 275.00s (0:04:34) ===`.
@@ -75,8 +81,11 @@ class Step:
     alone: bool = False
     # The container that it leaves behind: it is asked for evidence after a failure, and removed.
     container: str = ""
+    seconds_most: float = STEP_SECONDS
     # A directory that it must not find: what an earlier run left there says what is in a container that is gone.
     scratch: Path | None = None
+    # Left out where no step is named.
+    by_name: bool = False
     outcome: str = "waiting"
     seconds: float = 0.0
 
@@ -126,13 +135,15 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         tool("lint docs", "python", "tests/tools/docs.py", "--check"),
         tool("unit", "pytest", "tests/unit"),
         *(suite(what, platform, once=platform in once) for what in SUITES for platform in full),
+        *(long_table(platform, asked_all != ["all"]) for platform in full if platform in known_platforms.FULL),
         *(
             molecule(scenario, platform, prefix)
             for scenario, platform in scenarios(platforms, full, (environment.get("SCENARIOS") or "").split())
         ),
         *(suite("load answers", platform, "tests/load/test_answers.py", once=platform in once) for platform in full),
+        *(vm() if VM_PLATFORM in platforms else []),
         # Last, when nothing else is left to start: they set up their hosts beside what still runs.
-        *(load(platform) for platform in full),
+        *(load(platform) for platform in full if platform not in once),
     ]
 
 
@@ -166,6 +177,20 @@ def load(platform: str) -> Step:
     return step
 
 
+def vm() -> list[Step]:
+    """What needs a kernel of its own, with SELinux: a machine in software emulation."""
+    tests = suite("vm", VM_PLATFORM)
+    tests.needs.append("vm qemu")
+    tests.by_name, tests.seconds_most = True, VM_SECONDS
+    return [Step("vm qemu", [str(ROOT / "tests/vm/qemu.sh")], ["engine"], by_name=True), tests]
+
+
+def long_table(platform: str, by_name: bool) -> Step:
+    step = suite("doctor-long", platform, LONG_TABLE)
+    step.by_name = by_name
+    return step
+
+
 def suite(what: str, platform: str, path: str = "", once: bool = False) -> Step:
     """The tests below tests/WHAT, or those of a file, on one platform; `once`: not what another platform is asked."""
     return Step(
@@ -194,9 +219,9 @@ def molecule(scenario: str, platform: str, prefix: str) -> Step:
 
 
 def chosen(steps: list[Step], words: list[str]) -> list[Step]:
-    """Return the steps that a word names, and what they need."""
+    """Return the steps that a word names, and what they need; without a word all but those that want to be named."""
     if not words:
-        return steps
+        return [step for step in steps if not step.by_name]
     by_name = {step.name: step for step in steps}
     names = {name for name in by_name if any(f"{name} ".startswith(f"{word} ") for word in words)}
     while missing := {need for name in names for need in by_name[name].needs} - names:
@@ -278,7 +303,7 @@ def logged(step: Step) -> int:
             start_new_session=True,
         )
         RUNNING.add(process)
-        timer = threading.Timer(STEP_SECONDS, stop, [process])
+        timer = threading.Timer(step.seconds_most, stop, [process])
         timer.start()
         for line in process.stdout or ():
             log.write(line)
@@ -294,7 +319,7 @@ def logged(step: Step) -> int:
 def verdict(step: Step, status: int, log: str) -> str:
     """Return why the step failed; '' when it passed."""
     if status:
-        return f"stopped after {STEP_SECONDS} s" if step.seconds >= STEP_SECONDS else f"exit status {status}"
+        return f"stopped after {step.seconds:.0f} s" if step.seconds >= step.seconds_most else f"exit status {status}"
     # Molecule takes a directory that is not there for one without tests, and goes on.
     if "no tests found" in log:
         return "exit status 0, but molecule found no tests"

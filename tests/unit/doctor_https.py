@@ -255,7 +255,7 @@ CASES = [
         "nginx.certificate-untrusted",
         "degraded",
         f"the certificate of shop.de is self-signed ({PATH}): browsers warn everybody who comes",
-        "web_sites[].tls: {acme: {}}; by hand: certbot --nginx",
+        "web_sites[].tls: {acme: {}}; by hand: certbot --nginx -d shop.de",
         ("TLS to 192.0.2.1:80 for shop.de: self-signed",),
     ),
     Case(
@@ -403,7 +403,8 @@ CASES = [
         f"{HTTPS} is redirected for ever, by the application: SECURE_SSL_REDIRECT is on, and without "
         "SECURE_PROXY_SSL_HEADER Django takes all of it for http",
         "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; or "
-        "web_sites[].settings.SECURE_SSL_REDIRECT: false, for nginx redirects",
+        "web_sites[].settings.SECURE_SSL_REDIRECT: false, for nginx redirects; by hand: SECURE_PROXY_SSL_HEADER = "
+        "('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; or SECURE_SSL_REDIRECT = False",
         (
             f"GET {HTTP} -> 301, Location: {HTTPS}; {TO_HTTPS}",
             f"GET {HTTPS} -> 301, Location: {HTTPS}; the application",
@@ -463,9 +464,9 @@ CASES = [
         "degraded",
         "who comes from 10.0.0.7 sends the client's address and scheme along, and nginx does not believe it: to the "
         "site every client has that address, and the scheme that the proxy used",
-        "where that is your proxy, web_sites[].nginx.trusted_proxies: [10.0.0.7]; by hand: set_real_ip_from and "
-        "real_ip_header X-Forwarded-For, and the scheme by $http_x_forwarded_proto; where it is not, somebody makes "
-        "these headers up, and nginx is right",
+        "where that is your proxy: web_sites[].nginx.trusted_proxies: [10.0.0.7]; where it is not, somebody makes "
+        "these headers up, and nginx is right; by hand: set_real_ip_from and real_ip_header X-Forwarded-For, and the "
+        "scheme by $http_x_forwarded_proto; where it is not, somebody makes these headers up, and nginx is right",
         ("a request of 10.0.0.7",),
     ),
     Case(
@@ -474,7 +475,7 @@ CASES = [
         "nginx.untrusted-proxy",
         "degraded",
         "who comes from 10.0.0.7 speaks the PROXY protocol, which nginx does not expect there",
-        "where that is your proxy, web_sites[].nginx.trusted_proxies: [10.0.0.7] and nginx.proxy_protocol: true; by "
+        "where that is your proxy: web_sites[].nginx.trusted_proxies: [10.0.0.7] and nginx.proxy_protocol: true; by "
         "hand: listen ... proxy_protocol",
     ),
     Case(
@@ -495,7 +496,7 @@ CASES = [
         "nginx.maintenance",
         "degraded",
         "nginx is closed for maintenance: return 503 in /n:2: everybody gets 503 who is not let through",
-        "playbooks/maintenance.yml -e maintenance_site=shop -e maintenance=false; by hand: end the condition",
+        "playbooks/maintenance.yml -e maintenance_site=shop -e maintenance=false; by hand: end the condition at /n:2",
     ),
     Case(
         "a look that failed",

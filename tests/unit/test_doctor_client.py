@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.protocol import Answer
@@ -16,7 +17,7 @@ CASES = [
         "client.other-program",
         "broken",
         "python3 (pid 7, root) answers at 192.0.2.1:80 in the place of nginx",
-        "see nginx",
+        "see the hop that it follows from",
         ("GET http://shop.example/ at 192.0.2.1 -> 200 OK",),
         ("nginx.port-taken",),
     ),
@@ -26,7 +27,7 @@ CASES = [
         "client.status",
         "broken",
         "a client gets 400 Bad Request",
-        "see the hop that it follows from",
+        "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1 -> 400 Bad Request in 0.10 s",),
     ),
     Case(
@@ -35,7 +36,10 @@ CASES = [
         "client.status",
         "broken",
         "a client gets 404 Not Found",
-        "see the hop that it follows from; from none: web_sites[].health says what is asked and right",
+        (
+            "web_sites[].health says what is asked and right; tail -n 50 /var/log/nginx/error.log; by"
+            " hand: tail -n 50 /var/log/nginx/error.log"
+        ),
         ("GET http://shop.example/ at 192.0.2.1 -> 404 Not Found in 0.10 s",),
     ),
     Case(
@@ -44,7 +48,10 @@ CASES = [
         "client.status",
         "broken",
         "a client gets 413: its request is too large",
-        "see the hop that it follows from; from none: web_sites[].health says what is asked and right",
+        (
+            "web_sites[].health says what is asked and right; tail -n 50 /var/log/nginx/error.log; by"
+            " hand: tail -n 50 /var/log/nginx/error.log"
+        ),
         ("GET http://shop.example/ at 192.0.2.1 -> 413 Too Large in 0.10 s",),
     ),
     Case(
@@ -63,7 +70,7 @@ CASES = [
         "client.status",
         "broken",
         "a client gets 502: nginx got no usable answer from behind",
-        "see the hop that it follows from",
+        "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1 -> 502 Bad Gateway in 0.10 s",),
     ),
     Case(
@@ -72,7 +79,7 @@ CASES = [
         "client.status",
         "broken",
         "a client gets 503: what is behind says that it cannot serve now",
-        "see the hop that it follows from",
+        "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1 -> 503 Unavailable in 0.10 s",),
     ),
     Case(
@@ -81,7 +88,7 @@ CASES = [
         "client.status",
         "broken",
         "a client gets 504: nginx waited in vain for what is behind it",
-        "see the hop that it follows from",
+        "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1 -> 504 Timeout in 0.10 s",),
     ),
     Case(
@@ -90,7 +97,7 @@ CASES = [
         "client.status",
         "broken",
         "a client gets 507",
-        "see the hop that it follows from",
+        "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1 -> 507 Full in 0.10 s",),
     ),
     Case(
@@ -119,7 +126,7 @@ CASES = [
         "client.no-connection",
         "broken",
         "nobody accepts connections at 192.0.2.1:80",
-        "see nginx",
+        "systemctl status nginx; ss -ltnp 'sport = :80' shows who listens",
         ("GET http://shop.example/ at 192.0.2.1: Connection refused",),
     ),
     Case(
@@ -128,7 +135,7 @@ CASES = [
         "client.no-answer",
         "broken",
         "a client gets no answer",
-        "see the hop that it follows from",
+        "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1: no complete answer within 2 s",),
     ),
     Case(
@@ -137,10 +144,11 @@ CASES = [
         "client.no-answer",
         "broken",
         "a client gets no answer",
-        "see the hop that it follows from",
+        "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1: the end came before an answer",),
     ),
 ]
+CASES += doctor_logs.CLIENT
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

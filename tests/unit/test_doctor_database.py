@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_logs
 import pytest
 from doctor_evidence import Case, answer, check, put
 
@@ -108,6 +109,7 @@ CASES = [
         ("a, b, c, d, e, f",),
     ),
 ]
+CASES += doctor_logs.DATABASE
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

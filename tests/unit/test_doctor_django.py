@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctor_logs
 import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import django_look
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
 from doctor_evidence import DUMP, Case, answer, check, evidence, faults_of, put
@@ -37,7 +39,10 @@ CASES = [
         "django.allowed-hosts",
         "broken",
         "ALLOWED_HOSTS does not have a.example, b.example: Django answers 400",
-        "web_sites[].domains; by hand: ALLOWED_HOSTS in the settings",
+        (
+            "web_sites[].domains, then playbooks/site.yml; by hand: ALLOWED_HOSTS = ['a.example', "
+            "'b.example', 'x'] in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         (
             "ALLOWED_HOSTS = ['x']",
             "Invalid HTTP_HOST header: 2",
@@ -53,9 +58,9 @@ CASES = [
             " trust that origin"
         ),
         (
-            "web_sites[].nginx.listen and domains (they fill CSRF_TRUSTED_ORIGINS); by hand: "
-            "CSRF_TRUSTED_ORIGINS = ['https://shop.example'], or uwsgi_param HTTP_HOST $http_host and "
-            "SECURE_PROXY_SSL_HEADER"
+            "web_sites[].nginx.listen and domains fill CSRF_TRUSTED_ORIGINS; by hand: "
+            "CSRF_TRUSTED_ORIGINS = ['https://shop.example'] in /srv/code/shop/settings.py, or "
+            "uwsgi_param HTTP_HOST $http_host and SECURE_PROXY_SSL_HEADER"
         ),
         ("Origin: https://shop.example; CsrfViewMiddleware refuses it",),
     ),
@@ -65,7 +70,10 @@ CASES = [
         "django.debug",
         "degraded",
         "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
-        "DEBUG = False in the settings (the overlay of this collection sets it)",
+        (
+            "DEBUG = False in the settings (the overlay sets it); playbooks/site.yml; by hand: DEBUG "
+            "= False in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("settings.DEBUG is True",),
     ),
     Case(
@@ -74,7 +82,10 @@ CASES = [
         "django.debug",
         "degraded",
         "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
-        "DEBUG = False in the settings (the overlay of this collection sets it)",
+        (
+            "DEBUG = False in the settings (the overlay sets it); playbooks/site.yml; by hand: DEBUG "
+            "= False in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("a page that is not there is answered by Django's debug page",),
     ),
     Case(
@@ -83,7 +94,10 @@ CASES = [
         "django.settings",
         "broken",
         "the settings cannot be used: ImproperlyConfigured: no",
-        "mend the settings",
+        (
+            "correct the settings, then playbooks/deploy.yml; by hand: correct "
+            "/srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("ImproperlyConfigured: no",),
     ),
     Case(
@@ -92,7 +106,11 @@ CASES = [
         "django.memory",
         "broken",
         "the database is SQLite in memory: each process has its own, and it is empty after every start",
-        "set database: of the site, for instance sqlite:////var/lib/sites/NAME/db.sqlite3 or postgres://...",
+        (
+            "set database: of the site, for instance sqlite:////var/lib/sites/NAME/db.sqlite3 or "
+            "postgres://...; by hand: DATABASES['default']['NAME'] = a file in a directory that "
+            "stays, or a database server, in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("DATABASES['default']",),
     ),
     Case(
@@ -104,7 +122,11 @@ CASES = [
             "DEBUG is true while the settings are imported, so these lines took the development side: "
             "shop/settings.py:9 (if DEBUG:)"
         ),
-        'let the settings take it from the environment, as in DEBUG = os.environ.get("DEBUG") == "True"',
+        (
+            'let the settings take it from the environment, as in DEBUG = os.environ.get("DEBUG") == '
+            "\"True\"; by hand: DEBUG = os.environ.get('DEBUG') == 'True' before the lines that ask for"
+            " it, in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("shop.settings",),
     ),
     Case(
@@ -122,7 +144,11 @@ CASES = [
             "sessions are in the memory of one process (LocMemCache), and the site has 4: it is chance "
             "whether a visitor stays logged in"
         ),
-        "set settings: {SESSION_ENGINE: django.contrib.sessions.backends.db}, or a cache that all processes share",
+        (
+            "set settings: {SESSION_ENGINE: django.contrib.sessions.backends.db}, or a cache that all"
+            " processes share; by hand: SESSION_ENGINE = 'django.contrib.sessions.backends.db', or a "
+            "cache that all processes share, in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("shop.settings",),
     ),
     Case(
@@ -131,7 +157,11 @@ CASES = [
         "django.cache-table",
         "degraded",
         "a cache is kept in the table shop_cache, which is not there",
-        "add `- manage: createcachetable` to release:, after migrate; on the host: manage createcachetable",
+        (
+            "add `- manage: createcachetable` to release:, after migrate; on the host: manage "
+            "createcachetable; by hand: python manage.py createcachetable, which makes the table that"
+            " CACHES names in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("shop.settings",),
     ),
     Case(
@@ -140,7 +170,11 @@ CASES = [
         "django.mail",
         "degraded",
         "mail goes to port 25 of this host, where no mail server listens",
-        "set settings: {EMAIL_HOST: ...}, or install a mail server",
+        (
+            "set settings: {EMAIL_HOST: ...}, or install a mail server; by hand: EMAIL_BACKEND = "
+            "'django.core.mail.backends.smtp.EmailBackend' and EMAIL_HOST in "
+            "/srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("shop.settings",),
     ),
     Case(
@@ -183,7 +217,8 @@ CASES = [
         "django.error",
         "broken",
         "Django answers 500",
-        "read the traceback in uWSGI's log",
+        "nothing logs the exception: ask the doctor with doctor_deep=true, or give LOGGING in the settings a handler "
+        "that writes to stderr for 'django.request'",
         ("status 500",),
     ),
     Case(
@@ -195,7 +230,11 @@ CASES = [
             "the application is slow: no answer to / within 2 s while workers are free; nginx waits 60s"
             " and then says 504"
         ),
-        "make it faster; web_sites[].nginx.read_timeout for more patience (uwsgi_read_timeout)",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout for more patience; by hand: make it "
+            "faster, or uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && "
+            "systemctl reload nginx"
+        ),
         ("no complete answer within 2 s",),
     ),
     Case(
@@ -204,7 +243,10 @@ CASES = [
         "django.slow",
         "broken",
         ("the application is slow: no answer to / within 2 s while workers are free; nginx waits 9s and then says 504"),
-        "make it faster; web_sites[].nginx.read_timeout for more patience (uwsgi_read_timeout)",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout for more patience; by hand: make it "
+            "faster, or uwsgi_read_timeout 300s; at n:1, then nginx -t && systemctl reload nginx"
+        ),
         ("no complete answer within 2 s",),
     ),
     Case(
@@ -217,7 +259,10 @@ CASES = [
         "django.slow",
         "broken",
         ("the application is slow: no answer to / within 2 s while workers are free; nginx waits 7s and then says 504"),
-        "make it faster; web_sites[].nginx.read_timeout for more patience (uwsgi_read_timeout)",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout for more patience; by hand: make it "
+            "faster, or proxy_read_timeout 300s; at n:1, then nginx -t && systemctl reload nginx"
+        ),
         ("no complete answer within 2 s",),
     ),
     Case(
@@ -226,7 +271,11 @@ CASES = [
         "django.timeouts",
         "degraded",
         "1 request got 504 lately (GET /slow): the application is slower than uwsgi_read_timeout (60s)",
-        "make it faster, or web_sites[].nginx.read_timeout",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout; by hand: make it faster, or "
+            "uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && systemctl reload "
+            "nginx"
+        ),
         (
             (
                 "x: upstream timed out (110: Connection timed out) while reading response header, request: "
@@ -240,10 +289,15 @@ CASES = [
         "django.timeouts",
         "degraded",
         "2 requests got 504 lately (?): the application is slower than uwsgi_read_timeout (60s)",
-        "make it faster, or web_sites[].nginx.read_timeout",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout; by hand: make it faster, or "
+            "uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && systemctl reload "
+            "nginx"
+        ),
         ("upstream timed out while reading response",),
     ),
 ]
+CASES += doctor_logs.DJANGO
 
 
 @pytest.mark.parametrize(
@@ -268,3 +322,13 @@ def test_a_scheme_that_nginx_does_not_tell_is_why_an_origin_is_refused(origin, s
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_fault_of_django_is_named(case):
     check(case)
+
+
+@pytest.mark.parametrize(
+    ("error", "missing"),
+    [(ModuleNotFoundError("no", name="celery"), "celery"), (NameError("x"), ""), (SystemExit(1), "")],
+)
+def test_only_an_import_can_miss_a_module(error, missing):
+    if isinstance(error, NameError):
+        error.name = "x"  # as Python 3.10 and newer say it
+    assert django_look.missing_module(error) == missing

@@ -25,7 +25,7 @@ CASES = [
         "location.no-pass",
         "broken",
         "nginx does not hand / to an application: its location in /n:1 has `return 204;`",
-        "web_sites with playbooks/site.yml; by hand: uwsgi_pass in location /",
+        "playbooks/site.yml; by hand: uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
         ("location / { in /n:1",),
     ),
     Case(
@@ -34,7 +34,7 @@ CASES = [
         "location.no-pass",
         "broken",
         "nginx does not hand / to an application: its location in /n:1 serves files",
-        "web_sites with playbooks/site.yml; by hand: uwsgi_pass in location /",
+        "playbooks/site.yml; by hand: uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
         ("location / { in /n:1",),
     ),
     Case(
@@ -43,7 +43,7 @@ CASES = [
         "location.no-pass",
         "broken",
         "nginx does not hand / to an application: its location in ? serves files",
-        "web_sites with playbooks/site.yml; by hand: uwsgi_pass in location /",
+        "playbooks/site.yml; by hand: uwsgi_pass or proxy_pass at ?, then nginx -t && systemctl reload nginx",
         (),
     ),
     Case(
@@ -52,7 +52,11 @@ CASES = [
         "location.body-size",
         "degraded",
         "an upload of 4096 bytes was refused with 413: client_max_body_size is 1m (the default)",
-        "web_sites[].nginx.client_max_body_size; by hand: client_max_body_size in the server",
+        (
+            "web_sites[].nginx.client_max_body_size, then playbooks/site.yml; by hand: "
+            "client_max_body_size 75m; at /etc/nginx/nginx.conf:1, then nginx -t && systemctl reload "
+            "nginx"
+        ),
         (
             (
                 "2027/01/15 08:00:00 [error] 7#7: *1 client intended to send too large body: 4096 bytes, "
@@ -69,7 +73,10 @@ CASES = [
         "location.body-size",
         "degraded",
         "an upload of ? bytes was refused with 413: client_max_body_size is 1k",
-        "web_sites[].nginx.client_max_body_size; by hand: client_max_body_size in the server",
+        (
+            "web_sites[].nginx.client_max_body_size, then playbooks/site.yml; by hand: "
+            "client_max_body_size 75m; at /n:1, then nginx -t && systemctl reload nginx"
+        ),
         ("client intended to send too large body",),
     ),
 ]

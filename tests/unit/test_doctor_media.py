@@ -44,7 +44,7 @@ CASES = [
         "media.no-location",
         "degraded",
         ("nginx has no location for media files: it hands /media/a.css to the application, which has none"),
-        "location /media/ { alias /srv/media/; }",
+        "location /media/ { alias /srv/media/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /media/a.css -> 404",
             "uwsgi_pass a; in /n:7",
@@ -56,7 +56,7 @@ CASES = [
         "media.no-location",
         "degraded",
         ("nginx has no location for media files: it hands /media/a.css to the application, which has none"),
-        "location /media/ { alias STATIC_ROOT/; }",
+        "location /media/ { alias STATIC_ROOT/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /media/a.css -> 404",
             "proxy_pass a; in /n:7",
@@ -68,7 +68,7 @@ CASES = [
         "media.alias",
         "degraded",
         ("the alias of media files is wrong: nginx looks for /srv/media/a.css, the file is /srv/real/a.css"),
-        "web_sites[].nginx.media; by hand: correct the alias in /n:7",
+        "web_sites[].nginx.media; by hand: correct the alias in /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /media/a.css -> 404",
             "in /n:7",

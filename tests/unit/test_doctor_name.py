@@ -33,7 +33,11 @@ CASES = [
         "name.no-server",
         "broken",
         ("no server of nginx has the name shop.example; the one in /etc/nginx/nginx.conf:2 answers in its place"),
-        "web_sites[].domains of shop, then playbooks/site.yml; by hand: server_name shop.example;",
+        (
+            "web_sites[].domains of shop, then playbooks/site.yml; by hand: server_name shop.example;"
+            " in the server of the site, where /etc/nginx/nginx.conf:2 has elsewhere.example, then "
+            "nginx -t && systemctl reload nginx"
+        ),
         ("server_name: elsewhere.example",),
     ),
     Case(
@@ -42,7 +46,11 @@ CASES = [
         "name.no-server",
         "broken",
         "no server of nginx has the name shop.example",
-        "web_sites[].domains of shop, then playbooks/site.yml; by hand: server_name shop.example;",
+        (
+            "web_sites[].domains of shop, then playbooks/site.yml; by hand: server_name shop.example;"
+            " in the server of the site, where /etc/nginx/nginx.conf:2 has _, then nginx -t && "
+            "systemctl reload nginx"
+        ),
         ("server_name: none",),
     ),
     Case(
@@ -54,7 +62,10 @@ CASES = [
             "another server answers for shop.example: the one in /etc/nginx/conf.d/a.conf:3 listens on "
             "192.0.2.1:80, which nginx prefers to /etc/nginx/nginx.conf:2"
         ),
-        "remove that server, or let both listen on the same address (/etc/nginx/conf.d/a.conf:3)",
+        (
+            "remove that server, or let both listen on the same address (/etc/nginx/conf.d/a.conf:3),"
+            " then nginx -t && systemctl reload nginx"
+        ),
         ("listen 192.0.2.1:80 in /etc/nginx/conf.d/a.conf:3",),
     ),
     Case(
@@ -66,7 +77,10 @@ CASES = [
             "another server with the name shop.example answers: the one in /etc/nginx/conf.d/b.conf:7 "
             "is read before /etc/nginx/nginx.conf:2"
         ),
-        "remove the name from one of the two, or the file /etc/nginx/conf.d/b.conf",
+        (
+            "remove the name from one of the two, or the file /etc/nginx/conf.d/b.conf, then nginx -t"
+            " && systemctl reload nginx"
+        ),
         ("server_name shop.example; in /etc/nginx/conf.d/b.conf:7",),
     ),
     Case(

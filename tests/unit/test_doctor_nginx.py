@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Ran
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
@@ -40,7 +41,7 @@ CASES = [
         "nginx.missing",
         "broken",
         "nginx is not installed",
-        "playbooks/site.yml, or install the package nginx",
+        "playbooks/site.yml; by hand: install the package nginx",
         (),
     ),
     Case(
@@ -49,7 +50,11 @@ CASES = [
         "nginx.ipv6",
         "degraded",
         ("nginx shall listen on [::]:80, and this host has no IPv6; the one from before still runs as process 10"),
-        "nginx_ipv6: auto (or false); by hand: remove the listen [::] lines",
+        (
+            "nginx_ipv6: auto (or false), then playbooks/site.yml; by hand: remove the listen [::] "
+            "lines (nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart "
+            "nginx"
+        ),
         (
             "socket() [::]:80 failed (97: Address family not supported by protocol)",
             "/proc/net/if_inet6 is empty or missing",
@@ -61,7 +66,11 @@ CASES = [
         "nginx.ipv6",
         "broken",
         "nginx shall listen on [::]:80, and this host has no IPv6; nginx does not run",
-        "nginx_ipv6: auto (or false); by hand: remove the listen [::] lines",
+        (
+            "nginx_ipv6: auto (or false), then playbooks/site.yml; by hand: remove the listen [::] "
+            "lines (nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart "
+            "nginx"
+        ),
         (
             "socket() [::]:80 failed (97: Address family not supported by protocol)",
             "/proc/net/if_inet6 has addresses",
@@ -107,7 +116,7 @@ CASES = [
             "the configuration of nginx is broken; the one from before still runs as process 10, and "
             "the next start fails"
         ),
-        "mend the line that nginx names, then nginx -t && systemctl reload nginx",
+        "correct the line that nginx names, then nginx -t && systemctl reload nginx",
         ('[emerg] 7#7: unknown directive "nosuch" in /etc/nginx/a.conf:1',),
     ),
     Case(
@@ -119,7 +128,7 @@ CASES = [
             "the configuration of nginx is broken; the one from before still runs as process 10, and "
             "the next start fails"
         ),
-        "mend the line that nginx names, then nginx -t && systemctl reload nginx",
+        "correct the line that nginx names, then nginx -t && systemctl reload nginx",
         ("nginx -t failed",),
     ),
     Case(
@@ -128,7 +137,7 @@ CASES = [
         "nginx.config",
         "broken",
         "the configuration of nginx is broken; nginx does not run",
-        "mend the line that nginx names, then nginx -t && systemctl reload nginx",
+        "correct the line that nginx names, then nginx -t && systemctl reload nginx",
         ('[emerg] 7#7: unknown directive "nosuch" in /etc/nginx/a.conf:1',),
     ),
     Case(
@@ -254,7 +263,7 @@ CASES = [
 ]
 
 
-CASES += HTTPS_CASES
+CASES += [*HTTPS_CASES, *doctor_logs.NGINX]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Fetched
 from doctor_evidence import Case, check, denied, put
@@ -27,7 +28,7 @@ CASES = [
         "static.uncollected",
         "broken",
         "static files were never collected: nothing is in /srv/static",
-        "playbooks/site.yml; by hand: python manage.py collectstatic",
+        "playbooks/site.yml; by hand: sudo -u shop python /srv/code/manage.py collectstatic",
         ("STATIC_ROOT = /srv/static",),
     ),
     Case(
@@ -36,7 +37,7 @@ CASES = [
         "static.uncollected",
         "broken",
         "static files were never collected: there is no directory /srv/static",
-        "playbooks/site.yml; by hand: python manage.py collectstatic",
+        "playbooks/site.yml; by hand: sudo -u shop python /srv/code/manage.py collectstatic",
         ("STATIC_ROOT = /srv/static",),
     ),
     Case(
@@ -45,7 +46,10 @@ CASES = [
         "static.uncollected",
         "degraded",
         "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
-        "STATIC_ROOT in the settings, then python manage.py collectstatic",
+        (
+            "STATIC_ROOT in the settings of the project, then playbooks/deploy.yml; by hand: "
+            "STATIC_ROOT in the settings, then sudo -u shop python /srv/code/manage.py collectstatic"
+        ),
         ("STATIC_URL = /static/",),
     ),
     Case(
@@ -66,7 +70,7 @@ CASES = [
         "static.no-location",
         "broken",
         ("nginx has no location for static files: it hands /static/a.css to the application, which has none"),
-        "location /static/ { alias /srv/static/; }",
+        "location /static/ { alias /srv/static/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /static/a.css -> 404",
             "uwsgi_pass a; in /n:7",
@@ -78,7 +82,7 @@ CASES = [
         "static.no-location",
         "broken",
         ("nginx has no location for static files: it hands /static/a.css to the application, which has none"),
-        "location /static/ { alias STATIC_ROOT/; }",
+        "location /static/ { alias STATIC_ROOT/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /static/a.css -> 404",
             "proxy_pass a; in /n:7",
@@ -90,7 +94,7 @@ CASES = [
         "static.alias",
         "broken",
         ("the alias of static files is wrong: nginx looks for /srv/static/a.css, the file is /srv/real/a.css"),
-        "web_sites[].nginx.static; by hand: correct the alias in /n:7",
+        "web_sites[].nginx.static; by hand: correct the alias in /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /static/a.css -> 404",
             "in /n:7",
@@ -115,8 +119,10 @@ CASES = [
             "not follow it"
         ),
         (
-            "chown --no-dereference, so that both have one owner; web_sites[].nginx.options.disable_symlinks: 'off' "
-            "where nobody else can make links there"
+            "chown --no-dereference, so that both have one owner; or where nobody else can make links"
+            " there: web_sites[].nginx.options.disable_symlinks: 'off'; by hand: chown "
+            "--no-dereference, so that both have one owner, or disable_symlinks off; where nobody "
+            "else can make links there"
         ),
         ("GET /static/a.css -> 403", "/srv/static/a.css"),
     ),
@@ -145,6 +151,7 @@ CASES = [
         ),
     ),
 ]
+CASES += doctor_logs.STATIC
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

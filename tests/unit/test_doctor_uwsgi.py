@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_servers import (
     DEBIAN,
@@ -17,6 +18,8 @@ from doctor_evidence import NOW, UNIT, Case, check, evidence, faults_of, process
 RUNS = {"Id": UNIT, "ActiveState": "active", "SubState": "running", "NRestarts": "0"}
 LOOP = {"Id": UNIT, "ActiveState": "activating", "SubState": "auto-restart", "NRestarts": "4"}
 LOG = "a\nb\nc\nd\nsystemd says\ne\nf\n[strict-mode] unknown config directive: nosuch"
+
+CUT_OFF = "[error] 1#1: *2 upstream prematurely closed connection while reading response header, server: shop.example"
 
 
 def silent(site, **more):
@@ -200,20 +203,6 @@ CASES = [
         also=("socket.missing",),
     ),
     Case(
-        "no plugin",
-        lambda site, host: (
-            put(site.uwsgi, log="--- unavailable modifier requested: 0 ---", unit=APPS),
-            put(site.probes[0], answer=None, failure="closed"),
-            put(site.entrances[0].answer, status=502, reason="Bad Gateway"),
-        ),
-        "uwsgi.plugin",
-        "broken",
-        "uWSGI has loaded no plugin for Python: it starts, and refuses every request",
-        "plugins = python3 in /srv/uwsgi.ini, first of all (Debian: apt install uwsgi-plugin-python3), then systemctl "
-        "restart uwsgi.service",
-        ("unavailable modifier requested: 0 ---",),
-    ),
-    Case(
         "left over",
         lambda site, host: put(
             site.server,
@@ -259,7 +248,10 @@ CASES = [
         "uwsgi.missing",
         "broken",
         "there is no uWSGI on this host",
-        "playbooks/site.yml",
+        (
+            "playbooks/site.yml; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install "
+            "uwsgi into the virtualenv"
+        ),
         (),
     ),
     Case(
@@ -268,7 +260,11 @@ CASES = [
         "uwsgi.crashing",
         "broken",
         "uWSGI ends and is started again, over and over: [strict-mode] unknown config directive: nosuch",
-        "journalctl -u uwsgi-shop@0123456789ab.service -n 50; a rollback brings the release before",
+        (
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; playbooks/rollback.yml brings the "
+            "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
+            "then systemctl restart uwsgi-shop@0123456789ab.service"
+        ),
         (
             "uwsgi-shop@0123456789ab.service: activating/auto-restart, 4 restarts",
             "c",
@@ -284,7 +280,11 @@ CASES = [
         "uwsgi.crashing",
         "broken",
         "uWSGI ends and is started again, over and over: it says nothing",
-        "journalctl -u uwsgi-shop@0123456789ab.service -n 50; a rollback brings the release before",
+        (
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; playbooks/rollback.yml brings the "
+            "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
+            "then systemctl restart uwsgi-shop@0123456789ab.service"
+        ),
         ("uwsgi-shop@0123456789ab.service: activating/start, 4 restarts",),
     ),
     Case(
@@ -295,7 +295,11 @@ CASES = [
         "uwsgi.crashing",
         "broken",
         "uWSGI ends and is started again, over and over: it says nothing",
-        "journalctl -u uwsgi-shop@0123456789ab.service -n 50; a rollback brings the release before",
+        (
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; playbooks/rollback.yml brings the "
+            "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
+            "then systemctl restart uwsgi-shop@0123456789ab.service"
+        ),
         ("uwsgi-shop@0123456789ab.service: active/running, 0 restarts",),
     ),
     Case(
@@ -353,7 +357,10 @@ CASES = [
         "uwsgi.busy",
         "broken",
         "all workers are busy: requests wait until one is free",
-        "find what takes so long; web_sites[].uwsgi.processes or threads for more at once",
+        (
+            "find what takes so long; web_sites[].uwsgi.processes or threads for more at once; by "
+            "hand: find what takes so long, or more processes in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("4 of 4 workers are busy: /a, /b, /c",),
     ),
     Case(
@@ -362,7 +369,10 @@ CASES = [
         "uwsgi.busy",
         "broken",
         "all workers are busy: requests wait until one is free",
-        "find what takes so long; web_sites[].uwsgi.processes or threads for more at once",
+        (
+            "find what takes so long; web_sites[].uwsgi.processes or threads for more at once; by "
+            "hand: find what takes so long, or more processes in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("1 of 1 workers are busy",),
     ),
     Case(
@@ -371,7 +381,10 @@ CASES = [
         "uwsgi.busy",
         "broken",
         "all workers are busy: requests wait until one is free",
-        "find what takes so long; web_sites[].uwsgi.processes or threads for more at once",
+        (
+            "find what takes so long; web_sites[].uwsgi.processes or threads for more at once; by "
+            "hand: find what takes so long, or more processes in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("no pong within 1.5 s: no pong within 1 s",),
     ),
     Case(
@@ -385,7 +398,10 @@ CASES = [
         "uwsgi.harakiri",
         "degraded",
         "harakiri: 1 request took longer than 2 s, and the worker was killed",
-        "make it faster, or web_sites[].nginx.read_timeout (harakiri follows it)",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout (harakiri follows it); by hand: make "
+            "it faster, or raise harakiri in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("HARAKIRI ON WORKER 1 (pid: 7, try: 1) at GET /slow",),
     ),
     Case(
@@ -397,16 +413,22 @@ CASES = [
         "uwsgi.harakiri",
         "degraded",
         "harakiri: 2 requests took longer than ? s, and the worker was killed",
-        "make it faster, or raise harakiri in the ini",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout (harakiri follows it); by hand: make "
+            "it faster, or raise harakiri in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("HARAKIRI ON WORKER 2 (pid: 8, try: 1)",),
     ),
     Case(
         "a large cookie is refused",
         lambda site, host: put(site.probes[0], large_failure="the end came before an answer"),
         "uwsgi.buffer-size",
-        "degraded",
-        "buffer-size is too small (4096): a request with a large cookie gets 502",
-        ("web_sites[].uwsgi.options.buffer-size (65535 is the default here); by hand: buffer-size = 32768"),
+        "advice",
+        "buffer-size is too small (4096): a request with a large cookie would get 502",
+        (
+            "web_sites[].uwsgi.options.buffer-size (65535 is the default here); by hand: buffer-size "
+            "= 32768 in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("a cookie of 4096 bytes: the end came before an answer",),
     ),
     Case(
@@ -414,14 +436,25 @@ CASES = [
         lambda site, host: (
             put(site.uwsgi, log="invalid request block size: 9000 (max 8192)...skip"),
             put(site.uwsgi.options.values, **{"buffer-size": ["8192"]}),
+            put(site, nginx_events=[CUT_OFF]),
         ),
         "uwsgi.buffer-size",
         "degraded",
-        "buffer-size is too small (8192): a request with a large cookie gets 502",
-        ("web_sites[].uwsgi.options.buffer-size (65535 is the default here); by hand: buffer-size = 32768"),
-        ("invalid request block size: 9000 (max 8192)",),
+        "buffer-size is too small (8192): a request with a large cookie got 502",
+        (
+            "web_sites[].uwsgi.options.buffer-size (65535 is the default here); by hand: buffer-size "
+            "= 32768 in /srv/uwsgi.ini, then restart uWSGI"
+        ),
+        ("invalid request block size: 9000 (max 8192)", CUT_OFF),
     ),
 ]
+CASES += doctor_logs.UWSGI
+
+
+def test_a_large_request_of_the_doctor_itself_hurts_nobody():
+    site, host = evidence()
+    put(site.uwsgi, log="invalid request block size: 9000 (max 8192)...skip")
+    assert "uwsgi.buffer-size" not in faults_of(verdict(site, host))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

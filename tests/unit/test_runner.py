@@ -54,11 +54,11 @@ def test_everything_is_asked_on_one_platform_of_each_family(runner):
             "hostile",
             "https",
         }
-        wanted |= {"load answers", "load times"}
+        wanted |= {"load answers"}
         wanted |= {
             f"molecule {name}" for name in ("platform", "default", "changes", "sources", "standalone", "dependency")
         }
-        assert asked == wanted | ({"molecule el"} if platform == "centos9" else set())
+        assert asked == wanted | ({"molecule el"} if platform == "centos9" else {"load times"})
 
 
 @pytest.mark.parametrize("platform", ["debian13", "centos10"])
@@ -83,9 +83,21 @@ def test_full_asks_everything_of_every_platform_that_it_names(runner):
 
 def test_full_can_be_all_platforms(runner):
     planned = names(runner, FULL="all")
-    assert planned == names(runner, FULL=" ".join(platforms.PLATFORMS))
+    without = [name for name in planned if not name.startswith("doctor-long")]
+    assert without == names(runner, FULL=" ".join(platforms.PLATFORMS))
     assert not [name for name in planned if "sanity" in name]
     assert "faults debian13" in names(runner, FULL="all", PLATFORMS="debian13 centos9")
+
+
+def test_the_long_table_of_the_doctor_is_asked_with_all_or_by_its_name(runner):
+    long = ["doctor-long debian12", "doctor-long centos9"]
+    assert [name for name in names(runner, FULL="all") if name.startswith("doctor-long")] == long
+    assert not [name for name in names(runner) if name.startswith("doctor-long")]
+    assert names(runner, "doctor-long")[-2:] == long
+    assert not [name for name in names(runner, "doctor") if name.startswith("doctor-long")]
+    step = next(step for step in runner.all_steps({}) if step.name == "doctor-long debian12")
+    assert (ROOT / step.command[-1]).is_file()
+    assert step.env == {"PYWEB_PLATFORM": "debian12"}
 
 
 def test_a_platform_that_is_asked_for_is_asked_everything(runner):
@@ -131,6 +143,12 @@ def test_a_word_brings_what_its_steps_need_and_nothing_else(runner):
     ]
 
 
+def test_what_needs_a_machine_of_its_own_runs_when_it_is_named(runner):
+    assert not [name for name in names(runner, FULL="all") if name.startswith("vm")]
+    assert names(runner, "vm") == ["setup", "engine", "image debian12", "vm qemu", "vm debian12"]
+    assert names(runner, "vm", PLATFORMS="debian13") == []
+
+
 def test_an_unknown_word_is_an_error_that_lists_the_known_ones(runner, capsys):
     assert runner.main(["molecul"]) == 2
     assert "no step is called molecul; known: setup, engine, image, lint, unit, faults" in capsys.readouterr().err
@@ -139,8 +157,9 @@ def test_an_unknown_word_is_an_error_that_lists_the_known_ones(runner, capsys):
 def test_what_compares_times_comes_last_and_alone(runner):
     plan = runner.all_steps({})
     assert [step.name for step in plan if step.env.get("PYWEB_ALONE")] == [step.name for step in plan if step.alone]
-    assert [step.name for step in plan if step.alone] == ["load times debian12", "load times centos9"]
-    assert [step.name for step in plan[-2:]] == ["load times debian12", "load times centos9"]
+    assert [step.name for step in plan if step.alone] == ["load times debian12"] == [plan[-1].name]
+    times = [step.name for step in runner.all_steps({"FULL": "all"}) if step.alone]
+    assert times == [f"load times {platform}" for platform in platforms.PLATFORMS]
 
 
 def test_side_by_side_no_two_steps_share_a_container_or_a_directory(runner):
@@ -332,9 +351,8 @@ def test_what_an_earlier_run_remembers_is_forgotten(runner, tmp_path):
 
 
 def test_a_step_that_never_ends_is_stopped_with_all_that_it_started(runner, monkeypatch, tmp_path):
-    monkeypatch.setattr(runner, "STEP_SECONDS", 0.3)
     pid = tmp_path / "pid"
-    step = shell(runner, "endless", f"sleep 60 & echo $! > {pid}; wait")
+    step = shell(runner, "endless", f"sleep 60 & echo $! > {pid}; wait", seconds_most=0.3)
     runner.run_all([step], jobs=1)
     assert step.outcome == "failed"
     deadline = time.monotonic() + 5

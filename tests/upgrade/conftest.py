@@ -6,11 +6,10 @@ import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPConnection
 
 import earlier
 import pytest
-from client import Answer, Prober, ask, upload
+from client import Answer, Prober, ask, store_picture
 from fixtures import *  # noqa: F403 - pytest knows fixtures by the names in a conftest
 from fixtures import PLATFORM
 from host import Host, Run
@@ -124,16 +123,6 @@ def world(host: Host, project: Project, tmp_path_factory: pytest.TempPathFactory
     project.lie_on(host)
     earlier.converge(host, inventory.sites, tmp_path_factory.mktemp("old"), *upgraded.extra)
     for name in inventory.hosts:
-        store_a_picture(upgraded, name)
+        store_picture(host.address, name)
     upgraded.data, upgraded.releases = upgraded.kept(), upgraded.live()
     return upgraded
-
-
-def store_a_picture(world: World, host: str) -> None:
-    """Upload one as the page's form does it."""
-    page = world.ask(host, "/")
-    request = upload(host, page)
-    connection = HTTPConnection(world.host.address, 80, timeout=15)
-    connection.request("POST", "/", str(request["body"]).encode("latin-1"), request["headers"])
-    assert connection.getresponse().status == 302
-    connection.close()

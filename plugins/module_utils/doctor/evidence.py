@@ -14,6 +14,7 @@ from ..nginx.dump import Config, Directive
 from ..nginx.match import Server
 from ..uwsgi.options import Options
 from ..uwsgi.protocol import Answer
+from .evidence_logs import Logs
 from .evidence_servers import Serving, Starts
 from .evidence_tls import CertificateFile, Https, InFront, Renewal, Shown, Trigger, Walk
 
@@ -315,6 +316,7 @@ class Site:
     in_front: InFront = field(default_factory=InFront)
     unexamined: list[str] = field(default_factory=list)
     server: Serving = field(default_factory=Serving)
+    logs: Logs = field(default_factory=Logs)
 
     @property
     def told(self) -> dict[str, str]:

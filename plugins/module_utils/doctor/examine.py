@@ -18,6 +18,7 @@ from typing import Any
 from . import ladder
 from .evidence import Host, Patience, Site
 from .fault import BROKEN
+from .look_again import look_again_at_others
 from .look_host import look_at_host
 from .look_site import look_at_site, site_of
 from .questions import good
@@ -60,6 +61,8 @@ def _examined(given: Mapping[str, Any], host: Host, patience: Patience, deep: bo
     started, site = time.monotonic(), site_of(given, patience)
     try:
         site = look_at_site(given, host, patience)
+        if deep:
+            look_again_at_others(site)
         report = verdict(site, host)
         if deep:
             report["ladder"] = hide(_climbed(site), site.secrets)

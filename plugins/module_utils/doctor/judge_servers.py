@@ -11,13 +11,13 @@ import posixpath
 import re
 from collections.abc import Iterator
 
+from . import judge_unit
 from .evidence import Host, Site
 from .evidence_servers import DEBIAN, SUPERVISOR, VASSAL, Start
 from .fault import BROKEN, DEGRADED, Fault, Faults
 from .logs import last_lines, reason
 
 # In the words of uWSGI, gunicorn, uvicorn, daphne and granian.
-_NO_PLUGIN = re.compile(r"unavailable modifier requested: \d+[^\n]*")
 _NO_APPLICATION = re.compile(r"no python application found, check your startup logs[^\n]*")
 _LONG = re.compile(r"WORKER TIMEOUT \(pid:\s*\d+\)")
 
@@ -55,17 +55,6 @@ def around(faults: Faults, site: Site) -> Iterator[Fault]:
             "other, and a restart reaches one of them",
             f"end the one that nothing manages: kill -INT {_pid(server.twins[0])}",
             [f"process {site.uwsgi.master.pid if site.uwsgi.master else '?'} serves the site", *server.twins],
-        )
-    plugin = _NO_PLUGIN.findall(log)
-    if plugin and not _answers(site):
-        ini = _last(site.uwsgi.options.files) or "the ini"
-        yield faults.fault(
-            "uwsgi.plugin",
-            BROKEN,
-            "uWSGI has loaded no plugin for Python: it starts, and refuses every request",
-            f"plugins = python3 in {ini}, first of all (Debian: apt install uwsgi-plugin-python3), then "
-            f"{restart_of(site)}",
-            [plugin[-1]],
         )
     late = _LONG.findall(log)
     if late:
@@ -135,7 +124,11 @@ def _stopped(faults: Faults, site: Site) -> Fault:
         command = f"systemctl reset-failed {socket['Id']} {unit}; {command}" if failed else command
     state = state_of(site) if unit else f"no {server.label} of this site in the process table"
     name = f"{server.label} ({unit})" if server.kind != "uwsgi" and unit else server.label
-    cause = f"{name} failed: {reason(found.log)}{_loads_now(site)}" if failed else f"{name} is stopped"
+    cause = (
+        f"{name} failed: {judge_unit.words(site) or reason(found.log)}{_loads_now(site)}"
+        if failed
+        else f"{name} is stopped"
+    )
     if found.unit.get("SubState") == "exited":
         cause += (
             f", though {unit} is {found.unit.get('ActiveState', 'active')} ({found.unit.get('SubState', 'exited')})"
@@ -261,10 +254,6 @@ def state_of(site: Site) -> str:
     unit = site.uwsgi.unit
     states = f"{unit.get('ActiveState', '')}/{unit.get('SubState', '')}"
     return f"{unit.get('Id', '')}: {states}, {int(unit.get('NRestarts') or 0)} restarts"
-
-
-def _answers(site: Site) -> bool:
-    return any(answer.status < 500 for answer in site.answers)
 
 
 def _last(words: list[str]) -> str:

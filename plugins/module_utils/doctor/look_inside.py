@@ -47,6 +47,7 @@ _STEPS: dict[str, dict[str, Any]] = {
         "after": (int, float),
     },
     "migrations": {"alias": str, "unapplied": [str]},
+    "tables": {"missing": [str], "models": [str]},
     "facts": {},
 }
 _STEPS_MAX = 50

@@ -32,9 +32,12 @@ from . import ask
 from .client import get
 from .evidence import LARGE_COOKIE, Entrance, Host, Patience, Probe, Site
 from .evidence_tls import Https
+from .look_again import look_again_at_first
 from .look_background import look_at_background, uptime_of
 from .look_files import look_at_disks, look_at_events, look_at_files
 from .look_inside import look_inside
+from .look_logs import look_at_logs
+from .look_pages import look_at_pages
 from .look_proxies import look_in_front
 from .look_redirects import greets, look_at_redirects
 from .look_renewal import look_at_renewal
@@ -73,9 +76,11 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Si
         # Whether a worker is free is asked before this doctor's own requests keep one busy.
         pings = [pool.submit(_ping, probe, site) for probe in site.probes]
         _all_done([pool.submit(ask_stats, site.uwsgi, patience.ping), *pings])
-        jobs += [pool.submit(_ask_probe, probe, site) for probe in site.probes]
-        jobs += [pool.submit(_ask_entrance, entrance, site) for entrance in site.entrances[:_ENTRANCES]]
+        asked = [pool.submit(_ask_probe, probe, site) for probe in site.probes]
+        asked += [pool.submit(_ask_entrance, entrance, site) for entrance in site.entrances[:_ENTRANCES]]
+        jobs += [*asked, pool.submit(_apart, site, "the first page, asked again", _ask_again, site, host, asked)]
         jobs += [pool.submit(_debug_page, site)]
+        jobs += [pool.submit(_apart, site, "the pages", look_at_pages, site, host)]
         jobs += [
             pool.submit(_apart, site, "the certificate", look_at_certificate, entrance, site, config)
             for entrance in site.entrances[:_ENTRANCES]
@@ -87,6 +92,7 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Si
     _apart(site, "what is in front of nginx", _look_in_front, site, host)
     if any(answer.status >= 500 for answer in site.answers):
         site.uwsgi.log = uwsgi_log(site.uwsgi, host.now, site.server.start)  # now with the traceback of these answers
+    _apart(site, "the logs", look_at_logs, site, host)
     look_at_files(site, main, host)
     look_at_events(site, host)
     look_at_disks(site)
@@ -170,6 +176,13 @@ def _ask_entrance(entrance: Entrance, site: Site) -> None:
         entrance.answer = get(entrance, site.path, site.patience.answer)
     except protocol.ProtocolError as error:
         entrance.failure, entrance.errno = error.cause, error.errno or 0
+
+
+def _ask_again(site: Site, host: Host, asked: list[Future[Any]]) -> None:
+    _all_done(asked)
+    if any(answer.status == 500 for answer in site.answers):
+        site.uwsgi.log = uwsgi_log(site.uwsgi, host.now)
+        look_again_at_first(site)
 
 
 def _look_at_redirects(site: Site, host: Host) -> None:

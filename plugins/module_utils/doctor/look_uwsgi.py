@@ -20,6 +20,7 @@ from ..uwsgi.protocol import ProtocolError
 from . import ask
 from .evidence import Host, Uwsgi
 from .evidence_servers import VASSAL, Serving, Start
+from .last_start import last_start
 from .look_host import RECENT, units_named
 from .look_servers import find_server
 from .look_starts import addresses_of, exec_start
@@ -28,6 +29,10 @@ from .unit_environment import is_renamed, running_environment, unit_environment
 
 # More than the longest report of an exception.
 LOG_LINES = 1000
+# One line or several side by side: a configuration may name another.
+_CONFIGURED = re.compile(r"(?m)^(?:.*\[uWSGI\] getting \w+ configuration from .*\n?)+")
+# What journalctl itself says; uWSGI's own words begin with two dashes, too.
+_OF_JOURNALCTL = re.compile(r"-- (Journal begins|Logs begin|No entries|Boot [0-9a-f]|Reboot)")
 # Where distributions keep the ini files of applications.
 INI_FOLDERS = ("/etc/uwsgi/apps-enabled", "/etc/uwsgi/vassals", "/etc/uwsgi/sites", "/etc/uwsgi.d", "/etc/uwsgi")
 
@@ -121,21 +126,38 @@ def ask_stats(found: Uwsgi, timeout: float) -> None:
 def uwsgi_log(found: Uwsgi, now: float, start: Start | None = None) -> str:
     """Return what a server said since it started, or lately where it is down; from the journal or its log file."""
     since = int(found.master.started) - 5 if found.master else int(now) - RECENT
-    for option in ("daemonize", "logto"):
-        path = found.options.last(option)
-        if path.startswith("/"):
-            return since_start(ask.tail(path))
-    if start and start.log and start.way != VASSAL:
-        return since_start(ask.tail(start.log))
+    unit = found.unit.get("Id", "")
+    said, began = "", 0.0
+    if unit and found.unit.get("ActiveState") != "active":
+        # Why it fails now is what its last start said. Of one that was stopped or failed that may be long ago.
+        lately = int(now) - RECENT if found.unit.get("ActiveState") in ("activating", "deactivating") else 0
+        said, began = last_start(unit, lately)
+    for path in _log_files(found, start):
+        # A start that failed before the server ran left nothing in its file.
+        return said if said and _changed(path) + 1 < began else f"{said}\n{since_start(ask.tail(path))}".lstrip("\n")
     if start and start.way == VASSAL:
         return _of_vassal(start, found, since)
-    unit = found.unit.get("Id", "")
-    if not unit:
-        return ""
+    if not unit or said:
+        return said
     # What runs well is not to blame for what an earlier start said: every start has an id of its own.
     this_start = found.unit.get("ActiveState") == "active" and found.unit.get("InvocationID")
     which = f"_SYSTEMD_INVOCATION_ID={this_start}" if this_start else f"--unit={unit}"
-    return _journal(since, ["--output=cat", which])
+    said = _journal(since, ["--output=cat", which])
+    # A reload leaves process and unit as they are.
+    return said if "[emperor]" in said else since_start(said)
+
+
+def _log_files(found: Uwsgi, start: Start | None) -> list[str]:
+    """Return the files into which it writes its log, if any."""
+    named = [found.options.last(option) for option in ("daemonize", "logto")]
+    also = [start.log] if start and start.log and start.way != VASSAL else []
+    return [path for path in named if path.startswith("/")] + also
+
+
+def _changed(path: str) -> float:
+    with contextlib.suppress(OSError):
+        return os.stat(path).st_mtime
+    return 0.0
 
 
 def is_uwsgi(process: processes.Process) -> bool:
@@ -151,7 +173,12 @@ def _is_worker(child: processes.Process, kind: str) -> bool:
 
 def since_start(text: str) -> str:
     """Return the part of a log that the last start of uWSGI wrote."""
-    return text[max(text.rfind("*** Starting uWSGI"), 0) :]
+    # It reads its configuration before that, and may fail there.
+    read = list(_CONFIGURED.finditer(text))
+    begin = text.rfind("*** Starting uWSGI")
+    if read and read[-1].start() > begin:
+        return text[read[-1].start() :]
+    return text[max(begin, 0) :]
 
 
 def restarts(journal: str) -> list[float]:
@@ -267,5 +294,5 @@ def _of_vassal(start: Start, found: Uwsgi, since: int) -> str:
 def _journal(since: int, words: Sequence[str]) -> str:
     """Return the last lines of the journal since a time. Forward, journalctl would show the first ones since then."""
     command = ["journalctl", "--no-pager", "--reverse", f"--lines={LOG_LINES}", f"--since=@{since}", *words]
-    lines = [line for line in ask.run(command).out.splitlines() if not line.startswith("-- ")]
+    lines = [line for line in ask.run(command).out.splitlines() if not _OF_JOURNALCTL.match(line)]
     return "\n".join(reversed(lines))

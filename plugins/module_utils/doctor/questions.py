@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from .evidence import Fetched, Host, Probe, Site
 from .fault import BROKEN, DEGRADED, Fault, Faults
+from .fixes import RELOAD
 
 FILE_CLASSES = ("file", "dir", "lnk_file")
 SOCKET_CLASSES = ("sock_file", "unix_stream_socket", "tcp_socket")
@@ -93,7 +94,8 @@ def file_fault(faults: Faults, fetched: Fetched, host: Host) -> Fault:
             f"{hop}.no-location",
             status,
             f"nginx has no location for {hop} files: it hands {fetched.uri} to the application, which has none",
-            f"location {fetched.url} {{ alias {fetched.folder.rstrip('/') or 'STATIC_ROOT'}/; }}",
+            f"location {fetched.url} {{ alias {fetched.folder.rstrip('/') or 'STATIC_ROOT'}/; }} beside {fetched.place}"
+            f", then {RELOAD}",
             [says, f"{fetched.handler} in {fetched.place}"],
         )
     if fetched.elsewhere:
@@ -101,7 +103,7 @@ def file_fault(faults: Faults, fetched: Fetched, host: Host) -> Fault:
             f"{hop}.alias",
             status,
             f"the alias of {hop} files is wrong: nginx looks for {fetched.file}, the file is {fetched.wanted}",
-            f"web_sites[].nginx.{hop}; by hand: correct the alias in {fetched.place}",
+            f"web_sites[].nginx.{hop}; by hand: correct the alias in {fetched.place}, then {RELOAD}",
             [says, f"in {fetched.place}"],
         )
     if denial:
@@ -112,8 +114,9 @@ def file_fault(faults: Faults, fetched: Fetched, host: Host) -> Fault:
             f"{hop}.status",
             status,
             f"{cause}: {fetched.link} is a link to what has another owner, and nginx does not follow it",
-            "chown --no-dereference, so that both have one owner; web_sites[].nginx.options.disable_symlinks: 'off' "
-            "where nobody else can make links there",
+            "chown --no-dereference, so that both have one owner; or where nobody else can make links there: "
+            "web_sites[].nginx.options.disable_symlinks: 'off'; by hand: chown --no-dereference, so that both have one "
+            "owner, or disable_symlinks off; where nobody else can make links there",
             [says, fetched.file],
         )
     return faults.fault(f"{hop}.status", status, cause, f"look at {fetched.place}", [says, fetched.file])

@@ -16,7 +16,9 @@ from ..host.visible import visible
 from .chain import CHAIN, REGISTER
 from .evidence import Host, Site
 from .fault import ADVICE, BROKEN, DEGRADED, OK, UNKNOWN, Fault
+from .fixes import fix_for
 
+_FOLLOW = "see the hop that it follows from"
 HIDDEN = "********"
 _SEVERITY = (BROKEN, DEGRADED, UNKNOWN, ADVICE)
 _CREDENTIALS = re.compile(r"(\w://)[^/@\s]*@")
@@ -39,9 +41,8 @@ class Judged:
 
         Advice changes no status.
         """
-        if self.faults and self.faults[0].status != ADVICE:
-            return self.faults[0].status
-        return OK if self.evidence else UNKNOWN
+        found = {fault.status for fault in self.faults if fault.status != ADVICE}
+        return min(found, key=_SEVERITY.index) if found else OK if self.evidence else UNKNOWN
 
 
 def verdict(site: Site, host: Host) -> dict[str, Any]:
@@ -50,7 +51,12 @@ def verdict(site: Site, host: Host) -> dict[str, Any]:
     for hop in CHAIN:
         seen: list[str] = []
         hops.append(Judged(hop.name, seen, list(hop.judge(site, host, seen))))
-    attribute([fault for hop in hops for fault in hop.faults])
+    faults = [fault for hop in hops for fault in hop.faults]
+    attribute(faults)
+    for fault in faults:
+        # What a client gets is nobody's to fix but the hop's that it comes from.
+        follows = fault.follows and fault.hop == CHAIN[0].name
+        fault.fix = _FOLLOW if follows else fix_for(fault.fix, site.managed)
     for judged in hops:
         judged.faults.sort(key=_rank)
     report: dict[str, Any] = hide(_plain(site, hops), site.secrets)

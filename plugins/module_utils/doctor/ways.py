@@ -85,7 +85,8 @@ def _closed(faults: Faults, site: Site) -> Iterator[Fault]:
     why = kept_out(site, 503)
     if why and any(entrance.answer and entrance.answer.status == 503 for entrance in site.entrances):
         play = f"playbooks/maintenance.yml -e maintenance_site={site.name} -e maintenance=false"
-        fix = f"{play}; by hand: end the condition"
+        closed = closing(site)
+        fix = f"{play}; by hand: end the condition at {closed.place if closed else 'the location'}"
         yield faults.fault(
             "nginx.maintenance", DEGRADED, f"{why}: everybody gets 503 who is not let through", fix, [why]
         )
@@ -140,12 +141,12 @@ def _in_front(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
             else "sends the client's address and scheme along, and nginx does not believe it: to the site every client "
             "has that address, and the scheme that the proxy used"
         )
-        fix = f"where that is your proxy, {trust}: [{who}]" + (
-            "and nginx.proxy_protocol: true; by hand: listen ... proxy_protocol"
-            if front.greeted
-            else f"{by_hand}; where it is not, somebody makes these headers up, and nginx is right"
-        )
-        fix = fix.replace("]and", "] and")
+        fix = f"where that is your proxy: {trust}: [{who}]"
+        if front.greeted:
+            fix += " and nginx.proxy_protocol: true; by hand: listen ... proxy_protocol"
+        else:
+            not_so = "; where it is not, somebody makes these headers up, and nginx is right"
+            fix += f"{not_so}{by_hand}{not_so}"
         yield faults.fault("nginx.untrusted-proxy", status, f"who comes from {who} {what}", fix, front.lines)
     if front.unset:
         cause = f"{front.unset} has no effect: nobody is believed, so every client has the address of the proxy"
@@ -187,7 +188,9 @@ def _loop(faults: Faults, site: Site, walk: Walk) -> Fault:
         reason = ": SECURE_SSL_REDIRECT is on, and without SECURE_PROXY_SSL_HEADER Django takes all of it for http"
         fix = (
             "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; "
-            "or web_sites[].settings.SECURE_SSL_REDIRECT: false, for nginx redirects"
+            "or web_sites[].settings.SECURE_SSL_REDIRECT: false, for nginx redirects; by hand: "
+            "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; "
+            "or SECURE_SSL_REDIRECT = False"
         )
     elif django and len(makers) == 1:
         reason, fix = "", "look for the redirect in the project: MIDDLEWARE, urls, PREPEND_WWW, SECURE_SSL_HOST"

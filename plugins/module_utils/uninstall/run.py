@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..host import file_set, files, held_units, memory
+from ..host import command_file, file_set, files, found, held_units, memory
 from ..host.shell import StepError
 from ..model import layout as layouts
 from ..nginx.names import DEFAULT_LINK, DEFAULT_LINKED
-from . import firewall, found, nginx, packages, selinux, services, sites
+from . import firewall, nginx, packages, selinux, services, sites
 from .report import Fault, Report
 
 
@@ -54,6 +54,7 @@ class Uninstall:
         steps += [
             lambda: sites.tools(there, self.report, self.check_mode),
             lambda: selinux.give_back(self.run, self.report, self.check_mode),
+            self._command,
         ]
         for step in steps:
             self._try(step)
@@ -101,6 +102,10 @@ class Uninstall:
         if before:
             services.put_back(self.run, "firewalld", before, self.report, self.check_mode)
         firewall.give_back(self.run, before, self.report, self.check_mode)
+
+    def _command(self) -> None:
+        """Remove `pyweb`, which has no site to speak of any more."""
+        self.report.removed += command_file.remove(self.check_mode)
 
     def _site(self, site: found.FoundSite, before: Mapping[str, Any]) -> Callable[[], None]:
         return lambda: sites.remove(site, self.purge, before, self.report, self.check_mode)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from ..application import application_of
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+from ..fixes import restart
 from ..judge_servers import place_of, stale
 from ..logs import last_lines, traceback
 from ..questions import last_match
@@ -39,11 +40,12 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "app.ini",
             status,
             f"{site.server.label} shall read {options.missing[0]}, which is not there{later}",
-            f"put it there, or correct the command: {' '.join(found.command)}",
+            f"playbooks/site.yml; by hand: put it there, or correct the command: {' '.join(found.command)}",
             [f"{options.missing[0]}: No such file or directory"],
         )
     yield from stale(FAULTS, site)
-    wrong = _places(site) or _sandbox(site) or _import(site) or _unseen(site)
+    # What the options in a file say that is not there nobody knows; a log may have an error of days ago.
+    wrong = None if options.missing else _places(site) or _sandbox(site) or _import(site) or _unseen(site)
     if wrong:
         yield wrong
     elif "app" in site.inside:
@@ -68,7 +70,8 @@ def _places(site: Site) -> Fault | None:
             "app.chdir",
             status,
             f"chdir is wrong: there is no directory {chdir}{later}",
-            f"the directory that holds manage.py, as chdir in {ini} (web_sites[].source)",
+            f"web_sites[].source, then playbooks/site.yml; by hand: chdir = the directory that holds manage.py, in "
+            f"{ini}, then {restart(site)}",
             [f"chdir = {chdir} in {ini}", *last_match(log, r"chdir\(\): .*")],
         )
     without = site.inside.get("failed django", {})
@@ -80,7 +83,8 @@ def _places(site: Site) -> Fault | None:
         "app.virtualenv",
         status,
         f"the virtualenv is wrong: {what}{later}",
-        f"the virtualenv that Django was installed into, as home in {ini} (web_sites[].virtualenv)",
+        f"web_sites[].virtualenv, then playbooks/site.yml; by hand: home = the virtualenv that Django was installed "
+        f"into, in {ini}, then {restart(site)}",
         [f"home = {home} in {ini}" if home else "", without.get("error", ""), *last_match(log, r".*Python Home.*")],
     )
 
@@ -117,7 +121,7 @@ def _import(site: Site) -> Fault | None:
             return None
         error = traceback(log) or f"see {site.server.label}'s log"
         cause = f"the application cannot be imported: {error}"
-        return FAULTS.fault("app.import", status, cause, "mend it", last_lines(log))
+        return FAULTS.fault("app.import", status, cause, _correct(site, "it"), last_lines(log))
     error, missing = failed["error"], failed.get("missing", "")
     if missing and (module == missing or module.startswith(f"{missing}.")):
         return _no_module(site, missing, error)
@@ -126,7 +130,8 @@ def _import(site: Site) -> Fault | None:
             "app.module",
             status,
             f"the module {module} has no callable {name}{later}",
-            f"module = {module}:application in {place_of(site)} (web_sites[].wsgi)",
+            f"web_sites[].wsgi, then playbooks/site.yml; by hand: module = {module}:application in {place_of(site)}, "
+            f"then {restart(site)}",
             [error],
         )
     place = failed.get("where", "")
@@ -134,15 +139,9 @@ def _import(site: Site) -> Fault | None:
         "app.import",
         status,
         f"the application cannot be imported: {error}{later}",
-        _install(site, missing) if missing else f"mend {place or 'it'}",
+        _install(site, missing) if missing else _correct(site, place or "it"),
         [f"{error}{f' at {place}' if place else ''}", *last_match(log, r".*no python application found.*")],
     )
-
-
-def _install(site: Site, missing: str) -> str:
-    if site.managed:
-        return f"install it: web_sites[].packages or requirements ({missing})"
-    return f"install what has {missing}: {site.uwsgi.python} -m pip install {missing.partition('.')[0]}"
 
 
 def _no_module(site: Site, missing: str, error: str) -> Fault:
@@ -158,15 +157,34 @@ def _no_module(site: Site, missing: str, error: str) -> Fault:
             "app.chdir",
             status,
             f"chdir is wrong: {chdir} has no package {top}, {there} has{later}",
-            f"chdir = {there} in {ini}, the directory that holds manage.py (web_sites[].source)",
+            f"web_sites[].source, then playbooks/site.yml; by hand: chdir = {there} in {ini}, the directory that holds "
+            f"manage.py, then {restart(site)}",
             [f"chdir = {chdir}", *evidence],
         )
     return FAULTS.fault(
         "app.module",
         status,
         f"the module is wrong: there is no {missing} in {chdir}{later}",
-        f"module in {ini} as WSGI_APPLICATION in the settings says it (web_sites[].wsgi)",
+        f"web_sites[].wsgi, then playbooks/site.yml; by hand: module in {ini} as WSGI_APPLICATION in the settings says "
+        f"it, then {restart(site)}",
         evidence,
+    )
+
+
+def _install(site: Site, missing: str) -> str:
+    """Say how the project gets a module that is not there."""
+    home = site.uwsgi.options.last("home")
+    pip = f"{home}/bin/pip" if home else f"{site.uwsgi.python or 'python3'} -m pip"
+    return (
+        f"web_sites[].packages or the project's requirements ({missing}), then playbooks/deploy.yml; by hand: "
+        f"{pip} install the package of {missing}, then {restart(site)}"
+    )
+
+
+def _correct(site: Site, what: str) -> str:
+    return (
+        f"correct {what} in the source, then playbooks/deploy.yml; playbooks/rollback.yml brings the release before"
+        f"; by hand: correct {what}, then {restart(site)}"
     )
 
 

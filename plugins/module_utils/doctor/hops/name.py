@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ...nginx import match
 from ..evidence import Entrance, Host, Site
 from ..fault import BROKEN, UNKNOWN, Fault, Faults
+from ..fixes import RELOAD
 from ..names import reserved
 
 # Where nginx does not run nobody comes as far as to its servers. A run that could not start it put back the files of
@@ -42,13 +43,15 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
 
 def _no_server(site: Site, domain: str, servers: list[match.Server]) -> Fault:
     instead = [entrance.server for entrance in site.entrances if entrance.domain == domain and entrance.server]
+    at = f", where {servers[0].place} has {' '.join(servers[0].names)}" if len(servers) == 1 else ""
     names = sorted({name for server in servers for name in server.names if name not in ("", "_")})
     return FAULTS.fault(
         "name.no-server",
         BROKEN,
         f"no server of nginx has the name {domain}"
         + (f"; the one in {instead[0].place} answers in its place" if instead else ""),
-        f"web_sites[].domains of {site.name}, then playbooks/site.yml; by hand: server_name {domain};",
+        f"web_sites[].domains of {site.name}, then playbooks/site.yml; by hand: server_name {domain}; in the server of "
+        f"the site{at}, then {RELOAD}",
         [f"server_name: {' '.join(names[:8]) or 'none'}"],
     )
 
@@ -64,7 +67,7 @@ def _other_server(site: Site, entrance: Entrance) -> Iterator[Fault]:
             BROKEN,
             f"another server answers for {entrance.host}: the one in {server.place} listens on "
             f"{', '.join(map(str, server.listens))}, which nginx prefers to {entrance.wanted[0].place}",
-            f"remove that server, or let both listen on the same address ({server.place})",
+            f"remove that server, or let both listen on the same address ({server.place}), then {RELOAD}",
             [f"listen {server.listens[0]} in {server.place}"],
         )
     elif len(entrance.wanted) > 1 and not _hands_over(server, site) and _handing_over(entrance, site):
@@ -73,7 +76,7 @@ def _other_server(site: Site, entrance: Entrance) -> Iterator[Fault]:
             BROKEN,
             f"another server with the name {entrance.domain} answers: the one in {server.place} is read before "
             f"{_handing_over(entrance, site)}",
-            f"remove the name from one of the two, or the file {server.place.rpartition(':')[0]}",
+            f"remove the name from one of the two, or the file {server.place.rpartition(':')[0]}, then {RELOAD}",
             [f"server_name {' '.join(server.names)}; in {server.place}"],
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from ..evidence import Host, Probe, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..fixes import BY_HAND, RELOAD, ini, restart
 from ..judge_servers import place_of, restart_of
 from ..questions import SOCKET_CLASSES, declared, good, last_match, selinux
 
@@ -49,7 +50,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "socket.queue-full",
             DEGRADED,
             "the listen queue was full since uWSGI started: clients were turned away",
-            "web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn",
+            _queue(site),
             [full[-1]],
         )
 
@@ -84,7 +85,7 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
             "socket.queue-full",
             BROKEN,
             f"the listen queue of {probe.address} is full: nobody accepts as fast as clients come",
-            "web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn; see what is slow",
+            _queue(site),
             [failed, *lines],
         )
     if error == "EHOSTUNREACH" and site.managed:
@@ -92,7 +93,8 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
         cause = f"{unit} does not let {host.nginx.worker_name} connect to {probe.address}: nginx has another user now"
         return FAULTS.fault("socket.denied", BROKEN, cause, f"run site.yml; now: systemctl stop {unit}", [failed])
     cause = f"nginx's worker cannot connect to {probe.address}: {error}"
-    return FAULTS.fault("socket.unreachable", BROKEN, cause, "look at the address in uwsgi_pass", [cause])
+    told = f"`{site.handler}` at {site.handler.place}" if site.handler else "uwsgi_pass"
+    return FAULTS.fault("socket.unreachable", BROKEN, cause, f"correct the address in {told}, then {RELOAD}", [cause])
 
 
 def _unusable(site: Site, probe: Probe) -> Fault | None:
@@ -108,7 +110,7 @@ def _unusable(site: Site, probe: Probe) -> Fault | None:
             "socket.silent",
             BROKEN,
             f"{probe.address} takes connections and gives no answer to a {probe.speaks} request: {probe.failure}",
-            "see what uWSGI and the application do",
+            f"see what it does: {_log(site)}; then {restart(site)}",
             [f"{probe.speaks} request to {probe.address}: {probe.failure}", f"held by {probe.owner or '?'}"],
         )
     return None
@@ -156,9 +158,10 @@ def _denied(site: Site, host: Host, probe: Probe) -> Fault:
             [f"connect({probe.address}): EACCES", found.evidence],
         )
     if not found.directory:
-        option = "web_sites[].uwsgi.chmod_socket" if site.managed else f"chmod-socket = 660 and group {worker}"
+        option = f"web_sites[].uwsgi.chmod_socket; by hand: chmod-socket = 660 and a group of {worker} in {ini(site)}"
         cause = f"{worker} may not write to the socket {found.path}: its mode is {mode}"
-        fix = f"{option}; now: chmod 660 {found.path} && chgrp {group} {found.path}"
+        now = f"; now: chmod 660 {found.path} && chgrp {group} {found.path}"
+        fix = f"{option.replace(BY_HAND, now + BY_HAND)}{now}"
     elif re.fullmatch(r"/home/[^/]+|/root", found.path):
         cause = f"the home directory {found.path} is closed ({mode}): {worker} cannot get to the socket in it"
         fix = f"chmod o+x {found.path}, or a socket in /run"
@@ -209,8 +212,9 @@ def _fix_address(site: Site, probe: Probe) -> str:
     binds = _listens(site)
     if binds and site.handler and probe.address not in binds:
         return (
-            f"let both name one address: {_passing(site, binds[-1])}; in {site.handler.place} or its upstream"
-            f"{' (web_sites[].uwsgi.socket)' if site.server.kind == 'uwsgi' else ''}, or {_option(site, probe)}"
+            "let both name one address: web_sites[].uwsgi.socket with playbooks/site.yml writes it for uWSGI and for "
+            f"uwsgi_pass; by hand: {_passing(site, binds[-1])}; at {site.handler.place} or in its upstream, then "
+            f"{RELOAD}; or {_option(site, probe)}, then {restart_of(site)}"
         )
     return _restart(site) or f"start {site.server.label} there"
 
@@ -230,6 +234,18 @@ def _option(site: Site, probe: Probe) -> str:
     if site.server.kind == "uwsgi":
         return f"socket = {where} in {site.uwsgi.options.files[-1] if site.uwsgi.options.files else 'the ini'}"
     return f"let {site.server.label} listen on {where} ({place_of(site)})"
+
+
+def _queue(site: Site) -> str:
+    return (
+        "see what is slow; web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn; by hand: see "
+        f"what is slow; more processes, or listen = 1024 in {ini(site)} with sysctl net.core.somaxconn=1024"
+    )
+
+
+def _log(site: Site) -> str:
+    unit = site.uwsgi.unit.get("Id")
+    return f"journalctl -u {unit} -n 50" if unit else "the log of what listens there"
 
 
 def _restart(site: Site) -> str:

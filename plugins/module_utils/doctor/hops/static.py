@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .. import judge_visits
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..fixes import manage
 from ..questions import file_fault
 from ..ways import kept_out
 
@@ -20,6 +22,10 @@ FAULTS = Faults(
         "static.alias": [],
         "static.selinux": [],
         "static.status": ["nginx", "name", "firewalld"],
+        "static.page-file": [
+            *("static.uncollected", "static.not-readable", "static.no-location", "static.alias", "static.selinux"),
+            *("static.status", "nginx", "name", "location", "socket", "uwsgi", "app", "django", "database", "host"),
+        ],
     },
 )
 
@@ -37,7 +43,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "static.uncollected",
             BROKEN,
             f"static files were never collected: {what} {root}",
-            "playbooks/site.yml; by hand: python manage.py collectstatic",
+            f"playbooks/site.yml; by hand: {manage(site)} collectstatic",
             [f"STATIC_ROOT = {root}"],
         )
     elif not fetched:
@@ -46,7 +52,8 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 "static.uncollected",
                 DEGRADED,
                 "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
-                "STATIC_ROOT in the settings, then python manage.py collectstatic",
+                "STATIC_ROOT in the settings of the project, then playbooks/deploy.yml; by hand: STATIC_ROOT in the "
+                f"settings, then {manage(site)} collectstatic",
                 [f"STATIC_URL = {url}"],
             )
     elif fetched.status == 200:
@@ -55,3 +62,4 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         seen.append(f"GET {fetched.uri} -> {fetched.status}: {why}")
     else:
         yield file_fault(FAULTS, fetched, host)
+    yield from judge_visits.files(FAULTS, site)

@@ -1,0 +1,120 @@
+"""A host with SELinux, enforcing: all that a site does is allowed, and nothing of it was asked for in vain.
+
+The tests of one machine follow each other: run, upload, deploy, rollback, reboot.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+from http.client import HTTPSConnection
+
+from client import Answer, ask, store_picture, style_of
+from conftest import World
+
+PICTURE = "/media/pictures/dot.png"
+# What Debian's policy calls the domain of a service that it has no rules for.
+SERVICE = "initrc_t"
+
+
+def page(world: World, name: str, path: str = "/") -> Answer:
+    return ask("127.0.0.1", f"{name}.example", path, timeout=60, port=world.host.ports[80])
+
+
+def encrypted(world: World, name: str, path: str = "/") -> tuple[int, str]:
+    """Status and body over https, from somebody who takes any certificate."""
+    anything = ssl.create_default_context()
+    anything.check_hostname, anything.verify_mode = False, ssl.CERT_NONE
+    connection = HTTPSConnection("127.0.0.1", world.host.ports[443], timeout=60, context=anything)
+    connection.request("GET", path, headers={"Host": f"{name}.example"})
+    response = connection.getresponse()
+    return response.status, response.read().decode("utf-8")
+
+
+def serves(world: World, **versions: str) -> None:
+    """Every site shows its version with its style sheet, and what was uploaded; nothing of that was denied."""
+    for name, version in versions.items():
+        if name == "secure":
+            status, body = encrypted(world, name)
+            assert (status, version in body) == (200, True), body
+            continue
+        shown = page(world, name)
+        assert (shown.status, version in shown.body) == (200, True), shown
+        assert page(world, name, style_of(shown)).status == 200
+        assert page(world, name, PICTURE).status == 200
+    assert world.denied() == []
+
+
+def domains(world: World, program: str) -> set[str]:
+    """The domains in which processes of a program run, by their command lines."""
+    told = world.host.told("ps -eo label:100,args --no-headers")
+    return {line.split(":")[2] for line in told.splitlines() if re.search(program, line.partition(" ")[2])}
+
+
+def test_the_machine_enforces_and_has_the_network_that_it_is_to_have(world: World) -> None:
+    assert world.host.told("getenforce") == "Enforcing"
+    has_ipv6 = world.host.run("test -e /proc/sys/net/ipv6").returncode == 0
+    assert has_ipv6 == (not world.host.kernel)
+    world.host.restart()
+    # What a boot is denied without us is the business of the distribution.
+    world.before = world.host.denials()
+
+
+def test_a_bare_host_becomes_one_with_sites(world: World) -> None:
+    world.project.version("one")
+    world.first = world.play()
+    for name in ("unix", "tcp"):
+        store_picture("127.0.0.1", f"{name}.example", world.host.ports[80])
+    serves(world, **dict.fromkeys(world.inventory.names, "one"))
+
+
+def test_nginx_and_the_sites_run_in_the_domains_of_the_rules(world: World) -> None:
+    assert domains(world, "nginx: ") == {"httpd_t"}
+    assert domains(world, "/uwsgi --ini") == {SERVICE}
+
+
+def test_a_second_run_changes_nothing(world: World) -> None:
+    assert world.play().changed == 0
+    assert world.denied() == []
+
+
+def test_a_file_that_only_the_application_may_hand_out_is_read_by_nginx(world: World) -> None:
+    state = f"{world.path('state')}/tcp"
+    labels = world.host.told(f"ls -Zd {state}/private {state}/media {world.path('run')}/unix").splitlines()
+    kinds = [line.split(":")[2] for line in labels]
+    assert kinds == ["httpd_sys_content_t", "httpd_sys_content_t", "httpd_var_run_t"]
+
+
+def test_a_deploy_and_a_rollback(world: World) -> None:
+    world.project.version("two")
+    world.play("deploy.yml")
+    serves(world, unix="two", tcp="two", secure="two")
+    world.play("rollback.yml", "--extra-vars", json.dumps({"rollback_site": "unix"}))
+    serves(world, unix="one", tcp="two", secure="two")
+
+
+def test_after_a_reboot_all_is_served(world: World) -> None:
+    world.host.restart()
+    serves(world, unix="one", tcp="two", secure="two")
+    assert domains(world, "/uwsgi --ini") == {SERVICE}
+
+
+def test_a_wrong_label_is_denied_and_the_next_run_sets_it_right(world: World) -> None:
+    media = f"{world.path('state')}/tcp/media"
+    world.host.told(f"chcon -R -t user_home_t {media}")
+    assert page(world, "tcp", PICTURE).status == 403
+    denied = world.denied()
+    assert any(denial.startswith("httpd_t user_home_t ") for denial in denied), denied
+    world.before += denied
+    world.play()
+    serves(world, unix="two", tcp="two", secure="two")
+
+
+def test_what_goes_takes_its_rules_along(world: World) -> None:
+    world.inventory = world.inventory.with_("unix", state="absent", purge=True)
+    world.play()
+    rules = world.host.told("cat /etc/selinux/pyweb_stack.cil")
+    own = [f"{re.escape(re.escape(world.path('run')))}/{name}" for name in ("unix", "tcp")]
+    assert [bool(re.search(path, rules)) for path in own] == [False, True], rules
+    serves(world, tcp="two", secure="two")
