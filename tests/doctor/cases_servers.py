@@ -8,10 +8,11 @@ from cases import Case
 
 HOST = str(Path(__file__).with_name("servers_host.sh"))
 # The sites of that host, by name: each is asked for by NAME.example.com.
-SITES = [
-    {"name": name, "domains": [f"{name}.example.com"]}
+SITES = {
+    name: {"name": name, "domains": [f"{name}.example.com"]}
     for name in ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta")
-]
+}
+ABOUT = "Debian, with a project for each way to run it"
 VASSALS = "/etc/uwsgi-emperor/vassals"
 GONE = "until ! test -S /run/uwsgi/alpha.sock; do sleep 0.1; done"
 
@@ -162,4 +163,4 @@ CASES = [
     ),
 ]
 # The same host with nothing broken: each of its sites has no fault.
-HEALTHY = [Case(f"{site['name']} is well", "", [], "true", "true", "ok", site["name"]) for site in SITES]
+HEALTHY = [Case(f"{name} is well", "", [], "true", "true", "ok", name) for name in SITES]

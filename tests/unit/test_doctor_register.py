@@ -45,6 +45,7 @@ NOT_ON_A_HOST = {
     ),
     **dict.fromkeys(("nginx.certificate", "nginx.certificate-untrusted"), "nginx.certificate-* stand for them"),
     "django.settings": "what makes settings useless keeps the application from loading, too: app.import",
+    "uwsgi.twice": "which of two masters a client gets is chance",
     "background.sandbox": "app.sandbox stands for it",
     "socket.unreachable": "a network that is not there is none of a container's",
 }
