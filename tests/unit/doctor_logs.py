@@ -206,7 +206,10 @@ UWSGI = [
     ),
     Case(
         "no plugin",
-        lambda site, host: put(site.uwsgi, log="-- unavailable modifier requested: 0 --"),
+        lambda site, host: (
+            put(site.uwsgi, log="-- unavailable modifier requested: 0 --"),
+            put(site.probes[0], answer=None, failure="closed"),
+        ),
         "uwsgi.plugin",
         "broken",
         "uWSGI runs without its Python plugin and cannot answer (unavailable modifier requested: 0): plugins is not "
