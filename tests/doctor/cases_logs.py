@@ -64,16 +64,6 @@ BY_HAND_CASES = [
         status="degraded",
     ),
     Case(
-        "a table is gone, its migrations are recorded",
-        "database.table-missing",
-        ["there is no table auth_group_permissions", "no such table"],
-        "cp -p $project/db.sqlite3 /var/tmp/db\n"
-        "drop='DROP TABLE auth_group_permissions'\n"
-        "python3 -c \"import sqlite3; sqlite3.connect('$project/db.sqlite3').execute('$drop')\"",
-        "mv /var/tmp/db $project/db.sqlite3",
-        status="degraded",
-    ),
-    Case(
         "a table of no model is gone",
         "django.pages",
         ["/db/ (1 x 500)", "no such table: nosuch", "the table nosuch is missing", "manage.py migrate"],
@@ -146,8 +136,8 @@ BY_HAND_CASES = [
     Case(
         "ExecStart= missing",
         "uwsgi.unit",
-        ["/usr/local/bin/nouwsgi does not exist (203/EXEC, ExecStart=)"],
-        unit("s,^ExecStart=[^ ]*,ExecStart=/usr/local/bin/nouwsgi,"),
+        ["/usr/local/nowhere/uwsgi does not exist (203/EXEC, ExecStart=)"],
+        unit("s,^ExecStart=[^ ]*,ExecStart=/usr/local/nowhere/uwsgi,"),
         UNIT_BACK,
     ),
     Case(
@@ -210,6 +200,25 @@ BY_HAND_CASES = [
         ["larger than nginx's buffer (2 times", "upstream sent too big header", "uwsgi_buffer_size"],
         VIEWS
         + 'view big \'return HttpResponse("x", headers={"X-Big": "y" * 9000})\'; restart; answers /; visits 2 /big/',
+        BACK,
+        status="degraded",
+    ),
+    Case(
+        "a page ends the worker that answers it",
+        "client.pages",
+        ["visitors get no page, but 502: /quit/ (2 x 502)", "upstream prematurely closed connection"],
+        VIEWS
+        + "view quit '__import__(\"os\")._exit(1)'; restart; answers /; visits 1 /quit/; sleep 1.2; visits 1 /quit/\n"
+        "sleep 1.2; answers /",
+        BACK,
+        status="degraded",
+    ),
+    Case(
+        "nobody waits for a page",
+        "client.gave-up",
+        ["visitors do not wait for the answer: /slow/ (3 x 499)"],
+        VIEWS + "view slow 'time.sleep(1.5); return HttpResponse(\"late\")'; restart; answers /\n"
+        "for _time in 1 2 3; do ask -m 0.3 http://127.0.0.1/slow/; sleep 1.5; done",
         BACK,
         status="degraded",
     ),

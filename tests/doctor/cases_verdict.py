@@ -46,7 +46,7 @@ BY_HAND_CASES = [
     Case(
         "a program that takes connections and says nothing",
         "socket.silent",
-        ["127.0.0.1:8001 takes connections and gives no answer", "python3"],
+        ["127.0.0.1:8001 takes connections and gives no answer", "python3", "end that program"],
         "edit $conf 's,server unix.*,server 127.0.0.1:8001;,'; reload\n"
         "nohup python3 -c 'import socket, time; s = socket.create_server((\"127.0.0.1\", 8001)); time.sleep(90)'"
         " >/dev/null 2>&1 & echo $! > /var/tmp/mute\n"

@@ -17,6 +17,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.cli import (
     releases,
     sites,
     status,
+    watch,
 )
 from ansible_collections.pyweb.stack.plugins.module_utils.cli.sites import SiteHere
 from ansible_collections.pyweb.stack.plugins.module_utils.host import memory
@@ -165,6 +166,16 @@ def test_manage_passes_on_all_words(monkeypatch):
     assert seen == [("shop", ["migrate", "--plan", "-v", "2", "--help"]), ("shop", ["shell", "-c", "print(1)"])]
 
 
+def test_the_timer_has_all_sites_looked_at_that_are_known(monkeypatch):
+    seen = []
+    known = here(record={"site": {"name": "shop", "domains": ["shop.example"]}})
+    monkeypatch.setattr(main, "chosen", lambda names: [known, here("blog")])
+    monkeypatch.setattr(main.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(watch, "watch", lambda sites: seen.append(sites) or 1)
+    assert main.main(["watch"]) == 1
+    assert seen == [[{"name": "shop", "domains": ["shop.example"]}]]
+
+
 def test_completion_knows_the_commands():
     commands = {name for action in main.parser()._actions for name in action.choices or {}}
     offered = completion.BASH.split('choices="')[1].split('"')[0].split()
@@ -292,6 +303,22 @@ def test_the_doctor_exits_as_the_worst_site_is(monkeypatch, capsys, state, code)
     assert "\x1b" not in shown
     assert examination.run([site], True, False, 4.0) == code
     assert json.loads(capsys.readouterr().out)["status"] == state
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ([{"kind": "package", "what": "nginx 1.22 -> 1.26"}], "    - package: nginx 1.22 -> 1.26"),
+        ([], "    nothing that is looked at"),
+    ],
+)
+def test_what_has_changed_since_it_was_well_comes_last(capsys, found, words):
+    examination.show({**report("ok", []), "changes": {"since": 0.0, "how": "ok", "found": found}})
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[-2].startswith("  changed since 19")
+    assert shown[-1] == words
+    examination.show({**report("ok", []), "changes": None})
+    assert "changed" not in capsys.readouterr().out
 
 
 def test_a_site_whose_domains_nobody_knows_is_unknown(monkeypatch, capsys):

@@ -108,7 +108,7 @@ def test_imports_are_found(text, found):
 
 
 def test_the_head_fits_what_reads_it(sources, monkeypatch, tmp_path):
-    monkeypatch.setattr(command_file.layouts, "COMMAND", str(tmp_path / "pyweb"))
+    monkeypatch.setattr(command_file.layouts, "PYWEB_COMMAND", str(tmp_path / "pyweb"))
     content = command_archive.packed(sources)
     digest = command_archive.digest(sources)
     (tmp_path / "pyweb").write_bytes(content)

@@ -27,14 +27,14 @@ def ensure(content=CONTENT, check_mode=False, sources=SOURCES):
 
 
 def test_it_is_put_there_once(place):
-    assert ensure(check_mode=True) == (layouts.COMMAND, "")
-    assert not os.path.exists(layouts.COMMAND)
+    assert ensure(check_mode=True) == (layouts.PYWEB_COMMAND, "")
+    assert not os.path.exists(layouts.PYWEB_COMMAND)
     with pytest.raises(command_file.NotSent):
         ensure(b"")
-    assert ensure() == (layouts.COMMAND, "")
+    assert ensure() == (layouts.PYWEB_COMMAND, "")
     assert (place / "pyweb").read_bytes() == CONTENT
     assert (place / "pyweb").stat().st_mode & 0o7777 == 0o755
-    assert os.path.exists(layouts.COMPLETION)
+    assert os.path.exists(layouts.PYWEB_COMPLETION)
     assert ensure(b"") == ("", "")
     assert ensure(b"", check_mode=True) == ("", "")
 
@@ -53,7 +53,7 @@ def test_what_is_not_as_it_is_wanted_is_replaced(place, damage):
     if damage == "mode":
         path.chmod(0o777)
     assert not command_file.is_current(SOURCES)
-    assert ensure() == (layouts.COMMAND, "")
+    assert ensure() == (layouts.PYWEB_COMMAND, "")
     assert path.read_bytes() == CONTENT
 
 
@@ -76,22 +76,22 @@ def test_a_file_of_somebody_else_is_left_alone(place, kind):
 
 
 def test_a_completion_of_somebody_else_is_left_alone(place):
-    os.makedirs(os.path.dirname(layouts.COMPLETION))
-    with open(layouts.COMPLETION, "w", encoding="utf-8") as stream:
+    os.makedirs(os.path.dirname(layouts.PYWEB_COMPLETION))
+    with open(layouts.PYWEB_COMPLETION, "w", encoding="utf-8") as stream:
         stream.write("mine\n")
-    assert ensure() == (layouts.COMMAND, "")
-    assert command_file.remove(False) == [layouts.COMMAND]
-    with open(layouts.COMPLETION, encoding="utf-8") as stream:
+    assert ensure() == (layouts.PYWEB_COMMAND, "")
+    assert command_file.remove(False) == [layouts.PYWEB_COMMAND]
+    with open(layouts.PYWEB_COMPLETION, encoding="utf-8") as stream:
         assert stream.read() == "mine\n"
 
 
 def test_both_are_removed_with_the_directories_that_only_they_needed(place):
     ensure()
-    assert command_file.remove(True) == [layouts.COMMAND, layouts.COMPLETION]
-    assert os.path.exists(layouts.COMMAND)
-    assert command_file.remove(False) == [layouts.COMMAND, layouts.COMPLETION]
+    assert command_file.remove(True) == [layouts.PYWEB_COMMAND, layouts.PYWEB_COMPLETION]
+    assert os.path.exists(layouts.PYWEB_COMMAND)
+    assert command_file.remove(False) == [layouts.PYWEB_COMMAND, layouts.PYWEB_COMPLETION]
     assert sorted(os.listdir(place)) == []
-    share = os.path.dirname(os.path.dirname(os.path.dirname(layouts.COMPLETION)))
+    share = os.path.dirname(os.path.dirname(os.path.dirname(layouts.PYWEB_COMPLETION)))
     assert os.listdir(share) == []
     assert command_file.remove(False) == []
 
@@ -101,4 +101,4 @@ def test_where_it_cannot_be_written_that_is_a_note(place, monkeypatch):
         raise OSError(30, "Read-only file system", path)
 
     monkeypatch.setattr(command_file.nofollow, "create", refuse)
-    assert ensure() == ("", f"{layouts.COMMAND}: Read-only file system; the command pyweb is not installed")
+    assert ensure() == ("", f"{layouts.PYWEB_COMMAND}: Read-only file system; the command pyweb is not installed")

@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.protocol import Answer
 from doctor_evidence import Case, answer, check, evidence, faults_of, put
+from doctor_visitors import CLIENT as CLIENT_OF_VISITORS
 
 CASES = [
     Case(
@@ -148,6 +149,7 @@ CASES = [
         ("GET http://shop.example/ at 192.0.2.1: the end came before an answer",),
     ),
 ]
+CASES += CLIENT_OF_VISITORS
 CASES += doctor_logs.CLIENT
 
 

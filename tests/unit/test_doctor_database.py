@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctor_logs
 import pytest
 from doctor_evidence import Case, answer, check, put
 
@@ -109,7 +108,6 @@ CASES = [
         ("a, b, c, d, e, f",),
     ),
 ]
-CASES += doctor_logs.DATABASE
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
 from doctor_evidence import Case, check, put
+from doctor_visitors import LOCATION as LOCATION_OF_VISITORS
 
 LARGE = "2027/01/15 08:00:00 [error] 7#7: *1 client intended to send too large body: 4096 bytes, client: 192.0.2.9"
 
@@ -80,6 +81,7 @@ CASES = [
         ("client intended to send too large body",),
     ),
 ]
+CASES += LOCATION_OF_VISITORS
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

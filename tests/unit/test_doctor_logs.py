@@ -87,6 +87,11 @@ def test_requests_in_the_log_of_uwsgi_are_read():
     assert visit.when == time.mktime((2027, 1, 15, 8, 0, 1, 0, 0, -1))
 
 
+def test_requests_in_the_log_of_another_server_are_read():
+    log = 'INFO:     127.0.0.1:4242 - "GET /boom/?a=b HTTP/1.1" 500 Internal Server Error\nnothing'
+    assert access_log.own_visits(log, 7.0) == [Visit(7.0, "GET", "/boom/", 500)]
+
+
 # --- what of it counts ---
 
 
@@ -138,10 +143,10 @@ def test_two_exceptions_are_two_faults():
 def test_500_follows_from_a_database_that_has_a_fault():
     site, host = evidence()
     doctor_logs.visited(site, "500 /db/")
-    site.inside["tables"] = {"missing": ["shop_item"], "models": ["shop.Item"]}
+    site.inside["migrations"] = {"unapplied": ["shop.0002"]}
     report = verdict(site, host)
     assert faults_of(report)["django.pages"]["follows"] == "database"
-    assert set(roots(report)) == {"database.table-missing"}
+    assert set(roots(report)) == {"database.migrations"}
 
 
 def test_reload_of_nginx_ends_what_only_it_can_know():
@@ -191,11 +196,28 @@ def test_what_uwsgi_kills_by_itself_is_not_killed_by_somebody():
     assert "uwsgi.killed" not in faults_of(verdict(site, host))
 
 
+def test_workers_of_gunicorn_are_killed_too_but_not_those_that_it_ends_itself():
+    site, host = evidence()
+    lines = [f"[7] [ERROR] Worker (pid:{pid}) was sent SIGKILL! Perhaps out of memory?" for pid in (8, 9)]
+    put(site.uwsgi, log="\n".join(lines))
+    fault = faults_of(verdict(site, host))["uwsgi.killed"]
+    assert fault["cause"].startswith("2 x `Worker was sent SIGKILL`: somebody killed workers of gunicorn")
+    put(site.uwsgi, log="\n".join([f"[7] [CRITICAL] WORKER TIMEOUT (pid:{pid})" for pid in (8, 9)] + lines))
+    assert "uwsgi.killed" not in faults_of(verdict(site, host))
+
+
 @pytest.mark.parametrize("state", ["active", "inactive"])
 def test_unit_that_runs_or_was_stopped_did_not_fail(state):
     site, host = evidence()
     put(site.uwsgi, unit={"Id": "shop.service", "ActiveState": state}, log="exited, status=217/USER")
+    put(site.probes[0], answer=answer() if state == "active" else None)
     assert "uwsgi.unit" not in faults_of(verdict(site, host))
+
+
+def test_unit_that_fails_over_and_over_is_seen_while_systemd_calls_it_active():
+    site, host = evidence()
+    doctor_logs.down(site, "x: Failed at step EXEC spawning /srv/uwsgi: No such file", {"ActiveState": "active"})
+    assert "(203/EXEC, ExecStart=)" in faults_of(verdict(site, host))["uwsgi.unit"]["cause"]
 
 
 # --- nginx's configuration and its errors ---

@@ -10,6 +10,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import 
 from doctor_evidence import Case, answer, check, evidence, faults_of, put, roots
 from doctor_https import CASES as HTTPS_CASES
 from doctor_https import closed
+from doctor_visitors import NGINX as NGINX_OF_VISITORS
 
 NO_IPV6 = "nginx: [emerg] socket() [::]:80 failed (97: Address family not supported by protocol)"
 KEY = (
@@ -261,6 +262,7 @@ CASES = [
         ("newer than the workers: /a, /b, /c",),
     ),
 ]
+CASES += NGINX_OF_VISITORS
 
 
 CASES += [*HTTPS_CASES, *doctor_logs.NGINX]

@@ -30,7 +30,9 @@ def test_what_differs_from_run_to_run_is_not_in_it():
     other = "mine-d12 89abcdef0123 at 172.18.0.9 as process 8 in 0.02 s, next run Mon 2026-11-30 01:00:00 CET"
     names = {"mine-d12": "web1"}
     assert picture.steady([{"x": said}], names) == picture.steady([{"x": other}], names)
-    assert picture.steady([{"x": said}], names) == [{"x": "web1 0123456789ab at 192.0.2.10 as process 1234 in 0.01 s"}]
+    assert picture.steady([{"x": said}], names) == [
+        {"x": "web1 0123456789ab at 192.0.2.10 as process 1234 in 0.01 s, next run Wed 2030-01-02 00:00:00 UTC"}
+    ]
 
 
 @pytest.fixture

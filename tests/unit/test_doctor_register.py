@@ -19,7 +19,10 @@ import more  # noqa: E402 - likewise
 DOCTOR = ROOT / "plugins/module_utils/doctor"
 FILES = sorted((DOCTOR / "hops").glob("*.py"))
 # What the hops share: it judges, too.
-SHARED = ("fault", "questions", "certificates", "ways", "application", "names", "verdict", "judge_servers")
+SHARED = (
+    *("fault", "questions", "certificates", "ways", "application", "names", "verdict", "judge_servers"),
+    *("front", "filter_walk", "judge_access", "judge_filter", "judge_outside", "judge_reach"),
+)
 JUDGING = [*FILES, *(DOCTOR / f"{name}.py" for name in SHARED)]
 ASKING = {"os", "os.path", "pathlib", "glob", "shutil", "subprocess", "socket", "pwd", "grp", "time", "tempfile", "ssl"}
 ASKING |= {"processes", "path_walk", "files", "shell", "ask", "ladder", "django_look", "protocol", "identity", "client"}
@@ -44,6 +47,13 @@ NOT_ON_A_HOST = {
         ("media.alias", "media.no-location", "media.status"), "static.alias and static.no-location stand for them"
     ),
     **dict.fromkeys(("nginx.certificate", "nginx.certificate-untrusted"), "nginx.certificate-* stand for them"),
+    **dict.fromkeys(
+        ("client.outside-differs", "client.outside-silent"),
+        "test_doctor_visitors.py: nothing is between in a container",
+    ),
+    **dict.fromkeys(
+        ("client.refused", "firewalld.limited"), "they change no status: cases_visitors.py has both as healthy"
+    ),
     "django.settings": "what makes settings useless keeps the application from loading, too: app.import",
     "uwsgi.twice": "which of two masters a client gets is chance",
     "background.sandbox": "app.sandbox stands for it",

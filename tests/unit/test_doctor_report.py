@@ -107,6 +107,18 @@ def test_advice_is_shown_and_a_site_with_it_is_all_ok():
     assert " open>" not in page
 
 
+def test_words_that_the_first_fault_rests_on_are_quoted_unless_it_has_them(hosts):
+    first = hosts[0]["sites"][0]["first"]
+    first["evidence"] = ["in the cause", "x.service: exited, status=217/USER", "a" * 400, "", "third", "fourth"]
+    first["cause"] = "what is in the cause"
+    said = [text for text, _colour in doctor_report.lines(hosts) if text.startswith("  says")]
+    assert said == [
+        "  says    x.service: exited, status=217/USER",
+        f"  says    {'a' * 299}…",
+        "  says    third",
+    ]
+
+
 def test_the_code_of_the_first_fault_is_shown(hosts):
     [line] = [text for text, _colour in doctor_report.lines(hosts) if text.startswith("  first   ")]
     assert line.endswith("  [socket.x]")

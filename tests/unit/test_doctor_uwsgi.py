@@ -476,3 +476,41 @@ def test_one_worker_that_is_free_is_enough():
     silent(site)
     put(site.uwsgi, stats={"workers": [{"status": "busy"}, {"status": "idle"}]})
     assert set(roots(verdict(site, host))) == {"django.slow"}
+
+
+@pytest.mark.parametrize(
+    ("listens", "owner", "busy"),
+    [
+        ([], "python3 x", True),
+        (["unix:/run/shop.sock"], "python3 x", True),
+        (["unix:/run/x/shop/a.sock"], "uwsgi", True),
+        (["unix:/run/other.sock"], "python3 x", False),
+        (["127.0.0.1:8001"], "python3 x", False),
+        (["127.0.0.1:8001"], "", True),
+    ],
+)
+def test_the_workers_are_busy_only_where_they_listen(listens, owner, busy):
+    site, host = evidence()
+    silent(site, owner=owner)
+    put(site.uwsgi, listens=listens)
+    found = faults_of(verdict(site, host))
+    assert ("uwsgi.busy" in found) is busy
+    assert "django.slow" not in found
+
+
+@pytest.mark.parametrize(("where", "busy"), [("0.0.0.0:8001", True), ("0.0.0.0:8002", False)])
+def test_the_same_at_a_port(where, busy):
+    site, host = evidence()
+    silent(site, address="127.0.0.1:8001", real="", owner="uwsgi")
+    put(site.uwsgi, listens=[where])
+    assert ("uwsgi.busy" in faults_of(verdict(site, host))) is busy
+
+
+def test_a_program_that_nobody_knows_is_no_slow_application():
+    site, host = evidence()
+    silent(site, owner="python3 x")
+    put(site.uwsgi, master=None)
+    put(site.server, stranger="python3 x")
+    found = faults_of(verdict(site, host))
+    assert "django.slow" not in found
+    assert found["socket.silent"]["mend"].startswith("end that program, and start the site's server there; or correct")

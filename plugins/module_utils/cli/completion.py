@@ -12,7 +12,7 @@ _pyweb() {
         unit=${unit#uwsgi-} && unit=${unit%@.service} && [ "$unit" = "${unit%-probe}" ] && echo "$unit"
     done)
     if [ "$COMP_CWORD" -eq 1 ]; then
-        choices="status doctor releases rollback logs manage shell --help"
+        choices="status doctor releases rollback logs manage shell watch --help"
     elif [ "$COMP_CWORD" -eq 2 ] && [ "${word#-}" = "$word" ]; then
         choices=$sites
     else
@@ -23,7 +23,7 @@ _pyweb() {
             choices="--check --ignore-migrations --help $(pyweb releases "${COMP_WORDS[2]}" 2>/dev/null |
                 while read -r id _; do echo "$id"; done)"
             ;;
-        status | releases) choices="--help" ;;
+        status | releases | watch) choices="--help" ;;
         esac
     fi
     COMPREPLY=($(compgen -W "$choices" -- "$word"))

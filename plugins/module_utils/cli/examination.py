@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,6 +63,7 @@ def show(report: dict[str, Any]) -> None:
         say(text + _cut(says, LINE_MAX - len(text)), colours[rung["status"]])
     for fault in _told(report):
         _show_fault(fault)
+    _show_changes(report.get("changes"))
 
 
 def _told(report: dict[str, Any]) -> list[dict[str, Any]]:
@@ -79,6 +81,19 @@ def _show_fault(fault: dict[str, Any]) -> None:
         say_line(line, indent="      ")
     if fault["mend"]:
         say_line(f"fix: {fault['mend']}", indent="      ")
+
+
+def _show_changes(changes: dict[str, Any] | None) -> None:
+    """Print what has changed since the site was last well; nothing where nobody remembers that."""
+    if not changes:
+        return
+    when = time.strftime("%Y-%m-%d %H:%M", time.localtime(changes["since"]))
+    say("")
+    say_line(f"changed since {when}, when {'all was ok' if changes['how'] == 'ok' else 'it last worked'}:", indent="  ")
+    for change in changes["found"]:
+        say_line(f"{change['kind']}: {change['what']}", indent="    - ")
+    if not changes["found"]:
+        say_line("nothing that is looked at", indent="    ")
 
 
 def _cut(text: str, most: int) -> str:

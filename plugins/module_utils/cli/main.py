@@ -75,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("-f", "--follow", action="store_true", help="go on with what is written from now on")
     one.add_argument("-e", "--errors", action="store_true", help="only errors: 5xx and 499, tracebacks, complaints")
     one.add_argument("-n", "--lines", type=_count, default=100, metavar="N", help="so many lines (100)")
+    add("watch", "what the timer runs: look at all sites, remember what was found, write metrics", _watch, True)
     for name, what in (("manage", "manage.py of a site, as its user, with its settings"), ("shell", "a Django shell")):
         one = add(name, what, _manage, True)
         one.add_argument("site", metavar="SITE")
@@ -138,6 +139,13 @@ def _manage(given: argparse.Namespace) -> int:
 
     words = given.words if given.command == "manage" else ["shell", *given.words]
     return manage.run(pick(given.site), words)
+
+
+def _watch(_given: argparse.Namespace) -> int:
+    from . import watch
+
+    # Nobody knows what to ask of a site that recorded no domains.
+    return watch.watch([request for site in chosen([]) if (request := site.request())])
 
 
 def _seconds(text: str) -> float:

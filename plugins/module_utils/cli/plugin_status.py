@@ -10,7 +10,7 @@ OK, DEGRADED, BROKEN, UNKNOWN = "ok", "degraded", "broken", "unknown"
 EXIT = {OK: 0, DEGRADED: 1, BROKEN: 2, UNKNOWN: 3}
 WORDS = {OK: "OK", DEGRADED: "WARNING", BROKEN: "CRITICAL", UNKNOWN: "UNKNOWN"}
 # The marks stand beside the colours: not everybody sees those.
-MARKS = {OK: "✓", BROKEN: "✕", DEGRADED: "!", UNKNOWN: "?", "advice": "·"}
+MARKS = {OK: "✓", BROKEN: "✕", DEGRADED: "!", UNKNOWN: "?", "advice": "i"}
 COLOURS = {OK: "32", BROKEN: "31", DEGRADED: "33", UNKNOWN: "90", "advice": "36"}
 _WORST_FIRST = (BROKEN, DEGRADED, UNKNOWN, OK)
 

@@ -27,6 +27,8 @@ _UWSGI = re.compile(
     r"\[pid: \d+\|app: [^|]{1,20}\|req: [^\]]{1,40}\] \S+ \([^)]{0,200}\) \{[^}]{0,80}\} \[([^\]]{24})\] "
     r"([A-Z]{3,10}) (\S+) => generated [^(]{1,80} \([^ ()]{1,12} (\d{3})\)"
 )
+# uvicorn, daphne, granian and gunicorn, whatever stands in front of the request.
+_SERVER = re.compile(r'"([A-Z]{3,10}) (\S+) HTTP/[0-9.]{1,3}" (\d{3})(?: |$)')
 
 
 def visits(text: str, log_format: str = COMBINED, names: Sequence[str] = ()) -> list[Visit]:
@@ -49,6 +51,18 @@ def visits(text: str, log_format: str = COMBINED, names: Sequence[str] = ()) -> 
 def names_hosts(log_format: str) -> bool:
     """Say whether the lines of a format tell which host was asked."""
     return bool({"host", "server_name", "http_host"} & {one or two for one, two in _VARIABLE.findall(log_format)})
+
+
+def own_visits(log: str, since: float) -> list[Visit]:
+    """Return the visits that a server itself wrote into its log since it was started at `since`.
+
+    Of those without a time of their own nothing more is known.
+    """
+    found = uwsgi_visits(log)
+    if found:
+        return found
+    matches = [match for line in log.splitlines() if (match := _SERVER.search(line[:_LINE_MAX]))]
+    return [Visit(since, match[1], plain(match[2]), int(match[3])) for match in matches]
 
 
 def uwsgi_visits(log: str) -> list[Visit]:

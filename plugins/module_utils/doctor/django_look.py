@@ -48,10 +48,6 @@ def main(module: str, name: str, wanted: str) -> None:
         say("failed", at="settings", error=one_line(error))
         return
     look_at_database()
-    try:
-        look_at_tables()
-    except Exception as error:
-        say("failed", at="tables", error=one_line(error))
     prepared = getattr(sys.modules.get("pyweb_environment"), "__file__", None)
     code = os.path.join(os.path.dirname(os.path.dirname(prepared)), "src") if prepared else os.getcwd()
     try:
@@ -180,37 +176,6 @@ def look_at_database() -> None:
             say("migrations", alias=alias, unapplied=[str(migration) for migration, _backwards in plan])
         except Exception as error:
             say("failed", at="database", alias=alias, error=one_line(error))
-
-
-def look_at_tables() -> None:
-    """Find the tables of models that are not there, although every migration is recorded as applied."""
-    from django.apps import apps
-    from django.db import connection, router
-    from django.db.migrations.executor import MigrationExecutor
-
-    name = str(connection.settings_dict.get("NAME", ""))
-    if connection.vendor not in ("sqlite", "postgresql", "mysql"):
-        return
-    if connection.vendor == "sqlite" and not os.path.exists(name):
-        return  # connecting would make it
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        return
-    with connection.cursor() as cursor:
-        there = {table.name.lower() for table in connection.introspection.get_table_list(cursor)}
-    wanted = [
-        model
-        for model in apps.get_models(include_auto_created=True)
-        if model._meta.app_label in executor.loader.migrated_apps
-        and model._meta.managed
-        and not model._meta.proxy
-        and not model._meta.swapped
-        and router.allow_migrate_model(connection.alias, model)
-    ]
-    # A name with dots or quotes in it is one in another schema.
-    tables = {model._meta.db_table: model._meta.label for model in wanted if model._meta.db_table.isidentifier()}
-    missing = sorted(table for table in tables if table.lower() not in there)
-    say("tables", missing=missing[:20], models=[tables[table] for table in missing[:20]])
 
 
 def one_line(error: BaseException) -> str:

@@ -14,9 +14,11 @@ from ..nginx.dump import Config, Directive
 from ..nginx.match import Server
 from ..uwsgi.options import Options
 from ..uwsgi.protocol import Answer
+from .evidence_filter import PacketFilter
 from .evidence_logs import Logs
 from .evidence_servers import Serving, Starts
 from .evidence_tls import CertificateFile, Https, InFront, Renewal, Shown, Trigger, Walk
+from .evidence_visitors import Visitors
 
 # Browsers keep cookies of up to 4096 bytes each (RFC 6265, section 6.1): one of them has to get through.
 LARGE_COOKIE = 4096
@@ -113,6 +115,7 @@ class Host:
     units_files: dict[str, str] = field(default_factory=dict)
     holders: dict[int, str] = field(default_factory=dict)
     triggers: list[Trigger] | None = None  # nobody has looked yet
+    packet_filter: PacketFilter = field(default_factory=PacketFilter)
     starts: Starts = field(default_factory=Starts)
 
 
@@ -315,8 +318,11 @@ class Site:
     walks: list[Walk] = field(default_factory=list)
     in_front: InFront = field(default_factory=InFront)
     unexamined: list[str] = field(default_factory=list)
+    visitors: Visitors = field(default_factory=Visitors)
     server: Serving = field(default_factory=Serving)
     logs: Logs = field(default_factory=Logs)
+    # Nothing of it was asked but one page through nginx, and nothing of its project was run.
+    passive: bool = False
 
     @property
     def told(self) -> dict[str, str]:

@@ -13,6 +13,7 @@ from .fault import BROKEN, Fault, Faults
 
 # systemd.exec(5), "Process exit codes".
 _STEP = re.compile(r"status=(2\d\d)/([A-Z_]+)")
+_NUMBERS = {"CHDIR": "200", "EXEC": "203", "GROUP": "216", "USER": "217"}
 _AT_STEP = re.compile(r"[^\n]*Failed at step ([A-Z_]+) spawning [^\n]*")
 _ENVIRONMENT = re.compile(r"[^\n]*Failed to load environment files: [^\n]*")
 _LIMIT = re.compile(r"[^\n]*Start request repeated too quickly[^\n]*")
@@ -43,7 +44,8 @@ def reason(site: Site) -> tuple[str, str, list[str]] | None:
     """Return (cause, fix, systemd's words) of a start that failed before the program ran; None for any other."""
     unit, log, absent = site.uwsgi.unit, site.uwsgi.log, site.logs.absent
     name = unit.get("Id", "")
-    if not name or unit.get("ActiveState") in ("active", "inactive"):
+    # Where a start fails over and over, systemd calls the unit active for a moment.
+    if not name or unit.get("ActiveState") == "inactive" or any(probe.answer for probe in site.probes):
         return None
     again = f"then systemctl daemon-reload && systemctl restart {name}"
     environment, step, at = _last(_ENVIRONMENT, log), _last(_STEP, log), _last(_AT_STEP, log)
@@ -82,6 +84,7 @@ def limited(log: str) -> str:
 
 def _of_step(site: Site, kind: str, number: str) -> tuple[str, str]:
     unit, log, absent = site.uwsgi.unit, site.uwsgi.log, site.logs.absent
+    number = number or _NUMBERS.get(kind, "")
     code = f"{number}/{kind}" if number else kind
     name = unit.get("Id", "")
     denied = re.search(r"(?:Unable to locate|Failed to locate) executable '?([^\s':]+)'?: ([^\n]+)", log)

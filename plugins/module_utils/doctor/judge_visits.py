@@ -52,15 +52,11 @@ def _gateway(faults: Faults, site: Site) -> Iterator[Fault]:
             pages.append((page, words[-1]))
     if pages:
         names = visited.names_of([page for page, _words in pages])
-        big = any("too big header" in words for _page, words in pages)
         yield faults.fault(
             "client.pages",
             DEGRADED,
             f"visitors get no page, but {pages[0][0].status}: {names}",
-            "uwsgi_buffer_size 16k and uwsgi_buffers 8 16k (of proxy_pass: proxy_...) in the location: the header of "
-            "the answer is larger than nginx's buffer"
-            if big
-            else "see what uWSGI says of the worker that answered it",
+            "see what uWSGI says of the worker that answered it",
             [f"{page} in {site.logs.source}: {words}" for page, words in pages[: visited.NAMED]],
         )
 

@@ -13,6 +13,9 @@ from .fault import ADVICE, BROKEN, DEGRADED, Fault, Faults
 _DIED = re.compile(r"DAMN ! worker (\d+) \(pid: (\d+)\) died(?:, killed by signal (\d+))?[^\n]{0,80}")
 # uWSGI kills a worker by itself for these, and says so first.
 _OWN_KILLS = re.compile(r"HARAKIRI ON WORKER \d+ \(pid: (\d+)|worker \d+ \(pid: (\d+)\) is taking too much time to die")
+# The same of gunicorn's workers.
+_SENT_KILL = re.compile(r"(Worker) \(pid:\s?(\d+)\) was sent SIG(KILL)![^\n]{0,80}")
+_TIMED_OUT = re.compile(r"WORKER TIMEOUT \(pid:\s?(\d+)\)")
 _CRASHES = {"4": "SIGILL", "6": "SIGABRT", "7": "SIGBUS", "8": "SIGFPE", "11": "SIGSEGV", "31": "SIGSYS"}
 _FAULTED = re.compile(r"!!! uWSGI process \d+ got Segmentation Fault !!!")
 # A request of a web server has the modifier 0. Whoever pings, as this doctor does, has another one.
@@ -62,7 +65,8 @@ def _plugin(faults: Faults, site: Site, log: str) -> Iterator[Fault]:
 
 
 def _killed(faults: Faults, site: Site, log: str) -> Iterator[Fault]:
-    deaths = _deaths(log, ("9",))
+    late = set(_TIMED_OUT.findall(log))
+    deaths = _deaths(log, ("9",)) or [death for death in _SENT_KILL.finditer(log) if death[2] not in late]
     if not deaths:
         return
     pids = {death[2] for death in deaths}
@@ -70,10 +74,12 @@ def _killed(faults: Faults, site: Site, log: str) -> Iterator[Fault]:
     oom = bool(kernel) or "killed by the OOM killer" in log
     memory = "the kernel killed it for want of memory" if oom else "as the kernel does where memory is short"
     several = len(deaths) > 1 or oom
+    by_name = deaths[0][1] == "Worker"
+    words = "Worker was sent SIGKILL" if by_name else "DAMN ! worker died, killed by signal 9"
     yield faults.fault(
         "uwsgi.killed",
         DEGRADED if several else ADVICE,
-        f"{len(deaths)} x `DAMN ! worker died, killed by signal 9`: somebody killed workers of uWSGI at their work, "
+        f"{len(deaths)} x `{words}`: somebody killed workers of {'gunicorn' if by_name else 'uWSGI'} at their work, "
         f"{memory}; their visitors got 502",
         _memory_fix(site),
         [*(death[0] for death in deaths[-3:]), *kernel[-1:]],

@@ -21,6 +21,7 @@ from ..nginx.dump import DumpError, parse, read_files
 from . import ask
 from .evidence import Firewall, Host, Nginx, Ran
 from .evidence_servers import Starts
+from .look_filter import look_at_filter
 from .look_starts import UNIT_PROPERTIES, parsed_units, starts_of
 
 # How far back an error in a log still says something about now, in seconds.
@@ -58,6 +59,8 @@ def look_at_host(controller_time: float = 0.0) -> Host:
     since = min((worker.started for worker in nginx.workers), default=now - RECENT)
     host.denials = denials(ask.tail("/var/log/audit/audit.log"), max(since, now - RECENT))
     host.units_files = _unit_files()
+    with contextlib.suppress(Exception):  # whatever it is, nobody knows what the filter does then
+        host.packet_filter = look_at_filter(host.addresses)
     host.starts = _starts(host)
     return host
 

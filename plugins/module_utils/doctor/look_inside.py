@@ -47,7 +47,6 @@ _STEPS: dict[str, dict[str, Any]] = {
         "after": (int, float),
     },
     "migrations": {"alias": str, "unapplied": [str]},
-    "tables": {"missing": [str], "models": [str]},
     "facts": {},
 }
 _STEPS_MAX = 50

@@ -20,7 +20,7 @@ from ..host.processes import Process
 from ..nginx import match
 from ..nginx.dump import Config, Directive
 from . import ask
-from .access_log import COMBINED, names_hosts, plain, uwsgi_visits, visits
+from .access_log import COMBINED, names_hosts, own_visits, plain, visits
 from .evidence import Host, Site
 from .evidence_logs import NginxLine
 
@@ -66,7 +66,8 @@ def _loaded(site: Site) -> float:
 
 def _read_visits(site: Site, config: Config | None) -> None:
     logs = site.logs
-    own = uwsgi_visits(site.uwsgi.log) or uwsgi_visits(logs.app_log)
+    since = max(logs.app_since, logs.nginx_since)
+    own = own_visits(site.uwsgi.log, since) or own_visits(logs.app_log, since)
     names = _names(site)
     for path, log_format in _access_logs(site, config) if config else []:
         if not names_hosts(log_format) and _others_write_there(site, config, path):
@@ -76,7 +77,7 @@ def _read_visits(site: Site, config: Config | None) -> None:
             logs.source, logs.visits = path, found
             return
     if own:
-        logs.source, logs.visits = "uWSGI's log", own
+        logs.source, logs.visits = logs.app_source or "the log of its server", own
 
 
 def _names(site: Site) -> list[str]:

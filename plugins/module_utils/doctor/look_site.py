@@ -44,8 +44,11 @@ from .look_renewal import look_at_renewal
 from .look_servers import look_around
 from .look_tls import look_at_certificate
 from .look_uwsgi import ask_stats, find_uwsgi, uwsgi_log
+from .look_visitors import look_at_visitors
 from .names import reserved
 
+# Who asks every few minutes. What counts visitors leaves out whatever begins as our own name does.
+WATCHING = "pyweb.stack-watch"
 # Errors of connecting after which there is nobody to ask.
 _NOBODY = ("ENOENT", "ECONNREFUSED", "EAGAIN")
 # Questions to addresses behind nginx, about domains, and at entrances: so many of each, whatever a site has.
@@ -53,11 +56,17 @@ _PROBES, _DOMAINS, _ENTRANCES = 4, 4, 6
 T = TypeVar("T")
 
 
-def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Site:
-    """Find out about one site. `given` needs a name and domains, and has the model's `paths` where that is known."""
+def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passive: bool = False) -> Site:
+    """Find out about one site. `given` needs a name and domains, and has the model's `paths` where that is known.
+
+    `passive` is for who looks every few minutes: it asks for one page through nginx, and runs nothing of the project.
+    """
     site = site_of(given, patience)
+    site.passive = passive
     config = host.nginx.config
     site.entrances = _entrances(site, host)
+    if passive:  # where the site serves, and not where it only redirects to that
+        site.entrances = ([entrance for entrance in site.entrances if entrance.tls] or site.entrances)[:1]
     main = _main_server(site, config)
     addresses: list[str] = []
     if config and main:
@@ -70,30 +79,39 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Si
     # Children that change their ids are forked here, before any thread runs.
     site.probes = [_approach(address, site, host) for address in addresses[:_PROBES]]
     _apart(site, "what serves it", look_around, site, host)
+    # The access log is read before this doctor's own requests stand in it.
+    _apart(site, "what is in front of nginx", _look_in_front, site, host)
     with ThreadPoolExecutor(24) as pool:
-        jobs: list[Future[Any]] = [pool.submit(look_inside, site, main)]
+        jobs: list[Future[Any]] = [] if passive else [pool.submit(look_inside, site, main)]
         jobs += [pool.submit(_resolve, site, domain) for domain in site.domains[:_DOMAINS]]
         # Whether a worker is free is asked before this doctor's own requests keep one busy.
+        numbers = pool.submit(ask_stats, site.uwsgi, patience.ping)
+        if passive:  # or they would have the worker that answers the ping
+            numbers.result()
         pings = [pool.submit(_ping, probe, site) for probe in site.probes]
-        _all_done([pool.submit(ask_stats, site.uwsgi, patience.ping), *pings])
-        asked = [pool.submit(_ask_probe, probe, site) for probe in site.probes]
+        _all_done([numbers, *pings])
+        asked = [] if passive else [pool.submit(_ask_probe, probe, site) for probe in site.probes]
         asked += [pool.submit(_ask_entrance, entrance, site) for entrance in site.entrances[:_ENTRANCES]]
-        jobs += [*asked, pool.submit(_apart, site, "the first page, asked again", _ask_again, site, host, asked)]
-        jobs += [pool.submit(_debug_page, site)]
-        jobs += [pool.submit(_apart, site, "the pages", look_at_pages, site, host)]
+        jobs += asked
+        if not passive:
+            jobs += [pool.submit(_apart, site, "the first page, asked again", _ask_again, site, host, asked)]
+            jobs += [pool.submit(_debug_page, site)]
+            jobs += [pool.submit(_apart, site, "the pages", look_at_pages, site, host)]
         jobs += [
             pool.submit(_apart, site, "the certificate", look_at_certificate, entrance, site, config)
             for entrance in site.entrances[:_ENTRANCES]
             if entrance.tls
         ]
-        jobs += [pool.submit(_apart, site, "the redirects", _look_at_redirects, site, host)]
+        if not passive:
+            jobs += [pool.submit(_apart, site, "the redirects", _look_at_redirects, site, host)]
         _all_done(jobs)
     _apart(site, "the renewal of the certificate", _look_at_renewal, site, host)
-    _apart(site, "what is in front of nginx", _look_in_front, site, host)
+    _apart(site, "what visitors get", look_at_visitors, site, host, given.get("outside") or [])
     if any(answer.status >= 500 for answer in site.answers):
         site.uwsgi.log = uwsgi_log(site.uwsgi, host.now, site.server.start)  # now with the traceback of these answers
     _apart(site, "the logs", look_at_logs, site, host)
-    look_at_files(site, main, host)
+    if not passive:
+        look_at_files(site, main, host)
     look_at_events(site, host)
     look_at_disks(site)
     site.background = look_at_background(site.layout, uptime_of(read_or_empty("/proc/uptime")))
@@ -173,7 +191,8 @@ def _main_server(site: Site, config: Config | None) -> match.Server | None:
 def _ask_entrance(entrance: Entrance, site: Site) -> None:
     """Find out what a client of this host gets."""
     try:
-        entrance.answer = get(entrance, site.path, site.patience.answer)
+        headers = {"User-Agent": WATCHING} if site.passive else None
+        entrance.answer = get(entrance, site.path, site.patience.answer, headers)
     except protocol.ProtocolError as error:
         entrance.failure, entrance.errno = error.cause, error.errno or 0
 

@@ -29,11 +29,24 @@ def all_busy(site: Site) -> bool:
     workers = site.uwsgi.stats.get("workers", [])
     silent = [probe for probe in site.probes if probe.answer is None and "within" in probe.failure and not probe.kind]
     # No other server answers uWSGI's ping, busy or not.
-    if not silent or not site.uwsgi.master or site.server.kind != "uwsgi" or declared(site, silent[0]):
+    other = site.server.kind != "uwsgi"
+    if not silent or other or not site.uwsgi.master or declared(site, silent[0]) or not of_uwsgi(site, silent[0]):
         return False
     if workers:
         return all(worker.get("status") == "busy" for worker in workers)
     return all(probe.pong is None and "within" in probe.ping_failure for probe in silent)
+
+
+def of_uwsgi(site: Site, probe: Probe) -> bool:
+    """Say whether the site's uWSGI may be what listens at an address, and no other program is known to."""
+    port = probe.address.rpartition(":")[2]
+    for where in site.uwsgi.listens:
+        if where.startswith("unix:"):
+            if where[len("unix:") :] in (probe.address[len("unix:") :], probe.real):
+                return True
+        elif not probe.address.startswith("unix:") and where.rpartition(":")[2] == port:
+            return True
+    return not site.uwsgi.listens or not probe.owner
 
 
 def declared(site: Site, probe: Probe) -> str:

@@ -18,6 +18,7 @@ from .evidence import Host, Site
 from .fault import ADVICE, BROKEN, DEGRADED, OK, UNKNOWN, Fault
 from .fixes import fix_for
 
+_LEADING = ("client.status", "client.no-answer", "client.no-connection", "client.other-program")
 _FOLLOW = "see the hop that it follows from"
 HIDDEN = "********"
 _SEVERITY = (BROKEN, DEGRADED, UNKNOWN, ADVICE)
@@ -55,7 +56,7 @@ def verdict(site: Site, host: Host) -> dict[str, Any]:
     attribute(faults)
     for fault in faults:
         # What a client gets is nobody's to fix but the hop's that it comes from.
-        follows = fault.follows and fault.hop == CHAIN[0].name
+        follows = fault.follows and fault.name in _LEADING
         fault.fix = _FOLLOW if follows else fix_for(fault.fix, site.managed)
     for judged in hops:
         judged.faults.sort(key=_rank)

@@ -163,8 +163,9 @@ def _loops(faults: Faults, site: Site) -> Iterator[Fault]:
             yield faults.fault(
                 "nginx.redirect-loop",
                 BROKEN,
-                f"{last.url} is redirected to {walk.leaves}, which nothing on this host serves; a proxy that ends TLS "
-                f"would be sent there again and again, for its X-Forwarded-Proto is not heeded. {_who(last)} does that",
+                f"{last.url} is redirected to {walk.leaves}, which nothing on this host serves{_dead(walk)}; a proxy "
+                "that ends TLS would be sent there again and again, for its X-Forwarded-Proto is not heeded. "
+                f"{_who(last)} does that",
                 "web_sites[].tls, or behind such a proxy web_sites[].nginx.trusted_proxies; by hand: "
                 + (
                     "redirect only if ($http_x_forwarded_proto = http)"
@@ -212,6 +213,10 @@ def _round(walk: Walk) -> list[Redirect]:
     """Return the redirects of the loop itself, without the way there."""
     urls = [one.url for one in walk.redirects]
     return walk.redirects[urls.index(walk.loops_at) :] if walk.loops_at in urls else walk.redirects
+
+
+def _dead(walk: Walk) -> str:
+    return f" (nobody listens on port {walk.dead})" if walk.dead else ""
 
 
 def _who(redirect: Redirect) -> str:

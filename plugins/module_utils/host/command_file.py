@@ -45,16 +45,16 @@ def ensure(sources: str, content: bytes, completion: str, check_mode: bool) -> t
     if is_current(sources):
         return "", ""
     if check_mode:
-        return layouts.COMMAND, ""
+        return layouts.PYWEB_COMMAND, ""
     if not content:
         raise NotSent
     note = install(content, completion)
-    return "" if note else layouts.COMMAND, note
+    return "" if note else layouts.PYWEB_COMMAND, note
 
 
 def is_current(sources: str) -> bool:
     """Say whether the command is there, made of these sources, whole, root's, and for everybody to execute."""
-    path = layouts.COMMAND
+    path = layouts.PYWEB_COMMAND
     found = nofollow.status(path)
     if found is None or not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
         return False
@@ -70,7 +70,7 @@ def is_current(sources: str) -> bool:
 
 def in_the_way() -> str:
     """Return why the command cannot be put there; '' where nothing of somebody else's is there."""
-    path = layouts.COMMAND
+    path = layouts.PYWEB_COMMAND
     if not os.path.lexists(path) or memory.is_marked(path):
         return ""
     return f"{path} is not of pyweb.stack, so the command pyweb is not installed; move that file away to have it"
@@ -81,7 +81,7 @@ def install(content: bytes, completion: str) -> str:
 
     No site needs the command, so that is no failure.
     """
-    path, beside = layouts.COMMAND, layouts.COMPLETION
+    path, beside = layouts.PYWEB_COMMAND, layouts.PYWEB_COMPLETION
     try:
         nofollow.create(path, content, 0o755, os.geteuid(), os.getegid())
         if not os.path.lexists(beside) or memory.is_marked(beside):
@@ -94,12 +94,12 @@ def install(content: bytes, completion: str) -> str:
 
 def remove(check_mode: bool) -> list[str]:
     """Remove both where they are ours, and directories above the completion that are empty; return what went."""
-    ours = [path for path in (layouts.COMMAND, layouts.COMPLETION) if memory.is_marked(path)]
+    ours = [path for path in (layouts.PYWEB_COMMAND, layouts.PYWEB_COMPLETION) if memory.is_marked(path)]
     if not check_mode:
         for path in ours:
             nofollow.remove(path)
-        if layouts.COMPLETION in ours:
-            _remove_empty(os.path.dirname(layouts.COMPLETION))
+        if layouts.PYWEB_COMPLETION in ours:
+            _remove_empty(os.path.dirname(layouts.PYWEB_COMPLETION))
     return ours
 
 

@@ -31,8 +31,8 @@ LOCKS = "/run/pyweb.stack"
 PORTS_TABLE = "pyweb-ports-"
 SYSTEMD = "/etc/systemd/system"
 # The command of the collection on a host, and what bash completes its words with. sudo's PATH on EL has no /usr/local.
-COMMAND = "/usr/bin/pyweb"
-COMPLETION = "/usr/local/share/bash-completion/completions/pyweb"
+PYWEB_COMMAND = "/usr/bin/pyweb"
+PYWEB_COMPLETION = "/usr/local/share/bash-completion/completions/pyweb"
 SYSUSERS = "/etc/sysusers.d"
 TMPFILES = "/etc/tmpfiles.d"
 NGINX_LOGS = "/var/log/nginx"
@@ -51,6 +51,10 @@ CHANGED = f"{MEMORY}/changed.json"
 BROUGHT = f"{MEMORY}/packages.json"
 SITES = f"{MEMORY}/sites"
 LEFT = f"{MEMORY}/left.json"
+# What the doctor's timer remembers, and its units.
+WATCHED = f"{MEMORY}/doctor"
+DOCTOR_SERVICE = f"{SYSTEMD}/pyweb-doctor.service"
+DOCTOR_TIMER = f"{SYSTEMD}/pyweb-doctor.timer"
 
 # The longest name of an account that useradd and systemd take.
 USER_MAX = 31

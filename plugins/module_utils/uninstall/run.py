@@ -18,6 +18,7 @@ from ..host import command_file, file_set, files, found, held_units, memory
 from ..host.shell import StepError
 from ..model import layout as layouts
 from ..nginx.names import DEFAULT_LINK, DEFAULT_LINKED
+from ..release import doctor_timer
 from . import firewall, nginx, packages, selinux, services, sites
 from .report import Fault, Report
 
@@ -45,6 +46,7 @@ class Uninstall:
         if not before and memory.anything_of_ours():
             self._say_what_is_unknown()
         self._try(self._background)
+        self._try(self._timer)
         self._try(lambda: self._nginx(before))
         if self.report.faults:  # it serves the sites as before, so they stay
             return self.report
@@ -89,6 +91,10 @@ class Uninstall:
             if os.path.exists(held_units.HELD):
                 self.run(["env", "DEBIAN_FRONTEND=noninteractive", *held_units.CONFIGURE])
                 held_units.release(self.run)
+
+    def _timer(self) -> None:
+        """First of all: what it sees from here on is nobody's fault."""
+        self.report.removed += doctor_timer.remove(self.run, self.check_mode)
 
     def _nginx(self, before: Mapping[str, Any]) -> None:
         others = nginx.others(before)

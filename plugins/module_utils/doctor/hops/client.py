@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...nginx import match
-from .. import judge_visits
+from .. import judge_access, judge_outside, judge_visits
 from ..evidence import Host, Site
 from ..fault import BROKEN, Fault, Faults
 from ..questions import good
@@ -16,12 +16,25 @@ from ..ways import kept_out, to_another_entrance
 FAULTS = Faults(
     "client",
     {
-        "client.no-connection": ["nginx"],
+        "client.no-connection": ["firewalld.dropped", "nginx"],
         "client.other-program": ["nginx"],
         "client.status": [
             *("name", "nginx", "location", "socket", "uwsgi", "app", "django", "database", "host", "static"),
         ],
-        "client.no-answer": ["name", "nginx", "location", "socket", "uwsgi", "app", "django", "database"],
+        "client.no-answer": [
+            "name",
+            "firewalld.dropped",
+            "nginx",
+            "location",
+            "socket",
+            "uwsgi",
+            "app",
+            "django",
+            "database",
+        ],
+        "client.refused": [],
+        "client.outside-silent": ["firewalld.dropped", "firewalld.closed", "nginx.loopback-only"],
+        "client.outside-differs": ["location.denied", "location.refused"],
         "client.pages": ["nginx", "socket", "uwsgi", "app", "django", "database", "host"],
         "client.page-gone": ["name", "nginx", "location", "app", "client.status", "client.no-answer"],
         "client.gave-up": ["nginx", "socket", "uwsgi", "app", "django", "database", "host", "client.no-answer"],
@@ -70,6 +83,9 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             only = _SOURCES.get(answer.status, _ASKED if answer.status < 500 else None)
             yield FAULTS.fault("client.status", BROKEN, meaning, _logs(site, only), [said], only)
             continue
+        if judge_access.turned_away(site, entrance):
+            seen.append(f"{asked}: {entrance.failure}")
+            continue
         evidence = [f"{asked}: {entrance.failure}"]
         if entrance.errno and "within" not in entrance.failure:
             cause = f"nobody accepts connections at {entrance.address}:{entrance.port}"
@@ -78,6 +94,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             cause = "a client gets no answer"
             yield FAULTS.fault("client.no-answer", BROKEN, cause, _logs(site, None), evidence)
     yield from judge_visits.judge(FAULTS, site)
+    yield from judge_outside.judge(FAULTS, site, host, seen)
 
 
 def _who_listens(port: int) -> str:

@@ -13,13 +13,7 @@ from ..questions import any_failure
 
 FAULTS = Faults(
     "database",
-    {
-        "database.missing": [],
-        "database.unreachable": [],
-        "database.not-writable": [],
-        "database.migrations": [],
-        "database.table-missing": [],
-    },
+    {"database.missing": [], "database.unreachable": [], "database.not-writable": [], "database.migrations": []},
 )
 _SETTING = "web_sites[].database; by hand: DATABASES in the settings"
 
@@ -46,7 +40,6 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             [site.described.get(path, path)],
         )
     yield from _migrations(site)
-    yield from _tables(site)
     if "migrations" in site.inside:
         seen.append(f"{what}: answers, all migrations are applied")
 
@@ -74,23 +67,6 @@ def _migrations(site: Site) -> Iterator[Fault]:
         f"{_manage(site)} migrate (playbooks/site.yml does it on every release)",
         [", ".join(unapplied[:6])],
     )
-
-
-def _tables(site: Site) -> Iterator[Fault]:
-    found = site.inside.get("tables", {})
-    missing, models = found.get("missing", []), found.get("models", [])
-    if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        model = f" of {models[0]}" if models else ""
-        words = "no such table" if site.inside.get("database", {}).get("vendor") == "sqlite" else "does not exist"
-        yield FAULTS.fault(
-            "database.table-missing",
-            BROKEN if any_failure(site) else DEGRADED,
-            f"there is no table {', '.join(missing[:3])}{more}{model}, and all migrations are recorded as applied: "
-            f"pages that read it are answered with 500 ({words}: {missing[0]})",
-            f"restore the table from a backup; an empty one: {_manage(site)} migrate APP zero --fake, then migrate APP",
-            [f"{table}: no such table" for table in missing[:6]],
-        )
 
 
 def _manage(site: Site) -> str:

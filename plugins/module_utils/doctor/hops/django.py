@@ -15,7 +15,7 @@ from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 from ..fixes import RELOAD, restart, settings_file
 from ..logs import traceback
-from ..questions import all_busy, declared, last_match
+from ..questions import all_busy, declared, last_match, of_uwsgi
 
 FAULTS = Faults(
     "django",
@@ -143,6 +143,7 @@ def _slowness(site: Site) -> Iterator[Fault]:
     late = [
         probe for probe in site.probes if probe.answer is None and "within" in probe.failure and not probe.connect_error
     ]
+    late = [probe for probe in late if of_uwsgi(site, probe) and not site.server.stranger]
     if late and not all_busy(site) and not late[0].kind and not declared(site, late[0]):
         yield FAULTS.fault(
             "django.slow",

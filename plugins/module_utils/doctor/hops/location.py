@@ -8,11 +8,21 @@ import re
 from collections.abc import Iterator
 
 from ...nginx import match
+from .. import judge_access
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 from ..fixes import RELOAD
 
-FAULTS = Faults("location", {"location.no-pass": [], "location.body-size": []})
+FAULTS = Faults(
+    "location",
+    {
+        "location.no-pass": ["nginx.redirect-dead", "nginx.redirect-loop"],
+        "location.body-size": [],
+        "location.denied": [],
+        "location.refused": [],
+        "location.auth-file": [],
+    },
+)
 
 
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
@@ -26,9 +36,13 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             BROKEN,
             f"nginx does not hand {site.path} to an application: its location in {place} {what}",
             f"playbooks/site.yml; by hand: uwsgi_pass or proxy_pass at {place}, then {RELOAD}",
-            [f"{site.chain[-1]} in {place}" if site.chain else ""],
+            [
+                f"{site.chain[-1]} in {place}" if site.chain else "",
+                f"{site.handler} in {site.handler.place}" if site.handler else "",
+            ],
         )
         return
+    yield from judge_access.judge(FAULTS, site, host, seen)
     seen.append(f"{site.path} -> {site.handler} in {site.handler.place}")
     large = [event for event in site.nginx_events if "client intended to send too large body" in event]
     if large:

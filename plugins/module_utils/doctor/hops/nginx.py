@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .. import certificates, judge_nginx_log, ways
+from .. import certificates, judge_nginx_log, judge_reach, ways
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
 
@@ -42,6 +42,8 @@ FAULTS = Faults(
         "nginx.scheme-untold": [],
         "nginx.untrusted-proxy": [],
         "nginx.redirect-loop": ["nginx.scheme-untold", "nginx.untrusted-proxy"],
+        "nginx.redirect-dead": [],
+        "nginx.loopback-only": [],
         "nginx.unexamined": [],
         "nginx.not-listening": [],
         "nginx.untested": [],
@@ -75,6 +77,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             )
     yield from certificates.judge(FAULTS, site, host, seen)
     yield from ways.judge(FAULTS, site, seen)
+    yield from judge_reach.judge(FAULTS, site, host)
     yield from judge_nginx_log.judge(FAULTS, site)
     for what in site.unexamined:
         cause = f"{what}: nobody could look; this is a fault of pyweb.stack, please report it"

@@ -11,7 +11,7 @@ from ..evidence import Host, Probe, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 from ..fixes import BY_HAND, RELOAD, ini, restart
 from ..judge_servers import place_of, restart_of
-from ..questions import SOCKET_CLASSES, declared, good, last_match, selinux
+from ..questions import SOCKET_CLASSES, declared, good, last_match, of_uwsgi, selinux
 
 _NOT_RUNNING = ("uwsgi.supervisor", "uwsgi.vassal", "uwsgi.not-enabled")
 FAULTS = Faults(
@@ -105,12 +105,14 @@ def _unusable(site: Site, probe: Probe) -> Fault | None:
         return _hidden(probe)
     if probe.kind or ((probe.answer is None or site.server.kind != "uwsgi") and declared(site, probe)):
         return _mismatch(site, probe)
-    if probe.answer is None and probe.speaks in ("uwsgi", "http"):
+    if probe.answer is None and probe.speaks in ("uwsgi", "http") and not site.passive:
         return FAULTS.fault(
             "socket.silent",
             BROKEN,
             f"{probe.address} takes connections and gives no answer to a {probe.speaks} request: {probe.failure}",
-            f"see what it does: {_log(site)}; then {restart(site)}",
+            f"end that program, and start the site's server there; or correct the address in nginx, then {RELOAD}"
+            if site.server.stranger or not of_uwsgi(site, probe)
+            else f"see what it does: {_log(site)}; then {restart(site)}",
             [f"{probe.speaks} request to {probe.address}: {probe.failure}", f"held by {probe.owner or '?'}"],
         )
     return None
