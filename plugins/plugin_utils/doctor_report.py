@@ -85,6 +85,8 @@ def advised(site: Mapping[str, Any]) -> list[str]:
     """Return what could be better at a site and hurts nobody, with what to do, a line each."""
     faults = [fault for hop in site["hops"] for fault in hop["faults"] if fault["status"] == ADVICE]
     return [f"{fault['hop']}: {fault['cause']}; {fault['mend']}  [{fault['fault']}]" for fault in faults]
+
+
 def changed(site: Mapping[str, Any]) -> list[str]:
     """Return a heading and what has changed since a site was last well, a line each; nothing where nobody knows."""
     changes = site.get("changes")

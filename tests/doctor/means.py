@@ -52,8 +52,6 @@ MEANS = {
     "nginx.not-listening": "nginx runs and does not listen on a port of the site.",
     "nginx.untested": "`nginx -T` does not end.",
     "nginx.not-reloaded": "A file of nginx was changed after nginx read it.",
-    "nginx.loopback-only": "nginx listens on the loopback address only: nobody from outside reaches it.",
-    "nginx.redirect-dead": "Visitors are redirected to a port where nobody listens.",
     "nginx.errors": "nginx's error log has lines about the site that no other code explains.",
     "nginx.temp-path": "nginx cannot write one of its own temporary directories.",
     "nginx.upstream-name": "The name of an upstream does not resolve.",

@@ -28,6 +28,7 @@ INNER
     /home/huatai/venv/bin/python manage.py migrate --noinput -v0
     /home/huatai/venv/bin/python manage.py collectstatic --noinput -v0
     chown -R huatai:$www /srv/$project
+    chmod -R g+w /srv/$project
 done
 
 site() { # site PROJECT DIRECTIVES
@@ -70,7 +71,6 @@ vacuum = true
 INNER
     chown huatai:$www /etc/uwsgi-emperor/vassals/$project.ini
 done
-sed -i 's/^\(uid\|gid\).*/&/' /etc/uwsgi-emperor/emperor.ini
 
 # --- systemd ---
 service() { # service PROJECT COMMAND [LINE]

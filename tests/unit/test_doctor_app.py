@@ -272,6 +272,19 @@ CASES = [
         ("No module named 'nosuch' at /a.py:1",),
     ),
     Case(
+        "loads now",
+        lambda site, host: (
+            put(site.uwsgi, log="ImportError: no shop\n*** no python application found, check your startup logs ***"),
+            put(site.uwsgi, unit={"Id": "shop.service"}),
+            put(site.probes[0].answer, status=500),
+        ),
+        "app.stale",
+        "broken",
+        "the application loads now, and failed when uWSGI started: what runs has none",
+        "systemctl restart shop.service",
+        ("no python application found, check your startup logs ***", "ImportError: no shop"),
+    ),
+    Case(
         "only the log knows",
         lambda site, host: (unloaded(site), put(site.uwsgi, log=LOG)),
         "app.import",

@@ -15,6 +15,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor import (
     look_host,
     look_inside,
     look_site,
+    look_starts,
     look_uwsgi,
     serving,
 )
@@ -154,7 +155,7 @@ def test_units_are_read_from_what_systemctl_shows():
     shown = (
         "Id=a.service\nExecStart=x=y\nEnvironmentFiles=/a\nEnvironmentFiles=/b\n\nActiveState=active\n\nId=b.service\n"
     )
-    assert look_host.parsed_units(shown) == [
+    assert look_starts.parsed_units(shown) == [
         {"Id": "a.service", "ExecStart": "x=y", "EnvironmentFiles": "/a\n/b"},
         {"Id": "b.service"},
     ]
@@ -279,8 +280,8 @@ def test_the_unit_of_a_stopped_release_is_asked_for_by_its_name(monkeypatch, tmp
 
 def test_the_command_of_a_unit():
     command = "{ path=/usr/bin/uwsgi ; argv[]=/usr/bin/uwsgi --ini /x ; ignore_errors=no ; }"
-    assert look_uwsgi.exec_start({"ExecStart": command}) == ["/usr/bin/uwsgi", "--ini", "/x"]
-    assert look_uwsgi.exec_start({}) == []
+    assert look_starts.exec_start({"ExecStart": command}) == ["/usr/bin/uwsgi", "--ini", "/x"]
+    assert look_starts.exec_start({}) == []
 
 
 def test_only_the_last_start_of_a_log_counts():

@@ -23,6 +23,7 @@ SHARED = (
     *("fault", "questions", "certificates", "ways", "application", "names", "verdict", "places", "groups"),
     *("front", "filter_walk", "judge_access", "judge_filter", "judge_outside", "judge_reach"),
     *("database_words", "judge_database", "judge_assets", "judge_settings", "judge_directives", "judge_servers"),
+    "judge_serving",
 )
 JUDGING = [*FILES, *(DOCTOR / f"{name}.py" for name in SHARED)]
 ASKING = {"os", "os.path", "pathlib", "glob", "shutil", "subprocess", "socket", "pwd", "grp", "time", "tempfile", "ssl"}
@@ -56,6 +57,7 @@ NOT_ON_A_HOST = {
         ("client.refused", "firewalld.limited"), "they change no status: cases_visitors.py has both as healthy"
     ),
     "django.settings": "what makes settings useless keeps the application from loading, too: app.import",
+    "uwsgi.twice": "which of two masters a client gets is chance",
     "background.sandbox": "app.sandbox stands for it",
     "socket.unreachable": "a network that is not there is none of a container's",
 }

@@ -144,10 +144,10 @@ def test_another_kind_of_file_is_named_by_its_ending(kind):
 
 FORMS = {
     "a.xml": "<uwsgi><chdir>/srv/a</chdir><master/><socket>:9000</socket><env>A=1</env></uwsgi>",
-    "a.yaml": "uwsgi: # all\n    chdir: '/srv/a'\n    master: true\n    socket: :9000\n    env:\n    - A=1\nother:\n  chdir: /b\n",
+    "a.yaml": "uwsgi: # all\n  chdir: '/srv/a'\n  master: true\n  socket: :9000\n  env:\n  - A=1\nb:\n  chdir: /b\n",
     "a.yml": 'uwsgi:\n  chdir: /srv/a\n  master: true\n  socket: ":9000"\n  env: A=1\n',
     "a.json": '{"uwsgi": {"chdir": "/srv/a", "master": true, "socket": ":9000", "env": ["A=1"]}, "b": {"chdir": "/b"}}',
-    "a.ini": "[uwsgi]\nini = :rest\nmaster = true\n[rest]\nchdir = /srv/a\nsocket = :9000\nenv = A=1\n[b]\nchdir = /b\n",
+    "a.ini": "[uwsgi]\nini = :rest\nmaster = true\n[rest]\nchdir = /srv/a\nsocket = :9000\nenv = A=1\n[b]\nchdir = /\n",
 }
 
 

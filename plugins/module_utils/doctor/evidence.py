@@ -18,7 +18,7 @@ from .evidence_data import Data
 from .evidence_directives import Directives
 from .evidence_filter import PacketFilter
 from .evidence_logs import Logs
-from .evidence_servers import Server, Starts
+from .evidence_servers import Serving, Starts
 from .evidence_tls import CertificateFile, Https, InFront, Renewal, Shown, Trigger, Walk
 from .evidence_visitors import Visitors
 
@@ -324,7 +324,7 @@ class Site:
     in_front: InFront = field(default_factory=InFront)
     unexamined: list[str] = field(default_factory=list)
     visitors: Visitors = field(default_factory=Visitors)
-    server: Server = field(default_factory=Server)
+    server: Serving = field(default_factory=Serving)
     logs: Logs = field(default_factory=Logs)
     # Nothing of it was asked but one page through nginx, and nothing of its project was run.
     passive: bool = False

@@ -50,13 +50,13 @@ class Starts:
 
 
 @dataclass
-class Server:
+class Serving:
     """Who serves a site, beside what `Uwsgi` has of it.
 
-    `start` is how it would be started, None where nothing on the host names the site's address. `state` are the words of
-    its manager, `stranger` a program that holds the address and is no server that the doctor knows. `left_over` runs on
-    the address that `start` failed to take; `twins` are other masters of the same configuration. `groups` are those
-    that nginx's user has and its running workers have not, by id. `others` are further ways to start it.
+    `start` is how it would be started, None where nothing on the host names the site's address. `state` are the words
+    of its manager, `stranger` a program that holds the address and is no server that the doctor knows. `left_over` runs
+    on the address that `start` failed to take; `twins` are other masters of the same configuration. `groups` are those
+    that nginx's user has and its running workers have not, by id.
     """
 
     kind: str = "uwsgi"
@@ -66,6 +66,7 @@ class Server:
     stranger: str = ""
     left_over: str = ""
     left_over_pid: int = 0
+    left_over_log: list[str] = field(default_factory=list)
     twins: list[str] = field(default_factory=list)
     vassals: str = ""  # the emperor's directory that has none for this site
     vassals_log: list[str] = field(default_factory=list)

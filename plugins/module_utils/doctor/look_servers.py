@@ -21,12 +21,12 @@ from ..nginx import match
 from ..nginx.dump import Directive
 from . import ask
 from .evidence import Host, Nginx, Site
-from .evidence_servers import DEBIAN, SUPERVISOR, SYSTEMD, VASSAL, Server, Start
+from .evidence_servers import DEBIAN, SUPERVISOR, SYSTEMD, VASSAL, Serving, Start
 from .server_commands import LABELS, kind_of
 
 
 def find_server(
-    found: Server, layout: Layout, domains: Sequence[str], host: Host, addresses: Sequence[str]
+    found: Serving, layout: Layout, domains: Sequence[str], host: Host, addresses: Sequence[str]
 ) -> Process | None:
     """Fill in who serves the addresses of a site; return the process that does, if one runs."""
     folders = folders_of(domains, host)
@@ -114,7 +114,7 @@ def foreign_addresses(domains: Sequence[str], host: Host) -> list[str]:
 
 
 def look_around(site: Site, host: Host) -> None:
-    """Fill in what else there is to say: left-over processes, twins, an emperor without a vassal, what is not enabled."""
+    """Fill in what else there is to say: left-over processes, twins, a vassal that is gone, what is not enabled."""
     found, addresses = site.server, [probe.address for probe in site.probes]
     found.groups = gained_groups(host.nginx)
     if site.managed or site.layout.release_of(site.uwsgi.unit.get("Id", "")):
@@ -126,6 +126,7 @@ def look_around(site: Site, host: Host) -> None:
             if _failed(one, host) and not _runs(one, master, host):
                 found.start, found.left_over, found.left_over_pid = one, _described(master, host), master.pid
                 found.state = _state(one, host)
+                found.left_over_log = _words_of(one)
                 break
         found.twins = _twins(site, master, host)
         return
@@ -192,7 +193,7 @@ def _belonging(
 
 
 def _named(starts: Iterable[Start], layout: Layout, folders: Sequence[str], foreign: Sequence[str]) -> list[Start]:
-    """Return what would start a server of a site, though on another address than nginx passes to: the best one first."""
+    """Return what would start a server of a site, though on another address than nginx passes to; the best first."""
     free = [start for start in starts if not start.addresses or not _meets(start.addresses, foreign)]
     ranked = [
         (_rank(layout.name, [start.name, *start.command, start.cwd], [start.cwd, *start.command], folders), start)
@@ -259,6 +260,13 @@ def _failed(start: Start, host: Host) -> bool:
     return start.unit.get("ActiveState") == "failed" or start.unit.get("SubState") == "auto-restart"
 
 
+def _words_of(start: Start) -> list[str]:
+    """Return the line in which what should have started says that its address is taken."""
+    said = ask.tail(start.log) if start.log else _journal_of(start.name) if start.way == SYSTEMD else ""
+    pattern = r"(?i)address already in use|address in use|another instance of uWSGI is running on the same address"
+    return [line.strip() for line in said.splitlines() if re.search(pattern, line)][-1:]
+
+
 def _described(master: Process, host: Host) -> str:
     by = f"of {master.unit}" if master.unit else "started by hand"
     return f"{str(master)[:-1].rpartition('(')[2]}, {by}"
@@ -285,7 +293,7 @@ def _emperor_runs(start: Start, host: Host) -> bool:
 
 
 def _look_for_vassal(site: Site, host: Host, addresses: Sequence[str]) -> None:
-    """Find the emperor that had a vassal for a site: its log says so, or the site's address is one like its vassals'."""
+    """Find the emperor that had a vassal for a site: its log says so, or the address is one like its vassals'."""
     name = site.layout.name
     for pattern, log in host.starts.emperor_logs.items():
         unit = host.starts.emperors.get(pattern, "")

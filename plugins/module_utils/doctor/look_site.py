@@ -281,7 +281,7 @@ def _approach(address: str, site: Site, host: Host) -> Probe:
 
 def _ping(probe: Probe, site: Site) -> None:
     """Find out whether a worker of uWSGI is free, at an address where one may be."""
-    if probe.connect_error not in _NOBODY:
+    if probe.connect_error not in _NOBODY and site.server.kind in ("uwsgi", ""):
         probe.pong, probe.ping_failure = _attempt(lambda: protocol.ping(probe.address, site.patience.ping))
 
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Find all that a host would start to serve a site: units, socket units, programs of supervisor, vassals, Debian's apps."""
+"""Find all that a host would start: units, socket units, programs of supervisor, vassals, Debian's apps."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def starts_of(table: Mapping[int, Process], units: Sequence[Mapping[str, str]]) 
         found.found += _of_unit(unit, sockets)
     _emperors(found, table)
     found.found += _vassals(found, table)
-    found.found += _debian_apps()
+    found.found += _debian_apps(known.get("uwsgi.service", {"Id": "uwsgi.service"}))
     found.found += programs_of_supervisor()
     said_by_supervisor(found)
     return found
@@ -104,7 +104,7 @@ def _sockets() -> dict[str, dict[str, str]]:
 
 
 def listens_of(socket: Mapping[str, str]) -> list[str]:
-    """Return the addresses of a socket unit, which systemctl shows as `/run/a.sock (Stream)` or `127.0.0.1:80 (Stream)`."""
+    """Return the addresses of a socket unit: systemctl shows `/run/a.sock (Stream)` or `127.0.0.1:80 (Stream)`."""
     found = []
     for word in re.findall(r"(\S+) \(Stream\)", socket.get("Listen", "")):
         found.append(f"unix:{word}" if word.startswith("/") else word)
@@ -118,7 +118,7 @@ def _of_unit(unit: dict[str, str], sockets: Mapping[str, dict[str, str]]) -> lis
     ]
     cwd = unit.get("WorkingDirectory", "").lstrip("!-") or "/"
     command, cwd = scripted(command, cwd)
-    kind = kind_of(command)
+    kind = "" if command[:1] and command[0].startswith("/etc/init.d/") else kind_of(command)
     if not kind:
         return []
     options = options_of(kind, command, cwd, environment)
@@ -169,7 +169,8 @@ def _vassals(found: Starts, table: Mapping[int, Process]) -> Iterable[Start]:
             start = Start("uwsgi", VASSAL, os.path.basename(path), path, ["uwsgi", f"--{kind}", path], folder)
             start.addresses, start.manager = addresses_of(options), pattern
             running = [process.identity.name for process in table.values() if process.unit == unit and unit]
-            start.user = options.last("uid") or (running[0] if running else user_name(os.stat(path).st_uid))
+            # Not whom the file names: whoever writes it could have others' code run as anybody.
+            start.user = running[0] if running else user_name(os.stat(path).st_uid)
             log = options.last("daemonize") or options.last("logto")
             start.log = log if log.startswith("/") else found.emperor_logs.get(pattern, "")
             start.log = start.log if os.path.isfile(start.log) else ""
@@ -181,7 +182,7 @@ def _vassals(found: Starts, table: Mapping[int, Process]) -> Iterable[Start]:
 # --- Debian's apps ---
 
 
-def _debian_apps() -> list[Start]:
+def _debian_apps(unit: dict[str, str]) -> list[Start]:
     """Return Debian's apps: those in apps-enabled, and those that are in apps-available alone."""
     if not os.path.isdir(f"{DEBIAN_APPS}/apps-available"):
         return []
@@ -197,7 +198,10 @@ def _debian_apps() -> list[Start]:
             start = Start("uwsgi", DEBIAN, name, path, ["uwsgi", f"--{KINDS[ending]}", path])
             # /usr/share/uwsgi/conf/default.ini: where Debian's own script has it listen and who it becomes.
             start.addresses = addresses_of(options) or [f"unix:/run/uwsgi/app/{stem}/socket"]
-            start.user, start.log = options.last("uid") or "www-data", f"/var/log/uwsgi/app/{stem}.log"
-            start.unit, start.enabled = {"Id": "uwsgi.service"}, folder == "apps-enabled" and os.path.isfile(path)
+            own = (
+                os.path.isfile(path) and os.stat(path).st_uid == 0
+            )  # a file of somebody else's says not whom it becomes
+            start.user, start.log = (own and options.last("uid")) or "www-data", f"/var/log/uwsgi/app/{stem}.log"
+            start.unit, start.enabled = unit, folder == "apps-enabled" and os.path.isfile(path)
             starts.append(start)
     return starts

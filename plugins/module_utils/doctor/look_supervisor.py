@@ -55,7 +55,7 @@ def said_by_supervisor(found: Starts) -> None:
 
 
 def _parsed(text: str) -> configparser.RawConfigParser:
-    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(" ;", "\t;"), allow_no_value=True)
+    parser = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";",), allow_no_value=True)
     try:
         parser.read_string(text)
     except configparser.Error:

@@ -19,7 +19,7 @@ from ..uwsgi import stats
 from ..uwsgi.protocol import ProtocolError
 from . import ask
 from .evidence import Host, Uwsgi
-from .evidence_servers import VASSAL, Server, Start
+from .evidence_servers import VASSAL, Serving, Start
 from .last_start import last_start
 from .look_host import RECENT, units_named
 from .look_servers import find_server
@@ -38,18 +38,18 @@ INI_FOLDERS = ("/etc/uwsgi/apps-enabled", "/etc/uwsgi/vassals", "/etc/uwsgi/site
 
 
 def find_uwsgi(
-    layout: Layout, domains: Sequence[str], host: Host, addresses: Sequence[str], server: Server | None = None
+    layout: Layout, domains: Sequence[str], host: Host, addresses: Sequence[str], server: Serving | None = None
 ) -> Uwsgi:
     """Find the server behind nginx's addresses, or the one that names the site, or the only one that there is.
 
     `server` becomes what `find_server` says of it.
     """
-    found, said = Uwsgi(), server or Server()
+    found, said = Uwsgi(), server or Serving()
     master = find_server(said, layout, domains, host, addresses)
     if master:
         found.master = master
         children = [process for process in host.table.values() if process.parent == master.pid]
-        found.workers = [child for child in children if kind_of(child.command, child.name) == said.kind]
+        found.workers = [child for child in children if _is_worker(child, said.kind)]
     found.unit = _find_unit(layout, host, found.master, said)
     found.installed = bool(master or found.unit or said.start or ask.installed("uwsgi"))
     cwd = _how_it_starts(found, layout, said.start)
@@ -166,6 +166,11 @@ def is_uwsgi(process: processes.Process) -> bool:
     return process.name.startswith("uwsgi") or any(re.match(r"uwsgi|pyuwsgi|uWSGI ", word) for word in words)
 
 
+def _is_worker(child: processes.Process, kind: str) -> bool:
+    """Say whether a child of a server handles requests; uvicorn's are started by Python's multiprocessing."""
+    return kind_of(child.command, child.name) == kind or any("spawn_main" in word for word in child.command)
+
+
 def since_start(text: str) -> str:
     """Return the part of a log that the last start of uWSGI wrote."""
     # It reads its configuration before that, and may fail there.
@@ -199,7 +204,7 @@ def restarts(journal: str) -> list[float]:
 
 
 def _find_unit(
-    layout: Layout, host: Host, master: processes.Process | None, server: Server | None = None
+    layout: Layout, host: Host, master: processes.Process | None, server: Serving | None = None
 ) -> dict[str, str]:
     if master and master.unit:
         return next((unit for unit in host.units if unit.get("Id") == master.unit), {"Id": master.unit})

@@ -29,7 +29,9 @@ def all_busy(site: Site) -> bool:
     """
     workers = site.uwsgi.stats.get("workers", [])
     silent = [probe for probe in site.probes if probe.answer is None and "within" in probe.failure and not probe.kind]
-    if not silent or not site.uwsgi.master or declared(site, silent[0]) or not of_uwsgi(site, silent[0]):
+    # No other server answers uWSGI's ping, busy or not.
+    other = site.server.kind != "uwsgi"
+    if not silent or other or not site.uwsgi.master or declared(site, silent[0]) or not of_uwsgi(site, silent[0]):
         return False
     if workers:
         return all(worker.get("status") == "busy" for worker in workers)

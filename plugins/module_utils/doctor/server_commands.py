@@ -31,7 +31,7 @@ LABELS = {
 # Where each listens when nothing says otherwise.
 _PORTS = {"waitress": "8080"}
 # Options that take no value, of all of them.
-_FLAGS = set(
+_FLAGS = frozenset(
     [
         "reload",
         "preload",
@@ -95,14 +95,14 @@ def kind_of(command: Sequence[str], name: str = "") -> str:
     if len(words) > 2 and os.path.basename(words[0]).startswith("python") and words[1] == "-m":
         words = [words[0], words[2]]
     for place, word in enumerate(words):
+        if place > 0 and not os.path.basename(words[0]).startswith(("python", "env", "poetry", "pipenv", "uv")):
+            break
         base = os.path.basename(word)
         found = _NAMES.fullmatch(base)
         if found and place < 3:
             return {"pyuwsgi": "uwsgi"}.get(found[1], found[1])
         if base in ("manage.py", "django-admin") and "runserver" in command[place + 1 : place + 3]:
             return "runserver"
-        if place > 0 and not os.path.basename(words[0]).startswith(("python", "env", "poetry", "pipenv", "uv")):
-            break
     return "uwsgi" if name.startswith("uwsgi") else ""
 
 

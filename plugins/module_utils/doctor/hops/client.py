@@ -45,7 +45,7 @@ FAULTS = Faults(
 # to answer; 502 says that nobody behind nginx did.
 _ASKED = ("name", "nginx", "location")
 _SOURCES = {
-    400: (*_ASKED, "django"),
+    400: (*_ASKED, "socket", "django"),
     500: (*_ASKED, "uwsgi", "app", "django", "database", "host", "static"),
     502: (*_ASKED, "socket", "uwsgi", "app", "host"),
     504: (*_ASKED, "socket", "uwsgi", "app", "django", "database", "host"),

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ..evidence import Fetched, Host, Site
 from ..fault import DEGRADED, Fault, Faults
-from ..judge_servers import taken
+from ..judge_serving import taken
 from ..questions import file_fault
 from ..ways import kept_out
 

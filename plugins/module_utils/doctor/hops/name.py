@@ -10,7 +10,7 @@ from ...nginx import match
 from ..evidence import Entrance, Host, Site
 from ..fault import BROKEN, UNKNOWN, Fault, Faults
 from ..fixes import RELOAD
-from ..judge_servers import conflicts, has_fallback
+from ..judge_serving import conflicts, has_fallback
 from ..names import reserved
 
 # Where nginx does not run nobody comes as far as to its servers. A run that could not start it put back the files of

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from .. import certificates, judge_nginx_log, judge_reach, ways
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
-from ..judge_servers import temporaries, unresolved
+from ..judge_serving import temporaries, unresolved
 
 FAULTS = Faults(
     "nginx",

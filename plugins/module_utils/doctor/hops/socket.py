@@ -11,21 +11,23 @@ from ..evidence import Host, Probe, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 from ..fixes import BY_HAND, RELOAD, ini, restart
 from ..groups import RESTART, restart_for_group
-from ..judge_servers import with_others
+from ..judge_servers import place_of, restart_of
+from ..judge_serving import with_others
 from ..questions import SOCKET_CLASSES, declared, good, last_match, of_uwsgi, selinux
 
+_NOT_RUNNING = ("uwsgi.supervisor", "uwsgi.vassal", "uwsgi.not-enabled")
 FAULTS = Faults(
     "socket",
     {
-        "socket.missing": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing"],
+        "socket.missing": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing", *_NOT_RUNNING],
         "socket.hidden": [],
-        "socket.stale": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing"],
-        "socket.refused": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing"],
+        "socket.stale": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing", *_NOT_RUNNING],
+        "socket.refused": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing", *_NOT_RUNNING],
         "socket.denied": [],
         "socket.selinux": [],
         "socket.queue-full": ["uwsgi.stopped", "uwsgi.crashing", "app"],
         "socket.unreachable": ["nginx.upstream-name"],
-        "socket.protocol": [],
+        "socket.protocol": ["uwsgi.plugin"],
         "socket.silent": ["uwsgi", "app", "django", "database"],
     },
 )
@@ -63,15 +65,17 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
     if probe.hidden:
         return _hidden(probe)
     if error == "ECONNREFUSED" and probe.address.startswith("unix:"):
-        runs = "; uWSGI runs, but the file that it listened on was replaced" if site.uwsgi.master else ""
+        runs = f"; {site.server.label} runs, but the file that it listened on was replaced" if site.uwsgi.master else ""
         cause = f"{probe.address} is a stale socket: the file is there, and nobody listens on it{runs}"
         if not probe.is_socket:
             cause = f"{probe.address} is no socket but another kind of file"
-        return FAULTS.fault("socket.stale", BROKEN, cause, _restart(site) or "restart uWSGI", [failed, probe.described])
+        return FAULTS.fault(
+            "socket.stale", BROKEN, cause, _restart(site) or f"restart {site.server.label}", [failed, probe.described]
+        )
     if error == "ECONNREFUSED":
         listens = _listens(site)
         cause = f"nothing listens on {probe.address}, where nginx connects to"
-        cause += f"; uWSGI listens on {', '.join(listens)}" if listens else ""
+        cause += f"; {site.server.label} listens on {', '.join(listens)}" if listens else ""
         evidence = [failed, f"{site.handler} in {site.handler.place}"] if site.handler else []
         return FAULTS.fault("socket.refused", BROKEN, cause, _fix_address(site, probe), evidence)
     if error in ("EACCES", "EPERM"):
@@ -101,7 +105,7 @@ def _unusable(site: Site, probe: Probe) -> Fault | None:
         return _missing(site, probe)
     if probe.hidden:
         return _hidden(probe)
-    if probe.kind or (probe.answer is None and declared(site, probe)):
+    if probe.kind or ((probe.answer is None or site.server.kind != "uwsgi") and declared(site, probe)):
         return _mismatch(site, probe)
     if probe.answer is None and probe.speaks in ("uwsgi", "http") and not site.passive:
         return FAULTS.fault(
@@ -118,7 +122,9 @@ def _unusable(site: Site, probe: Probe) -> Fault | None:
 
 def _missing(site: Site, probe: Probe) -> Fault:
     listens = ", ".join(_listens(site)) or "something else"
-    instead = f"uWSGI listens on {listens}" if site.uwsgi.master else "uWSGI does not run"
+    instead = f"{site.server.label} listens on {listens}" if site.uwsgi.master else f"{site.server.label} does not run"
+    if site.uwsgi.master and probe.address in _listens(site):
+        instead = f"{site.server.label} runs, but the file that it listened on was removed"
     cause = f"there is no socket {probe.address}: {instead}"
     evidence = [f"connect({probe.address}): ENOENT"]
     return FAULTS.fault("socket.missing", BROKEN, cause, _fix_address(site, probe), evidence)
@@ -145,8 +151,22 @@ def _denied(site: Site, host: Host, probe: Probe) -> Fault:
     mode = f"{found.mode:04o}"
     late = restart_for_group(site, host, probe.address)
     if late:
-        cause, fix = f"{worker} may not use {found.path} ({mode}): {late}", RESTART
-    elif not found.directory:
+        cause = f"{worker} may not use {found.path} ({mode}): {late}"
+        evidence = [f"connect({probe.address}): EACCES", found.evidence]
+        return FAULTS.fault("socket.denied", BROKEN, cause, RESTART, evidence)
+    if found.group in site.server.groups:
+        name = site.server.groups[found.group]
+        cause = (
+            f"{worker} is in the group {name} of {found.path}, and nginx's workers run without it: they began before"
+        )
+        return FAULTS.fault(
+            "socket.denied",
+            BROKEN,
+            cause,
+            "systemctl restart nginx",
+            [f"connect({probe.address}): EACCES", found.evidence],
+        )
+    if not found.directory:
         option = f"web_sites[].uwsgi.chmod_socket; by hand: chmod-socket = 660 and a group of {worker} in {ini(site)}"
         cause = f"{worker} may not write to the socket {found.path}: its mode is {mode}"
         now = f"; now: chmod 660 {found.path} && chgrp {group} {found.path}"
@@ -167,7 +187,9 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
         router = told != "http-socket"
         option = "http" if router else "http-socket"
         target = f"http://{where}" if not where.startswith("unix:") else f"http://{where}:/"
-        if not told and not site.uwsgi.master:
+        if site.server.kind not in ("uwsgi", ""):
+            who = f"{site.server.label} listens, which speaks HTTP"
+        elif not told and not site.uwsgi.master:
             who = f"a program that speaks HTTP listens ({probe.owner or 'unknown'})"
         elif router:
             who = "uWSGI's HTTP router (--http) listens: it waits for HTTP, and nginx gives up with 504"
@@ -178,6 +200,8 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
             f"either start uWSGI with `socket = {bind}` instead of `{option} = {bind}`, "
             f"or let nginx say `proxy_pass {target};` instead of `{site.handler}`"
         )
+        if site.server.kind not in ("uwsgi", ""):
+            fix = f"let nginx say `proxy_pass {target};` and `proxy_set_header Host $host;` instead of `{site.handler}`"
     else:
         cause = (
             f"protocol mismatch: nginx speaks HTTP (proxy_pass) to {where}, where uWSGI has a uwsgi socket: "
@@ -195,14 +219,30 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
 
 def _fix_address(site: Site, probe: Probe) -> str:
     binds = _listens(site)
-    if binds and site.handler:
+    if binds and site.handler and probe.address not in binds:
         return (
             "let both name one address: web_sites[].uwsgi.socket with playbooks/site.yml writes it for uWSGI and for "
-            f"uwsgi_pass; by hand: uwsgi_pass {binds[-1]}; at {site.handler.place} or in its upstream, then {RELOAD}; "
-            "or "
-            f"socket = {probe.address.replace('unix:', '')} in {ini(site)}, then {restart(site)}"
+            f"uwsgi_pass; by hand: {_passing(site, binds[-1])}; at {site.handler.place} or in its upstream, then "
+            f"{RELOAD}; or {_option(site, probe)}, then {restart_of(site)}"
         )
-    return _restart(site) or "start uWSGI there"
+    return _restart(site) or f"start {site.server.label} there"
+
+
+def _passing(site: Site, bind: str) -> str:
+    """Return the directive that hands over to an address, as nginx speaks at present."""
+    if site.speaks != "http":
+        return f"uwsgi_pass {bind}"
+    return f"proxy_pass http://{bind}{':' if bind.startswith('unix:') else ''}"
+
+
+def _option(site: Site, probe: Probe) -> str:
+    """Return what has the server listen where nginx connects to."""
+    start, where = site.server.start, probe.address.replace("unix:", "")
+    if start and start.socket:
+        return f"ListenStream={where} in {start.socket['Id']}"
+    if site.server.kind == "uwsgi":
+        return f"socket = {where} in {site.uwsgi.options.files[-1] if site.uwsgi.options.files else 'the ini'}"
+    return f"let {site.server.label} listen on {where} ({place_of(site)})"
 
 
 def _queue(site: Site) -> str:
@@ -219,7 +259,7 @@ def _log(site: Site) -> str:
 
 def _restart(site: Site) -> str:
     unit = site.uwsgi.unit.get("Id")
-    return f"systemctl restart {unit}" if unit else ""
+    return restart_of(site) if unit or site.server.start else ""
 
 
 def _listens(site: Site) -> list[str]:

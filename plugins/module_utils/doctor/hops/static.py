@@ -11,7 +11,7 @@ from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 from ..fixes import manage, settings_file
 from ..judge_assets import judge_assets
-from ..judge_servers import taken
+from ..judge_serving import taken
 from ..questions import file_fault
 from ..ways import kept_out
 

@@ -12,6 +12,7 @@ from .. import judge_unit, judge_workers
 from ..evidence import LARGE_COOKIE, Host, Site
 from ..fault import ADVICE, BROKEN, DEGRADED, Fault, Faults
 from ..fixes import ini, restart
+from ..judge_servers import around, not_running, state_of
 from ..logs import last_lines, reason
 from ..questions import all_busy
 
@@ -29,6 +30,11 @@ FAULTS = Faults(
         "uwsgi.killed": [],
         "uwsgi.worker-crashed": ["app.import"],
         "uwsgi.buffer-size": ["uwsgi.plugin"],
+        "uwsgi.supervisor": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
+        "uwsgi.vassal": [],
+        "uwsgi.not-enabled": [],
+        "uwsgi.left-over": [],
+        "uwsgi.twice": [],
     },
 )
 _INSTALL = (
@@ -47,37 +53,33 @@ _CUT_OFF = re.compile(r"(?:prematurely closed connection|reset by peer\)) while 
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     found = site.uwsgi
     unit = found.unit.get("Id", "")
+    label = site.server.label
     yield from judge_unit.judge(FAULTS, site)
     yield from judge_workers.judge(FAULTS, site)
-    others = [probe.owner for probe in site.probes if probe.owner and probe.answer and not found.master]
-    if others:
-        seen.append(f"not uWSGI: {others[0]} answers")
-    elif not found.installed:
+    answering = [probe.owner for probe in site.probes if probe.owner and probe.answer and not found.master]
+    if answering and site.server.start:
+        seen.append(f"{label} answers, started by {site.server.start.name}")
+    elif answering or (site.server.stranger and not found.master):
+        seen.append(f"not uWSGI: {(answering or [site.server.stranger])[0]} answers")
+    elif not found.installed and (site.managed or not host.starts.found):
         yield FAULTS.fault("uwsgi.missing", BROKEN, "there is no uWSGI on this host", _INSTALL)
     elif _crashing(site, host):
         yield FAULTS.fault(
             "uwsgi.crashing",
             BROKEN,
-            f"uWSGI ends and is started again, over and over: {judge_unit.words(site) or reason(found.log)}",
+            f"{label} ends and is started again, over and over: {judge_unit.words(site) or reason(found.log)}",
             f"journalctl -u {unit} -n 50; playbooks/rollback.yml brings the release before"
             f"; by hand: journalctl -u {unit} -n 50 says why; then systemctl restart {unit}",
-            [_state(site), *last_lines(found.log)],
+            [state_of(site), *last_lines(found.log)],
         )
     elif not found.master:
-        yield _stopped(site)
+        yield not_running(FAULTS, site, host)
     else:
         yield from _running(site)
+        yield from around(FAULTS, site)
         workers = f"with {len(found.workers)} workers" if found.workers else "alone"
-        seen.append(f"process {found.master.pid} as {found.user} {workers}{', ' + unit if unit else ''}")
-
-
-def _stopped(site: Site) -> Fault:
-    found, unit = site.uwsgi, site.uwsgi.unit.get("Id", "")
-    failed = found.unit.get("ActiveState") == "failed"
-    command = f"systemctl start {unit}" if unit else " ".join(found.command) or "start uWSGI"
-    state = _state(site) if unit else "no uWSGI of this site in the process table"
-    cause = f"uWSGI failed: {judge_unit.words(site) or reason(found.log)}" if failed else "uWSGI is stopped"
-    return FAULTS.fault("uwsgi.stopped", BROKEN, cause, command, [state, *last_lines(found.log)[-3:]])
+        kind = "process" if site.server.kind == "uwsgi" else f"{label}, process"
+        seen.append(f"{kind} {found.master.pid} as {found.user} {workers}{', ' + unit if unit else ''}")
 
 
 def _running(site: Site) -> Iterator[Fault]:
@@ -144,9 +146,3 @@ def _crashing(site: Site, host: Host) -> bool:
     young = master is None or host.now - master.started < YOUNG
     lately = [when for when in site.uwsgi.restarted if host.now - when < LATELY]
     return unit.get("SubState") == "auto-restart" or bool(again) or (len(lately) > 2 and young)
-
-
-def _state(site: Site) -> str:
-    unit = site.uwsgi.unit
-    states = f"{unit.get('ActiveState', '')}/{unit.get('SubState', '')}"
-    return f"{unit.get('Id', '')}: {states}, {int(unit.get('NRestarts') or 0)} restarts"
