@@ -131,6 +131,13 @@ def healthy_site(host):
     )
 
 
+def by_hand(site):
+    """Make it a site that somebody set up after the tutorial; its settings lie in two files."""
+    put(site, managed=False)
+    lines = {"DATABASES": "/srv/code/shop/settings.py:76", "CSRF_COOKIE_SECURE": "/srv/code/shop/settings.py:12"}
+    put(site.inside, lines={"at": lines})
+
+
 def answer(status=200, reason="OK"):
     return Answer(status, reason, 0.1)
 

@@ -498,7 +498,9 @@ def test_the_steps_of_the_look_inside_are_read_to_where_it_hangs():
     look_inside.read_steps(site, said + 'pyweb-look {"step": "fi')
     assert site.inside["python"]["version"] == "3.12"
     assert site.inside["failed database"]["error"] == "b"
+    assert site.inside["failed database other"]["error"] == "a"
     assert site.inside["database"]["vendor"] == "sqlite"
+    assert site.inside["database other"]["vendor"] == "oracle"
     assert site.inside_last == "database"
 
 

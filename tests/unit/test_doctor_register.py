@@ -20,8 +20,9 @@ DOCTOR = ROOT / "plugins/module_utils/doctor"
 FILES = sorted((DOCTOR / "hops").glob("*.py"))
 # What the hops share: it judges, too.
 SHARED = (
-    *("fault", "questions", "certificates", "ways", "application", "names", "verdict", "judge_servers"),
+    *("fault", "questions", "certificates", "ways", "application", "names", "verdict", "places", "judge_servers"),
     *("front", "filter_walk", "judge_access", "judge_filter", "judge_outside", "judge_reach"),
+    *("database_words", "judge_database", "judge_assets", "judge_settings"),
 )
 JUDGING = [*FILES, *(DOCTOR / f"{name}.py" for name in SHARED)]
 ASKING = {"os", "os.path", "pathlib", "glob", "shutil", "subprocess", "socket", "pwd", "grp", "time", "tempfile", "ssl"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Fetched
-from doctor_evidence import Case, check, denied, put
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
+from doctor_evidence import Case, answer, by_hand, check, denied, evidence, faults_of, put
 
 DENIAL = {
     "comm": "nginx",
@@ -21,7 +22,71 @@ def fetch(site, status, **more):
     put(site, static=Fetched("/static/a.css", status, file="/srv/static/a.css", place="/n:7", url="/static/", **more))
 
 
+def assets(site, **found):
+    put(site.inside, assets={"seen": 9, "missing": [], "older": [], **found})
+
+
+MANIFEST = {"manifest": "/srv/static/staticfiles.json", "listed": 9}
+ENTRY = "pages that name it answer 500 (Missing staticfiles manifest entry)"
+
 CASES = [
+    Case(
+        "files that are older, and one that is not there",
+        lambda site, host: assets(site, missing=["n.css"], missing_many=1, older=["a.js", "b.js"], older_many=7),
+        "static.stale",
+        "degraded",
+        "static files in /srv/static are not those of the project: 1 file is not collected: n.css; 7 files are older "
+        "than in the project: a.js, b.js",
+        "playbooks/site.yml runs collectstatic",
+        ("/srv/static/n.css: is not there", "/srv/static/b.js: is older, and differs"),
+    ),
+    Case(
+        "one that was never collected, by hand",
+        lambda site, host: (assets(site, missing=["n.css"], missing_many=1), by_hand(site)),
+        "static.stale",
+        "degraded",
+        "static files in /srv/static are not those of the project: 1 file is not collected: n.css",
+        "cd /srv/code && /srv/venv/bin/python3 manage.py collectstatic --noinput",
+    ),
+    Case(
+        "no manifest",
+        lambda site, host: assets(site, **{**MANIFEST, "listed": 0}),
+        "static.manifest",
+        "degraded",
+        "the manifest /srv/static/staticfiles.json is missing or empty: from the next start on pages with static files "
+        "answer 500 (Missing staticfiles manifest entry)",
+        "playbooks/site.yml runs collectstatic",
+    ),
+    Case(
+        "a name in a template that no manifest has, and it fails",
+        lambda site, host: (
+            assets(site, wanted=["typo.css (/t/a.html:1)"], **MANIFEST),
+            put(site.probes[0], answer=answer(503)),
+        ),
+        "static.manifest",
+        "broken",
+        f"the manifest has no entry for typo.css (/t/a.html:1): {ENTRY}",
+        "correct the name, or add the file; then playbooks/site.yml runs collectstatic",
+        ("typo.css (/t/a.html:1)",),
+    ),
+    Case(
+        "a file that no manifest has",
+        lambda site, host: assets(site, unlisted=["n.css"], **MANIFEST),
+        "static.manifest",
+        "degraded",
+        f"the manifest has no entry for n.css: {ENTRY}",
+        "playbooks/site.yml runs collectstatic",
+        ("n.css",),
+    ),
+    Case(
+        "files of the manifest that are gone",
+        lambda site, host: assets(site, gone=["a.css", "b.css", "c.css"], **MANIFEST),
+        "static.manifest",
+        "degraded",
+        "the manifest names files that are not there any more: a.css, b.css and more",
+        "playbooks/site.yml runs collectstatic",
+        ("c.css",),
+    ),
     Case(
         "never collected",
         lambda site, host: put(site.inside["files"], sample=""),
@@ -157,3 +222,20 @@ CASES += doctor_logs.STATIC
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_fault_of_static_is_named(case):
     check(case)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda site: put(site.static, elsewhere=True),
+        lambda site: put(site, static=None),
+        lambda site: put(site.inside["assets"], seen=0),
+        lambda site: put(site.inside["files"], static_url="https://cdn.example/s/"),
+    ],
+    ids=["nginx serves another directory", "nobody serves any", "nothing was compared", "another host has them"],
+)
+def test_nothing_is_said_of_files_that_no_client_gets(change):
+    site, host = evidence()
+    assets(site, missing=["n.css"], missing_many=1)
+    change(site)
+    assert "static.stale" not in faults_of(verdict(site, host))

@@ -14,6 +14,7 @@ from ..nginx.dump import Config, Directive
 from ..nginx.match import Server
 from ..uwsgi.options import Options
 from ..uwsgi.protocol import Answer
+from .evidence_data import Data
 from .evidence_filter import PacketFilter
 from .evidence_logs import Logs
 from .evidence_servers import Serving, Starts
@@ -323,6 +324,7 @@ class Site:
     logs: Logs = field(default_factory=Logs)
     # Nothing of it was asked but one page through nginx, and nothing of its project was run.
     passive: bool = False
+    data: Data = field(default_factory=Data)
 
     @property
     def told(self) -> dict[str, str]:

@@ -36,6 +36,7 @@ from .look_again import look_again_at_first
 from .look_background import look_at_background, uptime_of
 from .look_files import look_at_disks, look_at_events, look_at_files
 from .look_inside import look_inside
+from .look_locks import look_at_servers, watch_locks
 from .look_logs import look_at_logs
 from .look_pages import look_at_pages
 from .look_proxies import look_in_front
@@ -104,9 +105,11 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passi
         ]
         if not passive:
             jobs += [pool.submit(_apart, site, "the redirects", _look_at_redirects, site, host)]
+            jobs += [pool.submit(_apart, site, "locks of SQLite", watch_locks, site)]
         _all_done(jobs)
     _apart(site, "the renewal of the certificate", _look_at_renewal, site, host)
     _apart(site, "what visitors get", look_at_visitors, site, host, given.get("outside") or [])
+    _apart(site, "the database servers", look_at_servers, site, host)
     if any(answer.status >= 500 for answer in site.answers):
         site.uwsgi.log = uwsgi_log(site.uwsgi, host.now, site.server.start)  # now with the traceback of these answers
     _apart(site, "the logs", look_at_logs, site, host)

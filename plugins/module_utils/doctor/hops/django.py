@@ -14,6 +14,7 @@ from .. import judge_pages
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 from ..fixes import RELOAD, restart, settings_file
+from ..judge_settings import judge_settings
 from ..logs import traceback
 from ..questions import all_busy, declared, last_match, of_uwsgi
 
@@ -24,8 +25,12 @@ FAULTS = Faults(
         "django.csrf": ["nginx.scheme-untold", "nginx.untrusted-proxy"],
         "django.debug": [],
         "django.settings": [],
-        "django.error": ["app", "database", "host.disk-full", "static.uncollected"],
-        "django.pages": ["app", "database", "host.disk-full", "static.uncollected", "django.error", "django.settings"],
+        "django.urls": [],
+        "django.error": ["app", "database", "host.disk-full", "static.uncollected", "static.manifest"],
+        "django.pages": [
+            *("app", "database", "host.disk-full", "static.uncollected", "static.manifest", "django.error"),
+            "django.settings",
+        ],
         "django.slow": ["uwsgi.busy", "database.unreachable", "socket.protocol"],
         "django.timeouts": ["uwsgi.busy", "django.slow", "database.unreachable", "uwsgi.harakiri"],
         "django.memory": [],
@@ -33,6 +38,10 @@ FAULTS = Faults(
         "django.sessions": [],
         "django.cache-table": ["database"],
         "django.mail": [],
+        "django.cookies": [],
+        "django.locale": [],
+        "django.checks": [],
+        "django.unexamined": [],
     },
 )
 
@@ -58,6 +67,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     yield from judge_pages.judge(FAULTS, site)
     yield from _slowness(site)
     yield from _throw_away(site)
+    yield from judge_settings(FAULTS, site, host)
     if settings:
         version = site.inside.get("django", {}).get("version", "?")
         seen.append(f"Django {version}, {settings.get('module', '')}, DEBUG off")

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from .. import judge_visits
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
-from ..fixes import manage
+from ..fixes import manage, settings_file
+from ..judge_assets import judge_assets
 from ..questions import file_fault
 from ..ways import kept_out
 
@@ -17,6 +18,8 @@ FAULTS = Faults(
     "static",
     {
         "static.uncollected": [],
+        "static.stale": [],
+        "static.manifest": [],
         "static.not-readable": [],
         "static.no-location": [],
         "static.alias": [],
@@ -43,7 +46,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "static.uncollected",
             BROKEN,
             f"static files were never collected: {what} {root}",
-            f"playbooks/site.yml; by hand: {manage(site)} collectstatic",
+            f"playbooks/site.yml; by hand: {manage(site)} collectstatic --noinput",
             [f"STATIC_ROOT = {root}"],
         )
     elif not fetched:
@@ -52,8 +55,8 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 "static.uncollected",
                 DEGRADED,
                 "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
-                "STATIC_ROOT in the settings of the project, then playbooks/deploy.yml; by hand: STATIC_ROOT in the "
-                f"settings, then {manage(site)} collectstatic",
+                "STATIC_ROOT in the settings of the project, then playbooks/deploy.yml; by hand: STATIC_ROOT in "
+                f"{settings_file(site)}, then {manage(site)} collectstatic --noinput",
                 [f"STATIC_URL = {url}"],
             )
     elif fetched.status == 200:
@@ -63,3 +66,4 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     else:
         yield file_fault(FAULTS, fetched, host)
     yield from judge_visits.files(FAULTS, site)
+    yield from judge_assets(FAULTS, site)
