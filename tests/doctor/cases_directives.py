@@ -94,6 +94,13 @@ BY_HAND_CASES = [
         BACK,
     ),
     Case(
+        "proxy_pass that keeps the name to itself",
+        "location.host",
+        ["asked for 127.0.0.1:9000, not for example.com", "proxy_set_header Host $http_host"],
+        WEB + server("    location / { proxy_pass http://127.0.0.1:9000; }"),
+        NO_WEB + BACK,
+    ),
+    Case(
         "an alias without its last slash",
         "static.alias",
         ["the alias has no / at its end", "alias /home/huatai/works/mysite/static/;"],

@@ -197,7 +197,7 @@ def check(case):
     assert (fault["status"], fault["cause"], fault["mend"]) == (case.status, case.cause, fix)
     for line in case.sees:
         assert line in fault["evidence"], fault["evidence"]
-    assert set(roots(report)) - {case.fault} == set(case.also)
+    assert set(roots(report)) - {case.fault} == set(case.also), roots(report)
     if BY_HAND in case.fix:
         put(site, managed=not site.managed)
         assert faults_of(verdict(site, host))[case.fault]["mend"] == fix_for(case.fix, site.managed)

@@ -8,7 +8,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_tls im
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_visitors import PasswordFile, Visit
 from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
-from doctor_evidence import Case, answer, put
+from doctor_evidence import PARAMS, Case, answer, put
 
 CONFIG = """\
 # configuration file /n:
@@ -18,7 +18,7 @@ http {
         server_name shop.example;
         location / {
             RULES
-            uwsgi_pass unix:/run/shop.sock; uwsgi_param HTTPS $https if_not_empty;
+            uwsgi_pass unix:/run/shop.sock; uwsgi_param HTTPS $https if_not_empty; PARAMS
         }
     }
 }
@@ -27,7 +27,7 @@ http {
 
 def configured(site, host, rules="", listen="80", status=0, more=""):
     """Let nginx have these lines in the site's location, and answer with this status."""
-    config = dump.parse(CONFIG.replace("RULES", rules).replace("LISTEN", listen) + more)
+    config = dump.parse(CONFIG.replace("PARAMS", PARAMS).replace("RULES", rules).replace("LISTEN", listen) + more)
     server = match.servers(config)[0]
     put(host.nginx, config=config)
     chain = match.locate(server, "/")

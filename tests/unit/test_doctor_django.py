@@ -32,7 +32,8 @@ def silent(site, **more):
 
 def secure(site, *names):
     put(site.inside, facts={"secure": list(names)}, cookies={"trusted": False})
-    put(site.chain[-1], block=[])  # nginx says nothing of https
+    # nginx says nothing of https.
+    put(site.chain[-1], block=[given for given in site.chain[-1].block if "HTTPS" not in given.args])
 
 
 def locale(site, media="/srv/media", **environment):

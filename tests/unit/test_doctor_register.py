@@ -46,7 +46,12 @@ NOT_ON_A_HOST = {
         "the run judges these, too, and refuses or warns: test_settings_findings.py",
     ),
     **dict.fromkeys(
-        ("media.alias", "media.no-location", "media.status"), "static.alias and static.no-location stand for them"
+        ("media.alias", "media.location-taken", "media.no-location", "media.status"),
+        "static.alias, static.location-taken and static.no-location stand for them",
+    ),
+    **dict.fromkeys(
+        ("location.proxy-uri", "location.upstream-name", "location.variable"),
+        "what nginx does there is in test_nginx_requests.py, and what it says in test_doctor_location.py",
     ),
     **dict.fromkeys(("nginx.certificate", "nginx.certificate-untrusted"), "nginx.certificate-* stand for them"),
     **dict.fromkeys(

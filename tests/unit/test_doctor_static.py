@@ -94,7 +94,7 @@ CASES = [
         "static.uncollected",
         "broken",
         "static files were never collected: nothing is in /srv/static",
-        "playbooks/site.yml; by hand: sudo -u shop python /srv/code/manage.py collectstatic",
+        "playbooks/site.yml; by hand: sudo -u shop python /srv/code/manage.py collectstatic --noinput",
         ("STATIC_ROOT = /srv/static",),
     ),
     Case(
@@ -103,7 +103,7 @@ CASES = [
         "static.uncollected",
         "broken",
         "static files were never collected: there is no directory /srv/static",
-        "playbooks/site.yml; by hand: sudo -u shop python /srv/code/manage.py collectstatic",
+        "playbooks/site.yml; by hand: sudo -u shop python /srv/code/manage.py collectstatic --noinput",
         ("STATIC_ROOT = /srv/static",),
     ),
     Case(
@@ -114,7 +114,7 @@ CASES = [
         "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
         (
             "STATIC_ROOT in the settings of the project, then playbooks/deploy.yml; by hand: "
-            "STATIC_ROOT in the settings, then sudo -u shop python /srv/code/manage.py collectstatic"
+            "STATIC_ROOT in /srv/code/shop/settings.py, then sudo -u shop python /srv/code/manage.py collectstatic --noinput"
         ),
         ("STATIC_URL = /static/",),
     ),

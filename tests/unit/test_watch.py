@@ -55,7 +55,8 @@ def sites(*names):
 
 
 def stop(site, _host):
-    site.uwsgi.master = None
+    site.uwsgi.master, site.uwsgi.unit = None, {"Id": "uwsgi-shop.service", "ActiveState": "inactive"}
+    site.uwsgi.installed = True
     for entrance in site.entrances:
         entrance.answer = Answer(502, "Bad Gateway", 0.1)
     for probe in site.probes:
