@@ -42,7 +42,7 @@ NOT_ON_A_HOST = {
     **dict.fromkeys(("media.selinux", "static.selinux"), "a container has no SELinux; socket.selinux stands for them"),
     **dict.fromkeys(("nginx.missing", "uwsgi.missing"), "test_playbook.py asks a host without them"),
     **dict.fromkeys(
-        ("django.cache-table", "django.development", "django.mail", "django.memory", "django.sessions"),
+        ("django.cache-table", "django.development", "django.memory", "django.sessions"),
         "the run judges these, too, and refuses or warns: test_settings_findings.py",
     ),
     **dict.fromkeys(

@@ -114,7 +114,8 @@ CASES = [
         "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
         (
             "STATIC_ROOT in the settings of the project, then playbooks/deploy.yml; by hand: "
-            "STATIC_ROOT in /srv/code/shop/settings.py, then sudo -u shop python /srv/code/manage.py collectstatic --noinput"
+            "STATIC_ROOT in /srv/code/shop/settings.py, then sudo -u shop python /srv/code/manage.py "
+            "collectstatic --noinput"
         ),
         ("STATIC_URL = /static/",),
     ),
