@@ -174,7 +174,9 @@ HEALTHY = [
     ),
     style(
         "an API without a page at /",
-        "edit $project/mysite/urls.py 's,path(\"\"\\, home)\\, ,,'; end mysite; systemctl start mysite; sleep 1",
+        # It never had one.
+        "edit $project/mysite/urls.py 's,path(\"\"\\, home)\\, ,,'; end mysite; systemctl start mysite; sleep 1\n"
+        "truncate --size=0 /var/log/nginx/access.log",
         "back $project/mysite/urls.py; restart",
     ),
     style(

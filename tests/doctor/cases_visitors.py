@@ -81,7 +81,7 @@ BY_HAND_CASES = [
     Case(
         "404 on a condition that holds for all",
         "location.refused",
-        ["with 404 on a condition", "if ($host = example.com) { return 404; }", "/etc/nginx/conf.d/mysite.conf:"],
+        ["with 404 on a condition", "if ($host = example.com) {{ return 404; }}", "/etc/nginx/conf.d/mysite.conf:"],
         _EDIT.format("if ($host = example.com) { return 404; }"),
         _BACK,
     ),

@@ -100,9 +100,12 @@ def outcome(case: Case, report: Mapping[str, Any], www: str) -> str:
     """Return how well a report names what a case broke.
 
     right: that fault comes first, in its words, and no other one that is not true. half: its code or its hop, or it is
-    named, but not first. wrong: something else comes first. missed: nothing is broken or degraded.
+    named, but not first. wrong: something else comes first. missed: nothing is broken or degraded. What is advice, or
+    not known, comes nowhere first: it is right where nothing is broken or degraded beside it.
     """
     first = report["first"]
+    if case.status in ("advice", "unknown"):
+        return _aside(case, report, www)
     roots = [fault for fault in _faults(report) if not fault["follows"] and fault["status"] in ("broken", "degraded")]
     if not roots or first is None:
         return MISSED
@@ -112,6 +115,14 @@ def outcome(case: Case, report: Mapping[str, Any], www: str) -> str:
         return RIGHT if words and not others and first["status"] == case.status else HALF
     named = any(fault["fault"] == case.fault for fault in roots)
     return HALF if named or first["hop"] == case.fault.partition(".")[0] else WRONG
+
+
+def _aside(case: Case, report: Mapping[str, Any], www: str) -> str:
+    found = [fault for fault in _faults(report) if (fault["fault"], fault["status"]) == (case.fault, case.status)]
+    if not found:
+        return MISSED
+    words = all(word.format(www=www) in text_of(found[0]) for word in case.words)
+    return RIGHT if words and report["first"] is None else HALF
 
 
 def outcome_of_healthy(case: Case, report: Mapping[str, Any]) -> str:
