@@ -21,7 +21,7 @@ FAULTS = Faults(
         "location.no-pass": ["nginx.redirect-dead", "nginx.redirect-loop"],
         "location.try-files": [],
         "location.front": [],
-        "location.params": [],
+        "location.params": ["socket.protocol"],
         "location.host": [],
         "location.proxy-uri": [],
         "location.variable": [],
