@@ -16,6 +16,8 @@ from sites import Inventory, Project, site
 HERE = Path(__file__).parent
 DISK = ROOT / ".cache/vm"
 DEFAULT_ROOTS = {"sites": "/opt/sites", "state": "/var/lib/sites", "config": "/etc/sites", "run": "/run/sites"}
+# The domains of nginx, of a uWSGI by Debian's policy and by Fedora's; what they serve and share begins with OWN_FILES.
+OWN_DOMAINS, OWN_FILES = ("httpd_t", "initrc_t", "unconfined_service_t"), "httpd_"
 # None of them is where a policy knows programs, files of visitors, or sockets.
 MOVED = {"sites": "/srv/web/sites", "state": "/srv/web/state", "config": "/etc/web", "run": "/run/web"}
 
@@ -39,8 +41,13 @@ class World:
         return run
 
     def denied(self) -> list[str]:
-        """What SELinux has denied since the first run began, and not before it."""
-        return [denial for denial in self.host.denials() if denial not in self.before]
+        """What SELinux has denied nginx, uWSGI or a site, or others of theirs, since the first run began."""
+        own = [denial for denial in self.host.denials() if denial not in self.before]
+        return [
+            denial
+            for denial in own
+            if denial.split()[0] in OWN_DOMAINS or denial.split()[1].startswith((*OWN_DOMAINS, OWN_FILES))
+        ]
 
     def path(self, root: str) -> str:
         return self.roots.get(root, DEFAULT_ROOTS[root])
