@@ -725,7 +725,7 @@ BY_HAND_CASES = [
     Case(
         "PROXY protocol, and nobody who is believed",
         "nginx.untrusted-proxy",
-        ["listen 80 proxy_protocol in", "every client has the address of the proxy", "trusted_proxies"],
+        ["listen 80 proxy_protocol in", "every client has the address of the proxy", "set_real_ip_from"],
         "edit $conf 's/listen 80;/listen 80 proxy_protocol;/'; reload",
         "back $conf; reload",
         status="degraded",

@@ -375,7 +375,8 @@ CASES = [
         "nginx.scheme-untold",
         "degraded",
         "nginx ends TLS for shop.example and does not say so to the application, which takes every request for http",
-        "playbooks/site.yml; by hand: uwsgi_param HTTPS $https if_not_empty; at /n:3",
+        "web_sites[].tls with playbooks/site.yml, or uwsgi_param HTTPS $https if_not_empty; at /n:3; by hand: "
+        "uwsgi_param HTTPS $https if_not_empty; at /n:3",
         ("uwsgi_pass unix:/a; in /n:3, and none of HTTPS, UWSGI_SCHEME, HTTP_X_FORWARDED_PROTO",),
     ),
     Case(
@@ -384,7 +385,9 @@ CASES = [
         "nginx.scheme-untold",
         "degraded",
         "nginx ends TLS for shop.example and does not say so to the application, which takes every request for http",
-        "playbooks/site.yml; by hand: proxy_set_header X-Forwarded-Proto $scheme; at /n:3, and "
+        "web_sites[].tls with playbooks/site.yml, or proxy_set_header X-Forwarded-Proto $scheme; at /n:3, and "
+        "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings; by hand: "
+        "proxy_set_header X-Forwarded-Proto $scheme; at /n:3, and "
         "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings",
     ),
     Case(
@@ -393,7 +396,8 @@ CASES = [
         "nginx.scheme-untold",
         "broken",
         "nginx ends TLS for shop.example and does not say so to the application, which takes every request for http",
-        "playbooks/site.yml; by hand: uwsgi_param HTTPS $https if_not_empty; at /n:3",
+        "web_sites[].tls with playbooks/site.yml, or uwsgi_param HTTPS $https if_not_empty; at /n:3; by hand: "
+        "uwsgi_param HTTPS $https if_not_empty; at /n:3",
     ),
     Case(
         "Django that does not look at the header",

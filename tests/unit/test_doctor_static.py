@@ -94,7 +94,8 @@ CASES = [
         "static.uncollected",
         "broken",
         "static files were never collected: nothing is in /srv/static",
-        "playbooks/site.yml; by hand: sudo -u shop python /srv/code/manage.py collectstatic --noinput",
+        "playbooks/site.yml runs collectstatic; by hand: sudo -u shop python /srv/code/manage.py collectstatic "
+        "--noinput",
         ("STATIC_ROOT = /srv/static",),
     ),
     Case(
@@ -103,7 +104,8 @@ CASES = [
         "static.uncollected",
         "broken",
         "static files were never collected: there is no directory /srv/static",
-        "playbooks/site.yml; by hand: sudo -u shop python /srv/code/manage.py collectstatic --noinput",
+        "playbooks/site.yml runs collectstatic; by hand: sudo -u shop python /srv/code/manage.py collectstatic "
+        "--noinput",
         ("STATIC_ROOT = /srv/static",),
     ),
     Case(

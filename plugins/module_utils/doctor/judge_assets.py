@@ -19,7 +19,8 @@ def judge_assets(faults: Faults, site: Site) -> Iterator[Fault]:
     root = str(files.get("static_root", ""))
     collected = bool(files.get("sample")) and "//" not in str(files.get("static_url", ""))
     # nginx may serve another directory, which nobody has compared.
-    if not found.get("seen") or not collected or not fetched or fetched.elsewhere:
+    # Another virtualenv than the site's has other files.
+    if not found.get("seen") or not collected or not fetched or fetched.elsewhere or not site.places.home:
         return
     collect = "playbooks/site.yml runs collectstatic" if site.managed else f"{manage(site)} collectstatic --noinput"
     missing, older = found.get("missing") or [], found.get("older") or []

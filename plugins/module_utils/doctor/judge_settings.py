@@ -171,7 +171,7 @@ def _checks(faults: Faults, site: Site) -> Iterator[Fault]:
     found = site.inside.get("checks", {}).get("found") or []
     left_out = _SAID | (_OF_HTTPS if not any(entrance.tls for entrance in site.entrances) else set())
     said = [check for check in found if check.get("id") not in left_out]
-    if not said:
+    if not said or not site.places.home:
         return
     errors = [check for check in said if check.get("level") == "error"]
     names = ", ".join(str(check.get("id"))[:60] for check in (errors or said)[:4])

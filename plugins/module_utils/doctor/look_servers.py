@@ -177,7 +177,8 @@ def _belonging(
             tops[top.pid] = top
     free = [top for top in tops.values() if not _emperor(top)]
     inhabited = {pid: _held_by(top, host) for pid, top in tops.items()}
-    free = [top for top in free if not _meets(inhabited[top.pid], foreign)]
+    # A release of ours is the site's, whatever name nginx has for it.
+    free = [top for top in free if layout.release_of(top.unit) or not _meets(inhabited[top.pid], foreign)]
 
     def rank(top: Process) -> int:
         if layout.release_of(top.unit):

@@ -115,7 +115,8 @@ def _untold(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
             BROKEN if any(_on_https(walk) for walk in loops) else DEGRADED,
             f"nginx ends TLS for {entrance.domain} and does not say so to the application, which takes every request "
             "for http",
-            f"playbooks/site.yml; by hand: {line} at {chain[-1].place}{also}",
+            f"web_sites[].tls with playbooks/site.yml, or {line} at {chain[-1].place}{also}; by hand: {line} at "
+            f"{chain[-1].place}{also}",
             [f"{handler!s} in {handler.place}, and none of {', '.join(_VARIABLES[:3] if by_uwsgi else _HEADERS[:3])}"],
         )
 

@@ -48,7 +48,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "static.uncollected",
             BROKEN,
             f"static files were never collected: {what} {root}",
-            f"playbooks/site.yml; by hand: {manage(site)} collectstatic --noinput",
+            f"playbooks/site.yml runs collectstatic; by hand: {manage(site)} collectstatic --noinput",
             [f"STATIC_ROOT = {root}"],
         )
     elif not fetched:
