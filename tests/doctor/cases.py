@@ -392,7 +392,7 @@ MANAGED_CASES = [
     Case(
         "no server has the name",
         "name.no-server",
-        ["no server of nginx has the name mysite.example", "answers in its place", "server_name mysite.example;"],
+        ["no server of nginx has the name mysite.example", "answers in its place", "web_sites[].domains of mysite"],
         "edit $conf 's/server_name mysite.example;/server_name elsewhere.example;/'; reload",
         "back $conf; reload",
     ),
