@@ -111,8 +111,7 @@ class Walk:
 
     `leaves` is the URL where it goes to somebody else, or to where nobody listens on this host; `unserved` says that
     this is the site's own name, over https, for which this host has no server. `heeded` says whether a client that
-    seems to come by https, as a proxy would tell, is answered without that redirect. `dead` is the port of this host
-    that the way leads to where nobody listens, else 0.
+    seems to come by https, as a proxy would tell, is answered without that redirect.
     """
 
     start: str
@@ -121,7 +120,6 @@ class Walk:
     leaves: str = ""
     unserved: bool = False
     heeded: bool = False
-    dead: int = 0
 
 
 @dataclass

@@ -9,25 +9,20 @@ from collections.abc import Iterator
 
 from ..evidence import Host, Probe, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
-from ..fixes import BY_HAND, RELOAD, ini, restart
-from ..groups import RESTART, restart_for_group
-from ..judge_servers import place_of, restart_of
-from ..judge_serving import with_others
-from ..questions import SOCKET_CLASSES, declared, good, last_match, of_uwsgi, selinux
+from ..questions import SOCKET_CLASSES, declared, good, last_match, selinux
 
-_NOT_RUNNING = ("uwsgi.supervisor", "uwsgi.vassal", "uwsgi.not-enabled")
 FAULTS = Faults(
     "socket",
     {
-        "socket.missing": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing", *_NOT_RUNNING],
+        "socket.missing": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing"],
         "socket.hidden": [],
-        "socket.stale": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing", *_NOT_RUNNING],
-        "socket.refused": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing", *_NOT_RUNNING],
+        "socket.stale": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing"],
+        "socket.refused": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing"],
         "socket.denied": [],
         "socket.selinux": [],
         "socket.queue-full": ["uwsgi.stopped", "uwsgi.crashing", "app"],
-        "socket.unreachable": ["nginx.upstream-name"],
-        "socket.protocol": ["uwsgi.plugin"],
+        "socket.unreachable": [],
+        "socket.protocol": [],
         "socket.silent": ["uwsgi", "app", "django", "database"],
     },
 )
@@ -37,7 +32,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     for probe in site.probes:
         fault = _unreachable(site, host, probe) if probe.connect_error else _unusable(site, probe)
         if fault:
-            yield with_others(fault, probe, site)
+            yield fault
         else:
             where = probe.described or probe.address
             seen.append(f"{probe.speaks} to {where}: as {host.nginx.worker_name} ok")
@@ -52,7 +47,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "socket.queue-full",
             DEGRADED,
             "the listen queue was full since uWSGI started: clients were turned away",
-            _queue(site),
+            "web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn",
             [full[-1]],
         )
 
@@ -65,17 +60,15 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
     if probe.hidden:
         return _hidden(probe)
     if error == "ECONNREFUSED" and probe.address.startswith("unix:"):
-        runs = f"; {site.server.label} runs, but the file that it listened on was replaced" if site.uwsgi.master else ""
+        runs = "; uWSGI runs, but the file that it listened on was replaced" if site.uwsgi.master else ""
         cause = f"{probe.address} is a stale socket: the file is there, and nobody listens on it{runs}"
         if not probe.is_socket:
             cause = f"{probe.address} is no socket but another kind of file"
-        return FAULTS.fault(
-            "socket.stale", BROKEN, cause, _restart(site) or f"restart {site.server.label}", [failed, probe.described]
-        )
+        return FAULTS.fault("socket.stale", BROKEN, cause, _restart(site) or "restart uWSGI", [failed, probe.described])
     if error == "ECONNREFUSED":
         listens = _listens(site)
         cause = f"nothing listens on {probe.address}, where nginx connects to"
-        cause += f"; {site.server.label} listens on {', '.join(listens)}" if listens else ""
+        cause += f"; uWSGI listens on {', '.join(listens)}" if listens else ""
         evidence = [failed, f"{site.handler} in {site.handler.place}"] if site.handler else []
         return FAULTS.fault("socket.refused", BROKEN, cause, _fix_address(site, probe), evidence)
     if error in ("EACCES", "EPERM"):
@@ -87,7 +80,7 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
             "socket.queue-full",
             BROKEN,
             f"the listen queue of {probe.address} is full: nobody accepts as fast as clients come",
-            _queue(site),
+            "web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn; see what is slow",
             [failed, *lines],
         )
     if error == "EHOSTUNREACH" and site.managed:
@@ -95,8 +88,7 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
         cause = f"{unit} does not let {host.nginx.worker_name} connect to {probe.address}: nginx has another user now"
         return FAULTS.fault("socket.denied", BROKEN, cause, f"run site.yml; now: systemctl stop {unit}", [failed])
     cause = f"nginx's worker cannot connect to {probe.address}: {error}"
-    told = f"`{site.handler}` at {site.handler.place}" if site.handler else "uwsgi_pass"
-    return FAULTS.fault("socket.unreachable", BROKEN, cause, f"correct the address in {told}, then {RELOAD}", [cause])
+    return FAULTS.fault("socket.unreachable", BROKEN, cause, "look at the address in uwsgi_pass", [cause])
 
 
 def _unusable(site: Site, probe: Probe) -> Fault | None:
@@ -105,16 +97,14 @@ def _unusable(site: Site, probe: Probe) -> Fault | None:
         return _missing(site, probe)
     if probe.hidden:
         return _hidden(probe)
-    if probe.kind or ((probe.answer is None or site.server.kind != "uwsgi") and declared(site, probe)):
+    if probe.kind or (probe.answer is None and declared(site, probe)):
         return _mismatch(site, probe)
-    if probe.answer is None and probe.speaks in ("uwsgi", "http") and not site.passive:
+    if probe.answer is None and probe.speaks in ("uwsgi", "http"):
         return FAULTS.fault(
             "socket.silent",
             BROKEN,
             f"{probe.address} takes connections and gives no answer to a {probe.speaks} request: {probe.failure}",
-            f"end that program, and start the site's server there; or correct the address in nginx, then {RELOAD}"
-            if site.server.stranger or not of_uwsgi(site, probe)
-            else f"see what it does: {_log(site)}; then {restart(site)}",
+            "see what uWSGI and the application do",
             [f"{probe.speaks} request to {probe.address}: {probe.failure}", f"held by {probe.owner or '?'}"],
         )
     return None
@@ -122,9 +112,7 @@ def _unusable(site: Site, probe: Probe) -> Fault | None:
 
 def _missing(site: Site, probe: Probe) -> Fault:
     listens = ", ".join(_listens(site)) or "something else"
-    instead = f"{site.server.label} listens on {listens}" if site.uwsgi.master else f"{site.server.label} does not run"
-    if site.uwsgi.master and probe.address in _listens(site):
-        instead = f"{site.server.label} runs, but the file that it listened on was removed"
+    instead = f"uWSGI listens on {listens}" if site.uwsgi.master else "uWSGI does not run"
     cause = f"there is no socket {probe.address}: {instead}"
     evidence = [f"connect({probe.address}): ENOENT"]
     return FAULTS.fault("socket.missing", BROKEN, cause, _fix_address(site, probe), evidence)
@@ -149,28 +137,10 @@ def _denied(site: Site, host: Host, probe: Probe) -> Fault:
         cause = f"{worker} may not connect to {probe.address}, though its mode allows it: SELinux or another policy"
         return FAULTS.fault("socket.denied", BROKEN, cause, "ausearch -m avc -ts recent", ["EACCES", probe.described])
     mode = f"{found.mode:04o}"
-    late = restart_for_group(site, host, probe.address)
-    if late:
-        cause = f"{worker} may not use {found.path} ({mode}): {late}"
-        evidence = [f"connect({probe.address}): EACCES", found.evidence]
-        return FAULTS.fault("socket.denied", BROKEN, cause, RESTART, evidence)
-    if found.group in site.server.groups:
-        name = site.server.groups[found.group]
-        cause = (
-            f"{worker} is in the group {name} of {found.path}, and nginx's workers run without it: they began before"
-        )
-        return FAULTS.fault(
-            "socket.denied",
-            BROKEN,
-            cause,
-            "systemctl restart nginx",
-            [f"connect({probe.address}): EACCES", found.evidence],
-        )
     if not found.directory:
-        option = f"web_sites[].uwsgi.chmod_socket; by hand: chmod-socket = 660 and a group of {worker} in {ini(site)}"
+        option = "web_sites[].uwsgi.chmod_socket" if site.managed else f"chmod-socket = 660 and group {worker}"
         cause = f"{worker} may not write to the socket {found.path}: its mode is {mode}"
-        now = f"; now: chmod 660 {found.path} && chgrp {group} {found.path}"
-        fix = f"{option.replace(BY_HAND, now + BY_HAND)}{now}"
+        fix = f"{option}; now: chmod 660 {found.path} && chgrp {group} {found.path}"
     elif re.fullmatch(r"/home/[^/]+|/root", found.path):
         cause = f"the home directory {found.path} is closed ({mode}): {worker} cannot get to the socket in it"
         fix = f"chmod o+x {found.path}, or a socket in /run"
@@ -187,9 +157,7 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
         router = told != "http-socket"
         option = "http" if router else "http-socket"
         target = f"http://{where}" if not where.startswith("unix:") else f"http://{where}:/"
-        if site.server.kind not in ("uwsgi", ""):
-            who = f"{site.server.label} listens, which speaks HTTP"
-        elif not told and not site.uwsgi.master:
+        if not told and not site.uwsgi.master:
             who = f"a program that speaks HTTP listens ({probe.owner or 'unknown'})"
         elif router:
             who = "uWSGI's HTTP router (--http) listens: it waits for HTTP, and nginx gives up with 504"
@@ -200,8 +168,6 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
             f"either start uWSGI with `socket = {bind}` instead of `{option} = {bind}`, "
             f"or let nginx say `proxy_pass {target};` instead of `{site.handler}`"
         )
-        if site.server.kind not in ("uwsgi", ""):
-            fix = f"let nginx say `proxy_pass {target};` and `proxy_set_header Host $host;` instead of `{site.handler}`"
     else:
         cause = (
             f"protocol mismatch: nginx speaks HTTP (proxy_pass) to {where}, where uWSGI has a uwsgi socket: "
@@ -219,47 +185,17 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
 
 def _fix_address(site: Site, probe: Probe) -> str:
     binds = _listens(site)
-    if binds and site.handler and probe.address not in binds:
+    if binds and site.handler:
         return (
-            "let both name one address: web_sites[].uwsgi.socket with playbooks/site.yml writes it for uWSGI and for "
-            f"uwsgi_pass; by hand: {_passing(site, binds[-1])}; at {site.handler.place} or in its upstream, then "
-            f"{RELOAD}; or {_option(site, probe)}, then {restart_of(site)}"
+            f"let both name one address: uwsgi_pass {binds[-1]}; in {site.handler.place} or its upstream"
+            f" (web_sites[].uwsgi.socket), or socket = {probe.address.replace('unix:', '')} in the ini"
         )
-    return _restart(site) or f"start {site.server.label} there"
-
-
-def _passing(site: Site, bind: str) -> str:
-    """Return the directive that hands over to an address, as nginx speaks at present."""
-    if site.speaks != "http":
-        return f"uwsgi_pass {bind}"
-    return f"proxy_pass http://{bind}{':' if bind.startswith('unix:') else ''}"
-
-
-def _option(site: Site, probe: Probe) -> str:
-    """Return what has the server listen where nginx connects to."""
-    start, where = site.server.start, probe.address.replace("unix:", "")
-    if start and start.socket:
-        return f"ListenStream={where} in {start.socket['Id']}"
-    if site.server.kind == "uwsgi":
-        return f"socket = {where} in {site.uwsgi.options.files[-1] if site.uwsgi.options.files else 'the ini'}"
-    return f"let {site.server.label} listen on {where} ({place_of(site)})"
-
-
-def _queue(site: Site) -> str:
-    return (
-        "see what is slow; web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn; by hand: see "
-        f"what is slow; more processes, or listen = 1024 in {ini(site)} with sysctl net.core.somaxconn=1024"
-    )
-
-
-def _log(site: Site) -> str:
-    unit = site.uwsgi.unit.get("Id")
-    return f"journalctl -u {unit} -n 50" if unit else "the log of what listens there"
+    return _restart(site) or "start uWSGI there"
 
 
 def _restart(site: Site) -> str:
     unit = site.uwsgi.unit.get("Id")
-    return restart_of(site) if unit or site.server.start else ""
+    return f"systemctl restart {unit}" if unit else ""
 
 
 def _listens(site: Site) -> list[str]:
