@@ -39,7 +39,8 @@ def options(host, call=-1):
 
 @pytest.mark.parametrize("version", ["2.1.0", "3.1.0", "4.0.0", "5.4.0"])
 def test_first_certificate_replaces_the_placeholder_and_then_nothing_is_to_be_done(tmp_path, monkeypatch, version):
-    host = Host(tmp_path, monkeypatch, version)
+    host, labelled = Host(tmp_path, monkeypatch, version), []
+    monkeypatch.setattr(acme_issue.labels, "settle", labelled.append)
     wanted = host.certificate(domains=["shop.example.com", "www.shop.example.com"])
     [made] = wanted.ensure()
     assert made == "certificate for shop.example.com, www.shop.example.com from ca.example.net: there is none"
@@ -51,6 +52,7 @@ def test_first_certificate_replaces_the_placeholder_and_then_nothing_is_to_be_do
         *("--webroot", "-w", str(tmp_path / "webroot"), "-d", "shop.example.com", "-d", "www.shop.example.com"),
     ]
     assert stat.S_IMODE(os.stat(tmp_path / "webroot").st_mode) == 0o755
+    assert labelled == [str(tmp_path / "webroot")]
     assert wanted.ensure() == []
     assert len(host.certbot.calls) == 1
 

@@ -1,6 +1,9 @@
-"""Which ports SELinux lets nginx use by itself, and which paths are labelled anew."""
+"""Which ports SELinux lets nginx use by itself, which paths are labelled anew, and how the module gets in and out."""
 
 from __future__ import annotations
+
+import subprocess
+from pathlib import Path
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
@@ -71,3 +74,24 @@ def test_one_module_holds_what_all_sites_need():
     ]
     # The same whatever the order of the sites, or a second run would change something.
     assert policy(list(reversed(sites))) == found
+
+
+# --- what is not nginx's ---
+
+
+def test_firewalld_may_answer_root_where_the_policy_knows_it():
+    lines = policy(complete([SHOP]))["text"].splitlines()
+    start = lines.index("(optional pyweb_firewalld")
+    assert lines[start + 1] == "  (allow firewalld_t unconfined_t (dbus (send_msg))))"
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_module_whose_file_is_gone_is_removed_and_need_not_be_there(tmp_path, status):
+    program = tmp_path / "semodule"
+    program.write_text(f'#!/bin/sh\necho "$*" >>{tmp_path}/asked\nexit {status}\n')
+    program.chmod(0o755)
+    script = (Path(__file__).resolve().parents[2] / "roles/nginx/files/selinux.sh").read_text()
+    words = ["sh", "-c", script, "semodule", str(tmp_path / "gone.cil")]
+    done = subprocess.run(words, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "asked").read_text() == "--remove=pyweb_stack\n"

@@ -30,7 +30,6 @@ class World:
     project: Project
     inventory: Inventory
     roots: Mapping[str, str]
-    first: Run | None = None
     before: list[str] = field(default_factory=list)
 
     def play(self, playbook: str = "site.yml", *words: str) -> Run:

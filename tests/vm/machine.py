@@ -74,7 +74,7 @@ class Machine(Host):
             time.sleep(1)  # as above
 
     @property
-    def address(self) -> str:  # type: ignore[override] - it does not change at a boot
+    def address(self) -> str:
         return "127.0.0.1"
 
     def command(self, script: str) -> list[str]:

@@ -2,7 +2,7 @@
 # Install qemu and what makes disks for it, where the distribution has them.
 set -euo pipefail
 
-readonly PROGRAMS=(qemu-system-x86_64 qemu-img mke2fs ssh scp)
+readonly PROGRAMS=(qemu-system-x86_64 qemu-img mke2fs ssh)
 missing=()
 for program in "${PROGRAMS[@]}"; do
     command -v "$program" >/dev/null || missing+=("$program")
