@@ -26,7 +26,7 @@ test: ## Ask everything on one platform of each family, the platform questions o
 	@$(TOOLS)/test.py
 
 .PHONY: test-all
-test-all: ## Ask everything on every platform
+test-all: ## Ask everything on every platform, and the doctor about every fault of the long table
 	@FULL=all $(TOOLS)/test.py
 
 .PHONY: test-vm
@@ -131,6 +131,10 @@ soak: setup engine images ## Ten minutes of load and deploys; writes docs/load.m
 .PHONY: doctor-test
 doctor-test: ## Make every fault on a healthy site; the doctor has to name it (writes docs/doctor.md)
 	@$(TOOLS)/test.py doctor
+
+.PHONY: doctor-long
+doctor-long: ## The doctor's long table: faults and healthy sites of every style (writes docs/doctor.md)
+	@$(TOOLS)/test.py doctor-long
 
 .PHONY: bench
 bench: setup engine images ## Measure the budgets

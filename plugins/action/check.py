@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible.plugins.loader import filter_loader, test_loader
 from ansible_collections.pyweb.stack.plugins.filter.sites import EXAMPLE
+from ansible_collections.pyweb.stack.plugins.module_utils.model.doctor_timer import doctor_timer
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, url
 from ansible_collections.pyweb.stack.plugins.plugin_utils import certificates
@@ -62,10 +63,12 @@ class ActionModule(_ASSERT):  # type: ignore[misc, valid-type]  # a class found 
         variables = task_vars or {}
         names = ("web_sites", "web_roots", "web_tls")
         given, roots, tls = (plain(self._templar.template(variables.get(name))) for name in names)
+        timer = plain(self._templar.template(variables.get("doctor_timer")))
         # No exception: of a result Ansible shows the message alone, and once.
         try:
             folder, shared = str(variables["playbook_dir"]), plain(variables.get("web_run") or {}).get("shared_names")
             sites = complete(given, roots, folder, EXAMPLE, tls, certificates, shared)
+            doctor_timer(timer)
         except InventoryError as error:
             lines = [str(error), str(self._task.args.get("fail_msg") or "")]
             return {"failed": True, "changed": False, "msg": "\n".join(line for line in lines if line)}

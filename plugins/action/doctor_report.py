@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import os
+from collections.abc import Callable
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.pyweb.stack.plugins.plugin_utils import doctor_report, output
+from ansible_collections.pyweb.stack.plugins.plugin_utils import doctor_junit, doctor_report, output
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 
@@ -29,12 +31,21 @@ class ActionModule(ActionBase):
         if not isinstance(arguments.get("reports"), dict):
             raise AnsibleActionFail("reports is missing or no mapping; wanted host name -> result of site_doctor")
         hosts = doctor_report.collected(arguments["reports"])
+        try:
+            statuses = doctor_junit.failing(arguments.get("fail", False))
+        except ValueError as error:
+            raise AnsibleActionFail(str(error)) from None
         display = Display()
         output.show(doctor_report.lines(hosts))
         when = datetime.datetime.now(datetime.timezone.utc)
         written: list[str] = []
         if not self._task.check_mode:
-            for kind, text_of in (("html", doctor_report.page), ("json", _document)):
+            kinds: dict[str, Callable[..., str]] = {
+                "html": doctor_report.page,
+                "json": _document,
+                "junit": functools.partial(doctor_junit.junit, statuses=statuses),
+            }
+            for kind, text_of in kinds.items():
                 if arguments.get(kind):
                     path = os.path.abspath(os.path.expanduser(str(arguments[kind])))
                     _put(path, text_of(hosts, when))
@@ -44,6 +55,10 @@ class ActionModule(ActionBase):
             f"{host['host']}/{site['name']}" for host in hosts for site in host["sites"] if site["status"] == "broken"
         ]
         result.update(changed=False, written=written, broken=broken)
+        failed = doctor_junit.failed(hosts, statuses)
+        if failed:
+            said = f"doctor_fail is {arguments['fail']}, and this is not {'ok' if 'degraded' in statuses else 'served'}"
+            result.update(failed=True, msg=f"{said}: {', '.join(failed)}")
         return result
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.pyweb.stack.plugins.plugin_utils import outside
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
@@ -24,10 +26,33 @@ class ActionModule(ActionBase):
         sites = arguments.get("sites")
         if not isinstance(sites, list) or not all(isinstance(site, dict) for site in sites):
             raise AnsibleActionFail("sites is missing or no list of mappings; wanted web_sites")
-        arguments["sites"] = [wanted(site) for site in sites if site.get("state", "present") == "present"]
+        present = [site for site in sites if site.get("state", "present") == "present"]
+        visits = self._visits(present, arguments.get("names") or [], task_vars or {})
+        arguments["sites"] = [
+            {**wanted(site), **({"outside": found} if (found := visits.get(str(site.get("name")))) else {})}
+            for site in present
+        ]
         arguments.setdefault("controller_time", time.time())
         result.update(execute(self, "pyweb.stack.site_doctor", arguments, task_vars))
         return result
+
+    def _visits(
+        self, sites: list[dict[str, Any]], names: Any, variables: dict[str, Any]
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Return what the controller gets at the host's address, by the name of the site; {} where it knows none."""
+        names_of = [variables.get("ansible_host"), variables.get("inventory_hostname"), self._play_context.remote_addr]
+        connection = str(variables.get("ansible_connection") or getattr(self._connection, "transport", "") or "")
+        arguments = [variables.get(f"ansible_ssh_{kind}_args") for kind in ("common", "extra")]
+        arguments.append(variables.get("ansible_ssh_args"))
+        chosen = [site for site in sites if not names or site.get("name") in names]
+        try:
+            way = outside.way_to(
+                connection, [str(one) for one in names_of if one], " ".join(str(one) for one in arguments if one)
+            )
+            return outside.ask(chosen, way)
+        except Exception as error:  # the host is examined without it
+            Display().vv(f"nothing was asked from the controller: {type(error).__name__}")
+            return {}
 
 
 def wanted(site: dict[str, Any]) -> dict[str, Any]:

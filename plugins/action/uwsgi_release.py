@@ -1,16 +1,20 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's half of `uwsgi_release`: keep secrets apart from what may be shown."""
+"""The controller's half of `uwsgi_release`: keep secrets apart from what may be shown, and bring `pyweb` along."""
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.pyweb.stack.plugins.action.site_doctor import wanted
+from ansible_collections.pyweb.stack.plugins.module_utils.cli.completion import BASH
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
+from ansible_collections.pyweb.stack.plugins.plugin_utils import command_archive
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.first_host import is_first
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
@@ -31,7 +35,16 @@ class ActionModule(ActionBase):
         first = is_first(task_vars or {}, [site["name"] for site in sites if _asks_for_the_first_host(site)])
         if first:
             arguments["first"] = first
-        result.update(execute(self, "pyweb.stack.uwsgi_release", arguments, task_vars))
+        arguments["doctor"] = {site["name"]: wanted(dict(site)) for site in sites if site["state"] == "present"}
+        sources = command_archive.sources()
+        arguments["command_sources"] = command_archive.digest(sources)
+        answer = execute(self, "pyweb.stack.uwsgi_release", arguments, task_vars)
+        if answer.get("command_wanted"):
+            # It goes along only where the host does not have it: once a version.
+            content = base64.b64encode(command_archive.packed(sources)).decode()
+            arguments.update(command_content=content, command_completion=BASH)
+            answer = execute(self, "pyweb.stack.uwsgi_release", arguments, task_vars)
+        result.update(answer)
         return result
 
 

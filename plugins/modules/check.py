@@ -9,8 +9,8 @@ module: check
 short_description: Check the sites of a host, and make the later tasks of the run cheaper
 version_added: 0.1.0
 description:
-  - Checks C(web_sites), C(web_roots) and C(web_tls) of the host, and returns the sites. All faults are told at once,
-    and no host is asked anything.
+  - Checks C(web_sites), C(web_roots), C(web_tls) and C(doctor_timer) of the host, and returns the sites. All faults are
+    told at once, and no host is asked anything.
   - Where M(pyweb.stack.hosts_with_sites) registered C(web_run), a certificate by ACME's http challenge is refused for a
     name that several hosts of the inventory have.
   - With O(that) it does what M(ansible.builtin.assert) does.

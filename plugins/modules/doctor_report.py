@@ -26,6 +26,20 @@ options:
     description: Where the data are written, on the controller; relative to the current directory. Empty for none.
     type: str
     default: ""
+  junit:
+    description:
+      - Where JUnit XML is written, on the controller, with a test for each hop of each site; relative to the current
+        directory. Empty for none.
+    type: str
+    default: ""
+    version_added: 0.3.0
+  fail:
+    description:
+      - Whether to fail, once all is shown and written, where a site is broken (V(true) or V(broken)), where one is
+        broken or degraded (V(degraded)), or not at all (V(false)). A host that was not reached fails as well.
+    type: raw
+    default: false
+    version_added: 0.3.0
 attributes:
   check_mode:
     support: full

@@ -159,6 +159,23 @@ sites:
             C(mend), C(evidence) and C(follows).
           type: list
           elements: dict
+    changes:
+      description:
+        - What has changed since the host's own timer last saw the site well; see C(docs/monitoring.md). Null for a site
+          that is not broken or degraded, and where the timer has never seen it well.
+      type: dict
+      contains:
+        since:
+          description: When that was, in seconds since 1970.
+          type: float
+        how:
+          description: V(ok) where all was ok then, V(degraded) where it worked then and does not now.
+          type: str
+        found:
+          description: The changes, each with C(kind), V(release), V(package), V(unit), V(nginx), V(certificate) or
+            V(disk), and C(what) in words. Empty where none was found.
+          type: list
+          elements: dict
     ladder:
       description: The rungs that were climbed with O(deep), the lowest first.
       type: list

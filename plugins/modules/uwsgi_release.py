@@ -18,6 +18,8 @@ description:
     finish what they are at; timers follow. What does not start or is taken back leaves the old ones running.
   - Applies migrations and runs the project's own commands before, and makes the superuser. Removes sites with
     O(sites[].state=absent).
+  - Puts the command C(/usr/bin/pyweb) on the host, unless a file of somebody else is there, and removes it with the
+    last site.
 author: [pyweb.stack contributors]
 options:
   sites:
@@ -104,6 +106,11 @@ releases:
     source:
       description: Where its code came from, in a few words.
       type: str
+command:
+  description: The command of the collection, where it was or, in check mode, would be put there or removed.
+  returned: when it changes
+  type: str
+  sample: /usr/bin/pyweb
 made:
   description: What was made or, in check mode, would be, each after the name of its site.
   returned: success
@@ -125,6 +132,7 @@ sites_after:
   type: dict
 """
 
+import base64
 import json
 import os
 from dataclasses import dataclass, field
@@ -135,7 +143,9 @@ from ansible_collections.pyweb.stack.plugins.module_utils.build.found import as_
 from ansible_collections.pyweb.stack.plugins.module_utils.host import (
     accounts,
     builder,
+    command_file,
     files,
+    found,
     managed_pythons,
     memory,
     packages,
@@ -164,6 +174,10 @@ SPEC: dict[str, Any] = {
     "secrets": {"type": "str", "default": "{}", "no_log": True},
     "who": {"type": "str", "default": ""},
     "first": {"type": "dict", "default": {}},
+    "doctor": {"type": "dict", "default": {}},
+    "command_sources": {"type": "str", "default": ""},
+    "command_content": {"type": "str", "default": "", "no_log": True},
+    "command_completion": {"type": "str", "default": "", "no_log": True},
 }
 
 
@@ -179,6 +193,8 @@ class Sites:
     check_mode: bool
     # Site name to whether this is the first host of the inventory that has it.
     first: dict[str, bool] = field(default_factory=dict)
+    # Site name to what the doctor has to know of it.
+    doctor: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     made: list[str] = field(default_factory=list)
     releases: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -245,7 +261,7 @@ class Sites:
             sizing.remember(site, size)
             open_to_all = ports.unlimited(shell, release.layout, release.sockets)
             self.notes += [f"site '{name}': {open_to_all}"] if open_to_all else []
-        self._made(site, [*change.what, *([size.note] if size.note else [])])
+        self._made(site, [*change.what, *([size.note] if size.note else []), *self._tell_the_doctor(release.layout)])
         self.notes += switch.notes
         self.releases[name] = {
             "id": change.release,
@@ -258,6 +274,15 @@ class Sites:
         if self.last_check and (wrong := switch.unanswered()):
             self.faults.append(str(wrong))
             self.faulty.append(name)
+
+    def _tell_the_doctor(self, layout: Layout) -> list[str]:
+        """Write down for `pyweb doctor` what the inventory says; return the file where it was, or would be, written."""
+        request = self.doctor.get(layout.name)
+        if not request or files.recorded(layout.doctor_request) == request:
+            return []
+        if not self.check_mode:
+            files.write(layout.doctor_request, json.dumps(request, indent=1, sort_keys=True) + "\n", 0o600)
+        return [layout.doctor_request]
 
     def _build_of(self, site: Site) -> Manifest | None:
         """Return the manifest of a site's build; where only its id came, that of the host."""
@@ -303,8 +328,24 @@ def main() -> None:
     if not module.check_mode and memory.is_unknown():
         # The role alone has not looked at the host before.
         memory.remember(module.run_command, packages.installed(module))
+    any_present = any(site["state"] == "present" for site in given["sites"])
+    command, note = "", ""
+    if any_present and given["command_sources"]:
+        brought = given["command_sources"], base64.b64decode(given["command_content"]), given["command_completion"]
+        try:
+            command, note = command_file.ensure(*brought, module.check_mode)
+        except command_file.NotSent:
+            module.exit_json(changed=False, command_wanted=True)
     sites = Sites(
-        secrets, given["builds"], web_group, given["who"], given["last_check"], module.check_mode, given["first"]
+        secrets,
+        given["builds"],
+        web_group,
+        given["who"],
+        given["last_check"],
+        module.check_mode,
+        given["first"],
+        given["doctor"],
+        [note] if note else [],
     )
     sites.present = sum(site["state"] == "present" for site in given["sites"])
     wanted_now = [site for site in given["sites"] if site["name"] not in given["faulty"]]
@@ -314,8 +355,13 @@ def main() -> None:
         # Builds went away with releases, and with sites. All sites of one root share their Pythons.
         for layout in {Layout.of(site).pythons: Layout.of(site) for site in given["sites"]}.values():
             managed_pythons.prune(layout)
-    changed = bool(sites.made)
+    if given["command_sources"] and not any_present:
+        going = {site["name"] for site in given["sites"] if module.check_mode}
+        if not set(found.of_units()) - going:
+            command = next(iter(command_file.remove(module.check_mode)), "")
+    changed = bool(sites.made or command)
     done = {"releases": sites.releases, "made": sites.made, **({"notes": sites.notes} if sites.notes else {})}
+    done.update({"command": command} if command else {})
     for note in sites.notes:
         module.warn(note)
     if sites.faults:

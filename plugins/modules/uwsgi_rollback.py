@@ -85,20 +85,17 @@ sites_after:
   type: dict
 """
 
-import re
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.pyweb.stack.plugins.module_utils.host import files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import code, live
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import nearest
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Site
-from ansible_collections.pyweb.stack.plugins.module_utils.release.release import stored
+from ansible_collections.pyweb.stack.plugins.module_utils.release.rollback import roll_back, wrong_id
 from ansible_collections.pyweb.stack.plugins.module_utils.release.shelf import Shelf
-from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Change, Switch
 
 SPEC: dict[str, Any] = {
     "sites": {"type": "list", "elements": "dict", "required": True},
@@ -121,14 +118,6 @@ def pick(sites: list[Site], name: str) -> Site:
     return present[name]
 
 
-def roll_back(layout: Layout, given: dict[str, Any], check_mode: bool) -> tuple[Change, StepError | None]:
-    """Make the release that is asked for the live one; what, and why it does not answer then. Raises `StepError`."""
-    with files.locked(layout.name):
-        release = stored(layout, given["to"] or Shelf(layout).previous)
-        switch = Switch.on_this_host(release, given["who"], check_mode)
-        return switch.roll_back(given["ignore_migrations"]), switch.unanswered()
-
-
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     if fault := why_not_root():
@@ -138,11 +127,12 @@ def main() -> None:
         layout = Layout.of(pick(given["sites"], given["site"]))
     except ValueError as error:
         module.fail_json(msg=str(error))
-    if not re.fullmatch(r"[0-9a-f]*", given["to"]):
-        module.fail_json(msg=f"to is {given['to']!r}; wanted the id of a release, or nothing for the previous one")
+    if wrong := wrong_id(given["to"]):
+        module.fail_json(msg=f"to is {wrong}")
     before = live(layout)["id"]
     try:
-        change, unanswered = roll_back(layout, given, module.check_mode)
+        asked = given["to"], given["who"], given["ignore_migrations"]
+        change, unanswered = roll_back(layout, *asked, module.check_mode)
     except StepError as error:
         now = live(layout)
         after = {layout.name: {**now, "switched": now["id"] != before, "migrations": []}}

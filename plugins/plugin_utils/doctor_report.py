@@ -16,8 +16,14 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import al
 MARKS = {"ok": "✓", "broken": "✕", "degraded": "!", "unknown": "?"}
 WORDS = {"ok": "all ok", "broken": "broken", "degraded": "works, but", "unknown": "not all is known"}
 COLOURS = {"ok": "green", "broken": "red", "degraded": "yellow", "unknown": "dark gray"}
+# Of a single fault: what could be better and changes no status.
+ADVICE = "advice"
+FAULT_MARKS = {**MARKS, ADVICE: "i"}
+FAULT_COLOURS = {**COLOURS, ADVICE: "cyan"}
 # What a terminal line says has to be read at a glance; the page has the rest.
 LINE_MAX = 110
+# Of the evidence of the first fault so many lines are quoted, so long.
+SAID_LINES, SAID_MAX = 3, 300
 
 
 def collected(results: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -47,7 +53,7 @@ def lines(hosts: list[dict[str, Any]]) -> list[tuple[str, str]]:
             shown.append((title, COLOURS[site["status"]]))
             for hop in site["hops"]:
                 says = hop["cause"] or "; ".join(hop["evidence"]) or "nothing was seen of it"
-                more = len(hop["faults"]) - 1
+                more = sum(fault["status"] != ADVICE for fault in hop["faults"]) - 1
                 tail = (f"  [follows from {hop['follows']}]" if hop["follows"] else "") + (
                     f"  [+{more}]" if more > 0 else ""
                 )
@@ -58,10 +64,38 @@ def lines(hosts: list[dict[str, Any]]) -> list[tuple[str, str]]:
                 says = f": {rung['cause']}" if rung["cause"] else ""
                 shown.append((text + _cut(says, LINE_MAX - len(text)), COLOURS[rung["status"]]))
             if site["first"]:
-                shown.append((f"  first   {site['first']['hop']}: {site['first']['cause']}", COLOURS[site["status"]]))
-                shown.append((f"  mend    {site['first']['mend']}", COLOURS[site["status"]]))
+                first = site["first"]
+                says = f"  first   {first['hop']}: {first['cause']}  [{first['fault']}]"
+                shown.append((says, COLOURS[site["status"]]))
+                shown.append((f"  mend    {first['mend']}", COLOURS[site["status"]]))
+                shown += [(f"  says    {text}", "normal") for text in said(first)]
+            shown += [(f"  advice  {text}", FAULT_COLOURS[ADVICE]) for text in advised(site)]
+            shown += [(f"  {text}", COLOURS["degraded"]) for text in changed(site)]
             shown.append(("", "normal"))
     return shown
+
+
+def said(fault: Mapping[str, Any]) -> list[str]:
+    """Return the words of nginx, systemd, a database or a traceback that a fault rests on, as far as it has not."""
+    cut = [_cut(text, SAID_MAX) for text in fault["evidence"]]
+    return [text for text in dict.fromkeys(cut) if text and text not in fault["cause"]][:SAID_LINES]
+
+
+def advised(site: Mapping[str, Any]) -> list[str]:
+    """Return what could be better at a site and hurts nobody, with what to do, a line each."""
+    faults = [fault for hop in site["hops"] for fault in hop["faults"] if fault["status"] == ADVICE]
+    return [f"{fault['hop']}: {fault['cause']}; {fault['mend']}  [{fault['fault']}]" for fault in faults]
+
+
+def changed(site: Mapping[str, Any]) -> list[str]:
+    """Return a heading and what has changed since a site was last well, a line each; nothing where nobody knows."""
+    changes = site.get("changes")
+    if not changes:
+        return []
+    when = datetime.datetime.fromtimestamp(changes["since"], datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    head = f"changed since {when}, when {'all was ok' if changes['how'] == 'ok' else 'it last worked'}:"
+    found = [f"- {change['kind']}: {change['what']}" for change in changes["found"]]
+    return [head, *found] if found else [f"{head} nothing that is looked at"]
 
 
 def page(hosts: list[dict[str, Any]], when: datetime.datetime) -> str:
@@ -77,7 +111,8 @@ def page(hosts: list[dict[str, Any]], when: datetime.datetime) -> str:
     counts = {status: sum(site["status"] == status for site in sites) for status in MARKS}
     return environment.get_template("doctor_report.html.j2").render(
         hosts=hosts,
-        marks=MARKS,
+        changed=changed,
+        marks=FAULT_MARKS,
         words=WORDS,
         counts=counts,
         lost=sum(bool(host["error"]) for host in hosts),

@@ -392,7 +392,7 @@ MANAGED_CASES = [
     Case(
         "no server has the name",
         "name.no-server",
-        ["no server of nginx has the name mysite.example", "answers in its place", "server_name mysite.example;"],
+        ["no server of nginx has the name mysite.example", "answers in its place", "web_sites[].domains of mysite"],
         "edit $conf 's/server_name mysite.example;/server_name elsewhere.example;/'; reload",
         "back $conf; reload",
     ),
@@ -623,9 +623,10 @@ BY_HAND_CASES = [
     Case(
         "buffer-size too small",
         "uwsgi.buffer-size",
-        ["buffer-size is too small (4096)", "large cookie", "502"],
-        "edit $ini '/^buffer-size/d'; restart_broken",
-        "back $ini; restart",
+        ["buffer-size is too small (4096)", "large cookie", "502", "buffer-size = 32768 in /home/huatai/works/mysite/"],
+        "edit $ini '/^buffer-size/d'; restart; healthy; reload; sleep 1\n"
+        "ask --header \"Cookie: a=$(printf %5000s | tr ' ' x)\" http://127.0.0.1/",
+        "back $ini; truncate -s 0 /var/log/nginx/error.log; restart",
         status="degraded",
     ),
     Case(
@@ -724,7 +725,7 @@ BY_HAND_CASES = [
     Case(
         "PROXY protocol, and nobody who is believed",
         "nginx.untrusted-proxy",
-        ["listen 80 proxy_protocol in", "every client has the address of the proxy", "trusted_proxies"],
+        ["listen 80 proxy_protocol in", "every client has the address of the proxy", "set_real_ip_from"],
         "edit $conf 's/listen 80;/listen 80 proxy_protocol;/'; reload",
         "back $conf; reload",
         status="degraded",

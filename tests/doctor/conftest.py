@@ -53,7 +53,9 @@ PLUGINS = "ansible_collections/pyweb/stack/plugins"
 
 
 class Box(Host):
-    """A host, and the ways to ask the doctor about it."""
+    """A host, and the ways to ask the doctor about it. `setup(box)` makes of a new one what it is to be."""
+
+    setup = staticmethod(lambda box: None)
 
     @functools.cached_property
     def www(self):
@@ -72,6 +74,12 @@ class Box(Host):
         )
         assert not check or done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
         return done.stdout
+
+    def anew(self):
+        """Start it, and set it up."""
+        self.start()
+        self.put_doctor()
+        self.setup(self)
 
     def doctor(self, *sites, **options):
         """What the module says by way of Ansible, as a user asks: (report of the first site, the output as text)."""
@@ -184,33 +192,38 @@ def by_hand(lines):
         yield box
 
 
-@contextlib.contextmanager
 def _managed_box(tmp_path_factory):
-    with _box("managed", tmp_path_factory) as (box, fresh):
-        if fresh:
-            box.deploy([MYSITE, PORTY, SECURE])
-        yield box
+    return _box("managed", lambda box: box.deploy([MYSITE, PORTY, SECURE]), tmp_path_factory)
 
 
-@contextlib.contextmanager
 def _by_hand_box(tmp_path_factory):
-    with _box("tutorial", tmp_path_factory) as (box, fresh):
-        if fresh:
-            trust = f"export PIP_CERT={BUNDLE_THERE}\n" if BUNDLE.is_file() else ""
-            box.sh(trust + (HERE / "tutorial.sh").read_text(encoding="utf-8"), timeout=300)
-        yield box
+    return _box("tutorial", functools.partial(_typed, "tutorial.sh"), tmp_path_factory)
+
+
+def host_of(name, setup, tmp_path_factory):
+    """A host for the long table: of this collection, of the tutorial, or what a script beside this file sets up."""
+    if name == "managed":
+        return _box(f"long-{name}", lambda box: box.deploy([MYSITE, PORTY, SECURE]), tmp_path_factory)
+    return _box(f"long-{name}", functools.partial(_typed, setup or "tutorial.sh"), tmp_path_factory)
+
+
+def _typed(script, box):
+    """Set up a host as somebody does who types a script."""
+    trust = f"export PIP_CERT={BUNDLE_THERE}\n" if BUNDLE.is_file() else ""
+    box.sh(trust + (HERE / script).read_text(encoding="utf-8"), timeout=300)
 
 
 @contextlib.contextmanager
-def _box(role, tmp_path_factory):
-    """A host of the baked image, and whether it is a new one."""
+def _box(role, setup, tmp_path_factory):
+    """A host of the baked image; `setup(box)` makes of it what it is to be."""
     box = Box(f"{PREFIX}-doctor-{role}-{PLATFORM}", f"pyweb-{PLATFORM}:baked", tmp_path_factory.mktemp(role))
-    fresh = not (KEEP and box.run("true").returncode == 0)
+    box.setup = setup
     try:
-        if fresh:
-            box.start()
-        box.put_doctor()
-        yield box, fresh
+        if KEEP and box.run("true").returncode == 0:
+            box.put_doctor()
+        else:
+            box.anew()
+        yield box
     finally:
         if not KEEP:
             box.remove()
@@ -246,4 +259,7 @@ def pytest_sessionfinish():
 
     if table.ROWS:
         table.keep(PLATFORM, [case.title for case in [*cases.MANAGED_CASES, *cases.BY_HAND_CASES]])
+    if table.LONG_ROWS:
+        table.keep_long(PLATFORM)
+    if table.ROWS or table.LONG_ROWS:
         table.PAGE.write_text(table.page(), encoding="utf-8")

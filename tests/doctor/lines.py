@@ -29,6 +29,11 @@ class Line:
         self._futures[name] = Future()
         self._work.append((self._futures[name], work, dict(parameters)))
 
+    @property
+    def queued(self) -> bool:
+        """Say whether there is any work for this host."""
+        return bool(self._work)
+
     def begin(self) -> None:
         """Set up the host and do the work, in the background."""
         if not self._thread.ident:

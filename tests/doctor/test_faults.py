@@ -23,7 +23,7 @@ def roots(report):
         one["fault"]: one
         for hop in report["hops"]
         for one in hop["faults"]
-        if not one["follows"] and one["status"] != "unknown"
+        if not one["follows"] and one["status"] not in ("unknown", "advice")
     }
 
 

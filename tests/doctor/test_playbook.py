@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import re
@@ -9,11 +10,14 @@ import shutil
 import struct
 import subprocess
 
+import picture
 import pytest
+from ansible_collections.pyweb.stack.plugins.plugin_utils import doctor_report
 from conftest import MYSITE, PORTY, PREFIX, ROOT, SECRET, run_ansible
 
 HOPS = ["client", "name", "firewalld", "host", "nginx", "location", "socket", "uwsgi", "app", "django", "database"]
 HOPS += ["static", "media", "background"]
+WHEN = datetime.datetime(2030, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
 SHOTS = ROOT / ".test-logs/doctor"
 
 
@@ -132,6 +136,27 @@ def test_page_can_be_looked_at(report, chromium, device, size, scheme):
     ).groups()
     assert (int(colour) < 128) is (scheme == "dark")
     assert fits == "true", "the page is wider than the window"
+
+
+def test_pictures_of_the_docs_show_this_report(report, managed, chromium, tmp_path):
+    """docs/pictures are of the site that is broken; they are written where the words have changed."""
+    folder, _said = report
+    data = json.loads((folder / "doctor.json").read_text(encoding="utf-8"))
+    [host] = picture.steady(data["hosts"][:1], {managed.name: "web1"})
+    hosts = [{**host, "sites": [site for site in host["sites"] if site["name"] == "mysite"]}]
+    page = tmp_path / "doctor.html"
+    page.write_text(doctor_report.page(hosts, WHEN), encoding="utf-8")
+
+    def shoot(path):
+        light = "--blink-settings=preferredColorScheme=1"
+        chromium(page, f"--screenshot={path}", light, size=picture.PAGE_SIZE)
+
+    picture.draw(doctor_report.lines(hosts), shoot)
+    assert picture.PAGE.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    terminal = picture.TERMINAL.read_text(encoding="utf-8")
+    assert "uWSGI is stopped" in terminal
+    assert "[uwsgi.stopped]" in terminal
+    assert SECRET not in terminal
 
 
 def test_check_mode_says_the_same_and_writes_nothing(managed, tmp_path):

@@ -5,6 +5,7 @@
 - docs/site.md           from the tables of the model, plugins/module_utils/model/keys.py
 - docs/plugins/NAME.md   from the plugins' own documentation, as ansible-doc reads it
 - docs/doctor.md         from what the doctor said in its last test runs, tests/doctor/verdicts.json
+- docs/doctor-codes.md, docs/symptoms.md from the rows of the doctor's unit tests and tests/doctor/means.py
 - docs/mistakes.md       from the mistakes that tests make, tests/mistakes/mistakes.py
 """
 
@@ -26,7 +27,8 @@ COLLECTIONS = ROOT / "playbooks/collections"
 NOTE = "<!-- Written by tests/tools/docs.py: change what it reads instead, then `make docs`. -->\n"
 
 sys.path[:0] = [str(COLLECTIONS), str(ROOT / "tests/doctor"), str(ROOT / "tests/mistakes")]
-import mistakes  # noqa: E402 - these lie where the line above looks
+import codes  # noqa: E402 - these lie where the line above looks
+import mistakes  # noqa: E402 - likewise
 import table as doctor  # noqa: E402 - likewise
 from ansible_collections.pyweb.stack.plugins.module_utils.model import keys, layout, uwsgi_options  # noqa: E402 - likewise
 
@@ -63,6 +65,8 @@ def generated() -> Iterator[tuple[Path, str]]:
         for name, found in ansible_doc(kind, names).items():
             yield ROOT / f"docs/plugins/{name}.md", plugin_page(kind, found)
     yield doctor.PAGE, doctor.page()
+    yield codes.CODES_PAGE, codes.codes_page()
+    yield codes.SYMPTOMS_PAGE, codes.symptoms_page()
     yield mistakes.PAGE, mistakes.page()
 
 

@@ -11,6 +11,7 @@ Environment:
   FULL       those of them that are asked everything, or `all` (default: those that are `full` in the file, one of each
              family; all of PLATFORMS where that is set). The others are asked the scenarios in BRIEF. Without FULL and
              PLATFORMS the first one alone is asked what is the same everywhere (the mark `same_everywhere`).
+             With FULL=all the long table of the doctor is asked as well (the step doctor-long).
   SCENARIOS  what molecule runs
   JOBS       how many steps run side by side (default: one more than there are cores, for a step waits now and then)
 """
@@ -40,6 +41,8 @@ ALONE = LOGS / ".alone.lock"
 IN_VENV = str(ROOT / "tests/tools/in_venv.sh")
 SCENARIOS = "platform sources default changes standalone dependency el"
 SUITES = ("faults", "mistakes", "projects", "doctor", "guest", "upgrade", "workers", "hostile", "https")
+# Asked of one platform of each family, and only where everything is asked, or this by its name.
+LONG_TABLE = "tests/doctor/long_table.py"
 # The suites that need a CA in a container beside their host; its image is made of this platform's.
 WITH_CA, CA_PLATFORM = ("https",), "debian12"
 VM_PLATFORM = "debian12"
@@ -78,11 +81,11 @@ class Step:
     alone: bool = False
     # The container that it leaves behind: it is asked for evidence after a failure, and removed.
     container: str = ""
-    # It runs only when it is named.
-    apart: bool = False
     seconds_most: float = STEP_SECONDS
     # A directory that it must not find: what an earlier run left there says what is in a container that is gone.
     scratch: Path | None = None
+    # Left out where no step is named.
+    by_name: bool = False
     outcome: str = "waiting"
     seconds: float = 0.0
 
@@ -132,6 +135,7 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         tool("lint docs", "python", "tests/tools/docs.py", "--check"),
         tool("unit", "pytest", "tests/unit"),
         *(suite(what, platform, once=platform in once) for what in SUITES for platform in full),
+        *(long_table(platform, asked_all != ["all"]) for platform in full if platform in known_platforms.FULL),
         *(
             molecule(scenario, platform, prefix)
             for scenario, platform in scenarios(platforms, full, (environment.get("SCENARIOS") or "").split())
@@ -177,8 +181,14 @@ def vm() -> list[Step]:
     """What needs a kernel of its own, with SELinux: a machine in software emulation."""
     tests = suite("vm", VM_PLATFORM)
     tests.needs.append("vm qemu")
-    tests.apart, tests.seconds_most = True, VM_SECONDS
-    return [Step("vm qemu", [str(ROOT / "tests/vm/qemu.sh")], ["engine"], apart=True), tests]
+    tests.by_name, tests.seconds_most = True, VM_SECONDS
+    return [Step("vm qemu", [str(ROOT / "tests/vm/qemu.sh")], ["engine"], by_name=True), tests]
+
+
+def long_table(platform: str, by_name: bool) -> Step:
+    step = suite("doctor-long", platform, LONG_TABLE)
+    step.by_name = by_name
+    return step
 
 
 def suite(what: str, platform: str, path: str = "", once: bool = False) -> Step:
@@ -209,9 +219,9 @@ def molecule(scenario: str, platform: str, prefix: str) -> Step:
 
 
 def chosen(steps: list[Step], words: list[str]) -> list[Step]:
-    """Return the steps that a word names, and what they need."""
+    """Return the steps that a word names, and what they need; without a word all but those that want to be named."""
     if not words:
-        return [step for step in steps if not step.apart]
+        return [step for step in steps if not step.by_name]
     by_name = {step.name: step for step in steps}
     names = {name for name in by_name if any(f"{name} ".startswith(f"{word} ") for word in words)}
     while missing := {need for name in names for need in by_name[name].needs} - names:

@@ -41,6 +41,8 @@ def memory_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for name in ("BEFORE", "KEPT", "BROUGHT", "SITES", "LEFT"):
             patch.setattr(layouts, name, getattr(layouts, name).replace(layouts.MEMORY, str(folder)))
         patch.setattr(layouts, "MEMORY", str(folder))
+        patch.setattr(layouts, "PYWEB_COMMAND", str(folder / "usr/bin/pyweb"))
+        patch.setattr(layouts, "PYWEB_COMPLETION", str(folder / "usr/local/share/bash-completion/completions/pyweb"))
         patch.setattr(f"{UTILS}.host.memory._seen_path", lambda: str(folder / "run/packages.json"))
         yield folder
 

@@ -15,7 +15,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_tls im
 )
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
 from ansible_collections.pyweb.stack.plugins.module_utils.tls.openssl import Certificate
-from doctor_evidence import NOW, Case, answer, put
+from doctor_evidence import NOW, PARAMS, Case, answer, put
 
 DAY = 86400
 PATH = "/etc/letsencrypt/live/shop/fullchain.pem"
@@ -89,7 +89,9 @@ def round_trip(site, host, *redirects, settings=None, told="uwsgi_param HTTPS on
 
 def closed(site, host, status=503):
     """A site whose nginx is closed while a condition holds."""
-    found = server("if ($maintenance) { return 503; }\nauth_basic shop;\nlocation / { uwsgi_pass unix:/a; }")
+    found = server(
+        "if ($maintenance) { return 503; }\nauth_basic shop;\n" + f"location / {{ uwsgi_pass unix:/a; {PARAMS} }}"
+    )
     put(site, chain=match.locate(found, "/"), wanted_status=[200])
     put(site, media=Fetched("/media/a.png", status, file="/srv/a.png"))
     put(site.static, status=status)
@@ -255,7 +257,7 @@ CASES = [
         "nginx.certificate-untrusted",
         "degraded",
         f"the certificate of shop.de is self-signed ({PATH}): browsers warn everybody who comes",
-        "web_sites[].tls: {acme: {}}; by hand: certbot --nginx",
+        "web_sites[].tls: {acme: {}}; by hand: certbot --nginx -d shop.de",
         ("TLS to 192.0.2.1:80 for shop.de: self-signed",),
     ),
     Case(
@@ -373,7 +375,8 @@ CASES = [
         "nginx.scheme-untold",
         "degraded",
         "nginx ends TLS for shop.example and does not say so to the application, which takes every request for http",
-        "playbooks/site.yml; by hand: uwsgi_param HTTPS $https if_not_empty; at /n:3",
+        "web_sites[].tls with playbooks/site.yml, or uwsgi_param HTTPS $https if_not_empty; at /n:3; by hand: "
+        "uwsgi_param HTTPS $https if_not_empty; at /n:3",
         ("uwsgi_pass unix:/a; in /n:3, and none of HTTPS, UWSGI_SCHEME, HTTP_X_FORWARDED_PROTO",),
     ),
     Case(
@@ -382,7 +385,9 @@ CASES = [
         "nginx.scheme-untold",
         "degraded",
         "nginx ends TLS for shop.example and does not say so to the application, which takes every request for http",
-        "playbooks/site.yml; by hand: proxy_set_header X-Forwarded-Proto $scheme; at /n:3, and "
+        "web_sites[].tls with playbooks/site.yml, or proxy_set_header X-Forwarded-Proto $scheme; at /n:3, and "
+        "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings; by hand: "
+        "proxy_set_header X-Forwarded-Proto $scheme; at /n:3, and "
         "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings",
     ),
     Case(
@@ -391,7 +396,8 @@ CASES = [
         "nginx.scheme-untold",
         "broken",
         "nginx ends TLS for shop.example and does not say so to the application, which takes every request for http",
-        "playbooks/site.yml; by hand: uwsgi_param HTTPS $https if_not_empty; at /n:3",
+        "web_sites[].tls with playbooks/site.yml, or uwsgi_param HTTPS $https if_not_empty; at /n:3; by hand: "
+        "uwsgi_param HTTPS $https if_not_empty; at /n:3",
     ),
     Case(
         "Django that does not look at the header",
@@ -403,7 +409,8 @@ CASES = [
         f"{HTTPS} is redirected for ever, by the application: SECURE_SSL_REDIRECT is on, and without "
         "SECURE_PROXY_SSL_HEADER Django takes all of it for http",
         "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; or "
-        "web_sites[].settings.SECURE_SSL_REDIRECT: false, for nginx redirects",
+        "web_sites[].settings.SECURE_SSL_REDIRECT: false, for nginx redirects; by hand: SECURE_PROXY_SSL_HEADER = "
+        "('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; or SECURE_SSL_REDIRECT = False",
         (
             f"GET {HTTP} -> 301, Location: {HTTPS}; {TO_HTTPS}",
             f"GET {HTTPS} -> 301, Location: {HTTPS}; the application",
@@ -463,9 +470,9 @@ CASES = [
         "degraded",
         "who comes from 10.0.0.7 sends the client's address and scheme along, and nginx does not believe it: to the "
         "site every client has that address, and the scheme that the proxy used",
-        "where that is your proxy, web_sites[].nginx.trusted_proxies: [10.0.0.7]; by hand: set_real_ip_from and "
-        "real_ip_header X-Forwarded-For, and the scheme by $http_x_forwarded_proto; where it is not, somebody makes "
-        "these headers up, and nginx is right",
+        "where that is your proxy: web_sites[].nginx.trusted_proxies: [10.0.0.7]; where it is not, somebody makes "
+        "these headers up, and nginx is right; by hand: set_real_ip_from and real_ip_header X-Forwarded-For, and the "
+        "scheme by $http_x_forwarded_proto; where it is not, somebody makes these headers up, and nginx is right",
         ("a request of 10.0.0.7",),
     ),
     Case(
@@ -474,7 +481,7 @@ CASES = [
         "nginx.untrusted-proxy",
         "degraded",
         "who comes from 10.0.0.7 speaks the PROXY protocol, which nginx does not expect there",
-        "where that is your proxy, web_sites[].nginx.trusted_proxies: [10.0.0.7] and nginx.proxy_protocol: true; by "
+        "where that is your proxy: web_sites[].nginx.trusted_proxies: [10.0.0.7] and nginx.proxy_protocol: true; by "
         "hand: listen ... proxy_protocol",
     ),
     Case(
@@ -495,7 +502,7 @@ CASES = [
         "nginx.maintenance",
         "degraded",
         "nginx is closed for maintenance: return 503 in /n:2: everybody gets 503 who is not let through",
-        "playbooks/maintenance.yml -e maintenance_site=shop -e maintenance=false; by hand: end the condition",
+        "playbooks/maintenance.yml -e maintenance_site=shop -e maintenance=false; by hand: end the condition at /n:2",
     ),
     Case(
         "a look that failed",

@@ -39,7 +39,7 @@ def action(module, monkeypatch, arguments, answers):
 
     def execute(module_name, module_args, task_vars):
         assert module_name == "pyweb.stack." + module.__name__.rpartition(".")[2]
-        one.calls.append(module_args)
+        one.calls.append(dict(module_args))
         return dict(answers.pop(0))
 
     def transfer(local, remote):
@@ -83,6 +83,26 @@ def test_the_module_is_told_which_host_runs_what_one_host_runs(monkeypatch, once
         monkeypatch.setattr(hostvars, "raw_get", lambda host: pytest.fail(f"{host} was looked at"))
     one.run(task_vars={"inventory_hostname": "web2", "groups": {"all": ["web1", "web2"]}, "hostvars": hostvars})
     assert one.calls[0].get("first") == found
+
+
+def test_the_command_goes_along_only_to_a_host_that_lacks_it(monkeypatch):
+    """And what the doctor has to know of each site that is wanted, which is no secret."""
+    given = [{**SHOP, "tls": "selfsigned"}, {"name": "gone", "state": "absent"}]
+    for answers in ([{"changed": False}], [{"command_wanted": True}, {"changed": True, "command": "/usr/bin/pyweb"}]):
+        one = action(uwsgi_release, monkeypatch, {"sites": complete(given)}, list(answers))
+        result = one.run(task_vars={})
+        assert (result["changed"], "command_wanted" in result) == (answers[-1]["changed"], False)
+        assert len(one.calls) == len(answers)
+        first, last = one.calls[0], one.calls[-1]
+        assert "command_content" not in first
+        assert list(first["doctor"]) == ["shop"]
+        assert (first["doctor"]["shop"]["name"], first["doctor"]["shop"]["tls"]) == ("shop", "selfsigned")
+        assert len(first["command_sources"]) == 64
+        assert SECRET not in json.dumps(first["doctor"])
+    content = base64.b64decode(last["command_content"])
+    assert content.startswith(b"#!/usr/bin/python3 -I\n")
+    assert first["command_sources"].encode() in content
+    assert "complete -F" in last["command_completion"]
 
 
 def test_a_rollback_takes_no_secret_along_and_says_who_rolls_back(monkeypatch):

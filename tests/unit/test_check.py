@@ -63,11 +63,11 @@ def test_it_asserts():
     assert issubclass(check.ActionModule, importlib.import_module("ansible.plugins.action.assert").ActionModule)
 
 
-def checked(web_sites, **arguments):
+def checked(web_sites, variables=None, **arguments):
     templar = MagicMock(template=lambda value: value)
     task = MagicMock(args=arguments, check_mode=False, async_val=0)
     plugin = check.ActionModule(task, MagicMock(), MagicMock(), MagicMock(), templar, MagicMock())
-    return plugin.run(task_vars={"web_sites": web_sites, "playbook_dir": str(ROOT)})
+    return plugin.run(task_vars={"web_sites": web_sites, "playbook_dir": str(ROOT), **(variables or {})})
 
 
 def test_it_returns_where_the_sites_are_found():
@@ -99,3 +99,11 @@ def test_faults_of_the_sites_are_its_message(web_sites, words):
     assert result["failed"] is True
     assert words in result["msg"]
     assert result["msg"].splitlines()[-1] == "nothing was done"
+
+
+def test_a_fault_of_the_timer_is_its_message():
+    sites = [{"name": "shop", "domains": ["shop.example"]}]
+    result = checked(sites, {"doctor_timer": {"every": "1s"}}, fail_msg="no host was touched")
+    assert result["failed"] is True
+    assert "doctor_timer.every is '1s'; wanted seconds" in result["msg"]
+    assert "failed" not in checked(sites, {"doctor_timer": False})

@@ -83,7 +83,7 @@ CASES = [
         "app.ini",
         "degraded",
         "uWSGI shall read /srv/gone.ini, which is not there; what runs now was loaded before that",
-        "put it there, or correct the command: uwsgi /srv/gone.ini",
+        "playbooks/site.yml; by hand: put it there, or correct the command: uwsgi /srv/gone.ini",
         ("/srv/gone.ini: No such file or directory",),
     ),
     Case(
@@ -95,7 +95,10 @@ CASES = [
         "app.chdir",
         "degraded",
         "chdir is wrong: there is no directory /srv/code; what runs now was loaded before that",
-        "the directory that holds manage.py, as chdir in /srv/uwsgi.ini (web_sites[].source)",
+        (
+            "web_sites[].source, then playbooks/site.yml; by hand: chdir = the directory that holds "
+            "manage.py, in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         (
             "chdir = /srv/code in /srv/uwsgi.ini",
             "chdir(): No such file or directory [core/uwsgi.c line 2623]",
@@ -110,7 +113,10 @@ CASES = [
         "app.chdir",
         "broken",
         "chdir is wrong: /srv/code has no package shop, /srv/code/inner has",
-        ("chdir = /srv/code/inner in /srv/uwsgi.ini, the directory that holds manage.py (web_sites[].source)"),
+        (
+            "web_sites[].source, then playbooks/site.yml; by hand: chdir = /srv/code/inner in "
+            "/srv/uwsgi.ini, the directory that holds manage.py, then restart uWSGI"
+        ),
         (
             "chdir = /srv/code",
             "module = shop.wsgi in /srv/uwsgi.ini",
@@ -127,7 +133,10 @@ CASES = [
         "app.virtualenv",
         "degraded",
         "the virtualenv is wrong: there is no directory /srv/gone; what runs now was loaded before that",
-        ("the virtualenv that Django was installed into, as home in /srv/uwsgi.ini (web_sites[].virtualenv)"),
+        (
+            "web_sites[].virtualenv, then playbooks/site.yml; by hand: home = the virtualenv that "
+            "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         (
             "home = /srv/gone in /srv/uwsgi.ini",
             "!!! Python Home is not a directory: /srv/gone !!!",
@@ -142,7 +151,10 @@ CASES = [
         "app.virtualenv",
         "degraded",
         "the virtualenv is wrong: /srv/empty has no Django; what runs now was loaded before that",
-        ("the virtualenv that Django was installed into, as home in /srv/uwsgi.ini (web_sites[].virtualenv)"),
+        (
+            "web_sites[].virtualenv, then playbooks/site.yml; by hand: home = the virtualenv that "
+            "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         (
             "home = /srv/empty in /srv/uwsgi.ini",
             "No module named 'django'",
@@ -157,7 +169,10 @@ CASES = [
         "app.virtualenv",
         "broken",
         "the virtualenv is wrong: /srv/venv/bin/python3 has no Django",
-        ("the virtualenv that Django was installed into, as home in /srv/uwsgi.ini (web_sites[].virtualenv)"),
+        (
+            "web_sites[].virtualenv, then playbooks/site.yml; by hand: home = the virtualenv that "
+            "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("No module named 'django'",),
     ),
     Case(
@@ -166,7 +181,10 @@ CASES = [
         "app.module",
         "broken",
         "the module is wrong: there is no shop in /srv/code",
-        "module in /srv/uwsgi.ini as WSGI_APPLICATION in the settings says it (web_sites[].wsgi)",
+        (
+            "web_sites[].wsgi, then playbooks/site.yml; by hand: module in /srv/uwsgi.ini as "
+            "WSGI_APPLICATION in the settings says it, then restart uWSGI"
+        ),
         (
             "module = shop.wsgi in /srv/uwsgi.ini",
             "No module named 'shop'",
@@ -182,7 +200,10 @@ CASES = [
         "app.module",
         "broken",
         "the module is wrong: there is no shop.wsgi in /srv/code",
-        "module in the command line as WSGI_APPLICATION in the settings says it (web_sites[].wsgi)",
+        (
+            "web_sites[].wsgi, then playbooks/site.yml; by hand: module in the command line as "
+            "WSGI_APPLICATION in the settings says it, then restart uWSGI"
+        ),
         (
             "module = shop.wsgi in the command line",
             "No module named 'shop.wsgi'",
@@ -194,7 +215,10 @@ CASES = [
         "app.module",
         "broken",
         "the module shop.wsgi has no callable application",
-        "module = shop.wsgi:application in /srv/uwsgi.ini (web_sites[].wsgi)",
+        (
+            "web_sites[].wsgi, then playbooks/site.yml; by hand: module = shop.wsgi:application in "
+            "/srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("module 'shop.wsgi' has no attribute 'application'",),
     ),
     Case(
@@ -203,7 +227,11 @@ CASES = [
         "app.import",
         "broken",
         "the application cannot be imported: ValueError: not today",
-        "mend /srv/code/a.py:3",
+        (
+            "correct /srv/code/a.py:3 in the source, then playbooks/deploy.yml; "
+            "playbooks/rollback.yml brings the release before; by hand: correct /srv/code/a.py:3, "
+            "then restart uWSGI"
+        ),
         ("ValueError: not today at /srv/code/a.py:3",),
     ),
     Case(
@@ -212,7 +240,11 @@ CASES = [
         "app.import",
         "broken",
         "the application cannot be imported: x has no attribute 'application'",
-        "mend /srv/code/a.py:3",
+        (
+            "correct /srv/code/a.py:3 in the source, then playbooks/deploy.yml; "
+            "playbooks/rollback.yml brings the release before; by hand: correct /srv/code/a.py:3, "
+            "then restart uWSGI"
+        ),
         ("x has no attribute 'application' at /srv/code/a.py:3",),
     ),
     Case(
@@ -221,7 +253,10 @@ CASES = [
         "app.import",
         "degraded",
         ("the application cannot be imported: ValueError: not today; what runs now was loaded before that"),
-        "mend it",
+        (
+            "correct it in the source, then playbooks/deploy.yml; playbooks/rollback.yml brings the "
+            "release before; by hand: correct it, then restart uWSGI"
+        ),
         ("ValueError: not today",),
     ),
     Case(
@@ -230,8 +265,24 @@ CASES = [
         "app.import",
         "broken",
         "the application cannot be imported: No module named 'nosuch'",
-        "install it: web_sites[].packages or requirements (nosuch)",
+        (
+            "web_sites[].packages or the project's requirements (nosuch), then playbooks/deploy.yml; "
+            "by hand: /srv/venv/bin/python3 -m pip install the package of nosuch, then restart uWSGI"
+        ),
         ("No module named 'nosuch' at /a.py:1",),
+    ),
+    Case(
+        "loads now",
+        lambda site, host: (
+            put(site.uwsgi, log="ImportError: no shop\n*** no python application found, check your startup logs ***"),
+            put(site.uwsgi, unit={"Id": "shop.service"}),
+            put(site.probes[0].answer, status=500),
+        ),
+        "app.stale",
+        "broken",
+        "the application loads now, and failed when uWSGI started: what runs has none",
+        "systemctl restart shop.service",
+        ("no python application found, check your startup logs ***", "ImportError: no shop"),
     ),
     Case(
         "only the log knows",
@@ -239,7 +290,10 @@ CASES = [
         "app.import",
         "broken",
         "the application cannot be imported: ValueError: not today",
-        "mend it",
+        (
+            "correct it in the source, then playbooks/deploy.yml; playbooks/rollback.yml brings the "
+            "release before; by hand: correct it, then restart uWSGI"
+        ),
         (
             "uWSGI",
             "Traceback (most recent call last):",
@@ -257,7 +311,10 @@ CASES = [
         "app.import",
         "broken",
         "the application cannot be imported: see uWSGI's log",
-        "mend it",
+        (
+            "correct it in the source, then playbooks/deploy.yml; playbooks/rollback.yml brings the "
+            "release before; by hand: correct it, then restart uWSGI"
+        ),
         ("no python application found, check your startup logs",),
     ),
     Case(

@@ -81,7 +81,10 @@ CASES = [
         "background.worker-restarting",
         "broken",
         f"the worker beat ends and is started again, over and over: {SANDBOX_LOG.strip()}",
-        f"journalctl -u '{BEAT}' -n 50; a rollback brings the workers of the release before",
+        (
+            "journalctl -u 'pyweb-worker-shop@aaaaaaaaaaaa:beat:only.service' -n 50; "
+            "playbooks/rollback.yml brings the workers of the release before"
+        ),
     ),
     Case(
         "a worker that waits for its next start",
@@ -91,7 +94,10 @@ CASES = [
         "background.worker-restarting",
         "broken",
         "the worker beat ends and is started again, over and over: no broker",
-        f"journalctl -u '{BEAT}' -n 50; a rollback brings the workers of the release before",
+        (
+            "journalctl -u 'pyweb-worker-shop@aaaaaaaaaaaa:beat:only.service' -n 50; "
+            "playbooks/rollback.yml brings the workers of the release before"
+        ),
         (f"{BEAT}: activating/auto-restart, 7 restarts", "no broker"),
     ),
     Case(
@@ -100,7 +106,10 @@ CASES = [
         "background.worker-restarting",
         "broken",
         "the worker beat ends and is started again, over and over: exit status 3",
-        f"journalctl -u '{BEAT}' -n 50; a rollback brings the workers of the release before",
+        (
+            "journalctl -u 'pyweb-worker-shop@aaaaaaaaaaaa:beat:only.service' -n 50; "
+            "playbooks/rollback.yml brings the workers of the release before"
+        ),
     ),
     Case(
         "a worker that has just begun once more, and wrote nothing",
@@ -108,7 +117,10 @@ CASES = [
         "background.worker-restarting",
         "broken",
         "the worker beat ends and is started again, over and over: it says nothing",
-        f"journalctl -u '{BEAT}' -n 50; a rollback brings the workers of the release before",
+        (
+            "journalctl -u 'pyweb-worker-shop@aaaaaaaaaaaa:beat:only.service' -n 50; "
+            "playbooks/rollback.yml brings the workers of the release before"
+        ),
     ),
     Case(
         "a worker of another release",

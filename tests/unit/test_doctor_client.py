@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.protocol import Answer
 from doctor_evidence import Case, answer, check, evidence, faults_of, put
+from doctor_visitors import CLIENT as CLIENT_OF_VISITORS
 
 CASES = [
     Case(
@@ -16,7 +18,7 @@ CASES = [
         "client.other-program",
         "broken",
         "python3 (pid 7, root) answers at 192.0.2.1:80 in the place of nginx",
-        "see nginx",
+        "see the hop that it follows from",
         ("GET http://shop.example/ at 192.0.2.1 -> 200 OK",),
         ("nginx.port-taken",),
     ),
@@ -26,7 +28,7 @@ CASES = [
         "client.status",
         "broken",
         "a client gets 400 Bad Request",
-        "see the hop that it follows from",
+        "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1 -> 400 Bad Request in 0.10 s",),
     ),
     Case(
@@ -35,7 +37,10 @@ CASES = [
         "client.status",
         "broken",
         "a client gets 404 Not Found",
-        "see the hop that it follows from; from none: web_sites[].health says what is asked and right",
+        (
+            "web_sites[].health says what is asked and right; tail -n 50 /var/log/nginx/error.log; by"
+            " hand: tail -n 50 /var/log/nginx/error.log"
+        ),
         ("GET http://shop.example/ at 192.0.2.1 -> 404 Not Found in 0.10 s",),
     ),
     Case(
@@ -44,7 +49,10 @@ CASES = [
         "client.status",
         "broken",
         "a client gets 413: its request is too large",
-        "see the hop that it follows from; from none: web_sites[].health says what is asked and right",
+        (
+            "web_sites[].health says what is asked and right; tail -n 50 /var/log/nginx/error.log; by"
+            " hand: tail -n 50 /var/log/nginx/error.log"
+        ),
         ("GET http://shop.example/ at 192.0.2.1 -> 413 Too Large in 0.10 s",),
     ),
     Case(
@@ -63,7 +71,7 @@ CASES = [
         "client.status",
         "broken",
         "a client gets 502: nginx got no usable answer from behind",
-        "see the hop that it follows from",
+        "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1 -> 502 Bad Gateway in 0.10 s",),
     ),
     Case(
@@ -72,7 +80,7 @@ CASES = [
         "client.status",
         "broken",
         "a client gets 503: what is behind says that it cannot serve now",
-        "see the hop that it follows from",
+        "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1 -> 503 Unavailable in 0.10 s",),
     ),
     Case(
@@ -81,7 +89,7 @@ CASES = [
         "client.status",
         "broken",
         "a client gets 504: nginx waited in vain for what is behind it",
-        "see the hop that it follows from",
+        "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1 -> 504 Timeout in 0.10 s",),
     ),
     Case(
@@ -90,7 +98,7 @@ CASES = [
         "client.status",
         "broken",
         "a client gets 507",
-        "see the hop that it follows from",
+        "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1 -> 507 Full in 0.10 s",),
     ),
     Case(
@@ -119,7 +127,7 @@ CASES = [
         "client.no-connection",
         "broken",
         "nobody accepts connections at 192.0.2.1:80",
-        "see nginx",
+        "systemctl status nginx; ss -ltnp 'sport = :80' shows who listens",
         ("GET http://shop.example/ at 192.0.2.1: Connection refused",),
     ),
     Case(
@@ -128,7 +136,7 @@ CASES = [
         "client.no-answer",
         "broken",
         "a client gets no answer",
-        "see the hop that it follows from",
+        "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1: no complete answer within 2 s",),
     ),
     Case(
@@ -137,10 +145,12 @@ CASES = [
         "client.no-answer",
         "broken",
         "a client gets no answer",
-        "see the hop that it follows from",
+        "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1: the end came before an answer",),
     ),
 ]
+CASES += CLIENT_OF_VISITORS
+CASES += doctor_logs.CLIENT
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

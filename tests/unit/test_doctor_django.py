@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import doctor_logs
 import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import django_look
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
+from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
-from doctor_evidence import DUMP, Case, answer, check, evidence, faults_of, put
+from doctor_evidence import DUMP, Case, answer, by_hand, check, evidence, faults_of, process, put
 
 LATE = 'x: upstream timed out (110: Connection timed out) while reading response header, request: "GET /slow HTTP/1.1"'
 RAISED = (
@@ -27,7 +30,145 @@ def silent(site, **more):
     put(site.probes[0], answer=None, failure="no complete answer within 2 s", **more)
 
 
+def secure(site, *names):
+    put(site.inside, facts={"secure": list(names)}, cookies={"trusted": False})
+    # nginx says nothing of https.
+    put(site.chain[-1], block=[given for given in site.chain[-1].block if "HTTPS" not in given.args])
+
+
+def locale(site, media="/srv/media", **environment):
+    put(site.uwsgi, environment=environment, master=process(20, "uwsgi --ini x.ini"))
+    put(site.inside["files"], media_root=media)
+    put(site.uwsgi.unit, Id="shop.service")
+
+
+def mail(site, kind, failure):
+    put(site.inside, mail={"host": "mail.example", "port": 587, "kind": kind, "failure": failure})
+
+
+W009 = {"id": "security.W009", "level": "warning", "text": "Your SECRET_KEY has less than 50 characters"}
+SECURE = ("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")
+ASCII = "a file name with other letters than ASCII ends in UnicodeEncodeError"
+
 CASES = [
+    Case(
+        "URLs that cannot be imported",
+        lambda site, host: (
+            put(site.inside, **{"failed urls": {"error": "NameError: name 'x'", "where": "/srv/code/shop/urls.py:3"}}),
+            put(site.entrances[0], answer=None, failure="closed", errno=0),
+            put(site.probes[0], answer=None, failure="closed"),
+        ),
+        "django.urls",
+        "broken",
+        "the URLs of the project cannot be imported: NameError: name 'x': every page fails",
+        "correct /srv/code/shop/urls.py:3, then restart uWSGI",
+        ("NameError: name 'x'",),
+    ),
+    Case(
+        "URLs that could be imported at the start",
+        lambda site, host: put(site.inside, **{"failed urls": {"error": "NameError: name 'x'", "where": ""}}),
+        "django.urls",
+        "degraded",
+        "the URLs of the project cannot be imported: NameError: name 'x'; what runs now was loaded before that",
+        "correct ROOT_URLCONF, then restart uWSGI",
+    ),
+    Case(
+        "secure cookies without https",
+        lambda site, host: (secure(site, *SECURE), by_hand(site)),
+        "django.cookies",
+        "degraded",
+        "SESSION_COOKIE_SECURE and CSRF_COOKIE_SECURE are true, and the site is served over http: every form answers "
+        "403",
+        "serve it over https; as long as it has none, change SESSION_COOKIE_SECURE in the settings; CSRF_COOKIE_SECURE "
+        "in /srv/code/shop/settings.py, line 12",
+        ("CSRF_COOKIE_SECURE in /srv/code/shop/settings.py, line 12", "port 80: no TLS"),
+    ),
+    Case(
+        "a session cookie for https only",
+        lambda site, host: secure(site, "SESSION_COOKIE_SECURE"),
+        "django.cookies",
+        "degraded",
+        "SESSION_COOKIE_SECURE is true, and the site is served over http: nobody stays logged in",
+        "set tls: {acme: {}} of the site, or settings: {SESSION_COOKIE_SECURE: false} as long as it has no tls; where "
+        "a server in front of this host ends TLS, set nginx: {trusted_proxies: [ADDRESS]}",
+    ),
+    Case(
+        "uWSGI in the locale C, by hand",
+        lambda site, host: (locale(site, LANG="C"), by_hand(site)),
+        "django.locale",
+        "degraded",
+        f"uWSGI runs with LANG=C: {ASCII}",
+        "Environment=LANG=C.UTF-8 in the [Service] of shop.service, or env = LANG=C.UTF-8 in /srv/uwsgi.ini; then "
+        "restart",
+        ("LANG=C in the environment of pid 20",),
+    ),
+    Case(
+        "a locale that is not there",
+        lambda site, host: (locale(site, LC_ALL="de_DE.UTF-8"), put(site.inside, locale={"there": False})),
+        "django.locale",
+        "degraded",
+        f"uWSGI runs with LC_ALL=de_DE.UTF-8, which this host does not have: {ASCII}",
+        "web_sites[].env: {LANG: C.UTF-8}",
+    ),
+    Case(
+        "the locale C, of a site without uploads",
+        lambda site, host: locale(site, media="", LC_CTYPE="POSIX", LANG="C.UTF-8"),
+        "django.locale",
+        "advice",
+        f"uWSGI runs with LC_CTYPE=POSIX: {ASCII}",
+        "web_sites[].env: {LANG: C.UTF-8}",
+    ),
+    Case(
+        "no locale at all",
+        lambda site, host: locale(site, PATH="/bin"),
+        "django.locale",
+        "advice",
+        f"uWSGI runs with no LANG: {ASCII}",
+        "web_sites[].env: {LANG: C.UTF-8}",
+    ),
+    Case(
+        "a mail server that refuses",
+        lambda site, host: mail(site, "refused", "Connection refused"),
+        "django.mail",
+        "degraded",
+        "mail goes to mail.example:587, which refuses connections: Connection refused",
+        "correct web_sites[].settings.EMAIL_HOST, or start that mail server",
+        ("connect to mail.example:587: Connection refused",),
+    ),
+    Case(
+        "a mail server that does not answer at once",
+        lambda site, host: mail(site, "silent", "timed out"),
+        "django.mail",
+        "advice",
+        "mail goes to mail.example:587, which did not answer at once: timed out",
+        "correct web_sites[].settings.EMAIL_HOST, or start that mail server",
+    ),
+    Case(
+        "a warning of Django's",
+        lambda site, host: put(site.inside, checks={"found": [W009, {"id": "security.W004", "level": "warning"}]}),
+        "django.checks",
+        "advice",
+        "Django's check --deploy has warnings: security.W009",
+        "/home/x/shop/manage check --deploy",
+        ("security.W009: Your SECRET_KEY has less than 50 characters",),
+    ),
+    Case(
+        "an error of a check of the project's own",
+        lambda site, host: put(site.inside, checks={"found": [W009, {"id": "shop.E1", "level": "error", "text": ""}]}),
+        "django.checks",
+        "advice",
+        "Django's check --deploy has errors, with which migrate and collectstatic refuse to work: shop.E1",
+        "/home/x/shop/manage check --deploy",
+        ("shop.E1: a check of the project or of a package",),
+    ),
+    Case(
+        "a look that ended",
+        lambda site, host: put(site.inside, **{"failed files": {"error": "KeyError: secret", "kind": "KeyError"}}),
+        "django.unexamined",
+        "unknown",
+        "the look at files in Django ended in KeyError",
+        "the rest of the report holds without it",
+    ),
     Case(
         "a host that is refused",
         lambda site, host: (
@@ -37,7 +178,10 @@ CASES = [
         "django.allowed-hosts",
         "broken",
         "ALLOWED_HOSTS does not have a.example, b.example: Django answers 400",
-        "web_sites[].domains; by hand: ALLOWED_HOSTS in the settings",
+        (
+            "web_sites[].domains, then playbooks/site.yml; by hand: ALLOWED_HOSTS = ['a.example', "
+            "'b.example', 'x'] in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         (
             "ALLOWED_HOSTS = ['x']",
             "Invalid HTTP_HOST header: 2",
@@ -53,9 +197,9 @@ CASES = [
             " trust that origin"
         ),
         (
-            "web_sites[].nginx.listen and domains (they fill CSRF_TRUSTED_ORIGINS); by hand: "
-            "CSRF_TRUSTED_ORIGINS = ['https://shop.example'], or uwsgi_param HTTP_HOST $http_host and "
-            "SECURE_PROXY_SSL_HEADER"
+            "web_sites[].nginx.listen and domains fill CSRF_TRUSTED_ORIGINS; by hand: "
+            "CSRF_TRUSTED_ORIGINS = ['https://shop.example'] in /srv/code/shop/settings.py, or "
+            "uwsgi_param HTTP_HOST $http_host and SECURE_PROXY_SSL_HEADER"
         ),
         ("Origin: https://shop.example; CsrfViewMiddleware refuses it",),
     ),
@@ -65,7 +209,10 @@ CASES = [
         "django.debug",
         "degraded",
         "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
-        "DEBUG = False in the settings (the overlay of this collection sets it)",
+        (
+            "DEBUG = False in the settings (the overlay sets it); playbooks/site.yml; by hand: DEBUG "
+            "= False in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("settings.DEBUG is True",),
     ),
     Case(
@@ -74,7 +221,10 @@ CASES = [
         "django.debug",
         "degraded",
         "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
-        "DEBUG = False in the settings (the overlay of this collection sets it)",
+        (
+            "DEBUG = False in the settings (the overlay sets it); playbooks/site.yml; by hand: DEBUG "
+            "= False in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("a page that is not there is answered by Django's debug page",),
     ),
     Case(
@@ -83,7 +233,10 @@ CASES = [
         "django.settings",
         "broken",
         "the settings cannot be used: ImproperlyConfigured: no",
-        "mend the settings",
+        (
+            "correct the settings, then playbooks/deploy.yml; by hand: correct "
+            "/srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("ImproperlyConfigured: no",),
     ),
     Case(
@@ -92,7 +245,11 @@ CASES = [
         "django.memory",
         "broken",
         "the database is SQLite in memory: each process has its own, and it is empty after every start",
-        "set database: of the site, for instance sqlite:////var/lib/sites/NAME/db.sqlite3 or postgres://...",
+        (
+            "set database: of the site, for instance sqlite:////var/lib/sites/NAME/db.sqlite3 or "
+            "postgres://...; by hand: DATABASES['default']['NAME'] = a file in a directory that "
+            "stays, or a database server, in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("DATABASES['default']",),
     ),
     Case(
@@ -104,7 +261,11 @@ CASES = [
             "DEBUG is true while the settings are imported, so these lines took the development side: "
             "shop/settings.py:9 (if DEBUG:)"
         ),
-        'let the settings take it from the environment, as in DEBUG = os.environ.get("DEBUG") == "True"',
+        (
+            'let the settings take it from the environment, as in DEBUG = os.environ.get("DEBUG") == '
+            "\"True\"; by hand: DEBUG = os.environ.get('DEBUG') == 'True' before the lines that ask for"
+            " it, in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("shop.settings",),
     ),
     Case(
@@ -122,7 +283,11 @@ CASES = [
             "sessions are in the memory of one process (LocMemCache), and the site has 4: it is chance "
             "whether a visitor stays logged in"
         ),
-        "set settings: {SESSION_ENGINE: django.contrib.sessions.backends.db}, or a cache that all processes share",
+        (
+            "set settings: {SESSION_ENGINE: django.contrib.sessions.backends.db}, or a cache that all"
+            " processes share; by hand: SESSION_ENGINE = 'django.contrib.sessions.backends.db', or a "
+            "cache that all processes share, in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("shop.settings",),
     ),
     Case(
@@ -131,7 +296,11 @@ CASES = [
         "django.cache-table",
         "degraded",
         "a cache is kept in the table shop_cache, which is not there",
-        "add `- manage: createcachetable` to release:, after migrate; on the host: manage createcachetable",
+        (
+            "add `- manage: createcachetable` to release:, after migrate; on the host: manage "
+            "createcachetable; by hand: python manage.py createcachetable, which makes the table that"
+            " CACHES names in /srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("shop.settings",),
     ),
     Case(
@@ -140,7 +309,11 @@ CASES = [
         "django.mail",
         "degraded",
         "mail goes to port 25 of this host, where no mail server listens",
-        "set settings: {EMAIL_HOST: ...}, or install a mail server",
+        (
+            "set settings: {EMAIL_HOST: ...}, or install a mail server; by hand: EMAIL_BACKEND = "
+            "'django.core.mail.backends.smtp.EmailBackend' and EMAIL_HOST in "
+            "/srv/code/shop/settings.py, then restart uWSGI"
+        ),
         ("shop.settings",),
     ),
     Case(
@@ -183,7 +356,8 @@ CASES = [
         "django.error",
         "broken",
         "Django answers 500",
-        "read the traceback in uWSGI's log",
+        "nothing logs the exception: ask the doctor with doctor_deep=true, or give LOGGING in the settings a handler "
+        "that writes to stderr for 'django.request'",
         ("status 500",),
     ),
     Case(
@@ -195,7 +369,11 @@ CASES = [
             "the application is slow: no answer to / within 2 s while workers are free; nginx waits 60s"
             " and then says 504"
         ),
-        "make it faster; web_sites[].nginx.read_timeout for more patience (uwsgi_read_timeout)",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout for more patience; by hand: make it "
+            "faster, or uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && "
+            "systemctl reload nginx"
+        ),
         ("no complete answer within 2 s",),
     ),
     Case(
@@ -204,7 +382,10 @@ CASES = [
         "django.slow",
         "broken",
         ("the application is slow: no answer to / within 2 s while workers are free; nginx waits 9s and then says 504"),
-        "make it faster; web_sites[].nginx.read_timeout for more patience (uwsgi_read_timeout)",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout for more patience; by hand: make it "
+            "faster, or uwsgi_read_timeout 300s; at n:1, then nginx -t && systemctl reload nginx"
+        ),
         ("no complete answer within 2 s",),
     ),
     Case(
@@ -217,7 +398,10 @@ CASES = [
         "django.slow",
         "broken",
         ("the application is slow: no answer to / within 2 s while workers are free; nginx waits 7s and then says 504"),
-        "make it faster; web_sites[].nginx.read_timeout for more patience (uwsgi_read_timeout)",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout for more patience; by hand: make it "
+            "faster, or proxy_read_timeout 300s; at n:1, then nginx -t && systemctl reload nginx"
+        ),
         ("no complete answer within 2 s",),
     ),
     Case(
@@ -226,7 +410,11 @@ CASES = [
         "django.timeouts",
         "degraded",
         "1 request got 504 lately (GET /slow): the application is slower than uwsgi_read_timeout (60s)",
-        "make it faster, or web_sites[].nginx.read_timeout",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout; by hand: make it faster, or "
+            "uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && systemctl reload "
+            "nginx"
+        ),
         (
             (
                 "x: upstream timed out (110: Connection timed out) while reading response header, request: "
@@ -240,10 +428,15 @@ CASES = [
         "django.timeouts",
         "degraded",
         "2 requests got 504 lately (?): the application is slower than uwsgi_read_timeout (60s)",
-        "make it faster, or web_sites[].nginx.read_timeout",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout; by hand: make it faster, or "
+            "uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && systemctl reload "
+            "nginx"
+        ),
         ("upstream timed out while reading response",),
     ),
 ]
+CASES += doctor_logs.DJANGO
 
 
 @pytest.mark.parametrize(
@@ -268,3 +461,58 @@ def test_a_scheme_that_nginx_does_not_tell_is_why_an_origin_is_refused(origin, s
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_fault_of_django_is_named(case):
     check(case)
+
+
+@pytest.mark.parametrize(
+    ("error", "missing"),
+    [(ModuleNotFoundError("no", name="celery"), "celery"), (NameError("x"), ""), (SystemExit(1), "")],
+)
+def test_only_an_import_can_miss_a_module(error, missing):
+    if isinstance(error, NameError):
+        error.name = "x"  # as Python 3.10 and newer say it
+    assert django_look.missing_module(error) == missing
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda site, host: put(site.entrances[0], tls=True),
+        lambda site, host: put(site.entrances[0], greets=True),
+        lambda site, host: put(site.inside["cookies"], trusted=True),
+        lambda site, host: put(site.inside["facts"], https_header=True),
+        lambda site, host: put(site.in_front, addresses=["192.0.2.7"]),
+        lambda site, host: put(site.chain[-1], block=[dump.Directive("uwsgi_param", ["HTTPS", "on"], "/n", 1)]),
+        lambda site, host: put(site.chain[-1], block=[dump.Directive("set_real_ip_from", ["192.0.2.0/24"], "/n", 1)]),
+        lambda site, host: host.listeners.append(Listener("0.0.0.0:443", 9, 0, [77])),
+        lambda site, host: put(site, domains=["shop.localhost"]),
+        lambda site, host: put(site.inside["facts"], secure=["SECURE_SSL_REDIRECT", "CSRF_COOKIE_SECURE"]),
+    ],
+    ids=[
+        *("TLS", "PROXY protocol", "an https origin is trusted", "a header is believed", "a proxy is seen"),
+        *("nginx says https", "nginx believes a proxy", "another program at 443", "localhost", "the redirect is worse"),
+    ],
+)
+def test_secure_cookies_are_right_where_anything_shows_https(change):
+    site, host = evidence()
+    secure(site, *SECURE)
+    change(site, host)
+    assert "django.cookies" not in faults_of(verdict(site, host))
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [{"LANG": "C.UTF-8"}, {"LANG": "C", "LC_ALL": "en_US.utf8"}, {"LANG": "C", "PYTHONUTF8": "1"}, {}],
+    ids=["UTF-8", "LC_ALL wins", "Python is told", "nothing was read"],
+)
+def test_a_locale_with_utf_8_is_right(environment):
+    site, host = evidence()
+    locale(site, **environment)
+    assert "django.locale" not in faults_of(verdict(site, host))
+
+
+def test_checks_of_https_matter_with_https_only():
+    site, host = evidence()
+    put(site.inside, checks={"found": [{"id": "security.W012", "level": "warning", "text": "x"}]})
+    assert "django.checks" not in faults_of(verdict(site, host))
+    put(site.entrances[0], tls=True)
+    assert "django.checks" in faults_of(verdict(site, host))

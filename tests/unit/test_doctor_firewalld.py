@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import filter_iptables
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_filter import Chain, PacketFilter, Rule
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_visitors import Visit
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener
-from doctor_evidence import Case, check, put
+from doctor_evidence import Case, check, evidence, faults_of, hop_of, process, put
+
+
+def filtered(*rules, policy="ACCEPT"):
+    """A change: iptables has these rules in the chain INPUT, and firewalld is not there."""
+
+    def change(site, host):
+        text = "\n".join(["*filter", f":INPUT {policy} [0:0]", *(f"-A INPUT {rule}" for rule in rules), "COMMIT"])
+        put(host.firewall, installed=False, running=False)
+        put(host, packet_filter=PacketFilter(["eth0"], filter_iptables.chains(text, "iptables"), ["iptables"]))
+
+    return change
+
 
 CASES = [
     Case(
@@ -70,9 +88,123 @@ CASES = [
         ),
         ("zone public: services ssh; ports 80/tcp",),
     ),
+    Case(
+        "iptables drops the port",
+        filtered("-p tcp --dport 80 -j DROP"),
+        "firewalld.dropped",
+        "broken",
+        "a packet filter (iptables) drops 80/tcp by a rule of chain INPUT in table filter on the outer interface eth0: "
+        "visitors get no connection, though the host itself does",
+        "iptables -D INPUT -p tcp --dport 80 -j DROP, then keep it: netfilter-persistent save (Debian), "
+        "service iptables save (Red Hat)",
+        ("iptables, table filter, chain INPUT: -A INPUT -p tcp --dport 80 -j DROP",),
+    ),
+    Case(
+        "iptables lets an office in",
+        filtered("-i lo -j ACCEPT", "-s 198.51.100.0/24 -p tcp --dport 80 -j ACCEPT", policy="DROP"),
+        "firewalld.limited",
+        "advice",
+        "a packet filter (iptables) drops 80/tcp by the policy drop of chain INPUT in table filter but for some "
+        "clients: nobody else can visit the site, which may well be meant",
+        "where it is not meant: iptables -I INPUT -p tcp --dport 80 -j ACCEPT, then keep it: netfilter-persistent save "
+        "(Debian), service iptables save (Red Hat)",
+        (
+            "iptables, table filter, chain INPUT: policy drop, and none of its 2 rules lets the port in",
+            "let in: -A INPUT -s 198.51.100.0/24 -p tcp --dport 80 -j ACCEPT",
+        ),
+    ),
 ]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_fault_of_firewalld_is_named(case):
     check(case)
+
+
+def reported(change):
+    site, host = evidence()
+    change(site, host)
+    return verdict(site, host)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ["-i lo -j ACCEPT", "-i wg0 -j ACCEPT"],
+        ["-s 203.0.113.0/24 -j ACCEPT"],
+    ],
+    ids=["a private network", "some addresses for all ports"],
+)
+def test_who_lets_some_in_is_not_called_broken(rules):
+    report = reported(filtered(*rules, policy="DROP"))
+    assert faults_of(report)["firewalld.limited"]["status"] == "unknown"
+    assert report["status"] == "unknown"
+
+
+def test_a_site_behind_a_tunnel_is_not_called_broken():
+    def change(site, host):
+        filtered(policy="DROP")(site, host)
+        host.table[70] = process(70, "cloudflared tunnel run")
+
+    assert faults_of(reported(change))["firewalld.limited"]["status"] == "unknown"
+
+
+def test_an_office_leaves_the_status_as_it_was():
+    report = reported(filtered("-s 198.51.100.0/24 -p tcp --dport 80 -j ACCEPT", policy="DROP"))
+    assert report["status"] == "ok"
+    assert hop_of(report, "firewalld")["status"] == "ok"
+
+
+def test_what_was_answered_to_the_controller_is_dropped_by_nobody():
+    def change(site, host):
+        filtered("-p tcp --dport 80 -j DROP")(site, host)
+        site.visitors.visits = [Visit("shop.example", "192.0.2.1", 80, False, 200)]
+
+    report = reported(change)
+    assert "firewalld.dropped" not in faults_of(report)
+    assert "80/tcp was answered to the controller" in hop_of(report, "firewalld")["evidence"]
+
+
+def test_http_that_is_dropped_beside_open_https_hurts_less():
+    def change(site, host):
+        filtered("-p tcp --dport 80 -j DROP")(site, host)
+        site.entrances.append(dataclasses.replace(site.entrances[0], port=443, tls=True))
+
+    assert faults_of(reported(change))["firewalld.dropped"]["status"] == "degraded"
+
+
+def test_another_port_than_the_usual_ones_may_be_dropped():
+    def change(site, host):
+        filtered("-p tcp --dport 8080 -j DROP")(site, host)
+        site.entrances.append(dataclasses.replace(site.entrances[0], port=8080))
+
+    assert "firewalld.dropped" not in faults_of(reported(change))
+
+
+@pytest.mark.parametrize(
+    ("rules", "fix"),
+    [
+        (["-j ufw-user-input"], "ufw allow 80/tcp"),
+        (["-p tcp --dport 22 -j ACCEPT"], "iptables -I INPUT -p tcp --dport 80 -j ACCEPT, then keep it"),
+    ],
+)
+def test_the_fix_is_of_the_program_that_made_the_rules(rules, fix):
+    found = faults_of(reported(filtered(*rules, policy="DROP")))
+    if "ufw" in fix:
+        assert "firewalld.dropped" not in found, "a chain that nobody knows is a doubt"
+        change = filtered(*rules, policy="DROP")
+
+        def with_chain(site, host):
+            change(site, host)
+            host.packet_filter.chains.append(Chain("iptables", "ip", "filter", "ufw-user-input"))
+
+        found = faults_of(reported(with_chain))
+    assert found["firewalld.dropped"]["mend"].startswith(fix)
+
+
+def test_where_firewalld_runs_its_own_table_is_its_zones_business():
+    def change(site, host):
+        chain = Chain("nft", "inet", "firewalld", "filter_INPUT", "input", 10, rules=[Rule("reject", (), "drop")])
+        put(host, packet_filter=PacketFilter(["eth0"], [chain], ["nft"]))
+
+    assert reported(change)["status"] == "ok"

@@ -15,7 +15,9 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor import (
     look_host,
     look_inside,
     look_site,
+    look_starts,
     look_uwsgi,
+    serving,
 )
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.application import application_of
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Firewall, Patience, Ran, Uwsgi
@@ -153,7 +155,7 @@ def test_units_are_read_from_what_systemctl_shows():
     shown = (
         "Id=a.service\nExecStart=x=y\nEnvironmentFiles=/a\nEnvironmentFiles=/b\n\nActiveState=active\n\nId=b.service\n"
     )
-    assert look_host.parsed_units(shown) == [
+    assert look_starts.parsed_units(shown) == [
         {"Id": "a.service", "ExecStart": "x=y", "EnvironmentFiles": "/a\n/b"},
         {"Id": "b.service"},
     ]
@@ -278,8 +280,8 @@ def test_the_unit_of_a_stopped_release_is_asked_for_by_its_name(monkeypatch, tmp
 
 def test_the_command_of_a_unit():
     command = "{ path=/usr/bin/uwsgi ; argv[]=/usr/bin/uwsgi --ini /x ; ignore_errors=no ; }"
-    assert look_uwsgi.exec_start({"ExecStart": command}) == ["/usr/bin/uwsgi", "--ini", "/x"]
-    assert look_uwsgi.exec_start({}) == []
+    assert look_starts.exec_start({"ExecStart": command}) == ["/usr/bin/uwsgi", "--ini", "/x"]
+    assert look_starts.exec_start({}) == []
 
 
 def test_only_the_last_start_of_a_log_counts():
@@ -390,10 +392,12 @@ def test_the_entrances_are_every_port_that_a_server_of_the_name_listens_on():
     ]
     host.ipv6 = True
     assert look_site._entrances(site, host)[3].where == "[::1]:81"
-    main = look_site._main_server(site, host.nginx.config)
+    put(site, entrances=look_site._entrances(site, host))
+    main = serving.main_server(site, host)
     assert main.listens[0].port == 443
     put(site, domains=["c.de"])
-    assert look_site._main_server(site, host.nginx.config) is None
+    put(site, entrances=look_site._entrances(site, host))
+    assert serving.main_server(site, host) is None
 
 
 def test_a_name_is_asked_for_over_ipv6_where_nginx_listens_for_it():
@@ -497,7 +501,9 @@ def test_the_steps_of_the_look_inside_are_read_to_where_it_hangs():
     look_inside.read_steps(site, said + 'pyweb-look {"step": "fi')
     assert site.inside["python"]["version"] == "3.12"
     assert site.inside["failed database"]["error"] == "b"
+    assert site.inside["failed database other"]["error"] == "a"
     assert site.inside["database"]["vendor"] == "sqlite"
+    assert site.inside["database other"]["vendor"] == "oracle"
     assert site.inside_last == "database"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Fetched
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_directives import Taken
 from ansible_collections.pyweb.stack.plugins.module_utils.host.path_walk import Obstacle
 from doctor_evidence import Case, check, denied, put
 
@@ -44,7 +45,7 @@ CASES = [
         "media.no-location",
         "degraded",
         ("nginx has no location for media files: it hands /media/a.css to the application, which has none"),
-        "location /media/ { alias /srv/media/; }",
+        "location /media/ { alias /srv/media/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /media/a.css -> 404",
             "uwsgi_pass a; in /n:7",
@@ -56,7 +57,7 @@ CASES = [
         "media.no-location",
         "degraded",
         ("nginx has no location for media files: it hands /media/a.css to the application, which has none"),
-        "location /media/ { alias STATIC_ROOT/; }",
+        "location /media/ { alias STATIC_ROOT/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /media/a.css -> 404",
             "proxy_pass a; in /n:7",
@@ -68,7 +69,7 @@ CASES = [
         "media.alias",
         "degraded",
         ("the alias of media files is wrong: nginx looks for /srv/media/a.css, the file is /srv/real/a.css"),
-        "web_sites[].nginx.media; by hand: correct the alias in /n:7",
+        "web_sites[].nginx.media; by hand: correct the alias in /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /media/a.css -> 404",
             "in /n:7",
@@ -140,6 +141,35 @@ CASES = [
         "uploads fail: shop may not write /srv/media",
         "chown shop /srv/media && chmod u+wx /srv/media",
         ("dr-x /srv/media",),
+    ),
+    Case(
+        "a regular expression takes it",
+        lambda site, host: (
+            put(site, media=Fetched("/media/a.png", 404, place="/n:3", url="/media/")),
+            put(
+                site.directives,
+                taken=[
+                    Taken(
+                        "media",
+                        "/media/a.png",
+                        "location ~ png$",
+                        "/n:3",
+                        "location /media/",
+                        "/n:4",
+                        "",
+                        "uwsgi_pass a; in /n:3",
+                    )
+                ],
+            ),
+        ),
+        "media.location-taken",
+        "degraded",
+        (
+            "location ~ png$ in /n:3 takes /media/a.png from location /media/ in /n:4, and hands it over: "
+            "uwsgi_pass a; in /n:3"
+        ),
+        "location ^~ /media/ in /n:4: then no regular expression is tried; nginx -t && systemctl reload nginx",
+        ("location ~ png$ in /n:3", "location /media/ in /n:4"),
     ),
 ]
 

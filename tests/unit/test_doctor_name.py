@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_directives import Conflict, Fallback
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
 from doctor_evidence import Case, check, evidence, faults_of, put, roots
@@ -33,7 +34,11 @@ CASES = [
         "name.no-server",
         "broken",
         ("no server of nginx has the name shop.example; the one in /etc/nginx/nginx.conf:2 answers in its place"),
-        "web_sites[].domains of shop, then playbooks/site.yml; by hand: server_name shop.example;",
+        (
+            "web_sites[].domains of shop, then playbooks/site.yml; by hand: server_name shop.example;"
+            " in the server of the site, where /etc/nginx/nginx.conf:2 has elsewhere.example, then "
+            "nginx -t && systemctl reload nginx"
+        ),
         ("server_name: elsewhere.example",),
     ),
     Case(
@@ -42,7 +47,11 @@ CASES = [
         "name.no-server",
         "broken",
         "no server of nginx has the name shop.example",
-        "web_sites[].domains of shop, then playbooks/site.yml; by hand: server_name shop.example;",
+        (
+            "web_sites[].domains of shop, then playbooks/site.yml; by hand: server_name shop.example;"
+            " in the server of the site, where /etc/nginx/nginx.conf:2 has _, then nginx -t && "
+            "systemctl reload nginx"
+        ),
         ("server_name: none",),
     ),
     Case(
@@ -54,7 +63,10 @@ CASES = [
             "another server answers for shop.example: the one in /etc/nginx/conf.d/a.conf:3 listens on "
             "192.0.2.1:80, which nginx prefers to /etc/nginx/nginx.conf:2"
         ),
-        "remove that server, or let both listen on the same address (/etc/nginx/conf.d/a.conf:3)",
+        (
+            "remove that server, or let both listen on the same address (/etc/nginx/conf.d/a.conf:3),"
+            " then nginx -t && systemctl reload nginx"
+        ),
         ("listen 192.0.2.1:80 in /etc/nginx/conf.d/a.conf:3",),
     ),
     Case(
@@ -66,7 +78,10 @@ CASES = [
             "another server with the name shop.example answers: the one in /etc/nginx/conf.d/b.conf:7 "
             "is read before /etc/nginx/nginx.conf:2"
         ),
-        "remove the name from one of the two, or the file /etc/nginx/conf.d/b.conf",
+        (
+            "remove the name from one of the two, or the file /etc/nginx/conf.d/b.conf, then nginx -t"
+            " && systemctl reload nginx"
+        ),
         ("server_name shop.example; in /etc/nginx/conf.d/b.conf:7",),
     ),
     Case(
@@ -92,6 +107,56 @@ CASES = [
         ("seen from this host shop.com is not known to its resolver: fine behind a balancer or NAT, wrong without one"),
         "compare the DNS record of shop.com with 192.0.2.1",
         ("getent ahosts shop.com: nothing",),
+    ),
+    Case(
+        "the site is ignored",
+        lambda site, host: put(
+            site.directives,
+            conflicts=[Conflict("shop.example", "*:80", "/a.conf:1", "/b.conf:2", True, True, True, "[warn] x")],
+        ),
+        "name.other-server",
+        "broken",
+        (
+            "conflicting server name shop.example on *:80: another server with the name answers, the one in "
+            "/a.conf:1, which nginx reads first; that of the site, in /b.conf:2, is ignored"
+        ),
+        "remove the name from one of the two, or the file /a.conf; then nginx -t && systemctl reload nginx",
+        ("[warn] x", "nginx reads /a.conf:1 first, and ignores the name in /b.conf:2"),
+    ),
+    Case(
+        "another application is ignored",
+        lambda site, host: put(
+            site.directives, conflicts=[Conflict("shop.example", "*:80", "/a.conf:1", "/b.conf:2", True, False, True)]
+        ),
+        "name.conflict",
+        "degraded",
+        (
+            "conflicting server name shop.example on *:80: nginx takes the server in /a.conf:1, and ignores "
+            "the one in /b.conf:2, though its application runs"
+        ),
+        "remove the name from /b.conf:2, or the file; then nginx -t && systemctl reload nginx",
+        ("server_name shop.example on *:80, twice", "nginx reads /a.conf:1 first, and ignores the name in /b.conf:2"),
+    ),
+    Case(
+        "a copy is ignored",
+        lambda site, host: put(site.directives, conflicts=[Conflict("shop.example", "*:80", "/a.conf:1", "/b.conf:2")]),
+        "name.conflict",
+        "advice",
+        (
+            "conflicting server name shop.example on *:80: nginx takes the server in /a.conf:1, and ignores "
+            "the one in /b.conf:2"
+        ),
+        "remove the name from /b.conf:2, or the file; then nginx -t && systemctl reload nginx",
+        ("server_name shop.example on *:80, twice", "nginx reads /a.conf:1 first, and ignores the name in /b.conf:2"),
+    ),
+    Case(
+        "the only server answers",
+        lambda site, host: put(site.directives, fallbacks={"shop.example": Fallback("/a.conf:1", False)}),
+        "name.no-server",
+        "advice",
+        "no server of nginx has the name shop.example; the one in /a.conf:1 answers because it is the only one there",
+        "server_name shop.example; in /a.conf:1, then nginx -t && systemctl reload nginx",
+        ("no other server of its address than /a.conf:1 has an application",),
     ),
 ]
 

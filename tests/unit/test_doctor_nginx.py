@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Ran
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_directives import Temporary
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener
 from doctor_evidence import Case, answer, check, evidence, faults_of, put, roots
 from doctor_https import CASES as HTTPS_CASES
 from doctor_https import closed
+from doctor_visitors import NGINX as NGINX_OF_VISITORS
 
 NO_IPV6 = "nginx: [emerg] socket() [::]:80 failed (97: Address family not supported by protocol)"
 KEY = (
@@ -40,7 +43,7 @@ CASES = [
         "nginx.missing",
         "broken",
         "nginx is not installed",
-        "playbooks/site.yml, or install the package nginx",
+        "playbooks/site.yml; by hand: install the package nginx",
         (),
     ),
     Case(
@@ -49,7 +52,11 @@ CASES = [
         "nginx.ipv6",
         "degraded",
         ("nginx shall listen on [::]:80, and this host has no IPv6; the one from before still runs as process 10"),
-        "nginx_ipv6: auto (or false); by hand: remove the listen [::] lines",
+        (
+            "nginx_ipv6: auto (or false), then playbooks/site.yml; by hand: remove the listen [::] "
+            "lines (nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart "
+            "nginx"
+        ),
         (
             "socket() [::]:80 failed (97: Address family not supported by protocol)",
             "/proc/net/if_inet6 is empty or missing",
@@ -61,7 +68,11 @@ CASES = [
         "nginx.ipv6",
         "broken",
         "nginx shall listen on [::]:80, and this host has no IPv6; nginx does not run",
-        "nginx_ipv6: auto (or false); by hand: remove the listen [::] lines",
+        (
+            "nginx_ipv6: auto (or false), then playbooks/site.yml; by hand: remove the listen [::] "
+            "lines (nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart "
+            "nginx"
+        ),
         (
             "socket() [::]:80 failed (97: Address family not supported by protocol)",
             "/proc/net/if_inet6 has addresses",
@@ -107,7 +118,7 @@ CASES = [
             "the configuration of nginx is broken; the one from before still runs as process 10, and "
             "the next start fails"
         ),
-        "mend the line that nginx names, then nginx -t && systemctl reload nginx",
+        "correct the line that nginx names, then nginx -t && systemctl reload nginx",
         ('[emerg] 7#7: unknown directive "nosuch" in /etc/nginx/a.conf:1',),
     ),
     Case(
@@ -119,7 +130,7 @@ CASES = [
             "the configuration of nginx is broken; the one from before still runs as process 10, and "
             "the next start fails"
         ),
-        "mend the line that nginx names, then nginx -t && systemctl reload nginx",
+        "correct the line that nginx names, then nginx -t && systemctl reload nginx",
         ("nginx -t failed",),
     ),
     Case(
@@ -128,7 +139,7 @@ CASES = [
         "nginx.config",
         "broken",
         "the configuration of nginx is broken; nginx does not run",
-        "mend the line that nginx names, then nginx -t && systemctl reload nginx",
+        "correct the line that nginx names, then nginx -t && systemctl reload nginx",
         ('[emerg] 7#7: unknown directive "nosuch" in /etc/nginx/a.conf:1',),
     ),
     Case(
@@ -251,10 +262,48 @@ CASES = [
         "nginx -t && systemctl reload nginx",
         ("newer than the workers: /a, /b, /c",),
     ),
+    Case(
+        "temporary files",
+        lambda site, host: put(
+            site.directives, temporaries=[Temporary("client_body_temp_path", "/t", "", "t is closed", "chmod o+x /t")]
+        ),
+        "nginx.temp-path",
+        "degraded",
+        (
+            "www-data cannot use /t, where nginx puts what is too large for its memory "
+            "(client_body_temp_path): requests with more than 16k (uploads, forms) get 500"
+        ),
+        "chmod o+x /t; then systemctl restart nginx, which makes and owns what is missing",
+        ("t is closed",),
+    ),
+    Case(
+        "temporary files of answers",
+        lambda site, host: put(
+            site.directives, temporaries=[Temporary("uwsgi_temp_path", "/t", "/n:3", "t is closed", "chmod o+x /t")]
+        ),
+        "nginx.temp-path",
+        "degraded",
+        (
+            "www-data cannot use /t, where nginx puts what is too large for its memory (uwsgi_temp_path in "
+            "/n:3): answers larger than nginx's buffers are cut off"
+        ),
+        "chmod o+x /t; then systemctl restart nginx, which makes and owns what is missing",
+        ("t is closed",),
+    ),
+    Case(
+        "a name of an upstream",
+        lambda site, host: refuse(host, 'nginx: [emerg] host not found in upstream "app:80" in /n:4'),
+        "nginx.upstream-name",
+        "degraded",
+        "nginx cannot resolve app:80, which /n:4 names; the one from before still runs as process 10",
+        "correct the name in /n:4, or let this host resolve it (getent hosts app); then systemctl restart nginx",
+        ('host not found in upstream "app:80" in /n:4',),
+    ),
 ]
+CASES += NGINX_OF_VISITORS
 
 
-CASES += HTTPS_CASES
+CASES += [*HTTPS_CASES, *doctor_logs.NGINX]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

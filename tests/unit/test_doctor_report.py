@@ -87,6 +87,44 @@ def test_terminal_has_one_aligned_line_a_hop(hosts):
     assert any("ladder" in text and "Django alone" in text for text in texts)
 
 
+def with_advice():
+    """A healthy site with something that could be better."""
+    uwsgi = hop("uwsgi")
+    uwsgi["faults"] = [{**hop("uwsgi", "advice", "buffer-size is small")["faults"][0], "mend": "make it larger"}]
+    hops = [uwsgi if name == "uwsgi" else hop(name) for name in doctor.HOPS]
+    return doctor_report.collected({"web1": result(status="ok", first=None, hops=hops)})
+
+
+def test_advice_is_shown_and_a_site_with_it_is_all_ok():
+    shown = doctor_report.lines(with_advice())
+    assert shown[0] == ("web1  shop (shop.example): all ok", "green")
+    assert ("  advice  uwsgi: buffer-size is small; make it larger  [uwsgi.x]", "cyan") in shown
+    [line] = [text for text, _colour in shown if text[4:14].strip() == "uwsgi"]
+    assert line.endswith("all is well")  # and no number of other faults
+    page = doctor_report.page(with_advice(), WHEN)
+    assert "i advice" in read(page).text
+    assert "buffer-size is small" in read(page).text
+    assert " open>" not in page
+
+
+def test_words_that_the_first_fault_rests_on_are_quoted_unless_it_has_them(hosts):
+    first = hosts[0]["sites"][0]["first"]
+    first["evidence"] = ["in the cause", "x.service: exited, status=217/USER", "a" * 400, "", "third", "fourth"]
+    first["cause"] = "what is in the cause"
+    said = [text for text, _colour in doctor_report.lines(hosts) if text.startswith("  says")]
+    assert said == [
+        "  says    x.service: exited, status=217/USER",
+        f"  says    {'a' * 299}…",
+        "  says    third",
+    ]
+
+
+def test_the_code_of_the_first_fault_is_shown(hosts):
+    [line] = [text for text, _colour in doctor_report.lines(hosts) if text.startswith("  first   ")]
+    assert line.endswith("  [socket.x]")
+    assert "socket.x" in read(doctor_report.page(hosts, WHEN)).text
+
+
 class Reader(html.parser.HTMLParser):
     """Collects tags, links out of the page, and its text; complains about tags that are not closed in order."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener
 from doctor_evidence import UNIT, Case, answer, check, denied, put
@@ -46,10 +48,32 @@ CASES = [
         "broken",
         "there is no socket unix:/run/shop.sock: uWSGI listens on unix:/b.sock",
         (
-            "let both name one address: uwsgi_pass unix:/b.sock; in /etc/nginx/nginx.conf:5 or its "
-            "upstream (web_sites[].uwsgi.socket), or socket = /run/shop.sock in the ini"
+            "let both name one address: web_sites[].uwsgi.socket with playbooks/site.yml writes it "
+            "for uWSGI and for uwsgi_pass; by hand: uwsgi_pass unix:/b.sock; at "
+            "/etc/nginx/nginx.conf:5 or in its upstream, then nginx -t && systemctl reload nginx; or "
+            "socket = /run/shop.sock in /srv/uwsgi.ini, then restart uWSGI"
         ),
         ("connect(unix:/run/shop.sock): ENOENT",),
+    ),
+    Case(
+        "the socket of one that runs was removed",
+        lambda site, host: (refuse(site, "ENOENT"), listen(site, "unix:/run/shop.sock")),
+        "socket.missing",
+        "broken",
+        "there is no socket unix:/run/shop.sock: uWSGI runs, but the file that it listened on was removed",
+        "start uWSGI there",
+    ),
+    Case(
+        "no group yet",
+        lambda site, host: (
+            refuse(site, "EACCES"),
+            put(site.probes[0], obstacle=dataclasses.replace(denied("/run/shop.sock", 0o660), group=1001)),
+            put(site.server, groups={1001: "huatai"}),
+        ),
+        "socket.denied",
+        "broken",
+        "www-data is in the group huatai of /run/shop.sock, and nginx's workers run without it: they began before",
+        "systemctl restart nginx",
     ),
     Case(
         "no socket, uWSGI listens nowhere",
@@ -130,8 +154,10 @@ CASES = [
         "broken",
         "nothing listens on 127.0.0.1:8001, where nginx connects to; uWSGI listens on 127.0.0.1:8009",
         (
-            "let both name one address: uwsgi_pass 127.0.0.1:8009; in /etc/nginx/nginx.conf:5 or its "
-            "upstream (web_sites[].uwsgi.socket), or socket = 127.0.0.1:8001 in the ini"
+            "let both name one address: web_sites[].uwsgi.socket with playbooks/site.yml writes it "
+            "for uWSGI and for uwsgi_pass; by hand: uwsgi_pass 127.0.0.1:8009; at "
+            "/etc/nginx/nginx.conf:5 or in its upstream, then nginx -t && systemctl reload nginx; or "
+            "socket = 127.0.0.1:8001 in /srv/uwsgi.ini, then restart uWSGI"
         ),
         (
             "connect(127.0.0.1:8001): ECONNREFUSED",
@@ -144,7 +170,11 @@ CASES = [
         "socket.denied",
         "broken",
         "www-data may not write to the socket /run/a.sock: its mode is 0600",
-        "web_sites[].uwsgi.chmod_socket; now: chmod 660 /run/a.sock && chgrp www-data /run/a.sock",
+        (
+            "web_sites[].uwsgi.chmod_socket; now: chmod 660 /run/a.sock && chgrp www-data "
+            "/run/a.sock; by hand: chmod-socket = 660 and a group of www-data in /srv/uwsgi.ini; now:"
+            " chmod 660 /run/a.sock && chgrp www-data /run/a.sock"
+        ),
         (
             "connect(unix:/run/shop.sock): EACCES",
             "evidence of /run/a.sock",
@@ -156,7 +186,11 @@ CASES = [
         "socket.denied",
         "broken",
         "www-data may not write to the socket /run/a.sock: its mode is 0600",
-        ("chmod-socket = 660 and group www-data; now: chmod 660 /run/a.sock && chgrp www-data /run/a.sock"),
+        (
+            "web_sites[].uwsgi.chmod_socket; now: chmod 660 /run/a.sock && chgrp www-data "
+            "/run/a.sock; by hand: chmod-socket = 660 and a group of www-data in /srv/uwsgi.ini; now:"
+            " chmod 660 /run/a.sock && chgrp www-data /run/a.sock"
+        ),
         (
             "connect(unix:/run/shop.sock): EACCES",
             "evidence of /run/a.sock",
@@ -271,7 +305,11 @@ CASES = [
         "socket.queue-full",
         "broken",
         "the listen queue of unix:/run/shop.sock is full: nobody accepts as fast as clients come",
-        "web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn; see what is slow",
+        (
+            "see what is slow; web_sites[].uwsgi.processes, or uwsgi.options.listen with "
+            "net.core.somaxconn; by hand: see what is slow; more processes, or listen = 1024 in "
+            "/srv/uwsgi.ini with sysctl net.core.somaxconn=1024"
+        ),
         (
             "connect(unix:/run/shop.sock): EAGAIN",
             'uWSGI listen queue of socket "a" full',
@@ -286,7 +324,11 @@ CASES = [
         "socket.queue-full",
         "broken",
         "the listen queue of 127.0.0.1:8001 is full: nobody accepts as fast as clients come",
-        "web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn; see what is slow",
+        (
+            "see what is slow; web_sites[].uwsgi.processes, or uwsgi.options.listen with "
+            "net.core.somaxconn; by hand: see what is slow; more processes, or listen = 1024 in "
+            "/srv/uwsgi.ini with sysctl net.core.somaxconn=1024"
+        ),
         (
             "connect(127.0.0.1:8001): ETIMEDOUT",
             "7 connections wait",
@@ -298,7 +340,11 @@ CASES = [
         "socket.queue-full",
         "degraded",
         "the listen queue was full since uWSGI started: clients were turned away",
-        "web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn",
+        (
+            "see what is slow; web_sites[].uwsgi.processes, or uwsgi.options.listen with "
+            "net.core.somaxconn; by hand: see what is slow; more processes, or listen = 1024 in "
+            "/srv/uwsgi.ini with sysctl net.core.somaxconn=1024"
+        ),
         ("listen queue of socket a (fd: 3) full !!! (101/100)",),
     ),
     Case(
@@ -316,7 +362,10 @@ CASES = [
         "socket.unreachable",
         "broken",
         "nginx's worker cannot connect to 127.0.0.1:8001: ETIMEDOUT",
-        "look at the address in uwsgi_pass",
+        (
+            "correct the address in `uwsgi_pass unix:/run/shop.sock;` at /etc/nginx/nginx.conf:5, "
+            "then nginx -t && systemctl reload nginx"
+        ),
         ("nginx's worker cannot connect to 127.0.0.1:8001: ETIMEDOUT",),
     ),
     Case(
@@ -422,7 +471,7 @@ CASES = [
         "socket.silent",
         "broken",
         ("unix:/run/shop.sock takes connections and gives no answer to a uwsgi request: the end came before an answer"),
-        "see what uWSGI and the application do",
+        "see what it does: the log of what listens there; then restart uWSGI",
         (
             "uwsgi request to unix:/run/shop.sock: the end came before an answer",
             "held by ?",
@@ -434,11 +483,26 @@ CASES = [
         "socket.silent",
         "broken",
         "unix:/run/shop.sock takes connections and gives no answer to a uwsgi request: the end came",
-        "see what uWSGI and the application do",
+        "see what it does: the log of what listens there; then restart uWSGI",
         (
             "uwsgi request to unix:/run/shop.sock: the end came",
             "held by x (pid 7, y)",
         ),
+    ),
+    Case(
+        "a group that nginx lacks",
+        lambda site, host: (
+            put(site.probes[0], connect_error="EACCES", answer=None, obstacle=denied("/run/shop.sock", 0o660)),
+            put(site.directives, regrouped=["unix:/run/shop.sock"]),
+        ),
+        "socket.denied",
+        "broken",
+        (
+            "www-data may not use /run/shop.sock (0660): www-data is in the group that may, but nginx runs "
+            "without its new group: www-data got it after the start"
+        ),
+        "systemctl restart nginx",
+        ("connect(unix:/run/shop.sock): EACCES", "evidence of /run/shop.sock"),
     ),
 ]
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Fetched
-from doctor_evidence import Case, check, denied, put
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_directives import Taken
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
+from doctor_evidence import Case, answer, by_hand, check, denied, evidence, faults_of, put
 
 DENIAL = {
     "comm": "nginx",
@@ -20,14 +23,79 @@ def fetch(site, status, **more):
     put(site, static=Fetched("/static/a.css", status, file="/srv/static/a.css", place="/n:7", url="/static/", **more))
 
 
+def assets(site, **found):
+    put(site.inside, assets={"seen": 9, "missing": [], "older": [], **found})
+
+
+MANIFEST = {"manifest": "/srv/static/staticfiles.json", "listed": 9}
+ENTRY = "pages that name it answer 500 (Missing staticfiles manifest entry)"
+
 CASES = [
+    Case(
+        "files that are older, and one that is not there",
+        lambda site, host: assets(site, missing=["n.css"], missing_many=1, older=["a.js", "b.js"], older_many=7),
+        "static.stale",
+        "degraded",
+        "static files in /srv/static are not those of the project: 1 file is not collected: n.css; 7 files are older "
+        "than in the project: a.js, b.js",
+        "playbooks/site.yml runs collectstatic",
+        ("/srv/static/n.css: is not there", "/srv/static/b.js: is older, and differs"),
+    ),
+    Case(
+        "one that was never collected, by hand",
+        lambda site, host: (assets(site, missing=["n.css"], missing_many=1), by_hand(site)),
+        "static.stale",
+        "degraded",
+        "static files in /srv/static are not those of the project: 1 file is not collected: n.css",
+        "cd /srv/code && /srv/venv/bin/python3 manage.py collectstatic --noinput",
+    ),
+    Case(
+        "no manifest",
+        lambda site, host: assets(site, **{**MANIFEST, "listed": 0}),
+        "static.manifest",
+        "degraded",
+        "the manifest /srv/static/staticfiles.json is missing or empty: from the next start on pages with static files "
+        "answer 500 (Missing staticfiles manifest entry)",
+        "playbooks/site.yml runs collectstatic",
+    ),
+    Case(
+        "a name in a template that no manifest has, and it fails",
+        lambda site, host: (
+            assets(site, wanted=["typo.css (/t/a.html:1)"], **MANIFEST),
+            put(site.probes[0], answer=answer(503)),
+        ),
+        "static.manifest",
+        "broken",
+        f"the manifest has no entry for typo.css (/t/a.html:1): {ENTRY}",
+        "correct the name, or add the file; then playbooks/site.yml runs collectstatic",
+        ("typo.css (/t/a.html:1)",),
+    ),
+    Case(
+        "a file that no manifest has",
+        lambda site, host: assets(site, unlisted=["n.css"], **MANIFEST),
+        "static.manifest",
+        "degraded",
+        f"the manifest has no entry for n.css: {ENTRY}",
+        "playbooks/site.yml runs collectstatic",
+        ("n.css",),
+    ),
+    Case(
+        "files of the manifest that are gone",
+        lambda site, host: assets(site, gone=["a.css", "b.css", "c.css"], **MANIFEST),
+        "static.manifest",
+        "degraded",
+        "the manifest names files that are not there any more: a.css, b.css and more",
+        "playbooks/site.yml runs collectstatic",
+        ("c.css",),
+    ),
     Case(
         "never collected",
         lambda site, host: put(site.inside["files"], sample=""),
         "static.uncollected",
         "broken",
         "static files were never collected: nothing is in /srv/static",
-        "playbooks/site.yml; by hand: python manage.py collectstatic",
+        "playbooks/site.yml runs collectstatic; by hand: sudo -u shop python /srv/code/manage.py collectstatic "
+        "--noinput",
         ("STATIC_ROOT = /srv/static",),
     ),
     Case(
@@ -36,7 +104,8 @@ CASES = [
         "static.uncollected",
         "broken",
         "static files were never collected: there is no directory /srv/static",
-        "playbooks/site.yml; by hand: python manage.py collectstatic",
+        "playbooks/site.yml runs collectstatic; by hand: sudo -u shop python /srv/code/manage.py collectstatic "
+        "--noinput",
         ("STATIC_ROOT = /srv/static",),
     ),
     Case(
@@ -45,7 +114,11 @@ CASES = [
         "static.uncollected",
         "degraded",
         "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
-        "STATIC_ROOT in the settings, then python manage.py collectstatic",
+        (
+            "STATIC_ROOT in the settings of the project, then playbooks/deploy.yml; by hand: "
+            "STATIC_ROOT in /srv/code/shop/settings.py, then sudo -u shop python /srv/code/manage.py "
+            "collectstatic --noinput"
+        ),
         ("STATIC_URL = /static/",),
     ),
     Case(
@@ -66,7 +139,7 @@ CASES = [
         "static.no-location",
         "broken",
         ("nginx has no location for static files: it hands /static/a.css to the application, which has none"),
-        "location /static/ { alias /srv/static/; }",
+        "location /static/ { alias /srv/static/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /static/a.css -> 404",
             "uwsgi_pass a; in /n:7",
@@ -78,7 +151,7 @@ CASES = [
         "static.no-location",
         "broken",
         ("nginx has no location for static files: it hands /static/a.css to the application, which has none"),
-        "location /static/ { alias STATIC_ROOT/; }",
+        "location /static/ { alias STATIC_ROOT/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /static/a.css -> 404",
             "proxy_pass a; in /n:7",
@@ -90,7 +163,7 @@ CASES = [
         "static.alias",
         "broken",
         ("the alias of static files is wrong: nginx looks for /srv/static/a.css, the file is /srv/real/a.css"),
-        "web_sites[].nginx.static; by hand: correct the alias in /n:7",
+        "web_sites[].nginx.static; by hand: correct the alias in /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /static/a.css -> 404",
             "in /n:7",
@@ -115,8 +188,10 @@ CASES = [
             "not follow it"
         ),
         (
-            "chown --no-dereference, so that both have one owner; web_sites[].nginx.options.disable_symlinks: 'off' "
-            "where nobody else can make links there"
+            "chown --no-dereference, so that both have one owner; or where nobody else can make links"
+            " there: web_sites[].nginx.options.disable_symlinks: 'off'; by hand: chown "
+            "--no-dereference, so that both have one owner, or disable_symlinks off; where nobody "
+            "else can make links there"
         ),
         ("GET /static/a.css -> 403", "/srv/static/a.css"),
     ),
@@ -144,9 +219,114 @@ CASES = [
             "/srv/static/a.css",
         ),
     ),
+    Case(
+        "a regular expression takes it",
+        lambda site, host: put(
+            site.directives,
+            taken=[
+                Taken(
+                    "static",
+                    "/static/a.css",
+                    "location ~ css$",
+                    "/n:3",
+                    "location /static/",
+                    "/n:4",
+                    "/html/static/a.css",
+                )
+            ],
+        ),
+        "static.location-taken",
+        "broken",
+        "location ~ css$ in /n:3 takes /static/a.css from location /static/ in /n:4, and looks for /html/static/a.css",
+        "location ^~ /static/ in /n:4: then no regular expression is tried; nginx -t && systemctl reload nginx",
+        ("location ~ css$ in /n:3", "location /static/ in /n:4"),
+    ),
+    Case(
+        "an alias without a slash",
+        lambda site, host: put(
+            site,
+            managed=False,
+            static=Fetched(
+                "/static/a.css",
+                404,
+                file="/srv/statica.css",
+                place="/n:7",
+                url="/static/",
+                folder="/srv/static",
+                wanted="/srv/static/a.css",
+                elsewhere=True,
+            ),
+        ),
+        "static.alias",
+        "broken",
+        (
+            "the alias of static files is wrong: nginx looks for /srv/statica.css, the file is "
+            "/srv/static/a.css; the alias has no / at its end, and /static/ has one"
+        ),
+        "alias /srv/static/; in /n:7, then nginx -t && systemctl reload nginx",
+        ("GET /static/a.css -> 404", "in /n:7"),
+    ),
+    Case(
+        "root for alias",
+        lambda site, host: put(
+            site,
+            managed=False,
+            static=Fetched(
+                "/static/a.css",
+                404,
+                file="/srv/static/static/a.css",
+                place="/n:7",
+                url="/static/",
+                folder="/srv/static",
+                wanted="/srv/static/a.css",
+                elsewhere=True,
+            ),
+        ),
+        "static.alias",
+        "broken",
+        (
+            "the alias of static files is wrong: nginx looks for /srv/static/static/a.css, the file is "
+            "/srv/static/a.css; root puts the whole /static/a.css below /srv/static"
+        ),
+        "alias /srv/static/; in the place of root in /n:7, then nginx -t && systemctl reload nginx",
+        ("GET /static/a.css -> 404", "in /n:7"),
+    ),
+    Case(
+        "a group that nginx lacks",
+        lambda site, host: (
+            put(site.directives, regrouped=["/srv/static"]),
+            fetch(site, 403, obstacle=denied("/srv/static", 0o750, True)),
+        ),
+        "static.not-readable",
+        "broken",
+        (
+            "static files are not readable: www-data may not use /srv/static (0750); www-data is in the "
+            "group that may, but nginx runs without its new group: www-data got it after the start"
+        ),
+        "systemctl restart nginx",
+        ("GET /static/a.css -> 403", "evidence of /srv/static"),
+    ),
 ]
+CASES += doctor_logs.STATIC
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_fault_of_static_is_named(case):
     check(case)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda site: put(site.static, elsewhere=True),
+        lambda site: put(site, static=None),
+        lambda site: put(site.inside["assets"], seen=0),
+        lambda site: put(site.inside["files"], static_url="https://cdn.example/s/"),
+    ],
+    ids=["nginx serves another directory", "nobody serves any", "nothing was compared", "another host has them"],
+)
+def test_nothing_is_said_of_files_that_no_client_gets(change):
+    site, host = evidence()
+    assets(site, missing=["n.css"], missing_many=1)
+    change(site)
+    assert "static.stale" not in faults_of(verdict(site, host))

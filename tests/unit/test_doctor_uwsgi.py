@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import doctor_logs
 import pytest
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_servers import (
+    DEBIAN,
+    SUPERVISOR,
+    SYSTEMD,
+    VASSAL,
+    Serving,
+    Start,
+)
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from doctor_evidence import NOW, UNIT, Case, check, evidence, faults_of, process, put, roots
 
 RUNS = {"Id": UNIT, "ActiveState": "active", "SubState": "running", "NRestarts": "0"}
 LOOP = {"Id": UNIT, "ActiveState": "activating", "SubState": "auto-restart", "NRestarts": "4"}
 LOG = "a\nb\nc\nd\nsystemd says\ne\nf\n[strict-mode] unknown config directive: nosuch"
+
+CUT_OFF = "[error] 1#1: *2 upstream prematurely closed connection while reading response header, server: shop.example"
 
 
 def silent(site, **more):
@@ -27,14 +38,220 @@ def workers(*paths):
     return {"workers": core}
 
 
+def down(site, start=None, log="", unit=None, **server):
+    """Nothing of a hand-made site runs; `server` is what was found out about what would start it."""
+    kind = start.kind if start else "uwsgi"
+    put(site, managed=False, server=Serving(kind, {"uwsgi": "uWSGI"}.get(kind, kind), start, **server))
+    put(site.uwsgi, master=None, log=log, unit=unit or (start.unit if start else {}))
+    put(site.probes[0], answer=None, connect_error="ENOENT", exists=False)
+    put(site.entrances[0].answer, status=502, reason="Bad Gateway")
+    put(site.uwsgi.options, values={})
+    site.inside.clear()
+
+
+GAMMA = {"Id": "gamma.service", "ActiveState": "inactive", "SubState": "dead", "NRestarts": "0"}
+GAMMA_SOCKET = {"Id": "gamma.socket", "ActiveState": "inactive", "SubState": "dead", "Result": "success"}
+APPS = {"Id": "uwsgi.service", "ActiveState": "active", "SubState": "exited"}
+
+
 CASES = [
+    Case(
+        "gave up, says supervisor",
+        lambda site, host: down(
+            site,
+            Start("uwsgi", SUPERVISOR, "eta", log="/var/log/eta.log"),
+            "bind(): Address already in use [core/socket.c line 769]",
+            state="eta  FATAL  Exited too quickly",
+        ),
+        "uwsgi.supervisor",
+        "broken",
+        "supervisor has given up on eta (FATAL): bind(): Address already in use [core/socket.c line 769]",
+        "correct what /var/log/eta.log says, then: supervisorctl restart eta",
+        ("eta  FATAL  Exited too quickly", "bind(): Address already in use [core/socket.c line 769]"),
+    ),
+    Case(
+        "stopped in supervisor",
+        lambda site, host: (
+            down(site, Start("gunicorn", SUPERVISOR, "eta"), state="eta  STOPPED  Not started"),
+            put(host.starts, supervisor={"eta": "eta  STOPPED  Not started"}),
+        ),
+        "uwsgi.stopped",
+        "broken",
+        "gunicorn is stopped: the program eta of supervisor is STOPPED",
+        "supervisorctl start eta",
+        ("eta  STOPPED  Not started",),
+    ),
+    Case(
+        "supervisor itself is stopped",
+        lambda site, host: down(
+            site, Start("uwsgi", SUPERVISOR, "eta", "/etc/supervisor/conf.d/eta.conf"), manager_stopped="supervisor"
+        ),
+        "uwsgi.stopped",
+        "broken",
+        "supervisor does not run, and with it the program eta",
+        "systemctl restart supervisor",
+        ("/etc/supervisor/conf.d/eta.conf",),
+    ),
+    Case(
+        "vassal taken away",
+        lambda site, host: down(site, vassals="/etc/vassals", vassals_log=["removed uwsgi instance shop.ini"]),
+        "uwsgi.vassal",
+        "broken",
+        "there is no vassal shop: none of those in /etc/vassals listens on unix:/run/shop.sock",
+        "put the site's configuration back, as /etc/vassals/shop.ini; the emperor starts it by itself",
+        ("removed uwsgi instance shop.ini",),
+    ),
+    Case(
+        "vassal that does not run",
+        lambda site, host: down(site, Start("uwsgi", VASSAL, "shop.ini", "/etc/vassals/shop.ini"), LOG),
+        "uwsgi.stopped",
+        "broken",
+        "the vassal shop.ini does not run: [strict-mode] unknown config directive: nosuch",
+        "correct what its log says, then: touch /etc/vassals/shop.ini",
+        ("[strict-mode] unknown config directive: nosuch",),
+    ),
+    Case(
+        "emperor stopped",
+        lambda site, host: down(
+            site, Start("uwsgi", VASSAL, "shop.ini", "/etc/vassals/shop.ini"), manager_stopped="emperor.service"
+        ),
+        "uwsgi.stopped",
+        "broken",
+        "the emperor does not run, and with it the vassal shop.ini",
+        "systemctl restart emperor.service",
+        ("/etc/vassals/shop.ini",),
+    ),
+    Case(
+        "Debian's app without its link",
+        lambda site, host: down(
+            site,
+            Start("uwsgi", DEBIAN, "shop.ini", "/etc/uwsgi/apps-available/shop.ini", unit=APPS),
+            disabled="/etc/uwsgi/apps-available/shop.ini",
+        ),
+        "uwsgi.not-enabled",
+        "broken",
+        "shop.ini is not in apps-enabled, only in apps-available: Debian's uWSGI does not start it",
+        "ln -sf ../apps-available/shop.ini /etc/uwsgi/apps-enabled/shop.ini, then: systemctl restart uwsgi.service",
+        ("/etc/uwsgi/apps-enabled/shop.ini: No such file or directory",),
+    ),
+    Case(
+        "Debian's app whose link leads nowhere",
+        lambda site, host: down(
+            site,
+            Start("uwsgi", DEBIAN, "shop.ini", "/etc/uwsgi/apps-enabled/shop.ini", unit=APPS),
+            disabled="/etc/uwsgi/apps-enabled/shop.ini",
+        ),
+        "uwsgi.not-enabled",
+        "broken",
+        "/etc/uwsgi/apps-enabled/shop.ini is a link to nothing: Debian's uWSGI does not start it",
+        "ln -sf ../apps-available/shop.ini /etc/uwsgi/apps-enabled/shop.ini, then: systemctl restart uwsgi.service",
+        ("/etc/uwsgi/apps-enabled/shop.ini: its target is not there",),
+    ),
+    Case(
+        "Debian's app was killed",
+        lambda site, host: down(site, Start("uwsgi", DEBIAN, "shop.ini", unit=APPS)),
+        "uwsgi.stopped",
+        "broken",
+        "uWSGI is stopped, though uwsgi.service is active (exited)",
+        "systemctl restart uwsgi.service",
+        ("uwsgi.service: active/exited, 0 restarts",),
+    ),
+    Case(
+        "gunicorn behind a socket unit",
+        lambda site, host: down(site, Start("gunicorn", SYSTEMD, "gamma.service", unit=GAMMA, socket=GAMMA_SOCKET)),
+        "uwsgi.stopped",
+        "broken",
+        "gunicorn (gamma.service) is stopped",
+        "systemctl start gamma.socket",
+        ("gamma.service: inactive/dead, 0 restarts", "gamma.socket: inactive/dead"),
+    ),
+    Case(
+        "gunicorn failed, and its socket unit with it",
+        lambda site, host: down(
+            site,
+            Start(
+                "gunicorn",
+                SYSTEMD,
+                "gamma.service",
+                unit={**GAMMA, "ActiveState": "failed"},
+                socket={**GAMMA_SOCKET, "ActiveState": "failed", "Result": "service-start-limit-hit"},
+            ),
+            "ModuleNotFoundError: No module named 'nosuch'",
+        ),
+        "uwsgi.stopped",
+        "broken",
+        "gunicorn (gamma.service) failed: ModuleNotFoundError: No module named 'nosuch'",
+        "systemctl reset-failed gamma.socket gamma.service; systemctl start gamma.socket",
+        ("gamma.socket: failed/dead (service-start-limit-hit)",),
+    ),
+    Case(
+        "nothing would start one",
+        lambda site, host: down(site),
+        "uwsgi.missing",
+        "broken",
+        "nothing on this host starts a server for unix:/run/shop.sock: no unit, socket unit, program of supervisor, "
+        "vassal or ini names it, and none is this site's",
+        "start the site's server there, or correct uwsgi_pass unix:/run/shop.sock; in /etc/nginx/nginx.conf:5",
+    ),
+    Case(
+        "on another host",
+        lambda site, host: down(site, elsewhere="10.0.0.5:8000"),
+        "uwsgi.missing",
+        "unknown",
+        "10.0.0.5:8000 is an address of another host: what serves the site there was not looked at",
+        "ask the doctor on that host",
+        also=("socket.missing",),
+    ),
+    Case(
+        "left over",
+        lambda site, host: put(
+            site.server,
+            start=Start("uwsgi", SYSTEMD, "shop.service", addresses=["127.0.0.1:9000"]),
+            left_over="pid 71, huatai, started by hand",
+            left_over_pid=71,
+            left_over_log=["bind(): Address already in use"],
+            state="shop.service: failed/failed",
+        ),
+        "uwsgi.left-over",
+        "degraded",
+        "shop.service failed: its address 127.0.0.1:9000 is in use by pid 71, huatai, started by hand, which serves "
+        "what it was started with, perhaps old code",
+        "kill -INT 71, then: systemctl restart shop.service",
+        ("shop.service: failed/failed", "bind(): Address already in use"),
+    ),
+    Case(
+        "two masters",
+        lambda site, host: put(site.server, twins=["pid 72, huatai, started by hand"]),
+        "uwsgi.twice",
+        "degraded",
+        "two masters run one configuration, /srv/uwsgi.ini: a client gets now the one, now the other, and a restart "
+        "reaches one of them",
+        "end the one that nothing manages: kill -INT 72",
+        ("process 20 serves the site", "pid 72, huatai, started by hand"),
+    ),
+    Case(
+        "gunicorn's time-out",
+        lambda site, host: (
+            put(site.server, kind="gunicorn", label="gunicorn"),
+            put(site.uwsgi, log="[CRITICAL] WORKER TIMEOUT (pid:9)", unit=GAMMA),
+            put(site.uwsgi.options, files=[]),
+        ),
+        "uwsgi.harakiri",
+        "degraded",
+        "gunicorn: 1 request took longer than 30 s, its timeout, and the worker was killed",
+        "make it faster, or --timeout in ExecStart of gamma.service",
+        ("WORKER TIMEOUT (pid:9)",),
+    ),
     Case(
         "none",
         lambda site, host: put(site.uwsgi, installed=False, master=None),
         "uwsgi.missing",
         "broken",
         "there is no uWSGI on this host",
-        "playbooks/site.yml",
+        (
+            "playbooks/site.yml; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install "
+            "uwsgi into the virtualenv"
+        ),
         (),
     ),
     Case(
@@ -43,7 +260,11 @@ CASES = [
         "uwsgi.crashing",
         "broken",
         "uWSGI ends and is started again, over and over: [strict-mode] unknown config directive: nosuch",
-        "journalctl -u uwsgi-shop@0123456789ab.service -n 50; a rollback brings the release before",
+        (
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; playbooks/rollback.yml brings the "
+            "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
+            "then systemctl restart uwsgi-shop@0123456789ab.service"
+        ),
         (
             "uwsgi-shop@0123456789ab.service: activating/auto-restart, 4 restarts",
             "c",
@@ -59,7 +280,11 @@ CASES = [
         "uwsgi.crashing",
         "broken",
         "uWSGI ends and is started again, over and over: it says nothing",
-        "journalctl -u uwsgi-shop@0123456789ab.service -n 50; a rollback brings the release before",
+        (
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; playbooks/rollback.yml brings the "
+            "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
+            "then systemctl restart uwsgi-shop@0123456789ab.service"
+        ),
         ("uwsgi-shop@0123456789ab.service: activating/start, 4 restarts",),
     ),
     Case(
@@ -70,7 +295,11 @@ CASES = [
         "uwsgi.crashing",
         "broken",
         "uWSGI ends and is started again, over and over: it says nothing",
-        "journalctl -u uwsgi-shop@0123456789ab.service -n 50; a rollback brings the release before",
+        (
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; playbooks/rollback.yml brings the "
+            "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
+            "then systemctl restart uwsgi-shop@0123456789ab.service"
+        ),
         ("uwsgi-shop@0123456789ab.service: active/running, 0 restarts",),
     ),
     Case(
@@ -128,7 +357,10 @@ CASES = [
         "uwsgi.busy",
         "broken",
         "all workers are busy: requests wait until one is free",
-        "find what takes so long; web_sites[].uwsgi.processes or threads for more at once",
+        (
+            "find what takes so long; web_sites[].uwsgi.processes or threads for more at once; by "
+            "hand: find what takes so long, or more processes in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("4 of 4 workers are busy: /a, /b, /c",),
     ),
     Case(
@@ -137,7 +369,10 @@ CASES = [
         "uwsgi.busy",
         "broken",
         "all workers are busy: requests wait until one is free",
-        "find what takes so long; web_sites[].uwsgi.processes or threads for more at once",
+        (
+            "find what takes so long; web_sites[].uwsgi.processes or threads for more at once; by "
+            "hand: find what takes so long, or more processes in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("1 of 1 workers are busy",),
     ),
     Case(
@@ -146,7 +381,10 @@ CASES = [
         "uwsgi.busy",
         "broken",
         "all workers are busy: requests wait until one is free",
-        "find what takes so long; web_sites[].uwsgi.processes or threads for more at once",
+        (
+            "find what takes so long; web_sites[].uwsgi.processes or threads for more at once; by "
+            "hand: find what takes so long, or more processes in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("no pong within 1.5 s: no pong within 1 s",),
     ),
     Case(
@@ -160,7 +398,10 @@ CASES = [
         "uwsgi.harakiri",
         "degraded",
         "harakiri: 1 request took longer than 2 s, and the worker was killed",
-        "make it faster, or web_sites[].nginx.read_timeout (harakiri follows it)",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout (harakiri follows it); by hand: make "
+            "it faster, or raise harakiri in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("HARAKIRI ON WORKER 1 (pid: 7, try: 1) at GET /slow",),
     ),
     Case(
@@ -172,16 +413,22 @@ CASES = [
         "uwsgi.harakiri",
         "degraded",
         "harakiri: 2 requests took longer than ? s, and the worker was killed",
-        "make it faster, or raise harakiri in the ini",
+        (
+            "make it faster, or web_sites[].nginx.read_timeout (harakiri follows it); by hand: make "
+            "it faster, or raise harakiri in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("HARAKIRI ON WORKER 2 (pid: 8, try: 1)",),
     ),
     Case(
         "a large cookie is refused",
         lambda site, host: put(site.probes[0], large_failure="the end came before an answer"),
         "uwsgi.buffer-size",
-        "degraded",
-        "buffer-size is too small (4096): a request with a large cookie gets 502",
-        ("web_sites[].uwsgi.options.buffer-size (65535 is the default here); by hand: buffer-size = 32768"),
+        "advice",
+        "buffer-size is too small (4096): a request with a large cookie would get 502",
+        (
+            "web_sites[].uwsgi.options.buffer-size (65535 is the default here); by hand: buffer-size "
+            "= 32768 in /srv/uwsgi.ini, then restart uWSGI"
+        ),
         ("a cookie of 4096 bytes: the end came before an answer",),
     ),
     Case(
@@ -189,14 +436,25 @@ CASES = [
         lambda site, host: (
             put(site.uwsgi, log="invalid request block size: 9000 (max 8192)...skip"),
             put(site.uwsgi.options.values, **{"buffer-size": ["8192"]}),
+            put(site, nginx_events=[CUT_OFF]),
         ),
         "uwsgi.buffer-size",
         "degraded",
-        "buffer-size is too small (8192): a request with a large cookie gets 502",
-        ("web_sites[].uwsgi.options.buffer-size (65535 is the default here); by hand: buffer-size = 32768"),
-        ("invalid request block size: 9000 (max 8192)",),
+        "buffer-size is too small (8192): a request with a large cookie got 502",
+        (
+            "web_sites[].uwsgi.options.buffer-size (65535 is the default here); by hand: buffer-size "
+            "= 32768 in /srv/uwsgi.ini, then restart uWSGI"
+        ),
+        ("invalid request block size: 9000 (max 8192)", CUT_OFF),
     ),
 ]
+CASES += doctor_logs.UWSGI
+
+
+def test_a_large_request_of_the_doctor_itself_hurts_nobody():
+    site, host = evidence()
+    put(site.uwsgi, log="invalid request block size: 9000 (max 8192)...skip")
+    assert "uwsgi.buffer-size" not in faults_of(verdict(site, host))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
@@ -218,3 +476,41 @@ def test_one_worker_that_is_free_is_enough():
     silent(site)
     put(site.uwsgi, stats={"workers": [{"status": "busy"}, {"status": "idle"}]})
     assert set(roots(verdict(site, host))) == {"django.slow"}
+
+
+@pytest.mark.parametrize(
+    ("listens", "owner", "busy"),
+    [
+        ([], "python3 x", True),
+        (["unix:/run/shop.sock"], "python3 x", True),
+        (["unix:/run/x/shop/a.sock"], "uwsgi", True),
+        (["unix:/run/other.sock"], "python3 x", False),
+        (["127.0.0.1:8001"], "python3 x", False),
+        (["127.0.0.1:8001"], "", True),
+    ],
+)
+def test_the_workers_are_busy_only_where_they_listen(listens, owner, busy):
+    site, host = evidence()
+    silent(site, owner=owner)
+    put(site.uwsgi, listens=listens)
+    found = faults_of(verdict(site, host))
+    assert ("uwsgi.busy" in found) is busy
+    assert "django.slow" not in found
+
+
+@pytest.mark.parametrize(("where", "busy"), [("0.0.0.0:8001", True), ("0.0.0.0:8002", False)])
+def test_the_same_at_a_port(where, busy):
+    site, host = evidence()
+    silent(site, address="127.0.0.1:8001", real="", owner="uwsgi")
+    put(site.uwsgi, listens=[where])
+    assert ("uwsgi.busy" in faults_of(verdict(site, host))) is busy
+
+
+def test_a_program_that_nobody_knows_is_no_slow_application():
+    site, host = evidence()
+    silent(site, owner="python3 x")
+    put(site.uwsgi, master=None)
+    put(site.server, stranger="python3 x")
+    found = faults_of(verdict(site, host))
+    assert "django.slow" not in found
+    assert found["socket.silent"]["mend"].startswith("end that program, and start the site's server there; or correct")

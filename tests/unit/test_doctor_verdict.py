@@ -60,7 +60,7 @@ def resolve(site, host, addresses):
         (
             "firewalld",
             lambda site, host: put(host.firewall, running=False, enabled=False),
-            ["firewalld is installed but not enabled: it filters nothing"],
+            ["firewalld is installed but not enabled", "nobody can say what the packet filter does"],
         ),
         ("firewalld", lambda site, host: put(host.firewall, opened=["79-81/tcp"]), ["zone public lets 80/tcp in"]),
         ("firewalld", lambda site, host: put(host.firewall, opened=["80-81/tcp"]), ["zone public lets 80/tcp in"]),
@@ -261,7 +261,7 @@ def test_of_two_faults_in_a_hop_the_one_that_follows_from_nothing_is_shown():
     assert (hop["status"], hop["cause"], hop["mend"], hop["follows"]) == (
         "broken",
         "the configuration of nginx is broken; nginx does not run",
-        "mend the line that nginx names, then nginx -t && systemctl reload nginx",
+        "correct the line that nginx names, then nginx -t && systemctl reload nginx",
         "",
     )
     assert hop["evidence"] == ["[emerg] unknown directive"]
@@ -277,6 +277,20 @@ def test_of_two_faults_in_a_hop_the_worse_one_is_shown_whatever_was_found_first(
         ("django.debug", "degraded"),
     ]
     assert (hop["status"], hop["cause"]) == ("broken", "the settings cannot be used: ImproperlyConfigured: no")
+
+
+def test_a_hop_is_as_broken_as_its_worst_fault_though_that_follows_from_another_one():
+    judged = verdict.Judged(
+        "uwsgi",
+        ["it runs"],
+        [
+            Fault("uwsgi.harakiri", "degraded", "", ""),
+            Fault("uwsgi.stopped", "broken", "", "", follows="app"),
+            Fault("uwsgi.buffer-size", "advice", "", ""),
+        ],
+    )
+    assert judged.status == "broken"
+    assert verdict.Judged("uwsgi", ["it runs"], judged.faults[2:]).status == "ok"
 
 
 def test_of_two_equal_faults_in_a_hop_the_first_one_is_shown():

@@ -29,7 +29,13 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.checks import Wr
 from ansible_collections.pyweb.stack.plugins.module_utils.model.texts import Unreadable
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump
 from ansible_collections.pyweb.stack.plugins.module_utils.release import release, worker_units
-from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import failures, options, protocol, tracebacks
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import (
+    failures,
+    option_files,
+    options,
+    protocol,
+    tracebacks,
+)
 
 LENGTH, SECONDS = 20_000, 2
 # What the patterns of the readers begin with, so that each beginning is the beginning of a search.
@@ -145,7 +151,7 @@ READERS = {
     "nginx": lambda text: dump.parse(f"# configuration file /a:\n{text}"),
     "comments": dump._without_comments,
     "protocol": lambda text: protocol._parse("x", text.encode("utf-8", "surrogatepass"), 0.1),
-    "uwsgi_ini": lambda text: list(options._ini(text, "uwsgi")),
+    "uwsgi_ini": lambda text: list(option_files.options_in(text, "ini", "uwsgi")),
     "uwsgi_words": lambda text: options._expand(text, "/a/b.ini", options.Options(), {}),
     "layouts": lambda text: (layouts.configuration([text], text), layouts.uses_configurations([text])),
     "settings": lambda text: (layouts.named("X", text), layouts._WSGI_APPLICATION.search(text)),

@@ -27,7 +27,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model import (
 from ansible_collections.pyweb.stack.plugins.module_utils.model.checks import Wrong
 from ansible_collections.pyweb.stack.plugins.module_utils.model.texts import Unreadable
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
-from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import failures, options, protocol, tracebacks
+from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import failures, option_files, protocol, tracebacks
 from hypothesis import given
 from hypothesis import strategies as st
 from nginx_example import DUMP
@@ -268,7 +268,8 @@ def test_why_a_program_failed_is_one_line_whatever_it_printed(text):
     failures.why_not_started(text, 5)
     failures.own_words(text)
     tracebacks.quote(text)
-    list(options._ini(text, "uwsgi"))
+    for kind in ("ini", "xml", "yaml", "json"):
+        list(option_files.options_in(text, kind, "uwsgi"))
 
 
 PYTHON_LINES = (

@@ -140,7 +140,7 @@ def test_the_address_decides_before_the_name():
         (
             "location / { try_files $uri @app; proxy_pass http://b; } location @app { return 1; }",
             "/x",
-            "proxy_pass http://b;",
+            "return 1;",
         ),
         ("location / { grpc_pass grpc://b; }", "/x", "grpc_pass grpc://b;"),
     ],

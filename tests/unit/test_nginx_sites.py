@@ -68,7 +68,7 @@ def test_a_server_on_this_host_is_never_taken_out():
 def test_a_site_has_logs_limits_and_names_of_its_own():
     found = view()
     assert found["server_name"] == "shop.example.com www.shop.example.com"
-    assert found["server"]["access_log"] == ["/var/log/nginx/shop.access.log"]
+    assert found["server"]["access_log"] == ["/var/log/nginx/shop.access.log pyweb_shop"]
     assert found["server"]["error_log"] == ["/var/log/nginx/shop.error.log"]
     changed = view(read_timeout=7, client_max_body_size="3m", options={"error_log": "/dev/null", "gzip": False})
     assert changed["server"]["uwsgi_read_timeout"] == ["7s"]

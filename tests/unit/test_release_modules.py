@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -11,10 +12,11 @@ import goldens
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.pyweb.stack.plugins.module_utils.host import files
+from ansible_collections.pyweb.stack.plugins.module_utils.host import command_file, files
 from ansible_collections.pyweb.stack.plugins.module_utils.host.live import shown_source
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
+from ansible_collections.pyweb.stack.plugins.module_utils.release import rollback
 from ansible_collections.pyweb.stack.plugins.module_utils.release.switch import Change
 from ansible_collections.pyweb.stack.plugins.modules import uwsgi_release, uwsgi_rollback
 from releases import SECRET, make_layout, make_site, put_0_1, put_links
@@ -22,7 +24,7 @@ from releases import SECRET, make_layout, make_site, put_0_1, put_links
 NEW, OLD = "a" * 12, "b" * 12
 NO_CODE = {"commit": "", "subject": "", "source": ""}
 # What the action plugins add; nobody types them.
-INTERNAL = {"secrets", "who", "first"}
+INTERNAL = {"secrets", "who", "first", "doctor", "command_sources", "command_content", "command_completion"}
 
 
 @pytest.mark.parametrize("module", [uwsgi_release, uwsgi_rollback])
@@ -132,7 +134,7 @@ def test_a_rollback_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, n
     put_links(tmp_path, OLD, record["id"])
     change = Change([f"rollback to {record['id']}"], record["id"], OLD, [], "before", "after")
     switches = Switches(locks, [change])
-    monkeypatch.setattr(uwsgi_rollback, "Switch", switches)
+    monkeypatch.setattr(rollback, "Switch", switches)
     result = call(
         uwsgi_rollback,
         capsys,
@@ -162,7 +164,7 @@ def test_a_rollback_that_changes_nothing_and_one_that_fails(tmp_path, capsys, mo
     record = put_0_1(tmp_path, "unix")
     nothing = Change([], record["id"], OLD, [], "same", "same")
     switches = Switches(locks, [nothing, StepError("shop", "health", "it is ill")])
-    monkeypatch.setattr(uwsgi_rollback, "Switch", switches)
+    monkeypatch.setattr(rollback, "Switch", switches)
     arguments = {"sites": [make_site(tmp_path)[0]], "to": record["id"]}
     assert call(uwsgi_rollback, capsys, **arguments)["changed"] is False
     assert switches.done == [("roll back False", ["shop"]), ("unanswered", ["shop"])]
@@ -178,7 +180,7 @@ def test_a_rollback_to_what_does_not_answer_through_nginx_is_made_and_fails(tmp_
     record = put_0_1(tmp_path, "unix")
     switches = Switches(locks, [Change(["rollback"], record["id"], OLD, [], "before", "after")])
     switches.wrong = StepError("shop", "the check through nginx", "somebody else answers")
-    monkeypatch.setattr(uwsgi_rollback, "Switch", switches)
+    monkeypatch.setattr(rollback, "Switch", switches)
     result = call(uwsgi_rollback, capsys, sites=[make_site(tmp_path)[0]], to=record["id"])
     told = "the check through nginx failed: somebody else answers"
     assert (result["failed"], result["changed"], result["msg"]) == (True, True, f"site 'shop': {told}")
@@ -272,6 +274,71 @@ def test_a_release_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, ho
             },
         ],
     }
+
+
+SOURCES = "5" * 64
+COMMAND = command_file.made(SOURCES, b"an archive")
+BROUGHT = {"command_content": base64.b64encode(COMMAND).decode(), "command_completion": "# Written by pyweb.stack\n"}
+
+
+@pytest.fixture
+def bin_folder(memory_folder):
+    (memory_folder / "usr/bin").mkdir(parents=True)
+    return memory_folder / "usr/bin"
+
+
+def test_the_command_comes_with_the_first_site_and_is_asked_for_before_anything_is_done(
+    tmp_path, capsys, monkeypatch, locks, host, bin_folder
+):
+    unchanged = Change([], NEW, OLD, [], "same", "same")
+    monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [unchanged] * 3))
+    wanted = release_shop(tmp_path, capsys, command_sources=SOURCES)
+    assert (wanted["command_wanted"], wanted["changed"], host.done) == (True, False, [])
+    predicted = release_shop(tmp_path, capsys, command_sources=SOURCES, _ansible_check_mode=True)
+    assert (predicted["changed"], predicted["command"]) == (True, str(bin_folder / "pyweb"))
+    assert not (bin_folder / "pyweb").exists()
+    done = release_shop(tmp_path, capsys, command_sources=SOURCES, **BROUGHT)
+    assert (done["changed"], done["command"]) == (True, str(bin_folder / "pyweb"))
+    assert (bin_folder / "pyweb").read_bytes() == COMMAND
+    again = release_shop(tmp_path, capsys, command_sources=SOURCES)
+    assert (again["changed"], "command" in again) == (False, False)
+
+
+def test_a_file_of_somebody_else_in_its_place_is_a_note(tmp_path, capsys, monkeypatch, locks, host, bin_folder):
+    (bin_folder / "pyweb").write_text("mine\n")
+    monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [Change([], NEW, OLD, [], "same", "same")]))
+    result = release_shop(tmp_path, capsys, command_sources=SOURCES)
+    assert result["changed"] is False
+    assert [note.partition(",")[0] for note in result["notes"]] == [f"{bin_folder}/pyweb is not of pyweb.stack"]
+    assert (bin_folder / "pyweb").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+@pytest.mark.parametrize("left", [[], ["other"], ["shop"]])
+def test_the_command_goes_with_the_last_site(tmp_path, capsys, monkeypatch, locks, host, bin_folder, left, check_mode):
+    """In check mode the units of the site itself are still there."""
+    (bin_folder / "pyweb").write_bytes(COMMAND)
+    monkeypatch.setattr(uwsgi_release.found, "of_units", lambda: iter(left))
+    gone = {"state": "absent"}
+    result = release_shop(tmp_path, capsys, gone, command_sources=SOURCES, _ansible_check_mode=check_mode)
+    goes = left == [] or (left == ["shop"] and check_mode)
+    assert ("command" in result) == goes
+    assert (bin_folder / "pyweb").exists() == (check_mode or not goes)
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_what_the_doctor_has_to_know_is_written_down_once(tmp_path, capsys, monkeypatch, locks, host, check_mode):
+    layout = make_layout(tmp_path)
+    os.makedirs(layout.config)
+    monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [Change([], NEW, OLD, [], "same", "same")] * 2))
+    request = {"shop": {"name": "shop", "domains": ["shop.example"], "media": False}}
+    for made in [[f"shop: {layout.doctor_request}"], [f"shop: {layout.doctor_request}"] if check_mode else []]:
+        result = release_shop(tmp_path, capsys, doctor=request, _ansible_check_mode=check_mode)
+        assert (result["made"], result["changed"]) == (made, bool(made))
+    assert os.path.exists(layout.doctor_request) != check_mode
+    if not check_mode:
+        assert os.stat(layout.doctor_request).st_mode & 0o777 == 0o600
+        assert files.recorded(layout.doctor_request) == request["shop"]
 
 
 @pytest.mark.parametrize("last_check", [True, False])

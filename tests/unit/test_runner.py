@@ -83,9 +83,21 @@ def test_full_asks_everything_of_every_platform_that_it_names(runner):
 
 def test_full_can_be_all_platforms(runner):
     planned = names(runner, FULL="all")
-    assert planned == names(runner, FULL=" ".join(platforms.PLATFORMS))
+    without = [name for name in planned if not name.startswith("doctor-long")]
+    assert without == names(runner, FULL=" ".join(platforms.PLATFORMS))
     assert not [name for name in planned if "sanity" in name]
     assert "faults debian13" in names(runner, FULL="all", PLATFORMS="debian13 centos9")
+
+
+def test_the_long_table_of_the_doctor_is_asked_with_all_or_by_its_name(runner):
+    long = ["doctor-long debian12", "doctor-long centos9"]
+    assert [name for name in names(runner, FULL="all") if name.startswith("doctor-long")] == long
+    assert not [name for name in names(runner) if name.startswith("doctor-long")]
+    assert names(runner, "doctor-long")[-2:] == long
+    assert not [name for name in names(runner, "doctor") if name.startswith("doctor-long")]
+    step = next(step for step in runner.all_steps({}) if step.name == "doctor-long debian12")
+    assert (ROOT / step.command[-1]).is_file()
+    assert step.env == {"PYWEB_PLATFORM": "debian12"}
 
 
 def test_a_platform_that_is_asked_for_is_asked_everything(runner):

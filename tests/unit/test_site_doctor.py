@@ -98,3 +98,23 @@ def test_the_controllers_clock_goes_along_unless_it_is_given(monkeypatch):
 def test_sites_have_to_be_a_list_of_mappings(monkeypatch, arguments):
     with pytest.raises(AnsibleActionFail, match="wanted web_sites"):
         run(monkeypatch, **arguments)
+
+
+def test_what_the_controller_gets_goes_along_with_its_site(monkeypatch):
+    visit = {"site": "shop", "status": 200}
+    asked = []
+    monkeypatch.setattr(site_doctor.outside, "way_to", lambda *way: asked.append(way) or ("192.0.2.1", True, False))
+    monkeypatch.setattr(site_doctor.outside, "ask", lambda sites, way: {"shop": [visit]})
+    other = {"name": "other", "domains": ["other.example"]}
+    [first, second] = run(monkeypatch, sites=[SHOP, other])["sites"]
+    assert first["outside"] == [visit]
+    assert "outside" not in second
+    assert len(asked) == 1
+
+
+def test_a_controller_that_cannot_ask_keeps_no_host_from_being_examined(monkeypatch):
+    def fails(*_way):
+        raise RuntimeError
+
+    monkeypatch.setattr(site_doctor.outside, "way_to", fails)
+    assert run(monkeypatch, sites=[SHOP])["sites"][0]["name"] == "shop"

@@ -6,9 +6,8 @@ import json
 import os
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.host import memory
+from ansible_collections.pyweb.stack.plugins.module_utils.host import found, memory
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
-from ansible_collections.pyweb.stack.plugins.module_utils.uninstall import found
 from builds import AS_ROOT
 from uninstall_host import UNIT, Host, users
 

@@ -8,10 +8,10 @@ import os
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.pyweb.stack.plugins.module_utils.host import memory
+from ansible_collections.pyweb.stack.plugins.module_utils.host import found, memory
 from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
-from ansible_collections.pyweb.stack.plugins.module_utils.uninstall import found, run, selinux
+from ansible_collections.pyweb.stack.plugins.module_utils.uninstall import run, selinux
 from ansible_collections.pyweb.stack.plugins.module_utils.uninstall.report import Fault, Report
 from ansible_collections.pyweb.stack.plugins.modules import uninstall as module
 from uninstall_host import Host, users

@@ -6,11 +6,11 @@ import os
 import subprocess
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, memory
+from ansible_collections.pyweb.stack.plugins.module_utils.host import accounts, files, found, memory
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell, StepError
 from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import ROOTS, Layout
-from ansible_collections.pyweb.stack.plugins.module_utils.uninstall import found, sites
+from ansible_collections.pyweb.stack.plugins.module_utils.uninstall import sites
 from ansible_collections.pyweb.stack.plugins.module_utils.uninstall.report import Report
 from uninstall_host import UNIT, Host
 

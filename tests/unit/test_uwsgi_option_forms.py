@@ -139,7 +139,44 @@ def test_an_ini_file_that_names_itself_comes_to_an_end(tmp_path):
 
 @pytest.mark.parametrize("kind", ["xml", "yaml", "json"])
 def test_another_kind_of_file_is_named_by_its_ending(kind):
-    assert given(f"uwsgi conf.{kind}").values == {kind: [f"conf.{kind}"]}
+    assert given(f"uwsgi /nowhere/conf.{kind}").missing == [f"/nowhere/conf.{kind}"]
+
+
+FORMS = {
+    "a.xml": "<uwsgi><chdir>/srv/a</chdir><master/><socket>:9000</socket><env>A=1</env></uwsgi>",
+    "a.yaml": "uwsgi: # all\n  chdir: '/srv/a'\n  master: true\n  socket: :9000\n  env:\n  - A=1\nb:\n  chdir: /b\n",
+    "a.yml": 'uwsgi:\n  chdir: /srv/a\n  master: true\n  socket: ":9000"\n  env: A=1\n',
+    "a.json": '{"uwsgi": {"chdir": "/srv/a", "master": true, "socket": ":9000", "env": ["A=1"]}, "b": {"chdir": "/b"}}',
+    "a.ini": "[uwsgi]\nini = :rest\nmaster = true\n[rest]\nchdir = /srv/a\nsocket = :9000\nenv = A=1\n[b]\nchdir = /\n",
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_of_a_file_says_the_same(name, tmp_path):
+    (tmp_path / name).write_text(FORMS[name])
+    found = options.read(["uwsgi", name], str(tmp_path))
+    assert found.values == {"chdir": ["/srv/a"], "master": ["true"], "socket": [":9000"], "env": ["A=1"]}
+    assert set(found.files) == {f"{tmp_path}/{name}"}
+
+
+def test_an_entity_in_xml_is_not_read(tmp_path):
+    (tmp_path / "a.xml").write_text('<!DOCTYPE uwsgi [<!ENTITY a "b">]><uwsgi><chdir>&a;</chdir></uwsgi>')
+    assert options.read(["uwsgi", "a.xml"], str(tmp_path)).values == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.xml", "<uwsgi"), ("a.json", "[" * 100000), ("a.json", "[]"), ("a.yaml", "- a")]
+)
+def test_a_file_that_is_none_of_its_kind_says_nothing(name, text, tmp_path):
+    (tmp_path / name).write_text(text)
+    assert options.read(["uwsgi", name], str(tmp_path)).values == {}
+
+
+def test_placeholders_and_included_files(tmp_path):
+    (tmp_path / "more.yaml").write_text("uwsgi:\n  home: /venv\n")
+    (tmp_path / "a.ini").write_text("[uwsgi]\nset-ph = name=shop\nchdir = /srv/%(name)\ninclude = more.yaml\n")
+    found = options.read(["uwsgi", "--ini", "a.ini"], str(tmp_path))
+    assert (found.last("chdir"), found.last("home")) == ("/srv/shop", "/venv")
 
 
 def test_the_interpreter_before_the_program_is_no_option():

@@ -146,10 +146,12 @@ def test_numbers(text, number):
 
 @pytest.mark.parametrize(
     ("word", "kind"),
-    [("a.xml", "xml"), ("a.yaml", "yaml"), ("a.json", "json"), ("a.sock", "socket"), (":80", "socket")],
+    [("a.xml", "file"), ("a.yaml", "file"), ("a.json", "file"), ("a.sock", "socket"), (":80", "socket")],
 )
 def test_a_word_without_a_dash_is_a_file_or_a_socket(word, kind):
-    assert uwsgi_options.read(["uwsgi", "-M", "--vacuum", word]).values[kind] == [word]
+    found = uwsgi_options.read(["uwsgi", "-M", "--vacuum", word], "/nowhere")
+    assert found.missing == ([f"/nowhere/{word}"] if kind == "file" else [])
+    assert found.values.get("socket", []) == ([word] if kind == "socket" else [])
 
 
 def test_magic_variables_are_those_of_the_file(tmp_path):

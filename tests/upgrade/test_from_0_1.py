@@ -17,6 +17,7 @@ CHANGED_BY_THE_UPGRADE = {
     # The sandbox, the guards of the sockets, and units that do not start without their variables. A rollback brings
     # the releases of 0.1.0 back as they were.
     "pyweb.stack.uwsgi : Release the sites",
+    "pyweb.stack.uwsgi : Have the doctor look at the sites by itself",
     # The limit of nginx's descriptors.
     "pyweb.stack.nginx : Configure nginx, start it, and ask for every site through it",
 }

@@ -95,7 +95,7 @@ class World:
         """What runs, and what lies there, is what the live release has, and every process is of one of its units."""
         wanted = {f"{self.live}:{name}": "active" for name in UNITS}
         assert self.states() == wanted
-        files = self.host.told("cd /etc/systemd/system; ls -d pyweb-*").splitlines()
+        files = self.host.told("cd /etc/systemd/system; ls -d pyweb-worker-* pyweb-timer-*").splitlines()
         workers = [f"pyweb-worker-mysite@{name}.service" for name in wanted]
         timers = ["pyweb-timer-mysite@tick.service", "pyweb-timer-mysite@tick.timer", "pyweb-worker-mysite.service"]
         assert sorted(files) == sorted([*workers, *timers])

@@ -232,6 +232,6 @@ def test_what_is_no_longer_wanted_goes(world: World) -> None:
     run = world.host.deploy([absent], "site.yml")
     assert run.changed
     assert world.states() == {}
-    assert world.host.told("ls -d /etc/systemd/system/pyweb-* 2>/dev/null || true") == ""
+    assert world.host.told("cd /etc/systemd/system; ls -d pyweb-worker-* pyweb-timer-* 2>/dev/null || true") == ""
     assert world.host.run("pgrep -u site-mysite").stdout == ""
     assert world.host.deploy([absent], "site.yml").changed == 0

@@ -171,7 +171,7 @@ def _nobodys(faults: Faults, entrance: Entrance, site: Site) -> Iterator[Fault]:
             "nginx.certificate-untrusted",
             DEGRADED,
             f"the certificate of {entrance.domain} is self-signed{place}: browsers warn everybody who comes",
-            "web_sites[].tls: {acme: {}}; by hand: certbot --nginx",
+            f"web_sites[].tls: {{acme: {{}}}}; by hand: certbot --nginx -d {entrance.domain}",
             [f"TLS to {entrance.where} for {entrance.domain}: {entrance.shown.distrust or 'self-signed'}"],
         )
 

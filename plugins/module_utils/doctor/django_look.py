@@ -2,9 +2,10 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Look at a Django project from the inside: in the site's own interpreter, as its user, with its environment.
 
-`site_doctor` sends this file's text, and that of `settings_facts`, to that interpreter's standard input; nothing here
-may need Ansible. Every finding is printed as one line of JSON as soon as it is known, so that what hangs is the step
-after the last line. It reads only, and no value of a setting that may be a secret is ever printed.
+`site_doctor` sends this file's text, behind those of `settings_facts`, `django_data`, `django_assets` and
+`django_advice`, to that interpreter's standard input; nothing here may need Ansible. Every finding is printed as one
+line of JSON as soon as it is known. A look that ends in an exception ends no other one, and databases are looked at
+beside all the rest. It reads only, and no value of a setting that may be a secret is ever printed.
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ import json
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 if TYPE_CHECKING:
-    from ..build.settings_facts import settings_facts  # whose text is sent in front of this one
+    # Their text is sent in front of this one.
+    from ..build.settings_facts import settings_facts
+    from .django_advice import deploy_checks, lines_of, locale_of, mail_server, trusted_over_https
+    from .django_assets import assets
+    from .django_data import watch_databases
 
 STARTED = time.monotonic()
 
@@ -35,25 +40,51 @@ def main(module: str, name: str, wanted: str) -> None:
     try:
         application = getattr(load(module), name)
     except BaseException as error:  # a project may call sys.exit
-        say("failed", at="app", error=one_line(error), missing=getattr(error, "name", None) or "", where=where(error))
+        say("failed", at="app", error=one_line(error), missing=missing_module(error), where=where(error))
         return
     say("app", callable=callable(application))
     from django.conf import settings
 
     try:
         django.setup()
-        look_at_settings(settings, json.loads(wanted))
-        look_at_files(settings)
     except Exception as error:
         say("failed", at="settings", error=one_line(error))
         return
-    look_at_database()
+    asked = json.loads(wanted)
+    apart("settings", lambda: look_at_settings(settings, asked))
+    apart("urls", lambda: look_at_urls(settings))
+    finish: list[Callable[[], None]] = []
+    apart("databases", lambda: finish.append(watch_databases(say)))
+    look_around(settings, asked)
+    for wait in finish:
+        wait()
+
+
+def look_around(settings: Any, asked: dict[str, Any]) -> None:
+    """Look at all but the settings that make requests fail, and the databases. What may take long comes last."""
     prepared = getattr(sys.modules.get("pyweb_environment"), "__file__", None)
     code = os.path.join(os.path.dirname(os.path.dirname(prepared)), "src") if prepared else os.getcwd()
+    apart("files", lambda: look_at_files(settings))
+    apart("lines", lambda: say("lines", at=lines_of(settings)))
+    apart("locale", lambda: say("locale", **locale_of()))
+    apart("cookies", lambda: say("cookies", trusted=trusted_over_https(settings, asked["hosts"])))
+    apart("facts", lambda: say("facts", **settings_facts(settings, code)))
+    apart("assets", lambda: say("assets", **assets(settings)))
+    apart("mail", lambda: say("mail", **mail_server(settings)))
+    apart("checks", lambda: say("checks", found=deploy_checks()))
+
+
+def apart(at: str, look: Callable[[], object]) -> None:
+    """Take a look that ends no other one, whatever comes of it: code of the project may call sys.exit."""
     try:
-        say("facts", **settings_facts(settings, code))
-    except Exception as error:
-        say("failed", at="facts", error=one_line(error))
+        look()
+    except BaseException as error:
+        say("failed", at=at, kind=type(error).__name__, error=one_line(error), where=where(error))
+
+
+def missing_module(error: BaseException) -> str:
+    """Return the module that is not there; '' for another error. A NameError has a name as well."""
+    return (error.name or "") if isinstance(error, ImportError) else ""
 
 
 def load(module: str) -> Any:
@@ -85,10 +116,18 @@ def look_at_settings(settings: Any, wanted: dict[str, Any]) -> None:
     )
 
 
+def look_at_urls(settings: Any) -> None:
+    """Import what Django imports at the first request only."""
+    from django.urls import get_resolver
+
+    say("urls", patterns=len(get_resolver(settings.ROOT_URLCONF).url_patterns))
+
+
 def untrusted(settings: Any, requests: list[dict[str, Any]], refused: set[str]) -> list[dict[str, str]]:
     """Return the origins whose forms Django's own check would refuse, as the headers reach it through nginx."""
     if not any("CsrfViewMiddleware" in path for path in settings.MIDDLEWARE):
         return []
+    from django.core.exceptions import DisallowedHost
     from django.core.handlers.wsgi import WSGIRequest
     from django.middleware.csrf import CsrfViewMiddleware
 
@@ -102,6 +141,10 @@ def untrusted(settings: Any, requests: list[dict[str, Any]], refused: set[str]) 
         environ = {"REQUEST_METHOD": "POST", "HTTP_HOST": form["host"], "HTTP_ORIGIN": form["origin"], **form["meta"]}
         scheme = "https" if form["secure"] else "http"
         request = WSGIRequest({**environ, "wsgi.url_scheme": scheme, "wsgi.input": io.BytesIO()})
+        try:
+            request.get_host()
+        except DisallowedHost:  # every request of that way gets 400
+            continue
         if not middleware._origin_verified(request):
             bad.append({"origin": form["origin"], "sees": f"{request.scheme}://{request.get_host()}"})
     return bad
@@ -139,40 +182,6 @@ def sample(folder: str) -> str:
     return first
 
 
-def look_at_database() -> None:
-    """Connect, read, compare the migrations; no table is made for asking."""
-    from django.db import connections
-    from django.db.migrations.executor import MigrationExecutor
-
-    for alias in connections:
-        connection = connections[alias]
-        given = connection.settings_dict
-        vendor, name = connection.vendor, str(given.get("NAME", ""))
-        address = f"{given.get('HOST') or 'the local socket'}:{given.get('PORT') or 'default port'}"
-        is_file = vendor == "sqlite" and name and ":" not in name
-        say(
-            "database",
-            alias=alias,
-            vendor=vendor,
-            file=name if is_file else "",
-            address="" if vendor == "sqlite" else address,
-            exists=os.path.exists(name) if is_file else None,
-            file_writable=os.access(name, os.W_OK) if is_file and os.path.exists(name) else None,
-            folder_writable=os.access(os.path.dirname(name) or ".", os.W_OK | os.X_OK) if is_file else None,
-        )
-        if is_file and not os.path.exists(name):
-            say("failed", at="database", alias=alias, error=f"there is no file {name}")
-            continue  # connecting would make it
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT 1")
-            executor = MigrationExecutor(connection)
-            plan = executor.migration_plan(executor.loader.graph.leaf_nodes()) if alias == "default" else []
-            say("migrations", alias=alias, unapplied=[str(migration) for migration, _backwards in plan])
-        except Exception as error:
-            say("failed", at="database", alias=alias, error=one_line(error))
-
-
 def one_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else ''}"[:300]
@@ -188,9 +197,10 @@ def where(error: BaseException) -> str:
 
 
 def say(step: str, **found: object) -> None:
-    print(
-        "pyweb-look " + json.dumps({"step": step, "after": round(time.monotonic() - STARTED, 2), **found}), flush=True
-    )
+    line = "pyweb-look " + json.dumps({"step": step, "after": round(time.monotonic() - STARTED, 2), **found})
+    # In one piece: databases are looked at by several threads.
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,13 @@ from ..nginx.dump import Config, Directive
 from ..nginx.match import Server
 from ..uwsgi.options import Options
 from ..uwsgi.protocol import Answer
+from .evidence_data import Data
+from .evidence_directives import Directives
+from .evidence_filter import PacketFilter
+from .evidence_logs import Logs
+from .evidence_servers import Serving, Starts
 from .evidence_tls import CertificateFile, Https, InFront, Renewal, Shown, Trigger, Walk
+from .evidence_visitors import Visitors
 
 # Browsers keep cookies of up to 4096 bytes each (RFC 6265, section 6.1): one of them has to get through.
 LARGE_COOKIE = 4096
@@ -54,7 +60,8 @@ class Ran:
 class Nginx:
     """nginx as it runs and as it is configured; `config` is None where nothing of it could be read.
 
-    `worker` is who opens files and sockets for it, with the names of its user and its group.
+    `worker` is who opens files and sockets for it, with the names of its user and its group; `next_worker` is who one
+    would be that starts now. `built` are the paths that are compiled in, by the option of its configure.
     """
 
     installed: bool
@@ -68,6 +75,8 @@ class Nginx:
     worker: Identity = field(default_factory=lambda: Identity(65534, 65534))
     worker_name: str = "nobody"
     worker_group: str = "nogroup"
+    next_worker: Identity | None = None
+    built: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -111,6 +120,8 @@ class Host:
     units_files: dict[str, str] = field(default_factory=dict)
     holders: dict[int, str] = field(default_factory=dict)
     triggers: list[Trigger] | None = None  # nobody has looked yet
+    packet_filter: PacketFilter = field(default_factory=PacketFilter)
+    starts: Starts = field(default_factory=Starts)
 
 
 # --- one site ---
@@ -312,6 +323,13 @@ class Site:
     walks: list[Walk] = field(default_factory=list)
     in_front: InFront = field(default_factory=InFront)
     unexamined: list[str] = field(default_factory=list)
+    visitors: Visitors = field(default_factory=Visitors)
+    server: Serving = field(default_factory=Serving)
+    logs: Logs = field(default_factory=Logs)
+    # Nothing of it was asked but one page through nginx, and nothing of its project was run.
+    passive: bool = False
+    data: Data = field(default_factory=Data)
+    directives: Directives = field(default_factory=Directives)
 
     @property
     def told(self) -> dict[str, str]:

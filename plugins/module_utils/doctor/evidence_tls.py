@@ -111,7 +111,8 @@ class Walk:
 
     `leaves` is the URL where it goes to somebody else, or to where nobody listens on this host; `unserved` says that
     this is the site's own name, over https, for which this host has no server. `heeded` says whether a client that
-    seems to come by https, as a proxy would tell, is answered without that redirect.
+    seems to come by https, as a proxy would tell, is answered without that redirect. `dead` is the port of this host
+    that the way leads to where nobody listens, else 0.
     """
 
     start: str
@@ -120,6 +121,7 @@ class Walk:
     leaves: str = ""
     unserved: bool = False
     heeded: bool = False
+    dead: int = 0
 
 
 @dataclass

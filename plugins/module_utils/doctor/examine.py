@@ -16,8 +16,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from . import ladder
+from .changes import look_at_changes
 from .evidence import Host, Patience, Site
 from .fault import BROKEN
+from .look_again import look_again_at_others
 from .look_host import look_at_host
 from .look_site import look_at_site, site_of
 from .questions import good
@@ -60,15 +62,28 @@ def _examined(given: Mapping[str, Any], host: Host, patience: Patience, deep: bo
     started, site = time.monotonic(), site_of(given, patience)
     try:
         site = look_at_site(given, host, patience)
+        if deep:
+            look_again_at_others(site)
         report = verdict(site, host)
+        report["changes"] = hide(_changed(site, host, report["status"]), site.secrets)
         if deep:
             report["ladder"] = hide(_climbed(site), site.secrets)
     except Exception as error:  # whatever it is, the other sites are examined
         # What it says is not told: nobody knows yet what of it is secret.
         frame = traceback.extract_tb(error.__traceback__)[-1]
         report = unexamined(site, f"{type(error).__name__} ({os.path.basename(frame.filename)}:{frame.lineno})")
+        report["changes"] = None
     report["seconds"] = round(time.monotonic() - started, 2)
     return report
+
+
+def _changed(site: Site, host: Host, status: str) -> dict[str, Any] | None:
+    """Return what has changed since the site was last well. Whatever goes wrong with that, the verdict stands."""
+    try:
+        found = look_at_changes(site, host, status)
+    except Exception:
+        return None
+    return dataclasses.asdict(found) if found else None
 
 
 def _climbed(site: Site) -> list[dict[str, Any]]:

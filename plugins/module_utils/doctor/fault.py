@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 OK, BROKEN, DEGRADED, UNKNOWN = "ok", "broken", "degraded", "unknown"
+# What could be better and hurts nobody, neither now nor at the next restart. It changes no status.
+ADVICE = "advice"
 
 
 @dataclass

@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import re
+
 from ..uwsgi import tracebacks
 from ..uwsgi.failures import own_words
+
+_REQUEST = re.compile(r"\b(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /").search
 
 
 def reason(log: str) -> str:
@@ -20,5 +24,5 @@ def traceback(log: str) -> str:
 
 
 def last_lines(log: str) -> list[str]:
-    """Return the last five lines that the program itself wrote."""
-    return [line for line in log.splitlines() if line.strip() and "systemd" not in line][-5:]
+    """Return the last five lines that the program itself wrote, without those on requests: these have query strings."""
+    return [line for line in log.splitlines() if line.strip() and "systemd" not in line and not _REQUEST(line)][-5:]

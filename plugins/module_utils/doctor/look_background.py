@@ -11,7 +11,7 @@ from ..model.layout import Layout
 from ..release.worker_units import RELEASE_VARIABLE
 from . import ask
 from .evidence import Background, BackgroundUnit
-from .look_host import parsed_units
+from .look_starts import parsed_units
 
 # A command is asked for so many units at once; a site has 64 processes of a worker at most.
 UNITS_MAX = 200

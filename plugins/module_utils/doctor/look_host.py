@@ -20,13 +20,12 @@ from ..host.identity import Identity, group_name
 from ..nginx.dump import DumpError, parse, read_files
 from . import ask
 from .evidence import Firewall, Host, Nginx, Ran
+from .evidence_servers import Starts
+from .look_filter import look_at_filter
+from .look_starts import UNIT_PROPERTIES, parsed_units, starts_of
 
 # How far back an error in a log still says something about now, in seconds.
 RECENT = 600
-UNIT_PROPERTIES = (
-    "Id,ExecStart,ActiveState,SubState,NRestarts,InvocationID,User,WorkingDirectory,EnvironmentFiles,Environment,"
-    "PrivateTmp,ProtectSystem,ProtectHome"
-)
 UNIT_FOLDERS = ("/etc/systemd/system", "/usr/lib/systemd/system")
 SERVICE_FOLDERS = ("/etc/firewalld/services", "/usr/lib/firewalld/services")
 
@@ -60,6 +59,9 @@ def look_at_host(controller_time: float = 0.0) -> Host:
     since = min((worker.started for worker in nginx.workers), default=now - RECENT)
     host.denials = denials(ask.tail("/var/log/audit/audit.log"), max(since, now - RECENT))
     host.units_files = _unit_files()
+    with contextlib.suppress(Exception):  # whatever it is, nobody knows what the filter does then
+        host.packet_filter = look_at_filter(host.addresses)
+    host.starts = _starts(host)
     return host
 
 
@@ -80,19 +82,6 @@ def denials(audit: str, since: float) -> list[dict[str, str]]:
 def units_named(wanted: Sequence[str]) -> list[dict[str, str]]:
     """Return what systemd knows of these units, loaded or not."""
     return parsed_units(ask.run(_show(*wanted)).out) if wanted else []
-
-
-def parsed_units(shown: str) -> list[dict[str, str]]:
-    """Return the units of the output of `systemctl show`; a property that stands there twice has two lines."""
-    found = []
-    for block in shown.split("\n\n"):
-        values: dict[str, str] = {}
-        for line in block.splitlines():
-            name, _equals, value = line.partition("=")
-            values[name] = f"{values[name]}\n{value}" if name in values else value
-        if values.get("Id"):
-            found.append(values)
-    return found
 
 
 def service_ports(name: str, folders: Sequence[str] = SERVICE_FOLDERS) -> list[str]:
@@ -131,11 +120,11 @@ def _nginx(tested: Ran, table: Mapping[int, processes.Process], units: Sequence[
     found.unit = next((unit for unit in units if unit.get("Id") == "nginx.service"), {})
     with contextlib.suppress(DumpError):
         found.config = parse(tested.out)
+    if found.installed:
+        found.built = built_with(ask.run(["nginx", "-V"]))
     if found.installed and not found.config:
-        version = ask.run(["nginx", "-V"])
-        path = re.search(r"--conf-path=(\S+)", version.err + version.out)
         with contextlib.suppress(DumpError):
-            found.config = read_files(path[1] if path else "/etc/nginx/nginx.conf")
+            found.config = read_files(found.built.get("conf-path", "/etc/nginx/nginx.conf"))
     if not found.master and found.installed:
         journal = ["journalctl", "--no-pager", "--output=cat", "--lines=40", "--unit=nginx.service"]
         found.log = ask.run(journal).out
@@ -143,7 +132,13 @@ def _nginx(tested: Ran, table: Mapping[int, processes.Process], units: Sequence[
         found.changed = _changed(found.config.files, found.workers[-1].started)
     found.worker = worker_of(found.workers, found.config.value("user") if found.config else "")
     found.worker_name, found.worker_group = found.worker.name, group_name(found.worker.gid)
+    found.next_worker = ask.account(found.worker_name)
     return found
+
+
+def built_with(version: Ran) -> dict[str, str]:
+    """Return the paths that `nginx -V` names: option to path, without the two hyphens."""
+    return dict(re.findall(r"--([\w-]+)=(/\S*)", version.err + version.out))
 
 
 def _changed(paths: Sequence[str], started: float) -> list[str]:
@@ -202,6 +197,14 @@ def read_zone(wall: Firewall, shown: str, interface: str, default: str) -> None:
 
 def _show(*wanted: str) -> list[str]:
     return ["systemctl", "show", *wanted, f"--property={UNIT_PROPERTIES}"]
+
+
+def _starts(host: Host) -> Starts:
+    """Find out what the host would start; whatever comes of it, its sites are examined."""
+    try:
+        return starts_of(host.table, host.units)
+    except Exception as error:  # what it says is not told: nobody knows what of it is secret
+        return Starts(error=type(error).__name__)
 
 
 def _holders(listening: Sequence[processes.Listener], table: Mapping[int, processes.Process]) -> dict[int, str]:

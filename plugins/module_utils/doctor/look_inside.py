@@ -13,7 +13,7 @@ from ..build import settings_facts
 from ..build.program import program_text
 from ..host import answers, path_walk
 from ..nginx import match
-from . import ask, django_look
+from . import ask, django_advice, django_assets, django_data, django_look
 from .application import application_of
 from .evidence import Site
 from .look_redirects import insists_on_https
@@ -25,7 +25,7 @@ _MAYBE = (bool, type(None))
 _STEPS: dict[str, dict[str, Any]] = {
     "python": {"version": str, "cwd": str},
     "django": {"version": str},
-    "failed": {"at": str, "error": str, "missing": str, "where": str, "alias": str},
+    "failed": {**dict.fromkeys(("at", "error", "missing", "where", "alias", "kind"), str), "words": [str]},
     "app": {"callable": bool},
     "settings": {
         "module": str,
@@ -42,16 +42,31 @@ _STEPS: dict[str, dict[str, Any]] = {
         "media_writable": _MAYBE,
     },
     "database": {
-        **dict.fromkeys(("alias", "vendor", "file", "address"), str),
+        **dict.fromkeys(("alias", "vendor", "file", "address", "blocked", "beside"), str),
         **dict.fromkeys(("exists", "file_writable", "folder_writable"), _MAYBE),
+        "inodes": [int],
         "after": (int, float),
     },
-    "migrations": {"alias": str, "unapplied": [str]},
+    "migrations": {"alias": str, "unapplied": [str], "none_applied": bool},
+    "tables": {"alias": str, "dropped": [str], "unmade": [str]},
+    "urls": {"patterns": int},
+    "lines": {"at": dict},
+    "locale": {"there": bool},
+    "cookies": {"trusted": bool},
+    "assets": {
+        **{key: [str] for key in ("missing", "older", "wanted", "unlisted", "gone")},
+        **dict.fromkeys(("missing_many", "older_many", "seen", "listed"), int),
+        "manifest": str,
+    },
+    "mail": {"host": str, "port": int, "kind": str, "failure": str},
+    "checks": {"found": [{"id": str, "level": str, "text": str}]},
     "facts": {},
 }
 _STEPS_MAX = 50
 # Without these there is nothing to say of a step.
 _NEEDED = {"failed": {"at", "error"}, "files": {"static_used", "sample"}}
+# Steps that there is one of for each database. Those of others than the default one have its alias in their key.
+_OF_DATABASES = ("database", "migrations", "tables")
 
 
 def look_inside(site: Site, main: match.Server | None) -> None:
@@ -77,7 +92,7 @@ def look_inside(site: Site, main: match.Server | None) -> None:
         timeout=site.patience.look,
         cwd=folder,
         environment=project_environment(found),
-        stdin=program_text(settings_facts, django_look),
+        stdin=program_text(settings_facts, django_data, django_assets, django_advice, django_look),
         who=who,
     )
     site.inside_timed_out = said.status is None and not said.err
@@ -100,15 +115,18 @@ def read_steps(site: Site, said: str) -> None:
                     continue
                 site.inside_last = kind
                 key = f"{kind} {step['at']}" if kind == "failed" else kind
-                if len(site.inside) < _STEPS_MAX and (key not in site.inside or step.get("alias") == "default"):
-                    site.inside[key] = step
+                if (kind in _OF_DATABASES or key == "failed database") and step.get("alias", "default") != "default":
+                    key += f" {step['alias']}"
+                if len(site.inside) < _STEPS_MAX:
+                    site.inside.setdefault(key, step)
 
 
 def forms(site: Site, main: match.Server | None) -> list[dict[str, Any]]:
     """Return how a form of every entrance reaches Django: its origin, and what nginx passes on as host and scheme."""
     found = []
     for entrance in site.entrances:
-        server = entrance.server if entrance.server in entrance.wanted else main
+        ignored = any(conflict.ours for conflict in site.directives.conflicts)
+        server = entrance.server if entrance.server in entrance.wanted and not ignored else main
         if not server or (not entrance.tls and insists_on_https(server, site.path)):
             continue
         chain = match.locate(server, site.path)

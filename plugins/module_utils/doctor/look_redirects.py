@@ -86,6 +86,7 @@ class _Walker:
         """Note where a way leaves this host, and whether one that leads to https of the site itself has to."""
         walk.leaves = target
         parts = urlsplit(target)
+        walk.dead = self._dead(parts)
         walk.unserved = parts.scheme == "https" and (parts.hostname or "") in self.site.domains and not way.tls
         if walk.unserved:
             last = walk.redirects[-1].url
@@ -94,6 +95,13 @@ class _Walker:
             # Whom nginx believes, if anybody, may be told another answer than this doctor.
             told = match.inherited(chain, "set_real_ip_from") is not None
             walk.heeded = told or answer is None or _target(last, answer) != target
+
+    def _dead(self, parts: SplitResult) -> int:
+        """Return the port of this host that a URL of the site's own leads to, where nobody listens on it; else 0."""
+        own = {domain.lower() for domain in self.site.domains} | set(self.host.addresses)
+        port = parts.port or _PORTS.get(parts.scheme, 0)
+        listened = any(listener.port == port for listener in self.host.listeners)
+        return port if (parts.hostname or "") in own and not listened else 0
 
 
 def _target(url: str, answer: protocol.Answer | None) -> str:

@@ -18,7 +18,8 @@ from ..tls.openssl import day
 from . import ask
 from .evidence import Entrance, Host, Site
 from .evidence_tls import Failures, Renewal, Trigger
-from .look_host import UNIT_FOLDERS, parsed_units
+from .look_host import UNIT_FOLDERS
+from .look_starts import parsed_units
 
 CERTBOT, ACME_SH = "certbot", "acme.sh"
 # The timers of the packages, with their services.

@@ -25,23 +25,32 @@ from ..model import prefixes
 from ..model.layout import Layout
 from ..model.secrets import hidden_variables, own_names
 from ..nginx import match
-from ..nginx.dump import Config
 from ..tls import pairs
 from ..uwsgi import protocol
 from . import ask
 from .client import get
 from .evidence import LARGE_COOKIE, Entrance, Host, Patience, Probe, Site
 from .evidence_tls import Https
+from .look_again import look_again_at_first
 from .look_background import look_at_background, uptime_of
+from .look_directives import look_at_directives, way_in
 from .look_files import look_at_disks, look_at_events, look_at_files
 from .look_inside import look_inside
+from .look_locks import look_at_servers, watch_locks
+from .look_logs import look_at_logs
+from .look_pages import look_at_pages
 from .look_proxies import look_in_front
 from .look_redirects import greets, look_at_redirects
 from .look_renewal import look_at_renewal
+from .look_servers import look_around
 from .look_tls import look_at_certificate
 from .look_uwsgi import ask_stats, find_uwsgi, uwsgi_log
+from .look_visitors import look_at_visitors
 from .names import reserved
+from .serving import fallback_of, fallbacks, main_server
 
+# Who asks every few minutes. What counts visitors leaves out whatever begins as our own name does.
+WATCHING = "pyweb.stack-watch"
 # Errors of connecting after which there is nobody to ask.
 _NOBODY = ("ENOENT", "ECONNREFUSED", "EAGAIN")
 # Questions to addresses behind nginx, about domains, and at entrances: so many of each, whatever a site has.
@@ -49,44 +58,65 @@ _PROBES, _DOMAINS, _ENTRANCES = 4, 4, 6
 T = TypeVar("T")
 
 
-def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience) -> Site:
-    """Find out about one site. `given` needs a name and domains, and has the model's `paths` where that is known."""
+def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passive: bool = False) -> Site:
+    """Find out about one site. `given` needs a name and domains, and has the model's `paths` where that is known.
+
+    `passive` is for who looks every few minutes: it asks for one page through nginx, and runs nothing of the project.
+    """
     site = site_of(given, patience)
+    site.passive = passive
     config = host.nginx.config
     site.entrances = _entrances(site, host)
-    main = _main_server(site, config)
+    if passive:  # where the site serves, and not where it only redirects to that
+        site.entrances = ([entrance for entrance in site.entrances if entrance.tls] or site.entrances)[:1]
+    main = main_server(site, host)
     addresses: list[str] = []
     if config and main:
-        site.chain = match.locate(main, site.path)
-        site.handler = match.handler(site.chain)
+        way_in(site, main, host)
         if site.handler and match.passes(site.handler):
             site.speaks, addresses = match.targets(config, site.handler)
-    site.uwsgi = find_uwsgi(site.layout, site.domains, host, addresses)
+    site.uwsgi = find_uwsgi(site.layout, site.domains, host, addresses, site.server)
     site.secrets = secrets_of(site.uwsgi.environment, site)
     # Children that change their ids are forked here, before any thread runs.
     site.probes = [_approach(address, site, host) for address in addresses[:_PROBES]]
+    _apart(site, "what serves it", look_around, site, host)
+    # The access log is read before this doctor's own requests stand in it.
+    _apart(site, "what is in front of nginx", _look_in_front, site, host)
     with ThreadPoolExecutor(24) as pool:
-        jobs: list[Future[Any]] = [pool.submit(look_inside, site, main)]
+        jobs: list[Future[Any]] = [] if passive else [pool.submit(look_inside, site, main)]
         jobs += [pool.submit(_resolve, site, domain) for domain in site.domains[:_DOMAINS]]
         # Whether a worker is free is asked before this doctor's own requests keep one busy.
+        numbers = pool.submit(ask_stats, site.uwsgi, patience.ping)
+        if passive:  # or they would have the worker that answers the ping
+            numbers.result()
         pings = [pool.submit(_ping, probe, site) for probe in site.probes]
-        _all_done([pool.submit(ask_stats, site.uwsgi, patience.ping), *pings])
-        jobs += [pool.submit(_ask_probe, probe, site) for probe in site.probes]
-        jobs += [pool.submit(_ask_entrance, entrance, site) for entrance in site.entrances[:_ENTRANCES]]
-        jobs += [pool.submit(_debug_page, site)]
+        _all_done([numbers, *pings])
+        asked = [] if passive else [pool.submit(_ask_probe, probe, site) for probe in site.probes]
+        asked += [pool.submit(_ask_entrance, entrance, site) for entrance in site.entrances[:_ENTRANCES]]
+        jobs += asked
+        if not passive:
+            jobs += [pool.submit(_apart, site, "the first page, asked again", _ask_again, site, host, asked)]
+            jobs += [pool.submit(_debug_page, site)]
+            jobs += [pool.submit(_apart, site, "the pages", look_at_pages, site, host)]
         jobs += [
             pool.submit(_apart, site, "the certificate", look_at_certificate, entrance, site, config)
             for entrance in site.entrances[:_ENTRANCES]
             if entrance.tls
         ]
-        jobs += [pool.submit(_apart, site, "the redirects", _look_at_redirects, site, host)]
+        if not passive:
+            jobs += [pool.submit(_apart, site, "the redirects", _look_at_redirects, site, host)]
+            jobs += [pool.submit(_apart, site, "locks of SQLite", watch_locks, site)]
         _all_done(jobs)
     _apart(site, "the renewal of the certificate", _look_at_renewal, site, host)
-    _apart(site, "what is in front of nginx", _look_in_front, site, host)
+    _apart(site, "what visitors get", look_at_visitors, site, host, given.get("outside") or [])
+    _apart(site, "the database servers", look_at_servers, site, host)
     if any(answer.status >= 500 for answer in site.answers):
-        site.uwsgi.log = uwsgi_log(site.uwsgi, host.now)  # now with the traceback of these answers
-    look_at_files(site, main, host)
+        site.uwsgi.log = uwsgi_log(site.uwsgi, host.now, site.server.start)  # now with the traceback of these answers
+    _apart(site, "the logs", look_at_logs, site, host)
+    if not passive:
+        look_at_files(site, main, host)
     look_at_events(site, host)
+    _apart(site, "nginx's directives", look_at_directives, site, main, host)
     look_at_disks(site)
     site.background = look_at_background(site.layout, uptime_of(read_or_empty("/proc/uptime")))
     return site
@@ -133,6 +163,10 @@ def _entrances(site: Site, host: Host) -> list[Entrance]:
     servers = match.servers(config)
     for domain in site.domains:
         wanted = [server for server in servers if server.matches(domain)]
+        if not wanted and not site.managed:
+            wanted = fallbacks(config, domain)
+            if wanted:
+                site.directives.fallbacks[domain] = fallback_of(wanted[0])
         # Of several that listen on the same port the first one counts.
         listens = {
             (listen.port, listen.ssl): listen for server in wanted for listen in reversed(server.listens) if listen.port
@@ -150,24 +184,20 @@ def _entrances(site: Site, host: Host) -> list[Entrance]:
     return sorted(found, key=lambda entrance: ":" in entrance.address and entrance.address == address6)
 
 
-def _main_server(site: Site, config: Config | None) -> match.Server | None:
-    """Return the server that hands over to the application: of those with the site's name one that has a `*_pass`."""
-    servers = match.servers(config)
-    named = [server for domain in site.domains for server in servers if server.matches(domain)]
-
-    def rank(server: match.Server) -> int:
-        handler = match.handler(match.locate(server, site.path))
-        return 2 if match.passes(handler) else 0 if handler else 1
-
-    return max(named, key=rank) if named else None
-
-
 def _ask_entrance(entrance: Entrance, site: Site) -> None:
     """Find out what a client of this host gets."""
     try:
-        entrance.answer = get(entrance, site.path, site.patience.answer)
+        headers = {"User-Agent": WATCHING} if site.passive else None
+        entrance.answer = get(entrance, site.path, site.patience.answer, headers)
     except protocol.ProtocolError as error:
         entrance.failure, entrance.errno = error.cause, error.errno or 0
+
+
+def _ask_again(site: Site, host: Host, asked: list[Future[Any]]) -> None:
+    _all_done(asked)
+    if any(answer.status == 500 for answer in site.answers):
+        site.uwsgi.log = uwsgi_log(site.uwsgi, host.now)
+        look_again_at_first(site)
 
 
 def _look_at_redirects(site: Site, host: Host) -> None:
@@ -251,7 +281,7 @@ def _approach(address: str, site: Site, host: Host) -> Probe:
 
 def _ping(probe: Probe, site: Site) -> None:
     """Find out whether a worker of uWSGI is free, at an address where one may be."""
-    if probe.connect_error not in _NOBODY:
+    if probe.connect_error not in _NOBODY and site.server.kind in ("uwsgi", ""):
         probe.pong, probe.ping_failure = _attempt(lambda: protocol.ping(probe.address, site.patience.ping))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ..host import processes
 from ..host.files import names, read_link, read_or_empty
@@ -19,27 +19,41 @@ from ..uwsgi import stats
 from ..uwsgi.protocol import ProtocolError
 from . import ask
 from .evidence import Host, Uwsgi
+from .evidence_servers import VASSAL, Serving, Start
+from .last_start import last_start
 from .look_host import RECENT, units_named
+from .look_servers import find_server
+from .look_starts import addresses_of, exec_start
+from .server_commands import kind_of, options_of
 from .unit_environment import is_renamed, running_environment, unit_environment
 
 # More than the longest report of an exception.
 LOG_LINES = 1000
+# One line or several side by side: a configuration may name another.
+_CONFIGURED = re.compile(r"(?m)^(?:.*\[uWSGI\] getting \w+ configuration from .*\n?)+")
+# What journalctl itself says; uWSGI's own words begin with two dashes, too.
+_OF_JOURNALCTL = re.compile(r"-- (Journal begins|Logs begin|No entries|Boot [0-9a-f]|Reboot)")
 # Where distributions keep the ini files of applications.
 INI_FOLDERS = ("/etc/uwsgi/apps-enabled", "/etc/uwsgi/vassals", "/etc/uwsgi/sites", "/etc/uwsgi.d", "/etc/uwsgi")
 
 
-def find_uwsgi(layout: Layout, domains: Sequence[str], host: Host, addresses: Sequence[str]) -> Uwsgi:
-    """Find the uWSGI behind nginx's addresses, or the one that names the site, or the only one that there is."""
-    found = Uwsgi()
-    master, masters = _find_master(layout, host, addresses)
+def find_uwsgi(
+    layout: Layout, domains: Sequence[str], host: Host, addresses: Sequence[str], server: Serving | None = None
+) -> Uwsgi:
+    """Find the server behind nginx's addresses, or the one that names the site, or the only one that there is.
+
+    `server` becomes what `find_server` says of it.
+    """
+    found, said = Uwsgi(), server or Serving()
+    master = find_server(said, layout, domains, host, addresses)
     if master:
         found.master = master
         children = [process for process in host.table.values() if process.parent == master.pid]
-        found.workers = [child for child in children if is_uwsgi(child)]
-    found.unit = _find_unit(layout, host, found.master)
-    found.installed = bool(masters or found.unit or ask.installed("uwsgi"))
-    cwd = _how_it_starts(found, layout)
-    if not found.command:
+        found.workers = [child for child in children if _is_worker(child, said.kind)]
+    found.unit = _find_unit(layout, host, found.master, said)
+    found.installed = bool(master or found.unit or said.start or ask.installed("uwsgi"))
+    cwd = _how_it_starts(found, layout, said.start)
+    if not found.command and not said.stranger:
         ini = _find_ini(layout.name, domains, host, addresses)
         found.command = ["uwsgi", "--ini", ini] if ini else []
         if ini and not found.master:
@@ -47,9 +61,14 @@ def find_uwsgi(layout: Layout, domains: Sequence[str], host: Host, addresses: Se
             found.user = user_name(os.stat(ini).st_uid)
     # A command that was typed in another directory names its ini relative to that.
     started = found.environment.get("PWD", "")
-    if any(word.endswith(".ini") and not word.startswith("/") for word in found.command) and started:
+    if any(word.endswith(".ini") and not word.startswith("/") for word in found.command) and _has(started, found):
         cwd = started
-    found.options = uwsgi_options.read(found.command, cwd, found.environment)
+    found.options = options_of(said.kind or "uwsgi", found.command, cwd, found.environment)
+    lost = found.options.missing or (said.kind != "uwsgi" and not found.options.last("module"))
+    if said.start and found.master and lost:
+        # A process that gave itself a name, or went to another directory than the one it was started in.
+        found.command = said.start.command
+        found.options = options_of(said.kind, found.command, said.start.cwd, found.environment)
     found.python = uwsgi_options.python_of(found.options, found.command)
     found.environment.update(found.options.environment)
     if not found.master:
@@ -58,8 +77,8 @@ def find_uwsgi(layout: Layout, domains: Sequence[str], host: Host, addresses: Se
         found.options.values.setdefault("chdir", [found.master.cwd or cwd])
     family = {process.pid for process in [found.master, *found.workers] if process}
     found.listens = [listener.address for listener in host.listeners if family & set(listener.pids)]
-    found.listens = found.listens or [address for address, _speaks in found.options.binds]
-    found.log = uwsgi_log(found, host.now)
+    found.listens = found.listens or (said.start.addresses if said.start else []) or addresses_of(found.options)
+    found.log = uwsgi_log(found, host.now, said.start)
     if int(found.unit.get("NRestarts") or 0):
         words = ["--output=short-unix", "_PID=1", f"UNIT={found.unit['Id']}"]
         found.restarted = restarts(_journal(int(host.now) - RECENT, words))
@@ -104,20 +123,41 @@ def ask_stats(found: Uwsgi, timeout: float) -> None:
             return
 
 
-def uwsgi_log(found: Uwsgi, now: float) -> str:
-    """Return what uWSGI said since it started, or lately where it is down; from the journal or its log file."""
+def uwsgi_log(found: Uwsgi, now: float, start: Start | None = None) -> str:
+    """Return what a server said since it started, or lately where it is down; from the journal or its log file."""
     since = int(found.master.started) - 5 if found.master else int(now) - RECENT
-    for option in ("daemonize", "logto"):
-        path = found.options.last(option)
-        if path.startswith("/"):
-            return since_start(ask.tail(path))
     unit = found.unit.get("Id", "")
-    if not unit:
-        return ""
+    said, began = "", 0.0
+    if unit and found.unit.get("ActiveState") != "active":
+        # Why it fails now is what its last start said. Of one that was stopped or failed that may be long ago.
+        lately = int(now) - RECENT if found.unit.get("ActiveState") in ("activating", "deactivating") else 0
+        said, began = last_start(unit, lately)
+    for path in _log_files(found, start):
+        # A start that failed before the server ran left nothing in its file.
+        return said if said and _changed(path) + 1 < began else f"{said}\n{since_start(ask.tail(path))}".lstrip("\n")
+    if start and start.way == VASSAL:
+        return _of_vassal(start, found, since)
+    if not unit or said:
+        return said
     # What runs well is not to blame for what an earlier start said: every start has an id of its own.
     this_start = found.unit.get("ActiveState") == "active" and found.unit.get("InvocationID")
     which = f"_SYSTEMD_INVOCATION_ID={this_start}" if this_start else f"--unit={unit}"
-    return _journal(since, ["--output=cat", which])
+    said = _journal(since, ["--output=cat", which])
+    # A reload leaves process and unit as they are.
+    return said if "[emperor]" in said else since_start(said)
+
+
+def _log_files(found: Uwsgi, start: Start | None) -> list[str]:
+    """Return the files into which it writes its log, if any."""
+    named = [found.options.last(option) for option in ("daemonize", "logto")]
+    also = [start.log] if start and start.log and start.way != VASSAL else []
+    return [path for path in named if path.startswith("/")] + also
+
+
+def _changed(path: str) -> float:
+    with contextlib.suppress(OSError):
+        return os.stat(path).st_mtime
+    return 0.0
 
 
 def is_uwsgi(process: processes.Process) -> bool:
@@ -126,15 +166,19 @@ def is_uwsgi(process: processes.Process) -> bool:
     return process.name.startswith("uwsgi") or any(re.match(r"uwsgi|pyuwsgi|uWSGI ", word) for word in words)
 
 
-def exec_start(unit: Mapping[str, str]) -> list[str]:
-    """Return the command of a unit, as systemctl shows it."""
-    found = re.search(r"argv\[\]=(.*?) ; ", unit.get("ExecStart", ""))
-    return found[1].split() if found else []
+def _is_worker(child: processes.Process, kind: str) -> bool:
+    """Say whether a child of a server handles requests; uvicorn's are started by Python's multiprocessing."""
+    return kind_of(child.command, child.name) == kind or any("spawn_main" in word for word in child.command)
 
 
 def since_start(text: str) -> str:
     """Return the part of a log that the last start of uWSGI wrote."""
-    return text[max(text.rfind("*** Starting uWSGI"), 0) :]
+    # It reads its configuration before that, and may fail there.
+    read = list(_CONFIGURED.finditer(text))
+    begin = text.rfind("*** Starting uWSGI")
+    if read and read[-1].start() > begin:
+        return text[read[-1].start() :]
+    return text[max(begin, 0) :]
 
 
 def restarts(journal: str) -> list[float]:
@@ -159,63 +203,26 @@ def restarts(journal: str) -> list[float]:
 # --- its process and unit ---
 
 
-def _find_master(
-    layout: Layout, host: Host, addresses: Sequence[str]
-) -> tuple[processes.Process | None, list[processes.Process]]:
-    """Return (the site's master process, all master processes)."""
-    table = host.table
-    ours = {pid for pid, process in table.items() if is_uwsgi(process)}
-    masters = [
-        table[pid]
-        for pid in sorted(ours)
-        if table[pid].parent not in ours or table[pid].command != table[table[pid].parent].command
-    ]
-    reals = [f"unix:{os.path.realpath(where[5:])}" if where.startswith("unix:") else where for where in addresses]
-    ports = [where.rpartition(":")[2] for where in reals if not where.startswith("unix:")]
-    held = {
-        pid
-        for listener in host.listeners
-        if listener.address in reals or (listener.port and str(listener.port) in ports)
-        for pid in listener.pids
-    }
-
-    def rank(process: processes.Process) -> int:
-        family = {process.pid, *(pid for pid in ours if table[pid].parent == process.pid)}
-        if family & held:
-            return 4
-        if layout.release_of(process.unit):
-            return 3
-        settings = process.environment.get("DJANGO_SETTINGS_MODULE", "")
-        words = " ".join([*process.command, process.unit, settings, process.cwd])
-        return 2 if re.search(rf"(?:^|[/@ :._-]){re.escape(layout.name)}(?:$|[/@ :._-])", words) else 0
-
-    for master in masters:
-        processes.details(master)
-    best = max(masters, key=rank, default=None)
-    strangers = len(masters) > 1 or os.path.islink(layout.current)
-    return (best if best and (rank(best) or not strangers) else None), masters
-
-
-def _find_unit(layout: Layout, host: Host, master: processes.Process | None) -> dict[str, str]:
+def _find_unit(
+    layout: Layout, host: Host, master: processes.Process | None, server: Serving | None = None
+) -> dict[str, str]:
     if master and master.unit:
         return next((unit for unit in host.units if unit.get("Id") == master.unit), {"Id": master.unit})
     # A template's instance is not loaded while it is stopped.
-    candidates = [unit for unit in host.units if "uwsgi" in unit.get("ExecStart", "")]
     live = read_link(layout.current)
     if live:
         instance = layout.unit(os.path.basename(live))
-        candidates = [unit for unit in candidates if unit["Id"] == instance] or units_named([instance])
+        candidates = [unit for unit in host.units if unit["Id"] == instance] or units_named([instance])
         return candidates[0] if candidates else {}
-    known = {unit["Id"] for unit in candidates}
-    candidates += units_named([name for name in host.units_files if name not in known and "@" not in name][:20])
-    taken = {process.unit for process in host.table.values() if is_uwsgi(process)}
-    free = [unit for unit in candidates if unit["Id"] not in taken]
-    named = [unit for unit in free if layout.name in unit["Id"] or f"/{layout.name}" in unit.get("ExecStart", "")]
-    return (named or (free if len(free) == 1 else []) or [{}])[0]
+    return server.start.unit if server and server.start else {}
 
 
-def _how_it_starts(found: Uwsgi, layout: Layout) -> str:
-    """Fill in command, environment and user, of the process or of the unit; return the directory it starts in."""
+def _how_it_starts(found: Uwsgi, layout: Layout, start: Start | None) -> str:
+    """Fill in command, environment and user, of the process or of what starts it; return the directory of its start."""
+    if not found.master and start and not layout.release_of(found.unit.get("Id", "")):
+        found.command, found.environment = start.command, dict(start.environment)
+        found.user = start.user
+        return start.cwd
     if not found.master:
         found.command = exec_start(found.unit)
         found.environment = unit_environment(found.unit)
@@ -227,6 +234,12 @@ def _how_it_starts(found: Uwsgi, layout: Layout) -> str:
     if is_renamed(found.master):
         found.command = exec_start(found.unit)
     return found.master.cwd or "/"
+
+
+def _has(folder: str, found: Uwsgi) -> bool:
+    """Say whether the ini that a command names lies in the directory in which it was typed."""
+    names_it = [word for word in found.command if word.endswith(".ini") and not word.startswith("/")]
+    return bool(folder) and all(os.path.isfile(os.path.join(folder, word)) for word in names_it)
 
 
 # --- its ini and its log ---
@@ -257,13 +270,29 @@ def _find_ini(name: str, domains: Sequence[str], host: Host, addresses: Sequence
             for file in names(folder):
                 path = f"{folder}/{file}"
                 if file.endswith(".ini") and "[uwsgi]" in read_or_empty(path):
-                    binds = {address for address, _speaks in uwsgi_options.read(["uwsgi", "--ini", path]).binds}
+                    binds = {address for address, _speaks in uwsgi_options.read(["uwsgi", "--ini", path], folder).binds}
                     found.append((2 if binds & set(addresses) else 1 if name in path else 0, path))
-    return max(found, key=lambda ranked: ranked[0])[1] if found else ""
+    rank, best = max(found, key=lambda ranked: ranked[0], default=(0, ""))
+    return best if rank else ""  # another one's is nobody's business
+
+
+def _of_vassal(start: Start, found: Uwsgi, since: int) -> str:
+    """Return what a vassal said: its emperor writes what all of them say into one log.
+
+    In the journal every process has its own lines; of a file, or of one that is gone, those count that name it, with
+    the Python that stands between them and the next one's start.
+    """
+    pids = [process.pid for process in [found.master, *found.workers] if process]
+    if pids and not start.log:
+        return _journal(since, ["--output=cat", *(f"_PID={pid}" for pid in pids)])
+    text = ask.tail(start.log) if start.log else _journal(since, ["--output=cat", f"--unit={start.unit.get('Id', '')}"])
+    blocks = re.split(r"(?=\*\*\* Starting uWSGI)", text)
+    own = [block for block in blocks if re.search(rf"\b{re.escape(start.name)}\b", block.partition("spawned")[0])]
+    return own[-1] if own else ""
 
 
 def _journal(since: int, words: Sequence[str]) -> str:
     """Return the last lines of the journal since a time. Forward, journalctl would show the first ones since then."""
     command = ["journalctl", "--no-pager", "--reverse", f"--lines={LOG_LINES}", f"--since=@{since}", *words]
-    lines = [line for line in ask.run(command).out.splitlines() if not line.startswith("-- ")]
+    lines = [line for line in ask.run(command).out.splitlines() if not _OF_JOURNALCTL.match(line)]
     return "\n".join(reversed(lines))

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 from .evidence import Fetched, Host, Probe, Site
 from .fault import BROKEN, DEGRADED, Fault, Faults
+from .fixes import RELOAD
+from .groups import RESTART, restart_for_group
 
 FILE_CLASSES = ("file", "dir", "lnk_file")
 SOCKET_CLASSES = ("sock_file", "unix_stream_socket", "tcp_socket")
@@ -27,11 +29,25 @@ def all_busy(site: Site) -> bool:
     """
     workers = site.uwsgi.stats.get("workers", [])
     silent = [probe for probe in site.probes if probe.answer is None and "within" in probe.failure and not probe.kind]
-    if not silent or not site.uwsgi.master or declared(site, silent[0]):
+    # No other server answers uWSGI's ping, busy or not.
+    other = site.server.kind != "uwsgi"
+    if not silent or other or not site.uwsgi.master or declared(site, silent[0]) or not of_uwsgi(site, silent[0]):
         return False
     if workers:
         return all(worker.get("status") == "busy" for worker in workers)
     return all(probe.pong is None and "within" in probe.ping_failure for probe in silent)
+
+
+def of_uwsgi(site: Site, probe: Probe) -> bool:
+    """Say whether the site's uWSGI may be what listens at an address, and no other program is known to."""
+    port = probe.address.rpartition(":")[2]
+    for where in site.uwsgi.listens:
+        if where.startswith("unix:"):
+            if where[len("unix:") :] in (probe.address[len("unix:") :], probe.real):
+                return True
+        elif not probe.address.startswith("unix:") and where.rpartition(":")[2] == port:
+            return True
+    return not site.uwsgi.listens or not probe.owner
 
 
 def declared(site: Site, probe: Probe) -> str:
@@ -72,7 +88,18 @@ def selinux(faults: Faults, denial: dict[str, str], status: str, place: str = ""
     return faults.fault(f"{faults.hop}.selinux", status, cause, fix, [denial["line"]])
 
 
-def file_fault(faults: Faults, fetched: Fetched, host: Host) -> Fault:
+def mistaken_alias(fetched: Fetched) -> tuple[str, str]:
+    """Return what is wrong with an alias or a root, and what is right; ('', '') where it is something else."""
+    prefix, folder = fetched.url, fetched.folder.rstrip("/")
+    name = fetched.uri[len(prefix) :]
+    if fetched.file == f"{folder}{name}":
+        return f"the alias has no / at its end, and {prefix} has one", f"alias {folder}/;"
+    if fetched.file in (f"{folder}{fetched.uri}", f"{folder}/{fetched.uri}"):
+        return f"root puts the whole {fetched.uri} below {folder}", f"alias {folder}/; in the place of root"
+    return "", ""
+
+
+def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Fault:
     """Say why a static or media file that is there is not what a client gets."""
     hop = faults.hop
     says = f"GET {fetched.uri} -> {fetched.status or fetched.failure or 'not asked'}"
@@ -80,11 +107,13 @@ def file_fault(faults: Faults, fetched: Fetched, host: Host) -> Fault:
     denial = next((found for found in host.denials if found.get("tclass") in FILE_CLASSES), None)
     if fetched.obstacle and fetched.obstacle.kind == "denied":
         place, mode = fetched.obstacle.path, f"{fetched.obstacle.mode:04o}"
+        late = restart_for_group(site, host, place)
         return faults.fault(
             f"{hop}.not-readable",
             status,
-            f"{hop} files are not readable: {host.nginx.worker_name} may not use {place} ({mode})",
-            fetched.obstacle.mend,
+            f"{hop} files are not readable: {host.nginx.worker_name} may not use {place} ({mode})"
+            + (f"; {late}" if late else ""),
+            RESTART if late else fetched.obstacle.mend,
             [says, fetched.obstacle.evidence],
         )
     if "_pass" in fetched.handler:
@@ -92,15 +121,18 @@ def file_fault(faults: Faults, fetched: Fetched, host: Host) -> Fault:
             f"{hop}.no-location",
             status,
             f"nginx has no location for {hop} files: it hands {fetched.uri} to the application, which has none",
-            f"location {fetched.url} {{ alias {fetched.folder.rstrip('/') or 'STATIC_ROOT'}/; }}",
+            f"location {fetched.url} {{ alias {fetched.folder.rstrip('/') or 'STATIC_ROOT'}/; }} beside {fetched.place}"
+            f", then {RELOAD}",
             [says, f"{fetched.handler} in {fetched.place}"],
         )
     if fetched.elsewhere:
+        why, right = mistaken_alias(fetched)
         return faults.fault(
             f"{hop}.alias",
             status,
-            f"the alias of {hop} files is wrong: nginx looks for {fetched.file}, the file is {fetched.wanted}",
-            f"web_sites[].nginx.{hop}; by hand: correct the alias in {fetched.place}",
+            f"the alias of {hop} files is wrong: nginx looks for {fetched.file}, the file is {fetched.wanted}"
+            + (f"; {why}" if why else ""),
+            f"web_sites[].nginx.{hop}; by hand: {right or 'correct the alias'} in {fetched.place}, then {RELOAD}",
             [says, f"in {fetched.place}"],
         )
     if denial:
@@ -111,8 +143,9 @@ def file_fault(faults: Faults, fetched: Fetched, host: Host) -> Fault:
             f"{hop}.status",
             status,
             f"{cause}: {fetched.link} is a link to what has another owner, and nginx does not follow it",
-            "chown --no-dereference, so that both have one owner; web_sites[].nginx.options.disable_symlinks: 'off' "
-            "where nobody else can make links there",
+            "chown --no-dereference, so that both have one owner; or where nobody else can make links there: "
+            "web_sites[].nginx.options.disable_symlinks: 'off'; by hand: chown --no-dereference, so that both have one "
+            "owner, or disable_symlinks off; where nobody else can make links there",
             [says, fetched.file],
         )
     return faults.fault(f"{hop}.status", status, cause, f"look at {fetched.place}", [says, fetched.file])

@@ -15,10 +15,13 @@ from typing import Any
 from ..host.visible import visible
 from .chain import CHAIN, REGISTER
 from .evidence import Host, Site
-from .fault import BROKEN, DEGRADED, OK, UNKNOWN, Fault
+from .fault import ADVICE, BROKEN, DEGRADED, OK, UNKNOWN, Fault
+from .fixes import fix_for
 
+_LEADING = ("client.status", "client.no-answer", "client.no-connection", "client.other-program")
+_FOLLOW = "see the hop that it follows from"
 HIDDEN = "********"
-_SEVERITY = (BROKEN, DEGRADED, UNKNOWN)
+_SEVERITY = (BROKEN, DEGRADED, UNKNOWN, ADVICE)
 _CREDENTIALS = re.compile(r"(\w://)[^/@\s]*@")
 _ASSIGNED = re.compile(
     r"(?i)\b((?:\w*(?:password|passwd|secret|token|api_?key)\w*|sessionid|csrftoken)[\"']?\s*[=:]\s*)[\"']?[^\s\"',;]+"
@@ -35,10 +38,12 @@ class Judged:
 
     @property
     def status(self) -> str:
-        """The status of the worst fault. Without one a hop is ok where something was seen of it, else nobody knows."""
-        if self.faults:
-            return self.faults[0].status
-        return OK if self.evidence else UNKNOWN
+        """The status of the worst fault. Without one a hop is ok where something was seen of it, else nobody knows.
+
+        Advice changes no status.
+        """
+        found = {fault.status for fault in self.faults if fault.status != ADVICE}
+        return min(found, key=_SEVERITY.index) if found else OK if self.evidence else UNKNOWN
 
 
 def verdict(site: Site, host: Host) -> dict[str, Any]:
@@ -47,7 +52,12 @@ def verdict(site: Site, host: Host) -> dict[str, Any]:
     for hop in CHAIN:
         seen: list[str] = []
         hops.append(Judged(hop.name, seen, list(hop.judge(site, host, seen))))
-    attribute([fault for hop in hops for fault in hop.faults])
+    faults = [fault for hop in hops for fault in hop.faults]
+    attribute(faults)
+    for fault in faults:
+        # What a client gets is nobody's to fix but the hop's that it comes from.
+        follows = fault.follows and fault.name in _LEADING
+        fault.fix = _FOLLOW if follows else fix_for(fault.fix, site.managed)
     for judged in hops:
         judged.faults.sort(key=_rank)
     report: dict[str, Any] = hide(_plain(site, hops), site.secrets)
@@ -103,16 +113,17 @@ def _sources(fault: Fault, faults: Sequence[Fault]) -> list[Fault]:
     ]
 
 
-def _rank(fault: Fault) -> tuple[bool, int]:
-    """What follows from nothing comes first, then what is worse; equals stay as they were found."""
-    return bool(fault.follows), _SEVERITY.index(fault.status)
+def _rank(fault: Fault) -> tuple[bool, bool, int]:
+    """Advice comes last. What follows from nothing comes first, then what is worse; equals stay as they were found."""
+    return fault.status == ADVICE, bool(fault.follows), _SEVERITY.index(fault.status)
 
 
 def _plain(site: Site, hops: Sequence[Judged]) -> dict[str, Any]:
-    roots = [fault for hop in hops for fault in hop.faults if not fault.follows and fault.status != UNKNOWN]
+    told = (BROKEN, DEGRADED)
+    roots = [fault for hop in hops for fault in hop.faults if not fault.follows and fault.status in told]
     # What is broken comes before what merely could be better; within that, the outer hop first.
     roots.sort(key=lambda fault: _SEVERITY.index(fault.status))
-    worst = next((status for status in _SEVERITY if any(hop.status == status for hop in hops)), OK)
+    worst = next((status for status in (*told, UNKNOWN) if any(hop.status == status for hop in hops)), OK)
     return {
         "name": site.name,
         "domains": site.domains,
@@ -125,7 +136,8 @@ def _plain(site: Site, hops: Sequence[Judged]) -> dict[str, Any]:
 
 
 def _hop(hop: Judged) -> dict[str, Any]:
-    first = hop.faults[0] if hop.faults else None
+    faulty = [fault for fault in hop.faults if fault.status != ADVICE]
+    first = faulty[0] if faulty else None
     return {
         "hop": hop.name,
         "status": hop.status,

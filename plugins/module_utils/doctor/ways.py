@@ -85,7 +85,8 @@ def _closed(faults: Faults, site: Site) -> Iterator[Fault]:
     why = kept_out(site, 503)
     if why and any(entrance.answer and entrance.answer.status == 503 for entrance in site.entrances):
         play = f"playbooks/maintenance.yml -e maintenance_site={site.name} -e maintenance=false"
-        fix = f"{play}; by hand: end the condition"
+        closed = closing(site)
+        fix = f"{play}; by hand: end the condition at {closed.place if closed else 'the location'}"
         yield faults.fault(
             "nginx.maintenance", DEGRADED, f"{why}: everybody gets 503 who is not let through", fix, [why]
         )
@@ -114,7 +115,8 @@ def _untold(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
             BROKEN if any(_on_https(walk) for walk in loops) else DEGRADED,
             f"nginx ends TLS for {entrance.domain} and does not say so to the application, which takes every request "
             "for http",
-            f"playbooks/site.yml; by hand: {line} at {chain[-1].place}{also}",
+            f"web_sites[].tls with playbooks/site.yml, or {line} at {chain[-1].place}{also}; by hand: {line} at "
+            f"{chain[-1].place}{also}",
             [f"{handler!s} in {handler.place}, and none of {', '.join(_VARIABLES[:3] if by_uwsgi else _HEADERS[:3])}"],
         )
 
@@ -140,12 +142,12 @@ def _in_front(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
             else "sends the client's address and scheme along, and nginx does not believe it: to the site every client "
             "has that address, and the scheme that the proxy used"
         )
-        fix = f"where that is your proxy, {trust}: [{who}]" + (
-            "and nginx.proxy_protocol: true; by hand: listen ... proxy_protocol"
-            if front.greeted
-            else f"{by_hand}; where it is not, somebody makes these headers up, and nginx is right"
-        )
-        fix = fix.replace("]and", "] and")
+        fix = f"where that is your proxy: {trust}: [{who}]"
+        if front.greeted:
+            fix += " and nginx.proxy_protocol: true; by hand: listen ... proxy_protocol"
+        else:
+            not_so = "; where it is not, somebody makes these headers up, and nginx is right"
+            fix += f"{not_so}{by_hand}{not_so}"
         yield faults.fault("nginx.untrusted-proxy", status, f"who comes from {who} {what}", fix, front.lines)
     if front.unset:
         cause = f"{front.unset} has no effect: nobody is believed, so every client has the address of the proxy"
@@ -162,8 +164,9 @@ def _loops(faults: Faults, site: Site) -> Iterator[Fault]:
             yield faults.fault(
                 "nginx.redirect-loop",
                 BROKEN,
-                f"{last.url} is redirected to {walk.leaves}, which nothing on this host serves; a proxy that ends TLS "
-                f"would be sent there again and again, for its X-Forwarded-Proto is not heeded. {_who(last)} does that",
+                f"{last.url} is redirected to {walk.leaves}, which nothing on this host serves{_dead(walk)}; a proxy "
+                "that ends TLS would be sent there again and again, for its X-Forwarded-Proto is not heeded. "
+                f"{_who(last)} does that",
                 "web_sites[].tls, or behind such a proxy web_sites[].nginx.trusted_proxies; by hand: "
                 + (
                     "redirect only if ($http_x_forwarded_proto = http)"
@@ -187,7 +190,9 @@ def _loop(faults: Faults, site: Site, walk: Walk) -> Fault:
         reason = ": SECURE_SSL_REDIRECT is on, and without SECURE_PROXY_SSL_HEADER Django takes all of it for http"
         fix = (
             "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; "
-            "or web_sites[].settings.SECURE_SSL_REDIRECT: false, for nginx redirects"
+            "or web_sites[].settings.SECURE_SSL_REDIRECT: false, for nginx redirects; by hand: "
+            "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; "
+            "or SECURE_SSL_REDIRECT = False"
         )
     elif django and len(makers) == 1:
         reason, fix = "", "look for the redirect in the project: MIDDLEWARE, urls, PREPEND_WWW, SECURE_SSL_HOST"
@@ -209,6 +214,10 @@ def _round(walk: Walk) -> list[Redirect]:
     """Return the redirects of the loop itself, without the way there."""
     urls = [one.url for one in walk.redirects]
     return walk.redirects[urls.index(walk.loops_at) :] if walk.loops_at in urls else walk.redirects
+
+
+def _dead(walk: Walk) -> str:
+    return f" (nobody listens on port {walk.dead})" if walk.dead else ""
 
 
 def _who(redirect: Redirect) -> str:

@@ -32,6 +32,7 @@ class Obstacle:
     directory: bool = False
     owner: int = 0
     mode: int = 0
+    group: int = -1
 
 
 def obstacle(path: str, who: Identity, wanted: int = READ, root: str = "") -> Obstacle | None:
@@ -94,4 +95,6 @@ def _check(path: str, who: Identity, wanted: int, root: str) -> Obstacle | None:
     else:
         letters = "".join(letter for bit, letter in ((READ, "r"), (WRITE, "w"), (ENTER, "x")) if wanted & bit)
         mend = f"chmod g+{letters} {path} && chgrp {group_name(who.gid)} {path}"
-    return Obstacle(path, "denied", evidence, mend, is_directory, info.st_uid, stat.S_IMODE(info.st_mode))
+    # Of a group that may not do it either nobody need be.
+    group = info.st_gid if info.st_mode >> 3 & wanted == wanted else -1
+    return Obstacle(path, "denied", evidence, mend, is_directory, info.st_uid, stat.S_IMODE(info.st_mode), group)

@@ -30,6 +30,9 @@ LOCKS = "/run/pyweb.stack"
 # How the tables of nftables begin that keep local accounts from the TCP ports of uWSGI.
 PORTS_TABLE = "pyweb-ports-"
 SYSTEMD = "/etc/systemd/system"
+# The command of the collection on a host, and what bash completes its words with. sudo's PATH on EL has no /usr/local.
+PYWEB_COMMAND = "/usr/bin/pyweb"
+PYWEB_COMPLETION = "/usr/local/share/bash-completion/completions/pyweb"
 SYSUSERS = "/etc/sysusers.d"
 TMPFILES = "/etc/tmpfiles.d"
 NGINX_LOGS = "/var/log/nginx"
@@ -48,6 +51,10 @@ CHANGED = f"{MEMORY}/changed.json"
 BROUGHT = f"{MEMORY}/packages.json"
 SITES = f"{MEMORY}/sites"
 LEFT = f"{MEMORY}/left.json"
+# What the doctor's timer remembers, and its units.
+WATCHED = f"{MEMORY}/doctor"
+DOCTOR_SERVICE = f"{SYSTEMD}/pyweb-doctor.service"
+DOCTOR_TIMER = f"{SYSTEMD}/pyweb-doctor.timer"
 
 # The longest name of an account that useradd and systemd take.
 USER_MAX = 31
@@ -175,6 +182,11 @@ class Layout:
     def sizing(self) -> str:
         """The record of how many processes the host decided on, and for how many cores."""
         return f"{self.config}/processes.json"
+
+    @property
+    def doctor_request(self) -> str:
+        """The record of what the doctor has to know of the site, for `pyweb doctor`; root's, and without secrets."""
+        return f"{self.config}/doctor.json"
 
     @property
     def seeded(self) -> str:

@@ -135,7 +135,7 @@ class Reader:
             if key.kinds is not None:
                 result[name] = self.kind(given.get(name), key, prefix + name)
             elif key.keys is not None:
-                result[name] = self._section(given.get(name), key.keys, prefix + name)
+                result[name] = self.section(given.get(name), key.keys, prefix + name)
             elif key.each is not None:
                 result[name] = self._each(given.get(name), key, prefix + name)
         return result
@@ -154,10 +154,10 @@ class Reader:
             except Wrong as wrong:
                 self._fault(f"{path} has the name {shown(name)}; wanted {wrong.wanted}")
                 continue
-            found[known] = self._section(section, key.each or {}, f"{path}.{known}")
+            found[known] = self.section(section, key.each or {}, f"{path}.{known}")
         return found
 
-    def _section(self, given: Any, keys: Keys, path: str) -> dict[str, Any]:
+    def section(self, given: Any, keys: Keys, path: str) -> dict[str, Any]:
         """Read the mapping at `path`; one that has required keys may be left out, or be empty."""
         required = [name for name, key in keys.items() if key.required]
         if given is None or (required and not given):
@@ -195,7 +195,7 @@ class Reader:
         kind = named[0]
         return {
             "kind": kind,
-            **self._section(given, kinds[kind], path),
+            **self.section(given, kinds[kind], path),
             **dict.fromkeys(SOURCE_FINDINGS.get(kind, ()), ""),
         }
 

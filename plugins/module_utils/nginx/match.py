@@ -9,8 +9,11 @@ proxy and upstream. Everything here is a pure function of what `dump.py` read.
 from __future__ import annotations
 
 import functools
+import os
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import unquote
 
 from .dump import Config, Directive
 
@@ -34,6 +37,15 @@ class Listen:
         return f"{'[' + self.address + ']' if ':' in self.address else self.address}:{self.port}"
 
 
+class Backend(NamedTuple):
+    """A server of an upstream: nginx uses a `backup` only while no other one answers, and one that is `down` never."""
+
+    address: str
+    backup: bool = False
+    down: bool = False
+    place: str = ""
+
+
 @dataclass
 class Server:
     """A `server` block: `chain` is what it inherits from, outermost first, itself last."""
@@ -48,7 +60,7 @@ class Server:
 
     def matches(self, host: str) -> int:
         """Say how well a name of this server fits: 4 exact, 3 and 2 wildcards, 1 a regular expression, 0 not."""
-        return max((_fit(name, host) for name in self.names), default=0)
+        return max((fits(name, host) for name in self.names), default=0)
 
 
 def servers(config: Config | None) -> list[Server]:
@@ -58,13 +70,24 @@ def servers(config: Config | None) -> list[Server]:
 
 
 def upstream(config: Config, name: str) -> list[str]:
-    """Return the addresses of an upstream, 'unix:/path' or 'host:port'; a name that is none is an address itself."""
+    """Return the addresses of an upstream, 'unix:/path' or 'host:port'; a name that is none is an address itself.
+
+    Those that are `down` are left out, and each `backup` comes after the others.
+    """
+    used = [backend for backend in backends(config, name) if not backend.down]
+    return [backend.address for backend in sorted(used, key=lambda backend: backend.backup)]
+
+
+def backends(config: Config, name: str) -> list[Backend]:
+    """Return the servers of an upstream as they are written; a name that is none is one server itself."""
     for http in config.tree:
         for block in http.all("upstream"):
             if block.args == [name]:
-                used = [server for server in block.all("server") if server.args and "down" not in server.args]
-                return [_address(server.args[0]) for server in used]
-    return [_address(name)]
+                return [
+                    Backend(_address(server.args[0]), "backup" in server.args, "down" in server.args, server.place)
+                    for server in _given(block, "server")
+                ]
+    return [Backend(_address(name))]
 
 
 def select(config: Config, host: str, address: str, port: int) -> Server | None:
@@ -91,18 +114,31 @@ def select(config: Config, host: str, address: str, port: int) -> Server | None:
     return others[0] if others else None
 
 
+def path_of(uri: str) -> str:
+    """Return the path of a URI as nginx compares it with locations: decoded, without its query string."""
+    return unquote(uri.partition("?")[0])
+
+
 def locate(server: Server, uri: str) -> list[Directive]:
     """Return the chain of blocks that decide about `uri`: http, server, then locations, the chosen one last."""
-    path = uri.partition("?")[0]
-    chain = server.chain + (_find(server.chain[-1], path) or [])
+    chain = found(server, path_of(uri))
     last = chain[-1]
     # `try_files $uri @django` hands over what is no file to a named location.
-    if not any(last.all(name) for name in _PASSES):
-        for tried in last.all("try_files"):
-            for location in server.chain[-1].all("location"):
-                if tried.args and tried.args[-1].startswith("@") and location.args == [tried.args[-1]]:
-                    return [*server.chain, location]
+    for tried in last.all("try_files"):
+        for location in server.chain[-1].all("location"):
+            if tried.args and tried.args[-1].startswith("@") and location.args == [tried.args[-1]]:
+                return [*server.chain, location]
     return chain
+
+
+def found(server: Server, path: str) -> list[Directive]:
+    """Return the chain of blocks down to the location that nginx finds for a path, whatever is in it."""
+    return server.chain + _find(server.chain[-1], path)[0]
+
+
+def longest_prefix(server: Server, path: str) -> list[Directive]:
+    """Return the same as if there were no regular expressions: what whoever wrote the prefix had in mind."""
+    return server.chain + _find(server.chain[-1], path, regexes_too=False)[0]
 
 
 def handler(chain: list[Directive]) -> Directive | None:
@@ -145,29 +181,56 @@ def parameters(chain: list[Directive], name: str) -> dict[str, str]:
     return {}
 
 
-def file_of(chain: list[Directive], uri: str) -> str:
-    """Return the file that a request is answered with, by `alias` or `root`; '' where that needs a variable."""
-    path = uri.partition("?")[0]
+def file_of(chain: list[Directive], uri: str, prefix: str = "", located: str = "") -> str:
+    """Return the file that a request is answered with, by `alias` or `root`; '' where that needs a variable.
+
+    `prefix` is nginx's own directory (`nginx -V`): relative paths begin there, and without any root nginx takes
+    `html` in it. `located` is the URI that chose the location, where `uri` is another one that its `try_files` names.
+    """
+    path = path_of(uri)
     location = chain[-1]
     for block in reversed(chain):
         for alias in _given(block, "alias"):
             if location.args[:1] in (["~"], ["~*"]) and len(location.args) > 1 and block is location:
-                match = _regex(location.args[0], location.args[1], path)
+                match = search(location.args[1], path_of(located) or path, location.args[0])
                 text = re.sub(r"\$([0-9])", functools.partial(_group, match), alias.args[0])
             else:
-                text = alias.args[0] + path[len("".join(block.args[-1:])) :]
-            return "" if "$" in text else text
+                name = "".join(block.args[-1:])
+                text = alias.args[0] + path[len(name) :] if path.startswith(name) else ""
+            return "" if "$" in text or not text else _absolute(prefix, text)
         for root in _given(block, "root"):
-            return "" if "$" in root.args[0] else root.args[0].rstrip("/") + path
-    return ""
+            return "" if "$" in root.args[0] else _absolute(prefix, root.args[0]).rstrip("/") + path
+    return f"{prefix.rstrip('/')}/html{path}" if prefix else ""
+
+
+def _absolute(prefix: str, path: str) -> str:
+    return path if path.startswith("/") or not prefix else os.path.join(prefix, path)
+
+
+def constants(chain: list[Directive]) -> dict[str, str]:
+    """Return the variables that have one value whatever is asked: a `set` on the way to it, outside of every `if`.
+
+    What is set twice, or in another place of the server too, is none of them.
+    """
+    inner = [given.args for block in chain[1:2] for given in everywhere(block) if given.name == "set"]
+    names = [args[0] for args in inner if len(args) > 1]
+    found: dict[str, str] = {}
+    for block in chain[1:]:
+        for given in block.all("set"):
+            if len(given.args) > 1 and names.count(given.args[0]) == 1 and "$" not in given.args[1]:
+                found[given.args[0].lstrip("$")] = given.args[1]
+    return found
+
+
+def everywhere(block: Directive) -> list[Directive]:
+    """Return all directives in a block, at any depth."""
+    return [one for inner in block.block or [] for one in (inner, *everywhere(inner))]
 
 
 def targets(config: Config, passed: Directive) -> tuple[str, list[str]]:
     """Return what a `*_pass` speaks ('uwsgi', 'http', ...) and the addresses behind it; none where it is a variable."""
     speaks = {"uwsgi_pass": "uwsgi", "proxy_pass": "http"}.get(passed.name, passed.name.partition("_")[0])
-    scheme, mark, rest = passed.args[0].partition("://")
-    mark = "" if scheme == "unix" else mark  # uwsgi_pass unix:///run/app.sock
-    target = rest if mark else passed.args[0]
+    scheme, mark, target = _scheme(passed)
     if "$" in target:
         return speaks, []
     if target.startswith("unix:"):
@@ -178,6 +241,28 @@ def targets(config: Config, passed: Directive) -> tuple[str, list[str]]:
     found = upstream(config, target)
     complete = [address.startswith("unix:") or bool(re.search(r":[0-9]+$", address)) for address in found]
     return speaks, [address if whole else address + port for address, whole in zip(found, complete)]
+
+
+def upstream_name(passed: Directive) -> str:
+    """Return the name of the upstream, or the host with its port, that a `*_pass` hands over to."""
+    target = _scheme(passed)[2]
+    return target if target.startswith("unix:") else target.partition("/")[0]
+
+
+def uri_of(passed: Directive) -> str:
+    """Return the URI that a `proxy_pass` puts in the place of what its location is called; '' where it has none."""
+    _scheme_of, _mark, target = _scheme(passed)
+    if target.startswith("unix:"):
+        return target[5:].partition(":")[2]
+    host, slash, rest = target.partition("/")
+    return slash + rest if host else ""
+
+
+def _scheme(passed: Directive) -> tuple[str, str, str]:
+    """Return (scheme, the mark after it, the rest) of what a `*_pass` hands over to."""
+    scheme, mark, rest = passed.args[0].partition("://")
+    mark = "" if scheme == "unix" else mark  # uwsgi_pass unix:///run/app.sock
+    return scheme, mark, rest if mark else passed.args[0]
 
 
 def listen(args: list[str], ssl: bool = False, http2: bool = False) -> Listen:
@@ -205,11 +290,11 @@ def _server(chain: list[Directive]) -> Server:
     return Server(chain, names, listens)
 
 
-def _fit(name: str, host: str) -> int:
+def fits(name: str, host: str) -> int:
     """Say how well one server_name fits a host, see `Server.matches`."""
     host = host.lower().rstrip(".")
     if name.startswith("~"):
-        return 1 if _regex("~", name[1:], host) else 0
+        return 1 if search(name[1:], host) else 0
     name = name.lower()
     if name == host:
         return 4
@@ -220,40 +305,60 @@ def _fit(name: str, host: str) -> int:
     return 2 if name.endswith(".*") and host.startswith(name[:-1]) else 0
 
 
-def _find(block: Directive, path: str) -> list[Directive] | None:
-    """Find the location as ngx_http_core_find_location does.
+def _find(block: Directive, path: str, regexes_too: bool = True) -> tuple[list[Directive], bool]:
+    """Find the location as ngx_http_core_find_location does; return (its blocks, whether it is found for good).
 
-    The longest prefix wins, and its nested locations; then the regular expressions are tried in order.
+    An exact name or a regular expression ends the search, at any depth. The longest prefix does not: its nested
+    locations come first, then the regular expressions of the same level unless it has `^~`.
     """
     best: Directive | None = None
     regexes: list[Directive] = []
     for location in block.all("location"):
-        words = location.args
-        modifier, text = (words[0], words[1]) if len(words) > 1 else ("", words[0] if words else "@")
+        modifier, text = name_of(location)
         if modifier == "=":
             if text == path:
-                return [location]
+                return [location], True
         elif modifier in ("~", "~*"):
             regexes.append(location)
-        elif not text.startswith("@") and path.startswith(text) and (not best or len(text) > len(best.args[-1])):
+        elif not text.startswith("@") and path.startswith(text) and (not best or len(text) > len(name_of(best)[1])):
             best = location
+    chain: list[Directive] = []
     if best:
-        nested = _find(best, path)
-        if nested:
-            return [best, *nested]
-    if not best or best.args[0] != "^~":
+        nested, ended = _find(best, path, regexes_too)
+        chain = [best, *nested]
+        if ended:
+            return chain, True
+    if regexes_too and (not best or name_of(best)[0] != "^~"):
         for location in regexes:
-            if _regex(location.args[0], location.args[1], path):
-                return [location, *(_find(location, path) or [])]
-    return [best] if best else None
+            modifier, text = name_of(location)
+            if search(text, path, modifier):
+                return [location, *_find(location, path, regexes_too)[0]], True
+    return chain, False
 
 
-def _regex(modifier: str, pattern: str, text: str) -> re.Match[str] | None:
+def name_of(location: Directive) -> tuple[str, str]:
+    """Return the modifier and the name of a location; nginx takes them as one word, too: `location =/ {`."""
+    words = location.args
+    if len(words) > 1:
+        return words[0], words[1]
+    word = words[0] if words else "@"
+    for modifier in ("^~", "~*", "~", "="):
+        if word.startswith(modifier):
+            return modifier, word[len(modifier) :]
+    return "", word
+
+
+def search(pattern: str, text: str, modifier: str = "~") -> re.Match[str] | None:
     """Match as PCRE would; None where the pattern is one that Python does not know."""
     try:
         return re.search(pattern, text, re.IGNORECASE if modifier == "~*" else 0)
     except re.error:
         return None
+
+
+def filled(text: str, match: re.Match[str]) -> str:
+    """Return a replacement with what the groups of a match stand for."""
+    return re.sub(r"\$([0-9])", functools.partial(_group, match), text)
 
 
 def _group(match: re.Match[str] | None, number: re.Match[str]) -> str:

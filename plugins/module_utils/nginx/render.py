@@ -18,7 +18,7 @@ from ..model.errors import InventoryError
 from ..model.layout import KEPT, NGINX_LOGS, Layout
 from ..model.option_checks import directives
 from ..model.types import Site
-from . import beside, conflicts, extras, http_level, https, names, shared, site_files, variables
+from . import access_log, beside, conflicts, extras, http_level, https, names, shared, site_files, variables
 
 ETC, MARK, DROP_IN = names.ETC, names.MARK, names.DROP_IN
 WORKER_CONNECTIONS = variables.WORKER_CONNECTIONS
@@ -172,7 +172,7 @@ def view(site: Site, ipv6: bool, faults: list[str], asked: Mapping[str, list[str
     server = {
         "charset": [nginx["charset"]],
         "client_max_body_size": [nginx["client_max_body_size"]],
-        "access_log": [layout.access_log],
+        "access_log": [f"{layout.access_log} {access_log.format_name(site['name'])}"],
         "error_log": [layout.error_log],
         "uwsgi_read_timeout": [f"{nginx['read_timeout']}s"],
         **own,
@@ -186,6 +186,7 @@ def view(site: Site, ipv6: bool, faults: list[str], asked: Mapping[str, list[str
         "invalid": f"{site['name']}.catch-all.invalid",
         "catch_all_server": {},
         "server": server,
+        "log_format": {"name": access_log.format_name(site["name"]), "line": access_log.FORMAT},
         "upstream": [_server(address) for address in nginx["upstream"]],
         "prefix": site["prefix"],
         "static": nginx["static"]

@@ -182,6 +182,7 @@ def withdraw(
             if name.endswith(".env") or name == "files":
                 files.remove(f"{layout.config}/{name}")
         files.remove(layout.sizing)
+        files.remove(layout.doctor_request)
     return changes + forget()
 
 

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..host import file_set, files, held_units, memory
+from ..host import command_file, file_set, files, found, held_units, memory
 from ..host.shell import StepError
 from ..model import layout as layouts
 from ..nginx.names import DEFAULT_LINK, DEFAULT_LINKED
-from . import firewall, found, nginx, packages, selinux, services, sites
+from ..release import doctor_timer
+from . import firewall, nginx, packages, selinux, services, sites
 from .report import Fault, Report
 
 
@@ -45,6 +46,7 @@ class Uninstall:
         if not before and memory.anything_of_ours():
             self._say_what_is_unknown()
         self._try(self._background)
+        self._try(self._timer)
         self._try(lambda: self._nginx(before))
         if self.report.faults:  # it serves the sites as before, so they stay
             return self.report
@@ -54,6 +56,7 @@ class Uninstall:
         steps += [
             lambda: sites.tools(there, self.report, self.check_mode),
             lambda: selinux.give_back(self.run, self.report, self.check_mode),
+            self._command,
         ]
         for step in steps:
             self._try(step)
@@ -89,6 +92,10 @@ class Uninstall:
                 self.run(["env", "DEBIAN_FRONTEND=noninteractive", *held_units.CONFIGURE])
                 held_units.release(self.run)
 
+    def _timer(self) -> None:
+        """First of all: what it sees from here on is nobody's fault."""
+        self.report.removed += doctor_timer.remove(self.run, self.check_mode)
+
     def _nginx(self, before: Mapping[str, Any]) -> None:
         others = nginx.others(before)
         if before and (services.was_active(before, "nginx") or not others):
@@ -101,6 +108,10 @@ class Uninstall:
         if before:
             services.put_back(self.run, "firewalld", before, self.report, self.check_mode)
         firewall.give_back(self.run, before, self.report, self.check_mode)
+
+    def _command(self) -> None:
+        """Remove `pyweb`, which has no site to speak of any more."""
+        self.report.removed += command_file.remove(self.check_mode)
 
     def _site(self, site: found.FoundSite, before: Mapping[str, Any]) -> Callable[[], None]:
         return lambda: sites.remove(site, self.purge, before, self.report, self.check_mode)

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ..host import accounts, files, memory
+from ..host.found import FoundSite
 from ..host.shell import Shell
 from ..model import layout as layouts
 from ..model.layout import ID_PATTERN, Layout
 from ..release import units
 from ..release.background_units import BackgroundUnits
 from ..tls import acme_leave, leave
-from .found import FoundSite
 from .report import Report
 
 # What a site has below its root. Anything else there is not ours.
@@ -132,11 +132,11 @@ def _code(layout: Layout, report: Report, check_mode: bool) -> None:
 
 
 def _environments(layout: Layout, report: Report, check_mode: bool) -> None:
-    """Remove the environments of releases, which are no data but hold secrets, and how many processes they had."""
+    """Remove the environments of releases, which are no data but hold secrets, and what was noted beside them."""
     pattern = re.compile(rf"{ID_PATTERN}\.env")
     names = [name for name in files.names(layout.config) if pattern.fullmatch(name)]
-    sizing = [layout.sizing] if os.path.exists(layout.sizing) else []
-    _remove([*(f"{layout.config}/{name}" for name in names), *sizing], report, check_mode)
+    noted = [path for path in (layout.sizing, layout.doctor_request) if os.path.exists(path)]
+    _remove([*(f"{layout.config}/{name}" for name in names), *noted], report, check_mode)
 
 
 def _logs(layout: Layout, report: Report, check_mode: bool) -> None:

@@ -2,8 +2,9 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What options a uWSGI was started with: from its command line and the ini files that it names.
 
-Reads what people write by hand: long and short options, `--name=value` and `--name value`, ini files with `%d`,
-`%(name)` and `$(VARIABLE)`, `ini = other.ini`. What cannot be read is left out, never guessed.
+Reads what people write by hand: long and short options, `--name=value` and `--name value`, ini, XML, YAML and JSON
+files with `%d`, `%(name)` and `$(VARIABLE)`, `ini = other.ini` and `ini = :section`. What cannot be read is left out,
+never guessed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..model import regular
+from .option_files import KINDS, options_in
 
 # An ini may name others, and itself; a value may be made of others. So many, and so long, is none that anybody wrote.
 FILES_MAX, VALUE_MAX = 100, 65536
@@ -41,9 +43,20 @@ _ALIASES = {
     "logto2": "logto",
     "stats-server": "stats",
     "file": "wsgi-file",
+    "yml": "yaml",
+    "y": "yaml",
+    "x": "xml",
+    "j": "json",
+    "js": "json",
+    "xmlconfig": "xml",
+    "set-ph": "set-placeholder",
+    "set": "set-placeholder",
 }
+# Options that name another file of options, whatever kind it is (uWSGI doc, "Options").
+_ANY_FILE = {"config", "include", "inherit"}
 # Options of the command line that take no value; any other takes the next word unless that is an option, too.
 _FLAGS = {"master", "M", "vacuum", "need-app", "strict", "enable-threads", "die-on-term", "single-interpreter"}
+_FLAGS |= {"manage-script-name", "thunder-lock", "lazy-apps", "no-orphans", "emperor-tyrant"}
 # Bytes that a request's variables may have (uWSGI doc, "buffer-size").
 BUFFER_SIZE_DEFAULT = 4096
 # What listens, by option: the protocol that it speaks.
@@ -113,8 +126,8 @@ def _words(command: Sequence[str]) -> Iterator[tuple[str, str]]:
     while words:
         word = words.pop(0)
         if not word.startswith("-"):
-            kind = word.rpartition(".")[2] if "." in word else ""
-            yield (kind if kind in ("ini", "xml", "yaml", "json") else "socket", word)
+            kind = word.partition(":")[0].rpartition(".")[2] if "." in word else ""
+            yield KINDS.get(kind, "socket"), word
             continue
         name, equals, value = word.lstrip("-").partition("=")
         if not equals and name not in _FLAGS and words and not words[0].startswith("-"):
@@ -123,37 +136,40 @@ def _words(command: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _take(found: Options, name: str, value: str, cwd: str, environment: Mapping[str, str], depth: int) -> None:
-    if name == "ini" and depth < 10 and len(found.files) + len(found.missing) < FILES_MAX:
-        path, _colon, section = value.partition(":")
-        path = os.path.normpath(os.path.join(cwd, path))
-        try:
-            text = regular.content(path).decode("utf-8", "replace").replace("\r\n", "\n")
-        except OSError:
-            found.missing.append(path)
-            return
-        found.files.append(path)
-        for inner, given in _ini(text, section or "uwsgi"):
-            _take(found, inner, _expand(given, path, found, environment), cwd, environment, depth + 1)
-        return
     name = _ALIASES.get(name, name)
+    if name in _ANY_FILE:
+        name = KINDS.get(value.partition(":")[0].rpartition(".")[2], name)
+    if name in KINDS and depth < 10 and len(found.files) + len(found.missing) < FILES_MAX:
+        _read_file(found, name, value, cwd, environment, depth)
+        return
+    if name == "set-placeholder":
+        name, _equals, value = value.partition("=")
     if name in ("chdir", "home", "pythonpath", "wsgi-file") and not value.startswith("/"):
         base = cwd if name in ("chdir", "home") else found.last("chdir", cwd)
         value = os.path.normpath(os.path.join(base, value))
     found.values.setdefault(name, []).append(value)
 
 
-def _ini(text: str, wanted: str) -> Iterator[tuple[str, str]]:
-    section = ""
-    for line in text.splitlines():
-        line = line.strip()
-        if not line or line[0] in ";#":
-            continue
-        header = re.fullmatch(r"\[([^\]]*)\]", line)
-        if header:
-            section = header[1]
-        elif section == wanted:
-            name, _equals, value = line.partition("=")
-            yield name.strip(), value.strip() or "true"
+def _read_file(found: Options, kind: str, value: str, cwd: str, environment: Mapping[str, str], depth: int) -> None:
+    path, _colon, section = value.partition(":")
+    path = os.path.normpath(os.path.join(cwd, path))
+    try:
+        text = regular.content(path).decode("utf-8", "replace").replace("\r\n", "\n")
+    except OSError:
+        found.missing.append(path)
+        return
+    found.files.append(path)
+    for inner, given in options_in(text, KINDS.get(path.rpartition(".")[2], kind), section):
+        given = _expand(given, path, found, environment)
+        # `ini = :other` is another section of the same file.
+        _take(
+            found,
+            inner,
+            f"{path}{given}" if inner in KINDS and given[:1] == ":" else given,
+            cwd,
+            environment,
+            depth + 1,
+        )
 
 
 def _expand(value: str, path: str, found: Options, environment: Mapping[str, str]) -> str:

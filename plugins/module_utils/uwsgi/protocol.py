@@ -86,8 +86,8 @@ def http_request(
     before anything else, in the clear: see `proxy_line`.
     """
     started = time.monotonic()
-    lines = [f"GET {path} HTTP/1.0", f"Host: {host}", "User-Agent: pyweb.stack", "Connection: close"]
-    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    all_headers = {"Host": host, "User-Agent": "pyweb.stack", "Connection": "close", **(headers or {})}
+    lines = [f"GET {path} HTTP/1.0", *(f"{name}: {value}" for name, value in all_headers.items())]
     message = "\r\n".join([*lines, "", ""]).encode()
     name = re.sub(r":[0-9]+$", "", host).strip("[]")
     raw = _exchange(address, message, timeout, tls=tls, name=name, greeting=greeting)

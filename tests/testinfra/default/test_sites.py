@@ -286,3 +286,41 @@ def test_everything_starts_at_boot(host):
     for unit in ("nginx", "firewalld", "uwsgi-mysite", "uwsgi-blog", "uwsgi-fresh"):
         assert host.service(unit).is_enabled, unit
     assert host.run("systemctl --failed --no-legend").stdout == ""
+
+
+# --- pyweb ---
+
+
+def test_pyweb_is_found_by_sudo_and_knows_the_sites(host):
+    """secure_path of EL's sudoers, and no more."""
+    listed = host.run("env -i PATH=/sbin:/bin:/usr/sbin:/usr/bin pyweb releases mysite")
+    assert listed.rc == 0, listed.stderr
+    assert re.match(r"[0-9a-f]{12}  \S+ \S+  live", listed.stdout)
+
+
+def test_pyweb_says_that_all_sites_answer_to_anybody(host):
+    said = host.run("runuser -u nobody -- pyweb status")
+    assert (said.rc, said.stdout.partition(":")[0]) == (0, "OK"), said.stdout
+
+
+def test_pyweb_asks_the_doctor(host):
+    """What these tests sent may be a fault by now, such as the upload that was too large."""
+    said = host.run("pyweb doctor mysite --json --patience 20")
+    found = json.loads(said.stdout)
+    [site] = found["sites"]
+    assert (site["name"], site["managed"], site["status"]) == ("mysite", True, found["status"])
+    assert said.rc == {"ok": 0, "degraded": 1, "unknown": 3}[found["status"]]
+    assert {hop["hop"]: hop["status"] for hop in site["hops"]}["client"] == "ok"
+
+
+def test_pyweb_passes_on_what_manage_exits_with(host):
+    assert host.run("pyweb manage mysite check").rc == 0
+    assert host.run("pyweb manage mysite shell -v0 -c 'raise SystemExit(7)'").rc == 7
+    assert host.run("pyweb manage nosite check").rc == 125
+
+
+def test_pyweb_has_the_logs_of_nginx_and_uwsgi_in_one_stream(host, http):
+    path = f"/pyweb-logs-{uuid.uuid4().hex}"
+    http("mysite.example", path)
+    shown = [line for line in host.run("pyweb logs mysite").stdout.splitlines() if path in line]
+    assert {line.split()[2] for line in shown} == {"nginx", "uwsgi"}

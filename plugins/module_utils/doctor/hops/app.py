@@ -7,10 +7,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ...uwsgi.options import Options
 from ..application import application_of
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+from ..fixes import restart
+from ..judge_servers import place_of, stale
 from ..logs import last_lines, traceback
 from ..questions import last_match
 from ..refused import allowing, by_sandbox, database_of
@@ -26,6 +27,7 @@ FAULTS = Faults(
         "app.interpreter": [],
         "app.unseen": [],
         "app.sandbox": [],
+        "app.stale": [],
     },
 )
 
@@ -37,11 +39,13 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield FAULTS.fault(
             "app.ini",
             status,
-            f"uWSGI shall read {options.missing[0]}, which is not there{later}",
-            f"put it there, or correct the command: {' '.join(found.command)}",
+            f"{site.server.label} shall read {options.missing[0]}, which is not there{later}",
+            f"playbooks/site.yml; by hand: put it there, or correct the command: {' '.join(found.command)}",
             [f"{options.missing[0]}: No such file or directory"],
         )
-    wrong = _places(site) or _sandbox(site) or _import(site) or _unseen(site)
+    yield from stale(FAULTS, site)
+    # What the options in a file say that is not there nobody knows; a log may have an error of days ago.
+    wrong = None if options.missing else _places(site) or _sandbox(site) or _import(site) or _unseen(site)
     if wrong:
         yield wrong
     elif "app" in site.inside:
@@ -60,13 +64,14 @@ def _places(site: Site) -> Fault | None:
     """Judge chdir and the virtualenv."""
     options, log = site.uwsgi.options, site.uwsgi.log
     status, later = _weight(site)
-    chdir, home, ini = options.last("chdir"), options.last("home"), _ini(options)
+    chdir, home, ini = options.last("chdir"), options.last("home"), place_of(site)
     if chdir and not site.places.chdir:
         return FAULTS.fault(
             "app.chdir",
             status,
             f"chdir is wrong: there is no directory {chdir}{later}",
-            f"the directory that holds manage.py, as chdir in {ini} (web_sites[].source)",
+            f"web_sites[].source, then playbooks/site.yml; by hand: chdir = the directory that holds manage.py, in "
+            f"{ini}, then {restart(site)}",
             [f"chdir = {chdir} in {ini}", *last_match(log, r"chdir\(\): .*")],
         )
     without = site.inside.get("failed django", {})
@@ -78,7 +83,8 @@ def _places(site: Site) -> Fault | None:
         "app.virtualenv",
         status,
         f"the virtualenv is wrong: {what}{later}",
-        f"the virtualenv that Django was installed into, as home in {ini} (web_sites[].virtualenv)",
+        f"web_sites[].virtualenv, then playbooks/site.yml; by hand: home = the virtualenv that Django was installed "
+        f"into, in {ini}, then {restart(site)}",
         [f"home = {home} in {ini}" if home else "", without.get("error", ""), *last_match(log, r".*Python Home.*")],
     )
 
@@ -113,9 +119,9 @@ def _import(site: Site) -> Fault | None:
         gave_up = re.search(r"unable to load app 0 |no python application found", log)
         if status == DEGRADED or "app" in site.inside or not gave_up:
             return None
-        error = traceback(log) or "see uWSGI's log"
+        error = traceback(log) or f"see {site.server.label}'s log"
         cause = f"the application cannot be imported: {error}"
-        return FAULTS.fault("app.import", status, cause, "mend it", last_lines(log))
+        return FAULTS.fault("app.import", status, cause, _correct(site, "it"), last_lines(log))
     error, missing = failed["error"], failed.get("missing", "")
     if missing and (module == missing or module.startswith(f"{missing}.")):
         return _no_module(site, missing, error)
@@ -124,7 +130,8 @@ def _import(site: Site) -> Fault | None:
             "app.module",
             status,
             f"the module {module} has no callable {name}{later}",
-            f"module = {module}:application in {_ini(options)} (web_sites[].wsgi)",
+            f"web_sites[].wsgi, then playbooks/site.yml; by hand: module = {module}:application in {place_of(site)}, "
+            f"then {restart(site)}",
             [error],
         )
     place = failed.get("where", "")
@@ -132,7 +139,7 @@ def _import(site: Site) -> Fault | None:
         "app.import",
         status,
         f"the application cannot be imported: {error}{later}",
-        f"install it: web_sites[].packages or requirements ({missing})" if missing else f"mend {place or 'it'}",
+        _install(site, missing) if missing else _correct(site, place or "it"),
         [f"{error}{f' at {place}' if place else ''}", *last_match(log, r".*no python application found.*")],
     )
 
@@ -141,7 +148,7 @@ def _no_module(site: Site, missing: str, error: str) -> Fault:
     """Tell a wrong chdir from a wrong module: where the package lies near chdir, that is where chdir should be."""
     options = site.uwsgi.options
     status, later = _weight(site)
-    chdir, ini = options.last("chdir"), _ini(options)
+    chdir, ini = options.last("chdir"), place_of(site)
     top = application_of(options)[0].partition(".")[0]
     evidence = [f"module = {options.last('module')} in {ini}", error]
     there = "" if site.places.package else site.places.package_elsewhere
@@ -150,15 +157,34 @@ def _no_module(site: Site, missing: str, error: str) -> Fault:
             "app.chdir",
             status,
             f"chdir is wrong: {chdir} has no package {top}, {there} has{later}",
-            f"chdir = {there} in {ini}, the directory that holds manage.py (web_sites[].source)",
+            f"web_sites[].source, then playbooks/site.yml; by hand: chdir = {there} in {ini}, the directory that holds "
+            f"manage.py, then {restart(site)}",
             [f"chdir = {chdir}", *evidence],
         )
     return FAULTS.fault(
         "app.module",
         status,
         f"the module is wrong: there is no {missing} in {chdir}{later}",
-        f"module in {ini} as WSGI_APPLICATION in the settings says it (web_sites[].wsgi)",
+        f"web_sites[].wsgi, then playbooks/site.yml; by hand: module in {ini} as WSGI_APPLICATION in the settings says "
+        f"it, then {restart(site)}",
         evidence,
+    )
+
+
+def _install(site: Site, missing: str) -> str:
+    """Say how the project gets a module that is not there."""
+    home = site.uwsgi.options.last("home")
+    pip = f"{home}/bin/pip" if home else f"{site.uwsgi.python or 'python3'} -m pip"
+    return (
+        f"web_sites[].packages or the project's requirements ({missing}), then playbooks/deploy.yml; by hand: "
+        f"{pip} install the package of {missing}, then {restart(site)}"
+    )
+
+
+def _correct(site: Site, what: str) -> str:
+    return (
+        f"correct {what} in the source, then playbooks/deploy.yml; playbooks/rollback.yml brings the release before"
+        f"; by hand: correct {what}, then {restart(site)}"
     )
 
 
@@ -168,15 +194,14 @@ def _unseen(site: Site) -> Fault | None:
         cause = f"the application could not be looked at: {site.inside_error}"
         return FAULTS.fault("app.interpreter", UNKNOWN, cause, "see the evidence")
     module, _name = application_of(site.uwsgi.options)
+    if site.server.stranger and not site.inside:
+        cause = f"the application was not looked at: the doctor does not know {site.server.stranger}, which answers"
+        return FAULTS.fault("app.unseen", UNKNOWN, cause, "look at it with the means of that program")
     if "app" not in site.inside and site.uwsgi.installed and (site.uwsgi.master or module):
-        why = "it took too long" if site.inside_timed_out else "uWSGI names no module"
+        why = "it took too long" if site.inside_timed_out else f"{site.server.label} names no module"
         cause = f"the application was not looked at: {why}"
-        return FAULTS.fault("app.unseen", UNKNOWN, cause, f"see {_ini(site.uwsgi.options)}")
+        return FAULTS.fault("app.unseen", UNKNOWN, cause, f"see {place_of(site)}")
     return None
-
-
-def _ini(options: Options) -> str:
-    return options.files[-1] if options.files else "the command line"
 
 
 def _answers_well(site: Site) -> bool:

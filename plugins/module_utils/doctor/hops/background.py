@@ -58,7 +58,7 @@ def _worker(site: Site, unit: BackgroundUnit, seen: list[str]) -> Iterator[Fault
             "background.worker-restarting",
             BROKEN,
             f"the {what} ends and is started again, over and over: {_reason(unit)}",
-            f"journalctl -u '{unit.unit}' -n 50; a rollback brings the workers of the release before",
+            f"journalctl -u '{unit.unit}' -n 50; playbooks/rollback.yml brings the workers of the release before",
             [state, *last_lines(unit.log)],
         )
     elif unit.state not in _RUNS:

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...nginx import match
+from .. import judge_access, judge_outside, judge_visits
 from ..evidence import Host, Site
 from ..fault import BROKEN, Fault, Faults
 from ..questions import good
@@ -14,20 +16,36 @@ from ..ways import kept_out, to_another_entrance
 FAULTS = Faults(
     "client",
     {
-        "client.no-connection": ["nginx"],
+        "client.no-connection": ["firewalld.dropped", "nginx"],
         "client.other-program": ["nginx"],
         "client.status": [
             *("name", "nginx", "location", "socket", "uwsgi", "app", "django", "database", "host", "static"),
         ],
-        "client.no-answer": ["name", "nginx", "location", "socket", "uwsgi", "app", "django", "database"],
+        "client.no-answer": [
+            "name",
+            "firewalld.dropped",
+            "nginx",
+            "location",
+            "socket",
+            "uwsgi",
+            "app",
+            "django",
+            "database",
+        ],
+        "client.refused": [],
+        "client.outside-silent": ["firewalld.dropped", "firewalld.closed", "nginx.loopback-only"],
+        "client.outside-differs": ["location.denied", "location.refused"],
+        "client.pages": ["nginx", "socket", "uwsgi", "app", "django", "database", "host"],
+        "client.page-gone": ["name", "nginx", "location", "app", "client.status", "client.no-answer"],
+        "client.gave-up": ["nginx", "socket", "uwsgi", "app", "django", "database", "host", "client.no-answer"],
+        "client.dead-end": ["name", "nginx", "location", "socket", "uwsgi", "app", "django", "database", "host"],
     },
 )
 # What an answer can come of. A page that is not there, or too large a request, says that all behind it is well enough
 # to answer; 502 says that nobody behind nginx did.
-_FOLLOW = "see the hop that it follows from"
 _ASKED = ("name", "nginx", "location")
 _SOURCES = {
-    400: (*_ASKED, "django"),
+    400: (*_ASKED, "socket", "django"),
     500: (*_ASKED, "uwsgi", "app", "django", "database", "host", "static"),
     502: (*_ASKED, "socket", "uwsgi", "app", "host"),
     504: (*_ASKED, "socket", "uwsgi", "app", "django", "database", "host"),
@@ -51,7 +69,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             holder = host.holders.get(entrance.port, "another program")
             cause = f"{holder} answers at {entrance.address}:{entrance.port} in the place of nginx"
             said = f"{asked} -> {answer.status} {answer.reason}"
-            yield FAULTS.fault("client.other-program", BROKEN, cause, "see nginx", [said])
+            yield FAULTS.fault("client.other-program", BROKEN, cause, _who_listens(entrance.port), [said])
             continue
         if answer:
             said = f"{asked} -> {answer.status} {answer.reason} in {answer.seconds:.2f} s"
@@ -63,15 +81,30 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 continue
             meaning = _MEANINGS.get(answer.status, f"a client gets {answer.status}")
             only = _SOURCES.get(answer.status, _ASKED if answer.status < 500 else None)
-            fix = (
-                _FOLLOW if only != _ASKED else f"{_FOLLOW}; from none: web_sites[].health says what is asked and right"
-            )
-            yield FAULTS.fault("client.status", BROKEN, meaning, fix, [said], only)
+            yield FAULTS.fault("client.status", BROKEN, meaning, _logs(site, only), [said], only)
+            continue
+        if judge_access.turned_away(site, entrance):
+            seen.append(f"{asked}: {entrance.failure}")
             continue
         evidence = [f"{asked}: {entrance.failure}"]
         if entrance.errno and "within" not in entrance.failure:
             cause = f"nobody accepts connections at {entrance.address}:{entrance.port}"
-            yield FAULTS.fault("client.no-connection", BROKEN, cause, "see nginx", evidence)
+            yield FAULTS.fault("client.no-connection", BROKEN, cause, _who_listens(entrance.port), evidence)
         else:
             cause = "a client gets no answer"
-            yield FAULTS.fault("client.no-answer", BROKEN, cause, _FOLLOW, evidence)
+            yield FAULTS.fault("client.no-answer", BROKEN, cause, _logs(site, None), evidence)
+    yield from judge_visits.judge(FAULTS, site)
+    yield from judge_outside.judge(FAULTS, site, host, seen)
+
+
+def _who_listens(port: int) -> str:
+    return f"systemctl status nginx; ss -ltnp 'sport = :{port}' shows who listens"
+
+
+def _logs(site: Site, only: tuple[str, ...] | None) -> str:
+    """Say what to do where no hop behind says why. `verdict` points to the hop where one does."""
+    log = match.inherited(site.chain, "error_log") if site.chain else None
+    logs = f"tail -n 50 {log.args[0] if log else '/var/log/nginx/error.log'}"
+    unit = site.uwsgi.unit.get("Id")
+    logs += f"; journalctl -u '{unit}' -n 50" if unit else ""
+    return f"web_sites[].health says what is asked and right; {logs}; by hand: {logs}" if only == _ASKED else logs

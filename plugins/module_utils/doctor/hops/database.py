@@ -1,79 +1,113 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether the database answers, can be written, and has all migrations."""
+"""Whether the databases answer and let the site in, can be written, and have all migrations and tables."""
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..judge_database import locked, named, not_writable, refused, tables
+from ..places import manage, setting
 from ..questions import any_failure
 
 FAULTS = Faults(
     "database",
-    {"database.missing": [], "database.unreachable": [], "database.not-writable": [], "database.migrations": []},
+    {
+        "database.missing": [],
+        "database.unreachable": [],
+        "database.password": [],
+        "database.connections": [],
+        "database.unknown": [],
+        "database.refused": [],
+        "database.unusable": [],
+        "database.corrupt": [],
+        "database.locked": [],
+        "database.not-writable": [],
+        "database.migrations": [],
+        "database.tables": [],
+        "database.unmade": [],
+    },
 )
-_SETTING = "web_sites[].database; by hand: DATABASES in the settings"
+_KEY = "web_sites[].database"
 
 
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
-    found, failed = site.inside.get("database", {}), site.inside.get("failed database", {})
-    what = found.get("file") or f"{found.get('vendor', '')} at {found.get('address', '')}"
-    if failed and found.get("exists") is False:
-        yield _missing(site, what, failed["error"])
-    elif failed:
-        cause, fix = f"the database is unreachable: {what}", f"start the database or correct its address: {_SETTING}"
-        yield FAULTS.fault("database.unreachable", BROKEN, cause, fix, [failed["error"]])
-    elif site.inside_timed_out and site.inside_last == "database" and _waited_long(site):
-        cause = f"the database is unreachable: no answer from {what} within {site.patience.look:g} s"
-        fix = f"start it or correct its address: {_SETTING}"
-        yield FAULTS.fault("database.unreachable", BROKEN, cause, fix, [cause])
-    if found.get("exists") and (found.get("file_writable") is False or found.get("folder_writable") is False):
-        path = what if found.get("file_writable") is False else posixpath.dirname(what)
-        yield FAULTS.fault(
-            "database.not-writable",
-            BROKEN,
-            f"the database file is not writable: {site.uwsgi.user} may not write {path}",
-            f"chown {site.uwsgi.user} {path} && chmod u+w {path}",
-            [site.described.get(path, path)],
+    steps = {key: step for key, step in site.inside.items() if key == "database" or key.startswith("database ")}
+    for key, found in steps.items():
+        yield from _one(
+            site, host, found, site.inside.get(f"failed {key}", {}), key.replace("database", "migrations", 1)
         )
+    # An alias whose settings nobody could read has nothing but its failure.
+    for key, failed in site.inside.items():
+        alone = key.startswith("failed database") and key[len("failed ") :] not in steps and "alias" in failed
+        fault = refused(FAULTS, site, {"alias": failed["alias"]}, failed) if alone else None
+        yield from [fault] if fault else []
     yield from _migrations(site)
-    if "migrations" in site.inside:
-        seen.append(f"{what}: answers, all migrations are applied")
+    yield from tables(FAULTS, site)
+    found = site.inside.get("database", {})
+    if found.get("vendor") == "none":
+        seen.append("the project has no database")
+    elif "migrations" in site.inside:
+        seen.append(f"{named(found)}: answers, all migrations are applied")
 
 
-def _missing(site: Site, file: str, error: str) -> Fault:
-    """Judge a file that is not there: where it could be made, no migration was ever applied, and not all pages care."""
-    if not site.inside["database"].get("folder_writable"):
-        cause, fix = f"there is no database file {file}", f"{_SETTING}; then manage migrate"
-        return FAULTS.fault("database.missing", BROKEN, cause, fix, [error])
+def _one(
+    site: Site, host: Host, found: Mapping[str, Any], failed: Mapping[str, Any], migrations: str
+) -> Iterator[Fault]:
+    if failed and found.get("exists") is False and not found.get("blocked"):
+        yield _missing(site, named(found), failed["error"], found)
+    elif failed and not found.get("blocked"):
+        if fault := refused(FAULTS, site, found, failed):
+            yield fault
+    elif site.inside_timed_out and not failed and migrations not in site.inside and _waited_long(site, found):
+        cause = f"the database is unreachable: no answer from {named(found)} within {site.patience.look:g} s"
+        fix = f"start it or correct its address: {setting(site, 'DATABASES', _KEY)}"
+        yield FAULTS.fault("database.unreachable", BROKEN, cause, fix, [cause])
+    yield from locked(FAULTS, site, found, failed)
+    yield from not_writable(FAULTS, site, found)
+
+
+def _missing(site: Site, file: str, error: str, found: Mapping[str, Any]) -> Fault:
+    """Judge a file that is not there: no migration was ever applied then, and not all pages care."""
     status = BROKEN if any_failure(site) else DEGRADED
-    cause = f"there is no database yet: {file} is made when migrations are applied"
-    return FAULTS.fault("database.missing", status, cause, f"{_manage(site)} migrate", [error])
+    if found.get("folder_writable"):
+        cause = f"there is no database yet: {file} is made when migrations are applied"
+        return FAULTS.fault("database.missing", status, cause, f"{manage(site)} migrate", [error])
+    where = setting(site, "DATABASES", _KEY)
+    if found.get("folder_writable") is None:
+        cause, fix = f"there is no database file {file}, nor its directory", f"{where}; then {manage(site)} migrate"
+        return FAULTS.fault("database.missing", BROKEN, cause, fix, [error])
+    user = site.uwsgi.user
+    cause = f"there is no database yet: migrations are not applied, and {user} may not make {file}"
+    fix = f"let {user} write its directory (or {where}), then {manage(site)} migrate as {user}"
+    return FAULTS.fault("database.missing", status, cause, fix, [error])
 
 
 def _migrations(site: Site) -> Iterator[Fault]:
     unapplied = site.inside.get("migrations", {}).get("unapplied", [])
+    failed = site.inside.get("failed migrations", {})
+    if failed:
+        cause = f"the migrations of the project cannot be read, and migrate fails: {failed['error'][:250]}"
+        fix = f"{manage(site)} showmigrations says where; correct that migration"
+        yield FAULTS.fault("database.migrations", DEGRADED, cause, fix, [failed["error"][:300]])
     if not unapplied:
         return
     many = len(unapplied) > 1
+    never = site.inside["migrations"].get("none_applied")
     yield FAULTS.fault(
         "database.migrations",
         BROKEN if any_failure(site) else DEGRADED,
         f"{len(unapplied)} migration{'s are' if many else ' is'} not applied: {unapplied[0]}"
-        + (" and more" if many else ""),
-        f"{_manage(site)} migrate (playbooks/site.yml does it on every release)",
+        + (" and more" if many else "")
+        + ("; the database is empty" if never else ""),
+        f"{manage(site)} migrate" + (" (playbooks/site.yml does it on every release)" if site.managed else ""),
         [", ".join(unapplied[:6])],
     )
 
 
-def _manage(site: Site) -> str:
-    return site.layout.manage if site.managed else "python manage.py"
-
-
-def _waited_long(site: Site) -> bool:
+def _waited_long(site: Site, found: Mapping[str, Any]) -> bool:
     """Say whether it was the database that took the time, and not all before it, as on an overloaded machine."""
-    found = site.inside.get("database", {})
     return bool(found.get("address")) and site.patience.look - float(found.get("after", 0)) > site.patience.look / 2

@@ -10,19 +10,27 @@ from collections.abc import Iterator
 from ...build import settings_findings
 from ...host.advice import advice_on
 from ...nginx import match
+from .. import judge_pages
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..fixes import RELOAD, restart, settings_file
+from ..judge_settings import judge_settings
 from ..logs import traceback
-from ..questions import all_busy, declared, last_match
+from ..questions import all_busy, declared, last_match, of_uwsgi
 
 FAULTS = Faults(
     "django",
     {
         "django.allowed-hosts": [],
-        "django.csrf": ["nginx.scheme-untold", "nginx.untrusted-proxy"],
+        "django.csrf": ["nginx.scheme-untold", "nginx.untrusted-proxy", "location.host"],
         "django.debug": [],
         "django.settings": [],
-        "django.error": ["app", "database", "host.disk-full", "static.uncollected"],
+        "django.urls": [],
+        "django.error": ["app", "database", "host.disk-full", "static.uncollected", "static.manifest"],
+        "django.pages": [
+            *("app", "database", "host.disk-full", "static.uncollected", "static.manifest", "django.error"),
+            "django.settings",
+        ],
         "django.slow": ["uwsgi.busy", "database.unreachable", "socket.protocol"],
         "django.timeouts": ["uwsgi.busy", "django.slow", "database.unreachable", "uwsgi.harakiri"],
         "django.memory": [],
@@ -30,21 +38,36 @@ FAULTS = Faults(
         "django.sessions": [],
         "django.cache-table": ["database"],
         "django.mail": [],
+        "django.cookies": [],
+        "django.locale": [],
+        "django.checks": [],
+        "django.unexamined": [],
     },
 )
+
+# What `settings_findings` tells to set in the inventory, as lines of the settings.
+BY_HAND = {
+    "memory": "DATABASES['default']['NAME'] = a file in a directory that stays, or a database server,",
+    "debug": "DEBUG = os.environ.get('DEBUG') == 'True' before the lines that ask for it,",
+    "sessions": "SESSION_ENGINE = 'django.contrib.sessions.backends.db', or a cache that all processes share,",
+    "cache-table": "python manage.py createcachetable, which makes the table that CACHES names",
+    "mail": "EMAIL_BACKEND = 'django.core.mail.backends.smtp.EmailBackend' and EMAIL_HOST",
+}
 
 
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     settings = site.inside.get("settings", {})
     yield from _settings(site)
     if any(answer.status == 500 for answer in site.answers):
-        reason = traceback(site.uwsgi.log)
+        reason = traceback(site.uwsgi.log) or traceback(site.logs.app_log) or judge_pages.asked_again(site)
         cause = f"Django answers 500{': ' + reason if reason else ''}"
         evidence = [reason or "status 500"]
-        fix = advice_on(reason, reason) or "read the traceback in uWSGI's log"
+        fix = advice_on(reason, reason) or judge_pages.where_to_look(site, reason)
         yield FAULTS.fault("django.error", BROKEN, cause, fix, evidence)
+    yield from judge_pages.judge(FAULTS, site)
     yield from _slowness(site)
     yield from _throw_away(site)
+    yield from judge_settings(FAULTS, site, host)
     if settings:
         version = site.inside.get("django", {}).get("version", "?")
         seen.append(f"Django {version}, {settings.get('module', '')}, DEBUG off")
@@ -57,7 +80,9 @@ def _settings(site: Site) -> Iterator[Fault]:
             "django.allowed-hosts",
             BROKEN,
             f"ALLOWED_HOSTS does not have {', '.join(settings['refused'])}: Django answers 400",
-            "web_sites[].domains; by hand: ALLOWED_HOSTS in the settings",
+            "web_sites[].domains, then playbooks/site.yml; by hand: ALLOWED_HOSTS = "
+            f"{sorted({*(settings.get('allowed_hosts') or []), *settings['refused']})} in {settings_file(site)}, then "
+            f"{restart(site)}",
             [
                 f"ALLOWED_HOSTS = {settings.get('allowed_hosts')}",
                 *last_match(site.uwsgi.log, r".*Invalid HTTP_HOST.*"),
@@ -69,10 +94,13 @@ def _settings(site: Site) -> Iterator[Fault]:
             DEGRADED,
             f"forms sent from {refused['origin']} get 403: Django sees {refused['sees']} and does not trust that "
             "origin",
-            "web_sites[].nginx.listen and domains (they fill CSRF_TRUSTED_ORIGINS); by hand: CSRF_TRUSTED_ORIGINS = "
-            f"['{refused['origin']}'], or uwsgi_param HTTP_HOST $http_host and SECURE_PROXY_SSL_HEADER",
+            "web_sites[].nginx.listen and domains fill CSRF_TRUSTED_ORIGINS; by hand: CSRF_TRUSTED_ORIGINS = "
+            f"['{refused['origin']}'] in {settings_file(site)}, or uwsgi_param HTTP_HOST $http_host and "
+            "SECURE_PROXY_SSL_HEADER",
             [f"Origin: {refused['origin']}; CsrfViewMiddleware refuses it"],
-            None if refused["origin"].startswith("https:") and refused["sees"].startswith("http:") else (),
+            None
+            if refused["origin"].startswith("https:") and refused["sees"].startswith("http:")
+            else ("location.host",),
         )
     if site.debug_page or settings.get("debug"):
         page = "a page that is not there is answered by Django's debug page"
@@ -80,20 +108,24 @@ def _settings(site: Site) -> Iterator[Fault]:
             "django.debug",
             DEGRADED,
             "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
-            "DEBUG = False in the settings (the overlay of this collection sets it)",
+            "DEBUG = False in the settings (the overlay sets it); playbooks/site.yml; by hand: DEBUG = False in "
+            f"{settings_file(site)}, then {restart(site)}",
             [page if site.debug_page else "settings.DEBUG is True"],
         )
     if "failed settings" in site.inside:
         error = site.inside["failed settings"]["error"]
         cause = f"the settings cannot be used: {error}"
-        yield FAULTS.fault("django.settings", BROKEN, cause, "mend the settings", [error])
+        by_hand = f"correct {settings_file(site)}, then {restart(site)}"
+        fix = f"correct the settings, then playbooks/deploy.yml; by hand: {by_hand}"
+        yield FAULTS.fault("django.settings", BROKEN, cause, fix, [error])
 
 
 def _throw_away(site: Site) -> Iterator[Fault]:
     """Judge the settings as the run does when it builds the site."""
     facts = site.inside.get("facts", {})
     for finding in settings_findings.refused({"memory": facts.get("memory", [])}, {}, behind_tls=True):
-        yield FAULTS.fault("django.memory", BROKEN, finding.text, finding.fix, ["DATABASES['default']"])
+        fix = f"{finding.fix}; by hand: {BY_HAND[finding.code]} in {settings_file(site)}, then {restart(site)}"
+        yield FAULTS.fault("django.memory", BROKEN, finding.text, fix, ["DATABASES['default']"])
     processes = site.uwsgi.options.last("processes") or site.uwsgi.options.last("workers")
     workers = int(processes) if processes.isdigit() else len(site.uwsgi.workers)
     settings = site.inside.get("settings", {})
@@ -106,7 +138,15 @@ def _throw_away(site: Site) -> Iterator[Fault]:
             "cache-table": "django.cache-table",
             "mail": "django.mail",
         }[finding.code]
-        yield FAULTS.fault(name, DEGRADED, finding.text, finding.fix, [settings.get("module", "")])
+        fix = f"{finding.fix}; by hand: {BY_HAND[finding.code]} in {settings_file(site)}, then {restart(site)}"
+        yield FAULTS.fault(name, DEGRADED, finding.text, fix, [settings.get("module", "")])
+
+
+def _patience(site: Site) -> str:
+    """Return the line that lets nginx wait longer, and its place."""
+    name = f"{'proxy' if site.speaks == 'http' else 'uwsgi'}_read_timeout"
+    place = (match.inherited(site.chain, name) or site.chain[-1]).place if site.chain else "location /"
+    return f"or {name} 300s; at {place}, then {RELOAD}"
 
 
 def _slowness(site: Site) -> Iterator[Fault]:
@@ -115,13 +155,15 @@ def _slowness(site: Site) -> Iterator[Fault]:
     late = [
         probe for probe in site.probes if probe.answer is None and "within" in probe.failure and not probe.connect_error
     ]
+    late = [probe for probe in late if of_uwsgi(site, probe) and not site.server.stranger]
     if late and not all_busy(site) and not late[0].kind and not declared(site, late[0]):
         yield FAULTS.fault(
             "django.slow",
             BROKEN,
             f"the application is slow: no answer to {site.path} within {site.patience.answer:g} s while workers are "
             f"free; nginx waits {patience} and then says 504",
-            "make it faster; web_sites[].nginx.read_timeout for more patience (uwsgi_read_timeout)",
+            "make it faster, or web_sites[].nginx.read_timeout for more patience; by hand: make it faster, "
+            f"{_patience(site)}",
             [late[0].failure],
         )
     events = [
@@ -134,6 +176,6 @@ def _slowness(site: Site) -> Iterator[Fault]:
             DEGRADED,
             f"{len(events)} request{'s' if len(events) > 1 else ''} got 504 lately ({request[1] if request else '?'}): "
             f"the application is slower than uwsgi_read_timeout ({patience})",
-            "make it faster, or web_sites[].nginx.read_timeout",
+            f"make it faster, or web_sites[].nginx.read_timeout; by hand: make it faster, {_patience(site)}",
             [events[-1]],
         )

@@ -1,22 +1,32 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether the zone of the outer interface lets the site's ports in."""
+"""Whether the zone of the outer interface lets the site's ports in, and what other packet filters do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .. import judge_filter
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
 
-FAULTS = Faults("firewalld", {"firewalld.silent": [], "firewalld.stopped": [], "firewalld.closed": []})
+FAULTS = Faults(
+    "firewalld",
+    {
+        "firewalld.silent": [],
+        "firewalld.stopped": [],
+        "firewalld.closed": [],
+        "firewalld.dropped": [],
+        "firewalld.limited": [],
+    },
+)
 _SERVICES = {80: "--add-service=http", 443: "--add-service=https"}
 
 
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     wall = host.firewall
     if not wall.installed:
-        seen.append("firewalld is not installed: it filters nothing")
+        seen.append("firewalld is not installed")
     elif not wall.answered:
         cause = "firewall-cmd does not answer: nobody can say what firewalld lets in"
         evidence = [wall.error or "no answer in time"]
@@ -32,7 +42,8 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             [wall.error or "firewall-cmd --state: not running"],
         )
     else:
-        seen.append("firewalld is installed but not enabled: it filters nothing")
+        seen.append("firewalld is installed but not enabled")
+    yield from judge_filter.judge(FAULTS, site, host, seen)
 
 
 def _ports(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:

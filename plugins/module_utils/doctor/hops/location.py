@@ -8,10 +8,33 @@ import re
 from collections.abc import Iterator
 
 from ...nginx import match
+from .. import judge_access
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..fixes import RELOAD
+from ..judge_directives import judge as judge_directives
+from ..judge_directives import why_not
 
-FAULTS = Faults("location", {"location.no-pass": [], "location.body-size": []})
+FAULTS = Faults(
+    "location",
+    {
+        "location.no-pass": ["nginx.redirect-dead", "nginx.redirect-loop"],
+        "location.try-files": [],
+        "location.front": [],
+        "location.params": ["socket.protocol"],
+        "location.host": [],
+        "location.proxy-uri": [],
+        "location.variable": [],
+        "location.upstream-down": [],
+        "location.upstream-name": [],
+        "location.body-size": [],
+        "location.denied": [],
+        "location.refused": [],
+        "location.auth-file": [],
+        "location.limited": [],
+        "location.header-buffers": [],
+    },
+)
 
 
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
@@ -24,11 +47,14 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "location.no-pass",
             BROKEN,
             f"nginx does not hand {site.path} to an application: its location in {place} {what}",
-            "web_sites with playbooks/site.yml; by hand: uwsgi_pass in location /",
-            [f"{site.chain[-1]} in {place}" if site.chain else ""],
+            f"playbooks/site.yml; by hand: uwsgi_pass or proxy_pass at {place}, then {RELOAD}",
+            [f"{site.chain[-1]} in {place}" if site.chain else "", *why_not(site)],
         )
         return
-    seen.append(f"{site.path} -> {site.handler} in {site.handler.place}")
+    yield from judge_access.judge(FAULTS, site, host, seen)
+    yield from judge_directives(FAULTS, site, host, seen)
+    if not site.directives.application:
+        seen.append(f"{site.path} -> {site.handler} in {site.handler.place}")
     large = [event for event in site.nginx_events if "client intended to send too large body" in event]
     if large:
         limit = match.inherited(site.chain, "client_max_body_size")
@@ -38,6 +64,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             DEGRADED,
             f"an upload of {size[1] if size else '?'} bytes was refused with 413: client_max_body_size is "
             f"{limit.args[0] if limit else '1m (the default)'}",
-            "web_sites[].nginx.client_max_body_size; by hand: client_max_body_size in the server",
+            "web_sites[].nginx.client_max_body_size, then playbooks/site.yml; by hand: client_max_body_size 75m; at "
+            f"{limit.place if limit else site.chain[0].place}, then {RELOAD}",
             [large[-1]],
         )

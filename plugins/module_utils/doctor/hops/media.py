@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from ..evidence import Fetched, Host, Site
 from ..fault import DEGRADED, Fault, Faults
+from ..judge_serving import taken
 from ..questions import file_fault
 from ..ways import kept_out
 
@@ -17,6 +18,7 @@ FAULTS = Faults(
         "media.not-readable": [],
         "media.no-location": [],
         "media.alias": [],
+        "media.location-taken": [],
         "media.selinux": [],
         "media.status": [],
         "media.not-writable": [],
@@ -32,9 +34,12 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             seen.append("the project has no media, or nobody serves them")
         return
     if site.media_obstacle:
-        yield file_fault(FAULTS, Fetched(fetched.uri, obstacle=site.media_obstacle, place=fetched.place), host)
+        yield file_fault(FAULTS, Fetched(fetched.uri, obstacle=site.media_obstacle, place=fetched.place), site, host)
+    elif any(found.place == fetched.place for found in site.directives.taken):
+        pass  # said below, with the location
     elif fetched.outside or (fetched.status not in (0, 200) and not kept_out(site, fetched.status)):
-        yield file_fault(FAULTS, fetched, host)
+        yield file_fault(FAULTS, fetched, site, host)
+    yield from taken(FAULTS, site)
     if files.get("media_writable") is False:
         yield FAULTS.fault(
             "media.not-writable",

@@ -9,18 +9,33 @@ from collections.abc import Iterator
 from ...nginx import match
 from ..evidence import Entrance, Host, Site
 from ..fault import BROKEN, UNKNOWN, Fault, Faults
+from ..fixes import RELOAD
+from ..judge_serving import conflicts, has_fallback
 from ..names import reserved
 
 # Where nginx does not run nobody comes as far as to its servers. A run that could not start it put back the files of
 # before, in which the name may be missing.
-_NOT_RUNNING = [f"nginx.{what}" for what in ("missing", "ipv6", "key", "config", "port-taken", "stopped")]
-FAULTS = Faults("name", {"name.no-server": _NOT_RUNNING, "name.other-server": _NOT_RUNNING, "name.elsewhere": []})
+_NOT_RUNNING = [
+    *("nginx.missing", "nginx.ipv6", "nginx.key", "nginx.upstream-name", "nginx.config", "nginx.port-taken"),
+    "nginx.stopped",
+]
+FAULTS = Faults(
+    "name",
+    {
+        "name.no-server": _NOT_RUNNING,
+        "name.other-server": _NOT_RUNNING,
+        "name.conflict": _NOT_RUNNING,
+        "name.elsewhere": [],
+    },
+)
 
 
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     servers = match.servers(host.nginx.config)
     for domain in site.domains:
-        if host.nginx.config and not any(server.matches(domain) for server in servers):
+        if domain in site.directives.fallbacks:
+            yield from has_fallback(FAULTS, site, domain, seen)
+        elif host.nginx.config and not any(server.matches(domain) for server in servers):
             yield _no_server(site, domain, servers)
         resolved = site.resolved.get(domain)
         if reserved(domain):
@@ -38,17 +53,20 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             )
     for entrance in site.entrances:
         yield from _other_server(site, entrance)
+    yield from conflicts(FAULTS, site)
 
 
 def _no_server(site: Site, domain: str, servers: list[match.Server]) -> Fault:
     instead = [entrance.server for entrance in site.entrances if entrance.domain == domain and entrance.server]
+    at = f", where {servers[0].place} has {' '.join(servers[0].names)}" if len(servers) == 1 else ""
     names = sorted({name for server in servers for name in server.names if name not in ("", "_")})
     return FAULTS.fault(
         "name.no-server",
         BROKEN,
         f"no server of nginx has the name {domain}"
         + (f"; the one in {instead[0].place} answers in its place" if instead else ""),
-        f"web_sites[].domains of {site.name}, then playbooks/site.yml; by hand: server_name {domain};",
+        f"web_sites[].domains of {site.name}, then playbooks/site.yml; by hand: server_name {domain}; in the server of "
+        f"the site{at}, then {RELOAD}",
         [f"server_name: {' '.join(names[:8]) or 'none'}"],
     )
 
@@ -64,16 +82,18 @@ def _other_server(site: Site, entrance: Entrance) -> Iterator[Fault]:
             BROKEN,
             f"another server answers for {entrance.host}: the one in {server.place} listens on "
             f"{', '.join(map(str, server.listens))}, which nginx prefers to {entrance.wanted[0].place}",
-            f"remove that server, or let both listen on the same address ({server.place})",
+            f"remove that server, or let both listen on the same address ({server.place}), then {RELOAD}",
             [f"listen {server.listens[0]} in {server.place}"],
         )
+    elif site.directives.conflicts:
+        return  # which says it all
     elif len(entrance.wanted) > 1 and not _hands_over(server, site) and _handing_over(entrance, site):
         yield FAULTS.fault(
             "name.other-server",
             BROKEN,
             f"another server with the name {entrance.domain} answers: the one in {server.place} is read before "
             f"{_handing_over(entrance, site)}",
-            f"remove the name from one of the two, or the file {server.place.rpartition(':')[0]}",
+            f"remove the name from one of the two, or the file {server.place.rpartition(':')[0]}, then {RELOAD}",
             [f"server_name {' '.join(server.names)}; in {server.place}"],
         )
 

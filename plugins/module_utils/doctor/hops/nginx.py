@@ -7,9 +7,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .. import certificates, ways
+from .. import certificates, judge_nginx_log, judge_reach, ways
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+from ..judge_serving import temporaries, unresolved
 
 FAULTS = Faults(
     "nginx",
@@ -17,9 +18,12 @@ FAULTS = Faults(
         "nginx.missing": [],
         "nginx.ipv6": [],
         "nginx.key": [],
+        "nginx.upstream-name": [],
         "nginx.config": ["nginx.ipv6", "nginx.key", "host.disk-full"],
         "nginx.port-taken": [],
-        "nginx.stopped": ["nginx.config", "nginx.port-taken", "nginx.ipv6", "nginx.key", "host.disk-full"],
+        "nginx.stopped": [
+            *("nginx.config", "nginx.upstream-name", "nginx.port-taken", "nginx.ipv6", "nginx.key", "host.disk-full"),
+        ],
         "nginx.renewal-off": [],
         "nginx.renewal-failing": ["firewalld.closed"],
         "nginx.certificate-placeholder": ["firewalld.closed"],
@@ -42,10 +46,17 @@ FAULTS = Faults(
         "nginx.scheme-untold": [],
         "nginx.untrusted-proxy": [],
         "nginx.redirect-loop": ["nginx.scheme-untold", "nginx.untrusted-proxy"],
+        "nginx.redirect-dead": [],
+        "nginx.loopback-only": [],
+        "nginx.temp-path": [],
         "nginx.unexamined": [],
         "nginx.not-listening": [],
         "nginx.untested": [],
         "nginx.not-reloaded": [],
+        "nginx.errors": [
+            *("location", "socket", "uwsgi", "app", "django", "database", "static", "media", "host", "name"),
+            *("nginx.config", "nginx.not-reloaded", "nginx.not-listening"),
+        ],
     },
 )
 
@@ -53,7 +64,7 @@ FAULTS = Faults(
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     nginx = host.nginx
     if not nginx.installed:
-        fix = "playbooks/site.yml, or install the package nginx"
+        fix = "playbooks/site.yml; by hand: install the package nginx"
         yield FAULTS.fault("nginx.missing", BROKEN, "nginx is not installed", fix)
         return
     yield from _configuration(host)
@@ -71,6 +82,9 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             )
     yield from certificates.judge(FAULTS, site, host, seen)
     yield from ways.judge(FAULTS, site, seen)
+    yield from judge_reach.judge(FAULTS, site, host)
+    yield from judge_nginx_log.judge(FAULTS, site)
+    yield from temporaries(FAULTS, site, host)
     for what in site.unexamined:
         cause = f"{what}: nobody could look; this is a fault of pyweb.stack, please report it"
         yield FAULTS.fault("nginx.unexamined", UNKNOWN, cause, "the rest of the report holds without it")
@@ -101,7 +115,8 @@ def _configuration(host: Host) -> Iterator[Fault]:
             "nginx.ipv6",
             status,
             f"nginx shall listen on {no_ipv6[1]}, and this host has no IPv6; {works}",
-            "nginx_ipv6: auto (or false); by hand: remove the listen [::] lines",
+            "nginx_ipv6: auto (or false), then playbooks/site.yml; by hand: remove the listen [::] lines "
+            "(nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart nginx",
             [no_ipv6[0], f"/proc/net/if_inet6 {'has addresses' if host.ipv6 else 'is empty or missing'}"],
         )
     if key:
@@ -112,12 +127,14 @@ def _configuration(host: Host) -> Iterator[Fault]:
             "put the key beside the certificate that was made for it, then nginx -t && systemctl reload nginx",
             [key[0]],
         )
-    if nginx.tested.status and not no_ipv6 and not key:
+    names = list(unresolved(FAULTS, host, said, works))
+    yield from names
+    if nginx.tested.status and not no_ipv6 and not key and not names:
         yield FAULTS.fault(
             "nginx.config",
             status,
             f"the configuration of nginx is broken; {works}" + (", and the next start fails" if nginx.master else ""),
-            "mend the line that nginx names, then nginx -t && systemctl reload nginx",
+            "correct the line that nginx names, then nginx -t && systemctl reload nginx",
             [_message(nginx.tested.err) or "nginx -t failed"],
         )
 

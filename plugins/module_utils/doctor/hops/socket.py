@@ -9,20 +9,25 @@ from collections.abc import Iterator
 
 from ..evidence import Host, Probe, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
-from ..questions import SOCKET_CLASSES, declared, good, last_match, selinux
+from ..fixes import BY_HAND, RELOAD, ini, restart
+from ..groups import RESTART, restart_for_group
+from ..judge_servers import place_of, restart_of
+from ..judge_serving import with_others
+from ..questions import SOCKET_CLASSES, declared, good, last_match, of_uwsgi, selinux
 
+_NOT_RUNNING = ("uwsgi.supervisor", "uwsgi.vassal", "uwsgi.not-enabled")
 FAULTS = Faults(
     "socket",
     {
-        "socket.missing": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing"],
+        "socket.missing": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing", *_NOT_RUNNING],
         "socket.hidden": [],
-        "socket.stale": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing"],
-        "socket.refused": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing"],
+        "socket.stale": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing", *_NOT_RUNNING],
+        "socket.refused": ["uwsgi.stopped", "uwsgi.crashing", "app", "uwsgi.missing", *_NOT_RUNNING],
         "socket.denied": [],
         "socket.selinux": [],
         "socket.queue-full": ["uwsgi.stopped", "uwsgi.crashing", "app"],
-        "socket.unreachable": [],
-        "socket.protocol": [],
+        "socket.unreachable": ["nginx.upstream-name"],
+        "socket.protocol": ["uwsgi.plugin"],
         "socket.silent": ["uwsgi", "app", "django", "database"],
     },
 )
@@ -32,7 +37,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     for probe in site.probes:
         fault = _unreachable(site, host, probe) if probe.connect_error else _unusable(site, probe)
         if fault:
-            yield fault
+            yield with_others(fault, probe, site)
         else:
             where = probe.described or probe.address
             seen.append(f"{probe.speaks} to {where}: as {host.nginx.worker_name} ok")
@@ -47,7 +52,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "socket.queue-full",
             DEGRADED,
             "the listen queue was full since uWSGI started: clients were turned away",
-            "web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn",
+            _queue(site),
             [full[-1]],
         )
 
@@ -60,15 +65,17 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
     if probe.hidden:
         return _hidden(probe)
     if error == "ECONNREFUSED" and probe.address.startswith("unix:"):
-        runs = "; uWSGI runs, but the file that it listened on was replaced" if site.uwsgi.master else ""
+        runs = f"; {site.server.label} runs, but the file that it listened on was replaced" if site.uwsgi.master else ""
         cause = f"{probe.address} is a stale socket: the file is there, and nobody listens on it{runs}"
         if not probe.is_socket:
             cause = f"{probe.address} is no socket but another kind of file"
-        return FAULTS.fault("socket.stale", BROKEN, cause, _restart(site) or "restart uWSGI", [failed, probe.described])
+        return FAULTS.fault(
+            "socket.stale", BROKEN, cause, _restart(site) or f"restart {site.server.label}", [failed, probe.described]
+        )
     if error == "ECONNREFUSED":
         listens = _listens(site)
         cause = f"nothing listens on {probe.address}, where nginx connects to"
-        cause += f"; uWSGI listens on {', '.join(listens)}" if listens else ""
+        cause += f"; {site.server.label} listens on {', '.join(listens)}" if listens else ""
         evidence = [failed, f"{site.handler} in {site.handler.place}"] if site.handler else []
         return FAULTS.fault("socket.refused", BROKEN, cause, _fix_address(site, probe), evidence)
     if error in ("EACCES", "EPERM"):
@@ -80,7 +87,7 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
             "socket.queue-full",
             BROKEN,
             f"the listen queue of {probe.address} is full: nobody accepts as fast as clients come",
-            "web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn; see what is slow",
+            _queue(site),
             [failed, *lines],
         )
     if error == "EHOSTUNREACH" and site.managed:
@@ -88,7 +95,8 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
         cause = f"{unit} does not let {host.nginx.worker_name} connect to {probe.address}: nginx has another user now"
         return FAULTS.fault("socket.denied", BROKEN, cause, f"run site.yml; now: systemctl stop {unit}", [failed])
     cause = f"nginx's worker cannot connect to {probe.address}: {error}"
-    return FAULTS.fault("socket.unreachable", BROKEN, cause, "look at the address in uwsgi_pass", [cause])
+    told = f"`{site.handler}` at {site.handler.place}" if site.handler else "uwsgi_pass"
+    return FAULTS.fault("socket.unreachable", BROKEN, cause, f"correct the address in {told}, then {RELOAD}", [cause])
 
 
 def _unusable(site: Site, probe: Probe) -> Fault | None:
@@ -97,14 +105,16 @@ def _unusable(site: Site, probe: Probe) -> Fault | None:
         return _missing(site, probe)
     if probe.hidden:
         return _hidden(probe)
-    if probe.kind or (probe.answer is None and declared(site, probe)):
+    if probe.kind or ((probe.answer is None or site.server.kind != "uwsgi") and declared(site, probe)):
         return _mismatch(site, probe)
-    if probe.answer is None and probe.speaks in ("uwsgi", "http"):
+    if probe.answer is None and probe.speaks in ("uwsgi", "http") and not site.passive:
         return FAULTS.fault(
             "socket.silent",
             BROKEN,
             f"{probe.address} takes connections and gives no answer to a {probe.speaks} request: {probe.failure}",
-            "see what uWSGI and the application do",
+            f"end that program, and start the site's server there; or correct the address in nginx, then {RELOAD}"
+            if site.server.stranger or not of_uwsgi(site, probe)
+            else f"see what it does: {_log(site)}; then {restart(site)}",
             [f"{probe.speaks} request to {probe.address}: {probe.failure}", f"held by {probe.owner or '?'}"],
         )
     return None
@@ -112,7 +122,9 @@ def _unusable(site: Site, probe: Probe) -> Fault | None:
 
 def _missing(site: Site, probe: Probe) -> Fault:
     listens = ", ".join(_listens(site)) or "something else"
-    instead = f"uWSGI listens on {listens}" if site.uwsgi.master else "uWSGI does not run"
+    instead = f"{site.server.label} listens on {listens}" if site.uwsgi.master else f"{site.server.label} does not run"
+    if site.uwsgi.master and probe.address in _listens(site):
+        instead = f"{site.server.label} runs, but the file that it listened on was removed"
     cause = f"there is no socket {probe.address}: {instead}"
     evidence = [f"connect({probe.address}): ENOENT"]
     return FAULTS.fault("socket.missing", BROKEN, cause, _fix_address(site, probe), evidence)
@@ -137,10 +149,28 @@ def _denied(site: Site, host: Host, probe: Probe) -> Fault:
         cause = f"{worker} may not connect to {probe.address}, though its mode allows it: SELinux or another policy"
         return FAULTS.fault("socket.denied", BROKEN, cause, "ausearch -m avc -ts recent", ["EACCES", probe.described])
     mode = f"{found.mode:04o}"
+    late = restart_for_group(site, host, probe.address)
+    if late:
+        cause = f"{worker} may not use {found.path} ({mode}): {late}"
+        evidence = [f"connect({probe.address}): EACCES", found.evidence]
+        return FAULTS.fault("socket.denied", BROKEN, cause, RESTART, evidence)
+    if found.group in site.server.groups:
+        name = site.server.groups[found.group]
+        cause = (
+            f"{worker} is in the group {name} of {found.path}, and nginx's workers run without it: they began before"
+        )
+        return FAULTS.fault(
+            "socket.denied",
+            BROKEN,
+            cause,
+            "systemctl restart nginx",
+            [f"connect({probe.address}): EACCES", found.evidence],
+        )
     if not found.directory:
-        option = "web_sites[].uwsgi.chmod_socket" if site.managed else f"chmod-socket = 660 and group {worker}"
+        option = f"web_sites[].uwsgi.chmod_socket; by hand: chmod-socket = 660 and a group of {worker} in {ini(site)}"
         cause = f"{worker} may not write to the socket {found.path}: its mode is {mode}"
-        fix = f"{option}; now: chmod 660 {found.path} && chgrp {group} {found.path}"
+        now = f"; now: chmod 660 {found.path} && chgrp {group} {found.path}"
+        fix = f"{option.replace(BY_HAND, now + BY_HAND)}{now}"
     elif re.fullmatch(r"/home/[^/]+|/root", found.path):
         cause = f"the home directory {found.path} is closed ({mode}): {worker} cannot get to the socket in it"
         fix = f"chmod o+x {found.path}, or a socket in /run"
@@ -157,7 +187,9 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
         router = told != "http-socket"
         option = "http" if router else "http-socket"
         target = f"http://{where}" if not where.startswith("unix:") else f"http://{where}:/"
-        if not told and not site.uwsgi.master:
+        if site.server.kind not in ("uwsgi", ""):
+            who = f"{site.server.label} listens, which speaks HTTP"
+        elif not told and not site.uwsgi.master:
             who = f"a program that speaks HTTP listens ({probe.owner or 'unknown'})"
         elif router:
             who = "uWSGI's HTTP router (--http) listens: it waits for HTTP, and nginx gives up with 504"
@@ -168,6 +200,8 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
             f"either start uWSGI with `socket = {bind}` instead of `{option} = {bind}`, "
             f"or let nginx say `proxy_pass {target};` instead of `{site.handler}`"
         )
+        if site.server.kind not in ("uwsgi", ""):
+            fix = f"let nginx say `proxy_pass {target};` and `proxy_set_header Host $host;` instead of `{site.handler}`"
     else:
         cause = (
             f"protocol mismatch: nginx speaks HTTP (proxy_pass) to {where}, where uWSGI has a uwsgi socket: "
@@ -185,17 +219,47 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
 
 def _fix_address(site: Site, probe: Probe) -> str:
     binds = _listens(site)
-    if binds and site.handler:
+    if binds and site.handler and probe.address not in binds:
         return (
-            f"let both name one address: uwsgi_pass {binds[-1]}; in {site.handler.place} or its upstream"
-            f" (web_sites[].uwsgi.socket), or socket = {probe.address.replace('unix:', '')} in the ini"
+            "let both name one address: web_sites[].uwsgi.socket with playbooks/site.yml writes it for uWSGI and for "
+            f"uwsgi_pass; by hand: {_passing(site, binds[-1])}; at {site.handler.place} or in its upstream, then "
+            f"{RELOAD}; or {_option(site, probe)}, then {restart_of(site)}"
         )
-    return _restart(site) or "start uWSGI there"
+    return _restart(site) or f"start {site.server.label} there"
+
+
+def _passing(site: Site, bind: str) -> str:
+    """Return the directive that hands over to an address, as nginx speaks at present."""
+    if site.speaks != "http":
+        return f"uwsgi_pass {bind}"
+    return f"proxy_pass http://{bind}{':' if bind.startswith('unix:') else ''}"
+
+
+def _option(site: Site, probe: Probe) -> str:
+    """Return what has the server listen where nginx connects to."""
+    start, where = site.server.start, probe.address.replace("unix:", "")
+    if start and start.socket:
+        return f"ListenStream={where} in {start.socket['Id']}"
+    if site.server.kind == "uwsgi":
+        return f"socket = {where} in {site.uwsgi.options.files[-1] if site.uwsgi.options.files else 'the ini'}"
+    return f"let {site.server.label} listen on {where} ({place_of(site)})"
+
+
+def _queue(site: Site) -> str:
+    return (
+        "see what is slow; web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn; by hand: see "
+        f"what is slow; more processes, or listen = 1024 in {ini(site)} with sysctl net.core.somaxconn=1024"
+    )
+
+
+def _log(site: Site) -> str:
+    unit = site.uwsgi.unit.get("Id")
+    return f"journalctl -u {unit} -n 50" if unit else "the log of what listens there"
 
 
 def _restart(site: Site) -> str:
     unit = site.uwsgi.unit.get("Id")
-    return f"systemctl restart {unit}" if unit else ""
+    return restart_of(site) if unit or site.server.start else ""
 
 
 def _listens(site: Site) -> list[str]:

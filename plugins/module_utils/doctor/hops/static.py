@@ -6,8 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .. import judge_visits
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..fixes import manage, settings_file
+from ..judge_assets import judge_assets
+from ..judge_serving import taken
 from ..questions import file_fault
 from ..ways import kept_out
 
@@ -15,11 +19,18 @@ FAULTS = Faults(
     "static",
     {
         "static.uncollected": [],
+        "static.stale": [],
+        "static.manifest": [],
         "static.not-readable": [],
         "static.no-location": [],
         "static.alias": [],
+        "static.location-taken": [],
         "static.selinux": [],
         "static.status": ["nginx", "name", "firewalld"],
+        "static.page-file": [
+            *("static.uncollected", "static.not-readable", "static.no-location", "static.alias", "static.selinux"),
+            *("static.status", "nginx", "name", "location", "socket", "uwsgi", "app", "django", "database", "host"),
+        ],
     },
 )
 
@@ -37,7 +48,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "static.uncollected",
             BROKEN,
             f"static files were never collected: {what} {root}",
-            "playbooks/site.yml; by hand: python manage.py collectstatic",
+            f"playbooks/site.yml runs collectstatic; by hand: {manage(site)} collectstatic --noinput",
             [f"STATIC_ROOT = {root}"],
         )
     elif not fetched:
@@ -46,12 +57,16 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 "static.uncollected",
                 DEGRADED,
                 "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
-                "STATIC_ROOT in the settings, then python manage.py collectstatic",
+                "STATIC_ROOT in the settings of the project, then playbooks/deploy.yml; by hand: STATIC_ROOT in "
+                f"{settings_file(site)}, then {manage(site)} collectstatic --noinput",
                 [f"STATIC_URL = {url}"],
             )
     elif fetched.status == 200:
         seen.append(f"GET {fetched.uri} -> 200{f', {fetched.file}' if fetched.file else ''}")
     elif not (fetched.obstacle or fetched.elsewhere) and (why := kept_out(site, fetched.status)):
         seen.append(f"GET {fetched.uri} -> {fetched.status}: {why}")
-    else:
-        yield file_fault(FAULTS, fetched, host)
+    elif not any(found.uri == fetched.uri or found.place == fetched.place for found in site.directives.taken):
+        yield file_fault(FAULTS, fetched, site, host)
+    yield from taken(FAULTS, site)
+    yield from judge_visits.files(FAULTS, site)
+    yield from judge_assets(FAULTS, site)

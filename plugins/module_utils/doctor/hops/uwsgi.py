@@ -8,8 +8,11 @@ import re
 from collections.abc import Iterator
 
 from ...uwsgi.options import BUFFER_SIZE_DEFAULT
+from .. import judge_unit, judge_workers
 from ..evidence import LARGE_COOKIE, Host, Site
-from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..fault import ADVICE, BROKEN, DEGRADED, Fault, Faults
+from ..fixes import ini, restart
+from ..judge_servers import around, not_running, state_of
 from ..logs import last_lines, reason
 from ..questions import all_busy
 
@@ -17,12 +20,25 @@ FAULTS = Faults(
     "uwsgi",
     {
         "uwsgi.missing": [],
-        "uwsgi.crashing": ["app", "host.disk-full"],
-        "uwsgi.stopped": ["app", "host.disk-full"],
-        "uwsgi.busy": ["socket.protocol"],
+        "uwsgi.unit": ["app.sandbox"],
+        "uwsgi.directory": [],
+        "uwsgi.crashing": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
+        "uwsgi.stopped": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
+        "uwsgi.plugin": [],
+        "uwsgi.busy": ["socket.protocol", "uwsgi.plugin"],
         "uwsgi.harakiri": [],
-        "uwsgi.buffer-size": [],
+        "uwsgi.killed": [],
+        "uwsgi.worker-crashed": ["app.import"],
+        "uwsgi.buffer-size": ["uwsgi.plugin"],
+        "uwsgi.supervisor": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
+        "uwsgi.vassal": [],
+        "uwsgi.not-enabled": [],
+        "uwsgi.left-over": [],
+        "uwsgi.twice": [],
     },
+)
+_INSTALL = (
+    "playbooks/site.yml; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install uwsgi into the virtualenv"
 )
 # A uWSGI that was started again three times in so many seconds is in a loop.
 LATELY = 20
@@ -30,39 +46,40 @@ LATELY = 20
 YOUNG = 2
 # "ET" of a GET, read as the size of a uwsgi packet: HTTP sent to a uwsgi socket, which is another fault.
 _SIZE_OF_A_GET = "21573"
+# What nginx writes when uWSGI closes a connection without an answer.
+_CUT_OFF = re.compile(r"(?:prematurely closed connection|reset by peer\)) while reading response header")
 
 
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     found = site.uwsgi
     unit = found.unit.get("Id", "")
-    others = [probe.owner for probe in site.probes if probe.owner and probe.answer and not found.master]
-    if others:
-        seen.append(f"not uWSGI: {others[0]} answers")
-    elif not found.installed:
-        yield FAULTS.fault("uwsgi.missing", BROKEN, "there is no uWSGI on this host", "playbooks/site.yml")
+    label = site.server.label
+    yield from judge_unit.judge(FAULTS, site)
+    yield from judge_workers.judge(FAULTS, site)
+    answering = [probe.owner for probe in site.probes if probe.owner and probe.answer and not found.master]
+    if answering and site.server.start:
+        seen.append(f"{label} answers, started by {site.server.start.name}")
+    elif answering or (site.server.stranger and not found.master):
+        seen.append(f"not uWSGI: {(answering or [site.server.stranger])[0]} answers")
+    elif not found.installed and (site.managed or not host.starts.found):
+        yield FAULTS.fault("uwsgi.missing", BROKEN, "there is no uWSGI on this host", _INSTALL)
     elif _crashing(site, host):
         yield FAULTS.fault(
             "uwsgi.crashing",
             BROKEN,
-            f"uWSGI ends and is started again, over and over: {reason(found.log)}",
-            f"journalctl -u {unit} -n 50; a rollback brings the release before",
-            [_state(site), *last_lines(found.log)],
+            f"{label} ends and is started again, over and over: {judge_unit.words(site) or reason(found.log)}",
+            f"journalctl -u {unit} -n 50; playbooks/rollback.yml brings the release before"
+            f"; by hand: journalctl -u {unit} -n 50 says why; then systemctl restart {unit}",
+            [state_of(site), *last_lines(found.log)],
         )
     elif not found.master:
-        yield _stopped(site)
+        yield not_running(FAULTS, site, host)
     else:
         yield from _running(site)
+        yield from around(FAULTS, site)
         workers = f"with {len(found.workers)} workers" if found.workers else "alone"
-        seen.append(f"process {found.master.pid} as {found.user} {workers}{', ' + unit if unit else ''}")
-
-
-def _stopped(site: Site) -> Fault:
-    found, unit = site.uwsgi, site.uwsgi.unit.get("Id", "")
-    failed = found.unit.get("ActiveState") == "failed"
-    command = f"systemctl start {unit}" if unit else " ".join(found.command) or "start uWSGI"
-    state = _state(site) if unit else "no uWSGI of this site in the process table"
-    cause = f"uWSGI failed: {reason(found.log)}" if failed else "uWSGI is stopped"
-    return FAULTS.fault("uwsgi.stopped", BROKEN, cause, command, [state, *last_lines(found.log)[-3:]])
+        kind = "process" if site.server.kind == "uwsgi" else f"{label}, process"
+        seen.append(f"{kind} {found.master.pid} as {found.user} {workers}{', ' + unit if unit else ''}")
 
 
 def _running(site: Site) -> Iterator[Fault]:
@@ -78,22 +95,27 @@ def _running(site: Site) -> Iterator[Fault]:
             f"harakiri: {len(killed)} request{'s' if len(killed) > 1 else ''} took longer than "
             f"{found.options.last('harakiri') or '?'} s, and the worker was killed",
             "make it faster, or web_sites[].nginx.read_timeout (harakiri follows it)"
-            if site.managed
-            else "make it faster, or raise harakiri in the ini",
+            f"; by hand: make it faster, or raise harakiri in {ini(site)}, then {restart(site)}",
             [killed[-1] + (f" at {slow[-1]}" if slow else "")],
         )
     small = [probe for probe in site.probes if probe.large_failure and "within" not in probe.large_failure]
     blocks = re.findall(r"invalid request block size: (\d+) \(max (\d+)\)", found.log)
-    if small or any(size != _SIZE_OF_A_GET and int(size) > int(most) for size, most in blocks):
+    # The doctor's own large request stands in uWSGI's log, too; what a visitor got in that of nginx.
+    refused = any(size != _SIZE_OF_A_GET and int(size) > int(most) for size, most in blocks)
+    hurt = refused and any(_CUT_OFF.search(event) for event in site.nginx_events)
+    if small or hurt:
         most = found.options.number("buffer-size", BUFFER_SIZE_DEFAULT)
         yield FAULTS.fault(
             "uwsgi.buffer-size",
-            DEGRADED,
-            f"buffer-size is too small ({most}): a request with a large cookie gets 502",
-            "web_sites[].uwsgi.options.buffer-size (65535 is the default here); by hand: buffer-size = 32768",
+            DEGRADED if hurt else ADVICE,
+            f"buffer-size is too small ({most}): a request with a large cookie "
+            + ("got 502" if hurt else "would get 502"),
+            "web_sites[].uwsgi.options.buffer-size (65535 is the default here)"
+            f"; by hand: buffer-size = 32768 in {ini(site)}, then {restart(site)}",
             [
                 f"a cookie of {LARGE_COOKIE} bytes: {small[0].large_failure}" if small else "",
-                *(f"invalid request block size: {size} (max {most})" for size, most in blocks[-1:]),
+                *(f"invalid request block size: {size} (max {most})" for size, most in blocks[-1:] if hurt),
+                *[re.sub(r"\?[^\s\"]*", "", event) for event in site.nginx_events if _CUT_OFF.search(event)][-1:],
             ],
         )
 
@@ -111,7 +133,8 @@ def _busy(site: Site) -> Fault:
         "uwsgi.busy",
         BROKEN,
         "all workers are busy: requests wait until one is free",
-        "find what takes so long; web_sites[].uwsgi.processes or threads for more at once",
+        "find what takes so long; web_sites[].uwsgi.processes or threads for more at once"
+        f"; by hand: find what takes so long, or more processes in {ini(site)}, then {restart(site)}",
         [evidence],
     )
 
@@ -123,9 +146,3 @@ def _crashing(site: Site, host: Host) -> bool:
     young = master is None or host.now - master.started < YOUNG
     lately = [when for when in site.uwsgi.restarted if host.now - when < LATELY]
     return unit.get("SubState") == "auto-restart" or bool(again) or (len(lately) > 2 and young)
-
-
-def _state(site: Site) -> str:
-    unit = site.uwsgi.unit
-    states = f"{unit.get('ActiveState', '')}/{unit.get('SubState', '')}"
-    return f"{unit.get('Id', '')}: {states}, {int(unit.get('NRestarts') or 0)} restarts"

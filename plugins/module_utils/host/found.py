@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..host import files, memory
 from ..model import layout as layouts
 from ..model.layout import Layout
+from . import files, memory
 
 NAME = r"[a-z][a-z0-9-]{0,30}"
 UNIT = re.compile(
@@ -41,11 +41,14 @@ class FoundSite:
         return self.layout.name
 
 
-def sites(roots: Mapping[str, str]) -> list[FoundSite]:
-    """Return all sites of this host, by name. `roots` are the inventory's `web_roots`."""
-    noted = memory.sites()
+def sites(roots: Mapping[str, str], noted: Mapping[str, Mapping[str, Any]] | None = None) -> list[FoundSite]:
+    """Return all sites of this host, by name. `roots` are the inventory's `web_roots`.
+
+    `noted` is what runs noted of them, which root alone can read.
+    """
+    noted = memory.sites() if noted is None else noted
     found = {name: _noted(name, record) for name, record in noted.items()}
-    for name in {*_of_units(), *_of_accounts(), *_of_folders(roots), *_of_data(roots)} - set(found):
+    for name in {*of_units(), *_of_accounts(), *_of_folders(roots), *_of_data(roots)} - set(found):
         found[name] = _traced(name, roots)
     return [found[name] for name in sorted(found)]
 
@@ -54,7 +57,8 @@ def _noted(name: str, record: Mapping[str, Any]) -> FoundSite:
     return FoundSite(Layout(name, record["paths"]), record["user"], record["managed"], tuple(record.get("made", ())))
 
 
-def _of_units() -> Iterator[str]:
+def of_units() -> Iterator[str]:
+    """Find the names of the sites that have a unit of ours, some of them more than once."""
     for path in [*glob.glob(f"{layouts.SYSTEMD}/uwsgi-*"), *glob.glob(f"{layouts.SYSTEMD}/pyweb-*")]:
         match = UNIT.fullmatch(os.path.basename(path))
         if match and memory.is_marked(path):

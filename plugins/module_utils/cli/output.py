@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What a command prints: every line of it visible, in colours where a terminal shows them."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ..host.visible import one_line, visible
+
+
+def prepare() -> None:
+    """Let a terminal without UTF-8 get escapes in place of an exception."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(errors="backslashreplace")
+
+
+def say(text: str, colour: str = "") -> None:
+    """Print lines of our own; what they quote of others cannot command the terminal."""
+    shown = visible(text)
+    if colour and sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+        shown = f"\033[{colour}m{shown}\033[0m"
+    print(shown, flush=True)
+
+
+def say_line(text: str, colour: str = "", indent: str = "") -> None:
+    """Print one line, whatever the text holds."""
+    say(indent + one_line(text), colour)
+
+
+def complain(text: str) -> None:
+    """Print what is wrong, on standard error."""
+    print(f"pyweb: {visible(text)}", file=sys.stderr, flush=True)

@@ -1,0 +1,115 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Say what has changed since a site was last well: what the timer noted then, and what the package logs say since."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+
+from . import ask, memory
+from .evidence import Host, Site
+from .evidence_changes import Change, Changes, Snapshot
+from .fault import BROKEN, DEGRADED, OK
+from .snapshot import snapshot
+
+# So many packages and files are named one by one.
+NAMED = 12
+# A file system that is fuller by so many points, or has less than so much left, in percent, is worth a word.
+FULLER, NEARLY_FULL = 5, 95
+DPKG_LOGS = ("/var/log/dpkg.log.1", "/var/log/dpkg.log")
+DNF_LOGS = ("/var/log/dnf.rpm.log.1", "/var/log/dnf.rpm.log")
+LOG_MAX = 1 << 20
+_DPKG = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (install|upgrade|remove|purge) ([^ :]+)\S* (\S+) (\S+)")
+_DNF = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(Z|[+-]\d\d:?\d\d) SUBDEBUG (Installed|Upgrade|Downgrade|Reinstall|Erase): (\S+)"
+)
+_DNF_WORDS = {"Installed": "installed", "Upgrade": "upgraded to", "Downgrade": "downgraded to", "Erase": "removed"}
+
+
+def look_at_changes(site: Site, host: Host, status: str) -> Changes | None:
+    """Return what has changed since the site was last well; None where it is well, or nobody has noted anything."""
+    noted = memory.read(site.name)
+    how, before = OK, noted.healthy
+    if status == BROKEN and noted.working and (not before or noted.working.time > before.time):
+        how, before = DEGRADED, noted.working
+    if status not in (BROKEN, DEGRADED) or not before:
+        return None
+    found = [*compared(before, snapshot(site, host)), *packages(before.time)]
+    if not found and before.time >= max(run.get("t", 0) for run in memory.runs(site.name)[-1:] or [{}]):
+        # It is well for the timer until today: this is a fault that shows only to who asks more than the timer does.
+        return None
+    return Changes(before.time, how, found)
+
+
+def compared(before: Snapshot, now: Snapshot) -> list[Change]:
+    """Return what of two snapshots differs, in words."""
+    found = []
+    if before.release != now.release:
+        found.append(Change("release", f"release {before.release or 'none'} -> {now.release or 'none'}"))
+    found += _files("unit", before.units, now.units) + _files("nginx", before.nginx, now.nginx)
+    if now.certificate and before.certificate and before.certificate != now.certificate:
+        found.append(
+            Change("certificate", f"another certificate, until {now.ends}; the one before: until {before.ends}")
+        )
+    for place, used in now.disk.items():
+        was = before.disk.get(place, used)
+        if used - was >= FULLER or (used >= NEARLY_FULL > was):
+            found.append(Change("disk", f"{place} is {used} % full, it was {was} %"))
+    return found
+
+
+def packages(since: float) -> list[Change]:
+    """Return what dpkg and dnf did since then."""
+    debian = "".join(ask.tail(path, LOG_MAX) for path in DPKG_LOGS)
+    red_hat = "".join(ask.tail(path, LOG_MAX) for path in DNF_LOGS)
+    return _cut("package", [*dpkg(debian, since), *dnf(red_hat, since)])
+
+
+def dpkg(log: str, since: float) -> list[str]:
+    """Return what a log of dpkg says since then; its times are local ones."""
+    found = {}
+    for line in log.splitlines():
+        match = _DPKG.match(line)
+        if match and _local(match[1]) >= since:
+            word, name, old, new = match.group(2, 3, 4, 5)
+            said = {"install": f"{name} {new} installed", "upgrade": f"{name} {old} -> {new}"}
+            found[name] = said.get(word, f"{name} {old} removed")
+    return list(found.values())
+
+
+def dnf(log: str, since: float) -> list[str]:
+    """Return what dnf's log of rpm says since then."""
+    found = {}
+    for line in log.splitlines():
+        match = _DNF.match(line)
+        if match and match[3] in _DNF_WORDS and _zoned(match[1] + match[2]) >= since:
+            found[match[4]] = f"{_DNF_WORDS[match[3]]} {match[4]}"
+    return list(found.values())
+
+
+def _files(kind: str, before: Mapping[str, str], now: Mapping[str, str]) -> list[Change]:
+    words = [f"{path} is new" for path in now if path not in before]
+    words += [f"{path} is gone" for path in before if path not in now]
+    words += [f"{path} was changed" for path in now if before.get(path, now[path]) != now[path]]
+    return _cut(kind, words)
+
+
+def _cut(kind: str, words: list[str]) -> list[Change]:
+    found = [Change(kind, text) for text in words[:NAMED]]
+    return found + ([Change(kind, f"and {len(words) - NAMED} more")] if len(words) > NAMED else [])
+
+
+def _local(text: str) -> float:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
+
+
+def _zoned(text: str) -> float:
+    try:
+        return datetime.strptime(text.replace("Z", "+0000"), "%Y-%m-%dT%H:%M:%S%z").timestamp()
+    except (ValueError, OverflowError):
+        return 0.0

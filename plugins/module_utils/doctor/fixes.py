@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""A fix is for the host that has the fault: the inventory's key where this collection made it, else file and command.
+
+A judge writes both where they differ: 'web_sites[].domains, then playbooks/site.yml; by hand: server_name a.org;'.
+What stands before a colon in front of the key is for both: 'correct the address: web_sites[].database; by hand: ...'.
+A key in parentheses is left out on a host that somebody made by hand.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .evidence import Site
+
+BY_HAND = "; by hand: "
+RELOAD = "nginx -t && systemctl reload nginx"
+# What is nothing on a host without an inventory.
+INVENTORY = re.compile(
+    r"web_sites\b|web_roots\b|playbooks/|\b\w+\.yml\b|\bfirewalld_ports\b|\bnginx_ipv6\b|this collection"
+)
+_ASIDE = re.compile(r" \(([^()]*(?:\([^()]*\)[^()]*)*)\)")
+
+
+def fix_for(text: str, managed: bool) -> str:
+    """Return a fix as it is for a host that this collection made, or for one that somebody made by hand."""
+    inventory, found, by_hand = text.partition(BY_HAND)
+    if managed:
+        return inventory
+    if found:
+        key = INVENTORY.search(inventory)
+        both = inventory[: key.start()] if key else ""
+        text = (both if both.endswith(": ") else "") + by_hand
+    return _ASIDE.sub(lambda aside: "" if INVENTORY.search(aside[1]) else aside[0], text)
+
+
+def restart(site: Site) -> str:
+    """Return what lets a site's processes begin anew."""
+    unit = site.uwsgi.unit.get("Id", "")
+    return f"systemctl restart {unit}" if unit else "restart uWSGI"
+
+
+def ini(site: Site) -> str:
+    """Return where uWSGI's options of a site stand."""
+    files = site.uwsgi.options.files
+    return files[-1] if files else "the command line of uWSGI"
+
+
+def manage(site: Site) -> str:
+    """Return the command line of the project's manage.py as the site's user, on a host that was made by hand."""
+    options, user = site.uwsgi.options, site.uwsgi.user
+    python = f"{options.last('home')}/bin/python" if options.last("home") else "python"
+    chdir = options.last("chdir")
+    as_user = f"sudo -u {user} " if user and user != "root" else ""
+    return f"{as_user}{python} {chdir.rstrip('/')}/manage.py" if chdir else f"{as_user}{python} manage.py"
+
+
+def settings_file(site: Site) -> str:
+    """Return the file of the settings, as far as it can be told from their module."""
+    module = str(site.inside.get("settings", {}).get("module", ""))
+    chdir = site.uwsgi.options.last("chdir").rstrip("/")
+    if not module:
+        return "the settings"
+    return f"{chdir}/{module.replace('.', '/')}.py" if chdir else module

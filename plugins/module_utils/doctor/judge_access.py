@@ -1,0 +1,205 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Judge whom nginx turns away from the site's page: allow and deny, passwords, conditions that return 403, 404, 444.
+
+A site that is private on purpose is well: one with a password, or for the addresses of an office.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Sequence
+
+from ..nginx import match
+from ..nginx.dump import Directive
+from .evidence import Entrance, Host, Site
+from .fault import BROKEN, UNKNOWN, Fault, Faults
+from .front import in_front
+from .questions import good
+
+_REFUSALS = (401, 403, 404, 405, 406, 410, 418, 429, 444, 451)
+# Variables that are alike for all visitors of a name: what is decided by them alone is decided for everybody.
+_FOR_ALL = re.compile(
+    r"\$\{?(host|http_host|server_name|server_port|server_addr|scheme|https|uri|request_uri|document_uri)\b"
+)
+
+
+def judge(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
+    """Yield what keeps visitors out. It is called where nginx hands over to an application."""
+    told: set[str] = set()
+    for entrance in site.entrances:
+        chain = _chain(entrance, site)
+        if not chain:
+            continue
+        for fault in [
+            *_denied(faults, site, host, entrance, chain, seen),
+            *_refused(faults, site, entrance, chain, seen),
+        ]:
+            if fault.cause not in told:
+                told.add(fault.cause)
+                yield fault
+    yield from _password(faults, site, host)
+
+
+def turned_away(site: Site, entrance: Entrance) -> bool:
+    """Say whether a connection that ended without an answer was nginx's doing, by a `return 444` on a condition."""
+    return entrance.answer is None and _condition(_chain(entrance, site), entrance) is not None
+
+
+def _chain(entrance: Entrance, site: Site) -> list[Directive]:
+    if not entrance.server or entrance.server not in entrance.wanted:
+        return []
+    chain = match.locate(entrance.server, site.path)
+    return chain if match.passes(match.handler(chain)) else []
+
+
+# --- allow and deny ---
+
+
+def rules(chain: Sequence[Directive]) -> list[Directive]:
+    """Return the allow and deny in force, in their order: a level that has any inherits none."""
+    for block in reversed(chain):
+        found = [one for one in block.block or [] if one.name in ("allow", "deny") and one.args]
+        if found:
+            return found
+    return []
+
+
+def _denied(
+    faults: Faults, site: Site, host: Host, entrance: Entrance, chain: list[Directive], seen: list[str]
+) -> Iterator[Fault]:
+    status = entrance.answer.status if entrance.answer else 0
+    if not status or status == 401 or _visited(site, entrance) or _satisfies_any(chain):
+        return
+    some: list[Directive] = []
+    inner: list[Directive] = []
+    for rule in rules(chain):
+        everybody = rule.args[0] == "all"
+        if rule.name == "deny" and not everybody:
+            continue
+        if rule.name == "allow" and not everybody:
+            (inner if _is_inner(rule.args[0], host) else some).append(rule)
+            continue
+        if rule.name == "allow":
+            return
+        line = f"{str(rule).rstrip(';')} in {rule.place}"
+        if some:
+            seen.append(f"private: nginx lets in {', '.join(one.args[0] for one in some[:4])} alone; {line}")
+            return
+        who = f"nobody but this host itself ({', '.join(one.args[0] for one in inner)})" if inner else "nobody"
+        front = in_front(site, host) if inner else ""
+        yield faults.fault(
+            "location.denied",
+            UNKNOWN if front else BROKEN,
+            f"nginx lets {who} in: {line}" + (f"; right where visitors come by {front}" if front else ""),
+            f"remove that line, or allow those who shall visit the site above it: allow 192.0.2.0/24; in {rule.place}",
+            [*(f"{one} in {one.place}" for one in [*inner[:3], rule]), f"GET {entrance.url}{site.path} -> {status}"],
+        )
+        return
+
+
+def _visited(site: Site, entrance: Entrance) -> bool:
+    """Say whether the controller, which is nobody in particular, was let in there."""
+    return any(
+        (visit.domain, visit.port) == (entrance.domain, entrance.port) and 0 < visit.status < 400
+        for visit in site.visitors.visits
+    )
+
+
+def _satisfies_any(chain: list[Directive]) -> bool:
+    satisfied = match.inherited(chain, "satisfy")
+    asked = match.inherited(chain, "auth_basic")
+    others = match.inherited(chain, "auth_request") or match.inherited(chain, "auth_jwt")
+    return bool(satisfied and satisfied.args == ["any"] and ((asked and asked.args[:1] != ["off"]) or others))
+
+
+def _is_inner(text: str, host: Host) -> bool:
+    """Say whether an address or network is the host's own alone."""
+    if text == "unix:" or text in host.addresses:
+        return True
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return network.is_loopback or (network.num_addresses == 1 and str(network[0]) in host.addresses)
+
+
+# --- conditions ---
+
+
+def _condition(chain: Sequence[Directive], entrance: Entrance) -> tuple[Directive, Directive] | None:
+    """Return the `if` and its `return` that made the answer: of 444 there is none."""
+    wanted = str(entrance.answer.status) if entrance.answer else "444"
+    if not entrance.answer and "closed" not in entrance.failure and "end came" not in entrance.failure:
+        return None
+    for block in chain[1:]:
+        for condition in block.all("if"):
+            for given in condition.all("return"):
+                if given.args[:1] == [wanted] and int(wanted) in _REFUSALS:
+                    return condition, given
+    return None
+
+
+def _refused(
+    faults: Faults, site: Site, entrance: Entrance, chain: list[Directive], seen: list[str]
+) -> Iterator[Fault]:
+    status = entrance.answer.status if entrance.answer else 444
+    behind = next((probe.answer.status for probe in site.probes if probe.answer), 0)
+    found = _condition(chain, entrance)
+    asked = f"GET {entrance.url}{site.path} -> {status if entrance.answer else entrance.failure}"
+    if found:
+        condition, given = found
+        what = f"{condition} {given} }} in {given.place}"
+        if good(site.visitors.browser or 500, []) and site.visitors.browser < 400:
+            seen.append(f"this doctor is turned away by {what}; a browser gets {site.visitors.browser}")
+            return
+        sure = _for_all(condition)
+        yield faults.fault(
+            "location.refused",
+            BROKEN if sure else UNKNOWN,
+            f"nginx answers {site.path} with {status} on a condition: {what}"
+            + ("" if sure else "; nobody here knows for which visitors that holds"),
+            f"correct the condition in {condition.place}, then nginx -t && systemctl reload nginx",
+            [asked],
+        )
+    elif status in (403, 404, 405, 410) and entrance.answer and behind and behind != status and behind < 400:
+        if rules(chain) or site.wanted_status:
+            return
+        yield faults.fault(
+            "location.refused",
+            UNKNOWN,
+            f"nginx answers {site.path} with {status} itself, the application behind it with {behind}: "
+            f"its location is in {chain[-1].place}",
+            f"look at {chain[-1].place} and at nginx's error log",
+            [asked, *site.nginx_events[-1:]],
+        )
+
+
+def _for_all(condition: Directive) -> bool:
+    """Say whether a condition is decided by what is alike for all visitors."""
+    text = " ".join(condition.args)
+    return len(re.findall(r"\$\{?[a-z_]\w*", text)) == len(_FOR_ALL.findall(text)) > 0
+
+
+# --- passwords ---
+
+
+def _password(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
+    file = site.visitors.password
+    if not file or (file.exists and file.users and not file.obstacle):
+        return
+    worker = host.nginx.worker_name
+    if not file.exists:
+        what, fix = "is not there", f"htpasswd -c {file.path} NAME, readable for {worker}"
+    elif file.obstacle:
+        what, fix = f"cannot be read by nginx ({worker}): {file.obstacle.evidence}", file.obstacle.mend
+    else:
+        what, fix = "names nobody", f"htpasswd {file.path} NAME"
+    yield faults.fault(
+        "location.auth-file",
+        BROKEN,
+        f"nginx asks for a password that nobody has: {file.path} {what}",
+        fix,
+        [f"auth_basic_user_file {file.path} in {file.place}"],
+    )

@@ -1,0 +1,96 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""What nginx wrote into its error log since it was last started or reloaded, and no other fault speaks of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from .evidence import Site
+from .evidence_logs import NginxLine
+from .fault import DEGRADED, Fault, Faults
+
+# What comes of visitors, and of faults that others judge: files that are not there, TLS of scanners, passwords, limits,
+# large bodies, times-out, and an application that was away.
+_OTHERS = re.compile(
+    r"failed \(2: No such file|is not found \(2:|directory index of|forbidden by rule|SSL_(?:do_handshake|read|write)"
+    r"|peer closed connection in SSL|no user/password|password mismatch|was not found in \"|limiting (?:requests|conn)"
+    r"|too large body|upstream timed out|connect\(\) (?:to \S+ )?failed|no live upstreams|upstream prematurely closed"
+    r"|Connection reset by peer|Broken pipe|client sent|client prematurely closed|while SSL handshaking|invalid host in"
+    r"|rejected (?:by|SSL)|cache loader|gracefully|signal \d+ \(SIG|open socket #\d+ left|OCSP|could not build"
+)
+# (what nginx writes, what it means, what to do); whatever else is crit or alert is quoted as it is.
+_KNOWN = (
+    (
+        re.compile(r"rewrite or internal redirection cycle"),
+        "nginx goes round in a circle",
+        "correct try_files, error_page or rewrite: its last place has to be a file that is there, a location, or =404",
+    ),
+    (
+        re.compile(r"upstream sent too big header"),
+        "the header of an answer is larger than nginx's buffer",
+        "uwsgi_buffer_size 16k; uwsgi_buffers 8 16k; in the location (of proxy_pass: proxy_buffer_size, proxy_buffers)",
+    ),
+    (
+        re.compile(r"upstream sent (?:invalid|no valid|unsupported|unexpected|duplicate)"),
+        "nginx cannot read what the application answered",
+        "compare the protocol of uwsgi_pass or proxy_pass with what listens there",
+    ),
+    (
+        re.compile(r"could not be resolved|no resolver defined"),
+        "nginx cannot resolve the name of what it passes to",
+        "correct the name, or name a resolver",
+    ),
+    (
+        re.compile(r"worker process \d+ exited on signal (?!9\b|15\b)\d+"),
+        "workers of nginx crash",
+        "update nginx and its modules; coredumpctl list nginx",
+    ),
+    (
+        re.compile(r"failed \(13: Permission denied\)"),
+        "nginx may not use a file",
+        "namei -l FILE shows which directory or file is closed to nginx's user",
+    ),
+    (re.compile(r"failed \(24: Too many open files\)"), "nginx has too many files open", "worker_rlimit_nofile 65536;"),
+    (re.compile(r"failed \(28: No space left"), "nginx has no room on a disk", "df -h; df -i"),
+    (re.compile(r"worker_connections are not enough"), "nginx has no free connection", "worker_connections 4096;"),
+)
+
+
+def judge(faults: Faults, site: Site) -> Iterator[Fault]:
+    """Judge the lines, one fault for each kind."""
+    kinds: dict[tuple[str, str], list[NginxLine]] = {}
+    for line in site.logs.nginx_lines:
+        if line.level != "emerg" and not _OTHERS.search(line.text) and not _is_over(line, site):
+            known = next(((what, fix) for pattern, what, fix in _KNOWN if pattern.search(line.text)), None)
+            if known or line.level in ("crit", "alert"):
+                kinds.setdefault(known or ("nginx has a serious error", "see the line"), []).append(line)
+    for (what, fix), lines in list(kinds.items())[:3]:
+        count = f"{len(lines)} times" if len(lines) > 1 else "once"
+        words = _words(lines[-1].text)
+        file = re.search(r'open\(\) "(/[^"]+)"', words)
+        yield faults.fault(
+            "nginx.errors",
+            DEGRADED,
+            f"{what} ({count} since it was started or reloaded): {words}",
+            fix.replace("FILE", file[1]) if file else fix,
+            [lines[-1].text, f"in {site.logs.nginx_log}"],
+        )
+
+
+def _is_over(line: NginxLine, site: Site) -> bool:
+    """Say whether the same page was answered well after a line."""
+    if ", upstream: " in line.text and line.when + 1 <= site.logs.app_since:
+        return True
+    method, _space, path = line.request.partition(" ")
+    return bool(path) and any(
+        visit.path == path and visit.when >= line.when and visit.status < 400 and visit.method in (method, "GET")
+        for visit in site.logs.visits
+    )
+
+
+def _words(line: str) -> str:
+    """Return what nginx says, without time, process and client."""
+    text = re.sub(r"^\S+ \S+ \[\w+\] [\d#]+: (?:\*\d+ )?", "", line)
+    return text.partition(", client: ")[0][:300]

@@ -1,0 +1,157 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""Judge whether visitors come as far as to the site: redirects to a port where nobody listens, servers on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from ..nginx import match
+from .evidence import Entrance, Host, Site
+from .evidence_tls import Walk
+from .fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+from .front import in_front, loopback
+
+_LOCAL = ("localhost", "localhost.localdomain", "ip6-localhost")
+
+
+def judge(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
+    told: set[str] = set()
+    for fault in [*_dead_ends(faults, site, host), *_loopback_only(faults, site, host), *_bound(faults, site, host)]:
+        if fault.cause not in told:
+            told.add(fault.cause)
+            yield fault
+
+
+def _dead_ends(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
+    """Tell of redirects to a port of this host where nobody listens. A proxy in front may have that port itself."""
+    for walk in site.walks:
+        # Where X-Forwarded-Proto is not heeded, it is a loop as well, which is told as such.
+        if not walk.dead or not walk.redirects or (walk.unserved and not walk.heeded):
+            continue
+        last = walk.redirects[-1]
+        settings = site.inside.get("settings", {})
+        by_django = last.by_application and urlsplit(walk.leaves).scheme == "https" and settings.get("ssl_redirect")
+        who = last.maker or ("Django, by SECURE_SSL_REDIRECT = True" if by_django else "")
+        who = who or ("the application" if last.by_application else "nginx")
+        proxy = _proxy(site, host)
+        cause = f"{last.url} is redirected to {walk.leaves}, and nobody listens on port {walk.dead} of this host"
+        if proxy:
+            cause += f": right where a proxy in front has that port ({proxy}), else nobody gets the site"
+        yield faults.fault(
+            "nginx.redirect-dead",
+            UNKNOWN if proxy else BROKEN,
+            f"{cause}. {who} does that",
+            _fix(site, walk, last.maker, bool(by_django)),
+            [f"GET {last.url} -> {last.status}, Location: {last.location}; {who}", _listening(host)],
+        )
+
+
+def _fix(site: Site, walk: Walk, maker: str, by_django: bool) -> str:
+    if walk.dead != 443:
+        return f"let the redirect lead to a port that nginx listens on, or add listen {walk.dead}; {maker}".rstrip("; ")
+    if site.managed:
+        off = "web_sites[].settings.SECURE_SSL_REDIRECT: false" if by_django else "redirect nowhere"
+        return f"web_sites[].tls, with playbooks/site.yml; without TLS: {off}"
+    off = (
+        "SECURE_SSL_REDIRECT = False in the settings, and restart" if by_django else f"remove {maker or 'the redirect'}"
+    )
+    return (
+        "get a certificate and let a server of nginx listen on it: listen 443 ssl; ssl_certificate; "
+        f"ssl_certificate_key; until then {off}"
+    )
+
+
+def _listening(host: Host) -> str:
+    ports = sorted({listener.port for listener in host.listeners if listener.port and not loopback(listener.address)})
+    return f"listening sockets for others: port {', '.join(map(str, ports)) or 'none'}"
+
+
+def _proxy(site: Site, host: Host) -> str:
+    """Return what says that a proxy in front of this host may have the port; '' where nothing does.
+
+    That uWSGI itself takes X-Forwarded-Proto for the scheme says nothing: it always does.
+    """
+    addresses = {address for domain in site.domains for address in site.resolved.get(domain, "").split()} - {"?"}
+    if addresses & set(host.addresses):
+        return ""
+    if addresses:
+        return f"{site.domains[0]} is {sorted(addresses)[0]}, no address of this host"
+    if site.https.trusted_proxies:
+        return f"trusted_proxies: {', '.join(site.https.trusted_proxies[:3])}"
+    if site.in_front.addresses:
+        return f"requests come from {site.in_front.addresses[0]} with another client's address"
+    for entrance in site.entrances:
+        trusted = match.inherited(entrance.server.chain, "set_real_ip_from") if entrance.server else None
+        if trusted:
+            return f"{str(trusted).rstrip(';')} in {trusted.place}"
+    header = site.inside.get("settings", {}).get("proxy_header") or []
+    return f"SECURE_PROXY_SSL_HEADER is {header[0]}" if header else in_front(site, host)
+
+
+# --- listeners ---
+
+
+def _loopback_only(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
+    """Tell of a name whose servers listen on loopback alone, where nobody in front hands visitors on to them."""
+    if in_front(site, host):
+        return
+    for domain in site.domains:
+        own = [entrance for entrance in site.entrances if entrance.domain == domain and entrance.wanted]
+        if not own or domain.lower() in _LOCAL or not all(_on_loopback(entrance) for entrance in own):
+            continue
+        first = own[0]
+        instead = _instead(host, domain, first.port)
+        if instead and any(match.passes(handler) for handler in [match.handler(match.locate(instead, site.path))]):
+            handler = match.handler(match.locate(instead, site.path))
+            if handler and handler.name == "proxy_pass":
+                continue  # it may well hand over to this one
+        server = first.server or first.wanted[0]
+        # nginx does not give up a socket that it has for all addresses by a reload.
+        still = not instead and any(not loopback(one.address) and one.port == first.port for one in host.listeners)
+        place = next((given.place for given in server.chain[-1].all("listen")), server.place)
+        listens = ", ".join(str(listen) for listen in server.listens)
+        public = f"listen {first.port}{' ssl' if first.tls else ''};"
+        meets = f"; outsiders who ask for it get the server in {instead.place}" if instead else ""
+        yield faults.fault(
+            "nginx.loopback-only",
+            DEGRADED if still else BROKEN,
+            f"nginx {'will listen' if still else 'listens'} on loopback alone for {domain} ({listens})"
+            f"{' from its next start on' if still else ''}: nobody but this host itself can connect{meets}",
+            f"{public} in the place of listen {server.listens[0]} in {place}, then systemctl restart nginx",
+            [f"listen {listens} in {place}", *_sockets(host, first.port)],
+        )
+
+
+def _bound(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
+    """Tell of an nginx that still has the sockets of an older configuration: a reload cannot widen them."""
+    for entrance in site.entrances:
+        held = [listener for listener in host.listeners if listener.port == entrance.port]
+        within = entrance.address.startswith("127.") or entrance.address == "::1"
+        if entrance.server and held and not within and all(loopback(listener.address) for listener in held):
+            yield faults.fault(
+                "nginx.not-listening",
+                BROKEN,
+                f"nginx runs, but listens on port {entrance.port} of loopback alone, as an older configuration said",
+                "systemctl restart nginx: a reload cannot take an address that has its port in use",
+                [f"listen {entrance.port} in {entrance.server.place}", *_sockets(host, entrance.port)],
+            )
+
+
+def _on_loopback(entrance: Entrance) -> bool:
+    listens = [listen for server in entrance.wanted for listen in server.listens]
+    return bool(listens) and all(
+        listen.address.startswith("127.") or listen.address == "::1" for listen in listens if listen.port
+    )
+
+
+def _instead(host: Host, domain: str, port: int) -> match.Server | None:
+    """Return the server that answers outsiders who ask for a name at a port."""
+    config = host.nginx.config
+    address = next((own for own in host.addresses if ":" not in own), "")
+    return match.select(config, domain, address, port) if config and address else None
+
+
+def _sockets(host: Host, port: int) -> list[str]:
+    return [f"a listening socket at {listener.address}" for listener in host.listeners if listener.port == port]

@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The variable `doctor_timer` of a host: how often the doctor looks by itself, and where its metrics go."""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+from .checks import Wrong, accepts, duration, host_path
+from .errors import InventoryError, shown
+from .key import Key, Keys
+from .limits import beyond
+from .reader import Reader
+
+# Directories that hold anything but metrics: a file that is renamed into one of them would stand beside a system's own.
+_SYSTEM = ("/", "/etc", "/usr", "/boot", "/dev", "/proc", "/sys")
+
+
+class DoctorTimer(TypedDict):
+    """The variable in its one form: `every` in seconds, `metrics` a directory or ''."""
+
+    every: int
+    metrics: str
+
+
+@accepts(f"{host_path.wants}, not one of the system's own")
+def _metrics(value: Any) -> str:
+    path = str(host_path(value)).rstrip("/")
+    if path in ("", *_SYSTEM) or path.startswith(tuple(f"{folder}/" for folder in _SYSTEM[1:])):
+        raise Wrong(fix="give it a directory of its own, such as /var/lib/prometheus/node-exporter")
+    return path
+
+
+DOCTOR_TIMER_KEYS: Keys = {
+    "every": Key(
+        duration(60, 86400),
+        300,
+        "How often the doctor looks by itself; the least is a minute. A run takes a second or two of CPU time.",
+    ),
+    "metrics": Key(
+        _metrics,
+        "",
+        "The directory of node_exporter's textfile collector. Without it no metrics are written.",
+        example="/var/lib/prometheus/node-exporter",
+    ),
+}
+WANTED = "false, or a mapping of every and metrics such as {every: 5m, metrics: /var/lib/prometheus/node-exporter}"
+
+
+def doctor_timer(given: Any) -> DoctorTimer | None:
+    """Return the variable in its one form, None where it is false. Raises `InventoryError` with every fault."""
+    if given is False or (isinstance(given, str) and given.lower() in ("false", "no", "off")):
+        return None
+    wrong = beyond(given, "doctor_timer")
+    if wrong:
+        raise InventoryError("doctor_timer", [wrong])
+    if given is not None and not isinstance(given, dict):
+        raise InventoryError("doctor_timer", [f"doctor_timer is {shown(given)}; wanted {WANTED}"])
+    reader = Reader(0, None, [], "", "")
+    reader.label = ""
+    found = reader.section(given, DOCTOR_TIMER_KEYS, "doctor_timer")
+    if reader.faults:
+        raise InventoryError("doctor_timer", [text.removeprefix(": ") for text in reader.faults])
+    return {"every": found["every"], "metrics": found["metrics"]}
