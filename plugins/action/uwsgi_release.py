@@ -13,7 +13,10 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.pyweb.stack.plugins.action.site_doctor import wanted
 from ansible_collections.pyweb.stack.plugins.module_utils.cli.completion import BASH
+from ansible_collections.pyweb.stack.plugins.module_utils.model.doctor_timer import doctor_timer
+from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
+from ansible_collections.pyweb.stack.plugins.module_utils.model.types import DoctorTimer
 from ansible_collections.pyweb.stack.plugins.plugin_utils import command_archive
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.first_host import is_first
@@ -35,6 +38,8 @@ class ActionModule(ActionBase):
         first = is_first(task_vars or {}, [site["name"] for site in sites if _asks_for_the_first_host(site)])
         if first:
             arguments["first"] = first
+        if arguments.get("doctor_timer") is not None:
+            arguments["doctor_timer"] = _timer(arguments["doctor_timer"])
         arguments["doctor"] = {site["name"]: wanted(dict(site)) for site in sites if site["state"] == "present"}
         sources = command_archive.sources()
         arguments["command_sources"] = command_archive.digest(sources)
@@ -46,6 +51,14 @@ class ActionModule(ActionBase):
             answer = execute(self, "pyweb.stack.uwsgi_release", arguments, task_vars)
         result.update(answer)
         return result
+
+
+def _timer(given: Any) -> DoctorTimer | bool:
+    """Return the variable `doctor_timer` in its one form, which spares the host the tables of keys."""
+    try:
+        return doctor_timer(given) or False
+    except InventoryError as error:
+        raise AnsibleActionFail(str(error)) from error
 
 
 def _asks_for_the_first_host(site: Mapping[str, Any]) -> bool:

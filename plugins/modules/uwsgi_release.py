@@ -20,6 +20,7 @@ description:
     O(sites[].state=absent).
   - Puts the command C(/usr/bin/pyweb) on the host, unless a file of somebody else is there, and removes it with the
     last site.
+  - Has the doctor look at the sites by itself every few minutes, as O(doctor_timer) says.
 author: [pyweb.stack contributors]
 options:
   sites:
@@ -56,6 +57,13 @@ options:
         for is not asked for; an nginx that has one and does not run is a failure.
     type: bool
     default: false
+  doctor_timer:
+    description:
+      - V(false), or a mapping of C(every), such as V(5m), and C(metrics), the directory of C(node_exporter)'s textfile
+        collector. Empty for the defaults, every five minutes and no metrics. Without it, what is on the host stays.
+      - The units are C(pyweb-doctor.timer) and C(pyweb-doctor.service), which runs C(pyweb watch). V(false) and the end
+        of the last site remove them, their metrics and what they remember.
+    type: raw
 attributes:
   check_mode:
     support: full
@@ -111,6 +119,13 @@ command:
   returned: when it changes
   type: str
   sample: /usr/bin/pyweb
+timer:
+  description:
+    - What was or, in check mode, would be written, removed, started and enabled for the timer of the doctor.
+  returned: when it changes
+  type: list
+  elements: str
+  sample: [/etc/systemd/system/pyweb-doctor.timer, start pyweb-doctor.timer, enable pyweb-doctor.timer]
 made:
   description: What was made or, in check mode, would be, each after the name of its site.
   returned: success
@@ -157,7 +172,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host.site_group import
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import hidden_values
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Manifest, Secrets, Site
-from ansible_collections.pyweb.stack.plugins.module_utils.release import ports, sizing
+from ansible_collections.pyweb.stack.plugins.module_utils.release import doctor_timer, ports, sizing
 from ansible_collections.pyweb.stack.plugins.module_utils.release.commands import announced
 from ansible_collections.pyweb.stack.plugins.module_utils.release.guards import guarded
 from ansible_collections.pyweb.stack.plugins.module_utils.release.release import wanted
@@ -170,6 +185,7 @@ SPEC: dict[str, Any] = {
     "faulty": {"type": "list", "elements": "str", "default": []},
     "web_group": {"type": "str", "default": ""},
     "last_check": {"type": "bool", "default": False},
+    "doctor_timer": {"type": "raw"},
     # The action plugin adds these.
     "secrets": {"type": "str", "default": "{}", "no_log": True},
     "who": {"type": "str", "default": ""},
@@ -316,6 +332,19 @@ def commands_difference(site: Site, own: list[str]) -> list[dict[str, str]]:
     return [{"before_header": header, "before": "", "after_header": "run", "after": after}] if own else []
 
 
+def timer_of_the_doctor(module: AnsibleModule, sites: Sites) -> list[str]:
+    """Have the doctor's timer as it is wanted; return what was, or in check mode would be, done."""
+    settings = module.params["doctor_timer"]
+    if settings is None:
+        return []
+    gone = {site["name"] for site in module.params["sites"] if site["state"] == "absent"}
+    done = doctor_timer.converge(settings or None, bool(sites.releases), gone, module.run_command, module.check_mode)
+    sites.notes += [done.warning] if done.warning else []
+    sites.faults += [done.fault] if done.fault else []
+    sites.diff += done.diff
+    return done.made
+
+
 def main() -> None:
     module = AnsibleModule(argument_spec=SPEC, supports_check_mode=True)
     if fault := why_not_root():
@@ -359,9 +388,11 @@ def main() -> None:
         going = {site["name"] for site in given["sites"] if module.check_mode}
         if not set(found.of_units()) - going:
             command = next(iter(command_file.remove(module.check_mode)), "")
-    changed = bool(sites.made or command)
-    done = {"releases": sites.releases, "made": sites.made, **({"notes": sites.notes} if sites.notes else {})}
-    done.update({"command": command} if command else {})
+    timer = timer_of_the_doctor(module, sites)
+    changed = bool(sites.made or command or timer)
+    done = {"releases": sites.releases, "made": sites.made}
+    said = {"notes": sites.notes, "command": command, "timer": timer}
+    done.update({key: value for key, value in said.items() if value})
     for note in sites.notes:
         module.warn(note)
     if sites.faults:

@@ -105,6 +105,24 @@ def test_the_command_goes_along_only_to_a_host_that_lacks_it(monkeypatch):
     assert "complete -F" in last["command_completion"]
 
 
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [({"every": "10m"}, {"every": 600, "metrics": ""}), (False, False), ({}, {"every": 300, "metrics": ""})],
+)
+def test_the_timer_goes_along_in_its_one_form(monkeypatch, given, wanted):
+    arguments = {"sites": complete([SHOP]), "doctor_timer": given}
+    one = action(uwsgi_release, monkeypatch, arguments, [{"changed": False}])
+    one.run(task_vars={})
+    assert one.calls[0]["doctor_timer"] == wanted
+
+
+def test_a_timer_that_is_wrong_reaches_no_host(monkeypatch):
+    one = action(uwsgi_release, monkeypatch, {"sites": complete([SHOP]), "doctor_timer": {"every": "1s"}}, [])
+    with pytest.raises(AnsibleActionFail, match=r"doctor_timer\.every is '1s'"):
+        one.run(task_vars={})
+    assert one.calls == []
+
+
 def test_a_rollback_takes_no_secret_along_and_says_who_rolls_back(monkeypatch):
     monkeypatch.setattr(uwsgi_rollback, "who", lambda: "anna@desk")
     arguments = {"sites": complete([SHOP]), "site": "shop", "to": "0123456789ab", "ignore_migrations": True}

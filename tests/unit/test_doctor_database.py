@@ -345,7 +345,7 @@ CASES = [
         "database.migrations",
         "broken",
         "7 migrations are not applied: a and more",
-        "cd /srv/code && /srv/venv/bin/python3 manage.py migrate",
+        "sudo -u shop /srv/venv/bin/python3 /srv/code/manage.py migrate",
         ("a, b, c, d, e, f",),
     ),
 ]

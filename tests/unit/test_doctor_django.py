@@ -79,8 +79,8 @@ CASES = [
         "degraded",
         "SESSION_COOKIE_SECURE and CSRF_COOKIE_SECURE are true, and the site is served over http: every form answers "
         "403",
-        "serve it over https; as long as it has none, change SESSION_COOKIE_SECURE in the settings; CSRF_COOKIE_SECURE "
-        "in /srv/code/shop/settings.py, line 12",
+        "serve it over https; as long as it has none, change SESSION_COOKIE_SECURE in "
+        "/srv/code/shop/settings.py; CSRF_COOKIE_SECURE in /srv/code/shop/settings.py, line 12",
         ("CSRF_COOKIE_SECURE in /srv/code/shop/settings.py, line 12", "port 80: no TLS"),
     ),
     Case(

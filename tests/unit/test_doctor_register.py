@@ -20,7 +20,7 @@ DOCTOR = ROOT / "plugins/module_utils/doctor"
 FILES = sorted((DOCTOR / "hops").glob("*.py"))
 # What the hops share: it judges, too.
 SHARED = (
-    *("fault", "questions", "certificates", "ways", "application", "names", "verdict", "places", "groups"),
+    *("fault", "questions", "certificates", "ways", "application", "names", "verdict", "fixes", "groups"),
     *("front", "filter_walk", "judge_access", "judge_filter", "judge_outside", "judge_reach"),
     *("database_words", "judge_database", "judge_assets", "judge_settings", "judge_directives", "judge_servers"),
     "judge_serving",

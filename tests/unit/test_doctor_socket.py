@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener
 from doctor_evidence import UNIT, Case, answer, check, denied, put
@@ -62,18 +60,6 @@ CASES = [
         "broken",
         "there is no socket unix:/run/shop.sock: uWSGI runs, but the file that it listened on was removed",
         "start uWSGI there",
-    ),
-    Case(
-        "no group yet",
-        lambda site, host: (
-            refuse(site, "EACCES"),
-            put(site.probes[0], obstacle=dataclasses.replace(denied("/run/shop.sock", 0o660), group=1001)),
-            put(site.server, groups={1001: "huatai"}),
-        ),
-        "socket.denied",
-        "broken",
-        "www-data is in the group huatai of /run/shop.sock, and nginx's workers run without it: they began before",
-        "systemctl restart nginx",
     ),
     Case(
         "no socket, uWSGI listens nowhere",

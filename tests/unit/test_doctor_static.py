@@ -47,7 +47,7 @@ CASES = [
         "static.stale",
         "degraded",
         "static files in /srv/static are not those of the project: 1 file is not collected: n.css",
-        "cd /srv/code && /srv/venv/bin/python3 manage.py collectstatic --noinput",
+        "sudo -u shop /srv/venv/bin/python3 /srv/code/manage.py collectstatic --noinput",
     ),
     Case(
         "no manifest",
@@ -94,8 +94,8 @@ CASES = [
         "static.uncollected",
         "broken",
         "static files were never collected: nothing is in /srv/static",
-        "playbooks/site.yml runs collectstatic; by hand: sudo -u shop python /srv/code/manage.py collectstatic "
-        "--noinput",
+        "playbooks/site.yml runs collectstatic; by hand: sudo -u shop /srv/venv/bin/python3 /srv/code/manage.py "
+        "collectstatic --noinput",
         ("STATIC_ROOT = /srv/static",),
     ),
     Case(
@@ -104,8 +104,8 @@ CASES = [
         "static.uncollected",
         "broken",
         "static files were never collected: there is no directory /srv/static",
-        "playbooks/site.yml runs collectstatic; by hand: sudo -u shop python /srv/code/manage.py collectstatic "
-        "--noinput",
+        "playbooks/site.yml runs collectstatic; by hand: sudo -u shop /srv/venv/bin/python3 /srv/code/manage.py "
+        "collectstatic --noinput",
         ("STATIC_ROOT = /srv/static",),
     ),
     Case(
@@ -116,7 +116,7 @@ CASES = [
         "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
         (
             "STATIC_ROOT in the settings of the project, then playbooks/deploy.yml; by hand: "
-            "STATIC_ROOT in /srv/code/shop/settings.py, then sudo -u shop python /srv/code/manage.py "
+            "STATIC_ROOT in /srv/code/shop/settings.py, then sudo -u shop /srv/venv/bin/python3 /srv/code/manage.py "
             "collectstatic --noinput"
         ),
         ("STATIC_URL = /static/",),

@@ -162,6 +162,56 @@ def test_a_unit_of_somebody_else_stays(host):
     assert (host / "pyweb-doctor.service").exists()
 
 
+def test_with_a_site_it_is_there_and_with_the_last_one_it_goes(host):
+    systemd = Systemd()
+    first = units.converge(settings(host), True, [], systemd, False)
+    assert first.made[-1] == "enable pyweb-doctor.timer"
+    assert [shown["after_header"] for shown in first.diff] == [
+        str(host / "pyweb-doctor.service"),
+        str(host / "pyweb-doctor.timer"),
+    ]
+    assert units.converge(settings(host), True, [], systemd, False) == units.Outcome()
+    gone = units.converge(settings(host), False, ["shop"], systemd, False)
+    assert gone.made == [str(host / "pyweb-doctor.timer"), str(host / "pyweb-doctor.service")]
+    assert {shown["after"] for shown in gone.diff} == {""}
+
+
+def test_without_settings_it_goes_though_there_is_a_site(host):
+    systemd = Systemd()
+    units.converge(settings(host), True, [], systemd, False)
+    assert units.converge(None, True, [], systemd, False).made
+    assert not (host / "pyweb-doctor.timer").exists()
+
+
+def test_a_directory_of_metrics_that_is_missing_is_a_warning(host):
+    outcome = units.converge(settings(host, metrics=str(host / "none")), True, [], Systemd(), False)
+    assert outcome.made
+    assert outcome.warning == (
+        f"doctor_timer.metrics: the directory {host}/none does not exist; no metrics are written until it does"
+    )
+
+
+def test_what_systemd_refuses_is_a_fault(host):
+    def refuses(argv):
+        return (1, "", "Unit pyweb-doctor.timer is masked.") if "start" in argv else (0, "", "")
+
+    outcome = units.converge(settings(host), True, [], refuses, False)
+    assert outcome.fault.startswith("the doctor's timer: ")
+    assert "masked" in outcome.fault
+
+
+@pytest.mark.parametrize("name", ["pyweb-doctor.service", "pyweb-doctor.timer"])
+def test_a_unit_of_somebody_else_is_not_overwritten(host, name):
+    (host / name).write_text("[Unit]\n")
+    systemd = Systemd()
+    outcome = units.converge(settings(host), True, [], systemd, False)
+    assert (outcome.made, outcome.fault, systemd.calls) == ([], "", [])
+    assert outcome.warning == (
+        f"{host}/{name} is not of pyweb.stack, so the doctor does not look by itself; move that file away for it"
+    )
+    assert (host / name).read_text() == "[Unit]\n"
+
+
 def test_the_units_are_known_as_ours(host):
     units.ensure(settings(host), Systemd(), dry=False)
     assert host_memory.is_marked(str(host / "pyweb-doctor.service"))

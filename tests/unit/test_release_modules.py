@@ -276,6 +276,42 @@ def test_a_release_is_made_and_returned(tmp_path, capsys, monkeypatch, locks, ho
     }
 
 
+@pytest.mark.parametrize(
+    ("given", "settings"), [({"every": 300, "metrics": ""}, {"every": 300, "metrics": ""}), (False, None)]
+)
+def test_the_timer_is_as_it_is_wanted_once_the_sites_are(tmp_path, capsys, monkeypatch, locks, host, given, settings):
+    asked = []
+
+    def converge(*given):
+        asked.append((given[:3], given[4]))
+        return uwsgi_release.doctor_timer.Outcome(["/t"], [{"before": "", "after": "x"}], "no directory", "")
+
+    monkeypatch.setattr(uwsgi_release.doctor_timer, "converge", converge)
+    switches = Switches(locks, [Change([f"release {NEW}"], NEW, OLD, [], "", "")])
+    monkeypatch.setattr(uwsgi_release, "Switch", switches)
+    result = release_shop(tmp_path, capsys, doctor_timer=given)
+    assert asked == [((settings, True, set()), False)]
+    assert (result["timer"], result["notes"]) == (["/t"], ["no directory"])
+    assert {"before": "", "after": "x"} in result["diff"]
+
+
+def test_a_timer_that_does_not_start_fails_after_the_sites(tmp_path, capsys, monkeypatch, locks, host):
+    outcome = uwsgi_release.doctor_timer.Outcome(fault="the doctor's timer: it is masked")
+    monkeypatch.setattr(uwsgi_release.doctor_timer, "converge", lambda *_given: outcome)
+    switches = Switches(locks, [Change([f"release {NEW}"], NEW, OLD, [], "", "")])
+    monkeypatch.setattr(uwsgi_release, "Switch", switches)
+    result = release_shop(tmp_path, capsys, doctor_timer={"every": 300, "metrics": ""})
+    assert (result["failed"], result["msg"]) == (True, "the doctor's timer: it is masked")
+    assert result["sites_after"]["releases"]["shop"]["id"] == NEW
+    assert result["sites_after"]["faulty"] == []
+
+
+def test_without_the_parameter_the_timer_stays_as_it_is(tmp_path, capsys, monkeypatch, locks, host):
+    monkeypatch.setattr(uwsgi_release.doctor_timer, "converge", lambda *_given: pytest.fail("it was touched"))
+    monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [Change([], NEW, OLD, [], "", "")]))
+    assert "timer" not in release_shop(tmp_path, capsys)
+
+
 SOURCES = "5" * 64
 COMMAND = command_file.made(SOURCES, b"an archive")
 BROUGHT = {"command_content": base64.b64encode(COMMAND).decode(), "command_completion": "# Written by pyweb.stack\n"}

@@ -14,10 +14,9 @@ from host import Run
 CHANGED_BY_THE_UPGRADE = {
     # The account that builds, and its cache.
     "pyweb.stack.django : Build the sites",
-    # The sandbox, the guards of the sockets, and units that do not start without their variables. A rollback brings
-    # the releases of 0.1.0 back as they were.
+    # The sandbox, the guards of the sockets, units that do not start without their variables, the command pyweb, and
+    # the doctor's timer. A rollback brings the releases of 0.1.0 back as they were.
     "pyweb.stack.uwsgi : Release the sites",
-    "pyweb.stack.uwsgi : Have the doctor look at the sites by itself",
     # The limit of nginx's descriptors.
     "pyweb.stack.nginx : Configure nginx, start it, and ask for every site through it",
 }

@@ -55,8 +55,7 @@ class Serving:
 
     `start` is how it would be started, None where nothing on the host names the site's address. `state` are the words
     of its manager, `stranger` a program that holds the address and is no server that the doctor knows. `left_over` runs
-    on the address that `start` failed to take; `twins` are other masters of the same configuration. `groups` are those
-    that nginx's user has and its running workers have not, by id.
+    on the address that `start` failed to take; `twins` are other masters of the same configuration.
     """
 
     kind: str = "uwsgi"
@@ -72,5 +71,4 @@ class Serving:
     vassals_log: list[str] = field(default_factory=list)
     manager_stopped: str = ""  # the unit of the emperor or of supervisor that does not run
     disabled: str = ""  # a file beside those that are started, which names the address
-    groups: dict[int, str] = field(default_factory=dict)
     elsewhere: str = ""  # an address of another host

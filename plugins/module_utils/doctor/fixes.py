@@ -19,6 +19,7 @@ RELOAD = "nginx -t && systemctl reload nginx"
 INVENTORY = re.compile(
     r"web_sites\b|web_roots\b|playbooks/|\b\w+\.yml\b|\bfirewalld_ports\b|\bnginx_ipv6\b|this collection"
 )
+_PLACE = re.compile(r"(/[^\n:]{1,300}):(\d{1,6})")
 _ASIDE = re.compile(r" \(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 
 
@@ -47,16 +48,31 @@ def ini(site: Site) -> str:
 
 
 def manage(site: Site) -> str:
-    """Return the command line of the project's manage.py as the site's user, on a host that was made by hand."""
+    """Return the command that runs Django's commands for a site on its host."""
+    return site.layout.manage if site.managed else manage_by_hand(site)
+
+
+def manage_by_hand(site: Site) -> str:
+    """Return the command line of the project's manage.py, as the user of its processes."""
     options, user = site.uwsgi.options, site.uwsgi.user
-    python = f"{options.last('home')}/bin/python" if options.last("home") else "python"
-    chdir = options.last("chdir")
+    chdir, home = options.last("chdir").rstrip("/"), options.last("home")
+    python = site.uwsgi.python if site.uwsgi.python.startswith("/") else f"{home}/bin/python" if home else "python"
     as_user = f"sudo -u {user} " if user and user != "root" else ""
-    return f"{as_user}{python} {chdir.rstrip('/')}/manage.py" if chdir else f"{as_user}{python} manage.py"
+    return f"{as_user}{python} {chdir}/manage.py" if chdir else f"{as_user}{python} manage.py"
 
 
-def settings_file(site: Site) -> str:
-    """Return the file of the settings, as far as it can be told from their module."""
+def setting(site: Site, name: str, key: str = "") -> str:
+    """Return where to change a setting; `key` is what a managed site has for it, by default under `settings`."""
+    if site.managed:
+        return key or f"web_sites[].settings.{name}"
+    return f"{name} in {settings_file(site, name)}"
+
+
+def settings_file(site: Site, name: str = "") -> str:
+    """Return the file of the settings, with the line of one of them; else what can be told from their module."""
+    place = _PLACE.fullmatch(str(((site.inside.get("lines") or {}).get("at") or {}).get(name, "")))
+    if place:
+        return f"{place[1]}, line {place[2]}"
     module = str(site.inside.get("settings", {}).get("module", ""))
     chdir = site.uwsgi.options.last("chdir").rstrip("/")
     if not module:

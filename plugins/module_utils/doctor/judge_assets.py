@@ -9,7 +9,7 @@ from typing import Any
 
 from .evidence import Site
 from .fault import BROKEN, DEGRADED, Fault, Faults
-from .places import manage
+from .fixes import manage
 from .questions import any_failure
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from .database_words import NO_NAME, meaning, missing, telling
 from .evidence import Site
 from .fault import ADVICE, BROKEN, DEGRADED, Fault, Faults
-from .places import manage, setting
+from .fixes import manage, setting
 from .questions import any_failure
 
 _KEY = "web_sites[].database"

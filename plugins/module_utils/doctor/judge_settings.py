@@ -10,7 +10,7 @@ from ..build import settings_findings
 from ..nginx import match
 from .evidence import Host, Site
 from .fault import ADVICE, BROKEN, DEGRADED, UNKNOWN, Fault, Faults
-from .places import manage, setting
+from .fixes import manage, setting
 
 # Of Django's deploy checks those that make no sense, or harm, without https: HSTS, the redirect, secure cookies.
 _OF_HTTPS = {

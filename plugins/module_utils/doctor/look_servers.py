@@ -8,9 +8,7 @@ because the host has no other one and nginx hands it no other site.
 
 from __future__ import annotations
 
-import grp
 import os
-import pwd
 import re
 from collections.abc import Collection, Iterable, Sequence
 
@@ -20,7 +18,7 @@ from ..model.layout import Layout
 from ..nginx import match
 from ..nginx.dump import Directive
 from . import ask
-from .evidence import Host, Nginx, Site
+from .evidence import Host, Site
 from .evidence_servers import DEBIAN, SUPERVISOR, SYSTEMD, VASSAL, Serving, Start
 from .server_commands import LABELS, kind_of
 
@@ -116,7 +114,6 @@ def foreign_addresses(domains: Sequence[str], host: Host) -> list[str]:
 def look_around(site: Site, host: Host) -> None:
     """Fill in what else there is to say: left-over processes, twins, a vassal that is gone, what is not enabled."""
     found, addresses = site.server, [probe.address for probe in site.probes]
-    found.groups = gained_groups(host.nginx)
     if site.managed or site.layout.release_of(site.uwsgi.unit.get("Id", "")):
         return
     master, start = site.uwsgi.master, found.start
@@ -142,21 +139,6 @@ def look_around(site: Site, host: Host) -> None:
         found.disabled, found.start = beside[0].file, beside[0]
         return
     _look_for_vassal(site, host, addresses)
-
-
-def gained_groups(nginx: Nginx) -> dict[int, str]:
-    """Return the groups that nginx's user is in and that its running workers have not: they began before."""
-    if not nginx.workers:
-        return {}
-    try:
-        account = pwd.getpwuid(nginx.worker.uid)
-    except KeyError:
-        return {}
-    return {
-        entry.gr_gid: entry.gr_name
-        for entry in grp.getgrall()
-        if account.pw_name in entry.gr_mem and entry.gr_gid not in (*nginx.worker.groups, nginx.worker.gid)
-    }
 
 
 # Directories that say nothing of a site.

@@ -4,23 +4,17 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any
 
 from .checks import Wrong, accepts, duration, host_path
 from .errors import InventoryError, shown
 from .key import Key, Keys
 from .limits import beyond
 from .reader import Reader
+from .types import DoctorTimer
 
 # Directories that hold anything but metrics: a file that is renamed into one of them would stand beside a system's own.
 _SYSTEM = ("/", "/etc", "/usr", "/boot", "/dev", "/proc", "/sys")
-
-
-class DoctorTimer(TypedDict):
-    """The variable in its one form: `every` in seconds, `metrics` a directory or ''."""
-
-    every: int
-    metrics: str
 
 
 @accepts(f"{host_path.wants}, not one of the system's own")

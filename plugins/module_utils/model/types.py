@@ -360,3 +360,10 @@ class Record(TypedDict, total=False):
     background: dict[str, str]
     sandbox: dict[str, list[str]]
     guarded: bool
+
+
+class DoctorTimer(TypedDict):
+    """The variable `doctor_timer` in its one form: `every` in seconds, `metrics` a directory or ''."""
+
+    every: int
+    metrics: str

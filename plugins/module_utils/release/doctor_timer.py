@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 
 from ..host import files, memory
-from ..host.services import start
+from ..host.services import ServiceError, start
 from ..host.shell import NICENESS
-from ..model.doctor_timer import DoctorTimer
 from ..model.layout import DOCTOR_SERVICE, DOCTOR_TIMER, PYWEB_COMMAND, SITES, WATCHED, Layout
+from ..model.types import DoctorTimer
 
 Run = Callable[[Sequence[str]], tuple[int, str, str]]
 # Seconds after the start of the timer, at boot or now: a deploy that brings it has the sites served by then.
@@ -78,6 +79,54 @@ WantedBy=timers.target
 """
 
 
+@dataclass
+class Outcome:
+    """What was, or in check mode would be, done to the timer, and what is wrong with it."""
+
+    made: list[str] = field(default_factory=list)
+    diff: list[dict[str, str]] = field(default_factory=list)
+    warning: str = ""
+    fault: str = ""
+
+
+def converge(settings: DoctorTimer | None, any_live: bool, gone: Collection[str], run: Run, dry: bool) -> Outcome:
+    """Have the timer as it is wanted while the host has a site, and none otherwise or without `settings`.
+
+    `any_live` says that one of the sites of this run is live; of the others of the host, those in `gone` do not count.
+    """
+    before = {path: files.read_or_empty(path) for path in (DOCTOR_SERVICE, DOCTOR_TIMER)}
+    after = dict.fromkeys(before, "")
+    outcome = Outcome()
+    try:
+        strange = next((path for path in before if os.path.lexists(path) and not memory.is_marked(path)), "")
+        if settings and strange:
+            outcome.warning = (
+                f"{strange} is not of pyweb.stack, so the doctor does not look by itself; move that file away for it"
+            )
+            return outcome
+        if settings and (any_live or sites_left(gone)):
+            after = wanted(settings)
+            outcome.made = ensure(settings, run, dry)
+            if settings["metrics"] and not os.path.isdir(settings["metrics"]):
+                outcome.warning = (
+                    f"doctor_timer.metrics: the directory {settings['metrics']} does not exist; "
+                    "no metrics are written until it does"
+                )
+        else:
+            outcome.made = remove(run, dry)
+    except ServiceError as error:
+        outcome.fault = f"the doctor's timer: {error}"
+    except OSError as error:
+        outcome.fault = f"the doctor's timer: {error.filename or 'a file'}: {error.strerror or error}"
+    if not outcome.fault:
+        outcome.diff = [
+            {"before_header": path, "after_header": path, "before": before[path], "after": after[path]}
+            for path in before
+            if before[path] != after[path]
+        ]
+    return outcome
+
+
 def wanted(settings: DoctorTimer) -> dict[str, str]:
     """Return the units, path to text."""
     service = SERVICE.format(
@@ -127,7 +176,7 @@ def remove(run: Run, dry: bool) -> list[str]:
     return removed
 
 
-def sites_left(gone: Sequence[str]) -> bool:
+def sites_left(gone: Collection[str]) -> bool:
     """Say whether this host has a live site other than those."""
     for path in glob.glob(f"{SITES}/*.json"):
         record = files.read_json(path)

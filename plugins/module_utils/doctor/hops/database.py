@@ -9,8 +9,8 @@ from typing import Any
 
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..fixes import manage, setting
 from ..judge_database import locked, named, not_writable, refused, tables
-from ..places import manage, setting
 from ..questions import any_failure
 
 FAULTS = Faults(

@@ -81,8 +81,8 @@ def _settings(site: Site) -> Iterator[Fault]:
             BROKEN,
             f"ALLOWED_HOSTS does not have {', '.join(settings['refused'])}: Django answers 400",
             "web_sites[].domains, then playbooks/site.yml; by hand: ALLOWED_HOSTS = "
-            f"{sorted({*(settings.get('allowed_hosts') or []), *settings['refused']})} in {settings_file(site)}, then "
-            f"{restart(site)}",
+            f"{sorted({*(settings.get('allowed_hosts') or []), *settings['refused']})} in "
+            f"{settings_file(site, 'ALLOWED_HOSTS')}, then {restart(site)}",
             [
                 f"ALLOWED_HOSTS = {settings.get('allowed_hosts')}",
                 *last_match(site.uwsgi.log, r".*Invalid HTTP_HOST.*"),
@@ -95,8 +95,8 @@ def _settings(site: Site) -> Iterator[Fault]:
             f"forms sent from {refused['origin']} get 403: Django sees {refused['sees']} and does not trust that "
             "origin",
             "web_sites[].nginx.listen and domains fill CSRF_TRUSTED_ORIGINS; by hand: CSRF_TRUSTED_ORIGINS = "
-            f"['{refused['origin']}'] in {settings_file(site)}, or uwsgi_param HTTP_HOST $http_host and "
-            "SECURE_PROXY_SSL_HEADER",
+            f"['{refused['origin']}'] in {settings_file(site, 'CSRF_TRUSTED_ORIGINS')}, or uwsgi_param HTTP_HOST "
+            "$http_host and SECURE_PROXY_SSL_HEADER",
             [f"Origin: {refused['origin']}; CsrfViewMiddleware refuses it"],
             None
             if refused["origin"].startswith("https:") and refused["sees"].startswith("http:")
@@ -109,7 +109,7 @@ def _settings(site: Site) -> Iterator[Fault]:
             DEGRADED,
             "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
             "DEBUG = False in the settings (the overlay sets it); playbooks/site.yml; by hand: DEBUG = False in "
-            f"{settings_file(site)}, then {restart(site)}",
+            f"{settings_file(site, 'DEBUG')}, then {restart(site)}",
             [page if site.debug_page else "settings.DEBUG is True"],
         )
     if "failed settings" in site.inside:

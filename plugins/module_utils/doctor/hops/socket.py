@@ -154,18 +154,6 @@ def _denied(site: Site, host: Host, probe: Probe) -> Fault:
         cause = f"{worker} may not use {found.path} ({mode}): {late}"
         evidence = [f"connect({probe.address}): EACCES", found.evidence]
         return FAULTS.fault("socket.denied", BROKEN, cause, RESTART, evidence)
-    if found.group in site.server.groups:
-        name = site.server.groups[found.group]
-        cause = (
-            f"{worker} is in the group {name} of {found.path}, and nginx's workers run without it: they began before"
-        )
-        return FAULTS.fault(
-            "socket.denied",
-            BROKEN,
-            cause,
-            "systemctl restart nginx",
-            [f"connect({probe.address}): EACCES", found.evidence],
-        )
     if not found.directory:
         option = f"web_sites[].uwsgi.chmod_socket; by hand: chmod-socket = 660 and a group of {worker} in {ini(site)}"
         cause = f"{worker} may not write to the socket {found.path}: its mode is {mode}"

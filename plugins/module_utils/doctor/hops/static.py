@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from .. import judge_visits
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
-from ..fixes import manage, settings_file
+from ..fixes import manage_by_hand, settings_file
 from ..judge_assets import judge_assets
 from ..judge_serving import taken
 from ..questions import file_fault
@@ -48,7 +48,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "static.uncollected",
             BROKEN,
             f"static files were never collected: {what} {root}",
-            f"playbooks/site.yml runs collectstatic; by hand: {manage(site)} collectstatic --noinput",
+            f"playbooks/site.yml runs collectstatic; by hand: {manage_by_hand(site)} collectstatic --noinput",
             [f"STATIC_ROOT = {root}"],
         )
     elif not fetched:
@@ -58,7 +58,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 DEGRADED,
                 "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
                 "STATIC_ROOT in the settings of the project, then playbooks/deploy.yml; by hand: STATIC_ROOT in "
-                f"{settings_file(site)}, then {manage(site)} collectstatic --noinput",
+                f"{settings_file(site, 'STATIC_ROOT')}, then {manage_by_hand(site)} collectstatic --noinput",
                 [f"STATIC_URL = {url}"],
             )
     elif fetched.status == 200:
