@@ -80,6 +80,24 @@ def test_a_program_that_is_no_server_is_a_stranger():
     assert found.stranger.startswith("docker-proxy -x (pid 5")
 
 
+def test_a_server_whose_socket_supervisor_opened_is_no_stranger():
+    table = [
+        process(5, "/usr/bin/python3 /usr/bin/supervisord -n"),
+        process(6, "/venv/bin/daphne --fd 0 x.asgi:application", "supervisor.service", 5),
+    ]
+    _site, host = evidence()
+    put(host, table={one.pid: one for one in table})
+    put(host, listeners=[Listener("127.0.0.1:8001", 1, 0, [5, 6])])
+    assert look_servers.holding(host, ["127.0.0.1:8001"]).pid == 6
+
+
+def test_a_vassal_that_is_a_link_to_nothing(tmp_path):
+    (tmp_path / "shop.ini").symlink_to("/nowhere/shop.ini")
+    site, host = site_on(None, [], emperors={str(tmp_path): "emperor.service"})
+    look_servers.look_around(site, host)
+    assert (site.server.vassal_link, site.server.vassal_target) == (f"{tmp_path}/shop.ini", "/nowhere/shop.ini")
+
+
 def test_an_address_of_another_host_is_one():
     found, _master = found_on([], addresses=["10.0.0.5:8001"])
     assert found.elsewhere == "10.0.0.5:8001"

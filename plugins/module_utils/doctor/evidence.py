@@ -192,7 +192,7 @@ class Fetched:
     `url` is the prefix of its kind, as '/static/', `folder` the project's directory for it, and `wanted` the file that
     the project means; both are '' where nobody knows. `elsewhere` says that nginx takes another file, `outside` that it
     takes one outside of that directory. `link` is the first link on the way there that has another owner than what it
-    leads to.
+    leads to. `nobody_meant` says that there is no file of the kind yet, and no location of nginx is for them.
     """
 
     uri: str
@@ -208,6 +208,7 @@ class Fetched:
     elsewhere: bool = False
     outside: bool = False
     link: str = ""
+    nobody_meant: bool = False
 
 
 @dataclass
@@ -269,10 +270,11 @@ class Places:
     """What is there of the directories that uWSGI's options and Django's settings name.
 
     `package` says whether the application's top package lies in chdir, `package_elsewhere` which directory near it
-    has it.
+    has it. `closed` is what keeps the site's own user out of chdir, or from reading the package there.
     """
 
     chdir: bool = True
+    closed: Obstacle | None = None
     home: bool = True
     static_root: bool = True
     media_root: bool = True

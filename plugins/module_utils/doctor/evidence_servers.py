@@ -32,6 +32,7 @@ class Start:
     log: str = ""  # a file
     enabled: bool = True
     manager: str = ""  # the emperor's directory, or the unit of supervisor
+    group: str = ""  # what supervisorctl calls a program of several processes
 
 
 @dataclass
@@ -69,6 +70,8 @@ class Serving:
     twins: list[str] = field(default_factory=list)
     vassals: str = ""  # the emperor's directory that has none for this site
     vassals_log: list[str] = field(default_factory=list)
+    vassal_link: str = ""  # one of its links that leads to nothing
+    vassal_target: str = ""
     manager_stopped: str = ""  # the unit of the emperor or of supervisor that does not run
     disabled: str = ""  # a file beside those that are started, which names the address
     elsewhere: str = ""  # an address of another host

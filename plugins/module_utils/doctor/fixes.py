@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 
 from .evidence import Site
+from .evidence_servers import SUPERVISOR, VASSAL
 
 BY_HAND = "; by hand: "
 RELOAD = "nginx -t && systemctl reload nginx"
@@ -36,9 +37,21 @@ def fix_for(text: str, managed: bool) -> str:
 
 
 def restart(site: Site) -> str:
-    """Return what lets a site's processes begin anew."""
-    unit = site.uwsgi.unit.get("Id", "")
-    return f"systemctl restart {unit}" if unit else "restart uWSGI"
+    """Return the command that lets a site's processes begin anew."""
+    start, unit = site.server.start, site.uwsgi.unit.get("Id", "")
+    if start and start.way == VASSAL:
+        return f"touch {start.file}"
+    if start and start.way == SUPERVISOR:
+        return f"supervisorctl restart {start.group or start.name}"
+    return f"systemctl restart {unit}" if unit else f"restart {site.server.label}"
+
+
+def listen_anew(site: Site) -> str:
+    """Return the command after which a server's socket is a new one: that of a socket unit belongs to the unit."""
+    start = site.server.start
+    if start and start.socket:
+        return f"systemctl stop {start.unit.get('Id', start.name)} && systemctl restart {start.socket['Id']}"
+    return restart(site)
 
 
 def ini(site: Site) -> str:

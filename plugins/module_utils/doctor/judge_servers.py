@@ -11,14 +11,23 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from . import judge_unit
+from . import judge_unit, server_words
 from .evidence import Host, Site
 from .evidence_servers import DEBIAN, SUPERVISOR, VASSAL, Start
 from .fault import BROKEN, DEGRADED, Fault, Faults
+from .fixes import restart
 from .logs import last_lines, reason
 
 # In the words of uWSGI, gunicorn, uvicorn, daphne and granian.
 _NO_APPLICATION = re.compile(r"no python application found, check your startup logs[^\n]*")
+# What supervisor says of a program that should run, and what it does with it.
+_STATES = {
+    "FATAL": "has given up on",
+    "BACKOFF": "starts again and again",
+    "EXITED": "saw the end of",
+    "STARTING": "starts again and again",
+    "RUNNING": "starts again and again",
+}
 _LONG = re.compile(r"WORKER TIMEOUT \(pid:\s*\d+\)")
 
 
@@ -43,10 +52,17 @@ def not_running(faults: Faults, site: Site, host: Host) -> Fault:
     return _stopped(faults, site)
 
 
+def waits(site: Site) -> bool:
+    """Say whether a socket unit listens, and would start the server with the first request that gets there."""
+    start = site.server.start
+    socket = start.socket if start else {}
+    return (socket.get("ActiveState"), site.uwsgi.unit.get("ActiveState")) == ("active", "inactive")
+
+
 def around(faults: Faults, site: Site) -> Iterator[Fault]:
     """Judge what is amiss around a server that runs."""
     server, log = site.server, site.uwsgi.log
-    yield from _left_over(faults, site)
+    yield from left_over(faults, site)
     if server.twins:
         yield faults.fault(
             "uwsgi.twice",
@@ -78,19 +94,9 @@ def stale(faults: Faults, site: Site) -> Iterator[Fault]:
             "app.stale",
             BROKEN,
             f"the application loads now, and failed when {site.server.label} started: what runs has none",
-            restart_of(site),
+            restart(site),
             [words[-1], *(line for line in last_lines(site.uwsgi.log) if re.match(r"\w*(Error|Exception)\b", line))],
         )
-
-
-def restart_of(site: Site) -> str:
-    """Return the command that starts the server of a site anew."""
-    start, unit = site.server.start, site.uwsgi.unit.get("Id", "")
-    if start and start.way == VASSAL:
-        return f"touch {start.file}"
-    if start and start.way == SUPERVISOR:
-        return f"supervisorctl restart {start.name}"
-    return f"systemctl restart {unit}" if unit else f"restart {site.server.label}"
 
 
 def place_of(site: Site) -> str:
@@ -124,11 +130,11 @@ def _stopped(faults: Faults, site: Site) -> Fault:
         command = f"systemctl reset-failed {socket['Id']} {unit}; {command}" if failed else command
     state = state_of(site) if unit else f"no {server.label} of this site in the process table"
     name = f"{server.label} ({unit})" if server.kind != "uwsgi" and unit else server.label
-    cause = (
-        f"{name} failed: {judge_unit.words(site) or reason(found.log)}{_loads_now(site)}"
-        if failed
-        else f"{name} is stopped"
-    )
+    own = server_words.of_the_server(found.log) if failed else None
+    said = judge_unit.words(site) or (own.cause if own else reason(found.log))
+    cause = f"{name} failed: {said}{_loads_now(site)}" if failed else f"{name} is stopped"
+    if own and not judge_unit.words(site):
+        command = f"{own.fix.format(place=place_of(site))}; then {command}"
     if found.unit.get("SubState") == "exited":
         cause += (
             f", though {unit} is {found.unit.get('ActiveState', 'active')} ({found.unit.get('SubState', 'exited')})"
@@ -147,18 +153,21 @@ def _of_socket(socket: dict[str, str]) -> str:
 
 def _in_supervisor(faults: Faults, site: Site, start: Start) -> Fault:
     server, log = site.server, site.uwsgi.log
-    state = (re.findall(r"\b(FATAL|BACKOFF|EXITED|STOPPED|STARTING|UNKNOWN)\b", server.state) or [""])[0]
+    state = (re.findall(rf"\b({'|'.join(_STATES)}|STOPPED|UNKNOWN)\b", server.state) or [""])[0]
     evidence = [server.state, *last_lines(log)[-4:]]
-    if state in ("FATAL", "BACKOFF", "EXITED"):
-        done = {"FATAL": "has given up on", "BACKOFF": "starts again and again", "EXITED": "saw the end of"}[state]
+    if state in _STATES:
+        own = server_words.of_the_server(log) or server_words.of_supervisor(server.state)
         return faults.fault(
             "uwsgi.supervisor",
             BROKEN,
-            f"supervisor {done} {start.name} ({state}): {reason(log)}{_loads_now(site)}",
-            f"correct what {start.log or 'its log'} says, then: supervisorctl restart {start.name}",
+            f"supervisor {_STATES[state]} {start.name} ({state}): {own.cause if own else reason(log)}"
+            f"{_loads_now(site)}",
+            f"{own.fix.format(place=place_of(site))}; then: {restart(site)}"
+            if own
+            else f"correct what {start.log or 'its log'} says, then: {restart(site)}",
             evidence,
         )
-    command = f"supervisorctl start {start.name}"
+    command = f"supervisorctl start {start.group or start.name}"
     cause = f"{server.label} is stopped: the program {start.name} of supervisor is {state or 'not known to it'}"
     return faults.fault("uwsgi.stopped", BROKEN, cause, command if state else "supervisorctl update", evidence)
 
@@ -193,6 +202,16 @@ def _no_vassal(faults: Faults, site: Site) -> Fault:
     server = site.server
     addresses = ", ".join(probe.address for probe in site.probes)
     pattern = server.vassals
+    if server.vassal_link:
+        return faults.fault(
+            "uwsgi.vassal",
+            BROKEN,
+            f"the vassal {server.vassal_link} is a link to {server.vassal_target}, which is not there: the emperor "
+            "does not see it",
+            f"put {server.vassal_target} back, or ln -sfn the site's configuration to {server.vassal_link}; the "
+            "emperor starts it by itself",
+            [*server.vassals_log, f"{server.vassal_link} -> {server.vassal_target}"],
+        )
     target = f"{pattern}/{site.name}.ini" if "*" not in pattern else f"a file that {pattern} finds"
     return faults.fault(
         "uwsgi.vassal",
@@ -227,26 +246,31 @@ def _nobody(faults: Faults, site: Site, host: Host) -> Fault:
 # --- what is amiss ---
 
 
-def _left_over(faults: Faults, site: Site) -> Iterator[Fault]:
+def left_over(faults: Faults, site: Site) -> Iterator[Fault]:
+    """Judge a process that holds the address which the site's server failed to take."""
     server, start = site.server, site.server.start
     if not server.left_over or not start:
         return
     address = ", ".join(start.addresses[:2])
-    again = f"supervisorctl restart {start.name}" if start.way == SUPERVISOR else f"systemctl restart {start.name}"
+    again = restart(site) if start.way == SUPERVISOR else f"systemctl restart {start.name}"
+    what = "which serves what it was started with, perhaps old code"
+    if server.stranger:
+        what = "which is no server of this site"
     yield faults.fault(
         "uwsgi.left-over",
-        DEGRADED,
-        f"{start.name} failed: its address {address} is in use by {server.left_over}, which serves what it was started "
-        "with, perhaps old code",
-        f"kill -INT {server.left_over_pid}, then: {again}",
+        BROKEN if server.stranger else DEGRADED,
+        f"{start.name} failed: its address {address} is in use by {server.left_over}, {what}",
+        f"kill -{'TERM' if server.stranger else 'INT'} {server.left_over_pid}, then: {again}",
         [server.state, *server.left_over_log],
     )
 
 
 def _loads_now(site: Site) -> str:
     """Say so where the application that failed can be loaded by now."""
-    failed = bool(re.search(r"(?m)^\w*(?:Error|Exception)\b|no python application|\b\w+Error: ", site.uwsgi.log))
-    return "; it loads now: start it again" if failed and "app" in site.inside else ""
+    log = site.uwsgi.log
+    failed = bool(re.search(r"(?m)^\w*(?:Error|Exception)\b|no python application|\b\w+Error: ", log))
+    own = server_words.of_the_server(log)
+    return "; it loads now: start it again" if failed and "app" in site.inside and not own else ""
 
 
 def state_of(site: Site) -> str:

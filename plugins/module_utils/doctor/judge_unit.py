@@ -94,10 +94,14 @@ def _of_step(site: Site, kind: str, number: str) -> tuple[str, str]:
         return f"there is no group {unit.get('Group', '') or 'of that name'} ({code})", f"Group= in {name} names one"
     if kind == "CHDIR":
         folder = unit.get("WorkingDirectory", "")
+        if not absent.get("WorkingDirectory") and _hides_homes(unit, folder):
+            return f"ProtectHome={unit['ProtectHome']} hides {folder} from it ({code})", _open_homes(name)
         why = "does not exist" if absent.get("WorkingDirectory") else "cannot be entered by its user"
         return f"the directory {folder} {why} ({code}, WorkingDirectory=)", f"WorkingDirectory= in {name}"
     if kind == "EXEC":
         found = re.search(r"path=(/\S+)", unit.get("ExecStart", ""))
+        if found and not absent.get("ExecStart") and _hides_homes(unit, found[1]):
+            return f"ProtectHome={unit['ProtectHome']} hides {found[1]} from it ({code}, ExecStart=)", _open_homes(name)
         program = absent.get("ExecStart") or (denied[1] if denied else found[1] if found else "its program")
         spawned = re.search(r"Failed at step EXEC spawning [^:\n]+: ([^\n]+)", log)
         why = "does not exist" if absent.get("ExecStart") else spawned[1] if spawned else "cannot be executed"
@@ -105,6 +109,14 @@ def _of_step(site: Site, kind: str, number: str) -> tuple[str, str]:
     found_at = re.findall(r"Failed (?:to set up [^\n]+|at step \w+ spawning [^\n]+)", log)
     what = found_at[0] if found_at else f"it fails at {kind}"
     return f"{what} ({code})", f"correct what systemd names in {name}"
+
+
+def _hides_homes(unit: dict[str, str], path: str) -> bool:
+    return unit.get("ProtectHome") in ("yes", "tmpfs") and path.startswith(("/home/", "/root/", "/run/user/"))
+
+
+def _open_homes(name: str) -> str:
+    return f"ProtectHome=read-only in {name}, or the project and its virtualenv outside of the homes"
 
 
 def _directory(site: Site, folder: str) -> tuple[str, str, list[str]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..host import answers, path_walk, processes
 from ..nginx import match
+from ..nginx.dump import Directive
 from ..uwsgi import protocol
 from . import ask
 from .client import get
@@ -136,6 +137,7 @@ def _fetch(
     real = os.path.realpath(found.file)
     found.elsewhere = bool(root) and real != os.path.realpath(found.wanted)
     found.outside = bool(found.file) and not _below(real, os.path.realpath(root))
+    found.nobody_meant = not ask_client and _is_general(chain[-1])
     found.link = _foreign_link(found.file.removesuffix(name), name)
     if found.file and os.path.lexists(os.path.dirname(found.file)):
         found.obstacle = path_walk.obstacle(found.file, host.nginx.worker)
@@ -148,6 +150,11 @@ def _fetch(
         except protocol.ProtocolError as error:
             found.failure = error.cause
     return found
+
+
+def _is_general(block: Directive) -> bool:
+    """Say whether a block is a server, or a location of all that no other one takes."""
+    return block.name != "location" or block.args[-1:] == ["/"] or "".join(block.args[-1:]).startswith("@")
 
 
 def _foreign_link(folder: str, name: str) -> str:

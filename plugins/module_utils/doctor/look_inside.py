@@ -12,6 +12,7 @@ from typing import Any
 from ..build import settings_facts
 from ..build.program import program_text
 from ..host import answers, path_walk
+from ..host.identity import Identity
 from ..nginx import match
 from . import ask, django_advice, django_assets, django_data, django_look
 from .application import application_of
@@ -99,9 +100,19 @@ def look_inside(site: Site, main: match.Server | None) -> None:
     read_steps(site, said.out)
     if not site.inside and not site.inside_timed_out:
         site.inside_error = (said.err.strip().splitlines() or ["it said nothing"])[-1]
+    if who.uid and ("failed app" in site.inside or not site.inside):
+        site.places.closed = _closed(folder, module, who)
     if "failed app" in site.inside:
         _look_for_package(site, folder, module.partition(".")[0])
     _describe_database(site)
+
+
+def _closed(folder: str, module: str, who: Identity) -> path_walk.Obstacle | None:
+    """Return what keeps the site's user from the application's own files; None where they are not there at all."""
+    relative = module if module.endswith(".py") else module.replace(".", "/") + ".py"
+    path = os.path.join(folder, relative)
+    wanted = path_walk.obstacle(path, who) if os.path.exists(path) else path_walk.obstacle(folder, who, path_walk.ENTER)
+    return wanted if wanted and wanted.kind == "denied" else None
 
 
 def read_steps(site: Site, said: str) -> None:

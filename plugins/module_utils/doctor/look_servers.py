@@ -13,6 +13,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 
 from ..host import processes
+from ..host.files import names
 from ..host.processes import Process
 from ..model.layout import Layout
 from ..nginx import match
@@ -33,6 +34,11 @@ def find_server(
     own = [start for start in host.starts.found if start.enabled and _meets(start.addresses, addresses)]
     if master and not kind_of(master.command, master.name):
         found.kind, found.label, found.stranger = "", "another program", str(master)
+        taken = [start for start in own if _failed(start, host)]
+        if taken:
+            found.start, found.left_over = taken[0], _described(master, host)
+            found.left_over_pid = master.pid
+            found.state, found.left_over_log = _state(taken[0], host), _words_of(taken[0])
         return None
     others = [start for start in host.starts.found if start.enabled and start not in own]
     named = [] if master or own else _named(others, layout, folders, foreign)
@@ -58,7 +64,9 @@ def holding(host: Host, addresses: Sequence[str]) -> Process | None:
         for pid in listener.pids
         if pid > 1 and pid in host.table
     )
-    return top_of(host.table[held[0]], host) if held else None
+    # Supervisor opens the socket of an fcgi-program itself; those that it hands it to take the requests.
+    known = [pid for pid in held if kind_of(host.table[pid].command, host.table[pid].name)]
+    return top_of(host.table[(known or held)[0]], host) if held else None
 
 
 def top_of(process: Process, host: Host) -> Process:
@@ -141,6 +149,8 @@ def look_around(site: Site, host: Host) -> None:
     _look_for_vassal(site, host, addresses)
 
 
+# Vassals that are looked at, whatever an emperor has.
+_MOST = 200
 # Directories that say nothing of a site.
 _COMMON = ("/var/www", "/var/lib", "/usr/share", "/srv/www", "/var/www/html", "/usr/share/nginx")
 
@@ -278,6 +288,8 @@ def _emperor_runs(start: Start, host: Host) -> bool:
 def _look_for_vassal(site: Site, host: Host, addresses: Sequence[str]) -> None:
     """Find the emperor that had a vassal for a site: its log says so, or the address is one like its vassals'."""
     name = site.layout.name
+    if _look_for_link(site, host):
+        return
     for pattern, log in host.starts.emperor_logs.items():
         unit = host.starts.emperors.get(pattern, "")
         said = ask.tail(log) if os.path.isfile(log) else _journal_of(unit) if unit else ""
@@ -293,6 +305,22 @@ def _look_for_vassal(site: Site, host: Host, addresses: Sequence[str]) -> None:
         if removed or alike:
             site.server.vassals, site.server.vassals_log = pattern, removed[-2:]
             return
+
+
+def _look_for_link(site: Site, host: Host) -> bool:
+    """Find a vassal of a site that is a link to nothing."""
+    folders = [site.uwsgi.options.last("chdir"), *folders_of(site.domains, host)]
+    for pattern in host.starts.emperors:
+        folder = pattern if os.path.isdir(pattern) else os.path.dirname(pattern)
+        for name in names(folder)[:_MOST]:
+            path = f"{folder}/{name}"
+            if not os.path.islink(path) or os.path.exists(path):
+                continue
+            target = os.path.normpath(os.path.join(folder, os.readlink(path)))
+            if name.rpartition(".")[0] == site.layout.name or os.path.dirname(target) in folders:
+                site.server.vassals, site.server.vassal_link, site.server.vassal_target = pattern, path, target
+                return True
+    return False
 
 
 def _journal_of(unit: str) -> str:

@@ -82,6 +82,8 @@ def _program(name: str, given: dict[str, str | None], path: str, folder: str) ->
         addresses = [f"unix:{socket[7:]}" if socket.startswith("unix://") else socket.partition("//")[2]]
     start = Start(kind, SUPERVISOR, name, path, command, cwd, environment, value("user") or "root", addresses)
     start.log = _log(name, value, folder)
+    several = value("numprocs") not in ("", "1") or value("process_name") not in ("", name)
+    start.group = f"{name}:*" if several else ""
     return [start]
 
 

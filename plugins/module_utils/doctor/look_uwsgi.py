@@ -288,7 +288,8 @@ def _of_vassal(start: Start, found: Uwsgi, since: int) -> str:
     text = ask.tail(start.log) if start.log else _journal(since, ["--output=cat", f"--unit={start.unit.get('Id', '')}"])
     blocks = re.split(r"(?=\*\*\* Starting uWSGI)", text)
     own = [block for block in blocks if re.search(rf"\b{re.escape(start.name)}\b", block.partition("spawned")[0])]
-    return own[-1] if own else ""
+    # What the emperor does with it comes after why it ended.
+    return "\n".join(line for line in own[-1].splitlines() if "[emperor]" not in line) if own else ""
 
 
 def _journal(since: int, words: Sequence[str]) -> str:

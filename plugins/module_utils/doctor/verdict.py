@@ -22,6 +22,9 @@ _LEADING = ("client.status", "client.no-answer", "client.no-connection", "client
 _FOLLOW = "see the hop that it follows from"
 HIDDEN = "********"
 _SEVERITY = (BROKEN, DEGRADED, UNKNOWN, ADVICE)
+# Keys of a report whose values are words of our own.
+_OURS = frozenset({"fault", "hop", "status", "follows", "rung"})
+_LONG = 8
 _CREDENTIALS = re.compile(r"(\w://)[^/@\s]*@")
 _ASSIGNED = re.compile(
     r"(?i)\b((?:\w*(?:password|passwd|secret|token|api_?key)\w*|sessionid|csrftoken)[\"']?\s*[=:]\s*)[\"']?[^\s\"',;]+"
@@ -76,16 +79,23 @@ def unexamined(site: Site, what: str) -> dict[str, Any]:
 def hide(value: Any, secrets: Sequence[str]) -> Any:
     """Return the value, visible and without what may be a secret: environment values, credentials in URLs, cookies."""
     if isinstance(value, dict):
-        return {key: hide(inner, secrets) for key, inner in value.items()}
+        return {key: inner if key in _OURS else hide(inner, secrets) for key, inner in value.items()}
     if isinstance(value, list):
         return [hide(inner, secrets) for inner in value]
     if not isinstance(value, str):
         return value
     # The longest first: what is left of a secret whose beginning was replaced would be shown.
     for secret in sorted(secrets, key=len, reverse=True):
-        value = value.replace(secret, HIDDEN)
+        value = _without(value, secret)
     value = _CREDENTIALS.sub(rf"\1{HIDDEN}@", value)
     return visible(_ASSIGNED.sub(rf"\1{HIDDEN}", value))
+
+
+def _without(text: str, secret: str) -> str:
+    """Return a text without a secret. A short one that is a part of a word (wsgi in uwsgi) is another word there."""
+    if len(secret) >= _LONG:
+        return text.replace(secret, HIDDEN)
+    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])", lambda _found: HIDDEN, text)
 
 
 def attribute(faults: Sequence[Fault]) -> None:

@@ -74,6 +74,17 @@ def _places(site: Site) -> Fault | None:
             f"{ini}, then {restart(site)}",
             [f"chdir = {chdir} in {ini}", *last_match(log, r"chdir\(\): .*")],
         )
+    if site.places.closed:
+        closed = site.places.closed
+        kind = "enter the directory" if closed.directory else "read"
+        return FAULTS.fault(
+            "app.chdir",
+            status,
+            f"{site.uwsgi.user}, who runs the site, may not {kind} {closed.path} ({closed.mode:04o}): the application "
+            f"cannot be loaded{later}",
+            f"{closed.mend}; then {restart(site)}",
+            [closed.evidence, *last_match(log, r"chdir\(\): .*|PermissionError: .*")],
+        )
     without = site.inside.get("failed django", {})
     no_home = bool(home) and not site.places.home
     if not no_home and not without:
@@ -119,6 +130,15 @@ def _import(site: Site) -> Fault | None:
         gave_up = re.search(r"unable to load app 0 |no python application found", log)
         if status == DEGRADED or "app" in site.inside or not gave_up:
             return None
+        if not module and options.files and not traceback(log):
+            return FAULTS.fault(
+                "app.module",
+                status,
+                f"{place_of(site)} names no application: neither module nor wsgi-file",
+                f"web_sites[].wsgi, then playbooks/site.yml; by hand: module = PROJECT.wsgi:application in "
+                f"{place_of(site)}, then {restart(site)}",
+                last_lines(log)[-1:],
+            )
         error = traceback(log) or f"see {site.server.label}'s log"
         cause = f"the application cannot be imported: {error}"
         return FAULTS.fault("app.import", status, cause, _correct(site, "it"), last_lines(log))
@@ -135,11 +155,17 @@ def _import(site: Site) -> Fault | None:
             [error],
         )
     place = failed.get("where", "")
+    closed = re.search(r"^PermissionError: \[Errno 13\] Permission denied: '(/[^'\n]{1,300})'", error)
+    fix = _install(site, missing) if missing else _correct(site, place or "it")
+    if closed:
+        fix = (
+            f"let {site.uwsgi.user} use {closed[1]} (namei -l {closed[1]} shows owners and modes), then {restart(site)}"
+        )
     return FAULTS.fault(
         "app.import",
         status,
         f"the application cannot be imported: {error}{later}",
-        _install(site, missing) if missing else _correct(site, place or "it"),
+        fix,
         [f"{error}{f' at {place}' if place else ''}", *last_match(log, r".*no python application found.*")],
     )
 

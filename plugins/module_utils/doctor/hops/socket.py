@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 from ..evidence import Host, Probe, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
-from ..fixes import BY_HAND, RELOAD, ini, restart
+from ..fixes import BY_HAND, RELOAD, ini, listen_anew, restart
 from ..groups import RESTART, restart_for_group
-from ..judge_servers import place_of, restart_of
+from ..judge_servers import place_of
 from ..judge_serving import with_others
 from ..questions import SOCKET_CLASSES, declared, good, last_match, of_uwsgi, selinux
 
@@ -155,17 +155,30 @@ def _denied(site: Site, host: Host, probe: Probe) -> Fault:
         evidence = [f"connect({probe.address}): EACCES", found.evidence]
         return FAULTS.fault("socket.denied", BROKEN, cause, RESTART, evidence)
     if not found.directory:
-        option = f"web_sites[].uwsgi.chmod_socket; by hand: chmod-socket = 660 and a group of {worker} in {ini(site)}"
+        option = f"web_sites[].uwsgi.chmod_socket; by hand: {_open_socket(site, worker, group)}"
         cause = f"{worker} may not write to the socket {found.path}: its mode is {mode}"
         now = f"; now: chmod 660 {found.path} && chgrp {group} {found.path}"
         fix = f"{option.replace(BY_HAND, now + BY_HAND)}{now}"
     elif re.fullmatch(r"/home/[^/]+|/root", found.path):
         cause = f"the home directory {found.path} is closed ({mode}): {worker} cannot get to the socket in it"
-        fix = f"chmod o+x {found.path}, or a socket in /run"
+        fix = found.mend if found.mend.startswith("setfacl") else f"chmod o+x {found.path}, or a socket in /run"
     else:
         cause = f"the directory {found.path} is closed ({mode}): {worker} cannot get to the socket in it"
         fix = found.mend
     return FAULTS.fault("socket.denied", BROKEN, cause, fix, [f"connect({probe.address}): EACCES", found.evidence])
+
+
+def _open_socket(site: Site, worker: str, group: str) -> str:
+    """Return the lines that let nginx use the socket from the next start on, where it gets its mode."""
+    start = site.server.start
+    if start and start.socket:
+        lines = f"SocketUser={worker} and SocketMode=0660 below [Socket] in {start.socket['Id']}"
+        return f"{lines}, then systemctl daemon-reload && {listen_anew(site)}"
+    if site.server.kind == "uwsgi":
+        return f"chmod-socket = 660 and a group of {worker} in {ini(site)}"
+    if site.server.kind == "gunicorn":
+        return f"--umask 007 and Group={group} in {place_of(site)}, then {restart(site)}"
+    return f"UMask=0007 and Group={group} in what starts it ({place_of(site)}), then {restart(site)}"
 
 
 def _mismatch(site: Site, probe: Probe) -> Fault:
@@ -211,7 +224,7 @@ def _fix_address(site: Site, probe: Probe) -> str:
         return (
             "let both name one address: web_sites[].uwsgi.socket with playbooks/site.yml writes it for uWSGI and for "
             f"uwsgi_pass; by hand: {_passing(site, binds[-1])}; at {site.handler.place} or in its upstream, then "
-            f"{RELOAD}; or {_option(site, probe)}, then {restart_of(site)}"
+            f"{RELOAD}; or {_option(site, probe)}, then {listen_anew(site)}"
         )
     return _restart(site) or f"start {site.server.label} there"
 
@@ -247,7 +260,7 @@ def _log(site: Site) -> str:
 
 def _restart(site: Site) -> str:
     unit = site.uwsgi.unit.get("Id")
-    return restart_of(site) if unit or site.server.start else ""
+    return listen_anew(site) if unit or site.server.start else ""
 
 
 def _listens(site: Site) -> list[str]:

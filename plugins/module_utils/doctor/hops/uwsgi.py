@@ -12,7 +12,7 @@ from .. import judge_unit, judge_workers
 from ..evidence import LARGE_COOKIE, Host, Site
 from ..fault import ADVICE, BROKEN, DEGRADED, Fault, Faults
 from ..fixes import ini, restart
-from ..judge_servers import around, not_running, state_of
+from ..judge_servers import around, left_over, not_running, state_of, waits
 from ..logs import last_lines, reason
 from ..questions import all_busy
 
@@ -56,6 +56,9 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     label = site.server.label
     yield from judge_unit.judge(FAULTS, site)
     yield from judge_workers.judge(FAULTS, site)
+    if site.server.stranger and site.server.left_over:
+        yield from left_over(FAULTS, site)
+        return
     answering = [probe.owner for probe in site.probes if probe.owner and probe.answer and not found.master]
     if answering and site.server.start:
         seen.append(f"{label} answers, started by {site.server.start.name}")
@@ -71,6 +74,10 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             f"journalctl -u {unit} -n 50; playbooks/rollback.yml brings the release before"
             f"; by hand: journalctl -u {unit} -n 50 says why; then systemctl restart {unit}",
             [state_of(site), *last_lines(found.log)],
+        )
+    elif not found.master and waits(site):
+        seen.append(
+            f"{label} waits for a request: {site.server.start.socket['Id'] if site.server.start else ''} listens"
         )
     elif not found.master:
         yield not_running(FAULTS, site, host)
