@@ -227,6 +227,7 @@ class Uwsgi:
     log: str = ""
     restarted: list[float] = field(default_factory=list)  # when systemd had to start it again, see restarts()
     stats: dict[str, Any] = field(default_factory=dict)
+    starts_at_boot: bool | None = None  # None: nobody knows of it
 
 
 @dataclass
@@ -253,6 +254,7 @@ class BackgroundUnit:
     next: str = ""
     last: str = ""
     log: str = ""
+    masked: bool = False
     sandbox: dict[str, str] = field(default_factory=dict)
 
 

@@ -10,6 +10,7 @@ A key in parentheses is left out on a host that somebody made by hand.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from .evidence import Site
 
@@ -39,6 +40,17 @@ def restart(site: Site) -> str:
     """Return what lets a site's processes begin anew."""
     unit = site.uwsgi.unit.get("Id", "")
     return f"systemctl restart {unit}" if unit else "restart uWSGI"
+
+
+def start(unit: str, masked: bool = False) -> str:
+    """Return what starts a unit; one that somebody masked is unmasked before."""
+    quoted = f"'{unit}'" if re.search(r"[^\w.-]", unit) else unit
+    return f"systemctl unmask {quoted} && systemctl start {quoted}" if masked else f"systemctl start {quoted}"
+
+
+def is_masked(unit: Mapping[str, str]) -> bool:
+    """Say whether somebody told systemd never to start a unit."""
+    return unit.get("LoadState") == "masked" or unit.get("UnitFileState", "").startswith("masked")
 
 
 def ini(site: Site) -> str:

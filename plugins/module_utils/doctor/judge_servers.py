@@ -11,10 +11,11 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from . import judge_unit
+from . import fixes, judge_unit
 from .evidence import Host, Site
 from .evidence_servers import DEBIAN, SUPERVISOR, VASSAL, Start
 from .fault import BROKEN, DEGRADED, Fault, Faults
+from .fixes import is_masked
 from .logs import last_lines, reason
 
 # In the words of uWSGI, gunicorn, uvicorn, daphne and granian.
@@ -118,7 +119,14 @@ def _stopped(faults: Faults, site: Site) -> Fault:
         start and start.way == DEBIAN
     ):
         verb = "restart"
-    command = f"systemctl {verb} {unit}" if unit else " ".join(found.command) or f"start {server.label}"
+    masked = is_masked(found.unit)
+    command = (
+        fixes.start(unit, masked)
+        if masked
+        else f"systemctl {verb} {unit}"
+        if unit
+        else " ".join(found.command) or f"start {server.label}"
+    )
     if socket:
         command = f"systemctl start {socket['Id']}"
         command = f"systemctl reset-failed {socket['Id']} {unit}; {command}" if failed else command
@@ -129,6 +137,8 @@ def _stopped(faults: Faults, site: Site) -> Fault:
         if failed
         else f"{name} is stopped"
     )
+    if masked:
+        cause = f"{name} is stopped, and {unit} is masked: somebody told systemd never to start it"
     if found.unit.get("SubState") == "exited":
         cause += (
             f", though {unit} is {found.unit.get('ActiveState', 'active')} ({found.unit.get('SubState', 'exited')})"

@@ -18,7 +18,7 @@ UNITS_MAX = 200
 LOG_LINES = 40
 PROPERTIES = (
     "Id,ActiveState,SubState,NRestarts,Result,ExecMainStatus,ActiveEnterTimestampMonotonic,InactiveEnterTimestamp,"
-    "NextElapseUSecRealtime,LastTriggerUSec,ExecStart,ProtectSystem,ProtectHome"
+    "NextElapseUSecRealtime,LastTriggerUSec,ExecStart,ProtectSystem,ProtectHome,LoadState"
 )
 
 
@@ -65,5 +65,6 @@ def _unit(layout: Layout, state: dict[str, str], wanted: bool, uptime: float) ->
         status=state.get("ExecMainStatus", ""),
         next=state.get("NextElapseUSecRealtime", ""),
         last=state.get("LastTriggerUSec", ""),
+        masked=state.get("LoadState") == "masked",
         sandbox={name: state.get(name, "") for name in ("ProtectSystem", "ProtectHome")},
     )

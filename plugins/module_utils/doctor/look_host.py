@@ -117,7 +117,9 @@ def _nginx(tested: Ran, table: Mapping[int, processes.Process], units: Sequence[
         children = [process for process in table.values() if process.parent == found.master.pid]
         workers = [child for child in children if " ".join(child.command) == "nginx: worker process"]
         found.workers = sorted(workers, key=lambda worker: worker.started)
-    found.unit = next((unit for unit in units if unit.get("Id") == "nginx.service"), {})
+    # systemd forgets a unit that does not run.
+    known = [unit for unit in units if unit.get("Id") == "nginx.service"] or units_named(["nginx.service"])
+    found.unit = known[0] if known else {}
     with contextlib.suppress(DumpError):
         found.config = parse(tested.out)
     if found.installed:

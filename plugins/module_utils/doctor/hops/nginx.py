@@ -7,9 +7,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .. import certificates, judge_nginx_log, judge_reach, ways
+from .. import certificates, judge_nginx_log, judge_reach, judge_unit, ways
 from ..evidence import Host, Site
-from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+from ..fault import ADVICE, BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+from ..fixes import is_masked, start
 from ..judge_serving import temporaries, unresolved
 
 FAULTS = Faults(
@@ -53,6 +54,7 @@ FAULTS = Faults(
         "nginx.not-listening": [],
         "nginx.untested": [],
         "nginx.not-reloaded": [],
+        "nginx.not-enabled": [],
         "nginx.errors": [
             *("location", "socket", "uwsgi", "app", "django", "database", "static", "media", "host", "name"),
             *("nginx.config", "nginx.not-reloaded", "nginx.not-listening"),
@@ -98,6 +100,15 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             f"{nginx.changed[0]} was changed after nginx read it: what runs is older than what is written",
             "nginx -t && systemctl reload nginx",
             [f"newer than the workers: {', '.join(nginx.changed[:3])}"],
+        )
+    unit = nginx.unit
+    if unit.get("UnitFileState") == "disabled" and nginx.master.unit == unit.get("Id") == "nginx.service":
+        yield FAULTS.fault(
+            "nginx.not-enabled",
+            DEGRADED if site.managed else ADVICE,
+            "nginx runs, and nginx.service is disabled: after the next boot nothing starts it",
+            "systemctl enable nginx",
+            ["nginx.service: disabled"],
         )
     seen.append(f"process {nginx.master.pid} with {len(nginx.workers)} workers as {nginx.worker_name}; nginx -t is ok")
 
@@ -154,9 +165,17 @@ def _stopped(site: Site, host: Host) -> Iterator[Fault]:
             f"stop that program (ss -ltnp 'sport = :{number}'), then systemctl start nginx",
             [refused[0] if refused else f"{port}: a listening socket of {holder}"],
         )
-    state = f"{nginx.unit.get('ActiveState', 'no unit')}/{nginx.unit.get('SubState', '')}"
-    cause = "nginx is stopped" if nginx.unit.get("ActiveState") != "failed" else "nginx failed to start"
-    yield FAULTS.fault("nginx.stopped", BROKEN, cause, "systemctl start nginx", [f"nginx.service: {state}"])
+    unit = nginx.unit
+    state = f"{unit.get('ActiveState', 'no unit')}/{unit.get('SubState', '')}"
+    failed = unit.get("ActiveState") == "failed" or unit.get("SubState") == "auto-restart"
+    cause, fix, words = "nginx failed to start" if failed else "nginx is stopped", start("nginx"), []
+    why = judge_unit.reason_of(unit, nginx.log, {}) if failed else None
+    if why:
+        cause, fix, words = f"{cause}: {why[0]}", why[1], why[2]
+    elif is_masked(unit):
+        cause = f"{cause}, and nginx.service is masked: somebody told systemd never to start it"
+        fix = start("nginx", masked=True)
+    yield FAULTS.fault("nginx.stopped", BROKEN, cause, fix, [f"nginx.service: {state}", *words])
 
 
 def _said(host: Host) -> str:

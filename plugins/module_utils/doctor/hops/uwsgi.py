@@ -77,6 +77,14 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     else:
         yield from _running(site)
         yield from around(FAULTS, site)
+        if site.managed and found.starts_at_boot is False:
+            yield FAULTS.fault(
+                "uwsgi.not-enabled",
+                DEGRADED,
+                f"uWSGI runs, and {site.layout.boot_unit} is disabled: after the next boot nothing starts it",
+                f"systemctl enable {site.layout.boot_unit}",
+                [f"{site.layout.boot_unit}: disabled"],
+            )
         workers = f"with {len(found.workers)} workers" if found.workers else "alone"
         kind = "process" if site.server.kind == "uwsgi" else f"{label}, process"
         seen.append(f"{kind} {found.master.pid} as {found.user} {workers}{', ' + unit if unit else ''}")
