@@ -77,6 +77,7 @@ class Nginx:
     worker_group: str = "nogroup"
     next_worker: Identity | None = None
     built: dict[str, str] = field(default_factory=dict)
+    ours: str = ""  # the file of this collection that nginx refuses
 
 
 @dataclass
@@ -316,6 +317,7 @@ class Site:
     media_obstacle: Obstacle | None = None
     nginx_events: list[str] = field(default_factory=list)
     full: list[str] = field(default_factory=list)
+    read_only: dict[str, str] = field(default_factory=dict)  # a mount, and the site's directory in it
     places: Places = field(default_factory=Places)
     background: Background = field(default_factory=Background)
     described: dict[str, str] = field(default_factory=dict)

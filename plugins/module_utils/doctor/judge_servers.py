@@ -137,7 +137,10 @@ def _stopped(faults: Faults, site: Site) -> Fault:
         if failed
         else f"{name} is stopped"
     )
-    if masked:
+    if found.unit.get("LoadState") == "not-found" and site.managed:
+        cause = f"{name} is stopped, and the file of its unit {unit} is gone"
+        command = "playbooks/site.yml writes it again and starts it"
+    elif masked:
         cause = f"{name} is stopped, and {unit} is masked: somebody told systemd never to start it"
     if found.unit.get("SubState") == "exited":
         cause += (

@@ -33,7 +33,9 @@ def judge(faults: Faults, site: Site) -> Iterator[Fault]:
     unit = site.uwsgi.unit.get("Id", "")
     if found:
         cause, fix, words = found
-        yield faults.fault("uwsgi.unit", BROKEN, f"systemd cannot start {unit}: {cause}", fix, words)
+        # A program that is gone went with what it lies in.
+        only = None if site.logs.absent.get("ExecStart") else ("app.sandbox",)
+        yield faults.fault("uwsgi.unit", BROKEN, f"systemd cannot start {unit}: {cause}", fix, words, only)
     elif folder := missing_folder(site):
         yield faults.fault("uwsgi.directory", BROKEN, *_directory(site, folder))
 
@@ -143,6 +145,9 @@ def _of_step(unit: Mapping[str, str], log: str, absent: Mapping[str, str], kind:
         program = absent.get("ExecStart") or (denied[1] if denied else found[1] if found else "its program")
         spawned = re.search(r"Failed at step EXEC spawning [^:\n]+: ([^\n]+)", log)
         why = "does not exist" if absent.get("ExecStart") else spawned[1] if spawned else "cannot be executed"
+        if mount := absent.get("exec", ""):
+            cause = f"{program} cannot be executed: the file system {mount} is mounted with noexec ({code}, ExecStart=)"
+            return cause, f"mount -o remount,exec {mount}, and no noexec for it in /etc/fstab"
         return f"{program} {why} ({code}, ExecStart=)", (
             f"playbooks/site.yml builds it again{BY_HAND}the path of the program in ExecStart= of {name}"
         )

@@ -111,7 +111,7 @@ def not_in_force(site: Site, faults: Sequence[Fault]) -> None:
     It refuses the files, or nobody has told it to read them: then they do no harm before it reads them.
     """
     unread = [fault.name for fault in faults if fault.name in _UNREAD and fault.status == DEGRADED]
-    served = site.answers and all(answer.status < 400 for answer in site.answers)
+    served = site.entrances and all(way.answer and way.answer.status < 400 for way in site.entrances)
     if not unread or not served:
         return
     for fault in faults:

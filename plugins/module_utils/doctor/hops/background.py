@@ -100,7 +100,7 @@ def _timer(site: Site, unit: BackgroundUnit, task: BackgroundUnit | None, seen: 
             f"journalctl -u '{task.unit}' -n 50; systemctl start '{task.unit}' runs it again",
             [f"{task.unit}: {task.result}, exit status {task.status}, last run {unit.last or 'unknown'}"],
         )
-    elif task.release != site.background.release:
+    elif site.background.release not in ("", task.release):
         yield _other_release(site, what, task, f"{task.unit}: {task.state}")
     else:
         now = "runs now" if task.state == "activating" else f"last run {unit.last or 'never'}, result {task.result}"

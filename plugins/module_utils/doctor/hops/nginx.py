@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from .. import certificates, judge_nginx_log, judge_reach, judge_unit, ways
 from ..evidence import Host, Site
 from ..fault import ADVICE, BROKEN, DEGRADED, UNKNOWN, Fault, Faults
-from ..fixes import is_masked, start
+from ..fixes import BY_HAND, RELOAD, is_masked, start
 from ..judge_serving import temporaries, unresolved
 
 FAULTS = Faults(
@@ -145,9 +145,18 @@ def _configuration(host: Host) -> Iterator[Fault]:
             "nginx.config",
             status,
             f"the configuration of nginx is broken; {works}" + (", and the next start fails" if nginx.master else ""),
-            "correct the line that nginx names, then nginx -t && systemctl reload nginx",
+            _correct(host),
             [_message(nginx.tested.err) or "nginx -t failed"],
         )
+
+
+def _correct(host: Host) -> str:
+    """Say what to do about a configuration that nginx refuses: a file of a run's is written again by a run."""
+    line = re.search(r" in (/[^\s:]{1,300}):(\d{1,6})$", _message(host.nginx.tested.err))
+    by_hand = (
+        f"correct line {line[2]} of {line[1]}, then {RELOAD}" if line else f"correct what nginx names, then {RELOAD}"
+    )
+    return f"playbooks/site.yml writes {host.nginx.ours} again{BY_HAND}{by_hand}" if host.nginx.ours else by_hand
 
 
 def _stopped(site: Site, host: Host) -> Iterator[Fault]:

@@ -11,7 +11,7 @@ from ...uwsgi.options import BUFFER_SIZE_DEFAULT
 from .. import judge_unit, judge_workers
 from ..evidence import LARGE_COOKIE, Host, Site
 from ..fault import ADVICE, BROKEN, DEGRADED, Fault, Faults
-from ..fixes import ini, restart
+from ..fixes import BY_HAND, ini, restart
 from ..judge_servers import around, not_running, state_of
 from ..logs import last_lines, reason
 from ..questions import all_busy
@@ -20,7 +20,7 @@ FAULTS = Faults(
     "uwsgi",
     {
         "uwsgi.missing": [],
-        "uwsgi.unit": ["app.sandbox"],
+        "uwsgi.unit": ["app.sandbox", "app.virtualenv", "app.ini"],
         "uwsgi.directory": [],
         "uwsgi.crashing": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
         "uwsgi.stopped": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
@@ -77,7 +77,15 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     else:
         yield from _running(site)
         yield from around(FAULTS, site)
-        if site.managed and found.starts_at_boot is False:
+        if found.unit.get("LoadState") == "not-found":
+            yield FAULTS.fault(
+                "uwsgi.not-enabled",
+                DEGRADED,
+                f"{label} runs, and the file of its unit {unit} is gone: after it ends, nothing starts it again",
+                f"playbooks/site.yml writes it again{BY_HAND}put the file of {unit} back, then systemctl daemon-reload",
+                [f"{unit}: not-found"],
+            )
+        elif site.managed and found.starts_at_boot is False:
             yield FAULTS.fault(
                 "uwsgi.not-enabled",
                 DEGRADED,
