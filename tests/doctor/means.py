@@ -23,6 +23,7 @@ MEANS = {
     "firewalld.closed": "firewalld does not let the site's port in.",
     "firewalld.dropped": "A packet filter (nftables, iptables, ufw) drops the site's port on the outer interface.",
     "firewalld.limited": "A packet filter lets in some clients alone, which may well be meant.",
+    "host.read-only": "A file system that the site writes to is mounted read-only.",
     "host.disk-full": "A file system that the site writes to has no room, or no inodes, left.",
     "host.clock": "The clock is wrong by more than a minute: sessions, tokens and certificates fail.",
     "nginx.missing": "nginx is not installed.",
@@ -51,6 +52,7 @@ MEANS = {
     "nginx.unexamined": "A look ended in an error of the doctor itself.",
     "nginx.not-listening": "nginx runs and does not listen on a port of the site.",
     "nginx.untested": "`nginx -T` does not end.",
+    "nginx.not-enabled": "nginx runs, and its unit is disabled: after the next boot nothing starts it.",
     "nginx.not-reloaded": "A file of nginx was changed after nginx read it.",
     "nginx.errors": "nginx's error log has lines about the site that no other code explains.",
     "nginx.temp-path": "nginx cannot write one of its own temporary directories.",
@@ -93,7 +95,8 @@ MEANS = {
     "uwsgi.directory": "A directory that uWSGI needs, as that of its socket, is not there.",
     "uwsgi.supervisor": "supervisor has given up on the program, or it was stopped there.",
     "uwsgi.vassal": "The emperor has no vassal for the site: its file was taken away, or is refused.",
-    "uwsgi.not-enabled": "Debian's uwsgi package has the site's file, but not in `apps-enabled`.",
+    "uwsgi.not-enabled": "Nothing starts the server at the next boot: its unit is disabled or its file gone, or "
+    "Debian's uwsgi package has the site's file, but not in `apps-enabled`.",
     "uwsgi.left-over": "An older process holds the address, so the unit cannot start; the old code is served.",
     "uwsgi.twice": "Two servers run with one configuration.",
     "app.ini": "uWSGI shall read a file that is not there.",
@@ -188,6 +191,7 @@ SYMPTOMS = [
             *("uwsgi.killed", "uwsgi.worker-crashed", "uwsgi.buffer-size"),
             *_LOAD,
             "host.disk-full",
+            "host.read-only",
         ],
     ),
     (
@@ -339,6 +343,14 @@ SYMPTOMS = [
     (
         "It works now and breaks at the next restart",
         "What runs is older than what is written: a restart, a reboot or a renewal will show it.",
-        ["nginx.config", "nginx.key", "nginx.not-reloaded", "app.import", "app.module", "nginx.renewal-off"],
+        [
+            "nginx.config",
+            "nginx.key",
+            "nginx.not-reloaded",
+            "nginx.not-enabled",
+            "app.import",
+            "app.module",
+            "nginx.renewal-off",
+        ],
     ),
 ]

@@ -134,7 +134,7 @@ CASES = [
         "degraded",
         "the virtualenv is wrong: there is no directory /srv/gone; what runs now was loaded before that",
         (
-            "web_sites[].virtualenv, then playbooks/site.yml; by hand: home = the virtualenv that "
+            "playbooks/site.yml builds it again; by hand: home = the virtualenv that "
             "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
         ),
         (

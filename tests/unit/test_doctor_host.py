@@ -16,6 +16,24 @@ CASES = [
         ("/var: 0 KiB of 9 MiB free, 1 of 2 inodes free",),
     ),
     Case(
+        "a file system without inodes",
+        lambda site, host: put(site, full=["/var: 900 KiB of 9 MiB free, 0 of 40 inodes free"]),
+        "host.disk-full",
+        "broken",
+        "the disk is full: the file system of /var has no inode left for another file",
+        "remove files: du --inodes -x /var | sort -n | tail shows which directory has so many",
+    ),
+    Case(
+        "a file system that is read-only",
+        lambda site, host: put(site, read_only={"/var": "/var/lib/sites/shop"}),
+        "host.read-only",
+        "broken",
+        "the file system /var is mounted read-only: nobody can write to /var/lib/sites/shop",
+        "dmesg | grep -i 'remount\\|error' says whether its disk has errors (then fsck); mount -o remount,rw /var, "
+        "and rw in /etc/fstab",
+        ("/var: ro",),
+    ),
+    Case(
         "a clock that is ahead",
         lambda site, host: put(host, controller_time=NOW - 61),
         "host.clock",

@@ -35,9 +35,9 @@ CASES = [
         "broken",
         ("no server of nginx has the name shop.example; the one in /etc/nginx/nginx.conf:2 answers in its place"),
         (
-            "web_sites[].domains of shop, then playbooks/site.yml; by hand: server_name shop.example;"
-            " in the server of the site, where /etc/nginx/nginx.conf:2 has elsewhere.example, then "
-            "nginx -t && systemctl reload nginx"
+            "playbooks/site.yml writes it, where web_sites[].domains of shop has that name; by hand: "
+            "server_name shop.example; in the server of the site, where /etc/nginx/nginx.conf:2 has elsewhere.example, "
+            "then nginx -t && systemctl reload nginx"
         ),
         ("server_name: elsewhere.example",),
     ),
@@ -48,9 +48,9 @@ CASES = [
         "broken",
         "no server of nginx has the name shop.example",
         (
-            "web_sites[].domains of shop, then playbooks/site.yml; by hand: server_name shop.example;"
-            " in the server of the site, where /etc/nginx/nginx.conf:2 has _, then nginx -t && "
-            "systemctl reload nginx"
+            "playbooks/site.yml writes it, where web_sites[].domains of shop has that name; by hand: "
+            "server_name shop.example; in the server of the site, where /etc/nginx/nginx.conf:2 has _, then nginx -t "
+            "&& systemctl reload nginx"
         ),
         ("server_name: none",),
     ),

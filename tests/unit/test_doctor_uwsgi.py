@@ -122,6 +122,44 @@ CASES = [
         ("/etc/vassals/shop.ini",),
     ),
     Case(
+        "a unit that was masked",
+        lambda site, host: put(
+            site.uwsgi,
+            master=None,
+            unit={"Id": UNIT, "ActiveState": "failed", "UnitFileState": "masked-runtime", "LoadState": "masked"},
+        ),
+        "uwsgi.stopped",
+        "broken",
+        f"uWSGI is stopped, and {UNIT} is masked: somebody told systemd never to start it",
+        f"systemctl unmask '{UNIT}' && systemctl start '{UNIT}'",
+    ),
+    Case(
+        "a unit whose file is gone",
+        lambda site, host: put(
+            site.uwsgi, master=None, unit={"Id": UNIT, "ActiveState": "inactive", "LoadState": "not-found"}
+        ),
+        "uwsgi.stopped",
+        "broken",
+        f"uWSGI is stopped, and the file of its unit {UNIT} is gone",
+        "playbooks/site.yml writes it again and starts it",
+    ),
+    Case(
+        "a unit that runs, and whose file is gone",
+        lambda site, host: put(site.uwsgi, unit={**RUNS, "LoadState": "not-found"}, starts_at_boot=False),
+        "uwsgi.not-enabled",
+        "degraded",
+        f"uWSGI runs, and the file of its unit {UNIT} is gone: after it ends, nothing starts it again",
+        f"playbooks/site.yml writes it again; by hand: put the file of {UNIT} back, then systemctl daemon-reload",
+    ),
+    Case(
+        "a site that does not start at boot",
+        lambda site, host: put(site.uwsgi, unit=RUNS, starts_at_boot=False),
+        "uwsgi.not-enabled",
+        "degraded",
+        "uWSGI runs, and uwsgi-shop.service is disabled: after the next boot nothing starts it",
+        "systemctl enable uwsgi-shop.service",
+    ),
+    Case(
         "Debian's app without its link",
         lambda site, host: down(
             site,

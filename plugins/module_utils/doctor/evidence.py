@@ -77,6 +77,7 @@ class Nginx:
     worker_group: str = "nogroup"
     next_worker: Identity | None = None
     built: dict[str, str] = field(default_factory=dict)
+    ours: str = ""  # the file of this collection that nginx refuses
 
 
 @dataclass
@@ -228,6 +229,7 @@ class Uwsgi:
     log: str = ""
     restarted: list[float] = field(default_factory=list)  # when systemd had to start it again, see restarts()
     stats: dict[str, Any] = field(default_factory=dict)
+    starts_at_boot: bool | None = None  # None: nobody knows of it
 
 
 @dataclass
@@ -254,6 +256,7 @@ class BackgroundUnit:
     next: str = ""
     last: str = ""
     log: str = ""
+    masked: bool = False
     sandbox: dict[str, str] = field(default_factory=dict)
 
 
@@ -316,6 +319,7 @@ class Site:
     media_obstacle: Obstacle | None = None
     nginx_events: list[str] = field(default_factory=list)
     full: list[str] = field(default_factory=list)
+    read_only: dict[str, str] = field(default_factory=dict)  # a mount, and the site's directory in it
     places: Places = field(default_factory=Places)
     background: Background = field(default_factory=Background)
     described: dict[str, str] = field(default_factory=dict)

@@ -10,6 +10,7 @@ A key in parentheses is left out on a host that somebody made by hand.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from .evidence import Site
 from .evidence_servers import SUPERVISOR, VASSAL
@@ -52,6 +53,17 @@ def listen_anew(site: Site) -> str:
     if start and start.socket:
         return f"systemctl stop {start.unit.get('Id', start.name)} && systemctl restart {start.socket['Id']}"
     return restart(site)
+
+
+def start(unit: str, masked: bool = False) -> str:
+    """Return what starts a unit; one that somebody masked is unmasked before."""
+    quoted = f"'{unit}'" if re.search(r"[^\w.-]", unit) else unit
+    return f"systemctl unmask {quoted} && systemctl start {quoted}" if masked else f"systemctl start {quoted}"
+
+
+def is_masked(unit: Mapping[str, str]) -> bool:
+    """Say whether somebody told systemd never to start a unit."""
+    return unit.get("LoadState") == "masked" or unit.get("UnitFileState", "").startswith("masked")
 
 
 def ini(site: Site) -> str:

@@ -11,11 +11,11 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from . import judge_unit, server_words
+from . import fixes, judge_unit, server_words
 from .evidence import Host, Site
 from .evidence_servers import DEBIAN, SUPERVISOR, VASSAL, Start
 from .fault import BROKEN, DEGRADED, Fault, Faults
-from .fixes import restart
+from .fixes import is_masked, restart
 from .logs import last_lines, reason
 
 # In the words of uWSGI, gunicorn, uvicorn, daphne and granian.
@@ -115,32 +115,40 @@ def place_of(site: Site) -> str:
 
 def _stopped(faults: Faults, site: Site) -> Fault:
     found, server, unit = site.uwsgi, site.server, site.uwsgi.unit.get("Id", "")
-    start = server.start
-    failed = found.unit.get("ActiveState") == "failed"
-    socket = start.socket if start else {}
-    verb = "start"
-    # A script of SysV's stays "active (exited)" when what it started has ended: systemctl start does nothing then.
-    if (found.unit.get("ActiveState"), found.unit.get("SubState")) == ("active", "exited") or (
-        start and start.way == DEBIAN
-    ):
-        verb = "restart"
-    command = f"systemctl {verb} {unit}" if unit else " ".join(found.command) or f"start {server.label}"
-    if socket:
-        command = f"systemctl start {socket['Id']}"
-        command = f"systemctl reset-failed {socket['Id']} {unit}; {command}" if failed else command
+    socket = server.start.socket if server.start else {}
     state = state_of(site) if unit else f"no {server.label} of this site in the process table"
     name = f"{server.label} ({unit})" if server.kind != "uwsgi" and unit else server.label
-    own = server_words.of_the_server(found.log) if failed else None
-    said = judge_unit.words(site) or (own.cause if own else reason(found.log))
-    cause = f"{name} failed: {said}{_loads_now(site)}" if failed else f"{name} is stopped"
-    if own and not judge_unit.words(site):
-        command = f"{own.fix.format(place=place_of(site))}; then {command}"
+    cause, command = f"{name} is stopped", _start_command(site)
+    if found.unit.get("ActiveState") == "failed":
+        of_systemd = judge_unit.words(site)
+        own = None if of_systemd else server_words.of_the_server(found.log)
+        said = of_systemd or (own.cause if own else reason(found.log))
+        cause = f"{name} failed: {said}{_loads_now(site)}"
+        command = f"{own.fix.format(place=place_of(site))}; then {command}" if own else command
+    if found.unit.get("LoadState") == "not-found" and site.managed:
+        cause = f"{name} is stopped, and the file of its unit {unit} is gone"
+        command = "playbooks/site.yml writes it again and starts it"
+    elif is_masked(found.unit):
+        cause = f"{name} is stopped, and {unit} is masked: somebody told systemd never to start it"
     if found.unit.get("SubState") == "exited":
-        cause += (
-            f", though {unit} is {found.unit.get('ActiveState', 'active')} ({found.unit.get('SubState', 'exited')})"
-        )
+        cause += f", though {unit} is {found.unit.get('ActiveState', 'active')} (exited)"
     lines = [state, _of_socket(socket), *last_lines(found.log)[-3:]]
     return faults.fault("uwsgi.stopped", BROKEN, cause, command, lines)
+
+
+def _start_command(site: Site) -> str:
+    """Return what starts a server that is stopped, by whoever manages it."""
+    found, start, unit = site.uwsgi, site.server.start, site.uwsgi.unit.get("Id", "")
+    if start and start.socket:
+        socket = start.socket["Id"]
+        reset = f"systemctl reset-failed {socket} {unit}; " if found.unit.get("ActiveState") == "failed" else ""
+        return f"{reset}systemctl start {socket}"
+    if is_masked(found.unit):
+        return fixes.start(unit, masked=True)
+    # A script of SysV's stays "active (exited)" when what it started has ended: systemctl start does nothing then.
+    exited = (found.unit.get("ActiveState"), found.unit.get("SubState")) == ("active", "exited")
+    verb = "restart" if exited or (start and start.way == DEBIAN) else "start"
+    return f"systemctl {verb} {unit}" if unit else " ".join(found.command) or f"start {site.server.label}"
 
 
 def _of_socket(socket: dict[str, str]) -> str:

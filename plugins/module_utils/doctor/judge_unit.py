@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from .evidence import Site
 from .fault import BROKEN, Fault, Faults
+from .fixes import BY_HAND
 
 # systemd.exec(5), "Process exit codes".
 _STEP = re.compile(r"status=(2\d\d)/([A-Z_]+)")
@@ -17,9 +18,13 @@ _NUMBERS = {"CHDIR": "200", "EXEC": "203", "GROUP": "216", "USER": "217"}
 _AT_STEP = re.compile(r"[^\n]*Failed at step ([A-Z_]+) spawning [^\n]*")
 _ENVIRONMENT = re.compile(r"[^\n]*Failed to load environment files: [^\n]*")
 _LIMIT = re.compile(r"[^\n]*Start request repeated too quickly[^\n]*")
+_CONTROL = re.compile(r"[^\n]*Control process exited, [^\n]*")
 _TIMEOUT = re.compile(r"[^\n]*start operation timed out[^\n]*")
 _RESULT = re.compile(r"[^\n]*Failed with result '([a-z-]+)'[^\n]*")
 _BIND = re.compile(r"(?m)^bind\(\): No such file or directory[^\n]*|^error removing unix socket, unlink\(\)[^\n]*")
+# Where packages put what changes a unit, and what this collection calls its own.
+_OF_PACKAGES = ("/usr/lib/", "/lib/")
+_OURS = "pyweb.conf"
 
 
 def judge(faults: Faults, site: Site) -> Iterator[Fault]:
@@ -28,7 +33,9 @@ def judge(faults: Faults, site: Site) -> Iterator[Fault]:
     unit = site.uwsgi.unit.get("Id", "")
     if found:
         cause, fix, words = found
-        yield faults.fault("uwsgi.unit", BROKEN, f"systemd cannot start {unit}: {cause}", fix, words)
+        # A program that is gone went with what it lies in.
+        only = None if site.logs.absent.get("ExecStart") else ("app.sandbox",)
+        yield faults.fault("uwsgi.unit", BROKEN, f"systemd cannot start {unit}: {cause}", fix, words, only)
     elif folder := missing_folder(site):
         yield faults.fault("uwsgi.directory", BROKEN, *_directory(site, folder))
 
@@ -42,32 +49,68 @@ def missing_folder(site: Site) -> str:
 
 def reason(site: Site) -> tuple[str, str, list[str]] | None:
     """Return (cause, fix, systemd's words) of a start that failed before the program ran; None for any other."""
-    unit, log, absent = site.uwsgi.unit, site.uwsgi.log, site.logs.absent
-    name = unit.get("Id", "")
+    unit = site.uwsgi.unit
     # Where a start fails over and over, systemd calls the unit active for a moment.
-    if not name or unit.get("ActiveState") == "inactive" or any(probe.answer for probe in site.probes):
+    if unit.get("ActiveState") == "inactive" or any(probe.answer for probe in site.probes):
+        return None
+    return reason_of(unit, site.uwsgi.log, site.logs.absent)
+
+
+def reason_of(unit: Mapping[str, str], log: str, absent: Mapping[str, str]) -> tuple[str, str, list[str]] | None:
+    """Return (cause, fix, systemd's words) of any unit's start that failed before its program ran, else None.
+
+    `log` is what the journal has of its last start, `absent` which path of which directive is not there.
+    """
+    name = unit.get("Id", "")
+    if not name:
         return None
     again = f"then systemctl daemon-reload && systemctl restart {name}"
     environment, step, at = _last(_ENVIRONMENT, log), _last(_STEP, log), _last(_AT_STEP, log)
     words = [match[0].strip() for match in (environment, at, step, _last(_RESULT, log)) if match]
+    found: tuple[str, str] | None = None
+    kind = step[2] if step else at[1] if at else ""
+    timeout, before = _last(_TIMEOUT, log), _before(unit, log)
     if environment:
         path = absent.get("EnvironmentFile", "")
         what = f"{path} is missing (EnvironmentFile=)" if path else environment[0].partition("environment files: ")[2]
         path = path or "the file of EnvironmentFile="
-        return what, f"put {path} back, or write EnvironmentFile=-{path} where it may be missing; {again}", words
-    kind = step[2] if step else at[1] if at else ""
-    if kind:
-        cause, fix = _of_step(site, kind, step[1] if step else "")
-        return cause, f"{fix}, {again}", words
-    timeout = _last(_TIMEOUT, log)
-    if timeout and "notify" in unit.get("Type", "notify"):
-        cause = "the start timed out: nothing told systemd within TimeoutStartSec that it is ready"
-        return (
-            cause,
-            f"Type=notify needs a uWSGI that speaks to systemd and loads the application in time; {again}",
-            [timeout[0].strip()],
+        found = what, f"put {path} back, or write EnvironmentFile=-{path} where it may be missing"
+        found = what, f"playbooks/site.yml writes {path} again{BY_HAND}{found[1]}"
+    elif kind:
+        found = _of_step(unit, log, absent, kind, step[1] if step else "")
+    elif before:
+        found = f"{before} failed, which has to end well before it starts (ExecStartPre=)", f"correct it in {name}"
+        words = [match[0].strip() for match in (_last(_CONTROL, log), _last(_RESULT, log)) if match]
+    elif timeout and "notify" in unit.get("Type", "notify"):
+        found = (
+            "the start timed out: nothing told systemd within TimeoutStartSec that it is ready",
+            "Type=notify needs a program that speaks to systemd and loads the application in time",
         )
-    return None
+        words = [timeout[0].strip()]
+    if not found:
+        return None
+    cause, fix = found
+    if foreign := drop_ins(unit):
+        cause += f"; {foreign[0]} changes this unit"
+        fix = f"correct or remove {', '.join(foreign)}"
+        words += [f"drop-in: {path}" for path in foreign]
+    return cause, f"{fix}, {again}", words
+
+
+def drop_ins(unit: Mapping[str, str]) -> list[str]:
+    """Return the files that change a unit and that neither the distribution nor this collection wrote."""
+    paths = unit.get("DropInPaths", "").split()
+    return [path for path in paths if not path.startswith(_OF_PACKAGES) and posixpath.basename(path) != _OURS][:3]
+
+
+def _before(unit: Mapping[str, str], log: str) -> str:
+    """Return the command of ExecStartPre= that failed, '' where none did."""
+    if not _last(_CONTROL, log):
+        return ""
+    failed = re.search(
+        r"argv\[\]=(.*?) ; .*?code=(?:exited ; status=[1-9]|killed|dumped)", unit.get("ExecStartPre", "")
+    )
+    return failed[1] if failed else ""
 
 
 def words(site: Site) -> str:
@@ -82,14 +125,15 @@ def limited(log: str) -> str:
     return found[0].strip() if found else ""
 
 
-def _of_step(site: Site, kind: str, number: str) -> tuple[str, str]:
-    unit, log, absent = site.uwsgi.unit, site.uwsgi.log, site.logs.absent
+def _of_step(unit: Mapping[str, str], log: str, absent: Mapping[str, str], kind: str, number: str) -> tuple[str, str]:
     number = number or _NUMBERS.get(kind, "")
     code = f"{number}/{kind}" if number else kind
     name = unit.get("Id", "")
     denied = re.search(r"(?:Unable to locate|Failed to locate) executable '?([^\s':]+)'?: ([^\n]+)", log)
     if kind == "USER":
-        return f"there is no user {unit.get('User', '')} ({code})", f"User= in {name} names a user that exists"
+        user = unit.get("User", "")
+        fix = f"playbooks/site.yml makes the user again{BY_HAND}User= in {name} names a user that exists"
+        return f"there is no user {user} ({code})", fix
     if kind == "GROUP":
         return f"there is no group {unit.get('Group', '') or 'of that name'} ({code})", f"Group= in {name} names one"
     if kind == "CHDIR":
@@ -105,13 +149,18 @@ def _of_step(site: Site, kind: str, number: str) -> tuple[str, str]:
         program = absent.get("ExecStart") or (denied[1] if denied else found[1] if found else "its program")
         spawned = re.search(r"Failed at step EXEC spawning [^:\n]+: ([^\n]+)", log)
         why = "does not exist" if absent.get("ExecStart") else spawned[1] if spawned else "cannot be executed"
-        return f"{program} {why} ({code}, ExecStart=)", f"the path of the program in ExecStart= of {name}"
+        if mount := absent.get("exec", ""):
+            cause = f"{program} cannot be executed: the file system {mount} is mounted with noexec ({code}, ExecStart=)"
+            return cause, f"mount -o remount,exec {mount}, and no noexec for it in /etc/fstab"
+        return f"{program} {why} ({code}, ExecStart=)", (
+            f"playbooks/site.yml builds it again{BY_HAND}the path of the program in ExecStart= of {name}"
+        )
     found_at = re.findall(r"Failed (?:to set up [^\n]+|at step \w+ spawning [^\n]+)", log)
     what = found_at[0] if found_at else f"it fails at {kind}"
     return f"{what} ({code})", f"correct what systemd names in {name}"
 
 
-def _hides_homes(unit: dict[str, str], path: str) -> bool:
+def _hides_homes(unit: Mapping[str, str], path: str) -> bool:
     return unit.get("ProtectHome") in ("yes", "tmpfs") and path.startswith(("/home/", "/root/", "/run/user/"))
 
 

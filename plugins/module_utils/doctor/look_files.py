@@ -89,6 +89,7 @@ def look_at_disks(site: Site) -> None:
         site.inside.get("files", {}).get("media_root", ""),
         site.layout.state,
         site.uwsgi.options.last("chdir"),
+        os.path.dirname(site.layout.access_log) if site.managed else "",
         "/var/log",
         "/tmp",  # noqa: S108 - its free space is looked at, nothing is put there
         "/run",

@@ -38,6 +38,7 @@ from .look_files import look_at_disks, look_at_events, look_at_files
 from .look_inside import look_inside
 from .look_locks import look_at_servers, watch_locks
 from .look_logs import look_at_logs
+from .look_mounts import look_at_mounts
 from .look_pages import look_at_pages
 from .look_proxies import look_in_front
 from .look_redirects import greets, look_at_redirects
@@ -118,6 +119,7 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passi
     look_at_events(site, host)
     _apart(site, "nginx's directives", look_at_directives, site, main, host)
     look_at_disks(site)
+    look_at_mounts(site)
     site.background = look_at_background(site.layout, uptime_of(read_or_empty("/proc/uptime")))
     return site
 
@@ -132,7 +134,7 @@ def site_of(given: Mapping[str, Any], patience: Patience) -> Site:
         path=prefixes.below(prefix, str(health.get("path") or "/")),
         prefix=prefix,
         wanted_status=list(health.get("status") or []),
-        managed=os.path.islink(layout.current),
+        managed=os.path.islink(layout.current) or os.path.isfile(layout.doctor_request),
         media_wanted=given.get("media") is not False,
         layout=layout,
         patience=patience,

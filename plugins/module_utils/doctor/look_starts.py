@@ -25,7 +25,8 @@ from .unit_environment import unit_environment
 UNIT_FOLDERS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system", "/run/systemd/generator.late")
 UNIT_PROPERTIES = (
     "Id,ExecStart,ActiveState,SubState,NRestarts,InvocationID,User,WorkingDirectory,EnvironmentFiles,Environment,"
-    "PrivateTmp,ProtectSystem,ProtectHome"
+    "PrivateTmp,ProtectSystem,ProtectHome,LoadState,UnitFileState,"
+    "DropInPaths,ExecStartPre"
 )
 SOCKET_PROPERTIES = "Id,Listen,Triggers,ActiveState,SubState,Result,UnitFileState"
 DEBIAN_APPS = "/etc/uwsgi"

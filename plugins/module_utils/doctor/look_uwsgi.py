@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import re
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from ..host import processes
 from ..host.files import names, read_link, read_or_empty
 from ..host.identity import Identity, user_name
-from ..model.layout import Layout
+from ..model.layout import SYSTEMD, Layout
 from ..nginx import match
 from ..uwsgi import options as uwsgi_options
 from ..uwsgi import stats
@@ -51,6 +52,7 @@ def find_uwsgi(
         children = [process for process in host.table.values() if process.parent == master.pid]
         found.workers = [child for child in children if _is_worker(child, said.kind)]
     found.unit = _find_unit(layout, host, found.master, said)
+    found.starts_at_boot = starts_at_boot(layout.boot_unit)
     found.installed = bool(master or found.unit or said.start or ask.installed("uwsgi"))
     cwd = _how_it_starts(found, layout, said.start)
     if not found.command and not said.stranger:
@@ -83,6 +85,13 @@ def find_uwsgi(
         words = ["--output=short-unix", "_PID=1", f"UNIT={found.unit['Id']}"]
         found.restarted = restarts(_journal(int(host.now) - RECENT, words))
     return found
+
+
+def starts_at_boot(unit: str, folder: str = SYSTEMD) -> bool | None:
+    """Say whether something wants a unit of this host's own; None where there is no such unit."""
+    if not os.path.lexists(f"{folder}/{unit}"):
+        return None
+    return bool(glob.glob(f"{glob.escape(folder)}/*.wants/{unit}"))
 
 
 def project_environment(found: Uwsgi) -> dict[str, str]:

@@ -19,6 +19,9 @@ from .fault import ADVICE, BROKEN, DEGRADED, OK, UNKNOWN, Fault
 from .fixes import fix_for
 
 _LEADING = ("client.status", "client.no-answer", "client.no-connection", "client.other-program")
+# nginx has other files than those that were read here, and the hops that are judged by files.
+_UNREAD = ("nginx.config", "nginx.not-reloaded")
+_READ_IN_FILES = ("location", "name")
 _FOLLOW = "see the hop that it follows from"
 HIDDEN = "********"
 _SEVERITY = (BROKEN, DEGRADED, UNKNOWN, ADVICE)
@@ -56,6 +59,7 @@ def verdict(site: Site, host: Host) -> dict[str, Any]:
         seen: list[str] = []
         hops.append(Judged(hop.name, seen, list(hop.judge(site, host, seen))))
     faults = [fault for hop in hops for fault in hop.faults]
+    not_in_force(site, faults)
     attribute(faults)
     for fault in faults:
         # What a client gets is nobody's to fix but the hop's that it comes from.
@@ -109,6 +113,20 @@ def attribute(faults: Sequence[Fault]) -> None:
             found = before[-1]  # the innermost hop: it is what the others wait for
             passed.append(found)
         fault.follows = found.hop if found is not fault else ""
+
+
+def not_in_force(site: Site, faults: Sequence[Fault]) -> None:
+    """Lower what was read in files that nginx does not have yet, while visitors get the site by those of before.
+
+    It refuses the files, or nobody has told it to read them: then they do no harm before it reads them.
+    """
+    unread = [fault.name for fault in faults if fault.name in _UNREAD and fault.status == DEGRADED]
+    served = site.entrances and all(way.answer and way.answer.status < 400 for way in site.entrances)
+    if not unread or not served:
+        return
+    for fault in faults:
+        if fault.hop in _READ_IN_FILES and fault.status == BROKEN:
+            fault.status, fault.only = DEGRADED, (*unread, *REGISTER[fault.name])
 
 
 def _sources(fault: Fault, faults: Sequence[Fault]) -> list[Fault]:

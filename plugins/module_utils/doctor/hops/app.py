@@ -94,8 +94,8 @@ def _places(site: Site) -> Fault | None:
         "app.virtualenv",
         status,
         f"the virtualenv is wrong: {what}{later}",
-        f"web_sites[].virtualenv, then playbooks/site.yml; by hand: home = the virtualenv that Django was installed "
-        f"into, in {ini}, then {restart(site)}",
+        ("playbooks/site.yml builds it again" if no_home else "web_sites[].virtualenv, then playbooks/site.yml")
+        + f"; by hand: home = the virtualenv that Django was installed into, in {ini}, then {restart(site)}",
         [f"home = {home} in {ini}" if home else "", without.get("error", ""), *last_match(log, r".*Python Home.*")],
     )
 

@@ -21,7 +21,7 @@ FAULTS = Faults(
         "media.location-taken": [],
         "media.selinux": [],
         "media.status": [],
-        "media.not-writable": [],
+        "media.not-writable": ["host.read-only"],
     },
 )
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .. import certificates, judge_nginx_log, judge_reach, ways
+from .. import certificates, judge_nginx_log, judge_reach, judge_unit, ways
 from ..evidence import Host, Site
-from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+from ..fault import ADVICE, BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+from ..fixes import BY_HAND, RELOAD, is_masked, start
 from ..judge_serving import temporaries, unresolved
 
 FAULTS = Faults(
@@ -53,6 +54,7 @@ FAULTS = Faults(
         "nginx.not-listening": [],
         "nginx.untested": [],
         "nginx.not-reloaded": [],
+        "nginx.not-enabled": [],
         "nginx.errors": [
             *("location", "socket", "uwsgi", "app", "django", "database", "static", "media", "host", "name"),
             *("nginx.config", "nginx.not-reloaded", "nginx.not-listening"),
@@ -99,6 +101,15 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "nginx -t && systemctl reload nginx",
             [f"newer than the workers: {', '.join(nginx.changed[:3])}"],
         )
+    unit = nginx.unit
+    if unit.get("UnitFileState") == "disabled" and nginx.master.unit == unit.get("Id") == "nginx.service":
+        yield FAULTS.fault(
+            "nginx.not-enabled",
+            DEGRADED if site.managed else ADVICE,
+            "nginx runs, and nginx.service is disabled: after the next boot nothing starts it",
+            "systemctl enable nginx",
+            ["nginx.service: disabled"],
+        )
     seen.append(f"process {nginx.master.pid} with {len(nginx.workers)} workers as {nginx.worker_name}; nginx -t is ok")
 
 
@@ -134,9 +145,18 @@ def _configuration(host: Host) -> Iterator[Fault]:
             "nginx.config",
             status,
             f"the configuration of nginx is broken; {works}" + (", and the next start fails" if nginx.master else ""),
-            "correct the line that nginx names, then nginx -t && systemctl reload nginx",
+            _correct(host),
             [_message(nginx.tested.err) or "nginx -t failed"],
         )
+
+
+def _correct(host: Host) -> str:
+    """Say what to do about a configuration that nginx refuses: a file of a run's is written again by a run."""
+    line = re.search(r" in (/[^\s:]{1,300}):(\d{1,6})$", _message(host.nginx.tested.err))
+    by_hand = (
+        f"correct line {line[2]} of {line[1]}, then {RELOAD}" if line else f"correct what nginx names, then {RELOAD}"
+    )
+    return f"playbooks/site.yml writes {host.nginx.ours} again{BY_HAND}{by_hand}" if host.nginx.ours else by_hand
 
 
 def _stopped(site: Site, host: Host) -> Iterator[Fault]:
@@ -154,9 +174,17 @@ def _stopped(site: Site, host: Host) -> Iterator[Fault]:
             f"stop that program (ss -ltnp 'sport = :{number}'), then systemctl start nginx",
             [refused[0] if refused else f"{port}: a listening socket of {holder}"],
         )
-    state = f"{nginx.unit.get('ActiveState', 'no unit')}/{nginx.unit.get('SubState', '')}"
-    cause = "nginx is stopped" if nginx.unit.get("ActiveState") != "failed" else "nginx failed to start"
-    yield FAULTS.fault("nginx.stopped", BROKEN, cause, "systemctl start nginx", [f"nginx.service: {state}"])
+    unit = nginx.unit
+    state = f"{unit.get('ActiveState', 'no unit')}/{unit.get('SubState', '')}"
+    failed = unit.get("ActiveState") == "failed" or unit.get("SubState") == "auto-restart"
+    cause, fix, words = "nginx failed to start" if failed else "nginx is stopped", start("nginx"), []
+    why = judge_unit.reason_of(unit, nginx.log, {}) if failed else None
+    if why:
+        cause, fix, words = f"{cause}: {why[0]}", why[1], why[2]
+    elif is_masked(unit):
+        cause = f"{cause}, and nginx.service is masked: somebody told systemd never to start it"
+        fix = start("nginx", masked=True)
+    yield FAULTS.fault("nginx.stopped", BROKEN, cause, fix, [f"nginx.service: {state}", *words])
 
 
 def _said(host: Host) -> str:

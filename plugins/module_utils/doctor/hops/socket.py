@@ -67,6 +67,10 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
     if error == "ECONNREFUSED" and probe.address.startswith("unix:"):
         runs = f"; {site.server.label} runs, but the file that it listened on was replaced" if site.uwsgi.master else ""
         cause = f"{probe.address} is a stale socket: the file is there, and nobody listens on it{runs}"
+        binds = _listens(site)
+        if binds and probe.is_socket and not {probe.address, f"unix:{probe.real}"} & {*binds}:
+            cause = f"{probe.address} is a stale socket: {site.server.label} listens on {', '.join(binds)} instead"
+            return FAULTS.fault("socket.stale", BROKEN, cause, _fix_address(site, probe), [failed, probe.described])
         if not probe.is_socket:
             cause = f"{probe.address} is no socket but another kind of file"
         return FAULTS.fault(
@@ -127,7 +131,16 @@ def _missing(site: Site, probe: Probe) -> Fault:
         instead = f"{site.server.label} runs, but the file that it listened on was removed"
     cause = f"there is no socket {probe.address}: {instead}"
     evidence = [f"connect({probe.address}): ENOENT"]
+    if site.managed and not site.background.release and probe.address.startswith(f"unix:{site.layout.current}/"):
+        cause = f"there is no link {site.layout.current}, which says which release is live: nginx finds no socket"
+        fix = f"playbooks/site.yml sets it again; now: ln -s releases/ID {site.layout.current}"
+        return FAULTS.fault("socket.missing", BROKEN, cause, fix, evidence)
     return FAULTS.fault("socket.missing", BROKEN, cause, _fix_address(site, probe), evidence)
+
+
+def _of_owner(probe: Probe) -> str:
+    pid = re.search(r"\(pid (\d+)", probe.owner)
+    return f" (systemctl status {pid[1]} shows what started it)" if pid else ""
 
 
 def _hidden(probe: Probe) -> Fault:
@@ -201,6 +214,9 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
             f"either start uWSGI with `socket = {bind}` instead of `{option} = {bind}`, "
             f"or let nginx say `proxy_pass {target};` instead of `{site.handler}`"
         )
+        if not told and not site.uwsgi.master and site.uwsgi.unit.get("Id"):
+            # The site's own server is to listen there, and cannot.
+            fix = f"end that program{_of_owner(probe)}, then systemctl restart {site.uwsgi.unit['Id']}"
         if site.server.kind not in ("uwsgi", ""):
             fix = f"let nginx say `proxy_pass {target};` and `proxy_set_header Host $host;` instead of `{site.handler}`"
     else:

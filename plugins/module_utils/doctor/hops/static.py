@@ -23,7 +23,7 @@ FAULTS = Faults(
         "static.manifest": [],
         "static.not-readable": [],
         "static.no-location": [],
-        "static.alias": [],
+        "static.alias": ["socket.missing"],
         "static.location-taken": [],
         "static.selinux": [],
         "static.status": ["nginx", "name", "firewalld"],

@@ -11,7 +11,7 @@ from ...uwsgi.options import BUFFER_SIZE_DEFAULT
 from .. import judge_unit, judge_workers
 from ..evidence import LARGE_COOKIE, Host, Site
 from ..fault import ADVICE, BROKEN, DEGRADED, Fault, Faults
-from ..fixes import ini, restart
+from ..fixes import BY_HAND, ini, restart
 from ..judge_servers import around, left_over, not_running, state_of, waits
 from ..logs import last_lines, reason
 from ..questions import all_busy
@@ -20,7 +20,7 @@ FAULTS = Faults(
     "uwsgi",
     {
         "uwsgi.missing": [],
-        "uwsgi.unit": ["app.sandbox"],
+        "uwsgi.unit": ["app.sandbox", "app.virtualenv", "app.ini"],
         "uwsgi.directory": [],
         "uwsgi.crashing": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
         "uwsgi.stopped": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
@@ -84,6 +84,22 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     else:
         yield from _running(site)
         yield from around(FAULTS, site)
+        if found.unit.get("LoadState") == "not-found":
+            yield FAULTS.fault(
+                "uwsgi.not-enabled",
+                DEGRADED,
+                f"{label} runs, and the file of its unit {unit} is gone: after it ends, nothing starts it again",
+                f"playbooks/site.yml writes it again{BY_HAND}put the file of {unit} back, then systemctl daemon-reload",
+                [f"{unit}: not-found"],
+            )
+        elif site.managed and found.starts_at_boot is False:
+            yield FAULTS.fault(
+                "uwsgi.not-enabled",
+                DEGRADED,
+                f"uWSGI runs, and {site.layout.boot_unit} is disabled: after the next boot nothing starts it",
+                f"systemctl enable {site.layout.boot_unit}",
+                [f"{site.layout.boot_unit}: disabled"],
+            )
         workers = f"with {len(found.workers)} workers" if found.workers else "alone"
         kind = "process" if site.server.kind == "uwsgi" else f"{label}, process"
         seen.append(f"{kind} {found.master.pid} as {found.user} {workers}{', ' + unit if unit else ''}")
