@@ -552,3 +552,18 @@ def test_a_program_that_nobody_knows_is_no_slow_application():
     found = faults_of(verdict(site, host))
     assert "django.slow" not in found
     assert found["socket.silent"]["mend"].startswith("end that program, and start the site's server there; or correct")
+
+
+def test_a_unit_that_hides_the_homes_cannot_start_a_program_there():
+    site, host = evidence()
+    unit = {
+        "Id": "shop.service",
+        "ActiveState": "failed",
+        "ProtectHome": "yes",
+        "ExecStart": "{ path=/home/a/bin/x ; }",
+    }
+    put(site, managed=False)
+    put(site.uwsgi, master=None, unit=unit, log="shop.service: Main process exited, code=exited, status=203/EXEC")
+    put(site.probes[0], answer=None, connect_error="ENOENT")
+    fault = faults_of(verdict(site, host))["uwsgi.unit"]
+    assert "ProtectHome=yes hides /home/a/bin/x from it (203/EXEC" in fault["cause"]

@@ -480,3 +480,14 @@ def test_each_site_that_is_wanted_is_examined(monkeypatch, names, asked, deep):
         assert 0 <= report["seconds"] < 5
         rung = {"rung": "one", "status": "ok", "evidence": ["an ********"], "cause": ""}
         assert report["ladder"] == ([rung] if deep else [])
+
+
+def test_a_short_value_of_the_environment_is_hidden_as_a_word_and_never_in_our_own_ones():
+    report = {"fault": "uwsgi.unit", "cause": "uwsgi and wsgi, wsgi-file; asgi", "hops": [{"hop": "wsgi"}]}
+    told = verdict.hide(report, ["wsgi"])
+    assert told == {
+        "fault": "uwsgi.unit",
+        "cause": "uwsgi and ********, ********-file; asgi",
+        "hops": [{"hop": "wsgi"}],
+    }
+    assert verdict.hide("Xlong-secretX", ["long-secret"]) == "X********X"

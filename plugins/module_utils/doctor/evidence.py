@@ -273,11 +273,13 @@ class Places:
     """What is there of the directories that uWSGI's options and Django's settings name.
 
     `package` says whether the application's top package lies in chdir, `package_elsewhere` which directory near it
-    has it. `closed` is what keeps the site's own user out of chdir, or from reading the package there.
+    has it. `closed` is what keeps the site's own user out of chdir, or from reading the package there. `read_only` are
+    directories that the processes of the site see on a file system that is read-only for them alone.
     """
 
     chdir: bool = True
     closed: Obstacle | None = None
+    read_only: list[str] = field(default_factory=list)
     home: bool = True
     static_root: bool = True
     media_root: bool = True

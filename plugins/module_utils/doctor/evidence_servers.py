@@ -32,6 +32,7 @@ class Start:
     log: str = ""  # a file
     enabled: bool = True
     manager: str = ""  # the emperor's directory, or the unit of supervisor
+    program: str = ""  # what it executes, where that is a script that starts the server in its end
     group: str = ""  # what supervisorctl calls a program of several processes
 
 

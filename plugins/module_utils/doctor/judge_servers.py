@@ -163,13 +163,14 @@ def _in_supervisor(faults: Faults, site: Site, start: Start) -> Fault:
     server, log = site.server, site.uwsgi.log
     state = (re.findall(rf"\b({'|'.join(_STATES)}|STOPPED|UNKNOWN)\b", server.state) or [""])[0]
     evidence = [server.state, *last_lines(log)[-4:]]
-    if state in _STATES:
-        own = server_words.of_the_server(log) or server_words.of_supervisor(server.state)
+    refused = server_words.of_supervisor(server.state)
+    if state in _STATES or refused:
+        own = refused or server_words.of_the_server(log)
         return faults.fault(
             "uwsgi.supervisor",
             BROKEN,
-            f"supervisor {_STATES[state]} {start.name} ({state}): {own.cause if own else reason(log)}"
-            f"{_loads_now(site)}",
+            f"supervisor {_STATES.get(state, 'cannot start')} {start.name} ({state}): "
+            f"{own.cause if own else reason(log)}{_loads_now(site)}",
             f"{own.fix.format(place=place_of(site))}; then: {restart(site)}"
             if own
             else f"correct what {start.log or 'its log'} says, then: {restart(site)}",

@@ -12,6 +12,7 @@ from typing import Any
 from ..build import settings_facts
 from ..build.program import program_text
 from ..host import answers, path_walk
+from ..host.files import read_or_empty
 from ..host.identity import Identity
 from ..nginx import match
 from . import ask, django_advice, django_assets, django_data, django_look
@@ -192,3 +193,22 @@ def _describe_database(site: Site) -> None:
     file = site.inside.get("database", {}).get("file", "")
     for path in [file, os.path.dirname(file)] if file else []:
         site.described[path] = path_walk.described(path)
+    master = site.uwsgi.master
+    if master and file:
+        seen = read_or_empty(f"/proc/{master.pid}/mountinfo"), read_or_empty("/proc/self/mountinfo")
+        folder = os.path.dirname(os.path.realpath(file))
+        if mounted_read_only(seen[0], folder) and not mounted_read_only(seen[1], folder):
+            site.places.read_only.append(folder)
+
+
+def mounted_read_only(mountinfo: str, path: str) -> bool:
+    """Say whether a path lies on a mount that is read-only, by a process's mountinfo (proc_pid_mountinfo(5))."""
+    best, found = "", False
+    for line in mountinfo.splitlines():
+        words = line.split()
+        if len(words) > 5:
+            point = words[4].replace("\\040", " ")
+            # Of several on one point the last one is seen.
+            if f"{path}/".startswith(f"{point.rstrip('/')}/") and len(point) >= len(best):
+                best, found = point, "ro" in words[5].split(",")
+    return found

@@ -31,6 +31,7 @@ def find_server(
     folders = folders_of(domains, host)
     foreign = foreign_addresses(domains, host)
     master = holding(host, addresses)
+    master = None if master and _is_gone(master) else master
     own = [start for start in host.starts.found if start.enabled and _meets(start.addresses, addresses)]
     if master and not kind_of(master.command, master.name):
         found.kind, found.label, found.stranger = "", "another program", str(master)
@@ -67,6 +68,11 @@ def holding(host: Host, addresses: Sequence[str]) -> Process | None:
     # Supervisor opens the socket of an fcgi-program itself; those that it hands it to take the requests.
     known = [pid for pid in held if kind_of(host.table[pid].command, host.table[pid].name)]
     return top_of(host.table[(known or held)[0]], host) if held else None
+
+
+def _is_gone(process: Process) -> bool:
+    """Say whether a process has ended since the table was read, as those do that fail and are started again."""
+    return not process.cwd and not os.path.isdir(f"/proc/{process.pid}")
 
 
 def top_of(process: Process, host: Host) -> Process:
@@ -137,6 +143,8 @@ def look_around(site: Site, host: Host) -> None:
         return
     if start:
         found.state = _state(start, host)
+        if start.program.startswith("/") and os.path.isfile(start.program) and not os.access(start.program, os.X_OK):
+            found.state += f"; command at '{start.program}' is not executable"
         if start.way == VASSAL and not _emperor_runs(start, host):
             found.manager_stopped = start.unit.get("Id", "") or "the emperor"
         if start.way == SUPERVISOR and not host.starts.supervisor:

@@ -242,7 +242,7 @@ def _how_it_starts(found: Uwsgi, layout: Layout, start: Start | None) -> str:
     found.user = found.master.identity.name
     if is_renamed(found.master):
         found.command = exec_start(found.unit)
-    return found.master.cwd or "/"
+    return found.master.cwd or (start.cwd if start else "/")
 
 
 def _has(folder: str, found: Uwsgi) -> bool:
