@@ -88,6 +88,16 @@ def test_packages_are_read_of_both_and_of_the_log_before(folder, monkeypatch):
             {"certificate": "y", "ends": "2027-04-01"},
             [Change("certificate", "another certificate, until 2027-04-01; the one before: until 2027-01-01")],
         ),
+        (
+            {"certificate": "x", "ends": "2027-01-15", "time": EIGHT},
+            {"certificate": "x", "ends": "2027-01-15", "time": EIGHT + 86400},
+            [Change("certificate", "the same one, and it ends on 2027-01-15: nothing has renewed it")],
+        ),
+        (
+            {"certificate": "x", "ends": "2027-01-17", "time": EIGHT},
+            {"certificate": "x", "ends": "2027-01-17", "time": EIGHT + 86400},
+            [],
+        ),
         ({"certificate": "x"}, {"certificate": ""}, []),  # it could not be read
         ({"disk": {"/": 50}}, {"disk": {"/": 54}}, []),
         ({"disk": {"/": 50}}, {"disk": {"/": 55}}, [Change("disk", "/ is 55 % full, it was 50 %")]),
