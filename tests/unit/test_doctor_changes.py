@@ -80,6 +80,11 @@ def test_packages_are_read_of_both_and_of_the_log_before(folder, monkeypatch):
     ("before", "now", "wanted"),
     [
         ({"release": "a"}, {"release": "b"}, [Change("release", "release a -> b")]),
+        (
+            {"release": "a1", "units": {"/w@a1:x.service": "1", "/t.service": "1"}},
+            {"release": "b2", "units": {"/w@b2:x.service": "1", "/t.service": "2"}},
+            [Change("release", "release a1 -> b2"), Change("unit", "/t.service was changed")],
+        ),
         ({"release": ""}, {"release": "b"}, [Change("release", "release none -> b")]),
         ({"nginx": {"/a": "1", "/b": "1"}}, {"nginx": {"/a": "2", "/b": "1"}}, [Change("nginx", "/a was changed")]),
         ({"units": {"/a": "1"}}, {"units": {"/b": "1"}}, [Change("unit", "/b is new"), Change("unit", "/a is gone")]),

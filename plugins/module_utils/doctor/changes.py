@@ -49,7 +49,13 @@ def compared(before: Snapshot, now: Snapshot) -> list[Change]:
     found = []
     if before.release != now.release:
         found.append(Change("release", f"release {before.release or 'none'} -> {now.release or 'none'}"))
-    found += _files("unit", before.units, now.units) + _files("nginx", before.nginx, now.nginx)
+    # Another release has units of its own, by its id: that it is another one is told.
+    other = {before.release, now.release} - {""} if before.release != now.release else set()
+    old, new = (
+        {path: digest for path, digest in units.items() if not any(release in path for release in other)}
+        for units in (before.units, now.units)
+    )
+    found += _files("unit", old, new) + _files("nginx", before.nginx, now.nginx)
     if now.certificate and before.certificate and before.certificate != now.certificate:
         found.append(
             Change("certificate", f"another certificate, until {now.ends}; the one before: until {before.ends}")
