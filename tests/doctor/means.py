@@ -95,8 +95,8 @@ MEANS = {
     "uwsgi.directory": "A directory that uWSGI needs, as that of its socket, is not there.",
     "uwsgi.supervisor": "supervisor has given up on the program, or it was stopped there.",
     "uwsgi.vassal": "The emperor has no vassal for the site: its file was taken away, or is refused.",
-    "uwsgi.not-enabled": "Nothing starts the server at the next boot: its unit is disabled or its file gone, or "
-    "Debian's uwsgi package has the site's file, but not in `apps-enabled`.",
+    "uwsgi.not-enabled": "Nothing starts the server at the next boot: its unit is disabled or gone, or Debian's uwsgi "
+    "package has the site's file, but not in `apps-enabled`.",
     "uwsgi.left-over": "An older process holds the address, so the unit cannot start; the old code is served.",
     "uwsgi.twice": "Two servers run with one configuration.",
     "app.ini": "uWSGI shall read a file that is not there.",
@@ -351,6 +351,7 @@ SYMPTOMS = [
             "app.import",
             "app.module",
             "nginx.renewal-off",
+            "uwsgi.not-enabled",
         ],
     ),
 ]

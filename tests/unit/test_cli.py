@@ -189,7 +189,8 @@ CALL = f"import sys\nsys.path[:0] = {[str(Path(__file__).parent), str(Path(__fil
 def called(script, **streams):
     """Run Python that has the modules of the command; its standard streams are what `streams` says."""
     words = [sys.executable, "-c", CALL + textwrap.dedent(script)]
-    return subprocess.run(words, stderr=subprocess.PIPE, text=True, timeout=60, check=False, **streams)
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+    return subprocess.run(words, stderr=subprocess.PIPE, env=buffered, text=True, timeout=60, check=False, **streams)
 
 
 PRINTS = """
@@ -225,6 +226,12 @@ def test_a_full_disk_is_an_error_in_a_line():
     with open("/dev/full", "wb") as full:
         done = called(PRINTS, stdout=full)
     assert (done.returncode, done.stderr) == (3, "pyweb: cannot go on: No space left on device\n")
+
+
+def test_help_on_a_full_disk_is_an_error_in_a_line():
+    with open("/dev/full", "wb") as full:
+        done = called(PRINTS.replace('or ["status"]', 'or ["--help"]'), stdout=full)
+    assert (done.returncode, done.stderr) == (1, "pyweb: cannot go on: No space left on device\n")
 
 
 def test_a_terminal_that_is_closed_takes_everything(monkeypatch):

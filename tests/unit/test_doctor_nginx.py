@@ -139,41 +139,6 @@ CASES = [
         "nginx -t && systemctl reload nginx",
     ),
     Case(
-        "nginx is masked",
-        lambda site, host: (
-            stop(site, host),
-            put(host.nginx, unit={"Id": "nginx.service", "ActiveState": "inactive", "LoadState": "masked"}),
-        ),
-        "nginx.stopped",
-        "broken",
-        "nginx is stopped, and nginx.service is masked: somebody told systemd never to start it",
-        "systemctl unmask nginx && systemctl start nginx",
-    ),
-    Case(
-        "nginx cannot start, for a drop-in",
-        lambda site, host: (
-            stop(site, host),
-            put(
-                host.nginx,
-                log="nginx.service: Main process exited, code=exited, status=217/USER",
-                unit={
-                    "Id": "nginx.service",
-                    "ActiveState": "activating",
-                    "SubState": "auto-restart",
-                    "User": "nosuch",
-                    "DropInPaths": "/etc/systemd/system/nginx.service.d/a.conf",
-                },
-            ),
-        ),
-        "nginx.stopped",
-        "broken",
-        "nginx failed to start: there is no user nosuch (217/USER); /etc/systemd/system/nginx.service.d/a.conf changes "
-        "this unit",
-        "correct or remove /etc/systemd/system/nginx.service.d/a.conf, then systemctl daemon-reload && systemctl "
-        "restart nginx.service",
-        ("drop-in: /etc/systemd/system/nginx.service.d/a.conf",),
-    ),
-    Case(
         "nginx is disabled",
         lambda site, host: disable(host),
         "nginx.not-enabled",
@@ -239,6 +204,41 @@ CASES = [
         "nginx is stopped",
         "systemctl start nginx",
         ("nginx.service: inactive/dead",),
+    ),
+    Case(
+        "nginx is masked",
+        lambda site, host: (
+            stop(site, host),
+            put(host.nginx, unit={"Id": "nginx.service", "ActiveState": "inactive", "LoadState": "masked"}),
+        ),
+        "nginx.stopped",
+        "broken",
+        "nginx is stopped, and nginx.service is masked: somebody told systemd never to start it",
+        "systemctl unmask nginx && systemctl start nginx",
+    ),
+    Case(
+        "nginx cannot start, for a drop-in",
+        lambda site, host: (
+            stop(site, host),
+            put(
+                host.nginx,
+                log="nginx.service: Main process exited, code=exited, status=217/USER",
+                unit={
+                    "Id": "nginx.service",
+                    "ActiveState": "activating",
+                    "SubState": "auto-restart",
+                    "User": "nosuch",
+                    "DropInPaths": "/etc/systemd/system/nginx.service.d/a.conf",
+                },
+            ),
+        ),
+        "nginx.stopped",
+        "broken",
+        "nginx failed to start: there is no user nosuch (217/USER); /etc/systemd/system/nginx.service.d/a.conf changes "
+        "this unit",
+        "correct or remove /etc/systemd/system/nginx.service.d/a.conf, then systemctl daemon-reload && systemctl "
+        "restart nginx.service",
+        ("drop-in: /etc/systemd/system/nginx.service.d/a.conf",),
     ),
     Case(
         "stopped, without a unit",

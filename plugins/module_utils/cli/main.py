@@ -96,19 +96,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
     prepare()
     status = 0
-    with until_closed():
-        try:
-            status = _run(argv)
-        except SystemExit as end:  # of argparse, after --help or a call that makes no sense
-            status = end.code if isinstance(end.code, int) else 1
-        except KeyboardInterrupt:
-            status = 130
-        except BrokenPipeError:
-            raise
-        except OSError as error:  # the disk is full on which the output goes, for instance
-            into_nothing()
-            complain(f"{error.filename or 'cannot go on'}: {error.strerror or error}")
-            status = _FAILED.get((argv or sys.argv[1:] or [""])[0], 1)
+    try:
+        with until_closed():
+            try:
+                status = _run(argv)
+            except SystemExit as end:  # of argparse, after --help or a call that makes no sense
+                status = end.code if isinstance(end.code, int) else 1
+    except KeyboardInterrupt:
+        status = 130
+    except OSError as error:  # the disk is full on which the output goes, for instance
+        into_nothing()
+        complain(f"{error.filename or 'cannot go on'}: {error.strerror or error}")
+        status = _FAILED.get((argv or sys.argv[1:] or [""])[0], 1)
     return status
 
 

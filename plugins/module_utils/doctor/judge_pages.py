@@ -26,6 +26,13 @@ _UNLOGGED = (
 )
 
 
+# What nginx answers with 500 by itself, before anybody behind it was asked.
+_OF_NGINX = re.compile(
+    r"internal redirection cycle"
+    r"|\[(?:crit|alert)\] [^\n]{0,60}(?:open|mkdir|pwrite|write)\(\) \"/[^\n,]{1,300} failed \("
+)
+
+
 def judge(faults: Faults, site: Site) -> Iterator[Fault]:
     """Judge the 500s of the access log and of the pages that were asked for, one fault for each exception."""
     pages = failing_pages(site)
@@ -55,7 +62,7 @@ def failing_pages(site: Site) -> list[Failing]:
     for page in logs.pages:
         if page.status == 500 and not page.named_by and page.path not in asked and page.path != site.path:
             found.append(Failing("GET", page.path, 500, 1, 0.0))
-    by_nginx = {line.request for line in logs.nginx_lines if "internal redirection cycle" in line.text}
+    by_nginx = {line.request for line in logs.nginx_lines if _OF_NGINX.search(line.text)}
     return [page for page in found if f"{page.method} {page.path}" not in by_nginx]
 
 

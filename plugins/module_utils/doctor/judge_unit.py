@@ -104,11 +104,11 @@ def drop_ins(unit: Mapping[str, str]) -> list[str]:
 
 
 def _before(unit: Mapping[str, str], log: str) -> str:
-    """Return the command of ExecStartPre= that failed, '' where none did."""
+    """Return the command of ExecStartPre= that failed, or is tried again now; '' where none did."""
     if not _last(_CONTROL, log):
         return ""
     failed = re.search(
-        r"argv\[\]=(.*?) ; .*?code=(?:exited ; status=[1-9]|killed|dumped)", unit.get("ExecStartPre", "")
+        r"argv\[\]=(.*?) ; .*?code=(?:exited ; status=[1-9]|killed|dumped|\(null\))", unit.get("ExecStartPre", "")
     )
     return failed[1] if failed else ""
 
