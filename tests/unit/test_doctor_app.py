@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_by_hand
 import pytest
 from doctor_evidence import UNIT, Case, answer, check, put
 
@@ -345,6 +346,7 @@ CASES = [
         (),
     ),
 ]
+CASES += doctor_by_hand.APP
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

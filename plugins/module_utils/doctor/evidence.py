@@ -192,7 +192,7 @@ class Fetched:
     `url` is the prefix of its kind, as '/static/', `folder` the project's directory for it, and `wanted` the file that
     the project means; both are '' where nobody knows. `elsewhere` says that nginx takes another file, `outside` that it
     takes one outside of that directory. `link` is the first link on the way there that has another owner than what it
-    leads to.
+    leads to. `refused` is the directive that turns everybody away there, with its place. `kind` is the Content-Type.
     """
 
     uri: str
@@ -208,6 +208,8 @@ class Fetched:
     elsewhere: bool = False
     outside: bool = False
     link: str = ""
+    refused: str = ""
+    kind: str = ""
 
 
 @dataclass
@@ -268,8 +270,8 @@ class Background:
 class Places:
     """What is there of the directories that uWSGI's options and Django's settings name.
 
-    `package` says whether the application's top package lies in chdir, `package_elsewhere` which directory near it
-    has it.
+    `pythons` are those of the virtualenv, as python3.11; `package` says whether the application's top package lies in
+    chdir, `package_elsewhere` which directory near it has it.
     """
 
     chdir: bool = True
@@ -277,6 +279,7 @@ class Places:
     static_root: bool = True
     media_root: bool = True
     package: bool = True
+    pythons: list[str] = field(default_factory=list)
     package_elsewhere: str = ""
 
 

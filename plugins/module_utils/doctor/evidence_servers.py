@@ -70,5 +70,6 @@ class Serving:
     vassals: str = ""  # the emperor's directory that has none for this site
     vassals_log: list[str] = field(default_factory=list)
     manager_stopped: str = ""  # the unit of the emperor or of supervisor that does not run
+    masked: str = ""  # a unit of the site's name that is a link to /dev/null
     disabled: str = ""  # a file beside those that are started, which names the address
     elsewhere: str = ""  # an address of another host

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -11,6 +13,7 @@ from ..nginx import match
 from .evidence import Entrance, Host, Site
 from .evidence_tls import Walk
 from .fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+from .fixes import RELOAD
 from .front import in_front, loopback
 
 _LOCAL = ("localhost", "localhost.localdomain", "ip6-localhost")
@@ -18,7 +21,13 @@ _LOCAL = ("localhost", "localhost.localdomain", "ip6-localhost")
 
 def judge(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
     told: set[str] = set()
-    for fault in [*_dead_ends(faults, site, host), *_loopback_only(faults, site, host), *_bound(faults, site, host)]:
+    for fault in [
+        *_dead_ends(faults, site, host),
+        *_loopback_only(faults, site, host),
+        *_bound(faults, site, host),
+        *_of_ipv6_alone(faults, site, host),
+        *_without_ssl(faults, site, host),
+    ]:
         if fault.cause not in told:
             told.add(fault.cause)
             yield fault
@@ -136,6 +145,44 @@ def _bound(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
                 f"nginx runs, but listens on port {entrance.port} of loopback alone, as an older configuration said",
                 "systemctl restart nginx: a reload cannot take an address that has its port in use",
                 [f"listen {entrance.port} in {entrance.server.place}", *_sockets(host, entrance.port)],
+            )
+
+
+def _of_ipv6_alone(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
+    """Tell of a port that nginx listens on over IPv6 alone: `listen [::]:80` is no `listen 80`."""
+    for entrance in site.entrances:
+        held = [listener for listener in host.listeners if listener.port == entrance.port]
+        refused = entrance.errno == errno.ECONNREFUSED and ":" not in entrance.address
+        server = entrance.server or next(iter(entrance.wanted), None)
+        if server and refused and held and all(listener.address.startswith("[") for listener in held):
+            given = next((one for one in server.chain[-1].all("listen") if "[" in "".join(one.args)), None)
+            words = f"{str(given).rstrip(';')} in {given.place}" if given else f"a server in {server.place}"
+            yield faults.fault(
+                "nginx.not-listening",
+                BROKEN,
+                f"nginx listens on port {entrance.port} over IPv6 alone ({words}): who comes over IPv4 is refused",
+                f"listen {entrance.port}{' ssl' if entrance.tls else ''}; beside it in "
+                f"{given.place if given else server.place}, then systemctl restart nginx",
+                _sockets(host, entrance.port),
+            )
+
+
+def _without_ssl(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
+    """Tell of port 443 where nginx speaks plain http: a browser that comes by https gets an error of TLS."""
+    for entrance in site.entrances:
+        server = entrance.server
+        if entrance.port != 443 or entrance.tls or entrance.greets or not server or not entrance.answer:
+            continue
+        given = next((one for one in server.chain[-1].all("listen") if re.search(r"(?:^|:)443$", one.args[0])), None)
+        if given and not loopback(given.args[0]) and not _proxy(site, host):
+            yield faults.fault(
+                "nginx.no-ssl",
+                BROKEN,
+                f"nginx speaks plain http on port 443: `{given}` in {given.place} has no ssl, and who comes by https "
+                "gets an error of TLS",
+                f"listen {given.args[0]} ssl; in {given.place}, with ssl_certificate and ssl_certificate_key, or "
+                f"remove that line; then {RELOAD}",
+                [f"GET {entrance.url}{site.path} -> {entrance.answer.status}, without TLS"],
             )
 
 

@@ -11,10 +11,10 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from . import judge_unit
+from . import judge_unit, uwsgi_words
 from .evidence import Host, Site
 from .evidence_servers import DEBIAN, SUPERVISOR, VASSAL, Start
-from .fault import BROKEN, DEGRADED, Fault, Faults
+from .fault import ADVICE, BROKEN, DEGRADED, Fault, Faults
 from .logs import last_lines, reason
 
 # In the words of uWSGI, gunicorn, uvicorn, daphne and granian.
@@ -25,6 +25,14 @@ _LONG = re.compile(r"WORKER TIMEOUT \(pid:\s*\d+\)")
 def not_running(faults: Faults, site: Site, host: Host) -> Fault:
     """Judge a server that does not run."""
     server, start = site.server, site.server.start
+    if server.masked:
+        return faults.fault(
+            "uwsgi.stopped",
+            BROKEN,
+            f"{server.label} is stopped: {server.masked} is masked, so nothing can start it",
+            f"systemctl unmask {server.masked} && systemctl start {server.masked}",
+            [f"{server.masked} is a link to /dev/null", server.state],
+        )
     if server.disabled and start:
         return _not_enabled(faults, start)
     if server.vassals:
@@ -47,6 +55,7 @@ def around(faults: Faults, site: Site) -> Iterator[Fault]:
     """Judge what is amiss around a server that runs."""
     server, log = site.server, site.uwsgi.log
     yield from _left_over(faults, site)
+    yield from _at_boot(faults, site)
     if server.twins:
         yield faults.fault(
             "uwsgi.twice",
@@ -66,6 +75,31 @@ def around(faults: Faults, site: Site) -> Iterator[Fault]:
             "timeout, and the worker was killed",
             f"make it faster, or --timeout in {place_of(site)}",
             [late[-1]],
+        )
+
+
+def _at_boot(faults: Faults, site: Site) -> Iterator[Fault]:
+    """Advise on a unit that runs, and would not be the same or not at all after the next boot."""
+    unit, start = site.uwsgi.unit, site.server.start
+    name = unit.get("Id", "")
+    if site.managed or not name or (start and start.socket) or site.uwsgi.master is None:
+        return
+    others = [unit.get(key) for key in ("WantedBy", "RequiredBy", "TriggeredBy") if unit.get(key)]
+    if unit.get("UnitFileState") == "disabled" and not others and "@" not in name:
+        yield faults.fault(
+            "uwsgi.not-enabled",
+            ADVICE,
+            f"{name} is not enabled: it runs now, and nothing starts it at the next boot",
+            f"systemctl enable {name}",
+            [f"UnitFileState=disabled, {unit.get('FragmentPath', name)}"],
+        )
+    if unit.get("NeedDaemonReload") == "yes":
+        yield faults.fault(
+            "uwsgi.unit-changed",
+            ADVICE,
+            f"the file of {name} was changed, and systemd has not read it again: a restart starts the old one",
+            f"systemctl daemon-reload && systemctl restart {name}",
+            [unit.get("FragmentPath", name)],
         )
 
 
@@ -125,7 +159,7 @@ def _stopped(faults: Faults, site: Site) -> Fault:
     state = state_of(site) if unit else f"no {server.label} of this site in the process table"
     name = f"{server.label} ({unit})" if server.kind != "uwsgi" and unit else server.label
     cause = (
-        f"{name} failed: {judge_unit.words(site) or reason(found.log)}{_loads_now(site)}"
+        f"{name} failed: {judge_unit.words(site) or uwsgi_words.why(site)}{_loads_now(site)}"
         if failed
         else f"{name} is stopped"
     )
@@ -134,7 +168,9 @@ def _stopped(faults: Faults, site: Site) -> Fault:
             f", though {unit} is {found.unit.get('ActiveState', 'active')} ({found.unit.get('SubState', 'exited')})"
         )
     lines = [state, _of_socket(socket), *last_lines(found.log)[-3:]]
-    return faults.fault("uwsgi.stopped", BROKEN, cause, command, lines)
+    # The command alone ends as the last start did.
+    why = uwsgi_words.fix(site) if failed and not site.managed else ""
+    return faults.fault("uwsgi.stopped", BROKEN, cause, why or command, lines)
 
 
 def _of_socket(socket: dict[str, str]) -> str:

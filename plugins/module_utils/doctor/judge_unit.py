@@ -44,6 +44,8 @@ def reason(site: Site) -> tuple[str, str, list[str]] | None:
     """Return (cause, fix, systemd's words) of a start that failed before the program ran; None for any other."""
     unit, log, absent = site.uwsgi.unit, site.uwsgi.log, site.logs.absent
     name = unit.get("Id", "")
+    if name and unit.get("LoadState") == "bad-setting":
+        return _bad_setting(site)
     # Where a start fails over and over, systemd calls the unit active for a moment.
     if not name or unit.get("ActiveState") == "inactive" or any(probe.answer for probe in site.probes):
         return None
@@ -59,7 +61,11 @@ def reason(site: Site) -> tuple[str, str, list[str]] | None:
     if kind:
         cause, fix = _of_step(site, kind, step[1] if step else "")
         return cause, f"{fix}, {again}", words
-    timeout = _last(_TIMEOUT, log)
+    timeout, result = _last(_TIMEOUT, log), _last(_RESULT, log)
+    timeout = timeout or (result if result and result[1] == "timeout" else None)
+    if timeout and unit.get("Type") == "forking":
+        cause = "the start timed out: Type=forking waits until uWSGI goes into the background, which it does not do"
+        return cause, f"Type=notify in {name} (or Type=simple), in the place of forking; {again}", [timeout[0].strip()]
     if timeout and "notify" in unit.get("Type", "notify"):
         cause = "the start timed out: nothing told systemd within TimeoutStartSec that it is ready"
         return (
@@ -68,6 +74,25 @@ def reason(site: Site) -> tuple[str, str, list[str]] | None:
             [timeout[0].strip()],
         )
     return None
+
+
+def _bad_setting(site: Site) -> tuple[str, str, list[str]]:
+    """Say which line of a unit file systemd refuses."""
+    unit, log = site.uwsgi.unit, site.uwsgi.log
+    path = unit.get("FragmentPath", "") or unit.get("Id", "")
+    lines = re.findall(rf"{re.escape(path)}:(\d+): ([^\n]+)", log)
+    said = [
+        text for text in (re.sub(r"^\S+ \"?|\"$", "", unit.get("LoadError", "")), *(text for _n, text in lines)) if text
+    ]
+    program = re.search(r"path=(\S+)", unit.get("ExecStart", ""))
+    if lines:
+        where, what = f"{path}, line {lines[-1][0]}", lines[-1][1].rstrip(".")
+    elif program and "/" in program[1] and not program[1].startswith("/"):
+        where, what = f"ExecStart= in {path}", f"{program[1]} is no absolute path"
+    else:
+        where, what = path, said[0].rstrip(".") if said else "a setting is not valid"
+    fix = f"correct {where} (systemd-analyze verify {unit.get('Id', '')} names it), then systemctl daemon-reload && "
+    return f"its file is refused, {where}: {what}", f"{fix}systemctl restart {unit.get('Id', '')}", said[:3]
 
 
 def words(site: Site) -> str:
@@ -101,6 +126,10 @@ def _of_step(site: Site, kind: str, number: str) -> tuple[str, str]:
         program = absent.get("ExecStart") or (denied[1] if denied else found[1] if found else "its program")
         spawned = re.search(r"Failed at step EXEC spawning [^:\n]+: ([^\n]+)", log)
         why = "does not exist" if absent.get("ExecStart") else spawned[1] if spawned else "cannot be executed"
+        if why == "Permission denied" and program.startswith("/"):
+            user = unit.get("User") or "root"
+            what = f"{program} cannot be executed: {why} ({code}, ExecStart=)"
+            return what, f"chmod +x {program}, and let {user} enter its directories (namei -l {program})"
         return f"{program} {why} ({code}, ExecStart=)", f"the path of the program in ExecStart= of {name}"
     found_at = re.findall(r"Failed (?:to set up [^\n]+|at step \w+ spawning [^\n]+)", log)
     what = found_at[0] if found_at else f"it fails at {kind}"

@@ -118,6 +118,8 @@ def _nginx(tested: Ran, table: Mapping[int, processes.Process], units: Sequence[
         workers = [child for child in children if " ".join(child.command) == "nginx: worker process"]
         found.workers = sorted(workers, key=lambda worker: worker.started)
     found.unit = next((unit for unit in units if unit.get("Id") == "nginx.service"), {})
+    if not found.unit and not found.master:  # a masked one is not among those that are loaded
+        found.unit = next(iter(units_named(["nginx.service"])), {})
     with contextlib.suppress(DumpError):
         found.config = parse(tested.out)
     if found.installed:

@@ -12,6 +12,7 @@ from typing import Any
 from ..build import settings_facts
 from ..build.program import program_text
 from ..host import answers, path_walk
+from ..host.files import names
 from ..nginx import match
 from . import ask, django_advice, django_assets, django_data, django_look
 from .application import application_of
@@ -76,6 +77,7 @@ def look_inside(site: Site, main: match.Server | None) -> None:
     chdir, home = options.last("chdir"), options.last("home")
     site.places.chdir = not chdir or os.path.isdir(chdir)
     site.places.home = not home or os.path.isdir(home)
+    site.places.pythons = [name for name in names(f"{home}/lib") if name.startswith("python3")] if home else []
     if not module:
         return
     folder = chdir or "/"

@@ -114,6 +114,8 @@ def foreign_addresses(domains: Sequence[str], host: Host) -> list[str]:
 def look_around(site: Site, host: Host) -> None:
     """Fill in what else there is to say: left-over processes, twins, a vassal that is gone, what is not enabled."""
     found, addresses = site.server, [probe.address for probe in site.probes]
+    if not site.uwsgi.master and not site.uwsgi.unit.get("Id"):
+        found.masked = _masked(site)
     if site.managed or site.layout.release_of(site.uwsgi.unit.get("Id", "")):
         return
     master, start = site.uwsgi.master, found.start
@@ -139,6 +141,20 @@ def look_around(site: Site, host: Host) -> None:
         found.disabled, found.start = beside[0].file, beside[0]
         return
     _look_for_vassal(site, host, addresses)
+
+
+def _masked(site: Site) -> str:
+    """Return a unit that somebody masked and that has the name of the site, of its ini or of its directory."""
+    options = site.uwsgi.options
+    folders = [os.path.dirname(path) for path in options.files] + [options.last("chdir").rstrip("/")]
+    stems = [os.path.splitext(os.path.basename(path))[0] for path in options.files]
+    wanted = {site.name, *stems, *(os.path.basename(folder) for folder in folders)} - {"", "uwsgi"}
+    for name in sorted(wanted):
+        for folder in ("/etc/systemd/system", "/run/systemd/system"):
+            path = f"{folder}/{name}.service"
+            if os.path.islink(path) and os.path.realpath(path) == "/dev/null":
+                return f"{name}.service"
+    return ""
 
 
 # Directories that say nothing of a site.

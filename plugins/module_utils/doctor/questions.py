@@ -8,7 +8,7 @@ import posixpath
 import re
 from collections.abc import Sequence
 
-from .evidence import Fetched, Host, Probe, Site
+from .evidence import Answer, Fetched, Host, Probe, Site
 from .fault import BROKEN, DEGRADED, Fault, Faults
 from .fixes import RELOAD
 from .groups import RESTART, restart_for_group
@@ -20,6 +20,11 @@ SOCKET_CLASSES = ("sock_file", "unix_stream_socket", "tcp_socket")
 def good(status: int, wanted: Sequence[int]) -> bool:
     """Say whether a status is one of a healthy site: what its health asks for, or anything but a failure."""
     return status in wanted if wanted else status < 500 and status != 400
+
+
+def by_nginx(answer: Answer) -> bool:
+    """Say whether an answer is nginx's own page of an error, and nobody's behind it."""
+    return answer.status >= 400 and b"<center>nginx" in answer.body[-600:]
 
 
 def all_busy(site: Site) -> bool:
@@ -115,6 +120,14 @@ def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Faul
             + (f"; {late}" if late else ""),
             RESTART if late else fetched.obstacle.mend,
             [says, fetched.obstacle.evidence],
+        )
+    if fetched.refused and fetched.status in (403, 404, 410):
+        return faults.fault(
+            f"{hop}.status",
+            status,
+            f"{hop} files are not served: nginx turns everybody away who asks for {fetched.url}, by {fetched.refused}",
+            f"remove that line, then {RELOAD}",
+            [says, fetched.refused],
         )
     if "_pass" in fetched.handler:
         return faults.fault(

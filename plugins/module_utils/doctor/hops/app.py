@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from .. import app_fixes
 from ..application import application_of
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
@@ -79,6 +80,18 @@ def _places(site: Site) -> Fault | None:
     if not no_home and not without:
         return None
     what = f"there is no directory {home}" if no_home else f"{home or site.uwsgi.python} has no Django"
+    version = ".".join(str(site.inside.get("python", {}).get("version", "")).split(".")[:2])
+    if without and version and site.places.pythons and f"python{version}" not in site.places.pythons:
+        made = ", ".join(site.places.pythons[:2])
+        return FAULTS.fault(
+            "app.virtualenv",
+            status,
+            f"the virtualenv {home} was made for {made}, and uWSGI has Python {version}: its packages are not found"
+            f"{later}",
+            f"web_sites[].virtualenv, then playbooks/site.yml; by hand: make it again: python{version} -m venv --clear "
+            f"{home} && {home}/bin/pip install -r the project's requirements, then {restart(site)}",
+            [f"{home}/lib/{site.places.pythons[0]}", without.get("error", "")],
+        )
     return FAULTS.fault(
         "app.virtualenv",
         status,
@@ -139,7 +152,7 @@ def _import(site: Site) -> Fault | None:
         "app.import",
         status,
         f"the application cannot be imported: {error}{later}",
-        _install(site, missing) if missing else _correct(site, place or "it"),
+        _install(site, missing) if missing else _correct(site, place or "it", app_fixes.fix(site, error)),
         [f"{error}{f' at {place}' if place else ''}", *last_match(log, r".*no python application found.*")],
     )
 
@@ -175,16 +188,16 @@ def _install(site: Site, missing: str) -> str:
     """Say how the project gets a module that is not there."""
     home = site.uwsgi.options.last("home")
     pip = f"{home}/bin/pip" if home else f"{site.uwsgi.python or 'python3'} -m pip"
+    by_hand = app_fixes.own_module(site, missing) or f"{pip} install the package of {missing}, then {restart(site)}"
     return (
-        f"web_sites[].packages or the project's requirements ({missing}), then playbooks/deploy.yml; by hand: "
-        f"{pip} install the package of {missing}, then {restart(site)}"
+        f"web_sites[].packages or the project's requirements ({missing}), then playbooks/deploy.yml; by hand: {by_hand}"
     )
 
 
-def _correct(site: Site, what: str) -> str:
+def _correct(site: Site, what: str, by_hand: str = "") -> str:
     return (
         f"correct {what} in the source, then playbooks/deploy.yml; playbooks/rollback.yml brings the release before"
-        f"; by hand: correct {what}, then {restart(site)}"
+        f"; by hand: {by_hand or f'correct {what}, then {restart(site)}'}"
     )
 
 

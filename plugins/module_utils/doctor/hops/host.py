@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ..evidence import Host, Site
@@ -17,6 +18,15 @@ _CLOCK_MAX = 60
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     for full in site.full:
         place = full.partition(":")[0]
+        if re.search(r"\b0 of [1-9]\d* inodes free", full):
+            yield FAULTS.fault(
+                "host.disk-full",
+                BROKEN,
+                f"the file system of {place} has no inode left: no file can be made, whatever room there is",
+                f"remove small files (sessions, caches): du --inodes -xd2 {place} | sort -n | tail",
+                [full],
+            )
+            continue
         yield FAULTS.fault(
             "host.disk-full",
             BROKEN,

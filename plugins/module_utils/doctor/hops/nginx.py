@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .. import certificates, judge_nginx_log, judge_reach, ways
+from .. import certificates, judge_nginx_log, judge_reach, nginx_refusals, ways
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
 from ..judge_serving import temporaries, unresolved
@@ -48,10 +48,12 @@ FAULTS = Faults(
         "nginx.redirect-loop": ["nginx.scheme-untold", "nginx.untrusted-proxy"],
         "nginx.redirect-dead": [],
         "nginx.loopback-only": [],
+        "nginx.no-ssl": [],
         "nginx.temp-path": [],
         "nginx.unexamined": [],
         "nginx.not-listening": [],
         "nginx.untested": [],
+        "nginx.outside-systemd": [],
         "nginx.not-reloaded": [],
         "nginx.errors": [
             *("location", "socket", "uwsgi", "app", "django", "database", "static", "media", "host", "name"),
@@ -91,6 +93,15 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     if nginx.tested.status is None:
         cause = "nginx -T does not end: its configuration was read from the files"
         yield FAULTS.fault("nginx.untested", UNKNOWN, cause, "nginx -t")
+    if nginx.unit.get("ActiveState") == "failed" and nginx.master.unit != "nginx.service":
+        yield FAULTS.fault(
+            "nginx.outside-systemd",
+            DEGRADED,
+            f"nginx runs as process {nginx.master.pid}, which systemd did not start: nginx.service has failed, and "
+            "systemctl neither reloads nor restarts what runs",
+            f"kill -QUIT {nginx.master.pid}; systemctl reset-failed nginx; systemctl start nginx",
+            [f"nginx.service: failed/{nginx.unit.get('SubState', '')}", f"{nginx.master}"],
+        )
     if nginx.changed and nginx.tested.status == 0:
         yield FAULTS.fault(
             "nginx.not-reloaded",
@@ -129,13 +140,15 @@ def _configuration(host: Host) -> Iterator[Fault]:
         )
     names = list(unresolved(FAULTS, host, said, works))
     yield from names
+    message = _message(nginx.tested.err)
     if nginx.tested.status and not no_ipv6 and not key and not names:
         yield FAULTS.fault(
             "nginx.config",
             status,
-            f"the configuration of nginx is broken; {works}" + (", and the next start fails" if nginx.master else ""),
-            "correct the line that nginx names, then nginx -t && systemctl reload nginx",
-            [_message(nginx.tested.err) or "nginx -t failed"],
+            f"the configuration of nginx is broken{': ' if message else ''}{nginx_refusals.words(message)}; {works}"
+            + (", and the next start fails" if nginx.master else ""),
+            nginx_refusals.fix(message, nginx.master is not None),
+            [message or "nginx -t failed"],
         )
 
 
@@ -156,7 +169,13 @@ def _stopped(site: Site, host: Host) -> Iterator[Fault]:
         )
     state = f"{nginx.unit.get('ActiveState', 'no unit')}/{nginx.unit.get('SubState', '')}"
     cause = "nginx is stopped" if nginx.unit.get("ActiveState") != "failed" else "nginx failed to start"
-    yield FAULTS.fault("nginx.stopped", BROKEN, cause, "systemctl start nginx", [f"nginx.service: {state}"])
+    fix = "systemctl start nginx"
+    if nginx.unit.get("LoadState") == "masked":
+        cause, fix = (
+            "nginx is stopped, and its unit is masked: nothing can start it",
+            f"systemctl unmask nginx && {fix}",
+        )
+    yield FAULTS.fault("nginx.stopped", BROKEN, cause, fix, [f"nginx.service: {state}"])
 
 
 def _said(host: Host) -> str:

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator
 
 from ...uwsgi.options import BUFFER_SIZE_DEFAULT
-from .. import judge_unit, judge_workers
+from .. import judge_unit, judge_workers, uwsgi_words
 from ..evidence import LARGE_COOKIE, Host, Site
 from ..fault import ADVICE, BROKEN, DEGRADED, Fault, Faults
 from ..fixes import ini, restart
 from ..judge_servers import around, not_running, state_of
-from ..logs import last_lines, reason
+from ..logs import last_lines
 from ..questions import all_busy
 
 FAULTS = Faults(
@@ -33,6 +33,7 @@ FAULTS = Faults(
         "uwsgi.supervisor": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
         "uwsgi.vassal": [],
         "uwsgi.not-enabled": [],
+        "uwsgi.unit-changed": [],
         "uwsgi.left-over": [],
         "uwsgi.twice": [],
     },
@@ -67,9 +68,9 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield FAULTS.fault(
             "uwsgi.crashing",
             BROKEN,
-            f"{label} ends and is started again, over and over: {judge_unit.words(site) or reason(found.log)}",
-            f"journalctl -u {unit} -n 50; playbooks/rollback.yml brings the release before"
-            f"; by hand: journalctl -u {unit} -n 50 says why; then systemctl restart {unit}",
+            f"{label} ends and is started again, over and over: {judge_unit.words(site) or uwsgi_words.why(site)}",
+            f"journalctl -u {unit} -n 50; playbooks/rollback.yml brings the release before; by hand: "
+            + (uwsgi_words.fix(site) or f"journalctl -u {unit} -n 50 says why; then systemctl restart {unit}"),
             [state_of(site), *last_lines(found.log)],
         )
     elif not found.master:
