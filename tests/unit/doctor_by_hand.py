@@ -10,6 +10,7 @@ import errno
 
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Fetched, Ran
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_directives import Unread
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_tls import Redirect, Walk
 from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import course, dump, match
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.protocol import Answer
@@ -130,6 +131,41 @@ NGINX = [
         "https gets an error of TLS",
         "listen 443 ssl; in /etc/nginx/nginx.conf:3, with ssl_certificate and ssl_certificate_key, or remove that "
         f"line; then {RELOAD}",
+    ),
+]
+NGINX += [
+    Case(
+        "a redirect to a name that no server has",
+        lambda site, host: put(
+            site,
+            walks=[
+                Walk(
+                    "http://shop.example/",
+                    [Redirect("http://shop.example/", 301, "http://www.shop.example/", "", True)],
+                    leaves="http://www.shop.example/",
+                    nameless=400,
+                )
+            ],
+        ),
+        "nginx.redirect-dead",
+        "broken",
+        "http://shop.example/ is redirected to http://www.shop.example/, and no server of nginx has the name "
+        "www.shop.example: this host answers 400 there. the application (PREPEND_WWW?) does that",
+        "web_sites[].domains with www.shop.example, or end the redirect; by hand: 'www.shop.example' in ALLOWED_HOSTS, "
+        "and www.shop.example beside the other names in server_name; or end the redirect (PREPEND_WWW = False)",
+        ("GET http://www.shop.example/ -> 400",),
+    ),
+]
+DJANGO = [
+    Case(
+        "cookies of another domain",
+        lambda site, host: put(site.inside, cookies={"trusted": True, "foreign": ["SESSION_COOKIE_DOMAIN"]}),
+        "django.cookies",
+        "degraded",
+        "SESSION_COOKIE_DOMAIN is of another domain than shop.example: browsers take no such cookie, forms get 403 and "
+        "nobody can log in",
+        "remove web_sites[].settings.SESSION_COOKIE_DOMAIN, or let it be the domain of the site",
+        ("SESSION_COOKIE_DOMAIN",),
     ),
 ]
 LOCATION = [

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Callable
 if TYPE_CHECKING:
     # Their text is sent in front of this one.
     from ..build.settings_facts import settings_facts
-    from .django_advice import deploy_checks, lines_of, locale_of, mail_server, trusted_over_https
+    from .django_advice import deploy_checks, foreign_cookies, lines_of, locale_of, mail_server, trusted_over_https
     from .django_assets import assets
     from .django_data import watch_databases
 
@@ -67,11 +67,15 @@ def look_around(settings: Any, asked: dict[str, Any]) -> None:
     apart("files", lambda: look_at_files(settings))
     apart("lines", lambda: say("lines", at=lines_of(settings)))
     apart("locale", lambda: say("locale", **locale_of()))
-    apart("cookies", lambda: say("cookies", trusted=trusted_over_https(settings, asked["hosts"])))
+    apart("cookies", lambda: say("cookies", **cookies(settings, asked["hosts"])))
     apart("facts", lambda: say("facts", **settings_facts(settings, code)))
     apart("assets", lambda: say("assets", **assets(settings)))
     apart("mail", lambda: say("mail", **mail_server(settings)))
     apart("checks", lambda: say("checks", found=deploy_checks()))
+
+
+def cookies(settings: Any, hosts: list[str]) -> dict[str, Any]:
+    return {"trusted": trusted_over_https(settings, hosts), "foreign": foreign_cookies(settings, hosts)}
 
 
 def apart(at: str, look: Callable[[], object]) -> None:

@@ -182,7 +182,7 @@ def _asked_first(faults: Faults, site: Site, entrance: Entrance, chain: list[Dir
     """Judge what turns every client away in the location itself: `internal`, and an `auth_request` that fails."""
     answer = entrance.answer
     hidden = chain[-1].all("internal")
-    if answer and answer.status == 404 and by_nginx(answer) and hidden:
+    if answer and answer.status == 404 and by_nginx(answer.status, answer.body) and hidden:
         return [
             faults.fault(
                 "location.refused",
@@ -194,7 +194,13 @@ def _asked_first(faults: Faults, site: Site, entrance: Entrance, chain: list[Dir
         ]
     asks = match.inherited(chain, "auth_request")
     said = [line for line in site.nginx_events if "auth request unexpected status" in line]
-    if not asks or asks.args[:1] == ["off"] or not answer or answer.status != 500 or not by_nginx(answer):
+    if (
+        not asks
+        or asks.args[:1] == ["off"]
+        or not answer
+        or answer.status != 500
+        or not by_nginx(answer.status, answer.body)
+    ):
         return []
     got = re.search(r"auth request unexpected status: (\d+)", said[-1]) if said else None
     return [

@@ -35,6 +35,7 @@ def judge(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
 
 def _dead_ends(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
     """Tell of redirects to a port of this host where nobody listens. A proxy in front may have that port itself."""
+    yield from _nameless(faults, site)
     for walk in site.walks:
         # Where X-Forwarded-Proto is not heeded, it is a loop as well, which is told as such.
         if not walk.dead or not walk.redirects or (walk.unserved and not walk.heeded):
@@ -54,6 +55,25 @@ def _dead_ends(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
             f"{cause}. {who} does that",
             _fix(site, walk, last.maker, bool(by_django)),
             [f"GET {last.url} -> {last.status}, Location: {last.location}; {who}", _listening(host)],
+        )
+
+
+def _nameless(faults: Faults, site: Site) -> Iterator[Fault]:
+    """Tell of a redirect to the name with or without `www.`, which no server of nginx has."""
+    for walk in site.walks:
+        if not walk.nameless or not walk.redirects:
+            continue
+        last, name = walk.redirects[-1], urlsplit(walk.leaves).hostname or ""
+        who = last.maker or ("the application (PREPEND_WWW?)" if last.by_application else "nginx")
+        also = f"'{name}' in ALLOWED_HOSTS, and " if walk.nameless == 400 else ""
+        yield faults.fault(
+            "nginx.redirect-dead",
+            BROKEN,
+            f"{last.url} is redirected to {walk.leaves}, and no server of nginx has the name {name}: this host answers "
+            f"{walk.nameless} there. {who} does that",
+            f"web_sites[].domains with {name}, or end the redirect; by hand: {also}{name} beside the other names in "
+            f"server_name; or end the redirect ({last.maker or 'PREPEND_WWW = False'})",
+            [f"GET {last.url} -> {last.status}, Location: {last.location}", f"GET {walk.leaves} -> {walk.nameless}"],
         )
 
 

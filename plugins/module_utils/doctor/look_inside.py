@@ -53,7 +53,7 @@ _STEPS: dict[str, dict[str, Any]] = {
     "urls": {"patterns": int},
     "lines": {"at": dict},
     "locale": {"there": bool},
-    "cookies": {"trusted": bool},
+    "cookies": {"trusted": bool, "foreign": [str]},
     "assets": {
         **{key: [str] for key in ("missing", "older", "wanted", "unlisted", "gone")},
         **dict.fromkeys(("missing_many", "older_many", "seen", "listed"), int),

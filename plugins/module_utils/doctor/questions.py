@@ -8,7 +8,7 @@ import posixpath
 import re
 from collections.abc import Sequence
 
-from .evidence import Answer, Fetched, Host, Probe, Site
+from .evidence import Fetched, Host, Probe, Site
 from .fault import BROKEN, DEGRADED, Fault, Faults
 from .fixes import RELOAD
 from .groups import RESTART, restart_for_group
@@ -22,9 +22,9 @@ def good(status: int, wanted: Sequence[int]) -> bool:
     return status in wanted if wanted else status < 500 and status != 400
 
 
-def by_nginx(answer: Answer) -> bool:
+def by_nginx(status: int, body: bytes) -> bool:
     """Say whether an answer is nginx's own page of an error, and nobody's behind it."""
-    return answer.status >= 400 and b"<center>nginx" in answer.body[-600:]
+    return status >= 400 and b"<center>nginx" in body[-600:]
 
 
 def all_busy(site: Site) -> bool:
