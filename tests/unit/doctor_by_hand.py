@@ -465,6 +465,44 @@ APP = [
         ("/srv/venv/lib/python3.9", "ModuleNotFoundError: No module named 'django'"),
     ),
 ]
+
+
+def written(site, **options):
+    """The ini has these values, and the site answers nothing."""
+    ended(site, "", **options)
+    put(site.uwsgi, unit={"Id": "shop.service"}, master=site.uwsgi.master)
+
+
+APP += [
+    Case(
+        "a comment behind a value",
+        lambda site, host: written(site, socket="/run/shop.sock # here"),
+        "app.ini",
+        "broken",
+        "`socket = /run/shop.sock # here` in /srv/uwsgi.ini: uWSGI takes a comment behind a value for a part of it",
+        "socket = /run/shop.sock in /srv/uwsgi.ini; then systemctl restart shop.service",
+    ),
+    Case(
+        "quotes around a value",
+        lambda site, host: written(site, module='"shop.wsgi"'),
+        "app.ini",
+        "broken",
+        '`module = "shop.wsgi"` in /srv/uwsgi.ini: uWSGI takes quotes around a value for a part of it',
+        "module = shop.wsgi in /srv/uwsgi.ini; then systemctl restart shop.service",
+    ),
+    Case(
+        "a name that no option has",
+        lambda site, host: (
+            written(site, modul="shop.wsgi"),
+            site.uwsgi.options.values.pop("module"),
+            site.inside.pop("app"),
+        ),
+        "app.module",
+        "broken",
+        "/srv/uwsgi.ini names no application: it has neither module nor wsgi-file; `modul` is no option of uWSGI",
+        "module in the place of modul in /srv/uwsgi.ini; then systemctl restart shop.service",
+    ),
+]
 SOCKET = [
     Case(
         "a group that nginx is not in",

@@ -55,6 +55,9 @@ def fix(site: Site, error: str) -> str:
     if denied:
         user, path = site.uwsgi.user or "the site's user", denied[1]
         return f"let {user} write {path}: chown {user} {path}, or install -d -o {user} {path} for a directory{again}"
+    wsgi = site.uwsgi.options.last("wsgi-file")
+    if absent and wsgi and absent[1].endswith(f"/{wsgi.lstrip('/')}"):
+        return f"wsgi-file = the file that is there, in {ini(site)}: there is no {absent[1]}{again}"
     if absent:
         return f"{absent[1]} is missing: put it there, or mkdir -p {posixpath.dirname(absent[1])}{again}"
     for pattern, name in _SETTINGS:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .. import app_fixes
+from .. import app_fixes, judge_ini
 from ..application import application_of
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
@@ -46,7 +46,9 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         )
     yield from stale(FAULTS, site)
     # What the options in a file say that is not there nobody knows; a log may have an error of days ago.
-    wrong = None if options.missing else _places(site) or _sandbox(site) or _import(site) or _unseen(site)
+    wrong = (
+        None if options.missing else _text(site) or _places(site) or _sandbox(site) or _import(site) or _unseen(site)
+    )
     if wrong:
         yield wrong
     elif "app" in site.inside:
@@ -59,6 +61,17 @@ def _weight(site: Site) -> tuple[str, str]:
     """Return (status, end of the sentence): what is wrong now may not yet matter to a uWSGI that runs."""
     runs = site.uwsgi.master is not None and _answers_well(site)
     return (DEGRADED, "; what runs now was loaded before that") if runs else (BROKEN, "")
+
+
+def _text(site: Site) -> Fault | None:
+    """Judge the text of uWSGI's configuration, where the site does not answer as it should."""
+    if site.server.kind != "uwsgi" or site.managed or _answers_well(site):
+        return None
+    found = judge_ini.mistake(site)
+    if found:
+        return FAULTS.fault("app.ini", BROKEN, found[0], found[1], [found[2]])
+    found = judge_ini.nothing_to_load(site) if "app" not in site.inside else None
+    return FAULTS.fault("app.module", BROKEN, found[0], found[1], [found[2]]) if found else None
 
 
 def _places(site: Site) -> Fault | None:
