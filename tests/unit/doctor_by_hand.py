@@ -14,7 +14,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_tls im
 from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import course, dump, match
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.protocol import Answer
-from doctor_evidence import DUMP, Case, answer, denied, put
+from doctor_evidence import DUMP, Case, answer, denied, process, put
 
 RELOAD = "nginx -t && systemctl reload nginx"
 # nginx's own page of an error ends like this.
@@ -402,6 +402,24 @@ UWSGI = [
         ("/s",),
     ),
 ]
+UWSGI += [
+    _uwsgi(
+        "a command before uWSGI fails",
+        "Unknown command: 'migrat'. Did you mean migrate?\nType 'manage.py help' for usage.\n"
+        f"shop.service: Control process exited, code=exited, status=1/FAILURE\n{ENDED}",
+        "ExecStartPre= of shop.service fails: Unknown command: 'migrat'. Did you mean migrate?",
+        f"correct ExecStartPre= in shop.service, or what it runs{AGAIN}",
+    ),
+    Case(
+        "halted by a signal",
+        lambda site, host: put(site.server, halted=[20, 21]),
+        "uwsgi.stopped",
+        "broken",
+        "uWSGI is halted by a signal (SIGSTOP): 2 of its processes do nothing until somebody lets them go on",
+        "kill -CONT 20 21",
+        ("process 20: state T (stopped)",),
+    ),
+]
 
 
 def unloadable(site, error, **failed):
@@ -451,6 +469,18 @@ APP = [
         missing="shop.local",
     ),
     Case(
+        "a package that is closed to the site's user",
+        lambda site, host: (
+            unloadable(site, "ModuleNotFoundError: No module named 'shop'", missing="shop"),
+            put(site.places, closed=denied("/srv/code", 0o750, True)),
+        ),
+        "app.chdir",
+        "broken",
+        "shop may not read the package shop: /srv/code is closed to it (0750)",
+        "User= of shop.service, or fix of /srv/code; then systemctl restart shop.service",
+        ("evidence of /srv/code",),
+    ),
+    Case(
         "a virtualenv of another Python",
         lambda site, host: (
             unloadable(site, ""),
@@ -495,6 +525,7 @@ APP += [
         lambda site, host: (
             written(site, modul="shop.wsgi"),
             site.uwsgi.options.values.pop("module"),
+            put(site.uwsgi, master=process(20, "uwsgi --ini x.ini"), log="--- no python application found, check"),
             site.inside.pop("app"),
         ),
         "app.module",

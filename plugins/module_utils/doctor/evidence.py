@@ -281,6 +281,7 @@ class Places:
     package: bool = True
     pythons: list[str] = field(default_factory=list)
     package_elsewhere: str = ""
+    closed: Obstacle | None = None  # what keeps the site's user out of that package
 
 
 @dataclass

@@ -70,6 +70,7 @@ class Serving:
     vassals: str = ""  # the emperor's directory that has none for this site
     vassals_log: list[str] = field(default_factory=list)
     manager_stopped: str = ""  # the unit of the emperor or of supervisor that does not run
+    halted: list[int] = field(default_factory=list)  # processes that a signal keeps from running
     masked: str = ""  # a unit of the site's name that is a link to /dev/null
     disabled: str = ""  # a file beside those that are started, which names the address
     elsewhere: str = ""  # an address of another host

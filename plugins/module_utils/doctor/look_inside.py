@@ -164,6 +164,9 @@ def _look_for_package(site: Site, chdir: str, package: str) -> None:
     here = (f"{package}/__init__.py", f"{package}.py")
     site.places.package = any(os.path.isfile(os.path.join(chdir, name)) for name in here)
     if site.places.package:
+        who, _why_not = loads_as(site.uwsgi)
+        file = next(path for name in here if os.path.isfile(path := os.path.join(chdir, name)))
+        site.places.closed = path_walk.obstacle(file, who) if who else None
         return
     parent = os.path.dirname(chdir)
     places = [parent, *(os.path.join(base, name) for base in (chdir, parent) for name in _folders(base))]

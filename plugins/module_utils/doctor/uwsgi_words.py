@@ -18,7 +18,7 @@ _SYSTEMD = re.compile(
 # How uWSGI marks what the kernel refused; to remove what is not there is no failure.
 _REFUSED = re.compile(r"^(?!unlink\(\)|error removing )\S.*\[\w+/\w+\.c line \d+\]$")
 _PLAIN = re.compile(
-    r"(?i)\b(?:unable to|cannot|could not|invalid|error|failed|not found|not permitted|denied|missing)\b"
+    r"(?i)\b(?:unknown|unable to|cannot|could not|invalid|error|failed|not found|not permitted|denied|missing)\b"
 )
 # (uWSGI's words, the fix); {ini}, {user} and {unit} are those of the site. The first that fits is the cause.
 _KNOWN = (
@@ -65,6 +65,8 @@ _KNOWN = (
 def why(site: Site) -> str:
     """Return why the site's server ended, in a line; as `logs.reason`, without what systemd says of any end."""
     text = own_lines(site.uwsgi.log)
+    if before := _before(site):
+        return before
     for pattern, _fix in _KNOWN:
         if found := re.search(pattern, site.uwsgi.log):
             return found[0].strip() + _hidden_by(site, found[0])
@@ -83,6 +85,8 @@ def fix(site: Site) -> str:
     """Return what to do about the end of a server, '' where nobody knows."""
     unit = site.uwsgi.unit.get("Id", "") or "its unit"
     again = f"; then {'systemctl daemon-reload && ' if unit != 'its unit' else ''}{restart(site)}"
+    if _before(site):
+        return f"correct ExecStartPre= in {unit}, or what it runs{again}"
     if forks_away(site):
         return f"remove daemonize from {ini(site)} (logto = writes the same log){again}"
     for pattern, what in _KNOWN:
@@ -112,6 +116,15 @@ def forks_away(site: Site) -> str:
     if site.server.kind != "uwsgi" or not log or not unit.get("Id") or unit.get("Type", "simple") == "forking":
         return ""
     return f"daemonize = {log} in {ini(site)}: uWSGI goes into the background, and systemd takes that for its end"
+
+
+def _before(site: Site) -> str:
+    """Say that not uWSGI failed, but a command that its unit runs before it."""
+    log = site.uwsgi.log
+    if not re.search(r": Control process exited, code=exited", log) or "*** Starting uWSGI" in log:
+        return ""
+    lines = [line.strip() for line in own_lines(log).splitlines() if _PLAIN.search(line)]
+    return f"ExecStartPre= of {site.uwsgi.unit.get('Id', 'its unit')} fails: {lines[-1] if lines else own_words(log)}"
 
 
 def own_lines(log: str) -> str:

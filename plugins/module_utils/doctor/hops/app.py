@@ -70,7 +70,8 @@ def _text(site: Site) -> Fault | None:
     found = judge_ini.mistake(site)
     if found:
         return FAULTS.fault("app.ini", BROKEN, found[0], found[1], [found[2]])
-    found = judge_ini.nothing_to_load(site) if "app" not in site.inside else None
+    started_without = site.uwsgi.master and "no python application found" in site.uwsgi.log
+    found = judge_ini.nothing_to_load(site) if started_without and "app" not in site.inside else None
     return FAULTS.fault("app.module", BROKEN, found[0], found[1], [found[2]]) if found else None
 
 
@@ -178,6 +179,16 @@ def _no_module(site: Site, missing: str, error: str) -> Fault:
     top = application_of(options)[0].partition(".")[0]
     evidence = [f"module = {options.last('module')} in {ini}", error]
     there = "" if site.places.package else site.places.package_elsewhere
+    closed = site.places.closed
+    if closed and closed.kind == "denied" and missing.partition(".")[0] == top:
+        return FAULTS.fault(
+            "app.chdir",
+            status,
+            f"{site.uwsgi.user} may not read the package {top}: {closed.path} is closed to it ({closed.mode:04o})"
+            f"{later}",
+            f"User= of {site.uwsgi.unit.get('Id', 'the unit')}, or {closed.mend}; then {restart(site)}",
+            [closed.evidence, error],
+        )
     if there:
         return FAULTS.fault(
             "app.chdir",

@@ -85,7 +85,17 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
 
 def _running(site: Site) -> Iterator[Fault]:
     found = site.uwsgi
-    if all_busy(site):
+    if site.server.halted:
+        pids = " ".join(map(str, site.server.halted[:20]))
+        yield FAULTS.fault(
+            "uwsgi.stopped",
+            BROKEN,
+            f"{site.server.label} is halted by a signal (SIGSTOP): {len(site.server.halted)} of its processes do "
+            "nothing until somebody lets them go on",
+            f"kill -CONT {pids}",
+            [f"process {pid}: state T (stopped)" for pid in site.server.halted[:3]],
+        )
+    elif all_busy(site):
         yield _busy(site)
     killed = re.findall(r"HARAKIRI ON WORKER \d+ \(pid: \d+[^)]*\)", found.log)
     if killed:
