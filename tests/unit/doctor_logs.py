@@ -271,8 +271,9 @@ UWSGI = [
                 "x: Failed at step EXEC spawning /srv/uwsgi: Permission denied\nx: exited, status=203/EXEC",
                 {"ExecStart": "{ path=/srv/uwsgi ; argv[]=/srv/uwsgi ; }"},
                 {},
-                "/srv/uwsgi Permission denied (203/EXEC, ExecStart=)",
-                f"playbooks/site.yml builds it again; by hand: the path of the program in ExecStart= of {UNIT}",
+                "/srv/uwsgi cannot be executed: Permission denied (203/EXEC, ExecStart=)",
+                "playbooks/site.yml builds it again; by hand: chmod +x /srv/uwsgi, and let root enter its directories "
+                "(namei -l /srv/uwsgi)",
             ),
             (
                 "a limit",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_by_hand
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from doctor_evidence import UNIT, Case, answer, check, denied, evidence, faults_of, put
@@ -346,6 +347,7 @@ CASES = [
         (),
     ),
 ]
+CASES += doctor_by_hand.APP
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_by_hand
 import pytest
 from doctor_evidence import NOW, Case, check, put
 
@@ -58,6 +59,7 @@ CASES = [
         ("host 1800000000, controller 1800007200, synchronized: ?",),
     ),
 ]
+CASES += doctor_by_hand.HOST
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_by_hand
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_directives import Conflict, Fallback
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
@@ -159,6 +160,7 @@ CASES = [
         ("no other server of its address than /a.conf:1 has an application",),
     ),
 ]
+CASES += doctor_by_hand.NAME
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_by_hand
 import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Ran
@@ -120,10 +121,11 @@ CASES = [
         "nginx.config",
         "degraded",
         (
-            "the configuration of nginx is broken; the one from before still runs as process 10, and "
-            "the next start fails"
+            'the configuration of nginx is broken: unknown directive "nosuch" in /etc/nginx/a.conf:1; the one from '
+            "before still runs as process 10, and the next start fails"
         ),
-        "correct line 1 of /etc/nginx/a.conf, then nginx -t && systemctl reload nginx",
+        "correct nosuch in /etc/nginx/a.conf, line 1, or install the module that has it; then nginx -t && systemctl "
+        "reload nginx",
         ('[emerg] 7#7: unknown directive "nosuch" in /etc/nginx/a.conf:1',),
     ),
     Case(
@@ -171,8 +173,9 @@ CASES = [
         lambda site, host: (refuse(host, UNKNOWN_WORD), stop(site, host)),
         "nginx.config",
         "broken",
-        "the configuration of nginx is broken; nginx does not run",
-        "correct line 1 of /etc/nginx/a.conf, then nginx -t && systemctl reload nginx",
+        'the configuration of nginx is broken: unknown directive "nosuch" in /etc/nginx/a.conf:1; nginx does not run',
+        "correct nosuch in /etc/nginx/a.conf, line 1, or install the module that has it; then nginx -t && systemctl "
+        "restart nginx",
         ('[emerg] 7#7: unknown directive "nosuch" in /etc/nginx/a.conf:1',),
     ),
     Case(
@@ -372,6 +375,7 @@ CASES += NGINX_OF_VISITORS
 
 
 CASES += [*HTTPS_CASES, *doctor_logs.NGINX]
+CASES += doctor_by_hand.NGINX
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_by_hand
 import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_servers import (
@@ -493,6 +494,9 @@ def test_a_large_request_of_the_doctor_itself_hurts_nobody():
     site, host = evidence()
     put(site.uwsgi, log="invalid request block size: 9000 (max 8192)...skip")
     assert "uwsgi.buffer-size" not in faults_of(verdict(site, host))
+
+
+CASES += doctor_by_hand.UWSGI
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

@@ -260,8 +260,8 @@ def test_of_two_faults_in_a_hop_the_one_that_follows_from_nothing_is_shown():
     ]
     assert (hop["status"], hop["cause"], hop["mend"], hop["follows"]) == (
         "broken",
-        "the configuration of nginx is broken; nginx does not run",
-        "correct what nginx names, then nginx -t && systemctl reload nginx",
+        "the configuration of nginx is broken: unknown directive; nginx does not run",
+        "correct the line that nginx names, then nginx -t && systemctl restart nginx",
         "",
     )
     assert hop["evidence"] == ["[emerg] unknown directive"]

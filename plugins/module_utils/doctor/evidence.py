@@ -193,7 +193,8 @@ class Fetched:
     `url` is the prefix of its kind, as '/static/', `folder` the project's directory for it, and `wanted` the file that
     the project means; both are '' where nobody knows. `elsewhere` says that nginx takes another file, `outside` that it
     takes one outside of that directory. `link` is the first link on the way there that has another owner than what it
-    leads to. `nobody_meant` says that there is no file of the kind yet, and no location of nginx is for them.
+    leads to. `nobody_meant` says that there is no file of the kind yet, and no location of nginx is for them. `refused`
+    is the directive that turns everybody away there, with its place. `kind` is the Content-Type.
     """
 
     uri: str
@@ -210,6 +211,8 @@ class Fetched:
     outside: bool = False
     link: str = ""
     nobody_meant: bool = False
+    refused: str = ""
+    kind: str = ""
 
 
 @dataclass
@@ -272,9 +275,10 @@ class Background:
 class Places:
     """What is there of the directories that uWSGI's options and Django's settings name.
 
-    `package` says whether the application's top package lies in chdir, `package_elsewhere` which directory near it
-    has it. `closed` is what keeps the site's own user out of chdir, or from reading the package there. `read_only` are
-    directories that the processes of the site see on a file system that is read-only for them alone.
+    `pythons` are those of the virtualenv, as python3.11; `package` says whether the application's top package lies in
+    chdir, `package_elsewhere` which directory near it has it. `closed` is what keeps the site's own user out of chdir,
+    or from reading the package there. `read_only` are directories that the processes of the site see on a file system
+    that is read-only for them alone.
     """
 
     chdir: bool = True
@@ -284,6 +288,7 @@ class Places:
     static_root: bool = True
     media_root: bool = True
     package: bool = True
+    pythons: list[str] = field(default_factory=list)
     package_elsewhere: str = ""
 
 

@@ -74,5 +74,7 @@ class Serving:
     vassal_link: str = ""  # one of its links that leads to nothing
     vassal_target: str = ""
     manager_stopped: str = ""  # the unit of the emperor or of supervisor that does not run
+    halted: list[int] = field(default_factory=list)  # processes that a signal keeps from running
+    masked: str = ""  # a unit of the site's name that is a link to /dev/null
     disabled: str = ""  # a file beside those that are started, which names the address
     elsewhere: str = ""  # an address of another host

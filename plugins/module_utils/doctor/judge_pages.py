@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ..host.causes import reason
 from ..uwsgi import tracebacks
-from . import visited
+from . import app_fixes, visited
 from .evidence import Site
 from .fault import DEGRADED, Fault, Faults
 from .logs import traceback
@@ -96,6 +96,8 @@ def asked_again(site: Site) -> str:
 def where_to_look(site: Site, error: str) -> str:
     """Return what to do about a first page that is answered with 500."""
     place = re.search(r"\((/[^()\s]+:\d+)\)", error)
+    if not site.managed and (known := app_fixes.fix(site, error)):
+        return known
     if place:
         return f"fix {place[1]}, then {_restart(site)}"
     return "read the traceback in uWSGI's log" if error else _UNLOGGED
@@ -112,6 +114,8 @@ def _fix(site: Site, error: str) -> str:
             f"the table {name} is missing. {migrate} migrate makes it; where showmigrations says that this was done, "
             f"restore the table from a backup, or migrate APP zero --fake and migrate APP"
         )
+    if not site.managed and (known := app_fixes.fix(site, error)):
+        return known
     if place:
         return f"fix {place[1]}, then {_restart(site)}"
     if error:

@@ -11,10 +11,10 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from . import fixes, judge_unit, server_words
+from . import fixes, judge_unit, server_words, uwsgi_words
 from .evidence import Host, Site
 from .evidence_servers import DEBIAN, SUPERVISOR, VASSAL, Start
-from .fault import BROKEN, DEGRADED, Fault, Faults
+from .fault import ADVICE, BROKEN, DEGRADED, Fault, Faults
 from .fixes import is_masked, restart
 from .logs import last_lines, reason
 
@@ -34,6 +34,14 @@ _LONG = re.compile(r"WORKER TIMEOUT \(pid:\s*\d+\)")
 def not_running(faults: Faults, site: Site, host: Host) -> Fault:
     """Judge a server that does not run."""
     server, start = site.server, site.server.start
+    if server.masked:
+        return faults.fault(
+            "uwsgi.stopped",
+            BROKEN,
+            f"{server.label} is stopped: {server.masked} is masked, so nothing can start it",
+            f"systemctl unmask {server.masked} && systemctl start {server.masked}",
+            [f"{server.masked} is a link to /dev/null", server.state],
+        )
     if server.disabled and start:
         return _not_enabled(faults, start)
     if server.vassals:
@@ -63,6 +71,7 @@ def around(faults: Faults, site: Site) -> Iterator[Fault]:
     """Judge what is amiss around a server that runs."""
     server, log = site.server, site.uwsgi.log
     yield from left_over(faults, site)
+    yield from _at_boot(faults, site)
     if server.twins:
         yield faults.fault(
             "uwsgi.twice",
@@ -82,6 +91,31 @@ def around(faults: Faults, site: Site) -> Iterator[Fault]:
             "timeout, and the worker was killed",
             f"make it faster, or --timeout in {place_of(site)}",
             [late[-1]],
+        )
+
+
+def _at_boot(faults: Faults, site: Site) -> Iterator[Fault]:
+    """Advise on a unit that runs, and would not be the same or not at all after the next boot."""
+    unit, start = site.uwsgi.unit, site.server.start
+    name = unit.get("Id", "")
+    if site.managed or not name or (start and start.socket) or site.uwsgi.master is None:
+        return
+    others = [unit.get(key) for key in ("WantedBy", "RequiredBy", "TriggeredBy") if unit.get(key)]
+    if unit.get("UnitFileState") == "disabled" and not others and "@" not in name:
+        yield faults.fault(
+            "uwsgi.not-enabled",
+            ADVICE,
+            f"{name} is not enabled: it runs now, and nothing starts it at the next boot",
+            f"systemctl enable {name}",
+            [f"UnitFileState=disabled, {unit.get('FragmentPath', name)}"],
+        )
+    if unit.get("NeedDaemonReload") == "yes":
+        yield faults.fault(
+            "uwsgi.unit-changed",
+            ADVICE,
+            f"the file of {name} was changed, and systemd has not read it again: a restart starts the old one",
+            f"systemctl daemon-reload && systemctl restart {name}",
+            [unit.get("FragmentPath", name)],
         )
 
 
@@ -122,9 +156,11 @@ def _stopped(faults: Faults, site: Site) -> Fault:
     if found.unit.get("ActiveState") == "failed":
         of_systemd = judge_unit.words(site)
         own = None if of_systemd else server_words.of_the_server(found.log)
-        said = of_systemd or (own.cause if own else reason(found.log))
+        said = of_systemd or (own.cause if own else uwsgi_words.why(site))
         cause = f"{name} failed: {said}{_loads_now(site)}"
-        command = f"{own.fix.format(place=place_of(site))}; then {command}" if own else command
+        # The command alone ends as the last start did.
+        of_uwsgi = "" if own or site.managed else uwsgi_words.fix(site)
+        command = of_uwsgi or (f"{own.fix.format(place=place_of(site))}; then {command}" if own else command)
     if found.unit.get("LoadState") == "not-found" and site.managed:
         cause = f"{name} is stopped, and the file of its unit {unit} is gone"
         command = "playbooks/site.yml writes it again and starts it"

@@ -50,6 +50,8 @@ def missing_folder(site: Site) -> str:
 def reason(site: Site) -> tuple[str, str, list[str]] | None:
     """Return (cause, fix, systemd's words) of a start that failed before the program ran; None for any other."""
     unit = site.uwsgi.unit
+    if unit.get("Id") and unit.get("LoadState") == "bad-setting":
+        return _bad_setting(site)
     # Where a start fails over and over, systemd calls the unit active for a moment.
     if unit.get("ActiveState") == "inactive" or any(probe.answer for probe in site.probes):
         return None
@@ -81,6 +83,12 @@ def reason_of(unit: Mapping[str, str], log: str, absent: Mapping[str, str]) -> t
     elif before:
         found = f"{before} failed, which has to end well before it starts (ExecStartPre=)", f"correct it in {name}"
         words = [match[0].strip() for match in (_last(_CONTROL, log), _last(_RESULT, log)) if match]
+    elif timeout and unit.get("Type") == "forking":
+        found = (
+            "the start timed out: Type=forking waits until the server goes into the background, which it does not do",
+            f"Type=notify in {name} (or Type=simple), in the place of forking",
+        )
+        words = [timeout[0].strip()]
     elif timeout and "notify" in unit.get("Type", "notify"):
         found = (
             "the start timed out: nothing told systemd within TimeoutStartSec that it is ready",
@@ -111,6 +119,25 @@ def _before(unit: Mapping[str, str], log: str) -> str:
         r"argv\[\]=(.*?) ; .*?code=(?:exited ; status=[1-9]|killed|dumped|\(null\))", unit.get("ExecStartPre", "")
     )
     return failed[1] if failed else ""
+
+
+def _bad_setting(site: Site) -> tuple[str, str, list[str]]:
+    """Say which line of a unit file systemd refuses."""
+    unit, log = site.uwsgi.unit, site.uwsgi.log
+    path = unit.get("FragmentPath", "") or unit.get("Id", "")
+    lines = re.findall(rf"{re.escape(path)}:(\d+): ([^\n]+)", log)
+    said = [
+        text for text in (re.sub(r"^\S+ \"?|\"$", "", unit.get("LoadError", "")), *(text for _n, text in lines)) if text
+    ]
+    program = re.search(r"path=(\S+)", unit.get("ExecStart", ""))
+    if lines:
+        where, what = f"{path}, line {lines[-1][0]}", lines[-1][1].rstrip(".")
+    elif program and "/" in program[1] and not program[1].startswith("/"):
+        where, what = f"ExecStart= in {path}", f"{program[1]} is no absolute path"
+    else:
+        where, what = path, said[0].rstrip(".") if said else "a setting is not valid"
+    fix = f"correct {where} (systemd-analyze verify {unit.get('Id', '')} names it), then systemctl daemon-reload && "
+    return f"its file is refused, {where}: {what}", f"{fix}systemctl restart {unit.get('Id', '')}", said[:3]
 
 
 def words(site: Site) -> str:
@@ -152,6 +179,11 @@ def _of_step(unit: Mapping[str, str], log: str, absent: Mapping[str, str], kind:
         if mount := absent.get("exec", ""):
             cause = f"{program} cannot be executed: the file system {mount} is mounted with noexec ({code}, ExecStart=)"
             return cause, f"mount -o remount,exec {mount}, and no noexec for it in /etc/fstab"
+        if why == "Permission denied" and program.startswith("/"):
+            user = unit.get("User") or "root"
+            cause = f"{program} cannot be executed: {why} ({code}, ExecStart=)"
+            by_hand = f"chmod +x {program}, and let {user} enter its directories (namei -l {program})"
+            return cause, f"playbooks/site.yml builds it again{BY_HAND}{by_hand}"
         return f"{program} {why} ({code}, ExecStart=)", (
             f"playbooks/site.yml builds it again{BY_HAND}the path of the program in ExecStart= of {name}"
         )

@@ -14,6 +14,7 @@ from typing import Any
 from ..host import answers, path_walk, processes
 from ..nginx import match
 from ..nginx.dump import Directive
+from ..nginx.refusing import refusing
 from ..uwsgi import protocol
 from . import ask
 from .client import get
@@ -134,6 +135,8 @@ def _fetch(
     handler = match.handler(chain)
     found = Fetched(uri, file=match.file_of(chain, uri), handler=str(handler) if handler else "", url=prefix)
     found.place, found.folder = chain[-1].place, root
+    refused = refusing(chain)
+    found.refused = f"`{refused}` in {refused.place}" if refused else ""
     found.wanted = os.path.join(root, name) if root else ""
     real = os.path.realpath(found.file)
     found.elsewhere = bool(root) and real != os.path.realpath(found.wanted)
@@ -147,7 +150,8 @@ def _fetch(
     entrances = sorted(entrances or site.entrances, key=lambda entrance: not entrance.tls)
     for entrance in entrances[: 1 if ask_client else 0]:
         try:
-            found.status = get(entrance, uri, site.patience.ping / 2).status
+            answer = get(entrance, uri, site.patience.ping / 2)
+            found.status, found.kind = answer.status, answer.headers.get("content-type", "")[:100]
         except protocol.ProtocolError as error:
             found.failure = error.cause
     return found

@@ -12,7 +12,7 @@ from typing import Any
 from ..build import settings_facts
 from ..build.program import program_text
 from ..host import answers, path_walk
-from ..host.files import read_or_empty
+from ..host.files import names, read_or_empty
 from ..host.identity import Identity
 from ..nginx import match
 from . import ask, django_advice, django_assets, django_data, django_look
@@ -54,7 +54,7 @@ _STEPS: dict[str, dict[str, Any]] = {
     "urls": {"patterns": int},
     "lines": {"at": dict},
     "locale": {"there": bool},
-    "cookies": {"trusted": bool},
+    "cookies": {"trusted": bool, "foreign": [str]},
     "assets": {
         **{key: [str] for key in ("missing", "older", "wanted", "unlisted", "gone")},
         **dict.fromkeys(("missing_many", "older_many", "seen", "listed"), int),
@@ -78,6 +78,7 @@ def look_inside(site: Site, main: match.Server | None) -> None:
     chdir, home = options.last("chdir"), options.last("home")
     site.places.chdir = not chdir or os.path.isdir(chdir)
     site.places.home = not home or os.path.isdir(home)
+    site.places.pythons = [name for name in names(f"{home}/lib") if name.startswith("python3")] if home else []
     if not module:
         return
     folder = chdir or "/"

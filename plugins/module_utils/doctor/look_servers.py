@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 
 from ..host import processes
-from ..host.files import names
+from ..host.files import names, read_or_empty
 from ..host.processes import Process
 from ..model.layout import Layout
 from ..nginx import match
@@ -43,6 +43,8 @@ def find_server(
         return None
     others = [start for start in host.starts.found if start.enabled and start not in own]
     named = [] if master or own else _named(others, layout, folders, foreign)
+    if not master and own:
+        master = _of_unit(own, host)
     if not master and not own:
         master = _belonging(layout, host, folders, foreign, alone=not named)
     if master:
@@ -128,6 +130,9 @@ def foreign_addresses(domains: Sequence[str], host: Host) -> list[str]:
 def look_around(site: Site, host: Host) -> None:
     """Fill in what else there is to say: left-over processes, twins, a vassal that is gone, what is not enabled."""
     found, addresses = site.server, [probe.address for probe in site.probes]
+    found.halted = halted([process for process in [site.uwsgi.master, *site.uwsgi.workers] if process])
+    if not site.uwsgi.master and not site.uwsgi.unit.get("Id"):
+        found.masked = _masked(site)
     if site.managed or site.layout.release_of(site.uwsgi.unit.get("Id", "")):
         return
     master, start = site.uwsgi.master, found.start
@@ -155,6 +160,26 @@ def look_around(site: Site, host: Host) -> None:
         found.disabled, found.start = beside[0].file, beside[0]
         return
     _look_for_vassal(site, host, addresses)
+
+
+def halted(some: Sequence[Process]) -> list[int]:
+    """Return the ids of the processes that a signal (SIGSTOP) has halted: proc(5), the state after the name."""
+    states = [(process.pid, read_or_empty(f"/proc/{process.pid}/stat").rpartition(")")[2].split()) for process in some]
+    return [pid for pid, words in states if words[:1] == ["T"]]
+
+
+def _masked(site: Site) -> str:
+    """Return a unit that somebody masked and that has the name of the site, of its ini or of its directory."""
+    options = site.uwsgi.options
+    folders = [os.path.dirname(path) for path in options.files] + [options.last("chdir").rstrip("/")]
+    stems = [os.path.splitext(os.path.basename(path))[0] for path in options.files]
+    wanted = {site.name, *stems, *(os.path.basename(folder) for folder in folders)} - {"", "uwsgi"}
+    for name in sorted(wanted):
+        for folder in ("/etc/systemd/system", "/run/systemd/system"):
+            path = f"{folder}/{name}.service"
+            if os.path.islink(path) and os.path.realpath(path) == "/dev/null":
+                return f"{name}.service"
+    return ""
 
 
 # Vassals that are looked at, whatever an emperor has.
@@ -208,6 +233,16 @@ def _rank(name: str, words: Sequence[str], paths: Sequence[str], folders: Sequen
     if re.search(rf"(?:^|[/@ :._-]){re.escape(name)}(?:$|[/@ :._-])", " ".join(words)):
         return 2
     return 1 if any(path == folder or path.startswith(f"{folder}/") for path in paths for folder in folders) else 0
+
+
+def _of_unit(own: Sequence[Start], host: Host) -> Process | None:
+    """Return the process of a unit that names the site's address, and does not hold it."""
+    for start in own:
+        for process in host.table.values():
+            same = start.way == SYSTEMD and process.unit == start.name and not start.socket
+            if same and kind_of(process.command, process.name) == start.kind:
+                return top_of(process, host)
+    return None
 
 
 def _start_of(master: Process, host: Host, own: Sequence[Start]) -> Start | None:

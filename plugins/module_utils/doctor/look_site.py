@@ -45,6 +45,7 @@ from .look_redirects import greets, look_at_redirects
 from .look_renewal import look_at_renewal
 from .look_servers import look_around
 from .look_tls import look_at_certificate
+from .look_unread import look_for_unread
 from .look_uwsgi import ask_stats, find_uwsgi, uwsgi_log
 from .look_visitors import look_at_visitors
 from .names import reserved
@@ -117,6 +118,7 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passi
     if not passive:
         look_at_files(site, main, host)
     look_at_events(site, host)
+    _apart(site, "files that nginx does not read", look_for_unread, site, host)
     _apart(site, "nginx's directives", look_at_directives, site, main, host)
     look_at_disks(site)
     look_at_mounts(site)

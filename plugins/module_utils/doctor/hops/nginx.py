@@ -7,10 +7,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .. import certificates, judge_nginx_log, judge_reach, judge_unit, ways
+from .. import certificates, judge_nginx_log, judge_reach, judge_unit, nginx_refusals, ways
 from ..evidence import Host, Site
 from ..fault import ADVICE, BROKEN, DEGRADED, UNKNOWN, Fault, Faults
-from ..fixes import BY_HAND, RELOAD, is_masked, start
+from ..fixes import BY_HAND, is_masked, start
 from ..judge_serving import temporaries, unresolved
 
 FAULTS = Faults(
@@ -49,10 +49,12 @@ FAULTS = Faults(
         "nginx.redirect-loop": ["nginx.scheme-untold", "nginx.untrusted-proxy"],
         "nginx.redirect-dead": [],
         "nginx.loopback-only": [],
+        "nginx.no-ssl": [],
         "nginx.temp-path": [],
         "nginx.unexamined": [],
         "nginx.not-listening": [],
         "nginx.untested": [],
+        "nginx.outside-systemd": [],
         "nginx.not-reloaded": [],
         "nginx.not-enabled": [],
         "nginx.errors": [
@@ -93,6 +95,15 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     if nginx.tested.status is None:
         cause = "nginx -T does not end: its configuration was read from the files"
         yield FAULTS.fault("nginx.untested", UNKNOWN, cause, "nginx -t")
+    if nginx.unit.get("ActiveState") == "failed" and nginx.master.unit != "nginx.service":
+        yield FAULTS.fault(
+            "nginx.outside-systemd",
+            DEGRADED,
+            f"nginx runs as process {nginx.master.pid}, which systemd did not start: nginx.service has failed, and "
+            "systemctl neither reloads nor restarts what runs",
+            f"kill -QUIT {nginx.master.pid}; systemctl reset-failed nginx; systemctl start nginx",
+            [f"nginx.service: failed/{nginx.unit.get('SubState', '')}", f"{nginx.master}"],
+        )
     if nginx.changed and nginx.tested.status == 0:
         yield FAULTS.fault(
             "nginx.not-reloaded",
@@ -140,22 +151,21 @@ def _configuration(host: Host) -> Iterator[Fault]:
         )
     names = list(unresolved(FAULTS, host, said, works))
     yield from names
+    message = _message(nginx.tested.err)
     if nginx.tested.status and not no_ipv6 and not key and not names:
         yield FAULTS.fault(
             "nginx.config",
             status,
-            f"the configuration of nginx is broken; {works}" + (", and the next start fails" if nginx.master else ""),
-            _correct(host),
-            [_message(nginx.tested.err) or "nginx -t failed"],
+            f"the configuration of nginx is broken{': ' if message else ''}{nginx_refusals.words(message)}; {works}"
+            + (", and the next start fails" if nginx.master else ""),
+            _correct(host, message),
+            [message or "nginx -t failed"],
         )
 
 
-def _correct(host: Host) -> str:
+def _correct(host: Host, message: str) -> str:
     """Say what to do about a configuration that nginx refuses: a file of a run's is written again by a run."""
-    line = re.search(r" in (/[^\s:]{1,300}):(\d{1,6})$", _message(host.nginx.tested.err))
-    by_hand = (
-        f"correct line {line[2]} of {line[1]}, then {RELOAD}" if line else f"correct what nginx names, then {RELOAD}"
-    )
+    by_hand = nginx_refusals.fix(message, host.nginx.master is not None)
     return f"playbooks/site.yml writes {host.nginx.ours} again{BY_HAND}{by_hand}" if host.nginx.ours else by_hand
 
 

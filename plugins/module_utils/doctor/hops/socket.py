@@ -170,7 +170,16 @@ def _denied(site: Site, host: Host, probe: Probe) -> Fault:
     if not found.directory:
         option = f"web_sites[].uwsgi.chmod_socket; by hand: {_open_socket(site, worker, group)}"
         cause = f"{worker} may not write to the socket {found.path}: its mode is {mode}"
-        now = f"; now: chmod 660 {found.path} && chgrp {group} {found.path}"
+        if found.mode & 0o020 and (owned := re.match(r"\S+ (\S+):(\S+) ", probe.described or "")):
+            cause += f", and it belongs to {owned[1]}:{owned[2]}, a group that {worker} is not in"
+            now = f"; now: chgrp {group} {found.path}"
+            unit, user = site.uwsgi.unit.get("Id", "the unit"), site.uwsgi.user or "USER"
+            option = (
+                f"web_sites[].uwsgi.chmod_socket; by hand: Group={group} in {unit} (or chown-socket = {user}:{group} "
+                f"in {ini(site)} of a uWSGI that root starts)"
+            )
+        else:
+            now = f"; now: chmod 660 {found.path} && chgrp {group} {found.path}"
         fix = f"{option.replace(BY_HAND, now + BY_HAND)}{now}"
     elif re.fullmatch(r"/home/[^/]+|/root", found.path):
         cause = f"the home directory {found.path} is closed ({mode}): {worker} cannot get to the socket in it"

@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterator
 
 from ...uwsgi.options import BUFFER_SIZE_DEFAULT
-from .. import judge_unit, judge_workers
+from .. import judge_unit, judge_workers, uwsgi_words
 from ..evidence import LARGE_COOKIE, Host, Site
 from ..fault import ADVICE, BROKEN, DEGRADED, Fault, Faults
 from ..fixes import BY_HAND, ini, restart
 from ..judge_servers import around, left_over, not_running, state_of, waits
-from ..logs import last_lines, reason
+from ..logs import last_lines
 from ..questions import all_busy
 
 FAULTS = Faults(
@@ -33,6 +33,7 @@ FAULTS = Faults(
         "uwsgi.supervisor": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
         "uwsgi.vassal": [],
         "uwsgi.not-enabled": [],
+        "uwsgi.unit-changed": [],
         "uwsgi.left-over": [],
         "uwsgi.twice": [],
     },
@@ -70,9 +71,9 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield FAULTS.fault(
             "uwsgi.crashing",
             BROKEN,
-            f"{label} ends and is started again, over and over: {judge_unit.words(site) or reason(found.log)}",
-            f"journalctl -u {unit} -n 50; playbooks/rollback.yml brings the release before"
-            f"; by hand: journalctl -u {unit} -n 50 says why; then systemctl restart {unit}",
+            f"{label} ends and is started again, over and over: {judge_unit.words(site) or uwsgi_words.why(site)}",
+            f"journalctl -u {unit} -n 50; playbooks/rollback.yml brings the release before; by hand: "
+            + (uwsgi_words.fix(site) or f"journalctl -u {unit} -n 50 says why; then systemctl restart {unit}"),
             [state_of(site), *last_lines(found.log)],
         )
     elif not found.master and waits(site):
@@ -107,7 +108,17 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
 
 def _running(site: Site) -> Iterator[Fault]:
     found = site.uwsgi
-    if all_busy(site):
+    if site.server.halted:
+        pids = " ".join(map(str, site.server.halted[:20]))
+        yield FAULTS.fault(
+            "uwsgi.stopped",
+            BROKEN,
+            f"{site.server.label} is halted by a signal (SIGSTOP): {len(site.server.halted)} of its processes do "
+            "nothing until somebody lets them go on",
+            f"kill -CONT {pids}",
+            [f"process {pid}: state T (stopped)" for pid in site.server.halted[:3]],
+        )
+    elif all_busy(site):
         yield _busy(site)
     killed = re.findall(r"HARAKIRI ON WORKER \d+ \(pid: \d+[^)]*\)", found.log)
     if killed:
