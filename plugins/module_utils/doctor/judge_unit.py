@@ -46,6 +46,8 @@ def reason(site: Site) -> tuple[str, str, list[str]] | None:
     name = unit.get("Id", "")
     if name and unit.get("LoadState") == "bad-setting":
         return _bad_setting(site)
+    if name and unit.get("Type") == "forking" and (late := _waited_for(site)):
+        return late
     # Where a start fails over and over, systemd calls the unit active for a moment.
     if not name or unit.get("ActiveState") == "inactive" or any(probe.answer for probe in site.probes):
         return None
@@ -61,11 +63,7 @@ def reason(site: Site) -> tuple[str, str, list[str]] | None:
     if kind:
         cause, fix = _of_step(site, kind, step[1] if step else "")
         return cause, f"{fix}, {again}", words
-    timeout, result = _last(_TIMEOUT, log), _last(_RESULT, log)
-    timeout = timeout or (result if result and result[1] == "timeout" else None)
-    if timeout and unit.get("Type") == "forking":
-        cause = "the start timed out: Type=forking waits until uWSGI goes into the background, which it does not do"
-        return cause, f"Type=notify in {name} (or Type=simple), in the place of forking; {again}", [timeout[0].strip()]
+    timeout = _last(_TIMEOUT, log)
     if timeout and "notify" in unit.get("Type", "notify"):
         cause = "the start timed out: nothing told systemd within TimeoutStartSec that it is ready"
         return (
@@ -74,6 +72,22 @@ def reason(site: Site) -> tuple[str, str, list[str]] | None:
             [timeout[0].strip()],
         )
     return None
+
+
+def _waited_for(site: Site) -> tuple[str, str, list[str]] | None:
+    """Say that systemd waits for a fork that does not come, while what it started serves until it is killed."""
+    unit, log = site.uwsgi.unit, site.uwsgi.log
+    timeout, result = _last(_TIMEOUT, log), _last(_RESULT, log)
+    timeout = timeout or (result if result and result[1] == "timeout" else None)
+    if not timeout or unit.get("ActiveState") not in ("activating", "failed"):
+        return None
+    name = unit.get("Id", "")
+    return (
+        "the start timed out: Type=forking waits until uWSGI goes into the background, which it does not do",
+        f"Type=notify in {name} (or Type=simple), in the place of forking; then systemctl daemon-reload && systemctl "
+        f"restart {name}",
+        [timeout[0].strip()],
+    )
 
 
 def _bad_setting(site: Site) -> tuple[str, str, list[str]]:

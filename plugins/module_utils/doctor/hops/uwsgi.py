@@ -73,6 +73,8 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             + (uwsgi_words.fix(site) or f"journalctl -u {unit} -n 50 says why; then systemctl restart {unit}"),
             [state_of(site), *last_lines(found.log)],
         )
+    elif not found.master and _unknown(site):
+        return  # nginx hands nothing over for this name, and nothing else says which server is meant
     elif not found.master:
         yield not_running(FAULTS, site, host)
     else:
@@ -81,6 +83,13 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         workers = f"with {len(found.workers)} workers" if found.workers else "alone"
         kind = "process" if site.server.kind == "uwsgi" else f"{label}, process"
         seen.append(f"{kind} {found.master.pid} as {found.user} {workers}{', ' + unit if unit else ''}")
+
+
+def _unknown(site: Site) -> bool:
+    """Say whether nothing tells which server is the site's: no server of nginx with its name, no unit, no command."""
+    served = site.probes or any(entrance.wanted for entrance in site.entrances)
+    known = site.uwsgi.unit.get("Id") or site.uwsgi.command or site.server.start or site.server.masked
+    return not site.managed and not served and not known
 
 
 def _running(site: Site) -> Iterator[Fault]:
