@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import doctor_by_hand
+import doctor_by_hand_uwsgi
 import pytest
 from doctor_evidence import UNIT, Case, answer, check, put
 
@@ -346,7 +346,7 @@ CASES = [
         (),
     ),
 ]
-CASES += doctor_by_hand.APP
+CASES += doctor_by_hand_uwsgi.APP
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
