@@ -304,3 +304,20 @@ SOCKET = [
         "now: chgrp www-data /run/shop.sock",
     ),
 ]
+SOCKET += [
+    Case(
+        "a socket that was left over, uWSGI listens on a port",
+        lambda site, host: (
+            put(site, managed=False),
+            put(site.probes[0], answer=None, connect_error="ECONNREFUSED", described="srwxr-xr-x"),
+            put(site.uwsgi, listens=["127.0.0.1:81"]),
+            put(site.entrances[0].answer, status=502, reason="Bad Gateway"),
+        ),
+        "socket.stale",
+        "broken",
+        "nobody listens on unix:/run/shop.sock, which was left over: uWSGI listens on 127.0.0.1:81",
+        "let both name one address: uwsgi_pass 127.0.0.1:81; at /etc/nginx/nginx.conf:5 or in its upstream, then "
+        "nginx -t && systemctl reload nginx; or socket = /run/shop.sock in /srv/uwsgi.ini, then restart uWSGI",
+        ("connect(unix:/run/shop.sock): ECONNREFUSED",),
+    ),
+]

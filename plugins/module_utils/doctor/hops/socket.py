@@ -67,11 +67,16 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
     if error == "ECONNREFUSED" and probe.address.startswith("unix:"):
         runs = f"; {site.server.label} runs, but the file that it listened on was replaced" if site.uwsgi.master else ""
         cause = f"{probe.address} is a stale socket: the file is there, and nobody listens on it{runs}"
+        fix = _restart(site) or f"restart {site.server.label}"
+        listens = [where for where in _listens(site) if where != probe.address]
+        if listens and not any(probe.address[5:] in where or probe.real in where for where in listens):
+            cause = (
+                f"nobody listens on {probe.address}, which was left over: {site.server.label} listens on {listens[-1]}"
+            )
+            fix = _fix_address(site, probe)
         if not probe.is_socket:
             cause = f"{probe.address} is no socket but another kind of file"
-        return FAULTS.fault(
-            "socket.stale", BROKEN, cause, _restart(site) or f"restart {site.server.label}", [failed, probe.described]
-        )
+        return FAULTS.fault("socket.stale", BROKEN, cause, fix, [failed, probe.described])
     if error == "ECONNREFUSED":
         listens = _listens(site)
         cause = f"nothing listens on {probe.address}, where nginx connects to"
