@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import doctor_by_hand
+import doctor_by_hand_uwsgi
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from doctor_evidence import UNIT, Case, answer, check, denied, evidence, faults_of, put
@@ -347,7 +347,7 @@ CASES = [
         (),
     ),
 ]
-CASES += doctor_by_hand.APP
+CASES += doctor_by_hand_uwsgi.APP
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor import look_unread, nginx_refusals
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx.refusing import refusing
+from doctor_evidence import evidence, faults_of, put
 
 SERVER = "server { listen 80; server_name shop.example; location / { uwsgi_pass unix:/run/a; } }\n"
 MAIN = "http {{ include {0}/conf.d/*.conf; include {0}/sites-enabled/*; }}\n"
@@ -99,3 +101,12 @@ def test_what_turns_everybody_away(text, by):
 def test_what_to_do_about_nginx_s_words(said, fix):
     assert nginx_refusals.words(f"[emerg] 7#7: {said}") == said
     assert nginx_refusals.fix(f"[emerg] 7#7: {said}", False).startswith(fix)
+
+
+def test_where_no_server_has_the_name_nothing_is_said_of_uwsgi():
+    site, host = evidence()
+    put(site, managed=False, probes=[])
+    put(site.uwsgi, master=None, unit={}, command=[])
+    assert "uwsgi.stopped" in faults_of(verdict(site, host))
+    put(site.entrances[0], wanted=[])
+    assert not [name for name in faults_of(verdict(site, host)) if name.startswith("uwsgi.")]

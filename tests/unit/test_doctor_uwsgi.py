@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import doctor_by_hand
+import doctor_by_hand_uwsgi
 import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_servers import (
@@ -496,7 +496,7 @@ def test_a_large_request_of_the_doctor_itself_hurts_nobody():
     assert "uwsgi.buffer-size" not in faults_of(verdict(site, host))
 
 
-CASES += doctor_by_hand.UWSGI
+CASES += doctor_by_hand_uwsgi.UWSGI
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

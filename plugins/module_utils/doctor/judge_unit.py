@@ -50,8 +50,11 @@ def missing_folder(site: Site) -> str:
 def reason(site: Site) -> tuple[str, str, list[str]] | None:
     """Return (cause, fix, systemd's words) of a start that failed before the program ran; None for any other."""
     unit = site.uwsgi.unit
-    if unit.get("Id") and unit.get("LoadState") == "bad-setting":
+    name = unit.get("Id", "")
+    if name and unit.get("LoadState") == "bad-setting":
         return _bad_setting(site)
+    if name and unit.get("Type") == "forking" and (late := _waited_for(site)):
+        return late
     # Where a start fails over and over, systemd calls the unit active for a moment.
     if unit.get("ActiveState") == "inactive" or any(probe.answer for probe in site.probes):
         return None
@@ -76,19 +79,13 @@ def reason_of(unit: Mapping[str, str], log: str, absent: Mapping[str, str]) -> t
         path = absent.get("EnvironmentFile", "")
         what = f"{path} is missing (EnvironmentFile=)" if path else environment[0].partition("environment files: ")[2]
         path = path or "the file of EnvironmentFile="
-        found = what, f"put {path} back, or write EnvironmentFile=-{path} where it may be missing"
-        found = what, f"playbooks/site.yml writes {path} again{BY_HAND}{found[1]}"
+        by_hand = f"put {path} back, or write EnvironmentFile=-{path} where it may be missing"
+        found = what, f"playbooks/site.yml writes {path} again{BY_HAND}{by_hand}"
     elif kind:
         found = _of_step(unit, log, absent, kind, step[1] if step else "")
     elif before:
         found = f"{before} failed, which has to end well before it starts (ExecStartPre=)", f"correct it in {name}"
         words = [match[0].strip() for match in (_last(_CONTROL, log), _last(_RESULT, log)) if match]
-    elif timeout and unit.get("Type") == "forking":
-        found = (
-            "the start timed out: Type=forking waits until the server goes into the background, which it does not do",
-            f"Type=notify in {name} (or Type=simple), in the place of forking",
-        )
-        words = [timeout[0].strip()]
     elif timeout and "notify" in unit.get("Type", "notify"):
         found = (
             "the start timed out: nothing told systemd within TimeoutStartSec that it is ready",
@@ -119,6 +116,22 @@ def _before(unit: Mapping[str, str], log: str) -> str:
         r"argv\[\]=(.*?) ; .*?code=(?:exited ; status=[1-9]|killed|dumped|\(null\))", unit.get("ExecStartPre", "")
     )
     return failed[1] if failed else ""
+
+
+def _waited_for(site: Site) -> tuple[str, str, list[str]] | None:
+    """Say that systemd waits for a fork that does not come, while what it started serves until it is killed."""
+    unit, log = site.uwsgi.unit, site.uwsgi.log
+    timeout, result = _last(_TIMEOUT, log), _last(_RESULT, log)
+    timeout = timeout or (result if result and result[1] == "timeout" else None)
+    if not timeout or unit.get("ActiveState") not in ("activating", "failed"):
+        return None
+    name = unit.get("Id", "")
+    return (
+        "the start timed out: Type=forking waits until uWSGI goes into the background, which it does not do",
+        f"Type=notify in {name} (or Type=simple), in the place of forking; then systemctl daemon-reload && systemctl "
+        f"restart {name}",
+        [timeout[0].strip()],
+    )
 
 
 def _bad_setting(site: Site) -> tuple[str, str, list[str]]:

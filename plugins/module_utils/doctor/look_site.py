@@ -118,8 +118,7 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passi
     if not passive:
         look_at_files(site, main, host)
     look_at_events(site, host)
-    _apart(site, "files that nginx does not read", look_for_unread, site, host)
-    _apart(site, "nginx's directives", look_at_directives, site, main, host)
+    _look_at_configuration(site, main, host)
     look_at_disks(site)
     look_at_mounts(site)
     site.background = look_at_background(site.layout, uptime_of(read_or_empty("/proc/uptime")))
@@ -212,6 +211,11 @@ def _look_at_renewal(site: Site, host: Host) -> None:
     site.https.placeholder = pairs.is_placeholder(site.layout)
     if any(entrance.tls for entrance in site.entrances):
         site.renewal = look_at_renewal(site, host)
+
+
+def _look_at_configuration(site: Site, main: match.Server | None, host: Host) -> None:
+    _apart(site, "files that nginx does not read", look_for_unread, site, host)
+    _apart(site, "nginx's directives", look_at_directives, site, main, host)
 
 
 def _look_in_front(site: Site, host: Host) -> None:

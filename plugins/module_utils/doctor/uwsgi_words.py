@@ -65,20 +65,19 @@ _KNOWN = (
 def why(site: Site) -> str:
     """Return why the site's server ended, in a line; as `logs.reason`, without what systemd says of any end."""
     text = own_lines(site.uwsgi.log)
-    if before := _before(site):
+    if before := _before(site) or forks_away(site):
         return before
     for pattern, _fix in _KNOWN:
         if found := re.search(pattern, site.uwsgi.log):
             return found[0].strip() + _hidden_by(site, found[0])
     known = own_words(text)
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in text.splitlines() if "request block size" not in line]
     if known and not (known in lines and known == lines[-1]):
         return known
     for fits in (_REFUSED, _PLAIN):
         if found_lines := [line for line in lines if fits.search(line)]:
             return found_lines[-1]
-    forked = forks_away(site)
-    return forked or known or "it says nothing"
+    return known or "it says nothing"
 
 
 def fix(site: Site) -> str:

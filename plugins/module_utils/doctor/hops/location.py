@@ -43,7 +43,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     if not site.handler or not match.passes(site.handler):
         what = f"has `{site.handler}`" if site.handler else "serves files"
         place = site.chain[-1].place if site.chain else "?"
-        if site.handler and site.handler.name == "return" and site.directives.unreached:
+        if site.handler and site.handler.name == "return" and site.handler.args[0][:1] in ("4", "5"):
             yield FAULTS.fault(
                 "location.no-pass",
                 BROKEN,

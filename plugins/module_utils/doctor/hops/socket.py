@@ -71,11 +71,10 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
         if binds and probe.is_socket and not {probe.address, f"unix:{probe.real}"} & {*binds}:
             cause = f"{probe.address} is a stale socket: {site.server.label} listens on {', '.join(binds)} instead"
             return FAULTS.fault("socket.stale", BROKEN, cause, _fix_address(site, probe), [failed, probe.described])
+        fix = _restart(site) or f"restart {site.server.label}"
         if not probe.is_socket:
             cause = f"{probe.address} is no socket but another kind of file"
-        return FAULTS.fault(
-            "socket.stale", BROKEN, cause, _restart(site) or f"restart {site.server.label}", [failed, probe.described]
-        )
+        return FAULTS.fault("socket.stale", BROKEN, cause, fix, [failed, probe.described])
     if error == "ECONNREFUSED":
         listens = _listens(site)
         cause = f"nothing listens on {probe.address}, where nginx connects to"

@@ -80,6 +80,8 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         seen.append(
             f"{label} waits for a request: {site.server.start.socket['Id'] if site.server.start else ''} listens"
         )
+    elif not found.master and _unknown(site):
+        return  # nginx hands nothing over for this name, and nothing else says which server is meant
     elif not found.master:
         yield not_running(FAULTS, site, host)
     else:
@@ -104,6 +106,13 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         workers = f"with {len(found.workers)} workers" if found.workers else "alone"
         kind = "process" if site.server.kind == "uwsgi" else f"{label}, process"
         seen.append(f"{kind} {found.master.pid} as {found.user} {workers}{', ' + unit if unit else ''}")
+
+
+def _unknown(site: Site) -> bool:
+    """Say whether nothing tells which server is the site's: no server of nginx with its name, no unit, no command."""
+    served = site.probes or any(entrance.wanted for entrance in site.entrances)
+    known = site.uwsgi.unit.get("Id") or site.uwsgi.command or site.server.start or site.server.masked
+    return not site.managed and not served and not known
 
 
 def _running(site: Site) -> Iterator[Fault]:
