@@ -58,7 +58,8 @@ BY_HAND = {
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     settings = site.inside.get("settings", {})
     yield from _settings(site)
-    if any(answer.status == 500 and not by_nginx(answer.status, answer.body) for answer in site.answers):
+    failed = any(answer.status == 500 and not by_nginx(answer.status, answer.body) for answer in site.answers)
+    if failed and f"GET {site.path}" not in judge_pages.of_nginx(site):
         reason = traceback(site.uwsgi.log) or traceback(site.logs.app_log) or judge_pages.asked_again(site)
         cause = f"Django answers 500{': ' + reason if reason else ''}"
         evidence = [reason or "status 500"]
