@@ -63,6 +63,12 @@ def test_what_a_server_says_of_itself(log, cause):
     assert of_the_server(log).cause == cause
 
 
+def test_what_a_later_start_says_counts():
+    said = "CRITICAL Listen failure: [Errno 2] No such file or directory: '9' -> b'/run/d/0.sock.lock'\n"
+    assert of_the_server(said).cause == "the directory of its socket /run/d/0.sock is missing"
+    assert of_the_server(f"{said}Traceback (most recent call last):\nKeyError: 'x'\n") is None
+
+
 def test_an_application_that_fails_is_not_the_servers():
     assert of_the_server("Traceback (most recent call last):\nModuleNotFoundError: No module named 'shop'\n") is None
 

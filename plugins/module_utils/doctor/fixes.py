@@ -54,6 +54,16 @@ def listen_anew(site: Site) -> str:
     return restart(site)
 
 
+def install(site: Site, missing: str) -> str:
+    """Say how the project gets a module that is not there."""
+    home = site.uwsgi.options.last("home")
+    pip = f"{home}/bin/pip" if home else f"{site.uwsgi.python or 'python3'} -m pip"
+    return (
+        f"web_sites[].packages or the project's requirements ({missing}), then playbooks/deploy.yml; by hand: "
+        f"{pip} install the package of {missing}, then {restart(site)}"
+    )
+
+
 def ini(site: Site) -> str:
     """Return where uWSGI's options of a site stand."""
     files = site.uwsgi.options.files

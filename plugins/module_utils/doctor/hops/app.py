@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from ..application import application_of
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
-from ..fixes import restart
+from ..fixes import install, restart
 from ..judge_servers import place_of, stale
 from ..logs import last_lines, traceback
 from ..questions import last_match
@@ -156,7 +156,7 @@ def _import(site: Site) -> Fault | None:
         )
     place = failed.get("where", "")
     closed = re.search(r"^PermissionError: \[Errno 13\] Permission denied: '(/[^'\n]{1,300})'", error)
-    fix = _install(site, missing) if missing else _correct(site, place or "it")
+    fix = install(site, missing) if missing else _correct(site, place or "it")
     if closed:
         fix = (
             f"let {site.uwsgi.user} use {closed[1]} (namei -l {closed[1]} shows owners and modes), then {restart(site)}"
@@ -194,16 +194,6 @@ def _no_module(site: Site, missing: str, error: str) -> Fault:
         f"web_sites[].wsgi, then playbooks/site.yml; by hand: module in {ini} as WSGI_APPLICATION in the settings says "
         f"it, then {restart(site)}",
         evidence,
-    )
-
-
-def _install(site: Site, missing: str) -> str:
-    """Say how the project gets a module that is not there."""
-    home = site.uwsgi.options.last("home")
-    pip = f"{home}/bin/pip" if home else f"{site.uwsgi.python or 'python3'} -m pip"
-    return (
-        f"web_sites[].packages or the project's requirements ({missing}), then playbooks/deploy.yml; by hand: "
-        f"{pip} install the package of {missing}, then {restart(site)}"
     )
 
 

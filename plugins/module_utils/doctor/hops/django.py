@@ -13,7 +13,7 @@ from ...nginx import match
 from .. import judge_pages
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
-from ..fixes import RELOAD, restart, settings_file
+from ..fixes import RELOAD, install, restart, settings_file
 from ..judge_settings import judge_settings
 from ..logs import traceback
 from ..questions import all_busy, declared, last_match, of_uwsgi
@@ -62,7 +62,9 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         reason = traceback(site.uwsgi.log) or traceback(site.logs.app_log) or judge_pages.asked_again(site)
         cause = f"Django answers 500{': ' + reason if reason else ''}"
         evidence = [reason or "status 500"]
-        fix = advice_on(reason, reason) or judge_pages.where_to_look(site, reason)
+        absent = re.search(r"ModuleNotFoundError: No module named '([\w.]{1,100})'", reason)
+        advice = advice_on(reason, reason) if site.managed or not absent else install(site, absent[1])
+        fix = advice or judge_pages.where_to_look(site, reason)
         yield FAULTS.fault("django.error", BROKEN, cause, fix, evidence)
     yield from judge_pages.judge(FAULTS, site)
     yield from _slowness(site)

@@ -266,7 +266,9 @@ def _restart(site: Site) -> str:
 def _listens(site: Site) -> list[str]:
     """Return where the site's uWSGI takes requests."""
     stats = site.uwsgi.options.last("stats")
-    return [where for where in site.uwsgi.listens if site.uwsgi.master and not (stats and where.endswith(stats))]
+    # gunicorn's own, for gunicornc, takes no requests.
+    aside = (stats, "/gunicorn.ctl") if stats else ("/gunicorn.ctl",)
+    return [where for where in site.uwsgi.listens if site.uwsgi.master and not where.endswith(aside)]
 
 
 def _waiting(probe: Probe, host: Host) -> int:
