@@ -189,6 +189,8 @@ def one_line(error: BaseException) -> str:
 
 def where(error: BaseException) -> str:
     """Return the file and line of the project that raised the error: the innermost one outside of Python itself."""
+    if isinstance(error, SyntaxError) and error.filename and error.filename.startswith("/"):
+        return f"{error.filename}:{error.lineno}"
     import traceback
 
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]

@@ -119,7 +119,8 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passi
 
 def _handed_over(site: Site, main: match.Server | None, host: Host) -> tuple[match.Server | None, list[str]]:
     """Return the server that hands over to the site's application, and the addresses that it passes to."""
-    config, addresses = host.nginx.config, []
+    config = host.nginx.config
+    addresses: list[str] = []
     if config and main:
         way_in(site, main, host)
         if site.handler and match.passes(site.handler):

@@ -95,6 +95,22 @@ def of_the_server(log: str) -> Refused | None:
     return None if found and log.rfind("Traceback (most recent call last)") > found.at else found
 
 
+def interface(error: str) -> tuple[str, str]:
+    """Return (what is wrong, what to do) where a server and an application speak different interfaces; ('', '')."""
+    if re.search(r"TypeError: \w+\.__call__\(\) takes 3 positional arguments but 4 were given", error):
+        return (
+            "the server speaks ASGI, and the application is one for WSGI",
+            "let the server take PROJECT.asgi:application, or speak WSGI (granian: --interface wsgi)",
+        )
+    if re.search(r"TypeError: \w+\.__call__\(\) (?:missing 1 required positional argument: 'send'|takes 4 pos)", error):
+        return (
+            "the server speaks WSGI, and the application is one for ASGI",
+            "let the server take PROJECT.wsgi:application, or a worker for ASGI (gunicorn: -k "
+            "uvicorn_worker.UvicornWorker)",
+        )
+    return "", ""
+
+
 def of_supervisor(state: str) -> Refused | None:
     """Return why supervisor could not execute a program, in the words of `supervisorctl status`."""
     match = _SPAWN.search(state)

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from ...build import settings_findings
 from ...host.advice import advice_on
 from ...nginx import match
-from .. import judge_pages
+from .. import judge_pages, server_words
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 from ..fixes import RELOAD, install, restart, settings_file
+from ..judge_servers import place_of
 from ..judge_settings import judge_settings
 from ..logs import traceback
 from ..questions import all_busy, declared, last_match, of_uwsgi
@@ -64,6 +65,9 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         evidence = [reason or "status 500"]
         absent = re.search(r"ModuleNotFoundError: No module named '([\w.]{1,100})'", reason)
         advice = advice_on(reason, reason) if site.managed or not absent else install(site, absent[1])
+        mixed = server_words.interface(reason)
+        if mixed:
+            cause, advice = f"{cause}: {mixed[0]}", f"{mixed[1]} ({place_of(site)}), then {restart(site)}"
         fix = advice or judge_pages.where_to_look(site, reason)
         yield FAULTS.fault("django.error", BROKEN, cause, fix, evidence)
     yield from judge_pages.judge(FAULTS, site)

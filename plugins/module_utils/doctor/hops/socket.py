@@ -107,6 +107,8 @@ def _unusable(site: Site, probe: Probe) -> Fault | None:
         return _hidden(probe)
     if probe.kind or ((probe.answer is None or site.server.kind != "uwsgi") and declared(site, probe)):
         return _mismatch(site, probe)
+    if site.handler and site.handler.args[:1] and site.handler.args[0].startswith("https://") and probe.answer:
+        return _plain(site, probe)
     if probe.answer is None and probe.speaks in ("uwsgi", "http") and not site.passive:
         return FAULTS.fault(
             "socket.silent",
@@ -216,6 +218,19 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
     wire += f"one in {probe.kind} was answered" if probe.kind else f"started with {told}"
     place = site.handler.place if site.handler else "?"
     return FAULTS.fault("socket.protocol", BROKEN, cause, fix, [wire, f"{site.handler} in {place}"])
+
+
+def _plain(site: Site, probe: Probe) -> Fault:
+    """Judge a proxy_pass that speaks TLS to what answers without it."""
+    told, place = str(site.handler), site.handler.place if site.handler else "?"
+    return FAULTS.fault(
+        "socket.protocol",
+        BROKEN,
+        f"protocol mismatch: nginx speaks https (`{told}`) to {probe.address}, where {site.server.label} speaks plain "
+        "HTTP: nginx answers 502",
+        f"`{told.replace('https://', 'http://', 1)}` in {place}, then {RELOAD}",
+        [f"a plain HTTP request to {probe.address} was answered", f"{told} in {place}"],
+    )
 
 
 def _fix_address(site: Site, probe: Probe) -> str:
