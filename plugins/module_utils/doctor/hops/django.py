@@ -66,7 +66,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         absent = re.search(r"ModuleNotFoundError: No module named '([\w.]{1,100})'", reason)
         advice = advice_on(reason, reason) if site.managed or not absent else install(site, absent[1])
         mixed = server_words.interface(reason)
-        if mixed:
+        if mixed[0]:
             cause, advice = f"{cause}: {mixed[0]}", f"{mixed[1]} ({place_of(site)}), then {restart(site)}"
         fix = advice or judge_pages.where_to_look(site, reason)
         yield FAULTS.fault("django.error", BROKEN, cause, fix, evidence)
