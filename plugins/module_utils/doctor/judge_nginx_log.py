@@ -94,6 +94,8 @@ def _is_over(line: NginxLine, site: Site) -> bool:
     if ", upstream: " in line.text and line.when + 1 <= site.logs.app_since:
         return True
     method, _space, path = line.request.partition(" ")
+    if path == site.path and any(one.answer and one.answer.status < 400 for one in site.entrances):
+        return True
     return bool(path) and any(
         visit.path == path and visit.when >= line.when and visit.status < 400 and visit.method in (method, "GET")
         for visit in site.logs.visits

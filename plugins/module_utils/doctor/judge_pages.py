@@ -51,6 +51,10 @@ def judge(faults: Faults, site: Site) -> Iterator[Fault]:
         yield faults.fault(NAME, DEGRADED, cause, _fix(site, error), [*evidence, error, *_uncaught(site)])
 
 
+# The page that is not there, which this doctor asks for: it is nobody's.
+_OWN = "/pyweb-doctor-"
+
+
 def failing_pages(site: Site) -> list[Failing]:
     """Return the pages that are answered with 500; not the one that the doctor asks for, which is judged elsewhere."""
     logs = site.logs
@@ -63,6 +67,7 @@ def failing_pages(site: Site) -> list[Failing]:
         if page.status == 500 and not page.named_by and page.path not in asked and page.path != site.path:
             found.append(Failing("GET", page.path, 500, 1, 0.0))
     by_nginx = of_nginx(site)
+    found = [page for page in found if _OWN not in page.path]
     return [page for page in found if f"{page.method} {page.path}" not in by_nginx]
 
 
