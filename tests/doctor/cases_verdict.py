@@ -89,7 +89,7 @@ BY_HAND_CASES = [
         "static.uncollected",
         [
             "never collected",
-            "sudo -u huatai /home/huatai/venv/bin/python /home/huatai/works/mysite/manage.py collectstatic",
+            "sudo -u huatai /home/huatai/venv/bin/python3 /home/huatai/works/mysite/manage.py collectstatic",
         ],
         "mv $project/static $project/static.kept",
         "mv $project/static.kept $project/static",

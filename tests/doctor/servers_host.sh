@@ -138,4 +138,9 @@ ln -sf ../apps-available/theta.ini /etc/uwsgi/apps-enabled/theta.ini
 rm -f /etc/nginx/sites-enabled/default
 systemctl daemon-reload
 systemctl enable -q --now gamma.socket delta epsilon zeta
-systemctl restart uwsgi uwsgi-emperor supervisor nginx
+systemctl restart uwsgi-emperor supervisor nginx
+# Debian's script gives uWSGI two seconds, which a busy machine exceeds.
+for _try in 1 2 3 4 5; do
+    if systemctl restart uwsgi; then break; fi
+done
+systemctl is-active -q uwsgi
