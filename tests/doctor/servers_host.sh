@@ -139,8 +139,11 @@ rm -f /etc/nginx/sites-enabled/default
 systemctl daemon-reload
 systemctl enable -q --now gamma.socket delta epsilon zeta
 systemctl restart uwsgi-emperor supervisor nginx
-# Debian's script gives uWSGI two seconds, which a busy machine exceeds.
-for _try in 1 2 3 4 5; do
-    if systemctl restart uwsgi; then break; fi
-done
+# Debian's script gives uWSGI two seconds, which a busy machine exceeds: it says that it failed, and uWSGI starts all
+# the same.
+# With its pid file there, a second start finds it.
+if ! systemctl restart uwsgi; then
+    until [ -s /run/uwsgi/app/theta/pid ]; do sleep 0.1; done
+    systemctl start uwsgi
+fi
 systemctl is-active -q uwsgi
