@@ -100,7 +100,7 @@ BY_HAND_CASES = [
         "a virtualenv of another Python",
         "app.virtualenv",
         ["was made for python3.5", "venv --clear /home/huatai/venv"],
-        "cd /home/huatai/venv/lib; mv python3.* python3.5; restart_broken",
-        "cd /home/huatai/venv/lib; mv python3.5 $(basename $(realpath /usr/bin/python3)); restart",
+        "cd /home/huatai/venv/lib; ls -d python3.* > /var/tmp/lib; mv python3.* python3.5; restart_broken",
+        "cd /home/huatai/venv/lib; mv python3.5 $(cat /var/tmp/lib); restart",
     ),
 ]

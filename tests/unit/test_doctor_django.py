@@ -75,6 +75,18 @@ CASES = [
         "correct ROOT_URLCONF, then restart uWSGI",
     ),
     Case(
+        "URLs that some processes have loaded before",
+        lambda site, host: (
+            put(site.inside, **{"failed urls": {"error": "NameError: name 'x'", "where": ""}}),
+            put(site.entrances[0], answer=answer(502)),
+        ),
+        "django.urls",
+        "broken",
+        "the URLs of the project cannot be imported: NameError: name 'x'; processes that loaded them before that still "
+        "answer, and others fail",
+        "correct ROOT_URLCONF, then restart uWSGI",
+    ),
+    Case(
         "secure cookies without https",
         lambda site, host: (secure(site, *SECURE), by_hand(site)),
         "django.cookies",

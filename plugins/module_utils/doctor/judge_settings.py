@@ -52,12 +52,18 @@ def _urls(faults: Faults, site: Site) -> Iterator[Fault]:
     if not failed:
         return
     answered = any(answer.status < 500 for answer in site.answers)
+    fails = any(answer.status >= 500 for answer in site.answers)
+    if not answered:
+        what = ": every page fails"
+    elif fails:
+        what = "; processes that loaded them before that still answer, and others fail"
+    else:
+        what = "; what runs now was loaded before that"
     place = str(failed.get("where", ""))[:300]
     yield faults.fault(
         "django.urls",
-        DEGRADED if answered else BROKEN,
-        f"the URLs of the project cannot be imported: {failed['error'][:250]}"
-        + ("; what runs now was loaded before that" if answered else ": every page fails"),
+        BROKEN if fails or not answered else DEGRADED,
+        f"the URLs of the project cannot be imported: {failed['error'][:250]}{what}",
         f"correct {place or 'ROOT_URLCONF'}, then {restart(site)}",
         [failed["error"][:300], place],
     )

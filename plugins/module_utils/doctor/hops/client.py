@@ -20,6 +20,7 @@ FAULTS = Faults(
         "client.other-program": ["nginx"],
         "client.status": [
             *("name", "nginx", "location", "socket", "uwsgi", "app", "django", "database", "host", "static"),
+            "django.urls",  # of what Django has, the one that a 502 comes of
         ],
         "client.no-answer": [
             "name",
@@ -42,12 +43,12 @@ FAULTS = Faults(
     },
 )
 # What an answer can come of. A page that is not there, or too large a request, says that all behind it is well enough
-# to answer; 502 says that nobody behind nginx did.
+# to answer; 502 says that nobody behind nginx did, or that Django failed before it had a handler for its failure.
 _ASKED = ("name", "nginx", "location")
 _SOURCES = {
     400: (*_ASKED, "socket", "django"),
     500: (*_ASKED, "uwsgi", "app", "django", "database", "host", "static"),
-    502: (*_ASKED, "socket", "uwsgi", "app", "host"),
+    502: (*_ASKED, "socket", "uwsgi", "app", "django.urls", "host"),
     504: (*_ASKED, "socket", "uwsgi", "app", "django", "database", "host"),
 }
 _MEANINGS = {
