@@ -66,8 +66,10 @@ class ActionModule(_ASSERT):  # type: ignore[misc, valid-type]  # a class found 
         timer = plain(self._templar.template(variables.get("doctor_timer")))
         # No exception: of a result Ansible shows the message alone, and once.
         try:
-            folder, shared = str(variables["playbook_dir"]), plain(variables.get("web_run") or {}).get("shared_names")
-            sites = complete(given, roots, folder, EXAMPLE, tls, certificates, shared)
+            start, shared = str(variables.get("inventory_dir") or "."), plain(variables.get("web_run") or {})
+            former = str(variables.get("playbook_dir") or "")
+            names_of = shared.get("shared_names")
+            sites = complete(given, roots, start, EXAMPLE, tls, certificates, names_of, former_base=former)
             doctor_timer(timer)
         except InventoryError as error:
             lines = [str(error), str(self._task.args.get("fail_msg") or "")]

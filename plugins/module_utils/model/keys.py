@@ -227,7 +227,7 @@ SOURCE_KINDS: dict[str, Keys] = {
         ),
         "checksum": Key(CHECKSUM, "", "Its checksum. Without one a URL is fetched in every run, to see what is in it."),
     },
-    "directory": {"directory": Key(line, doc="A directory on the controller.", required=True)},
+    "directory": {"directory": Key(line, doc="A directory on the controller. A relative path starts from the directory of the inventory.", required=True)},
     "path": {"path": Key(host_path, doc="A directory on the host, used where it lies.", required=True)},
     "startproject": {
         "startproject": Key(IDENTIFIER, doc="The name of a fresh project, as `startproject` makes it.", required=True)
