@@ -221,13 +221,20 @@ SOURCE_KINDS: dict[str, Keys] = {
     "archive": {
         "archive": Key(
             place(r"[^\s\x00-\x1f\x7f]+", "a URL, or the path of a file on the controller"),
-            doc="A tar or zip archive. What follows a ? in its URL is never shown: servers take tokens there.",
+            doc="A tar or zip archive. What follows a ? in its URL is never shown: servers take tokens there. A relative "
+            "path starts from the directory of the inventory.",
             required=True,
             credentials=True,
         ),
         "checksum": Key(CHECKSUM, "", "Its checksum. Without one a URL is fetched in every run, to see what is in it."),
     },
-    "directory": {"directory": Key(line, doc="A directory on the controller. A relative path starts from the directory of the inventory.", required=True)},
+    "directory": {
+        "directory": Key(
+            line,
+            doc="A directory on the controller. A relative path starts from the directory of the inventory.",
+            required=True,
+        )
+    },
     "path": {"path": Key(host_path, doc="A directory on the host, used where it lies.", required=True)},
     "startproject": {
         "startproject": Key(IDENTIFIER, doc="The name of a fresh project, as `startproject` makes it.", required=True)
@@ -311,7 +318,8 @@ SITE_KEYS: Keys = {
     "env_file": Key(
         line,
         "",
-        "A file on the controller with more of it, in the form of a `.env` file; `env` wins. Never shown either.",
+        "A file on the controller with more of it, in the form of a `.env` file; `env` overrides it. Never shown either. "
+        "A relative path starts from the directory of the inventory.",
     ),
     "files": Key(
         source_files,
