@@ -221,8 +221,8 @@ SOURCE_KINDS: dict[str, Keys] = {
     "archive": {
         "archive": Key(
             place(r"[^\s\x00-\x1f\x7f]+", "a URL, or the path of a file on the controller"),
-            doc="A tar or zip archive. What follows a ? in its URL is never shown: servers take tokens there. A relative "
-            "path starts from the directory of the inventory.",
+            doc="A tar or zip archive. A relative path starts from the directory of the inventory. What follows a ? in its "
+            "URL is never shown: servers take tokens there.",
             required=True,
             credentials=True,
         ),
@@ -318,7 +318,7 @@ SITE_KEYS: Keys = {
     "env_file": Key(
         line,
         "",
-        "A file on the controller with more of it, in the form of a `.env` file; `env` overrides it. Never shown either. "
+        "A file on the controller with more of it, in the form of a `.env` file; `env` overrides it. Never shown. "
         "A relative path starts from the directory of the inventory.",
     ),
     "files": Key(
