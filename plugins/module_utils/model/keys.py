@@ -221,8 +221,8 @@ SOURCE_KINDS: dict[str, Keys] = {
     "archive": {
         "archive": Key(
             place(r"[^\s\x00-\x1f\x7f]+", "a URL, or the path of a file on the controller"),
-            doc="A tar or zip archive. A relative path starts from the directory of the inventory. What follows a ? in its "
-            "URL is never shown: servers take tokens there.",
+            doc="A tar or zip archive. A relative path starts from the directory of the inventory. What follows a ? in "
+            "its URL is never shown: servers take tokens there.",
             required=True,
             credentials=True,
         ),
