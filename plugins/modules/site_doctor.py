@@ -178,8 +178,8 @@ sites:
           type: str
         found:
           description:
-            - The changes, each with C(kind), V(release), V(package), V(unit), V(nginx), V(certificate) or V(disk), and
-              C(what), a description. Empty if none was found.
+            - The changes, each with C(kind) and C(what). C(kind) is one of V(release), V(package), V(unit), V(nginx),
+              V(certificate) and V(disk), C(what) is a description. Empty if no change was found.
           type: list
           elements: dict
     ladder:
