@@ -30,12 +30,12 @@ DOCTOR_TIMER_KEYS: Keys = {
     "every": Key(
         duration(60, 86400),
         300,
-        "How often the doctor looks by itself; the least is a minute. A run takes a second or two of CPU time.",
+        "How often the host checks its own sites, from one minute to one day. A run takes a second or two of CPU time.",
     ),
     "metrics": Key(
         _metrics,
         "",
-        "The directory of node_exporter's textfile collector. Without it no metrics are written.",
+        "The directory of node_exporter's textfile collector. Without it, no metrics are written.",
         example="/var/lib/prometheus/node-exporter",
     ),
 }
