@@ -9,9 +9,9 @@ module: acme_certificates
 short_description: Request certificates for sites from an ACME CA, and enable their renewal
 version_added: 0.2.0
 description:
-  - Calls the distribution's C(certbot) for each site with O(sites[].tls.acme) whose certificate is missing or does not
-    match the site, under the name C(pyweb-NAME). If all certificates are in place, no CA is contacted and nothing
-    changes.
+  - Calls the distribution's C(certbot) for each site with O(ignore:sites[].tls.acme) whose certificate is missing or
+    does not match the site, under the name C(pyweb-NAME). If all certificates are in place, no CA is contacted and
+    nothing changes.
   - After it has got or renewed a certificate, C(certbot) calls a script of the site. The script makes nginx serve the
     certificate, and keeps the old one if nginx refuses the new one. Renewal does not need Ansible.
   - Enables and starts the timer of C(certbot) if necessary.
@@ -42,6 +42,7 @@ attributes:
   platform:
     platforms: linux
     support: full
+    description: Linux with systemd.
 notes:
   - Needs root. Call M(pyweb.stack.nginx_set) before, so that nginx answers the CA on port 80.
   - C(certbot) writes its log to C(/var/log/letsencrypt/letsencrypt.log).

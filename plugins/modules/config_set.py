@@ -27,9 +27,11 @@ attributes:
     description: O(check) also runs in check mode, unless its program is not installed yet (see RV(checked)).
   diff_mode:
     support: full
+    description: Shows the files, except those with O(files[].secret).
   platform:
     platforms: linux
     support: full
+    description: Linux with systemd.
 notes:
   - Needs root. In check mode an ordinary user gets a comparison without the check.
 seealso:

@@ -17,7 +17,7 @@ description:
   - Then requests each site as a visitor does, by its own name at the host's own address, and follows redirects within
     the site. Fails if the last response is an error, or if another server of nginx answers for the site. In the second
     case the error names the file and line of that server.
-  - If O(sites[].health.path) is not set, it also requests one style sheet, script or image that the page names.
+  - If O(ignore:sites[].health.path) is not set, it also requests one style sheet, script or image that the page names.
   - A response of nginx itself counts as the site's response if the inventory asks for it (C(return), C(auth_basic),
     C(deny)) or if the site is in maintenance.
   - Writes the users of sites with C(nginx.basic_auth), each password as a hash. A hash that still matches its password
@@ -73,6 +73,7 @@ attributes:
   platform:
     platforms: linux
     support: full
+    description: Linux with systemd.
 notes:
   - Needs root. In check mode an ordinary user gets a comparison without the check.
 seealso:

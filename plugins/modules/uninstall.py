@@ -52,6 +52,7 @@ attributes:
   platform:
     platforms: linux
     support: full
+    description: Linux with systemd.
 notes:
   - Needs root.
 seealso:

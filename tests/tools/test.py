@@ -11,7 +11,8 @@ Environment:
   FULL       those of them that are asked everything, or `all` (default: those that are `full` in the file, one of each
              family; all of PLATFORMS where that is set). The others are asked the scenarios in BRIEF. Without FULL and
              PLATFORMS the first one alone is asked what is the same everywhere (the mark `same_everywhere`).
-             With FULL=all the long table of the doctor is asked as well (the step doctor-long).
+             With FULL=all the long table of the doctor is asked as well (the step doctor-long), and the site of the
+             documentation is built and visited (the steps docs-site).
   SCENARIOS  what molecule runs
   JOBS       how many steps run side by side (default: one more than there are cores, for a step waits now and then)
 """
@@ -141,6 +142,7 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
             for scenario, platform in scenarios(platforms, full, (environment.get("SCENARIOS") or "").split())
         ),
         *(suite("load answers", platform, "tests/load/test_answers.py", once=platform in once) for platform in full),
+        *docs_site(by_name=asked_all != ["all"]),
         *(vm() if VM_PLATFORM in platforms else []),
         # Last, when nothing else is left to start: they set up their hosts beside what still runs.
         *(load(platform) for platform in full if platform not in once),
@@ -183,6 +185,17 @@ def vm() -> list[Step]:
     tests.needs.append("vm qemu")
     tests.by_name, tests.seconds_most = True, VM_SECONDS
     return [Step("vm qemu", [str(ROOT / "tests/vm/qemu.sh")], ["engine"], by_name=True), tests]
+
+
+def docs_site(by_name: bool) -> list[Step]:
+    """The site of the documentation: build it, and visit it with a browser."""
+    tests = [IN_VENV, "pytest", "-rA", "tests/docs_site"]
+    return [
+        Step("docs-site build", ["make", "docs-site"], ["setup"], by_name=by_name),
+        # After the build, which may install packages too.
+        Step("docs-site browser", [str(ROOT / "tests/tools/browser.sh")], ["docs-site build"], by_name=by_name),
+        Step("docs-site", tests, ["docs-site build", "docs-site browser"], by_name=by_name),
+    ]
 
 
 def long_table(platform: str, by_name: bool) -> Step:

@@ -83,7 +83,7 @@ def test_full_asks_everything_of_every_platform_that_it_names(runner):
 
 def test_full_can_be_all_platforms(runner):
     planned = names(runner, FULL="all")
-    without = [name for name in planned if not name.startswith("doctor-long")]
+    without = [name for name in planned if not name.startswith(("doctor-long", "docs-site"))]
     assert without == names(runner, FULL=" ".join(platforms.PLATFORMS))
     assert not [name for name in planned if "sanity" in name]
     assert "faults debian13" in names(runner, FULL="all", PLATFORMS="debian13 centos9")
@@ -98,6 +98,13 @@ def test_the_long_table_of_the_doctor_is_asked_with_all_or_by_its_name(runner):
     step = next(step for step in runner.all_steps({}) if step.name == "doctor-long debian12")
     assert (ROOT / step.command[-1]).is_file()
     assert step.env == {"PYWEB_PLATFORM": "debian12"}
+
+
+def test_the_site_of_the_documentation_is_visited_with_all_or_by_its_name(runner):
+    steps = ["docs-site build", "docs-site browser", "docs-site"]
+    assert [name for name in names(runner, FULL="all") if name.startswith("docs-site")] == steps
+    assert not [name for name in names(runner) if name.startswith("docs-site")]
+    assert names(runner, "docs-site") == ["setup", *steps]
 
 
 def test_a_platform_that_is_asked_for_is_asked_everything(runner):
