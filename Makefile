@@ -43,7 +43,7 @@ engine: ## Make a container engine answer
 
 .PHONY: images
 images: engine ## Build the container images of the platforms
-	@tests/images/build.sh $(or $(PLATFORMS),$(shell $(TOOLS)/platforms.py))
+	@tests/images/build.sh $(or $(PLATFORMS),$(shell $(TOOLS)/platforms.py local))
 
 .PHONY: lint
 lint: setup ## ansible-lint, yamllint, ruff, mypy

@@ -66,6 +66,10 @@ ansible_facts:
       description: All of them.
       type: dict
       contains:
+        platform:
+          description: The key of the host's platform in the tables of the roles.
+          type: str
+          sample: Ubuntu-24.04
         ipv6:
           description: Whether the kernel has an IPv6 address, the loopback's included (C(/proc/net/if_inet6)).
           type: bool

@@ -67,6 +67,12 @@ def test_the_others_are_asked_whether_they_are_what_the_roles_take_them_for_and_
     assert asked == [f"image {platform}", f"molecule platform {platform}", f"molecule sanity {platform}"]
 
 
+def test_a_platform_that_only_a_registry_has_is_asked_where_it_is_named(runner):
+    assert not [name for name in names(runner) if name.endswith((" rocky9", " ubuntu2204"))]
+    assert not [name for name in names(runner, FULL="all") if name.endswith(" ubuntu2404")]
+    assert "molecule default ubuntu2404" in names(runner, PLATFORMS="ubuntu2404")
+
+
 def test_every_scenario_that_there_is_belongs_to_the_plan(runner):
     there = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
     assert there == {*runner.SCENARIOS.split(), *runner.BRIEF}
@@ -159,7 +165,7 @@ def test_what_compares_times_comes_last_and_alone(runner):
     assert [step.name for step in plan if step.env.get("PYWEB_ALONE")] == [step.name for step in plan if step.alone]
     assert [step.name for step in plan if step.alone] == ["load times debian12"] == [plan[-1].name]
     times = [step.name for step in runner.all_steps({"FULL": "all"}) if step.alone]
-    assert times == [f"load times {platform}" for platform in platforms.PLATFORMS]
+    assert times == [f"load times {platform}" for platform in platforms.LOCAL]
 
 
 def test_side_by_side_no_two_steps_share_a_container_or_a_directory(runner):
