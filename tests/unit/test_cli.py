@@ -46,6 +46,17 @@ def shop(tmp_path, monkeypatch):
     return layout, record
 
 
+@pytest.mark.parametrize(
+    ("noted", "shown"),
+    [("0.2.0\n", "pyweb.stack 0.2.0"), ("", "pyweb.stack (version unknown: run site.yml once)")],
+)
+def test_it_tells_the_version_of_the_collection_that_was_noted(memory_folder, capsys, noted, shown):
+    (memory_folder / "version").write_text(noted)
+    with pytest.raises(SystemExit) as ended:
+        main.main(["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (0, f"{shown}\n")
+
+
 # --- the sites ---
 
 

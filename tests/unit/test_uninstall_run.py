@@ -81,6 +81,7 @@ def test_the_order_and_what_is_noted(host, steps):
     assert steps == ORDER
     assert report.faults == []
     assert not os.path.exists(layouts.MEMORY)
+    assert not os.path.exists(layouts.VERSION)
     assert host.shown(report.removed) == ["/memory/before.json"]
 
 
