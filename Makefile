@@ -46,7 +46,7 @@ images: engine ## Build the container images of the platforms
 	@tests/images/build.sh $(or $(PLATFORMS),$(shell $(TOOLS)/platforms.py local))
 
 .PHONY: lint
-lint: setup ## ansible-lint, yamllint, ruff, mypy
+lint: setup ## ansible-lint, yamllint, ruff, mypy, codespell, antsibull-changelog, drift of generated pages
 	@$(TOOLS)/test.py lint
 
 .PHONY: unit

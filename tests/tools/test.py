@@ -133,6 +133,8 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         tool("lint format", "ruff", "format", "--check"),
         tool("lint types", "mypy"),
         tool("lint docs", "python", "tests/tools/docs.py", "--check"),
+        tool("lint spelling", "codespell"),
+        tool("lint changelog", "antsibull-changelog", "lint"),
         tool("unit", "pytest", "tests/unit"),
         *(suite(what, platform, once=platform in once) for what in SUITES for platform in full),
         *(long_table(platform, asked_all != ["all"]) for platform in full if platform in known_platforms.FULL),

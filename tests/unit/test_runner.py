@@ -78,6 +78,16 @@ def test_every_scenario_that_there_is_belongs_to_the_plan(runner):
     assert there == {*runner.SCENARIOS.split(), *runner.BRIEF}
 
 
+def test_the_gates_that_need_no_host_are_asked_by_make_lint(runner):
+    asked = {step.name: step.command[1:] for step in runner.chosen(runner.all_steps({}), ["lint"])}
+    gates = {"ansible", "yaml", "python", "format", "types", "docs", "spelling", "changelog"}
+    assert {name.removeprefix("lint ") for name in asked} == {*gates, "setup"}
+    pinned = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
+    programs = {name: command[0] for name, command in asked.items() if command and name != "setup"}
+    for program in {*programs.values()} - {"python"}:
+        assert any(line.startswith(f"{program}==") for line in pinned), program
+
+
 def test_full_asks_everything_of_every_platform_that_it_names(runner):
     planned = names(runner, FULL="debian12 debian13 centos9 centos10")
     for platform in ("debian12", "debian13", "centos9", "centos10"):
