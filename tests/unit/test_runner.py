@@ -12,6 +12,7 @@ from pathlib import Path
 
 import platforms
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,8 +84,13 @@ def test_the_gates_that_need_no_host_are_asked_by_make_lint(runner):
     gates = {"ansible", "yaml", "python", "format", "types", "docs", "spelling", "changelog"}
     assert {name.removeprefix("lint ") for name in asked} == {*gates, "setup"}
     pinned = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
-    programs = {name: command[0] for name, command in asked.items() if command and name != "setup"}
-    for program in {*programs.values()} - {"python"}:
+    programs = {command[0] for name, command in asked.items() if name != "setup"}
+    # The hooks of pre-commit are these gates, with the same programs.
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    entries = [hook["entry"].split() for hook in hooks]
+    assert {entry[0] for entry in entries} == {"tests/tools/in_venv.sh"}
+    assert {entry[1] for entry in entries} <= programs
+    for program in programs - {"python"}:
         assert any(line.startswith(f"{program}==") for line in pinned), program
 
 
