@@ -50,8 +50,8 @@ lint: setup ## ansible-lint, yamllint, ruff, mypy, codespell, antsibull-changelo
 	@$(TOOLS)/test.py lint
 
 .PHONY: unit
-unit: setup ## The unit tests; some of them: make unit ARGS="-k overlay"
-	@$(RUN) pytest tests/unit $(ARGS)
+unit: setup ## The unit tests; some of them: make unit ARGS="tests/unit/test_overlay.py", or ARGS="-k overlay"
+	@$(RUN) pytest $(ARGS)
 
 .PHONY: compat
 compat: setup ## The tests of what is shipped to hosts, with the oldest ansible-core that is supported
