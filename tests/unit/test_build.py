@@ -480,6 +480,18 @@ def test_a_build_that_cannot_be_sealed_is_removed(tmp_path, monkeypatch):
 
 
 @AS_ROOT
+@pytest.mark.parametrize("part", ["src", "static", "venv"])
+def test_a_build_of_which_somebody_removed_a_part_is_made_anew(tmp_path, part):
+    host = Host(tmp_path)
+    manifest = host.build.make()
+    home = Path(manifest["home"])
+    home.mkdir(parents=True, exist_ok=True)
+    assert host.build.present() == manifest
+    shutil.rmtree(home if part == "venv" else host.root / part)
+    assert host.build.present() == {}
+
+
+@AS_ROOT
 @pytest.mark.parametrize("left", [{}, {"build.json": '{"id": '}], ids=["no manifest", "half a manifest"])
 def test_what_a_killed_run_left_is_made_anew(tmp_path, left):
     host = Host(tmp_path)

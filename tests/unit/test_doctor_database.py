@@ -318,6 +318,20 @@ CASES = [
         ("-r-- a",),
     ),
     Case(
+        "a directory that the unit's sandbox has read-only",
+        lambda site, host: (
+            database(site),
+            put(site.places, read_only=["/srv/db"]),
+            put(site.uwsgi, unit={"Id": "shop.service", "ProtectSystem": "strict"}),
+        ),
+        "database.not-writable",
+        "degraded",
+        "the database file is not writable: shop.service sees /srv/db read-only (ProtectSystem=strict), and each login "
+        "or form gets 500",
+        "ReadWritePaths=/srv/db below [Service] in shop.service, then systemctl daemon-reload && systemctl restart "
+        "shop.service",
+    ),
+    Case(
         "a directory that is read-only",
         lambda site, host: (database(site, folder_writable=False), put(site, described={"/srv/db": "dr-x db"})),
         "database.not-writable",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_by_hand_uwsgi
 import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor import django_look
@@ -456,6 +457,9 @@ def test_a_scheme_that_nginx_does_not_tell_is_why_an_origin_is_refused(origin, s
     found = faults_of(verdict(site, host))
     assert found["nginx.scheme-untold"]["status"] == "degraded"
     assert found["django.csrf"]["follows"] == follows
+
+
+CASES += doctor_by_hand_uwsgi.DJANGO
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_by_hand_uwsgi
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener
 from doctor_evidence import UNIT, Case, answer, check, denied, put
@@ -491,6 +492,7 @@ CASES = [
         ("connect(unix:/run/shop.sock): EACCES", "evidence of /run/shop.sock"),
     ),
 ]
+CASES += doctor_by_hand_uwsgi.SOCKET
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

@@ -168,6 +168,8 @@ def test_of_servers_with_the_same_fit_the_first_one_answers_and_defaults_are_las
         ("location / { return 204; }", "return 204;", False),
         ("location / { root /srv; }", "None", False),
         ("location / { try_files $uri =404; }", "None", False),
+        ("location / { if (!-f $request_filename) { proxy_pass http://a; break; } }", "proxy_pass http://a;", True),
+        ("location / { if ($http_user_agent ~ x) { proxy_pass http://a; } }", "None", False),
         ("location ~ ( { return 204; } location / { uwsgi_pass a; }", "uwsgi_pass a;", True),
         ("location ~ A { return 204; } location / { uwsgi_pass a; }", "uwsgi_pass a;", True),
         ("location ~ a { return 204; } location / { uwsgi_pass a; }", "return 204;", False),

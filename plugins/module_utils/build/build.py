@@ -81,8 +81,10 @@ class Build:
         return self.context.layout.build(self.id)
 
     def present(self) -> Manifest:
-        """Return the manifest of the finished build, or {}."""
-        return cast(Manifest, files.recorded(self.context.layout.manifest(self.id)))
+        """Return the manifest of the finished build, or {}; one of which somebody removed a part is made anew."""
+        found = cast(Manifest, files.recorded(self.context.layout.manifest(self.id)))
+        parts = [found.get("home") or "/", found.get("src") or "/", f"{self.root}/static"] if found else []
+        return found if all(map(os.path.exists, parts)) else cast(Manifest, {})
 
     def needs_upload(self) -> bool:
         """Whether making the build takes a source that lies on the controller and was not brought."""

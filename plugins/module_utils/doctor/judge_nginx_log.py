@@ -53,7 +53,11 @@ _KNOWN = (
         "namei -l FILE shows which directory or file is closed to nginx's user",
     ),
     (re.compile(r"failed \(24: Too many open files\)"), "nginx has too many files open", "worker_rlimit_nofile 65536;"),
-    (re.compile(r"failed \(28: No space left"), "nginx has no room on a disk", "df -h; df -i"),
+    (
+        re.compile(r"failed \(28: No space left"),
+        "nginx has no room on a disk",
+        "free room where FILE lies (df -h and df -i say which file system is full)",
+    ),
     (re.compile(r"worker_connections are not enough"), "nginx has no free connection", "worker_connections 4096;"),
 )
 
@@ -69,7 +73,7 @@ def judge(faults: Faults, site: Site) -> Iterator[Fault]:
     for (what, fix), lines in list(kinds.items())[:3]:
         count = f"{len(lines)} times" if len(lines) > 1 else "once"
         words = _words(lines[-1].text)
-        file = re.search(r'open\(\) "(/[^"]+)"', words)
+        file = re.search(r'(?:open|write|writev|pwrite|mkdir)\(\) (?:to )?"(/[^"]+)"', words)
         yield faults.fault(
             "nginx.errors",
             DEGRADED,

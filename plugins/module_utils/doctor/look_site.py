@@ -38,12 +38,14 @@ from .look_files import look_at_disks, look_at_events, look_at_files
 from .look_inside import look_inside
 from .look_locks import look_at_servers, watch_locks
 from .look_logs import look_at_logs
+from .look_mounts import look_at_mounts
 from .look_pages import look_at_pages
 from .look_proxies import look_in_front
 from .look_redirects import greets, look_at_redirects
 from .look_renewal import look_at_renewal
 from .look_servers import look_around
 from .look_tls import look_at_certificate
+from .look_unread import look_for_unread
 from .look_uwsgi import ask_stats, find_uwsgi, uwsgi_log
 from .look_visitors import look_at_visitors
 from .names import reserved
@@ -116,8 +118,9 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passi
     if not passive:
         look_at_files(site, main, host)
     look_at_events(site, host)
-    _apart(site, "nginx's directives", look_at_directives, site, main, host)
+    _look_at_configuration(site, main, host)
     look_at_disks(site)
+    look_at_mounts(site)
     site.background = look_at_background(site.layout, uptime_of(read_or_empty("/proc/uptime")))
     return site
 
@@ -132,7 +135,7 @@ def site_of(given: Mapping[str, Any], patience: Patience) -> Site:
         path=prefixes.below(prefix, str(health.get("path") or "/")),
         prefix=prefix,
         wanted_status=list(health.get("status") or []),
-        managed=os.path.islink(layout.current),
+        managed=os.path.islink(layout.current) or os.path.isfile(layout.doctor_request),
         media_wanted=given.get("media") is not False,
         layout=layout,
         patience=patience,
@@ -208,6 +211,11 @@ def _look_at_renewal(site: Site, host: Host) -> None:
     site.https.placeholder = pairs.is_placeholder(site.layout)
     if any(entrance.tls for entrance in site.entrances):
         site.renewal = look_at_renewal(site, host)
+
+
+def _look_at_configuration(site: Site, main: match.Server | None, host: Host) -> None:
+    _apart(site, "files that nginx does not read", look_for_unread, site, host)
+    _apart(site, "nginx's directives", look_at_directives, site, main, host)
 
 
 def _look_in_front(site: Site, host: Host) -> None:
@@ -324,5 +332,6 @@ def _is_socket(path: str) -> bool:
 # Variables that say nothing that anybody would hide.
 _PUBLIC = re.compile(
     r"PATH|HOME|LANG(UAGE)?|LC_\w+|USER|LOGNAME|SHELL|PWD|OLDPWD|SHLVL|TERM|TZ|MAIL|_|VIRTUAL_ENV|PYTHON\w*|UWSGI_\w+"
+    r"|(GRANIAN|UVICORN)_(HOST|PORT|INTERFACE|WORKERS|UDS|LOG_LEVEL)|HOST|PORT|WEB_CONCURRENCY"
     r"|DJANGO_SETTINGS_MODULE|INVOCATION_ID|JOURNAL_STREAM|NOTIFY_SOCKET|SYSTEMD_EXEC_PID|LISTEN_\w+|RUNTIME_DIRECTORY"
 )

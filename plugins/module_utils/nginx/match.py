@@ -150,6 +150,12 @@ def handler(chain: list[Directive]) -> Directive | None:
     for name in _PASSES:
         for found in _given(chain[-1], name):
             return found
+    # `if (!-f $request_filename) { proxy_pass ...; }`: what is no file, and what asks for none, is handed over.
+    for condition in chain[-1].all("if"):
+        if re.fullmatch(r"\(\s*!-[fe]\s+\$(request_filename|document_root\$uri)\s*\)", " ".join(condition.args)):
+            for name in _PASSES:
+                for found in _given(condition, name):
+                    return found
     return None
 
 
