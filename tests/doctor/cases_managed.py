@@ -1,4 +1,4 @@
-"""What administrators and time bring to a host of this collection: units, drop-ins, mounts, firewall rules, links."""
+"""What administrators and time bring to a host of this collection: units, drop-ins, mounts, firewall rules."""
 
 from __future__ import annotations
 
@@ -46,13 +46,6 @@ MANAGED_CASES = [
         f"keep {TEMPLATE}; rm {TEMPLATE}; systemctl daemon-reload",
         f"back {TEMPLATE}; systemctl daemon-reload",
         status="degraded",
-    ),
-    Case(
-        "the link to the live release is gone",
-        "socket.missing",
-        ["there is no link /opt/sites/mysite/current", "playbooks/site.yml sets it again"],
-        "keep $site/current; rm $site/current",
-        "mv /var/tmp/kept._opt_sites_mysite_current /opt/sites/mysite/current",
     ),
     Case(
         "a typing error in a file of a run's, not reloaded",

@@ -74,18 +74,6 @@ NGINX = [
         ("nginx.service: failed/failed",),
     ),
     Case(
-        "nginx is masked",
-        lambda site, host: (
-            put(host.nginx, master=None, workers=[], unit={"ActiveState": "inactive", "LoadState": "masked"}),
-            put(host, listeners=[]),
-            put(site.entrances[0], answer=None, failure="refused", errno=errno.ECONNREFUSED),
-        ),
-        "nginx.stopped",
-        "broken",
-        "nginx is stopped, and its unit is masked: nothing can start it",
-        "systemctl unmask nginx && systemctl start nginx",
-    ),
-    Case(
         "IPv6 alone",
         lambda site, host: (
             served(site, host, lambda config: config.replace("listen 80", "listen [::]:80")),
@@ -257,7 +245,7 @@ HOST = [
         lambda site, host: put(site, full=["/srv: 900 KiB of 12 MiB free, 0 of 3 inodes free"]),
         "host.disk-full",
         "broken",
-        "the file system of /srv has no inode left: no file can be made, whatever room there is",
-        "remove small files (sessions, caches): du --inodes -xd2 /srv | sort -n | tail",
+        "the disk is full: the file system of /srv has no inode left for another file",
+        "remove files: du --inodes -x /srv | sort -n | tail shows which directory has so many",
     ),
 ]

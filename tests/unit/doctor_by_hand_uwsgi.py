@@ -224,8 +224,8 @@ APP = [
         ),
         "app.chdir",
         "broken",
-        "shop may not read the package shop: /srv/code is closed to it (0750)",
-        "User= of shop.service, or fix of /srv/code; then systemctl restart shop.service",
+        "shop, who runs the site, may not enter the directory /srv/code (0750): the application cannot be loaded",
+        "fix of /srv/code; then systemctl restart shop.service",
         ("evidence of /srv/code",),
     ),
     Case(
@@ -315,7 +315,7 @@ SOCKET += [
         ),
         "socket.stale",
         "broken",
-        "nobody listens on unix:/run/shop.sock, which was left over: uWSGI listens on 127.0.0.1:81",
+        "unix:/run/shop.sock is a stale socket: uWSGI listens on 127.0.0.1:81 instead",
         "let both name one address: uwsgi_pass 127.0.0.1:81; at /etc/nginx/nginx.conf:5 or in its upstream, then "
         "nginx -t && systemctl reload nginx; or socket = /run/shop.sock in /srv/uwsgi.ini, then restart uWSGI",
         ("connect(unix:/run/shop.sock): ECONNREFUSED",),

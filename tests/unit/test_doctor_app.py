@@ -380,4 +380,4 @@ def test_an_ini_that_names_no_application():
     put(site.uwsgi.options, files=["/srv/uwsgi.ini"])
     put(site.probes[0], answer=answer(500))
     fault = faults_of(verdict(site, host))["app.module"]
-    assert fault["cause"] == "/srv/uwsgi.ini names no application: neither module nor wsgi-file"
+    assert fault["cause"] == "/srv/uwsgi.ini names no application: it has neither module nor wsgi-file"

@@ -399,3 +399,10 @@ def test_a_dropped_table_is_not_the_cause_of_a_failure_that_does_not_name_it():
     found = faults_of(verdict(site, host))
     assert found["database.tables"]["status"] == "degraded"
     assert found["client.status"]["follows"] == "django" or not found["client.status"]["follows"]
+
+
+def test_a_file_that_systemd_opens_to_the_unit_alone_is_not_out_of_reach():
+    site, host = evidence()
+    database(site, "unable to open database file", exists=False, file_writable=None, blocked="/var/lib/private")
+    put(site.places, own_state=True)
+    assert faults_of(verdict(site, host)) == {}

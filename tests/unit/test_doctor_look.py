@@ -219,7 +219,7 @@ def test_restarts_count_since_somebody_started_the_unit(end, wanted):
 
 
 def uwsgi(pid, parent=1, command="uwsgi --ini x.ini", unit="", **more):
-    return Process(pid, parent, "uwsgi", command.split(), Identity(33, 33), NOW, unit, **more)
+    return Process(pid, parent, "uwsgi", command.split(), Identity(33, 33), NOW, unit, **{"cwd": "/", **more})
 
 
 @pytest.fixture

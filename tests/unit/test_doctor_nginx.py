@@ -134,11 +134,11 @@ CASES = [
         "nginx.config",
         "degraded",
         (
-            "the configuration of nginx is broken; the one from before still runs as process 10, and "
-            "the next start fails"
+            'the configuration of nginx is broken: unknown directive "nosuch" in /etc/nginx/a.conf:1; the one from '
+            "before still runs as process 10, and the next start fails"
         ),
-        "playbooks/site.yml writes /etc/nginx/a.conf again; by hand: correct line 1 of /etc/nginx/a.conf, then "
-        "nginx -t && systemctl reload nginx",
+        "playbooks/site.yml writes /etc/nginx/a.conf again; by hand: correct nosuch in /etc/nginx/a.conf, line 1, or "
+        "install the module that has it; then nginx -t && systemctl reload nginx",
     ),
     Case(
         "nginx is disabled",
@@ -165,7 +165,7 @@ CASES = [
             "the configuration of nginx is broken; the one from before still runs as process 10, and "
             "the next start fails"
         ),
-        "correct what nginx names, then nginx -t && systemctl reload nginx",
+        "correct the line that nginx names, then nginx -t && systemctl reload nginx",
         ("nginx -t failed",),
     ),
     Case(

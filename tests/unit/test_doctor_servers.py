@@ -276,3 +276,28 @@ def test_a_worker_class_that_is_not_there_is_not_the_applications_fault():
     assert "worker class nosuch.Worker cannot be loaded" in found["cause"]
     assert "it loads now" not in found["cause"]
     assert found["mend"].endswith("then systemctl start shop.service")
+
+
+def test_the_socket_unit_of_a_templates_instance(monkeypatch):
+    asked = []
+
+    def run(argv, *rest, **named):
+        asked.append(argv)
+        return Ran(0, "Id=gunicorn@shop.socket\nListen=/run/shop.sock (Stream)\nTriggers=gunicorn@shop.service\n")
+
+    monkeypatch.setattr(ask, "run", run)
+    monkeypatch.setattr(look_starts, "_unit_files", lambda ending, containing: ["gunicorn@.socket", "a@.socket"])
+    found = look_starts._sockets(["gunicorn@shop.service", "other@x.service", "plain.service"])
+    assert asked[0][2:3] == ["gunicorn@shop.socket"]
+    assert "other@x.socket" not in asked[0]
+    assert look_starts.listens_of(found["gunicorn@shop.service"]) == ["unix:/run/shop.sock"]
+
+
+def test_https_to_a_server_that_speaks_plain_http():
+    site, host = evidence()
+    [server] = dump.parse("# configuration file /n:\nserver { location / { proxy_pass https://127.0.0.1:8001; } }").tree
+    put(site, handler=server.block[0].block[0], speaks="http")
+    put(site.probes[0], address="127.0.0.1:8001", speaks="http")
+    found = faults_of(verdict(site, host))["socket.protocol"]
+    assert "nginx speaks https" in found["cause"]
+    assert found["mend"].startswith("`proxy_pass http://127.0.0.1:8001;` in /n:")

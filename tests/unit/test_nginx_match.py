@@ -122,6 +122,19 @@ def servers_of(text):
     return match.servers(dump.parse(f"# configuration file /n:\nhttp {{ {text} }}\n"))
 
 
+def test_a_server_that_passes_on_to_another_one_of_the_same_nginx():
+    text = (
+        "server { listen 80; server_name a.de; location / { proxy_pass http://127.0.0.1:8080; } }\n"
+        "server { listen 127.0.0.1:8080; location / { proxy_pass http://127.0.0.1:8000; } }"
+    )
+    config = dump.parse(f"# configuration file /n:\nhttp {{ {text} }}\n")
+    outer, inner = match.servers(config)
+    assert match.inner_server(config, outer, ["127.0.0.1:8080"], "a.de").place == inner.place
+    assert match.inner_server(config, outer, ["127.0.0.1:8000"], "a.de") is None
+    assert match.inner_server(config, inner, ["127.0.0.1:8080"], "a.de") is None
+    assert match.inner_server(config, outer, ["unix:/run/a.sock"], "a.de") is None
+
+
 @pytest.mark.parametrize(
     ("listen", "shown", "ssl", "default"),
     [

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.pyweb.stack.plugins.module_utils.doctor.server_words import of_supervisor, of_the_server
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.server_words import (
+    interface,
+    of_supervisor,
+    of_the_server,
+)
 
 CLASS = """\
 Traceback (most recent call last):
@@ -63,6 +67,12 @@ def test_what_a_server_says_of_itself(log, cause):
     assert of_the_server(log).cause == cause
 
 
+def test_what_a_later_start_says_counts():
+    said = "CRITICAL Listen failure: [Errno 2] No such file or directory: '9' -> b'/run/d/0.sock.lock'\n"
+    assert of_the_server(said).cause == "the directory of its socket /run/d/0.sock is missing"
+    assert of_the_server(f"{said}Traceback (most recent call last):\nKeyError: 'x'\n") is None
+
+
 def test_an_application_that_fails_is_not_the_servers():
     assert of_the_server("Traceback (most recent call last):\nModuleNotFoundError: No module named 'shop'\n") is None
 
@@ -72,3 +82,16 @@ def test_what_supervisor_could_not_execute():
     assert (found.cause, found.fix) == ("/srv/gunicorn_start is not executable", "chmod +x /srv/gunicorn_start")
     assert of_supervisor("hello  FATAL  can't find command '/srv/start'").cause == "there is no /srv/start"
     assert of_supervisor("hello  RUNNING   pid 5, uptime 0:00:23") is None
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        ("TypeError: WSGIHandler.__call__() takes 3 positional arguments but 4 were given", "the server speaks ASGI"),
+        ("TypeError: ASGIHandler.__call__() missing 1 required positional argument: 'send'", "the server speaks WSGI"),
+        ("TypeError: home() takes 3 positional arguments but 4 were given", ""),
+    ],
+)
+def test_a_server_and_an_application_of_two_interfaces(error, says):
+    assert interface(error)[0].startswith(says)
+    assert bool(interface(error)[0]) is bool(says)

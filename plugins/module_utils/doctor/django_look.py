@@ -199,6 +199,8 @@ def one_line(error: BaseException) -> str:
 
 def where(error: BaseException) -> str:
     """Return the file and line of the project that raised the error: the innermost one outside of Python itself."""
+    if isinstance(error, SyntaxError) and error.filename and error.filename.startswith("/"):
+        return f"{error.filename}:{error.lineno}"
     import traceback
 
     if isinstance(error, SyntaxError) and error.filename and error.filename[:1] != "<":

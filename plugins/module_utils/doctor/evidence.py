@@ -278,12 +278,14 @@ class Places:
     `pythons` are those of the virtualenv, as python3.11; `package` says whether the application's top package lies in
     chdir, `package_elsewhere` which directory near it has it. `closed` is what keeps the site's own user out of chdir,
     or from reading the package there. `read_only` are directories that the processes of the site see on a file system
-    that is read-only for them alone.
+    that is read-only for them alone. `own_state` says that the database lies where systemd opens a directory to a unit
+    alone (DynamicUser=, StateDirectory=).
     """
 
     chdir: bool = True
     closed: Obstacle | None = None
     read_only: list[str] = field(default_factory=list)
+    own_state: bool = False
     home: bool = True
     static_root: bool = True
     media_root: bool = True

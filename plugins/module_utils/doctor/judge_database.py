@@ -88,7 +88,7 @@ def locked(faults: Faults, site: Site, found: Mapping[str, Any], failed: Mapping
 def not_writable(faults: Faults, site: Site, found: Mapping[str, Any]) -> Iterator[Fault]:
     """Judge a file, its directory and the files beside it, of which SQLite needs to write them all."""
     user, file = site.uwsgi.user, str(found.get("file", ""))
-    if found.get("blocked"):
+    if found.get("blocked") and not site.places.own_state:
         folder = str(found["blocked"])
         cause = f"the database file is out of reach: {user} may not enter {folder}"
         yield faults.fault("database.not-writable", BROKEN, cause, f"chmod o+x {folder}", [file])

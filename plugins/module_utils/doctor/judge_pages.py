@@ -28,7 +28,7 @@ _UNLOGGED = (
 
 # What nginx answers with 500 by itself, before anybody behind it was asked.
 _OF_NGINX = re.compile(
-    r"internal redirection cycle"
+    r"internal redirection cycle|worker_connections are not enough"
     r"|\[(?:crit|alert)\] [^\n]{0,60}(?:open|mkdir|pwrite|write)\(\) \"/[^\n,]{1,300} failed \("
 )
 
@@ -51,6 +51,10 @@ def judge(faults: Faults, site: Site) -> Iterator[Fault]:
         yield faults.fault(NAME, DEGRADED, cause, _fix(site, error), [*evidence, error, *_uncaught(site)])
 
 
+# The page that is not there, which this doctor asks for: it is nobody's.
+_OWN = "/pyweb-doctor-"
+
+
 def failing_pages(site: Site) -> list[Failing]:
     """Return the pages that are answered with 500; not the one that the doctor asks for, which is judged elsewhere."""
     logs = site.logs
@@ -62,8 +66,14 @@ def failing_pages(site: Site) -> list[Failing]:
     for page in logs.pages:
         if page.status == 500 and not page.named_by and page.path not in asked and page.path != site.path:
             found.append(Failing("GET", page.path, 500, 1, 0.0))
-    by_nginx = {line.request for line in logs.nginx_lines if _OF_NGINX.search(line.text)}
+    by_nginx = of_nginx(site)
+    found = [page for page in found if _OWN not in page.path]
     return [page for page in found if f"{page.method} {page.path}" not in by_nginx]
+
+
+def of_nginx(site: Site) -> set[str]:
+    """Return the requests, as 'GET /', that nginx answered with 500 by itself since it was started or reloaded."""
+    return {line.request for line in site.logs.nginx_lines if _OF_NGINX.search(line.text)}
 
 
 def raised(site: Site) -> dict[str, str]:

@@ -10,7 +10,7 @@ from ..build import settings_findings
 from ..nginx import match
 from .evidence import Host, Site
 from .fault import ADVICE, BROKEN, DEGRADED, UNKNOWN, Fault, Faults
-from .fixes import manage, setting
+from .fixes import manage, restart, setting
 
 # Of Django's deploy checks those that make no sense, or harm, without https: HSTS, the redirect, secure cookies.
 _OF_HTTPS = {
@@ -58,7 +58,7 @@ def _urls(faults: Faults, site: Site) -> Iterator[Fault]:
         DEGRADED if answered else BROKEN,
         f"the URLs of the project cannot be imported: {failed['error'][:250]}"
         + ("; what runs now was loaded before that" if answered else ": every page fails"),
-        f"correct {place or 'ROOT_URLCONF'}, then restart uWSGI",
+        f"correct {place or 'ROOT_URLCONF'}, then {restart(site)}",
         [failed["error"][:300], place],
     )
 

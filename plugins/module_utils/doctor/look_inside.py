@@ -195,6 +195,8 @@ def _describe_database(site: Site) -> None:
     for path in [file, os.path.dirname(file)] if file else []:
         site.described[path] = path_walk.described(path)
     master = site.uwsgi.master
+    private = ("/var/lib/private/", "/var/cache/private/", "/var/log/private/")
+    site.places.own_state = bool(master) and os.path.realpath(file).startswith(private)
     if master and file:
         seen = read_or_empty(f"/proc/{master.pid}/mountinfo"), read_or_empty("/proc/self/mountinfo")
         folder = os.path.dirname(os.path.realpath(file))

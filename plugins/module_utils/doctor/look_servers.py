@@ -37,8 +37,8 @@ def find_server(
         found.kind, found.label, found.stranger = "", "another program", str(master)
         taken = [start for start in own if _failed(start, host)]
         if taken:
-            found.start, found.left_over = taken[0], _described(master, host)
-            found.left_over_pid = master.pid
+            by = f"of {master.unit}" if master.unit else "started by hand"
+            found.start, found.left_over, found.left_over_pid = taken[0], f"{master}, {by}", master.pid
             found.state, found.left_over_log = _state(taken[0], host), _words_of(taken[0])
         return None
     others = [start for start in host.starts.found if start.enabled and start not in own]
@@ -74,7 +74,7 @@ def holding(host: Host, addresses: Sequence[str]) -> Process | None:
 
 def _is_gone(process: Process) -> bool:
     """Say whether a process has ended since the table was read, as those do that fail and are started again."""
-    return not process.cwd and not os.path.isdir(f"/proc/{process.pid}")
+    return not process.cwd and not os.path.exists(f"/proc/{process.pid}/exe")
 
 
 def top_of(process: Process, host: Host) -> Process:

@@ -71,12 +71,7 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passi
     site.entrances = _entrances(site, host)
     if passive:  # where the site serves, and not where it only redirects to that
         site.entrances = ([entrance for entrance in site.entrances if entrance.tls] or site.entrances)[:1]
-    main = main_server(site, host)
-    addresses: list[str] = []
-    if config and main:
-        way_in(site, main, host)
-        if site.handler and match.passes(site.handler):
-            site.speaks, addresses = match.targets(config, site.handler)
+    main, addresses = _handed_over(site, main_server(site, host), host)
     site.uwsgi = find_uwsgi(site.layout, site.domains, host, addresses, site.server)
     site.secrets = secrets_of(site.uwsgi.environment, site)
     # Children that change their ids are forked here, before any thread runs.
@@ -123,6 +118,23 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passi
     look_at_mounts(site)
     site.background = look_at_background(site.layout, uptime_of(read_or_empty("/proc/uptime")))
     return site
+
+
+def _handed_over(site: Site, main: match.Server | None, host: Host) -> tuple[match.Server | None, list[str]]:
+    """Return the server that hands over to the site's application, and the addresses that it passes to."""
+    config = host.nginx.config
+    addresses: list[str] = []
+    if config and main:
+        way_in(site, main, host)
+        if site.handler and match.passes(site.handler):
+            site.speaks, addresses = match.targets(config, site.handler)
+        inner = match.inner_server(config, main, addresses, site.domains[0])
+        if inner:  # nginx in front of itself: what answers is behind the inner one
+            main = inner
+            way_in(site, main, host)
+            if site.handler and match.passes(site.handler):
+                site.speaks, addresses = match.targets(config, site.handler)
+    return main, addresses
 
 
 def site_of(given: Mapping[str, Any], patience: Patience) -> Site:

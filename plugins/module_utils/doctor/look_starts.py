@@ -48,7 +48,7 @@ def starts_of(table: Mapping[int, Process], units: Sequence[Mapping[str, str]]) 
         if unit.get("LoadState") == "bad-setting":
             _read_refused(unit)
     found = Starts()
-    sockets = _sockets()
+    sockets = _sockets(list(known))
     for unit in known.values():
         found.found += _of_unit(unit, sockets)
     _emperors(found, table)
@@ -96,9 +96,12 @@ def _unit_files(ending: str, containing: re.Pattern[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _sockets() -> dict[str, dict[str, str]]:
-    """Return the socket units of a host, by the service that each starts."""
-    files = [name for name in _unit_files(".socket", re.compile("^Listen", re.M)) if "@" not in name][:_MOST]
+def _sockets(services: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the socket units of a host, by the service that each starts; of a template those of known instances."""
+    named = _unit_files(".socket", re.compile("^Listen", re.M))
+    files = [name for name in named if "@" not in name][:_MOST]
+    instances = [name.replace(".service", ".socket") for name in services if "@" in name]
+    files += [name for name in instances if f"{name.partition('@')[0]}@.socket" in named][:_MOST]
     shown = ask.run(["systemctl", "show", *files, f"--property={SOCKET_PROPERTIES}"]).out if files else ""
     found = {}
     for unit in parsed_units(shown):

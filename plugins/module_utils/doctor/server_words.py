@@ -66,6 +66,11 @@ _WORDS = tuple(
             r"make the directory of \1 at each start (RuntimeDirectory= of a unit, tmpfiles.d)",
         ),
         (
+            r"Listen failure: \[Errno 2\] No such file or directory: [^\n]{0,100}?'(/[^'\n]{1,200}?)(?:\.lock)?'",
+            r"the directory of its socket \1 is missing",
+            r"make the directory of \1 at each start (RuntimeDirectory= of a unit, tmpfiles.d)",
+        ),
+        (
             r"\[Errno 98\] error while attempting to bind on address (\([^)\n]{1,80}\))",
             r"its address \1 is in use by another process",
             "end the other process (ss -ltnp)",
@@ -86,7 +91,24 @@ def of_the_server(log: str) -> Refused | None:
     if found and found.cause.endswith(("cannot be loaded", "cannot be read")):
         why = traceback(log[: found.at + 4000]) or traceback(log)
         return found._replace(cause=f"{found.cause}: {why}") if why else found
-    return found
+    # An application that failed later is another start's business.
+    return None if found and log.rfind("Traceback (most recent call last)") > found.at else found
+
+
+def interface(error: str) -> tuple[str, str]:
+    """Return (what is wrong, what to do) where a server and an application speak different interfaces; ('', '')."""
+    if re.search(r"TypeError: \w+\.__call__\(\) takes 3 positional arguments but 4 were given", error):
+        return (
+            "the server speaks ASGI, and the application is one for WSGI",
+            "let the server take PROJECT.asgi:application, or speak WSGI (granian: --interface wsgi)",
+        )
+    if re.search(r"TypeError: \w+\.__call__\(\) (?:missing 1 required positional argument: 'send'|takes 4 pos)", error):
+        return (
+            "the server speaks WSGI, and the application is one for ASGI",
+            "let the server take PROJECT.wsgi:application, or a worker for ASGI (gunicorn: -k "
+            "uvicorn_worker.UvicornWorker)",
+        )
+    return "", ""
 
 
 def of_supervisor(state: str) -> Refused | None:

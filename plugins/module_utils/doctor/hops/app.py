@@ -157,15 +157,6 @@ def _import(site: Site) -> Fault | None:
         gave_up = re.search(r"unable to load app 0 |no python application found", log)
         if status == DEGRADED or "app" in site.inside or not gave_up:
             return None
-        if not module and options.files and not traceback(log):
-            return FAULTS.fault(
-                "app.module",
-                status,
-                f"{place_of(site)} names no application: neither module nor wsgi-file",
-                f"web_sites[].wsgi, then playbooks/site.yml; by hand: module = PROJECT.wsgi:application in "
-                f"{place_of(site)}, then {restart(site)}",
-                last_lines(log)[-1:],
-            )
         error = traceback(log) or f"see {site.server.label}'s log"
         cause = f"the application cannot be imported: {error}"
         return FAULTS.fault("app.import", status, cause, _correct(site, "it"), last_lines(log))

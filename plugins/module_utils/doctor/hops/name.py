@@ -88,7 +88,10 @@ def _no_server(site: Site, domain: str, servers: list[match.Server]) -> Fault:
         + (f"; the one in {instead[0].place} answers in its place" if instead else ""),
         f"playbooks/site.yml writes it, where web_sites[].domains of {site.name} has that name; by hand: "
         f"server_name {domain}; in the server of the site{at}, then {RELOAD}",
-        [f"server_name: {' '.join(names[:8]) or 'none'}"],
+        [
+            f"server_name: {' '.join(names[:8]) or 'none'}",
+            "" if servers else "nginx.conf includes no server: include /etc/nginx/conf.d/*.conf; below http",
+        ],
     )
 
 

@@ -110,6 +110,8 @@ def _unusable(site: Site, probe: Probe) -> Fault | None:
         return _hidden(probe)
     if probe.kind or ((probe.answer is None or site.server.kind != "uwsgi") and declared(site, probe)):
         return _mismatch(site, probe)
+    if site.handler and site.handler.args[:1] and site.handler.args[0].startswith("https://") and probe.answer:
+        return _plain(site, probe)
     if probe.answer is None and probe.speaks in ("uwsgi", "http") and not site.passive:
         return FAULTS.fault(
             "socket.silent",
@@ -242,6 +244,19 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
     return FAULTS.fault("socket.protocol", BROKEN, cause, fix, [wire, f"{site.handler} in {place}"])
 
 
+def _plain(site: Site, probe: Probe) -> Fault:
+    """Judge a proxy_pass that speaks TLS to what answers without it."""
+    told, place = str(site.handler), site.handler.place if site.handler else "?"
+    return FAULTS.fault(
+        "socket.protocol",
+        BROKEN,
+        f"protocol mismatch: nginx speaks https (`{told}`) to {probe.address}, where {site.server.label} speaks plain "
+        "HTTP: nginx answers 502",
+        f"`{told.replace('https://', 'http://', 1)}` in {place}, then {RELOAD}",
+        [f"a plain HTTP request to {probe.address} was answered", f"{told} in {place}"],
+    )
+
+
 def _fix_address(site: Site, probe: Probe) -> str:
     binds = _listens(site)
     if binds and site.handler and probe.address not in binds:
@@ -290,7 +305,9 @@ def _restart(site: Site) -> str:
 def _listens(site: Site) -> list[str]:
     """Return where the site's uWSGI takes requests."""
     stats = site.uwsgi.options.last("stats")
-    return [where for where in site.uwsgi.listens if site.uwsgi.master and not (stats and where.endswith(stats))]
+    # gunicorn's own, for gunicornc, takes no requests.
+    aside = (stats, "/gunicorn.ctl") if stats else ("/gunicorn.ctl",)
+    return [where for where in site.uwsgi.listens if site.uwsgi.master and not where.endswith(aside)]
 
 
 def _waiting(probe: Probe, host: Host) -> int:
