@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctor_by_hand_uwsgi
 import pytest
-from doctor_evidence import UNIT, Case, answer, check, put
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
+from doctor_evidence import UNIT, Case, answer, check, denied, evidence, faults_of, put
 
 LOG = (
     "uWSGI\nTraceback (most recent call last):\n  File x\nValueError: not today\nunable to load app 0 (mountpoint='')\n"
@@ -134,7 +136,7 @@ CASES = [
         "degraded",
         "the virtualenv is wrong: there is no directory /srv/gone; what runs now was loaded before that",
         (
-            "web_sites[].virtualenv, then playbooks/site.yml; by hand: home = the virtualenv that "
+            "playbooks/site.yml builds it again; by hand: home = the virtualenv that "
             "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
         ),
         (
@@ -345,8 +347,37 @@ CASES = [
         (),
     ),
 ]
+CASES += doctor_by_hand_uwsgi.APP
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_fault_of_app_is_named(case):
     check(case)
+
+
+def test_a_project_that_its_own_user_may_not_read():
+    site, host = evidence()
+    put(site.places, closed=denied("/srv/shop", 0o700, True))
+    fault = faults_of(verdict(site, host))["app.chdir"]
+    assert "may not enter the directory /srv/shop (0700)" in fault["cause"]
+    assert fault["mend"].startswith("fix of /srv/shop")
+
+
+def test_a_file_that_the_settings_may_not_read_is_opened_not_corrected():
+    site, host = evidence()
+    site.inside.pop("app", None)
+    error = "PermissionError: [Errno 13] Permission denied: '/srv/shop/.env'"
+    site.inside["failed app"] = {"error": error, "where": "/srv/shop/settings.py:3"}
+    assert faults_of(verdict(site, host))["app.import"]["mend"].startswith("let shop use /srv/shop/.env")
+
+
+def test_an_ini_that_names_no_application():
+    site, host = evidence()
+    put(site, inside={}, managed=False)
+    put(site.uwsgi, log="*** no python application found, check your startup logs for errors ***")
+    for name in ("module", "wsgi-file"):
+        site.uwsgi.options.values.pop(name, None)
+    put(site.uwsgi.options, files=["/srv/uwsgi.ini"])
+    put(site.probes[0], answer=answer(500))
+    fault = faults_of(verdict(site, host))["app.module"]
+    assert fault["cause"] == "/srv/uwsgi.ini names no application: it has neither module nor wsgi-file"

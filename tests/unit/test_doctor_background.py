@@ -49,6 +49,14 @@ CASES = [
         (f"{CELERY}: inactive/dead, 0 restarts",),
     ),
     Case(
+        "a worker that was masked",
+        lambda site, host: background(site, celery={"state": "inactive", "substate": "dead", "masked": True}),
+        "background.worker-stopped",
+        "broken",
+        "the worker celery 2 is stopped and masked, so that systemd never starts it",
+        f"systemctl unmask '{CELERY}' && systemctl start '{CELERY}', or playbooks/site.yml",
+    ),
+    Case(
         "a worker that failed and is not started again",
         lambda site, host: background(
             site, beat={"state": "failed", "substate": "failed", "log": TRACEBACK, "status": "1"}

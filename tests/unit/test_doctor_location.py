@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_by_hand
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor import look_directives
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import course, dump, match
@@ -363,6 +364,7 @@ CASES = [
     ),
 ]
 CASES += LOCATION_OF_VISITORS
+CASES += doctor_by_hand.LOCATION
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

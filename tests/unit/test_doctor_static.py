@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_by_hand
 import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Fetched
@@ -308,6 +309,7 @@ CASES = [
     ),
 ]
 CASES += doctor_logs.STATIC
+CASES += doctor_by_hand.STATIC
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_by_hand_uwsgi
 import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_servers import (
@@ -120,6 +121,44 @@ CASES = [
         "the emperor does not run, and with it the vassal shop.ini",
         "systemctl restart emperor.service",
         ("/etc/vassals/shop.ini",),
+    ),
+    Case(
+        "a unit that was masked",
+        lambda site, host: put(
+            site.uwsgi,
+            master=None,
+            unit={"Id": UNIT, "ActiveState": "failed", "UnitFileState": "masked-runtime", "LoadState": "masked"},
+        ),
+        "uwsgi.stopped",
+        "broken",
+        f"uWSGI is stopped, and {UNIT} is masked: somebody told systemd never to start it",
+        f"systemctl unmask '{UNIT}' && systemctl start '{UNIT}'",
+    ),
+    Case(
+        "a unit whose file is gone",
+        lambda site, host: put(
+            site.uwsgi, master=None, unit={"Id": UNIT, "ActiveState": "inactive", "LoadState": "not-found"}
+        ),
+        "uwsgi.stopped",
+        "broken",
+        f"uWSGI is stopped, and the file of its unit {UNIT} is gone",
+        "playbooks/site.yml writes it again and starts it",
+    ),
+    Case(
+        "a unit that runs, and whose file is gone",
+        lambda site, host: put(site.uwsgi, unit={**RUNS, "LoadState": "not-found"}, starts_at_boot=False),
+        "uwsgi.not-enabled",
+        "degraded",
+        f"uWSGI runs, and the file of its unit {UNIT} is gone: after it ends, nothing starts it again",
+        f"playbooks/site.yml writes it again; by hand: put the file of {UNIT} back, then systemctl daemon-reload",
+    ),
+    Case(
+        "a site that does not start at boot",
+        lambda site, host: put(site.uwsgi, unit=RUNS, starts_at_boot=False),
+        "uwsgi.not-enabled",
+        "degraded",
+        "uWSGI runs, and uwsgi-shop.service is disabled: after the next boot nothing starts it",
+        "systemctl enable uwsgi-shop.service",
     ),
     Case(
         "Debian's app without its link",
@@ -457,6 +496,9 @@ def test_a_large_request_of_the_doctor_itself_hurts_nobody():
     assert "uwsgi.buffer-size" not in faults_of(verdict(site, host))
 
 
+CASES += doctor_by_hand_uwsgi.UWSGI
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_fault_of_uwsgi_is_named(case):
     check(case)
@@ -514,3 +556,18 @@ def test_a_program_that_nobody_knows_is_no_slow_application():
     found = faults_of(verdict(site, host))
     assert "django.slow" not in found
     assert found["socket.silent"]["mend"].startswith("end that program, and start the site's server there; or correct")
+
+
+def test_a_unit_that_hides_the_homes_cannot_start_a_program_there():
+    site, host = evidence()
+    unit = {
+        "Id": "shop.service",
+        "ActiveState": "failed",
+        "ProtectHome": "yes",
+        "ExecStart": "{ path=/home/a/bin/x ; }",
+    }
+    put(site, managed=False)
+    put(site.uwsgi, master=None, unit=unit, log="shop.service: Main process exited, code=exited, status=203/EXEC")
+    put(site.probes[0], answer=None, connect_error="ENOENT")
+    fault = faults_of(verdict(site, host))["uwsgi.unit"]
+    assert "ProtectHome=yes hides /home/a/bin/x from it (203/EXEC" in fault["cause"]

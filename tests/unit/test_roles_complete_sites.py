@@ -67,6 +67,7 @@ FACTS = {
     "__firewalld_ssh_ports": [22],
     "__nginx_host": {},
     "__nginx_maintenance": {},
+    "__nginx_version": "",
     "__nginx_waiting": [],
     "__nginx_platform": {"user": "nginx", "layout": "conf_d", "modules": "/m/*.conf"},
 }

@@ -12,7 +12,7 @@ from typing import Any
 from ..doctor.examine import examine
 from ..host.visible import all_visible, one_line
 from . import plugin_status
-from .output import say, say_line
+from .output import say, say_line, until_closed
 from .sites import SiteHere
 
 # A line of a terminal is read at a glance; the faults stand in full below.
@@ -35,14 +35,16 @@ def run(sites: Sequence[SiteHere], as_json: bool, deep: bool, patience: float) -
     unasked = [site.name for site, request in asked if not request]
     statuses.update(dict.fromkeys(unasked, plugin_status.UNKNOWN))
     total = plugin_status.worst(statuses.values())
-    if as_json:
-        print(json.dumps({"status": total, "broken": found["broken"], "sites": reports, "unasked": unasked}, indent=1))
-        return plugin_status.EXIT[total]
-    say(plugin_status.summary(statuses))
-    for report in reports:
-        show(report)
-    for name in unasked:
-        say_line(f"? {name}: its release recorded no domains, so the doctor cannot ask; run site.yml once")
+    with until_closed():
+        if as_json:
+            data = {"status": total, "broken": found["broken"], "sites": reports, "unasked": unasked}
+            print(json.dumps(data, indent=1), flush=True)
+            return plugin_status.EXIT[total]
+        say(plugin_status.summary(statuses))
+        for report in reports:
+            show(report)
+        for name in unasked:
+            say_line(f"? {name}: its release recorded no domains, so the doctor cannot ask; run site.yml once")
     return plugin_status.EXIT[total]
 
 

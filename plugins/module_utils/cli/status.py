@@ -17,7 +17,7 @@ from ..host.identity import user_name
 from ..host.shell import Running, Shell
 from ..release.front import Front
 from . import plugin_status
-from .output import say, say_line
+from .output import say, say_line, until_closed
 from .plugin_status import BROKEN, DEGRADED, OK, UNKNOWN
 from .sites import SiteHere
 
@@ -62,9 +62,10 @@ def run(sites: Sequence[SiteHere]) -> int:
                 glance.facts.append(what)
             else:
                 glance.faults.append((status, what))
-    say(plugin_status.summary({glance.site.name: glance.status for glance in glances}))
-    for glance in glances:
-        _show(glance)
+    with until_closed():
+        say(plugin_status.summary({glance.site.name: glance.status for glance in glances}))
+        for glance in glances:
+            _show(glance)
     return plugin_status.EXIT[plugin_status.worst(glance.status for glance in glances)]
 
 

@@ -22,6 +22,11 @@ def good(status: int, wanted: Sequence[int]) -> bool:
     return status in wanted if wanted else status < 500 and status != 400
 
 
+def by_nginx(status: int, body: bytes) -> bool:
+    """Say whether an answer is nginx's own page of an error, and nobody's behind it."""
+    return status >= 400 and b"<center>nginx" in body[-600:]
+
+
 def all_busy(site: Site) -> bool:
     """Say whether every worker is at a request.
 
@@ -115,6 +120,14 @@ def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Faul
             + (f"; {late}" if late else ""),
             RESTART if late else fetched.obstacle.mend,
             [says, fetched.obstacle.evidence],
+        )
+    if fetched.refused and fetched.status in (403, 404, 410):
+        return faults.fault(
+            f"{hop}.status",
+            status,
+            f"{hop} files are not served: nginx turns everybody away who asks for {fetched.url}, by {fetched.refused}",
+            f"remove that line, then {RELOAD}",
+            [says, fetched.refused],
         )
     if "_pass" in fetched.handler:
         return faults.fault(

@@ -25,7 +25,7 @@ FAULTS = Faults(
         "database.unusable": [],
         "database.corrupt": [],
         "database.locked": [],
-        "database.not-writable": [],
+        "database.not-writable": ["host.read-only"],
         "database.migrations": [],
         "database.tables": [],
         "database.unmade": [],

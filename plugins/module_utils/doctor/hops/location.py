@@ -43,6 +43,16 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     if not site.handler or not match.passes(site.handler):
         what = f"has `{site.handler}`" if site.handler else "serves files"
         place = site.chain[-1].place if site.chain else "?"
+        if site.handler and site.handler.name == "return" and site.handler.args[0][:1] in ("4", "5"):
+            yield FAULTS.fault(
+                "location.no-pass",
+                BROKEN,
+                f"nginx answers {site.path} itself: `{site.handler}` in {site.handler.place} comes before the "
+                "application",
+                f"remove `{site.handler}` in {site.handler.place}, then {RELOAD}",
+                [f"{site.handler} in {site.handler.place}", *why_not(site)],
+            )
+            return
         yield FAULTS.fault(
             "location.no-pass",
             BROKEN,
