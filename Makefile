@@ -46,11 +46,11 @@ images: engine ## Build the container images of the platforms
 	@tests/images/build.sh $(or $(PLATFORMS),$(shell $(TOOLS)/platforms.py local))
 
 .PHONY: lint
-lint: setup ## ansible-lint, yamllint, ruff, mypy, codespell, antsibull-changelog, drift of generated pages
+lint: setup ## ansible-lint, yamllint, ruff, mypy, codespell, changelog fragments, generated pages
 	@$(TOOLS)/test.py lint
 
 .PHONY: unit
-unit: setup ## The unit tests; some of them: make unit ARGS="tests/unit/test_overlay.py", or ARGS="-k overlay"
+unit: setup ## The unit tests; for only some of them, make unit ARGS="tests/unit/test_overlay.py", or ARGS="-k overlay"
 	@$(RUN) pytest $(ARGS)
 
 .PHONY: compat

@@ -78,7 +78,7 @@ class ActionModule(_ASSERT):  # type: ignore[misc, valid-type]  # a class found 
         return {"changed": False, "sites": shown}
 
     def _asserted(self, tmp: Any, task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        """Return what `assert` says of the conditions, with the warning of the task where they are true."""
+        """Return the result of `assert` for the conditions, with the warning of the task if they are true."""
         warning = str(self._task.args.pop("warning", "") or "").strip()
         result = dict(super().run(tmp, task_vars))
         if warning and not result.get("failed"):

@@ -30,7 +30,7 @@ options:
     description: The message of a success.
     type: str
   warning:
-    description: A warning to show where the conditions of O(that) are true. An empty one is not shown.
+    description: A warning to show if the conditions in O(that) are true. An empty text shows nothing.
     type: str
     version_added: 0.2.0
   quiet:

@@ -68,7 +68,7 @@ ansible_facts:
       type: dict
       contains:
         platform:
-          description: The key of the host's platform in the tables of the roles.
+          description: The key of the platform in the tables of the roles.
           type: str
           sample: Ubuntu-24.04
         ipv6:

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The version of this collection: of the installed archive, or of a checkout."""
+"""The version of this collection, from the installed archive or a checkout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def version(root: Path = ROOT) -> str:
-    """Return the version, such as 0.2.0; '' where neither file says it."""
+    """Return the version, such as 0.2.0, or '' if neither file contains it."""
     manifest, source = root / "MANIFEST.json", root / "galaxy.yml"
     if manifest.is_file():
         return str(json.loads(manifest.read_text(encoding="utf-8"))["collection_info"]["version"])

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""What the tests know about each platform, from tests/platforms.json: platforms.py [names|local|full|images].
+"""The platforms of the tests, from tests/platforms.json: platforms.py [names|local|full|images].
 
-    names    the platforms
-    local    those whose image can be made where no registry answers; `make test` asks no other one
-    full     those that are asked everything
-    images   for tests/images/build.sh, one platform a line: name, base, codename, stream, userland (- for none)
+    names    all platforms
+    local    platforms whose image can be made without a container registry; `make test` tests only these
+    full     platforms on which `make test` tests everything
+    images   for tests/images/build.sh, one line for each platform: name, base, codename, stream, userland (- for none)
 
-Needs only python3. `python` is the system's own, `newest_python` the newest that the distribution offers. `image` says
-what the test image is made from: `base` in a registry; where no registry answers, the packages of `codename` (Debian),
-or a stand-in for `stream` (CentOS) on the image of another platform, its `userland`. That is the one whose dnf,
-systemd and nginx are nearest. One with neither of the two is asked only where it is named, as the workflow does.
-`full`: the platform is asked everything by `make test`.
+Needs only python3. `python` is the Python of the system, `newest_python` the newest one of the distribution. `image`
+says what the test image is made from: `base` in a registry. Without a registry, it is made from the packages of
+`codename` (Debian), or it is a stand-in for `stream` (CentOS) on the image of another platform, `userland`: the one
+with the most similar dnf, systemd and nginx. A platform without `codename` and `userland` is tested only if it is
+named, as in the workflow.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Platform:
     image: dict[str, str]
     # Where the stand-in offers less than the distribution.
     stand_in: dict[str, str] = field(default_factory=dict)
-    # Of a distribution that counts its releases by more than the major number.
+    # Only for a distribution whose releases the major version does not identify.
     version: str = ""
 
     @property
@@ -50,7 +50,7 @@ class Platform:
 
     @property
     def local(self) -> bool:
-        """Whether there is an image without a registry: of the distribution's packages, or a stand-in."""
+        """Whether the image can be made without a registry, from the distribution's packages or as a stand-in."""
         return bool(self.image.get("codename") or self.image.get("userland"))
 
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Check that a tag is a release, and print its notes: release.py v0.2.0.
+"""Check that everything is ready for the release of a tag, and print its notes: release.py v0.2.0.
 
-galaxy.yml, changelogs/changelog.yaml and CHANGELOG.md have to name the version of the tag, and every fragment has to be
-in them: `antsibull-changelog release` does that. The notes are the version's part of CHANGELOG.md.
+galaxy.yml, changelogs/changelog.yaml and CHANGELOG.md must contain the version of the tag, and no fragment may be left
+over: `antsibull-changelog release` does this. The notes are the section of the version in CHANGELOG.md.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ def main(words: list[str], root: Path = ROOT) -> int:
 
 
 def missing(tag: str, root: Path) -> list[str]:
-    """Return what keeps a tag from being a release."""
+    """Return the reasons why a tag cannot be released."""
     match = VERSION.fullmatch(tag)
     if not match:
-        return [f"the tag is {tag!r}; expected v and a version, such as v0.2.0"]
+        return [f"the tag is {tag!r}; expected v and a version, for example v0.2.0"]
     version, faults = match[1], []
     named = yaml.safe_load((root / "galaxy.yml").read_text(encoding="utf-8"))["version"]
     if named != version:
-        faults.append(f"galaxy.yml has version {named}, and the tag is {tag}")
+        faults.append(f"galaxy.yml has version {named}, but the tag is {tag}")
     known = yaml.safe_load((root / "changelogs/changelog.yaml").read_text(encoding="utf-8"))["releases"]
     how = f"antsibull-changelog release --version {version}"
     if version not in known:
         faults.append(f"changelogs/changelog.yaml has no release {version}; run {how}")
     elif not notes(version, (root / "CHANGELOG.md").read_text(encoding="utf-8")):
-        faults.append(f"CHANGELOG.md has no notes of {version}; run antsibull-changelog generate")
+        faults.append(f"CHANGELOG.md has no notes for {version}; run antsibull-changelog generate")
     left = sorted(path.name for path in (root / "changelogs/fragments").glob("*.y*ml"))
     if left:
-        faults.append(f"changelogs/fragments has {', '.join(left)}, which no release has; run {how}")
+        faults.append(f"changelogs/fragments still has {', '.join(left)}; run {how}")
     return faults
 
 
 def notes(version: str, changelog: str) -> str:
-    """Return the part of CHANGELOG.md that is a version's; '' where it has none."""
+    """Return the section of a version in CHANGELOG.md, '' if there is none."""
     escaped = version.replace(".", r"\.").replace("-", r"\-")
     _before, _heading, after = changelog.partition(f"\n## v{escaped}\n")
     return re.split(r'\n(?:<a id="[^"]*"></a>\n)?## ', after)[0].strip()

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md and its neighbours: the commands, files and links that they name are there."""
+"""CONTRIBUTING.md and similar pages: the commands, files and links in them exist."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ["CONTRIBUTING.md", "CODE_OF_CONDUCT.md", "SECURITY.md", ".github/pull_request_template.md"]
-# Stand for the reader's own.
+# Examples: files that the reader would create.
 OWN = {"changelogs/fragments/123-listen.yml", "tests/unit/test_doctor_HOP.py"}
-# Where a path of a page may begin, beside the root.
+# The directories that a path on a page may start from.
 FOLDERS = ("", "plugins/module_utils", "roles/host")
 
 
@@ -40,7 +40,7 @@ def test_every_target_of_make_that_is_named_exists():
 def test_the_first_command_runs_tests_that_exist():
     [first] = re.findall(r'    make unit ARGS="(\S+)"\n', page("CONTRIBUTING.md"))
     assert (ROOT / first).exists()
-    # A file alone is fast: nothing else may be named for pytest beside it.
+    # A single file is fast only if pytest gets no other path.
     assert "pytest $(ARGS)\n" in page("Makefile")
 
 

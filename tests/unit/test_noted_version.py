@@ -1,4 +1,4 @@
-"""The version of the collection: read on the controller, noted on a host, and forgotten with the last site."""
+"""The version of the collection: read on the controller, recorded on a host, and removed with the last site."""
 
 from __future__ import annotations
 

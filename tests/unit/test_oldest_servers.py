@@ -1,7 +1,7 @@
-"""What is written for systemd and nginx is known to the oldest of them on a supported platform, both of Ubuntu 22.04.
+"""The oldest systemd and nginx on a supported platform support every directive. Both are those of Ubuntu 22.04.
 
-systemd ignores a directive that it does not know, with a line in its log: a site would run without that part of its
-sandbox. nginx does not start.
+systemd only logs and ignores an unknown directive: a site would run without that part of its sandbox. nginx does not
+start.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host import confined, 
 from ansible_collections.pyweb.stack.plugins.module_utils.release import doctor_timer
 
 SYSTEMD, NGINX = 249, "1.18.0"
-# The directives that systemd got after version 230, and the one in which it did (its NEWS).
+# Directives that were added to systemd after version 230, with the version that added them (from its NEWS).
 SINCE = {
     "CapabilityBoundingSet": 21,
     "CPUWeight": 232,
@@ -50,7 +50,7 @@ PrivateTmp ProtectHome ProtectSystem RandomizedDelaySec ReloadPropagatedFrom Rem
 RestrictAddressFamilies Service Sockets StartLimitBurst SyslogIdentifier SystemCallArchitectures SystemCallErrorNumber
 SystemCallFilter TasksMax TimeoutStartSec TimeoutStopSec Type UMask User WantedBy WorkingDirectory
 """
-# The directives that nginx's HTTP modules got after 1.18.0 (nginx.org/en/docs), and those that the version decides on.
+# Directives added to nginx's HTTP modules after 1.18.0 (nginx.org/en/docs), and those that depend on the version.
 NEWER = """
 add_header_inherit add_trailer_inherit early_hints http2 keepalive_min_timeout keepalive_time max_headers
 proxy_cookie_flags proxy_pass_trailers ssl_certificate_cache ssl_certificate_compression ssl_conf_command ssl_ech_file
@@ -58,11 +58,11 @@ ssl_key_log ssl_object_cache_inheritable ssl_ocsp ssl_ocsp_cache ssl_ocsp_respon
 uwsgi_allow_upstream uwsgi_bind_dynamic uwsgi_request_dynamic uwsgi_socket_rcvbuf uwsgi_socket_sndbuf
 uwsgi_ssl_certificate_cache uwsgi_ssl_conf_command uwsgi_ssl_key_log
 """
-GUARDED = {"http2", "ssl_reject_handshake"}  # `https.Spelling`; test_nginx_https.py asks it about each version
+GUARDED = {"http2", "ssl_reject_handshake"}  # `https.Spelling`; test_nginx_https.py tests it for each version
 
 
 def written(name, *patterns):
-    """The names of the directives in golden files, at the beginnings of their lines."""
+    """Return the names of the directives in golden files, at the beginning of lines."""
     paths = [path for pattern in patterns for path in goldens.HERE.glob(pattern) if path.is_file()]
     texts = [path.read_text(encoding="utf-8") for path in paths]
     assert texts
@@ -70,14 +70,14 @@ def written(name, *patterns):
 
 
 def commanded():
-    """The directives of a command in a sandbox."""
+    """Return the directives of a command in a sandbox."""
     nobody = identity.Identity(65534, 65534)
     words, _given = confined.command("unit", sandbox.apart(sandbox.DIRECTIVES, ["/srv"]), nobody, ["true"], "/", {})
     return {match[1] for word in words if (match := re.match(r"--property=(\w+)=", word))}
 
 
 def everything():
-    """Every directive that systemd is given."""
+    """Return every directive that is written for systemd."""
     timer = re.findall(r"(?m)^([A-Z][A-Za-z]+)=", inspect.getsource(doctor_timer))
     assert timer
     return {

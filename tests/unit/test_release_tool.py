@@ -1,4 +1,4 @@
-"""tests/tools/release.py: which tags are releases, and what their notes are; and the workflows that use actions."""
+"""tests/tools/release.py: which tags can be released, and with which notes; and the actions that workflows use."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def collection(tmp_path):
     return tmp_path
 
 
-def test_the_notes_of_a_release_are_its_part_of_the_changelog(collection, capsys):
+def test_the_notes_of_a_release_are_its_section_of_the_changelog(collection, capsys):
     assert tool.main(["v0.2.0"], collection) == 0
     assert capsys.readouterr().out == '<a id="major-changes"></a>\n### Major Changes\n\n* HTTPS\n'
     (collection / "galaxy.yml").write_text("version: 0.1.0\n")
@@ -48,24 +48,29 @@ def test_the_notes_of_a_release_are_its_part_of_the_changelog(collection, capsys
 @pytest.mark.parametrize(
     ("tag", "file", "text", "fault"),
     [
-        ("0.2.0", "", "", "the tag is '0.2.0'; expected v and a version, such as v0.2.0"),
-        ("v0.2.0", "galaxy.yml", "version: 0.2.0-dev0\n", "galaxy.yml has version 0.2.0-dev0, and the tag is v0.2.0"),
+        ("0.2.0", "", "", "the tag is '0.2.0'; expected v and a version, for example v0.2.0"),
+        ("v0.2.0", "galaxy.yml", "version: 0.2.0-dev0\n", "galaxy.yml has version 0.2.0-dev0, but the tag is v0.2.0"),
         (
             "v0.2.0",
             "changelogs/changelog.yaml",
             "releases: {0.1.0: {}}\n",
             "changelogs/changelog.yaml has no release 0.2.0; run antsibull-changelog release --version 0.2.0",
         ),
-        ("v0.2.0", "CHANGELOG.md", "# Notes\n", "CHANGELOG.md has no notes of 0.2.0; run antsibull-changelog generate"),
+        (
+            "v0.2.0",
+            "CHANGELOG.md",
+            "# Notes\n",
+            "CHANGELOG.md has no notes for 0.2.0; run antsibull-changelog generate",
+        ),
         (
             "v0.2.0",
             "changelogs/fragments/more.yml",
             "---\n",
-            "changelogs/fragments has more.yml, which no release has; run antsibull-changelog release --version 0.2.0",
+            "changelogs/fragments still has more.yml; run antsibull-changelog release --version 0.2.0",
         ),
     ],
 )
-def test_what_keeps_a_tag_from_being_a_release_is_told(collection, capsys, tag, file, text, fault):
+def test_the_reason_why_a_tag_cannot_be_released_is_printed(collection, capsys, tag, file, text, fault):
     if file:
         (collection / file).write_text(text)
     assert tool.main([tag], collection) == 1
@@ -81,7 +86,7 @@ def test_the_changelog_of_this_tree_has_the_notes_of_every_release():
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / ".github/workflows").glob("*.yml")), ids=lambda path: path.name)
-def test_actions_of_others_are_pinned_by_their_commit(path):
+def test_actions_are_pinned_by_their_commit(path):
     used = re.findall(r"(?m)^ *(?:- )?uses: *(.*)$", path.read_text(encoding="utf-8"))
     assert used
     assert [one for one in used if not re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one)] == []

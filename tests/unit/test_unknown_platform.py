@@ -1,4 +1,4 @@
-"""host_unknown_platform: what the roles do on a host whose distribution or release is not supported."""
+"""host_unknown_platform: what the roles do on a host with an unsupported distribution or release."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HINT = "To use it untested, set host_unknown_platform: allow"
 
 @pytest.fixture
 def play(tmp_path):
-    """Run the role django's look at a host that is such a system; return the exit status, and what was said."""
+    """Run the tasks `look` of the roles host and django as on such a host; return the exit status and the output."""
 
     def run(system, **variables):
         family, name, version, key = system

@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     raw = argparse.RawDescriptionHelpFormatter
     whole = Parser(prog="pyweb", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw, allow_abbrev=False)
-    version = f"pyweb.stack {noted_version.read() or '(version unknown: run site.yml once)'}"
+    version = f"pyweb.stack {noted_version.read() or '(unknown version: run pyweb.stack.site once)'}"
     whole.add_argument("--version", action="version", version=version)
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The version of the collection that last released sites on this host, in a file of one line."""
+"""The version of the collection that last released sites on this host, in a file with one line."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from . import files
 
 
 def converge(version: str, stays: bool, check_mode: bool) -> dict[str, str]:
-    """Note the version, or forget it where no site `stays`; return the difference as Ansible shows it, {} without one.
+    """Write the version, or remove it if no site `stays`. Return the diff for Ansible, {} if nothing changes.
 
-    Whoever does not know the version ('') changes nothing.
+    An unknown version ('') changes nothing.
     """
     path, before, after = layouts.VERSION, read(), version if stays else ""
     if not version or before == after:
@@ -33,5 +33,5 @@ def converge(version: str, stays: bool, check_mode: bool) -> dict[str, str]:
 
 
 def read() -> str:
-    """Return the version that was noted; '' where none was: no site is here, or 0.1.0 was the last one that ran."""
+    """Return the recorded version, '' if there is none: no site is on the host, or version 0.1.0 ran last."""
     return files.read_or_empty(layouts.VERSION).strip()

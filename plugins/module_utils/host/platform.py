@@ -51,8 +51,8 @@ def facts() -> dict[str, str]:
 def key(found: Mapping[str, str]) -> str:
     """Return the platform's key in the tables of the roles, such as RedHat-9 or Ubuntu-24.04. `found` are the facts.
 
-    The relatives of RHEL and Debian use its major numbers. Ubuntu has its own: 24.10 is not 24.04, and distributions
-    that are made from Ubuntu, such as Linux Mint 22, count in another way.
+    The relatives of RHEL and Debian have the same major versions as these. Ubuntu needs the full version: 24.10 is not
+    24.04. Distributions based on Ubuntu have their own versions, such as Linux Mint 22.
     """
     if found["distribution"] == "Ubuntu":
         return f"Ubuntu-{found['distribution_version']}"

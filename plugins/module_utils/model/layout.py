@@ -51,7 +51,7 @@ CHANGED = f"{MEMORY}/changed.json"
 BROUGHT = f"{MEMORY}/packages.json"
 SITES = f"{MEMORY}/sites"
 LEFT = f"{MEMORY}/left.json"
-# The version of the collection that last released sites here; everybody may read it.
+# The version of the collection that last released sites on the host. Every user can read it.
 VERSION = f"{MEMORY}/version"
 # What the doctor's timer remembers, and its units.
 WATCHED = f"{MEMORY}/doctor"
