@@ -52,7 +52,7 @@ def shop(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("noted", "shown"),
-    [("0.2.0\n", "pyweb.stack 0.2.0"), ("", "pyweb.stack (version unknown: run site.yml once)")],
+    [("0.2.0\n", "pyweb.stack 0.2.0"), ("", "pyweb.stack (unknown version: run pyweb.stack.site once)")],
 )
 def test_it_tells_the_version_of_the_collection_that_was_noted(memory_folder, capsys, noted, shown):
     (memory_folder / "version").write_text(noted)
