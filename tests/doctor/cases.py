@@ -166,9 +166,9 @@ MANAGED_CASES = [
         options={"patience": BRIEF},
     ),
     Case(
-        "listen queue full",
-        "socket.queue-full",
-        ["the listen queue", "full", "EAGAIN", "processes"],
+        "listen queue full, for uWSGI is halted",
+        "uwsgi.stopped",
+        ["halted by a signal (SIGSTOP)", "kill -CONT", "state T"],
         # It holds the queue for longer than the doctor looks; what takes the fault away ends it.
         "systemctl kill --signal=STOP $unit\n"
         "nohup python3 -c '\n"

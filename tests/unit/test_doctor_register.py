@@ -64,6 +64,7 @@ NOT_ON_A_HOST = {
     "django.settings": "what makes settings useless keeps the application from loading, too: app.import",
     "uwsgi.twice": "which of two masters a client gets is chance",
     "background.sandbox": "app.sandbox stands for it",
+    "socket.queue-full": "what fills it is the cause: workers that are busy or halted, of which cases are there",
     "socket.unreachable": "a network that is not there is none of a container's",
 }
 

@@ -328,8 +328,9 @@ CASES = [
     ),
     Case(
         "three restarts just now, and young",
-        lambda site, host: put(
-            site.uwsgi, unit=RUNS, restarted=[NOW - 19, NOW - 9, NOW - 1], master=process(20, "uwsgi", NOW - 1)
+        lambda site, host: (
+            put(site.uwsgi, unit=RUNS, restarted=[NOW - 19, NOW - 9, NOW - 1], master=process(20, "uwsgi", NOW - 1)),
+            put(site.probes[0], answer=None),
         ),
         "uwsgi.crashing",
         "broken",
@@ -488,6 +489,12 @@ CASES = [
     ),
 ]
 CASES += doctor_logs.UWSGI
+
+
+def test_what_was_corrected_a_moment_ago_and_answers_is_well():
+    site, host = evidence()
+    put(site.uwsgi, unit=RUNS, restarted=[NOW - 19, NOW - 9, NOW - 1], master=process(20, "uwsgi", NOW - 1))
+    assert verdict(site, host)["status"] == "ok"
 
 
 def test_a_large_request_of_the_doctor_itself_hurts_nobody():

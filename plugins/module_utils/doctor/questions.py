@@ -104,6 +104,11 @@ def mistaken_alias(fetched: Fetched) -> tuple[str, str]:
     return "", ""
 
 
+def without_current(site: Site) -> bool:
+    """Say whether a site of this collection has no link to the release that is live."""
+    return site.managed and not site.background.release
+
+
 def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Fault:
     """Say why a static or media file that is there is not what a client gets."""
     hop = faults.hop
@@ -147,6 +152,8 @@ def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Faul
             + (f"; {why}" if why else ""),
             f"web_sites[].nginx.{hop}; by hand: {right or 'correct the alias'} in {fetched.place}, then {RELOAD}",
             [says, f"in {fetched.place}"],
+            # An alias by way of the link `current` is right, where the link is gone that the socket is missed by, too.
+            None if without_current(site) and fetched.file.startswith(f"{site.layout.current}/") else (),
         )
     if denial:
         return selinux(faults, denial, status, fetched.file)

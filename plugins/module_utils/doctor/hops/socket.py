@@ -13,7 +13,7 @@ from ..fixes import BY_HAND, RELOAD, ini, listen_anew, restart
 from ..groups import RESTART, restart_for_group
 from ..judge_servers import place_of
 from ..judge_serving import with_others
-from ..questions import SOCKET_CLASSES, declared, good, last_match, of_uwsgi, selinux
+from ..questions import SOCKET_CLASSES, declared, good, last_match, of_uwsgi, selinux, without_current
 
 _NOT_RUNNING = ("uwsgi.supervisor", "uwsgi.vassal", "uwsgi.not-enabled")
 FAULTS = Faults(
@@ -132,7 +132,7 @@ def _missing(site: Site, probe: Probe) -> Fault:
         instead = f"{site.server.label} runs, but the file that it listened on was removed"
     cause = f"there is no socket {probe.address}: {instead}"
     evidence = [f"connect({probe.address}): ENOENT"]
-    if site.managed and not site.background.release and probe.address.startswith(f"unix:{site.layout.current}/"):
+    if without_current(site) and probe.address.startswith(f"unix:{site.layout.current}/"):
         cause = f"there is no link {site.layout.current}, which says which release is live: nginx finds no socket"
         fix = f"playbooks/site.yml sets it again; now: ln -s releases/ID {site.layout.current}"
         return FAULTS.fault("socket.missing", BROKEN, cause, fix, evidence)

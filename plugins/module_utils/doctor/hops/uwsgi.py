@@ -186,6 +186,7 @@ def _crashing(site: Site, host: Host) -> bool:
     """Say whether systemd starts it again after it ended by itself, or did so over and over until just now."""
     unit, master = site.uwsgi.unit, site.uwsgi.master
     again = unit.get("ActiveState") == "activating" and site.uwsgi.restarted
-    young = master is None or host.now - master.started < YOUNG
+    answers = bool(site.probes) and all(probe.answer for probe in site.probes)
+    young = master is None or (host.now - master.started < YOUNG and not answers)
     lately = [when for when in site.uwsgi.restarted if host.now - when < LATELY]
     return unit.get("SubState") == "auto-restart" or bool(again) or (len(lately) > 2 and young)
