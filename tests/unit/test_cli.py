@@ -367,7 +367,7 @@ def fault(name, state, follows=""):
         "hop": name.partition(".")[0],
         "status": state,
         "cause": f"the cause of {name}",
-        "mend": f"the fix of {name}",
+        "fix": f"the fix of {name}",
         "evidence": ["what was \x1b[2Jseen"],
         "follows": follows,
     }
@@ -418,7 +418,7 @@ def test_what_has_changed_since_it_was_well_comes_last(capsys, found, words):
 def test_a_site_whose_domains_nobody_knows_is_unknown(monkeypatch, capsys):
     monkeypatch.setattr(examination, "examine", lambda wanted: pytest.fail("it was asked"))
     assert examination.run([here()], False, False, 4.0) == 3
-    assert "run site.yml once" in capsys.readouterr().out
+    assert "run pyweb.stack.site once" in capsys.readouterr().out
 
 
 # --- releases and rollback ---
