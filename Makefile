@@ -43,15 +43,15 @@ engine: ## Make a container engine answer
 
 .PHONY: images
 images: engine ## Build the container images of the platforms
-	@tests/images/build.sh $(or $(PLATFORMS),$(shell $(TOOLS)/platforms.py))
+	@tests/images/build.sh $(or $(PLATFORMS),$(shell $(TOOLS)/platforms.py local))
 
 .PHONY: lint
-lint: setup ## ansible-lint, yamllint, ruff, mypy
+lint: setup ## ansible-lint, yamllint, ruff, mypy, codespell, changelog fragments, generated pages
 	@$(TOOLS)/test.py lint
 
 .PHONY: unit
-unit: setup ## The unit tests; some of them: make unit ARGS="-k overlay"
-	@$(RUN) pytest tests/unit $(ARGS)
+unit: setup ## The unit tests; for only some of them, make unit ARGS="tests/unit/test_overlay.py", or ARGS="-k overlay"
+	@$(RUN) pytest $(ARGS)
 
 .PHONY: compat
 compat: setup ## The tests of what is shipped to hosts, with the oldest ansible-core that is supported

@@ -109,7 +109,8 @@ ARGUMENTS = {
 LISTS_SECONDS = 86400
 BACKGROUND_SECONDS = 600
 # What a package asks its administrator takes the answer of its maintainer, and what the administrator wrote stays.
-ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+# needrestart, which is installed on Ubuntu servers, only lists services and does not restart them.
+ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "NEEDRESTART_MODE": "l"}
 INSTALL = ["install", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confdef"]
 INSTALL += ["-o", "Dpkg::Options::=--force-confold", "-o", "Dpkg::Use-Pty=0"]
 INSTALL += ["-o", f"DPkg::Pre-Install-Pkgs::={held_units.HOOK}"]

@@ -29,6 +29,10 @@ options:
   success_msg:
     description: The message of a success.
     type: str
+  warning:
+    description: A warning to show if the conditions in O(that) are true. An empty text shows nothing.
+    type: str
+    version_added: 0.2.0
   quiet:
     description: Do not list conditions that are true.
     type: bool

@@ -67,6 +67,10 @@ ansible_facts:
       description: The facts of this collection.
       type: dict
       contains:
+        platform:
+          description: The key of the platform in the tables of the roles.
+          type: str
+          sample: Ubuntu-24.04
         ipv6:
           description:
             - Whether the kernel has an IPv6 address, including that of the loopback interface (C(/proc/net/if_inet6)).

@@ -77,7 +77,7 @@ EXAMPLES = r"""
 
 - name: Show the cause and the fix
   ansible.builtin.debug:
-    msg: "{{ doctor.sites[0].first.cause }} -- {{ doctor.sites[0].first.mend }}"
+    msg: "{{ doctor.sites[0].first.cause }} -- {{ doctor.sites[0].first.fix }}"
   when: doctor.broken
 
 - name: Also start parts of the chain, to find the first that fails
@@ -127,7 +127,7 @@ sites:
         cause: >-
           protocol mismatch: nginx speaks uwsgi (uwsgi_pass) to 127.0.0.1:8001, where uWSGI's HTTP router (--http)
           listens: it waits for HTTP, and nginx gives up with 504
-        mend: >-
+        fix: >-
           either start uWSGI with `socket = 127.0.0.1:8001` instead of `http = 127.0.0.1:8001`, or let nginx say
           `proxy_pass http://127.0.0.1:8001;` instead of `uwsgi_pass 127.0.0.1:8001;`
         evidence: ["a uwsgi request to 127.0.0.1:8001: no complete answer within 2.5 s; one in http was answered"]
@@ -152,7 +152,7 @@ sites:
         cause:
           description: The cause in one sentence. Empty if the part is ok.
           type: str
-        mend:
+        fix:
           description: The inventory variable or the command that fixes it.
           type: str
         follows:
@@ -160,7 +160,7 @@ sites:
           type: str
         faults:
           description:
-            - All faults of the part, the worst first, each with C(fault), C(hop), C(status), C(cause), C(mend),
+            - All faults of the part, the worst first, each with C(fault), C(hop), C(status), C(cause), C(fix),
               C(evidence) and C(follows).
           type: list
           elements: dict

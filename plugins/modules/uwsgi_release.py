@@ -168,6 +168,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host import (
     found,
     managed_pythons,
     memory,
+    noted_version,
     packages,
 )
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
@@ -199,6 +200,7 @@ SPEC: dict[str, Any] = {
     "command_sources": {"type": "str", "default": ""},
     "command_content": {"type": "str", "default": "", "no_log": True},
     "command_completion": {"type": "str", "default": "", "no_log": True},
+    "collection_version": {"type": "str", "default": ""},
 }
 
 
@@ -389,12 +391,14 @@ def main() -> None:
         # Builds went away with releases, and with sites. All sites of one root share their Pythons.
         for layout in {Layout.of(site).pythons: Layout.of(site) for site in given["sites"]}.values():
             managed_pythons.prune(layout)
-    if given["command_sources"] and not any_present:
-        going = {site["name"] for site in given["sites"] if module.check_mode}
-        if not set(found.of_units()) - going:
-            command = next(iter(command_file.remove(module.check_mode)), "")
+    going = {site["name"] for site in given["sites"] if module.check_mode}
+    stays = any_present or bool(set(found.of_units()) - going)
+    if given["command_sources"] and not stays:
+        command = next(iter(command_file.remove(module.check_mode)), "")
+    version = noted_version.converge(given["collection_version"], stays, module.check_mode)
+    sites.diff += [version] if version else []
     timer = timer_of_the_doctor(module, sites)
-    changed = bool(sites.made or command or timer)
+    changed = bool(sites.made or command or timer or version)
     done = {"releases": sites.releases, "made": sites.made}
     said = {"notes": sites.notes, "command": command, "timer": timer}
     done.update({key: value for key, value in said.items() if value})

@@ -78,11 +78,16 @@ class Line:
                         self._taken = True
                     _do(future, work, box, parameters)
                     self._give_back()
+                self._let_go(RuntimeError("the host was removed before this was its turn"))
                 self._over.wait()
         except BaseException as error:  # the tests have to hear of it, not this thread
-            for waiting in [self._box, *self._futures.values()]:
-                if not waiting.done():
-                    waiting.set_exception(error)
+            self._let_go(error)
+
+    def _let_go(self, error: BaseException) -> None:
+        """Fail every test that waits for something that will not come."""
+        for waiting in [self._box, *self._futures.values()]:
+            if not waiting.done():
+                waiting.set_exception(error)
 
     def _give_back(self) -> None:
         with self._turn:

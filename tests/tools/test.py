@@ -7,7 +7,7 @@ stands what its image was made from: the distribution's own (registry, mmdebstra
 is `N passed, M failed`; the exit status is 1 when anything failed.
 
 Environment:
-  PLATFORMS  the platforms to test (default: all in tests/platforms.json)
+  PLATFORMS  the platforms to test (default: those in tests/platforms.json that need no registry)
   FULL       those of them that are asked everything, or `all` (default: those that are `full` in the file, one of each
              family; all of PLATFORMS where that is set). The others are asked the scenarios in BRIEF. Without FULL and
              PLATFORMS the first one alone is asked what is the same everywhere (the mark `same_everywhere`).
@@ -117,7 +117,7 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         return Step(name, [IN_VENV, *command], ["setup"])
 
     wanted = (environment.get("PLATFORMS") or "").split()
-    platforms = wanted or list(known_platforms.PLATFORMS)
+    platforms = wanted or known_platforms.LOCAL
     asked_all = (environment.get("FULL") or "").split() or wanted or known_platforms.FULL
     full = platforms if asked_all == ["all"] else [platform for platform in platforms if platform in asked_all]
     prefix = environment.get("PYWEB_PREFIX") or "molecule"
@@ -134,6 +134,8 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         tool("lint format", "ruff", "format", "--check"),
         tool("lint types", "mypy"),
         tool("lint docs", "python", "tests/tools/docs.py", "--check"),
+        tool("lint spelling", "codespell"),
+        tool("lint changelog", "antsibull-changelog", "lint"),
         tool("unit", "pytest", "tests/unit"),
         *(suite(what, platform, once=platform in once) for what in SUITES for platform in full),
         *(long_table(platform, asked_all != ["all"]) for platform in full if platform in known_platforms.FULL),

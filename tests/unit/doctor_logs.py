@@ -123,7 +123,7 @@ DJANGO = [
         "django.pages",
         "degraded",
         "Django answers 500 on /admin/login/ (1 x 500): KeyError: 'x' (/srv/code/shop/a.py:3)",
-        "fix /srv/code/shop/a.py:3, then deploy it with playbooks/deploy.yml",
+        "fix /srv/code/shop/a.py:3, then deploy it with pyweb.stack.deploy",
         ("/admin/login/",),
     ),
     Case(
@@ -227,8 +227,9 @@ UWSGI = [
         "uwsgi.unit",
         "broken",
         f"systemd cannot start {UNIT}: /etc/shop.env is missing (EnvironmentFile=)",
-        "put /etc/shop.env back, or write EnvironmentFile=-/etc/shop.env where it may be missing; then systemctl "
-        f"daemon-reload && systemctl restart {UNIT}",
+        "pyweb.stack.site writes /etc/shop.env again; by hand: put /etc/shop.env back, or write "
+        "EnvironmentFile=-/etc/shop.env where it may be missing, then systemctl daemon-reload && systemctl restart "
+        f"{UNIT}",
         ("x.service: Failed to load environment files: No such file or directory",),
     ),
     *(
@@ -247,7 +248,7 @@ UWSGI = [
                 {"User": "nosuch"},
                 {"User": "nosuch"},
                 "there is no user nosuch (217/USER)",
-                f"User= in {UNIT} names a user that exists",
+                f"pyweb.stack.site makes the user again; by hand: User= in {UNIT} names a user that exists",
             ),
             (
                 "no group",
@@ -270,8 +271,9 @@ UWSGI = [
                 "x: Failed at step EXEC spawning /srv/uwsgi: Permission denied\nx: exited, status=203/EXEC",
                 {"ExecStart": "{ path=/srv/uwsgi ; argv[]=/srv/uwsgi ; }"},
                 {},
-                "/srv/uwsgi Permission denied (203/EXEC, ExecStart=)",
-                f"the path of the program in ExecStart= of {UNIT}",
+                "/srv/uwsgi cannot be executed: Permission denied (203/EXEC, ExecStart=)",
+                "pyweb.stack.site builds it again; by hand: chmod +x /srv/uwsgi, and let root enter its directories "
+                "(namei -l /srv/uwsgi)",
             ),
             (
                 "a limit",
@@ -290,8 +292,54 @@ UWSGI = [
         "broken",
         f"systemd cannot start {UNIT}: the start timed out: nothing told systemd within TimeoutStartSec that it is "
         "ready",
-        "Type=notify needs a uWSGI that speaks to systemd and loads the application in time; then systemctl "
+        "Type=notify needs a program that speaks to systemd and loads the application in time, then systemctl "
         f"daemon-reload && systemctl restart {UNIT}",
+    ),
+    Case(
+        "a command before the start fails, which a drop-in brought",
+        lambda site, host: down(
+            site,
+            "x: Control process exited, code=exited, status=1/FAILURE\nx: Failed with result 'exit-code'.",
+            {
+                "ExecStartPre": "{ path=/bin/false ; argv[]=/bin/false a ; ignore_errors=no ; code=exited ; status=1 }",
+                "DropInPaths": "/usr/lib/systemd/system/service.d/10.conf /etc/systemd/system/x.d/pyweb.conf "
+                "/etc/systemd/system/x.d/pre.conf",
+            },
+        ),
+        "uwsgi.unit",
+        "broken",
+        f"systemd cannot start {UNIT}: /bin/false a failed, which has to end well before it starts (ExecStartPre=); "
+        "/etc/systemd/system/x.d/pre.conf changes this unit",
+        f"correct or remove /etc/systemd/system/x.d/pre.conf, then systemctl daemon-reload && systemctl restart {UNIT}",
+        ("drop-in: /etc/systemd/system/x.d/pre.conf",),
+    ),
+    Case(
+        "a command before the start fails",
+        lambda site, host: down(
+            site,
+            "x: Control process exited, code=exited, status=1/FAILURE",
+            {"ExecStartPre": "{ path=/bin/false ; argv[]=/bin/false ; ignore_errors=no ; code=exited ; status=1 }"},
+        ),
+        "uwsgi.unit",
+        "broken",
+        f"systemd cannot start {UNIT}: /bin/false failed, which has to end well before it starts (ExecStartPre=)",
+        f"correct it in {UNIT}, then systemctl daemon-reload && systemctl restart {UNIT}",
+        ("x: Control process exited, code=exited, status=1/FAILURE",),
+    ),
+    Case(
+        "a file system from which nothing is executed",
+        lambda site, host: down(
+            site,
+            "x.service: Failed at step EXEC spawning /srv/uwsgi: Permission denied\nx: status=203/EXEC",
+            {"ExecStart": "{ path=/srv/uwsgi ; argv[]=/srv/uwsgi ; }"},
+            exec="/srv",
+        ),
+        "uwsgi.unit",
+        "broken",
+        f"systemd cannot start {UNIT}: /srv/uwsgi cannot be executed: the file system /srv is mounted with noexec "
+        "(203/EXEC, ExecStart=)",
+        "mount -o remount,exec /srv, and no noexec for it in /etc/fstab, then systemctl daemon-reload && systemctl "
+        f"restart {UNIT}",
     ),
     Case(
         "the directory of the socket",

@@ -480,6 +480,29 @@ def test_a_build_that_cannot_be_sealed_is_removed(tmp_path, monkeypatch):
 
 
 @AS_ROOT
+@pytest.mark.parametrize("part", ["src", "static", "venv"])
+def test_a_build_of_which_somebody_removed_a_part_is_made_anew_beside_it(tmp_path, part):
+    """It may be live: what is left of it stays until the other one has taken over."""
+    host = Host(tmp_path)
+    manifest = host.build.make()
+    home = Path(manifest["home"])
+    home.mkdir(parents=True, exist_ok=True)
+    assert Build.identify(host.context, packed(tmp_path)).present() == manifest
+    shutil.rmtree(home if part == "venv" else host.root / part)
+    another = Build.identify(host.context, packed(tmp_path))
+    assert (another.id != host.build.id, another.present()) == (True, {})
+    host.root = Path(another.root)
+    made = another.make()
+    Path(made["home"]).mkdir(parents=True, exist_ok=True)
+    assert (tmp_path / host.build.root / "build.json").exists()
+    # The next run finds it, also once the first one was pruned.
+    found = Build.identify(host.context, packed(tmp_path))
+    assert (found.id, found.present()) == (another.id, made)
+    shutil.rmtree(host.build.root)
+    assert Build.identify(host.context, packed(tmp_path)).id == another.id
+
+
+@AS_ROOT
 @pytest.mark.parametrize("left", [{}, {"build.json": '{"id": '}], ids=["no manifest", "half a manifest"])
 def test_what_a_killed_run_left_is_made_anew(tmp_path, left):
     host = Host(tmp_path)

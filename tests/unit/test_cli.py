@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
+import textwrap
 import types
+from pathlib import Path
 
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.cli import (
@@ -44,6 +48,16 @@ def shop(tmp_path, monkeypatch):
         monkeypatch.setattr(sites.found, name, lambda *_roots: iter(()))
     memory.note_site(layout, "site-shop", True, [])
     return layout, record
+
+
+@pytest.mark.parametrize(
+    ("noted", "shown"),
+    [("0.2.0\n", "pyweb.stack 0.2.0"), ("", "pyweb.stack (unknown version: run pyweb.stack.site once)")],
+)
+def test_it_tells_the_version_of_the_collection_that_was_noted(memory_folder, capsys, noted, shown):
+    (memory_folder / "version").write_text(noted)
+    assert main.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{shown}\n"
 
 
 # --- the sites ---
@@ -126,23 +140,30 @@ def test_the_first_line_and_the_exit_status_are_those_of_monitoring_plugins(foun
         (["status", "--frob"], 3),
         (["doctor", "--patience", "0"], 3),
         (["doctor", "--patience", "x"], 3),
-        (["logs", "shop", "-n", "-1"], 3),
-        (["rollback"], 3),
+        (["logs", "shop", "-n", "-1"], 1),
+        (["logs", "shop", "-n", "x"], 1),
+        (["rollback"], 1),
+        (["manage"], 125),
         (["--help"], 0),
         (["rollback", "--help"], 0),
     ],
 )
 def test_a_call_that_makes_no_sense_is_not_critical(capsys, words, code):
-    with pytest.raises(SystemExit) as ended:
-        main.main(words)
-    assert ended.value.code == code
+    assert main.main(words) == code
+    told = capsys.readouterr()
+    # What a monitoring system shows is the first line of standard output.
+    assert told.out.startswith("UNKNOWN: ") == (code == 3)
+    assert "invalid _" not in told.err
 
 
 @pytest.mark.parametrize(("command", "code"), [("doctor", 3), ("rollback", 1), ("manage", 125), ("shell", 125)])
 def test_who_is_not_root_is_told_what_to_call(monkeypatch, capsys, command, code):
     monkeypatch.setattr(main.os, "geteuid", lambda: 1000)
     assert main.main([command, "shop"]) == code
-    assert capsys.readouterr().err.startswith(f"pyweb: {command} needs root, and you are ")
+    told = capsys.readouterr()
+    assert (told.err or told.out).startswith(
+        f"{'UNKNOWN' if command == 'doctor' else 'pyweb'}: {command} needs root, and you are "
+    )
 
 
 @pytest.mark.parametrize(
@@ -153,7 +174,80 @@ def test_a_site_that_is_not_here(monkeypatch, capsys, words, code):
     monkeypatch.setattr(sites.found, "sites", lambda roots, noted: [])
     monkeypatch.setattr(main.os, "geteuid", lambda: 0)
     assert main.main(words) == code
-    assert "there is no site 'x' on this host; it has none" in capsys.readouterr().err
+    told = capsys.readouterr()
+    why = "there is no site 'x' on this host; it has none"
+    assert (told.out, told.err) == ((f"UNKNOWN: {why}\n", "") if code == 3 else ("", f"pyweb: {why}\n"))
+
+
+def test_data_have_no_line_of_a_monitoring_system(monkeypatch, capsys):
+    monkeypatch.setattr(sites.found, "sites", lambda roots, noted: [])
+    monkeypatch.setattr(main.os, "geteuid", lambda: 0)
+    assert main.main(["doctor", "x", "--json"]) == 3
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("pyweb: there is no site 'x'")
+
+
+def test_a_site_that_is_named_twice_is_one(monkeypatch):
+    monkeypatch.setattr(sites, "pick", here)
+    assert [site.name for site in sites.chosen(["shop", "blog", "shop"])] == ["shop", "blog"]
+
+
+CALL = f"import sys\nsys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parents[1] / 'hosts')]!r}\n"
+
+
+def called(script, **streams):
+    """Run Python that has the modules of the command; its standard streams are what `streams` says."""
+    words = [sys.executable, "-c", CALL + textwrap.dedent(script)]
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+    return subprocess.run(words, stderr=subprocess.PIPE, env=buffered, text=True, timeout=60, check=False, **streams)
+
+
+PRINTS = """
+    import conftest
+    from ansible_collections.pyweb.stack.plugins.module_utils.cli import main, output, status
+    def run(sites):
+        with output.until_closed():
+            for number in range(20000):
+                output.say("a line of many")
+        return 2
+    status.run, main.chosen = run, lambda names: []
+    sys.exit(main.main(sys.argv[1:] or ["status"]))
+"""
+
+
+def test_a_reader_that_has_enough_changes_no_exit_status():
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as closed:
+        done = called(PRINTS, stdout=closed)
+    assert (done.returncode, done.stderr) == (2, "")
+
+
+def test_help_that_nobody_reads_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as closed:
+        done = called(PRINTS.replace('or ["status"]', 'or ["--help"]'), stdout=closed)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_full_disk_is_an_error_in_a_line():
+    with open("/dev/full", "wb") as full:
+        done = called(PRINTS, stdout=full)
+    assert (done.returncode, done.stderr) == (3, "pyweb: cannot go on: No space left on device\n")
+
+
+def test_help_on_a_full_disk_is_an_error_in_a_line():
+    with open("/dev/full", "wb") as full:
+        done = called(PRINTS.replace('or ["status"]', 'or ["--help"]'), stdout=full)
+    assert (done.returncode, done.stderr) == (1, "pyweb: cannot go on: No space left on device\n")
+
+
+def test_a_terminal_that_is_closed_takes_everything(monkeypatch):
+    monkeypatch.setattr(output.sys, "stdout", None)
+    output.prepare()
+    output.say("a line", "32")
 
 
 def test_manage_passes_on_all_words(monkeypatch):
@@ -273,7 +367,7 @@ def fault(name, state, follows=""):
         "hop": name.partition(".")[0],
         "status": state,
         "cause": f"the cause of {name}",
-        "mend": f"the fix of {name}",
+        "fix": f"the fix of {name}",
         "evidence": ["what was \x1b[2Jseen"],
         "follows": follows,
     }
@@ -324,7 +418,7 @@ def test_what_has_changed_since_it_was_well_comes_last(capsys, found, words):
 def test_a_site_whose_domains_nobody_knows_is_unknown(monkeypatch, capsys):
     monkeypatch.setattr(examination, "examine", lambda wanted: pytest.fail("it was asked"))
     assert examination.run([here()], False, False, 4.0) == 3
-    assert "run site.yml once" in capsys.readouterr().out
+    assert "run pyweb.stack.site once" in capsys.readouterr().out
 
 
 # --- releases and rollback ---

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import doctor_by_hand_uwsgi
 import pytest
-from doctor_evidence import UNIT, Case, answer, check, put
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
+from doctor_evidence import UNIT, Case, answer, check, denied, evidence, faults_of, put
 
 LOG = (
     "uWSGI\nTraceback (most recent call last):\n  File x\nValueError: not today\nunable to load app 0 (mountpoint='')\n"
@@ -83,7 +85,7 @@ CASES = [
         "app.ini",
         "degraded",
         "uWSGI shall read /srv/gone.ini, which is not there; what runs now was loaded before that",
-        "playbooks/site.yml; by hand: put it there, or correct the command: uwsgi /srv/gone.ini",
+        "pyweb.stack.site; by hand: put it there, or correct the command: uwsgi /srv/gone.ini",
         ("/srv/gone.ini: No such file or directory",),
     ),
     Case(
@@ -96,7 +98,7 @@ CASES = [
         "degraded",
         "chdir is wrong: there is no directory /srv/code; what runs now was loaded before that",
         (
-            "web_sites[].source, then playbooks/site.yml; by hand: chdir = the directory that holds "
+            "web_sites[].source, then pyweb.stack.site; by hand: chdir = the directory that holds "
             "manage.py, in /srv/uwsgi.ini, then restart uWSGI"
         ),
         (
@@ -114,7 +116,7 @@ CASES = [
         "broken",
         "chdir is wrong: /srv/code has no package shop, /srv/code/inner has",
         (
-            "web_sites[].source, then playbooks/site.yml; by hand: chdir = /srv/code/inner in "
+            "web_sites[].source, then pyweb.stack.site; by hand: chdir = /srv/code/inner in "
             "/srv/uwsgi.ini, the directory that holds manage.py, then restart uWSGI"
         ),
         (
@@ -134,7 +136,7 @@ CASES = [
         "degraded",
         "the virtualenv is wrong: there is no directory /srv/gone; what runs now was loaded before that",
         (
-            "web_sites[].virtualenv, then playbooks/site.yml; by hand: home = the virtualenv that "
+            "pyweb.stack.site builds it again; by hand: home = the virtualenv that "
             "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
         ),
         (
@@ -152,7 +154,7 @@ CASES = [
         "degraded",
         "the virtualenv is wrong: /srv/empty has no Django; what runs now was loaded before that",
         (
-            "web_sites[].virtualenv, then playbooks/site.yml; by hand: home = the virtualenv that "
+            "web_sites[].virtualenv, then pyweb.stack.site; by hand: home = the virtualenv that "
             "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
         ),
         (
@@ -170,7 +172,7 @@ CASES = [
         "broken",
         "the virtualenv is wrong: /srv/venv/bin/python3 has no Django",
         (
-            "web_sites[].virtualenv, then playbooks/site.yml; by hand: home = the virtualenv that "
+            "web_sites[].virtualenv, then pyweb.stack.site; by hand: home = the virtualenv that "
             "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
         ),
         ("No module named 'django'",),
@@ -182,7 +184,7 @@ CASES = [
         "broken",
         "the module is wrong: there is no shop in /srv/code",
         (
-            "web_sites[].wsgi, then playbooks/site.yml; by hand: module in /srv/uwsgi.ini as "
+            "web_sites[].wsgi, then pyweb.stack.site; by hand: module in /srv/uwsgi.ini as "
             "WSGI_APPLICATION in the settings says it, then restart uWSGI"
         ),
         (
@@ -201,7 +203,7 @@ CASES = [
         "broken",
         "the module is wrong: there is no shop.wsgi in /srv/code",
         (
-            "web_sites[].wsgi, then playbooks/site.yml; by hand: module in the command line as "
+            "web_sites[].wsgi, then pyweb.stack.site; by hand: module in the command line as "
             "WSGI_APPLICATION in the settings says it, then restart uWSGI"
         ),
         (
@@ -216,7 +218,7 @@ CASES = [
         "broken",
         "the module shop.wsgi has no callable application",
         (
-            "web_sites[].wsgi, then playbooks/site.yml; by hand: module = shop.wsgi:application in "
+            "web_sites[].wsgi, then pyweb.stack.site; by hand: module = shop.wsgi:application in "
             "/srv/uwsgi.ini, then restart uWSGI"
         ),
         ("module 'shop.wsgi' has no attribute 'application'",),
@@ -228,8 +230,8 @@ CASES = [
         "broken",
         "the application cannot be imported: ValueError: not today",
         (
-            "correct /srv/code/a.py:3 in the source, then playbooks/deploy.yml; "
-            "playbooks/rollback.yml brings the release before; by hand: correct /srv/code/a.py:3, "
+            "correct /srv/code/a.py:3 in the source, then pyweb.stack.deploy; "
+            "pyweb.stack.rollback brings the release before; by hand: correct /srv/code/a.py:3, "
             "then restart uWSGI"
         ),
         ("ValueError: not today at /srv/code/a.py:3",),
@@ -241,8 +243,8 @@ CASES = [
         "broken",
         "the application cannot be imported: x has no attribute 'application'",
         (
-            "correct /srv/code/a.py:3 in the source, then playbooks/deploy.yml; "
-            "playbooks/rollback.yml brings the release before; by hand: correct /srv/code/a.py:3, "
+            "correct /srv/code/a.py:3 in the source, then pyweb.stack.deploy; "
+            "pyweb.stack.rollback brings the release before; by hand: correct /srv/code/a.py:3, "
             "then restart uWSGI"
         ),
         ("x has no attribute 'application' at /srv/code/a.py:3",),
@@ -254,7 +256,7 @@ CASES = [
         "degraded",
         ("the application cannot be imported: ValueError: not today; what runs now was loaded before that"),
         (
-            "correct it in the source, then playbooks/deploy.yml; playbooks/rollback.yml brings the "
+            "correct it in the source, then pyweb.stack.deploy; pyweb.stack.rollback brings the "
             "release before; by hand: correct it, then restart uWSGI"
         ),
         ("ValueError: not today",),
@@ -266,7 +268,7 @@ CASES = [
         "broken",
         "the application cannot be imported: No module named 'nosuch'",
         (
-            "web_sites[].packages or the project's requirements (nosuch), then playbooks/deploy.yml; "
+            "web_sites[].packages or the project's requirements (nosuch), then pyweb.stack.deploy; "
             "by hand: /srv/venv/bin/python3 -m pip install the package of nosuch, then restart uWSGI"
         ),
         ("No module named 'nosuch' at /a.py:1",),
@@ -291,7 +293,7 @@ CASES = [
         "broken",
         "the application cannot be imported: ValueError: not today",
         (
-            "correct it in the source, then playbooks/deploy.yml; playbooks/rollback.yml brings the "
+            "correct it in the source, then pyweb.stack.deploy; pyweb.stack.rollback brings the "
             "release before; by hand: correct it, then restart uWSGI"
         ),
         (
@@ -312,7 +314,7 @@ CASES = [
         "broken",
         "the application cannot be imported: see uWSGI's log",
         (
-            "correct it in the source, then playbooks/deploy.yml; playbooks/rollback.yml brings the "
+            "correct it in the source, then pyweb.stack.deploy; pyweb.stack.rollback brings the "
             "release before; by hand: correct it, then restart uWSGI"
         ),
         ("no python application found, check your startup logs",),
@@ -345,8 +347,37 @@ CASES = [
         (),
     ),
 ]
+CASES += doctor_by_hand_uwsgi.APP
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_fault_of_app_is_named(case):
     check(case)
+
+
+def test_a_project_that_its_own_user_may_not_read():
+    site, host = evidence()
+    put(site.places, closed=denied("/srv/shop", 0o700, True))
+    fault = faults_of(verdict(site, host))["app.chdir"]
+    assert "may not enter the directory /srv/shop (0700)" in fault["cause"]
+    assert fault["fix"].startswith("fix of /srv/shop")
+
+
+def test_a_file_that_the_settings_may_not_read_is_opened_not_corrected():
+    site, host = evidence()
+    site.inside.pop("app", None)
+    error = "PermissionError: [Errno 13] Permission denied: '/srv/shop/.env'"
+    site.inside["failed app"] = {"error": error, "where": "/srv/shop/settings.py:3"}
+    assert faults_of(verdict(site, host))["app.import"]["fix"].startswith("let shop use /srv/shop/.env")
+
+
+def test_an_ini_that_names_no_application():
+    site, host = evidence()
+    put(site, inside={}, managed=False)
+    put(site.uwsgi, log="*** no python application found, check your startup logs for errors ***")
+    for name in ("module", "wsgi-file"):
+        site.uwsgi.options.values.pop(name, None)
+    put(site.uwsgi.options, files=["/srv/uwsgi.ini"])
+    put(site.probes[0], answer=answer(500))
+    fault = faults_of(verdict(site, host))["app.module"]
+    assert fault["cause"] == "/srv/uwsgi.ini names no application: it has neither module nor wsgi-file"

@@ -80,6 +80,11 @@ def test_packages_are_read_of_both_and_of_the_log_before(folder, monkeypatch):
     ("before", "now", "wanted"),
     [
         ({"release": "a"}, {"release": "b"}, [Change("release", "release a -> b")]),
+        (
+            {"release": "a1", "units": {"/w@a1:x.service": "1", "/t.service": "1"}},
+            {"release": "b2", "units": {"/w@b2:x.service": "1", "/t.service": "2"}},
+            [Change("release", "release a1 -> b2"), Change("unit", "/t.service was changed")],
+        ),
         ({"release": ""}, {"release": "b"}, [Change("release", "release none -> b")]),
         ({"nginx": {"/a": "1", "/b": "1"}}, {"nginx": {"/a": "2", "/b": "1"}}, [Change("nginx", "/a was changed")]),
         ({"units": {"/a": "1"}}, {"units": {"/b": "1"}}, [Change("unit", "/b is new"), Change("unit", "/a is gone")]),
@@ -87,6 +92,16 @@ def test_packages_are_read_of_both_and_of_the_log_before(folder, monkeypatch):
             {"certificate": "x", "ends": "2027-01-01"},
             {"certificate": "y", "ends": "2027-04-01"},
             [Change("certificate", "another certificate, until 2027-04-01; the one before: until 2027-01-01")],
+        ),
+        (
+            {"certificate": "x", "ends": "2027-01-15", "time": EIGHT},
+            {"certificate": "x", "ends": "2027-01-15", "time": EIGHT + 86400},
+            [Change("certificate", "the same one, and it ends on 2027-01-15: nothing has renewed it")],
+        ),
+        (
+            {"certificate": "x", "ends": "2027-01-17", "time": EIGHT},
+            {"certificate": "x", "ends": "2027-01-17", "time": EIGHT + 86400},
+            [],
         ),
         ({"certificate": "x"}, {"certificate": ""}, []),  # it could not be read
         ({"disk": {"/": 50}}, {"disk": {"/": 54}}, []),

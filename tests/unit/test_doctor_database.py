@@ -318,6 +318,20 @@ CASES = [
         ("-r-- a",),
     ),
     Case(
+        "a directory that the unit's sandbox has read-only",
+        lambda site, host: (
+            database(site),
+            put(site.places, read_only=["/srv/db"]),
+            put(site.uwsgi, unit={"Id": "shop.service", "ProtectSystem": "strict"}),
+        ),
+        "database.not-writable",
+        "degraded",
+        "the database file is not writable: shop.service sees /srv/db read-only (ProtectSystem=strict), and each login "
+        "or form gets 500",
+        "ReadWritePaths=/srv/db below [Service] in shop.service, then systemctl daemon-reload && systemctl restart "
+        "shop.service",
+    ),
+    Case(
         "a directory that is read-only",
         lambda site, host: (database(site, folder_writable=False), put(site, described={"/srv/db": "dr-x db"})),
         "database.not-writable",
@@ -332,7 +346,7 @@ CASES = [
         "database.migrations",
         "degraded",
         "1 migration is not applied: shop.0002_more",
-        "/home/x/shop/manage migrate (playbooks/site.yml does it on every release)",
+        "/home/x/shop/manage migrate (pyweb.stack.site does it on every release)",
         ("shop.0002_more",),
     ),
     Case(
@@ -385,3 +399,10 @@ def test_a_dropped_table_is_not_the_cause_of_a_failure_that_does_not_name_it():
     found = faults_of(verdict(site, host))
     assert found["database.tables"]["status"] == "degraded"
     assert found["client.status"]["follows"] == "django" or not found["client.status"]["follows"]
+
+
+def test_a_file_that_systemd_opens_to_the_unit_alone_is_not_out_of_reach():
+    site, host = evidence()
+    database(site, "unable to open database file", exists=False, file_writable=None, blocked="/var/lib/private")
+    put(site.places, own_state=True)
+    assert faults_of(verdict(site, host)) == {}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import doctor_by_hand_uwsgi
 import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor import django_look
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_logs import NginxLine
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
-from doctor_evidence import DUMP, Case, answer, by_hand, check, evidence, faults_of, process, put
+from doctor_evidence import DUMP, NOW, Case, answer, by_hand, check, evidence, faults_of, process, put
 
 LATE = 'x: upstream timed out (110: Connection timed out) while reading response header, request: "GET /slow HTTP/1.1"'
 RAISED = (
@@ -179,7 +181,7 @@ CASES = [
         "broken",
         "ALLOWED_HOSTS does not have a.example, b.example: Django answers 400",
         (
-            "web_sites[].domains, then playbooks/site.yml; by hand: ALLOWED_HOSTS = ['a.example', "
+            "web_sites[].domains, then pyweb.stack.site; by hand: ALLOWED_HOSTS = ['a.example', "
             "'b.example', 'x'] in /srv/code/shop/settings.py, then restart uWSGI"
         ),
         (
@@ -210,7 +212,7 @@ CASES = [
         "degraded",
         "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
         (
-            "DEBUG = False in the settings (the overlay sets it); playbooks/site.yml; by hand: DEBUG "
+            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: DEBUG "
             "= False in /srv/code/shop/settings.py, then restart uWSGI"
         ),
         ("settings.DEBUG is True",),
@@ -222,7 +224,7 @@ CASES = [
         "degraded",
         "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
         (
-            "DEBUG = False in the settings (the overlay sets it); playbooks/site.yml; by hand: DEBUG "
+            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: DEBUG "
             "= False in /srv/code/shop/settings.py, then restart uWSGI"
         ),
         ("a page that is not there is answered by Django's debug page",),
@@ -234,7 +236,7 @@ CASES = [
         "broken",
         "the settings cannot be used: ImproperlyConfigured: no",
         (
-            "correct the settings, then playbooks/deploy.yml; by hand: correct "
+            "correct the settings, then pyweb.stack.deploy; by hand: correct "
             "/srv/code/shop/settings.py, then restart uWSGI"
         ),
         ("ImproperlyConfigured: no",),
@@ -458,6 +460,9 @@ def test_a_scheme_that_nginx_does_not_tell_is_why_an_origin_is_refused(origin, s
     assert found["django.csrf"]["follows"] == follows
 
 
+CASES += doctor_by_hand_uwsgi.DJANGO
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
 def test_fault_of_django_is_named(case):
     check(case)
@@ -516,3 +521,13 @@ def test_checks_of_https_matter_with_https_only():
     assert "django.checks" not in faults_of(verdict(site, host))
     put(site.entrances[0], tls=True)
     assert "django.checks" in faults_of(verdict(site, host))
+
+
+def test_what_nginx_answers_with_500_by_itself_is_not_djangos():
+    site, host = evidence()
+    put(site.entrances[0], answer=answer(500))
+    text = "2027/01/15 08:00:00 [alert] 9#9: *1 4 worker_connections are not enough while connecting to upstream"
+    site.logs.nginx_lines.append(NginxLine(NOW, "alert", text, f"GET {site.path}"))
+    report = verdict(site, host)
+    assert "django.error" not in faults_of(report)
+    assert (report["first"]["fault"], report["first"]["status"]) == ("nginx.errors", "broken")

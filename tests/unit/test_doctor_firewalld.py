@@ -35,6 +35,16 @@ CASES = [
         ("no answer in time",),
     ),
     Case(
+        "a rich rule that refuses the port",
+        lambda site, host: put(host.firewall, rules=['rule port port="80" protocol="tcp" reject']),
+        "firewalld.closed",
+        "broken",
+        "firewalld does not let 80/tcp in: zone public has a rich rule that refuses it",
+        'firewall-cmd --remove-rich-rule=\'rule port port="80" protocol="tcp" reject\' && firewall-cmd --permanent '
+        '--remove-rich-rule=\'rule port port="80" protocol="tcp" reject\'',
+        ('zone public: rule port port="80" protocol="tcp" reject',),
+    ),
+    Case(
         "enabled and stopped",
         lambda site, host: put(host.firewall, running=False),
         "firewalld.stopped",
@@ -60,7 +70,7 @@ CASES = [
         "firewalld does not let 80/tcp in: zone public is closed for it",
         (
             "firewall-cmd --add-service=http && firewall-cmd --permanent --add-service=http "
-            "(firewalld_ports, or web_sites[].nginx.listen with playbooks/site.yml)"
+            "(firewalld_ports, or web_sites[].nginx.listen with pyweb.stack.site)"
         ),
         ("zone public: services ssh; ports none",),
     ),
@@ -72,7 +82,7 @@ CASES = [
         "firewalld does not let 443/tcp in: zone public is closed for it",
         (
             "firewall-cmd --add-service=https && firewall-cmd --permanent --add-service=https "
-            "(firewalld_ports, or web_sites[].nginx.listen with playbooks/site.yml)"
+            "(firewalld_ports, or web_sites[].nginx.listen with pyweb.stack.site)"
         ),
         ("zone public: services ssh; ports 80/tcp",),
     ),
@@ -84,7 +94,7 @@ CASES = [
         "firewalld does not let 8080/tcp in: zone public is closed for it",
         (
             "firewall-cmd --add-port=8080/tcp && firewall-cmd --permanent --add-port=8080/tcp "
-            "(firewalld_ports, or web_sites[].nginx.listen with playbooks/site.yml)"
+            "(firewalld_ports, or web_sites[].nginx.listen with pyweb.stack.site)"
         ),
         ("zone public: services ssh; ports 80/tcp",),
     ),
@@ -199,7 +209,7 @@ def test_the_fix_is_of_the_program_that_made_the_rules(rules, fix):
             host.packet_filter.chains.append(Chain("iptables", "ip", "filter", "ufw-user-input"))
 
         found = faults_of(reported(with_chain))
-    assert found["firewalld.dropped"]["mend"].startswith(fix)
+    assert found["firewalld.dropped"]["fix"].startswith(fix)
 
 
 def test_where_firewalld_runs_its_own_table_is_its_zones_business():
@@ -208,3 +218,18 @@ def test_where_firewalld_runs_its_own_table_is_its_zones_business():
         put(host, packet_filter=PacketFilter(["eth0"], [chain], ["nft"]))
 
     assert reported(change)["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        'rule family="ipv4" source address="192.0.2.0/24" port port="80" protocol="tcp" reject',
+        'rule family="ipv6" port port="80" protocol="tcp" drop',
+        'rule port port="8080" protocol="tcp" drop',
+        'rule service name="http" accept',
+        'rule service name="https" reject',
+        'rule service name="http" accept limit value="1/m"',
+    ],
+)
+def test_a_rich_rule_that_refuses_some_or_something_else_closes_nothing(rule):
+    assert "firewalld.closed" not in faults_of(reported(lambda site, host: put(host.firewall, rules=[rule])))

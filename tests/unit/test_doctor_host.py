@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_by_hand
 import pytest
 from doctor_evidence import NOW, Case, check, put
 
@@ -14,6 +15,24 @@ CASES = [
         "the disk is full: the file system of /var has no room left",
         "free room: du -xh /var | sort -h | tail; journalctl --vacuum-size=200M",
         ("/var: 0 KiB of 9 MiB free, 1 of 2 inodes free",),
+    ),
+    Case(
+        "a file system without inodes",
+        lambda site, host: put(site, full=["/var: 900 KiB of 9 MiB free, 0 of 40 inodes free"]),
+        "host.disk-full",
+        "broken",
+        "the disk is full: the file system of /var has no inode left for another file",
+        "remove files: du --inodes -x /var | sort -n | tail shows which directory has so many",
+    ),
+    Case(
+        "a file system that is read-only",
+        lambda site, host: put(site, read_only={"/var": "/var/lib/sites/shop"}),
+        "host.read-only",
+        "broken",
+        "the file system /var is mounted read-only: nobody can write to /var/lib/sites/shop",
+        "dmesg | grep -i 'remount\\|error' says whether its disk has errors (then fsck); mount -o remount,rw /var, "
+        "and rw in /etc/fstab",
+        ("/var: ro",),
     ),
     Case(
         "a clock that is ahead",
@@ -40,6 +59,7 @@ CASES = [
         ("host 1800000000, controller 1800007200, synchronized: ?",),
     ),
 ]
+CASES += doctor_by_hand.HOST
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

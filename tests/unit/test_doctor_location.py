@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_by_hand
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor import look_directives
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import course, dump, match
@@ -44,7 +45,7 @@ CASES = [
         "location.no-pass",
         "broken",
         "nginx does not hand / to an application: its location in /n:1 has `return 204;`",
-        "playbooks/site.yml; by hand: uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
+        "pyweb.stack.site; by hand: uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
         ("location / { in /n:1",),
     ),
     Case(
@@ -53,7 +54,7 @@ CASES = [
         "location.no-pass",
         "broken",
         "nginx does not hand / to an application: its location in /n:1 serves files",
-        "playbooks/site.yml; by hand: uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
+        "pyweb.stack.site; by hand: uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
         ("location / { in /n:1",),
     ),
     Case(
@@ -62,7 +63,7 @@ CASES = [
         "location.no-pass",
         "broken",
         "nginx does not hand / to an application: its location in ? serves files",
-        "playbooks/site.yml; by hand: uwsgi_pass or proxy_pass at ?, then nginx -t && systemctl reload nginx",
+        "pyweb.stack.site; by hand: uwsgi_pass or proxy_pass at ?, then nginx -t && systemctl reload nginx",
         (),
     ),
     Case(
@@ -72,7 +73,7 @@ CASES = [
         "degraded",
         "an upload of 4096 bytes was refused with 413: client_max_body_size is 1m (the default)",
         (
-            "web_sites[].nginx.client_max_body_size, then playbooks/site.yml; by hand: "
+            "web_sites[].nginx.client_max_body_size, then pyweb.stack.site; by hand: "
             "client_max_body_size 75m; at /etc/nginx/nginx.conf:1, then nginx -t && systemctl reload "
             "nginx"
         ),
@@ -93,7 +94,7 @@ CASES = [
         "degraded",
         "an upload of ? bytes was refused with 413: client_max_body_size is 1k",
         (
-            "web_sites[].nginx.client_max_body_size, then playbooks/site.yml; by hand: "
+            "web_sites[].nginx.client_max_body_size, then pyweb.stack.site; by hand: "
             "client_max_body_size 75m; at /n:1, then nginx -t && systemctl reload nginx"
         ),
         ("client intended to send too large body",),
@@ -363,6 +364,7 @@ CASES = [
     ),
 ]
 CASES += LOCATION_OF_VISITORS
+CASES += doctor_by_hand.LOCATION
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

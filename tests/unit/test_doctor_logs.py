@@ -23,6 +23,8 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_logs i
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.hops import django
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.last_start import of_last_start
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
+from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import Identity
+from ansible_collections.pyweb.stack.plugins.module_utils.host.path_walk import Obstacle
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump, match
 from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol
 from doctor_evidence import NOW, answer, evidence, faults_of, process, put, roots
@@ -486,3 +488,14 @@ def test_what_was_raised_comes_with_its_place_in_the_project():
         {}["x\ny"]
     assert django_again.words(raised.value) == "KeyError: 'x\\ny'"
     assert django_again.where(raised.value).startswith(__file__)
+
+
+def test_a_file_that_nginx_may_use_by_now_is_no_fault(monkeypatch):
+    closed = Obstacle("/srv/closed", "denied", "it is closed", "chmod o+r /srv/closed")
+    monkeypatch.setattr(look_logs.path_walk, "obstacle", lambda path, who: closed if path == "/srv/closed" else None)
+    lines = [
+        NginxLine(NOW, "error", f'open() "{path}" failed (13: Permission denied)')
+        for path in ("/srv/closed", "/srv/open")
+    ]
+    other = NginxLine(NOW, "crit", "connect() to unix:/a failed (13: Permission denied)")
+    assert look_logs.still_true([*lines, other], Identity(33, 33)) == [lines[0], other]

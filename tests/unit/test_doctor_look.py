@@ -219,7 +219,7 @@ def test_restarts_count_since_somebody_started_the_unit(end, wanted):
 
 
 def uwsgi(pid, parent=1, command="uwsgi --ini x.ini", unit="", **more):
-    return Process(pid, parent, "uwsgi", command.split(), Identity(33, 33), NOW, unit, **more)
+    return Process(pid, parent, "uwsgi", command.split(), Identity(33, 33), NOW, unit, **{"cwd": "/", **more})
 
 
 @pytest.fixture
@@ -639,3 +639,18 @@ def test_the_file_that_nginx_takes_is_compared_with_the_projects_own(tmp_path, a
     assert (found.file, found.wanted) == (f"{tmp_path}/{alias}/a.png", f"{tmp_path}/files/a.png")
     assert (found.elsewhere, found.outside) == (elsewhere, outside)
     assert (found.status, found.place, found.handler) == (0, "/n:1", "")
+
+
+@pytest.mark.parametrize(
+    ("mounts", "ro"),
+    [
+        ("21 1 8:1 / / rw,relatime - ext4 x rw", False),
+        ("21 1 8:1 / / ro,relatime - ext4 x rw", True),
+        ("21 1 8:1 / / ro - ext4 x rw\n22 21 8:1 /srv /srv/shop rw - ext4 x rw", False),
+        ("21 1 8:1 / / rw - ext4 x rw\n22 21 8:1 /srv /srv/sho ro - ext4 x rw", False),
+        ("21 1 8:1 / / rw - ext4 x rw\n22 21 8:1 /srv /srv ro - ext4 x rw", True),
+        ("", False),
+    ],
+)
+def test_where_a_process_may_not_write(mounts, ro):
+    assert look_inside.mounted_read_only(mounts, "/srv/shop/data") is ro

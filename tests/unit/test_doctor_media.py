@@ -52,6 +52,16 @@ CASES = [
         ),
     ),
     Case(
+        "no location, and nothing was ever uploaded",
+        lambda site, host: fetch(
+            site, 0, handler="proxy_pass a;", folder="/srv/media", outside=True, nobody_meant=True
+        ),
+        "media.no-location",
+        "advice",
+        ("nginx has no location for media files: it hands /media/a.css to the application, which has none"),
+        "location /media/ { alias /srv/media/; } beside /n:7, then nginx -t && systemctl reload nginx",
+    ),
+    Case(
         "no location, and no root known",
         lambda site, host: fetch(site, 404, handler="proxy_pass a;"),
         "media.no-location",

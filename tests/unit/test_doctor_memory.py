@@ -76,6 +76,16 @@ def test_history_is_bounded_in_size(monkeypatch, folder):
     assert len(runs) > 20
 
 
+def test_a_history_that_somebody_made_too_long_is_cut(monkeypatch, folder):
+    monkeypatch.setattr(memory, "HISTORY_BYTES", 2000)
+    monkeypatch.setattr(memory, "HISTORY_KEPT", 1000)
+    memory.add_line("shop", {"t": 0})
+    (folder / "shop.history").write_text("".join(f'{{"t":{number}}}\n' for number in range(900)))
+    memory.add_line("shop", {"t": 900})
+    assert (folder / "shop.history").stat().st_size <= 1000
+    assert [run["t"] for run in memory.runs("shop")][-2:] == [899, 900]
+
+
 def test_history_is_bounded_in_age():
     memory.add_line("shop", {"t": 0})
     memory.add_line("shop", {"t": 5 * 86400})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_by_hand
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_directives import Conflict, Fallback
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
@@ -35,9 +36,9 @@ CASES = [
         "broken",
         ("no server of nginx has the name shop.example; the one in /etc/nginx/nginx.conf:2 answers in its place"),
         (
-            "web_sites[].domains of shop, then playbooks/site.yml; by hand: server_name shop.example;"
-            " in the server of the site, where /etc/nginx/nginx.conf:2 has elsewhere.example, then "
-            "nginx -t && systemctl reload nginx"
+            "pyweb.stack.site writes it, where web_sites[].domains of shop has that name; by hand: "
+            "server_name shop.example; in the server of the site, where /etc/nginx/nginx.conf:2 has elsewhere.example, "
+            "then nginx -t && systemctl reload nginx"
         ),
         ("server_name: elsewhere.example",),
     ),
@@ -48,9 +49,9 @@ CASES = [
         "broken",
         "no server of nginx has the name shop.example",
         (
-            "web_sites[].domains of shop, then playbooks/site.yml; by hand: server_name shop.example;"
-            " in the server of the site, where /etc/nginx/nginx.conf:2 has _, then nginx -t && "
-            "systemctl reload nginx"
+            "pyweb.stack.site writes it, where web_sites[].domains of shop has that name; by hand: "
+            "server_name shop.example; in the server of the site, where /etc/nginx/nginx.conf:2 has _, then nginx -t "
+            "&& systemctl reload nginx"
         ),
         ("server_name: none",),
     ),
@@ -159,6 +160,7 @@ CASES = [
         ("no other server of its address than /a.conf:1 has an application",),
     ),
 ]
+CASES += doctor_by_hand.NAME
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)

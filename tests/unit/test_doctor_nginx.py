@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_by_hand
 import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence import Ran
@@ -36,6 +37,11 @@ def tls(site, verdict):
     put(site.entrances[0], tls=True, certificate=verdict, certificate_place="/etc/ssl/shop.crt")
 
 
+def disable(host):
+    put(host.nginx.master, unit="nginx.service")
+    put(host.nginx, unit={"Id": "nginx.service", "ActiveState": "active", "UnitFileState": "disabled"})
+
+
 CASES = [
     Case(
         "not installed",
@@ -43,7 +49,7 @@ CASES = [
         "nginx.missing",
         "broken",
         "nginx is not installed",
-        "playbooks/site.yml; by hand: install the package nginx",
+        "pyweb.stack.site; by hand: install the package nginx",
         (),
     ),
     Case(
@@ -53,7 +59,7 @@ CASES = [
         "degraded",
         ("nginx shall listen on [::]:80, and this host has no IPv6; the one from before still runs as process 10"),
         (
-            "nginx_ipv6: auto (or false), then playbooks/site.yml; by hand: remove the listen [::] "
+            "nginx_ipv6: auto (or false), then pyweb.stack.site; by hand: remove the listen [::] "
             "lines (nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart "
             "nginx"
         ),
@@ -69,7 +75,7 @@ CASES = [
         "broken",
         "nginx shall listen on [::]:80, and this host has no IPv6; nginx does not run",
         (
-            "nginx_ipv6: auto (or false), then playbooks/site.yml; by hand: remove the listen [::] "
+            "nginx_ipv6: auto (or false), then pyweb.stack.site; by hand: remove the listen [::] "
             "lines (nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart "
             "nginx"
         ),
@@ -115,11 +121,40 @@ CASES = [
         "nginx.config",
         "degraded",
         (
-            "the configuration of nginx is broken; the one from before still runs as process 10, and "
-            "the next start fails"
+            'the configuration of nginx is broken: unknown directive "nosuch" in /etc/nginx/a.conf:1; the one from '
+            "before still runs as process 10, and the next start fails"
         ),
-        "correct the line that nginx names, then nginx -t && systemctl reload nginx",
+        "correct nosuch in /etc/nginx/a.conf, line 1, or install the module that has it; then nginx -t && systemctl "
+        "reload nginx",
         ('[emerg] 7#7: unknown directive "nosuch" in /etc/nginx/a.conf:1',),
+    ),
+    Case(
+        "a broken configuration in a file of a run's",
+        lambda site, host: (refuse(host, UNKNOWN_WORD), put(host.nginx, ours="/etc/nginx/a.conf")),
+        "nginx.config",
+        "degraded",
+        (
+            'the configuration of nginx is broken: unknown directive "nosuch" in /etc/nginx/a.conf:1; the one from '
+            "before still runs as process 10, and the next start fails"
+        ),
+        "pyweb.stack.site writes /etc/nginx/a.conf again; by hand: correct nosuch in /etc/nginx/a.conf, line 1, or "
+        "install the module that has it; then nginx -t && systemctl reload nginx",
+    ),
+    Case(
+        "nginx is disabled",
+        lambda site, host: disable(host),
+        "nginx.not-enabled",
+        "degraded",
+        "nginx runs, and nginx.service is disabled: after the next boot nothing starts it",
+        "systemctl enable nginx",
+    ),
+    Case(
+        "nginx is disabled, on a host of somebody else's",
+        lambda site, host: (disable(host), put(site, managed=False)),
+        "nginx.not-enabled",
+        "advice",
+        "nginx runs, and nginx.service is disabled: after the next boot nothing starts it",
+        "systemctl enable nginx",
     ),
     Case(
         "a broken configuration without a word",
@@ -138,8 +173,9 @@ CASES = [
         lambda site, host: (refuse(host, UNKNOWN_WORD), stop(site, host)),
         "nginx.config",
         "broken",
-        "the configuration of nginx is broken; nginx does not run",
-        "correct the line that nginx names, then nginx -t && systemctl reload nginx",
+        'the configuration of nginx is broken: unknown directive "nosuch" in /etc/nginx/a.conf:1; nginx does not run',
+        "correct nosuch in /etc/nginx/a.conf, line 1, or install the module that has it; then nginx -t && systemctl "
+        "restart nginx",
         ('[emerg] 7#7: unknown directive "nosuch" in /etc/nginx/a.conf:1',),
     ),
     Case(
@@ -171,6 +207,41 @@ CASES = [
         "nginx is stopped",
         "systemctl start nginx",
         ("nginx.service: inactive/dead",),
+    ),
+    Case(
+        "nginx is masked",
+        lambda site, host: (
+            stop(site, host),
+            put(host.nginx, unit={"Id": "nginx.service", "ActiveState": "inactive", "LoadState": "masked"}),
+        ),
+        "nginx.stopped",
+        "broken",
+        "nginx is stopped, and nginx.service is masked: somebody told systemd never to start it",
+        "systemctl unmask nginx && systemctl start nginx",
+    ),
+    Case(
+        "nginx cannot start, for a drop-in",
+        lambda site, host: (
+            stop(site, host),
+            put(
+                host.nginx,
+                log="nginx.service: Main process exited, code=exited, status=217/USER",
+                unit={
+                    "Id": "nginx.service",
+                    "ActiveState": "activating",
+                    "SubState": "auto-restart",
+                    "User": "nosuch",
+                    "DropInPaths": "/etc/systemd/system/nginx.service.d/a.conf",
+                },
+            ),
+        ),
+        "nginx.stopped",
+        "broken",
+        "nginx failed to start: there is no user nosuch (217/USER); /etc/systemd/system/nginx.service.d/a.conf changes "
+        "this unit",
+        "correct or remove /etc/systemd/system/nginx.service.d/a.conf, then systemctl daemon-reload && systemctl "
+        "restart nginx.service",
+        ("drop-in: /etc/systemd/system/nginx.service.d/a.conf",),
     ),
     Case(
         "stopped, without a unit",
@@ -304,6 +375,7 @@ CASES += NGINX_OF_VISITORS
 
 
 CASES += [*HTTPS_CASES, *doctor_logs.NGINX]
+CASES += doctor_by_hand.NGINX
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
@@ -355,3 +427,10 @@ def test_an_application_that_cannot_serve_is_not_in_maintenance():
     put(site, wanted_status=[200])
     put(site.entrances[0], answer=answer(503))
     assert set(roots(verdict(site, host))) == {"client.status"}
+
+
+def test_an_nginx_that_nobody_started_by_its_unit_is_not_told_to_be_disabled():
+    site, host = evidence()
+    disable(host)
+    put(host.nginx.master, unit="")
+    assert "nginx.not-enabled" not in faults_of(verdict(site, host))

@@ -23,7 +23,7 @@ SHARED = (
     *("fault", "questions", "certificates", "ways", "application", "names", "verdict", "fixes", "groups"),
     *("front", "filter_walk", "judge_access", "judge_filter", "judge_outside", "judge_reach"),
     *("database_words", "judge_database", "judge_assets", "judge_settings", "judge_directives", "judge_servers"),
-    "judge_serving",
+    *("judge_serving", "app_fixes", "judge_ini", "nginx_refusals", "uwsgi_words"),
 )
 JUDGING = [*FILES, *(DOCTOR / f"{name}.py" for name in SHARED)]
 ASKING = {"os", "os.path", "pathlib", "glob", "shutil", "subprocess", "socket", "pwd", "grp", "time", "tempfile", "ssl"}
@@ -64,6 +64,7 @@ NOT_ON_A_HOST = {
     "django.settings": "what makes settings useless keeps the application from loading, too: app.import",
     "uwsgi.twice": "which of two masters a client gets is chance",
     "background.sandbox": "app.sandbox stands for it",
+    "socket.queue-full": "what fills it is the cause: workers that are busy or halted, of which cases are there",
     "socket.unreachable": "a network that is not there is none of a container's",
 }
 

@@ -13,11 +13,12 @@ from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_server
     Start,
     Starts,
 )
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.verdict import verdict
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import Identity
 from ansible_collections.pyweb.stack.plugins.module_utils.host.processes import Listener, Process
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump
-from doctor_evidence import NOW, evidence, put
+from doctor_evidence import NOW, denied, evidence, faults_of, put
 
 TWO_SITES = """\
 # configuration file /etc/nginx/nginx.conf:
@@ -78,6 +79,31 @@ def test_a_program_that_is_no_server_is_a_stranger():
     found, master = found_on([process(5, "docker-proxy -x")], held={5: "0.0.0.0:8001"})
     assert master is None
     assert found.stranger.startswith("docker-proxy -x (pid 5")
+
+
+def test_a_server_whose_socket_supervisor_opened_is_no_stranger():
+    table = [
+        process(5, "/usr/bin/python3 /usr/bin/supervisord -n"),
+        process(6, "/venv/bin/daphne --fd 0 x.asgi:application", "supervisor.service", 5),
+    ]
+    _site, host = evidence()
+    put(host, table={one.pid: one for one in table})
+    put(host, listeners=[Listener("127.0.0.1:8001", 1, 0, [5, 6])])
+    assert look_servers.holding(host, ["127.0.0.1:8001"]).pid == 6
+
+
+def test_a_process_that_has_ended_meanwhile_serves_nothing():
+    start = Start("daphne", SUPERVISOR, "shop", addresses=["127.0.0.1:8001"])
+    gone = process(2**22 + 5, "/venv/bin/daphne x.asgi:application", cwd="")
+    found, master = found_on([gone], [start], held={gone.pid: "127.0.0.1:8001"})
+    assert (master, found.start) == (None, start)
+
+
+def test_a_vassal_that_is_a_link_to_nothing(tmp_path):
+    (tmp_path / "shop.ini").symlink_to("/nowhere/shop.ini")
+    site, host = site_on(None, [], emperors={str(tmp_path): "emperor.service"})
+    look_servers.look_around(site, host)
+    assert (site.server.vassal_link, site.server.vassal_target) == (f"{tmp_path}/shop.ini", "/nowhere/shop.ini")
 
 
 def test_an_address_of_another_host_is_one():
@@ -191,3 +217,87 @@ def test_a_unit_behind_a_socket_listens_where_that_does():
     assert start.addresses == ["127.0.0.1:8000"]
     script = {"Id": "uwsgi.service", "ExecStart": "{ path=/etc/init.d/uwsgi ; argv[]=/etc/init.d/uwsgi start ; }"}
     assert look_starts._of_unit(script, {}) == []
+
+
+def behind_a_socket(site, service="inactive", socket="active"):
+    unit = {"Id": "shop.service", "ActiveState": service, "SubState": "dead"}
+    start = Start("gunicorn", SYSTEMD, "shop.service", unit=unit, socket={"Id": "shop.socket", "ActiveState": socket})
+    put(site, managed=False)
+    put(site.server, start=start, kind="gunicorn", label="gunicorn")
+    put(site.uwsgi, master=None, workers=[], unit=unit)
+    put(site.probes[0], answer=None, pong=None, owner="")
+
+
+def test_a_server_that_its_socket_unit_would_start_is_not_stopped():
+    site, host = evidence()
+    behind_a_socket(site)
+    put(site.probes[0], connect_error="EACCES", obstacle=denied("/run/shop.sock"))
+    found = faults_of(verdict(site, host))
+    assert "uwsgi.stopped" not in found
+    assert found["socket.denied"]["fix"].startswith("SocketUser=")
+    behind_a_socket(site, socket="inactive")
+    assert "uwsgi.stopped" in faults_of(verdict(site, host))
+
+
+def test_the_file_of_a_socket_unit_comes_back_with_the_unit():
+    site, host = evidence()
+    behind_a_socket(site, service="active")
+    put(site.probes[0], connect_error="ENOENT")
+    fix = faults_of(verdict(site, host))["socket.missing"]["fix"]
+    assert fix == "systemctl stop shop.service && systemctl restart shop.socket"
+
+
+def test_another_program_on_the_address_that_a_unit_failed_to_take(monkeypatch):
+    said = "[ERROR] Connection in use: ('127.0.0.1', 8001)\nOSError: [Errno 98] Address already in use\n"
+    monkeypatch.setattr(ask, "run", lambda argv, *rest, **named: Ran(0, said))
+    unit = {"Id": "shop.service", "ActiveState": "failed", "SubState": "failed"}
+    start = Start("gunicorn", SYSTEMD, "shop.service", addresses=["127.0.0.1:8001"], unit=unit)
+    stranger = process(5, "/usr/bin/python3 -m http.server 8001")
+    _site, host = evidence()
+    put(host, table={5: stranger}, starts=Starts([start]), listeners=[Listener("127.0.0.1:8001", 8001, 0, [5])])
+    site, _other = evidence()
+    put(site, managed=False)
+    put(site.uwsgi, master=None, unit=unit)
+    look_servers.find_server(site.server, Layout.under("shop"), ["shop.example"], host, ["127.0.0.1:8001"])
+    found = faults_of(verdict(site, host))["uwsgi.left-over"]
+    assert found["status"] == "broken"
+    assert "is in use by" in found["cause"]
+    assert found["fix"] == "kill -TERM 5, then: systemctl restart shop.service"
+
+
+def test_a_worker_class_that_is_not_there_is_not_the_applications_fault():
+    site, host = evidence()
+    behind_a_socket(site, service="failed", socket="")
+    put(site.server.start, socket={})
+    log = "ModuleNotFoundError: No module named 'nosuch'\n\nclass uri 'nosuch.Worker' invalid or not found:\n"
+    put(site.uwsgi, log=log)
+    put(site.probes[0], connect_error="ECONNREFUSED")
+    found = faults_of(verdict(site, host))["uwsgi.stopped"]
+    assert "worker class nosuch.Worker cannot be loaded" in found["cause"]
+    assert "it loads now" not in found["cause"]
+    assert found["fix"].endswith("then systemctl start shop.service")
+
+
+def test_the_socket_unit_of_a_templates_instance(monkeypatch):
+    asked = []
+
+    def run(argv, *rest, **named):
+        asked.append(argv)
+        return Ran(0, "Id=gunicorn@shop.socket\nListen=/run/shop.sock (Stream)\nTriggers=gunicorn@shop.service\n")
+
+    monkeypatch.setattr(ask, "run", run)
+    monkeypatch.setattr(look_starts, "_unit_files", lambda ending, containing: ["gunicorn@.socket", "a@.socket"])
+    found = look_starts._sockets(["gunicorn@shop.service", "other@x.service", "plain.service"])
+    assert asked[0][2:3] == ["gunicorn@shop.socket"]
+    assert "other@x.socket" not in asked[0]
+    assert look_starts.listens_of(found["gunicorn@shop.service"]) == ["unix:/run/shop.sock"]
+
+
+def test_https_to_a_server_that_speaks_plain_http():
+    site, host = evidence()
+    [server] = dump.parse("# configuration file /n:\nserver { location / { proxy_pass https://127.0.0.1:8001; } }").tree
+    put(site, handler=server.block[0].block[0], speaks="http")
+    put(site.probes[0], address="127.0.0.1:8001", speaks="http")
+    found = faults_of(verdict(site, host))["socket.protocol"]
+    assert "nginx speaks https" in found["cause"]
+    assert found["fix"].startswith("`proxy_pass http://127.0.0.1:8001;` in /n:")

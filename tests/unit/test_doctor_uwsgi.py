@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctor_by_hand_uwsgi
 import doctor_logs
 import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.evidence_servers import (
@@ -120,6 +121,44 @@ CASES = [
         "the emperor does not run, and with it the vassal shop.ini",
         "systemctl restart emperor.service",
         ("/etc/vassals/shop.ini",),
+    ),
+    Case(
+        "a unit that was masked",
+        lambda site, host: put(
+            site.uwsgi,
+            master=None,
+            unit={"Id": UNIT, "ActiveState": "failed", "UnitFileState": "masked-runtime", "LoadState": "masked"},
+        ),
+        "uwsgi.stopped",
+        "broken",
+        f"uWSGI is stopped, and {UNIT} is masked: somebody told systemd never to start it",
+        f"systemctl unmask '{UNIT}' && systemctl start '{UNIT}'",
+    ),
+    Case(
+        "a unit whose file is gone",
+        lambda site, host: put(
+            site.uwsgi, master=None, unit={"Id": UNIT, "ActiveState": "inactive", "LoadState": "not-found"}
+        ),
+        "uwsgi.stopped",
+        "broken",
+        f"uWSGI is stopped, and the file of its unit {UNIT} is gone",
+        "pyweb.stack.site writes it again and starts it",
+    ),
+    Case(
+        "a unit that runs, and whose file is gone",
+        lambda site, host: put(site.uwsgi, unit={**RUNS, "LoadState": "not-found"}, starts_at_boot=False),
+        "uwsgi.not-enabled",
+        "degraded",
+        f"uWSGI runs, and the file of its unit {UNIT} is gone: after it ends, nothing starts it again",
+        f"pyweb.stack.site writes it again; by hand: put the file of {UNIT} back, then systemctl daemon-reload",
+    ),
+    Case(
+        "a site that does not start at boot",
+        lambda site, host: put(site.uwsgi, unit=RUNS, starts_at_boot=False),
+        "uwsgi.not-enabled",
+        "degraded",
+        "uWSGI runs, and uwsgi-shop.service is disabled: after the next boot nothing starts it",
+        "systemctl enable uwsgi-shop.service",
     ),
     Case(
         "Debian's app without its link",
@@ -249,7 +288,7 @@ CASES = [
         "broken",
         "there is no uWSGI on this host",
         (
-            "playbooks/site.yml; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install "
+            "pyweb.stack.site; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install "
             "uwsgi into the virtualenv"
         ),
         (),
@@ -261,7 +300,7 @@ CASES = [
         "broken",
         "uWSGI ends and is started again, over and over: [strict-mode] unknown config directive: nosuch",
         (
-            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; playbooks/rollback.yml brings the "
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; pyweb.stack.rollback brings the "
             "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
             "then systemctl restart uwsgi-shop@0123456789ab.service"
         ),
@@ -281,7 +320,7 @@ CASES = [
         "broken",
         "uWSGI ends and is started again, over and over: it says nothing",
         (
-            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; playbooks/rollback.yml brings the "
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; pyweb.stack.rollback brings the "
             "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
             "then systemctl restart uwsgi-shop@0123456789ab.service"
         ),
@@ -289,14 +328,15 @@ CASES = [
     ),
     Case(
         "three restarts just now, and young",
-        lambda site, host: put(
-            site.uwsgi, unit=RUNS, restarted=[NOW - 19, NOW - 9, NOW - 1], master=process(20, "uwsgi", NOW - 1)
+        lambda site, host: (
+            put(site.uwsgi, unit=RUNS, restarted=[NOW - 19, NOW - 9, NOW - 1], master=process(20, "uwsgi", NOW - 1)),
+            put(site.probes[0], answer=None),
         ),
         "uwsgi.crashing",
         "broken",
         "uWSGI ends and is started again, over and over: it says nothing",
         (
-            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; playbooks/rollback.yml brings the "
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; pyweb.stack.rollback brings the "
             "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
             "then systemctl restart uwsgi-shop@0123456789ab.service"
         ),
@@ -451,10 +491,19 @@ CASES = [
 CASES += doctor_logs.UWSGI
 
 
+def test_what_was_corrected_a_moment_ago_and_answers_is_well():
+    site, host = evidence()
+    put(site.uwsgi, unit=RUNS, restarted=[NOW - 19, NOW - 9, NOW - 1], master=process(20, "uwsgi", NOW - 1))
+    assert verdict(site, host)["status"] == "ok"
+
+
 def test_a_large_request_of_the_doctor_itself_hurts_nobody():
     site, host = evidence()
     put(site.uwsgi, log="invalid request block size: 9000 (max 8192)...skip")
     assert "uwsgi.buffer-size" not in faults_of(verdict(site, host))
+
+
+CASES += doctor_by_hand_uwsgi.UWSGI
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
@@ -513,4 +562,19 @@ def test_a_program_that_nobody_knows_is_no_slow_application():
     put(site.server, stranger="python3 x")
     found = faults_of(verdict(site, host))
     assert "django.slow" not in found
-    assert found["socket.silent"]["mend"].startswith("end that program, and start the site's server there; or correct")
+    assert found["socket.silent"]["fix"].startswith("end that program, and start the site's server there; or correct")
+
+
+def test_a_unit_that_hides_the_homes_cannot_start_a_program_there():
+    site, host = evidence()
+    unit = {
+        "Id": "shop.service",
+        "ActiveState": "failed",
+        "ProtectHome": "yes",
+        "ExecStart": "{ path=/home/a/bin/x ; }",
+    }
+    put(site, managed=False)
+    put(site.uwsgi, master=None, unit=unit, log="shop.service: Main process exited, code=exited, status=203/EXEC")
+    put(site.probes[0], answer=None, connect_error="ENOENT")
+    fault = faults_of(verdict(site, host))["uwsgi.unit"]
+    assert "ProtectHome=yes hides /home/a/bin/x from it (203/EXEC" in fault["cause"]

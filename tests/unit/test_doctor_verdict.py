@@ -258,10 +258,10 @@ def test_of_two_faults_in_a_hop_the_one_that_follows_from_nothing_is_shown():
         ("nginx.config", ""),
         ("nginx.stopped", "nginx"),
     ]
-    assert (hop["status"], hop["cause"], hop["mend"], hop["follows"]) == (
+    assert (hop["status"], hop["cause"], hop["fix"], hop["follows"]) == (
         "broken",
-        "the configuration of nginx is broken; nginx does not run",
-        "correct the line that nginx names, then nginx -t && systemctl reload nginx",
+        "the configuration of nginx is broken: unknown directive; nginx does not run",
+        "correct the line that nginx names, then nginx -t && systemctl restart nginx",
         "",
     )
     assert hop["evidence"] == ["[emerg] unknown directive"]
@@ -307,9 +307,25 @@ def test_a_degraded_fault_comes_before_an_open_question():
     put(host.nginx.tested, status=0)
     put(site, domains=["shop.com"], resolved={"shop.com": "198.51.100.1"})
     host.firewall.running = False
+    put(site.entrances[0], answer=None, failure="timed out")
     report = verdict.verdict(site, host)
     assert report["status"] == "broken"  # no server has that name
     assert [fault["fault"] for fault in hop_of(report, "name")["faults"]] == ["name.no-server", "name.elsewhere"]
+
+
+@pytest.mark.parametrize(("served", "status"), [(200, "degraded"), (502, "broken")])
+@pytest.mark.parametrize("unread", ["nginx.config", "nginx.not-reloaded"])
+def test_a_file_that_nginx_has_not_read_breaks_nothing_yet(unread, served, status):
+    site, host = evidence()
+    put(host.nginx.tested, status=int(unread == "nginx.config"), err="nginx: [emerg] no")
+    host.nginx.changed = ["/etc/nginx/nginx.conf"]
+    put(site, handler=None, probes=[])
+    put(site.entrances[0], answer=answer(served))
+    report = verdict.verdict(site, host)
+    found = faults_of(report)["location.no-pass"]
+    assert (found["status"], found["follows"]) == (status, "nginx" if served == 200 else "")
+    assert report["status"] == status
+    assert report["first"]["fault"] == (unread if served == 200 else "location.no-pass")
 
 
 def test_a_broken_hop_comes_before_an_outer_one_that_is_only_degraded():
@@ -464,3 +480,14 @@ def test_each_site_that_is_wanted_is_examined(monkeypatch, names, asked, deep):
         assert 0 <= report["seconds"] < 5
         rung = {"rung": "one", "status": "ok", "evidence": ["an ********"], "cause": ""}
         assert report["ladder"] == ([rung] if deep else [])
+
+
+def test_a_short_value_of_the_environment_is_hidden_as_a_word_and_never_in_our_own_ones():
+    report = {"fault": "uwsgi.unit", "cause": "uwsgi and wsgi, wsgi-file; asgi", "hops": [{"hop": "wsgi"}]}
+    told = verdict.hide(report, ["wsgi"])
+    assert told == {
+        "fault": "uwsgi.unit",
+        "cause": "uwsgi and ********, ********-file; asgi",
+        "hops": [{"hop": "wsgi"}],
+    }
+    assert verdict.hide("Xlong-secretX", ["long-secret"]) == "X********X"

@@ -122,6 +122,19 @@ def servers_of(text):
     return match.servers(dump.parse(f"# configuration file /n:\nhttp {{ {text} }}\n"))
 
 
+def test_a_server_that_passes_on_to_another_one_of_the_same_nginx():
+    text = (
+        "server { listen 80; server_name a.de; location / { proxy_pass http://127.0.0.1:8080; } }\n"
+        "server { listen 127.0.0.1:8080; location / { proxy_pass http://127.0.0.1:8000; } }"
+    )
+    config = dump.parse(f"# configuration file /n:\nhttp {{ {text} }}\n")
+    outer, inner = match.servers(config)
+    assert match.inner_server(config, outer, ["127.0.0.1:8080"], "a.de").place == inner.place
+    assert match.inner_server(config, outer, ["127.0.0.1:8000"], "a.de") is None
+    assert match.inner_server(config, inner, ["127.0.0.1:8080"], "a.de") is None
+    assert match.inner_server(config, outer, ["unix:/run/a.sock"], "a.de") is None
+
+
 @pytest.mark.parametrize(
     ("listen", "shown", "ssl", "default"),
     [
@@ -168,6 +181,8 @@ def test_of_servers_with_the_same_fit_the_first_one_answers_and_defaults_are_las
         ("location / { return 204; }", "return 204;", False),
         ("location / { root /srv; }", "None", False),
         ("location / { try_files $uri =404; }", "None", False),
+        ("location / { if (!-f $request_filename) { proxy_pass http://a; break; } }", "proxy_pass http://a;", True),
+        ("location / { if ($http_user_agent ~ x) { proxy_pass http://a; } }", "None", False),
         ("location ~ ( { return 204; } location / { uwsgi_pass a; }", "uwsgi_pass a;", True),
         ("location ~ A { return 204; } location / { uwsgi_pass a; }", "uwsgi_pass a;", True),
         ("location ~ a { return 204; } location / { uwsgi_pass a; }", "return 204;", False),

@@ -139,6 +139,10 @@ def test_a_script_that_starts_a_server(tmp_path):
     )
     assert scripted(["/bin/bash", str(script)], "/") == (command, "/srv/shop")
     assert scripted(["/bin/true"], "/") == (["/bin/true"], "/")
+    script.write_text(f"#!/bin/sh\ncd /srv\n. {VENV}/activate\nexec gunicorn x.wsgi\n")
+    assert script_command(str(script)) == ([f"{VENV}/gunicorn", "x.wsgi"], "/srv")
+    typed = ["/bin/bash", "-c", f"'source {VENV}/activate && exec gunicorn x.wsgi'"]
+    assert scripted(typed, "/srv") == ([f"{VENV}/gunicorn", "x.wsgi"], "/srv")
     assert script_command("/nowhere") == ([], "")
 
 

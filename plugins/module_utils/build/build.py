@@ -42,12 +42,14 @@ from ..host import files
 from ..host.causes import cause
 from ..host.shell import STEP_TIMEOUT, StepError
 from ..host.visible import all_visible, visible
-from ..model.layout import content_id
+from ..model.layout import Layout, content_id
 from ..model.steps import builtin_step, identity
 from ..model.types import Manifest, Step
 
 # Part of every id: raise it when the same inputs have to give another build than before.
 FORMAT = 1
+# How often what went into a build can be built again, each time beside what was damaged.
+_AGAIN = 5
 # From this many files on, bytecode is compiled by as many processes as there are cores. Measured on two.
 PARALLEL_FILES = 40
 # What `django_probe` says, as far as it is relied on. The project runs in the same process, and can say it, too.
@@ -73,7 +75,7 @@ class Build:
         `upload` is the file on this host that holds a source of the controller, '' where none was brought.
         """
         resolved = source.resolve(context, upload)
-        return cls(context, content_id(_inputs(context, resolved)), resolved)
+        return cls(context, _free_id(context.layout, _inputs(context, resolved)), resolved)
 
     @property
     def root(self) -> str:
@@ -82,7 +84,7 @@ class Build:
 
     def present(self) -> Manifest:
         """Return the manifest of the finished build, or {}."""
-        return cast(Manifest, files.recorded(self.context.layout.manifest(self.id)))
+        return _whole(self.context.layout, self.id)
 
     def needs_upload(self) -> bool:
         """Whether making the build takes a source that lies on the controller and was not brought."""
@@ -106,6 +108,26 @@ class Build:
             raise
         files.write(self.context.layout.manifest(self.id), json.dumps(manifest, indent=1, sort_keys=True) + "\n")
         return manifest
+
+
+def _whole(layout: Layout, build_id: str) -> Manifest:
+    """Return the manifest of a finished build of which nothing was removed, or {}."""
+    found = cast(Manifest, files.recorded(layout.manifest(build_id)))
+    parts = [found.get("home") or "/", found.get("src") or "/", f"{layout.build(build_id)}/static"] if found else []
+    return found if all(map(os.path.exists, parts)) else cast(Manifest, {})
+
+
+def _free_id(layout: Layout, inputs: dict[str, Any]) -> str:
+    """Return the id of what these inputs make.
+
+    A finished build of which somebody removed a part may be live. It stays as it is until another one, with an id of
+    its own, has taken over: its processes run on what is left of it.
+    """
+    ids = [content_id({**inputs, **({"again": again} if again else {})}) for again in range(_AGAIN)]
+    whole = [build_id for build_id in ids if _whole(layout, build_id)]
+    free = [build_id for build_id in ids if not files.recorded(layout.manifest(build_id))]
+    # The last one that is whole: a virtualenv that was made again makes the ones before it whole, too.
+    return whole[-1] if whole else (free or ids)[0]
 
 
 def _make_root(context: Context, root: str) -> None:

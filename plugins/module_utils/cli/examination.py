@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""`pyweb doctor`: the doctor of playbooks/doctor.yml, asked on the host itself."""
+"""`pyweb doctor`: the doctor of pyweb.stack.doctor, asked on the host itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 from ..doctor.examine import examine
 from ..host.visible import all_visible, one_line
 from . import plugin_status
-from .output import say, say_line
+from .output import say, say_line, until_closed
 from .sites import SiteHere
 
 # A line of a terminal is read at a glance; the faults stand in full below.
@@ -35,14 +35,16 @@ def run(sites: Sequence[SiteHere], as_json: bool, deep: bool, patience: float) -
     unasked = [site.name for site, request in asked if not request]
     statuses.update(dict.fromkeys(unasked, plugin_status.UNKNOWN))
     total = plugin_status.worst(statuses.values())
-    if as_json:
-        print(json.dumps({"status": total, "broken": found["broken"], "sites": reports, "unasked": unasked}, indent=1))
-        return plugin_status.EXIT[total]
-    say(plugin_status.summary(statuses))
-    for report in reports:
-        show(report)
-    for name in unasked:
-        say_line(f"? {name}: its release recorded no domains, so the doctor cannot ask; run site.yml once")
+    with until_closed():
+        if as_json:
+            data = {"status": total, "broken": found["broken"], "sites": reports, "unasked": unasked}
+            print(json.dumps(data, indent=1), flush=True)
+            return plugin_status.EXIT[total]
+        say(plugin_status.summary(statuses))
+        for report in reports:
+            show(report)
+        for name in unasked:
+            say_line(f"? {name}: its release recorded no domains, so the doctor cannot ask; run pyweb.stack.site once")
     return plugin_status.EXIT[total]
 
 
@@ -79,8 +81,8 @@ def _show_fault(fault: dict[str, Any]) -> None:
     say_line(f"{mark} {fault['fault']} ({fault['status']}): {fault['cause']}", colour, "  ")
     for line in fault["evidence"]:
         say_line(line, indent="      ")
-    if fault["mend"]:
-        say_line(f"fix: {fault['mend']}", indent="      ")
+    if fault["fix"]:
+        say_line(f"fix: {fault['fix']}", indent="      ")
 
 
 def _show_changes(changes: dict[str, Any] | None) -> None:

@@ -49,6 +49,10 @@ def run(site: SiteHere, count: int, follow: bool, errors: bool) -> int:
         )
         chosen = [line for line in lines if not errors or wanted.wants(line)]
         _print(chosen[-count:] if count else [], mask)
+        unread = [log for log in logs if log.fault]
+        for log in unread:
+            hint = "" if os.geteuid() == 0 else "; sudo pyweb logs reads it"
+            complain(f"{log.path}: {log.fault}{hint}")
         if watched:
             for batch in _batches(logs, watched):
                 _print([line for line in batch if not errors or wanted.wants(line)], mask)
@@ -57,10 +61,6 @@ def run(site: SiteHere, count: int, follow: bool, errors: bool) -> int:
     finally:
         if watched:
             watched.end()
-    unread = [log for log in logs if log.fault]
-    for log in unread:
-        hint = "" if os.geteuid() == 0 else "; sudo pyweb logs reads it"
-        complain(f"{log.path}: {log.fault}{hint}")
     return 1 if unread and not chosen else 0
 
 

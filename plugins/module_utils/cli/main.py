@@ -14,8 +14,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from ..host import noted_version
 from ..host.shell import StepError
-from .output import complain, prepare
+from .output import complain, into_nothing, prepare, say_line, until_closed
 from .sites import NoSite, chosen, pick
 
 UNKNOWN = 3
@@ -30,24 +31,35 @@ Without root: status and releases, and what of logs is public. Everything else n
 """
 
 
+# What a command exits with that could not be done; every other one with 1.
+_FAILED = {"status": UNKNOWN, "doctor": UNKNOWN, "manage": NOT_RUN, "shell": NOT_RUN}
+
+
 class Parser(argparse.ArgumentParser):
-    """Ends with the status of monitoring plugins for a call that makes no sense: 2 would say that a site is broken."""
+    """Ends a call that makes no sense as the command ends that cannot be done: 2 would say that a site is broken."""
 
     def error(self, message: str) -> NoReturn:
+        command = self.prog.partition(" ")[2]
         self.print_usage(sys.stderr)
-        self.exit(UNKNOWN, f"{self.prog}: {message}\n")
+        if command in ("", "status", "doctor"):
+            say_line(f"UNKNOWN: {message}")
+        self.exit(_FAILED.get(command, 1) if command else UNKNOWN, f"{self.prog}: {message}\n")
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     raw = argparse.RawDescriptionHelpFormatter
     whole = Parser(prog="pyweb", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw, allow_abbrev=False)
+    version = f"pyweb.stack {noted_version.read() or '(unknown version: run pyweb.stack.site once)'}"
+    whole.add_argument("--version", action="version", version=version)
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def add(name: str, what: str, run: Callable[[argparse.Namespace], int], root: bool) -> argparse.ArgumentParser:
         needs = " (needs root)" if root else ""
+        end = "" if what.endswith("?") else "."
+        told = f"{what[0].upper()}{what[1:]}{needs}{end}"
         one: argparse.ArgumentParser = commands.add_parser(
-            name, help=what + needs, description=f"{what[0].upper()}{what[1:]}{needs}.", allow_abbrev=False
+            name, help=what + needs, description=told, allow_abbrev=False
         )
         one.set_defaults(run=run, root=root)
         return one
@@ -86,22 +98,44 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit status."""
     prepare()
+    status = 0
+    try:
+        with until_closed():
+            try:
+                status = _run(argv)
+            except SystemExit as end:  # of argparse, after --help or a call that makes no sense
+                status = end.code if isinstance(end.code, int) else 1
+    except KeyboardInterrupt:
+        status = 130
+    except OSError as error:  # the disk is full on which the output goes, for instance
+        into_nothing()
+        complain(f"{error.filename or 'cannot go on'}: {error.strerror or error}")
+        status = _FAILED.get((argv or sys.argv[1:] or [""])[0], 1)
+    return status
+
+
+def _run(argv: Sequence[str] | None) -> int:
     given = parser().parse_args(argv)
-    failed = {"status": UNKNOWN, "doctor": UNKNOWN, "manage": NOT_RUN, "shell": NOT_RUN}.get(given.command, 1)
+    failed = _FAILED.get(given.command, 1)
     if given.root and os.geteuid() != 0:
-        complain(f"{given.command} needs root, and you are {_name()}: sudo pyweb {given.command} ...")
-        return failed
+        return _refused(given, f"{given.command} needs root, and you are {_name()}: sudo pyweb {given.command} ...")
     try:
         status: int = given.run(given)
         return status
-    except (NoSite, StepError) as error:
+    except NoSite as error:
+        return _refused(given, str(error))
+    except StepError as error:
         complain(str(error))
-    except BrokenPipeError:
-        # Whoever reads has enough; what is left goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except KeyboardInterrupt:
-        return 130
     return failed
+
+
+def _refused(given: argparse.Namespace, why: str) -> int:
+    """Say why nothing was done, to a monitoring system in its own words; return the exit status."""
+    if given.command in ("status", "doctor") and not getattr(given, "json", False):
+        say_line(f"UNKNOWN: {why}")
+    else:
+        complain(why)
+    return _FAILED.get(given.command, 1)
 
 
 def _status(given: argparse.Namespace) -> int:
@@ -149,14 +183,20 @@ def _watch(_given: argparse.Namespace) -> int:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value <= 600:
         raise argparse.ArgumentTypeError(f"{text}; wanted seconds, from more than 0 to 600")
     return value
 
 
 def _count(text: str) -> int:
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        value = -1
     if not 0 <= value <= 100_000:
         raise argparse.ArgumentTypeError(f"{text}; wanted 0 to 100000 lines")
     return value

@@ -4,18 +4,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 from ..host.visible import one_line, visible
 
 
 def prepare() -> None:
-    """Let a terminal without UTF-8 get escapes in place of an exception."""
+    """Let a terminal without UTF-8 get escapes in place of an exception, and what is closed take everything."""
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the command ends
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - likewise
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure:
             reconfigure(errors="backslashreplace")
+
+
+@contextlib.contextmanager
+def until_closed() -> Iterator[None]:
+    """Print as long as somebody reads: that he has enough changes nothing of what was found or done."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        into_nothing()
+
+
+def into_nothing() -> None:
+    """Let whatever is still to be written to standard output go nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def say(text: str, colour: str = "") -> None:
@@ -33,4 +54,5 @@ def say_line(text: str, colour: str = "", indent: str = "") -> None:
 
 def complain(text: str) -> None:
     """Print what is wrong, on standard error."""
-    print(f"pyweb: {visible(text)}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # nobody reads that either
+        print(f"pyweb: {visible(text)}", file=sys.stderr, flush=True)

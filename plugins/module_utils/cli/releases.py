@@ -16,7 +16,7 @@ from ..host import files
 from ..host.live import release_of, shown_source
 from ..host.shell import StepError
 from ..release.rollback import roll_back, wrong_id
-from .output import complain, say, say_line
+from .output import complain, say, say_line, until_closed
 from .sites import SiteHere, record_of
 
 
@@ -53,7 +53,7 @@ def records(site: SiteHere) -> list[dict[str, Any]]:
 
 
 def go_back(site: SiteHere, to: str, ignore_migrations: bool, check_mode: bool) -> int:
-    """Make an earlier release the live one, as playbooks/rollback.yml does; return the exit status."""
+    """Make an earlier release the live one, as pyweb.stack.rollback does; return the exit status."""
     if wrong := wrong_id(to):
         complain(f"the id is {wrong}; `pyweb releases {site.name}` lists them")
         return 1
@@ -68,12 +68,13 @@ def go_back(site: SiteHere, to: str, ignore_migrations: bool, check_mode: bool) 
     if unanswered:
         complain(str(unanswered))
         return 1
-    if not change.what:
-        say_line(f"{site.name}: release {change.release} is live already")
-    elif check_mode:
-        say_line(f"{site.name}: release {change.release} would be live; {change.previous} is")
-    else:
-        say_line(f"{site.name}: release {change.release} is live; before it was {change.previous}")
+    with until_closed():
+        if not change.what:
+            say_line(f"{site.name}: release {change.release} is live already")
+        elif check_mode:
+            say_line(f"{site.name}: release {change.release} would be live; {change.previous} is")
+        else:
+            say_line(f"{site.name}: release {change.release} is live; before it was {change.previous}")
     return 0
 
 

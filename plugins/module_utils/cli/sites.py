@@ -75,7 +75,7 @@ def pick(name: str) -> SiteHere:
 
 def chosen(names: Sequence[str]) -> list[SiteHere]:
     """Return the sites of these names, or all where there is none. Raises `NoSite`."""
-    return [pick(name) for name in names] if names else sites()
+    return [pick(name) for name in dict.fromkeys(names)] if names else sites()
 
 
 def record_of(layout: Layout, release_id: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ..host.identity import user_name
 from ..host.shell import Running, Shell
 from ..release.front import Front
 from . import plugin_status
-from .output import say, say_line
+from .output import say, say_line, until_closed
 from .plugin_status import BROKEN, DEGRADED, OK, UNKNOWN
 from .sites import SiteHere
 
@@ -62,9 +62,10 @@ def run(sites: Sequence[SiteHere]) -> int:
                 glance.facts.append(what)
             else:
                 glance.faults.append((status, what))
-    say(plugin_status.summary({glance.site.name: glance.status for glance in glances}))
-    for glance in glances:
-        _show(glance)
+    with until_closed():
+        say(plugin_status.summary({glance.site.name: glance.status for glance in glances}))
+        for glance in glances:
+            _show(glance)
     return plugin_status.EXIT[plugin_status.worst(glance.status for glance in glances)]
 
 
@@ -149,7 +150,7 @@ def _visit(site: SiteHere) -> tuple[str, str]:
     """Visit a site as its visitors do, through nginx; return a status, and what was seen."""
     recorded, manifest = site.record.get("site"), site.record.get("manifest")
     if not recorded or not manifest:
-        return UNKNOWN, "its release recorded nothing, so nobody knows what to ask for; run site.yml once"
+        return UNKNOWN, "its release recorded nothing, so nobody knows what to ask for; run pyweb.stack.site once"
     health = {**recorded["health"], "timeout": min(recorded["health"].get("timeout", VISIT), VISIT)}
     try:
         return _through(Front.of(OwnShell(site.name, {}), {**recorded, "health": health}, manifest))

@@ -15,4 +15,7 @@ def application_of(options: Options) -> tuple[str, str]:
         return module, given or name
     if options.last("wsgi-file"):
         return options.last("wsgi-file"), name
-    return "", name
+    # mount = /shop=shop.wsgi:application
+    mounted = options.last("mount").partition("=")[2]
+    module, _colon, given = mounted.partition(":")
+    return module, given or name

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -48,11 +49,19 @@ def compared(before: Snapshot, now: Snapshot) -> list[Change]:
     found = []
     if before.release != now.release:
         found.append(Change("release", f"release {before.release or 'none'} -> {now.release or 'none'}"))
-    found += _files("unit", before.units, now.units) + _files("nginx", before.nginx, now.nginx)
+    # Another release has units of its own, by its id: that it is another one is told.
+    other = {before.release, now.release} - {""} if before.release != now.release else set()
+    old, new = (
+        {path: digest for path, digest in units.items() if not any(release in path for release in other)}
+        for units in (before.units, now.units)
+    )
+    found += _files("unit", old, new) + _files("nginx", before.nginx, now.nginx)
     if now.certificate and before.certificate and before.certificate != now.certificate:
         found.append(
             Change("certificate", f"another certificate, until {now.ends}; the one before: until {before.ends}")
         )
+    elif now.ends and _day(before.time) <= now.ends <= _day(now.time):
+        found.append(Change("certificate", f"the same one, and it ends on {now.ends}: nothing has renewed it"))
     for place, used in now.disk.items():
         was = before.disk.get(place, used)
         if used - was >= FULLER or (used >= NEARLY_FULL > was):
@@ -99,6 +108,10 @@ def _files(kind: str, before: Mapping[str, str], now: Mapping[str, str]) -> list
 def _cut(kind: str, words: list[str]) -> list[Change]:
     found = [Change(kind, text) for text in words[:NAMED]]
     return found + ([Change(kind, f"and {len(words) - NAMED} more")] if len(words) > NAMED else [])
+
+
+def _day(moment: float) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime(moment))
 
 
 def _local(text: str) -> float:

@@ -53,6 +53,16 @@ def trusted_over_https(settings: Any, domains: list[str]) -> bool:
     return any(is_same_domain(domain, host) for domain in domains for host in hosts)
 
 
+def foreign_cookies(settings: Any, domains: list[str]) -> list[str]:
+    """Return the settings whose cookies a browser does not take from any of the domains: they are for another one."""
+    found = []
+    for name in ("SESSION_COOKIE_DOMAIN", "CSRF_COOKIE_DOMAIN"):
+        wanted = str(getattr(settings, name, None) or "").lower().lstrip(".")
+        if wanted and not any(domain.lower() == wanted or domain.lower().endswith(f".{wanted}") for domain in domains):
+            found.append(name)
+    return found
+
+
 def locale_of() -> dict[str, Any]:
     """Return whether the locale that the environment names is there."""
     try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import io
 import json
 import sys
@@ -23,7 +24,7 @@ PREFIX = "pyweb-again "
 def main(module: str, name: str, wanted: str) -> None:
     """Ask `name` of `module` for the paths in `wanted` (JSON: host, secure, paths); one line of JSON for each."""
     given = json.loads(wanted)
-    application = getattr(load(module), name)
+    application = in_wsgi(getattr(load(module), name))
     from django.core.signals import got_request_exception
 
     raised: list[BaseException] = []
@@ -55,6 +56,15 @@ def load(module: str) -> Any:
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded
+
+
+def in_wsgi(application: Any) -> Any:
+    """Return an application that takes a request as WSGI has it: Django itself in the place of one for ASGI."""
+    if not any(inspect.iscoroutinefunction(part) for part in (application, getattr(application, "__call__", None))):  # noqa: B004 - not whether, but what it is
+        return application
+    from django.core.handlers.wsgi import WSGIHandler
+
+    return WSGIHandler()
 
 
 def ask(application: Any, path: str, host: str, secure: bool) -> int:

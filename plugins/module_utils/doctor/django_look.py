@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Callable
 if TYPE_CHECKING:
     # Their text is sent in front of this one.
     from ..build.settings_facts import settings_facts
-    from .django_advice import deploy_checks, lines_of, locale_of, mail_server, trusted_over_https
+    from .django_advice import deploy_checks, foreign_cookies, lines_of, locale_of, mail_server, trusted_over_https
     from .django_assets import assets
     from .django_data import watch_databases
 
@@ -40,7 +40,7 @@ def main(module: str, name: str, wanted: str) -> None:
     try:
         application = getattr(load(module), name)
     except BaseException as error:  # a project may call sys.exit
-        say("failed", at="app", error=one_line(error), missing=missing_module(error), where=where(error))
+        say("failed", at="app", error=with_cause(error), missing=missing_module(error), where=where(error))
         return
     say("app", callable=callable(application))
     from django.conf import settings
@@ -67,11 +67,15 @@ def look_around(settings: Any, asked: dict[str, Any]) -> None:
     apart("files", lambda: look_at_files(settings))
     apart("lines", lambda: say("lines", at=lines_of(settings)))
     apart("locale", lambda: say("locale", **locale_of()))
-    apart("cookies", lambda: say("cookies", trusted=trusted_over_https(settings, asked["hosts"])))
+    apart("cookies", lambda: say("cookies", **cookies(settings, asked["hosts"])))
     apart("facts", lambda: say("facts", **settings_facts(settings, code)))
     apart("assets", lambda: say("assets", **assets(settings)))
     apart("mail", lambda: say("mail", **mail_server(settings)))
     apart("checks", lambda: say("checks", found=deploy_checks()))
+
+
+def cookies(settings: Any, hosts: list[str]) -> dict[str, Any]:
+    return {"trusted": trusted_over_https(settings, hosts), "foreign": foreign_cookies(settings, hosts)}
 
 
 def apart(at: str, look: Callable[[], object]) -> None:
@@ -80,6 +84,12 @@ def apart(at: str, look: Callable[[], object]) -> None:
         look()
     except BaseException as error:
         say("failed", at=at, kind=type(error).__name__, error=one_line(error), where=where(error))
+
+
+def with_cause(error: BaseException) -> str:
+    """Return an exception, and what logging says of none of its own: the one that it was raised from."""
+    cause = error.__cause__ if str(error).startswith("Unable to ") else None
+    return f"{one_line(error)}: {one_line(cause)}" if cause else one_line(error)
 
 
 def missing_module(error: BaseException) -> str:
@@ -189,8 +199,12 @@ def one_line(error: BaseException) -> str:
 
 def where(error: BaseException) -> str:
     """Return the file and line of the project that raised the error: the innermost one outside of Python itself."""
+    if isinstance(error, SyntaxError) and error.filename and error.filename.startswith("/"):
+        return f"{error.filename}:{error.lineno}"
     import traceback
 
+    if isinstance(error, SyntaxError) and error.filename and error.filename[:1] != "<":
+        return f"{error.filename}:{error.lineno}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")]
     own = [frame for frame in frames if "/lib/python" not in frame.filename]
     return f"{own[-1].filename}:{own[-1].lineno}" if own else ""

@@ -77,6 +77,7 @@ class Nginx:
     worker_group: str = "nogroup"
     next_worker: Identity | None = None
     built: dict[str, str] = field(default_factory=dict)
+    ours: str = ""  # the file of this collection that nginx refuses
 
 
 @dataclass
@@ -192,7 +193,8 @@ class Fetched:
     `url` is the prefix of its kind, as '/static/', `folder` the project's directory for it, and `wanted` the file that
     the project means; both are '' where nobody knows. `elsewhere` says that nginx takes another file, `outside` that it
     takes one outside of that directory. `link` is the first link on the way there that has another owner than what it
-    leads to.
+    leads to. `nobody_meant` says that there is no file of the kind yet, and no location of nginx is for them. `refused`
+    is the directive that turns everybody away there, with its place. `kind` is the Content-Type.
     """
 
     uri: str
@@ -208,6 +210,9 @@ class Fetched:
     elsewhere: bool = False
     outside: bool = False
     link: str = ""
+    nobody_meant: bool = False
+    refused: str = ""
+    kind: str = ""
 
 
 @dataclass
@@ -227,6 +232,7 @@ class Uwsgi:
     log: str = ""
     restarted: list[float] = field(default_factory=list)  # when systemd had to start it again, see restarts()
     stats: dict[str, Any] = field(default_factory=dict)
+    starts_at_boot: bool | None = None  # None: nobody knows of it
 
 
 @dataclass
@@ -253,6 +259,7 @@ class BackgroundUnit:
     next: str = ""
     last: str = ""
     log: str = ""
+    masked: bool = False
     sandbox: dict[str, str] = field(default_factory=dict)
 
 
@@ -268,15 +275,22 @@ class Background:
 class Places:
     """What is there of the directories that uWSGI's options and Django's settings name.
 
-    `package` says whether the application's top package lies in chdir, `package_elsewhere` which directory near it
-    has it.
+    `pythons` are those of the virtualenv, as python3.11; `package` says whether the application's top package lies in
+    chdir, `package_elsewhere` which directory near it has it. `closed` is what keeps the site's own user out of chdir,
+    or from reading the package there. `read_only` are directories that the processes of the site see on a file system
+    that is read-only for them alone. `own_state` says that the database lies where systemd opens a directory to a unit
+    alone (DynamicUser=, StateDirectory=).
     """
 
     chdir: bool = True
+    closed: Obstacle | None = None
+    read_only: list[str] = field(default_factory=list)
+    own_state: bool = False
     home: bool = True
     static_root: bool = True
     media_root: bool = True
     package: bool = True
+    pythons: list[str] = field(default_factory=list)
     package_elsewhere: str = ""
 
 
@@ -314,6 +328,7 @@ class Site:
     media_obstacle: Obstacle | None = None
     nginx_events: list[str] = field(default_factory=list)
     full: list[str] = field(default_factory=list)
+    read_only: dict[str, str] = field(default_factory=dict)  # a mount, and the site's directory in it
     places: Places = field(default_factory=Places)
     background: Background = field(default_factory=Background)
     described: dict[str, str] = field(default_factory=dict)

@@ -37,6 +37,15 @@ class Fallback:
 
 
 @dataclass
+class Unread:
+    """A file that has the name of a site, and that nginx does not read; `fix` is the command that lets it."""
+
+    path: str
+    why: str
+    fix: str
+
+
+@dataclass
 class Taken:
     """A static or media file that another location takes than the one that is written for their prefix."""
 
@@ -58,7 +67,7 @@ class Temporary:
     path: str
     place: str
     why: str
-    mend: str
+    fix: str
 
 
 @dataclass
@@ -72,6 +81,7 @@ class Directives:
 
     conflicts: list[Conflict] = field(default_factory=list)
     fallbacks: dict[str, Fallback] = field(default_factory=dict)
+    unread: dict[str, Unread] = field(default_factory=dict)  # by domain
     root: Course | None = None
     other: Course | None = None
     application: str = ""

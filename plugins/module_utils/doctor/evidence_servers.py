@@ -32,6 +32,8 @@ class Start:
     log: str = ""  # a file
     enabled: bool = True
     manager: str = ""  # the emperor's directory, or the unit of supervisor
+    program: str = ""  # what it executes, where that is a script that starts the server in its end
+    group: str = ""  # what supervisorctl calls a program of several processes
 
 
 @dataclass
@@ -69,6 +71,10 @@ class Serving:
     twins: list[str] = field(default_factory=list)
     vassals: str = ""  # the emperor's directory that has none for this site
     vassals_log: list[str] = field(default_factory=list)
+    vassal_link: str = ""  # one of its links that leads to nothing
+    vassal_target: str = ""
     manager_stopped: str = ""  # the unit of the emperor or of supervisor that does not run
+    halted: list[int] = field(default_factory=list)  # processes that a signal keeps from running
+    masked: str = ""  # a unit of the site's name that is a link to /dev/null
     disabled: str = ""  # a file beside those that are started, which names the address
     elsewhere: str = ""  # an address of another host

@@ -112,7 +112,8 @@ class Walk:
     `leaves` is the URL where it goes to somebody else, or to where nobody listens on this host; `unserved` says that
     this is the site's own name, over https, for which this host has no server. `heeded` says whether a client that
     seems to come by https, as a proxy would tell, is answered without that redirect. `dead` is the port of this host
-    that the way leads to where nobody listens, else 0.
+    that the way leads to where nobody listens, else 0. `nameless` is what this host answers where the way leads to the
+    same name with or without `www.`, and no server has that one; 0 where that name is somebody else's.
     """
 
     start: str
@@ -122,6 +123,7 @@ class Walk:
     unserved: bool = False
     heeded: bool = False
     dead: int = 0
+    nameless: int = 0
 
 
 @dataclass

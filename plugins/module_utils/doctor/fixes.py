@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A fix is for the host that has the fault: the inventory's key where this collection made it, else file and command.
 
-A judge writes both where they differ: 'web_sites[].domains, then playbooks/site.yml; by hand: server_name a.org;'.
+A judge writes both where they differ: 'web_sites[].domains, then pyweb.stack.site; by hand: server_name a.org;'.
 What stands before a colon in front of the key is for both: 'correct the address: web_sites[].database; by hand: ...'.
 A key in parentheses is left out on a host that somebody made by hand.
 """
@@ -10,14 +10,16 @@ A key in parentheses is left out on a host that somebody made by hand.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from .evidence import Site
+from .evidence_servers import SUPERVISOR, VASSAL
 
 BY_HAND = "; by hand: "
 RELOAD = "nginx -t && systemctl reload nginx"
 # What is nothing on a host without an inventory.
 INVENTORY = re.compile(
-    r"web_sites\b|web_roots\b|playbooks/|\b\w+\.yml\b|\bfirewalld_ports\b|\bnginx_ipv6\b|this collection"
+    r"web_sites\b|web_roots\b|pyweb\.stack\.|playbooks/|\b\w+\.yml\b|\bfirewalld_ports\b|\bnginx_ipv6\b|this collection"
 )
 _PLACE = re.compile(r"(/[^\n:]{1,300}):(\d{1,6})")
 _ASIDE = re.compile(r" \(([^()]*(?:\([^()]*\)[^()]*)*)\)")
@@ -36,9 +38,32 @@ def fix_for(text: str, managed: bool) -> str:
 
 
 def restart(site: Site) -> str:
-    """Return what lets a site's processes begin anew."""
-    unit = site.uwsgi.unit.get("Id", "")
-    return f"systemctl restart {unit}" if unit else "restart uWSGI"
+    """Return the command that lets a site's processes begin anew."""
+    start, unit = site.server.start, site.uwsgi.unit.get("Id", "")
+    if start and start.way == VASSAL:
+        return f"touch {start.file}"
+    if start and start.way == SUPERVISOR:
+        return f"supervisorctl restart {start.group or start.name}"
+    return f"systemctl restart {unit}" if unit else f"restart {site.server.label}"
+
+
+def listen_anew(site: Site) -> str:
+    """Return the command after which a server's socket is a new one: that of a socket unit belongs to the unit."""
+    start = site.server.start
+    if start and start.socket:
+        return f"systemctl stop {start.unit.get('Id', start.name)} && systemctl restart {start.socket['Id']}"
+    return restart(site)
+
+
+def start(unit: str, masked: bool = False) -> str:
+    """Return what starts a unit; one that somebody masked is unmasked before."""
+    quoted = f"'{unit}'" if re.search(r"[^\w.-]", unit) else unit
+    return f"systemctl unmask {quoted} && systemctl start {quoted}" if masked else f"systemctl start {quoted}"
+
+
+def is_masked(unit: Mapping[str, str]) -> bool:
+    """Say whether somebody told systemd never to start a unit."""
+    return unit.get("LoadState") == "masked" or unit.get("UnitFileState", "").startswith("masked")
 
 
 def ini(site: Site) -> str:

@@ -11,12 +11,14 @@ import ipaddress
 import re
 from collections.abc import Iterator, Sequence
 
-from ..nginx import match
+from ..nginx import course, match
 from ..nginx.dump import Directive
+from ..nginx.refusing import rules
 from .evidence import Entrance, Host, Site
 from .fault import BROKEN, UNKNOWN, Fault, Faults
+from .fixes import RELOAD
 from .front import in_front
-from .questions import good
+from .questions import by_nginx, good
 
 _REFUSALS = (401, 403, 404, 405, 406, 410, 418, 429, 444, 451)
 # Variables that are alike for all visitors of a name: what is decided by them alone is decided for everybody.
@@ -34,7 +36,7 @@ def judge(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[F
             continue
         for fault in [
             *_denied(faults, site, host, entrance, chain, seen),
-            *_refused(faults, site, entrance, chain, seen),
+            *(_asked_first(faults, site, entrance, chain) or _refused(faults, site, entrance, chain, seen)),
         ]:
             if fault.cause not in told:
                 told.add(fault.cause)
@@ -55,15 +57,6 @@ def _chain(entrance: Entrance, site: Site) -> list[Directive]:
 
 
 # --- allow and deny ---
-
-
-def rules(chain: Sequence[Directive]) -> list[Directive]:
-    """Return the allow and deny in force, in their order: a level that has any inherits none."""
-    for block in reversed(chain):
-        found = [one for one in block.block or [] if one.name in ("allow", "deny") and one.args]
-        if found:
-            return found
-    return []
 
 
 def _denied(
@@ -163,6 +156,15 @@ def _refused(
             f"correct the condition in {condition.place}, then nginx -t && systemctl reload nginx",
             [asked],
         )
+    elif changed := _changed(site, entrance, behind):
+        yield faults.fault(
+            "location.refused",
+            BROKEN,
+            f"{changed} makes {site.directives.root.uri if site.directives.root else '?'} of {site.path} before the "
+            f"application is asked: it answers {status}, and {site.path} with {behind}",
+            f"remove or correct that line in {changed.place}, then {RELOAD}",
+            [asked, f"{changed} in {changed.place}"],
+        )
     elif status in (403, 404, 405, 410) and entrance.answer and behind and behind != status and behind < 400:
         if rules(chain) or site.wanted_status:
             return
@@ -174,6 +176,52 @@ def _refused(
             f"look at {chain[-1].place} and at nginx's error log",
             [asked, *site.nginx_events[-1:]],
         )
+
+
+def _asked_first(faults: Faults, site: Site, entrance: Entrance, chain: list[Directive]) -> list[Fault]:
+    """Judge what turns every client away in the location itself: `internal`, and an `auth_request` that fails."""
+    answer = entrance.answer
+    hidden = chain[-1].all("internal")
+    if answer and answer.status == 404 and by_nginx(answer.status, answer.body) and hidden:
+        return [
+            faults.fault(
+                "location.refused",
+                BROKEN,
+                f"`internal` in {hidden[0].place} keeps everybody out of {site.path}: nginx answers 404",
+                f"remove `internal;` in {hidden[0].place}, then {RELOAD}",
+                [f"GET {entrance.url}{site.path} -> 404", f"internal; in {hidden[0].place}"],
+            )
+        ]
+    asks = match.inherited(chain, "auth_request")
+    said = [line for line in site.nginx_events if "auth request unexpected status" in line]
+    if (
+        not asks
+        or asks.args[:1] == ["off"]
+        or not answer
+        or answer.status != 500
+        or not by_nginx(answer.status, answer.body)
+    ):
+        return []
+    got = re.search(r"auth request unexpected status: (\d+)", said[-1]) if said else None
+    return [
+        faults.fault(
+            "location.refused",
+            BROKEN,
+            f"nginx asks {asks.args[0]} first whether a client may pass ({str(asks).rstrip(';')} in {asks.place}), and "
+            f"gets {got[1] if got else 'no answer that it understands'}: everybody gets 500",
+            f"let {asks.args[0]} answer with 2xx, 401 or 403, or remove auth_request in {asks.place}; then {RELOAD}",
+            [f"GET {entrance.url}{site.path} -> 500", *said[-1:]],
+        )
+    ]
+
+
+def _changed(site: Site, entrance: Entrance, behind: int) -> Directive | None:
+    """Return the `rewrite` that hands another path over to the application than was asked for, where that hurts."""
+    root, answer = site.directives.root, entrance.answer
+    if not root or root.ends != course.PASS or not root.rewrites or root.uri == site.path or not answer:
+        return None
+    hurts = answer.status in (403, 404, 405, 410) and behind and behind < 400
+    return root.rewrites[-1] if hurts and not site.wanted_status else None
 
 
 def _for_all(condition: Directive) -> bool:
@@ -193,7 +241,7 @@ def _password(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
     if not file.exists:
         what, fix = "is not there", f"htpasswd -c {file.path} NAME, readable for {worker}"
     elif file.obstacle:
-        what, fix = f"cannot be read by nginx ({worker}): {file.obstacle.evidence}", file.obstacle.mend
+        what, fix = f"cannot be read by nginx ({worker}): {file.obstacle.evidence}", file.obstacle.fix
     else:
         what, fix = "names nobody", f"htpasswd {file.path} NAME"
     yield faults.fault(

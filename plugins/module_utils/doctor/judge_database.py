@@ -88,7 +88,7 @@ def locked(faults: Faults, site: Site, found: Mapping[str, Any], failed: Mapping
 def not_writable(faults: Faults, site: Site, found: Mapping[str, Any]) -> Iterator[Fault]:
     """Judge a file, its directory and the files beside it, of which SQLite needs to write them all."""
     user, file = site.uwsgi.user, str(found.get("file", ""))
-    if found.get("blocked"):
+    if found.get("blocked") and not site.places.own_state:
         folder = str(found["blocked"])
         cause = f"the database file is out of reach: {user} may not enter {folder}"
         yield faults.fault("database.not-writable", BROKEN, cause, f"chmod o+x {folder}", [file])
@@ -101,6 +101,23 @@ def not_writable(faults: Faults, site: Site, found: Mapping[str, Any]) -> Iterat
         path = str(found["beside"])
         cause = f"the database file is not writable: {user} may not write {path} beside it"
         yield faults.fault("database.not-writable", BROKEN, cause, f"chown {user} {path}", [path])
+    elif found.get("exists") and posixpath.dirname(file) in site.places.read_only:
+        yield _in_sandbox(faults, site, file)
+
+
+def _in_sandbox(faults: Faults, site: Site, file: str) -> Fault:
+    """Judge a file that its mode lets the site's user write, and that lies where the unit lets nobody write."""
+    unit, folder = site.uwsgi.unit, posixpath.dirname(file)
+    given = [f"{name}={unit[name]}" for name in ("ProtectSystem", "ProtectHome") if unit.get(name, "no") != "no"]
+    name = unit.get("Id", "its unit")
+    return faults.fault(
+        "database.not-writable",
+        BROKEN if any_failure(site) else DEGRADED,
+        f"the database file is not writable: {name} sees {folder} read-only ({', '.join(given) or 'its sandbox'}), and "
+        "each login or form gets 500",
+        f"ReadWritePaths={folder} below [Service] in {name}, then systemctl daemon-reload && systemctl restart {name}",
+        [f"/proc/{site.uwsgi.master.pid if site.uwsgi.master else 'PID'}/mountinfo: {folder} is on a mount that is ro"],
+    )
 
 
 def tables(faults: Faults, site: Site) -> Iterator[Fault]:

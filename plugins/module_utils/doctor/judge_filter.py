@@ -61,6 +61,10 @@ def _walked(found: PacketFilter, host: Host, port: int) -> Walked:
     return walk(found, Packet(port, found.outer, host.addresses, answer=True))
 
 
+# The table of `firewall-cmd --panic-on`.
+_PANIC = "firewalld_policy_drop"
+
+
 def _fault(faults: Faults, site: Site, host: Host, port: int, walked: Walked, other: bool) -> Fault:
     evidence = [_quoted(walked)]
     evidence += [f"let in: {rule.text}" for rule in walked.limited[:3] if rule is not walked.rule]
@@ -76,6 +80,9 @@ def _fault(faults: Faults, site: Site, host: Host, port: int, walked: Walked, ot
         who = f"visitors may come by {inside}" if inside else "some addresses or interfaces are let in"
         cause = f"{what} on the outer interface {_outer(host)}; {who}: nobody here knows whether others shall come"
         return faults.fault("firewalld.limited", UNKNOWN, cause, f"where they shall: {_fix(walked, port)}", evidence)
+    if walked.dropped_in and walked.dropped_in.table == _PANIC:
+        cause = "firewalld is in panic mode: it drops everything, and visitors get no connection"
+        return faults.fault("firewalld.dropped", BROKEN, cause, "firewall-cmd --panic-off", evidence)
     itself = any(entrance.port == port and entrance.answer for entrance in site.entrances)
     cause = f"{what} on the outer interface {_outer(host)}: visitors get no connection"
     cause += ", though the host itself does" if itself else ""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from .evidence import Site
 from .evidence_logs import NginxLine
-from .fault import DEGRADED, Fault, Faults
+from .fault import BROKEN, DEGRADED, Fault, Faults
 
 # What comes of visitors, and of faults that others judge: files that are not there, TLS of scanners, passwords, limits,
 # large bodies, times-out, and an application that was away.
@@ -19,6 +19,10 @@ _OTHERS = re.compile(
     r"|too large body|upstream timed out|connect\(\) (?:to \S+ )?failed|no live upstreams|upstream prematurely closed"
     r"|Connection reset by peer|Broken pipe|client sent|client prematurely closed|while SSL handshaking|invalid host in"
     r"|rejected (?:by|SSL)|cache loader|gracefully|signal \d+ \(SIG|open socket #\d+ left|OCSP|could not build"
+)
+_CONNECTIONS = (
+    "nginx_worker_connections: 4096, then pyweb.stack.site; by hand: worker_connections 4096; in events of "
+    "nginx.conf, then nginx -t && systemctl reload nginx"
 )
 # (what nginx writes, what it means, what to do); whatever else is crit or alert is quoted as it is.
 _KNOWN = (
@@ -53,8 +57,12 @@ _KNOWN = (
         "namei -l FILE shows which directory or file is closed to nginx's user",
     ),
     (re.compile(r"failed \(24: Too many open files\)"), "nginx has too many files open", "worker_rlimit_nofile 65536;"),
-    (re.compile(r"failed \(28: No space left"), "nginx has no room on a disk", "df -h; df -i"),
-    (re.compile(r"worker_connections are not enough"), "nginx has no free connection", "worker_connections 4096;"),
+    (
+        re.compile(r"failed \(28: No space left"),
+        "nginx has no room on a disk",
+        "free room where FILE lies (df -h and df -i say which file system is full)",
+    ),
+    (re.compile(r"worker_connections are not enough"), "nginx has no free connection", _CONNECTIONS),
 )
 
 
@@ -67,12 +75,14 @@ def judge(faults: Faults, site: Site) -> Iterator[Fault]:
             if known or line.level in ("crit", "alert"):
                 kinds.setdefault(known or ("nginx has a serious error", "see the line"), []).append(line)
     for (what, fix), lines in list(kinds.items())[:3]:
+        asked = [line for line in lines if line.request == f"GET {site.path}" and "worker_connections" in line.text]
+        hurts = bool(asked) and any(answer.status == 500 for answer in site.answers)
         count = f"{len(lines)} times" if len(lines) > 1 else "once"
         words = _words(lines[-1].text)
-        file = re.search(r'open\(\) "(/[^"]+)"', words)
+        file = re.search(r'(?:open|write|writev|pwrite|mkdir)\(\) (?:to )?"(/[^"]+)"', words)
         yield faults.fault(
             "nginx.errors",
-            DEGRADED,
+            BROKEN if hurts else DEGRADED,
             f"{what} ({count} since it was started or reloaded): {words}",
             fix.replace("FILE", file[1]) if file else fix,
             [lines[-1].text, f"in {site.logs.nginx_log}"],
@@ -84,6 +94,8 @@ def _is_over(line: NginxLine, site: Site) -> bool:
     if ", upstream: " in line.text and line.when + 1 <= site.logs.app_since:
         return True
     method, _space, path = line.request.partition(" ")
+    if path == site.path and any(one.answer and one.answer.status < 400 for one in site.entrances):
+        return True
     return bool(path) and any(
         visit.path == path and visit.when >= line.when and visit.status < 400 and visit.method in (method, "GET")
         for visit in site.logs.visits

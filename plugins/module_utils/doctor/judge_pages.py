@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from ..host.causes import reason
 from ..uwsgi import tracebacks
-from . import visited
+from . import app_fixes, visited
 from .evidence import Site
 from .fault import DEGRADED, Fault, Faults
 from .logs import traceback
@@ -23,6 +23,13 @@ _CAUSES = 3
 _UNLOGGED = (
     "nothing logs the exception: ask the doctor with doctor_deep=true, or give LOGGING in the settings a handler that "
     "writes to stderr for 'django.request'"
+)
+
+
+# What nginx answers with 500 by itself, before anybody behind it was asked.
+_OF_NGINX = re.compile(
+    r"internal redirection cycle|worker_connections are not enough"
+    r"|\[(?:crit|alert)\] [^\n]{0,60}(?:open|mkdir|pwrite|write)\(\) \"/[^\n,]{1,300} failed \("
 )
 
 
@@ -44,6 +51,10 @@ def judge(faults: Faults, site: Site) -> Iterator[Fault]:
         yield faults.fault(NAME, DEGRADED, cause, _fix(site, error), [*evidence, error, *_uncaught(site)])
 
 
+# The page that is not there, which this doctor asks for: it is nobody's.
+_OWN = "/pyweb-doctor-"
+
+
 def failing_pages(site: Site) -> list[Failing]:
     """Return the pages that are answered with 500; not the one that the doctor asks for, which is judged elsewhere."""
     logs = site.logs
@@ -55,8 +66,14 @@ def failing_pages(site: Site) -> list[Failing]:
     for page in logs.pages:
         if page.status == 500 and not page.named_by and page.path not in asked and page.path != site.path:
             found.append(Failing("GET", page.path, 500, 1, 0.0))
-    by_nginx = {line.request for line in logs.nginx_lines if "internal redirection cycle" in line.text}
+    by_nginx = of_nginx(site)
+    found = [page for page in found if _OWN not in page.path]
     return [page for page in found if f"{page.method} {page.path}" not in by_nginx]
+
+
+def of_nginx(site: Site) -> set[str]:
+    """Return the requests, as 'GET /', that nginx answered with 500 by itself since it was started or reloaded."""
+    return {line.request for line in site.logs.nginx_lines if _OF_NGINX.search(line.text)}
 
 
 def raised(site: Site) -> dict[str, str]:
@@ -89,6 +106,8 @@ def asked_again(site: Site) -> str:
 def where_to_look(site: Site, error: str) -> str:
     """Return what to do about a first page that is answered with 500."""
     place = re.search(r"\((/[^()\s]+:\d+)\)", error)
+    if not site.managed and (known := app_fixes.fix(site, error)):
+        return known
     if place:
         return f"fix {place[1]}, then {_restart(site)}"
     return "read the traceback in uWSGI's log" if error else _UNLOGGED
@@ -105,6 +124,8 @@ def _fix(site: Site, error: str) -> str:
             f"the table {name} is missing. {migrate} migrate makes it; where showmigrations says that this was done, "
             f"restore the table from a backup, or migrate APP zero --fake and migrate APP"
         )
+    if not site.managed and (known := app_fixes.fix(site, error)):
+        return known
     if place:
         return f"fix {place[1]}, then {_restart(site)}"
     if error:
@@ -114,7 +135,7 @@ def _fix(site: Site, error: str) -> str:
 
 def _restart(site: Site) -> str:
     unit = site.uwsgi.unit.get("Id", "")
-    return "deploy it with playbooks/deploy.yml" if site.managed else f"systemctl restart {unit}" if unit else "restart"
+    return "deploy it with pyweb.stack.deploy" if site.managed else f"systemctl restart {unit}" if unit else "restart"
 
 
 def _uncaught(site: Site) -> list[str]:

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -11,6 +13,7 @@ from ..nginx import match
 from .evidence import Entrance, Host, Site
 from .evidence_tls import Walk
 from .fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+from .fixes import RELOAD
 from .front import in_front, loopback
 
 _LOCAL = ("localhost", "localhost.localdomain", "ip6-localhost")
@@ -18,7 +21,13 @@ _LOCAL = ("localhost", "localhost.localdomain", "ip6-localhost")
 
 def judge(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
     told: set[str] = set()
-    for fault in [*_dead_ends(faults, site, host), *_loopback_only(faults, site, host), *_bound(faults, site, host)]:
+    for fault in [
+        *_dead_ends(faults, site, host),
+        *_loopback_only(faults, site, host),
+        *_bound(faults, site, host),
+        *_of_ipv6_alone(faults, site, host),
+        *_without_ssl(faults, site, host),
+    ]:
         if fault.cause not in told:
             told.add(fault.cause)
             yield fault
@@ -26,6 +35,7 @@ def judge(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
 
 def _dead_ends(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
     """Tell of redirects to a port of this host where nobody listens. A proxy in front may have that port itself."""
+    yield from _nameless(faults, site)
     for walk in site.walks:
         # Where X-Forwarded-Proto is not heeded, it is a loop as well, which is told as such.
         if not walk.dead or not walk.redirects or (walk.unserved and not walk.heeded):
@@ -48,12 +58,31 @@ def _dead_ends(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
         )
 
 
+def _nameless(faults: Faults, site: Site) -> Iterator[Fault]:
+    """Tell of a redirect to the name with or without `www.`, which no server of nginx has."""
+    for walk in site.walks:
+        if not walk.nameless or not walk.redirects:
+            continue
+        last, name = walk.redirects[-1], urlsplit(walk.leaves).hostname or ""
+        who = last.maker or ("the application (PREPEND_WWW?)" if last.by_application else "nginx")
+        also = f"'{name}' in ALLOWED_HOSTS, and " if walk.nameless == 400 else ""
+        yield faults.fault(
+            "nginx.redirect-dead",
+            BROKEN,
+            f"{last.url} is redirected to {walk.leaves}, and no server of nginx has the name {name}: this host answers "
+            f"{walk.nameless} there. {who} does that",
+            f"web_sites[].domains with {name}, or end the redirect; by hand: {also}{name} beside the other names in "
+            f"server_name; or end the redirect ({last.maker or 'PREPEND_WWW = False'})",
+            [f"GET {last.url} -> {last.status}, Location: {last.location}", f"GET {walk.leaves} -> {walk.nameless}"],
+        )
+
+
 def _fix(site: Site, walk: Walk, maker: str, by_django: bool) -> str:
     if walk.dead != 443:
         return f"let the redirect lead to a port that nginx listens on, or add listen {walk.dead}; {maker}".rstrip("; ")
     if site.managed:
         off = "web_sites[].settings.SECURE_SSL_REDIRECT: false" if by_django else "redirect nowhere"
-        return f"web_sites[].tls, with playbooks/site.yml; without TLS: {off}"
+        return f"web_sites[].tls, with pyweb.stack.site; without TLS: {off}"
     off = (
         "SECURE_SSL_REDIRECT = False in the settings, and restart" if by_django else f"remove {maker or 'the redirect'}"
     )
@@ -136,6 +165,44 @@ def _bound(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
                 f"nginx runs, but listens on port {entrance.port} of loopback alone, as an older configuration said",
                 "systemctl restart nginx: a reload cannot take an address that has its port in use",
                 [f"listen {entrance.port} in {entrance.server.place}", *_sockets(host, entrance.port)],
+            )
+
+
+def _of_ipv6_alone(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
+    """Tell of a port that nginx listens on over IPv6 alone: `listen [::]:80` is no `listen 80`."""
+    for entrance in site.entrances:
+        held = [listener for listener in host.listeners if listener.port == entrance.port]
+        refused = entrance.errno == errno.ECONNREFUSED and ":" not in entrance.address
+        server = entrance.server or next(iter(entrance.wanted), None)
+        if server and refused and held and all(listener.address.startswith("[") for listener in held):
+            given = next((one for one in server.chain[-1].all("listen") if "[" in "".join(one.args)), None)
+            words = f"{str(given).rstrip(';')} in {given.place}" if given else f"a server in {server.place}"
+            yield faults.fault(
+                "nginx.not-listening",
+                BROKEN,
+                f"nginx listens on port {entrance.port} over IPv6 alone ({words}): who comes over IPv4 is refused",
+                f"listen {entrance.port}{' ssl' if entrance.tls else ''}; beside it in "
+                f"{given.place if given else server.place}, then systemctl restart nginx",
+                _sockets(host, entrance.port),
+            )
+
+
+def _without_ssl(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
+    """Tell of port 443 where nginx speaks plain http: a browser that comes by https gets an error of TLS."""
+    for entrance in site.entrances:
+        server = entrance.server
+        if entrance.port != 443 or entrance.tls or entrance.greets or not server or not entrance.answer:
+            continue
+        given = next((one for one in server.chain[-1].all("listen") if re.search(r"(?:^|:)443$", one.args[0])), None)
+        if given and not loopback(given.args[0]) and not _proxy(site, host):
+            yield faults.fault(
+                "nginx.no-ssl",
+                BROKEN,
+                f"nginx speaks plain http on port 443: `{given}` in {given.place} has no ssl, and who comes by https "
+                "gets an error of TLS",
+                f"listen {given.args[0]} ssl; in {given.place}, with ssl_certificate and ssl_certificate_key, or "
+                f"remove that line; then {RELOAD}",
+                [f"GET {entrance.url}{site.path} -> {entrance.answer.status}, without TLS"],
             )
 
 

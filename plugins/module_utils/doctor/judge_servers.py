@@ -11,20 +11,37 @@ import posixpath
 import re
 from collections.abc import Iterator
 
-from . import judge_unit
+from . import fixes, judge_unit, server_words, uwsgi_words
 from .evidence import Host, Site
 from .evidence_servers import DEBIAN, SUPERVISOR, VASSAL, Start
-from .fault import BROKEN, DEGRADED, Fault, Faults
+from .fault import ADVICE, BROKEN, DEGRADED, Fault, Faults
+from .fixes import is_masked, restart
 from .logs import last_lines, reason
 
 # In the words of uWSGI, gunicorn, uvicorn, daphne and granian.
 _NO_APPLICATION = re.compile(r"no python application found, check your startup logs[^\n]*")
+# What supervisor says of a program that should run, and what it does with it.
+_STATES = {
+    "FATAL": "has given up on",
+    "BACKOFF": "starts again and again",
+    "EXITED": "saw the end of",
+    "STARTING": "starts again and again",
+    "RUNNING": "starts again and again",
+}
 _LONG = re.compile(r"WORKER TIMEOUT \(pid:\s*\d+\)")
 
 
 def not_running(faults: Faults, site: Site, host: Host) -> Fault:
     """Judge a server that does not run."""
     server, start = site.server, site.server.start
+    if server.masked:
+        return faults.fault(
+            "uwsgi.stopped",
+            BROKEN,
+            f"{server.label} is stopped: {server.masked} is masked, so nothing can start it",
+            f"systemctl unmask {server.masked} && systemctl start {server.masked}",
+            [f"{server.masked} is a link to /dev/null", server.state],
+        )
     if server.disabled and start:
         return _not_enabled(faults, start)
     if server.vassals:
@@ -43,10 +60,18 @@ def not_running(faults: Faults, site: Site, host: Host) -> Fault:
     return _stopped(faults, site)
 
 
+def waits(site: Site) -> bool:
+    """Say whether a socket unit listens, and would start the server with the first request that gets there."""
+    start = site.server.start
+    socket = start.socket if start else {}
+    return (socket.get("ActiveState"), site.uwsgi.unit.get("ActiveState")) == ("active", "inactive")
+
+
 def around(faults: Faults, site: Site) -> Iterator[Fault]:
     """Judge what is amiss around a server that runs."""
     server, log = site.server, site.uwsgi.log
-    yield from _left_over(faults, site)
+    yield from left_over(faults, site)
+    yield from _at_boot(faults, site)
     if server.twins:
         yield faults.fault(
             "uwsgi.twice",
@@ -69,6 +94,31 @@ def around(faults: Faults, site: Site) -> Iterator[Fault]:
         )
 
 
+def _at_boot(faults: Faults, site: Site) -> Iterator[Fault]:
+    """Advise on a unit that runs, and would not be the same or not at all after the next boot."""
+    unit, start = site.uwsgi.unit, site.server.start
+    name = unit.get("Id", "")
+    if site.managed or not name or (start and start.socket) or site.uwsgi.master is None:
+        return
+    others = [unit.get(key) for key in ("WantedBy", "RequiredBy", "TriggeredBy") if unit.get(key)]
+    if unit.get("UnitFileState") == "disabled" and not others and "@" not in name:
+        yield faults.fault(
+            "uwsgi.not-enabled",
+            ADVICE,
+            f"{name} is not enabled: it runs now, and nothing starts it at the next boot",
+            f"systemctl enable {name}",
+            [f"UnitFileState=disabled, {unit.get('FragmentPath', name)}"],
+        )
+    if unit.get("NeedDaemonReload") == "yes":
+        yield faults.fault(
+            "uwsgi.unit-changed",
+            ADVICE,
+            f"the file of {name} was changed, and systemd has not read it again: a restart starts the old one",
+            f"systemctl daemon-reload && systemctl restart {name}",
+            [unit.get("FragmentPath", name)],
+        )
+
+
 def stale(faults: Faults, site: Site) -> Iterator[Fault]:
     """Judge a server that began without an application which can be loaded by now."""
     words = _NO_APPLICATION.findall(site.uwsgi.log)
@@ -78,19 +128,9 @@ def stale(faults: Faults, site: Site) -> Iterator[Fault]:
             "app.stale",
             BROKEN,
             f"the application loads now, and failed when {site.server.label} started: what runs has none",
-            restart_of(site),
+            restart(site),
             [words[-1], *(line for line in last_lines(site.uwsgi.log) if re.match(r"\w*(Error|Exception)\b", line))],
         )
-
-
-def restart_of(site: Site) -> str:
-    """Return the command that starts the server of a site anew."""
-    start, unit = site.server.start, site.uwsgi.unit.get("Id", "")
-    if start and start.way == VASSAL:
-        return f"touch {start.file}"
-    if start and start.way == SUPERVISOR:
-        return f"supervisorctl restart {start.name}"
-    return f"systemctl restart {unit}" if unit else f"restart {site.server.label}"
 
 
 def place_of(site: Site) -> str:
@@ -109,32 +149,42 @@ def place_of(site: Site) -> str:
 
 def _stopped(faults: Faults, site: Site) -> Fault:
     found, server, unit = site.uwsgi, site.server, site.uwsgi.unit.get("Id", "")
-    start = server.start
-    failed = found.unit.get("ActiveState") == "failed"
-    socket = start.socket if start else {}
-    verb = "start"
-    # A script of SysV's stays "active (exited)" when what it started has ended: systemctl start does nothing then.
-    if (found.unit.get("ActiveState"), found.unit.get("SubState")) == ("active", "exited") or (
-        start and start.way == DEBIAN
-    ):
-        verb = "restart"
-    command = f"systemctl {verb} {unit}" if unit else " ".join(found.command) or f"start {server.label}"
-    if socket:
-        command = f"systemctl start {socket['Id']}"
-        command = f"systemctl reset-failed {socket['Id']} {unit}; {command}" if failed else command
+    socket = server.start.socket if server.start else {}
     state = state_of(site) if unit else f"no {server.label} of this site in the process table"
     name = f"{server.label} ({unit})" if server.kind != "uwsgi" and unit else server.label
-    cause = (
-        f"{name} failed: {judge_unit.words(site) or reason(found.log)}{_loads_now(site)}"
-        if failed
-        else f"{name} is stopped"
-    )
+    cause, command = f"{name} is stopped", _start_command(site)
+    if found.unit.get("ActiveState") == "failed":
+        of_systemd = judge_unit.words(site)
+        own = None if of_systemd else server_words.of_the_server(found.log)
+        said = of_systemd or (own.cause if own else uwsgi_words.why(site))
+        cause = f"{name} failed: {said}{_loads_now(site)}"
+        # The command alone ends as the last start did.
+        of_uwsgi = "" if own or site.managed else uwsgi_words.fix(site)
+        command = of_uwsgi or (f"{own.fix.format(place=place_of(site))}; then {command}" if own else command)
+    if found.unit.get("LoadState") == "not-found" and site.managed:
+        cause = f"{name} is stopped, and the file of its unit {unit} is gone"
+        command = "pyweb.stack.site writes it again and starts it"
+    elif is_masked(found.unit):
+        cause = f"{name} is stopped, and {unit} is masked: somebody told systemd never to start it"
     if found.unit.get("SubState") == "exited":
-        cause += (
-            f", though {unit} is {found.unit.get('ActiveState', 'active')} ({found.unit.get('SubState', 'exited')})"
-        )
+        cause += f", though {unit} is {found.unit.get('ActiveState', 'active')} (exited)"
     lines = [state, _of_socket(socket), *last_lines(found.log)[-3:]]
     return faults.fault("uwsgi.stopped", BROKEN, cause, command, lines)
+
+
+def _start_command(site: Site) -> str:
+    """Return what starts a server that is stopped, by whoever manages it."""
+    found, start, unit = site.uwsgi, site.server.start, site.uwsgi.unit.get("Id", "")
+    if start and start.socket:
+        socket = start.socket["Id"]
+        reset = f"systemctl reset-failed {socket} {unit}; " if found.unit.get("ActiveState") == "failed" else ""
+        return f"{reset}systemctl start {socket}"
+    if is_masked(found.unit):
+        return fixes.start(unit, masked=True)
+    # A script of SysV's stays "active (exited)" when what it started has ended: systemctl start does nothing then.
+    exited = (found.unit.get("ActiveState"), found.unit.get("SubState")) == ("active", "exited")
+    verb = "restart" if exited or (start and start.way == DEBIAN) else "start"
+    return f"systemctl {verb} {unit}" if unit else " ".join(found.command) or f"start {site.server.label}"
 
 
 def _of_socket(socket: dict[str, str]) -> str:
@@ -147,18 +197,22 @@ def _of_socket(socket: dict[str, str]) -> str:
 
 def _in_supervisor(faults: Faults, site: Site, start: Start) -> Fault:
     server, log = site.server, site.uwsgi.log
-    state = (re.findall(r"\b(FATAL|BACKOFF|EXITED|STOPPED|STARTING|UNKNOWN)\b", server.state) or [""])[0]
+    state = (re.findall(rf"\b({'|'.join(_STATES)}|STOPPED|UNKNOWN)\b", server.state) or [""])[0]
     evidence = [server.state, *last_lines(log)[-4:]]
-    if state in ("FATAL", "BACKOFF", "EXITED"):
-        done = {"FATAL": "has given up on", "BACKOFF": "starts again and again", "EXITED": "saw the end of"}[state]
+    refused = server_words.of_supervisor(server.state)
+    if state in _STATES or refused:
+        own = refused or server_words.of_the_server(log)
         return faults.fault(
             "uwsgi.supervisor",
             BROKEN,
-            f"supervisor {done} {start.name} ({state}): {reason(log)}{_loads_now(site)}",
-            f"correct what {start.log or 'its log'} says, then: supervisorctl restart {start.name}",
+            f"supervisor {_STATES.get(state, 'cannot start')} {start.name} ({state}): "
+            f"{own.cause if own else reason(log)}{_loads_now(site)}",
+            f"{own.fix.format(place=place_of(site))}; then: {restart(site)}"
+            if own
+            else f"correct what {start.log or 'its log'} says, then: {restart(site)}",
             evidence,
         )
-    command = f"supervisorctl start {start.name}"
+    command = f"supervisorctl start {start.group or start.name}"
     cause = f"{server.label} is stopped: the program {start.name} of supervisor is {state or 'not known to it'}"
     return faults.fault("uwsgi.stopped", BROKEN, cause, command if state else "supervisorctl update", evidence)
 
@@ -193,6 +247,16 @@ def _no_vassal(faults: Faults, site: Site) -> Fault:
     server = site.server
     addresses = ", ".join(probe.address for probe in site.probes)
     pattern = server.vassals
+    if server.vassal_link:
+        return faults.fault(
+            "uwsgi.vassal",
+            BROKEN,
+            f"the vassal {server.vassal_link} is a link to {server.vassal_target}, which is not there: the emperor "
+            "does not see it",
+            f"put {server.vassal_target} back, or ln -sfn the site's configuration to {server.vassal_link}; the "
+            "emperor starts it by itself",
+            [*server.vassals_log, f"{server.vassal_link} -> {server.vassal_target}"],
+        )
     target = f"{pattern}/{site.name}.ini" if "*" not in pattern else f"a file that {pattern} finds"
     return faults.fault(
         "uwsgi.vassal",
@@ -227,26 +291,31 @@ def _nobody(faults: Faults, site: Site, host: Host) -> Fault:
 # --- what is amiss ---
 
 
-def _left_over(faults: Faults, site: Site) -> Iterator[Fault]:
+def left_over(faults: Faults, site: Site) -> Iterator[Fault]:
+    """Judge a process that holds the address which the site's server failed to take."""
     server, start = site.server, site.server.start
     if not server.left_over or not start:
         return
     address = ", ".join(start.addresses[:2])
-    again = f"supervisorctl restart {start.name}" if start.way == SUPERVISOR else f"systemctl restart {start.name}"
+    again = restart(site) if start.way == SUPERVISOR else f"systemctl restart {start.name}"
+    what = "which serves what it was started with, perhaps old code"
+    if server.stranger:
+        what = "which is no server of this site"
     yield faults.fault(
         "uwsgi.left-over",
-        DEGRADED,
-        f"{start.name} failed: its address {address} is in use by {server.left_over}, which serves what it was started "
-        "with, perhaps old code",
-        f"kill -INT {server.left_over_pid}, then: {again}",
+        BROKEN if server.stranger else DEGRADED,
+        f"{start.name} failed: its address {address} is in use by {server.left_over}, {what}",
+        f"kill -{'TERM' if server.stranger else 'INT'} {server.left_over_pid}, then: {again}",
         [server.state, *server.left_over_log],
     )
 
 
 def _loads_now(site: Site) -> str:
     """Say so where the application that failed can be loaded by now."""
-    failed = bool(re.search(r"(?m)^\w*(?:Error|Exception)\b|no python application|\b\w+Error: ", site.uwsgi.log))
-    return "; it loads now: start it again" if failed and "app" in site.inside else ""
+    log = site.uwsgi.log
+    failed = bool(re.search(r"(?m)^\w*(?:Error|Exception)\b|no python application|\b\w+Error: ", log))
+    own = server_words.of_the_server(log)
+    return "; it loads now: start it again" if failed and "app" in site.inside and not own else ""
 
 
 def state_of(site: Site) -> str:

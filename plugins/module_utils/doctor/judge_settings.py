@@ -10,7 +10,7 @@ from ..build import settings_findings
 from ..nginx import match
 from .evidence import Host, Site
 from .fault import ADVICE, BROKEN, DEGRADED, UNKNOWN, Fault, Faults
-from .fixes import manage, setting
+from .fixes import manage, restart, setting
 
 # Of Django's deploy checks those that make no sense, or harm, without https: HSTS, the redirect, secure cookies.
 _OF_HTTPS = {
@@ -25,6 +25,7 @@ _LOOKS = (*_NEEDED, "lines", "locale", "cookies", "assets", "mail", "checks")
 
 def judge_settings(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
     yield from _urls(faults, site)
+    yield from _foreign_cookies(faults, site)
     yield from _cookies(faults, site, host)
     yield from _locale(faults, site)
     yield from _mail(faults, site)
@@ -57,12 +58,27 @@ def _urls(faults: Faults, site: Site) -> Iterator[Fault]:
         DEGRADED if answered else BROKEN,
         f"the URLs of the project cannot be imported: {failed['error'][:250]}"
         + ("; what runs now was loaded before that" if answered else ": every page fails"),
-        f"correct {place or 'ROOT_URLCONF'}, then restart uWSGI",
+        f"correct {place or 'ROOT_URLCONF'}, then {restart(site)}",
         [failed["error"][:300], place],
     )
 
 
 # --- cookies ---
+
+
+def _foreign_cookies(faults: Faults, site: Site) -> Iterator[Fault]:
+    """Judge cookies that are for another domain: no browser takes them, so nobody can log in."""
+    names = [str(name) for name in site.inside.get("cookies", {}).get("foreign") or []]
+    if names:
+        own = ", ".join(site.domains[:3])
+        yield faults.fault(
+            "django.cookies",
+            DEGRADED,
+            f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'} of another domain than {own}: browsers take no "
+            "such cookie, forms get 403 and nobody can log in",
+            f"remove {', '.join(setting(site, name) for name in names)}, or let it be the domain of the site",
+            names,
+        )
 
 
 def _cookies(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:

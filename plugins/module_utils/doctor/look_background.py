@@ -18,20 +18,21 @@ UNITS_MAX = 200
 LOG_LINES = 40
 PROPERTIES = (
     "Id,ActiveState,SubState,NRestarts,Result,ExecMainStatus,ActiveEnterTimestampMonotonic,InactiveEnterTimestamp,"
-    "NextElapseUSecRealtime,LastTriggerUSec,ExecStart,ProtectSystem,ProtectHome"
+    "NextElapseUSecRealtime,LastTriggerUSec,ExecStart,ProtectSystem,ProtectHome,LoadState"
 )
 
 
 def look_at_background(layout: Layout, uptime: float) -> Background:
     """Return what there is of a site's workers and timers; `uptime` is the host's, in seconds."""
     release_id = read_link(layout.current).rpartition("/")[2]
-    wanted = [name for name in read_json(layout.live_record).get("background", {}) if name != layout.worker_boot_unit]
+    record = read_json(layout.live_record)
+    wanted = [name for name in record.get("background", {}) if name != layout.worker_boot_unit]
     present = [name for name in layout.background_present() if name != layout.worker_boot_unit]
     names = list(dict.fromkeys([*wanted, *present]))[:UNITS_MAX]
     if not names:
         return Background(release_id)
     shown = ask.run(["systemctl", "show", "--all", f"--property={PROPERTIES}", *names]).out
-    found = [_unit(layout, state, state["Id"] in wanted, uptime) for state in parsed_units(shown)]
+    found = [_unit(layout, state, not record or state["Id"] in wanted, uptime) for state in parsed_units(shown)]
     for unit in found:
         if unit.unit.endswith(".service") and (unit.state != "active" or unit.restarts) and unit.wanted:
             command = ["journalctl", "--no-pager", "--output=cat", f"--lines={LOG_LINES}", f"--unit={unit.unit}"]
@@ -65,5 +66,6 @@ def _unit(layout: Layout, state: dict[str, str], wanted: bool, uptime: float) ->
         status=state.get("ExecMainStatus", ""),
         next=state.get("NextElapseUSecRealtime", ""),
         last=state.get("LastTriggerUSec", ""),
+        masked=state.get("LoadState") == "masked",
         sandbox={name: state.get(name, "") for name in ("ProtectSystem", "ProtectHome")},
     )

@@ -13,6 +13,8 @@ from typing import Any
 
 from ..host import answers, path_walk, processes
 from ..nginx import match
+from ..nginx.dump import Directive
+from ..nginx.refusing import refusing
 from ..uwsgi import protocol
 from . import ask
 from .client import get
@@ -88,6 +90,7 @@ def look_at_disks(site: Site) -> None:
         site.inside.get("files", {}).get("media_root", ""),
         site.layout.state,
         site.uwsgi.options.last("chdir"),
+        os.path.dirname(site.layout.access_log) if site.managed else "",
         "/var/log",
         "/tmp",  # noqa: S108 - its free space is looked at, nothing is put there
         "/run",
@@ -132,10 +135,13 @@ def _fetch(
     handler = match.handler(chain)
     found = Fetched(uri, file=match.file_of(chain, uri), handler=str(handler) if handler else "", url=prefix)
     found.place, found.folder = chain[-1].place, root
+    refused = refusing(chain)
+    found.refused = f"`{refused}` in {refused.place}" if refused else ""
     found.wanted = os.path.join(root, name) if root else ""
     real = os.path.realpath(found.file)
     found.elsewhere = bool(root) and real != os.path.realpath(found.wanted)
     found.outside = bool(found.file) and not _below(real, os.path.realpath(root))
+    found.nobody_meant = not ask_client and _is_general(chain[-1])
     found.link = _foreign_link(found.file.removesuffix(name), name)
     if found.file and os.path.lexists(os.path.dirname(found.file)):
         found.obstacle = path_walk.obstacle(found.file, host.nginx.worker)
@@ -144,10 +150,16 @@ def _fetch(
     entrances = sorted(entrances or site.entrances, key=lambda entrance: not entrance.tls)
     for entrance in entrances[: 1 if ask_client else 0]:
         try:
-            found.status = get(entrance, uri, site.patience.ping / 2).status
+            answer = get(entrance, uri, site.patience.ping / 2)
+            found.status, found.kind = answer.status, answer.headers.get("content-type", "")[:100]
         except protocol.ProtocolError as error:
             found.failure = error.cause
     return found
+
+
+def _is_general(block: Directive) -> bool:
+    """Say whether a block is a server, or a location of all that no other one takes."""
+    return block.name != "location" or block.args[-1:] == ["/"] or "".join(block.args[-1:]).startswith("@")
 
 
 def _foreign_link(folder: str, name: str) -> str:

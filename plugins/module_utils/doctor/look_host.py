@@ -17,6 +17,7 @@ from ..host import processes
 from ..host.addresses import own_addresses
 from ..host.files import names, read_or_empty
 from ..host.identity import Identity, group_name
+from ..model import regular
 from ..nginx.dump import DumpError, parse, read_files
 from . import ask
 from .evidence import Firewall, Host, Nginx, Ran
@@ -117,11 +118,15 @@ def _nginx(tested: Ran, table: Mapping[int, processes.Process], units: Sequence[
         children = [process for process in table.values() if process.parent == found.master.pid]
         workers = [child for child in children if " ".join(child.command) == "nginx: worker process"]
         found.workers = sorted(workers, key=lambda worker: worker.started)
-    found.unit = next((unit for unit in units if unit.get("Id") == "nginx.service"), {})
+    # systemd forgets a unit that does not run.
+    known = [unit for unit in units if unit.get("Id") == "nginx.service"] or units_named(["nginx.service"])
+    found.unit = known[0] if known else {}
     with contextlib.suppress(DumpError):
         found.config = parse(tested.out)
     if found.installed:
         found.built = built_with(ask.run(["nginx", "-V"]))
+    if tested.status:
+        found.ours = _ours(tested.err)
     if found.installed and not found.config:
         with contextlib.suppress(DumpError):
             found.config = read_files(found.built.get("conf-path", "/etc/nginx/nginx.conf"))
@@ -134,6 +139,18 @@ def _nginx(tested: Ran, table: Mapping[int, processes.Process], units: Sequence[
     found.worker_name, found.worker_group = found.worker.name, group_name(found.worker.gid)
     found.next_worker = ask.account(found.worker_name)
     return found
+
+
+def _ours(said: str) -> str:
+    """Return the file of this collection that a refusal of nginx is about, '' where it is somebody else's."""
+    missing = re.search(r'"(/etc/sites/[^"]+|/etc/nginx/pyweb_[^"]+)"', said)
+    if missing:
+        return missing[1]
+    line = re.search(r" in (/[^\s:]{1,300}):\d{1,6}$", said, re.MULTILINE)
+    with contextlib.suppress(OSError):
+        head = regular.content(os.path.realpath(line[1]), 1 << 20)[:400] if line else b""
+        return line[1] if line and b"pyweb.stack" in head else ""
+    return ""
 
 
 def built_with(version: Ran) -> dict[str, str]:

@@ -12,6 +12,8 @@ from typing import Any
 from ..build import settings_facts
 from ..build.program import program_text
 from ..host import answers, path_walk
+from ..host.files import names, read_or_empty
+from ..host.identity import Identity
 from ..nginx import match
 from . import ask, django_advice, django_assets, django_data, django_look
 from .application import application_of
@@ -52,7 +54,7 @@ _STEPS: dict[str, dict[str, Any]] = {
     "urls": {"patterns": int},
     "lines": {"at": dict},
     "locale": {"there": bool},
-    "cookies": {"trusted": bool},
+    "cookies": {"trusted": bool, "foreign": [str]},
     "assets": {
         **{key: [str] for key in ("missing", "older", "wanted", "unlisted", "gone")},
         **dict.fromkeys(("missing_many", "older_many", "seen", "listed"), int),
@@ -76,6 +78,7 @@ def look_inside(site: Site, main: match.Server | None) -> None:
     chdir, home = options.last("chdir"), options.last("home")
     site.places.chdir = not chdir or os.path.isdir(chdir)
     site.places.home = not home or os.path.isdir(home)
+    site.places.pythons = [name for name in names(f"{home}/lib") if name.startswith("python3")] if home else []
     if not module:
         return
     folder = chdir or "/"
@@ -99,9 +102,19 @@ def look_inside(site: Site, main: match.Server | None) -> None:
     read_steps(site, said.out)
     if not site.inside and not site.inside_timed_out:
         site.inside_error = (said.err.strip().splitlines() or ["it said nothing"])[-1]
+    if who.uid and ("failed app" in site.inside or not site.inside):
+        site.places.closed = _closed(folder, module, who)
     if "failed app" in site.inside:
         _look_for_package(site, folder, module.partition(".")[0])
     _describe_database(site)
+
+
+def _closed(folder: str, module: str, who: Identity) -> path_walk.Obstacle | None:
+    """Return what keeps the site's user from the application's own files; None where they are not there at all."""
+    relative = module if module.endswith(".py") else module.replace(".", "/") + ".py"
+    path = os.path.join(folder, relative)
+    wanted = path_walk.obstacle(path, who) if os.path.exists(path) else path_walk.obstacle(folder, who, path_walk.ENTER)
+    return wanted if wanted and wanted.kind == "denied" else None
 
 
 def read_steps(site: Site, said: str) -> None:
@@ -181,3 +194,24 @@ def _describe_database(site: Site) -> None:
     file = site.inside.get("database", {}).get("file", "")
     for path in [file, os.path.dirname(file)] if file else []:
         site.described[path] = path_walk.described(path)
+    master = site.uwsgi.master
+    private = ("/var/lib/private/", "/var/cache/private/", "/var/log/private/")
+    site.places.own_state = bool(master) and os.path.realpath(file).startswith(private)
+    if master and file:
+        seen = read_or_empty(f"/proc/{master.pid}/mountinfo"), read_or_empty("/proc/self/mountinfo")
+        folder = os.path.dirname(os.path.realpath(file))
+        if mounted_read_only(seen[0], folder) and not mounted_read_only(seen[1], folder):
+            site.places.read_only.append(folder)
+
+
+def mounted_read_only(mountinfo: str, path: str) -> bool:
+    """Say whether a path lies on a mount that is read-only, by a process's mountinfo (proc_pid_mountinfo(5))."""
+    best, found = "", False
+    for line in mountinfo.splitlines():
+        words = line.split()
+        if len(words) > 5:
+            point = words[4].replace("\\040", " ")
+            # Of several on one point the last one is seen.
+            if f"{path}/".startswith(f"{point.rstrip('/')}/") and len(point) >= len(best):
+                best, found = point, "ro" in words[5].split(",")
+    return found

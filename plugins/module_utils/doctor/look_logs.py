@@ -15,7 +15,9 @@ import re
 import stat
 import time
 
+from ..host import path_walk
 from ..host.files import read_or_empty
+from ..host.identity import Identity
 from ..host.processes import Process
 from ..nginx import match
 from ..nginx.dump import Config, Directive
@@ -29,6 +31,7 @@ ACCESS_TAIL, ERROR_TAIL, APP_TAIL = 1 << 20, 1 << 18, 1 << 17
 ACCESS_DEFAULT, ERROR_DEFAULT = "/var/log/nginx/access.log", "/var/log/nginx/error.log"
 _LINE_MAX, _LINES_MAX, _FILES_MAX = 2000, 300, 8
 _STAMP = re.compile(r"(\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(alert|crit|error|emerg)\] (.*)")
+_DENIED = re.compile(r'(?:open|stat|lstat)\(\) "(/[^"\n]{1,1000})" failed \(13: Permission denied\)')
 _REQUEST = re.compile(r', request: "([A-Z]{3,10}) (\S+)')
 # uWSGI ends its workers by itself for these: they are not as old as what they have loaded.
 _REPLACED = re.compile(r"(?m)^DAMN ! worker|^worker \d+ lifetime reached|^The work of process|Respawned uWSGI worker")
@@ -43,7 +46,7 @@ def look_at_logs(site: Site, host: Host) -> None:
     logs.app_log, logs.app_source = app_log(site)
     logs.app_since = _loaded(site)
     _read_visits(site, host.nginx.config)
-    _read_errors(site, host.nginx.config)
+    _read_errors(site, host)
     if re.search(r"killed by signal 9\b", site.uwsgi.log + logs.app_log):
         logs.kernel = _killed_for_memory(host.now)
     _look_for_absent(site)
@@ -140,7 +143,8 @@ def _others_write_there(site: Site, config: Config | None, path: str) -> bool:
 # --- nginx's error log ---
 
 
-def _read_errors(site: Site, config: Config | None) -> None:
+def _read_errors(site: Site, host: Host) -> None:
+    config = host.nginx.config
     log = match.inherited(site.chain, "error_log") if site.chain else None
     path = log.args[0] if log else config.value("error_log", ERROR_DEFAULT) if config else ERROR_DEFAULT
     main = config.value("error_log", ERROR_DEFAULT) if config else ERROR_DEFAULT
@@ -148,7 +152,8 @@ def _read_errors(site: Site, config: Config | None) -> None:
     site.logs.nginx_log = path
     for source in dict.fromkeys([path, main]):
         if source.startswith("/"):
-            site.logs.nginx_lines += nginx_lines(tail(source, ERROR_TAIL), names, site.logs.nginx_since)
+            found = nginx_lines(tail(source, ERROR_TAIL), names, site.logs.nginx_since)
+            site.logs.nginx_lines += still_true(found, host.nginx.worker)
 
 
 def nginx_lines(text: str, names: set[str], since: float) -> list[NginxLine]:
@@ -168,6 +173,20 @@ def nginx_lines(text: str, names: set[str], since: float) -> list[NginxLine]:
                 asked = f"{request[1]} {plain(request[2])}" if request else ""
                 found.append(NginxLine(when, stamp[2], without_queries(line[:_LINE_MAX]), asked))
     return found[-_LINES_MAX:]
+
+
+def still_true(lines: list[NginxLine], worker: Identity) -> list[NginxLine]:
+    """Return lines without those on files that were closed to nginx and are open now: somebody has seen to that."""
+    closed: dict[str, bool] = {}
+    left = []
+    for line in lines:
+        denied = _DENIED.search(line.text)
+        if denied and len(closed) < _FILES_MAX * 4 and denied[1] not in closed:
+            found = path_walk.obstacle(denied[1], worker)
+            closed[denied[1]] = found is not None and found.kind == "denied"
+        if not denied or closed.get(denied[1], True):
+            left.append(line)
+    return left
 
 
 def without_queries(line: str) -> str:

@@ -13,9 +13,11 @@ from ..model import prefixes
 from ..nginx import match
 from ..nginx.dump import Config, Directive
 from ..uwsgi import protocol
+from . import ask
 from .client import get
 from .evidence import Entrance, Host, Site
 from .evidence_tls import Redirect, Walk
+from .names import reserved
 
 # Browsers give up after twenty. And so many first pages of a site.
 REDIRECTS_MAX = 10
@@ -87,6 +89,7 @@ class _Walker:
         walk.leaves = target
         parts = urlsplit(target)
         walk.dead = self._dead(parts)
+        walk.nameless = self._nameless(way, parts)
         walk.unserved = parts.scheme == "https" and (parts.hostname or "") in self.site.domains and not way.tls
         if walk.unserved:
             last = walk.redirects[-1].url
@@ -102,6 +105,22 @@ class _Walker:
         port = parts.port or _PORTS.get(parts.scheme, 0)
         listened = any(listener.port == port for listener in self.host.listeners)
         return port if (parts.hostname or "") in own and not listened else 0
+
+    def _nameless(self, way: Entrance, parts: SplitResult) -> int:
+        """Return the status of a failure that this host answers under a name beside the site's own, 0 for any other."""
+        name, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+        beside = {domain.lower().removeprefix("www.") for domain in self.site.domains}
+        own = {domain.lower() for domain in self.site.domains}
+        if name in own or name.removeprefix("www.") not in beside or port != way.port or parts.scheme != "http":
+            return 0
+        if not reserved(name):
+            known = {
+                line.split()[0] for line in ask.run(["getent", "ahosts", name], 1.0).out.splitlines() if line.split()
+            }
+            if not known & set(self.host.addresses):
+                return 0
+        answer = self._ask(Entrance(name, way.address, port, False, None, [], greets=way.greets), parts.geturl())
+        return answer.status if answer and answer.status >= 400 else 0
 
 
 def _target(url: str, answer: protocol.Answer | None) -> str:

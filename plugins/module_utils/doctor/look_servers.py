@@ -13,6 +13,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 
 from ..host import processes
+from ..host.files import names, read_or_empty
 from ..host.processes import Process
 from ..model.layout import Layout
 from ..nginx import match
@@ -30,12 +31,20 @@ def find_server(
     folders = folders_of(domains, host)
     foreign = foreign_addresses(domains, host)
     master = holding(host, addresses)
+    master = None if master and _is_gone(master) else master
     own = [start for start in host.starts.found if start.enabled and _meets(start.addresses, addresses)]
     if master and not kind_of(master.command, master.name):
         found.kind, found.label, found.stranger = "", "another program", str(master)
+        taken = [start for start in own if _failed(start, host)]
+        if taken:
+            by = f"of {master.unit}" if master.unit else "started by hand"
+            found.start, found.left_over, found.left_over_pid = taken[0], f"{master}, {by}", master.pid
+            found.state, found.left_over_log = _state(taken[0], host), _words_of(taken[0])
         return None
     others = [start for start in host.starts.found if start.enabled and start not in own]
     named = [] if master or own else _named(others, layout, folders, foreign)
+    if not master and own:
+        master = _of_unit(own, host)
     if not master and not own:
         master = _belonging(layout, host, folders, foreign, alone=not named)
     if master:
@@ -58,7 +67,14 @@ def holding(host: Host, addresses: Sequence[str]) -> Process | None:
         for pid in listener.pids
         if pid > 1 and pid in host.table
     )
-    return top_of(host.table[held[0]], host) if held else None
+    # Supervisor opens the socket of an fcgi-program itself; those that it hands it to take the requests.
+    known = [pid for pid in held if kind_of(host.table[pid].command, host.table[pid].name)]
+    return top_of(host.table[(known or held)[0]], host) if held else None
+
+
+def _is_gone(process: Process) -> bool:
+    """Say whether a process has ended since the table was read, as those do that fail and are started again."""
+    return not process.cwd and not os.path.exists(f"/proc/{process.pid}/exe")
 
 
 def top_of(process: Process, host: Host) -> Process:
@@ -114,6 +130,9 @@ def foreign_addresses(domains: Sequence[str], host: Host) -> list[str]:
 def look_around(site: Site, host: Host) -> None:
     """Fill in what else there is to say: left-over processes, twins, a vassal that is gone, what is not enabled."""
     found, addresses = site.server, [probe.address for probe in site.probes]
+    found.halted = halted([process for process in [site.uwsgi.master, *site.uwsgi.workers] if process])
+    if not site.uwsgi.master and not site.uwsgi.unit.get("Id"):
+        found.masked = _masked(site)
     if site.managed or site.layout.release_of(site.uwsgi.unit.get("Id", "")):
         return
     master, start = site.uwsgi.master, found.start
@@ -129,6 +148,8 @@ def look_around(site: Site, host: Host) -> None:
         return
     if start:
         found.state = _state(start, host)
+        if start.program.startswith("/") and os.path.isfile(start.program) and not os.access(start.program, os.X_OK):
+            found.state += f"; command at '{start.program}' is not executable"
         if start.way == VASSAL and not _emperor_runs(start, host):
             found.manager_stopped = start.unit.get("Id", "") or "the emperor"
         if start.way == SUPERVISOR and not host.starts.supervisor:
@@ -141,6 +162,28 @@ def look_around(site: Site, host: Host) -> None:
     _look_for_vassal(site, host, addresses)
 
 
+def halted(some: Sequence[Process]) -> list[int]:
+    """Return the ids of the processes that a signal (SIGSTOP) has halted: proc(5), the state after the name."""
+    states = [(process.pid, read_or_empty(f"/proc/{process.pid}/stat").rpartition(")")[2].split()) for process in some]
+    return [pid for pid, words in states if words[:1] == ["T"]]
+
+
+def _masked(site: Site) -> str:
+    """Return a unit that somebody masked and that has the name of the site, of its ini or of its directory."""
+    options = site.uwsgi.options
+    folders = [os.path.dirname(path) for path in options.files] + [options.last("chdir").rstrip("/")]
+    stems = [os.path.splitext(os.path.basename(path))[0] for path in options.files]
+    wanted = {site.name, *stems, *(os.path.basename(folder) for folder in folders)} - {"", "uwsgi"}
+    for name in sorted(wanted):
+        for folder in ("/etc/systemd/system", "/run/systemd/system"):
+            path = f"{folder}/{name}.service"
+            if os.path.islink(path) and os.path.realpath(path) == "/dev/null":
+                return f"{name}.service"
+    return ""
+
+
+# Vassals that are looked at, whatever an emperor has.
+_MOST = 200
 # Directories that say nothing of a site.
 _COMMON = ("/var/www", "/var/lib", "/usr/share", "/srv/www", "/var/www/html", "/usr/share/nginx")
 
@@ -190,6 +233,16 @@ def _rank(name: str, words: Sequence[str], paths: Sequence[str], folders: Sequen
     if re.search(rf"(?:^|[/@ :._-]){re.escape(name)}(?:$|[/@ :._-])", " ".join(words)):
         return 2
     return 1 if any(path == folder or path.startswith(f"{folder}/") for path in paths for folder in folders) else 0
+
+
+def _of_unit(own: Sequence[Start], host: Host) -> Process | None:
+    """Return the process of a unit that names the site's address, and does not hold it."""
+    for start in own:
+        for process in host.table.values():
+            same = start.way == SYSTEMD and process.unit == start.name and not start.socket
+            if same and kind_of(process.command, process.name) == start.kind:
+                return top_of(process, host)
+    return None
 
 
 def _start_of(master: Process, host: Host, own: Sequence[Start]) -> Start | None:
@@ -278,6 +331,8 @@ def _emperor_runs(start: Start, host: Host) -> bool:
 def _look_for_vassal(site: Site, host: Host, addresses: Sequence[str]) -> None:
     """Find the emperor that had a vassal for a site: its log says so, or the address is one like its vassals'."""
     name = site.layout.name
+    if _look_for_link(site, host):
+        return
     for pattern, log in host.starts.emperor_logs.items():
         unit = host.starts.emperors.get(pattern, "")
         said = ask.tail(log) if os.path.isfile(log) else _journal_of(unit) if unit else ""
@@ -293,6 +348,22 @@ def _look_for_vassal(site: Site, host: Host, addresses: Sequence[str]) -> None:
         if removed or alike:
             site.server.vassals, site.server.vassals_log = pattern, removed[-2:]
             return
+
+
+def _look_for_link(site: Site, host: Host) -> bool:
+    """Find a vassal of a site that is a link to nothing."""
+    folders = [site.uwsgi.options.last("chdir"), *folders_of(site.domains, host)]
+    for pattern in host.starts.emperors:
+        folder = pattern if os.path.isdir(pattern) else os.path.dirname(pattern)
+        for name in names(folder)[:_MOST]:
+            path = f"{folder}/{name}"
+            if not os.path.islink(path) or os.path.exists(path):
+                continue
+            target = os.path.normpath(os.path.join(folder, os.readlink(path)))
+            if name.rpartition(".")[0] == site.layout.name or os.path.dirname(target) in folders:
+                site.server.vassals, site.server.vassal_link, site.server.vassal_target = pattern, path, target
+                return True
+    return False
 
 
 def _journal_of(unit: str) -> str:

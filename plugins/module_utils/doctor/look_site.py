@@ -38,12 +38,14 @@ from .look_files import look_at_disks, look_at_events, look_at_files
 from .look_inside import look_inside
 from .look_locks import look_at_servers, watch_locks
 from .look_logs import look_at_logs
+from .look_mounts import look_at_mounts
 from .look_pages import look_at_pages
 from .look_proxies import look_in_front
 from .look_redirects import greets, look_at_redirects
 from .look_renewal import look_at_renewal
 from .look_servers import look_around
 from .look_tls import look_at_certificate
+from .look_unread import look_for_unread
 from .look_uwsgi import ask_stats, find_uwsgi, uwsgi_log
 from .look_visitors import look_at_visitors
 from .names import reserved
@@ -69,12 +71,7 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passi
     site.entrances = _entrances(site, host)
     if passive:  # where the site serves, and not where it only redirects to that
         site.entrances = ([entrance for entrance in site.entrances if entrance.tls] or site.entrances)[:1]
-    main = main_server(site, host)
-    addresses: list[str] = []
-    if config and main:
-        way_in(site, main, host)
-        if site.handler and match.passes(site.handler):
-            site.speaks, addresses = match.targets(config, site.handler)
+    main, addresses = _handed_over(site, main_server(site, host), host)
     site.uwsgi = find_uwsgi(site.layout, site.domains, host, addresses, site.server)
     site.secrets = secrets_of(site.uwsgi.environment, site)
     # Children that change their ids are forked here, before any thread runs.
@@ -116,10 +113,28 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passi
     if not passive:
         look_at_files(site, main, host)
     look_at_events(site, host)
-    _apart(site, "nginx's directives", look_at_directives, site, main, host)
+    _look_at_configuration(site, main, host)
     look_at_disks(site)
+    look_at_mounts(site)
     site.background = look_at_background(site.layout, uptime_of(read_or_empty("/proc/uptime")))
     return site
+
+
+def _handed_over(site: Site, main: match.Server | None, host: Host) -> tuple[match.Server | None, list[str]]:
+    """Return the server that hands over to the site's application, and the addresses that it passes to."""
+    config = host.nginx.config
+    addresses: list[str] = []
+    if config and main:
+        way_in(site, main, host)
+        if site.handler and match.passes(site.handler):
+            site.speaks, addresses = match.targets(config, site.handler)
+        inner = match.inner_server(config, main, addresses, site.domains[0])
+        if inner:  # nginx in front of itself: what answers is behind the inner one
+            main = inner
+            way_in(site, main, host)
+            if site.handler and match.passes(site.handler):
+                site.speaks, addresses = match.targets(config, site.handler)
+    return main, addresses
 
 
 def site_of(given: Mapping[str, Any], patience: Patience) -> Site:
@@ -132,7 +147,7 @@ def site_of(given: Mapping[str, Any], patience: Patience) -> Site:
         path=prefixes.below(prefix, str(health.get("path") or "/")),
         prefix=prefix,
         wanted_status=list(health.get("status") or []),
-        managed=os.path.islink(layout.current),
+        managed=os.path.islink(layout.current) or os.path.isfile(layout.doctor_request),
         media_wanted=given.get("media") is not False,
         layout=layout,
         patience=patience,
@@ -208,6 +223,11 @@ def _look_at_renewal(site: Site, host: Host) -> None:
     site.https.placeholder = pairs.is_placeholder(site.layout)
     if any(entrance.tls for entrance in site.entrances):
         site.renewal = look_at_renewal(site, host)
+
+
+def _look_at_configuration(site: Site, main: match.Server | None, host: Host) -> None:
+    _apart(site, "files that nginx does not read", look_for_unread, site, host)
+    _apart(site, "nginx's directives", look_at_directives, site, main, host)
 
 
 def _look_in_front(site: Site, host: Host) -> None:
@@ -324,5 +344,6 @@ def _is_socket(path: str) -> bool:
 # Variables that say nothing that anybody would hide.
 _PUBLIC = re.compile(
     r"PATH|HOME|LANG(UAGE)?|LC_\w+|USER|LOGNAME|SHELL|PWD|OLDPWD|SHLVL|TERM|TZ|MAIL|_|VIRTUAL_ENV|PYTHON\w*|UWSGI_\w+"
+    r"|(GRANIAN|UVICORN)_(HOST|PORT|INTERFACE|WORKERS|UDS|LOG_LEVEL)|HOST|PORT|WEB_CONCURRENCY"
     r"|DJANGO_SETTINGS_MODULE|INVOCATION_ID|JOURNAL_STREAM|NOTIFY_SOCKET|SYSTEMD_EXEC_PID|LISTEN_\w+|RUNTIME_DIRECTORY"
 )

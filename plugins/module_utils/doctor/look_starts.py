@@ -25,7 +25,8 @@ from .unit_environment import unit_environment
 UNIT_FOLDERS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system", "/run/systemd/generator.late")
 UNIT_PROPERTIES = (
     "Id,ExecStart,ActiveState,SubState,NRestarts,InvocationID,User,WorkingDirectory,EnvironmentFiles,Environment,"
-    "PrivateTmp,ProtectSystem,ProtectHome"
+    "PrivateTmp,ProtectSystem,ProtectHome,Type,LoadState,LoadError,UnitFileState,NeedDaemonReload,FragmentPath,Group,"
+    "WantedBy,RequiredBy,TriggeredBy,DropInPaths,ExecStartPre"
 )
 SOCKET_PROPERTIES = "Id,Listen,Triggers,ActiveState,SubState,Result,UnitFileState"
 DEBIAN_APPS = "/etc/uwsgi"
@@ -43,8 +44,11 @@ def starts_of(table: Mapping[int, Process], units: Sequence[Mapping[str, str]]) 
     wanted = [name for name in _unit_files(".service", _SERVERS) if name not in known and "@" not in name][:_MOST]
     shown = ask.run(["systemctl", "show", *wanted, f"--property={UNIT_PROPERTIES}"]).out if wanted else ""
     known.update({unit["Id"]: unit for unit in parsed_units(shown)})
+    for unit in known.values():
+        if unit.get("LoadState") == "bad-setting":
+            _read_refused(unit)
     found = Starts()
-    sockets = _sockets()
+    sockets = _sockets(list(known))
     for unit in known.values():
         found.found += _of_unit(unit, sockets)
     _emperors(found, table)
@@ -92,9 +96,12 @@ def _unit_files(ending: str, containing: re.Pattern[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _sockets() -> dict[str, dict[str, str]]:
-    """Return the socket units of a host, by the service that each starts."""
-    files = [name for name in _unit_files(".socket", re.compile("^Listen", re.M)) if "@" not in name][:_MOST]
+def _sockets(services: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the socket units of a host, by the service that each starts; of a template those of known instances."""
+    named = _unit_files(".socket", re.compile("^Listen", re.M))
+    files = [name for name in named if "@" not in name][:_MOST]
+    instances = [name.replace(".service", ".socket") for name in services if "@" in name]
+    files += [name for name in instances if f"{name.partition('@')[0]}@.socket" in named][:_MOST]
     shown = ask.run(["systemctl", "show", *files, f"--property={SOCKET_PROPERTIES}"]).out if files else ""
     found = {}
     for unit in parsed_units(shown):
@@ -109,6 +116,20 @@ def listens_of(socket: Mapping[str, str]) -> list[str]:
     for word in re.findall(r"(\S+) \(Stream\)", socket.get("Listen", "")):
         found.append(f"unix:{word}" if word.startswith("/") else word)
     return found
+
+
+def _read_refused(unit: dict[str, str]) -> None:
+    """Fill in the command of a unit that systemd refuses, from its file: systemctl shows none."""
+    text = read_or_empty(unit.get("FragmentPath", ""))
+    command = re.findall(r"(?m)^ExecStart=[-@:+!]*(.*)$", text)
+    if command and not unit.get("ExecStart"):
+        words = command[-1].split()
+        path = words[0] if words else ""
+        unit["ExecStart"] = f"{{ path={path} ; argv[]={' '.join(words)} ; ignore_errors=no ; }}"
+    for name in ("User", "WorkingDirectory"):
+        given = re.findall(rf"(?m)^{name}=(.*)$", text)
+        if given and not unit.get(name):
+            unit[name] = given[-1].strip()
 
 
 def _of_unit(unit: dict[str, str], sockets: Mapping[str, dict[str, str]]) -> list[Start]:

@@ -49,7 +49,8 @@ def said_by_supervisor(found: Starts) -> None:
                 # A program of a group, or one of several processes: `group:program_00`.
                 own = words[0].rpartition(":")[2]
                 for name in dict.fromkeys((words[0], own, re.sub(r"_?\d+$", "", own), words[0].partition(":")[0])):
-                    found.supervisor.setdefault(name, line.strip())
+                    said_before = found.supervisor.get(name, "")
+                    found.supervisor[name] = f"{said_before}; {line.strip()}" if said_before else line.strip()
         if not found.supervisor:
             found.error = (said.out + said.err).strip().splitlines()[0] if (said.out + said.err).strip() else "?"
 
@@ -82,6 +83,9 @@ def _program(name: str, given: dict[str, str | None], path: str, folder: str) ->
         addresses = [f"unix:{socket[7:]}" if socket.startswith("unix://") else socket.partition("//")[2]]
     start = Start(kind, SUPERVISOR, name, path, command, cwd, environment, value("user") or "root", addresses)
     start.log = _log(name, value, folder)
+    several = value("numprocs") not in ("", "1") or value("process_name") not in ("", name)
+    start.program = (shlex_words(value("command")) or [""])[0]
+    start.group = f"{name}:*" if several else ""
     return [start]
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import re
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from ..host import processes
 from ..host.files import names, read_link, read_or_empty
 from ..host.identity import Identity, user_name
-from ..model.layout import Layout
+from ..model.layout import SYSTEMD, Layout
 from ..nginx import match
 from ..uwsgi import options as uwsgi_options
 from ..uwsgi import stats
@@ -51,6 +52,7 @@ def find_uwsgi(
         children = [process for process in host.table.values() if process.parent == master.pid]
         found.workers = [child for child in children if _is_worker(child, said.kind)]
     found.unit = _find_unit(layout, host, found.master, said)
+    found.starts_at_boot = starts_at_boot(layout.boot_unit)
     found.installed = bool(master or found.unit or said.start or ask.installed("uwsgi"))
     cwd = _how_it_starts(found, layout, said.start)
     if not found.command and not said.stranger:
@@ -83,6 +85,13 @@ def find_uwsgi(
         words = ["--output=short-unix", "_PID=1", f"UNIT={found.unit['Id']}"]
         found.restarted = restarts(_journal(int(host.now) - RECENT, words))
     return found
+
+
+def starts_at_boot(unit: str, folder: str = SYSTEMD) -> bool | None:
+    """Say whether something wants a unit of this host's own; None where there is no such unit."""
+    if not os.path.lexists(f"{folder}/{unit}"):
+        return None
+    return bool(glob.glob(f"{glob.escape(folder)}/*.wants/{unit}"))
 
 
 def project_environment(found: Uwsgi) -> dict[str, str]:
@@ -233,7 +242,7 @@ def _how_it_starts(found: Uwsgi, layout: Layout, start: Start | None) -> str:
     found.user = found.master.identity.name
     if is_renamed(found.master):
         found.command = exec_start(found.unit)
-    return found.master.cwd or "/"
+    return found.master.cwd or (start.cwd if start else "/")
 
 
 def _has(folder: str, found: Uwsgi) -> bool:
@@ -288,7 +297,8 @@ def _of_vassal(start: Start, found: Uwsgi, since: int) -> str:
     text = ask.tail(start.log) if start.log else _journal(since, ["--output=cat", f"--unit={start.unit.get('Id', '')}"])
     blocks = re.split(r"(?=\*\*\* Starting uWSGI)", text)
     own = [block for block in blocks if re.search(rf"\b{re.escape(start.name)}\b", block.partition("spawned")[0])]
-    return own[-1] if own else ""
+    # What the emperor does with it comes after why it ended.
+    return "\n".join(line for line in own[-1].splitlines() if "[emperor]" not in line) if own else ""
 
 
 def _journal(since: int, words: Sequence[str]) -> str:

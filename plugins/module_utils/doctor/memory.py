@@ -121,10 +121,16 @@ def _state(name: str) -> str:
 
 
 def _lines(path: str) -> list[str]:
+    most = 2 * HISTORY_BYTES
     try:
-        return regular.content(path, 2 * HISTORY_BYTES).decode("utf-8", "replace").splitlines(keepends=True)
+        with regular.opened(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            stream.seek(max(size - most, 0))
+            found = stream.read(most).decode("utf-8", "replace").splitlines(keepends=True)
     except OSError:
         return []
+    # Of what is too much the end counts; it begins within a line.
+    return found[1:] if size > most else found
 
 
 def _time(line: str) -> float:

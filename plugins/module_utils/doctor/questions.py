@@ -22,6 +22,11 @@ def good(status: int, wanted: Sequence[int]) -> bool:
     return status in wanted if wanted else status < 500 and status != 400
 
 
+def by_nginx(status: int, body: bytes) -> bool:
+    """Say whether an answer is nginx's own page of an error, and nobody's behind it."""
+    return status >= 400 and b"<center>nginx" in body[-600:]
+
+
 def all_busy(site: Site) -> bool:
     """Say whether every worker is at a request.
 
@@ -99,6 +104,11 @@ def mistaken_alias(fetched: Fetched) -> tuple[str, str]:
     return "", ""
 
 
+def without_current(site: Site) -> bool:
+    """Say whether a site of this collection has no link to the release that is live."""
+    return site.managed and not site.background.release
+
+
 def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Fault:
     """Say why a static or media file that is there is not what a client gets."""
     hop = faults.hop
@@ -113,8 +123,16 @@ def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Faul
             status,
             f"{hop} files are not readable: {host.nginx.worker_name} may not use {place} ({mode})"
             + (f"; {late}" if late else ""),
-            RESTART if late else fetched.obstacle.mend,
+            RESTART if late else fetched.obstacle.fix,
             [says, fetched.obstacle.evidence],
+        )
+    if fetched.refused and fetched.status in (403, 404, 410):
+        return faults.fault(
+            f"{hop}.status",
+            status,
+            f"{hop} files are not served: nginx turns everybody away who asks for {fetched.url}, by {fetched.refused}",
+            f"remove that line, then {RELOAD}",
+            [says, fetched.refused],
         )
     if "_pass" in fetched.handler:
         return faults.fault(
@@ -134,6 +152,8 @@ def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Faul
             + (f"; {why}" if why else ""),
             f"web_sites[].nginx.{hop}; by hand: {right or 'correct the alias'} in {fetched.place}, then {RELOAD}",
             [says, f"in {fetched.place}"],
+            # An alias by way of the link `current` is right, where the link is gone that the socket is missed by, too.
+            None if without_current(site) and fetched.file.startswith(f"{site.layout.current}/") else (),
         )
     if denial:
         return selinux(faults, denial, status, fetched.file)

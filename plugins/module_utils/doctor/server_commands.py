@@ -165,11 +165,27 @@ def script_command(path: str) -> tuple[list[str], str]:
     Many units and supervisor programs start a `gunicorn_start` that sets variables, changes the directory and execs.
     """
     text = read_or_empty(path)[:_CONFIG_MOST]
-    if not re.match(r"#!.*sh\b", text):
-        return [], ""
+    return _started_by(text) if re.match(r"#!.*sh\b", text) else ([], "")
+
+
+def scripted(command: list[str], cwd: str) -> tuple[list[str], str]:
+    """Return what a command starts: where it is a shell script, what that starts in its end; and the directory."""
+    words = command[1:] if command and os.path.basename(command[0]) in ("sh", "bash", "env") else command
+    if words[:1] in (["-c"], ["-lc"]):
+        # systemctl shows words without their quotes.
+        inner, folder = _started_by(" ".join(words[1:]).strip("'\""))
+        return (inner, os.path.normpath(os.path.join(cwd, folder))) if inner else (command, cwd)
+    if kind_of(command) or not words or not words[0].startswith("/"):
+        return command, cwd
+    inner, folder = script_command(words[0])
+    return (inner, os.path.join(cwd, folder)) if inner else (command, cwd)
+
+
+def _started_by(text: str) -> tuple[list[str], str]:
+    """Return (command, directory) of the first server that lines of a shell start."""
     known: dict[str, str] = {}
-    folder = ""
-    for line in text.replace("\\\n", " ").splitlines():
+    folder = virtualenv = ""
+    for line in re.split(r"\n|&&|;", text.replace("\\\n", " ")):
         assigned = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)$", line)
         filled = re.sub(r"\$\{?(\w+)\}?", lambda name: known.get(name[1], name[0]), line)
         words = shlex_words(filled.partition(" #")[0])
@@ -177,24 +193,14 @@ def script_command(path: str) -> tuple[list[str], str]:
             known[assigned[1]] = (shlex_words(filled.partition("=")[2]) or [""])[0]
         elif words[:1] == ["cd"] and len(words) > 1:
             folder = os.path.join(folder, words[1])
+        elif words[:1] in (["source"], ["."]) and len(words) > 1 and words[1].endswith("/bin/activate"):
+            virtualenv = os.path.join(folder, words[1])[: -len("/activate")]
         else:
             words = words[1:] if words[:1] == ["exec"] else words
             if kind_of(words):
-                return words, folder
+                first = f"{virtualenv}/{words[0]}" if virtualenv and "/" not in words[0] else words[0]
+                return [first, *words[1:]], folder
     return [], ""
-
-
-def scripted(command: list[str], cwd: str) -> tuple[list[str], str]:
-    """Return what a command starts: where it is a shell script, what that starts in its end; and the directory."""
-    words = command[1:] if command and os.path.basename(command[0]) in ("sh", "bash", "env") else command
-    if words[:1] in (["-c"], ["-lc"]) and kind_of(
-        words[1].replace("exec ", "").split() if len(words) == 2 else words[1:]
-    ):
-        return [word.strip("'\"") for word in " ".join(words[1:]).replace("exec ", "").split()], cwd
-    if kind_of(command) or not words or not words[0].startswith("/"):
-        return command, cwd
-    inner, folder = script_command(words[0])
-    return (inner, os.path.join(cwd, folder)) if inner else (command, cwd)
 
 
 # --- words ---

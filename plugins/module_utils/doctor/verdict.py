@@ -19,9 +19,15 @@ from .fault import ADVICE, BROKEN, DEGRADED, OK, UNKNOWN, Fault
 from .fixes import fix_for
 
 _LEADING = ("client.status", "client.no-answer", "client.no-connection", "client.other-program")
+# nginx has other files than those that were read here, and the hops that are judged by files.
+_UNREAD = ("nginx.config", "nginx.not-reloaded")
+_READ_IN_FILES = ("location", "name")
 _FOLLOW = "see the hop that it follows from"
 HIDDEN = "********"
 _SEVERITY = (BROKEN, DEGRADED, UNKNOWN, ADVICE)
+# Keys of a report whose values are words of our own.
+_OURS = frozenset({"fault", "hop", "status", "follows", "rung"})
+_LONG = 8
 _CREDENTIALS = re.compile(r"(\w://)[^/@\s]*@")
 _ASSIGNED = re.compile(
     r"(?i)\b((?:\w*(?:password|passwd|secret|token|api_?key)\w*|sessionid|csrftoken)[\"']?\s*[=:]\s*)[\"']?[^\s\"',;]+"
@@ -53,6 +59,7 @@ def verdict(site: Site, host: Host) -> dict[str, Any]:
         seen: list[str] = []
         hops.append(Judged(hop.name, seen, list(hop.judge(site, host, seen))))
     faults = [fault for hop in hops for fault in hop.faults]
+    not_in_force(site, faults)
     attribute(faults)
     for fault in faults:
         # What a client gets is nobody's to fix but the hop's that it comes from.
@@ -76,16 +83,23 @@ def unexamined(site: Site, what: str) -> dict[str, Any]:
 def hide(value: Any, secrets: Sequence[str]) -> Any:
     """Return the value, visible and without what may be a secret: environment values, credentials in URLs, cookies."""
     if isinstance(value, dict):
-        return {key: hide(inner, secrets) for key, inner in value.items()}
+        return {key: inner if key in _OURS else hide(inner, secrets) for key, inner in value.items()}
     if isinstance(value, list):
         return [hide(inner, secrets) for inner in value]
     if not isinstance(value, str):
         return value
     # The longest first: what is left of a secret whose beginning was replaced would be shown.
     for secret in sorted(secrets, key=len, reverse=True):
-        value = value.replace(secret, HIDDEN)
+        value = _without(value, secret)
     value = _CREDENTIALS.sub(rf"\1{HIDDEN}@", value)
     return visible(_ASSIGNED.sub(rf"\1{HIDDEN}", value))
+
+
+def _without(text: str, secret: str) -> str:
+    """Return a text without a secret. A short one that is a part of a word (wsgi in uwsgi) is another word there."""
+    if len(secret) >= _LONG:
+        return text.replace(secret, HIDDEN)
+    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])", lambda _found: HIDDEN, text)
 
 
 def attribute(faults: Sequence[Fault]) -> None:
@@ -99,6 +113,20 @@ def attribute(faults: Sequence[Fault]) -> None:
             found = before[-1]  # the innermost hop: it is what the others wait for
             passed.append(found)
         fault.follows = found.hop if found is not fault else ""
+
+
+def not_in_force(site: Site, faults: Sequence[Fault]) -> None:
+    """Lower what was read in files that nginx does not have yet, while visitors get the site by those of before.
+
+    It refuses the files, or nobody has told it to read them: then they do no harm before it reads them.
+    """
+    unread = [fault.name for fault in faults if fault.name in _UNREAD and fault.status == DEGRADED]
+    served = site.entrances and all(way.answer and way.answer.status < 400 for way in site.entrances)
+    if not unread or not served:
+        return
+    for fault in faults:
+        if fault.hop in _READ_IN_FILES and fault.status == BROKEN:
+            fault.status, fault.only = DEGRADED, (*unread, *REGISTER[fault.name])
 
 
 def _sources(fault: Fault, faults: Sequence[Fault]) -> list[Fault]:
@@ -143,7 +171,7 @@ def _hop(hop: Judged) -> dict[str, Any]:
         "status": hop.status,
         "evidence": first.evidence if first else hop.evidence,
         "cause": first.cause if first else "",
-        "mend": first.fix if first else "",
+        "fix": first.fix if first else "",
         "follows": first.follows if first else "",
         "faults": [_fault(fault) for fault in hop.faults],
     }
@@ -155,7 +183,7 @@ def _fault(fault: Fault) -> dict[str, Any]:
         "hop": fault.hop,
         "status": fault.status,
         "cause": fault.cause,
-        "mend": fault.fix,
+        "fix": fault.fix,
         "evidence": [line for line in fault.evidence if line],
         "follows": fault.follows,
     }

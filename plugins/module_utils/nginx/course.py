@@ -35,7 +35,7 @@ class Course:
     """Where a request ends: `ends` says how, `chain` in which blocks, `by` which directive decided.
 
     `status` is what nginx itself answers, 0 where somebody else does; `file` what it serves, or looked for in vain.
-    `tried` are the `try_files` on the way, `steps` the URIs of the internal redirects.
+    `tried` are the `try_files` on the way, `steps` the URIs of the internal redirects, `rewrites` what changed the URI.
     """
 
     uri: str
@@ -46,6 +46,7 @@ class Course:
     file: str = ""
     tried: list[Directive] = field(default_factory=list)
     steps: list[str] = field(default_factory=list)
+    rewrites: list[Directive] = field(default_factory=list)
 
     @property
     def place(self) -> str:
@@ -95,6 +96,7 @@ class _Walk:
         self.server, self.disk = server, disk
         self.tried: list[Directive] = []
         self.steps: list[str] = []
+        self.rewrites: list[Directive] = []
         self.constants = match.constants(server.chain)
 
     def begin(self, uri: str) -> Course:
@@ -137,6 +139,7 @@ class _Walk:
             if text.startswith(("http://", "https://", "$scheme")) or flag in ("redirect", "permanent"):
                 return self._end(RETURN, uri, chain, found, 301 if flag == "permanent" else 302), uri, False
             uri, changed = match.path_of(text), True
+            self.rewrites.append(found)
             if "$" in uri:
                 return self._end(UNKNOWN, uri, chain, found), uri, False
             if flag in ("last", "break"):
@@ -245,4 +248,4 @@ class _Walk:
         status: int = 0,
         file: str = "",
     ) -> Course:
-        return Course(uri, ends, chain, by, status, file, self.tried, self.steps)
+        return Course(uri, ends, chain, by, status, file, self.tried, self.steps, self.rewrites)

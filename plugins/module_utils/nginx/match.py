@@ -114,6 +114,19 @@ def select(config: Config, host: str, address: str, port: int) -> Server | None:
     return others[0] if others else None
 
 
+def inner_server(config: Config, outer: Server, addresses: list[str], host: str) -> Server | None:
+    """Return the server to which another one of the same nginx passes on, over an address of this host; else None."""
+    for address in addresses[:1]:
+        name, _colon, port = address.rpartition(":")
+        if name not in ("127.0.0.1", "localhost") or not port.isdigit():
+            continue
+        listens = [listen.port for server in servers(config) for listen in server.listens]
+        inner = select(config, host, "127.0.0.1", int(port)) if int(port) in listens else None
+        if inner and inner.place != outer.place:
+            return inner
+    return None
+
+
 def path_of(uri: str) -> str:
     """Return the path of a URI as nginx compares it with locations: decoded, without its query string."""
     return unquote(uri.partition("?")[0])
@@ -150,6 +163,12 @@ def handler(chain: list[Directive]) -> Directive | None:
     for name in _PASSES:
         for found in _given(chain[-1], name):
             return found
+    # `if (!-f $request_filename) { proxy_pass ...; }`: what is no file, and what asks for none, is handed over.
+    for condition in chain[-1].all("if"):
+        if re.fullmatch(r"\(\s*!-[fe]\s+\$(request_filename|document_root\$uri)\s*\)", " ".join(condition.args)):
+            for name in _PASSES:
+                for found in _given(condition, name):
+                    return found
     return None
 
 

@@ -29,6 +29,7 @@ WORDS = r"\g<0>"
 FAILURES = (
     Failure(r"\[strict-mode\] unknown config directive: (\S+)", r"uwsgi.options has \1, which uWSGI does not know"),
     Failure(r"(?m)^chdir\(\): .*$"),
+    Failure(r"(?m)^.*(?:unrecognized|invalid|ambiguous) option(?: -- )?.*$"),
     Failure(r"(?m)^.*Python Home is not a directory.*$"),
     Failure(r"(?m)^(?:ModuleNotFoundError|ImportError): .*$", WORDS, own=False),
     Failure(r"(?m)^(?:ModuleNotFoundError|ImportError|SyntaxError|\w+Error): .*$"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from .. import app_fixes, judge_ini
 from ..application import application_of
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
@@ -40,12 +41,14 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "app.ini",
             status,
             f"{site.server.label} shall read {options.missing[0]}, which is not there{later}",
-            f"playbooks/site.yml; by hand: put it there, or correct the command: {' '.join(found.command)}",
+            f"pyweb.stack.site; by hand: put it there, or correct the command: {' '.join(found.command)}",
             [f"{options.missing[0]}: No such file or directory"],
         )
     yield from stale(FAULTS, site)
     # What the options in a file say that is not there nobody knows; a log may have an error of days ago.
-    wrong = None if options.missing else _places(site) or _sandbox(site) or _import(site) or _unseen(site)
+    wrong = (
+        None if options.missing else _text(site) or _places(site) or _sandbox(site) or _import(site) or _unseen(site)
+    )
     if wrong:
         yield wrong
     elif "app" in site.inside:
@@ -60,6 +63,18 @@ def _weight(site: Site) -> tuple[str, str]:
     return (DEGRADED, "; what runs now was loaded before that") if runs else (BROKEN, "")
 
 
+def _text(site: Site) -> Fault | None:
+    """Judge the text of uWSGI's configuration, where the site does not answer as it should."""
+    if site.server.kind != "uwsgi" or site.managed or _answers_well(site):
+        return None
+    found = judge_ini.mistake(site)
+    if found:
+        return FAULTS.fault("app.ini", BROKEN, found[0], found[1], [found[2]])
+    started_without = site.uwsgi.master and "no python application found" in site.uwsgi.log
+    found = judge_ini.nothing_to_load(site) if started_without and "app" not in site.inside else None
+    return FAULTS.fault("app.module", BROKEN, found[0], found[1], [found[2]]) if found else None
+
+
 def _places(site: Site) -> Fault | None:
     """Judge chdir and the virtualenv."""
     options, log = site.uwsgi.options, site.uwsgi.log
@@ -70,21 +85,44 @@ def _places(site: Site) -> Fault | None:
             "app.chdir",
             status,
             f"chdir is wrong: there is no directory {chdir}{later}",
-            f"web_sites[].source, then playbooks/site.yml; by hand: chdir = the directory that holds manage.py, in "
+            f"web_sites[].source, then pyweb.stack.site; by hand: chdir = the directory that holds manage.py, in "
             f"{ini}, then {restart(site)}",
             [f"chdir = {chdir} in {ini}", *last_match(log, r"chdir\(\): .*")],
+        )
+    if site.places.closed:
+        closed = site.places.closed
+        kind = "enter the directory" if closed.directory else "read"
+        return FAULTS.fault(
+            "app.chdir",
+            status,
+            f"{site.uwsgi.user}, who runs the site, may not {kind} {closed.path} ({closed.mode:04o}): the application "
+            f"cannot be loaded{later}",
+            f"{closed.fix}; then {restart(site)}",
+            [closed.evidence, *last_match(log, r"chdir\(\): .*|PermissionError: .*")],
         )
     without = site.inside.get("failed django", {})
     no_home = bool(home) and not site.places.home
     if not no_home and not without:
         return None
     what = f"there is no directory {home}" if no_home else f"{home or site.uwsgi.python} has no Django"
+    version = ".".join(str(site.inside.get("python", {}).get("version", "")).split(".")[:2])
+    if without and version and site.places.pythons and f"python{version}" not in site.places.pythons:
+        made = ", ".join(site.places.pythons[:2])
+        return FAULTS.fault(
+            "app.virtualenv",
+            status,
+            f"the virtualenv {home} was made for {made}, and uWSGI has Python {version}: its packages are not found"
+            f"{later}",
+            f"web_sites[].virtualenv, then pyweb.stack.site; by hand: make it again: python{version} -m venv --clear "
+            f"{home} && {home}/bin/pip install -r the project's requirements, then {restart(site)}",
+            [f"{home}/lib/{site.places.pythons[0]}", without.get("error", "")],
+        )
     return FAULTS.fault(
         "app.virtualenv",
         status,
         f"the virtualenv is wrong: {what}{later}",
-        f"web_sites[].virtualenv, then playbooks/site.yml; by hand: home = the virtualenv that Django was installed "
-        f"into, in {ini}, then {restart(site)}",
+        ("pyweb.stack.site builds it again" if no_home else "web_sites[].virtualenv, then pyweb.stack.site")
+        + f"; by hand: home = the virtualenv that Django was installed into, in {ini}, then {restart(site)}",
         [f"home = {home} in {ini}" if home else "", without.get("error", ""), *last_match(log, r".*Python Home.*")],
     )
 
@@ -130,16 +168,22 @@ def _import(site: Site) -> Fault | None:
             "app.module",
             status,
             f"the module {module} has no callable {name}{later}",
-            f"web_sites[].wsgi, then playbooks/site.yml; by hand: module = {module}:application in {place_of(site)}, "
+            f"web_sites[].wsgi, then pyweb.stack.site; by hand: module = {module}:application in {place_of(site)}, "
             f"then {restart(site)}",
             [error],
         )
     place = failed.get("where", "")
+    closed = re.search(r"^PermissionError: \[Errno 13\] Permission denied: '(/[^'\n]{1,300})'", error)
+    fix = _install(site, missing) if missing else _correct(site, place or "it", app_fixes.fix(site, error))
+    if closed:
+        fix = (
+            f"let {site.uwsgi.user} use {closed[1]} (namei -l {closed[1]} shows owners and modes), then {restart(site)}"
+        )
     return FAULTS.fault(
         "app.import",
         status,
         f"the application cannot be imported: {error}{later}",
-        _install(site, missing) if missing else _correct(site, place or "it"),
+        fix,
         [f"{error}{f' at {place}' if place else ''}", *last_match(log, r".*no python application found.*")],
     )
 
@@ -157,7 +201,7 @@ def _no_module(site: Site, missing: str, error: str) -> Fault:
             "app.chdir",
             status,
             f"chdir is wrong: {chdir} has no package {top}, {there} has{later}",
-            f"web_sites[].source, then playbooks/site.yml; by hand: chdir = {there} in {ini}, the directory that holds "
+            f"web_sites[].source, then pyweb.stack.site; by hand: chdir = {there} in {ini}, the directory that holds "
             f"manage.py, then {restart(site)}",
             [f"chdir = {chdir}", *evidence],
         )
@@ -165,7 +209,7 @@ def _no_module(site: Site, missing: str, error: str) -> Fault:
         "app.module",
         status,
         f"the module is wrong: there is no {missing} in {chdir}{later}",
-        f"web_sites[].wsgi, then playbooks/site.yml; by hand: module in {ini} as WSGI_APPLICATION in the settings says "
+        f"web_sites[].wsgi, then pyweb.stack.site; by hand: module in {ini} as WSGI_APPLICATION in the settings says "
         f"it, then {restart(site)}",
         evidence,
     )
@@ -175,16 +219,16 @@ def _install(site: Site, missing: str) -> str:
     """Say how the project gets a module that is not there."""
     home = site.uwsgi.options.last("home")
     pip = f"{home}/bin/pip" if home else f"{site.uwsgi.python or 'python3'} -m pip"
+    by_hand = app_fixes.own_module(site, missing) or f"{pip} install the package of {missing}, then {restart(site)}"
     return (
-        f"web_sites[].packages or the project's requirements ({missing}), then playbooks/deploy.yml; by hand: "
-        f"{pip} install the package of {missing}, then {restart(site)}"
+        f"web_sites[].packages or the project's requirements ({missing}), then pyweb.stack.deploy; by hand: {by_hand}"
     )
 
 
-def _correct(site: Site, what: str) -> str:
+def _correct(site: Site, what: str, by_hand: str = "") -> str:
     return (
-        f"correct {what} in the source, then playbooks/deploy.yml; playbooks/rollback.yml brings the release before"
-        f"; by hand: correct {what}, then {restart(site)}"
+        f"correct {what} in the source, then pyweb.stack.deploy; pyweb.stack.rollback brings the release before"
+        f"; by hand: {by_hand or f'correct {what}, then {restart(site)}'}"
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from ..evidence import BackgroundUnit, Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
+from ..fixes import start
 from ..logs import last_lines, traceback
 from ..refused import allowing, by_sandbox, database_of
 
@@ -25,6 +26,7 @@ FAULTS = Faults(
 )
 # A worker that was started again three times, and lately, ends over and over. Seconds.
 _LATELY = 20
+_MASKED = " and masked, so that systemd never starts it"
 _RUNS = ("active", "activating", "reloading", "refreshing")
 
 
@@ -58,15 +60,16 @@ def _worker(site: Site, unit: BackgroundUnit, seen: list[str]) -> Iterator[Fault
             "background.worker-restarting",
             BROKEN,
             f"the {what} ends and is started again, over and over: {_reason(unit)}",
-            f"journalctl -u '{unit.unit}' -n 50; playbooks/rollback.yml brings the workers of the release before",
+            f"journalctl -u '{unit.unit}' -n 50; pyweb.stack.rollback brings the workers of the release before",
             [state, *last_lines(unit.log)],
         )
     elif unit.state not in _RUNS:
         yield FAULTS.fault(
             "background.worker-stopped",
             BROKEN,
-            f"the {what} is stopped" + (f": {_reason(unit)}" if unit.state == "failed" else ""),
-            f"systemctl start '{unit.unit}', or playbooks/site.yml",
+            f"the {what} is stopped"
+            + (_MASKED if unit.masked else f": {_reason(unit)}" if unit.state == "failed" else ""),
+            f"{start(unit.unit, unit.masked)}, or pyweb.stack.site",
             [state, *last_lines(unit.log)[-3:]],
         )
     else:
@@ -83,8 +86,8 @@ def _timer(site: Site, unit: BackgroundUnit, task: BackgroundUnit | None, seen: 
         yield FAULTS.fault(
             "background.timer-stopped",
             BROKEN,
-            f"the {what} is stopped: its command does not run",
-            f"systemctl start '{unit.unit}', or playbooks/site.yml",
+            f"the {what} is stopped{_MASKED if unit.masked else ''}: its command does not run",
+            f"{start(unit.unit, unit.masked)}, or pyweb.stack.site",
             [f"{unit.unit}: {unit.state}/{unit.substate}, last run {unit.last or 'never'}"],
         )
     elif task.state == "failed" and (refused := _sandbox(site, what, task, f"timers.{unit.timer}")):
@@ -97,7 +100,7 @@ def _timer(site: Site, unit: BackgroundUnit, task: BackgroundUnit | None, seen: 
             f"journalctl -u '{task.unit}' -n 50; systemctl start '{task.unit}' runs it again",
             [f"{task.unit}: {task.result}, exit status {task.status}, last run {unit.last or 'unknown'}"],
         )
-    elif task.release != site.background.release:
+    elif site.background.release not in ("", task.release):
         yield _other_release(site, what, task, f"{task.unit}: {task.state}")
     else:
         now = "runs now" if task.state == "activating" else f"last run {unit.last or 'never'}, result {task.result}"
@@ -124,7 +127,7 @@ def _other_release(site: Site, what: str, unit: BackgroundUnit, state: str) -> F
         "background.other-release",
         DEGRADED,
         f"the {what} is of {release}; live is {site.background.release}",
-        "playbooks/site.yml leaves exactly what the live release has",
+        "pyweb.stack.site leaves exactly what the live release has",
         [state],
     )
 

@@ -16,7 +16,7 @@ from ..ways import kept_out, to_another_entrance
 FAULTS = Faults(
     "client",
     {
-        "client.no-connection": ["firewalld.dropped", "nginx"],
+        "client.no-connection": ["firewalld.dropped", "nginx", "name.no-server"],
         "client.other-program": ["nginx"],
         "client.status": [
             *("name", "nginx", "location", "socket", "uwsgi", "app", "django", "database", "host", "static"),

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from ...build import settings_findings
 from ...host.advice import advice_on
 from ...nginx import match
-from .. import judge_pages
+from .. import app_fixes, judge_pages, server_words
 from ..evidence import Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
 from ..fixes import RELOAD, restart, settings_file
+from ..judge_servers import place_of
 from ..judge_settings import judge_settings
 from ..logs import traceback
-from ..questions import all_busy, declared, last_match, of_uwsgi
+from ..questions import all_busy, by_nginx, declared, last_match, of_uwsgi
 
 FAULTS = Faults(
     "django",
@@ -58,11 +59,17 @@ BY_HAND = {
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     settings = site.inside.get("settings", {})
     yield from _settings(site)
-    if any(answer.status == 500 for answer in site.answers):
+    failed = any(answer.status == 500 and not by_nginx(answer.status, answer.body) for answer in site.answers)
+    if failed and f"GET {site.path}" not in judge_pages.of_nginx(site):
         reason = traceback(site.uwsgi.log) or traceback(site.logs.app_log) or judge_pages.asked_again(site)
         cause = f"Django answers 500{': ' + reason if reason else ''}"
         evidence = [reason or "status 500"]
-        fix = advice_on(reason, reason) or judge_pages.where_to_look(site, reason)
+        known = "" if site.managed else app_fixes.fix(site, reason)
+        advice = known or advice_on(reason, reason)
+        mixed = server_words.interface(reason)
+        if mixed[0]:
+            cause, advice = f"{cause}: {mixed[0]}", f"{mixed[1]} ({place_of(site)}), then {restart(site)}"
+        fix = advice or judge_pages.where_to_look(site, reason)
         yield FAULTS.fault("django.error", BROKEN, cause, fix, evidence)
     yield from judge_pages.judge(FAULTS, site)
     yield from _slowness(site)
@@ -80,7 +87,7 @@ def _settings(site: Site) -> Iterator[Fault]:
             "django.allowed-hosts",
             BROKEN,
             f"ALLOWED_HOSTS does not have {', '.join(settings['refused'])}: Django answers 400",
-            "web_sites[].domains, then playbooks/site.yml; by hand: ALLOWED_HOSTS = "
+            "web_sites[].domains, then pyweb.stack.site; by hand: ALLOWED_HOSTS = "
             f"{sorted({*(settings.get('allowed_hosts') or []), *settings['refused']})} in "
             f"{settings_file(site, 'ALLOWED_HOSTS')}, then {restart(site)}",
             [
@@ -108,7 +115,7 @@ def _settings(site: Site) -> Iterator[Fault]:
             "django.debug",
             DEGRADED,
             "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
-            "DEBUG = False in the settings (the overlay sets it); playbooks/site.yml; by hand: DEBUG = False in "
+            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: DEBUG = False in "
             f"{settings_file(site, 'DEBUG')}, then {restart(site)}",
             [page if site.debug_page else "settings.DEBUG is True"],
         )
@@ -116,7 +123,7 @@ def _settings(site: Site) -> Iterator[Fault]:
         error = site.inside["failed settings"]["error"]
         cause = f"the settings cannot be used: {error}"
         by_hand = f"correct {settings_file(site)}, then {restart(site)}"
-        fix = f"correct the settings, then playbooks/deploy.yml; by hand: {by_hand}"
+        fix = f"correct the settings, then pyweb.stack.deploy; by hand: {by_hand}"
         yield FAULTS.fault("django.settings", BROKEN, cause, fix, [error])
 
 

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 from .. import judge_filter
 from ..evidence import Host, Site
@@ -49,7 +50,16 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
 def _ports(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     wall = host.firewall
     for port in sorted({entrance.port for entrance in site.entrances}):
-        if wall.target == "ACCEPT" or any(_holds(opened, port) for opened in wall.opened):
+        if refusing := _refusing(wall.rules, port):
+            yield FAULTS.fault(
+                "firewalld.closed",
+                BROKEN,
+                f"firewalld does not let {port}/tcp in: zone {wall.zone} has a rich rule that refuses it",
+                f"firewall-cmd --remove-rich-rule='{refusing}' && "
+                f"firewall-cmd --permanent --remove-rich-rule='{refusing}'",
+                [f"zone {wall.zone}: {refusing}"],
+            )
+        elif wall.target == "ACCEPT" or any(_holds(opened, port) for opened in wall.opened):
             seen.append(f"zone {wall.zone} lets {port}/tcp in")
         elif any(f'port="{port}"' in rule or "service" in rule for rule in wall.rules):
             seen.append(f"zone {wall.zone} has a rich rule for {port}/tcp")
@@ -60,9 +70,21 @@ def _ports(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 BROKEN,
                 f"firewalld does not let {port}/tcp in: zone {wall.zone} is closed for it",
                 f"firewall-cmd {option} && firewall-cmd --permanent {option} "
-                f"(firewalld_ports, or web_sites[].nginx.listen with playbooks/site.yml)",
+                f"(firewalld_ports, or web_sites[].nginx.listen with pyweb.stack.site)",
                 [f"zone {wall.zone}: services {' '.join(wall.services)}; ports {' '.join(wall.ports) or 'none'}"],
             )
+
+
+def _refusing(rules: Sequence[str], port: int) -> str:
+    """Return the rich rule that refuses a port to everybody, '' where there is none; refusals come before the rest."""
+    for rule in rules:
+        action = re.search(r" (?:reject|drop)(?: |$)", rule)
+        named = re.search(r' port port="([\d-]+)" protocol="tcp"| service name="(\w+)"', rule)
+        if action and named and " source " not in f"{rule} " and 'family="ipv6"' not in rule and "limit" not in rule:
+            held = named[1] or {"http": "80", "https": "443"}.get(named[2], "")
+            if _holds(f"{held}/tcp", port):
+                return rule
+    return ""
 
 
 def _holds(opened: str, port: int) -> bool:

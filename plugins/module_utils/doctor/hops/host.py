@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ..evidence import Host, Site
 from ..fault import BROKEN, Fault, Faults
 
-FAULTS = Faults("host", {"host.disk-full": [], "host.clock": []})
+FAULTS = Faults("host", {"host.disk-full": [], "host.read-only": [], "host.clock": []})
 # Seconds. A minute is what sessions and one-time codes bear; a module call takes some.
 _CLOCK_MAX = 60
 
@@ -17,12 +18,21 @@ _CLOCK_MAX = 60
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     for full in site.full:
         place = full.partition(":")[0]
+        if re.search(r"[, ]0 of [1-9]\d* inodes free", full):
+            cause = f"the disk is full: the file system of {place} has no inode left for another file"
+            fix = f"remove files: du --inodes -x {place} | sort -n | tail shows which directory has so many"
+        else:
+            cause = f"the disk is full: the file system of {place} has no room left"
+            fix = f"free room: du -xh {place} | sort -h | tail; journalctl --vacuum-size=200M"
+        yield FAULTS.fault("host.disk-full", BROKEN, cause, fix, [full])
+    for mount, place in site.read_only.items():
         yield FAULTS.fault(
-            "host.disk-full",
+            "host.read-only",
             BROKEN,
-            f"the disk is full: the file system of {place} has no room left",
-            f"free room: du -xh {place} | sort -h | tail; journalctl --vacuum-size=200M",
-            [full],
+            f"the file system {mount} is mounted read-only: nobody can write to {place}",
+            f"dmesg | grep -i 'remount\\|error' says whether its disk has errors (then fsck); "
+            f"mount -o remount,rw {mount}, and rw in /etc/fstab",
+            [f"{mount}: ro"],
         )
     off = host.now - host.controller_time if host.controller_time else 0.0
     right = abs(off) <= _CLOCK_MAX
@@ -35,5 +45,5 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "timedatectl set-ntp true, then chronyc makestep",
             [f"host {host.now:.0f}, controller {host.controller_time:.0f}, synchronized: {host.synchronized or '?'}"],
         )
-    if not site.full:
+    if not site.full and not site.read_only:
         seen.append("room on every file system of the site" + ("; the clock is right" if right else ""))

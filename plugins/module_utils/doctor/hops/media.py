@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..evidence import Fetched, Host, Site
-from ..fault import DEGRADED, Fault, Faults
+from ..fault import ADVICE, DEGRADED, Fault, Faults
 from ..judge_serving import taken
 from ..questions import file_fault
 from ..ways import kept_out
@@ -21,7 +21,7 @@ FAULTS = Faults(
         "media.location-taken": [],
         "media.selinux": [],
         "media.status": [],
-        "media.not-writable": [],
+        "media.not-writable": ["host.read-only"],
     },
 )
 
@@ -38,7 +38,10 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     elif any(found.place == fetched.place for found in site.directives.taken):
         pass  # said below, with the location
     elif fetched.outside or (fetched.status not in (0, 200) and not kept_out(site, fetched.status)):
-        yield file_fault(FAULTS, fetched, site, host)
+        fault = file_fault(FAULTS, fetched, site, host)
+        # Of a project that never got a file nobody knows whether it takes any.
+        fault.status = ADVICE if fetched.nobody_meant else fault.status
+        yield fault
     yield from taken(FAULTS, site)
     if files.get("media_writable") is False:
         yield FAULTS.fault(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ...nginx import match
@@ -60,15 +61,48 @@ def _no_server(site: Site, domain: str, servers: list[match.Server]) -> Fault:
     instead = [entrance.server for entrance in site.entrances if entrance.domain == domain and entrance.server]
     at = f", where {servers[0].place} has {' '.join(servers[0].names)}" if len(servers) == 1 else ""
     names = sorted({name for server in servers for name in server.names if name not in ("", "_")})
+    unread, meant = site.directives.unread.get(domain), _misspelt(domain, servers)
+    if unread:
+        return FAULTS.fault(
+            "name.no-server",
+            BROKEN,
+            f"nginx does not read {unread.path}, which has the name {domain}: {unread.why}"
+            + (f"; the server in {instead[0].place} answers in its place" if instead else ""),
+            f"{unread.fix} && {RELOAD}" if " in http of " not in unread.fix else f"{unread.fix}, then {RELOAD}",
+            [f"server_name: {' '.join(names[:8]) or 'none'}"],
+        )
+    if meant:
+        name, place = meant
+        return FAULTS.fault(
+            "name.no-server",
+            BROKEN,
+            f"no server of nginx has the name {domain}: server_name {name} in {place} is no name, it has "
+            + ("a scheme" if "://" in name else "a comma" if "," in name else "more than a name"),
+            f"server_name {domain}; in {place}, then {RELOAD}",
+            [f"server_name {name}; in {place}"],
+        )
     return FAULTS.fault(
         "name.no-server",
         BROKEN,
         f"no server of nginx has the name {domain}"
         + (f"; the one in {instead[0].place} answers in its place" if instead else ""),
-        f"web_sites[].domains of {site.name}, then playbooks/site.yml; by hand: server_name {domain}; in the server of "
-        f"the site{at}, then {RELOAD}",
-        [f"server_name: {' '.join(names[:8]) or 'none'}"],
+        f"pyweb.stack.site writes it, where web_sites[].domains of {site.name} has that name; by hand: "
+        f"server_name {domain}; in the server of the site{at}, then {RELOAD}",
+        [
+            f"server_name: {' '.join(names[:8]) or 'none'}",
+            "" if servers else "nginx.conf includes no server: include /etc/nginx/conf.d/*.conf; below http",
+        ],
     )
+
+
+def _misspelt(domain: str, servers: list[match.Server]) -> tuple[str, str] | None:
+    """Return (the word of a server_name that means this domain, its place): names with a scheme, a port, a comma."""
+    for server in servers:
+        for word in server.names:
+            bare = re.sub(r"^\w{1,9}://|[:/,].*$", "", word.lower()) if not word.startswith("~") else ""
+            if bare == domain.lower() and bare != word.lower():
+                return word, server.place
+    return None
 
 
 def _other_server(site: Site, entrance: Entrance) -> Iterator[Fault]:

@@ -7,9 +7,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .. import certificates, judge_nginx_log, judge_reach, ways
+from .. import certificates, judge_nginx_log, judge_reach, judge_unit, nginx_refusals, ways
 from ..evidence import Host, Site
-from ..fault import BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+from ..fault import ADVICE, BROKEN, DEGRADED, UNKNOWN, Fault, Faults
+from ..fixes import BY_HAND, is_masked, start
 from ..judge_serving import temporaries, unresolved
 
 FAULTS = Faults(
@@ -48,11 +49,14 @@ FAULTS = Faults(
         "nginx.redirect-loop": ["nginx.scheme-untold", "nginx.untrusted-proxy"],
         "nginx.redirect-dead": [],
         "nginx.loopback-only": [],
+        "nginx.no-ssl": [],
         "nginx.temp-path": [],
         "nginx.unexamined": [],
         "nginx.not-listening": [],
         "nginx.untested": [],
+        "nginx.outside-systemd": [],
         "nginx.not-reloaded": [],
+        "nginx.not-enabled": [],
         "nginx.errors": [
             *("location", "socket", "uwsgi", "app", "django", "database", "static", "media", "host", "name"),
             *("nginx.config", "nginx.not-reloaded", "nginx.not-listening"),
@@ -64,7 +68,7 @@ FAULTS = Faults(
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     nginx = host.nginx
     if not nginx.installed:
-        fix = "playbooks/site.yml; by hand: install the package nginx"
+        fix = "pyweb.stack.site; by hand: install the package nginx"
         yield FAULTS.fault("nginx.missing", BROKEN, "nginx is not installed", fix)
         return
     yield from _configuration(host)
@@ -91,6 +95,15 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     if nginx.tested.status is None:
         cause = "nginx -T does not end: its configuration was read from the files"
         yield FAULTS.fault("nginx.untested", UNKNOWN, cause, "nginx -t")
+    if nginx.unit.get("ActiveState") == "failed" and nginx.master.unit != "nginx.service":
+        yield FAULTS.fault(
+            "nginx.outside-systemd",
+            DEGRADED,
+            f"nginx runs as process {nginx.master.pid}, which systemd did not start: nginx.service has failed, and "
+            "systemctl neither reloads nor restarts what runs",
+            f"kill -QUIT {nginx.master.pid}; systemctl reset-failed nginx; systemctl start nginx",
+            [f"nginx.service: failed/{nginx.unit.get('SubState', '')}", f"{nginx.master}"],
+        )
     if nginx.changed and nginx.tested.status == 0:
         yield FAULTS.fault(
             "nginx.not-reloaded",
@@ -98,6 +111,15 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             f"{nginx.changed[0]} was changed after nginx read it: what runs is older than what is written",
             "nginx -t && systemctl reload nginx",
             [f"newer than the workers: {', '.join(nginx.changed[:3])}"],
+        )
+    unit = nginx.unit
+    if unit.get("UnitFileState") == "disabled" and nginx.master.unit == unit.get("Id") == "nginx.service":
+        yield FAULTS.fault(
+            "nginx.not-enabled",
+            DEGRADED if site.managed else ADVICE,
+            "nginx runs, and nginx.service is disabled: after the next boot nothing starts it",
+            "systemctl enable nginx",
+            ["nginx.service: disabled"],
         )
     seen.append(f"process {nginx.master.pid} with {len(nginx.workers)} workers as {nginx.worker_name}; nginx -t is ok")
 
@@ -115,7 +137,7 @@ def _configuration(host: Host) -> Iterator[Fault]:
             "nginx.ipv6",
             status,
             f"nginx shall listen on {no_ipv6[1]}, and this host has no IPv6; {works}",
-            "nginx_ipv6: auto (or false), then playbooks/site.yml; by hand: remove the listen [::] lines "
+            "nginx_ipv6: auto (or false), then pyweb.stack.site; by hand: remove the listen [::] lines "
             "(nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart nginx",
             [no_ipv6[0], f"/proc/net/if_inet6 {'has addresses' if host.ipv6 else 'is empty or missing'}"],
         )
@@ -129,14 +151,22 @@ def _configuration(host: Host) -> Iterator[Fault]:
         )
     names = list(unresolved(FAULTS, host, said, works))
     yield from names
+    message = _message(nginx.tested.err)
     if nginx.tested.status and not no_ipv6 and not key and not names:
         yield FAULTS.fault(
             "nginx.config",
             status,
-            f"the configuration of nginx is broken; {works}" + (", and the next start fails" if nginx.master else ""),
-            "correct the line that nginx names, then nginx -t && systemctl reload nginx",
-            [_message(nginx.tested.err) or "nginx -t failed"],
+            f"the configuration of nginx is broken{': ' if message else ''}{nginx_refusals.words(message)}; {works}"
+            + (", and the next start fails" if nginx.master else ""),
+            _correct(host, message),
+            [message or "nginx -t failed"],
         )
+
+
+def _correct(host: Host, message: str) -> str:
+    """Say what to do about a configuration that nginx refuses: a file of a run's is written again by a run."""
+    by_hand = nginx_refusals.fix(message, host.nginx.master is not None)
+    return f"pyweb.stack.site writes {host.nginx.ours} again{BY_HAND}{by_hand}" if host.nginx.ours else by_hand
 
 
 def _stopped(site: Site, host: Host) -> Iterator[Fault]:
@@ -154,9 +184,17 @@ def _stopped(site: Site, host: Host) -> Iterator[Fault]:
             f"stop that program (ss -ltnp 'sport = :{number}'), then systemctl start nginx",
             [refused[0] if refused else f"{port}: a listening socket of {holder}"],
         )
-    state = f"{nginx.unit.get('ActiveState', 'no unit')}/{nginx.unit.get('SubState', '')}"
-    cause = "nginx is stopped" if nginx.unit.get("ActiveState") != "failed" else "nginx failed to start"
-    yield FAULTS.fault("nginx.stopped", BROKEN, cause, "systemctl start nginx", [f"nginx.service: {state}"])
+    unit = nginx.unit
+    state = f"{unit.get('ActiveState', 'no unit')}/{unit.get('SubState', '')}"
+    failed = unit.get("ActiveState") == "failed" or unit.get("SubState") == "auto-restart"
+    cause, fix, words = "nginx failed to start" if failed else "nginx is stopped", start("nginx"), []
+    why = judge_unit.reason_of(unit, nginx.log, {}) if failed else None
+    if why:
+        cause, fix, words = f"{cause}: {why[0]}", why[1], why[2]
+    elif is_masked(unit):
+        cause = f"{cause}, and nginx.service is masked: somebody told systemd never to start it"
+        fix = start("nginx", masked=True)
+    yield FAULTS.fault("nginx.stopped", BROKEN, cause, fix, [f"nginx.service: {state}", *words])
 
 
 def _said(host: Host) -> str:

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 from ..evidence import Host, Probe, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
-from ..fixes import BY_HAND, RELOAD, ini, restart
+from ..fixes import BY_HAND, RELOAD, ini, listen_anew, restart
 from ..groups import RESTART, restart_for_group
-from ..judge_servers import place_of, restart_of
+from ..judge_servers import place_of
 from ..judge_serving import with_others
-from ..questions import SOCKET_CLASSES, declared, good, last_match, of_uwsgi, selinux
+from ..questions import SOCKET_CLASSES, declared, good, last_match, of_uwsgi, selinux, without_current
 
 _NOT_RUNNING = ("uwsgi.supervisor", "uwsgi.vassal", "uwsgi.not-enabled")
 FAULTS = Faults(
@@ -67,11 +67,14 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
     if error == "ECONNREFUSED" and probe.address.startswith("unix:"):
         runs = f"; {site.server.label} runs, but the file that it listened on was replaced" if site.uwsgi.master else ""
         cause = f"{probe.address} is a stale socket: the file is there, and nobody listens on it{runs}"
+        binds = _listens(site)
+        if binds and probe.is_socket and not {probe.address, f"unix:{probe.real}"} & {*binds}:
+            cause = f"{probe.address} is a stale socket: {site.server.label} listens on {', '.join(binds)} instead"
+            return FAULTS.fault("socket.stale", BROKEN, cause, _fix_address(site, probe), [failed, probe.described])
+        fix = _restart(site) or f"restart {site.server.label}"
         if not probe.is_socket:
             cause = f"{probe.address} is no socket but another kind of file"
-        return FAULTS.fault(
-            "socket.stale", BROKEN, cause, _restart(site) or f"restart {site.server.label}", [failed, probe.described]
-        )
+        return FAULTS.fault("socket.stale", BROKEN, cause, fix, [failed, probe.described])
     if error == "ECONNREFUSED":
         listens = _listens(site)
         cause = f"nothing listens on {probe.address}, where nginx connects to"
@@ -93,7 +96,7 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
     if error == "EHOSTUNREACH" and site.managed:
         unit = f"pyweb-ports-{site.name}.service"
         cause = f"{unit} does not let {host.nginx.worker_name} connect to {probe.address}: nginx has another user now"
-        return FAULTS.fault("socket.denied", BROKEN, cause, f"run site.yml; now: systemctl stop {unit}", [failed])
+        return FAULTS.fault("socket.denied", BROKEN, cause, f"run pyweb.stack.site; now: systemctl stop {unit}", [failed])
     cause = f"nginx's worker cannot connect to {probe.address}: {error}"
     told = f"`{site.handler}` at {site.handler.place}" if site.handler else "uwsgi_pass"
     return FAULTS.fault("socket.unreachable", BROKEN, cause, f"correct the address in {told}, then {RELOAD}", [cause])
@@ -107,6 +110,8 @@ def _unusable(site: Site, probe: Probe) -> Fault | None:
         return _hidden(probe)
     if probe.kind or ((probe.answer is None or site.server.kind != "uwsgi") and declared(site, probe)):
         return _mismatch(site, probe)
+    if site.handler and site.handler.args[:1] and site.handler.args[0].startswith("https://") and probe.answer:
+        return _plain(site, probe)
     if probe.answer is None and probe.speaks in ("uwsgi", "http") and not site.passive:
         return FAULTS.fault(
             "socket.silent",
@@ -127,7 +132,16 @@ def _missing(site: Site, probe: Probe) -> Fault:
         instead = f"{site.server.label} runs, but the file that it listened on was removed"
     cause = f"there is no socket {probe.address}: {instead}"
     evidence = [f"connect({probe.address}): ENOENT"]
+    if without_current(site) and probe.address.startswith(f"unix:{site.layout.current}/"):
+        cause = f"there is no link {site.layout.current}, which says which release is live: nginx finds no socket"
+        fix = f"pyweb.stack.site sets it again; now: ln -s releases/ID {site.layout.current}"
+        return FAULTS.fault("socket.missing", BROKEN, cause, fix, evidence)
     return FAULTS.fault("socket.missing", BROKEN, cause, _fix_address(site, probe), evidence)
+
+
+def _of_owner(probe: Probe) -> str:
+    pid = re.search(r"\(pid (\d+)", probe.owner)
+    return f" (systemctl status {pid[1]} shows what started it)" if pid else ""
 
 
 def _hidden(probe: Probe) -> Fault:
@@ -155,17 +169,39 @@ def _denied(site: Site, host: Host, probe: Probe) -> Fault:
         evidence = [f"connect({probe.address}): EACCES", found.evidence]
         return FAULTS.fault("socket.denied", BROKEN, cause, RESTART, evidence)
     if not found.directory:
-        option = f"web_sites[].uwsgi.chmod_socket; by hand: chmod-socket = 660 and a group of {worker} in {ini(site)}"
+        option = f"web_sites[].uwsgi.chmod_socket; by hand: {_open_socket(site, worker, group)}"
         cause = f"{worker} may not write to the socket {found.path}: its mode is {mode}"
-        now = f"; now: chmod 660 {found.path} && chgrp {group} {found.path}"
+        if found.mode & 0o020 and (owned := re.match(r"\S+ (\S+):(\S+) ", probe.described or "")):
+            cause += f", and it belongs to {owned[1]}:{owned[2]}, a group that {worker} is not in"
+            now = f"; now: chgrp {group} {found.path}"
+            unit, user = site.uwsgi.unit.get("Id", "the unit"), site.uwsgi.user or "USER"
+            option = (
+                f"web_sites[].uwsgi.chmod_socket; by hand: Group={group} in {unit} (or chown-socket = {user}:{group} "
+                f"in {ini(site)} of a uWSGI that root starts)"
+            )
+        else:
+            now = f"; now: chmod 660 {found.path} && chgrp {group} {found.path}"
         fix = f"{option.replace(BY_HAND, now + BY_HAND)}{now}"
     elif re.fullmatch(r"/home/[^/]+|/root", found.path):
         cause = f"the home directory {found.path} is closed ({mode}): {worker} cannot get to the socket in it"
-        fix = f"chmod o+x {found.path}, or a socket in /run"
+        fix = found.fix if found.fix.startswith("setfacl") else f"chmod o+x {found.path}, or a socket in /run"
     else:
         cause = f"the directory {found.path} is closed ({mode}): {worker} cannot get to the socket in it"
-        fix = found.mend
+        fix = found.fix
     return FAULTS.fault("socket.denied", BROKEN, cause, fix, [f"connect({probe.address}): EACCES", found.evidence])
+
+
+def _open_socket(site: Site, worker: str, group: str) -> str:
+    """Return the lines that let nginx use the socket from the next start on, where it gets its mode."""
+    start = site.server.start
+    if start and start.socket:
+        lines = f"SocketUser={worker} and SocketMode=0660 below [Socket] in {start.socket['Id']}"
+        return f"{lines}, then systemctl daemon-reload && {listen_anew(site)}"
+    if site.server.kind == "uwsgi":
+        return f"chmod-socket = 660 and a group of {worker} in {ini(site)}"
+    if site.server.kind == "gunicorn":
+        return f"--umask 007 and Group={group} in {place_of(site)}, then {restart(site)}"
+    return f"UMask=0007 and Group={group} in what starts it ({place_of(site)}), then {restart(site)}"
 
 
 def _mismatch(site: Site, probe: Probe) -> Fault:
@@ -188,6 +224,9 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
             f"either start uWSGI with `socket = {bind}` instead of `{option} = {bind}`, "
             f"or let nginx say `proxy_pass {target};` instead of `{site.handler}`"
         )
+        if not told and not site.uwsgi.master and site.uwsgi.unit.get("Id"):
+            # The site's own server is to listen there, and cannot.
+            fix = f"end that program{_of_owner(probe)}, then systemctl restart {site.uwsgi.unit['Id']}"
         if site.server.kind not in ("uwsgi", ""):
             fix = f"let nginx say `proxy_pass {target};` and `proxy_set_header Host $host;` instead of `{site.handler}`"
     else:
@@ -205,13 +244,26 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
     return FAULTS.fault("socket.protocol", BROKEN, cause, fix, [wire, f"{site.handler} in {place}"])
 
 
+def _plain(site: Site, probe: Probe) -> Fault:
+    """Judge a proxy_pass that speaks TLS to what answers without it."""
+    told, place = str(site.handler), site.handler.place if site.handler else "?"
+    return FAULTS.fault(
+        "socket.protocol",
+        BROKEN,
+        f"protocol mismatch: nginx speaks https (`{told}`) to {probe.address}, where {site.server.label} speaks plain "
+        "HTTP: nginx answers 502",
+        f"`{told.replace('https://', 'http://', 1)}` in {place}, then {RELOAD}",
+        [f"a plain HTTP request to {probe.address} was answered", f"{told} in {place}"],
+    )
+
+
 def _fix_address(site: Site, probe: Probe) -> str:
     binds = _listens(site)
     if binds and site.handler and probe.address not in binds:
         return (
-            "let both name one address: web_sites[].uwsgi.socket with playbooks/site.yml writes it for uWSGI and for "
+            "let both name one address: web_sites[].uwsgi.socket with pyweb.stack.site writes it for uWSGI and for "
             f"uwsgi_pass; by hand: {_passing(site, binds[-1])}; at {site.handler.place} or in its upstream, then "
-            f"{RELOAD}; or {_option(site, probe)}, then {restart_of(site)}"
+            f"{RELOAD}; or {_option(site, probe)}, then {listen_anew(site)}"
         )
     return _restart(site) or f"start {site.server.label} there"
 
@@ -247,13 +299,15 @@ def _log(site: Site) -> str:
 
 def _restart(site: Site) -> str:
     unit = site.uwsgi.unit.get("Id")
-    return restart_of(site) if unit or site.server.start else ""
+    return listen_anew(site) if unit or site.server.start else ""
 
 
 def _listens(site: Site) -> list[str]:
     """Return where the site's uWSGI takes requests."""
     stats = site.uwsgi.options.last("stats")
-    return [where for where in site.uwsgi.listens if site.uwsgi.master and not (stats and where.endswith(stats))]
+    # gunicorn's own, for gunicornc, takes no requests.
+    aside = (stats, "/gunicorn.ctl") if stats else ("/gunicorn.ctl",)
+    return [where for where in site.uwsgi.listens if site.uwsgi.master and not where.endswith(aside)]
 
 
 def _waiting(probe: Probe, host: Host) -> int:

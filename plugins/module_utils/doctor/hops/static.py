@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import judge_visits
-from ..evidence import Host, Site
+from ..evidence import Fetched, Host, Site
 from ..fault import BROKEN, DEGRADED, Fault, Faults
-from ..fixes import manage_by_hand, settings_file
+from ..fixes import RELOAD, manage_by_hand, settings_file
 from ..judge_assets import judge_assets
 from ..judge_serving import taken
 from ..questions import file_fault
@@ -23,10 +23,11 @@ FAULTS = Faults(
         "static.manifest": [],
         "static.not-readable": [],
         "static.no-location": [],
-        "static.alias": [],
+        "static.alias": ["socket.missing"],
         "static.location-taken": [],
         "static.selinux": [],
-        "static.status": ["nginx", "name", "firewalld"],
+        "static.content-type": [],
+        "static.status": ["nginx", "name", "firewalld", "location.refused", "client.no-connection"],
         "static.page-file": [
             *("static.uncollected", "static.not-readable", "static.no-location", "static.alias", "static.selinux"),
             *("static.status", "nginx", "name", "location", "socket", "uwsgi", "app", "django", "database", "host"),
@@ -48,7 +49,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "static.uncollected",
             BROKEN,
             f"static files were never collected: {what} {root}",
-            f"playbooks/site.yml runs collectstatic; by hand: {manage_by_hand(site)} collectstatic --noinput",
+            f"pyweb.stack.site runs collectstatic; by hand: {manage_by_hand(site)} collectstatic --noinput",
             [f"STATIC_ROOT = {root}"],
         )
     elif not fetched:
@@ -57,10 +58,19 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 "static.uncollected",
                 DEGRADED,
                 "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
-                "STATIC_ROOT in the settings of the project, then playbooks/deploy.yml; by hand: STATIC_ROOT in "
+                "STATIC_ROOT in the settings of the project, then pyweb.stack.deploy; by hand: STATIC_ROOT in "
                 f"{settings_file(site, 'STATIC_ROOT')}, then {manage_by_hand(site)} collectstatic --noinput",
                 [f"STATIC_URL = {url}"],
             )
+    elif fetched.status == 200 and _is_plain(fetched):
+        yield FAULTS.fault(
+            "static.content-type",
+            BROKEN,
+            f"nginx sends {fetched.uri} as {fetched.kind}: browsers use no style sheet and no module of that type",
+            "include /etc/nginx/mime.types; in http of /etc/nginx/nginx.conf, and no `types { }` or default_type that "
+            f"replaces it at {fetched.place}; then {RELOAD}",
+            [f"GET {fetched.uri} -> 200, Content-Type: {fetched.kind}"],
+        )
     elif fetched.status == 200:
         seen.append(f"GET {fetched.uri} -> 200{f', {fetched.file}' if fetched.file else ''}")
     elif not (fetched.obstacle or fetched.elsewhere) and (why := kept_out(site, fetched.status)):
@@ -70,3 +80,14 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     yield from taken(FAULTS, site)
     yield from judge_visits.files(FAULTS, site)
     yield from judge_assets(FAULTS, site)
+
+
+def _is_plain(fetched: Fetched) -> bool:
+    """Say whether a style sheet or a script that nginx serves has the type of no such thing."""
+    kind = fetched.kind.partition(";")[0].strip().lower()
+    return (
+        fetched.uri.endswith((".css", ".js"))
+        and bool(fetched.file)
+        and not fetched.handler
+        and kind in ("text/plain", "application/octet-stream", "text/html")
+    )

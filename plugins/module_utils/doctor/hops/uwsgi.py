@@ -8,19 +8,19 @@ import re
 from collections.abc import Iterator
 
 from ...uwsgi.options import BUFFER_SIZE_DEFAULT
-from .. import judge_unit, judge_workers
+from .. import judge_unit, judge_workers, uwsgi_words
 from ..evidence import LARGE_COOKIE, Host, Site
 from ..fault import ADVICE, BROKEN, DEGRADED, Fault, Faults
-from ..fixes import ini, restart
-from ..judge_servers import around, not_running, state_of
-from ..logs import last_lines, reason
+from ..fixes import BY_HAND, ini, restart
+from ..judge_servers import around, left_over, not_running, state_of, waits
+from ..logs import last_lines
 from ..questions import all_busy
 
 FAULTS = Faults(
     "uwsgi",
     {
         "uwsgi.missing": [],
-        "uwsgi.unit": ["app.sandbox"],
+        "uwsgi.unit": ["app.sandbox", "app.virtualenv", "app.ini"],
         "uwsgi.directory": [],
         "uwsgi.crashing": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
         "uwsgi.stopped": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
@@ -33,12 +33,13 @@ FAULTS = Faults(
         "uwsgi.supervisor": ["app", "host.disk-full", "uwsgi.unit", "uwsgi.directory"],
         "uwsgi.vassal": [],
         "uwsgi.not-enabled": [],
+        "uwsgi.unit-changed": [],
         "uwsgi.left-over": [],
         "uwsgi.twice": [],
     },
 )
 _INSTALL = (
-    "playbooks/site.yml; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install uwsgi into the virtualenv"
+    "pyweb.stack.site; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install uwsgi into the virtualenv"
 )
 # A uWSGI that was started again three times in so many seconds is in a loop.
 LATELY = 20
@@ -56,6 +57,9 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     label = site.server.label
     yield from judge_unit.judge(FAULTS, site)
     yield from judge_workers.judge(FAULTS, site)
+    if site.server.stranger and site.server.left_over:
+        yield from left_over(FAULTS, site)
+        return
     answering = [probe.owner for probe in site.probes if probe.owner and probe.answer and not found.master]
     if answering and site.server.start:
         seen.append(f"{label} answers, started by {site.server.start.name}")
@@ -67,24 +71,63 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield FAULTS.fault(
             "uwsgi.crashing",
             BROKEN,
-            f"{label} ends and is started again, over and over: {judge_unit.words(site) or reason(found.log)}",
-            f"journalctl -u {unit} -n 50; playbooks/rollback.yml brings the release before"
-            f"; by hand: journalctl -u {unit} -n 50 says why; then systemctl restart {unit}",
+            f"{label} ends and is started again, over and over: {judge_unit.words(site) or uwsgi_words.why(site)}",
+            f"journalctl -u {unit} -n 50; pyweb.stack.rollback brings the release before; by hand: "
+            + (uwsgi_words.fix(site) or f"journalctl -u {unit} -n 50 says why; then systemctl restart {unit}"),
             [state_of(site), *last_lines(found.log)],
         )
+    elif not found.master and waits(site):
+        seen.append(
+            f"{label} waits for a request: {site.server.start.socket['Id'] if site.server.start else ''} listens"
+        )
+    elif not found.master and _unknown(site):
+        return  # nginx hands nothing over for this name, and nothing else says which server is meant
     elif not found.master:
         yield not_running(FAULTS, site, host)
     else:
         yield from _running(site)
         yield from around(FAULTS, site)
+        if found.unit.get("LoadState") == "not-found":
+            yield FAULTS.fault(
+                "uwsgi.not-enabled",
+                DEGRADED,
+                f"{label} runs, and the file of its unit {unit} is gone: after it ends, nothing starts it again",
+                f"pyweb.stack.site writes it again{BY_HAND}put the file of {unit} back, then systemctl daemon-reload",
+                [f"{unit}: not-found"],
+            )
+        elif site.managed and found.starts_at_boot is False:
+            yield FAULTS.fault(
+                "uwsgi.not-enabled",
+                DEGRADED,
+                f"uWSGI runs, and {site.layout.boot_unit} is disabled: after the next boot nothing starts it",
+                f"systemctl enable {site.layout.boot_unit}",
+                [f"{site.layout.boot_unit}: disabled"],
+            )
         workers = f"with {len(found.workers)} workers" if found.workers else "alone"
         kind = "process" if site.server.kind == "uwsgi" else f"{label}, process"
         seen.append(f"{kind} {found.master.pid} as {found.user} {workers}{', ' + unit if unit else ''}")
 
 
+def _unknown(site: Site) -> bool:
+    """Say whether nothing tells which server is the site's: no server of nginx with its name, no unit, no command."""
+    served = site.probes or any(entrance.wanted for entrance in site.entrances)
+    known = site.uwsgi.unit.get("Id") or site.uwsgi.command or site.server.start or site.server.masked
+    return not site.managed and not served and not known
+
+
 def _running(site: Site) -> Iterator[Fault]:
     found = site.uwsgi
-    if all_busy(site):
+    if site.server.halted:
+        pids = " ".join(map(str, site.server.halted[:20]))
+        yield FAULTS.fault(
+            "uwsgi.stopped",
+            BROKEN,
+            f"{site.server.label} is halted by a signal (SIGSTOP): {len(site.server.halted)} of its processes do "
+            "nothing until somebody lets them go on",
+            f"kill -CONT {pids}",
+            [f"process {pid}: state T (stopped)" for pid in site.server.halted[:3]],
+        )
+    elif all_busy(site):
         yield _busy(site)
     killed = re.findall(r"HARAKIRI ON WORKER \d+ \(pid: \d+[^)]*\)", found.log)
     if killed:
@@ -143,6 +186,7 @@ def _crashing(site: Site, host: Host) -> bool:
     """Say whether systemd starts it again after it ended by itself, or did so over and over until just now."""
     unit, master = site.uwsgi.unit, site.uwsgi.master
     again = unit.get("ActiveState") == "activating" and site.uwsgi.restarted
-    young = master is None or host.now - master.started < YOUNG
+    answers = bool(site.probes) and all(probe.answer for probe in site.probes)
+    young = master is None or (host.now - master.started < YOUNG and not answers)
     lately = [when for when in site.uwsgi.restarted if host.now - when < LATELY]
     return unit.get("SubState") == "auto-restart" or bool(again) or (len(lately) > 2 and young)
