@@ -14,7 +14,7 @@ RUN := $(TOOLS)/in_venv.sh
 
 .PHONY: help
 help: ## List the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: setup engine ## Take a bare container to a running Django site, and ask the doctor
@@ -43,15 +43,15 @@ engine: ## Make a container engine answer
 
 .PHONY: images
 images: engine ## Build the container images of the platforms
-	@tests/images/build.sh $(or $(PLATFORMS),$(shell $(TOOLS)/platforms.py))
+	@tests/images/build.sh $(or $(PLATFORMS),$(shell $(TOOLS)/platforms.py local))
 
 .PHONY: lint
-lint: setup ## ansible-lint, yamllint, ruff, mypy
+lint: setup ## ansible-lint, yamllint, ruff, mypy, codespell, changelog fragments, generated pages
 	@$(TOOLS)/test.py lint
 
 .PHONY: unit
-unit: setup ## The unit tests; some of them: make unit ARGS="-k overlay"
-	@$(RUN) pytest tests/unit $(ARGS)
+unit: setup ## The unit tests; for only some of them, make unit ARGS="tests/unit/test_overlay.py", or ARGS="-k overlay"
+	@$(RUN) pytest $(ARGS)
 
 .PHONY: compat
 compat: setup ## The tests of what is shipped to hosts, with the oldest ansible-core that is supported
@@ -68,6 +68,15 @@ fuzz: setup ## Draw hostile inventories, projects and answers at random until on
 .PHONY: docs
 docs: setup ## Write the documentation that is generated: docs/, the roles' READMEs
 	@$(RUN) python $(TOOLS)/docs.py
+
+.PHONY: docs-site
+docs-site: ## Build the site of the documentation, in build/site
+	@REQUIREMENTS=requirements-docs.txt VENV=.venv-docs $(TOOLS)/setup.sh
+	@VENV=.venv-docs $(RUN) python $(TOOLS)/docs_site.py
+
+.PHONY: docs-site-test
+docs-site-test: ## Build the site, and visit every page of it with a browser (Chromium is installed if it is missing)
+	@$(TOOLS)/test.py docs-site
 
 .PHONY: pins
 pins: setup ## Pin the newest uv and uWSGI that are downloaded by default, with their hashes (ARGS="uv=0.13.9")
@@ -150,5 +159,5 @@ destroy: ## Remove the containers of the demo and the tests; with SCENARIO=... t
 
 .PHONY: clean
 clean: destroy ## Remove what the targets above made in this directory
-	rm -rf $(VENV) .demo .test-logs .cache .ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis pyweb-stack-*.tar.gz
+	rm -rf $(VENV) .venv-docs build .demo .test-logs .cache .ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis pyweb-stack-*.tar.gz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -59,18 +59,28 @@ class ActionModule(_ASSERT):  # type: ignore[misc, valid-type]  # a class found 
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         if "that" in self._task.args:
-            return dict(super().run(tmp, task_vars))
+            return self._asserted(tmp, task_vars)
         variables = task_vars or {}
         names = ("web_sites", "web_roots", "web_tls")
         given, roots, tls = (plain(self._templar.template(variables.get(name))) for name in names)
         timer = plain(self._templar.template(variables.get("doctor_timer")))
         # No exception: of a result Ansible shows the message alone, and once.
         try:
-            folder, shared = str(variables["playbook_dir"]), plain(variables.get("web_run") or {}).get("shared_names")
-            sites = complete(given, roots, folder, EXAMPLE, tls, certificates, shared)
+            start, shared = str(variables.get("inventory_dir") or "."), plain(variables.get("web_run") or {})
+            former = str(variables.get("playbook_dir") or "")
+            names_of = shared.get("shared_names")
+            sites = complete(given, roots, start, EXAMPLE, tls, certificates, names_of, former_base=former)
             doctor_timer(timer)
         except InventoryError as error:
             lines = [str(error), str(self._task.args.get("fail_msg") or "")]
             return {"failed": True, "changed": False, "msg": "\n".join(line for line in lines if line)}
         shown = [{"name": site["name"], "state": site["state"], "url": url(site)} for site in sites]
         return {"changed": False, "sites": shown}
+
+    def _asserted(self, tmp: Any, task_vars: dict[str, Any] | None) -> dict[str, Any]:
+        """Return the result of `assert` for the conditions, with the warning of the task if they are true."""
+        warning = str(self._task.args.pop("warning", "") or "").strip()
+        result = dict(super().run(tmp, task_vars))
+        if warning and not result.get("failed"):
+            result["warnings"] = [*result.get("warnings", []), warning]
+        return result

@@ -17,7 +17,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.doctor_timer imp
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import DoctorTimer
-from ansible_collections.pyweb.stack.plugins.plugin_utils import command_archive
+from ansible_collections.pyweb.stack.plugins.plugin_utils import collection_version, command_archive
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.first_host import is_first
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
@@ -43,6 +43,7 @@ class ActionModule(ActionBase):
         arguments["doctor"] = {site["name"]: wanted(dict(site)) for site in sites if site["state"] == "present"}
         sources = command_archive.sources()
         arguments["command_sources"] = command_archive.digest(sources)
+        arguments["collection_version"] = collection_version.version()
         answer = execute(self, "pyweb.stack.uwsgi_release", arguments, task_vars)
         if answer.get("command_wanted"):
             # It goes along only where the host does not have it: once a version.

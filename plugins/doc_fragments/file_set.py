@@ -11,12 +11,11 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   name:
-    description: A name for the set. It names the lock and the marker under C(/run/pyweb.stack).
+    description: A name for the set of files. The lock and the marker in C(/run/pyweb.stack) are named after it.
     type: str
     required: true
   files:
-    description:
-      - The files, links and paths to be absent. Directories above them are made with mode C(0755) when missing.
+    description: The files and links to install or remove. Missing parent directories are created with mode C(0755).
     type: list
     elements: dict
     required: true
@@ -29,76 +28,77 @@ options:
         description: The content. A mapping or list is written as JSON.
         type: raw
       template:
-        description: A template, searched for like the O(ignore:src) of M(ansible.builtin.template).
+        description: A template, searched for in the same places as the O(ignore:src) of M(ansible.builtin.template).
         type: str
       vars:
-        description: Variables for O(files[].template), beside those of the host.
+        description: Variables for O(files[].template), in addition to those of the host.
         type: dict
         default: {}
       link:
-        description: Make a symbolic link to this target.
+        description: Create a symbolic link to this target.
         type: str
       edits:
         description:
-          - Replace these texts of a file, and leave the rest of it, its owner and its mode as they are. A text that is
-            not there any more is an error, unless what it becomes is there.
+          - Replace these texts in a file. The rest of the file, its owner and its mode stay as they are. It is an error
+            if a text is not found, unless its replacement is already there.
         type: list
         elements: dict
         version_added: 0.2.0
         suboptions:
           line:
-            description: The line in which the text begins, the first one being 1.
+            description: The line in which the text begins. The first line is 1.
             type: int
             required: true
           column:
-            description: The character of that line at which it begins, the first one being 0.
+            description: The column at which the text begins. The first column is 0.
             type: int
             required: true
           old:
-            description: The text.
+            description: The text to replace.
             type: str
             required: true
           new:
-            description: What it becomes.
+            description: The replacement.
             type: str
             required: true
       state:
         description:
           - V(absent) removes the file or link.
-          - V(kept) puts back what O(files[].keep) kept. A file that somebody else changed since stays, unless
-            O(files[].marked) is in it.
+          - V(kept) restores the copy that O(files[].keep) made. If the file has been changed by someone else since
+            then, it is left as it is, unless it contains O(files[].marked).
         type: str
         choices: [present, absent, kept]
         default: present
       marked:
         description:
-          - A text that says whose a file is (in the target, for a link).
-          - With O(files[].state=absent), remove the file only if this text is in it, so that a file of the same name
-            that somebody else wrote stays.
-          - With O(files[].keep), a file with this text in it is not kept.
+          - A text that shows who owns a file. For a link, it is searched for in the target.
+          - With O(files[].state=absent), the file is removed only if it contains this text, so that a file of the same
+            name that someone else wrote is kept.
+          - With O(files[].keep), a file that contains this text is not copied.
         type: str
         default: ''
       keep:
         description:
-          - Before the first change, keep what is there below C(/var/lib/pyweb.stack/kept). A copy that is there stays.
+          - Before the first change, copy the existing file below C(/var/lib/pyweb.stack/kept). An existing copy is not
+            replaced.
         type: bool
         default: false
         version_added: 0.2.0
       prune:
-        description: With O(files[].state=absent), remove the directory too when nothing else is in it.
+        description: With O(files[].state=absent), also remove the directory if it is then empty.
         type: bool
         default: false
         version_added: 0.2.0
       note:
-        description: What the change of this file means, in a sentence for people. See RV(notes).
+        description: A sentence for the user about the change of this file. See RV(notes).
         type: str
         default: ''
         version_added: 0.2.0
       of:
         description:
-          - The part of the set that this file is of, such as a site. Where O(check) refuses a file of a part by its
-            name, C(... in PATH:LINE), all files of that part stay as they are, the others are installed, and the module
-            fails for that part alone.
+          - The part of the set to which this file belongs, such as a site. If O(check) names a file of a part in its
+            error, as C(... in PATH:LINE), all files of that part stay as they are, the other files are installed, and
+            the module fails for that part only.
         type: str
         default: ''
         version_added: 0.2.0
@@ -115,38 +115,38 @@ options:
         type: str
         default: '0644'
       secret:
-        description: Show the content nowhere, neither in a diff nor in the output.
+        description: Do not show the content, neither in a diff nor in the output.
         type: bool
         default: false
   check:
-    description: A command, as a list of arguments, that accepts or refuses the new files by its exit status.
+    description: A command, as a list of arguments. Its exit status accepts or refuses the new files.
     type: list
     elements: str
     default: []
   private:
     description:
-      - Directories in which O(check) writes, such as those of pid files and logs. It sees their files empty, and what
-        it writes there never reaches the host.
+      - Directories in which O(check) writes, for example those of pid files and logs. O(check) sees their files empty,
+        and what it writes there is discarded.
     type: list
     elements: path
     default: []
   apply:
     description:
-      - Commands, each a list of arguments, to run in turn after the swap.
-      - Of a script, C([sh, -c, SCRIPT, NAME]), messages show the name.
+      - Commands to run in this order after the files were installed. Each command is a list of arguments.
+      - For a script, C([sh, -c, SCRIPT, NAME]), messages show the name.
     type: list
     elements: list
     default: []
   revert:
     description:
-      - Commands to run in place of O(apply) for the files that are put back when O(apply) fails. Without any, O(apply)
-        runs once more.
+      - Commands to run instead of O(apply) after the previous files were restored because O(apply) failed. If empty,
+        O(apply) runs again.
     type: list
     elements: list
     default: []
     version_added: 0.2.0
   wait:
-    description: How long to wait for another run of the same O(name), in seconds.
+    description: How many seconds to wait for another run with the same O(name).
     type: int
     default: 60
 """

@@ -22,9 +22,12 @@ EXAMPLE = os.path.join(
 )
 
 
-def sites(web_sites: Any, roots: Any = None, base: str = ".", tls: Any = None) -> list[Site]:
+def sites(web_sites: Any, roots: Any = None, base: Any = None, tls: Any = None, former_base: str = "") -> list[Site]:
+    start = str(base or ".")  # Ansible's inventory_dir is None for `-i host,`
     with _faults_as_ansibles():
-        return site.complete(defined(web_sites), plain(roots), base, EXAMPLE, defined(tls), certificates)
+        return site.complete(
+            defined(web_sites), plain(roots), start, EXAMPLE, defined(tls), certificates, former_base=former_base
+        )
 
 
 def choose_pythons(completed: Any, platform: Any, found: Any, offered: Any = None) -> list[Site]:

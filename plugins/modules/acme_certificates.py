@@ -6,22 +6,24 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: acme_certificates
-short_description: Get the certificates of sites from a CA that speaks ACME, and have them renewed
+short_description: Request certificates for sites from an ACME CA, and enable their renewal
 version_added: 0.2.0
 description:
-  - Calls the distribution's C(certbot) for each site with O(sites[].tls.acme) whose certificate is not there as wanted,
-    under the name C(pyweb-NAME). Where all of it is there, nobody is asked and nothing changes.
-  - C(certbot) calls a script of the site when it has got or renewed a certificate. That makes nginx serve it, and
-    leaves the old one served where nginx refuses the new one. Renewal needs no Ansible.
-  - Enables and starts the timer of C(certbot) where it is not.
-  - Then looks at whether https at the host's own address has the new certificate.
-  - What fails for a site leaves it served as before. The error names the cause, then what the CA said.
+  - Calls the distribution's C(certbot) for each site with O(ignore:sites[].tls.acme) whose certificate is missing or
+    does not match the site, under the name C(pyweb-NAME). If all certificates are in place, no CA is contacted and
+    nothing changes.
+  - After it has got or renewed a certificate, C(certbot) calls a script of the site. The script makes nginx serve the
+    certificate, and keeps the old one if nginx refuses the new one. Renewal does not need Ansible.
+  - Enables and starts the timer of C(certbot) if necessary.
+  - Then checks that HTTPS at the host's own address serves the new certificate.
+  - If a step fails for a site, the site is served as before. The error gives the cause first, then the message of the
+    CA.
   - Ends the renewal of a certificate whose site is V(absent) or has another kind of O(sites[].tls). Certificates of
-    C(certbot) that are not of this collection are left alone.
+    C(certbot) that do not belong to this collection are not changed.
 author: [pyweb.stack contributors]
 options:
   sites:
-    description: Completed sites, as the filter P(pyweb.stack.sites#filter) returns them.
+    description: The completed sites, as returned by the filter P(pyweb.stack.sites#filter).
     type: list
     elements: dict
     required: true
@@ -32,35 +34,37 @@ options:
 attributes:
   check_mode:
     support: full
-    description: Predicts, and asks nobody. What the host's C(certbot) cannot do is refused as well.
+    description:
+      - Predicts the changes without contacting a CA. What the host's C(certbot) does not support is refused as well.
   diff_mode:
     support: none
     description: A certificate has no text to compare.
   platform:
     platforms: linux
     support: full
+    description: Linux with systemd.
 notes:
-  - Needs root. M(pyweb.stack.nginx_set) comes before, and makes nginx answer the CA on port 80.
-  - What C(certbot) did is in C(/var/log/letsencrypt/letsencrypt.log).
+  - Needs root. Call M(pyweb.stack.nginx_set) before, so that nginx answers the CA on port 80.
+  - C(certbot) writes its log to C(/var/log/letsencrypt/letsencrypt.log).
 seealso:
   - module: pyweb.stack.nginx_set
 """
 
 EXAMPLES = r"""
-- name: Get the certificates that are missing
+- name: Request missing certificates
   pyweb.stack.acme_certificates:
     sites: "{{ web_sites | pyweb.stack.sites }}"
 """
 
 RETURN = r"""
 made:
-  description: What was done or, in check mode, would be, each after the name of its site.
+  description: What was done, or would be done in check mode, each after the name of its site.
   returned: success
   type: list
   elements: str
   sample: ["shop: certificate for shop.example.com from acme-v02.api.letsencrypt.org: there is none"]
 host:
-  description: What was, or would be, done on the host for all certificates.
+  description: What was done, or would be done, on the host for all certificates.
   returned: success
   type: list
   elements: str
@@ -68,7 +72,7 @@ host:
 sites_after:
   description:
     - C(made) and C(host) are as in RV(made) and RV(host).
-    - C(faulty) are the names of the sites that are not as it was wanted, C(others) those of the sites that are.
+    - C(faulty) lists the sites that failed, C(others) the sites that are in the requested state.
   returned: failure
   type: dict
 """

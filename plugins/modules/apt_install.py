@@ -6,80 +6,82 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: apt_install
-short_description: Install Debian packages and look at the host afterwards, in one call
+short_description: Install Debian packages and gather facts about the host, in one call
 version_added: 0.1.0
 description:
-  - Installs packages with C(apt-get), without those that they only recommend. Configuration files stay as they are.
-  - Fetches the package lists first when they are older than a day. When that fails it tries with those that are there.
-  - Finishes what a killed C(dpkg) left, when C(apt-get) refuses to work because of it.
-  - Starts nothing. A unit that comes with a package is masked at run time while that is installed, and afterwards
-    neither runs nor starts at boot. What was installed or ran before is left alone. The masks of a run that was killed
-    are removed by the next; a boot removes them as well.
-  - M(ansible.builtin.apt) installs its own Python binding first and starts again, and the facts then take another call.
-    On a bare host that is a third of the time that the packages take.
+  - Installs packages with C(apt-get), without recommended packages. Existing configuration files are kept.
+  - Updates the package lists first if they are older than a day. If that fails, it uses the existing lists.
+  - If C(apt-get) refuses to work because an earlier C(dpkg) was killed, it completes that installation first.
+  - Starts no services. A unit of a new package is masked at run time while the package is installed. Afterwards it is
+    neither running nor enabled. Packages that were installed before, and services that were running, are not changed.
+    Masks left by a killed run are removed by the next run, and by a reboot.
+  - M(ansible.builtin.apt) first installs its own Python binding and starts again, and gathering facts takes another
+    call. On a new host this is a third of the time that the installation takes.
 author: [pyweb.stack contributors]
 options:
   name:
-    description: Names of packages. What is installed already stays at its version.
+    description: Names of packages. Packages that are already installed keep their version.
     type: list
     elements: str
     required: true
   soon:
     description:
-      - Names of packages that only later tasks need. They are installed too, but neither the module nor what comes next
-        waits for them.
-      - Whoever needs one gives it as O(name) before. That waits for C(apt-get) to end, does what it did not do, or says
-        why it cannot. Until then the facts do not list it, however quick C(apt-get) was.
+      - Names of packages that only later tasks need. They are installed in the background; neither this module nor the
+        following tasks wait for them.
+      - A task that needs one of them must first name it in O(name). That call waits for C(apt-get) to end, installs
+        what is still missing, or fails with the reason. Until then the facts do not list the package, even if
+        C(apt-get) has already installed it.
     type: list
     elements: str
     default: []
   lock_timeout:
-    description: Seconds to wait while another program works with the packages.
+    description: Seconds to wait for another program that uses the package manager.
     type: int
     default: 120
 attributes:
   check_mode:
     support: full
-    description: Says what C(apt-get --simulate) says; for that the host needs package lists.
+    description: Reports what C(apt-get --simulate) reports. The host must have package lists for that.
   diff_mode:
     support: full
-    description: The packages that come to the host; their versions as well, but not of those in O(soon).
+    description:
+      - Shows the packages that are installed, with their versions, except for the versions of those in O(soon).
 seealso:
   - module: pyweb.stack.host_facts
   - module: ansible.builtin.apt
 """
 
 EXAMPLES = r"""
-- name: Install git, and begin to install nginx
+- name: Install git, and start to install nginx in the background
   pyweb.stack.apt_install:
     name: [git]
     soon: [nginx]
 
-- name: Fetch what nginx is to serve
+- name: Download the files that nginx will serve
   ansible.builtin.git:
     repo: https://git.example.com/site.git
     dest: /srv/site
 
-- name: Be sure that nginx is installed
+- name: Wait until nginx is installed
   pyweb.stack.apt_install:
     name: [nginx]
 """
 
 RETURN = r"""
 installed:
-  description: Every package that was installed or brought up to date, with its version.
+  description: Every package that was installed or upgraded, with its version.
   returned: success
   type: list
   elements: str
   sample: [nginx 1.22.1-9+deb12u3]
 begun:
-  description: Those of O(soon) that are being installed.
+  description: The packages of O(soon) that are being installed.
   returned: success
   type: list
   elements: str
   sample: [nginx]
 ansible_facts:
-  description: What M(pyweb.stack.host_facts) returns, as it is now.
+  description: The facts that M(pyweb.stack.host_facts) returns, after the installation.
   returned: outside check mode
   type: dict
 """
@@ -107,7 +109,8 @@ ARGUMENTS = {
 LISTS_SECONDS = 86400
 BACKGROUND_SECONDS = 600
 # What a package asks its administrator takes the answer of its maintainer, and what the administrator wrote stays.
-ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+# needrestart, which is installed on Ubuntu servers, only lists services and does not restart them.
+ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "NEEDRESTART_MODE": "l"}
 INSTALL = ["install", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confdef"]
 INSTALL += ["-o", "Dpkg::Options::=--force-confold", "-o", "Dpkg::Use-Pty=0"]
 INSTALL += ["-o", f"DPkg::Pre-Install-Pkgs::={held_units.HOOK}"]

@@ -6,31 +6,35 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: check
-short_description: Check the sites of a host, and make the later tasks of the run cheaper
+short_description: Check the sites of a host, and make the later tasks of the run faster
 version_added: 0.1.0
 description:
-  - Checks C(web_sites), C(web_roots), C(web_tls) and C(doctor_timer) of the host, and returns the sites. All faults are
-    told at once, and no host is asked anything.
-  - Where M(pyweb.stack.hosts_with_sites) registered C(web_run), a certificate by ACME's http challenge is refused for a
-    name that several hosts of the inventory have.
-  - With O(that) it does what M(ansible.builtin.assert) does.
-  - Ansible runs every task of every host in a process of its own, and each loads the filters of a collection again.
-    This action loads them before Ansible forks these processes, which saves a fifth of the controller's time.
-  - Faults of the inventory are shown once, each on a line of its own.
+  - Checks C(web_sites), C(web_roots), C(web_tls) and C(doctor_timer) of the host, and returns the sites. All mistakes
+    are reported together. Does not connect to any host.
+  - If M(pyweb.stack.hosts_with_sites) has registered C(web_run), a certificate by ACME's HTTP challenge is refused for
+    a name that several hosts of the inventory have.
+  - With O(that) it does the same as M(ansible.builtin.assert).
+  - Ansible runs each task of each host in a separate process, and each process loads the filters of a collection again.
+    This action loads them before Ansible forks these processes, which saves a fifth of the controller's CPU time.
+  - Each mistake in the inventory is shown once, on its own line.
 author: [pyweb.stack contributors]
 options:
   that:
-    description: Conditions that have to be true; the sites are not checked then.
+    description: Conditions that must be true. If given, the sites are not checked.
     type: list
     elements: str
   fail_msg:
-    description: What a failure says. Where the inventory has faults they come first, and this is the last line.
+    description: The message of a failure. If the inventory has mistakes, they come first and this is the last line.
     type: str
   success_msg:
-    description: What a success says.
+    description: The message of a success.
     type: str
+  warning:
+    description: A warning to show if the conditions in O(that) are true. An empty text shows nothing.
+    type: str
+    version_added: 0.2.0
   quiet:
-    description: Say nothing about conditions that are true.
+    description: Do not list conditions that are true.
     type: bool
     default: false
 attributes:
@@ -45,15 +49,15 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Check the sites, before any host is touched
+- name: Check the sites before any host is changed
   pyweb.stack.check:
-    fail_msg: no host was touched
+    fail_msg: no host was changed
   register: web_checked
 """
 
 RETURN = r"""
 sites:
-  description: The sites of the host, each with its name, its state and the URL at which a visitor finds it.
+  description: The sites of the host, each with its name, its state and the URL under which visitors find it.
   returned: success, without O(that)
   type: list
   elements: dict

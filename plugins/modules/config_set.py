@@ -9,27 +9,29 @@ module: config_set
 short_description: Install a set of files as one transaction
 version_added: 0.1.0
 description:
-  - Renders any number of files on the controller and installs them on the host in one call, all of them or none.
-  - A check, such as C(nginx -t), sees the new files where they will be before anything is touched. It runs in a mount
-    namespace of its own, so that nothing outside ever sees them. Where no namespace can be made (a container without
-    C(CAP_SYS_ADMIN)), the files are swapped in first and put back when the check fails.
-  - When something changed, O(apply) brings the files into effect. When that fails, the files that were there before are
-    put back and applied.
-  - A run that is killed between the swap and the end leaves a marker, and the next run applies again even if no file
-    differs.
-  - Two runs of one O(name) wait for each other.
+  - Renders any number of files on the controller and installs them on the host in one call, either all of them or none.
+  - A check, such as C(nginx -t), tests the new files at their final paths before anything is changed. It runs in its
+    own mount namespace, so that no other process sees them. If no namespace can be created (a container without
+    C(CAP_SYS_ADMIN)), the files are installed first and restored if the check fails.
+  - If something changed, O(apply) puts the files into effect. If that fails, the previous files are restored and
+    applied.
+  - A run that is killed between the installation and the end leaves a marker. The next run then runs O(apply) again
+    even if no file differs.
+  - Two runs with the same O(name) wait for each other.
 author: [pyweb.stack contributors]
 extends_documentation_fragment:
   - pyweb.stack.file_set
 attributes:
   check_mode:
     support: full
-    description: O(check) runs there too, unless its program is not installed yet (see RV(checked)).
+    description: O(check) also runs in check mode, unless its program is not installed yet (see RV(checked)).
   diff_mode:
     support: full
+    description: Shows the files, except those with O(files[].secret).
   platform:
     platforms: linux
     support: full
+    description: Linux with systemd.
 notes:
   - Needs root. In check mode an ordinary user gets a comparison without the check.
 seealso:
@@ -54,7 +56,7 @@ EXAMPLES = r"""
     apply:
       - [systemctl, reload-or-restart, nginx]
 
-- name: Keep a password where only the service reads it
+- name: Write a password that only the service can read
   pyweb.stack.config_set:
     name: shop-env
     files:
@@ -67,7 +69,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 files:
-  description: What became, or in check mode would become, of each path.
+  description: What happened to each path, or would happen in check mode.
   returned: success
   type: list
   elements: dict
@@ -80,16 +82,16 @@ files:
       type: str
   sample: [{path: /etc/nginx/nginx.conf, state: changed}]
 notes:
-  description: The O(files[].note) of every file that changed, and which files could not be put back.
+  description: The O(files[].note) of every file that changed, and the files that could not be restored.
   returned: success
   type: list
   elements: str
 checked:
-  description: Whether O(check) saw and accepted the files.
+  description: Whether O(check) ran and accepted the files.
   returned: success
   type: bool
 unchecked_because:
-  description: Why not.
+  description: The reason why O(check) did not run.
   returned: when RV(checked) is false
   type: str
   sample: nginx is not installed yet
@@ -98,7 +100,7 @@ applied:
   returned: success
   type: bool
 output:
-  description: All that the refusing or failing program wrote.
+  description: The output of the program that refused or failed.
   returned: when O(check) or O(apply) fails
   type: str
 """

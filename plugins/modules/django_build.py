@@ -6,59 +6,61 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: django_build
-short_description: Make the builds of Django sites
+short_description: Build Django sites
 version_added: 0.1.0
 description:
   - A build is the code, the virtualenv, the collected static files and the settings overlay of one site, in
-    C(/opt/sites/NAME/builds/ID). Its id is a hash of all that goes into it, so a build that is there is right.
-  - All steps run as C(build-NAME), an account of the site for nothing else; the finished build belongs to root. Code
-    that is used in place and lies in the hands of the site's user is built by that user.
-  - A failing step removes what was begun and leaves everything else as it was.
-  - Makes the site's accounts and directories as well.
+    C(/opt/sites/NAME/builds/ID). Its id is a hash of all its inputs, so an existing build is never made again.
+  - All steps run as C(build-NAME), an account that is used for nothing else. The finished build is owned by root. Code
+    that is used in place and that the site's user can change is built by that user.
+  - If a step fails, the unfinished build is removed and everything else stays as it was.
+  - Also creates the site's accounts and directories.
 author: [pyweb.stack contributors]
 options:
   sites:
     description:
-      - Completed sites, as the filters P(pyweb.stack.sites#filter) and P(pyweb.stack.choose_pythons#filter) return
-        them.
+      - The completed sites, as returned by the filters P(pyweb.stack.sites#filter) and
+        P(pyweb.stack.choose_pythons#filter).
     type: list
     elements: dict
     required: true
   installer:
-    description: What installs requirements. V(uv) is several times faster; V(pip) knows every option of pip.
+    description:
+      - The program that installs requirements. V(uv) is several times faster. V(pip) supports every option of pip.
     type: str
     choices: [uv, pip]
     default: uv
   environment:
     description:
-      - The environment of every step that installs or fetches, for instance a proxy, a CA bundle, a package index.
-      - Names that only pip reads (E(PIP_INDEX_URL), E(PIP_CERT), ...) are translated for uv.
+      - Environment variables for every step that downloads or installs something, for example a proxy, a CA bundle or a
+        package index.
+      - Variables that only pip reads (E(PIP_INDEX_URL), E(PIP_CERT), ...) are translated for uv.
     type: dict
     default: {}
   web_group:
-    description: The group of nginx's workers, which the media belong to. Without it, the platform's own.
+    description: The group of nginx's workers, which owns the media files. If empty, the platform's default is used.
     type: str
     default: ""
   secrets:
-    description: Internal. The action plugin puts here what may never be shown of O(sites), and O(environment).
+    description: Internal. The action plugin passes the secret parts of O(sites), and O(environment), in this option.
     type: str
     default: "{}"
   uploads:
-    description: Internal. The sources that the action plugin copied to the host, site name to file.
+    description: Internal. The sources that the action plugin copied to the host, a mapping of site names to files.
     type: dict
     default: {}
   inline:
-    description: Internal. The small sources that travel with the call, site name to base64.
+    description: Internal. Small sources that are sent with the call, a mapping of site names to base64.
     type: dict
     default: {}
   unpacked:
-    description: Internal. The sources that the action plugin could not pack, site name to the reason.
+    description: Internal. The sources that the action plugin could not pack, a mapping of site names to reasons.
     type: dict
     default: {}
 attributes:
   check_mode:
     support: full
-    description: Predicts which builds would be made; a branch is looked up, nothing is fetched or run.
+    description: Predicts which builds would be made. A branch is looked up; nothing is downloaded or run.
   diff_mode:
     support: full
     description: Shows the inputs of the build before and after.
@@ -75,18 +77,18 @@ EXAMPLES = r"""
 
 RETURN = r"""
 builds:
-  description: Site name to the build's manifest.
+  description: A mapping of site names to the manifests of the builds.
   returned: success
   type: dict
   contains:
     id:
-      description: The build's id; empty in check mode where it cannot be known yet.
+      description: The id of the build. Empty in check mode if it is not known yet.
       type: str
     path:
-      description: Where the build lies.
+      description: The directory of the build.
       type: str
     wsgi:
-      description: The WSGI entry, given or discovered.
+      description: The WSGI entry point, given or discovered.
       type: str
     settings_module:
       description: The project's own settings module, given or discovered.
@@ -95,25 +97,25 @@ builds:
       description: The version of Django that was installed.
       type: str
     check:
-      description: What C(check --deploy) said.
+      description: The output of C(check --deploy).
       type: str
     subject:
       description: The first line of the commit's message.
       type: str
     predicted:
-      description: Present in check mode when the build would have to be made.
+      description: Present in check mode if the build would have to be made.
       type: bool
 made:
-  description: What was made or, in check mode, would be, each after the name of its site.
+  description: What was made, or would be made in check mode, each after the name of its site.
   returned: success
   type: list
   elements: str
 sites_after:
   description:
-    - What a report needs to know of the sites, and what a play needs that goes on with the others. C(made) is as in
-      RV(made), C(builds) has the id and the notes of the sites that have a build.
-    - C(live) is site name to what is live there, as M(pyweb.stack.uwsgi_release) returns it.
-    - C(faulty) are the names of the sites that have no build, C(others) those of the sites that do not need them.
+    - The state of the sites, for a report and for a play that continues with the others. C(made) is as in RV(made).
+      C(builds) has the id and the notes of the sites that have a build.
+    - C(live) is a mapping of site names to what is live there, as M(pyweb.stack.uwsgi_release) returns it.
+    - C(faulty) lists the sites whose build failed, C(others) all other sites.
   returned: failure
   type: dict
 """

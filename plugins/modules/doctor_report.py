@@ -6,37 +6,43 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: doctor_report
-short_description: Show what the doctor found, on the terminal, as a page and as data
+short_description: Show the findings of the doctor on the terminal, as an HTML page and as JSON
 version_added: 0.1.0
 description:
-  - Prints one aligned line a hop, and writes one HTML page and one JSON file for all hosts, on the controller.
-  - The page is self-contained, fetches nothing, and can be read on a phone, in light and dark.
-  - In check mode it prints and writes nothing.
+  - Prints one aligned line for each part of the chain, and writes one HTML page and one JSON file for all hosts, on the
+    controller.
+  - The page is self-contained, loads nothing from elsewhere, and is readable on a phone, in light and dark mode.
+  - In check mode it prints the lines and writes no files.
 author: [pyweb.stack contributors]
 options:
   reports:
-    description: Host name to what M(pyweb.stack.site_doctor) returned there; a host that was not reached is shown, too.
+    description:
+      - A mapping of host names to what M(pyweb.stack.site_doctor) returned there. A host that could not be reached is
+        shown, too.
     type: dict
     required: true
   html:
-    description: Where the page is written, on the controller; relative to the current directory. Empty for none.
+    description:
+      - The file on the controller for the page, relative to the current directory. If empty, no page is written.
     type: str
     default: ""
   json:
-    description: Where the data are written, on the controller; relative to the current directory. Empty for none.
+    description:
+      - The file on the controller for the data, relative to the current directory. If empty, no file is written.
     type: str
     default: ""
   junit:
     description:
-      - Where JUnit XML is written, on the controller, with a test for each hop of each site; relative to the current
-        directory. Empty for none.
+      - The file on the controller for JUnit XML, with a test for each part of the chain of each site, relative to the
+        current directory. If empty, no file is written.
     type: str
     default: ""
     version_added: 0.3.0
   fail:
     description:
-      - Whether to fail, once all is shown and written, where a site is broken (V(true) or V(broken)), where one is
-        broken or degraded (V(degraded)), or not at all (V(false)). A host that was not reached fails as well.
+      - Whether to fail after everything is shown and written. V(true) or V(broken) fails if a site is broken,
+        V(degraded) if a site is broken or degraded, V(false) never. V(true), V(broken) and V(degraded) also fail if a
+        host could not be reached.
     type: raw
     default: false
     version_added: 0.3.0
@@ -52,7 +58,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Show what was found on every host of the play
+- name: Show the findings of all hosts of the play
   pyweb.stack.doctor_report:
     reports: "{{ dict(ansible_play_hosts_all | zip(ansible_play_hosts_all | map('extract', hostvars, 'found'))) }}"
     html: doctor.html

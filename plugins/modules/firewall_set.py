@@ -9,25 +9,25 @@ module: firewall_set
 short_description: Open and close services and ports in firewalld, and start it, in one call
 version_added: 0.2.0
 description:
-  - Carries out what the filter P(pyweb.stack.firewall_plan#filter) says, for the role C(firewalld).
-  - A running firewalld is told over D-Bus, for now and for good. While it is stopped, its zones' files get what is to
-    be open before it starts.
-  - Notes under C(/etc/firewalld/pyweb.stack) what it opens, by purpose, before it does. What was open before is not
-    noted, and so never closed.
-  - C(ansible.posix.firewalld) takes one call for each port, and Python's bindings for firewalld.
+  - Carries out the plan that the filter P(pyweb.stack.firewall_plan#filter) returns. For the role C(firewalld).
+  - If firewalld runs, it is changed over D-Bus, both at run time and permanently. If it is stopped, the files of its
+    zones are written before it starts.
+  - Records what it opens in C(/etc/firewalld/pyweb.stack), by purpose, before opening it. What was already open is not
+    recorded, and therefore never closed.
+  - C(ansible.posix.firewalld) needs one call for each port, and Python's bindings for firewalld.
 author: [pyweb.stack contributors]
 options:
   plan:
-    description: What the filter returned.
+    description: The plan that the filter returned.
     type: dict
     required: true
 attributes:
   check_mode:
     support: full
-    description: Says what it would do, and what firewalld would refuse where its packages are installed.
+    description: Reports what it would do. If the packages of firewalld are installed, also what firewalld would refuse.
   diff_mode:
     support: full
-    description: What is closed, and what is opened.
+    description: Shows what is closed and what is opened.
 seealso:
   - module: pyweb.stack.host_facts
 """
@@ -42,7 +42,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 notes:
-  description: What starting firewalld means for other services of the host, a line each.
+  description: How starting firewalld affects other services of the host, one line each.
   returned: always
   type: list
   elements: str

@@ -6,31 +6,32 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: host_facts
-short_description: What the roles of this collection branch on, in one call
+short_description: Gather the facts that the roles of this collection use, in one call
 version_added: 0.1.0
 description:
-  - Looks at what is on the host instead of at its name, as facts under C(ansible_facts.pyweb).
-  - Brings the few facts of M(ansible.builtin.setup) that the roles need along, which saves its call.
+  - Gathers facts about the state of the host, under C(ansible_facts.pyweb).
+  - Also returns the few facts of M(ansible.builtin.setup) that the roles need, so that M(ansible.builtin.setup) does
+    not have to be called.
 author: [pyweb.stack contributors]
 options:
   offered:
-    description:
-      - Packages to ask the enabled repositories for. That costs a second, so only who needs the answer asks.
+    description: Packages to look up in the enabled repositories. The lookup takes a second.
     type: list
     elements: str
   remember:
     description:
-      - V(before) notes what the host is, in C(/var/lib/pyweb.stack/before.json), for whoever takes the collection off
-        again one day. For the beginning of a run that is going to change something. Once one has, the note stays.
-      - V(packages) notes which packages came since then, for after an installation.
-      - Only root can. A host on which an earlier version was, without such a note, gets none.
+      - V(before) records the state of the host in C(/var/lib/pyweb.stack/before.json), so that M(pyweb.stack.uninstall)
+        can restore it. Use it at the start of a run that changes the host. Once a run has changed the host, the record
+        is not replaced.
+      - V(packages) records which packages were installed since then. Use it after an installation.
+      - Needs root. A host on which an earlier version without such records was used gets none.
     type: str
     choices: [before, packages]
     version_added: 0.2.0
 attributes:
   check_mode:
     support: full
-    description: It only looks, and O(remember) notes nothing.
+    description: It changes nothing, and O(remember) records nothing.
   diff_mode:
     support: none
     description: There is nothing to compare.
@@ -39,7 +40,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the host
+- name: Gather facts about the host
   pyweb.stack.host_facts:
 """
 
@@ -50,97 +51,105 @@ ansible_facts:
   type: dict
   contains:
     os_family:
-      description: As M(ansible.builtin.setup) returns it, with RV(ignore:distribution) and its versions.
+      description: As returned by M(ansible.builtin.setup), with RV(ignore:distribution) and its versions.
       type: str
       sample: RedHat
     pkg_mgr:
-      description: As M(ansible.builtin.setup) returns it.
+      description: As returned by M(ansible.builtin.setup).
       type: str
       sample: dnf
     pyweb_offered:
-      description: Those of O(offered) that the enabled repositories have.
+      description: The packages of O(offered) that the enabled repositories have.
       returned: when O(offered) was given
       type: list
       elements: str
     pyweb:
-      description: All of them.
+      description: The facts of this collection.
       type: dict
       contains:
+        platform:
+          description: The key of the platform in the tables of the roles.
+          type: str
+          sample: Ubuntu-24.04
         ipv6:
-          description: Whether the kernel has an IPv6 address, the loopback's included (C(/proc/net/if_inet6)).
+          description:
+            - Whether the kernel has an IPv6 address, including that of the loopback interface (C(/proc/net/if_inet6)).
           type: bool
         selinux:
-          description: What the kernel does, V(enforcing), V(permissive) or V(disabled).
+          description: The SELinux mode of the kernel, V(enforcing), V(permissive) or V(disabled).
           type: str
         selinux_service:
-          description: The SELinux domain of a service that the loaded policy has no rules for; empty without SELinux.
+          description: The SELinux domain of a service for which the loaded policy has no rules. Empty without SELinux.
           type: str
           sample: unconfined_service_t
         pythons:
-          description: The interpreters under C(/usr/bin) and C(/usr/local/bin), version to path.
+          description: The Python interpreters in C(/usr/bin) and C(/usr/local/bin), a mapping of versions to paths.
           type: dict
           sample: {"3.11": /usr/bin/python3.11}
         ssh_ports:
-          description: The ports on which sshd listens, and the one through which this connection came.
+          description: The ports on which sshd listens, and the port of this connection.
           type: list
           elements: int
           sample: [22]
         packages:
           description:
-            - The names of the installed packages of the distribution, and the module streams that dnf installed as
-              V(@nginx:1.26). Without those that M(pyweb.stack.apt_install) began with and nobody has waited for.
+            - The names of the installed packages of the distribution, and the module streams that dnf installed, as
+              V(@nginx:1.26). Without the packages that M(pyweb.stack.apt_install) is still installing in the
+              background.
           type: list
           elements: str
         packages_known:
-          description: Whether the package manager can say what it offers without fetching or installing anything.
+          description:
+            - Whether the package manager can list the available packages without downloading or installing anything.
           type: bool
         firewalld_zone:
-          description: The default zone of firewalld; V(public), its own default, where it is not installed yet.
+          description:
+            - The default zone of firewalld. If firewalld is not installed yet, V(public), which is its default.
           type: str
         services:
           description:
-            - What systemd says of C(nginx), C(firewalld) and services that load other rules for packets; name to
-              whether it runs and starts at boot.
+            - The state of C(nginx), C(firewalld) and the services that load other packet filter rules, according to
+              systemd. A mapping of names to whether the service runs and whether it starts at boot.
           type: dict
           sample: {nginx: {active: true, enabled: true}, firewalld: {active: false, enabled: false}}
         firewalld_open:
           description:
-            - What a running firewalld lets in, now and after a reload, in its default zone and in those that the role
-              C(firewalld) opened something in; zone to services and ports. What it will let in while it is stopped.
+            - What firewalld allows, both at run time and permanently, in its default zone and in the zones in which the
+              role C(firewalld) opened something. A mapping of zones to services and ports. If firewalld is stopped,
+              what it will allow when it starts.
           type: dict
           sample: {public: {services: [ssh, http], ports: [8080/tcp]}}
         firewalld_bound:
-          description:
-            - While firewalld is stopped, its zones that interfaces or sources were put into; zone to these.
+          description: If firewalld is stopped, its zones that have interfaces or sources, a mapping of zones to these.
           type: dict
           sample: {dmz: [eth1]}
         nginx_version:
-          description: The version of the installed nginx; empty where there is none.
+          description: The version of the installed nginx. Empty if nginx is not installed.
           type: str
           sample: 1.22.1
         nginx:
           description:
-            - What is there of nginx's configuration and whose it is, and which processes hold TCP ports.
-            - RV(ignore:user) and RV(ignore:group) are those that nginx's workers run as.
+            - The files of nginx's configuration and their owners, and the processes that use TCP ports.
+            - RV(ignore:user) and RV(ignore:group) are those of nginx's workers.
           type: dict
         acme:
           description:
             - The version of C(certbot), the certificates that it renews for sites of this collection, by the name of
-              the site, and whether its timer is on. Its secrets are told by digests alone.
+              the site, and whether its timer is enabled. Secrets are returned as digests only.
           type: dict
           sample: {certbot: 2.1.0, lineages: {}, timer: false}
         firewalld_opened:
-          description: What the role C(firewalld) opened earlier, purpose to zone, services and ports.
+          description: What the role C(firewalld) opened earlier, a mapping of purposes to zone, services and ports.
           type: dict
         open_ports:
           description:
-            - While firewalld is stopped, the TCP and UDP ports that processes listen on at addresses that other hosts
-              reach. DHCP's client, mDNS and LLMNR are left out.
+            - If firewalld is stopped, the TCP and UDP ports on which processes listen at addresses that other hosts can
+              reach. The ports of DHCP clients, mDNS and LLMNR are left out.
           type: list
           elements: dict
           sample: [{port: 8443/tcp, process: "python3 (pid 77, app.service)", unit: app.service}]
         packet_filters:
-          description: While firewalld is stopped, what else filters packets, each in a few words.
+          description: If firewalld is stopped, what else filters packets, each in a few words.
           type: list
           elements: str
           sample: [ufw is active]

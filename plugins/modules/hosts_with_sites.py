@@ -6,19 +6,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: hosts_with_sites
-short_description: Find the hosts of a play that have no sites, and say so
+short_description: Find the hosts of a play that have no sites, and report them
 version_added: 0.2.0
 description:
-  - Prints a line for each host of the play whose C(web_sites) is unset or empty, and warns where that is so for all.
-  - Where a group C(web) exists and neither C(web_hosts) nor a limit is given, it also names the hosts outside of that
-    group that have sites.
-  - To be run once for all hosts, with C(run_once). Nobody connects to a host.
+  - Prints a line for each host of the play whose C(web_sites) is unset or empty, and warns if no host has sites.
+  - If the group C(web) exists and neither C(web_hosts) nor a limit is given, it also names the hosts outside that group
+    that have sites.
+  - Run it once for all hosts, with C(run_once). It does not connect to any host.
 author: [pyweb.stack contributors]
 options:
   report:
     description:
-      - A file on the controller for the report of the run. It is written with C(finished) false here, and completed by
-        M(pyweb.stack.run_report). Empty for none.
+      - A file on the controller for the report of the run. It is written with C(finished) set to false, and completed
+        by M(pyweb.stack.run_report). If empty, no file is written.
     type: path
 attributes:
   check_mode:
@@ -37,7 +37,7 @@ EXAMPLES = r"""
   run_once: true
   register: web_run
 
-- name: Leave the hosts without sites alone
+- name: Skip hosts without sites
   ansible.builtin.meta: end_host
   when: inventory_hostname in web_run.without_sites
 """
@@ -49,20 +49,20 @@ without_sites:
   type: list
   elements: str
 lines:
-  description: What was printed.
+  description: The printed lines.
   returned: success
   type: list
   elements: str
 shared_names:
   description:
     - The domains that several hosts of the inventory have, each with these hosts. M(pyweb.stack.check) refuses a
-      certificate by ACME's http challenge for one of them.
-    - Empty where no site of the run has C(acme).
+      certificate by ACME's HTTP challenge for these domains.
+    - Empty if no site of the run has C(acme).
   returned: success
   type: dict
   sample: {shop.example.com: [web1, web2]}
 began:
-  description: When the run began, in seconds of the controller's monotonic clock.
+  description: When the run started, in seconds of the controller's monotonic clock.
   returned: success
   type: float
 """

@@ -6,55 +6,57 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: nginx_set
-short_description: Configure nginx, start it, and ask for the sites through it, in one call
+short_description: Configure nginx, start it, and check the sites through it, in one call
 version_added: 0.2.0
 description:
-  - Installs the files as M(pyweb.stack.config_set) does, all of them or none, for the role C(nginx).
-  - Makes the logs in C(/var/log/nginx) that the files name, before nginx does, as logrotate makes them, so that nobody
-    else can read them.
-  - Then starts the service, now and at boot, where it is not, as M(ansible.builtin.systemd_service) does. Where it does
-    not start, the error has its own words from the journal. Where another process has its port, the error names that
-    process.
-  - Then asks for each site as its visitors do, on its own name, at the host's own address, follows redirects within the
-    site, and fails where they end in an error, or where another server of nginx answers for the site. The error names
-    the file and line of that server.
-  - Without O(sites[].health.path) it also asks for one style sheet, script or image that the page names.
-  - What nginx itself answers because the inventory says so (C(return), C(auth_basic), C(deny)), or because the site is
-    in maintenance, counts as the site's answer.
-  - Writes who may log in to a site (C(nginx.basic_auth)), each password as a hash. One that fits its password stays.
-  - Brings the certificates of O(certificates) first, and changes the link to a site's pair with nginx's files, or not
-    at all. Where nginx serves another certificate than the file, it is reloaded.
+  - Installs the files as M(pyweb.stack.config_set) does, either all of them or none. For the role C(nginx).
+  - Creates the log files in C(/var/log/nginx) that the files name before nginx does, with the mode that logrotate uses,
+    so that other users cannot read them.
+  - Then starts and enables the service if necessary, as M(ansible.builtin.systemd_service) does. If it does not start,
+    the error contains its messages from the journal. If another process uses its port, the error names that process.
+  - Then requests each site as a visitor does, by its own name at the host's own address, and follows redirects within
+    the site. Fails if the last response is an error, or if another server of nginx answers for the site. In the second
+    case the error names the file and line of that server.
+  - If O(ignore:sites[].health.path) is not set, it also requests one style sheet, script or image that the page names.
+  - A response of nginx itself counts as the site's response if the inventory asks for it (C(return), C(auth_basic),
+    C(deny)) or if the site is in maintenance.
+  - Writes the users of sites with C(nginx.basic_auth), each password as a hash. A hash that still matches its password
+    is kept.
+  - Installs the certificates of O(certificates) first. The link to a site's certificate and key is changed together
+    with nginx's files. If nginx serves another certificate than the file, it is reloaded.
 author: [pyweb.stack contributors]
 options:
   service:
-    description: The unit to start and to enable, for instance V(nginx.service). Empty for none.
+    description: The unit to start and enable, for example V(nginx.service). If empty, no unit is started.
     type: str
     default: ''
   sites:
     description:
-      - The sites to ask for, completed, as the filter P(pyweb.stack.sites#filter) returns them. Absent ones are left
-        out.
+      - The sites to request, completed, as returned by the filter P(pyweb.stack.sites#filter). Sites with
+        C(state=absent) are ignored.
     type: list
     elements: dict
     default: []
   certificates:
     description:
-      - The sites whose certificates are to be there or to go, completed. Those without C(tls), and without a trace of
-        it on the host, cost nothing.
-      - C(selfsigned) is made anew 30 days before its end and for other domains. What the inventory gives is judged
-        again on the host. For C(acme) a self-signed pair stands in until M(pyweb.stack.acme_certificates) has got one.
+      - The sites whose certificates are to be installed or removed, completed. Sites that have no C(tls) and no
+        certificate on the host take no time.
+      - A V(selfsigned) certificate is created again 30 days before it expires, and if the domains change. A certificate
+        from the inventory is checked again on the host. With C(acme), a self-signed certificate is used until
+        M(pyweb.stack.acme_certificates) has got one.
     type: list
     elements: dict
     default: []
   relabel:
     description:
-      - Directories of the sites that nginx reads or connects to. Where SELinux is on, and one of them has another label
-        than the policy has for its path, it is labelled with all that is in it.
+      - Directories of the sites that nginx reads or in which it connects to sockets. If SELinux is enabled and one of
+        them does not have the label that the policy has for its path, it is relabelled with everything in it.
     type: list
     elements: str
     default: []
   secrets:
-    description: Added by the action plugin. The private keys of the inventory and who may log in, as JSON.
+    description:
+      - Internal. The action plugin passes the private keys and the users of the inventory in this option, as JSON.
     type: str
     default: ''
 extends_documentation_fragment:
@@ -63,14 +65,15 @@ attributes:
   check_mode:
     support: full
     description:
-      - O(check) runs there too, unless its program is not installed yet (see RV(checked)). A unit that is not there yet
-        counts as one to be started. No site is asked for, because the host is not yet as it will be.
+      - O(check) also runs in check mode, unless its program is not installed yet (see RV(checked)). A unit that does
+        not exist yet counts as one to start. No site is requested, because the host is not in its new state yet.
   diff_mode:
     support: full
-    description: Shows the files, and of certificates the names and dates.
+    description: Shows the files. Of certificates it shows the names and dates.
   platform:
     platforms: linux
     support: full
+    description: Linux with systemd.
 notes:
   - Needs root. In check mode an ordinary user gets a comparison without the check.
 seealso:
@@ -93,12 +96,12 @@ EXAMPLES = r"""
       - [systemctl, reload-or-restart, nginx]
     service: nginx.service
     sites: "{{ web_sites | pyweb.stack.sites }}"
-    secrets: "{{ web_sites | pyweb.stack.sites }}"
+    certificates: "{{ web_sites | pyweb.stack.sites }}"
 """
 
 RETURN = r"""
 files:
-  description: What became, or in check mode would become, of each path.
+  description: What happened to each path, or would happen in check mode.
   returned: success
   type: list
   elements: dict
@@ -111,16 +114,16 @@ files:
       type: str
   sample: [{path: /etc/nginx/nginx.conf, state: changed}]
 notes:
-  description: The O(files[].note) of every file that changed, and which files could not be put back.
+  description: The O(files[].note) of every file that changed, and the files that could not be restored.
   returned: success
   type: list
   elements: str
 checked:
-  description: Whether O(check) saw and accepted the files.
+  description: Whether O(check) ran and accepted the files.
   returned: success
   type: bool
 unchecked_because:
-  description: Why not.
+  description: The reason why O(check) did not run.
   returned: when RV(checked) is false
   type: str
   sample: nginx is not installed yet
@@ -129,18 +132,18 @@ applied:
   returned: success
   type: bool
 started:
-  description: What was done, or in check mode would be, to O(service).
+  description: What was done to O(service), or would be done in check mode.
   returned: success
   type: list
   elements: str
   sample: [start, enable]
 asked:
-  description: Site name to the URL that was asked for.
+  description: A mapping of site names to the requested URLs.
   returned: success
   type: dict
   sample: {shop: "http://shop.example.com/"}
 certificates:
-  description: Site name to what became, or in check mode would become, of its certificate.
+  description: A mapping of site names to what happened to the certificate, or would happen in check mode.
   returned: success
   type: dict
   contains:
@@ -148,20 +151,20 @@ certificates:
       description: V(created), V(renewed), V(changed), V(reloaded), V(removed) or V(unchanged).
       type: str
     ends:
-      description: The day on which it ends. Empty where that was not looked at.
+      description: The day on which it expires. Empty if that was not checked.
       type: str
     placeholder:
-      description: Whether it stands in until a CA has issued one.
+      description: Whether it is used only until a CA has issued one.
       type: bool
   sample: {shop: {state: created, ends: '2027-12-28', placeholder: false}}
 output:
-  description: All that the refusing or failing program wrote, or what the service wrote while it did not start.
+  description: The output of the program that refused or failed, or of the service that did not start.
   returned: when O(check) or O(apply) fails, or O(service) does not start
   type: str
 set_after:
   description:
-    - RV(notes), RV(started), RV(asked) and RV(certificates) as after a success, and of RV(files) those that changed.
-    - C(faulty) are the names of the sites that do not answer, C(others) those of the sites that do.
+    - RV(notes), RV(started), RV(asked) and RV(certificates) as after a success, and the RV(files) that changed.
+    - C(faulty) lists the sites that do not answer, C(others) the sites that do.
   returned: when O(service) does not start, a certificate is wrong, or a site does not answer
   type: dict
 """

@@ -6,25 +6,25 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: run_report
-short_description: Say how a run ended, a line a site
+short_description: Report how a run ended, with one line for each site
 version_added: 0.2.0
 description:
-  - Prints for each site of each host what is live, what changed, the migrations that were applied, how long the run
-    took, and the command that rolls back. Below that stands what the roles want told (C(nginx_notes),
+  - Prints for each site of each host what is live, what changed, which migrations were applied, how long the run took,
+    and the command that rolls back. Below that it prints the messages of the roles (C(nginx_notes),
     C(firewalld_notes)).
-  - Tells of hosts that failed or were not reached as well, so it belongs into the C(always) of a block that has all
-    tasks of the run, with C(run_once).
-  - Reads what M(pyweb.stack.hosts_with_sites) registered as C(web_run), M(pyweb.stack.check) as C(web_checked), and
-    what the roles register. Nobody connects to a host.
+  - Also reports hosts that failed or could not be reached. For this, put it into the C(always) section of a block that
+    contains all tasks of the run, with C(run_once).
+  - Reads the results that M(pyweb.stack.hosts_with_sites) registered as C(web_run) and M(pyweb.stack.check) as
+    C(web_checked), and the results that the roles register. It does not connect to any host.
 author: [pyweb.stack contributors]
 options:
   report:
-    description: A file on the controller that gets the same as JSON. Empty for none.
+    description: A file on the controller for the same report as JSON. If empty, no file is written.
     type: path
 attributes:
   check_mode:
     support: full
-    description: It changes nothing on a host, and says what would be. The file is written.
+    description: It changes nothing on a host, and reports what would change. The file is written.
   diff_mode:
     support: none
     description: There is nothing to compare.
@@ -33,7 +33,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Serve the sites, and say what happened
+- name: Deploy the sites, and report the result
   block:
     - name: Build the sites
       ansible.builtin.import_role:
@@ -43,7 +43,7 @@ EXAMPLES = r"""
       ansible.builtin.import_role:
         name: pyweb.stack.uwsgi
   always:
-    - name: Say what happened
+    - name: Report the result
       pyweb.stack.run_report:
         report: report.json
       run_once: true
@@ -51,7 +51,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 lines:
-  description: What was printed.
+  description: The printed lines.
   returned: success
   type: list
   elements: str

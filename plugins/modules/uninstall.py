@@ -6,50 +6,53 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: uninstall
-short_description: Take everything of the collection off a host
+short_description: Remove everything of the collection from a host
 version_added: 0.2.0
 description:
-  - Removes all sites of the host, also those that no inventory names any more, with their units, releases and builds,
-    nginx's files, the openings of the firewall, the module for SELinux and what was noted.
-  - Puts back what was there before the first run, as that run noted it - the files of nginx and firewalld, whether
-    both run and start at boot. A host that version 0.1 set up has no such note; RV(unknown) says what that means.
-  - Removes only files with the mark of the collection, and what lies in the directories of its sites. It does not go
-    through links, and refuses to go through mounts.
-  - Begins with nginx, and changes nothing else while that refuses what was there before. Another step that fails does
-    not keep the others from being done. What was noted goes last, so that it can be run again.
+  - Removes all sites of the host, including those that are no longer in the inventory, with their units, releases and
+    builds, nginx's files, the ports that were opened in the firewall, the SELinux module and the records of the
+    collection.
+  - Restores what was there before the first run, as that run recorded it - the files of nginx and firewalld, and
+    whether both were running and enabled. A host that was set up by version 0.1 has no such record; RV(unknown) says
+    what that means.
+  - Removes only files with the mark of the collection, and the contents of the directories of its sites. It does not
+    follow links, and refuses to remove a directory with a mount in it.
+  - Begins with nginx. If nginx refuses its previous configuration, nothing else is changed. If another step fails, the
+    remaining steps are still done. The records are removed last, so that the module can run again.
 author: [pyweb.stack contributors]
 options:
   purge:
-    description: Remove the data of the sites as well, their accounts, their secret keys and their logs.
+    description: Also remove the data of the sites, their accounts, their secret keys and their logs.
     type: bool
     default: false
   packages:
     description:
-      - Remove the packages as well that the collection installed, unless they were there before or something needs
-        them that stays.
+      - Also remove the packages that the collection installed, unless they were there before or another package needs
+        them.
     type: bool
     default: false
   roots:
-    description:
-      - C(web_roots) of the inventory. Needed only where version 0.1 set up sites, and no release of theirs is left.
+    description: C(web_roots) of the inventory. Needed only if version 0.1 set up sites of which no release is left.
     type: dict
     default: {}
   original:
     description:
-      - A shell script that puts the nginx.conf of its package among the copies of replaced files, where version 0.1
-        kept none. Without it the collection's nginx.conf stays there, and RV(unknown) says so.
+      - A shell script that adds the nginx.conf of its package to the copies of replaced files, for hosts on which
+        version 0.1 kept no copy. Without it the collection's nginx.conf stays on such a host, and RV(unknown) reports
+        it.
     type: str
     default: ''
 attributes:
   check_mode:
     support: full
-    description: Says what would be removed and restored.
+    description: Reports what would be removed and restored.
   diff_mode:
     support: none
-    description: RV(removed) and RV(restored) say it.
+    description: RV(removed) and RV(restored) show the changes.
   platform:
     platforms: linux
     support: full
+    description: Linux with systemd.
 notes:
   - Needs root.
 seealso:
@@ -57,10 +60,10 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Take the collection off the host, and leave the data of its sites
+- name: Remove the collection from the host, and keep the data of its sites
   pyweb.stack.uninstall:
 
-- name: Take it off with all that it brought
+- name: Also remove the data and the packages
   pyweb.stack.uninstall:
     purge: true
     packages: true
@@ -68,29 +71,29 @@ EXAMPLES = r"""
 
 RETURN = r"""
 removed:
-  description: What was, or in check mode would be, removed.
+  description: What was removed, or would be removed in check mode.
   returned: always
   type: list
   elements: str
   sample: [/etc/systemd/system/uwsgi-shop.service, /opt/sites/shop]
 restored:
-  description: What was, or in check mode would be, put back.
+  description: What was restored, or would be restored in check mode.
   returned: always
   type: list
   elements: str
   sample: [/etc/nginx/nginx.conf, "firewalld.service: stopped and disabled, as it was"]
 kept:
-  description: What stays, and why.
+  description: What was kept, and why.
   returned: always
   type: list
   elements: str
 unknown:
-  description: What cannot be put back, because nothing was noted before the first run.
+  description: What cannot be restored, because it was not recorded before the first run.
   returned: always
   type: list
   elements: str
 told:
-  description: All of it, a line each.
+  description: All of the above, one line each.
   returned: always
   type: list
   elements: str

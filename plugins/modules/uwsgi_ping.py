@@ -6,37 +6,37 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: uwsgi_ping
-short_description: Ask a uWSGI server in its own protocol
+short_description: Send a request to a uWSGI server in the uwsgi protocol
 version_added: 0.1.0
 description:
-  - Sends a request or a ping in the uwsgi protocol to a unix or TCP socket and says what kind of server answered.
-  - Changes nothing, so it runs in check mode as well.
+  - Sends a request or a ping in the uwsgi protocol to a unix or TCP socket, and returns what kind of server answered.
+  - Changes nothing, so it also runs in check mode.
 author: [pyweb.stack contributors]
 options:
   address:
-    description: Where to ask, for instance V(unix:/opt/sites/shop/current/uwsgi.sock) or V(127.0.0.1:8000).
+    description: The address of the socket, for example V(unix:/opt/sites/shop/current/uwsgi.sock) or V(127.0.0.1:8000).
     type: str
     required: true
   host:
-    description: The Host header of the request. Without it only a ping is sent.
+    description: The Host header of the request. If it is not set, only a ping is sent.
     type: str
   path:
-    description: The path and query that are asked for.
+    description: The path and query of the request.
     type: str
     default: /
   status:
-    description: The answers that count as good. Without it every status below 500 does.
+    description: The statuses that count as good. If empty, every status below 500 does.
     type: list
     elements: int
     default: []
   timeout:
-    description: Seconds until the answer has to be there.
+    description: Seconds within which the complete response must arrive.
     type: int
     default: 10
 attributes:
   check_mode:
     support: full
-    description: It only asks.
+    description: It changes nothing.
   diff_mode:
     support: none
     description: There is nothing to compare.
@@ -45,7 +45,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Ask the site behind nginx's back
+- name: Request the site from uWSGI directly, without nginx
   pyweb.stack.uwsgi_ping:
     address: unix:/opt/sites/shop/current/uwsgi.sock
     host: shop.example.com
@@ -55,22 +55,22 @@ EXAMPLES = r"""
 
 RETURN = r"""
 server:
-  description: What answered.
+  description: The kind of server that answered.
   returned: always
   type: str
   sample: uwsgi
 status:
-  description: The HTTP status of the answer.
-  returned: when O(host) is given and an answer came
+  description: The HTTP status of the response.
+  returned: when O(host) is given and a response was received
   type: int
   sample: 200
 headers:
-  description: The headers of the answer, their names in lowercase.
-  returned: when O(host) is given and an answer came
+  description: The headers of the response, with names in lowercase.
+  returned: when O(host) is given and a response was received
   type: dict
 elapsed:
-  description: Seconds until the answer was complete.
-  returned: when an answer came
+  description: Seconds until the response was complete.
+  returned: when a response was received
   type: float
 """
 

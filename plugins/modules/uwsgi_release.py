@@ -9,36 +9,40 @@ module: uwsgi_release
 short_description: Release builds under uWSGI without a failed request
 version_added: 0.1.0
 description:
-  - Starts a release beside the live one, asks it over the uwsgi protocol until O(sites[].health) is met, renames
-    C(current) over, drains the old one by its stats socket, and stops it.
-  - A release that does not start or does not answer as it should is taken back; the live one never stops answering.
-  - Where nginx serves the site already, by the role nginx, and the site answers there on its own name before the switch
-    but not after it, the release is taken back as well.
-  - Starts the workers of the release before C(current) is renamed, watches them a moment, and lets those of the old one
-    finish what they are at; timers follow. What does not start or is taken back leaves the old ones running.
-  - Applies migrations and runs the project's own commands before, and makes the superuser. Removes sites with
-    O(sites[].state=absent).
-  - Puts the command C(/usr/bin/pyweb) on the host, unless a file of somebody else is there, and removes it with the
+  - Starts a release beside the live one and requests it over the uwsgi protocol until O(sites[].health) is met. Then it
+    switches C(current) to the new release, waits until the old one has finished its requests according to its stats
+    socket, and stops it.
+  - A release that does not start or fails its health checks is removed. The live release never stops answering.
+  - If nginx serves the site through the role nginx, and the site answered there by its own name before the switch but
+    not after it, the release is removed as well.
+  - Starts the workers of the release before C(current) is switched, watches them for a moment, and lets those of the
+    old release finish their tasks. Timers are updated right after the switch. If a worker does not start, or the
+    release is removed, the old workers keep running.
+  - Before it starts the release, it applies migrations and runs the project's own commands. It also creates the
+    superuser.
+  - Removes sites with O(sites[].state=absent).
+  - Installs the command C(/usr/bin/pyweb) on the host, unless another file is at that path, and removes it with the
     last site.
-  - Has the doctor look at the sites by itself every few minutes, as O(doctor_timer) says.
+  - Installs a timer with which the host checks its sites every few minutes, as O(doctor_timer) says.
 author: [pyweb.stack contributors]
 options:
   sites:
-    description: Completed sites, as the filter P(pyweb.stack.sites#filter) returns them.
+    description: The completed sites, as returned by the filter P(pyweb.stack.sites#filter).
     type: list
     elements: dict
     required: true
     suboptions:
       health:
-        description: What a good release answers.
+        description: The health checks that a release must pass.
         type: dict
       state:
-        description: Whether the site is to be there.
+        description: Whether the site should exist.
         type: str
   builds:
     description:
-      - Site name to manifest, the return value RV(pyweb.stack.django_build#module:builds), or to what of it has an id.
-      - A site without one is released as found at its C(source.path), with its own C(virtualenv).
+      - A mapping of site names to manifests, as in the return value RV(pyweb.stack.django_build#module:builds). Entries
+        that have only an id are accepted too.
+      - A site without a build is released from its C(source.path), with its own C(virtualenv).
     type: dict
     default: {}
   faulty:
@@ -47,40 +51,41 @@ options:
     elements: str
     default: []
   web_group:
-    description: The group of nginx's workers, which the sockets belong to. Without it, the platform's own.
+    description: The group of nginx's workers, which owns the sockets. If empty, the platform's default is used.
     type: str
     default: ""
   last_check:
     description:
-      - Whether to fail where a site does not answer through nginx in the end, as it did not before. With the role nginx
-        in the same play, that role asks in the end. A site that nginx has no server
-        for is not asked for; an nginx that has one and does not run is a failure.
+      - Whether to fail if a site does not answer through nginx at the end, even if it did not answer before. If the
+        role nginx is in the same play, that role checks this. A site for which nginx has no server is not checked. It
+        is a failure if nginx has a server for the site but does not run.
     type: bool
     default: false
   doctor_timer:
     description:
-      - V(false), or a mapping of C(every), such as V(5m), and C(metrics), the directory of C(node_exporter)'s textfile
-        collector. Empty for the defaults, every five minutes and no metrics. Without it, what is on the host stays.
-      - The units are C(pyweb-doctor.timer) and C(pyweb-doctor.service), which runs C(pyweb watch). V(false) and the end
-        of the last site remove them, their metrics and what they remember.
+      - V(false), or a mapping of C(every), for example V(5m), and C(metrics), the directory of C(node_exporter)'s
+        textfile collector. An empty mapping means every five minutes and no metrics. If the option is not set, the host
+        keeps what it has.
+      - The units are C(pyweb-doctor.timer) and C(pyweb-doctor.service), which runs C(pyweb watch). They are removed
+        with V(false) and with the last site, together with their metrics and their state.
     type: raw
 attributes:
   check_mode:
     support: full
-    description: Predicts the release and, where the build is there, the migrations.
+    description: Predicts the release and, if the build exists, the migrations.
   diff_mode:
     support: full
     description: Shows the C(uwsgi.ini) and the migrations before and after.
 notes:
-  - Each release, and each that did not make it, is a line in the journal (C(journalctl --identifier=pyweb.stack)) and
-    in C(/opt/sites/NAME/history). C(/opt/sites/NAME/list) shows the releases that are there.
+  - Each release, and each failed one, is recorded as a line in the journal (C(journalctl --identifier=pyweb.stack)) and
+    in C(/opt/sites/NAME/history). C(/opt/sites/NAME/list) shows the existing releases.
 seealso:
   - module: pyweb.stack.django_build
   - module: pyweb.stack.uwsgi_rollback
 """
 
 EXAMPLES = r"""
-- name: Release what was built
+- name: Release the builds
   pyweb.stack.uwsgi_release:
     sites: "{{ web_sites | pyweb.stack.sites }}"
     builds: "{{ django_builds.builds }}"
@@ -88,25 +93,25 @@ EXAMPLES = r"""
 
 RETURN = r"""
 releases:
-  description: Site name to what is live now.
+  description: A mapping of site names to what is live now.
   returned: success
   type: dict
   contains:
     id:
-      description: The release that is live, or in check mode would be.
+      description: The id of the live release, or of the one that would be live in check mode.
       type: str
     previous:
       description: The release that was live before it.
       type: str
     migrations:
-      description: The migrations that were, or would be, applied.
+      description: The migrations that were applied, or would be applied in check mode.
       type: list
       elements: str
     processes:
-      description: How many processes uWSGI has. Absent in check mode while the release cannot be known.
+      description: How many processes uWSGI has. Missing in check mode if the release is not known yet.
       type: int
     commit:
-      description: The commit of its code, where that came from git.
+      description: The commit of its code, if the code came from git.
       type: str
     subject:
       description: The first line of the commit's message.
@@ -115,34 +120,34 @@ releases:
       description: Where its code came from, in a few words.
       type: str
 command:
-  description: The command of the collection, where it was or, in check mode, would be put there or removed.
+  description: The path of the command C(pyweb), if it was installed or removed, or would be in check mode.
   returned: when it changes
   type: str
   sample: /usr/bin/pyweb
 timer:
-  description:
-    - What was or, in check mode, would be written, removed, started and enabled for the timer of the doctor.
+  description: What was written, removed, started and enabled for the timer of the doctor, or would be in check mode.
   returned: when it changes
   type: list
   elements: str
   sample: [/etc/systemd/system/pyweb-doctor.timer, start pyweb-doctor.timer, enable pyweb-doctor.timer]
 made:
-  description: What was made or, in check mode, would be, each after the name of its site.
+  description: What was done, or would be done in check mode, each after the name of its site.
   returned: success
   type: list
   elements: str
 notes:
-  description: What did not work and kept no site from being served, such as a superuser that could not be made.
-  returned: when there is something
+  description: Problems that did not stop a site from being served, for example a superuser that could not be created.
+  returned: if there are any
   type: list
   elements: str
 sites_after:
   description:
-    - What a report needs to know of the sites. C(made), C(notes) and C(releases) are as in RV(made), RV(notes) and
-      RV(releases), of the sites that were released all the same.
-    - C(live) is site name to what is live on the others, with the keys of RV(releases). C(switched) says whether that
-      is another release than before, C(migrations) are those that were applied and stay.
-    - C(faulty) are the names of the sites that are not as it was wanted, C(others) those of the sites that are.
+    - The state of the sites, for a report. C(made), C(notes) and C(releases) are as in RV(made), RV(notes) and
+      RV(releases), for the sites that were released.
+    - C(live) is a mapping of the other site names to what is live there, with the keys of RV(releases). C(switched)
+      says whether that is another release than before. C(migrations) lists the migrations that were applied and stay
+      applied.
+    - C(faulty) lists the sites that failed, C(others) the sites that are in the requested state.
   returned: failure
   type: dict
 """
@@ -163,6 +168,7 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host import (
     found,
     managed_pythons,
     memory,
+    noted_version,
     packages,
 )
 from ansible_collections.pyweb.stack.plugins.module_utils.host.identity import why_not_root
@@ -194,6 +200,7 @@ SPEC: dict[str, Any] = {
     "command_sources": {"type": "str", "default": ""},
     "command_content": {"type": "str", "default": "", "no_log": True},
     "command_completion": {"type": "str", "default": "", "no_log": True},
+    "collection_version": {"type": "str", "default": ""},
 }
 
 
@@ -384,12 +391,14 @@ def main() -> None:
         # Builds went away with releases, and with sites. All sites of one root share their Pythons.
         for layout in {Layout.of(site).pythons: Layout.of(site) for site in given["sites"]}.values():
             managed_pythons.prune(layout)
-    if given["command_sources"] and not any_present:
-        going = {site["name"] for site in given["sites"] if module.check_mode}
-        if not set(found.of_units()) - going:
-            command = next(iter(command_file.remove(module.check_mode)), "")
+    going = {site["name"] for site in given["sites"] if module.check_mode}
+    stays = any_present or bool(set(found.of_units()) - going)
+    if given["command_sources"] and not stays:
+        command = next(iter(command_file.remove(module.check_mode)), "")
+    version = noted_version.converge(given["collection_version"], stays, module.check_mode)
+    sites.diff += [version] if version else []
     timer = timer_of_the_doctor(module, sites)
-    changed = bool(sites.made or command or timer)
+    changed = bool(sites.made or command or timer or version)
     done = {"releases": sites.releases, "made": sites.made}
     said = {"notes": sites.notes, "command": command, "timer": timer}
     done.update({key: value for key, value in said.items() if value})

@@ -6,39 +6,41 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: uwsgi_rollback
-short_description: Make an earlier release of a Django site the live one again
+short_description: Make an earlier release of a Django site live again
 version_added: 0.1.0
 description:
-  - Starts a release that M(pyweb.stack.uwsgi_release) made earlier, asks it until the health that it went live with is
-    met, renames C(current) over, drains the one that was live, and stops it. No request fails, and nothing is fetched.
-  - Code, virtualenv, static files, options and environment come back as they were. The database and the media stay as
-    they are.
-  - Refuses while migrations are applied that the release does not know.
-  - Where nginx serves the site, by the role nginx, it has to answer there on its own name in the end. What answered
-    before and does not after it is taken back; what did not answer before either fails, and stays.
+  - Starts a release that M(pyweb.stack.uwsgi_release) made earlier, and requests it until it passes the health checks
+    with which it went live. Then it switches C(current) to it, waits until the other release has finished its requests,
+    and stops that one. No request fails, and nothing is downloaded.
+  - Restores code, virtualenv, static files, options and environment of that release. The database and the media files
+    are not changed.
+  - Refuses if the database has migrations that the release does not know.
+  - If nginx serves the site through the role nginx, the site must answer there by its own name at the end. If it
+    answered before the rollback but does not afterwards, the rollback is undone. If it did not answer before either,
+    the module fails but the rollback stays.
 author: [pyweb.stack contributors]
 options:
   sites:
-    description: Completed sites, as the filter P(pyweb.stack.sites#filter) returns them.
+    description: The completed sites, as returned by the filter P(pyweb.stack.sites#filter).
     type: list
     elements: dict
     required: true
   site:
-    description: The name of the site. May be left out where there is only one.
+    description: The name of the site. May be omitted if there is only one.
     type: str
     default: ""
   to:
-    description: The id of the release. Empty for the one that was live before.
+    description: The id of the release. If empty, the release that was live before.
     type: str
     default: ""
   ignore_migrations:
-    description: Roll back although migrations are applied that the release does not know.
+    description: Roll back even if the database has migrations that the release does not know.
     type: bool
     default: false
 attributes:
   check_mode:
     support: full
-    description: Tells whether it would refuse.
+    description: Reports whether it would refuse.
   diff_mode:
     support: full
     description: Shows the C(uwsgi.ini) before and after.
@@ -47,12 +49,12 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Go back to what was live before
+- name: Roll back to the previous release
   pyweb.stack.uwsgi_rollback:
     sites: "{{ web_sites | pyweb.stack.sites }}"
     site: shop
 
-- name: Go back to a release by its id
+- name: Roll back to a release by its id
   pyweb.stack.uwsgi_rollback:
     sites: "{{ web_sites | pyweb.stack.sites }}"
     site: shop
@@ -61,26 +63,26 @@ EXAMPLES = r"""
 
 RETURN = r"""
 release:
-  description: The release that is live, or in check mode would be.
+  description: The id of the live release, or of the one that would be live in check mode.
   returned: success
   type: str
 previous:
-  description: The one that was live before.
+  description: The release that was live before.
   returned: success
   type: str
 releases:
-  description: The site's name to what is live now, as in RV(pyweb.stack.uwsgi_release#module:releases).
+  description: A mapping of the site's name to what is live now, as in RV(pyweb.stack.uwsgi_release#module:releases).
   returned: success
   type: dict
 made:
-  description: What was done or, in check mode, would be, after the name of the site.
+  description: What was done, or would be done in check mode, after the name of the site.
   returned: success
   type: list
   elements: str
 sites_after:
   description:
-    - What a report needs to know of the site, C(live) as M(pyweb.stack.uwsgi_release) returns it. Where the release is
-      live and does not answer through nginx, C(releases) and C(made) as after a success.
+    - The state of the site, for a report. C(live) is as M(pyweb.stack.uwsgi_release) returns it. If the release is live
+      but does not answer through nginx, C(releases) and C(made) are as after a success.
   returned: failure
   type: dict
 """

@@ -87,7 +87,7 @@ def _case(suite: ElementTree.Element, of: str, hop: Mapping[str, Any], statuses:
 def _lines(fault: Mapping[str, Any]) -> str:
     follows = f" (follows from {fault['follows']})" if fault["follows"] else ""
     evidence = [f"  {line}" for line in fault["evidence"]]
-    return "\n".join([f"{fault['fault']}: {fault['cause']}{follows}", f"fix: {fault['mend']}", *evidence])
+    return "\n".join([f"{fault['fault']}: {fault['cause']}{follows}", f"fix: {fault['fix']}", *evidence])
 
 
 def _text(text: str) -> str:

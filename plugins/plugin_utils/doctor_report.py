@@ -67,7 +67,7 @@ def lines(hosts: list[dict[str, Any]]) -> list[tuple[str, str]]:
                 first = site["first"]
                 says = f"  first   {first['hop']}: {first['cause']}  [{first['fault']}]"
                 shown.append((says, COLOURS[site["status"]]))
-                shown.append((f"  mend    {first['mend']}", COLOURS[site["status"]]))
+                shown.append((f"  fix    {first['fix']}", COLOURS[site["status"]]))
                 shown += [(f"  says    {text}", "normal") for text in said(first)]
             shown += [(f"  advice  {text}", FAULT_COLOURS[ADVICE]) for text in advised(site)]
             shown += [(f"  {text}", COLOURS["degraded"]) for text in changed(site)]
@@ -84,7 +84,7 @@ def said(fault: Mapping[str, Any]) -> list[str]:
 def advised(site: Mapping[str, Any]) -> list[str]:
     """Return what could be better at a site and hurts nobody, with what to do, a line each."""
     faults = [fault for hop in site["hops"] for fault in hop["faults"] if fault["status"] == ADVICE]
-    return [f"{fault['hop']}: {fault['cause']}; {fault['mend']}  [{fault['fault']}]" for fault in faults]
+    return [f"{fault['hop']}: {fault['cause']}; {fault['fix']}  [{fault['fault']}]" for fault in faults]
 
 
 def changed(site: Mapping[str, Any]) -> list[str]:

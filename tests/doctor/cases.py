@@ -17,7 +17,7 @@ BRIEF = 6
 
 @dataclass(frozen=True)
 class Case:
-    """`fault` has to be the only one that follows from nothing; `words` stand in its cause, mend or evidence.
+    """`fault` has to be the only one that follows from nothing; `words` stand in its cause, fix or evidence.
 
     {www} in a word is nginx's user.
     """
@@ -484,7 +484,7 @@ MANAGED_CASES = [
     Case(
         "certificate for another name, on a site with tls",
         "nginx.certificate-name",
-        ["is for another name than secure.example", "playbooks/site.yml"],
+        ["is for another name than secure.example", "pyweb.stack.site"],
         "switch; certificate other.example; cp /etc/ssl/doctor.crt $pair/live/fullchain.pem\n"
         "cp /etc/ssl/doctor.key $pair/live/privkey.pem; reload",
         "switch_back; reload",
@@ -493,7 +493,7 @@ MANAGED_CASES = [
     Case(
         "certificate that the CA has never issued",
         "nginx.certificate-placeholder",
-        ["the CA has issued no certificate for secure.example yet", "playbooks/site.yml"],
+        ["the CA has issued no certificate for secure.example yet", "pyweb.stack.site"],
         "touch $pair/live/placeholder",
         "rm $pair/live/placeholder",
         site="secure",

@@ -42,7 +42,7 @@ MANAGED_CASES = [
     Case(
         "the file of the unit is gone",
         "uwsgi.not-enabled",
-        ["the file of its unit", "playbooks/site.yml writes it again"],
+        ["the file of its unit", "pyweb.stack.site writes it again"],
         f"keep {TEMPLATE}; rm {TEMPLATE}; systemctl daemon-reload",
         f"back {TEMPLATE}; systemctl daemon-reload",
         status="degraded",
@@ -50,7 +50,7 @@ MANAGED_CASES = [
     Case(
         "a typing error in a file of a run's, not reloaded",
         "nginx.config",
-        ["the one from before still runs", "playbooks/site.yml writes /etc/nginx/"],
+        ["the one from before still runs", "pyweb.stack.site writes /etc/nginx/"],
         "edit $conf '0,/uwsgi_pass/s/uwsgi_pass/uwsgi_pas/'",
         "back $conf",
         status="degraded",

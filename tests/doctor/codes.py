@@ -43,7 +43,7 @@ of your host. **By hand** is what it says on a host that was not made by this co
 SYMPTOMS_INTRODUCTION = """\
 # What you see, and where to look
 
-`ansible-playbook -i inventory playbooks/doctor.yml` asks for the site as a visitor does, and names the cause. This page
+`ansible-playbook -i inventory pyweb.stack.doctor` asks for the site as a visitor does, and names the cause. This page
 is the way by hand: from what a browser shows to what it may come of, the outer hop first. Each code leads to what it
 means and how it is fixed.
 """

@@ -126,12 +126,12 @@ class Box(Host):
         subprocess.run(words, input=packed.getvalue(), capture_output=True, timeout=60, check=True)
 
     def shown(self, sites, *words, **variables):
-        """Run playbooks/doctor.yml against it, as a user sees it."""
+        """Run pyweb.stack.doctor against it, as a user sees it."""
         inventory = self.work / "doctor.json"
         hosts = {self.name: {"ansible_connection": "community.docker.docker"}}
         group = {"web_sites": sites, "doctor_patience": PATIENCE, **variables}
         inventory.write_text(json.dumps({"web": {"hosts": hosts, "vars": group}}), encoding="utf-8")
-        return run_ansible(["ansible-playbook", "-i", str(inventory), "playbooks/doctor.yml", *words])
+        return run_ansible(["ansible-playbook", "-i", str(inventory), "pyweb.stack.doctor", *words])
 
 
 @pytest.fixture(scope="session")

@@ -134,7 +134,7 @@ def outcome_of_healthy(case: Case, report: Mapping[str, Any]) -> str:
 
 
 def text_of(fault: Mapping[str, Any]) -> str:
-    return " ".join([fault["cause"], fault["mend"], *fault["evidence"]])
+    return " ".join([fault["cause"], fault["fix"], *fault["evidence"]])
 
 
 def _faults(report: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 FOLDER = Path(__file__).resolve().parents[2] / "docs/pictures"
 TERMINAL, PAGE = FOLDER / "doctor-terminal.svg", FOLDER / "doctor-page.png"
 PAGE_SIZE = "1100,1000"
-COMMAND = "$ ansible-playbook -i inventory playbooks/doctor.yml"
+COMMAND = "$ ansible-playbook -i inventory pyweb.stack.doctor"
 # In pixels, of a font whose letters are 0.6 times as wide as high.
 HIGH, WIDE, LINE, EDGE = 14, 8.43, 20, 16
 # As a dark terminal shows Ansible's colours.

@@ -28,7 +28,7 @@ INTRODUCTION = """\
      verdicts.json (`make doctor-test`), then `make docs`. -->
 # The doctor
 
-    ansible-playbook -i inventory playbooks/doctor.yml
+    ansible-playbook -i inventory pyweb.stack.doctor
 
 looks at every hop between a client and the site's data, from outside to inside, says which is broken, why, and what
 fixes it, and writes `doctor.html` (a picture of the chain of each site, readable on a phone) and `doctor.json`. It
@@ -110,7 +110,7 @@ def long_row(group, case, first, outcome):
 
 
 def _said(first):
-    return _steady(f"**{first['hop']}**: {first['cause']}<br>*fix:* {first['mend']}" if first else "all ok")
+    return _steady(f"**{first['hop']}**: {first['cause']}<br>*fix:* {first['fix']}" if first else "all ok")
 
 
 def keep(platform, titles):

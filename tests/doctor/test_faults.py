@@ -28,7 +28,7 @@ def roots(report):
 
 
 def text_of(fault):
-    return " ".join([fault["cause"], fault["mend"], *fault["evidence"]])
+    return " ".join([fault["cause"], fault["fix"], *fault["evidence"]])
 
 
 def said(box, case, fault):

@@ -1,4 +1,4 @@
-"""playbooks/doctor.yml as a whole: the lines, the data, and the page as a real browser shows it."""
+"""pyweb.stack.doctor as a whole: the lines, the data, and the page as a real browser shows it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _reported(managed, folder):
         inventory.write_text(
             json.dumps({"web": {"hosts": hosts, "vars": {"web_sites": [MYSITE, PORTY]}}}), encoding="utf-8"
         )
-        words = ["ansible-playbook", "-i", str(inventory), "playbooks/doctor.yml", "-e", f"doctor_report={folder}"]
+        words = ["ansible-playbook", "-i", str(inventory), "pyweb.stack.doctor", "-e", f"doctor_report={folder}"]
         played = run_ansible(words)
     finally:
         managed.sh("systemctl start uwsgi-mysite@$(basename $(readlink /opt/sites/mysite/current))")
@@ -73,7 +73,7 @@ def test_terminal_shows_one_aligned_line_a_hop(report, managed):
     assert {status for _hop, status in lines[len(HOPS) :]} == {"ok"}
     assert re.search(r"(?m)^  ✕ client      broken    a client gets 502.*\[follows from uwsgi\]$", said)
     assert "  first   uwsgi: uWSGI is stopped" in said
-    assert re.search(r"(?m)^  mend    systemctl start uwsgi-mysite@[0-9a-f]{12}\.service$", said)
+    assert re.search(r"(?m)^  fix    systemctl start uwsgi-mysite@[0-9a-f]{12}\.service$", said)
     assert "away: unreachable" in said
     assert SECRET not in said
 

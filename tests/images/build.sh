@@ -7,8 +7,8 @@
 #
 # An image whose recipe (the files of this directory and its platform's `image` in tests/platforms.json) has not changed is left
 # alone. The base comes from a registry, or, where none answers: Debian from its own packages by way of mmdebstrap, CentOS Stream
-# as a stand-in, which is Debian's userland under real dnf and rpm (stand-in/). An image's label pyweb.origin says which:
-# registry, mmdebstrap or stand-in.
+# as a stand-in, which is Debian's userland under real dnf and rpm (stand-in/); the others from a registry alone. An image's label
+# pyweb.origin says which: registry, mmdebstrap or stand-in.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -91,7 +91,7 @@ build_platform() {
 recipe_of() {
     local files=("$here/build.sh" "$here/packages.sh") name
     if [[ -n ${STREAM[$1]} ]]; then
-        mapfile -t -O 2 files < <(find "$here/$1" "$here/stand-in" -type f -not -name '*.pyc' | LC_ALL=C sort)
+        mapfile -t -O 2 files < <(find "$here/centos${STREAM[$1]}" "$here/stand-in" -type f -not -name '*.pyc' | LC_ALL=C sort)
     fi
     # With their names: a file that moves makes another image.
     for name in "${files[@]}"; do
@@ -128,6 +128,7 @@ centos_bare() {
         dockerfile bare "$platform" "$recipe" "$base" registry
         return
     fi
+    [[ -n ${USERLAND[$platform]} ]] || no_registry "$platform"
     echo "No registry answers; a stand-in does."
     BUILD_ONE="" "${BASH_SOURCE[0]}" --flavour bare "${USERLAND[$platform]}"
     base=pyweb-stand-in:stream${STREAM[$platform]}
@@ -138,7 +139,9 @@ centos_bare() {
     dockerfile bare "$platform" "$recipe" "$base" stand-in
 }
 
-# dockerfile FLAVOUR PLATFORM RECIPE BASE ORIGIN: build PLATFORM/Dockerfile on a base image.
+no_registry() { die "No registry answers, and an image of $1 is made from ${BASE[$1]} alone."; }
+
+# dockerfile FLAVOUR PLATFORM RECIPE BASE ORIGIN: build the Dockerfile of the platform's release of EL on a base image.
 dockerfile() {
     local flavour=$1 platform=$2 recipe=$3 base=$4 origin=$5 context name arguments=(--build-arg "BASE=$4")
     context=$(mktemp -d)
@@ -148,7 +151,7 @@ dockerfile() {
     for name in http_proxy https_proxy no_proxy; do
         if [[ -n ${!name:-} ]]; then arguments+=(--build-arg "$name=${!name}"); fi
     done
-    docker build --force-rm --target "$flavour" --file "$here/$platform/Dockerfile" --tag "pyweb-$platform:$flavour" "${arguments[@]}" \
+    docker build --force-rm --target "$flavour" --file "$here/centos${STREAM[$platform]}/Dockerfile" --tag "pyweb-$platform:$flavour" "${arguments[@]}" \
         --label "pyweb.platform=$platform" --label "pyweb.origin=$origin" --label "pyweb.recipe=$recipe" --label "pyweb.base=$base" \
         "$context"
 }
@@ -164,6 +167,7 @@ debian_bare() {
         return
     fi
 
+    [[ -n ${CODENAME[$platform]} ]] || no_registry "$platform"
     echo "No registry answers; the distribution's packages do."
     need_mmdebstrap "$base"
     export TMPDIR=${TMPDIR:-/var/tmp} # 600 MB, and programs run in it: /tmp may be small or noexec

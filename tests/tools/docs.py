@@ -85,16 +85,35 @@ def role_page(name: str, spec: dict[str, Any]) -> str:
 # --- the model ---
 
 
+# Defaults whose form in the model is not what an inventory has.
+AS_GIVEN = {"build": "[collectstatic]", "release": "[migrate]", "nginx.listen": "[80]"}
+
+SITE = """```yaml
+web_sites:
+  - name: shop
+    domains: [shop.example.com]
+    source: {git: "https://git.example.com/me/shop.git", version: main}
+    packages: ["Django>=5.2,<5.3"]
+    settings: {TIME_ZONE: Europe/Berlin}
+    env: {MAIL_PASSWORD: "{{ vault_mail_password }}"}
+```
+"""
+
+
 def site_page() -> str:
     lines = [
         NOTE,
         "# The keys of a site\n",
-        "`web_sites` is a list of these. A wrong one stops the run before any host is touched.\n",
+        "`web_sites` is a list of sites. This page describes all keys of a site. Mistakes are reported before any host "
+        "is changed. For example:\n",
+        SITE,
     ]
     lines += [*table(keys.SITE_KEYS), *sections(keys.SITE_KEYS)]
-    lines += ["## uWSGI options that the model writes itself\n", "| option | instead, set |", "|---|---|"]
+    lines += ["## uWSGI options that cannot be set in `uwsgi.options`\n"]
+    lines += ["The collection writes these options itself.\n", "| option | set instead |", "|---|---|"]
     lines += [f"| `{option}` | {cell(instead)} |" for option, instead in uwsgi_options.OWNED.items()]
-    lines += ["", "## web_roots\n", "| root | default |", "|---|---|"]
+    lines += ["", "## web_roots\n", "`web_roots` is a mapping of the directories in which all sites are kept.\n"]
+    lines += ["| root | default |", "|---|---|"]
     lines += [f"| `{root}` | `{path}` |" for root, path in layout.ROOTS.items()]
     return "\n".join(lines) + "\n"
 
@@ -112,7 +131,10 @@ def sections(known: keys.Keys, prefix: str = "", level: str = "##") -> list[str]
         elif key.keys is not None:
             lines += [f"{level} {title}\n", *table(key.keys, title), *sections(key.keys, f"{title}.", f"{level}#")]
         elif key.each is not None:
-            lines += [f"{level} {title}\n", f"Names ({cell(key.check.wants if key.check else 'text')}), each with:\n"]
+            lines += [
+                f"{level} {title}\n",
+                f"A mapping of names ({cell(key.check.wants if key.check else 'text')}) to these keys:\n",
+            ]
             lines += [*table(key.each, f"{title}.NAME"), *sections(key.each, f"{title}.NAME.", f"{level}#")]
     return lines
 
@@ -127,9 +149,10 @@ def of_kind(kind: str, inner: keys.Keys, title: str, level: str) -> list[str]:
 
 
 def table(known: keys.Keys, path: str = "") -> list[str]:
-    lines = ["| key | decides | wanted | default |", "|---|---|---|---|"]
+    lines = ["| key | meaning | value | default |", "|---|---|---|---|"]
     for name, key in known.items():
-        default = "" if key.default in ("", None, {}, []) else f"`{json.dumps(key.default)}`"
+        written = AS_GIVEN.get(f"{path}.{name}".lstrip("."), json.dumps(key.default))
+        default = "" if key.default in ("", None, {}, []) else f"`{written}`"
         words = "".join(f"{word}, " for word in key.words)
         place = f"{path}.{name}".replace(".", "").lower()
         below = f"{words}{'or ' if words else ''}a mapping, [see below](#{place})"

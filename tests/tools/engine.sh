@@ -16,7 +16,7 @@ answers() { timeout 20 docker info >/dev/null 2>&1 </dev/null; }
 main() {
     if answers; then return 0; fi
     [[ -z ${DOCKER_HOST:-} ]] || die "The container engine at DOCKER_HOST=$DOCKER_HOST does not answer; start it, or unset DOCKER_HOST."
-    [[ $(id -u) -eq 0 ]] || die "No container engine answers to $(id -un). Any of these mends it:" \
+    [[ $(id -u) -eq 0 ]] || die "No container engine answers to $(id -un). Any of these fixes it:" \
         "  sudo make engine               installs Docker from the distribution and starts it" \
         "  sudo usermod -aG docker $(id -un)   lets you use one that runs; log in again afterwards"
 

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""What the tests know about each platform, from tests/platforms.json: platforms.py [names|full|images].
+"""The platforms of the tests, from tests/platforms.json: platforms.py [names|local|full|images].
 
-    names    the platforms
-    full     those that are asked everything
-    images   for tests/images/build.sh, one platform a line: name, base, codename, stream, userland (- for none)
+    names    all platforms
+    local    platforms whose image can be made without a container registry; `make test` tests only these
+    full     platforms on which `make test` tests everything
+    images   for tests/images/build.sh, one line for each platform: name, base, codename, stream, userland (- for none)
 
-Needs only python3. `python` is the system's own, `newest_python` the newest that the distribution offers. `image` says
-what the test image is made from: `base` in a registry; where no registry answers, the packages of `codename` (Debian),
-or a stand-in for `stream` (CentOS) on the image of another platform, its `userland`. That is the one whose dnf,
-systemd and nginx are nearest. `full`: the platform is asked everything by `make test`.
+Needs only python3. `python` is the Python of the system, `newest_python` the newest one of the distribution. `image`
+says what the test image is made from: `base` in a registry. Without a registry, it is made from the packages of
+`codename` (Debian), or it is a stand-in for `stream` (CentOS) on the image of another platform, `userland`: the one
+with the most similar dnf, systemd and nginx. A platform without `codename` and `userland` is tested only if it is
+named, as in the workflow.
 """
 
 from __future__ import annotations
@@ -38,14 +40,22 @@ class Platform:
     image: dict[str, str]
     # Where the stand-in offers less than the distribution.
     stand_in: dict[str, str] = field(default_factory=dict)
+    # Only for a distribution whose releases the major version does not identify.
+    version: str = ""
 
     @property
     def key(self) -> str:
         """The platform's key in the tables of the roles."""
-        return f"{self.os_family}-{self.major}"
+        return f"{self.distribution}-{self.version}" if self.version else f"{self.os_family}-{self.major}"
+
+    @property
+    def local(self) -> bool:
+        """Whether the image can be made without a registry, from the distribution's packages or as a stand-in."""
+        return bool(self.image.get("codename") or self.image.get("userland"))
 
 
 PLATFORMS = {name: Platform(**facts) for name, facts in json.loads(FILE.read_text(encoding="utf-8")).items()}
+LOCAL = [name for name, platform in PLATFORMS.items() if platform.local]
 FULL = [name for name, platform in PLATFORMS.items() if platform.full]
 
 
@@ -54,10 +64,10 @@ def main(words: list[str]) -> int:
     if word == "images":
         for name, platform in PLATFORMS.items():
             print(name, *(platform.image.get(key, "-") for key in IMAGE_FIELDS))
-    elif word in ("names", "full"):
-        print(*(FULL if word == "full" else PLATFORMS))
+    elif word in ("names", "local", "full"):
+        print(*{"names": PLATFORMS, "local": LOCAL, "full": FULL}[word])
     else:
-        print(f"unknown word {word!r}; expected names, full or images", file=sys.stderr)
+        print(f"unknown word {word!r}; expected names, local, full or images", file=sys.stderr)
         return 2
     return 0
 

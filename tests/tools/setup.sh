@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Make .venv with what requirements-dev.txt pins. A second call with the same pins returns at once.
+# REQUIREMENTS names another file, VENV another directory: the site of the documentation has both.
 #
 # pip brings uv, uv brings the rest (10x faster). uv does not read pip's settings, so they are translated; whoever
 # has a setting that is not translated still gets the packages, because pip takes over when uv fails.
@@ -8,7 +9,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 venv=${VENV:-.venv}
 [[ $venv = /* ]] || venv=$root/$venv
-requirements=$root/requirements-dev.txt
+requirements=$root/${REQUIREMENTS:-requirements-dev.txt}
 stamp=$venv/.requirements
 
 say() { printf '==> %s\n' "$*"; }
@@ -32,7 +33,7 @@ main() {
         "  CentOS Stream, RHEL: dnf install python3.12 python3.12-pip"
     make_venv "$python"
 
-    say "installing the tools that requirements-dev.txt pins into ${venv#"$root"/}"
+    say "installing the tools that ${requirements##*/} pins into ${venv#"$root"/}"
     translate_pip_settings
     "$venv/bin/python" -m pip install -qq --disable-pip-version-check "$(grep '^uv==' "$requirements")"
     if ! "$venv/bin/uv" pip install --quiet --system-certs --python "$venv/bin/python" --requirement "$requirements"; then

@@ -7,11 +7,12 @@ stands what its image was made from: the distribution's own (registry, mmdebstra
 is `N passed, M failed`; the exit status is 1 when anything failed.
 
 Environment:
-  PLATFORMS  the platforms to test (default: all in tests/platforms.json)
+  PLATFORMS  the platforms to test (default: those in tests/platforms.json that need no registry)
   FULL       those of them that are asked everything, or `all` (default: those that are `full` in the file, one of each
              family; all of PLATFORMS where that is set). The others are asked the scenarios in BRIEF. Without FULL and
              PLATFORMS the first one alone is asked what is the same everywhere (the mark `same_everywhere`).
-             With FULL=all the long table of the doctor is asked as well (the step doctor-long).
+             With FULL=all the long table of the doctor is asked as well (the step doctor-long), and the site of the
+             documentation is built and visited (the steps docs-site).
   SCENARIOS  what molecule runs
   JOBS       how many steps run side by side (default: one more than there are cores, for a step waits now and then)
 """
@@ -116,7 +117,7 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         return Step(name, [IN_VENV, *command], ["setup"])
 
     wanted = (environment.get("PLATFORMS") or "").split()
-    platforms = wanted or list(known_platforms.PLATFORMS)
+    platforms = wanted or known_platforms.LOCAL
     asked_all = (environment.get("FULL") or "").split() or wanted or known_platforms.FULL
     full = platforms if asked_all == ["all"] else [platform for platform in platforms if platform in asked_all]
     prefix = environment.get("PYWEB_PREFIX") or "molecule"
@@ -133,6 +134,8 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         tool("lint format", "ruff", "format", "--check"),
         tool("lint types", "mypy"),
         tool("lint docs", "python", "tests/tools/docs.py", "--check"),
+        tool("lint spelling", "codespell"),
+        tool("lint changelog", "antsibull-changelog", "lint"),
         tool("unit", "pytest", "tests/unit"),
         *(suite(what, platform, once=platform in once) for what in SUITES for platform in full),
         *(long_table(platform, asked_all != ["all"]) for platform in full if platform in known_platforms.FULL),
@@ -141,6 +144,7 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
             for scenario, platform in scenarios(platforms, full, (environment.get("SCENARIOS") or "").split())
         ),
         *(suite("load answers", platform, "tests/load/test_answers.py", once=platform in once) for platform in full),
+        *docs_site(by_name=asked_all != ["all"]),
         *(vm() if VM_PLATFORM in platforms else []),
         # Last, when nothing else is left to start: they set up their hosts beside what still runs.
         *(load(platform) for platform in full if platform not in once),
@@ -183,6 +187,17 @@ def vm() -> list[Step]:
     tests.needs.append("vm qemu")
     tests.by_name, tests.seconds_most = True, VM_SECONDS
     return [Step("vm qemu", [str(ROOT / "tests/vm/qemu.sh")], ["engine"], by_name=True), tests]
+
+
+def docs_site(by_name: bool) -> list[Step]:
+    """The site of the documentation: build it, and visit it with a browser."""
+    tests = [IN_VENV, "pytest", "-rA", "tests/docs_site"]
+    return [
+        Step("docs-site build", ["make", "docs-site"], ["setup"], by_name=by_name),
+        # After the build, which may install packages too.
+        Step("docs-site browser", [str(ROOT / "tests/tools/browser.sh")], ["docs-site build"], by_name=by_name),
+        Step("docs-site", tests, ["docs-site build", "docs-site browser"], by_name=by_name),
+    ]
 
 
 def long_table(platform: str, by_name: bool) -> Step:

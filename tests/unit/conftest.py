@@ -38,7 +38,7 @@ def memory_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("memory")
     # Not the tests' own: what they patch would outlive their directories.
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("BEFORE", "KEPT", "BROUGHT", "SITES", "LEFT"):
+        for name in ("BEFORE", "KEPT", "BROUGHT", "SITES", "LEFT", "VERSION"):
             patch.setattr(layouts, name, getattr(layouts, name).replace(layouts.MEMORY, str(folder)))
         patch.setattr(layouts, "MEMORY", str(folder))
         patch.setattr(layouts, "PYWEB_COMMAND", str(folder / "usr/bin/pyweb"))

@@ -238,7 +238,7 @@ APP = [
         "app.virtualenv",
         "broken",
         "the virtualenv /srv/venv was made for python3.9, and uWSGI has Python 3.12: its packages are not found",
-        "web_sites[].virtualenv, then playbooks/site.yml; by hand: make it again: python3.12 -m venv --clear /srv/venv "
+        "web_sites[].virtualenv, then pyweb.stack.site; by hand: make it again: python3.12 -m venv --clear /srv/venv "
         "&& /srv/venv/bin/pip install -r the project's requirements, then systemctl restart shop.service",
         ("/srv/venv/lib/python3.9", "ModuleNotFoundError: No module named 'django'"),
     ),

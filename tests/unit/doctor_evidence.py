@@ -194,10 +194,10 @@ def check(case):
     assert case.fault in found, sorted(found)
     fault = found[case.fault]
     fix = fix_for(case.fix, site.managed)
-    assert (fault["status"], fault["cause"], fault["mend"]) == (case.status, case.cause, fix)
+    assert (fault["status"], fault["cause"], fault["fix"]) == (case.status, case.cause, fix)
     for line in case.sees:
         assert line in fault["evidence"], fault["evidence"]
     assert set(roots(report)) - {case.fault} == set(case.also), roots(report)
     if BY_HAND in case.fix:
         put(site, managed=not site.managed)
-        assert faults_of(verdict(site, host))[case.fault]["mend"] == fix_for(case.fix, site.managed)
+        assert faults_of(verdict(site, host))[case.fault]["fix"] == fix_for(case.fix, site.managed)

@@ -131,7 +131,7 @@ CASES = [
         "broken",
         f"nginx still serves a certificate for shop.example that ends on 2027-01-14; the one in {PATH} ends on "
         "2027-03-26: nginx was not reloaded since that file is there",
-        f"{RELOAD}; playbooks/site.yml puts back what does that after a renewal",
+        f"{RELOAD}; pyweb.stack.site puts back what does that after a renewal",
     ),
     Case(
         "a file of acme.sh that nginx has not read",
@@ -199,7 +199,7 @@ CASES = [
         "degraded",
         f"{PATH} lacks the certificate of CN=R11, which issued that of shop.example: some browsers get it elsewhere, "
         "programs and phones refuse the connection",
-        "append the certificate of CN=R11 to `certificate` in web_sites[].tls, then playbooks/site.yml",
+        "append the certificate of CN=R11 to `certificate` in web_sites[].tls, then pyweb.stack.site",
     ),
     Case(
         "a chain of a public CA without its intermediate",
@@ -241,7 +241,7 @@ CASES = [
         "nginx.certificate-expires",
         "degraded",
         "the certificate of shop.example ends on 2027-01-20, in 5 days; it should have been renewed by now",
-        "playbooks/site.yml makes a new one",
+        "pyweb.stack.site makes a new one",
     ),
     Case(
         "a certificate of the inventory before its end",
@@ -249,7 +249,7 @@ CASES = [
         "nginx.certificate-expires",
         "degraded",
         "the certificate of shop.example ends on 2027-01-20, in 5 days; nothing on this host is known to renew it",
-        "web_sites[].tls of shop (certificate and key), then playbooks/site.yml",
+        "web_sites[].tls of shop (certificate and key), then pyweb.stack.site",
     ),
     Case(
         "a self-signed certificate for a public name",
@@ -266,7 +266,7 @@ CASES = [
         "nginx.certificate-placeholder",
         "broken",
         "the CA has issued no certificate for shop.example yet, and nginx serves one that stands in",
-        "playbooks/site.yml, which asks the CA again and says what it needs",
+        "pyweb.stack.site, which asks the CA again and says what it needs",
         ("/etc/sites/shop/tls/live/placeholder",),
     ),
     Case(
@@ -276,7 +276,7 @@ CASES = [
         "broken",
         "the CA has issued no certificate for shop.example yet, and nginx serves one that stands in; the last time it "
         f"said: {REFUSED}",
-        "playbooks/site.yml, which asks the CA again and says what it needs",
+        "pyweb.stack.site, which asks the CA again and says what it needs",
         (f"2027-01-14 03:00:00: {REFUSED}",),
     ),
     Case(
@@ -320,7 +320,7 @@ CASES = [
         "nginx.renewal-off",
         "broken",
         "nothing starts certbot, so the certificate shop is not renewed: no timer, and no line of cron",
-        "playbooks/site.yml",
+        "pyweb.stack.site",
     ),
     Case(
         "a renewal that was turned off",
@@ -375,7 +375,7 @@ CASES = [
         "nginx.scheme-untold",
         "degraded",
         "nginx ends TLS for shop.example and does not say so to the application, which takes every request for http",
-        "web_sites[].tls with playbooks/site.yml, or uwsgi_param HTTPS $https if_not_empty; at /n:3; by hand: "
+        "web_sites[].tls with pyweb.stack.site, or uwsgi_param HTTPS $https if_not_empty; at /n:3; by hand: "
         "uwsgi_param HTTPS $https if_not_empty; at /n:3",
         ("uwsgi_pass unix:/a; in /n:3, and none of HTTPS, UWSGI_SCHEME, HTTP_X_FORWARDED_PROTO",),
     ),
@@ -385,7 +385,7 @@ CASES = [
         "nginx.scheme-untold",
         "degraded",
         "nginx ends TLS for shop.example and does not say so to the application, which takes every request for http",
-        "web_sites[].tls with playbooks/site.yml, or proxy_set_header X-Forwarded-Proto $scheme; at /n:3, and "
+        "web_sites[].tls with pyweb.stack.site, or proxy_set_header X-Forwarded-Proto $scheme; at /n:3, and "
         "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings; by hand: "
         "proxy_set_header X-Forwarded-Proto $scheme; at /n:3, and "
         "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings",
@@ -396,7 +396,7 @@ CASES = [
         "nginx.scheme-untold",
         "broken",
         "nginx ends TLS for shop.example and does not say so to the application, which takes every request for http",
-        "web_sites[].tls with playbooks/site.yml, or uwsgi_param HTTPS $https if_not_empty; at /n:3; by hand: "
+        "web_sites[].tls with pyweb.stack.site, or uwsgi_param HTTPS $https if_not_empty; at /n:3; by hand: "
         "uwsgi_param HTTPS $https if_not_empty; at /n:3",
     ),
     Case(
@@ -493,7 +493,7 @@ CASES = [
         "degraded",
         "real_ip_header X-Real-IP in /n:1 without set_real_ip_from has no effect: nobody is believed, so every client "
         "has the address of the proxy",
-        "web_sites[].nginx.trusted_proxies with playbooks/site.yml; by hand: set_real_ip_from with the addresses of "
+        "web_sites[].nginx.trusted_proxies with pyweb.stack.site; by hand: set_real_ip_from with the addresses of "
         "your proxies",
     ),
     Case(
@@ -502,7 +502,7 @@ CASES = [
         "nginx.maintenance",
         "degraded",
         "nginx is closed for maintenance: return 503 in /n:2: everybody gets 503 who is not let through",
-        "playbooks/maintenance.yml -e maintenance_site=shop -e maintenance=false; by hand: end the condition at /n:2",
+        "pyweb.stack.maintenance -e maintenance_site=shop -e maintenance=false; by hand: end the condition at /n:2",
     ),
     Case(
         "a look that failed",

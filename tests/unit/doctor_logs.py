@@ -123,7 +123,7 @@ DJANGO = [
         "django.pages",
         "degraded",
         "Django answers 500 on /admin/login/ (1 x 500): KeyError: 'x' (/srv/code/shop/a.py:3)",
-        "fix /srv/code/shop/a.py:3, then deploy it with playbooks/deploy.yml",
+        "fix /srv/code/shop/a.py:3, then deploy it with pyweb.stack.deploy",
         ("/admin/login/",),
     ),
     Case(
@@ -227,7 +227,7 @@ UWSGI = [
         "uwsgi.unit",
         "broken",
         f"systemd cannot start {UNIT}: /etc/shop.env is missing (EnvironmentFile=)",
-        "playbooks/site.yml writes /etc/shop.env again; by hand: put /etc/shop.env back, or write "
+        "pyweb.stack.site writes /etc/shop.env again; by hand: put /etc/shop.env back, or write "
         "EnvironmentFile=-/etc/shop.env where it may be missing, then systemctl daemon-reload && systemctl restart "
         f"{UNIT}",
         ("x.service: Failed to load environment files: No such file or directory",),
@@ -248,7 +248,7 @@ UWSGI = [
                 {"User": "nosuch"},
                 {"User": "nosuch"},
                 "there is no user nosuch (217/USER)",
-                f"playbooks/site.yml makes the user again; by hand: User= in {UNIT} names a user that exists",
+                f"pyweb.stack.site makes the user again; by hand: User= in {UNIT} names a user that exists",
             ),
             (
                 "no group",
@@ -272,7 +272,7 @@ UWSGI = [
                 {"ExecStart": "{ path=/srv/uwsgi ; argv[]=/srv/uwsgi ; }"},
                 {},
                 "/srv/uwsgi cannot be executed: Permission denied (203/EXEC, ExecStart=)",
-                "playbooks/site.yml builds it again; by hand: chmod +x /srv/uwsgi, and let root enter its directories "
+                "pyweb.stack.site builds it again; by hand: chmod +x /srv/uwsgi, and let root enter its directories "
                 "(namei -l /srv/uwsgi)",
             ),
             (

@@ -68,7 +68,7 @@ NGINX = [
         "nginx.redirect-dead",
         "broken",
         f"{DEAD}. Django, by SECURE_SSL_REDIRECT = True does that",
-        "web_sites[].tls, with playbooks/site.yml; without TLS: web_sites[].settings.SECURE_SSL_REDIRECT: false",
+        "web_sites[].tls, with pyweb.stack.site; without TLS: web_sites[].settings.SECURE_SSL_REDIRECT: false",
         (
             "GET http://shop.example/ -> 301, Location: https://shop.example/; Django, by SECURE_SSL_REDIRECT = True",
             "listening sockets for others: port 80",
@@ -83,7 +83,7 @@ NGINX = [
         "unknown",
         f"{DEAD}: right where a proxy in front has that port (SECURE_PROXY_SSL_HEADER is HTTP_X_FORWARDED_PROTO), else "
         "nobody gets the site. Django, by SECURE_SSL_REDIRECT = True does that",
-        "web_sites[].tls, with playbooks/site.yml; without TLS: web_sites[].settings.SECURE_SSL_REDIRECT: false",
+        "web_sites[].tls, with pyweb.stack.site; without TLS: web_sites[].settings.SECURE_SSL_REDIRECT: false",
     ),
     Case(
         "nginx redirects to a port where nobody listens",

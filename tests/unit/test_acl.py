@@ -58,7 +58,7 @@ def test_a_walk_heeds_the_acl(monkeypatch, tmp_path):
     assert path_walk.obstacle(f"{tmp_path}", NGINX, ENTER) is None
     given = entries(mask=0)
     found = path_walk.obstacle(f"{tmp_path}", NGINX, ENTER)
-    assert found.mend == f"setfacl -m m::x {tmp_path}"
+    assert found.fix == f"setfacl -m m::x {tmp_path}"
     assert "the mask of the ACL" in found.evidence
 
 

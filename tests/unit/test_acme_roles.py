@@ -61,8 +61,7 @@ def role(host, *given, distribution=("Debian", "12"), facts=None, **more):
     found = acme_found.facts(host.run) if facts is None else facts
     known = {
         "os_family": distribution[0],
-        "distribution_major_version": distribution[1],
-        "pyweb": {"packages": [], "acme": found, "nginx": {"sites": []}},
+        "pyweb": {"platform": "-".join(distribution), "packages": [], "acme": found, "nginx": {"sites": []}},
     }
     given = [one if one.get("state") == "absent" else {"source": {"startproject": "shop"}, **one} for one in given]
     roots = {name: str(host.folder / name) for name in layouts.ROOTS}
@@ -81,6 +80,21 @@ def test_certbot_is_installed_where_a_site_needs_it(host):
     assert sorted(sources) == ["certbot", "python3-certbot-dns-rfc2136"]
     assert sources["certbot"].startswith("EPEL has it: dnf install epel-release")
     assert role(host, {"name": "shop", "state": "absent"}).value("nginx_packages_needed") == []
+
+
+@pytest.mark.parametrize(
+    ("platform", "there", "version"),
+    [
+        (("Ubuntu", "22.04"), "", "1.18.0"),
+        (("Ubuntu", "22.04"), "1.27.4", "1.27.4"),
+        (("Ubuntu", "24.04"), "", ""),
+        (("RedHat", "9"), "1.20.1", "1.20.1"),
+    ],
+)
+def test_check_mode_knows_which_nginx_a_bare_host_would_get(host, platform, there, version):
+    variables = role(host, PLAIN, distribution=platform)
+    variables["ansible_facts"]["pyweb"]["nginx_version"] = there
+    assert variables.value("__nginx_version") == version
 
 
 def test_what_is_pending_is_that_of_sites_that_nginx_serves(host):
@@ -190,7 +204,7 @@ def test_a_placeholder_is_no_certificate(host, monkeypatch):
 
 
 def test_certificates_come_after_the_ports_are_open_and_after_a_failure_too():
-    [_validate, play] = yaml.safe_load((ROOT / "playbooks/site.yml").read_text())
+    [_validate, play] = yaml.safe_load((ROOT / "pyweb.stack.site").read_text())
     tasks = list(blocks(play["tasks"]))
     order = [role_of(task) for task in tasks if role_of(task)[0] in ("nginx", "firewalld")][-3:]
     assert order == [("nginx", ""), ("firewalld", ""), ("nginx", "certificates")]

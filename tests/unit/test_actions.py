@@ -7,15 +7,18 @@ import io
 import json
 import os
 import tarfile
+from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
+import yaml
 from ansible.errors import AnsibleActionFail
 from ansible_collections.pyweb.stack.plugins.action import django_build, uwsgi_release, uwsgi_rollback
 from ansible_collections.pyweb.stack.plugins.module_utils.build import tree
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 from test_run_hosts import HostVars
 
+ROOT = Path(__file__).resolve().parents[2]
 SECRET = "correct-horse-battery"
 KEY = f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n-----END OPENSSH PRIVATE KEY-----"
 SHOP = {
@@ -98,6 +101,7 @@ def test_the_command_goes_along_only_to_a_host_that_lacks_it(monkeypatch):
         assert list(first["doctor"]) == ["shop"]
         assert (first["doctor"]["shop"]["name"], first["doctor"]["shop"]["tls"]) == ("shop", "selfsigned")
         assert len(first["command_sources"]) == 64
+        assert first["collection_version"] == yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
         assert SECRET not in json.dumps(first["doctor"])
     content = base64.b64decode(last["command_content"])
     assert content.startswith(b"#!/usr/bin/python3 -I\n")

@@ -50,6 +50,16 @@ def shop(tmp_path, monkeypatch):
     return layout, record
 
 
+@pytest.mark.parametrize(
+    ("noted", "shown"),
+    [("0.2.0\n", "pyweb.stack 0.2.0"), ("", "pyweb.stack (unknown version: run pyweb.stack.site once)")],
+)
+def test_it_tells_the_version_of_the_collection_that_was_noted(memory_folder, capsys, noted, shown):
+    (memory_folder / "version").write_text(noted)
+    assert main.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"{shown}\n"
+
+
 # --- the sites ---
 
 
@@ -357,7 +367,7 @@ def fault(name, state, follows=""):
         "hop": name.partition(".")[0],
         "status": state,
         "cause": f"the cause of {name}",
-        "mend": f"the fix of {name}",
+        "fix": f"the fix of {name}",
         "evidence": ["what was \x1b[2Jseen"],
         "follows": follows,
     }
@@ -408,7 +418,7 @@ def test_what_has_changed_since_it_was_well_comes_last(capsys, found, words):
 def test_a_site_whose_domains_nobody_knows_is_unknown(monkeypatch, capsys):
     monkeypatch.setattr(examination, "examine", lambda wanted: pytest.fail("it was asked"))
     assert examination.run([here()], False, False, 4.0) == 3
-    assert "run site.yml once" in capsys.readouterr().out
+    assert "run pyweb.stack.site once" in capsys.readouterr().out
 
 
 # --- releases and rollback ---

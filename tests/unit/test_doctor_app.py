@@ -85,7 +85,7 @@ CASES = [
         "app.ini",
         "degraded",
         "uWSGI shall read /srv/gone.ini, which is not there; what runs now was loaded before that",
-        "playbooks/site.yml; by hand: put it there, or correct the command: uwsgi /srv/gone.ini",
+        "pyweb.stack.site; by hand: put it there, or correct the command: uwsgi /srv/gone.ini",
         ("/srv/gone.ini: No such file or directory",),
     ),
     Case(
@@ -98,7 +98,7 @@ CASES = [
         "degraded",
         "chdir is wrong: there is no directory /srv/code; what runs now was loaded before that",
         (
-            "web_sites[].source, then playbooks/site.yml; by hand: chdir = the directory that holds "
+            "web_sites[].source, then pyweb.stack.site; by hand: chdir = the directory that holds "
             "manage.py, in /srv/uwsgi.ini, then restart uWSGI"
         ),
         (
@@ -116,7 +116,7 @@ CASES = [
         "broken",
         "chdir is wrong: /srv/code has no package shop, /srv/code/inner has",
         (
-            "web_sites[].source, then playbooks/site.yml; by hand: chdir = /srv/code/inner in "
+            "web_sites[].source, then pyweb.stack.site; by hand: chdir = /srv/code/inner in "
             "/srv/uwsgi.ini, the directory that holds manage.py, then restart uWSGI"
         ),
         (
@@ -136,7 +136,7 @@ CASES = [
         "degraded",
         "the virtualenv is wrong: there is no directory /srv/gone; what runs now was loaded before that",
         (
-            "playbooks/site.yml builds it again; by hand: home = the virtualenv that "
+            "pyweb.stack.site builds it again; by hand: home = the virtualenv that "
             "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
         ),
         (
@@ -154,7 +154,7 @@ CASES = [
         "degraded",
         "the virtualenv is wrong: /srv/empty has no Django; what runs now was loaded before that",
         (
-            "web_sites[].virtualenv, then playbooks/site.yml; by hand: home = the virtualenv that "
+            "web_sites[].virtualenv, then pyweb.stack.site; by hand: home = the virtualenv that "
             "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
         ),
         (
@@ -172,7 +172,7 @@ CASES = [
         "broken",
         "the virtualenv is wrong: /srv/venv/bin/python3 has no Django",
         (
-            "web_sites[].virtualenv, then playbooks/site.yml; by hand: home = the virtualenv that "
+            "web_sites[].virtualenv, then pyweb.stack.site; by hand: home = the virtualenv that "
             "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
         ),
         ("No module named 'django'",),
@@ -184,7 +184,7 @@ CASES = [
         "broken",
         "the module is wrong: there is no shop in /srv/code",
         (
-            "web_sites[].wsgi, then playbooks/site.yml; by hand: module in /srv/uwsgi.ini as "
+            "web_sites[].wsgi, then pyweb.stack.site; by hand: module in /srv/uwsgi.ini as "
             "WSGI_APPLICATION in the settings says it, then restart uWSGI"
         ),
         (
@@ -203,7 +203,7 @@ CASES = [
         "broken",
         "the module is wrong: there is no shop.wsgi in /srv/code",
         (
-            "web_sites[].wsgi, then playbooks/site.yml; by hand: module in the command line as "
+            "web_sites[].wsgi, then pyweb.stack.site; by hand: module in the command line as "
             "WSGI_APPLICATION in the settings says it, then restart uWSGI"
         ),
         (
@@ -218,7 +218,7 @@ CASES = [
         "broken",
         "the module shop.wsgi has no callable application",
         (
-            "web_sites[].wsgi, then playbooks/site.yml; by hand: module = shop.wsgi:application in "
+            "web_sites[].wsgi, then pyweb.stack.site; by hand: module = shop.wsgi:application in "
             "/srv/uwsgi.ini, then restart uWSGI"
         ),
         ("module 'shop.wsgi' has no attribute 'application'",),
@@ -230,8 +230,8 @@ CASES = [
         "broken",
         "the application cannot be imported: ValueError: not today",
         (
-            "correct /srv/code/a.py:3 in the source, then playbooks/deploy.yml; "
-            "playbooks/rollback.yml brings the release before; by hand: correct /srv/code/a.py:3, "
+            "correct /srv/code/a.py:3 in the source, then pyweb.stack.deploy; "
+            "pyweb.stack.rollback brings the release before; by hand: correct /srv/code/a.py:3, "
             "then restart uWSGI"
         ),
         ("ValueError: not today at /srv/code/a.py:3",),
@@ -243,8 +243,8 @@ CASES = [
         "broken",
         "the application cannot be imported: x has no attribute 'application'",
         (
-            "correct /srv/code/a.py:3 in the source, then playbooks/deploy.yml; "
-            "playbooks/rollback.yml brings the release before; by hand: correct /srv/code/a.py:3, "
+            "correct /srv/code/a.py:3 in the source, then pyweb.stack.deploy; "
+            "pyweb.stack.rollback brings the release before; by hand: correct /srv/code/a.py:3, "
             "then restart uWSGI"
         ),
         ("x has no attribute 'application' at /srv/code/a.py:3",),
@@ -256,7 +256,7 @@ CASES = [
         "degraded",
         ("the application cannot be imported: ValueError: not today; what runs now was loaded before that"),
         (
-            "correct it in the source, then playbooks/deploy.yml; playbooks/rollback.yml brings the "
+            "correct it in the source, then pyweb.stack.deploy; pyweb.stack.rollback brings the "
             "release before; by hand: correct it, then restart uWSGI"
         ),
         ("ValueError: not today",),
@@ -268,7 +268,7 @@ CASES = [
         "broken",
         "the application cannot be imported: No module named 'nosuch'",
         (
-            "web_sites[].packages or the project's requirements (nosuch), then playbooks/deploy.yml; "
+            "web_sites[].packages or the project's requirements (nosuch), then pyweb.stack.deploy; "
             "by hand: /srv/venv/bin/python3 -m pip install the package of nosuch, then restart uWSGI"
         ),
         ("No module named 'nosuch' at /a.py:1",),
@@ -293,7 +293,7 @@ CASES = [
         "broken",
         "the application cannot be imported: ValueError: not today",
         (
-            "correct it in the source, then playbooks/deploy.yml; playbooks/rollback.yml brings the "
+            "correct it in the source, then pyweb.stack.deploy; pyweb.stack.rollback brings the "
             "release before; by hand: correct it, then restart uWSGI"
         ),
         (
@@ -314,7 +314,7 @@ CASES = [
         "broken",
         "the application cannot be imported: see uWSGI's log",
         (
-            "correct it in the source, then playbooks/deploy.yml; playbooks/rollback.yml brings the "
+            "correct it in the source, then pyweb.stack.deploy; pyweb.stack.rollback brings the "
             "release before; by hand: correct it, then restart uWSGI"
         ),
         ("no python application found, check your startup logs",),
@@ -360,7 +360,7 @@ def test_a_project_that_its_own_user_may_not_read():
     put(site.places, closed=denied("/srv/shop", 0o700, True))
     fault = faults_of(verdict(site, host))["app.chdir"]
     assert "may not enter the directory /srv/shop (0700)" in fault["cause"]
-    assert fault["mend"].startswith("fix of /srv/shop")
+    assert fault["fix"].startswith("fix of /srv/shop")
 
 
 def test_a_file_that_the_settings_may_not_read_is_opened_not_corrected():
@@ -368,7 +368,7 @@ def test_a_file_that_the_settings_may_not_read_is_opened_not_corrected():
     site.inside.pop("app", None)
     error = "PermissionError: [Errno 13] Permission denied: '/srv/shop/.env'"
     site.inside["failed app"] = {"error": error, "where": "/srv/shop/settings.py:3"}
-    assert faults_of(verdict(site, host))["app.import"]["mend"].startswith("let shop use /srv/shop/.env")
+    assert faults_of(verdict(site, host))["app.import"]["fix"].startswith("let shop use /srv/shop/.env")
 
 
 def test_an_ini_that_names_no_application():

@@ -45,7 +45,7 @@ CASES = [
         "background.worker-stopped",
         "broken",
         "the worker celery 2 is stopped",
-        f"systemctl start '{CELERY}', or playbooks/site.yml",
+        f"systemctl start '{CELERY}', or pyweb.stack.site",
         (f"{CELERY}: inactive/dead, 0 restarts",),
     ),
     Case(
@@ -54,7 +54,7 @@ CASES = [
         "background.worker-stopped",
         "broken",
         "the worker celery 2 is stopped and masked, so that systemd never starts it",
-        f"systemctl unmask '{CELERY}' && systemctl start '{CELERY}', or playbooks/site.yml",
+        f"systemctl unmask '{CELERY}' && systemctl start '{CELERY}', or pyweb.stack.site",
     ),
     Case(
         "a worker that failed and is not started again",
@@ -64,7 +64,7 @@ CASES = [
         "background.worker-stopped",
         "broken",
         "the worker beat is stopped: ModuleNotFoundError: No module named 'nothing'",
-        f"systemctl start '{BEAT}', or playbooks/site.yml",
+        f"systemctl start '{BEAT}', or pyweb.stack.site",
     ),
     Case(
         "a worker that its sandbox ends",
@@ -91,7 +91,7 @@ CASES = [
         f"the worker beat ends and is started again, over and over: {SANDBOX_LOG.strip()}",
         (
             "journalctl -u 'pyweb-worker-shop@aaaaaaaaaaaa:beat:only.service' -n 50; "
-            "playbooks/rollback.yml brings the workers of the release before"
+            "pyweb.stack.rollback brings the workers of the release before"
         ),
     ),
     Case(
@@ -104,7 +104,7 @@ CASES = [
         "the worker beat ends and is started again, over and over: no broker",
         (
             "journalctl -u 'pyweb-worker-shop@aaaaaaaaaaaa:beat:only.service' -n 50; "
-            "playbooks/rollback.yml brings the workers of the release before"
+            "pyweb.stack.rollback brings the workers of the release before"
         ),
         (f"{BEAT}: activating/auto-restart, 7 restarts", "no broker"),
     ),
@@ -116,7 +116,7 @@ CASES = [
         "the worker beat ends and is started again, over and over: exit status 3",
         (
             "journalctl -u 'pyweb-worker-shop@aaaaaaaaaaaa:beat:only.service' -n 50; "
-            "playbooks/rollback.yml brings the workers of the release before"
+            "pyweb.stack.rollback brings the workers of the release before"
         ),
     ),
     Case(
@@ -127,7 +127,7 @@ CASES = [
         "the worker beat ends and is started again, over and over: it says nothing",
         (
             "journalctl -u 'pyweb-worker-shop@aaaaaaaaaaaa:beat:only.service' -n 50; "
-            "playbooks/rollback.yml brings the workers of the release before"
+            "pyweb.stack.rollback brings the workers of the release before"
         ),
     ),
     Case(
@@ -136,7 +136,7 @@ CASES = [
         "background.other-release",
         "degraded",
         f"the worker celery 1 is of release {OLD}; live is {LIVE}",
-        "playbooks/site.yml leaves exactly what the live release has",
+        "pyweb.stack.site leaves exactly what the live release has",
         (f"{OLD_WORKER.unit}: active/running, 0 restarts",),
     ),
     Case(
@@ -145,7 +145,7 @@ CASES = [
         "background.other-release",
         "degraded",
         f"the timer digest is of release {OLD}; live is {LIVE}",
-        "playbooks/site.yml leaves exactly what the live release has",
+        "pyweb.stack.site leaves exactly what the live release has",
         (f"{TASK}: inactive",),
     ),
     Case(
@@ -154,7 +154,7 @@ CASES = [
         "background.other-release",
         "degraded",
         f"the timer digest is of a release that had it; live is {LIVE}",
-        "playbooks/site.yml leaves exactly what the live release has",
+        "pyweb.stack.site leaves exactly what the live release has",
     ),
     Case(
         "a timer that was stopped",
@@ -162,7 +162,7 @@ CASES = [
         "background.timer-stopped",
         "broken",
         "the timer digest is stopped: its command does not run",
-        f"systemctl start '{TIMER}', or playbooks/site.yml",
+        f"systemctl start '{TIMER}', or pyweb.stack.site",
         (f"{TIMER}: inactive/dead, last run Thu 2026-11-26 07:00:00 UTC",),
     ),
     Case(

@@ -346,7 +346,7 @@ CASES = [
         "database.migrations",
         "degraded",
         "1 migration is not applied: shop.0002_more",
-        "/home/x/shop/manage migrate (playbooks/site.yml does it on every release)",
+        "/home/x/shop/manage migrate (pyweb.stack.site does it on every release)",
         ("shop.0002_more",),
     ),
     Case(

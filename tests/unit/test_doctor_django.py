@@ -193,7 +193,7 @@ CASES = [
         "broken",
         "ALLOWED_HOSTS does not have a.example, b.example: Django answers 400",
         (
-            "web_sites[].domains, then playbooks/site.yml; by hand: ALLOWED_HOSTS = ['a.example', "
+            "web_sites[].domains, then pyweb.stack.site; by hand: ALLOWED_HOSTS = ['a.example', "
             "'b.example', 'x'] in /srv/code/shop/settings.py, then restart uWSGI"
         ),
         (
@@ -224,7 +224,7 @@ CASES = [
         "degraded",
         "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
         (
-            "DEBUG = False in the settings (the overlay sets it); playbooks/site.yml; by hand: DEBUG "
+            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: DEBUG "
             "= False in /srv/code/shop/settings.py, then restart uWSGI"
         ),
         ("settings.DEBUG is True",),
@@ -236,7 +236,7 @@ CASES = [
         "degraded",
         "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
         (
-            "DEBUG = False in the settings (the overlay sets it); playbooks/site.yml; by hand: DEBUG "
+            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: DEBUG "
             "= False in /srv/code/shop/settings.py, then restart uWSGI"
         ),
         ("a page that is not there is answered by Django's debug page",),
@@ -248,7 +248,7 @@ CASES = [
         "broken",
         "the settings cannot be used: ImproperlyConfigured: no",
         (
-            "correct the settings, then playbooks/deploy.yml; by hand: correct "
+            "correct the settings, then pyweb.stack.deploy; by hand: correct "
             "/srv/code/shop/settings.py, then restart uWSGI"
         ),
         ("ImproperlyConfigured: no",),

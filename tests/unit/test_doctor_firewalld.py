@@ -70,7 +70,7 @@ CASES = [
         "firewalld does not let 80/tcp in: zone public is closed for it",
         (
             "firewall-cmd --add-service=http && firewall-cmd --permanent --add-service=http "
-            "(firewalld_ports, or web_sites[].nginx.listen with playbooks/site.yml)"
+            "(firewalld_ports, or web_sites[].nginx.listen with pyweb.stack.site)"
         ),
         ("zone public: services ssh; ports none",),
     ),
@@ -82,7 +82,7 @@ CASES = [
         "firewalld does not let 443/tcp in: zone public is closed for it",
         (
             "firewall-cmd --add-service=https && firewall-cmd --permanent --add-service=https "
-            "(firewalld_ports, or web_sites[].nginx.listen with playbooks/site.yml)"
+            "(firewalld_ports, or web_sites[].nginx.listen with pyweb.stack.site)"
         ),
         ("zone public: services ssh; ports 80/tcp",),
     ),
@@ -94,7 +94,7 @@ CASES = [
         "firewalld does not let 8080/tcp in: zone public is closed for it",
         (
             "firewall-cmd --add-port=8080/tcp && firewall-cmd --permanent --add-port=8080/tcp "
-            "(firewalld_ports, or web_sites[].nginx.listen with playbooks/site.yml)"
+            "(firewalld_ports, or web_sites[].nginx.listen with pyweb.stack.site)"
         ),
         ("zone public: services ssh; ports 80/tcp",),
     ),
@@ -209,7 +209,7 @@ def test_the_fix_is_of_the_program_that_made_the_rules(rules, fix):
             host.packet_filter.chains.append(Chain("iptables", "ip", "filter", "ufw-user-input"))
 
         found = faults_of(reported(with_chain))
-    assert found["firewalld.dropped"]["mend"].startswith(fix)
+    assert found["firewalld.dropped"]["fix"].startswith(fix)
 
 
 def test_where_firewalld_runs_its_own_table_is_its_zones_business():

@@ -45,7 +45,7 @@ def test_nobody_is_sent_to_an_inventory_on_a_host_that_was_made_by_hand(case):
     put(site.https, kind="")
     for hop in verdict(site, host)["hops"]:
         for fault in hop["faults"]:
-            assert not fixes.INVENTORY.search(fault["mend"]), fault
+            assert not fixes.INVENTORY.search(fault["fix"]), fault
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.fault}: {case.title}")
@@ -58,4 +58,4 @@ def test_what_follows_from_a_hop_follows_from_one_that_is_not_ok(case):
             if fault["follows"]:
                 assert hop_of(report, fault["follows"])["status"] in ("broken", "degraded"), fault
             else:
-                assert "see the hop" not in fault["mend"], fault
+                assert "see the hop" not in fault["fix"], fault

@@ -1,4 +1,4 @@
-"""JUnit, and when playbooks/doctor.yml fails."""
+"""JUnit, and when pyweb.stack.doctor fails."""
 
 from __future__ import annotations
 

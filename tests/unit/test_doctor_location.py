@@ -45,7 +45,7 @@ CASES = [
         "location.no-pass",
         "broken",
         "nginx does not hand / to an application: its location in /n:1 has `return 204;`",
-        "playbooks/site.yml; by hand: uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
+        "pyweb.stack.site; by hand: uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
         ("location / { in /n:1",),
     ),
     Case(
@@ -54,7 +54,7 @@ CASES = [
         "location.no-pass",
         "broken",
         "nginx does not hand / to an application: its location in /n:1 serves files",
-        "playbooks/site.yml; by hand: uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
+        "pyweb.stack.site; by hand: uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
         ("location / { in /n:1",),
     ),
     Case(
@@ -63,7 +63,7 @@ CASES = [
         "location.no-pass",
         "broken",
         "nginx does not hand / to an application: its location in ? serves files",
-        "playbooks/site.yml; by hand: uwsgi_pass or proxy_pass at ?, then nginx -t && systemctl reload nginx",
+        "pyweb.stack.site; by hand: uwsgi_pass or proxy_pass at ?, then nginx -t && systemctl reload nginx",
         (),
     ),
     Case(
@@ -73,7 +73,7 @@ CASES = [
         "degraded",
         "an upload of 4096 bytes was refused with 413: client_max_body_size is 1m (the default)",
         (
-            "web_sites[].nginx.client_max_body_size, then playbooks/site.yml; by hand: "
+            "web_sites[].nginx.client_max_body_size, then pyweb.stack.site; by hand: "
             "client_max_body_size 75m; at /etc/nginx/nginx.conf:1, then nginx -t && systemctl reload "
             "nginx"
         ),
@@ -94,7 +94,7 @@ CASES = [
         "degraded",
         "an upload of ? bytes was refused with 413: client_max_body_size is 1k",
         (
-            "web_sites[].nginx.client_max_body_size, then playbooks/site.yml; by hand: "
+            "web_sites[].nginx.client_max_body_size, then pyweb.stack.site; by hand: "
             "client_max_body_size 75m; at /n:1, then nginx -t && systemctl reload nginx"
         ),
         ("client intended to send too large body",),

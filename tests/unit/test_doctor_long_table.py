@@ -22,7 +22,7 @@ def fault(name, status="broken", cause="uWSGI is stopped", follows=""):
         "hop": hop,
         "status": status,
         "cause": cause,
-        "mend": "",
+        "fix": "",
         "evidence": [],
         "follows": follows,
     }

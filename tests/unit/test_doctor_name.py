@@ -36,7 +36,7 @@ CASES = [
         "broken",
         ("no server of nginx has the name shop.example; the one in /etc/nginx/nginx.conf:2 answers in its place"),
         (
-            "playbooks/site.yml writes it, where web_sites[].domains of shop has that name; by hand: "
+            "pyweb.stack.site writes it, where web_sites[].domains of shop has that name; by hand: "
             "server_name shop.example; in the server of the site, where /etc/nginx/nginx.conf:2 has elsewhere.example, "
             "then nginx -t && systemctl reload nginx"
         ),
@@ -49,7 +49,7 @@ CASES = [
         "broken",
         "no server of nginx has the name shop.example",
         (
-            "playbooks/site.yml writes it, where web_sites[].domains of shop has that name; by hand: "
+            "pyweb.stack.site writes it, where web_sites[].domains of shop has that name; by hand: "
             "server_name shop.example; in the server of the site, where /etc/nginx/nginx.conf:2 has _, then nginx -t "
             "&& systemctl reload nginx"
         ),

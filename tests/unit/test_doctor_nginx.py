@@ -49,7 +49,7 @@ CASES = [
         "nginx.missing",
         "broken",
         "nginx is not installed",
-        "playbooks/site.yml; by hand: install the package nginx",
+        "pyweb.stack.site; by hand: install the package nginx",
         (),
     ),
     Case(
@@ -59,7 +59,7 @@ CASES = [
         "degraded",
         ("nginx shall listen on [::]:80, and this host has no IPv6; the one from before still runs as process 10"),
         (
-            "nginx_ipv6: auto (or false), then playbooks/site.yml; by hand: remove the listen [::] "
+            "nginx_ipv6: auto (or false), then pyweb.stack.site; by hand: remove the listen [::] "
             "lines (nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart "
             "nginx"
         ),
@@ -75,7 +75,7 @@ CASES = [
         "broken",
         "nginx shall listen on [::]:80, and this host has no IPv6; nginx does not run",
         (
-            "nginx_ipv6: auto (or false), then playbooks/site.yml; by hand: remove the listen [::] "
+            "nginx_ipv6: auto (or false), then pyweb.stack.site; by hand: remove the listen [::] "
             "lines (nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart "
             "nginx"
         ),
@@ -137,7 +137,7 @@ CASES = [
             'the configuration of nginx is broken: unknown directive "nosuch" in /etc/nginx/a.conf:1; the one from '
             "before still runs as process 10, and the next start fails"
         ),
-        "playbooks/site.yml writes /etc/nginx/a.conf again; by hand: correct nosuch in /etc/nginx/a.conf, line 1, or "
+        "pyweb.stack.site writes /etc/nginx/a.conf again; by hand: correct nosuch in /etc/nginx/a.conf, line 1, or "
         "install the module that has it; then nginx -t && systemctl reload nginx",
     ),
     Case(

@@ -17,13 +17,13 @@ EVIL = '<script>alert("x")</script>'
 WHEN = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
 
 
-def hop(name, status="ok", cause="", follows="", mend="systemctl start it"):
+def hop(name, status="ok", cause="", follows="", fix="systemctl start it"):
     fault = {
         "fault": f"{name}.x",
         "hop": name,
         "status": status,
         "cause": cause,
-        "mend": mend,
+        "fix": fix,
         "evidence": [f"seen {EVIL}"],
         "follows": follows,
     }
@@ -33,7 +33,7 @@ def hop(name, status="ok", cause="", follows="", mend="systemctl start it"):
         "status": status,
         "evidence": ["all is well"],
         "cause": cause,
-        "mend": mend if cause else "",
+        "fix": fix if cause else "",
         "follows": follows,
         "faults": faults,
     }
@@ -83,14 +83,14 @@ def test_terminal_has_one_aligned_line_a_hop(hosts):
         assert colour == doctor_report.COLOURS[status]
     assert lines[0][0].endswith("a client gets 502  [follows from socket]")
     assert any(text.startswith("  first   socket: stale socket") for text in texts)
-    assert "  mend    systemctl start it" in texts
+    assert "  fix    systemctl start it" in texts
     assert any("ladder" in text and "Django alone" in text for text in texts)
 
 
 def with_advice():
     """A healthy site with something that could be better."""
     uwsgi = hop("uwsgi")
-    uwsgi["faults"] = [{**hop("uwsgi", "advice", "buffer-size is small")["faults"][0], "mend": "make it larger"}]
+    uwsgi["faults"] = [{**hop("uwsgi", "advice", "buffer-size is small")["faults"][0], "fix": "make it larger"}]
     hops = [uwsgi if name == "uwsgi" else hop(name) for name in doctor.HOPS]
     return doctor_report.collected({"web1": result(status="ok", first=None, hops=hops)})
 

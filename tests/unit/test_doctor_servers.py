@@ -234,7 +234,7 @@ def test_a_server_that_its_socket_unit_would_start_is_not_stopped():
     put(site.probes[0], connect_error="EACCES", obstacle=denied("/run/shop.sock"))
     found = faults_of(verdict(site, host))
     assert "uwsgi.stopped" not in found
-    assert found["socket.denied"]["mend"].startswith("SocketUser=")
+    assert found["socket.denied"]["fix"].startswith("SocketUser=")
     behind_a_socket(site, socket="inactive")
     assert "uwsgi.stopped" in faults_of(verdict(site, host))
 
@@ -243,8 +243,8 @@ def test_the_file_of_a_socket_unit_comes_back_with_the_unit():
     site, host = evidence()
     behind_a_socket(site, service="active")
     put(site.probes[0], connect_error="ENOENT")
-    mend = faults_of(verdict(site, host))["socket.missing"]["mend"]
-    assert mend == "systemctl stop shop.service && systemctl restart shop.socket"
+    fix = faults_of(verdict(site, host))["socket.missing"]["fix"]
+    assert fix == "systemctl stop shop.service && systemctl restart shop.socket"
 
 
 def test_another_program_on_the_address_that_a_unit_failed_to_take(monkeypatch):
@@ -262,7 +262,7 @@ def test_another_program_on_the_address_that_a_unit_failed_to_take(monkeypatch):
     found = faults_of(verdict(site, host))["uwsgi.left-over"]
     assert found["status"] == "broken"
     assert "is in use by" in found["cause"]
-    assert found["mend"] == "kill -TERM 5, then: systemctl restart shop.service"
+    assert found["fix"] == "kill -TERM 5, then: systemctl restart shop.service"
 
 
 def test_a_worker_class_that_is_not_there_is_not_the_applications_fault():
@@ -275,7 +275,7 @@ def test_a_worker_class_that_is_not_there_is_not_the_applications_fault():
     found = faults_of(verdict(site, host))["uwsgi.stopped"]
     assert "worker class nosuch.Worker cannot be loaded" in found["cause"]
     assert "it loads now" not in found["cause"]
-    assert found["mend"].endswith("then systemctl start shop.service")
+    assert found["fix"].endswith("then systemctl start shop.service")
 
 
 def test_the_socket_unit_of_a_templates_instance(monkeypatch):
@@ -300,4 +300,4 @@ def test_https_to_a_server_that_speaks_plain_http():
     put(site.probes[0], address="127.0.0.1:8001", speaks="http")
     found = faults_of(verdict(site, host))["socket.protocol"]
     assert "nginx speaks https" in found["cause"]
-    assert found["mend"].startswith("`proxy_pass http://127.0.0.1:8001;` in /n:")
+    assert found["fix"].startswith("`proxy_pass http://127.0.0.1:8001;` in /n:")

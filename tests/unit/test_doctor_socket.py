@@ -48,7 +48,7 @@ CASES = [
         "broken",
         "there is no socket unix:/run/shop.sock: uWSGI listens on unix:/b.sock",
         (
-            "let both name one address: web_sites[].uwsgi.socket with playbooks/site.yml writes it "
+            "let both name one address: web_sites[].uwsgi.socket with pyweb.stack.site writes it "
             "for uWSGI and for uwsgi_pass; by hand: uwsgi_pass unix:/b.sock; at "
             "/etc/nginx/nginx.conf:5 or in its upstream, then nginx -t && systemctl reload nginx; or "
             "socket = /run/shop.sock in /srv/uwsgi.ini, then restart uWSGI"
@@ -142,7 +142,7 @@ CASES = [
         "broken",
         "nothing listens on 127.0.0.1:8001, where nginx connects to; uWSGI listens on 127.0.0.1:8009",
         (
-            "let both name one address: web_sites[].uwsgi.socket with playbooks/site.yml writes it "
+            "let both name one address: web_sites[].uwsgi.socket with pyweb.stack.site writes it "
             "for uWSGI and for uwsgi_pass; by hand: uwsgi_pass 127.0.0.1:8009; at "
             "/etc/nginx/nginx.conf:5 or in its upstream, then nginx -t && systemctl reload nginx; or "
             "socket = 127.0.0.1:8001 in /srv/uwsgi.ini, then restart uWSGI"
@@ -341,7 +341,7 @@ CASES = [
         "socket.denied",
         "broken",
         "pyweb-ports-shop.service does not let www-data connect to 127.0.0.1:8001: nginx has another user now",
-        "run site.yml; now: systemctl stop pyweb-ports-shop.service",
+        "run pyweb.stack.site; now: systemctl stop pyweb-ports-shop.service",
         ("connect(127.0.0.1:8001): EHOSTUNREACH",),
     ),
     Case(
@@ -508,7 +508,7 @@ def test_without_the_link_to_the_live_release_a_run_is_to_set_it_again():
     put(site.uwsgi, listens=["unix:/run/x/shop/a.sock"])
     found = faults_of(verdict(site, host))["socket.missing"]
     assert found["cause"].startswith(f"there is no link {current}, which says which release is live")
-    assert found["mend"].startswith("playbooks/site.yml sets it again")
+    assert found["fix"].startswith("pyweb.stack.site sets it again")
     site.background.release = "0123456789ab"
     assert "there is no socket" in faults_of(verdict(site, host))["socket.missing"]["cause"]
 
@@ -519,4 +519,4 @@ def test_a_stale_socket_beside_another_one_is_told_with_that():
     put(site.uwsgi, listens=["unix:/run/x/shop/other.sock"])
     found = faults_of(verdict(site, host))["socket.stale"]
     assert found["cause"].endswith("is a stale socket: uWSGI listens on unix:/run/x/shop/other.sock instead")
-    assert "restart" not in found["mend"]
+    assert "restart" not in found["fix"]

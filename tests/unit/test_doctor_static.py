@@ -39,7 +39,7 @@ CASES = [
         "degraded",
         "static files in /srv/static are not those of the project: 1 file is not collected: n.css; 7 files are older "
         "than in the project: a.js, b.js",
-        "playbooks/site.yml runs collectstatic",
+        "pyweb.stack.site runs collectstatic",
         ("/srv/static/n.css: is not there", "/srv/static/b.js: is older, and differs"),
     ),
     Case(
@@ -57,7 +57,7 @@ CASES = [
         "degraded",
         "the manifest /srv/static/staticfiles.json is missing or empty: from the next start on pages with static files "
         "answer 500 (Missing staticfiles manifest entry)",
-        "playbooks/site.yml runs collectstatic",
+        "pyweb.stack.site runs collectstatic",
     ),
     Case(
         "a name in a template that no manifest has, and it fails",
@@ -68,7 +68,7 @@ CASES = [
         "static.manifest",
         "broken",
         f"the manifest has no entry for typo.css (/t/a.html:1): {ENTRY}",
-        "correct the name, or add the file; then playbooks/site.yml runs collectstatic",
+        "correct the name, or add the file; then pyweb.stack.site runs collectstatic",
         ("typo.css (/t/a.html:1)",),
     ),
     Case(
@@ -77,7 +77,7 @@ CASES = [
         "static.manifest",
         "degraded",
         f"the manifest has no entry for n.css: {ENTRY}",
-        "playbooks/site.yml runs collectstatic",
+        "pyweb.stack.site runs collectstatic",
         ("n.css",),
     ),
     Case(
@@ -86,7 +86,7 @@ CASES = [
         "static.manifest",
         "degraded",
         "the manifest names files that are not there any more: a.css, b.css and more",
-        "playbooks/site.yml runs collectstatic",
+        "pyweb.stack.site runs collectstatic",
         ("c.css",),
     ),
     Case(
@@ -95,7 +95,7 @@ CASES = [
         "static.uncollected",
         "broken",
         "static files were never collected: nothing is in /srv/static",
-        "playbooks/site.yml runs collectstatic; by hand: sudo -u shop /srv/venv/bin/python3 /srv/code/manage.py "
+        "pyweb.stack.site runs collectstatic; by hand: sudo -u shop /srv/venv/bin/python3 /srv/code/manage.py "
         "collectstatic --noinput",
         ("STATIC_ROOT = /srv/static",),
     ),
@@ -105,7 +105,7 @@ CASES = [
         "static.uncollected",
         "broken",
         "static files were never collected: there is no directory /srv/static",
-        "playbooks/site.yml runs collectstatic; by hand: sudo -u shop /srv/venv/bin/python3 /srv/code/manage.py "
+        "pyweb.stack.site runs collectstatic; by hand: sudo -u shop /srv/venv/bin/python3 /srv/code/manage.py "
         "collectstatic --noinput",
         ("STATIC_ROOT = /srv/static",),
     ),
@@ -116,7 +116,7 @@ CASES = [
         "degraded",
         "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
         (
-            "STATIC_ROOT in the settings of the project, then playbooks/deploy.yml; by hand: "
+            "STATIC_ROOT in the settings of the project, then pyweb.stack.deploy; by hand: "
             "STATIC_ROOT in /srv/code/shop/settings.py, then sudo -u shop /srv/venv/bin/python3 /srv/code/manage.py "
             "collectstatic --noinput"
         ),

@@ -142,7 +142,7 @@ CASES = [
         "uwsgi.stopped",
         "broken",
         f"uWSGI is stopped, and the file of its unit {UNIT} is gone",
-        "playbooks/site.yml writes it again and starts it",
+        "pyweb.stack.site writes it again and starts it",
     ),
     Case(
         "a unit that runs, and whose file is gone",
@@ -150,7 +150,7 @@ CASES = [
         "uwsgi.not-enabled",
         "degraded",
         f"uWSGI runs, and the file of its unit {UNIT} is gone: after it ends, nothing starts it again",
-        f"playbooks/site.yml writes it again; by hand: put the file of {UNIT} back, then systemctl daemon-reload",
+        f"pyweb.stack.site writes it again; by hand: put the file of {UNIT} back, then systemctl daemon-reload",
     ),
     Case(
         "a site that does not start at boot",
@@ -288,7 +288,7 @@ CASES = [
         "broken",
         "there is no uWSGI on this host",
         (
-            "playbooks/site.yml; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install "
+            "pyweb.stack.site; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install "
             "uwsgi into the virtualenv"
         ),
         (),
@@ -300,7 +300,7 @@ CASES = [
         "broken",
         "uWSGI ends and is started again, over and over: [strict-mode] unknown config directive: nosuch",
         (
-            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; playbooks/rollback.yml brings the "
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; pyweb.stack.rollback brings the "
             "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
             "then systemctl restart uwsgi-shop@0123456789ab.service"
         ),
@@ -320,7 +320,7 @@ CASES = [
         "broken",
         "uWSGI ends and is started again, over and over: it says nothing",
         (
-            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; playbooks/rollback.yml brings the "
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; pyweb.stack.rollback brings the "
             "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
             "then systemctl restart uwsgi-shop@0123456789ab.service"
         ),
@@ -336,7 +336,7 @@ CASES = [
         "broken",
         "uWSGI ends and is started again, over and over: it says nothing",
         (
-            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; playbooks/rollback.yml brings the "
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; pyweb.stack.rollback brings the "
             "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
             "then systemctl restart uwsgi-shop@0123456789ab.service"
         ),
@@ -562,7 +562,7 @@ def test_a_program_that_nobody_knows_is_no_slow_application():
     put(site.server, stranger="python3 x")
     found = faults_of(verdict(site, host))
     assert "django.slow" not in found
-    assert found["socket.silent"]["mend"].startswith("end that program, and start the site's server there; or correct")
+    assert found["socket.silent"]["fix"].startswith("end that program, and start the site's server there; or correct")
 
 
 def test_a_unit_that_hides_the_homes_cannot_start_a_program_there():

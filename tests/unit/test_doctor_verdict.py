@@ -258,7 +258,7 @@ def test_of_two_faults_in_a_hop_the_one_that_follows_from_nothing_is_shown():
         ("nginx.config", ""),
         ("nginx.stopped", "nginx"),
     ]
-    assert (hop["status"], hop["cause"], hop["mend"], hop["follows"]) == (
+    assert (hop["status"], hop["cause"], hop["fix"], hop["follows"]) == (
         "broken",
         "the configuration of nginx is broken: unknown directive; nginx does not run",
         "correct the line that nginx names, then nginx -t && systemctl restart nginx",

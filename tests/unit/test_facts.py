@@ -295,11 +295,20 @@ def test_a_package_that_is_being_installed_is_not_there_yet(monkeypatch):
     assert facts.installed_packages(None) == ["git"]
 
 
+RHEL_9 = {
+    "os_family": "RedHat",
+    "distribution": "RedHat",
+    "distribution_version": "9.4",
+    "distribution_major_version": "9",
+    "pkg_mgr": "dnf",
+}
+
+
 def test_all_facts_have_the_names_that_the_roles_use(host, monkeypatch):
     host("/proc/net/if_inet6", "fe80\n")
     host("/etc/dnf/modules.d/nginx.module", "[nginx]\nname=nginx\nstream=1.26\nprofiles=common\nstate=enabled\n")
     host("/etc/firewalld/firewalld.conf", "DefaultZone=dmz\n")
-    monkeypatch.setattr(facts.platform, "facts", lambda: {"os_family": "RedHat", "pkg_mgr": "dnf"})
+    monkeypatch.setattr(facts.platform, "facts", lambda: dict(RHEL_9))
     monkeypatch.setattr(facts, "listening_ports", lambda program: {2222} if program == "sshd" else set())
     monkeypatch.setattr(facts, "connection_ports", lambda: {22})
     monkeypatch.setattr(facts.packages, "installed", lambda _module: ["git"])
@@ -313,9 +322,9 @@ def test_all_facts_have_the_names_that_the_roles_use(host, monkeypatch):
     )
     found = facts.facts(inactive)
     assert found == {
-        "os_family": "RedHat",
-        "pkg_mgr": "dnf",
+        **RHEL_9,
         "pyweb": {
+            "platform": "RedHat-9",
             "ipv6": True,
             "selinux": "disabled",
             "selinux_service": "",

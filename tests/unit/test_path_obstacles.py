@@ -51,21 +51,21 @@ def test_what_is_said_of_a_file(top, mode, wanted, words, fix):
         os.getuid(),
     )
     assert found.evidence.endswith(f" /a/b/f; 64123 (groups 64123, 64124) may not {words} it")
-    assert found.mend == fix
+    assert found.fix == fix
 
 
 def test_a_directory_is_opened_for_the_group_only_if_the_process_has_it(top):
     (top / "a/b").chmod(0o700)
-    assert obstacle(top, "/a/b/f").mend == "chmod o+x /a/b"
+    assert obstacle(top, "/a/b/f").fix == "chmod o+x /a/b"
     member = Identity(64123, 64123, (64123, os.getgid()))
-    assert obstacle(top, "/a/b/f", member).mend == "chmod g+x /a/b"
-    assert obstacle(top, "/a/b/f", Identity(64123, os.getgid())).mend == "chmod g+x /a/b"
+    assert obstacle(top, "/a/b/f", member).fix == "chmod g+x /a/b"
+    assert obstacle(top, "/a/b/f", Identity(64123, os.getgid())).fix == "chmod g+x /a/b"
 
 
 def test_a_directory_that_cannot_be_listed_is_not_just_entered(top):
     (top / "a/b").chmod(0o711)
     found = obstacle(top, "/a/b", wanted=READ | ENTER)
-    assert (found.directory, found.mend) == (True, "chmod g+rx /a/b && chgrp 64123 /a/b")
+    assert (found.directory, found.fix) == (True, "chmod g+rx /a/b && chgrp 64123 /a/b")
     assert obstacle(top, "/a/b/f") is None
 
 
@@ -83,7 +83,7 @@ def test_what_is_not_there(top, path, missing, directory):
     found = obstacle(top, path)
     assert (found.path, found.kind, found.directory) == (missing, "missing", directory)
     assert found.evidence == f"{missing}: No such file or directory"
-    assert found.mend == f"ls -ld {missing}"
+    assert found.fix == f"ls -ld {missing}"
 
 
 def test_a_file_is_no_directory_on_the_way(top):
@@ -99,7 +99,7 @@ def test_as_many_links_as_the_kernel_follows(top):
     assert obstacle(top, "/39") is None
     found = obstacle(top, "/40")
     assert (found.path, found.kind) == ("/40", "loop")
-    assert (found.evidence, found.mend) == ("/40: too many symbolic links", "namei -l /40")
+    assert (found.evidence, found.fix) == ("/40: too many symbolic links", "namei -l /40")
     assert (top / "39").exists()
     with pytest.raises(OSError, match="Too many levels"):
         (top / "40").read_text()

@@ -43,7 +43,7 @@ def test_a_directory_without_x_is_the_obstacle(file):
     file.parent.chmod(0o744)
     found = path_walk.obstacle(str(file), STRANGER)
     assert (found.path, found.kind, found.directory, found.mode) == (str(file.parent), "denied", True, 0o744)
-    assert found.mend == f"chmod o+x {file.parent}"
+    assert found.fix == f"chmod o+x {file.parent}"
     assert "drwxr--r--" in found.evidence
     assert "may not enter it" in found.evidence
 
@@ -103,7 +103,7 @@ def test_a_root_is_put_before_every_path(file, tmp_path):
 def test_the_fix_of_a_file_is_the_group_of_the_process(file):
     file.chmod(0o600)
     found = path_walk.obstacle(str(file), Identity(64123, 0, (0, 64124)), READ | WRITE)
-    assert found.mend == f"chmod g+rw {file} && chgrp root {file}"
+    assert found.fix == f"chmod g+rw {file} && chgrp root {file}"
     owner = f"{path_walk.user_name(os.getuid())}:{path_walk.group_name(file.stat().st_gid)}"
     assert found.evidence == (f"-rw------- {owner} {file}; 64123 (groups root, 64124) may not read and write it")
     assert (found.owner, found.mode) == (os.getuid(), 0o600)
@@ -116,28 +116,28 @@ def test_what_may_not_be_done_is_said(file, wanted, word, letters):
     file.chmod(0o600)
     found = path_walk.obstacle(str(file), STRANGER, wanted)
     assert found.evidence.endswith(f"may not {word} it")
-    assert found.mend.startswith(f"chmod g+{letters} {file} && ")
+    assert found.fix.startswith(f"chmod g+{letters} {file} && ")
 
 
 def test_a_directory_that_is_to_be_listed(file):
     file.parent.chmod(0o711)
     found = path_walk.obstacle(str(file.parent), STRANGER, READ | ENTER)
     assert found.evidence.endswith("may not list it")
-    assert (found.directory, found.mend) == (True, f"chmod g+rx {file.parent} && chgrp 64123 {file.parent}")
+    assert (found.directory, found.fix) == (True, f"chmod g+rx {file.parent} && chgrp 64123 {file.parent}")
 
 
 def test_a_directory_of_the_processes_own_group_is_opened_to_the_group(file):
     file.parent.chmod(0o700)
     gid = file.parent.stat().st_gid
     for who in (Identity(64123, gid), Identity(64123, 64123, (gid,))):
-        assert path_walk.obstacle(str(file), who).mend == f"chmod g+x {file.parent}"
+        assert path_walk.obstacle(str(file), who).fix == f"chmod g+x {file.parent}"
 
 
 def test_entries_that_cannot_be_looked_at(file, monkeypatch):
     missing = path_walk.obstacle(f"{file.parent}/none/deeper", OWN)
     assert (missing.path, missing.kind, missing.directory) == (f"{file.parent}/none", "missing", True)
     assert missing.evidence == f"{file.parent}/none: No such file or directory"
-    assert missing.mend == f"ls -ld {file.parent}/none"
+    assert missing.fix == f"ls -ld {file.parent}/none"
     assert path_walk.obstacle(f"{file.parent}/none", OWN).directory is False
     real = os.lstat
 
@@ -166,7 +166,7 @@ def test_forty_links_are_followed(file, tmp_path, links, kind):
     assert (found.kind if found else None) == kind
     if found:
         path = str(tmp_path / str(links - 1))
-        assert (found.path, found.evidence, found.mend) == (
+        assert (found.path, found.evidence, found.fix) == (
             path,
             f"{path}: too many symbolic links",
             f"namei -l {path}",

@@ -6,6 +6,7 @@ import pytest
 from ansible_collections.pyweb.stack.plugins.module_utils.host import platform
 
 DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nNAME="Debian GNU/Linux"\nVERSION_ID="12"\nID=debian\n'
+MINT = 'NAME="Linux Mint"\nVERSION_ID="22"\nID=linuxmint\nID_LIKE="ubuntu debian"\n'
 UBUNTU = 'NAME="Ubuntu"\nVERSION_ID="24.04"\nID=ubuntu\nID_LIKE=debian\n'
 STREAM = 'NAME="CentOS Stream"\nVERSION="9"\nID="centos"\nID_LIKE="rhel fedora"\nVERSION_ID="9"\n'
 RHEL = 'NAME="Red Hat Enterprise Linux"\nID="rhel"\nID_LIKE="fedora"\nVERSION_ID="9.4"\n'
@@ -40,6 +41,24 @@ def test_facts_are_those_of_setup(monkeypatch, release, version, wanted):
     names = ("os_family", "distribution", "distribution_version", "distribution_major_version")
     assert tuple(found[name] for name in names) == wanted
     assert found["pkg_mgr"] == {"Debian": "apt", "RedHat": "dnf"}.get(wanted[0], "unknown")
+
+
+@pytest.mark.parametrize(
+    ("release", "version", "key"),
+    [
+        (DEBIAN, "12.13", "Debian-12"),
+        (UBUNTU, "24.04", "Ubuntu-24.04"),
+        (UBUNTU, "24.10", "Ubuntu-24.10"),
+        (MINT, "22", "Debian-22"),
+        (ROCKY, "9.4", "RedHat-9"),
+        (ALMA, "10.0", "RedHat-10"),
+    ],
+    ids=["debian", "ubuntu", "an Ubuntu between two that are supported long", "mint", "rocky", "alma"],
+)
+def test_the_key_of_a_platform(monkeypatch, release, version, key):
+    monkeypatch.setattr(platform, "read_or_empty", lambda _path: release)
+    monkeypatch.setattr(platform, "get_distribution_version", lambda: version)
+    assert platform.key(platform.facts()) == key
 
 
 def test_other_place_of_os_release_is_read_too(monkeypatch):

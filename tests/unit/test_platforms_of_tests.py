@@ -17,7 +17,12 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = {"host": "__host_platforms", "django": "__django_platforms"}
 # By the family alone, for the packages have the same names in all its releases.
-FAMILY_TABLES = {"nginx": "__nginx_platforms", "uwsgi": "__uwsgi_platforms"}
+FAMILY_TABLES = {
+    "django": "__django_families",
+    "host": "__host_families",
+    "nginx": "__nginx_platforms",
+    "uwsgi": "__uwsgi_platforms",
+}
 
 
 def table(role, name):
@@ -26,7 +31,7 @@ def table(role, name):
 
 @pytest.mark.parametrize("role", TABLES)
 def test_the_roles_know_the_platforms_that_are_tested_and_no_other(role):
-    assert sorted(table(role, TABLES[role])) == sorted(platform.key for platform in platforms.PLATFORMS.values())
+    assert set(table(role, TABLES[role])) == {platform.key for platform in platforms.PLATFORMS.values()}
 
 
 @pytest.mark.parametrize("role", FAMILY_TABLES)
@@ -54,6 +59,17 @@ def test_a_stand_in_has_the_userland_of_a_platform_that_is_not_one():
     assert all("userland" not in platforms.PLATFORMS[name].image for name in userlands)
 
 
+def test_what_needs_a_registry_is_asked_where_it_is_named_alone():
+    others = {"ubuntu2204", "ubuntu2404", "rocky9", "rocky10", "alma9", "alma10"}
+    assert others == set(platforms.PLATFORMS) - set(platforms.LOCAL)
+    assert set(platforms.FULL) < set(platforms.LOCAL)
+
+
+def test_the_workflow_asks_every_platform():
+    workflow = (ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8")
+    assert "names=$(tests/tools/platforms.py names)" in workflow
+
+
 def told(*command):
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, timeout=30)
     return done.stdout + done.stderr
@@ -62,12 +78,14 @@ def told(*command):
 def test_the_shell_reads_the_same_platforms():
     script = "tests/tools/platforms.py"
     assert told(sys.executable, script).split() == list(platforms.PLATFORMS)
+    assert told(sys.executable, script, "local").split() == platforms.LOCAL
     assert told(sys.executable, script, "full").split() == platforms.FULL
     lines = told(sys.executable, script, "images").splitlines()
     assert [line.split()[0] for line in lines] == list(platforms.PLATFORMS)
     assert "debian12 debian:bookworm bookworm - -" in lines
     assert "centos9 quay.io/centos/centos:stream9 - 9 debian12" in lines
-    assert "expected names, full or images" in told(sys.executable, script, "imges")
+    assert "alma9 almalinux:9 - 9 -" in lines
+    assert "expected names, local, full or images" in told(sys.executable, script, "imges")
 
 
 def test_images_are_built_of_these_platforms_alone():
@@ -81,17 +99,17 @@ def test_the_ca_of_the_tests_is_made_of_debian_alone():
     )
 
 
-# An engine that has no image, finds everything in a registry, and notes what it is asked: in one write, for images are
-# built side by side.
+# An engine that has no image, and notes what it is asked: in one write, for images are built side by side. Its registry
+# has everything, or does not answer.
 DOCKER = """#!/bin/sh
 printf '%s\\n' "$(echo "$*" | tr '\\n' ' ')" >> "$TOLD"
-case $1 in image) exit 1 ;; create) echo container ;; esac
+case $1 in image) exit 1 ;; create) echo container ;; pull) exit "$PULL" ;; esac
 """
 
 
 @pytest.fixture
-def built(tmp_path):
-    """Build images from other data, with an engine that does nothing; return their recipes and bases."""
+def images(tmp_path):
+    """Build images from other data, with an engine that does nothing; return the process, and what the engine noted."""
     shutil.copytree(ROOT / "tests/images", tmp_path / "tests/images")
     (tmp_path / "tests/tools").mkdir()
     shutil.copy(ROOT / "tests/tools/platforms.py", tmp_path / "tests/tools")
@@ -103,15 +121,26 @@ def built(tmp_path):
     path = f"{tmp_path}/bin:{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "TOLD": str(notes), "SSL_CERT_FILE": str(tmp_path / "ca.crt")}
 
-    def build(data, *names):
+    def build(data, *names, registry=True):
         notes.unlink(missing_ok=True)
         (tmp_path / "tests/platforms.json").write_text(json.dumps(data), encoding="utf-8")
         command = [str(tmp_path / "tests/images/build.sh"), "--flavour", "bare", *names]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        given = {**environment, "PULL": "0" if registry else "1"}
+        done = subprocess.run(command, env=given, capture_output=True, text=True, check=False, timeout=60)
+        return done, notes.read_text(encoding="utf-8")
+
+    return build
+
+
+@pytest.fixture
+def built(images):
+    """Build images and return their recipes and bases."""
+
+    def build(data, *names):
+        done, notes = images(data, *names)
         assert done.returncode == 0, done.stdout + done.stderr
-        recipes = dict(re.findall(r"pyweb\.platform=(\w+) .*pyweb\.recipe=(\w+)", notes.read_text(encoding="utf-8")))
-        bases = set(re.findall(r"^pull (\S+)", notes.read_text(encoding="utf-8"), re.MULTILINE))
-        return recipes, bases
+        recipes = dict(re.findall(r"pyweb\.platform=(\w+) .*pyweb\.recipe=(\w+)", notes))
+        return recipes, set(re.findall(r"^pull (\S+)", notes, re.MULTILINE))
 
     return build
 
@@ -122,11 +151,11 @@ def test_an_image_is_made_anew_when_its_own_platform_changes_and_only_then(built
     assert sorted(before) == ["centos9", "debian12"]
     assert bases == {"debian:bookworm", "quay.io/centos/centos:stream9"}
 
-    more = {**data, "ubuntu2404": {**data["debian13"], "image": {"base": "ubuntu:noble", "codename": "noble"}}}
+    more = {**data, "other": {**data["debian13"], "image": {"base": "other:13", "codename": "other"}}}
     more["debian12"] = {**data["debian12"], "full": False, "wagtail": "wagtail"}
-    again, bases = built(more, "debian12", "centos9", "ubuntu2404")
+    again, bases = built(more, "debian12", "centos9", "other")
     assert {name: again[name] for name in before} == before
-    assert "ubuntu:noble" in bases
+    assert "other:13" in bases
 
     # The stand-in for centos9 is made of debian12's userland.
     moved = {**data, "debian12": {**data["debian12"], "image": {"base": "debian:12", "codename": "bookworm"}}}
@@ -135,3 +164,18 @@ def test_an_image_is_made_anew_when_its_own_platform_changes_and_only_then(built
     assert again["centos9"] != before["centos9"]
     assert again["debian13"] == built(data, "debian13")[0]["debian13"]
     assert "debian:12" in bases
+
+
+def test_an_image_of_el_is_made_by_the_file_of_its_release(images):
+    done, notes = images(json.loads(platforms.FILE.read_text(encoding="utf-8")), "rocky9", "alma10")
+    assert done.returncode == 0, done.stderr
+    assert "/tests/images/centos9/Dockerfile --tag pyweb-rocky9:bare --build-arg BASE=rockylinux/rockylinux:9" in notes
+    assert "/tests/images/centos10/Dockerfile --tag pyweb-alma10:bare --build-arg BASE=almalinux:10" in notes
+
+
+def test_an_image_that_only_a_registry_has_is_missed_by_name(images):
+    data = json.loads(platforms.FILE.read_text(encoding="utf-8"))
+    for name, base in (("alma10", "almalinux:10"), ("ubuntu2404", "ubuntu:noble")):
+        done, _notes = images(data, name, registry=False)
+        assert done.returncode == 1
+        assert f"No registry answers, and an image of {name} is made from {base} alone." in done.stderr

@@ -1,4 +1,4 @@
-"""playbooks/site.yml with a wrong inventory: all faults at once, in the first seconds, and no host is asked."""
+"""pyweb.stack.site with a wrong inventory: all faults at once, in the first seconds, and no host is asked."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def play(tmp_path, web_sites):
     host = {"ansible_connection": "local", "ansible_shell_executable": "/bin/false", "web_sites": web_sites}
     good = [{"name": "good", "domains": ["good.example"]}]
     inventory.write_text(json.dumps({"web": {"hosts": {"bad1": host, "good1": {**host, "web_sites": good}}}}))
-    return played("-i", str(inventory), "playbooks/site.yml")
+    return played("-i", str(inventory), "pyweb.stack.site")
 
 
 def test_every_fault_of_every_site_is_told_before_a_host_is_touched(tmp_path):
@@ -156,7 +156,7 @@ def test_maintenance_asks_no_host_that_lacks_the_site(tmp_path):
     hosts = {f"{name}1": {**host, "web_sites": given} for name, given in sites.items()}
     inventory.write_text(json.dumps({"web": {"hosts": hosts}}))
     done = played(
-        *("-i", str(inventory), "playbooks/maintenance.yml", "-e", "maintenance_site=shop", "-e", "maintenance=true")
+        *("-i", str(inventory), "pyweb.stack.maintenance", "-e", "maintenance_site=shop", "-e", "maintenance=true")
     )
     recap = dict(re.findall(r"(?m)^(\w+) +: (.*)$", done.stdout))
     assert done.returncode != 0

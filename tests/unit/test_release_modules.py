@@ -24,7 +24,16 @@ from releases import SECRET, make_layout, make_site, put_0_1, put_links
 NEW, OLD = "a" * 12, "b" * 12
 NO_CODE = {"commit": "", "subject": "", "source": ""}
 # What the action plugins add; nobody types them.
-INTERNAL = {"secrets", "who", "first", "doctor", "command_sources", "command_content", "command_completion"}
+INTERNAL = {
+    "secrets",
+    "who",
+    "first",
+    "doctor",
+    "command_sources",
+    "command_content",
+    "command_completion",
+    "collection_version",
+}
 
 
 @pytest.mark.parametrize("module", [uwsgi_release, uwsgi_rollback])
@@ -338,6 +347,29 @@ def test_the_command_comes_with_the_first_site_and_is_asked_for_before_anything_
     assert (bin_folder / "pyweb").read_bytes() == COMMAND
     again = release_shop(tmp_path, capsys, command_sources=SOURCES)
     assert (again["changed"], "command" in again) == (False, False)
+
+
+def test_the_version_is_noted_with_the_first_site_and_forgotten_with_the_last(
+    tmp_path, capsys, monkeypatch, locks, host, memory_folder
+):
+    unchanged = Change([], NEW, OLD, [], "same", "same")
+    monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [unchanged] * 4))
+    path = memory_folder / "version"
+    seen = []
+    for version, check_mode in (("0.2.0", True), ("0.2.0", False), ("0.2.0", False), ("0.3.0", False)):
+        done = release_shop(tmp_path, capsys, collection_version=version, _ansible_check_mode=check_mode)
+        noted = [one["after"] for one in done["diff"] if one.get("after_header") == str(path)]
+        seen.append((done["changed"], noted, path.read_text() if path.exists() else ""))
+    assert seen == [
+        (True, ["0.2.0\n"], ""),
+        (True, ["0.2.0\n"], "0.2.0\n"),
+        (False, [], "0.2.0\n"),
+        (True, ["0.3.0\n"], "0.3.0\n"),
+    ]
+    for left, text in ((["other"], "0.3.0\n"), ([], "")):
+        monkeypatch.setattr(uwsgi_release.found, "of_units", lambda left=left: iter(left))
+        release_shop(tmp_path, capsys, {"state": "absent"}, collection_version="0.3.0")
+        assert (path.read_text() if path.exists() else "") == text
 
 
 def test_a_file_of_somebody_else_in_its_place_is_a_note(tmp_path, capsys, monkeypatch, locks, host, bin_folder):

@@ -165,7 +165,7 @@ def test_a_rollback_to_other_ports_is_refused(tmp_path, rolled):
         listens, goes = "a unix socket", "127.0.0.1:8000, 127.0.0.1:8001"
     assert str(caught.value) == (
         f"site 'shop': rollback failed: release {release.id} listens on {listens}, and nginx goes to {goes}; "
-        "change uwsgi.socket in the inventory and run site.yml"
+        "change uwsgi.socket in the inventory and run pyweb.stack.site"
     )
     assert world.done == []
 
@@ -201,6 +201,6 @@ def test_a_rollback_to_code_that_is_no_more_is_refused(tmp_path, edited):
         roll_back(world, release)
     assert str(caught.value) == (
         f"site 'shop': rollback failed: release {release.id} ran other code than what {place} has now, and code that "
-        "is used in place has no earlier version here; put it back there and run site.yml"
+        "is used in place has no earlier version here; put it back there and run pyweb.stack.site"
     )
     assert world.done == []

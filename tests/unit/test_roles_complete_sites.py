@@ -15,7 +15,7 @@ from ansible_collections.pyweb.stack.plugins.filter import acme, firewall, nginx
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = ROOT / "roles"
 # Its arguments `roots` and `tls`.
-CALL = re.compile(r"\| *pyweb\.stack\.sites\b(?:\(([^,]*),[^,]*, (tls=\w+(?: \| default\('none'\))?)\))?")
+CALL = re.compile(r"\| *pyweb\.stack\.sites\b(?:\(([^,]*),[^,]*,\s*(tls=\w+(?: \| default\('none'\))?)\))?")
 COMPLETING = sorted(path.parents[1].name for path in ROLES.glob("*/vars/main.yml") if CALL.search(path.read_text()))
 FILTERS = {
     f"pyweb.stack.{name}": function
@@ -67,6 +67,7 @@ FACTS = {
     "__firewalld_ssh_ports": [22],
     "__nginx_host": {},
     "__nginx_maintenance": {},
+    "__nginx_version": "",
     "__nginx_waiting": [],
     "__nginx_platform": {"user": "nginx", "layout": "conf_d", "modules": "/m/*.conf"},
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import platforms
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -67,9 +68,30 @@ def test_the_others_are_asked_whether_they_are_what_the_roles_take_them_for_and_
     assert asked == [f"image {platform}", f"molecule platform {platform}", f"molecule sanity {platform}"]
 
 
+def test_a_platform_that_only_a_registry_has_is_asked_where_it_is_named(runner):
+    assert not [name for name in names(runner) if name.endswith((" rocky9", " ubuntu2204"))]
+    assert not [name for name in names(runner, FULL="all") if name.endswith(" ubuntu2404")]
+    assert "molecule default ubuntu2404" in names(runner, PLATFORMS="ubuntu2404")
+
+
 def test_every_scenario_that_there_is_belongs_to_the_plan(runner):
     there = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
     assert there == {*runner.SCENARIOS.split(), *runner.BRIEF}
+
+
+def test_the_gates_that_need_no_host_are_asked_by_make_lint(runner):
+    asked = {step.name: step.command[1:] for step in runner.chosen(runner.all_steps({}), ["lint"])}
+    gates = {"ansible", "yaml", "python", "format", "types", "docs", "spelling", "changelog"}
+    assert {name.removeprefix("lint ") for name in asked} == {*gates, "setup"}
+    pinned = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
+    programs = {command[0] for name, command in asked.items() if name != "setup"}
+    # The hooks of pre-commit are these gates, with the same programs.
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0]["hooks"]
+    entries = [hook["entry"].split() for hook in hooks]
+    assert {entry[0] for entry in entries} == {"tests/tools/in_venv.sh"}
+    assert {entry[1] for entry in entries} <= programs
+    for program in programs - {"python"}:
+        assert any(line.startswith(f"{program}==") for line in pinned), program
 
 
 def test_full_asks_everything_of_every_platform_that_it_names(runner):
@@ -83,7 +105,7 @@ def test_full_asks_everything_of_every_platform_that_it_names(runner):
 
 def test_full_can_be_all_platforms(runner):
     planned = names(runner, FULL="all")
-    without = [name for name in planned if not name.startswith("doctor-long")]
+    without = [name for name in planned if not name.startswith(("doctor-long", "docs-site"))]
     assert without == names(runner, FULL=" ".join(platforms.PLATFORMS))
     assert not [name for name in planned if "sanity" in name]
     assert "faults debian13" in names(runner, FULL="all", PLATFORMS="debian13 centos9")
@@ -98,6 +120,13 @@ def test_the_long_table_of_the_doctor_is_asked_with_all_or_by_its_name(runner):
     step = next(step for step in runner.all_steps({}) if step.name == "doctor-long debian12")
     assert (ROOT / step.command[-1]).is_file()
     assert step.env == {"PYWEB_PLATFORM": "debian12"}
+
+
+def test_the_site_of_the_documentation_is_visited_with_all_or_by_its_name(runner):
+    steps = ["docs-site build", "docs-site browser", "docs-site"]
+    assert [name for name in names(runner, FULL="all") if name.startswith("docs-site")] == steps
+    assert not [name for name in names(runner) if name.startswith("docs-site")]
+    assert names(runner, "docs-site") == ["setup", *steps]
 
 
 def test_a_platform_that_is_asked_for_is_asked_everything(runner):
@@ -159,7 +188,7 @@ def test_what_compares_times_comes_last_and_alone(runner):
     assert [step.name for step in plan if step.env.get("PYWEB_ALONE")] == [step.name for step in plan if step.alone]
     assert [step.name for step in plan if step.alone] == ["load times debian12"] == [plan[-1].name]
     times = [step.name for step in runner.all_steps({"FULL": "all"}) if step.alone]
-    assert times == [f"load times {platform}" for platform in platforms.PLATFORMS]
+    assert times == [f"load times {platform}" for platform in platforms.LOCAL]
 
 
 def test_side_by_side_no_two_steps_share_a_container_or_a_directory(runner):

@@ -64,7 +64,8 @@ def test_what_is_needed_keeps_what_it_needs_itself():
 def test_apt_purges_what_is_ours_and_leaves_the_rest(host, check_mode):
     bring(host, "git", "libcurl3-gnutls", "openssh-server", "here-before", "gone-since")
     host.answers["dpkg-query --show"] = (0, LISTED, "")
-    host.answers["env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 apt-get"] = (0, "Purg git [1:2.39]\n", "")
+    apt = "env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 NEEDRESTART_MODE=l apt-get"
+    host.answers[apt] = (0, "Purg git [1:2.39]\n", "")
     report = Report()
     installed = ["git", "libcurl3-gnutls", "openssh-server", "here-before", "the-users-own"]
     left = packages.remove(host.run, installed, {}, {"packages": ["here-before"]}, report, check_mode)

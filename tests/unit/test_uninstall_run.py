@@ -8,7 +8,7 @@ import os
 import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.pyweb.stack.plugins.module_utils.host import found, memory
+from ansible_collections.pyweb.stack.plugins.module_utils.host import found, memory, noted_version
 from ansible_collections.pyweb.stack.plugins.module_utils.model import layout as layouts
 from ansible_collections.pyweb.stack.plugins.module_utils.model.layout import Layout
 from ansible_collections.pyweb.stack.plugins.module_utils.uninstall import run, selinux
@@ -115,7 +115,9 @@ def test_packages_that_cannot_be_removed_keep_the_note(host, steps):
 
 def test_what_stays_is_noted_for_a_later_uninstall(host, steps):
     note({**BEFORE, "folders": ["/etc/nginx"]})
+    noted_version.converge("0.2.0", True, False)
     report = uninstall(host)
+    assert noted_version.read() == ""
     assert "packages" not in steps
     assert "1 packages that runs installed; uninstall_packages=true" in report.kept[0]
     assert memory.before() == {}

@@ -98,7 +98,7 @@ def test_the_doctor_is_tame_on_the_host_and_on_the_controller(capfd):
         assert "\x1b" not in text
     hop = {"hop": "app", "status": "broken", "cause": FORGED, "evidence": [FORGED], "faults": [], "follows": ""}
     site = {"name": "shop", "domains": ["a.example"], "status": "broken", "hops": [hop], "ladder": []}
-    site["first"] = {"hop": "app", "fault": "app.import", "evidence": [FORGED], "cause": FORGED, "mend": FORGED}
+    site["first"] = {"hop": "app", "fault": "app.import", "evidence": [FORGED], "cause": FORGED, "fix": FORGED}
     hosts = doctor_report.collected({"web": {"sites": [site]}, "lost": {"unreachable": True, "msg": FORGED}})
     output.show(doctor_report.lines(hosts))
     is_tame(capfd.readouterr().out)

@@ -18,7 +18,7 @@ CHANGED_BY_THE_UPGRADE = {
     # the doctor's timer. A rollback brings the releases of 0.1.0 back as they were.
     "pyweb.stack.uwsgi : Release the sites",
     # The limit of nginx's descriptors.
-    "pyweb.stack.nginx : Configure nginx, start it, and ask for every site through it",
+    "pyweb.stack.nginx : Configure and start nginx, and check each site through it",
 }
 
 

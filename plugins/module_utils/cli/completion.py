@@ -12,7 +12,7 @@ _pyweb() {
         unit=${unit#uwsgi-} && unit=${unit%@.service} && [ "$unit" = "${unit%-probe}" ] && echo "$unit"
     done)
     if [ "$COMP_CWORD" -eq 1 ]; then
-        choices="status doctor releases rollback logs manage shell watch --help"
+        choices="status doctor releases rollback logs manage shell watch --version --help"
     elif [ "$COMP_CWORD" -eq 2 ] && [ "${word#-}" = "$word" ]; then
         choices=$sites
     else

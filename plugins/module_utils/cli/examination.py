@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""`pyweb doctor`: the doctor of playbooks/doctor.yml, asked on the host itself."""
+"""`pyweb doctor`: the doctor of pyweb.stack.doctor, asked on the host itself."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def run(sites: Sequence[SiteHere], as_json: bool, deep: bool, patience: float) -
         for report in reports:
             show(report)
         for name in unasked:
-            say_line(f"? {name}: its release recorded no domains, so the doctor cannot ask; run site.yml once")
+            say_line(f"? {name}: its release recorded no domains, so the doctor cannot ask; run pyweb.stack.site once")
     return plugin_status.EXIT[total]
 
 
@@ -81,8 +81,8 @@ def _show_fault(fault: dict[str, Any]) -> None:
     say_line(f"{mark} {fault['fault']} ({fault['status']}): {fault['cause']}", colour, "  ")
     for line in fault["evidence"]:
         say_line(line, indent="      ")
-    if fault["mend"]:
-        say_line(f"fix: {fault['mend']}", indent="      ")
+    if fault["fix"]:
+        say_line(f"fix: {fault['fix']}", indent="      ")
 
 
 def _show_changes(changes: dict[str, Any] | None) -> None:

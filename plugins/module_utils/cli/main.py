@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from ..host import noted_version
 from ..host.shell import StepError
 from .output import complain, into_nothing, prepare, say_line, until_closed
 from .sites import NoSite, chosen, pick
@@ -49,6 +50,8 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
     raw = argparse.RawDescriptionHelpFormatter
     whole = Parser(prog="pyweb", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw, allow_abbrev=False)
+    version = f"pyweb.stack {noted_version.read() or '(unknown version: run pyweb.stack.site once)'}"
+    whole.add_argument("--version", action="version", version=version)
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def add(name: str, what: str, run: Callable[[argparse.Namespace], int], root: bool) -> argparse.ArgumentParser:

@@ -53,7 +53,7 @@ def records(site: SiteHere) -> list[dict[str, Any]]:
 
 
 def go_back(site: SiteHere, to: str, ignore_migrations: bool, check_mode: bool) -> int:
-    """Make an earlier release the live one, as playbooks/rollback.yml does; return the exit status."""
+    """Make an earlier release the live one, as pyweb.stack.rollback does; return the exit status."""
     if wrong := wrong_id(to):
         complain(f"the id is {wrong}; `pyweb releases {site.name}` lists them")
         return 1

@@ -150,7 +150,7 @@ def _visit(site: SiteHere) -> tuple[str, str]:
     """Visit a site as its visitors do, through nginx; return a status, and what was seen."""
     recorded, manifest = site.record.get("site"), site.record.get("manifest")
     if not recorded or not manifest:
-        return UNKNOWN, "its release recorded nothing, so nobody knows what to ask for; run site.yml once"
+        return UNKNOWN, "its release recorded nothing, so nobody knows what to ask for; run pyweb.stack.site once"
     health = {**recorded["health"], "timeout": min(recorded["health"].get("timeout", VISIT), VISIT)}
     try:
         return _through(Front.of(OwnShell(site.name, {}), {**recorded, "health": health}, manifest))

@@ -17,7 +17,7 @@ from .names import reserved
 # certbot renews a third of the lifetime before its end, and no later than this in days: it has tried for weeks by then.
 _LATE, _DAY = 14, 86400
 _RELOAD = "nginx -t && systemctl reload nginx"
-_AGAIN = "playbooks/site.yml"
+_AGAIN = "pyweb.stack.site"
 
 
 def judge(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:

@@ -67,7 +67,7 @@ class Temporary:
     path: str
     place: str
     why: str
-    mend: str
+    fix: str
 
 
 @dataclass

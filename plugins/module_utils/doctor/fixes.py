@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """A fix is for the host that has the fault: the inventory's key where this collection made it, else file and command.
 
-A judge writes both where they differ: 'web_sites[].domains, then playbooks/site.yml; by hand: server_name a.org;'.
+A judge writes both where they differ: 'web_sites[].domains, then pyweb.stack.site; by hand: server_name a.org;'.
 What stands before a colon in front of the key is for both: 'correct the address: web_sites[].database; by hand: ...'.
 A key in parentheses is left out on a host that somebody made by hand.
 """
@@ -19,7 +19,7 @@ BY_HAND = "; by hand: "
 RELOAD = "nginx -t && systemctl reload nginx"
 # What is nothing on a host without an inventory.
 INVENTORY = re.compile(
-    r"web_sites\b|web_roots\b|playbooks/|\b\w+\.yml\b|\bfirewalld_ports\b|\bnginx_ipv6\b|this collection"
+    r"web_sites\b|web_roots\b|pyweb\.stack\.|playbooks/|\b\w+\.yml\b|\bfirewalld_ports\b|\bnginx_ipv6\b|this collection"
 )
 _PLACE = re.compile(r"(/[^\n:]{1,300}):(\d{1,6})")
 _ASIDE = re.compile(r" \(([^()]*(?:\([^()]*\)[^()]*)*)\)")

@@ -241,7 +241,7 @@ def _password(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
     if not file.exists:
         what, fix = "is not there", f"htpasswd -c {file.path} NAME, readable for {worker}"
     elif file.obstacle:
-        what, fix = f"cannot be read by nginx ({worker}): {file.obstacle.evidence}", file.obstacle.mend
+        what, fix = f"cannot be read by nginx ({worker}): {file.obstacle.evidence}", file.obstacle.fix
     else:
         what, fix = "names nobody", f"htpasswd {file.path} NAME"
     yield faults.fault(

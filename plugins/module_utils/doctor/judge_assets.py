@@ -22,7 +22,7 @@ def judge_assets(faults: Faults, site: Site) -> Iterator[Fault]:
     # Another virtualenv than the site's has other files.
     if not found.get("seen") or not collected or not fetched or fetched.elsewhere or not site.places.home:
         return
-    collect = "playbooks/site.yml runs collectstatic" if site.managed else f"{manage(site)} collectstatic --noinput"
+    collect = "pyweb.stack.site runs collectstatic" if site.managed else f"{manage(site)} collectstatic --noinput"
     missing, older = found.get("missing") or [], found.get("older") or []
     if missing or older:
         said = [f"{_many(found, 'missing')} not collected: {_listed(missing)}"] if missing else []

@@ -78,7 +78,7 @@ def _front(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[
             BROKEN,
             f"{site.path} is the file {root.file}, and {host.nginx.worker_name} may not use {denied.path} "
             f"({denied.mode:04o})",
-            denied.mend,
+            denied.fix,
             [says, denied.evidence],
         )
     elif _is_chosen(root):

@@ -135,7 +135,7 @@ def _fix(site: Site, error: str) -> str:
 
 def _restart(site: Site) -> str:
     unit = site.uwsgi.unit.get("Id", "")
-    return "deploy it with playbooks/deploy.yml" if site.managed else f"systemctl restart {unit}" if unit else "restart"
+    return "deploy it with pyweb.stack.deploy" if site.managed else f"systemctl restart {unit}" if unit else "restart"
 
 
 def _uncaught(site: Site) -> list[str]:

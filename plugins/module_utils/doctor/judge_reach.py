@@ -82,7 +82,7 @@ def _fix(site: Site, walk: Walk, maker: str, by_django: bool) -> str:
         return f"let the redirect lead to a port that nginx listens on, or add listen {walk.dead}; {maker}".rstrip("; ")
     if site.managed:
         off = "web_sites[].settings.SECURE_SSL_REDIRECT: false" if by_django else "redirect nowhere"
-        return f"web_sites[].tls, with playbooks/site.yml; without TLS: {off}"
+        return f"web_sites[].tls, with pyweb.stack.site; without TLS: {off}"
     off = (
         "SECURE_SSL_REDIRECT = False in the settings, and restart" if by_django else f"remove {maker or 'the redirect'}"
     )

@@ -163,7 +163,7 @@ def _stopped(faults: Faults, site: Site) -> Fault:
         command = of_uwsgi or (f"{own.fix.format(place=place_of(site))}; then {command}" if own else command)
     if found.unit.get("LoadState") == "not-found" and site.managed:
         cause = f"{name} is stopped, and the file of its unit {unit} is gone"
-        command = "playbooks/site.yml writes it again and starts it"
+        command = "pyweb.stack.site writes it again and starts it"
     elif is_masked(found.unit):
         cause = f"{name} is stopped, and {unit} is masked: somebody told systemd never to start it"
     if found.unit.get("SubState") == "exited":

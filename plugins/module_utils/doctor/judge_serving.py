@@ -93,7 +93,7 @@ def temporaries(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
             DEGRADED,
             f"{host.nginx.worker_name} cannot use {found.path}, where nginx puts what is too large for its memory "
             f"({found.directive}{f' in {found.place}' if found.place else ''}): {large}",
-            f"{found.mend}; then systemctl restart nginx, which makes and owns what is missing",
+            f"{found.fix}; then systemctl restart nginx, which makes and owns what is missing",
             [found.why, *words[-1:]],
         )
 

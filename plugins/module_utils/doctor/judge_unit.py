@@ -80,7 +80,7 @@ def reason_of(unit: Mapping[str, str], log: str, absent: Mapping[str, str]) -> t
         what = f"{path} is missing (EnvironmentFile=)" if path else environment[0].partition("environment files: ")[2]
         path = path or "the file of EnvironmentFile="
         by_hand = f"put {path} back, or write EnvironmentFile=-{path} where it may be missing"
-        found = what, f"playbooks/site.yml writes {path} again{BY_HAND}{by_hand}"
+        found = what, f"pyweb.stack.site writes {path} again{BY_HAND}{by_hand}"
     elif kind:
         found = _of_step(unit, log, absent, kind, step[1] if step else "")
     elif before:
@@ -172,7 +172,7 @@ def _of_step(unit: Mapping[str, str], log: str, absent: Mapping[str, str], kind:
     denied = re.search(r"(?:Unable to locate|Failed to locate) executable '?([^\s':]+)'?: ([^\n]+)", log)
     if kind == "USER":
         user = unit.get("User", "")
-        fix = f"playbooks/site.yml makes the user again{BY_HAND}User= in {name} names a user that exists"
+        fix = f"pyweb.stack.site makes the user again{BY_HAND}User= in {name} names a user that exists"
         return f"there is no user {user} ({code})", fix
     if kind == "GROUP":
         return f"there is no group {unit.get('Group', '') or 'of that name'} ({code})", f"Group= in {name} names one"
@@ -196,9 +196,9 @@ def _of_step(unit: Mapping[str, str], log: str, absent: Mapping[str, str], kind:
             user = unit.get("User") or "root"
             cause = f"{program} cannot be executed: {why} ({code}, ExecStart=)"
             by_hand = f"chmod +x {program}, and let {user} enter its directories (namei -l {program})"
-            return cause, f"playbooks/site.yml builds it again{BY_HAND}{by_hand}"
+            return cause, f"pyweb.stack.site builds it again{BY_HAND}{by_hand}"
         return f"{program} {why} ({code}, ExecStart=)", (
-            f"playbooks/site.yml builds it again{BY_HAND}the path of the program in ExecStart= of {name}"
+            f"pyweb.stack.site builds it again{BY_HAND}the path of the program in ExecStart= of {name}"
         )
     found_at = re.findall(r"Failed (?:to set up [^\n]+|at step \w+ spawning [^\n]+)", log)
     what = found_at[0] if found_at else f"it fails at {kind}"

@@ -38,7 +38,7 @@ def files(faults: Faults, site: Site) -> Iterator[Fault]:
         "static.page-file",
         DEGRADED,
         f"the page {lost[0].named_by} names files that are not served: {named}{more}",
-        "playbooks/deploy.yml" if site.managed else f"{command}; then compare the location of these files in nginx",
+        "pyweb.stack.deploy" if site.managed else f"{command}; then compare the location of these files in nginx",
         [f"GET {page.path} -> {page.status}, named by {page.named_by}" for page in lost[: visited.NAMED]],
     )
 

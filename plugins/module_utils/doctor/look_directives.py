@@ -169,11 +169,11 @@ def _temporaries(site: Site, host: Host) -> Iterator[Temporary]:
             continue
         wanted = path_walk.WRITE | path_walk.ENTER
         found = path_walk.obstacle(path, host.nginx.worker, wanted, root)
-        why, mend = (found.evidence, found.mend) if found else ("", "")
+        why, fix = (found.evidence, found.fix) if found else ("", "")
         if not found and _is_read_only(root + path):
-            why, mend = f"{path}: its file system is read-only for nginx", "ReadWritePaths= in the unit of nginx"
+            why, fix = f"{path}: its file system is read-only for nginx", "ReadWritePaths= in the unit of nginx"
         if why:
-            yield Temporary(directive, path, given.place if given else "", why, mend)
+            yield Temporary(directive, path, given.place if given else "", why, fix)
 
 
 def _is(given: Directive | None, value: str) -> bool:

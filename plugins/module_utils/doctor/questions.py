@@ -123,7 +123,7 @@ def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Faul
             status,
             f"{hop} files are not readable: {host.nginx.worker_name} may not use {place} ({mode})"
             + (f"; {late}" if late else ""),
-            RESTART if late else fetched.obstacle.mend,
+            RESTART if late else fetched.obstacle.fix,
             [says, fetched.obstacle.evidence],
         )
     if fetched.refused and fetched.status in (403, 404, 410):

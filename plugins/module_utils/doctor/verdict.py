@@ -171,7 +171,7 @@ def _hop(hop: Judged) -> dict[str, Any]:
         "status": hop.status,
         "evidence": first.evidence if first else hop.evidence,
         "cause": first.cause if first else "",
-        "mend": first.fix if first else "",
+        "fix": first.fix if first else "",
         "follows": first.follows if first else "",
         "faults": [_fault(fault) for fault in hop.faults],
     }
@@ -183,7 +183,7 @@ def _fault(fault: Fault) -> dict[str, Any]:
         "hop": fault.hop,
         "status": fault.status,
         "cause": fault.cause,
-        "mend": fault.fix,
+        "fix": fault.fix,
         "evidence": [line for line in fault.evidence if line],
         "follows": fault.follows,
     }

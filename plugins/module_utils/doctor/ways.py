@@ -84,7 +84,7 @@ def judge(faults: Faults, site: Site, seen: list[str]) -> Iterator[Fault]:
 def _closed(faults: Faults, site: Site) -> Iterator[Fault]:
     why = kept_out(site, 503)
     if why and any(entrance.answer and entrance.answer.status == 503 for entrance in site.entrances):
-        play = f"playbooks/maintenance.yml -e maintenance_site={site.name} -e maintenance=false"
+        play = f"pyweb.stack.maintenance -e maintenance_site={site.name} -e maintenance=false"
         closed = closing(site)
         fix = f"{play}; by hand: end the condition at {closed.place if closed else 'the location'}"
         yield faults.fault(
@@ -115,7 +115,7 @@ def _untold(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
             BROKEN if any(_on_https(walk) for walk in loops) else DEGRADED,
             f"nginx ends TLS for {entrance.domain} and does not say so to the application, which takes every request "
             "for http",
-            f"web_sites[].tls with playbooks/site.yml, or {line} at {chain[-1].place}{also}; by hand: {line} at "
+            f"web_sites[].tls with pyweb.stack.site, or {line} at {chain[-1].place}{also}; by hand: {line} at "
             f"{chain[-1].place}{also}",
             [f"{handler!s} in {handler.place}, and none of {', '.join(_VARIABLES[:3] if by_uwsgi else _HEADERS[:3])}"],
         )
@@ -151,7 +151,7 @@ def _in_front(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
         yield faults.fault("nginx.untrusted-proxy", status, f"who comes from {who} {what}", fix, front.lines)
     if front.unset:
         cause = f"{front.unset} has no effect: nobody is believed, so every client has the address of the proxy"
-        fix = f"{trust} with playbooks/site.yml; by hand: set_real_ip_from with the addresses of your proxies"
+        fix = f"{trust} with pyweb.stack.site; by hand: set_real_ip_from with the addresses of your proxies"
         yield faults.fault("nginx.untrusted-proxy", DEGRADED, cause, fix, [front.unset])
 
 

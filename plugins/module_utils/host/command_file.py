@@ -18,7 +18,7 @@ from . import memory, nofollow
 
 HEAD = """\
 #!/usr/bin/python3 -I
-# Written by pyweb.stack: what its playbooks do, on the host. playbooks/uninstall.yml removes it.
+# Written by pyweb.stack: what its playbooks do, on the host. pyweb.stack.uninstall removes it.
 # sources {sources}
 # archive {archive}
 """

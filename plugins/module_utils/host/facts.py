@@ -24,7 +24,9 @@ def facts(module: Any) -> dict[str, Any]:
     filters = running["firewalld"]["active"]
     bound = {} if filters else zone_files.bound()
     zones = sorted({*firewalld_state.zones(opened), *bound})
+    system = platform.facts()
     found = {
+        "platform": platform.key(system),
         "ipv6": bool(read_or_empty("/proc/net/if_inet6").strip()),
         "selinux": selinux(),
         "selinux_service": labels.service_domain(),
@@ -43,7 +45,7 @@ def facts(module: Any) -> dict[str, Any]:
         "open_ports": [] if filters else open_ports.open_ports(module.run_command, processes.processes()),
         "packet_filters": [] if filters else packet_filters.packet_filters(_run(module), running),
     }
-    return {**platform.facts(), "pyweb": found}
+    return {**system, "pyweb": found}
 
 
 def installed_packages(module: Any) -> list[str]:

@@ -29,7 +29,7 @@ class Obstacle:
     path: str
     kind: str
     evidence: str
-    mend: str
+    fix: str
     directory: bool = False
     owner: int = 0
     mode: int = 0
@@ -97,14 +97,14 @@ def _check(path: str, who: Identity, wanted: int, root: str) -> Obstacle | None:
     groups = ", ".join(group_name(gid) for gid in dict.fromkeys((who.gid, *who.groups)))
     evidence = f"{described(path, root)}; {who.name} (groups {groups}) may not {_WORDS.get(wanted, 'use')} it"
     if is_directory and wanted == ENTER:
-        mend = f"chmod {'g' if info.st_gid in (who.gid, *who.groups) else 'o'}+x {path}"
+        fix = f"chmod {'g' if info.st_gid in (who.gid, *who.groups) else 'o'}+x {path}"
     else:
         letters = "".join(letter for bit, letter in ((READ, "r"), (WRITE, "w"), (ENTER, "x")) if wanted & bit)
-        mend = f"chmod g+{letters} {path} && chgrp {group_name(who.gid)} {path}"
+        fix = f"chmod g+{letters} {path} && chgrp {group_name(who.gid)} {path}"
     if entries and acl.masked(entries, who, info.st_uid, wanted):
         letters = "".join(letter for bit, letter in ((READ, "r"), (WRITE, "w"), (ENTER, "x")) if wanted & bit)
         evidence += f"; its ACL names {who.name}, and the mask of the ACL, which chmod sets, takes that away"
-        mend = f"setfacl -m m::{letters if wanted == ENTER else 'rwx' if wanted & WRITE else 'rx'} {path}"
+        fix = f"setfacl -m m::{letters if wanted == ENTER else 'rwx' if wanted & WRITE else 'rx'} {path}"
     # Of a group that may not do it either nobody need be.
     group = info.st_gid if info.st_mode >> 3 & wanted == wanted else -1
-    return Obstacle(path, "denied", evidence, mend, is_directory, info.st_uid, stat.S_IMODE(info.st_mode), group)
+    return Obstacle(path, "denied", evidence, fix, is_directory, info.st_uid, stat.S_IMODE(info.st_mode), group)

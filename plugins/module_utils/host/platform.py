@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 
 from ansible.module_utils.common.sys_info import get_distribution_version
 
@@ -45,6 +46,17 @@ def facts() -> dict[str, str]:
         "distribution_major_version": version.partition(".")[0],
         "pkg_mgr": _package_manager(family),
     }
+
+
+def key(found: Mapping[str, str]) -> str:
+    """Return the platform's key in the tables of the roles, such as RedHat-9 or Ubuntu-24.04. `found` are the facts.
+
+    The relatives of RHEL and Debian have the same major versions as these. Ubuntu needs the full version: 24.10 is not
+    24.04. Distributions based on Ubuntu have their own versions, such as Linux Mint 22.
+    """
+    if found["distribution"] == "Ubuntu":
+        return f"Ubuntu-{found['distribution_version']}"
+    return f"{found['os_family']}-{found['distribution_major_version']}"
 
 
 def _os_release() -> dict[str, str]:

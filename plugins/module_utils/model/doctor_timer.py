@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from .checks import Wrong, accepts, duration, host_path
+from .controller_paths import ControllerPaths
 from .errors import InventoryError, shown
 from .key import Key, Keys
 from .limits import beyond
@@ -29,12 +30,12 @@ DOCTOR_TIMER_KEYS: Keys = {
     "every": Key(
         duration(60, 86400),
         300,
-        "How often the doctor looks by itself; the least is a minute. A run takes a second or two of CPU time.",
+        "How often the host checks its own sites, from one minute to one day. A run takes a second or two of CPU time.",
     ),
     "metrics": Key(
         _metrics,
         "",
-        "The directory of node_exporter's textfile collector. Without it no metrics are written.",
+        "The directory of node_exporter's textfile collector. Without it, no metrics are written.",
         example="/var/lib/prometheus/node-exporter",
     ),
 }
@@ -50,7 +51,7 @@ def doctor_timer(given: Any) -> DoctorTimer | None:
         raise InventoryError("doctor_timer", [wrong])
     if given is not None and not isinstance(given, dict):
         raise InventoryError("doctor_timer", [f"doctor_timer is {shown(given)}; wanted {WANTED}"])
-    reader = Reader(0, None, [], "", "")
+    reader = Reader(0, None, [], ControllerPaths(), "")
     reader.label = ""
     found = reader.section(given, DOCTOR_TIMER_KEYS, "doctor_timer")
     if reader.faults:

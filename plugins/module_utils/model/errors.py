@@ -30,8 +30,12 @@ class InventoryError(ValueError):
         super().__init__("\n".join([*faults, *count]))
 
 
+# What somebody has to find on a disk is of no use without its end.
+_PATH = re.compile(r"(~[\w.-]*|\.{1,2})?/")
+
+
 def shown(value: Any, level: int = 0) -> str:
-    """Return a value as an error quotes it: short, on one line, without the credentials of a URL."""
+    """Return a value as an error quotes it: short, on one line, without the credentials of a URL; a path as it is."""
     if isinstance(value, Mapping):
         return "a mapping"  # its values may be secrets
     if isinstance(value, int) and value.bit_length() > _BITS:
@@ -41,7 +45,9 @@ def shown(value: Any, level: int = 0) -> str:
         items = ["a list" if level > _LEVELS else shown(item, level + 1) for item in value[:_ITEMS]]
         text = f"[{', '.join(items)}]"
     text = without_tokens(text or repr(value))
-    return text if len(text) <= 60 else text[:57] + "..."
+    if len(text) <= 60 or (isinstance(value, str) and _PATH.match(value)):
+        return text
+    return text[:57] + "..."
 
 
 def shown_name(value: Any) -> str:

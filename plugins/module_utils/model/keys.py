@@ -74,40 +74,46 @@ UWSGI_KEYS: Keys = {
     "install": Key(
         one_of("pyuwsgi", "uwsgi", "tarball", "distribution"),
         "pyuwsgi",
-        "Where uWSGI comes from: the wheel `pyuwsgi`, the source distribution `uwsgi` (needs a compiler), a tarball "
-        "built with its own uwsgiconfig.py and copied into the virtualenv, or the distribution's package.",
+        "Where uWSGI is installed from: `pyuwsgi`, the wheel; `uwsgi`, the source distribution, which needs a "
+        "compiler; `tarball`, built with its own uwsgiconfig.py and copied into the virtualenv; `distribution`, "
+        "the distribution's package.",
     ),
     "version": Key(
         pattern(r"[0-9]+(\.[0-9]+)*(\.post[0-9]+)?", "a version such as '2.0.31'", "quote it"),
         "",
-        "Its version; empty: the newest.",
+        "The version of uWSGI. Default: the newest.",
     ),
     "tarball": Key(
         place(r"(https?://|/)\S+", "a URL, or an absolute path on the host"),
         "",
-        "With `install: tarball`: another tarball than the package index's.",
+        "With `install: tarball`: a tarball to use instead of the package index's.",
         credentials=True,
     ),
     "checksum": Key(CHECKSUM, "", "The checksum of `tarball`."),
     "socket": Key(
         sockets,
         ["unix"],
-        "`unix`, or the addresses that uWSGI listens on; nginx balances over several.",
+        "`unix`, or the addresses on which uWSGI listens. nginx balances requests over several addresses.",
     ),
-    "chmod_socket": Key(octal, "660", "The mode of the unix socket; it belongs to nginx's group."),
+    "chmod_socket": Key(octal, "660", "The mode of the unix socket. Its group is nginx's."),
     "processes": Key(
         number_or_auto(1, 1024),
         None,
-        "How many worker processes. `auto`: as many as the host has cores, fewer where half of its memory, shared by "
-        "its sites, has no 200 MiB for each; from 2 to 16. The number stays until the cores change. Left out: `auto` "
-        "for a new site; one that exists keeps what it has.",
+        "The number of worker processes. `auto`: one for each core of the host, but only as many as fit with 200 "
+        "MiB each into half of its memory, shared among its sites; at least 2, at most 16. The number changes "
+        "only if the number of cores changes. Default: `auto` for a new site; an existing site keeps its number.",
     ),
-    "threads": Key(integer(1, 1024), 1, "How many threads in each of them."),
+    "threads": Key(integer(1, 1024), 1, "The number of threads in each process."),
     "options": Key(
-        ini_options, {}, "Any option of uWSGI, over the collection's own; null drops one of those. Lists repeat it."
+        ini_options,
+        {},
+        "Any options of uWSGI. They override those of the collection; null removes one. A list repeats an option.",
     ),
     "unit": Key(
-        unit_options, {}, "Directives of `[Service]`, such as `{MemoryMax: 1G}`. They loosen the sandbox, too."
+        unit_options,
+        {},
+        "Directives of the unit's `[Service]` section, for example `{MemoryMax: 1G}`. They also override those of "
+        "the sandbox.",
     ),
 }
 PAGE = pattern(r"/[^\s\x00-\x1f\x7f]*", "a path such as /healthz")
@@ -115,67 +121,79 @@ HEALTH_KEYS: Keys = {
     "path": Key(
         pattern(r"(/[^\s\x00-\x1f\x7f]*)?", PAGE.wants),
         "",
-        "What a release is asked for, to the end of its redirects within the site. Left out: `/`, one static file that "
-        "the page names, and the admin's login where there is an admin.",
+        "The path that a health check requests, following redirects within the site. Default: `/`, one static "
+        "file that the page names, and the admin's login page if the project has an admin.",
     ),
     "status": Key(
         list_of(integer(100, 599), at_least=1),
         [],
-        "The answers that count as good at the end of the redirects. A redirect in the list counts as well, unless it "
-        "leads to a 5xx. Empty: all below 500.",
+        "The statuses that count as healthy after all redirects. A redirect status in the list counts too, unless "
+        "the redirect leads to a 5xx. Default: every status below 500.",
     ),
-    "timeout": Key(integer(1, 600), 20, "Seconds until a good answer has to be there."),
+    "timeout": Key(integer(1, 600), 20, "Seconds within which a healthy answer must arrive."),
     "watch": Key(
         integer(0, 600),
         5,
-        "Seconds that a deploy watches the answers to visitors after the switch, at most; with many more 5xx than "
-        "before, the old release is put back. It ends after 20 good answers, and at once without a visitor in the last "
-        "minute. 0: not at all.",
+        "The maximum number of seconds for which a deploy watches the answers to visitors after the switch. If "
+        "many more of them are 5xx than before, the old release is made live again. Watching ends after 20 good "
+        "answers, or immediately if the site had no visitor in the last minute. 0 turns it off.",
     ),
 }
 SUPERUSER_KEYS: Keys = {
     "username": Key(
         pattern(r"[\w.@+-]{1,150}", "a user name"),
         "",
-        "The name to log in with. Made once; never changed afterwards. Not needed where users log in with their e-mail "
-        "address.",
+        "The name to log in with. The user is created once and never changed afterwards. Not required if users "
+        "log in with their e-mail address.",
     ),
     "email": Key(
         pattern(r"[^@\s]+@[^@\s]+", "an e-mail address"),
         "",
-        "The e-mail address; the name to log in with where USERNAME_FIELD is `email`.",
+        "The e-mail address. It is the name to log in with if USERNAME_FIELD is `email`.",
     ),
     "fields": Key(
         user_fields,
         {},
-        "What else a user model of the project requires (REQUIRED_FIELDS), for instance `{full_name: Ada Lovelace}`.",
+        "Other fields that the project's user model requires (REQUIRED_FIELDS), for example `{full_name: Ada "
+        "Lovelace}`.",
     ),
-    "password": Key(line, doc="The first password. Never shown.", required=True, secret=True),
+    "password": Key(line, doc="The initial password. Never shown.", required=True, secret=True),
 }
 # A worker finishes what it is at, in the background; so much time costs a deploy nothing.
 STOP_TIMEOUT, TASK_TIMEOUT, DAY = 300, 3600, 86400
 RUN = Key(
     command,
     [],
-    "The command, without a shell: `celery -A shop worker`. A program of the virtualenv comes before others.",
+    "The command, for example `celery -A shop worker`. It runs without a shell. Programs of the virtualenv are "
+    "found first.",
 )
-MANAGE = Key(command, [], "Or a management command: `db_worker`. Exactly one of the two.")
-HOSTS = "`first`: only the first host of the inventory that has the site, whatever `--limit` says."
+MANAGE = Key(command, [], "A management command, for example `db_worker`. Set either `run` or `manage`.")
+HOSTS = "`first`: only the first host of the inventory that has the site, regardless of `--limit`."
 WORKER_KEYS: Keys = {
     "run": RUN,
     "manage": MANAGE,
-    "processes": Key(integer(1, 64), 1, "How many of them run."),
+    "processes": Key(integer(1, 64), 1, "How many processes of this worker run."),
     "stop_timeout": Key(
         duration(1, DAY),
         STOP_TIMEOUT,
-        "How long a worker has to finish its task after the one SIGTERM that it gets; then it is killed.",
+        "How long a worker may take to finish its task after the single SIGTERM that it gets. After that it is killed.",
     ),
     "singleton": Key(
-        boolean, False, "There is never more than one, as of a scheduler: it is stopped before its successor starts."
+        boolean,
+        False,
+        "Never run more than one process, for example of a scheduler: the old one is stopped before the new one "
+        "starts.",
     ),
-    "hosts": Key(one_of("all", "first"), "", f"`all`, or {HOSTS} A singleton is on the first one."),
+    "hosts": Key(
+        one_of("all", "first"),
+        "",
+        f"`all`, or {HOSTS} Default: `first` for a singleton, which cannot have `all`; otherwise `all`.",
+    ),
     "unit": Key(
-        unit_options, {}, "Directives of `[Service]`, such as `{MemoryMax: 1G}`. They loosen the sandbox, too."
+        unit_options,
+        {},
+        "Directives of the unit's `[Service]` section, for example `{MemoryMax: 1G}`. They also override those of "
+        "the sandbox.",
     ),
 }
 TIMER_KEYS: Keys = {
@@ -184,24 +202,29 @@ TIMER_KEYS: Keys = {
     "at": Key(
         list_of(calendar, at_least=1),
         [],
-        "When: a time of `OnCalendar`, or a list of them; `systemd-analyze calendar` explains one. Required.",
+        "When to run: a time in the format of `OnCalendar`, or a list of them. `systemd-analyze calendar` "
+        "explains a time. Required.",
     ),
     "jitter": Key(
-        duration(0, DAY), 0, "It starts up to so much later, by chance, so that not all hosts start at once."
+        duration(0, DAY), 0, "The maximum random delay of each start, so that not all hosts start at the same time."
     ),
-    "timeout": Key(duration(1, 7 * DAY), TASK_TIMEOUT, "How long a run may take; then it is stopped."),
+    "timeout": Key(duration(1, 7 * DAY), TASK_TIMEOUT, "How long a run may take. After that it is stopped."),
     "hosts": Key(one_of("all", "first"), "all", f"`all`, or {HOSTS}"),
-    "unit": Key(unit_options, {}, "Directives of `[Service]`. They loosen the sandbox, too."),
+    "unit": Key(
+        unit_options, {}, "Directives of the unit's `[Service]` section. They also override those of the sandbox."
+    ),
 }
 SEED_KEYS: Keys = {
-    "database": Key(in_source, "", "An SQLite file in the source. Used once, and only where the site has no database."),
-    "media": Key(in_source, "", "A directory in the source. Used once, and only where the site has no media."),
+    "database": Key(
+        in_source, "", "An SQLite file in the source. Copied once, and only if the site has no database yet."
+    ),
+    "media": Key(in_source, "", "A directory in the source. Copied once, and only if the site has no media files yet."),
 }
 SOURCE_KINDS: dict[str, Keys] = {
     "git": {
         "git": Key(
             repository,
-            doc="A git repository. A password or token in its URL is never shown.",
+            doc="The URL of a git repository. A password or token in it is never shown.",
             required=True,
             credentials=True,
         ),
@@ -214,155 +237,204 @@ SOURCE_KINDS: dict[str, Keys] = {
         "known_hosts": Key(
             known_hosts,
             [],
-            "The keys of the ssh server, as `ssh-keyscan` prints them; no others are taken then. Without it the first "
-            "one that a server shows is remembered, and another one refused from then on.",
+            "The keys of the SSH server, as printed by `ssh-keyscan`. Other keys are refused. Default: the first "
+            "key that a server shows is remembered, and a different one is refused from then on.",
         ),
     },
     "archive": {
         "archive": Key(
             place(r"[^\s\x00-\x1f\x7f]+", "a URL, or the path of a file on the controller"),
-            doc="A tar or zip archive. What follows a ? in its URL is never shown: servers take tokens there.",
+            doc="The URL or the path on the controller of a tar or zip archive. A relative path starts from the "
+            "directory of the inventory. The query of a URL is never shown, because it may contain a token.",
             required=True,
             credentials=True,
         ),
-        "checksum": Key(CHECKSUM, "", "Its checksum. Without one a URL is fetched in every run, to see what is in it."),
+        "checksum": Key(
+            CHECKSUM,
+            "",
+            "The checksum of the archive. Without it, a URL is downloaded in every run to find out whether it has "
+            "changed.",
+        ),
     },
-    "directory": {"directory": Key(line, doc="A directory on the controller.", required=True)},
-    "path": {"path": Key(host_path, doc="A directory on the host, used where it lies.", required=True)},
+    "directory": {
+        "directory": Key(
+            line,
+            doc="A directory on the controller. A relative path starts from the directory of the inventory.",
+            required=True,
+        )
+    },
+    "path": {"path": Key(host_path, doc="A directory on the host. The code is used in place.", required=True)},
     "startproject": {
-        "startproject": Key(IDENTIFIER, doc="The name of a fresh project, as `startproject` makes it.", required=True)
+        "startproject": Key(
+            IDENTIFIER, doc="The name of a new project, created with Django's `startproject`.", required=True
+        )
     },
 }
 # What the controller (digest of a directory) and the host (commit of a git version) find out: '' until then.
 SOURCE_FINDINGS: dict[str, tuple[str, ...]] = {"git": ("commit",), "directory": ("digest",)}
 
 SITE_KEYS: Keys = {
-    "name": Key(site_name, doc="Names the site's user, units and directories.", required=True, example="shop"),
+    "name": Key(
+        site_name,
+        doc="The name of the site. Its user, units and directories are named after it.",
+        required=True,
+        example="shop",
+    ),
     "domains": Key(
         list_of(domain, at_least=1),
         [],
-        "Becomes server_name, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS and the names of the certificate.",
+        "The domains of the site. Used for server_name, ALLOWED_HOSTS, CSRF_TRUSTED_ORIGINS and the names of the "
+        "certificate.",
         required=True,
         example="[shop.example.com]",
     ),
     "canonical": Key(
         domain,
         "",
-        "One of `domains`, to which all others redirect. Left out: each answers for itself.",
+        "One of `domains`. The other domains redirect to it. Default: every domain serves the site.",
     ),
     "prefix": Key(
         PREFIX,
         "",
-        "Serve the site below this path of its domains; the other paths of the inventory are the project's own, and "
-        "come below it. Sites with different prefixes may have the same domains. See [prefix](prefix.md).",
+        "Serve the site below this path of its domains. Other paths in the inventory are relative to it. Sites "
+        "with different prefixes may have the same domains. See [prefix](prefix.md).",
     ),
-    "state": Key(one_of("present", "absent"), "present", "`absent` removes everything of the site but its data."),
-    "purge": Key(boolean, False, "With `state: absent`: remove the data, the secret key and the user too."),
-    "user": Key(ACCOUNT, "", "Another user than `site-NAME`; it has to exist."),
+    "state": Key(one_of("present", "absent"), "present", "`absent` removes everything of the site except its data."),
+    "purge": Key(boolean, False, "With `state: absent`: also remove the data, the secret key and the user."),
+    "user": Key(ACCOUNT, "", "An existing user to use instead of `site-NAME`."),
     "user_shared": Key(
         boolean,
         False,
-        "Whether other sites may have the same `user`: each of them can then read and change what the others have.",
+        "Whether other sites may have the same `user`. Each of these sites can then read and change the files of "
+        "the others.",
     ),
-    "source": Key(kinds=SOURCE_KINDS, doc="Where the code comes from; the example project when left out."),
+    "source": Key(kinds=SOURCE_KINDS, doc="Where the code comes from. Default: the example project."),
     "python": Key(
         python,
         "auto",
-        "The Python; `auto`: the newest of the platform that the Django supports. `{version: auto, managed: fallback}` "
-        "lets uv bring one of its own builds where the platform has none that fits, `always` in any case.",
+        "The Python version. `auto`: the newest of the platform that the project's Django supports. `{version: "
+        "auto, managed: fallback}` lets uv install one of its own builds if the platform has no suitable version, "
+        "`managed: always` in any case.",
     ),
     "virtualenv": Key(
         virtualenv,
         "",
-        "With `source.path`: its path, made where there is none; `none`: the system's Python. Else a build's own.",
+        "With `source.path`: the path of the virtualenv, which is created if it does not exist. `none`: the "
+        "system's Python. Default: each build has its own.",
     ),
     "requirements": Key(
         list_of(relative_path),
         None,
-        "Dependency files in the source: requirement files, a lock file, pyproject.toml, Pipfile or setup.py; "
-        "discovered beside manage.py, then at the root.",
+        "Dependency files in the source: requirement files, a lock file, pyproject.toml, Pipfile or setup.py. "
+        "Default: discovered beside manage.py, then at the root of the source.",
     ),
-    "extras": Key(list_of(PACKAGE_NAME), [], "Extras of the project (`optional-dependencies`) that are installed too."),
+    "extras": Key(list_of(PACKAGE_NAME), [], "Extras of the project (`optional-dependencies`) to install."),
     "groups": Key(
-        list_of(PACKAGE_NAME), [], "Dependency groups that are installed too; without it none for development."
+        list_of(PACKAGE_NAME),
+        [],
+        "Dependency groups to install. Development dependencies are installed only if they are listed here.",
     ),
     "install_project": Key(
         boolean,
         False,
-        "Whether the project is installed as a package itself: for a `src/` layout, or its entry points.",
+        "Whether to install the project itself as a package. Required for a `src/` layout, and for its entry points.",
     ),
-    "packages": Key(list_of(requirement), [], 'More requirements, for instance `["psycopg[binary]"]`.'),
+    "packages": Key(list_of(requirement), [], 'Additional requirements, for example `["psycopg[binary]"]`.'),
     "system_packages": Key(
         list_of(package),
         [],
-        "Packages of the distribution that the site needs, by their names alone.",
+        "Packages of the distribution that the site needs, as names without versions.",
     ),
     "wsgi": Key(
         pattern(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*(:[A-Za-z_]\w*)?", "module:callable, such as mysite.wsgi:application"),
         "",
-        "The WSGI entry; discovered beside manage.py.",
+        "The WSGI entry point. Default: discovered beside manage.py.",
     ),
-    "settings_module": Key(PYTHON_MODULE, "", "The project's settings; discovered in wsgi.py or manage.py."),
-    "manage": Key(relative_path, "", "Where manage.py lies in the source; discovered."),
-    "settings": Key(settings, {}, "Django settings that win over the project's. Not for secrets: builds hold them."),
+    "settings_module": Key(
+        PYTHON_MODULE, "", "The project's settings module. Default: discovered in wsgi.py or manage.py."
+    ),
+    "manage": Key(relative_path, "", "The path of manage.py in the source. Default: discovered."),
+    "settings": Key(
+        settings,
+        {},
+        "Django settings that override the project's. Not for secrets, because they are stored in the builds.",
+    ),
     "env": Key(
-        environment, {}, "The environment of the processes. Never shown, never in a build or an ini.", secret=True
+        environment,
+        {},
+        "Environment variables of the site's processes. Never shown, and never stored in a build or an ini file.",
+        secret=True,
     ),
     "env_file": Key(
         line,
         "",
-        "A file on the controller with more of it, in the form of a `.env` file; `env` wins. Never shown either.",
+        "A file on the controller with more environment variables, in the format of a `.env` file. `env` "
+        "overrides it. Never shown. A relative path starts from the directory of the inventory.",
     ),
     "files": Key(
         source_files,
         {},
-        "Files that the source lacks: path in the source -> text. Stored with the site's secrets; the code has links.",
+        "Files to add to the source: a mapping of paths in the source to texts. They are stored with the site's "
+        "secrets, and linked into the code.",
         secret=True,
     ),
     "writable": Key(
         list_of(in_source),
         [],
-        "What of the source the site may write, for instance `[uploads]`: linked to the data directory, to which what "
-        "the source has there is copied once.",
+        "Paths in the source that the site may write to, for example `[uploads]`. Each becomes a link to the data "
+        "directory. What the source contains there is copied to it once.",
     ),
-    "seed": Key(keys=SEED_KEYS, doc="The first data, out of the source."),
+    "seed": Key(keys=SEED_KEYS, doc="Initial data, taken from the source."),
     "database": Key(
-        DATABASE_URL, "", "The database; an SQLite file among the data when left out. Never shown.", secret=True
+        DATABASE_URL,
+        "",
+        "The URL of the database. Default: an SQLite file in the data directory. Never shown.",
+        secret=True,
     ),
     "build": Key(
         steps("collectstatic"),
         [builtin_step("collectstatic")],
-        "The steps of a build, in order, for instance `[{run: [npm, ci]}, {run: [npm, run, build]}, collectstatic]`. "
-        "`run` is a program, started in the source; `manage` a management command. See [commands](commands.md).",
+        "The steps of a build, in order, for example `[{run: [npm, ci]}, {run: [npm, run, build]}, "
+        "collectstatic]`. `run` is a program, started in the root of the source; `manage` is a management "
+        "command. See [commands](commands.md).",
     ),
     "release": Key(
         steps("migrate", once=True),
         [builtin_step("migrate")],
-        "What a new release does before it goes live, in order, for instance `[migrate, {manage: createcachetable}]`. "
-        "With `once: true` the first host of the inventory that has the site does it.",
+        "The steps of a release before it goes live, in order, for example `[migrate, {manage: "
+        "createcachetable}]`. A step with `once: true` runs only on the first host of the inventory that has the "
+        "site.",
     ),
-    "migrate": Key(boolean, True, "Whether migrations are a step of a release; false goes without `release`."),
+    "migrate": Key(boolean, True, "Whether a release applies migrations. `false` cannot be combined with `release`."),
     "superuser": Key(keys=SUPERUSER_KEYS, doc="Django's first administrator."),
-    "uwsgi": Key(keys=UWSGI_KEYS, doc="The application server."),
-    "nginx": Key(keys=NGINX_KEYS, doc="The web server."),
+    "uwsgi": Key(keys=UWSGI_KEYS, doc="Settings of the application server."),
+    "nginx": Key(keys=NGINX_KEYS, doc="Settings of the web server."),
     "tls": Key(
         kinds=TLS_KINDS,
         words=TLS_WORDS,
-        doc="https, and where its certificate comes from: `none` (http only), `selfsigned` (no browser trusts it), one "
-        "of your own, or ACME. Left out: `web_tls`, which is `none` itself. See [https](https.md).",
+        doc="HTTPS, and where the certificate comes from: `none` (HTTP only), `selfsigned` (browsers do not trust "
+        "it), your own certificate, or ACME. Default: `web_tls`, which is `none` if it is not set. See "
+        "[https](https.md).",
     ),
-    "health": Key(keys=HEALTH_KEYS, doc="What a good release answers."),
+    "health": Key(keys=HEALTH_KEYS, doc="The health checks that a release must pass."),
     "workers": Key(
-        background_name, {}, "Background processes of the release, by name; see workers.md.", each=WORKER_KEYS
+        background_name,
+        {},
+        "Background processes of the release, by name. See [workers](workers.md).",
+        each=WORKER_KEYS,
     ),
     "timers": Key(
-        background_name, {}, "Commands of the release that run at times, by name; see workers.md.", each=TIMER_KEYS
+        background_name,
+        {},
+        "Commands of the release that run at certain times, by name. See [workers](workers.md).",
+        each=TIMER_KEYS,
     ),
     "warm_up": Key(
         list_of(PAGE),
         ["/"],
-        "What each worker asks itself for before it takes requests, so that no visitor waits for imports and "
-        "templates. The answers do not matter, and after a second it takes requests anyhow.",
+        "The paths that each worker process requests from itself before it accepts requests, so that no visitor "
+        "waits for imports and templates. The answers are ignored. After one second the worker accepts requests "
+        "in any case.",
     ),
-    "keep_releases": Key(integer(1, 100), 3, "How many releases stay for a rollback."),
+    "keep_releases": Key(integer(1, 100), 3, "How many releases to keep for a rollback."),
 }

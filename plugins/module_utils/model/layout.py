@@ -51,6 +51,8 @@ CHANGED = f"{MEMORY}/changed.json"
 BROUGHT = f"{MEMORY}/packages.json"
 SITES = f"{MEMORY}/sites"
 LEFT = f"{MEMORY}/left.json"
+# The version of the collection that last released sites on the host. Every user can read it.
+VERSION = f"{MEMORY}/version"
 # What the doctor's timer remembers, and its units.
 WATCHED = f"{MEMORY}/doctor"
 DOCTOR_SERVICE = f"{SYSTEMD}/pyweb-doctor.service"

@@ -17,100 +17,110 @@ NGINX_KEYS: Keys = {
     "listen_tls": Key(
         list_of(listen, at_least=1),
         [],
-        "With `tls`: the ports, or addresses with ports, for https; 443 when left out.",
+        "With `tls`: the ports, or addresses with ports, for HTTPS. Default: 443.",
     ),
-    "redirect": Key(boolean, True, "With `tls`: whether http redirects to https, with 308."),
+    "redirect": Key(boolean, True, "With `tls`: whether HTTP redirects to HTTPS, with status 308."),
     "hsts": Key(
         integer(0, 315360000),
         0,
-        "With `tls`: for how many seconds a browser that was here once asks for https alone "
-        "(Strict-Transport-Security). 0: no such header. Begin with 604800, a week; then 63072000.",
+        "With `tls`: for how many seconds a browser uses only HTTPS after a visit (Strict-Transport-Security). 0: "
+        "the header is not sent. Start with 604800, a week; then use 63072000.",
     ),
     "trusted_proxies": Key(
         list_of(network),
         [],
-        "Balancers and proxies in front, as addresses or networks such as 10.0.0.0/8. What they, and nobody else, say "
-        "of a client's address, scheme and host is believed; with `proxy_protocol` of its address alone.",
+        "Load balancers and proxies in front of nginx, as addresses or networks such as 10.0.0.0/8. Only their "
+        "statements about a client's address, scheme and host are trusted. With `proxy_protocol`, only those "
+        "about its address.",
     ),
     "proxy_protocol": Key(
         boolean,
         False,
-        "Whether every connection begins with the PROXY protocol; a client that does not speak it gets no answer. What "
-        "it says of the client's address is believed from `trusted_proxies` alone.",
+        "Whether every connection begins with the PROXY protocol. Clients that do not use it get no answer. The "
+        "client's address in it is trusted only if it comes from `trusted_proxies`.",
     ),
-    "charset": Key(pattern(r"[A-Za-z0-9_-]+", "a charset such as utf-8"), "utf-8", "The charset of text without one."),
-    "client_max_body_size": Key(SIZE, "75m", "The largest upload."),
+    "charset": Key(
+        pattern(r"[A-Za-z0-9_-]+", "a charset such as utf-8"), "utf-8", "The charset of text that does not declare one."
+    ),
+    "client_max_body_size": Key(SIZE, "75m", "The maximum size of a request body, for example an upload."),
     "read_timeout": Key(
-        integer(1, 86400), 60, "Seconds that nginx waits for an answer; uWSGI gives a request up 5 s earlier."
+        integer(1, 86400),
+        60,
+        "Seconds for which nginx waits for uWSGI's answer. uWSGI ends a request 5 seconds earlier.",
     ),
     "static": Key(
         alias("/static/"),
         {"url": "/static/", "path": ""},
-        "Static files; without a path, those that the build collects.",
+        "Static files. Default path: the files that the build collects.",
     ),
     "media": Key(
-        alias("/media/"), {"url": "/media/", "path": ""}, "Uploads; without a path, `media` in the state directory."
+        alias("/media/"),
+        {"url": "/media/", "path": ""},
+        "Uploaded files. Default path: `media` in the state directory.",
     ),
     "media_documents": Key(
         one_of("sandboxed", "open"),
         "sandboxed",
-        "What an uploaded HTML, XHTML, SVG or XML file may do in a browser: `sandboxed` it shows itself and "
-        "no more, `open` it is like all media, without scripts alone.",
+        "What uploaded HTML, XHTML, SVG and XML files may do in a browser. `sandboxed`: they are only displayed, "
+        "and load nothing. `open`: they are served like all media files, which means that only scripts are "
+        "blocked.",
     ),
     "upstream": Key(
-        list_of(upstream, at_least=1), [], "Where nginx finds uWSGI, when it is not the socket of this site."
+        list_of(upstream, at_least=1), [], "The addresses of uWSGI, if they differ from the site's own socket."
     ),
-    "options": Key(directives, {}, "Any directive of a `server` block."),
-    "locations": Key(locations, {}, "More locations: what follows `location`, then its directives."),
+    "options": Key(directives, {}, "Any directives of the `server` block."),
+    "locations": Key(locations, {}, "Additional locations: a mapping of what follows `location` to directives."),
     "client_timeout": Key(
         integer(0, 3600),
         0,
-        "For how many seconds nginx waits for the next piece of a request, or for a client to take the next piece of "
-        "an answer. 0: nginx's own 60.",
+        "For how many seconds nginx waits for the next part of a request, or for a client to accept the next part "
+        "of an answer. 0: nginx's default, 60.",
     ),
     "limit_connections": Key(
         integer(0, 65535),
         0,
-        "How many requests one client address may have open at once; more get 429. 0: any number.",
+        "How many requests a client address may have open at the same time. Further ones get 429. 0: no limit.",
     ),
     "limit_requests": Key(
         request_limits,
         {},
-        "How often one client address may ask, by path: `{/: 20r/s, /accounts/login/: 10r/m}`; more get 429. Static "
-        "files and media do not count for `/`.",
+        "How many requests a client address may make, by path: `{/: 20r/s, /accounts/login/: 10r/m}`. Further "
+        "ones get 429. Static and media files do not count for `/`.",
     ),
     "headers": Key(
         headers,
         {},
-        "Security headers, where the application sends none of that name: `recommended`, or a mapping of what is "
-        "different from those, such as `{Permissions-Policy: camera=(self), X-Frame-Options: null}`.",
+        "Security headers to add if the application does not send a header of that name: `recommended`, or a "
+        "mapping of the differences from these, for example `{Permissions-Policy: camera=(self), X-Frame-Options: "
+        "null}`.",
     ),
     "precompressed": Key(
         boolean,
         False,
-        "Whether a `.gz` beside a static file is sent in its place, and a `.br` where nginx has the module for it.",
+        "Whether to send the `.gz` file beside a static file instead of it, and the `.br` file if nginx has the "
+        "module for it.",
     ),
     "hashed_names": Key(
         list_of(hashed_name),
         [],
-        "Static files whose names hold a hash, which browsers keep for ever, beside those of Django: `vite`, "
-        "`webpack`, or a regular expression of the path.",
+        "Static files with a hash in their name, which browsers keep indefinitely, in addition to Django's: "
+        "`vite`, `webpack`, or a regular expression for the path.",
     ),
     "protected": Key(
         protected,
         {},
-        "Files that only the application hands out, with the header X-Accel-Redirect: url to a path on the host, or to "
-        "one below the site's data.",
+        "Files that are sent only if the application allows it with the header X-Accel-Redirect: a mapping of "
+        "URLs to paths on the host, or to paths below the site's data directory.",
     ),
     "basic_auth": Key(
         logins,
         {},
-        "Ask every visitor for one of these users and passwords, for instance on a staging site. Never shown.",
+        "Users and passwords. Every visitor must log in as one of them, for example on a staging site. Never shown.",
         secret=True,
     ),
     "error_pages": Key(
         error_pages,
         {},
-        "Pages for 502, 503 and 504, which nginx answers itself: HTML, or the path of a file on the host.",
+        "Pages for the errors 502, 503 and 504 of nginx itself: HTML, or the path of a file on the host.",
     ),
 }

@@ -13,6 +13,7 @@ from typing import Any, Protocol, cast
 
 from .checks import Wrong
 from .conflicts import between_keys
+from .controller_paths import ControllerPaths
 from .dependencies import read_lines
 from .dependency_files import requires_python
 from .environment_file import read_file
@@ -46,14 +47,14 @@ class Certificates(Protocol):
 class Reader:
     """Reads the site that stands at `number` in `web_sites`; its faults are added to `faults`.
 
-    `base` is the directory that relative paths of the controller start from, `example` the project that is deployed
+    `controller` says where relative paths of the controller start from, `example` the project that is deployed
     when the site names no source, `tls` the value of its key `tls` when it has none, of which faults are told already.
     """
 
     number: int
     given: Any
     faults: list[str]
-    base: str
+    controller: ControllerPaths
     example: str
     tls: Any = None
     certificates: Certificates | None = None
@@ -208,12 +209,12 @@ class Reader:
             return
         if kind == "archive" and is_url(source[kind]):
             return
-        path = os.path.join(self.base, os.path.expanduser(source[kind]))
-        source[kind] = path
+        none = f"there is none{self.controller.rule(source[kind])}"
+        path = source[kind] = self.controller.absolute(source[kind])
         if kind == "directory" and not os.path.isdir(path):
-            self._fault(f"source.directory is {shown(path)}; wanted a directory on the controller; there is none")
+            self._fault(f"source.directory is {shown(path)}; wanted a directory on the controller; {none}")
         elif kind == "archive" and not os.path.isfile(path):
-            self._fault(f"source.archive is {shown(path)}; wanted a URL or a file on the controller; there is none")
+            self._fault(f"source.archive is {shown(path)}; wanted a URL or a file on the controller; {none}")
         elif kind == "archive":
             with open(path, "rb") as stream:
                 found = "sha256:" + hashlib.sha256(stream.read()).hexdigest()
@@ -240,12 +241,13 @@ class Reader:
         """Add the variables of `env_file` to `env`, and make its path absolute."""
         if not site["env_file"]:
             return
-        site["env_file"] = os.path.join(self.base, os.path.expanduser(site["env_file"]))
+        rule = self.controller.rule(site["env_file"])
+        path = site["env_file"] = self.controller.absolute(site["env_file"])
         try:
-            site["env"] = {**environment(read_file(site["env_file"])), **site["env"]}
+            site["env"] = {**environment(read_file(path)), **site["env"]}
         except Wrong as wrong:
             fix = wrong.fix and f"; {wrong.fix}"
-            self._fault(f"env_file is {shown(site['env_file'])}; wanted {wrong.wanted}{fix}")
+            self._fault(f"env_file is {shown(path)}; wanted {wrong.wanted}{fix}{'' if os.path.exists(path) else rule}")
 
     def _tls(self, site: dict[str, Any], own_tls: bool) -> None:
         """Look into `tls`, and have certificates read; what is wrong with `web_tls` itself is told already."""
@@ -304,7 +306,7 @@ def default_tls(given: Any, faults: list[str], certificates: Certificates | None
     if wrong:
         faults.append(wrong)
         return None
-    reader = Reader(0, None, [], "", "")
+    reader = Reader(0, None, [], ControllerPaths(), "")
     reader.label = ""
     read = reader.kind(given, SITE_KEYS["tls"], "web_tls")
     found = [text.removeprefix(": ") for text in reader.faults]

@@ -19,6 +19,7 @@ from typing import Any, cast
 from . import schemes
 from .checks import is_plain_path
 from .conflicts import between_paths, between_sites
+from .controller_paths import ControllerPaths
 from .errors import InventoryError, nearest, shown
 from .keys import secret_keys
 from .layout import ROOTS, Layout, account_name
@@ -41,10 +42,12 @@ def complete(
     tls: Any = None,
     certificates: Certificates | None = None,
     shared_names: Mapping[str, list[str]] | None = None,
+    former_base: str = "",
 ) -> list[Site]:
     """Return every site of `web_sites` with all defaults filled in and all paths derived.
 
-    `base` is the directory that relative paths of the controller start from, `example` the project that is deployed
+    `base` is the directory that relative paths of the controller start from, `former_base` the one that they started
+    from in earlier versions, which an error names where something is there, `example` the project that is deployed
     when a site names no source, `tls` the value of the key `tls` where a site has none, `certificates` who reads
     certificates; without it nobody does. `shared_names` are the domains that several hosts of the inventory have, with
     these hosts. Raises `InventoryError` with every fault found, each naming site, key, what was found, what was wanted
@@ -58,8 +61,9 @@ def complete(
         raise InventoryError("web_sites", [f"web_roots is {shown(roots)}; {wanted}"])
     faults = _root_faults(roots or {})
     default = default_tls(tls, faults, certificates)
+    controller = ControllerPaths(base, former_base)
     read = [
-        Reader(number, given, faults, base, example, default, certificates, shared_names or {}).site()
+        Reader(number, given, faults, controller, example, default, certificates, shared_names or {}).site()
         for number, given in enumerate(web_sites)
     ]
     sites = [cast(Site, site) for site in read if site]

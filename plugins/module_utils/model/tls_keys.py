@@ -17,41 +17,47 @@ DNS_KEYS: Keys = {
     "command": Key(
         command,
         [],
-        "A program on the host, without a shell, that makes the TXT record `_acme-challenge.CERTBOT_DOMAIN` with the "
-        "value CERTBOT_VALIDATION, both of which are in its environment, and ends when the record can be seen.",
+        "A program on the host that creates the TXT record `_acme-challenge.CERTBOT_DOMAIN` with the value "
+        "CERTBOT_VALIDATION, and ends when the record is visible. It runs without a shell. Both variables are in "
+        "its environment.",
         quiet=True,
     ),
     "cleanup": Key(
-        command, [], "A program that removes the record; CERTBOT_AUTH_OUTPUT is what `command` printed.", quiet=True
+        command,
+        [],
+        "A program that removes the record. CERTBOT_AUTH_OUTPUT contains the output of `command`.",
+        quiet=True,
     ),
     "environment": Key(
         environment,
         {},
-        "The environment of both, for instance the token of a DNS provider. Never shown.",
+        "Environment variables of both programs, for example the token of a DNS provider. Never shown.",
         secret=True,
         stored="dns_environment",
     ),
     "plugin": Key(
         pattern(r"[a-z0-9][a-z0-9-]*", "the name of a plugin, such as cloudflare or rfc2136"),
         "",
-        "Instead of `command`: a plugin of certbot that the distribution has as `python3-certbot-dns-PLUGIN`.",
+        "Instead of `command`: a plugin of certbot that the distribution provides as `python3-certbot-dns-PLUGIN`.",
     ),
     "credentials": Key(
         credentials,
         "",
-        "The credentials file of `plugin`, as its documentation has it. Never shown.",
+        "The credentials file of `plugin`, in the format of the plugin's documentation. Never shown.",
         secret=True,
         stored="dns_credentials",
     ),
     "wait": Key(
-        integer(0, 3600), 0, "With `plugin`: seconds until the record can be seen everywhere. 0: the plugin's own."
+        integer(0, 3600),
+        0,
+        "With `plugin`: seconds to wait until the record is visible everywhere. 0: the plugin's default.",
     ),
 }
 ACME_KEYS: Keys = {
     "email": Key(
         pattern(r"([A-Za-z0-9][A-Za-z0-9._+=-]*@[A-Za-z0-9.-]+)?", "an e-mail address"),
         "",
-        "Where the CA writes to, if it does. Not needed.",
+        "The address to which the CA may send messages. Optional.",
     ),
     "directory": Key(
         pattern(
@@ -59,42 +65,51 @@ ACME_KEYS: Keys = {
             DIRECTORY,
         ),
         "",
-        "The CA: the URL of its ACME directory. Left out: Let's Encrypt.",
+        "The URL of the CA's ACME directory. Default: Let's Encrypt.",
     ),
     "ca": Key(
         certificate,
         "",
-        "What the https of `directory` is verified with, where the host does not know its CA: certificates as PEM "
-        "text, or an absolute path on the host.",
+        "The certificates with which HTTPS connections to `directory` are verified, if the host does not trust "
+        "its CA: PEM text, or an absolute path on the host.",
     ),
     "challenge": Key(
-        kinds={"dns": {"dns": Key(keys=DNS_KEYS, doc="A TXT record of the domain, made by `command` or `plugin`.")}},
+        kinds={"dns": {"dns": Key(keys=DNS_KEYS, doc="A TXT record of the domain, created by `command` or `plugin`.")}},
         words=("http",),
         default="http",
-        doc="How the CA checks that a domain is yours: `http`, a file on port 80, or `dns`, which wildcards need.",
+        doc="How the CA verifies that you control a domain: `http`, with a file on port 80, or `dns`, which is "
+        "required for wildcards.",
     ),
     "profile": Key(
         pattern(r"([A-Za-z0-9_-]{1,64})?", "the name of a profile, such as shortlived"),
         "",
-        "A profile of the CA. Needs certbot 4.1 on the host: older ones do not know any, or forget it at renewal.",
+        "A profile of the CA. Requires certbot 4.1 on the host: older versions do not support profiles, or forget "
+        "them at renewal.",
     ),
-    "key_type": Key(one_of("ecdsa", "rsa"), "ecdsa", "The key of the certificate: ECDSA P-256 or RSA with 2048 bits."),
+    "key_type": Key(
+        one_of("ecdsa", "rsa"), "ecdsa", "The type of the certificate's key: ECDSA P-256, or RSA with 2048 bits."
+    ),
 }
 TLS_KINDS: dict[str, Keys] = {
     "certificate": {
         "certificate": Key(
             certificate,
-            doc="The certificate and those between it and the root, in this order: PEM text (`lookup('file', ...)`), "
-            "or an absolute path on the host, whose file somebody else renews.",
+            doc="The certificate, followed by its intermediate certificates in order: PEM text (`lookup('file', "
+            "...)`), or an absolute path on the host to a file that you renew yourself.",
             required=True,
         ),
         "key": Key(
             key,
-            doc="Its private key: PEM text from a vault, or an absolute path on the host. Never shown.",
+            doc="The private key of the certificate: PEM text from a vault, or an absolute path on the host. Never "
+            "shown.",
             required=True,
             secret=True,
             stored="tls_key",
         ),
     },
-    "acme": {"acme": Key(keys=ACME_KEYS, doc="From a CA that speaks ACME; giving this agrees to its terms.")},
+    "acme": {
+        "acme": Key(
+            keys=ACME_KEYS, doc="A certificate from an ACME CA. By setting this you agree to its terms of service."
+        )
+    },
 }

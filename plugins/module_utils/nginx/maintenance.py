@@ -13,5 +13,5 @@ def told(name: str) -> str:
     """Return what to say of a site in maintenance; '' of one that is not."""
     if not os.path.exists(names.beside_site(name, "maintenance")):
         return ""
-    end = f"playbooks/maintenance.yml -e maintenance_site={name} -e maintenance=false"
+    end = f"pyweb.stack.maintenance -e maintenance_site={name} -e maintenance=false"
     return f"site '{name}': maintenance is on, and visitors get 503; end it: {end}"

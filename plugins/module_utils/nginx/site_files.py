@@ -48,7 +48,7 @@ def asked(
         known = f"there is no site {shown(name)}{nearest(name, present)}" if name else f"one of {', '.join(present)}"
         faults.append(f"maintenance_site: {known}")
     elif name not in host.get("sites", []):
-        faults.append(f"maintenance_site: nginx has no site {name!r} on this host; run playbooks/site.yml first")
+        faults.append(f"maintenance_site: nginx has no site {name!r} on this host; run pyweb.stack.site first")
     found = {}
     for key, check, default in (("on", boolean, None), ("allow", list_of(network), []), ("retry_after", _SECONDS, 0)):
         value = given.get(key)
@@ -108,9 +108,7 @@ def _of_site(site: Site, maintenance: Mapping[str, Any] | None) -> Iterator[dict
             text = f"<!--\n# {names.MARK}\n-->\n{page.rstrip()}\n"
             yield {"path": names.beside_site(name, f"{status}.html"), "content": text}
     if maintenance is not None:
-        text = (
-            f"# {names.MARK}: maintenance of site {name}, see playbooks/maintenance.yml.\n{json.dumps(maintenance)}\n"
-        )
+        text = f"# {names.MARK}: maintenance of site {name}, see pyweb.stack.maintenance.\n{json.dumps(maintenance)}\n"
         allowed = f", but for {', '.join(maintenance['allow'])}" if maintenance.get("allow") else ""
         note = f"site '{name}': maintenance is on; visitors get 503{allowed}"
         yield {"path": names.beside_site(name, "maintenance"), "content": text, "note": note}

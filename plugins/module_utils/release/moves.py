@@ -22,5 +22,5 @@ def refuse_other_prefix(release: Release, live: Record) -> None:
             release.name,
             "rollback",
             f"release {release.id} is served at {prefixes.start(release.site)}, and nginx has the site at "
-            f"{prefixes.start(live['site'])}; change prefix in the inventory and run site.yml",
+            f"{prefixes.start(live['site'])}; change prefix in the inventory and run pyweb.stack.site",
         )

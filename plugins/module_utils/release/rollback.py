@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Make an earlier release the live one: what playbooks/rollback.yml and `pyweb rollback` both do, under one lock."""
+"""Make an earlier release the live one: what pyweb.stack.rollback and `pyweb rollback` both do, under one lock."""
 
 from __future__ import annotations
 

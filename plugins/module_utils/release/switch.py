@@ -136,7 +136,7 @@ class Switch:
                 release.name,
                 "rollback",
                 f"release {release.id} ran other code than what {release.manifest['src']} has now, and code that is "
-                "used in place has no earlier version here; put it back there and run site.yml",
+                "used in place has no earlier version here; put it back there and run pyweb.stack.site",
             )
         if not ignore_migrations:
             self._refuse_newer_database(live, own)
@@ -285,7 +285,7 @@ class Switch:
                 self.release.name,
                 "rollback",
                 f"release {self.release.id} listens on {_shown(self.release.sockets)}, and nginx goes to "
-                f"{_shown(ports)}; change uwsgi.socket in the inventory and run site.yml",
+                f"{_shown(ports)}; change uwsgi.socket in the inventory and run pyweb.stack.site",
             )
 
     def _refuse_newer_database(self, live: Record, own: Record) -> None:

@@ -97,7 +97,7 @@ class Certificate:
         if not os.path.exists(acme_request.hook(self.layout)):
             raise self._error(
                 f"{acme_request.hook(self.layout)}, which takes a certificate to nginx, is not there; the role nginx "
-                "writes it: run playbooks/site.yml"
+                "writes it: run pyweb.stack.site"
             )
         if not os.path.isdir(layouts.ACME_WEBROOT):
             os.makedirs(layouts.ACME_WEBROOT)

@@ -22,7 +22,7 @@ from .report import Fault, Report
 PROTECTED = re.compile(
     r"(linux-image|kernel|grub|openssh-server|sudo|systemd|systemd-.*|dbus.*|libc6|glibc|apt|dnf)(-.*)?"
 )
-APT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+APT = {"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8", "NEEDRESTART_MODE": "l"}
 APT_WORDS = ["-y", "-q", "-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0"]
 DPKG_FORMAT = "${db:Status-Abbrev}|||${Package}|||${Provides}|||${Pre-Depends}|||${Depends}\\n"
 

@@ -163,5 +163,5 @@ class Uninstall:
             memory.leave(before or left)
         elif files.remove(layouts.MEMORY) and layouts.BEFORE not in self.report.removed:
             self.report.removed.append(layouts.MEMORY)
-        for path in (layouts.LOCKS, *glob.glob(memory.PRESETS)):
+        for path in (layouts.VERSION, layouts.LOCKS, *glob.glob(memory.PRESETS)):
             files.remove(path)

@@ -41,7 +41,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "app.ini",
             status,
             f"{site.server.label} shall read {options.missing[0]}, which is not there{later}",
-            f"playbooks/site.yml; by hand: put it there, or correct the command: {' '.join(found.command)}",
+            f"pyweb.stack.site; by hand: put it there, or correct the command: {' '.join(found.command)}",
             [f"{options.missing[0]}: No such file or directory"],
         )
     yield from stale(FAULTS, site)
@@ -85,7 +85,7 @@ def _places(site: Site) -> Fault | None:
             "app.chdir",
             status,
             f"chdir is wrong: there is no directory {chdir}{later}",
-            f"web_sites[].source, then playbooks/site.yml; by hand: chdir = the directory that holds manage.py, in "
+            f"web_sites[].source, then pyweb.stack.site; by hand: chdir = the directory that holds manage.py, in "
             f"{ini}, then {restart(site)}",
             [f"chdir = {chdir} in {ini}", *last_match(log, r"chdir\(\): .*")],
         )
@@ -97,7 +97,7 @@ def _places(site: Site) -> Fault | None:
             status,
             f"{site.uwsgi.user}, who runs the site, may not {kind} {closed.path} ({closed.mode:04o}): the application "
             f"cannot be loaded{later}",
-            f"{closed.mend}; then {restart(site)}",
+            f"{closed.fix}; then {restart(site)}",
             [closed.evidence, *last_match(log, r"chdir\(\): .*|PermissionError: .*")],
         )
     without = site.inside.get("failed django", {})
@@ -113,7 +113,7 @@ def _places(site: Site) -> Fault | None:
             status,
             f"the virtualenv {home} was made for {made}, and uWSGI has Python {version}: its packages are not found"
             f"{later}",
-            f"web_sites[].virtualenv, then playbooks/site.yml; by hand: make it again: python{version} -m venv --clear "
+            f"web_sites[].virtualenv, then pyweb.stack.site; by hand: make it again: python{version} -m venv --clear "
             f"{home} && {home}/bin/pip install -r the project's requirements, then {restart(site)}",
             [f"{home}/lib/{site.places.pythons[0]}", without.get("error", "")],
         )
@@ -121,7 +121,7 @@ def _places(site: Site) -> Fault | None:
         "app.virtualenv",
         status,
         f"the virtualenv is wrong: {what}{later}",
-        ("playbooks/site.yml builds it again" if no_home else "web_sites[].virtualenv, then playbooks/site.yml")
+        ("pyweb.stack.site builds it again" if no_home else "web_sites[].virtualenv, then pyweb.stack.site")
         + f"; by hand: home = the virtualenv that Django was installed into, in {ini}, then {restart(site)}",
         [f"home = {home} in {ini}" if home else "", without.get("error", ""), *last_match(log, r".*Python Home.*")],
     )
@@ -168,7 +168,7 @@ def _import(site: Site) -> Fault | None:
             "app.module",
             status,
             f"the module {module} has no callable {name}{later}",
-            f"web_sites[].wsgi, then playbooks/site.yml; by hand: module = {module}:application in {place_of(site)}, "
+            f"web_sites[].wsgi, then pyweb.stack.site; by hand: module = {module}:application in {place_of(site)}, "
             f"then {restart(site)}",
             [error],
         )
@@ -201,7 +201,7 @@ def _no_module(site: Site, missing: str, error: str) -> Fault:
             "app.chdir",
             status,
             f"chdir is wrong: {chdir} has no package {top}, {there} has{later}",
-            f"web_sites[].source, then playbooks/site.yml; by hand: chdir = {there} in {ini}, the directory that holds "
+            f"web_sites[].source, then pyweb.stack.site; by hand: chdir = {there} in {ini}, the directory that holds "
             f"manage.py, then {restart(site)}",
             [f"chdir = {chdir}", *evidence],
         )
@@ -209,7 +209,7 @@ def _no_module(site: Site, missing: str, error: str) -> Fault:
         "app.module",
         status,
         f"the module is wrong: there is no {missing} in {chdir}{later}",
-        f"web_sites[].wsgi, then playbooks/site.yml; by hand: module in {ini} as WSGI_APPLICATION in the settings says "
+        f"web_sites[].wsgi, then pyweb.stack.site; by hand: module in {ini} as WSGI_APPLICATION in the settings says "
         f"it, then {restart(site)}",
         evidence,
     )
@@ -221,13 +221,13 @@ def _install(site: Site, missing: str) -> str:
     pip = f"{home}/bin/pip" if home else f"{site.uwsgi.python or 'python3'} -m pip"
     by_hand = app_fixes.own_module(site, missing) or f"{pip} install the package of {missing}, then {restart(site)}"
     return (
-        f"web_sites[].packages or the project's requirements ({missing}), then playbooks/deploy.yml; by hand: {by_hand}"
+        f"web_sites[].packages or the project's requirements ({missing}), then pyweb.stack.deploy; by hand: {by_hand}"
     )
 
 
 def _correct(site: Site, what: str, by_hand: str = "") -> str:
     return (
-        f"correct {what} in the source, then playbooks/deploy.yml; playbooks/rollback.yml brings the release before"
+        f"correct {what} in the source, then pyweb.stack.deploy; pyweb.stack.rollback brings the release before"
         f"; by hand: {by_hand or f'correct {what}, then {restart(site)}'}"
     )
 

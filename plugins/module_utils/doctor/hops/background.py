@@ -60,7 +60,7 @@ def _worker(site: Site, unit: BackgroundUnit, seen: list[str]) -> Iterator[Fault
             "background.worker-restarting",
             BROKEN,
             f"the {what} ends and is started again, over and over: {_reason(unit)}",
-            f"journalctl -u '{unit.unit}' -n 50; playbooks/rollback.yml brings the workers of the release before",
+            f"journalctl -u '{unit.unit}' -n 50; pyweb.stack.rollback brings the workers of the release before",
             [state, *last_lines(unit.log)],
         )
     elif unit.state not in _RUNS:
@@ -69,7 +69,7 @@ def _worker(site: Site, unit: BackgroundUnit, seen: list[str]) -> Iterator[Fault
             BROKEN,
             f"the {what} is stopped"
             + (_MASKED if unit.masked else f": {_reason(unit)}" if unit.state == "failed" else ""),
-            f"{start(unit.unit, unit.masked)}, or playbooks/site.yml",
+            f"{start(unit.unit, unit.masked)}, or pyweb.stack.site",
             [state, *last_lines(unit.log)[-3:]],
         )
     else:
@@ -87,7 +87,7 @@ def _timer(site: Site, unit: BackgroundUnit, task: BackgroundUnit | None, seen: 
             "background.timer-stopped",
             BROKEN,
             f"the {what} is stopped{_MASKED if unit.masked else ''}: its command does not run",
-            f"{start(unit.unit, unit.masked)}, or playbooks/site.yml",
+            f"{start(unit.unit, unit.masked)}, or pyweb.stack.site",
             [f"{unit.unit}: {unit.state}/{unit.substate}, last run {unit.last or 'never'}"],
         )
     elif task.state == "failed" and (refused := _sandbox(site, what, task, f"timers.{unit.timer}")):
@@ -127,7 +127,7 @@ def _other_release(site: Site, what: str, unit: BackgroundUnit, state: str) -> F
         "background.other-release",
         DEGRADED,
         f"the {what} is of {release}; live is {site.background.release}",
-        "playbooks/site.yml leaves exactly what the live release has",
+        "pyweb.stack.site leaves exactly what the live release has",
         [state],
     )
 

@@ -103,7 +103,7 @@ def _migrations(site: Site) -> Iterator[Fault]:
         f"{len(unapplied)} migration{'s are' if many else ' is'} not applied: {unapplied[0]}"
         + (" and more" if many else "")
         + ("; the database is empty" if never else ""),
-        f"{manage(site)} migrate" + (" (playbooks/site.yml does it on every release)" if site.managed else ""),
+        f"{manage(site)} migrate" + (" (pyweb.stack.site does it on every release)" if site.managed else ""),
         [", ".join(unapplied[:6])],
     )
 

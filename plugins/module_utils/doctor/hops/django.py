@@ -87,7 +87,7 @@ def _settings(site: Site) -> Iterator[Fault]:
             "django.allowed-hosts",
             BROKEN,
             f"ALLOWED_HOSTS does not have {', '.join(settings['refused'])}: Django answers 400",
-            "web_sites[].domains, then playbooks/site.yml; by hand: ALLOWED_HOSTS = "
+            "web_sites[].domains, then pyweb.stack.site; by hand: ALLOWED_HOSTS = "
             f"{sorted({*(settings.get('allowed_hosts') or []), *settings['refused']})} in "
             f"{settings_file(site, 'ALLOWED_HOSTS')}, then {restart(site)}",
             [
@@ -115,7 +115,7 @@ def _settings(site: Site) -> Iterator[Fault]:
             "django.debug",
             DEGRADED,
             "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
-            "DEBUG = False in the settings (the overlay sets it); playbooks/site.yml; by hand: DEBUG = False in "
+            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: DEBUG = False in "
             f"{settings_file(site, 'DEBUG')}, then {restart(site)}",
             [page if site.debug_page else "settings.DEBUG is True"],
         )
@@ -123,7 +123,7 @@ def _settings(site: Site) -> Iterator[Fault]:
         error = site.inside["failed settings"]["error"]
         cause = f"the settings cannot be used: {error}"
         by_hand = f"correct {settings_file(site)}, then {restart(site)}"
-        fix = f"correct the settings, then playbooks/deploy.yml; by hand: {by_hand}"
+        fix = f"correct the settings, then pyweb.stack.deploy; by hand: {by_hand}"
         yield FAULTS.fault("django.settings", BROKEN, cause, fix, [error])
 
 

@@ -70,7 +70,7 @@ def _ports(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 BROKEN,
                 f"firewalld does not let {port}/tcp in: zone {wall.zone} is closed for it",
                 f"firewall-cmd {option} && firewall-cmd --permanent {option} "
-                f"(firewalld_ports, or web_sites[].nginx.listen with playbooks/site.yml)",
+                f"(firewalld_ports, or web_sites[].nginx.listen with pyweb.stack.site)",
                 [f"zone {wall.zone}: services {' '.join(wall.services)}; ports {' '.join(wall.ports) or 'none'}"],
             )
 

@@ -57,7 +57,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "location.no-pass",
             BROKEN,
             f"nginx does not hand {site.path} to an application: its location in {place} {what}",
-            f"playbooks/site.yml; by hand: uwsgi_pass or proxy_pass at {place}, then {RELOAD}",
+            f"pyweb.stack.site; by hand: uwsgi_pass or proxy_pass at {place}, then {RELOAD}",
             [f"{site.chain[-1]} in {place}" if site.chain else "", *why_not(site)],
         )
         return
@@ -74,7 +74,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             DEGRADED,
             f"an upload of {size[1] if size else '?'} bytes was refused with 413: client_max_body_size is "
             f"{limit.args[0] if limit else '1m (the default)'}",
-            "web_sites[].nginx.client_max_body_size, then playbooks/site.yml; by hand: client_max_body_size 75m; at "
+            "web_sites[].nginx.client_max_body_size, then pyweb.stack.site; by hand: client_max_body_size 75m; at "
             f"{limit.place if limit else site.chain[0].place}, then {RELOAD}",
             [large[-1]],
         )

@@ -86,7 +86,7 @@ def _no_server(site: Site, domain: str, servers: list[match.Server]) -> Fault:
         BROKEN,
         f"no server of nginx has the name {domain}"
         + (f"; the one in {instead[0].place} answers in its place" if instead else ""),
-        f"playbooks/site.yml writes it, where web_sites[].domains of {site.name} has that name; by hand: "
+        f"pyweb.stack.site writes it, where web_sites[].domains of {site.name} has that name; by hand: "
         f"server_name {domain}; in the server of the site{at}, then {RELOAD}",
         [
             f"server_name: {' '.join(names[:8]) or 'none'}",

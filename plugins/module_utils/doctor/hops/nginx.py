@@ -68,7 +68,7 @@ FAULTS = Faults(
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     nginx = host.nginx
     if not nginx.installed:
-        fix = "playbooks/site.yml; by hand: install the package nginx"
+        fix = "pyweb.stack.site; by hand: install the package nginx"
         yield FAULTS.fault("nginx.missing", BROKEN, "nginx is not installed", fix)
         return
     yield from _configuration(host)
@@ -137,7 +137,7 @@ def _configuration(host: Host) -> Iterator[Fault]:
             "nginx.ipv6",
             status,
             f"nginx shall listen on {no_ipv6[1]}, and this host has no IPv6; {works}",
-            "nginx_ipv6: auto (or false), then playbooks/site.yml; by hand: remove the listen [::] lines "
+            "nginx_ipv6: auto (or false), then pyweb.stack.site; by hand: remove the listen [::] lines "
             "(nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart nginx",
             [no_ipv6[0], f"/proc/net/if_inet6 {'has addresses' if host.ipv6 else 'is empty or missing'}"],
         )
@@ -166,7 +166,7 @@ def _configuration(host: Host) -> Iterator[Fault]:
 def _correct(host: Host, message: str) -> str:
     """Say what to do about a configuration that nginx refuses: a file of a run's is written again by a run."""
     by_hand = nginx_refusals.fix(message, host.nginx.master is not None)
-    return f"playbooks/site.yml writes {host.nginx.ours} again{BY_HAND}{by_hand}" if host.nginx.ours else by_hand
+    return f"pyweb.stack.site writes {host.nginx.ours} again{BY_HAND}{by_hand}" if host.nginx.ours else by_hand
 
 
 def _stopped(site: Site, host: Host) -> Iterator[Fault]:

@@ -96,7 +96,7 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
     if error == "EHOSTUNREACH" and site.managed:
         unit = f"pyweb-ports-{site.name}.service"
         cause = f"{unit} does not let {host.nginx.worker_name} connect to {probe.address}: nginx has another user now"
-        return FAULTS.fault("socket.denied", BROKEN, cause, f"run site.yml; now: systemctl stop {unit}", [failed])
+        return FAULTS.fault("socket.denied", BROKEN, cause, f"run pyweb.stack.site; now: systemctl stop {unit}", [failed])
     cause = f"nginx's worker cannot connect to {probe.address}: {error}"
     told = f"`{site.handler}` at {site.handler.place}" if site.handler else "uwsgi_pass"
     return FAULTS.fault("socket.unreachable", BROKEN, cause, f"correct the address in {told}, then {RELOAD}", [cause])
@@ -134,7 +134,7 @@ def _missing(site: Site, probe: Probe) -> Fault:
     evidence = [f"connect({probe.address}): ENOENT"]
     if without_current(site) and probe.address.startswith(f"unix:{site.layout.current}/"):
         cause = f"there is no link {site.layout.current}, which says which release is live: nginx finds no socket"
-        fix = f"playbooks/site.yml sets it again; now: ln -s releases/ID {site.layout.current}"
+        fix = f"pyweb.stack.site sets it again; now: ln -s releases/ID {site.layout.current}"
         return FAULTS.fault("socket.missing", BROKEN, cause, fix, evidence)
     return FAULTS.fault("socket.missing", BROKEN, cause, _fix_address(site, probe), evidence)
 
@@ -184,10 +184,10 @@ def _denied(site: Site, host: Host, probe: Probe) -> Fault:
         fix = f"{option.replace(BY_HAND, now + BY_HAND)}{now}"
     elif re.fullmatch(r"/home/[^/]+|/root", found.path):
         cause = f"the home directory {found.path} is closed ({mode}): {worker} cannot get to the socket in it"
-        fix = found.mend if found.mend.startswith("setfacl") else f"chmod o+x {found.path}, or a socket in /run"
+        fix = found.fix if found.fix.startswith("setfacl") else f"chmod o+x {found.path}, or a socket in /run"
     else:
         cause = f"the directory {found.path} is closed ({mode}): {worker} cannot get to the socket in it"
-        fix = found.mend
+        fix = found.fix
     return FAULTS.fault("socket.denied", BROKEN, cause, fix, [f"connect({probe.address}): EACCES", found.evidence])
 
 
@@ -261,7 +261,7 @@ def _fix_address(site: Site, probe: Probe) -> str:
     binds = _listens(site)
     if binds and site.handler and probe.address not in binds:
         return (
-            "let both name one address: web_sites[].uwsgi.socket with playbooks/site.yml writes it for uWSGI and for "
+            "let both name one address: web_sites[].uwsgi.socket with pyweb.stack.site writes it for uWSGI and for "
             f"uwsgi_pass; by hand: {_passing(site, binds[-1])}; at {site.handler.place} or in its upstream, then "
             f"{RELOAD}; or {_option(site, probe)}, then {listen_anew(site)}"
         )

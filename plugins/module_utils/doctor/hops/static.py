@@ -49,7 +49,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "static.uncollected",
             BROKEN,
             f"static files were never collected: {what} {root}",
-            f"playbooks/site.yml runs collectstatic; by hand: {manage_by_hand(site)} collectstatic --noinput",
+            f"pyweb.stack.site runs collectstatic; by hand: {manage_by_hand(site)} collectstatic --noinput",
             [f"STATIC_ROOT = {root}"],
         )
     elif not fetched:
@@ -58,7 +58,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 "static.uncollected",
                 DEGRADED,
                 "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
-                "STATIC_ROOT in the settings of the project, then playbooks/deploy.yml; by hand: STATIC_ROOT in "
+                "STATIC_ROOT in the settings of the project, then pyweb.stack.deploy; by hand: STATIC_ROOT in "
                 f"{settings_file(site, 'STATIC_ROOT')}, then {manage_by_hand(site)} collectstatic --noinput",
                 [f"STATIC_URL = {url}"],
             )

@@ -39,7 +39,7 @@ FAULTS = Faults(
     },
 )
 _INSTALL = (
-    "playbooks/site.yml; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install uwsgi into the virtualenv"
+    "pyweb.stack.site; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install uwsgi into the virtualenv"
 )
 # A uWSGI that was started again three times in so many seconds is in a loop.
 LATELY = 20
@@ -72,7 +72,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             "uwsgi.crashing",
             BROKEN,
             f"{label} ends and is started again, over and over: {judge_unit.words(site) or uwsgi_words.why(site)}",
-            f"journalctl -u {unit} -n 50; playbooks/rollback.yml brings the release before; by hand: "
+            f"journalctl -u {unit} -n 50; pyweb.stack.rollback brings the release before; by hand: "
             + (uwsgi_words.fix(site) or f"journalctl -u {unit} -n 50 says why; then systemctl restart {unit}"),
             [state_of(site), *last_lines(found.log)],
         )
@@ -92,7 +92,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 "uwsgi.not-enabled",
                 DEGRADED,
                 f"{label} runs, and the file of its unit {unit} is gone: after it ends, nothing starts it again",
-                f"playbooks/site.yml writes it again{BY_HAND}put the file of {unit} back, then systemctl daemon-reload",
+                f"pyweb.stack.site writes it again{BY_HAND}put the file of {unit} back, then systemctl daemon-reload",
                 [f"{unit}: not-found"],
             )
         elif site.managed and found.starts_at_boot is False:
