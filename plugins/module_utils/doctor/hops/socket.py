@@ -96,7 +96,9 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
     if error == "EHOSTUNREACH" and site.managed:
         unit = f"pyweb-ports-{site.name}.service"
         cause = f"{unit} does not let {host.nginx.worker_name} connect to {probe.address}: nginx has another user now"
-        return FAULTS.fault("socket.denied", BROKEN, cause, f"run pyweb.stack.site; now: systemctl stop {unit}", [failed])
+        return FAULTS.fault(
+            "socket.denied", BROKEN, cause, f"run pyweb.stack.site; now: systemctl stop {unit}", [failed]
+        )
     cause = f"nginx's worker cannot connect to {probe.address}: {error}"
     told = f"`{site.handler}` at {site.handler.place}" if site.handler else "uwsgi_pass"
     return FAULTS.fault("socket.unreachable", BROKEN, cause, f"correct the address in {told}, then {RELOAD}", [cause])
