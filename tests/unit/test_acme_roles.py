@@ -204,7 +204,7 @@ def test_a_placeholder_is_no_certificate(host, monkeypatch):
 
 
 def test_certificates_come_after_the_ports_are_open_and_after_a_failure_too():
-    [_validate, play] = yaml.safe_load((ROOT / "pyweb.stack.site").read_text())
+    [_validate, play] = yaml.safe_load((ROOT / "playbooks/site.yml").read_text())
     tasks = list(blocks(play["tasks"]))
     order = [role_of(task) for task in tasks if role_of(task)[0] in ("nginx", "firewalld")][-3:]
     assert order == [("nginx", ""), ("firewalld", ""), ("nginx", "certificates")]

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ["CONTRIBUTING.md", "CODE_OF_CONDUCT.md", "SECURITY.md", ".github/pull_request_template.md"]
 # Examples: files that the reader would create.
-OWN = {"changelogs/fragments/123-listen.yml", "tests/unit/test_doctor_HOP.py"}
+OWN = {"build/site", "changelogs/fragments/123-listen.yml", "tests/unit/test_doctor_HOP.py"}
 # The directories that a path on a page may start from.
 FOLDERS = ("", "plugins/module_utils", "roles/host")
 

@@ -627,24 +627,24 @@ def checkout(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "wanted"),
     [
-        ({"inventory": ["CWD/inventory"]}, "-i inventory pyweb.stack.rollback -e rollback_site=shop"),
-        ({"inventory": ["/etc/ansible/hosts"]}, "pyweb.stack.rollback -e rollback_site=shop"),
-        ({"inventory": ["/srv/a b"]}, "-i '/srv/a b' pyweb.stack.rollback -e rollback_site=shop"),
-        ({"inventory": ["web1,web2"]}, "-i web1,web2 pyweb.stack.rollback -e rollback_site=shop"),
-        ({"subset": "web1"}, "--limit web1 pyweb.stack.rollback -e rollback_site=shop"),
-        ({"become": True, "become_ask_pass": True}, "-b -K pyweb.stack.rollback -e rollback_site=shop"),
-        ({"remote_user": "admin"}, "-u admin pyweb.stack.rollback -e rollback_site=shop"),
+        ({"inventory": ["CWD/inventory"]}, "-i inventory playbooks/rollback.yml -e rollback_site=shop"),
+        ({"inventory": ["/etc/ansible/hosts"]}, "playbooks/rollback.yml -e rollback_site=shop"),
+        ({"inventory": ["/srv/a b"]}, "-i '/srv/a b' playbooks/rollback.yml -e rollback_site=shop"),
+        ({"inventory": ["web1,web2"]}, "-i web1,web2 playbooks/rollback.yml -e rollback_site=shop"),
+        ({"subset": "web1"}, "--limit web1 playbooks/rollback.yml -e rollback_site=shop"),
+        ({"become": True, "become_ask_pass": True}, "-b -K playbooks/rollback.yml -e rollback_site=shop"),
+        ({"remote_user": "admin"}, "-u admin playbooks/rollback.yml -e rollback_site=shop"),
         (
             {"vault_password_files": ["CWD/vault"], "extra_vars": ["token=hush", "@sites.yml"]},
-            "--vault-password-file vault pyweb.stack.rollback -e @sites.yml -e rollback_site=shop",
+            "--vault-password-file vault playbooks/rollback.yml -e @sites.yml -e rollback_site=shop",
         ),
-        ({"args": ["CWD/pyweb.stack.site"]}, "CWD/pyweb.stack.rollback -e rollback_site=shop"),
-        ({"args": ["mine.yml"]}, "pyweb.stack.rollback -e rollback_site=shop"),
+        ({"args": ["CWD/playbooks/site.yml"]}, "CWD/playbooks/rollback.yml -e rollback_site=shop"),
+        ({"args": ["mine.yml"]}, "playbooks/rollback.yml -e rollback_site=shop"),
     ],
 )
 def test_the_command_is_what_the_reader_types(checkout, options, wanted):
     given = json.loads(json.dumps(options).replace("CWD", str(checkout)))
-    given = {"args": ["pyweb.stack.site"], "inventory": ["/etc/ansible/hosts"], **given}
+    given = {"args": ["playbooks/site.yml"], "inventory": ["/etc/ansible/hosts"], **given}
     found = rollback_command.command(given, ["/etc/ansible/hosts"], "shop", checkout)
     assert found == f"ansible-playbook {wanted.replace('CWD', str(checkout))}"
 
@@ -652,7 +652,7 @@ def test_the_command_is_what_the_reader_types(checkout, options, wanted):
 def test_of_several_hosts_the_command_names_one(checkout):
     for options in ({}, {"subset": "web*"}):
         found = rollback_command.command({"args": [], "inventory": [], **options}, [], "shop", checkout, "web1")
-        assert found == "ansible-playbook --limit web1 pyweb.stack.rollback -e rollback_site=shop"
+        assert found == "ansible-playbook --limit web1 playbooks/rollback.yml -e rollback_site=shop"
 
 
 @pytest.mark.parametrize("args", [["pyweb.stack.site"], ["mine.yml"]])
