@@ -257,7 +257,8 @@ EXTRAS = [
     ({"error_pages": {502: "a\0"}}, "wanted HTML, or an absolute path on the host, for 502"),
     (
         {"error_pages": {502: "pages/down.html"}},
-        "for 502; found 'pages/down.html'; for a file of this machine: {{ lookup('ansible.builtin.file', 'pages/down.",
+        "for 502; found 'pages/down.html'; for a file beside the inventory: "
+        "{{ lookup('ansible.builtin.file', inventory_dir ~ '/pages/down.html') }}",
     ),
     ({"error_pages": {502: "/a b"}}, "wanted an absolute path of letters"),
 ]
@@ -486,7 +487,8 @@ BAD = {
         ({"": SECRET}, "(found '')"),
         (
             {"a": f"{SECRET}\0"},
-            "wanted text as the file a; for a file of the controller: \"{{ lookup('file', PATH) }}\"",
+            "wanted text as the file a; for a file beside the inventory: "
+            "\"{{ lookup('file', inventory_dir ~ '/PATH') }}\"",
         ),
         ({"a": [SECRET]}, "wanted text as the file a"),
         ({"a": SECRET, "a/b": SECRET}, "files has a/b, and files has a; wanted paths that do not lie in one another"),

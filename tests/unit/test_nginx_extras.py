@@ -271,7 +271,7 @@ def test_maintenance_that_makes_no_sense_is_refused(given, fault):
 
 
 def test_maintenance_of_a_site_that_nginx_does_not_have_is_refused():
-    with pytest.raises(InventoryError, match="nginx has no site 'shop' on this host; run pyweb.stack.site first"):
+    with pytest.raises(InventoryError, match=r"nginx has no site 'shop' on this host; run pyweb.stack.site first"):
         files([shop()], DEBIAN, {"host": {"sites": ["blog"]}, "maintenance": {"site": "shop", "on": True}})
 
 

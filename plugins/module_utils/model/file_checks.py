@@ -11,6 +11,8 @@ from .checks import Wrong, accepts, relative_path
 from .errors import shown
 from .types import Site
 
+FROM_CONTROLLER = "for a file beside the inventory: \"{{ lookup('file', inventory_dir ~ '/PATH') }}\""
+
 
 @accepts(relative_path.wants)
 def in_source(value: Any) -> str:
@@ -35,7 +37,7 @@ def source_files(value: Any) -> dict[str, str]:
             raise Wrong(f"{wrong.wanted} (found {shown(path)})") from None
         if not isinstance(text, str) or "\0" in text:
             # The text itself stays out of the message: it is a secret.
-            raise Wrong(f"text as the file {name}", "for a file of the controller: \"{{ lookup('file', PATH) }}\"")
+            raise Wrong(f"text as the file {name}", FROM_CONTROLLER)
         files[name] = str(text)
     return files
 

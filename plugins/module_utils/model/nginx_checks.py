@@ -171,7 +171,8 @@ def error_pages(value: Any) -> dict[str, str]:
         if not isinstance(page, str) or not page.strip() or "\0" in page:
             raise Wrong(f"HTML, or an absolute path on the host, for {status}")
         if re.fullmatch(r"[\w./~-]+\.html?", page) and not page.startswith("/"):
-            fix = f"found {shown(page)}; for a file of this machine: {{{{ lookup('ansible.builtin.file', {page!r}) }}}}"
+            found = f"{{{{ lookup('ansible.builtin.file', inventory_dir ~ {'/' + page!r}) }}}}"
+            fix = f"found {shown(page)}; for a file beside the inventory: {found}"
             raise Wrong(f"HTML, or an absolute path on the host, for {status}", fix)
         result[str(status)] = str(host_path(page)) if page.startswith("/") else str(page)
     return result

@@ -94,8 +94,9 @@ TLS_KINDS: dict[str, Keys] = {
     "certificate": {
         "certificate": Key(
             certificate,
-            doc="The certificate, followed by its intermediate certificates in order: PEM text (`lookup('file', "
-            "...)`), or an absolute path on the host to a file that you renew yourself.",
+            doc="The certificate, followed by its intermediate certificates in order: PEM text "
+            "(`lookup('file', inventory_dir ~ '/...')`), or an absolute path on the host to a file that you renew "
+            "yourself.",
             required=True,
         ),
         "key": Key(
