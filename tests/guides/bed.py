@@ -2,11 +2,11 @@
 
 A page's own needs are in beds/PAGE.py (with _ for -), all of it optional:
 
-    FLAVOURS = {"web1": "baked"}       hosts on which the packages are installed already; the others are bare
+    FLAVOURS = {"web1": "baked"}        hosts on which the packages are installed already; the others are bare
     NAMES = {"git.example.com": "git"}  names below example.com and the container that has each; `git` is made for it
     PASSWORDLESS = True                sudo asks for no password
     def prepare(bed): ...              called when everything runs
-    def before(bed, block): ...        called before each block of commands: what the text tells the reader to do, without saying how
+    def before(bed, block): ...        called before each block of commands; does what the text leaves to the reader
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HOST = re.compile(r"web\d+")
 ADDRESS = "192.0.2.{}"
 FIRST_ADDRESS = 9
 SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
-TRUST = {name: SYSTEM_BUNDLES[0] for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO")}
+TRUST = dict.fromkeys(("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO"), SYSTEM_BUNDLES[0])
 # What every inventory of the tests says: builds on the hosts trust what this machine does. Here no inventory says it.
 TRUSTING = """
 from ansible.plugins.vars import BaseVarsPlugin
@@ -51,7 +51,9 @@ class Bed:
         self.own = own_module(page)
         self.work, self.text = work, text
         self.network = f"{PREFIX}-guides-{page.lower()}-{PLATFORM}"
-        self.containers = {"controller": self._made("controller", image("controller", controller, core or pinned_core()))}
+        self.containers = {
+            "controller": self._made("controller", image("controller", controller, core or pinned_core()))
+        }
         self.passwordless: bool = self.own.get("PASSWORDLESS", False)
         owners: dict[str, str] = self.own.get("NAMES", {})
         self.names = {name: owners.get(name) or owner(name) for name in {*NAME.findall(text), *owners}}
@@ -118,7 +120,9 @@ class Bed:
     def _connect(self) -> None:
         """A key for `me`, with which root and admin of the hosts let in. `me` has logged in to each of them before."""
         key = "/home/me/.ssh/id_ed25519"
-        self.controller.told(f"install -d -m 700 -o me -g me /home/me/.ssh; su me -c 'ssh-keygen -q -t ed25519 -N \"\" -f {key}'")
+        self.controller.told(
+            f"install -d -m 700 -o me -g me /home/me/.ssh; su me -c 'ssh-keygen -q -t ed25519 -N \"\" -f {key}'"
+        )
         public = self.controller.told(f"cat {key}.pub")
         known = "/home/me/.ssh/known_hosts"
         for name, host in self.hosts.items():
@@ -139,7 +143,9 @@ class Bed:
         listen = f"--bind 127.0.0.1 --directory /srv/galaxy {galaxy.PORT}"
         self.controller.told(f"systemd-run --quiet --unit=galaxy python3 -m http.server {listen}")
         plugins = "/home/me/.ansible/plugins/vars"
-        self.controller.told(f"mkdir -p {plugins}; cat >{plugins}/trusting.py; chown -R me: /home/me/.ansible", stdin=TRUSTING)
+        self.controller.told(
+            f"mkdir -p {plugins}; cat >{plugins}/trusting.py; chown -R me: /home/me/.ansible", stdin=TRUSTING
+        )
 
     def remove(self) -> None:
         for host in self.containers.values():

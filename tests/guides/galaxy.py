@@ -1,7 +1,7 @@
 """The collection as Galaxy has it: the archive of this checkout, and the answers of Galaxy's API about it, as files.
 
-The archive has the version that comes next, without `-dev0`: that is what a reader installs. Served by a plain web server
-to the controller alone, whose ansible-galaxy asks it (ANSIBLE_GALAXY_SERVER).
+The archive has the version that comes next, without `-dev0`: that is what a reader installs. A plain web server on
+the controller serves it to ansible-galaxy there (ANSIBLE_GALAXY_SERVER).
 """
 
 from __future__ import annotations

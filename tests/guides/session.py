@@ -1,4 +1,4 @@
-"""A terminal in a container, in which a person types blocks of commands: prompts are answered, and the shell goes on."""
+"""A terminal in a container in which a person types blocks of commands and answers prompts."""
 
 from __future__ import annotations
 
@@ -27,8 +27,15 @@ ANSWERS = {
 }
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 # Nothing that waits for a key, and no colours.
-PLAIN = {"PAGER": "cat", "SYSTEMD_PAGER": "cat", "GIT_PAGER": "cat", "NO_COLOR": "1", "ANSIBLE_NOCOLOR": "1", "TERM": "dumb"}
-STATE = "/tmp/.guide"
+PLAIN = {
+    "PAGER": "cat",
+    "SYSTEMD_PAGER": "cat",
+    "GIT_PAGER": "cat",
+    "NO_COLOR": "1",
+    "ANSIBLE_NOCOLOR": "1",
+    "TERM": "dumb",
+}
+STATE = "/var/lib/guide"
 # The block is read by a shell that has what the one before has left: its directory and its environment.
 RUN = f"""
 [ ! -e {STATE}-$USER/environment ] || {{ . {STATE}-$USER/environment; cd "$(cat {STATE}-$USER/directory)"; }}

@@ -1,4 +1,4 @@
-"""Read each page as a new user would: run its commands in order, write its files, and compare what it says they print."""
+"""Read each page as a new user would: run its commands in order, write its files, and compare the outputs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def write(block: Block, bed: Bed) -> None:
     session = bed.session(block.on)
     path = shlex.quote(f"{session.directory}/{block.file}" if not block.file.startswith("/") else block.file)
     write = "tee -a" if block.append else "tee"
-    script = f"set -e; mkdir -p \"$(dirname {path})\"; {write} {path}"
+    script = f'set -e; mkdir -p "$(dirname {path})"; {write} {path}'
     session.host.told(f"su {session.user} -c {shlex.quote(script)} >/dev/null", stdin=bed.substituted(block.text))
 
 
@@ -52,5 +52,7 @@ def run(block: Block, bed: Bed) -> str:
     done = bed.session(block.on).type(bed.substituted(block.text))
     print(f"{block.place}: {time.monotonic() - start:.1f} s, exit status {done.status}\n{block.text}---\n{done.output}")
     wanted = "an exit status that is not 0" if block.fails else "the exit status 0"
-    assert (done.status != 0) == block.fails, f"{block.place}: {wanted}, not {done.status}:\n{block.text}---\n{done.output}"
+    assert (done.status != 0) == block.fails, (
+        f"{block.place}: {wanted}, not {done.status}:\n{block.text}---\n{done.output}"
+    )
     return done.output

@@ -86,7 +86,9 @@ class Host:
     def start(self) -> None:
         self.remove()
         self.__dict__.pop("address", None)
-        docker("run", "--detach", f"--name={self.name}", f"--hostname={self.hostname}", *RIGHTS, *self.options, self.image)
+        docker(
+            "run", "--detach", f"--name={self.name}", f"--hostname={self.hostname}", *RIGHTS, *self.options, self.image
+        )
         self.wait_for_boot()
         if BUNDLE.is_file():
             docker("cp", "--follow-link", str(BUNDLE), f"{self.name}:{BUNDLE_THERE}")
