@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,8 +21,8 @@ SHOWN = 3
 
 
 @contextmanager
-def told(doing: str, usual: str, variables: Mapping[str, Any] | None, long: float = LONG) -> Iterator[None]:
-    """Show a line if the body takes longer than `long` seconds, and another one every AGAIN seconds.
+def told(doing: str, usual: str, variables: Mapping[str, Any] | None) -> Iterator[None]:
+    """Show a line if the body takes longer than LONG seconds, and another one every AGAIN seconds.
 
     `doing` says what happens, for example `building shop`; `usual` says how long that takes.
     """
@@ -31,9 +31,7 @@ def told(doing: str, usual: str, variables: Mapping[str, Any] | None, long: floa
         return
     host = str((variables or {}).get("inventory_hostname") or "")
     done = threading.Event()
-    thread = threading.Thread(
-        target=_tell, args=(f"{host}: {doing}" if host else doing, usual, done, long), daemon=True
-    )
+    thread = threading.Thread(target=_tell, args=(f"{host}: {doing}" if host else doing, usual, done), daemon=True)
     thread.start()
     try:
         yield
@@ -43,18 +41,18 @@ def told(doing: str, usual: str, variables: Mapping[str, Any] | None, long: floa
         thread.join()
 
 
-def _tell(doing: str, usual: str, done: threading.Event, long: float) -> None:
-    if done.wait(long):
+def _tell(doing: str, usual: str, done: threading.Event) -> None:
+    if done.wait(LONG):
         return
     _show(f"{doing}; {usual}" if usual else doing)
-    seconds = long
+    seconds = LONG
     while not done.wait(AGAIN):
         seconds += AGAIN
         _show(f"{doing}; {seconds:.0f} s so far")
 
 
-def _show(text: str, show: Callable[..., None] = output.show) -> None:
-    show([(text, constants.COLOR_VERBOSE)])
+def _show(text: str) -> None:
+    output.show([(text, constants.COLOR_VERBOSE)])
 
 
 def names(found: Any) -> str:
