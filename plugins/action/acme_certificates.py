@@ -12,6 +12,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.pyweb.stack.plugins.module_utils.model import prefixes
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
+from ansible_collections.pyweb.stack.plugins.plugin_utils import waiting
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
@@ -37,7 +38,9 @@ class ActionModule(ActionBase):
             "sites": [_sent(site) for site in sites],
             "secrets": json.dumps({"sites": {name: _of_dns(found) for name, found in secrets.items()}}),
         }
-        result.update(execute(self, "pyweb.stack.acme_certificates", arguments, task_vars))
+        doing = f"requesting certificates for {waiting.names(arguments['sites'])}"
+        usual = "a CA takes up to a minute for each, with challenge: dns several minutes"
+        result.update(execute(self, "pyweb.stack.acme_certificates", arguments, task_vars, doing, usual))
         return result
 
 

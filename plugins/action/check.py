@@ -18,7 +18,7 @@ from ansible_collections.pyweb.stack.plugins.filter.sites import EXAMPLE
 from ansible_collections.pyweb.stack.plugins.module_utils.model.doctor_timer import doctor_timer
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete, url
-from ansible_collections.pyweb.stack.plugins.plugin_utils import certificates
+from ansible_collections.pyweb.stack.plugins.plugin_utils import certificates, role_arguments
 from ansible_collections.pyweb.stack.plugins.plugin_utils.inventory_faults import once
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
@@ -65,6 +65,7 @@ class ActionModule(_ASSERT):  # type: ignore[misc, valid-type]  # a class found 
         given, roots, tls = (plain(self._templar.template(variables.get(name))) for name in names)
         timer = plain(self._templar.template(variables.get("doctor_timer")))
         # No exception: of a result Ansible shows the message alone, and once.
+        wrong = []
         try:
             start, shared = str(variables.get("inventory_dir") or "."), plain(variables.get("web_run") or {})
             former = str(variables.get("playbook_dir") or "")
@@ -72,7 +73,10 @@ class ActionModule(_ASSERT):  # type: ignore[misc, valid-type]  # a class found 
             sites = complete(given, roots, start, EXAMPLE, tls, certificates, names_of, former_base=former)
             doctor_timer(timer)
         except InventoryError as error:
-            lines = [str(error), str(self._task.args.get("fail_msg") or "")]
+            wrong.append(str(error))
+        wrong += role_arguments.faults(plain(self._task.args.get("roles") or []), variables, self._templar.template)
+        if wrong:
+            lines = [*wrong, str(self._task.args.get("fail_msg") or "")]
             return {"failed": True, "changed": False, "msg": "\n".join(line for line in lines if line)}
         shown = [{"name": site["name"], "state": site["state"], "url": url(site)} for site in sites]
         return {"changed": False, "sites": shown}

@@ -16,11 +16,13 @@ from ansible_collections.pyweb.stack.plugins.module_utils.build import source as
 from ansible_collections.pyweb.stack.plugins.module_utils.build import tree
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Site, Source
+from ansible_collections.pyweb.stack.plugins.plugin_utils import waiting
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 # Bytes of a packed source that travel with the question whether it is wanted: up to here cheaper than a second call.
 INLINE = 256 * 1024
+USUAL = "the first build of a site takes about a minute, a later one some seconds"
 
 
 class ActionModule(ActionBase):
@@ -51,7 +53,8 @@ class ActionModule(ActionBase):
         return result
 
     def _module(self, arguments: dict[str, Any], task_vars: dict[str, Any] | None) -> dict[str, Any]:
-        return execute(self, "pyweb.stack.django_build", arguments, task_vars)
+        doing = f"building {waiting.names(arguments['sites'])}"
+        return execute(self, "pyweb.stack.django_build", arguments, task_vars, doing, USUAL)
 
     def _bring(self, name: str, archive: str) -> str:
         """Copy an archive to the host; its path there."""

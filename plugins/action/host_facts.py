@@ -18,5 +18,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the module, and return its result."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        result.update(execute(self, "pyweb.stack.host_facts", self._task.args, task_vars))
+        offered = self._task.args.get("offered")
+        if offered is not None and not offered:
+            return {**result, "changed": False}  # there is nothing to look up
+        doing = "asking the repositories which packages they offer" if offered else "gathering facts"
+        result.update(execute(self, "pyweb.stack.host_facts", self._task.args, task_vars, doing, "takes some seconds"))
         return result

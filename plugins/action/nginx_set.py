@@ -12,6 +12,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.pyweb.stack.plugins.module_utils.model import prefixes, schemes
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import Site
+from ansible_collections.pyweb.stack.plugins.plugin_utils import waiting
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.file_entries import rendered
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
@@ -39,7 +40,8 @@ class ActionModule(ActionBase):
         if keys:
             arguments["secrets"] = json.dumps({"sites": keys})
         arguments["certificates"] = sites
-        result.update(execute(self, "pyweb.stack.nginx_set", arguments, variables))
+        doing = f"configuring nginx, and requesting {waiting.names(arguments['sites'])} through it"
+        result.update(execute(self, "pyweb.stack.nginx_set", arguments, variables, doing, "takes some seconds"))
         return result
 
 

@@ -10,9 +10,11 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.pyweb.stack.plugins.plugin_utils import outside
+from ansible_collections.pyweb.stack.plugins.plugin_utils import outside, waiting
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
+
+USUAL = "takes some seconds for each site, with doctor_deep up to half a minute"
 
 
 class ActionModule(ActionBase):
@@ -33,7 +35,8 @@ class ActionModule(ActionBase):
             for site in present
         ]
         arguments.setdefault("controller_time", time.time())
-        result.update(execute(self, "pyweb.stack.site_doctor", arguments, task_vars))
+        doing = f"examining {waiting.names(arguments.get('names') or arguments['sites'])}"
+        result.update(execute(self, "pyweb.stack.site_doctor", arguments, task_vars, doing, USUAL))
         return result
 
     def _visits(

@@ -17,11 +17,13 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.doctor_timer imp
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import split_secrets
 from ansible_collections.pyweb.stack.plugins.module_utils.model.types import DoctorTimer
-from ansible_collections.pyweb.stack.plugins.plugin_utils import collection_version, command_archive
+from ansible_collections.pyweb.stack.plugins.plugin_utils import collection_version, command_archive, waiting
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.first_host import is_first
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 from ansible_collections.pyweb.stack.plugins.plugin_utils.who import who
+
+USUAL = "a new release takes some seconds, and as long as the project's own commands take"
 
 
 class ActionModule(ActionBase):
@@ -44,12 +46,13 @@ class ActionModule(ActionBase):
         sources = command_archive.sources()
         arguments["command_sources"] = command_archive.digest(sources)
         arguments["collection_version"] = collection_version.version()
-        answer = execute(self, "pyweb.stack.uwsgi_release", arguments, task_vars)
+        doing = f"releasing {waiting.names(sites)}: migrations, start, health check"
+        answer = execute(self, "pyweb.stack.uwsgi_release", arguments, task_vars, doing, USUAL)
         if answer.get("command_wanted"):
             # It goes along only where the host does not have it: once a version.
             content = base64.b64encode(command_archive.packed(sources)).decode()
             arguments.update(command_content=content, command_completion=BASH)
-            answer = execute(self, "pyweb.stack.uwsgi_release", arguments, task_vars)
+            answer = execute(self, "pyweb.stack.uwsgi_release", arguments, task_vars, doing, USUAL)
         result.update(answer)
         return result
 

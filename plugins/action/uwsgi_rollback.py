@@ -25,7 +25,8 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("sites is missing or no list; wanted web_sites | pyweb.stack.sites")
         sites, _secrets = split_secrets(arguments["sites"])
         arguments = {**arguments, "sites": sites, "who": who()}
-        result.update(execute(self, "pyweb.stack.uwsgi_rollback", arguments, task_vars))
+        doing = f"rolling {arguments.get('site') or 'the site'} back"
+        result.update(execute(self, "pyweb.stack.uwsgi_rollback", arguments, task_vars, doing, "takes some seconds"))
         # For the report: one of them was picked.
         after = result.get("sites_after", {})
         names = {*result.get("releases", {}), *after.get("releases", {}), *after.get("live", {})}

@@ -23,6 +23,13 @@ options:
     description: Conditions that must be true. If given, the sites are not checked.
     type: list
     elements: str
+  roles:
+    description:
+      - Roles of this collection whose variables are checked as well, against their argument specs.
+      - Ansible does the same in a task of its own at the start of each role.
+    type: list
+    elements: str
+    version_added: 0.2.0
   fail_msg:
     description: The message of a failure. If the inventory has mistakes, they come first and this is the last line.
     type: str
@@ -51,6 +58,7 @@ seealso:
 EXAMPLES = r"""
 - name: Check the sites before any host is changed
   pyweb.stack.check:
+    roles: [django, uwsgi]
     fail_msg: no host was changed
   register: web_checked
 """

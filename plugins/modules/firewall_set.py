@@ -41,6 +41,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+ansible_facts:
+  description: The facts that M(pyweb.stack.host_facts) returns, after the change.
+  returned: when something was changed, outside check mode
+  type: dict
 notes:
   description: How starting firewalld affects other services of the host, one line each.
   returned: always
@@ -66,6 +70,7 @@ closed:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.pyweb.stack.plugins.module_utils import firewall_change
 from ansible_collections.pyweb.stack.plugins.module_utils.firewall import described
+from ansible_collections.pyweb.stack.plugins.module_utils.host.facts import facts
 
 ARGUMENTS = {"plan": {"type": "dict", "required": True}}
 
@@ -84,7 +89,10 @@ def main() -> None:
     opened = [described(item) for item in [*plan["ssh"], *plan["open"], *plan["others"]]]
     closed = [described(item) for item in plan["close"]]
     started = ["firewalld.service, now and at boot"] if plan["start"] else []
+    # For a later use of the role in the same run.
+    found = {"ansible_facts": facts(module)} if plan["differs"] and not module.check_mode else {}
     module.exit_json(
+        **found,
         changed=plan["differs"],
         opened=opened,
         closed=closed,

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Call a module on a host: its secrets are hidden, and one sentence says why nobody becomes root there."""
+"""Call a module on a host: hide its secrets, tell what a long one does, and say why nobody becomes root there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible_collections.pyweb.stack.plugins.plugin_utils import waiting
 from ansible_collections.pyweb.stack.plugins.plugin_utils.hidden import hide
 
 # What Ansible's connections and sudo, su and doas say, and what it means.
@@ -39,13 +40,22 @@ def fault(said: str) -> str:
     return next((meaning for pattern, meaning in _FAULTS if re.search(pattern, said)), "")
 
 
-def execute(action: Any, name: str, arguments: dict[str, Any], variables: dict[str, Any] | None) -> dict[str, Any]:
+def execute(
+    action: Any,
+    name: str,
+    arguments: dict[str, Any],
+    variables: dict[str, Any] | None,
+    doing: str = "",
+    usual: str = "",
+) -> dict[str, Any]:
     """Run a module as an action does; where nobody becomes root, the result says what to do about it.
 
-    The result shows no secret that is among the arguments.
+    The result shows no secret that is among the arguments. If it takes long, a line on the terminal says what it is
+    doing and how long that usually takes.
     """
     try:
-        answer = dict(action._execute_module(module_name=name, module_args=arguments, task_vars=variables))
+        with waiting.told(doing, usual, variables):
+            answer = dict(action._execute_module(module_name=name, module_args=arguments, task_vars=variables))
         result = hide(answer, arguments)
     except AnsibleConnectionFailure:
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,12 +14,14 @@ import pytest
 from client import ask
 from host import ROOT, Host
 from sites import Project, site
-from terminal import lines_of, run_playbook, variables
+from terminal import Played, lines_of, run_playbook, variables
 
 SCHEMA = json.loads((ROOT / "docs/run-report.schema.json").read_text(encoding="utf-8"))
 SECRET = "correct-horse-battery"
 # Nobody listens there: whoever connects is refused at once.
 REFUSED = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+# Seconds until a long task says what it does, and between two such lines, each with the time that a busy machine adds.
+NOTICE, AGAIN = 10, 25
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
 
 
@@ -33,7 +36,9 @@ def other(host: Host, tmp_path: Path) -> Iterator[Host]:
 
 
 class World:
-    """Two hosts with one site each from a git repository, and one that cannot be reached."""
+    """Two hosts with one site each from a git repository, and one that cannot be reached. `played` is the last run."""
+
+    played: Played
 
     def __init__(self, host: Host, other: Host, project: Project, work: Path) -> None:
         self.hosts, self.project, self.work = [host, other], project, work
@@ -66,6 +71,8 @@ class World:
         """Run a playbook; its output, its exit status, the line of each host's site, and the report."""
         report = self.work / "report.json"
         done = run_playbook(inventory, self.work, playbook, "-e", f"run_report={report}", *words)
+        never_silent(done)
+        self.played = done
         found = json.loads(report.read_text(encoding="utf-8"))
         jsonschema.validate(found, SCHEMA)
         assert found["finished"] is True, done.stdout
@@ -76,6 +83,20 @@ class World:
         # All lines stand together, before the recap.
         assert done.stdout.index(lines[0]) < done.stdout.index(lines[1]) < done.stdout.index("PLAY RECAP")
         return done.stdout, done.returncode, lines, found
+
+
+def never_silent(done: Played) -> None:
+    """Nobody waits without a word: if a task takes long, a line says what it does and how long that takes."""
+    waited = [(seconds, line) for seconds, line in done.silences if line.startswith("TASK [")]
+    assert [found for found in waited if found[0] > NOTICE and "(takes up to " not in found[1]] == []
+    assert max(seconds for seconds, line in done.silences if line) < AGAIN, done.silences
+
+
+def few_headings(done: Played, most: int, idle: int) -> None:
+    """Ansible's default settings print a heading for each thing that happens."""
+    assert "Validating arguments" not in done.stdout
+    assert len(done.headings) <= most, done.headings
+    assert len(done.idle_headings) <= idle, done.idle_headings
 
 
 def status_of(found: dict[str, Any]) -> list[tuple[str, list[tuple[str, bool]]]]:
@@ -104,8 +125,13 @@ def test_every_run_ends_with_a_line_a_site(host: Host, other: Host, project: Pro
     assert "not touched, without sites: db1" in said
     assert status_of(found) == [GONE, *[("ok", [("ok", False)])] * 2, ("no_sites", [])]
 
+    # Building takes longer than anybody should wait without a word.
+    assert re.findall(rf"(?m)^{host.name}: building shop; the first build of a site takes about a minute", said)
+    few_headings(world.played, 22, 8)
+
     # A second run changes nothing, and says that.
     said, status, lines, found = world.play(inventory, "site.yml")
+    few_headings(world.played, 20, 7)
     assert [("nothing changed" in line, "changed: " in line) for line in lines] == [(True, False)] * 2, lines
     assert status_of(found) == [GONE, *[("ok", [("ok", True)])] * 2, ("no_sites", [])]
 

@@ -185,7 +185,7 @@ def test_what_was_issued_is_redirected_to_although_another_failed():
     assert then["when"] == "not ansible_check_mode and __nginx_uncertified | difference(__nginx_waiting) | length > 0"
     [first] = [
         task
-        for task in yaml.safe_load((ROOT / "roles/nginx/tasks/main.yml").read_text())
+        for task in yaml.safe_load((ROOT / "roles/nginx/tasks/serve.yml").read_text())
         if "pyweb.stack.nginx_set" in task
     ]
     # The service runs, and what the sites have was labelled.
@@ -204,12 +204,10 @@ def test_a_placeholder_is_no_certificate(host, monkeypatch):
 
 
 def test_certificates_come_after_the_ports_are_open_and_after_a_failure_too():
-    [_validate, play] = yaml.safe_load((ROOT / "playbooks/site.yml").read_text())
+    [play] = yaml.safe_load((ROOT / "playbooks/site.yml").read_text())
     tasks = list(blocks(play["tasks"]))
     order = [role_of(task) for task in tasks if role_of(task)[0] in ("nginx", "firewalld")][-3:]
-    assert order == [("nginx", ""), ("firewalld", ""), ("nginx", "certificates")]
-    [serve] = [task for task in tasks if role_of(task) == ("nginx", "")]
-    assert serve["vars"]["nginx_certificates"] is False
+    assert order == [("nginx", "serve"), ("firewalld", "open"), ("nginx", "certificates")]
     [opening] = [task for task in tasks if any(role_of(one)[0] == "firewalld" for one in task.get("block", []))]
     [getting] = opening["always"]
     assert role_of(getting) == ("nginx", "certificates")

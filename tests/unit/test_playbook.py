@@ -51,7 +51,7 @@ def test_every_fault_of_every_site_is_told_before_a_host_is_touched(tmp_path):
     assert "web_sites[0] 'shop': domains is ['shop.example.com;']; wanted host names" in said
     assert "web_sites[1] 'blog': uwsgi.processes is 'ten'; wanted auto, or a whole number" in said
     # Neither the host with the faults nor the one without was asked anything.
-    assert "Serve the sites" not in said
+    assert "Gather facts about the host" not in said
     assert "unreachable=1" not in said
 
 
@@ -68,7 +68,7 @@ def test_secrets_of_a_wrong_inventory_are_not_told(tmp_path):
 def test_right_inventory_gets_as_far_as_the_host(tmp_path):
     """So that the tests above cannot pass because the playbook never gets anywhere."""
     done = play(tmp_path, [{"name": "shop", "domains": ["shop.example.com"]}])
-    assert "Serve the sites" in done.stdout
+    assert "Gather facts about the host" in done.stdout
     assert done.returncode != 0
 
 

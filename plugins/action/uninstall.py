@@ -1,0 +1,24 @@
+# Copyright: (c) 2026, the pyweb.stack contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+"""The controller's half of `uninstall`: say what takes so long."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
+
+
+class ActionModule(ActionBase):
+    """Hands its arguments to the module."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run the module, and return its result."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        doing = "predicting what would be removed" if self._task.check_mode else "removing all sites"
+        usual = "takes about 20 seconds, longer with uninstall_packages"
+        result.update(execute(self, "pyweb.stack.uninstall", self._task.args, task_vars, doing, usual))
+        return result
