@@ -226,10 +226,10 @@ PLACE = "(mysite/settings.py:87)"
 KEY = "set MY_API_KEY in `env:` of the site"
 PACKAGE = "to the requirements, or to `packages:` of the site"
 AUTHORITY = (
-    "for a certificate authority of your own set web_environment: {SSL_CERT_FILE: FILE, PIP_CERT: FILE, "
+    "for your own certificate authority set web_environment: {SSL_CERT_FILE: FILE, PIP_CERT: FILE, "
     "REQUESTS_CA_BUNDLE: FILE, GIT_SSL_CAINFO: FILE}, where FILE is the path of its certificates on the host"
 )
-UNREACHED = "check that this host may connect to there; behind a proxy set web_environment: {https_proxy: URL}"
+UNREACHED = "check that this host can connect to it; behind a proxy set web_environment: {https_proxy: URL}"
 UNRESOLVED = (
     "check that name, and DNS on this host (getent hosts NAME); behind a proxy set web_environment: {https_proxy: URL}"
 )
@@ -321,20 +321,20 @@ ADVISED = {
         f"{SETTINGS.partition('    from mysite')[0]}    from mysite.settings.local import *\n"
         "ModuleNotFoundError: No module named 'mysite.settings.local'\n",
         "ModuleNotFoundError: No module named 'mysite.settings.local'; "
-        "set `settings_module:` of the site to what the source has; mysite.settings.local is not there",
+        "correct `settings_module:` of the site; the source has no mysite.settings.local",
     ),
     "a wrong settings_module": (
         f"{SETTINGS.partition('    from mysite')[0]}    from mysite.settingz import *\n"
         "ModuleNotFoundError: No module named 'mysite.settingz'\n",
         "ModuleNotFoundError: No module named 'mysite.settingz'; "
-        "set `settings_module:` of the site to what the source has; mysite.settingz is not there",
+        "correct `settings_module:` of the site; the source has no mysite.settingz",
     ),
     "a wrong wsgi": (
         f'Traceback (most recent call last):\n  File "{SITE}/overlay/pyweb_wsgi.py", line 36, in <module>\n'
         "    from mysite.wsgi import app as application\n    ^^^^^^\n"
         "ImportError: cannot import name 'app' from 'mysite.wsgi' (x/wsgi.py)\n",
         "ImportError: cannot import name 'app' from 'mysite.wsgi' (x/wsgi.py); "
-        "set `wsgi:` of the site to what the source has; mysite.wsgi:app is not there",
+        "correct `wsgi:` of the site; the source has no mysite.wsgi:app",
     ),
     # The database.
     "a wrong password": (
@@ -350,12 +350,12 @@ ADVISED = {
     "no such database": (
         f'OperationalError: {REFUSED}FATAL:  database "shop" does not exist\n',
         f'OperationalError: {REFUSED}FATAL:  database "shop" does not exist; '
-        f"make that database on its server, or correct its name in {DATABASE}",
+        f"create that database on its server, or correct its name in {DATABASE}",
     ),
     "no such user": (
         f'OperationalError: {REFUSED}FATAL:  role "shop" does not exist\n',
         f'OperationalError: {REFUSED}FATAL:  role "shop" does not exist; '
-        f"make that user on the database server, or correct it in {DATABASE}",
+        f"create that user on the database server, or correct it in {DATABASE}",
     ),
     "no database server": (
         f"OperationalError: connection failed: {REFUSED}Connection refused\n\tIs the server running on that host?\n",
@@ -513,7 +513,7 @@ Traceback (most recent call last):
 ValueError: Unable to configure handler 'file'
 """,
         "ValueError: Unable to configure handler 'file': FileNotFoundError: [Errno 2] No such file or directory: "
-        "'/var/log/shop/app.log'; make its directory on the host, for the site's user to write to, or set LOGGING in "
+        "'/var/log/shop/app.log'; create its directory on the host, writable for the site's user, or set LOGGING in "
         "`settings:` of the site",
     ),
     "django-configurations": (
@@ -524,7 +524,7 @@ ValueError: Unable to configure handler 'file'
         'django.db.utils.OperationalError: connection to server at "192.0.2.1", port 5432 failed: FATAL:  no '
         'pg_hba.conf entry for host "192.0.2.2"\n',
         'django.db.utils.OperationalError: connection to server at "192.0.2.1", port 5432 failed: FATAL:  no '
-        'pg_hba.conf entry for host "192.0.2.2"; let this host in at the database server (its pg_hba.conf)',
+        'pg_hba.conf entry for host "192.0.2.2"; allow this host in the pg_hba.conf of the database server',
     ),
     # The host.
     "a full disk": (
@@ -598,13 +598,13 @@ Traceback (most recent call last):
 ValueError: Unable to configure handler 'file'
 """,
         "ValueError: Unable to configure handler 'file': FileNotFoundError: [Errno 2] No such file or directory: "
-        "'/opt/sites/shop/builds/0123456789ab/src/logs/django.log'; the site may not write there: set `writable: "
+        "'/opt/sites/shop/builds/0123456789ab/src/logs/django.log'; the site must not write there: set `writable: "
         "[logs]` of the site",
     ),
     "a file that is read and is not there": (
         "FileNotFoundError: [Errno 2] No such file or directory: '/opt/sites/shop/builds/0123456789ab/src/a/b.json'",
         "FileNotFoundError: [Errno 2] No such file or directory: '/opt/sites/shop/builds/0123456789ab/src/a/b.json'; "
-        "where the repository does not have that file, add it with `files: {a/b.json: ...}` of the site",
+        "if the repository does not contain that file, add it with `files: {a/b.json: ...}` of the site",
     ),
     "a file that is read from where the project runs": (
         "FileNotFoundError: [Errno 2] No such file or directory: 'config.json'",
@@ -631,7 +631,7 @@ ValueError: Unable to configure handler 'file'
         "ValueError: Unable to configure handler 'f': FileNotFoundError: [Errno 2] No such file or directory: "
         "'/var/log/x'",
         "ValueError: Unable to configure handler 'f': FileNotFoundError: [Errno 2] No such file or directory: "
-        "'/var/log/x'; make its directory on the host, for the site's user to write to, or set LOGGING in `settings:` "
+        "'/var/log/x'; create its directory on the host, writable for the site's user, or set LOGGING in `settings:` "
         "of the site",
     ),
 }

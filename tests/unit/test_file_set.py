@@ -129,9 +129,7 @@ def test_link_is_marked_by_its_target(host):
 
 def test_directory_in_the_way_is_refused(host):
     (host.etc / "a.conf").mkdir()
-    with pytest.raises(
-        FileSetError, match=r"a\.conf is a directory; wanted a file or nothing there; move it away first$"
-    ):
+    with pytest.raises(FileSetError, match=r"a\.conf is a directory; expected a file or nothing; move it away first$"):
         host.install(file(host.etc / "a.conf"))
 
 
@@ -555,9 +553,7 @@ def test_programs_are_looked_for_in_the_sbin_directories_too(tmp_path, monkeypat
 
 def test_a_special_file_is_refused_and_says_so(host):
     os.mkfifo(host.etc / "pipe")
-    with pytest.raises(
-        FileSetError, match=r"pipe is a special file; wanted a file or nothing there; move it away first"
-    ):
+    with pytest.raises(FileSetError, match=r"pipe is a special file; expected a file or nothing; move it away first"):
         compare(file(host.etc / "pipe"))
 
 

@@ -118,9 +118,13 @@ Host key verification failed."""
         (
             {"known_hosts": LINE},
             SAYS,
-            "source.known_hosts has no such key of git.example.com; git.example.com shows the",
+            "source.known_hosts does not contain this key of git.example.com; git.example.com shows the",
         ),
-        ({"known_hosts": LINE}, NO_KEY, "source.known_hosts has no such key of git.example.com; it shows another one"),
+        (
+            {"known_hosts": LINE},
+            NO_KEY,
+            "source.known_hosts does not contain this key of git.example.com; it shows another one",
+        ),
         ({}, "fatal: repository not found", "the cause of git"),
         ({}, "Host key verification failed.", "the cause of git"),
     ],

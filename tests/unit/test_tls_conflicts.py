@@ -75,10 +75,10 @@ def test_a_site_without_the_key_has_web_tls():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("https", "web_tls is 'https'; wanted none, selfsigned, or a mapping with one of certificate, acme"),
+        ("https", "web_tls is 'https'; expected none, selfsigned, or a mapping with one of certificate, acme"),
         (acme(mail="a@b"), "unknown key 'web_tls.acme.mail'; did you mean 'email'?"),
-        ({"key": SECRET}, "web_tls has key; wanted none, selfsigned, or exactly one of certificate, acme"),
-        ({"certificate": "/a.pem", "key": SECRET}, "web_tls.key is not usable; wanted a private key as PEM text"),
+        ({"key": SECRET}, "web_tls has key; expected none, selfsigned, or exactly one of certificate, acme"),
+        ({"certificate": "/a.pem", "key": SECRET}, "web_tls.key is not usable; expected a private key as PEM text"),
         ({"acme": {"email": "\ud800"}}, "web_tls.acme.email is text with half of a character"),
         (dns(), "web_tls.acme.challenge.dns has neither command nor plugin"),
         (acme(ca="/etc/root.pem"), "web_tls.acme.ca is given without directory"),
@@ -115,8 +115,8 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
         *[
             (
                 {"domains": ["a.example.com", name], "tls": acme(directory=directory)},
-                f"domains has {name}, for which no public CA issues a certificate, and tls.acme.directory is Let's "
-                "Encrypt's; use tls: selfsigned, or give the directory of your own CA",
+                f"domains has {name}, for which no public CA issues certificates, and tls.acme.directory is Let's "
+                "Encrypt's; use tls: selfsigned, or set the directory of your own CA",
             )
             for name, directory in [
                 ("localhost", ""),
@@ -134,39 +134,40 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
             "nginx.listen is 8080, 127.0.0.1:80, [::1]:80, and tls.acme.challenge is http, for which the CA asks port "
             "80; add 80 to nginx.listen, or use a dns challenge",
         ),
-        ({"tls": dns()}, "tls.acme.challenge.dns has neither command nor plugin; wanted exactly one of them"),
+        ({"tls": dns()}, "tls.acme.challenge.dns has neither command nor plugin; expected exactly one of them"),
         (
             {"tls": dns(command="x", plugin="cloudflare", credentials=SECRET)},
-            "tls.acme.challenge.dns has command and plugin; wanted exactly one of them",
+            "tls.acme.challenge.dns has command and plugin; expected exactly one of them",
         ),
         (
             {"tls": dns(command="x", credentials=SECRET)},
-            "tls.acme.challenge.dns.credentials is given; it goes with plugin, and there is command; leave it out",
+            "tls.acme.challenge.dns.credentials is given; it requires plugin, and command is set; remove it",
         ),
-        ({"tls": dns(command="x", wait=60)}, "dns.wait is given; it goes with plugin"),
+        ({"tls": dns(command="x", wait=60)}, "dns.wait is given; it requires plugin"),
         (
             {"tls": dns(plugin="rfc2136", credentials=SECRET, environment={"A": SECRET})},
-            "dns.environment is given; it goes with command, and there is plugin",
+            "dns.environment is given; it requires command, and plugin is set",
         ),
-        ({"tls": dns(plugin="rfc2136", credentials=SECRET, cleanup="x")}, "dns.cleanup is given; it goes with command"),
+        ({"tls": dns(plugin="rfc2136", credentials=SECRET, cleanup="x")}, "dns.cleanup is given; it requires command"),
         ({"tls": dns(plugin="rfc2136")}, "dns.credentials is missing; it is required beside plugin: the text of the"),
         ({"tls": dns(plugin="route53")}, "'route53', which reads no credentials file; use command and environment"),
         # The pair.
         (
             {"tls": {"certificate": "/etc/a.pem", "key": KEY}},
-            "tls.certificate is a path on the host and key is text; wanted both of the same kind",
+            "tls.certificate is a path on the host and key is text; expected both of the same kind",
         ),
         ({"tls": {"certificate": PEM, "key": "/etc/a.key"}}, "tls.key is a path on the host and certificate is"),
         # The name to redirect to.
-        ({"canonical": "shop.example.org"}, "canonical is 'shop.example.org'; wanted one of domains"),
+        ({"canonical": "shop.example.org"}, "canonical is 'shop.example.org'; expected one of domains"),
         (
             {"domains": ["*.example.com"], "canonical": "*.example.com"},
-            "canonical is '*.example.com'; wanted one name to redirect to, without *",
+            "canonical is '*.example.com'; expected one name to redirect to, without *",
         ),
         # Listeners.
         (
             {"tls": "selfsigned", "nginx": {"listen": [80, 443]}},
-            "nginx.listen has 443, and so has nginx.listen_tls (443 when left out); wanted http and https on ports of "
+            "nginx.listen has 443, and so has nginx.listen_tls (default: 443); expected http and https on ports "
+            "of "
             "their own; take 443 out of one of them",
         ),
         (
@@ -257,7 +258,7 @@ def test_a_port_of_https_is_no_port_of_uwsgi():
 
 def test_a_port_of_https_is_no_port_of_http_of_another_site():
     tls = {**SHOP, "tls": "selfsigned"}
-    wanted = "site 'shop': nginx.listen_tls has 443, on which site 'blog' listens for http; give one of them another "
+    wanted = "site 'shop': nginx.listen_tls has 443, on which site 'blog' listens for http; change one of them "
     assert faults(tls, {**BLOG, "nginx": {"listen": [80, 443]}}) == [wanted + "port"]
     assert faults({**BLOG, "nginx": {"listen": [80, "[::]:443"]}}, tls) == [wanted + "port"]
     assert len(complete([tls, {**BLOG, "nginx": {"listen": "192.0.2.1:443"}}], example=str(EXAMPLE))) == 2
@@ -299,7 +300,9 @@ def test_sites_of_one_name_are_one_server_of_https(keys, named):
     first = {**SHOP, "tls": "selfsigned"}
     found = faults(first, {**first, "name": "blog", "prefix": "/blog", **keys})
     assert [text.partition(": ")[2].partition(" differs")[0] for text in found] == named
-    assert all("they are one" in text or "sites of one name are one server of nginx" in text for text in found)
+    assert all(
+        "they are one" in text or ("sites with the same domains are one server of nginx") in text for text in found
+    )
 
 
 def test_sites_of_one_name_that_agree():
@@ -353,7 +356,7 @@ def test_no_name_of_several_hosts_by_http():
     [found] = faults({**sites, "tls": acme()}, shared_names=shared)
     assert found == (
         "web_sites[0] 'shop': domains has shop.example.com, which the hosts web1, web2 have, and tls.acme.challenge is "
-        "http; the CA asks whichever of them it reaches; use a dns challenge, or issue on one host and give the "
+        "http; the CA connects to any one of them; use a dns challenge, or issue on one host and give the "
         "certificate and its key to the others"
     )
     shared["www.example.com"] = ["web2", "web3"]
@@ -369,7 +372,7 @@ def test_no_name_of_several_hosts_by_http():
 @pytest.mark.parametrize("words", [["/bin/txt", "--token", SECRET, None], f"/bin/txt --token '{SECRET}"])
 def test_a_token_on_the_command_line_of_a_dns_challenge_is_not_quoted(key, words):
     found = fault(tls=dns(**{**COMMAND, key: words}))
-    assert found.startswith(f"web_sites[0] 'shop': tls.acme.challenge.dns.{key} is not usable; wanted ")
+    assert found.startswith(f"web_sites[0] 'shop': tls.acme.challenge.dns.{key} is not usable; expected ")
     assert SECRET not in found
 
 

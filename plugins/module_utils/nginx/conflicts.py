@@ -31,7 +31,7 @@ def between(views: Iterable[Mapping[str, Any]]) -> list[str]:
             if other != spoken:
                 faults.append(
                     f"site '{view['name']}': nginx is to speak {spoken} on {_shown(*pair)}, and {other} for site "
-                    f"'{name}'; give one of them another port with nginx.listen or nginx.listen_tls"
+                    f"'{name}'; change one of the ports with nginx.listen or nginx.listen_tls"
                 )
     return faults
 

@@ -56,7 +56,7 @@ def asked(
             found[key] = check(_WORDS.get(str(value).lower(), value) if key == "on" else value or default)
         except Wrong as wrong:
             variable = "maintenance" if key == "on" else f"maintenance_{key}"
-            faults.append(f"{variable} is {shown(value)}; wanted {wrong.wanted}" + (wrong.fix and f"; {wrong.fix}"))
+            faults.append(f"{variable} is {shown(value)}; expected {wrong.wanted}" + (wrong.fix and f"; {wrong.fix}"))
     others = {other: settings for other, settings in host.get("maintenance", {}).items() if other != name}
     if found.get("on"):
         others[name] = {"allow": found.get("allow", []), "retry_after": found.get("retry_after") or RETRY_AFTER}

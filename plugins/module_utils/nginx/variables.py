@@ -33,7 +33,7 @@ def ipv6(given: Any, kernel: bool, faults: list[str]) -> bool:
     words = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False, "auto": kernel}
     word = str(given).lower()
     if word not in words:
-        faults.append(f"nginx_ipv6 is {shown(given)}; wanted auto, true or false")
+        faults.append(f"nginx_ipv6 is {shown(given)}; expected auto, true or false")
     return words.get(word, kernel)
 
 
@@ -51,5 +51,5 @@ def checked(variable: str, check: Check, value: Any, default: Any, faults: list[
     try:
         return check(value)
     except Wrong as wrong:
-        faults.append(f"{variable} is {shown(value)}; wanted {wrong.wanted}" + (wrong.fix and f"; {wrong.fix}"))
+        faults.append(f"{variable} is {shown(value)}; expected {wrong.wanted}" + (wrong.fix and f"; {wrong.fix}"))
         return default
