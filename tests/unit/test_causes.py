@@ -314,7 +314,7 @@ ADVISED = {
     ),
     "a missing module of the project": (
         f"{SETTINGS}ModuleNotFoundError: No module named 'mysite.local'\n",
-        f"ModuleNotFoundError: No module named 'mysite.local' {PLACE}; where the repository does not have that file, "
+        f"ModuleNotFoundError: No module named 'mysite.local' {PLACE}; if the repository does not contain that file, "
         "add it with `files: {mysite/local.py: ...}` of the site",
     ),
     "settings for developers that are named and not there": (
@@ -410,7 +410,7 @@ ADVISED = {
     "apt: an unknown authority": (
         "Err: Certificate verification failed: The certificate is NOT trusted. The certificate issuer is unknown.\n",
         "Err: Certificate verification failed: The certificate is NOT trusted. The certificate issuer is unknown; for "
-        "a certificate authority of your own put its certificate below /usr/local/share/ca-certificates on the host, "
+        "your own certificate authority put its certificate below /usr/local/share/ca-certificates on the host, "
         "and run update-ca-certificates there",
     ),
     "a certificate of yesterday": (
@@ -438,7 +438,7 @@ ADVISED = {
     ),
     "a fetch: not for everybody": (
         "https://a.example/x.tar.gz: HTTP Error 403: Forbidden",
-        "https://a.example/x.tar.gz: HTTP Error 403: Forbidden; the server wants to know who asks: check the URL and "
+        "https://a.example/x.tar.gz: HTTP Error 403: Forbidden; the server requires authentication: check the URL and "
         "its credentials",
     ),
     # Repositories and packages.
@@ -578,12 +578,12 @@ Traceback (most recent call last):
 PermissionError: [Errno 13] Permission denied: '/opt/sites/shop/builds/0123456789ab/src/var/uploads/a.txt'
 """,
         "PermissionError: [Errno 13] Permission denied: "
-        "'/opt/sites/shop/builds/0123456789ab/src/var/uploads/a.txt' (shop/views.py:7); the site may not write there: "
+        "'/opt/sites/shop/builds/0123456789ab/src/var/uploads/a.txt' (shop/views.py:7); the site must not write there: "
         "set `writable: [var/uploads]` of the site",
     ),
     "a directory in the code that the site may not make": (
         "OSError: [Errno 30] Read-only file system: '/opt/sites/shop/current/src/uploads'",
-        "OSError: [Errno 30] Read-only file system: '/opt/sites/shop/current/src/uploads'; the site may not write "
+        "OSError: [Errno 30] Read-only file system: '/opt/sites/shop/current/src/uploads'; the site must not write "
         "there: set `writable: [uploads]` of the site",
     ),
     "a log in a directory that is not there": (
@@ -608,7 +608,7 @@ ValueError: Unable to configure handler 'file'
     ),
     "a file that is read from where the project runs": (
         "FileNotFoundError: [Errno 2] No such file or directory: 'config.json'",
-        "FileNotFoundError: [Errno 2] No such file or directory: 'config.json'; where the repository does not have "
+        "FileNotFoundError: [Errno 2] No such file or directory: 'config.json'; if the repository does not contain "
         "that file, add it with `files: {config.json: ...}` of the site",
     ),
     "a program that is not there": (
@@ -617,14 +617,14 @@ ValueError: Unable to configure handler 'file'
     ),
     "settings that are not in the repository": (
         "ModuleNotFoundError: No module named 'shop.local_settings'",
-        "ModuleNotFoundError: No module named 'shop.local_settings'; where the repository does not have that file, "
+        "ModuleNotFoundError: No module named 'shop.local_settings'; if the repository does not contain that file, "
         "add it with `files: {shop/local_settings.py: ...}` of the site",
     ),
     "a module that a package of the source lacks": (
         "ImportError: cannot import name 'configuration' from 'netbox' "
         "(/opt/sites/shop/builds/0123456789ab/src/netbox/netbox/__init__.py)",
         "ImportError: cannot import name 'configuration' from 'netbox' "
-        "(/opt/sites/shop/builds/0123456789ab/src/netbox/netbox/__init__.py); where the repository does not have that "
+        "(/opt/sites/shop/builds/0123456789ab/src/netbox/netbox/__init__.py); if the repository does not contain that "
         "file, add it with `files: {netbox/netbox/configuration.py: ...}` of the site",
     ),
     "a log elsewhere": (

@@ -259,7 +259,7 @@ def test_a_wrong_certificate_of_web_tls_is_said_once_and_its_names_of_each_site(
     assert fault.startswith("web_tls.certificate has expired")
     [fault] = faults(SHOP, BLOG, tls=pair(GOOD), certificates=certificates)
     assert fault.startswith(
-        "web_sites[1] 'blog': tls.certificate is for shop.example.com, www.shop.example.com; wanted"
+        "web_sites[1] 'blog': tls.certificate is for shop.example.com, www.shop.example.com; expected"
     )
 
 

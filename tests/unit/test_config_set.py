@@ -69,7 +69,7 @@ def test_wrong_file_is_refused(call, file, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "../x", "files": []}, "name goes into file names"),
+        ({"name": "../x", "files": []}, "name is used in file names"),
         ({"files": [], "apply": [[]]}, "apply has an empty command"),
         ({"files": [], "revert": [["a"], []]}, "revert has an empty command"),
         ({"files": [{"path": "/x", "content": ""}, {"path": "/x", "state": "absent"}]}, "files has /x more than once"),

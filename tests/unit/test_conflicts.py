@@ -68,7 +68,7 @@ SHARED = {"user": "web", "user_shared": True}
 def test_two_sites_share_a_user_only_where_both_say_so(shop, blog, lacking):
     [fault] = faults({**SHOP, **shop}, {"name": "blog", "domains": ["blog.example.com"], **blog})
     user = blog["user"]
-    assert fault.startswith(f"site 'blog': user is '{user}', whom site 'shop' has, too: each could read and change")
+    assert fault.startswith(f"site 'blog': user is '{user}', which site 'shop' has, too: each could read and change")
     assert fault.endswith(f"say user_shared: true for {lacking}")
 
 
@@ -82,7 +82,7 @@ def test_sites_that_share_a_user_and_say_so():
 
 def test_one_domain_in_two_sites():
     other = {"name": "blog", "domains": ["a.example.com", "SHOP.example.com"]}
-    wanted = "site 'blog': domain shop.example.com already belongs to site 'shop'; give each domain to one site, "
+    wanted = "site 'blog': domain shop.example.com already belongs to site 'shop'; assign each domain to one site, "
     wanted += "or the sites different prefixes"
     assert faults(SHOP, other) == [wanted]
 
@@ -167,8 +167,8 @@ def test_what_goes_together(keys):
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"source": {"path": "/opt/sites/shop"}}, "source.path /opt/sites/shop lies in root /opt/sites/shop"),
-        ({"source": {"path": "/opt/sites"}}, "root /opt/sites/shop lies in source.path /opt/sites;"),
+        ({"source": {"path": "/opt/sites/shop"}}, "source.path /opt/sites/shop is inside root /opt/sites/shop"),
+        ({"source": {"path": "/opt/sites"}}, "root /opt/sites/shop is inside source.path /opt/sites;"),
         ({"source": {"path": "/etc/sites/shop/a"}}, "source.path /etc/sites/shop/a is inside config /etc/sites/shop"),
         ({"source": {"path": "/run/sites/shop/a"}}, "source.path /run/sites/shop/a is inside run /run/sites/shop"),
         ({"source": {"path": "/var/cache/sites/shop/a"}}, "is inside cache /var/cache/sites/shop"),
@@ -209,7 +209,7 @@ def test_ports_and_domains_of_the_same_site_are_its_own():
 def test_sites_without_a_name_are_not_compared_by_it():
     found = faults({"domains": ["a"]}, {"domains": ["a"]})
     assert found == [
-        f"web_sites[{number}]: has no name; it is required: add for example `name: shop`" for number in (0, 1)
+        f"web_sites[{number}]: has no name; it is required; add for example `name: shop`" for number in (0, 1)
     ]
 
 

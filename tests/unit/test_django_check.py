@@ -108,15 +108,14 @@ def test_a_setting_that_is_wanted_where_debug_is_off_is_named(django):
     django(failing("EMAIL_HOST is empty.", lambda found: not found.DEBUG and not found.EMAIL_HOST, hint="Ask."))
     assert first_line() == (
         "?: (shop.E001) EMAIL_HOST is empty. HINT: Ask; it is caused by DEBUG, which is false on a server; set "
-        '`settings: {EMAIL_HOST: ...}` of the site, or `settings: {SILENCED_SYSTEM_CHECKS: ["a.W001", "shop.E001"]}` '
-        "where that does not matter"
+        '`settings: {EMAIL_HOST: ...}` of the site, or `settings: {SILENCED_SYSTEM_CHECKS: ["a.W001", "shop.E001"]}` if that does not matter"
     )
 
 
 def test_a_value_of_the_inventory_gives_way_to_the_projects(django):
     wrong = failing("MEDIA_URL must end with a slash", lambda settings: settings.MEDIA_URL[-1] != "/", "urls.E006")
     django(wrong, MEDIA_URL="/media")
-    assert 'comes of MEDIA_URL, which is "/media" on a server; set `settings: {MEDIA_URL: "/media/"}`' in first_line()
+    assert 'caused by MEDIA_URL, which is "/media" on a server; set `settings: {MEDIA_URL: "/media/"}`' in first_line()
 
 
 def test_origins_of_old_projects_get_their_scheme(django):

@@ -135,7 +135,7 @@ def test_directory_in_the_way_is_refused(host):
 
 def test_unknown_owner_is_an_error_but_not_in_a_dry_run(host):
     wanted = Wanted(str(host.etc / "a.conf"), content=b"x", owner="nobody-of-that-name", group=GID)
-    with pytest.raises(FileSetError, match="owner is 'nobody-of-that-name'; there is none on this host"):
+    with pytest.raises(FileSetError, match="owner is 'nobody-of-that-name', which this host does not have"):
         host.install(wanted)
     outcome = host.install(wanted, dry=True)
     assert states(outcome) == ["created"]
@@ -573,7 +573,7 @@ def test_owner_and_group_are_numbers_or_names(host, monkeypatch):
 def test_an_unknown_group_is_named(host):
     wanted = Wanted(str(host.etc / "a"), owner=UID, group="no-group-of-that-name")
     with pytest.raises(
-        FileSetError, match="a: group is 'no-group-of-that-name'; there is none on this host; create it"
+        FileSetError, match="a: group is 'no-group-of-that-name', which this host does not have; create it"
     ):
         compare(wanted)
     assert compare(wanted, dry=True).after.gid == -1

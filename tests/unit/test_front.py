@@ -398,4 +398,6 @@ def test_maintenance_is_no_fault_and_is_told(nginx, tmp_path, monkeypatch, there
     nginx.pages["/"] = html(status=status)
     found = front(nginx).look()
     assert (wrong in found.wrong) if wrong else not found.wrong
-    assert found.warning.startswith("site 'shop': maintenance is on, and visitors get 503; end it:") is not bool(wrong)
+    assert found.warning.startswith(("site 'shop': maintenance is on, and visitors get 503; to end it:")) is not bool(
+        wrong
+    )

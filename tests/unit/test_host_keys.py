@@ -113,7 +113,7 @@ Host key verification failed."""
         (
             {},
             SAYS,
-            "git.example.com shows the key SHA256:uwhL0uAaEy8Yp7bV1Lg3Q4K3a5w3ZQf0pXfTkQp7c2E, and {} has another",
+            "git.example.com shows the key SHA256:uwhL0uAaEy8Yp7bV1Lg3Q4K3a5w3ZQf0pXfTkQp7c2E, and {} contains another",
         ),
         (
             {"known_hosts": LINE},

@@ -43,7 +43,7 @@ def test_data_that_is_nested_too_deep_is_refused_by_its_name(tmp_path, name, ope
 
 @pytest.mark.parametrize("path", ["a\0b", "a\ud800"])
 def test_a_path_that_is_none_is_refused(tmp_path, path):
-    with pytest.raises(Unreadable, match=r"uv\.lock: x lies at .*, which is no path"):
+    with pytest.raises(Unreadable, match=r"uv\.lock: x has the path .*, which is invalid"):
         pins.local_url(str(tmp_path), "uv.lock", path, "x")
 
 

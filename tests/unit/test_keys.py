@@ -314,7 +314,10 @@ TLS = [
         for given, fix in [
             (PRIVATE.replace("\n", " "), "its line ends are lost; write it as a block, with | and not >"),
             (PRIVATE.replace("\n", "\\n"), "its line ends are lost"),
-            (PRIVATE.split("-----END")[0], "its end is missing: -----END PRIVATE KEY-----; copy its file again"),
+            (
+                PRIVATE.split("-----END")[0],
+                ("its end is missing: -----END PRIVATE KEY-----; copy the complete file again"),
+            ),
             (PRIVATE.replace(SECRET, f"{SECRET}!"), "one of its lines is not base64"),
             (PRIVATE.replace("PRIVATE", "OPENSSH PRIVATE"), "it is a key of OpenSSH; write it as PEM: ssh-keygen"),
             (
@@ -446,7 +449,7 @@ BAD = {
         (["-y"], "expected names of packages such as libmagic1, g++ or libc6:i386"),
         (["a b"], "expected names of packages"),
         # Orders of apt: remove, install; a version, an origin, a task, a pattern. Of dnf: a group, a file.
-        (["curl-"], "a name alone, without a version: apt and dnf take other signs for orders"),
+        (["curl-"], "a name alone, without a version: apt and dnf treat other characters as commands"),
         (["g++-"], "expected names of packages"),
         (["curl:amd64-"], "expected names of packages"),
         (["curl+"], "expected names of packages"),
@@ -514,7 +517,7 @@ BAD = {
         (["/srv"], "expected a path relative to the source"),
         (["."], "(found '.' in the list)"),
         (["a//b"], "(found 'a//b' in the list)"),
-        (["logs", "logs/old"], "writable has logs/old, and writable has logs; expected paths that do not lie"),
+        (["logs", "logs/old"], "writable has logs/old, and writable has logs; expected paths that are not inside"),
         (["logs", "logs"], "writable has logs, and writable has logs"),
     ],
     "seed": [
@@ -636,7 +639,7 @@ BAD = {
         ({"unit": {"LimitNOFILE": "1\nUser=root"}}, "expected text on one line for LimitNOFILE"),
         ({"unit": {"Environment": "A=1\\"}}, "expected text on one line for Environment"),
         ({"unit": {"LimitNOFILE": None}}, "expected text on one line for LimitNOFILE"),
-        ({"version": "2.0.31", "install": "distribution"}, "uwsgi.version is '2.0.31'; the distribution decides it"),
+        ({"version": "2.0.31", "install": "distribution"}, "uwsgi.version is '2.0.31'; the distribution determines it"),
         ({"tarball": "/u.tgz"}, "uwsgi.tarball can only be used with install: tarball; install is 'pyuwsgi'"),
         (
             {"install": "tarball", "checksum": "sha256:" + "0" * 64},
@@ -762,7 +765,7 @@ BAD = {
         ({"archive": f"https://u:{SECRET}@h/a.tgz"}, "expected no password in a URL"),
         ({"archive": f"https://u:{SECRET}/x@h/a.tgz"}, "expected no password in a URL"),
         ({"git": f"https://h/a.git?token={SECRET}"}, "expected a URL without ? and #; put a token before the host"),
-        ({"git": f"ssh://git:{SECRET}@h/a.git"}, "expected no password in a URL of ssh; ssh takes none"),
+        ({"git": f"ssh://git:{SECRET}@h/a.git"}, "expected no password in a URL of ssh; ssh accepts none"),
         ({"git": "x", "known_hosts": "h ssh-rsa"}, "expected lines as ssh-keyscan prints them"),
         ({"git": "x", "known_hosts": ["# nothing"]}, "expected lines as ssh-keyscan prints them"),
         ({"git": "x", "known_hosts": ["h ssh-rsa AAAA\nx"]}, "expected lines as ssh-keyscan prints them"),
@@ -823,8 +826,8 @@ def test_an_unknown_key_names_the_nearest():
 
 def test_what_is_required_is_said_with_an_example():
     assert faults({}) == [
-        "web_sites[0]: has no name; it is required: add for example `name: shop`",
-        "web_sites[0]: has no domains; it is required: add for example `domains: [shop.example.com]`",
+        "web_sites[0]: has no name; it is required; add for example `name: shop`",
+        "web_sites[0]: has no domains; it is required; add for example `domains: [shop.example.com]`",
     ]
     assert faults({"name": None, "domains": None}) == faults({})
 

@@ -290,7 +290,7 @@ def test_a_lock_of_poetry_1(tmp_path):
     with pytest.raises(
         Unreadable,
         match=(
-            r"it has no new, which pyproject\.toml asks for; create it again: poetry "
+            r"it has no new, which pyproject\.toml requires; create it again: poetry "
             r"lock"
         ),
     ):
@@ -320,7 +320,7 @@ def test_code_outside_of_the_source_is_refused(tmp_path):
     text = '{"default": {"x": {"path": "../x"}}}'
     root = write(tmp_path / "code", {"Pipfile.lock": text})
     write(tmp_path / "x", {"setup.py": ""})
-    with pytest.raises(Unreadable, match=r"^Pipfile\.lock: x lies at '\.\./x', which is not in the source"):
+    with pytest.raises(Unreadable, match=r"^Pipfile\.lock: x has the path '\.\./x', which is not in the source"):
         locked(root, "Pipfile.lock", [], [])
 
 

@@ -121,7 +121,7 @@ def test_the_order_of_the_domains_does_not_matter():
         (
             {},
             {"prefix": "/a"},
-            "domain a.example.com below /a already belongs to site 'a'; give each domain to one site",
+            "domain a.example.com below /a already belongs to site 'a'; assign each domain to one site",
         ),
         (
             {},

@@ -130,7 +130,7 @@ def test_uv_brings_what_the_platform_lacks():
 
 def test_no_python_of_uvs_for_the_django():
     with pytest.raises(
-        InventoryError, match=r"python is '3\.14'; Django 5\.1 needs Python 3\.10 to 3\.13; .* ask for$"
+        InventoryError, match=r"python is '3\.14'; Django 5\.1 needs Python 3\.10 to 3\.13; .* requirements$"
     ):
         chosen(packages=["Django==5.1"], python={"managed": "always", "version": "3.14"})
 
@@ -159,7 +159,7 @@ def test_faults_of_all_sites_about_python_come_at_once():
 
 
 def test_no_django_that_is_known():
-    assert "ask for Django <3,>4; no known Django fits" in fault(packages=["Django<3,>4"])
+    assert "require Django <3,>4; no known Django fits" in fault(packages=["Django<3,>4"])
 
 
 def test_an_absent_site_needs_no_python():

@@ -105,8 +105,8 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
         # The names of an ACME certificate.
         (
             {"domains": ["a.example.com", "*.example.com"], "tls": acme()},
-            "domains has '*.example.com', and tls.acme.challenge is http; CAs issue for *. with a dns challenge alone; "
-            "give tls.acme.challenge: {dns: ...}",
+            "domains has '*.example.com', and tls.acme.challenge is http; CAs issue certificates for *. with a dns "
+            "challenge only; set tls.acme.challenge: {dns: ...}",
         ),
         (
             {"domains": ["a.example.com", "192.0.2.1", "::1"], "tls": dns(**COMMAND)},
@@ -131,8 +131,8 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
         # The challenge.
         (
             {"tls": acme(), "nginx": {"listen": [8080, "127.0.0.1:80", "[::1]:80"]}},
-            "nginx.listen is 8080, 127.0.0.1:80, [::1]:80, and tls.acme.challenge is http, for which the CA asks port "
-            "80; add 80 to nginx.listen, or use a dns challenge",
+            "nginx.listen is 8080, 127.0.0.1:80, [::1]:80, and tls.acme.challenge is http, for which the CA connects "
+            "to port 80; add 80 to nginx.listen, or use a dns challenge",
         ),
         ({"tls": dns()}, "tls.acme.challenge.dns has neither command nor plugin; expected exactly one of them"),
         (
@@ -149,7 +149,7 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
             "dns.environment is given; it requires command, and plugin is set",
         ),
         ({"tls": dns(plugin="rfc2136", credentials=SECRET, cleanup="x")}, "dns.cleanup is given; it requires command"),
-        ({"tls": dns(plugin="rfc2136")}, "dns.credentials is missing; it is required beside plugin: the text of the"),
+        ({"tls": dns(plugin="rfc2136")}, "dns.credentials is missing; it is required with plugin: the text of the"),
         ({"tls": dns(plugin="route53")}, "'route53', which reads no credentials file; use command and environment"),
         # The pair.
         (
@@ -166,9 +166,8 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
         # Listeners.
         (
             {"tls": "selfsigned", "nginx": {"listen": [80, 443]}},
-            "nginx.listen has 443, and so has nginx.listen_tls (default: 443); expected http and https on ports "
-            "of "
-            "their own; take 443 out of one of them",
+            "nginx.listen has 443, and so has nginx.listen_tls (default: 443); expected http and https on different "
+            "ports; remove 443 from one of them",
         ),
         (
             {"tls": "selfsigned", "nginx": {"listen": "0.0.0.0:8443", "listen_tls": "[::]:8443"}},
@@ -182,7 +181,7 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
         *[
             ({"tls": "selfsigned", "nginx": {"options": {name: value}}}, f"nginx.options.{name} is {words}")
             for name, value, words in [
-                ("listen", "443 ssl", "'443 ssl' beside tls, which listens for https itself; remove it; other ports"),
+                ("listen", "443 ssl", "'443 ssl' beside tls, which listens for https itself; remove it; set ports"),
                 ("listen", ["443 ssl http2", "[::]:443 ssl http2"], "'443 ssl http2, [::]:443 ssl http2' beside tls"),
                 ("http2", True, "given beside tls, which writes that itself; remove it from nginx.options"),
                 ("ssl_certificate", "/a.pem", "given beside tls, which writes that itself"),
@@ -192,7 +191,8 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
         ],
         (
             {"tls": "selfsigned", "nginx": {"options": {"return": "301 https://$host$request_uri"}}},
-            "nginx.options.return leads to https beside tls, which would redirect for ever; remove it: nginx.redirect",
+            "nginx.options.return redirects to https beside tls, which would redirect endlessly; remove it: "
+            "nginx.redirect",
         ),
     ],
 )
@@ -270,8 +270,8 @@ def test_a_port_of_https_is_no_port_of_http_of_another_site():
 def test_sites_on_one_port_agree_about_the_proxy_protocol():
     behind = {"proxy_protocol": True, "trusted_proxies": "10.0.0.0/8"}
     assert faults({**SHOP, "nginx": behind}, BLOG) == [
-        "site 'blog': nginx.proxy_protocol differs from that of site 'shop', and both listen on 80; nginx has it for a "
-        "port; make it equal, or give them different ports"
+        "site 'blog': nginx.proxy_protocol differs from that of site 'shop', and both listen on 80; nginx sets it for "
+        "a port; make it equal, or use different ports"
     ]
     [found] = faults({**SHOP, "tls": "selfsigned", "nginx": {**behind, "listen": 8080}}, {**BLOG, "tls": "selfsigned"})
     assert "both listen on 443" in found
@@ -363,7 +363,7 @@ def test_no_name_of_several_hosts_by_http():
     [found] = faults({**sites, "tls": acme()}, shared_names=shared)
     assert "domains has shop.example.com, www.example.com, which the hosts web1, web2, web3 have, and" in found
     [found] = faults({**SHOP, "domains": "*.example.com", "tls": acme()}, shared_names={"*.example.com": ["a", "b"]})
-    assert "CAs issue for *. with a dns challenge alone" in found
+    assert "CAs issue certificates for *. with a dns challenge only" in found
     for tls in ("selfsigned", PATHS, dns(**COMMAND), "none"):
         assert complete([{**sites, "tls": tls}], example=str(EXAMPLE), shared_names=shared)
 

@@ -59,7 +59,7 @@ def _listeners(site: Site) -> Iterator[str]:
         if any(_same_socket(plain, listener) for listener in schemes.tls_listeners(site)):
             where = written(plain)
             yield (
-                f"nginx.listen has {where}, and so has nginx.listen_tls (443 when left out); expected http and https "
+                f"nginx.listen has {where}, and so has nginx.listen_tls (default: 443); expected http and https "
                 "on "
                 f"different ports; remove {where} from one of them"
             )

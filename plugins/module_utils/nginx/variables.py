@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The variables of the role `nginx`: what each may be, and what is said of one that is wrong."""
+"""The variables of the role `nginx`: the values that each may have, and the errors for others."""
 
 from __future__ import annotations
 
@@ -40,10 +40,11 @@ def ipv6(given: Any, kernel: bool, faults: list[str]) -> bool:
 def check_connections(connections: int, host: Mapping[str, Any], faults: list[str]) -> None:
     theirs = host.get("worker_connections", "")
     if connections != WORKER_CONNECTIONS and str(connections) != theirs:
-        found = f"says {theirs}" if theirs else "says nothing of it"
+        found = f"says {theirs}" if theirs else "does not set it"
         faults.append(
-            f"nginx_worker_connections is {connections}, but {MAIN} is not ours and {found}; set it there, or "
-            "leave nginx_worker_connections out"
+            f"nginx_worker_connections is {connections}, but {MAIN} was not written by pyweb.stack and {found}; set it "
+            "there, or "
+            "remove nginx_worker_connections"
         )
 
 
