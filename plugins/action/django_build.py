@@ -32,7 +32,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = plain(self._task.args)
         if not isinstance(arguments.get("sites"), list):
-            raise AnsibleActionFail("sites is missing or no list; wanted web_sites | pyweb.stack.sites")
+            raise AnsibleActionFail("sites is missing or no list; expected web_sites | pyweb.stack.sites")
         sites, secrets = split_secrets(arguments["sites"])
         with tempfile.TemporaryDirectory() as folder:
             packed, unpacked = _all_packed(sites, folder)

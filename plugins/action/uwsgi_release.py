@@ -34,7 +34,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = plain(self._task.args)
         if not isinstance(arguments.get("sites"), list):
-            raise AnsibleActionFail("sites is missing or no list; wanted web_sites | pyweb.stack.sites")
+            raise AnsibleActionFail("sites is missing or no list; expected web_sites | pyweb.stack.sites")
         sites, secrets = split_secrets(arguments["sites"])
         arguments = {**arguments, "sites": sites, "secrets": json.dumps({"sites": secrets}), "who": who()}
         first = is_first(task_vars or {}, [site["name"] for site in sites if _asks_for_the_first_host(site)])

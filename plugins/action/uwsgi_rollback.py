@@ -22,7 +22,7 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = plain(self._task.args)
         if not isinstance(arguments.get("sites"), list):
-            raise AnsibleActionFail("sites is missing or no list; wanted web_sites | pyweb.stack.sites")
+            raise AnsibleActionFail("sites is missing or no list; expected web_sites | pyweb.stack.sites")
         sites, _secrets = split_secrets(arguments["sites"])
         arguments = {**arguments, "sites": sites, "who": who()}
         doing = f"rolling {arguments.get('site') or 'the site'} back"

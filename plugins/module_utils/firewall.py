@@ -301,30 +301,31 @@ def _faults(services: Any, ports: Any, zone: Any, purpose: Any, close_others: An
     faults = []
     for name, given in (("firewalld_services", services), ("firewalld_ports", ports)):
         if not isinstance(given, list):
-            faults.append(f"{name} is {shown(given)}; wanted a list")
+            faults.append(f"{name} is {shown(given)}; expected a list")
     for service in services if isinstance(services, list) else []:
         if not _is_word(service):
             faults.append(
-                f"firewalld_services has {shown(service)}; wanted names of firewalld's services, such as https"
+                f"firewalld_services has {shown(service)}; expected names of firewalld's services, such as https"
             )
     for port in ports if isinstance(ports, list) else []:
         if not _port(port):
             faults.append(
-                f"firewalld_ports has {shown(port)}; wanted ports from 1 to 65535 with their protocol, such as "
+                f"firewalld_ports has {shown(port)}; expected ports from 1 to 65535 with their protocol, such as "
                 "8080/tcp or 5000-5010/udp"
             )
     if not isinstance(close_others, list) and str(close_others).lower() not in (*YES, *NO):
-        faults.append(f"firewalld_close_others is {shown(close_others)}; wanted true, false or a list of ports")
+        faults.append(f"firewalld_close_others is {shown(close_others)}; expected true, false or a list of ports")
     for port in close_others if isinstance(close_others, list) else []:
         if not _port(port):
             faults.append(
-                f"firewalld_close_others has {shown(port)}; wanted ports from 1 to 65535 with their protocol, such as "
+                f"firewalld_close_others has {shown(port)}; expected ports from 1 to 65535 with their protocol, such "
+                "as "
                 "8443/tcp or 5000-5010/udp"
             )
     if zone and not _is_word(zone):
-        faults.append(f"firewalld_zone is {shown(zone)}; wanted the name of a zone, such as public, or ''")
+        faults.append(f"firewalld_zone is {shown(zone)}; expected the name of a zone, such as public, or ''")
     if not _is_word(purpose):
-        faults.append(f"firewalld_purpose is {shown(purpose)}; wanted a word of letters, digits, - and _")
+        faults.append(f"firewalld_purpose is {shown(purpose)}; expected a word of letters, digits, - and _")
     return faults
 
 

@@ -152,9 +152,9 @@ def wrong_roots(roots: dict[str, Any]) -> str:
     """Return what is wrong with `roots`, or ''."""
     for name, path in roots.items():
         if name not in ROOTS:
-            return f"roots has {name!r}; wanted {', '.join(ROOTS)}"
+            return f"roots has {name!r}; expected {', '.join(ROOTS)}"
         if not isinstance(path, str) or not os.path.isabs(path) or ".." in path.split("/"):
-            return f"roots: {name} is {path!r}; wanted an absolute path without '..'"
+            return f"roots: {name} is {path!r}; expected an absolute path without '..'"
     return ""
 
 

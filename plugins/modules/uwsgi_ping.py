@@ -117,7 +117,7 @@ def complaint(given: dict[str, Any], found: dict[str, Any]) -> str:
     if status is None or (status in given["status"] if given["status"] else status < 500):
         return ""
     expected = " or ".join(map(str, given["status"])) or "below 500"
-    return f"{given['address']} answered {status} to {given['host']}{given['path']}; wanted {expected}"
+    return f"{given['address']} answered {status} to {given['host']}{given['path']}; expected {expected}"
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def of_itself(tls: Mapping[str, Any]) -> list[str]:
     place = _place(certificates, key)
     if place > 0:  # what stands in front of it is no chain of it
         return [
-            f"certificate has the certificate that fits key as number {place + 1}; wanted it first, and the one that "
+            f"certificate has the certificate that fits key as number {place + 1}; expected it first, and the one that "
             "signed it next; put it first"
         ]
     pair = [] if place == 0 else [_other(certificates[0], key)]
@@ -72,7 +72,7 @@ def of_names(tls: Mapping[str, Any], domains: Sequence[str]) -> list[str]:
         if missing:
             known = listed([*names, *map(str, addresses)]) or "nobody, without a subjectAltName"
             return [
-                f"certificate is for {known}; wanted one for every domain of the site, and {listed(missing)} is "
+                f"certificate is for {known}; expected one for every domain of the site, and {listed(missing)} is "
                 "missing; get one for all of them, or take the domain out"
             ]
     return []
@@ -91,7 +91,7 @@ def _read(text: str, key: str) -> list[x509.Certificate]:
             _parts = found[-1].subject, found[-1].issuer, found[-1].extensions
         except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
             raise Unreadable(
-                f"{key} cannot be read: certificate {number} in it is damaged; copy its file again, all of it"
+                f"{key} cannot be read: certificate {number} in it is damaged; copy the complete file again"
             ) from None
     return found
 
@@ -115,7 +115,7 @@ def _place(certificates: list[x509.Certificate], key: Any) -> int:
 def _other(certificate: x509.Certificate, key: Any) -> str:
     return (
         f"key does not fit certificate: it is {_described(key.public_key())}, and the certificate of "
-        f"{_subject(certificate)} is for {_described(_key_of(certificate))}; wanted the key that the certificate was "
+        f"{_subject(certificate)} is for {_described(_key_of(certificate))}; expected the key that the certificate was "
         "requested with; give that one, or its own certificate"
     )
 
@@ -140,7 +140,7 @@ def _chain(certificates: list[x509.Certificate]) -> Iterator[str]:
         elif others:
             yield (
                 f"certificate is in the wrong order: number {number}, {_subject(certificate)}, is signed by number "
-                f"{others[0]}; wanted the one that signed it next; put that behind it"
+                f"{others[0]}; expected the one that signed it next; put that behind it"
             )
         else:
             yield (
@@ -173,18 +173,18 @@ def _strength(certificates: list[x509.Certificate]) -> Iterator[str]:
         key = _key_of(certificate)
         if isinstance(key, rsa.RSAPublicKey) and key.key_size < RSA_BITS:
             yield (
-                f"certificate is weak: {which} has an RSA key of {key.key_size} bits; wanted at least {RSA_BITS}; "
+                f"certificate is weak: {which} has an RSA key of {key.key_size} bits; expected at least {RSA_BITS}; "
                 "make a new key, and have it signed"
             )
         if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name not in CURVES:
             yield (
-                f"certificate is not for browsers: {which} has a key of the curve {key.curve.name}; wanted P-256 or "
+                f"certificate is not for browsers: {which} has a key of the curve {key.curve.name}; expected P-256 or "
                 "P-384; make a new key, and have it signed"
             )
         algorithm = _hash(certificate)
         # Nobody checks the signature of a root that is known.
         if algorithm in WEAK_HASHES and (number == 1 or not _signed(certificate, certificate)):
-            yield f"certificate is weak: {which} is signed with {algorithm.upper()}; wanted SHA-256; get a new one"
+            yield f"certificate is weak: {which} is signed with {algorithm.upper()}; expected SHA-256; get a new one"
     with contextlib.suppress(x509.ExtensionNotFound):
         usages = certificates[0].extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         if not {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(usages):

@@ -25,7 +25,7 @@ def failing(given: Any) -> tuple[str, ...]:
     word = str(given).strip().lower()
     word = words.get(word, word)
     if word not in FAILING:
-        raise ValueError(f"doctor_fail is {word[:40]!r}; wanted {WANTED}")
+        raise ValueError(f"doctor_fail is {word[:40]!r}; expected {WANTED}")
     return FAILING[word]
 
 

@@ -17,7 +17,7 @@ def rendered(action: Any, files: Any, variables: dict[str, Any]) -> list[dict[st
     Raises AnsibleActionFail.
     """
     if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
-        raise AnsibleActionFail(f"files is a {type(files).__name__}; wanted a list of mappings, each with a path")
+        raise AnsibleActionFail(f"files is a {type(files).__name__}; expected a list of mappings, each with a path")
     return [_rendered(action, file, variables) for file in files]
 
 

@@ -111,7 +111,7 @@ def test_which_hosts_are_taken(tmp_path: Path) -> None:
     for wrong in ({"name": "shop"}, "shop"):
         done = run_playbook({"web": {"hosts": {"web1": {**NOWHERE, "web_sites": wrong}}}}, tmp_path)
         assert done.returncode != 0
-        assert "wanted a list of sites" in " ".join(done.stdout.split())
+        assert "expected a list of sites" in " ".join(done.stdout.split())
         assert "UNREACHABLE" not in done.stdout
 
 

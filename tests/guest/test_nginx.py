@@ -148,7 +148,7 @@ def test_what_must_change_in_their_files_changes_and_comes_back(baked: Host, tmp
     assert "listen 80 default_server;" in host.told("cat /etc/nginx/conf.d/zeta.conf")
     assert get(host, 80, "unknown.example") == "theirs on 80\n"
     assert ask(host.address, "alpha.example").status == 502
-    assert "zeta.conf: the server in line 2 says that it is the default of *:80" in " ".join(notes(done.output))
+    assert "zeta.conf: the server in line 2 is now explicitly the default of *:80" in " ".join(notes(done.output))
     again = serve(host, tmp_path, [alpha])
     assert (again.status, again.changed) == (0, 0), again.error
     # Somebody works on it meanwhile: what they wrote is not taken back.

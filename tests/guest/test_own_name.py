@@ -112,7 +112,7 @@ def a_release_that_no_visitor_gets_is_taken_back(shop: Shop) -> None:
     shop.project.edit("gallery/views.py", lambda text: text + TOO_BIG)
     error = shop.fails("deploy.yml")
     told = (
-        "site 'shop': the check through nginx failed: / as shop.example answered 502; wanted a status below 500 "
+        "site 'shop': the check through nginx failed: / as shop.example answered 502; expected a status below 500 "
         f"(through nginx at {shop.host.address}:80); the release before it did answer"
     )
     assert told in error, error

@@ -30,7 +30,7 @@ DEPLOY, WHOLE = "deploy.yml", "site.yml"
 PACKAGES = "`packages:` of the site"
 NAMES = "check its name and version in the requirements and in `packages:` of the site"
 AUTHORITY = (
-    "for a certificate authority of your own set web_environment: {SSL_CERT_FILE: FILE, PIP_CERT: FILE, "
+    "for your own certificate authority set web_environment: {SSL_CERT_FILE: FILE, PIP_CERT: FILE, "
     "REQUESTS_CA_BUNDLE: FILE, GIT_SSL_CAINFO: FILE}, where FILE is the path of its certificates on the host"
 )
 # An index with a certificate that nobody signed but itself.
@@ -91,7 +91,7 @@ MISTAKES = [
     ),
     Mistake(
         "a domain that is none, `shop_example com`",
-        "web_sites[0] 'unix': domains is ['shop_example com']; wanted host names such as shop.example.com, "
+        "web_sites[0] 'unix': domains is ['shop_example com']; expected host names such as shop.example.com, "
         "*.example.com or an IP address (found 'shop_example com' in the list)",
         keys={"domains": ["shop_example com"]},
     ),
@@ -103,13 +103,14 @@ MISTAKES = [
     ),
     Mistake(
         "a directory of code that is not there",
-        "web_sites[0] 'unix': source.directory is '/nowhere/shop'; wanted a directory on the controller; there is none",
+        "web_sites[0] 'unix': source.directory is '/nowhere/shop'; expected a directory on the controller; there is "
+        "none",
         keys={"source": {"directory": "/nowhere/shop"}},
     ),
     # The way to the host.
     Mistake(
         "no `become`",
-        "the run needs root, and is deploy on this host; set `become: true` for it (in the inventory ansible_become: "
+        "the run needs root, but is deploy on this host; set `become: true` for it (in the inventory ansible_become: "
         "true), or call ansible-playbook with -b",
         variables={"ansible_user": "deploy"},
         before="useradd --create-home deploy",
@@ -180,15 +181,15 @@ MISTAKES = [
     # The project.
     Mistake(
         "a wrong `settings_module`",
-        "site 'unix': settings failed: ModuleNotFoundError: No module named 'mysite.settingz'; set `settings_module:` "
-        "of the site to what the source has; mysite.settingz is not there",
+        "site 'unix': settings failed: ModuleNotFoundError: No module named 'mysite.settingz'; correct "
+        "`settings_module:` of the site; the source has no mysite.settingz",
         keys={"settings_module": "mysite.settingz"},
     ),
     Mistake(
         "a wrong `wsgi`",
         "site 'unix': wsgi failed: ImportError: cannot import name 'app' from 'mysite.wsgi' "
-        "(/opt/sites/unix/builds/ID/src/mysite/wsgi.py); set `wsgi:` of the site to what the source has; "
-        "mysite.wsgi:app is not there",
+        "(/opt/sites/unix/builds/ID/src/mysite/wsgi.py); correct `wsgi:` of the site; the source has no "
+        "mysite.wsgi:app",
         keys={"wsgi": "mysite.wsgi:app"},
     ),
     Mistake(
@@ -215,9 +216,9 @@ MISTAKES = [
     ),
     Mistake(
         "a system check of the project that wants a setting where DEBUG is off",
-        "site 'unix': check failed: ?: (gallery.E001) EMAIL_HOST is that of a laptop; it comes of DEBUG, which is "
+        "site 'unix': check failed: ?: (gallery.E001) EMAIL_HOST is that of a laptop; it is caused by DEBUG, which is "
         "false on a server; set `settings: {EMAIL_HOST: ...}` of the site, or `settings: {SILENCED_SYSTEM_CHECKS: "
-        '["gallery.E001"]}` where that does not matter',
+        '["gallery.E001"]}` if that does not matter',
         add={"gallery/models.py": CHECK},
     ),
     # The database.

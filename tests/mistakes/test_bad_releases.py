@@ -95,7 +95,7 @@ BAD = [
     Bad(
         "health 500",
         "health",
-        "answered 500; wanted 200 within 10 s; ValueError: not well",
+        "answered 500; expected 200 within 10 s; ValueError: not well",
         health("raise ValueError('not well')"),
         QUICK,
         BOTH,
@@ -103,7 +103,7 @@ BAD = [
     Bad(
         "redirects to a page that raises",
         "health",
-        "/ as unix.example redirects to /app/, which answered 500; wanted a status below 500 within 10 s",
+        "/ as unix.example redirects to /app/, which answered 500; expected a status below 500 within 10 s",
         start_page(TO_APP),
         DEFAULT,
     ),
@@ -139,7 +139,7 @@ BAD = [
         },
         DEFAULT,
     ),
-    Bad("wrong status", "health", "answered 200; wanted 204", keys={"health": {"status": [204], "timeout": 10}}),
+    Bad("wrong status", "health", "answered 200; expected 204", keys={"health": {"status": [204], "timeout": 10}}),
     Bad("health takes too long", "health", "within 10 s", health("time.sleep(30)"), QUICK),
     Bad("workers die after the start", "health", "within 10 s", {WSGI: DIES}, QUICK, BOTH),
     Bad("the master dies after the start", "(start|health)", "", {WSGI: MASTER_DIES}, QUICK),

@@ -33,9 +33,9 @@ ACCEPT = "application/vnd.pypi.simple.v1+json"
 HEAD = '''\
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is downloaded where the inventory names no version: the version, and the sha256 of each file that it may be.
+"""Versions to download if the inventory names none, and the sha256 of each file.
 
-Written by `make pins` (tests/tools/pins.py), which reads the package index; change it by no other way.
+Written by `make pins` (tests/tools/pins.py), which reads the package index; do not edit it.
 """
 
 from __future__ import annotations

@@ -172,9 +172,9 @@ def test_check_mode_predicts_and_makes_nothing(host):
 @pytest.mark.parametrize(
     ("user", "managed", "wanted"),
     [
-        ("root", False, "user is 'root', who is root: the site's code could do anything; name another account"),
+        ("root", False, "user is 'root', which is root: the site's code could do anything; name another account"),
         ("toor", False, "user is 'toor', who is root"),
-        ("nginx", False, "user is 'nginx', who nginx runs as: the site could read what nginx may"),
+        ("nginx", False, "user is 'nginx', which nginx runs as: the site could read what nginx can read"),
         ("www", False, "user is 'www', who nginx runs as"),
         ("site-shop", True, "this host has an account 'site-shop' that no run made, and the site would take it over"),
     ],
@@ -201,7 +201,8 @@ def test_the_account_of_an_absent_site_whose_data_stayed_is_its_own(host, monkey
 @pytest.mark.parametrize("check_mode", [True, False])
 def test_somebody_elses_user_has_to_be_there(host, check_mode):
     wanted = (
-        "site 'shop': accounts failed: user is 'nobody-here', which this host does not have; make it or leave it out"
+        "site 'shop': accounts failed: user is 'nobody-here', which this host does not have; create it, or remove the "
+        "key"
     )
     with pytest.raises(StepError, match=wanted):
         host.ensure("nobody-here", managed=False, check_mode=check_mode)

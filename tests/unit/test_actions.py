@@ -160,7 +160,7 @@ def test_a_host_learns_whether_it_is_the_first_where_that_matters(monkeypatch, k
 @pytest.mark.parametrize("module", [django_build, uwsgi_release, uwsgi_rollback])
 @pytest.mark.parametrize("arguments", [{}, {"sites": "shop"}])
 def test_sites_have_to_be_a_list(monkeypatch, module, arguments):
-    with pytest.raises(AnsibleActionFail, match=r"wanted web_sites \| pyweb\.stack\.sites"):
+    with pytest.raises(AnsibleActionFail, match=r"expected web_sites \| pyweb\.stack\.sites"):
         action(module, monkeypatch, arguments, []).run(task_vars={})
 
 

@@ -108,8 +108,10 @@ def test_a_seed_that_fits_nothing():
     assert "seed.database is an SQLite file, and database is another one" in fault(
         seed={"database": "a"}, database="postgres://a/b"
     )
-    assert "seed.media goes with nginx.media, which is false" in fault(seed={"media": "a"}, nginx={"media": False})
-    assert "writable has a/b, and files has a; wanted paths that do not lie in one another" in fault(
+    assert ("seed.media can only be used with nginx.media, which is false") in fault(
+        seed={"media": "a"}, nginx={"media": False}
+    )
+    assert "writable has a/b, and files has a; expected paths that are not inside one another" in fault(
         files={"a": ""}, writable=["a/b"]
     )
 

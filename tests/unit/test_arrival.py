@@ -48,7 +48,7 @@ def test_what_is_lost_is_named_and_not_shown(tmp_path, arrives, lost):
         arrival.check(Systemd(arrives), make_release(tmp_path, env=VALUES))
     assert str(caught.value) == (
         f"site 'shop': env failed: {lost} of env did not arrive in a process that systemd starts as the inventory has "
-        "it; wanted every character of it; take out what systemd does not read"
+        "it; expected every character of it; take out what systemd does not read"
     )
 
 

@@ -78,7 +78,7 @@ def test_systemd_agrees(text):
 def test_what_is_wrong_with_a_time_is_said():
     with pytest.raises(Wrong) as caught:
         calendar("25:00")
-    assert caught.value.fix == "found 25 as the hour, which goes from 0 to 23"
+    assert caught.value.fix == "found 25 as the hour, which must be from 0 to 23"
     with pytest.raises(Wrong) as caught:
         calendar("dayly")
     assert caught.value.fix == "did you mean 'daily'?"

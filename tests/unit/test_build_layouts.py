@@ -91,7 +91,7 @@ def test_a_project_for_asgi_gets_an_entry_and_is_told_what_it_lacks(tmp_path):
         "mysite.settings",
     )
     assert found["notes"] == [
-        "the project has mysite.asgi and no wsgi.py: it is served by a WSGI entry that was made, which answers HTTP "
+        "the project has mysite.asgi and no wsgi.py: it is served by a generated WSGI entry, which answers HTTP "
         "and no websockets"
     ]
     site = completed(tmp_path)[0]
@@ -135,7 +135,7 @@ def test_a_manage_py_that_is_named_has_to_be_there(tmp_path):
 
 
 def test_without_manage_py_the_error_says_what_would_do(tmp_path):
-    with pytest.raises(StepError, match="a project without one needs settings_module, and wsgi where it has an entry"):
+    with pytest.raises(StepError, match="a project without one needs settings_module, and wsgi if it has a WSGI entry"):
         discover(tmp_path, {"x": ""})
 
 
@@ -334,5 +334,9 @@ def test_a_setting_called_settings_module_is_no_other_module(monkeypatch, loaded
     monkeypatch.setenv("DJANGO_SETTINGS_MODULE", named)
     if loaded:
         monkeypatch.setitem(sys.modules, "pyweb_settings", sys)
-    with contextlib.nullcontext() if right else pytest.raises(SystemExit, match="sets DJANGO_SETTINGS_MODULE to '"):
+    with (
+        contextlib.nullcontext()
+        if right
+        else pytest.raises(SystemExit, match="overwrites DJANGO_SETTINGS_MODULE with '")
+    ):
         django_probe.refuse_other_settings("pyweb_settings")

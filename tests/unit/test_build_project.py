@@ -159,7 +159,7 @@ def test_a_directory_that_would_have_to_be_quoted_is_refused_by_name(tmp_path, o
     with pytest.raises(StepError) as caught:
         discover(tmp_path, {f"{odd}/manage.py": setdefault("x.settings"), f"{odd}/x/wsgi.py": ""})
     first = str(caught.value).splitlines()[0]
-    assert f"the directory {odd!r} is on the way to manage.py" in first
+    assert f"the directory {odd!r} is in the path of manage.py" in first
     assert first.endswith("rename it")
 
 

@@ -137,7 +137,7 @@ def test_another_python_of_the_host_is_taken_where_that_fits(build):
 
 def test_a_python_that_the_inventory_fixes_is_not_changed(build):
     context, root, _used = build('[project]\nname = "x"\nrequires-python = "<3.10"\n', python="3.11")
-    with pytest.raises(StepError, match=r"; change python \('3\.11' in the inventory\) or what the project asks for"):
+    with pytest.raises(StepError, match=r"; change python \('3\.11' in the inventory\) or what the project requires"):
         pythons.provide(context, root)
 
 
@@ -262,7 +262,7 @@ def test_a_download_that_fails_names_the_mirror(build, tmp_path):
     shell.answers = {"python install": failed("python", "error: Failed to download x")}
     text = '[project]\nname = "x"\nrequires-python = ">=3.14"\n'
     context, root, _used = build(text, shell=shell, python={"managed": "fallback"})
-    with pytest.raises(StepError, match=r"uv could not bring Python 3\.14: .*UV_PYTHON_INSTALL_MIRROR"):
+    with pytest.raises(StepError, match=r"uv could not install Python 3\.14: .*UV_PYTHON_INSTALL_MIRROR"):
         pythons.provide(context, root)
 
 

@@ -72,8 +72,8 @@ def test_a_whole_commit_asks_nobody(tmp_path):
     ("version", "words"),
     [
         ("mian", "source.version is 'mian'; the repository has no such branch or tag; it has both, feature/x, main"),
-        ("abcdef1", "source.version is 'abcdef1'; wanted all 40 digits of a commit, a branch or a tag"),
-        ("a" * 39, f"source.version is '{'a' * 39}'; wanted all 40 digits of a commit, a branch or a tag"),
+        ("abcdef1", "source.version is 'abcdef1'; expected all 40 digits of a commit, a branch or a tag"),
+        ("a" * 39, f"source.version is '{'a' * 39}'; expected all 40 digits of a commit, a branch or a tag"),
         ("abcdef", "source.version is 'abcdef'; the repository has no such branch or tag"),
         ("a" * 41, "the repository has no such branch or tag"),
     ],
@@ -412,7 +412,7 @@ def test_an_archive_with_another_checksum_is_refused(tmp_path):
         brought(context)
     assert str(caught.value) == (
         f"site 'shop': source failed: source.checksum is {wanted}; {URL} has {checksum(path)}; "
-        "either the archive changed or the checksum is wrong"
+        "the archive changed, or the checksum is wrong"
     )
 
 
@@ -460,7 +460,7 @@ def test_code_in_place_is_linked_to(tmp_path):
 
 def test_code_in_place_that_is_missing(tmp_path):
     context = make_context(tmp_path, source={"path": "/no/such/code"}, virtualenv="none")
-    with pytest.raises(StepError, match=r"source\.path is '/no/such/code'; this host has no such directory; make it"):
+    with pytest.raises(StepError, match=r"source\.path is '/no/such/code'; this host has no such directory; create it"):
         source.resolve(context)
 
 

@@ -123,7 +123,7 @@ def test_steps_are_part_of_the_id_where_they_are_other_than_everybodys(tmp_path)
 
 def test_code_in_place_has_no_steps_of_its_own():
     found = fault(source={"path": "/srv/shop"}, build=[NPM])
-    assert "build has 'npm ci'; wanted collectstatic alone with source.path" in found
+    assert "build has 'npm ci'; expected collectstatic alone with source.path" in found
 
 
 # --- Node.js ---

@@ -139,7 +139,7 @@ def test_a_django_that_is_named_elsewhere_is_no_guess(tmp_path, texts, keys):
         ({"requirements.txt": "-r more.txt"}, {}, "requirements.txt: names more.txt with -r; the source has no such"),
         ({"requirements.txt": "x"}, {"extras": ["a"]}, "requirements.txt: extras is 'a'; a requirement file has none"),
         ({"Pipfile.lock": '{"default": {"django": "==4.2"}}'}, {}, "Pipfile.lock: has a value of another type than"),
-        ({"uv.lock": "package = 1\n"}, {}, "uv.lock: has a value of another type than its tool writes ("),
+        ({"uv.lock": "package = 1\n"}, {}, "uv.lock: has a value of an unexpected type ("),
         (
             {"pyproject.toml": "[project]\ndependencies=['six']\n[project.optional-dependencies]\nweb=['Django']\n"},
             {},
@@ -158,12 +158,16 @@ def test_dependencies_that_are_refused(tmp_path, texts, keys, says):
 @pytest.mark.parametrize(
     ("install", "left_out", "says"),
     [
-        ("pyuwsgi", ["uwsgi"], "uwsgi of requirements.txt is left out, because the site's uWSGI is the wheel pyuwsgi"),
-        ("uwsgi", ["pyuwsgi"], "pyuwsgi of requirements.txt is left out, because the site's uWSGI is the source"),
+        (
+            "pyuwsgi",
+            ["uwsgi"],
+            "uwsgi of requirements.txt is not installed, because the site's uWSGI is the wheel pyuwsgi",
+        ),
+        ("uwsgi", ["pyuwsgi"], "pyuwsgi of requirements.txt is not installed, because the site's uWSGI is the source"),
         (
             "tarball",
             ["pyuwsgi", "uwsgi"],
-            "pyuwsgi of requirements.txt is left out, because the site's uWSGI is uwsgi.in",
+            "pyuwsgi of requirements.txt is not installed, because the site's uWSGI is uwsgi.in",
         ),
     ],
 )
@@ -889,7 +893,7 @@ def test_the_checksum_of_the_tarball(tmp_path):
     tarball = uwsgi_tarball(tmp_path / "srv/uwsgi.tar.gz")
     found = "sha256:" + hashlib.sha256(Path(tarball).read_bytes()).hexdigest()
     wrong = "sha256:" + "0" * 64
-    with pytest.raises(StepError, match=rf"uwsgi\.checksum is {wrong}; the tarball has {found}"):
+    with pytest.raises(StepError, match=rf"uwsgi\.checksum is {wrong}; the checksum of the tarball is {found}"):
         TarballHost(tmp_path, tarball=tarball, checksum=wrong).provide()
     TarballHost(tmp_path, tarball=tarball, checksum=found).provide()
 

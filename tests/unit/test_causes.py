@@ -226,10 +226,10 @@ PLACE = "(mysite/settings.py:87)"
 KEY = "set MY_API_KEY in `env:` of the site"
 PACKAGE = "to the requirements, or to `packages:` of the site"
 AUTHORITY = (
-    "for a certificate authority of your own set web_environment: {SSL_CERT_FILE: FILE, PIP_CERT: FILE, "
+    "for your own certificate authority set web_environment: {SSL_CERT_FILE: FILE, PIP_CERT: FILE, "
     "REQUESTS_CA_BUNDLE: FILE, GIT_SSL_CAINFO: FILE}, where FILE is the path of its certificates on the host"
 )
-UNREACHED = "check that this host may connect to there; behind a proxy set web_environment: {https_proxy: URL}"
+UNREACHED = "check that this host can connect to it; behind a proxy set web_environment: {https_proxy: URL}"
 UNRESOLVED = (
     "check that name, and DNS on this host (getent hosts NAME); behind a proxy set web_environment: {https_proxy: URL}"
 )
@@ -314,27 +314,27 @@ ADVISED = {
     ),
     "a missing module of the project": (
         f"{SETTINGS}ModuleNotFoundError: No module named 'mysite.local'\n",
-        f"ModuleNotFoundError: No module named 'mysite.local' {PLACE}; where the repository does not have that file, "
+        f"ModuleNotFoundError: No module named 'mysite.local' {PLACE}; if the repository does not contain that file, "
         "add it with `files: {mysite/local.py: ...}` of the site",
     ),
     "settings for developers that are named and not there": (
         f"{SETTINGS.partition('    from mysite')[0]}    from mysite.settings.local import *\n"
         "ModuleNotFoundError: No module named 'mysite.settings.local'\n",
         "ModuleNotFoundError: No module named 'mysite.settings.local'; "
-        "set `settings_module:` of the site to what the source has; mysite.settings.local is not there",
+        "correct `settings_module:` of the site; the source has no mysite.settings.local",
     ),
     "a wrong settings_module": (
         f"{SETTINGS.partition('    from mysite')[0]}    from mysite.settingz import *\n"
         "ModuleNotFoundError: No module named 'mysite.settingz'\n",
         "ModuleNotFoundError: No module named 'mysite.settingz'; "
-        "set `settings_module:` of the site to what the source has; mysite.settingz is not there",
+        "correct `settings_module:` of the site; the source has no mysite.settingz",
     ),
     "a wrong wsgi": (
         f'Traceback (most recent call last):\n  File "{SITE}/overlay/pyweb_wsgi.py", line 36, in <module>\n'
         "    from mysite.wsgi import app as application\n    ^^^^^^\n"
         "ImportError: cannot import name 'app' from 'mysite.wsgi' (x/wsgi.py)\n",
         "ImportError: cannot import name 'app' from 'mysite.wsgi' (x/wsgi.py); "
-        "set `wsgi:` of the site to what the source has; mysite.wsgi:app is not there",
+        "correct `wsgi:` of the site; the source has no mysite.wsgi:app",
     ),
     # The database.
     "a wrong password": (
@@ -350,12 +350,12 @@ ADVISED = {
     "no such database": (
         f'OperationalError: {REFUSED}FATAL:  database "shop" does not exist\n',
         f'OperationalError: {REFUSED}FATAL:  database "shop" does not exist; '
-        f"make that database on its server, or correct its name in {DATABASE}",
+        f"create that database on its server, or correct its name in {DATABASE}",
     ),
     "no such user": (
         f'OperationalError: {REFUSED}FATAL:  role "shop" does not exist\n',
         f'OperationalError: {REFUSED}FATAL:  role "shop" does not exist; '
-        f"make that user on the database server, or correct it in {DATABASE}",
+        f"create that user on the database server, or correct it in {DATABASE}",
     ),
     "no database server": (
         f"OperationalError: connection failed: {REFUSED}Connection refused\n\tIs the server running on that host?\n",
@@ -410,7 +410,7 @@ ADVISED = {
     "apt: an unknown authority": (
         "Err: Certificate verification failed: The certificate is NOT trusted. The certificate issuer is unknown.\n",
         "Err: Certificate verification failed: The certificate is NOT trusted. The certificate issuer is unknown; for "
-        "a certificate authority of your own put its certificate below /usr/local/share/ca-certificates on the host, "
+        "your own certificate authority put its certificate below /usr/local/share/ca-certificates on the host, "
         "and run update-ca-certificates there",
     ),
     "a certificate of yesterday": (
@@ -438,7 +438,7 @@ ADVISED = {
     ),
     "a fetch: not for everybody": (
         "https://a.example/x.tar.gz: HTTP Error 403: Forbidden",
-        "https://a.example/x.tar.gz: HTTP Error 403: Forbidden; the server wants to know who asks: check the URL and "
+        "https://a.example/x.tar.gz: HTTP Error 403: Forbidden; the server requires authentication: check the URL and "
         "its credentials",
     ),
     # Repositories and packages.
@@ -513,7 +513,7 @@ Traceback (most recent call last):
 ValueError: Unable to configure handler 'file'
 """,
         "ValueError: Unable to configure handler 'file': FileNotFoundError: [Errno 2] No such file or directory: "
-        "'/var/log/shop/app.log'; make its directory on the host, for the site's user to write to, or set LOGGING in "
+        "'/var/log/shop/app.log'; create its directory on the host, writable for the site's user, or set LOGGING in "
         "`settings:` of the site",
     ),
     "django-configurations": (
@@ -524,7 +524,7 @@ ValueError: Unable to configure handler 'file'
         'django.db.utils.OperationalError: connection to server at "192.0.2.1", port 5432 failed: FATAL:  no '
         'pg_hba.conf entry for host "192.0.2.2"\n',
         'django.db.utils.OperationalError: connection to server at "192.0.2.1", port 5432 failed: FATAL:  no '
-        'pg_hba.conf entry for host "192.0.2.2"; let this host in at the database server (its pg_hba.conf)',
+        'pg_hba.conf entry for host "192.0.2.2"; allow this host in the pg_hba.conf of the database server',
     ),
     # The host.
     "a full disk": (
@@ -578,12 +578,12 @@ Traceback (most recent call last):
 PermissionError: [Errno 13] Permission denied: '/opt/sites/shop/builds/0123456789ab/src/var/uploads/a.txt'
 """,
         "PermissionError: [Errno 13] Permission denied: "
-        "'/opt/sites/shop/builds/0123456789ab/src/var/uploads/a.txt' (shop/views.py:7); the site may not write there: "
+        "'/opt/sites/shop/builds/0123456789ab/src/var/uploads/a.txt' (shop/views.py:7); the site must not write there: "
         "set `writable: [var/uploads]` of the site",
     ),
     "a directory in the code that the site may not make": (
         "OSError: [Errno 30] Read-only file system: '/opt/sites/shop/current/src/uploads'",
-        "OSError: [Errno 30] Read-only file system: '/opt/sites/shop/current/src/uploads'; the site may not write "
+        "OSError: [Errno 30] Read-only file system: '/opt/sites/shop/current/src/uploads'; the site must not write "
         "there: set `writable: [uploads]` of the site",
     ),
     "a log in a directory that is not there": (
@@ -598,17 +598,17 @@ Traceback (most recent call last):
 ValueError: Unable to configure handler 'file'
 """,
         "ValueError: Unable to configure handler 'file': FileNotFoundError: [Errno 2] No such file or directory: "
-        "'/opt/sites/shop/builds/0123456789ab/src/logs/django.log'; the site may not write there: set `writable: "
+        "'/opt/sites/shop/builds/0123456789ab/src/logs/django.log'; the site must not write there: set `writable: "
         "[logs]` of the site",
     ),
     "a file that is read and is not there": (
         "FileNotFoundError: [Errno 2] No such file or directory: '/opt/sites/shop/builds/0123456789ab/src/a/b.json'",
         "FileNotFoundError: [Errno 2] No such file or directory: '/opt/sites/shop/builds/0123456789ab/src/a/b.json'; "
-        "where the repository does not have that file, add it with `files: {a/b.json: ...}` of the site",
+        "if the repository does not contain that file, add it with `files: {a/b.json: ...}` of the site",
     ),
     "a file that is read from where the project runs": (
         "FileNotFoundError: [Errno 2] No such file or directory: 'config.json'",
-        "FileNotFoundError: [Errno 2] No such file or directory: 'config.json'; where the repository does not have "
+        "FileNotFoundError: [Errno 2] No such file or directory: 'config.json'; if the repository does not contain "
         "that file, add it with `files: {config.json: ...}` of the site",
     ),
     "a program that is not there": (
@@ -617,21 +617,21 @@ ValueError: Unable to configure handler 'file'
     ),
     "settings that are not in the repository": (
         "ModuleNotFoundError: No module named 'shop.local_settings'",
-        "ModuleNotFoundError: No module named 'shop.local_settings'; where the repository does not have that file, "
+        "ModuleNotFoundError: No module named 'shop.local_settings'; if the repository does not contain that file, "
         "add it with `files: {shop/local_settings.py: ...}` of the site",
     ),
     "a module that a package of the source lacks": (
         "ImportError: cannot import name 'configuration' from 'netbox' "
         "(/opt/sites/shop/builds/0123456789ab/src/netbox/netbox/__init__.py)",
         "ImportError: cannot import name 'configuration' from 'netbox' "
-        "(/opt/sites/shop/builds/0123456789ab/src/netbox/netbox/__init__.py); where the repository does not have that "
+        "(/opt/sites/shop/builds/0123456789ab/src/netbox/netbox/__init__.py); if the repository does not contain that "
         "file, add it with `files: {netbox/netbox/configuration.py: ...}` of the site",
     ),
     "a log elsewhere": (
         "ValueError: Unable to configure handler 'f': FileNotFoundError: [Errno 2] No such file or directory: "
         "'/var/log/x'",
         "ValueError: Unable to configure handler 'f': FileNotFoundError: [Errno 2] No such file or directory: "
-        "'/var/log/x'; make its directory on the host, for the site's user to write to, or set LOGGING in `settings:` "
+        "'/var/log/x'; create its directory on the host, writable for the site's user, or set LOGGING in `settings:` "
         "of the site",
     ),
 }

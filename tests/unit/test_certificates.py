@@ -111,7 +111,7 @@ def test_good_certificates(tls):
         # A key that does not fit.
         (pair(GOOD, "other"), "key does not fit certificate: it is the EC key with 256 bits "),
         (pair(GOOD, "rsa2048"), "key does not fit certificate: it is the RSA key with 2048 bits "),
-        (pair(BELOW + LEAF), "certificate has the certificate that fits key as number 2; wanted it first"),
+        (pair(BELOW + LEAF), "certificate has the certificate that fits key as number 2; expected it first"),
         # Chains.
         (
             pair(LEAF),
@@ -124,7 +124,8 @@ def test_good_certificates(tls):
         ),
         (
             pair(LEAF + ROOT + BELOW),
-            "certificate is in the wrong order: number 1, shop.example.com, is signed by number 3; wanted the one that "
+            "certificate is in the wrong order: number 1, shop.example.com, is signed by number 3; expected the one "
+            "that "
             "signed it next; put that behind it",
         ),
         (pair(GOOD + ROOT + OTHER), "certificate goes on behind a root: number 3, root, is signed by itself; remove"),
@@ -146,11 +147,12 @@ def test_good_certificates(tls):
         # Strength.
         (
             pair(made("rsa1024", "below", ["shop.example.com"]) + BELOW, "rsa1024"),
-            "certificate is weak: that of shop.example.com has an RSA key of 1024 bits; wanted at least 2048; make a",
+            "certificate is weak: that of shop.example.com has an RSA key of 1024 bits; expected at least 2048; make a",
         ),
         (
             pair(made("secp256k1", "below", ["shop.example.com"]) + BELOW, "secp256k1"),
-            "certificate is not for browsers: that of shop.example.com has a key of the curve secp256k1; wanted P-256",
+            "certificate is not for browsers: that of shop.example.com has a key of the curve secp256k1; expected "
+            "P-256",
         ),
         (
             pair(made("shop", "below", ["shop.example.com"], usage=CLIENT) + BELOW),
@@ -159,7 +161,7 @@ def test_good_certificates(tls):
         # Names.
         (
             pair(made("shop", "below", ["shop.example.org", "192.0.2.1"]) + BELOW),
-            "certificate is for shop.example.org, 192.0.2.1; wanted one for every domain of the site, and "
+            "certificate is for shop.example.org, 192.0.2.1; expected one for every domain of the site, and "
             "shop.example.com is missing; get one for all of them, or take the domain out",
         ),
         (
@@ -169,16 +171,16 @@ def test_good_certificates(tls):
         # What cannot be read.
         (
             pair(LEAF + "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"),
-            "certificate cannot be read: certificate 2 in it is damaged; copy its file again, all of it",
+            "certificate cannot be read: certificate 2 in it is damaged; copy the complete file again",
         ),
         (
             pair(made("shop", "below", ["shop.example.com"], usage=x509.UnrecognizedExtension(USAGE, b"\x30\x03"))),
-            "certificate cannot be read: certificate 1 in it is damaged; copy its file again, all of it",
+            "certificate cannot be read: certificate 1 in it is damaged; copy the complete file again",
         ),
         (
             pair(GOOD[:-40]),
-            "certificate is not usable; wanted certificates as PEM text, or an absolute path on the host; only 1 of "
-            "the 2 certificates in it can be read; copy its file again, all of it",
+            "certificate is not usable; expected certificates as PEM text, or an absolute path on the host; only 1 of "
+            "the 2 certificates in it can be read; copy the complete file again",
         ),
         (
             pair(GOOD, "-----BEGIN PRIVATE KEY-----\nQUJDREVG\n-----END PRIVATE KEY-----\n"),
@@ -207,7 +209,7 @@ def test_signatures_with_sha1_are_refused_but_that_of_a_root():
     read = certificates._read((Path(__file__).parent / "fixtures/signed_with_sha1.pem").read_text(), "certificate")
     assert len(read) == 3
     assert list(certificates._strength(read)) == [
-        f"certificate is weak: {which} is signed with SHA1; wanted SHA-256; get a new one"
+        f"certificate is weak: {which} is signed with SHA1; expected SHA-256; get a new one"
         for which in ("that of shop.example.com", "number 2 of it, below,")
     ]
     assert list(certificates._chain(read)) == []
@@ -243,7 +245,7 @@ def test_names_that_a_certificate_is_for(domain, names, covered):
         assert good(tls, domains=[domain])
     else:
         [fault] = found(tls, domains=[domain])
-        assert "wanted one for every domain of the site" in fault
+        assert "expected one for every domain of the site" in fault
 
 
 # --- web_tls ---
@@ -257,7 +259,7 @@ def test_a_wrong_certificate_of_web_tls_is_said_once_and_its_names_of_each_site(
     assert fault.startswith("web_tls.certificate has expired")
     [fault] = faults(SHOP, BLOG, tls=pair(GOOD), certificates=certificates)
     assert fault.startswith(
-        "web_sites[1] 'blog': tls.certificate is for shop.example.com, www.shop.example.com; wanted"
+        "web_sites[1] 'blog': tls.certificate is for shop.example.com, www.shop.example.com; expected"
     )
 
 

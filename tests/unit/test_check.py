@@ -89,8 +89,8 @@ def test_it_returns_where_the_sites_are_found():
 @pytest.mark.parametrize(
     ("web_sites", "words"),
     [
-        ({"name": "shop"}, "web_sites is a mapping; wanted a list of sites, each with name and domains"),
-        ("shop", "web_sites is 'shop'; wanted a list of sites, each with name and domains"),
+        ({"name": "shop"}, "web_sites is a mapping; expected a list of sites, each with name and domains"),
+        ("shop", "web_sites is 'shop'; expected a list of sites, each with name and domains"),
         ([{"name": "shop", "domain": "x"}], "unknown key 'domain'; did you mean 'domains'?"),
     ],
 )
@@ -105,5 +105,5 @@ def test_a_fault_of_the_timer_is_its_message():
     sites = [{"name": "shop", "domains": ["shop.example"]}]
     result = checked(sites, {"doctor_timer": {"every": "1s"}}, fail_msg="no host was touched")
     assert result["failed"] is True
-    assert "doctor_timer.every is '1s'; wanted seconds" in result["msg"]
+    assert "doctor_timer.every is '1s'; expected seconds" in result["msg"]
     assert "failed" not in checked(sites, {"doctor_timer": False})

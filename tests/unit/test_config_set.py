@@ -52,11 +52,11 @@ def test_result_names_files_and_states(call, tmp_path):
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        ({"path": "relative", "content": ""}, "relative: wanted an absolute path"),
-        ({"path": "/etc/../x", "content": ""}, "/etc/../x: wanted an absolute path without '..'"),
-        ({"path": "/x"}, "/x: wanted one of content, template, link, edits, or state: absent or kept"),
-        ({"path": "/x", "content": "", "state": "absent"}, "/x: state is absent; wanted no content beside it"),
-        ({"path": "/x", "content": "", "mode": "420x"}, "/x: mode is '420x'; wanted octal digits in quotes"),
+        ({"path": "relative", "content": ""}, "relative: expected an absolute path"),
+        ({"path": "/etc/../x", "content": ""}, "/etc/../x: expected an absolute path without '..'"),
+        ({"path": "/x"}, "/x: expected one of content, template, link, edits, or state: absent or kept"),
+        ({"path": "/x", "content": "", "state": "absent"}, "/x: state is absent; expected no content beside it"),
+        ({"path": "/x", "content": "", "mode": "420x"}, "/x: mode is '420x'; expected octal digits in quotes"),
         ({"path": "/x", "template": "t"}, "/x: a template is rendered by the action plugin"),
         ({"path": "/x", "content": "", "link": "y"}, "mutually exclusive: content|template|link"),
     ],
@@ -69,7 +69,7 @@ def test_wrong_file_is_refused(call, file, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"name": "../x", "files": []}, "name goes into file names"),
+        ({"name": "../x", "files": []}, "name is used in file names"),
         ({"files": [], "apply": [[]]}, "apply has an empty command"),
         ({"files": [], "revert": [["a"], []]}, "revert has an empty command"),
         ({"files": [{"path": "/x", "content": ""}, {"path": "/x", "state": "absent"}]}, "files has /x more than once"),

@@ -34,7 +34,7 @@ def test_all_faults_of_all_sites_come_at_once():
 
 @pytest.mark.parametrize("given", [None, {}, "shop", {"name": "shop"}])
 def test_web_sites_has_to_be_a_list(given):
-    with pytest.raises(InventoryError, match="wanted a list of sites, each with name and domains"):
+    with pytest.raises(InventoryError, match="expected a list of sites, each with name and domains"):
         complete(given)
 
 
@@ -44,12 +44,12 @@ def test_no_sites_are_no_fault():
 
 def test_roots_have_to_be_a_mapping():
     assert faults(SHOP, roots=["/a"]) == [
-        "web_roots is ['/a']; wanted a mapping of sites, state, config, run, cache to paths"
+        "web_roots is ['/a']; expected a mapping of sites, state, config, run, cache to paths"
     ]
 
 
 def test_two_sites_with_one_name():
-    assert faults(SHOP, SHOP, SHOP) == ["site 'shop': name stands 3 times; every site needs its own name"]
+    assert faults(SHOP, SHOP, SHOP) == ["site 'shop': name is used 3 times; every site needs its own name"]
 
 
 SHARED = {"user": "web", "user_shared": True}
@@ -68,7 +68,7 @@ SHARED = {"user": "web", "user_shared": True}
 def test_two_sites_share_a_user_only_where_both_say_so(shop, blog, lacking):
     [fault] = faults({**SHOP, **shop}, {"name": "blog", "domains": ["blog.example.com"], **blog})
     user = blog["user"]
-    assert fault.startswith(f"site 'blog': user is '{user}', whom site 'shop' has, too: each could read and change")
+    assert fault.startswith(f"site 'blog': user is '{user}', which site 'shop' has, too: each could read and change")
     assert fault.endswith(f"say user_shared: true for {lacking}")
 
 
@@ -82,7 +82,7 @@ def test_sites_that_share_a_user_and_say_so():
 
 def test_one_domain_in_two_sites():
     other = {"name": "blog", "domains": ["a.example.com", "SHOP.example.com"]}
-    wanted = "site 'blog': domain shop.example.com belongs to site 'shop' already; give each domain to one site, "
+    wanted = "site 'blog': domain shop.example.com already belongs to site 'shop'; assign each domain to one site, "
     wanted += "or the sites different prefixes"
     assert faults(SHOP, other) == [wanted]
 
@@ -94,7 +94,7 @@ def test_an_absent_site_gives_its_domain_and_ports_free():
 
 def test_one_port_in_two_sites():
     sites = [{"name": name, "domains": [name], "uwsgi": {"socket": 8000}} for name in ("a", "b")]
-    assert faults(*sites) == ["site 'b': port 8000 belongs to site 'a' already; give uwsgi.socket another port"]
+    assert faults(*sites) == ["site 'b': port 8000 already belongs to site 'a'; change the port of uwsgi.socket"]
 
 
 def test_a_port_of_nginx_is_no_port_of_uwsgi():
@@ -106,7 +106,7 @@ def test_a_socket_path_longer_than_the_kernel_takes():
     run = "/" + "r" * 88
     found = faults(SHOP, {"name": "b", "domains": ["b"]}, roots={"run": run})
     assert [one.split(":")[0] for one in found] == ["site 'shop'", "site 'b'"]
-    assert "has 113 bytes; wanted at most 107 (the kernel's limit); shorten the name or web_roots" in found[0]
+    assert "has 113 bytes; expected at most 107 (the kernel's limit); shorten the name or web_roots" in found[0]
     [site] = complete([SHOP], example=str(EXAMPLE), roots={"run": "/" + "r" * 82})
     assert len(f"{site['paths']['run']}/{'x' * 12}.stats") == 107
 
@@ -114,8 +114,8 @@ def test_a_socket_path_longer_than_the_kernel_takes():
 def test_directories_that_absent_removes_hold_nothing_else():
     assert len(faults(SHOP, roots={"state": "/opt/sites"})) == 2
     assert faults(SHOP, roots={"state": "/opt/sites/shop/data"}) == [
-        "site 'shop': state /opt/sites/shop/data/shop lies in root /opt/sites/shop; "
-        "wanted them apart; change it or web_roots"
+        "site 'shop': state /opt/sites/shop/data/shop is inside root /opt/sites/shop; "
+        "expected separate directories; change it or web_roots"
     ]
     keys = {"source": {"path": "/home/huatai/works/shop/code"}, "virtualenv": "/home/huatai/works/shop/venv"}
     assert len(faults({**SHOP, **keys}, roots={"sites": "/home/huatai/works"})) == 2
@@ -134,14 +134,14 @@ def test_a_wrong_checksum_says_what_the_file_has(tmp_path):
 def test_virtualenv_goes_with_a_path_only(kind, tmp_path):
     (tmp_path / "x").mkdir()
     given = {"git": "x", "archive": "https://h/x.tgz", "directory": "x", "startproject": "x"}[kind]
-    assert "it goes with source.path only" in fault(tmp_path, source={kind: given}, virtualenv="/srv/venv")
+    assert "it can only be used with source.path" in fault(tmp_path, source={kind: given}, virtualenv="/srv/venv")
 
 
 def test_virtualenv_none_takes_no_other_uwsgi_and_no_packages():
     found = faults(
         {**SHOP, "source": {"path": "/srv"}, "virtualenv": "none", "packages": ["a"], "uwsgi": {"install": "uwsgi"}}
     )
-    assert "wanted distribution with virtualenv: none" in found[0]
+    assert "expected distribution with virtualenv: none" in found[0]
     assert "use system_packages" in found[1]
 
 
@@ -167,14 +167,14 @@ def test_what_goes_together(keys):
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        ({"source": {"path": "/opt/sites/shop"}}, "source.path /opt/sites/shop lies in root /opt/sites/shop"),
-        ({"source": {"path": "/opt/sites"}}, "root /opt/sites/shop lies in source.path /opt/sites;"),
-        ({"source": {"path": "/etc/sites/shop/a"}}, "source.path /etc/sites/shop/a lies in config /etc/sites/shop"),
-        ({"source": {"path": "/run/sites/shop/a"}}, "source.path /run/sites/shop/a lies in run /run/sites/shop"),
-        ({"source": {"path": "/var/cache/sites/shop/a"}}, "lies in cache /var/cache/sites/shop"),
+        ({"source": {"path": "/opt/sites/shop"}}, "source.path /opt/sites/shop is inside root /opt/sites/shop"),
+        ({"source": {"path": "/opt/sites"}}, "root /opt/sites/shop is inside source.path /opt/sites;"),
+        ({"source": {"path": "/etc/sites/shop/a"}}, "source.path /etc/sites/shop/a is inside config /etc/sites/shop"),
+        ({"source": {"path": "/run/sites/shop/a"}}, "source.path /run/sites/shop/a is inside run /run/sites/shop"),
+        ({"source": {"path": "/var/cache/sites/shop/a"}}, "is inside cache /var/cache/sites/shop"),
         (
             {"source": {"path": "/srv"}, "virtualenv": "/opt/sites/shop/venv"},
-            "virtualenv /opt/sites/shop/venv lies in root /opt/sites/shop",
+            "virtualenv /opt/sites/shop/venv is inside root /opt/sites/shop",
         ),
     ],
 )
@@ -187,7 +187,7 @@ def test_the_kernels_limit_of_a_socket_path():
         return {"upstream": "unix:/" + "u" * (length - 1)}
 
     assert completed(nginx=upstream(107))["nginx"]["upstream"]
-    assert "has 108 bytes; wanted at most 107" in fault(nginx=upstream(108))
+    assert "has 108 bytes; expected at most 107" in fault(nginx=upstream(108))
     [found] = faults(SHOP, roots={"run": "/" + "r" * 83})
     assert "rrr/shop/xxxxxxxxxxxx.stats has 108 bytes" in found
 
@@ -209,13 +209,13 @@ def test_ports_and_domains_of_the_same_site_are_its_own():
 def test_sites_without_a_name_are_not_compared_by_it():
     found = faults({"domains": ["a"]}, {"domains": ["a"]})
     assert found == [
-        f"web_sites[{number}]: has no name; it is required: add for instance `name: shop`" for number in (0, 1)
+        f"web_sites[{number}]: has no name; it is required; add for example `name: shop`" for number in (0, 1)
     ]
 
 
 def test_keys_are_compared_when_each_is_right_and_the_site_is_there():
     together = {**SHOP, "uwsgi": {"checksum": "sha256:" + "0" * 64}}
-    assert "uwsgi.checksum goes with uwsgi.tarball" in faults(together)[0]
+    assert "uwsgi.checksum can only be used with uwsgi.tarball" in faults(together)[0]
     [found] = faults({**together, "migrate": "no"})
     assert "migrate is 'no'" in found
     assert complete([{**together, "state": "absent", "source": {"path": "/srv"}, "virtualenv": "/srv/venv"}])
@@ -229,5 +229,5 @@ def test_keys_are_compared_when_each_is_right_and_the_site_is_there():
     ],
 )
 def test_what_runs_the_systems_python_takes_none_of_uvs(keys, why):
-    wanted = f"python.managed is always; {why} runs the system's own Python; leave one of them out"
+    wanted = f"python.managed is always; {why} uses the system's own Python; remove one of them"
     assert wanted in fault(python={"managed": "always"}, **keys)

@@ -130,7 +130,7 @@ def test_the_python_of_a_file_that_is_named(tmp_path):
         ("uv.lock", "a = 1\nb =\n", r"^uv\.lock: is no TOML: .*line 2"),
         ("pyproject.toml", "[project\n", r"^pyproject\.toml: is no TOML: .*line 1"),
         ("Pipfile.lock", "{\n\n1}", r"^Pipfile\.lock: is no JSON: .*line 3"),
-        ("Pipfile.lock", "[]", r"^Pipfile\.lock: holds no mapping"),
+        ("Pipfile.lock", "[]", r"^Pipfile\.lock: contains no mapping"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_its_line(tmp_path, name, text, wrong):

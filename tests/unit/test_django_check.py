@@ -107,16 +107,15 @@ def test_a_project_without_errors_is_reported(django):
 def test_a_setting_that_is_wanted_where_debug_is_off_is_named(django):
     django(failing("EMAIL_HOST is empty.", lambda found: not found.DEBUG and not found.EMAIL_HOST, hint="Ask."))
     assert first_line() == (
-        "?: (shop.E001) EMAIL_HOST is empty. HINT: Ask; it comes of DEBUG, which is false on a server; set "
-        '`settings: {EMAIL_HOST: ...}` of the site, or `settings: {SILENCED_SYSTEM_CHECKS: ["a.W001", "shop.E001"]}` '
-        "where that does not matter"
+        "?: (shop.E001) EMAIL_HOST is empty. HINT: Ask; it is caused by DEBUG, which is false on a server; set "
+        '`settings: {EMAIL_HOST: ...}` of the site, or `settings: {SILENCED_SYSTEM_CHECKS: ["a.W001", "shop.E001"]}` if that does not matter"
     )
 
 
 def test_a_value_of_the_inventory_gives_way_to_the_projects(django):
     wrong = failing("MEDIA_URL must end with a slash", lambda settings: settings.MEDIA_URL[-1] != "/", "urls.E006")
     django(wrong, MEDIA_URL="/media")
-    assert 'comes of MEDIA_URL, which is "/media" on a server; set `settings: {MEDIA_URL: "/media/"}`' in first_line()
+    assert 'caused by MEDIA_URL, which is "/media" on a server; set `settings: {MEDIA_URL: "/media/"}`' in first_line()
 
 
 def test_origins_of_old_projects_get_their_scheme(django):
@@ -131,17 +130,17 @@ def test_origins_of_old_projects_get_their_scheme(django):
 @pytest.mark.parametrize(
     ("msg", "id", "words"),
     [
-        ("for developers only", "bar.debug", "on a server; where that does not matter on a server, set `settings"),
+        ("for developers only", "bar.debug", "on a server; if that does not matter on a server, set `settings"),
         ("DATABASES is too small", "shop.E2", "set `database:` of the site, or `settings: {SILENCED_SYSTEM_CHECKS: "),
         ("SECRET_KEY is too short", "shop.E002", "set DJANGO_SECRET_KEY in `env:` of the site, or"),
         ("a TEST_KEY is in use", "recaptcha.test_key", "set `settings: {TEST_KEY: ...}` of the site, or"),
-        ("DEBUG has to be on", "shop.E003", "comes of DEBUG, which is false on a server; where that does not matter"),
+        ("DEBUG has to be on", "shop.E003", "caused by DEBUG, which is false on a server; if that does not matter"),
     ],
 )
 def test_what_is_to_be_set(django, msg, id, words):
     django(failing(msg, lambda settings: not settings.DEBUG, id))
     line = first_line()
-    assert line.startswith(f"?: ({id}) {msg}; it comes of DEBUG")
+    assert line.startswith(f"?: ({id}) {msg}; it is caused by DEBUG")
     assert words in line
     assert "canary" not in line
 
@@ -149,7 +148,9 @@ def test_what_is_to_be_set(django, msg, id, words):
 def test_a_value_that_may_be_a_secret_is_not_shown(django):
     named = failing("BROKER_URL is wrong", lambda settings: settings.BROKER_URL == "canary@x", "shop.E004")
     django(named, BROKER_URL="canary@x")
-    assert "comes of BROKER_URL, which is another on a server; set `settings: {BROKER_URL: ...}`" in first_line()
+    assert (
+        "caused by BROKER_URL, which has another value on a server; set `settings: {BROKER_URL: ...}`" in first_line()
+    )
     named = failing("a token is wrong", lambda settings: settings.TOKEN == "canary", "shop.E004")
     django(named, TOKEN="canary")
     assert first_line() == "?: (shop.E004) a token is wrong"

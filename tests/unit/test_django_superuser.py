@@ -151,7 +151,7 @@ def test_one_that_exists_is_never_changed(tmp_path, known_by, existing, given):
             "email",
             "",
             {"email": "a@b", "fields": {"nick": "x"}},
-            "superuser.fields has nick; the user model accounts.User requires email and the password; leave out",
+            "superuser.fields has nick; the user model accounts.User requires email and the password ; remove",
         ),
         (
             "email",

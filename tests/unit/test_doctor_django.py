@@ -102,9 +102,9 @@ CASES = [
         lambda site, host: secure(site, "SESSION_COOKIE_SECURE"),
         "django.cookies",
         "degraded",
-        "SESSION_COOKIE_SECURE is true, and the site is served over http: nobody stays logged in",
+        "SESSION_COOKIE_SECURE is true, and the site is served over http: nobody can stay logged in",
         "set tls: {acme: {}} of the site, or settings: {SESSION_COOKIE_SECURE: false} as long as it has no tls; where "
-        "a server in front of this host ends TLS, set nginx: {trusted_proxies: [ADDRESS]}",
+        "a server in front of this host terminates TLS, set nginx: {trusted_proxies: [ADDRESS]}",
     ),
     Case(
         "uWSGI in the locale C, by hand",
@@ -260,7 +260,7 @@ CASES = [
         "broken",
         "the database is SQLite in memory: each process has its own, and it is empty after every start",
         (
-            "set database: of the site, for instance sqlite:////var/lib/sites/NAME/db.sqlite3 or "
+            "set database: of the site, for example sqlite:////var/lib/sites/NAME/db.sqlite3 or "
             "postgres://...; by hand: DATABASES['default']['NAME'] = a file in a directory that "
             "stays, or a database server, in /srv/code/shop/settings.py, then restart uWSGI"
         ),
@@ -272,11 +272,11 @@ CASES = [
         "django.development",
         "degraded",
         (
-            "DEBUG is true while the settings are imported, so these lines took the development side: "
+            "DEBUG is true while the settings are imported, so these lines used their development branch: "
             "shop/settings.py:9 (if DEBUG:)"
         ),
         (
-            'let the settings take it from the environment, as in DEBUG = os.environ.get("DEBUG") == '
+            'read DEBUG from the environment, as in DEBUG = os.environ.get("DEBUG") == '
             "\"True\"; by hand: DEBUG = os.environ.get('DEBUG') == 'True' before the lines that ask for"
             " it, in /srv/code/shop/settings.py, then restart uWSGI"
         ),
@@ -346,7 +346,7 @@ CASES = [
             "Django answers 500: PermissionError: [Errno 13] Permission denied: "
             "'/opt/sites/shop/builds/0123456789ab/src/uploads/a.txt'"
         ),
-        "the site may not write there: set `writable: [uploads]` of the site",
+        "the site must not write there: set `writable: [uploads]` of the site",
         (),
     ),
     Case(

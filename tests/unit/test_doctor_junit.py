@@ -86,7 +86,7 @@ def test_a_host_that_was_not_reached_fails(tmp_path):
 
 
 def test_another_word_is_refused(tmp_path):
-    with pytest.raises(AnsibleActionFail, match="doctor_fail is 'always'; wanted true, false, broken or degraded"):
+    with pytest.raises(AnsibleActionFail, match="doctor_fail is 'always'; expected true, false, broken or degraded"):
         run(tmp_path, reports={}, fail="always")
 
 

@@ -37,15 +37,15 @@ def test_its_one_form(given, wanted):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (True, "doctor_timer is True; wanted false, or a mapping of every and metrics"),
-        ("5m", "doctor_timer is '5m'; wanted false, or a mapping"),
-        ([], "doctor_timer is []; wanted false"),
+        (True, "doctor_timer is True; expected false, or a mapping of every and metrics"),
+        ("5m", "doctor_timer is '5m'; expected false, or a mapping"),
+        ([], "doctor_timer is []; expected false"),
         (
             {"every": "10s"},
-            "doctor_timer.every is '10s'; wanted seconds, or text such as 90s, 10m or 1h; from 1m",
+            "doctor_timer.every is '10s'; expected seconds, or text such as 90s, 10m or 1h; from 1m",
         ),
         ({"every": True}, "doctor_timer.every is True"),
-        ({"metrics": "metrics"}, "doctor_timer.metrics is 'metrics'; wanted an absolute path"),
+        ({"metrics": "metrics"}, "doctor_timer.metrics is 'metrics'; expected an absolute path"),
         ({"metrics": "/etc/systemd/system"}, "not one of the system's own; give it a directory of its own"),
         ({"metrics": "/"}, "not one of the system's own"),
         ({"metrics": "/a b\nExecStart=/bin/sh"}, "doctor_timer.metrics is"),

@@ -427,8 +427,8 @@ def test_what_looks_like_a_credential_is_hidden(text, said):
     ("sites", "names", "said"),
     [
         ([{"name": "shop"}], [], ["sites[0] is ['domains', 'name']; wanted a mapping with at least name and domains"]),
-        ([{"name": "shop", "domains": []}], [], ["sites[0] is ['domains', 'name']; wanted a mapping with at least "]),
-        ([{"name": 7, "domains": ["a"]}], [], ["sites[0] is ['domains', 'name']; wanted a mapping with at least "]),
+        ([{"name": "shop", "domains": []}], [], ["sites[0] is ['domains', 'name']; expected a mapping with at least "]),
+        ([{"name": 7, "domains": ["a"]}], [], ["sites[0] is ['domains', 'name']; expected a mapping with at least "]),
         (
             [{"name": "shop", "domains": ["a"]}, {"name": "blog", "domains": ["b"]}],
             ["shpo"],
@@ -446,7 +446,7 @@ def test_a_wrong_request_is_answered_with_what_is_known(sites, names, said):
 
 def test_a_wrong_request_asks_no_host(monkeypatch):
     monkeypatch.setattr(examine, "look_at_host", lambda when: pytest.fail("asked"))
-    with pytest.raises(examine.RequestError, match=r"wanted a mapping.*; there is no site 'x'; known are shop$"):
+    with pytest.raises(examine.RequestError, match=r"expected a mapping.*; there is no site 'x'; known are shop$"):
         examine.examine({"sites": [{"name": "shop"}], "names": ["x"], "controller_time": 0.0})
 
 

@@ -39,7 +39,7 @@ BAD = [
     (f"A=1\n\nB='{SECRET}\nC=1", "a closing quote for B in line 3"),
     (f'A="{SECRET}\\"', "a closing quote for A in line 1"),
     (f"A='x' {SECRET}", "nothing behind the closing quote of A in line 1"),
-    ("A=1\nB=${C}", "a variable of a line before in line 2 (found ${C})"),
+    ("A=1\nB=${C}", "a variable of a previous line in line 2 (found ${C})"),
 ]
 
 
@@ -73,9 +73,9 @@ def test_a_relative_path_starts_where_those_of_sources_do(written, tmp_path):
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        (f"A=1\n{SECRET}\n", "wanted NAME=value in line 2"),
-        (f"UWSGI_HTTP={SECRET}\n", "wanted no UWSGI_HTTP: uWSGI reads UWSGI_* as options; use uwsgi.options"),
-        ("$ANSIBLE_VAULT;1.1;AES256\n3065\n", "wanted a file that is not encrypted; put its variables into env"),
+        (f"A=1\n{SECRET}\n", "expected NAME=value in line 2"),
+        (f"UWSGI_HTTP={SECRET}\n", "expected no UWSGI_HTTP: uWSGI reads UWSGI_* as options; use uwsgi.options"),
+        ("$ANSIBLE_VAULT;1.1;AES256\n3065\n", "expected a file that is not encrypted; put its variables into env"),
     ],
 )
 def test_a_wrong_file_is_a_fault_of_the_site_that_shows_no_value(written, text, wanted):
@@ -87,9 +87,9 @@ def test_a_wrong_file_is_a_fault_of_the_site_that_shows_no_value(written, text, 
 
 def test_a_file_that_is_no_text(tmp_path):
     (tmp_path / "shop.env").write_bytes(b"A=\xff\xfe")
-    assert "wanted a file of text that can be read (UnicodeDecodeError)" in fault(base=tmp_path, env_file="shop.env")
+    assert "expected a file of text that can be read (UnicodeDecodeError)" in fault(base=tmp_path, env_file="shop.env")
     (tmp_path / "folder").mkdir()
-    assert "wanted a file of text that can be read (IsADirectoryError)" in fault(base=tmp_path, env_file="folder")
+    assert "expected a file of text that can be read (IsADirectoryError)" in fault(base=tmp_path, env_file="folder")
 
 
 def test_a_file_may_begin_with_the_mark_of_windows_editors(tmp_path):

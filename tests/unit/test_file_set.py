@@ -129,15 +129,13 @@ def test_link_is_marked_by_its_target(host):
 
 def test_directory_in_the_way_is_refused(host):
     (host.etc / "a.conf").mkdir()
-    with pytest.raises(
-        FileSetError, match=r"a\.conf is a directory; wanted a file or nothing there; move it away first$"
-    ):
+    with pytest.raises(FileSetError, match=r"a\.conf is a directory; expected a file or nothing; move it away first$"):
         host.install(file(host.etc / "a.conf"))
 
 
 def test_unknown_owner_is_an_error_but_not_in_a_dry_run(host):
     wanted = Wanted(str(host.etc / "a.conf"), content=b"x", owner="nobody-of-that-name", group=GID)
-    with pytest.raises(FileSetError, match="owner is 'nobody-of-that-name'; there is none on this host"):
+    with pytest.raises(FileSetError, match="owner is 'nobody-of-that-name', which this host does not have"):
         host.install(wanted)
     outcome = host.install(wanted, dry=True)
     assert states(outcome) == ["created"]
@@ -555,9 +553,7 @@ def test_programs_are_looked_for_in_the_sbin_directories_too(tmp_path, monkeypat
 
 def test_a_special_file_is_refused_and_says_so(host):
     os.mkfifo(host.etc / "pipe")
-    with pytest.raises(
-        FileSetError, match=r"pipe is a special file; wanted a file or nothing there; move it away first"
-    ):
+    with pytest.raises(FileSetError, match=r"pipe is a special file; expected a file or nothing; move it away first"):
         compare(file(host.etc / "pipe"))
 
 
@@ -577,7 +573,7 @@ def test_owner_and_group_are_numbers_or_names(host, monkeypatch):
 def test_an_unknown_group_is_named(host):
     wanted = Wanted(str(host.etc / "a"), owner=UID, group="no-group-of-that-name")
     with pytest.raises(
-        FileSetError, match="a: group is 'no-group-of-that-name'; there is none on this host; create it"
+        FileSetError, match="a: group is 'no-group-of-that-name', which this host does not have; create it"
     ):
         compare(wanted)
     assert compare(wanted, dry=True).after.gid == -1

@@ -152,10 +152,10 @@ def test_all_faults_are_listed_at_once():
         planned(services=["a b"], ports=["80", "0/tcp", "9-8/tcp", "70000/tcp", "80/icmp"], zone="x y", purpose="../x")
     text = str(error.value)
     assert text.endswith("\nfirewalld has 8 faults")
-    assert "firewalld_ports has '80'; wanted ports from 1 to 65535 with their protocol" in text
+    assert "firewalld_ports has '80'; expected ports from 1 to 65535 with their protocol" in text
     assert "firewalld_purpose is '../x'" in text
 
 
 def test_text_is_no_list():
-    with pytest.raises(InventoryError, match="firewalld_services is 'http'; wanted a list"):
+    with pytest.raises(InventoryError, match="firewalld_services is 'http'; expected a list"):
         plan([], "http", [], "", "web", {}, [])

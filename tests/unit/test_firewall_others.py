@@ -229,12 +229,12 @@ def test_nothing_is_done_where_the_firewall_is_not_managed():
 @pytest.mark.parametrize(
     ("given", "fault"),
     [
-        ("maybe", "firewalld_close_others is 'maybe'; wanted true, false or a list of ports"),
+        ("maybe", "firewalld_close_others is 'maybe'; expected true, false or a list of ports"),
         (
             ["8443"],
-            "firewalld_close_others has '8443'; wanted ports from 1 to 65535 with their protocol, such as 8443/tcp",
+            "firewalld_close_others has '8443'; expected ports from 1 to 65535 with their protocol, such as 8443/tcp",
         ),
-        ({"a": 1}, "firewalld_close_others is a mapping; wanted true, false or a list of ports"),
+        ({"a": 1}, "firewalld_close_others is a mapping; expected true, false or a list of ports"),
     ],
 )
 def test_a_wrong_list_of_ports_to_close(given, fault):

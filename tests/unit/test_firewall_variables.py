@@ -47,15 +47,15 @@ def test_the_same_port_is_opened_once_however_it_is_written():
 )
 def test_what_is_no_port(given):
     assert faults(ports=[given]) == [
-        f"firewalld_ports has {given!r}; wanted ports from 1 to 65535 with their protocol, such as 8080/tcp or "
+        f"firewalld_ports has {given!r}; expected ports from 1 to 65535 with their protocol, such as 8080/tcp or "
         "5000-5010/udp",
     ]
 
 
 @pytest.mark.parametrize("given", ["", "-a", "_a", "a b", "a/b", "a" * 65, None])
 def test_what_is_no_service_and_no_purpose(given):
-    assert "wanted names of firewalld's services, such as https" in faults(services=[given])[0]
-    assert faults(purpose=given)[0].endswith("; wanted a word of letters, digits, - and _")
+    assert "expected names of firewalld's services, such as https" in faults(services=[given])[0]
+    assert faults(purpose=given)[0].endswith("; expected a word of letters, digits, - and _")
 
 
 @pytest.mark.parametrize("given", ["a", "A-b_9", "a" * 64, "9"])
@@ -65,13 +65,13 @@ def test_what_is_a_service_a_zone_and_a_purpose(given):
 
 
 def test_what_is_no_zone():
-    assert faults(zone="x y")[0] == "firewalld_zone is 'x y'; wanted the name of a zone, such as public, or ''"
+    assert faults(zone="x y")[0] == "firewalld_zone is 'x y'; expected the name of a zone, such as public, or ''"
 
 
 def test_both_lists_have_to_be_lists():
     assert faults(services="http", ports={"80/tcp": True}) == [
-        "firewalld_services is 'http'; wanted a list",
-        "firewalld_ports is a mapping; wanted a list",
+        "firewalld_services is 'http'; expected a list",
+        "firewalld_ports is a mapping; expected a list",
         "firewalld has 2 faults",
     ]
 

@@ -215,7 +215,7 @@ def test_a_page_that_is_not_well_is_asked_for_again(nginx):
     assert not front(nginx).look().wrong
     nginx.pages["/"] = Answer(502, "", 0.1)
     nginx.asked.clear()
-    wrong = f"/ as shop.example answered 502; wanted a status below 500 (through nginx at {HERE}:80)"
+    wrong = f"/ as shop.example answered 502; expected a status below 500 (through nginx at {HERE}:80)"
     assert front(nginx).look() == Look(wrong, "http://shop.example/")
     assert len(nginx.asked) == 3
     assert front(nginx).look(attempts=1).wrong == wrong
@@ -228,7 +228,7 @@ def test_a_page_that_is_not_well_is_asked_for_again(nginx):
         (
             Answer(200, "", 0.1),
             {"path": "/healthz", "status": [204]},
-            "/healthz as shop.example answered 200; wanted 204",
+            "/healthz as shop.example answered 200; expected 204",
         ),
         (Answer(503, "", 0.1), {"status": [503]}, ""),
         (Answer(401, "", 0.1), {"status": [200]}, ""),
@@ -236,7 +236,8 @@ def test_a_page_that_is_not_well_is_asked_for_again(nginx):
         (
             ProtocolError("x", "the connection was closed without an answer: this is no uwsgi socket"),
             {},
-            "/ as shop.example did not answer: the connection was closed without an answer; wanted a status below 500",
+            "/ as shop.example did not answer: the connection was closed without an answer; expected a status below "
+            "500",
         ),
     ],
 )
@@ -397,4 +398,6 @@ def test_maintenance_is_no_fault_and_is_told(nginx, tmp_path, monkeypatch, there
     nginx.pages["/"] = html(status=status)
     found = front(nginx).look()
     assert (wrong in found.wrong) if wrong else not found.wrong
-    assert found.warning.startswith("site 'shop': maintenance is on, and visitors get 503; end it:") is not bool(wrong)
+    assert found.warning.startswith(("site 'shop': maintenance is on, and visitors get 503; to end it:")) is not bool(
+        wrong
+    )

@@ -94,9 +94,9 @@ def test_without_a_redirect_both_are_asked(nginx):
     assert nginx.look() == Look("", "https://shop.example/")
     assert nginx.asked == [f"http://shop.example/ at {HERE}:80", f"https://shop.example/ at {HERE}:443"]
     nginx["https", "/"] = Answer(500, "", 0.1)
-    assert "answered 500; wanted a status below 500 (through nginx at 192.0.2.7:443)" in nginx.look().wrong
+    assert "answered 500; expected a status below 500 (through nginx at 192.0.2.7:443)" in nginx.look().wrong
     nginx["http", "/"] = Answer(503, "", 0.1)
-    assert "answered 503; wanted a status below 500 (through nginx at 192.0.2.7:80)" in nginx.look().wrong
+    assert "answered 503; expected a status below 500 (through nginx at 192.0.2.7:80)" in nginx.look().wrong
 
 
 def test_https_at_an_odd_port(nginx):

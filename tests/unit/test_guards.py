@@ -44,7 +44,7 @@ def test_a_port_that_cannot_be_guarded_is_refused(tmp_path, install, fix):
     assert str(caught.value) == (
         f"site 'shop': uwsgi failed: uwsgi.socket is 127.0.0.1:8000, 127.0.0.1:8001, and {tmp_path}/uwsgi was built "
         "without routing, without which every account of this host could run code as the site through that port; "
-        f"wanted unix, or {fix}"
+        f"expected unix, or {fix}"
     )
 
 

@@ -82,7 +82,7 @@ ELSEWHERE = [
 def test_a_redirect_within_the_site_is_followed(location, url, status):
     found, asked = walked({f"{SHOP}/": to(location, status), url: page(500)})
     assert asked == [f"{SHOP}/", url]
-    assert found.wrong.endswith(", which answered 500; wanted a status below 500")
+    assert found.wrong.endswith(", which answered 500; expected a status below 500")
 
 
 @pytest.mark.parametrize("location", ELSEWHERE)
@@ -101,24 +101,24 @@ def test_what_is_no_redirect_ends_the_walk(answer):
     [
         (["200"], (), ""),
         (["404"], (), ""),
-        (["500"], (), "/ as shop.example answered 500; wanted a status below 500"),
+        (["500"], (), "/ as shop.example answered 500; expected a status below 500"),
         (["500"], (500,), ""),
-        (["200"], (204, 301), "/ as shop.example answered 200; wanted 204 or 301"),
-        (["/a/", "500"], (), "/ as shop.example redirects to /a/, which answered 500; wanted a status below 500"),
-        (["/a/", "/b/", "500"], (), "redirects to /a/ -> /b/, which answered 500; wanted a status below 500"),
+        (["200"], (204, 301), "/ as shop.example answered 200; expected 204 or 301"),
+        (["/a/", "500"], (), "/ as shop.example redirects to /a/, which answered 500; expected a status below 500"),
+        (["/a/", "/b/", "500"], (), "redirects to /a/ -> /b/, which answered 500; expected a status below 500"),
         (["/a/", "200"], (200,), ""),
-        (["/a/", "404"], (200,), "redirects to /a/, which answered 404; wanted 200"),
+        (["/a/", "404"], (200,), "redirects to /a/, which answered 404; expected 200"),
         # After a redirect that is wanted only a 5xx is wrong.
         (["/a/", "200"], (302,), ""),
         (["/a/", "404"], (200, 302), ""),
-        (["/a/", "/b/", "500"], (200, 302), "redirects to /a/ -> /b/, which answered 500; wanted 200 or 302"),
+        (["/a/", "/b/", "500"], (200, 302), "redirects to /a/ -> /b/, which answered 500; expected 200 or 302"),
         (["/a/", "500"], (302, 500), ""),
-        (["/a/", "nobody"], (302,), "redirects to /a/, which did not answer: nobody; wanted 302"),
+        (["/a/", "nobody"], (302,), "redirects to /a/, which did not answer: nobody; expected 302"),
         (["https://login.example/"], (302,), ""),
         (["http://[shop/"], (302,), ""),
-        (["https://login.example/"], (200,), "/ as shop.example answered 302; wanted 200"),
-        (["nobody there"], (), "/ as shop.example did not answer: nobody there; wanted a status below 500"),
-        (["/a/", "nobody"], (), "redirects to /a/, which did not answer: nobody; wanted a status below 500"),
+        (["https://login.example/"], (200,), "/ as shop.example answered 302; expected 200"),
+        (["nobody there"], (), "/ as shop.example did not answer: nobody there; expected a status below 500"),
+        (["/a/", "nobody"], (), "redirects to /a/, which did not answer: nobody; expected a status below 500"),
         (["https://shop.example/a/", "500"], (), "redirects to https://shop.example/a/, which answered 500"),
         # What a query holds may be for nobody's eyes.
         (["/a/?token=hush", "500"], (), "/ as shop.example redirects to /a/, which answered 500"),
@@ -144,7 +144,9 @@ def test_what_counts_beside_the_wanted_status():
 
 def test_a_loop_is_told_with_its_hops():
     found, asked = walked({f"{SHOP}/": to("/a/"), f"{SHOP}/a/": to("/b/"), f"{SHOP}/b/": to("/a/")})
-    assert found.wrong == ("/ as shop.example redirects without end: / -> /a/ -> /b/ -> /a/; wanted a status below 500")
+    assert found.wrong == (
+        "/ as shop.example redirects without end: / -> /a/ -> /b/ -> /a/; expected a status below 500"
+    )
     assert len(asked) == 3
 
 

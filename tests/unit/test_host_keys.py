@@ -113,14 +113,18 @@ Host key verification failed."""
         (
             {},
             SAYS,
-            "git.example.com shows the key SHA256:uwhL0uAaEy8Yp7bV1Lg3Q4K3a5w3ZQf0pXfTkQp7c2E, and {} has another",
+            "git.example.com shows the key SHA256:uwhL0uAaEy8Yp7bV1Lg3Q4K3a5w3ZQf0pXfTkQp7c2E, and {} contains another",
         ),
         (
             {"known_hosts": LINE},
             SAYS,
-            "source.known_hosts has no such key of git.example.com; git.example.com shows the",
+            "source.known_hosts does not contain this key of git.example.com; git.example.com shows the",
         ),
-        ({"known_hosts": LINE}, NO_KEY, "source.known_hosts has no such key of git.example.com; it shows another one"),
+        (
+            {"known_hosts": LINE},
+            NO_KEY,
+            "source.known_hosts does not contain this key of git.example.com; it shows another one",
+        ),
         ({}, "fatal: repository not found", "the cause of git"),
         ({}, "Host key verification failed.", "the cause of git"),
     ],

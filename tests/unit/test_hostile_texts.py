@@ -37,13 +37,13 @@ def test_data_that_is_nested_too_deep_is_refused_by_its_name(tmp_path, name, ope
     if name == "package.json":
         assert node.package_json([str(tmp_path)]) == {}
         return
-    with pytest.raises(Unreadable, match=f"{name}: is nested too deep; make it anew"):
+    with pytest.raises(Unreadable, match=f"{name}: is nested too deeply; create it again"):
         (texts.toml if name.endswith(".toml") else texts.json_text)(str(tmp_path), name)
 
 
 @pytest.mark.parametrize("path", ["a\0b", "a\ud800"])
 def test_a_path_that_is_none_is_refused(tmp_path, path):
-    with pytest.raises(Unreadable, match=r"uv\.lock: x lies at .*, which is no path"):
+    with pytest.raises(Unreadable, match=r"uv\.lock: x has the path .*, which is invalid"):
         pins.local_url(str(tmp_path), "uv.lock", path, "x")
 
 
@@ -53,7 +53,7 @@ def test_a_requirement_file_takes_in_no_file_outside_the_source(tmp_path, path):
     source.mkdir()
     (tmp_path / "secret.txt").write_text("secret==1\n")
     (source / "requirements.txt").write_text(f"-r {path}\n")
-    with pytest.raises(Unreadable, match="with -r, which lies outside the source; put it into the source"):
+    with pytest.raises(Unreadable, match="with -r, which is outside the source; move it into the source"):
         manifests.requirement_lines(str(source), "requirements.txt")
     assert dependencies.constraints([f"-c {path}"], str(source)) == []
 

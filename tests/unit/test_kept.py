@@ -107,7 +107,7 @@ def test_what_somebody_put_there_since_stays(host):
     outcome = host.install(host.back("a.conf", ""), Wanted(host.path("b.conf"), "absent"))
     assert host.read("a.conf") == "another\n"
     assert outcome.notes == [
-        f"{host.path('a.conf')} stays as it is, because somebody changed it since; as it was before: {host.copy()}"
+        f"{host.path('a.conf')} was not restored, because it was changed since; its original: {host.copy()}"
     ]
     assert os.path.exists(host.copy())
 
@@ -144,12 +144,12 @@ def test_an_edit_that_is_done_is_none(host):
 def test_an_edit_of_something_else_is_refused(host):
     host.write("a.conf", "x\n")
     with pytest.raises(
-        FileSetError, match=r"a\.conf:1 is no longer 'y'; somebody changed the file meanwhile; run again"
+        FileSetError, match=r"a\.conf:1 is no longer 'y'; the file was changed during the run; run again"
     ):
         host.install(edited(host, (1, 0, "y", "z")))
     with pytest.raises(FileSetError, match=r"a\.conf:9 is no longer"):
         host.install(edited(host, (9, 0, "y", "z")))
-    with pytest.raises(FileSetError, match="is absent; wanted a file to edit"):
+    with pytest.raises(FileSetError, match="is absent; expected a file to edit"):
         host.install(edited(host, (1, 0, "y", "z"), name="none"))
 
 

@@ -172,11 +172,11 @@ def test_a_new_section_is_one_line_in_the_table():
 
 @pytest.mark.usefixtures("backup")
 def test_faults_of_a_new_section_name_it():
-    assert fault(backup={"keep": {"days": 0}}).endswith("backup.keep.days is 0; wanted a whole number from 1 to 9")
+    assert fault(backup={"keep": {"days": 0}}).endswith("backup.keep.days is 0; expected a whole number from 1 to 9")
     assert fault(backup={"keep": {"day": 1}}).endswith("unknown key 'backup.keep.day'; did you mean 'days'?")
-    assert fault(backup={"keep": 3}).endswith("backup.keep is 3; wanted a mapping of days")
-    assert fault(backup=[SECRET]).endswith("backup is not usable; wanted a mapping of target, passphrase, keep")
-    assert fault(backup={"passphrase": [SECRET]}).endswith("backup.passphrase is not usable; wanted text on one line")
+    assert fault(backup={"keep": 3}).endswith("backup.keep is 3; expected a mapping of days")
+    assert fault(backup=[SECRET]).endswith("backup is not usable; expected a mapping of target, passphrase, keep")
+    assert fault(backup={"passphrase": [SECRET]}).endswith("backup.passphrase is not usable; expected text on one line")
 
 
 @pytest.fixture
@@ -193,10 +193,10 @@ def test_a_mapping_of_names_to_sections_is_one_line_in_the_table():
     found = completed(mounts={"a": None, "b": {"place": "x", "more": {"days": 9}}})["mounts"]
     assert found == {"a": {"place": "", "more": {"days": 3}}, "b": {"place": "x", "more": {"days": 9}}}
     assert fault(mounts={"b": {"more": {"days": 0}}}).endswith(
-        "mounts.b.more.days is 0; wanted a whole number from 1 to 9"
+        "mounts.b.more.days is 0; expected a whole number from 1 to 9"
     )
-    assert "mounts has the name 'B'; wanted a lowercase letter" in fault(mounts={"B": {}})
-    assert fault(mounts=["b"]).endswith("mounts is ['b']; wanted a mapping of names to mappings of place, more")
+    assert "mounts has the name 'B'; expected a lowercase letter" in fault(mounts={"B": {}})
+    assert fault(mounts=["b"]).endswith("mounts is ['b']; expected a mapping of names to mappings of place, more")
 
 
 def test_what_is_in_a_mapping_of_names_is_not_secret():

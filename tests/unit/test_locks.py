@@ -287,7 +287,13 @@ def test_a_lock_of_poetry_1(tmp_path):
     write(
         tmp_path, {"pyproject.toml": OLD_PROJECT + "missing = ['x']\n[tool.poetry.group.x.dependencies]\nnew = '*'\n"}
     )
-    with pytest.raises(Unreadable, match=r"it has no new, which pyproject\.toml asks for; make it anew: poetry lock"):
+    with pytest.raises(
+        Unreadable,
+        match=(
+            r"it has no new, which pyproject\.toml requires; create it again: poetry "
+            r"lock"
+        ),
+    ):
         locked(root, "poetry.lock", [], ["x"])
     write(tmp_path, {"poetry.lock": OLD + '[[package]]\nname = "django"\nversion = "4.1"\n'})
     with pytest.raises(Unreadable, match=r"django stands there twice"):
@@ -314,7 +320,7 @@ def test_code_outside_of_the_source_is_refused(tmp_path):
     text = '{"default": {"x": {"path": "../x"}}}'
     root = write(tmp_path / "code", {"Pipfile.lock": text})
     write(tmp_path / "x", {"setup.py": ""})
-    with pytest.raises(Unreadable, match=r"^Pipfile\.lock: x lies at '\.\./x', which is not in the source"):
+    with pytest.raises(Unreadable, match=r"^Pipfile\.lock: x has the path '\.\./x', which is not in the source"):
         locked(root, "Pipfile.lock", [], [])
 
 
@@ -411,7 +417,7 @@ e = {url = "https://x/e.whl"}
 @pytest.mark.parametrize(
     ("line", "wrong"),
     [
-        ("a = '^1 || ^2'", r"^pyproject\.toml: a: '\^1 \|\| \^2' has alternatives, which only a lock file settles"),
+        ("a = '^1 || ^2'", r"^pyproject\.toml: a: '\^1 \|\| \^2' has alternatives, which only a lock file can resolve"),
         ("a = {version = '1', source = 'mine'}", r"^pyproject\.toml: a comes from the index 'mine', which only a lock"),
     ],
 )

@@ -283,16 +283,16 @@ def test_catch_all_comes_first_on_every_port_of_the_site():
 @pytest.mark.parametrize(
     ("sites", "options", "fault"),
     [
-        ([SHOP], {"ipv6": "maybe"}, "nginx_ipv6 is 'maybe'; wanted auto, true or false"),
+        ([SHOP], {"ipv6": "maybe"}, "nginx_ipv6 is 'maybe'; expected auto, true or false"),
         ([SHOP], {"layout": "conf.d"}, "nginx_layout is 'conf.d'; did you mean 'conf_d'?"),
         ([SHOP, {**SHOP, "name": "b", "domains": ["b"]}], {"layout": "default_d"}, "nginx_sites has 2: shop, b"),
         ([shop(listen=["[::1]:80"])], {"ipv6": False}, "site 'shop': nginx.listen has [::1]:80, but IPv6 is off"),
         (
             [SHOP],
             {"options": {"gzip": "on; evil"}},
-            "nginx_options is a mapping; wanted arguments without ; { } # outside of quotes",
+            "nginx_options is a mapping; expected arguments without ; { } # outside of quotes",
         ),
-        ([SHOP], {"worker_connections": 0}, "nginx_worker_connections is 0; wanted a whole number from 16"),
+        ([SHOP], {"worker_connections": 0}, "nginx_worker_connections is 0; expected a whole number from 16"),
     ],
 )
 def test_fault(sites, options, fault):

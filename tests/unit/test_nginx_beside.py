@@ -163,7 +163,7 @@ def test_where_every_place_is_for_something_else_nothing_is_added():
 
 def test_a_main_file_that_cannot_be_read_is_named_with_the_reason():
     [fault] = faults(host(conf(main="http {\n  gzip on\n}")))
-    assert fault == f"{MAIN}, which is not ours, has no http block: {MAIN}:3: unexpected '}}'"
+    assert fault == f"{MAIN}, which pyweb.stack did not write, has no http block: {MAIN}:3: unexpected '}}'"
 
 
 def test_a_pattern_that_misses_a_site_is_no_include():
@@ -312,7 +312,7 @@ def test_a_default_that_goes_with_the_packages_site_leaves_none():
         "path": path,
         "state": "absent",
         "keep": True,
-        "note": f"{path}, the packages' own site, is off",
+        "note": f"{path}, the packages' default site, is disabled",
     }
 
 

@@ -253,14 +253,14 @@ def test_logins_that_are_wanted_stay_and_others_go():
     [
         ({"site": "shpo", "on": True}, "maintenance_site: there is no site 'shpo'; did you mean 'shop'?"),
         ({"site": "", "on": True}, "maintenance_site: one of shop"),
-        ({"site": "shop", "on": ""}, "maintenance is ''; wanted true or false"),
+        ({"site": "shop", "on": ""}, "maintenance is ''; expected true or false"),
         (
             {"site": "shop", "on": True, "allow": ["10.0.0.1/8"]},
-            "maintenance_allow is ['10.0.0.1/8']; wanted addresses",
+            "maintenance_allow is ['10.0.0.1/8']; expected addresses",
         ),
         (
             {"site": "shop", "on": True, "retry_after": "soon"},
-            "maintenance_retry_after is 'soon'; wanted a whole number",
+            "maintenance_retry_after is 'soon'; expected a whole number",
         ),
     ],
 )

@@ -231,10 +231,10 @@ def test_sites_may_be_left_out(monkeypatch):
 
 @pytest.mark.parametrize("sites", [None, "shop", [1], [{"name": "shop"}]])
 def test_sites_that_the_model_has_not_completed_are_refused(monkeypatch, sites):
-    with pytest.raises(AnsibleActionFail, match=r"wanted web_sites \| pyweb\.stack\.sites"):
+    with pytest.raises(AnsibleActionFail, match=r"expected web_sites \| pyweb\.stack\.sites"):
         run(monkeypatch, sites=sites)
 
 
 def test_files_that_are_no_list_are_refused(monkeypatch):
-    with pytest.raises(AnsibleActionFail, match="files is a str; wanted a list of mappings, each with a path"):
+    with pytest.raises(AnsibleActionFail, match="files is a str; expected a list of mappings, each with a path"):
         run(monkeypatch, files="/etc/nginx/nginx.conf")

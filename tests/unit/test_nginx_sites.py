@@ -159,7 +159,7 @@ def test_the_fewest_and_the_most_connections(given):
 
 @pytest.mark.parametrize("given", [15, 1048577, "many", None, 1.5, True])
 def test_connections_that_nginx_cannot_have(given):
-    with pytest.raises(ValueError, match=r"nginx_worker_connections is .*; wanted a whole number from 16 to 1048576"):
+    with pytest.raises(ValueError, match=r"nginx_worker_connections is .*; expected a whole number from 16 to 1048576"):
         main(worker_connections=given)
 
 

@@ -107,7 +107,7 @@ def test_what_finds_the_network_and_the_neighbours_is_left_out(proc):
 
 def test_what_the_kernel_listens_on_has_no_process(proc):
     proc.socket("udp", ANY, 51820, UNCONNECTED)
-    assert proc.found() == [{"port": "51820/udp", "process": "no process that can be seen", "unit": ""}]
+    assert proc.found() == [{"port": "51820/udp", "process": "no visible process", "unit": ""}]
 
 
 def test_a_socket_that_systemd_holds_has_its_unit(proc):

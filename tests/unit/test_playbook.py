@@ -48,8 +48,8 @@ def test_every_fault_of_every_site_is_told_before_a_host_is_touched(tmp_path):
     said = done.stdout + done.stderr
     assert done.returncode != 0
     assert "web_sites[0] 'shop': unknown key 'domain'; did you mean 'domains'?" in said
-    assert "web_sites[0] 'shop': domains is ['shop.example.com;']; wanted host names" in said
-    assert "web_sites[1] 'blog': uwsgi.processes is 'ten'; wanted auto, or a whole number" in said
+    assert "web_sites[0] 'shop': domains is ['shop.example.com;']; expected host names" in said
+    assert "web_sites[1] 'blog': uwsgi.processes is 'ten'; expected auto, or a whole number" in said
     # Neither the host with the faults nor the one without was asked anything.
     assert "Gather facts about the host" not in said
     assert "unreachable=1" not in said

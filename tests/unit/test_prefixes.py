@@ -69,7 +69,7 @@ def test_every_path_of_the_inventory_is_the_projects_own():
 
 def test_the_script_name_is_said_once():
     found = fault(prefix="/shop", settings={"FORCE_SCRIPT_NAME": "/shop"})
-    assert found.endswith("settings has FORCE_SCRIPT_NAME; prefix sets it; leave one of them out")
+    assert found.endswith("settings has FORCE_SCRIPT_NAME; prefix sets it; remove one of them")
     assert completed(settings={"FORCE_SCRIPT_NAME": "/shop"})["prefix"] == ""
 
 
@@ -121,17 +121,21 @@ def test_the_order_of_the_domains_does_not_matter():
         (
             {},
             {"prefix": "/a"},
-            "domain a.example.com below /a belongs to site 'a' already; give each domain to one site",
+            "domain a.example.com below /a already belongs to site 'a'; assign each domain to one site",
         ),
-        ({}, {"domains": ["a.example.com"]}, "domains differs from that of site 'a'; sites of one name are one server"),
+        (
+            {},
+            {"domains": ["a.example.com"]},
+            ("domains differs from that of site 'a'; sites with the same domains are one server"),
+        ),
         ({}, {"nginx": {"listen": 8080}}, "nginx.listen differs from that of site 'a'"),
         ({"nginx": {"options": {"gzip": False}}}, {}, "nginx.options differs from that of site 'a'"),
         (
             {"nginx": {"locations": {"= /robots.txt": {"return": 204}}}},
             {"nginx": {"locations": {"= /robots.txt": {"return": 404}}}},
-            "the location = /robots.txt belongs to site 'a' already",
+            "the location = /robots.txt already belongs to site 'a'",
         ),
-        ({"prefix": "", "nginx": {"static": {"url": "/b/"}}}, {}, "the location /b/ belongs to site 'a' already"),
+        ({"prefix": "", "nginx": {"static": {"url": "/b/"}}}, {}, "the location /b/ already belongs to site 'a'"),
     ],
 )
 def test_what_sites_of_one_name_must_have_in_common(first, second, words):

@@ -62,8 +62,8 @@ def test_a_python_that_no_repository_offers_is_not_chosen():
     assert caught.value.faults == [
         "site 'shop': python is 'auto'; Django 5.2 needs Python 3.10 to 3.14; this host has or offers 3.9; "
         "install python3.12 from a repository that has it, or "
-        "change python or the Django that packages or requirements ask for, "
-        "or set python: {managed: fallback} and let uv bring one"
+        "change python or the Django in packages or requirements, "
+        "or set python: {managed: fallback} to let uv install one"
     ]
 
 
@@ -88,8 +88,8 @@ def test_no_python_for_the_django_says_what_it_needs_and_what_there_is():
         chosen(platform=PYTHONS[:1], packages=["Django>=5.2,<5.3"])
     assert caught.value.faults == [
         "site 'shop': python is 'auto'; Django 5.2 needs Python 3.10 to 3.14; this host has or offers 3.9; "
-        "change python or the Django that packages or requirements ask for, "
-        "or set python: {managed: fallback} and let uv bring one"
+        "change python or the Django in packages or requirements, "
+        "or set python: {managed: fallback} to let uv install one"
     ]
 
 
@@ -130,7 +130,7 @@ def test_uv_brings_what_the_platform_lacks():
 
 def test_no_python_of_uvs_for_the_django():
     with pytest.raises(
-        InventoryError, match=r"python is '3\.14'; Django 5\.1 needs Python 3\.10 to 3\.13; .* ask for$"
+        InventoryError, match=r"python is '3\.14'; Django 5\.1 needs Python 3\.10 to 3\.13; .* requirements$"
     ):
         chosen(packages=["Django==5.1"], python={"managed": "always", "version": "3.14"})
 
@@ -145,7 +145,7 @@ def test_the_python_that_the_project_requires(tmp_path):
         chosen(example=tmp_path)
     assert caught.value.faults == [
         "site 'shop': the project requires Python >=3.14 (requires-python); this host has or offers 3.12, 3.9; "
-        "set python: {managed: fallback} and let uv bring one"
+        "set python: {managed: fallback} to let uv install one"
     ]
     with pytest.raises(InventoryError, match=r"3\.12, 3\.9; change python or the project's requires-python$"):
         chosen(example=tmp_path, python={"managed": "always", "version": "3.13"})
@@ -159,7 +159,7 @@ def test_faults_of_all_sites_about_python_come_at_once():
 
 
 def test_no_django_that_is_known():
-    assert "ask for Django <3,>4; no known Django fits" in fault(packages=["Django<3,>4"])
+    assert "require Django <3,>4; no known Django fits" in fault(packages=["Django<3,>4"])
 
 
 def test_an_absent_site_needs_no_python():

@@ -85,7 +85,7 @@ def test_a_file_in_a_directory_that_is_closed_to_others_is_none_for_everybody(pu
     if open_to_all:
         assert texts.toml(str(src), "pyproject.toml") == {"secret": "abcdef"}
         return
-    with pytest.raises(texts.Unreadable, match="that not everybody may read"):
+    with pytest.raises(texts.Unreadable, match="that not every user can read"):
         texts.toml(str(src), "pyproject.toml")
 
 
@@ -105,7 +105,7 @@ def test_what_is_open_counts_whatever_lies_at_the_path_by_then(public_path, monk
         return stream
 
     monkeypatch.setattr(regular, "opened", exchanged)
-    with pytest.raises(texts.Unreadable, match="that not everybody may read"):
+    with pytest.raises(texts.Unreadable, match="that not every user can read"):
         texts.text_of(str(public_path / "src"), "requirements.txt")
 
 

@@ -107,7 +107,7 @@ def test_ids_are_those_of_before_unless_a_command_is_there(tmp_path):
 
 
 def test_migrate_false_is_no_step_and_goes_without_release():
-    assert "migrate is false and release is given; wanted one of them" in fault(migrate=False, release=["migrate"])
+    assert "migrate is false and release is given; expected one of them" in fault(migrate=False, release=["migrate"])
 
 
 # --- the processes ---

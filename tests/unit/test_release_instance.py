@@ -177,11 +177,11 @@ def test_the_instances_of_a_site(tmp_path):
         (200, [], ""),
         (404, [], ""),
         (499, [], ""),
-        (500, [], "/healthz as shop.example.com answered 500; wanted a status below 500"),
-        (200, [204, 301], "/healthz as shop.example.com answered 200; wanted 204 or 301"),
+        (500, [], "/healthz as shop.example.com answered 500; expected a status below 500"),
+        (200, [204, 301], "/healthz as shop.example.com answered 200; expected 204 or 301"),
         (301, [204, 301], ""),
         (503, [503], ""),
-        ("nobody there", [], "/healthz as shop.example.com did not answer: nobody there; wanted a status below 500"),
+        ("nobody there", [], "/healthz as shop.example.com did not answer: nobody there; expected a status below 500"),
     ],
 )
 def test_what_a_good_answer_is(tmp_path, answers, status, wanted, wrong):
@@ -220,7 +220,8 @@ def test_a_release_that_never_answers_well_is_given_up_in_time(tmp_path, clock, 
     with pytest.raises(StepError) as caught:
         make(tmp_path, shell).wait_until_healthy()
     assert str(caught.value) == (
-        "site 'shop': health failed: /healthz as shop.example.com answered 503; wanted a status below 500 within 2 s\n"
+        "site 'shop': health failed: /healthz as shop.example.com answered 503; expected a status below 500 within 2 "
+        "s\n"
         "  warming up"
     )
     assert 2 < clock.passed < 2.3
@@ -234,7 +235,7 @@ def test_a_release_that_never_answers_well_is_given_up_in_time(tmp_path, clock, 
 def test_a_question_that_is_cut_short_does_not_hide_what_was_wrong(tmp_path, clock, answers):
     """Under load the last one, which has a tenth of a second, gets no answer at all."""
     answers.statuses = (*[503] * 15, "no complete answer within 0.1 s")
-    with pytest.raises(StepError, match=r"answered 503; wanted a status below 500 within 2 s$"):
+    with pytest.raises(StepError, match=r"answered 503; expected a status below 500 within 2 s$"):
         make(tmp_path, FakeShell({"journalctl": (0, "")})).wait_until_healthy()
     answers.statuses = ("nobody listens",)
     with pytest.raises(StepError, match=r"nobody listens.* within 2 s"):
@@ -247,7 +248,7 @@ def test_an_answer_that_takes_longer_than_the_timeout(tmp_path, clock, answers):
         make(tmp_path, FakeShell({"journalctl": (0, "")})).wait_until_healthy()
     assert str(caught.value) == (
         "site 'shop': health failed: /healthz as shop.example.com did not answer: no complete answer within 2 s; "
-        "wanted a status below 500 within 2 s; make health.timeout longer where its first answer needs that"
+        "expected a status below 500 within 2 s; make health.timeout longer where its first answer needs that"
     )
 
 
@@ -277,7 +278,8 @@ def test_a_healthy_release_is_watched_for_a_quarter_of_a_second(tmp_path, clock,
     with pytest.raises(StepError) as caught:
         release.settle(live)
     assert str(caught.value) == (
-        f"site 'shop': {words} /healthz as shop.example.com did not answer: nothing listens; wanted a status below 500"
+        f"site 'shop': {words} /healthz as shop.example.com did not answer: nothing listens; expected a status below "
+        "500"
     )
 
 
@@ -301,7 +303,7 @@ def test_on_a_busy_host_it_is_watched_for_five_answers(tmp_path, clock, answers,
         # No stats, as `uwsgi.options` may have it.
         ([200], None, 0, ""),
         ([200], None, 3, "its master process is gone; uWSGI ended"),
-        ([503], {"workers": []}, 0, "/healthz as shop.example.com answered 503; wanted a status below 500"),
+        ([503], {"workers": []}, 0, "/healthz as shop.example.com answered 503; expected a status below 500"),
     ],
     ids=["well", "no stats", "no master", "wrong answer"],
 )

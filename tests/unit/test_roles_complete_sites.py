@@ -77,7 +77,7 @@ FACTS = {
 def test_a_path_that_one_role_accepts_is_accepted_by_all(role):
     assert evaluated(role, web_sites=SITES, web_roots=ROOTS, **FACTS)
     # So that this is known to be about the roots.
-    with pytest.raises(AnsibleFilterError, match=r"source\.path /opt/sites/shop/code lies in root /opt/sites/shop"):
+    with pytest.raises(AnsibleFilterError, match=r"source\.path /opt/sites/shop/code is inside root /opt/sites/shop"):
         evaluated(role, web_sites=SITES, **FACTS)
 
 

@@ -34,7 +34,7 @@ def mail(backend, **more):
         (
             {"secure": ["SESSION_COOKIE_SECURE"]},
             {},
-            "is true, and the site is served over http: nobody stays logged in;",
+            "is true, and the site is served over http: nobody can stay logged in;",
         ),
         (
             {"secure": ["CSRF_COOKIE_SECURE", "SESSION_COOKIE_NAME"]},

@@ -204,7 +204,7 @@ def test_what_environs_says_of_all_at_once():
         (
             [("A", ""), ("DATABASE_URL", "")],
             "2 variables are missing in the environment: A, DATABASE_URL; set database: URL and env: {A: ...} of the "
-            "site, or name a file that has them as env_file",
+            "site, or set env_file to a file that contains them",
         ),
     ],
 )

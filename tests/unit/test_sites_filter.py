@@ -72,7 +72,7 @@ def test_faults_come_one_a_line():
         FILTERS["sites"]([{"name": "shop", "domain": "a", "python": "2.7"}])
     lines = str(error.value).splitlines()
     assert lines[0] == (
-        "web_sites[0] 'shop': has no domains; it is required: add for instance `domains: [shop.example.com]`"
+        "web_sites[0] 'shop': has no domains; it is required; add for example `domains: [shop.example.com]`"
     )
     assert lines[3:] == ["web_sites has 3 faults"]
 

@@ -75,10 +75,10 @@ def test_a_site_without_the_key_has_web_tls():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("https", "web_tls is 'https'; wanted none, selfsigned, or a mapping with one of certificate, acme"),
+        ("https", "web_tls is 'https'; expected none, selfsigned, or a mapping with one of certificate, acme"),
         (acme(mail="a@b"), "unknown key 'web_tls.acme.mail'; did you mean 'email'?"),
-        ({"key": SECRET}, "web_tls has key; wanted none, selfsigned, or exactly one of certificate, acme"),
-        ({"certificate": "/a.pem", "key": SECRET}, "web_tls.key is not usable; wanted a private key as PEM text"),
+        ({"key": SECRET}, "web_tls has key; expected none, selfsigned, or exactly one of certificate, acme"),
+        ({"certificate": "/a.pem", "key": SECRET}, "web_tls.key is not usable; expected a private key as PEM text"),
         ({"acme": {"email": "\ud800"}}, "web_tls.acme.email is text with half of a character"),
         (dns(), "web_tls.acme.challenge.dns has neither command nor plugin"),
         (acme(ca="/etc/root.pem"), "web_tls.acme.ca is given without directory"),
@@ -105,8 +105,8 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
         # The names of an ACME certificate.
         (
             {"domains": ["a.example.com", "*.example.com"], "tls": acme()},
-            "domains has '*.example.com', and tls.acme.challenge is http; CAs issue for *. with a dns challenge alone; "
-            "give tls.acme.challenge: {dns: ...}",
+            "domains has '*.example.com', and tls.acme.challenge is http; CAs issue certificates for *. with a dns "
+            "challenge only; set tls.acme.challenge: {dns: ...}",
         ),
         (
             {"domains": ["a.example.com", "192.0.2.1", "::1"], "tls": dns(**COMMAND)},
@@ -115,8 +115,8 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
         *[
             (
                 {"domains": ["a.example.com", name], "tls": acme(directory=directory)},
-                f"domains has {name}, for which no public CA issues a certificate, and tls.acme.directory is Let's "
-                "Encrypt's; use tls: selfsigned, or give the directory of your own CA",
+                f"domains has {name}, for which no public CA issues certificates, and tls.acme.directory is Let's "
+                "Encrypt's; use tls: selfsigned, or set the directory of your own CA",
             )
             for name, directory in [
                 ("localhost", ""),
@@ -131,43 +131,43 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
         # The challenge.
         (
             {"tls": acme(), "nginx": {"listen": [8080, "127.0.0.1:80", "[::1]:80"]}},
-            "nginx.listen is 8080, 127.0.0.1:80, [::1]:80, and tls.acme.challenge is http, for which the CA asks port "
-            "80; add 80 to nginx.listen, or use a dns challenge",
+            "nginx.listen is 8080, 127.0.0.1:80, [::1]:80, and tls.acme.challenge is http, for which the CA connects "
+            "to port 80; add 80 to nginx.listen, or use a dns challenge",
         ),
-        ({"tls": dns()}, "tls.acme.challenge.dns has neither command nor plugin; wanted exactly one of them"),
+        ({"tls": dns()}, "tls.acme.challenge.dns has neither command nor plugin; expected exactly one of them"),
         (
             {"tls": dns(command="x", plugin="cloudflare", credentials=SECRET)},
-            "tls.acme.challenge.dns has command and plugin; wanted exactly one of them",
+            "tls.acme.challenge.dns has command and plugin; expected exactly one of them",
         ),
         (
             {"tls": dns(command="x", credentials=SECRET)},
-            "tls.acme.challenge.dns.credentials is given; it goes with plugin, and there is command; leave it out",
+            "tls.acme.challenge.dns.credentials is given; it requires plugin, and command is set; remove it",
         ),
-        ({"tls": dns(command="x", wait=60)}, "dns.wait is given; it goes with plugin"),
+        ({"tls": dns(command="x", wait=60)}, "dns.wait is given; it requires plugin"),
         (
             {"tls": dns(plugin="rfc2136", credentials=SECRET, environment={"A": SECRET})},
-            "dns.environment is given; it goes with command, and there is plugin",
+            "dns.environment is given; it requires command, and plugin is set",
         ),
-        ({"tls": dns(plugin="rfc2136", credentials=SECRET, cleanup="x")}, "dns.cleanup is given; it goes with command"),
-        ({"tls": dns(plugin="rfc2136")}, "dns.credentials is missing; it is required beside plugin: the text of the"),
+        ({"tls": dns(plugin="rfc2136", credentials=SECRET, cleanup="x")}, "dns.cleanup is given; it requires command"),
+        ({"tls": dns(plugin="rfc2136")}, "dns.credentials is missing; it is required with plugin: the text of the"),
         ({"tls": dns(plugin="route53")}, "'route53', which reads no credentials file; use command and environment"),
         # The pair.
         (
             {"tls": {"certificate": "/etc/a.pem", "key": KEY}},
-            "tls.certificate is a path on the host and key is text; wanted both of the same kind",
+            "tls.certificate is a path on the host and key is text; expected both of the same kind",
         ),
         ({"tls": {"certificate": PEM, "key": "/etc/a.key"}}, "tls.key is a path on the host and certificate is"),
         # The name to redirect to.
-        ({"canonical": "shop.example.org"}, "canonical is 'shop.example.org'; wanted one of domains"),
+        ({"canonical": "shop.example.org"}, "canonical is 'shop.example.org'; expected one of domains"),
         (
             {"domains": ["*.example.com"], "canonical": "*.example.com"},
-            "canonical is '*.example.com'; wanted one name to redirect to, without *",
+            "canonical is '*.example.com'; expected one name to redirect to, without *",
         ),
         # Listeners.
         (
             {"tls": "selfsigned", "nginx": {"listen": [80, 443]}},
-            "nginx.listen has 443, and so has nginx.listen_tls (443 when left out); wanted http and https on ports of "
-            "their own; take 443 out of one of them",
+            "nginx.listen has 443, and so has nginx.listen_tls (default: 443); expected http and https on different "
+            "ports; remove 443 from one of them",
         ),
         (
             {"tls": "selfsigned", "nginx": {"listen": "0.0.0.0:8443", "listen_tls": "[::]:8443"}},
@@ -181,7 +181,7 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
         *[
             ({"tls": "selfsigned", "nginx": {"options": {name: value}}}, f"nginx.options.{name} is {words}")
             for name, value, words in [
-                ("listen", "443 ssl", "'443 ssl' beside tls, which listens for https itself; remove it; other ports"),
+                ("listen", "443 ssl", "'443 ssl' beside tls, which listens for https itself; remove it; set ports"),
                 ("listen", ["443 ssl http2", "[::]:443 ssl http2"], "'443 ssl http2, [::]:443 ssl http2' beside tls"),
                 ("http2", True, "given beside tls, which writes that itself; remove it from nginx.options"),
                 ("ssl_certificate", "/a.pem", "given beside tls, which writes that itself"),
@@ -191,7 +191,8 @@ def test_what_web_tls_means_for_a_site_is_said_of_that_site():
         ],
         (
             {"tls": "selfsigned", "nginx": {"options": {"return": "301 https://$host$request_uri"}}},
-            "nginx.options.return leads to https beside tls, which would redirect for ever; remove it: nginx.redirect",
+            "nginx.options.return redirects to https beside tls, which would redirect endlessly; remove it: "
+            "nginx.redirect",
         ),
     ],
 )
@@ -257,7 +258,7 @@ def test_a_port_of_https_is_no_port_of_uwsgi():
 
 def test_a_port_of_https_is_no_port_of_http_of_another_site():
     tls = {**SHOP, "tls": "selfsigned"}
-    wanted = "site 'shop': nginx.listen_tls has 443, on which site 'blog' listens for http; give one of them another "
+    wanted = "site 'shop': nginx.listen_tls has 443, on which site 'blog' listens for http; change one of them "
     assert faults(tls, {**BLOG, "nginx": {"listen": [80, 443]}}) == [wanted + "port"]
     assert faults({**BLOG, "nginx": {"listen": [80, "[::]:443"]}}, tls) == [wanted + "port"]
     assert len(complete([tls, {**BLOG, "nginx": {"listen": "192.0.2.1:443"}}], example=str(EXAMPLE))) == 2
@@ -269,8 +270,8 @@ def test_a_port_of_https_is_no_port_of_http_of_another_site():
 def test_sites_on_one_port_agree_about_the_proxy_protocol():
     behind = {"proxy_protocol": True, "trusted_proxies": "10.0.0.0/8"}
     assert faults({**SHOP, "nginx": behind}, BLOG) == [
-        "site 'blog': nginx.proxy_protocol differs from that of site 'shop', and both listen on 80; nginx has it for a "
-        "port; make it equal, or give them different ports"
+        "site 'blog': nginx.proxy_protocol differs from that of site 'shop', and both listen on 80; nginx sets it for "
+        "a port; make it equal, or use different ports"
     ]
     [found] = faults({**SHOP, "tls": "selfsigned", "nginx": {**behind, "listen": 8080}}, {**BLOG, "tls": "selfsigned"})
     assert "both listen on 443" in found
@@ -299,7 +300,9 @@ def test_sites_of_one_name_are_one_server_of_https(keys, named):
     first = {**SHOP, "tls": "selfsigned"}
     found = faults(first, {**first, "name": "blog", "prefix": "/blog", **keys})
     assert [text.partition(": ")[2].partition(" differs")[0] for text in found] == named
-    assert all("they are one" in text or "sites of one name are one server of nginx" in text for text in found)
+    assert all(
+        "they are one" in text or ("sites with the same domains are one server of nginx") in text for text in found
+    )
 
 
 def test_sites_of_one_name_that_agree():
@@ -353,14 +356,14 @@ def test_no_name_of_several_hosts_by_http():
     [found] = faults({**sites, "tls": acme()}, shared_names=shared)
     assert found == (
         "web_sites[0] 'shop': domains has shop.example.com, which the hosts web1, web2 have, and tls.acme.challenge is "
-        "http; the CA asks whichever of them it reaches; use a dns challenge, or issue on one host and give the "
+        "http; the CA connects to any one of them; use a dns challenge, or issue on one host and give the "
         "certificate and its key to the others"
     )
     shared["www.example.com"] = ["web2", "web3"]
     [found] = faults({**sites, "tls": acme()}, shared_names=shared)
     assert "domains has shop.example.com, www.example.com, which the hosts web1, web2, web3 have, and" in found
     [found] = faults({**SHOP, "domains": "*.example.com", "tls": acme()}, shared_names={"*.example.com": ["a", "b"]})
-    assert "CAs issue for *. with a dns challenge alone" in found
+    assert "CAs issue certificates for *. with a dns challenge only" in found
     for tls in ("selfsigned", PATHS, dns(**COMMAND), "none"):
         assert complete([{**sites, "tls": tls}], example=str(EXAMPLE), shared_names=shared)
 
@@ -369,7 +372,7 @@ def test_no_name_of_several_hosts_by_http():
 @pytest.mark.parametrize("words", [["/bin/txt", "--token", SECRET, None], f"/bin/txt --token '{SECRET}"])
 def test_a_token_on_the_command_line_of_a_dns_challenge_is_not_quoted(key, words):
     found = fault(tls=dns(**{**COMMAND, key: words}))
-    assert found.startswith(f"web_sites[0] 'shop': tls.acme.challenge.dns.{key} is not usable; wanted ")
+    assert found.startswith(f"web_sites[0] 'shop': tls.acme.challenge.dns.{key} is not usable; expected ")
     assert SECRET not in found
 
 

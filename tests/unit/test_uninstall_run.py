@@ -261,9 +261,9 @@ def call(monkeypatch, capsys, uid=0, **arguments):
 @pytest.mark.parametrize(
     ("roots", "wrong"),
     [
-        ({"site": "/srv"}, "roots has 'site'; wanted sites, state"),
-        ({"sites": "srv"}, "roots: sites is 'srv'; wanted an absolute path"),
-        ({"sites": "/srv/../etc"}, "wanted an absolute path without '..'"),
+        ({"site": "/srv"}, "roots has 'site'; expected sites, state"),
+        ({"sites": "srv"}, "roots: sites is 'srv'; expected an absolute path"),
+        ({"sites": "/srv/../etc"}, "expected an absolute path without '..'"),
     ],
 )
 def test_wrong_roots_are_refused(monkeypatch, capsys, roots, wrong):

@@ -72,7 +72,7 @@ def test_what_follows_the_path(url, shown, hidden):
 
 
 def test_a_message_shows_that_something_was_there():
-    text = "is 'https://u:pw@h/a.tgz?t=1'; wanted ['http://h/x#y', 'https://h/z']?"
+    text = "is 'https://u:pw@h/a.tgz?t=1'; expected ['http://h/x#y', 'https://h/z']?"
     assert without_tokens(text) == (
-        "is 'https://********@h/a.tgz?********'; wanted ['http://h/x?********', 'https://h/z']?"
+        "is 'https://********@h/a.tgz?********'; expected ['http://h/x?********', 'https://h/z']?"
     )

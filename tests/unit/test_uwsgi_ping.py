@@ -55,9 +55,9 @@ def test_without_a_host_a_ping_is_sent(call, check):
     [
         (200, [], ""),
         (499, [], ""),
-        (500, [], "unix:/run/shop.sock answered 500 to a.example/x?y; wanted below 500"),
+        (500, [], "unix:/run/shop.sock answered 500 to a.example/x?y; expected below 500"),
         (404, [404, 410], ""),
-        (200, [404, 410], "unix:/run/shop.sock answered 200 to a.example/x?y; wanted 404 or 410"),
+        (200, [404, 410], "unix:/run/shop.sock answered 200 to a.example/x?y; expected 404 or 410"),
         (503, [503], ""),
     ],
 )

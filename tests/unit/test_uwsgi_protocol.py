@@ -331,7 +331,7 @@ def test_a_path_that_sun_path_cannot_hold_is_reached_from_its_directory(tmp_path
 
 @pytest.mark.parametrize("address", ["", "shop", "localhost:", "localhost:http", ":8000", "localhost:99999", "s.sock"])
 def test_what_is_no_address(address):
-    with pytest.raises(protocol.ProtocolError, match="this is no address; wanted unix:/path, /path or host:port"):
+    with pytest.raises(protocol.ProtocolError, match="this is no address; expected unix:/path, /path or host:port"):
         protocol.ping(address)
 
 

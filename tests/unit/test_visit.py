@@ -97,7 +97,7 @@ def test_a_static_file_that_is_not_looked_for(tmp_path, site, health, nginx, man
         (
             None,
             500,
-            "the admin's login page /secret/login/ as shop.example.com answered 500; wanted a status below 500",
+            "the admin's login page /secret/login/ as shop.example.com answered 500; expected a status below 500",
         ),
         # What the start page has to answer is nothing that the admin's has to; what may be may be there, too.
         ({"status": [204]}, 200, ""),

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is added to the code of a build: files of the inventory, links to what is written, and the first data.
+"""Additions to the code of a build: files from the inventory, links to writable data, and the initial data.
 
-`files` are secret. They are stored once in the site's configuration, in a directory named after their digest, and the
-build has links to them. Data are begun by the site's user, and links are put into the code by the account that builds:
-nothing of this is done by root inside a directory that one of them can change.
+The contents of `files` are secret. They are stored once in the site's configuration, in a directory named after their
+digest, and the build links to them. The site's user writes the initial data, and the account that builds puts the links
+into the code. Root does neither, because each of these accounts can change directories on the way.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ..host import files
 from ..host.causes import cause
 from ..model.layout import content_id
 
-# What each kind of seed may be put into.
+# The database engines that each kind of seed can be used with.
 SQLITE = ("sqlite3", "spatialite")
 
 
 def inputs(context: Context) -> dict[str, Any]:
-    """Return what these keys add to the inputs of a build's id; nothing where none is set."""
+    """Return the inputs of a build's ID that these keys add; empty if none of them is set."""
     site, texts = context.site, context.secrets["files"]
     found: dict[str, Any] = {"writable": site["writable"], "seed": {k: v for k, v in site["seed"].items() if v}}
     found["files"] = digest(texts) if texts else ""
@@ -35,12 +35,12 @@ def inputs(context: Context) -> dict[str, Any]:
 
 
 def digest(texts: Mapping[str, str]) -> str:
-    """Return the name of the directory that files of an inventory are stored in."""
+    """Return the name of the directory that stores the files of an inventory."""
     return content_id(dict(texts))
 
 
 def add(context: Context, root: str, home: str) -> list[str]:
-    """Link the inventory's files and what is writable into the code of a build; return what there is to tell."""
+    """Link the inventory's files and the writable paths into the code of a build; return messages for the user."""
     texts, code = context.secrets["files"], f"{root}/src"
     links = {}
     if texts:
@@ -56,7 +56,7 @@ def add(context: Context, root: str, home: str) -> list[str]:
 
 
 def seed(context: Context, root: str, home: str, facts: Mapping[str, Any]) -> list[str]:
-    """Begin the site's data with what the source has, once and only where there are none; return what to tell."""
+    """Copy the initial data from the source, once and only if the site has none; return messages for the user."""
     site, layout = context.site, context.layout
     done = files.read_json(layout.seeded)
     wanted = {what: path for what, path in site["seed"].items() if path and what not in done}
@@ -67,7 +67,7 @@ def seed(context: Context, root: str, home: str, facts: Mapping[str, Any]) -> li
             raise context.error(
                 "seed",
                 f"seed.database is {wanted['database']!r}, an SQLite file, and the project's database is "
-                f"{database.get('engine') or 'none'}; load a dump into that one, and leave seed.database out",
+                f"{database.get('engine') or 'none'}; load a dump into that database, and remove seed.database",
             )
         targets["database"] = database["file"]
     if not wanted:
@@ -85,7 +85,7 @@ def seed(context: Context, root: str, home: str, facts: Mapping[str, Any]) -> li
 
 
 def _store(context: Context, texts: Mapping[str, str]) -> str:
-    """Write the files below the site's configuration, for its group to read; return the directory."""
+    """Write the files into the site's configuration, readable by its group; return their directory."""
     folder, group = context.layout.files(digest(texts)), context.group
     for path, text in texts.items():
         parent = os.path.dirname(f"{folder}/{path}")
@@ -95,13 +95,13 @@ def _store(context: Context, texts: Mapping[str, str]) -> str:
 
 
 def _make_private(path: str, top: str, group: int) -> None:
-    """Make a directory below `top`, and those above it, for root and the group."""
+    """Make a directory below `top` and its missing parents, owned by root and readable by the group."""
     if path == top or os.path.isdir(path):
         return
     _make_private(os.path.dirname(path), top, group)
     os.mkdir(path, 0o750)
     os.chown(path, 0, group)
-    os.chmod(path, 0o750)  # noqa: S103 - for the group, whatever the umask took from mkdir
+    os.chmod(path, 0o750)  # noqa: S103 - for the group; the umask may have removed these bits from mkdir's mode
 
 
 def _run(context: Context, home: str, step: str, given: Mapping[str, Any], user: str) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Make a build: code, virtualenv, static files and settings overlay of a site, named after what went into it.
+"""Make a build of a site: code, virtualenv, static files and settings overlay. Its name is a hash of its inputs.
 
-A build is made where it stays, because a virtualenv cannot be moved. What makes a directory a build is its
-`build.json`, written last. A directory without it is what a killed run left: it is never used, and it is made anew.
+A build is made at its final path, because a virtualenv cannot be moved. `build.json` is written last. A directory
+without it was left by a killed run: it is never used, and the build is made again.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ from ..model.layout import Layout, content_id
 from ..model.steps import builtin_step, identity
 from ..model.types import Manifest, Step
 
-# Part of every id: raise it when the same inputs have to give another build than before.
+# Part of every ID. Increase it when the same inputs must give a different build.
 FORMAT = 1
-# How often what went into a build can be built again, each time beside what was damaged.
+# How often a damaged build can be built again from the same inputs. Each attempt is a new build beside it.
 _AGAIN = 5
-# From this many files on, bytecode is compiled by as many processes as there are cores. Measured on two.
+# From this number of files on, as many processes as there are cores compile bytecode. Measured on two cores.
 PARALLEL_FILES = 40
-# What `django_probe` says, as far as it is relied on. The project runs in the same process, and can say it, too.
+# The expected shape of what `django_probe` prints. The project runs in the same process and could print it too.
 _PROBED = {
     **dict.fromkeys(("django", "check", "admin", "script_name"), str),
     "https_header": [str],
@@ -62,7 +62,7 @@ _PROBED = {
 
 @dataclass(frozen=True)
 class Build:
-    """The build that a site wants now. What goes into it is known; its files may be there or not."""
+    """The build that a site needs now. Its inputs are known; its files may not exist yet."""
 
     context: Context
     id: str
@@ -70,16 +70,16 @@ class Build:
 
     @classmethod
     def identify(cls, context: Context, upload: str = "") -> Build:
-        """Find out which build is wanted. Asks the git server, but changes nothing.
+        """Find out which build is needed. Asks the git server, but changes nothing.
 
-        `upload` is the file on this host that holds a source of the controller, '' where none was brought.
+        `upload` is the file on this host that contains a source from the controller, '' if there is none.
         """
         resolved = source.resolve(context, upload)
         return cls(context, _free_id(context.layout, _inputs(context, resolved)), resolved)
 
     @property
     def root(self) -> str:
-        """The build's directory."""
+        """Return the build's directory."""
         return self.context.layout.build(self.id)
 
     def present(self) -> Manifest:
@@ -87,11 +87,11 @@ class Build:
         return _whole(self.context.layout, self.id)
 
     def needs_upload(self) -> bool:
-        """Whether making the build takes a source that lies on the controller and was not brought."""
+        """Return whether making the build needs a source from the controller that is not on this host yet."""
         return source.on_controller(self.context.site["source"]) and not self.resolved.upload
 
     def make(self) -> Manifest:
-        """Make the build and return its manifest. Whatever fails, nothing that is live was touched."""
+        """Make the build and return its manifest. If this fails, nothing that is live has changed."""
         context = self.context
         context.end_processes()
         files.remove(self.root)
@@ -102,7 +102,7 @@ class Build:
             context.end_processes()
             seal.seal(self.root, context.group)
         except BaseException:
-            with contextlib.suppress(StepError):  # the first fault is the one to tell
+            with contextlib.suppress(StepError):  # report the first failure
                 context.end_processes()
             files.remove(self.root)
             raise
@@ -111,29 +111,29 @@ class Build:
 
 
 def _whole(layout: Layout, build_id: str) -> Manifest:
-    """Return the manifest of a finished build of which nothing was removed, or {}."""
+    """Return the manifest of a finished build that is still complete, or {}."""
     found = cast(Manifest, files.recorded(layout.manifest(build_id)))
     parts = [found.get("home") or "/", found.get("src") or "/", f"{layout.build(build_id)}/static"] if found else []
     return found if all(map(os.path.exists, parts)) else cast(Manifest, {})
 
 
 def _free_id(layout: Layout, inputs: dict[str, Any]) -> str:
-    """Return the id of what these inputs make.
+    """Return the ID of the build with these inputs.
 
-    A finished build of which somebody removed a part may be live. It stays as it is until another one, with an id of
-    its own, has taken over: its processes run on what is left of it.
+    A finished build from which something was removed may still be live. It stays as it is until a build with another ID
+    has taken over, because its processes run on the remaining files.
     """
     ids = [content_id({**inputs, **({"again": again} if again else {})}) for again in range(_AGAIN)]
     whole = [build_id for build_id in ids if _whole(layout, build_id)]
     free = [build_id for build_id in ids if not files.recorded(layout.manifest(build_id))]
-    # The last one that is whole: a virtualenv that was made again makes the ones before it whole, too.
+    # The last complete one: making a virtualenv again also completes the earlier builds that use it.
     return whole[-1] if whole else (free or ids)[0]
 
 
 def _make_root(context: Context, root: str) -> None:
-    """Make the directory of a build: root's own, and for nobody but the site to look into while it is made.
+    """Make the directory of a build: owned by root, and readable only by the site until the build is finished.
 
-    One of code that is used in place holds none; the owner of a virtualenv that is there may have to pass through it.
+    The build of code in place contains no code; the owner of an existing virtualenv may have to pass through it.
     """
     os.mkdir(root, 0o700)
     os.chown(root, 0, context.group)
@@ -141,14 +141,14 @@ def _make_root(context: Context, root: str) -> None:
 
 
 def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
-    """Return all that goes into a build: what is hashed to its id. Keys that came later count where they are set."""
+    """Return all inputs that are hashed to the build's ID. Newer keys are included only if they are set."""
     site = context.site
     uwsgi = site["uwsgi"]
     later = {"extras": site["extras"], "groups": site["groups"], "install_project": site["install_project"]}
     managed = site["managed"] if site["managed"] != "never" else ""
     steps = identity(site["build"])
     own_steps = {"build": steps} if steps != identity([builtin_step("collectstatic")]) else {}
-    # Versions before 0.2 compiled uWSGI without it.
+    # Versions before 0.2 compiled uWSGI without routing.
     compiled = {"routing": True} if uwsgi["install"] in COMPILED and not site["virtualenv"] else {}
     return {
         **{key: value for key, value in {**later, "managed": managed}.items() if value},
@@ -158,7 +158,7 @@ def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
         "source": resolved.identity,
         "python": context.python_version(),
         "installer": context.installer,
-        "user": site["user"],  # the code is for its group only to read
+        "user": site["user"],  # only this group can read the code
         "overlay": overlay.settings(site, site["settings_module"] or "-"),
         "requirements": site["requirements"],
         "packages": site["packages"],
@@ -169,7 +169,7 @@ def _inputs(context: Context, resolved: Resolved) -> dict[str, Any]:
         "uwsgi": {
             "install": uwsgi["install"],
             "version": uwsgi["version"],
-            "tarball": context.secrets["tarball"],  # with its query: another one may be another file
+            "tarball": context.secrets["tarball"],  # with its query: another query may mean another file
             "checksum": uwsgi["checksum"],
         },
         **additions.inputs(context),
@@ -193,7 +193,7 @@ def _steps(build: Build) -> Manifest:
     context.make_directory(f"{root}/static")
     steps = Steps(context, root, home, found["chdir"], found["configuration"])
     if steps.before_probe:
-        # They import the settings as well, or bundle for the side that DEBUG chooses.
+        # The steps import the settings too, or bundle for the mode that DEBUG chooses.
         settings.decide(lambda: _probe(context, home, root, settings, None, only="settings"))
     locks = hints.npm_locks(code, found["chdir"])
     steps.run()
@@ -241,27 +241,27 @@ def _steps(build: Build) -> Manifest:
 
 
 def _written(build: Build, facts: Mapping[str, Any]) -> list[str]:
-    """Return the directories that the settings write to, but for the site's own and what root will own."""
+    """Return the directories that the settings write to, except the site's own and those that root will own."""
     layout = build.context.layout
     own = (build.root, layout.state, layout.media)
     return [path for path in facts.get("written", []) if not any(f"{path}/".startswith(f"{top}/") for top in own)]
 
 
 def _refuse_script_name(context: Context, script_name: str) -> None:
-    """Refuse a project whose links begin with a path that nothing serves here."""
+    """Refuse a project whose links begin with a path that this site does not serve."""
     site = context.site
     if script_name.strip("/") and not site["prefix"] and "FORCE_SCRIPT_NAME" not in site["settings"]:
         prefix = "/" + script_name.strip("/")
         raise context.error(
             "project",
             f"the project sets FORCE_SCRIPT_NAME to {script_name!r}, so every link begins with it, and the site is "
-            f"served at /; set prefix: {prefix} in the inventory; where a server in front takes the path away, "
-            f"say so by settings: {{FORCE_SCRIPT_NAME: {script_name}}}",
+            f"served at /; set prefix: {prefix} in the inventory; if a server in front removes the path, "
+            f"set settings: {{FORCE_SCRIPT_NAME: {script_name}}}",
         )
 
 
 def _start_project(context: Context, home: str, code: str) -> None:
-    """Make a fresh project with the Django of the virtualenv."""
+    """Create a new project with the Django of the virtualenv."""
     context.make_directory(code)
     name = context.site["source"]["startproject"]
     words = [runtime.interpreter(home), "-m", "django", "startproject", name, code]
@@ -280,29 +280,29 @@ def _write_overlay(context: Context, root: str, found: Discovered) -> None:
 
 
 def _entry(context: Context, found: Discovered) -> str:
-    """Return the WSGI entry that the build's own loads: the project's, or the one that is made for it."""
+    """Return the WSGI entry that the build's entry loads: the project's own, or a generated one."""
     made = overlay.entry(context.site, found)
     return f"{runtime.ENTRY_MODULE}:application" if made else found["wsgi"]
 
 
 def _compile(context: Context, home: str, root: str) -> None:
-    """Write bytecode for what root will own: the site's user could not store it."""
+    """Compile bytecode in directories that root will own, because the site's user could not store it there."""
     os.chown(f"{root}/overlay", context.account.pw_uid, context.group)
     folders = [f"{root}/src", f"{root}/overlay"]
     jobs = "0" if _is_large(folders[0]) else "1"
-    # Nothing but Python's own modules: what a package wants to run at every start stays out, and the sandbox with it.
+    # Only Python's own modules: this excludes what a package runs at every start, and so needs no sandbox.
     words = [runtime.interpreter(home), "-I", "-S", "-m", "compileall", "-q", "-j", jobs]
     if context.secrets["files"]:
-        # Secrets, too, and a build has none: bytecode holds what its text does.
+        # A build contains no secrets, but bytecode does if its source does.
         words += ["-x", "|".join(f"/src/{re.escape(path)}$" for path in sorted(context.secrets["files"]))]
     words += folders
-    # A file that is no code for this Python (a template of code, an old test) is not a reason to refuse a project; one
-    # that Django imports fails in the next step, by name.
+    # A file that is not valid code for this Python (a template, an old test) is no reason to refuse a project. If
+    # Django imports it, the next step fails and names it.
     context.shell.run("compile", words, context.user, environment={"PYTHONDONTWRITEBYTECODE": ""}, check=False)
 
 
 def _is_large(folder: str) -> bool:
-    """Return whether more processes than one, which take 0.15 s to start, compile the code of a directory sooner."""
+    """Return whether several processes, which take 0.15 s to start, compile a directory's code faster than one."""
     total = 0
     for _folder, _folders, names in os.walk(folder):
         total += sum(name.endswith(".py") for name in names)
@@ -314,9 +314,9 @@ def _is_large(folder: str) -> bool:
 def _probe(
     context: Context, home: str, root: str, settings: SettingsOfBuild, collect: Step | None, only: str = ""
 ) -> dict[str, Any]:
-    """Run the steps of `django_probe` with the project's own code, and collect its static files; what it found.
+    """Run the steps of `django_probe` with the project's code, and collect its static files; return the results.
 
-    `only` is settings where it is to do no more than import them.
+    With `only` 'settings', import the settings and do nothing else.
     """
     found = settings.found
     own = runtime.process_environment(context.secrets, found["configuration"])

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How a build's settings are imported: the environment that makes them production ones, and what is wrong with them."""
+"""How the settings of a build are imported: the environment for production, and faults in the settings."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from ..host.shell import StepError
 from ..model import schemes
 from ..model.types import Site
 
-# The apart process has no network, and finds these directories empty: sockets of databases, and data.
+# Hidden from the isolated process, which has no network either: database sockets, data.
 HIDDEN = ("/run", "/tmp", "/var/tmp", "/var/lib/mysql", "/var/lib/postgresql", "/var/lib/pgsql")  # noqa: S108 - hidden, not used
-# How long the search for variables may take, in seconds.
+# The time limit of the search for variables, in seconds.
 SEARCH_TIMEOUT = 120
 MISSING = "variables are missing in the environment"
-# What is said of a single one, here and by `host.advice`.
+# The same phrase that `host.advice` uses for a single missing variable.
 ONE_MISSING = ("in `env:` of the site", "set `database:` of the site")
 
 
 class SettingsOfBuild:
-    """The settings of one build while it is made; `found` is where its project has them."""
+    """The settings of one build while it is made; `found` describes the project."""
 
     def __init__(self, context: Context, home: str, root: str, found: Discovered) -> None:
         self.context, self.home, self.root, self.found = context, home, root, found
@@ -44,9 +44,9 @@ class SettingsOfBuild:
         files.write(f"{self.root}/overlay/{environment.MODULE}.py", text)
 
     def probed(self, probe: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Return what `probe` finds, once the environment makes DEBUG false where a variable can; judge the settings.
+        """Return the result of `probe` once the environment makes DEBUG false, if a variable can; check the settings.
 
-        Raises `StepError` for settings that cannot work.
+        Raises `StepError` if the settings cannot work.
         """
         answer = probe()
         if self._find_out(answer):
@@ -59,9 +59,9 @@ class SettingsOfBuild:
         return answer
 
     def decide(self, probe: Callable[[], dict[str, Any]]) -> None:
-        """Find out before the project's own steps what makes DEBUG false; `probe` imports the settings alone.
+        """Find out what makes DEBUG false before the project's own steps run; `probe` imports only the settings.
 
-        Raises `StepError` where variables are missing. Other faults may be gone after the steps, which may make files.
+        Raises `StepError` if variables are missing. Other faults may disappear when the steps have made their files.
         """
         try:
             self._find_out(probe())
@@ -70,7 +70,7 @@ class SettingsOfBuild:
                 raise
 
     def _find_out(self, answer: Mapping[str, Any]) -> bool:
-        """Look for what makes DEBUG false, where a probe says that a variable may; return whether it was looked for."""
+        """Search for a variable that makes DEBUG false, if a probe reports that one may; return whether it searched."""
         if "debug" not in answer:
             return False
         self.exported = self._without_debug(answer["debug"])
@@ -78,7 +78,7 @@ class SettingsOfBuild:
         return True
 
     def notes(self, facts: Mapping[str, Any]) -> list[str]:
-        """Return what a person has to know of the settings, in sentences."""
+        """Return the findings about the settings that the user needs to know, as sentences."""
         site = self.context.site
         workers = site["uwsgi"]["processes"]
         makes_tables = any("createcachetable" in step["words"] for step in site["release"])
@@ -88,7 +88,7 @@ class SettingsOfBuild:
         return [str(finding) for finding in found]
 
     def _unused(self, facts: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the facts with the database that the controller did not bring, if the site would begin with it."""
+        """Return the facts with the database that was not uploaded, if the site would start with it."""
         target = (facts.get("database") or {}).get("file", "")
         left_out = [
             path
@@ -100,9 +100,9 @@ class SettingsOfBuild:
         return {**facts, "unused": {**(facts.get("unused") or {}), "database": left_out[0]}}
 
     def missing(self, cause: str) -> str:
-        """Return which variables the settings miss, in one sentence; '' where none is known to be missing.
+        """Return one sentence that names the variables missing from the settings; '' if none is known to be missing.
 
-        `cause` is what the first fault of an import says: of a single variable it is told, with what to do.
+        `cause` is the first error of an import. If one variable is missing, the sentence contains it and the fix.
         """
         context, own = self.context, runtime.process_environment(self.context.secrets, self.found["configuration"])
         words = [runtime.interpreter(self.home), "-", runtime.SETTINGS_MODULE]
@@ -110,7 +110,7 @@ class SettingsOfBuild:
         data = [context.layout.state, context.layout.media, context.layout.cache]
         paths = {os.path.realpath(path) for path in [*HIDDEN, *data] if os.path.isdir(path)}
         hidden = [path for path in sorted(paths) if not any(f"{there}/".startswith(f"{path}/") for there in needed)]
-        # What lies in one that is hidden is not there any more.
+        # Files in a hidden directory are not visible here.
         hidden = [path for path in hidden if not any(path.startswith(f"{other}/") for other in hidden)]
         folder = f"{self.root}/src/{self.found['chdir']}"
         try:
@@ -126,7 +126,7 @@ class SettingsOfBuild:
                 check=False,
             )
         except StepError:
-            return ""  # the first of them is known
+            return ""  # the first variable is known
         lines = done.stdout.strip().splitlines()
         found = answer(context.site["name"], "settings", lines[-1], [[str]]) if done.returncode == 0 and lines else []
         if len(found) == 1 and ";" not in cause:
@@ -153,7 +153,7 @@ class SettingsOfBuild:
 
 
 def missing_variables(found: list[tuple[str, str]]) -> str:
-    """Return the sentence about several missing variables, given as [NAME, FILE:LINE]; '' for one."""
+    """Return the sentence about several missing variables, given as [NAME, FILE:LINE]; '' for one variable."""
     if len(found) < 2:
         return ""
     named = ", ".join(f"{name} ({place})" if place else name for name, place in found)
@@ -162,12 +162,12 @@ def missing_variables(found: list[tuple[str, str]]) -> str:
     keys += [f"env: {{{own}}}"] if own else []
     return (
         f"{len(found)} {MISSING}: {named}; set {' and '.join(keys)} of the site, or "
-        "name a file that has them as env_file"
+        "set env_file to a file that contains them"
     )
 
 
 def _knows_tls(site: Site) -> bool:
-    """Say whether nginx of a site has TLS, or tells the application what a server in front says of it."""
+    """Return whether nginx serves the site over TLS, or passes on what a server in front reports about it."""
     if schemes.has_tls(site) or site["nginx"]["trusted_proxies"]:
         return True
     words = json.dumps([site["nginx"]["options"], site["nginx"]["locations"]])

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Packages that have to be compiled: said before a compiler fails where that is known, explained where one failed."""
+"""Packages that must be compiled: refused if a compiler is known to be missing, explained if compiling failed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..model.pins import canonical
 if TYPE_CHECKING:
     from ..build.installer import Installer
 
-# How uv and pip name the package whose build failed; pip with the version only in the line before.
+# How uv and pip name the package whose build failed. pip gives the version only in the line before.
 _FAILED = (
     r"Failed to (?:build|download and build|prepare) `?([A-Za-z0-9][\w.-]*)(?:==|@| \()([0-9][^`)\s]*)",
     r"Failed (?:building wheel|to build installable wheels) for (?:some pyproject.toml based projects \()?([\w.-]+)()",
@@ -29,7 +29,7 @@ _PINNED = re.compile(r"(?m)^(([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?==[^\n\\]+)")
 
 
 def explained(context: Context, tool: Installer, error: StepError) -> StepError:
-    """Return the failure of an installation; of a failed compilation one that names what is missing, and the fix."""
+    """Return the failure of an installation; for a failed compilation, one that names what is missing and the fix."""
     output = error.output
     found = next((match for pattern in _FAILED if (match := re.search(pattern, output))), None)
     if not found:
@@ -40,9 +40,9 @@ def explained(context: Context, tool: Installer, error: StepError) -> StepError:
 
 
 def refuse_without_compiler(context: Context, tool: Installer, pinned: str) -> None:
-    """Refuse packages that need a compiler where the host has none. `pinned` are NAME==VERSION, one a line.
+    """Refuse packages that need a compiler if the host has none. `pinned` contains lines NAME==VERSION.
 
-    The index is asked only about packages that are known to need one. Raises `StepError`.
+    Only packages that are known to need a compiler are looked up in the index. Raises `StepError`.
     """
     if not tool.uv or shutil.which("cc") or shutil.which("gcc"):
         return
@@ -59,10 +59,10 @@ def refuse_without_compiler(context: Context, tool: Installer, pinned: str) -> N
 
 
 def _fault(context: Context, tool: Installer, name: str, version: str, lacking: str, words: str) -> str:
-    """Return what is wrong, and what to do about it, in one line."""
+    """Return the fault and its fix in one line."""
     python = context.python_version()
     label = f"{name}=={version}" if version else name
-    # The compiler itself is missing, or what it was to read.
+    # The compiler itself is missing, or a file that it needs.
     why = f"{lacking} is missing" if lacking else words
     text = f"{label} has no wheel for Python {python}, and cannot be compiled: {why.rstrip('.')}"
     headers = list(context.site["interpreter"]["headers"])
@@ -70,7 +70,7 @@ def _fault(context: Context, tool: Installer, name: str, version: str, lacking: 
     lines = [] if set(wanted) <= set(context.site["system_packages"]) else [f"add `system_packages: {_list(wanted)}`"]
     other = tool.newest_wheel(name)
     if other and other != version:
-        lines.append(f"or take {name}=={other}, which has a wheel")
+        lines.append(f"or use {name}=={other}, which has a wheel")
     if name in system_packages.INSTEAD:
         lines.append(system_packages.INSTEAD[name])
     return "; ".join([text, *lines])

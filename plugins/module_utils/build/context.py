@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What every step of a build needs: the site, its secrets, its paths, a shell, and how to fetch and install."""
+"""What every step of a build needs: the site, its secrets, its paths, a shell, and how to download and install."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..model.secrets import hidden_values, own_names
 from ..model.types import Secrets, Site
 from ..model.urls import public
 
-# Fetch a URL into a file: (url, path) -> None. Raises OSError.
+# Download a URL into a file: (url, path) -> None. Raises OSError.
 Fetch = Callable[[str, str], None]
 
 
@@ -27,9 +27,9 @@ Fetch = Callable[[str, str], None]
 class Context:
     """One site on this host, and the means to make its build.
 
-    `user` is the account that fetches and builds: not the site's own, but where the code is that one's anyway.
-    `environment` is that of every step that installs or fetches, `installer` is uv or pip, and `scratch` is a directory
-    for downloads that goes away with the run.
+    `user` is the account that downloads and builds. It is the site's own user only if that user owns the code anyway.
+    `environment` is the environment of every step that installs or downloads, `installer` is uv or pip, and `scratch`
+    is a directory for downloads that is removed at the end of the run.
     """
 
     site: Site
@@ -41,14 +41,14 @@ class Context:
     fetch: Fetch
     scratch: str
     user: str
-    # Returns what the project's code finds in place of the site's data: (a directory of root's, the host's). See
-    # `data_view`; where it is None that code finds the data themselves.
+    # Returns what the project's code sees in place of the site's data: (a directory of root, the host's directory). See
+    # `data_view`. If it is None, the code sees the data themselves.
     view: Callable[[], tuple[tuple[str, str], ...]] | None = field(default=None, compare=False)
-    # What each interpreter said: a build needs to know it three times, and each answer takes 50 ms.
+    # The version of each interpreter: a build needs it three times, and each call takes 50 ms.
     versions: dict[str, str] = field(default_factory=dict, compare=False)
-    # What the run has to say of this site, beside what it made.
+    # Messages about this site for the report of the run.
     notes: list[str] = field(default_factory=list, compare=False)
-    # Lines of known hosts that were seen for the first time, see `host_keys`.
+    # Lines for known_hosts that were seen for the first time, see `host_keys`.
     host_keys: list[str] = field(default_factory=list, compare=False)
 
     @classmethod
@@ -62,21 +62,21 @@ class Context:
 
     @property
     def inside(self) -> Shell:
-        """The shell for what runs code of the project or of its packages, in the sandbox of a build."""
+        """Return the shell for commands that run code of the project or its packages, in the sandbox of a build."""
         return self.shell.within(sandbox.of_build(self.site, self.environment))
 
     @property
     def account(self) -> pwd.struct_passwd:
-        """The account that builds as this host knows it."""
+        """Return the account that builds, as this host knows it."""
         return pwd.getpwnam(self.user)
 
     @property
     def group(self) -> int:
-        """The group that may read the site's code and data, as a number."""
+        """Return the ID of the group that may read the site's code and data."""
         return site_gid(self.layout, self.site["user"], self.site["managed_user"])
 
     def error(self, step: str, cause: str, output: str = "") -> StepError:
-        """Return the failure of a step of this site."""
+        """Return an error for a step of this site."""
         return StepError(self.site["name"], step, cause, output)
 
     def project(
@@ -89,7 +89,7 @@ class Context:
         timeout: float = STEP_TIMEOUT,
         check: bool = True,
     ) -> CompletedProcess[str]:
-        """Run the project's own code; what it writes among the site's data is thrown away. As `Shell.run` does."""
+        """Run the project's own code, like `Shell.run`; discard what it writes among the site's data."""
         shell = self.inside
         if self.view is not None:
             places = self.view()
@@ -98,7 +98,7 @@ class Context:
         return shell.run(step, argv, self.user, folder, environment, stdin, timeout, check)
 
     def _refuse_links(self, paths: Iterable[str]) -> None:
-        """Refuse a link that somebody put in the place of data: systemd would mount over what it leads to."""
+        """Refuse a link in the place of a data directory: systemd would mount over its target."""
         for path in paths:
             try:
                 with nofollow.folder(path):
@@ -107,9 +107,9 @@ class Context:
                 raise self.error("data", f"{error.filename} {error.strerror}") from None
 
     def end_processes(self) -> None:
-        """End what commands of the build left running, before root works on what they made.
+        """Kill processes that the build's commands left running, before root works on their files.
 
-        The site's user has other processes, which are not to be ended.
+        Other processes of the site's user are not killed.
         """
         if self.user == self.layout.builder:
             builder.end_processes(self.layout)
@@ -121,14 +121,14 @@ class Context:
         os.chown(path, account.pw_uid, account.pw_gid)
 
     def fetch_into(self, step: str, url: str, path: str) -> None:
-        """Fetch a URL into a file; a failure is the step's, and shows no token."""
+        """Download a URL into a file; a failure becomes the step's error and shows no token."""
         try:
             self.fetch(url, path)
         except OSError as error:
             raise self.error(step, self.shell.mask(cause(f"{public(url)}: {error}"))) from None
 
     def python_version(self) -> str:
-        """Return the version of the site's Python, as in 3.12; of one that uv is to bring, as it was asked for."""
+        """Return the version of the site's Python, such as 3.12; if uv will install it, the requested version."""
         python, virtualenv = self.site["interpreter"]["path"], self.site["virtualenv"]
         if not python and self.site["interpreter"].get("managed"):
             return self.site["interpreter"]["version"]
@@ -138,7 +138,7 @@ class Context:
             python = f"{virtualenv}/bin/python"
         if python not in self.versions:
             code = "import sys; print('%d.%d' % sys.version_info[:2])"
-            # A virtualenv may have code that runs at every start.
+            # A virtualenv may contain code that runs at every start.
             shell = self.inside if virtualenv and python.startswith(f"{virtualenv}/") else self.shell
             self.versions[python] = shell.run("python", [python, "-c", code], self.user).stdout.strip()
         return self.versions[python]

@@ -1,13 +1,14 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The site's data as the project's code sees them in a build: there to read, and what is written is thrown away.
+"""The site's data as the project's code sees them during a build: readable, and all changes are discarded.
 
-Settings open log files and make directories as they are imported. The account that builds is not the site's user, and
-what it made among the data would be in the site's way. So each directory of data is the lower layer of an overlay. Its
-upper one is in memory and belongs to that account. Where the kernel mounts no overlay, the upper layer alone is seen.
+Settings open log files and create directories when they are imported. The account that builds is not the site's user,
+so files that it created among the data would get in the site's way. Each data directory is therefore the lower layer of
+an overlay. The upper layer is in memory and belongs to the account that builds. If the kernel cannot mount an overlay,
+only the upper layer is visible.
 
-The mounts are root's own and lie where nobody else gets to; a command finds them in place of the data, see
-`sandbox`. They go with the build; what a killed run left, the next one unmounts.
+Root owns the mounts, and no other account can reach them. A command sees them in place of the data, see `sandbox`. They
+are removed with the build; the next run unmounts what a killed run left.
 """
 
 from __future__ import annotations
@@ -24,24 +25,24 @@ from collections.abc import Iterator
 from ..host import builder, mounts, nofollow
 from .context import Context
 
-# How many directories and files are in an upper layer, and how large a file is at most: a larger one, a database for
-# instance, is there to read. A log that is larger is empty there; nobody reads it in a build.
+# The maximum number of directories and files in an upper layer, and the maximum size of a file. A larger file, such as
+# a database, can be read. A larger log is empty there, because nothing reads it during a build.
 ENTRIES, FILE_BYTES, TOTAL_BYTES = 5000, 4 * 1024 * 1024, 32 * 1024 * 1024
 LOG = re.compile(r"\.log(\.|$)")
-# What nobody writes while a project is imported, and what is large.
+# Files that nothing writes during an import, and that are large.
 SKIPPED = (".git", "node_modules")
-# The part of the memory that what a build writes among the data may take.
+# The share of the memory that a build may use for what it writes among the data.
 SIZE = "25%"
-# Of what builds download, the parts that the project's own steps share with the next build: npm and yarn hold what is
-# there against the hashes of the project's lock. A package of Python that lies in uv's cache is believed.
+# The downloads that the project's steps share with the next build: npm and yarn verify them against the hashes in the
+# project's lock file. uv trusts Python packages in its cache without verification.
 SHARED = ("npm", "yarn")
 
 
 @contextlib.contextmanager
 def shown(context: Context) -> Iterator[Context]:
-    """Give the context of a build with the view of its data. The site's user needs none: the data are its own.
+    """Set up the view of the data for a build's context. The site's user needs none, because it owns the data.
 
-    The data are looked at when the project's code runs for the first time; until then a build may begin them.
+    The data are read when the project's code runs for the first time; until then, a build may still seed them.
     """
     if context.user == context.site["user"]:
         yield context
@@ -57,8 +58,8 @@ def _places(context: Context) -> tuple[tuple[str, str], ...]:
     try:
         return tuple(_mount(context))
     except OSError as error:
-        what = f"{error.filename}: {error.strerror}; a build keeps its hands off the data by mounts of its own"
-        raise context.error("data", f"{what}, so root has to be able to mount on this host") from None
+        what = f"{error.filename}: {error.strerror}; a build protects the data with its own mounts"
+        raise context.error("data", f"{what}, so root must be able to mount on this host") from None
 
 
 def _mount(context: Context) -> list[tuple[str, str]]:
@@ -76,9 +77,9 @@ def _mount(context: Context) -> list[tuple[str, str]]:
 
 
 def _data(context: Context) -> list[str]:
-    """Return the directories that the running site may write, none in another: code in place may have some in it.
+    """Return the directories that the running site may write, without nested ones (code in place may contain some).
 
-    One in whose place the site could put a link is as it is: systemd would follow that, whenever it was looked at.
+    A directory that the site could replace with a link is left out: systemd would follow that link.
     """
     layout, owner = context.layout, pwd.getpwnam(context.site["user"]).pw_uid
     found = [os.path.realpath(layout.state)]
@@ -92,7 +93,7 @@ def _data(context: Context) -> list[str]:
 
 
 def _overlaid(context: Context, number: int, path: str) -> str:
-    """Return where a directory is mounted as a build sees it."""
+    """Return where the build's view of a directory is mounted."""
     top = f"{context.layout.view}/{number}"
     upper, work, merged = (f"{top}-{name}" for name in ("upper", "work", "merged"))
     for folder in (upper, work, merged):
@@ -110,7 +111,7 @@ def _overlaid(context: Context, number: int, path: str) -> str:
 
 
 class _Filler:
-    """Puts what is the site's user's into an upper layer, as that of the account that builds. Follows no link."""
+    """Copies the site user's files into an upper layer, owned by the account that builds. Does not follow links."""
 
     def __init__(self, context: Context) -> None:
         self.owner = pwd.getpwnam(context.site["user"]).pw_uid
@@ -119,10 +120,10 @@ class _Filler:
         self.entries, self.bytes, self.depth = ENTRIES, TOTAL_BYTES, 0
 
     def fill(self, lower: int, above: int, path: str) -> None:
-        """Fill the open directory `above` from `lower`, which lies at `path`.
+        """Fill the open directory `above` from `lower`, which is at `path`.
 
-        Hidden files of the site at the top of its data are not seen: that is the home of its processes, where programs
-        look for what to do, and the site could have written it.
+        Hidden files at the top of the site's data are not visible. This directory is the home of the site's processes:
+        programs look there for configuration, and the site could have written it.
         """
         found = os.fstat(lower)
         if found.st_uid == self.owner:
@@ -133,11 +134,11 @@ class _Filler:
             os.fchmod(above, found.st_mode & 0o7777)
         names = os.listdir(lower)
         for name in names:
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # gone meanwhile, or another thing
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # removed, or not a directory
                 if path == self.state and name.startswith("."):
                     self._hide(lower, above, name)
                 elif name.endswith("-shm") and name[: -len("-shm")] in names:
-                    self._hide(lower, above, name)  # what SQLite of the running site shares; it is made anew
+                    self._hide(lower, above, name)  # SQLite's shared memory, which SQLite creates again
                 else:
                     self._entry(lower, above, name, path)
 
@@ -164,7 +165,7 @@ class _Filler:
         with os.fdopen(descriptor, "rb") as stream:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode) or found.st_uid != self.owner:
-                return  # another one meanwhile
+                return  # replaced in the meantime
             content = stream.read(most)
         self.bytes -= len(content)
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=above)
@@ -173,7 +174,7 @@ class _Filler:
             stream.write(content)
 
     def _hide(self, lower: int, above: int, name: str) -> None:
-        """Let the upper layer hide what the lower one has, unless it is root's (a whiteout, see overlayfs.rst)."""
+        """Hide the lower layer's entry in the upper layer, unless root owns it (a whiteout, see overlayfs.rst)."""
         if os.stat(name, dir_fd=lower, follow_symlinks=False).st_uid:
             os.mknod(name, stat.S_IFCHR, 0, dir_fd=above)
 

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Check the project, and find out which setting of a server a check fails for: in one process with `django_probe`.
+"""Run the project's checks, and find the overlay's setting that makes a check fail. Shares a process with the probe.
 
-The text of this file is sent in front of that one's, so it needs nothing but Python and Django. What a check fails for
-is tried: each setting that the overlay changed gets the project's own value again, and the checks are asked once more.
+The text of this file is sent before that of `django_probe`, so it needs only Python and Django. To find the setting,
+each one that the overlay changed gets the project's own value again, and the checks run again.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .settings_facts import project_settings  # whose text is sent in front of this one
+    from .settings_facts import project_settings  # the text of that file is sent before this one
 
-# Settings that are not tried: what is behind them is no business of a check, or would be opened anew.
+# Settings that are not tried: checks do not depend on what they configure, or a change would open it again.
 UNTRIED = ("DATABASES", "LOGGING", "SECRET_KEY")
-# What a site sets in place of a setting that is the collection's own.
+# What a site sets instead of a setting that belongs to the collection.
 KEYS = {
     "ALLOWED_HOSTS": "`domains:`",
     "DATABASES": "`database:`",
     "FORCE_SCRIPT_NAME": "`prefix:`",
     "SECRET_KEY": "DJANGO_SECRET_KEY in `env:`",
 }
-# Settings that are not to be set by a site: a server has the one, and builds need the other.
+# Settings that a site must not set: a server needs the first, and builds need the second.
 OWNED = ("DEBUG", "STATIC_ROOT")
-# The values of other settings may be secrets.
+# The values of other settings may be secret.
 SHOWN = ("_URL", "_ROOT", "_HOSTS", "_ORIGINS")
 MISSING = object()
-# The longest words of a check that are told.
+# The maximum length of a check's message in the report.
 WORDS_MAX = 600
 
 
 def checked(overlay_module: str) -> str:
-    """Return what `check --deploy` says. Ends with the first error of a check, and with what to set against it."""
+    """Return the messages of `check --deploy`. Exits with the first error of a check, and its fix."""
     from django.core.management import call_command
     from django.core.management.base import SystemCheckError
 
@@ -52,7 +52,7 @@ def checked(overlay_module: str) -> str:
 
 
 def why_it_fails(overlay_module: str) -> str:
-    """Return the first error of the checks in one line, with what to set where a setting of the server is at fault."""
+    """Return the first error of the checks in one line, with its fix if a setting of the server causes it."""
     from django.conf import settings
 
     errors = serious()
@@ -70,33 +70,34 @@ def why_it_fails(overlay_module: str) -> str:
     fix = what_to_set(named, causes, tried, settings)
     silenced = f"`settings: {{SILENCED_SYSTEM_CHECKS: {silence}}}`"
     if fix:
-        fix = f"set {fix} of the site, or {silenced} where that does not matter"
+        fix = f"set {fix} of the site, or {silenced} if that does not matter"
     else:
-        fix = f"where that does not matter on a server, set {silenced} of the site"
+        fix = f"if that does not matter on a server, set {silenced} of the site"
     value = shown(ours[0], getattr(settings, ours[0], None))
-    why = f"it comes of {ours[0]}" + (f", which is {value} on a server" if value else ", which is another on a server")
+    why = f"it is caused by {ours[0]}, which "
+    why += f"is {value} on a server" if value else "has another value on a server"
     if not causes:
         why = f"the deploy sets {ours[0]}" + (f" to {value}" if value else "")
     return f"{words}; {why}; {fix}"
 
 
 def serious() -> list[Any]:
-    """Return the messages of all checks that end a deploy."""
+    """Return the messages of all checks that stop a deploy."""
     from django.core.checks import run_checks
 
     return [message for message in run_checks() if message.is_serious() and not message.is_silenced()]
 
 
 def named_settings(words: str, settings: Any) -> list[str]:
-    """Return the settings that a message names, whether the project has them or not."""
+    """Return the names of settings in a message, whether or not the project has them."""
     found = re.findall(r"\b[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*\b", words)
     return [name for name in dict.fromkeys(found) if "_" in name or hasattr(settings, name)]
 
 
 def changed(settings: Any, overlay: Any) -> dict[str, Any]:
-    """Return the settings that the overlay gave another value, each with the one that the project has for it.
+    """Return the settings that the overlay changed, each with the project's value.
 
-    DEBUG is one of them in any case: the project may have it false only because it runs on a server.
+    DEBUG is always one of them: the project may have set it to false only because it runs on a server.
     """
     from django.conf import global_settings
 
@@ -110,7 +111,7 @@ def changed(settings: Any, overlay: Any) -> dict[str, Any]:
 
 
 def fails_with(error: Any, name: str, values: dict[str, Any]) -> bool:
-    """Say whether a check fails all the same where one setting has the project's own value."""
+    """Return whether a check still fails when one setting has the project's own value."""
     from django.test.utils import override_settings
 
     if name in UNTRIED or values[name] is MISSING:
@@ -123,7 +124,7 @@ def fails_with(error: Any, name: str, values: dict[str, Any]) -> bool:
 
 
 def what_to_set(named: list[str], causes: list[str], values: dict[str, Any], settings: Any) -> str:
-    """Return what stands in the inventory against an error; '' where that is not known."""
+    """Return the setting for the inventory that fixes an error; '' if it is unknown."""
     keys = [KEYS[name] for name in named if name in KEYS]
     if keys:
         return keys[0]
@@ -134,18 +135,18 @@ def what_to_set(named: list[str], causes: list[str], values: dict[str, Any], set
 
 
 def wanted_value(name: str, causes: list[str], values: dict[str, Any], settings: Any) -> str:
-    """Return the value of a setting with which a check passes, as far as it is known."""
+    """Return the value of a setting with which a check passes, if it is known."""
     if name in causes:
         return shown(name, values[name]) or "..."
     found = getattr(settings, name, None)
     if name == "CSRF_TRUSTED_ORIGINS" and isinstance(found, (list, tuple)):
-        # Before Django 4 an origin was a host name.
+        # Before Django 4, an origin was a host name.
         return json.dumps([text if "://" in str(text) else f"https://{text}" for text in found])
     return "..."
 
 
 def shown(name: str, value: Any) -> str:
-    """Return a value as YAML; '' where it may be a secret, or cannot be written down."""
+    """Return a value as YAML; '' if it may be secret or cannot be written as YAML."""
     if name != "DEBUG" and not name.endswith(SHOWN):
         return ""
     try:

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Collect a project's static files, where it has such an application, in the site's own interpreter and as its user.
+"""Collect a project's static files in the site's own interpreter, as the account that builds.
 
-`steps` sends this file's text to that interpreter's standard input; nothing here may need Ansible. Where collecting is
-the last step of a build, `django_probe` does it.
+`steps` sends the text of this file to the interpreter's standard input, so it must not need Ansible. If collecting is
+the last step of a build, `django_probe` does it instead.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Find all variables that a project's settings miss, in the site's own interpreter and as its user.
+"""Find all variables that are missing from a project's settings, in the site's own interpreter.
 
-The text of this file is sent to that interpreter's standard input; it needs nothing but Python. The settings are
-imported again and again, each time with a stand-in for one variable more, each time in a process of its own. It is run
-where there is neither a network nor the site's data: settings with stand-ins may do anything.
+The text of this file is sent to the interpreter's standard input, so it needs only Python. It imports the settings
+repeatedly, each time with a placeholder for one more variable and in a new process. It runs without a network and
+without the site's data, because settings with placeholders may do anything.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ import sys
 import traceback
 from typing import Any, NamedTuple
 
-# How many are looked for, and the stand-ins that are tried for each: a number is also a text, true, JSON and a list.
+# The maximum number of variables, and the placeholders tried for each. A number is also valid text, true, JSON and a
+# list.
 MOST = 100
 STAND_INS = (
     *("1", "http://localhost/", "sqlite:///stand-in", "redis://localhost:6379/0", "smtp://localhost", "localhost"),
     *("locmemcache://", "{}", "stand in, stand in", "/", "2000-01-01", "00000000-0000-0000-0000-000000000000", ""),
 )
-# What says that the environment lacks a variable: django-environ, decouple, environs, and what projects raise.
+# Messages about a missing variable: of django-environ, decouple and environs, and those that projects raise.
 SAID = (
     r"Set the (\w+) environment variable",
     r"^(\w+) not found\. Declare it",
@@ -31,33 +32,33 @@ SAID = (
     r"\b([A-Z][A-Z0-9_]+)['\"]? (?:environment|env) ?var",
     r"\benviron var ([A-Z][A-Z0-9_]+)",
 )
-# What no variable puts right.
+# Exceptions that a variable cannot fix.
 OTHERS = (ImportError, NameError, OSError, SyntaxError)
 
 
 class Outcome(NamedTuple):
-    """How an import of the settings ended.
+    """The result of one import of the settings.
 
-    `missing` are the variables that its exception names, {} for none; `at` are the lines that the modules on the way to
-    it had reached, and `absent` what was looked up before in vain, in that order.
+    `missing` are the variables that its exception names, {} for none. `at` are the lines that the modules on the way to
+    the exception had reached. `absent` are the variables that were looked up without success, in this order.
     """
 
     done: bool = False
-    missing: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
-    at: list[int] = []  # noqa: RUF012 - nobody changes it
+    missing: dict[str, str] = {}  # noqa: RUF012 - never changed
+    at: list[int] = []  # noqa: RUF012 - never changed
     place: str = ""
-    absent: list[str] = []  # noqa: RUF012 - nobody changes it
+    absent: list[str] = []  # noqa: RUF012 - never changed
 
 
 def main(overlay_module: str) -> None:
-    """Print, as one line of JSON, the missing variables as [NAME, FILE:LINE] in the order in which they are read."""
+    """Print one line of JSON: the missing variables as [NAME, FILE:LINE], in the order in which they are read."""
     found: dict[str, str] = {}
     stand_ins: dict[str, str] = {}
     before = imported(overlay_module, stand_ins)
     while len(found) < MOST and not before.done:
         new = {name: place for name, place in before.missing.items() if name not in found}
         named = bool(new)
-        # What was looked up last in vain may be what is missing, if an import gets further with it.
+        # The last failed lookup may be the missing variable, if an import gets further with it.
         if not named and before.absent:
             new = {before.absent[-1]: before.place}
         if not new:
@@ -74,9 +75,9 @@ def main(overlay_module: str) -> None:
 def stand_in(
     overlay_module: str, tried: list[dict[str, str]], before: Outcome, known: set[str]
 ) -> tuple[dict[str, str], Outcome]:
-    """Return the stand-ins that get an import furthest, and where: those after the first that get it on are not tried.
+    """Return the placeholders that get an import furthest, and how far; stop at the first one that makes progress.
 
-    A stand-in that its variable cannot have hides those that come after it.
+    A placeholder that the variable cannot have hides the variables after it.
     """
     outcomes = []
     for number, trial in enumerate(tried):
@@ -89,20 +90,20 @@ def stand_in(
 
 
 def passed(after: Outcome, before: Outcome) -> bool:
-    """Say whether an import got past the place where another one ended."""
+    """Return whether an import got further than another one."""
     more = set(after.absent) - set(before.absent)
     return after.done or after.at > before.at or (after.at == before.at and bool(more))
 
 
 def imported(overlay_module: str, stand_ins: dict[str, str]) -> Outcome:
-    """Import the settings; return how that ended."""
+    """Import the settings; return the result."""
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
         said = Outcome()
         absent: list[str] = []
         try:
-            os.dup2(2, 1)  # what the project prints is no answer
+            os.dup2(2, 1)  # the project's own output is not part of the answer
             os.environ.update(stand_ins)
             note_lookups(absent)
             importlib.import_module(overlay_module)
@@ -122,7 +123,7 @@ def imported(overlay_module: str, stand_ins: dict[str, str]) -> Outcome:
 
 
 def note_lookups(absent: list[str]) -> None:
-    """Note the variables that are looked up in vain from now on; of several times the last one counts."""
+    """Record failed lookups of variables from now on; for repeated lookups, the last one counts."""
     environ: Any = type(os.environ)
     get = environ.__getitem__
 
@@ -143,7 +144,7 @@ def reached(error: BaseException) -> tuple[list[int], str]:
 
 
 def missing_of(error: BaseException) -> dict[str, str] | None:
-    """Return the variables that an exception says are missing; None where it says something else."""
+    """Return the variables that an exception reports as missing; None if it reports something else."""
     place = place_of(error)
     if isinstance(error, KeyError) and error.args and raised_by_environ(error):
         return {str(error.args[0]): place}
@@ -151,7 +152,7 @@ def missing_of(error: BaseException) -> dict[str, str] | None:
         fields = [given["loc"][0] for given in error.errors() if given.get("type") == "missing" and given.get("loc")]
         prefix = prefix_of(error)
         return {f"{prefix}{field}".upper(): place for field in fields} or None
-    names = getattr(error, "error_messages", None)  # environs, when all are checked at once
+    names = getattr(error, "error_messages", None)  # environs, when it validates all at once
     if isinstance(names, dict) and names:
         return {str(name): place for name, words in names.items() if "not set" in str(words)} or None
     for pattern in SAID:
@@ -163,14 +164,14 @@ def missing_of(error: BaseException) -> dict[str, str] | None:
 
 
 def raised_by_environ(error: BaseException) -> bool:
-    """Say whether os.environ itself raised an exception: others have keys, too."""
+    """Return whether os.environ raised an exception: other KeyErrors are ignored."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.name != "looking_up"]
     frame = frames[-1]
     return frame.name == "__getitem__" and (frame.filename == "<frozen os>" or frame.filename.endswith("/os.py"))
 
 
 def prefix_of(error: BaseException) -> str:
-    """Return the prefix of the variables of the settings class that raised an exception."""
+    """Return the variable prefix of the settings class that raised an exception."""
     for frame, _line in traceback.walk_tb(error.__traceback__):
         for value in frame.f_locals.values():
             config = getattr(value, "model_config", None)
@@ -180,13 +181,13 @@ def prefix_of(error: BaseException) -> str:
 
 
 def place_of(error: BaseException) -> str:
-    """Return FILE:LINE of the innermost frame of the project."""
+    """Return FILE:LINE of the innermost frame in the project."""
     frames = own_frames(error)
     return shown(frames[-1]) if frames else ""
 
 
 def own_frames(error: BaseException) -> list[traceback.FrameSummary]:
-    """Return the frames of an exception that are the project's: not Python's, a package's or the overlay's."""
+    """Return the frames of an exception in the project's code: not in Python, a package or the overlay."""
     foreign = ("/site-packages/", "/dist-packages/", "/lib/python", "/overlay/pyweb_", "<")
     return [
         frame

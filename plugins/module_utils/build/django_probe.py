@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The steps that need the project's own code, in one process of the site's own interpreter and user.
+"""The steps that need the project's code, in one process of the site's own interpreter.
 
-`django_build` sends this file's text, and those of `settings_facts` and `django_check`, to that interpreter's standard
-input; nothing here may need Ansible. Each step names itself on standard error as `step: NAME` before it starts, so that
-a traceback can be put down to it.
+`django_build` sends the text of this file, `settings_facts` and `django_check` to the interpreter's standard input, so
+it must not need Ansible. Each step prints `step: NAME` to standard error before it starts, so that a traceback can be
+assigned to it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
         debug_modules,
         project_settings,
         settings_facts,
-    )  # both are sent in front of this one
+    )  # the text of both is sent before this one
 
-# What a deploy check that raised is called in the report.
+# The name in the report for a deploy check that raised an exception.
 RAISED = "pyweb.W001"
 
 
 def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
-    """Import the project, check it, collect its static files; print what was found as one line of JSON.
+    """Import the project, check it, collect its static files; print the results as one line of JSON.
 
-    Where DEBUG is true, and a variable of the environment may decide that, nothing but `debug` is printed: the names.
-    With `collect` settings they are imported, and no more.
+    If DEBUG is true and an environment variable may control it, print only `debug`: the names of the variables. With
+    `collect` 'settings', import the settings and do nothing else.
     """
     step("settings")
     import django
@@ -62,7 +62,7 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
     found["translated"] = bool(settings.USE_I18N)
     found["script_name"] = str(settings.FORCE_SCRIPT_NAME or "")
     found["https_header"] = list(settings.SECURE_PROXY_SSL_HEADER or [])
-    # Settings may be of any shape, and what is not understood is no reason to refuse them.
+    # Settings can have any shape. If one is not understood, that is no reason to refuse the project.
     with contextlib.suppress(Exception):
         found["facts"] = settings_facts(settings, source_of(overlay_module))
     if collect == "collect" and "django.contrib.staticfiles" in settings.INSTALLED_APPS:
@@ -74,21 +74,21 @@ def main(wsgi_module: str, overlay_module: str, collect: str) -> None:
 
 
 def refuse_other_settings(overlay_module: str) -> None:
-    """End with an error where the settings in use are not those of the overlay."""
+    """Exit with an error if the active settings are not those of the overlay."""
     import os
 
-    # Not settings.SETTINGS_MODULE: a project may have a setting of that name.
+    # Not settings.SETTINGS_MODULE: a project may have a setting with that name.
     named = os.environ.get("DJANGO_SETTINGS_MODULE")
     if overlay_module not in sys.modules or named != overlay_module:
         raise SystemExit(
-            f"error: the project sets DJANGO_SETTINGS_MODULE to {named!r} by force; "
-            "it has to use os.environ.setdefault, as startproject writes it"
+            f"error: the project overwrites DJANGO_SETTINGS_MODULE with {named!r}; "
+            "use os.environ.setdefault instead, as startproject does"
         )
 
 
 @contextlib.contextmanager
 def lookups() -> Iterator[set[str]]:
-    """Give the set of the variables that are looked up in the environment meanwhile; '*' stands for all of them."""
+    """Yield the set of variables that are looked up in the environment in the block; '*' means all of them."""
     import os
 
     looked: set[str] = set()
@@ -96,7 +96,7 @@ def lookups() -> Iterator[set[str]]:
     get, iterate = environ.__getitem__, environ.__iter__
 
     def looking_up(self: Any, name: Any) -> Any:
-        # os.environb is of the same class, and a subprocess asks os.environ for b"PATH" as well.
+        # os.environb has the same class, and a subprocess also looks up b"PATH" in os.environ.
         if isinstance(name, str):
             looked.add(name)
         return get(self, name)
@@ -113,7 +113,7 @@ def lookups() -> Iterator[set[str]]:
 
 
 def debug_variables(looked: set[str]) -> list[str]:
-    """Return the variables that may decide DEBUG: the usual ones first. [] where nobody looked, or all were tried."""
+    """Return the variables that may control DEBUG, the common ones first; [] if none was read or all were tried."""
     if getattr(sys.modules.get("pyweb_environment"), "DEBUG_TRIED", True):
         return []
     usual = ["DEBUG", "DJANGO_DEBUG"]
@@ -122,7 +122,7 @@ def debug_variables(looked: set[str]) -> list[str]:
 
 
 def source_of(overlay_module: str) -> str:
-    """The directory of the project's code, which lies beside that of the overlay."""
+    """Return the directory of the project's code, which is next to that of the overlay."""
     import os
 
     overlay = sys.modules[overlay_module].__file__ or ""
@@ -130,25 +130,25 @@ def source_of(overlay_module: str) -> str:
 
 
 def admin_login() -> str:
-    """The path of the admin's login page, wherever the project has its admin; '' where it has none."""
+    """Return the path of the admin's login page, wherever the project has its admin; '' if it has none."""
     from django.core.exceptions import ImproperlyConfigured
     from django.urls import NoReverseMatch, reverse
 
     try:
         return str(reverse("admin:login"))
-    except (NoReverseMatch, ImproperlyConfigured, AttributeError):  # the last one is for a project without URLs
+    except (NoReverseMatch, ImproperlyConfigured, AttributeError):  # the last exception is for a project without URLs
         return ""
 
 
 def only_report_deploy_checks() -> None:
-    """Let what `check --deploy` asks in addition warn at most, and not raise: some of it asks tables not made yet."""
+    """Turn the extra checks of `check --deploy` into warnings: some query tables that do not exist yet."""
     from django.core.checks.registry import registry
 
     registry.deployment_checks = {reporting(check) for check in registry.deployment_checks}
 
 
 def reporting(check: Any) -> Any:
-    """Return a check as one whose messages are warnings at most; what it raises is one of them."""
+    """Return a check whose messages are at most warnings, including any exception that it raises."""
     from django.core.checks import ERROR, WARNING, Warning
 
     @functools.wraps(check)

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is downloaded for sites that name no version: which one, by which hashes it is known, and uv itself.
+"""Versions and hashes of what is downloaded if the inventory names no version, and the installation of uv.
 
-`pinned.py` has them. Of a version that the inventory names, the installers check what the package index says of it.
+They are in `pinned.py`. For a version from the inventory, the installers verify the hashes of the package index.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..host.shell import StepError
 from ..model.texts import PIP_WHEELS
 from ..model.types import Site
 
-# uv's names for what pip reads under another one: uv is brought, and sources are downloaded, by pip.
+# uv's names for the variables that pip reads under another name: pip installs uv and downloads sources.
 PIP_NAMES = {
     "UV_INDEX_URL": "PIP_INDEX_URL",
     "UV_DEFAULT_INDEX": "PIP_INDEX_URL",
@@ -29,15 +29,15 @@ PIP_NAMES = {
 
 
 def requirement(name: str) -> str:
-    """Return the line of a requirement file that pins a package: version and hashes."""
+    """Return the line of a requirements file that pins a package: version and hashes."""
     version, hashes = PINNED[name]
     return " ".join([f"{name}=={version}", *(f"--hash=sha256:{digest}" for digest in hashes)]) + "\n"
 
 
 def of_uwsgi(site: Site, named: Collection[str] = ()) -> str:
-    """Return the line for the site's uWSGI; '' where the inventory names another version, or the project one.
+    """Return the line for the site's uWSGI; '' if the inventory or the project names another version.
 
-    `named` are packages that the project's own requirements name: what they say of it counts.
+    `named` are the packages that the project's own requirements name; those requirements apply.
     """
     name = {"tarball": "uwsgi"}.get(site["uwsgi"]["install"], site["uwsgi"]["install"])
     if name not in PINNED or name in named or site["uwsgi"]["version"] not in ("", PINNED[name][0]):
@@ -46,13 +46,13 @@ def of_uwsgi(site: Site, named: Collection[str] = ()) -> str:
 
 
 def pip_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what an environment says to uv alone, in pip's words."""
+    """Return uv's settings in an environment under pip's names."""
     found = {PIP_NAMES[name]: value for name, value in environment.items() if name in PIP_NAMES}
     return {name: value for name, value in found.items() if name not in environment}
 
 
 def bring_uv(context: Context, uv: str) -> None:
-    """Install uv for all sites of the host, in a virtualenv of its own, once; `uv` is where the program is then."""
+    """Install uv for all sites of the host, once, in its own virtualenv; `uv` is the path of the program afterwards."""
     tools = context.layout.tools
     if os.path.exists(uv):
         return
@@ -63,7 +63,7 @@ def bring_uv(context: Context, uv: str) -> None:
         try:
             run = context.shell.run
             run("installer", ["/usr/bin/python3", "-m", "venv", "--without-pip", tools])
-            # What ensurepip does takes longer than all of this: it compiles pip, which is used here once.
+            # ensurepip takes longer than everything else here: it compiles pip, which is used only once.
             with zipfile.ZipFile(pip_wheel()) as wheel:
                 wheel.extractall(glob.glob(f"{tools}/lib/python3*/site-packages")[0])
             pip = [f"{tools}/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
@@ -76,7 +76,7 @@ def bring_uv(context: Context, uv: str) -> None:
 
 
 def pip_wheel() -> str:
-    """Return the wheel of pip that the system's Python carries for its virtualenvs."""
+    """Return the wheel of pip that the system's Python contains for its virtualenvs."""
     for pattern in PIP_WHEELS:
         found = sorted(glob.glob(pattern))
         if found:

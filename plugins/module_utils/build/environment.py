@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The environment that a project's settings are imported in: what the build's module `pyweb_environment` says.
+"""The environment that a project's settings are imported in: the contents of the build's module `pyweb_environment`.
 
-The overlay imports that module before the project's settings, so every process has the same environment: uWSGI, the
-release's programs, `manage`, workers. Values of the inventory are there before, and win.
+The overlay imports this module before the project's settings, so every process has the same environment: uWSGI, the
+release's programs, `manage`, workers. Variables of the inventory are already set, and override those of the module.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ..model.types import Site
 from .layouts import UNPARSABLE
 
 MODULE = "pyweb_environment"
-# What projects call the variable that has the secret key.
+# Common names of the variable for the secret key.
 SECRET_KEYS = ("SECRET_KEY", "DJANGO_SECRET_KEY")
-# The functions that read a .env file: python-dotenv's, django-dotenv's, that of django-environ and environs.
+# The functions that read a .env file: those of python-dotenv, django-dotenv, django-environ and environs.
 LOADERS = ("load_dotenv", "read_dotenv", "read_env")
-# What reads a file for a loop of the project's own, which puts its lines into os.environ.
+# Calls that read a file for the project's own loop, which puts its lines into os.environ.
 READERS = ("open", "read_text", "dotenv_values")
-# What a manage.py or wsgi.py is there for, and must not happen while its environment is prepared.
+# What starts Django in a manage.py or wsgi.py. It must not run while the environment is prepared.
 STARTS = ("execute_from_command_line", "get_wsgi_application", "get_asgi_application")
 
 TEXT = '''\
@@ -64,8 +64,8 @@ finally:
 def text(site: Site, settings_module: str, exported: Mapping[str, str], tried: bool, entry: tuple[str, str]) -> str:
     """Return the text of the module.
 
-    `exported` are variables that make DEBUG false, `tried` says that they were looked for. `entry` is the file,
-    relative to the source, that reads a .env file, and the statements that do it; '' for both where there is none.
+    `exported` are variables that make DEBUG false, `tried` tells whether they were searched for. `entry` is the file,
+    relative to the source, that reads a .env file, and the statements that do it; '' for both if there is none.
     """
     path, statements = entry
     written = TEXT.format(
@@ -84,15 +84,16 @@ def text(site: Site, settings_module: str, exported: Mapping[str, str], tried: b
 
 
 def dotenv_entry(code: str, chdir: str, entry: str, roots: Sequence[str] = ("",)) -> tuple[str, str]:
-    """Return the file of the project that reads a .env file when a server or manage.py starts, and how it does so.
+    """Return the file of the project that reads a .env file when a server or manage.py starts, and its statements.
 
-    That is the file of `entry` (module:callable of wsgi.py or asgi.py), else manage.py, as a path relative to `code`.
-    `roots` are where modules are imported from, relative to `chdir`. ('', '') where neither reads one.
+    The file is that of `entry` (module:callable of wsgi.py or asgi.py), else manage.py, as a path relative to `code`.
+    `roots` are the directories that modules are imported from, relative to `chdir`. Returns ('', '') if neither reads
+    one.
     """
     module = f"{entry.partition(':')[0].replace('.', '/')}.py"
     for name in [*(os.path.join(root, module) for root in roots), "manage.py"]:
         path = os.path.normpath(f"{chdir}/{name}")
-        # The source may have a link that leads out of it, and root reads this.
+        # The source may contain a link to a file outside of it, and root reads this.
         inside = os.path.realpath(f"{code}/{path}").startswith(f"{os.path.realpath(code)}/")
         found = loading(files.read_or_empty(f"{code}/{path}")) if inside else ""
         if found:
@@ -101,7 +102,7 @@ def dotenv_entry(code: str, chdir: str, entry: str, roots: Sequence[str] = ("",)
 
 
 def loading(source: str) -> str:
-    """Return the statements of a manage.py or wsgi.py that read a .env file, with those that they need; or ''."""
+    """Return the statements of a manage.py or wsgi.py that read a .env file, with those that they depend on; or ''."""
     try:
         return _loading(list(_flat(ast.parse(source).body)))
     except UNPARSABLE:
@@ -123,7 +124,7 @@ def _loading(statements: Sequence[ast.stmt]) -> str:
 def _flat(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
     """Yield the statements that run when the file is started: those of the module, and of its function main.
 
-    A block that starts Django is taken apart, so that this can be left out.
+    A block that starts Django is split into its statements, so that this one can be left out.
     """
     for statement in body:
         if (isinstance(statement, ast.FunctionDef) and statement.name == "main") or (
@@ -151,7 +152,7 @@ def _called_otherwise(statements: Iterable[ast.stmt]) -> Iterator[str]:
 
 
 def _own_loaders(statements: Iterable[ast.stmt]) -> Iterator[str]:
-    """Yield the functions of the file itself that read a file into the environment."""
+    """Yield the functions of the file that read a file into the environment."""
     for statement in statements:
         if isinstance(statement, ast.FunctionDef) and _fills_environment(statement):
             yield statement.name
@@ -165,13 +166,13 @@ def _loads(statement: ast.stmt, loaders: Collection[str]) -> bool:
 
 
 def _fills_environment(node: ast.AST) -> bool:
-    """Say whether a statement reads a file and has to do with the environment."""
+    """Return whether a statement reads a file and uses the environment."""
     named = {inner.attr for inner in ast.walk(node) if isinstance(inner, ast.Attribute)} | {*_names(node, ast.Load)}
     return "environ" in named and bool({*_calls(node)} & {*READERS})
 
 
 def _updates(statement: ast.stmt) -> bool:
-    """Say whether a statement is `os.environ.update(VARIABLES)`, with what was read before."""
+    """Return whether a statement is `os.environ.update(VARIABLES)`, with variables that were read before."""
     call = statement.value if isinstance(statement, ast.Expr) else None
     return (
         isinstance(call, ast.Call)
@@ -182,7 +183,7 @@ def _updates(statement: ast.stmt) -> bool:
 
 
 def _calls(node: ast.AST) -> Iterator[str]:
-    """Yield the names of what is called in a statement."""
+    """Yield the names of the functions that a statement calls."""
     for inner in ast.walk(node):
         if isinstance(inner, ast.Call) and isinstance(inner.func, (ast.Attribute, ast.Name)):
             yield inner.func.attr if isinstance(inner.func, ast.Attribute) else inner.func.id
@@ -195,7 +196,7 @@ def _names(node: ast.AST, context: type[ast.expr_context]) -> Iterator[str]:
 
 
 def _bound(statement: ast.stmt) -> Iterator[str]:
-    """Yield the names that a statement gives a value."""
+    """Yield the names that a statement assigns to."""
     if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
         yield statement.name
         return

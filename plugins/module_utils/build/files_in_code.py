@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Put links into a build's code as the account that builds, or begin a site's data as its user.
+"""Put links into a build's code as the account that builds, or copy a site's initial data as its user.
 
-The text of this file is sent to an interpreter of the host; it needs nothing but Python. It is these two who do it,
-each in what is its own, because they may change the directories on the way.
+The text of this file is sent to an interpreter of the host, so it needs only Python. Each of the two accounts works
+only on its own files, because it may change the directories on the way.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from typing import Any
 
 
 def main(given: str) -> None:
-    """Do what `given` (JSON) asks for; print, as one line of JSON, what is to be told.
+    """Do what `given` (JSON) contains; print the messages for the user as one line of JSON.
 
-    `links` are path in the code -> target of a link, `writable` path in the code -> path among the data, of which
-    `keep` begins the data, and `seed` is what -> [path in the code, path among the data].
+    `links` maps a path in the code to the target of a link, `writable` a path in the code to a path among the data.
+    `keep` contains the entries of `writable` to copy the initial data of. `seed` maps what is copied to [path in the
+    code, path among the data].
     """
     wanted = json.loads(given)
     told: dict[str, Any] = {"replaced": [], "seeded": []}
@@ -38,13 +39,13 @@ def main(given: str) -> None:
         elif os.path.lexists(path):
             os.unlink(path)
         link(target, path)
-    # Data are for the site and its group.
+    # The data are for the site and its group.
     os.umask(0o027)
     for path, target in wanted.get("keep", {}).items():
         if is_code(path):
             sys.exit(
-                f"error: writable has {name_of(path)!r}, which is code of the project: each release would go on with "
-                "that of the first one, and the site could change it; name what holds data"
+                f"error: writable has {name_of(path)!r}, which is code of the project: each release would use the code "
+                "of the first release, and the site could change it; name a path that contains only data"
             )
         keep(path, target)
     for what, (path, target) in wanted.get("seed", {}).items():
@@ -59,15 +60,15 @@ def link(target: str, path: str) -> None:
 
 
 def is_code(path: str) -> bool:
-    """Say whether what the source has at a path is a package, a project or a module of Python."""
+    """Return whether the source has a package, project or module of Python at a path."""
     inside = [os.path.join(path, name) for name in ("__init__.py", "manage.py")]
     return any(map(os.path.isfile, inside)) or (path.endswith(".py") and os.path.isfile(path))
 
 
 def keep(path: str, target: str) -> None:
-    """Make what is written among the data, once: what the source has there, or nothing.
+    """Create what is writable among the data, once: a copy of what the source has there, or nothing.
 
-    Where the source has nothing, a name with a dot in it is a file, which whoever writes it makes.
+    If the source has nothing there, a name with a dot means a file, which the process that writes it creates.
     """
     if os.path.lexists(target):
         return
@@ -86,7 +87,7 @@ def keep(path: str, target: str) -> None:
 
 
 def seed_database(path: str, target: str) -> bool:
-    """Copy an SQLite file to where the site's database is to be, unless there is one."""
+    """Copy an SQLite file to the path of the site's database, unless the database exists."""
     if not os.path.isfile(path):
         sys.exit(f"error: seed.database: the source has no file {name_of(path)!r}")
     with open(path, "rb") as stream:
@@ -98,7 +99,7 @@ def seed_database(path: str, target: str) -> bool:
     discard(partial)
     with tempfile.TemporaryDirectory(dir=os.path.dirname(target)) as folder:
         own = os.path.join(folder, "source")
-        for end in ("", "-wal", "-journal"):  # a journal beside it belongs to it, and SQLite has to write there
+        for end in ("", "-wal", "-journal"):  # a journal beside it belongs to it, and SQLite needs to write there
             if os.path.isfile(path + end):
                 shutil.copyfile(path + end, own + end)
         source, copy = sqlite3.connect(own), sqlite3.connect(partial)
@@ -112,10 +113,10 @@ def seed_database(path: str, target: str) -> bool:
 
 
 def seed_media(path: str, target: str) -> bool:
-    """Copy the files of a directory into the media, unless there are any. Links are left out: nginx follows them."""
+    """Copy the files of a directory into empty media. Links are left out, because nginx follows them."""
     if not os.path.isdir(path):
         sys.exit(f"error: seed.media: the source has no directory {name_of(path)!r}")
-    # A copy that was cut short is begun anew; one that is whole is put into place to its end.
+    # An interrupted copy is started again; a complete one is moved into place.
     partial, whole = os.path.join(target, ".seed.new"), os.path.join(target, ".seed")
     if not os.path.isdir(whole):
         if set(os.listdir(target)) - {".seed.new"}:
@@ -142,7 +143,7 @@ def copy_files(path: str, partial: str) -> None:
 
 
 def name_of(path: str) -> str:
-    """Return a path in the code as the inventory has it."""
+    """Return a path in the code as the inventory writes it."""
     return path.partition("/src/")[2] or path
 
 

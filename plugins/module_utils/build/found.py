@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A project that somebody else put on the host, described as if it were a build."""
+"""A project that is on the host already, described as if it were a build."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ..model.types import Manifest, Site
 
 
 def as_found(site: Site) -> Manifest:
-    """Return the manifest of a project that is used as it is: nothing is made, and there is no settings overlay.
+    """Return the manifest of a project that is used as it is: nothing is built, and there is no settings overlay.
 
-    Raises `StepError` where the site does not say where the project and its virtualenv are.
+    Raises `StepError` if the site does not give the paths of the project and its virtualenv.
     """
     source = site["source"]
     if source["kind"] != "path":

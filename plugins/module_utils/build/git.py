@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""git as a build uses it: what a version is today, and the code of a commit.
+"""Run git for a build: find the commit of a version today, and fetch the code of a commit.
 
-Nothing secret is on a command line: everybody may read those. Password or token of a URL are in a file of the building
-account's that goes away with the call, and git's own `credential-store` hands them to the host that they are for and to
-no other, a redirect's or a submodule's. A deploy key is such a file, too.
+Nothing secret is on a command line, because every user can read those. The password or token of a URL is in a file of
+the account that builds. The file is removed after the call, and git's own `credential-store` sends its contents only to
+the host that they belong to: not to that of a redirect or a submodule. A deploy key is handled in the same way.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from ..model import layout as layouts
 from ..model.urls import credentials, without_credentials
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-# How long git may take, in seconds.
+# The time limit of git, in seconds.
 GIT_TIMEOUT = 600
-# Nor may a server that says nothing keep the other sites waiting: how long to be told the branches may take, how long
-# an ssh server may take to answer, and how long nothing may come over http.
+# Limits for a server that does not answer, so that the other sites do not wait for it: for listing branches, for an
+# answer of an SSH server, and without any data over HTTP.
 ASK_TIMEOUT, CONNECT_TIMEOUT, STALL_TIMEOUT = 60, 15, 60
 Git = Callable[..., "subprocess.CompletedProcess[str]"]
 CONFIG = """\
@@ -54,12 +54,12 @@ def commit_of(context: Context) -> str:
 
 
 def choose(site_name: str, version: str, commits: Mapping[str, str]) -> str:
-    """Return the commit of a version; `commits` are those of a repository's references (name -> commit)."""
+    """Return the commit of a version; `commits` maps the references of a repository to commits."""
     for name in (f"refs/heads/{version}", f"refs/tags/{version}^{{}}", f"refs/tags/{version}", version):
         if name in commits:
             return commits[name]
     if re.fullmatch(r"[0-9a-f]{7,39}", version):
-        cause = f"source.version is {version!r}; wanted all 40 digits of a commit, a branch or a tag"
+        cause = f"source.version is {version!r}; expected all 40 digits of a commit, a branch or a tag"
         raise StepError(site_name, "source", cause)
     branches = sorted(name[len("refs/heads/") :] for name in commits if name.startswith("refs/heads/"))
     raise StepError(
@@ -70,13 +70,13 @@ def choose(site_name: str, version: str, commits: Mapping[str, str]) -> str:
 
 
 def check_out(context: Context, commit: str, code: str) -> str:
-    """Put a commit and its submodules into the empty directory `code`, without their history; return its subject."""
+    """Check out a commit and its submodules, without history, in the empty directory `code`; return its subject."""
     repository = address(context.secrets["git"])
     with _git(context) as git:
         git("init", "--quiet", code)
         # The URLs of submodules may be relative to it.
         git("config", "remote.origin.url", repository, cwd=code)
-        # Some servers hand out a single commit only when a branch or tag points to it.
+        # Some servers provide a single commit only if a branch or tag points to it.
         if git("fetch", "--quiet", "--depth=1", repository, commit, cwd=code, check=False).returncode:
             git("fetch", "--quiet", "--tags", repository, "+refs/heads/*:refs/remotes/origin/*", cwd=code)
         git("checkout", "--quiet", "--force", commit, cwd=code)
@@ -88,14 +88,15 @@ def check_out(context: Context, commit: str, code: str) -> str:
 
 
 def address(url: str) -> str:
-    """Return a repository's URL as git gets it: of a web URL without password and token; of ssh the user is part."""
+    """Return a repository's URL for git: a web URL without password and token, an SSH URL with its user."""
     return without_credentials(url) if _is_web(url) else url
 
 
 def stored(url: str) -> str:
-    """Return the line by which `git credential-store` knows the password or token of a web URL; '' where it has none.
+    """Return the line with the password or token of a web URL for `git credential-store`; '' if it has none.
 
-    A token that stands alone is a user without a password. What the inventory did not escape is escaped.
+    A token without a user is stored as a user without a password. Characters that the inventory did not escape are
+    escaped.
     """
     found = credentials(url) if _is_web(url) else []
     if not found:
@@ -112,7 +113,7 @@ def _is_web(url: str) -> bool:
 
 @contextlib.contextmanager
 def _git(context: Context) -> Iterator[Git]:
-    """Give git as the building account, with the deploy key and the token in files that are gone afterwards."""
+    """Yield git as the account that builds, with deploy key and token in files that are removed afterwards."""
     account, key = context.account, context.secrets["key"]
 
     def fill(home: str) -> None:
@@ -120,10 +121,10 @@ def _git(context: Context) -> Iterator[Git]:
         for name, text in own.items():
             if text:
                 files.write(f"{home}/{name}", text, 0o600, account.pw_uid, account.pw_gid)
-        # The repository may be a directory of this host that belongs to somebody else.
+        # The repository may be a directory of this host that another user owns.
         files.write(f"{home}/.gitconfig", CONFIG.format(home=home), 0o644)
 
-    # In memory, and not on a disk.
+    # In memory, not on a disk.
     with scratch.directory(layouts.LOCKS, account.pw_uid, account.pw_gid, fill) as home:
         ssh = f"ssh -o BatchMode=yes -o ConnectTimeout={CONNECT_TIMEOUT} -o ServerAliveInterval={CONNECT_TIMEOUT}"
         ssh += f" {host_keys.options(context, home)}"

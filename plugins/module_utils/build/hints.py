@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Hints: what a project has that a step of its build has to deal with, and none does. No hint is a failure."""
+"""Hints about parts of a project that need a build step but have none. A hint is not a failure."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..model.steps import uses_node
 from ..model.types import Step
 from .node import package_json
 
-# Lock files of npm. `npm install` may write other versions into it, `npm ci` takes those that it has.
+# Lock files of npm. `npm install` may write other versions into it, `npm ci` installs those in the lock file.
 NPM_LOCKS = ("package-lock.json", "npm-shrinkwrap.json")
-# How far below the source a package.json is looked for.
+# How many directories below the source a package.json is searched for.
 DEPTH = 2
-# Directories of packages and of tools, which are not the project's.
+# Directories of packages and tools, which do not belong to the project.
 FOREIGN = ("node_modules", ".git", "venv", ".venv", "site-packages")
 
 
 def npm_locks(code: str, chdir: str) -> list[str]:
-    """Return the names of npm's lock files in the code: the project's own before the steps, for npm writes one."""
+    """Return npm's lock files in the code. Called before the steps, because npm writes one."""
     return [name for name in NPM_LOCKS if any(os.path.isfile(f"{folder}/{name}") for folder in _folders(code, chdir))]
 
 
@@ -30,7 +30,7 @@ def hints(
 ) -> list[str]:
     """Return the hints for the code in a directory, one line each.
 
-    `probed` is what its settings say, `locks` npm's lock files that the project came with.
+    `probed` contains facts of its settings, `locks` the lock files of npm that the project contains.
     """
     found = []
     bundled = _with_build_script(code)
@@ -43,7 +43,7 @@ def hints(
         )
     installs = any(step["words"][:2] in (["npm", "install"], ["npm", "i"]) and step["kind"] == "run" for step in steps)
     if locks and installs:
-        found.append(f"npm install may take other versions than {locks[0]} has; npm ci takes those")
+        found.append(f"npm install may install other versions than those in {locks[0]}; use npm ci")
     if probed.get("translated", True) and not _speaks(steps, "compilemessages", "msgfmt"):
         lacking = _untranslated(code)
         if lacking:
@@ -61,12 +61,12 @@ def hints(
 
 
 def _speaks(steps: Sequence[Step], *words: str) -> bool:
-    """Say whether a step has one of these words."""
+    """Return whether a step contains one of these words."""
     return any(set(words) & set(step["words"]) for step in steps)
 
 
 def _with_build_script(code: str) -> str:
-    """Return the first package.json with a build script, down to two levels; '' where there is none."""
+    """Return the first package.json with a build script, at most two levels down; '' if there is none."""
     for folder, folders, names in os.walk(code):
         depth = 0 if folder == code else os.path.relpath(folder, code).count("/") + 1
         folders[:] = [] if depth == DEPTH else sorted(name for name in folders if name not in FOREIGN)
@@ -81,7 +81,7 @@ def _folders(code: str, chdir: str) -> list[str]:
 
 
 def _untranslated(code: str) -> list[str]:
-    """Return the catalogues of messages without their compiled form, relative to the source."""
+    """Return the message catalogues without a compiled file, relative to the source."""
     found = []
     for folder, folders, names in os.walk(code):
         folders[:] = sorted(name for name in folders if name not in FOREIGN)

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The keys of ssh servers: those of the inventory and no others, or those that were seen first.
+"""The keys of SSH servers: only those of the inventory, or those that were seen first.
 
-What was seen is a file of root's in the site's config directory. ssh runs as the building account and writes what it
-sees into a copy; of that root takes over lines for servers that had none, so no key that is known is ever replaced.
+Keys that were seen are in a file of root in the site's config directory. ssh runs as the account that builds and adds
+new keys to a copy. From this copy, root takes only lines for servers without a key, so a known key is never replaced.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from ..build.context import Context
 from ..host import files, nofollow
 from ..host.shell import StepError
 
-# What OpenSSH writes with HashKnownHosts=no (sshd(8)).
+# The format that OpenSSH writes with HashKnownHosts=no (sshd(8)).
 LINE = re.compile(r"(?P<names>[A-Za-z0-9.,:%_\[\]-]{1,400}) (?P<kind>[a-z0-9@.-]{1,60}) [A-Za-z0-9+/]{16,4000}={0,2}")
-# More than any repository with its submodules has servers.
+# More than the number of servers of any repository with its submodules.
 MOST_BYTES = 256 * 1024
 CHANGED = "REMOTE HOST IDENTIFICATION HAS CHANGED"
 REFUSED = "Host key verification failed"
 
 
 def known(context: Context) -> str:
-    """Return the text of the file of known hosts that ssh gets: the inventory's, else what was seen before."""
+    """Return the text of ssh's file of known hosts: that of the inventory, else the keys that were seen before."""
     given = context.site["source"].get("known_hosts") or []
     return "".join(f"{line}\n" for line in given) or files.read(context.layout.known_hosts)
 
 
 def options(context: Context, home: str) -> str:
-    """Return ssh's options for the keys of servers; the file of known hosts lies in `home`."""
+    """Return ssh's options about the keys of servers; the file of known hosts is in `home`."""
     given = context.site["source"].get("known_hosts")
-    # One that an administrator gave to all users counts as well, unless the inventory says which ones do.
+    # Keys that an administrator set for all users also count, unless the inventory lists the keys.
     strict = "yes -o GlobalKnownHostsFile=/dev/null" if given else "accept-new"
     own = f"-o StrictHostKeyChecking={strict} -o UserKnownHostsFile={home}/known_hosts"
     return f"{own} -o HashKnownHosts=no -o UpdateHostKeys=no"
 
 
 def learn(context: Context, home: str) -> None:
-    """Note the keys that ssh saw for the first time; `remember` writes them down."""
+    """Add the keys that ssh saw for the first time to the context; with `remember`, also store them."""
     if context.site["source"].get("known_hosts"):
         return
     known = {name for line in files.read(context.layout.known_hosts).splitlines() for name in _names(line)}
@@ -50,7 +50,7 @@ def learn(context: Context, home: str) -> None:
 
 
 def remember(context: Context) -> list[str]:
-    """Add what was learned to the file of the site; return the names of the servers."""
+    """Add new keys to the file of the site; return the names of the servers."""
     found = [LINE.fullmatch(line) for line in context.host_keys]
     if found:
         known = files.read(context.layout.known_hosts)
@@ -60,7 +60,7 @@ def remember(context: Context) -> list[str]:
 
 
 def explained(context: Context, error: StepError) -> StepError:
-    """Return the failure of git; where ssh refused the key of a server, it says which one and what to do."""
+    """Return the failure of git; if ssh refused the key of a server, name the server and the fix."""
     said = error.output
     if REFUSED not in said:
         return error
@@ -70,16 +70,16 @@ def explained(context: Context, error: StepError) -> StepError:
     shown = re.search(r"(SHA256:[A-Za-z0-9+/]{43})", said)
     shows = f"{name} shows the key {shown[1]}" if shown else f"{name} shows another key"
     if given:
-        what = f"source.known_hosts has no such key of {name}; {shows if shown else 'it shows another one'}"
-        fix = "add it, if it is the server's own"
+        what = f"source.known_hosts does not contain this key of {name}; {shows if shown else 'it shows another one'}"
+        fix = "if it is the server's key, add it"
     elif CHANGED in said:
-        what = f"{shows}, and {context.layout.known_hosts} has another one of it"
+        what = f"{shows}, and {context.layout.known_hosts} contains another key of it"
         fix = f"if the server has a new key, remove the line of {name} there, or give the key in source.known_hosts"
     else:
         return error
-    # The file that ssh names was a copy, and is gone.
+    # The file in ssh's message was a copy, and is removed.
     said = re.sub(r"/\S*/\.step-[^/\s]+/known_hosts", context.layout.known_hosts, said)
-    return context.error("source", f"{what}; somebody may be in between; {fix}", said)
+    return context.error("source", f"{what}; the connection may be intercepted; {fix}", said)
 
 
 def _names(line: str) -> set[str]:
@@ -90,7 +90,7 @@ def _names(line: str) -> set[str]:
 
 
 def _read(path: str) -> str:
-    """Return what the account left at a path: a file, and not more of it than it can need."""
+    """Return the contents of a file that the account wrote, if it is a regular file of a plausible size."""
     with nofollow.folder(os.path.dirname(path)) as parent:
         try:
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

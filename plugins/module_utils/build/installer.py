@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What installs into virtualenvs: uv, which is brought along where it is missing, or pip where it is asked for."""
+"""The installers for virtualenvs: uv, which is installed if it is missing, or pip if the inventory selects it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..host import files, nofollow
 from ..host.shell import StepError
 from ..model.pins import batches
 
-# pip's names for what uv reads under another one.
+# pip's names for variables that uv reads under another name.
 UV_NAMES = {
     "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
     "PIP_EXTRA_INDEX_URL": "UV_INDEX",
@@ -28,16 +28,16 @@ UV_NAMES = {
     "PIP_CERT": "SSL_CERT_FILE",
     "REQUESTS_CA_BUNDLE": "SSL_CERT_FILE",
 }
-# With one of these, everything comes from there, not from where a uv.lock found it.
+# If one of these is set, all packages come from there, and not from the index in a uv.lock.
 MIRRORS = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_NO_INDEX", "UV_FIND_LINKS")
-# A requirement that says all there is to say: NAME==VERSION, perhaps with a marker.
+# A complete requirement: NAME==VERSION, with or without a marker.
 PINNED = re.compile(r"[A-Za-z0-9._-]+(\[[^]]*\])?==\S+( ; .*)?")
 
 
 class Installer:
-    """uv or pip, working on virtualenvs as their owner. `root` is the build's directory.
+    """uv or pip, run on virtualenvs as their owner. `root` is the build's directory.
 
-    `home` is the owner's directory for what was downloaded; it is the site's cache unless another one is given.
+    `home` is the owner's directory for downloads; the default is the site's cache.
     """
 
     def __init__(self, context: Context, owner: str, root: str, home: str = "") -> None:
@@ -55,17 +55,17 @@ class Installer:
         try:
             nofollow.ensure(home, 0o755, account.pw_uid, account.pw_gid)
         except nofollow.Unsafe as error:
-            raise self.context.error("virtualenv", f"{error.filename} {error.strerror}; name where it leads") from None
+            raise self.context.error("virtualenv", f"{error.filename} {error.strerror}; set its target") from None
         words = [self.uv, "venv", "--quiet", "--allow-existing", "--python", python, home]
         if not self.uv:
             words = [python, "-m", "venv", home]
         self._run("virtualenv", words)
 
     def resolve(self, wanted: Requirements) -> str:
-        """Return the requirements as they resolve today, NAME==VERSION a line; '' where that does not say all.
+        """Return the requirements as they resolve today, as lines NAME==VERSION; '' if these lines are not complete.
 
-        A path or a repository among them may hold other code tomorrow, and pip resolves while it installs. Of a lock,
-        its pins count, and what they leave open is resolved in accord with them.
+        A path or a repository among them may contain other code tomorrow, and pip resolves only while it installs. The
+        pins of a lock apply; the other requirements are resolved to agree with them.
         """
         if not self.uv:
             return ""
@@ -80,10 +80,10 @@ class Installer:
         return "".join(f"{batch.index}\n{batch.text}" for batch in batches(wanted.pins)) + text
 
     def install(self, step: str, home: str, wanted: Requirements, resolved: str = "") -> None:
-        """Install requirements given by name and by file, with one resolution for all of them: `resolved`, if any."""
+        """Install requirements given by name and by file, resolved together; `resolved` is the result, if known."""
         listed = [word for path in wanted.listed for word in ("-r", path)]
         if not self.uv and any("--hash=" in files.read_or_empty(path) for path in wanted.listed):
-            # With hashes pip wants them of all that it installs at once.
+            # With hashes, pip requires them for everything that it installs in the same call.
             self._run(step, [*self._pip_install(home), *listed], wanted.folder)
             listed = []
         arguments = [*wanted.names, *listed]
@@ -107,7 +107,7 @@ class Installer:
         self._run(step, [*self._pip_install(home), *more, *arguments], wanted.folder, resolved)
 
     def install_pins(self, home: str, wanted: Requirements) -> None:
-        """Install exactly what a lock says, each package from the index that the lock names."""
+        """Install exactly what a lock contains, each package from the index that the lock names."""
         given = {**self.context.environment, **self.environment}
         if wanted.uv_lock and not any(name in given for name in MIRRORS):
             folder = os.path.dirname(wanted.uv_lock)
@@ -121,12 +121,12 @@ class Installer:
             files.write(path, batch.text)
             folder = os.path.dirname(wanted.uv_lock) or "/"
             index = ["--default-index" if self.uv else "--index-url", batch.index] if batch.index else []
-            if index and "://" not in batch.index:  # a folder of wheels in the source
+            if index and "://" not in batch.index:  # a directory of wheels in the source
                 index = ["--no-index", "--find-links", os.path.join(folder, batch.index)]
             self._run("requirements", [*self._pip_install(home), "--no-deps", *index, "-r", path], folder)
 
     def install_project(self, home: str, folder: str) -> None:
-        """Install the project itself, whose dependencies are there; its code stays where it is."""
+        """Install the project itself, whose dependencies are installed already; its code stays where it is."""
         self._run("requirements", [*self._pip_install(home), "--no-deps", "--editable", folder])
 
     def export(self, lock: str) -> str:
@@ -136,7 +136,7 @@ class Installer:
         return self._run("requirements", words)
 
     def without_building(self, requirements: list[str], names: list[str]) -> str:
-        """Return what uv says when these requirements were to be installed, and these packages only as wheels."""
+        """Return uv's output for an installation of these requirements, with these packages only as wheels."""
         python = self.context.site["interpreter"]["path"]
         words = [self.uv, "pip", "compile", "--quiet", "--no-deps", "--python", python]
         words += [word for name in names for word in ("--only-binary", name)]
@@ -145,7 +145,7 @@ class Installer:
         return done.stderr if done.returncode else ""
 
     def newest_wheel(self, name: str) -> str:
-        """Return the newest version of a package that has a wheel for the site's Python; '' where nobody knows one."""
+        """Return the newest version of a package that has a wheel for the site's Python; '' if none is found."""
         if not self.uv:
             return ""
         python = self.context.site["interpreter"]["path"]
@@ -155,11 +155,11 @@ class Installer:
         return found[1] if found and not done.returncode else ""
 
     def sdist(self, home: str, requirement: str, folder: str, checked: str = "") -> str:
-        """Download the source distribution of a requirement into `folder`; its path.
+        """Download the source distribution of a requirement into `folder`; return its path.
 
-        `checked` is a line of a requirement file that pins it by its hashes; it then takes the requirement's place.
+        `checked` is a line of a requirements file that pins it by its hashes; it then replaces the requirement.
         """
-        # uv cannot download, and a virtualenv of uv's has no pip.
+        # uv cannot download, and a virtualenv made by uv contains no pip.
         pip = (
             [f"{home}/bin/python", "-m", "pip"] if not self.uv else ["/usr/bin/python3", f"{downloads.pip_wheel()}/pip"]
         )
@@ -178,7 +178,7 @@ class Installer:
         return [f"{home}/bin/python", "-m", "pip", "install", "--quiet", "--no-input"]
 
     def _constraints(self, wanted: Requirements) -> list[str]:
-        """Return the option that holds everything to the pins of a lock; pip takes no URL there."""
+        """Return the option that applies the pins of a lock to everything; pip does not accept a URL there."""
         if not wanted.pins:
             return []
         path = f"{self.root}/locked.txt"
@@ -187,11 +187,11 @@ class Installer:
         return ["--constraint", path]
 
     def _checked(self, wanted: Requirements) -> list[str]:
-        """Return uv's option that holds the site's uWSGI to its hashes; pip would want hashes of everything then."""
+        """Return uv's option that verifies the site's uWSGI by hashes; pip would require hashes for everything."""
         return ["--constraint", _checked(self.root, wanted.checked)] if wanted.checked and self.uv else []
 
     def _left_out(self, wanted: Requirements) -> list[str]:
-        """Return the option that leaves packages out; the requirements of pip were written without them."""
+        """Return the option that leaves packages out; for pip, the requirements were written without them."""
         if not wanted.left_out or not self.uv:
             return []
         path = f"{self.root}/left-out.txt"
@@ -213,14 +213,14 @@ class Installer:
 
 
 def _checked(root: str, line: str) -> str:
-    """Write the line that pins uWSGI into the build's directory; the path of the file."""
+    """Write the line that pins uWSGI into the build's directory; return the path of the file."""
     path = f"{root}/checked.txt"
     files.write(path, line)
     return path
 
 
 def uv_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return uv's own settings, and what `environment` says to pip, in uv's words."""
+    """Return uv's settings, and pip's settings in `environment` under uv's names."""
     translated = {UV_NAMES[name]: value for name, value in environment.items() if name in UV_NAMES}
-    # Copies, not hard links: the build is handed to root, and the cache must not go with it.
+    # Copies, not hard links: the build is handed over to root, and the cache must not be.
     return {**translated, "UV_LINK_MODE": "copy", "UV_PYTHON_DOWNLOADS": "never", "UV_NO_CONFIG": "1"}

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The ways in which Django projects are laid out: where their entries lie, what manage.py sets up, which class is used.
+"""The layouts of Django projects: where their entry points are, what manage.py sets, and which settings class is used.
 
-Nothing of the project is run: its files are read. Every path is relative to `folder`, the directory that the project
-runs in.
+Nothing of the project is executed: its files are parsed. Every path is relative to `folder`, the directory that the
+project runs in.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from dataclasses import dataclass
 
 from ..host import files
 
-# The settings that developers use, and those that are preferred where they lie in the same package.
+# Settings for development, and those that are preferred if they are in the same package.
 DEVELOPMENT = ("dev", "development", "local")
 PRODUCTION = ("production", "prod")
-# What Python raises for text that it cannot parse: of the last two, expressions that are nested too deep for it.
+# What Python raises for text that it cannot parse; the last two for expressions that are nested too deeply.
 UNPARSABLE = (SyntaxError, ValueError, MemoryError, RecursionError)
-# How far below a directory an entry is looked for.
+# How many directories below a directory an entry point is searched for.
 _NEAR, _FAR = ("*/", ""), ("*/*/",)
-# No \s before a word: of many blank lines each would be the beginning of a search through all others.
+# No \s before a word: with many blank lines, each would start a search through all the others.
 _CONFIGURATIONS = re.compile(r"^[ \t]*(?:from|import)\s+configurations\b|\bDJANGO_CONFIGURATION\b", re.MULTILINE)
 _WSGI_APPLICATION = re.compile(r"^[ \t]*WSGI_APPLICATION\s*=\s*['\"]([\w.]+)\.(\w+)['\"]", re.MULTILINE)
 
@@ -41,7 +41,7 @@ class Source:
     def of(cls, folder: str, script: str) -> Source:
         """Return the source in `folder` whose manage.py has the text `script`.
 
-        A `src` without an __init__.py is a root as well: that is how packages are laid out that are to be installed.
+        A `src` without an __init__.py is also a root: this is the layout of installable packages.
         """
         roots = ["", *_added_to_path(folder, script)]
         if os.path.isdir(f"{folder}/src") and not os.path.exists(f"{folder}/src/__init__.py"):
@@ -49,29 +49,29 @@ class Source:
         return cls(folder, tuple(dict.fromkeys(roots)))
 
     def file(self, module: str) -> str:
-        """Return the file of a module, or '' where it is not in the source."""
+        """Return the file of a module, or '' if it is not in the source."""
         return self._found(module)[1]
 
     def text(self, module: str) -> str:
         return files.read_or_empty(self.file(module)) if module else ""
 
     def paths(self, script: str, modules: list[str]) -> list[str]:
-        """Return what has to be on sys.path beside `folder`: what manage.py adds, and where the modules are found."""
+        """Return the directories to add to sys.path beside `folder`: those of manage.py, and those of the modules."""
         found = [*_added_to_path(self.folder, script), *(self._found(module)[0] for module in modules if module)]
         return list(dict.fromkeys(filter(None, found)))
 
     def entry(self, name: str, settings_module: str) -> str:
-        """Return the module NAME.py (`wsgi` or `asgi`) of the project; '' where it has none.
+        """Return the module NAME.py (`wsgi` or `asgi`) of the project; '' if it has none.
 
-        WSGI_APPLICATION in the settings decides. Otherwise it is the first one a level below, beside manage.py, or two
-        levels below.
+        WSGI_APPLICATION in the settings decides. Otherwise it is the first one that is one level below, beside
+        manage.py, or two levels below.
         """
         if name == "wsgi":
             match = _WSGI_APPLICATION.search(self._all_settings(settings_module))
             if match and self.file(match[1]):
                 return f"{match[1]}:{match[2]}"
         near = next(self._modules(name, _NEAR), "")
-        # What lies deeper may be an example or a test; a project with an asgi.py has its entry beside that.
+        # A deeper file may be an example or a test. The entry point of a project with an asgi.py is beside that file.
         far = name == "asgi" or not next(self._modules("asgi", _NEAR), "")
         found = near or (next(self._modules(name, _FAR), "") if far else "")
         return f"{found}:application" if found else ""
@@ -92,13 +92,13 @@ class Source:
                 for path in sorted(glob.glob(f"{glob.escape(base)}/{depth}{name}.py")):
                     words = os.path.relpath(path, base)[: -len(".py")].split("/")
                     first = os.path.join(root, words[0])
-                    # What lies in another root has its name from there.
+                    # A module in another root is named relative to that root.
                     other = first in self.roots and not os.path.exists(f"{self.folder}/{first}/__init__.py")
                     if all(word.isidentifier() for word in words) and not other:
                         yield ".".join(words)
 
     def _all_settings(self, module: str) -> str:
-        """Return the text of the settings, with those of the package that they lie in: they import one another."""
+        """Return the text of the settings and of their package, because settings modules import one another."""
         file = self.file(module) if module else ""
         if not file:
             return ""
@@ -108,10 +108,10 @@ class Source:
 
 
 def named(variable: str, text: str) -> str:
-    """Return the value that a manage.py or wsgi.py gives to an environment variable, or ''.
+    """Return the value that a manage.py or wsgi.py assigns to an environment variable, or ''.
 
-    Both `os.environ.setdefault("DJANGO_SETTINGS_MODULE", "x")` and `os.environ["DJANGO_SETTINGS_MODULE"] = "x"`.
-    What was commented out does not count.
+    Both `os.environ.setdefault("DJANGO_SETTINGS_MODULE", "x")` and `os.environ["DJANGO_SETTINGS_MODULE"] = "x"` count.
+    Comments do not.
     """
     text = re.sub(r"(?m)^[ \t]*#.*$", "", text)
     match = re.search(rf"{variable}['\"]\s*(?:,|(?:\]\s*)?=)\s*['\"]([\w.]+)['\"]", text)
@@ -119,14 +119,15 @@ def named(variable: str, text: str) -> str:
 
 
 def uses_configurations(texts: list[str]) -> bool:
-    """Say whether the settings of a project are classes, as django-configurations has them."""
+    """Return whether the settings of a project are classes, as with django-configurations."""
     return any(_CONFIGURATIONS.search(text) for text in texts)
 
 
 def configuration(texts: list[str], settings: str) -> str:
-    """Return the class of the settings that is used: the one that is named, but for production where it can be.
+    """Return the settings class to use: the one that the project names, or its production counterpart if there is one.
 
-    `texts` are those of wsgi.py, manage.py and asgi.py, `settings` is that of the settings. '' where nothing tells.
+    `texts` are those of wsgi.py, manage.py and asgi.py, `settings` is that of the settings. Returns '' if none names a
+    class.
     """
     given = next(filter(None, (named("DJANGO_CONFIGURATION", text) for text in texts)), "")
     if given and given.lower() not in DEVELOPMENT:
@@ -149,7 +150,7 @@ def _names(text: str) -> list[str]:
 
 
 def _added_to_path(folder: str, script: str) -> list[str]:
-    """Return the directories below `folder` that a manage.py puts on sys.path.
+    """Return the directories below `folder` that a manage.py adds to sys.path.
 
     The words of the expression are joined: `str(BASE_DIR / "apps")` and `os.path.join(HERE, "apps")` mean the same.
     """
@@ -184,7 +185,7 @@ def _dotted(node: ast.expr) -> str:
 
 
 def _texts(node: ast.AST, values: dict[str, ast.expr], depth: int) -> Iterator[str]:
-    """Yield the texts in an expression from left to right, those of variables too, `depth` variables deep."""
+    """Yield the strings in an expression from left to right, and those of variables, up to `depth` levels deep."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
     elif isinstance(node, ast.Name):

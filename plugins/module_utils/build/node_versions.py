@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Ranges of versions as package.json writes them (npm's "semver"), and in the words of Python's installers."""
+"""Version ranges in package.json (npm's "semver"), converted to the requirements of Python's installers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HYPHEN = re.compile(r"(\S+)\s+-\s+(\S+)")
 
 
 class Interval(NamedTuple):
-    """The versions from `low` to before `high`; without one, all from `low`."""
+    """The versions from `low` up to, but not including, `high`; without `high`, all from `low`."""
 
     low: Version
     high: Optional[Version]  # noqa: UP045 - evaluated, on Python 3.9
@@ -23,19 +23,19 @@ class Interval(NamedTuple):
 
     @property
     def specifier(self) -> str:
-        """The same as a requirement of a Python package says it, such as >=20.0.0,<21.0.0."""
+        """Return the interval as a requirement of a Python package, such as >=20.0.0,<21.0.0."""
         low = f">={_dotted(self.low)}"
         return f"{low},<{_dotted(self.high)}" if self.high else low
 
 
 def intervals(text: str) -> list[Interval]:
-    """Return the intervals of a range such as `^20.1 || >=22`; none where it is written in another way."""
+    """Return the intervals of a range such as `^20.1 || >=22`; none if its notation is not supported."""
     found = [_interval(part) for part in text.split("||")]
     return [interval for interval in found if interval] if all(found) else []
 
 
 def version_of(text: str) -> Version:
-    """Return the version in what a program said of itself, such as v18.20.4; (0, 0, 0) where there is none."""
+    """Return the version in a program's output, such as v18.20.4; (0, 0, 0) if there is none."""
     match = re.search(r"([0-9]+)\.([0-9]+)\.([0-9]+)", text)
     return (int(match[1]), int(match[2]), int(match[3])) if match else (0, 0, 0)
 
@@ -76,7 +76,7 @@ def _comparator(operator: str, written: str) -> Interval:
     if operator.startswith("~"):
         return Interval(low, _padded([*numbers[:1], numbers[1] + 1] if len(numbers) > 1 else [numbers[0] + 1]))
     if operator == "^":
-        # The first number that is not 0 stays.
+        # The first number that is not 0 is fixed.
         place = next((index for index, number in enumerate(numbers) if number), len(numbers) - 1)
         return Interval(low, _padded([*numbers[:place], numbers[place] + 1]))
     return Interval(low, after)

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The settings overlay: what turns any Django project into a deployed one without an edit of its code.
+"""The settings overlay: it deploys a Django project without a change of its code.
 
-Three modules lie in a build's `overlay` directory: the settings, which import the project's own and then set what a
-server needs; the WSGI entry, which makes sure that these settings are the ones in use, even when somebody starts
-`uwsgi --ini` by hand; and what writes unhandled exceptions into the journal.
+A build's `overlay` directory contains three modules. The settings import the project's own and then set what a server
+needs. The WSGI entry makes sure that these settings are used, even if `uwsgi --ini` is started by hand. The third
+module writes unhandled exceptions to the journal.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from ..model.prefixes import below
 from ..model.types import Site
 
 if TYPE_CHECKING:
-    # Never imported, only read: Ansible ships to the host what is named in an import.
-    from . import pyweb_errors, pyweb_wsgi  # noqa: F401 - named so that Ansible ships them, used by nobody
+    # Read, but never imported here. Ansible sends a module to the host if an import names it.
+    from . import pyweb_errors, pyweb_wsgi  # noqa: F401 - named so that Ansible sends them
 
 SETTINGS = '''\
 """Settings of the site {name}, over those of the project. Written by pyweb.stack: change the inventory instead."""
@@ -61,8 +61,8 @@ sys.path += [path for path in {paths} if path not in sys.path]
 
 """
 
-# The importer makes settings of the class when the module is imported that DJANGO_SETTINGS_MODULE names. A class
-# without settings takes its place, because a worker of the project may have the importer read this module as well.
+# The importer makes settings of the class when the module in DJANGO_SETTINGS_MODULE is imported. A class without
+# settings replaces it, because a worker of the project may have the importer read this module too.
 CONFIGURATION = """\
 from configurations import importer as _importer
 
@@ -158,7 +158,7 @@ CSRF_COOKIE_SECURE = True
 LANGUAGE_COOKIE_SECURE = True
 """
 
-# A browser takes the first of two headers (RFC 6797, section 8.1).
+# A browser uses the first of two headers (RFC 6797, section 8.1).
 HSTS = """
 # nginx sends Strict-Transport-Security, for static files too.
 SECURE_HSTS_SECONDS = 0
@@ -199,16 +199,16 @@ def application(environ, start_response):
     start_response("404 Not Found", [("Content-Type", "text/plain")])
     return [f"This site is served below {{PREFIX}}/.\\n".encode()]'''
 
-# How long a worker waits for its own first answers before it takes requests: one that was killed is to be back within
-# two seconds.
+# How many seconds a worker waits for its own first answers before it accepts requests: after a worker was killed, its
+# replacement must be ready within two seconds.
 WARM_UP_SECONDS = 1
-# uWSGI takes a stop that comes between its start and hook-master-start for a reload. One that has its application back
-# so soon after it was loaded is such a stop: the master takes a second to see that its workers are gone.
+# uWSGI treats a stop signal between its start and hook-master-start as a reload. If the application is loaded again
+# within this time, it was such a stop: the master takes a second to notice that its workers have ended.
 RELOAD_SECONDS = 5
 
 
 class Found(TypedDict):
-    """What the overlay needs of the project that was found, see `project.Discovered`."""
+    """What the overlay needs to know of the project, see `project.Discovered`."""
 
     chdir: str
     settings_module: str
@@ -221,8 +221,8 @@ class Found(TypedDict):
 def settings(site: Site, settings_module: str, found: Found | None = None) -> str:
     """Return the text of the settings overlay of a completed site.
 
-    Without `found` it is the text that depends on the inventory alone: what a build's id is made of. With it, it
-    imports `pyweb_environment` first; a build that 0.1 made is not made anew for that.
+    Without `found`, return the text that depends only on the inventory, which is an input of the build's ID. With it,
+    the text first imports `pyweb_environment`; this does not change the ID of builds that 0.1 made.
     """
     layout, static, media = Layout.of(site), site["nginx"]["static"], site["nginx"]["media"]
     files = STATIC.format(url=repr(static["url"] if static else below(site["prefix"], "/static/")))
@@ -232,7 +232,7 @@ def settings(site: Site, settings_module: str, found: Found | None = None) -> st
     if site["database"]:
         database = DATABASE_URL
     else:
-        # Code that is used in place may have its data beside it already: they stay there.
+        # Code in place may already have its data beside it: they stay there.
         in_place = site["source"]["kind"] == "path"
         engines = '("sqlite3", "spatialite")' if found else '"sqlite3"'
         database = SQLITE.format(state=repr(layout.state), in_place=in_place, engines=engines)
@@ -254,7 +254,7 @@ def settings(site: Site, settings_module: str, found: Found | None = None) -> st
 
 
 def entry(site: Site, found: Found) -> str:
-    """Return the text of the module that has the project's WSGI entry; '' where the project's own can be imported."""
+    """Return the text of the module with the project's WSGI entry; '' if the project's own can be imported."""
     if found["wsgi"] and not found["paths"] and not site["prefix"]:
         return ""
     module, _colon, name = found["wsgi"].partition(":")
@@ -274,7 +274,7 @@ def wsgi(site: Site, entry: str) -> str:
         "entry_callable": name or "application",
         "SITE_HOST": repr(runtime.host(site)),
         "OVER_HTTPS": repr({"HTTPS": "on", "HTTP_X_FORWARDED_PROTO": "https"}),
-        # As bytes in the guise of Latin-1, which is how WSGI has it (PEP 3333).
+        # As bytes decoded as Latin-1, as WSGI represents them (PEP 3333).
         "WARM_UP_PAGES": repr([(unquote_to_bytes(path).decode("latin-1"), query) for path, query in asked]),
         "WARM_UP_SECONDS": str(WARM_UP_SECONDS),
         "RELOAD_SECONDS": str(RELOAD_SECONDS),
@@ -282,12 +282,12 @@ def wsgi(site: Site, entry: str) -> str:
     text = _text_of(runtime.WSGI_MODULE)
     if not schemes.has_tls(site):
         text = re.sub(r"^.*\bOVER_HTTPS\b.*\n", "", text, flags=re.MULTILINE)
-    # All at once: a value may have the name of a stand-in in it.
+    # All at once: a value may contain the name of a placeholder.
     return re.sub(rf"\b({'|'.join(values)})\b", lambda match: values[match[0]], text)
 
 
 def errors() -> str:
-    """Return the text of the module that writes unhandled exceptions into the journal. It is the same for all sites."""
+    """Return the text of the module that writes unhandled exceptions to the journal. It is the same for all sites."""
     return _text_of(runtime.ERRORS_MODULE)
 
 
@@ -304,7 +304,7 @@ def _project(site: Site, settings_module: str, found: Found | None) -> str:
 
 
 def _behind(site: Site) -> str:
-    """Return the lines about who is in front of Django; '' where that is nginx over plain http and nobody else."""
+    """Return the lines for the servers in front of Django; '' if that is only nginx over plain HTTP."""
     tls, nginx = schemes.has_tls(site), site["nginx"]
     text = PROXY if tls or nginx["trusted_proxies"] else ""
     text += FORWARDED_HOST if nginx["trusted_proxies"] else ""
@@ -316,7 +316,7 @@ def _behind(site: Site) -> str:
 
 
 def _paths(found: Found) -> str:
-    """Return the lines that put on sys.path what the project needs there."""
+    """Return the lines that add the project's directories to sys.path."""
     if not found["paths"]:
         return ""
     places = [posixpath.normpath(f"src/{found['chdir']}/{path}") for path in found["paths"]]
@@ -326,10 +326,10 @@ def _paths(found: Found) -> str:
 
 
 def _text_of(module: str) -> str:
-    """Return the text of a file of this folder below its header, wherever Python keeps it: on a host in a zip file."""
+    """Return the text of a file of this package below its header. On a host, the file is in a zip archive."""
     name = f"{__package__}.{module}"
     spec = importlib.util.find_spec(name)
-    # Every loader of files has this, though not each says that it is an InspectLoader (zipimport does not).
+    # Every file loader has this method, though not each declares itself an InspectLoader (zipimport does not).
     source = cast(InspectLoader, spec.loader).get_source(name) if spec else None
     if source is None:
         raise ImportError(f"the text of {name} is missing")

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a Django project is: where manage.py lies, its settings and its WSGI entry."""
+"""A Django project: where manage.py is, its settings and its WSGI entry."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ..host import files
 from ..host.shell import StepError
 from ..model.types import Site
 
-# Names of directories that need no quotes anywhere.
+# Directory names that never need quotes.
 PLAIN = re.compile(r"[A-Za-z0-9_.+-]+")
 
 
 class Discovered(TypedDict):
-    """`chdir` is the directory that the project runs in (that of manage.py), relative to the source.
+    """A project. `chdir` is the directory that it runs in (that of manage.py), relative to the source.
 
-    `wsgi` is module:callable, '' where the project has none. `asgi` is the ASGI entry that is there instead, `paths` is
-    what has to be on sys.path beside `chdir`, relative to it. `configurations` says whether the settings are classes,
-    `configuration` which one, or ''. `notes` tell what was decided.
+    `wsgi` is module:callable, '' if the project has none. `asgi` is the ASGI entry that it has instead. `paths` are the
+    directories to add to sys.path beside `chdir`, relative to it. `configurations` tells whether the settings are
+    classes, `configuration` which class is used, or ''. `notes` contains messages about what was chosen.
     """
 
     chdir: str
@@ -37,7 +37,7 @@ class Discovered(TypedDict):
 
 
 def discover(code: str, site: Site) -> Discovered:
-    """Find the project in the directory `code`; what the site names is taken as it is. Raises `StepError`."""
+    """Find the project in the directory `code`; values that the site sets are not searched for. Raises `StepError`."""
     manage = _manage(code, site)
     folder = os.path.dirname(manage) or code
     script = files.read_or_empty(manage) if manage else ""
@@ -53,10 +53,10 @@ def discover(code: str, site: Site) -> Discovered:
         notes.append(f"settings are those of the class {chosen} of {module}, unless env has DJANGO_CONFIGURATION")
     if not entry:
         notes.append(
-            f"the project has {other.partition(':')[0]} and no wsgi.py: it is served by a WSGI entry that was made, "
-            "which answers HTTP and no websockets"
+            f"the project has {other.partition(':')[0]} and no wsgi.py: it is served by a generated WSGI entry, "
+            "which answers HTTP but no websockets"
             if other
-            else "the project has no wsgi.py: it is served by a WSGI entry that was made"
+            else "the project has no wsgi.py: it is served by a generated WSGI entry"
         )
     chdir = os.path.relpath(folder, code)
     for path in (chdir, *source.paths(script, [module, (entry or other).partition(":")[0]])):
@@ -74,13 +74,13 @@ def discover(code: str, site: Site) -> Discovered:
 
 
 def _refuse_odd(site_name: str, path: str) -> None:
-    """Refuse a path with directories that units, ini files and scripts would have to quote; other paths are free."""
+    """Refuse directory names that units, ini files and scripts would have to quote; other paths are not limited."""
     odd = next((name for name in path.split("/") if not PLAIN.fullmatch(name)), "")
     if odd:
         raise StepError(
             site_name,
             "discovery",
-            f"the directory {odd!r} is on the way to manage.py, wsgi.py or the settings; wanted letters of ASCII, "
+            f"the directory {odd!r} is in the path of manage.py, wsgi.py or the settings; expected ASCII letters, "
             "digits and any of . _ + - in such names; rename it",
         )
 
@@ -91,9 +91,9 @@ def named_settings(text: str) -> str:
 
 
 def _manage(code: str, site: Site) -> str:
-    """Return the path of manage.py: the named one, or the one that lies highest in the source.
+    """Return the path of manage.py: the one that the site sets, or the topmost one of the source.
 
-    '' where there is none and the site says what it would tell.
+    '' if there is none and the site sets what it would contain.
     """
     if site["manage"]:
         found = [f"{code}/{site['manage']}"]
@@ -107,23 +107,23 @@ def _manage(code: str, site: Site) -> str:
     if site["settings_module"] and not site["manage"]:
         return ""
     wanted = site["manage"] or "manage.py"
-    advice = "" if site["manage"] else "; a project without one needs settings_module, and wsgi where it has an entry"
+    advice = "" if site["manage"] else "; a project without one needs settings_module, and wsgi if it has a WSGI entry"
     raise StepError(
         site["name"], "discovery", f"the source has no {wanted}; set manage to its path, relative to the source{advice}"
     )
 
 
 def _settings_module(source: layouts.Source, texts: list[str], site_name: str, notes: list[str]) -> str:
-    """Return what wsgi.py names, else manage.py or asgi.py; for development settings, the production ones beside them.
+    """Return the settings that wsgi.py, manage.py or asgi.py names; production ones instead of development ones.
 
-    Which were taken instead of others is added to `notes`.
+    If others are used instead, this is added to `notes`.
     """
     for text in texts:
         module = named_settings(text)
         if module:
             chosen = _for_production(source, module)
             if chosen != module:
-                notes.append(f"settings are those of {chosen} and not of {module}, which is for developers")
+                notes.append(f"settings are those of {chosen} and not of {module}, which is for development")
             return chosen
     raise StepError(
         site_name, "discovery", "neither wsgi.py nor manage.py names DJANGO_SETTINGS_MODULE; set settings_module"

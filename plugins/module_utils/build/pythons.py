@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The Python of a build: the host's, or one of uv's builds; and whether it fits what the source turns out to need.
+"""Choose the Python of a build, from the host or from uv, and check it against the source's requirements.
 
-The controller chooses by what it can read. Only here every source is there, and what its requirements resolved to.
+The controller chooses from the files that it can read. Only the host has every source and its resolved requirements.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .installer import Installer, uv_environment
 
 NO_WHEEL = "(no wheel for a newer one)"
 FALLBACK = "set python: {managed: fallback}, and uv brings one that fits"
-# What uv and pip say of a package that the Python does not suit: its name and version, and what it needs.
+# Messages of uv and pip about a package that does not support this Python: its name, version and requirement.
 _NEEDS = r"(?P<needs>[<>=!~][\w.,<>=!~*]*)"
 REFUSED = (
     re.compile(rf"(?<![\w.-])(?P<name>\w[\w.-]*?)(?P<version>[=<>!~][\w.,<>=!~*]*)? depends? on Python{_NEEDS}"),
@@ -39,16 +39,16 @@ REFUSED = (
 
 
 class Misfit(NamedTuple):
-    """Why a Python does not do: `what` needs a Python that meets `specifier`."""
+    """Why a Python cannot be used: `what` needs a Python that matches `specifier`."""
 
     what: str
     specifier: str
 
 
 def provide(context: Context, root: str) -> tuple[Context, str]:
-    """Make or find the virtualenv of the build in `root`, with a Python that fits; return its context and path.
+    """Make or find the virtualenv of the build in `root`, with a suitable Python; return its context and path.
 
-    Raises `StepError` that names the Python where none fits.
+    Raises `StepError` that names the Python if none is suitable.
     """
     site = context.site
     if site["virtualenv"] and not _is_fresh(site["virtualenv"]):
@@ -77,12 +77,12 @@ def provide(context: Context, root: str) -> tuple[Context, str]:
                 return context, home
             known.append(misfit)
             context = _another(context, known)
-        # Made with the Python that does not do.
+        # made with the unsuitable Python
         files.remove(site["virtualenv"] or f"{root}/venv")
 
 
 def refused(output: str) -> Misfit | None:
-    """Return which package an installer refused for the sake of its Python, and what that needs, or None."""
+    """Return the package that an installer refused because of its Python, and its requirement, or None."""
     for pattern in REFUSED:
         match = pattern.search(output)
         if match:
@@ -94,10 +94,10 @@ def refused(output: str) -> Misfit | None:
 
 
 def _without_wheel(context: Context, error: StepError, known: list[Misfit]) -> Misfit | None:
-    """Return that a pinned package has no wheel for this Python, where an older one may have it.
+    """Return that a pinned package has no wheel for this Python, if an older Python may have one.
 
-    Other versions of it have wheels, see `compilers`, so this one is older than the Python. One older Python is tried.
-    Raises `StepError` where uv may not bring one.
+    If other versions of the package have wheels, see `compilers`, this one is older than the Python. One older Python
+    is tried. Raises `StepError` if uv may not install one.
     """
     match = re.search(r"(\S+) has no wheel for Python (3\.[0-9]+).*, which has a wheel", error.cause)
     if not match or any(misfit.what.endswith(NO_WHEEL) for misfit in known) or context.site["python"] != "auto":
@@ -117,7 +117,7 @@ def _is_fresh(home: str) -> bool:
 
 
 def _required(context: Context, code: str) -> str:
-    """Return the specifier of the Pythons that the source asks for, or ''."""
+    """Return the specifier of the Pythons that the source supports, or ''."""
     site = context.site
     try:
         return requires_python(code, site["manage"], (site["requirements"] or [""])[0])
@@ -126,9 +126,9 @@ def _required(context: Context, code: str) -> str:
 
 
 def _unsupported(context: Context, home: str) -> Misfit | None:
-    """Return what the Django of a virtualenv supports, where that is another Python.
+    """Return the Pythons that the Django of a virtualenv supports, if this one is not among them.
 
-    An interpreter that the inventory names by its path is the inventory's own decision.
+    An interpreter that the inventory sets by path is not checked.
     """
     if not home or context.site["python"].startswith("/"):
         return None
@@ -141,7 +141,7 @@ def _unsupported(context: Context, home: str) -> Misfit | None:
 
 
 def _another(context: Context, known: list[Misfit], error: StepError | None = None) -> Context:
-    """Return the context with a Python that meets all that is known. Raises `StepError` where there is none."""
+    """Return the context with a Python that meets all known requirements. Raises `StepError` if there is none."""
     site, specifiers = context.site, [misfit.specifier for misfit in known]
     needs = "; ".join(f"{misfit.what} needs Python {misfit.specifier}" for misfit in known)
     offered = _on_this_host()
@@ -155,11 +155,11 @@ def _another(context: Context, known: list[Misfit], error: StepError | None = No
             return _with(context, interpreter(fitting[0], offered[fitting[0]]))
     version = newest_managed(specifiers)
     if fixed:
-        fix = f"change python ({site['python']!r} in the inventory) or what the project asks for"
+        fix = f"change python ({site['python']!r} in the inventory) or what the project requires"
     elif site["managed"] == "never" and version:
         fix = FALLBACK
     elif not version or site["interpreter"]["version"] == version:
-        fix = "uv has none either; change what the project asks for"
+        fix = "uv has none either; change what the project requires"
     else:
         return _with(context, {**interpreter(version), "managed": True})
     output = str(error).partition("\n")[2] if error else ""
@@ -185,7 +185,7 @@ def _on_this_host() -> dict[str, str]:
 
 
 def _bring(context: Context, root: str) -> Context:
-    """Have uv install the Python where it is one of uv's; return the context with its path."""
+    """Install the Python with uv if it is one of uv's; return the context with its path."""
     python = context.site["interpreter"]
     if not python.get("managed"):
         return context
@@ -205,14 +205,14 @@ def _bring(context: Context, root: str) -> Context:
         os.makedirs(layout.pythons, mode=0o755, exist_ok=True)
         run = context.shell.run
         done = run("python", [uv, "python", "install", version], environment=environment, check=False)
-        # uv's own lock would be for everybody to hold.
+        # uv's own lock could be held by any user
         if os.path.exists(f"{layout.pythons}/.lock"):
             os.chmod(f"{layout.pythons}/.lock", 0o644)
         if done.returncode:
             why = cause(done.stderr) or f"exit status {done.returncode}"
             raise context.error(
                 "python",
-                f"uv could not bring Python {version}: {why}; give a mirror in web_environment "
+                f"uv could not install Python {version}: {why}; set a mirror in web_environment "
                 "(UV_PYTHON_INSTALL_MIRROR, or UV_PYTHON_DOWNLOADS_JSON_URL), or set managed: never",
                 done.stderr,
             )
@@ -223,7 +223,7 @@ def _bring(context: Context, root: str) -> Context:
 
 
 def _mark(context: Context, root: str, python: str) -> None:
-    """Link the Python of uv's that a build uses, so that it stays; `python` is an interpreter, or a virtualenv."""
+    """Link uv's Python that a build uses, so that it is kept; `python` is an interpreter, or a virtualenv."""
     path = f"{python}/bin/python" if os.path.isdir(python) else python
     used = managed_pythons.of_interpreter(context.layout, path) if python else ""
     if used:

@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# It names modules that only a build has, and has no type hints: hosts get the text below the dashes as it is.
+# It imports modules that only a build has, and has no type hints: hosts get the text below the dashes as it is.
 # mypy: disable-error-code="arg-type, assignment, import-not-found, import-untyped, index, no-untyped-call"
 # mypy: disable-error-code="no-untyped-def"
-# No type hints, for the reason above.
+# No type hints, for the same reason.
 # ruff: noqa: ANN001, ANN003, ANN201, ANN202, ANN204
-"""What writes the unhandled exceptions of a site's requests into the journal.
+"""The module of a build that writes the unhandled exceptions of a site's requests to the journal.
 
-`overlay.errors` writes what follows the line of dashes into a build, beside the WSGI entry, which imports it.
+`overlay.errors` writes the text below the line of dashes into a build, beside the WSGI entry, which imports it.
 """
 
 # ----------------------------------------------------------------------------------------------------------------------

@@ -1,18 +1,18 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# Hosts get the text below the dashes as it is, so it has no type hints, and names modules that only a build has.
+# Hosts get the text below the dashes as it is, so it has no type hints, and imports modules that only a build has.
 # mypy: disable-error-code="dict-item, import-not-found, import-untyped, no-untyped-call, no-untyped-def"
-# No type hints, for the reason above; and reading url_patterns is what imports the views (B018).
+# No type hints, for the same reason; and reading url_patterns imports the views (B018).
 # ruff: noqa: ANN001, ANN202, B018
-"""The WSGI entry of every site, with stand-ins for the values of one site.
+"""The WSGI entry of every site, with placeholders for the values of one site.
 
-`overlay.wsgi` writes what follows the line of dashes into a build, with the values in place of the stand-ins. Nothing
-imports this file: it would take effect on whoever does.
+`overlay.wsgi` writes the text below the line of dashes into a build and replaces the placeholders. Nothing imports this
+file, because it would change the process that does.
 """
 
-# What the site asks itself for, as (path, query), under which Host, what nginx says of https (lines with it are
-# there for a site with TLS only), how long a worker waits for the answers, and how soon after a start a reload is taken
-# for a stop.
+# The pages that the site requests from itself, as (path, query), and the Host; nginx's header for HTTPS (lines with it
+# exist only for a site with TLS); how long a worker waits for the answers, and how soon after a start a reload is
+# treated as a stop.
 WARM_UP_PAGES: list[tuple[str, str]] = []
 SITE_HOST = ""
 OVER_HTTPS: dict[str, str] = {}

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What goes into the virtualenv of a build: what the source asks for, what the inventory adds, and its uWSGI."""
+"""The contents of a build's virtualenv: the source's requirements, those of the inventory, and its uWSGI."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ NEEDS_UV = "{} needs uv; set django_installer: uv, or name a requirements.txt in
 class Requirements:
     """Everything that is installed.
 
-    `names` are requirements by name, `listed` files that the installer reads, `words` its options for them; `pins` are
-    what a lock says, `uv_lock` is one that uv reads itself. Paths are absolute, but for `read`, the files that counted.
-    `left_out` are packages that are not installed although something asks for them. `checked` is a line that pins the
-    site's uWSGI by its hashes, '' where the inventory or the project names another version.
+    `names` are requirements by name, `listed` files that the installer reads, `words` its options for them. `pins` are
+    the pins of a lock, `uv_lock` is a lock that uv reads itself. Paths are absolute, except for `read`, the files that
+    were used. `left_out` are packages that are not installed although something requires them. `checked` is a line that
+    pins the site's uWSGI by its hashes, '' if the inventory or the project names another version.
     """
 
     names: list[str] = field(default_factory=list)
@@ -40,12 +40,12 @@ class Requirements:
 
     @property
     def folder(self) -> str:
-        """Where to install from: a requirement file may name others beside it."""
+        """The options for package indexes: a requirements file may name others."""
         return os.path.dirname(self.listed[0]) if self.listed else "/"
 
 
 def gather(context: Context, code: str) -> Requirements:
-    """Return what the site in the directory `code` needs. Raises `StepError`, which names the file that is wrong."""
+    """Return what the site in the directory `code` needs. Raises `StepError` that names the faulty file."""
     try:
         return _gather(context, code)
     except Unreadable as wrong:
@@ -53,7 +53,7 @@ def gather(context: Context, code: str) -> Requirements:
 
 
 def is_package(site: Site) -> bool:
-    """Whether the site's uWSGI is a Python package."""
+    """Return whether the site's uWSGI is a Python package."""
     return site["uwsgi"]["install"] in ("pyuwsgi", "uwsgi")
 
 
@@ -85,7 +85,7 @@ def _gather(context: Context, code: str) -> Requirements:
     if left_out:
         found.names = [name for name in found.names if not dependencies.competing([name], install)]
     if site["source"]["kind"] == "startproject" and not dependencies.names_django(found.names):
-        found.names.append("Django")  # of a fresh project nobody says which
+        found.names.append("Django")  # of a new project, for which nothing sets the version
     for name in wanted.listed:
         _for_installer(context, found, code, name)
     if site["source"]["kind"] != "startproject" and not dependencies.may_bring_django(
@@ -102,7 +102,7 @@ def no_django(context: Context, code: str, found: Requirements) -> StepError:
 
 
 def leave_out(context: Context, found: Requirements, resolved: str) -> bool:
-    """Leave out another uWSGI that what resolved has, and say whether there is one: both put a uwsgi into bin."""
+    """Leave out another uWSGI among the resolved packages, and return whether there is one: both install bin/uwsgi."""
     other = dependencies.competing(resolved.splitlines(), context.site["uwsgi"]["install"])
     found.left_out += other
     _say(context, found.read, other)
@@ -110,7 +110,7 @@ def leave_out(context: Context, found: Requirements, resolved: str) -> bool:
 
 
 def export_words(site: Site) -> list[str]:
-    """Return uv's options for the extras and groups of a project: none for development unless it is asked for."""
+    """Return uv's options for the extras and groups of a project; development groups only if they are requested."""
     words = [word for extra in site["extras"] for word in ("--extra", extra)]
     words += [word for group in site["groups"] for word in ("--group", group)]
     return words if "dev" in map(canonical, site["groups"]) else [*words, "--no-dev"]
@@ -121,7 +121,7 @@ def _checked(site: Site, asked: list[str]) -> str:
 
 
 def _lines_of_files(site: Site, wanted: dependencies.Wanted, code: str) -> list[str]:
-    """Return the lines of requirement files; a file that one of them names is read like it."""
+    """Return the lines of requirements files and of those that they include."""
     texts = [name for name in wanted.listed if name.endswith(".txt")]
     lines = [line for name in texts for line in manifests.requirement_lines(code, name)]
     projects = [name for name in wanted.listed if name.endswith("pyproject.toml")]
@@ -129,7 +129,7 @@ def _lines_of_files(site: Site, wanted: dependencies.Wanted, code: str) -> list[
 
 
 def _for_installer(context: Context, found: Requirements, code: str, name: str) -> None:
-    """Give a file that is no requirement file to the installer as that one takes it. Raises `StepError`."""
+    """Convert a dependency file in another format for the installer. Raises `StepError`."""
     site, path = context.site, f"{code}/{name}"
     kind = os.path.basename(name)
     if kind not in ("pyproject.toml", "setup.py", "setup.cfg"):
@@ -146,7 +146,7 @@ def _for_installer(context: Context, found: Requirements, code: str, name: str) 
 
 
 def flatten(found: Requirements, code: str, path: str) -> None:
-    """Write the requirement files as one at `path`, without what is left out: pip has no option for that."""
+    """Write the requirements files as one at `path`, without the packages to leave out: pip has no option for that."""
     lines = []
     for listed in found.listed:
         for line in manifests.requirement_lines(code, os.path.relpath(listed, code)):
@@ -160,7 +160,7 @@ def flatten(found: Requirements, code: str, path: str) -> None:
 
 
 def _say(context: Context, read: list[str], left_out: list[str]) -> None:
-    """Note for the run what is not installed."""
+    """Note for the report which packages are not installed."""
     install = context.site["uwsgi"]["install"]
     for name in left_out:
         what = {"pyuwsgi": "the wheel pyuwsgi, the same server", "uwsgi": "the source distribution uwsgi"}.get(
@@ -168,4 +168,4 @@ def _say(context: Context, read: list[str], left_out: list[str]) -> None:
         )
         files_named = ", ".join(read) or "packages"
         more = "; to compile it set uwsgi: {install: uwsgi}" if install == "pyuwsgi" else ""
-        context.notes.append(f"{name} of {files_named} is left out, because the site's uWSGI is {what}{more}")
+        context.notes.append(f"{name} of {files_named} is not installed, because the site's uWSGI is {what}{more}")

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Make the builds of several sites: what is missing is made, and one site's failure stops no other site."""
+"""Make the missing builds of several sites. A failure of one site does not stop the others."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from ..model.types import Manifest, Secrets, Site
 
 @dataclass
 class Results:
-    """What a run found and did.
+    """The state and the changes of a run.
 
-    `uploads_wanted` are the sites whose source has to be brought before it goes on, `faulty` those with a fault.
+    `uploads_wanted` are the sites whose source must be uploaded before the run continues, `faulty` those that failed.
     """
 
     builds: dict[str, Manifest] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Results:
     faulty: list[str] = field(default_factory=list)
 
     def failed(self, site_name: str, error: StepError) -> None:
-        """Note that a site has no build, and that what was announced of it was not made."""
+        """Note that a site has no build, and remove the announced changes that were not made."""
         self.faults.append(str(error))
         self.faulty.append(site_name)
         self.builds.pop(site_name, None)
@@ -45,7 +45,7 @@ class Results:
         self.made = [text for text in self.made if not text.startswith(announced)]
 
     def answer(self) -> dict[str, Any]:
-        """Return what the module answers when nothing failed."""
+        """Return the module's result if nothing failed."""
         answer = {"changed": bool(self.made), "builds": self.builds, "made": self.made, "diff": self.diff}
         return {**answer, "uploads_wanted": self.uploads_wanted} if self.uploads_wanted else answer
 
@@ -54,8 +54,8 @@ class Results:
 class Run:
     """One run on this host, for all its sites.
 
-    `uploads` are files on this host and `inline` base64 texts: the packed sources that came from the controller (site
-    name -> file or text). The other parameters are those of `Context`.
+    `uploads` are files on this host and `inline` base64 texts: the packed sources from the controller (site name ->
+    file or text). The other parameters are those of `Context`.
     """
 
     secrets: Mapping[str, Secrets]
@@ -67,13 +67,13 @@ class Run:
     uploads: Mapping[str, str]
     inline: Mapping[str, str]
     check_mode: bool
-    # Site name to why the controller could not pack its source.
+    # Site name -> why the controller could not pack its source.
     unpacked: Mapping[str, str] = field(default_factory=dict)
 
     def all(self, sites: Iterable[Site]) -> Results:
-        """Make what is missing; in check mode only say what that is.
+        """Make the missing builds; in check mode, only report them.
 
-        Where a source has to be brought first, no build is made: the run that comes with the sources makes them all.
+        If a source must be uploaded first, no build is made: the run with the sources makes all of them.
         """
         results, missing = Results(), []
         for site in sites:
@@ -99,7 +99,7 @@ class Run:
         return results
 
     def _wanted(self, missing: Iterable[Build], results: Results) -> list[str]:
-        """Return the sites whose source has to be brought."""
+        """Return the sites whose source must be uploaded."""
         wanted = []
         for build in missing:
             name = build.context.site["name"]
@@ -111,21 +111,22 @@ class Run:
         return wanted
 
     def _look(self, site: Site, results: Results) -> list[Build]:
-        """Make the site's user and directories, and find out whether its build is there; the build if it is missing."""
+        """Create the site's user and directories, and find its build; return the build if it is missing."""
         name = site["name"]
         if name in self.unpacked:
             raise StepError(name, "source", self.unpacked[name])
         changes = self._ensure_account(site)
         results.made += [f"{name}: {change}" for change in changes]
         if self.check_mode and changes:
-            # Without the site's user nothing can be asked; what is missing here has no build yet.
+            # Nothing can run without the site's user; if something is missing here, there is no build yet.
             results.builds[name] = {"id": "", "predicted": True}
             results.made.append(f"{name}: a build")
             return []
         context = Context.of(
             site, self.secrets[name], self.environment, self.installer, self.fetch, scratch=self.scratch
         )
-        # Of two runs at once one ends what it finds of the account that builds: not what the other one asks git with.
+        # One of two concurrent runs ends the processes of the account that builds: this must not hit the other run's
+        # git.
         with builder.held(context.layout):
             if not self.check_mode:
                 _tidy(context)
@@ -143,7 +144,7 @@ class Run:
         return [build]
 
     def _remember(self, context: Context) -> list[str]:
-        """Write down the keys of servers that were seen for the first time; return the servers."""
+        """Store the keys of servers that were seen for the first time; return the servers."""
         if not self.check_mode:
             return host_keys.remember(context)
         return list(dict.fromkeys(line.partition(" ")[0] for line in context.host_keys))
@@ -159,7 +160,7 @@ class Run:
         return accounts.ensure(*account, group, shell, self.check_mode, site["user_shared"], builds)
 
     def _upload(self, name: str) -> str:
-        """Return the file with the source that came from the controller; '' where none did."""
+        """Return the file with the source from the controller; '' if there is none."""
         if name in self.uploads or name not in self.inline or self.check_mode:
             return self.uploads.get(name, "")
         path = os.path.join(self.scratch, f"{name}.archive")
@@ -169,7 +170,7 @@ class Run:
 
 
 def built_with(site: Site) -> str:
-    """Say which Python was chosen, for those who said `auto`."""
+    """Report the chosen Python, for sites with `auto`."""
     if site["virtualenv"]:
         return "the system's Python" if site["virtualenv"] == "none" else f"the virtualenv {site['virtualenv']}"
     chosen = site["interpreter"]
@@ -179,7 +180,7 @@ def built_with(site: Site) -> str:
 
 
 def _tidy(context: Context) -> None:
-    """Take away what a killed run left: mounts and, before git has the key, processes of whatever it was building."""
+    """Remove what a killed run left: mounts and, before git gets the key, processes of its build."""
     if os.path.lexists(context.layout.view):
         mounts.remove(context.layout.view)
     if context.site["source"]["kind"] == "git":
@@ -188,5 +189,5 @@ def _tidy(context: Context) -> None:
 
 def _make(build: Build) -> Manifest:
     with files.locked(build.context.site["name"]), builder.held(build.context.layout):
-        # Another run may have made it while this one waited.
+        # another run may have made it while this one waited
         return build.present() or build.make()

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the code of a build runs in: its Python and its uWSGI, the modules of its overlay, and its environment."""
+"""How the code of a build runs: its Python and uWSGI, the modules of its overlay, and its environment."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ SETTINGS_MODULE = "pyweb_settings"
 WSGI_MODULE = "pyweb_wsgi"
 ERRORS_MODULE = "pyweb_errors"
 ENTRY_MODULE = "pyweb_entry"
-# The variable that `database` becomes.
+# The variable that contains `database`.
 DATABASE_VARIABLE = "DATABASE_URL"
 
 
 def interpreter(home: str) -> str:
-    """Return the Python of a virtualenv, or the system's where `home` is ''."""
+    """Return the Python of a virtualenv, or the system's if `home` is ''."""
     return f"{home}/bin/python" if home else "/usr/bin/python3"
 
 
 def uwsgi_binary(site: Site, home: str) -> str:
-    """Return where the site's uWSGI is: in its virtualenv, or where the distribution has it (Debian bin, EPEL sbin)."""
+    """Return the path of the site's uWSGI: in its virtualenv, or the distribution's (Debian bin, EPEL sbin)."""
     if site["uwsgi"]["install"] != "distribution":
         return f"{home}/bin/uwsgi"
     return "/usr/sbin/uwsgi" if os.path.exists("/usr/sbin/uwsgi") else "/usr/bin/uwsgi"
 
 
 def has_routing(shell: Shell, program: str, user: str) -> bool:
-    """Ask a uWSGI, as the user whose it may be, whether it was built with routing: without, it guards no socket."""
+    """Return whether a uWSGI was built with routing, which guards the sockets. It runs as the user who may own it."""
     return "--route-if-not" in shell.run("uwsgi", [program, "--help"], user, timeout=60).stdout
 
 
@@ -52,10 +52,10 @@ def environment(layout: Layout, own: Mapping[str, str], build_root: str) -> dict
 
 
 def process_environment(secrets: Secrets, configuration: str = "") -> dict[str, str]:
-    """Return what a site's processes get of its secrets: its `env` and its database.
+    """Return the environment that a site's processes get of its secrets: its `env` and its database.
 
-    `configuration` is the class of the settings where `env` names none: with it every program of the project, a worker
-    too, uses the same one.
+    `configuration` is the settings class if `env` sets none, so that every program of the project, workers included,
+    uses the same one.
     """
     database = {DATABASE_VARIABLE: secrets["database"]} if secrets["database"] else {}
     chosen = {"DJANGO_CONFIGURATION": configuration} if configuration else {}
@@ -63,5 +63,5 @@ def process_environment(secrets: Secrets, configuration: str = "") -> dict[str, 
 
 
 def host(site: Site) -> str:
-    """Return the Host under which a site asks itself: that of its visitors, with a name in the place of a wildcard."""
+    """Return the Host that a site uses to request itself: its visitors' domain, with a name in place of a wildcard."""
     return authority(site).replace("*", "www", 1)

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a project's settings say, as facts: in one process of the site's own interpreter and user.
+"""Collect facts about a project's settings, in one process of the site's own interpreter and user.
 
-The text of this file is sent to that interpreter in front of `django_probe` and of the doctor's `django_look`, so it
-needs nothing but Python and Django. No value of a setting that may be a secret is among the facts.
-`build/settings_findings.py` judges them.
+The text of this file is sent to the interpreter before that of `django_probe` and of the doctor's `django_look`, so it
+needs only Python and Django. The facts contain no setting whose value may be secret. `build/settings_findings.py`
+evaluates them.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-# The longest list of lines or files that is told, and of a line's code.
+# The maximum length of a list of lines or files, and of a line of code.
 FACTS_MAX, CODE_MAX = 5, 60
-# Names of cookies that browsers take over https only, whatever else the cookie says (RFC 6265bis).
+# Prefixes of cookie names that browsers accept over https only, whatever else the cookie contains (RFC 6265bis).
 HTTPS_NAMES = ("__Secure-", "__Host-")
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1", "")
 
@@ -25,7 +25,7 @@ LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1", "")
 def settings_facts(settings: Any, code: str) -> dict[str, Any]:
     """Return the facts; `code` is the directory of the project's code, to which paths are relative.
 
-    After `django.setup()`: what logs into files is known by then.
+    Must be called after `django.setup()`, when the handlers that log into files are known.
     """
     code = os.path.realpath(code)
     project = project_settings(settings)
@@ -54,14 +54,14 @@ def settings_facts(settings: Any, code: str) -> dict[str, Any]:
 
 
 def project_settings(settings: Any) -> Any:
-    """Return the module of the project's own settings, as it was imported; None where it is not known."""
+    """Return the module of the project's own settings, as it was imported; None if it is unknown."""
     prepared = sys.modules.get("pyweb_environment")
     name = getattr(prepared, "PROJECT", "") or getattr(settings, "SETTINGS_MODULE", "")
     return sys.modules.get(name)
 
 
 def debug_modules(project: Any) -> list[Any]:
-    """Return the modules of the project's settings in which DEBUG is true: production may put it right afterwards."""
+    """Return the modules of the project's settings in which DEBUG is true; a production module may change it later."""
     if project is None:
         return []
     package = project.__name__.rpartition(".")[0]
@@ -77,7 +77,7 @@ def debug_modules(project: Any) -> list[Any]:
 
 
 def debug_lines(project: Any, code: str) -> list[str]:
-    """Return FILE:LINE and the code of the lines of the settings that use DEBUG where it is true."""
+    """Return FILE:LINE and the code of the lines of the settings that read DEBUG while it is true."""
     found = []
     for module in debug_modules(project):
         path = os.path.realpath(getattr(module, "__file__", None) or "/")
@@ -110,7 +110,7 @@ def is_in_memory(given: dict[str, Any]) -> bool:
 
 
 def database_of(settings: Any) -> dict[str, str]:
-    """Return the engine of the default database and, of an SQLite one, its file."""
+    """Return the engine of the default database and, for SQLite, its file."""
     given = settings.DATABASES.get("default", {})
     engine = str(given.get("ENGINE", ""))
     is_file = engine.endswith(("sqlite3", "spatialite")) and not is_in_memory(given)
@@ -118,7 +118,7 @@ def database_of(settings: Any) -> dict[str, str]:
 
 
 def session_store(settings: Any) -> dict[str, str]:
-    """Return where sessions are kept and, in a cache, which backend that has; {} without sessions."""
+    """Return where sessions are stored and, for a cache, its backend; {} without sessions."""
     if not any("SessionMiddleware" in str(path) for path in settings.MIDDLEWARE or []):
         return {}
     alias = settings.SESSION_CACHE_ALIAS
@@ -127,7 +127,7 @@ def session_store(settings: Any) -> dict[str, str]:
 
 
 def missing_cache_tables(settings: Any) -> list[str]:
-    """Return the tables of caches in the database that are not there. A database that nobody reaches has none."""
+    """Return the database tables of caches that do not exist; none if the database cannot be reached."""
     wanted = [
         str(given.get("LOCATION", ""))
         for given in settings.CACHES.values()
@@ -138,7 +138,7 @@ def missing_cache_tables(settings: Any) -> list[str]:
     from django.db import connection
 
     name = database_of(settings)["file"]
-    if name and not os.path.exists(name):  # connecting would make it
+    if name and not os.path.exists(name):  # connecting would create it
         return wanted
     try:
         there = connection.introspection.table_names()
@@ -153,9 +153,9 @@ def missing_cache_tables(settings: Any) -> list[str]:
 
 
 def mail_of(settings: Any, project: Any) -> dict[str, Any]:
-    """Return the backend of mail, its port where it is on this host, and whether one listens there.
+    """Return the mail backend, its port if it is on this host, and whether a server listens there.
 
-    `wanted` says that none does and that the project shows that it sends mail. {} where nothing is known.
+    `wanted` means that none listens although the project appears to send mail. {} if nothing is known.
     """
     mailers = getattr(settings, "MAILERS", None)
     try:
@@ -168,7 +168,7 @@ def mail_of(settings: Any, project: Any) -> dict[str, Any]:
         found: dict[str, Any] = {"backend": str(backend), "port": 0}
         if str(backend).endswith("smtp.EmailBackend") and str(host or "") in LOCAL_HOSTS:
             served = listens(int(port))
-            # Whether the project sends mail takes its URLs, and matters where nobody takes it.
+            # Whether the project sends mail depends on its URLs, and matters only if no server listens.
             found.update(port=int(port), served=served, wanted=not served and sends_mail(settings, project))
     except (AttributeError, TypeError, ValueError):
         return {}
@@ -176,7 +176,7 @@ def mail_of(settings: Any, project: Any) -> dict[str, Any]:
 
 
 def sends_mail(settings: Any, project: Any) -> bool:
-    """Say whether a project shows that it sends mail: it sets up mail, has admins, or pages for a lost password."""
+    """Return whether a project appears to send mail: it configures mail, has admins, or password reset pages."""
     own = [name for name in vars(project) if name.startswith("EMAIL_") or name == "MAILERS"] if project else []
     if own or getattr(settings, "ADMINS", None) or "allauth.account" in settings.INSTALLED_APPS:
         return True
@@ -184,7 +184,7 @@ def sends_mail(settings: Any, project: Any) -> bool:
 
     try:
         reverse("password_reset")
-    except Exception:  # whatever the project's URLs raise: another step says so
+    except Exception:  # another step reports errors in the project's URLs
         return False
     return True
 
@@ -210,12 +210,12 @@ def logs_in(code: str) -> list[str]:
 
     handlers = [reference() for reference in getattr(logging, "_handlerList", [])]
     paths = {os.path.abspath(str(getattr(handler, "baseFilename", "") or "/")) for handler in handlers}
-    real = {os.path.realpath(path) for path in paths}  # a link out of the code is a way out
+    real = {os.path.realpath(path) for path in paths}  # a link may lead out of the code
     return sorted(os.path.relpath(path, code) for path in real if path.startswith(f"{code}/"))[:FACTS_MAX]
 
 
 def written_in(settings: Any) -> list[str]:
-    """Return the directories that the settings name for what the site writes: databases, media, caches, logs, mail."""
+    """Return the directories in the settings that the site writes to: databases, media, caches, logs, mail."""
     import logging
 
     given = list(settings.DATABASES.values())
@@ -238,9 +238,9 @@ def written_in(settings: Any) -> list[str]:
 
 
 def unused_database(settings: Any, code: str) -> str:
-    """Return the SQLite file with tables in the code that the site's database is called after; '' where there is none.
+    """Return the SQLite file with tables in the code that has the name of the site's database; '' if there is none.
 
-    '' as well where the site has a database already.
+    '' also if the site already has a database.
     """
     target = database_of(settings)["file"]
     if not target or os.path.realpath(target).startswith(f"{code}/"):
@@ -254,7 +254,7 @@ def unused_database(settings: Any, code: str) -> str:
 
 
 def unused_media(project: Any, code: str) -> str:
-    """Return the project's own media directory in the code, where it has files; else ''."""
+    """Return the project's own media directory in the code, if it contains files; else ''."""
     folder = os.path.realpath(str(getattr(project, "MEDIA_ROOT", "") or "/"))
     if folder.startswith(f"{code}/") and any(True for _path in files_below(folder, 5)):
         return os.path.relpath(folder, code)
@@ -270,7 +270,7 @@ def files_below(folder: str, depth: int) -> Iterator[str]:
 
 
 def is_database(path: str) -> bool:
-    """Say whether a file is an SQLite database with tables."""
+    """Return whether a file is an SQLite database with tables."""
     import sqlite3
 
     try:

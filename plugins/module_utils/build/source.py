@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Where the code of a site comes from: resolve the source to what it is today, and bring the code into a build."""
+"""The source of a site: resolve it to its version of today, and copy its code into a build."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ..build.context import Context
 from ..model.types import Source
 from ..model.urls import is_url
 
-# How a zip archive begins (APPNOTE.TXT, 4.3.7); its URL may say nothing of it.
+# The first bytes of a zip archive (APPNOTE.TXT, 4.3.7); its URL may not show its type.
 ZIP = b"PK\x03\x04"
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """A source of which it is known what it is.
+    """A source whose exact version is known.
 
-    `identity` is its part of a build's id, `source` what the manifest says of it. `upload` is the file on this host
-    that holds the code of an archive or a directory, '' where there is none (yet).
+    `identity` is its part of a build's ID, `source` its description in the manifest. `upload` is the file on this host
+    with the code of an archive or a directory, '' if there is none (yet).
     """
 
     identity: str
@@ -33,7 +33,7 @@ class Resolved:
 
 
 def resolve(context: Context, upload: str = "") -> Resolved:
-    """Find out what the source is today. Asks the git server or fetches an archive, but changes nothing."""
+    """Find the version of the source today. Asks the git server or downloads an archive, but changes nothing."""
     source = context.site["source"]
     kind = source["kind"]
     if kind == "git":
@@ -50,15 +50,15 @@ def resolve(context: Context, upload: str = "") -> Resolved:
     if kind == "path":
         path = source["path"]
         if not os.path.isdir(path):
-            raise context.error("source", f"source.path is {path!r}; this host has no such directory; make it")
+            raise context.error("source", f"source.path is {path!r}; this host has no such directory; create it")
         return Resolved(f"path {path} {tree.digest(path)}", _recorded(source))
     return Resolved(f"startproject {source['startproject']}", _recorded(source))
 
 
 def bring(context: Context, resolved: Resolved, root: str) -> str:
-    """Put the code of a source into `src` of the build directory `root`; a fresh project has none yet.
+    """Copy the code of a source into `src` of the build directory `root`; a new project has none yet.
 
-    Returns the subject of the commit, '' where the code comes from no commit.
+    Returns the subject of the commit, '' if the code is from no commit.
     """
     kind, code = resolved.source["kind"], f"{root}/src"
     if kind == "startproject":
@@ -74,13 +74,13 @@ def bring(context: Context, resolved: Resolved, root: str) -> str:
 
 
 def on_controller(source: Source) -> bool:
-    """Whether the source lies on the controller, from where it has to be brought to the host."""
+    """Return whether the source is on the controller and must be uploaded to the host."""
     kind = source["kind"]
     return kind == "directory" or (kind == "archive" and not is_url(source["archive"]))
 
 
 def file_checksum(path: str) -> str:
-    """Return the checksum of a file as the inventory writes it, sha256:HEX."""
+    """Return the checksum of a file in the inventory's format, sha256:HEX."""
     with open(path, "rb") as stream:
         return checksum_of(stream)
 
@@ -90,7 +90,7 @@ def checksum_of(stream: IO[bytes]) -> str:
 
 
 def _recorded(source: Source, commit: str = "", checksum: str = "") -> Source:
-    """Return what a manifest says of a source: no key, no directory of the controller, and only what is known."""
+    """Return the description of a source for a manifest: only known values, no key, no directory of the controller."""
     recorded: Source = {**source}
     recorded["commit"] = commit or source.get("commit", "")
     recorded["checksum"] = checksum or source.get("checksum", "")
@@ -104,7 +104,7 @@ def _recorded(source: Source, commit: str = "", checksum: str = "") -> Source:
 
 
 def _download(context: Context) -> str:
-    """Fetch the archive into a new file; its path."""
+    """Download the archive into a new file; return its path."""
     handle, path = tempfile.mkstemp(prefix="archive-", dir=context.scratch)
     os.close(handle)
     context.fetch_into("source", context.secrets["archive"], path)
@@ -112,14 +112,14 @@ def _download(context: Context) -> str:
 
 
 def _fetched(context: Context, source: Source) -> str:
-    """Fetch the archive and hold it against the checksum that the inventory gives; its path."""
+    """Download the archive and verify the checksum in the inventory; return its path."""
     path = _download(context)
     found = file_checksum(path)
     if found != source["checksum"]:
         raise context.error(
             "source",
-            f"source.checksum is {source['checksum']}; {source['archive']} has {found}; "
-            "either the archive changed or the checksum is wrong",
+            f"source.checksum is {source['checksum']}; the checksum of {source['archive']} is {found}; "
+            "the archive changed, or the checksum is wrong",
         )
     return path
 
@@ -127,8 +127,8 @@ def _fetched(context: Context, source: Source) -> str:
 def _unpack(context: Context, resolved: Resolved, root: str) -> None:
     """Unpack an archive, or a directory that was packed on the controller, into `src`."""
     source, code = resolved.source, f"{root}/src"
-    # Unpacked by the account that builds, so that nothing an archive holds can reach beyond what that one may write. It
-    # is handed over open: it lies where only root can look, so nobody can put another one in its place.
+    # The account that builds unpacks it, so an archive can only write what this account may write. It gets an open file
+    # in a directory that only root can read, so nobody can replace it.
     with open(resolved.upload or _fetched(context, source), "rb") as archive:
         os.fchmod(archive.fileno(), 0o644)
         is_zip = archive.read(len(ZIP)) == ZIP
@@ -138,11 +138,11 @@ def _unpack(context: Context, resolved: Resolved, root: str) -> None:
             words = ["/usr/bin/python3", "-m", "zipfile", "-e", "/dev/stdin", code]
         context.shell.run("source", words, context.user, stdin=archive)
     if source["kind"] == "archive":
-        # The site's user begins its data with what is here, and is not the owner.
+        # The site's user copies its initial data from here, and is not the owner.
         context.shell.run("source", ["chmod", "--recursive", "u+rwX,go+rX", code], context.user)
     inside = os.listdir(code)
     if source["kind"] == "archive" and len(inside) == 1 and _is_folder(f"{code}/{inside[0]}"):
-        # Archives of releases hold one directory, named after the release.
+        # Release archives contain one directory, named after the release.
         os.rename(f"{code}/{inside[0]}", f"{root}/unpacked")
         os.rmdir(code)
         os.rename(f"{root}/unpacked", code)

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The project's own steps of a build: run in its source, inside its virtualenv, as the account that builds."""
+"""Run the project's own steps of a build in its source, inside its virtualenv, as the account that builds."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ..model.types import Step
 
 @dataclass(frozen=True)
 class Steps:
-    """The steps of one build. `root` is its directory, `home` its virtualenv, `chdir` where manage.py lies in it.
+    """The steps of one build. `root` is its directory, `home` its virtualenv, `chdir` the directory of manage.py in it.
 
-    `configuration` is the class of the settings that the build found, if any.
+    `configuration` is the settings class that the build found, if any.
     """
 
     context: Context
@@ -40,21 +40,21 @@ class Steps:
 
     @property
     def collected_last(self) -> Step | None:
-        """The step that collects static files, where it is the last one: then the probe does it, in its own process."""
+        """The step that collects static files, if it is the last one: the probe then runs it in its own process."""
         return self.all[-1] if self.all and self.all[-1]["kind"] == "builtin" else None
 
     @property
     def before_probe(self) -> list[Step]:
-        """The steps but for collecting static files at the end."""
+        """Return the steps without collecting static files at the end."""
         return self.all[:-1] if self.collected_last else self.all
 
     def run(self) -> None:
-        """Run the steps, but for collecting static files at the end. Raises `StepError` that names the step."""
+        """Run the steps, except collecting static files at the end. Raises `StepError` that names the step."""
         steps = self.before_probe
         if not steps:
             return
         folders = [f"{self.root}/home", f"{self.root}/tools"]
-        # Not the site's home: what lies there, such as .npmrc, the site itself can write.
+        # Not the site's home: the site can write files there that tools read, such as .npmrc.
         self.context.make_directory(folders[0])
         try:
             own = [*node.named_folders(self.code, steps), self.code, os.path.join(self.code, self.chdir)]
@@ -66,7 +66,7 @@ class Steps:
                 files.remove(folder)
 
     def clean(self) -> None:
-        """Remove what only the steps needed: JavaScript's packages never reach a release."""
+        """Remove what only the steps needed: JavaScript packages are not part of a release."""
         if not commands(self.all):
             return
         self.context.end_processes()

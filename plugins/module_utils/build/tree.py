@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A directory of code as one value: which of its files count, their digest, and how it travels to a host."""
+"""A directory of code: which of its files count, their digest, and how they are packed for a host."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from collections.abc import Iterable, Iterator
 
 from ..model import regular
 
-# What is not code: histories, caches, virtualenvs of a developer, development databases.
+# Files that are not code: histories, caches, a developer's virtualenvs, development databases.
 EXCLUDED = (".git", ".hg", ".svn", "__pycache__", "*.pyc", "node_modules", "*.sqlite3", "*.sqlite3-journal")
 
 BLOCK = 1 << 20
 
 
 def entries(root: str) -> Iterator[str]:
-    """The relative paths of the files and symbolic links under `root` that count, sorted.
+    """Return the relative paths of the files and symbolic links under `root` that count, sorted.
 
-    A directory with a pyvenv.cfg is a virtualenv and is left out with all that `EXCLUDED` names.
+    A directory with a pyvenv.cfg is a virtualenv and does not count, nor does anything in `EXCLUDED`.
     """
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(
@@ -38,7 +38,7 @@ def entries(root: str) -> Iterator[str]:
 
 
 def digest(root: str) -> str:
-    """A sha256 over names, executable bits and contents; times and owners do not count."""
+    """Return a sha256 of names, executable bits and contents; times and owners do not count."""
     total = hashlib.sha256()
     for name in entries(root):
         path = os.path.join(root, name)
@@ -49,7 +49,7 @@ def digest(root: str) -> str:
         with regular.opened(path) as stream:
             found = os.fstat(stream.fileno())
             total.update(_head("x" if found.st_mode & stat.S_IXUSR else "-", name, found.st_size))
-            # Piece by piece: a sparse file is larger than the memory, and takes no room on a disk.
+            # In pieces: a sparse file can be larger than the memory, although it takes no space on a disk.
             while block := stream.read(BLOCK):
                 total.update(block)
     return total.hexdigest()
@@ -61,9 +61,9 @@ def _head(kind: str, name: str, size: int) -> bytes:
 
 
 def pack(root: str, archive: str, also: Iterable[str] = ()) -> None:
-    """Write the files that count into `archive`, a gzipped tar, owned by nobody in particular.
+    """Write the files that count into `archive`, a gzipped tar without owners.
 
-    `also` are relative paths of files that do not count, but are to be in it where they are there.
+    `also` are relative paths of files that do not count, but are included if they exist.
     """
 
     def anonymous(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -80,7 +80,7 @@ def pack(root: str, archive: str, also: Iterable[str] = ()) -> None:
 
 
 def databases(root: str) -> list[str]:
-    """Return the relative paths of SQLite files below `root` that do not count, and that have something in them."""
+    """Return the relative paths of SQLite files below `root` that do not count and are not empty."""
     found = []
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not _excluded(name))

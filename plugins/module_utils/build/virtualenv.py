@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The virtualenv of a build: found where the same requirements made one before, else made anew."""
+"""The virtualenv of a build: that of an earlier build with the same requirements, else a new one."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from ..model.pins import without
 from ..model.texts import Unreadable
 from ..model.types import Site
 
-# Part of every id: raise it when the same inputs have to give another virtualenv than before.
+# Part of every ID. Increase it when the same inputs must give a different virtualenv.
 FORMAT = 1
-# Of `uwsgi.install`: what is compiled here. With the headers of PCRE it gets routing, which the guards of its sockets
-# need (`has_routing`).
+# Values of `uwsgi.install` that are compiled here. With the headers of PCRE, uWSGI gets routing, which the guards of
+# its sockets need (`has_routing`).
 COMPILED = ("uwsgi", "tarball")
 
 
@@ -60,15 +60,15 @@ def provide(context: Context, root: str) -> str:
 
 
 def _asks(site: Site) -> bool:
-    """Say whether a site wants something installed into a virtualenv that is there."""
+    """Return whether a site requires packages in an existing virtualenv."""
     return bool(site["packages"]) or site["requirements"] is not None
 
 
 def _given(context: Context, root: str, found: Requirements) -> str:
-    """Provide the virtualenv that the site names; an existing one gets only what the site asks for."""
+    """Provide the virtualenv that the site names; into an existing one, install only what the site requires."""
     site = context.site
     home = site["virtualenv"]
-    # An existing virtualenv is its owner's; a new one goes to whom the code beside it belongs to.
+    # An existing virtualenv belongs to its owner; a new one to the owner of the code beside it.
     fresh = not os.path.exists(f"{home}/bin/python")
     owner = pwd.getpwuid(os.stat(site["source"]["path"] if fresh else home).st_uid).pw_name
     with _downloads_of(context, owner) as downloaded:
@@ -86,7 +86,7 @@ def _given(context: Context, root: str, found: Requirements) -> str:
 
 
 def _downloads_of(context: Context, owner: str) -> contextlib.AbstractContextManager[str]:
-    """Give the owner of an existing virtualenv a directory for what is downloaded, which goes away with the step.
+    """Yield a directory for downloads for the owner of an existing virtualenv, which is removed after the step.
 
     '' for the site's own user, who has the site's cache.
     """
@@ -99,8 +99,8 @@ def _downloads_of(context: Context, owner: str) -> contextlib.AbstractContextMan
 def _own(context: Context, root: str, found: Requirements) -> str:
     """Provide the virtualenv that these requirements resolve to today: an earlier build's, or a new one.
 
-    A change of code leaves it as it is, and a new version of a dependency makes another one. `requirements.txt` in it
-    is written last; without it, it is what a killed run left.
+    A change of code keeps the virtualenv; a new version of a dependency gives another one. `requirements.txt` in it is
+    written last; a directory without it was left by a killed run.
     """
     tool = Installer(context, context.user, root)
     _read_lock(context, tool, root, found)
@@ -109,7 +109,7 @@ def _own(context: Context, root: str, found: Requirements) -> str:
         resolved = tool.resolve(found)
     if resolved and not re.search(r"(?m)^django==", resolved, re.IGNORECASE):
         raise no_django(context, f"{root}/src", found)
-    # The project itself is other code with the next commit.
+    # the project itself changes with the next commit
     if not resolved or context.site["install_project"]:
         home = f"{root}/venv"
         _make(context, tool, home, root, found, resolved)
@@ -118,7 +118,7 @@ def _own(context: Context, root: str, found: Requirements) -> str:
     inputs = [FORMAT, context.python_version(), context.site["user"], resolved]
     inputs += [uwsgi["install"], uwsgi["version"], context.secrets["tarball"], uwsgi["checksum"]]
     if context.user == context.site["user"]:
-        # What that account makes itself, it could change meanwhile; no build of the other one is to go on with it.
+        # The site's user could change a virtualenv that it makes; builds of the other account must not use it.
         inputs.append("made by the site's user")
     if context.site["interpreter"].get("managed"):
         inputs.append(context.site["interpreter"]["path"])
@@ -139,7 +139,7 @@ def _own(context: Context, root: str, found: Requirements) -> str:
 
 
 def _read_lock(context: Context, tool: Installer, root: str, found: Requirements) -> None:
-    """Let uv read the lock that only it reads."""
+    """Export the lock that only uv can read."""
     if not found.uv_lock:
         return
     name = os.path.relpath(found.uv_lock, f"{root}/src")
@@ -161,7 +161,7 @@ def _make(context: Context, tool: Installer, home: str, root: str, found: Requir
 
 
 def _install(context: Context, tool: Installer, home: str, root: str, found: Requirements, resolved: str = "") -> None:
-    """Install what a lock says, then the rest, then the project itself where that is wanted."""
+    """Install the contents of a lock, then the rest, then the project itself if the site requires it."""
     if found.pins:
         tool.install_pins(home, found)
     tool.install("requirements", home, found, resolved)
@@ -171,7 +171,7 @@ def _install(context: Context, tool: Installer, home: str, root: str, found: Req
 
 
 def _finish(context: Context, tool: Installer, home: str, root: str, found: Requirements) -> None:
-    """Be sure of its Django, and of its uWSGI where that is no package."""
+    """Check that its Django, and its uWSGI if it is no package, are installed."""
     words = [interpreter(home), "-c", "import django"]
     if context.inside.run("requirements", words, context.user, check=False).returncode:
         raise no_django(context, f"{root}/src", found)
@@ -186,7 +186,7 @@ def _finish(context: Context, tool: Installer, home: str, root: str, found: Requ
 
 
 def _compile_again(context: Context, tool: Installer, home: str) -> None:
-    """Compile uWSGI whatever the installer's cache has, which may be what a version before 0.2 compiled."""
+    """Compile uWSGI without the installer's cache, which may contain what a version before 0.2 compiled."""
     words = [f"{home}/bin/python", "-m", "pip", "install", "--force-reinstall", "--no-cache-dir"]
     if tool.uv:
         words = [tool.uv, "pip", "install", "--reinstall", "--no-cache", "--python", f"{home}/bin/python"]
@@ -203,7 +203,7 @@ def _compile_uwsgi(context: Context, tool: Installer, home: str) -> None:
             archive = stack.enter_context(open(_tarball(context), "rb"))
             found, wanted = source.checksum_of(archive), context.site["uwsgi"]["checksum"]
             if wanted not in ("", found):
-                raise context.error("uwsgi", f"uwsgi.checksum is {wanted}; the tarball has {found}")
+                raise context.error("uwsgi", f"uwsgi.checksum is {wanted}; the checksum of the tarball is {found}")
             archive.seek(0)
             run("uwsgi", [*words, "/dev/stdin"], tool.owner, stdin=archive)
         else:
@@ -212,7 +212,7 @@ def _compile_uwsgi(context: Context, tool: Installer, home: str) -> None:
             run("uwsgi", [*words, tool.sdist(home, named, folder, downloads.of_uwsgi(context.site))], tool.owner)
         configs = glob.glob(f"{folder}/*/uwsgiconfig.py")
         if not configs:
-            raise context.error("uwsgi", "the tarball holds no uwsgiconfig.py; it is not uWSGI's source")
+            raise context.error("uwsgi", "the tarball contains no uwsgiconfig.py; it is not uWSGI's source")
         unpacked = os.path.dirname(configs[0])
         built = [f"{home}/bin/python", "uwsgiconfig.py", "--build"]
         context.inside.run("uwsgi", built, tool.owner, unpacked)
@@ -220,9 +220,9 @@ def _compile_uwsgi(context: Context, tool: Installer, home: str) -> None:
 
 
 def _tarball(context: Context) -> str:
-    """Bring uWSGI's tarball from this host or from a URL; its path.
+    """Get uWSGI's tarball from this host or from a URL; return its path.
 
-    It is readable for all, who cannot get there: whoever unpacks it is handed the open file.
+    Everyone can read the file, but nobody can reach it: the process that unpacks it gets it open.
     """
     tarball = context.secrets["tarball"]
     archive = f"{context.scratch}/uwsgi-{context.site['name']}.tar.gz"

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who a site is on a host: its user, its directories and their owners.
+"""The accounts and directories of a site on a host: its user, its groups, its directories and their owners.
 
-The user comes from a sysusers.d file and the directory of the sockets, which has to come back at every boot, from a
-tmpfiles.d file. The lasting directories are made here: systemd-tmpfiles refuses to work below somebody's home
-("unsafe path transition"), and the roots may lie there.
+A sysusers.d file creates the user, and a tmpfiles.d file the directory of the sockets, which must be created at every
+boot. The permanent directories are made here: systemd-tmpfiles refuses to work below a home ("unsafe path transition"),
+and the roots may be in one.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from .shell import Shell, StepError
 from .site_group import group_of, members, site_gid, site_group, strangers
 
 NGINX_CONF = "/etc/nginx/nginx.conf"
-# Of a site's user: there is none, and nobody but root can make it. In a home that the site can write, its own
-# `authorized_keys` would let somebody in: sshd forwards ports for an account without a shell, too.
+# The home of a site's user: it does not exist, and only root can create it. In a home that the site can write, the
+# site's `authorized_keys` would allow a login: sshd also forwards ports for an account without a shell.
 HOME = "/nonexistent"
 
 
 class Folder(NamedTuple):
-    """A directory of a site; a `lasting` one that is there already keeps its mode and owner."""
+    """A directory of a site; an existing `lasting` one keeps its mode and owner."""
 
     path: str
     mode: int
@@ -42,9 +42,9 @@ class Folder(NamedTuple):
 
 
 def web_group(wanted: str = "") -> str:
-    """Return the group of nginx's workers: the wanted one, that of the host's nginx.conf, or the platform's.
+    """Return the group of nginx's workers: the one that is set, that of the host's nginx.conf, or the platform's.
 
-    The platform's is nginx on EL, www-data on Debian.
+    The platform's group is nginx on EL, www-data on Debian.
     """
     if wanted:
         return wanted
@@ -54,9 +54,9 @@ def web_group(wanted: str = "") -> str:
 
 
 def nginx_account(main: str = NGINX_CONF) -> tuple[str, str]:
-    """Return the user and the group of nginx's workers as nginx.conf names them; '' for both where there is no file.
+    """Return the user and group of nginx's workers in nginx.conf; '' for both if there is no file.
 
-    Without the directive it is what nginx was compiled with (ngx_core_module, user).
+    Without the directive, they are those that nginx was compiled with (ngx_core_module, user).
     """
     text = re.sub(r"(?m)(^|\s)#.*$", "", files.read_or_empty(main))
     if not text.strip():
@@ -87,11 +87,11 @@ def ensure(
     shared: bool = False,
     builds: str = "",
 ) -> list[str]:
-    """Make the accounts and the directories of a site; return what was (or in check mode would be) made or changed.
+    """Create the accounts and directories of a site; return what changed (or would change in check mode).
 
-    A user that is not `managed` is somebody else's and has to be there; one that another site of this host has, too,
-    has to be known as `shared`. `builds` is who builds, see `builder.of_site`; without it, the site's user. Raises
-    `StepError`, also for a directory that is a link of somebody else than root.
+    A user that is not `managed` is not created and must exist. If another site of this host has the same user, `shared`
+    must be true. `builds` is the account that builds, see `builder.of_site`; by default, the site's user. Raises
+    `StepError`, also for a directory that is a link not owned by root.
     """
     own_builder = builds == layout.builder
     refused = _why_not(layout, user, managed) or builder.why_not(layout, user)
@@ -108,46 +108,48 @@ def ensure(
         changes += _ensure_folders(layout, user, managed, group, check_mode)
         changes += builder.ensure_cache(layout, builds or user, check_mode)
     except nofollow.Unsafe as error:
-        what = f"{error.filename} {error.strerror}; remove it, or make the link as root"
+        what = f"{error.filename} {error.strerror}; remove it, or create the link as root"
         raise StepError(layout.name, "accounts", what) from None
     return changes
 
 
 def _why_not(layout: Layout, user: str, managed: bool) -> str:
-    """Say why a site cannot have this user on this host; '' where it can."""
+    """Return why a site cannot have this user on this host; '' if it can."""
     if not builder.exists(user):
-        return "" if managed else f"user is '{user}', which this host does not have; make it or leave it out"
+        return "" if managed else f"user is '{user}', which this host does not have; create it, or remove the key"
     if pwd.getpwnam(user).pw_uid == 0:
-        return f"user is '{user}', who is root: the site's code could do anything; name another account"
+        return f"user is '{user}', which is root: the site's code could do anything; name another account"
     if builder.same(user, nginx_account()[0] or "www-data"):
-        return f"user is '{user}', who nginx runs as: the site could read what nginx may; name another account"
+        return f"user is '{user}', which nginx runs as: the site could read what nginx can read; name another account"
     if managed and not _is_ours(layout, user):
         return (
-            f"this host has an account '{user}' that no run made, and the site would take it over; rename it, or say "
-            f"user: {user} if it is meant for the site"
+            f"this host has an account '{user}' that no run created, and the site would take it over; rename it, or "
+            "set "
+            f"user: {user} if the site is to use it"
         )
     others = strangers(layout, user)
     if not managed and others and site_group(layout, user, managed) == layout.own_group:
         return (
-            f"this host has a group '{layout.own_group}' with {', '.join(others)} in it, who could read the site's "
-            "secrets; take them out of it"
+            f"this host has a group '{layout.own_group}' with the members {', '.join(others)}, who could read the "
+            "site's "
+            "secrets; remove them from the group"
         )
     return ""
 
 
 def _of_another_site(layout: Layout, user: str) -> str:
-    """Say whose user it is on this host already, whichever inventory that site is in; '' where it is nobody's."""
+    """Return which other site of this host has this user, in any inventory; '' if none has."""
     for name, noted in sorted(memory.sites().items()):
         if name != layout.name and builder.same(user, noted.get("user", "")):
             return (
-                f"user is '{user}', whom the site '{name}' of this host has, too: each could read and change the "
-                "other's code, data and secrets; leave user out, name another one, or say user_shared: true for both"
+                f"user is '{user}', which the site '{name}' of this host has, too: each could read and change the "
+                "other's code, data and secrets; remove user, name another account, or set user_shared: true for both"
             )
     return ""
 
 
 def _is_ours(layout: Layout, user: str) -> bool:
-    """Say whether a run made the account: it is noted, or has its file, or, of an absent site of 0.1, owns the data."""
+    """Return whether a run created the account: it is noted, has its file, or owns data of an absent site of 0.1."""
     noted = memory.sites().get(layout.name, {})
     if os.path.lexists(layout.sysusers) or (noted.get("managed") and noted.get("user") == user):
         return True
@@ -173,10 +175,10 @@ def _ensure_folders(layout: Layout, user: str, managed: bool, group: str, check_
 def forget(
     layout: Layout, user: str, managed: bool, purge: bool, shell: Shell, check_mode: bool, served: bool = True
 ) -> list[str]:
-    """Remove what `ensure` made and return it. The data and the user that owns them go with `purge` only.
+    """Remove what `ensure` created and return it. The data and their owner are removed only with `purge`.
 
-    An account that is not `managed` always stays. Where nginx may have the site still (`served`) a certificate that it
-    reads stays: it would not start without.
+    An account that is not `managed` is never removed. If nginx may still serve the site (`served`), the certificate
+    that nginx reads is kept: without it, nginx would not start.
     """
     doomed = [layout.sysusers, layout.tmpfiles, layout.run, layout.cache]
     if purge:
@@ -185,7 +187,7 @@ def forget(
     if not check_mode:
         for path in doomed:
             files.remove(path)
-    # First: a group that has other members would stay.
+    # First, because a group that has other members would be kept.
     changes += builder.forget(layout, shell, check_mode)
     if purge and managed and builder.exists(user):
         changes.append(user)
@@ -218,7 +220,7 @@ def sysusers(layout: Layout, user: str, managed: bool, group: str) -> str:
 
 
 def tmpfiles(layout: Layout, user: str, group: str) -> str:
-    """Return the text of the tmpfiles.d file: the directory of the sockets, which is gone after a boot."""
+    """Return the text of the tmpfiles.d file: the directory of the sockets, which is lost at a boot."""
     return (
         "# Written by pyweb.stack. The set-group-ID bit gives every socket nginx's group.\n"
         f"d {os.path.dirname(layout.run)} 0755 root root\n"
@@ -236,7 +238,7 @@ def _ensure_account(layout: Layout, user: str, managed: bool, group: str, shell:
             files.write(path, text)
         shell.run("accounts", ["systemd-sysusers", layout.sysusers])
         shell.run("accounts", ["systemd-tmpfiles", "--create", layout.tmpfiles])
-    if managed and builder.exists(user) and pwd.getpwnam(user).pw_dir != HOME:  # made by 0.1
+    if managed and builder.exists(user) and pwd.getpwnam(user).pw_dir != HOME:  # created by 0.1
         missing = [f"{user}: home {HOME}"]
         if not check_mode:
             _set_home(user, shell)
@@ -244,9 +246,9 @@ def _ensure_account(layout: Layout, user: str, managed: bool, group: str, shell:
 
 
 def _set_home(user: str, shell: Shell) -> None:
-    """Give an account the home `HOME`. By vipw, for usermod refuses this while a process of the user runs."""
+    """Set the home of an account to `HOME`. With vipw, because usermod refuses this while the user has processes."""
     change = f"s,^({re.escape(user)}(:[^:]*){{4}}):[^:]*:,\\1:{HOME}:,"
-    # vipw takes a file for unchanged that has the time of the old one, in seconds.
+    # vipw treats a file with the time of the old one, in seconds, as unchanged.
     script = f'sed -E -i {shlex.quote(change)} "$1" && touch -d "+2 seconds" "$1"'
     editor = shlex.join(["sh", "-c", script, "edit"])
     shell.run("accounts", ["vipw", "--passwd", "--quiet"], environment={"EDITOR": editor, "VISUAL": editor})
@@ -255,7 +257,7 @@ def _set_home(user: str, shell: Shell) -> None:
 
 
 def _close_environments(layout: Layout, check_mode: bool) -> list[str]:
-    """Close the environments of releases that 0.1 made, and name the HOME that the account had then."""
+    """Close the environment files of releases that 0.1 made, and set the HOME that the account had then."""
     changes = []
     for path in sorted(glob.glob(layout.env("*"))):
         found, text = os.stat(path, follow_symlinks=False), files.read(path)
@@ -269,21 +271,21 @@ def _close_environments(layout: Layout, check_mode: bool) -> list[str]:
 
 def _folders(layout: Layout, user: str, managed: bool, group: str) -> list[Folder]:
     own = site_group(layout, user, managed)
-    # Set-group-ID where its user's processes have another group: what they store is for the site's group all the same.
+    # Set-group-ID if the processes of its user have another group: their files must belong to the site's group.
     state = 0o711 if own == group_of(user) else 0o2711
     return [
         *[Folder(path, 0o755, "root", "root") for path in _code(layout)],
-        # nginx passes through to the media; nobody else can list what is here.
+        # nginx passes through to the media; other users cannot list the contents.
         Folder(layout.state, state, user, own),
         Folder(layout.config, 0o750, "root", own),
-        # Set-group-ID: what Django stores belongs to nginx's group, so nginx reads it and other users do not.
+        # Set-group-ID: Django's files get nginx's group, so nginx can read them and other users cannot.
         Folder(layout.media, 0o2750, user, group, lasting=not layout.media.startswith(f"{layout.state}/")),
         *[Folder(path, 0o2750, user, group) for path in _protected(layout)],
     ]
 
 
 def _protected(layout: Layout) -> list[str]:
-    """Return the directories among the data whose files nginx sends when the application says so."""
+    """Return the directories among the data whose files nginx sends on request of the application."""
     return [path for path in layout.paths.get("protected", "").split(":") if path.startswith(f"{layout.state}/")]
 
 
@@ -292,7 +294,7 @@ def _code(layout: Layout) -> tuple[str, ...]:
 
 
 def _missing_parents(layout: Layout) -> list[str]:
-    """Return the directories above those of a site that are not there yet, such as /opt/sites."""
+    """Return the directories above those of a site that do not exist yet, such as /opt/sites."""
     missing = set()
     for path in (layout.root, layout.state, layout.config, layout.run, layout.cache, layout.media):
         parent = os.path.dirname(path)
@@ -312,7 +314,7 @@ def _differs(folder: Folder) -> bool:
         return False
     try:
         wanted = (folder.mode, _uid(folder.owner), _gid(folder.group))
-    except KeyError:  # check mode, on a host that has no such account yet
+    except KeyError:  # check mode, on a host without this account
         return True
     return (found.st_mode & 0o7777, found.st_uid, found.st_gid) != wanted
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""POSIX ACLs: what setfacl grants beside the mode bits of a file, decided as the kernel does (acl(5))."""
+"""POSIX ACLs: what setfacl grants in addition to a file's mode bits, evaluated as the kernel does (acl(5))."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import NamedTuple
 from .identity import Identity
 
 _NAME = "system.posix_acl_access"
-# linux/posix_acl_xattr.h: a version, then entries of tag, permissions and id, all little-endian.
+# linux/posix_acl_xattr.h: a version, then entries of tag, permissions and ID, all little-endian.
 _VERSION = 2
 _HEAD, _ENTRY = struct.Struct("<I"), struct.Struct("<HHI")
 _USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 
 
 class Entry(NamedTuple):
-    """One entry of an ACL: its tag, its bits and, for named users and groups, the id."""
+    """One entry of an ACL: its tag, its bits and, for named users and groups, the ID."""
 
     tag: int
     bits: int
@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 
 
 def entries_of(path: str) -> list[Entry]:
-    """Return the ACL of a file; nothing where it has none but its mode."""
+    """Return the ACL of a file; nothing if it has only its mode."""
     try:
         raw = os.getxattr(path, _NAME)
     except OSError:
@@ -35,7 +35,7 @@ def entries_of(path: str) -> list[Entry]:
 
 
 def parsed(raw: bytes) -> list[Entry]:
-    """Return the entries of the attribute in which the kernel hands out an ACL."""
+    """Return the entries in the extended attribute with the kernel's representation of an ACL."""
     if len(raw) < _HEAD.size or _HEAD.unpack_from(raw)[0] != _VERSION:
         return []
     whole = (len(raw) - _HEAD.size) // _ENTRY.size * _ENTRY.size
@@ -43,7 +43,7 @@ def parsed(raw: bytes) -> list[Entry]:
 
 
 def allowed(entries: list[Entry], who: Identity, uid: int, gid: int, wanted: int) -> bool:
-    """Return whether an ACL grants `wanted` on a file of this owner and group to somebody who is not root."""
+    """Return whether an ACL grants `wanted` on a file of this owner and group to a user other than root."""
     own = _bits(entries, _USER_OBJ)
     if who.uid == uid:
         return own & wanted == wanted
@@ -59,7 +59,7 @@ def allowed(entries: list[Entry], who: Identity, uid: int, gid: int, wanted: int
 
 
 def masked(entries: list[Entry], who: Identity, uid: int, wanted: int) -> bool:
-    """Return whether an entry that names somebody would grant `wanted`, and only the mask takes it away."""
+    """Return whether a named entry would grant `wanted`, but the mask removes it."""
     if who.uid == uid or _bits(entries, _MASK, 7) & wanted == wanted:
         return False
     mine = (who.gid, *who.groups)

@@ -12,11 +12,11 @@ from .files import read_or_empty
 
 
 def own_addresses() -> list[str]:
-    """Return the addresses of this host, the one that it uses for others first, loopback left out."""
+    """Return the addresses of this host without loopback, the one that it uses for outgoing connections first."""
     local = re.findall(r"\|-- (\S+)\n\s+/32 host LOCAL", read_or_empty("/proc/net/fib_trie"))
     first = ""
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect(("192.0.2.1", 9))  # RFC 5737: nobody's address; connecting UDP sends nothing
+        probe.connect(("192.0.2.1", 9))  # RFC 5737: an address that nobody has; connecting UDP sends nothing
         first = probe.getsockname()[0]
     found = [address for address in dict.fromkeys([first, *local]) if address and not address.startswith("127.")]
     for line in read_or_empty("/proc/net/if_inet6").splitlines():

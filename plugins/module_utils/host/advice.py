@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What to do about faults that are known: which key or variable of the inventory puts them right."""
+"""Fixes for known failures: which key or variable of the inventory solves them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .refusals import refusal
 
-# What a program says of a certificate that it does not trust: uv, Python and pip, curl and git, git with GnuTLS.
+# Messages about an untrusted certificate: of uv, Python and pip, curl and git, git with GnuTLS.
 _UNTRUSTED = (
     r"invalid peer certificate: UnknownIssuer"
     r"|(?:certificate verify failed|SSL certificate problem): "
@@ -22,9 +22,9 @@ _UNRESOLVED = (
     r"|Temporary failure in name resolution|Name or service not known|Temporary failure resolving '[^']*'"
 )
 _UNREACHED = r"Connection refused|Connection timed out|Network is unreachable|No route to host"
-# Faults that hide behind what a program says last: pip goes on without an index, and finds nothing.
+# Faults that a program's last message does not name: pip continues without an index, and finds nothing.
 _ROOT = rf"(?m)^WARNING: Retrying .*?({_UNTRUSTED}|{_UNRESOLVED}|{_UNREACHED})"
-# A setting that only the environment can give. The group is its name.
+# A setting that only the environment can provide. The group is its name.
 _VARIABLES = (
     r"Set the (\w+) environment variable",  # django-environ
     r"UndefinedValueError: (\w+) not found",  # python-decouple
@@ -32,21 +32,21 @@ _VARIABLES = (
     r"\b([A-Z][A-Z0-9_]+)['\"]? (?:environment|env) ?var",
     r"\benviron var ([A-Z][A-Z0-9_]+)",  # django-configurations
 )
-# The overlay imports what the site or the project names, and that is not there.
+# The overlay imports a module that the site or the project names, and it does not exist.
 _NAMED = re.compile(
     r'/overlay/pyweb_(?P<file>settings|wsgi|entry)\.py", line [0-9]+, in <module>\n'
     r"\s+from (?P<module>[\w.]+) import (?P<name>\S+).*\n"
     r"(?:\s*[~^]+\n)?(?:ModuleNotFoundError|ImportError): "
 )
-# A path in the code of a build, which only root writes; and a log there whose directory is not there.
+# A path in the code of a build, which only root writes; and a log in a directory there that does not exist.
 _IN_CODE = r"'/\S*?/(?:builds/[0-9a-f]+|releases/[0-9a-f]+|current)/src/(?P<path>[^']+)'"
 _WRITTEN = re.compile(rf"(?:Permission denied|Read-only file system): {_IN_CODE}")
 _LOGGED = re.compile(rf"No such file or directory: {_IN_CODE}")
-# A file that the project reads, in the code or relative to it, and that is not there.
+# A file that the project reads, in the code or relative to it, and that does not exist.
 _READ = re.compile(
     rf"FileNotFoundError: \[Errno 2\] No such file or directory: (?:{_IN_CODE}|'(?P<relative>[\w-][^'/]*[./][^']*)')"
 )
-# Modules that projects keep out of their repositories, and a module that a package of the code lacks.
+# Modules that projects keep out of their repositories, and a module that is missing from a package of the code.
 _LOCAL = re.compile(
     r"ModuleNotFoundError: No module named '"
     r"(?P<module>(?:\w+\.)*(?:\w*local\w*|\w*secrets?\w*|configuration|credentials))'"
@@ -55,9 +55,9 @@ _NOT_IN_PACKAGE = re.compile(
     r"ImportError: cannot import name '(?P<name>\w+)' from '[\w.]+' "
     r"\(/\S*?/builds/[0-9a-f]+/src/(?P<package>\S+)/__init__\.py\)"
 )
-# What is missing in the environment that a package is built in is no requirement of the project.
+# A missing module in the environment that a package is built in is not a requirement of the project.
 _BUILDING = r"build backend|build_meta|subprocess-exited-with-error"
-# What a package is called where that is not the name of its module.
+# Packages with another name than their module.
 PACKAGES = {
     "allauth": "django-allauth",
     "bs4": "beautifulsoup4",
@@ -88,15 +88,15 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Known:
-    """A fault by what a program says of it, and what to do; `\\1` is the first group of the pattern."""
+    """A known fault by a program's message, and its fix; `\\1` is the first group of the pattern."""
 
     pattern: str
     advice: str
 
 
-# Each program reads its own: uv and what fetches URLs, pip, requests, git.
+# Each program reads its own variable: uv and programs that download, pip, requests, git.
 AUTHORITY = (
-    "for a certificate authority of your own set web_environment: {SSL_CERT_FILE: FILE, PIP_CERT: FILE, "
+    "for your own certificate authority set web_environment: {SSL_CERT_FILE: FILE, PIP_CERT: FILE, "
     "REQUESTS_CA_BUNDLE: FILE, GIT_SSL_CAINFO: FILE}, where FILE is the path of its certificates on the host"
 )
 _DATABASE = "`database:` of the site"
@@ -104,23 +104,25 @@ KNOWN = (
     Known(_UNTRUSTED, AUTHORITY),
     Known(  # apt, which reads no variable
         r"The certificate is NOT trusted\. The certificate issuer is unknown",
-        "for a certificate authority of your own put its certificate below /usr/local/share/ca-certificates on the "
+        "for your own certificate authority put its certificate below /usr/local/share/ca-certificates on the "
         "host, and run update-ca-certificates there",
     ),
     Known(_OUTDATED, "check the clock of the host (timedatectl), and the certificate of that server"),
     Known(r"Failed to (?:connect to|create) bus\b", "commands run as units: install the package dbus on the host"),
     Known(r"No space left on device|Disk quota exceeded", "free room there: df -h shows what is full"),
-    # The database, by PostgreSQL's and MySQL's words.
+    # The database, in the messages of PostgreSQL and MySQL.
     Known(
         r"password authentication failed|no password supplied|Access denied for user",
         f"correct the user and the password in {_DATABASE}",
     ),
     Known(
         r"database \"([^\"]+)\" does not exist|Unknown database '([^']+)'",
-        f"make that database on its server, or correct its name in {_DATABASE}",
+        f"create that database on its server, or correct its name in {_DATABASE}",
     ),
-    Known(r"role \"([^\"]+)\" does not exist", f"make that user on the database server, or correct it in {_DATABASE}"),
-    Known(r"no pg_hba\.conf entry", "let this host in at the database server (its pg_hba.conf)"),
+    Known(
+        r"role \"([^\"]+)\" does not exist", (f"create that user on the database server, or correct it in {_DATABASE}")
+    ),
+    Known(r"no pg_hba\.conf entry", "allow this host in the pg_hba.conf of the database server"),
     Known(
         r"connection to server (?:at|on)|failed to resolve host|could not translate host name"
         r"|Can't connect to (?:local )?(?:MySQL )?server|connection timeout expired",
@@ -128,7 +130,8 @@ KNOWN = (
     ),
     Known(
         r"no such table: |relation \"[^\"]+\" does not exist|Table '[^']+' doesn't exist",
-        "migrate makes the tables of models, and a step `manage: createcachetable` in `release:` of the site that of a "
+        "migrate creates the tables of models; a step `manage: createcachetable` in `release:` of the site creates "
+        "that of a "
         "cache",
     ),
     Known(r"Error loading psycopg2", "add psycopg[binary] to `packages:` of the site"),
@@ -154,7 +157,7 @@ KNOWN = (
     ),
     Known(
         rf"(?:Failed to connect|connect to host|urlopen error|Failed to fetch|distribution found).*(?:{_UNREACHED})",
-        "check that this host may connect to there; behind a proxy set web_environment: {https_proxy: URL}",
+        "check that this host can connect to it; behind a proxy set web_environment: {https_proxy: URL}",
     ),
     Known(
         r"was not found in the package registry|No matching distribution found|(?:there is|are) no versions? of",
@@ -186,28 +189,28 @@ KNOWN = (
     ),
     Known(
         r"Unable to configure handler .*(?:No such file or directory|Permission denied): '/",
-        "make its directory on the host, for the site's user to write to, or set LOGGING in `settings:` of the site",
+        "create its directory on the host, writable for the site's user, or set LOGGING in `settings:` of the site",
     ),
-    Known(r"HTTP Error 40[13]\b", "the server wants to know who asks: check the URL and its credentials"),
+    Known(r"HTTP Error 40[13]\b", "the server requires authentication: check the URL and its credentials"),
     Known(r"HTTP Error (404|410)\b", "check the URL"),
 )
 
 
 def root_cause(output: str) -> str:
-    """Return the fault that a program's last words come of, where those do not name it; '' where there is none."""
+    """Return the fault that causes a program's last message, if the message does not name it; '' if there is none."""
     found = re.search(_ROOT, output)
     return found[1].strip() if found else ""
 
 
 def advice_on(output: str, reason: str) -> str:
-    """Return what to do about a failure with this reason; '' where nobody knows."""
+    """Return the fix for a failure with this reason; '' if none is known."""
     refused = _WRITTEN.search(reason) or (_LOGGED.search(reason) if "configure handler" in reason else None)
     if refused:
         folder, _slash, name = refused["path"].rpartition("/")
-        return f"the site may not write there: set `writable: [{folder or name}]` of the site"
+        return f"the site must not write there: set `writable: [{folder or name}]` of the site"
     outside = refusal(reason)
     if outside and not re.match(r"(?:ModuleNotFound|Import)Error", reason):
-        return f"where the sandbox shall allow that, set `uwsgi: {{unit: {{{outside.line}}}}}` of the site"
+        return f"to allow that in the sandbox, set `uwsgi: {{unit: {{{outside.line}}}}}` of the site"
     variable = missing_variable(output, reason)
     if variable == "DATABASE_URL":
         return f"set {_DATABASE}"
@@ -218,10 +221,10 @@ def advice_on(output: str, reason: str) -> str:
         key, what = "settings_module", named["module"]
         if named["file"] != "settings":
             key, what = "wsgi", f"{named['module']}:{named['name']}"
-        return f"set `{key}:` of the site to what the source has; {what} is not there"
+        return f"correct `{key}:` of the site; the source has no {what}"
     lacking = _not_in_repository(reason)
     if lacking:
-        return f"where the repository does not have that file, add it with `files: {{{lacking}: ...}}` of the site"
+        return f"if the repository does not contain that file, add it with `files: {{{lacking}: ...}}` of the site"
     module = re.match(r"ModuleNotFoundError: No module named '(\w+)'", reason)
     if module and not re.search(_BUILDING, output):
         package = PACKAGES.get(module[1], module[1])
@@ -233,7 +236,7 @@ def advice_on(output: str, reason: str) -> str:
 
 
 def _not_in_repository(reason: str) -> str:
-    """Return the path in the source of a file that a project expects beside its repository; '' where that is not it."""
+    """Return the path in the source of a file that a project expects outside its repository; '' if it is none."""
     read, module, name = _READ.search(reason), _LOCAL.match(reason), _NOT_IN_PACKAGE.match(reason)
     if read and "configure handler" not in reason:
         return read["path"] or read["relative"].removeprefix("./")
@@ -243,10 +246,10 @@ def _not_in_repository(reason: str) -> str:
 
 
 def missing_variable(output: str, reason: str) -> str:
-    """Return the variable that the project looked for in its environment in vain, or ''."""
+    """Return the variable that the project looked up in its environment without success, or ''."""
     key = re.match(r"KeyError: '(\w+)'", reason)
     if key:
-        # Whoever else has such a key: os.environ itself raised it.
+        # Other code raises KeyError too: this one must be raised by os.environ.
         frames = re.findall(r'(?m)^\s*File "([^"]+)", line [0-9]+, in (\S+)', output.rpartition(key[0])[0])
         raised_by = frames[-1] if frames else ("", "")
         own = re.fullmatch(r"<frozen os>|.*/os\.py", raised_by[0]) and raised_by[1] == "__getitem__"
@@ -257,7 +260,7 @@ def missing_variable(output: str, reason: str) -> str:
         found = re.search(pattern, reason)
         if found:
             return found[1]
-    # pydantic-settings: the fields follow, one a line, each with its complaint below it.
+    # pydantic-settings: one line for each field, followed by its error.
     if re.match(r"[\w.]*ValidationError: [0-9]+ validation errors? for \w*(?:Settings|Config|Env)", reason):
         field = re.search(r"(?m)^(\w+)\n\s+Field required \[type=missing", output)
         return field[1].upper() if field else ""

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Read what a site's processes answer to root: so much of it, for so long, of this shape, or it is no answer.
+"""Read what a site's processes send to root, with limits for its size, time and shape.
 
-A site that was broken into answers whatever it likes, or nothing, and for as long as somebody listens.
+A compromised site can answer anything, or nothing, for as long as the connection is open.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import subprocess
 import time
 from typing import IO, Any, Callable, NamedTuple, cast
 
-# Bytes of one answer.
+# The maximum size of one answer, in bytes.
 MOST = 8 << 20
-# Of a number: longer ones take Python minutes to read, before 3.11.
+# The maximum number of digits: before 3.11, Python takes minutes to read a longer number.
 DIGITS = 18
 ANY = object
 _BLOCK = 65536
 
 
 class Said(NamedTuple):
-    """What a process has printed. `ended`: it was done in time, and with no more than anybody reads."""
+    """The output of a process. `ended`: it ended in time and stayed below the size limit."""
 
     out: bytes
     err: bytes
@@ -32,7 +32,7 @@ class Said(NamedTuple):
 
 
 def parsed(raw: bytes | str, shape: Any = ANY) -> Any:
-    """Return what a JSON text says. Raises ValueError for what is no JSON, too long, too deep or of another shape."""
+    """Parse a JSON text. Raises ValueError if it is no JSON, too long, nested too deeply or of another shape."""
     if len(raw) > MOST:
         raise ValueError(f"more than {MOST >> 20} MiB")
     try:
@@ -40,23 +40,23 @@ def parsed(raw: bytes | str, shape: Any = ANY) -> Any:
     except RecursionError:
         raise ValueError("nested too deep") from None
     if not fits(found, shape):
-        raise ValueError("of another shape than asked for")
+        raise ValueError("not of the expected shape")
     return found
 
 
 def fits(value: Any, shape: Any) -> bool:
-    """Say whether plain data has a shape: a type, several, `[shape]`, or `{key: shape}` for the keys that it has."""
+    """Return whether plain data has a shape: a type, several types, `[shape]`, or `{key: shape}` for existing keys."""
     if isinstance(shape, list):
         return isinstance(value, list) and all(fits(inner, shape[0]) for inner in value)
     if isinstance(shape, dict):
         return isinstance(value, dict) and all(fits(value[key], inner) for key, inner in shape.items() if key in value)
-    # True is a number to Python, and none to anybody else.
+    # In Python, True is also a number, but not in JSON.
     kinds = shape if isinstance(shape, tuple) else (shape,)
     return isinstance(value, kinds) and (not isinstance(value, bool) or bool in kinds or ANY in kinds)
 
 
 def talk(process: subprocess.Popen[bytes], stdin: bytes, timeout: float, end: Callable[[Any], None]) -> Said:
-    """Give a process its input, and read both its streams until they end; `end` kills it when it does not in time."""
+    """Write a process's input, and read both its streams until they end; `end` kills it after the time limit."""
     deadline, given = time.monotonic() + timeout, memoryview(stdin)
     streams = {cast(IO[bytes], stream).fileno(): bytearray() for stream in (process.stdout, process.stderr)}
     open_now, pipe = set(streams), cast(IO[bytes], process.stdin)
@@ -86,7 +86,7 @@ def talk(process: subprocess.Popen[bytes], stdin: bytes, timeout: float, end: Ca
 
 
 def piped(descriptor: int, timeout: float) -> bytes | None:
-    """Return what comes through a pipe until its end; None where that is too much, or takes too long."""
+    """Read a pipe until its end; None if that is too much or takes too long."""
     deadline, said = time.monotonic() + timeout, bytearray()
     while len(said) <= MOST:
         left = deadline - time.monotonic()
@@ -100,7 +100,7 @@ def piped(descriptor: int, timeout: float) -> bytes | None:
 
 
 def first_line(descriptor: int, timeout: float) -> bytes:
-    """Return the first line that comes through a pipe, without its end; b'' where none comes in time."""
+    """Read the first line from a pipe, without its line end; b'' if none arrives in time."""
     deadline, said = time.monotonic() + timeout, bytearray()
     while b"\n" not in said and len(said) <= _BLOCK:
         left = deadline - time.monotonic()
@@ -114,7 +114,7 @@ def first_line(descriptor: int, timeout: float) -> bytes:
 
 
 def _pushed(pipe: IO[bytes], given: memoryview) -> memoryview:
-    """Write what goes in; return what is left. Who does not listen gets no more."""
+    """Write the input; return the rest. A process that does not read gets no more."""
     try:
         return given[os.write(pipe.fileno(), given[:_BLOCK]) :]
     except BlockingIOError:

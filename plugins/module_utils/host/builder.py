@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The account that fetches and builds a site's code, `build-SITE`: the running site has another uid.
+"""The account `build-SITE` that downloads and builds a site's code. The running site has another uid.
 
-So the site cannot look into a process that has the deploy key, nor change a build while it is made, nor what builds
-have downloaded. The account is a member of the site's group, because a build reads the site's settings and data; the
-site is in no group of it.
+The site can therefore not look into a process that has the deploy key, nor change a build while it is made, nor change
+downloads of builds. The account is a member of the site's group, because a build reads the site's settings and data.
+The site is not a member of the account's group.
 """
 
 from __future__ import annotations
@@ -26,16 +26,15 @@ from .path_walk import obstacle
 from .shell import Shell, StepError
 from .site_group import site_gid
 
-# A process that is killed is gone as soon as the kernel comes to it; one that keeps making others takes longer.
+# The kernel removes a killed process soon; a process that keeps forking takes longer.
 END_SECONDS = 10
 
 
 def of_site(site: Mapping[str, Any]) -> str:
     """Return the account that builds a completed site on this host.
 
-    That is the site's user where the code, or a virtualenv that is there, lies in that user's hands anyway, or where
-    nobody else may read it: a home, for instance. And where the site's own directories lie in one of that user, who can
-    put others in their place.
+    It is the site's user if this user already controls the code or an existing virtualenv, or if no other account can
+    read them, for example in a home. It is also the site's user if that user could replace the site's own directories.
     """
     layout, user = Layout.of(site), str(site["user"])
     code, virtualenv = site["source"].get("path", ""), site["virtualenv"]
@@ -47,10 +46,10 @@ def of_site(site: Mapping[str, Any]) -> str:
         return user
     if not code:
         return layout.builder
-    # A member of the site's group, and nothing else.
+    # a member of the site's group, and of no other
     try:
         reader = Identity(-1, -1, (site_gid(layout, user, site["managed_user"]),))
-    except KeyError:  # it is to be made, and nothing has it yet
+    except KeyError:  # it will be created, and owns nothing yet
         reader = Identity(-1, -1)
     for path in (code, virtualenv):
         if not path.startswith("/") or not os.path.isdir(path):
@@ -61,7 +60,7 @@ def of_site(site: Mapping[str, Any]) -> str:
 
 
 def may_exchange(uid: int, path: str) -> bool:
-    """Say whether a user may put something else in the place of a path: a directory on the way to it is that user's."""
+    """Return whether a user could replace a path, because it owns a directory on the way to it."""
     folder = os.path.dirname(os.path.realpath(path))
     while not os.path.isdir(folder):
         folder = os.path.dirname(folder)
@@ -73,20 +72,21 @@ def may_exchange(uid: int, path: str) -> bool:
 
 
 def why_not(layout: Layout, user: str) -> str:
-    """Say why this host cannot have the account of a site, whose user is `user`; '' where it can."""
+    """Return why this host cannot have the account of a site with this `user`; '' if it can."""
     taken = {record["builder"] for record in memory.sites().values() if record.get("builder")}
     if any(same(user, name) for name in {*taken, layout.builder}):
-        return f"user is '{user}', an account that builds: the site could change what is built; name another account"
+        return f"user is '{user}', an account that builds: the site could change its builds; name another account"
     if exists(layout.builder) and not _is_ours(layout):
         return (
-            f"this host has an account '{layout.builder}' that no run made, and builds of the site would take it over; "
+            f"this host has an account '{layout.builder}' that no run created, and builds of the site would take it "
+            "over; "
             "rename it"
         )
     return ""
 
 
 def ensure(layout: Layout, group: str, shell: Shell, check_mode: bool) -> list[str]:
-    """Make the account, as a member of the site's group alone; return what was, or would be, made or changed."""
+    """Create the account, as a member of the site's group alone; return what changed or would change."""
     text = sysusers(layout, group)
     changes = [layout.builder_sysusers] if files.read(layout.builder_sysusers) != text else []
     if not exists(layout.builder):
@@ -104,9 +104,9 @@ def ensure(layout: Layout, group: str, shell: Shell, check_mode: bool) -> list[s
 
 
 def ensure_cache(layout: Layout, owner: str, check_mode: bool) -> list[str]:
-    """Give the directory of what builds download to whoever builds, for nobody else to look into.
+    """Give the directory for a build's downloads to the account that builds, and close it for all others.
 
-    What is in one that belonged to somebody else, the site's user for instance, is not trusted: it is removed.
+    If it belonged to another account, such as the site's user, its contents are not trusted and are removed.
     """
     path, mode = layout.cache, 0o700
     try:
@@ -116,12 +116,12 @@ def ensure_cache(layout: Layout, owner: str, check_mode: bool) -> list[str]:
         same = found.st_uid == account.pw_uid
         if same and found.st_gid == account.pw_gid and found.st_mode & 0o7777 == mode:
             return []
-    except (FileNotFoundError, KeyError):  # the latter in check mode, on a host that has no such account yet
+    except (FileNotFoundError, KeyError):  # the latter in check mode, on a host without this account
         same = True
     if not check_mode:
         account = pwd.getpwnam(owner)
         if not same:
-            # First of all nobody else can put anything there any more.
+            # First of all, so that no other account can add anything to it.
             nofollow.ensure(path, mode, 0, 0)
             for name in files.names(path):
                 nofollow.remove(f"{path}/{name}")
@@ -130,12 +130,12 @@ def ensure_cache(layout: Layout, owner: str, check_mode: bool) -> list[str]:
 
 
 def forget(layout: Layout, shell: Shell, check_mode: bool) -> list[str]:
-    """Remove the account and what runs as it; return what was, or would be, removed. It has no data."""
+    """Remove the account and its processes; return what was removed or would be. It has no data."""
     ours = _is_ours(layout)
     changes = [layout.builder_sysusers] if os.path.lexists(layout.builder_sysusers) else []
     if not check_mode:
         files.forget(layout.builder_sysusers)
-        mounts.remove(layout.view)  # of a build that was killed
+        mounts.remove(layout.view)  # of a killed build
     if ours and exists(layout.builder):
         changes.append(layout.builder)
         if not check_mode:
@@ -157,7 +157,7 @@ def sysusers(layout: Layout, group: str) -> str:
 
 @contextlib.contextmanager
 def held(layout: Layout) -> Iterator[None]:
-    """Be the only run whose processes are those of the account that builds a site. Raises `StepError`."""
+    """Hold the lock on the processes of the account that builds a site. Raises `StepError`."""
 
     def busy(process: str) -> StepError:
         what = f"another run (process {process}) has held {layout.builder_lock} for {files.LOCK_TIMEOUT} s"
@@ -168,9 +168,9 @@ def held(layout: Layout) -> Iterator[None]:
 
 
 def end_processes(layout: Layout, proc: str = "/proc") -> None:
-    """Kill whatever still runs as the account that builds a site; what a build left behind could change its files.
+    """Kill all processes of the account that builds a site; those that a build left behind could change its files.
 
-    Raises `StepError` where something is left all the same. See `held`: another run may be building as that account.
+    Raises `StepError` if processes remain. See `held`: another run may be building as that account.
     """
     try:
         uid = pwd.getpwnam(layout.builder).pw_uid
@@ -178,12 +178,14 @@ def end_processes(layout: Layout, proc: str = "/proc") -> None:
         return
     shared = [entry.pw_name for entry in pwd.getpwall() if entry.pw_uid == uid and entry.pw_name != layout.builder]
     if uid == 0 or shared:
-        what = f"{layout.builder} has the number {uid}, as {', '.join(shared) or 'root'} has; give it another"
+        what = f"{layout.builder} has the same uid {uid} as {', '.join(shared) or 'root'}; give it another"
         raise StepError(layout.name, "accounts", what)
     deadline = time.monotonic() + END_SECONDS
     while left := _running(uid, proc):
         if time.monotonic() > deadline:
-            raise StepError(layout.name, "build", f"processes of {layout.builder} do not end: {left[:5]}; end them")
+            raise StepError(
+                layout.name, "build", (f"processes of {layout.builder} cannot be killed: {left[:5]}; end them")
+            )
         for pid in left:
             try:
                 os.kill(pid, signal.SIGKILL)
@@ -201,7 +203,7 @@ def exists(user: str) -> bool:
 
 
 def same(user: str, other: str) -> bool:
-    """Say whether two names are one account: to the kernel accounts are numbers, and a number may have two names."""
+    """Return whether two names are one account: the kernel knows only uids, and a uid may have two names."""
     try:
         return user == other or pwd.getpwnam(user).pw_uid == pwd.getpwnam(other).pw_uid
     except KeyError:
@@ -209,18 +211,18 @@ def same(user: str, other: str) -> bool:
 
 
 def _is_ours(layout: Layout) -> bool:
-    """Say whether a run made the account: it is noted, or has its file."""
+    """Return whether a run created the account: it is noted, or has its file."""
     noted = memory.sites().get(layout.name, {})
     return noted.get("builder") == layout.builder or memory.is_marked(layout.builder_sysusers)
 
 
 def _groups(user: str) -> set[str]:
-    """Return the groups that have an account as a member, beside its own."""
+    """Return the groups that have an account as a member, in addition to its own."""
     return {entry.gr_name for entry in grp.getgrall() if user in entry.gr_mem}
 
 
 def _running(uid: int, proc: str) -> list[int]:
-    """Return the processes that have this uid among theirs, but for those that are dead and not yet waited for."""
+    """Return the processes with this uid among theirs, except dead ones that are not yet reaped."""
     found = []
     for entry in os.listdir(proc):
         if not entry.isdigit():

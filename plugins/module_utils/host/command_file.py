@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The file of the command `pyweb` on a host: whether it is there as it is wanted, how it gets there, and its end.
+"""The file of the command `pyweb` on a host: check, install and remove it.
 
-Its head names the sources that it was made of, and what follows the head. So a controller whose zlib packs otherwise
-finds it as it is wanted, and one that was damaged is replaced. A file of that name that is not ours is left alone.
+Its head contains digests of its sources and of the archive that follows. A file that a controller with another zlib
+packed is therefore recognised as current, and a damaged one is replaced. A file of the same name that pyweb.stack did
+not write is left alone.
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ _HEAD = re.compile(re.escape(HEAD).replace(r"\{sources\}", f"({_DIGEST})").repla
 
 
 def made(sources: str, archive: bytes) -> bytes:
-    """Return the file: Python finds an archive by its end, whatever stands before it. `sources` is their digest."""
+    """Return the file. Python finds an archive by its end, so a head is allowed. `sources` is a digest."""
     return HEAD.format(sources=sources, archive=hashlib.sha256(archive).hexdigest()).encode() + archive
 
 
 class NotSent(Exception):
-    """The command is wanted and did not come along: that spares every other run some hundred KiB."""
+    """The command is needed and was not sent. Most runs do not need it, and so send some hundred KiB less."""
 
 
 def ensure(sources: str, content: bytes, completion: str, check_mode: bool) -> tuple[str, str]:
-    """Put the command there: its path where that changes something, and a note where it cannot be.
+    """Install the command; return its path if something changed, and a note if it cannot be installed.
 
-    Raises `NotSent` where it is not there and `content` is empty.
+    Raises `NotSent` if it is missing and `content` is empty.
     """
     if fault := in_the_way():
         return "", fault
@@ -53,7 +54,7 @@ def ensure(sources: str, content: bytes, completion: str, check_mode: bool) -> t
 
 
 def is_current(sources: str) -> bool:
-    """Say whether the command is there, made of these sources, whole, root's, and for everybody to execute."""
+    """Return whether the command is installed, from these sources, undamaged, owned by root and executable for all."""
     path = layouts.PYWEB_COMMAND
     found = nofollow.status(path)
     if found is None or not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
@@ -69,17 +70,20 @@ def is_current(sources: str) -> bool:
 
 
 def in_the_way() -> str:
-    """Return why the command cannot be put there; '' where nothing of somebody else's is there."""
+    """Return why the command cannot be installed; '' if no other file is in its place."""
     path = layouts.PYWEB_COMMAND
     if not os.path.lexists(path) or memory.is_marked(path):
         return ""
-    return f"{path} is not of pyweb.stack, so the command pyweb is not installed; move that file away to have it"
+    return (
+        f"{path} was not written by pyweb.stack, so the command pyweb is not installed; to install it, move "
+        "that file away"
+    )
 
 
 def install(content: bytes, completion: str) -> str:
-    """Put the command and its completion there; return why that did not work, '' where it did.
+    """Install the command and its completion; return why that failed, '' if it did not.
 
-    No site needs the command, so that is no failure.
+    No site needs the command, so this does not fail the run.
     """
     path, beside = layouts.PYWEB_COMMAND, layouts.PYWEB_COMPLETION
     try:
@@ -93,7 +97,7 @@ def install(content: bytes, completion: str) -> str:
 
 
 def remove(check_mode: bool) -> list[str]:
-    """Remove both where they are ours, and directories above the completion that are empty; return what went."""
+    """Remove both if pyweb.stack wrote them, and empty directories above the completion; return what was removed."""
     ours = [path for path in (layouts.PYWEB_COMMAND, layouts.PYWEB_COMPLETION) if memory.is_marked(path)]
     if not check_mode:
         for path in ours:
@@ -104,7 +108,7 @@ def remove(check_mode: bool) -> list[str]:
 
 
 def _remove_empty(folder: str) -> None:
-    """Remove the two directories that only the completion needed, while they are empty."""
+    """Remove the two directories that only the completion needed, if they are empty."""
     for path in (folder, os.path.dirname(folder)):
         try:
             os.rmdir(path)

@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Commands in the sandbox of `sandbox`: systemd runs each one as a unit of its own that is gone afterwards.
+"""Run commands in the sandbox of `sandbox`: systemd runs each one as a transient unit.
 
-Three processes stand between a run and its command:
+There are three processes between a run and its command:
 
-- `GUARD` waits, and ends the unit when the run is killed: systemd would let it go on;
-- `systemd-run` hands over the standard input and outputs and waits for the unit;
-- `LAUNCHER` is what the unit starts. It reads the environment from the standard input, for on command lines, and in the
-  properties of a unit, everybody could read it; and it tells how the command ended, which systemd-run does not.
+- `GUARD` waits, and stops the unit if the run is killed, because systemd would let it continue.
+- `systemd-run` connects standard input and outputs, and waits for the unit.
+- `LAUNCHER` is what the unit starts. It reads the environment from standard input, because every user can read command
+  lines and the properties of a unit. It also reports how the command ended, which systemd-run does not.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ exec 3<&0
 exec 3<&-
 wait $!
 """
-# How systemd says that a unit's own preparations failed (systemd.exec(5), "Process Exit Codes").
+# systemd's exit codes for failed preparations of a unit (systemd.exec(5), "Process Exit Codes").
 PREPARATIONS = {
     200: "CHDIR",
     216: "GROUP",
@@ -67,19 +67,20 @@ _KILLED = re.compile(r"\npyweb-killed-by (\d+)\n\Z")
 
 
 def unit_name(site: str) -> str:
-    """Return a name that no other unit has, for one command of a site."""
+    """Return a unique unit name for one command of a site."""
     return f"pyweb-run-{site}-{uuid.uuid4().hex[:12]}.service"
 
 
 def command(
     unit: str, sandbox: Directives, who: Identity, argv: Sequence[str], cwd: str, environment: Mapping[str, str]
 ) -> tuple[list[str], bytes]:
-    """Return what runs `argv` as `who` in a sandbox, and what goes before its standard input."""
+    """Return the arguments that run `argv` as `who` in a sandbox, and the prefix of its standard input."""
     entries = [os.fsencode(f"{name}={value}") + b"\0" for name, value in environment.items()]
     given = b"".join(entries)
     words = ["systemd-run", "--quiet", "--pipe", "--wait", "--collect", f"--unit={unit}"]
     words += ["--description=A command of pyweb.stack", f"--uid={who.uid}", f"--gid={who.gid}"]
-    # What the command leaves running ends with it. One that needs too much memory ends alone: `LAUNCHER` tells of it.
+    # Processes that the command leaves running end with it. If it needs too much memory, only it is killed: `LAUNCHER`
+    # reports this.
     own = {"KillSignal": ["SIGKILL"], "OOMPolicy": ["continue"], "UMask": ["0022"], "Nice": [str(os.nice(0))]}
     words += properties({**own, **sandbox})
     started = ["/usr/bin/python3", "-I", "-S", "-c", LAUNCHER, str(len(given)), cwd, *argv]
@@ -94,12 +95,12 @@ def properties(directives: Directives) -> list[str]:
 
 
 def stop(unit: str) -> None:
-    """End a command and all that it started."""
+    """Stop a command and all that it started."""
     subprocess.run(["systemctl", "stop", "--quiet", unit], capture_output=True, check=False)
 
 
 def ending(status: int, errors: str) -> tuple[int, str, str]:
-    """Return (exit status as of a process of our own, what it wrote to stderr, why it could not be started or '')."""
+    """Return (exit status as for a child process, its stderr, why it could not be started or '')."""
     if found := _NOT_STARTED.search(errors):
         return status, errors[: found.start()], found[1]
     if found := _KILLED.search(errors):

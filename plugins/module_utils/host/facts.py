@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the roles branch on, read from the host itself: see the module `host_facts`."""
+"""The facts that the roles branch on, read from the host: see the module `host_facts`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from . import firewalld_state, held_units, labels, open_ports, packages, packet_filters, platform, processes, zone_files
 from .files import read_or_empty
 
-# What the roles start, and what else may filter packets.
+# Services that the roles start, and others that may filter packets.
 SERVICES = ("nginx", "firewalld", *packet_filters.LOADERS)
 
 
@@ -41,7 +41,7 @@ def facts(module: Any) -> dict[str, Any]:
         "firewalld_opened": opened,
         "firewalld_open": firewalld_state.let_in(module, zones) if filters else firewalld_state.will_let_in(zones),
         "firewalld_bound": bound,
-        # What starting firewalld would change. Nobody needs it where firewalld runs.
+        # What starting firewalld would change; not needed if firewalld runs.
         "open_ports": [] if filters else open_ports.open_ports(module.run_command, processes.processes()),
         "packet_filters": [] if filters else packet_filters.packet_filters(_run(module), running),
     }
@@ -49,24 +49,24 @@ def facts(module: Any) -> dict[str, Any]:
 
 
 def installed_packages(module: Any) -> list[str]:
-    """Return the packages that are installed, without those that apt_install began with and nobody has waited for.
+    """Return the installed packages, without those that apt_install began to install and no task has waited for.
 
-    Who needs one of these asks apt_install for it, on every first run: how far the background is must not matter. The
-    same holds for what a run that was killed left; its masks are removed there.
+    A role that needs one of them always calls apt_install on a first run: the progress in the background must not
+    matter. The same applies to what a killed run left; its masks are removed there.
     """
     begun = held_units.begun()
     return [name for name in packages.installed(module) if name not in begun] + packages.module_streams()
 
 
 def nginx_version(module: Any) -> str:
-    """Return the version of the installed nginx, such as 1.22.1; '' where there is none."""
+    """Return the version of the installed nginx, such as 1.22.1; '' if it is not installed."""
     program = module.get_bin_path("nginx")
     found = re.search(r"/([0-9]+(?:\.[0-9]+)+)", "".join(module.run_command([program, "-v"])[1:])) if program else None
     return found[1] if found else ""
 
 
 def _run(module: Any) -> packet_filters.Run:
-    """Return a `run_command` for which a program that is not installed is one that fails."""
+    """Return a `run_command` that reports a missing program as a failure."""
 
     def run(argv: Sequence[str]) -> tuple[int, str, str]:
         path = module.get_bin_path(argv[0])
@@ -77,7 +77,7 @@ def _run(module: Any) -> packet_filters.Run:
 
 
 def services(module: Any) -> dict[str, dict[str, bool]]:
-    """Return whether each of SERVICES runs, and starts at boot: what is right needs no task."""
+    """Return whether each of SERVICES runs, and starts at boot: a service in the right state needs no task."""
     argv = ["systemctl", "show", "--property=ActiveState,UnitFileState", *(f"{name}.service" for name in SERVICES)]
     blocks = module.run_command(argv)[1].strip().split("\n\n")
     return {
@@ -87,12 +87,12 @@ def services(module: Any) -> dict[str, dict[str, bool]]:
 
 
 def selinux() -> str:
-    """Return what the kernel does: enforcing, permissive or disabled (selinux(8))."""
+    """Return the mode of SELinux: enforcing, permissive or disabled (selinux(8))."""
     return {"1": "enforcing", "0": "permissive"}.get(read_or_empty("/sys/fs/selinux/enforce").strip(), "disabled")
 
 
 def pythons() -> dict[str, str]:
-    """Return the interpreters that can be run, version to path; a package's own wins over one under /usr/local."""
+    """Return the usable interpreters, version to path; a package's own takes precedence over one in /usr/local."""
     found = {}
     for folder in ("/usr/local/bin", "/usr/bin"):
         for path in glob.glob(f"{folder}/python3.*"):
@@ -103,15 +103,15 @@ def pythons() -> dict[str, str]:
 
 
 def listening_ports(program: str, proc: str = processes.PROC) -> set[int]:
-    """Return the TCP ports on which a process of this name listens; systemd may have opened the port for it."""
+    """Return the TCP ports on which a process of this name listens, even if systemd opened the port."""
     own = {pid: process for pid, process in processes.processes(proc).items() if process.name == program}
     return {listener.port for listener in processes.listeners(proc, own) if listener.pids and listener.port}
 
 
 def connection_ports() -> set[int]:
-    """Return the host's own port of the SSH connection that this process descends from.
+    """Return the host's port of the SSH connection that this process descends from.
 
-    sudo drops the variable from the environment; an ancestor in /proc still has it.
+    sudo removes the variable from the environment; an ancestor in /proc still has it.
     """
     process = os.getpid()
     while process > 1:

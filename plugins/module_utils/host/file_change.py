@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""One path of a file set: what is there, what is wanted, and how to get from one to the other."""
+"""One path of a file set: its current state, its desired state, and the change between them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .visible import visible
 
 
 class FileSetError(Exception):
-    """Why the set was not installed. `output` is all that the failing program wrote."""
+    """Why the set was not installed. `output` is the complete output of the failed program."""
 
     def __init__(self, text: str, output: str = "") -> None:
         super().__init__(visible(text))
@@ -26,7 +26,7 @@ class FileSetError(Exception):
 
 
 class Edit(NamedTuple):
-    """A text to replace in a file: where it begins (`line` from 1, `column` from 0), what it is and what it becomes."""
+    """A text to replace in a file: its position (`line` from 1, `column` from 0), the old text and the new text."""
 
     line: int
     column: int
@@ -36,10 +36,10 @@ class Edit(NamedTuple):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be at a path: `kind` is file, link, absent, edited (in place) or kept (as it was before our changes).
+    """The desired state of a path; `kind` is file, link, absent, edited (in place) or kept (as before our changes).
 
-    `keep`: what is there and lacks the text `marked` is kept before it changes. `prune`: with the file goes its
-    directory, if nothing else is in it. `note` says in a sentence for people what the change is.
+    With `keep`, the current content is copied before it changes, unless it contains the text `marked`. With `prune`,
+    the file's directory is removed with it if it is then empty. `note` describes the change in a sentence for the user.
     """
 
     path: str
@@ -63,7 +63,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Found:
-    """What is at a path: `kind` is file, link, absent or the name of something that no set replaces."""
+    """The current state of a path: `kind` is file, link, absent or the name of a type that no set replaces."""
 
     kind: str = "absent"
     content: bytes = b""
@@ -75,7 +75,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Change:
-    """One path: what is there, what comes, and its `state`: created, changed, removed or unchanged."""
+    """One path: its current state, its desired state, and the `state`: created, changed, removed or unchanged."""
 
     wanted: Wanted
     before: Found
@@ -84,10 +84,10 @@ class Change:
 
 
 def compare(wanted: Wanted, dry: bool = False) -> Change:
-    """Compare what is at the path with what is wanted. A dry run tolerates accounts that do not exist yet."""
+    """Compare the current state of a path with the desired one. A dry run accepts accounts that do not exist yet."""
     before = look(wanted.path)
     if before.kind not in ("file", "link", "absent"):
-        raise FileSetError(f"{wanted.path} is a {before.kind}; wanted a file or nothing there; move it away first")
+        raise FileSetError(f"{wanted.path} is a {before.kind}; expected a file or nothing; move it away first")
     if wanted.kind == "absent":
         gone = before.kind == "absent" or (wanted.marked and not wanted.is_marked(before))
         return Change(wanted, before, before if gone else Found(), "unchanged" if gone else "removed")
@@ -105,9 +105,9 @@ def compare(wanted: Wanted, dry: bool = False) -> Change:
 
 
 def _edited(wanted: Wanted, before: Found) -> Found:
-    """Return the file with its edits done; those that are done already stay."""
+    """Return the file with its edits applied; those that are applied already are kept."""
     if before.kind != "file":
-        raise FileSetError(f"{wanted.path} is {before.kind}; wanted a file to edit")
+        raise FileSetError(f"{wanted.path} is {before.kind}; expected a file to edit")
     text = before.content.decode("utf-8", "surrogateescape")
     starts = [0, *(newline.end() for newline in re.finditer("\n", text))]
     for edit in sorted(wanted.edits, reverse=True):
@@ -116,14 +116,14 @@ def _edited(wanted: Wanted, before: Found) -> Found:
             continue
         if not text.startswith(edit.old, at):
             raise FileSetError(
-                f"{wanted.path}:{edit.line} is no longer {edit.old!r}; somebody changed the file meanwhile; run again"
+                f"{wanted.path}:{edit.line} is no longer {edit.old!r}; the file was changed during the run; run again"
             )
         text = text[:at] + edit.new + text[at + len(edit.old) :]
     return replace(before, content=text.encode("utf-8", "surrogateescape"))
 
 
 def look(path: str) -> Found:
-    """Return what is at a path; links are not followed."""
+    """Return the current state of a path; links are not followed."""
     try:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -138,7 +138,7 @@ def look(path: str) -> Found:
 
 
 def differences(change: Change) -> list[dict[str, Any]]:
-    """Return what Ansible's diff mode shows for one path: the text, then the attributes."""
+    """Return the difference for Ansible's diff mode: the text, then the attributes."""
     if change.state == "unchanged":
         return []
     path, before, after = change.wanted.path, change.before, change.after
@@ -163,7 +163,7 @@ def temporary(path: str) -> str:
 
 
 def write(path: str, content: Found) -> None:
-    """Make the file or link `content` at `path`."""
+    """Write the file or link `content` at `path`."""
     if content.kind == "link":
         files.forget(path)
         os.symlink(content.target, path)
@@ -172,7 +172,7 @@ def write(path: str, content: Found) -> None:
 
 
 def move(path: str, content: Found) -> None:
-    """Rename what `write` put at `temporary(path)` to `path`, or remove `path`; this lasts even if the power fails."""
+    """Rename what `write` wrote to `temporary(path)` to `path`, or remove `path`; this survives a power failure."""
     if content.kind == "absent":
         files.forget(path)
         files.sync(os.path.dirname(path))
@@ -208,7 +208,7 @@ def _gid(wanted: Wanted, dry: bool) -> int:
 
 
 def _identity(wanted: Wanted, what: str, name: str, lookup: Callable[[str], int], dry: bool) -> int:
-    """Return the number of an account or group; -1, the kernel's 'leave it', where a dry run finds none."""
+    """Return the ID of an account or group; -1, which leaves it unchanged, if a dry run finds none."""
     if name.isdigit():
         return int(name)
     try:
@@ -216,4 +216,6 @@ def _identity(wanted: Wanted, what: str, name: str, lookup: Callable[[str], int]
     except KeyError:
         if dry:
             return -1
-        raise FileSetError(f"{wanted.path}: {what} is {name!r}; there is none on this host; create it first") from None
+        raise FileSetError(
+            f"{wanted.path}: {what} is {name!r}, which this host does not have; create it first"
+        ) from None

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Install a set of files as one transaction: all of them, checked and in effect, or none.
+"""Install a set of files as one transaction: all files are checked and in effect, or none.
 
-`install` compares, shows a check the new files where they will be (`stage`), renames each into place, and has them
-applied. When one of these steps fails, it puts back what was there.
+`install` compares, runs a check that sees the new files at their final paths (`stage`), renames each file into place,
+and applies them. If one of these steps fails, it restores the previous files.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from ..model.layout import LOCKS, MEMORY
 from . import file_change, files, kept, port_holder, stage
 from .file_change import Change, FileSetError, Wanted
 
-# Where programs are looked for beside PATH, which lacks the sbin directories for an unprivileged login.
+# Directories searched in addition to PATH, which has no sbin directories for an unprivileged login.
 SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 
-# How nginx and others mark what they stop at, and what never is the fault.
+# How nginx and other programs mark the error they stop at, and lines that are never the error.
 _MARKED = re.compile(r"\[(emerg|alert|crit)\]")
 _HARMLESS = re.compile(r"\b(warn(ing)?|notice|info|debug|syntax is ok|is successful)\b", re.IGNORECASE)
 
@@ -34,7 +34,7 @@ Run = Callable[[Sequence[str]], tuple[int, str, str]]
 
 @dataclass(frozen=True)
 class Request:
-    """A set of files under a name, and the commands around it (argument lists)."""
+    """A named set of files, and the commands around it (argument lists)."""
 
     name: str
     files: Sequence[Wanted]
@@ -42,12 +42,12 @@ class Request:
     private: Sequence[str] = ()
     apply: Sequence[Sequence[str]] = ()
     wait: float = 60.0
-    revert: Sequence[Sequence[str]] = ()  # in place of `apply`, for the files that are put back
+    revert: Sequence[Sequence[str]] = ()  # instead of `apply`, for the restored files
 
 
 @dataclass
 class Outcome:
-    """What an installation did, or in a dry run would do."""
+    """What an installation did, or would do in a dry run."""
 
     changes: list[Change]
     changed: bool = False
@@ -61,15 +61,15 @@ class Outcome:
 
 
 class CheckRefused(FileSetError):
-    """The check does not accept the new files."""
+    """The check refused the new files."""
 
 
 def install(request: Request, run: Run, dry: bool = False, folder: str = LOCKS, memory: str = MEMORY) -> Outcome:
-    """Install the set, or predict it. `run` executes an argument list and returns (status, output, errors).
+    """Install the set, or predict the changes. `run` executes an argument list; returns (status, output, errors).
 
     Raises `FileSetError`; the host is then as it was before.
     """
-    if dry and os.geteuid() != 0:  # an ordinary user: compare, as far as files can be read
+    if dry and os.geteuid() != 0:  # an ordinary user: compare the files that it can read
         changes = _compared(request.files, dry, memory)
         return Outcome(changes, _differ(changes), unchecked_because="only root can show the check the new files")
     lock = f"{folder}/{request.name}.lock"
@@ -85,9 +85,9 @@ def install(request: Request, run: Run, dry: bool = False, folder: str = LOCKS, 
 
 
 def telling(output: str) -> str:
-    """Return the line of a program's output that names the fault, without the program's name and the time before it.
+    """Return the line of a program's output that names the error, without the program's name and the time.
 
-    That is the first that is marked as one; else the first that is no warning, no notice and no good news.
+    This is the first line that is marked as an error; else the first that is no warning, notice or success message.
     """
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     marked = [line for line in lines if _MARKED.search(line)]
@@ -97,7 +97,7 @@ def telling(output: str) -> str:
 
 
 def which(program: str) -> str:
-    """Return the program's absolute path, or '' when it is not installed."""
+    """Return the program's absolute path, or '' if it is not installed."""
     return shutil.which(program, path=os.environ.get("PATH", "/usr/bin:/bin") + ":" + SBIN) or ""
 
 
@@ -110,9 +110,9 @@ class _Transaction:
     dry: bool
     folder: str
     memory: str
-    made: list[str] = field(default_factory=list)  # directories, outer ones first
+    made: list[str] = field(default_factory=list)  # new directories, outer ones first
     done: list[Change] = field(default_factory=list)
-    copied: list[str] = field(default_factory=list)  # paths of which a copy was kept
+    copied: list[str] = field(default_factory=list)  # paths that were copied
 
     def outcome(self) -> Outcome:
         interrupted = os.path.exists(self.marker)
@@ -142,7 +142,7 @@ class _Transaction:
 
     @property
     def marker(self) -> str:
-        """The file that is there from the first rename until everything is applied. A killed run leaves it behind."""
+        """The marker file, which exists from the first rename until everything is applied. A killed run leaves it."""
         return f"{self.folder}/{self.request.name}.pending"
 
     def mark(self) -> None:
@@ -151,9 +151,9 @@ class _Transaction:
             os.fsync(stream.fileno())
 
     def check(self, outcome: Outcome) -> bool:
-        """Show the check the new files where they will be.
+        """Run the check with the new files at their final paths.
 
-        Return whether the check has to run in place, because nothing could be mounted.
+        Return whether the check must run in place, because nothing could be mounted.
         """
         request = self.request
         if not request.check:
@@ -171,7 +171,7 @@ class _Transaction:
             script = stage.script(copies, outcome.changes, request.private, [program, *request.check[1:]])
             status, out, err = self.run(["unshare", "--mount", "--propagation", "private", "sh", "-c", script])
             outcome.checked = os.path.exists(f"{copies}/{stage.ENTERED}")
-        except OSError as error:  # no unshare, or no room in /run
+        except OSError as error:  # no unshare, or no space in /run
             status, out, err = 1, "", str(error)
         finally:
             stage.discard(copies)
@@ -192,7 +192,7 @@ class _Transaction:
         return CheckRefused(f"`{_brief(self.request.check)}` refuses the new files: {telling(output)}{state}", output)
 
     def swap(self, changes: list[Change]) -> None:
-        """Write every file beside its place, then rename: a full disk shows before anything has moved."""
+        """Write every file beside its path, then rename all: a full disk is noticed before anything has changed."""
         differing = [change for change in changes if change.state != "unchanged"]
         path = ""
         try:
@@ -211,7 +211,7 @@ class _Transaction:
                 self.done.append(change)
                 file_change.move(path, change.after)
                 if change.wanted.prune and change.after.kind == "absent":
-                    with contextlib.suppress(OSError):  # something else is in it
+                    with contextlib.suppress(OSError):  # it contains something else
                         os.rmdir(os.path.dirname(path))
         except OSError as error:
             for change in differing:
@@ -227,7 +227,7 @@ class _Transaction:
         for folder in reversed(missing):
             os.mkdir(folder)
             self.made.append(folder)
-            os.chmod(folder, 0o755)  # noqa: S103 - whatever the umask says: configuration is readable
+            os.chmod(folder, 0o755)  # noqa: S103 - configuration is readable, whatever the umask is
 
     def apply(self, commands: Sequence[Sequence[str]]) -> None:
         for argv in commands:
@@ -238,7 +238,7 @@ class _Transaction:
                 raise FileSetError(f"`{_brief(argv)}` failed: {telling(output)}", output)
 
     def undo(self, interrupted: bool) -> str:
-        """Put back what was there and apply that; return a clause that says how far this came."""
+        """Restore the previous files and apply them; return a clause that describes the result."""
         stuck = []
         for change in reversed(self.done):
             try:
@@ -249,13 +249,13 @@ class _Transaction:
             except OSError as error:
                 stuck.append(f"{change.wanted.path} ({error.strerror})")
         for folder in reversed(self.made):
-            with contextlib.suppress(OSError):  # somebody else put something there meanwhile
+            with contextlib.suppress(OSError):  # another program put something there in the meantime
                 os.rmdir(folder)
         for path in self.copied if not stuck else []:
             kept.forget(path, self.memory)
         if stuck:
             return f"these could not be put back: {', '.join(stuck)}; the next run tries again"
-        if interrupted:  # what is back may be half of what an earlier run wrote: leave the marker to the next run
+        if interrupted:  # The restored files may be half of an earlier run: leave the marker to the next run.
             return "the files are as the interrupted run before left them; the next run tries again"
         state = "the previous files are back"
         try:
@@ -275,7 +275,7 @@ def _differ(changes: list[Change]) -> bool:
 
 
 def _brief(argv: Sequence[str]) -> str:
-    """Return a command as an error quotes it: on one line; of a script the name that it was given as its $0."""
+    """Return a command for an error message: on one line; a script by its $0."""
     if list(argv[:2]) == ["sh", "-c"] and len(argv) > 3:
         return argv[3]
     text = shlex.join(argv).splitlines()

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the modules that install a set of files share: their arguments, what these mean, and what is returned."""
+"""The shared part of the modules that install a set of files: arguments, their meaning, and the result."""
 
 from __future__ import annotations
 
@@ -60,18 +60,18 @@ ARGUMENTS = {
 
 
 class FileSetModule(AnsibleModule):
-    """A module whose arguments are whole files, some of them secret: the host's journal gets none of them."""
+    """A module whose arguments are whole files, some of them secret: none is logged in the host's journal."""
 
     def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
         super().log("Invoked (the arguments are not logged)")
 
     def run(self, argv: Sequence[str]) -> tuple[int, str, str]:
-        """Execute a command; return (status, output, errors). Raises OSError where there is no such program."""
+        """Execute a command; return (status, output, errors). Raises OSError if the program does not exist."""
         status, out, err = self.run_command(list(argv), handle_exceptions=False)
         return status, out, err
 
     def apply_again(self) -> str:
-        """Execute the commands of `apply`, though no file has changed; return why that fails, '' where it does not."""
+        """Execute the commands of `apply` although no file has changed; return why that fails, '' if it does not."""
         for argv in commands("apply", self.params["apply"]):
             status, out, err = self.run([which(argv[0]) or argv[0], *argv[1:]])
             if status:
@@ -79,16 +79,16 @@ class FileSetModule(AnsibleModule):
         return ""
 
     def shown(self) -> dict[str, Any]:
-        """Return what Ansible shows of the arguments: the paths, not what is in the files."""
+        """Return the arguments that Ansible shows: the paths, not the contents of the files."""
         files = [file["path"] for file in self.params["files"]]
         return {"invocation": {"module_args": {**self.params, "files": files}}}
 
     def install(self, faulty: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """Install the files and return what the module returns of it, or end the module with the error.
+        """Install the files and return the module's result, or end the module with the error.
 
-        Where the check refuses a file of a part (`of`), all files of that part stay as they are and the others are
-        installed; `refused` says why, part -> text. The caller fails with that in the end. `faulty` are parts that are
-        known to be wrong, part -> why.
+        If the check refuses a file of a part (`of`), all files of that part stay as they are, and the others are
+        installed. `refused` maps the part to the reason; the caller fails with it at the end. `faulty` maps parts that
+        are known to be wrong to the reason.
         """
         refused: dict[str, str] = dict(faulty or {})
         while True:
@@ -106,12 +106,12 @@ class FileSetModule(AnsibleModule):
 
 
 def refused_part(error: FileSetError, files: Sequence[Mapping[str, Any]]) -> str:
-    """Return the part whose file the check refuses by its name and line; '' where it is nobody's alone."""
+    """Return the only part whose file the check's message names with its line; '' if there is none."""
     if not isinstance(error, CheckRefused):
         return ""
     named = re.findall(r"(?<= in )(/\S+?):\d+", str(error))
     parts = {file["path"]: str(file["of"]) for file in files if file["of"]}
-    # Of what its files name, nginx tells the path alone: a certificate, behind a link of the part.
+    # For what a file names, nginx reports only the path: a certificate, behind a link of the part.
     quoted = re.findall(r"\"(/[^\"]+)\"", str(error))
     links = {f"{file['path']}/": str(file["of"]) for file in files if file["of"] and file["link"] is not None}
     found = [parts[path] for path in named if path in parts]
@@ -119,7 +119,7 @@ def refused_part(error: FileSetError, files: Sequence[Mapping[str, Any]]) -> str
 
 
 def result(outcome: Outcome, with_diff: bool) -> dict[str, Any]:
-    """Return what the module returns of an installation."""
+    """Return the module's result of an installation."""
     found: dict[str, Any] = {
         "changed": outcome.changed,
         "files": [{"path": change.wanted.path, "state": change.state} for change in outcome.changes],
@@ -135,9 +135,9 @@ def result(outcome: Outcome, with_diff: bool) -> dict[str, Any]:
 
 
 def request(given: dict[str, Any]) -> Request:
-    """Return the arguments as `install` takes them. Raises `FileSetError` where they make no sense."""
+    """Convert the arguments for `install`. Raises `FileSetError` for invalid ones."""
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", given["name"]):
-        raise FileSetError("name goes into file names; wanted letters, digits and ._-")
+        raise FileSetError("name is used in file names; expected letters, digits and ._-")
     files = [wanted(file) for file in given["files"]]
     paths = [file.path for file in files]
     twice = sorted({path for path in paths if paths.count(path) > 1})
@@ -148,33 +148,35 @@ def request(given: dict[str, Any]) -> Request:
 
 
 def commands(name: str, given: list[list[Any]]) -> list[list[str]]:
-    """Return the commands of an option as lists of words. Raises `FileSetError` for one without any."""
+    """Return the commands of an option as lists of words. Raises `FileSetError` for an empty command."""
     if not all(given):
-        raise FileSetError(f"{name} has an empty command; wanted lists of arguments such as [systemctl, reload, nginx]")
+        raise FileSetError(
+            f"{name} has an empty command; expected lists of arguments such as [systemctl, reload, nginx]"
+        )
     return [[str(word) for word in argv] for argv in given]
 
 
 def wanted(given: dict[str, Any]) -> Wanted:
-    """Return one entry of `files` as `install` takes it. Raises `FileSetError` where it makes no sense."""
+    """Convert one entry of `files` for `install`. Raises `FileSetError` for an invalid one."""
     path = given["path"]
     if not os.path.isabs(path) or os.path.normpath(path) != path:
-        raise FileSetError(f"{path}: wanted an absolute path without '..', '//' or a / at the end")
+        raise FileSetError(f"{path}: expected an absolute path without '..', '//' or a / at the end")
     if given["template"] is not None:
         raise FileSetError(f"{path}: a template is rendered by the action plugin of the same name, which did not run")
     common = {key: given[key] for key in ("marked", "secret", "keep", "prune", "note")}
     kinds = {key for key in ("content", "link", "edits") if given[key] is not None}
     if given["state"] != "present":
         if kinds:
-            raise FileSetError(f"{path}: state is {given['state']}; wanted no {kinds.pop()} beside it")
+            raise FileSetError(f"{path}: state is {given['state']}; expected no {kinds.pop()} beside it")
         return Wanted(path, given["state"], **common)
     if not kinds:
-        raise FileSetError(f"{path}: wanted one of content, template, link, edits, or state: absent or kept")
+        raise FileSetError(f"{path}: expected one of content, template, link, edits, or state: absent or kept")
     if given["link"] is not None:
         return Wanted(path, "link", target=given["link"], **common)
     if given["edits"] is not None:
         return Wanted(path, "edited", edits=tuple(Edit(**edit) for edit in given["edits"]), **common)
     if not re.fullmatch(r"0?[0-7]{3,4}", given["mode"]):
-        raise FileSetError(f"{path}: mode is {given['mode']!r}; wanted octal digits in quotes, such as '0644'")
+        raise FileSetError(f"{path}: mode is {given['mode']!r}; expected octal digits in quotes, such as '0644'")
     content = given["content"]
     if isinstance(content, (dict, list)):
         content = json.dumps(content, indent=2, sort_keys=True) + "\n"

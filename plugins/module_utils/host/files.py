@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Read, write, link, remove and lock files on a host. Every write is one rename, so nobody ever sees half of it."""
+"""Read, write, link, remove and lock files on a host. A write is one rename: readers see all of it or nothing."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from ..model.layout import Layout
 from . import nofollow
 from .shell import StepError
 
-# How long one run waits for another, in seconds.
+# How long a run waits for another one, in seconds.
 LOCK_TIMEOUT = 300
-# How far down the mark of a file of ours may stand.
+# In how many of its first lines a file of pyweb.stack has its mark.
 HEAD_LINES = 20
 
 
 @contextlib.contextmanager
 def locked(name: str, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
-    """Hold the lock of the site `name`: two runs at once wait for each other, at most `timeout` seconds.
+    """Hold the lock of the site `name`: of two concurrent runs, one waits at most `timeout` seconds.
 
-    What the system refuses meanwhile, on a full disk for instance, is a `StepError` that names the site.
+    An OSError in the block, for example on a full disk, becomes a `StepError` that names the site.
     """
     path = Layout.under(name).lock
 
@@ -47,9 +47,9 @@ def locked(name: str, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
 
 @contextlib.contextmanager
 def hold(path: str, timeout: float, busy: Callable[[str], Exception]) -> Iterator[None]:
-    """Hold the lock file `path`, which then names this process. Its directory is made if missing.
+    """Hold the lock file `path`, which then contains the process ID. Its directory is created if it is missing.
 
-    Raises what `busy` returns, given the process that holds the lock, when it is not free within `timeout` seconds.
+    If it is not free within `timeout` seconds, raise the exception that `busy` returns for the process that holds it.
     """
     _make_public(os.path.dirname(path))
     deadline = time.monotonic() + timeout
@@ -70,8 +70,8 @@ def hold(path: str, timeout: float, busy: Callable[[str], Exception]) -> Iterato
 
 
 def write(path: str, text: str, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
-    """Put `text` at `path` in one rename, so that nobody ever sees half of it."""
-    # Named after the process: not every caller holds a lock.
+    """Write `text` to `path` with one rename, so that no reader sees an incomplete file."""
+    # Named after the process, because not every caller holds a lock.
     temporary = f"{os.path.dirname(path)}/.pyweb-{os.getpid()}"
     try:
         put(temporary, text.encode(), mode, uid, gid)
@@ -85,7 +85,7 @@ def write(path: str, text: str, mode: int = 0o644, uid: int = 0, gid: int = 0) -
 
 
 def put(path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
-    """Write a new file, complete and on the disk when this returns. What is at `path` is removed first."""
+    """Write a new file, complete and on the disk when this returns. Whatever is at `path` is removed first."""
     forget(path)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
@@ -97,7 +97,7 @@ def put(path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
 
 
 def move(temporary: str, path: str) -> None:
-    """Rename `temporary` to `path`; this lasts even if the power fails."""
+    """Rename `temporary` to `path`; this survives a power failure."""
     os.rename(temporary, path)
     sync(os.path.dirname(path))
 
@@ -112,8 +112,8 @@ def sync(folder: str) -> None:
 
 
 def link(target: str, path: str) -> None:
-    """Make `path` a symbolic link to `target` in one rename. The caller holds a lock, see `locked`."""
-    # Always the same name, so that what a killed run left is replaced.
+    """Make `path` a symbolic link to `target` with one rename. The caller holds a lock, see `locked`."""
+    # Always the same name, so that a killed run's leftover is replaced.
     temporary = f"{os.path.dirname(path)}/.{os.path.basename(path)}.new"
     forget(temporary)
     os.symlink(target, temporary)
@@ -125,7 +125,7 @@ def link(target: str, path: str) -> None:
 
 
 def relink(path: str, target: str) -> None:
-    """Make `path` a link to `target`, or remove the link where `target` is ''."""
+    """Make `path` a link to `target`, or remove the link if `target` is ''."""
     if read_link(path) == target:
         return
     if target:
@@ -135,16 +135,16 @@ def relink(path: str, target: str) -> None:
 
 
 def forget(path: str) -> None:
-    """Remove a file or link if it is there."""
+    """Remove a file or link if it exists."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         os.unlink(path)
 
 
 def remove(path: str) -> bool:
-    """Remove a file, link or tree; return whether there was one.
+    """Remove a file, link or tree; return whether it existed.
 
-    Raises OSError where something is mounted at or below `path`: what lies behind a mount belongs to somebody else. And
-    where a link that is not root's stands on the way: it may lead to a tree that is not meant.
+    Raises OSError if something is mounted at or below `path`, because the files behind a mount are not ours to remove,
+    and if the path contains a link that root does not own, because it may lead to another tree.
     """
     found = nofollow.status(path)
     if found and stat.S_ISDIR(found.st_mode):
@@ -166,7 +166,7 @@ def mounts(path: str, mountinfo: str = "/proc/self/mountinfo") -> list[str]:
 
 
 def read(path: str) -> str:
-    """Return a file's text, or '' where there is none. Raises OSError, also for what is no regular file."""
+    """Return a file's text, or '' if it does not exist. Raises OSError, also for what is no regular file."""
     try:
         return _as_text(regular.content(path), "strict")
     except FileNotFoundError:
@@ -174,7 +174,7 @@ def read(path: str) -> str:
 
 
 def read_json(path: str) -> dict[str, Any]:
-    """Return a JSON object from a file; {} where there is none or where a crash left half of one."""
+    """Return a JSON object from a file; {} if it does not exist or a crash left half of it."""
     try:
         found = json.loads(read(path))
     except ValueError:
@@ -183,16 +183,16 @@ def read_json(path: str) -> dict[str, Any]:
 
 
 def recorded(path: str) -> dict[str, Any]:
-    """Return a JSON object from a record of ours; {} where there is none, as `read_json`, or where it is not root's.
+    """Return a JSON object from a record of pyweb.stack; {} as with `read_json`, and if root does not own the file.
 
-    The directories of a site may lie in somebody's home, who can put others in their place. What a record says of
-    units, and of what is to be removed, is done as root.
+    The directories of a site may be in a home whose owner can replace them. Root acts on a record: on the units in it,
+    and on the paths to remove.
     """
     return read_json(path) if is_ours(path) else {}
 
 
 def is_ours(path: str) -> bool:
-    """Say whether a regular file is root's, who runs this, and no link of somebody else leads to it."""
+    """Return whether a path is a regular file owned by root, who runs this, without links of others on the way."""
     try:
         found = nofollow.status(path)
     except OSError:
@@ -201,7 +201,7 @@ def is_ours(path: str) -> bool:
 
 
 def read_or_empty(path: str) -> str:
-    """Return a file's text, or '' where it cannot be read for any reason. Bytes that are no text are replaced."""
+    """Return a file's text, or '' if it cannot be read for any reason. Bytes that are no text are replaced."""
     try:
         return _as_text(regular.content(path), "replace")
     except OSError:
@@ -209,12 +209,12 @@ def read_or_empty(path: str) -> str:
 
 
 def head(path: str) -> str:
-    """Return the first lines of a file: a mark stands there, below what `ansible_managed` says; '' where it is none."""
+    """Return the first lines of a file, which contain the mark, below `ansible_managed`; '' if it cannot be read."""
     return "\n".join(read_or_empty(path).splitlines()[:HEAD_LINES])
 
 
 def read_link(path: str) -> str:
-    """Return the target of a link, or '' where there is none."""
+    """Return the target of a link, or '' if there is none."""
     try:
         return os.readlink(path)
     except OSError:
@@ -222,7 +222,7 @@ def read_link(path: str) -> str:
 
 
 def names(path: str) -> list[str]:
-    """Return the sorted names of a directory's entries; [] where there is none."""
+    """Return the sorted names of a directory's entries; [] if it does not exist."""
     try:
         return sorted(os.listdir(path))
     except (FileNotFoundError, NotADirectoryError):
@@ -230,14 +230,14 @@ def names(path: str) -> list[str]:
 
 
 def _as_text(content: bytes, errors: str) -> str:
-    """Return text with the line ends that Python's own reading makes of all kinds."""
+    """Return text with all line ends converted as Python does on reading."""
     return content.decode("utf-8", errors).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _make_public(folder: str) -> None:
-    """Make a directory that everybody may enter, whatever the umask says."""
+    """Create a directory that every user may enter, whatever the umask is."""
     try:
         os.makedirs(folder)
     except FileExistsError:
         return
-    os.chmod(folder, 0o755)  # noqa: S103 - for everybody to enter
+    os.chmod(folder, 0o755)  # noqa: S103 - for every user to enter

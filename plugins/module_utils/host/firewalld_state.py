@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What firewalld lets in, and what the role firewalld opened."""
+"""What firewalld allows, and what the role firewalld opened."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BUS = "org.fedoraproject.FirewallD1"
 
 
 def records() -> dict[str, dict[str, Any]]:
-    """Return what the role opened earlier, purpose to zone, services and ports."""
+    """Return what the role opened earlier: purpose to zone, services and ports."""
     return {
         os.path.basename(path)[: -len(".json")]: json.loads(read_or_empty(path) or "{}")
         for path in glob.glob(f"{FIREWALLD_RECORDS}/*.json")
@@ -26,13 +26,13 @@ def records() -> dict[str, dict[str, Any]]:
 
 
 def default_zone() -> str:
-    """Return the zone that an interface without another one is in (firewalld.conf(5))."""
+    """Return the default zone, for interfaces that are in no other zone (firewalld.conf(5))."""
     match = re.search(r"^DefaultZone=(\S+)", read_or_empty("/etc/firewalld/firewalld.conf"), re.MULTILINE)
     return match[1] if match else "public"
 
 
 def zones(opened: dict[str, dict[str, Any]]) -> list[str]:
-    """Return the default zone and those in which something was opened."""
+    """Return the default zone and the zones in which something was opened."""
     return sorted({default_zone(), *(record["zone"] for record in opened.values() if record.get("zone"))})
 
 
@@ -57,15 +57,15 @@ def let_in(module: Any, names: list[str]) -> dict[str, dict[str, list[str]]]:
 
 
 def will_let_in(names: list[str]) -> dict[str, dict[str, list[str]]]:
-    """Return what a firewalld that is stopped lets in once it runs, by zone: as `let_in`, from its files."""
+    """Return what a stopped firewalld would allow, by zone: as `let_in`, from its files."""
     zones = zone_files.zones()
     if not zones:
-        # Not installed yet. SSH is open in its default zone, whoever packaged it.
+        # Not installed yet. SSH is open in its default zone in every package.
         zones = {"public": {"services": ["ssh"], "ports": []}}
     return {name: zones[name] for name in names if name in zones}
 
 
 def _listed(settings: dict[str, dict[str, Any]], key: str) -> list[str]:
-    """Return a zone's services, or its ports as firewall-cmd writes them: 8080/tcp."""
+    """Return a zone's services, or its ports in the format of firewall-cmd: 8080/tcp."""
     entries = settings.get(key, {}).get("data", [])
     return ["/".join(entry) if isinstance(entry, list) else entry for entry in entries]

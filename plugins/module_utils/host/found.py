@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The sites that are, or were, on a host, whatever an inventory says: from what runs noted and from what they left.
+"""Find all sites that are, or were, on a host, in any inventory: from the notes of runs and from files.
 
-A host that version 0.1 set up has no notes. There the units, the accounts' files and the releases' records tell.
+A host that version 0.1 set up has no notes; its units, accounts' files and release records are used.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ACCOUNT = re.compile(rf"site-({NAME})\.conf")
 
 @dataclass(frozen=True)
 class FoundSite:
-    """A site of this host: whether its user is `managed`, and which directories above its own were `made` for it."""
+    """A site of this host: whether its user is `managed`, and the parent directories that were `made` for it."""
 
     layout: Layout
     user: str
@@ -44,7 +44,7 @@ class FoundSite:
 def sites(roots: Mapping[str, str], noted: Mapping[str, Mapping[str, Any]] | None = None) -> list[FoundSite]:
     """Return all sites of this host, by name. `roots` are the inventory's `web_roots`.
 
-    `noted` is what runs noted of them, which root alone can read.
+    `noted` are the notes of runs, which only root can read.
     """
     noted = memory.sites() if noted is None else noted
     found = {name: _noted(name, record) for name, record in noted.items()}
@@ -58,7 +58,7 @@ def _noted(name: str, record: Mapping[str, Any]) -> FoundSite:
 
 
 def of_units() -> Iterator[str]:
-    """Find the names of the sites that have a unit of ours, some of them more than once."""
+    """Return the names of the sites that have a unit of pyweb.stack; names may be repeated."""
     for path in [*glob.glob(f"{layouts.SYSTEMD}/uwsgi-*"), *glob.glob(f"{layouts.SYSTEMD}/pyweb-*")]:
         match = UNIT.fullmatch(os.path.basename(path))
         if match and memory.is_marked(path):
@@ -74,7 +74,7 @@ def _of_accounts() -> Iterator[str]:
 
 
 def _of_folders(roots: Mapping[str, str]) -> Iterator[str]:
-    """Find the directories that have a release or a build of ours in them; others below the same root are not ours."""
+    """Return the directories with a release or a build of pyweb.stack; others below the same root are ignored."""
     for root in {layouts.ROOTS["sites"], roots.get("sites") or layouts.ROOTS["sites"]}:
         for path in [*glob.glob(f"{root}/*/releases/*/release.json"), *glob.glob(f"{root}/*/builds/*/build.json")]:
             name = os.path.relpath(path, root).split(os.sep)[0]
@@ -83,7 +83,7 @@ def _of_folders(roots: Mapping[str, str]) -> Iterator[str]:
 
 
 def _of_data(roots: Mapping[str, str]) -> Iterator[str]:
-    """Find the data of sites that were taken away: it belongs to an account that is called after its site."""
+    """Return the data directories of removed sites: their owner is an account with the site's name."""
     for root in {layouts.ROOTS["state"], roots.get("state") or layouts.ROOTS["state"]}:
         for name in files.names(root):
             if re.fullmatch(NAME, name) and os.lstat(f"{root}/{name}").st_uid == _uid(f"site-{name}"):
@@ -91,7 +91,7 @@ def _of_data(roots: Mapping[str, str]) -> Iterator[str]:
 
 
 def _traced(name: str, roots: Mapping[str, str]) -> FoundSite:
-    """Return a site of which nothing was noted, as far as its files tell."""
+    """Return a site without notes, as far as its files describe it."""
     plain = Layout.under(name, roots)
     unit = files.read(f"{layouts.SYSTEMD}/{plain.template_unit}")
     sysusers, tmpfiles = files.read(plain.sysusers), files.read(plain.tmpfiles)
@@ -122,9 +122,9 @@ def _below(path: str, layout: Layout) -> bool:
 
 
 def _recorded(root: str, name: str) -> dict[str, str] | None:
-    """Return the paths that a release below `root` recorded of its site.
+    """Return the paths in the records of a site's releases below `root`.
 
-    The root may lie in somebody's home, who could write down there what is to be removed: a record of ours is root's.
+    The root may be in a home whose owner could write paths to remove into it: only records owned by root count.
     """
     for path in sorted(glob.glob(f"{root}/releases/*/release.json")):
         site = files.recorded(path).get("site", {})
@@ -139,7 +139,7 @@ def _first(pattern: str, text: str) -> str:
 
 
 def _uid(user: str) -> int:
-    """Return the number of an account, or -1."""
+    """Return the ID of an account, or -1."""
     try:
         return pwd.getpwnam(user).pw_uid
     except KeyError:

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Units that Debian's packages start as soon as they are installed: held back, until a role has configured them.
+"""Hold back units that Debian's packages start after installation, until a role has configured them.
 
-apt-get runs `HOOK` between the download and the installation. It masks the units that the packages bring, at run time,
-so that a boot takes the masks away; what is installed already is not touched. `release` removes the masks, of this run
-or of one that was killed. Then the units neither run nor start at boot: a package enables no unit that is masked.
+apt-get runs `HOOK` between the download and the installation. It masks the units of the packages at run time, so that a
+boot removes the masks; units of installed packages are not changed. `release` removes the masks, of this run or of a
+killed one. The units then neither run nor start at boot, because a package does not enable a masked unit.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from typing import Any
 from ..model.layout import LOCKS
 from . import files
 
-# Executes an argument list, as a module's `run_command` does.
+# Executes an argument list, like a module's `run_command`.
 Run = Callable[[Sequence[str]], Any]
 
-# Held while packages are installed, also by what installs in the background.
+# Held while packages are installed, also by an installation in the background.
 LOCK = f"{LOCKS}/packages.lock"
-# The units that are masked, and the packages whose installation was begun, one a line.
+# The masked units, and the packages whose installation was started, one on each line.
 HELD = f"{LOCKS}/held-units"
 BEGUN = f"{LOCKS}/begun-packages"
 MASKS = "/run/systemd/system"
 ENABLED = "/etc/systemd/system/*.wants"
 UNPACKED = ("/lib/systemd/system", "/usr/lib/systemd/system")
-# Packages whose files are there, all or some of them, and that dpkg has not configured (dpkg-query(1)).
+# Packages with some or all files unpacked that dpkg has not configured (dpkg-query(1)).
 _UNFINISHED = re.compile(r"(?m)^.[HUF]\S* +(\S+)$")
 _UNIT = re.compile(r"(?m)^/\S*/systemd/system/([^/@\s]+\.(?:service|socket))$")
 
-# Finishes what a killed dpkg left. What an administrator wrote stays.
+# Completes an interrupted dpkg. Configuration that an administrator changed is kept.
 CONFIGURE = ["dpkg", "--force-confdef", "--force-confold", "--configure", "--pending"]
 
 # Gets the paths of the packages on its input (apt.conf(5), DPkg::Pre-Install-Pkgs). Maintainer scripts name the units
-# that they start, on lines of debhelper's (deb-systemd-invoke(1p)) or their own (invoke-rc.d(8)).
+# that they start, on lines of debhelper (deb-systemd-invoke(1p)) or on their own (invoke-rc.d(8)).
 HOOK = rf"""
 umask 022
 name='[A-Za-z0-9][A-Za-z0-9_.:-]*'
@@ -63,28 +63,28 @@ systemctl mask --quiet --runtime "$@" 2>/dev/null
 
 
 def begin(packages: Sequence[str]) -> None:
-    """Note packages that are about to be installed; the caller holds `LOCK`, and `release` forgets them."""
+    """Note packages that are about to be installed; the caller holds `LOCK`, and `release` removes the note."""
     files.write(BEGUN, "".join(f"{name}\n" for name in packages))
 
 
 def begun() -> list[str]:
-    """Return the packages whose installation goes on in the background, or did until a moment ago, or was killed.
+    """Return the packages whose installation continues in the background, ended a moment ago, or was killed.
 
-    Whether they are there is a matter of luck, so nobody may branch on it. Who needs one waits for it.
+    Whether they are installed is undetermined, so no decision may depend on it. A role that needs one waits for it.
     """
     return files.read_or_empty(BEGUN).split()
 
 
 def release(run: Run, forget: bool = True) -> None:
-    """Remove the masks of `HOOK`; the caller holds `LOCK`. Who unmasked a unit meanwhile keeps it as it is.
+    """Remove the masks of `HOOK`; the caller holds `LOCK`. A unit that was unmasked in the meantime is not changed.
 
-    In the background the packages that were begun are not forgotten (`forget`): somebody is going to wait for them.
+    In the background, `forget` is false and the started packages stay noted, because a later task waits for them.
     """
     units = list(dict.fromkeys(files.read_or_empty(HELD).split()))
     masked = [unit for unit in units if files.read_link(f"{MASKS}/{unit}") == os.devnull]
     if masked:
         run(["systemctl", "unmask", "--quiet", "--runtime", *masked])
-    # A package that was not aware of the mask may have enabled its unit in spite of it.
+    # A package that ignores the mask may have enabled its unit.
     enabled = [unit for unit in masked if glob.glob(f"{ENABLED}/{unit}")]
     if enabled:
         run(["systemctl", "disable", "--quiet", *enabled])
@@ -96,7 +96,7 @@ def release(run: Run, forget: bool = True) -> None:
 def hold_unfinished(run: Run) -> None:
     """Mask the units of packages that a killed dpkg unpacked: the next apt-get configures them without `HOOK`.
 
-    What runs or starts at boot is left alone, as with `HOOK`: there the package was only being brought up to date.
+    As with `HOOK`, units that run or start at boot are not changed: their package was only being upgraded.
     """
     names = _UNFINISHED.findall(run(["dpkg-query", "--show", "--showformat", "${db:Status-Abbrev} ${Package}\\n"])[1])
     listed = run(["dpkg-query", "--listfiles", *names])[1] if names else ""

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Files of others as they were before they were replaced, edited or removed: copies, and what became of the files.
+"""Copies of files that were replaced, edited or removed, and what the collection made of each file.
 
-The copy of /etc/x lies at kept/etc/x in the collection's memory. changed.json says what the collection made of each; a
-file that is something else by now was changed by somebody since, and is not put back.
+The copy of /etc/x is kept/etc/x in the collection's memory. changed.json records what the collection made of each file.
+A file that differs from this was changed by someone else and is not restored.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from .file_change import Change, Found, Wanted
 
 
 def copy_of(path: str, memory: str = MEMORY) -> str:
-    """Return where the copy of a file is, or would be."""
+    """Return the path of the copy of a file, whether it exists or not."""
     return f"{memory}/kept{path}"
 
 
 def keep(change: Change, memory: str = MEMORY) -> bool:
-    """Copy what is at the path of a change that asks for it; return whether that made a copy. A copy stays."""
+    """Copy the current file at a path if its change requires it; return whether it was copied. Copies are kept."""
     wanted, before = change.wanted, change.before
     copy = copy_of(wanted.path, memory)
     if not wanted.keep or before.kind == "absent" or wanted.is_marked(before) or os.path.lexists(copy):
@@ -36,7 +36,7 @@ def keep(change: Change, memory: str = MEMORY) -> bool:
 
 
 def forget(path: str, memory: str = MEMORY) -> None:
-    """Remove a copy, and the directories that it leaves empty."""
+    """Remove a copy, and the directories that are then empty."""
     copy = copy_of(path, memory)
     files.forget(copy)
     folder = os.path.dirname(copy)
@@ -46,7 +46,7 @@ def forget(path: str, memory: str = MEMORY) -> None:
 
 
 def compare(wanted: Wanted, memory: str = MEMORY) -> Change:
-    """Compare a file with its copy from before; only what is still ours is put back."""
+    """Compare a file with its copy; only a file that has not changed since can be restored."""
     before = file_change.look(wanted.path)
     copy = file_change.look(copy_of(wanted.path, memory))
     if copy.kind == "absent" or not (wanted.is_marked(before) or is_as_left(wanted.path, before, memory)):
@@ -56,14 +56,14 @@ def compare(wanted: Wanted, memory: str = MEMORY) -> Change:
 
 
 def is_as_left(path: str, found: Found, memory: str = MEMORY) -> bool:
-    """Return whether a file is what the collection made of it."""
+    """Return whether a file is still what the collection made of it."""
     return _record(memory).get(path) == fingerprint(found)
 
 
 def note(changes: list[Change], made: list[str], memory: str = MEMORY) -> list[str]:
-    """Note what became of the files that have a copy, and drop the copies of those that are put back.
+    """Record what became of the files with a copy, and remove the copies of those that were restored.
 
-    `made` are the paths whose copies are new. Return sentences about files that could not be put back.
+    `made` are the paths whose copies are new. Return sentences about files that could not be restored.
     """
     record = _record(memory)
     before, stuck = dict(record), []
@@ -77,9 +77,9 @@ def note(changes: list[Change], made: list[str], memory: str = MEMORY) -> list[s
             record.pop(path, None)
         elif wanted.kind == "kept":
             where = copy_of(path, memory)
-            stuck.append(f"{path} stays as it is, because somebody changed it since; as it was before: {where}")
+            stuck.append(f"{path} was not restored, because it was changed since; its original: {where}")
         elif wanted.keep and change.state != "unchanged":
-            # Somebody's later changes are in neither the copy nor ours: then it is never put back by itself.
+            # Later changes by others are in neither the copy nor our version: the file is never restored automatically.
             known = path in made or wanted.is_marked(change.before) or record.get(path) == fingerprint(change.before)
             record[path] = fingerprint(change.after) if known else ""
     if record != before:
@@ -89,7 +89,7 @@ def note(changes: list[Change], made: list[str], memory: str = MEMORY) -> list[s
 
 
 def fingerprint(found: Found) -> str:
-    """Return what tells one content of a path from another."""
+    """Return a value that identifies the content of a path."""
     if found.kind == "file":
         return hashlib.sha256(found.content).hexdigest()
     return f"link {found.target}" if found.kind == "link" else found.kind

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What of a site is live on this host, in the words that a report prints. Small: every module sends it."""
+"""The live release of a site on this host, for reports. Kept small, because every module sends it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import files
 
 
 class Code(TypedDict):
-    """Where the code of a release comes from. `commit` and `subject` are '' where it comes from no commit."""
+    """The source of a release's code. `commit` and `subject` are '' if it is from no commit."""
 
     commit: str
     subject: str
@@ -21,9 +21,9 @@ class Code(TypedDict):
 
 
 class Live(Code):
-    """The live release, the one before it, and the live one's code; all '' where nothing is live.
+    """The live release, the previous one, and the source of the live one; all '' if nothing is live.
 
-    `socket` is where the live one listens: TCP addresses, none for a unix socket; None where that is not recorded.
+    `socket` contains the TCP addresses of the live release: none for a unix socket, None if that is not recorded.
     """
 
     id: str
@@ -32,7 +32,7 @@ class Live(Code):
 
 
 def live(layout: Layout) -> Live:
-    """Return what is live of a site. Reads two links and one record."""
+    """Return the live release of a site. Reads two links and one record."""
     release_id = release_of(layout.current)
     record = files.recorded(layout.record(release_id)) if release_id else {}
     socket = record.get("site", {}).get("uwsgi", {}).get("socket")
@@ -41,12 +41,12 @@ def live(layout: Layout) -> Live:
 
 
 def release_of(link: str) -> str:
-    """Return the id of the release that a link of a site names, or ''."""
+    """Return the ID of the release that a link of a site names, or ''."""
     return os.path.basename(files.read_link(link))
 
 
 def code(manifest: Mapping[str, Any]) -> Code:
-    """Return where a build's code comes from; builds of 0.1 have no subject, predicted ones have nothing."""
+    """Return the source of a build's code; builds of 0.1 have no subject, predicted ones have nothing."""
     source = manifest.get("source") or {}
     return {
         "commit": source.get("commit", ""),
@@ -56,7 +56,7 @@ def code(manifest: Mapping[str, Any]) -> Code:
 
 
 def shown_source(source: Mapping[str, Any]) -> str:
-    """Return a source in a few words, for people who look for the release to roll back to."""
+    """Return a short description of a source, for users who look for the release to roll back to."""
     what = source.get("version") or source.get("digest") or source.get("checksum") or ""
     commit = source.get("commit", "")
     words = [source["kind"], str(source.get(source["kind"], "")), str(what)[:12], commit[:12] if commit != what else ""]

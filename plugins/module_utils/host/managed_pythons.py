@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The Pythons that uv brought to a host: which builds use them, and the removal of those that none does."""
+"""The Pythons that uv installed on a host: which builds use them, and the removal of unused ones."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ import os
 from ..model.layout import Layout
 from . import files
 
-# In a build: a link to the Python of uv's that it uses. It is there before the virtualenv is.
+# In a build: a link to uv's Python that it uses. It is made before the virtualenv.
 LINK = "python"
 LOCK = ".pythons"
 
 
 def installed(layout: Layout) -> list[str]:
-    """Return the paths of the Pythons that are there, without the links that uv makes to them."""
+    """Return the paths of the installed Pythons, without the links that uv makes to them."""
     found = [f"{layout.pythons}/{name}" for name in files.names(layout.pythons) if not name.startswith(".")]
     return [path for path in found if os.path.isdir(path) and not os.path.islink(path)]
 
 
 def of_interpreter(layout: Layout, interpreter: str) -> str:
-    """Return the Python of uv's that an interpreter, or the one of a virtualenv, belongs to; '' for all others."""
+    """Return uv's Python that an interpreter, or that of a virtualenv, belongs to; '' for all others."""
     real = os.path.realpath(interpreter)
     top = os.path.realpath(layout.pythons)
     return f"{layout.pythons}/{real[len(top) + 1 :].split('/')[0]}" if real.startswith(f"{top}/") else ""
 
 
 def used(layout: Layout) -> set[str]:
-    """Return the real paths of the Pythons that a build of any site beside this one uses, finished or not."""
+    """Return the real paths of the Pythons that the builds of all sites beside this one use, finished or not."""
     links = glob.glob(f"{glob.escape(os.path.dirname(layout.root))}/*/builds/*/{LINK}")
     return {os.path.realpath(link) for link in links if os.path.islink(link)}
 

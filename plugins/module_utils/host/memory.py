@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a host was before the collection first changed it, and what the collection brought since, for its uninstall.
+"""The state of a host before the first run, and what runs installed since, for uninstall.
 
-`remember` is called when a run begins that will change something, `note_packages` after it installed some, `note_site`
-when a site gets its directories. A host that version 0.1 set up has no record, and must get no false one.
+`remember` is called when a run begins that will change something, `note_packages` after it installed packages,
+`note_site` when a site gets its directories. A host that version 0.1 set up has no record, and must not get a wrong
+one.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ NGINX = "/etc/nginx"
 FIREWALLD = "/etc/firewalld"
 SELINUX_MODULE = "/etc/selinux/pyweb_stack.cil"
 NGINX_DROP_IN = "/etc/systemd/system/nginx.service.d"
-# Directories that runs make where they are missing.
+# Directories that runs create if they are missing.
 FOLDERS = (
     layouts.SYSUSERS,
     layouts.TMPFILES,
@@ -38,22 +39,22 @@ FOLDERS = (
     "/etc/selinux",
     *(f"{NGINX}{name}" for name in ("", "/conf.d", "/default.d", "/sites-available", "/sites-enabled")),
 )
-# What keeps dnf's packages from enabling their units, until the next boot.
+# The file that keeps dnf's packages from enabling their units, until the next boot.
 PRESETS = "/run/systemd/system-preset/*-pyweb.stack.preset"
-# Directories that nginx makes and fills itself, and that rpm leaves behind.
+# Directories that nginx creates and fills itself, and that rpm leaves behind.
 NGINX_OWN = ("/var/lib/nginx", layouts.NGINX_LOGS)
-# One of them is in the first lines of every file of ours.
+# The first lines of every file of pyweb.stack contain one of these.
 MARKS = ("Written by pyweb.stack", "pyweb.stack.nginx")
 
 
 def remember(run: Run, packages: Iterable[str]) -> None:
-    """Note what the host is, unless something of ours is here; then it is noted already, or nobody knows any more.
+    """Record the state of the host, unless pyweb.stack is on it: then the state is recorded already, or unknown.
 
-    `packages` are the names of the installed packages. What a run noted that was refused before it changed anything is
-    noted anew: since then the host has been its owner's alone.
+    `packages` are the names of the installed packages. If an earlier run recorded the state but was refused before it
+    changed anything, the state is recorded again, because the owner may have changed the host since.
     """
     packages = sorted(packages)
-    if files.read_json(_seen_path()).get("unfinished"):  # a run that failed left apt-get working
+    if files.read_json(_seen_path()).get("unfinished"):  # a failed run left apt-get working
         note_packages(packages)
     _write(_seen_path(), {"packages": packages, **accounts()}, durable=False)
     if not is_unknown():
@@ -65,32 +66,32 @@ def remember(run: Run, packages: Iterable[str]) -> None:
 
 
 def is_unknown() -> bool:
-    """Return whether the host is as its owner made it, and nothing that was noted counts: nothing of ours is on it."""
+    """Return whether the host has nothing of pyweb.stack, and no valid record exists."""
     return not anything_of_ours() and not (os.path.exists(layouts.BEFORE) and _has_begun())
 
 
 def _has_begun() -> bool:
-    """Return whether a run changed anything since it noted what the host was."""
+    """Return whether a run has changed anything since it recorded the state of the host."""
     noted = any(os.path.exists(path) for path in (layouts.BROUGHT, layouts.KEPT))
     return noted or bool(before().get("begun") or sites() or held_units.begun() or glob.glob(PRESETS))
 
 
 def _note_begin() -> None:
-    """Note that runs have changed the host, for when all that is ours has gone again with the last site."""
+    """Note that runs have changed the host, for the time after the last site and all its files are removed."""
     known = before()
     if known and not known.get("begun"):
         _write(layouts.BEFORE, {**known, "begun": True})
 
 
 def before() -> dict[str, Any]:
-    """Return what was noted before the first run; {} where nothing was."""
+    """Return the state recorded before the first run; {} if none was."""
     return files.read_json(layouts.BEFORE)
 
 
 def note_packages(packages: Iterable[str], begun: Iterable[str] = ()) -> None:
-    """Note the packages that came since the run began, and the accounts that they made.
+    """Record the packages installed since the run began, and the accounts that they created.
 
-    `packages` are those that are installed now, `begun` those that are being installed in the background.
+    `packages` are the installed packages, `begun` those whose installation continues in the background.
     """
     seen = files.read_json(_seen_path())
     if not seen:
@@ -104,7 +105,7 @@ def note_packages(packages: Iterable[str], begun: Iterable[str] = ()) -> None:
 
 
 def brought(kind: str = "packages") -> list[str]:
-    """Return the packages that our runs installed, what they need included; or the users or groups that they made."""
+    """Return the packages that runs installed, with their dependencies; or the users or groups that they created."""
     names: list[str] = files.read_json(layouts.BROUGHT).get(kind, [])
     return names
 
@@ -118,7 +119,7 @@ def accounts() -> dict[str, list[str]]:
 
 
 def leave_packages(names: Iterable[str]) -> None:
-    """Note which packages of ours an uninstall left; without any their accounts are not ours any more."""
+    """Record which of our packages an uninstall left; without packages, their accounts are no longer ours."""
     if list(names):
         _write(layouts.BROUGHT, {**files.read_json(layouts.BROUGHT), "packages": sorted(names)})
     else:
@@ -126,21 +127,21 @@ def leave_packages(names: Iterable[str]) -> None:
 
 
 def leave(known: Mapping[str, Any]) -> None:
-    """Note what an uninstall has to know that comes later for the rest. `known` is what this one knew."""
+    """Record what a later uninstall of the rest must know. `known` is what this one knew."""
     content = {key: known[key] for key in ("packages", "folders", "users", "groups") if key in known}
     if content != files.read_json(layouts.LEFT):
         _write(layouts.LEFT, content)
 
 
 def note_site(layout: layouts.Layout, user: str, managed: bool, made: Sequence[str], builder: str = "") -> None:
-    """Note where a site lies, whose it is, and which directories above its own are `made` for it.
+    """Record the paths of a site, its user, and the parent directories that are `made` for it.
 
-    `builder` is the account that is made for its builds; one that was noted stays noted.
+    `builder` is the account created for its builds; one that is recorded already is kept.
     """
     _note_begin()
     known = files.read_json(layout.memory)
     own = {os.path.dirname(path) for path in layout.paths.values()}
-    # Whichever site is the last one to go takes along what was made for the first.
+    # Whichever site is removed last removes what was created for the first.
     shared = {path for other in sites().values() for path in other.get("made", []) if path in own}
     parents = sorted({*known.get("made", []), *made, *shared})
     record = {"name": layout.name, "paths": dict(layout.paths), "user": user, "managed": managed, "made": parents}
@@ -151,14 +152,14 @@ def note_site(layout: layouts.Layout, user: str, managed: bool, made: Sequence[s
 
 
 def forget_builder(layout: layouts.Layout) -> None:
-    """Note that the account for a site's builds is gone."""
+    """Record that the account for a site's builds is removed."""
     known = files.read_json(layout.memory)
     if known.pop("builder", ""):
         _write(layout.memory, known)
 
 
 def sites() -> dict[str, dict[str, Any]]:
-    """Return what `note_site` noted, name to record."""
+    """Return the records of `note_site`, name to record."""
     found = {}
     for path in sorted(glob.glob(f"{layouts.SITES}/*.json")):
         record = files.read_json(path)
@@ -168,7 +169,7 @@ def sites() -> dict[str, dict[str, Any]]:
 
 
 def anything_of_ours() -> bool:
-    """Return whether a run has been here: units, accounts, nginx's files, openings or SELinux's module of ours."""
+    """Return whether a run was here: units, accounts, nginx's files, firewall openings or the SELinux module exist."""
     patterns = [f"{layouts.SYSUSERS}/site-*.conf", f"{layouts.SYSTEMD}/uwsgi-*"]
     patterns += [f"{NGINX}/{name}" for name in ("nginx.conf", "pyweb_uwsgi_params", "conf.d/pyweb_http.conf")]
     return (
@@ -179,7 +180,7 @@ def anything_of_ours() -> bool:
 
 
 def is_marked(path: str) -> bool:
-    """Return whether a file says in its first lines that it is ours. What is no regular file is not."""
+    """Return whether the first lines of a file contain the mark of pyweb.stack. Only regular files can."""
     if os.path.islink(path) or not os.path.isfile(path):
         return False
     head = files.head(path)
@@ -187,12 +188,12 @@ def is_marked(path: str) -> bool:
 
 
 def _seen_path() -> str:
-    """Return where the packages are noted that a run found. It is gone after a boot, as the run is."""
+    """Return the path of the list of packages that a run found. It is removed at a boot, as the run is."""
     return f"{layouts.LOCKS}/packages.json"
 
 
 def _state(run: Run, packages: Sequence[str], left: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the record of the host as it is. `left` is what an earlier uninstall left, which is ours to take away."""
+    """Return a record of the host's current state. `left` is what an earlier uninstall left, which is still ours."""
     noted = sites().values()
     ours = [record["user"] for record in noted if record.get("managed")]
     ours += [record["builder"] for record in noted if record.get("builder")]
@@ -204,7 +205,7 @@ def _state(run: Run, packages: Sequence[str], left: Mapping[str, Any]) -> dict[s
             "configured": os.path.exists(FIREWALLD),
             "default_zone": firewalld_state.default_zone(),
             "zones": zone_files.zones(zone_files.OWN, zone_files.PACKAGED),
-            # Their texts, because firewalld writes its files anew.
+            # With their texts, because firewalld rewrites its files.
             "files": {path: files.read_or_empty(path) for path in files_below(FIREWALLD, ".xml", ".conf", ".old")},
         },
         "nginx": {path: fingerprint(path) for path in files_below(NGINX)},
@@ -217,7 +218,7 @@ def _state(run: Run, packages: Sequence[str], left: Mapping[str, Any]) -> dict[s
 
 
 def services(run: Run) -> dict[str, dict[str, str]]:
-    """Return what systemd says of each of SERVICES: {active, enabled}, '' for one that is not installed."""
+    """Return systemd's state of each of SERVICES: {active, enabled}, '' for one that is not installed."""
     argv = ["systemctl", "show", "--property=Id,ActiveState,UnitFileState", *(f"{name}.service" for name in SERVICES)]
     found = {}
     for block in run(argv)[1].strip().split("\n\n"):
@@ -237,7 +238,7 @@ def fingerprint(path: str) -> str:
 
 
 def files_below(folder: str, *suffixes: str) -> list[str]:
-    """Return the files and links below a directory whose names end so; links are not followed."""
+    """Return the files and links below a directory whose names have this suffix; links are not followed."""
     found = []
     for parent, folders, names in os.walk(folder):
         links = [name for name in folders if os.path.islink(f"{parent}/{name}")]
@@ -246,7 +247,7 @@ def files_below(folder: str, *suffixes: str) -> list[str]:
 
 
 def _write(path: str, content: Mapping[str, Any], durable: bool = True) -> None:
-    """Write a record for root alone; what need not last a boot is not written to the disk at once."""
+    """Write a record that only root can read; one that may be lost at a boot is not synced to the disk."""
     folder = os.path.dirname(path)
     os.makedirs(folder, mode=0o755, exist_ok=True)
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"

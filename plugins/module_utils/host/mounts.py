@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Mount and unmount (mount(2), umount2(2)) without a process for each."""
+"""Mount and unmount (mount(2), umount2(2)) without a process for each call."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
-    """Mount a file system of a kind, or with BIND a directory that is there. Raises OSError."""
+    """Mount a file system of a type, or an existing directory with BIND. Raises OSError."""
     words = [os.fsencode(word) if word else None for word in (source, target, kind)]
     _done(_LIBC.mount(*words, ctypes.c_ulong(flags), os.fsencode(options) if options else None), target)
 
 
 def unmount(target: str) -> None:
-    """Unmount what is mounted last at a path, once nobody uses it any more. Raises OSError."""
+    """Unmount the topmost mount at a path as soon as nothing uses it. Raises OSError."""
     _done(_LIBC.umount2(os.fsencode(target), _DETACH | _NOFOLLOW), target)
 
 
 def remove(folder: str) -> None:
-    """Unmount what is mounted at and below a directory of root's, and remove that where nothing is in it then."""
+    """Unmount everything at and below a directory of root, and remove the directory if it is then empty."""
     while inside := files.mounts(folder):
         unmount(inside[-1])
     with contextlib.suppress(FileNotFoundError):

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Work as root below directories that belong to somebody else.
+"""Work as root below directories that belong to other accounts.
 
-A path is walked name by name, each opened in the directory before it (openat(2), O_NOFOLLOW), and what is then done is
-done to what was opened. So nobody can put another directory in its place between a look and a change. A link is
-followed only where root owns it: an administrator's link to a bigger disk is legitimate, and nobody else can make one.
+A path is opened name by name, each in the directory before it (openat(2), O_NOFOLLOW), and changes are made to what was
+opened. So no other account can replace a directory between a check and a change. A link is followed only if root owns
+it: an administrator may link to a larger disk, and no other account can create such a link.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import secrets
 import stat
 from collections.abc import Iterator
 
-# As the kernel has it (path_resolution(7)).
+# The kernel's limit (path_resolution(7)).
 MAX_LINKS = 40
-# So many directories inside one another are worked on as they are.
+# The number of nested directories that are handled recursively.
 DEEPEST = 100
 # open(2); Python 3.9 has no name for it.
 _O_PATH = 0o10000000
-# How a directory is opened that must be none that a link leads to.
+# The flags for a directory that must not be a link.
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Unsafe(OSError):
-    """A link on the way that root does not follow. `filename` is where it lies."""
+    """A link in a path that root does not follow. `filename` is its path."""
 
     def __init__(self, path: str, owner: int) -> None:
         super().__init__(errno.ELOOP, f"is a link of {_name(owner)}, and root follows links of root only", path)
@@ -38,8 +38,8 @@ class Unsafe(OSError):
 def folder(path: str, make: int | None = None) -> Iterator[int]:
     """Open a directory by its absolute path; yield its descriptor.
 
-    With `make`, a mode, directories that are missing on the way are made with it, root's own. Raises `Unsafe` for a
-    link that is not root's, and OSError.
+    With `make`, a mode, missing directories are created with it, owned by root. Raises `Unsafe` for a link that root
+    does not own, and OSError.
     """
     descriptor = _walk(path, make)
     try:
@@ -49,9 +49,9 @@ def folder(path: str, make: int | None = None) -> Iterator[int]:
 
 
 def ensure(path: str, mode: int, uid: int, gid: int, keep: bool = False) -> None:
-    """Make a directory with a mode and an owner; with `keep` one that is there stays as it is.
+    """Create a directory with a mode and an owner; with `keep`, an existing one is not changed.
 
-    Those above it that are missing are made as root's. Raises `Unsafe` and OSError.
+    Missing parents are created, owned by root. Raises `Unsafe` and OSError.
     """
     with folder(os.path.dirname(path), 0o755) as parent:
         name = os.path.basename(path)
@@ -66,7 +66,7 @@ def ensure(path: str, mode: int, uid: int, gid: int, keep: bool = False) -> None
 
 
 def status(path: str) -> os.stat_result | None:
-    """Return what lies at a path, of a link the link itself; None where there is nothing."""
+    """Return the status of a path, without following a link; None if nothing is there."""
     try:
         with folder(os.path.dirname(path)) as parent:
             return os.stat(os.path.basename(path), dir_fd=parent, follow_symlinks=False)
@@ -75,7 +75,7 @@ def status(path: str) -> os.stat_result | None:
 
 
 def create(path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
-    """Put a file at a path in one rename, whatever lies there: a link there is replaced, not followed."""
+    """Write a file to a path with one rename, whatever is there: a link is replaced, not followed."""
     with folder(os.path.dirname(path)) as parent:
         temporary = f".pyweb-{os.getpid()}"
         with contextlib.suppress(FileNotFoundError):
@@ -97,13 +97,13 @@ def create(path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
 
 
 def give(path: str, uid: int, gid: int) -> None:
-    """Give a tree to somebody: its directories, files and links, themselves and not what links lead to."""
+    """Change the owner of a tree: its directories, files and the links themselves, not their targets."""
     with folder(os.path.dirname(path)) as parent:
         _give(parent, os.path.basename(path), uid, gid)
 
 
 def remove(path: str) -> bool:
-    """Remove a file, a link or a tree; return whether there was one. No link is followed, on the way or inside."""
+    """Remove a file, a link or a tree; return whether it existed. No link is followed, on the way or inside."""
     found = status(path)
     if found is None:
         return False
@@ -127,9 +127,9 @@ def _remove(parent: int, name: str, found: os.stat_result) -> None:
 
 
 def _remove_below(parent: int, name: str, top: int, depth: int) -> list[str]:
-    """Remove an entry of an open directory; return what was too deep, and lies in the directory `top` now.
+    """Remove an entry of an open directory; return entries that were too deep, now moved to the directory `top`.
 
-    Whoever filled the tree may have gone deeper than Python calls itself, and than a process may have files open.
+    The tree may be deeper than Python's recursion limit, and than the limit of open files.
     """
     try:
         if not stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
@@ -140,7 +140,7 @@ def _remove_below(parent: int, name: str, top: int, depth: int) -> list[str]:
             os.rename(name, moved, src_dir_fd=parent, dst_dir_fd=top)
             return [moved]
         descriptor = os.open(name, FOLDER, dir_fd=parent)
-    except FileNotFoundError:  # gone meanwhile
+    except FileNotFoundError:  # removed in the meantime
         return []
     try:
         found = [
@@ -153,7 +153,7 @@ def _remove_below(parent: int, name: str, top: int, depth: int) -> list[str]:
 
 
 def _give(parent: int, name: str, uid: int, gid: int) -> None:
-    """Give an entry of an open directory to somebody: what is below it first, then itself."""
+    """Change the owner of an entry of an open directory: of its contents first, then of itself."""
     if stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
         descriptor = os.open(name, FOLDER, dir_fd=parent)
         try:
@@ -165,7 +165,7 @@ def _give(parent: int, name: str, uid: int, gid: int) -> None:
 
 
 def _walk(path: str, make: int | None) -> int:
-    """Return a descriptor of a directory. Names that are still to come stand in `ahead`, the next one last."""
+    """Return a descriptor of a directory. `ahead` contains the names still to open, the next one last."""
     if not os.path.isabs(path):
         raise ValueError(f"{path} is no absolute path")
     ahead = [name for name in reversed(path.split("/")) if name not in ("", ".")]
@@ -187,7 +187,7 @@ def _walk(path: str, make: int | None) -> int:
                     os.close(here)
                     here, at = os.open("/", FOLDER), "/"
                 continue
-            # Meanwhile it may have become a link: then this fails.
+            # If it has become a link in the meantime, this fails.
             try:
                 below = os.open(name, FOLDER, dir_fd=here)
             except OSError as error:
@@ -202,9 +202,9 @@ def _walk(path: str, make: int | None) -> int:
 
 
 def _target(parent: int, name: str, path: str) -> str:
-    """Return where a link leads, '' for what is none; owner and target are those of the same link.
+    """Return the target of a link, '' for anything else; owner and target are of the same link.
 
-    Raises `Unsafe` for one that is not root's.
+    Raises `Unsafe` if root does not own it.
     """
     descriptor = os.open(name, _O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
     try:
@@ -227,7 +227,7 @@ def _own_made(parent: int, name: str, mode: int) -> None:
 
 
 def _own(descriptor: int, mode: int, uid: int, gid: int) -> None:
-    """Give what is open an owner and a mode; the owner first, for chown(2) takes the set-user-ID bits away."""
+    """Set owner and mode of an open file; the owner first, because chown(2) removes the set-user-ID bits."""
     os.fchown(descriptor, uid, gid)
     os.fchmod(descriptor, mode)
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The ports that other hosts can reach as long as no firewall is in between, with the process behind each."""
+"""The ports that other hosts can reach if no firewall blocks them, with the process of each."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from collections.abc import Callable, Sequence
 from . import processes
 from .files import read_or_empty
 
-# Executes an argument list; returns (status, output, errors), as a module's `run_command` does.
+# Executes an argument list; returns (status, output, errors), like a module's `run_command`.
 Run = Callable[[Sequence[str]], tuple[int, str, str]]
 
-# What a host finds its network and its neighbours with: DHCP's client, DHCPv6's, mDNS, LLMNR. A firewall knows answers
-# to what the host asked, and the rest of it is for the local network alone.
+# How a host finds its network and its neighbours: DHCP's client, DHCPv6's, mDNS, LLMNR. A firewall allows answers to
+# requests of the host, and the rest is for the local network only.
 LOCAL_PORTS = {"68/udp", "546/udp", "5353/udp", "5355/udp", "5355/tcp"}
-# The states of sockets that nobody is connected to (include/net/tcp_states.h): TCP_LISTEN, and TCP_CLOSE for UDP.
+# The states of sockets without a peer (include/net/tcp_states.h): TCP_LISTEN, and TCP_CLOSE for UDP.
 LISTENING = {"tcp": "0A", "udp": "07"}
 
 
 def open_ports(run: Run, table: dict[int, processes.Process], proc: str = processes.PROC) -> list[dict[str, str]]:
-    """Return {port: '8443/tcp', process: 'python3 (pid 77, app.service)', unit} of each, in the order of the ports.
+    """Return {port: '8443/tcp', process: 'python3 (pid 77, app.service)', unit} of each, ordered by port.
 
-    Left out is what listens on loopback addresses only, and LOCAL_PORTS with what their processes have open beside.
-    `table` is the table of processes. `unit` is the process's service; where systemd itself listens, the socket unit.
+    Sockets on loopback addresses are left out, and so are LOCAL_PORTS with the other ports of their processes. `table`
+    is the table of processes. `unit` is the process's service; if systemd itself listens, the socket unit.
     """
     sockets = [socket for name in ("tcp", "tcp6", "udp", "udp6") for socket in _sockets(proc, name)]
     processes.find_owners([listener for _protocol, listener in sockets], table, proc)
@@ -45,7 +45,7 @@ def open_ports(run: Run, table: dict[int, processes.Process], proc: str = proces
 
 
 def _sockets(proc: str, name: str) -> list[tuple[str, processes.Listener]]:
-    """Return the sockets of /proc/net/`name` that wait for anybody, with their protocol (proc(5))."""
+    """Return the sockets of /proc/net/`name` that accept any peer, with their protocol (proc(5))."""
     protocol = name[:3]
     found = []
     for line in read_or_empty(f"{proc}/net/{name}").splitlines()[1:]:
@@ -67,16 +67,16 @@ def _is_loopback(address: str) -> bool:
 
 
 def _described(process: processes.Process | None, unit: str) -> str:
-    """Return the name of a process and what it belongs to; not its arguments, which may hold a password."""
+    """Return the name of a process and its unit; not its arguments, which may contain a password."""
     if process is None:
-        return "no process that can be seen"
+        return "no visible process"
     if process.pid == 1:
         return f"{process.name} ({unit or 'pid 1'})"
     return f"{process.name} (pid {process.pid}{', ' if unit else ''}{unit})"
 
 
 def _socket_units(run: Run) -> dict[str, str]:
-    """Return the socket units by the port that systemd holds for them, 22/tcp to ssh.socket."""
+    """Return the socket units by the port that systemd holds for them, such as 22/tcp for ssh.socket."""
     status, out, _err = run(["systemctl", "show", "--property=Id,Listen", "--type=socket", "*.socket"])
     found: dict[str, str] = {}
     for block in out.split("\n\n") if status == 0 else []:

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who filters packets on a host already, other than firewalld: ufw, services that load rules, rules in the kernel."""
+"""The packet filters of a host other than firewalld: ufw, services that load rules, rules in the kernel."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from typing import Any
 from ..model.layout import PORTS_TABLE
 from .files import read_link, read_or_empty
 
-# Executes an argument list; returns (status, output, errors), as a module's `run_command` does.
+# Executes an argument list; returns (status, output, errors), like a module's `run_command`.
 Run = Callable[[Sequence[str]], tuple[int, str, str]]
 
-# They load an administrator's rules when they start. ufw's service does so only where ufw.conf says yes.
+# They load an administrator's rules when they start. ufw's service does so only if ufw.conf enables it.
 LOADERS = ("nftables", "netfilter-persistent", "iptables", "ip6tables", "shorewall")
 UFW = "/etc/ufw/ufw.conf"
-# firewalld brings nft's library and its binding for Python, not always nft.
+# firewalld depends on nft's library and its Python binding, but not always on nft.
 BINDING = "/usr/lib*/python3*/*-packages/nftables/__init__.py"
 LIST = "import nftables; nft = nftables.Nftables(); nft.set_json_output(True); print(nft.cmd('list ruleset')[1])"
 MASK = "/etc/systemd/system/firewalld.service"
-# What brings its rules itself and works beside firewalld: containers, virtual machines and lists of blocked addresses.
-# They name their chains and tables after themselves, or their rules a bridge of theirs. ufw leaves empty chains when it
-# is disabled; its file says whether it filters.
+# Programs that add their own rules and work beside firewalld: containers, virtual machines and lists of blocked
+# addresses. Their chains and tables have their name, or their rules a bridge of theirs. ufw leaves empty chains when it
+# is disabled; its file tells whether it filters.
 GUESTS = r"docker|netavark|podman|cni|libvirt|lxc|lxd|incus|f2b|fail2ban|crowdsec|sshguard|ufw"
 GUEST_CHAIN = re.compile(rf"(?i)^(inet_|ip6?_)?({GUESTS})")
 GUEST_RULE = re.compile(
@@ -35,9 +35,9 @@ GUEST_RULE = re.compile(
 
 
 def packet_filters(run: Run, services: dict[str, dict[str, bool]]) -> list[str]:
-    """Return what filters packets, each in a few words, the one that an administrator would name first.
+    """Return the packet filters in a few words each, the one that an administrator would name first.
 
-    `services` says of LOADERS whether they run and start at boot.
+    `services` tells whether LOADERS run and start at boot.
     """
     found = []
     if re.search(r"(?mi)^\s*ENABLED\s*=\s*[\"']?yes", read_or_empty(UFW)):
@@ -48,7 +48,7 @@ def packet_filters(run: Run, services: dict[str, dict[str, bool]]) -> list[str]:
             found.append(f"{name}.service {'runs' if state.get('active') else 'starts at boot'}")
     if read_link(MASK) == os.devnull:
         found.append("firewalld.service is masked")
-    # ufw's rules, and those that a service loaded, have been named already.
+    # ufw's rules and those that a service loaded are named already.
     return found or sorted({f"the kernel has rules in {table}" for table in rules_of_others(run)})
 
 
@@ -61,7 +61,7 @@ def rules_of_others(run: Run) -> list[str]:
     if status == 0:
         found += _of_nft(json.loads(out)["nftables"])
     legacy = read_or_empty("/proc/net/ip_tables_names") + read_or_empty("/proc/net/ip6_tables_names")
-    # Without nft there may still be the iptables that works with nf_tables.
+    # Without nft, there may still be the iptables that works with nf_tables.
     if status or legacy.strip():
         for program in ("iptables-save", "iptables-legacy-save", "ip6tables-save", "ip6tables-legacy-save"):
             status, out, _err = run([program])
@@ -81,7 +81,7 @@ def _of_nft(objects: Iterable[dict[str, Any]]) -> list[str]:
         if kind not in ("chain", "rule") or _is_known(str(table[1])):
             continue
         if kind == "chain":
-            # docker has its own reason to drop what is forwarded.
+            # Docker has its own reason to drop forwarded packets.
             theirs = content.get("hook") == "forward" and table in guests
             other = content.get("policy") == "drop" and not theirs
         else:
@@ -92,12 +92,12 @@ def _of_nft(objects: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def _is_known(table: str) -> bool:
-    """Say whether a table is firewalld's, a guest's, or ours, which keeps local accounts from uWSGI's ports."""
+    """Return whether a table is firewalld's, a guest's, or ours, which keeps local accounts from uWSGI's ports."""
     return table == "firewalld" or table.startswith(PORTS_TABLE) or GUEST_CHAIN.match(table) is not None
 
 
 def _of_iptables(saved: str, family: str) -> list[str]:
-    """Return the tables of what iptables-save(8) prints."""
+    """Return the tables in the output of iptables-save(8)."""
     found, table = [], ""
     has_guests = re.search(rf"(?mi)^:({GUESTS})", saved) is not None
     for line in saved.splitlines():

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Checks: each takes a value and returns it in its one form, or raises `Wrong`; each says what it wants.
+"""Checks of single values: numbers, paths, addresses, names.
 
-This file has those of single values (numbers, paths, addresses, names). Those of options that are handed on to other
-programs are in `option_checks`.
+Each takes a value and returns it in its normal form, or raises `Wrong`, and states what it accepts. The checks of
+options for other programs are in `option_checks`.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typing import Any
 from .errors import shown, similar
 from .urls import credentials, without_credentials
 
-# The units of a duration, the longest first, in seconds.
+# The units of a duration in seconds, the longest first.
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-# Code points that are no characters: systemd takes text with one of them for no text (utf8.c, unichar_is_valid), and
-# drops the line or the whole file.
+# Code points that are no characters: systemd treats text that contains one as invalid (utf8.c, unichar_is_valid), and
+# ignores the line or the whole file.
 NONCHARACTERS = "\ufdd0-\ufdef" + "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
 _DURATION = r"(?P<plain>[0-9]{1,9})|" + "".join(rf"(?:(?P<{unit}>[0-9]{{1,7}}){unit})?" for unit in UNITS)
 
 
 class Wrong(ValueError):
-    """A value that a check refuses. `wanted` and `fix` are '' where those of the check say enough."""
+    """A value that a check refuses. `wanted` and `fix` are '' if those of the check are precise enough."""
 
     def __init__(self, wanted: str = "", fix: str = "") -> None:
         super().__init__(wanted)
@@ -37,14 +37,14 @@ class Wrong(ValueError):
 
 @dataclass(frozen=True)
 class Check:
-    """A check: `wants` is what an error and the documentation say that it accepts, `fix` what to do about another."""
+    """A check: `wants` describes what it accepts, for errors and documentation, `fix` what to do about other values."""
 
     wants: str
     accept: Callable[[Any], Any]
     fix: str = ""
 
     def __call__(self, value: Any) -> Any:
-        """Return the value in its one form. Raises `Wrong`, with what was wanted."""
+        """Return the value in its normal form. Raises `Wrong` with the description of what is accepted."""
         try:
             return self.accept(value)
         except Wrong as wrong:
@@ -62,7 +62,7 @@ def accepts(wants: str, fix: str = "") -> Callable[[Callable[[Any], Any]], Check
 def integer(low: int, high: int) -> Check:
     @accepts(f"a whole number from {low} to {high}")
     def check(value: Any) -> int:
-        # Jinja hands numbers over as text on ansible-core 2.16 to 2.18.
+        # On ansible-core 2.16 to 2.18, Jinja passes numbers as text.
         if isinstance(value, str) and re.fullmatch(r"[0-9]{1,12}", value):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -109,7 +109,7 @@ def duration(low: int, high: int) -> Check:
 
 
 def written_duration(seconds: int) -> str:
-    """Return seconds as text that `duration` reads back: 5400 is 1h30m."""
+    """Return seconds as text that `duration` accepts: 5400 is 1h30m."""
     parts = []
     for unit, size in UNITS.items():
         count, seconds = divmod(seconds, size)
@@ -138,20 +138,20 @@ def pattern(regex: str, wants: str, fix: str = "") -> Check:
 
 
 def place(regex: str, wants: str) -> Check:
-    """A URL or path that is shown and stored, so no password may be in it."""
+    """A URL or path that is shown and stored, so it must not contain a password."""
     matching = pattern(regex, wants)
 
     @accepts(wants)
     def check(value: Any) -> Any:
         if isinstance(value, str) and re.match(r"https?://", value) and credentials(value):
-            raise Wrong("no password in a URL", "~/.netrc of root may hold it")
+            raise Wrong("no password in a URL", "put it into ~/.netrc of root")
         return matching(value)
 
     return check
 
 
 def list_of(check: Check, at_least: int = 0) -> Check:
-    """A list; a single text or number stands for a list of it."""
+    """A list; a single text or number means a list of it."""
 
     @accepts(f"a list: {check.wants}")
     def check_list(value: Any) -> list[Any]:
@@ -190,12 +190,10 @@ def line(value: Any) -> str:
 
 
 def refuse_noncharacters(text: str, what: str) -> None:
-    """Raise `Wrong` where systemd would not read a text; `what` it is follows the message, and never its value."""
+    """Raise `Wrong` if systemd would not accept a text; `what` follows the message, which never contains the text."""
     found = re.search(f"[{NONCHARACTERS}]", text)
     if found:
-        raise Wrong(
-            f"text without U+{ord(found[0]):04X} {what}", "that is no character, and systemd reads no such text"
-        )
+        raise Wrong(f"text without U+{ord(found[0]):04X} {what}", "it is no character, and systemd refuses such text")
 
 
 @accepts("a mode such as '0660'")
@@ -212,11 +210,11 @@ def site_name(value: Any) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", value):
         raise Wrong
     if value.endswith("-probe"):
-        raise Wrong("a name that does not end in -probe", "a unit of another site may be called that")
+        raise Wrong("a name that does not end in -probe", "a unit of another site may have this name")
     return str(value)
 
 
-@accepts("the text of a private key", "for instance from Ansible Vault, with a | behind key:")
+@accepts("the text of a private key", "for example from Ansible Vault, with a | behind key:")
 def private_key(value: Any) -> str:
     if not isinstance(value, str) or "PRIVATE KEY-----" not in value or "\0" in value:
         raise Wrong
@@ -225,7 +223,7 @@ def private_key(value: Any) -> str:
 
 @accepts("text, numbers, true, false, null, lists and mappings of these")
 def data(value: Any) -> Any:
-    """What JSON can say, as plain Python: it becomes a literal in the settings overlay."""
+    """A value that JSON can represent, as plain Python: it becomes a literal in the settings overlay."""
     if isinstance(value, dict):
         return {data(key): data(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -243,7 +241,7 @@ def data(value: Any) -> Any:
 
 
 def is_plain_path(value: Any) -> bool:
-    """Say whether a value is an absolute path that needs no quotes in an ini, nginx, systemd or shell, nor climbs."""
+    """Return whether a value is an absolute path without '..' that needs no quotes in ini, nginx, systemd or shell."""
     return (
         isinstance(value, str)
         and re.fullmatch(r"/[A-Za-z0-9._/+-]*", value) is not None
@@ -305,7 +303,7 @@ def listen(value: Any) -> dict[str, Any]:
 
 @accepts("addresses or networks such as 10.0.0.0/8 or 2001:db8::/32")
 def network(value: Any) -> str:
-    """An address or a network in CIDR notation, without bits behind its prefix."""
+    """An address or a network in CIDR notation, without bits after its prefix."""
     try:
         if not isinstance(value, str) or "%" in value:
             raise ValueError
@@ -316,7 +314,7 @@ def network(value: Any) -> str:
 
 @accepts("'unix:/path/to.sock' or 'address:port'")
 def upstream(value: Any) -> str:
-    """Where nginx finds uWSGI."""
+    """Where nginx connects to uWSGI."""
     if isinstance(value, str) and value.startswith("unix:"):
         return f"unix:{host_path(value[5:])}"
     host, port = _address(value)
@@ -327,7 +325,7 @@ def upstream(value: Any) -> str:
 
 @accepts(f"unix, {ADDRESS}, or {{address, public: true}} for one that other hosts reach")
 def socket(value: Any) -> str:
-    """`unix`, or an address that uWSGI listens on; one that other hosts can reach as {address, public: true}."""
+    """`unix`, or an address that uWSGI listens on; {address, public: true} for one that other hosts can reach."""
     given = value if isinstance(value, dict) else {"address": value}
     if set(given) - {"address", "public"}:
         raise Wrong("{address: '0.0.0.0:8000', public: true}, or the address alone")
@@ -341,7 +339,7 @@ def socket(value: Any) -> str:
     if not boolean(given.get("public", False)) and not ipaddress.ip_address(host.strip("[]")).is_loopback:
         raise Wrong(
             "unix, or an address of this host alone such as 127.0.0.1:8000",
-            f"who reaches {host}:{port} gets past nginx; where that is meant, write "
+            f"clients can bypass nginx at {host}:{port}; if this is intended, write "
             f"{{address: '{host}:{port}', public: true}}",
         )
     return f"{host}:{port}"
@@ -349,13 +347,13 @@ def socket(value: Any) -> str:
 
 @accepts(f"a list: {socket.wants}")
 def sockets(value: Any) -> list[str]:
-    """The sockets of a site; one stands for a list of it."""
+    """The sockets of a site; a single one means a list of it."""
     listed: list[str] = list_of(socket, at_least=1)([value] if isinstance(value, dict) else value)
     return listed
 
 
 def _address(value: Any) -> tuple[str, int]:
-    """Split 'address:port', ':port' or a bare port."""
+    """Split 'address:port', ':port' or a port."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise Wrong
     host, _colon, port = str(value).rpartition(":")
@@ -372,7 +370,7 @@ def _address(value: Any) -> tuple[str, int]:
 def _ip_address(text: str) -> str:
     """Return an IP address in its shortest form, IPv6 in brackets.
 
-    Raises ValueError for anything else, zones (%eth0) too: they may hold any character.
+    Raises ValueError for anything else, including zones (%eth0), which may contain any character.
     """
     address = ipaddress.ip_address(text.strip("[]"))
     if "%" in text:
@@ -381,7 +379,7 @@ def _ip_address(text: str) -> str:
 
 
 def _network_fix(value: Any) -> str:
-    """Return the network that an address with a prefix lies in, as advice; '' where there is none."""
+    """Return the network of an address with a prefix, as a fix; '' if there is none."""
     with contextlib.suppress(ValueError):
         if isinstance(value, str) and "%" not in value:
             return f"write it as {ipaddress.ip_network(value, strict=False)}"
@@ -407,5 +405,5 @@ def requirement(value: Any) -> str:
     except InvalidRequirement:
         raise Wrong from None
     if parsed.url and without_credentials(parsed.url) != parsed.url:
-        raise Wrong("no password in a URL", "give an index with its credentials in web_environment")
+        raise Wrong("no password in a URL", "set an index with its credentials in web_environment")
     return str(value).strip()

@@ -13,15 +13,15 @@ from .errors import listed, nearest, shown, similar
 from .steps import STEP_TIMEOUT, builtin_step
 from .types import Step
 
-# The most that a command may say it takes, in seconds.
+# The maximum time limit of a command, in seconds.
 STEP_TIMEOUT_MAX = 86400
-# What a shell would do with a command, and nobody does here. `*` is not among them: a program may want one.
+# Operators of a shell, which have no meaning here. `*` is not among them, because a program may need one.
 _SHELL = re.compile(r"[|&;<>]+|[0-9]?>.*|.*;|.*`.*|.*\$[A-Za-z_{(].*")
 
 
 @accepts("a list of words, or text split like a command line; no shell reads it")
 def command(value: Any) -> list[str]:
-    """A command: [npm, run, build], or the same as text in which quotes keep words together."""
+    """A command: [npm, run, build], or the same as text, in which quotes keep words together."""
     if isinstance(value, str):
         try:
             words: Any = shlex.split(value)
@@ -39,7 +39,7 @@ def command(value: Any) -> list[str]:
     if any(isinstance(word, (dict, list, bool)) or word is None for word in words):
         raise Wrong(fix="quote the words that YAML reads as something else")
     words = [str(word) for word in words]
-    if "=" in words[0]:  # whatever stands before it: `env` of a worker takes such a word for a variable
+    if "=" in words[0]:  # whatever is before it: `env` of a worker treats such a word as a variable
         raise Wrong("a program as the first word", f"put {words[0]} into env, or begin with `env`")
     if not words[0] or any(re.search(r"[\x00-\x1f\x7f]", word) for word in words):
         raise Wrong("words on one line, the first of them a program")
@@ -48,7 +48,7 @@ def command(value: Any) -> list[str]:
 
 
 def steps(builtin: str, once: bool = False) -> Check:
-    """The steps of a build or a release, in order; `builtin` is the step that the collection itself does."""
+    """The steps of a build or a release, in order; `builtin` is the step that the collection itself runs."""
     keys = ("run", "manage", "timeout", *(["once"] if once else []))
 
     @accepts(f"a list of steps: {builtin}, {{run: COMMAND}} or {{manage: COMMAND}}")
@@ -72,7 +72,7 @@ def _step(given: Any, builtin: str, keys: tuple[str, ...]) -> Step:
     if given == builtin:
         return builtin_step(builtin)
     if isinstance(given, dict) and builtin in given and not set(given) - {builtin, "timeout"}:
-        # `migrate: {timeout: 1h}` reads as well as `{migrate: , timeout: 1h}`.
+        # `migrate: {timeout: 1h}` is accepted as well as `{migrate: , timeout: 1h}`.
         inner = given[builtin] if isinstance(given[builtin], dict) else {}
         if set(inner) - {"timeout"} or (given[builtin] is not None and given[builtin] != inner):
             raise Wrong(f"{builtin} with no more than a timeout, such as {{{builtin}: {{timeout: 1h}}}}")

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Version constraints as Poetry and Pipfile write them, as PEP 440 and PEP 508 do; which Python a specifier admits."""
+"""Convert version constraints of Poetry and Pipfile to PEP 440 and PEP 508; check which Python a specifier allows."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _CLAUSE = re.compile(r"(\^|~=|~|===?|!=|>=|<=|>|<)?\s*([0-9][\w.*+!-]*|\*)")
 def specifier(constraint: str) -> str:
     """Return a constraint such as '^5.2', '~5.2' or '5.2.*' as a version specifier; '' for any version.
 
-    Raises `ValueError` for what PEP 440 cannot say: alternatives.
+    Raises `ValueError` for alternatives, which PEP 440 cannot express.
     """
     if "|" in constraint:
-        raise ValueError(f"{constraint!r} has alternatives, which only a lock file settles")
+        raise ValueError(f"{constraint!r} has alternatives, which only a lock file can resolve")
     clauses = []
     for part in filter(None, re.split(r"\s*,\s*|(?<=[\w*])\s+(?=[\^~=!<>])", constraint.strip())):
         match = _CLAUSE.fullmatch(part.strip())
@@ -51,7 +51,7 @@ def python_marker(constraint: str) -> str:
 
 
 def python_fits(wanted: str, version: str) -> bool:
-    """Say whether a specifier of `requires-python` admits a Python such as 3.12, of which the patch is not known."""
+    """Return whether a specifier of `requires-python` allows a Python such as 3.12, whose patch release is unknown."""
     return all(_admits(clause.strip(), _numbers(version)) for clause in wanted.split(",") if clause.strip())
 
 
@@ -69,7 +69,7 @@ def _admits(clause: str, found: list[int]) -> bool:
         return found >= short and found[: len(bound) - 1][: len(found)] == bound[:-1][: len(found)]
     if operator == ">=":
         return found >= short
-    if operator == ">":  # of >3.11 a patch of 3.11 is no part: PEP 440
+    if operator == ">":  # a patch release of 3.11 does not match >3.11: PEP 440
         return found > bound[: len(found)] or (len(bound) > len(found) and found == short)
     if operator == "<":
         return found < short or (found == short and len(bound) > len(found) and any(bound[len(found) :]))

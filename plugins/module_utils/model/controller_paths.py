@@ -14,17 +14,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ControllerPaths:
-    """`base` is the directory that relative paths start from, `former` the one of earlier versions, '' for none."""
+    """`base` is the directory that relative paths start from, `former` that of earlier versions, '' for none."""
 
     base: str = "."
     former: str = ""
 
     def absolute(self, path: str) -> str:
-        """Return a path without `~` and `..`, from the root on."""
+        """Return an absolute path without `~` and `..`."""
         return os.path.normpath(os.path.join(os.path.abspath(self.base), os.path.expanduser(path)))
 
     def rule(self, path: str) -> str:
-        """Return what to say of a path that names nothing: where it starts from, and where it would exist."""
+        """Return the rule for a path that does not exist: where it starts from, and where it would exist."""
         if os.path.isabs(os.path.expanduser(path)):
             return ""
         base = os.path.abspath(self.base)

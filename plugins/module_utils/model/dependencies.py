@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a site installs, as far as the files of its source say it: read alike on the controller and on a host."""
+"""The dependencies of a site in the files of its source, read in the same way on the controller and on a host."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from .types import Site
 class Wanted:
     """What is to be installed.
 
-    `names` are requirements, `listed` files that the installer reads itself, `pins` those of a lock. `uv_lock` is one
-    that only uv reads; its pins are what uv exports. `files` are all that were read, `opaque` those of `listed` of
-    which only an installer knows what they ask for. Paths are relative to the source.
+    `names` are requirements, `listed` files that the installer reads itself, `pins` those of a lock. `uv_lock` is a
+    lock that only uv reads; its pins are what uv exports. `files` are all files that were read, `opaque` those of
+    `listed` whose requirements only an installer can read. Paths are relative to the source.
     """
 
     names: list[str] = field(default_factory=list)
@@ -44,7 +44,7 @@ def dependency_names(site: Site, root: str) -> list[str]:
 
 
 def wanted(site: Site, root: str) -> Wanted:
-    """Return what the dependency files of a site say. Raises `Unreadable`, which names the file."""
+    """Return the contents of a site's dependency files. Raises `Unreadable`, which names the file."""
     extras, groups = site["extras"], site["groups"]
     result = Wanted(files=dependency_names(site, root))
     for name in result.files:
@@ -66,17 +66,17 @@ def wanted(site: Site, root: str) -> Wanted:
     if (extras or groups) and result.files and all(name.endswith(".txt") for name in result.files):
         key = "extras" if extras else "groups"
         raise Unreadable(
-            result.files[0], f"{key} is {(extras or groups)[0]!r}; a requirement file has none; leave it out"
+            result.files[0], f"{key} is {(extras or groups)[0]!r}; a requirements file has none; remove it"
         )
     return result
 
 
 def read_lines(site: Site, root: str) -> Iterator[str]:
-    """Yield all requirements that the files of a site name, as far as they can be read without running anything."""
+    """Yield all requirements in the files of a site that can be read without running anything."""
     found = wanted(site, root)
     yield from found.names
     pinned = [pin.line for pin in found.pins] + (locked_by_uv(root, found.uv_lock) if found.uv_lock else [])
-    # A lock for several Pythons may have several Djangos: which of them counts, the host's Python decides.
+    # A lock for several Pythons may pin several versions of Django; the host's Python decides which one applies.
     if len({line for line in pinned if names_django([line])}) < 2:
         yield from pinned
     for name in found.listed:
@@ -88,21 +88,22 @@ def read_lines(site: Site, root: str) -> Iterator[str]:
 
 @understood
 def locked_by_uv(root: str, name: str) -> list[str]:
-    """Return NAME==VERSION of the packages in a uv.lock, whatever group they are in."""
+    """Return NAME==VERSION of the packages in a uv.lock, of all groups."""
     packages = [package for package in toml(root, name).get("package", []) if isinstance(package, dict)]
     return [f"{package.get('name')}=={package['version']}" for package in packages if "version" in package]
 
 
 def names_django(lines: list[str]) -> bool:
-    """Say whether one of some requirements is Django itself."""
+    """Return whether one of the requirements is Django itself."""
     return any(re.match(r"django\s*(\[[^]]*\]\s*)?($|[=<>!~@;(,])", line.strip(), re.IGNORECASE) for line in lines)
 
 
 def may_bring_django(found: Wanted, lines: list[str]) -> bool:
-    """Say whether some requirements, all that are known, name Django, or may: `found` are the files that they are from.
+    """Return whether the requirements, all that are known, may name Django; `found` are the files that they are from.
 
-    A package that needs Django does not say which one a project was written for. So it does for what the inventory
-    names alone, and for what only an installer can read: setup.py, dynamic dependencies, a repository, a folder.
+    A package that depends on Django does not determine the version that the project was written for. It is accepted in
+    what the inventory names alone, and in what only an installer can read: setup.py, dynamic dependencies, a
+    repository, a directory.
     """
     if names_django(lines) or not found.files:
         return bool(lines)
@@ -110,7 +111,7 @@ def may_bring_django(found: Wanted, lines: list[str]) -> bool:
 
 
 def constraints(lines: list[str], root: str) -> list[str]:
-    """Return the lines of the files of constraints that the lines of requirement files name; URLs are left out."""
+    """Return the lines of the constraints files that the lines of requirements files name; URLs are left out."""
     named = [match[1] for line in lines if (match := re.fullmatch(r"(?:-c|--constraint) (?!\w+://)(\S+)", line))]
     own = [name for name in named if not os.path.normpath(name).startswith(("../", "/"))]
     there = [name for name in own if os.path.isfile(os.path.join(root, name))]
@@ -118,7 +119,7 @@ def constraints(lines: list[str], root: str) -> list[str]:
 
 
 def newest_django(python: str) -> str:
-    """Return the requirement of the newest Django that supports a Python such as 3.12, of any where it is ''."""
+    """Return the requirement of the newest Django that supports a Python such as 3.12, or any Python if it is ''."""
     numbers = tuple(int(part) for part in python.split(".")[:2]) if re.fullmatch(r"[0-9]+\.[0-9]+.*", python) else ()
     fitting = [minor for minor, (low, high) in DJANGO_PYTHONS.items() if not numbers or low <= numbers <= high]
     major, minor = max(fitting or DJANGO_PYTHONS)
@@ -128,7 +129,7 @@ def newest_django(python: str) -> str:
 def no_django(files: list[str], root: str, python: str, given: bool = False) -> str:
     """Return the fault of a project that names no Django, and the line to add.
 
-    `given` says that the site names its dependency files itself.
+    `given` tells whether the site names its dependency files itself.
     """
     add = f'packages: ["{newest_django(python)}"]'
     if files:
@@ -142,7 +143,7 @@ def no_django(files: list[str], root: str, python: str, given: bool = False) -> 
 
 
 def _optional(root: str, name: str) -> list[str]:
-    """Return the lines of the inventory that take in extras and groups of a pyproject.toml that name Django."""
+    """Return the inventory lines that select extras and groups of a pyproject.toml with Django."""
     if os.path.basename(name) != "pyproject.toml":
         return []
     data = toml(root, name)
@@ -156,11 +157,11 @@ def _optional(root: str, name: str) -> list[str]:
 
 
 def of_uv_export(text: str, root: str, name: str) -> list[Pin]:
-    """Return the pins of what `uv export` says of a lock, each with the index that the lock has for it."""
+    """Return the pins in the output of `uv export` of a lock, each with the index that the lock has for it."""
     return exported(text, registries(root, name), places(root, name), root, name)
 
 
 def competing(lines: list[str], install: str) -> list[str]:
-    """Return those of the packages uwsgi and pyuwsgi that some requirements name beside the site's own `install`."""
+    """Return which of uwsgi and pyuwsgi some requirements name in addition to the site's own `install`."""
     named = {canonical(match[0]) for line in lines if (match := re.match(r"[A-Za-z0-9][\w.-]*", line.strip()))}
     return sorted(({"uwsgi", "pyuwsgi"} - {install}) & named)

@@ -1,10 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which files of a source say what a project depends on, and which Python it asks for.
+"""Find the files of a source that contain its dependencies, and the Python that they require.
 
-The order of places is the folder of manage.py, then the root of the source. In each the first kind that is there
-counts: locks, requirement files, manifests; of requirement files, production names come first, and `requirements/`
-after them.
+The folder of manage.py is searched first, then the root of the source. In each, the first existing kind is used: locks,
+requirements files, manifests. Of requirements files, production names come first, and those in `requirements/` last.
 """
 
 from __future__ import annotations
@@ -17,21 +16,21 @@ from .constraints import specifier
 from .texts import Unreadable, json_text, table, text_of, toml
 
 LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml")
-# Requirement files of a folder.
+# Requirements files of a folder.
 REQUIREMENTS = (
     *("requirements-production.txt", "requirements-prod.txt", "requirements_production.txt", "requirements_prod.txt"),
     *("requirements.production.txt", "requirements.prod.txt", "requirements.txt"),
     *("requirements/production.txt", "requirements/prod.txt", "requirements/base.txt"),
 )
 MANIFESTS = ("pyproject.toml", "Pipfile", "setup.py", "setup.cfg")
-# What the names of requirement files for developers have in them.
+# Parts of names of requirements files for development.
 DEVELOPMENT = re.compile(r"dev|test|local|doc|lint|debug|build|(?<![a-z])ci(?![a-z])")
 
 
 def find(root: str, manage: str = "") -> str:
-    """Return the dependency file that counts, relative to the source `root`; '' where there is none.
+    """Return the dependency file to use, relative to the source `root`; '' if there is none.
 
-    `manage` is where manage.py lies, relative; the one that lies highest when it is ''. Raises `Unreadable`.
+    `manage` is the relative path of manage.py; if it is '', the topmost one is used. Raises `Unreadable`.
     """
     for folder in dict.fromkeys([manage_folder(root, manage), ""]):
         for kind in (*LOCKS, *REQUIREMENTS, *MANIFESTS, *_single(root, folder)):
@@ -42,21 +41,21 @@ def find(root: str, manage: str = "") -> str:
 
 
 def _single(root: str, folder: str) -> list[str]:
-    """Return the one requirement file of a folder that has a name of its own and is not for development; or []."""
+    """Return the only requirements file of a folder with another name that is not for development; or []."""
     found = glob.glob(os.path.join(glob.escape(os.path.join(root, folder)), "requirements*.txt"))
     names = [name for path in found if not DEVELOPMENT.search(name := os.path.basename(path))]
     return names if len(names) == 1 else []
 
 
 def others(root: str) -> list[str]:
-    """Return requirement files that are not looked for by name, such as those for development; relative, sorted."""
+    """Return requirements files that are not found by name, such as those for development; relative, sorted."""
     patterns = ("*requirements*.txt", "requirements/*.txt", "*/*requirements*.txt", "*/requirements/*.txt")
     found = {path for pattern in patterns for path in glob.glob(os.path.join(glob.escape(root), pattern))}
     return sorted(os.path.relpath(path, root) for path in found)
 
 
 def manage_folder(root: str, manage: str = "") -> str:
-    """Return the folder of manage.py relative to the source; '' at its root, and where there is none."""
+    """Return the folder of manage.py relative to the source; '' at its root, and if there is none."""
     if manage:
         return os.path.dirname(manage)
     found = [
@@ -68,11 +67,11 @@ def manage_folder(root: str, manage: str = "") -> str:
 
 
 def requires_python(root: str, manage: str = "", named: str = "") -> str:
-    """Return the specifier of the Pythons that a project asks for, such as '>=3.12'; '' where it asks for none.
+    """Return the specifier of the Pythons that a project requires, such as '>=3.12'; '' if it requires none.
 
-    `named` is the dependency file that the site names. Of a lock its own `requires-python` counts, then that of the
+    `named` is the dependency file that the site names. The `requires-python` of a lock comes first, then that of the
     pyproject.toml beside it, beside manage.py, or at the root, or `python_requires` of setup.cfg or setup.py there. The
-    Python of a Pipfile does not count: pipenv warns only. Raises `Unreadable`.
+    Python of a Pipfile is ignored, because pipenv only warns about it. Raises `Unreadable`.
     """
     found = named or find(root, manage)
     if os.path.basename(found) in ("uv.lock", "pylock.toml") and os.path.isfile(os.path.join(root, found)):
@@ -87,7 +86,7 @@ def requires_python(root: str, manage: str = "", named: str = "") -> str:
 
 
 def _asked_in(root: str, folder: str) -> str:
-    """Return the Python that pyproject.toml, setup.cfg or setup.py of a folder asks for, or ''."""
+    """Return the Python that pyproject.toml, setup.cfg or setup.py of a folder requires, or ''."""
     name = os.path.join(folder, "pyproject.toml")
     if os.path.isfile(os.path.join(root, name)):
         project = toml(root, name)
@@ -100,7 +99,7 @@ def _asked_in(root: str, folder: str) -> str:
                 return specifier(poetry)
             except ValueError as error:
                 raise Unreadable(name, f"tool.poetry.dependencies.python: {error}") from None
-    # In setup.py it counts where it is written out: what a program computes, only the program knows.
+    # In setup.py, only a literal is read.
     for kind, pattern in (
         ("setup.cfg", r"(?m)^[ \t]*python_requires\s*=\s*(\S.*)$"),
         ("setup.py", r"(?m)^[^#\n]*\bpython_requires\s*=\s*['\"]([^'\"\n]+)['\"]"),
@@ -113,12 +112,12 @@ def _asked_in(root: str, folder: str) -> str:
 
 
 def _has_manifest(root: str, folder: str) -> bool:
-    """Say whether a folder has another file than pyproject.toml for the dependencies: then groups may be tools only."""
+    """Return whether a folder has a dependency file beside pyproject.toml: its groups may then be for tools only."""
     return any(os.path.isfile(os.path.join(root, folder, kind)) for kind in MANIFESTS[1:])
 
 
 def _counts(root: str, name: str) -> bool:
-    """Say whether a file says what the project depends on: many are only the settings of some tool."""
+    """Return whether a file declares the project's dependencies: many contain only settings of tools."""
     kind = os.path.basename(name)
     if kind == "pyproject.toml":
         data = toml(root, name)

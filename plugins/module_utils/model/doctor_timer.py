@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The variable `doctor_timer` of a host: how often the doctor looks by itself, and where its metrics go."""
+"""The variable `doctor_timer` of a host: how often the doctor runs by itself, and where its metrics are written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .limits import beyond
 from .reader import Reader
 from .types import DoctorTimer
 
-# Directories that hold anything but metrics: a file that is renamed into one of them would stand beside a system's own.
+# Directories that do not contain metrics: a new file would be beside the system's own.
 _SYSTEM = ("/", "/etc", "/usr", "/boot", "/dev", "/proc", "/sys")
 
 
@@ -22,7 +22,7 @@ _SYSTEM = ("/", "/etc", "/usr", "/boot", "/dev", "/proc", "/sys")
 def _metrics(value: Any) -> str:
     path = str(host_path(value)).rstrip("/")
     if path in ("", *_SYSTEM) or path.startswith(tuple(f"{folder}/" for folder in _SYSTEM[1:])):
-        raise Wrong(fix="give it a directory of its own, such as /var/lib/prometheus/node-exporter")
+        raise Wrong(fix="set a separate directory, such as /var/lib/prometheus/node-exporter")
     return path
 
 
@@ -43,14 +43,14 @@ WANTED = "false, or a mapping of every and metrics such as {every: 5m, metrics: 
 
 
 def doctor_timer(given: Any) -> DoctorTimer | None:
-    """Return the variable in its one form, None where it is false. Raises `InventoryError` with every fault."""
+    """Return the variable in its normal form, None if it is false. Raises `InventoryError` with every fault."""
     if given is False or (isinstance(given, str) and given.lower() in ("false", "no", "off")):
         return None
     wrong = beyond(given, "doctor_timer")
     if wrong:
         raise InventoryError("doctor_timer", [wrong])
     if given is not None and not isinstance(given, dict):
-        raise InventoryError("doctor_timer", [f"doctor_timer is {shown(given)}; wanted {WANTED}"])
+        raise InventoryError("doctor_timer", [f"doctor_timer is {shown(given)}; expected {WANTED}"])
     reader = Reader(0, None, [], ControllerPaths(), "")
     reader.label = ""
     found = reader.section(given, DOCTOR_TIMER_KEYS, "doctor_timer")

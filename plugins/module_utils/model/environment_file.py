@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Read a `.env` file of the controller, in the form that python-dotenv, Docker and shells have in common."""
+"""Read a `.env` file of the controller, in the format that python-dotenv, Docker and shells have in common."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "'": "'", "$"
 
 
 def read_file(path: str) -> dict[str, str]:
-    """Return the variables of a file. Raises `Wrong`, which names a line by its number and shows no value."""
+    """Return the variables of a file. Raises `Wrong`, which gives the number of a line, but no value."""
     try:
         with open(path, encoding="utf-8-sig") as stream:
             text = stream.read()
@@ -23,18 +23,18 @@ def read_file(path: str) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise Wrong(f"a file of text that can be read ({type(error).__name__})") from None
     if text.startswith("$ANSIBLE_VAULT;"):
-        raise Wrong("a file that is not encrypted", "put its variables into env, in a file of variables from the vault")
+        raise Wrong("a file that is not encrypted", "put its variables into env, in a vaulted file of variables")
     return parse(text)
 
 
 def parse(text: str) -> dict[str, str]:
-    """Return the variables of the text of a file; a later one of the same name wins.
+    """Return the variables in the text of a file; the last one of the same name is used.
 
-    Values may be in single quotes (as they are), in double quotes (with escapes, and over several lines) or bare (up to
-    ` #`). `${NAME}` is a variable of a line before, `${NAME:-text}` one with a default. Raises `Wrong`.
+    Values may be in single quotes (literal), in double quotes (with escapes, and over several lines) or unquoted (up to
+    ` #`). `${NAME}` is a variable of a previous line, `${NAME:-text}` one with a default. Raises `Wrong`.
     """
     found: dict[str, str] = {}
-    lines = re.split(r"\r\n|\r|\n", text)  # and nowhere else: a value may have other ends of lines
+    lines = re.split(r"\r\n|\r|\n", text)  # only here: a value may contain other line ends
     number = 0
     while number < len(lines):
         first = number + 1
@@ -64,7 +64,7 @@ def parse(text: str) -> dict[str, str]:
 
 
 def _closed(rest: str, quote: str) -> int:
-    """Return where the text behind the closing quote begins; 0 where there is none."""
+    """Return the position after the closing quote; 0 if there is none."""
     body = r"[^']*" if quote == "'" else r'(?:[^"\\]|\\.)*'
     match = re.match(rf"{quote}{body}{quote}", rest, re.DOTALL)
     return match.end() if match else 0
@@ -81,7 +81,9 @@ def _referred(value: str, known: dict[str, str], line: int) -> str:
     def replaced(match: re.Match[str]) -> str:
         name, default = match["name"], match["default"]
         if name not in known and default is None:
-            raise Wrong(f"a variable of a line before in line {line} (found ${{{name}}})", "write ${NAME:-} or a value")
+            raise Wrong(
+                (f"a variable of a previous line in line {line} (found ${{{name}}})"), "write ${NAME:-} or a value"
+            )
         return known.get(name) or default or ""
 
     return _REFERENCE.sub(replaced, value)

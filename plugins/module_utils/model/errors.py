@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A wrong inventory: the one exception for it, and the words in which its messages quote what was found."""
+"""The exception for a wrong inventory, and how its messages quote values."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 
 from .urls import without_tokens
 
-# Of a list no more is quoted than may be seen of it, and of a number no more digits than Python agrees to write.
+# The maximum number of quoted items of a list and of digits of a number, which Python also limits.
 _ITEMS, _LEVELS, _BITS = 20, 5, 1000
-# A fault quotes names as well, and who gave them is not always who reads it.
+# A fault also quotes names, and its reader may not be the author of the inventory.
 _FAULT_MAX = 1000
 
 
 class InventoryError(ValueError):
-    """All faults of one subject of the inventory (web_sites, nginx, firewalld), one a line, and their number.
+    """All faults of one subject of the inventory (web_sites, nginx, firewalld), one on each line, with their number.
 
-    Whoever raises it does not know what was done before: what was left alone, the task says that asked.
+    It does not state what was done before; the task that raises it adds what was not changed.
     """
 
     def __init__(self, subject: str, faults: list[str]) -> None:
@@ -30,12 +30,12 @@ class InventoryError(ValueError):
         super().__init__("\n".join([*faults, *count]))
 
 
-# What somebody has to find on a disk is of no use without its end.
+# A shortened path could not be found on a disk.
 _PATH = re.compile(r"(~[\w.-]*|\.{1,2})?/")
 
 
 def shown(value: Any, level: int = 0) -> str:
-    """Return a value as an error quotes it: short, on one line, without the credentials of a URL; a path as it is."""
+    """Return a value as an error quotes it: short, on one line, without credentials of URLs; paths in full."""
     if isinstance(value, Mapping):
         return "a mapping"  # its values may be secrets
     if isinstance(value, int) and value.bit_length() > _BITS:
@@ -51,32 +51,32 @@ def shown(value: Any, level: int = 0) -> str:
 
 
 def shown_name(value: Any) -> str:
-    """Return a name of a mapping with secrets as an error quotes it: to YAML `{ada:secret}` is one, too."""
+    """Return a name of a mapping with secrets as an error quotes it: in YAML, `{ada:secret}` is also a name."""
     if isinstance(value, str) and (found := re.match(r"[^:=]*[:=]", value)) and found[0] != value:
         return shown(f"{found[0]}...")
     return shown(value)
 
 
 def _on_one_line(fault: str) -> str:
-    """Return a fault without anything that a terminal would obey, and not longer than a person reads."""
+    """Return a fault without terminal control characters, and of limited length."""
     text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in fault[:_FAULT_MAX])
     return text if len(fault) <= _FAULT_MAX else f"{text}..."
 
 
 def listed(names: Iterable[Any]) -> str:
-    """Return names as an error lists them: words as they are, anything else as it would be quoted."""
+    """Return names for a list in an error: words as they are, anything else quoted."""
     return ", ".join(
         name if isinstance(name, str) and re.fullmatch(r"[\w./@+ -]{1,60}", name) else shown(name) for name in names
     )
 
 
 def similar(word: Any, known: Iterable[str]) -> str:
-    """Return '; did you mean X?' for the known word that is nearest, or '' when none is near."""
+    """Return '; did you mean X?' for the most similar known word, or '' if none is similar."""
     close = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.6)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def nearest(word: Any, known: Iterable[str]) -> str:
-    """Return the end of an error about an unknown word: the nearest known one, or all of them."""
+    """Return the end of an error about an unknown word: the most similar known one, or all of them."""
     known = list(known)
     return similar(word, known) or f"; known are {', '.join(sorted(known))}"

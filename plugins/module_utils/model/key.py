@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a table of keys is made of."""
+"""The rows of the tables of keys."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from .checks import Check
 
 @dataclass(frozen=True)
 class Key:
-    """One key of a mapping: what its value may be, what it is when left out, and what it decides.
+    """One key of a mapping: its accepted values, its default, and its description.
 
-    A value is one that `check` accepts, or a mapping that has the keys of the table `keys`, or one that has those of
-    exactly one of the tables `kinds` (or one of the `words`, each of which is a kind without keys), or a mapping of
-    names, which `check` accepts, to mappings that have the keys of the table `each`. A section of `keys` of which some
-    are `required` is empty when it is left out.
-    Of a `secret` key no message, file or report shows the value; one with `credentials` is shown without them.
-    `stored` is its name in `Secrets`, where its own name is another key's there. No error quotes the value of a `quiet`
-    one: it is no secret, but somebody may have put one into it.
-    `example` is a value as YAML, for the error about a site that lacks the key.
+    A value is one that `check` accepts, or a mapping with the keys of the table `keys`, or one with the keys of exactly
+    one of the tables `kinds` (or one of the `words`, each of which is a kind without keys), or a mapping of names,
+    which `check` accepts, to mappings with the keys of the table `each`. The default of a section of `keys` with
+    `required` keys is empty.
+
+    The value of a `secret` key is not shown in any message, file or report; one with `credentials` is shown without
+    them. `stored` is its name in `Secrets`, if another key has its own name there. No error quotes the value of a
+    `quiet` key: it is not secret, but may contain a secret by mistake. `example` is a value as YAML, for the error
+    about a site that lacks the key.
     """
 
     check: Check | None = None
@@ -41,7 +42,7 @@ class Key:
 
     @property
     def wants(self) -> str:
-        """What an error or a page says that the key's value has to be."""
+        """Return the description of the key's value in errors and in the documentation."""
         if self.kinds is not None:
             words = "".join(f"{word}, " for word in self.words)
             return f"{words and words[:-2] + ', or '}a mapping with one of {', '.join(self.kinds)}"

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The keys of a site, as tables: whoever reads, documents or hides a key reads them.
+"""The keys of a site, as tables. All code that reads, documents or hides a key uses them.
 
-`SITE_KEYS` is the table of all; a key whose value is a mapping names the table of that mapping, so a new section is one
-line here.
+`SITE_KEYS` is the table of all keys. A key whose value is a mapping names the table of that mapping, so a new section
+is one line here.
 """
 
 # length: each line is a key
@@ -45,9 +45,9 @@ from .tls_keys import TLS_KINDS, TLS_WORDS
 
 
 def secret_keys(keys: Keys | None = None) -> Iterator[tuple[tuple[str, ...], Key]]:
-    """Yield (path, key) of all keys that hold something secret, in a table and in those that it names.
+    """Yield (path, key) of all secret keys, in a table and in the tables that it names.
 
-    A table of `each` may have none: what it holds has no path of its own.
+    A table of `each` must not contain any, because its keys have no fixed path.
     """
     for name, key in (SITE_KEYS if keys is None else keys).items():
         if key.secret or key.credentials:
@@ -159,7 +159,7 @@ SUPERUSER_KEYS: Keys = {
     ),
     "password": Key(line, doc="The initial password. Never shown.", required=True, secret=True),
 }
-# A worker finishes what it is at, in the background; so much time costs a deploy nothing.
+# A worker finishes its current task in the background, so this time does not delay a deploy.
 STOP_TIMEOUT, TASK_TIMEOUT, DAY = 300, 3600, 86400
 RUN = Key(
     command,

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Every name that a site has on a host: directories, files, units, sockets. Nothing else spells one of them.
+"""All names that a site has on a host: directories, files, units, sockets. No other module builds them.
 
-Imports nothing of the collection, so that code on the controller and on the host can both use it.
+Imports nothing of the collection, so that code on the controller and on the host can use it.
 """
 
 # length: every name of a site stands here
@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Where sites live on a host; `web_roots` replaces any of these.
+# The default directories of sites on a host; `web_roots` replaces them.
 ROOTS = {
     "sites": "/opt/sites",
     "state": "/var/lib/sites",
@@ -25,54 +25,54 @@ ROOTS = {
     "run": "/run/sites",
     "cache": "/var/cache/sites",
 }
-# Locks, markers and staged copies. Owned by root, so nobody else can hold a lock or plant a link here.
+# Locks, markers and staged copies. Owned by root, so no other account can hold a lock or create a link here.
 LOCKS = "/run/pyweb.stack"
-# How the tables of nftables begin that keep local accounts from the TCP ports of uWSGI.
+# The prefix of the nftables tables that keep local accounts from the TCP ports of uWSGI.
 PORTS_TABLE = "pyweb-ports-"
 SYSTEMD = "/etc/systemd/system"
-# The command of the collection on a host, and what bash completes its words with. sudo's PATH on EL has no /usr/local.
+# The collection's command on a host, and its bash completion. sudo's PATH on EL does not contain /usr/local.
 PYWEB_COMMAND = "/usr/bin/pyweb"
 PYWEB_COMPLETION = "/usr/local/share/bash-completion/completions/pyweb"
 SYSUSERS = "/etc/sysusers.d"
 TMPFILES = "/etc/tmpfiles.d"
 NGINX_LOGS = "/var/log/nginx"
 FIREWALLD_RECORDS = "/etc/firewalld/pyweb.stack"
-# What the host was before the collection first changed it, for whoever takes the collection off again: a record, and
-# copies of the files of others that were replaced or changed, below their own paths.
+# The state of the host before the first run, for uninstall: a record, and copies of replaced or changed files of
+# others, below their own paths.
 MEMORY = "/var/lib/pyweb.stack"
 BEFORE = f"{MEMORY}/before.json"
 KEPT = f"{MEMORY}/kept"
 # Where a CA looks for the answer to an http challenge, and the lineages of certbot. Root writes, nginx reads.
 ACME_WEBROOT = "/var/lib/pyweb-acme"
 LETSENCRYPT = "/etc/letsencrypt"
-# What the collection made of these files; one that differs from that was changed by somebody else since.
+# What the collection made of these files; a file that differs from it was changed by someone else since.
 CHANGED = f"{MEMORY}/changed.json"
-# The packages that our runs brought, where each site lies, and what an uninstall left on the host.
+# The packages that runs installed, the paths of each site, and what an uninstall left on the host.
 BROUGHT = f"{MEMORY}/packages.json"
 SITES = f"{MEMORY}/sites"
 LEFT = f"{MEMORY}/left.json"
 # The version of the collection that last released sites on the host. Every user can read it.
 VERSION = f"{MEMORY}/version"
-# What the doctor's timer remembers, and its units.
+# The memory of the doctor's timer, and its units.
 WATCHED = f"{MEMORY}/doctor"
 DOCTOR_SERVICE = f"{SYSTEMD}/pyweb-doctor.service"
 DOCTOR_TIMER = f"{SYSTEMD}/pyweb-doctor.timer"
 
-# The longest name of an account that useradd and systemd take.
+# The maximum length of an account name for useradd and systemd.
 USER_MAX = 31
 
-# Builds, virtualenvs and releases are named after a hash of what went into them.
+# Builds, virtualenvs and releases are named after a hash of their inputs.
 ID_LENGTH = 12
 ID_PATTERN = rf"[0-9a-f]{{{ID_LENGTH}}}"
 
 
 def content_id(inputs: Any) -> str:
-    """Return the id of what `inputs` (anything that JSON can express) describe: equal inputs, equal id."""
+    """Return the ID of `inputs` (anything that JSON can represent): equal inputs give an equal ID."""
     return hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:ID_LENGTH]
 
 
 def account_name(kind: str, site: str) -> str:
-    """Return the name of an account of a site, `KIND-SITE`: a longer one is cut and told apart by a digest."""
+    """Return the name of an account of a site, `KIND-SITE`; a longer name is cut and gets a digest."""
     text = f"{kind}-{site}"
     return text if len(text) <= USER_MAX else f"{text[: USER_MAX - 5]}-{hashlib.sha256(text.encode()).hexdigest()[:4]}"
 
@@ -80,7 +80,7 @@ def account_name(kind: str, site: str) -> str:
 # length: a property for every name that a site has on a host
 @dataclass(frozen=True)
 class Layout:
-    """The names of one site. `paths` are those that the model derived from `web_roots`; they travel as JSON.
+    """The names of one site. `paths` are those that the model derived from `web_roots`; they are passed as JSON.
 
     Keys of `paths`: root, builds, virtualenvs, releases, current, previous, history, state, config, run, cache, media.
     """
@@ -95,7 +95,7 @@ class Layout:
 
     @classmethod
     def under(cls, name: str, roots: Mapping[str, str] | None = None) -> Layout:
-        """Return the layout of a site called `name` below `roots`; roots that are missing have their default."""
+        """Return the layout of a site called `name` below `roots`; missing roots have their default."""
         known = {key: path.rstrip("/") for key, path in {**ROOTS, **(roots or {})}.items()}
         home = f"{known['sites']}/{name}"
         own = {key: f"{known[key]}/{name}" for key in ("state", "config", "run", "cache")}
@@ -124,12 +124,12 @@ class Layout:
 
     @property
     def current(self) -> str:
-        """The link to the live release."""
+        """Return the link to the live release."""
         return self.paths["current"]
 
     @property
     def previous(self) -> str:
-        """The link to the release that was live before."""
+        """Return the link to the previously live release."""
         return self.paths["previous"]
 
     @property
@@ -158,12 +158,12 @@ class Layout:
 
     @property
     def manage(self) -> str:
-        """The command that runs manage.py with the live release's settings and environment."""
+        """Return the command that runs manage.py with the live release's settings and environment."""
         return f"{self.root}/manage"
 
     @property
     def list_script(self) -> str:
-        """The command that lists the releases."""
+        """Return the command that lists the releases."""
         return f"{self.root}/list"
 
     @property
@@ -172,42 +172,42 @@ class Layout:
 
     @property
     def known_hosts(self) -> str:
-        """The keys of ssh servers that were seen first; root's."""
+        """Return the file with the keys of SSH servers that were seen first; owned by root."""
         return f"{self.config}/known_hosts"
 
     @property
     def superusers(self) -> str:
-        """The record of superusers that are known to exist."""
+        """Return the record of superusers that are known to exist."""
         return f"{self.config}/superusers.json"
 
     @property
     def sizing(self) -> str:
-        """The record of how many processes the host decided on, and for how many cores."""
+        """Return the record of the number of processes that the host chose, and for how many cores."""
         return f"{self.config}/processes.json"
 
     @property
     def doctor_request(self) -> str:
-        """The record of what the doctor has to know of the site, for `pyweb doctor`; root's, and without secrets."""
+        """Return the record of the site for the doctor and `pyweb doctor`; owned by root, without secrets."""
         return f"{self.config}/doctor.json"
 
     @property
     def seeded(self) -> str:
-        """The record of the data that the site began with."""
+        """Return the record of the site's initial data."""
         return f"{self.config}/seeded.json"
 
     @property
     def tls(self) -> str:
-        """The directory of the site's certificates; root's."""
+        """Return the directory of the site's certificates; owned by root."""
         return f"{self.config}/tls"
 
     @property
     def tls_live(self) -> str:
-        """The link to the pair that nginx serves: `pairs/ID`, a directory with both files."""
+        """Return the link to the pair that nginx serves: `pairs/ID`, a directory with both files."""
         return f"{self.tls}/live"
 
     @property
     def certificate(self) -> str:
-        """The certificate that nginx serves, with those between it and the root."""
+        """Return the certificate that nginx serves, with its intermediate certificates."""
         return f"{self.tls_live}/fullchain.pem"
 
     @property
@@ -216,25 +216,25 @@ class Layout:
 
     @property
     def lineage(self) -> str:
-        """The name of the site's certificate at certbot."""
+        """Return the name of the site's certificate in certbot."""
         return f"pyweb-{self.name}"
 
     def files(self, digest: str) -> str:
-        """The directory of the inventory's files for the code; their digest is its name."""
+        """Return the directory of the inventory's files for the code; its name is their digest."""
         return f"{self.config}/files/{digest}"
 
     def writable(self, path: str) -> str:
-        """Where what the code may write at `path` lies among the data."""
+        """Return the path among the data of what the code may write at `path`."""
         return f"{self.state}/writable/{path}"
 
     @property
     def tools(self) -> str:
-        """The virtualenv of uv, which all sites of a host share."""
+        """Return the virtualenv of uv, which all sites of a host share."""
         return f"{os.path.dirname(self.root)}/.tools"
 
     @property
     def pythons(self) -> str:
-        """The directory of the Pythons that uv brought, which all sites of a host share."""
+        """Return the directory of the Pythons that uv installed, which all sites of a host share."""
         return f"{os.path.dirname(self.root)}/.pythons"
 
     @property
@@ -243,12 +243,12 @@ class Layout:
 
     @property
     def memory(self) -> str:
-        """The record of where the site lies and whose it is, for whoever takes it away without the inventory."""
+        """Return the record of the site's paths and user, for a removal without the inventory."""
         return f"{SITES}/{self.name}.json"
 
     @property
     def own_group(self) -> str:
-        """The group of a site whose user shares its own with others."""
+        """Return the group of a site whose user shares its own group with others."""
         return account_name("site", self.name)
 
     @property
@@ -261,7 +261,7 @@ class Layout:
 
     @property
     def builder(self) -> str:
-        """The account that fetches and builds, where the site's user does not."""
+        """Return the account that downloads and builds, if the site's user does not."""
         return account_name("build", self.name)
 
     @property
@@ -274,7 +274,7 @@ class Layout:
 
     @property
     def view(self) -> str:
-        """Where the site's data are mounted as a build sees them. Gone after a boot, and after the build."""
+        """Return where a build's view of the site's data is mounted. It is removed after the build, and at a boot."""
         return f"{LOCKS}/data-{self.name}"
 
     @property
@@ -291,7 +291,7 @@ class Layout:
         return f"{self.builds}/{build_id}"
 
     def manifest(self, build_id: str) -> str:
-        """Written last: what makes a directory a build."""
+        """Return the manifest, which is written last: it makes a directory a build."""
         return f"{self.build(build_id)}/build.json"
 
     def virtualenv(self, venv_id: str) -> str:
@@ -303,18 +303,18 @@ class Layout:
         return f"{self.releases}/{release_id}"
 
     def record(self, release_id: str) -> str:
-        """Written last: what makes a directory a release."""
+        """Return the record, which is written last: it makes a directory a release."""
         return f"{self.release(release_id)}/release.json"
 
     def ini(self, release_id: str) -> str:
         return f"{self.release(release_id)}/uwsgi.ini"
 
     def env(self, release_id: str) -> str:
-        """The file with the environment of a release's processes."""
+        """Return the file with the environment of a release's processes."""
         return f"{self.config}/{release_id}.env"
 
     def socket(self, release_id: str) -> str:
-        """The release's own unix socket, which it has even when it also listens on TCP ports."""
+        """Return the release's own unix socket, which it has even if it also listens on TCP ports."""
         return f"{self.run}/{release_id}.sock"
 
     def stats(self, release_id: str) -> str:
@@ -330,7 +330,7 @@ class Layout:
 
     @property
     def live_socket(self) -> str:
-        """The link to the live release's socket, which nginx connects to."""
+        """Return the link to the live release's socket, which nginx connects to."""
         return f"{self.current}/uwsgi.sock"
 
     @property
@@ -345,12 +345,12 @@ class Layout:
 
     @property
     def identifier(self) -> str:
-        """What `journalctl --identifier` takes; the prefix of every unit."""
+        """Return the value for `journalctl --identifier`, which is the prefix of every unit."""
         return f"uwsgi-{self.name}"
 
     @property
     def boot_unit(self) -> str:
-        """The unit that starts, at boot, the release that `current` names."""
+        """Return the unit that starts the release of `current` at boot."""
         return f"{self.identifier}.service"
 
     @property
@@ -362,59 +362,59 @@ class Layout:
         return f"{self.identifier}-probe@.service"
 
     def unit(self, release_id: str) -> str:
-        """The unit that runs a release; `*` for all of them, `%i` inside a template."""
+        """Return the unit that runs a release; `*` for all of them, `%i` inside a template."""
         return f"{self.identifier}@{release_id}.service"
 
     def probe_unit(self, release_id: str) -> str:
-        """The unit that runs a release without its TCP ports, to learn its health before it gets traffic."""
+        """Return the unit that runs a release without its TCP ports, for its health checks before it gets traffic."""
         return f"{self.identifier}-probe@{release_id}.service"
 
     def socket_unit(self, address: str) -> str:
-        """The unit that holds the TCP port of an address such as 127.0.0.1:8000; `*` for all of them."""
+        """Return the unit that holds the TCP port of an address such as 127.0.0.1:8000; `*` for all of them."""
         return f"{self.identifier}@{address.rpartition(':')[2]}.socket"
 
     @property
     def ports_identifier(self) -> str:
-        """The table of nftables that says who may connect to the site's TCP ports."""
+        """Return the table of nftables that restricts who may connect to the site's TCP ports."""
         return f"{PORTS_TABLE}{self.name}"
 
     @property
     def ports_unit(self) -> str:
-        """The unit that loads that table."""
+        """Return the unit that loads that table."""
         return f"{self.ports_identifier}.service"
 
     def release_of(self, unit: str) -> str:
-        """Return the id of the release that a unit runs, or ''."""
+        """Return the ID of the release that a unit runs, or ''."""
         match = re.fullmatch(rf"{re.escape(self.identifier)}@([0-9a-f]+)\.service", unit)
         return match[1] if match else ""
 
-    # --- workers and timers: systemd has a unit for each process, whose instance says all that the site's name does not
+    # --- workers and timers: systemd has a unit for each process, whose instance contains all but the site's name
 
     @property
     def worker_identifier(self) -> str:
-        """The prefix of every unit of a worker. It ends at an `@`, which no site's name has."""
+        """Return the prefix of every unit of a worker. It ends with `@`, which no site name contains."""
         return f"pyweb-worker-{self.name}"
 
     @property
     def timer_identifier(self) -> str:
-        """The prefix of every unit of a timer."""
+        """Return the prefix of every unit of a timer."""
         return f"pyweb-timer-{self.name}"
 
     @property
     def worker_boot_unit(self) -> str:
-        """The unit that starts, at boot, the workers of the release that `current` names."""
+        """Return the unit that starts the workers of the release of `current` at boot."""
         return f"{self.worker_identifier}.service"
 
     def worker_unit(self, release_id: str, worker: str, number: str) -> str:
-        """The unit of one process of a worker: `number` counts from 1, that of a singleton is `only`; `*` for all."""
+        """Return the unit of one process of a worker: `number` is 1, 2, ... or `only` for a singleton; `*` for all."""
         return f"{self.worker_identifier}@{release_id}:{worker}:{number}.service"
 
     def task_unit(self, timer: str) -> str:
-        """The unit that runs a timer's command: the same for all releases, so that two runs never overlap."""
+        """Return the unit that runs a timer's command: the same for all releases, so that two runs never overlap."""
         return f"{self.timer_identifier}@{timer}.service"
 
     def timer_unit(self, timer: str) -> str:
-        """The unit that knows when; the same for all releases, so that systemd knows when it last ran."""
+        """Return the unit with the schedule: the same for all releases, so that systemd knows when it last ran."""
         return f"{self.timer_identifier}@{timer}.timer"
 
     def worker_of(self, unit: str) -> tuple[str, str, str]:
@@ -428,7 +428,7 @@ class Layout:
         return match[1] if match else ""
 
     def background_present(self, folder: str = SYSTEMD) -> list[str]:
-        """Return the file names of all units of workers and timers that a site of this name has in `folder`."""
+        """Return the file names of all units of workers and timers of a site of this name in `folder`."""
         patterns = (
             self.worker_boot_unit,
             self.worker_unit("*", "*", "*"),
@@ -440,8 +440,8 @@ class Layout:
     # --- all units of uWSGI ---
 
     def units_present(self, folder: str = SYSTEMD) -> list[str]:
-        """Return the file names of all units that a site of this name has in `folder`."""
-        # A name has no character that means something in a pattern.
+        """Return the file names of all units of a site of this name in `folder`."""
+        # A name contains no special character of patterns.
         own = (self.template_unit, self.boot_unit, self.probe_template_unit, self.ports_unit)
         patterns = (*own, self.socket_unit("*"))
         return [os.path.basename(path) for pattern in patterns for path in glob.glob(f"{folder}/{pattern}")]

@@ -1,9 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a lock file pins: the packages of poetry.lock, pdm.lock, Pipfile.lock and pylock.toml, exactly as they say.
+"""Read the pins of a lock file: of poetry.lock, pdm.lock, Pipfile.lock and pylock.toml.
 
-Markers are kept as they are; only extras and groups are settled here. Whatever a lock has that installers cannot take
-is refused by its name.
+Markers are kept; only extras and groups are resolved here. An entry that installers cannot handle is refused by name.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ from .texts import Unreadable, json_text, table, toml, understood
 
 @understood
 def locked(root: str, name: str, extras: Iterable[str], groups: Iterable[str]) -> list[Pin]:
-    """Return what the lock file `name` of the source `root` pins for these extras and groups. Raises `Unreadable`."""
+    """Return the pins of the lock file `name` of the source `root` for these extras and groups. Raises `Unreadable`."""
     readers = {"poetry.lock": _poetry, "pdm.lock": _pdm, "Pipfile.lock": _pipenv, "pylock.toml": _pylock}
     return readers[os.path.basename(name)](root, name, list(extras), list(groups))
 
 
 @understood
 def registries(root: str, name: str) -> dict[tuple[str, str], str]:
-    """Return from which index each package of a uv.lock comes: (package, version) -> URL."""
+    """Return the index of each package of a uv.lock: (package, version) -> URL."""
     return {
         (canonical(str(package.get("name"))), str(package.get("version"))): str(package["source"]["registry"])
         for package in _packages(toml(root, name), "package", name)
@@ -38,7 +37,7 @@ def registries(root: str, name: str) -> dict[tuple[str, str], str]:
 
 @understood
 def places(root: str, name: str) -> dict[str, str]:
-    """Return which packages of a uv.lock lie in the source: path -> package."""
+    """Return the packages of a uv.lock that are in the source: path -> package."""
     kinds = ("directory", "editable", "path")
     return {
         str(package["source"][kind]): canonical(str(package.get("name")))
@@ -79,7 +78,7 @@ def _pdm(root: str, name: str, extras: list[str], groups: list[str]) -> list[Pin
     data = toml(root, name)
     packages = _packages(data, "package", name)
     if packages and not any("groups" in package for package in packages):
-        raise Unreadable(name, "it names no groups, as PDM before 2.9 wrote it; make it anew: pdm lock")
+        raise Unreadable(name, "it names no groups (the format of PDM before 2.9); create it again: pdm lock")
     known = {group for package in packages for group in package.get("groups", [])}
     known.update(table(data, "metadata").get("groups", []))
     _known(name, "extras and groups", [*extras, *groups], known)
@@ -104,13 +103,13 @@ def _pdm(root: str, name: str, extras: list[str], groups: list[str]) -> list[Pin
             hashes = tuple(sorted({str(file["hash"]) for file in package.get("files", []) if "hash" in file}))
             index = next((url for pattern, url in indexes if fnmatch.fnmatchcase(key[0], pattern)), "")
             pin = Pin(key[0], f"{label}{chosen}=={version}", marker, hashes, index_url(index) if index else "")
-        if not (key in pins and not chosen):  # the same package stands there once more for its extras
+        if not (key in pins and not chosen):  # the same package is repeated for its extras
             pins[key] = pin
     return list(pins.values())
 
 
 def _pdm_sources(root: str, name: str) -> list[tuple[str, str]]:
-    """Return (pattern of package names, index) of the sources that a project of PDM has."""
+    """Return (pattern of package names, index) of the sources in a PDM project."""
     if not os.path.isfile(os.path.join(root, name)):
         return []
     found, others = [], []
@@ -122,7 +121,11 @@ def _pdm_sources(root: str, name: str) -> list[tuple[str, str]]:
             others.append(("*", url))
         else:
             raise Unreadable(
-                name, f"tool.pdm.source {label!r} has no include_packages, so nobody knows what comes from it; add them"
+                name,
+                (
+                    f"tool.pdm.source {label!r} has no include_packages, so it is unknown which packages come "
+                    "from it; add them"
+                ),
             )
     return [*found, *others]
 
@@ -133,7 +136,7 @@ def _pdm_sources(root: str, name: str) -> list[tuple[str, str]]:
 def _pipenv(root: str, name: str, extras: list[str], groups: list[str]) -> list[Pin]:
     data = json_text(root, name)
     if extras:
-        raise Unreadable(name, f"it has no extras; extras is {', '.join(extras)}; leave it out or use groups")
+        raise Unreadable(name, f"it has no extras; extras is {', '.join(extras)}; remove it or use groups")
     aliases = {"dev": "develop", "dev-packages": "develop"}
     wanted = ["default", *(aliases.get(group, group) for group in groups)]
     _known(name, "groups", wanted, {"default", *(key for key in data if key != "_meta")})
@@ -197,7 +200,7 @@ def _pylock_pin(root: str, name: str, package: Mapping[str, Any], marker: str) -
         return Pin(canonical(label), f"{label} @ {local_url(root, name, path, label)}", marker, local=True)
     distributions = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
     if not distributions or "version" not in package:
-        raise Unreadable(name, f"{label} has neither version and files nor a place; make the file anew")
+        raise Unreadable(name, f"{label} has neither version and files nor a location; create the file again")
     hashes = tuple(sorted({digest for file in distributions for digest in _hashes(file)}))
     index = str(package.get("index", ""))
     return Pin(canonical(label), f"{label}=={package['version']}", marker, hashes, index_url(index) if index else "")
@@ -213,7 +216,7 @@ def _hashes(file: Mapping[str, Any]) -> list[str]:
 def _packages(data: Mapping[str, Any], key: str, name: str) -> list[dict[str, Any]]:
     packages = data.get(key, [])
     if not isinstance(packages, list) or not all(isinstance(package, dict) for package in packages):
-        raise Unreadable(name, f"{key} is no list of tables; make the file anew")
+        raise Unreadable(name, f"{key} is no list of tables; create the file again")
     return packages
 
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a project asks for without a lock: pyproject.toml of PEP 621 and of Poetry, Pipfile, requirement files."""
+"""Read a project's dependencies without a lock: pyproject.toml (PEP 621, Poetry), Pipfile, requirements files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .texts import Unreadable, table, text_of, toml, understood
 
 
 def is_poetrys(root: str, name: str) -> bool:
-    """Say whether a pyproject.toml has its dependencies in Poetry's own table only, which installers do not read."""
+    """Return whether a pyproject.toml has its dependencies only in Poetry's own table, which installers do not read."""
     if os.path.basename(name) != "pyproject.toml":
         return False
     data = toml(root, name)
@@ -24,7 +24,7 @@ def is_poetrys(root: str, name: str) -> bool:
 
 
 def is_dynamic(root: str, name: str) -> bool:
-    """Say whether a pyproject.toml leaves its dependencies to the tool that builds the project."""
+    """Return whether the dependencies of a pyproject.toml are dynamic, computed by the build tool."""
     dynamic = table(toml(root, name), "project").get("dynamic")
     return isinstance(dynamic, list) and "dependencies" in dynamic
 
@@ -112,11 +112,11 @@ def pipfile(root: str, name: str, groups: Iterable[str] = ()) -> list[str]:
 
 
 def _line(root: str, name: str, label: str, details: Mapping[str, Any]) -> str:
-    """Return one dependency of Poetry or pipenv as PEP 508 writes it."""
+    """Convert one dependency of Poetry or pipenv to PEP 508."""
     place = details.get("source") or details.get("index")
     if place:
         raise Unreadable(
-            name, f"{label} comes from the index {place!r}, which only a lock file settles; commit the lock"
+            name, f"{label} comes from the index {place!r}, which only a lock file can resolve; commit the lock file"
         )
     extras = f"[{','.join(details['extras'])}]" if details.get("extras") else ""
     try:
@@ -139,10 +139,10 @@ def _line(root: str, name: str, label: str, details: Mapping[str, Any]) -> str:
 
 
 def requirement_lines(root: str, name: str, above: tuple[str, ...] = ()) -> list[str]:
-    """Return the lines of a requirement file, those of the files that it names with -r in their place.
+    """Return the lines of a requirements file; each -r is replaced by the lines of its file.
 
-    Files of constraints are named relative to the source; other options stay as they are. Raises `Unreadable` for a
-    file that is not there.
+    Paths of constraints files are made relative to the source; other options are kept. Raises `Unreadable` for a file
+    that does not exist.
     """
     lines = []
     for line in logical_lines(text_of(root, name)):
@@ -155,7 +155,7 @@ def requirement_lines(root: str, name: str, above: tuple[str, ...] = ()) -> list
             lines.append(f"{match[1]} {inner}")
             continue
         if inner.startswith(("../", "/")):
-            raise Unreadable(name, f"names {match[2]} with -r, which lies outside the source; put it into the source")
+            raise Unreadable(name, f"names {match[2]} with -r, which is outside the source; move it into the source")
         if inner in (*above, name):
             continue
         if not os.path.isfile(os.path.join(root, inner)):

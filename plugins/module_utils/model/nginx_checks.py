@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Checks of what nginx adds to a site: limits, headers, hashed names, protected files, logins and error pages.
+"""Checks of additional nginx settings: limits, headers, hashed names, protected files, logins and error pages.
 
-A value that could end its directive, its quotes or its line is refused, or escaped where `nginx/extras.py` says so.
+A value that could end its directive, its quotes or its line is refused, or escaped in `nginx/extras.py`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from .checks import Wrong, accepts, host_path, is_plain_path
 from .errors import nearest, shown, shown_name
 from .option_checks import CONTROL, LINE_ENDS
 
-# Added where the application does not send them itself. None of them changes the admin: its popups and frames are of
-# its own origin. Permissions-Policy names what hardly any site asks a browser for.
+# Added if the application does not send them itself. None of them breaks the admin, whose popups and frames have its
+# own origin. Permissions-Policy lists features that few sites need.
 RECOMMENDED = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "strict-origin-when-cross-origin",
@@ -23,7 +23,7 @@ RECOMMENDED = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-# What nginx or the application has to say of each answer itself (RFC 9110), and where another key sets it.
+# Headers that nginx or the application sets for each answer (RFC 9110), and headers that another key sets.
 OWNED_HEADERS = {
     **dict.fromkeys(
         [
@@ -35,8 +35,8 @@ OWNED_HEADERS = {
     ),
     "strict-transport-security": "set nginx.hsts",
 }
-# Names with a hash of their content, beside Django's. A hash of vite has 64 different characters, so that a word of
-# eight lowercase letters (`icon-calendar.svg`, which the admin has) is hardly ever one, and is not taken for one.
+# Names with a hash of their content, in addition to Django's. A hash of vite uses 64 different characters, so a word of
+# eight lowercase letters (`icon-calendar.svg` of the admin) is unlikely to be one, and does not match.
 BUILDERS = {
     "django": r"\.[0-9a-f]{12}\.[^/]+$",
     "vite": r"-(?=[A-Za-z0-9_-]*[A-Z0-9_])[A-Za-z0-9_-]{8}\.[^/]+$",
@@ -49,7 +49,7 @@ _REGEX_MAX = 512  # nginx's own limit for a word is 4096 bytes
 
 @accepts("a mapping of paths to rates such as {/: 20r/s, /accounts/login/: 10r/m}")
 def request_limits(value: Any) -> dict[str, dict[str, Any]]:
-    """Request limits: path -> rate, with `burst=N` behind it where the default is not right."""
+    """Request limits: path -> rate, optionally followed by `burst=N`."""
     if not isinstance(value, dict):
         raise Wrong
     return {_limited_path(path): _rate(path, given) for path, given in value.items()}
@@ -68,7 +68,7 @@ def _rate(path: str, given: Any) -> dict[str, Any]:
     if not found:
         raise Wrong(f"a rate such as 20r/s, 10r/m or '20r/s burst=50' for {shown(path)}")
     number = int(found[1])
-    # Two seconds' worth, or one minute's, at once: a page asks for several things, a person mistypes a password.
+    # Two seconds' worth, or one minute's, at once: a page requests several files, and users mistype passwords.
     burst = int(found[3]) if found[3] else number * 2 if found[2] == "s" else number
     return {"rate": f"{number}r/{found[2]}", "burst": burst}
 
@@ -97,7 +97,7 @@ def headers(value: Any) -> dict[str, str]:
 def _header_value(name: str, given: Any) -> str:
     text = str(given)
     wrong = isinstance(given, (dict, list, bool)) or not text.strip() or not text.isascii()
-    # nginx has no way to write a $ into a header.
+    # nginx cannot write a $ into a header
     if wrong or re.search(rf"{CONTROL}|[$\\]", text):
         raise Wrong(rf"text on one line, without $ and \, for {name}")
     return text.strip()
@@ -105,7 +105,7 @@ def _header_value(name: str, given: Any) -> str:
 
 @accepts("django, vite, webpack, or a regular expression without spaces")
 def hashed_name(value: Any) -> str:
-    """How a file's name shows that it has a hash in it: the word for a builder, or a regular expression of the path."""
+    """How to recognise a file name with a hash: the name of a build tool, or a regular expression for the path."""
     if not isinstance(value, str) or not value or len(value) > _REGEX_MAX:
         raise Wrong
     if value in BUILDERS:
@@ -114,7 +114,7 @@ def hashed_name(value: Any) -> str:
         raise Wrong(fix=nearest(value, BUILDERS).lstrip("; "))
     if re.search(rf"\s|{CONTROL}|{LINE_ENDS}", value) or not value.isascii():
         raise Wrong
-    # A named group would become a variable of nginx, and a callout or a verb is PCRE's alone.
+    # A named group would become a variable of nginx; callouts and verbs exist only in PCRE.
     if re.search(r"\(\?(?:P?<(?![=!])|'|P[=>&]|C|R|&|[0-9+-]|\()|\(\*|\\[QEKRXgkCGNHhVvuU]", value):
         raise Wrong("a regular expression of plain groups, classes and repetitions", f"found {shown(value)}")
     try:
@@ -126,7 +126,7 @@ def hashed_name(value: Any) -> str:
 
 @accepts("a mapping of urls to paths such as {/invoices/: invoices}")
 def protected(value: Any) -> dict[str, str]:
-    """Directories that only the application hands out: url -> a path on the host, or one below the site's data."""
+    """Directories that only the application may send: url -> a path on the host, or one below the site's data."""
     if not isinstance(value, dict):
         raise Wrong
     result = {}
@@ -144,7 +144,7 @@ def protected(value: Any) -> dict[str, str]:
 
 @accepts("a mapping of users to passwords")
 def logins(value: Any) -> dict[str, str]:
-    """Who gets to the site at all: user -> password. No message shows a password."""
+    """The users who may access the site: user -> password. No message shows a password."""
     if not isinstance(value, dict):
         raise Wrong
     result = {}
@@ -154,20 +154,22 @@ def logins(value: Any) -> dict[str, str]:
         if isinstance(password, (dict, list, bool)) or password is None or re.search(CONTROL, str(password)):
             raise Wrong(f"text on one line as the password of {user}")
         if not str(password):
-            raise Wrong(f"a password for {user}", "an empty one lets everybody in")
+            raise Wrong(f"a password for {user}", "an empty one would allow everyone")
         result[str(user)] = str(password)
     return result
 
 
 @accepts(f"a mapping of {', '.join(ERRORS)} to HTML, or to a path on the host")
 def error_pages(value: Any) -> dict[str, str]:
-    """What a visitor sees in place of nginx's own pages: status -> HTML, or the absolute path of a file on the host."""
+    """Pages instead of nginx's own: status -> HTML, or the absolute path of a file on the host."""
     if not isinstance(value, dict):
         raise Wrong
     result = {}
     for status, page in value.items():
         if isinstance(status, bool) or str(status) not in ERRORS:
-            raise Wrong(f"one of {', '.join(ERRORS)} (found {shown(status)})", "the application has its own other ones")
+            raise Wrong(
+                (f"one of {', '.join(ERRORS)} (found {shown(status)})"), "the application sends the others itself"
+            )
         if not isinstance(page, str) or not page.strip() or "\0" in page:
             raise Wrong(f"HTML, or an absolute path on the host, for {status}")
         if re.fullmatch(r"[\w./~-]+\.html?", page) and not page.startswith("/"):

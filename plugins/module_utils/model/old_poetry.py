@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Packages of a poetry.lock. Poetry 1 does not say why one is in it, so the way from pyproject.toml is followed."""
+"""Read the pins of a poetry.lock. Poetry 1 does not record why a package is in it, so this follows pyproject.toml."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ Edge = tuple[str, frozenset[str], str]
 
 
 def old_pins(root: str, name: str, data: Mapping[str, Any], extras: list[str], groups: list[str]) -> list[Pin]:
-    """Return what is pinned for the project beside the lock. Raises `Unreadable`."""
+    """Return the pins for the project beside the lock. Raises `Unreadable`."""
     packages: dict[str, dict[str, Any]] = {}
     for package in data.get("package", []):
         label = canonical(str(package.get("name")))
         if label in packages:
             raise Unreadable(
-                name, f"{label} stands there twice, and Poetry 1 does not say when; make it anew: poetry lock"
+                name,
+                (f"{label} is in it twice, and Poetry 1 does not record the conditions; create it again: poetry lock"),
             )
         packages[label] = package
     files = table(data, "metadata", "files")  # of Poetry before 1.3
     pins = []
     for label, markers in _reached(packages, _roots(root, name, extras, groups)).items():
         if label not in packages:
-            raise Unreadable(name, f"it has no {label}, which pyproject.toml asks for; make it anew: poetry lock")
+            raise Unreadable(name, f"it has no {label}, which pyproject.toml requires; create it again: poetry lock")
         package = packages[label]
         package = package if "files" in package else {**package, "files": files.get(str(package.get("name")), [])}
         pins.append(poetry_pin(root, name, package, markers))
@@ -51,13 +52,13 @@ def poetry_pin(root: str, name: str, package: Mapping[str, Any], marker: str) ->
     if kind == "url":
         return Pin(canonical(label), f"{label} @ {url}", marker)
     if kind not in ("", "legacy"):
-        raise Unreadable(name, f"{label} has a source of type {kind!r}, which is not known")
+        raise Unreadable(name, f"{label} has a source of type {kind!r}, which is not supported")
     hashes = tuple(sorted({str(file["hash"]) for file in package.get("files", []) if "hash" in file}))
     return Pin(canonical(label), f"{label}=={version}", marker, hashes, index_url(url) if url else "")
 
 
 def _roots(root: str, name: str, extras: list[str], groups: list[str]) -> list[Edge]:
-    """Return what the project itself depends on: (package, its extras, marker)."""
+    """Return the dependencies of the project itself: (package, its extras, marker)."""
     manifest = os.path.join(os.path.dirname(name), "pyproject.toml")
     poetry = table(toml(root, manifest), "tool", "poetry")
     of_extras = {canonical(label) for extra in extras for label in table(poetry, "extras").get(extra, [])}
@@ -77,7 +78,7 @@ def _roots(root: str, name: str, extras: list[str], groups: list[str]) -> list[E
 
 
 def _edges(label: str, given: Any, optional: set[str]) -> list[Edge]:
-    """Return the ways that one dependency is asked for; optional ones only where they are wanted."""
+    """Return the requirements of one dependency; optional ones only if they are selected."""
     edges = []
     for one in given if isinstance(given, list) else [given]:
         details = one if isinstance(one, dict) else {}
@@ -92,7 +93,7 @@ def _edges(label: str, given: Any, optional: set[str]) -> list[Edge]:
 
 
 def _reached(packages: Mapping[str, Mapping[str, Any]], roots: list[Edge]) -> dict[str, str]:
-    """Return the packages that can be reached, each with the marker under which it is."""
+    """Return the packages that are required, each with the marker of its requirements."""
     ways: dict[str, set[frozenset[str]]] = {}
     seen: set[tuple[str, frozenset[str], frozenset[str]]] = set()
     waiting = [(edge, frozenset[str]()) for edge in roots]
@@ -113,6 +114,6 @@ def _reached(packages: Mapping[str, Mapping[str, Any]], roots: list[Edge]) -> di
 
 
 def _marker(ways: set[frozenset[str]]) -> str:
-    """Return the marker for all ways to a package, without those that another one makes superfluous."""
+    """Return the marker for all requirements of a package, without those that another one covers."""
     shortest = [way for way in ways if not any(other < way for other in ways)]
     return either(sorted(" and ".join(f"({one})" for one in sorted(way)) for way in shortest))

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Checks of what is handed on to other programs: environments, Django settings, options of uWSGI, systemd and nginx.
+"""Checks of options for other programs: environments, Django settings, uWSGI, systemd and nginx.
 
 A value that could end its line, its directive or its quotes is refused, never escaped.
 """
@@ -15,15 +15,15 @@ from .errors import shown, shown_name
 from .uwsgi_options import OWNED
 
 CONTROL = r"[\x00-\x1f\x7f]"
-# What else ends a line for Python: the templates of nginx indent each line.
+# Other line ends of Python, which matter because nginx's templates indent each line.
 LINE_ENDS = r"[\x85\u2028\u2029]"
-# systemd directives that make a unit a unit of uWSGI.
+# systemd directives that the collection sets for uWSGI.
 OWNED_DIRECTIVES = ("ExecStart", "User", "Group", "Type", "EnvironmentFile", "KillMode")
 
 
 @accepts("a mapping of variables to text")
 def environment(value: Any) -> dict[str, str]:
-    """Environment variables: name -> text. Line ends are fine (keys, certificates), NUL is not."""
+    """Environment variables: name -> text. Line ends are allowed (keys, certificates), NUL is not."""
     if not isinstance(value, dict):
         raise Wrong
     for name, text in value.items():
@@ -32,7 +32,7 @@ def environment(value: Any) -> dict[str, str]:
         if name.startswith("UWSGI_"):
             raise Wrong(f"no {name}: uWSGI reads UWSGI_* as options", "use uwsgi.options")
         if isinstance(text, (dict, list)) or text is None or "\0" in str(text):
-            # The value itself stays out of the message: it may be a secret.
+            # The value itself is not in the message, because it may be secret.
             raise Wrong(f"text as the value of {name}")
         refuse_noncharacters(str(text), f"as the value of {name}")
     return {str(name): _scalar(text) for name, text in value.items()}
@@ -96,7 +96,7 @@ def unit_options(value: Any) -> dict[str, list[str]]:
         if not isinstance(name, str) or not re.fullmatch(r"[A-Z][A-Za-z]*", name):
             raise Wrong(f"systemd's names, such as LimitNOFILE (found {shown(name)})")
         if name in OWNED_DIRECTIVES:
-            raise Wrong(f"no {name} here: the model owns it")
+            raise Wrong(f"no {name} here: the collection sets it")
         for item in _listed(given):
             # A backslash at the end would join the next line to this one.
             if item is None or isinstance(item, (dict, list)) or re.search(rf"{CONTROL}|\\\Z", str(item)):
@@ -107,14 +107,14 @@ def unit_options(value: Any) -> dict[str, list[str]]:
 
 @accepts("arguments without ; { } # outside of quotes, and quotes in pairs")
 def nginx_words(value: Any) -> str:
-    """The arguments of one nginx directive. Quoted parts may hold anything but a line end; the rest no ; { } #."""
+    """The arguments of one nginx directive. Quoted parts may contain anything but line ends; others no ; { } #."""
     if isinstance(value, bool):
         return "on" if value else "off"
     text = str(value)
     if isinstance(value, (dict, list)) or value is None or re.search(rf"{CONTROL}|{LINE_ENDS}", text):
         raise Wrong("text on one line")
-    # nginx's tokens: double-quoted, single-quoted, or bare (no quote, ; { } or # in it; ${variable} is allowed). Only
-    # spaces part them: for nginx a no-break space is a letter, and a quote behind it would quote nothing.
+    # nginx's tokens: double-quoted, single-quoted, or unquoted (without quotes, ; { } and #; ${variable} is allowed).
+    # Only spaces separate them: to nginx, a no-break space is a letter, and a quote after it would not quote anything.
     word = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|(?:\$\{\w+\}|[^ ;{}#\"'\\])+"
     if not re.fullmatch(rf" *(?:(?:{word})(?: +|$))*", text):
         raise Wrong(fix=f"found {shown(text)}")
@@ -123,7 +123,7 @@ def nginx_words(value: Any) -> str:
 
 @accepts("a mapping of nginx directives")
 def directives(value: Any) -> dict[str, list[str]]:
-    """nginx directives: name -> the arguments of each time it is written."""
+    """nginx directives: name -> the arguments of each occurrence."""
     if not isinstance(value, dict):
         raise Wrong
     result = {}
@@ -139,17 +139,17 @@ def directives(value: Any) -> dict[str, list[str]]:
 
 @accepts("a mapping of locations to their directives")
 def locations(value: Any) -> dict[str, dict[str, list[str]]]:
-    """Extra nginx locations: what follows `location` -> its directives."""
+    """Additional nginx locations: what follows `location` -> its directives."""
     if not isinstance(value, dict):
         raise Wrong
     for match in value:
         if not str(match).strip():
-            raise Wrong("the path of every location, for instance '= /favicon.ico'")
+            raise Wrong("the path of every location, for example '= /favicon.ico'")
     return {nginx_words(match): directives(inner) for match, inner in value.items()}
 
 
 def alias(default_url: str) -> Check:
-    """Files that nginx serves itself: true (where the collection puts them), false, a path, or {url, path}."""
+    """Files that nginx serves itself: true (the collection's path), false, a path, or {url, path}."""
 
     @accepts("true, false, a path on the host, or {url, path}")
     def check(value: Any) -> dict[str, str] | None:
@@ -158,12 +158,12 @@ def alias(default_url: str) -> Check:
         given = {} if value is True else {"path": value} if isinstance(value, str) else value
         if not isinstance(given, dict) or set(given) - {"url", "path"}:
             raise Wrong
-        # A key with nothing behind it means the default.
+        # A key without a value means the default.
         given = {key: item for key, item in given.items() if item is not None}
         url = given.get("url", default_url)
         if not isinstance(url, str) or not re.fullmatch(r"/([A-Za-z0-9._~-]+/)+", url) or ".." in url.split("/"):
             raise Wrong(f"a url that begins and ends with / such as {default_url}")
-        # No path, or an empty one: where the collection puts them.
+        # No path, or an empty one: the collection's path.
         return {"url": url, "path": host_path(given["path"]) if given.get("path", "") != "" else ""}
 
     return check

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Pinned requirements: one package of a lock file, and how a list of them is written for an installer."""
+"""Pinned requirements: one package of a lock file, and their format for an installer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from .texts import Unreadable
 
-# The index that installers take when nobody names one, as lock files write it.
+# The default index of installers, as lock files write it.
 DEFAULT_INDEX = re.compile(r"https://(www\.)?pypi\.(python\.)?org/simple/?")
 TRUE, FALSE = "python_version >= '0'", "python_version < '0'"
 
@@ -20,7 +20,7 @@ TRUE, FALSE = "python_version >= '0'", "python_version < '0'"
 class Pin:
     """One package of a lock. `requirement` is NAME==VERSION or NAME @ URL, `index` its index, '' for the default one.
 
-    `local` says that the code lies in the source, so that it may be another one tomorrow.
+    `local` tells whether the code is in the source, so that it may change without a new version.
     """
 
     name: str
@@ -32,27 +32,27 @@ class Pin:
 
     @property
     def line(self) -> str:
-        """The requirement with its marker."""
+        """Return the requirement with its marker."""
         if not self.marker:
             return self.requirement
         return f"{self.requirement} ; {self.marker}"
 
     @property
     def text(self) -> str:
-        """The requirement with its marker and its hashes, as a requirement file has it."""
+        """Return the requirement with its marker and its hashes, as in a requirements file."""
         return " \\\n    ".join([self.line, *(f"--hash={digest}" for digest in self.hashes)]) + "\n"
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one call of an installer installs: requirements of one index, all of them with hashes, or none."""
+    """The requirements of one call of an installer: of one index, and all of them with hashes, or none."""
 
     index: str
     text: str
 
 
 def batches(pins: Iterable[Pin]) -> list[Batch]:
-    """Return pins by what can be installed at once: pip wants hashes of all requirements or of none."""
+    """Group pins that can be installed together: pip requires hashes of all requirements or of none."""
     found: dict[tuple[str, bool], list[str]] = {}
     for pin in sorted(pins, key=lambda pin: (pin.name, pin.line)):
         found.setdefault((pin.index, bool(pin.hashes)), []).append(pin.text)
@@ -60,39 +60,39 @@ def batches(pins: Iterable[Pin]) -> list[Batch]:
 
 
 def canonical(name: str) -> str:
-    """Return the name of a package as PEP 503 normalizes it."""
+    """Return the name of a package normalized as in PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def index_url(url: str) -> str:
-    """Return the index that has to be named, '' for the default one."""
+    """Return the index if it must be named, '' for the default one."""
     return "" if DEFAULT_INDEX.fullmatch(url) else url
 
 
 def git_url(url: str, commit: str, folder: str = "") -> str:
-    """Return the address of a commit in a repository as installers take it."""
-    match = re.fullmatch(r"([\w.-]+@[\w.-]+):(?!//)(.+)", url)  # as scp writes it
+    """Return the URL of a commit in a repository in the format of installers."""
+    match = re.fullmatch(r"([\w.-]+@[\w.-]+):(?!//)(.+)", url)  # in the format of scp
     address = f"ssh://{match[1]}/{match[2]}" if match else url
     prefix = "" if address.startswith("git+") else "git+"
     return f"{prefix}{address}" + (f"@{commit}" if commit else "") + (f"#subdirectory={folder}" if folder else "")
 
 
 def local_url(root: str, name: str, path: str, package: str) -> str:
-    """Return the file URL of code that lies at `path`, relative to the lock file `name`. Raises `Unreadable`."""
+    """Return the file URL of code at `path`, relative to the lock file `name`. Raises `Unreadable`."""
     top = os.path.realpath(root)
     try:
         there = os.path.realpath(os.path.join(top, os.path.dirname(name), path))
-    except ValueError:  # a NUL, or half of a character
-        raise Unreadable(name, f"{package} lies at {path!r}, which is no path") from None
+    except ValueError:  # a NUL, or half of a surrogate pair
+        raise Unreadable(name, f"{package} has the path {path!r}, which is invalid") from None
     if f"{there}/".startswith(f"{top}/") and os.path.exists(there):
         return f"file://{there}"
-    raise Unreadable(name, f"{package} lies at {path!r}, which is not in the source; add it to the repository")
+    raise Unreadable(name, f"{package} has the path {path!r}, which is not in the source; add it to the repository")
 
 
 def settled(marker: str, variables: Mapping[str, Iterable[str]]) -> str | None:
-    """Return a marker in which extras and groups are settled; '' for always, None for never.
+    """Return a marker with extras and groups resolved; '' for always, None for never.
 
-    `variables` are extra, extras and dependency_groups -> what is wanted of them.
+    `variables` maps extra, extras and dependency_groups to the selected ones.
     """
     for variable, wanted in variables.items():
         truth = {canonical(name) for name in wanted}
@@ -108,7 +108,7 @@ def settled(marker: str, variables: Mapping[str, Iterable[str]]) -> str | None:
 
 
 def either(markers: Iterable[str]) -> str:
-    """Return the marker that holds where one of them holds; '' is one that always holds."""
+    """Return the marker that is true if one of these is; '' is always true."""
     all_of_them = list(dict.fromkeys(markers))
     if "" in all_of_them or not all_of_them:
         return ""
@@ -118,16 +118,16 @@ def either(markers: Iterable[str]) -> str:
 def exported(
     text: str, registries: Mapping[tuple[str, str], str], places: Mapping[str, str], root: str, name: str
 ) -> list[Pin]:
-    """Return the pins of what `uv export` wrote.
+    """Return the pins in the output of `uv export`.
 
-    `registries` are (package, version) -> index, `places` path -> package for code that lies in the source.
+    `registries` are (package, version) -> index, `places` path -> package for code in the source.
     """
     pins = []
     for line in logical_lines(text):
         words, *digests = re.split(r"\s--hash=", line)
         requirement, _semicolon, marker = (part.strip() for part in words.partition(" ; "))
         match = re.match(r"([A-Za-z0-9][\w.-]*)(\[[^]]*\])?\s*(?:==\s*(\S+)|@\s*(\S+))", requirement)
-        if not match:  # a folder of the source, perhaps editable
+        if not match:  # a folder of the source, possibly editable
             path = re.sub(r"^(-e|--editable)\s+", "", requirement)
             path = path[len("file://") :] if path.startswith("file://") else path
             url = local_url(root, name, path, os.path.basename(os.path.normpath(path)))
@@ -143,13 +143,13 @@ def exported(
             url = local_url(root, name, url[len("file://") :] if url.startswith("file://") else url, package)
             requirement = f"{match[1]}{match[2] or ''} @ {url}"
         index = index_url(registries.get((package, version), "")) if version else ""
-        local = local or bool(index and "://" not in index)  # wheels in the source, of which uv notes no hash
+        local = local or bool(index and "://" not in index)  # wheels in the source, for which uv records no hash
         pins.append(Pin(package, requirement, marker, tuple(digest.strip() for digest in digests), index, local))
     return pins
 
 
 def logical_lines(text: str) -> list[str]:
-    """Return the lines of a requirement file: those that end with a backslash joined, without comments."""
+    """Return the lines of a requirements file without comments; continued lines are joined."""
     joined = " ".join(part.strip() for part in re.split(r"\\\r?\n", text))
     lines = (re.sub(r"(^|\s)#.*$", "", line).strip() for line in joined.splitlines())
     return [line for line in lines if line]

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Sites below a path of their name (`prefix: /shop`), and sites that share a name. Small: it is sent to hosts."""
+"""Sites below a path of their domain (`prefix: /shop`), and sites that share domains. Small: it is sent to hosts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 S = TypeVar("S", bound=Mapping[str, Any])
-# The keys of a site, and of its section nginx, that are about the whole server of its names.
+# The keys of a site, and of its section nginx, that apply to the whole server of its domains.
 OF_A_SERVER = ("tls", "canonical")
 OF_A_SERVER_OF_NGINX = (
     *("listen", "options", "listen_tls", "redirect", "hsts", "trusted_proxies", "proxy_protocol"),
@@ -17,17 +17,17 @@ OF_A_SERVER_OF_NGINX = (
 
 
 def below(prefix: str, path: str) -> str:
-    """Return the path at which clients find a path of the project; one that begins with the prefix is there already."""
+    """Return the path at which clients find a path of the project; a path that begins with the prefix is unchanged."""
     return path if not prefix or path == prefix or path.startswith(f"{prefix}/") else prefix + path
 
 
 def start(site: Mapping[str, Any]) -> str:
-    """Return the path of a site's start page. What an earlier version recorded of a site has no prefix."""
+    """Return the path of a site's start page. Records of earlier versions have no prefix."""
     return f"{site.get('prefix', '')}/"
 
 
 def sharing(sites: Sequence[S]) -> list[list[S]]:
-    """Return the sites in groups, those that share names together; a group begins with the one that has the server.
+    """Group the sites that share domains; the first one of a group owns the server.
 
     That is the site without a prefix, or else the first one.
     """
@@ -38,7 +38,7 @@ def sharing(sites: Sequence[S]) -> list[list[S]]:
 
 
 def certified(given: Iterable[Mapping[str, Any]]) -> list[Any]:
-    """Return the sites, of which those in the server of another need no certificate: that has the one of the server."""
+    """Return the sites; those in the server of another one need no certificate, because that one has it."""
     sites = list(given)
     present = [site for site in sites if site.get("state", "present") == "present"]
     guests = {site["name"] for group in sharing(present) for site in group[1:]}
@@ -46,9 +46,9 @@ def certified(given: Iterable[Mapping[str, Any]]) -> list[Any]:
 
 
 def between_names(sites: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield what is wrong between sites of one host that have a domain in common.
+    """Yield the conflicts between sites of one host that share a domain.
 
-    They are one server of nginx, so all that is said of the server has to be equal, and every path belongs to one site.
+    They are one server of nginx, so their settings of the server must be equal, and each path belongs to one site.
     """
     first: dict[str, Mapping[str, Any]] = {}
     seen: set[tuple[str, str]] = set()
@@ -61,8 +61,8 @@ def between_names(sites: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             if owner["prefix"] == site["prefix"]:
                 which = f" below {site['prefix']}" if site["prefix"] else ""
                 yield (
-                    f"site '{site['name']}': domain {domain}{which} belongs to site '{owner['name']}' already; give "
-                    "each domain to one site, or the sites different prefixes"
+                    f"site '{site['name']}': domain {domain}{which} already belongs to site '{owner['name']}'; assign "
+                    "each domain to one site, or set different prefixes"
                 )
             elif pair not in seen:
                 seen.add(pair)
@@ -70,7 +70,7 @@ def between_names(sites: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _unequal(owner: Mapping[str, Any], site: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what two sites of one name have to have in common, and have not."""
+    """Yield the differences between two sites of one domain that must not differ."""
     pairs = {
         "domains": [sorted(one["domains"]) for one in (owner, site)],
         **{key: [one[key] for one in (owner, site)] for key in OF_A_SERVER},
@@ -79,14 +79,15 @@ def _unequal(owner: Mapping[str, Any], site: Mapping[str, Any]) -> Iterator[str]
     for key, (theirs, own) in pairs.items():
         if theirs != own:
             yield (
-                f"site '{site['name']}': {key} differs from that of site '{owner['name']}'; sites of one name are one "
-                f"server of nginx, so {key} has to be equal; make it equal, or give them different domains"
+                f"site '{site['name']}': {key} differs from that of site '{owner['name']}'; sites with the same "
+                "domains are one "
+                f"server of nginx, so {key} must be equal; make it equal, or use different domains"
             )
     taken = set(_locations(owner))
     for path in sorted(taken & set(_locations(site))):
         yield (
-            f"site '{site['name']}': the location {path} belongs to site '{owner['name']}' already, which has the same "
-            "name; give one of them another"
+            f"site '{site['name']}': the location {path} already belongs to site '{owner['name']}', which has the same "
+            "domain; change one of them"
         )
 
 

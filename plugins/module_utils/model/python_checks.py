@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The check of the key `python`: a version, an interpreter, or a mapping that also says whether uv may bring one."""
+"""The check of the key `python`: a version, an interpreter, or a mapping that also controls uv's Pythons."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from .checks import Check, Wrong, accepts, is_plain_path
 from .errors import similar
 
-# never: what the host has or offers. fallback: a build of uv's where that has none that fits. always: a build of uv's.
+# never: a Python of the host or its repositories. fallback: uv's if none of these is suitable. always: uv's.
 KEYS = ("version", "managed")
 PATCH = r"3\.[0-9]{1,2}\.[0-9]{1,2}"
 POLICIES = ("never", "fallback", "always")
@@ -28,7 +28,7 @@ def python_version(value: Any) -> str:
 
 
 def _python(value: Any) -> str | dict[str, str]:
-    """A version or path as text; a mapping stays one where it lets uv bring the Python: {version, managed}."""
+    """A version or path as text; a mapping is kept if it allows uv to install the Python: {version, managed}."""
     if not isinstance(value, dict):
         try:
             return str(python_version(value))
@@ -37,7 +37,7 @@ def _python(value: Any) -> str | dict[str, str]:
     unknown = [str(key) for key in value if key not in KEYS]
     if unknown:
         raise Wrong("a mapping of version and managed", f"found {unknown[0]!r}{similar(unknown[0], KEYS)}")
-    # A key with nothing behind it means the default.
+    # A key without a value means the default.
     value = {key: item for key, item in value.items() if item is not None}
     managed = value.get("managed", "never")
     if managed not in POLICIES:
@@ -48,12 +48,12 @@ def _python(value: Any) -> str | dict[str, str]:
     try:
         version = str(python_version(version))
     except Wrong as wrong:
-        patch = "a patch release goes with managed: always" if re.fullmatch(PATCH, str(version)) else ""
+        patch = "a patch release requires managed: always" if re.fullmatch(PATCH, str(version)) else ""
         raise Wrong(f"{wrong.wanted}, as version", wrong.fix or patch) from None
     if managed == "never":
         return version
     if version.startswith("/"):
-        raise Wrong("no path as version beside managed", "uv brings versions, such as '3.13'")
+        raise Wrong("no path as version beside managed", "uv installs versions, such as '3.13'")
     return {"version": version, "managed": str(managed)}
 
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The interpreters that a Django supports, which one a site gets on a host, and the packages that its build needs."""
+"""Choose a site's interpreter on a host by its Django, and the packages that its build needs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def choose_pythons(
     found: Mapping[str, str],
     offered: list[str] | None = None,
 ) -> list[Site]:
-    """Give each site its `interpreter`: the newest that the wanted Django and the project's own requires-python allow.
+    """Set the `interpreter` of each site: the newest that its Django and its requires-python allow.
 
-    A site that lets uv bring its Python gets one of uv's where nothing else fits, or in any case, as it says. The
-    build, which sees every source, may choose again.
+    A site that lets uv install its Python gets one of uv's if no other is suitable, or in any case, as it sets. The
+    build, which has every source, may choose again.
 
-    `platform` are the interpreters that the platform's packages provide, `found` those that a host has already
-    (version -> path), `offered` the packages that the host's repositories have (None: all). Raises `InventoryError`
-    when a host can offer none, saying what Django needs, what there is, and which package would do.
+    `platform` are the interpreters in the platform's packages, `found` those on a host (version -> path), `offered` the
+    packages in the host's repositories (None: all). Raises `InventoryError` if a host can provide none, with Django's
+    requirement, what there is, and which package would be suitable.
     """
     lacking = [
         python
@@ -56,10 +56,10 @@ def choose_pythons(
 
 
 def build_packages(sites: list[Site], platform: Mapping[str, Any], installer: str = "uv") -> list[str]:
-    """Return the packages that building these sites needs: no compiler and no git unless one of them does.
+    """Return the packages that building these sites needs: a compiler and git only if one of them does.
 
     `platform` has the lists `git` and `compiler`, under `installer` one for uv and one for pip, and under `programs`
-    one for each program that a step may start with; the sites went through `choose_pythons`.
+    one for each program that a step may start with. `choose_pythons` must have processed the sites.
     """
     present = [site for site in sites if site["state"] == "present"]
     names = list(platform["installer"][installer]) if any(site["virtualenv"] != "none" for site in present) else []
@@ -73,7 +73,7 @@ def build_packages(sites: list[Site], platform: Mapping[str, Any], installer: st
 
 
 def django_minors(specifier: str) -> list[tuple[int, int]]:
-    """Return the known Django minors that a version specifier such as '>=5.2,<5.3' admits; all of them for ''."""
+    """Return the known Django minors that a version specifier such as '>=5.2,<5.3' allows; all of them for ''."""
     from packaging.specifiers import SpecifierSet
 
     wanted = SpecifierSet(specifier)
@@ -85,24 +85,24 @@ def django_minors(specifier: str) -> list[tuple[int, int]]:
     newest = max(DJANGO_PYTHONS)
     later = [(major, minor) for major in range(6, 20) for minor in range(3) if (major, minor) > newest]
     if not known and any(admits(*minor) for minor in later):
-        return [newest]  # a Django of the future: it needs at least what the newest known one needs
+        return [newest]  # a newer Django: it needs at least what the newest known one needs
     return known
 
 
 def interpreter(version: str = "", path: str = "") -> Interpreter:
-    """Return an interpreter that no package has to bring; without arguments, the one of a site that has none yet."""
+    """Return an interpreter that needs no package; without arguments, that of a site which has none yet."""
     return {"version": version, "path": path, "packages": [], "headers": []}
 
 
 def _managed(site: Site) -> list[Interpreter]:
-    """Return the interpreters that uv may bring to a site, the newest first."""
+    """Return the interpreters that uv may install for a site, the newest first."""
     wanted = site["python"]
     versions = MANAGED if wanted == "auto" else (wanted,)
     return [{**interpreter(version), "managed": True} for version in versions]
 
 
 def _fits(site: Site, minors: list[tuple[int, int]], python: Interpreter) -> bool:
-    """Say whether the site admits an interpreter that one of these Djangos supports."""
+    """Return whether the site allows an interpreter that one of these Djangos supports."""
     version = python["version"]
     return (
         site["python"] in ("auto", version)
@@ -119,10 +119,10 @@ def _no_python(site: Site, minors: list[tuple[int, int]], there: list[Interprete
     any_python: Site = {**site, "python": "auto"}
     asked = site["requires_python"]
     if site["managed"] == "never" and any(_fits(any_python, minors, python) for python in _managed(any_python)):
-        managed = ", or set python: {managed: fallback} and let uv bring one"
+        managed = ", or set python: {managed: fallback} to let uv install one"
     else:
         managed = ""
-    # Where another Python would do, Django's own needs are beside the point.
+    # If another Python would be suitable, Django's own requirements do not matter.
     if (
         site["managed"] == "never"
         and site["python"] not in known
@@ -144,7 +144,7 @@ def _no_python(site: Site, minors: list[tuple[int, int]], there: list[Interprete
         + (f"; the project requires Python {asked}" if asked else "")
         + f"; this host has or offers {offers}; "
         + (f"install {' or '.join(would_do)} from a repository that has it, or " if would_do else "")
-        + "change python or the Django that packages or requirements ask for"
+        + "change python or the Django in packages or requirements"
         + managed
     )
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Read one site of `web_sites` by the tables of keys, and note what is wrong with it."""
+"""Read one site of `web_sites` according to the tables of keys, and record its faults."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ from .tls_conflicts import on_several_hosts, within_tls
 from .types import Site
 from .urls import is_url
 
-# How many processes a site has of which nobody has decided yet: the default of earlier versions.
+# The number of processes of a site before it is determined: the default of earlier versions.
 PROCESSES = 2
 
 
 class Certificates(Protocol):
-    """Who reads certificates: `plugin_utils.certificates`, which has a library for it that hosts lack."""
+    """Reads certificates: `plugin_utils.certificates`, which needs a library that hosts do not have."""
 
     def of_itself(self, tls: Mapping[str, Any]) -> list[str]:
-        """Return what is wrong with the certificates of a read key `tls` whoever they are for."""
+        """Return the faults of the certificates of a parsed key `tls`, regardless of domains."""
 
     def of_names(self, tls: Mapping[str, Any], domains: list[str]) -> list[str]:
-        """Return what is wrong with them for these domains; nothing where they cannot be read at all."""
+        """Return their faults for these domains; nothing if they cannot be parsed."""
 
 
 @dataclass
 class Reader:
-    """Reads the site that stands at `number` in `web_sites`; its faults are added to `faults`.
+    """Reads the site at index `number` of `web_sites`; its faults are added to `faults`.
 
-    `controller` says where relative paths of the controller start from, `example` the project that is deployed
-    when the site names no source, `tls` the value of its key `tls` when it has none, of which faults are told already.
+    `controller` is the base of relative paths on the controller, `example` the project to deploy if the site has no
+    source, `tls` the default of its key `tls`, whose faults are reported already.
     """
 
     number: int
@@ -67,9 +67,9 @@ class Reader:
             self.label += f" {shown(self.given['name'])}"
 
     def site(self) -> dict[str, Any] | None:
-        """Return the site with its defaults, or None when it is no mapping."""
+        """Return the site with its defaults, or None if it is no mapping."""
         if not isinstance(self.given, Mapping):
-            self._fault(f"is {shown(self.given)}; wanted a mapping with name and domains")
+            self._fault(f"is {shown(self.given)}; expected a mapping with name and domains")
             return None
         before = len(self.faults)
         taken_out = self._without_endless()
@@ -77,7 +77,7 @@ class Reader:
         for name, key in SITE_KEYS.items():
             missing = self.given.get(name) is None and name not in taken_out
             if key.required and missing and not (absent and name != "name"):
-                self._fault(f"has no {name}; it is required: add for instance `{name}: {key.example}`")
+                self._fault(f"has no {name}; it is required; add for example `{name}: {key.example}`")
         # An absent site has no source.
         source = None if absent else self.given.get("source") or {"directory": self.example}
         own_tls = absent or self.given.get("tls") is not None
@@ -106,7 +106,7 @@ class Reader:
         return site
 
     def _without_endless(self) -> set[Any]:
-        """Take out of what was given the values that no key can have, and note them; return the names of their keys."""
+        """Remove the values that no key can have, and report them; return the names of their keys."""
         wrong = {name: _beyond(name, value) for name, value in self.given.items()}
         for text in filter(None, wrong.values()):
             self._fault(text)
@@ -123,7 +123,7 @@ class Reader:
                 self._fault(f"unknown key {shown(f'{prefix}{name}')}{nearest(name, keys)}")
                 continue
             check = keys[name].check
-            # `key:` with nothing behind it means the default, and so does the default as the documentation has it.
+            # `key:` without a value means the default, and so does the documented default.
             if value is None or check is None or keys[name].each is not None or _is_default(keys[name], value):
                 continue
             try:
@@ -131,7 +131,7 @@ class Reader:
             except Wrong as wrong:
                 hidden = keys[name].secret or keys[name].quiet or _is_hidden(value)
                 found = "not usable" if hidden else shown(value)
-                self._fault(f"{prefix}{name} is {found}; wanted {wrong.wanted}" + (wrong.fix and f"; {wrong.fix}"))
+                self._fault(f"{prefix}{name} is {found}; expected {wrong.wanted}" + (wrong.fix and f"; {wrong.fix}"))
         for name, key in keys.items():
             if key.kinds is not None:
                 result[name] = self.kind(given.get(name), key, prefix + name)
@@ -146,26 +146,26 @@ class Reader:
         if given is None:
             return {}
         if not isinstance(given, Mapping):
-            self._fault(f"{path} is {shown(given)}; wanted {key.wants}")
+            self._fault(f"{path} is {shown(given)}; expected {key.wants}")
             return {}
         found = {}
         for name, section in given.items():
             try:
                 known = str(key.check(name)) if key.check else str(name)
             except Wrong as wrong:
-                self._fault(f"{path} has the name {shown(name)}; wanted {wrong.wanted}")
+                self._fault(f"{path} has the name {shown(name)}; expected {wrong.wanted}")
                 continue
             found[known] = self.section(section, key.each or {}, f"{path}.{known}")
         return found
 
     def section(self, given: Any, keys: Keys, path: str) -> dict[str, Any]:
-        """Read the mapping at `path`; one that has required keys may be left out, or be empty."""
+        """Read the mapping at `path`; one that has required keys may be missing or empty."""
         required = [name for name, key in keys.items() if key.required]
         if given is None or (required and not given):
             return {} if required else self._mapping({}, keys)
         if not isinstance(given, Mapping):
             found = "not usable" if any(key.secret for _path, key in secret_keys(keys)) else shown(given)
-            self._fault(f"{path} is {found}; wanted {Key(keys=keys).wants}")
+            self._fault(f"{path} is {found}; expected {Key(keys=keys).wants}")
             return self._mapping({}, keys)
         result = self._mapping(given, keys, f"{path}.")
         for name in required:
@@ -174,7 +174,7 @@ class Reader:
         return result
 
     def kind(self, given: Any, key: Key, path: str) -> dict[str, Any]:
-        """Read a mapping that has the keys of exactly one kind; `kind` says which, or one of the words, or `none`."""
+        """Read a mapping that has the keys of exactly one kind; `kind` is its name, or one of the words, or `none`."""
         kinds = key.kinds or {}
         nothing = {"kind": key.default or "none"}
         if given is None:
@@ -183,7 +183,7 @@ class Reader:
             return {"kind": str(given)}
         if not isinstance(given, Mapping):
             found = "not usable" if isinstance(given, list) or _is_hidden(given) else shown(given)
-            self._fault(f"{path} is {found}; wanted {key.wants}{similar(given, key.words)}")
+            self._fault(f"{path} is {found}; expected {key.wants}{similar(given, key.words)}")
             return nothing
         words = f"{', '.join(key.words)}, or " if key.words else ""
         named = [kind for kind in kinds if kind in given]
@@ -191,7 +191,7 @@ class Reader:
             found = " and ".join(named or [listed([name]) for name in given]) or "no key"
             known = {name for keys in kinds.values() for name in keys}
             guess = "".join(nearest(name, kinds) for name in given if name not in known and not named)
-            self._fault(f"{path} has {found}; wanted {words}exactly one of {', '.join(kinds)}{guess}")
+            self._fault(f"{path} has {found}; expected {words}exactly one of {', '.join(kinds)}{guess}")
             return nothing
         kind = named[0]
         return {
@@ -203,7 +203,7 @@ class Reader:
     # --- beyond single keys ---
 
     def _controller_files(self, source: dict[str, Any]) -> None:
-        """Check now what the controller is to provide, and make its path absolute."""
+        """Check that files on the controller exist, and make their paths absolute."""
         kind = source["kind"]
         if kind not in ("directory", "archive") or not source[kind]:
             return
@@ -212,9 +212,9 @@ class Reader:
         none = f"there is none{self.controller.rule(source[kind])}"
         path = source[kind] = self.controller.absolute(source[kind])
         if kind == "directory" and not os.path.isdir(path):
-            self._fault(f"source.directory is {shown(path)}; wanted a directory on the controller; {none}")
+            self._fault(f"source.directory is {shown(path)}; expected a directory on the controller; {none}")
         elif kind == "archive" and not os.path.isfile(path):
-            self._fault(f"source.archive is {shown(path)}; wanted a URL or a file on the controller; {none}")
+            self._fault(f"source.archive is {shown(path)}; expected a URL or a file on the controller; {none}")
         elif kind == "archive":
             with open(path, "rb") as stream:
                 found = "sha256:" + hashlib.sha256(stream.read()).hexdigest()
@@ -225,9 +225,9 @@ class Reader:
             source["checksum"] = found
 
     def _requires_python(self, site: dict[str, Any]) -> str:
-        """Return the specifier of the Pythons that a directory on the controller asks for; '' where it cannot be read.
+        """Return the specifier of the Pythons that a directory on the controller requires; '' if it cannot be read.
 
-        The build reads it again, and says what is wrong with the file.
+        The build reads it again, and reports what is wrong with the file.
         """
         if site["source"]["kind"] != "directory":
             return ""
@@ -247,28 +247,31 @@ class Reader:
             site["env"] = {**environment(read_file(path)), **site["env"]}
         except Wrong as wrong:
             fix = wrong.fix and f"; {wrong.fix}"
-            self._fault(f"env_file is {shown(path)}; wanted {wrong.wanted}{fix}{'' if os.path.exists(path) else rule}")
+            self._fault(
+                f"env_file is {shown(path)}; expected {wrong.wanted}{fix}{'' if os.path.exists(path) else rule}"
+            )
 
     def _tls(self, site: dict[str, Any], own_tls: bool) -> None:
-        """Look into `tls`, and have certificates read; what is wrong with `web_tls` itself is told already."""
+        """Check `tls` and its certificates; faults of `web_tls` itself are reported already."""
         for text in _within_tls(site["tls"], self.certificates) if own_tls else []:
             self._fault(text)
         for text in self.certificates.of_names(site["tls"], site["domains"]) if self.certificates else []:
             self._fault(f"tls.{text}")
 
     def _no_migrate_step(self, site: dict[str, Any]) -> None:
-        """Take the step out that `migrate: false` is for; beside steps that are written out it means nothing."""
+        """Remove the step that `migrate: false` disables; it cannot be combined with explicit steps."""
         if site["migrate"]:
             return
         if self.given.get("release") is not None:
             self._fault(
-                "migrate is false and release is given; wanted one of them; take the step migrate out of release, and "
-                "leave the key migrate out"
+                "migrate is false and release is given; expected one of them; remove the step migrate from release, "
+                "and "
+                "remove the key migrate"
             )
         site["release"] = []
 
     def _django(self, site: dict[str, Any]) -> str:
-        """Return the version specifier of the Django that is asked for, as far as the controller can read it."""
+        """Return the version specifier of the required Django, if the controller can read it."""
         from packaging.requirements import InvalidRequirement, Requirement
 
         lines = list(site["packages"])
@@ -282,16 +285,16 @@ class Reader:
             try:
                 parsed = Requirement(line)
             except InvalidRequirement:
-                continue  # -r other.txt, --hash, a URL: the installer reads them
+                continue  # -r other.txt, --hash, a URL: only the installer reads them
             where = _where(parsed.marker) if parsed.name.lower() == "django" else set()
             if True in where:
                 named.append((str(parsed.specifier), where))
-        # Of several the host's Python, which is not the controller's, decides which one counts.
+        # If there are several, the host's Python decides, which is not the controller's.
         counted = [specifier for specifier, where in named if len(named) == 1 or False not in where]
         joined = ",".join(filter(None, counted))
         if joined and not django_minors(joined):
             self._fault(
-                f"packages and requirements ask for Django {joined}; no known Django fits; "
+                f"packages and requirements require Django {joined}; no known Django fits; "
                 f"known are {', '.join(f'{a}.{b}' for a, b in DJANGO_PYTHONS)}"
             )
         return joined
@@ -301,7 +304,7 @@ class Reader:
 
 
 def default_tls(given: Any, faults: list[str], certificates: Certificates | None = None) -> Any:
-    """Return the value of the key `tls` of sites that have none; what is wrong with it is added to `faults`, once."""
+    """Return the default of the key `tls`; its faults are added to `faults`, once."""
     wrong = beyond(given, "web_tls")
     if wrong:
         faults.append(wrong)
@@ -317,27 +320,27 @@ def default_tls(given: Any, faults: list[str], certificates: Certificates | None
 
 
 def _within_tls(tls: Any, certificates: Certificates | None) -> list[str]:
-    """Return what is wrong with a key `tls` whatever site it is for."""
+    """Return the faults of a key `tls`, regardless of its site."""
     return [*within_tls(tls), *(f"tls.{text}" for text in (certificates.of_itself(tls) if certificates else []))]
 
 
 def _is_hidden(value: Any) -> bool:
-    """Say whether a fault does not quote a value: a mapping, or PEM text, in which there may be a private key."""
+    """Return whether a fault must not quote a value: a mapping, or PEM text, which may contain a private key."""
     return isinstance(value, Mapping) or (isinstance(value, str) and "-----BEGIN" in value)
 
 
 def _beyond(name: Any, value: Any) -> str:
-    """Return why a key of a site and its value can be of no use to any check; '' where they can."""
+    """Return why no check can handle a key of a site and its value; '' if they are usable."""
     return beyond(name, "a key") or beyond(value, listed([name]))
 
 
 def _where(marker: Any) -> set[bool]:
-    """Return whether a marker (None for none) holds on hosts: both for one that depends on their Python."""
+    """Return whether a marker (None for none) is true on hosts; also if it depends on their Python."""
     linux = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "extra": ""}
     pythons = [{"python_version": version, "python_full_version": f"{version}.0"} for version in MANAGED]
     return {marker is None or bool(marker.evaluate({**linux, **python})) for python in pythons}
 
 
 def _is_default(key: Key, value: Any) -> bool:
-    """Say whether a value is the one that the key has when it is left out: '' is, where '' is the default."""
+    """Return whether a value is the key's default; '' is, if the default is ''."""
     return not key.required and type(value) is type(key.default) and bool(value == key.default)

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Read files that somebody else may have put there: regular ones only, and not without end.
+"""Read files that another account may have written: only regular ones, and only up to a maximum size.
 
-A FIFO in place of a file would let its reader wait for ever, and /dev/zero has no end.
+A FIFO would block its reader forever, and /dev/zero has no end.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import os
 import stat
 from typing import IO
 
-# The largest text that is read, in bytes; lock files of large projects have some MiB.
+# The maximum size of a text, in bytes; lock files of large projects have some MiB.
 MOST = 64 * 1024 * 1024
 
 
 def opened(path: str) -> IO[bytes]:
-    """Open a regular file to read from it. Raises OSError for anything else, without waiting."""
-    # To open a device is to do something with it, and a watchdog would wait for more.
+    """Open a regular file for reading. Raises OSError for anything else, without blocking."""
+    # Opening a device may have an effect; a watchdog, for example, would start.
     _refuse_other(os.stat(path), path)
-    stream = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - whoever calls this closes it
+    stream = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
     try:
         _refuse_other(os.fstat(stream.fileno()), path)
     except OSError:
@@ -30,13 +30,13 @@ def opened(path: str) -> IO[bytes]:
 
 
 def content(path: str, most: int = MOST, root: str = "") -> bytes:
-    """Return what a regular file holds. Raises OSError, also where that is more than `most` bytes.
+    """Return the contents of a regular file. Raises OSError, also if they exceed `most` bytes.
 
-    With `root`, the tree that the file is of, `Foreign` for one that is not for everybody and lies elsewhere.
+    With `root`, the tree of the file, raise `Foreign` for a file outside of it that not every user can read.
     """
     with opened(path) as stream:
         if root and _is_foreign(stream.fileno(), path, root):
-            raise Foreign(errno.EACCES, "leads out of the source, to a file that not everybody may read", path)
+            raise Foreign(errno.EACCES, "leads out of the source, to a file that not every user can read", path)
         found = stream.read(most + 1)
     if len(found) > most:
         raise OSError(errno.EFBIG, f"is larger than {most // 1024 // 1024} MiB", path)
@@ -44,17 +44,17 @@ def content(path: str, most: int = MOST, root: str = "") -> bytes:
 
 
 class Foreign(OSError):
-    """A path in a tree that leads out of it, to a file that not everybody may read.
+    """A path in a tree that leads out of it, to a file that not every user can read.
 
-    Whoever writes the tree could otherwise have root read it, and find it in an error.
+    The author of the tree could otherwise make root read it, and see its contents in an error.
     """
 
 
 def _is_foreign(descriptor: int, path: str, root: str) -> bool:
-    """Say whether an open file of a tree is `Foreign`. Where this process is not root, the kernel decides."""
+    """Return whether an open file of a tree is `Foreign`. Without root, the kernel's permissions are enough."""
     if os.geteuid() != 0:
         return False
-    # What is open, whatever lies at the path by now.
+    # Of the open file; the path may have changed.
     link = f"/proc/self/fd/{descriptor}"
     real, top = os.path.realpath(link if os.path.islink(link) else path), os.path.realpath(root)
     if real.startswith(f"{top.rstrip('/')}/"):

@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The site model: validate `web_sites`, fill in every default, derive every path.
 
-Runs on the controller only, before any host is touched. Nothing else in the collection knows a default of a site, and
-both ends of a socket, of a path or of a URL take it from the same derived value.
+Runs on the controller only, before any host is changed. No other module contains a default of a site, and both ends of
+a socket, of a path or of a URL use the same derived value.
 
-`complete` is the entry point: it takes what the user wrote and returns a list of sites (plain data: they travel through
-Jinja and into modules), or raises `InventoryError` with all faults of all sites.
+`complete` is the entry point. It takes what the user wrote and returns a list of sites (plain data, which is passed
+through Jinja and into modules), or raises `InventoryError` with all faults of all sites.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .types import Secrets, Site
 from .urls import public as public_url
 from .uwsgi_options import merged
 
-# The ports that need not be named with a scheme.
+# Default ports, which a URL with the scheme need not contain.
 USUAL = {"http": (80,), "https": (443,)}
 
 
@@ -46,18 +46,17 @@ def complete(
 ) -> list[Site]:
     """Return every site of `web_sites` with all defaults filled in and all paths derived.
 
-    `base` is the directory that relative paths of the controller start from, `former_base` the one that they started
-    from in earlier versions, which an error names where something is there, `example` the project that is deployed
-    when a site names no source, `tls` the value of the key `tls` where a site has none, `certificates` who reads
-    certificates; without it nobody does. `shared_names` are the domains that several hosts of the inventory have, with
-    these hosts. Raises `InventoryError` with every fault found, each naming site, key, what was found, what was wanted
-    and what to do.
+    `base` is the directory that relative paths on the controller start from, `former_base` that of earlier versions,
+    which an error mentions if the path exists there, `example` the project to deploy if a site has no source, `tls` the
+    default of the key `tls`, `certificates` the reader of certificates, without which they are not checked.
+    `shared_names` are the domains that several hosts of the inventory have, with these hosts. Raises `InventoryError`
+    with every fault, each with site, key, what was found, what was expected and the fix.
     """
     if not isinstance(web_sites, list):
-        wanted = "wanted a list of sites, each with name and domains"
+        wanted = "expected a list of sites, each with name and domains"
         raise InventoryError("web_sites", [f"web_sites is {shown(web_sites)}; {wanted}"])
     if not isinstance(roots or {}, Mapping):
-        wanted = f"wanted a mapping of {', '.join(ROOTS)} to paths"
+        wanted = f"expected a mapping of {', '.join(ROOTS)} to paths"
         raise InventoryError("web_sites", [f"web_roots is {shown(roots)}; {wanted}"])
     faults = _root_faults(roots or {})
     default = default_tls(tls, faults, certificates)
@@ -67,7 +66,7 @@ def complete(
         for number, given in enumerate(web_sites)
     ]
     sites = [cast(Site, site) for site in read if site]
-    if not faults:  # what is derived from a fault would be a fault too
+    if not faults:  # values derived from a fault would be faults too
         for site in sites:
             _derive(site, roots)
             faults.extend(between_paths(site))
@@ -78,10 +77,10 @@ def complete(
 
 
 def split_secrets(sites: list[Site]) -> tuple[list[Site], dict[str, Secrets]]:
-    """Split completed sites into what may be shown, and what may not: site name -> secrets.
+    """Split completed sites into public values and secrets: site name -> secrets.
 
-    The table of keys says which are secret. In what may be shown, a secret key of a section is gone; one of the site
-    itself is replaced: a mapping by an empty one, anything else by whether there is one.
+    The table of keys marks the secret ones. In the public values, a secret key of a section is missing. A secret key of
+    the site itself is replaced: a mapping by an empty one, anything else by whether it is set.
     """
     public, secret = [], {}
     for site in sites:
@@ -90,7 +89,7 @@ def split_secrets(sites: list[Site]) -> tuple[list[Site], dict[str, Secrets]]:
         for (*sections, name), key in secret_keys():
             holder = shown_site
             for section in sections:
-                # A section of another kind has nothing of this one.
+                # a section of another kind has none of its keys
                 inner = {**holder.get(section, {})}
                 if section in holder:
                     holder[section] = inner
@@ -110,7 +109,7 @@ def split_secrets(sites: list[Site]) -> tuple[list[Site], dict[str, Secrets]]:
 
 
 def url(site: Site) -> str:
-    """Return where a visitor finds a completed site: its first domain, at the first port that nginx listens on."""
+    """Return the URL of a completed site: its first domain, at the first port that nginx listens on."""
     if not site["domains"]:
         return ""
     return f"{schemes.scheme(site)}://{schemes.authority(site)}{start(site)}"
@@ -122,12 +121,12 @@ def _root_faults(roots: Mapping[str, Any]) -> list[str]:
         if name not in ROOTS:
             faults.append(f"web_roots: unknown key {name!r}{nearest(name, ROOTS)}")
         elif not is_plain_path(path):
-            faults.append(f"web_roots: {name} is {shown(path)}; wanted an absolute path of letters, digits and ._-/")
+            faults.append(f"web_roots: {name} is {shown(path)}; expected an absolute path of letters, digits and ._-/")
     return faults
 
 
 def _derive(site: Site, roots: Mapping[str, str] | None) -> None:
-    """Fill in what follows from the keys of a site: its user, its paths, both ends of its socket, its origins."""
+    """Derive values from the keys of a site: its user, its paths, both ends of its socket, its origins."""
     layout = Layout.under(site["name"], roots)
     site["paths"] = dict(layout.paths)
     site["managed_user"] = not site["user"]
@@ -147,7 +146,7 @@ def _derive(site: Site, roots: Mapping[str, str] | None) -> None:
     if nginx["static"]:
         own = not nginx["static"]["path"]
         nginx["static"]["path"] = nginx["static"]["path"] or layout.live_static
-        # Pages that are still open ask for the assets of the release that made them.
+        # Open pages still request the assets of the release that made them.
         nginx["static"]["previous"] = layout.previous_static if own else ""
     if uwsgi["socket"] == ["unix"]:
         uwsgi["socket"] = []
@@ -160,7 +159,7 @@ def _derive(site: Site, roots: Mapping[str, str] | None) -> None:
 
 
 def _move_below(site: Site) -> None:
-    """Put the paths that the inventory names below the site's prefix, where clients find them."""
+    """Put the prefix before the paths in the inventory, as clients request them."""
     prefix, nginx = site["prefix"], site["nginx"]
     for files in (nginx["static"], nginx["media"]):
         if files:
@@ -173,18 +172,18 @@ def _move_below(site: Site) -> None:
 
 
 def upstreams(sockets: list[str], layout: Layout) -> list[str]:
-    """Return where nginx finds a uWSGI that listens on `sockets`, with none on its unix socket.
+    """Return the addresses at which nginx connects to a uWSGI that listens on `sockets`; none for its unix socket.
 
-    Any address is this host's own.
+    A wildcard address becomes this host's loopback address.
     """
     reachable = [re.sub(r"^(0\.0\.0\.0|\[::\]):", "127.0.0.1:", address) for address in sockets]
     return reachable or [f"unix:{layout.live_socket}"]
 
 
 def _origins(site: Site) -> list[str]:
-    """Return CSRF_TRUSTED_ORIGINS: every domain with each scheme, and the port where it is no scheme's own.
+    """Return CSRF_TRUSTED_ORIGINS: every domain with each scheme, and the port if it is not the scheme's default.
 
-    Without TLS of its own a site may still be behind a server that has it, so https is trusted as well.
+    A site without TLS may be behind a server that has it, so https is trusted too.
     """
     nginx = site["nginx"]
     if schemes.has_tls(site):
@@ -202,7 +201,7 @@ def _origins(site: Site) -> list[str]:
 
 
 def _derive_tls(site: Site) -> None:
-    """Tell files on the host from text, and let nginx listen where browsers ask for https."""
+    """Distinguish files on the host from text, and set the ports on which nginx listens for HTTPS."""
     tls, nginx = site["tls"], site["nginx"]
     if tls["kind"] == "certificate":
         paths = {name: text for name, text in (("certificate", tls["certificate"]), ("key", tls["key"])) if text}

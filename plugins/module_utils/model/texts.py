@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Read files of TOML and JSON, on every Python that hosts have; one that cannot be read is named, with its line."""
+"""Read TOML and JSON files on every supported Python of a host; errors name the file and the line."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from typing import Any, TypeVar
 
 from . import regular
 
-# Where the system's Python keeps the wheel of pip for its virtualenvs; Debian has it apart.
+# The directory of pip's wheel, which the system's Python uses for its virtualenvs; Debian has it elsewhere.
 PIP_WHEELS = ("/usr/share/python-wheels/pip-*.whl", "/usr/lib*/python3*/ensurepip/_bundled/pip-*.whl")
-# Python's own reader came with 3.11; pip brings the same one along for older Pythons.
+# Python contains a TOML reader from 3.11 on; for older versions, pip contains the same one.
 READERS = ("tomllib", "tomli", "pip._vendor.tomli")
-# EL 9 has the wheel of pip here.
+# EL 9 has pip's wheel here.
 MORE_WHEELS = ("/usr/share/python3-wheels/pip-*.whl",)
-# What no tool writes, and no reader follows to its end.
-NESTED = "is nested too deep; make it anew"
+# Deeper than any tool writes, and than readers can follow.
+NESTED = "is nested too deeply; create it again"
 
 T = TypeVar("T")
 
 
 class Unreadable(Exception):
-    """A dependency file that cannot be read or obeyed: `str()` is 'FILE: what is wrong'; FILE is relative."""
+    """A dependency file that cannot be read or used: `str()` is 'FILE: what is wrong'; FILE is relative."""
 
     def __init__(self, name: str, wrong: str) -> None:
         super().__init__(f"{name}: {wrong}")
 
 
 def understood(read: Callable[..., T]) -> Callable[..., T]:
-    """Make a reader of the file `name` of the source `root` that says so where a value has a shape that no tool writes.
+    """Decorate a reader of the file `name` of the source `root`: values of an unexpected type are reported.
 
     Raises `Unreadable`.
     """
@@ -45,9 +45,7 @@ def understood(read: Callable[..., T]) -> Callable[..., T]:
         try:
             return read(root, name, *more)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise Unreadable(
-                name, f"has a value of another type than its tool writes ({error}); make it anew"
-            ) from None
+            raise Unreadable(name, f"has a value of an unexpected type ({error}); create it again") from None
 
     return reading
 
@@ -67,7 +65,7 @@ def text_of(root: str, name: str) -> str:
 
 
 def toml(root: str, name: str) -> dict[str, Any]:
-    """Return what a TOML file says. Raises `Unreadable` with the line."""
+    """Parse a TOML file. Raises `Unreadable` with the line."""
     text, reader = text_of(root, name), _toml_reader()
     if reader is None:
         raise Unreadable(name, "this Python has no reader for TOML; it needs Python 3.11 or tomli")
@@ -80,7 +78,7 @@ def toml(root: str, name: str) -> dict[str, Any]:
 
 
 def json_text(root: str, name: str) -> dict[str, Any]:
-    """Return what a JSON file says, which has to be a mapping. Raises `Unreadable` with the line."""
+    """Parse a JSON file, which must be a mapping. Raises `Unreadable` with the line."""
     try:
         data = json.loads(text_of(root, name))
     except RecursionError:
@@ -88,12 +86,12 @@ def json_text(root: str, name: str) -> dict[str, Any]:
     except ValueError as error:
         raise Unreadable(name, f"is no JSON: {error}") from None
     if not isinstance(data, dict):
-        raise Unreadable(name, "holds no mapping; make it anew")
+        raise Unreadable(name, "contains no mapping; create it again")
     return data
 
 
 def table(data: Any, *keys: str) -> dict[str, Any]:
-    """Return the table that lies at `keys`; an empty one where there is none."""
+    """Return the table at the path `keys`; an empty one if it does not exist."""
     for key in keys:
         data = data.get(key) if isinstance(data, dict) else None
     return data if isinstance(data, dict) else {}

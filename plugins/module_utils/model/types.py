@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The shapes of what travels between inventory, controller and host. All of it is JSON; nothing here runs.
+"""The types of the data passed between inventory, controller and host. All of it is JSON; nothing here is executed.
 
-Every key that a site, a manifest or a record may ever have is declared here. A key that is only known later (on the
-host, or after a build) has an empty value until then.
+Every key that a site, a manifest or a record may have is declared here. A key that is only known later (on the host, or
+after a build) has an empty value until then.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ class _Interpreter(TypedDict):
 
 
 class Interpreter(_Interpreter, total=False):
-    """The Python of a site. `version` is '' where the user named a path; `path` is '' until one was chosen.
+    """The Python of a site. `version` is '' if the user set a path; `path` is '' until one is chosen.
 
-    `managed` is only there, and true, where uv brings it: then `path` is '' until the host has it.
+    `managed` exists, and is true, only if uv installs it: then `path` is '' until the host has it.
     """
 
     managed: bool
 
 
 class Source(TypedDict, total=False):
-    """Where the code comes from. `kind` is one of the keys of `SOURCE_KINDS`, or `none` for an absent site.
+    """The source of the code. `kind` is one of the keys of `SOURCE_KINDS`, or `none` for an absent site.
 
-    The key that is called like the kind holds the place. `digest` is the controller's sha256 of a directory, `commit`
-    what a git version resolved to on the host; both are '' until they are known. `left_out` are SQLite files of a
-    directory, relative to it, that are no code and stay on the controller.
+    The key with the name of the kind contains the location. `digest` is the controller's sha256 of a directory,
+    `commit` what a git version resolved to on the host; both are '' until they are known. `left_out` are SQLite files
+    of a directory, relative to it, that are not code and stay on the controller.
     """
 
     kind: str
@@ -69,7 +69,7 @@ class Listen(TypedDict):
 
 
 class Alias(TypedDict, total=False):
-    """Files that nginx serves itself; `previous` is where those of the release before lie, or ''."""
+    """Files that nginx serves itself; `previous` is the directory of the previous release's files, or ''."""
 
     url: str
     path: str
@@ -77,7 +77,7 @@ class Alias(TypedDict, total=False):
 
 
 class Dns(TypedDict, total=False):
-    """How a TXT record is made: by `command`, or by `plugin` of certbot. `wait` is in seconds."""
+    """How a TXT record is created: by `command`, or by `plugin` of certbot. `wait` is in seconds."""
 
     command: list[str]
     cleanup: list[str]
@@ -95,7 +95,9 @@ class Challenge(TypedDict, total=False):
 
 
 class Acme(TypedDict):
-    """`directory` is '' for Let's Encrypt; `ca` is PEM text or a path on the host, '' for what the host knows."""
+    """`directory` is '' for Let's Encrypt; `ca` is PEM text or a path on the host, '' for the CAs that the host
+    trusts.
+    """
 
     email: str
     directory: str
@@ -106,10 +108,10 @@ class Acme(TypedDict):
 
 
 class Tls(TypedDict, total=False):
-    """Where the certificate of a site comes from.
+    """The source of a site's certificate.
 
     `kind` is none, selfsigned, certificate (`certificate` and `key` are PEM text), path (`certificate_path` and
-    `key_path` are files on the host that somebody else renews) or acme.
+    `key_path` are files on the host that the collection does not renew) or acme.
     """
 
     kind: str
@@ -121,7 +123,7 @@ class Tls(TypedDict, total=False):
 
 
 class Limit(TypedDict):
-    """A rate such as 20r/s, and how many requests more come through at once."""
+    """A rate such as 20r/s, and how many more requests are accepted at once."""
 
     rate: str
     burst: int
@@ -155,7 +157,7 @@ class Nginx(TypedDict):
 
 
 class Health(TypedDict):
-    path: str  # '' where the site names none: `/`, and what belongs to it
+    path: str  # '' if the site sets none: `/`, and what belongs to it
     status: list[int]
     timeout: int
     watch: int
@@ -164,9 +166,9 @@ class Health(TypedDict):
 class Step(TypedDict):
     """A step of a build or of a release: a built-in one, a command of the project, or one of its management commands.
 
-    `kind` is builtin, run or manage. `words` are the command's, without a shell and, of a management command, without
-    manage.py; a built-in step's only word is its name. `timeout` is in seconds. With `once`, one host of several runs
-    it.
+    `kind` is builtin, run or manage. `words` are the words of the command, without a shell; for a management command,
+    without manage.py; for a built-in step, only its name. `timeout` is in seconds. With `once`, one host of several
+    runs it.
     """
 
     kind: str
@@ -176,7 +178,7 @@ class Step(TypedDict):
 
 
 class Worker(TypedDict):
-    """A worker. Of `run` and `manage` one has words; `stop_timeout` is in seconds, `hosts` is all or first."""
+    """A worker. Either `run` or `manage` has words; `stop_timeout` is in seconds, `hosts` is all or first."""
 
     run: list[str]
     manage: list[str]
@@ -188,7 +190,7 @@ class Worker(TypedDict):
 
 
 class Timer(TypedDict):
-    """A timer. Of `run` and `manage` one has words; `jitter` and `timeout` are in seconds, `hosts` is all or first."""
+    """A timer. Either `run` or `manage` has words; `jitter` and `timeout` are in seconds, `hosts` is all or first."""
 
     run: list[str]
     manage: list[str]
@@ -200,7 +202,7 @@ class Timer(TypedDict):
 
 
 class Seed(TypedDict):
-    """Paths in the source, '' where there is none."""
+    """Paths in the source, '' for none."""
 
     database: str
     media: str
@@ -216,11 +218,11 @@ class Superuser(TypedDict, total=False):
 class _Site(TypedDict):
     """A site of `web_sites` with every default filled in and every path derived.
 
-    `group` is the primary group of `user`, which only the host knows: '' until the host fills it in. `python` is the
-    version or path that the key of that name asks for, `managed` whether uv may bring it; `requires_python` is what a
-    source on the controller asks for, '' where that is not known here. `sizing` says who decides how many processes
-    uWSGI has: `given` the inventory, `auto` the host, `default` the host for a new site. Until the host has decided,
-    `uwsgi` has the number that was the default of earlier versions.
+    `group` is the primary group of `user`, which only the host knows: '' until the host sets it. `python` is the
+    version or path of the key of that name, `managed` whether uv may install it; `requires_python` is what a source on
+    the controller requires, '' if it is unknown there. `sizing` tells what determines uWSGI's number of processes:
+    `given` the inventory, `auto` the host, `default` the host for a new site. Until the host has determined it, `uwsgi`
+    has the default of earlier versions.
     """
 
     name: str
@@ -256,7 +258,7 @@ class _Site(TypedDict):
     files: dict[str, str]
     writable: list[str]
     seed: Seed
-    database: Any  # the URL; in what may be shown, only whether there is one
+    database: Any  # the URL; in the public values, only whether it is set
     build: list[Step]
     release: list[Step]
     migrate: bool
@@ -274,13 +276,13 @@ class _Site(TypedDict):
 
 
 class Site(_Site, total=False):
-    """`kept`: its deploy failed, and what nginx and the firewall have for it stays as it is."""
+    """`kept`: its deploy failed, and its configuration of nginx and the firewall is not changed."""
 
     kept: bool
 
 
 class Secrets(TypedDict):
-    """What may never be shown of a site; travels apart from it."""
+    """The secrets of a site; they are passed separately."""
 
     env: dict[str, str]
     files: dict[str, str]
@@ -297,17 +299,17 @@ class Secrets(TypedDict):
 
 
 class Manifest(TypedDict, total=False):
-    """build.json: what a build is. `predicted` is only in what check mode returns for a build that is not there.
+    """build.json: describes a build. `predicted` is only in check mode's result for a build that does not exist.
 
-    `path` is the build's directory, `src` its code, `chdir` where manage.py lies in it, `home` its virtualenv or '',
-    `uwsgi` the program, `overlay` whether there is a settings overlay. `subject` is the first line of the commit's
-    message; builds of 0.1 have none. `django`, `apps` and `check` are what the project's own code said of itself:
-    `admin` is the path of the admin's login or '', `https_header` the variable and the value of
-    SECURE_PROXY_SSL_HEADER, if any. A build of 0.1 has neither. `configuration` is the class of django-configurations
-    that the settings are made of, or ''; `paths` is what is on sys.path beside `chdir`, relative to it. `files` is the
-    digest of the inventory's files in the code, `exported` what makes DEBUG false, `notes` what the run that made it
-    had to say of it, and `hints` what the project has and no step deals with. `written` are the directories outside of
-    the site's own that its settings name for what it writes; builds of earlier versions do not know.
+    `path` is the build's directory, `src` its code, `chdir` the directory of manage.py in it, `home` its virtualenv or
+    '', `uwsgi` the program, `overlay` whether there is a settings overlay. `subject` is the first line of the commit's
+    message; builds of 0.1 have none. `django`, `apps` and `check` are facts from the project's own code: `admin` is the
+    path of the admin's login or '', `https_header` the variable and the value of SECURE_PROXY_SSL_HEADER, if any. A
+    build of 0.1 has neither. `configuration` is the settings class of django-configurations, or ''; `paths` is added to
+    sys.path beside `chdir`, relative to it. `files` is the digest of the inventory's files in the code, `exported` what
+    makes DEBUG false, `notes` the messages of the run that made it, and `hints` parts of the project without a step.
+    `written` are the directories outside of the site's own that its settings write to; builds of earlier versions do
+    not have it.
     """
 
     id: str
@@ -341,11 +343,11 @@ class Manifest(TypedDict, total=False):
 class Record(TypedDict, total=False):
     """release.json: what a rollback to a release needs. `site` is the part of the site that it went live with.
 
-    `made` is in seconds since the epoch, `migrations` are APP.NAME of all that its code has, `code` is a digest of code
-    that is used in place ('' for a build's own), `units` are file name -> text. `background` are the units of its
-    workers and timers on this host, likewise; a release without them has no such key. `sandbox` are the directives that
-    its commands run in; releases of earlier versions have none. `guarded`, which is true, is only there where its ini
-    keeps its sockets from all but requests.
+    `made` is in seconds since the epoch, `migrations` are APP.NAME of all migrations in its code, `code` is a digest of
+    code that is used in place ('' for a build's own), `units` are file name -> text. `background` are the units of its
+    workers and timers on this host, in the same format; a release without them has no such key. `sandbox` are the
+    directives of the sandbox of its commands; releases of earlier versions have none. `guarded` exists, and is true,
+    only if its ini file restricts its sockets to requests.
     """
 
     id: str
@@ -363,7 +365,7 @@ class Record(TypedDict, total=False):
 
 
 class DoctorTimer(TypedDict):
-    """The variable `doctor_timer` in its one form: `every` in seconds, `metrics` a directory or ''."""
+    """The variable `doctor_timer` in its normal form: `every` in seconds, `metrics` a directory or ''."""
 
     every: int
     metrics: str

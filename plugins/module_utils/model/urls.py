@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""URLs as the collection sees them: fetched or not, with or without credentials."""
+"""URLs of the collection: whether they are downloaded, and how their credentials are hidden."""
 
 from __future__ import annotations
 
@@ -9,43 +9,43 @@ from urllib.parse import parse_qsl
 
 
 def is_url(text: str) -> bool:
-    """Say whether an archive is fetched from the web; otherwise it is a file."""
+    """Return whether an archive is downloaded; otherwise it is a file."""
     return text.startswith(("http://", "https://"))
 
 
-# User, password or token before a host. A password may have an @ in it, and, unescaped, a slash: after a colon that no
-# port follows all counts up to the last @.
+# User, password or token before a host. A password may contain an @ and, unescaped, a slash: after a colon without a
+# port, everything up to the last @ counts.
 _CREDENTIALS = re.compile(r"//([^/?#\s]*|[^/?#\s:@\[]+:(?![0-9]*(?:[/?#\s]|$))\S*)@")
 
 
 def credentials(text: str) -> list[str]:
-    """Return what stands before the host (user, password, token) in every URL of a text."""
+    """Return what precedes the host (user, password, token) in every URL of a text."""
     return _CREDENTIALS.findall(text)
 
 
 def without_credentials(text: str) -> str:
-    """Return a text with its URLs as they may be shown."""
+    """Return a text without the credentials of its URLs."""
     return _CREDENTIALS.sub("//", text)
 
 
-# What follows the path of a URL: servers take a token there, too (`?private_token=`, `?X-Amz-Signature=`).
+# What follows the path of a URL: it may contain a token, too (`?private_token=`, `?X-Amz-Signature=`).
 _QUERY = re.compile(r"(?<=://)([^\s?#'\"]*)[?#][^\s'\"]*")
-# A value of a query that is shorter may be any word, such as `main`; the query as a whole is hidden in any case.
+# A shorter value of a query may be any word, such as `main`; the whole query is always hidden.
 QUERY_VALUE = 8
 
 
 def public(url: str) -> str:
-    """Return one URL as it may be shown and stored: without credentials, query and fragment."""
+    """Return a URL that can be shown and stored: without credentials, query and fragment."""
     return _QUERY.sub(r"\1", without_credentials(url))
 
 
 def without_tokens(text: str) -> str:
-    """Return a text, such as a message, with its URLs as they may be shown, and a mark where something was."""
+    """Return a text, such as a message, with its URLs made safe to show; a mark replaces what was removed."""
     return _QUERY.sub(r"\1?********", _CREDENTIALS.sub("//********@", text))
 
 
 def query_secrets(url: str) -> list[str]:
-    """Return what of a URL's query may not be shown: the query, and its longer values, with and without escapes."""
+    """Return the secrets in a URL's query: the query, and its longer values, with and without escapes."""
     if "://" not in url:
         return []
     found = []

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The options of uWSGI that the collection writes itself: which, their values, and what a user sets instead.
+"""The options of uWSGI that the collection sets: their values, and what a user sets instead.
 
-One place, because the three lists have to agree: what `uwsgi.options` may not hold, what it may override, and what
-stands in every ini. Imports nothing but names and types, so that hosts can use it too.
+They are in one module because the three lists must agree: what `uwsgi.options` must not contain, what it may override,
+and what is in every ini file. Imports only names and types, so that hosts can use it too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from .layout import Layout
 
-# Options that `uwsgi.options` may not hold, and what to set instead.
+# Options that `uwsgi.options` must not contain, and what to set instead.
 OWNED = {
     "socket": "uwsgi.socket",
     "uwsgi-socket": "uwsgi.socket",
@@ -39,8 +39,8 @@ OWNED = {
     "pidfile": "nothing: systemd supervises uWSGI",
     "die-on-term": "nothing: it drops the requests in flight",
 }
-# Variables of a request by which whoever may connect to a uwsgi socket loads another application, from any file or from
-# the output of a command, or changes what the one that is there runs in (uWSGI 2.0.31, core/protocol.c).
+# Variables of a request that let a client of a uwsgi socket load another application, from any file or the output of a
+# command, or change the environment of the loaded one (uWSGI 2.0.31, core/protocol.c).
 GUARDED = (
     "FILE",
     "HOME",
@@ -55,12 +55,12 @@ GUARDED = (
     "CACHE_GET",
     "TOUCH_RELOAD",
 )
-# What a packet without a request gets, a ping too: uWSGI is there, and does nothing else than requests.
+# The answer to a packet without a request, such as a ping: uWSGI runs, and serves only requests.
 NO_REQUEST = "400 No Request"
 
 
-# uWSGI has room for 2 variables a unit, and the shortest header takes 10 of the 65535 bytes: HTTP_A without a value,
-# and two lengths.
+# uWSGI has space for 2 variables for each unit, and the shortest header takes 10 of the 65535 bytes: HTTP_A without a
+# value, and two lengths.
 MAX_VARS = 3300
 
 
@@ -70,17 +70,17 @@ def defaults(read_timeout: int) -> dict[str, Any]:
     `read_timeout` is how long nginx waits for an answer, in seconds.
     """
     return {
-        # uWSGI ends a request before nginx gives up on it, so that the log names the request.
+        # uWSGI ends a request before nginx's timeout, so that the log names the request.
         "harakiri": max(read_timeout - 5, 1),
         "buffer-size": 65535,
-        # As many headers as fit into those bytes; with uWSGI's own 64 the client of 117 headers gets 502.
+        # As many headers as fit into those bytes; with uWSGI's default of 64, a client with 117 headers gets 502.
         "max-vars": MAX_VARS,
         "max-requests": 5000,
         "single-interpreter": True,
         "enable-threads": True,
         "py-call-uwsgi-fork-hooks": True,
         "auto-procname": True,
-        # uWSGI clears the umask; with this one, what Django stores is not for every user of the host to read.
+        # uWSGI clears the umask; with this one, other users of the host cannot read Django's files.
         "umask": "027",
         "vacuum": True,
         "ignore-sigpipe": True,
@@ -93,7 +93,7 @@ def defaults(read_timeout: int) -> dict[str, Any]:
 
 
 def merged(read_timeout: int, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the defaults with the options that a user gave on top; null drops a default."""
+    """Return the defaults with the user's options applied; null drops a default."""
     options = {**defaults(read_timeout), **given}
     return {name: value for name, value in options.items() if value is not None}
 
@@ -101,26 +101,25 @@ def merged(read_timeout: int, given: dict[str, Any]) -> dict[str, Any]:
 def written(
     site: Mapping[str, Any], build: Mapping[str, Any], release_id: str, overlay_module: str, guarded: bool = True
 ) -> list[tuple[str, Any]]:
-    """Return all options of a release's ini, in their order: the fixed ones, then those of the site.
+    """Return all options of a release's ini file, in order: the fixed ones, then those of the site.
 
     `site` is a completed site or the part of one that a release recorded, `build` the manifest of a build.
-    `overlay_module` is the WSGI module that a build with a settings overlay is loaded by. `guarded` is false where its
-    uWSGI has no routing, and of releases of 0.1.
+    `overlay_module` is the WSGI module that loads a build with a settings overlay. `guarded` is false if its uWSGI has
+    no routing, and for releases of 0.1.
     """
-    # Not among `defaults`: the options in the records of earlier releases have to give the same ini as before.
-    # uWSGI kills a worker that takes longer to finish; nginx waits for as long.
+    # Not in `defaults`: the options in the records of earlier releases must give the same ini file as before.
     mercy = {"worker-reload-mercy": site["nginx"]["read_timeout"]}
-    # The first routes of all: one of the site's own may end the routing.
+    # These routes come first, because one of the site's own may end the routing.
     first = guards() if guarded else []
     return [*_fixed(site, build, release_id, overlay_module), *first, *{**mercy, **site["uwsgi"]["options"]}.items()]
 
 
 def guards() -> list[tuple[str, Any]]:
-    """Return the routes that let a socket serve requests to the application that is loaded, and nothing else."""
+    """Return the routes that let a socket serve only requests to the loaded application."""
     return [
         ("route-if-not", [f"empty:${{UWSGI_{name}}} break:403 Forbidden" for name in GUARDED]),
         ("route-if", f"empty:${{REQUEST_METHOD}} break:{NO_REQUEST}"),
-        # Whatever plugin a packet is for, the spooler, signals and remote calls among them: it is a request.
+        # Whatever plugin a packet is for, including the spooler, signals and remote calls: it is a request.
         ("route-run", "setmodifier1:0"),
     ]
 
@@ -145,7 +144,7 @@ def _fixed(
     if build["home"]:
         options.append(("home", f"{home}/venv"))
     if build["install"] == "pyuwsgi":
-        # The wheel's uWSGI is a module of Python: told to reload, it has to start Python again, not itself.
+        # The wheel's uWSGI is a Python module: to reload, it must start Python again, not itself.
         options.append(("binary-path", f"{home}/venv/bin/python3"))
     return [
         *options,
@@ -154,6 +153,6 @@ def _fixed(
         ("socket", layout.socket(release_id)),
         ("chmod-socket", uwsgi["chmod_socket"]),
         ("stats", layout.stats(release_id)),
-        # SIGTERM would drop the requests in flight; this finishes them.
+        # SIGTERM would drop the requests in flight; this signal finishes them.
         ("hook-master-start", "unix_signal:15 gracefully_kill_them_all"),
     ]

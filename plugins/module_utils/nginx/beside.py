@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How our files lie beside those of somebody else: where they go, what is shared, what has to change in theirs.
+"""Fit our files into an nginx configuration that others manage: their place, shared addresses, and necessary edits.
 
 Runs on the controller, on the facts of `state.py`, which are called `host` here.
 """
@@ -17,16 +17,16 @@ from .conflicts import pairs
 from .dump import glob_match
 from .names import ETC, HTTP_FILE, MAIN
 
-# The directory that nginx has to include, and what an include of it says.
+# The directory that nginx must include, and the pattern of its include.
 FOLDERS = {"conf_d": f"{ETC}/conf.d", "sites_available": f"{ETC}/sites-enabled"}
 PATTERNS = {"conf_d": f"{ETC}/conf.d/*.conf", "sites_available": f"{ETC}/sites-enabled/*"}
-# Behind everything that is written there: at the end of the http block.
+# After everything else, at the end of the http block.
 _LAST = [10**9]
 
 
 @dataclass
 class Place:
-    """Where our files go: the layout, the file of the http level, and the `include` that is missing, if any."""
+    """Where our files go: the layout, the file of the http level, and a missing `include`, if any."""
 
     layout: str
     http_file: str
@@ -35,7 +35,7 @@ class Place:
 
 @dataclass
 class Edits:
-    """What has to change in files of others: path to edits, each with its reason."""
+    """The necessary changes in files of others: path to edits, each with its reason."""
 
     by_path: dict[str, dict[tuple[int, int], tuple[dict[str, Any], str]]] = field(default_factory=dict)
 
@@ -44,7 +44,7 @@ class Edits:
         self.by_path.setdefault(at["path"], {})[(at["line"], at["column"])] = (edit, reason)
 
     def files(self) -> list[dict[str, Any]]:
-        """Return them as `files` of `config_set`."""
+        """Return the edits as `files` of `config_set`."""
         return [
             {
                 "path": path,
@@ -57,23 +57,26 @@ class Edits:
 
 
 def keeps_theirs(host: Mapping[str, Any]) -> bool:
-    """Return whether nginx.conf stays what it is: somebody else wrote it, or uses the package's for something.
+    """Return whether nginx.conf must be kept: others wrote it, or use the package's for something.
 
-    Once our files are beside one it stays even where nobody uses it any more: it is replaced by nobody's decision.
+    As soon as our files are beside it, it is kept even if nothing else uses it any more: only a person may decide to
+    replace it.
     """
     used = bool(host.get("foreign_files") or host.get("beside"))
     return host.get("main") == "foreign" or (host.get("main") == "packaged" and used)
 
 
 def servers(host: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the servers of others that will be there beside ours."""
+    """Return the servers of others that will exist beside ours."""
     return list(host.get("servers", [])) if keeps_theirs(host) or host.get("main") == "ours" else []
 
 
 def place(wanted: str, preferred: str, names: Iterable[str], host: Mapping[str, Any], faults: list[str]) -> Place:
-    """Choose where our files go. `wanted` is auto or a layout, `preferred` the platform's, `names` are the sites'."""
+    """Choose the layout. `wanted` is auto or a layout, `preferred` the platform's, `names` are the sites'."""
     if wanted == "default_d":
-        faults.append(f"nginx_layout is default_d, which needs our own {MAIN}; the one on this host is somebody else's")
+        faults.append(
+            (f"nginx_layout is default_d, which needs the {MAIN} of pyweb.stack, but this host has another one")
+        )
         return Place("conf_d", f"{FOLDERS['conf_d']}/{HTTP_FILE}")
     layouts = [wanted] if wanted in FOLDERS else sorted(FOLDERS, key=lambda layout: layout != preferred)
     files = {layout: [f"{FOLDERS[layout]}/{name}.conf" for name in names] for layout in FOLDERS}
@@ -83,9 +86,14 @@ def place(wanted: str, preferred: str, names: Iterable[str], host: Mapping[str, 
         if http_file and all(order_of(path, host) for path in files[layout]):
             return Place(layout, http_file)
     if not host.get("http_end"):
-        faults.append(f"{MAIN}, which is not ours, has no http block: {'; '.join(host.get('unread', [])) or 'add one'}")
+        faults.append(
+            (
+                f"{MAIN}, which pyweb.stack did not write, has no http block: "
+                f"{'; '.join(host.get('unread', [])) or 'add one'}"
+            )
+        )
         return Place(layouts[0], f"{FOLDERS[layouts[0]]}/{HTTP_FILE}")
-    # What lies there and is not included at the http level must not come to life, nor ours in one of their servers.
+    # Files that are not included at the http level must not become active, nor ours inside one of their servers.
     idle = host.get("idle_files", [])
     for layout in layouts:
         within = [path for path in files[layout] for pattern in host.get("elsewhere", []) if glob_match(path, pattern)]
@@ -93,14 +101,15 @@ def place(wanted: str, preferred: str, names: Iterable[str], host: Mapping[str, 
             return Place(layout, f"{FOLDERS[layout]}/{HTTP_FILE}", f"include {PATTERNS[layout]};")
     what = " nor ".join(PATTERNS[layout] for layout in layouts)
     faults.append(
-        f"{MAIN}, which is not ours, includes neither {what} in its http block, and what is there or comes there is "
+        f"{MAIN}, which pyweb.stack did not write, includes neither {what} in its http block, and what is there or "
+        "comes there is "
         f"for something else: {', '.join(idle or host.get('elsewhere', []))}; add an include, or move them away"
     )
     return Place(layouts[0], f"{FOLDERS[layouts[0]]}/{HTTP_FILE}")
 
 
 def order_of(path: str, host: Mapping[str, Any]) -> list[Any]:
-    """Return where nginx reads a file, to compare with the order of a server; [] where it does not."""
+    """Return the position at which nginx reads a file, comparable with the order of a server; [] if it does not."""
     for include in host.get("includes", []):
         if glob_match(path, include["pattern"]):
             return [*include["order"], path]
@@ -108,10 +117,10 @@ def order_of(path: str, host: Mapping[str, Any]) -> list[Any]:
 
 
 def share(view: dict[str, Any], path: str, host: Mapping[str, Any], edits: Edits) -> None:
-    """Fit the addresses of a site, whose file `path` is, to the servers of others, and leave a default of theirs one.
+    """Fit the addresses of a site in the file `path` to the servers of others, and keep their default servers.
 
-    `view` is that of `render.view`; its `listen` and `listen_tls` change. `catch_all` and `catch_all_tls` are those of
-    them on which unknown names are ours to refuse, `theirs` those that others have without HTTP/2.
+    `view` is that of `render.view`; its `listen` and `listen_tls` change. `catch_all` and `catch_all_tls` are the
+    addresses on which our configuration refuses unknown names, `theirs` those that others use without HTTP/2.
     """
     for key, closed, ssl in (("listen", "catch_all", False), ("listen_tls", "catch_all_tls", True)):
         view[key], free = _fit(view[key], ssl, path, host, edits)
@@ -121,7 +130,7 @@ def share(view: dict[str, Any], path: str, host: Mapping[str, Any], edits: Edits
 
 
 def _fit(ours: list[str], ssl: bool, path: str, host: Mapping[str, Any], edits: Edits) -> tuple[list[str], list[str]]:
-    """Return our addresses as they fit those of others, and those of them that have no default server yet."""
+    """Return our addresses adapted to those of others, and those without a default server."""
     others = [(server, listen) for server in servers(host) for listen in server["listens"]]
     fitting = list(dict.fromkeys(_shared_listen(ours, ssl, [listen for _server, listen in others])))
     mine = order_of(path, host) or _LAST
@@ -139,11 +148,11 @@ def _fit(ours: list[str], ssl: bool, path: str, host: Mapping[str, Any], edits: 
 
 
 def drop_ipv6(host: Mapping[str, Any], edits: Edits, faults: list[str]) -> None:
-    """Take IPv6 out of servers of others: on a host that has none, nginx does not start with it."""
+    """Remove IPv6 from servers of others: on a host without IPv6, nginx does not start with it."""
     for server in servers(host):
         doomed = [listen for listen in server["listens"] if ":" in listen["address"] and _is_ip(listen)]
         for listen in doomed:
-            if listen["live"]:  # the kernel lets it
+            if listen["live"]:  # the kernel allows it
                 continue
             if len(doomed) == len(server["listens"]):
                 faults.append(
@@ -157,17 +166,17 @@ def drop_ipv6(host: Mapping[str, Any], edits: Edits, faults: list[str]) -> None:
 
 
 def add_include(chosen: Place, host: Mapping[str, Any], edits: Edits) -> None:
-    """Add the include that is missing, behind everything in the http block."""
+    """Add the missing include at the end of the http block."""
     if chosen.include:
         at = host["http_end"]
         edits.add(at, f"    {chosen.include}\n{at['text']}", f"{chosen.include.rstrip(';')} is added to the http block")
 
 
 def _shared_listen(ours: list[str], ssl: bool, theirs: list[Mapping[str, Any]]) -> list[str]:
-    """Return our addresses as they fit those of others.
+    """Return our addresses adapted to those of others.
 
-    A server of theirs that has a port of IPv4 and IPv6 in one socket (ipv6only=off) has it for all. An address that
-    theirs names takes its requests from whoever listens on all addresses, so we name it as well.
+    A server of theirs that has a port of IPv4 and IPv6 in one socket (ipv6only=off) has it for all. If theirs listens
+    on a specific address, its requests do not reach a server on all addresses, so ours listens on it too.
     """
     dual = {listen["port"] for listen in theirs if listen["dual"] and listen["address"] == "::"}
     result = []
@@ -185,15 +194,15 @@ def _shared_listen(ours: list[str], ssl: bool, theirs: list[Mapping[str, Any]]) 
 
 
 def _stay_default(server: Mapping[str, Any], listen: Mapping[str, Any], edits: Edits) -> None:
-    """Have a server that is a port's default because nginx reads it first say so: ours will be read before it."""
+    """Make a server explicitly the default of its port, if it is because nginx reads it first: ours is read earlier."""
     at = listen["at"]
     where = str(match.Listen(listen["address"], listen["port"]))
-    if at["text"].endswith("{"):  # it listens on port 80 without saying so
+    if at["text"].endswith("{"):  # it listens on port 80 by default
         new = f"{at['text']}\n    listen {listen['port']} default_server;"
     else:
         new = f"{at['text'].rstrip(';').rstrip()} default_server;"
     edits.add(
-        at, new, f"the server in line {server['place'].rpartition(':')[2]} says that it is the default of {where}"
+        at, new, f"the server in line {server['place'].rpartition(':')[2]} is now explicitly the default of {where}"
     )
 
 

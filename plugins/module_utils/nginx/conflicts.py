@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What stands in the way of a site: a server of somebody else with its name, a process that holds its port.
+"""Conflicts of a site with a host's nginx: a foreign server with its name, a process that holds its port.
 
 Runs on the controller, on the facts of `state.py`, before anything is changed.
 """
@@ -16,13 +16,13 @@ ANY = ("*", "::")
 
 
 def find(view: Mapping[str, Any], host: Mapping[str, Any]) -> list[str]:
-    """Return what a site, as `render.view` has it, cannot have. `host` are the facts; of them servers and taken."""
+    """Return the conflicts of a site, as `render.view` has it. `host` are the facts; servers and taken are used."""
     theirs = host.get("servers", [])
     return [*_names(view, theirs), *_protocols(view, theirs), *_ports(view, host.get("taken", []))]
 
 
 def between(views: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return which sites want different things of one address: nginx speaks one protocol there, for all of them."""
+    """Return conflicts of sites on one address: nginx uses one protocol there, for all of them."""
     first: dict[tuple[str, int], tuple[str, str]] = {}
     faults = []
     for view in views:
@@ -31,7 +31,7 @@ def between(views: Iterable[Mapping[str, Any]]) -> list[str]:
             if other != spoken:
                 faults.append(
                     f"site '{view['name']}': nginx is to speak {spoken} on {_shown(*pair)}, and {other} for site "
-                    f"'{name}'; give one of them another port with nginx.listen or nginx.listen_tls"
+                    f"'{name}'; change one of the ports with nginx.listen or nginx.listen_tls"
                 )
     return faults
 
@@ -43,14 +43,14 @@ def pairs(listen: Iterable[str]) -> set[tuple[str, int]]:
 
 
 def _spoken(view: Mapping[str, Any]) -> list[tuple[tuple[str, int], str]]:
-    """Return the addresses of a site, each with what nginx speaks there."""
+    """Return the addresses of a site, each with its protocol."""
     behind = f" behind {view['protocol']}" if view["protocol"] else ""
     spoken = [(key, f"{name}{behind}") for key, name in (("listen", "http"), ("listen_tls", "https"))]
     return [(pair, name) for key, name in spoken for pair in sorted(pairs(view[key]))]
 
 
 def _protocols(view: Mapping[str, Any], servers: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the servers of others that a site's flags would break: they hold for all servers of an address."""
+    """Return the servers of others that a site's flags would break, because they apply to all servers of an address."""
     faults = []
     ours = dict(_spoken(view)) if view["listen_tls"] or view["protocol"] else {}
     for server in servers:
@@ -83,7 +83,7 @@ def _names(view: Mapping[str, Any], servers: Iterable[Mapping[str, Any]]) -> lis
 
 
 def _exact(name: str) -> set[str]:
-    """Return the names that nginx has in its tables for one: `.example.com` stands for two, an expression for none."""
+    """Return the names in nginx's tables for one name: two for `.example.com`, none for a regular expression."""
     name = name.lower()
     if name.startswith("~") or name in ("", "_"):
         return set()
@@ -105,9 +105,9 @@ def _ports(view: Mapping[str, Any], taken: Iterable[Mapping[str, Any]]) -> list[
 
 
 def _collide(ours: str, theirs: str) -> bool:
-    """Say whether two sockets of one port stand in each other's way.
+    """Return whether two sockets of one port conflict.
 
-    nginx keeps IPv4 and IPv6 apart; another program that listens on `::` mostly has both.
+    nginx separates IPv4 and IPv6; another program that listens on `::` usually has both.
     """
     theirs = {"0.0.0.0": "*"}.get(theirs, theirs)  # noqa: S104 - an address to compare with
     if theirs == "::":

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Follow a request through a server of nginx, phase by phase, until an application, a file or a status ends it.
+"""Follow a request through a server of nginx, phase by phase, to an application, a file or a status.
 
-`rewrite` and `return`, then the location, then `try_files`, then what answers there, then `error_page` ("Development
-guide", HTTP phases). `if` is left out: what it decides on is known to nginx alone.
+`rewrite` and `return`, then the location, then `try_files`, then the handler, then `error_page` ("Development guide",
+HTTP phases). `if` is ignored, because only nginx knows its conditions.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from typing import Callable, NamedTuple
 from . import match
 from .dump import Directive
 
-# nginx gives up after ten internal redirects, and answers 500.
+# After ten internal redirects, nginx answers 500.
 _REDIRECTS_MAX = 10
 _REDIRECTING = ("301", "302", "303", "307", "308")
 PASS, RETURN, FILE, STATUS, UNKNOWN = "pass", "return", "file", "status", "unknown"
 
 
 class Disk(NamedTuple):
-    """What is asked of the disk: whether a path is a file, whether it is a directory. `prefix` is nginx's own."""
+    """Queries of the disk: whether a path is a file, whether it is a directory. `prefix` is nginx's own."""
 
     is_file: Callable[[str], bool]
     is_folder: Callable[[str], bool]
@@ -32,10 +32,10 @@ class Disk(NamedTuple):
 
 @dataclass
 class Course:
-    """Where a request ends: `ends` says how, `chain` in which blocks, `by` which directive decided.
+    """Where a request ends: `ends` is how, `chain` the blocks, `by` the directive that decided.
 
-    `status` is what nginx itself answers, 0 where somebody else does; `file` what it serves, or looked for in vain.
-    `tried` are the `try_files` on the way, `steps` the URIs of the internal redirects, `rewrites` what changed the URI.
+    `status` is nginx's own answer, 0 if it is not nginx that answers; `file` what it serves, or did not find. `tried`
+    are the `try_files` on the way, `steps` the URIs of the internal redirects, `rewrites` what changed the URI.
     """
 
     uri: str
@@ -63,7 +63,7 @@ def follow(server: match.Server, uri: str, disk: Disk) -> Course:
 
 
 def hand_overs(server: match.Server) -> list[list[Directive]]:
-    """Return the chains of all locations that hand over to an application, `/` first, then the shortest."""
+    """Return the chains of all locations that pass requests to an application, `/` first, then the shortest."""
     found: list[list[Directive]] = []
 
     def look(chain: list[Directive]) -> None:
@@ -78,7 +78,7 @@ def hand_overs(server: match.Server) -> list[list[Directive]]:
 
 
 def sample(chain: list[Directive]) -> str:
-    """Return a URI that a location takes, '' where nobody can say: one of a regular expression, a named one."""
+    """Return a URI that matches a location, '' if it is unknown: for a regular expression or a named location."""
     words = chain[-1].args
     if chain[-1].name != "location":
         return "/"
@@ -124,7 +124,7 @@ class _Walk:
         return self._locate(uri)
 
     def _rewritten(self, chain: list[Directive], block: Directive, uri: str) -> tuple[Course | None, str, bool]:
-        """Return (the end, the URI, whether a location is looked for again) after the rewrite phase of a block."""
+        """Return (the end, the URI, whether to search a location again) after the rewrite phase of a block."""
         changed = False
         for found in block.block or []:
             if found.name == "return" and found.args:
@@ -160,7 +160,7 @@ class _Walk:
                 if "$" in text:
                     return self._end(UNKNOWN, uri, chain, tried)
                 path = match.file_of(chain, text if text.startswith("/") else f"/{text}", self.disk.prefix, uri)
-                # The argument says which of both is meant, whatever the URI ends in.
+                # The argument determines which of the two is tested, whatever the URI ends with.
                 there = self.disk.is_folder if argument.endswith("/") else self.disk.is_file
                 if path and there(path.rstrip("/") or "/"):
                     return self._content(chain, text)
@@ -214,7 +214,7 @@ class _Walk:
         return (name for name in (given.args if given else ["index.html"]) if "$" not in name and name[:1] != "/")
 
     def _failed(self, chain: list[Directive], uri: str, status: int, by: Directive | None, path: str = "") -> Course:
-        """End with a status, unless an `error_page` hands that over to somebody."""
+        """End with a status, unless an `error_page` handles it."""
         for block in reversed(chain):
             pages = block.all("error_page")
             for page in pages:
@@ -230,7 +230,7 @@ class _Walk:
         return self._end(STATUS, uri, chain, by, status, path)
 
     def _kept(self, course: Course, codes: list[str], status: int) -> Course:
-        """Without `=` the first status stays, whatever the page is answered with."""
+        """Without `=`, the first status is kept, whatever the page's own is."""
         if course.ends == PASS and not any(code.startswith("=") for code in codes):
             course.status = status
         return course

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Read any nginx configuration into a tree of directives. `match.py` answers from it as nginx would.
+"""Parse any nginx configuration into a tree of directives. `match.py` evaluates it like nginx.
 
-Nothing here knows how this collection writes its own files.
+Nothing here depends on how this collection writes its own files.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from ..model import regular
 
 # `nginx -T` puts this above each file.
 _FILE = re.compile(r"^# configuration file (.+):\n", re.MULTILINE)
-# nginx itself has no limit; a file that includes itself must not make this one endless.
+# nginx itself has no limit; a file that includes itself must not cause endless recursion.
 _DEPTH_MAX = 20
 
 
-# Positions in the blocks from outside to inside; that of an include is followed by the file's name.
+# Positions in the blocks from the outermost to the innermost; that of an include is followed by the file's name.
 Order = tuple[Union[int, str], ...]
 
 
 class DumpError(ValueError):
-    """Text that is not an nginx configuration. The message names the file, the line and what is wrong there."""
+    """Text that is not an nginx configuration. The message contains the file, the line and the fault."""
 
 
 @dataclass
 class Directive:
-    """One directive; `block` is None where it ends with a semicolon.
+    """One directive; `block` is None if it ends with a semicolon.
 
-    `column` is where it begins in its line, counted from 0, `text` how it is written (of a block up to its `{`), and
-    `end` the line and the column of a block's `}`. The smaller `order`, the earlier nginx reads it.
+    `column` is its position in the line, counted from 0, `text` its source (of a block up to its `{`), and `end` the
+    line and the column of a block's `}`. nginx reads directives in ascending `order`.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Directive:
 
 
 class Include(NamedTuple):
-    """An `include`: its absolute pattern, the names of the blocks around it, outermost first, and its `order`."""
+    """An `include`: its absolute pattern, the names of its enclosing blocks, outermost first, and its `order`."""
 
     pattern: str
     blocks: tuple[str, ...]
@@ -76,7 +76,7 @@ class Include(NamedTuple):
 
 @dataclass
 class Config:
-    """A whole configuration. `unread` names the files that could not be parsed, with the reason.
+    """A complete configuration. `unread` contains the files that could not be parsed, with the reason.
 
     `includes` are in the order in which nginx reads them.
     """
@@ -101,9 +101,9 @@ def parse(dump: str) -> Config:
 
 
 def read_files(path: str) -> Config:
-    """Read the configuration from the files themselves, for when `nginx -T` refuses a broken one.
+    """Read the configuration files themselves, for when `nginx -T` refuses a faulty one.
 
-    A file that cannot be read or parsed is left out and named in `unread`.
+    A file that cannot be read or parsed is left out and added to `unread`.
     """
     files: dict[str, str] = {}
     unread: list[str] = []
@@ -144,7 +144,7 @@ def _read(files: dict[str, str], first: str) -> Config:
             trees[name] = []
 
     def resolve(directives: list[Directive], depth: int, blocks: tuple[str, ...], before: Order) -> list[Directive]:
-        """Put the directives of included files in the place of the includes."""
+        """Replace the includes by the directives of the included files."""
         result = []
         for number, found in enumerate(directives):
             order = (*before, number)
@@ -164,7 +164,7 @@ def _read(files: dict[str, str], first: str) -> Config:
 
 
 def glob_match(name: str, pattern: str) -> bool:
-    """Match as glob(3) does: `*` does not reach over a slash, nor to a hidden file."""
+    """Match as glob(3) does: `*` matches neither a slash nor a leading dot."""
     parts, patterns = name.split("/"), pattern.split("/")
     return len(parts) == len(patterns) and all(
         fnmatch.fnmatchcase(part, wanted) and (part[:1] != "." or wanted[:1] == ".")
@@ -216,7 +216,7 @@ def _directive(name: str, text: str, words: list[_Token], mark: _Token) -> Direc
 
 
 class _Token(NamedTuple):
-    """A word or a mark; `start` is where it begins in the text, `column` in its line."""
+    """A word or a mark; `start` is its position in the text, `column` in its line."""
 
     word: str
     line: int
@@ -225,12 +225,12 @@ class _Token(NamedTuple):
     column: int
 
 
-# What may stand in a block of Lua: comments, strings, braces.
+# What a block of Lua may contain: comments, strings, braces.
 _LUA = re.compile(r"""--\[\[.*?\]\]|--[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\[\[.*?\]\]|[{}]""", re.DOTALL)
 
 
 def _without_lua(text: str) -> str:
-    """Blank out what is in `*_by_lua_block { }` (lua-nginx-module); every other character keeps its place."""
+    """Blank out `*_by_lua_block { }` (lua-nginx-module); all other characters keep their positions."""
     for opening in re.finditer(r"(?m)^[^#\n]*_by_lua_block\s*\{", text):
         depth = 1
         for found in _LUA.finditer(text, opening.end()):

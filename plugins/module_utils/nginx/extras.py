@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What nginx adds to a site on demand: limits, headers, logins, protected files, its own pages, maintenance.
+"""Optional features of a site in nginx: limits, headers, logins, protected files, error pages, maintenance.
 
-`place` adds it to the views of `render.py`: directives to the server, or to the locations of a site that is in the
-server of another; and as `extras` what no plain directive says. A site that asks for nothing is not changed.
+`place` adds them to the views of `render.py`: directives to the server, or to the locations of a site that is in
+another server; and as `extras` what is no plain directive. A site without such keys is not changed.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from ..model.nginx_checks import BUILDERS
 from ..model.types import Site
 from . import names
 
-# Nobody else gets the answers to a CA's challenge, and no page is found below the second one but ours.
+# Only the CA's challenge is answered from the first; below the second, only our pages are found.
 ACME = "/.well-known/acme-challenge/"
 _ZONE = "10m"  # about 160,000 addresses (ngx_http_limit_req_module, 64 bytes each)
 _BUSY = "429"  # RFC 6585
-# When a client is told to come again, in seconds, where nobody says otherwise.
+# Retry-After in seconds, if maintenance_retry_after is not set.
 RETRY_AFTER = 60
 
 
 def place(
     views: Mapping[str, dict[str, Any]], sites: Sequence[Site], host: Mapping[str, Any], above: Mapping[str, list[str]]
 ) -> None:
-    """Add to each view (of `render.view`, by name) what its site asks for.
+    """Add the optional features of each site to its view (of `render.view`, by name).
 
-    `host` are the facts of `state.py`, `above` the directives of the http level that the inventory gives.
+    `host` are the facts of `state.py`, `above` the directives of the inventory at the http level.
     """
     by_name = {site["name"]: site for site in sites}
     header_timeout = min(filter(None, (site["nginx"]["client_timeout"] for site in sites)), default=0)
-    # Before a request's name is known, the first server of its port waits for it.
+    # Before a request's name is known, the first server of its port determines the timeouts.
     first = [f"client_header_timeout {header_timeout}s"] if header_timeout else []
     for name, view in views.items():
         site = by_name[name]
         maintenance = host.get("maintenance", {}).get(name)
-        # What of the server's paths belongs to others.
+        # The paths of the server that belong to other sites.
         around = [f"{by_name[other['name']]['prefix']}/" for other in view["others"]]
         view["extras"] = {"http": [], "closed": "", "first": first, "locations": []}
         _files(view, site, host)
@@ -53,7 +53,7 @@ def place(
 
 
 def pages(site: Mapping[str, Any], maintenance: Any = None) -> dict[str, str]:
-    """Return the pages of a site that nginx has itself: status -> HTML, or the path of a file on the host."""
+    """Return the pages of a site that nginx sends itself: status -> HTML, or the path of a file on the host."""
     found = dict(site["nginx"]["error_pages"])
     if maintenance is not None:
         found.setdefault("503", _MAINTENANCE_PAGE)
@@ -70,18 +70,18 @@ _MAINTENANCE_PAGE = """\
 
 
 def quoted(text: str) -> str:
-    """Return a text as one word of nginx's configuration, whatever is in it but a $ and a line end."""
+    """Return a text as one word of nginx's configuration; it must not contain a $ or a line end."""
     return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
 def _add(level: dict[str, list[str]], given: Mapping[str, list[str]], directives: Sequence[tuple[str, str]]) -> None:
-    """Add directives to a level. What the inventory gives itself holds, and stays beside what may stand there twice."""
+    """Add directives to a level. Those of the inventory override them; directives that may be repeated are added."""
     found: dict[str, list[str]] = {}
     for name, value in directives:
         found.setdefault(name, []).append(value)
     for name, values in found.items():
         if name in _REPEATED:
-            # A level that has one of these inherits none.
+            # A level with one of these inherits none.
             level[name] = [*given.get(name, []), *values]
         elif name not in given:
             level[name] = values
@@ -91,7 +91,7 @@ _REPEATED = ("add_header", "error_page", "limit_conn", "limit_req")
 
 
 def _variable(what: str, view: Mapping[str, Any]) -> str:
-    """Return a variable of the site; its name has no _, so that no two sites have the same.
+    """Return the name of a variable of the site; a site's name has no _, so it is unique.
 
     `what` has at most 8 characters: nginx refuses a variable of more than 46, and a name may have 31.
     """
@@ -99,12 +99,12 @@ def _variable(what: str, view: Mapping[str, Any]) -> str:
 
 
 def _below(path: str) -> str:
-    """Return a word of a map: every path that begins with this one."""
+    """Return a word of a map that matches every path with this prefix."""
     return quoted(f"~^{_escaped(path)}")
 
 
 def _escaped(path: str) -> str:
-    """Return the regular expression of a path; of its characters only the dot means anything there."""
+    """Return the regular expression of a path; of its characters, only the dot is special."""
     return path.replace(".", "\\.")
 
 
@@ -116,7 +116,7 @@ def _map(view: dict[str, Any], head: str, rows: Sequence[str]) -> None:
 
 
 def _files(view: dict[str, Any], site: Site, host: Mapping[str, Any]) -> None:
-    """Say which static files are kept for ever, and whether compressed ones lie beside them."""
+    """Set which static files browsers keep indefinitely, and whether compressed ones are beside them."""
     static, nginx = view["static"], site["nginx"]
     if not static:
         return
@@ -131,7 +131,7 @@ def _files(view: dict[str, Any], site: Site, host: Mapping[str, Any]) -> None:
 
 
 def _protected(view: dict[str, Any], site: Site) -> None:
-    """Add the locations that only the application leads to."""
+    """Add the locations of files that only the application may send."""
     for url, path in site["nginx"]["protected"].items():
         own_rule = "disable_symlinks" in site["nginx"]["options"]
         lines = ["internal", f"alias {path}/"]
@@ -167,7 +167,7 @@ def _limits(view: dict[str, Any], site: Site, around: Sequence[str]) -> list[tup
 
 
 def _nobodys(paths: Sequence[str]) -> list[str]:
-    """Return the rows of a map for paths that are not counted: an empty key never is."""
+    """Return the rows of a map for paths that are not counted: an empty key is not."""
     return [f'{_below(path)} ""' for path in paths]
 
 
@@ -175,13 +175,13 @@ def _nobodys(paths: Sequence[str]) -> list[str]:
 
 
 def _headers(view: dict[str, Any], site: Site, above: Mapping[str, list[str]]) -> list[tuple[str, str]]:
-    """Return the headers of answers of the application, which come only where it has not sent them itself.
+    """Return the headers for the application's answers, each only if the application has not sent it.
 
-    Of what nginx sends from files there is no application, so they come in any case; where it has led to a file
-    (X-Accel-Redirect), what it said of them is lost, and they are written out.
+    Files that nginx sends itself get them in any case. If the application redirected to a file (X-Accel-Redirect), its
+    own headers are lost, so they are set explicitly.
     """
     given = view["server"].get("add_header") or above.get("add_header", [])
-    # The inventory's own win, and what another key says.
+    # The inventory's own headers, and those of other keys, take precedence.
     named = {value.split()[0].strip("\"'").lower() for value in given if value.split()}
     own = {name: value for name, value in site["nginx"]["headers"].items() if name.lower() not in named}
     literal = [f"{name} {quoted(value)} always" for name, value in own.items()]
@@ -208,7 +208,7 @@ def _of_uploads(view: Mapping[str, Any], literal: Sequence[str]) -> list[str]:
 
 
 def _logins(view: dict[str, Any], site: Site) -> list[tuple[str, str]]:
-    # What is in the server of another has the same users: the model says so.
+    # A site in another server has the same users: the model ensures it.
     if not site["nginx"]["basic_auth"] or view["owner"]:
         return []
     return [("auth_basic", quoted(site["name"])), ("auth_basic_user_file", names.beside_site(site["name"], "htpasswd"))]
@@ -224,7 +224,7 @@ def _pages(view: dict[str, Any], site: Site, maintenance: Any) -> list[tuple[str
         path = page if page.startswith("/") else names.beside_site(site["name"], f"{status}.html")
         again = (maintenance or {}).get("retry_after", RETRY_AFTER)
         headers = [*view["literal_headers"], *([f"Retry-After {again} always"] if status == "503" else [])]
-        # Whoever is kept out by a password or an address sees it all the same: it says nothing of the site.
+        # Visitors who are refused by password or address see it too: it contains nothing of the site.
         lines = ["internal", f"alias {path}", "auth_basic off", "allow all"]
         lines += [f"add_header {header}" for header in headers]
         view["extras"]["locations"].append({"match": f"= {url}", "lines": lines, "hidden": ""})
@@ -233,10 +233,10 @@ def _pages(view: dict[str, Any], site: Site, maintenance: Any) -> list[tuple[str
 
 
 def _close(view: dict[str, Any], site: Site, around: Sequence[str], maintenance: Mapping[str, Any]) -> None:
-    """Answer 503 to everybody but the listed addresses, and let a CA's challenge and our page through."""
+    """Answer 503 to all but the listed addresses, except for a CA's challenge and our page."""
     visitor, closed = _variable("visitor", view), _variable("closed", view)
     _map(view, f"geo {visitor}", ["default 1", *(f"{network} 0" for network in maintenance.get("allow", []))])
-    # A page is found by a second look, with another path.
+    # nginx finds the page with a second lookup, with another path.
     rows = ["volatile", f"default {visitor}", *(f"{_below(path)} 0" for path in (ACME, names.PAGES, *around))]
     _map(view, f"map $uri {closed}", rows)
     view["extras"]["closed"] = closed

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who may log in to a site by HTTP basic authentication: the file that nginx compares passwords with.
+"""Write the file with which nginx verifies passwords for HTTP basic authentication of a site.
 
-The hashes are SHA-512 crypt ($6$), which crypt() of every platform knows. It is computed here, because Python's own
-module is gone since 3.13, and so that no password is handed to another program. A hash that fits its password stays.
+The hashes are SHA-512 crypt ($6$), which crypt() of every platform knows. It is implemented here because Python's own
+module was removed in 3.13, and so that no other program gets a password. A hash that matches its password is kept.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ROUNDS, _SALT, _SIZE = 5000, 16, 64
 
 
 def entries(logins: Mapping[str, Mapping[str, str]], group: str) -> list[dict[str, Any]]:
-    """Return the `files` of `nginx_set` for site name -> user -> password; nginx's `group` reads them."""
+    """Return the `files` of `nginx_set` for site name -> user -> password; nginx's `group` can read them."""
     return [
         {
             "template": None,
@@ -50,7 +50,7 @@ def entries(logins: Mapping[str, Mapping[str, str]], group: str) -> list[dict[st
 
 
 def text(name: str, users: Mapping[str, str], before: str) -> str:
-    """Return the file of a site; of what is there `before` every hash that fits stays."""
+    """Return the file of a site; matching hashes of the previous file `before` are kept."""
     known = dict(re.findall(r"(?m)^([^#:\n][^:\n]*):(\$6\$\S+)$", before))
     lines = [f"# {names.MARK}: who may log in to site {name}"]
     for user, password in sorted(users.items()):
@@ -60,7 +60,7 @@ def text(name: str, users: Mapping[str, str], before: str) -> str:
 
 
 def fits(password: str, found: str) -> bool:
-    """Return whether a hash is one of this password, of the kind that is made here."""
+    """Return whether a hash matches this password, and is of the kind that is made here."""
     parts = re.fullmatch(r"\$6\$([./0-9A-Za-z]{1,16})\$[./0-9A-Za-z]{86}", found)
     return bool(parts) and hmac.compare_digest(hashed(password, parts[1] if parts else ""), found)
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Where our directives go when the http level is somebody else's: nginx refuses most of them twice in one block."""
+"""Where our directives go if others own the http level: nginx refuses most of them twice in one block."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HTTP_ONLY = frozenset(
         *("init_by_lua_file", "init_worker_by_lua_file", "lua_capture_error_log"),
     ]
 )
-# May be written any number of times at one level.
+# May be repeated at one level.
 REPEATABLE = frozenset(
     [
         *(
@@ -51,25 +51,25 @@ REPEATABLE = frozenset(
 
 @dataclass
 class Placed:
-    """Directives by level; `refused` says why one has no place."""
+    """Directives by level; `refused` are the reasons for those without a place."""
 
     http: dict[str, list[str]] = field(default_factory=dict)
     server: dict[str, list[str]] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
 
     def catch_all(self) -> dict[str, list[str]]:
-        """Return the directives of a server for unknown names: the 400 to a malformed request is nginx's own page."""
+        """Return the directives of a server for unknown names: a malformed request gets nginx's own 400 page."""
         return {name: self.server[name] for name in ("server_tokens",) if name in self.server}
 
 
 def place(
     defaults: Mapping[str, list[str]], asked: Mapping[str, list[str]], theirs: Mapping[str, Mapping[str, Any]]
 ) -> Placed:
-    """Part our directives between the http level, which is somebody else's, and the servers of our sites.
+    """Distribute our directives over the http level, which others own, and the servers of our sites.
 
-    `defaults` are ours, `asked` are `nginx_options`, and `theirs` is what the http level has: name to args and place.
-    Defaults go to our servers, so that they change nobody else's; where theirs has one, it holds. What was asked for
-    goes where it was asked for, the http level, unless it is there.
+    `defaults` are ours, `asked` are `nginx_options`, and `theirs` are those of the http level: name to args and place.
+    Defaults go to our servers, so that they change no other server; if theirs has one, it applies. Directives of
+    `nginx_options` go to the http level, unless they are there already.
     """
     placed = Placed()
     for name, values in defaults.items():
@@ -78,8 +78,8 @@ def place(
     for name, values in asked.items():
         if name.startswith("map_hash_") and name not in theirs and "map" in theirs:
             placed.refused.append(
-                f"nginx_options has {name}, which nginx allows before the first map only, and that is in "
-                f"{theirs['map']['place']}; set it above that, and take it out of nginx_options"
+                f"nginx_options has {name}, which nginx allows only before the first map, which is in "
+                f"{theirs['map']['place']}; set it above that, and remove it from nginx_options"
             )
         elif name not in theirs or name in REPEATABLE:
             placed.http[name] = values
@@ -88,6 +88,6 @@ def place(
         elif [" ".join(theirs[name]["args"])] != values:
             placed.refused.append(
                 f"nginx_options has {name}, which {theirs[name]['place']} has too; nginx allows it once, at the http "
-                "level; change it there, or take it out of nginx_options"
+                "level; change it there, or remove it from nginx_options"
             )
     return placed

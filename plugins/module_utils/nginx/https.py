@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What nginx says of https: how a site's server listens, and the servers that stand before it.
+"""HTTPS in nginx: how a site's server listens, and the servers before it.
 
-Those redirect: from http, and from names that are not the canonical one. They also answer the challenge of a CA.
+These redirect: from http, and from names that are not the canonical one. They also answer the challenge of a CA.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..model.layout import ACME_WEBROOT, Layout
 from ..model.types import Site
 from .proxies import Proxies
 
-# Mozilla's "intermediate", 6.0: TLS 1.2 and 1.3, ECDHE with AEAD, the client's preference. In every server, because at
-# the http level somebody else may have said the same. The groups are OpenSSL's own, which knows the newest.
+# Mozilla's "intermediate", 6.0: TLS 1.2 and 1.3, ECDHE with AEAD, the client's preference. In every server, because
+# others may have set something else at the http level. The groups are OpenSSL's defaults, which include the newest.
 CIPHERS = ":".join(
     f"ECDHE-{key}-{cipher}"
     for cipher in ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
@@ -35,13 +35,13 @@ TLS = {
 HTTP2_DIRECTIVE = (1, 25, 1)
 REJECT_HANDSHAKE = (1, 19, 4)
 CHALLENGE = "/.well-known/acme-challenge/"
-# What the servers before a site's own take from it.
+# What the servers before a site's own inherit from it.
 _SHARED = ("access_log", "error_log", "server_tokens")
 _HSTS = "Strict-Transport-Security"
 
 
 class Spelling:
-    """What an nginx of this version knows. '' is one that is not installed yet: what all of them understand."""
+    """What this version of nginx supports. '' is one that is not installed yet: only what all versions support."""
 
     def __init__(self, version: str) -> None:
         found = tuple(int(part) for part in re.findall(r"[0-9]+", version)[:3])
@@ -50,18 +50,18 @@ class Spelling:
 
 
 def serves_http(site: Site) -> bool:
-    """Return whether the site's own server listens where http arrives.
+    """Return whether the site's own server listens for HTTP.
 
-    Behind a proxy that ends TLS what arrives there may be https for the client.
+    Behind a proxy that terminates TLS, a request over HTTP may be HTTPS for the client.
     """
     return not schemes.has_tls(site) or not site["nginx"]["redirect"] or Proxies(site).headers
 
 
 def today(sites: Sequence[Site], unserved: Collection[str], waiting: Collection[str]) -> list[Site]:
-    """Return the sites as nginx serves them today; those of one name are one server, and wait for one another.
+    """Return the sites as nginx serves them today; those with the same domains are one server and wait together.
 
-    Of the kept sites in `unserved`, which were never served, there is nothing to keep. `waiting` are those whose first
-    certificate is still to come.
+    Kept sites in `unserved` were never served, so nothing of them is kept. `waiting` are those without their first
+    certificate.
     """
     sites = [site for site in sites if site["name"] not in unserved]
     found = []
@@ -75,15 +75,15 @@ def today(sites: Sequence[Site], unserved: Collection[str], waiting: Collection[
 def until_certified(site: Site, sites: Sequence[Site]) -> Site:
     """Return a site as nginx serves it until a CA has issued its first certificate: over http as well.
 
-    No visitor is sent to a certificate that no browser trusts. A site that would take the answer to the CA's challenge
-    away there redirects from the beginning.
+    Visitors are not redirected to a certificate that no browser trusts. A site whose own directives would hide the
+    answer to the CA's challenge redirects from the beginning.
     """
     waits: Site = {**site, "nginx": {**site["nginx"], "redirect": False, "hsts": 0}}
     return site if any(faults(waits, [waits, *(one for one in sites if one["name"] != site["name"])])) else waits
 
 
 def headers(site: Site, own: Sequence[str], above: Sequence[str] = ()) -> list[str]:
-    """Return the `add_header` of a level that has `own`; `above` are those that it inherits while it has none."""
+    """Return the `add_header` of a level with the headers `own`; `above` are those that it inherits without them."""
     if not (schemes.has_tls(site) and site["nginx"]["hsts"]) or any(_named(header) == _HSTS.lower() for header in own):
         return list(own)
     return [*(own or above), f"{_HSTS} {_hsts(Proxies(site))} always"]
@@ -92,17 +92,17 @@ def headers(site: Site, own: Sequence[str], above: Sequence[str] = ()) -> list[s
 def finish(
     view: dict[str, Any], sites: Sequence[Site], spelling: Spelling, asked: Mapping[str, Any], certificate: str
 ) -> None:
-    """Complete the view of a server, of which `beside.share` has fitted the addresses.
+    """Complete the view of a server whose addresses `beside.share` has adapted.
 
-    `sites` are those that the server has, its own first; `asked` are `nginx_options`. `certificate` is the directory of
-    the pair that a client gets who names no name, '' where such a one is refused.
+    `sites` are those of the server, its own first; `asked` are `nginx_options`. `certificate` is the directory of the
+    pair for a client that sends no name, '' if such a client is refused.
     """
     site = sites[0]
     nginx, proxies, own = site["nginx"], Proxies(site), view["server"]
     front = _Front(site, proxies, spelling, [name for name in TLS if name not in asked], bool(view["closing"]))
     front.theirs = view["theirs"]
     front.webroot = ACME_WEBROOT if any(map(schemes.asks_for_files, sites)) else ""
-    # Who asks for nothing of this keeps his addresses without flags, and has nothing before his server.
+    # A site without these features has addresses without flags, and nothing before its server.
     plain, secure = front.plain(view["listen"]), front.secure(view["listen_tls"])
     shared = {**{name: own[name] for name in _SHARED if name in own}, **proxies.directives()}
     view["edges"] = [
@@ -126,42 +126,42 @@ def finish(
 
 
 def _uncompressed(site: Site, asked: Mapping[str, Any]) -> bool:
-    """Return whether the application's answers are sent as they are: the length of a compressed one tells of secrets.
+    """Return whether the application's answers are sent uncompressed: a compressed length reveals secrets.
 
-    That is the attack BREACH (CVE-2013-3587). Files have no secrets. Django's own GZipMiddleware hides the length.
+    This is the attack BREACH (CVE-2013-3587). Files contain no secrets. Django's own GZipMiddleware hides the length.
     """
     return schemes.has_tls(site) and "gzip" not in {**asked, **site["nginx"]["options"]}
 
 
 def faults(site: Site, sites: Sequence[Site]) -> Iterator[str]:
-    """Yield what would take the answer to a CA's challenge away, where the site's own server has to give it."""
+    """Yield directives that would hide the answer to a CA's challenge, if the site's own server must send it."""
     if not (any(map(schemes.asks_for_files, sites)) and serves_http(site)):
         return
     for one in sites:
         for location in one["nginx"]["locations"]:
             if f"{location.split()[-1]}/".startswith(CHALLENGE):
                 yield (
-                    f"site '{one['name']}': nginx.locations has {location}, where the CA asks for the answer to its "
-                    "challenge; take it out"
+                    f"site '{one['name']}': nginx.locations has {location}, at the path of the answer to the CA's "
+                    "challenge; remove it"
                 )
         for url in [url for url in one["nginx"]["protected"] if url.startswith(CHALLENGE)]:
             yield (
-                f"site '{one['name']}': nginx.protected has {url}, where the CA asks for the answer to its challenge; "
-                "give it another url"
+                f"site '{one['name']}': nginx.protected has {url}, at the path of the answer to the CA's challenge; "
+                "change its url"
             )
     for name in ("return", "rewrite"):
         for given in site["nginx"]["options"].get(name, []):
             if name == "return" or _matches(given.split()[0].strip("\"'"), f"{CHALLENGE}token"):
                 yield (
                     f"site '{site['name']}': nginx.options has {name} {given}, which the CA gets instead of the answer "
-                    f"to its challenge, below {CHALLENGE}; put it into nginx.locations, or leave nginx.redirect true"
+                    f"to its challenge, below {CHALLENGE}; move it to nginx.locations, or set nginx.redirect to true"
                 )
 
 
 def unnamed(sites: Iterable[Site], ports: Iterable[int]) -> str:
-    """Return the directory of the pair for clients that name no name: who asks for an IP address does not.
+    """Return the directory of the pair for clients that send no name, as for an IP address.
 
-    '' where no site on these ports has an address among its domains.
+    '' if no site on these ports has an IP address among its domains.
     """
     wanted = set(ports)
     for site in sites:
@@ -178,10 +178,10 @@ def pair(folder: str) -> dict[str, list[str]]:
 
 @dataclass
 class _Front:
-    """What stands before a site's own server. `tls` are the names of the directives of `TLS` that are ours to say.
+    """The servers before a site's own. `tls` are the names of the directives of `TLS` that we set.
 
-    `closing` says that a request for a name of nobody never gets to the site's servers. `webroot` is where the answers
-    to a CA's challenge are, '' where none asks. `theirs` are addresses that others have, too, without HTTP/2.
+    `closing` means that requests for unknown names never reach the site's servers. `webroot` is the directory of the
+    answers to a CA's challenge, '' for none. `theirs` are addresses that others also use, without HTTP/2.
     """
 
     site: Site
@@ -197,7 +197,7 @@ class _Front:
         return [f"{address}{self.proxies.flag}" for address in addresses]
 
     def secure(self, addresses: list[str]) -> list[str]:
-        """Return the arguments of `listen` for https. What one of them says holds for all servers of its address."""
+        """Return the arguments of `listen` for HTTPS. They apply to all servers of the address."""
         told = [*self.theirs, *(addresses if self.spelling.http2_directive else [])]
         return [f"{at} ssl{'' if at in told else ' http2'}{self.proxies.flag}" for at in addresses]
 
@@ -211,7 +211,7 @@ class _Front:
     def closed(
         self, addresses: list[str], name: str, certificate: str, own: Mapping[str, list[str]]
     ) -> Iterator[dict[str, Any]]:
-        """Yield the server for unknown names; `own` are directives that it has beside those of TLS."""
+        """Yield the server for unknown names; `own` are directives that it has in addition to those of TLS."""
         if addresses:
             what = "answers no unknown name either" if certificate else "shows no certificate for an unknown name"
             about = f"The first server of a port for https {what}."
@@ -221,7 +221,7 @@ class _Front:
     def redirects(
         self, plain: list[str], secure: list[str], shared: Mapping[str, list[str]]
     ) -> Iterator[dict[str, Any]]:
-        """Yield the servers that redirect; `shared` are directives that they have in common with the site's own."""
+        """Yield the servers that redirect; `shared` are directives that they share with the site's own."""
         site, canonical = self.site, self.site["canonical"]
         if not serves_http(site):
             names = " ".join(site["domains"])
@@ -236,7 +236,7 @@ class _Front:
             yield _edge(about, secure, others, {**self.served(), **shared, **sent}, self._answer("https"))
 
     def insist(self) -> dict[str, str]:
-        """Return when the site's own server redirects: where the client used http."""
+        """Return when the site's own server redirects: if the client used http."""
         challenge = [(f'"~^http{re.escape(CHALLENGE)}"', '""')] if self.webroot else []
         rows = [("default", '""'), *challenge, ('"~^http/"', "1")]
         variable = self.proxies.variable("insist", f'"{self.proxies.scheme}$uri"', rows)
@@ -246,7 +246,7 @@ class _Front:
         return {name: TLS[name] for name in self.tls}
 
     def _answer(self, arrived: str) -> str:
-        """Return the redirect of what arrived by http or https. 308 keeps method and body, as 301 does not."""
+        """Return the redirect of an http or https request. 308 keeps method and body, unlike 301."""
         nginx = self.site["nginx"]
         insists = schemes.has_tls(self.site) and nginx["redirect"]
         scheme = "https" if insists else arrived
@@ -256,7 +256,7 @@ class _Front:
         return f"308 {shown}://{self._host()}{port}$request_uri"
 
     def _host(self) -> str:
-        """Return the canonical name, or that which was asked for; of names that are not the site's its first one."""
+        """Return the canonical name, or the requested one; for names that are not the site's, its first one."""
         domains, canonical = self.site["domains"], self.site["canonical"]
         if canonical or (len(domains) == 1 and not domains[0].startswith("*.")):
             return canonical or domains[0]

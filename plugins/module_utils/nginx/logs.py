@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Make nginx's logs before nginx does: it would make them for everybody to read, until they are rotated.
+"""Create nginx's logs before nginx does: every user could read them until they are rotated.
 
-Whose they are, and with which mode, the packages say in logrotate's `create`.
+The packages define owner and mode in logrotate's `create`.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Owner(NamedTuple):
 
 
 def named(texts: Iterable[str]) -> list[str]:
-    """Return the logs in nginx's own directory that these files of its configuration name."""
+    """Return the logs in nginx's own directory that these configuration files name."""
     return list(dict.fromkeys(path for text in texts for path in _LOGS.findall(text)))
 
 
 def ensure(paths: Iterable[str], dry: bool) -> list[dict[str, str]]:
-    """Make the logs that are missing, and close to everybody else those that nginx has made.
+    """Create missing logs, and remove other users' permissions from those that nginx has created.
 
     Return {path, state} of those that were, or in a dry run would be, created or changed.
     """
@@ -67,7 +67,7 @@ def forget(made: Iterable[dict[str, str]]) -> None:
 
 
 def owner_of_logs(logrotate: str = LOGROTATE) -> Owner:
-    """Return whose the logs are: as logrotate makes them, else nginx's user's and root's."""
+    """Return owner and mode of the logs: as in logrotate, else nginx's user and root."""
     found = _CREATE.search(files.read_or_empty(logrotate))
     with contextlib.suppress(KeyError):
         if found:

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Answer from a configuration as nginx would: which server, which location, which file, which address behind it.
+"""Evaluate a configuration as nginx would: which server, location, file and backend address a request gets.
 
-What is modelled is what nginx documents: "How nginx processes a request", "Server names", and the modules core, uwsgi,
-proxy and upstream. Everything here is a pure function of what `dump.py` read.
+It models nginx's documentation: "How nginx processes a request", "Server names", and the modules core, uwsgi, proxy and
+upstream. Everything here is a pure function of the result of `dump.py`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Listen:
 
 
 class Backend(NamedTuple):
-    """A server of an upstream: nginx uses a `backup` only while no other one answers, and one that is `down` never."""
+    """A server of an upstream: nginx uses a `backup` only if no other one answers, and one that is `down` never."""
 
     address: str
     backup: bool = False
@@ -48,7 +48,7 @@ class Backend(NamedTuple):
 
 @dataclass
 class Server:
-    """A `server` block: `chain` is what it inherits from, outermost first, itself last."""
+    """A `server` block: `chain` are the blocks that it inherits from, outermost first, itself last."""
 
     chain: list[Directive]
     names: list[str]
@@ -59,7 +59,7 @@ class Server:
         return self.chain[-1].place
 
     def matches(self, host: str) -> int:
-        """Say how well a name of this server fits: 4 exact, 3 and 2 wildcards, 1 a regular expression, 0 not."""
+        """Return how well a name of this server matches: 4 exact, 3 and 2 wildcards, 1 a regular expression, 0 not."""
         return max((fits(name, host) for name in self.names), default=0)
 
 
@@ -70,7 +70,7 @@ def servers(config: Config | None) -> list[Server]:
 
 
 def upstream(config: Config, name: str) -> list[str]:
-    """Return the addresses of an upstream, 'unix:/path' or 'host:port'; a name that is none is an address itself.
+    """Return the addresses of an upstream, 'unix:/path' or 'host:port'; another name is an address itself.
 
     Those that are `down` are left out, and each `backup` comes after the others.
     """
@@ -79,7 +79,7 @@ def upstream(config: Config, name: str) -> list[str]:
 
 
 def backends(config: Config, name: str) -> list[Backend]:
-    """Return the servers of an upstream as they are written; a name that is none is one server itself."""
+    """Return the servers of an upstream as they are written; another name is one server itself."""
     for http in config.tree:
         for block in http.all("upstream"):
             if block.args == [name]:
@@ -91,7 +91,7 @@ def backends(config: Config, name: str) -> list[Backend]:
 
 
 def select(config: Config, host: str, address: str, port: int) -> Server | None:
-    """Return the server that answers a request for `host` that arrives at `address`:`port`, as nginx chooses it.
+    """Return the server that answers a request for `host` that arrives at `address`:`port`, as nginx selects it.
 
     First the most specific address, then the best name, then the default server of that address.
     """
@@ -115,7 +115,7 @@ def select(config: Config, host: str, address: str, port: int) -> Server | None:
 
 
 def inner_server(config: Config, outer: Server, addresses: list[str], host: str) -> Server | None:
-    """Return the server to which another one of the same nginx passes on, over an address of this host; else None."""
+    """Return the server of the same nginx that another one proxies to over an address of this host; else None."""
     for address in addresses[:1]:
         name, _colon, port = address.rpartition(":")
         if name not in ("127.0.0.1", "localhost") or not port.isdigit():
@@ -133,10 +133,10 @@ def path_of(uri: str) -> str:
 
 
 def locate(server: Server, uri: str) -> list[Directive]:
-    """Return the chain of blocks that decide about `uri`: http, server, then locations, the chosen one last."""
+    """Return the chain of blocks that apply to `uri`: http, server, then locations, the chosen one last."""
     chain = found(server, path_of(uri))
     last = chain[-1]
-    # `try_files $uri @django` hands over what is no file to a named location.
+    # `try_files $uri @django` passes what is no file to a named location.
     for tried in last.all("try_files"):
         for location in server.chain[-1].all("location"):
             if tried.args and tried.args[-1].startswith("@") and location.args == [tried.args[-1]]:
@@ -145,25 +145,25 @@ def locate(server: Server, uri: str) -> list[Directive]:
 
 
 def found(server: Server, path: str) -> list[Directive]:
-    """Return the chain of blocks down to the location that nginx finds for a path, whatever is in it."""
+    """Return the chain of blocks down to the location that nginx finds for a path, whatever it contains."""
     return server.chain + _find(server.chain[-1], path)[0]
 
 
 def longest_prefix(server: Server, path: str) -> list[Directive]:
-    """Return the same as if there were no regular expressions: what whoever wrote the prefix had in mind."""
+    """Return the same without regular expressions: what the author of the prefix location expected."""
     return server.chain + _find(server.chain[-1], path, regexes_too=False)[0]
 
 
 def handler(chain: list[Directive]) -> Directive | None:
-    """Return what answers in the chosen block: a `return`, a `*_pass`; None where files are served."""
-    # The server's comes before any location's; that of a location does not hold for the locations inside.
+    """Return what answers in the chosen block: a `return`, a `*_pass`; None if files are served."""
+    # The server's comes before any location's; that of a location does not apply to nested locations.
     for block in [*chain[1:2], *chain[2:][-1:]]:
         for found in block.all("return"):
             return found
     for name in _PASSES:
         for found in _given(chain[-1], name):
             return found
-    # `if (!-f $request_filename) { proxy_pass ...; }`: what is no file, and what asks for none, is handed over.
+    # `if (!-f $request_filename) { proxy_pass ...; }`: requests that match no file are passed on.
     for condition in chain[-1].all("if"):
         if re.fullmatch(r"\(\s*!-[fe]\s+\$(request_filename|document_root\$uri)\s*\)", " ".join(condition.args)):
             for name in _PASSES:
@@ -173,17 +173,17 @@ def handler(chain: list[Directive]) -> Directive | None:
 
 
 def _given(block: Directive, name: str) -> list[Directive]:
-    """Return the directives of this name that say something; nginx refuses the others."""
+    """Return the directives of this name with arguments; nginx refuses the others."""
     return [directive for directive in block.all(name) if directive.args]
 
 
 def passes(handled: Directive | None) -> bool:
-    """Say whether a handler hands over to an application."""
+    """Return whether a handler passes requests to an application."""
     return handled is not None and handled.name.endswith("_pass")
 
 
 def inherited(chain: list[Directive], name: str) -> Directive | None:
-    """Return a directive as it is in force in the innermost block."""
+    """Return a directive as it applies in the innermost block."""
     for block in reversed(chain):
         found = block.all(name)
         if found:
@@ -192,7 +192,7 @@ def inherited(chain: list[Directive], name: str) -> Directive | None:
 
 
 def parameters(chain: list[Directive], name: str) -> dict[str, str]:
-    """Return the `uwsgi_param` or `proxy_set_header` in force. A level that has any inherits none; the last wins."""
+    """Return the `uwsgi_param` or `proxy_set_header` in effect. A level with any inherits none; the last one applies."""
     for block in reversed(chain):
         found = block.all(name)
         if found:
@@ -201,10 +201,10 @@ def parameters(chain: list[Directive], name: str) -> dict[str, str]:
 
 
 def file_of(chain: list[Directive], uri: str, prefix: str = "", located: str = "") -> str:
-    """Return the file that a request is answered with, by `alias` or `root`; '' where that needs a variable.
+    """Return the file that answers a request, by `alias` or `root`; '' if that needs a variable.
 
-    `prefix` is nginx's own directory (`nginx -V`): relative paths begin there, and without any root nginx takes
-    `html` in it. `located` is the URI that chose the location, where `uri` is another one that its `try_files` names.
+    `prefix` is nginx's own directory (`nginx -V`): relative paths start there, and without any root, nginx uses its
+    `html`. `located` is the URI that chose the location, if `uri` is another one in its `try_files`.
     """
     path = path_of(uri)
     location = chain[-1]
@@ -227,9 +227,9 @@ def _absolute(prefix: str, path: str) -> str:
 
 
 def constants(chain: list[Directive]) -> dict[str, str]:
-    """Return the variables that have one value whatever is asked: a `set` on the way to it, outside of every `if`.
+    """Return the variables with a constant value: a `set` on the way to the block, outside of every `if`.
 
-    What is set twice, or in another place of the server too, is none of them.
+    A variable that is set twice, or elsewhere in the server too, is not constant.
     """
     inner = [given.args for block in chain[1:2] for given in everywhere(block) if given.name == "set"]
     names = [args[0] for args in inner if len(args) > 1]
@@ -247,7 +247,7 @@ def everywhere(block: Directive) -> list[Directive]:
 
 
 def targets(config: Config, passed: Directive) -> tuple[str, list[str]]:
-    """Return what a `*_pass` speaks ('uwsgi', 'http', ...) and the addresses behind it; none where it is a variable."""
+    """Return the protocol of a `*_pass` ('uwsgi', 'http', ...) and its addresses; none if it is a variable."""
     speaks = {"uwsgi_pass": "uwsgi", "proxy_pass": "http"}.get(passed.name, passed.name.partition("_")[0])
     scheme, mark, target = _scheme(passed)
     if "$" in target:
@@ -263,13 +263,13 @@ def targets(config: Config, passed: Directive) -> tuple[str, list[str]]:
 
 
 def upstream_name(passed: Directive) -> str:
-    """Return the name of the upstream, or the host with its port, that a `*_pass` hands over to."""
+    """Return the name of the upstream, or the host with its port, of a `*_pass`."""
     target = _scheme(passed)[2]
     return target if target.startswith("unix:") else target.partition("/")[0]
 
 
 def uri_of(passed: Directive) -> str:
-    """Return the URI that a `proxy_pass` puts in the place of what its location is called; '' where it has none."""
+    """Return the URI with which a `proxy_pass` replaces its location's prefix; '' if it has none."""
     _scheme_of, _mark, target = _scheme(passed)
     if target.startswith("unix:"):
         return target[5:].partition(":")[2]
@@ -278,14 +278,14 @@ def uri_of(passed: Directive) -> str:
 
 
 def _scheme(passed: Directive) -> tuple[str, str, str]:
-    """Return (scheme, the mark after it, the rest) of what a `*_pass` hands over to."""
+    """Return (scheme, the mark after it, the rest) of the target of a `*_pass`."""
     scheme, mark, rest = passed.args[0].partition("://")
     mark = "" if scheme == "unix" else mark  # uwsgi_pass unix:///run/app.sock
     return scheme, mark, rest if mark else passed.args[0]
 
 
 def listen(args: list[str], ssl: bool = False, http2: bool = False) -> Listen:
-    """Return what the arguments of a `listen` say; `ssl` and `http2` are what its server says for all."""
+    """Parse the arguments of a `listen`; `ssl` and `http2` are those that its server sets for all."""
     where, options = args[0], args[1:]
     flags = {
         "ssl": ssl or "ssl" in options,
@@ -310,7 +310,7 @@ def _server(chain: list[Directive]) -> Server:
 
 
 def fits(name: str, host: str) -> int:
-    """Say how well one server_name fits a host, see `Server.matches`."""
+    """Return how well one server_name matches a host, see `Server.matches`."""
     host = host.lower().rstrip(".")
     if name.startswith("~"):
         return 1 if search(name[1:], host) else 0
@@ -325,7 +325,7 @@ def fits(name: str, host: str) -> int:
 
 
 def _find(block: Directive, path: str, regexes_too: bool = True) -> tuple[list[Directive], bool]:
-    """Find the location as ngx_http_core_find_location does; return (its blocks, whether it is found for good).
+    """Find the location as ngx_http_core_find_location does; return (its blocks, whether the search is final).
 
     An exact name or a regular expression ends the search, at any depth. The longest prefix does not: its nested
     locations come first, then the regular expressions of the same level unless it has `^~`.
@@ -356,7 +356,7 @@ def _find(block: Directive, path: str, regexes_too: bool = True) -> tuple[list[D
 
 
 def name_of(location: Directive) -> tuple[str, str]:
-    """Return the modifier and the name of a location; nginx takes them as one word, too: `location =/ {`."""
+    """Return the modifier and the name of a location; nginx also accepts them as one word: `location =/ {`."""
     words = location.args
     if len(words) > 1:
         return words[0], words[1]
@@ -368,7 +368,7 @@ def name_of(location: Directive) -> tuple[str, str]:
 
 
 def search(pattern: str, text: str, modifier: str = "~") -> re.Match[str] | None:
-    """Match as PCRE would; None where the pattern is one that Python does not know."""
+    """Match as PCRE would; None if Python does not support the pattern."""
     try:
         return re.search(pattern, text, re.IGNORECASE if modifier == "~*" else 0)
     except re.error:
@@ -376,7 +376,7 @@ def search(pattern: str, text: str, modifier: str = "~") -> re.Match[str] | None
 
 
 def filled(text: str, match: re.Match[str]) -> str:
-    """Return a replacement with what the groups of a match stand for."""
+    """Return a replacement with the groups of a match filled in."""
     return re.sub(r"\$([0-9])", functools.partial(_group, match), text)
 
 

@@ -1,8 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What nginx believes of whoever stands in front of a site: the client's address, the scheme, the host.
+"""What nginx trusts of servers in front of a site: the client's address, the scheme, the host.
 
-Only what comes from `nginx.trusted_proxies` is believed. `$realip_remote_addr` is who connected, whatever headers say.
+Only the headers of `nginx.trusted_proxies` are trusted. `$realip_remote_addr` is the peer of the connection, whatever
+the headers contain.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import Any
 from ..model import schemes
 from ..model.types import Site
 
-# What uWSGI gets to know whoever is in front: pyweb_uwsgi_params but for the four that say who. Not both: nginx warns
-# of its table where a name is there twice.
+# The parameters for uWSGI that describe the client: pyweb_uwsgi_params without these four. Not both, because nginx
+# warns about its table if a name is in it twice.
 _PLAIN = (
     "REQUEST_METHOD $request_method",
     "REQUEST_URI $request_uri",
@@ -29,7 +30,7 @@ _PLAIN = (
     "SERVER_PORT $server_port",
     'HTTP_PROXY ""',
 )
-# What clients may write into a request themselves, and projects like to believe: as nginx knows it, or not at all.
+# Headers that clients can send and that projects may trust: set to what nginx knows, or removed.
 _OWN_WORDS = (
     "HTTP_X_FORWARDED_FOR $remote_addr",
     "HTTP_X_REAL_IP $remote_addr",
@@ -37,13 +38,13 @@ _OWN_WORDS = (
     'HTTP_X_FORWARDED_PORT "" if_not_empty',
     'HTTP_FORWARDED "" if_not_empty',
 )
-# Of a list the last: a proxy adds behind what the client wrote.
+# The last of a list: a proxy appends to what the client wrote.
 _LAST = r"(?:.*,)?\s*"
 
 
 @dataclass
 class Proxies:
-    """Who stands in front of one site. `maps` are the maps that its servers use, filled in as they are asked for."""
+    """The servers in front of one site. `maps` are the maps that its servers use, added when they are needed."""
 
     site: Site
     maps: list[dict[str, Any]] = field(default_factory=list)
@@ -54,17 +55,17 @@ class Proxies:
 
     @property
     def headers(self) -> bool:
-        """Whether headers are believed. One that speaks the PROXY protocol hands on what the client wrote."""
+        """Return whether headers are trusted. A balancer with the PROXY protocol passes the client's headers on."""
         return bool(self.networks) and not self.site["nginx"]["proxy_protocol"]
 
     @property
     def flag(self) -> str:
-        """What a `listen` says for them."""
+        """Return the flag for `listen`."""
         return " proxy_protocol" if self.site["nginx"]["proxy_protocol"] else ""
 
     @property
     def scheme(self) -> str:
-        """The variable with the scheme that the client used."""
+        """Return the variable with the scheme that the client used."""
         if not self.headers:
             return "$scheme"
         header = f"{self._trusted()} $http_x_forwarded_proto"
@@ -72,7 +73,7 @@ class Proxies:
         return self.variable("scheme", f'"{header}"', [("default", "$scheme"), *rows])
 
     def port(self, scheme: str, number: int) -> str:
-        """Return what follows a host in a URL: the port, where it is not the usual one. Nobody knows a proxy's."""
+        """Return what follows a host in a URL: the port, if it is not the default. A proxy's port is unknown."""
         if number == {"http": 80, "https": 443}[scheme]:
             return ""
         if not self.networks:
@@ -80,7 +81,7 @@ class Proxies:
         return self.variable(f"to{number}", self._trusted(), [("default", '""'), ("0", f":{number}")])
 
     def directives(self) -> dict[str, list[str]]:
-        """Return what a server says to know the client's address."""
+        """Return the directives with which a server learns the client's address."""
         if not self.networks:
             return {}
         header = "X-Forwarded-For" if self.headers else "proxy_protocol"
@@ -91,7 +92,7 @@ class Proxies:
         }
 
     def parameters(self) -> list[str]:
-        """Return the `uwsgi_param` beside those of every site; with `headers` they are all that there are."""
+        """Return the `uwsgi_param` in addition to those of every site; with `headers`, all of them."""
         if not (self.networks or schemes.has_tls(self.site)):
             return []
         if not self.headers:
@@ -123,11 +124,11 @@ class Proxies:
 
     @property
     def _name(self) -> str:
-        # No site's name has a _ in it, and no variable a -.
+        # No site's name contains a _, and no variable a -.
         return self.site["name"].replace("-", "_")
 
     def _trusted(self) -> str:
-        """Return the variable that is 1 for a request of theirs, and 0 for any other."""
+        """Return the variable that is 1 for a request of trusted proxies, and 0 for any other."""
         target = f"$pyweb_trusted_{self._name}"
         rows = [("default", "0"), *((network, "1") for network in self.networks)]
         self._add({"word": "geo", "source": "$realip_remote_addr", "target": target, "rows": rows})

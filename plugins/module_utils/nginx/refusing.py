@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which directive of nginx turns a plain GET away, whoever sends it."""
+"""Which directive of nginx refuses a plain GET of any client."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .dump import Directive
 
 
 def rules(chain: Sequence[Directive]) -> list[Directive]:
-    """Return the allow and deny in force for a GET, in their order: a level that has any inherits none."""
+    """Return the allow and deny that apply to a GET, in order: a level that has any inherits none."""
     if chain:
         for limit in chain[-1].all("limit_except"):
-            # GET stands for HEAD, too.
+            # GET includes HEAD.
             if "GET" not in limit.args and (found := _rules(limit)):
                 return found
     for block in reversed(chain):

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which files make up nginx's configuration for some sites, and what each template needs to know.
+"""The files of nginx's configuration for some sites, and the values for each template.
 
-`files` is the entry point; it runs on the controller. Where nginx.conf is somebody else's it stays, and ours goes
-beside it (`beside.py`). Layouts: `conf_d` (conf.d/NAME.conf), `sites_available` (a file there, a link in
-sites-enabled) and `default_d` (one site's locations in default.d, included by the server in nginx.conf).
+`files` is the entry point; it runs on the controller. An nginx.conf that others wrote is kept, and our files are added
+beside it (`beside.py`). Layouts: `conf_d` (conf.d/NAME.conf), `sites_available` (a file there, a link in sites-enabled)
+and `default_d` (one site's locations in default.d, included by the server in nginx.conf).
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from . import access_log, beside, conflicts, extras, http_level, https, names, s
 
 ETC, MARK, DROP_IN = names.ETC, names.MARK, names.DROP_IN
 WORKER_CONNECTIONS = variables.WORKER_CONNECTIONS
-# What nginx may have open, beside logs and the like: each connection, and the file that it sends or buffers in.
-DESCRIPTORS_MIN, DESCRIPTORS_MAX = 65536, 1048576  # the most is the kernel's fs.nr_open
+# What nginx may open, apart from logs and the like: each connection, and the file that it sends or buffers in.
+DESCRIPTORS_MIN, DESCRIPTORS_MAX = 65536, 1048576  # the maximum is the kernel's fs.nr_open
 
-# The http level where `nginx_options` says nothing else.
+# The http level unless `nginx_options` overrides it.
 HTTP = {
     "default_type": ["application/octet-stream"],
     "access_log": [f"{NGINX_LOGS}/access.log"],
@@ -34,18 +34,18 @@ HTTP = {
     "keepalive_timeout": ["65"],
     "server_tokens": ["off"],
     "types_hash_max_size": ["4096"],
-    # Domains have up to 253 characters, and a bucket must hold one.
+    # Domains have up to 253 characters, and a bucket must be able to contain one.
     "server_names_hash_max_size": ["4096"],
     "server_names_hash_bucket_size": ["512"],
     "gzip": ["on"],
     "gzip_vary": ["on"],
     "gzip_types": ["text/css text/plain text/javascript application/javascript application/json image/svg+xml"],
-    # A big header (cookies) fits; with nginx's own 4k the client gets 502, "upstream sent too big header".
+    # A large header (cookies) fits; with nginx's default of 4k, the client gets 502, "upstream sent too big header".
     "uwsgi_buffer_size": ["32k"],
     "uwsgi_buffers": ["16 32k"],
     "uwsgi_connect_timeout": ["5s"],
-    # Several servers: the next one gets a request that could not be delivered. After 10 s it counts as delivered, so
-    # that no slow request runs twice; one that is not idempotent goes nowhere else once sent (nginx's own rule).
+    # With several servers, the next one gets a request that could not be delivered. After 10 s it counts as delivered,
+    # so that no slow request runs twice; one that is not idempotent is never sent again (nginx's own rule).
     "uwsgi_next_upstream": ["error timeout"],
     "uwsgi_next_upstream_timeout": ["10s"],
 }
@@ -68,9 +68,9 @@ def files(
     """Return the `files` of `config_set` for all sites.
 
     `platform` has user, layout and modules (the glob of its module snippets). `ipv6` is auto, true or false;
-    `kernel_ipv6` decides auto. `host` are the facts of `state.py`; without them nginx is all ours. `version` is
-    nginx's, '' until it is installed. A site that is `kept` keeps its files, but for a server that it shares with
-    others. `site_files.asked` says what `maintenance` is. The sites in `waiting` have no certificate yet. Raises
+    `kernel_ipv6` determines auto. `host` are the facts of `state.py`; without them, nginx is all ours. `version` is
+    nginx's, '' until it is installed. A site that is `kept` keeps its files, except a server that it shares with
+    others. `site_files.asked` describes `maintenance`. The sites in `waiting` have no certificate yet. Raises
     `InventoryError` with every fault.
     """
     faults: list[str] = []
@@ -117,7 +117,7 @@ def files(
 
 
 def _asked(options: Any, connections: Any, faults: list[str]) -> tuple[dict[str, list[str]], int]:
-    """Return what the role's variables say of the http level, and of the connections."""
+    """Return the directives of the role's variables for the http level and the connections."""
     asked = variables.checked("nginx_options", directives, options or {}, {}, faults)
     most = integer(16, 1048576)
     return asked, int(variables.checked("nginx_worker_connections", most, connections, WORKER_CONNECTIONS, faults))
@@ -126,14 +126,14 @@ def _asked(options: Any, connections: Any, faults: list[str]) -> tuple[dict[str,
 def _arrange(
     views: list[dict[str, Any]], present: list[Site], host: Mapping[str, Any], asked: Mapping[str, list[str]]
 ) -> None:
-    """Tell the views which sites are one server, and what nginx adds to each."""
+    """Set which sites share a server, and the optional features of each."""
     by_name = {shown_site["name"]: shown_site for shown_site in views}
     shared.arrange(present, by_name)
     extras.place(by_name, present, host, asked)
 
 
 def _in_the_way(own: list[dict[str, Any]], servers: list[dict[str, Any]], host: Mapping[str, Any]) -> list[str]:
-    """Return what keeps our servers from being served; `own` are those that this run writes."""
+    """Return what prevents our servers from being served; `own` are those that this run writes."""
     facts = {**host, "servers": beside.servers(host)}
     return [fault for shown_site in own for fault in conflicts.find(shown_site, facts)] + conflicts.between(servers)
 
@@ -141,7 +141,7 @@ def _in_the_way(own: list[dict[str, Any]], servers: list[dict[str, Any]], host: 
 def _finish(
     servers: list[dict[str, Any]], present: list[Site], version: str, asked: Mapping[str, list[str]]
 ) -> list[str]:
-    """Complete the views of all servers, once their addresses are those that they will have; return the faults."""
+    """Complete the views of all servers after their addresses are final; return the faults."""
     by_name = {site["name"]: site for site in present}
     spelling = https.Spelling(version)
     faults: list[str] = []
@@ -157,13 +157,13 @@ def _finish(
 
 
 def leaves(sites: list[Site], host: Mapping[str, Any]) -> bool:
-    """Return whether the last site of ours goes, and with it all that is ours."""
+    """Return whether the last of our sites is removed, and everything of ours with it."""
     absent = {site["name"] for site in sites if site["state"] == "absent"}
     return bool(host) and len(absent) == len(sites) > 0 and not set(host.get("sites", [])) - absent
 
 
 def view(site: Site, ipv6: bool, faults: list[str], asked: Mapping[str, list[str]]) -> dict[str, Any]:
-    """Return what the templates need of one site; `beside.share` and `https.finish` add what its server needs."""
+    """Return the template values of one site; `beside.share` and `https.finish` add those of its server."""
     nginx, layout = site["nginx"], Layout.of(site)
     own = {key: list(values) for key, values in nginx["options"].items()}
     headers = https.headers(site, own.get("add_header", []), asked.get("add_header", []))
@@ -210,7 +210,7 @@ def view(site: Site, ipv6: bool, faults: list[str], asked: Mapping[str, list[str
 
 
 def _all_ours(main: dict[str, Any], host: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the files of all sites where nginx.conf is ours, or the package's that nobody uses."""
+    """Return the files of all sites if nginx.conf is ours, or the package's without other sites."""
     replaced = {"keep": True, "marked": MARK}
     if host.get("main") == "packaged":
         replaced["note"] = f"{names.MAIN} was the package's and is ours now; before: {KEPT}{names.MAIN}"
@@ -224,17 +224,20 @@ def _all_ours(main: dict[str, Any], host: Mapping[str, Any]) -> list[dict[str, A
 
 
 def _drop_in(connections: int, host: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the drop-in of nginx's unit. A limit of somebody else stays: his unit or drop-in may come before ours."""
+    """Return the drop-in of nginx's unit. A limit that others set is kept: theirs may be read before ours."""
     wanted = min(max(2 * connections + 1024, DESCRIPTORS_MIN), DESCRIPTORS_MAX)
     variables = {"descriptors": 0 if host.get("limit_nofile") else wanted}
     return {"path": DROP_IN, "template": f"{DROP_IN[1:]}.j2", "vars": variables}
 
 
 def _beside_theirs(http_file: str, http: dict[str, list[str]], host: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the files of all sites where nginx.conf is somebody else's."""
+    """Return the files of all sites if others wrote nginx.conf."""
     template = f"etc/nginx/conf.d/{names.HTTP_FILE}.j2"
     theirs = str(host.get("worker_connections", ""))
-    note = f"{names.MAIN} is not ours and stays as it is; ours is in {http_file} and the files of the sites"
+    note = (
+        f"{names.MAIN} was not written by pyweb.stack and is not changed; its directives are in {http_file} "
+        "and the files of the sites"
+    )
     places = [f"{folder}/{names.HTTP_FILE}" for folder in beside.FOLDERS.values()]
     return [
         _template("pyweb_uwsgi_params", "pyweb_uwsgi_params", {}),
@@ -246,24 +249,24 @@ def _beside_theirs(http_file: str, http: dict[str, list[str]], host: Mapping[str
 
 
 def _without_default(host: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the removal of the server that the packages bring; one that somebody edited or wrote stays."""
-    if host.get("main", "absent") == "absent":  # the packages are yet to come, and bring Debian's link
+    """Return the removal of the packages' default server; one that was edited or written by others is kept."""
+    if host.get("main", "absent") == "absent":  # the packages are not installed yet, and will add Debian's link
         link = {"path": names.DEFAULT_LINK, "state": "absent", "keep": True}
         return [] if host.get("default_link") else [link]
     return [
-        {"path": path, "state": "absent", "keep": True, "note": f"{path}, the packages' own site, is off"}
+        {"path": path, "state": "absent", "keep": True, "note": f"{path}, the packages' default site, is disabled"}
         for path in host.get("packaged_defaults", [])
     ]
 
 
 def _left(sites: list[Site], host: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the removal of everything of ours, and the return of what was there before."""
+    """Return the removal of everything of ours, and the restoration of the previous files."""
     kept = set(host.get("kept", []))
     if host.get("main") == "ours":
         kept.add(names.MAIN)
     listens = [listen for server in host.get("servers", []) for listen in server["listens"]]
     if any(listen["default"] and listen["port"] == 80 for listen in listens):
-        kept.discard(names.DEFAULT_LINK)  # it says the same of its server, and nginx would refuse a second one
+        kept.discard(names.DEFAULT_LINK)  # it configures the same server, and nginx would refuse a second one
     back = [
         {"path": path, "state": "kept", "note": f"{path} is again what it was before our first site"}
         for path in sorted(kept)
@@ -280,13 +283,13 @@ def _left(sites: list[Site], host: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _preferred(platform: Mapping[str, Any], host: Mapping[str, Any]) -> str:
-    """Return the platform's layout; without Debian's directories, as nginx.org's packages are, the other one."""
+    """Return the platform's layout; without Debian's directories, as with nginx.org's packages, the other one."""
     absent = host.get("main", "absent") == "absent" or host.get("sites_enabled", True)
     return str(platform["layout"]) if absent or platform["layout"] != "sites_available" else "conf_d"
 
 
 def _at_server_level(views: list[dict[str, Any]], placed: http_level.Placed, host: Mapping[str, Any]) -> None:
-    """Give every server what the http level of somebody else's nginx.conf cannot be told."""
+    """Give every server the directives that cannot be at an http level that others own."""
     for shown_site in views:
         shown_site["catch_all_server"] = placed.catch_all()
         shown_site["server"] = _server_level(placed.server, shown_site["server"], "types" in host.get("http", {}))
@@ -295,7 +298,7 @@ def _at_server_level(views: list[dict[str, Any]], placed: http_level.Placed, hos
 def _server_level(
     ours: Mapping[str, list[str]], site: Mapping[str, list[str]], knows_types: bool
 ) -> dict[str, list[str]]:
-    """Return the directives of a site's server, with those that are at the http level elsewhere."""
+    """Return the directives of a site's server, with those that are otherwise at the http level."""
     both = {**ours, **site}
     return both if knows_types else {**both, "include": [f"{ETC}/mime.types", *both.get("include", [])]}
 
@@ -306,12 +309,12 @@ def _live_file(name: str, layout: str) -> str:
 
 
 def _of_sites(sites: list[Site], views: list[dict[str, Any]], kept: set[str], layout: str) -> list[dict[str, Any]]:
-    """Return the files of all sites; of those that are `kept` only a server that others are in."""
+    """Return the files of all sites; of `kept` ones, only a server that contains others."""
     result = []
     for shown_site in views:
         if shown_site["name"] not in kept or shown_site["others"]:
             kind = "shared" if shown_site["owner"] else layout
-            # What nginx refuses in a server that is a site's alone is that site's trouble.
+            # If nginx refuses something in a server that is a site's alone, only that site fails.
             part = {} if shown_site["others"] else {"of": shown_site["name"]}
             result += [{**file, **part} for file in _of_site(shown_site["name"], kind, {"site": shown_site})]
     for site in sites:
@@ -327,7 +330,7 @@ def _of_site(name: str, layout: str, variables: dict[str, Any]) -> list[dict[str
         f"conf.d/{file}": ("conf_d", "conf.d/site.conf"),
         f"sites-available/{file}": ("sites_available", "conf.d/site.conf"),
         f"default.d/{file}": ("default_d", "default.d/site.conf"),
-        f"conf.d/uwsgi_{file}": ("default_d", "conf.d/upstream.conf"),  # no site's name has a _ in it
+        f"conf.d/uwsgi_{file}": ("default_d", "conf.d/upstream.conf"),  # no site's name contains a _
         shared.locations_file(name): ("shared", f"{shared.FOLDER}/locations.conf"),
     }
     result = [
@@ -344,7 +347,7 @@ def _template(path: str, template: str, variables: dict[str, Any]) -> dict[str, 
 
 
 def _gone(path: str) -> dict[str, Any]:
-    """Return the removal of a file of a site; the directory of locations goes with the last one."""
+    """Return the removal of a file of a site; the directory of locations is removed with the last one."""
     return {**_absent(path), **({"prune": True} if path.startswith(f"{shared.FOLDER}/") else {})}
 
 
@@ -365,7 +368,7 @@ def _listen(site: Site, key: Literal["listen", "listen_tls"], ipv6: bool, faults
         if address.startswith("[") and not ipv6:
             faults.append(
                 f"site '{site['name']}': nginx.{key} has {address}:{port}, but IPv6 is off (nginx_ipv6, or the "
-                "host has none); take it out or turn IPv6 on"
+                "host has none); remove it, or turn IPv6 on"
             )
         if address in ("", "localhost"):
             four, six = ("", "[::]:") if not address else ("127.0.0.1:", "[::1]:")
@@ -378,8 +381,8 @@ def _listen(site: Site, key: Literal["listen", "listen_tls"], ipv6: bool, faults
 def _server(upstream: str) -> str:
     """Return a server of the upstream block.
 
-    On this very host a refused connection costs nothing and a restart is short, so a server is never taken out for its
-    failures; elsewhere nginx's own rule holds (out for 10 s after one failure).
+    On the same host, a refused connection costs nothing and a restart is short, so a server is never taken out after
+    failures. On other hosts, nginx's own rule applies (out for 10 s after one failure).
     """
     here = upstream.startswith(("unix:", "127.", "[::1]:", "localhost:"))
     return f"{upstream} max_fails=0" if here else upstream
@@ -392,15 +395,15 @@ def _patterns(url: str) -> dict[str, str]:
 
 
 def _fallback(site: Site) -> str:
-    """Return the name of the location with the static files of the release before; names belong to a server."""
+    """Return the name of the location with the static files of the previous release; names belong to a server."""
     return f"@previous_static_{site['name']}" if site["prefix"] else "@previous_static"
 
 
 def _links(path: str, options: Mapping[str, list[str]]) -> str:
-    """Return which links below a directory nginx follows: of those that lead to somebody else's file none.
+    """Return which links below a directory nginx follows: none that lead to a file of another owner.
 
-    Whoever may write there could show with one what only nginx may read. The directory itself may be a link, to a
-    bigger disk. '' where the inventory has a rule of its own.
+    Whoever may write there could otherwise publish what only nginx can read. The directory itself may be a link, to a
+    larger disk. '' if the inventory has a rule of its own.
     """
     return f"if_not_owner from={path}" if path and "disable_symlinks" not in options else ""
 
@@ -408,10 +411,10 @@ def _links(path: str, options: Mapping[str, list[str]]) -> str:
 def _media_headers(server: list[str], documents: str) -> list[str]:
     """Return the headers of uploaded files: a level that has any inherits none, so the server's come first.
 
-    The policy of documents comes on top of any other: a browser keeps to all of them. Empty, it is not sent.
+    The policy for documents is added to any other: a browser applies all of them. It is not sent if it is empty.
     """
     own = {
-        # A browser takes the file for what its name says, and runs no script in it.
+        # A browser must use the type of the file's name, and not run a script in it.
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "\"script-src 'none'\"",
     }

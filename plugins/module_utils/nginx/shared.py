@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Sites below a prefix, and sites of one name, which are one server of nginx.
+"""Sites below a prefix, and sites with the same domains, which are one server of nginx.
 
-The server is in the file of one of them, and includes the locations of the others, which have a file each. So a site
-that goes takes its locations with it, and the next run writes the server where it belongs then.
+The server is in the file of one of them, and includes the locations of the others, which have a file each. When a site
+is removed, its locations are too, and the next run writes the server into the file of another site.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from ..model.prefixes import sharing
 from ..model.types import Site
 from . import names
 
-# Where the locations of sites are that another site's server includes.
+# The directory of locations of sites that another site's server includes.
 FOLDER = names.FOLDER
-# What a site has for itself in a server that it shares; all else is equal for its sites.
+# What a site has of its own in a shared server; everything else is equal for its sites.
 _OWN = ("charset", "client_max_body_size", "access_log", "error_log", "uwsgi_read_timeout")
 
 
 def arrange(sites: Sequence[Site], views: Mapping[str, dict[str, Any]]) -> None:
-    """Tell each view (of `render.view`, by name) which sites its server includes, or whose server includes it.
+    """Set in each view (of `render.view`, by name) which sites its server includes, or which server includes it.
 
     `others` are the views of the sites that a server includes, `owner` is the name of the site that has the server.
     """

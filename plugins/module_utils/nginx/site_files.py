@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What lies in pyweb.d beside the file of a site: its pages, who may log in, and whether it is in maintenance.
+"""Files in pyweb.d beside that of a site: its pages, its users, and whether it is in maintenance.
 
-The controller writes the pages and the maintenance, the host the logins (`htpasswd.py`). All of it carries our mark.
+The controller writes the pages and the maintenance, the host the users (`htpasswd.py`). All of them contain our mark.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from ..model.prefixes import sharing
 from ..model.types import Site
 from . import extras, names
 
-RETRY_AFTER = 600  # seconds; nobody knows when a maintenance ends
+RETRY_AFTER = 600  # seconds; the end of a maintenance is unknown
 
 
 def state() -> dict[str, Any]:
-    """Return the facts of a host: the files of sites, and which of these are in maintenance and how."""
+    """Return the facts of a host: the files of sites, and the maintenance of sites."""
     found = sorted(path for path in glob.glob(f"{names.ETC}/{names.FOLDER}/*") if not path.endswith(".conf"))
     closed = {}
     for path in found:
@@ -37,9 +37,9 @@ def state() -> dict[str, Any]:
 def asked(
     given: Mapping[str, Any], sites: Sequence[Site], host: Mapping[str, Any], faults: list[str]
 ) -> dict[str, Any]:
-    """Return the facts of a host as they are once a site's maintenance is what `given` says.
+    """Return the facts of a host as they will be with the maintenance `given`.
 
-    `given` has site, on, allow and retry_after. What is wrong with it is added to `faults`.
+    `given` has site, on, allow and retry_after. Its faults are added to `faults`.
     """
     if not given:
         return dict(host)
@@ -56,7 +56,7 @@ def asked(
             found[key] = check(_WORDS.get(str(value).lower(), value) if key == "on" else value or default)
         except Wrong as wrong:
             variable = "maintenance" if key == "on" else f"maintenance_{key}"
-            faults.append(f"{variable} is {shown(value)}; wanted {wrong.wanted}" + (wrong.fix and f"; {wrong.fix}"))
+            faults.append(f"{variable} is {shown(value)}; expected {wrong.wanted}" + (wrong.fix and f"; {wrong.fix}"))
     others = {other: settings for other, settings in host.get("maintenance", {}).items() if other != name}
     if found.get("on"):
         others[name] = {"allow": found.get("allow", []), "retry_after": found.get("retry_after") or RETRY_AFTER}
@@ -64,7 +64,7 @@ def asked(
 
 
 def kept(sites: Sequence[Site], given: Mapping[str, Any]) -> set[str]:
-    """Return the names of the sites whose files stay as they are: of those that failed, or are not `given`'s."""
+    """Return the names of the sites whose files are not changed: those that failed, or are not `given`'s."""
     alone = given.get("site")
     return {site["name"] for site in sites if site.get("kept") or alone not in (None, site["name"])}
 
@@ -74,9 +74,9 @@ _SECONDS = integer(0, 604800)
 
 
 def wanted(sites: Sequence[Site], host: Mapping[str, Any], kept: set[str]) -> list[dict[str, Any]]:
-    """Return the `files` of `config_set` for all sites; those of sites that are `kept` stay as they are.
+    """Return the `files` of `config_set` for all sites; those of sites that are `kept` are not changed.
 
-    What is there and wanted by nobody goes. Of the logins only the path is known here.
+    Files that are not needed any more are removed. Of the users, only the path is known here.
     """
     result, stays = [], set()
     present = [site for site in sites if site["state"] == "present"]
@@ -104,18 +104,18 @@ def _of_site(site: Site, maintenance: Mapping[str, Any] | None) -> Iterator[dict
     name = site["name"]
     for status, page in extras.pages(site, maintenance).items():
         if not page.startswith("/"):
-            # In front, so that a page that is cut off has it too.
+            # At the front, so that a truncated page has it too.
             text = f"<!--\n# {names.MARK}\n-->\n{page.rstrip()}\n"
             yield {"path": names.beside_site(name, f"{status}.html"), "content": text}
     if maintenance is not None:
         text = f"# {names.MARK}: maintenance of site {name}, see pyweb.stack.maintenance.\n{json.dumps(maintenance)}\n"
-        allowed = f", but for {', '.join(maintenance['allow'])}" if maintenance.get("allow") else ""
+        allowed = f", except {', '.join(maintenance['allow'])}" if maintenance.get("allow") else ""
         note = f"site '{name}': maintenance is on; visitors get 503{allowed}"
         yield {"path": names.beside_site(name, "maintenance"), "content": text, "note": note}
 
 
 def _settings(text: str) -> dict[str, Any]:
-    """Return how a site is in maintenance; of a file that somebody wrote by hand as little as can be believed."""
+    """Return the maintenance of a site; of a hand-written file, only what is valid."""
     try:
         found = json.loads(text.partition("\n")[2])
         return {"allow": list_of(network)(found["allow"]), "retry_after": _SECONDS(found["retry_after"])}

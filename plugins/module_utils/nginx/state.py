@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is on a host of nginx's configuration, whose it is, and who holds the ports: facts for the controller.
+"""Collect facts about nginx on a host: its configuration, who wrote it, and who holds the ports.
 
-Everything is read from the files. `nginx -T` would say the same, but it opens logs and sockets to do so.
+Everything is read from the files. `nginx -T` prints the same, but opens logs and sockets for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .names import DEFAULT_FILE, DEFAULT_LINK, DEFAULT_LINKED, DROP_IN, ETC, HTT
 UNIT = "nginx.service"
 UNITS = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 
-# Lists the configuration files of packages with their digests. Several packages are called nginx-something.
+# Lists the configuration files of packages with their digests. Several packages have names like nginx-something.
 _DPKG = ["dpkg-query", "--show", "--showformat", "${Conffiles}\\n", "nginx*"]
 _RPM = ["rpm", "--query", "--queryformat", "[%{FILENAMES} %{FILEDIGESTS}\\n]", "--file"]
 
@@ -66,12 +66,12 @@ def look(module: Any) -> dict[str, Any]:
 
 
 def is_ours(path: str) -> bool:
-    """Return whether a file says in its first lines that this collection wrote it."""
+    """Return whether the first lines of a file contain the mark of this collection."""
     return bool(re.search(rf"(?m)^#.*\b{re.escape(MARK)}\b", head(path)))
 
 
 def packaged_files(module: Any) -> set[str]:
-    """Return those of nginx's own files that are as their package brought them."""
+    """Return those of nginx's own files that are unchanged since the package installed them."""
     wanted = [path for path in (MAIN, DEFAULT_LINKED, DEFAULT_FILE) if os.path.isfile(path) and not is_ours(path)]
     if not wanted:
         return set()
@@ -83,20 +83,20 @@ def packaged_files(module: Any) -> set[str]:
 
 
 def held_ports(proc: str = processes.PROC) -> list[dict[str, Any]]:
-    """Return who listens on which TCP port: address, port, name, pid and unit; `nginx` where it is nginx's service.
+    """Return the listener of each TCP port: address, port, name, pid and unit; `nginx` for nginx's service.
 
-    `ipv6` says that nginx's service listens there on an IPv6 address. The pid is 0 where /proc does not show it.
+    `ipv6` means that nginx's service listens there on an IPv6 address. The pid is 0 if /proc does not show it.
     """
     table = processes.processes(proc)
     found = []
     for listener in processes.listeners(proc, table):
         if not listener.port:
             continue
-        # systemd holds the sockets that it opened for a service too.
+        # systemd also holds the sockets that it opened for a service.
         pids = sorted(listener.pids, key=lambda pid: (pid == 1, pid))
         holder = table[pids[0]] if pids else None
         address = listener.address.rpartition(":")[0]
-        # An nginx that somebody started by hand, or in a container, keeps the service from starting as any other.
+        # An nginx started by hand, or in a container, blocks the service like any other program.
         nginx = holder is not None and holder.unit == UNIT
         found.append(
             {
@@ -134,7 +134,7 @@ def _of_config(config: dump.Config, defaults: list[str], live_ipv6: set[int]) ->
         "includes": [{"pattern": include.pattern, "order": include.order} for include in at_http],
         "elsewhere": [include.pattern for include in config.includes if include.blocks != ("http",)],
         "http": {
-            # Of the values only sizes are compared; others may be nobody's business.
+            # Only sizes are compared; other values may be private.
             found.name: {"args": found.args if found.name.endswith("_size") else [], "place": found.place}
             for block in blocks
             for found in reversed(block.block or [])
@@ -154,7 +154,7 @@ def _of_config(config: dump.Config, defaults: list[str], live_ipv6: set[int]) ->
 
 
 def _with_leads(servers: list[match.Server]) -> list[tuple[match.Server, set[str]]]:
-    """Return the servers with the addresses that each answers for whatever the name (ngx_http_core_module, listen)."""
+    """Return the servers with the addresses that each answers for any name (ngx_http_core_module, listen)."""
     leaders: dict[str, int] = {}
     for number, server in enumerate(servers):
         for listen in server.listens:
@@ -171,7 +171,7 @@ def _server(server: match.Server, leads: set[str], live_ipv6: set[int]) -> dict[
     written = [found for found in block.all("listen") if found.args]
     listens = []
     for number, listen in enumerate(server.listens):
-        # A server without a `listen` has one by default, and gets it written down where it has to say more.
+        # A server without a `listen` has one by default, which is written explicitly if it needs flags.
         at = written[number] if written else block
         listens.append(
             {
@@ -191,7 +191,7 @@ def _server(server: match.Server, leads: set[str], live_ipv6: set[int]) -> dict[
 
 
 def _place(path: str, line: int, column: int, text: str) -> dict[str, Any]:
-    """Return where a text stands, in the file itself where a link leads to it."""
+    """Return the position of a text, in the file itself if a link leads to it."""
     return {"path": os.path.realpath(path), "line": line, "column": column, "text": text}
 
 
@@ -202,7 +202,7 @@ def _is_packaged_default(path: str, packaged: Iterable[str]) -> bool:
 
 
 def _limits_descriptors() -> bool:
-    """Return whether somebody else says how many files nginx may have open: in its unit, or in a drop-in of it."""
+    """Return whether others set how many files nginx may open: in its unit, or in a drop-in of it."""
     units = [path for folder in UNITS for path in (f"{folder}/{UNIT}", *glob.glob(f"{folder}/{UNIT}.d/*.conf"))]
     return any(re.search(r"(?m)^\s*LimitNOFILE\s*=", read_or_empty(path)) for path in units if path != DROP_IN)
 
@@ -216,14 +216,14 @@ def _own_sites() -> set[str]:
 
 
 def _kept() -> list[str]:
-    """Return nginx's files of which there is a copy from before they were changed."""
+    """Return nginx's files with a copy from before they were changed."""
     return sorted(
         f"{folder}/{name}"[len(KEPT) :] for folder, _folders, names in os.walk(f"{KEPT}{ETC}") for name in names
     )
 
 
 def _digest(path: str, length: int) -> str:
-    """Return a file's digest, of the kind that has so many hexadecimal digits."""
+    """Return a file's digest, of the kind with this number of hexadecimal digits."""
     kind = {32: "md5", 40: "sha1", 56: "sha224", 64: "sha256", 96: "sha384", 128: "sha512"}.get(length, "sha256")
     with open(path, "rb") as stream:
         return hashlib.new(kind, stream.read(), usedforsecurity=False).hexdigest()

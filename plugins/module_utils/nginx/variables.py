@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The variables of the role `nginx`: what each may be, and what is said of one that is wrong."""
+"""The variables of the role `nginx`: the values that each may have, and the errors for others."""
 
 from __future__ import annotations
 
@@ -33,17 +33,18 @@ def ipv6(given: Any, kernel: bool, faults: list[str]) -> bool:
     words = {"true": True, "on": True, "yes": True, "false": False, "off": False, "no": False, "auto": kernel}
     word = str(given).lower()
     if word not in words:
-        faults.append(f"nginx_ipv6 is {shown(given)}; wanted auto, true or false")
+        faults.append(f"nginx_ipv6 is {shown(given)}; expected auto, true or false")
     return words.get(word, kernel)
 
 
 def check_connections(connections: int, host: Mapping[str, Any], faults: list[str]) -> None:
     theirs = host.get("worker_connections", "")
     if connections != WORKER_CONNECTIONS and str(connections) != theirs:
-        found = f"says {theirs}" if theirs else "says nothing of it"
+        found = f"says {theirs}" if theirs else "does not set it"
         faults.append(
-            f"nginx_worker_connections is {connections}, but {MAIN} is not ours and {found}; set it there, or "
-            "leave nginx_worker_connections out"
+            f"nginx_worker_connections is {connections}, but {MAIN} was not written by pyweb.stack and {found}; set it "
+            "there, or "
+            "remove nginx_worker_connections"
         )
 
 
@@ -51,5 +52,5 @@ def checked(variable: str, check: Check, value: Any, default: Any, faults: list[
     try:
         return check(value)
     except Wrong as wrong:
-        faults.append(f"{variable} is {shown(value)}; wanted {wrong.wanted}" + (wrong.fix and f"; {wrong.fix}"))
+        faults.append(f"{variable} is {shown(value)}; expected {wrong.wanted}" + (wrong.fix and f"; {wrong.fix}"))
         return default

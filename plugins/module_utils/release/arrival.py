@@ -45,5 +45,5 @@ def check(shell: Shell, release: Release) -> None:
             release.name,
             "env",
             f"{', '.join(lost)} of env did not arrive in a process that systemd starts as the inventory has it; "
-            "wanted every character of it; take out what systemd does not read",
+            "expected every character of it; take out what systemd does not read",
         )

@@ -69,7 +69,7 @@ def refuse(model: Any, known: dict[str, Any], given: dict[str, str]) -> None:
     if unknown:
         raise SystemExit(
             f"error: superuser.fields has {', '.join(unknown)}; the user model {model._meta.label} requires "
-            f"{', '.join(wanted)} and the password; leave out what it does not require"
+            f"{', '.join(wanted)} and the password ; remove what it does not require"
         )
     missing = [name for name in wanted if name not in given]
     if missing:

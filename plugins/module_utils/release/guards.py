@@ -38,6 +38,6 @@ def guarded(site: Site, manifest: Manifest, shell: Shell) -> bool:
             "uwsgi",
             f"uwsgi.socket is {', '.join(site['uwsgi']['socket'])}, and {program} was built without routing, without "
             "which every account of this host could run code as the site through that port; "
-            f"wanted unix, or {fix}",
+            f"expected unix, or {fix}",
         )
     return False

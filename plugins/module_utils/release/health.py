@@ -127,13 +127,13 @@ def walk(ask: Ask, start: Where, names: Names, wanted: Wanted) -> Walk:
         here = asked[-1]
         cookies = jar.header(here)
         if (here, cookies) in seen or len(asked) > HOPS_MAX:
-            return Walk(asked, None, "" if met else f"{_loop(asked)}; wanted {wanted}")
+            return Walk(asked, None, "" if met else f"{_loop(asked)}; expected {wanted}")
         seen.add((here, cookies))
         try:
             answer = ask(here, cookies)
         except ProtocolError as error:
             slow = error.errno == errno.ETIMEDOUT
-            return Walk(asked, None, f"{_told(asked)} did not answer: {error.cause}; wanted {wanted}", slow)
+            return Walk(asked, None, f"{_told(asked)} did not answer: {error.cause}; expected {wanted}", slow)
         jar.take(here, answer.cookies)
         target = None
         if answer.status in REDIRECTS and answer.headers.get("location"):
@@ -145,7 +145,7 @@ def walk(ask: Ask, start: Where, names: Names, wanted: Wanted) -> Walk:
                 return Walk(asked, answer, wrong)
         if target is None or not names.have(target):
             good = wanted.good(answer.status) or (met and answer.status < 500)
-            return Walk(asked, answer, "" if good else f"{_told(asked)} answered {answer.status}; wanted {wanted}")
+            return Walk(asked, answer, "" if good else f"{_told(asked)} answered {answer.status}; expected {wanted}")
         asked.append(target)
 
 

@@ -18,7 +18,7 @@ def wrong_id(text: str) -> str:
     """Return what is wrong with the id of a release; '' where nothing is. The empty one is the previous release."""
     if re.fullmatch(r"[0-9a-f]*", text):
         return ""
-    return f"{text!r}; wanted the id of a release, or nothing for the previous one"
+    return f"{text!r}; expected the id of a release, or nothing for the previous one"
 
 
 def roll_back(

@@ -25,7 +25,7 @@ def check(shell: Shell, release: Release) -> None:
                 raise StepError(
                     release.name,
                     "timers",
-                    f"timers.{release.layout.timer_of(unit)}.at is {at!r}; wanted a time that `systemd-analyze "
+                    f"timers.{release.layout.timer_of(unit)}.at is {at!r}; expected a time that `systemd-analyze "
                     f"calendar` takes on this host: {reason}",
                 )
 

@@ -84,7 +84,7 @@ def give_back(run: file_set.Run, before: Mapping[str, Any], original: str, repor
 
 
 def _default_of_others(doomed: Sequence[str]) -> str:
-    """Return where a server of somebody else says that it is the default of port 80, as the packages' own does."""
+    """Return where a server of somebody else is now explicitly the default of port 80, as the packages' own does."""
     try:
         servers = match.servers(dump.read_files(MAIN))
     except dump.DumpError:

@@ -195,7 +195,7 @@ def connect(address: str, timeout: float) -> socket.socket:
             return connection
         host, _colon, port = path.rpartition(":")
         if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
-            raise ProtocolError(address, "this is no address; wanted unix:/path, /path or host:port", errno.EINVAL)
+            raise ProtocolError(address, "this is no address; expected unix:/path, /path or host:port", errno.EINVAL)
         return socket.create_connection((host.strip("[]"), int(port)), timeout)
     except ProtocolError:
         raise
