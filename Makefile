@@ -121,6 +121,18 @@ projects: ## Deploy projects of every layout on one host, and visit them; what c
 guest: ## Serve sites on hosts that others use too, and compare these before and after
 	@$(TOOLS)/test.py guest
 
+.PHONY: guides
+guides: ## Run README.md, the tutorials and the how-to guides as they are written
+	@$(TOOLS)/test.py guides
+
+.PHONY: install-test
+install-test: ## Build the archive, install it, and run every playbook over SSH with sudo and its password
+	@$(TOOLS)/test.py install
+
+.PHONY: matrix
+matrix: ## Check, run, run again, deploy, roll back and examine a site with each supported ansible-core, and the newest
+	@$(TOOLS)/test.py matrix
+
 .PHONY: upgrade
 upgrade: ## Take a host of version 0.1.0 to this one, back and forward, without a failed request
 	@$(TOOLS)/test.py upgrade

@@ -48,7 +48,9 @@ class VarsModule(BaseVarsPlugin):
 class Bed:
     """The containers of one page. `work` is a directory of this machine for what they are given."""
 
-    def __init__(self, page: str, text: str, work: Path, core: str = "", controller: str = "debian12") -> None:
+    def __init__(
+        self, page: str, text: str, work: Path, core: str = "", controller: str = "debian12", flavour: str = "bare"
+    ) -> None:
         self.own = own_module(page)
         self.work, self.text = work, text
         self.network = f"{PREFIX}-guides-{page.lower()}-{PLATFORM}"
@@ -60,7 +62,7 @@ class Bed:
         self.names = {name: owners.get(name) or owner(name) for name in {*NAME.findall(text), *owners}}
         flavours: dict[str, str] = self.own.get("FLAVOURS", {})
         for name in sorted({"web1", *self.names.values(), *re.findall(r"\bon=([\w-]+)", text)}):
-            self.containers[name] = self._made(name, image("host", PLATFORM, flavours.get(name, "bare")))
+            self.containers[name] = self._made(name, image("host", PLATFORM, flavours.get(name, flavour)))
         self.sessions: dict[str, Session] = {}
 
     def _made(self, name: str, made_of: str) -> Host:

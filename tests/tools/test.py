@@ -47,6 +47,8 @@ LONG_TABLE = "tests/doctor/long_table.py"
 # The suites that need a CA in a container beside their host; its image is made of this platform's.
 WITH_CA, CA_PLATFORM = ("https",), "debian12"
 VM_PLATFORM = "debian12"
+# The machines with Ansible on them: its versions after 2.19 need a newer Python.
+CONTROLLER, NEW_CONTROLLER = "debian12", "debian13"
 # What is asked where not everything is: whether the platform is what the roles take it for, and serves a site.
 BRIEF = ("platform", "sanity")
 # Leaves out what another platform is asked, and nothing else.
@@ -145,6 +147,7 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         ),
         *(suite("load answers", platform, "tests/load/test_answers.py", once=platform in once) for platform in full),
         *docs_site(by_name=asked_all != ["all"]),
+        *from_outside(full, platforms, by_name=asked_all != ["all"]),
         *(vm() if VM_PLATFORM in platforms else []),
         # Last, when nothing else is left to start: they set up their hosts beside what still runs.
         *(load(platform) for platform in full if platform not in once),
@@ -198,6 +201,19 @@ def docs_site(by_name: bool) -> list[Step]:
         Step("docs-site browser", [str(ROOT / "tests/tools/browser.sh")], ["docs-site build"], by_name=by_name),
         Step("docs-site", tests, ["docs-site build", "docs-site browser"], by_name=by_name),
     ]
+
+
+def from_outside(full: list[str], platforms: list[str], by_name: bool) -> list[Step]:
+    """What an installed archive does on a controller of its own: the pages, and each ansible-core."""
+    steps = [suite("guides", CONTROLLER), *(suite("install", platform) for platform in full)]
+    matrix = suite("matrix", CONTROLLER)
+    matrix.needs.append(f"image {NEW_CONTROLLER}")
+    images = [image(name) for name in (CONTROLLER, NEW_CONTROLLER) if name not in platforms]
+    for step in [*images, *steps, matrix]:
+        step.by_name = by_name
+    for step in [*steps, matrix]:
+        step.needs = [*dict.fromkeys([*step.needs, f"image {CONTROLLER}"])]
+    return [*images, *steps, matrix]
 
 
 def long_table(platform: str, by_name: bool) -> Step:

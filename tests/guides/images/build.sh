@@ -21,7 +21,7 @@ host)
     ;;
 controller)
     core=$3
-    base=pyweb-$platform:bare image=pyweb-guides-controller:$platform-$(tr -dc 'a-z0-9.' <<<"$core")
+    base=pyweb-$platform:bare image=pyweb-guides-controller:$platform-$(tr -dc 'a-z0-9.' <<<"${core%.\*}")
     ;;
 *)
     echo "usage: $0 host PLATFORM FLAVOUR | controller PLATFORM CORE" >&2
@@ -30,7 +30,7 @@ controller)
 esac
 
 mkdir -p "$logs"
-exec {lock}>"$logs/.image-guides.lock"
+exec {lock}>"$logs/.image-guides-$kind-$platform.lock"
 flock "$lock"
 recipe=$(cat "$here/build.sh" "$here/$kind.Dockerfile" - <<<"$base $(label "$base" pyweb.recipe) $core" | sha256sum | cut -c1-16)
 if [[ $(label "$image" pyweb.recipe) != "$recipe" ]]; then
@@ -39,6 +39,12 @@ if [[ $(label "$image" pyweb.recipe) != "$recipe" ]]; then
     context=$(mktemp -d)
     trap 'rm -rf "$context"' EXIT
     cp -L "$bundle" "$context/ca.crt"
+    : >"$context/sudo.tar"
+    if [[ $kind == host && $(label "$base" pyweb.origin) == stand-in ]]; then
+        userland=$(python3 "$here/../../tools/platforms.py" images | awk -v name="$platform" '$1 == name {print $5}')
+        debian=$("${BASH_SOURCE[0]}" host "$userland" bare)
+        docker run --rm "$debian" tar -c -C / usr/bin/sudo usr/libexec/sudo etc/pam.d/sudo etc/sudo.conf etc/sudoers >"$context/sudo.tar"
+    fi
     arguments=(--build-arg "BASE=$base" --build-arg "CORE=$core")
     for name in http_proxy https_proxy no_proxy; do
         if [[ -n ${!name:-} ]]; then arguments+=(--build-arg "$name=${!name}"); fi

@@ -1,0 +1,76 @@
+"""A user who has the archive alone: install it, and run every playbook over ssh, with sudo and its password."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from bed import Bed
+from conftest import PROJECT
+
+PLAY = "cd ~/elsewhere; ansible-playbook -i ~/sites/inventory/hosts.yml -K pyweb.stack."
+PAGE = "curl -s -o /dev/null -w '%{http_code} ' http://shop.example.com/"
+
+
+def typed(bed: Bed, commands: str) -> str:
+    """Run commands that have to succeed, without a warning."""
+    done = bed.session().type(commands)
+    assert done.status == 0, done.output
+    assert "[WARNING]" not in done.output, done.output
+    assert "[DEPRECATION WARNING]" not in done.output, done.output
+    return done.output
+
+
+def play(bed: Bed, words: str) -> str:
+    return typed(bed, PLAY + words)
+
+
+def changed(output: str) -> int:
+    return int(re.findall(r"web1\.example\.com\s+: ok=\d+\s+changed=(\d+)", output)[-1])
+
+
+def test_the_archive_is_installed_into_an_empty_path_and_is_what_galaxy_has(bed):
+    typed(bed, "ansible-galaxy collection install pyweb.stack -p ~/collections")
+    assert "pyweb.stack 0." in typed(bed, "ansible-galaxy collection list pyweb.stack -p ~/collections")
+    typed(bed, "ansible-galaxy collection verify --offline pyweb.stack -p ~/collections")
+    bed.controller.told("rm -rf /home/me/collections")
+    typed(bed, "ansible-galaxy collection verify --offline pyweb.stack")
+
+
+def test_a_changed_file_is_not_what_galaxy_has(bed):
+    path = "~/.ansible/collections/ansible_collections/pyweb/stack/README.md"
+    typed(bed, f"cp {path} ~/README.kept; echo >>{path}")
+    done = bed.session().type("ansible-galaxy collection verify --offline pyweb.stack")
+    typed(bed, f"mv ~/README.kept {path}")
+    assert done.status != 0
+    assert "README.md" in done.output
+
+
+def test_every_playbook_runs_from_another_folder(bed):
+    play(bed, "validate")
+    assert "would serve a new release" in play(bed, "site --check")
+    assert "serves release" in play(bed, "site")
+    assert typed(bed, PAGE).split() == ["200"]
+    again = play(bed, "site")
+    assert "nothing changed" in again
+    assert changed(again) == 0
+    bed.controller.told(f"echo '# changed' >>{PROJECT}/mysite/urls.py")
+    deployed = play(bed, "deploy")
+    assert re.search(r"serves release .*changed: .*release", deployed)
+    assert "rollback" in play(bed, "rollback -e rollback_site=shop")
+    assert ": all ok" in play(bed, "doctor")
+    play(bed, "maintenance -e maintenance_site=shop -e maintenance=true")
+    assert typed(bed, PAGE).split() == ["503"]
+    play(bed, "maintenance -e maintenance_site=shop -e maintenance=false")
+    assert typed(bed, PAGE).split() == ["200"]
+    play(bed, "uninstall --check")
+    assert "removed: /opt/sites" in play(bed, "uninstall")
+
+
+@pytest.mark.same_everywhere
+def test_it_is_installed_from_a_git_repository(bed, archive):
+    bed.controller.copy(archive.parent / "tree", "/srv/stack.git")
+    commit = "git -c user.name=me -c user.email=me@example.com commit -q -m 'A version'"
+    bed.controller.told(f"cd /srv/stack.git; git init -q -b main; git add -A -f; {commit}; chown -R me: .")
+    typed(bed, "ansible-galaxy collection install git+file:///srv/stack.git,main -p ~/from-git")
+    assert "pyweb.stack 0." in typed(bed, "ansible-galaxy collection list pyweb.stack -p ~/from-git")
