@@ -688,7 +688,9 @@ def test_commands_are_one_kind_of_change():
 
 
 def test_a_failed_command_is_the_error_of_its_site():
-    message = "site 'shop': release step 'manage createcachetable' failed: no such table; had run before: migrate"
+    message = (
+        "site 'shop': release step 'manage createcachetable' failed: no such table; steps that ran before it: migrate"
+    )
     result = {
         "changed": False,
         "failed": True,
