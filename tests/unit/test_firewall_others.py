@@ -202,7 +202,6 @@ def test_the_record_of_others_does_not_make_a_second_run_differ():
         (
             ["the kernel has rules in ip filter"],
             "the kernel has rules in ip filter, so firewalld is not started and opens nothing: allow 80/tcp, 8080/tcp "
-            "in "
             "there, or other hosts cannot reach the sites; firewalld_over_others: true starts firewalld beside it",
         ),
     ],
