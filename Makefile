@@ -17,16 +17,16 @@ help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: setup engine ## Take a bare container to a running Django site, and ask the doctor
+demo: setup engine ## Deploy a Django site into a new container, and run the doctor
 	@tests/images/build.sh --flavour bare $(PLATFORM)
 	@$(RUN) python $(TOOLS)/demo.py
 
 .PHONY: test
-test: ## Ask everything on one platform of each family, the platform questions on the others: an hour and a quarter
+test: ## Test everything on one platform of each family, the basics on the others: an hour and a quarter
 	@$(TOOLS)/test.py
 
 .PHONY: test-all
-test-all: ## Ask everything on every platform, and the doctor about every fault of the long table
+test-all: ## Test everything on every platform, and the doctor with every fault of the long table
 	@FULL=all $(TOOLS)/test.py
 
 .PHONY: test-vm
@@ -34,11 +34,11 @@ test-vm: ## A site on a host with SELinux, enforcing: a virtual machine in softw
 	@$(TOOLS)/test.py vm
 
 .PHONY: setup
-setup: ## Put the pinned tools into .venv
+setup: ## Install the pinned tools into .venv
 	@$(TOOLS)/setup.sh
 
 .PHONY: engine
-engine: ## Make a container engine answer
+engine: ## Start a container engine, and install it if it is missing
 	@$(TOOLS)/engine.sh
 
 .PHONY: images
@@ -54,19 +54,19 @@ unit: setup ## The unit tests; for only some of them, make unit ARGS="tests/unit
 	@$(RUN) pytest $(ARGS)
 
 .PHONY: compat
-compat: setup ## The tests of what is shipped to hosts, with the oldest ansible-core that is supported
+compat: setup ## The tests of the code that is sent to hosts, with the oldest supported ansible-core
 	@$(TOOLS)/compat.sh
 
 .PHONY: mutants
-mutants: setup ## Break module_utils at random; how often do the unit tests notice? (N=100 SEED=... FILES='nginx/*')
+mutants: setup ## Break module_utils at random, and count how often the unit tests notice (N=100 SEED=... FILES='nginx/*')
 	@$(RUN) python $(TOOLS)/mutants.py $(if $(JOBS),--jobs $(JOBS)) $(if $(N),--number $(N)) $(if $(SEED),--seed $(SEED)) $(foreach file,$(FILES),'$(file)')
 
 .PHONY: fuzz
-fuzz: setup ## Draw hostile inventories, projects and answers at random until one breaks something (MINUTES=10 EXAMPLES=300 SEED=...)
+fuzz: setup ## Test random hostile inventories, projects and answers until one breaks something (MINUTES=10 EXAMPLES=300 SEED=...)
 	@$(RUN) python $(TOOLS)/fuzz.py $(if $(MINUTES),--minutes $(MINUTES)) $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 .PHONY: docs
-docs: setup ## Write the documentation that is generated: docs/, the roles' READMEs
+docs: setup ## Write the generated documentation: docs/, the roles' READMEs
 	@$(RUN) python $(TOOLS)/docs.py
 
 .PHONY: docs-site
@@ -75,7 +75,7 @@ docs-site: ## Build the site of the documentation, in build/site
 	@VENV=.venv-docs $(RUN) python $(TOOLS)/docs_site.py
 
 .PHONY: docs-site-test
-docs-site-test: ## Build the site, and visit every page of it with a browser (Chromium is installed if it is missing)
+docs-site-test: ## Build the site, and open every page of it in a browser (Chromium is installed if it is missing)
 	@$(TOOLS)/test.py docs-site
 
 .PHONY: pins
@@ -87,14 +87,14 @@ molecule: ## The scenarios of `make test` (choose with SCENARIOS=... PLATFORMS=.
 	@$(TOOLS)/test.py molecule
 
 .PHONY: converge verify login
-converge: setup engine ## Run a scenario's playbook in a container that stays: PLATFORM=debian12 SCENARIO=default
+converge: setup engine ## Run a scenario's playbook in a container that is kept: PLATFORM=debian12 SCENARIO=default
 	@tests/images/build.sh $(PLATFORM)
 	@$(RUN) $(TOOLS)/scenario.sh converge
 
-verify: setup ## Ask the tests of a scenario that was converged
+verify: setup ## Run the tests of a scenario after `make converge`
 	@$(RUN) $(TOOLS)/scenario.sh verify
 
-login: ## A shell in the container of a scenario that was converged
+login: ## Open a shell in the container of a scenario after `make converge`
 	@$(TOOLS)/scenario.sh login
 
 .PHONY: load
@@ -102,7 +102,7 @@ load: ## Change sites under load, in every way, without a failed request
 	@$(TOOLS)/test.py load
 
 .PHONY: faults
-faults: ## Break hosts and runs, and look whether the site answers
+faults: ## Break hosts and runs, and check that the site answers
 	@$(TOOLS)/test.py faults
 
 .PHONY: workers
@@ -110,15 +110,15 @@ workers: ## Deploy a site with Celery, django-tasks and a timer: tasks finish on
 	@$(TOOLS)/test.py workers
 
 .PHONY: mistakes
-mistakes: ## Deploy what has something wrong in it; the old release answers, and the error names the cause
+mistakes: ## Deploy sites with mistakes; the old release keeps answering, and the error names the cause
 	@$(TOOLS)/test.py mistakes
 
 .PHONY: projects
-projects: ## Deploy projects of every layout on one host, and visit them; what cannot work says why
+projects: ## Deploy projects of every layout on one host, and request them; errors name the cause
 	@$(TOOLS)/test.py projects
 
 .PHONY: guest
-guest: ## Serve sites on hosts that others use too, and compare these before and after
+guest: ## Serve sites on hosts with other services, and compare the hosts before and after
 	@$(TOOLS)/test.py guest
 
 .PHONY: guides
@@ -134,7 +134,7 @@ matrix: ## Check, run, run again, deploy, roll back and examine a site with each
 	@$(TOOLS)/test.py matrix
 
 .PHONY: upgrade
-upgrade: ## Take a host of version 0.1.0 to this one, back and forward, without a failed request
+upgrade: ## Upgrade a host of version 0.1.0 to this one, back and forward, without a failed request
 	@$(TOOLS)/test.py upgrade
 
 .PHONY: hostile
@@ -142,7 +142,7 @@ hostile: ## Attack the host and its sites as a compromised site and as a local u
 	@$(TOOLS)/test.py hostile
 
 .PHONY: https
-https: ## Get certificates from a CA, renew them, lose the CA, and ask the sites over https all the while
+https: ## Get certificates from a CA, renew them, lose the CA, and request the sites over https meanwhile
 	@$(TOOLS)/test.py https
 
 .PHONY: soak
@@ -150,7 +150,7 @@ soak: setup engine images ## Ten minutes of load and deploys; writes docs/load.m
 	@PYTHONPATH=tests/hosts:tests/load PYWEB_PLATFORM=$(PLATFORM) $(RUN) python tests/load/soak.py
 
 .PHONY: doctor-test
-doctor-test: ## Make every fault on a healthy site; the doctor has to name it (writes docs/doctor.md)
+doctor-test: ## Cause every fault on a healthy site; the doctor must name it (writes docs/doctor.md)
 	@$(TOOLS)/test.py doctor
 
 .PHONY: doctor-long
@@ -166,10 +166,10 @@ build: setup ## Build the collection's archive
 	@$(RUN) ansible-galaxy collection build --force
 
 .PHONY: destroy
-destroy: ## Remove the containers of the demo and the tests; with SCENARIO=... that scenario's alone
+destroy: ## Remove the containers of the demo and the tests; with SCENARIO=... only that scenario's
 	@$(if $(filter-out file,$(origin SCENARIO)),$(TOOLS)/scenario.sh destroy,$(TOOLS)/destroy.sh)
 
 .PHONY: clean
-clean: destroy ## Remove what the targets above made in this directory
+clean: destroy ## Remove what the targets above created in this directory
 	rm -rf $(VENV) .venv-docs build .demo .test-logs .cache .ansible .mypy_cache .ruff_cache .pytest_cache .hypothesis pyweb-stack-*.tar.gz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

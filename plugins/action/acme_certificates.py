@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's half of `acme_certificates`: keep secrets apart, and send only what the certificates need."""
+"""The controller's part of `acme_certificates`: separate secrets, and send only what the certificates need."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ansible_collections.pyweb.stack.plugins.plugin_utils import waiting
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
-# What the module reads of a site, and what of its secrets.
+# What the module reads of a site, and of its secrets.
 KEYS = ("name", "state", "purge", "domains", "canonical", "paths", "tls")
 SECRETS = ("dns_environment", "dns_credentials")
 
 
 class ActionModule(ActionBase):
-    """Hands the module its sites, and their secrets as one parameter that is never shown."""
+    """Passes the sites to the module, and their secrets as one parameter that is never shown."""
 
     _supports_check_mode = True
 
@@ -32,7 +32,7 @@ class ActionModule(ActionBase):
         given = plain(self._task.args).get("sites")
         if not isinstance(given, list) or not all(isinstance(site, dict) and "paths" in site for site in given):
             raise AnsibleActionFail("sites is no list of completed sites; expected web_sites | pyweb.stack.sites")
-        # What a failed site has is as it was, and no question of this run.
+        # Certificates of failed sites are not changed in this run.
         sites, secrets = split_secrets([site for site in prefixes.certified(given) if not site.get("kept")])
         arguments = {
             "sites": [_sent(site) for site in sites],

@@ -11,7 +11,7 @@ from ansible_collections.pyweb.stack.plugins.plugin_utils.file_entries import re
 
 
 class ActionModule(ActionBase):
-    """Hands the module texts in place of templates."""
+    """Passes texts to the module in place of templates."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's half of `django_build`: keep secrets apart, digest local sources, bring those that are missing."""
+"""The controller's part of `django_build`: separate secrets, digest local sources, upload missing ones."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from ansible_collections.pyweb.stack.plugins.plugin_utils import waiting
 from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
-# Bytes of a packed source that travel with the question whether it is wanted: up to here cheaper than a second call.
+# The maximum size in bytes of packed sources in the first call: up to this size, cheaper than a second call.
 INLINE = 256 * 1024
 USUAL = "the first build of a site takes about a minute, a later one some seconds"
 
 
 class ActionModule(ActionBase):
-    """Runs the module with the controller's small sources; once more with those big ones that it then needs."""
+    """Runs the module with the controller's small sources; again with the large ones that it then needs."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -43,7 +43,7 @@ class ActionModule(ActionBase):
             result.update(self._module(arguments, task_vars))
             wanted = result.pop("uploads_wanted", [])
             if wanted:
-                # That call made users and directories and said which builds are missing; this one makes them.
+                # The first call created users and directories and reported missing builds; this one makes them.
                 prepared = result["made"]
                 uploads = {name: self._bring(name, packed[name]) for name in wanted}
                 result.update(self._module({**arguments, "uploads": uploads}, task_vars))
@@ -57,7 +57,7 @@ class ActionModule(ActionBase):
         return execute(self, "pyweb.stack.django_build", arguments, task_vars, doing, USUAL)
 
     def _bring(self, name: str, archive: str) -> str:
-        """Copy an archive to the host; its path there."""
+        """Copy an archive to the host; return its path there."""
         if not self._connection._shell.tmpdir:
             self._make_tmp_path()
         there = self._connection._shell.join_path(self._connection._shell.tmpdir, f"{name}-{os.path.basename(archive)}")
@@ -65,12 +65,12 @@ class ActionModule(ActionBase):
 
 
 def _all_packed(sites: list[Site], folder: str) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the archives of the sites whose source lies on the controller, and why some have none; by site name."""
+    """Return the archives of the sites with a source on the controller, and why some have none; by site name."""
     packed, unpacked = {}, {}
     for site in sites:
         try:
             path = _packed(site, folder)
-        except Exception as error:  # nobody else's source is the worse for it
+        except Exception as error:  # does not affect the sources of other sites
             what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
             unpacked[site["name"]] = f"the controller cannot read the source: {what or type(error).__name__}"
             continue
@@ -80,7 +80,7 @@ def _all_packed(sites: list[Site], folder: str) -> tuple[dict[str, str], dict[st
 
 
 def _packed(site: Site, folder: str) -> str:
-    """Return the archive of a source that lies on the controller, '' for other sources; note a directory's digest."""
+    """Return the archive of a source on the controller, '' for other sources; note a directory's digest."""
     source: Source = site["source"]
     if not sources.on_controller(source):
         return ""
@@ -89,7 +89,7 @@ def _packed(site: Site, folder: str) -> str:
     source["digest"] = tree.digest(source["directory"])
     source["left_out"] = tree.databases(source["directory"])
     path = os.path.join(folder, f"{source['digest']}.tar.gz")
-    # A development database is no code, unless it is what the site begins with.
+    # A development database is not code, unless the site starts with it.
     seed = site["seed"]["database"]
     tree.pack(source["directory"], path, [seed] if seed else [])
     return path

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's half of `host_facts`, the first module of a run: say why nobody becomes root."""
+"""The controller's part of `host_facts`, the first module of a run: report why privilege escalation fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible_collections.pyweb.stack.plugins.plugin_utils.become import execute
 
 
 class ActionModule(ActionBase):
-    """Hands its arguments to the module."""
+    """Passes its arguments to the module."""
 
     _supports_check_mode = True
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Say which hosts of a play have no sites, and when the run began. Runs on the controller only, once for all hosts."""
+"""Return which hosts of a play have no sites, and when the run began. Runs once, on the controller."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 
 class ActionModule(ActionBase):
-    """Reads the variables of all hosts of the play; asks no host."""
+    """Reads the variables of all hosts of the play; contacts no host."""
 
     TRANSFERS_FILES = False
     _VALID_ARGS = frozenset(("report",))
@@ -35,7 +35,7 @@ class ActionModule(ActionBase):
             Display().warning(warning)
         report = plain(self._task.args).get("report")
         if report:
-            # A run that does not come to its end leaves this.
+            # A run that is interrupted leaves this.
             begun = run_report.begun(hosts, skipped, bool(self._task.check_mode))
             output.write(report, run_report.text(begun))
         shared = run_hosts.names_of_several(variables, hosts)

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's half of `uwsgi_release`: keep secrets apart from what may be shown, and bring `pyweb` along."""
+"""The controller's part of `uwsgi_release`: separate secrets from public values, and send the command `pyweb`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ USUAL = "a new release takes some seconds, and as long as the project's own comm
 
 
 class ActionModule(ActionBase):
-    """Hands the module its sites, and their secrets as one parameter that is never shown."""
+    """Passes the sites to the module, and their secrets as one parameter that is never shown."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the module, and return its result."""
@@ -49,7 +49,7 @@ class ActionModule(ActionBase):
         doing = f"releasing {waiting.names(sites)}: migrations, start, health check"
         answer = execute(self, "pyweb.stack.uwsgi_release", arguments, task_vars, doing, USUAL)
         if answer.get("command_wanted"):
-            # It goes along only where the host does not have it: once a version.
+            # It is sent only if the host does not have it: once for each version.
             content = base64.b64encode(command_archive.packed(sources)).decode()
             arguments.update(command_content=content, command_completion=BASH)
             answer = execute(self, "pyweb.stack.uwsgi_release", arguments, task_vars, doing, USUAL)
@@ -58,7 +58,7 @@ class ActionModule(ActionBase):
 
 
 def _timer(given: Any) -> DoctorTimer | bool:
-    """Return the variable `doctor_timer` in its one form, which spares the host the tables of keys."""
+    """Return the variable `doctor_timer` in its normal form, so that the host does not need the tables of keys."""
     try:
         return doctor_timer(given) or False
     except InventoryError as error:
@@ -66,6 +66,6 @@ def _timer(given: Any) -> DoctorTimer | bool:
 
 
 def _asks_for_the_first_host(site: Mapping[str, Any]) -> bool:
-    """Say whether something of a site is for one of several hosts; the others spare the look at hosts."""
+    """Return whether something of a site is for one of several hosts; otherwise the hosts are not compared."""
     sections = [*site.get("workers", {}).values(), *site.get("timers", {}).values()]
     return any(section["hosts"] == "first" for section in sections) or any(step["once"] for step in site["release"])

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's half of `uwsgi_rollback`: keep the secrets here, and say who rolls back."""
+"""The controller's part of `uwsgi_rollback`: keep the secrets here, and add the user who rolls back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.pyweb.stack.plugins.plugin_utils.who import who
 
 
 class ActionModule(ActionBase):
-    """Hands the module its sites without their secrets: a release carries all that it needs."""
+    """Passes the sites to the module without their secrets: a release contains all that it needs."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Run the module, and return its result."""
@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
         arguments = {**arguments, "sites": sites, "who": who()}
         doing = f"rolling {arguments.get('site') or 'the site'} back"
         result.update(execute(self, "pyweb.stack.uwsgi_rollback", arguments, task_vars, doing, "takes some seconds"))
-        # For the report: one of them was picked.
+        # For the report, one of them was chosen.
         after = result.get("sites_after", {})
         names = {*result.get("releases", {}), *after.get("releases", {}), *after.get("live", {})}
         result["sites"] = [

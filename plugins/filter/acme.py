@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What certificates from a CA need on a host, as filters: packages, and whether there is anything to do."""
+"""Filters for certificates from a CA on a host: packages, and whether there is anything to do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def acme_possible(completed: Any, host: Any, certbot: str) -> list[dict[str, Any
 
 
 def acme_pending(completed: Any, host: Any) -> list[str]:
-    # What a failed site has is as it was, and no question of this run.
+    # Certificates of failed sites are not changed in this run.
     sites, secrets = split_secrets([site for site in prefixes.certified(plain(completed)) if not site.get("kept")])
     return acme_request.pending(sites, secrets, plain(host))
 
@@ -33,7 +33,7 @@ def acme_waiting(completed: Any, host: Any) -> list[str]:
 
 
 def acme_served(completed: Any, faulty: Any) -> list[dict[str, Any]]:
-    """Return the sites but the faulty ones; one in the server of such a site needs no certificate of its own either."""
+    """Return the sites without the faulty ones; a site in the server of a faulty one needs no certificate either."""
     return [site for site in prefixes.certified(plain(completed)) if site["name"] not in plain(faulty)]
 
 

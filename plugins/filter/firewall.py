@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the firewall has to open and close, as a filter."""
+"""What the firewall opens and closes, as a filter."""
 
 from __future__ import annotations
 

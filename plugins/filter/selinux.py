@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What SELinux has to allow, as a filter."""
+"""What SELinux must allow, as a filter."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the firewall has to open and to close for some sites, services and ports, and for others who use the host.
+"""Plan what the firewall opens and closes for sites, services and ports, and for other programs of the host.
 
-`plan` is the entry point and runs on the controller; `records` says what is ours to close one day.
+`plan` is the entry point and runs on the controller; `records` returns what is ours to close later.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from .model.errors import InventoryError, shown
 from .model.layout import Layout
 from .model.types import Site
 
-# What is opened or closed: {zone, service, port}; of service and port one is ''.
+# What is opened or closed: {zone, service, port}; either service or port is ''.
 Item = Mapping[str, str]
 
-# Ports that firewalld has a service for; the service is what an administrator expects to see.
+# Ports that firewalld has a service for, which is what an administrator expects to see.
 SERVICES = {80: "http", 443: "https"}
-# Begins the purpose under which it is noted what was opened for others, one for each zone. No purpose of a user does.
+# The prefix of the purposes of what was opened for others, one for each zone. No purpose of a user has it.
 OTHERS = "_others."
 YES, NO = ("true", "yes", "on", "1"), ("false", "no", "off", "0", "")
 
@@ -41,25 +41,25 @@ def plan(
 ) -> dict[str, Any]:
     """Return what to do: `ssh`, `open`, `others` and `close`, each a list of {zone, service, port}, and `start`.
 
-    `wanted` is all that has to be open, `ssh` and `open` what of it is not: `let_in` is what firewalld lets in already
-    (zone -> services and ports). `opened` is what earlier runs recorded: purpose to one of `records`. `default_zone` is
-    the name of the zone that a `zone` of '' means, or '' while nobody knows it. SSH is opened in the default zone,
-    where a fresh firewalld puts every interface, in `zone`, and in those of a stopped one that interfaces and sources
-    are `bound` to (zone -> these). `others` are the arguments of `_around`. `notes` are
-    lines for the user, and `differs` says whether there is anything to do. Raises `InventoryError` with every fault.
+    `wanted` is everything that must be open, `ssh` and `open` the part that is not: `let_in` is what firewalld allows
+    already (zone -> services and ports). `opened` are the records of earlier runs: purpose to one of `records`.
+    `default_zone` is the name of the zone that a `zone` of '' means, or '' while it is unknown. SSH is opened in the
+    default zone, in which a new firewalld puts every interface, in `zone`, and in those zones of a stopped one that
+    interfaces and sources are `bound` to (zone -> these). `others` are the arguments of `_around`. `notes` are lines
+    for the user, and `differs` tells whether anything has to be done. Raises `InventoryError` with every fault.
     """
     faults = _faults(services, ports, zone, purpose, others.get("close_others", False))
     if faults:
         raise InventoryError("firewalld", faults)
     wanted = _wanted(sites, services, ports, zone or default_zone)
     if any(site.get("kept") for site in sites):
-        # A site that failed still listens where it did.
+        # A site that failed still listens on its previous ports.
         wanted = _unique([*wanted, *_recorded({**(opened.get(purpose) or {}), "closing": []})])
     zones = list(dict.fromkeys([default_zone, zone or default_zone, *(bound or {})]))
     ssh = [f"{port}/tcp" for port in sorted(set(ssh_ports))]
     known = [item for name, what in (let_in or {}).items() for item in _recorded({"zone": name, **what})]
     around = _around(sites, zones, wanted, known, ssh, **others)
-    # What was opened for others and may be closed by now; what any other user of the role has open.
+    # What was opened for others and may be closed by now; what another user of the role has open.
     freed = [item for item in _recorded_for_others(opened) if around["closes"](item["port"])]
     users = [what for name, what in opened.items() if name != purpose and not name.startswith(OTHERS)]
     held = [item for what in users for item in _recorded(what)]
@@ -89,11 +89,11 @@ def plan(
 
 
 def records(planned: Mapping[str, Any], failed: Sequence[Item] = (), closed: bool = False) -> dict[str, dict[str, Any]]:
-    """Return what is ours, and so to be closed when nobody wants it any more: purpose to record, or to {}.
+    """Return what is ours, and must be closed when it is no longer needed: purpose to record, or to {}.
 
-    A record is {zone, services, ports, closing}. It has what this run opens, without what has `failed`; what an earlier
-    run opened for any purpose; and what is being closed, until it is `closed`. What an administrator had opened before
-    stays the administrator's. What was opened for others has a record for each zone, with its `processes`.
+    A record is {zone, services, ports, closing}. It contains what this run opens, without what has `failed`; what an
+    earlier run opened for any purpose; and what is being closed, until it is `closed`. What an administrator opened
+    before is not ours. What was opened for others has a record for each zone, with its `processes`.
     """
     opened, purpose = planned["opened"], planned["purpose"]
     before = [item for what in opened.values() for item in _recorded(what)]
@@ -119,7 +119,7 @@ def records(planned: Mapping[str, Any], failed: Sequence[Item] = (), closed: boo
 
 
 def described(item: Item) -> str:
-    """Return what is opened or closed in a few words."""
+    """Return a short description of what is opened or closed."""
     what = item["service"] or item["port"]
     process = f" ({item['process']})" if item.get("process") else ""
     return f"{what}{process} in zone {item['zone']}" if item["zone"] else f"{what}{process}"
@@ -154,7 +154,7 @@ def _record(ours: Sequence[Item], closing: Sequence[Item]) -> dict[str, Any]:
 
 
 def _differs(planned: Mapping[str, Any]) -> bool:
-    """Return whether there is anything to do: to start, to open, to close, or to note as ours although it was open."""
+    """Return whether there is anything to do: start, open, close, or record as ours although it was open."""
     if not planned["managed"]:
         return False
     return (
@@ -183,10 +183,10 @@ def _around(
 ) -> dict[str, Any]:
     """Return `managed`, `start`, `others` (what is opened for them), `closes` (whether a port of theirs is), `notes`.
 
-    `active` and `enabled` say whether firewalld runs and starts at boot. If neither, nothing is filtered: `open_ports`
-    can be reached by other hosts, and stay so. A firewalld that does either is somebody's decision, and keeps what it
-    has. `close_others` is True, or a list of ports. `packet_filters` are what filters already; firewalld is not started
-    beside them unless `over_others` says so. Without `manage` all is left alone.
+    `active` and `enabled` tell whether firewalld runs and starts at boot. If neither, nothing is filtered: other hosts
+    can reach `open_ports`, which stay open. If either, an administrator configured it, and its openings are kept.
+    `close_others` is True, or a list of ports. `packet_filters` filter already; firewalld is not started beside them
+    unless `over_others` is set. Without `manage`, nothing is changed.
     """
     listed = [_port(port) for port in close_others] if isinstance(close_others, list) else []
     every = not isinstance(close_others, list) and str(close_others).lower() in YES
@@ -211,14 +211,14 @@ def _around(
     notes = []
     if others:
         notes.append(
-            f"firewalld starts; what other hosts could reach already stays open: {_listed(others)} "
+            f"firewalld is started; ports that other hosts could reach before stay open: {_listed(others)} "
             "(firewalld_close_others closes it)"
         )
     if shut:
-        why = "it starts at boot and keeps what it had" if enabled else "firewalld_close_others"
-        notes.append(f"firewalld starts; other hosts can no longer reach {_listed(shut)} ({why})")
+        why = "it starts at boot with its own openings" if enabled else "firewalld_close_others"
+        notes.append(f"firewalld is started; other hosts can no longer reach {_listed(shut)} ({why})")
     if packet_filters and not active:
-        notes.append(f"{packet_filters[0]}, and firewalld starts beside it: let {_ports(wanted)} in there as well")
+        notes.append(f"{packet_filters[0]}, and firewalld is started beside it: allow {_ports(wanted)} there as well")
     return {
         "managed": True,
         "start": not (active and enabled),
@@ -244,13 +244,13 @@ def _of_others(
 
 
 def _elsewhere(wanted: Sequence[Item], bound: Mapping[str, Sequence[str]], known: Sequence[Item]) -> list[str]:
-    """Return a line for each zone that something is put into and where what is wanted is not open."""
+    """Return a line for each zone in use in which required ports are not open."""
     notes = []
     for zone, inside in bound.items():
         shut = [item for item in wanted if item["zone"] != zone and {**item, "zone": zone} not in known]
         if shut:
             notes.append(
-                f"firewalld starts; what comes through {', '.join(inside)} is in its zone {zone}, where "
+                f"firewalld is started; {', '.join(inside)} is in its zone {zone}, in which "
                 f"{_ports(shut)} stays closed (firewalld_zone: {zone} opens it there instead)"
             )
     return notes
@@ -264,7 +264,7 @@ def _blocked(packet_filter: str, wanted: Sequence[Item]) -> str:
         else ""
     )
     return (
-        f"{packet_filter}, so firewalld is not started and opens nothing: let {ports or 'the ports'} in there{how}, or "
+        f"{packet_filter}, so firewalld is not started and opens nothing: allow {ports or 'the ports'} there{how}, or "
         "other hosts cannot reach the sites; firewalld_over_others: true starts firewalld beside it"
     )
 
@@ -274,13 +274,13 @@ def _listed(listeners: Sequence[Mapping[str, str]]) -> str:
 
 
 def _ports(wanted: Sequence[Item]) -> str:
-    """Return ports such as '80/tcp, 8443/tcp', for services that are no port of nginx's their names."""
+    """Return ports such as '80/tcp, 8443/tcp'; names for services that are no port of nginx."""
     numbers = {service: f"{port}/tcp" for port, service in SERVICES.items()}
     return ", ".join(item["port"] or numbers.get(item["service"], item["service"]) for item in wanted)
 
 
 def _covers(ports: Iterable[str], port: str) -> bool:
-    """Return whether `port` is one of `ports`, or in one of those that are ranges."""
+    """Return whether `port` is one of `ports`, or in a range among them."""
     number, _slash, protocol = port.partition("/")
     for entry in ports:
         numbers, _slash, kind = entry.partition("/")
@@ -334,7 +334,7 @@ def _is_word(value: Any) -> bool:
 
 
 def _port(value: Any) -> str:
-    """Return '8080/tcp' or '5000-5010/udp' as firewalld writes it, or '' when the value is no port."""
+    """Return '8080/tcp' or '5000-5010/udp' in the format of firewalld, or '' if the value is no port."""
     match = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?/(tcp|udp|sctp|dccp)", str(value))
     if not match:
         return ""

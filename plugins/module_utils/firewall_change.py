@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Carry out a plan of `firewall.plan` on a host, all of it in one call: the module `firewall_set`.
 
-A running firewalld is told over D-Bus, for now and for good. For one that is stopped its zones' files are written, so
-that what is wanted is open from the moment it starts.
+A running firewalld is changed over D-Bus, at runtime and permanently. For a stopped one, its zones' files are written,
+so that everything required is open from its start.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .host import files, zone_files
 from .host.firewalld_state import BUS, default_zone
 from .model.layout import FIREWALLD_RECORDS
 
-# Executes an argument list; returns (status, output, errors), as a module's `run_command` does.
+# Executes an argument list; returns (status, output, errors), like a module's `run_command`.
 Run = Callable[[Sequence[str]], tuple[int, str, str]]
 
 SERVICE_FILES = ("/etc/firewalld/services", "/usr/lib/firewalld/services")
@@ -32,12 +32,12 @@ class FirewallError(Exception):
 
 
 def change(plan: Mapping[str, Any], run: Run) -> None:
-    """Open, start and close what `plan` says. Raises `FirewallError`; what was opened until then is on record."""
+    """Open, start and close according to `plan`. Raises `FirewallError`; what was opened until then is recorded."""
     check(plan)
-    # Asked again: it reads its zones' files when it starts, and only then.
+    # Checked again: it reads its zones' files only when it starts.
     active = run(["systemctl", "is-active", "--quiet", "firewalld.service"])[0] == 0
     opening = [*plan["ssh"], *plan["open"], *plan["others"]]
-    # First, so that a run that is killed leaves nothing open that is not on record.
+    # First, so that a killed run leaves nothing open without a record.
     _note(records(plan))
     done: list[Item] = []
     try:
@@ -73,12 +73,12 @@ def check(plan: Mapping[str, Any]) -> None:
         if known and item["service"] and item["service"] not in known:
             raise FirewallError(
                 f"INVALID_SERVICE: firewalld has no service {item['service']!r}; `firewall-cmd --get-services` lists "
-                "those that it has, and firewalld_ports takes ports"
+                "those that it has, and firewalld_ports accepts ports"
             )
 
 
 def _note(notes: Mapping[str, Any]) -> None:
-    """Write the records of what is ours, purpose to record, and remove those that are empty."""
+    """Write the records of what is ours, purpose to record, and remove empty ones."""
     for purpose, record in notes.items():
         path = f"{FIREWALLD_RECORDS}/{purpose}.json"
         if record:
@@ -95,13 +95,13 @@ def _start(run: Run) -> None:
 
 
 class _Running:
-    """A firewalld that runs (firewalld.dbus(5))."""
+    """A running firewalld (firewalld.dbus(5))."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
 
     def change(self, verb: str, item: Item) -> None:
-        """`add` or `remove` a service or port, now and for good. What is so already is fine."""
+        """`add` or `remove` a service or port, at runtime and permanently. If it is so already, that is no error."""
         zone = item["zone"] or default_zone()
         if item["service"]:
             method, words, kinds = f"{verb}Service", [item["service"]], "s"
@@ -114,7 +114,7 @@ class _Running:
             timeout = ["0"] if verb == "add" else []
             self._tolerant(OBJECT, f"{BUS}.zone", method, f"s{kinds}{'i' if timeout else ''}", zone, *words, *timeout)
         except FirewallError as error:
-            # A zone that an administrator removed took its openings along.
+            # The openings of a zone were removed with it.
             if not (verb == "remove" and "INVALID_ZONE" in str(error)):
                 raise FirewallError(f"{described(item)}: {error}") from error
 
@@ -133,7 +133,7 @@ class _Running:
 
 
 def _add_to_file(zone: str, items: Sequence[Item]) -> None:
-    """Add services and ports to the file of a zone; what is in it already stays as it is written."""
+    """Add services and ports to the file of a zone; the rest of the file is not changed."""
     zone = zone or default_zone()
     path = f"{zone_files.OWN}/{zone}.xml"
     text = files.read_or_empty(path) or files.read_or_empty(f"{zone_files.PACKAGED}/{zone}.xml")

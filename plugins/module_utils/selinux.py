@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What SELinux has to allow nginx for given sites: one policy module in CIL, and the paths to label anew.
+"""What SELinux must allow nginx for the sites: one policy module in CIL, and the paths to relabel.
 
-Written from the text of Fedora's targeted policy as CentOS Stream 9 and 10 carry it. One text that `semodule` takes or
-refuses as a whole needs none of the packages that semanage's modules need. What names a type that a policy may lack
-stands in a block of its own that is `optional`: `semodule` leaves such a block out where the type is unknown.
+Written for Fedora's targeted policy in CentOS Stream 9 and 10. `semodule` accepts or refuses one text as a whole, and
+needs none of the packages of semanage's modules. Rules with a type that a policy may lack are in an `optional` block:
+`semodule` ignores it if the type is unknown.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from .model.layout import ACME_WEBROOT, Layout
 from .model.types import Site
 
 HEAD = "; Written by pyweb.stack: change the inventory instead."
-# The domain of a service that Fedora's policy has no rules for.
+# The domain of a service without rules in Fedora's policy.
 SERVICE = "unconfined_service_t"
-# What the targeted policy lets httpd_t bind to and connect to by itself (http_port_t, http_cache_port_t).
+# What the targeted policy allows httpd_t to bind and connect to (http_port_t, http_cache_port_t).
 KNOWN_PORTS = {80, 81, 443, 488, 8008, 8009, 8080, 8118, 8123, 8443, 9000, *range(10001, 10011)}
 
 
-# Where the policy knows programs and libraries by their places already (file_contexts).
+# Where the policy labels programs and libraries by their paths already (file_contexts).
 KNOWN_PLACES = ("/opt/", "/usr/")
-# `systemd-run --pipe` hands the bus the standard input of a command, which is a file that root's session opened, and
+# `systemd-run --pipe` passes the standard input of a command, a file that root's session opened, over the bus, and
 # firewalld answers root's session. Fedora allows both to every domain; Debian does not.
 BUS = [
     "(optional pyweb_bus",
@@ -39,9 +39,9 @@ BUS = [
 
 
 def policy(sites: list[Site], domain: str = SERVICE) -> dict[str, Any]:
-    """Return {text, paths}: the module, and what `restorecon` has to walk.
+    """Return {text, paths}: the module, and the paths for `restorecon`.
 
-    `domain` is the one that a uWSGI runs in, which systemd starts and the policy has no rules for.
+    `domain` is that of a uWSGI which systemd starts and for which the policy has no rules.
     """
     present = [site for site in sites if site["state"] == "present"]
     if not present:
@@ -51,7 +51,7 @@ def policy(sites: list[Site], domain: str = SERVICE) -> dict[str, Any]:
     for path, label in sorted(labels.items()):
         lines.append(_filecon(f"{re.escape(path)}(/.*)?", label))
     unix = [server.startswith("unix:") for site in present for server in site["nginx"]["upstream"]]
-    # What is live of a site that failed may need what the inventory says no more.
+    # The live release of a failed site may need what is no longer in the inventory.
     kept = any(site.get("kept") for site in present)
     if kept or any(unix):
         lines += [
@@ -81,7 +81,7 @@ def _labels(sites: list[Site]) -> dict[str, str]:
 
 
 def _places(sites: list[Site]) -> list[str]:
-    """Return the labels of builds that lie elsewhere than below /opt, as the policy has them there."""
+    """Return the labels of builds outside of /opt, as the policy has them there."""
     roots = sorted({os.path.dirname(Layout.of(site).root) for site in sites})
     lines = []
     for root in (re.escape(root) for root in roots if not f"{root}/".startswith(KNOWN_PLACES)):

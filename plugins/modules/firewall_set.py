@@ -51,7 +51,7 @@ notes:
   type: list
   elements: str
   sample:
-    - "firewalld starts; what other hosts could reach already stays open: 8443/tcp python3 (pid 77, app.service)
+    - "firewalld is started; ports that other hosts could reach before stay open: 8443/tcp python3 (pid 77, app.service)
       (firewalld_close_others closes it)"
 opened:
   description: What was opened.

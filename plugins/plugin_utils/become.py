@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Call a module on a host: hide its secrets, tell what a long one does, and say why nobody becomes root there."""
+"""Call a module on a host, hide its secrets, say what takes long, and explain why privilege escalation fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible_collections.pyweb.stack.plugins.plugin_utils import waiting
 from ansible_collections.pyweb.stack.plugins.plugin_utils.hidden import hide
 
-# What Ansible's connections and sudo, su and doas say, and what it means.
+# Messages of Ansible's connections and of sudo, su and doas, and their meaning.
 _FAULTS = (
     (
         r"Missing \w+ password|password is required|no password was provided|doas: Authentication required",
@@ -30,13 +30,13 @@ _FAULTS = (
     ),
     (
         r"(?:sudo|doas)(?::|['\"]?:)? (?:command )?not found|exec: \"(?:sudo|doas)\"",
-        "there is no such program to become root with: install sudo, set ansible_become_method, or connect as root",
+        "the program for becoming root is not installed: install sudo, set ansible_become_method, or connect as root",
     ),
 )
 
 
 def fault(said: str) -> str:
-    """Return why nobody becomes root, from what Ansible or sudo said; '' where that was not the fault."""
+    """Return why privilege escalation failed, from the output of Ansible or sudo; '' if that was not the fault."""
     return next((meaning for pattern, meaning in _FAULTS if re.search(pattern, said)), "")
 
 
@@ -48,9 +48,9 @@ def execute(
     doing: str = "",
     usual: str = "",
 ) -> dict[str, Any]:
-    """Run a module as an action does; where nobody becomes root, the result says what to do about it.
+    """Run a module as an action does; if privilege escalation fails, the result contains the fix.
 
-    The result shows no secret that is among the arguments. If it takes long, a line on the terminal says what it is
+    The result shows no secret of the arguments. If it takes long, a line on the terminal says what it is
     doing and how long that usually takes.
     """
     try:
@@ -66,7 +66,7 @@ def execute(
         return _failure(meaning)
     if not result.get("failed"):
         return result
-    # What a module answers itself is its own; this is what came in place of an answer.
+    # If the module answered, its own message is used; this is output in place of an answer.
     meaning = fault(f"{result.get('module_stderr', '')}\n{result.get('module_stdout', '')}")
     return _failure(meaning) if meaning else result
 

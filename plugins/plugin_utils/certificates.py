@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Read the certificates of the inventory, and say what a browser would refuse. Runs on the controller only.
+"""Check the certificates of the inventory for everything that a browser would refuse. Runs on the controller only.
 
-It needs the library `cryptography`, which ansible-core brings and hosts lack. Faults name the key without the `tls.` in
-front, and never quote a private key.
+It needs the library `cryptography`, which ansible-core depends on and hosts do not have. Faults name the key without
+the prefix `tls.`, and never quote a private key.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\n?",
 
 
 class Unreadable(ValueError):
-    """Text that looks like PEM and is none."""
+    """Text that looks like PEM but is invalid."""
 
 
 def of_itself(tls: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with the certificates of a read key `tls`, whoever they are for.
+    """Return the faults of the certificates of a parsed key `tls`, regardless of domains.
 
-    `tls` is as the model reads it: what is a path on the host is not looked at.
+    `tls` is in the model's form; paths on the host are not checked.
     """
     if tls["kind"] == "acme" and "BEGIN" in tls["acme"]["ca"]:
         try:
@@ -51,9 +51,9 @@ def of_itself(tls: Mapping[str, Any]) -> list[str]:
     except Unreadable as wrong:
         return [str(wrong)]
     place = _place(certificates, key)
-    if place > 0:  # what stands in front of it is no chain of it
+    if place > 0:  # certificates before it are not its chain
         return [
-            f"certificate has the certificate that fits key as number {place + 1}; expected it first, and the one that "
+            f"certificate contains the certificate of key as number {place + 1}; expected it first, and the one that "
             "signed it next; put it first"
         ]
     pair = [] if place == 0 else [_other(certificates[0], key)]
@@ -61,7 +61,7 @@ def of_itself(tls: Mapping[str, Any]) -> list[str]:
 
 
 def of_names(tls: Mapping[str, Any], domains: Sequence[str]) -> list[str]:
-    """Return whether the certificate lacks one of these domains; nothing where it cannot be read at all."""
+    """Return whether the certificate lacks one of these domains; nothing if it cannot be parsed."""
     if not _is_text(tls):
         return []
     with contextlib.suppress(Unreadable):
@@ -70,10 +70,10 @@ def of_names(tls: Mapping[str, Any], domains: Sequence[str]) -> list[str]:
         names, addresses = _names(certificates[max(place, 0)])
         missing = [domain for domain in domains if not _covers(domain, names, addresses)]
         if missing:
-            known = listed([*names, *map(str, addresses)]) or "nobody, without a subjectAltName"
+            known = listed([*names, *map(str, addresses)]) or "no name, without a subjectAltName"
             return [
                 f"certificate is for {known}; expected one for every domain of the site, and {listed(missing)} is "
-                "missing; get one for all of them, or take the domain out"
+                "missing; get one for all of them, or remove the domain"
             ]
     return []
 
@@ -87,7 +87,7 @@ def _read(text: str, key: str) -> list[x509.Certificate]:
     for number, block in enumerate(_PEM.findall(text), 1):
         try:
             found.append(x509.load_pem_x509_certificate(block.encode()))
-            # The library reads these parts when they are asked for, and only then says that they are damaged.
+            # The library parses these parts on access, and only then reports that they are damaged.
             _parts = found[-1].subject, found[-1].issuer, found[-1].extensions
         except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
             raise Unreadable(
@@ -107,16 +107,16 @@ def _read_key(text: str) -> Any:
 
 
 def _place(certificates: list[x509.Certificate], key: Any) -> int:
-    """Return which of the certificates a key fits; -1 for none."""
+    """Return which of the certificates matches a key; -1 for none."""
     own = _public(key.public_key())
     return next((place for place, found in enumerate(certificates) if _public(_key_of(found)) == own), -1)
 
 
 def _other(certificate: x509.Certificate, key: Any) -> str:
     return (
-        f"key does not fit certificate: it is {_described(key.public_key())}, and the certificate of "
+        f"key does not match certificate: it is {_described(key.public_key())}, and the certificate of "
         f"{_subject(certificate)} is for {_described(_key_of(certificate))}; expected the key that the certificate was "
-        "requested with; give that one, or its own certificate"
+        "requested with; set that one, or its own certificate"
     )
 
 
@@ -126,7 +126,7 @@ def _chain(certificates: list[x509.Certificate]) -> Iterator[str]:
     if len(certificates) == 1 and not _signed(leaf, leaf):
         yield (
             f"certificate lacks its intermediate: {_subject(leaf)} is signed by {_issuer(leaf)}, whose certificate "
-            "does not follow; browsers that have not seen it refuse the site; append it (fullchain.pem of the CA)"
+            "does not follow; browsers that do not have it refuse the site; append it (fullchain.pem of the CA)"
         )
     for number, (certificate, above) in enumerate(zip(certificates, certificates[1:]), 1):
         if _signed(certificate, above):
@@ -134,13 +134,13 @@ def _chain(certificates: list[x509.Certificate]) -> Iterator[str]:
         others = [place for place, other in enumerate(certificates, 1) if _signed(certificate, other)]
         if others == [number]:
             yield (
-                f"certificate goes on behind a root: number {number}, {_subject(certificate)}, is signed by itself; "
+                f"certificate continues after a root: number {number}, {_subject(certificate)}, is signed by itself; "
                 "remove what follows it"
             )
         elif others:
             yield (
                 f"certificate is in the wrong order: number {number}, {_subject(certificate)}, is signed by number "
-                f"{others[0]}; expected the one that signed it next; put that behind it"
+                f"{others[0]}; expected the one that signed it next; put that one after it"
             )
         else:
             yield (
@@ -162,34 +162,34 @@ def _dates(certificates: list[x509.Certificate], now: datetime.datetime | None =
         elif begin > now:
             yield (
                 f"certificate is not valid yet: {which} begins at {begin:%Y-%m-%d %H:%M} UTC, and it is "
-                f"{now:%Y-%m-%d %H:%M} on this machine; wait for it, or set the clock"
+                f"{now:%Y-%m-%d %H:%M} on the controller; wait, or correct its clock"
             )
 
 
 def _strength(certificates: list[x509.Certificate]) -> Iterator[str]:
-    """Yield keys and signatures that browsers do not take any more, and a certificate for something else."""
+    """Yield keys and signatures that browsers no longer accept, and a certificate for another purpose."""
     for number, certificate in enumerate(certificates, 1):
         which = f"number {number} of it, {_subject(certificate)}," if number > 1 else f"that of {_subject(certificate)}"
         key = _key_of(certificate)
         if isinstance(key, rsa.RSAPublicKey) and key.key_size < RSA_BITS:
             yield (
                 f"certificate is weak: {which} has an RSA key of {key.key_size} bits; expected at least {RSA_BITS}; "
-                "make a new key, and have it signed"
+                "create a new key, and request a certificate for it"
             )
         if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name not in CURVES:
             yield (
                 f"certificate is not for browsers: {which} has a key of the curve {key.curve.name}; expected P-256 or "
-                "P-384; make a new key, and have it signed"
+                "P-384; create a new key, and request a certificate for it"
             )
         algorithm = _hash(certificate)
-        # Nobody checks the signature of a root that is known.
+        # Clients do not verify the signature of a known root.
         if algorithm in WEAK_HASHES and (number == 1 or not _signed(certificate, certificate)):
             yield f"certificate is weak: {which} is signed with {algorithm.upper()}; expected SHA-256; get a new one"
     with contextlib.suppress(x509.ExtensionNotFound):
         usages = certificates[0].extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         if not {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(usages):
             yield (
-                f"certificate is for something else: that of {_subject(certificates[0])} is for no server (its "
+                f"certificate is for another purpose: that of {_subject(certificates[0])} is for no server (its "
                 "extendedKeyUsage lacks serverAuth); get one for a web server"
             )
 
@@ -198,7 +198,7 @@ def _strength(certificates: list[x509.Certificate]) -> Iterator[str]:
 
 
 def _names(certificate: x509.Certificate) -> tuple[list[str], list[Any]]:
-    """Return the names and the IP addresses of a certificate; its common name is none, as for browsers."""
+    """Return the names and the IP addresses of a certificate; the common name is ignored, as in browsers."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, ValueError):
@@ -208,7 +208,7 @@ def _names(certificate: x509.Certificate) -> tuple[list[str], list[Any]]:
 
 
 def _covers(domain: str, names: Sequence[str], addresses: Sequence[Any]) -> bool:
-    """Say whether a certificate with these names is one for a domain. A * in it stands for one label, the first."""
+    """Return whether a certificate with these names is valid for a domain. A * means one label, the first."""
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(domain.strip("[]")) in addresses
     first, _dot, rest = domain.partition(".")
@@ -219,7 +219,7 @@ def _covers(domain: str, names: Sequence[str], addresses: Sequence[Any]) -> bool
 
 
 def _signed(certificate: x509.Certificate, by: x509.Certificate) -> bool:
-    """Say whether a certificate is signed by another one; by their names where the library does not know how."""
+    """Return whether a certificate is signed by another one; by their names if the library does not support it."""
     if _hash(certificate) in WEAK_HASHES:
         return certificate.issuer == by.subject
     try:
@@ -240,7 +240,7 @@ def _date(certificate: x509.Certificate, name: str) -> datetime.datetime:
 
 
 def _hash(certificate: x509.Certificate) -> str:
-    """Return the hash of a certificate's signature; '' where it has none of its own, as Ed25519, or none known."""
+    """Return the hash of a certificate's signature; '' if it has none, as Ed25519, or an unknown one."""
     try:
         algorithm: hashes.HashAlgorithm | None = certificate.signature_hash_algorithm
     except UnsupportedAlgorithm:
@@ -249,7 +249,7 @@ def _hash(certificate: x509.Certificate) -> str:
 
 
 def _key_of(certificate: x509.Certificate) -> Any:
-    """Return the public key of a certificate, None where the library does not know its kind."""
+    """Return the public key of a certificate, None if the library does not support its kind."""
     try:
         return certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
@@ -257,7 +257,7 @@ def _key_of(certificate: x509.Certificate) -> Any:
 
 
 def _public(key: Any) -> bytes:
-    """Return a public key in a form that can be compared."""
+    """Return a public key in a comparable form."""
     if key is None:
         return b""
     found: bytes = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -265,7 +265,7 @@ def _public(key: Any) -> bytes:
 
 
 def _described(key: Any) -> str:
-    """Return a public key as a person tells it from another: its kind, and the begin of its SHA-256."""
+    """Return a description of a public key: its kind, and the beginning of its SHA-256."""
     if key is None:
         return "a key of an unknown kind"
     digest = hashes.Hash(hashes.SHA256())

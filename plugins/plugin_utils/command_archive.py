@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The command `pyweb` as one file: those of our modules that it imports, and nothing else, packed on the controller."""
+"""Pack the command `pyweb` into one file on the controller: the modules that it imports, and nothing else."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ENTRY, PACKAGE = "cli.main", "pyweb_stack"
 _MAIN = f"import sys\n\nfrom {PACKAGE}.{ENTRY} import main\n\nsys.exit(main())\n"
 # An import between our files, which is relative: `from ..host import files`, on one line or in parentheses.
 _IMPORT = re.compile(r"^[ \t]*from (\.+)([\w.]*) import (\([^)]*\)|[^\n]*)", re.MULTILINE)
-# The first day that an archive knows: equal sources make an equal archive.
+# The earliest date of an archive: equal sources make an equal archive.
 _DAY = (1980, 1, 1, 0, 0, 0)
 
 
 def sources() -> dict[str, bytes]:
-    """Return the files of the archive, by the names that they have there."""
+    """Return the files of the archive, by their names in it."""
     found: dict[str, bytes] = {}
     ahead = [ENTRY]
     while ahead:
@@ -40,7 +40,7 @@ def sources() -> dict[str, bytes]:
 
 
 def imported(name: str, text: str) -> list[str]:
-    """Return what a module may import of ours, as dotted names; of a name in a file that file, too."""
+    """Return the dotted names of our modules that a module may import; for a name in a file, that file too."""
     parts, found = name.split("."), []
     for dots, module, names in _IMPORT.findall(text):
         stem = [*parts[: len(parts) - len(dots)], *(module.split(".") if module else [])]

@@ -25,7 +25,7 @@ def _rendered(action: Any, file: dict[str, Any], variables: dict[str, Any]) -> d
     if file.get("template") is None or file.get("content") is not None or file.get("link") is not None:
         return file
     lookup = lookup_loader.get("ansible.builtin.template", loader=action._loader, templar=action._templar)
-    # What is data stays data: ansible-core 2.16 to 2.18 would take a `{{` in a value for a template.
+    # Data are not templates: ansible-core 2.16 to 2.18 would evaluate a `{{` in a value.
     given = wrap_var(dict(file.get("vars") or {}))
     try:
         [text] = lookup.run([file["template"]], variables, template_vars=given)

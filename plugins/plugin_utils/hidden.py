@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Hide secrets in what a module answers for people: the module has hidden what it knows, but not how it died itself."""
+"""Hide secrets in a module's messages for people. The module hides what it knows, but not if it crashed itself."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from ansible_collections.pyweb.stack.plugins.module_utils.host.shell import Shell
 from ansible_collections.pyweb.stack.plugins.module_utils.model.secrets import hidden_values, own_names
 
-# What of a result people read. The rest is for the tasks that follow, who need it as it is.
+# The keys of a result that people read. The others are for later tasks, which need them unchanged.
 READ = ("diff", "exception", "module_stderr", "module_stdout", "msg", "stderr", "stdout", "warnings")
 
 
 def hide(result: dict[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a result without the secrets that the arguments of its module carry, in any form that they take."""
+    """Return a result without the secrets in its module's arguments, in any form."""
     if not isinstance(arguments.get("secrets"), str):
         return result
     carried = json.loads(arguments["secrets"])

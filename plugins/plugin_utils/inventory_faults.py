@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What an inventory has wrong, said once.
+"""Report the faults of an inventory once.
 
-Of an exception Ansible shows every step of its way (<<< caused by >>>), each with the whole message; of a result it
-shows the message alone.
+For an exception, Ansible shows every step of its chain (<<< caused by >>>), each with the whole message; for a result,
+it shows only the message.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _UNDEFINED = re.compile(r"'[^'\n]+' is undefined|'[^'\n]+' has no attribute '[^'
 
 
 def said(error: BaseException) -> str:
-    """Return what the inventory has wrong, by an exception of Ansible's; '' where that is not what it is about."""
+    """Return the fault of the inventory in an exception of Ansible; '' if it is about something else."""
     chain = list(_chain(error))
     for found in chain:
         if isinstance(found, InventoryError):
@@ -35,7 +35,7 @@ def said(error: BaseException) -> str:
 
 
 def once(action: type[Any]) -> type[Any]:
-    """Return the action with what the inventory has wrong as its result; its `fail_msg` is the last line."""
+    """Return an action whose result is the fault of the inventory; its `fail_msg` is the last line."""
 
     class Once(action):  # type: ignore[misc]  # Ansible has no types
         def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def once(action: type[Any]) -> type[Any]:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it comes of, the innermost last."""
+    """Yield an exception and its causes, the innermost last."""
     found: BaseException | None = error
     seen: list[BaseException] = []
     while found is not None and found not in seen:

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What an action shows on the terminal and writes to the controller."""
+"""Write an action's output to the terminal and to files on the controller."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import IN
 
 
 def show(lines: Iterable[tuple[str, str]]) -> None:
-    """Print lines, each with its colour: a result would be shown as JSON or YAML. What nobody sees is made visible.
+    """Print lines in their colours; a result would be shown as JSON or YAML. Invisible characters are escaped.
 
-    Where the output of Ansible is a JSON document, nothing is put before it; the result has the lines.
+    If the output of Ansible is a JSON document, nothing is printed; the result contains the lines.
     """
     if str(constants.config.get_config_value("DEFAULT_STDOUT_CALLBACK")).endswith(("json", "jsonl")):
         return
@@ -32,7 +32,7 @@ def write(path: str, text: str) -> str:
     path = os.path.abspath(os.path.expanduser(path))
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        # Whoever reads it meanwhile finds the earlier one whole.
+        # A concurrent reader finds the previous file complete.
         with open(f"{path}.partial", "w", encoding="utf-8") as stream:
             stream.write(text)
         os.replace(f"{path}.partial", path)

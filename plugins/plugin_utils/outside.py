@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Ask for sites as somebody who is not on their host: from the controller, at the address that it reaches the host by.
+"""Request sites from outside of their host: from the controller, at the address that it connects to.
 
-It is bounded in time and in questions. Where the controller knows no address of the host, nothing is asked.
+The time and the number of requests are limited. If the controller knows no address of the host, nothing is requested.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi import protocol
 
 # Seconds: for a name of the inventory, for a connection, for an answer.
 _RESOLVE, _CONNECT, _ANSWER = 1.5, 1.5, 2.0
-# Ports that are asked, and whether by TLS.
+# Requested ports, and whether with TLS.
 _USUAL: tuple[tuple[int, bool], ...] = ((80, False), (443, True))
-# Names of a site, and questions of a run at a host.
+# Maximum of names of a site, and of requests of a run to a host.
 _DOMAINS, _QUESTIONS = 2, 60
 _SSH = ("ssh", "paramiko", "paramiko_ssh", "libssh")
 _PROXIES = ("proxycommand", "proxyjump", "-j ", "-w ")
-# From these nobody comes by the network: the controller is the host, or its name is no address.
+# Not network connections: the controller is the host, or its name is no address.
 _LOCAL = ("local",)
 
 
@@ -48,7 +48,7 @@ def way_to(connection: str, names: Sequence[str], arguments: str) -> tuple[str, 
 
 
 def ask(sites: Sequence[Mapping[str, Any]], way: tuple[str, bool, bool]) -> dict[str, list[dict[str, Any]]]:
-    """Return what was got for each site, by its name. Raises nothing for what the network does."""
+    """Return the answers for each site, by its name. Network errors are not raised."""
     address, sure, proxied = way
     questions = [one for site in sites for one in _questions(site)][:_QUESTIONS]
     if not address or not questions:
@@ -73,7 +73,7 @@ def _questions(site: Mapping[str, Any]) -> list[tuple[str, str, int, bool, str]]
     path = str((health.get("path") if isinstance(health, Mapping) else "") or "/")
     prefix = str(site.get("prefix") or "").rstrip("/")
     path = path if path.startswith(f"{prefix}/") else prefix + path
-    # What is no path is nobody's request: the module says so itself.
+    # An invalid path is not requested: the module itself reports it.
     if not path.startswith("/") or not path.isprintable() or " " in path:
         path = "/"
     ports = set(_USUAL)
@@ -88,7 +88,7 @@ def _questions(site: Mapping[str, Any]) -> list[tuple[str, str, int, bool, str]]
 
 
 def _resolved(name: str) -> str:
-    """Return an address of a host, IPv4 where it has one; '' for one of loopback, or where the resolver knows none."""
+    """Return an address of a host, preferably IPv4; '' for one of loopback, or if the resolver knows none."""
     found = bounded(lambda: [str(entry[4][0]) for entry in socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)])
     addresses = sorted(found or [], key=lambda one: ":" in one)
     for address in addresses:
@@ -100,18 +100,18 @@ def _resolved(name: str) -> str:
 
 
 def bounded(look: Callable[[], list[str]], seconds: float = _RESOLVE) -> list[str] | None:
-    """Return what `look` returns, None where it fails or takes longer; then it goes on and nobody waits for it."""
+    """Return the result of `look`, None if it fails or takes longer; then it continues without being waited for."""
     pool = ThreadPoolExecutor(1)
     try:
         return pool.submit(look).result(timeout=seconds)
-    except Exception:  # a resolver has many ways to fail, and all of them mean that nobody is asked
+    except Exception:  # a resolver has many ways to fail, and after all of them nothing is requested
         return None
     finally:
         pool.shutdown(wait=False)
 
 
 def _connected(address: str, port: int) -> dict[str, Any]:
-    """Return {} where somebody accepts a connection, else why not."""
+    """Return {} if a connection is accepted, else why not."""
     try:
         with socket.create_connection((address, port), _CONNECT):
             return {}

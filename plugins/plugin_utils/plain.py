@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What Jinja and Ansible hand over, as plain Python."""
+"""Convert values of Jinja and Ansible to plain Python."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from jinja2 import Undefined
 
 
 def defined(value: Any) -> Any:
-    """Return a value as `plain` does. Raise UndefinedError where a variable in it has no value.
+    """Return a value as `plain` does. Raises UndefinedError if a variable in it has no value.
 
-    Up to ansible-core 2.18 such a variable comes as an object that stands for it.
+    Up to ansible-core 2.18, such a variable is an object that represents it.
     """
     found = plain(value)
     for inner in _leaves(found):
         if isinstance(inner, Undefined):
-            str(inner)  # Jinja's own error says which variable it is
+            str(inner)  # Jinja's own error names the variable
     return found
 
 
 def plain(value: Any) -> Any:
     """Copy a value without Ansible's own subclasses (unsafe and tagged text, lazy containers), at any depth.
 
-    At any that the model agrees to: deeper ones are left as they are, for the model to refuse.
+    Up to the depth that the model accepts: deeper values are not copied, and the model refuses them.
     """
     return _plain(value, {}, 0)
 
 
 def _plain(value: Any, copies: dict[int, Any], depth: int) -> Any:
-    """Return the copy of a value; `copies` are those that were made, so that an alias of YAML stays one."""
+    """Return the copy of a value; `copies` are previous copies, so that a YAML alias stays one object."""
     if depth > 2 * DEPTH_MAX:
         return value
     if isinstance(value, str):

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The command that rolls a site back, as whoever runs the playbook would type it in the same directory."""
+"""The command that rolls a site back, as the user would type it in the same directory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 COLLECTION = Path(__file__).resolve().parents[2]
-# Of the options of ansible-playbook those that say how one gets to the hosts.
+# The options of ansible-playbook that determine the connections to the hosts.
 FLAGS = {"become": "-b", "become_ask_pass": "-K", "ask_pass": "-k", "ask_vault_pass": "-J"}
 VALUES = {
     "remote_user": "-u",
@@ -24,10 +24,10 @@ VALUES = {
 def command(
     options: Mapping[str, Any], inventories: Sequence[str], site: str, root: Path = COLLECTION, only: str = ""
 ) -> str:
-    """Return the command for a site, on the host `only` where it is given: others may have no such site.
+    """Return the command for a site, limited to the host `only` if it is set: others may have no such site.
 
-    `options` are those of the command line of this run; `inventories` are the ones that Ansible takes when none is
-    named there. Of variables only the files are repeated: what is typed may be secret.
+    `options` are those of this run's command line; `inventories` are Ansible's defaults if it names none. Of variables,
+    only files are repeated, because typed values may be secret.
     """
     words = ["ansible-playbook"]
     named = list(options.get("inventory") or [])
@@ -49,7 +49,7 @@ def command(
 
 
 def _playbook(given: Sequence[str], root: Path) -> str:
-    """Return the playbook: beside the one that was run, by its path in a checkout, else by the collection's name."""
+    """Return the playbook: beside the current one by its path in a checkout, else by the collection's name."""
     ours = root / "playbooks"
     for name in given:
         if os.path.isfile(name) and Path(name).resolve().parent == ours.resolve():
@@ -60,7 +60,7 @@ def _playbook(given: Sequence[str], root: Path) -> str:
 
 
 def _short(path: str) -> str:
-    """Return a path below the working directory as seen from there; others, and lists of hosts, as they are."""
+    """Return a path below the working directory relative to it; other paths, and lists of hosts, are not changed."""
     if "," in path or not os.path.isabs(path):
         return path
     relative = os.path.relpath(path)

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How a run ended: one JSON document for all hosts, and the lines that are printed of it, one a site.
+"""The result of a run: one JSON document for all hosts, and the lines that are printed, one for each site.
 
-`docs/run-report.schema.json` is the schema of the document. A key that is there stays; a change that breaks a reader
-raises SCHEMA.
+`docs/run-report.schema.json` is the schema of the document. Existing keys are kept; a change that breaks a reader
+increases SCHEMA.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 SCHEMA = 1
 NO_SITES, NOT_REACHED = "no_sites", "not_reached"
 GREEN, YELLOW, RED, BLUE = "green", "yellow", "red", "cyan"
-# What a change begins with, as one word of a site's line.
+# The first word of a change, in one word for a site's line.
 KINDS = (
     *("build", "release", "rollback", "command", "superuser", "stopped"),
     *("packages", "nginx", "firewall", "certificate"),
@@ -27,13 +27,13 @@ NAMED = 4
 
 
 def begun(hosts: Sequence[str], skipped: Sequence[str], check_mode: bool) -> dict[str, Any]:
-    """Return the document of a run that has not come to its end."""
+    """Return the document of an interrupted run."""
     found = [bare(host, NO_SITES if host in skipped else NOT_REACHED) for host in hosts]
     return {**document(found, 0.0, check_mode), "finished": False, "ok": False}
 
 
 def bare(host: str, status: str) -> dict[str, Any]:
-    """Return a host of which there is nothing to tell."""
+    """Return a host without anything to report."""
     return {"host": host, "status": status, "error": "", "changed": [], "notes": [], "sites": []}
 
 
@@ -55,7 +55,7 @@ def text(found: Mapping[str, Any]) -> str:
 
 
 def lines(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return (text, colour) for the terminal: a line a site, then what else is to be told of its host."""
+    """Return (text, colour) for the terminal: a line for each site, then messages about its host."""
     shown: list[tuple[str, str]] = []
     for host in found["hosts"]:
         if host["status"] == NO_SITES:
@@ -90,7 +90,7 @@ def _line(site: Mapping[str, Any], host: Mapping[str, Any], found: Mapping[str, 
             parts.append(_migrations(site, check_mode))
     parts.append(f"{found['seconds']:.{0 if found['seconds'] >= 10 else 1}f} s")
     if site["rollback"]:
-        # After a rollback the same command leads forth again.
+        # After a rollback, the same command goes forward again.
         parts.append(("undo: " if "rollback" in changed else "roll back: ") + site["rollback"])
     colour = RED if site["status"] != "ok" else YELLOW if changed else GREEN
     name = " ".join(word for word in (host["host"], site["name"], site["url"]) if word)
@@ -104,7 +104,7 @@ def _fault(site: Mapping[str, Any]) -> list[str]:
     if site["status"] == "ok":
         return []
     if site["release"] is None and site["untouched"]:
-        return ["not done, and as it was before: the run did not come to this site"]
+        return ["not done, and not changed: the run did not reach this site"]
     return ["not done, because the run failed on this host"]
 
 
@@ -123,7 +123,7 @@ def _serves(site: Mapping[str, Any], check_mode: bool) -> list[str]:
 
 
 def _code(site: Mapping[str, Any]) -> str:
-    """Return the commit with its subject, or where the code comes from where that is no commit."""
+    """Return the commit with its subject, or the source of code that is from no commit."""
     if site["commit"]:
         subject = f' "{site["subject"]}"' if site["subject"] else ""
         return f", commit {site['commit'][:12]}{subject}"
@@ -144,10 +144,10 @@ def _migrations(site: Mapping[str, Any], check_mode: bool) -> str:
 
 
 def _kinds(changed: Sequence[str]) -> list[str]:
-    """Return what changed in single words, each once, of KINDS; files for paths."""
+    """Return the changes in single words of KINDS, each once; files for paths."""
     kinds = []
     for item in changed:
         found = re.match(rf"(?:a )?({'|'.join(KINDS)})\b", item)
-        # Paths and accounts are files; anything else is a note of the release, and short.
+        # Paths and accounts are files; anything else is a short note of the release.
         kinds.append(found.group(1) if found else item if " " in item and "/" not in item else "files")
     return list(dict.fromkeys(kinds))

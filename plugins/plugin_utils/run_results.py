@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""From what the tasks of a run registered to what happened on one host: plain data, as the report has it."""
+"""Collect what happened on one host from the registered results of a run: plain data for the report."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import visible
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
-# What tasks of the playbooks and roles register begins with one of these.
+# The prefixes of variables that tasks of the playbooks and roles register.
 OURS = re.compile(r"(__)?(host|django|uwsgi|nginx|firewalld|web)_")
 Results = Mapping[str, dict[str, Any]]  # name of the variable -> result
-# What the task of the role nginx registers that gets certificates.
+# The variable that the role nginx registers for certificates.
 CERTIFICATES = "nginx_issued"
-# What `check --deploy` says of every site without TLS; there is none yet.
+# Warnings of `check --deploy` for every site without TLS; they are not reported.
 WITHOUT_TLS = {"security.W004", "security.W008", "security.W012", "security.W016"}
 UNREACHABLE, FAILED, OK = "unreachable", "failed", "ok"
 
@@ -35,7 +35,7 @@ def host_of(
 ) -> dict[str, Any]:
     """Return what happened on a host that has sites.
 
-    `alive` says whether all its tasks went well, `command` gives the one that rolls a site back.
+    `alive` tells whether all its tasks succeeded, `command` returns the command that rolls a site back.
     """
     results = registered(variables)
     bad = [result for result in results.values() if result.get("unreachable") or result.get("failed")]
@@ -45,19 +45,19 @@ def host_of(
     changed = _changed_on_host(results, variables)
     told = [*notes, *_notes(results), *_warnings(results), *_findings(results), *_hints(results)]
     host: dict[str, Any] = {"host": name, "status": status, "error": error, "changed": changed, "notes": told}
-    # A fault of one site has not kept the others from what was wanted of them.
+    # A fault of one site does not affect the others.
     done = alive or (bool(bad) and all(_after(result).get("faulty") for result in bad))
     host["sites"] = [_site(site, done, results, command) for site in _sites(results)]
     return host
 
 
 def _after(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return what a task that failed says of the sites all the same, in one key: Ansible shows it below the message."""
+    """Return what a failed task reports about the sites, in one key: Ansible shows it below the message."""
     return result.get("sites_after") or result.get("set_after") or {}
 
 
 def _sites(results: Results) -> list[dict[str, str]]:
-    """Return name, url and state of the sites that the run was about; of a rollback that is one."""
+    """Return name, url and state of the sites of the run; for a rollback, of one."""
     for name in ("web_checked", "uwsgi_rolled_back"):
         if name in results:
             return list(results[name].get("sites") or [])
@@ -78,12 +78,12 @@ def _site(
     wanted = next((step["releases"][name] for step in steps if name in step.get("releases", {})), None)
     after = next((step["live"][name] for step in steps if name in step.get("live", {})), None)
     now = wanted or after or {}
-    # A release that was started again where it was is not its own way back.
+    # A release that was restarted is not its own previous release.
     previous = now.get("previous", "") if now.get("previous") != now.get("id") else ""
     made = [text for step in steps for text in step.get("made") or [] if text.startswith(f"{name}: ")]
     changed = [*dict.fromkeys(text[len(name) + 2 :] for text in made), *_nginx_files(results, name)]
     switches = [text for text in changed if re.match(r"(a )?(release|rollback|removed)\b", text)]
-    # Where the connection was lost during a release, nobody knows what was done; a build touches nothing that is live.
+    # If the connection was lost during a release, the result is unknown; a build changes nothing that is live.
     unsure = any(step.get("unreachable") for step in steps[1:3])
     return {
         "name": name,
@@ -123,29 +123,29 @@ def _changed_on_host(results: Results, variables: Mapping[str, Any]) -> list[str
 
 
 def _warnings(results: Results) -> list[str]:
-    """Return which warnings Django's check has of the builds that were made, a line a site."""
+    """Return the warnings of Django's check for the new builds, a line for each site."""
     built = _built(results)
     told = []
     for site, manifest in (built.get("builds") or {}).items():
         codes = sorted({*re.findall(r"\((\w+\.[WE]\d+)\)", str(manifest.get("check", "")))} - WITHOUT_TLS)
         if codes and any(text.startswith(f"{site}: build ") for text in built.get("made") or []):
-            told.append(f"{site}: check --deploy warns of {', '.join(codes)}; manage check --deploy has the words")
+            told.append(f"{site}: check --deploy warns of {', '.join(codes)}; manage check --deploy shows them")
     return told
 
 
 def _notes(results: Results) -> list[str]:
-    """Return what did not work and kept no site from being served."""
+    """Return what failed without preventing a site from being served."""
     released = results.get("uwsgi_releases", {})
     return [_shown(str(note), 300) for note in {**released, **_after(released)}.get("notes") or []]
 
 
 def _findings(results: Results) -> list[str]:
-    """Return what the builds that were made found out about their sites, a line each."""
+    """Return the notes of the new builds about their sites, a line each."""
     return [f"{site}: {_shown(str(note), 600)}" for site, note in _of_builds(results, "notes")]
 
 
 def _hints(results: Results) -> list[str]:
-    """Return what builds that were made have and no step deals with, a line each."""
+    """Return the hints about parts of new builds without a step, a line each."""
     return [f"{site}: hint: {hint}" for site, hint in _of_builds(results, "hints")]
 
 
@@ -172,7 +172,7 @@ def _packages(variables: Mapping[str, Any]) -> set[str]:
 
 
 def _nginx_files(results: Results, site: str = "") -> list[str]:
-    """Return the files of nginx that changed, as `nginx: PATH STATE`; with a site's name, only its own."""
+    """Return the changed files of nginx, as `nginx: PATH STATE`; with a site's name, only its own."""
     return [
         f"nginx: {file['path']} {file['state']}"
         for name, result in results.items()
@@ -191,7 +191,7 @@ def _openings(results: Results) -> str:
 
 
 def _error_of(site: str, results: Results) -> str:
-    """Return what a failed task that names its sites says of one: `site 'shop': STEP failed: CAUSE`."""
+    """Return what a failed task reports about one site: `site 'shop': STEP failed: CAUSE`."""
     for result in results.values():
         if result.get("failed"):
             found = re.search(rf"^site '{re.escape(site)}': (.+)$", str(result.get("msg") or ""), re.MULTILINE)
@@ -201,7 +201,7 @@ def _error_of(site: str, results: Results) -> str:
 
 
 def _first_line(bad: Iterable[Mapping[str, Any]]) -> str:
-    """Return the first line of the first error that has one; of a loop, of its first failed item."""
+    """Return the first line of the first error that has one; for a loop, of its first failed item."""
     for result in bad:
         items = [item for item in result.get("results") or [] if isinstance(item, Mapping) and item.get("failed")]
         for found in [*items, result]:
@@ -212,6 +212,6 @@ def _first_line(bad: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _shown(text: str, most: int = 100) -> str:
-    """Return a text from elsewhere as one line, without what a terminal would take for commands."""
+    """Return external text as one line, without control characters of terminals."""
     text = " ".join(visible(" ".join(text.splitlines())).split())
     return text if len(text) <= most else text[: most - 3] + "..."

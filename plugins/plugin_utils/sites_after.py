@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which sites the later steps of a run are about, once a build or a release of some has failed."""
+"""The sites for the later steps of a run, after a build or a release of some has failed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ansible_collections.pyweb.stack.plugins.module_utils.model.site import upst
 
 
 def sites_after(sites: Sequence[Mapping[str, Any]], results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the completed sites without those whose failure leaves nothing to serve.
+    """Return the completed sites without those that have nothing to serve after their failure.
 
-    `results` are those of `django_build` and `uwsgi_release`. A site whose release before the run is still live stays,
-    as `kept`: what nginx and the firewall have for it stays as it is, and its `nginx.upstream` is that release's. A
-    site that is to be absent and could not be removed stays out.
+    `results` are those of `django_build` and `uwsgi_release`. A site whose previous release is still live is kept, as
+    `kept`: its configuration of nginx and the firewall is not changed, and its `nginx.upstream` is that release's. A
+    site that is to be absent and could not be removed is left out.
     """
     failed = _failed(results)
     found = []
@@ -30,9 +30,9 @@ def sites_after(sites: Sequence[Mapping[str, Any]], results: Sequence[Mapping[st
 
 
 def _failed(results: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Return what is live of each site that is not as it was wanted: site name -> live.
+    """Return the live release of each site whose change failed: site name -> live.
 
-    A release that is live all the same, whatever failed after the switch, is no failure to the later steps.
+    If the new release is live, whatever failed after the switch, this is no failure for the later steps.
     """
     found = {}
     for result in results:
@@ -45,7 +45,7 @@ def _failed(results: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]
 
 
 def _upstream(site: Mapping[str, Any], live: Mapping[str, Any]) -> list[str]:
-    """Return where nginx finds what is live: where the inventory has moved the site, that is not there yet."""
+    """Return where nginx finds the live release: not at a new place that only the inventory has."""
     given, layout, before = list(site["nginx"]["upstream"]), Layout.of(site), live.get("socket")
     moved = before is not None and given == upstreams(site["uwsgi"]["socket"], layout)
     return upstreams(list(before or []), layout) if moved else given

@@ -157,7 +157,7 @@ def test_what_was_reachable_stays_reachable(host: Host) -> None:
     assert beside.changed == 0
     [note] = notes(beside)
     assert note.startswith(
-        "the kernel has rules in inet theirs, so firewalld is not started and opens nothing: let 80/tcp in"
+        "the kernel has rules in inet theirs, so firewalld is not started and opens nothing: allow 80/tcp there"
     )
     assert notes(run(host, "--check")) == [note]
     assert host.run("systemctl is-active firewalld").stdout.strip() == "inactive"
@@ -166,10 +166,8 @@ def test_what_was_reachable_stays_reachable(host: Host) -> None:
     host.told("cat > /etc/firewalld/zones/dmz.xml", '<zone><service name="ssh"/><interface name="eth0"/></zone>\n')
     told = run(host, "-e", "firewalld_over_others=true", "-e", '{"firewalld_close_others": ["9999/tcp"]}')
     assert host.told("systemctl is-active firewalld") == "active"
-    assert "let 80/tcp in there" in notes(told)[-2]
-    assert (
-        "what comes through eth0 is in its zone dmz, where 80/tcp stays closed (firewalld_zone: dmz" in notes(told)[-1]
-    )
+    assert "allow 80/tcp there" in notes(told)[-2]
+    assert "eth0 is in its zone dmz, in which 80/tcp stays closed (firewalld_zone: dmz" in notes(told)[-1]
     assert host.told("firewall-cmd --get-zone-of-interface=eth0") == "dmz"
     assert "table inet theirs" in nft(host, "list tables")
     assert not reaches(host, 9999)

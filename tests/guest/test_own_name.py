@@ -91,7 +91,7 @@ def somebody_elses_server_is_named(shop: Shop) -> None:
     address = shop.host.address
     shop.put(ON_THE_ADDRESS.format(address=address).lstrip())
     assert ask(address, "shop.example").body == "not yours"
-    told = f"somebody else's server answers for shop.example at {address}:80: {OTHER}:1 (server_name other.example; "
+    told = f"another server answers for shop.example at {address}:80: {OTHER}:1 (server_name other.example; "
     # No release is to blame: a new one goes live, and the run says that nobody gets it.
     before = shop.current()
     shop.project.version(2)
@@ -113,7 +113,7 @@ def a_release_that_no_visitor_gets_is_taken_back(shop: Shop) -> None:
     error = shop.fails("deploy.yml")
     told = (
         "site 'shop': the check through nginx failed: / as shop.example answered 502; expected a status below 500 "
-        f"(through nginx at {shop.host.address}:80); the release before it did answer"
+        f"(through nginx at {shop.host.address}:80); the previous release did answer"
     )
     assert told in error, error
     assert shop.current() == before

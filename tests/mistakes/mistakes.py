@@ -232,7 +232,7 @@ MISTAKES = [
     Mistake(
         "a migration that fails",
         "site 'unix': migrate failed: ValueError: no such thing to migrate (gallery/migrations/0002_broken.py:LINE); "
-        "applied were none; not applied are gallery.0002_broken",
+        "applied: none; not applied: gallery.0002_broken",
         add={"gallery/migrations/0002_broken.py": MIGRATION},
     ),
     # uWSGI and nginx.

@@ -117,7 +117,7 @@ BAD = [
     Bad(
         "redirects in a circle",
         "health",
-        "/ as unix.example redirects without end: / -> /app/ -> /",
+        "/ as unix.example redirects in a loop: / -> /app/ -> /",
         start_page(TO_APP, "return redirect('/')"),
         DEFAULT,
     ),

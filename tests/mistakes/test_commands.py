@@ -151,7 +151,7 @@ def test_a_step_that_fails_or_hangs_leaves_the_old_release(shop: Shop, what: str
     steps = {"build": [bad, "collectstatic"], "release": ["migrate", {"manage": "check"}, bad]}[what]
     run = shop.host.play(shop.site(**{what: steps}), DEPLOY)
     assert run.status != 0
-    had_run = "; had run before: migrate, manage check" if what == "release" else ""
+    had_run = "; steps that ran before it: migrate, manage check" if what == "release" else ""
     words = f"site '{SITE}': {what} step 'python note.py {what[0]}9 {how}' failed: {cause}{had_run}"
     assert run.error.splitlines()[0].startswith(words), run.error
     assert "ultramarine" not in run.output.replace('"COLOUR": "ultramarine"', "")

@@ -1,7 +1,7 @@
-"""Take a bare container to a running Django site, ask it from outside, and let the doctor look at every hop.
+"""Deploy a Django site into a new container, request it from outside, and let the doctor check every hop.
 
-Run by `make demo`, which has made the tools, the engine and the image before. The container `pyweb-demo` stays, and a
-second run goes on with it; `make destroy` removes it.
+Run by `make demo`, after the tools, the engine and the image are ready. The container `pyweb-demo` is kept, and a
+second run uses it again; `make destroy` removes it.
 """
 
 from __future__ import annotations
@@ -76,22 +76,22 @@ def main() -> int:
     ).returncode
     print(f"took {time.monotonic() - start:.0f} s", flush=True)
 
-    headline("asked from outside")
+    headline("requested from outside")
     checks = questions(address)
     headline(f"ansible-playbook -i {INVENTORY.relative_to(ROOT)} playbooks/doctor.yml")
     chain = chain_is_ok(colour)
     good = played == 0 and all(check.good for check in checks) and chain
     if good:
         scheme = served_by()
-        print(f"\nThe site answers at {scheme}://{DOMAIN}/, a name that only this machine's curl is told of:\n")
+        print(f"\nThe site answers at {scheme}://{DOMAIN}/, a name that you pass to curl on this machine:\n")
         print(f"    curl --insecure --resolve {DOMAIN}:{PORTS[scheme]}:{address} {scheme}://{DOMAIN}/\n")
         if scheme == "https":
-            print("The host has signed its certificate itself, so a browser warns before it shows the page.")
+            print("The certificate is self-signed, so a browser warns before it shows the page.")
         print(f"The doctor's page is {(REPORT / 'doctor.html').relative_to(ROOT)}.")
         print(f"Its inventory is {INVENTORY.relative_to(ROOT)}/; change it and run `make demo` again.")
         print("`make destroy` removes the container.")
     else:
-        print("\nThe demo is not complete; the marks above say where it ends.", file=sys.stderr)
+        print("\nThe demo failed; the marks above show where.", file=sys.stderr)
     return 0 if good else 1
 
 
@@ -99,11 +99,11 @@ def main() -> int:
 
 
 def start_container(image: str) -> str:
-    """Start the container, or go on with one that runs from the same image; the IP address it has."""
+    """Start the container, or use a running one of the same image; return its IP address."""
     wanted = docker("image", "inspect", "--format", "{{.Id}}", image)
     state = docker("container", "inspect", "--format", "{{.Image}} {{.State.Running}}", CONTAINER, check=False)
     if state == f"{wanted} true":
-        print(f"the container {CONTAINER} is there already")
+        print(f"the container {CONTAINER} exists already")
     else:
         docker("rm", "--force", CONTAINER, check=False)
         # systemd as PID 1, a firewall of its own, a root that may read other users' processes; without --privileged.
@@ -130,7 +130,7 @@ def wait_for_boot(seconds: int = 60) -> None:
 
 
 def write_inventory() -> None:
-    """Write the inventory; what somebody changed in it stays."""
+    """Write the inventory; a changed file is kept."""
     variables = GROUP_VARS + ("\n" + ENVIRONMENT if BUNDLE.is_file() else "")
     for name, text in (("hosts.yml", HOSTS), (VARIABLES, variables)):
         path = INVENTORY / name
@@ -150,7 +150,7 @@ class Check:
 
 
 def questions(address: str) -> list[Check]:
-    """What a client sees: https from http, the page, a static file of it, the health; nothing of a name of no site."""
+    """Check what a client sees: https from http, the page, a static file of it, the health check, an unknown name."""
     scheme = served_by()
     checks = []
     if scheme == "https":
@@ -173,18 +173,18 @@ def questions(address: str) -> list[Check]:
 
     stranger = ask(address, "/", scheme, "no-such-site.example")
     refused = page.status > 0 and (stranger.status == 0 or stranger.status >= 400)
-    checks.append(shown(Check("a name of no site", refused, f"GET / with another name -> {stranger}")))
+    checks.append(shown(Check("an unknown name", refused, f"GET / with another name -> {stranger}")))
     return checks
 
 
 def served_by() -> str:
-    """https, unless the inventory is of somebody who took `tls` out, or of an earlier version."""
+    """Return https, unless the inventory has no `tls`, or is of an earlier version."""
     text = (INVENTORY / VARIABLES).read_text(encoding="utf-8")
     return "https" if re.search(r"^\s+tls: (?!none)", text, re.MULTILINE) else "http"
 
 
 def chain_is_ok(colour: dict[str, str]) -> bool:
-    """Every hop from the client to the data, as the doctor sees it; its page lies beside the inventory."""
+    """Return every hop from the client to the data, as the doctor reports it; its page is beside the inventory."""
     examined = subprocess.run(
         ["ansible-playbook", "-i", str(INVENTORY), "playbooks/doctor.yml", "-e", f"doctor_report={REPORT}"],
         cwd=ROOT,
@@ -213,7 +213,7 @@ class Answer:
 
 
 def ask(address: str, path: str, scheme: str, host: str = DOMAIN) -> Answer:
-    """Ask as a browser does that goes on after its warning: with the name, whatever the certificate."""
+    """Request like a browser after its warning: with the name, and any certificate."""
     connection = HTTPConnection(address, PORTS[scheme], timeout=15)
     try:
         connection.connect()
@@ -253,7 +253,7 @@ def headline(text: str) -> None:
 
 
 def docker(*arguments: str, check: bool = True) -> str:
-    """What docker printed, without the blanks around it; ends the demo where it fails and `check` is on."""
+    """Return docker's output, without blanks around it; exit if it fails and `check` is set."""
     done = subprocess.run(
         ["docker", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False, timeout=120
     )

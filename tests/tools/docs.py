@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Write the generated documentation: docs.py [--check]; with --check, only say what has drifted and exit 1.
+"""Write the generated documentation: docs.py [--check]; with --check, only report what has drifted and exit 1.
 
-- roles/NAME/README.md   from meta/argument_specs.yml, the role's one description
+- roles/NAME/README.md   from meta/argument_specs.yml, the only description of the role
 - docs/site.md           from the tables of the model, plugins/module_utils/model/keys.py
 - docs/plugins/NAME.md   from the plugins' own documentation, as ansible-doc reads it
-- docs/doctor.md         from what the doctor said in its last test runs, tests/doctor/verdicts.json
+- docs/doctor.md         from the doctor's output in its last test runs, tests/doctor/verdicts.json
 - docs/doctor-codes.md, docs/symptoms.md from the rows of the doctor's unit tests and tests/doctor/means.py
-- docs/mistakes.md       from the mistakes that tests make, tests/mistakes/mistakes.py
+- docs/mistakes.md       from the mistakes in the tests, tests/mistakes/mistakes.py
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main(words: list[str]) -> int:
     )
     for path in drifted:
         if words:
-            print(f"{path.relative_to(ROOT)} has drifted; `make docs` writes it anew", file=sys.stderr)
+            print(f"{path.relative_to(ROOT)} has drifted; `make docs` writes it again", file=sys.stderr)
         elif path in wanted:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(wanted[path], encoding="utf-8")
@@ -92,7 +92,7 @@ def role_page(name: str, spec: dict[str, Any]) -> str:
 # --- the model ---
 
 
-# Defaults whose form in the model is not what an inventory has.
+# Defaults whose form in the model differs from that in an inventory.
 AS_GIVEN = {"build": "[collectstatic]", "release": "[migrate]", "nginx.listen": "[80]"}
 
 SITE = """```yaml example

@@ -1,11 +1,11 @@
-"""Ask the properties of tests/unit/test_fuzz_*.py at random until the time is over, or one does not hold.
+"""Test the properties of tests/unit/test_fuzz_*.py at random until the time is over, or one fails.
 
     make fuzz                          10 minutes
     make fuzz MINUTES=60 EXAMPLES=500 ARGS="-k nginx"
     make fuzz SEED=123                 one round again, with the examples of that seed
 
-A round asks each property so many examples. What fails is printed with the smallest example that hypothesis finds; it
-belongs into a plain test, beside the fix.
+Each round tests every property with this number of examples. A failure is printed with the smallest example that
+hypothesis finds; add it as a plain test, beside the fix.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Say which small changes can be made in a Python source, so that somebody can see whether its tests notice.
+"""List small changes of a Python source, to check whether its tests notice them.
 
-Comparisons, `and`, `or`, `not`, `+` and `-` are swapped, conditions turned round, numbers and strings changed, results,
-calls and errors dropped. Names, annotations, docstrings and the words of messages stay.
+Comparisons, `and`, `or`, `not`, `+` and `-` are swapped, conditions negated, numbers and strings changed, results,
+calls and errors dropped. Names, annotations, docstrings and the text of messages are not changed.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
-"""Renew plugins/module_utils/build/pinned.py: the newest versions of what is downloaded by default, and their hashes.
+"""Update plugins/module_utils/build/pinned.py: the newest versions of what is downloaded by default, and their hashes.
 
     make pins                      the newest release of each
     make pins ARGS="uv=0.9.9"      this version of uv, and the newest of the others
 
-Reads the JSON of the simple API (PEP 691) of PIP_INDEX_URL, by default of the index that pip has built in. Releases
-that were withdrawn (yanked) and pre-releases do not count. Look at the difference before you commit it: the hashes are
-what the index says today.
+Reads the JSON of the simple API (PEP 691) of PIP_INDEX_URL, by default of pip's own index. Withdrawn (yanked) releases
+and pre-releases are ignored. Review the difference before you commit it: the hashes are those of the index today.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from typing import Any
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
-# Where pip looks when nobody says where; pip has no public name for it.
+# pip's default index; pip has no public name for it.
 from pip._internal.models.index import PyPI
 
 TARGET = Path(__file__).resolve().parents[2] / "plugins/module_utils/build/pinned.py"
-# What a site can have without naming a version.
+# What a site can use without a version.
 NAMES = ("pyuwsgi", "uv", "uwsgi")
 ACCEPT = "application/vnd.pypi.simple.v1+json"
 HEAD = '''\
@@ -55,9 +54,9 @@ def text(pinned: Mapping[str, tuple[str, Iterable[str]]]) -> str:
 
 
 def choose(page: Mapping[str, Any], wanted: str = "") -> tuple[str, list[str]]:
-    """Return a version, the newest one unless one is wanted, and the hashes of its files for Linux.
+    """Return a version, by default the newest, and the hashes of its files for Linux.
 
-    `page` is what the index answers for one project. Raises ValueError where it has no such version, or no hash.
+    `page` is the index's answer for one project. Raises ValueError if it lacks the version, or a hash.
     """
     found: dict[Version, list[str]] = {}
     for file in page["files"]:
@@ -74,7 +73,7 @@ def choose(page: Mapping[str, Any], wanted: str = "") -> tuple[str, list[str]]:
 
 
 def _version(filename: str) -> Version | None:
-    """Return the version that a file is of; None for what no Linux host downloads."""
+    """Return the version of a file; None for files that no Linux host downloads."""
     try:
         if filename.endswith(".whl"):
             if not re.search(r"-(any|[\w.]*linux[\w.]*)\.whl$", filename):
@@ -86,7 +85,7 @@ def _version(filename: str) -> Version | None:
 
 
 def ask(name: str) -> dict[str, Any]:
-    """Return what the index says of a project."""
+    """Return the index's answer for a project."""
     index = os.environ.get("PIP_INDEX_URL", PyPI.simple_url).rstrip("/")
     request = urllib.request.Request(f"{index}/{name}/", headers={"Accept": ACCEPT})
     with urllib.request.urlopen(request, timeout=60) as answer:

@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
 """Run the tests of the collection: test.py [setup|lint|unit|molecule|faults ...]; without a word, all but `vm`.
 
-Needs only python3. Each step writes a log of its own below .test-logs/, which is shown in full when the step fails,
-with the journal of its container. A failing step stops only the steps that build on it. Behind each step on a platform
-stands what its image was made from: the distribution's own (registry, mmdebstrap), or a stand-in for it. The last line
-is `N passed, M failed`; the exit status is 1 when anything failed.
+Needs only python3. Each step writes its own log below .test-logs/. If the step fails, the log is shown in full, with
+the journal of its container. A failing step stops only the steps that depend on it. The report shows for each step on a
+platform what its image was made from: the distribution's own (registry, mmdebstrap), or a stand-in for it. The last
+line is `N passed, M failed`; the exit status is 1 if anything failed.
 
 Environment:
   PLATFORMS  the platforms to test (default: those in tests/platforms.json that need no registry)
-  FULL       those of them that are asked everything, or `all` (default: those that are `full` in the file, one of each
-             family; all of PLATFORMS where that is set). The others are asked the scenarios in BRIEF. Without FULL and
-             PLATFORMS the first one alone is asked what is the same everywhere (the mark `same_everywhere`).
-             With FULL=all the long table of the doctor is asked as well (the step doctor-long), and the site of the
-             documentation is built and visited (the steps docs-site).
-  SCENARIOS  what molecule runs
-  JOBS       how many steps run side by side (default: one more than there are cores, for a step waits now and then)
+  FULL       those of them that are tested completely, or `all` (default: those that are `full` in the file, one of each
+             family; all of PLATFORMS if that is set). The others run the scenarios in BRIEF. Without FULL and
+             PLATFORMS, only the first one tests what is the same everywhere (the mark `same_everywhere`).
+             With FULL=all, the long table of the doctor is tested too (the step doctor-long), and the site of the
+             documentation is built and opened (the steps docs-site).
+  SCENARIOS  the scenarios of molecule
+  JOBS       how many steps run in parallel (default: one more than there are cores, because steps sometimes wait)
 """
 
 from __future__ import annotations
@@ -37,23 +37,23 @@ import platforms as known_platforms
 
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / ".test-logs"
-# Every step shares this lock; one that measures waits for the others' end, and keeps new ones from starting.
+# Every step shares this lock; one that measures waits for the others to end, and prevents new ones.
 ALONE = LOGS / ".alone.lock"
 IN_VENV = str(ROOT / "tests/tools/in_venv.sh")
 SCENARIOS = "platform sources default changes standalone dependency el"
 SUITES = ("faults", "mistakes", "projects", "doctor", "guest", "upgrade", "workers", "hostile", "https")
-# Asked of one platform of each family, and only where everything is asked, or this by its name.
+# Run on one platform of each family, and only if everything is tested, or if they are named.
 LONG_TABLE = "tests/doctor/long_table.py"
 # The suites that need a CA in a container beside their host; its image is made of this platform's.
 WITH_CA, CA_PLATFORM = ("https",), "debian12"
 VM_PLATFORM = "debian12"
-# The machines with Ansible on them: its versions after 2.19 need a newer Python.
+# The platforms of the controllers: ansible-core after 2.19 needs a newer Python than Debian 12 has.
 CONTROLLER, NEW_CONTROLLER = "debian12", "debian13"
-# What is asked where not everything is: whether the platform is what the roles take it for, and serves a site.
+# Run on platforms that are not tested completely: the platform itself, and a served site.
 BRIEF = ("platform", "sanity")
-# Leaves out what another platform is asked, and nothing else.
+# Leaves out what is tested on another platform.
 OTHERS_ASK = ("-m", "not same_everywhere")
-# Scenarios that ask what only some platforms have.
+# Scenarios that test what only some platforms have.
 ONLY = {
     "el": [name for name, platform in known_platforms.PLATFORMS.items() if platform.os_family == "RedHat"],
 }
@@ -80,14 +80,14 @@ class Step:
     needs: list[str] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
     platform: str = ""
-    # It takes ALONE for itself once it is ready to measure: what it measures would be the other steps' doing as well.
+    # It holds ALONE once it is ready to measure, because other steps would affect the result.
     alone: bool = False
-    # The container that it leaves behind: it is asked for evidence after a failure, and removed.
+    # The container that it leaves behind: read for evidence after a failure, and removed.
     container: str = ""
     seconds_most: float = STEP_SECONDS
-    # A directory that it must not find: what an earlier run left there says what is in a container that is gone.
+    # A directory to remove before: an earlier run's would describe a container that no longer exists.
     scratch: Path | None = None
-    # Left out where no step is named.
+    # Not run if no step is named.
     by_name: bool = False
     outcome: str = "waiting"
     seconds: float = 0.0
@@ -113,7 +113,7 @@ def main(words: list[str]) -> int:
 
 
 def all_steps(environment: Mapping[str, str]) -> list[Step]:
-    """Return the whole plan, in the order in which idle workers take it up: the long steps first."""
+    """Return the whole plan, in the order in which idle workers start the steps: long ones first."""
 
     def tool(name: str, *command: str) -> Step:
         return Step(name, [IN_VENV, *command], ["setup"])
@@ -126,7 +126,7 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
     once = full[1:] if not wanted and not environment.get("FULL") else []
     return [
         Step("setup", [str(ROOT / "tests/tools/setup.sh")]),
-        # After setup: both may have to install packages, and apt lets in one at a time.
+        # After setup: both may have to install packages, and apt allows one at a time.
         Step("engine", [str(ROOT / "tests/tools/engine.sh")], ["setup"]),
         *(image(platform) for platform in platforms),
         ca_image(),
@@ -149,16 +149,16 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         *docs_site(by_name=asked_all != ["all"]),
         *from_outside(full, platforms, by_name=asked_all != ["all"]),
         *(vm() if VM_PLATFORM in platforms else []),
-        # Last, when nothing else is left to start: they set up their hosts beside what still runs.
+        # Last, when nothing else is left to start: they set up their hosts while others still run.
         *(load(platform) for platform in full if platform not in once),
     ]
 
 
 def scenarios(platforms: list[str], full: list[str], wanted: list[str]) -> list[tuple[str, str]]:
-    """Return what molecule runs, as pairs of a scenario and a platform."""
+    """Return molecule's runs, as pairs of a scenario and a platform."""
     names = wanted or list(dict.fromkeys([*SCENARIOS.split(), *BRIEF]))
     pairs = [(name, platform) for name in names for platform in platforms]
-    # `default` asks what `sanity` does.
+    # `default` tests what `sanity` does.
     whole = wanted or SCENARIOS.split()
     return [
         (name, platform)
@@ -223,7 +223,7 @@ def long_table(platform: str, by_name: bool) -> Step:
 
 
 def suite(what: str, platform: str, path: str = "", once: bool = False) -> Step:
-    """The tests below tests/WHAT, or those of a file, on one platform; `once`: not what another platform is asked."""
+    """Return the tests below tests/WHAT, or in a file, on one platform; `once`: without those of other platforms."""
     return Step(
         f"{what} {platform}",
         [IN_VENV, "pytest", "-rA", "--durations=10", *OTHERS_ASK * once, path or f"tests/{what}"],
@@ -239,7 +239,7 @@ def molecule(scenario: str, platform: str, prefix: str) -> Step:
     command = [IN_VENV, "molecule", "-c", str(ROOT / "molecule/config.yml"), "test", "--no-command-borders"]
     return Step(
         f"molecule {scenario} {platform}",
-        # The runner removes the container: sooner than a playbook would, and not before it was asked why a step failed.
+        # The runner removes the container: faster than a playbook, and after reading it for evidence.
         [*command, "--destroy", "never", "--scenario-name", scenario],
         ["setup", f"image {platform}"],
         {"PYWEB_PLATFORM": platform, "MOLECULE_EPHEMERAL_DIRECTORY": str(scratch)},
@@ -250,7 +250,7 @@ def molecule(scenario: str, platform: str, prefix: str) -> Step:
 
 
 def chosen(steps: list[Step], words: list[str]) -> list[Step]:
-    """Return the steps that a word names, and what they need; without a word all but those that want to be named."""
+    """Return the named steps and their dependencies; without names, all except those that must be named."""
     if not words:
         return [step for step in steps if not step.by_name]
     by_name = {step.name: step for step in steps}
@@ -291,7 +291,7 @@ def run_all(steps: list[Step], jobs: int) -> None:
 
 
 def run(step: Step) -> None:
-    """Run one step, and say how it ended."""
+    """Run one step, and report the result."""
     say(f"{step.name}: started")
     if step.scratch:
         shutil.rmtree(step.scratch, ignore_errors=True)
@@ -306,14 +306,14 @@ def run(step: Step) -> None:
 
 
 def judge(step: Step, status: int, start: float) -> None:
-    """Say how a step ended that began at `start`; after a failure, with all that it and its container said."""
+    """Report the result of a step that began at `start`; after a failure, with all output and the container's."""
     step.seconds = time.monotonic() - start
     text = step.log.read_text(encoding="utf-8", errors="replace")
     if fault := verdict(step, status, text):
         step.outcome = "failed"
         evidence = asked(step.container)
         step.log.write_text(text + evidence, encoding="utf-8")
-        say(f"{step.name}: FAILED in {step.seconds:.0f} s ({fault}); all it said:\n{indented(text + evidence)}\n")
+        say(f"{step.name}: FAILED in {step.seconds:.0f} s ({fault}); its output:\n{indented(text + evidence)}\n")
     else:
         step.outcome = "passed"
         say(f"{step.name}: passed in {step.seconds:.0f} s")
@@ -351,7 +351,7 @@ def verdict(step: Step, status: int, log: str) -> str:
     """Return why the step failed; '' when it passed."""
     if status:
         return f"stopped after {step.seconds:.0f} s" if step.seconds >= step.seconds_most else f"exit status {status}"
-    # Molecule takes a directory that is not there for one without tests, and goes on.
+    # Molecule treats a missing directory as one without tests, and continues.
     if "no tests found" in log:
         return "exit status 0, but molecule found no tests"
     # A plugin or a test may end the process before the last test, with status 0.
@@ -361,7 +361,7 @@ def verdict(step: Step, status: int, log: str) -> str:
 
 
 def asked(container: str) -> str:
-    """Return what a container's journal and logs say; '' without a container."""
+    """Return a container's journal and logs; '' without a container."""
     if not container:
         return ""
     script = EVIDENCE.read_text(encoding="utf-8")
@@ -369,7 +369,7 @@ def asked(container: str) -> str:
 
 
 def docker(*words: str) -> str:
-    """Return what docker said, whatever came of it."""
+    """Return docker's output, whatever its exit status is."""
     try:
         done = subprocess.run(
             ["docker", *words], capture_output=True, text=True, errors="replace", timeout=120, check=False
@@ -385,7 +385,7 @@ PRINTING = threading.Lock()
 
 
 def stop(process: subprocess.Popen[str]) -> None:
-    """End a step with all that it started: it leads a process group of its own."""
+    """End a step with all its processes: it leads a process group."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGTERM)
 
@@ -400,7 +400,7 @@ def indented(text: str) -> str:
 
 
 def origin(platform: str) -> str:
-    """Return what the platform's image was made from, as its label says; '' where there is no image."""
+    """Return what the platform's image was made from, according to its label; '' if there is no image."""
     label = '{{index .Config.Labels "pyweb.origin"}}'
     command = ["docker", "image", "inspect", "--format", label, f"pyweb-{platform}:bare"]
     try:
@@ -414,7 +414,7 @@ def origin(platform: str) -> str:
 
 
 def report(steps: list[Step]) -> int:
-    """Print how every step ended; return the exit status."""
+    """Print the result of every step; return the exit status."""
     width = max(len(step.name) for step in steps)
     print()
     origins = {platform: origin(platform) for platform in {step.platform for step in steps if step.platform}}
@@ -425,7 +425,7 @@ def report(steps: list[Step]) -> int:
     failed = len(steps) - passed
     stand_ins = sorted(platform for platform in origins if origins[platform] == "stand-in")
     if stand_ins:
-        print(f"\nNot the real {' and '.join(stand_ins)}: stand-ins; COMPATIBILITY.md says where they differ.")
+        print(f"\nNot the real {' and '.join(stand_ins)}: stand-ins; COMPATIBILITY.md lists the differences.")
     for step in steps:
         if step.outcome != "passed":
             print("\n".join(["", f"{step.name}: {step.outcome}", *reasons(step)]))
@@ -435,7 +435,7 @@ def report(steps: list[Step]) -> int:
 
 
 def reasons(step: Step) -> list[str]:
-    """Return the lines of a step's log that say why it failed: a reader of CI may see its last lines alone."""
+    """Return the lines of a step's log with its failure: CI may show only the last lines."""
     log = step.log.read_text(encoding="utf-8", errors="replace") if step.outcome == "failed" else ""
     lines = [line for line in log.splitlines() if REASON.match(line)] or log.splitlines()[-REASONS:]
     return [f"  {line[:WIDTH]}" for line in lines[-REASONS:]]

@@ -120,13 +120,13 @@ CHALLENGES = {
         "connection",
         f"{OWN}: Fetching {URL}: Timeout after connect (your server may be slow or overloaded)",
         HERE,
-        f"port 80 of shop.example.com ({OWN}) accepts connections but does not answer in time",
+        f"port 80 of shop.example.com ({OWN}) accepts connections, but does not answer in time",
     ),
     "AAAA without answer": (
         "connection",
         f"{SIX}: Fetching {URL}: Connection refused",
         Seen((OWN, SIX), (OWN,)),
-        f"the AAAA record of shop.example.com leads to {SIX}, where port 80 does not answer; take the record away",
+        f"the AAAA record of shop.example.com leads to {SIX}, where port 80 does not answer; remove the record",
     ),
     "AAAA of another host": (
         "unauthorized",
@@ -157,13 +157,13 @@ CHALLENGES = {
         "unauthorized",
         f'{OWN}: Invalid response from {URL}: "<!DOCTYPE html>\\n<html>"',
         Seen((OWN,), (OWN,), "404 of nginx", "404 of nginx"),
-        f"shop.example.com ({OWN}) does not give the right answer to the challenge",
+        f"shop.example.com ({OWN}) gives a wrong answer to the challenge",
     ),
     "another key": (
         "unauthorized",
         'The key authorization file from the server did not match this challenge. Expected "a.b" (got "c.d")',
         HERE,
-        "shop.example.com does not give the right answer to the challenge",
+        "shop.example.com gives a wrong answer to the challenge",
     ),
     "redirect to another name": (
         "unauthorized",
@@ -199,7 +199,7 @@ CHALLENGES = {
         "caa",
         "CAA record for shop.example.com prevents issuance",
         HERE,
-        "a CAA record in DNS keeps this CA from shop.example.com; add one that names the CA, or take it away",
+        "a CAA record in DNS keeps this CA from shop.example.com; add one that names the CA, or remove it",
     ),
     "CAA that cannot be read": (
         "dns",
@@ -294,12 +294,12 @@ BEFORE = {
             "with url: /dir (Caused by SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED] certificate "
             "verify failed: unable to get local issuer certificate (_ssl.c:992)')))"
         ),
-        "this host does not know the CA of the directory's own https (ca.example.net:14000): unable to get local issuer "
-        "certificate; give it with tls.acme.ca",
+        "this host does not trust the CA of the directory's https (ca.example.net:14000): unable to get local issuer "
+        "certificate; set it in tls.acme.ca",
     ),
     "a self-signed CA": (
         unexpected("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate (_ssl.c:1000)"),
-        "this host does not know the CA of the directory's own https (ca.example.net:14000): self-signed certificate",
+        "this host does not trust the CA of the directory's https (ca.example.net:14000): self-signed certificate",
     ),
     "a wrong name": (
         unexpected(
@@ -342,12 +342,12 @@ BEFORE = {
     ),
     "external accounts": (
         f"Server requires external account binding. Please use --eab-kid and --eab-hmac-key.\n{ASK}\n",
-        "the CA gives certificates to accounts that it made alone (external account binding)",
+        "the CA requires an account that it created (external account binding)",
     ),
     "an e-mail address": (
         "The ACME server believes ops@example is an invalid email address. Please ensure it is a valid email and attempt "
         f"registration again.\n{ASK}\n",
-        "the CA does not take the e-mail address ops@example; correct tls.acme.email",
+        "the CA refuses the e-mail address ops@example; correct tls.acme.email",
     ),
     "an account that the CA forgot": (
         unexpected(
@@ -355,7 +355,7 @@ BEFORE = {
                 "not found", "does not exist"
             )
         ),
-        "the CA does not know the account of this host any more",
+        "the CA no longer knows the account of this host",
     ),
     "several accounts": (
         f"Missing command line flag or config entry for this setting:\nPlease choose an account\nChoices: ['a', 'b']\n{ASK}",
@@ -392,23 +392,23 @@ BEFORE = {
     ),
     "a profile": (
         unexpected('Error creating new order :: Invalid profile requested :: profile "short" not recognized'),
-        "the CA does not take the profile of tls.acme.profile: Error creating new order",
+        "the CA refuses the profile of tls.acme.profile: Error creating new order",
     ),
     "a name of no CA": (
         unexpected(
             'Error creating new order :: Cannot issue for "shop.local": Domain name does not end with a valid public suffix '
             "(TLD)"
         ),
-        "the CA gives no certificate for shop.local: Domain name does not end with a valid public suffix",
+        "the CA issues no certificate for shop.local: Domain name does not end with a valid public suffix",
     ),
     "a forbidden name": (
         unexpected("Error creating new order :: The ACME server refuses to issue a certificate for this domain name"),
-        "the CA gives no certificate for a name of domains",
+        "the CA issues no certificate for a name of domains",
     ),
     "a busy CA": (unexpected("Service busy; retry later."), "the CA is busy, run again later: Service busy"),
     "another certbot": (
         f"Another instance of Certbot is already running.\n{ASK}\n",
-        "another certbot is working on this host, and does not end",
+        "another certbot is running on this host, and does not end",
     ),
     "a full disk": (unexpected("OSError: [Errno 28] No space left on device"), "the disk of this host is full"),
     "a wildcard by http": (
@@ -432,7 +432,7 @@ def test_certbots_log_is_read_where_it_printed_less():
 
 
 def test_nothing_at_all_names_the_log():
-    assert why("") == "certbot said nothing; see /var/log/letsencrypt/letsencrypt.log"
+    assert why("") == "certbot gave no reason; see /var/log/letsencrypt/letsencrypt.log"
 
 
 @pytest.mark.parametrize("word", ["Domain", "Identifier"])

@@ -123,7 +123,7 @@ def test_a_failed_challenge_leaves_what_is_served_and_names_the_cause(host):
         "site 'shop': the certificate failed: shop.example.com leads to 203.0.113.5, and this host has 5.6.7.9"
     )
     assert "Connection refused" in first
-    assert first.endswith("; what nginx serves stays as it is")
+    assert first.endswith("; nginx's certificate is not changed")
     assert any("Detail: 203.0.113.5" in line for line in more)
     assert pairs.live(before.layout) == live
     host.certbot.works()
@@ -159,7 +159,7 @@ def test_a_run_that_was_killed_before_the_hook_is_completed_without_the_ca(host)
         host.certificate().ensure()
     host.certbot.works()
     wanted = host.certificate()
-    assert wanted.ensure() == ["certificate: nginx is told of it"]
+    assert wanted.ensure() == ["certificate: nginx is reloaded"]
     assert len(host.certbot.calls) == 1
     assert served(wanted) == ["shop.example.com"]
 
@@ -171,7 +171,7 @@ def test_where_nginx_refuses_the_new_pair_the_error_has_its_words(host):
         wanted.ensure()
     assert pairs.is_placeholder(wanted.layout)
     (host.folder / "refuses").unlink()
-    assert wanted.ensure() == ["certificate: nginx is told of it"]
+    assert wanted.ensure() == ["certificate: nginx is reloaded"]
 
 
 def test_a_certificate_that_https_does_not_show_is_an_error(host, monkeypatch):
@@ -187,7 +187,7 @@ def test_another_certbot_is_waited_for(host, monkeypatch):
     assert len(host.certbot.calls) == 3
     monkeypatch.setattr(acme_issue, "BUSY", 0)
     host.certbot.is_busy(1)
-    with pytest.raises(StepError, match="another certbot is working on this host"):
+    with pytest.raises(StepError, match="another certbot is running on this host"):
         host.certificate(domains=["new.example.com"]).ensure()
 
 
@@ -201,7 +201,7 @@ def test_somebody_elses_certificate_of_that_name_is_not_touched(host):
 
 
 def test_without_the_script_that_nginx_is_told_by_nothing_is_begun(host):
-    with pytest.raises(StepError, match=r"tls/renewed, which takes a certificate to nginx, is not there"):
+    with pytest.raises(StepError, match=r"tls/renewed, which installs a certificate in nginx, does not exist"):
         host.certificate(prepare=False).ensure()
     assert host.certbot.calls == []
 

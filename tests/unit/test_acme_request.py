@@ -95,7 +95,7 @@ def test_a_profile_that_certbot_would_forget_is_refused(host, version):
         AnsibleFilterError, match=rf"site 'shop': tls\.acme\.profile is 'shortlived', .* {version} cannot"
     ):
         acme.acme_possible(sites, {"certbot": version}, "9.9")
-    with pytest.raises(AnsibleFilterError, match=r"certbot 4\.1 can: leave profile out"):
+    with pytest.raises(AnsibleFilterError, match=r"certbot 4\.1 can: remove profile"):
         acme.acme_possible(sites, {"certbot": ""}, version)
     assert acme.acme_possible(sites, {"certbot": "4.1.0"}, version) == sites
     assert acme.acme_possible(completed(host, site()), {}, version)

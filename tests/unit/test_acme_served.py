@@ -60,7 +60,7 @@ def test_the_certificate_of_certbot_is_what_https_shows(tmp_path, proxied):
     with server(tmp_path, made, proxied) as port:
         assert acme_served.wrong(site(port, proxy_protocol=proxied), made.certificate) == ""
         fault = acme_served.wrong(site(port, proxy_protocol=proxied), make().certificate)
-        assert fault == f"https at 127.0.0.1:{port} has another certificate; does another server answer?"
+        assert fault == f"https at 127.0.0.1:{port} has another certificate; possibly another server answers"
 
 
 def test_nobody_at_the_port_and_no_certificate_at_all():

@@ -48,7 +48,7 @@ def test_what_is_lost_is_named_and_not_shown(tmp_path, arrives, lost):
         arrival.check(Systemd(arrives), make_release(tmp_path, env=VALUES))
     assert str(caught.value) == (
         f"site 'shop': env failed: {lost} of env did not arrive in a process that systemd starts as the inventory has "
-        "it; expected every character of it; take out what systemd does not read"
+        "it; expected every character of it; remove what systemd cannot read"
     )
 
 
@@ -59,7 +59,7 @@ def test_a_file_that_systemd_refuses(tmp_path):
     first, last = str(caught.value).splitlines()
     assert first == (
         "site 'shop': env failed: no process starts with the variables NAME, TOKEN: one of them is too long for the "
-        "kernel (128 KiB), or has what systemd takes for no text, such as U+FFFE; take that out of env"
+        "kernel (128 KiB), or contains a character that systemd refuses, such as U+FFFE; remove it from env"
     )
     assert last.strip() == "Failed with result 'resources'."
 

@@ -109,14 +109,14 @@ def test_good_certificates(tls):
     ("tls", "words"),
     [
         # A key that does not fit.
-        (pair(GOOD, "other"), "key does not fit certificate: it is the EC key with 256 bits "),
-        (pair(GOOD, "rsa2048"), "key does not fit certificate: it is the RSA key with 2048 bits "),
-        (pair(BELOW + LEAF), "certificate has the certificate that fits key as number 2; expected it first"),
+        (pair(GOOD, "other"), "key does not match certificate: it is the EC key with 256 bits "),
+        (pair(GOOD, "rsa2048"), "key does not match certificate: it is the RSA key with 2048 bits "),
+        (pair(BELOW + LEAF), "certificate contains the certificate of key as number 2; expected it first"),
         # Chains.
         (
             pair(LEAF),
             "certificate lacks its intermediate: shop.example.com is signed by below, whose certificate does not "
-            "follow; browsers that have not seen it refuse the site; append it",
+            "follow; browsers that do not have it refuse the site; append it",
         ),
         (
             pair(LEAF + ROOT),
@@ -128,7 +128,7 @@ def test_good_certificates(tls):
             "that "
             "signed it next; put that behind it",
         ),
-        (pair(GOOD + ROOT + OTHER), "certificate goes on behind a root: number 3, root, is signed by itself; remove"),
+        (pair(GOOD + ROOT + OTHER), "certificate continues after a root: number 3, root, is signed by itself; remove"),
         # The name of the issuer is right, and the signature is not its.
         (pair(LEAF + made("below", "root", own="other")), "certificate lacks its intermediate: number 1"),
         # Dates.
@@ -156,13 +156,13 @@ def test_good_certificates(tls):
         ),
         (
             pair(made("shop", "below", ["shop.example.com"], usage=CLIENT) + BELOW),
-            "certificate is for something else: that of shop.example.com is for no server",
+            "certificate is for another purpose: that of shop.example.com is for no server",
         ),
         # Names.
         (
             pair(made("shop", "below", ["shop.example.org", "192.0.2.1"]) + BELOW),
             "certificate is for shop.example.org, 192.0.2.1; expected one for every domain of the site, and "
-            "shop.example.com is missing; get one for all of them, or take the domain out",
+            "shop.example.com is missing; get one for all of them, or remove the domain",
         ),
         (
             pair(made("shop.example.com", "shop.example.com"), "shop.example.com"),

@@ -108,7 +108,8 @@ def test_a_setting_that_is_wanted_where_debug_is_off_is_named(django):
     django(failing("EMAIL_HOST is empty.", lambda found: not found.DEBUG and not found.EMAIL_HOST, hint="Ask."))
     assert first_line() == (
         "?: (shop.E001) EMAIL_HOST is empty. HINT: Ask; it is caused by DEBUG, which is false on a server; set "
-        '`settings: {EMAIL_HOST: ...}` of the site, or `settings: {SILENCED_SYSTEM_CHECKS: ["a.W001", "shop.E001"]}` if that does not matter"
+        '`settings: {EMAIL_HOST: ...}` of the site, or `settings: {SILENCED_SYSTEM_CHECKS: ["a.W001", "shop.E001"]}` '
+        "if that does not matter"
     )
 
 

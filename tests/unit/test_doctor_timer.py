@@ -207,7 +207,8 @@ def test_a_unit_of_somebody_else_is_not_overwritten(host, name):
     outcome = units.converge(settings(host), True, [], systemd, False)
     assert (outcome.made, outcome.fault, systemd.calls) == ([], "", [])
     assert outcome.warning == (
-        f"{host}/{name} is not of pyweb.stack, so the doctor does not look by itself; move that file away for it"
+        f"{host}/{name} was not written by pyweb.stack, so the doctor's timer is not installed; to install it, move "
+        "that file away"
     )
     assert (host / name).read_text() == "[Unit]\n"
 

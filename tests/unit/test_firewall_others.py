@@ -40,7 +40,8 @@ def test_what_listens_stays_open_where_nothing_filtered():
     ]
     assert (found["start"], found["differs"], found["managed"]) == (True, True, True)
     assert found["notes"] == [
-        "firewalld starts; what other hosts could reach already stays open: 8443/tcp python3 (pid 7, app.service), "
+        "firewalld is started; ports that other hosts could reach before stay open: 8443/tcp python3 (pid 7, "
+        "app.service), "
         "514/udp rsyslogd (pid 9, rsyslog.service) (firewalld_close_others closes it)"
     ]
     note = records(found)["_others.public"]
@@ -62,7 +63,7 @@ def test_what_listens_stays_open_in_every_zone_that_something_is_put_into():
     assert found["ssh"] == [{"zone": "dmz", "service": "", "port": "22/tcp"}]
     assert {item["zone"] for item in found["open"]} == {"public"}
     assert found["notes"][1:] == [
-        "firewalld starts; what comes through eth0, 10.0.0.0/8 is in its zone dmz, where 8080/tcp stays closed "
+        "firewalld is started; eth0, 10.0.0.0/8 is in its zone dmz, in which 8080/tcp stays closed "
         "(firewalld_zone: dmz opens it there instead)"
     ]
     assert records(found)["_others.dmz"]["ports"] == ["8443/tcp"]
@@ -125,7 +126,7 @@ def test_others_stay_reachable_in_both_zones():
 def test_what_the_inventory_closes(close_others, others, shut):
     found = planned(close_others=close_others)
     assert ports(found["others"]) == others
-    last = f"firewalld starts; other hosts can no longer reach {shut} (firewalld_close_others)"
+    last = f"firewalld is started; other hosts can no longer reach {shut} (firewalld_close_others)"
     assert found["notes"][-1:] == ([last] if shut else found["notes"][-1:])
 
 
@@ -140,8 +141,8 @@ def test_a_firewalld_that_starts_at_boot_keeps_what_it_has_and_the_run_says_what
     found = planned([APP], enabled=True)
     assert (found["others"], found["start"]) == ([], True)
     assert found["notes"] == [
-        "firewalld starts; other hosts can no longer reach 8443/tcp python3 (pid 7, app.service) "
-        "(it starts at boot and keeps what it had)"
+        "firewalld is started; other hosts can no longer reach 8443/tcp python3 (pid 7, app.service) "
+        "(it starts at boot with its own openings)"
     ]
     let_in = {"public": {"services": ["ssh"], "ports": ["8443/tcp"]}}
     assert planned([APP], enabled=True, let_in=let_in)["notes"] == []
@@ -194,13 +195,13 @@ def test_the_record_of_others_does_not_make_a_second_run_differ():
     [
         (
             ["ufw is active", "nftables.service runs"],
-            "ufw is active, so firewalld is not started and opens nothing: let 80/tcp, 8080/tcp in there "
+            "ufw is active, so firewalld is not started and opens nothing: allow 80/tcp, 8080/tcp there "
             "(ufw allow 80/tcp && ufw allow 8080/tcp), or other hosts cannot reach the sites; firewalld_over_others: "
             "true starts firewalld beside it",
         ),
         (
             ["the kernel has rules in ip filter"],
-            "the kernel has rules in ip filter, so firewalld is not started and opens nothing: let 80/tcp, 8080/tcp in "
+            "the kernel has rules in ip filter, so firewalld is not started and opens nothing: allow 80/tcp, 8080/tcp "
             "there, or other hosts cannot reach the sites; firewalld_over_others: true starts firewalld beside it",
         ),
     ],
@@ -214,7 +215,9 @@ def test_firewalld_is_not_started_over_somebody_else(packet_filters, note):
 def test_firewalld_is_started_beside_somebody_else_when_the_inventory_says_so():
     found = planned([APP], packet_filters=["ufw is active"], over_others=True)
     assert (found["start"], ports(found["others"])) == (True, ["8443/tcp"])
-    assert found["notes"][-1] == "ufw is active, and firewalld starts beside it: let 80/tcp, 8080/tcp in there as well"
+    assert found["notes"][-1] == (
+        "ufw is active, and firewalld is started beside it: allow 80/tcp, 8080/tcp there as well"
+    )
 
 
 def test_a_firewalld_that_runs_beside_somebody_else_goes_on():

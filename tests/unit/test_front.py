@@ -108,7 +108,7 @@ def test_nginx_does_not_serve_a_site_without_a_file_of_ours(nginx):
         (nginx.folder / "conf.d/shop.conf").write_text(text)
         made = front(nginx)
         assert not made.serves()
-        assert made.look().wrong == f"nginx reads no file of the site; look for an include in {made.conf}"
+        assert made.look().wrong == f"nginx reads no file of the site; check the includes in {made.conf}"
     (nginx.folder / "nginx.conf").unlink()
     assert not front(nginx).serves()
     assert front(nginx).look().wrong.endswith("nginx.conf cannot be read")
@@ -176,7 +176,7 @@ def test_somebody_elses_server_is_told_with_file_and_line(nginx, text, line, nam
     nginx.other(text)
     own = f"{nginx.folder}/conf.d/shop.conf:5"
     assert front(nginx).look().wrong == (
-        f"somebody else's server answers for shop.example at {HERE}:80: {nginx.folder}/conf.d/aaa.conf:{line} "
+        f"another server answers for shop.example at {HERE}:80: {nginx.folder}/conf.d/aaa.conf:{line} "
         f"(server_name {names}; listen {listens}), which nginx prefers to the site's own, {own}; take the name or the "
         "address from that server, or let the site listen there as well (nginx.listen)"
     )
@@ -296,7 +296,8 @@ def test_https_that_nobody_serves(nginx):
     wrong = front(nginx).look().wrong
     assert wrong.startswith(
         "/ as shop.example redirects to https://shop.example/, and nothing on this host serves https for it: set "
-        "SECURE_SSL_REDIRECT: false in settings, or tls: {acme: {}} of the site; behind a server that ends TLS set "
+        "SECURE_SSL_REDIRECT: false in settings, or tls: {acme: {}} of the site; behind a server that terminates TLS "
+        "set "
         "nginx: {trusted_proxies: [ADDRESS]}"
     )
 
@@ -398,6 +399,6 @@ def test_maintenance_is_no_fault_and_is_told(nginx, tmp_path, monkeypatch, there
     nginx.pages["/"] = html(status=status)
     found = front(nginx).look()
     assert (wrong in found.wrong) if wrong else not found.wrong
-    assert found.warning.startswith(("site 'shop': maintenance is on, and visitors get 503; to end it:")) is not bool(
+    assert found.warning.startswith("site 'shop': maintenance is on, and visitors get 503; to end it:") is not bool(
         wrong
     )

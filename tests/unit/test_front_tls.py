@@ -152,7 +152,7 @@ def test_somebody_elses_server_at_the_port_of_https(nginx):
         others=f"server {{ listen {HERE}:443 ssl; server_name other.example; }}",
     )
     wrong = nginx.look().wrong
-    assert f"somebody else's server answers for shop.example at {HERE}:443" in wrong
+    assert f"another server answers for shop.example at {HERE}:443" in wrong
     assert wrong.endswith("or let the site listen there as well (nginx.listen_tls)")
 
 

@@ -33,9 +33,9 @@ def test_uwsgi_says_itself_whether_it_has_routing(tmp_path, says, found):
     ("install", "fix"),
     [
         ("pyuwsgi", "a newer uwsgi.version"),
-        ("distribution", "uwsgi.install: pyuwsgi, whose wheel has it"),
-        ("uwsgi", "a newer uwsgi.version, which is built with the headers of PCRE that are here now"),
-        ("tarball", "a newer uwsgi.version, which is built with the headers of PCRE that are here now"),
+        ("distribution", "uwsgi.install: pyuwsgi, whose wheel includes it"),
+        ("uwsgi", "a newer uwsgi.version, which is built with the PCRE headers that are installed now"),
+        ("tarball", "a newer uwsgi.version, which is built with the PCRE headers that are installed now"),
     ],
 )
 def test_a_port_that_cannot_be_guarded_is_refused(tmp_path, install, fix):

@@ -122,7 +122,7 @@ def test_what_is_no_redirect_ends_the_walk(answer):
         (["https://shop.example/a/", "500"], (), "redirects to https://shop.example/a/, which answered 500"),
         # What a query holds may be for nobody's eyes.
         (["/a/?token=hush", "500"], (), "/ as shop.example redirects to /a/, which answered 500"),
-        (["http://[shop/"], (), "/ as shop.example redirects to an address that nobody can read"),
+        (["http://[shop/"], (), "/ as shop.example redirects to an address that cannot be parsed"),
     ],
 )
 def test_the_end_of_the_walk_is_judged(answers, status, wrong):
@@ -144,9 +144,7 @@ def test_what_counts_beside_the_wanted_status():
 
 def test_a_loop_is_told_with_its_hops():
     found, asked = walked({f"{SHOP}/": to("/a/"), f"{SHOP}/a/": to("/b/"), f"{SHOP}/b/": to("/a/")})
-    assert found.wrong == (
-        "/ as shop.example redirects without end: / -> /a/ -> /b/ -> /a/; expected a status below 500"
-    )
+    assert found.wrong == ("/ as shop.example redirects in a loop: / -> /a/ -> /b/ -> /a/; expected a status below 500")
     assert len(asked) == 3
 
 
@@ -158,7 +156,7 @@ def test_a_site_that_wants_https_and_gets_it_is_well():
 def test_a_site_that_wants_https_although_it_has_it_is_told_the_settings():
     found, asked = walked(lambda _url, _cookies: to("https://shop.example/", 301))
     assert asked == [f"{SHOP}/", "https://shop.example/"]
-    assert "redirects without end: / -> https://shop.example/ -> https://shop.example/" in found.wrong
+    assert "redirects in a loop: / -> https://shop.example/ -> https://shop.example/" in found.wrong
     assert "SECURE_PROXY_SSL_HEADER" in found.wrong
     assert "SECURE_SSL_REDIRECT: false" in found.wrong
 
@@ -172,7 +170,7 @@ def test_redirects_that_never_end_are_given_up():
     numbers = iter(range(1000))
     found, asked = walked(lambda _url, _cookies: to(f"/{next(numbers)}"))
     assert len(asked) == HOPS_MAX
-    assert "/ as shop.example redirects without end: / -> /0 -> /1 -> " in found.wrong
+    assert "/ as shop.example redirects in a loop: / -> /0 -> /1 -> " in found.wrong
 
 
 def test_a_cookie_of_a_redirect_is_sent_from_there_on():

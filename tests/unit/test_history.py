@@ -83,4 +83,6 @@ def test_migrations_that_stay_after_a_failure_are_told(tmp_path, journal):
     path = tmp_path / "history"
     with pytest.raises(StepError), history.audited("shop", str(path), "", "deploy", "a", "b", lambda: "a"):
         raise error
-    assert "failed: health: / answered 500; applied, and they stay: shop.0002_x, shop.0003_y\n" in path.read_text()
+    assert (
+        "failed: health: / answered 500; these migrations stay applied: shop.0002_x, shop.0003_y\n"
+    ) in path.read_text()

@@ -404,8 +404,8 @@ def test_a_release_of_0_1_comes_back_as_it_was(tmp_path, name, missing):
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
-        ("f" * 12, "release 'ffffffffffff' is not here; the host has f682cde945c7"),
-        ("halfmade", "release 'halfmade' is not here; the host has f682cde945c7"),
+        ("f" * 12, "release 'ffffffffffff' is not on this host; the host has f682cde945c7"),
+        ("halfmade", "release 'halfmade' is not on this host; the host has f682cde945c7"),
         ("", "there is no previous release; the host has f682cde945c7"),
     ],
 )

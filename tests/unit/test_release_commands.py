@@ -81,7 +81,7 @@ def test_a_failure_names_the_step_and_what_had_run(tmp_path, failing, ran, appli
     with pytest.raises(StepError) as caught:
         commands.run()
     assert str(caught.value) == (
-        f"site 'shop': release step '{failing}' failed: it broke; had run before: {ran}\n  line 1\n  line 2"
+        f"site 'shop': release step '{failing}' failed: it broke; steps that ran before it: {ran}\n  line 1\n  line 2"
     )
     assert caught.value.migrations == applied
     assert world.done[-1] == "unlock"

@@ -83,9 +83,9 @@ class Failing(FakeShell):
     [
         ("", ""),
         ('{"known": [], "plan": []}\n', ""),
-        ('{"plan": ["a.1", "a.2"]}\n', "; applied were none; not applied are a.1, a.2"),
-        ('{"plan": ["a.1", "a.2"], "left": ["a.2"]}\n', "; applied were a.1; not applied are a.2"),
-        ('{"plan": []}\n{"plan": ["a.1"], "left": ["a.1"]}\n', "; applied were none; not applied are a.1"),
+        ('{"plan": ["a.1", "a.2"]}\n', "; applied: none; not applied: a.1, a.2"),
+        ('{"plan": ["a.1", "a.2"], "left": ["a.2"]}\n', "; applied: a.1; not applied: a.2"),
+        ('{"plan": []}\n{"plan": ["a.1"], "left": ["a.1"]}\n', "; applied: none; not applied: a.1"),
     ],
 )
 def test_a_migration_that_fails_says_what_was_applied(tmp_path, answer, words):

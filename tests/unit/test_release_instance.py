@@ -133,7 +133,7 @@ def test_a_start_that_fails_is_told_with_uwsgis_own_reason(tmp_path, clock):
 
 def test_a_start_that_takes_too_long_is_told_with_the_sites_own_limit(tmp_path):
     shell = FakeShell({"systemctl start": (1, "")})
-    with pytest.raises(StepError, match="did not start: no word from uWSGI within 2 s"):
+    with pytest.raises(StepError, match="did not start: uWSGI logged nothing within 2 s"):
         make(tmp_path, shell).start()
 
 
@@ -248,7 +248,7 @@ def test_an_answer_that_takes_longer_than_the_timeout(tmp_path, clock, answers):
         make(tmp_path, FakeShell({"journalctl": (0, "")})).wait_until_healthy()
     assert str(caught.value) == (
         "site 'shop': health failed: /healthz as shop.example.com did not answer: no complete answer within 2 s; "
-        "expected a status below 500 within 2 s; make health.timeout longer where its first answer needs that"
+        "expected a status below 500 within 2 s; increase health.timeout if its first answer needs longer"
     )
 
 

@@ -134,7 +134,7 @@ def test_a_site_that_cannot_be_picked_is_told(capsys, sites, name, words):
 @pytest.mark.parametrize("to", ["no id", "../x", "ABCDEF"])
 def test_what_is_no_id_is_refused(tmp_path, capsys, to):
     result = call(uwsgi_rollback, capsys, sites=[make_site(tmp_path)[0]], to=to)
-    assert result["msg"] == f"to is {to!r}; expected the id of a release, or nothing for the previous one"
+    assert result["msg"] == f"to is {to!r}; expected the ID of a release, or nothing for the previous one"
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["by its id", "the previous one"])

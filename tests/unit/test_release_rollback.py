@@ -201,6 +201,6 @@ def test_a_rollback_to_code_that_is_no_more_is_refused(tmp_path, edited):
         roll_back(world, release)
     assert str(caught.value) == (
         f"site 'shop': rollback failed: release {release.id} ran other code than what {place} has now, and code that "
-        "is used in place has no earlier version here; put it back there and run pyweb.stack.site"
+        "is used in place has no earlier version here; restore it there and run pyweb.stack.site"
     )
     assert world.done == []

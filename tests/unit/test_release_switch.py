@@ -250,7 +250,7 @@ def test_a_release_that_no_visitor_gets_any_more_is_taken_back(host):
     with pytest.raises(StepError) as caught:
         through_nginx(world, release, "", "/ answered 502").deploy()
     assert str(caught.value) == (
-        "site 'shop': the check through nginx failed: / answered 502; the release before it did answer"
+        "site 'shop': the check through nginx failed: / answered 502; the previous release did answer"
     )
     assert links(host) == (f"releases/{LIVE}", f"releases/{BEFORE}")
     assert f"stop {release.id}" in world.done

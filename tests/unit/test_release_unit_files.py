@@ -120,7 +120,7 @@ def test_a_port_that_is_held_for_another_address_is_refused(tmp_path, folder):
         make(tmp_path, FakeShell({"systemctl show": (0, held)})).install(ON_PORT, ["127.0.0.1:8001"])
     assert str(caught.value) == (
         "site 'shop': socket failed: uwsgi.socket is 127.0.0.1:8001; its port is held as 0.0.0.0:8001, [::]:8001, "
-        "which the live release needs; take another port"
+        "which the live release needs; use another port"
     )
 
 

@@ -290,7 +290,7 @@ CASES = [
         False,
         [
             "web1: failed: no mirror answers",
-            f"web1 shop {URL}: not done, and as it was before: the run did not come to this site; 12 s",
+            f"web1 shop {URL}: not done, and not changed: the run did not reach this site; 12 s",
         ],
     ),
     (
@@ -299,7 +299,7 @@ CASES = [
         False,
         [
             "web1: failed: see the error of its task above",
-            f"web1 shop {URL}: not done, and as it was before: the run did not come to this site; 12 s",
+            f"web1 shop {URL}: not done, and not changed: the run did not reach this site; 12 s",
         ],
     ),
     (
@@ -308,7 +308,7 @@ CASES = [
         False,
         [
             "web1: unreachable: Failed to connect:",
-            f"web1 shop {URL}: not done, and as it was before: the run did not come to this site; 12 s",
+            f"web1 shop {URL}: not done, and not changed: the run did not reach this site; 12 s",
         ],
     ),
     (
@@ -317,7 +317,7 @@ CASES = [
         False,
         [
             "web1: unreachable: lost",
-            f"web1 shop {URL}: not done, and as it was before: the run did not come to this site; 12 s",
+            f"web1 shop {URL}: not done, and not changed: the run did not reach this site; 12 s",
         ],
     ),
     (
@@ -432,7 +432,7 @@ def test_what_roles_want_told_stands_below_the_sites_of_the_host():
 def test_warnings_of_djangos_check_are_told_once_of_a_new_build(made, check, told):
     built = {**BUILT, "builds": {"shop": {"id": NEW, "check": check}}, "made": BUILT["made"] if made else []}
     found = document(variables_of({"django_builds": built, "uwsgi_releases": UNCHANGED}))
-    line = f"shop: check --deploy warns of {told}; manage check --deploy has the words"
+    line = f"shop: check --deploy warns of {told}; manage check --deploy shows them"
     assert found["hosts"][0]["notes"] == ([line] if told else [])
 
 
@@ -587,7 +587,7 @@ def test_a_real_run_tells_of_every_host_though_the_first_has_no_sites_and_the_se
     )
     assert done.returncode == 2, done.stdout + done.stderr
     told = [line for line in done.stdout.splitlines() if re.match(r"(db1|web1|web2|not touched)\b[^:]*:? ", line)]
-    as_before = "shop http://shop.example/: not done, and as it was before: the run did not come to this site; "
+    as_before = "shop http://shop.example/: not done, and not changed: the run did not reach this site; "
     assert [re.sub(r"[\d.]+ s$", "", line) for line in told if " : ok=" not in line] == [
         "db1: not touched, it has no sites (web_sites is unset or empty)",
         "web1: failed: web1 fails",
@@ -688,7 +688,9 @@ def test_commands_are_one_kind_of_change():
 
 
 def test_a_failed_command_is_the_error_of_its_site():
-    message = "site 'shop': release step 'manage createcachetable' failed: no such table; had run before: migrate"
+    message = (
+        "site 'shop': release step 'manage createcachetable' failed: no such table; steps that ran before it: migrate"
+    )
     result = {
         "changed": False,
         "failed": True,

@@ -33,7 +33,7 @@ def test_good_pair_is_good():
 
 
 def test_what_is_no_certificate_is_refused():
-    assert "tls.certificate is /etc/a.pem: there is no certificate in it; expected PEM" in refused("x", GOOD.key)
+    assert "tls.certificate is /etc/a.pem: it contains no certificate; expected PEM" in refused("x", GOOD.key)
     broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     assert "tls.certificate is /etc/a.pem: openssl x509 fails: " in refused(broken, GOOD.key)
     assert "tls.certificate: there is no certificate" in refused("x", GOOD.key, tls={"kind": "certificate"})
@@ -47,7 +47,7 @@ def test_what_is_no_key_is_refused():
 
 def test_key_of_another_certificate_is_refused():
     text = refused(GOOD.certificate, OTHER.key)
-    assert "tls.key is /etc/a.key: the key does not fit the certificate of CN=shop.example.com; expected its" in text
+    assert "tls.key is /etc/a.key: the key does not match the certificate of CN=shop.example.com; expected its" in text
 
 
 def test_certificate_that_is_not_valid_now_is_refused():

@@ -145,6 +145,6 @@ def test_what_was_opened_for_others_is_closed_only_in_a_firewalld_that_goes_off(
         report = give_back(host, known, check_mode=True)
         opening = "the port 9090/tcp in firewalld's zone public"
         assert (opening in report.removed) is not ran
-        assert (f"{opening}, which a run opened for somebody else" in report.kept) is ran
+        assert (f"{opening}, which a run opened for another program" in report.kept) is ran
     give_back(host, before)
     assert host.files("/etc/firewalld/pyweb.stack") == []

@@ -119,9 +119,7 @@ def test_a_file_that_somebody_changed_since_stays_and_its_copy_too(host):
     keep(host, f"{host.root}/etc/nginx/nginx.conf", "# before\n")
     report = give_back(host, STOPPED)
     assert len(report.kept) == 1
-    assert report.kept[0].startswith(
-        "/etc/nginx/conf.d/theirs.conf, because somebody changed it since; as it was before: "
-    )
+    assert report.kept[0].startswith("/etc/nginx/conf.d/theirs.conf, because it was changed since; its original: ")
     assert report.kept[0].endswith("/memory/kept/etc/nginx/conf.d/theirs.conf")
     assert host.text("/etc/nginx/conf.d/theirs.conf") == "# changed since\n"
     assert list(nginx.kept()) == [path]

@@ -72,8 +72,8 @@ def test_apt_purges_what_is_ours_and_leaves_the_rest(host, check_mode):
     assert left == ["libcurl3-gnutls", "openssh-server"]
     assert report.removed == ["the package git"]
     assert report.kept == [
-        "the package openssh-server: the host is run with it",
-        "the packages libcurl3-gnutls: others that stay need them",
+        "the package openssh-server: the host needs it to run",
+        "the packages libcurl3-gnutls: others that are kept need them",
     ]
     told = [call.partition("apt-get ")[2].split()[-2:] for call in host.calls if "apt-get" in call]
     assert told == ([] if check_mode else [["--simulate", "git"], ["purge", "git"]])

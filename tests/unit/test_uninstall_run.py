@@ -159,7 +159,7 @@ def test_nginx_runs_on_where_somebody_else_uses_it_since(host, steps):
     host.service("nginx", "active", "enabled")
     report = uninstall(host, packages=True)
     assert "service nginx" not in steps
-    assert host.shown(report.kept) == ["nginx.service runs on, because of /etc/nginx/conf.d/new.conf"]
+    assert host.shown(report.kept) == ["nginx.service keeps running, because of /etc/nginx/conf.d/new.conf"]
 
 
 def test_what_the_system_refuses_is_a_fault(host, steps, monkeypatch):

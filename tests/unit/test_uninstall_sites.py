@@ -199,7 +199,7 @@ def test_what_else_lies_in_the_sites_directory_stays(host):
     host.put("/opt/sites/shop/notes.txt")
     report = remove(host)
     assert host.files("/opt") == ["/opt/sites/shop/notes.txt"]
-    assert "/opt/sites/shop, because of what is not the collection's: notes.txt" in report.kept
+    assert "/opt/sites/shop, because of files that the collection did not create: notes.txt" in report.kept
     assert "/opt/sites/shop" not in report.removed
 
 
@@ -222,7 +222,7 @@ def test_media_with_a_place_of_its_own_stay(host):
     host.put("/srv/media/a.png")
     report = remove(host, purge=True)
     assert host.text("/srv/media/a.png") == ""
-    assert report.kept == ["/srv/media, the media of the site shop: its place is the inventory's own"]
+    assert report.kept == ["/srv/media, the media of the site shop: the inventory sets its path"]
 
 
 def test_the_shared_tools_go_with_the_empty_roots(host):

@@ -155,8 +155,8 @@ def refused(monkeypatch, error):
 @pytest.mark.parametrize(
     ("number", "cause"),
     [
-        (errno.ENOENT, "there is no such socket: nothing was started there"),
-        (errno.ECONNREFUSED, "the socket is there, but nothing listens on it"),
+        (errno.ENOENT, "the socket does not exist: nothing was started there"),
+        (errno.ECONNREFUSED, "the socket exists, but nothing listens on it"),
         (errno.EACCES, "permission denied"),
         (errno.EAGAIN, "the listen queue is full"),
         (errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH)),

@@ -34,9 +34,9 @@ from ansible_collections.pyweb.stack.plugins.module_utils.uwsgi.failures import 
         (
             "*** Starting uWSGI ***\nuwsgi-shop@x.service: start operation timed out. Terminating.\n"
             "uwsgi-shop@x.service: Killing process 2256 (uwsgi) with signal SIGKILL.\nFailed with result 'timeout'.\n",
-            "it was not ready within 20 s; make health.timeout longer where it needs that",
+            "it was not ready within 20 s; increase health.timeout if it needs longer",
         ),
-        ("", "no word from uWSGI within 20 s"),
+        ("", "uWSGI logged nothing within 20 s"),
         # What comes first in the table is the cause of the rest.
         (
             "ImportError: no x\ncallable 'app' not found in file a.py\nu.service: start operation timed out.\n",

@@ -282,7 +282,7 @@ def test_kind_tells_what_answers(serve, talk, kind):
 
 
 def test_nothing_there(tmp_path):
-    with pytest.raises(protocol.ProtocolError, match="there is no such socket: nothing was started there") as caught:
+    with pytest.raises(protocol.ProtocolError, match="the socket does not exist: nothing was started there") as caught:
         protocol.ping(f"unix:{tmp_path}/missing")
     assert caught.value.errno == errno.ENOENT
     assert protocol.kind(f"unix:{tmp_path}/missing") == "nothing"
@@ -291,7 +291,7 @@ def test_nothing_there(tmp_path):
 def test_a_stale_socket_refuses(tmp_path):
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "s"))
-    with pytest.raises(protocol.ProtocolError, match="the socket is there, but nothing listens on it") as caught:
+    with pytest.raises(protocol.ProtocolError, match="the socket exists, but nothing listens on it") as caught:
         protocol.ping(str(tmp_path / "s"))
     assert caught.value.errno == errno.ECONNREFUSED
     assert protocol.kind(str(tmp_path / "s")) == "nothing"
@@ -331,7 +331,7 @@ def test_a_path_that_sun_path_cannot_hold_is_reached_from_its_directory(tmp_path
 
 @pytest.mark.parametrize("address", ["", "shop", "localhost:", "localhost:http", ":8000", "localhost:99999", "s.sock"])
 def test_what_is_no_address(address):
-    with pytest.raises(protocol.ProtocolError, match="this is no address; expected unix:/path, /path or host:port"):
+    with pytest.raises(protocol.ProtocolError, match="this is not an address; expected unix:/path, /path or host:port"):
         protocol.ping(address)
 
 

@@ -65,7 +65,7 @@ def test_a_site_that_redirects_back_to_http_goes_round(tmp_path, site):
     site["https", "/"] = to("http://shop.example.com/")
     wrong = visiting.visit(make_release(tmp_path, tls="selfsigned"), "/run/x.sock", 5).wrong
     assert wrong.startswith(
-        "/ as shop.example.com redirects without end: / -> http://shop.example.com/ -> /; expected a status below 500"
+        "/ as shop.example.com redirects in a loop: / -> http://shop.example.com/ -> /; expected a status below 500"
     )
 
 

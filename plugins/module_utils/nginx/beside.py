@@ -75,7 +75,7 @@ def place(wanted: str, preferred: str, names: Iterable[str], host: Mapping[str, 
     """Choose the layout. `wanted` is auto or a layout, `preferred` the platform's, `names` are the sites'."""
     if wanted == "default_d":
         faults.append(
-            (f"nginx_layout is default_d, which needs the {MAIN} of pyweb.stack, but this host has another one")
+            f"nginx_layout is default_d, which needs the {MAIN} of pyweb.stack, but this host has another one"
         )
         return Place("conf_d", f"{FOLDERS['conf_d']}/{HTTP_FILE}")
     layouts = [wanted] if wanted in FOLDERS else sorted(FOLDERS, key=lambda layout: layout != preferred)
@@ -87,10 +87,8 @@ def place(wanted: str, preferred: str, names: Iterable[str], host: Mapping[str, 
             return Place(layout, http_file)
     if not host.get("http_end"):
         faults.append(
-            (
-                f"{MAIN}, which pyweb.stack did not write, has no http block: "
-                f"{'; '.join(host.get('unread', [])) or 'add one'}"
-            )
+            f"{MAIN}, which pyweb.stack did not write, has no http block: "
+            f"{'; '.join(host.get('unread', [])) or 'add one'}"
         )
         return Place(layouts[0], f"{FOLDERS[layouts[0]]}/{HTTP_FILE}")
     # Files that are not included at the http level must not become active, nor ours inside one of their servers.

@@ -192,7 +192,7 @@ def inherited(chain: list[Directive], name: str) -> Directive | None:
 
 
 def parameters(chain: list[Directive], name: str) -> dict[str, str]:
-    """Return the `uwsgi_param` or `proxy_set_header` in effect. A level with any inherits none; the last one applies."""
+    """Return the `uwsgi_param` or `proxy_set_header` in effect. A level with any inherits none; the last applies."""
     for block in reversed(chain):
         found = block.all(name)
         if found:

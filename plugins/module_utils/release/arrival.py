@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether the variables of a release arrive in its processes as the inventory has them.
+"""Check that the variables of a release arrive in its processes as the inventory has them.
 
-systemd reads the file, and it alone knows how: one character that it does not like, and it drops all of them. So it is
-asked, with a process that it starts as it will start uWSGI. uWSGI itself may write over what /proc shows of its own.
+systemd reads the file and ignores all of it if it contains an invalid character. Only systemd can tell, so it starts a
+process in the same way as uWSGI. uWSGI itself may overwrite what /proc shows of its environment.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 from ..host.shell import Shell, StepError
 from .release import Release
 
-# Only digests go in, and only names come out: no output has a value.
+# Only digests go in, and only names come out, so that no output contains a value.
 _PROGRAM = """
 import hashlib, json, os, sys
 wanted = json.load(sys.stdin)
@@ -24,7 +24,7 @@ print(json.dumps(sorted(name for name in wanted if found.get(name) != wanted[nam
 
 
 def check(shell: Shell, release: Release) -> None:
-    """Start a process with the environment of a release that is on the host. Raises `StepError` naming what is lost."""
+    """Start a process with the environment of a release on the host. Raises `StepError` with the lost variables."""
     if not release.environment:
         return
     wanted = {name: hashlib.sha256(value.encode()).hexdigest() for name, value in release.environment.items()}
@@ -37,7 +37,7 @@ def check(shell: Shell, release: Release) -> None:
             release.name,
             "env",
             f"no process starts with the variables {', '.join(sorted(wanted))}: one of them is too long for the kernel "
-            "(128 KiB), or has what systemd takes for no text, such as U+FFFE; take that out of env",
+            "(128 KiB), or contains a character that systemd refuses, such as U+FFFE; remove it from env",
             done.stderr,
         )
     if lost := json.loads(done.stdout):
@@ -45,5 +45,5 @@ def check(shell: Shell, release: Release) -> None:
             release.name,
             "env",
             f"{', '.join(lost)} of env did not arrive in a process that systemd starts as the inventory has it; "
-            "expected every character of it; take out what systemd does not read",
+            "expected every character of it; remove what systemd cannot read",
         )

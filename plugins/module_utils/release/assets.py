@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The style sheets, scripts and images that a page names, as far as they are static files of its site."""
+"""The style sheets, scripts and images that a page names, if they are static files of its site."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from .health import Names, Where, resolved
 
 
 def static_file(answer: Answer, page: Where, names: Names, url: str) -> str:
-    """Return the path of the first style sheet below the static `url` that a page names, or else script, or else image.
+    """Return the path of the first style sheet, else script, else image below the static `url` that a page names.
 
-    '' where it names none, or is no page at all.
+    '' if it names none, or is no HTML page.
     """
     kind = answer.headers.get("content-type", "text/html")
     if answer.status != 200 or not kind.startswith(("text/html", "application/xhtml")):
         return ""
     reader = _Reader()
-    with contextlib.suppress(AssertionError, NotImplementedError):  # what only SGML has; the second up to Python 3.9
+    with contextlib.suppress(AssertionError, NotImplementedError):  # only in SGML; the second up to Python 3.9
         reader.feed(answer.body.decode("utf-8", "replace"))
     for link in [*reader.sheets, *reader.scripts, *reader.images]:
         try:
@@ -34,7 +34,7 @@ def static_file(answer: Answer, page: Where, names: Names, url: str) -> str:
 
 
 def file_below(root: str, url: str, path: str) -> str:
-    """Return the file that a path below a static `url` is in the directory `root`."""
+    """Return the file in the directory `root` for a path below a static `url`."""
     return f"{root}/{unquote(path.partition('?')[0][len(url) :])}"
 
 
@@ -45,7 +45,7 @@ def _joined(page: Where, base: str, link: str) -> str:
 
 
 class _Reader(HTMLParser):
-    """Collects what a page names; comments, and what is written inside of scripts, name nothing."""
+    """Collects what a page names, except in comments and inside scripts."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,10 +1,11 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The workers and timers of a site: what of them is started, stopped and put back when another release goes live.
+"""The workers and timers of a site: start, stop and restore them when another release goes live.
 
-A deploy asks in this order: `check`, before anything changes; `start_new`, which also watches them; `stop_old`, which
-waits for nobody; then `current` is renamed; `follow`, for the timers. `put_back` undoes all of it. `tidy` makes what
-runs exactly what the live release has, whatever a killed run left; `in_use` says which releases may not be removed yet.
+A deploy calls in this order: `check`, before anything changes; `start_new`, which also watches them; `stop_old`, which
+does not wait; then `current` is renamed; `follow`, for the timers. `put_back` undoes all of it. `tidy` starts and stops
+exactly what the live release has, whatever a killed run left; `in_use` returns the releases that must not be removed
+yet.
 """
 
 from __future__ import annotations
@@ -22,22 +23,22 @@ from .background_units import BackgroundUnits
 from .release import Release
 from .worker_watch import watch
 
-# So long, in seconds, a worker may go on taking tasks after its SIGTERM: Celery's looks once a second whether it is to
-# stop. The new code may not queue anything before that, which the old one does not know.
+# How many seconds a worker may continue to take tasks after its SIGTERM: Celery's checks once a second whether to stop.
+# Until then, the new code must not queue tasks that the old code does not know.
 NOTICED_SECONDS = 2.0
-# So long a run that failed waits for its new workers to end; those that have a task by then are left to finish it.
+# How many seconds a failed run waits for its new workers to end; those with a task are left to finish it.
 GIVEN_UP_SECONDS = 5.0
 
 
 class Background:
-    """The workers and timers of one site on this host, as the release that goes live has them."""
+    """The workers and timers of one site on this host, as the release that goes live defines them."""
 
     def __init__(self, shell: Shell, release: Release, folder: str = SYSTEMD) -> None:
         self.shell, self.release = shell, release
         self.layout = release.layout
         self.units = BackgroundUnits(shell, release.layout, folder)
         self.own = {name: text for name, text in release.background.items() if self.layout.worker_of(name)[0]}
-        # The unit for boots and those of the timers: their names are the same for all releases.
+        # The boot unit and those of the timers: their names are the same for all releases.
         self.shared = {name: text for name, text in release.background.items() if name not in self.own}
 
     def check(self) -> None:
@@ -46,14 +47,14 @@ class Background:
             worker_check.check(self.shell, self.release)
 
     def texts(self) -> dict[str, str]:
-        """Return the units whose names are the same for all releases, as they are now; '' where there is none."""
+        """Return the current units whose names are the same for all releases; '' for missing ones."""
         present = [name for name in self.units.present() if not self.layout.worker_of(name)[0]]
         return {name: self.units.read(name) for name in {*present, *self.shared}}
 
     def start_new(self) -> None:
-        """Start the workers of the release and watch them a moment. Raises `StepError`.
+        """Start the workers of the release and watch them briefly. Raises `StepError`.
 
-        A singleton that runs is stopped first, and has its time for that. All others go on beside the new ones.
+        A running singleton is stopped first, within its stop_timeout. All others are started beside the old ones.
         """
         if not self.own:
             return
@@ -64,9 +65,9 @@ class Background:
         watch(self.shell, self.release, self.own, started)
 
     def stop_old(self) -> None:
-        """Let the workers of all other releases take no more tasks, and finish what they are at.
+        """Tell the workers of all other releases to take no more tasks, and to finish their current one.
 
-        Those that have no task end; nobody waits for the others, but until they have noticed.
+        Those without a task end. This waits for the others only until they have noticed.
         """
         if not self._has_any():
             return
@@ -75,15 +76,15 @@ class Background:
         self._let_notice(old, NOTICED_SECONDS)
 
     def follow(self) -> None:
-        """Let the timers, and what starts at boot, be those of the release. A run in progress stays with its own."""
+        """Switch the timers and the boot unit to the release. A run in progress stays with its own release."""
         self.units.install(self.shared)
 
     def put_back(self, old: str, texts: Mapping[str, str]) -> None:
-        """Have the workers and timers of `old` again, and `texts` of the units that all releases share."""
+        """Restore the workers and timers of `old`, and `texts` of the units that all releases share."""
         if not self._has_any():
             return
         new = [unit for unit in self.units.states() if unit.release == self.release.id != old and unit.alive]
-        # Of a singleton there may not be two, so the old one waits for the new one.
+        # There must not be two of a singleton, so the old one waits for the new one.
         self.units.stop([unit.name for unit in new if self._is_single(unit.name)], wait=True)
         self.units.stop([unit.name for unit in new], wait=False)
         self.units.drop([name for name, text in texts.items() if not text])
@@ -94,15 +95,15 @@ class Background:
         self.units.remove_drained(former)
 
     def tidy(self, check_mode: bool = False) -> list[str]:
-        """Make what runs what the live release has; return what was, or in check mode would be, done.
+        """Start and stop units to match the live release; return what was, or in check mode would be, done.
 
-        What still finishes a task stays, and what is left of one that has finished goes without a word.
+        A worker that finishes a task is kept; remains of a finished one are removed without a report.
         """
         if not self._has_any():
             return []
         wanted = self.release.background
         running = {unit.name: unit for unit in self.units.states()}
-        # Of other releases, or of this one where the host is the first that has the site no more.
+        # Of other releases, or of this one if the host is no longer the first that has the site.
         strays = [unit for unit in running.values() if unit.worker and unit.runs and unit.name not in self.own]
         changed = [name for name, text in wanted.items() if self.units.read(name) != text]
         missing = [name for name in self.own if name not in running or not running[name].runs]
@@ -126,7 +127,7 @@ class Background:
         ]
 
     def in_use(self) -> set[str]:
-        """Return the releases that a worker, or a run of a timer, still uses. One that cannot be told may be any."""
+        """Return the releases that a worker, or a run of a timer, still uses. If one is unknown, all are in use."""
         if not self._has_any():
             return set()
         used = set()
@@ -144,18 +145,18 @@ class Background:
         return bool(self.release.background or self.units.present())
 
     def _others(self) -> list[Unit]:
-        """Return the units of workers of other releases that are not gone."""
+        """Return the existing units of workers of other releases."""
         return [unit for unit in self.units.states() if unit.release not in ("", self.release.id) and unit.alive]
 
     def _stop_former_of(self, names: Iterable[str]) -> None:
-        """Stop, and wait for, what may not be there beside the singletons among `names`."""
+        """Stop, and wait for, units that must not run beside the singletons among `names`."""
         singles = {self.layout.worker_of(name)[1] for name in names if self._is_single(name)}
         if singles:
             others = [unit for unit in self._others() if unit.worker in singles or self._is_single(unit.name)]
             self.units.stop([unit.name for unit in others], wait=True)
 
     def _let_notice(self, names: Collection[str], seconds: float) -> None:
-        """Wait until workers that were told to stop have noticed: those without a task have ended by then."""
+        """Wait until workers that were told to stop have noticed: those without a task have then ended."""
         deadline = time.monotonic() + seconds
         while names and time.monotonic() < deadline:
             if not any(unit.alive and unit.name in names for unit in self.units.states()):
@@ -163,7 +164,7 @@ class Background:
             time.sleep(0.1)
 
     def _record(self) -> None:
-        """Note what this host has, where it became, or is no longer, the first one since the release went live."""
+        """Note what this host has if it became, or no longer is, the first host since the release went live."""
         path = self.layout.record(self.release.id)
         record = files.recorded(path)
         if record and record.get("background", {}) != dict(self.release.background):

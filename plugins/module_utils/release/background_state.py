@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What systemd and the kernel say of the units of workers and timers."""
+"""The state of the units of workers and timers, from systemd and the kernel."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _RUNS = ("active", "activating", "reloading", "refreshing")
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit as systemd has it; `release` and `worker` are '' for one of a timer. `found` are its properties."""
+    """The state of a unit; `release` and `worker` are '' for a timer's. `found` are its properties."""
 
     name: str
     release: str
@@ -47,12 +47,12 @@ class Unit:
 
     @property
     def runs(self) -> bool:
-        """Say whether it runs, or systemd is about to start it; one that finishes its last task does not."""
+        """Return whether it runs, or systemd is about to start it; not if it finishes its last task."""
         return self.active in _RUNS
 
     @property
     def alive(self) -> bool:
-        """Say whether a process of it may be there."""
+        """Return whether it may have a process."""
         return self.runs or self.active == "deactivating"
 
     @property
@@ -65,7 +65,7 @@ class Unit:
 
     @property
     def ended(self) -> str:
-        """How its main process ended."""
+        """Return how its main process ended."""
         status = _number(self.found.get("ExecMainStatus", ""))
         if self.found.get("ExecMainCode") in ("2", "3"):
             return f"killed by {_signal(status)}"
@@ -73,7 +73,7 @@ class Unit:
         return f"exit status {status}" if result in ("exit-code", "success") else f"{result or 'no result'}"
 
     def release_of_processes(self, proc: str = PROC, cgroups: str = CGROUPS) -> str:
-        """Return the release that its processes belong to, as their environment says; '' where none does."""
+        """Return the release in the environment of its processes; '' if there is none."""
         group = self.found.get("ControlGroup", "")
         text = files.read_or_empty(f"{cgroups}{group}/cgroup.procs") if group else ""
         for pid in [str(self.pid), *text.split()]:
@@ -85,7 +85,7 @@ class Unit:
 
 
 def states(shell: Shell, layout: Layout, names: Iterable[str] | None = None) -> list[Unit]:
-    """Return the units of a site's workers and timers that systemd has loaded, or those called `names`."""
+    """Return the loaded units of a site's workers and timers, or those called `names`."""
     wanted = list(names) if names is not None else [f"{layout.worker_identifier}@*", f"{layout.timer_identifier}@*"]
     if not wanted:
         return []
@@ -106,9 +106,9 @@ def parse(shown: str, layout: Layout) -> list[Unit]:
 
 
 def busy(pid: int, proc: str = PROC) -> tuple[float, bool]:
-    """Return how long a process has used the CPU, in seconds, and whether it sleeps now; (0, False) for none.
+    """Return a process's CPU time in seconds, and whether it sleeps now; (0, False) if it does not exist.
 
-    One that waits for the CPU, or for a disk, does not sleep.
+    A process that waits for the CPU, or for a disk, does not sleep.
     """
     text = files.read_or_empty(f"{proc}/{pid}/stat") if pid else ""
     fields = text.rpartition(")")[2].split()

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The unit files of a site's workers and timers on this host: write, enable, start, stop and remove them."""
+"""Write, enable, start, stop and remove the unit files of a site's workers and timers on this host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..host.shell import STEP_TIMEOUT, Shell
 from ..model.layout import SYSTEMD, Layout
 from .background_state import Unit, states
 
-# The longest that systemd may wait for units that stop: the model's longest stop_timeout, and some.
+# The maximum time that systemd waits for stopping units: the maximum stop_timeout and a margin.
 STOP_MAX = 86400 + 60
 
 
@@ -24,7 +24,7 @@ class BackgroundUnits:
         self.shell, self.layout, self.folder = shell, layout, folder
 
     def present(self) -> list[str]:
-        """Return the file names of the units that are here."""
+        """Return the file names of the site's existing units."""
         return self.layout.background_present(self.folder)
 
     def states(self) -> list[Unit]:
@@ -35,20 +35,20 @@ class BackgroundUnits:
         return files.read(f"{self.folder}/{name}")
 
     def start(self, names: Iterable[str], wait: bool = True) -> None:
-        """Start units. One that still finishes its last task starts when it has, so nobody may want to wait."""
+        """Start units. One that still finishes its last task starts afterwards, so the caller should not wait."""
         names = list(names)
         if names:
             self._systemctl("workers", "start", *([] if wait else ["--no-block"]), *names)
 
     def stop(self, names: Iterable[str], wait: bool) -> None:
-        """Send the one SIGTERM; with `wait`, until the units have ended or their time is over."""
+        """Send the single SIGTERM; with `wait`, wait until the units have ended or their time is over."""
         names = list(names)
         if names:
             arguments = ["stop", *([] if wait else ["--no-block"]), *names]
             self._systemctl("workers", *arguments, check=False, timeout=STOP_MAX)
 
     def write(self, wanted: Mapping[str, str]) -> list[str]:
-        """Write those units that differ, and let systemd read them; return their names."""
+        """Write changed units and reload systemd; return their names."""
         changed = [name for name, text in wanted.items() if self.read(name) != text]
         for name in changed:
             files.write(f"{self.folder}/{name}", wanted[name])
@@ -57,7 +57,7 @@ class BackgroundUnits:
         return changed
 
     def install(self, wanted: Mapping[str, str]) -> None:
-        """Write timers, their commands and the unit for boots, and have them in force."""
+        """Write timers, their services and the boot unit, and apply them."""
         changed = self.write(wanted)
         enabled = [name for name in wanted if self.is_enabled(name)]
         new = [name for name in enabled if not os.path.lexists(f"{self.folder}/{_wants(name)}/{name}")]
@@ -71,7 +71,7 @@ class BackgroundUnits:
             self._systemctl("timers", "start", *timers)
 
     def drop(self, names: Iterable[str]) -> None:
-        """Remove timers and the unit for boots. What a timer runs stays until it has ended: see `remove_drained`."""
+        """Remove timers and the boot unit. A running service of a timer is kept until it ends: see `remove_drained`."""
         gone = [name for name in names if self.is_enabled(name) and os.path.lexists(f"{self.folder}/{name}")]
         if gone:
             self._systemctl("timers", "disable", "--quiet", "--now", *gone, check=False)
@@ -80,9 +80,9 @@ class BackgroundUnits:
             self._systemctl("units", "daemon-reload")
 
     def remove_drained(self, kept: Collection[str]) -> None:
-        """Remove the units of workers that are not among `kept`, and of timers that are gone, where none runs.
+        """Remove inactive units of workers not in `kept`, and of removed timers.
 
-        A unit whose file is gone would lose its stop_timeout.
+        Without its file, a running unit would lose its stop_timeout.
         """
         alive = {unit.name for unit in self.states() if unit.alive}
         present = self.present()
@@ -99,11 +99,11 @@ class BackgroundUnits:
             self._systemctl("units", "reset-failed", *gone, check=False)
 
     def is_enabled(self, name: str) -> bool:
-        """Say whether a unit is one that starts at boot."""
+        """Return whether a unit starts at boot."""
         return name == self.layout.worker_boot_unit or name.endswith(".timer")
 
     def withdraw(self, names: Collection[str] | None = None) -> None:
-        """Stop all timers, then the workers, which have their time for that; remove all units, or those of `names`."""
+        """Stop all timers, then the workers within their stop_timeout; remove all units, or those of `names`."""
         present = self.present() if names is None else list(names)
         if not present:
             return

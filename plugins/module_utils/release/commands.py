@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a new release does before it goes live: migrations and the project's own commands, under one lock."""
+"""The steps of a new release before it goes live: migrations and the project's own commands, under one lock."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ from .release import Release
 
 
 class Done(NamedTuple):
-    """What the steps did: `applied` are migrations, `known` those that the code has."""
+    """The result of the steps: `applied` are migrations, `known` those that the code has."""
 
     applied: list[str]
     known: list[str]
 
 
 class Commands:
-    """The steps of one release that are this host's to do."""
+    """The steps of one release that this host runs."""
 
     def __init__(self, release: Release, database: Database) -> None:
         self.release, self.database = release, database
 
     def planned(self) -> list[str]:
-        """Return what a deploy says of the project's commands, a line each."""
+        """Return the lines for a report about the project's commands."""
         return announced(self.release.steps, self.release.first, self.release.shell())
 
     def run(self, new: bool = True) -> Done:
-        """Run the steps in order. Raises `StepError`, which names the step and says which had run.
+        """Run the steps in order. Raises `StepError`, which names the step and those that had run.
 
-        A release that is started again where it was is not `new`: only its migrations are looked at.
+        For a release that is started again, `new` is false: only its migrations are checked.
         """
         steps = [step for step in self._here() if new or step["kind"] == "builtin"]
         if not steps:
             return Done([], self.database.migrations("plan")["known"])
         if len(steps) == 1 and steps[0]["kind"] == "builtin" and steps[0]["timeout"] == STEP_TIMEOUT:
-            # Its own process takes the lock.
+            # It takes the lock in its own process.
             found = self.database.migrations("apply")
             return Done(found["plan"], found["known"])
         with self.database.locked(steps):
@@ -68,16 +68,16 @@ class Commands:
 
 
 def announced(steps: Sequence[Step], first: bool, shell: Shell) -> list[str]:
-    """Return what a deploy says of the project's commands among these steps, a line each; `shell` hides secrets."""
+    """Return the lines for a report about the project's commands among these steps; `shell` hides secrets."""
     return [f"command: {shell.mask(described(step))}" for step in commands(here(steps, first))]
 
 
 def here(steps: Sequence[Step], first: bool) -> list[Step]:
-    """Return the steps that this host runs; `first` says whether it is the first one that has the site."""
+    """Return the steps that this host runs; `first` tells whether it is the first host that has the site."""
     return [step for step in steps if first or not step["once"]]
 
 
 def _after(error: StepError, had_run: Sequence[str]) -> StepError:
-    """Return the error of a step with the steps that had run before it."""
-    why = f"{error.cause}; had run before: {', '.join(had_run) or 'none'}"
+    """Return the error of a step, with the steps that had run before it."""
+    why = f"{error.cause}; steps that ran before it: {', '.join(had_run) or 'none'}"
     return StepError(error.site, error.step, why, error.tail)

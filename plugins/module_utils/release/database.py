@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a release does to its database: migrations and the superuser, run with its build's Python as the site's user."""
+"""The database steps of a release: migrations and the superuser, run with its build's Python as the site's user."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ..model.types import Step
 from . import django_migrations, django_superuser
 from .release import Release
 
-# How long a process may take to start Django and to connect, in seconds.
+# The time limit for starting Django and connecting, in seconds.
 START_SECONDS = 60
 MIGRATIONS = {key: [str] for key in ("known", "plan", "applied", "left")}
 
@@ -37,11 +37,9 @@ class Database:
         self.shell, self.release = shell, release
 
     def migrations(self, what: str, timeout: float = STEP_TIMEOUT) -> dict[str, list[str]]:
-        """Return what `django_migrations` says to `plan`, `apply` (`apply-held` under `locked`) or `applied`.
+        """Return the answer of `django_migrations` to `plan`, `apply` (`apply-held` under `locked`) or `applied`.
 
-        `timeout` is in seconds.
-
-        Raises `StepError` that tells which migrations were applied and which were not.
+        `timeout` is in seconds. Raises `StepError` with the migrations that were applied and those that were not.
         """
         if not self.release.manifest["overlay"]:
             return {"known": [], "plan": [], "applied": []}
@@ -52,19 +50,19 @@ class Database:
             found = all_visible(answers.parsed(said[-1], MIGRATIONS)) if said else {}
         except ValueError as error:
             if not done.returncode:
-                why = f"nobody can read what it says of its migrations: {error}"
+                why = f"cannot read its answer about migrations: {error}"
                 raise StepError(self.release.name, "migrate", why, done.stderr) from None
         if done.returncode:
             reason = cause(done.stderr)
             if found.get("plan"):
                 left = found.get("left", found["plan"])
                 applied = [name for name in found["plan"] if name not in left]
-                reason += f"; applied were {', '.join(applied) or 'none'}; not applied are {', '.join(left)}"
+                reason += f"; applied: {', '.join(applied) or 'none'}; not applied: {', '.join(left)}"
             raise StepError(self.release.name, "migrate", reason, done.stderr)
         return found
 
     def command(self, step: Step) -> None:
-        """Run a step of the project, as the site's user in the release's code. Raises `StepError` that names it."""
+        """Run a step of the project as the site's user in the release's code. Raises `StepError` that names it."""
         manifest, words, cwd = self.release.manifest, step["words"], self.release.manifest["src"]
         if step["kind"] == "manage":
             words, cwd = [self._interpreter(), "-m", "django", *words], os.path.join(cwd, manifest["chdir"])
@@ -79,8 +77,8 @@ class Database:
     def locked(self, steps: Sequence[Step]) -> Iterator[None]:
         """Hold the lock for migrations while these steps run, so that hosts that share a database take turns.
 
-        Raises `StepError` where another host does not let it go for as long as its own steps may take, and at the end
-        where the lock was lost on the way.
+        Raises `StepError` if another host holds it longer than its own steps may take, and at the end if the lock was
+        lost.
         """
         seconds = max(STEP_TIMEOUT, sum(step["timeout"] for step in steps))
         words = [self._interpreter(), "-", "hold", str(seconds)]
@@ -91,7 +89,7 @@ class Database:
             )
             holder = running.process
             try:
-                # What it says first, or its end: it waits in the database, with a time limit of its own.
+                # Its first line, or its end: it waits in the database, with its own time limit.
                 stdout = cast(IO[bytes], holder.stdout)
                 answer = answers.first_line(stdout.fileno(), seconds + START_SECONDS)
                 if not answer:
@@ -100,16 +98,16 @@ class Database:
                 if answer == b"held" and holder.poll() is not None:
                     raise self._lost(running, said, "the lock for migrations was lost while the steps ran")
             finally:
-                # The database gives the lock to the next one when the connection ends.
+                # The database releases the lock when the connection ends.
                 running.end()
 
     def make_superuser(self, check_mode: bool) -> list[str]:
-        """Make the superuser of the inventory unless there is one; return what was, or would be, made."""
+        """Create the superuser of the inventory unless it exists; return what was, or would be, created."""
         superuser = self.release.superuser
         if not superuser or not self.release.manifest["overlay"]:
             return []
         name = superuser["username"] or superuser["email"]
-        # Asking the database takes a start of Django: who is known to be there is not asked for again.
+        # Querying the database needs a start of Django, so known superusers are not queried again.
         known = files.read_json(self.release.layout.superusers)
         if name in known:
             return []
@@ -134,7 +132,7 @@ class Database:
         timeout: float = STEP_TIMEOUT,
         check: bool = True,
     ) -> CompletedProcess[str]:
-        """Run a program with the build's Python, as the site's user, in the site's environment."""
+        """Run a program with the build's Python as the site's user, in the site's environment."""
         words = [self._interpreter(), "-", *arguments]
         return self._run(step, words, self._folder(), extra, inspect.getsource(program), timeout, check)
 

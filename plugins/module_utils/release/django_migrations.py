@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Questions about a project's migrations, and applying them, in one process of the site's own interpreter and user.
+"""List and apply a project's migrations, in one process of the site's own interpreter and user.
 
-`uwsgi_release` sends this file's text to that interpreter's standard input; nothing here may need Ansible. The last
+`uwsgi_release` sends the text of this file to the interpreter's standard input, so it must not need Ansible. The last
 line of its output is one line of JSON.
 """
 
@@ -15,11 +15,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-LOCK = 0x70797765  # any number will do, as long as it is the same for all who migrate one database
-# How long to wait for another host, and how often to tell the database that the connection is in use, in seconds.
+LOCK = 0x70797765  # any number, but the same for all hosts that migrate the database
+# How long to wait for another host, and how often to use the connection to keep it alive, in seconds.
 WAIT, KEEP_ALIVE = 1200, 60
-BUSY = "error: another host migrates this database, for more than {} s by now"
-# The connection that holds the lock does nothing else for as long as migrations take.
+BUSY = "error: another host has been migrating this database for more than {} s"
+# The connection that holds the lock is idle as long as the migrations take.
 PATIENT = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
 
 
@@ -64,7 +64,7 @@ def main(what: str, seconds: str = str(WAIT)) -> None:
 
 
 def state(connection: Any) -> dict[str, list[str]]:
-    """The migrations that the code has, and those of them that are to be applied, in order. No table is made."""
+    """Return the migrations in the code, and those to be applied, in order. Creates no table."""
     from django.db.migrations.executor import MigrationExecutor
 
     executor = MigrationExecutor(connection)
@@ -82,15 +82,15 @@ def named(migrations: Any) -> list[str]:
 
 @contextlib.contextmanager
 def locked(connection: Any, seconds: int = WAIT) -> Iterator[Any]:
-    """Let one host at a time migrate a database that several share; the others then find nothing to do.
+    """Let one host at a time migrate a shared database; the others then find nothing to do.
 
-    On a connection of its own, and in a transaction, so that a pooler between keeps it in one place. An SQLite file
-    is one host's, and there the site's own lock does: then what is given is None.
+    Uses its own connection and a transaction, so that a connection pooler keeps it. An SQLite file belongs to one host,
+    where the site's own lock is enough: then this yields None.
     """
     if connection.vendor not in ("postgresql", "mysql"):
         yield None
         return
-    # The driver's connection, not Django's: what listens for new connections of Django's looks them up by their alias.
+    # The driver's connection, not Django's, because listeners for new Django connections look them up by alias.
     settings = connection.copy()
     settings.settings_dict.get("OPTIONS", {}).pop("pool", None)
     with settings.wrap_database_errors:

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Make a superuser unless there is one of that name, in the site's own interpreter and as its user.
+"""Create a superuser unless one of that name exists, in the site's own interpreter and as its user.
 
-`database.py` sends this file's text to that interpreter's standard input; nothing here may need Ansible. Name, email
-address and password come as DJANGO_SUPERUSER_*, as `createsuperuser` reads them; other fields of the user model come as
-JSON in PYWEB_USER_FIELDS. Prints `made` or `there`.
+`database.py` sends the text of this file to the interpreter's standard input, so it must not need Ansible. Name, e-mail
+address and password are in DJANGO_SUPERUSER_*, as for `createsuperuser`; other fields of the user model are JSON in
+PYWEB_USER_FIELDS. Prints `made` or `there`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 
 def main() -> None:
-    """Make the superuser, and print what was found."""
+    """Create the superuser, and print the result."""
     import django
 
     django.setup()
@@ -26,7 +26,7 @@ def main() -> None:
     known = json.loads(os.environ.get("PYWEB_USER_FIELDS", "{}"))
     given = values(model, known)
     name = given.get(model.USERNAME_FIELD, "")
-    # A manager of the project's own may store it as it was given.
+    # A manager of the project may not normalize it.
     names = dict.fromkeys([normalized(model, name), name]) if name else {}
     if any(model._default_manager.filter(**{model.USERNAME_FIELD: one}).exists() for one in names):
         print("there")
@@ -38,32 +38,32 @@ def main() -> None:
 
 
 def needed(model: Any) -> list[str]:
-    """Return the fields that a user has to have: what users log in with, and REQUIRED_FIELDS."""
+    """Return the required fields: that users log in with, and REQUIRED_FIELDS."""
     return [model.USERNAME_FIELD, *model.REQUIRED_FIELDS]
 
 
 def own_keys(model: Any) -> dict[str, str]:
-    """Return the fields that the inventory has keys of their own for."""
+    """Return the fields with their own keys in the inventory."""
     return {"username": "username", email_field(model): "email"}
 
 
 def values(model: Any, known: dict[str, Any]) -> dict[str, str]:
-    """Return the values of the needed fields, as far as the inventory has them."""
+    """Return the values of the required fields in the inventory."""
     given = {name: str(known[name]) for name in needed(model) if name in known}
     own = own_keys(model)
     for name in needed(model):
-        # The user name stands for the field that users log in with where nothing else does.
+        # The user name is used for the field that users log in with if nothing else is set.
         keys = ([own[name]] if name in own else []) + (["username"] if name == model.USERNAME_FIELD else [])
         found = [os.environ.get(f"DJANGO_SUPERUSER_{key.upper()}", "") for key in keys]
         if name not in given and any(found):
             given[name] = next(filter(None, found))
         elif name not in given and name in {*own} - {model.USERNAME_FIELD} and model._meta.get_field(name).blank:
-            given[name] = ""  # as createsuperuser takes an e-mail address that is left out
+            given[name] = ""  # as createsuperuser handles a missing e-mail address
     return given
 
 
 def refuse(model: Any, known: dict[str, Any], given: dict[str, str]) -> None:
-    """End with an error that names what the inventory lacks, or has and the model does not require."""
+    """Exit with an error about fields missing in the inventory, or in it but not required by the model."""
     wanted, own = needed(model), own_keys(model)
     unknown = [name for name in known if name not in wanted]
     if unknown:
@@ -83,7 +83,7 @@ def refuse(model: Any, known: dict[str, Any], given: dict[str, str]) -> None:
 
 
 def check(model: Any, given: dict[str, str]) -> None:
-    """End with an error that names the field of which the model refuses the value."""
+    """Exit with an error that names the field whose value the model refuses."""
     from django.core.exceptions import ValidationError
 
     for name, value in given.items():

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The doctor's timer on a host: two units, and what it remembers. There is one for all sites, while there is a site."""
+"""The doctor's timer on a host: two units and its memory. There is one for all sites, as long as there is a site."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ..model.layout import DOCTOR_SERVICE, DOCTOR_TIMER, PYWEB_COMMAND, SITES, W
 from ..model.types import DoctorTimer
 
 Run = Callable[[Sequence[str]], tuple[int, str, str]]
-# Seconds after the start of the timer, at boot or now: a deploy that brings it has the sites served by then.
+# Seconds after the start of the timer, at boot or now: the sites of the same deploy are served by then.
 FIRST = 120
-# A run takes some seconds; one that hangs is not waited for.
+# A run takes some seconds; one that hangs is ended.
 TIMEOUT = 120
-# What systemd makes below /var/lib.
+# The directory that systemd creates below /var/lib.
 STATE = os.path.relpath(WATCHED, "/var/lib")
 MARK = "# Written by pyweb.stack; changes are overwritten.\n"
 SERVICE = """\
@@ -90,9 +90,10 @@ class Outcome:
 
 
 def converge(settings: DoctorTimer | None, any_live: bool, gone: Collection[str], run: Run, dry: bool) -> Outcome:
-    """Have the timer as it is wanted while the host has a site, and none otherwise or without `settings`.
+    """Install the timer if the host has a site and `settings`; remove it otherwise.
 
-    `any_live` says that one of the sites of this run is live; of the others of the host, those in `gone` do not count.
+    `any_live` tells whether one of the sites of this run is live; of the other sites of the host, those in `gone` do
+    not count.
     """
     before = {path: files.read_or_empty(path) for path in (DOCTOR_SERVICE, DOCTOR_TIMER)}
     after = dict.fromkeys(before, "")
@@ -101,7 +102,8 @@ def converge(settings: DoctorTimer | None, any_live: bool, gone: Collection[str]
         strange = next((path for path in before if os.path.lexists(path) and not memory.is_marked(path)), "")
         if settings and strange:
             outcome.warning = (
-                f"{strange} is not of pyweb.stack, so the doctor does not look by itself; move that file away for it"
+                f"{strange} was not written by pyweb.stack, so the doctor's timer is not installed; to install it, "
+                "move that file away"
             )
             return outcome
         if settings and (any_live or sites_left(gone)):
@@ -141,7 +143,7 @@ def wanted(settings: DoctorTimer) -> dict[str, str]:
 
 
 def ensure(settings: DoctorTimer, run: Run, dry: bool) -> list[str]:
-    """Have the timer run, now and after a boot; return what was, or would be, done. Raises `ServiceError`, OSError."""
+    """Start the timer, now and at boot; return what was, or would be, done. Raises `ServiceError`, OSError."""
     texts = wanted(settings)
     changed = [path for path, text in texts.items() if files.read_or_empty(path) != text]
     before = _metrics_of(files.read_or_empty(DOCTOR_SERVICE))
@@ -150,7 +152,7 @@ def ensure(settings: DoctorTimer, run: Run, dry: bool) -> list[str]:
             files.write(path, texts[path], 0o644, os.geteuid(), os.getegid())
         if changed:
             run(["systemctl", "daemon-reload"])
-        if DOCTOR_TIMER in changed:  # one that runs keeps the times that it began with
+        if DOCTOR_TIMER in changed:  # a running timer keeps its old times
             run(["systemctl", "try-restart", _name(DOCTOR_TIMER)])
         if before and before != settings["metrics"]:
             _forget_metrics(before)
@@ -160,7 +162,7 @@ def ensure(settings: DoctorTimer, run: Run, dry: bool) -> list[str]:
 
 
 def remove(run: Run, dry: bool) -> list[str]:
-    """Take the timer away, with its metrics and what it remembers; return what was, or would be, removed."""
+    """Remove the timer, its metrics and its memory; return what was, or would be, removed."""
     units = [path for path in (DOCTOR_TIMER, DOCTOR_SERVICE) if memory.is_marked(path)]
     metrics = _metrics_of(files.read_or_empty(DOCTOR_SERVICE))
     removed = [*units, *([WATCHED] if os.path.isdir(WATCHED) else [])]
@@ -177,7 +179,7 @@ def remove(run: Run, dry: bool) -> list[str]:
 
 
 def sites_left(gone: Collection[str]) -> bool:
-    """Say whether this host has a live site other than those."""
+    """Return whether this host has a live site other than those."""
     for path in glob.glob(f"{SITES}/*.json"):
         record = files.read_json(path)
         name = os.path.basename(path)[: -len(".json")]
@@ -187,13 +189,13 @@ def sites_left(gone: Collection[str]) -> bool:
 
 
 def _metrics_of(service: str) -> str:
-    """Return the directory that a unit of ours writes metrics to, or ''."""
+    """Return the directory that our unit writes metrics to, or ''."""
     lines = [line.partition("PYWEB_METRICS=")[2] for line in service.splitlines() if line.startswith("Environment=")]
     return lines[0] if lines and service.startswith(MARK) else ""
 
 
 def _forget_metrics(folder: str) -> None:
-    """Remove our file from a directory of metrics: what nobody writes any more would be scraped for ever."""
+    """Remove our file from a directory of metrics: outdated metrics would be scraped forever."""
     if folder:
         files.remove(f"{folder}/pyweb.prom")
 

@@ -1,9 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A site as its visitors meet it: on its own name, at this host's own address, through nginx.
+"""A site as its visitors see it: on its own domain, at this host's own address, through nginx.
 
-Who answers is read from nginx's own configuration, by nginx's own rules, because a page alone does not tell whose it
-is. Then the page is asked for. It comes from the live release: nginx follows the link `current` with each request.
+The server that answers is determined from nginx's configuration by nginx's rules, because a page alone does not show
+which site it belongs to. Then the page is requested. It is the live release's, because nginx follows the link `current`
+for each request.
 """
 
 from __future__ import annotations
@@ -32,18 +33,18 @@ from .health import REDIRECTS, Names, Walk, Wanted, Where, header_name, resolved
 from .proxies import Proxies
 
 STEP = "the check through nginx"
-# How the name of a server ends that answers for names of nobody.
+# The suffix of the names of servers for unknown names.
 CLOSED = ".catch-all.invalid"
-# How often a page that is not as it should be is asked for again, and the pause between, in seconds.
+# How often a faulty page is requested again, and the pause between, in seconds.
 ATTEMPTS, PAUSE = 3, 0.2
-# Nobody is there to accept a connection.
+# Nothing accepts connections.
 _NOBODY = (errno.ECONNREFUSED, errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.ENETUNREACH)
-# nginx's own rules may keep this host out; the release itself was judged over its socket.
+# nginx's own rules may refuse this host; the release itself was checked over its socket.
 _KEPT_OUT = (401, 403)
 
 
 class Look(NamedTuple):
-    """What was found: `wrong` is '' for a site that answers, `url` what was asked for, and `warning` may be ''."""
+    """The result: `wrong` is '' for a site that answers, `url` is the requested URL, and `warning` may be ''."""
 
     wrong: str = ""
     url: str = ""
@@ -51,9 +52,9 @@ class Look(NamedTuple):
 
 
 class Place(NamedTuple):
-    """An address and port of nginx; `address` is one of this host's own, in no brackets.
+    """An address and port of nginx; `address` is one of this host's, without brackets.
 
-    `proxied`: a client has to begin with the PROXY protocol there.
+    `proxied`: a client must begin with the PROXY protocol there.
     """
 
     address: str
@@ -69,8 +70,8 @@ class Place(NamedTuple):
 class Front:
     """nginx in front of one site. `https_header` is the variable and value of SECURE_PROXY_SSL_HEADER.
 
-    It is empty where the project has none, and None where nobody asked the project. `certificate` is how the path of
-    the file ends that nginx reads where it has TLS for the site: nginx's files say so, whatever the live release knew.
+    It is empty if the project has none, and None if the project was not asked. `certificate` is the end of the path of
+    the certificate that nginx reads if it serves the site over TLS, according to nginx's files.
     """
 
     shell: Shell
@@ -84,24 +85,24 @@ class Front:
 
     @classmethod
     def of(cls, shell: Shell, site: Mapping[str, Any], manifest: Mapping[str, Any]) -> Front:
-        """Return the front of a completed site, or of what a release records of one, and its build's manifest."""
+        """Return the front of a completed site, or of a release's record, and its build's manifest."""
         static = site["nginx"].get("static") or {"url": "/static/"}
         header = manifest.get("https_header", [] if manifest.get("overlay") is False else None)
         layout = Layout.of(site)
-        # In a server that several sites share it is another one's.
+        # In a shared server, it may be that of another site.
         certificate = layout.certificate[len(layout.config) :]
         return cls(shell, site["name"], Names.of(site), site["health"], static["url"], header, certificate)
 
     def serves(self) -> bool:
-        """Say whether nginx runs here and has the site from the role nginx."""
+        """Return whether nginx runs here and has the site's file of the role nginx."""
         return self._is_there() and self._runs()
 
     def answers(self) -> bool:
-        """Say whether nginx serves the site and it answers as it should, asked once."""
+        """Return whether nginx serves the site correctly, requested once."""
         return self.serves() and not self.look(attempts=1).wrong
 
     def unanswered(self) -> str:
-        """Return why nginx does not answer for the site as it should; '' where it does, or does not have the site."""
+        """Return why nginx does not serve the site correctly; '' if it does, or does not have the site."""
         if not self._is_there():
             return ""
         if not self._runs():
@@ -116,15 +117,15 @@ class Front:
         return done.returncode == 0
 
     def look(self, attempts: int = ATTEMPTS) -> Look:
-        """Ask for the site, at most `attempts` times until it answers as it should."""
+        """Request the site, at most `attempts` times until it answers correctly."""
         if not self._servers:
-            return Look(self._unread or f"nginx reads no file of the site; look for an include in {self.conf}")
+            return Look(self._unread or f"nginx reads no file of the site; check the includes in {self.conf}")
         host, places = self._entrances()
         for place in places:
             winner = match.select(self.config, host, place.address, place.port)
             if not winner or winner.place not in {server.place for server in self._servers}:
                 return Look(self._stranger(host, place, winner))
-        # A release from before TLS has recorded no port of it.
+        # A release from before TLS has recorded no port for it.
         ports = tuple(dict.fromkeys([*self.names.ports, *(place.port for place in places)]))
         visit = _Visit(self, dataclasses.replace(self.names, ports=ports), host, places)
         for attempt in range(attempts):
@@ -138,7 +139,7 @@ class Front:
     @functools.cached_property
     def _read(self) -> tuple[Config, str]:
         """The configuration, and why there is none."""
-        # The files themselves: `nginx -T` as root would also open logs and the pid file.
+        # From the files: `nginx -T` as root would also open logs and the pid file.
         try:
             return read_files(self.conf), ""
         except DumpError as error:
@@ -146,7 +147,7 @@ class Front:
 
     @property
     def config(self) -> Config:
-        """nginx's configuration, empty where it cannot be read."""
+        """Return nginx's configuration, empty if it cannot be read."""
         return self._read[0]
 
     @property
@@ -155,7 +156,7 @@ class Front:
 
     @functools.cached_property
     def _servers(self) -> list[match.Server]:
-        """The servers that the role nginx wrote for the site; not the one that closes connections for other names."""
+        """Return the servers of the role nginx for the site; not the one that closes connections for other names."""
         header = re.compile(rf"^# {re.escape(MARK)}: site {re.escape(self.name)}[.,]", re.MULTILINE)
         own = {path for path in self.config.files if header.search(files.read_or_empty(path))}
         found = [
@@ -169,7 +170,7 @@ class Front:
         return named or found
 
     def _entrances(self) -> tuple[str, list[Place]]:
-        """Return the name to ask for, and where nginx listens for it."""
+        """Return the name to request, and where nginx listens for it."""
         listens = [listen for server in self._servers for listen in server.listens if listen.port]
         addresses = self.proxies.first(own_addresses())
         four = next((address for address in addresses if ":" not in address), "127.0.0.1")
@@ -180,30 +181,30 @@ class Front:
             if address:
                 places.append(Place(address, listen.port, listen.ssl, str(listen) in self.proxies.spoken))
         places = list(dict.fromkeys(places)) or [Place("::1", listen.port, listen.ssl) for listen in listens]
-        # Plain HTTP first: TLS may end elsewhere. Where it ends here, https is asked after it.
+        # Plain HTTP first: TLS may be terminated elsewhere. If it is terminated here, https is requested too.
         places.sort(key=lambda place: place.tls)
         return next(self._hosts(places)), places
 
     @functools.cached_property
     def proxies(self) -> Proxies:
-        """What nginx's files say of balancers in front of the site."""
+        """Return the load balancers in front of the site in nginx's files."""
         return Proxies.of(self.config, self._servers)
 
     @functools.cached_property
     def serves_tls(self) -> bool:
-        """Whether nginx has TLS of ours for the site."""
+        """Return whether nginx serves the site over TLS."""
         used = [given.args for server in self._servers for given in server.chain[-1].all("ssl_certificate")]
         return any(args and args[0].endswith(self.certificate) for args in used)
 
     def _hosts(self, places: list[Place]) -> Iterator[str]:
-        """Yield the names that the site may be asked under, the first one first."""
+        """Yield the names of the site that may be requested, the first one first."""
         served = [name for server in self._servers for name in server.names]
         known = [name for name in self.names.domains if name in served] or served
         yield from (name for name in known if "*" not in name)
         for name in known:
             for label in ("www", "pyweb-check"):
                 host = name.replace("*", label, 1)
-                # Somebody else may have one of the names below the domain, and rightly.
+                # Another server may rightly have one of the names below the domain.
                 winners = [match.select(self.config, host, place.address, place.port) for place in places]
                 if all(winner is None or winner.matches(host) < 4 for winner in winners):
                     yield host
@@ -217,35 +218,36 @@ class Front:
         key = "nginx.listen_tls" if place.tls and self.serves_tls else "nginx.listen"
         listens = ", ".join(map(str, winner.listens))
         return (
-            f"somebody else's server answers for {host} at {place}: {winner.place} (server_name {names}; listen "
-            f"{listens}), which nginx prefers to the site's own, {own}; take the name or the address from that server, "
+            f"another server answers for {host} at {place}: {winner.place} (server_name {names}; listen "
+            f"{listens}), which nginx prefers to the site's own, {own}; remove the name or the address from that "
+            "server, "
             f"or let the site listen there as well ({key})"
         )
 
 
 class _Visit:
-    """One client's visit to a site, at the first of its places: those of one scheme have the same server."""
+    """One visit of a client to a site, at the first of its places: those of one scheme have the same server."""
 
     def __init__(self, front: Front, names: Names, host: str, places: list[Place]) -> None:
         self.front, self.names, self.host, self.places = front, names, host, places
         self.deadline = 0.0
-        # Whether https was only claimed, because nobody here serves it for the name.
+        # Whether https was only claimed, because nothing here serves it for the name.
         self.claimed = False
-        # Whether what came last is what the inventory lets nginx answer by itself.
+        # Whether the last answer is one that the inventory lets nginx give by itself.
         self.by_rule = False
 
     @functools.cached_property
     def _secure(self) -> Place | None:
-        """Where nginx has TLS for the site itself."""
+        """Return the places where nginx serves the site over TLS."""
         return next((place for place in self.places if place.tls), None) if self.front.serves_tls else None
 
     @property
     def url(self) -> str:
-        """Where visitors begin."""
+        """Return the places where visits start."""
         return self._start(self._secure or self.places[0]).url
 
     def look(self) -> Look:
-        """Visit the site by http, and where nginx has TLS for it by https, too, if no redirect led there."""
+        """Visit the site over http, and over https if nginx serves it and no redirect led there."""
         walked, found = self._look_at(self.places[0])
         if found.wrong or not self._secure:
             return found
@@ -254,13 +256,13 @@ class _Visit:
         return self._look_at(self._secure)[1]
 
     def _start(self, place: Place) -> Where:
-        """Return what is asked for first at a place."""
+        """Return the first request at a place."""
         port = "" if place.port in (80, 443) else f":{place.port}"
         path = self.front.health["path"] or f"{self.names.prefix}/"
         return Where("https" if place.tls else "http", f"{self.host}{port}", path)
 
     def _look_at(self, first: Place) -> tuple[Walk, Look]:
-        """Walk from the start page to the end of its redirects, and ask for a static file of that page."""
+        """Follow the redirects of the start page, and request a static file of the last page."""
         front = self.front
         self.deadline = time.monotonic() + front.health["timeout"]
         start = self._start(first)
@@ -277,7 +279,7 @@ class _Visit:
         return walked, Look(wrong and f"{wrong} (through nginx at {first})", start.url)
 
     def _ask(self, where: Where, cookies: str) -> Answer:
-        """Ask for a page where a client would."""
+        """Request a page where a client would."""
         left = max(self.deadline - time.monotonic(), 0.1)
         headers = {"Cookie": cookies} if cookies else {}
         place = self._place(where)
@@ -290,7 +292,7 @@ class _Visit:
         try:
             answer = http_request(str(place), where.host, where.path, left, headers, context, **greeting)
         except ProtocolError as error:
-            # As with 444: the sentence of the protocol is about uWSGI.
+            # As with 444: the protocol's own message is about uWSGI.
             closed = not error.errno and "closed" in error.cause
             cause = "the connection was closed without an answer" if closed else error.cause
             raise ProtocolError(str(place), cause, error.errno or 0) from None
@@ -302,7 +304,7 @@ class _Visit:
         return answer
 
     def _place(self, where: Where) -> Place | None:
-        """Return where a client would come; None where nobody accepts it."""
+        """Return where a client would connect; None if nothing accepts it."""
         _name_only, _colon, given = where.host.rpartition(":") if re.search(r":[0-9]+$", where.host) else ("", "", "")
         tls = where.scheme == "https"
         port = int(given) if given else 443 if tls else 80
@@ -310,7 +312,7 @@ class _Visit:
         return own or (self._other_tls(where, port) if tls else None)
 
     def _other_tls(self, where: Where, port: int) -> Place | None:
-        """Return where somebody else ends TLS for the site on this host: another server of nginx, or a proxy."""
+        """Return where something else terminates TLS for the site on this host: another server of nginx, or a proxy."""
         place = Place(self.places[0].address, port, True)
         server = match.select(self.front.config, _name(where.host), place.address, port)
         if server:
@@ -322,7 +324,7 @@ class _Visit:
         return place
 
     def _is_served(self, here: Where, answer: Answer) -> bool:
-        """Say whether the redirect that nginx itself gives leads to a server that is here."""
+        """Return whether the redirect of nginx itself leads to a server on this host."""
         try:
             target = resolved(here, answer.headers.get("location", ""))
         except ValueError:
@@ -330,33 +332,34 @@ class _Visit:
         return target is not None and target != here and self._place(target) is not None
 
     def _claims(self) -> dict[str, str]:
-        """Return the headers of a server in front that ends TLS: what most send, and what the project looks at."""
+        """Return the headers of a server in front that terminates TLS: the usual ones, and the project's."""
         claims = {"X-Forwarded-Proto": "https", "X-Forwarded-Ssl": "on", "X-Forwarded-Scheme": "https"}
         header = self.front.https_header
         return {**claims, **({header_name(header[0]): header[1]} if header else {})}
 
     def _without_https(self, walked: Walk, url: str) -> Look:
-        """Judge a site that wants https and nothing else, on a host that serves none."""
+        """Check a site that requires https, on a host that does not serve it."""
         said = f"{walked.asked[0].path} as {self.host} redirects to {walked.end.seen_from(walked.asked[0])}"
         if self.front.proxies.trusted:
-            # The inventory says that somebody else ends TLS; what the site answers then was asked over its socket.
+            # The inventory says that TLS is terminated elsewhere; the site's answers were checked over its socket.
             return Look("", url)
         option = "nginx: {trusted_proxies: [ADDRESS]}"
         if self.front.https_header == []:
             return Look(
                 f"{said}, and nothing on this host serves https for it: set SECURE_SSL_REDIRECT: false in settings, or "
-                f"tls: {{acme: {{}}}} of the site; behind a server that ends TLS set {option}",
+                f"tls: {{acme: {{}}}} of the site; behind a server that terminates TLS set {option}",
                 url,
             )
         warning = (
-            f"site '{self.front.name}': {said}, which was not checked: TLS ends on another host, if anywhere. nginx "
-            "tells the site the scheme that it sees itself; where a server in front ends TLS and sends "
+            f"site '{self.front.name}': {said}, which was not checked: TLS is terminated on another host, if at all. "
+            "nginx "
+            "passes its own scheme on to the site; if a server in front terminates TLS and sends "
             f"X-Forwarded-Proto, set {option}"
         )
         return Look("", url, warning)
 
     def _outside(self, walked: Walk) -> str:
-        """Say where the walk leaves the site's prefix for a path of its name that no site has."""
+        """Return where a redirect leaves the site's prefix for a path of its domain that no site has."""
         location = walked.answer.headers.get("location", "") if walked.answer else ""
         if not location or not self.names.prefix or walked.answer is None:
             return ""
@@ -369,11 +372,11 @@ class _Visit:
         place = self._place(target) or self.places[0]
         server = match.select(self.front.config, _name(target.host), place.address, place.port)
         if server and match.passes(match.handler(match.locate(server, target.path))):
-            return ""  # another site of the name
+            return ""  # another site of the domain
         return (
             f"{walked.end.path} as {self.host} redirects to {target.seen_from(walked.end)}, which is outside of the "
-            f"site's prefix {self.names.prefix} and no site's; take the path out of the project's settings, or "
-            "name the page by its URL's name"
+            f"site's prefix {self.names.prefix} and of no other site; remove the path from the project's settings, or "
+            "use the name of the page's URL"
         )
 
     def _static_fault(self, walked: Walk) -> str:
@@ -392,7 +395,7 @@ class _Visit:
 
 
 def _asks_for_https(walked: Walk) -> bool:
-    """Say whether the walk went round because the site wants https, although it was told that it has it."""
+    """Return whether the redirects loop because the site requires https, although it was told that it has it."""
     return walked.answer is None and [where.scheme for where in walked.asked[-2:]] == ["https", "https"]
 
 

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The health check: follow a page's redirects within the site, as a browser does, and judge where they end.
+"""The health check: follow a page's redirects within the site, as a browser does, and check the last answer.
 
-Nothing here knows how the site is asked: over uWSGI's own socket before a switch (`instance.py`), through nginx
+It does not depend on how the site is requested: over uWSGI's own socket before a switch (`instance.py`), through nginx
 afterwards (`front.py`).
 """
 
@@ -21,15 +21,15 @@ from ..model.types import Health
 from ..uwsgi.protocol import Answer, ProtocolError
 
 REDIRECTS = (301, 302, 303, 307, 308)
-# As many as browsers follow.
+# The limit of browsers.
 HOPS_MAX = 20
 PORTS = {"http": 80, "https": 443}
-# How RFC 3986 writes a path and a query; % because Location is encoded already.
+# The characters of a path and a query in RFC 3986; % because Location is encoded already.
 _SAFE = "/%:@!$&'()*+,;=~?"
 
 
 class Where(NamedTuple):
-    """What is asked for: `host` as in the header Host, `path` with its query."""
+    """A request: `host` as in the header Host, `path` with its query."""
 
     scheme: str
     host: str
@@ -40,20 +40,20 @@ class Where(NamedTuple):
         return f"{self.scheme}://{self.host}{self.path}"
 
     def seen_from(self, start: Where) -> str:
-        """Return it for a message: without the query, which may hold somebody's token."""
+        """Return it for a message: without the query, which may contain a token."""
         path = self.path if self == start else self.path.partition("?")[0]
         return path if self[:2] == start[:2] else f"{self.scheme}://{self.host}{path}"
 
 
-# Asks for a page with the value of the header Cookie, '' for none. Raises `ProtocolError`.
+# Requests a page with the value of the header Cookie, '' for none. Raises `ProtocolError`.
 Ask = Callable[[Where, str], Answer]
 
 
 @dataclass(frozen=True)
 class Names:
-    """The names and ports of a site: what tells a redirect within the site from one to somebody else.
+    """The names and ports of a site, to distinguish a redirect within the site from one to another site.
 
-    `prefix` is the path that the site is served below, '' where it has its names for itself.
+    `prefix` is the path that the site is served below, '' for none.
     """
 
     domains: tuple[str, ...]
@@ -69,11 +69,11 @@ class Names:
         return cls(tuple(site["domains"]), tuple(dict.fromkeys(ports)), site.get("prefix", ""))
 
     def have(self, where: Where) -> bool:
-        """Say whether the site itself answers there. Another port of the same host is another server's."""
+        """Return whether the site itself answers there. Another port of the same host is another server."""
         return self.share(where) and f"{where.path.partition('?')[0]}/".startswith(f"{self.prefix}/")
 
     def share(self, where: Where) -> bool:
-        """Say whether it is one of the site's names and ports, at whatever path."""
+        """Return whether it is one of the site's names and ports, at any path."""
         name, port = _split(where)
         known = {domain.strip("[]") for domain in self.domains}
         own = name in known or any(f"*.{parent}" in known for parent in _parents(name))
@@ -82,10 +82,10 @@ class Names:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which answers are good at the end of a walk: those of `status`; where that is empty, all below 500."""
+    """The good statuses of the last answer: those of `status`; if it is empty, all below 500."""
 
     status: tuple[int, ...] = ()
-    # Beside those.
+    # In addition to those.
     also: tuple[int, ...] = ()
 
     @classmethod
@@ -101,9 +101,9 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Walk:
-    """A walk along redirects: its stations, and the last answer or None. `wrong` is '' where all is well.
+    """The requests along redirects, and the last answer or None. `wrong` is '' if all is well.
 
-    `slow`: the last station took the question, but had no answer in time.
+    `slow`: the last server accepted the request, but did not answer in time.
     """
 
     asked: list[Where]
@@ -117,10 +117,10 @@ class Walk:
 
 
 def walk(ask: Ask, start: Where, names: Names, wanted: Wanted) -> Walk:
-    """Ask for a page, follow its redirects within the site, and judge the answer at the end.
+    """Request a page, follow its redirects within the site, and check the last answer.
 
-    A redirect to another host (single sign-on) is an end. After a redirect whose status is wanted, all is well that
-    answers below 500. Cookies that are set on the way are sent from there on.
+    A redirect to another host (single sign-on) is the last answer. After a redirect whose status is accepted, any
+    answer below 500 is good. Cookies that are set on the way are sent from then on.
     """
     jar, asked, seen, met = Jar(), [start], set(), False
     while True:
@@ -141,7 +141,7 @@ def walk(ask: Ask, start: Where, names: Names, wanted: Wanted) -> Walk:
             try:
                 target = resolved(here, answer.headers["location"])
             except ValueError:
-                wrong = "" if met else f"{_told(asked)} redirects to an address that nobody can read"
+                wrong = "" if met else f"{_told(asked)} redirects to an address that cannot be parsed"
                 return Walk(asked, answer, wrong)
         if target is None or not names.have(target):
             good = wanted.good(answer.status) or (met and answer.status < 500)
@@ -150,17 +150,17 @@ def walk(ask: Ask, start: Where, names: Names, wanted: Wanted) -> Walk:
 
 
 def resolved(here: Where, location: str) -> Where | None:
-    """Return where a Location, absolute or relative, sends a client; None where that is no web page.
+    """Return where a Location, absolute or relative, leads; None if that is no web page.
 
     Raises ValueError for what is no URL.
     """
-    # Headers are read as Latin-1; what is not ASCII in one is UTF-8 on any server of today.
+    # Headers are decoded as Latin-1; today's servers send other characters as UTF-8.
     with contextlib.suppress(UnicodeError):
         location = location.encode("latin-1").decode("utf-8")
     url = urlsplit(urljoin(f"{here.scheme}://{here.host}{here.path}", location.strip()))
     if url.scheme not in PORTS or not url.hostname:
         return None
-    # As a browser writes it; sites have their names in this form.
+    # In the form of browsers, which is also that of the site's names.
     ascii_name = url.hostname if url.hostname.isascii() else url.hostname.encode("idna").decode()
     name = f"[{ascii_name}]" if ":" in ascii_name else ascii_name
     port = "" if url.port in (None, PORTS[url.scheme]) else f":{url.port}"
@@ -169,18 +169,18 @@ def resolved(here: Where, location: str) -> Where | None:
 
 
 def header_name(variable: str) -> str:
-    """Return the name of the header that a variable of a request, such as HTTP_X_FORWARDED_PROTO, comes from."""
+    """Return the name of the header of a request variable such as HTTP_X_FORWARDED_PROTO."""
     return variable.removeprefix("HTTP_").replace("_", "-").title()
 
 
 @dataclass
 class Jar:
-    """Cookies as a browser keeps them during one visit: (name, domain, path) -> (value, whether only by https)."""
+    """Cookies as a browser keeps them during one visit: (name, domain, path) -> (value, whether only for https)."""
 
     kept: dict[tuple[str, str, str], tuple[str, bool]] = field(default_factory=dict)
 
     def take(self, here: Where, lines: list[str]) -> None:
-        """Keep what an answer's lines of Set-Cookie say."""
+        """Store the cookies of an answer's Set-Cookie lines."""
         for line in lines:
             pair, *attributes = line.split(";")
             name, equals, value = (word.strip() for word in pair.partition("="))
@@ -188,14 +188,14 @@ class Jar:
             if not equals or not name:
                 continue
             domain = told.get("domain", "").lstrip(".").lower()
-            # A dot in front: for the hosts below it, too.
+            # A leading dot: also for the hosts below it.
             key = (name, f".{domain}" if domain else _split(here)[0], told.get("path") or "/")
             self.kept.pop(key, None)
             if not _is_over(told):
                 self.kept[key] = (value, "secure" in told)
 
     def header(self, here: Where) -> str:
-        """Return the header Cookie for a page; '' where no cookie is for it."""
+        """Return the header Cookie for a page; '' if no cookie matches."""
         name, _port = _split(here)
         return "; ".join(
             f"{cookie}={value}"
@@ -207,7 +207,7 @@ class Jar:
 
 
 def _is_over(told: Mapping[str, str]) -> bool:
-    """Say whether the attributes of a cookie take it back."""
+    """Return whether the attributes of a cookie delete it."""
     if told.get("max-age"):
         return told["max-age"].startswith(("0", "-"))
     date = parsedate_tz(told.get("expires", ""))
@@ -215,7 +215,7 @@ def _is_over(told: Mapping[str, str]) -> bool:
 
 
 def _told(asked: list[Where]) -> str:
-    """Return the beginning of a sentence about the last station."""
+    """Return the beginning of a sentence about the last request."""
     start, *others = asked
     hops = " -> ".join(hop.seen_from(start) for hop in others)
     return f"{start.path} as {start.host}" + (f" redirects to {hops}, which" if others else "")
@@ -224,7 +224,7 @@ def _told(asked: list[Where]) -> str:
 def _loop(asked: list[Where]) -> str:
     start = asked[0]
     hops = " -> ".join(hop.seen_from(start) for hop in asked)
-    said = f"{start.path} as {start.host} redirects without end: {hops}"
+    said = f"{start.path} as {start.host} redirects in a loop: {hops}"
     if len(asked) > 1 and asked[-1] == asked[-2] and asked[-1].scheme == "https":
         said += (
             "; it redirects to https although it is told that the client came by https (X-Forwarded-Proto): set "
@@ -240,6 +240,6 @@ def _split(where: Where) -> tuple[str, int]:
 
 
 def _parents(name: str) -> list[str]:
-    """Return the domains that a name lies below."""
+    """Return the parent domains of a name."""
     labels = name.split(".")
     return [".".join(labels[number:]) for number in range(1, len(labels))]

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The audit of a site: one line a release that went live or did not, in the journal and in the site's own file."""
+"""The audit log of a site: one line for each release that went live or failed, in the journal and the site's file."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ IDENTIFIER = "pyweb.stack"
 def audited(
     site: str, path: str, who: str, action: str, before: str, after: str, live: Callable[[], str]
 ) -> Iterator[None]:
-    """Note how what is done inside ended: when, who, what, from, to, result; `path` is the site's own file.
+    """Log how the block ended: when, who, what, from, to, result; `path` is the site's own file.
 
-    `live` gives the release that is live, which is what a failure is judged by: what fails after the switch has left
-    the new release live, and what could not be put back is told. A run that is killed leaves no line of its end. The
-    journal has one of its beginning.
+    `live` returns the live release, which determines how a failure is described: a failure after the switch leaves the
+    new release live. A killed run logs no end, but the journal has its beginning.
     """
     what = f"{action} {before or '-'} -> {after} by {who or 'unknown'}"
     _journal(f"{site}: {what}: begins")
@@ -36,10 +35,10 @@ def audited(
 
 
 def _result(error: BaseException, before: str, after: str, live: str) -> str:
-    """Return what has come of something that failed."""
+    """Return the description of a failure."""
     failed = type(error).__name__
     if isinstance(error, StepError):
-        applied = f"; applied, and they stay: {', '.join(error.migrations)}" if error.migrations else ""
+        applied = f"; these migrations stay applied: {', '.join(error.migrations)}" if error.migrations else ""
         failed = f"{error.step}: {error.cause}{applied}"
     if live == before:
         return f"failed: {failed}"
@@ -50,7 +49,7 @@ def _note(site: str, path: str, what: str, result: str) -> None:
     result = " ".join(result.split())
     _journal(f"{site}: {what}: {result}")
     moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    # A full disk or a read-only one is no reason to fail, or to hide why something else failed.
+    # A full or read-only disk must not fail the run, or hide another failure.
     with contextlib.suppress(OSError), open(path, "a", encoding="utf-8") as stream:
         stream.write(f"{moment} {what}: {result}\n")
 

@@ -1,18 +1,18 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a unit wrote to the journal, up to this moment."""
+"""The lines of a unit in the journal, up to this moment."""
 
 from __future__ import annotations
 
 from ..host.shell import Shell
 
-# So many lines are read of a failure: the longest report of an exception, and a whole one before it.
+# How many lines of a failure are read: the longest report of an exception, and a whole one before it.
 LINES = 2000
 
 
 def read(shell: Shell, unit: str, since: float, *words: str) -> str:
-    """Return what journalctl prints of a unit; `since` is in seconds since the epoch, `words` are more options."""
-    # journald first takes in what waits for it: on a busy host that may be seconds of lines, or half of a long text.
+    """Return journalctl's output for a unit; `since` is in seconds since the epoch, `words` are more options."""
+    # journald first writes its queue: on a busy host, this may be seconds of lines, or half of a long text.
     shell.run("journal", ["journalctl", "--sync"], check=False)
     asked = ["journalctl", "--no-pager", *words, f"--since=@{int(since)}", f"--unit={unit}"]
     return shell.run("journal", asked, check=False).stdout
@@ -20,6 +20,6 @@ def read(shell: Shell, unit: str, since: float, *words: str) -> str:
 
 def last_lines(shell: Shell, unit: str, since: float) -> str:
     """Return the last `LINES` lines of a unit's log; `since` is in seconds since the epoch."""
-    # Backwards, because --lines with --since means the first ones (systemd 252).
+    # Backwards, because --lines with --since returns the first lines (systemd 252).
     told = read(shell, unit, since, "--output=cat", "--reverse", f"--lines={LINES}")
     return "".join(f"{line}\n" for line in reversed(told.splitlines()))

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Releases that are served at another path than the live one (`prefix`). nginx learns of that after the switch."""
+"""Releases with another path than the live one (`prefix`). nginx is changed only after the switch."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .release import Release
 
 
 def moves(release: Release, live: Record) -> bool:
-    """Say whether a release is at another path than the one that `live` is the record of."""
+    """Return whether a release has another path than that in the record `live`."""
     return "site" in live and prefixes.start(live["site"]) != prefixes.start(release.site)
 
 
 def refuse_other_prefix(release: Release, live: Record) -> None:
-    """Refuse to go back to a release whose links lead to where nginx does not have the site. Raises `StepError`."""
+    """Refuse a rollback to a release whose links lead to a path that nginx does not serve. Raises `StepError`."""
     if moves(release, live):
         raise StepError(
             release.name,

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who of a host may connect to the TCP ports of a site: root and whoever is in nginx's group, as to its unix socket.
+"""Restrict the TCP ports of a site to root and nginx's group, like its unix socket.
 
-A table of nftables says so. A unit of the site loads it before systemd opens the ports, and takes it away with them.
-firewalld leaves tables of others alone, a restart of nftables.service restarts the unit, and what is flushed by hand is
-seen by the next run. It takes libnftables, which comes with firewalld; on a bare host that is installed while the
-release is made, so the unit tries for some minutes.
+A table of nftables does this. A unit of the site loads it before systemd opens the ports, and removes it with them.
+firewalld does not change the tables of others, a restart of nftables.service restarts the unit, and the next run
+notices rules that were flushed by hand. It needs libnftables, which firewalld depends on; on a new host, that is
+installed while the release is made, so the unit retries for some minutes.
 """
 
 from __future__ import annotations
@@ -40,20 +40,20 @@ _NO_LIBRARY = "libnftables.so.1"
 
 
 def command(layout: Layout, what: str, addresses: Sequence[str] = ()) -> list[str]:
-    """Return the command that does `load`, `list` or `delete` to the table of a site."""
+    """Return the command for `load`, `list` or `delete` of the table of a site."""
     ports = sorted(address.rpartition(":")[2] for address in addresses)
     words = ["/usr/bin/python3", "-I", "-S", "-c", _PROGRAM, what, f"inet {layout.ports_identifier}"]
     return [*words, layout.run, *ports]
 
 
 def is_limited(shell: Shell, layout: Layout) -> bool:
-    """Return whether the table is loaded. Where it cannot be, there is nothing to do about that."""
+    """Return whether the table is loaded. If it cannot be, nothing has to be done."""
     why = _why_not(shell, layout)
     return not why or _NO_LIBRARY in why
 
 
 def unlimited(shell: Shell, layout: Layout, addresses: Sequence[str]) -> str:
-    """Say why everybody on the host may connect to the ports of a site; '' where that is not so, or not for long."""
+    """Return why every account of the host can connect to the ports; '' if it cannot, or only for a moment."""
     why = _why_not(shell, layout) if addresses else ""
     # Before nginx is there, the packages of the host are still being installed.
     if not why or not accounts.nginx_account()[0]:

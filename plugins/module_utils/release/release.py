@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a release is: one build, one environment, one uwsgi.ini and the units that run them, under one id.
+"""A release: one build, one environment, one uwsgi.ini and the units that run them, under one ID.
 
-Nothing here changes a host. A release comes from an inventory and a build (`wanted`), or from what it left on the host
-when it went live (`stored`).
+Nothing here changes a host. A release is made from an inventory and a build (`wanted`), or from the files that it
+stored on the host when it went live (`stored`).
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from ..model.steps import commands, identity
 from ..model.types import Health, Manifest, Record, Secrets, Site, Step, Superuser
 from . import units, uwsgi_ini, worker_units
 
-# What a release records of its site, so that a rollback needs no inventory: what started it, asks it and drains it.
-# Nothing of it is secret: the model refuses a password in a URL, and what is left of `uwsgi` stands in the ini.
+# What a release records of its site, so that a rollback needs no inventory: for starting, checking and draining it.
+# None of it is secret: the model refuses a password in a URL, and the rest of `uwsgi` is in the ini file.
 RECORDED = ("name", "user", "group", "domains", "paths", "health", "keep_releases", "uwsgi")
 RECORDED_NGINX = ("listen", "read_timeout", "static")
-# Beside them, of a site with TLS: what its visitors are redirected to.
+# In addition, for a site with TLS: what its visitors are redirected to.
 RECORDED_TLS = ("listen_tls", "redirect")
 
 
@@ -38,13 +38,12 @@ RECORDED_TLS = ("listen_tls", "redirect")
 class Release:
     """A release of one site.
 
-    `host` is the name that the site is asked under. `sockets` are its TCP addresses; without any it has a unix socket.
-    `read_timeout` is the longest that a request may take, in seconds. `units` are file name -> text, as are those of
-    its workers and timers on this host, `background`. `sandbox` are the directives that its commands and `manage` run
-    in; a release of an earlier version has none. `site` is the part of the site that the release records. `hidden` are
-    the texts that no output may show. Only a wanted release has `steps`, `superuser` and `password`; `first` says
-    whether this host does the steps that one of several does. `guarded` says whether its ini keeps its sockets from all
-    but requests.
+    `host` is the name for requests to the site. `sockets` are its TCP addresses; without any, it has a unix socket.
+    `read_timeout` is the time limit of a request in seconds. `units` are file name -> text, and so are those of its
+    workers and timers on this host, `background`. `sandbox` are the directives of its commands and `manage`; a release
+    of an earlier version has none. `site` is the part of the site that the release records. `hidden` are the secret
+    texts. Only a wanted release has `steps`, `superuser` and `password`; `first` tells whether this host runs the steps
+    that one of several runs. `guarded` tells whether its ini file restricts its sockets to requests.
     """
 
     layout: Layout
@@ -71,12 +70,12 @@ class Release:
 
     @property
     def name(self) -> str:
-        """The name of its site."""
+        """Return the name of its site."""
         return self.layout.name
 
     @property
     def migrate(self) -> bool:
-        """Whether migrations are one of its steps."""
+        """Return whether migrations are one of its steps."""
         return any(step["kind"] == "builtin" for step in self.steps)
 
     @property
@@ -85,24 +84,24 @@ class Release:
 
     @property
     def environment_text(self) -> str:
-        """What the inventory says, as an EnvironmentFile: what its id is made from."""
+        """Return the inventory's environment as an EnvironmentFile: an input of its ID."""
         return environment_text(self.environment)
 
     @property
     def environment_file(self) -> str:
-        """The text of its EnvironmentFile. HOME is among the data; the account itself has none, see `host.accounts`."""
+        """Return the text of its EnvironmentFile. HOME is in the data; the account has none (`host.accounts`)."""
         return environment_text({"HOME": self.layout.state, **self.environment})
 
     def shell(self) -> Shell:
-        """Return a shell that hides the release's secrets wherever it shows output."""
+        """Return a shell that hides the release's secrets in all output."""
         return Shell(self.name, {}, self.hidden, self.sandbox)
 
     def code_in_place(self) -> str:
-        """Return a digest of code that is used where it lies; '' for a build's own, which never changes."""
+        """Return a digest of code that is used in place; '' for a build's own, which never changes."""
         return tree.digest(self.manifest["src"]) if self.manifest["source"]["kind"] == "path" else ""
 
     def record(self, known: list[str], made: int) -> Record:
-        """Return its release.json; `known` are the migrations that its code has, `made` is in seconds."""
+        """Return its release.json; `known` are the migrations in its code, `made` is in seconds."""
         return {
             "id": self.id,
             "build": self.manifest["id"],
@@ -127,10 +126,10 @@ def wanted(
     first: bool = True,
     guarded: bool = True,
 ) -> Release:
-    """Return the release that a completed site, its secrets and its build make; `group` is its user's primary group.
+    """Return the release of a completed site, its secrets and its build; `group` is its user's primary group.
 
-    `first` says whether this is the first host of the inventory that has the site. Its id does not depend on that.
-    `guarded` says whether its uWSGI has the routing that its ini's guards take.
+    `first` tells whether this is the first host of the inventory that has the site. Its ID does not depend on that.
+    `guarded` tells whether its uWSGI has the routing that the guards in its ini file need.
     """
     site = {**site, "group": group}
     own = of_site(site, manifest)
@@ -139,10 +138,9 @@ def wanted(
     environment = runtime.process_environment(secrets, manifest.get("configuration", ""))
     texts = units.render(sandboxed)
     digest = hashlib.sha256(environment_text(environment).encode()).hexdigest()
-    # The ini names the release, so it is hashed with a placeholder where the id will be.
+    # The ini file contains the release's ID, so it is hashed with a placeholder instead.
     inputs: list[Any] = [manifest["id"], uwsgi_ini.render(site, manifest, guarded=guarded), digest, texts]
-    # What came later counts only where there is any: releases of earlier versions keep their ids. A command that is
-    # added wants to be run.
+    # Newer inputs count only if they exist: releases of earlier versions keep their IDs. A new command must run.
     inputs += [identity(site["release"])] if commands(site["release"]) else []
     background = worker_units.render(sandboxed, manifest, "RELEASE")
     release_id = content_id([*inputs, background] if background else inputs)
@@ -172,14 +170,14 @@ def wanted(
 
 
 def stored(layout: Layout, release_id: str) -> Release:
-    """Return a release that is on the host, with the texts that it went live with. Raises `StepError` if it is not.
+    """Return a release that is on the host, with its stored texts. Raises `StepError` if it does not exist.
 
-    Nothing is rendered from the record: it may be older than what templates read today.
+    Nothing is rendered from the record: it may be older than the current templates.
     """
     record = files.recorded(layout.record(release_id)) if release_id else {}
     if not record.get("site"):
         there = [name for name in files.names(layout.releases) if files.recorded(layout.record(name)).get("site")]
-        fault = f"release {release_id!r} is not here" if release_id else "there is no previous release"
+        fault = f"release {release_id!r} is not on this host" if release_id else "there is no previous release"
         raise StepError(layout.name, "rollback", f"{fault}; the host has {', '.join(there) or 'none'}")
     site = record["site"]
     environment = parse_environment(files.read(layout.env(release_id)))
@@ -219,7 +217,7 @@ def quote(value: str) -> str:
 
 
 def parse_environment(text: str) -> dict[str, str]:
-    """Return the variables of an EnvironmentFile that `environment_text` wrote."""
+    """Parse the variables of an EnvironmentFile that `environment_text` wrote."""
     found = re.findall(r'(?ms)^(\w+)="((?:[^"\\]|\\.)*)"$', text)
     return {name: re.sub(r'\\([\\"$`])', r"\1", value) for name, value in found}
 

@@ -28,7 +28,7 @@ BACKGROUND_BEGINS = "# --- background ---\n"
 
 
 def write_first(release: Release) -> None:
-    """Write the site's scripts for a release that is not live, where none is."""
+    """Write the site's scripts for a release that is not live, if they do not exist."""
     for path, text in render(release, release.folder).items():
         files.write(path, text, 0o755)
 
@@ -36,14 +36,14 @@ def write_first(release: Release) -> None:
 def render(release: Release, here: str = "") -> dict[str, str]:
     """Return the scripts of a release's site: path -> text.
 
-    They go by the link to the live release; `here` is the directory of the release that they use while none is live.
+    They use the link to the live release; `here` is the directory of the release that they use while none is live.
     """
     layout, manifest = release.layout, release.manifest
     manage = MANAGE.format(
         name=layout.name,
         user=release.user,
         root=layout.root,
-        # A build of 0.1 took directories of any name.
+        # A build of 0.1 accepted directories of any name.
         working_directory=shlex.quote(f"--property=WorkingDirectory={layout.root}/current/src/{manifest['chdir']}"),
         # A release of 0.1 has none.
         sandbox="".join(f"{shlex.quote(option)} \\\n  " for option in confined.properties(release.sandbox)),
@@ -59,7 +59,7 @@ def render(release: Release, here: str = "") -> dict[str, str]:
         )
     program = inspect.getsource(list_releases).partition(LIST_BEGINS)[2]
     if release.background:
-        # Only then: the text of other sites stays what it was.
+        # Only then, so that the text of other sites does not change.
         program += "\n" + inspect.getsource(list_background).partition(BACKGROUND_BEGINS)[2]
     listing = program.replace("@NAME@", layout.name).replace("@ROOT@", layout.root).replace("@UNITS@", SYSTEMD)
     return {layout.manage: manage, layout.list_script: listing}

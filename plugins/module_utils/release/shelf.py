@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a site keeps on a host: its releases, the links to the live and the previous one, their builds; and its removal.
+"""The files of a site on a host: its releases, the links to the live and the previous one, their builds; removal.
 
-A release is a directory of links to a build, its `uwsgi.ini`, the link to its socket and, once it was healthy, its
-`release.json`.
+A release is a directory of links to a build, its `uwsgi.ini`, the link to its socket and, after its health checks
+passed, its `release.json`.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from .release import Release
 
 
 class Shelf:
-    """The releases of one site that lie on this host."""
+    """The releases of one site on this host."""
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
 
     @property
     def current(self) -> str:
-        """The id of the live release, or ''."""
+        """Return the ID of the live release, or ''."""
         return release_of(self.layout.current)
 
     @property
     def previous(self) -> str:
-        """The id of the release that was live before, or ''."""
+        """Return the ID of the previously live release, or ''."""
         return release_of(self.layout.previous)
 
     def live_ini(self) -> str:
         return files.read(self.layout.live_ini)
 
     def record_of(self, release_id: str) -> Record:
-        """Return the record of a release; {} where it has none."""
+        """Return the record of a release; {} if it has none."""
         return cast(Record, files.recorded(self.layout.record(release_id)))
 
     def has(self, release_id: str) -> bool:
@@ -52,11 +52,11 @@ class Shelf:
         return os.path.isdir(self.layout.release(release_id))
 
     def complete(self, release: Release) -> bool:
-        """Return whether the release is on the host as it is wanted."""
+        """Return whether the release on the host is complete and unchanged."""
         return os.path.exists(self.layout.record(release.id)) and files.read(self.layout.ini(release.id)) == release.ini
 
     def prepare(self, release: Release) -> None:
-        """Write the release's directory, its environment and the way to its socket. Raises `StepError`."""
+        """Write the release's directory, its environment and the link to its socket. Raises `StepError`."""
         partial = self.layout.release(f".{release.id}.partial")
         files.remove(partial)
         os.mkdir(partial, 0o755)
@@ -69,10 +69,10 @@ class Shelf:
                 os.symlink(target, f"{partial}/{name}")
         os.symlink(self.layout.socket(release.id), f"{partial}/uwsgi.sock")
         files.write(f"{partial}/uwsgi.ini", release.ini)
-        # systemd reads it as root, and nobody else needs to.
+        # systemd reads it as root; no other account needs to.
         files.write(self.layout.env(release.id), release.environment_file, 0o600, 0, 0)
         if self.has(release.id):
-            # An earlier run's, to be replaced file by file: it may be the live one.
+            # An earlier run's, to be replaced file by file, because it may be live.
             for name in os.listdir(partial):
                 os.rename(f"{partial}/{name}", f"{release.folder}/{name}")
             os.rmdir(partial)
@@ -86,12 +86,12 @@ class Shelf:
             )
 
     def record(self, release: Release, known: list[str]) -> None:
-        """Write what makes the directory a release: all that a rollback to it needs."""
+        """Write the record, which completes the release: all that a rollback to it needs."""
         text = json.dumps(release.record(known, int(time.time())), indent=1, sort_keys=True) + "\n"
         files.write(self.layout.record(release.id), text)
 
     def switch(self, release_id: str) -> None:
-        """Make a release the live one: from now on nginx goes to its unix socket, and finds its static files."""
+        """Make a release live: from now on nginx uses its unix socket and its static files."""
         old = self.current
         if old == release_id:
             return
@@ -104,12 +104,12 @@ class Shelf:
         return {path: files.read_link(path) for path in (self.layout.current, self.layout.previous)}
 
     def put_back(self, links: dict[str, str]) -> None:
-        """Make the links what `links` said they were."""
+        """Restore the links to the targets in `links`."""
         for path, target in links.items():
             files.relink(path, target)
 
     def remove(self, release_id: str) -> None:
-        """Remove what is left of a release."""
+        """Remove the files of a release."""
         for path in (
             self.layout.release(release_id),
             self.layout.env(release_id),
@@ -119,9 +119,9 @@ class Shelf:
             files.remove(path)
 
     def tidy(self, release: Release, check_mode: bool, used: Collection[str] = ()) -> list[str]:
-        """Write the site's scripts, and remove releases beyond `keep_releases` and builds that none uses.
+        """Write the site's scripts, and remove releases beyond `keep_releases` and unused builds.
 
-        Releases in `used` stay: a process of theirs has not ended yet. Returns the paths of scripts and releases that
+        Releases in `used` are kept, because they still have processes. Returns the paths of scripts and releases that
         were, or in check mode would be, written or removed.
         """
         texts = {path: text for path, text in scripts.render(release).items() if files.read(path) != text}
@@ -136,14 +136,14 @@ class Shelf:
         return [*texts, *(self.layout.release(name) for name in stale)]
 
     def _build_of(self, release_id: str) -> str:
-        """Return the id of a release's build; one that never went live has no record, but a link to its code."""
+        """Return the ID of a release's build; one that never went live has no record, but a link to its code."""
         linked = os.path.dirname(files.read_link(f"{self.layout.release(release_id)}/src"))
         return str(self.record_of(release_id).get("build") or os.path.basename(linked))
 
     def kept(self, release: Release) -> set[str]:
-        """Return the ids of what stays: what is live, what was before, and the newest up to `keep_releases`."""
+        """Return the IDs to keep: the live one, the previous one, and the newest up to `keep_releases`."""
         kept = {name for name in (self.current, self.previous, release.id) if name}
-        # One without a record never was healthy.
+        # A release without a record never passed its health checks.
         made = {
             name: record["made"]
             for name in files.names(self.layout.releases)
@@ -177,7 +177,7 @@ def withdraw(
         shell.run("units", ["systemctl", "reset-failed", layout.unit("*")], check=False)
         files.remove(layout.root)
     if not check_mode:
-        # The secret key stays with the data: logins survive when a site comes back.
+        # The secret key is kept with the data, so logins survive if the site is deployed again.
         for name in files.names(layout.config):
             if name.endswith(".env") or name == "files":
                 files.remove(f"{layout.config}/{name}")
@@ -187,7 +187,7 @@ def withdraw(
 
 
 def _prune_builds(layout: Layout, used: set[str]) -> None:
-    """Remove the builds that are not `used`, and the virtualenvs and stored files that no used build names."""
+    """Remove the builds that are not `used`, and the virtualenvs and stored files that no used build needs."""
     for name in files.names(layout.builds):
         if name not in used:
             files.remove(layout.build(name))
@@ -196,7 +196,7 @@ def _prune_builds(layout: Layout, used: set[str]) -> None:
     for name in files.names(layout.virtualenvs):
         if layout.virtualenv(name) not in homes:
             files.remove(layout.virtualenv(name))
-    # What `files` of an inventory put there, by digest.
+    # The contents of `files` of an inventory, by digest.
     stored = {str(manifest.get("files")) for manifest in manifests}
     for name in files.names(f"{layout.config}/files"):
         if name not in stored:

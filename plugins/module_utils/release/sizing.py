@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How many processes uWSGI has where the host decides: what its cores and its memory are good for.
+"""Choose uWSGI's number of processes from a host's cores and memory.
 
-A number that was decided once stays until the cores change: other sites and other loads must not make a new release.
+A chosen number is kept until the number of cores changes: other sites and loads must not cause a new release.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from ..host.live import release_of
 from ..model.layout import Layout
 from ..model.types import Site
 
-# Bytes that a process of Django takes, generously, and how many of them a host has at least and at most for a site.
+# The memory of a Django process in bytes, a generous estimate, and the minimum and maximum number for a site.
 PROCESS = 200 << 20
 FEWEST, MOST = 2, 16
 MEMINFO = "/proc/meminfo"
-# The limit of the container that this host is, if it is one; that of other control groups is none of its own.
+# The limit of the container that this host is, if any; limits of other control groups do not apply.
 LIMIT = "/sys/fs/cgroup/memory.max"
 
 
 class Sizing(NamedTuple):
-    """`processes` is what the site gets, `record` the text of its record or '', `note` what is new about that or ''."""
+    """`processes` is the site's number, `record` the text of its record or '', `note` a message or ''."""
 
     processes: int
     record: str
@@ -34,7 +34,7 @@ class Sizing(NamedTuple):
 
 
 def decide(site: Site, sites: int) -> Sizing:
-    """Return how many processes a site gets on a host with so many `sites`. Changes nothing."""
+    """Return the number of processes of a site on a host with so many `sites`. Changes nothing."""
     given, layout = site["uwsgi"]["processes"], Layout.of(site)
     if site["sizing"] == "given":
         return Sizing(given, "", "")
@@ -54,7 +54,7 @@ def decide(site: Site, sites: int) -> Sizing:
 
 
 def remember(site: Site, sizing: Sizing) -> None:
-    """Write what was decided, or forget what the inventory has decided since."""
+    """Write the chosen number, or remove the record if the inventory sets it."""
     path = Layout.of(site).sizing
     if sizing.record and files.read(path) != sizing.record:
         files.write(path, sizing.record)
@@ -63,12 +63,12 @@ def remember(site: Site, sizing: Sizing) -> None:
 
 
 def best(cores: int, memory: int, sites: int) -> int:
-    """Return how many processes a site gets: one a core, as far as half of the memory (bytes) is enough for all."""
+    """Return the number of processes of a site: one for each core, limited by half of the memory (bytes) for all."""
     return max(FEWEST, min(cores, memory // 2 // max(sites, 1) // PROCESS, MOST))
 
 
 def memory_size() -> int:
-    """Return the memory of this host in bytes: the kernel's, or what its container may take."""
+    """Return the memory of this host in bytes: the kernel's, or the limit of its container."""
     total = re.search(r"^MemTotal:\s+([0-9]+) kB", files.read(MEMINFO), re.MULTILINE)
     size = int(total[1]) << 10 if total else 0
     limit = files.read(LIMIT).strip()
@@ -76,7 +76,7 @@ def memory_size() -> int:
 
 
 def _live(layout: Layout) -> int:
-    """Return how many processes the live release has; 0 where none is live."""
+    """Return the number of processes of the live release; 0 if none is live."""
     if not release_of(layout.current):
         return 0
     found = re.search(r"^processes = ([0-9]+)$", files.read(layout.live_ini), re.MULTILINE)

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Make a release the live one: start it beside the old one, ask it, make it `current`, drain and stop the old one.
+"""Make a release live: start it beside the old one, check it, rename `current` to it, drain and stop the old one.
 
-What is live is one symbolic link, `current`. Before it is renamed nothing has changed for anybody, after it everything
-has. Whatever fails, the old release is live as before.
+One symbolic link, `current`, determines what is live. Before it is renamed, nothing has changed for visitors. If
+anything fails, the old release is live as before.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Change(NamedTuple):
 
 
 class Switch:
-    """Takes one release live. `who` is noted in the site's history."""
+    """Makes one release live. `who` is logged in the site's history."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Switch:
         self.who, self.check_mode = who, check_mode
         self.front = front
         self.commands = Commands(release, database)
-        # What did not work, and is no reason not to serve the site.
+        # Faults that do not prevent serving the site.
         self.notes: list[str] = []
         self.own = instances.of(release.id)
 
@@ -76,12 +76,12 @@ class Switch:
         return cls(release, Shelf(layout), *parts, who, check_mode, front)
 
     def deploy(self) -> Change:
-        """Make the release the live one. Raises `StepError`; then the old one is live as before."""
+        """Make the release live. Raises `StepError`; then the old one is live as before."""
         release, shelf = self.release, self.shelf
         old, before = shelf.current, shelf.live_ini()
         if old == release.id and self._is_whole():
             what = _superuser(self.database, self.check_mode, self.notes)
-            # A run that was killed after its switch left the release before running.
+            # A run that was killed after its switch left the previous release running.
             what += self._stop_others()
             what += self.unit_files.limit_ports(release.units, self.check_mode)
             what += self.background.tidy(self.check_mode)
@@ -101,7 +101,7 @@ class Switch:
                 shelf.prepare(release)
                 self.own.check_environment()
                 if not old:
-                    # Who does not migrate here, or has no superuser yet, needs them before there is a healthy release.
+                    # Sites without migrations, or without the superuser, need them before there is a healthy release.
                     scripts.write_first(release)
                 done = self.commands.run(new=old != release.id)
                 applied = done.applied
@@ -110,7 +110,7 @@ class Switch:
             except BaseException as error:
                 if isinstance(error, StepError):
                     error.migrations = error.migrations or applied
-                # A release that was there before stays: it may be the previous one, that a rollback goes to.
+                # An existing release is kept: it may be the previous one, which a rollback needs.
                 if old != release.id and not existed and release.id not in self.background.in_use():
                     _drop(shelf, release, only=not old)
                 raise
@@ -120,9 +120,9 @@ class Switch:
         return Change(what, release.id, old, applied, before, release.ini)
 
     def roll_back(self, ignore_migrations: bool) -> Change:
-        """Make this stored release the live one again, as it was. Nothing is fetched, and no data is touched.
+        """Make this stored release live again, unchanged. Nothing is downloaded, and no data is changed.
 
-        Raises `StepError` where it cannot, or where migrations are applied that it does not know.
+        Raises `StepError` if that is impossible, or if applied migrations are unknown to it.
         """
         release, shelf = self.release, self.shelf
         old, before = shelf.current, shelf.live_ini()
@@ -136,7 +136,7 @@ class Switch:
                 release.name,
                 "rollback",
                 f"release {release.id} ran other code than what {release.manifest['src']} has now, and code that is "
-                "used in place has no earlier version here; put it back there and run pyweb.stack.site",
+                "used in place has no earlier version here; restore it there and run pyweb.stack.site",
             )
         if not ignore_migrations:
             self._refuse_newer_database(live, own)
@@ -147,24 +147,23 @@ class Switch:
         return Change([f"rollback to {release.id}"], release.id, old, [], before, release.ini)
 
     def unanswered(self) -> StepError | None:
-        """Return why the live release does not answer through nginx; None where it does, or nginx does not have it."""
+        """Return why the live release does not answer through nginx; None if it does, or nginx does not have it."""
         wrong = self.front.unanswered() if self.front and not self.check_mode else ""
         return StepError(self.release.name, STEP, f"{wrong}; release {self.release.id} is live") if wrong else None
 
     def _go_live(self, old: str, known: list[str] | None) -> list[str]:
-        """Start it, ask it, make it current, let the old one finish; return what there is to say about that.
+        """Start it, check it, make it current, let the old one finish; return messages for the report.
 
-        Whatever fails, `old` is live again as it was.
-
-        `known` are the migrations that its code has. None is for a release that has been live before: its record stays
-        as it is, and it is not watched before the switch, because whoever rolls back is in a hurry. Where nothing is
-        live, no visitor could suffer from a switch, so watching it once, after the switch, is enough.
+        If anything fails, `old` is live again as it was. `known` are the migrations in its code. None means a release
+        that has been live before: its record is not changed, and it is not watched before the switch, so that a
+        rollback is fast. If nothing is live, no visitor can suffer from a switch, so watching it once, after the
+        switch, is enough.
         """
         release, shelf = self.release, self.shelf
         watch = known is not None and old != ""
         links, unit_texts = shelf.links(), self.unit_files.texts(release.units)
         background_texts = self.background.texts()
-        # Only where it answers through nginx now can the new release be what breaks it.
+        # Only if the site answers through nginx now, the new release can be what breaks it.
         answered = (
             old != "" and self.front is not None and not moves(release, shelf.record_of(old)) and self.front.answers()
         )
@@ -174,14 +173,14 @@ class Switch:
         try:
             self.unit_files.install(release.units, release.sockets)
             if old == release.id:
-                # Live by name but not running, or incomplete: start it again where it is.
+                # Live by name but not running, or incomplete: start it again.
                 self.own.restart()
                 self.own.wait_until_healthy()
                 self._record(known)
                 self.background.start_new()
             elif release.sockets:
-                # On shared ports it gets traffic as soon as it listens. By then its health has to be known, and the
-                # static files that its pages name have to be where nginx looks.
+                # On shared ports, it gets traffic as soon as it listens. By then its health must be known, and the
+                # static files that its pages name must be where nginx looks.
                 self._probe(watch)
                 self._record(known)
                 self._hand_over()
@@ -203,9 +202,9 @@ class Switch:
                 shelf.put_back(links)
                 if switched:
                     if isinstance(error, StepError) and error.step == "watch":
-                        # It answers, and more than one visitor may be waiting for that.
+                        # It answers, and several visitors may be waiting for it.
                         self.own.drain()
-                    # It may have somebody's request.
+                    # It may be serving a request.
                     self.own.stop()
                 else:
                     self.own.abandon()
@@ -217,9 +216,9 @@ class Switch:
         return notes
 
     def _hand_over(self, asked: bool = False) -> None:
-        """Make the release current, its workers first: those of the old one may not take a task of the new code.
+        """Make the release current, its workers first: the old workers must not take a task of the new code.
 
-        With `asked` it has to answer once more.
+        With `asked`, it must answer once more.
         """
         self.background.start_new()
         self.background.stop_old()
@@ -229,13 +228,13 @@ class Switch:
         self.background.follow()
 
     def _ask_through_nginx(self) -> None:
-        """Ask for the live site as its visitors do. Raises `StepError`."""
+        """Request the live site as its visitors do. Raises `StepError`."""
         wrong = self.front.look().wrong if self.front else ""
         if wrong:
-            raise StepError(self.release.name, STEP, f"{wrong}; the release before it did answer")
+            raise StepError(self.release.name, STEP, f"{wrong}; the previous release did answer")
 
     def _probe(self, watch: bool) -> None:
-        """Start the release without its ports, wait until it is healthy, watch it, and end it."""
+        """Start the release without its ports, wait until it is healthy, watch it, and stop it."""
         probe = self.instances.probe(self.release.id)
         self.own.clear()
         try:
@@ -272,13 +271,13 @@ class Switch:
         return [*(f"stopped release {release_id}" for release_id in others), *(f"removed {unit}" for unit in stale)]
 
     def _is_whole(self) -> bool:
-        """Return whether the release runs and is on the host as it is wanted."""
+        """Return whether the release runs and is complete and unchanged on the host."""
         return (
             self.own.is_active() and self.shelf.complete(self.release) and self.unit_files.installed(self.release.units)
         )
 
     def _refuse_other_ports(self, live: Record) -> None:
-        """Refuse a release that listens where nginx does not go."""
+        """Refuse a release that listens on other ports than those that nginx uses."""
         ports = live.get("site", {}).get("uwsgi", {}).get("socket")
         if ports is not None and tuple(ports) != self.release.sockets:
             raise StepError(
@@ -289,17 +288,17 @@ class Switch:
             )
 
     def _refuse_newer_database(self, live: Record, own: Record) -> None:
-        """Refuse a release whose code lacks migrations of the `live` one that are applied."""
+        """Refuse a release whose code lacks applied migrations of the `live` one."""
         missing = set(live.get("migrations") or []) - set(own.get("migrations", []))
-        # What neither knows is some other application's, or long gone.
+        # Migrations that neither knows belong to another application, or were removed long ago.
         applied = self.database.migrations("applied")["applied"] if missing else []
         ahead = [name for name in applied if name in missing]
         if ahead:
             raise StepError(
                 self.release.name,
                 "rollback",
-                f"the database is ahead of release {self.release.id}, which does not know {', '.join(ahead)}; take "
-                "them back with manage migrate, or set rollback_ignore_migrations: true where the old code gets along "
+                f"the database is ahead of release {self.release.id}, which does not know {', '.join(ahead)}; reverse "
+                "them back with manage migrate, or set rollback_ignore_migrations: true if the old code works "
                 "with them",
             )
 
@@ -310,9 +309,9 @@ class Switch:
 
 
 def _superuser(database: Database, check_mode: bool, notes: list[str]) -> list[str]:
-    """Make the superuser; return what was made.
+    """Create the superuser; return what was created.
 
-    The site serves its visitors without one. What is wrong becomes a note in every run, and the next one tries again.
+    The site is served without one. A failure becomes a note in every run, and the next one tries again.
     """
     try:
         return database.make_superuser(check_mode)
@@ -323,7 +322,7 @@ def _superuser(database: Database, check_mode: bool, notes: list[str]) -> list[s
 
 
 def _drop(shelf: Shelf, release: Release, only: bool) -> None:
-    """Remove a release that did not go live. A site's only one stays, unrecorded: its `manage` needs it."""
+    """Remove a release that did not go live. A site's only one is kept, without a record, because `manage` needs it."""
     if only:
         files.remove(release.layout.record(release.id))
     else:

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How a site is answered: what one release of it answers, from uWSGI, and what visitors got lately, from nginx.
+"""Measure how a site answers: uWSGI's answers of one release, and nginx's recent answers to visitors.
 
 Only uWSGI knows which release gave an answer: nginx logs the last answers of the old one after the switch, and on TCP
-ports both accept from one queue. It counts the answers (stats socket) and writes each 5xx into the journal of the
+ports both accept from one queue. uWSGI counts the answers (stats socket) and writes each 5xx to the journal of the
 release's unit (log-5xx).
 """
 
@@ -24,19 +24,19 @@ from ..uwsgi import protocol as uwsgi_protocol
 from . import journal
 from .watch import BAD, Counted
 
-# What visitors got in these last seconds says how the old release answers.
+# The answers in these last seconds show how the old release answers.
 LATELY = 600
-# A site that nobody asked for so many seconds is not watched.
+# A site without a request for this many seconds is not watched.
 QUIET = 60
-# So much of an access log is read, in bytes.
+# How much of an access log is read, in bytes.
 TAIL = 1 << 18
 # uWSGI counts an answer a moment before it logs it.
 LOG_LAG = 0.1
-# Options with which uWSGI's own line for a 5xx looks otherwise, or is written elsewhere.
+# Options that change uWSGI's own line for a 5xx, or write it elsewhere.
 OTHER_LOGS = ("logformat", "log-format", "logger", "req-logger", "log-route", "logto", "logto2", "daemonize", "syslog")
 
-# Of workers, not of their cores. Not read as JSON: the master writes texts of requests that its workers are at, which
-# for as long as these last may be anything.
+# Of workers, not of their cores. Not parsed as JSON: the master includes texts of running requests, which may contain
+# anything.
 _ANSWERS = re.compile(rb'"requests":\s*([0-9]{1,18}),\s*"delta_requests"')
 _RESPAWNS = re.compile(rb'"respawn_count":\s*([0-9]{1,18})\b')
 _ANSWER_5XX = re.compile(r"\[pid: .* \(HTTP/[0-9.]+ 5[0-9]{2}\) ")
@@ -44,12 +44,12 @@ _WORKER_DIED = re.compile(r"DAMN ! worker [0-9]+ .* died")
 # The time, the path and the status of nginx's formats `combined` and `main`.
 _LOGGED = re.compile(r'\[([^\]]+)\] "[A-Z]+ (\S+)[^"]*" ([0-9]{3}) ')
 _LOG_TIME = "%d/%b/%Y:%H:%M:%S %z"
-# What asks for us says so.
+# The user agents of our own requests.
 _OWN = "pyweb.stack"
 
 
 class Counter:
-    """Counts what one release answers, from now on."""
+    """Counts a release's answers from now on."""
 
     def __init__(self, shell: Shell, unit: str, stats: str) -> None:
         """`unit` is the release's, `stats` the path of its stats socket."""
@@ -59,11 +59,11 @@ class Counter:
 
     @property
     def counts(self) -> bool:
-        """Say whether there is a uWSGI that tells."""
+        """Return whether there is a uWSGI that reports."""
         return self.start is not None
 
     def __call__(self) -> Counted:
-        """Return the answers since the start; none where uWSGI does not tell."""
+        """Return the answers since the start; none if uWSGI does not report them."""
         now = self._totals()
         if self.start is None or now is None:
             return Counted(0, 0)
@@ -75,7 +75,7 @@ class Counter:
         return Counted(max(answers, bad) + lost, bad + lost)
 
     def _totals(self) -> tuple[int, int] | None:
-        """Return how many requests were answered, and how often workers were started again, since uWSGI started."""
+        """Return how many requests were answered, and how often workers were restarted, since uWSGI started."""
         try:
             told = uwsgi_protocol.stats(f"unix:{self.stats}")
         except uwsgi_protocol.ProtocolError:
@@ -96,28 +96,28 @@ class Counter:
 
 
 def logs_5xx(ini: str) -> bool:
-    """Return whether a uWSGI with this ini writes its own line for each 5xx into the journal."""
+    """Return whether a uWSGI with this ini file writes its own line for each 5xx to the journal."""
     options = {name.strip(): value.strip() for name, mark, value in (line.partition("=") for line in ini.splitlines())}
     return options.get("log-5xx", "false") == "true" and not any(name in options for name in OTHER_LOGS)
 
 
 class Before:
-    """How the live release answers: what visitors got of it lately, and what it answers from now on.
+    """How the live release answers: recent answers to visitors, and its answers from now on.
 
-    Made before another one is started, whose answers would be in the same access log.
+    Created before another release is started, whose answers would be in the same access log.
     """
 
     def __init__(self, counter: Counter, access_log: str, without: Sequence[str]) -> None:
-        """`without` are the beginnings of paths that nginx answers itself."""
+        """`without` are prefixes of paths that nginx answers itself."""
         self.counter, now = counter, time.time()
         answers = lately(access_log, without, now)
         self._logged = Counted(len(answers), sum(answer.status >= 500 for answer in answers)) if answers else None
         self._asked = any(answer.when >= now - QUIET for answer in answers or [])
 
     def known(self) -> tuple[bool, float]:
-        """Return whether anybody has asked the site lately, and the share of 5xx that visitors got of the release.
+        """Return whether the site had requests recently, and the release's share of 5xx.
 
-        What it has answered since is all there is where nginx keeps no log that can be read.
+        If nginx has no readable log, only its answers since the start count.
         """
         counted = self.counter()
         return self._asked or counted.answers > 0, (self._logged or counted).share
@@ -131,9 +131,9 @@ class Logged(NamedTuple):
 
 
 def lately(access_log: str, without: Sequence[str], now: float) -> list[Logged] | None:
-    """Return what visitors got lately, oldest first, without our own questions and paths that begin with `without`.
+    """Return recent answers to visitors, oldest first, without our own requests and paths with prefixes in `without`.
 
-    None where there is no log, or one in a format of somebody's own.
+    None if there is no log, or one in an unknown format.
     """
     lines = _last_lines(access_log)
     if lines is None:
@@ -153,9 +153,9 @@ def lately(access_log: str, without: Sequence[str], now: float) -> list[Logged] 
 
 
 def _last_lines(access_log: str) -> list[str] | None:
-    """Return the last lines of a log and, for one that was rotated a moment ago, of the file that it was before.
+    """Return the last lines of a log and, after a recent rotation, of the previous file.
 
-    None where there is no such log.
+    None if there is no such log.
     """
     try:
         paths = [path for path in glob.glob(f"{glob.escape(access_log)}*") if not path.endswith((".gz", ".xz", ".zst"))]

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The unit files of a site on this host: install those of a release, restore the former ones, drop the stale ones."""
+"""The unit files of a site on this host: install those of a release, restore the previous ones, remove stale ones."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class UnitFiles:
         return self.layout.units_present(self.folder)
 
     def texts(self, also: Iterable[str]) -> dict[str, str]:
-        """Return the texts of the site's units and of those named `also`; '' where there is no such file."""
+        """Return the texts of the site's units and of those named `also`; '' for missing files."""
         return {name: self._read(name) for name in {*self.present(), *also}}
 
     def installed(self, wanted: Mapping[str, str]) -> bool:
@@ -34,7 +34,7 @@ class UnitFiles:
         return not self._changed(wanted)
 
     def limit_ports(self, wanted: Mapping[str, str], check_mode: bool) -> list[str]:
-        """Say again who may connect to the ports, where somebody flushed the rules; return what was, or would be."""
+        """Restore the restriction of the ports if its rules were flushed; return what was, or would be, done."""
         if self.layout.ports_unit not in wanted or self._limited():
             return []
         if not check_mode and self._systemctl("ports", "restart", self.layout.ports_unit, check=False).returncode:
@@ -55,13 +55,13 @@ class UnitFiles:
         elif changed:
             self._systemctl("units", "daemon-reload")
         if self.layout.ports_unit in wanted and (self.layout.ports_unit in changed or not self._limited()):
-            # Before the ports are open. It says of itself what is wrong, and the site is served all the same.
+            # Before the ports are open. It reports its own faults, and the site is served in any case.
             self._systemctl("ports", "restart", self.layout.ports_unit, check=False)
         for socket, address in units.sockets(self.layout, addresses).items():
             self._hold(socket, address)
 
     def restore(self, before: Mapping[str, str]) -> None:
-        """Give the live release back the units it was started with: it restarts with them one day."""
+        """Restore the units of the live release: it will restart with them."""
         changed = self._changed(before)
         for name, text in changed.items():
             if text:
@@ -72,7 +72,7 @@ class UnitFiles:
             self._systemctl("ports", "restart", self.layout.ports_unit, check=False)
 
     def drop(self, names: Iterable[str]) -> None:
-        """Remove units, and let systemd read the others again."""
+        """Remove units, and reload systemd."""
         for name in names:
             if not units.is_template(name):
                 self._systemctl("units", "disable", "--quiet", "--now", name, check=False)
@@ -80,7 +80,7 @@ class UnitFiles:
         self._systemctl("units", "daemon-reload")
 
     def _hold(self, socket: str, address: str) -> None:
-        """Let systemd listen on an address. Raises `StepError` where the port is held for another one."""
+        """Let systemd listen on an address. Raises `StepError` if the port is held for another address."""
         shown = self._systemctl("socket", "show", socket, "--property=Listen,ActiveState").stdout
         if "ActiveState=active" not in shown:
             self._systemctl("socket", "start", socket)
@@ -91,7 +91,7 @@ class UnitFiles:
                 self.layout.name,
                 "socket",
                 f"uwsgi.socket is {address}; its port is held as {', '.join(held)}, which the live release needs; "
-                "take another port",
+                "use another port",
             )
 
     def _changed(self, wanted: Mapping[str, str]) -> dict[str, str]:

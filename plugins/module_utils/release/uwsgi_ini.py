@@ -13,14 +13,14 @@ from ..model.layout import Layout
 from ..model.uwsgi_options import written
 from . import units
 
-# Between old and new text of an ini: the release's id is a hash of the ini, so it cannot be in what is hashed.
+# Separates old and new text of an ini file: the release's ID is a hash of the file, so it cannot be in it.
 PLACEHOLDER = "@RELEASE@"
 
 
 def render(site: Mapping[str, Any], build: Mapping[str, Any], release: str = PLACEHOLDER, guarded: bool = True) -> str:
-    """Return the ini of `site` for `build` (a manifest of `django_build`), as release `release`.
+    """Return the ini file of `site` for `build` (a manifest of `django_build`), as release `release`.
 
-    `guarded` says whether its sockets serve nothing but requests, for which uWSGI needs routing.
+    `guarded` tells whether its sockets serve only requests, for which uWSGI needs routing.
     """
     lines = [f"# uWSGI for the site {site['name']}, written by pyweb.stack: change the inventory instead."]
     if build["overlay"]:
@@ -36,11 +36,11 @@ def render(site: Mapping[str, Any], build: Mapping[str, Any], release: str = PLA
 
 
 def escape(value: Any) -> str:
-    """Return a value as uWSGI reads it back: it expands %x, $(X) and @(file).
+    """Escape a value for uWSGI, which expands %x, $(X) and @(file).
 
     Raises ValueError for what cannot be escaped.
     """
     text = str(value).lower() if isinstance(value, bool) else str(value)
     if re.search(r"[\x00-\x1f\x7f]|\$\(|@\(", text):
-        raise ValueError(f"{text!r} cannot be said in a uWSGI ini: no control characters, $( or @(")
+        raise ValueError(f"{text!r} cannot be written in a uWSGI ini file: no control characters, $( or @(")
     return text.replace("%", "%%")

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Ask a release over uWSGI's own protocol, before any visitor does: its page, a file that it names, the admin."""
+"""Request pages of a release over uWSGI's own protocol, before visitors do: its page, a file of it, the admin."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from .assets import file_below, static_file
 from .health import Names, Walk, Wanted, Where, header_name, walk
 from .release import Release
 
-# How our nginx redirects, with the method and the body of a request.
+# How our nginx redirects, keeping the method and the body of a request.
 REDIRECT = 308
 
 
 def visit(release: Release, socket: str, timeout: float, path: str = "", wanted: Wanted | None = None) -> Walk:
-    """Ask a unix socket for a path, `health.path` where it is '', under the site's own host, and follow redirects.
+    """Request a path at a unix socket, by default `health.path`, with the site's own host, and follow redirects.
 
-    A site with TLS is asked as nginx asks it for a client that came by https. `timeout` is in seconds, for all of them.
+    For a site with TLS, the request is like nginx's for a client that uses https. `timeout` is in seconds, for all of
+    them.
     """
     deadline = time.monotonic() + timeout
     tls = schemes.has_tls(release.site)
@@ -44,14 +45,14 @@ def visit(release: Release, socket: str, timeout: float, path: str = "", wanted:
 
 
 def beside(release: Release, socket: str, page: Walk) -> str:
-    """Ask for what belongs to the start page where the site names no other; return what is wrong, or ''."""
+    """Request what belongs to the start page if the site sets no other; return what is wrong, or ''."""
     return "" if release.health["path"] else _static_fault(release, page) or _admin_fault(release, socket)
 
 
 def _redirected(site: Mapping[str, Any], where: Where) -> Where | None:
-    """Return where nginx sends a client of a site before the site hears of it; None where it asks the site.
+    """Return where nginx redirects a client before it asks the site; None if it asks the site.
 
-    A project that redirects to what nginx redirects back from goes round without end, and is found to.
+    A project that redirects to what nginx redirects back loops, and this is detected.
     """
     tls, nginx = schemes.has_tls(site), site["nginx"]
     wanted, canonical = where, site.get("canonical", "")
@@ -64,15 +65,15 @@ def _redirected(site: Mapping[str, Any], where: Where) -> Where | None:
 
 
 def _at_port(host: str, listeners: list[dict[str, Any]]) -> str:
-    """Return a Host with the port of the first listener, where that is not the usual one of https."""
+    """Return a Host with the port of the first listener, if it is not the default of https."""
     name, port = re.sub(r":[0-9]+$", "", host), listeners[0]["port"]
     return name if port == 443 else f"{name}:{port}"
 
 
 def _headers(release: Release, where: Where, cookies: str) -> dict[str, str]:
-    """Return the headers of a request: what is asked for by https comes as from a server that ends TLS in front.
+    """Return the headers of a request; an https request looks as from a server that terminates TLS in front.
 
-    uWSGI takes the scheme from X-Forwarded-Proto, which our nginx sends; the project may look at another header.
+    uWSGI takes the scheme from X-Forwarded-Proto, which our nginx sends; the project may use another header.
     """
     headers = {"X-Forwarded-Proto": where.scheme, **({"Cookie": cookies} if cookies else {})}
     own = release.manifest.get("https_header")
@@ -82,9 +83,9 @@ def _headers(release: Release, where: Where, cookies: str) -> dict[str, str]:
 
 
 def _static_fault(release: Release, page: Walk) -> str:
-    """Look for a static file that the page names where nginx will look for it."""
+    """Check that a static file of the page is where nginx will look for it."""
     static, manifest = release.site["nginx"].get("static"), release.manifest
-    # Files that lie elsewhere are somebody else's; a release of 0.1 has not recorded where its own are.
+    # Files elsewhere are not ours; a release of 0.1 has not recorded where its own are.
     if not static or static["path"] != release.layout.live_static or not manifest["overlay"] or not page.answer:
         return ""
     path = static_file(page.answer, page.end, Names.of(release.site), static["url"])
@@ -94,7 +95,7 @@ def _static_fault(release: Release, page: Walk) -> str:
 
 
 def _admin_fault(release: Release, socket: str) -> str:
-    """Ask for the admin's login page, where the project has an admin."""
+    """Request the admin's login page, if the project has an admin."""
     path = release.manifest.get("admin", "")
     wanted = Wanted(also=tuple(release.health["status"]))
     wrong = path and visit(release, socket, release.health["timeout"], path, wanted).wrong

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judge a release that has just gone live by its answers to real traffic. Who counts the answers is given."""
+"""Evaluate a release that has just gone live by its answers to real traffic."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-# So many good answers are enough.
+# This many good answers are enough.
 GOOD = 20
-# Fewer 5xx than this say nothing, whatever their share is.
+# Fewer 5xx than this mean nothing, whatever their share is.
 BAD = 5
-# The share of 5xx is well above the old release's at twice that, and at ten points more.
+# The share of 5xx is significantly above the old release's if it is twice as high and ten points more.
 FACTOR, MARGIN = 2, 0.1
-# Seconds between two looks.
+# Seconds between two samples.
 PAUSE = 0.25
 
 
@@ -26,7 +26,7 @@ class Counted(NamedTuple):
 
     @property
     def share(self) -> float:
-        """The bad ones of all, from 0 to 1."""
+        """Return the share of bad answers, from 0 to 1."""
         return self.bad / self.answers if self.answers else 0.0
 
 
@@ -38,7 +38,7 @@ def watch(seconds: float, count: Callable[[], Counted], old_share: float) -> Cou
         found = count()
         if is_worse(found, old_share):
             return found
-        # A few bad ones among them may be the first of many: those that fail often take longer.
+        # A few bad ones may be the first of many: failing requests often take longer.
         enough = found.answers - found.bad >= GOOD and not _is_well_above(found.share, old_share)
         if over or enough:
             return None
@@ -46,7 +46,7 @@ def watch(seconds: float, count: Callable[[], Counted], old_share: float) -> Cou
 
 
 def is_worse(new: Counted, old_share: float) -> bool:
-    """Return whether a release answers so much worse than the old one did that the old one has to come back."""
+    """Return whether a release answers so much worse than the old one that the old one must be restored."""
     return new.bad >= BAD and _is_well_above(new.share, old_share)
 
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether a host can run the workers and timers of a release: asked before anything changes."""
+"""Check whether a host can run the workers and timers of a release, before anything changes."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from .release import Release
 
 
 def check(shell: Shell, release: Release) -> None:
-    """Refuse a program that is not there, and a time that systemd does not read. Raises `StepError`."""
+    """Refuse a program that does not exist, and a time that systemd cannot parse. Raises `StepError`."""
     _programs(release)
     for unit, times in worker_units.times(release.background).items():
         for at in times:
             done = shell.run("timers", ["systemd-analyze", "calendar", at], check=False)
             if done.returncode:
-                reason = cause(done.stderr) or "systemd does not read it"
+                reason = cause(done.stderr) or "systemd cannot parse it"
                 raise StepError(
                     release.name,
                     "timers",
                     f"timers.{release.layout.timer_of(unit)}.at is {at!r}; expected a time that `systemd-analyze "
-                    f"calendar` takes on this host: {reason}",
+                    f"calendar` accepts on this host: {reason}",
                 )
 
 
 def shown(layout: Layout, unit: str) -> str:
-    """Return what a unit is, for people: its worker, with its number where there are several, or its timer."""
+    """Return a description of a unit: its worker, with its number if there are several, or its timer."""
     _release, worker, number = layout.worker_of(unit)
     if worker:
         return f"worker {worker}" if number in (worker_units.ONLY, "1") else f"worker {worker} ({number})"
@@ -44,7 +44,7 @@ def _programs(release: Release) -> None:
     folder = os.path.normpath(os.path.join(manifest["src"], manifest["chdir"]))
     path = ":".join(filter(None, [home, release.environment.get("PATH") or BASE_ENVIRONMENT["PATH"]]))
     for unit, program in worker_units.programs(release.background).items():
-        # The virtualenv of a management command is the release's, which is not there yet.
+        # The virtualenv of a management command is the release's, which does not exist yet.
         if not program.startswith(f"{release.folder}/") and not _is_there(program, folder, path):
             told = f"{shown(release.layout, unit)} runs {program}"
             wrong = f"{told}, which is neither in {home or 'a virtualenv'} nor on the PATH; add its package to packages"
@@ -54,7 +54,7 @@ def _programs(release: Release) -> None:
 
 
 def _is_there(program: str, folder: str, path: str) -> bool:
-    """Say whether a program is there: below `folder` where it has a slash, else in a directory of `path`."""
+    """Return whether a program exists: below `folder` if it contains a slash, else in a directory of `path`."""
     if "/" in program:
         whole = os.path.join(folder, program)
         return os.path.isfile(whole) and os.access(whole, os.X_OK)

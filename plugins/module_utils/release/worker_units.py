@@ -23,19 +23,20 @@ from ..model.types import Manifest
 from . import units
 from .units import words
 
-# What says, in the environment of each process, which release it belongs to.
+# The variable in the environment of each process that contains its release.
 RELEASE_VARIABLE = "PYWEB_RELEASE"
-# The number of a worker that is never there twice.
+# The number of a singleton.
 ONLY = "only"
-# systemd starts a worker that ended again after this long: Django takes a second to start.
+# How long systemd waits before it restarts a worker: Django takes a second to start.
 RESTART_SECONDS = 2
-# Words that systemd.syntax(7) and systemd.service(5) read as they are.
+# Words that systemd.syntax(7) and systemd.service(5) accept without quotes.
 
 
 def render(site: Mapping[str, Any], manifest: Manifest, release_id: str, first: bool = True) -> dict[str, str]:
     """Return the units of a site's workers and timers: file name -> text; {} for a site without any.
 
-    `site` knows its group and its sandbox. `first` says whether this is the first host of the inventory that has it.
+    `site` contains its group and its sandbox. `first` tells whether this is the first host of the inventory that has
+    it.
     """
     layout = Layout.of(site)
     found: dict[str, str] = {}
@@ -52,7 +53,7 @@ def render(site: Mapping[str, Any], manifest: Manifest, release_id: str, first: 
 
 
 def programs(background: Mapping[str, str]) -> dict[str, str]:
-    """Return what the units of a release run: file name -> the program, as it stands in the inventory."""
+    """Return what the units of a release run: file name -> the program, as in the inventory."""
     found = {}
     for name, text in background.items():
         match = re.search(rf"(?m)^ExecStart=.* {RELEASE_VARIABLE}=\S+ (\"(?:[^\"\\]|\\.)*\"|\S+)", text)
@@ -89,10 +90,10 @@ def _worker(
 ) -> units.Sections:
     layout = Layout.of(site)
     service = {
-        # A program that cannot be started is an error of the start.
+        # A program that cannot be started fails the start.
         "Type": "exec",
         **_process(site, manifest, release_id, worker),
-        # One SIGTERM to the main process: it takes no more tasks, finishes the one that it has, and ends. A second one
+        # One SIGTERM to the main process: it takes no more tasks, finishes its current one, and ends. A second one
         # would end Celery and django-tasks at once.
         "KillMode": "mixed",
         "TimeoutStopSec": worker["stop_timeout"],
@@ -104,7 +105,7 @@ def _worker(
         "Unit": {
             "Description": f"The worker {name} of the site {layout.name}, release {release_id}",
             "After": "network.target",
-            # Restarts never end: a broker that is away for an hour comes back.
+            # Restarts never end: a broker may be back after an hour.
             "StartLimitIntervalSec": 0,
         },
         "Service": _with_own(service, worker["unit"]),
@@ -116,7 +117,7 @@ def _task(
 ) -> units.Sections:
     layout = Layout.of(site)
     service = {
-        # Of such a unit systemd starts no second one while one runs.
+        # systemd does not start a second instance while one runs.
         "Type": "oneshot",
         **_process(site, manifest, release_id, timer),
         "KillMode": "mixed",
@@ -135,9 +136,9 @@ def _task(
 def _timer(layout: Layout, name: str, timer: Mapping[str, Any]) -> units.Sections:
     when: dict[str, Any] = {
         "OnCalendar": [text.replace("%", "%%") for text in timer["at"]],
-        # What was missed while the host was off is made up for.
+        # Runs that were missed while the host was off are made up.
         "Persistent": "true",
-        # The default is a minute: 03:30 would be some time after it.
+        # The default is a minute: 03:30 would be up to a minute late.
         "AccuracySec": "1s",
     }
     if timer["jitter"]:
@@ -168,12 +169,12 @@ def _boot(layout: Layout) -> units.Sections:
 def _process(
     site: Mapping[str, Any], manifest: Manifest, release_id: str, section: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the directives of a process of the release: who it is, where, with which environment, and what it runs."""
+    """Return the directives of a process of the release: its user, directory, environment and command."""
     layout = Layout.of(site)
     release = layout.release(release_id)
     folder = "/".join(part for part in (release, "src", manifest["chdir"]) if part not in ("", "."))
     paths = [f"{release}/overlay"] if manifest["overlay"] else []
-    # What the overlay adds when the settings are imported, a program such as celery wants before.
+    # What the overlay adds when the settings are imported, a program such as celery needs before.
     added = [posixpath.normpath(f"{folder}/{path}") for path in manifest.get("paths", [])]
     settings = runtime.SETTINGS_MODULE if manifest["overlay"] else manifest["settings_module"]
     venv = f"{release}/venv/bin" if manifest["home"] else ""
@@ -185,8 +186,8 @@ def _process(
     command: Sequence[str] = section["run"]
     if section["manage"]:
         command = [f"{venv}/python" if venv else "/usr/bin/python3", "-m", "django", *section["manage"]]
-    # What is in the EnvironmentFile would win over Environment=, and the site's env may well name the settings for
-    # development. env finds the program on the PATH, where the virtualenv comes first.
+    # Variables in the EnvironmentFile would override Environment=, and the site's env may name development settings.
+    # env finds the program on the PATH, where the virtualenv comes first.
     line = ["/usr/bin/env"]
     line += [f"PATH={words(venv)}:${{PATH}}"] if venv else []
     line += [words(f"{name}={value}") for name, value in environment.items()]
@@ -195,7 +196,7 @@ def _process(
         "Group": site["group"],
         "WorkingDirectory": folder.replace("%", "%%"),
         "EnvironmentFile": layout.env(release_id),
-        # What it prints is to be in the journal at once.
+        # Its output must appear in the journal immediately.
         "Environment": [f"HOME={layout.state}", "PYTHONUNBUFFERED=1"],
         "ExecStart": " ".join([*line, *map(words, command)]),
         "UMask": "0027",
@@ -204,7 +205,7 @@ def _process(
 
 
 def _with_own(service: Mapping[str, Any], own: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Return the directives with the inventory's own: they replace what is there, but variables are added to it."""
+    """Return the directives with the inventory's own: they replace existing ones, but variables are added."""
     given = units.escaped(own)
     if "Environment" in given:
         given["Environment"] = [*service["Environment"], *given["Environment"]]

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Watch workers that were just started: one that ends at once must not take the place of one that works."""
+"""Watch workers that were just started: one that ends at once must not replace one that works."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .journal import last_lines
 from .release import Release
 from .worker_check import shown
 
-# Workers are watched for so long at least, in seconds; longer while they still load, which is to use the CPU.
+# The minimum time to watch workers, in seconds; longer while they still load, which uses the CPU.
 WATCH_SECONDS, WATCH_MAX, WATCH_PAUSE = 2.0, 20.0, 0.25
-# A process that was found asleep so many times in a row, and used less than this part of a core meanwhile, has loaded
-# what it needs. On a busy machine one that loads waits for the CPU, which is no sleep.
+# A process that was found asleep this many times in a row, and used less than this share of a core, has loaded. On a
+# busy machine, a loading process waits for the CPU, which is not sleep.
 IDLE, IDLE_TIMES = 0.1, 3
-# The journal of a failure starts this much before the start, in seconds.
+# The journal of a failure starts this many seconds before the start.
 JOURNAL_SECONDS = 1
 
 
 def watch(shell: Shell, release: Release, names: Collection[str], started: float) -> None:
-    """Watch units until they have loaded; `started` is in seconds since the epoch. Raises `StepError` for an end."""
+    """Watch units until they have loaded; `started` is in seconds since the epoch. Raises `StepError` if one ends."""
     began = looked = time.monotonic()
     first = {unit.name: unit for unit in states(shell, release.layout, names)}
     used = {name: busy(unit.pid)[0] for name, unit in first.items()}
@@ -48,9 +48,9 @@ def watch(shell: Shell, release: Release, names: Collection[str], started: float
 
 
 def _ended(shell: Shell, release: Release, unit: Unit, started: float) -> StepError:
-    """Return the error for a worker that ended, with its traceback or what else it wrote last."""
+    """Return the error for a worker that ended, with its traceback or its last output."""
     journal = last_lines(shell, unit.name, started - JOURNAL_SECONDS)
-    # systemd's own lines begin with the name of the unit, or with what it does to it.
+    # systemd's own lines begin with the name of the unit, or with the action.
     lines = [line for line in journal.splitlines() if line.strip() and unit.name not in line]
     said = [line for line in lines if not line.startswith(("Started ", "Starting ", "Stopped ", "Stopping "))]
     raised = tracebacks.last("\n".join(said))

@@ -1,8 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Why certbot got no certificate, from what it printed: the cause first, then what the CA said of it.
+"""Find out from certbot's output why it got no certificate: the cause first, then the CA's message.
 
-The words are those of certbot 2.1, 3.1, 4.0 and newer, of Boulder (Let's Encrypt), of pebble and of Python's requests.
+The messages are those of certbot 2.1, 3.1, 4.0 and newer, of Boulder (Let's Encrypt), of pebble and of Python's
+requests.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from urllib.parse import urlsplit
 
 from ..host.visible import in_measure, one_line
 
-# Of what a CA said so much is shown.
+# The maximum length of the CA's message.
 SAID_MAX = 400
 
 
 class Problem(NamedTuple):
-    """What the CA reports of one domain; `kind` is the last part of its error's type (RFC 8555, 6.7)."""
+    """The CA's error for one domain; `kind` is the last part of its type (RFC 8555, 6.7)."""
 
     domain: str
     kind: str
@@ -30,10 +31,10 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class Seen:
-    """What this host finds out about a domain: where DNS leads, its own addresses, and who answers for the challenge.
+    """What this host finds out about a domain: its addresses in DNS, the host's own, and who answers the challenge.
 
-    `here` is what this host's own nginx answers for a file of a challenge, `there` what comes where DNS leads: a status
-    with the name of the server. '' where nobody asked.
+    `here` is the answer of this host's nginx for a challenge file, `there` that at the addresses in DNS: a status with
+    the name of the server. '' if it was not requested.
     """
 
     addresses: tuple[str, ...] = ()
@@ -44,7 +45,7 @@ class Seen:
 
 Look = Callable[[str], Seen]
 
-# What keeps certbot from asking about any domain: what it prints, and what that means. The first that fits counts.
+# Failures before certbot asks about any domain: its output, and the meaning. The first match is used.
 BEFORE = (
     (
         r"Hook '--manual-auth-hook' for (?P<domain>\S+) (?:reported error code (?P<status>\d+)|ran with error output)",
@@ -52,13 +53,13 @@ BEFORE = (
     ),
     (
         r"CERTIFICATE_VERIFY_FAILED\]? certificate verify failed: (?P<why>[^()\n]*(?:issuer|self[- ]signed)[^()\n]*)",
-        "this host does not know the CA of the directory's own https ({host}): {why}; give it with tls.acme.ca",
+        "this host does not trust the CA of the directory's https ({host}): {why}; set it in tls.acme.ca",
     ),
     (
         r"CERTIFICATE_VERIFY_FAILED\]? certificate verify failed: (?P<why>[^()\n]+)",
         "the https of the directory ({host}) has a wrong certificate: {why}",
     ),
-    (r"invalid path: (?P<path>\S+)", "the file of CAs {path} is not there; see tls.acme.ca"),
+    (r"invalid path: (?P<path>\S+)", "the CA file {path} does not exist; see tls.acme.ca"),
     (
         r"Failed to resolve '(?P<host>[^']+)'"
         r"|host='(?P<host2>[^']+)'.*(?:Name or service not known|name resolution|No address)",
@@ -67,12 +68,12 @@ BEFORE = (
     (
         r"host='(?P<host>[^']+)', port=(?P<port>\d+)\).*(?P<why>Connection refused|[Tt]imed out|No route to host"
         r"|Network is unreachable|Connection reset by peer|Cannot connect to proxy)",
-        "the directory at {host}:{port} does not answer this host: {why}; it has to be reachable from here, also for "
+        "the directory at {host}:{port} does not answer this host: {why}; it must be reachable from here, also for "
         "renewals",
     ),
     (  # as acme below 3 says it
         r"ValueError: Requesting (?P<host>[^/\s]+)\S*: (?P<why>[^\n]+)",
-        "the directory at {host} does not answer this host: {why}; it has to be reachable from here, also for renewals",
+        "the directory at {host} does not answer this host: {why}; it must be reachable from here, also for renewals",
     ),
     (
         r"acme\.errors\.ClientError: <Response \[(?P<status>\d+)\]>|JSONDecodeError|DeserializationError",
@@ -80,13 +81,13 @@ BEFORE = (
     ),
     (
         r"requires? external account binding|externalAccountRequired",
-        "the CA gives certificates to accounts that it made alone (external account binding); register once on this "
+        "the CA requires an account that it created (external account binding); register once on this "
         "host: certbot register --server URL --eab-kid KID --eab-hmac-key KEY",
     ),
     (
         r"believes (?P<email>\S+) is an invalid email|(?:invalidContact|invalidEmail|unsupportedContact)"
         r"|contact email .*?(?P<why>invalid|forbidden)|[Uu]nable to update or create account.*email",
-        "the CA does not take the e-mail address {email}; correct tls.acme.email or leave it out",
+        "the CA refuses the e-mail address {email}; correct tls.acme.email or remove it",
     ),
     (
         r"Please choose an account|multiple accounts",
@@ -95,7 +96,7 @@ BEFORE = (
     ),
     (
         r"accountDoesNotExist|Account .*(?:not valid|deactivated|does not exist)|No (?:such )?account",
-        "the CA does not know the account of this host any more; remove it: certbot unregister --server URL",
+        "the CA no longer knows the account of this host; remove it: certbot unregister --server URL",
     ),
     (
         r"requested (?P<plugin>\S+) plugin does not appear to be installed"
@@ -110,7 +111,7 @@ BEFORE = (
     (
         r"(?i)(?P<why>[^\n]*\bprofile\b[^\n]*(?:not recogni[sz]ed|unknown|not supported|not permitted|invalid)[^\n]*"
         r"|[^\n]*invalidProfile[^\n]*)",
-        "the CA does not take the profile of tls.acme.profile: {why}",
+        "the CA refuses the profile of tls.acme.profile: {why}",
     ),
     (
         r"(?P<why>[^\n]*(?:[Tt]oo many |rateLimited|rate limit)[^\n]*)",
@@ -119,14 +120,14 @@ BEFORE = (
     (r"(?P<why>[^\n]*(?:Service busy|retry later|under maintenance)[^\n]*)", "the CA is busy, run again later: {why}"),
     (
         r"Cannot issue for \\?\"(?P<domain>[^\"\\]+)\\?\": (?P<why>[^\n]+)",
-        "the CA gives no certificate for {domain}: {why}",
+        "the CA issues no certificate for {domain}: {why}",
     ),
     (
         r"(?P<why>[^\n]*(?:rejectedIdentifier|forbidden by policy|refuses to issue)[^\n]*)",
-        "the CA gives no certificate for a name of domains: {why}",
+        "the CA issues no certificate for a name in domains: {why}",
     ),
     (r"No space left on device", "the disk of this host is full"),
-    (r"Another instance of Certbot is already running", "another certbot is working on this host, and does not end"),
+    (r"Another instance of Certbot is already running", "another certbot is running on this host, and does not end"),
     (
         r"does not support any combination of challenges",
         "the CA does not offer the challenge of tls.acme.challenge; a wildcard (`*.`) needs dns",
@@ -140,7 +141,7 @@ BEFORE = (
 
 
 def cause(output: str, log: str, look: Look, url: str, site_email: str = "") -> str:
-    """Return why there is no certificate, in one line. `log` is certbot's own log of the call, `url` the directory."""
+    """Return why there is no certificate, in one line. `log` is certbot's own log, `url` the directory."""
     output, log = in_measure(output), in_measure(log)
     failed = problems(output)
     hook = re.search(r"Hook '--manual-auth-hook'.*(?:error code|error output)", output)
@@ -152,11 +153,11 @@ def cause(output: str, log: str, look: Look, url: str, site_email: str = "") -> 
                 return one_line(_filled(meaning, found, output, url, site_email))
     if failed:
         return _of_challenge(failed, look, url)
-    return one_line(_last_words(output)) or "certbot said nothing; see /var/log/letsencrypt/letsencrypt.log"
+    return one_line(_last_words(output)) or "certbot gave no reason; see /var/log/letsencrypt/letsencrypt.log"
 
 
 def problems(output: str) -> list[Problem]:
-    """Return what the CA reports of single domains, as certbot prints it: older ones say Domain, 5.x Identifier."""
+    """Return the CA's errors for single domains in certbot's output: older versions print Domain, 5.x Identifier."""
     pattern = (
         r"(?m)^[ \t]*(?:Domain|Identifier): (\S+)\n[ \t]*Type:[ \t]+(\S+)\n[ \t]*Detail: (.*(?:\n(?![ \t]*(?:Domain|"
         r"Identifier|Type|Hint): ?)[^\n]*\S[^\n]*)*)"
@@ -165,7 +166,7 @@ def problems(output: str) -> list[Problem]:
 
 
 def _of_challenge(failed: Sequence[Problem], look: Look, url: str) -> str:
-    """Name the cause of the first failed challenge, the others by their domains."""
+    """Return the cause of the first failed challenge, and the other failed domains."""
     first = failed[0]
     words = _cause_of(first, look(first.domain), url)
     others = list(dict.fromkeys(problem.domain for problem in failed if problem.domain != first.domain))
@@ -181,7 +182,7 @@ def _cause_of(problem: Problem, seen: Seen, url: str) -> str:
     if kind == "rateLimited" or re.search(r"[Tt]oo many |rate limit", detail):
         return f"a rate limit of the CA{_time(detail)}"
     if kind == "rejectedIdentifier":
-        return f"the CA gives no certificate for {domain}"
+        return f"the CA issues no certificate for {domain}"
     if re.search(r"TXT record|TXT for |Correct value not found for DNS|DNS-01|_acme-challenge", detail):
         return _of_txt(domain, detail)
     if public and seen.addresses and all(_is_reserved(address) for address in seen.addresses):
@@ -205,32 +206,32 @@ _RECORD = "correct its A and AAAA records"
 def _of_caa(domain: str, detail: str) -> str:
     if re.search(r"SERVFAIL|timed out|DNS problem", detail):
         return f"the CA cannot read the CAA records of {domain}: its DNS servers do not answer for that type"
-    return f"a CAA record in DNS keeps this CA from {domain}; add one that names the CA, or take it away"
+    return f"a CAA record in DNS keeps this CA from {domain}; add one that names the CA, or remove it"
 
 
 def _of_txt(domain: str, detail: str) -> str:
     name = f"_acme-challenge.{domain.replace('*.', '', 1)}"
     if re.search(r"No TXT record|NXDOMAIN|no such host", detail):
         return (
-            f"the CA found no TXT record {name}: the command or plugin of tls.acme.challenge.dns made none, in the "
-            "wrong zone, or ended before it could be seen (`wait`)"
+            f"the CA found no TXT record {name}: the command or plugin of tls.acme.challenge.dns created none, in the "
+            "wrong zone, or ended before it was visible (`wait`)"
         )
     return (
-        f"the CA found another TXT record {name} than that of this challenge: an old one was left, or it asked before "
-        "the new one could be seen everywhere (`wait`)"
+        f"the CA found another TXT record {name} than that of this challenge: an old one is left, or it looked before "
+        "the new one was visible everywhere (`wait`)"
     )
 
 
 def _of_dns(domain: str, detail: str, seen: Seen) -> str:
     if re.search(r"SERVFAIL|timed out|dnssec|DNSSEC|bogus", detail):
-        return f"the DNS servers of {domain} do not answer as they should (a delegation or DNSSEC that is broken)"
-    here = f"; DNS as this host asks it says {', '.join(seen.addresses)}" if seen.addresses else ""
+        return f"the DNS servers of {domain} do not answer as they should (broken delegation or DNSSEC)"
+    here = f"; this host's DNS returns {', '.join(seen.addresses)}" if seen.addresses else ""
     own = f" that leads to this host ({', '.join(seen.own)})" if seen.own else ""
-    return f"{domain} has no address in DNS; add an A record{own}, or take the name out of domains{here}"
+    return f"{domain} has no address in DNS; add an A record{own}, or remove the name from domains{here}"
 
 
 def _of_redirect(domain: str, detail: str) -> str:
-    """Say where a redirect leads the CA astray; '' where none does."""
+    """Return a redirect that leads the CA elsewhere; '' if there is none."""
     if found := re.search(
         r"(?i)(redirect loop[^\";]*|too many redirects|invalid (?:host|port|protocol scheme)[^;]*)", detail
     ):
@@ -241,7 +242,7 @@ def _of_redirect(domain: str, detail: str) -> str:
         return ""
     return (
         f"http://{domain}/ redirects the challenge to {target.scheme}://{target.netloc}{target.path}, where it is not "
-        "answered; let /.well-known/acme-challenge/ be without that redirect"
+        "answered; exclude /.well-known/acme-challenge/ from that redirect"
     )
 
 
@@ -250,7 +251,7 @@ def _of_connection(domain: str, detail: str, seen: Seen) -> str:
     place = f"{domain} ({address})" if address else domain
     if ":" in address:
         return (
-            f"the AAAA record of {domain} leads to {address}, where port 80 does not answer; take the record away, or "
+            f"the AAAA record of {domain} leads to {address}, where port 80 does not answer; remove the record, or "
             "let nginx and the firewall answer there (nginx_ipv6)"
         )
     elsewhere = _elsewhere(domain, address, seen)
@@ -258,7 +259,7 @@ def _of_connection(domain: str, detail: str, seen: Seen) -> str:
         why = "the connection is refused, by a firewall or because nothing listens there"
         return elsewhere or f"port 80 of {place} is closed: {why}"
     if re.search(r"(?i)after connect", detail):
-        return elsewhere or f"port 80 of {place} accepts connections but does not answer in time"
+        return elsewhere or f"port 80 of {place} accepts connections, but does not answer in time"
     return elsewhere or (
         f"port 80 of {place} is filtered: no answer comes; open it in the firewall in front of the host (the "
         "provider's security group, a router)"
@@ -267,24 +268,24 @@ def _of_connection(domain: str, detail: str, seen: Seen) -> str:
 
 def _of_answer(domain: str, detail: str, seen: Seen) -> str:
     found = re.search(r"(?:: |returned |status code |\")(\d{3})\b", detail)
-    what = f"answers {found[1]} for the challenge" if found else "does not give the right answer to the challenge"
+    what = f"answers {found[1]} for the challenge" if found else "gives a wrong answer to the challenge"
     address = _address_in(detail)
     place = f"{domain} ({address})" if address else domain
     if ":" in address and seen.own and address not in seen.own:
-        return f"the AAAA record of {domain} leads to {address}, which is not this host and {what}; take it away"
+        return f"the AAAA record of {domain} leads to {address}, which is not this host and {what}; remove it"
     if elsewhere := _elsewhere(domain, address, seen):
         return f"{elsewhere} ({what})"
     if seen.here.startswith("200") and not seen.there.startswith("200"):
         server = f" ({seen.there})" if seen.there else ""
         return f"{place} {what}, which this host's nginx does not: a proxy or another server in front answers{server}"
     server = f" (this host's own: {seen.here})" if seen.here else ""
-    return f"{place} {what}{server}; another server of nginx, or a location of the site, takes the path of challenges"
+    return f"{place} {what}{server}; another server of nginx, or a location of the site, has the path of challenges"
 
 
 def _elsewhere(domain: str, address: str, seen: Seen) -> str:
-    """Say that DNS leads to another host; '' where it does not, or where this host has no public address to compare.
+    """Return that DNS leads to another host; '' if it does not, or this host has no public address to compare.
 
-    `address` is where the CA came, as far as it says so.
+    `address` is where the CA connected, if it reports it.
     """
     public = [address for address in seen.own if not _is_reserved(address)]
     leads = [address] if address else list(seen.addresses)
@@ -301,7 +302,7 @@ def _is_reserved(address: str) -> bool:
 
 
 def _address_in(detail: str) -> str:
-    """Return the address that the CA names: Boulder begins with it, pebble has it after `dial tcp`."""
+    """Return the address in the CA's message: Boulder begins with it, pebble has it after `dial tcp`."""
     found = re.match(r"\[?([0-9a-fA-F.:]+?)\]?: ", detail) or re.search(
         r"dial tcp \[?([0-9a-fA-F.:]+?)\]?:80\b", detail
     )
@@ -312,7 +313,7 @@ def _address_in(detail: str) -> str:
 
 
 def _filled(meaning: str, found: re.Match[str], output: str, url: str, email: str) -> str:
-    """Return a sentence of the table, with what was found in the output."""
+    """Return a sentence of the table, with the groups from the output."""
     given = {name.rstrip("2"): value.strip() for name, value in found.groupdict().items() if value}
     host = given.get("host") or urlsplit(url).netloc
     status = given.get("status", "")
@@ -328,14 +329,14 @@ def _filled(meaning: str, found: re.Match[str], output: str, url: str, email: st
             "email": given.get("email") or email,
             "host": host,
             "status": f"{word}{status}" if status else "",
-            "said": _shortened(_hook_words(output)) or "it said nothing",
+            "said": _shortened(_hook_words(output)) or "it printed nothing",
             "time": _time(given.get("why", "")),
         }
     )
 
 
 def _hook_words(output: str) -> str:
-    """Return what a hook printed, its errors first: certbot indents that below a line of its own."""
+    """Return a hook's output, errors first: certbot indents it below its own line."""
     parts = [
         re.findall(rf"Hook '--manual-auth-hook' for \S+ ran with {kind}:\n((?:[ \t]+.*\n?)+)", output)
         for kind in ("error output", "output")
@@ -344,13 +345,13 @@ def _hook_words(output: str) -> str:
 
 
 def _time(text: str) -> str:
-    """Return from when on the CA takes requests again, as it says it."""
+    """Return when the CA accepts requests again, according to it."""
     found = re.search(r"retry after (\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(?: ?UTC|Z)?)", text, re.IGNORECASE)
     return f", until {found[1]}" if found else ""
 
 
 def _last_words(output: str) -> str:
-    """Return the last line of certbot that says something."""
+    """Return certbot's last line with a message."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     own = [line for line in lines if not re.match(r"Ask for help|Saving debug log|Some challenges have failed", line)]
     return own[-1] if own else ""

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What certbot has on this host of our sites, read from its files: certbot itself takes a second to say it.
+"""Read what certbot has for our sites on this host from its files: certbot itself takes a second for it.
 
 The keys are those of `acme_request.request`.
 """
@@ -23,7 +23,7 @@ from . import acme_request, pairs
 # Executes an argument list; returns (status, output, errors). A module's `run_command` is one.
 Run = Callable[[Sequence[str]], tuple[int, str, str]]
 PREFIX = "pyweb-"
-# Who renews: Debian's unit, and that of EPEL.
+# The units that renew: Debian's and EPEL's.
 TIMERS = ("certbot.timer", "certbot-renew.timer")
 UNITS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 # Where Debian and EL put Python's packages; an egg-info or a dist-info names the version.
@@ -37,10 +37,10 @@ _DNS, _IP, _OCTETS, _BOOLEAN = 0x82, 0x87, 0x04, 0x01
 
 
 def facts(run: Run) -> dict[str, Any]:
-    """Return what the roles ask for: `certbot` is its version or '', `timer` whether it renews by itself.
+    """Return the facts for the roles: `certbot` is its version or '', `timer` whether it renews automatically.
 
-    `certified` are the names of the sites that have a certificate, from wherever, and not only its placeholder. A host
-    without certificates of ours costs the look at two directories.
+    `certified` are the names of the sites that have a real certificate, from any source. A host without our
+    certificates needs only a look at two directories.
     """
     found = {name: lineage(name) for name in named()}
     lineages = {name: there for name, there in found.items() if there}
@@ -61,7 +61,7 @@ def named() -> list[str]:
 
 
 def lineage(name: str) -> dict[str, Any]:
-    """Return what certbot renews for a site; {} where there is nothing, or what somebody else's script takes.
+    """Return what certbot renews for a site; {} if there is nothing, or only for a foreign script.
 
     What a killed certbot left has no `domains`.
     """
@@ -91,7 +91,7 @@ def configuration(name: str) -> str:
 
 
 def renewal(name: str) -> dict[str, str]:
-    """Return the parameters of a renewal configuration, as certbot's configobj writes them: a list ends in a comma."""
+    """Return the parameters of a renewal configuration in configobj's format: a list ends with a comma."""
     _head, _section, text = files.read_or_empty(configuration(name)).partition("[renewalparams]")
     own = re.split(r"(?m)^\s*\[", text)[0]
     return {key: value.strip().strip("'\",") for key, value in re.findall(r"(?m)^\s*(\w+)\s*=\s*(.*)$", own)}
@@ -102,7 +102,7 @@ def own_files(folder: str) -> dict[str, str]:
 
 
 def authority(name: str) -> str:
-    """Return what tells the CA that a site's directory is verified with; '' for the host's own."""
+    """Return a value that identifies the CA file for a site's directory; '' for the host's own."""
     path = authority_path(name)
     given = files.read_link(path) or files.read_or_empty(path)
     return content_id(given) if given else ""
@@ -113,9 +113,9 @@ def authority_path(name: str) -> str:
 
 
 def is_served(tls: str, live: str) -> bool:
-    """Say whether the pair that nginx reads is that of certbot, and nginx was told of it."""
+    """Return whether the pair that nginx reads is certbot's, and nginx was reloaded."""
     pairs = [(files.read_or_empty(f"{tls}/live/{file}"), files.read_or_empty(f"{live}/{file}")) for file in PAIR]
-    # What a script leaves that was killed before nginx was reloaded.
+    # A script that was killed before nginx was reloaded leaves this.
     return not os.path.exists(f"{tls}/.pending") and all(own and own == theirs for own, theirs in pairs)
 
 
@@ -128,12 +128,12 @@ def timer_is_on(run: Run) -> bool:
 
 
 def timer() -> str:
-    """Return the unit that renews on this host; '' where certbot brought none."""
+    """Return the unit that renews on this host; '' if certbot installed none."""
     return next((unit for unit in TIMERS if any(os.path.exists(f"{folder}/{unit}") for folder in UNITS)), "")
 
 
 def version() -> str:
-    """Return the version of the host's certbot; '' where there is none."""
+    """Return the version of the host's certbot; '' if it is not installed."""
     for pattern in VERSIONS:
         for path in sorted(glob.glob(pattern)):
             if match := re.match(r"certbot-([0-9.]+?)(?:[-.](?:py|dist|egg).*)?$", os.path.basename(path)):
@@ -142,7 +142,7 @@ def version() -> str:
 
 
 def names(certificate: str) -> list[str]:
-    """Return the names and IP addresses of the first certificate of a PEM text; [] for what is none."""
+    """Return the names and IP addresses of the first certificate of a PEM text; [] if it is none."""
     block = re.search(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END", certificate)
     try:
         content = base64.b64decode(block[1]) if block else b""
@@ -153,7 +153,7 @@ def names(certificate: str) -> list[str]:
 
 
 def _alternatives(data: bytes) -> Iterator[str]:
-    """Yield what the extension that begins here holds (DER, X.690, 8.1)."""
+    """Yield the contents of the extension that begins here (DER, X.690, 8.1)."""
     if data[0] == _BOOLEAN:  # critical
         data = data[3:]
     if data[0] != _OCTETS:
@@ -170,7 +170,7 @@ def _alternatives(data: bytes) -> Iterator[str]:
 
 
 def _value(data: bytes) -> tuple[bytes, bytes]:
-    """Return the content of the element that `data` begins with, and what comes after it."""
+    """Return the contents of the first element of `data`, and the rest."""
     length, start = data[1], 2
     if length & 0x80:
         start += length & 0x7F

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Get a site's certificate from certbot where it is not there as wanted; certbot's hook takes it to nginx.
+"""Get a site's certificate from certbot if it is missing or differs; certbot's hook installs it in nginx.
 
-Whatever fails leaves what nginx serves as it was.
+A failure leaves nginx unchanged.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from . import acme_causes, acme_found, acme_leave, acme_look, acme_request, acme
 
 STEP = "the certificate"
 LOG = "/var/log/letsencrypt/letsencrypt.log"
-# So much of certbot's log is read, in bytes: the end of it.
+# How much of certbot's log is read, in bytes: its end.
 LOG_MAX = 200_000
-# How long another certbot is waited for, and the pause between, in seconds.
+# How long to wait for another certbot, and the pause between, in seconds.
 BUSY, PAUSE = 300, 2
 _BUSY = "Another instance of Certbot is already running"
-# What is put right without a new certificate.
+# Differences that need no new certificate.
 _BESIDE = {"files", "ca", "served"}
 _WORDS = {
     "new": "there is none",
@@ -44,7 +44,7 @@ _WORDS = {
 
 @dataclass
 class Certificate:
-    """The certificate of one site. `secrets` are the site's; in a `dry` run nothing is touched and nobody is asked."""
+    """The certificate of one site. `secrets` are the site's; a `dry` run changes nothing and contacts no server."""
 
     site: Mapping[str, Any]
     secrets: Mapping[str, Any]
@@ -57,7 +57,7 @@ class Certificate:
         return Layout.of(self.site)
 
     def ensure(self) -> list[str]:
-        """Put right what is not as wanted; return what was, or would be, done. Raises `StepError`."""
+        """Correct all differences; return what was, or would be, done. Raises `StepError`."""
         changes = self._changes()
         if not changes:
             return []
@@ -66,7 +66,7 @@ class Certificate:
         made += (
             ["certificate: what certbot needs for its renewal"] if {"files", "ca"} & {*changes} and not reasons else []
         )
-        made += ["certificate: nginx is told of it"] if changes == ["served"] else []
+        made += ["certificate: nginx is reloaded"] if changes == ["served"] else []
         if self.dry:
             return made
         self._prepare()
@@ -96,12 +96,13 @@ class Certificate:
         own, texts = acme_request.folder(self.layout), acme_request.texts(self.site, self.secrets)
         if not os.path.exists(acme_request.hook(self.layout)):
             raise self._error(
-                f"{acme_request.hook(self.layout)}, which takes a certificate to nginx, is not there; the role nginx "
+                f"{acme_request.hook(self.layout)}, which installs a certificate in nginx, does not exist; the role "
+                "nginx "
                 "writes it: run pyweb.stack.site"
             )
         if not os.path.isdir(layouts.ACME_WEBROOT):
             os.makedirs(layouts.ACME_WEBROOT)
-        os.chmod(layouts.ACME_WEBROOT, 0o755)  # noqa: S103 - nginx reads what is there for everybody
+        os.chmod(layouts.ACME_WEBROOT, 0o755)  # noqa: S103 - nginx publishes the contents
         labels.settle(layouts.ACME_WEBROOT)
         if texts and not os.path.isdir(own):
             os.mkdir(own, 0o700)
@@ -121,36 +122,39 @@ class Certificate:
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         if given.startswith("/"):
             if not os.path.isfile(given):
-                raise self._error(f"tls.acme.ca is {given}, which is not on the host; put the CA's certificate there")
+                raise self._error(
+                    f"tls.acme.ca is {given}, which does not exist on the host; put the CA's certificate there"
+                )
             if files.read_link(path) != given:
                 files.link(given, path)
         else:
             files.write(path, given, 0o644, os.geteuid(), os.getegid())
 
     def issue(self, changes: list[str]) -> str:
-        """Call certbot, and return what it printed. Raises `StepError`, which names the cause."""
+        """Call certbot, and return its output. Raises `StepError`, which names the cause."""
         self._remove_remains()
         done = self._call(self._command(changes))
         output = f"{done.stdout.strip()}\n{done.stderr.strip()}\n"
         left = sorted(set(self._changes()) - _BESIDE)
         if left and not done.returncode:
-            raise self._error(f"certbot got one and noted something else than was asked for: {', '.join(left)}", output)
+            raise self._error(f"certbot got one, but recorded other settings than requested: {', '.join(left)}", output)
         if left:
             log = self.shell.mask(_end_of(LOG))
             email = self.site["tls"]["acme"]["email"]
             why = acme_causes.cause(output, log, self.look, self._directory, email)
-            raise self._error(f"{why}; what nginx serves stays as it is", output)
+            raise self._error(f"{why}; nginx's certificate is not changed", output)
         return output
 
     def _remove_remains(self) -> None:
-        """Remove what a killed certbot left under the site's name: with it, certbot would take another name."""
+        """Remove what a killed certbot left under the site's name; otherwise certbot would use another name."""
         name = self.site["name"]
         conf, there = acme_found.configuration(name), acme_found.lineage(name)
         if there.get("domains"):
             return
         if os.path.exists(conf) and not there:
             raise self._error(
-                f"certbot has a certificate {self.layout.lineage} that is not the collection's; to give the name free: "
+                f"certbot has a certificate {self.layout.lineage} that the collection did not request; to free the "
+                "name: "
                 f"certbot delete --cert-name {self.layout.lineage}"
             )
         for path in (conf, *acme_leave.issued(self.layout)):
@@ -168,12 +172,12 @@ class Certificate:
             argv += ["--ip-address" if schemes.is_address(domain) else "-d", domain]
         if "new" not in changes:
             argv += ["--force-renewal", "--renew-with-new-domains"]
-            # certbot keeps a certificate of Let's Encrypt from being replaced by a staging one.
+            # certbot does not replace a certificate of Let's Encrypt by a staging one.
             argv += ["--break-my-certs"] if "directory" in changes else []
         return argv
 
     def _call(self, argv: list[str]) -> subprocess.CompletedProcess[str]:
-        """Call certbot, and wait for another one to end before."""
+        """Call certbot, after waiting for another one to end."""
         wait = acme_request.seconds(self.site)
         deadline = time.monotonic() + BUSY
         while True:
@@ -186,7 +190,7 @@ class Certificate:
             time.sleep(PAUSE)  # the other certbot says nothing when it ends; asked again until the deadline
 
     def _hand_over(self) -> str:
-        """Run the hook of certbot, which a killed run did not come to."""
+        """Run the hook of certbot, which a killed run did not reach."""
         lineage = acme_leave.issued(self.layout)[0]
         environment = {"RENEWED_LINEAGE": lineage, "RENEWED_DOMAINS": " ".join(self.site["domains"])}
         hook = acme_request.hook(self.layout)
@@ -194,10 +198,10 @@ class Certificate:
         return f"{done.stdout}{done.stderr}"
 
     def _check(self, output: str) -> None:
-        """Be sure that nginx serves what certbot has. Raises `StepError`."""
+        """Check that nginx serves certbot's certificate. Raises `StepError`."""
         if self._changes():
             words = re.search(rf"(?m)^\s*site '{re.escape(self.site['name'])}': (.+)$", output)
-            why = words[1] if words else "the hook of certbot did not take it to nginx"
+            why = words[1] if words else "the hook of certbot did not install it in nginx"
             raise self._error(f"it was issued, but is not served: {why}", output)
         live = f"{acme_leave.issued(self.layout)[0]}/{acme_found.PAIR[0]}"
         if wrong := acme_served.wrong(self.site, files.read_or_empty(live)):

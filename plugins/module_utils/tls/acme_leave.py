@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""End the renewal of a site's certificate: what certbot renews, its timer, and the files for it go. Nobody else's do.
+"""End the renewal of a site's certificate: remove certbot's lineage, timer and files; those of others are kept.
 
-`end` is for one site, `give_back` for what they share, once the last of them has gone.
+`end` is for one site, `give_back` for what they share, after the last one was removed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .acme_found import Run
 
 
 def end(layout: Layout, purge: bool, run: Run, dry: bool) -> list[str]:
-    """End the renewal of a site, and with `purge` remove what was issued; return the paths that went, or would.
+    """End the renewal of a site, and with `purge` remove what was issued; return the paths removed, or to be removed.
 
-    A certificate of that name that somebody else's script takes stays. Raises OSError.
+    A certificate of that name that a foreign script uses is kept. Raises OSError.
     """
     name = layout.name
     conf, own = acme_found.configuration(name), bool(acme_found.lineage(name))
@@ -38,12 +38,12 @@ def end(layout: Layout, purge: bool, run: Run, dry: bool) -> list[str]:
 
 
 def issued(layout: Layout) -> list[str]:
-    """Return where certbot has what was issued for a site."""
+    """Return the paths of a site's issued certificates in certbot."""
     return [f"{layouts.LETSENCRYPT}/{part}/{layout.lineage}" for part in ("live", "archive")]
 
 
 def give_back(run: Run, dry: bool, without: str = "") -> list[str]:
-    """Undo what all certificates share, unless one is left; `without` is a site whose own is as good as gone."""
+    """Undo what all certificates share, unless one is left; `without` is a site that is being removed."""
     left = [name for name in acme_found.named() if name != without and acme_found.lineage(name)]
     if left:
         return []

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What this host finds out about a domain whose challenge has failed: where DNS leads, and who answers there."""
+"""Look at a domain whose challenge has failed from this host: its addresses in DNS, and which server answers."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..host.addresses import own_addresses
 from ..model import layout as layouts
 from .acme_causes import Seen
 
-# Seconds that an answer may take. The CA waits ten.
+# The time limit of an answer in seconds. The CA waits ten.
 TIMEOUT = 5
 CHALLENGES = ".well-known/acme-challenge"
 
 
 def look(domain: str) -> Seen:
-    """Look at a domain as the CA does, from here."""
+    """Look at a domain as the CA does, from this host."""
     own = tuple(own_addresses())
     if domain.startswith("*."):
         return Seen(own=own)
@@ -40,7 +40,7 @@ def look(domain: str) -> Seen:
 
 
 def addresses(domain: str) -> tuple[str, ...]:
-    """Return the addresses that DNS, as this host asks it, has for a name."""
+    """Return the addresses of a name in this host's DNS."""
     try:
         found = socket.getaddrinfo(domain, 80, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -49,9 +49,9 @@ def addresses(domain: str) -> tuple[str, ...]:
 
 
 def answer(address: str, domain: str, name: str, port: int = 80) -> str:
-    """Ask for a file of a challenge; return the status and who answers, or '' where nobody does.
+    """Request a challenge file; return the status and the server, or '' if nothing answers.
 
-    A 200 with anything else than the file's text is somebody else's page.
+    A 200 with other contents than the file's is a page of another server.
     """
     connection = http.client.HTTPConnection(address, port, timeout=TIMEOUT)
     try:

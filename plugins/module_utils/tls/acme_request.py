@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is wanted of certbot for a site, as plain data. Pure: the controller compares it with what a host has.
+"""What certbot must have for a site, as plain data. Pure: the controller compares it with what a host has.
 
-The same keys, with what is there, come from `acme_found`. Equal: there is nothing to do.
+The same keys, with the current state, come from `acme_found`. If they are equal, nothing has to be done.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from ..model import schemes
 from ..model.layout import ACME_WEBROOT, Layout, content_id
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
-# The first versions of certbot that can do it. 4.0 knows profiles, but forgets them at the first renewal.
+# The first versions of certbot that support it. 4.0 supports profiles, but forgets them at the first renewal.
 PROFILES, ADDRESSES = (4, 1), (5, 4)
-# The files of a site for certbot, below `folder`: who answers a DNS challenge, what its environment is, and what a
-# plugin gets.
+# The files of a site for certbot, below `folder`: the hooks of a DNS challenge, their environment, and the credentials
+# of a plugin.
 ANSWER, CLEAN, ENVIRONMENT, CREDENTIALS = "answer", "clean", "environment", "credentials.ini"
 PROGRAMS = (ANSWER, CLEAN)
 MARK = "# Written by pyweb.stack. certbot runs it when it gets or renews the certificate of the site."
 
 
 def folder(layout: Layout) -> str:
-    """Return the directory of a site's files for certbot; root's alone."""
+    """Return the directory of a site's files for certbot; only root can read it."""
     return f"{layout.tls}/acme"
 
 
 def hook(layout: Layout) -> str:
-    """Return the script that takes what certbot has issued to nginx."""
+    """Return the script that installs an issued certificate in nginx."""
     return f"{layout.tls}/renewed"
 
 
@@ -40,7 +40,7 @@ def is_acme(site: Mapping[str, Any]) -> bool:
 
 
 def request(site: Mapping[str, Any], secrets: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is wanted of the certificate of a completed site. `secrets` are those of the site."""
+    """Return the requested state of a completed site's certificate. `secrets` are those of the site."""
     acme, layout = site["tls"]["acme"], Layout.of(site)
     return {
         "domains": sorted(set(site["domains"])),
@@ -56,7 +56,7 @@ def request(site: Mapping[str, Any], secrets: Mapping[str, Any]) -> dict[str, An
 
 
 def parameters(site: Mapping[str, Any], secrets: Mapping[str, Any]) -> dict[str, str]:
-    """Return how the challenge is answered, as certbot writes it into its renewal configuration."""
+    """Return how the challenge is answered, in the format of certbot's renewal configuration."""
     layout, dns = Layout.of(site), _dns(site)
     if not dns:
         return {"authenticator": "webroot", "webroot_path": ACME_WEBROOT}
@@ -104,12 +104,12 @@ def texts(site: Mapping[str, Any], secrets: Mapping[str, Any]) -> dict[str, str]
 
 
 def digest(files: Mapping[str, str]) -> str:
-    """Return what tells two sets of files apart; '' for none."""
+    """Return a value that identifies a set of files; '' for none."""
     return content_id(dict(files)) if files else ""
 
 
 def packages(sites: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the packages that certificates from a CA need; Debian and EPEL call them the same."""
+    """Return the packages for certificates from a CA; their names are equal in Debian and EPEL."""
     found: list[str] = []
     for site in sites:
         if is_acme(site):
@@ -119,7 +119,7 @@ def packages(sites: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def faults(sites: Iterable[Mapping[str, Any]], version: str) -> list[str]:
-    """Return what the certbot of the host cannot do, a sentence a site. `version` is the one that it has, or will."""
+    """Return what the host's certbot does not support, a sentence for each site. `version` is certbot's."""
     found = []
     for site in sites:
         if not is_acme(site):
@@ -128,13 +128,13 @@ def faults(sites: Iterable[Mapping[str, Any]], version: str) -> list[str]:
         if profile and number(version) < PROFILES:
             found.append(
                 f"site '{site['name']}': tls.acme.profile is '{profile}', and this host's certbot {version} cannot "
-                "keep a profile at renewal; certbot 4.1 can: leave profile out"
+                "keep a profile at renewal; certbot 4.1 can: remove profile"
             )
         addresses = [name for name in site["domains"] if schemes.is_address(name)]
         if addresses and number(version) < ADDRESSES:
             found.append(
                 f"site '{site['name']}': domains has the IP address {addresses[0]}, and this host's certbot {version} "
-                "gets certificates for names alone; certbot 5.4 can: leave the address out, or use another kind of tls"
+                "gets certificates for names only; certbot 5.4 can: remove the address, or use another kind of tls"
             )
     return found
 
@@ -142,9 +142,9 @@ def faults(sites: Iterable[Mapping[str, Any]], version: str) -> list[str]:
 def pending(
     sites: Sequence[Mapping[str, Any]], secrets: Mapping[str, Mapping[str, Any]], host: Mapping[str, Any]
 ) -> list[str]:
-    """Return what is to be done on a host, in words; nothing where all is as it should be.
+    """Return what must be done on a host, in words; nothing if all is up to date.
 
-    `host` is what `acme_found.facts` found. Sites that this inventory does not have are not looked at.
+    `host` is the result of `acme_found.facts`. Sites that are not in this inventory are ignored.
     """
     lineages = host.get("lineages", {})
     found = [
@@ -160,30 +160,30 @@ def pending(
 
 
 def waiting(sites: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> list[str]:
-    """Return the names of the sites whose first certificate a CA has still to issue."""
+    """Return the names of the sites that wait for their first certificate from a CA."""
     certified = host.get("certified", [])
     return [site["name"] for site in sites if is_acme(site) and site["name"] not in certified]
 
 
 def ending(sites: Iterable[Mapping[str, Any]], lineages: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the sites whose certificate is renewed and needs no renewal any more."""
+    """Return the sites whose certificate is still renewed, although it is no longer needed."""
     return [site for site in sites if not is_acme(site) and site["name"] in lineages]
 
 
 def differences(wanted: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
-    """Return which keys of a request are not as they are on the host; `new` where there is no certificate yet."""
+    """Return which keys of a request differ from the host; `new` if there is no certificate yet."""
     if not there.get("domains"):
         return ["new"]
     return [key for key, value in wanted.items() if there.get(key) != value]
 
 
 def seconds(site: Mapping[str, Any]) -> int:
-    """Return how long a plugin waits until its record can be seen, for each domain."""
+    """Return how long a plugin waits for its record, for each domain."""
     return int(_dns(site).get("wait") or 0) * len(site["domains"])
 
 
 def number(version: str) -> tuple[int, ...]:
-    """Return a version such as 4.0.0 as numbers; () for what is none."""
+    """Return a version such as 4.0.0 as numbers; () if it is none."""
     return tuple(int(part) for part in re.findall(r"[0-9]+", version)[:3])
 
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Which certificate nginx serves: a handshake with a site at this host's own address."""
+"""Check which certificate nginx serves, by a handshake with a site at this host's own address."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Any
 
 from ..host.addresses import own_addresses
 
-# nginx's old workers take connections until the new ones are there.
+# nginx's old workers accept connections until the new ones are ready.
 PATIENCE, PAUSE, TIMEOUT = 10.0, 0.2, 5
-# A connection that stands for itself (the PROXY protocol, 2.1); nginx demands the line where a balancer sends it.
+# A connection of the proxy itself (the PROXY protocol, 2.1); nginx requires this line if a balancer sends it.
 _PROXY = b"PROXY UNKNOWN\r\n"
 
 
 def wrong(site: Mapping[str, Any], certificate: str) -> str:
-    """Return why https at the site's own address does not serve the certificate (PEM); '' where it does."""
+    """Return why https at the site's own address does not serve the certificate (PEM); '' if it does."""
     block = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", certificate, re.DOTALL)
     if not block:
         return "certbot has no certificate"
@@ -31,7 +31,11 @@ def wrong(site: Mapping[str, Any], certificate: str) -> str:
     while True:
         try:
             served = handshake(address, port, name(site), bool(site["nginx"].get("proxy_protocol")))
-            fault = "" if served == wanted else f"https at {shown} has another certificate; does another server answer?"
+            fault = (
+                ""
+                if served == wanted
+                else (f"https at {shown} has another certificate; possibly another server answers")
+            )
         except OSError as error:
             fault = f"https at {shown} does not answer: {error.strerror or error}"
         if not fault or time.monotonic() >= deadline:
@@ -40,7 +44,7 @@ def wrong(site: Mapping[str, Any], certificate: str) -> str:
 
 
 def place(site: Mapping[str, Any]) -> tuple[str, int]:
-    """Return where this host's nginx has the site with https."""
+    """Return where this host's nginx serves the site over https."""
     listen = (site["nginx"].get("listen_tls") or [{"address": "", "port": 443}])[0]
     given = listen["address"].strip("[]")
     anywhere = given.strip("*:0.") == ""
@@ -48,7 +52,7 @@ def place(site: Mapping[str, Any]) -> tuple[str, int]:
 
 
 def name(site: Mapping[str, Any]) -> str:
-    """Return the name to ask for; of a wildcard one that it covers."""
+    """Return the name to request; for a wildcard, one that it covers."""
     return str(site.get("canonical") or site["domains"][0]).replace("*", "pyweb-check", 1)
 
 

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Who renews on this host: the timer of the distribution's certbot, and the CAs that it has to know.
+"""The timer of the distribution's certbot, which renews, and the CAs that it must trust.
 
-What is changed of it is noted in `record()`, and given back when the last certificate of ours has gone.
+Changes are recorded in `record()`, and undone after the last certificate of ours is removed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..model import layout as layouts
 from . import acme_found
 from .acme_found import Run
 
-# What the host's own CAs are in; the first is Debian's, the second EL's.
+# The host's CA files; the first is Debian's, the second EL's.
 SYSTEM_CAS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt")
 DROP_IN = "pyweb.conf"
 DONE = {"stop": "stopped", "disable": "disabled"}
@@ -28,12 +28,12 @@ def record() -> str:
 
 
 def bundle() -> str:
-    """Return the file with the host's CAs and those of the inventory. It is made anew whenever certbot starts."""
+    """Return the file with the host's CAs and those of the inventory. It is created whenever certbot starts."""
     return f"{layouts.LOCKS}/acme-ca.pem"
 
 
 def ensure(run: Run, dry: bool) -> list[str]:
-    """Have the timer renew, now and after a boot; return what was, or would be, done. Raises `ServiceError`."""
+    """Start the timer, now and at boot; return what was, or would be, done. Raises `ServiceError`."""
     unit = acme_found.timer()
     if not unit:
         return [] if dry else start(acme_found.TIMERS[0], run, dry)
@@ -46,7 +46,7 @@ def ensure(run: Run, dry: bool) -> list[str]:
 
 
 def ensure_authorities(run: Run, dry: bool) -> list[str]:
-    """Let the timer's certbot know the CAs of the inventory, or none any more; return what was, or would be, done."""
+    """Set the CAs of the inventory for the timer's certbot, or remove them; return what was, or would be, done."""
     unit = acme_found.timer()
     wanted = drop_in() if glob.glob(f"{layouts.MEMORY}/acme-ca/*.pem") else ""
     if not unit:
@@ -70,10 +70,10 @@ def drop_in_path(unit: str) -> str:
 
 
 def drop_in() -> str:
-    """Return the drop-in: certbot verifies with one file alone, so that one has the host's CAs as well."""
+    """Return the drop-in: certbot verifies with only one file, so that contains the host's CAs too."""
     own = f"{layouts.MEMORY}/acme-ca/*.pem"
     folder = os.path.dirname(bundle())
-    # A file that is missing keeps nobody's certificate from being renewed.
+    # A missing file must not prevent other renewals.
     command = f"umask 022; mkdir -p {folder}; cat {' '.join(SYSTEM_CAS)} {own} >{bundle()} 2>/dev/null; :"
     return (
         "# Written by pyweb.stack: certbot knows the CAs of the inventory (tls.acme.ca) beside the host's own.\n"
@@ -82,7 +82,7 @@ def drop_in() -> str:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of a certbot that this run calls; makes the file that it names."""
+    """Return the environment of a certbot that this run calls; creates the file in it."""
     own = sorted(glob.glob(f"{layouts.MEMORY}/acme-ca/*.pem"))
     if not own:
         return {}
@@ -93,7 +93,7 @@ def environment() -> dict[str, str]:
 
 
 def give_back(run: Run, dry: bool) -> list[str]:
-    """Undo what was done to the timer; return it in words."""
+    """Undo the changes of the timer; return them in words."""
     known = files.read_json(record())
     unit, done = known.get("timer", ""), known.get("did", [])
     verbs = [verb for verb, did in (("stop", "start"), ("disable", "enable")) if did in done]

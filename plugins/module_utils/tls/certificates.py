@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The certificates of all sites of a host, around the installation of nginx's files.
+"""The certificates of all sites of a host, before and after the installation of nginx's files.
 
-`prepare` brings the pairs, `entries` are what the set of nginx's files gets of them, so that the link to a pair changes
-with nginx's files or not at all, and `finish` does what comes after that.
+`prepare` writes the pairs, `entries` are added to the set of nginx's files, so that the link to a pair changes together
+with nginx's files or not at all, and `finish` does the rest.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from . import leave, pairs, stale
 from .supply import Change, Supply
 from .watch import Watch
 
-# A pair that a run beside this one has just made is not live yet.
+# A pair that a concurrent run has just written is not live yet.
 PRUNED_AFTER = 3600.0
 
 
 class Certificates:
-    """What is wanted of the certificates of `sites`; `keys` is site name -> private key of the inventory."""
+    """The desired certificates of `sites`; `keys` is site name -> private key of the inventory."""
 
     def __init__(
         self, sites: Sequence[Mapping[str, Any]], keys: Mapping[str, str], dry: bool, units: str = SYSTEMD
@@ -34,11 +34,11 @@ class Certificates:
         self.sites = {site["name"]: site for site in sites if _concerns(site)}
         self.keys, self.dry, self.units = keys, dry, units
         self.changes: dict[str, Change] = {}
-        # Site name -> what is wrong with its certificate. Nothing of nginx changes for such a site.
+        # Site name -> the fault of its certificate. Nothing in nginx changes for such a site.
         self.faults: dict[str, str] = {}
 
     def prepare(self) -> None:
-        """Bring the pairs to the host; a fault of one site is its own."""
+        """Write the pairs on the host; a fault of one site affects only that site."""
         for name, site in self.sites.items():
             if wanted(site):
                 self._do(name, lambda site=site: self._bring(site))
@@ -62,22 +62,22 @@ class Certificates:
                 own.update(owner=str(os.geteuid()), group=str(os.getegid()))
                 found.append({"path": f"{folder}/{pairs.CERTIFICATE}", "content": texts.certificate, **own})
                 found.append({"path": f"{folder}/{pairs.KEY}", "content": texts.key, **own})
-            # What is live already stays out: certbot's hook may have renewed it since.
+            # A live pair is left out: certbot's hook may have renewed it since.
             if change.live not in ("", change.was):
                 found.append({"path": layout.tls_live, "link": f"pairs/{change.live}", "of": name})
         return found
 
     @property
     def unknown(self) -> bool:
-        """Whether a dry run cannot make a pair that nginx would have, because openssl is not installed yet."""
+        """Return whether a dry run cannot create a pair for nginx, because openssl is not installed yet."""
         return any(change.state != "unchanged" and not change.live for change in self._wanted())
 
     def is_own(self, path: str) -> bool:
-        """Say whether a path is one of `entries`, which are told of in their own words."""
+        """Return whether a path is one of `entries`, which are reported separately."""
         return any(path.startswith(f"{Layout.of(site).tls}/") for site in self.sites.values())
 
     def finish(self, refused: Mapping[str, str]) -> None:
-        """Do what comes after nginx has taken the pairs. What nginx refused of a site stays as it was."""
+        """Finish after nginx has accepted the pairs. What nginx refused for a site is not changed."""
         for name, change in self.changes.items():
             if name in refused:
                 change.state, change.live = "unchanged", change.was
@@ -85,7 +85,7 @@ class Certificates:
                 self._do(name, lambda name=name: self._settle(name))
 
     def stale(self) -> list[str]:
-        """Return the sites of which nginx serves another certificate than the live one."""
+        """Return the sites for which nginx serves another certificate than the live one."""
         served = [name for name, change in self.changes.items() if name not in self.faults and change.live]
         return [
             name
@@ -104,7 +104,7 @@ class Certificates:
         return [note for change in self.changes.values() for note in change.notes]
 
     def shown(self) -> dict[str, dict[str, Any]]:
-        """Return site name -> what became of its certificate."""
+        """Return site name -> what changed in its certificate."""
         told = {name: change for name, change in self.changes.items() if name not in self.faults}
         return {
             name: change.shown()
@@ -113,7 +113,7 @@ class Certificates:
         }
 
     def diff(self) -> list[dict[str, str]]:
-        """Return the differences as Ansible shows them: names and dates, no key."""
+        """Return the differences for Ansible's diff mode: names and dates, no key."""
         return [
             {
                 "before_header": f"certificate of {name}",
@@ -172,7 +172,7 @@ class Certificates:
 
 
 def wanted(site: Mapping[str, Any]) -> bool:
-    """Say whether a site is to be served over https."""
+    """Return whether a site is to be served over https."""
     return not _is_absent(site) and schemes.has_tls(site)
 
 
@@ -181,12 +181,12 @@ def _is_absent(site: Mapping[str, Any]) -> bool:
 
 
 def _concerns(site: Mapping[str, Any]) -> bool:
-    """Say whether a site has, or is to have, a certificate here. A site without costs one look at a directory."""
+    """Return whether a site has, or will have, a certificate here. Without one, this reads one directory."""
     return wanted(site) or leave.is_there(Layout.of(site))
 
 
 def _note(layout: Layout) -> None:
-    """Note where the site lies, for an uninstall, where the role nginx alone is used."""
+    """Record the paths of the site for an uninstall, if only the role nginx is used."""
     if not os.path.exists(layout.memory):
         parent = os.path.dirname(layout.config)
         made = [] if os.path.lexists(parent) else [parent]

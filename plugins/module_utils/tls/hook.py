@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The scripts that take a renewed certificate to nginx without Ansible. They do what `pairs` does.
+"""The scripts that install a renewed certificate in nginx without Ansible. They do the same as `pairs`.
 
-`renewed` is what certbot runs after it has issued or renewed a certificate (--deploy-hook), `changed` what systemd runs
-where somebody else's files have changed, see `watch`.
+`renewed` is run by certbot after it has issued or renewed a certificate (--deploy-hook), `changed` by systemd after
+files managed by others have changed, see `watch`.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ from ..model import schemes
 from ..model.layout import LOCKS, Layout
 from . import openssl
 
-# Of a hook: root's, and executable.
+# The mode of a hook: executable, owned by root.
 MODE = 0o700
-# How long a second file is waited for, in seconds: whoever renews a pair writes one after the other.
+# How long to wait for the second file, in seconds: a renewal writes the files one after the other.
 HALF_WRITTEN = 10
-# How long a run that is installing nginx's files is waited for, in seconds.
+# How long to wait for a run that is installing nginx's files, in seconds.
 BUSY = 300
 
 
 def path(layout: Layout) -> str:
-    """Return where the script of certbot lies."""
+    """Return the path of certbot's script."""
     return f"{layout.tls}/renewed"
 
 
 def renewed(layout: Layout) -> str:
-    """Return the text of the script that certbot runs; it names the directory of the pair in RENEWED_LINEAGE."""
+    """Return the text of the script that certbot runs; the pair's directory is in RENEWED_LINEAGE."""
     lineage = '"${RENEWED_LINEAGE:?certbot sets this}/%s"'
     return _script(layout, lineage % "fullchain.pem", lineage % "privkey.pem", (), 0)
 
 
 def changed(layout: Layout, certificate: str, key: str, domains: Sequence[str]) -> str:
-    """Return the text of the script for a pair in somebody else's files, that has to be for all of the domains."""
+    """Return the text of the script for a pair in files managed by others, which must cover all domains."""
     return _script(layout, shlex.quote(certificate), shlex.quote(key), domains, HALF_WRITTEN)
 
 
 def _script(layout: Layout, certificate: str, key: str, domains: Sequence[str], wait: int) -> str:
     """Return a script; `certificate` and `key` are words of the shell."""
     names = [
-        # openssl takes no wildcard for a name: ask for a name below it.
+        # openssl accepts no wildcard as a name: use a name below it.
         f"-checkip {openssl.plain_name(name)}" if schemes.is_address(name) else f"-checkhost {_below(name)}"
         for name in domains
     ]

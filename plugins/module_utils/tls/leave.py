@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""End what a site has of https on a host: units, scripts and the link go, the pairs stay, unless all of it is to go."""
+"""Remove a site's HTTPS from a host: units, scripts and the link; the pairs only with `purge`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .watch import Watch
 
 
 def is_there(layout: Layout) -> bool:
-    """Say whether a site has anything of https here; costs one look at a directory."""
+    """Return whether a site has HTTPS files here; reads one directory."""
     return os.path.lexists(layout.tls)
 
 
 def leave(layout: Layout, shell: Shell, purge: bool, dry: bool, folder: str = SYSTEMD) -> list[str]:
-    """End the renewal of a site that nginx does not serve over https any more, and remove the link to its pair.
+    """End the renewal of a site that nginx no longer serves over HTTPS, and remove the link to its pair.
 
-    With `purge` the pairs go as well. Returns the paths that were, or in a dry run would be, removed.
+    With `purge`, the pairs are removed too. Returns the paths that were, or in a dry run would be, removed.
     """
     if not is_there(layout):
         return []
@@ -32,13 +32,13 @@ def leave(layout: Layout, shell: Shell, purge: bool, dry: bool, folder: str = SY
         for path in doomed:
             files.remove(path)
         if purge:
-            with contextlib.suppress(OSError):  # what else the site has there is not ours to judge
+            with contextlib.suppress(OSError):  # other files of the site there are not checked
                 os.rmdir(layout.config)
     return [*gone, *doomed]
 
 
 def end_renewal(layout: Layout, shell: Shell, dry: bool, folder: str = SYSTEMD) -> list[str]:
-    """Remove the units that look at somebody's files, and the scripts that take a renewed pair to nginx."""
+    """Remove the units that watch files managed by others, and the scripts that install a renewed pair."""
     if not is_there(layout):
         return []
     gone = Watch(shell, layout, folder).remove(dry)

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What is in a certificate, by the host's own program `openssl` (1.1.1 and newer): hosts have no library for it.
+"""Read certificates with the host's program `openssl` (1.1.1 and newer), because hosts have no library for it.
 
-Certificates and keys go to the program through its standard input, never on its command line.
+Certificates and keys are passed to the program through its standard input, never on its command line.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NAME = re.compile(r"(DNS|IP Address):([^\s,]+)")
 class Certificate:
     """The facts of one certificate.
 
-    `names` are those of subjectAltName, in lowercase, IP addresses in their shortest spelling. `begins` and `ends` are
+    `names` are those of subjectAltName, in lowercase, IP addresses in their shortest form. `begins` and `ends` are
     seconds since 1970, `fingerprint` is the SHA-256 of the certificate in hexadecimal, `key` the public key as PEM.
     """
 
@@ -45,26 +45,26 @@ class Certificate:
 
     @property
     def date(self) -> str:
-        """The day on which it ends, in UTC."""
+        """Return the day on which it ends, in UTC."""
         return day(self.ends)
 
     def covers(self, domain: str) -> bool:
-        """Say whether a client that asks for `domain` accepts the name (RFC 6125, 6.4.3)."""
+        """Return whether a client of `domain` accepts the certificate (RFC 6125, 6.4.3)."""
         wanted = plain_name(domain)
         return wanted in self.names or (f"*.{wanted.partition('.')[2]}" in self.names and "*" not in wanted)
 
     def uncovered(self, domains: list[str]) -> list[str]:
-        """Return the domains that the certificate is not for."""
+        """Return the domains that the certificate does not cover."""
         return [domain for domain in domains if not self.covers(domain)]
 
 
 def day(seconds: float) -> str:
-    """Return a time as the day that it is on, in UTC."""
+    """Return the day of a time, in UTC."""
     return time.strftime("%Y-%m-%d", time.gmtime(seconds))
 
 
 def plain_name(domain: str) -> str:
-    """Return a domain in lowercase and an IP address, in brackets or not, in its shortest spelling."""
+    """Return a domain in lowercase, or an IP address, with or without brackets, in its shortest form."""
     try:
         return str(ipaddress.ip_address(domain.strip("[]")))
     except ValueError:
@@ -77,7 +77,7 @@ def blocks(text: str) -> list[str]:
 
 
 def fingerprint(block: str) -> str:
-    """Return the SHA-256 of a certificate that is given as PEM text; '' where it is none."""
+    """Return the SHA-256 of a certificate in PEM format; '' if it is none."""
     try:
         return hashlib.sha256(ssl.PEM_cert_to_DER_cert(block.strip())).hexdigest()
     except ValueError:
@@ -85,18 +85,18 @@ def fingerprint(block: str) -> str:
 
 
 def leaf_fingerprint(text: str) -> str:
-    """Return the SHA-256 of the first certificate of a PEM text; '' where there is none."""
+    """Return the SHA-256 of the first certificate of a PEM text; '' if there is none."""
     return next((fingerprint(block) for block in blocks(text)), "")
 
 
 def certificate(shell: Shell, block: str) -> Certificate:
-    """Return the facts of one certificate. Raises `StepError` where openssl cannot read it."""
-    # The utf8 of names stays as it is; RFC 2253 has the order that people know from other programs.
+    """Return the facts of one certificate. Raises `StepError` if openssl cannot read it."""
+    # The UTF-8 of names is kept; RFC 2253 is the order that other programs use.
     options = ["-noout", "-subject", "-issuer", "-dates", "-pubkey", "-nameopt", "RFC2253,-esc_msb,utf8"]
     told = _openssl(shell, ["x509", *options], block)
     found = dict(re.findall(r"(?m)^(subject|issuer|notBefore|notAfter)=\s*(.*)$", told))
     key = re.search(r"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----\n", told, re.DOTALL)
-    # A certificate without the extension is no error to some versions and one to others.
+    # A certificate without the extension is an error only to some versions.
     also = _run(shell, ["x509", "-noout", "-ext", "subjectAltName"], block)[1]
     return Certificate(
         subject=found.get("subject", ""),
@@ -110,25 +110,25 @@ def certificate(shell: Shell, block: str) -> Certificate:
 
 
 def chain(shell: Shell, text: str) -> list[Certificate]:
-    """Return the facts of all certificates of a PEM text. Raises `StepError` where there is none."""
+    """Return the facts of all certificates of a PEM text. Raises `StepError` if there is none."""
     found = blocks(text)
     if not found:
-        raise StepError(shell.site, STEP, "there is no certificate in it; expected -----BEGIN CERTIFICATE-----")
+        raise StepError(shell.site, STEP, "it contains no certificate; expected -----BEGIN CERTIFICATE-----")
     return [certificate(shell, block) for block in found]
 
 
 def leaf(shell: Shell, text: str) -> Certificate:
-    """Return the facts of the first certificate of a PEM text. Raises `StepError` where there is none."""
+    """Return the facts of the first certificate of a PEM text. Raises `StepError` if there is none."""
     return chain(shell, "".join(blocks(text)[:1]))[0]
 
 
 def public_key(shell: Shell, key: str) -> str:
-    """Return the public half of a private key, both PEM. Raises `StepError` where openssl cannot read it."""
+    """Return the public half of a private key, both PEM. Raises `StepError` if openssl cannot read it."""
     return _openssl(shell, ["pkey", "-pubout", "-passin", "pass:"], key)
 
 
 def fits(shell: Shell, text: str, key: str) -> bool:
-    """Say whether a private key is that of the first certificate of a PEM text. Raises `StepError`."""
+    """Return whether a private key is that of the first certificate of a PEM text. Raises `StepError`."""
     return leaf(shell, text).key.split() == public_key(shell, key).split()
 
 
@@ -138,15 +138,15 @@ def new_key(shell: Shell) -> str:
 
 
 def sign(shell: Shell, key: str, request: str, days: int) -> str:
-    """Return a certificate that the key at a path signs itself; `request` is the path of a configuration."""
+    """Return a certificate self-signed with the key at a path; `request` is the path of a configuration."""
     options = ["-x509", "-new", "-sha256", "-days", str(days), "-key", key, "-config", request]
     return _openssl(shell, ["req", *options], "")
 
 
 def missing_issuer(shell: Shell, text: str) -> str:
-    """Return who issued the last certificate that the text leads to, if neither the text nor the host has it.
+    """Return the issuer of the last certificate of the chain, if neither the text nor the host has its certificate.
 
-    '' where a client that trusts the host's CAs gets to one of them, and where the text has more than the site's own
+    '' if a client that trusts the host's CAs reaches one of them, and if the text has more than the site's own
     certificate and ends below a root that the host does not know: a private CA's. Raises `StepError`.
     """
     own, *others = chain(shell, text)
@@ -163,7 +163,7 @@ def missing_issuer(shell: Shell, text: str) -> str:
 
 
 def _trusted(shell: Shell, text: str) -> bool:
-    """Say whether the host knows the CA right above the site's own certificate."""
+    """Return whether the host knows the CA directly above the site's own certificate."""
     return _run(shell, ["verify"], blocks(text)[0])[0] == 0
 
 

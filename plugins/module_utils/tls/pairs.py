@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The pairs of a certificate and its key that a site has on a host, and the link to the one that nginx serves.
+"""The pairs of a certificate and its key on a host, and the link to the one that nginx serves.
 
-A pair is a directory that never changes, named after what is in it. Renaming the link is the switch. The script in
+A pair is a directory that never changes, named after its contents. Renaming the link is the switch. The script in
 `hook` does the same without Ansible.
 """
 
@@ -20,24 +20,24 @@ from ..model import regular
 from ..model.layout import ID_LENGTH, ID_PATTERN, Layout
 
 CERTIFICATE, KEY = "fullchain.pem", "privkey.pem"
-# A third file of a pair that stands in until a CA has issued one.
+# The third file of a placeholder pair, until a CA has issued one.
 PLACEHOLDER = "placeholder"
 
 
 class Pair(NamedTuple):
-    """The texts of both files; '' where there is none."""
+    """The texts of both files; '' if there are none."""
 
     certificate: str
     key: str
 
 
 def pair_id(certificate: str, key: str) -> str:
-    """Return the id of a pair: the first digits of the SHA-256 of both files, one after the other."""
+    """Return the ID of a pair: the first digits of the SHA-256 of both files, one after the other."""
     return hashlib.sha256((certificate + key).encode("utf-8", "surrogateescape")).hexdigest()[:ID_LENGTH]
 
 
 def install(layout: Layout, certificate: str, key: str, placeholder: bool = False) -> str:
-    """Make the directory of a pair, unless it is there, and return its id. Raises OSError."""
+    """Create the directory of a pair, unless it exists, and return its ID. Raises OSError."""
     name = pair_id(certificate, key)
     texts = {CERTIFICATE: certificate, KEY: key, **({PLACEHOLDER: ""} if placeholder else {})}
     folder, partial = path(layout, name), path(layout, f".{name}.partial")
@@ -50,26 +50,26 @@ def install(layout: Layout, certificate: str, key: str, placeholder: bool = Fals
         content = text.encode("utf-8", "surrogateescape")
         files.put(f"{partial}/{file}", content, 0o600, os.geteuid(), os.getegid())
     files.sync(partial)
-    files.remove(folder)  # one that somebody has changed
+    files.remove(folder)  # one that was changed
     files.move(partial, folder)
     return name
 
 
 def live(layout: Layout) -> str:
-    """Return the id of the pair that nginx serves; '' where there is none."""
+    """Return the ID of the pair that nginx serves; '' if there is none."""
     target = files.read_link(layout.tls_live)
     found = re.fullmatch(rf"pairs/({ID_PATTERN})", target)
     return found[1] if found and os.path.isdir(path(layout, found[1])) else ""
 
 
 def previous(layout: Layout) -> str:
-    """Return the id of the pair that was live before; '' where there was none."""
+    """Return the ID of the previously live pair; '' if there was none."""
     found = re.fullmatch(rf"pairs/({ID_PATTERN})", files.read_link(_previous(layout)))
     return found[1] if found else ""
 
 
 def switch(layout: Layout, name: str) -> None:
-    """Make a pair the one that nginx reads; '' takes the link away. nginx serves it after a reload."""
+    """Make a pair the one that nginx reads; '' removes the link. nginx serves it after a reload."""
     before = live(layout)
     if before == name and os.path.lexists(layout.tls_live) == bool(name):
         return
@@ -82,13 +82,13 @@ def switch(layout: Layout, name: str) -> None:
 
 
 def remember(layout: Layout, before: str) -> None:
-    """Note which pair was live before; '' for none."""
+    """Record the previously live pair; '' for none."""
     if before:
         files.relink(_previous(layout), f"pairs/{before}")
 
 
 def read(layout: Layout, name: str = "") -> Pair:
-    """Return a pair, or the live one, as the host has it."""
+    """Return a pair, or the live one, from the host."""
     found = _texts(path(layout, name) if name else layout.tls_live)
     return Pair(found.get(CERTIFICATE, ""), found.get(KEY, ""))
 
@@ -99,12 +99,12 @@ def text(file: str) -> str:
 
 
 def is_placeholder(layout: Layout) -> bool:
-    """Say whether the live pair only stands in until a CA has issued one."""
+    """Return whether the live pair is a placeholder until a CA has issued one."""
     return bool(live(layout)) and os.path.exists(f"{layout.tls_live}/{PLACEHOLDER}")
 
 
 def prune(layout: Layout, age: float = 0.0) -> None:
-    """Remove the pairs but the live one and the one before it; `age` is how old, in seconds, those are at least."""
+    """Remove all pairs except the live and the previous one that are at least `age` seconds old."""
     kept, oldest = {live(layout), previous(layout)}, time.time() - age
     for name in files.names(_folder(layout)):
         folder = path(layout, name)
@@ -113,7 +113,7 @@ def prune(layout: Layout, age: float = 0.0) -> None:
 
 
 def _texts(folder: str) -> dict[str, str]:
-    """Return the files of a pair, name to text, with their line ends as they are."""
+    """Return the files of a pair, name to text, with their line ends."""
     found = {}
     for name in files.names(folder):
         with contextlib.suppress(OSError):
@@ -122,8 +122,8 @@ def _texts(folder: str) -> dict[str, str]:
 
 
 def _ensure_folders(layout: Layout) -> None:
-    """Make the directories of a site's pairs, which only root may enter."""
-    if not os.path.isdir(layout.config):  # the role nginx alone has made none
+    """Create the directories of a site's pairs, which only root may enter."""
+    if not os.path.isdir(layout.config):  # the role nginx alone has created none
         nofollow.ensure(layout.config, 0o750, os.geteuid(), os.getegid())
     for folder in (layout.tls, _folder(layout)):
         nofollow.ensure(folder, 0o700, os.geteuid(), os.getegid())

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Make a pair that nobody has signed but itself: for tests, for hosts behind others, and until a CA has issued one."""
+"""Create a self-signed pair: for tests, for hosts behind others, and until a CA has issued one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..model import schemes
 from . import openssl
 from .pairs import Pair
 
-# So many days browsers accept at most, of those that they accept at all (CA/Browser Forum, until 2026-03).
+# The maximum validity in days that browsers accept (CA/Browser Forum, until 2026-03).
 DAYS = 397
-# A pair that ends within so many days is made anew.
+# A pair that ends within this many days is replaced.
 RENEWED_BEFORE = 30
 # RFC 5280, ub-common-name.
 COMMON_NAME = 64
@@ -26,7 +26,7 @@ COMMON_NAME = 64
 def make(shell: Shell, domains: Sequence[str], days: int = DAYS) -> Pair:
     """Return a new pair for these domains. Raises `StepError`."""
     key = openssl.new_key(shell)
-    # The program wants files for the key and for what the certificate says; the directory is for root alone.
+    # The program reads the key and the configuration from files, in a directory that only root can enter.
     with tempfile.TemporaryDirectory(prefix="pyweb-tls-") as folder:
         files.put(f"{folder}/key", key.encode(), 0o600, os.geteuid(), os.getegid())
         files.put(f"{folder}/request", request(shell.site, domains).encode(), 0o600, os.geteuid(), os.getegid())
@@ -34,14 +34,14 @@ def make(shell: Shell, domains: Sequence[str], days: int = DAYS) -> Pair:
 
 
 def stays(found: openssl.Certificate, domains: Iterable[str], now: float = 0.0) -> bool:
-    """Say whether a pair of ours is still good: self-signed, for these domains alone, and not to end soon."""
+    """Return whether our pair is still valid: self-signed, for exactly these domains, and not about to end."""
     left = found.ends - (now or time.time())
     wanted = {openssl.plain_name(domain) for domain in domains}
     return found.self_signed and set(found.names) == wanted and left > RENEWED_BEFORE * 86400
 
 
 def request(site: str, domains: Sequence[str]) -> str:
-    """Return what the certificate is to say, as a configuration of openssl."""
+    """Return the contents of the certificate, as a configuration of openssl."""
     common = next((domain for domain in domains if len(domain) <= COMMON_NAME), site)
     names, counts = [], {"DNS": 0, "IP": 0}
     for domain in dict.fromkeys(map(openssl.plain_name, domains)):

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Decide which pair a site is to have on a host, and bring it there, without nginx noticing yet."""
+"""Choose the pair for a site on a host, and write it there, without a change in nginx yet."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from .pairs import Pair
 class Change:
     """What becomes of the certificate of one site.
 
-    `state` is created, renewed, changed, reloaded, unchanged or removed. `live` is the id of the pair that nginx is to
-    have, `was` of the one that it has. `pair` are its texts in a dry run, where it is on no disk. `before` and `after`
-    say in lines what is in them.
+    `state` is created, renewed, changed, reloaded, unchanged or removed. `live` is the ID of nginx's new pair, `was`
+    that of its current one. `pair` are its texts in a dry run, which writes none. `before` and `after` describe their
+    contents in lines.
     """
 
     site: str
@@ -42,12 +42,12 @@ class Change:
     removed: list[str] = field(default_factory=list)
 
     def shown(self) -> dict[str, Any]:
-        """Return what a module returns of it."""
+        """Return its part of the module's result."""
         return {"state": self.state, "ends": self.ends, "placeholder": self.placeholder}
 
 
 class Supply:
-    """The pair of one completed site. `key` is the private key of the inventory, where that has one."""
+    """The pair of one completed site. `key` is the private key of the inventory, if it has one."""
 
     def __init__(self, site: Mapping[str, Any], key: str, shell: Shell, dry: bool) -> None:
         self.site, self.key, self.shell, self.dry = site, key, shell, dry
@@ -56,7 +56,7 @@ class Supply:
         self.old = pairs.read(self.layout) if self.was else Pair("", "")
 
     def bring(self) -> Change:
-        """Put the pair beside those that are there, and say what it is. Raises `StepError`."""
+        """Write the pair beside the existing ones, and return what changes. Raises `StepError`."""
         kind = schemes.kind(self.site)
         bring = {"selfsigned": self._selfsigned, "acme": self._acme, "certificate": self._given, "path": self._path}
         change = bring[kind]()
@@ -71,7 +71,7 @@ class Supply:
         return self._made(found, placeholder=False)
 
     def _acme(self) -> Change:
-        """Serve what was issued, whatever has changed since; only what stands in for it is made anew."""
+        """Serve what was issued, whatever has changed since; only a placeholder is replaced."""
         found = self._served()
         if found and (not pairs.is_placeholder(self.layout) or selfsigned.stays(found, self.domains)):
             return self._unchanged(found)
@@ -84,12 +84,12 @@ class Supply:
         return self._judged(pair)
 
     def _path(self) -> Change:
-        # They may have ended meanwhile, so they are judged in every run.
+        # They may have expired in the meantime, so every run checks them.
         return self._judged(judge.of_host(self.shell, self.site["tls"]))
 
     def _judged(self, pair: Pair) -> Change:
         tls = self.site["tls"]
-        if self.dry and not is_installed():  # its package comes in a real run
+        if self.dry and not is_installed():  # a real run installs its package
             return self._put(pair, None, None)
         found = judge.judged(self.shell, pair, self.domains, tls)
         same = self.was == pairs.pair_id(*pair) and pair == self.old
@@ -104,14 +104,14 @@ class Supply:
             return change
         pair = selfsigned.make(self.shell, self.domains)
         change = self._put(pair, found, openssl.leaf(self.shell, pair.certificate), placeholder)
-        if self.dry:  # a real run makes another one
+        if self.dry:  # a real run creates another one
             change.after = change.after.partition("sha256: ")[0]
         return change
 
     def _put(
         self, pair: Pair, before: Certificate | None, after: Certificate | None, placeholder: bool = False
     ) -> Change:
-        """Install a pair beside the live one; in a dry run nowhere."""
+        """Write a pair beside the live one; not in a dry run."""
         name = pairs.pair_id(*pair) if self.dry else pairs.install(self.layout, *pair, placeholder)
         state = "changed" if self.was else "created"
         if before and after and set(before.names) == set(after.names):
@@ -126,7 +126,7 @@ class Supply:
         return Change(self.site["name"], live=self.was, was=self.was, placeholder=there, ends=found.date)
 
     def _served(self) -> Certificate | None:
-        """Return the facts of the live pair; None where there is none that nginx could serve."""
+        """Return the facts of the live pair; None if nginx could not serve it."""
         if not self.old.certificate or (self.dry and not is_installed()):
             return None
         try:
@@ -138,12 +138,12 @@ class Supply:
 
 
 def is_installed() -> bool:
-    """Say whether the host has the program openssl."""
+    """Return whether the host has the program openssl."""
     return shutil.which("openssl", path=BASE_ENVIRONMENT["PATH"]) is not None
 
 
 def told(found: Certificate | None) -> str:
-    """Return what a difference shows of a certificate."""
+    """Return the lines about a certificate for a difference."""
     if not found:
         return ""
     lines = [f"names: {', '.join(found.names)}", f"ends: {found.date}", f"issuer: {found.issuer}"]
@@ -151,7 +151,7 @@ def told(found: Certificate | None) -> str:
 
 
 def _write_hook(layout: Layout) -> None:
-    """Write the script that certbot gives a new pair to."""
+    """Write the script that certbot runs for a new pair."""
     path, text = hook.path(layout), hook.renewed(layout)
     if files.read_or_empty(path) != text or os.stat(path).st_mode & 0o777 != hook.MODE:
         files.write(path, text, hook.MODE, os.geteuid(), os.getegid())

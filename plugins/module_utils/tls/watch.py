@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Have systemd look at somebody else's certificate: where the files change, nginx gets them without Ansible."""
+"""Let systemd watch certificates that others renew, and install changes in nginx without Ansible."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEAD = "# Written by pyweb.stack.\n"
 
 
 class Watch:
-    """The units that look at the files of one site."""
+    """The units that watch the files of one site."""
 
     def __init__(self, shell: Shell, layout: Layout, folder: str = SYSTEMD) -> None:
         self.shell, self.layout, self.folder = shell, layout, folder
@@ -44,7 +44,7 @@ class Watch:
         return stale or (self._enabled()[:1] if off else [])
 
     def there(self) -> list[str]:
-        """Return the files of ours that are on the host."""
+        """Return our files that are on the host."""
         paths = [f"{self.folder}/{unit(self.layout)}" for unit in (path_unit, service_unit)]
         return [path for path in [*paths, script(self.layout)] if os.path.lexists(path)]
 
@@ -67,7 +67,7 @@ class Watch:
         if changed:
             self._systemctl("daemon-reload", check=True)
         if off:
-            # The service too: what changed while the host was off is found at the next boot.
+            # The service too: changes while the host was off are noticed at the next boot.
             self._systemctl("enable", "--quiet", unit, service_unit(self.layout), check=True)
         if changed:
             self._systemctl("restart", unit, check=True)
@@ -83,17 +83,17 @@ class Watch:
 
 
 def path_unit(layout: Layout) -> str:
-    """Return the name of the unit that looks at the files."""
+    """Return the name of the unit that watches the files."""
     return f"pyweb-tls-{layout.name}.path"
 
 
 def service_unit(layout: Layout) -> str:
-    """Return the name of the unit that takes a changed pair to nginx."""
+    """Return the name of the unit that installs a changed pair in nginx."""
     return f"pyweb-tls-{layout.name}.service"
 
 
 def script(layout: Layout) -> str:
-    """Return where the script of the service lies."""
+    """Return the path of the service's script."""
     return f"{layout.tls}/changed"
 
 
@@ -117,10 +117,10 @@ def service_text(layout: Layout) -> str:
 
 
 def places(path: str) -> list[str]:
-    """Return what systemd has to look at to see a file change: the file, and the directory of each link to it.
+    """Return the paths for systemd to watch: the file, and the directory of each link to it.
 
-    systemd looks at what a link leads to, and does not see that the link is replaced, as certbot does; but a change of
-    the directory that the link is in.
+    systemd watches the target of a link, and does not notice when the link is replaced, as certbot does; but it notices
+    a change of the directory that contains the link.
     """
     found = [path]
     seen, left = "", [name for name in path.split("/") if name]
@@ -136,5 +136,5 @@ def places(path: str) -> list[str]:
             left = [*[part for part in target.split("/") if part], *left]
         else:
             seen = at if at != "/" else ""
-    # The file itself has another name after a renewal, and the unit need not change with it: its directory tells.
+    # After a renewal, the file has another name, and the unit must not change with it: its directory is enough.
     return list(dict.fromkeys([*found, os.path.dirname(os.path.realpath(path))]))

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Close what the role firewalld opened, and leave the files of firewalld as they were before the first run."""
+"""Close what the role firewalld opened, and restore the files of firewalld as before the first run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..model import layout as layouts
 from . import services
 from .report import Fault, Report
 
-# Begins the names of the records of what was opened for others, because firewalld was started where they listened.
+# The prefix of records of ports opened for others, which were in use when firewalld was started.
 OF_OTHERS = "_others."
 
 
@@ -30,9 +30,9 @@ class Opening(NamedTuple):
 
 
 def give_back(run: file_set.Run, before: Mapping[str, Any], report: Report, check_mode: bool) -> None:
-    """Close what is ours and forget that it was. Raises `Fault`.
+    """Close what is ours and remove its records. Raises `Fault`.
 
-    A firewalld that goes off has stopped by now: closing SSH first could lock out whoever runs this.
+    If firewalld will not run afterwards, it is stopped already: closing SSH first could lock out the administrator.
     """
     records = sorted(glob.glob(f"{layouts.FIREWALLD_RECORDS}/*.json"))
     if not records:
@@ -42,9 +42,11 @@ def give_back(run: file_set.Run, before: Mapping[str, Any], report: Report, chec
     active = stays and services.is_active(run, "firewalld")
     doomed = [item for item in openings() if not _was_open(item, was)]
     if stays:
-        # Somebody else's processes listen there, and firewalld goes on filtering.
+        # Other processes listen there, and firewalld continues to filter.
         others = openings(of_others=True)
-        report.kept += [f"{item}, which a run opened for somebody else" for item in others if not _was_open(item, was)]
+        report.kept += [
+            (f"{item}, which a run opened for another program") for item in others if not _was_open(item, was)
+        ]
     else:
         doomed += [item for item in openings(of_others=True) if not _was_open(item, was)]
     extra = [item for item in _ssh(was) if item not in doomed] if before else []
@@ -52,7 +54,7 @@ def give_back(run: file_set.Run, before: Mapping[str, Any], report: Report, chec
         report.kept += [f"{item}, because SSH may need it" for item in extra]
     else:
         doomed += extra
-    if not file_set.which("firewall-offline-cmd"):  # somebody has removed firewalld
+    if not file_set.which("firewall-offline-cmd"):  # firewalld was removed
         doomed = []
     for item in [item for item in dict.fromkeys(doomed) if _is_open(item, run, active)]:
         if not check_mode:
@@ -66,7 +68,7 @@ def give_back(run: file_set.Run, before: Mapping[str, Any], report: Report, chec
 
 
 def openings(of_others: bool = False) -> list[Opening]:
-    """Return what the records of the role say that runs opened: for any purpose of ours, or for processes of others."""
+    """Return what the role's records list as opened: for our purposes, or for processes of others."""
     found = []
     for purpose, record in firewalld_state.records().items():
         if purpose.startswith(OF_OTHERS) is not of_others:
@@ -81,7 +83,7 @@ def openings(of_others: bool = False) -> list[Opening]:
 
 
 def _ssh(was: Mapping[str, Any]) -> list[Opening]:
-    """Return the ports of SSH that a run opened before it started firewalld, which no record has."""
+    """Return the ports of SSH that a run opened before it started firewalld, which are in no record."""
     found = []
     for port in facts.listening_ports("sshd") | facts.connection_ports():
         for zone, opened in _zones().items():
@@ -109,29 +111,29 @@ def _close(item: Opening, run: file_set.Run, active: bool) -> None:
     words = [f"--zone={item.zone}", f"--remove-{item.kind}={item.name}"]
     commands = [["firewall-cmd", "--permanent", *words], ["firewall-cmd", *words]]
     if not active:
-        # There `--remove-service` alone means something else (firewall-offline-cmd(1)).
+        # There, `--remove-service` without a zone has another meaning (firewall-offline-cmd(1)).
         verb = "--remove-service-from-zone" if item.kind == "service" else "--remove-port"
         commands = [["firewall-offline-cmd", f"--zone={item.zone}", f"{verb}={item.name}"]]
     for argv in commands:
         status, out, err = run(argv)
-        # A zone that an administrator removed took its openings along.
+        # The openings of a zone were removed with it.
         if status and "INVALID_ZONE" not in out + err and "NOT_ENABLED" not in out + err:
             raise Fault(f"firewalld: {item} cannot be closed: {(err or out).strip()}")
 
 
 def _put_files_back(texts: Mapping[str, str], closed: Sequence[Opening], report: Report, check_mode: bool) -> None:
-    """Make the zones' files what they were, byte for byte, where they mean the same or what the package's file means.
+    """Restore the zones' files, byte for byte, if they mean the same, or the same as the package's file.
 
-    firewalld writes a file anew when something in it changes, and keeps the former text beside it as FILE.old.
+    firewalld rewrites a file when something in it changes, and keeps the previous text beside it as FILE.old.
     """
     for path in sorted(glob.glob(f"{zone_files.OWN}/*.xml")):
         zone = os.path.basename(path)[: -len(".xml")]
         former = texts.get(path, files.read_or_empty(f"{zone_files.PACKAGED}/{zone}.xml"))
         gone = [(item.kind, item.name) for item in closed if item.zone == zone]
         if not zone_files.same(files.read_or_empty(path), former, gone):
-            continue  # somebody has changed it since
+            continue  # it was changed since
         _put_back(path, texts, report, check_mode)
-        _put_back(f"{path}.old", texts, Report(), check_mode)  # goes with its file, and need not be told
+        _put_back(f"{path}.old", texts, Report(), check_mode)  # removed with its file, so not reported
 
 
 def _put_back(path: str, texts: Mapping[str, str], report: Report, check_mode: bool) -> None:

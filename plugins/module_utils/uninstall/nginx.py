@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Give nginx back: our files go, what they replaced comes back, in one transaction that `nginx -t` has accepted."""
+"""Remove our files from nginx and restore what they replaced, in one transaction that `nginx -t` has accepted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from . import services
 from .report import Fault, Report
 
 DROP_IN = f"{memory.NGINX_DROP_IN}/pyweb.conf"
-# Where nginx looks for servers; what somebody else put there needs a running nginx.
+# Where nginx reads servers; those of others need a running nginx.
 SERVERS = ("conf.d/*.conf", "sites-enabled/*", "default.d/*.conf")
 
 
@@ -34,15 +34,15 @@ def ours() -> list[str]:
 
 
 def kept() -> dict[str, str]:
-    """Return what runs replaced or changed and kept a copy of: path to copy."""
+    """Return the files that runs replaced or changed after copying them: path to copy."""
     return {path[len(layouts.KEPT) :]: path for path in memory.files_below(layouts.KEPT)}
 
 
 def give_back(run: file_set.Run, before: Mapping[str, Any], original: str, report: Report, check_mode: bool) -> None:
-    """Remove our files and put back what they replaced. Raises `Fault`; then nothing has changed.
+    """Remove our files and restore what they replaced. Raises `Fault`; then nothing has changed.
 
-    An nginx that runs on has to accept what comes; one that goes off has stopped by now. `original` is a script that
-    puts the packaged nginx.conf among the copies, where an earlier version kept none.
+    If nginx will run afterwards, it must accept the restored files; otherwise it is stopped already. `original` is a
+    script that puts the packaged nginx.conf among the copies, if an earlier version made none.
     """
     doomed = ours()
     if MAIN in doomed and MAIN not in kept() and file_set.which("nginx"):
@@ -52,8 +52,10 @@ def give_back(run: file_set.Run, before: Mapping[str, Any], original: str, repor
     leader = _default_of_others(doomed) if DEFAULT_LINK in copies else ""
     if leader:  # nginx would refuse a second one
         del copies[DEFAULT_LINK]
-        report.kept.append(f"{DEFAULT_LINK} stays off, because the server in {leader} is the default of port 80 now")
-    # Where it is known which directories were there, the empty ones go at the end.
+        report.kept.append(
+            f"{DEFAULT_LINK} stays disabled, because the server in {leader} is the default of port 80 now"
+        )
+    # If the previous directories are known, empty ones are removed at the end.
     wanted = [Wanted(path, "kept", marked=MARK) for path in copies]
     wanted += [Wanted(path, "absent", prune=path == DROP_IN and not before) for path in doomed if path not in copies]
     if not wanted:
@@ -76,7 +78,7 @@ def give_back(run: file_set.Run, before: Mapping[str, Any], original: str, repor
     for change in outcome.changes:
         path = change.wanted.path
         if change.wanted.kind == "kept" and change.after != look(copies[path]) and path in kept():
-            report.kept.append(f"{path}, because somebody changed it since; as it was before: {copies[path]}")
+            report.kept.append(f"{path}, because it was changed since; its original: {copies[path]}")
         elif change.state == "removed":
             report.removed.append(path)
         elif change.state != "unchanged":
@@ -84,7 +86,7 @@ def give_back(run: file_set.Run, before: Mapping[str, Any], original: str, repor
 
 
 def _default_of_others(doomed: Sequence[str]) -> str:
-    """Return where a server of somebody else is now explicitly the default of port 80, as the packages' own does."""
+    """Return where a server of others is the default of port 80, as the packages' own is."""
     try:
         servers = match.servers(dump.read_files(MAIN))
     except dump.DumpError:
@@ -97,19 +99,19 @@ def _default_of_others(doomed: Sequence[str]) -> str:
 
 
 def _fetch_original(run: file_set.Run, script: str, report: Report, check_mode: bool) -> None:
-    """Get the packaged nginx.conf; without it ours stays, which serves nothing by itself."""
+    """Get the packaged nginx.conf; without it, ours is kept, which serves nothing by itself."""
     if check_mode:
         report.restored.append(f"{MAIN}, from its package")
         return
-    status, out, err = run(["sh", "-c", script, "original.sh"]) if script else (1, "", "nobody said how to get it")
+    status, out, err = run(["sh", "-c", script, "original.sh"]) if script else (1, "", "no script is given to get it")
     if status:
         why = ([line for line in (err or out).splitlines() if line.strip()] or ["no answer"])[-1]
         report.unknown.append(
-            f"{MAIN}: no copy was kept and its package cannot be had ({why}); ours stays, without a site"
+            f"{MAIN}: there is no copy, and its package cannot be downloaded ({why}); ours is kept, without a site"
         )
 
 
 def others(before: Mapping[str, Any]) -> list[str]:
-    """Return the files of servers that somebody put there since the first run, and so need a running nginx."""
+    """Return the files of servers added since the first run, which need a running nginx."""
     there = {path for pattern in SERVERS for path in glob.glob(f"{memory.NGINX}/{pattern}")}
     return sorted(there - set(ours()) - set(before.get("nginx", {})) - set(kept()) - {DEFAULT_LINK})

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Remove the packages that our runs installed, what they need included, and nothing else.
+"""Remove the packages that our runs installed, with their dependencies, and nothing else.
 
-Each package manager is asked first what it would do. A package stays that another one needs which is not ours, that
-was there before, that this very process runs from, or that a host is reached by.
+Each package manager is first asked what it would do. A package is kept if a package that is not ours needs it, if it
+was installed before, if this process runs from it, or if the host is reached through it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..host import file_set, files, memory
 from ..host.causes import cause
 from .report import Fault, Report
 
-# A host that boots, and lets its administrator in. Whoever needs none of them removes them without our help.
+# A host that boots, and lets its administrator log in. These packages are never removed here.
 PROTECTED = re.compile(
     r"(linux-image|kernel|grub|openssh-server|sudo|systemd|systemd-.*|dbus.*|libc6|glibc|apt|dnf)(-.*)?"
 )
@@ -35,9 +35,9 @@ def remove(
     report: Report,
     check_mode: bool,
 ) -> list[str]:
-    """Remove what is ours of the `installed` packages; return what of it is left. Raises `Fault`.
+    """Remove our packages among those `installed`; return those that are left. Raises `Fault`.
 
-    `needed` are the packages that have to stay and why, such as nginx where somebody else's site is.
+    `needed` are the packages to keep and why, such as nginx if others have a site in it.
     """
     installed = set(installed)
     ours = {name for name in memory.brought() if name in installed and name not in before.get("packages", ())}
@@ -45,13 +45,13 @@ def remove(
     names = {name for name in ours if not name.startswith("@")}
     reasons = {name: why for name, why in needed.items() if name in names}
     reasons.update(dict.fromkeys(owners(run, sys.executable) & names, "this very process runs from it"))
-    reasons.update({name: "the host is run with it" for name in names if PROTECTED.fullmatch(name)})
+    reasons.update({name: "the host needs it to run" for name in names if PROTECTED.fullmatch(name)})
     manager = _Apt(run, before) if file_set.which("apt-get") else _Dnf(run)
     doomed = removable(names, set(reasons), manager.needs)
     others = names - doomed - set(reasons)
     report.kept += [f"the package {name}: {why}" for name, why in sorted(reasons.items())]
     if others:
-        report.kept.append(f"the packages {', '.join(sorted(others))}: others that stay need them")
+        report.kept.append(f"the packages {', '.join(sorted(others))}: others that are kept need them")
     if doomed and not check_mode:
         _stop_services(run, sorted(doomed))
         manager.remove(sorted(doomed))
@@ -64,7 +64,7 @@ def remove(
 
 
 def forget(run: file_set.Run, before: Mapping[str, Any], report: Report, check_mode: bool) -> None:
-    """Remove what packages leave behind for ever: the accounts that they made, and what nginx wrote for itself."""
+    """Remove what packages leave behind: the accounts that they created, and files that nginx wrote."""
     for folder in memory.NGINX_OWN:
         # In check mode the packages are still there.
         owned = owners(run, folder) - (set(memory.brought()) if check_mode else set())
@@ -78,14 +78,14 @@ def forget(run: file_set.Run, before: Mapping[str, Any], report: Report, check_m
                 continue
             if not check_mode:
                 status, out, err = run([command, name])
-                if status:  # somebody uses it
+                if status:  # it is in use
                     report.kept.append(f"the {kind} {name}: {(err or out).strip()}")
                     continue
             report.removed.append(f"the {kind} {name}")
 
 
 def _stop_services(run: file_set.Run, names: list[str]) -> None:
-    """Stop what the packages run: not every package stops it when it goes, as polkitd."""
+    """Stop the packages' services: not every package stops them when it is removed, such as polkitd."""
     listing = ["dpkg-query", "--listfiles"] if file_set.which("dpkg-query") else ["rpm", "--query", "--list"]
     listed = run([*listing, *names])[1]
     units = re.findall(r"(?m)^(?:/usr)?/lib/systemd/system/([^/@\s]+\.(?:service|socket|timer))$", listed)
@@ -94,7 +94,7 @@ def _stop_services(run: file_set.Run, names: list[str]) -> None:
 
 
 def removable(names: set[str], staying: set[str], needs: Callable[[set[str]], set[str]]) -> set[str]:
-    """Return those of `names` that can go. `needs` tells which of some packages are needed by others than these."""
+    """Return those of `names` that can be removed. `needs` returns which packages are needed by others than these."""
     doomed = names - staying
     while doomed:
         needed = needs(doomed) & doomed
@@ -122,9 +122,9 @@ def owners(run: file_set.Run, path: str) -> set[str]:
 
 
 def needed_by_others(listed: str, names: set[str]) -> set[str]:
-    """Return those of `names` that an installed package depends on which is not among them (deb-control(5)).
+    """Return those of `names` that another installed package depends on (deb-control(5)).
 
-    `listed` is what dpkg-query prints with DPKG_FORMAT. Where a package takes one or another, one that stays will do.
+    `listed` is dpkg-query's output with DPKG_FORMAT. For alternatives, one that is kept is enough.
     """
     there = [line.split("|||") for line in listed.splitlines() if line[1:2] == "i"]
     providers: dict[str, set[str]] = {}
@@ -146,12 +146,12 @@ class _Apt:
 
     def __init__(self, run: file_set.Run, before: Mapping[str, Any]) -> None:
         self.run = run
-        # Configuration that was there although its package was not outlives the package again; a purge takes it along.
+        # Configuration that existed before its package is kept again; a purge would remove it.
         configuration = {"nginx": memory.NGINX, "firewalld": memory.FIREWALLD}
         self.plain = {name for name, folder in configuration.items() if folder in before.get("folders", ())}
 
     def needs(self, names: set[str]) -> set[str]:
-        """Return those of `names` without which something else would have to go."""
+        """Return those of `names` whose removal would remove others."""
         return needed_by_others(self.run(["dpkg-query", "--show", f"--showformat={DPKG_FORMAT}"])[1], names)
 
     def remove(self, names: list[str]) -> None:
@@ -166,7 +166,7 @@ class _Apt:
         """apt has no module streams."""
 
     def _refuse_others(self, verb: str, some: list[str], names: list[str]) -> None:
-        """Refuse to go on where apt-get would remove more than that."""
+        """Raise if apt-get would remove more than that."""
         out = self._apt(verb, "--simulate", *some)
         others = {found.partition(":")[0] for found in re.findall(r"(?m)^(?:Purg|Remv) (\S+)", out)} - {*names}
         if others:
@@ -189,7 +189,7 @@ class _Dnf:
         self.run = run
 
     def needs(self, names: set[str]) -> set[str]:
-        """Return those of `names` without which something else would have to go."""
+        """Return those of `names` whose removal would remove others."""
         status, out, err = self.run(["rpm", "--erase", "--test", *sorted(names)])
         if status == 0:
             return set()
@@ -201,7 +201,7 @@ class _Dnf:
         return needed or names
 
     def remove(self, names: list[str]) -> None:
-        # With exactly these: what else nobody needs any more is none of ours.
+        # With exactly these: other unneeded packages are not ours.
         self._dnf("remove", "--noautoremove", *names)
 
     def reset(self, stream: str) -> None:

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What an uninstall did, or in check mode would do, in the order in which it did it."""
+"""The report of an uninstall, or of its check mode, in the order of its steps."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 
 class Fault(Exception):
-    """Why a step was not done: cause first, then what to do."""
+    """Why a step was not done: the cause first, then the fix."""
 
 
 @dataclass
 class Report:
-    """`removed` and `restored` are what changed, `kept` what stays and why, `unknown` what nobody can put back."""
+    """`removed` and `restored` are the changes, `kept` what was kept and why, `unknown` what cannot be restored."""
 
     removed: list[str] = field(default_factory=list)
     restored: list[str] = field(default_factory=list)
@@ -27,7 +27,7 @@ class Report:
         return bool(self.removed or self.restored)
 
     def lines(self, check_mode: bool) -> list[str]:
-        """Return all of it as lines for a person."""
+        """Return all of it as lines for the user."""
         would = "would be " if check_mode else ""
         lines = [f"{would}removed: {text}" for text in self.removed]
         lines += [f"{would}restored: {text}" for text in self.restored]
@@ -36,7 +36,7 @@ class Report:
         return lines or ["nothing of pyweb.stack is on this host"]
 
     def answer(self, check_mode: bool) -> dict[str, Any]:
-        """Return what the module answers."""
+        """Return the module's result."""
         return {
             "changed": self.changed,
             "removed": self.removed,

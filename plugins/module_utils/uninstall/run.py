@@ -41,14 +41,14 @@ class Uninstall:
 
     def do(self) -> Report:
         """Do all that can be done; a fault of one step does not keep the others from it, unless they build on it."""
-        # A record that an uninstall left says what is ours, but nothing of the services any more.
+        # After an earlier uninstall, the record contains what is ours, but no longer the services.
         before, left = memory.before(), files.read_json(layouts.LEFT)
         if not before and memory.anything_of_ours():
             self._say_what_is_unknown()
         self._try(self._background)
         self._try(self._timer)
         self._try(lambda: self._nginx(before))
-        if self.report.faults:  # it serves the sites as before, so they stay
+        if self.report.faults:  # it serves the sites as before, so they are kept
             return self.report
         there = found.sites(self.roots)
         steps: list[Callable[[], None]] = [lambda: self._firewall(before)]
@@ -75,9 +75,9 @@ class Uninstall:
             self.report.faults.append(f"{error.filename or 'a file'}: {error.strerror or error}")
 
     def _background(self) -> None:
-        """Wait for what a run that failed left installing; unmask and configure what one that was killed left.
+        """Wait for installations of a failed run; unmask and configure what a killed one left.
 
-        A package that is only unpacked could not be removed, and apt-get would start it when it removes another one.
+        A package that is only unpacked cannot be removed, and apt-get would start it when it removes another one.
         """
         if self.check_mode or not (os.path.exists(held_units.HELD) or held_units.begun()):
             return
@@ -93,7 +93,7 @@ class Uninstall:
                 held_units.release(self.run)
 
     def _timer(self) -> None:
-        """First of all: what it sees from here on is nobody's fault."""
+        """First of all, so that it reports no fault of this uninstall."""
         self.report.removed += doctor_timer.remove(self.run, self.check_mode)
 
     def _nginx(self, before: Mapping[str, Any]) -> None:
@@ -101,7 +101,7 @@ class Uninstall:
         if before and (services.was_active(before, "nginx") or not others):
             services.put_back(self.run, "nginx", before, self.report, self.check_mode)
         elif before and services.is_active(self.run, "nginx"):
-            self.report.kept.append(f"nginx.service runs on, because of {', '.join(others)}")
+            self.report.kept.append(f"nginx.service keeps running, because of {', '.join(others)}")
         nginx.give_back(self.run, before, self.original, self.report, self.check_mode)
 
     def _firewall(self, before: Mapping[str, Any]) -> None:
@@ -110,7 +110,7 @@ class Uninstall:
         firewall.give_back(self.run, before, self.report, self.check_mode)
 
     def _command(self) -> None:
-        """Remove `pyweb`, which has no site to speak of any more."""
+        """Remove `pyweb`, which has no sites any more."""
         self.report.removed += command_file.remove(self.check_mode)
 
     def _site(self, site: found.FoundSite, before: Mapping[str, Any]) -> Callable[[], None]:
@@ -121,7 +121,8 @@ class Uninstall:
         if not self.packages:
             if ours:
                 self.report.kept.append(
-                    f"{len(ours)} packages that runs installed; uninstall_packages=true removes those that nobody needs"
+                    f"{len(ours)} packages that runs installed; uninstall_packages=true removes those that no other "
+                    "package needs"
                 )
             return
         others = nginx.others(before)
@@ -135,9 +136,10 @@ class Uninstall:
 
     def _say_what_is_unknown(self) -> None:
         self.report.unknown += [
-            "which packages were there before an earlier version set this host up: none is removed that it installed",
-            "whether nginx and firewalld ran before, and which ports were open: both stay as they are, and what is the "
-            "collection's is closed",
+            "which packages were installed before an earlier version set up this host: none is removed",
+            "whether nginx and firewalld ran before, and which ports were open: both are not changed, and only "
+            "openings of the "
+            "collection are closed",
         ]
         if os.path.lexists(DEFAULT_LINKED) and not os.path.lexists(DEFAULT_LINK):
             self.report.unknown.append(
@@ -146,7 +148,7 @@ class Uninstall:
             )
 
     def _forget(self, before: Mapping[str, Any], left: Mapping[str, Any]) -> None:
-        """Remove empty directories and what was noted; what stays is noted for an uninstall that takes it as well."""
+        """Remove empty directories and the records; what is kept stays recorded for a later uninstall."""
         known = {*before.get("folders", ()), *left.get("folders", ())}
         if before or left:
             empty = [path for path in memory.FOLDERS if path not in known and not packages.owners(self.run, path)]

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Take our policy module out of SELinux, and label anew what it labelled and stays."""
+"""Remove our policy module from SELinux, and relabel what it labelled and is kept."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def give_back(run: file_set.Run, report: Report, check_mode: bool) -> None:
         return
     if file_set.which("semodule"):
         status, out, err = run(["semodule", f"--remove={name}"])
-        # A run that failed before it was installed left the text alone.
+        # A run that failed before the installation left only the text.
         if status and "not found" not in out + err and "Unable to remove module" not in out + err:
             raise Fault(f"SELinux: semodule --remove={name}: {(err or out).strip()}")
     stays = [place for place in (re.sub(r"\\(.)", r"\1", text) for text in labelled) if os.path.lexists(place)]

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Put a service back to what it was before the first run: running or not, starting at boot or not, masked or not."""
+"""Restore a service's state before the first run: running or not, enabled or not, masked or not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..host import file_set, memory
 from .report import Fault, Report
 
 RUNNING = ("active", "activating", "reloading")
-# What a word of systemctl makes of a service.
+# The state after each verb of systemctl.
 DONE = {
     "unmask": "unmasked",
     "stop": "stopped",
@@ -31,7 +31,7 @@ def is_active(run: file_set.Run, name: str) -> bool:
 
 
 def put_back(run: file_set.Run, name: str, before: Mapping[str, Any], report: Report, check_mode: bool) -> None:
-    """Put the service back, where it is known what it was. Raises `Fault`."""
+    """Restore the service, if its previous state is known. Raises `Fault`."""
     was = before["services"].get(name, {"active": "", "enabled": ""})
     now = memory.services(run).get(name, {"active": "", "enabled": ""})
     verbs = steps(was, now)
@@ -47,9 +47,9 @@ def put_back(run: file_set.Run, name: str, before: Mapping[str, Any], report: Re
 
 
 def steps(was: Mapping[str, str], now: Mapping[str, str]) -> list[list[str]]:
-    """Return what systemctl has to be told, in this order."""
+    """Return the verbs for systemctl, in order."""
     found: list[list[str]] = []
-    if not now["enabled"]:  # there is no such unit
+    if not now["enabled"]:  # the unit does not exist
         return found
     if now["enabled"] == "masked-runtime" != was["enabled"]:  # a killed run left it
         found.append(["unmask", "--runtime"])

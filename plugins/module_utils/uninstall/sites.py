@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Take one site off a host: its instances, units, code and accounts, and with `purge` its data."""
+"""Remove one site from a host: its instances, units, code and accounts, and with `purge` its data."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ..release.background_units import BackgroundUnits
 from ..tls import acme_leave, leave
 from .report import Report
 
-# What a site has below its root. Anything else there is not ours.
+# What a site has below its root. Other files there are not ours.
 ENTRIES = ("builds", "virtualenvs", "releases", "current", "previous", "history", "manage", "list")
 LEFTOVERS = re.compile(r"\.pyweb-[0-9]+|\.(current|previous)\.new")
 
 
 def remove(site: FoundSite, purge: bool, before: Mapping[str, Any], report: Report, check_mode: bool) -> None:
-    """Take the site off. What is there already gone is not missed. Raises `StepError`, which names the site."""
+    """Remove the site. What is missing already is ignored. Raises `StepError`, which names the site."""
     layout = site.layout
     shell = Shell(site.name, {})
     with _lock(site.name, check_mode):
@@ -48,7 +48,7 @@ def remove(site: FoundSite, purge: bool, before: Mapping[str, Any], report: Repo
 
 
 def tools(sites: Iterable[FoundSite], report: Report, check_mode: bool) -> None:
-    """Remove uv and its Pythons, which the sites of one root share, and the default roots where they are empty."""
+    """Remove uv and its Pythons, which the sites of one root share, and empty default roots."""
     sites = list(sites)
     found = {site.layout.tools for site in sites} | {Layout.under("any").tools}
     for path in sorted(found):
@@ -61,7 +61,7 @@ def tools(sites: Iterable[FoundSite], report: Report, check_mode: bool) -> None:
 
 
 def empty_folders(paths: Iterable[str], report: Report, check_mode: bool) -> None:
-    """Remove those directories that are empty, or in check mode will be by then."""
+    """Remove those directories that are empty, or in check mode will be."""
     for path in sorted(paths, reverse=True):
         if path in report.removed or os.path.islink(path) or not os.path.isdir(path):
             continue
@@ -102,7 +102,7 @@ def _units(layout: Layout, shell: Shell, report: Report, check_mode: bool) -> No
 
 
 def _https(layout: Layout, shell: Shell, purge: bool, report: Report, check_mode: bool) -> None:
-    """End the renewal of the site's certificate, and with `purge` remove its pairs and what certbot has of it."""
+    """End the renewal of the site's certificate, and with `purge` remove its pairs and certbot's files of it."""
 
     def run(argv: Sequence[str]) -> tuple[int, str, str]:
         done = shell.run("certificate", argv, check=False)
@@ -118,7 +118,7 @@ def _https(layout: Layout, shell: Shell, purge: bool, report: Report, check_mode
 
 
 def _code(layout: Layout, report: Report, check_mode: bool) -> None:
-    """Remove what is ours below the site's root, and the root where nothing else is in it."""
+    """Remove what is ours below the site's root, and the root if it is then empty."""
     if os.path.islink(layout.root) or not os.path.isdir(layout.root):
         return
     inside = files.names(layout.root)
@@ -126,13 +126,13 @@ def _code(layout: Layout, report: Report, check_mode: bool) -> None:
     others = [name for name in inside if name not in own]
     if others:
         _remove([f"{layout.root}/{name}" for name in own], report, check_mode)
-        report.kept.append(f"{layout.root}, because of what is not the collection's: {', '.join(others)}")
+        report.kept.append(f"{layout.root}, because of files that the collection did not create: {', '.join(others)}")
     else:
         _remove([layout.root], report, check_mode)
 
 
 def _environments(layout: Layout, report: Report, check_mode: bool) -> None:
-    """Remove the environments of releases, which are no data but hold secrets, and what was noted beside them."""
+    """Remove the environments of releases, which are no data but contain secrets, and the records beside them."""
     pattern = re.compile(rf"{ID_PATTERN}\.env")
     names = [name for name in files.names(layout.config) if pattern.fullmatch(name)]
     noted = [path for path in (layout.sizing, layout.doctor_request) if os.path.exists(path)]
@@ -140,14 +140,14 @@ def _environments(layout: Layout, report: Report, check_mode: bool) -> None:
 
 
 def _logs(layout: Layout, report: Report, check_mode: bool) -> None:
-    """Remove nginx's logs of the site, those that logrotate put aside included."""
+    """Remove nginx's logs of the site, including rotated ones."""
     found = [path for log in (layout.access_log, layout.error_log) for path in glob.glob(f"{log}*")]
     pattern = re.compile(r".*\.log([.-][0-9]+)*(\.gz)?")
     _remove(sorted(path for path in found if pattern.fullmatch(path)), report, check_mode)
 
 
 def _note(site: FoundSite) -> None:
-    """Note whose data stay, or forget the site where none do."""
+    """Record whose data are kept, or remove the site's record if none are."""
     layout = site.layout
     if os.path.lexists(layout.state) or os.path.lexists(layout.config):
         memory.note_site(layout, site.user, site.managed, site.made)
@@ -165,7 +165,7 @@ def _say_what_stays(site: FoundSite, managed: bool, purge: bool, report: Report)
                 f"the data of the site {site.name} in {' and '.join(data)}{account}; uninstall_purge=true removes them"
             )
     if not layout.media.startswith(f"{layout.state}/") and os.path.lexists(layout.media):
-        report.kept.append(f"{layout.media}, the media of the site {site.name}: its place is the inventory's own")
+        report.kept.append(f"{layout.media}, the media of the site {site.name}: the inventory sets its path")
 
 
 def _remove(paths: Iterable[str], report: Report, check_mode: bool) -> None:

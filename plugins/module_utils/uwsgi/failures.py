@@ -12,10 +12,10 @@ from ..host.causes import cause, reason
 
 @dataclass(frozen=True)
 class Failure:
-    """A line that uWSGI, Python or systemd writes on a failure.
+    """A line that uWSGI, Python or systemd logs on a failure.
 
-    `meaning` says it in the words of the inventory; '' where no inventory of ours brings it about. `own` is whether the
-    line itself tells a reader of any uWSGI's log what happened.
+    `meaning` explains it in terms of the inventory; '' if no inventory can cause it. `own` tells whether the line
+    itself explains to a reader of any uWSGI's log what happened.
     """
 
     pattern: str
@@ -23,9 +23,9 @@ class Failure:
     own: bool = True
 
 
-# The line's own words, with the place in the project and what to do.
+# The line itself, with the place in the project and the fix.
 WORDS = r"\g<0>"
-# In the order in which they explain: what comes first is the cause of what may follow it in the same log.
+# In the order in which they explain: an earlier one causes the later ones in the same log.
 FAILURES = (
     Failure(r"\[strict-mode\] unknown config directive: (\S+)", r"uwsgi.options has \1, which uWSGI does not know"),
     Failure(r"(?m)^chdir\(\): .*$"),
@@ -48,7 +48,7 @@ FAILURES = (
     Failure(r"(?m)^.*no python application found, check your startup logs.*$"),
     Failure(
         r"(?m)^.*: start operation timed out\b.*$",
-        "it was not ready within {timeout} s; make health.timeout longer where it needs that",
+        "it was not ready within {timeout} s; increase health.timeout if it needs longer",
         own=False,
     ),
 )
@@ -62,11 +62,11 @@ def why_not_started(journal: str, timeout: int) -> str:
             return cause(journal[: match.end()])
         if match and failure.meaning:
             return match.expand(failure.meaning.replace("{timeout}", str(timeout)))
-    return cause(journal) or f"no word from uWSGI within {timeout} s"
+    return cause(journal) or f"uWSGI logged nothing within {timeout} s"
 
 
 def own_words(log: str) -> str:
-    """Return the line in which a uWSGI, ours or another's, says why it ended; '' where it says nothing."""
+    """Return the line in which any uWSGI gives the reason why it ended; '' if it gives none."""
     for failure in FAILURES:
         matches = list(re.finditer(failure.pattern, log))
         if matches and failure.own:

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The options in a file of uWSGI's: ini, XML, YAML and JSON, as uWSGI's own readers take them. Pure functions.
+"""Parse uWSGI's option files: ini, XML, YAML and JSON, as uWSGI's own parsers do. Pure functions.
 
-uWSGI reads YAML line by line, too, where it was built without libyaml; people write one level of names.
+uWSGI parses YAML line by line if it was built without libyaml; common files have one level of names.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 
-# Endings of files that uWSGI takes as an option's value: the reader's name.
+# Suffixes of files that uWSGI accepts as an option's value: the parser's name.
 KINDS = {"ini": "ini", "xml": "xml", "yaml": "yaml", "yml": "yaml", "json": "json", "js": "json", "skel": "ini"}
 
 
 def options_in(text: str, kind: str, section: str) -> Iterator[tuple[str, str]]:
-    """Yield (name, value) of a section of a file; nothing where the file cannot be read as what it is called."""
+    """Yield (name, value) of a section of a file; nothing if the file cannot be parsed as its type."""
     reader: Callable[[str, str], Iterator[tuple[str, str]]] = {"xml": _xml, "yaml": _yaml, "json": _json}.get(
         kind, _ini
     )
@@ -39,7 +39,7 @@ def _ini(text: str, wanted: str) -> Iterator[tuple[str, str]]:
 
 
 def _xml(text: str, wanted: str) -> Iterator[tuple[str, str]]:
-    if "<!DOCTYPE" in text or "<!ENTITY" in text:  # nobody needs one here, and an entity may grow without end
+    if "<!DOCTYPE" in text or "<!ENTITY" in text:  # no entity is needed here, and one may expand endlessly
         return
     try:
         root = ElementTree.fromstring(text)  # noqa: S314 - it has no entities, see above

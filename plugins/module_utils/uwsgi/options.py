@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What options a uWSGI was started with: from its command line and the ini files that it names.
+"""The options that a uWSGI was started with: from its command line and the ini files that it names.
 
-Reads what people write by hand: long and short options, `--name=value` and `--name value`, ini, XML, YAML and JSON
-files with `%d`, `%(name)` and `$(VARIABLE)`, `ini = other.ini` and `ini = :section`. What cannot be read is left out,
+Parses hand-written configurations: long and short options, `--name=value` and `--name value`, ini, XML, YAML and JSON
+files with `%d`, `%(name)` and `$(VARIABLE)`, `ini = other.ini` and `ini = :section`. What cannot be parsed is left out,
 never guessed.
 """
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from ..model import regular
 from .option_files import KINDS, options_in
 
-# An ini may name others, and itself; a value may be made of others. So many, and so long, is none that anybody wrote.
+# An ini file may name others, and itself; a value may contain others. No real configuration exceeds these limits.
 FILES_MAX, VALUE_MAX = 100, 65536
 # uWSGI doc, "Options": several names for one thing.
 _ALIASES = {
@@ -52,22 +52,22 @@ _ALIASES = {
     "set-ph": "set-placeholder",
     "set": "set-placeholder",
 }
-# Options that name another file of options, whatever kind it is (uWSGI doc, "Options").
+# Options that name another option file of any type (uWSGI doc, "Options").
 _ANY_FILE = {"config", "include", "inherit"}
-# Options of the command line that take no value; any other takes the next word unless that is an option, too.
+# Options of the command line without a value; any other takes the next word unless that is an option.
 _FLAGS = {"master", "M", "vacuum", "need-app", "strict", "enable-threads", "die-on-term", "single-interpreter"}
 _FLAGS |= {"manage-script-name", "thunder-lock", "lazy-apps", "no-orphans", "emperor-tyrant"}
-# Bytes that a request's variables may have (uWSGI doc, "buffer-size").
+# The default size of a request's variables in bytes (uWSGI doc, "buffer-size").
 BUFFER_SIZE_DEFAULT = 4096
-# What listens, by option: the protocol that it speaks.
+# Options that listen, with their protocol.
 SPEAKS = {"socket": "uwsgi", "http": "http router", "http-socket": "http-socket", "https": "https router"}
 
 
 @dataclass
 class Options:
-    """The options in force: name to its values in order; `cwd` is where uWSGI was started.
+    """The options in effect: name to its values in order; `cwd` is where uWSGI was started.
 
-    `files` are the ini files that were read, `missing` those that are not there.
+    `files` are the ini files that were read, `missing` those that do not exist.
     """
 
     cwd: str = "/"
@@ -105,7 +105,7 @@ def read(command: Sequence[str], cwd: str = "/", environment: Mapping[str, str] 
 
 
 def python_of(options: Options, command: Sequence[str]) -> str:
-    """Return the interpreter that has what the application needs: the virtualenv's, uWSGI's own, or the system's.
+    """Return the interpreter of the application: the virtualenv's, uWSGI's own, or the system's.
 
     The wheel `pyuwsgi` runs in a virtualenv's own Python and ignores `home`.
     """
@@ -120,7 +120,7 @@ def python_of(options: Options, command: Sequence[str]) -> str:
 
 def _words(command: Sequence[str]) -> Iterator[tuple[str, str]]:
     words = list(command)
-    # The program itself comes first, and before it the interpreter of the wheel.
+    # The program itself comes first, or before it the interpreter of the wheel.
     while words and not words[0].startswith("-") and not re.search(r"\.(ini|xml|ya?ml|json)$|^:\w", words[0]):
         words.pop(0)
     while words:
@@ -190,7 +190,7 @@ def _expand(value: str, path: str, found: Options, environment: Mapping[str, str
 
 
 def address(value: str, cwd: str) -> str:
-    """Return an address as the other modules write it: 'unix:/path' or 'host:port'."""
+    """Return an address in the format of the other modules: 'unix:/path' or 'host:port'."""
     value = value.partition(",")[0]
     if ":" in value and not value.startswith("/"):
         host, _colon, port = value.rpartition(":")

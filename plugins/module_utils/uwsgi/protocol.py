@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Speak the uwsgi protocol to a unix or TCP socket, and tell what kind of server answers there.
+"""Speak the uwsgi protocol to a unix or TCP socket, and find out what kind of server answers there.
 
 The packet: uint8 modifier1, uint16 little-endian size, uint8 modifier2, then variables, each a uint16 length and the
 text, name before value (uwsgi-docs, "The uwsgi Protocol"). The answer to a request is HTTP, then the end of the stream;
-the answer to a ping (modifier1 100) is the header 64 00 00 01. Where our guards let nothing but requests through, a
-ping is answered as what it is to them: 400 No Request.
+the answer to a ping (modifier1 100) is the header 64 00 00 01. Our guards allow only requests, and answer a ping with
+400 No Request.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from ..model.uwsgi_options import NO_REQUEST
 
 PING = b"\x64\x00\x00\x00"
 PONG_MODIFIER = 0x64
-# HTTP/1.0 or 1.1, then what no other server says.
+# HTTP/1.0 or 1.1, then a text that no other server sends.
 GUARDED_PONG = f" {NO_REQUEST}\r\n".encode()
-# A body longer than this is cut: a health answer is short, and a doctor needs its first lines only.
+# A longer body is cut: a health answer is short, and the doctor needs only its first lines.
 BODY_MAX = 65536
 
 
 class ProtocolError(OSError):
-    """Nothing usable came from a socket: `cause` says why in one sentence."""
+    """A socket gave no usable answer: `cause` is the reason in one sentence."""
 
     def __init__(self, address: str, cause: str, number: int = 0) -> None:
         super().__init__(number, f"{address}: {cause}")
@@ -43,7 +43,7 @@ class ProtocolError(OSError):
 
 @dataclass
 class Answer:
-    """What a server answered: `seconds` from connecting to the end of the body; `cookies` has every Set-Cookie."""
+    """A server's answer: `seconds` from connecting to the end of the body; `cookies` has every Set-Cookie."""
 
     status: int
     reason: str
@@ -63,8 +63,8 @@ def request(
 ) -> Answer:
     """GET `path` of `host` over the uwsgi protocol. `timeout` is in seconds, for the whole exchange.
 
-    `address` is 'unix:/path', '/path' or 'host:port'; `https` says that the client came to nginx by https. Raises
-    `ProtocolError` when no HTTP answer comes.
+    `address` is 'unix:/path', '/path' or 'host:port'; `https` means that the client used https. Raises `ProtocolError`
+    if no HTTP answer arrives.
     """
     started = time.monotonic()
     raw = _exchange(address, packet(request_variables(host, path, headers or {}, https)), timeout)
@@ -82,8 +82,8 @@ def http_request(
 ) -> Answer:
     """GET `path` of `host` over HTTP/1.0, so that the end of the stream is the end of the answer. As `request`.
 
-    With `tls` the connection is encrypted; the name that is asked for is `host` without its port. `greeting` is sent
-    before anything else, in the clear: see `proxy_line`.
+    With `tls`, the connection is encrypted, and its server name is `host` without the port. `greeting` is sent before
+    anything else, unencrypted: see `proxy_line`.
     """
     started = time.monotonic()
     all_headers = {"Host": host, "User-Agent": "pyweb.stack", "Connection": "close", **(headers or {})}
@@ -95,7 +95,7 @@ def http_request(
 
 
 def any_certificate() -> ssl.SSLContext:
-    """Return what takes any certificate: for who asks this host itself."""
+    """Return a TLS context that accepts any certificate, for requests to this host itself."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -103,13 +103,13 @@ def any_certificate() -> ssl.SSLContext:
 
 
 def proxy_line(client: str, server: str, port: int) -> bytes:
-    """Return what the PROXY protocol, version 1, begins with: a `client` has come to `server`, both IP addresses."""
+    """Return the first line of the PROXY protocol, version 1, for a `client` of `server`, both IP addresses."""
     family = "TCP6" if ":" in server else "TCP4"
     return f"PROXY {family} {client} {server} {port} {port}\r\n".encode()
 
 
 def ping(address: str, timeout: float = 5.0) -> float:
-    """Send a ping; return the seconds until the pong. Raises `ProtocolError` when none comes."""
+    """Send a ping; return the seconds until the pong. Raises `ProtocolError` if none arrives."""
     started = time.monotonic()
     answer = _exchange(address, PING, timeout, enough=len("HTTP/1.0") + len(GUARDED_PONG))
     if (len(answer) < 4 or answer[0] != PONG_MODIFIER) and GUARDED_PONG not in answer:
@@ -134,7 +134,7 @@ def kind(address: str, timeout: float = 5.0) -> str:
 
 
 def packet(variables: Mapping[str, str], modifier1: int = 0, modifier2: int = 0) -> bytes:
-    """Return a uwsgi packet of `variables`. Raises ValueError where these exceed the 65535 bytes of its size field."""
+    """Return a uwsgi packet of `variables`. Raises ValueError if they exceed the 65535 bytes of its size field."""
     body = b"".join(
         struct.pack("<H", len(text)) + text
         for pair in variables.items()
@@ -172,15 +172,15 @@ def request_variables(host: str, path: str, headers: Mapping[str, str], https: b
 
 
 def stats(address: str, timeout: float = 5.0) -> bytes:
-    """Return what a uWSGI stats socket says, which is to be one JSON document; see `stats.read`."""
+    """Return the output of a uWSGI stats socket, which must be one JSON document; see `stats.read`."""
     said = _exchange(address, b"", timeout, enough=answers.MOST)
     if len(said) >= answers.MOST:
-        raise ProtocolError(address, f"it says more than {answers.MOST >> 20} MiB")
+        raise ProtocolError(address, f"it sends more than {answers.MOST >> 20} MiB")
     return said
 
 
 def connect(address: str, timeout: float) -> socket.socket:
-    """Return a connection to a unix or TCP socket. Raises `ProtocolError` with the errno and what it means."""
+    """Return a connection to a unix or TCP socket. Raises `ProtocolError` with the errno and its meaning."""
     path = address[5:] if address.startswith("unix:") else address
     try:
         if path.startswith("/"):
@@ -195,7 +195,9 @@ def connect(address: str, timeout: float) -> socket.socket:
             return connection
         host, _colon, port = path.rpartition(":")
         if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
-            raise ProtocolError(address, "this is no address; expected unix:/path, /path or host:port", errno.EINVAL)
+            raise ProtocolError(
+                address, ("this is not an address; expected unix:/path, /path or host:port"), errno.EINVAL
+            )
         return socket.create_connection((host.strip("[]"), int(port)), timeout)
     except ProtocolError:
         raise
@@ -203,8 +205,8 @@ def connect(address: str, timeout: float) -> socket.socket:
         raise ProtocolError(address, f"no connection within {timeout:g} s", errno.ETIMEDOUT) from None
     except OSError as error:
         meaning = {
-            errno.ENOENT: "there is no such socket: nothing was started there",
-            errno.ECONNREFUSED: "the socket is there, but nothing listens on it",
+            errno.ENOENT: "the socket does not exist: nothing was started there",
+            errno.ECONNREFUSED: "the socket exists, but nothing listens on it",
             errno.EACCES: "permission denied",
             errno.EAGAIN: "the listen queue is full",
         }.get(error.errno or 0, error.strerror or str(error))
@@ -220,9 +222,9 @@ def _exchange(
     name: str = "",
     greeting: bytes = b"",
 ) -> bytes:
-    """Send `message`, then read until the end of the stream or `enough` bytes; `timeout` bounds both together.
+    """Send `message`, then read until the end of the stream or `enough` bytes; `timeout` limits both together.
 
-    `greeting` goes before it, outside of `tls`.
+    `greeting` is sent before it, outside of `tls`.
     """
     deadline = time.monotonic() + timeout
     received = bytearray()
@@ -234,10 +236,10 @@ def _exchange(
                 connection = stack.enter_context(tls.wrap_socket(connection, server_hostname=name))
             else:
                 message = greeting + message
-            if message:  # who only listens may find that the other one has told all, and is gone
+            if message:  # the peer may have sent everything and closed its reading side
                 connection.sendall(message)
             while len(received) < enough:
-                # Who sends a little all the time has no more of it.
+                # A peer that sends slowly gets no more time.
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise socket.timeout

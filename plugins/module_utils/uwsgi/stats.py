@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""uWSGI's own numbers, from its stats socket, as far as anybody here looks at them."""
+"""uWSGI's statistics from its stats socket, as far as they are used here."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ SHAPE = {"sockets": [{"name": str}], "workers": [{"status": str, "cores": [{"var
 
 
 def read(address: str, timeout: float = 5.0) -> dict[str, Any]:
-    """Return the document of a stats socket. Raises `ProtocolError` where there is none that can be read."""
+    """Return the document of a stats socket. Raises `ProtocolError` if it cannot be read."""
     try:
         found: dict[str, Any] = answers.parsed(protocol.stats(address, timeout), SHAPE)
     except ValueError as error:
-        raise protocol.ProtocolError(address, f"these are no numbers of uWSGI: {error}") from None
+        raise protocol.ProtocolError(address, f"these are not statistics of uWSGI: {error}") from None
     return found
 
 
 def are_there(address: str) -> bool:
-    """Say whether a stats socket answers."""
+    """Return whether a stats socket answers."""
     try:
         read(address)
     except protocol.ProtocolError:
@@ -31,5 +31,5 @@ def are_there(address: str) -> bool:
 
 
 def workers(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what the document says of the workers, one by one."""
+    """Return the document's data of the workers, one by one."""
     return list(found.get("workers") or [])

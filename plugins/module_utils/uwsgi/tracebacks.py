@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The tracebacks in the log of a uWSGI: find the last one, and quote it. Pure functions of the log's text."""
+"""Find the last traceback in a uWSGI's log, and quote it. Pure functions of the log's text."""
 
 from __future__ import annotations
 
@@ -8,39 +8,40 @@ import re
 
 from ..host.visible import in_measure
 
-# How a report of build/pyweb_errors.py begins, and how the first line of one ends that belongs to the one above it.
+# The first line of a report of build/pyweb_errors.py, and the suffix of the first line of a follow-up report.
 MARK = "pyweb.stack: unhandled exception:"
 NEXT = "while the one above was answered"
 START = "Traceback (most recent call last):"
-# An exception group has its own, and a margin in front of all its lines.
+# An exception group has its own, and a margin before all its lines.
 GROUP = "+ Exception Group Traceback (most recent call last):"
 STARTS = (START, GROUP)
-# An error quotes so many lines. Of a longer traceback the frames of libraries go first, then the middle.
+# The maximum number of lines that an error quotes. A longer traceback first loses the frames of libraries, then its
+# middle.
 LINES = 60
-# So many lines after the first of an exception are taken for its message.
+# The maximum number of lines of an exception's message after its first.
 MESSAGE_LINES = 10
 
 _CHAINED = ("During handling of the above exception", "The above exception was the direct cause")
 _FRAME = re.compile(r'\s*File "(?P<path>[^"]+)", line [0-9]+')
 _LIBRARY = re.compile(r"/(site|dist)-packages/|/lib(64)?/python3|^<|/overlay/pyweb_\w+\.py$")
 _MARGIN = re.compile(r" +[|+]")
-# What no line of an exception's message looks like: uWSGI's own lines, Django's record of the request, systemd's.
+# Lines that do not belong to an exception's message: uWSGI's own, Django's record of the request, systemd's.
 _OTHER = re.compile(
     r"\[(pid: |uWSGI|busyness|strict-mode)|\*\*\* |\.\.\. |DAMN |worker [0-9]|spawned |mapped |unable to load app|"
     r"WSGI app|Internal Server Error: |Respawned |SIG[A-Z]+ |gracefully |goodbye |chain reloading |callable '|"
     r"uwsgi-\S+: |(Started|Starting|Stopping|Stopped|Failed) |\S+\.service: |pyweb\.stack: "
 )
-# The last lines of a start: what stands above says nothing about an answer.
+# The last lines of a start: earlier lines do not concern an answer.
 _STARTED = re.compile(r"(?m)^(spawned uWSGI worker |WSGI app [0-9]+ .* ready in ).*$")
-# What comes of a start below them, between lines of workers.
+# Lines of a start between those of workers.
 _STARTS = re.compile(r"(?m)^(\*\*\* Stats server enabled |running \"unix_signal:).*\n")
 
 
 def last(log: str) -> str:
-    """Return the last report of the log with all that its request raised, else the last traceback; '' without one.
+    """Return the last report of the log with its follow-ups, else the last traceback; '' if there is none.
 
-    One that breaks off before its exception is left out where an earlier one does not: journald dropped the rest, or
-    has not read it yet.
+    One that breaks off before its exception is ignored if an earlier one is complete: journald dropped the rest, or has
+    not read it yet.
     """
     lines = in_measure(log).splitlines()
     first, end = newest = _last(lines)
@@ -68,7 +69,7 @@ def _last(lines: list[str]) -> tuple[int, int]:
 
 
 def _breaks_off(report: list[str]) -> bool:
-    """Say whether the last traceback of a report ends before its exception."""
+    """Return whether the last traceback of a report ends before its exception."""
     starts = [number for number, line in enumerate(report) if line.rstrip() == START]
     if not starts:
         return False
@@ -77,24 +78,24 @@ def _breaks_off(report: list[str]) -> bool:
 
 
 def root(report: str) -> str:
-    """Return the part of a report that came first: what failed after that failed because of it."""
+    """Return the first part of a report: later failures are its consequence."""
     begin = report.find(f"\n{MARK}")
     return report if begin < 0 else report[:begin]
 
 
 def quote(log: str, limit: int = LINES) -> str:
-    """Return what an error quotes of a log: the last traceback, else what was said since the start."""
+    """Return what an error quotes of a log: the last traceback, else the lines since the start."""
     return shorten(last(log), limit) or since_start(log)
 
 
 def shorten(report: str, limit: int = LINES) -> str:
-    """Return a report of at most `limit` lines: with the frames of the project, and never without its end."""
+    """Return a report of at most `limit` lines: with the frames of the project, and always with its end."""
     parts = re.split(rf"\n(?={re.escape(MARK)})", report)
     return "\n".join(_shortened(part.splitlines(), limit // len(parts)) for part in parts)
 
 
 def since_start(log: str) -> str:
-    """Return the part of a log after the last start of uWSGI that it has; all of it where it has none."""
+    """Return the part of a log after uWSGI's last start; all of it if there is none."""
     found = list(_STARTED.finditer(log))
     return _STARTS.sub("", log[found[-1].end() :]).lstrip("\n") if found else log
 
@@ -110,14 +111,14 @@ def _shortened(lines: list[str], limit: int) -> str:
 
 
 def _end(lines: list[str], number: int) -> int:
-    """Return the number of the line after the traceback, and those chained to it, that begins at line `number`."""
+    """Return the line number after the traceback, with those chained to it, that begins at line `number`."""
     end = number
     while number < len(lines):
         if lines[number].strip() == START:
             number += 1
             while number < len(lines) and lines[number][:1] in ("", " "):
                 number += 1
-            # What follows one that breaks off is no exception.
+            # What follows an incomplete one is no exception.
             is_whole = number < len(lines) and not _OTHER.match(lines[number])
             end = number = _message_end(lines, number) if is_whole else number
         elif lines[number].strip() == GROUP:
@@ -132,25 +133,25 @@ def _end(lines: list[str], number: int) -> int:
 
 
 def _message_end(lines: list[str], number: int) -> int:
-    """Return the number of the line after the exception and its message, which may have several lines."""
+    """Return the line number after the exception and its message, which may have several lines."""
     stop = min(number + 1 + MESSAGE_LINES, len(lines))
     for following in range(number + 1, stop):
         text = lines[following]
         if _OTHER.match(text) or text.strip() in STARTS or text.startswith(_CHAINED):
-            # A blank line before a chained traceback is not part of the message.
+            # A blank line before a chained traceback does not belong to the message.
             return following
     return max(stop, min(number + 1, len(lines)))
 
 
 def _chained_to(lines: list[str], number: int) -> int | None:
-    """Return where the traceback begins during which the one at line `number` came up."""
+    """Return the beginning of the traceback during which the one at line `number` occurred."""
     above = [at for at in range(number) if lines[at].strip() in STARTS]
     between = [line for line in lines[max(number - 3, 0) : number] if line.strip()]
     return above[-1] if above and between and between[-1].startswith(_CHAINED) else None
 
 
 def _without_libraries(lines: list[str]) -> list[str]:
-    """Return the lines without the frames of libraries, but with the innermost one of each traceback."""
+    """Return the lines without the frames of libraries, except the innermost one of each traceback."""
     kept: list[str] = []
     number = 0
     while number < len(lines):
