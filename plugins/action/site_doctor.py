@@ -25,7 +25,7 @@ class ActionModule(ActionBase):
         arguments = plain(self._task.args)
         sites = arguments.get("sites")
         if not isinstance(sites, list) or not all(isinstance(site, dict) for site in sites):
-            raise AnsibleActionFail("sites is missing or no list of mappings; wanted web_sites")
+            raise AnsibleActionFail("sites is missing or is not a list of mappings; expected web_sites")
         present = [site for site in sites if site.get("state", "present") == "present"]
         visits = self._visits(present, arguments.get("names") or [], task_vars or {})
         arguments["sites"] = [
@@ -51,7 +51,7 @@ class ActionModule(ActionBase):
             )
             return outside.ask(chosen, way)
         except Exception as error:  # the host is examined without it
-            Display().vv(f"nothing was asked from the controller: {type(error).__name__}")
+            Display().vv(f"the controller sent no requests: {type(error).__name__}")
             return {}
 
 

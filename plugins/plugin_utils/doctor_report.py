@@ -52,7 +52,7 @@ def lines(hosts: list[dict[str, Any]]) -> list[tuple[str, str]]:
             title = f"{host['host']}  {site['name']} ({', '.join(site['domains'])}): {WORDS[site['status']]}"
             shown.append((title, COLOURS[site["status"]]))
             for hop in site["hops"]:
-                says = hop["cause"] or "; ".join(hop["evidence"]) or "nothing was seen of it"
+                says = hop["cause"] or "; ".join(hop["evidence"]) or "it was not examined"
                 more = sum(fault["status"] != ADVICE for fault in hop["faults"]) - 1
                 tail = (f"  [follows from {hop['follows']}]" if hop["follows"] else "") + (
                     f"  [+{more}]" if more > 0 else ""
@@ -95,7 +95,7 @@ def changed(site: Mapping[str, Any]) -> list[str]:
     when = datetime.datetime.fromtimestamp(changes["since"], datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     head = f"changed since {when}, when {'all was ok' if changes['how'] == 'ok' else 'it last worked'}:"
     found = [f"- {change['kind']}: {change['what']}" for change in changes["found"]]
-    return [head, *found] if found else [f"{head} nothing that is looked at"]
+    return [head, *found] if found else [f"{head} nothing that the doctor records"]
 
 
 def page(hosts: list[dict[str, Any]], when: datetime.datetime) -> str:

@@ -44,7 +44,7 @@ CASES = [
         lambda site, host: fetch(site, 404, handler="uwsgi_pass a;", folder="/srv/media/"),
         "media.no-location",
         "degraded",
-        ("nginx has no location for media files: it hands /media/a.css to the application, which has none"),
+        "nginx has no location for media files: it passes /media/a.css to the application, which has no such page",
         "location /media/ { alias /srv/media/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /media/a.css -> 404",
@@ -58,7 +58,7 @@ CASES = [
         ),
         "media.no-location",
         "advice",
-        ("nginx has no location for media files: it hands /media/a.css to the application, which has none"),
+        "nginx has no location for media files: it passes /media/a.css to the application, which has no such page",
         "location /media/ { alias /srv/media/; } beside /n:7, then nginx -t && systemctl reload nginx",
     ),
     Case(
@@ -66,7 +66,7 @@ CASES = [
         lambda site, host: fetch(site, 404, handler="proxy_pass a;"),
         "media.no-location",
         "degraded",
-        ("nginx has no location for media files: it hands /media/a.css to the application, which has none"),
+        "nginx has no location for media files: it passes /media/a.css to the application, which has no such page",
         "location /media/ { alias STATIC_ROOT/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /media/a.css -> 404",
@@ -175,8 +175,8 @@ CASES = [
         "media.location-taken",
         "degraded",
         (
-            "location ~ png$ in /n:3 takes /media/a.png from location /media/ in /n:4, and hands it over: "
-            "uwsgi_pass a; in /n:3"
+            "location ~ png$ in /n:3 takes /media/a.png from location /media/ in /n:4, and passes it on: uwsgi_pass a; "
+            "in /n:3"
         ),
         "location ^~ /media/ in /n:4: then no regular expression is tried; nginx -t && systemctl reload nginx",
         ("location ~ png$ in /n:3", "location /media/ in /n:4"),

@@ -218,5 +218,5 @@ def test_action_writes_nothing_in_check_mode_or_where_it_is_not_asked_to(tmp_pat
 
 
 def test_action_refuses_what_is_no_report(tmp_path):
-    with pytest.raises(AnsibleActionFail, match="wanted host name -> result of site_doctor"):
+    with pytest.raises(AnsibleActionFail, match="expected host name -> result of site_doctor"):
         run(tmp_path, reports=[])

@@ -96,7 +96,7 @@ def test_the_controllers_clock_goes_along_unless_it_is_given(monkeypatch):
 
 @pytest.mark.parametrize("arguments", [{}, {"sites": "shop"}, {"sites": ["shop"]}])
 def test_sites_have_to_be_a_list_of_mappings(monkeypatch, arguments):
-    with pytest.raises(AnsibleActionFail, match="wanted web_sites"):
+    with pytest.raises(AnsibleActionFail, match="expected web_sites"):
         run(monkeypatch, **arguments)
 
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-BASH = r"""# Written by pyweb.stack: what bash completes the words of pyweb with.
+BASH = r"""# Written by pyweb.stack: bash completion of the command pyweb.
 _pyweb() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]:-} choices=
     local sites

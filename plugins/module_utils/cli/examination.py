@@ -44,7 +44,9 @@ def run(sites: Sequence[SiteHere], as_json: bool, deep: bool, patience: float) -
         for report in reports:
             show(report)
         for name in unasked:
-            say_line(f"? {name}: its release recorded no domains, so the doctor cannot ask; run pyweb.stack.site once")
+            say_line(
+                f"? {name}: its release recorded no domains, so the doctor cannot check it; run pyweb.stack.site once"
+            )
     return plugin_status.EXIT[total]
 
 
@@ -55,7 +57,7 @@ def show(report: dict[str, Any]) -> None:
     title = f"{report['name']} ({', '.join(report['domains'])}): {report['status']}, {report['seconds']} s"
     say_line(title, colours[report["status"]])
     for hop in report["hops"]:
-        says = hop["cause"] or "; ".join(hop["evidence"]) or "nothing was seen of it"
+        says = hop["cause"] or "; ".join(hop["evidence"]) or "it was not examined"
         tail = f"  [follows from {hop['follows']}]" if hop["follows"] else ""
         text = f"  {plugin_status.MARKS[hop['status']]} {hop['hop']:<12}{hop['status']:<10}"
         say(text + _cut(says, LINE_MAX - len(text) - len(tail)) + tail, colours[hop["status"]])
@@ -95,7 +97,7 @@ def _show_changes(changes: dict[str, Any] | None) -> None:
     for change in changes["found"]:
         say_line(f"{change['kind']}: {change['what']}", indent="    - ")
     if not changes["found"]:
-        say_line("nothing that is looked at", indent="    ")
+        say_line("nothing that the doctor records", indent="    ")
 
 
 def _cut(text: str, most: int) -> str:

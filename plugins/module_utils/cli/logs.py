@@ -145,13 +145,13 @@ def journal(units: list[str], name: str, count: int, errors: bool) -> list[Line]
     try:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     except OSError:
-        complain("there is no journalctl; what follows is nginx's alone")
+        complain("there is no journalctl; only nginx's logs follow")
         return []
     with process:
         said, complete = _until(cast("IO[bytes]", process.stdout), time.monotonic() + JOURNAL)
         process.kill()
     if not complete:
-        complain("the journal has more than is read here; journalctl has the rest")
+        complain("the journal contains more than is read here; use journalctl for the rest")
     found = [log_lines.of_journal(raw, name) for raw in said.split(b"\n")]
     return [line for lines in reversed(found) for line in lines]
 

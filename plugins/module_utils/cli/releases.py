@@ -38,7 +38,7 @@ def lines(site: SiteHere) -> list[str]:
         mark = "live" if record["id"] == site.live else "previous" if record["id"] == before else ""
         made = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record["made"]))
         shown.append(f"{record['id']}  {made}  {mark:<8}  {_source(record)}".rstrip())
-    return shown or [f"no release of {site.name} is here"]
+    return shown or [f"there is no release of {site.name} on this host"]
 
 
 def records(site: SiteHere) -> list[dict[str, Any]]:
@@ -70,11 +70,11 @@ def go_back(site: SiteHere, to: str, ignore_migrations: bool, check_mode: bool) 
         return 1
     with until_closed():
         if not change.what:
-            say_line(f"{site.name}: release {change.release} is live already")
+            say_line(f"{site.name}: release {change.release} is already live")
         elif check_mode:
-            say_line(f"{site.name}: release {change.release} would be live; {change.previous} is")
+            say_line(f"{site.name}: release {change.release} would become live; {change.previous} is live now")
         else:
-            say_line(f"{site.name}: release {change.release} is live; before it was {change.previous}")
+            say_line(f"{site.name}: release {change.release} is live; the previous release was {change.previous}")
     return 0
 
 

@@ -103,7 +103,7 @@ def judge_units(glance: Glance, units: Mapping[str, Mapping[str, str]]) -> None:
     own = site.layout.unit(site.live)
     state = units.get(own)
     if state is None:
-        glance.faults.append((UNKNOWN, "systemd says nothing of its units"))
+        glance.faults.append((UNKNOWN, "systemd reports nothing about its units"))
         return
     active = state.get("ActiveState", "")
     if active != "active":
@@ -130,7 +130,7 @@ def _judge_background(glance: Glance, units: Mapping[str, Mapping[str, str]]) ->
             if name.endswith(".timer") and active != "active":
                 glance.faults.append((DEGRADED, f"timer {timer} is {active}"))
             elif name.endswith(".service") and state.get("Result", "success") != "success":
-                glance.faults.append((DEGRADED, f"timer {timer} failed last ({state['Result']})"))
+                glance.faults.append((DEGRADED, f"the last run of timer {timer} failed ({state['Result']})"))
     if running:
         glance.facts.append(f"{running} worker{'' if running == 1 else 's'}")
 
@@ -150,12 +150,12 @@ def _visit(site: SiteHere) -> tuple[str, str]:
     """Visit a site as its visitors do, through nginx; return a status, and what was seen."""
     recorded, manifest = site.record.get("site"), site.record.get("manifest")
     if not recorded or not manifest:
-        return UNKNOWN, "its release recorded nothing, so nobody knows what to ask for; run pyweb.stack.site once"
+        return UNKNOWN, "its release recorded no health check; run pyweb.stack.site once"
     health = {**recorded["health"], "timeout": min(recorded["health"].get("timeout", VISIT), VISIT)}
     try:
         return _through(Front.of(OwnShell(site.name, {}), {**recorded, "health": health}, manifest))
     except Exception as error:  # whatever it is, the other sites are told
-        return UNKNOWN, f"could not be asked: {type(error).__name__}"
+        return UNKNOWN, f"could not be checked: {type(error).__name__}"
 
 
 def _through(front: Front) -> tuple[str, str]:

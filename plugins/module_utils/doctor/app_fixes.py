@@ -46,20 +46,23 @@ def fix(site: Site, error: str) -> str:
             return f"{_pip(site)} install {package}{again}"
     module = re.search(r"No module named '([\w.]+)'", error)
     if module:
-        return own_module(site, module[1]) or f"{_pip(site)} install the package of {module[1]}{again}"
+        return own_module(site, module[1]) or f"{_pip(site)} install the package that provides {module[1]}{again}"
     variable = _VARIABLE.search(error)
     if variable:
         name = next(text for text in variable.groups() if text)
-        return f"give the process the variable {name}, by {_environment(site)}{again}"
+        return f"set the variable {name} for the process, with {_environment(site)}{again}"
     denied, absent = _DENIED.search(error), _ABSENT.search(error)
     if denied:
         user, path = site.uwsgi.user or "the site's user", denied[1]
-        return f"let {user} write {path}: chown {user} {path}, or install -d -o {user} {path} for a directory{again}"
+        return (
+            f"allow {user} to write to {path}: chown {user} {path}, or install -d -o {user} {path} for a "
+            f"directory{again}"
+        )
     wsgi = site.uwsgi.options.last("wsgi-file")
     if absent and wsgi and absent[1].endswith(f"/{wsgi.lstrip('/')}"):
-        return f"wsgi-file = the file that is there, in {ini(site)}: there is no {absent[1]}{again}"
+        return f"wsgi-file = the existing file in {ini(site)}: there is no {absent[1]}{again}"
     if absent:
-        return f"{absent[1]} is missing: put it there, or mkdir -p {posixpath.dirname(absent[1])}{again}"
+        return f"{absent[1]} is missing: create it, or mkdir -p {posixpath.dirname(absent[1])}{again}"
     for pattern, name in _SETTINGS:
         if re.search(pattern, error):
             return f"correct {name} in {settings_file(site, name)}{again}"
@@ -78,7 +81,7 @@ def own_module(site: Site, missing: str) -> str:
     unit = site.uwsgi.unit.get("Id", "its unit")
     where = f": env = {named[0].partition('=')[0]} in {ini(site)} names it" if named else ""
     where = where or (f": {by_unit[0]} in the environment of {unit} names it" if by_unit else "")
-    return f"the project has no {missing}: put it there, or correct what names it{where}; then {restart(site)}"
+    return f"the project has no {missing}: add it, or correct what names it{where}; then {restart(site)}"
 
 
 def _pip(site: Site) -> str:

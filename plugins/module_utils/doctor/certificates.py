@@ -54,20 +54,20 @@ def _refused(faults: Faults, entrance: Entrance, site: Site) -> Fault:
     evidence = [f"TLS to {entrance.where} for {entrance.domain}: {reason}"]
     if "expired" in reason:
         cause, name = f"the certificate of {entrance.domain} has expired{place}", "nginx.certificate-expired"
-        fix = "renew it (certbot renew, or a new file), then systemctl reload nginx; check the clock, too"
+        fix = "renew it (certbot renew, or install a new file), then systemctl reload nginx; also check the clock"
     elif "not yet valid" in reason:
         cause, name = f"the certificate of {entrance.domain} is not valid yet{place}", "nginx.certificate-not-yet-valid"
         fix = "check the clock (timedatectl); if it is right, wait, or use a certificate that is valid now"
     elif "ismatch" in reason:
         cause, name = f"the certificate{place} is for another name than {entrance.domain}", "nginx.certificate-name"
-        fix = f"a certificate that names {entrance.domain}, as ssl_certificate of this server"
+        fix = f"use a certificate that names {entrance.domain} as ssl_certificate of this server"
         if entrance.shown.leaf:
             evidence.append(f"it is for {', '.join(entrance.shown.leaf.names[:8]) or 'no name'}")
     else:
-        cause, name = f"the certificate of {entrance.domain} is not right{place}: {reason}", "nginx.certificate"
-        fix = "another certificate as ssl_certificate of this server"
+        cause, name = f"the certificate of {entrance.domain} is not valid{place}: {reason}", "nginx.certificate"
+        fix = "use another certificate as ssl_certificate of this server"
     if site.https.kind in ("selfsigned", "acme") and name != "nginx.certificate-not-yet-valid":
-        fix = f"{_AGAIN}, which gets another one; check the clock, too"
+        fix = f"{_AGAIN}, which gets a new one; also check the clock"
     elif site.https.kind == "certificate" and name != "nginx.certificate-not-yet-valid":
         fix = f"web_sites[].tls of {site.name} (certificate and key), then {_AGAIN}"
     return faults.fault(name, BROKEN, cause, fix, evidence)
@@ -83,7 +83,7 @@ def _of_the_file(faults: Faults, entrance: Entrance, site: Site) -> Iterator[Fau
             "nginx.certificate-not-reloaded",
             BROKEN if entrance.certificate else DEGRADED,
             f"nginx still serves a certificate for {entrance.domain} that ends on {day(leaf.ends)}; the one in "
-            f"{file.path} ends on {day(file.leaf.ends)}: nginx was not reloaded since that file is there",
+            f"{file.path} ends on {day(file.leaf.ends)}: nginx has not been reloaded since that file was written",
             f"{_take(site)}{_RELOAD}; {_next_time(site)}",
             [
                 f"served: from {day(leaf.begins)} to {day(leaf.ends)}, {leaf.fingerprint[:16]}",
@@ -94,8 +94,8 @@ def _of_the_file(faults: Faults, entrance: Entrance, site: Site) -> Iterator[Fau
         yield faults.fault(
             "nginx.certificate-chain",
             DEGRADED,
-            f"{file.path} lacks the certificate of {file.missing}, which issued that of {entrance.domain}: some "
-            "browsers get it elsewhere, programs and phones refuse the connection",
+            f"{file.path} does not contain the certificate of {file.missing}, which issued that of {entrance.domain}: "
+            "some browsers download it, but programs and phones refuse the connection",
             _whole(file, site),
             [f"TLS to {entrance.where}: {entrance.shown.distrust}" if entrance.shown.distrust else "", file.place],
         )
@@ -112,12 +112,12 @@ def _next_time(site: Site) -> str:
     if site.https.kind == "path":
         return f"systemctl enable --now {watch.path_unit(site.layout)} does that whenever the file changes"
     if site.https.kind not in ("", "none"):
-        return f"{_AGAIN} puts back what does that after a renewal"
+        return f"{_AGAIN} restores the unit that does that after a renewal"
     if renewal.program == "certbot":
         return f"for the next time: renew_hook = systemctl reload nginx, in [renewalparams] of {renewal.file}"
     if renewal.program == "acme.sh":
         return f"for the next time: acme.sh --install-cert -d {renewal.name} --reloadcmd 'systemctl reload nginx'"
-    return "for the next time: let whoever renews the file do that"
+    return "for the next time: make the program that renews the file do that"
 
 
 def _whole(file: CertificateFile, site: Site) -> str:
@@ -125,7 +125,7 @@ def _whole(file: CertificateFile, site: Site) -> str:
         return f"append the certificate of {file.missing} to `certificate` in web_sites[].tls, then {_AGAIN}"
     if "fullchain" in file.beside.rpartition("/")[2]:
         return f"ssl_certificate {file.beside}; in {file.place}, then {_RELOAD}"
-    source = file.beside or "the intermediate of your CA"
+    source = file.beside or "the intermediate certificate of your CA"
     return f"append {source} to {file.path}, then {_RELOAD}"
 
 
@@ -143,7 +143,7 @@ def _late(faults: Faults, entrance: Entrance, site: Site, host: Host) -> Iterato
         "nginx.certificate-expires",
         DEGRADED,
         f"the certificate of {entrance.domain} ends on {day(leaf.ends)}, {when}; "
-        + ("it should have been renewed by now" if known else "nothing on this host is known to renew it"),
+        + ("it should have been renewed by now" if known else "no program on this host is known to renew it"),
         _renew(site, entrance),
         [f"from {day(leaf.begins)} to {day(leaf.ends)}; {_issuer(leaf)}"],
     )
@@ -156,9 +156,9 @@ def _renew(site: Site, entrance: Entrance) -> str:
     if site.https.kind == "certificate":
         return f"web_sites[].tls of {site.name} (certificate and key), then {_AGAIN}"
     if site.renewal.program == "certbot":
-        return f"certbot renew --cert-name {site.renewal.name}, which says what keeps it from that"
+        return f"certbot renew --cert-name {site.renewal.name}, which shows why it was not renewed"
     if site.renewal.program == "acme.sh":
-        return f"acme.sh --renew -d {site.renewal.name}, which says what keeps it from that"
+        return f"acme.sh --renew -d {site.renewal.name}, which shows why it was not renewed"
     return f"a new certificate in {entrance.file.path if entrance.file else 'its file'}, then {_RELOAD}"
 
 
@@ -170,7 +170,7 @@ def _nobodys(faults: Faults, entrance: Entrance, site: Site) -> Iterator[Fault]:
         yield faults.fault(
             "nginx.certificate-untrusted",
             DEGRADED,
-            f"the certificate of {entrance.domain} is self-signed{place}: browsers warn everybody who comes",
+            f"the certificate of {entrance.domain} is self-signed{place}: browsers warn every visitor",
             f"web_sites[].tls: {{acme: {{}}}}; by hand: certbot --nginx -d {entrance.domain}",
             [f"TLS to {entrance.where} for {entrance.domain}: {entrance.shown.distrust or 'self-signed'}"],
         )
@@ -178,12 +178,12 @@ def _nobodys(faults: Faults, entrance: Entrance, site: Site) -> Iterator[Fault]:
 
 def _placeholder(faults: Faults, site: Site) -> Fault:
     failures = site.renewal.failures
-    said = f"; the last time it said: {failures.said}" if failures.said else ""
+    said = f"; its last message was: {failures.said}" if failures.said else ""
     return faults.fault(
         "nginx.certificate-placeholder",
         BROKEN,
-        f"the CA has issued no certificate for {site.domains[0]} yet, and nginx serves one that stands in{said}",
-        f"{_AGAIN}, which asks the CA again and says what it needs",
+        f"the CA has issued no certificate for {site.domains[0]} yet, and nginx serves a temporary one{said}",
+        f"{_AGAIN}, which asks the CA again and reports what it needs",
         [f"{site.layout.tls_live}/placeholder", f"{failures.last}: {failures.said}" if failures.said else ""],
         _reached_by(failures.said),
     )
@@ -209,7 +209,8 @@ def _renewal(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
             status,
             f"{renewal.program} has failed to renew the certificate {renewal.name} since {failures.since}: "
             f"{failures.said}",
-            f"{_renew_by(renewal)} says the same, and what comes of a change; port 80 has to be open, and to lead here",
+            f"{_renew_by(renewal)} shows the same error, and whether a change helps; port 80 must be open and must "
+            "lead to this host",
             [f"the last time: {failures.last}", *(trigger.ended for trigger in renewal.triggers if trigger.ended)],
             _reached_by(failures.said),
         )
@@ -228,16 +229,16 @@ def _nothing_starts(faults: Faults, renewal: Renewal, status: str, managed: bool
     return faults.fault(
         "nginx.renewal-off",
         status,
-        f"{cause}: {'; '.join(named)}" if named else f"{cause}: no timer, and no line of cron",
+        f"{cause}: {'; '.join(named)}" if named else f"{cause}: there is no timer and no cron job",
         fixes[0] if fixes else _AGAIN if managed else by_hand,
-        named or [f"no timer or line of cron that starts {program}"],
+        named or [f"no timer or cron job that starts {program}"],
     )
 
 
 def _revive(renewal: Renewal) -> str:
     if "autorenew" in renewal.off:
-        return f"take autorenew = False out of {renewal.file}"
-    return "get a certificate by certbot anew (certbot --nginx), or use one that somebody else renews"
+        return f"remove autorenew = False from {renewal.file}"
+    return "get a new certificate with certbot (certbot --nginx), or use one that another program renews"
 
 
 def _renew_by(renewal: Renewal) -> str:

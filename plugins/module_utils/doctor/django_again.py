@@ -51,7 +51,7 @@ def main(module: str, name: str, wanted: str) -> None:
 
 
 def in_wsgi(application: Any) -> Any:
-    """Return an application that takes a request as WSGI has it: Django itself in the place of one for ASGI."""
+    """Return an application that takes a request as WSGI has it: Django itself instead of one for ASGI."""
     if not any(inspect.iscoroutinefunction(part) for part in (application, getattr(application, "__call__", None))):  # noqa: B004 - not whether, but what it is
         return application
     from django.core.handlers.wsgi import WSGIHandler

@@ -17,7 +17,7 @@ class Test:
     leave, as numbers.
     """
 
-    __test__ = False  # the name of it says nothing to pytest
+    __test__ = False  # the name of it printed nothing to pytest
 
     kind: str
     values: tuple[str, ...] = ()

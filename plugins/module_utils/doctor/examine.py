@@ -48,13 +48,13 @@ def request_faults(sites: Sequence[Any], names: Sequence[str]) -> list[str]:
         domains = site.get("domains")
         site["domains"] = [domains] if isinstance(domains, str) else domains
         if not isinstance(site.get("name"), str) or not isinstance(site["domains"], list) or not site["domains"]:
-            faults.append(f"sites[{number}] is {sorted(site)}; wanted a mapping with at least name and domains")
+            faults.append(f"sites[{number}] is {sorted(site)}; expected a mapping with at least name and domains")
     known = [str(site.get("name")) for site in sites]
     for name in names:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean '{close[0]}'?" if close else ""
-            faults.append(f"there is no site '{name}'; known are {', '.join(sorted(known)) or 'none'}{hint}")
+            faults.append(f"there is no site '{name}'; known sites are {', '.join(sorted(known)) or 'none'}{hint}")
     return faults
 
 

@@ -15,4 +15,7 @@ def restart_for_group(site: Site, host: Host, name: str) -> str:
     if name not in site.directives.regrouped:
         return ""
     worker = host.nginx.worker_name
-    return f"{worker} is in the group that may, but nginx runs without its new group: {worker} got it after the start"
+    return (
+        f"{worker} is in a group that may, but nginx runs without this group: {worker} was added to it after nginx "
+        "started"
+    )

@@ -78,15 +78,15 @@ def _denied(
             return
         line = f"{str(rule).rstrip(';')} in {rule.place}"
         if some:
-            seen.append(f"private: nginx lets in {', '.join(one.args[0] for one in some[:4])} alone; {line}")
+            seen.append(f"private: nginx allows only {', '.join(one.args[0] for one in some[:4])}; {line}")
             return
-        who = f"nobody but this host itself ({', '.join(one.args[0] for one in inner)})" if inner else "nobody"
+        who = f"only this host itself ({', '.join(one.args[0] for one in inner)})" if inner else "nobody"
         front = in_front(site, host) if inner else ""
         yield faults.fault(
             "location.denied",
             UNKNOWN if front else BROKEN,
-            f"nginx lets {who} in: {line}" + (f"; right where visitors come by {front}" if front else ""),
-            f"remove that line, or allow those who shall visit the site above it: allow 192.0.2.0/24; in {rule.place}",
+            f"nginx allows {who}: {line}" + (f"; this is correct if visitors come through {front}" if front else ""),
+            f"remove that line, or add a line for your visitors above it: allow 192.0.2.0/24; in {rule.place}",
             [*(f"{one} in {one.place}" for one in [*inner[:3], rule]), f"GET {entrance.url}{site.path} -> {status}"],
         )
         return
@@ -145,14 +145,14 @@ def _refused(
         condition, given = found
         what = f"{condition} {given} }} in {given.place}"
         if good(site.visitors.browser or 500, []) and site.visitors.browser < 400:
-            seen.append(f"this doctor is turned away by {what}; a browser gets {site.visitors.browser}")
+            seen.append(f"the doctor is rejected by {what}; a browser gets {site.visitors.browser}")
             return
         sure = _for_all(condition)
         yield faults.fault(
             "location.refused",
             BROKEN if sure else UNKNOWN,
             f"nginx answers {site.path} with {status} on a condition: {what}"
-            + ("" if sure else "; nobody here knows for which visitors that holds"),
+            + ("" if sure else "; the doctor cannot tell which visitors this applies to"),
             f"correct the condition in {condition.place}, then nginx -t && systemctl reload nginx",
             [asked],
         )
@@ -171,9 +171,9 @@ def _refused(
         yield faults.fault(
             "location.refused",
             UNKNOWN,
-            f"nginx answers {site.path} with {status} itself, the application behind it with {behind}: "
-            f"its location is in {chain[-1].place}",
-            f"look at {chain[-1].place} and at nginx's error log",
+            f"nginx answers {site.path} with {status} itself, but the application behind it with {behind}: its "
+            f"location is in {chain[-1].place}",
+            f"check {chain[-1].place} and nginx's error log",
             [asked, *site.nginx_events[-1:]],
         )
 
@@ -187,7 +187,7 @@ def _asked_first(faults: Faults, site: Site, entrance: Entrance, chain: list[Dir
             faults.fault(
                 "location.refused",
                 BROKEN,
-                f"`internal` in {hidden[0].place} keeps everybody out of {site.path}: nginx answers 404",
+                f"`internal` in {hidden[0].place} blocks every request for {site.path}: nginx answers 404",
                 f"remove `internal;` in {hidden[0].place}, then {RELOAD}",
                 [f"GET {entrance.url}{site.path} -> 404", f"internal; in {hidden[0].place}"],
             )
@@ -207,9 +207,9 @@ def _asked_first(faults: Faults, site: Site, entrance: Entrance, chain: list[Dir
         faults.fault(
             "location.refused",
             BROKEN,
-            f"nginx asks {asks.args[0]} first whether a client may pass ({str(asks).rstrip(';')} in {asks.place}), and "
-            f"gets {got[1] if got else 'no answer that it understands'}: everybody gets 500",
-            f"let {asks.args[0]} answer with 2xx, 401 or 403, or remove auth_request in {asks.place}; then {RELOAD}",
+            f"nginx first asks {asks.args[0]} whether to allow a request ({str(asks).rstrip(';')} in {asks.place}), "
+            f"and gets {got[1] if got else 'no valid answer'}: every request gets 500",
+            f"make {asks.args[0]} answer with 2xx, 401 or 403, or remove auth_request in {asks.place}; then {RELOAD}",
             [f"GET {entrance.url}{site.path} -> 500", *said[-1:]],
         )
     ]
@@ -239,15 +239,15 @@ def _password(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
         return
     worker = host.nginx.worker_name
     if not file.exists:
-        what, fix = "is not there", f"htpasswd -c {file.path} NAME, readable for {worker}"
+        what, fix = "does not exist", f"htpasswd -c {file.path} NAME, readable for {worker}"
     elif file.obstacle:
         what, fix = f"cannot be read by nginx ({worker}): {file.obstacle.evidence}", file.obstacle.fix
     else:
-        what, fix = "names nobody", f"htpasswd {file.path} NAME"
+        what, fix = "contains no users", f"htpasswd {file.path} NAME"
     yield faults.fault(
         "location.auth-file",
         BROKEN,
-        f"nginx asks for a password that nobody has: {file.path} {what}",
+        f"nginx requires a password, but no login can succeed: {file.path} {what}",
         fix,
         [f"auth_basic_user_file {file.path} in {file.place}"],
     )

@@ -28,8 +28,8 @@ _CONNECTIONS = (
 _KNOWN = (
     (
         re.compile(r"rewrite or internal redirection cycle"),
-        "nginx goes round in a circle",
-        "correct try_files, error_page or rewrite: its last place has to be a file that is there, a location, or =404",
+        "nginx redirects internally in a loop",
+        "correct try_files, error_page or rewrite: the last parameter must be an existing file, a location, or =404",
     ),
     (
         re.compile(r"upstream sent too big header"),
@@ -38,7 +38,7 @@ _KNOWN = (
     ),
     (
         re.compile(r"upstream sent (?:invalid|no valid|unsupported|unexpected|duplicate)"),
-        "nginx cannot read what the application answered",
+        "nginx cannot read the response of the application",
         "compare the protocol of uwsgi_pass or proxy_pass with what listens there",
     ),
     (
@@ -54,13 +54,13 @@ _KNOWN = (
     (
         re.compile(r"failed \(13: Permission denied\)"),
         "nginx may not use a file",
-        "namei -l FILE shows which directory or file is closed to nginx's user",
+        "namei -l FILE shows which directory or file nginx's user cannot access",
     ),
     (re.compile(r"failed \(24: Too many open files\)"), "nginx has too many files open", "worker_rlimit_nofile 65536;"),
     (
         re.compile(r"failed \(28: No space left"),
-        "nginx has no room on a disk",
-        "free room where FILE lies (df -h and df -i say which file system is full)",
+        "nginx has no free disk space",
+        "free space where FILE lies (df -h and df -i say which file system is full)",
     ),
     (re.compile(r"worker_connections are not enough"), "nginx has no free connection", _CONNECTIONS),
 )

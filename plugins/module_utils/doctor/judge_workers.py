@@ -72,15 +72,15 @@ def _killed(faults: Faults, site: Site, log: str) -> Iterator[Fault]:
     pids = {death[2] for death in deaths}
     kernel = [line for line in site.logs.kernel if pids & set(_KERNEL_PID.findall(line))]
     oom = bool(kernel) or "killed by the OOM killer" in log
-    memory = "the kernel killed it for want of memory" if oom else "as the kernel does where memory is short"
+    memory = "the kernel killed it because memory was short" if oom else "as the kernel does when memory is short"
     several = len(deaths) > 1 or oom
     by_name = deaths[0][1] == "Worker"
     words = "Worker was sent SIGKILL" if by_name else "DAMN ! worker died, killed by signal 9"
     yield faults.fault(
         "uwsgi.killed",
         DEGRADED if several else ADVICE,
-        f"{len(deaths)} x `{words}`: somebody killed workers of {'gunicorn' if by_name else 'uWSGI'} at their work, "
-        f"{memory}; their visitors got 502",
+        f"{len(deaths)} x `{words}`: something killed workers of {'gunicorn' if by_name else 'uWSGI'} while they "
+        f"handled requests, {memory}; their visitors got 502",
         _memory_fix(site),
         [*(death[0] for death in deaths[-3:]), *kernel[-1:]],
     )
@@ -112,4 +112,4 @@ def _memory_fix(site: Site) -> str:
     unit = site.uwsgi.unit.get("Id", "")
     limit = f"systemctl show --property=MemoryMax {unit}; " if unit else ""
     where = "web_sites[].uwsgi.processes and options" if site.managed else "processes and reload-on-rss in the ini"
-    return f"{limit}journalctl --dmesg --grep 'Out of memory'; less memory: {where}"
+    return f"{limit}journalctl --dmesg --grep 'Out of memory'; to use less memory: {where}"

@@ -101,7 +101,7 @@ def look_inside(site: Site, main: match.Server | None) -> None:
     site.inside_timed_out = said.status is None and not said.err
     read_steps(site, said.out)
     if not site.inside and not site.inside_timed_out:
-        site.inside_error = (said.err.strip().splitlines() or ["it said nothing"])[-1]
+        site.inside_error = (said.err.strip().splitlines() or ["it printed nothing"])[-1]
     if who.uid and ("failed app" in site.inside or not site.inside):
         site.places.closed = _closed(folder, module, who)
     if "failed app" in site.inside:

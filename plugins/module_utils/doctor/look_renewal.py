@@ -89,7 +89,7 @@ def triggers_of(units: Sequence[Mapping[str, str]]) -> list[Trigger]:
         service = known.get(f"{stem}.service", {})
         program = ACME_SH if "acme" in stem + service.get("ExecStart", "") else CERTBOT
         runs, enabled = unit.get("ActiveState") == "active", unit.get("UnitFileState") not in ("disabled", "masked")
-        why = "" if enabled else f"it is {unit['UnitFileState']}: after the next boot it does not run"
+        why = "" if enabled else f"it is {unit['UnitFileState']}: it does not start at the next boot"
         if not runs:
             why = f"{unit.get('UnitFileState') or 'not enabled'}, {unit.get('ActiveState') or 'not active'}"
         unmask = f"systemctl unmask {name} && " if unit.get("UnitFileState") == "masked" else ""
@@ -120,11 +120,11 @@ def cron_triggers(path: str, text: str, runs: bool, systemd: bool) -> list[Trigg
         if not program:
             continue
         if systemd and re.search(rf"! -d {SYSTEMD_RUNS}", line):  # Debian's line, which leaves it to the timer
-            found.append(Trigger(program, path, False, "its line does nothing where systemd runs"))
+            found.append(Trigger(program, path, False, "its line does nothing on a host with systemd"))
         elif runs:
             found.append(Trigger(program, path, True))
         else:
-            why, fix = "no cron runs", "systemctl enable --now cron (crond on EL)"
+            why, fix = "cron does not run", "systemctl enable --now cron (crond on EL)"
             found.append(Trigger(program, path, False, why, fix))
     return found
 

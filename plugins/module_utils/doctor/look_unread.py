@@ -68,8 +68,8 @@ def _why(path: str, config: Config, base: str) -> tuple[str, str]:
         return f"no include of {base}/nginx.conf reads {enabled}", f"ln -s {path} {base}/conf.d/{_conf(name)}"
     beside = [pattern for pattern in patterns if posixpath.dirname(pattern) == folder]
     if beside:
-        return f"`include {beside[0]}` does not take its name", f"mv {path} {folder}/{_conf(name)}"
-    return "no include takes it", f"include {folder}/*; in http of {base}/nginx.conf"
+        return f"`include {beside[0]}` does not match its name", f"mv {path} {folder}/{_conf(name)}"
+    return "no include matches it", f"include {folder}/*; in http of {base}/nginx.conf"
 
 
 def _conf(name: str) -> str:

@@ -116,7 +116,7 @@ def loads_as(found: Uwsgi) -> tuple[Identity | None, str]:
     if who is None:
         return None, f"there is no user {found.user!r} to load it as"
     if who.uid == 0:
-        return None, "nothing of it runs, and it would be loaded as root; give its uWSGI a user of its own"
+        return None, "it does not run, and would be loaded as root; run its uWSGI as a user of its own"
     return who, ""
 
 

@@ -100,7 +100,7 @@ def mistaken_alias(fetched: Fetched) -> tuple[str, str]:
     if fetched.file == f"{folder}{name}":
         return f"the alias has no / at its end, and {prefix} has one", f"alias {folder}/;"
     if fetched.file in (f"{folder}{fetched.uri}", f"{folder}/{fetched.uri}"):
-        return f"root puts the whole {fetched.uri} below {folder}", f"alias {folder}/; in the place of root"
+        return f"root puts the whole {fetched.uri} below {folder}", f"alias {folder}/; instead of root"
     return "", ""
 
 
@@ -130,7 +130,7 @@ def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Faul
         return faults.fault(
             f"{hop}.status",
             status,
-            f"{hop} files are not served: nginx turns everybody away who asks for {fetched.url}, by {fetched.refused}",
+            f"{hop} files are not served: nginx refuses every request for {fetched.url}, by {fetched.refused}",
             f"remove that line, then {RELOAD}",
             [says, fetched.refused],
         )
@@ -138,7 +138,8 @@ def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Faul
         return faults.fault(
             f"{hop}.no-location",
             status,
-            f"nginx has no location for {hop} files: it hands {fetched.uri} to the application, which has none",
+            f"nginx has no location for {hop} files: it passes {fetched.uri} to the application, which has no such "
+            "page",
             f"location {fetched.url} {{ alias {fetched.folder.rstrip('/') or 'STATIC_ROOT'}/; }} beside {fetched.place}"
             f", then {RELOAD}",
             [says, f"{fetched.handler} in {fetched.place}"],
@@ -162,10 +163,10 @@ def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Faul
         return faults.fault(
             f"{hop}.status",
             status,
-            f"{cause}: {fetched.link} is a link to what has another owner, and nginx does not follow it",
-            "chown --no-dereference, so that both have one owner; or where nobody else can make links there: "
-            "web_sites[].nginx.options.disable_symlinks: 'off'; by hand: chown --no-dereference, so that both have one "
-            "owner, or disable_symlinks off; where nobody else can make links there",
+            f"{cause}: {fetched.link} is a link to a file with another owner, and nginx does not follow it",
+            "chown --no-dereference, so that both have the same owner; or, if nobody else can create links there: "
+            "web_sites[].nginx.options.disable_symlinks: 'off'; by hand: chown --no-dereference, so that both have the "
+            "same owner, or disable_symlinks off; if nobody else can create links there",
             [says, fetched.file],
         )
     return faults.fault(f"{hop}.status", status, cause, f"look at {fetched.place}", [says, fetched.file])

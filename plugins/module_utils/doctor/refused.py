@@ -38,7 +38,7 @@ def database_of(site: Site) -> str:
 def allowing(site: Site, refusal: refusals.Refusal, unit: str, key: str = "uwsgi") -> str:
     """Return what allows it: the entry of the inventory, or the directive of a unit that somebody wrote."""
     if not refusal.value:
-        return f"correct {refusal.directive} in web_sites[].{key}.unit; journalctl -u {unit} says what systemd refuses"
+        return f"correct {refusal.directive} in web_sites[].{key}.unit; journalctl -u {unit} shows what systemd refuses"
     if site.managed:
-        return f"web_sites[].{key}.unit: {{{refusal.line}}}, where the site shall be allowed that"
-    return f"{refusal.directive}={refusal.value} in the [Service] of {unit}, where it shall be allowed that"
+        return f"web_sites[].{key}.unit: {{{refusal.line}}}, if the site should be allowed to do that"
+    return f"{refusal.directive}={refusal.value} in the [Service] of {unit}, if it should be allowed to do that"

@@ -22,11 +22,11 @@ _PLAIN = re.compile(
 )
 # (uWSGI's words, the fix); {ini}, {user} and {unit} are those of the site. The first that fits is the cause.
 _KNOWN = (
-    (r"(?m)^user (\S+) not found\.?$", r"uid = a user that the host has, in {ini} (\1 is none)"),
-    (r"(?m)^group (\S+) not found\.?$", r"gid = a group that the host has, in {ini} (\1 is none)"),
+    (r"(?m)^user (\S+) not found\.?$", r"uid = an existing user in {ini} (\1 does not exist)"),
+    (r"(?m)^group (\S+) not found\.?$", r"gid = an existing group in {ini} (\1 does not exist)"),
     (
         r"The -s/--socket option is missing and stdin is not a socket\.?",
-        "socket = PATH below a section that is called [uwsgi], in lower case, in {ini}",
+        "socket = PATH in a section named [uwsgi], in lowercase, in {ini}",
     ),
     (
         r"Listen queue size is greater than the system max net\.core\.somaxconn \((\d+)\)\.?",
@@ -34,7 +34,8 @@ _KNOWN = (
     ),
     (
         r'open\("(/[^"]+)/([^"/]+)"\): Permission denied[^\n]*',
-        r"a directory that {user} may write for \2 in {ini}: LogsDirectory= or RuntimeDirectory= in {unit} makes one",
+        r"a directory that {user} may write to for \2 in {ini}: LogsDirectory= or RuntimeDirectory= in {unit} "
+        r"creates one",
     ),
     (r'open\("(/[^"]+)"\): ([^\n]*)', r"correct the path \1 in {ini}"),
     (
@@ -77,7 +78,7 @@ def why(site: Site) -> str:
     for fits in (_REFUSED, _PLAIN):
         if found_lines := [line for line in lines if fits.search(line)]:
             return found_lines[-1]
-    return known or "it says nothing"
+    return known or "it printed nothing"
 
 
 def fix(site: Site) -> str:
@@ -103,7 +104,7 @@ def _hidden_by(site: Site, words: str) -> str:
     given = site.uwsgi.unit.get("ProtectHome", "no")
     if given in ("", "no", "read-only") or not re.search(r"[\s\"'](?:/home|/root)/", words):
         return ""
-    return f"; ProtectHome={given} in {site.uwsgi.unit.get('Id', 'its unit')} hides the homes from it"
+    return f"; ProtectHome={given} in {site.uwsgi.unit.get('Id', 'its unit')} hides the home directories from it"
 
 
 def forks_away(site: Site) -> str:
@@ -112,7 +113,7 @@ def forks_away(site: Site) -> str:
     unit = site.uwsgi.unit
     if site.server.kind != "uwsgi" or not log or not unit.get("Id") or unit.get("Type", "simple") == "forking":
         return ""
-    return f"daemonize = {log} in {ini(site)}: uWSGI goes into the background, and systemd takes that for its end"
+    return f"daemonize = {log} in {ini(site)}: uWSGI goes into the background, and systemd treats that as its exit"
 
 
 def complaint(log: str) -> str:

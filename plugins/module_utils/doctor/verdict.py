@@ -74,7 +74,7 @@ def verdict(site: Site, host: Host) -> dict[str, Any]:
 def unexamined(site: Site, what: str) -> dict[str, Any]:
     """Return the report on a site that could not be examined. `what` is an exception that nobody foresaw."""
     cause = f"the site could not be examined: {what}"
-    fix = "this is a fault of pyweb.stack, please report it; the other sites were examined"
+    fix = "this is a bug in pyweb.stack, please report it; the other sites were examined"
     fault = Fault(f"{CHAIN[0].name}.unexamined", UNKNOWN, cause, fix)
     hops = [Judged(hop.name, [], [fault] if hop is CHAIN[0] else []) for hop in CHAIN]
     return {**_plain(site, hops), "first": _fault(fault)}

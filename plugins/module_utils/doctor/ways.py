@@ -86,9 +86,9 @@ def _closed(faults: Faults, site: Site) -> Iterator[Fault]:
     if why and any(entrance.answer and entrance.answer.status == 503 for entrance in site.entrances):
         play = f"pyweb.stack.maintenance -e maintenance_site={site.name} -e maintenance=false"
         closed = closing(site)
-        fix = f"{play}; by hand: end the condition at {closed.place if closed else 'the location'}"
+        fix = f"{play}; by hand: remove the condition at {closed.place if closed else 'the location'}"
         yield faults.fault(
-            "nginx.maintenance", DEGRADED, f"{why}: everybody gets 503 who is not let through", fix, [why]
+            "nginx.maintenance", DEGRADED, f"{why}: every client that is not exempt gets 503", fix, [why]
         )
 
 
@@ -113,8 +113,8 @@ def _untold(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
         yield faults.fault(
             "nginx.scheme-untold",
             BROKEN if any(_on_https(walk) for walk in loops) else DEGRADED,
-            f"nginx ends TLS for {entrance.domain} and does not say so to the application, which takes every request "
-            "for http",
+            f"nginx terminates TLS for {entrance.domain} but does not tell the application, which treats every request "
+            "as http",
             f"web_sites[].tls with pyweb.stack.site, or {line} at {chain[-1].place}{also}; by hand: {line} at "
             f"{chain[-1].place}{also}",
             [f"{handler!s} in {handler.place}, and none of {', '.join(_VARIABLES[:3] if by_uwsgi else _HEADERS[:3])}"],
@@ -139,18 +139,20 @@ def _in_front(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
         what = (
             "speaks the PROXY protocol, which nginx does not expect there"
             if front.greeted
-            else "sends the client's address and scheme along, and nginx does not believe it: to the site every client "
-            "has that address, and the scheme that the proxy used"
+            else (
+                "sends the client's address and scheme, but nginx does not trust it: the site sees that address for "
+                "every client, and the scheme that the proxy used"
+            )
         )
-        fix = f"where that is your proxy: {trust}: [{who}]"
+        fix = f"if that is your proxy: {trust}: [{who}]"
         if front.greeted:
             fix += " and nginx.proxy_protocol: true; by hand: listen ... proxy_protocol"
         else:
-            not_so = "; where it is not, somebody makes these headers up, and nginx is right"
+            not_so = "; if it is not, the headers are forged, and nginx is right"
             fix += f"{not_so}{by_hand}{not_so}"
-        yield faults.fault("nginx.untrusted-proxy", status, f"who comes from {who} {what}", fix, front.lines)
+        yield faults.fault("nginx.untrusted-proxy", status, f"the client {who} {what}", fix, front.lines)
     if front.unset:
-        cause = f"{front.unset} has no effect: nobody is believed, so every client has the address of the proxy"
+        cause = f"{front.unset} has no effect: no proxy is trusted, so every client has the address of the proxy"
         fix = f"{trust} with pyweb.stack.site; by hand: set_real_ip_from with the addresses of your proxies"
         yield faults.fault("nginx.untrusted-proxy", DEGRADED, cause, fix, [front.unset])
 
@@ -165,8 +167,8 @@ def _loops(faults: Faults, site: Site) -> Iterator[Fault]:
                 "nginx.redirect-loop",
                 BROKEN,
                 f"{last.url} is redirected to {walk.leaves}, which nothing on this host serves{_dead(walk)}; a proxy "
-                "that ends TLS would be sent there again and again, for its X-Forwarded-Proto is not heeded. "
-                f"{_who(last)} does that",
+                "that terminates TLS would be redirected there again and again, because its X-Forwarded-Proto is "
+                f"ignored. {_who(last)} does that",
                 "web_sites[].tls, or behind such a proxy web_sites[].nginx.trusted_proxies; by hand: "
                 + (
                     "redirect only if ($http_x_forwarded_proto = http)"
@@ -187,10 +189,10 @@ def _loop(faults: Faults, site: Site, walk: Walk) -> Fault:
     told_by = "HTTP_X_FORWARDED_PROTO" in settings.get("proxy_header", [])
     reason, fix = "", f"change one of them: {'; '.join(makers)}"
     if django and _on_https(walk) and settings.get("ssl_redirect") and not told_by:
-        reason = ": SECURE_SSL_REDIRECT is on, and without SECURE_PROXY_SSL_HEADER Django takes all of it for http"
+        reason = ": SECURE_SSL_REDIRECT is on, and without SECURE_PROXY_SSL_HEADER Django treats every request as http"
         fix = (
             "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; "
-            "or web_sites[].settings.SECURE_SSL_REDIRECT: false, for nginx redirects; by hand: "
+            "or web_sites[].settings.SECURE_SSL_REDIRECT: false, because nginx redirects; by hand: "
             "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; "
             "or SECURE_SSL_REDIRECT = False"
         )
@@ -198,12 +200,13 @@ def _loop(faults: Faults, site: Site, walk: Walk) -> Fault:
         reason, fix = "", "look for the redirect in the project: MIDDLEWARE, urls, PREPEND_WWW, SECURE_SSL_HOST"
     elif django:
         fix = (
-            f"let one of both redirect: {'; '.join(makers)}; PREPEND_WWW and SECURE_SSL_REDIRECT: false in the settings"
+            f"let only one of them redirect: {'; '.join(makers)}; PREPEND_WWW and SECURE_SSL_REDIRECT: false in the "
+            "settings"
         )
     return faults.fault(
         "nginx.redirect-loop",
         BROKEN,
-        f"{walk.loops_at} is redirected for ever, by {' and '.join(makers)}{reason}",
+        f"{walk.loops_at} is redirected forever, by {' and '.join(makers)}{reason}",
         fix,
         _steps(walk),
         None if django else (),
@@ -217,7 +220,7 @@ def _round(walk: Walk) -> list[Redirect]:
 
 
 def _dead(walk: Walk) -> str:
-    return f" (nobody listens on port {walk.dead})" if walk.dead else ""
+    return f" (nothing listens on port {walk.dead})" if walk.dead else ""
 
 
 def _who(redirect: Redirect) -> str:

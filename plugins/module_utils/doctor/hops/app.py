@@ -40,8 +40,8 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield FAULTS.fault(
             "app.ini",
             status,
-            f"{site.server.label} shall read {options.missing[0]}, which is not there{later}",
-            f"pyweb.stack.site; by hand: put it there, or correct the command: {' '.join(found.command)}",
+            f"{site.server.label} is configured to read {options.missing[0]}, which does not exist{later}",
+            f"pyweb.stack.site; by hand: create it, or correct the command: {' '.join(found.command)}",
             [f"{options.missing[0]}: No such file or directory"],
         )
     yield from stale(FAULTS, site)
@@ -60,7 +60,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
 def _weight(site: Site) -> tuple[str, str]:
     """Return (status, end of the sentence): what is wrong now may not yet matter to a uWSGI that runs."""
     runs = site.uwsgi.master is not None and _answers_well(site)
-    return (DEGRADED, "; what runs now was loaded before that") if runs else (BROKEN, "")
+    return (DEGRADED, "; the running processes were started before that") if runs else (BROKEN, "")
 
 
 def _text(site: Site) -> Fault | None:
@@ -95,8 +95,8 @@ def _places(site: Site) -> Fault | None:
         return FAULTS.fault(
             "app.chdir",
             status,
-            f"{site.uwsgi.user}, who runs the site, may not {kind} {closed.path} ({closed.mode:04o}): the application "
-            f"cannot be loaded{later}",
+            f"{site.uwsgi.user}, the user of the site, may not {kind} {closed.path} ({closed.mode:04o}): the "
+            f"application cannot be loaded{later}",
             f"{closed.fix}; then {restart(site)}",
             [closed.evidence, *last_match(log, r"chdir\(\): .*|PermissionError: .*")],
         )
@@ -111,9 +111,9 @@ def _places(site: Site) -> Fault | None:
         return FAULTS.fault(
             "app.virtualenv",
             status,
-            f"the virtualenv {home} was made for {made}, and uWSGI has Python {version}: its packages are not found"
-            f"{later}",
-            f"web_sites[].virtualenv, then pyweb.stack.site; by hand: make it again: python{version} -m venv --clear "
+            f"the virtualenv {home} was created for {made}, but uWSGI uses Python {version}: it does not find the "
+            f"packages{later}",
+            f"web_sites[].virtualenv, then pyweb.stack.site; by hand: create it again: python{version} -m venv --clear "
             f"{home} && {home}/bin/pip install -r the project's requirements, then {restart(site)}",
             [f"{home}/lib/{site.places.pythons[0]}", without.get("error", "")],
         )
@@ -200,7 +200,7 @@ def _no_module(site: Site, missing: str, error: str) -> Fault:
         return FAULTS.fault(
             "app.chdir",
             status,
-            f"chdir is wrong: {chdir} has no package {top}, {there} has{later}",
+            f"chdir is wrong: {chdir} has no package {top}, but {there} does{later}",
             f"web_sites[].source, then pyweb.stack.site; by hand: chdir = {there} in {ini}, the directory that holds "
             f"manage.py, then {restart(site)}",
             [f"chdir = {chdir}", *evidence],
@@ -209,8 +209,8 @@ def _no_module(site: Site, missing: str, error: str) -> Fault:
         "app.module",
         status,
         f"the module is wrong: there is no {missing} in {chdir}{later}",
-        f"web_sites[].wsgi, then pyweb.stack.site; by hand: module in {ini} as WSGI_APPLICATION in the settings says "
-        f"it, then {restart(site)}",
+        f"web_sites[].wsgi, then pyweb.stack.site; by hand: module in {ini} as in WSGI_APPLICATION of the settings, "
+        f"then {restart(site)}",
         evidence,
     )
 
@@ -219,7 +219,10 @@ def _install(site: Site, missing: str) -> str:
     """Say how the project gets a module that is not there."""
     home = site.uwsgi.options.last("home")
     pip = f"{home}/bin/pip" if home else f"{site.uwsgi.python or 'python3'} -m pip"
-    by_hand = app_fixes.own_module(site, missing) or f"{pip} install the package of {missing}, then {restart(site)}"
+    by_hand = (
+        app_fixes.own_module(site, missing)
+        or f"{pip} install the package that provides {missing}, then {restart(site)}"
+    )
     return (
         f"web_sites[].packages or the project's requirements ({missing}), then pyweb.stack.deploy; by hand: {by_hand}"
     )
@@ -227,23 +230,23 @@ def _install(site: Site, missing: str) -> str:
 
 def _correct(site: Site, what: str, by_hand: str = "") -> str:
     return (
-        f"correct {what} in the source, then pyweb.stack.deploy; pyweb.stack.rollback brings the release before"
-        f"; by hand: {by_hand or f'correct {what}, then {restart(site)}'}"
+        f"correct {what} in the source, then pyweb.stack.deploy; pyweb.stack.rollback makes the previous release live "
+        f"again; by hand: {by_hand or f'correct {what}, then {restart(site)}'}"
     )
 
 
 def _unseen(site: Site) -> Fault | None:
     """Say why nobody could look."""
     if site.inside_error and not site.inside:
-        cause = f"the application could not be looked at: {site.inside_error}"
+        cause = f"the application could not be examined: {site.inside_error}"
         return FAULTS.fault("app.interpreter", UNKNOWN, cause, "see the evidence")
     module, _name = application_of(site.uwsgi.options)
     if site.server.stranger and not site.inside:
-        cause = f"the application was not looked at: the doctor does not know {site.server.stranger}, which answers"
-        return FAULTS.fault("app.unseen", UNKNOWN, cause, "look at it with the means of that program")
+        cause = f"the application was not examined: the doctor does not know {site.server.stranger}, which answers"
+        return FAULTS.fault("app.unseen", UNKNOWN, cause, "check it with the tools of that program")
     if "app" not in site.inside and site.uwsgi.installed and (site.uwsgi.master or module):
-        why = "it took too long" if site.inside_timed_out else f"{site.server.label} names no module"
-        cause = f"the application was not looked at: {why}"
+        why = "it took too long" if site.inside_timed_out else f"{site.server.label} does not name a module"
+        cause = f"the application was not examined: {why}"
         return FAULTS.fault("app.unseen", UNKNOWN, cause, f"see {place_of(site)}")
     return None
 

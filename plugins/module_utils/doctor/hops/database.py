@@ -74,15 +74,18 @@ def _missing(site: Site, file: str, error: str, found: Mapping[str, Any]) -> Fau
     """Judge a file that is not there: no migration was ever applied then, and not all pages care."""
     status = BROKEN if any_failure(site) else DEGRADED
     if found.get("folder_writable"):
-        cause = f"there is no database yet: {file} is made when migrations are applied"
+        cause = f"there is no database yet: {file} is created when migrations are applied"
         return FAULTS.fault("database.missing", status, cause, f"{manage(site)} migrate", [error])
     where = setting(site, "DATABASES", _KEY)
     if found.get("folder_writable") is None:
-        cause, fix = f"there is no database file {file}, nor its directory", f"{where}; then {manage(site)} migrate"
+        cause, fix = (
+            f"the database file {file} does not exist, and neither does its directory",
+            f"{where}; then {manage(site)} migrate",
+        )
         return FAULTS.fault("database.missing", BROKEN, cause, fix, [error])
     user = site.uwsgi.user
-    cause = f"there is no database yet: migrations are not applied, and {user} may not make {file}"
-    fix = f"let {user} write its directory (or {where}), then {manage(site)} migrate as {user}"
+    cause = f"there is no database yet: migrations are not applied, and {user} may not create {file}"
+    fix = f"allow {user} to write to its directory (or {where}), then {manage(site)} migrate as {user}"
     return FAULTS.fault("database.missing", status, cause, fix, [error])
 
 
@@ -91,7 +94,7 @@ def _migrations(site: Site) -> Iterator[Fault]:
     failed = site.inside.get("failed migrations", {})
     if failed:
         cause = f"the migrations of the project cannot be read, and migrate fails: {failed['error'][:250]}"
-        fix = f"{manage(site)} showmigrations says where; correct that migration"
+        fix = f"{manage(site)} showmigrations shows where; correct that migration"
         yield FAULTS.fault("database.migrations", DEGRADED, cause, fix, [failed["error"][:300]])
     if not unapplied:
         return
@@ -103,7 +106,7 @@ def _migrations(site: Site) -> Iterator[Fault]:
         f"{len(unapplied)} migration{'s are' if many else ' is'} not applied: {unapplied[0]}"
         + (" and more" if many else "")
         + ("; the database is empty" if never else ""),
-        f"{manage(site)} migrate" + (" (pyweb.stack.site does it on every release)" if site.managed else ""),
+        f"{manage(site)} migrate" + (" (pyweb.stack.site does this for every release)" if site.managed else ""),
         [", ".join(unapplied[:6])],
     )
 

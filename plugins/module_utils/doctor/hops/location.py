@@ -56,7 +56,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield FAULTS.fault(
             "location.no-pass",
             BROKEN,
-            f"nginx does not hand {site.path} to an application: its location in {place} {what}",
+            f"nginx does not pass {site.path} to an application: its location in {place} {what}",
             f"pyweb.stack.site; by hand: uwsgi_pass or proxy_pass at {place}, then {RELOAD}",
             [f"{site.chain[-1]} in {place}" if site.chain else "", *why_not(site)],
         )

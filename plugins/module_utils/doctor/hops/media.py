@@ -31,7 +31,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     root, user = files.get("media_root", ""), site.uwsgi.user
     if not fetched:
         if files:
-            seen.append("the project has no media, or nobody serves them")
+            seen.append("the project has no media, or nothing serves them")
         return
     if site.media_obstacle:
         yield file_fault(FAULTS, Fetched(fetched.uri, obstacle=site.media_obstacle, place=fetched.place), site, host)
@@ -56,6 +56,6 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     elif why := kept_out(site, fetched.status):
         seen.append(f"GET {fetched.uri} -> {fetched.status}: {why}")
     elif not site.places.media_root:
-        seen.append(f"{root} is not there yet: nothing was uploaded")
+        seen.append(f"{root} does not exist yet: nothing was uploaded")
     else:
         seen.append(f"{root}: nothing was uploaded yet")

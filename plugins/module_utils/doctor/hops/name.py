@@ -40,15 +40,15 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             yield _no_server(site, domain, servers)
         resolved = site.resolved.get(domain)
         if reserved(domain):
-            seen.append(f"{domain} is a reserved name, which no public DNS knows")
+            seen.append(f"{domain} is a reserved name, which public DNS does not resolve")
         elif resolved and set(resolved.split()) & {*host.addresses, "127.0.0.1", "::1"}:
             seen.append(f"{domain} -> {resolved}")
         else:
-            what = f"is {resolved}, which is no address of this host" if resolved else "is not known to its resolver"
+            what = f"resolves to {resolved}, which is not an address of this host" if resolved else "does not resolve"
             yield FAULTS.fault(
                 "name.elsewhere",
                 UNKNOWN,
-                f"seen from this host {domain} {what}: fine behind a balancer or NAT, wrong without one",
+                f"on this host {domain} {what}: this is correct behind a load balancer or NAT, and wrong otherwise",
                 f"compare the DNS record of {domain} with {', '.join(host.addresses)}",
                 [f"getent ahosts {domain}: {resolved or 'nothing'}"],
             )
@@ -66,8 +66,8 @@ def _no_server(site: Site, domain: str, servers: list[match.Server]) -> Fault:
         return FAULTS.fault(
             "name.no-server",
             BROKEN,
-            f"nginx does not read {unread.path}, which has the name {domain}: {unread.why}"
-            + (f"; the server in {instead[0].place} answers in its place" if instead else ""),
+            f"nginx does not read {unread.path}, which contains the name {domain}: {unread.why}"
+            + (f"; the server in {instead[0].place} answers instead" if instead else ""),
             f"{unread.fix} && {RELOAD}" if " in http of " not in unread.fix else f"{unread.fix}, then {RELOAD}",
             [f"server_name: {' '.join(names[:8]) or 'none'}"],
         )
@@ -76,7 +76,7 @@ def _no_server(site: Site, domain: str, servers: list[match.Server]) -> Fault:
         return FAULTS.fault(
             "name.no-server",
             BROKEN,
-            f"no server of nginx has the name {domain}: server_name {name} in {place} is no name, it has "
+            f"no server of nginx has the name {domain}: server_name {name} in {place} is not a name: it contains "
             + ("a scheme" if "://" in name else "a comma" if "," in name else "more than a name"),
             f"server_name {domain}; in {place}, then {RELOAD}",
             [f"server_name {name}; in {place}"],
@@ -85,12 +85,12 @@ def _no_server(site: Site, domain: str, servers: list[match.Server]) -> Fault:
         "name.no-server",
         BROKEN,
         f"no server of nginx has the name {domain}"
-        + (f"; the one in {instead[0].place} answers in its place" if instead else ""),
-        f"pyweb.stack.site writes it, where web_sites[].domains of {site.name} has that name; by hand: "
-        f"server_name {domain}; in the server of the site{at}, then {RELOAD}",
+        + (f"; the one in {instead[0].place} answers instead" if instead else ""),
+        f"pyweb.stack.site writes it if web_sites[].domains of {site.name} contains that name; by hand: server_name "
+        f"{domain}; in the server of the site{at}, then {RELOAD}",
         [
             f"server_name: {' '.join(names[:8]) or 'none'}",
-            "" if servers else "nginx.conf includes no server: include /etc/nginx/conf.d/*.conf; below http",
+            "" if servers else "nginx.conf includes no server: add include /etc/nginx/conf.d/*.conf; to http",
         ],
     )
 
@@ -116,7 +116,7 @@ def _other_server(site: Site, entrance: Entrance) -> Iterator[Fault]:
             BROKEN,
             f"another server answers for {entrance.host}: the one in {server.place} listens on "
             f"{', '.join(map(str, server.listens))}, which nginx prefers to {entrance.wanted[0].place}",
-            f"remove that server, or let both listen on the same address ({server.place}), then {RELOAD}",
+            f"remove that server, or make both listen on the same address ({server.place}), then {RELOAD}",
             [f"listen {server.listens[0]} in {server.place}"],
         )
     elif site.directives.conflicts:

@@ -66,13 +66,13 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     elif answering or (site.server.stranger and not found.master):
         seen.append(f"not uWSGI: {(answering or [site.server.stranger])[0]} answers")
     elif not found.installed and (site.managed or not host.starts.found):
-        yield FAULTS.fault("uwsgi.missing", BROKEN, "there is no uWSGI on this host", _INSTALL)
+        yield FAULTS.fault("uwsgi.missing", BROKEN, "uWSGI is not installed on this host", _INSTALL)
     elif _crashing(site, host):
         yield FAULTS.fault(
             "uwsgi.crashing",
             BROKEN,
-            f"{label} ends and is started again, over and over: {judge_unit.words(site) or uwsgi_words.why(site)}",
-            f"journalctl -u {unit} -n 50; pyweb.stack.rollback brings the release before; by hand: "
+            f"{label} keeps exiting and restarting: {judge_unit.words(site) or uwsgi_words.why(site)}",
+            f"journalctl -u {unit} -n 50; pyweb.stack.rollback makes the previous release live again; by hand: "
             + (uwsgi_words.fix(site) or f"journalctl -u {unit} -n 50 says why; then systemctl restart {unit}"),
             [state_of(site), *last_lines(found.log)],
         )
@@ -91,15 +91,15 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             yield FAULTS.fault(
                 "uwsgi.not-enabled",
                 DEGRADED,
-                f"{label} runs, and the file of its unit {unit} is gone: after it ends, nothing starts it again",
-                f"pyweb.stack.site writes it again{BY_HAND}put the file of {unit} back, then systemctl daemon-reload",
+                f"{label} runs, but the file of its unit {unit} is missing: nothing starts it again after it exits",
+                f"pyweb.stack.site writes it again{BY_HAND}restore the file of {unit}, then systemctl daemon-reload",
                 [f"{unit}: not-found"],
             )
         elif site.managed and found.starts_at_boot is False:
             yield FAULTS.fault(
                 "uwsgi.not-enabled",
                 DEGRADED,
-                f"uWSGI runs, and {site.layout.boot_unit} is disabled: after the next boot nothing starts it",
+                f"uWSGI runs, but {site.layout.boot_unit} is disabled: nothing starts it at the next boot",
                 f"systemctl enable {site.layout.boot_unit}",
                 [f"{site.layout.boot_unit}: disabled"],
             )
@@ -123,7 +123,7 @@ def _running(site: Site) -> Iterator[Fault]:
             "uwsgi.stopped",
             BROKEN,
             f"{site.server.label} is halted by a signal (SIGSTOP): {len(site.server.halted)} of its processes do "
-            "nothing until somebody lets them go on",
+            "nothing until they are resumed",
             f"kill -CONT {pids}",
             [f"process {pid}: state T (stopped)" for pid in site.server.halted[:3]],
         )
@@ -137,8 +137,8 @@ def _running(site: Site) -> Iterator[Fault]:
             DEGRADED,
             f"harakiri: {len(killed)} request{'s' if len(killed) > 1 else ''} took longer than "
             f"{found.options.last('harakiri') or '?'} s, and the worker was killed",
-            "make it faster, or web_sites[].nginx.read_timeout (harakiri follows it)"
-            f"; by hand: make it faster, or raise harakiri in {ini(site)}, then {restart(site)}",
+            "make it faster, or increase web_sites[].nginx.read_timeout (harakiri follows it); by hand: make it "
+            f"faster, or raise harakiri in {ini(site)}, then {restart(site)}",
             [killed[-1] + (f" at {slow[-1]}" if slow else "")],
         )
     small = [probe for probe in site.probes if probe.large_failure and "within" not in probe.large_failure]
@@ -153,8 +153,8 @@ def _running(site: Site) -> Iterator[Fault]:
             DEGRADED if hurt else ADVICE,
             f"buffer-size is too small ({most}): a request with a large cookie "
             + ("got 502" if hurt else "would get 502"),
-            "web_sites[].uwsgi.options.buffer-size (65535 is the default here)"
-            f"; by hand: buffer-size = 32768 in {ini(site)}, then {restart(site)}",
+            f"web_sites[].uwsgi.options.buffer-size (65535 by default); by hand: buffer-size = 32768 in {ini(site)}, "
+            f"then {restart(site)}",
             [
                 f"a cookie of {LARGE_COOKIE} bytes: {small[0].large_failure}" if small else "",
                 *(f"invalid request block size: {size} (max {most})" for size, most in blocks[-1:] if hurt),
@@ -176,8 +176,8 @@ def _busy(site: Site) -> Fault:
         "uwsgi.busy",
         BROKEN,
         "all workers are busy: requests wait until one is free",
-        "find what takes so long; web_sites[].uwsgi.processes or threads for more at once"
-        f"; by hand: find what takes so long, or more processes in {ini(site)}, then {restart(site)}",
+        "find out what takes so long; increase web_sites[].uwsgi.processes or threads to handle more requests at once; "
+        f"by hand: find out what takes so long, or set more processes in {ini(site)}, then {restart(site)}",
         [evidence],
     )
 
