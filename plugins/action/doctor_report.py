@@ -19,7 +19,7 @@ from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 
 class ActionModule(ActionBase):
-    """Runs on the controller only; asks no host."""
+    """Runs on the controller only."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's half of `site_doctor`: what leaves the controller is what the doctor needs, and its clock."""
+"""The controller's half of `site_doctor`: it sends the host only what the doctor needs, and the controller's clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 
 class ActionModule(ActionBase):
-    """Picks from every site the few keys that say what to look for; secrets are not among them."""
+    """Picks the few keys of each site that the doctor needs; no secret is among them."""
 
     _supports_check_mode = True
 
@@ -65,7 +65,7 @@ def wanted(site: dict[str, Any]) -> dict[str, Any]:
         "prefix": site.get("prefix"),
         "health": site.get("health"),
         "paths": site.get("paths"),
-        # The model says None where the user said false.
+        # The model has None for false.
         "media": None if nginx.get("media", True) else False,
         "tls": _kind(site.get("tls")),
         "certificate_path": _source(site.get("tls")),
@@ -86,7 +86,7 @@ def _kind(tls: Any) -> str | None:
 
 
 def _source(tls: Any) -> str | None:
-    """Return the file on the host with a certificate that others renew."""
+    """Return the file on the host with a certificate that another program renews."""
     if not isinstance(tls, dict) or _kind(tls) != "path":
         return None
     return tls.get("certificate_path") or tls.get("certificate")

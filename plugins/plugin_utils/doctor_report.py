@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import all_visible
 
-# The marks stand beside the colours: not everybody sees those.
+# Marks in addition to colours, which not everyone can distinguish.
 MARKS = {"ok": "✓", "broken": "✕", "degraded": "!", "unknown": "?"}
 WORDS = {"ok": "all ok", "broken": "broken", "degraded": "works, but", "unknown": "not all is known"}
 COLOURS = {"ok": "green", "broken": "red", "degraded": "yellow", "unknown": "dark gray"}

@@ -105,7 +105,7 @@ BY_HAND_CASES = [
     Case(
         "uWSGI without its Python plugin",
         "uwsgi.plugin",
-        ["without its Python plugin", "unavailable modifier requested: 0", "plugins = python3 in"],
+        ["without its Python plugin", "unavailable modifier requested: 0", "set plugins = python3 in"],
         "edit $ini '/^plugins/d; /^home/d; /^module/d'; restart\n"
         "start=_SYSTEMD_INVOCATION_ID=$(systemctl show --property=InvocationID --value mysite)\n"
         "until journalctl $start -o cat | grep -q 'unavailable modifier requested: 0'; do\n"

@@ -212,7 +212,7 @@ NAME = [
         "broken",
         "no server of nginx has the name shop.example: server_name http://shop.example in /etc/nginx/nginx.conf:2 is "
         "not a name: it contains a scheme",
-        f"server_name shop.example; in /etc/nginx/nginx.conf:2, then {RELOAD}",
+        f"set server_name shop.example; in /etc/nginx/nginx.conf:2, then {RELOAD}",
     ),
 ]
 STATIC = [

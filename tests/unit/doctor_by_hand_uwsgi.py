@@ -245,8 +245,8 @@ APP = [
         "app.virtualenv",
         "broken",
         "the virtualenv /srv/venv was created for python3.9, but uWSGI uses Python 3.12: it does not find the packages",
-        "web_sites[].virtualenv, then pyweb.stack.site; by hand: create it again: python3.12 -m venv --clear /srv/venv "
-        "&& /srv/venv/bin/pip install -r the project's requirements, then systemctl restart shop.service",
+        "set web_sites[].virtualenv, then run pyweb.stack.site; by hand: create it again: python3.12 -m venv --clear "
+        "/srv/venv && /srv/venv/bin/pip install -r the project's requirements, then systemctl restart shop.service",
         ("/srv/venv/lib/python3.9", "ModuleNotFoundError: No module named 'django'"),
     ),
 ]

@@ -199,7 +199,7 @@ CASES = [
         "degraded",
         f"{PATH} does not contain the certificate of CN=R11, which issued that of shop.example: some browsers download "
         "it, but programs and phones refuse the connection",
-        "append the certificate of CN=R11 to `certificate` in web_sites[].tls, then pyweb.stack.site",
+        "append the certificate of CN=R11 to `certificate` in web_sites[].tls, then run pyweb.stack.site",
     ),
     Case(
         "a chain of a public CA without its intermediate",
@@ -241,7 +241,7 @@ CASES = [
         "nginx.certificate-expires",
         "degraded",
         "the certificate of shop.example ends on 2027-01-20, in 5 days; it should have been renewed by now",
-        "pyweb.stack.site makes a new one",
+        "pyweb.stack.site creates a new one",
     ),
     Case(
         "a certificate of the inventory before its end",
@@ -249,7 +249,7 @@ CASES = [
         "nginx.certificate-expires",
         "degraded",
         "the certificate of shop.example ends on 2027-01-20, in 5 days; no program on this host is known to renew it",
-        "web_sites[].tls of shop (certificate and key), then pyweb.stack.site",
+        "set web_sites[].tls of shop (certificate and key), then run pyweb.stack.site",
     ),
     Case(
         "a self-signed certificate for a public name",
@@ -266,7 +266,7 @@ CASES = [
         "nginx.certificate-placeholder",
         "broken",
         "the CA has issued no certificate for shop.example yet, and nginx serves a temporary one",
-        "pyweb.stack.site, which asks the CA again and reports what it needs",
+        "run pyweb.stack.site, which asks the CA again and reports what it needs",
         ("/etc/sites/shop/tls/live/placeholder",),
     ),
     Case(
@@ -276,7 +276,7 @@ CASES = [
         "broken",
         "the CA has issued no certificate for shop.example yet, and nginx serves a temporary one; its last message "
         f"was: {REFUSED}",
-        "pyweb.stack.site, which asks the CA again and reports what it needs",
+        "run pyweb.stack.site, which asks the CA again and reports what it needs",
         (f"2027-01-14 03:00:00: {REFUSED}",),
     ),
     Case(
@@ -320,7 +320,7 @@ CASES = [
         "nginx.renewal-off",
         "broken",
         "nothing starts certbot, so the certificate shop is not renewed: there is no timer and no cron job",
-        "pyweb.stack.site",
+        "run pyweb.stack.site",
     ),
     Case(
         "a renewal that was turned off",
@@ -410,8 +410,9 @@ CASES = [
         f"{HTTPS} is redirected forever, by the application: SECURE_SSL_REDIRECT is on, and without "
         "SECURE_PROXY_SSL_HEADER Django treats every request as http",
         "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; or "
-        "web_sites[].settings.SECURE_SSL_REDIRECT: false, because nginx redirects; by hand: SECURE_PROXY_SSL_HEADER = "
-        "('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; or SECURE_SSL_REDIRECT = False",
+        "web_sites[].settings.SECURE_SSL_REDIRECT: false, because nginx redirects; by hand: set "
+        "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; or "
+        "SECURE_SSL_REDIRECT = False",
         (
             f"GET {HTTP} -> 301, Location: {HTTPS}; {TO_HTTPS}",
             f"GET {HTTPS} -> 301, Location: {HTTPS}; the application",
@@ -472,7 +473,7 @@ CASES = [
         "the client 10.0.0.7 sends the client's address and scheme, but nginx does not trust it: the site sees that "
         "address for every client, and the scheme that the proxy used",
         "if that is your proxy: web_sites[].nginx.trusted_proxies: [10.0.0.7]; if it is not, the headers are forged, "
-        "and nginx is right; by hand: set_real_ip_from and real_ip_header X-Forwarded-For, and the scheme by "
+        "and nginx is right; by hand: set set_real_ip_from and real_ip_header X-Forwarded-For, and the scheme by "
         "$http_x_forwarded_proto; if it is not, the headers are forged, and nginx is right",
         ("a request of 10.0.0.7",),
     ),
@@ -494,7 +495,7 @@ CASES = [
         "degraded",
         "real_ip_header X-Real-IP in /n:1 without set_real_ip_from has no effect: no proxy is trusted, so every client "
         "has the address of the proxy",
-        "web_sites[].nginx.trusted_proxies with pyweb.stack.site; by hand: set_real_ip_from with the addresses of "
+        "web_sites[].nginx.trusted_proxies with pyweb.stack.site; by hand: set set_real_ip_from with the addresses of "
         "your proxies",
     ),
     Case(

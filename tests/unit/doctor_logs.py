@@ -108,7 +108,7 @@ DJANGO = [
         "degraded",
         "Django answers 500 on /db/ (1 x 500): django.db.utils.OperationalError: no such table: shop_item "
         "(/srv/code/shop/views.py:7)",
-        "the table shop_item is missing. cd /srv/code && /srv/venv/bin/python3 manage.py migrate makes it; if "
+        "the table shop_item is missing. cd /srv/code && /srv/venv/bin/python3 manage.py migrate creates it; if "
         "showmigrations says that this was done, restore the table from a backup, or migrate APP zero --fake and "
         "migrate APP",
         ("uWSGI counts 2 unhandled exceptions of the application",),
@@ -181,8 +181,8 @@ UWSGI = [
         ),
         "uwsgi.killed",
         "degraded",
-        "2 x `DAMN ! worker died, killed by signal 9`: something killed workers of uWSGI while they handled requests, "
-        "the kernel killed it because memory was short; their visitors got 502",
+        "2 x `DAMN ! worker died, killed by signal 9`: workers of uWSGI were killed while they handled requests, by "
+        "the kernel because memory was short; their visitors got 502",
         "journalctl --dmesg --grep 'Out of memory'; to use less memory: web_sites[].uwsgi.processes and options",
         (DAMN.format(2, 8), "Out of memory: Killed process 8 (uwsgi) total-vm:1kB"),
     ),
@@ -191,8 +191,8 @@ UWSGI = [
         lambda site, host: (put(site.uwsgi, log=DAMN.format(1, 7), unit={"Id": UNIT}), put(site, managed=False)),
         "uwsgi.killed",
         "advice",
-        "1 x `DAMN ! worker died, killed by signal 9`: something killed workers of uWSGI while they handled requests, "
-        "as the kernel does when memory is short; their visitors got 502",
+        "1 x `DAMN ! worker died, killed by signal 9`: workers of uWSGI were killed while they handled requests, as "
+        "the kernel does when memory is short; their visitors got 502",
         f"systemctl show --property=MemoryMax {UNIT}; journalctl --dmesg --grep 'Out of memory'; to use less memory: "
         "processes and reload-on-rss in the ini",
     ),
@@ -214,7 +214,7 @@ UWSGI = [
         "broken",
         "uWSGI runs without its Python plugin and cannot answer (unavailable modifier requested: 0): plugins is not "
         "set in /srv/uwsgi.ini",
-        "plugins = python3 in /srv/uwsgi.ini (the package uwsgi-plugin-python3), then restart it",
+        "set plugins = python3 in /srv/uwsgi.ini (the package uwsgi-plugin-python3), then restart it",
         ("-- unavailable modifier requested: 0 --",),
     ),
     Case(

@@ -86,7 +86,7 @@ CASES = [
         "degraded",
         "uWSGI is configured to read /srv/gone.ini, which does not exist; the running processes were started before "
         "that",
-        "pyweb.stack.site; by hand: create it, or correct the command: uwsgi /srv/gone.ini",
+        "run pyweb.stack.site; by hand: create it, or correct the command: uwsgi /srv/gone.ini",
         ("/srv/gone.ini: No such file or directory",),
     ),
     Case(
@@ -99,7 +99,7 @@ CASES = [
         "degraded",
         "chdir is wrong: there is no directory /srv/code; the running processes were started before that",
         (
-            "web_sites[].source, then pyweb.stack.site; by hand: chdir = the directory that holds "
+            "set web_sites[].source, then run pyweb.stack.site; by hand: set chdir = the directory that holds "
             "manage.py, in /srv/uwsgi.ini, then restart uWSGI"
         ),
         (
@@ -117,7 +117,7 @@ CASES = [
         "broken",
         "chdir is wrong: /srv/code has no package shop, but /srv/code/inner does",
         (
-            "web_sites[].source, then pyweb.stack.site; by hand: chdir = /srv/code/inner in "
+            "set web_sites[].source, then run pyweb.stack.site; by hand: set chdir = /srv/code/inner in "
             "/srv/uwsgi.ini, the directory that holds manage.py, then restart uWSGI"
         ),
         (
@@ -137,8 +137,8 @@ CASES = [
         "degraded",
         "the virtualenv is wrong: there is no directory /srv/gone; the running processes were started before that",
         (
-            "pyweb.stack.site builds it again; by hand: home = the virtualenv that "
-            "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
+            "pyweb.stack.site builds it again; by hand: set home = the virtualenv that Django was installed into, in "
+            "/srv/uwsgi.ini, then restart uWSGI"
         ),
         (
             "home = /srv/gone in /srv/uwsgi.ini",
@@ -155,8 +155,8 @@ CASES = [
         "degraded",
         "the virtualenv is wrong: /srv/empty has no Django; the running processes were started before that",
         (
-            "web_sites[].virtualenv, then pyweb.stack.site; by hand: home = the virtualenv that "
-            "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
+            "set web_sites[].virtualenv, then run pyweb.stack.site; by hand: set home = the virtualenv that Django was "
+            "installed into, in /srv/uwsgi.ini, then restart uWSGI"
         ),
         (
             "home = /srv/empty in /srv/uwsgi.ini",
@@ -173,8 +173,8 @@ CASES = [
         "broken",
         "the virtualenv is wrong: /srv/venv/bin/python3 has no Django",
         (
-            "web_sites[].virtualenv, then pyweb.stack.site; by hand: home = the virtualenv that "
-            "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
+            "set web_sites[].virtualenv, then run pyweb.stack.site; by hand: set home = the virtualenv that Django was "
+            "installed into, in /srv/uwsgi.ini, then restart uWSGI"
         ),
         ("No module named 'django'",),
     ),
@@ -185,8 +185,8 @@ CASES = [
         "broken",
         "the module is wrong: there is no shop in /srv/code",
         (
-            "web_sites[].wsgi, then pyweb.stack.site; by hand: module in /srv/uwsgi.ini as in WSGI_APPLICATION of the "
-            "settings, then restart uWSGI"
+            "set web_sites[].wsgi, then run pyweb.stack.site; by hand: set module in /srv/uwsgi.ini as in "
+            "WSGI_APPLICATION of the settings, then restart uWSGI"
         ),
         (
             "module = shop.wsgi in /srv/uwsgi.ini",
@@ -204,8 +204,8 @@ CASES = [
         "broken",
         "the module is wrong: there is no shop.wsgi in /srv/code",
         (
-            "web_sites[].wsgi, then pyweb.stack.site; by hand: module in the command line as in WSGI_APPLICATION of "
-            "the settings, then restart uWSGI"
+            "set web_sites[].wsgi, then run pyweb.stack.site; by hand: set module in the command line as in "
+            "WSGI_APPLICATION of the settings, then restart uWSGI"
         ),
         (
             "module = shop.wsgi in the command line",
@@ -219,7 +219,7 @@ CASES = [
         "broken",
         "the module shop.wsgi has no callable application",
         (
-            "web_sites[].wsgi, then pyweb.stack.site; by hand: module = shop.wsgi:application in "
+            "set web_sites[].wsgi, then run pyweb.stack.site; by hand: set module = shop.wsgi:application in "
             "/srv/uwsgi.ini, then restart uWSGI"
         ),
         ("module 'shop.wsgi' has no attribute 'application'",),
@@ -231,8 +231,8 @@ CASES = [
         "broken",
         "the application cannot be imported: ValueError: not today",
         (
-            "correct /srv/code/a.py:3 in the source, then pyweb.stack.deploy; pyweb.stack.rollback makes the previous "
-            "release live again; by hand: correct /srv/code/a.py:3, then restart uWSGI"
+            "correct /srv/code/a.py:3 in the source, then run pyweb.stack.deploy; pyweb.stack.rollback makes the "
+            "previous release live again; by hand: correct /srv/code/a.py:3, then restart uWSGI"
         ),
         ("ValueError: not today at /srv/code/a.py:3",),
     ),
@@ -243,8 +243,8 @@ CASES = [
         "broken",
         "the application cannot be imported: x has no attribute 'application'",
         (
-            "correct /srv/code/a.py:3 in the source, then pyweb.stack.deploy; pyweb.stack.rollback makes the previous "
-            "release live again; by hand: correct /srv/code/a.py:3, then restart uWSGI"
+            "correct /srv/code/a.py:3 in the source, then run pyweb.stack.deploy; pyweb.stack.rollback makes the "
+            "previous release live again; by hand: correct /srv/code/a.py:3, then restart uWSGI"
         ),
         ("x has no attribute 'application' at /srv/code/a.py:3",),
     ),
@@ -255,8 +255,8 @@ CASES = [
         "degraded",
         "the application cannot be imported: ValueError: not today; the running processes were started before that",
         (
-            "correct it in the source, then pyweb.stack.deploy; pyweb.stack.rollback makes the previous release live "
-            "again; by hand: correct it, then restart uWSGI"
+            "correct it in the source, then run pyweb.stack.deploy; pyweb.stack.rollback makes the previous release "
+            "live again; by hand: correct it, then restart uWSGI"
         ),
         ("ValueError: not today",),
     ),
@@ -267,7 +267,7 @@ CASES = [
         "broken",
         "the application cannot be imported: No module named 'nosuch'",
         (
-            "web_sites[].packages or the project's requirements (nosuch), then pyweb.stack.deploy; by hand: "
+            "web_sites[].packages or the project's requirements (nosuch), then run pyweb.stack.deploy; by hand: "
             "/srv/venv/bin/python3 -m pip install the package that provides nosuch, then restart uWSGI"
         ),
         ("No module named 'nosuch' at /a.py:1",),
@@ -292,8 +292,8 @@ CASES = [
         "broken",
         "the application cannot be imported: ValueError: not today",
         (
-            "correct it in the source, then pyweb.stack.deploy; pyweb.stack.rollback makes the previous release live "
-            "again; by hand: correct it, then restart uWSGI"
+            "correct it in the source, then run pyweb.stack.deploy; pyweb.stack.rollback makes the previous release "
+            "live again; by hand: correct it, then restart uWSGI"
         ),
         (
             "uWSGI",
@@ -313,8 +313,8 @@ CASES = [
         "broken",
         "the application cannot be imported: see uWSGI's log",
         (
-            "correct it in the source, then pyweb.stack.deploy; pyweb.stack.rollback makes the previous release live "
-            "again; by hand: correct it, then restart uWSGI"
+            "correct it in the source, then run pyweb.stack.deploy; pyweb.stack.rollback makes the previous release "
+            "live again; by hand: correct it, then restart uWSGI"
         ),
         ("no python application found, check your startup logs",),
     ),

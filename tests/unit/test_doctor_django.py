@@ -194,7 +194,7 @@ CASES = [
         "broken",
         "ALLOWED_HOSTS does not contain a.example, b.example: Django answers 400",
         (
-            "web_sites[].domains, then pyweb.stack.site; by hand: ALLOWED_HOSTS = ['a.example', "
+            "set web_sites[].domains, then run pyweb.stack.site; by hand: set ALLOWED_HOSTS = ['a.example', "
             "'b.example', 'x'] in /srv/code/shop/settings.py, then restart uWSGI"
         ),
         (
@@ -212,7 +212,7 @@ CASES = [
             " trust that origin"
         ),
         (
-            "web_sites[].nginx.listen and domains determine CSRF_TRUSTED_ORIGINS; by hand: CSRF_TRUSTED_ORIGINS = "
+            "web_sites[].nginx.listen and domains determine CSRF_TRUSTED_ORIGINS; by hand: set CSRF_TRUSTED_ORIGINS = "
             "['https://shop.example'] in /srv/code/shop/settings.py, or uwsgi_param HTTP_HOST $http_host and "
             "SECURE_PROXY_SSL_HEADER"
         ),
@@ -225,8 +225,8 @@ CASES = [
         "degraded",
         "DEBUG is on: error pages show settings and code to everyone, and memory usage grows",
         (
-            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: DEBUG "
-            "= False in /srv/code/shop/settings.py, then restart uWSGI"
+            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: set DEBUG = False in "
+            "/srv/code/shop/settings.py, then restart uWSGI"
         ),
         ("settings.DEBUG is True",),
     ),
@@ -237,8 +237,8 @@ CASES = [
         "degraded",
         "DEBUG is on: error pages show settings and code to everyone, and memory usage grows",
         (
-            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: DEBUG "
-            "= False in /srv/code/shop/settings.py, then restart uWSGI"
+            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: set DEBUG = False in "
+            "/srv/code/shop/settings.py, then restart uWSGI"
         ),
         ("Django answers a missing page with its debug page",),
     ),
@@ -249,8 +249,8 @@ CASES = [
         "broken",
         "the settings cannot be used: ImproperlyConfigured: no",
         (
-            "correct the settings, then pyweb.stack.deploy; by hand: correct "
-            "/srv/code/shop/settings.py, then restart uWSGI"
+            "correct the settings, then run pyweb.stack.deploy; by hand: correct /srv/code/shop/settings.py, then "
+            "restart uWSGI"
         ),
         ("ImproperlyConfigured: no",),
     ),
@@ -278,7 +278,7 @@ CASES = [
         ),
         (
             'let the settings take it from the environment, as in DEBUG = os.environ.get("DEBUG") == '
-            "\"True\"; by hand: DEBUG = os.environ.get('DEBUG') == 'True' before the lines that use it, in "
+            "\"True\"; by hand: set DEBUG = os.environ.get('DEBUG') == 'True' before the lines that use it, in "
             "/srv/code/shop/settings.py, then restart uWSGI"
         ),
         ("shop.settings",),
@@ -299,9 +299,9 @@ CASES = [
             "whether a visitor stays logged in"
         ),
         (
-            "set settings: {SESSION_ENGINE: django.contrib.sessions.backends.db}, or a cache that all"
-            " processes share; by hand: SESSION_ENGINE = 'django.contrib.sessions.backends.db', or a "
-            "cache that all processes share, in /srv/code/shop/settings.py, then restart uWSGI"
+            "set settings: {SESSION_ENGINE: django.contrib.sessions.backends.db}, or a cache that all processes share; "
+            "by hand: set SESSION_ENGINE = 'django.contrib.sessions.backends.db', or a cache that all processes share, "
+            "in /srv/code/shop/settings.py, then restart uWSGI"
         ),
         ("shop.settings",),
     ),
@@ -325,9 +325,9 @@ CASES = [
         "degraded",
         "mail goes to port 25 of this host, where no mail server listens",
         (
-            "set settings: {EMAIL_HOST: ...}, or install a mail server; by hand: EMAIL_BACKEND = "
-            "'django.core.mail.backends.smtp.EmailBackend' and EMAIL_HOST in "
-            "/srv/code/shop/settings.py, then restart uWSGI"
+            "set settings: {EMAIL_HOST: ...}, or install a mail server; by hand: set EMAIL_BACKEND = "
+            "'django.core.mail.backends.smtp.EmailBackend' and EMAIL_HOST in /srv/code/shop/settings.py, then restart "
+            "uWSGI"
         ),
         ("shop.settings",),
     ),
@@ -385,7 +385,7 @@ CASES = [
             "answers 504"
         ),
         (
-            "make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, or "
+            "make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, or set "
             "uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && systemctl reload nginx"
         ),
         ("no complete answer within 2 s",),
@@ -400,7 +400,7 @@ CASES = [
             "answers 504"
         ),
         (
-            "make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, or "
+            "make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, or set "
             "uwsgi_read_timeout 300s; at n:1, then nginx -t && systemctl reload nginx"
         ),
         ("no complete answer within 2 s",),
@@ -419,7 +419,7 @@ CASES = [
             "answers 504"
         ),
         (
-            "make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, or "
+            "make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, or set "
             "proxy_read_timeout 300s; at n:1, then nginx -t && systemctl reload nginx"
         ),
         ("no complete answer within 2 s",),
@@ -431,7 +431,7 @@ CASES = [
         "degraded",
         "1 request got 504 recently (GET /slow): the application is slower than uwsgi_read_timeout (60s)",
         (
-            "make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, or "
+            "make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, or set "
             "uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && systemctl reload nginx"
         ),
         (
@@ -448,7 +448,7 @@ CASES = [
         "degraded",
         "2 requests got 504 recently (?): the application is slower than uwsgi_read_timeout (60s)",
         (
-            "make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, or "
+            "make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, or set "
             "uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && systemctl reload nginx"
         ),
         ("upstream timed out while reading response",),

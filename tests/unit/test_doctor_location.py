@@ -45,7 +45,7 @@ CASES = [
         "location.no-pass",
         "broken",
         "nginx does not pass / to an application: its location in /n:1 has `return 204;`",
-        "pyweb.stack.site; by hand: uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
+        "run pyweb.stack.site; by hand: set uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
         ("location / { in /n:1",),
     ),
     Case(
@@ -54,7 +54,7 @@ CASES = [
         "location.no-pass",
         "broken",
         "nginx does not pass / to an application: its location in /n:1 serves files",
-        "pyweb.stack.site; by hand: uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
+        "run pyweb.stack.site; by hand: set uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
         ("location / { in /n:1",),
     ),
     Case(
@@ -63,7 +63,7 @@ CASES = [
         "location.no-pass",
         "broken",
         "nginx does not pass / to an application: its location in ? serves files",
-        "pyweb.stack.site; by hand: uwsgi_pass or proxy_pass at ?, then nginx -t && systemctl reload nginx",
+        "run pyweb.stack.site; by hand: set uwsgi_pass or proxy_pass at ?, then nginx -t && systemctl reload nginx",
         (),
     ),
     Case(
@@ -73,9 +73,8 @@ CASES = [
         "degraded",
         "an upload of 4096 bytes was refused with 413: client_max_body_size is 1m (the default)",
         (
-            "web_sites[].nginx.client_max_body_size, then pyweb.stack.site; by hand: "
-            "client_max_body_size 75m; at /etc/nginx/nginx.conf:1, then nginx -t && systemctl reload "
-            "nginx"
+            "set web_sites[].nginx.client_max_body_size, then run pyweb.stack.site; by hand: set client_max_body_size "
+            "75m; at /etc/nginx/nginx.conf:1, then nginx -t && systemctl reload nginx"
         ),
         (
             (
@@ -94,8 +93,8 @@ CASES = [
         "degraded",
         "an upload of ? bytes was refused with 413: client_max_body_size is 1k",
         (
-            "web_sites[].nginx.client_max_body_size, then pyweb.stack.site; by hand: "
-            "client_max_body_size 75m; at /n:1, then nginx -t && systemctl reload nginx"
+            "set web_sites[].nginx.client_max_body_size, then run pyweb.stack.site; by hand: set client_max_body_size "
+            "75m; at /n:1, then nginx -t && systemctl reload nginx"
         ),
         ("client intended to send too large body",),
     ),
@@ -179,7 +178,7 @@ CASES = [
             "`include uwsgi_params;` is missing at `uwsgi_pass unix:/a;` in /n:1: no uwsgi_param applies; the "
             "application understands no request"
         ),
-        "include uwsgi_params; beside uwsgi_pass unix:/a; in /n:1, then nginx -t && systemctl reload nginx",
+        "add include uwsgi_params; beside uwsgi_pass unix:/a; in /n:1, then nginx -t && systemctl reload nginx",
         ("uwsgi_pass unix:/a; in /n:1",),
     ),
     Case(
@@ -192,7 +191,7 @@ CASES = [
             "PATH_INFO, QUERY_STRING, CONTENT_LENGTH, CONTENT_TYPE, SERVER_NAME, SERVER_PORT, SERVER_PROTOCOL are not "
             "passed on; uwsgi_param A b; in /n:1 replaces all of /n; the application understands no request"
         ),
-        "include uwsgi_params; beside uwsgi_pass unix:/a; in /n:1, then nginx -t && systemctl reload nginx",
+        "add include uwsgi_params; beside uwsgi_pass unix:/a; in /n:1, then nginx -t && systemctl reload nginx",
         ("uwsgi_pass unix:/a; in /n:1", "uwsgi_param A b; in /n:1"),
     ),
     Case(
@@ -206,7 +205,7 @@ CASES = [
             "`include uwsgi_params;` is missing at `uwsgi_pass unix:/a;` in /n:1: QUERY_STRING is not passed on; the "
             "query string is lost"
         ),
-        "include uwsgi_params; beside uwsgi_pass unix:/a; in /n:1, then nginx -t && systemctl reload nginx",
+        "add include uwsgi_params; beside uwsgi_pass unix:/a; in /n:1, then nginx -t && systemctl reload nginx",
         (
             "uwsgi_pass unix:/a; in /n:1",
             "uwsgi_param REQUEST_METHOD $request_method; in /n:1",
@@ -228,8 +227,8 @@ CASES = [
             "contain that name"
         ),
         (
-            "proxy_set_header Host $http_host; beside proxy_pass http://127.0.0.1:8000; in /n:1, then nginx "
-            "-t && systemctl reload nginx"
+            "add proxy_set_header Host $http_host; beside proxy_pass http://127.0.0.1:8000; in /n:1, then nginx -t && "
+            "systemctl reload nginx"
         ),
         ("proxy_pass http://127.0.0.1:8000; in /n:1", "Host: 127.0.0.1:8000"),
     ),
@@ -248,8 +247,8 @@ CASES = [
             "proxy_set_header Host $host; in /n:1; forms get 403 from Django"
         ),
         (
-            "proxy_set_header Host $http_host; beside proxy_pass http://127.0.0.1:8000; in /n:1, then nginx "
-            "-t && systemctl reload nginx"
+            "add proxy_set_header Host $http_host; beside proxy_pass http://127.0.0.1:8000; in /n:1, then nginx -t && "
+            "systemctl reload nginx"
         ),
         ("proxy_pass http://127.0.0.1:8000; in /n:1", "Host: 127.0.0.1:8000"),
     ),
@@ -320,7 +319,7 @@ CASES = [
         "location.limited",
         "degraded",
         "1 request got 503 recently: `limit_req zone=a;` in /n:1 is lower than what a browser needs for one page",
-        "burst=20 nodelay for limit_req zone=a; in /n:1",
+        "add burst=20 nodelay to limit_req zone=a; in /n:1",
         ("limiting requests, excess: 1.0",),
     ),
     Case(
@@ -344,7 +343,7 @@ CASES = [
         "location.limited",
         "degraded",
         "1 request got 429 recently: `limit_conn a 2;` in /n:1 is lower than what a browser needs for one page",
-        "a larger number in limit_conn a 2; in /n:1",
+        "set a larger number in limit_conn a 2; in /n:1",
         ('limiting connections by zone "a"',),
     ),
     Case(
@@ -359,7 +358,7 @@ CASES = [
             "a visitor with a large cookie, or a long URL, gets 400: `large_client_header_buffers 4 1k;` in "
             "/n:1; the default is 4 8k"
         ),
-        "large_client_header_buffers 4 8k; in /n:1, then nginx -t && systemctl reload nginx",
+        "set large_client_header_buffers 4 8k; in /n:1, then nginx -t && systemctl reload nginx",
         ("a request with a cookie of 4096 bytes -> 400",),
     ),
 ]

@@ -45,7 +45,7 @@ CASES = [
         "media.no-location",
         "degraded",
         "nginx has no location for media files: it passes /media/a.css to the application, which has no such page",
-        "location /media/ { alias /srv/media/; } beside /n:7, then nginx -t && systemctl reload nginx",
+        "add location /media/ { alias /srv/media/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /media/a.css -> 404",
             "uwsgi_pass a; in /n:7",
@@ -59,7 +59,7 @@ CASES = [
         "media.no-location",
         "advice",
         "nginx has no location for media files: it passes /media/a.css to the application, which has no such page",
-        "location /media/ { alias /srv/media/; } beside /n:7, then nginx -t && systemctl reload nginx",
+        "add location /media/ { alias /srv/media/; } beside /n:7, then nginx -t && systemctl reload nginx",
     ),
     Case(
         "no location, and no root known",
@@ -67,7 +67,7 @@ CASES = [
         "media.no-location",
         "degraded",
         "nginx has no location for media files: it passes /media/a.css to the application, which has no such page",
-        "location /media/ { alias STATIC_ROOT/; } beside /n:7, then nginx -t && systemctl reload nginx",
+        "add location /media/ { alias STATIC_ROOT/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /media/a.css -> 404",
             "proxy_pass a; in /n:7",
@@ -100,7 +100,7 @@ CASES = [
         "media.status",
         "degraded",
         "media files are not served",
-        "look at /n:7",
+        "check /n:7",
         (
             "GET /media/a.css -> 410",
             "/srv/media/a.css",
@@ -112,7 +112,7 @@ CASES = [
         "media.status",
         "degraded",
         "media files are not served",
-        "look at /n:7",
+        "check /n:7",
         (
             "GET /media/a.css -> the end came",
             "/srv/media/a.css",
@@ -136,7 +136,7 @@ CASES = [
         "media.status",
         "degraded",
         "media files are not served",
-        "look at /n:7",
+        "check /n:7",
         ("GET /media/a.css -> not asked",),
     ),
     Case(

@@ -36,7 +36,7 @@ CASES = [
         "broken",
         "no server of nginx has the name shop.example; the one in /etc/nginx/nginx.conf:2 answers instead",
         (
-            "pyweb.stack.site writes it if web_sites[].domains of shop contains that name; by hand: server_name "
+            "pyweb.stack.site writes it if web_sites[].domains of shop contains that name; by hand: set server_name "
             "shop.example; in the server of the site, where /etc/nginx/nginx.conf:2 has elsewhere.example, then nginx "
             "-t && systemctl reload nginx"
         ),
@@ -49,7 +49,7 @@ CASES = [
         "broken",
         "no server of nginx has the name shop.example",
         (
-            "pyweb.stack.site writes it if web_sites[].domains of shop contains that name; by hand: server_name "
+            "pyweb.stack.site writes it if web_sites[].domains of shop contains that name; by hand: set server_name "
             "shop.example; in the server of the site, where /etc/nginx/nginx.conf:2 has _, then nginx -t && systemctl "
             "reload nginx"
         ),
@@ -156,7 +156,7 @@ CASES = [
         "name.no-server",
         "advice",
         "no server of nginx has the name shop.example; the one in /a.conf:1 answers because it is the only one there",
-        "server_name shop.example; in /a.conf:1, then nginx -t && systemctl reload nginx",
+        "set server_name shop.example; in /a.conf:1, then nginx -t && systemctl reload nginx",
         ("no other server of its address than /a.conf:1 has an application",),
     ),
 ]

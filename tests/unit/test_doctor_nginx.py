@@ -49,7 +49,7 @@ CASES = [
         "nginx.missing",
         "broken",
         "nginx is not installed",
-        "pyweb.stack.site; by hand: install the package nginx",
+        "run pyweb.stack.site; by hand: install the package nginx",
         (),
     ),
     Case(
@@ -62,9 +62,8 @@ CASES = [
             "the previous configuration"
         ),
         (
-            "nginx_ipv6: auto (or false), then pyweb.stack.site; by hand: remove the listen [::] "
-            "lines (nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart "
-            "nginx"
+            "nginx_ipv6: auto (or false), then run pyweb.stack.site; by hand: remove the listen [::] lines (nginx -T "
+            "2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart nginx"
         ),
         (
             "socket() [::]:80 failed (97: Address family not supported by protocol)",
@@ -78,9 +77,8 @@ CASES = [
         "broken",
         "nginx is configured to listen on [::]:80, but this host has no IPv6; nginx does not run",
         (
-            "nginx_ipv6: auto (or false), then pyweb.stack.site; by hand: remove the listen [::] "
-            "lines (nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart "
-            "nginx"
+            "nginx_ipv6: auto (or false), then run pyweb.stack.site; by hand: remove the listen [::] lines (nginx -T "
+            "2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart nginx"
         ),
         (
             "socket() [::]:80 failed (97: Address family not supported by protocol)",

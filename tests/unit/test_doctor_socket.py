@@ -49,8 +49,8 @@ CASES = [
         "there is no socket unix:/run/shop.sock: uWSGI listens on unix:/b.sock",
         (
             "use the same address in both: web_sites[].uwsgi.socket with pyweb.stack.site writes it for uWSGI and for "
-            "uwsgi_pass; by hand: uwsgi_pass unix:/b.sock; at /etc/nginx/nginx.conf:5 or in its upstream, then nginx "
-            "-t && systemctl reload nginx; or socket = /run/shop.sock in /srv/uwsgi.ini, then restart uWSGI"
+            "uwsgi_pass; by hand: set uwsgi_pass unix:/b.sock; at /etc/nginx/nginx.conf:5 or in its upstream, then "
+            "nginx -t && systemctl reload nginx; or socket = /run/shop.sock in /srv/uwsgi.ini, then restart uWSGI"
         ),
         ("connect(unix:/run/shop.sock): ENOENT",),
     ),
@@ -148,8 +148,8 @@ CASES = [
         "nothing listens on 127.0.0.1:8001, which nginx connects to; uWSGI listens on 127.0.0.1:8009",
         (
             "use the same address in both: web_sites[].uwsgi.socket with pyweb.stack.site writes it for uWSGI and for "
-            "uwsgi_pass; by hand: uwsgi_pass 127.0.0.1:8009; at /etc/nginx/nginx.conf:5 or in its upstream, then nginx "
-            "-t && systemctl reload nginx; or socket = 127.0.0.1:8001 in /srv/uwsgi.ini, then restart uWSGI"
+            "uwsgi_pass; by hand: set uwsgi_pass 127.0.0.1:8009; at /etc/nginx/nginx.conf:5 or in its upstream, then "
+            "nginx -t && systemctl reload nginx; or socket = 127.0.0.1:8001 in /srv/uwsgi.ini, then restart uWSGI"
         ),
         (
             "connect(127.0.0.1:8001): ECONNREFUSED",
@@ -164,7 +164,7 @@ CASES = [
         "www-data may not write to the socket /run/a.sock: its mode is 0600",
         (
             "web_sites[].uwsgi.chmod_socket; for now: chmod 660 /run/a.sock && chgrp www-data /run/a.sock; by hand: "
-            "chmod-socket = 660 and a group of www-data in /srv/uwsgi.ini; for now: chmod 660 /run/a.sock && chgrp "
+            "set chmod-socket = 660 and a group of www-data in /srv/uwsgi.ini; for now: chmod 660 /run/a.sock && chgrp "
             "www-data /run/a.sock"
         ),
         (
@@ -180,7 +180,7 @@ CASES = [
         "www-data may not write to the socket /run/a.sock: its mode is 0600",
         (
             "web_sites[].uwsgi.chmod_socket; for now: chmod 660 /run/a.sock && chgrp www-data /run/a.sock; by hand: "
-            "chmod-socket = 660 and a group of www-data in /srv/uwsgi.ini; for now: chmod 660 /run/a.sock && chgrp "
+            "set chmod-socket = 660 and a group of www-data in /srv/uwsgi.ini; for now: chmod 660 /run/a.sock && chgrp "
             "www-data /run/a.sock"
         ),
         (

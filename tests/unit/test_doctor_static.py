@@ -116,9 +116,9 @@ CASES = [
         "degraded",
         "static files were never collected: STATIC_ROOT is not set, and nginx serves none",
         (
-            "STATIC_ROOT in the settings of the project, then pyweb.stack.deploy; by hand: "
-            "STATIC_ROOT in /srv/code/shop/settings.py, then sudo -u shop /srv/venv/bin/python3 /srv/code/manage.py "
-            "collectstatic --noinput"
+            "STATIC_ROOT in the settings of the project, then run pyweb.stack.deploy; by hand: set STATIC_ROOT in "
+            "/srv/code/shop/settings.py, then sudo -u shop /srv/venv/bin/python3 /srv/code/manage.py collectstatic "
+            "--noinput"
         ),
         ("STATIC_URL = /static/",),
     ),
@@ -140,7 +140,7 @@ CASES = [
         "static.no-location",
         "broken",
         "nginx has no location for static files: it passes /static/a.css to the application, which has no such page",
-        "location /static/ { alias /srv/static/; } beside /n:7, then nginx -t && systemctl reload nginx",
+        "add location /static/ { alias /srv/static/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /static/a.css -> 404",
             "uwsgi_pass a; in /n:7",
@@ -152,7 +152,7 @@ CASES = [
         "static.no-location",
         "broken",
         "nginx has no location for static files: it passes /static/a.css to the application, which has no such page",
-        "location /static/ { alias STATIC_ROOT/; } beside /n:7, then nginx -t && systemctl reload nginx",
+        "add location /static/ { alias STATIC_ROOT/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /static/a.css -> 404",
             "proxy_pass a; in /n:7",
@@ -201,7 +201,7 @@ CASES = [
         "static.status",
         "broken",
         "static files are not served",
-        "look at /n:7",
+        "check /n:7",
         (
             "GET /static/a.css -> 410",
             "/srv/static/a.css",
@@ -213,7 +213,7 @@ CASES = [
         "static.status",
         "broken",
         "static files are not served",
-        "look at /n:7",
+        "check /n:7",
         (
             "GET /static/a.css -> the end came",
             "/srv/static/a.css",

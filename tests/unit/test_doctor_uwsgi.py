@@ -67,7 +67,7 @@ CASES = [
         "uwsgi.supervisor",
         "broken",
         "supervisor has given up on eta (FATAL): bind(): Address already in use [core/socket.c line 769]",
-        "correct what /var/log/eta.log says, then: supervisorctl restart eta",
+        "fix what /var/log/eta.log reports, then: supervisorctl restart eta",
         ("eta  FATAL  Exited too quickly", "bind(): Address already in use [core/socket.c line 769]"),
     ),
     Case(
@@ -278,7 +278,7 @@ CASES = [
         "uwsgi.harakiri",
         "degraded",
         "gunicorn: 1 request took longer than 30 s, its timeout, and the worker was killed",
-        "make it faster, or --timeout in ExecStart of gamma.service",
+        "make it faster, or set --timeout in ExecStart of gamma.service",
         ("WORKER TIMEOUT (pid:9)",),
     ),
     Case(
@@ -288,8 +288,8 @@ CASES = [
         "broken",
         "uWSGI is not installed on this host",
         (
-            "pyweb.stack.site; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install "
-            "uwsgi into the virtualenv"
+            "run pyweb.stack.site; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install uwsgi into the "
+            "virtualenv"
         ),
         (),
     ),
@@ -466,8 +466,8 @@ CASES = [
         "advice",
         "buffer-size is too small (4096): a request with a large cookie would get 502",
         (
-            "web_sites[].uwsgi.options.buffer-size (65535 by default); by hand: buffer-size = 32768 in /srv/uwsgi.ini, "
-            "then restart uWSGI"
+            "web_sites[].uwsgi.options.buffer-size (65535 by default); by hand: set buffer-size = 32768 in "
+            "/srv/uwsgi.ini, then restart uWSGI"
         ),
         ("a cookie of 4096 bytes: the end came before an answer",),
     ),
@@ -482,8 +482,8 @@ CASES = [
         "degraded",
         "buffer-size is too small (8192): a request with a large cookie got 502",
         (
-            "web_sites[].uwsgi.options.buffer-size (65535 by default); by hand: buffer-size = 32768 in /srv/uwsgi.ini, "
-            "then restart uWSGI"
+            "web_sites[].uwsgi.options.buffer-size (65535 by default); by hand: set buffer-size = 32768 in "
+            "/srv/uwsgi.ini, then restart uWSGI"
         ),
         ("invalid request block size: 9000 (max 8192)", CUT_OFF),
     ),

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What bash completes the words of `pyweb` with."""
+"""The completion of the command `pyweb` for bash."""
 
 from __future__ import annotations
 

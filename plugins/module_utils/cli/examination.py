@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""`pyweb doctor`: the doctor of pyweb.stack.doctor, asked on the host itself."""
+"""`pyweb doctor`: run the doctor of pyweb.stack.doctor on the host itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from . import plugin_status
 from .output import say, say_line, until_closed
 from .sites import SiteHere
 
-# A line of a terminal is read at a glance; the faults stand in full below.
+# Lines on the terminal are short; the faults follow in full below them.
 LINE_MAX = 110
 
 
@@ -71,7 +71,7 @@ def show(report: dict[str, Any]) -> None:
 
 
 def _told(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the faults to tell in full: the first one, then others that follow from nothing."""
+    """Return the faults to print in full: the first one, then others that are not consequences."""
     first = report["first"]
     own = [fault for hop in report["hops"] for fault in hop["faults"] if not fault["follows"] and fault != first]
     return [*([first] if first else []), *own]
@@ -88,7 +88,7 @@ def _show_fault(fault: dict[str, Any]) -> None:
 
 
 def _show_changes(changes: dict[str, Any] | None) -> None:
-    """Print what has changed since the site was last well; nothing where nobody remembers that."""
+    """Print what has changed since the site last worked; nothing if that was not recorded."""
     if not changes:
         return
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(changes["since"]))

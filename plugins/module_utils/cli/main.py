@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The command `pyweb` on a host: what the playbooks do, without a controller, by the same code and the same locks.
+"""The command `pyweb` on a host: it does what the playbooks do, without a controller, with the same code and locks.
 
-Each command imports what it needs: an archive keeps no compiled modules, and most commands need few.
+Each command imports what it needs: an archive contains no compiled modules, and most commands need few.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with until_closed():
             try:
                 status = _run(argv)
-            except SystemExit as end:  # of argparse, after --help or a call that makes no sense
+            except SystemExit as end:  # from argparse, after --help or wrong arguments
                 status = end.code if isinstance(end.code, int) else 1
     except KeyboardInterrupt:
         status = 130
@@ -139,7 +139,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _refused(given: argparse.Namespace, why: str) -> int:
-    """Say why nothing was done, to a monitoring system in its own words; return the exit status."""
+    """Print why nothing was done, in the format of monitoring plugins if needed; return the exit status."""
     if given.command in ("status", "doctor") and not getattr(given, "json", False):
         say_line(f"UNKNOWN: {why}")
     else:
@@ -187,7 +187,7 @@ def _manage(given: argparse.Namespace) -> int:
 def _watch(_given: argparse.Namespace) -> int:
     from . import watch
 
-    # Nobody knows what to ask of a site that recorded no domains.
+    # A site that recorded no domains cannot be checked.
     return watch.watch([request for site in chosen([]) if (request := site.request())])
 
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""`pyweb releases` and `pyweb rollback`: what is there to go back to, and going there."""
+"""`pyweb releases` and `pyweb rollback`: list the releases, and roll back to one."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def go_back(site: SiteHere, to: str, ignore_migrations: bool, check_mode: bool) 
 
 
 def who() -> str:
-    """Return who asks, for the site's history: the one who called sudo, and the host."""
+    """Return who runs the command, for the site's history: the user who called sudo, and the host."""
     try:
         name = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):  # a user without a name

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""`pyweb status`: is each site live, do its processes run, and does it answer through nginx? A glance, no diagnosis."""
+"""`pyweb status`: whether each site is live, its processes run, and nginx answers for it. A quick check."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PROPERTIES = "Id,LoadState,ActiveState,SubState,NRestarts,Result,ActiveEnterTim
 
 @dataclass
 class Glance:
-    """What was seen of one site. `faults` are (status, what); `facts` what is good to know."""
+    """The findings for one site. `faults` are (status, what); `facts` is other information."""
 
     site: SiteHere
     faults: list[tuple[str, str]] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Glance:
 
 
 class OwnShell(Shell):
-    """Runs commands as whoever this is: only root becomes root."""
+    """Runs commands as the current user, without becoming root."""
 
     def start(self, argv: Sequence[str], user: str, *given: Any, **named: Any) -> Running:
         """Start `argv` as `Shell` does, as this process's own user."""
@@ -49,7 +49,7 @@ class OwnShell(Shell):
 
 
 def run(sites: Sequence[SiteHere]) -> int:
-    """Print a summary and a line a site; return the exit status."""
+    """Print a summary and a line for each site; return the exit status."""
     glances = [Glance(site) for site in sites]
     units = shown_units([unit for site in sites for unit in _units(site)])
     with ThreadPoolExecutor(max(len(glances), 1)) as pool:
@@ -154,7 +154,7 @@ def _visit(site: SiteHere) -> tuple[str, str]:
     health = {**recorded["health"], "timeout": min(recorded["health"].get("timeout", VISIT), VISIT)}
     try:
         return _through(Front.of(OwnShell(site.name, {}), {**recorded, "health": health}, manifest))
-    except Exception as error:  # whatever it is, the other sites are told
+    except Exception as error:  # whatever it is, the other sites are reported
         return UNKNOWN, f"could not be checked: {type(error).__name__}"
 
 

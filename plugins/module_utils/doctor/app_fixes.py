@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What to do by hand about an exception of a project, from its words: packages, environment, files that are closed."""
+"""How to fix an exception of a project by hand, from its text: packages, environment, inaccessible files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 from .evidence import Site
 from .fixes import ini, restart, settings_file
 
-# What Django says where the driver of a database or a cache is missing -> the package that has it.
+# Django's message if the driver of a database or a cache is missing -> the package that provides it.
 _DRIVERS = (
     (r"Error loading MySQLdb module", "mysqlclient"),
     (r"Error loading psycopg2? ", "'psycopg[binary]'"),
@@ -39,7 +39,7 @@ _ABSENT = re.compile(r"No such file or directory: '(/[^'\n]{1,300})'")
 
 
 def fix(site: Site, error: str) -> str:
-    """Return what to do on a host that somebody made by hand; '' where the words say nothing that is known."""
+    """Return the fix for a host that was set up by hand; '' if the text is not known."""
     again = f"; then {restart(site)}"
     for pattern, package in _DRIVERS:
         if re.search(pattern, error):
@@ -70,7 +70,7 @@ def fix(site: Site, error: str) -> str:
 
 
 def own_module(site: Site, missing: str) -> str:
-    """Return what to do about a module of the project's own package that is not there; '' for a package of others."""
+    """Return the fix for a missing module of the project's own package; '' for another package."""
     options = site.uwsgi.options
     module = options.last("module") or options.last("wsgi-file")
     top = module.replace("/", ".").partition(".")[0]

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judge the certificates of a site and their renewal, from the evidence. Asks nothing."""
+"""Judge the certificates of a site and their renewal, from the evidence. Pure functions."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _all(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[Fa
 
 
 def _refused(faults: Faults, entrance: Entrance, site: Site) -> Fault:
-    """Say what is wrong with the dates or the names of a certificate, whoever issued it."""
+    """Report wrong dates or names of a certificate, whoever issued it."""
     reason = entrance.certificate
     place = f" ({entrance.certificate_place})" if entrance.certificate_place else ""
     evidence = [f"TLS to {entrance.where} for {entrance.domain}: {reason}"]
@@ -67,14 +67,14 @@ def _refused(faults: Faults, entrance: Entrance, site: Site) -> Fault:
         cause, name = f"the certificate of {entrance.domain} is not valid{place}: {reason}", "nginx.certificate"
         fix = "use another certificate as ssl_certificate of this server"
     if site.https.kind in ("selfsigned", "acme") and name != "nginx.certificate-not-yet-valid":
-        fix = f"{_AGAIN}, which gets a new one; also check the clock"
+        fix = f"run {_AGAIN}, which gets a new one; also check the clock"
     elif site.https.kind == "certificate" and name != "nginx.certificate-not-yet-valid":
-        fix = f"web_sites[].tls of {site.name} (certificate and key), then {_AGAIN}"
+        fix = f"set web_sites[].tls of {site.name} (certificate and key), then run {_AGAIN}"
     return faults.fault(name, BROKEN, cause, fix, evidence)
 
 
 def _of_the_file(faults: Faults, entrance: Entrance, site: Site) -> Iterator[Fault]:
-    """Compare the file with what is shown, and look whether a chain is whole."""
+    """Compare the file with the certificate that is served, and check that the chain is complete."""
     file, leaf = entrance.file, entrance.shown.leaf
     if not file or not file.leaf:
         return
@@ -122,7 +122,7 @@ def _next_time(site: Site) -> str:
 
 def _whole(file: CertificateFile, site: Site) -> str:
     if site.https.kind == "certificate":
-        return f"append the certificate of {file.missing} to `certificate` in web_sites[].tls, then {_AGAIN}"
+        return f"append the certificate of {file.missing} to `certificate` in web_sites[].tls, then run {_AGAIN}"
     if "fullchain" in file.beside.rpartition("/")[2]:
         return f"ssl_certificate {file.beside}; in {file.place}, then {_RELOAD}"
     source = file.beside or "the intermediate certificate of your CA"
@@ -130,7 +130,7 @@ def _whole(file: CertificateFile, site: Site) -> str:
 
 
 def _late(faults: Faults, entrance: Entrance, site: Site, host: Host) -> Iterator[Fault]:
-    """Tell of a certificate that ends soon, though it should have been renewed by now."""
+    """Report a certificate that expires soon and should have been renewed by now."""
     leaf = entrance.shown.leaf or (entrance.file.leaf if entrance.file else None)
     if not leaf:
         return
@@ -152,9 +152,9 @@ def _late(faults: Faults, entrance: Entrance, site: Site, host: Host) -> Iterato
 def _renew(site: Site, entrance: Entrance) -> str:
     """Say what renews the certificate now."""
     if site.https.kind == "selfsigned":
-        return f"{_AGAIN} makes a new one"
+        return f"{_AGAIN} creates a new one"
     if site.https.kind == "certificate":
-        return f"web_sites[].tls of {site.name} (certificate and key), then {_AGAIN}"
+        return f"set web_sites[].tls of {site.name} (certificate and key), then run {_AGAIN}"
     if site.renewal.program == "certbot":
         return f"certbot renew --cert-name {site.renewal.name}, which shows why it was not renewed"
     if site.renewal.program == "acme.sh":
@@ -163,7 +163,7 @@ def _renew(site: Site, entrance: Entrance) -> str:
 
 
 def _nobodys(faults: Faults, entrance: Entrance, site: Site) -> Iterator[Fault]:
-    """Tell of a self-signed certificate for a name of the public DNS that nobody has asked for."""
+    """Report a self-signed certificate for a public name, if the inventory does not ask for one."""
     leaf = entrance.shown.leaf
     if leaf and leaf.self_signed and site.https.kind in ("", "none") and not reserved(entrance.domain):
         place = f" ({entrance.certificate_place})" if entrance.certificate_place else ""
@@ -183,21 +183,21 @@ def _placeholder(faults: Faults, site: Site) -> Fault:
         "nginx.certificate-placeholder",
         BROKEN,
         f"the CA has issued no certificate for {site.domains[0]} yet, and nginx serves a temporary one{said}",
-        f"{_AGAIN}, which asks the CA again and reports what it needs",
+        f"run {_AGAIN}, which asks the CA again and reports what it needs",
         [f"{site.layout.tls_live}/placeholder", f"{failures.last}: {failures.said}" if failures.said else ""],
         _reached_by(failures.said),
     )
 
 
 def _renewal(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
-    """Judge whether the certificate is renewed: by what, and with which success."""
+    """Judge whether the certificate is renewed, by which program, and whether that succeeds."""
     renewal, managed = site.renewal, site.https.kind == "acme"
     if not renewal.program:
         return
     gone = any("expired" in entrance.certificate for entrance in site.entrances)
     status = BROKEN if gone else DEGRADED
     if renewal.off:
-        fix = _AGAIN if managed else _revive(renewal)
+        fix = f"run {_AGAIN}" if managed else _revive(renewal)
         cause = f"the certificate {renewal.name} is not renewed: {renewal.off}"
         yield faults.fault("nginx.renewal-off", status, cause, fix, [renewal.file])
     elif not renewal.runs or all(trigger.why for trigger in renewal.triggers):
@@ -230,7 +230,7 @@ def _nothing_starts(faults: Faults, renewal: Renewal, status: str, managed: bool
         "nginx.renewal-off",
         status,
         f"{cause}: {'; '.join(named)}" if named else f"{cause}: there is no timer and no cron job",
-        fixes[0] if fixes else _AGAIN if managed else by_hand,
+        fixes[0] if fixes else f"run {_AGAIN}" if managed else by_hand,
         named or [f"no timer or cron job that starts {program}"],
     )
 
@@ -248,7 +248,7 @@ def _renew_by(renewal: Renewal) -> str:
 
 
 def _reached_by(said: str) -> tuple[str, ...]:
-    """Return what a failure may come of: a closed port, where the CA says that it has not reached the host."""
+    """Return the possible cause of a failure: a closed port, if the CA could not reach the host."""
     return ("firewalld.closed",) if re.search(r"(?i)time[- ]?out|refused|connect|reach", said) else ()
 
 

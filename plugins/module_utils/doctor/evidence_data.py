@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What was found out about the data of a site beside what its application says: plain data."""
+"""Evidence about the data of a site that does not come from its application: plain data."""
 
 from __future__ import annotations
 

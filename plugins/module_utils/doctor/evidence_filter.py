@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the kernel's packet filter was told, by nft, iptables or ufw: one plain form for all of them."""
+"""The rules of the kernel's packet filter, from nft, iptables or ufw, in one form."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Test:
     leave, as numbers.
     """
 
-    __test__ = False  # the name of it printed nothing to pytest
+    __test__ = False  # pytest must not collect it
 
     kind: str
     values: tuple[str, ...] = ()

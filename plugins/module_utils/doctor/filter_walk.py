@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Follow a visitor's first packet through the packet filter, as netfilter would. Asks nothing.
+"""Follow a visitor's first packet through the packet filter, as netfilter would. Pure functions.
 
-The visitor is anybody: a rule for some addresses does not hold for him. Where a rule cannot be understood, what it
-might let in is a doubt, and nobody is accused.
+The visitor is any client: a rule for some addresses does not apply to it. If a rule is not understood, what it might
+allow is a doubt, and no fault is reported.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 from .evidence_filter import Chain, PacketFilter, Rule, Test
 
-# How surely a rule is about the visitor: not at all, nobody knows, for some visitors, for most of them, for all.
+# How surely a rule applies to the visitor: not at all, not known, for some visitors, for most of them, for all.
 NO, MAYBE, SOME, MOST, YES = range(5)
-# Hosts of containers have thousands of rules; more steps than these say that something goes round and round.
+# Hosts of containers have thousands of rules; more steps than these mean that there is a loop.
 _STEPS_MAX, _DEPTH_MAX = 20000, 16
 # netfilter runs `filter` at 0; its hooks in the order in which a packet comes by.
 _HOOKS = ("ingress", "prerouting", "input")

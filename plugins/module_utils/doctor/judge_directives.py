@@ -193,7 +193,7 @@ def _parameters(faults: Faults, site: Site) -> Iterator[Fault]:
         BROKEN if fatal or set(_FATAL) <= set(missing) else DEGRADED if effects else ADVICE,
         f"`include uwsgi_params;` is missing at `{handled}` in {handled.place}: {none}{replaced}"
         + (f"; {effects[0]}" if effects else ""),
-        f"include uwsgi_params; beside {handled} in {handled.place}, then {_RELOAD}",
+        f"add include uwsgi_params; beside {handled} in {handled.place}, then {_RELOAD}",
         [f"{handled} in {handled.place}", *(f"{one} in {one.place}" for one in inner[:3])],
     )
 
@@ -229,7 +229,7 @@ def _host_header(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
             if refused
             else "; forms get 403 from Django"
         ),
-        f"proxy_set_header Host $http_host; beside {handled} in {handled.place}, then {_RELOAD}",
+        f"add proxy_set_header Host $http_host; beside {handled} in {handled.place}, then {_RELOAD}",
         [f"{handled} in {handled.place}", f"Host: {sent}"],
     )
 
@@ -333,7 +333,7 @@ def _limits(faults: Faults, site: Site) -> Iterator[Fault]:
             DEGRADED,
             f"a visitor with a large cookie, or a long URL, gets {site.directives.large_header}: "
             f"`{buffers[-1]}` in {buffers[-1].place}; the default is 4 8k",
-            f"large_client_header_buffers 4 8k; in {buffers[-1].place}, then {_RELOAD}",
+            f"set large_client_header_buffers 4 8k; in {buffers[-1].place}, then {_RELOAD}",
             [f"a request with a cookie of 4096 bytes -> {site.directives.large_header}"],
         )
 
@@ -353,9 +353,9 @@ def _limited(faults: Faults, site: Site, name: str, words: str) -> Iterator[Faul
         + (" is lower than what a browser needs for one page" if tight else ""),
         "nothing if this limit is intended"
         if not tight
-        else f"burst=20 nodelay for {limit} in {limit.place}"
+        else f"add burst=20 nodelay to {limit} in {limit.place}"
         if name == "limit_req"
-        else f"a larger number in {limit} in {limit.place}",
+        else f"set a larger number in {limit} in {limit.place}",
         [events[-1]],
     )
 

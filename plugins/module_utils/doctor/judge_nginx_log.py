@@ -21,7 +21,7 @@ _OTHERS = re.compile(
     r"|rejected (?:by|SSL)|cache loader|gracefully|signal \d+ \(SIG|open socket #\d+ left|OCSP|could not build"
 )
 _CONNECTIONS = (
-    "nginx_worker_connections: 4096, then pyweb.stack.site; by hand: worker_connections 4096; in events of "
+    "nginx_worker_connections: 4096, then run pyweb.stack.site; by hand: set worker_connections 4096; in events of "
     "nginx.conf, then nginx -t && systemctl reload nginx"
 )
 # (what nginx writes, what it means, what to do); whatever else is crit or alert is quoted as it is.

@@ -121,7 +121,7 @@ def _fix(site: Site, error: str) -> str:
         name = next(text for text in table.groups() if text)
         migrate = f"cd {options.last('chdir') or '/'} && {site.uwsgi.python or 'python3'} manage.py"
         return (
-            f"the table {name} is missing. {migrate} migrate makes it; if showmigrations says that this was done, "
+            f"the table {name} is missing. {migrate} migrate creates it; if showmigrations says that this was done, "
             "restore the table from a backup, or migrate APP zero --fake and migrate APP"
         )
     if not site.managed and (known := app_fixes.fix(site, error)):

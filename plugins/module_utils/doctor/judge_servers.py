@@ -89,7 +89,7 @@ def around(faults: Faults, site: Site) -> Iterator[Fault]:
             DEGRADED,
             f"{server.label}: {len(late)} request{'s' if len(late) > 1 else ''} took longer than {given} s, its "
             "timeout, and the worker was killed",
-            f"make it faster, or --timeout in {place_of(site)}",
+            f"make it faster, or set --timeout in {place_of(site)}",
             [late[-1]],
         )
 
@@ -210,7 +210,7 @@ def _in_supervisor(faults: Faults, site: Site, start: Start) -> Fault:
             f"{own.cause if own else reason(log)}{_loads_now(site)}",
             f"{own.fix.format(place=place_of(site))}; then: {restart(site)}"
             if own
-            else f"correct what {start.log or 'its log'} says, then: {restart(site)}",
+            else f"fix what {start.log or 'its log'} reports, then: {restart(site)}",
             evidence,
         )
     command = f"supervisorctl start {start.group or start.name}"

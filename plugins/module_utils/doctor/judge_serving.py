@@ -59,7 +59,7 @@ def has_fallback(faults: Faults, site: Site, domain: str, seen: list[str]) -> It
         ADVICE,
         f"no server of nginx has the name {domain}; the one in {fallback.place} answers because it is the only one "
         "there",
-        f"server_name {domain}; in {fallback.place}, then {_RELOAD}",
+        f"set server_name {domain}; in {fallback.place}, then {_RELOAD}",
         [f"no other server of its address than {fallback.place} has an application"],
     )
 

@@ -34,7 +34,7 @@ def judge_settings(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
 
 
 def _unexamined(faults: Faults, site: Site) -> Iterator[Fault]:
-    """Say once which looks ended. What their exceptions say is not told: nobody knows what of it is secret."""
+    """Report each failed check once. The text of their exceptions is not shown, because it may contain a secret."""
     ended = [
         (look, str(site.inside[f"failed {look}"].get("kind") or "an exception")[:80])
         for look in _LOOKS

@@ -59,7 +59,7 @@ def _plugin(faults: Faults, site: Site, log: str) -> Iterator[Fault]:
         "uwsgi.plugin",
         BROKEN,
         f"uWSGI runs without its Python plugin and cannot answer ({words}): {what} in {ini}",
-        f"plugins = python3 in {ini} (the package uwsgi-plugin-python3), then restart it",
+        f"set plugins = python3 in {ini} (the package uwsgi-plugin-python3), then restart it",
         [f"-- {words} --" if number else words, _NONE_LOADED if _NONE_LOADED in log else ""],
     )
 
@@ -72,15 +72,15 @@ def _killed(faults: Faults, site: Site, log: str) -> Iterator[Fault]:
     pids = {death[2] for death in deaths}
     kernel = [line for line in site.logs.kernel if pids & set(_KERNEL_PID.findall(line))]
     oom = bool(kernel) or "killed by the OOM killer" in log
-    memory = "the kernel killed it because memory was short" if oom else "as the kernel does when memory is short"
+    memory = "by the kernel because memory was short" if oom else "as the kernel does when memory is short"
     several = len(deaths) > 1 or oom
     by_name = deaths[0][1] == "Worker"
     words = "Worker was sent SIGKILL" if by_name else "DAMN ! worker died, killed by signal 9"
     yield faults.fault(
         "uwsgi.killed",
         DEGRADED if several else ADVICE,
-        f"{len(deaths)} x `{words}`: something killed workers of {'gunicorn' if by_name else 'uWSGI'} while they "
-        f"handled requests, {memory}; their visitors got 502",
+        f"{len(deaths)} x `{words}`: workers of {'gunicorn' if by_name else 'uWSGI'} were killed while they handled "
+        f"requests, {memory}; their visitors got 502",
         _memory_fix(site),
         [*(death[0] for death in deaths[-3:]), *kernel[-1:]],
     )

@@ -220,7 +220,7 @@ def _starts(host: Host) -> Starts:
     """Find out what the host would start; whatever comes of it, its sites are examined."""
     try:
         return starts_of(host.table, host.units)
-    except Exception as error:  # what it says is not told: nobody knows what of it is secret
+    except Exception as error:  # its text is not shown, because it may contain a secret
         return Starts(error=type(error).__name__)
 
 

@@ -239,7 +239,7 @@ def _apart(site: Site, what: str, look: Callable[..., None], *given: Any) -> Non
     try:
         look(*given)
     except Exception as error:
-        # What it says is not told: nobody knows what of it is secret.
+        # Its text is not shown, because it may contain a secret.
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
         site.unexamined.append(f"{what}: {type(error).__name__} ({place})")

@@ -140,8 +140,8 @@ def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Faul
             status,
             f"nginx has no location for {hop} files: it passes {fetched.uri} to the application, which has no such "
             "page",
-            f"location {fetched.url} {{ alias {fetched.folder.rstrip('/') or 'STATIC_ROOT'}/; }} beside {fetched.place}"
-            f", then {RELOAD}",
+            f"add location {fetched.url} {{ alias {fetched.folder.rstrip('/') or 'STATIC_ROOT'}/; }} beside "
+            f"{fetched.place}, then {RELOAD}",
             [says, f"{fetched.handler} in {fetched.place}"],
         )
     if fetched.elsewhere:
@@ -169,4 +169,4 @@ def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Faul
             "same owner, or disable_symlinks off; if nobody else can create links there",
             [says, fetched.file],
         )
-    return faults.fault(f"{hop}.status", status, cause, f"look at {fetched.place}", [says, fetched.file])
+    return faults.fault(f"{hop}.status", status, cause, f"check {fetched.place}", [says, fetched.file])

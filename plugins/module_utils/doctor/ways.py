@@ -134,7 +134,8 @@ def _in_front(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
     if front.addresses:
         who = ", ".join(dict.fromkeys(front.addresses))
         by_hand = (
-            "; by hand: set_real_ip_from and real_ip_header X-Forwarded-For, and the scheme by $http_x_forwarded_proto"
+            "; by hand: set set_real_ip_from and real_ip_header X-Forwarded-For, and the scheme by "
+            "$http_x_forwarded_proto"
         )
         what = (
             "speaks the PROXY protocol, which nginx does not expect there"
@@ -153,7 +154,7 @@ def _in_front(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
         yield faults.fault("nginx.untrusted-proxy", status, f"the client {who} {what}", fix, front.lines)
     if front.unset:
         cause = f"{front.unset} has no effect: no proxy is trusted, so every client has the address of the proxy"
-        fix = f"{trust} with pyweb.stack.site; by hand: set_real_ip_from with the addresses of your proxies"
+        fix = f"{trust} with pyweb.stack.site; by hand: set set_real_ip_from with the addresses of your proxies"
         yield faults.fault("nginx.untrusted-proxy", DEGRADED, cause, fix, [front.unset])
 
 
@@ -192,7 +193,7 @@ def _loop(faults: Faults, site: Site, walk: Walk) -> Fault:
         reason = ": SECURE_SSL_REDIRECT is on, and without SECURE_PROXY_SSL_HEADER Django treats every request as http"
         fix = (
             "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; "
-            "or web_sites[].settings.SECURE_SSL_REDIRECT: false, because nginx redirects; by hand: "
+            "or web_sites[].settings.SECURE_SSL_REDIRECT: false, because nginx redirects; by hand: set "
             "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; "
             "or SECURE_SSL_REDIRECT = False"
         )

@@ -24,7 +24,7 @@ FAULTS = Faults(
         "background.sandbox": [],
     },
 )
-# A worker that was started again three times, and lately, ends over and over. Seconds.
+# A worker that was restarted three times, most recently within this time, keeps restarting. Seconds.
 _LATELY = 20
 _MASKED = " and masked, so systemd cannot start it"
 _RUNS = ("active", "activating", "reloading", "refreshing")
@@ -108,7 +108,7 @@ def _timer(site: Site, unit: BackgroundUnit, task: BackgroundUnit | None, seen: 
 
 
 def _sandbox(site: Site, what: str, unit: BackgroundUnit, key: str) -> Fault | None:
-    """Judge a process that its own sandbox ended."""
+    """Judge a process that failed because of its sandbox."""
     refused = by_sandbox(unit.log, unit.sandbox, database_of(site))
     if not refused:
         return None
@@ -133,7 +133,7 @@ def _other_release(site: Site, what: str, unit: BackgroundUnit, state: str) -> F
 
 
 def _reason(unit: BackgroundUnit) -> str:
-    """Return why a process ended: its exception, what it wrote last, or how systemd calls it."""
+    """Return why a process ended: its exception, its last line, or systemd's result."""
     lines = [line for line in last_lines(unit.log) if unit.unit not in line]
     if unit.result == "timeout":
         return "it took longer than its timeout"

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What somebody gets who asks for the site at the host's own address."""
+"""What a client gets that requests the site at the host's own address."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FAULTS = Faults(
         "client.other-program": ["nginx"],
         "client.status": [
             *("name", "nginx", "location", "socket", "uwsgi", "app", "django", "database", "host", "static"),
-            "django.urls",  # of what Django has, the one that a 502 comes of
+            "django.urls",  # the only fault of Django that causes a 502
         ],
         "client.no-answer": [
             "name",
@@ -42,8 +42,8 @@ FAULTS = Faults(
         "client.dead-end": ["name", "nginx", "location", "socket", "uwsgi", "app", "django", "database", "host"],
     },
 )
-# What an answer can come of. A page that is not there, or too large a request, says that all behind it is well enough
-# to answer; 502 says that nobody behind nginx did, or that Django failed before it had a handler for its failure.
+# The possible causes of an answer. With 404 or 413, everything behind it works well enough to answer; 502 means that
+# nothing behind nginx answered, or that Django failed before it could handle the failure.
 _ASKED = ("name", "nginx", "location")
 _SOURCES = {
     400: (*_ASKED, "socket", "django"),
@@ -103,7 +103,7 @@ def _who_listens(port: int) -> str:
 
 
 def _logs(site: Site, only: tuple[str, ...] | None) -> str:
-    """Say what to do where no hop behind says why. `verdict` points to the hop where one does."""
+    """Return the fix if no hop behind gives the reason. Otherwise `verdict` points to that hop."""
     log = match.inherited(site.chain, "error_log") if site.chain else None
     logs = f"tail -n 50 {log.args[0] if log else '/var/log/nginx/error.log'}"
     unit = site.uwsgi.unit.get("Id")

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether the databases answer and let the site in, can be written, and have all migrations and tables."""
+"""Whether the databases answer, accept the site, can be written to, and have all migrations and tables."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield from _one(
             site, host, found, site.inside.get(f"failed {key}", {}), key.replace("database", "migrations", 1)
         )
-    # An alias whose settings nobody could read has nothing but its failure.
+    # An alias whose settings could not be read has only its failure.
     for key, failed in site.inside.items():
         alone = key.startswith("failed database") and key[len("failed ") :] not in steps and "alias" in failed
         fault = refused(FAULTS, site, {"alias": failed["alias"]}, failed) if alone else None
@@ -71,7 +71,7 @@ def _one(
 
 
 def _missing(site: Site, file: str, error: str, found: Mapping[str, Any]) -> Fault:
-    """Judge a file that is not there: no migration was ever applied then, and not all pages care."""
+    """Judge a missing file: no migration was ever applied, but not all pages need the database."""
     status = BROKEN if any_failure(site) else DEGRADED
     if found.get("folder_writable"):
         cause = f"there is no database yet: {file} is created when migrations are applied"
@@ -112,5 +112,5 @@ def _migrations(site: Site) -> Iterator[Fault]:
 
 
 def _waited_long(site: Site, found: Mapping[str, Any]) -> bool:
-    """Say whether it was the database that took the time, and not all before it, as on an overloaded machine."""
+    """Return whether the database took the time, and not everything before it, as on an overloaded machine."""
     return bool(found.get("address")) and site.patience.look - float(found.get("after", 0)) > site.patience.look / 2

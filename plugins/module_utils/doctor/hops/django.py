@@ -46,7 +46,7 @@ FAULTS = Faults(
     },
 )
 
-# What `settings_findings` tells to set in the inventory, as lines of the settings.
+# What `settings_findings` sets in the inventory, as lines of the settings.
 BY_HAND = {
     "memory": "DATABASES['default']['NAME'] = a file in a permanent directory, or a database server,",
     "debug": "DEBUG = os.environ.get('DEBUG') == 'True' before the lines that use it,",
@@ -87,7 +87,7 @@ def _settings(site: Site) -> Iterator[Fault]:
             "django.allowed-hosts",
             BROKEN,
             f"ALLOWED_HOSTS does not contain {', '.join(settings['refused'])}: Django answers 400",
-            "web_sites[].domains, then pyweb.stack.site; by hand: ALLOWED_HOSTS = "
+            "set web_sites[].domains, then run pyweb.stack.site; by hand: set ALLOWED_HOSTS = "
             f"{sorted({*(settings.get('allowed_hosts') or []), *settings['refused']})} in "
             f"{settings_file(site, 'ALLOWED_HOSTS')}, then {restart(site)}",
             [
@@ -101,7 +101,7 @@ def _settings(site: Site) -> Iterator[Fault]:
             DEGRADED,
             f"forms sent from {refused['origin']} get 403: Django sees {refused['sees']} and does not trust that "
             "origin",
-            "web_sites[].nginx.listen and domains determine CSRF_TRUSTED_ORIGINS; by hand: CSRF_TRUSTED_ORIGINS = "
+            "web_sites[].nginx.listen and domains determine CSRF_TRUSTED_ORIGINS; by hand: set CSRF_TRUSTED_ORIGINS = "
             f"['{refused['origin']}'] in {settings_file(site, 'CSRF_TRUSTED_ORIGINS')}, or uwsgi_param HTTP_HOST "
             "$http_host and SECURE_PROXY_SSL_HEADER",
             [f"Origin: {refused['origin']}; CsrfViewMiddleware refuses it"],
@@ -115,7 +115,7 @@ def _settings(site: Site) -> Iterator[Fault]:
             "django.debug",
             DEGRADED,
             "DEBUG is on: error pages show settings and code to everyone, and memory usage grows",
-            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: DEBUG = False in "
+            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: set DEBUG = False in "
             f"{settings_file(site, 'DEBUG')}, then {restart(site)}",
             [page if site.debug_page else "settings.DEBUG is True"],
         )
@@ -123,7 +123,7 @@ def _settings(site: Site) -> Iterator[Fault]:
         error = site.inside["failed settings"]["error"]
         cause = f"the settings cannot be used: {error}"
         by_hand = f"correct {settings_file(site)}, then {restart(site)}"
-        fix = f"correct the settings, then pyweb.stack.deploy; by hand: {by_hand}"
+        fix = f"correct the settings, then run pyweb.stack.deploy; by hand: {by_hand}"
         yield FAULTS.fault("django.settings", BROKEN, cause, fix, [error])
 
 
@@ -136,7 +136,7 @@ def _throw_away(site: Site) -> Iterator[Fault]:
     processes = site.uwsgi.options.last("processes") or site.uwsgi.options.last("workers")
     workers = int(processes) if processes.isdigit() else len(site.uwsgi.workers)
     settings = site.inside.get("settings", {})
-    if settings.get("debug"):  # which says it all
+    if settings.get("debug"):  # which reports it
         facts = {**facts, "debug_lines": []}
     for finding in settings_findings.warned(facts, workers):
         name = {
@@ -150,7 +150,7 @@ def _throw_away(site: Site) -> Iterator[Fault]:
 
 
 def _patience(site: Site) -> str:
-    """Return the line that lets nginx wait longer, and its place."""
+    """Return the line that makes nginx wait longer, and its place."""
     name = f"{'proxy' if site.speaks == 'http' else 'uwsgi'}_read_timeout"
     place = (match.inherited(site.chain, name) or site.chain[-1]).place if site.chain else "location /"
     return f"or {name} 300s; at {place}, then {RELOAD}"

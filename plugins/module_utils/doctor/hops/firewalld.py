@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether the zone of the outer interface lets the site's ports in, and what other packet filters do."""
+"""Whether the zone of the outer interface allows the site's ports, and what other packet filters do."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Room on the disks, and the clock."""
+"""Free disk space, and the clock."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..evidence import Host, Site
 from ..fault import BROKEN, Fault, Faults
 
 FAULTS = Faults("host", {"host.disk-full": [], "host.read-only": [], "host.clock": []})
-# Seconds. A minute is what sessions and one-time codes bear; a module call takes some.
+# Seconds. Sessions and one-time codes tolerate a minute; a module call takes a few seconds.
 _CLOCK_MAX = 60
 
 

@@ -68,7 +68,7 @@ FAULTS = Faults(
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     nginx = host.nginx
     if not nginx.installed:
-        fix = "pyweb.stack.site; by hand: install the package nginx"
+        fix = "run pyweb.stack.site; by hand: install the package nginx"
         yield FAULTS.fault("nginx.missing", BROKEN, "nginx is not installed", fix)
         return
     yield from _configuration(host)
@@ -125,7 +125,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
 
 
 def _configuration(host: Host) -> Iterator[Fault]:
-    """Judge what `nginx -T` said, or where it printed nothing the log of a start that failed."""
+    """Judge the output of `nginx -T`, or if there is none the log of a failed start."""
     nginx = host.nginx
     status = DEGRADED if nginx.master else BROKEN
     works = (
@@ -141,8 +141,8 @@ def _configuration(host: Host) -> Iterator[Fault]:
             "nginx.ipv6",
             status,
             f"nginx is configured to listen on {no_ipv6[1]}, but this host has no IPv6; {works}",
-            "nginx_ipv6: auto (or false), then pyweb.stack.site; by hand: remove the listen [::] lines "
-            "(nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart nginx",
+            "nginx_ipv6: auto (or false), then run pyweb.stack.site; by hand: remove the listen [::] lines (nginx -T "
+            "2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart nginx",
             [no_ipv6[0], f"/proc/net/if_inet6 {'has addresses' if host.ipv6 else 'is empty or missing'}"],
         )
     if key:
@@ -168,7 +168,7 @@ def _configuration(host: Host) -> Iterator[Fault]:
 
 
 def _correct(host: Host, message: str) -> str:
-    """Say what to do about a configuration that nginx refuses: a file of a run's is written again by a run."""
+    """Return the fix of a configuration that nginx rejects: a run writes its own files again."""
     by_hand = nginx_refusals.fix(message, host.nginx.master is not None)
     return f"pyweb.stack.site writes {host.nginx.ours} again{BY_HAND}{by_hand}" if host.nginx.ours else by_hand
 
@@ -202,13 +202,13 @@ def _stopped(site: Site, host: Host) -> Iterator[Fault]:
 
 
 def _said(host: Host) -> str:
-    """Return what nginx complains of: of a configuration that it refuses, else at its last start."""
+    """Return nginx's error message: about a configuration that it rejects, else from its last start."""
     nginx = host.nginx
     return _message(nginx.tested.err) if nginx.tested.status else "\n".join(nginx.log.splitlines()[-15:])
 
 
 def _message(text: str) -> str:
-    """Return the first line that is a complaint, without nginx's own name or the time before it."""
+    """Return the first line that is an error, without nginx's name or the time before it."""
     lines = [line for line in text.splitlines() if re.search(r"\[(emerg|crit|alert|error)\]|invalid", line)]
     return (
         re.sub(r"^nginx: |^\S+ \S+ \[", lambda found: "[" if found[0].endswith("[") else "", lines[0]) if lines else ""

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The way to what `uwsgi_pass` or `proxy_pass` points to, as nginx's worker, in nginx's protocol."""
+"""Whether the address of `uwsgi_pass` or `proxy_pass` can be reached, as nginx's worker and in nginx's protocol."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
 
 
 def _unusable(site: Site, probe: Probe) -> Fault | None:
-    """Judge an address that takes connections, or a path at which nobody could try."""
+    """Judge an address that accepts connections, or a path that could not be tried."""
     if not probe.exists:
         return _missing(site, probe)
     if probe.hidden:
@@ -196,13 +196,13 @@ def _denied(site: Site, host: Host, probe: Probe) -> Fault:
 
 
 def _open_socket(site: Site, worker: str, group: str) -> str:
-    """Return the lines that let nginx use the socket from the next start on, where it gets its mode."""
+    """Return the lines that let nginx use the socket after the next start, which sets its mode."""
     start = site.server.start
     if start and start.socket:
         lines = f"SocketUser={worker} and SocketMode=0660 below [Socket] in {start.socket['Id']}"
         return f"{lines}, then systemctl daemon-reload && {listen_anew(site)}"
     if site.server.kind == "uwsgi":
-        return f"chmod-socket = 660 and a group of {worker} in {ini(site)}"
+        return f"set chmod-socket = 660 and a group of {worker} in {ini(site)}"
     if site.server.kind == "gunicorn":
         return f"--umask 007 and Group={group} in {place_of(site)}, then {restart(site)}"
     return f"UMask=0007 and Group={group} in what starts it ({place_of(site)}), then {restart(site)}"
@@ -229,7 +229,7 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
             f"instead of `{site.handler}`"
         )
         if not told and not site.uwsgi.master and site.uwsgi.unit.get("Id"):
-            # The site's own server is to listen there, and cannot.
+            # The site's own server should listen there, but cannot.
             fix = f"stop that program{_of_owner(probe)}, then systemctl restart {site.uwsgi.unit['Id']}"
         if site.server.kind not in ("uwsgi", ""):
             fix = f"use `proxy_pass {target};` and `proxy_set_header Host $host;` instead of `{site.handler}`"
@@ -249,7 +249,7 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
 
 
 def _plain(site: Site, probe: Probe) -> Fault:
-    """Judge a proxy_pass that speaks TLS to what answers without it."""
+    """Judge a proxy_pass that speaks TLS to a server without TLS."""
     told, place = str(site.handler), site.handler.place if site.handler else "?"
     return FAULTS.fault(
         "socket.protocol",
@@ -273,14 +273,14 @@ def _fix_address(site: Site, probe: Probe) -> str:
 
 
 def _passing(site: Site, bind: str) -> str:
-    """Return the directive that hands over to an address, as nginx speaks at present."""
+    """Return the directive that passes requests to an address, in nginx's current protocol."""
     if site.speaks != "http":
         return f"uwsgi_pass {bind}"
     return f"proxy_pass http://{bind}{':' if bind.startswith('unix:') else ''}"
 
 
 def _option(site: Site, probe: Probe) -> str:
-    """Return what has the server listen where nginx connects to."""
+    """Return what makes the server listen at the address that nginx connects to."""
     start, where = site.server.start, probe.address.replace("unix:", "")
     if start and start.socket:
         return f"ListenStream={where} in {start.socket['Id']}"
@@ -308,9 +308,9 @@ def _restart(site: Site) -> str:
 
 
 def _listens(site: Site) -> list[str]:
-    """Return where the site's uWSGI takes requests."""
+    """Return the addresses at which the site's uWSGI accepts requests."""
     stats = site.uwsgi.options.last("stats")
-    # gunicorn's own, for gunicornc, takes no requests.
+    # gunicorn's control socket, for gunicornc, accepts no requests.
     aside = (stats, "/gunicorn.ctl") if stats else ("/gunicorn.ctl",)
     return [where for where in site.uwsgi.listens if site.uwsgi.master and not where.endswith(aside)]
 

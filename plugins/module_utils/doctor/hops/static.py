@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Static files: whether they were collected, the alias, and every directory on the way to one."""
+"""Static files: whether they were collected, the alias, and every directory on the path to a file."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 "static.uncollected",
                 DEGRADED,
                 "static files were never collected: STATIC_ROOT is not set, and nginx serves none",
-                "STATIC_ROOT in the settings of the project, then pyweb.stack.deploy; by hand: STATIC_ROOT in "
+                "STATIC_ROOT in the settings of the project, then run pyweb.stack.deploy; by hand: set STATIC_ROOT in "
                 f"{settings_file(site, 'STATIC_ROOT')}, then {manage_by_hand(site)} collectstatic --noinput",
                 [f"STATIC_URL = {url}"],
             )
@@ -83,7 +83,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
 
 
 def _is_plain(fetched: Fetched) -> bool:
-    """Say whether a style sheet or a script that nginx serves has the type of no such thing."""
+    """Return whether nginx serves a style sheet or a script with a wrong type."""
     kind = fetched.kind.partition(";")[0].strip().lower()
     return (
         fetched.uri.endswith((".css", ".js"))

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether uWSGI runs, or runs again and again, and whether a worker is free."""
+"""Whether uWSGI runs, or keeps restarting, and whether a worker is free."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ FAULTS = Faults(
     },
 )
 _INSTALL = (
-    "pyweb.stack.site; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install uwsgi into the virtualenv"
+    "run pyweb.stack.site; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install uwsgi into the "
+    "virtualenv"
 )
-# A uWSGI that was started again three times in so many seconds is in a loop.
+# A uWSGI that was restarted three times within this number of seconds is in a loop.
 LATELY = 20
-# Where systemd calls it started at once (Type=simple), it is young for so many seconds after each start.
+# With Type=simple systemd reports a start at once; it counts as young for this number of seconds after each start.
 YOUNG = 2
 # "ET" of a GET, read as the size of a uwsgi packet: HTTP sent to a uwsgi socket, which is another fault.
 _SIZE_OF_A_GET = "21573"
@@ -81,7 +82,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             f"{label} waits for a request: {site.server.start.socket['Id'] if site.server.start else ''} listens"
         )
     elif not found.master and _unknown(site):
-        return  # nginx hands nothing over for this name, and nothing else says which server is meant
+        return  # nginx passes nothing on for this name, and nothing else identifies the server
     elif not found.master:
         yield not_running(FAULTS, site, host)
     else:
@@ -109,7 +110,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
 
 
 def _unknown(site: Site) -> bool:
-    """Say whether nothing tells which server is the site's: no server of nginx with its name, no unit, no command."""
+    """Return whether nothing identifies the site's server: no server of nginx with its name, no unit, no command."""
     served = site.probes or any(entrance.wanted for entrance in site.entrances)
     known = site.uwsgi.unit.get("Id") or site.uwsgi.command or site.server.start or site.server.masked
     return not site.managed and not served and not known
@@ -143,7 +144,7 @@ def _running(site: Site) -> Iterator[Fault]:
         )
     small = [probe for probe in site.probes if probe.large_failure and "within" not in probe.large_failure]
     blocks = re.findall(r"invalid request block size: (\d+) \(max (\d+)\)", found.log)
-    # The doctor's own large request stands in uWSGI's log, too; what a visitor got in that of nginx.
+    # The doctor's own large request is in uWSGI's log, too; what a visitor got is in that of nginx.
     refused = any(size != _SIZE_OF_A_GET and int(size) > int(most) for size, most in blocks)
     hurt = refused and any(_CUT_OFF.search(event) for event in site.nginx_events)
     if small or hurt:
@@ -153,8 +154,8 @@ def _running(site: Site) -> Iterator[Fault]:
             DEGRADED if hurt else ADVICE,
             f"buffer-size is too small ({most}): a request with a large cookie "
             + ("got 502" if hurt else "would get 502"),
-            f"web_sites[].uwsgi.options.buffer-size (65535 by default); by hand: buffer-size = 32768 in {ini(site)}, "
-            f"then {restart(site)}",
+            "web_sites[].uwsgi.options.buffer-size (65535 by default); by hand: set buffer-size = 32768 in "
+            f"{ini(site)}, then {restart(site)}",
             [
                 f"a cookie of {LARGE_COOKIE} bytes: {small[0].large_failure}" if small else "",
                 *(f"invalid request block size: {size} (max {most})" for size, most in blocks[-1:] if hurt),
@@ -166,7 +167,7 @@ def _running(site: Site) -> Iterator[Fault]:
 def _busy(site: Site) -> Fault:
     workers = site.uwsgi.stats.get("workers", [])
     busy = [worker for worker in workers if worker.get("status") == "busy"]
-    # Of the variables of a request in flight only its path is for everybody to see.
+    # Of the variables of a current request, only its path may be shown.
     variables = [text for worker in busy for core in worker.get("cores", []) for text in core.get("vars", [])]
     paths = sorted({text[len("PATH_INFO=") :] for text in variables if text.startswith("PATH_INFO=")})
     evidence = f"no pong within {site.patience.ping:g} s: {site.probes[0].ping_failure}"
@@ -183,7 +184,7 @@ def _busy(site: Site) -> Fault:
 
 
 def _crashing(site: Site, host: Host) -> bool:
-    """Say whether systemd starts it again after it ended by itself, or did so over and over until just now."""
+    """Return whether systemd is restarting it after it ended by itself, or did so repeatedly until just now."""
     unit, master = site.uwsgi.unit, site.uwsgi.master
     again = unit.get("ActiveState") == "activating" and site.uwsgi.restarted
     answers = bool(site.probes) and all(probe.answer for probe in site.probes)
