@@ -100,7 +100,7 @@ class Errors:
         self._inside: set[str] = set()
 
     def wants(self, line: Line) -> bool:
-        """Say whether a line belongs to an error. Lines have to come in the order in which they were written."""
+        """Return whether a line belongs to an error. Lines have to come in the order in which they were written."""
         text = line.text
         if text.lstrip().startswith(_TRACEBACK):
             self._inside.add(line.source)

@@ -54,5 +54,5 @@ def say_line(text: str, colour: str = "", indent: str = "") -> None:
 
 def complain(text: str) -> None:
     """Print what is wrong, on standard error."""
-    with contextlib.suppress(OSError):  # nobody reads that either
+    with contextlib.suppress(OSError):  # standard error is closed, too
         print(f"pyweb: {visible(text)}", file=sys.stderr, flush=True)

@@ -27,7 +27,7 @@ _UWSGI = re.compile(
     r"\[pid: \d+\|app: [^|]{1,20}\|req: [^\]]{1,40}\] \S+ \([^)]{0,200}\) \{[^}]{0,80}\} \[([^\]]{24})\] "
     r"([A-Z]{3,10}) (\S+) => generated [^(]{1,80} \([^ ()]{1,12} (\d{3})\)"
 )
-# uvicorn, daphne, granian and gunicorn, whatever stands in front of the request.
+# uvicorn, daphne, granian and gunicorn, whatever precedes the request.
 _SERVER = re.compile(r'"([A-Z]{3,10}) (\S+) HTTP/[0-9.]{1,3}" (\d{3})(?: |$)')
 
 
@@ -49,7 +49,7 @@ def visits(text: str, log_format: str = COMBINED, names: Sequence[str] = ()) -> 
 
 
 def names_hosts(log_format: str) -> bool:
-    """Say whether the lines of a format tell which host was asked."""
+    """Return whether the lines of a format tell which host was asked."""
     return bool({"host", "server_name", "http_host"} & {one or two for one, two in _VARIABLE.findall(log_format)})
 
 

@@ -28,7 +28,7 @@ def shown(entrance: Entrance, timeout: float) -> Shown:
     """Return the certificate that is shown for a domain, and what OpenSSL says of it.
 
     For `fault` the certificate itself is the trust anchor, so that a self-signed one is as good as any: what is judged
-    are its dates and its names. For `distrust` the host's own CAs are. Where nobody answers, nothing more is asked.
+    are its dates and its names. For `distrust` the host's own CAs are. If nothing answers, it stops.
     """
     found = Shown()
     with contextlib.suppress(OSError, ValueError), _handshake(entrance, _any_certificate(), timeout) as connection:

@@ -51,7 +51,7 @@ def assets(settings: Any) -> dict[str, Any]:
 
 
 def serves_sources(settings: Any) -> bool:
-    """Say whether WhiteNoise serves the files where they are, collected or not."""
+    """Return whether WhiteNoise serves the files where they are, collected or not."""
     if not any("whitenoise" in str(path).lower() for path in settings.MIDDLEWARE or []):
         return False
     debug = bool(settings.DEBUG)

@@ -194,7 +194,7 @@ class Fetched:
     `url` is the prefix of its kind, as '/static/', `folder` the project's directory for it, and `wanted` the file that
     the project means; both are '' if not known. `elsewhere` says that nginx takes another file, `outside` that it
     takes one outside of that directory. `link` is the first link on the way there that has another owner than what it
-    leads to. `nobody_meant` says that there is no file of the kind yet, and no location of nginx is for them. `refused`
+    leads to. `nobody_meant` means that there is no such file yet, and no location of nginx for them. `refused`
     is the directive that rejects all requests there, with its place. `kind` is the Content-Type.
     """
 

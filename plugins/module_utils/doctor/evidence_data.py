@@ -20,7 +20,7 @@ class Lock:
 class Data:
     """`held` are the locks of SQLite that lasted as long as the look, `seconds`; `holders` says who has them.
 
-    `openers` are the processes outside of the site that have its database open, where it is locked and nobody is seen
+    `openers` are the processes outside of the site that have its database open, if it is locked and no process is seen
     to hold the lock. `services` are the units of database servers that this host has.
     """
 

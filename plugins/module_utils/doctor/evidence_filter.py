@@ -12,7 +12,7 @@ class Test:
     """One condition of a rule.
 
     `kind` is iif, oif, nfproto, proto, dport, sport, saddr, daddr, saddrtype, daddrtype, state, flags, always, never,
-    some (a few packets of a kind that nobody here knows) or maybe (nobody here knows). `values` are alternatives, as
+    some (a few packets of an unknown kind) or maybe (unknown). `values` are alternatives, as
     text: 'eth0', 'eth*', 'tcp', '80', '8000-8010', '192.0.2.0/24', 'established'; of flags a mask and what it has to
     leave, as numbers.
     """
@@ -61,7 +61,7 @@ class Chain:
 class PacketFilter:
     """All chains; `outer` are the interfaces of the default route, `asked` the programs that told of chains.
 
-    `unasked` says why nobody knows, where that is so.
+    `unasked` is the reason if they could not be listed.
     """
 
     outer: list[str] = field(default_factory=list)

@@ -95,7 +95,7 @@ class Renewal:
 class Redirect:
     """One answer on the way from a first page: `maker` is the directive of nginx that made it, with its place.
 
-    It is '' where the application did, or nobody knows. `by_application` says whether nginx handed the request over.
+    It is '' if the application did, or if not known. `by_application` says whether nginx passed the request on.
     """
 
     url: str
@@ -109,11 +109,12 @@ class Redirect:
 class Walk:
     """The redirects from one first page on. `loops_at` is the URL that the way comes back to, '' where it ends.
 
-    `leaves` is the URL where it goes to somebody else, or to where nobody listens on this host; `unserved` says that
+    `leaves` is the URL at which it leaves the site, or leads to a closed port of this host; `unserved` says that
     this is the site's own name, over https, for which this host has no server. `heeded` says whether a client that
     seems to come by https, as a proxy would tell, is answered without that redirect. `dead` is the port of this host
-    that the way leads to where nobody listens, else 0. `nameless` is what this host answers where the way leads to the
-    same name with or without `www.`, and no server has that one; 0 where that name is somebody else's.
+    that the way leads to and on which nothing listens, else 0. `nameless` is what this host answers where the way leads
+    to the
+    same name with or without `www.`, and no server has that one; 0 if that name is not on this host.
     """
 
     start: str

@@ -77,7 +77,7 @@ class _Walker:
         self.packet, self.port, self.said, self.steps = packet, packet.port, Walked(), 0
 
     def walk_base(self, chain: Chain) -> bool:
-        """Say whether the way ends in this hook's chain."""
+        """Return whether the way ends in this hook's chain."""
         end = self._walk(chain, YES, 0)
         if end == "" and chain.policy == "drop":
             self.said.dropped_in, end = chain, "drop"
@@ -168,7 +168,7 @@ class _Walker:
         return NO if inner else SOME
 
     def _near(self, values: Sequence[str]) -> int:
-        """Say whether the host's own address is among these; where another one of its own is, nobody knows."""
+        """Return whether the host's own address is among these; not known if it is another one of its own."""
         own = [one for one in self.packet.own if (":" in one) == (self.packet.family == "ip6")]
         if any(value in _ANY for value in values):
             return YES
@@ -192,13 +192,13 @@ def _port(values: Sequence[str], port: int) -> int:
 
 
 def _wide(value: str) -> bool:
-    """Say whether a range of the visitor's own ports has those that clients use."""
+    """Return whether a range of the visitor's own ports has those that clients use."""
     low, _dash, high = value.partition("-")
     return low.isdigit() and high.isdigit() and int(low) <= 32768 and int(high) >= 60999
 
 
 def _far(values: Sequence[str]) -> int:
-    """Say which visitors have an address among these."""
+    """Return which visitors have an address among these."""
     if any(value in _ANY for value in values):
         return YES
     if all(value.startswith("127.") or value in ("::1", "::1/128") for value in values):

@@ -28,7 +28,7 @@ def served_inside(site: Site, host: Host) -> str:
 
 
 def in_front(site: Site, host: Host) -> str:
-    """Return who takes visitors at an outer port and may hand them on to nginx; '' where nobody is known to."""
+    """Return what accepts visitors at an outer port and may pass them on to nginx; '' if none is known."""
     tunnel = served_inside(site, host)
     if tunnel:
         return tunnel

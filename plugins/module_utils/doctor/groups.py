@@ -11,7 +11,7 @@ RESTART = "systemctl restart nginx"
 
 
 def restart_for_group(site: Site, host: Host, name: str) -> str:
-    """Say why nginx must be restarted before its worker may use a path or an address; '' if that is not the cause."""
+    """Return why nginx must be restarted before its worker may use a path or an address; '' if it need not be."""
     if name not in site.directives.regrouped:
         return ""
     worker = host.nginx.worker_name

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judge whom nginx turns away from the site's page: allow and deny, passwords, conditions that return 403, 404, 444.
+"""Judge which clients nginx rejects at the site's page: allow and deny, passwords, conditions with 403, 404, 444.
 
-A site that is private on purpose is well: one with a password, or for the addresses of an office.
+A site that is private on purpose is ok: one with a password, or for the addresses of an office.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from .front import in_front
 from .questions import by_nginx, good
 
 _REFUSALS = (401, 403, 404, 405, 406, 410, 418, 429, 444, 451)
-# Variables that are alike for all visitors of a name: what is decided by them alone is decided for everybody.
+# Variables that are the same for all visitors of a name: a decision by only these applies to everyone.
 _FOR_ALL = re.compile(
     r"\$\{?(host|http_host|server_name|server_port|server_addr|scheme|https|uri|request_uri|document_uri)\b"
 )
 
 
 def judge(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
-    """Yield what keeps visitors out. It is called where nginx hands over to an application."""
+    """Yield what rejects visitors. It is called if nginx passes requests to an application."""
     told: set[str] = set()
     for entrance in site.entrances:
         chain = _chain(entrance, site)
@@ -45,7 +45,7 @@ def judge(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[F
 
 
 def turned_away(site: Site, entrance: Entrance) -> bool:
-    """Say whether a connection that ended without an answer was nginx's doing, by a `return 444` on a condition."""
+    """Return whether a connection that ended without an answer was nginx's doing, by a `return 444` on a condition."""
     return entrance.answer is None and _condition(_chain(entrance, site), entrance) is not None
 
 
@@ -93,7 +93,7 @@ def _denied(
 
 
 def _visited(site: Site, entrance: Entrance) -> bool:
-    """Say whether the controller, which is nobody in particular, was let in there."""
+    """Return whether the controller, an ordinary client, was allowed there."""
     return any(
         (visit.domain, visit.port) == (entrance.domain, entrance.port) and 0 < visit.status < 400
         for visit in site.visitors.visits
@@ -108,7 +108,7 @@ def _satisfies_any(chain: list[Directive]) -> bool:
 
 
 def _is_inner(text: str, host: Host) -> bool:
-    """Say whether an address or network is the host's own alone."""
+    """Return whether an address or network is the host's own alone."""
     if text == "unix:" or text in host.addresses:
         return True
     try:
@@ -179,7 +179,7 @@ def _refused(
 
 
 def _asked_first(faults: Faults, site: Site, entrance: Entrance, chain: list[Directive]) -> list[Fault]:
-    """Judge what turns every client away in the location itself: `internal`, and an `auth_request` that fails."""
+    """Judge what rejects every client in the location itself: `internal`, and an `auth_request` that fails."""
     answer = entrance.answer
     hidden = chain[-1].all("internal")
     if answer and answer.status == 404 and by_nginx(answer.status, answer.body) and hidden:
@@ -216,7 +216,7 @@ def _asked_first(faults: Faults, site: Site, entrance: Entrance, chain: list[Dir
 
 
 def _changed(site: Site, entrance: Entrance, behind: int) -> Directive | None:
-    """Return the `rewrite` that hands another path over to the application than was asked for, where that hurts."""
+    """Return the `rewrite` that changes the path for the application, if that causes a failure."""
     root, answer = site.directives.root, entrance.answer
     if not root or root.ends != course.PASS or not root.rewrites or root.uri == site.path or not answer:
         return None
@@ -225,7 +225,7 @@ def _changed(site: Site, entrance: Entrance, behind: int) -> Directive | None:
 
 
 def _for_all(condition: Directive) -> bool:
-    """Say whether a condition is decided by what is alike for all visitors."""
+    """Return whether a condition is decided by what is alike for all visitors."""
     text = " ".join(condition.args)
     return len(re.findall(r"\$\{?[a-z_]\w*", text)) == len(_FOR_ALL.findall(text)) > 0
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether what was collected is what the project has, and whether its manifest knows what pages ask for."""
+"""Whether the collected files match the project, and whether its manifest contains the files of its pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def judge_assets(faults: Faults, site: Site) -> Iterator[Fault]:
     found, files, fetched = site.inside.get("assets", {}), site.inside.get("files", {}), site.static
     root = str(files.get("static_root", ""))
     collected = bool(files.get("sample")) and "//" not in str(files.get("static_url", ""))
-    # nginx may serve another directory, which nobody has compared.
+    # nginx may serve another directory, which was not compared.
     # Another virtualenv than the site's has other files.
     if not found.get("seen") or not collected or not fetched or fetched.elsewhere or not site.places.home:
         return

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Why a database does not serve: locked and by whom, not reached, not let in, without tables. Judgement only."""
+"""Why a database does not work: locked and by what, unreachable, refused, without tables. Judgement only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SERVICES = {"postgresql": ("postgresql",), "mysql": ("mariadb", "mysql", "mysql
 
 
 def refused(faults: Faults, site: Site, found: Mapping[str, Any], failed: Mapping[str, Any]) -> Fault | None:
-    """Judge the words in which a database did not let the site in; None where another judge has said why."""
+    """Judge the message of a database that refused the site; None if another judge reports the reason."""
     words = [str(line)[:300] for line in failed.get("words") or [failed["error"]]][:4]
     code, what = meaning(str(failed.get("kind", "")), words), named(found)
     where, text = setting(site, "DATABASES", _KEY), telling(words)
@@ -109,7 +109,7 @@ def not_writable(faults: Faults, site: Site, found: Mapping[str, Any]) -> Iterat
 
 
 def _in_sandbox(faults: Faults, site: Site, file: str) -> Fault:
-    """Judge a file that its mode lets the site's user write, and that lies where the unit lets nobody write."""
+    """Judge a file that the site's user may write by its mode, but not in the sandbox of the unit."""
     unit, folder = site.uwsgi.unit, posixpath.dirname(file)
     given = [f"{name}={unit[name]}" for name in ("ProtectSystem", "ProtectHome") if unit.get(name, "no") != "no"]
     name = unit.get("Id", "its unit")
@@ -180,7 +180,7 @@ def _is_closed(found: Mapping[str, Any]) -> bool:
 
 
 def _is_missed(site: Site, names: list[str]) -> bool:
-    """Say whether something was answered by a failure, and one of these is what its traceback names."""
+    """Return whether something was answered by a failure, and one of these is what its traceback names."""
     words = [name.rpartition(".")[2] or name for name in names]
     return any_failure(site) and any(word in site.uwsgi.log for word in words)
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judge which pages nginx's directives let through to the application, and what they make of a request on the way."""
+"""Judge which pages nginx's directives pass to the application, and how they change a request on the way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .evidence import Host, Site
 from .fault import ADVICE, BROKEN, DEGRADED, UNKNOWN, Fault, Faults
 from .questions import good
 
-# What an application is told by uwsgi_params, and what becomes of a request without it.
+# What uwsgi_params tell an application, and the consequence if one is missing.
 _NEEDED = {
     "REQUEST_METHOD": "the application understands no request",
     "REQUEST_URI": "the application does not know which page is requested",
@@ -107,13 +107,13 @@ def _front(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[
 
 
 def _same_location(root: Course, site: Site) -> bool:
-    """Say whether other pages of the location that answers `/` do get to the application."""
+    """Return whether other pages of the location that answers `/` do get to the application."""
     other = site.directives.other
     return other is not None and other.ends == course.PASS and bool(other.tried) and other.tried[0] in root.tried
 
 
 def _is_chosen(root: Course) -> bool:
-    """Say whether somebody wrote what `/` is: a directory, a redirect. Otherwise it is nginx's own welcome page."""
+    """Return whether `/` was configured: a directory, a redirect. Otherwise it is nginx's welcome page."""
     given = [block for block in root.chain[1:] if block.all("root") or block.all("alias")]
     return root.ends == course.RETURN or bool(given) or root.ends == course.UNKNOWN
 
@@ -203,7 +203,7 @@ def _is(names: list[str]) -> str:
 
 
 def _host_header(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
-    """Judge a proxy_pass that does not say which name was asked for: nginx then says the name of its upstream."""
+    """Judge a proxy_pass that does not pass on the requested name: nginx then sends the name of its upstream."""
     handled = site.handler
     if handled is None or handled.name != "proxy_pass" or not _is_own(handled, host):
         return
@@ -235,7 +235,7 @@ def _host_header(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
 
 
 def _is_own(handled: Directive, host: Host) -> bool:
-    """Say whether a proxy_pass leads to an application of this host or network, and not to somebody else's site."""
+    """Return whether a proxy_pass leads to an application of this host or network, not to another site."""
     config = host.nginx.config
     addresses = match.targets(config, handled)[1] if config else []
     return bool(addresses) and all(_LOCAL.match(address) for address in addresses)
@@ -361,7 +361,7 @@ def _limited(faults: Faults, site: Site, name: str, words: str) -> Iterator[Faul
 
 
 def _is_tight(limit: Directive, name: str) -> bool:
-    """Say whether one page with its images may be too much."""
+    """Return whether one page with its images may be too much."""
     if name == "limit_req":
         burst = re.search(r"burst=(\d+)", " ".join(limit.args))
         return not burst or int(burst[1]) < _CONNECTIONS

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judge what the packet filter does to the site's visitors: nft, iptables and ufw, beside firewalld."""
+"""Judge what the packet filter does to the site's visitors: nft, iptables and ufw, in addition to firewalld."""
 
 from __future__ import annotations
 
@@ -123,12 +123,12 @@ def _table(chain: Chain) -> str:
 
 
 def _by_ufw(chain: Chain) -> bool:
-    """Say whether ufw made a chain, or filled it: its policies are in the built-in ones."""
+    """Return whether ufw made a chain, or filled it: its policies are in the built-in ones."""
     return chain.name.startswith("ufw") or any(rule.target.startswith("ufw") for rule in chain.rules)
 
 
 def _names(rule: Rule, port: int) -> bool:
-    """Say whether a rule is about this port, and not about whoever comes from somewhere."""
+    """Return whether a rule is about this port, and not about certain clients."""
     numbers = [value for test in rule.tests if test.kind in ("dport", "sport") for value in test.values]
     return any(_holds(value, port) for value in numbers)
 
@@ -162,6 +162,6 @@ def _fix(walked: Walked, port: int) -> str:
 
 
 def _about(rule: Rule, port: int) -> bool:
-    """Say whether a rule drops this port alone."""
+    """Return whether a rule drops this port alone."""
     values: Sequence[str] = [value for test in rule.tests if test.kind in ("dport", "sport") for value in test.values]
     return values in ([str(port)], ["http"] if port == 80 else ["https"] if port == 443 else [])

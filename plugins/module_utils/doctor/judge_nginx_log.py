@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What nginx wrote into its error log since it was last started or reloaded, and no other fault speaks of."""
+"""Errors in nginx's log since it was last started or reloaded that no other fault reports."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def judge(faults: Faults, site: Site) -> Iterator[Fault]:
 
 
 def _is_over(line: NginxLine, site: Site) -> bool:
-    """Say whether the same page was answered well after a line."""
+    """Return whether the same page was answered well after a line."""
     if ", upstream: " in line.text and line.when + 1 <= site.logs.app_since:
         return True
     method, _space, path = line.request.partition(" ")

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Compare what the controller got with what the host itself gets, and say who made a page that nobody gets."""
+"""Compare what the controller got with what the host itself gets, and report which server answers with an error."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _OF_NGINX = re.compile(
 
 
 def judge(faults: Faults, site: Site) -> Iterator[Fault]:
-    """Judge the 500s of the access log and of the pages that were asked for, one fault for each exception."""
+    """Judge the 500s of the access log and of the requested pages, one fault for each exception."""
     pages = failing_pages(site)
     if not pages:
         return
@@ -51,7 +51,7 @@ def judge(faults: Faults, site: Site) -> Iterator[Fault]:
         yield faults.fault(NAME, DEGRADED, cause, _fix(site, error), [*evidence, error, *_uncaught(site)])
 
 
-# The page that is not there, which this doctor asks for: it is nobody's.
+# The page that the doctor requests and that does not exist.
 _OWN = "/pyweb-doctor-"
 
 
@@ -98,7 +98,7 @@ def raised(site: Site) -> dict[str, str]:
 
 
 def asked_again(site: Site) -> str:
-    """Return what the first page raised when the application was asked for it without a server; '' for nothing."""
+    """Return what the first page raised when it was requested without a server; '' for nothing."""
     found = next((again for again in site.logs.again if again.path == site.path and again.error), None)
     return (f"{found.error} ({found.where})" if found.where else found.error) if found else ""
 

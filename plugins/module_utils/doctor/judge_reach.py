@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judge whether visitors come as far as to the site: redirects to a port where nobody listens, servers on loopback."""
+"""Judge whether visitors reach the site: redirects to a closed port, servers on loopback."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def judge(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
 
 
 def _dead_ends(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
-    """Tell of redirects to a port of this host where nobody listens. A proxy in front may have that port itself."""
+    """Report redirects to a closed port of this host. A proxy in front may listen on that port."""
     yield from _nameless(faults, site)
     for walk in site.walks:
         # Where X-Forwarded-Proto is not heeded, it is a loop as well, which is told as such.
@@ -59,7 +59,7 @@ def _dead_ends(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
 
 
 def _nameless(faults: Faults, site: Site) -> Iterator[Fault]:
-    """Tell of a redirect to the name with or without `www.`, which no server of nginx has."""
+    """Report a redirect to the name with or without `www.`, which no server of nginx has."""
     for walk in site.walks:
         if not walk.nameless or not walk.redirects:
             continue
@@ -123,7 +123,7 @@ def _proxy(site: Site, host: Host) -> str:
 
 
 def _loopback_only(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
-    """Tell of a name whose servers listen on loopback only, where nobody in front hands visitors on to them."""
+    """Report a name whose servers listen on loopback only, if nothing in front passes visitors on to them."""
     if in_front(site, host):
         return
     for domain in site.domains:
@@ -154,7 +154,7 @@ def _loopback_only(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
 
 
 def _bound(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
-    """Tell of an nginx that still has the sockets of an older configuration: a reload cannot widen them."""
+    """Report an nginx that still has the sockets of an older configuration: a reload cannot widen them."""
     for entrance in site.entrances:
         held = [listener for listener in host.listeners if listener.port == entrance.port]
         within = entrance.address.startswith("127.") or entrance.address == "::1"
@@ -170,7 +170,7 @@ def _bound(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
 
 
 def _of_ipv6_alone(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
-    """Tell of a port that nginx listens on over IPv6 only: `listen [::]:80` is no `listen 80`."""
+    """Report a port on which nginx listens over IPv6 only: `listen [::]:80` does not include `listen 80`."""
     for entrance in site.entrances:
         held = [listener for listener in host.listeners if listener.port == entrance.port]
         refused = entrance.errno == errno.ECONNREFUSED and ":" not in entrance.address
@@ -189,7 +189,7 @@ def _of_ipv6_alone(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
 
 
 def _without_ssl(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
-    """Tell of port 443 where nginx speaks plain http: a browser that comes by https gets an error of TLS."""
+    """Report that nginx speaks plain http on port 443: https clients get a TLS error."""
     for entrance in site.entrances:
         server = entrance.server
         if entrance.port != 443 or entrance.tls or entrance.greets or not server or not entrance.answer:

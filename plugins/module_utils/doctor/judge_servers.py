@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Why nobody serves a site, by the way in which its server is started, and what is amiss with one that runs.
+"""Why no server serves a site, depending on how it is started, and what is wrong with one that runs.
 
 The faults are those of the hop uwsgi, whatever the server is.
 """
@@ -61,7 +61,7 @@ def not_running(faults: Faults, site: Site, host: Host) -> Fault:
 
 
 def waits(site: Site) -> bool:
-    """Say whether a socket unit listens, and would start the server with the first request that gets there."""
+    """Return whether a socket unit listens, and would start the server with the first request that gets there."""
     start = site.server.start
     socket = start.socket if start else {}
     return (socket.get("ActiveState"), site.uwsgi.unit.get("ActiveState")) == ("active", "inactive")
@@ -174,7 +174,7 @@ def _stopped(faults: Faults, site: Site) -> Fault:
 
 
 def _start_command(site: Site) -> str:
-    """Return what starts a server that is stopped, by whoever manages it."""
+    """Return what starts a stopped server, depending on what manages it."""
     found, start, unit = site.uwsgi, site.server.start, site.uwsgi.unit.get("Id", "")
     if start and start.socket:
         socket = start.socket["Id"]

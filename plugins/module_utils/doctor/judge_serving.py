@@ -65,7 +65,7 @@ def has_fallback(faults: Faults, site: Site, domain: str, seen: list[str]) -> It
 
 
 def taken(faults: Faults, site: Site) -> Iterator[Fault]:
-    """Yield the files that another location takes than the one that is there for them."""
+    """Yield the files that are handled by another location than the one for their prefix."""
     for found in site.directives.taken:
         if found.kind != faults.hop:
             continue

@@ -73,7 +73,7 @@ def _urls(faults: Faults, site: Site) -> Iterator[Fault]:
 
 
 def _foreign_cookies(faults: Faults, site: Site) -> Iterator[Fault]:
-    """Judge cookies that are for another domain: no browser takes them, so nobody can log in."""
+    """Judge cookies that are for another domain: browsers reject them, so nobody can log in."""
     names = [str(name) for name in site.inside.get("cookies", {}).get("foreign") or []]
     if names:
         own = ", ".join(site.domains[:3])
@@ -100,7 +100,7 @@ def _cookies(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
 
 
 def has_https(site: Site, host: Host) -> bool:
-    """Say whether anything shows that visitors come by https, be it to somebody in front of nginx, or may do so."""
+    """Return whether visitors use https, or may do so, also to a proxy in front of nginx."""
     if not site.entrances or any(entrance.tls or entrance.greets for entrance in site.entrances):
         return True
     in_front = site.in_front
@@ -121,7 +121,7 @@ def has_https(site: Site, host: Host) -> bool:
 
 
 def _told(site: Site) -> bool:
-    """Say whether nginx tells Django that a request came by https, or hands on what somebody in front says of that."""
+    """Return whether nginx tells Django that a request came by https, or passes on what a proxy in front says."""
     names = ("HTTPS", "HTTP_X_FORWARDED_PROTO", "UWSGI_SCHEME", "wsgi.url_scheme", "X-Forwarded-Proto")
     for directive in ("uwsgi_param", "proxy_set_header"):
         passed = match.parameters(site.chain, directive)

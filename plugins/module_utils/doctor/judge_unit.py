@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Why systemd could not start a unit, in its own words: those of the last start."""
+"""Why systemd could not start a unit, from its messages about the last start."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def judge(faults: Faults, site: Site) -> Iterator[Fault]:
 
 
 def missing_folder(site: Site) -> str:
-    """Return the directory that uWSGI shall make its socket in, where that is not there and it fails for that."""
+    """Return the directory of uWSGI's socket, if it is missing and uWSGI fails because of that."""
     folder = site.logs.absent.get("socket", "")
     serves = any(probe.answer for probe in site.probes)
     return folder if folder and not serves and _BIND.search(site.uwsgi.log) else ""
@@ -138,7 +138,7 @@ def _waited_for(site: Site) -> tuple[str, str, list[str]] | None:
 
 
 def _bad_setting(site: Site) -> tuple[str, str, list[str]]:
-    """Say which line of a unit file systemd refuses."""
+    """Return which line of a unit file systemd refuses."""
     unit, log = site.uwsgi.unit, site.uwsgi.log
     path = unit.get("FragmentPath", "") or unit.get("Id", "")
     lines = re.findall(rf"{re.escape(path)}:(\d+): ([^\n]+)", log)

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What visitors got that is no 500 of the application: pages gone, waits given up, files of a page, dead ends."""
+"""What visitors got other than a 500 of the application: missing pages, timeouts, files of a page, dead ends."""
 
 from __future__ import annotations
 

@@ -27,20 +27,20 @@ _KERNEL_PID = re.compile(r"(?:Killed process|pid=)\s?(\d+)")
 def judge(faults: Faults, site: Site) -> Iterator[Fault]:
     log = said(site)
     yield from _plugin(faults, site, log)
-    if "[emperor]" in log:  # whose workers these are nobody can say
+    if "[emperor]" in log:  # it is not known whose workers these are
         return
     yield from _killed(faults, site, log)
     yield from _crashed(faults, site, log)
 
 
 def said(site: Site) -> str:
-    """Return uWSGI's words, wherever it wrote them; what stands in both places is there once."""
+    """Return uWSGI's output, wherever it wrote it; a line that is in both places occurs once."""
     first, second = site.uwsgi.log, site.logs.app_log
     return first if not second or second in first else second if first in second else f"{first}\n{second}"
 
 
 def lacks_plugin(site: Site) -> bool:
-    """Say whether this uWSGI has nothing that could load a Python application."""
+    """Return whether this uWSGI has nothing that could load a Python application."""
     log = said(site)
     if any(probe.answer for probe in site.probes):
         return False

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Look at who renews certificates on a host, whether anything starts it, and what came of it lately."""
+"""Examine what renews certificates on a host, whether anything starts it, and its recent results."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def triggers_of(units: Sequence[Mapping[str, str]]) -> list[Trigger]:
 
 
 def _ended(service: Mapping[str, str]) -> str:
-    """Say how the last run of a service failed; '' where it did not."""
+    """Return how the last run of a service failed; '' where it did not."""
     if service.get("Result", "success") in ("success", ""):
         return ""
     return f"{service['Id']}: {service['Result']}, {service.get('InactiveEnterTimestamp', '')}".rstrip(", ")
@@ -244,7 +244,7 @@ def _logs(folder: str) -> Iterable[str]:
 
 
 def _renewed_since(entrances: Sequence[Entrance], failed: str) -> bool:
-    """Say whether the certificate was made after a run failed: by hand, or by a run whose log is gone."""
+    """Return whether the certificate was made after a run failed: by hand, or by a run whose log is gone."""
     leaves = [entrance.file.leaf for entrance in entrances if entrance.file and entrance.file.leaf]
     with contextlib.suppress(ValueError):
         when = time.mktime(time.strptime(failed, "%Y-%m-%d %H:%M:%S"))

@@ -65,14 +65,14 @@ class Samples:
     found: list[Sample] = field(default_factory=list)
 
     def add(self, name: str, value: float, **labels: str) -> None:
-        """Add a sample. Raises ValueError for a metric that nobody described."""
+        """Add a sample. Raises ValueError for a metric that is not described."""
         if name not in _KNOWN:
             raise ValueError(f"there is no metric {name}")
         self.found.append(Sample(name, labels, value))
 
 
 def text(samples: Iterable[Sample]) -> str:
-    """Return the file: the samples of a metric stand together, below its help and its type."""
+    """Return the file: the samples of a metric follow its help and its type."""
     lines: list[str] = []
     found = list(samples)
     for metric in METRICS:
@@ -84,9 +84,9 @@ def text(samples: Iterable[Sample]) -> str:
 
 
 def write(folder: str, samples: Iterable[Sample]) -> None:
-    """Put the file into a directory in one rename, for everybody to read. Raises OSError.
+    """Put the file into a directory with one rename, readable for everyone. Raises OSError.
 
-    Nobody's link is followed: the directory may be that of the exporter's user.
+    No link is followed: the directory may belong to the exporter's user.
     """
     nofollow.create(f"{folder}/{FILE}", text(samples).encode(), 0o644, os.geteuid(), os.getegid())
 

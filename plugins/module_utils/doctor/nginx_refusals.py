@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Why nginx refuses its configuration, in its own words, and what to do about that. Pure functions of what it said."""
+"""Why nginx rejects its configuration, and how to fix that. Pure functions of its message."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ _KNOWN = (
 
 
 def words(said: str) -> str:
-    """Return nginx's complaint without what stands before it, '' where it printed nothing."""
+    """Return nginx's error message without its prefix, '' if there is none."""
     return _MARK.sub("", said).strip()[:300]
 
 
 def fix(said: str, runs: bool) -> str:
-    """Return what to do about a complaint; `runs` says whether nginx still runs, with the configuration of before."""
+    """Return the fix for an error message; `runs` says whether nginx still runs, with the previous configuration."""
     then = RELOAD if runs else "nginx -t && systemctl restart nginx"
     text = words(said)
     place = _PLACE.search(text)

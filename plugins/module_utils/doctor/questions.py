@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The few questions about a site that several hops answer from the evidence, and the faults that several may have."""
+"""Questions about a site that several hops answer from the evidence, and faults that several may have."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ SOCKET_CLASSES = ("sock_file", "unix_stream_socket", "tcp_socket")
 
 
 def good(status: int, wanted: Sequence[int]) -> bool:
-    """Say whether a status is one of a healthy site: what its health asks for, or anything but a failure."""
+    """Return whether a status is one of a healthy site: what its health asks for, or anything but a failure."""
     return status in wanted if wanted else status < 500 and status != 400
 
 
 def by_nginx(status: int, body: bytes) -> bool:
-    """Say whether an answer is nginx's own page of an error, and nobody's behind it."""
+    """Return whether an answer is nginx's own error page, and not one of the server behind it."""
     return status >= 400 and b"<center>nginx" in body[-600:]
 
 
 def all_busy(site: Site) -> bool:
-    """Say whether every worker is at a request.
+    """Return whether every worker handles a request.
 
     uWSGI's own numbers tell, where it has any; otherwise that no worker answers a ping.
     """
@@ -44,7 +44,7 @@ def all_busy(site: Site) -> bool:
 
 
 def of_uwsgi(site: Site, probe: Probe) -> bool:
-    """Say whether the site's uWSGI may be what listens at an address, and no other program is known to."""
+    """Return whether the site's uWSGI may be what listens at an address, and no other program is known to."""
     port = probe.address.rpartition(":")[2]
     for where in site.uwsgi.listens:
         if where.startswith("unix:"):
@@ -66,7 +66,7 @@ def declared(site: Site, probe: Probe) -> str:
 
 
 def any_failure(site: Site) -> bool:
-    """Say whether anything was answered by a failure."""
+    """Return whether any request failed."""
     return any(answer.status >= 500 for answer in site.answers)
 
 
@@ -76,7 +76,7 @@ def last_match(log: str, pattern: str) -> list[str]:
 
 
 def selinux(faults: Faults, denial: dict[str, str], status: str, place: str = "") -> Fault:
-    """Make the fault that a line of the audit log stands for.
+    """Return the fault for a line of the audit log.
 
     `place` is the file or socket that was meant, as a whole path; the audit log often has its last part only.
     """
@@ -94,7 +94,7 @@ def selinux(faults: Faults, denial: dict[str, str], status: str, place: str = ""
 
 
 def mistaken_alias(fetched: Fetched) -> tuple[str, str]:
-    """Return what is wrong with an alias or a root, and what is right; ('', '') where it is something else."""
+    """Return what is wrong with an alias or a root, and what is right; ('', '') if it is something else."""
     prefix, folder = fetched.url, fetched.folder.rstrip("/")
     name = fetched.uri[len(prefix) :]
     if fetched.file == f"{folder}{name}":
@@ -105,12 +105,12 @@ def mistaken_alias(fetched: Fetched) -> tuple[str, str]:
 
 
 def without_current(site: Site) -> bool:
-    """Say whether a site of this collection has no link to the release that is live."""
+    """Return whether a site of this collection has no link to the release that is live."""
     return site.managed and not site.background.release
 
 
 def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Fault:
-    """Say why a static or media file that is there is not what a client gets."""
+    """Return why a client does not get an existing static or media file."""
     hop = faults.hop
     says = f"GET {fetched.uri} -> {fetched.status or fetched.failure or 'not asked'}"
     status = BROKEN if hop == "static" else DEGRADED

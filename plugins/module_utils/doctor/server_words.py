@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a server says of itself when it cannot start: not of the application, which it has not loaded yet."""
+"""A server's messages about itself when it cannot start, not about the application, which it has not loaded yet."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ _SPAWN = re.compile(r"(?:can't find command|command at) '([^'\n]{1,300})'( is no
 
 
 def of_the_server(log: str) -> Refused | None:
-    """Return the last thing that a server said of itself; None where it spoke of the application alone."""
+    """Return a server's last message about itself; None if all are about the application."""
     found: Refused | None = None
     for pattern, cause, fix in _WORDS:
         for match in pattern.finditer(log):
@@ -91,7 +91,7 @@ def of_the_server(log: str) -> Refused | None:
     if found and found.cause.endswith(("cannot be loaded", "cannot be read")):
         why = traceback(log[: found.at + 4000]) or traceback(log)
         return found._replace(cause=f"{found.cause}: {why}") if why else found
-    # An application that failed later is another start's business.
+    # An application that failed later belongs to another start.
     return None if found and log.rfind("Traceback (most recent call last)") > found.at else found
 
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Why a uWSGI ends while it starts, in its own words or in systemd's, and what to do about that. Judgement only."""
+"""Why a uWSGI ends while it starts, from its own or systemd's messages, and how to fix that. Judgement only."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def why(site: Site) -> str:
 
 
 def fix(site: Site) -> str:
-    """Return what to do about the end of a server, '' where nobody knows."""
+    """Return the fix for the end of a server, '' if it is not known."""
     unit = site.uwsgi.unit.get("Id", "") or "its unit"
     again = f"; then {'systemctl daemon-reload && ' if unit != 'its unit' else ''}{restart(site)}"
     if forks_away(site):
@@ -100,7 +100,7 @@ def fix(site: Site) -> str:
 
 
 def _hidden_by(site: Site, words: str) -> str:
-    """Say that the unit hides the homes, where a path in one is refused."""
+    """Report that the unit hides the home directories, if a path in one is refused."""
     given = site.uwsgi.unit.get("ProtectHome", "no")
     if given in ("", "no", "read-only") or not re.search(r"[\s\"'](?:/home|/root)/", words):
         return ""

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judge redirects, and what nginx tells the application of scheme and client, from the evidence. Asks nothing."""
+"""Judge redirects, and what nginx tells the application about scheme and client. Pure functions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 
 
 def to_another_entrance(entrance: Entrance, site: Site) -> bool:
-    """Say whether an answer leads on to the same page at another entrance of the site, which is judged itself."""
+    """Return whether an answer leads on to the same page at another entrance of the site, which is judged itself."""
     answer = entrance.answer
     if not answer or answer.status not in _REDIRECTS:
         return False
@@ -45,7 +45,7 @@ def to_another_entrance(entrance: Entrance, site: Site) -> bool:
 
 
 def kept_out(site: Site, status: int) -> str:
-    """Return why nginx keeps everybody out, where it was told to and answers so: a password, maintenance; else ''."""
+    """Return why nginx rejects everyone on purpose: a password, maintenance; otherwise ''."""
     asked = match.inherited(site.chain, "auth_basic")
     if status == 401 and asked and asked.args[:1] != ["off"]:
         return f"nginx asks for a password: {str(asked).rstrip(';')} in {asked.place}"
@@ -64,7 +64,7 @@ def closing(site: Site) -> Directive | None:
 
 
 def judge(faults: Faults, site: Site, seen: list[str]) -> Iterator[Fault]:
-    """Yield the loops and what keeps the application from knowing the scheme or the client, each thing once."""
+    """Yield redirect loops, and what hides the scheme or the client from the application, each once."""
     loops = [walk for walk in site.walks if walk.loops_at]
     told: set[str] = set()
     for fault in [
@@ -93,7 +93,7 @@ def _closed(faults: Faults, site: Site) -> Iterator[Fault]:
 
 
 def _untold(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
-    """Tell of a server that ends TLS, and hands requests over as if they had come by http."""
+    """Report a server that terminates TLS, and passes requests on as if they were http."""
     for entrance in site.entrances:
         chain = (
             match.locate(entrance.server, site.path) if entrance.server in entrance.wanted and entrance.server else []
@@ -122,12 +122,12 @@ def _untold(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
 
 
 def _on_https(walk: Walk) -> bool:
-    """Say whether the application keeps a loop going, for requests that came by https."""
+    """Return whether the application causes a loop for https requests."""
     return any(one.by_application and one.url.startswith("https:") for one in walk.redirects)
 
 
 def _in_front(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
-    """Tell of a proxy whose word nginx does not take."""
+    """Report a proxy that nginx does not trust."""
     front = site.in_front
     status = BROKEN if loops and front.addresses else DEGRADED
     trust = "web_sites[].nginx.trusted_proxies"
@@ -182,7 +182,7 @@ def _loops(faults: Faults, site: Site) -> Iterator[Fault]:
 
 
 def _loop(faults: Faults, site: Site, walk: Walk) -> Fault:
-    """Say who sends a client round and round."""
+    """Report what causes a redirect loop."""
     round_trip = _round(walk)
     makers = list(dict.fromkeys(map(_who, round_trip)))
     settings = site.inside.get("settings", {})

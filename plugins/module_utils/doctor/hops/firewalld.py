@@ -88,6 +88,6 @@ def _refusing(rules: Sequence[str], port: int) -> str:
 
 
 def _holds(opened: str, port: int) -> bool:
-    """Say whether '80/tcp' or '8000-8010/tcp' has a port."""
+    """Return whether '80/tcp' or '8000-8010/tcp' has a port."""
     low, _dash, high = opened.partition("/")[0].partition("-")
     return opened.endswith("/tcp") and low.isdigit() and int(low) <= port <= int(high or low)
