@@ -19,7 +19,7 @@ from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 
 class ActionModule(ActionBase):
-    """Runs on the controller only; contacts no host."""
+    """Runs on the controller only."""
 
     TRANSFERS_FILES = False
     _supports_check_mode = True
@@ -29,7 +29,9 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = plain(self._task.args)
         if not isinstance(arguments.get("reports"), dict):
-            raise AnsibleActionFail("reports is missing or no mapping; expected host name -> result of site_doctor")
+            raise AnsibleActionFail(
+                "reports is missing or is not a mapping; expected host name -> result of site_doctor"
+            )
         hosts = doctor_report.collected(arguments["reports"])
         try:
             statuses = doctor_junit.failing(arguments.get("fail", False))

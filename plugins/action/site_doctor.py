@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The controller's half of `site_doctor`: what leaves the controller is what the doctor needs, and its clock."""
+"""The controller's half of `site_doctor`: it sends the host only what the doctor needs, and the controller's clock."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ USUAL = "takes some seconds for each site, with doctor_deep up to half a minute"
 
 
 class ActionModule(ActionBase):
-    """Picks from every site the few keys that say what to look for; secrets are not among them."""
+    """Picks the few keys of each site that the doctor needs; no secret is among them."""
 
     _supports_check_mode = True
 
@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
         arguments = plain(self._task.args)
         sites = arguments.get("sites")
         if not isinstance(sites, list) or not all(isinstance(site, dict) for site in sites):
-            raise AnsibleActionFail("sites is missing or no list of mappings; expected web_sites")
+            raise AnsibleActionFail("sites is missing or is not a list of mappings; expected web_sites")
         present = [site for site in sites if site.get("state", "present") == "present"]
         visits = self._visits(present, arguments.get("names") or [], task_vars or {})
         arguments["sites"] = [
@@ -54,7 +54,7 @@ class ActionModule(ActionBase):
             )
             return outside.ask(chosen, way)
         except Exception as error:  # the host is examined without it
-            Display().vv(f"nothing was asked from the controller: {type(error).__name__}")
+            Display().vv(f"the controller sent no requests: {type(error).__name__}")
             return {}
 
 
@@ -68,7 +68,7 @@ def wanted(site: dict[str, Any]) -> dict[str, Any]:
         "prefix": site.get("prefix"),
         "health": site.get("health"),
         "paths": site.get("paths"),
-        # The model says None where the user said false.
+        # The model has None for false.
         "media": None if nginx.get("media", True) else False,
         "tls": _kind(site.get("tls")),
         "certificate_path": _source(site.get("tls")),
@@ -89,7 +89,7 @@ def _kind(tls: Any) -> str | None:
 
 
 def _source(tls: Any) -> str | None:
-    """Return the file on the host with a certificate that others renew."""
+    """Return the file on the host with a certificate that another program renews."""
     if not isinstance(tls, dict) or _kind(tls) != "path":
         return None
     return tls.get("certificate_path") or tls.get("certificate")

@@ -128,7 +128,7 @@ sites:
           protocol mismatch: nginx speaks uwsgi (uwsgi_pass) to 127.0.0.1:8001, where uWSGI's HTTP router (--http)
           listens: it waits for HTTP, and nginx gives up with 504
         fix: >-
-          either start uWSGI with `socket = 127.0.0.1:8001` instead of `http = 127.0.0.1:8001`, or let nginx say
+          either start uWSGI with `socket = 127.0.0.1:8001` instead of `http = 127.0.0.1:8001`, or use
           `proxy_pass http://127.0.0.1:8001;` instead of `uwsgi_pass 127.0.0.1:8001;`
         evidence: ["a uwsgi request to 127.0.0.1:8001: no complete answer within 2.5 s; one in http was answered"]
         follows: ""

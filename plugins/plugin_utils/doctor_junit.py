@@ -79,7 +79,7 @@ def _case(suite: ElementTree.Element, of: str, hop: Mapping[str, Any], statuses:
         failure = ElementTree.SubElement(case, "failure", message=_text(hop["cause"]), type=code)
         failure.text = told
     elif hop["status"] == "unknown":
-        ElementTree.SubElement(case, "skipped", message=_text(hop["cause"] or "nothing was seen of it"))
+        ElementTree.SubElement(case, "skipped", message=_text(hop["cause"] or "it was not examined"))
     elif told:
         ElementTree.SubElement(case, "system-out").text = told
 

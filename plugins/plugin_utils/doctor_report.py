@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The doctor's findings for people: lines for a terminal, one HTML page, one JSON document, for all hosts together."""
+"""The doctor's report: lines for a terminal, one HTML page, one JSON document, for all hosts together."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any
 import jinja2
 from ansible_collections.pyweb.stack.plugins.module_utils.host.visible import all_visible
 
-# The marks stand beside the colours: not everybody sees those.
+# Marks in addition to colours, which not everyone can distinguish.
 MARKS = {"ok": "✓", "broken": "✕", "degraded": "!", "unknown": "?"}
-WORDS = {"ok": "all ok", "broken": "broken", "degraded": "works, but", "unknown": "not all is known"}
+WORDS = {"ok": "all ok", "broken": "broken", "degraded": "works with problems", "unknown": "partly unknown"}
 COLOURS = {"ok": "green", "broken": "red", "degraded": "yellow", "unknown": "dark gray"}
-# Of a single fault: what could be better and changes no status.
+# The status of a single fault that does not change the status of its hop.
 ADVICE = "advice"
 FAULT_MARKS = {**MARKS, ADVICE: "i"}
 FAULT_COLOURS = {**COLOURS, ADVICE: "cyan"}
-# What a terminal line says has to be read at a glance; the page has the rest.
+# Lines on the terminal are short; the page has the rest.
 LINE_MAX = 110
-# Of the evidence of the first fault so many lines are quoted, so long.
+# How many lines of the first fault's evidence are quoted, and how long.
 SAID_LINES, SAID_MAX = 3, 300
 
 
@@ -52,7 +52,7 @@ def lines(hosts: list[dict[str, Any]]) -> list[tuple[str, str]]:
             title = f"{host['host']}  {site['name']} ({', '.join(site['domains'])}): {WORDS[site['status']]}"
             shown.append((title, COLOURS[site["status"]]))
             for hop in site["hops"]:
-                says = hop["cause"] or "; ".join(hop["evidence"]) or "nothing was seen of it"
+                says = hop["cause"] or "; ".join(hop["evidence"]) or "it was not examined"
                 more = sum(fault["status"] != ADVICE for fault in hop["faults"]) - 1
                 tail = (f"  [follows from {hop['follows']}]" if hop["follows"] else "") + (
                     f"  [+{more}]" if more > 0 else ""
@@ -76,26 +76,26 @@ def lines(hosts: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 
 def said(fault: Mapping[str, Any]) -> list[str]:
-    """Return the words of nginx, systemd, a database or a traceback that a fault rests on, as far as it has not."""
+    """Return the lines of nginx, systemd, a database or a traceback behind a fault, unless its cause has them."""
     cut = [_cut(text, SAID_MAX) for text in fault["evidence"]]
     return [text for text in dict.fromkeys(cut) if text and text not in fault["cause"]][:SAID_LINES]
 
 
 def advised(site: Mapping[str, Any]) -> list[str]:
-    """Return what could be better at a site and hurts nobody, with what to do, a line each."""
+    """Return the advice for a site, with the fixes, a line each."""
     faults = [fault for hop in site["hops"] for fault in hop["faults"] if fault["status"] == ADVICE]
     return [f"{fault['hop']}: {fault['cause']}; {fault['fix']}  [{fault['fault']}]" for fault in faults]
 
 
 def changed(site: Mapping[str, Any]) -> list[str]:
-    """Return a heading and what has changed since a site was last well, a line each; nothing where nobody knows."""
+    """Return a heading and what has changed since a site last worked, a line each; nothing if not known."""
     changes = site.get("changes")
     if not changes:
         return []
     when = datetime.datetime.fromtimestamp(changes["since"], datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     head = f"changed since {when}, when {'all was ok' if changes['how'] == 'ok' else 'it last worked'}:"
     found = [f"- {change['kind']}: {change['what']}" for change in changes["found"]]
-    return [head, *found] if found else [f"{head} nothing that is looked at"]
+    return [head, *found] if found else [f"{head} nothing that the doctor records"]
 
 
 def page(hosts: list[dict[str, Any]], when: datetime.datetime) -> str:

@@ -46,7 +46,7 @@ MANAGED_CASES = [
     Case(
         "uWSGI crash-looping",
         "uwsgi.crashing",
-        ["over and over", "unknown config directive: nosuchoption", "journalctl -u uwsgi-mysite@"],
+        ["keeps exiting and restarting", "unknown config directive: nosuchoption", "journalctl -u uwsgi-mysite@"],
         "keep $release/uwsgi.ini; echo 'nosuchoption = 1' >> $release/uwsgi.ini\ncrash",
         "back $release/uwsgi.ini; restart",
     ),
@@ -75,7 +75,7 @@ MANAGED_CASES = [
     Case(
         "code broken after the start",
         "app.import",
-        ["what runs now was loaded before that", "RuntimeError"],
+        ["the running processes were started before that", "RuntimeError"],
         "keep $build/src/mysite/wsgi.py; echo 'raise RuntimeError(\"later\")' >> $build/src/mysite/wsgi.py",
         "back $build/src/mysite/wsgi.py",
         status="degraded",
@@ -90,14 +90,14 @@ MANAGED_CASES = [
     Case(
         "socket directory 0700",
         "socket.denied",
-        ["the directory /run/sites/mysite is closed", "2700", "chmod g+x /run/sites/mysite"],
+        ["the directory /run/sites/mysite is not accessible", "2700", "chmod g+x /run/sites/mysite"],
         "chmod 0700 /run/sites/mysite",
         "chmod 2750 /run/sites/mysite",
     ),
     Case(
         "stale socket",
         "socket.stale",
-        ["stale socket", "nobody listens on it", "systemctl restart uwsgi-mysite@", "ECONNREFUSED"],
+        ["stale socket", "nothing listens on it", "systemctl restart uwsgi-mysite@", "ECONNREFUSED"],
         "rm $socket; stale $socket",
         "restart",
     ),
@@ -118,7 +118,7 @@ MANAGED_CASES = [
     Case(
         "worker that ends over and over",
         "background.worker-restarting",
-        ["the worker idle 1 ends and is started again", "journalctl -u 'pyweb-worker-mysite@"],
+        ["the worker idle 1 keeps exiting and restarting", "journalctl -u 'pyweb-worker-mysite@"],
         "touch $state/ill; systemctl restart $worker\n"
         # Three restarts are what the doctor calls over and over; at one it may find the worker running, as it is.
         'until [ "$(systemctl show --property=NRestarts --value $worker)" -gt 2 ]; do sleep 0.1; done',
@@ -127,7 +127,7 @@ MANAGED_CASES = [
     Case(
         "worker of another release",
         "background.other-release",
-        ["the worker idle 1 is of release 000000000000; live is"],
+        ["the worker idle 1 belongs to release 000000000000; the live release is"],
         "cd /etc/systemd/system; cp $worker pyweb-worker-mysite@000000000000:idle:1.service\n"
         "systemctl daemon-reload; systemctl start pyweb-worker-mysite@000000000000:idle:1.service",
         "systemctl stop pyweb-worker-mysite@000000000000:idle:1.service\n"
@@ -198,7 +198,7 @@ MANAGED_CASES = [
     Case(
         "slow app, beyond uwsgi_read_timeout",
         "django.timeouts",
-        ["got 504 lately", "uwsgi_read_timeout (1s)", "GET /slow?seconds=2"],
+        ["got 504 recently", "uwsgi_read_timeout (1s)", "GET /slow?seconds=2"],
         "edit $conf 's/uwsgi_read_timeout .*/uwsgi_read_timeout 1s;/'; reload; sleep 1\n"
         "ask 'http://127.0.0.1/slow?seconds=2'; sleep 1.2",
         "back $conf; truncate -s 0 /var/log/nginx/mysite.error.log; reload",
@@ -232,7 +232,7 @@ MANAGED_CASES = [
     Case(
         "ALLOWED_HOSTS",
         "django.allowed-hosts",
-        ["ALLOWED_HOSTS does not have mysite.example", "400", "web_sites[].domains"],
+        ["ALLOWED_HOSTS does not contain mysite.example", "400", "web_sites[].domains"],
         "keep $overlay; echo 'ALLOWED_HOSTS = [\"other.example\"]' >> $overlay; restart",
         "back $overlay; restart",
     ),
@@ -249,7 +249,7 @@ MANAGED_CASES = [
     Case(
         "CSRF origin behind TLS",
         "nginx.scheme-untold",
-        ["nginx ends TLS for mysite.example", "takes every request for http", "uwsgi_param HTTPS $https"],
+        ["nginx terminates TLS for mysite.example", "treats every request as http", "uwsgi_param HTTPS $https"],
         "certificate mysite.example; keep /etc/nginx/pyweb_uwsgi_params; tls\n"
         "sed -i '/HTTPS\\|FORWARDED_PROTO/d' /etc/nginx/pyweb_uwsgi_params; keep $overlay\n"
         "echo 'CSRF_TRUSTED_ORIGINS = []' >> $overlay; restart; reload",
@@ -287,7 +287,7 @@ MANAGED_CASES = [
     Case(
         "database file missing",
         "database.missing",
-        ["there is no database file /var/lib/sites/mysite/gone/db.sqlite3", "web_sites[].database"],
+        ["the database file /var/lib/sites/mysite/gone/db.sqlite3 does not exist", "web_sites[].database"],
         "keep $overlay; cat >> $overlay <<'EOF'\n"
         'DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3",\n'
         '    "NAME": "/var/lib/sites/mysite/gone/db.sqlite3"}}\n'
@@ -358,7 +358,7 @@ MANAGED_CASES = [
     Case(
         "nginx configuration broken, the old one still running",
         "nginx.config",
-        ["the configuration of nginx is broken", "the one from before still runs", 'unknown directive "nosuch"'],
+        ["the configuration of nginx is broken", "with the previous configuration", 'unknown directive "nosuch"'],
         "echo 'nosuch thing;' > /etc/nginx/conf.d/zz.conf",
         "rm /etc/nginx/conf.d/zz.conf",
         status="degraded",
@@ -366,7 +366,7 @@ MANAGED_CASES = [
     Case(
         "nginx configuration changed, not reloaded",
         "nginx.not-reloaded",
-        ["what runs is older than what is written", "systemctl reload nginx"],
+        ["the running nginx still uses the older configuration", "systemctl reload nginx"],
         # As written a minute later; nobody needs to wait for that.
         "echo '# a comment' > /etc/nginx/conf.d/zz.conf; touch --date='1 minute' /etc/nginx/conf.d/zz.conf",
         "rm /etc/nginx/conf.d/zz.conf; reload",
@@ -392,14 +392,14 @@ MANAGED_CASES = [
     Case(
         "no server has the name",
         "name.no-server",
-        ["no server of nginx has the name mysite.example", "answers in its place", "web_sites[].domains of mysite"],
+        ["no server of nginx has the name mysite.example", "answers instead", "web_sites[].domains of mysite"],
         "edit $conf 's/server_name mysite.example;/server_name elsewhere.example;/'; reload",
         "back $conf; reload",
     ),
     Case(
         "port taken by another program",
         "nginx.port-taken",
-        ["port 80 is taken by", "python3 -m http.server", "ss -ltnp"],
+        ["port 80 is in use by", "python3 -m http.server", "ss -ltnp"],
         "systemctl stop nginx; cd /srv\n"
         "nohup python3 -m http.server 80 >/dev/null 2>&1 & echo $! > /var/tmp/taker\n"
         "until listens 80; do sleep 0.1; done\n"
@@ -411,7 +411,7 @@ MANAGED_CASES = [
     Case(
         "port taken by another program, and no server has the name",
         "nginx.port-taken",
-        ["port 80 is taken by", "python3 -m http.server", "ss -ltnp"],
+        ["port 80 is in use by", "python3 -m http.server", "ss -ltnp"],
         "edit $conf 's/server_name mysite.example;/server_name elsewhere.example;/'; systemctl stop nginx; cd /srv\n"
         "nohup python3 -m http.server 80 >/dev/null 2>&1 & echo $! > /var/tmp/taker\n"
         "until listens 80; do sleep 0.1; done\n"
@@ -431,7 +431,7 @@ MANAGED_CASES = [
     Case(
         "firewalld closed",
         "firewalld.closed",
-        ["firewalld does not let 80/tcp in", "zone public", "firewall-cmd --add-service=http"],
+        ["firewalld does not allow 80/tcp", "zone public", "firewall-cmd --add-service=http"],
         "firewall-cmd -q --remove-service=http",
         "firewall-cmd -q --add-service=http",
     ),
@@ -467,7 +467,7 @@ MANAGED_CASES = [
     Case(
         "certificate and key do not match",
         "nginx.key",
-        ["does not belong to its certificate", "/etc/ssl/doctor.key", "the one from before still runs"],
+        ["does not belong to its certificate", "/etc/ssl/doctor.key", "with the previous configuration"],
         "certificate mysite.example; tls; reload; openssl genrsa -out /etc/ssl/doctor.key 2048 2>/dev/null",
         "untls",
         status="degraded",
@@ -615,7 +615,7 @@ BY_HAND_CASES = [
     Case(
         "home 0700",
         "socket.denied",
-        ["the home directory /home/huatai is closed (0700)", "chmod o+x /home/huatai"],
+        ["the home directory /home/huatai is not accessible (0700)", "chmod o+x /home/huatai"],
         "chmod 700 /home/huatai",
         "chmod 755 /home/huatai",
         extra=frozenset({"static.not-readable", "media.not-readable"}),
@@ -671,7 +671,7 @@ BY_HAND_CASES = [
         "chain incomplete",
         "nginx.certificate-chain",
         [
-            "lacks the certificate of CN=Doctor Middle",
+            "does not contain the certificate of CN=Doctor Middle",
             "ssl_certificate /etc/letsencrypt/live/example.com/fullchain.pem",
         ],
         "lineage; https cert.pem",
@@ -696,7 +696,7 @@ BY_HAND_CASES = [
     Case(
         "redirect loop, for Django does not know of TLS",
         "nginx.scheme-untold",
-        ["does not say so to the application", "uwsgi_param HTTPS $https if_not_empty"],
+        ["does not tell the application", "uwsgi_param HTTPS $https if_not_empty"],
         "edit $project/mysite/settings.py '$ a SECURE_SSL_REDIRECT = True'; restart\n"
         "lineage; grep -v HTTPS /etc/nginx/uwsgi_params > /etc/nginx/plain_params; https '' /etc/nginx/plain_params",
         "unlineage; rm /etc/nginx/plain_params; back $project/mysite/settings.py; restart",
@@ -704,7 +704,7 @@ BY_HAND_CASES = [
     Case(
         "redirect loop of two names",
         "nginx.redirect-loop",
-        ["is redirected for ever, by return 301 http://www.example.com$request_uri", "change one of them"],
+        ["is redirected forever, by return 301 http://www.example.com$request_uri", "change one of them"],
         "edit $conf 's,location / {,location = / { return 301 http://www.example.com$request_uri; }\\n    &,'\n"
         "echo 'server { listen 80; server_name www.example.com; return 301 http://example.com$request_uri; }'"
         " > /etc/nginx/conf.d/www.conf; reload",
@@ -714,7 +714,7 @@ BY_HAND_CASES = [
     Case(
         "proxy that nginx does not trust",
         "nginx.untrusted-proxy",
-        ["who comes from 127.0.0.1", "X-Forwarded-For: 203.0.113.9", "set_real_ip_from"],
+        ["the client 127.0.0.1", "X-Forwarded-For: 203.0.113.9", "set_real_ip_from"],
         "echo \"log_format proxied '\\$remote_addr [\\$time_local] \\$http_x_forwarded_for';\""
         " > /etc/nginx/conf.d/a.conf\n"
         "edit $conf 's,charset utf-8;,& access_log /var/log/nginx/proxied.log proxied;,'; reload\n"

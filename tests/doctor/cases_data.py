@@ -95,7 +95,7 @@ MANAGED_CASES = [
     Case(
         "a host that pg_hba.conf does not let in",
         "database.refused",
-        ["does not let the site in", "no pg_hba.conf entry", "pg_hba.conf and the log"],
+        ["refuses the site", "no pg_hba.conf entry", "pg_hba.conf and the log"],
         refusing("28000", 'no pg_hba.conf entry for host "127.0.0.1", user "shop", database "shop", no encryption'),
         OVERLAY_BACK,
     ),
@@ -141,7 +141,7 @@ BY_HAND_CASES = [
     Case(
         "no database yet, in a directory of root's",
         "database.missing",
-        ["migrations are not applied, and huatai may not make", "manage.py migrate"],
+        ["migrations are not applied, and huatai may not create", "manage.py migrate"],
         "mkdir $project/data\n" + settings(FRESH),
         f"{BACK}; rmdir $project/data",
         status="degraded",
@@ -149,7 +149,7 @@ BY_HAND_CASES = [
     Case(
         "a table was dropped, its migration is recorded",
         "database.tables",
-        ["the database lacks django_admin_log", "no such table or column: django_admin_log"],
+        ["the database does not contain django_admin_log", "no such table or column: django_admin_log"],
         f'keep $project/db.sqlite3; {SQL} "DROP TABLE django_admin_log"',
         "back $project/db.sqlite3",
         status="degraded",
@@ -196,7 +196,7 @@ BY_HAND_CASES = [
     Case(
         "a mail server whose name nobody knows",
         "django.mail",
-        ["mail goes to mail.nowhere.invalid:25, whose name this host does not know", "EMAIL_HOST in "],
+        ["mail goes to mail.nowhere.invalid:25, whose name this host cannot resolve", "EMAIL_HOST in "],
         settings('EMAIL_HOST = "mail.nowhere.invalid"'),
         BACK,
         status="degraded",
@@ -211,7 +211,7 @@ BY_HAND_CASES = [
     Case(
         "a URLconf that was broken after the start",
         "django.urls",
-        ["NameError", "what runs now was loaded before that"],
+        ["NameError", "the running processes were started before that"],
         # Each process imports it with its first request.
         "for _one in $(seq 40); do ask http://127.0.0.1/ & done; wait; healthy\n"
         "keep $project/mysite/urls.py; echo 'urlpatterns += nothing' >> $project/mysite/urls.py",
@@ -221,7 +221,7 @@ BY_HAND_CASES = [
     Case(
         "a look at the project that ends in an exception",
         "django.unexamined",
-        ["the look at facts in Django ended in AttributeError"],
+        ["the check of facts in Django ended with AttributeError"],
         settings('CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}, "x": None}'),
         BACK,
         status="unknown",
@@ -229,7 +229,7 @@ BY_HAND_CASES = [
     Case(
         "a key that startproject made",
         "django.checks",
-        ["Django's check --deploy has warnings: security.W009", "manage.py check --deploy"],
+        ["Django's check --deploy reports warnings: security.W009", "manage.py check --deploy"],
         "true",
         "true",
         status="advice",

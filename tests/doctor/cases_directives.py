@@ -52,14 +52,14 @@ BY_HAND_CASES = [
     Case(
         "try_files beside uwsgi_pass",
         "location.try-files",
-        ["try_files in /etc/nginx/conf.d/mysite.conf", "ends in =404", "every page but / with 404"],
+        ["try_files in /etc/nginx/conf.d/mysite.conf", "ends in =404", "every page except / with 404"],
         "edit $conf 's,uwsgi_pass django;,root /srv; try_files $uri $uri/ =404; &,'; reload",
         BACK,
     ),
     Case(
         "try_files that finds the directory",
         "location.try-files",
-        ["nginx answers / itself, with 403", "`$uri/` of try_files", "take `$uri/` out"],
+        ["nginx answers / itself, with 403", "`$uri/` of try_files", "remove `$uri/` from"],
         server(
             "root /home/huatai/works/mysite/static; location / { try_files $uri $uri/ @django; }\n"
             f"location @django {APPLICATION}"
@@ -96,7 +96,7 @@ BY_HAND_CASES = [
     Case(
         "proxy_pass that keeps the name to itself",
         "location.host",
-        ["asked for 127.0.0.1:9000, not for example.com", "proxy_set_header Host $http_host"],
+        ["request is for 127.0.0.1:9000 instead of example.com", "proxy_set_header Host $http_host"],
         WEB + server("    location / { proxy_pass http://127.0.0.1:9000; }"),
         NO_WEB + BACK,
     ),
@@ -108,16 +108,16 @@ BY_HAND_CASES = [
         BACK,
     ),
     Case(
-        "root in the place of alias",
+        "root instead of alias",
         "static.alias",
-        ["root puts the whole /static/", "in the place of root"],
+        ["root puts the whole /static/", "instead of root"],
         "edit $conf 's,alias /home/huatai/works/mysite/static,root /home/huatai/works/mysite/static,'; reload",
         BACK,
     ),
     Case(
         "no uwsgi_params",
         "location.params",
-        ["`include uwsgi_params;` is missing", "no uwsgi_param is in force", "mysite.conf:"],
+        ["`include uwsgi_params;` is missing", "no uwsgi_param applies", "mysite.conf:"],
         "edit $conf '/include .*uwsgi_params/d'; reload",
         BACK,
     ),
@@ -178,14 +178,14 @@ BY_HAND_CASES = [
     Case(
         "an application that only a path below gets to",
         "location.no-pass",
-        ["nginx does not hand / to the application", "only /app"],
+        ["nginx does not pass / to the application", "only /app"],
         server(f"location /app {APPLICATION}"),
         BACK,
     ),
     Case(
         "a rate of requests that a page exceeds",
         "location.limited",
-        ["got 503 lately", "limit_req zone=slow;"],
+        ["got 503 recently", "limit_req zone=slow;"],
         "echo 'limit_req_zone $binary_remote_addr$request_uri zone=slow:1m rate=1r/s;' > /etc/nginx/conf.d/a.conf\n"
         + server(f"limit_req zone=slow; {PASS.strip()}")
         + "sleep 1; for _n in 1 2 3; do ask http://127.0.0.1/admin/; done; sleep 1.5",
@@ -222,7 +222,7 @@ BY_HAND_CASES = [
     Case(
         "a server that is gone, beside its backup",
         "socket.missing",
-        ["nginx goes on to the backup", "/run/nobody.sock"],
+        ["nginx falls back to the backup", "/run/nobody.sock"],
         server(PASS, f"server unix:/run/nobody.sock; {SOCKET[:-1]} backup;"),
         BACK,
         status="degraded",
@@ -237,7 +237,7 @@ BY_HAND_CASES = [
     Case(
         "a group that nginx does not have yet",
         "socket.denied",
-        ["nginx runs without its new group", "systemctl restart nginx"],
+        ["nginx runs without this group", "systemctl restart nginx"],
         "groupadd late; keep /etc/systemd/system/mysite.service\n"
         "sed -i 's/^Group=.*/Group=late/' /etc/systemd/system/mysite.service\n"
         "systemctl daemon-reload; restart; sleep 1; usermod -aG late $www",

@@ -24,7 +24,7 @@ BY_HAND_CASES = [
     Case(
         "a scheme in server_name",
         "name.no-server",
-        ["server_name http://example.com/ in /etc/nginx/conf.d/mysite.conf", "has a scheme"],
+        ["server_name http://example.com/ in /etc/nginx/conf.d/mysite.conf", "contains a scheme"],
         "echo 'server { listen 80 default_server; return 404; }' > /etc/nginx/conf.d/a.conf\n"
         + conf("s,server_name example.com,server_name http://example.com/,"),
         "rm /etc/nginx/conf.d/a.conf; " + BACK,
@@ -76,14 +76,14 @@ BY_HAND_CASES = [
     Case(
         "a user in the ini that is not there",
         "uwsgi.crashing",
-        ["user deploy not found", "uid = a user that the host has"],
+        ["user deploy not found", "uid = an existing user"],
         f"edit $ini '$ a uid = deploy'; edit {UNIT} '/^User=\\|^Group=/d'; systemctl daemon-reload; restart_broken",
         f"back $ini {UNIT}; systemctl daemon-reload; restart",
     ),
     Case(
-        "a unit whose program is no absolute path",
+        "a unit whose program is not an absolute path",
         "uwsgi.unit",
-        ["its file is refused", "./uwsgi is no absolute path"],
+        ["systemd rejects its file", "./uwsgi is not an absolute path"],
         f"edit {UNIT} 's,^ExecStart=.*,ExecStart=./uwsgi --ini /home/huatai/works/mysite/uwsgi.ini,'\n"
         "systemctl daemon-reload; end mysite",
         f"back {UNIT}; systemctl daemon-reload; restart",
@@ -99,7 +99,7 @@ BY_HAND_CASES = [
     Case(
         "a virtualenv of another Python",
         "app.virtualenv",
-        ["was made for python3.5", "venv --clear /home/huatai/venv"],
+        ["was created for python3.5", "venv --clear /home/huatai/venv"],
         "cd /home/huatai/venv/lib; ls -d python3.* > /var/tmp/lib; mv python3.* python3.5; restart_broken",
         "cd /home/huatai/venv/lib; mv python3.5 $(cat /var/tmp/lib); restart",
     ),

@@ -105,7 +105,7 @@ BY_HAND_CASES = [
     Case(
         "uWSGI without its Python plugin",
         "uwsgi.plugin",
-        ["without its Python plugin", "unavailable modifier requested: 0", "plugins = python3 in"],
+        ["without its Python plugin", "unavailable modifier requested: 0", "set plugins = python3 in"],
         "edit $ini '/^plugins/d; /^home/d; /^module/d'; restart\n"
         "start=_SYSTEMD_INVOCATION_ID=$(systemctl show --property=InvocationID --value mysite)\n"
         "until journalctl $start -o cat | grep -q 'unavailable modifier requested: 0'; do\n"
@@ -143,7 +143,7 @@ BY_HAND_CASES = [
     Case(
         "the directory of the socket is gone",
         "uwsgi.directory",
-        ["/run/mysite, where uWSGI makes its socket, is missing", "RuntimeDirectory=mysite", "bind(): No such file"],
+        ["/run/mysite, where uWSGI creates its socket, is missing", "RuntimeDirectory=mysite", "bind(): No such file"],
         "edit $ini 's,^socket = .*,socket = /run/mysite/mysite.sock,'\n"
         "edit $conf 's,server unix.*,server unix:/run/mysite/mysite.sock;,'; restart_broken; reload",
         "back $ini $conf; restart; reload",
@@ -186,9 +186,9 @@ BY_HAND_CASES = [
         status="degraded",
     ),
     Case(
-        "nginx goes round in a circle",
+        "nginx redirects internally in a loop",
         "nginx.errors",
-        ["nginx goes round in a circle", "rewrite or internal redirection cycle", "try_files"],
+        ["nginx redirects internally in a loop", "rewrite or internal redirection cycle", "try_files"],
         "edit $conf 's|^    location / {|    location /app/ { try_files $uri /app/index.html; }\\n&|'; reload\n"
         "ask http://127.0.0.1/app/x",
         "back $conf; reload",
@@ -206,7 +206,7 @@ BY_HAND_CASES = [
     Case(
         "a page ends the worker that answers it",
         "client.pages",
-        ["visitors get no page, but 502: /quit/ (2 x 502)", "upstream prematurely closed connection"],
+        ["visitors get 502 instead of a page: /quit/ (2 x 502)", "upstream prematurely closed connection"],
         VIEWS
         + "view quit '__import__(\"os\")._exit(1)'; restart; answers /; visits 1 /quit/; sleep 1.2; visits 1 /quit/\n"
         "sleep 1.2; answers /",

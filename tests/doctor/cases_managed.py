@@ -18,7 +18,7 @@ MANAGED_CASES = [
     Case(
         "nginx disabled",
         "nginx.not-enabled",
-        ["after the next boot nothing starts it", "systemctl enable nginx"],
+        ["nothing starts it at the next boot", "systemctl enable nginx"],
         "systemctl disable nginx",
         "systemctl enable nginx",
         status="degraded",
@@ -50,7 +50,7 @@ MANAGED_CASES = [
     Case(
         "a typing error in a file of a run's, not reloaded",
         "nginx.config",
-        ["the one from before still runs", "pyweb.stack.site writes /etc/nginx/"],
+        ["with the previous configuration", "pyweb.stack.site writes /etc/nginx/"],
         "edit $conf '0,/uwsgi_pass/s/uwsgi_pass/uwsgi_pas/'",
         "back $conf",
         status="degraded",

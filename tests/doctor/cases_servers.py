@@ -70,7 +70,7 @@ CASES = [
     Case(
         "gunicorn: ALLOWED_HOSTS",
         "django.allowed-hosts",
-        ["ALLOWED_HOSTS does not have gamma.example.com", "400"],
+        ["ALLOWED_HOSTS does not contain gamma.example.com", "400"],
         # Of another length: within a second after the last edit, Python knows a changed file by its size alone.
         "sed -i 's/gamma.example.com/elsewhere.example.com/' /srv/gamma/gamma/settings.py\n"
         "systemctl restart gamma; sleep 1",
@@ -81,7 +81,7 @@ CASES = [
     Case(
         "uvicorn: nginx speaks uwsgi to it",
         "socket.protocol",
-        ["uvicorn listens, which speaks HTTP", "proxy_pass http://127.0.0.1:8004"],
+        ["uvicorn listens and speaks HTTP", "proxy_pass http://127.0.0.1:8004"],
         "conf=/etc/nginx/conf.d/delta.conf; sed -i 's,proxy_pass http://,uwsgi_pass ,' $conf\n"
         "systemctl reload nginx; sleep 1",
         "conf=/etc/nginx/conf.d/delta.conf\nsed -i 's,uwsgi_pass ,proxy_pass http://,' $conf; systemctl reload nginx"

@@ -8,7 +8,7 @@ BY_HAND_CASES = [
     Case(
         "import error, and home 0700",
         "socket.denied",
-        ["the home directory /home/huatai is closed (0700)", "chmod o+x /home/huatai"],
+        ["the home directory /home/huatai is not accessible (0700)", "chmod o+x /home/huatai"],
         "edit $project/mysite/wsgi.py '$ a raise RuntimeError(\"not today\")'; chmod 700 /home/huatai; restart_broken",
         "back $project/mysite/wsgi.py; chmod 755 /home/huatai; restart",
         extra=frozenset({"static.not-readable", "media.not-readable", "app.import"}),
@@ -16,7 +16,7 @@ BY_HAND_CASES = [
     Case(
         "an ini that is not there",
         "app.ini",
-        ["/home/huatai/works/mysite/uwsgi.ini", "not there"],
+        ["/home/huatai/works/mysite/uwsgi.ini", "does not exist"],
         "mv $ini $ini.away; restart_broken",
         "mv $ini.away $ini; restart",
     ),
@@ -37,7 +37,7 @@ BY_HAND_CASES = [
     Case(
         "closed for maintenance, by hand",
         "nginx.maintenance",
-        ["return 503", "end the condition at /etc/nginx/conf.d/mysite.conf:"],
+        ["return 503", "remove the condition at /etc/nginx/conf.d/mysite.conf:"],
         "edit $conf 's,location / {,location / { if (-f /etc/nginx/closed) { return 503; },'\n"
         "touch /etc/nginx/closed; reload",
         "rm /etc/nginx/closed; back $conf; reload",
@@ -46,7 +46,7 @@ BY_HAND_CASES = [
     Case(
         "a program that takes connections and says nothing",
         "socket.silent",
-        ["127.0.0.1:8001 takes connections and gives no answer", "python3", "end that program"],
+        ["127.0.0.1:8001 accepts connections but does not answer", "python3", "stop that program"],
         "edit $conf 's,server unix.*,server 127.0.0.1:8001;,'; reload\n"
         "nohup python3 -c 'import socket, time; s = socket.create_server((\"127.0.0.1\", 8001)); time.sleep(90)'"
         " >/dev/null 2>&1 & echo $! > /var/tmp/mute\n"

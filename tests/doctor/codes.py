@@ -1,6 +1,6 @@
-"""docs/doctor-codes.md and docs/symptoms.md: what each code of the doctor means, and which codes a symptom leads to.
+"""Write docs/doctor-codes.md and docs/symptoms.md: the meaning of each code, and the codes for each symptom.
 
-The fixes come from the rows of the unit tests, which hold every word that the doctor says, for both kinds of hosts.
+The fixes come from the rows of the unit tests, which contain every message of the doctor, for both kinds of hosts.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ MOST = 3
 CODES_INTRODUCTION = """\
 # The codes of the doctor
 
-Every fault that the doctor names has a code, `hop.what`. Codes do not change; the words beside them may. The terminal
-shows the code of the first fault in brackets, the page and `doctor.json` (`fault`) those of all.
+Every fault that the doctor reports has a code, `hop.what`. The codes do not change; the messages may. The terminal
+shows the code of the first fault in brackets, the page and `doctor.json` (`fault`) show the codes of all faults.
 
-The words, paths and names below are those of an example, the site `shop` with `/srv/uwsgi.ini`; the doctor says those
-of your host. **By hand** is what it says on a host that was not made by this collection, **managed** on one that was.
-[What you see, and where to look](symptoms.md) leads from a symptom to these codes.
+The messages, paths and names below are those of an example, the site `shop` with `/srv/uwsgi.ini`; the doctor shows
+those of your host. **By hand** is the fix for a host that was not set up by this collection, **managed** for one that
+was. [Symptoms and where to look](symptoms.md) leads from a symptom to these codes.
 
-| status | means |
+| status | meaning |
 |---|---|
 | broken | visitors do not get the site, or not all of it |
-| degraded | it hurts somebody now, or will at the next restart |
-| unknown | nobody could look |
-| advice | it could be better and hurts nobody; the site is ok |
+| degraded | it affects somebody now, or will at the next restart |
+| unknown | it could not be checked |
+| advice | it could be improved and affects nobody; the site is ok |
 """
 SYMPTOMS_INTRODUCTION = """\
-# What you see, and where to look
+# Symptoms and where to look
 
-`ansible-playbook -i inventory pyweb.stack.doctor` asks for the site as a visitor does, and names the cause. This page
-is the way by hand: from what a browser shows to what it may come of, the outer hop first. Each code leads to what it
-means and how it is fixed.
+`ansible-playbook -i inventory pyweb.stack.doctor` requests the site as a visitor does and reports the cause. Use this
+page to search by hand: it lists the possible causes of what a browser shows, the outermost hop first. Each code links
+to its meaning and its fix.
 """
 
 
@@ -59,8 +59,8 @@ def rows() -> dict[str, list]:
 
 
 def means(code: str, known: dict[str, list]) -> str:
-    """Return what a code means, or an example of what is said with it."""
-    return MEANS.get(code) or f"For instance: {_plain(known[code][0].cause)}."
+    """Return the meaning of a code, or an example of its message."""
+    return MEANS.get(code) or f"For example: {_plain(known[code][0].cause)}."
 
 
 def codes_page() -> str:
@@ -83,11 +83,11 @@ def section(code: str, known: dict[str, list]) -> list[str]:
         fixes = dict.fromkeys(fix_for(case.fix, managed) for case in cases)
         # A row may be about a managed host alone.
         told = [fix for fix in fixes if managed or not INVENTORY.search(fix)][:MOST]
-        shown = [f"`{fix}`" if "`" not in fix else fix for fix in told] or ["this is said of a managed host only"]
+        shown = [f"`{fix}`" if "`" not in fix else fix for fix in told] or ["only on a managed host"]
         lines += [f"- {title}: {'; or '.join(shown)}"]
     if REGISTER[code]:
         sources = ", ".join(f"[{name}](#{name})" for name in REGISTER[code])
-        lines += [f"- may follow from: {sources}"]
+        lines += [f"- may be a consequence of: {sources}"]
     return [*lines, ""]
 
 
@@ -95,7 +95,7 @@ def symptoms_page() -> str:
     """Return the text of docs/symptoms.md."""
     known, lines = rows(), [NOTE + SYMPTOMS_INTRODUCTION]
     for title, text, codes in SYMPTOMS:
-        lines += [f"## {title}\n", f"{text}\n", "| code | means |", "|---|---|"]
+        lines += [f"## {title}\n", f"{text}\n", "| code | meaning |", "|---|---|"]
         lines += [
             f"| [{code}](doctor-codes.md#{code}) | {means(code, known).replace('|', chr(92) + '|')} |"
             for code in codes

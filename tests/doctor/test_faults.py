@@ -211,5 +211,7 @@ def test_a_host_without_nginx_or_uwsgi_still_gets_a_report(by_hand, stop):
 
 
 def test_an_unknown_site_name_lists_the_known_ones(by_hand):
-    with pytest.raises(AssertionError, match=r"there is no site 'mysit'; known are mysite; did you mean 'mysite'\?"):
+    with pytest.raises(
+        AssertionError, match=r"there is no site 'mysit'; known sites are mysite; did you mean 'mysite'\?"
+    ):
         by_hand.doctor(TUTORIAL, names=["mysit"])

@@ -170,7 +170,10 @@ def test_check_mode_says_the_same_and_writes_nothing(managed, tmp_path):
 def test_an_unknown_site_name_lists_the_known_ones(managed):
     played = managed.shown([MYSITE, PORTY], doctor_site="mysit", doctor_report="")
     assert played.returncode != 0
-    assert "there is no site 'mysit'; known are mysite, porty; did you mean 'mysite'?" in played.stdout + played.stderr
+    assert (
+        "there is no site 'mysit'; known sites are mysite, porty; did you mean 'mysite'?"
+        in played.stdout + played.stderr
+    )
 
 
 def test_one_site_can_be_chosen(managed):

@@ -1,6 +1,6 @@
-"""Ordinary mistakes: what is wrong, how a test makes it, and the first line that a run prints then; docs/mistakes.md.
+"""Common mistakes: how a test makes each one, and the first line that a run prints for it. Source of docs/mistakes.md.
 
-test_mistakes.py makes each of them on a host and fails where another line is printed than stands here.
+test_mistakes.py makes each mistake on a host and fails if another line is printed.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Any
 PAGE = Path(__file__).resolve().parents[2] / "docs/mistakes.md"
 NOTE = "<!-- Written by tests/tools/docs.py from tests/mistakes/mistakes.py: change that, then `make docs`. -->\n"
 INTRODUCTION = """\
-# Ordinary mistakes
+# Common mistakes
 
-What a run prints first, made for real on a host by `make mistakes`. The first line says which site and which step it
-was, what the cause is and what to do; below it come the last lines of what the failing program said. `ID`,
-`N`, `LINE`, `SITES` and `VERSIONS` stand for what differs from run to run and from platform to platform. The site is
+This page shows what a run prints first for each mistake. `make mistakes` makes all of them on a host. The first line
+names the site and the step, the cause, and what to do. Below it are the last lines of the output of the program that
+failed. `ID`, `N`, `LINE`, `SITES` and `VERSIONS` stand for values that differ between runs and platforms. The site is
 called `unix` in these tests.
 
-A site that fails is left as it was: what was live stays live. Other sites of the same run are built and released all
-the same. Faults of the inventory are found before any host is touched, all of them at once.
+A site that fails is not changed: its live release stays live. The other sites of the run are built and released.
+Mistakes in the inventory are reported together, before any host is changed.
 
-| mistake | first line |
+| mistake | first line of the error |
 |---|---|
 """
 DEPLOY, WHOLE = "deploy.yml", "site.yml"
@@ -33,7 +33,7 @@ AUTHORITY = (
     "for your own certificate authority set web_environment: {SSL_CERT_FILE: FILE, PIP_CERT: FILE, "
     "REQUESTS_CA_BUNDLE: FILE, GIT_SSL_CAINFO: FILE}, where FILE is the path of its certificates on the host"
 )
-# An index with a certificate that nobody signed but itself.
+# A package index with a self-signed certificate.
 INDEX = """
 import http.server, ssl
 server = http.server.HTTPServer(("127.0.0.1", 8443), http.server.SimpleHTTPRequestHandler)
@@ -65,10 +65,10 @@ def mail_is_set(**_options):
 
 @dataclass(frozen=True)
 class Mistake:
-    """`keys` go over those of the site, `add` to the end of files of its code, `variables` over those of the host.
+    """`keys` override those of the site, `variables` those of the host; `add` is appended to files of its code.
 
-    `before` and `after` are scripts for the host: what the mistake needs there, and how that goes away again.
-    `differs`: programs of the platform find it or print it.
+    `before` and `after` are scripts for the host: they prepare the mistake, and clean up.
+    `differs`: the output depends on programs of the platform.
     """
 
     title: str
@@ -90,7 +90,7 @@ MISTAKES = [
         keys={"domain": "shop.example.com"},
     ),
     Mistake(
-        "a domain that is none, `shop_example com`",
+        "an invalid domain, `shop_example com`",
         "web_sites[0] 'unix': domains is ['shop_example com']; expected host names such as shop.example.com, "
         "*.example.com or an IP address (found 'shop_example com' in the list)",
         keys={"domains": ["shop_example com"]},
@@ -102,7 +102,7 @@ MISTAKES = [
         keys={"env": {"API_KEY": "{{ vault_api_key }}"}},
     ),
     Mistake(
-        "a directory of code that is not there",
+        "a directory of code that does not exist",
         "web_sites[0] 'unix': source.directory is '/nowhere/shop'; expected a directory on the controller; there is "
         "none",
         keys={"source": {"directory": "/nowhere/shop"}},
@@ -118,7 +118,7 @@ MISTAKES = [
         differs=True,
     ),
     Mistake(
-        "`become`, and no password for sudo",
+        "`become` without a password for sudo",
         "becoming root needs a password: call ansible-playbook with -K (--ask-become-pass), or set "
         "ansible_become_password",
         variables={"ansible_user": "deploy", "ansible_become": True, "ansible_become_exe": "/usr/local/bin/sudo"},
@@ -136,7 +136,7 @@ MISTAKES = [
         differs=True,
     ),
     Mistake(
-        "a host name that nobody knows",
+        "a host name that does not resolve",
         "site 'unix': source failed: unable to access 'https://git.invalid/shop.git/': Could not resolve host: "
         "git.invalid; check that name, and DNS on this host (getent hosts NAME); behind a proxy set web_environment: "
         "{https_proxy: URL}",
@@ -167,7 +167,7 @@ MISTAKES = [
         keys={"packages": ["djngo-misspelt"]},
     ),
     Mistake(
-        "a certificate authority of one's own, without `web_environment`",
+        "your own certificate authority, without `web_environment`",
         "site 'unix': requirements failed: Failed to fetch: https://localhost:8443/simple/NAME/: invalid peer "
         f"certificate: UnknownIssuer; {AUTHORITY}",
         variables={"web_environment": {"PIP_INDEX_URL": "https://localhost:8443/simple"}},
@@ -193,7 +193,7 @@ MISTAKES = [
         keys={"wsgi": "mysite.wsgi:app"},
     ),
     Mistake(
-        "a variable that the settings look for in vain",
+        "an environment variable that the settings need is not set",
         "site 'unix': settings failed: KeyError: 'MY_API_KEY' (mysite/settings.py:LINE); set MY_API_KEY in `env:` of "
         "the site",
         add={"mysite/settings.py": '\nimport os\n\nMY_API_KEY = os.environ["MY_API_KEY"]\n'},
@@ -205,7 +205,7 @@ MISTAKES = [
         add={"mysite/settings.py": '\nINSTALLED_APPS += ["rest_framework"]\n'},
     ),
     Mistake(
-        "code that is no Python",
+        "a syntax error in the code",
         "site 'unix': check failed: SyntaxError: invalid syntax (gallery/views.py:LINE: this is no python)",
         add={"gallery/views.py": "\nthis is no python\n"},
     ),
@@ -215,7 +215,7 @@ MISTAKES = [
         add={"gallery/views.py": "\nTHING = nothing_here\n"},
     ),
     Mistake(
-        "a system check of the project that wants a setting where DEBUG is off",
+        "a system check of the project that requires a setting if DEBUG is off",
         "site 'unix': check failed: ?: (gallery.E001) EMAIL_HOST is that of a laptop; it is caused by DEBUG, which is "
         "false on a server; set `settings: {EMAIL_HOST: ...}` of the site, or `settings: {SILENCED_SYSTEM_CHECKS: "
         '["gallery.E001"]}` if that does not matter',
@@ -223,7 +223,7 @@ MISTAKES = [
     ),
     # The database.
     Mistake(
-        "a database that nobody serves",
+        "a database server that does not run",
         "site 'unix': migrate failed: django.db.utils.OperationalError: connection failed: connection to server at "
         '"127.0.0.1", port 5999 failed: Connection refused; start the database there, or correct the address in '
         "`database:` of the site",
@@ -251,7 +251,7 @@ MISTAKES = [
         differs=True,
     ),
     Mistake(
-        "a log of nginx in a directory that is not there",
+        "a log of nginx in a directory that does not exist",
         "config_set 'nginx': `nginx -t` refuses the new files: [emerg] open() \"/nowhere/shop.log\" failed (2: No such "
         "file or directory); nothing was changed",
         keys={"nginx": {"options": {"error_log": "/nowhere/shop.log"}}},
@@ -273,13 +273,13 @@ MISTAKES = [
 
 
 def steady(line: str) -> str:
-    """Return a line without what differs from platform to platform and from run to run."""
-    # What Ansible's callback puts before the message of a module, from 2.19 on.
+    """Return a line without what differs between platforms and runs."""
+    # The prefix of Ansible's callback before the message of a module, since 2.19.
     line = re.sub(r"^(Task failed: )?((Module|Action) failed: )?", "", line)
     for pattern, stands_for in (
         (r"\b[0-9a-f]{12}\b", "ID"),
         (r"\bpid [0-9]+", "pid N"),
-        (r"(?<=/simple/)[a-z0-9-]+", "NAME"),  # all are asked for at once, and one fails first
+        (r"(?<=/simple/)[a-z0-9-]+", "NAME"),  # all are requested at once, and one fails first
         (r"(?<=\.py:)[0-9]+|(?<=\.conf:)[0-9]+", "LINE"),
         (r"(?<=/etc/nginx/)(sites-enabled|conf\.d)", "SITES"),
         (r"(?<=has or offers )[0-9., ]+[0-9]", "VERSIONS"),

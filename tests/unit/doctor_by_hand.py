@@ -58,9 +58,9 @@ NGINX = [
         "nginx.config",
         "degraded",
         'the configuration of nginx is broken: open() "/etc/nginx/sites-enabled/shop" failed (2: No such file or '
-        "directory) in /etc/nginx/nginx.conf:60; the one from before still runs as process 10, and the next start "
-        "fails",
-        "remove the link /etc/nginx/sites-enabled/shop, or put back what it leads to (readlink "
+        "directory) in /etc/nginx/nginx.conf:60; nginx still runs as process 10 with the previous configuration, and "
+        "its next start will fail",
+        "remove the link /etc/nginx/sites-enabled/shop, or restore its target (readlink "
         f"/etc/nginx/sites-enabled/shop); then {RELOAD}",
     ),
     Case(
@@ -68,8 +68,8 @@ NGINX = [
         lambda site, host: put(host.nginx, unit={"Id": "nginx.service", "ActiveState": "failed", "SubState": "failed"}),
         "nginx.outside-systemd",
         "degraded",
-        "nginx runs as process 10, which systemd did not start: nginx.service has failed, and systemctl neither "
-        "reloads nor restarts what runs",
+        "nginx runs as process 10, which systemd did not start: nginx.service has failed, and systemctl cannot reload "
+        "or restart the running process",
         "kill -QUIT 10; systemctl reset-failed nginx; systemctl start nginx",
         ("nginx.service: failed/failed",),
     ),
@@ -82,8 +82,7 @@ NGINX = [
         ),
         "nginx.not-listening",
         "broken",
-        "nginx listens on port 80 over IPv6 alone (listen [::]:80 in /etc/nginx/nginx.conf:3): who comes over IPv4 is "
-        "refused",
+        "nginx listens on port 80 over IPv6 only (listen [::]:80 in /etc/nginx/nginx.conf:3): IPv4 clients are refused",
         "listen 80; beside it in /etc/nginx/nginx.conf:3, then systemctl restart nginx",
         ("a listening socket at [::]:80",),
     ),
@@ -97,8 +96,8 @@ NGINX = [
         ),
         "nginx.no-ssl",
         "broken",
-        "nginx speaks plain http on port 443: `listen 443;` in /etc/nginx/nginx.conf:3 has no ssl, and who comes by "
-        "https gets an error of TLS",
+        "nginx speaks plain http on port 443: `listen 443;` in /etc/nginx/nginx.conf:3 has no ssl, so https clients "
+        "get a TLS error",
         "listen 443 ssl; in /etc/nginx/nginx.conf:3, with ssl_certificate and ssl_certificate_key, or remove that "
         f"line; then {RELOAD}",
     ),
@@ -121,8 +120,9 @@ NGINX += [
         "broken",
         "http://shop.example/ is redirected to http://www.shop.example/, and no server of nginx has the name "
         "www.shop.example: this host answers 400 there. the application (PREPEND_WWW?) does that",
-        "web_sites[].domains with www.shop.example, or end the redirect; by hand: 'www.shop.example' in ALLOWED_HOSTS, "
-        "and www.shop.example beside the other names in server_name; or end the redirect (PREPEND_WWW = False)",
+        "web_sites[].domains with www.shop.example, or remove the redirect; by hand: 'www.shop.example' in "
+        "ALLOWED_HOSTS, and www.shop.example beside the other names in server_name; or remove the redirect "
+        "(PREPEND_WWW = False)",
         ("GET http://www.shop.example/ -> 400",),
     ),
 ]
@@ -132,7 +132,7 @@ LOCATION = [
         lambda site, host: (served(site, host, in_location("internal;")), by_nginx(site, 404)),
         "location.refused",
         "broken",
-        "`internal` in /etc/nginx/nginx.conf:6 keeps everybody out of /: nginx answers 404",
+        "`internal` in /etc/nginx/nginx.conf:6 blocks every request for /: nginx answers 404",
         f"remove `internal;` in /etc/nginx/nginx.conf:6, then {RELOAD}",
         ("GET http://shop.example/ -> 404",),
     ),
@@ -145,9 +145,9 @@ LOCATION = [
         ),
         "location.refused",
         "broken",
-        "nginx asks /auth first whether a client may pass (auth_request /auth in /etc/nginx/nginx.conf:6), and gets "
-        "404: everybody gets 500",
-        f"let /auth answer with 2xx, 401 or 403, or remove auth_request in /etc/nginx/nginx.conf:6; then {RELOAD}",
+        "nginx first asks /auth whether to allow a request (auth_request /auth in /etc/nginx/nginx.conf:6), and gets "
+        "404: every request gets 500",
+        f"make /auth answer with 2xx, 401 or 403, or remove auth_request in /etc/nginx/nginx.conf:6; then {RELOAD}",
         ("GET http://shop.example/ -> 500",),
     ),
     Case(
@@ -170,9 +170,8 @@ LOCATION = [
         ),
         "location.denied",
         "broken",
-        "nginx lets nobody in: deny all in /etc/nginx/nginx.conf:6",
-        "remove that line, or allow those who shall visit the site above it: allow 192.0.2.0/24; in "
-        "/etc/nginx/nginx.conf:6",
+        "nginx allows nobody: deny all in /etc/nginx/nginx.conf:6",
+        "remove that line, or add a line for your visitors above it: allow 192.0.2.0/24; in /etc/nginx/nginx.conf:6",
     ),
     Case(
         "a return that was left over",
@@ -199,8 +198,8 @@ NAME = [
         ),
         "name.no-server",
         "broken",
-        "nginx does not read /a/shop, which has the name shop.example: no link in sites-enabled leads to it; the "
-        "server in /etc/nginx/nginx.conf:2 answers in its place",
+        "nginx does not read /a/shop, which contains the name shop.example: no link in sites-enabled leads to it; the "
+        "server in /etc/nginx/nginx.conf:2 answers instead",
         f"ln -s /a/shop /e/ && {RELOAD}",
         ("server_name: other.example",),
     ),
@@ -212,8 +211,8 @@ NAME = [
         "name.no-server",
         "broken",
         "no server of nginx has the name shop.example: server_name http://shop.example in /etc/nginx/nginx.conf:2 is "
-        "no name, it has a scheme",
-        f"server_name shop.example; in /etc/nginx/nginx.conf:2, then {RELOAD}",
+        "not a name: it contains a scheme",
+        f"set server_name shop.example; in /etc/nginx/nginx.conf:2, then {RELOAD}",
     ),
 ]
 STATIC = [
@@ -222,7 +221,7 @@ STATIC = [
         lambda site, host: put(site, static=dataclasses.replace(site.static, kind="text/plain", place="/n:7")),
         "static.content-type",
         "broken",
-        "nginx sends /static/a.css as text/plain: browsers use no style sheet and no module of that type",
+        "nginx sends /static/a.css as text/plain: browsers reject style sheets and modules of that type",
         "include /etc/nginx/mime.types; in http of /etc/nginx/nginx.conf, and no `types { }` or default_type that "
         f"replaces it at /n:7; then {RELOAD}",
         ("GET /static/a.css -> 200, Content-Type: text/plain",),
@@ -234,7 +233,7 @@ STATIC = [
         ),
         "static.status",
         "broken",
-        "static files are not served: nginx turns everybody away who asks for /static/, by `deny all;` in /n:8",
+        "static files are not served: nginx refuses every request for /static/, by `deny all;` in /n:8",
         f"remove that line, then {RELOAD}",
         ("GET /static/a.css -> 403",),
     ),
@@ -245,7 +244,7 @@ HOST = [
         lambda site, host: put(site, full=["/srv: 900 KiB of 12 MiB free, 0 of 3 inodes free"]),
         "host.disk-full",
         "broken",
-        "the disk is full: the file system of /srv has no inode left for another file",
-        "remove files: du --inodes -x /srv | sort -n | tail shows which directory has so many",
+        "the disk is full: the file system of /srv has no free inodes",
+        "remove files: du --inodes -x /srv | sort -n | tail shows which directory contains the most",
     ),
 ]

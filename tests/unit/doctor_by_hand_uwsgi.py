@@ -19,7 +19,7 @@ def ended(site, log, **options):
     put(site.entrances[0].answer, status=502, reason="Bad Gateway")
 
 
-CRASH = "uWSGI ends and is started again, over and over: "
+CRASH = "uWSGI keeps exiting and restarting: "
 AGAIN = "; then systemctl daemon-reload && systemctl restart shop.service"
 ENDED = (
     "shop.service: Main process exited, code=exited, status=1/FAILURE\n"
@@ -33,9 +33,9 @@ DJANGO = [
         lambda site, host: put(site.inside, cookies={"trusted": True, "foreign": ["SESSION_COOKIE_DOMAIN"]}),
         "django.cookies",
         "degraded",
-        "SESSION_COOKIE_DOMAIN is of another domain than shop.example: browsers take no such cookie, forms get 403 and "
+        "SESSION_COOKIE_DOMAIN is for another domain than shop.example: browsers reject the cookie, forms get 403 and "
         "nobody can log in",
-        "remove web_sites[].settings.SESSION_COOKIE_DOMAIN, or let it be the domain of the site",
+        "remove web_sites[].settings.SESSION_COOKIE_DOMAIN, or set it to the domain of the site",
         ("SESSION_COOKIE_DOMAIN",),
     ),
 ]
@@ -51,14 +51,14 @@ UWSGI = [
         'writing pidfile to /run/a.pid\nopen("/run/a.pid"): Permission denied [core/utils.c line 3624]\n'
         f"unlink(): No such file or directory [core/uwsgi.c line 1617]\n{ENDED}",
         'open("/run/a.pid"): Permission denied [core/utils.c line 3624]',
-        "a directory that shop may write for a.pid in /srv/uwsgi.ini: LogsDirectory= or RuntimeDirectory= in "
-        f"shop.service makes one{AGAIN}",
+        "a directory that shop may write to for a.pid in /srv/uwsgi.ini: LogsDirectory= or RuntimeDirectory= in "
+        f"shop.service creates one{AGAIN}",
     ),
     _uwsgi(
         "a user that is not there",
         f"user deploy not found.\n{ENDED}",
         "user deploy not found.",
-        f"uid = a user that the host has, in /srv/uwsgi.ini (deploy is none){AGAIN}",
+        f"uid = an existing user in /srv/uwsgi.ini (deploy does not exist){AGAIN}",
     ),
     _uwsgi(
         "words that are not known",
@@ -70,14 +70,14 @@ UWSGI = [
         "a home that is hidden",
         f"realpath() of /home/a/uwsgi.ini failed: Permission denied [core/utils.c line 3662]\n{ENDED}",
         "realpath() of /home/a/uwsgi.ini failed: Permission denied [core/utils.c line 3662]; ProtectHome=yes in "
-        "shop.service hides the homes from it",
+        "shop.service hides the home directories from it",
         "remove ProtectHome= from shop.service (read-only lets it read), or put the project outside of /home" + AGAIN,
         unit={"ProtectHome": "yes"},
     ),
     _uwsgi(
         "daemonize in a unit",
         "Set PythonHome to /srv/venv\nshop.service: Deactivated successfully.",
-        "daemonize = /srv/a.log in /srv/uwsgi.ini: uWSGI goes into the background, and systemd takes that for its end",
+        "daemonize = /srv/a.log in /srv/uwsgi.ini: uWSGI goes into the background, and systemd treats that as its exit",
         f"remove daemonize from /srv/uwsgi.ini (logto = writes the same log){AGAIN}",
         daemonize="/srv/a.log",
     ),
@@ -97,8 +97,8 @@ UWSGI = [
         ),
         "uwsgi.unit",
         "broken",
-        "systemd cannot start shop.service: its file is refused, ExecStart= in /etc/systemd/system/shop.service: "
-        "./uwsgi is no absolute path",
+        "systemd cannot start shop.service: systemd rejects its file, ExecStart= in /etc/systemd/system/shop.service: "
+        "./uwsgi is not an absolute path",
         "correct ExecStart= in /etc/systemd/system/shop.service (systemd-analyze verify shop.service names it), then "
         "systemctl daemon-reload && systemctl restart shop.service",
         ("Unit shop.service has a bad unit file setting.",),
@@ -110,8 +110,8 @@ UWSGI = [
         "broken",
         "systemd cannot start shop.service: the start timed out: Type=forking waits until uWSGI goes into the "
         "background, which it does not do",
-        "Type=notify in shop.service (or Type=simple), in the place of forking; then systemctl daemon-reload && "
-        "systemctl restart shop.service",
+        "Type=notify in shop.service (or Type=simple), instead of forking; then systemctl daemon-reload && systemctl "
+        "restart shop.service",
     ),
     Case(
         "masked",
@@ -133,7 +133,7 @@ UWSGI = [
         ),
         "uwsgi.not-enabled",
         "advice",
-        "shop.service is not enabled: it runs now, and nothing starts it at the next boot",
+        "shop.service is not enabled: it runs now, but nothing starts it at the next boot",
         "systemctl enable shop.service",
         ("UnitFileState=disabled, /s",),
     ),
@@ -145,7 +145,7 @@ UWSGI = [
         ),
         "uwsgi.unit-changed",
         "advice",
-        "the file of shop.service was changed, and systemd has not read it again: a restart starts the old one",
+        "the file of shop.service was changed, but systemd has not read it again: a restart uses the old one",
         "systemctl daemon-reload && systemctl restart shop.service",
         ("/s",),
     ),
@@ -161,7 +161,7 @@ UWSGI += [
         ),
         "uwsgi.unit",
         "broken",
-        "systemd cannot start shop.service: /m migrat failed, which has to end well before it starts (ExecStartPre=): "
+        "systemd cannot start shop.service: /m migrat failed, which must succeed before it starts (ExecStartPre=): "
         "Unknown command: 'migrat'. Did you mean migrate?",
         "correct it in shop.service, or what it runs, then systemctl daemon-reload && systemctl restart shop.service",
     ),
@@ -170,7 +170,7 @@ UWSGI += [
         lambda site, host: put(site.server, halted=[20, 21]),
         "uwsgi.stopped",
         "broken",
-        "uWSGI is halted by a signal (SIGSTOP): 2 of its processes do nothing until somebody lets them go on",
+        "uWSGI is halted by a signal (SIGSTOP): 2 of its processes do nothing until they are resumed",
         "kill -CONT 20 21",
         ("process 20: state T (stopped)",),
     ),
@@ -202,7 +202,7 @@ APP = [
     _app(
         "a variable of the environment",
         "KeyError: 'SHOP_DOMAIN'",
-        "give the process the variable SHOP_DOMAIN, by EnvironmentFile= or Environment= below [Service] in "
+        "set the variable SHOP_DOMAIN for the process, with EnvironmentFile= or Environment= below [Service] in "
         "shop.service",
     ),
     _app(
@@ -213,14 +213,14 @@ APP = [
     _app(
         "a log that is closed",
         "ValueError: Unable to configure handler 'f': PermissionError: [Errno 13] Permission denied: '/var/log/a.log'",
-        "let shop write /var/log/a.log: chown shop /var/log/a.log, or install -d -o shop /var/log/a.log for a "
+        "allow shop to write to /var/log/a.log: chown shop /var/log/a.log, or install -d -o shop /var/log/a.log for a "
         "directory",
     ),
     _app("a setting", "ValueError: Incorrect timezone setting: X", "correct TIME_ZONE in /srv/code/shop/settings.py"),
     _app(
         "a module of the project itself",
         "ModuleNotFoundError: No module named 'shop.local'",
-        "the project has no shop.local: put it there, or correct what names it",
+        "the project has no shop.local: add it, or correct what names it",
         missing="shop.local",
     ),
     Case(
@@ -231,7 +231,7 @@ APP = [
         ),
         "app.chdir",
         "broken",
-        "shop, who runs the site, may not enter the directory /srv/code (0750): the application cannot be loaded",
+        "shop, the user of the site, may not enter the directory /srv/code (0750): the application cannot be loaded",
         "fix of /srv/code; then systemctl restart shop.service",
         ("evidence of /srv/code",),
     ),
@@ -244,9 +244,9 @@ APP = [
         ),
         "app.virtualenv",
         "broken",
-        "the virtualenv /srv/venv was made for python3.9, and uWSGI has Python 3.12: its packages are not found",
-        "web_sites[].virtualenv, then pyweb.stack.site; by hand: make it again: python3.12 -m venv --clear /srv/venv "
-        "&& /srv/venv/bin/pip install -r the project's requirements, then systemctl restart shop.service",
+        "the virtualenv /srv/venv was created for python3.9, but uWSGI uses Python 3.12: it does not find the packages",
+        "set web_sites[].virtualenv, then run pyweb.stack.site; by hand: create it again: python3.12 -m venv --clear "
+        "/srv/venv && /srv/venv/bin/pip install -r the project's requirements, then systemctl restart shop.service",
         ("/srv/venv/lib/python3.9", "ModuleNotFoundError: No module named 'django'"),
     ),
 ]
@@ -264,7 +264,7 @@ APP += [
         lambda site, host: written(site, socket="/run/shop.sock # here"),
         "app.ini",
         "broken",
-        "`socket = /run/shop.sock # here` in /srv/uwsgi.ini: uWSGI takes a comment behind a value for a part of it",
+        "`socket = /run/shop.sock # here` in /srv/uwsgi.ini: uWSGI treats a comment behind a value as part of it",
         "socket = /run/shop.sock in /srv/uwsgi.ini; then systemctl restart shop.service",
     ),
     Case(
@@ -272,7 +272,7 @@ APP += [
         lambda site, host: written(site, module='"shop.wsgi"'),
         "app.ini",
         "broken",
-        '`module = "shop.wsgi"` in /srv/uwsgi.ini: uWSGI takes quotes around a value for a part of it',
+        '`module = "shop.wsgi"` in /srv/uwsgi.ini: uWSGI treats quotes around a value as part of it',
         "module = shop.wsgi in /srv/uwsgi.ini; then systemctl restart shop.service",
     ),
     Case(
@@ -285,8 +285,8 @@ APP += [
         ),
         "app.module",
         "broken",
-        "/srv/uwsgi.ini names no application: it has neither module nor wsgi-file; `modul` is no option of uWSGI",
-        "module in the place of modul in /srv/uwsgi.ini; then systemctl restart shop.service",
+        "/srv/uwsgi.ini names no application: it has neither module nor wsgi-file; `modul` is not an option of uWSGI",
+        "module instead of modul in /srv/uwsgi.ini; then systemctl restart shop.service",
     ),
 ]
 SOCKET = [
@@ -307,8 +307,8 @@ SOCKET = [
         "broken",
         "www-data may not write to the socket /run/shop.sock: its mode is 0660, and it belongs to shop:staff, a group "
         "that www-data is not in",
-        "Group=www-data in the unit (or chown-socket = shop:www-data in /srv/uwsgi.ini of a uWSGI that root starts); "
-        "now: chgrp www-data /run/shop.sock",
+        "Group=www-data in the unit (or chown-socket = shop:www-data in /srv/uwsgi.ini if root starts uWSGI); for now: "
+        "chgrp www-data /run/shop.sock",
     ),
 ]
 SOCKET += [
@@ -323,7 +323,7 @@ SOCKET += [
         "socket.stale",
         "broken",
         "unix:/run/shop.sock is a stale socket: uWSGI listens on 127.0.0.1:81 instead",
-        "let both name one address: uwsgi_pass 127.0.0.1:81; at /etc/nginx/nginx.conf:5 or in its upstream, then "
+        "use the same address in both: uwsgi_pass 127.0.0.1:81; at /etc/nginx/nginx.conf:5 or in its upstream, then "
         "nginx -t && systemctl reload nginx; or socket = /run/shop.sock in /srv/uwsgi.ini, then restart uWSGI",
         ("connect(unix:/run/shop.sock): ECONNREFUSED",),
     ),

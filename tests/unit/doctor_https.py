@@ -114,7 +114,7 @@ CASES = [
         "nginx.certificate-not-reloaded",
         "degraded",
         f"nginx still serves a certificate for shop.example that ends on 2027-01-25; the one in {PATH} ends on "
-        "2027-03-26: nginx was not reloaded since that file is there",
+        "2027-03-26: nginx has not been reloaded since that file was written",
         f"{RELOAD}; for the next time: renew_hook = systemctl reload nginx, in [renewalparams] of {CONF}",
         (
             "served: from 2026-10-27 to 2027-01-25, aaaaaaaaaaaaaaaa",
@@ -130,8 +130,8 @@ CASES = [
         "nginx.certificate-not-reloaded",
         "broken",
         f"nginx still serves a certificate for shop.example that ends on 2027-01-14; the one in {PATH} ends on "
-        "2027-03-26: nginx was not reloaded since that file is there",
-        f"{RELOAD}; pyweb.stack.site puts back what does that after a renewal",
+        "2027-03-26: nginx has not been reloaded since that file was written",
+        f"{RELOAD}; pyweb.stack.site restores the unit that does that after a renewal",
     ),
     Case(
         "a file of acme.sh that nginx has not read",
@@ -142,7 +142,7 @@ CASES = [
         "nginx.certificate-not-reloaded",
         "degraded",
         f"nginx still serves a certificate for shop.example that ends on 2027-02-24; the one in {PATH} ends on "
-        "2027-03-26: nginx was not reloaded since that file is there",
+        "2027-03-26: nginx has not been reloaded since that file was written",
         f"{RELOAD}; for the next time: acme.sh --install-cert -d shop --reloadcmd 'systemctl reload nginx'",
     ),
     Case(
@@ -154,8 +154,8 @@ CASES = [
         "nginx.certificate-not-reloaded",
         "degraded",
         f"nginx still serves a certificate for shop.example that ends on 2027-02-24; the one in {PATH} ends on "
-        "2027-03-26: nginx was not reloaded since that file is there",
-        f"{RELOAD}; for the next time: let whoever renews the file do that",
+        "2027-03-26: nginx has not been reloaded since that file was written",
+        f"{RELOAD}; for the next time: make the program that renews the file do that",
     ),
     Case(
         "a file of the inventory that others have renewed",
@@ -166,7 +166,7 @@ CASES = [
         "nginx.certificate-not-reloaded",
         "degraded",
         f"nginx still serves a certificate for shop.example that ends on 2027-02-24; the one in {PATH} ends on "
-        "2027-03-26: nginx was not reloaded since that file is there",
+        "2027-03-26: nginx has not been reloaded since that file was written",
         f"systemctl start pyweb-tls-shop.service; {RELOAD}; systemctl enable --now pyweb-tls-shop.path does that "
         "whenever the file changes",
     ),
@@ -175,8 +175,8 @@ CASES = [
         lambda site, host: secure(site, host, missing="CN=R11", beside="/etc/letsencrypt/live/shop/chain.pem"),
         "nginx.certificate-chain",
         "degraded",
-        f"{PATH} lacks the certificate of CN=R11, which issued that of shop.example: some browsers get it elsewhere, "
-        "programs and phones refuse the connection",
+        f"{PATH} does not contain the certificate of CN=R11, which issued that of shop.example: some browsers download "
+        "it, but programs and phones refuse the connection",
         f"append /etc/letsencrypt/live/shop/chain.pem to {PATH}, then {RELOAD}",
         ("TLS to 192.0.2.1:80: unable to get local issuer certificate", "/etc/nginx/a.conf:7"),
     ),
@@ -185,8 +185,8 @@ CASES = [
         lambda site, host: secure(site, host, missing="CN=R11", beside="/etc/letsencrypt/live/shop/fullchain.pem"),
         "nginx.certificate-chain",
         "degraded",
-        f"{PATH} lacks the certificate of CN=R11, which issued that of shop.example: some browsers get it elsewhere, "
-        "programs and phones refuse the connection",
+        f"{PATH} does not contain the certificate of CN=R11, which issued that of shop.example: some browsers download "
+        "it, but programs and phones refuse the connection",
         f"ssl_certificate /etc/letsencrypt/live/shop/fullchain.pem; in /etc/nginx/a.conf:7, then {RELOAD}",
     ),
     Case(
@@ -197,18 +197,18 @@ CASES = [
         ),
         "nginx.certificate-chain",
         "degraded",
-        f"{PATH} lacks the certificate of CN=R11, which issued that of shop.example: some browsers get it elsewhere, "
-        "programs and phones refuse the connection",
-        "append the certificate of CN=R11 to `certificate` in web_sites[].tls, then pyweb.stack.site",
+        f"{PATH} does not contain the certificate of CN=R11, which issued that of shop.example: some browsers download "
+        "it, but programs and phones refuse the connection",
+        "append the certificate of CN=R11 to `certificate` in web_sites[].tls, then run pyweb.stack.site",
     ),
     Case(
         "a chain of a public CA without its intermediate",
         lambda site, host: secure(site, host, missing="CN=R11", issuer_told=True),
         "nginx.certificate-chain",
         "degraded",
-        f"{PATH} lacks the certificate of CN=R11, which issued that of shop.example: some browsers get it elsewhere, "
-        "programs and phones refuse the connection",
-        f"append the intermediate of your CA to {PATH}, then {RELOAD}",
+        f"{PATH} does not contain the certificate of CN=R11, which issued that of shop.example: some browsers download "
+        "it, but programs and phones refuse the connection",
+        f"append the intermediate certificate of your CA to {PATH}, then {RELOAD}",
     ),
     Case(
         "a certificate that certbot has not renewed",
@@ -216,7 +216,7 @@ CASES = [
         "nginx.certificate-expires",
         "degraded",
         "the certificate of shop.example ends on 2027-01-28, in 13 days; it should have been renewed by now",
-        "certbot renew --cert-name shop, which says what keeps it from that",
+        "certbot renew --cert-name shop, which shows why it was not renewed",
         ("from 2026-10-30 to 2027-01-28; issued by CN=R11",),
     ),
     Case(
@@ -225,14 +225,14 @@ CASES = [
         "nginx.certificate-expires",
         "degraded",
         "the certificate of shop.example ends on 2027-01-16, in 36 hours; it should have been renewed by now",
-        "certbot renew --cert-name shop, which says what keeps it from that",
+        "certbot renew --cert-name shop, which shows why it was not renewed",
     ),
     Case(
         "a certificate that nobody renews",
         nobody_renews,
         "nginx.certificate-expires",
         "degraded",
-        "the certificate of shop.example ends on 2027-01-20, in 5 days; nothing on this host is known to renew it",
+        "the certificate of shop.example ends on 2027-01-20, in 5 days; no program on this host is known to renew it",
         f"a new certificate in {PATH}, then {RELOAD}",
     ),
     Case(
@@ -241,22 +241,22 @@ CASES = [
         "nginx.certificate-expires",
         "degraded",
         "the certificate of shop.example ends on 2027-01-20, in 5 days; it should have been renewed by now",
-        "pyweb.stack.site makes a new one",
+        "pyweb.stack.site creates a new one",
     ),
     Case(
         "a certificate of the inventory before its end",
         lambda site, host: nobody_renews(site, host, "certificate"),
         "nginx.certificate-expires",
         "degraded",
-        "the certificate of shop.example ends on 2027-01-20, in 5 days; nothing on this host is known to renew it",
-        "web_sites[].tls of shop (certificate and key), then pyweb.stack.site",
+        "the certificate of shop.example ends on 2027-01-20, in 5 days; no program on this host is known to renew it",
+        "set web_sites[].tls of shop (certificate and key), then run pyweb.stack.site",
     ),
     Case(
         "a self-signed certificate for a public name",
         public,
         "nginx.certificate-untrusted",
         "degraded",
-        f"the certificate of shop.de is self-signed ({PATH}): browsers warn everybody who comes",
+        f"the certificate of shop.de is self-signed ({PATH}): browsers warn every visitor",
         "web_sites[].tls: {acme: {}}; by hand: certbot --nginx -d shop.de",
         ("TLS to 192.0.2.1:80 for shop.de: self-signed",),
     ),
@@ -265,8 +265,8 @@ CASES = [
         stand_in,
         "nginx.certificate-placeholder",
         "broken",
-        "the CA has issued no certificate for shop.example yet, and nginx serves one that stands in",
-        "pyweb.stack.site, which asks the CA again and says what it needs",
+        "the CA has issued no certificate for shop.example yet, and nginx serves a temporary one",
+        "run pyweb.stack.site, which asks the CA again and reports what it needs",
         ("/etc/sites/shop/tls/live/placeholder",),
     ),
     Case(
@@ -274,9 +274,9 @@ CASES = [
         lambda site, host: stand_in(site, host, REFUSED),
         "nginx.certificate-placeholder",
         "broken",
-        "the CA has issued no certificate for shop.example yet, and nginx serves one that stands in; the last time it "
-        f"said: {REFUSED}",
-        "pyweb.stack.site, which asks the CA again and says what it needs",
+        "the CA has issued no certificate for shop.example yet, and nginx serves a temporary one; its last message "
+        f"was: {REFUSED}",
+        "run pyweb.stack.site, which asks the CA again and reports what it needs",
         (f"2027-01-14 03:00:00: {REFUSED}",),
     ),
     Case(
@@ -310,17 +310,17 @@ CASES = [
         lambda site, host: renewed_by(site, host, triggers=[]),
         "nginx.renewal-off",
         "degraded",
-        "nothing starts certbot, so the certificate shop is not renewed: no timer, and no line of cron",
+        "nothing starts certbot, so the certificate shop is not renewed: there is no timer and no cron job",
         "a line in /etc/cron.d: 17 3,15 * * * root certbot -q renew",
-        ("no timer or line of cron that starts certbot",),
+        ("no timer or cron job that starts certbot",),
     ),
     Case(
         "no timer and no cron, on a host of ours, and the end has come",
         lambda site, host: renewed_by(site, host, "acme", -1, "certificate has expired", triggers=[]),
         "nginx.renewal-off",
         "broken",
-        "nothing starts certbot, so the certificate shop is not renewed: no timer, and no line of cron",
-        "pyweb.stack.site",
+        "nothing starts certbot, so the certificate shop is not renewed: there is no timer and no cron job",
+        "run pyweb.stack.site",
     ),
     Case(
         "a renewal that was turned off",
@@ -328,7 +328,7 @@ CASES = [
         "nginx.renewal-off",
         "degraded",
         f"the certificate shop is not renewed: {CONF} says autorenew = False",
-        f"take autorenew = False out of {CONF}",
+        f"remove autorenew = False from {CONF}",
         (CONF,),
     ),
     Case(
@@ -337,7 +337,7 @@ CASES = [
         "nginx.renewal-off",
         "degraded",
         f"the certificate shop is not renewed: certbot has no {CONF}",
-        "get a certificate by certbot anew (certbot --nginx), or use one that somebody else renews",
+        "get a new certificate with certbot (certbot --nginx), or use one that another program renews",
     ),
     Case(
         "a renewal that fails",
@@ -350,8 +350,8 @@ CASES = [
         "nginx.renewal-failing",
         "degraded",
         f"certbot has failed to renew the certificate shop since 2027-01-12 03:00:00: {REFUSED}",
-        "certbot renew --dry-run --cert-name shop says the same, and what comes of a change; port 80 has to be open, "
-        "and to lead here",
+        "certbot renew --dry-run --cert-name shop shows the same error, and whether a change helps; port 80 must be "
+        "open and must lead to this host",
         ("the last time: 2027-01-14 15:00:00", "certbot.service: exit-code, Thu"),
     ),
     Case(
@@ -367,14 +367,15 @@ CASES = [
         "nginx.renewal-failing",
         "broken",
         "acme.sh has failed to renew the certificate shop since 2027-01-01: its next renewal was due then",
-        "acme.sh --renew -d shop says the same, and what comes of a change; port 80 has to be open, and to lead here",
+        "acme.sh --renew -d shop shows the same error, and whether a change helps; port 80 must be open and must lead "
+        "to this host",
     ),
     Case(
         "an application that is not told of TLS",
         lambda site, host: behind(site, host, "uwsgi_pass unix:/a; uwsgi_param HTTP_HOST $host;"),
         "nginx.scheme-untold",
         "degraded",
-        "nginx ends TLS for shop.example and does not say so to the application, which takes every request for http",
+        "nginx terminates TLS for shop.example but does not tell the application, which treats every request as http",
         "web_sites[].tls with pyweb.stack.site, or uwsgi_param HTTPS $https if_not_empty; at /n:3; by hand: "
         "uwsgi_param HTTPS $https if_not_empty; at /n:3",
         ("uwsgi_pass unix:/a; in /n:3, and none of HTTPS, UWSGI_SCHEME, HTTP_X_FORWARDED_PROTO",),
@@ -384,7 +385,7 @@ CASES = [
         lambda site, host: behind(site, host, "proxy_pass http://127.0.0.1:8000;"),
         "nginx.scheme-untold",
         "degraded",
-        "nginx ends TLS for shop.example and does not say so to the application, which takes every request for http",
+        "nginx terminates TLS for shop.example but does not tell the application, which treats every request as http",
         "web_sites[].tls with pyweb.stack.site, or proxy_set_header X-Forwarded-Proto $scheme; at /n:3, and "
         "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings; by hand: "
         "proxy_set_header X-Forwarded-Proto $scheme; at /n:3, and "
@@ -395,7 +396,7 @@ CASES = [
         lambda site, host: round_trip(site, host, (HTTPS, HTTPS, ""), settings={"ssl_redirect": True}, told=""),
         "nginx.scheme-untold",
         "broken",
-        "nginx ends TLS for shop.example and does not say so to the application, which takes every request for http",
+        "nginx terminates TLS for shop.example but does not tell the application, which treats every request as http",
         "web_sites[].tls with pyweb.stack.site, or uwsgi_param HTTPS $https if_not_empty; at /n:3; by hand: "
         "uwsgi_param HTTPS $https if_not_empty; at /n:3",
     ),
@@ -406,11 +407,12 @@ CASES = [
         ),
         "nginx.redirect-loop",
         "broken",
-        f"{HTTPS} is redirected for ever, by the application: SECURE_SSL_REDIRECT is on, and without "
-        "SECURE_PROXY_SSL_HEADER Django takes all of it for http",
+        f"{HTTPS} is redirected forever, by the application: SECURE_SSL_REDIRECT is on, and without "
+        "SECURE_PROXY_SSL_HEADER Django treats every request as http",
         "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; or "
-        "web_sites[].settings.SECURE_SSL_REDIRECT: false, for nginx redirects; by hand: SECURE_PROXY_SSL_HEADER = "
-        "('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; or SECURE_SSL_REDIRECT = False",
+        "web_sites[].settings.SECURE_SSL_REDIRECT: false, because nginx redirects; by hand: set "
+        "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; or "
+        "SECURE_SSL_REDIRECT = False",
         (
             f"GET {HTTP} -> 301, Location: {HTTPS}; {TO_HTTPS}",
             f"GET {HTTPS} -> 301, Location: {HTTPS}; the application",
@@ -421,7 +423,7 @@ CASES = [
         lambda site, host: round_trip(site, host, (HTTPS, HTTPS, "")),
         "nginx.redirect-loop",
         "broken",
-        f"{HTTPS} is redirected for ever, by the application",
+        f"{HTTPS} is redirected forever, by the application",
         "look for the redirect in the project: MIDDLEWARE, urls, PREPEND_WWW, SECURE_SSL_HOST",
     ),
     Case(
@@ -429,9 +431,9 @@ CASES = [
         lambda site, host: round_trip(site, host, (WWW, HTTPS, TO_HTTPS), (HTTPS, WWW, "")),
         "nginx.redirect-loop",
         "broken",
-        f"{WWW} is redirected for ever, by {TO_HTTPS} and the application",
-        f"let one of both redirect: {TO_HTTPS}; the application; PREPEND_WWW and SECURE_SSL_REDIRECT: false in the "
-        "settings",
+        f"{WWW} is redirected forever, by {TO_HTTPS} and the application",
+        f"let only one of them redirect: {TO_HTTPS}; the application; PREPEND_WWW and SECURE_SSL_REDIRECT: false in "
+        "the settings",
     ),
     Case(
         "two servers of nginx that disagree about www",
@@ -440,7 +442,7 @@ CASES = [
         ),
         "nginx.redirect-loop",
         "broken",
-        f"{HTTPS} is redirected for ever, by return 301 a in /n:1 and rewrite b in /n:2",
+        f"{HTTPS} is redirected forever, by return 301 a in /n:1 and rewrite b in /n:2",
         "change one of them: return 301 a in /n:1; rewrite b in /n:2",
     ),
     Case(
@@ -448,8 +450,8 @@ CASES = [
         lambda site, host: lost(site, host, TO_HTTPS),
         "nginx.redirect-loop",
         "broken",
-        f"{HTTP} is redirected to {HTTPS}, which nothing on this host serves; a proxy that ends TLS would be sent "
-        f"there again and again, for its X-Forwarded-Proto is not heeded. {TO_HTTPS} does that",
+        f"{HTTP} is redirected to {HTTPS}, which nothing on this host serves; a proxy that terminates TLS would be "
+        f"redirected there again and again, because its X-Forwarded-Proto is ignored. {TO_HTTPS} does that",
         "web_sites[].tls, or behind such a proxy web_sites[].nginx.trusted_proxies; by hand: redirect only if "
         "($http_x_forwarded_proto = http)",
     ),
@@ -458,8 +460,8 @@ CASES = [
         lambda site, host: lost(site, host, ""),
         "nginx.redirect-loop",
         "broken",
-        f"{HTTP} is redirected to {HTTPS}, which nothing on this host serves; a proxy that ends TLS would be sent "
-        "there again and again, for its X-Forwarded-Proto is not heeded. the application does that",
+        f"{HTTP} is redirected to {HTTPS}, which nothing on this host serves; a proxy that terminates TLS would be "
+        "redirected there again and again, because its X-Forwarded-Proto is ignored. the application does that",
         "web_sites[].tls, or behind such a proxy web_sites[].nginx.trusted_proxies; by hand: uwsgi_param "
         "HTTP_X_FORWARDED_PROTO $http_x_forwarded_proto, and SECURE_PROXY_SSL_HEADER in the settings",
     ),
@@ -468,11 +470,11 @@ CASES = [
         lambda site, host: put(site, in_front=InFront(["10.0.0.7"], ["a request of 10.0.0.7"])),
         "nginx.untrusted-proxy",
         "degraded",
-        "who comes from 10.0.0.7 sends the client's address and scheme along, and nginx does not believe it: to the "
-        "site every client has that address, and the scheme that the proxy used",
-        "where that is your proxy: web_sites[].nginx.trusted_proxies: [10.0.0.7]; where it is not, somebody makes "
-        "these headers up, and nginx is right; by hand: set_real_ip_from and real_ip_header X-Forwarded-For, and the "
-        "scheme by $http_x_forwarded_proto; where it is not, somebody makes these headers up, and nginx is right",
+        "the client 10.0.0.7 sends the client's address and scheme, but nginx does not trust it: the site sees that "
+        "address for every client, and the scheme that the proxy used",
+        "if that is your proxy: web_sites[].nginx.trusted_proxies: [10.0.0.7]; if it is not, the headers are forged, "
+        "and nginx is right; by hand: set set_real_ip_from and real_ip_header X-Forwarded-For, and the scheme by "
+        "$http_x_forwarded_proto; if it is not, the headers are forged, and nginx is right",
         ("a request of 10.0.0.7",),
     ),
     Case(
@@ -480,9 +482,9 @@ CASES = [
         lambda site, host: put(site, in_front=InFront(["10.0.0.7"], ["PROXY TCP4"], greeted=True)),
         "nginx.untrusted-proxy",
         "degraded",
-        "who comes from 10.0.0.7 speaks the PROXY protocol, which nginx does not expect there",
-        "where that is your proxy: web_sites[].nginx.trusted_proxies: [10.0.0.7] and nginx.proxy_protocol: true; by "
-        "hand: listen ... proxy_protocol",
+        "the client 10.0.0.7 speaks the PROXY protocol, which nginx does not expect there",
+        "if that is your proxy: web_sites[].nginx.trusted_proxies: [10.0.0.7] and nginx.proxy_protocol: true; by hand: "
+        "listen ... proxy_protocol",
     ),
     Case(
         "a directive without effect",
@@ -491,9 +493,9 @@ CASES = [
         ),
         "nginx.untrusted-proxy",
         "degraded",
-        "real_ip_header X-Real-IP in /n:1 without set_real_ip_from has no effect: nobody is believed, so every client "
+        "real_ip_header X-Real-IP in /n:1 without set_real_ip_from has no effect: no proxy is trusted, so every client "
         "has the address of the proxy",
-        "web_sites[].nginx.trusted_proxies with pyweb.stack.site; by hand: set_real_ip_from with the addresses of "
+        "web_sites[].nginx.trusted_proxies with pyweb.stack.site; by hand: set set_real_ip_from with the addresses of "
         "your proxies",
     ),
     Case(
@@ -501,16 +503,15 @@ CASES = [
         closed,
         "nginx.maintenance",
         "degraded",
-        "nginx is closed for maintenance: return 503 in /n:2: everybody gets 503 who is not let through",
-        "pyweb.stack.maintenance -e maintenance_site=shop -e maintenance=false; by hand: end the condition at /n:2",
+        "nginx is closed for maintenance: return 503 in /n:2: every client that is not exempt gets 503",
+        "pyweb.stack.maintenance -e maintenance_site=shop -e maintenance=false; by hand: remove the condition at /n:2",
     ),
     Case(
         "a look that failed",
         lambda site, host: put(site, unexamined=["the certificate: KeyError (look_tls.py:33)"]),
         "nginx.unexamined",
         "unknown",
-        "the certificate: KeyError (look_tls.py:33): nobody could look; this is a fault of pyweb.stack, please report "
-        "it",
-        "the rest of the report holds without it",
+        "the certificate: KeyError (look_tls.py:33): this check failed; this is a bug in pyweb.stack, please report it",
+        "the rest of the report is not affected",
     ),
 ]

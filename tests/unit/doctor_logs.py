@@ -49,8 +49,8 @@ CLIENT = [
         lambda site, host: (visited(site, "200 /", "502 /big/"), nginx_said(site, CLOSED, "error", "GET /big/")),
         "client.pages",
         "degraded",
-        "visitors get no page, but 502: /big/ (1 x 502)",
-        "see what uWSGI says of the worker that answered it",
+        "visitors get 502 instead of a page: /big/ (1 x 502)",
+        "check what uWSGI logged about the worker that answered it",
     ),
     Case(
         "pages are gone",
@@ -59,7 +59,7 @@ CLIENT = [
         "degraded",
         "pages that were answered with 200 before the last start are answered with 404 now: /a/ (1 x 404), "
         "/b/ (1 x 404)",
-        "compare the locations of nginx (try_files, root) and the project's urls.py with what they were",
+        "compare the locations of nginx (try_files, root) and the project's urls.py with their earlier state",
     ),
     Case(
         "one page is gone, others are there",
@@ -67,7 +67,7 @@ CLIENT = [
         "client.page-gone",
         "advice",
         "pages that were answered with 200 before the last start are answered with 404 now: /a/ (1 x 404)",
-        "compare the locations of nginx (try_files, root) and the project's urls.py with what they were",
+        "compare the locations of nginx (try_files, root) and the project's urls.py with their earlier state",
     ),
     Case(
         "nobody waits",
@@ -75,7 +75,7 @@ CLIENT = [
         "client.gave-up",
         "degraded",
         "visitors do not wait for the answer: /slow/ (3 x 499) (499: the client closed the connection)",
-        "find what takes so long there",
+        "find out what takes so long there",
     ),
     Case(
         "a redirect to nowhere",
@@ -94,8 +94,8 @@ DJANGO = [
         "django.pages",
         "degraded",
         "Django answers 500 on /boom/ (5 x 500), /x/ (1 x 500)",
-        "nothing logs the exception: ask the doctor with doctor_deep=true, or give LOGGING in the settings a handler "
-        "that writes to stderr for 'django.request'",
+        "the exception is not logged: run the doctor with doctor_deep=true, or add a handler to LOGGING in the "
+        "settings that writes to stderr for 'django.request'",
     ),
     Case(
         "500 on another page, with its traceback",
@@ -108,10 +108,10 @@ DJANGO = [
         "degraded",
         "Django answers 500 on /db/ (1 x 500): django.db.utils.OperationalError: no such table: shop_item "
         "(/srv/code/shop/views.py:7)",
-        "the table shop_item is missing. cd /srv/code && /srv/venv/bin/python3 manage.py migrate makes it; where "
+        "the table shop_item is missing. cd /srv/code && /srv/venv/bin/python3 manage.py migrate creates it; if "
         "showmigrations says that this was done, restore the table from a backup, or migrate APP zero --fake and "
         "migrate APP",
-        ("uWSGI counts 2 exceptions that left the application",),
+        ("uWSGI counts 2 unhandled exceptions of the application",),
     ),
     Case(
         "500 on the admin's login page, asked again",
@@ -142,13 +142,14 @@ DJANGO = [
 ]
 NGINX = [
     Case(
-        "nginx goes round in a circle",
+        "nginx redirects internally in a loop",
         lambda site, host: nginx_said(site, CYCLE),
         "nginx.errors",
         "degraded",
-        "nginx goes round in a circle (once since it was started or reloaded): rewrite or internal redirection cycle "
+        "nginx redirects internally in a loop (once since it was started or reloaded): rewrite or internal redirection "
+        "cycle "
         'while internally redirecting to "/a"',
-        "correct try_files, error_page or rewrite: its last place has to be a file that is there, a location, or =404",
+        "correct try_files, error_page or rewrite: the last parameter must be an existing file, a location, or =404",
         (CYCLE, "in /var/log/nginx/error.log"),
     ),
     Case(
@@ -160,7 +161,7 @@ NGINX = [
         "degraded",
         'nginx may not use a file (once since it was started or reloaded): open() "/var/lib/nginx/body/1" failed '
         "(13: Permission denied)",
-        "namei -l /var/lib/nginx/body/1 shows which directory or file is closed to nginx's user",
+        "namei -l /var/lib/nginx/body/1 shows which directory or file nginx's user cannot access",
     ),
     Case(
         "another serious error",
@@ -180,9 +181,9 @@ UWSGI = [
         ),
         "uwsgi.killed",
         "degraded",
-        "2 x `DAMN ! worker died, killed by signal 9`: somebody killed workers of uWSGI at their work, the kernel "
-        "killed it for want of memory; their visitors got 502",
-        "journalctl --dmesg --grep 'Out of memory'; less memory: web_sites[].uwsgi.processes and options",
+        "2 x `DAMN ! worker died, killed by signal 9`: workers of uWSGI were killed while they handled requests, by "
+        "the kernel because memory was short; their visitors got 502",
+        "journalctl --dmesg --grep 'Out of memory'; to use less memory: web_sites[].uwsgi.processes and options",
         (DAMN.format(2, 8), "Out of memory: Killed process 8 (uwsgi) total-vm:1kB"),
     ),
     Case(
@@ -190,9 +191,9 @@ UWSGI = [
         lambda site, host: (put(site.uwsgi, log=DAMN.format(1, 7), unit={"Id": UNIT}), put(site, managed=False)),
         "uwsgi.killed",
         "advice",
-        "1 x `DAMN ! worker died, killed by signal 9`: somebody killed workers of uWSGI at their work, as the kernel "
-        "does where memory is short; their visitors got 502",
-        f"systemctl show --property=MemoryMax {UNIT}; journalctl --dmesg --grep 'Out of memory'; less memory: "
+        "1 x `DAMN ! worker died, killed by signal 9`: workers of uWSGI were killed while they handled requests, as "
+        "the kernel does when memory is short; their visitors got 502",
+        f"systemctl show --property=MemoryMax {UNIT}; journalctl --dmesg --grep 'Out of memory'; to use less memory: "
         "processes and reload-on-rss in the ini",
     ),
     Case(
@@ -213,7 +214,7 @@ UWSGI = [
         "broken",
         "uWSGI runs without its Python plugin and cannot answer (unavailable modifier requested: 0): plugins is not "
         "set in /srv/uwsgi.ini",
-        "plugins = python3 in /srv/uwsgi.ini (the package uwsgi-plugin-python3), then restart it",
+        "set plugins = python3 in /srv/uwsgi.ini (the package uwsgi-plugin-python3), then restart it",
         ("-- unavailable modifier requested: 0 --",),
     ),
     Case(
@@ -227,8 +228,8 @@ UWSGI = [
         "uwsgi.unit",
         "broken",
         f"systemd cannot start {UNIT}: /etc/shop.env is missing (EnvironmentFile=)",
-        "pyweb.stack.site writes /etc/shop.env again; by hand: put /etc/shop.env back, or write "
-        "EnvironmentFile=-/etc/shop.env where it may be missing, then systemctl daemon-reload && systemctl restart "
+        "pyweb.stack.site writes /etc/shop.env again; by hand: restore /etc/shop.env, or write "
+        "EnvironmentFile=-/etc/shop.env if it may be missing, then systemctl daemon-reload && systemctl restart "
         f"{UNIT}",
         ("x.service: Failed to load environment files: No such file or directory",),
     ),
@@ -248,7 +249,7 @@ UWSGI = [
                 {"User": "nosuch"},
                 {"User": "nosuch"},
                 "there is no user nosuch (217/USER)",
-                f"pyweb.stack.site makes the user again; by hand: User= in {UNIT} names a user that exists",
+                f"pyweb.stack.site creates the user again; by hand: set User= in {UNIT} to a user that exists",
             ),
             (
                 "no group",
@@ -256,7 +257,7 @@ UWSGI = [
                 {},
                 {},
                 "there is no group of that name (216/GROUP)",
-                f"Group= in {UNIT} names one",
+                f"set Group= in {UNIT} to a group that exists",
             ),
             (
                 "no directory",
@@ -264,7 +265,7 @@ UWSGI = [
                 {"WorkingDirectory": "/srv/gone"},
                 {"WorkingDirectory": "/srv/gone"},
                 "the directory /srv/gone does not exist (200/CHDIR, WorkingDirectory=)",
-                f"WorkingDirectory= in {UNIT}",
+                f"correct WorkingDirectory= in {UNIT}",
             ),
             (
                 "a program that may not be run",
@@ -292,7 +293,7 @@ UWSGI = [
         "broken",
         f"systemd cannot start {UNIT}: the start timed out: nothing told systemd within TimeoutStartSec that it is "
         "ready",
-        "Type=notify needs a program that speaks to systemd and loads the application in time, then systemctl "
+        "Type=notify needs a program that notifies systemd and loads the application in time, then systemctl "
         f"daemon-reload && systemctl restart {UNIT}",
     ),
     Case(
@@ -309,7 +310,7 @@ UWSGI = [
         ),
         "uwsgi.unit",
         "broken",
-        f"systemd cannot start {UNIT}: /bin/false a failed, which has to end well before it starts (ExecStartPre=); "
+        f"systemd cannot start {UNIT}: /bin/false a failed, which must succeed before it starts (ExecStartPre=); "
         "/etc/systemd/system/x.d/pre.conf changes this unit",
         f"correct or remove /etc/systemd/system/x.d/pre.conf, then systemctl daemon-reload && systemctl restart {UNIT}",
         ("drop-in: /etc/systemd/system/x.d/pre.conf",),
@@ -323,7 +324,7 @@ UWSGI = [
         ),
         "uwsgi.unit",
         "broken",
-        f"systemd cannot start {UNIT}: /bin/false failed, which has to end well before it starts (ExecStartPre=)",
+        f"systemd cannot start {UNIT}: /bin/false failed, which must succeed before it starts (ExecStartPre=)",
         f"correct it in {UNIT}, or what it runs, then systemctl daemon-reload && systemctl restart {UNIT}",
         ("x.service: Control process exited, code=exited, status=1/FAILURE",),
     ),
@@ -350,9 +351,9 @@ UWSGI = [
         ),
         "uwsgi.directory",
         "broken",
-        "/run/shop, where uWSGI makes its socket, is missing: /run is empty after each boot",
-        f"RuntimeDirectory=shop below [Service] in {UNIT}: systemd makes it at each start; systemctl daemon-reload && "
-        f"systemctl restart {UNIT}",
+        "/run/shop, where uWSGI creates its socket, is missing: /run is empty after each boot",
+        f"RuntimeDirectory=shop below [Service] in {UNIT}: systemd creates it at each start; systemctl daemon-reload "
+        f"&& systemctl restart {UNIT}",
         ("bind(): No such file or directory [core/socket.c line 230]", "there is no directory /run/shop"),
     ),
     Case(
@@ -360,7 +361,7 @@ UWSGI = [
         lambda site, host: down(site, "bind(): No such file or directory", socket="/srv/sockets"),
         "uwsgi.directory",
         "broken",
-        "/srv/sockets, where uWSGI makes its socket, is missing",
+        "/srv/sockets, where uWSGI creates its socket, is missing",
         f"install -d -o shop /srv/sockets && systemctl restart {UNIT}",
     ),
     Case(
@@ -368,7 +369,7 @@ UWSGI = [
         lambda site, host: down(site, "bind(): No such file or directory", socket="/run/sites/shop"),
         "uwsgi.directory",
         "broken",
-        "/run/sites/shop, where uWSGI makes its socket, is missing: /run is empty after each boot",
+        "/run/sites/shop, where uWSGI creates its socket, is missing: /run is empty after each boot",
         f"systemd-tmpfiles --create && systemctl restart {UNIT}",
     ),
 ]

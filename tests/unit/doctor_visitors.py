@@ -59,7 +59,7 @@ def visited(status=0, **more):
 
 
 BY_DJANGO = {"ssl_redirect": True}
-DEAD = "http://shop.example/ is redirected to https://shop.example/, and nobody listens on port 443 of this host"
+DEAD = "http://shop.example/ is redirected to https://shop.example/, but nothing listens on port 443 of this host"
 
 NGINX = [
     Case(
@@ -71,7 +71,7 @@ NGINX = [
         "web_sites[].tls, with pyweb.stack.site; without TLS: web_sites[].settings.SECURE_SSL_REDIRECT: false",
         (
             "GET http://shop.example/ -> 301, Location: https://shop.example/; Django, by SECURE_SSL_REDIRECT = True",
-            "listening sockets for others: port 80",
+            "sockets that listen for other hosts: port 80",
         ),
     ),
     Case(
@@ -81,8 +81,8 @@ NGINX = [
         ),
         "nginx.redirect-dead",
         "unknown",
-        f"{DEAD}: right where a proxy in front has that port (SECURE_PROXY_SSL_HEADER is HTTP_X_FORWARDED_PROTO), else "
-        "nobody gets the site. Django, by SECURE_SSL_REDIRECT = True does that",
+        f"{DEAD}: this is correct if a proxy in front has that port (SECURE_PROXY_SSL_HEADER is "
+        "HTTP_X_FORWARDED_PROTO), otherwise nobody reaches the site. Django, by SECURE_SSL_REDIRECT = True does that",
         "web_sites[].tls, with pyweb.stack.site; without TLS: web_sites[].settings.SECURE_SSL_REDIRECT: false",
     ),
     Case(
@@ -90,10 +90,9 @@ NGINX = [
         lambda site, host: (to_https(site, 8080, "return 301 http://$host:8080/ in /n:4"), put(site, managed=False)),
         "nginx.redirect-dead",
         "broken",
-        "http://shop.example/ is redirected to http://shop.example:8080/, and nobody listens on port 8080 of this "
+        "http://shop.example/ is redirected to http://shop.example:8080/, but nothing listens on port 8080 of this "
         "host. return 301 http://$host:8080/ in /n:4 does that",
-        "let the redirect lead to a port that nginx listens on, or add listen 8080; "
-        "return 301 http://$host:8080/ in /n:4",
+        "redirect to a port that nginx listens on, or add listen 8080; return 301 http://$host:8080/ in /n:4",
     ),
     Case(
         "loopback alone",
@@ -103,8 +102,8 @@ NGINX = [
         ),
         "nginx.loopback-only",
         "broken",
-        "nginx listens on loopback alone for shop.example (127.0.0.1:80): nobody but this host itself can connect",
-        "listen 80; in the place of listen 127.0.0.1:80 in /n:3, then systemctl restart nginx",
+        "nginx listens on loopback only for shop.example (127.0.0.1:80): only this host itself can connect",
+        "listen 80; instead of listen 127.0.0.1:80 in /n:3, then systemctl restart nginx",
         ("listen 127.0.0.1:80 in /n:3", "a listening socket at 127.0.0.1:80"),
     ),
     Case(
@@ -112,17 +111,17 @@ NGINX = [
         lambda site, host: configured(site, host, listen="127.0.0.1:80"),
         "nginx.loopback-only",
         "degraded",
-        "nginx will listen on loopback alone for shop.example (127.0.0.1:80) from its next start on: nobody but this "
-        "host itself can connect",
-        "listen 80; in the place of listen 127.0.0.1:80 in /n:3, then systemctl restart nginx",
+        "nginx will listen on loopback only for shop.example (127.0.0.1:80) from its next start on: only this host "
+        "itself can connect",
+        "listen 80; instead of listen 127.0.0.1:80 in /n:3, then systemctl restart nginx",
     ),
     Case(
         "the sockets of an older configuration",
         lambda site, host: put(host, listeners=[Listener("127.0.0.1:80", 1)]),
         "nginx.not-listening",
         "broken",
-        "nginx runs, but listens on port 80 of loopback alone, as an older configuration said",
-        "systemctl restart nginx: a reload cannot take an address that has its port in use",
+        "nginx runs, but listens on port 80 of loopback only, as an older configuration told it to",
+        "systemctl restart nginx: a reload cannot bind an address whose port is in use",
         ("a listening socket at 127.0.0.1:80",),
     ),
 ]
@@ -132,8 +131,8 @@ LOCATION = [
         lambda site, host: configured(site, host, "deny all;", status=403),
         "location.denied",
         "broken",
-        "nginx lets nobody in: deny all in /n:6",
-        "remove that line, or allow those who shall visit the site above it: allow 192.0.2.0/24; in /n:6",
+        "nginx allows nobody: deny all in /n:6",
+        "remove that line, or add a line for your visitors above it: allow 192.0.2.0/24; in /n:6",
         ("deny all; in /n:6", "GET http://shop.example/ -> 403"),
     ),
     Case(
@@ -141,8 +140,8 @@ LOCATION = [
         lambda site, host: configured(site, host, "allow 127.0.0.1; allow 192.0.2.1; deny all;", status=200),
         "location.denied",
         "broken",
-        "nginx lets nobody but this host itself (127.0.0.1, 192.0.2.1) in: deny all in /n:6",
-        "remove that line, or allow those who shall visit the site above it: allow 192.0.2.0/24; in /n:6",
+        "nginx allows only this host itself (127.0.0.1, 192.0.2.1): deny all in /n:6",
+        "remove that line, or add a line for your visitors above it: allow 192.0.2.0/24; in /n:6",
         ("allow 127.0.0.1; in /n:6",),
     ),
     Case(
@@ -159,8 +158,8 @@ LOCATION = [
         lambda site, host: silent(site, host, "if ($http_user_agent ~ pyweb) { return 444; }"),
         "location.refused",
         "unknown",
-        "nginx answers / with 444 on a condition: if ($http_user_agent ~ pyweb) { return 444; } in /n:6; "
-        "nobody here knows for which visitors that holds",
+        "nginx answers / with 444 on a condition: if ($http_user_agent ~ pyweb) { return 444; } in /n:6; the doctor "
+        "cannot tell which visitors this applies to",
         "correct the condition in /n:6, then nginx -t && systemctl reload nginx",
     ),
     Case(
@@ -168,15 +167,15 @@ LOCATION = [
         lambda site, host: configured(site, host, status=403),
         "location.refused",
         "unknown",
-        "nginx answers / with 403 itself, the application behind it with 200: its location is in /n:5",
-        "look at /n:5 and at nginx's error log",
+        "nginx answers / with 403 itself, but the application behind it with 200: its location is in /n:5",
+        "check /n:5 and nginx's error log",
     ),
     Case(
         "the file of passwords is missing",
         lambda site, host: put(site.visitors, password=PasswordFile("/etc/nginx/users", "/n:7", exists=False)),
         "location.auth-file",
         "broken",
-        "nginx asks for a password that nobody has: /etc/nginx/users is not there",
+        "nginx requires a password, but no login can succeed: /etc/nginx/users does not exist",
         "htpasswd -c /etc/nginx/users NAME, readable for www-data",
         ("auth_basic_user_file /etc/nginx/users in /n:7",),
     ),
@@ -185,7 +184,7 @@ LOCATION = [
         lambda site, host: put(site.visitors, password=PasswordFile("/etc/nginx/users", "/n:7")),
         "location.auth-file",
         "broken",
-        "nginx asks for a password that nobody has: /etc/nginx/users names nobody",
+        "nginx requires a password, but no login can succeed: /etc/nginx/users contains no users",
         "htpasswd /etc/nginx/users NAME",
     ),
 ]
@@ -198,8 +197,8 @@ CLIENT = [
         ),
         "client.refused",
         "advice",
-        "a client gets 404 at /: the application has no page there, nginx hands the request over",
-        "web_sites[].health.path says what the doctor asks for",
+        "a client gets 404 at /: the application has no page there, nginx passes the request on",
+        "web_sites[].health.path sets the path that the doctor requests",
         ("GET http://shop.example/ -> 404",),
     ),
     Case(
@@ -207,9 +206,9 @@ CLIENT = [
         visited(failure="no connection within 1.5 s"),
         "client.outside-silent",
         "unknown",
-        "the controller gets no answer at 192.0.2.1:80 (nothing comes back), while the host itself gets 200: something "
-        "between drops it, such as the provider's firewall, a security group or a router",
-        "let 80/tcp in there; nothing to do where the site is not meant for who comes from the controller",
+        "the controller gets no answer at 192.0.2.1:80 (no reply arrives), while the host itself gets 200: something "
+        "in between drops it, such as the provider's firewall, a security group or a router",
+        "allow 80/tcp there; nothing to do if the site is not meant to be reachable from the controller",
         ("the controller, GET http://shop.example/ at 192.0.2.1:80: no connection within 1.5 s",),
     ),
     Case(
@@ -217,7 +216,7 @@ CLIENT = [
         visited(502),
         "client.outside-differs",
         "degraded",
-        "who asks from outside gets 502, the host itself 200: ask again, it may come and go",
+        "clients from outside get 502, the host itself gets 200: run the doctor again; the problem may be intermittent",
         "curl -v http://shop.example/ from elsewhere; allow and deny, geo and map of nginx, proxies on the way",
         ("the host itself, GET http://shop.example/: 200",),
     ),
@@ -226,7 +225,7 @@ CLIENT = [
         visited(403),
         "client.outside-differs",
         "unknown",
-        "who asks from outside gets 403, the host itself 200: somebody turns away who comes from there",
+        "clients from outside get 403, the host itself gets 200: something rejects requests from there",
         "curl -v http://shop.example/ from elsewhere; allow and deny, geo and map of nginx, proxies on the way",
     ),
 ]

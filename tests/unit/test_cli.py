@@ -235,13 +235,13 @@ def test_help_that_nobody_reads_is_no_error():
 def test_a_full_disk_is_an_error_in_a_line():
     with open("/dev/full", "wb") as full:
         done = called(PRINTS, stdout=full)
-    assert (done.returncode, done.stderr) == (3, "pyweb: cannot go on: No space left on device\n")
+    assert (done.returncode, done.stderr) == (3, "pyweb: cannot continue: No space left on device\n")
 
 
 def test_help_on_a_full_disk_is_an_error_in_a_line():
     with open("/dev/full", "wb") as full:
         done = called(PRINTS.replace('or ["status"]', 'or ["--help"]'), stdout=full)
-    assert (done.returncode, done.stderr) == (1, "pyweb: cannot go on: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, "pyweb: cannot continue: No space left on device\n")
 
 
 def test_a_terminal_that_is_closed_takes_everything(monkeypatch):
@@ -297,7 +297,7 @@ RUNNING = [unit(UWSGI), unit(WORKER), unit(TASK, "inactive", Result="success"), 
         ([], "ok", ""),
         ([unit(UWSGI, "failed", Result="exit-code")], "broken", f"{UWSGI} is failed (exit-code)"),
         ([unit(WORKER, "failed")], "degraded", "worker celery is failed"),
-        ([unit(TASK, "failed", Result="exit-code")], "degraded", "timer daily failed last (exit-code)"),
+        ([unit(TASK, "failed", Result="exit-code")], "degraded", "the last run of timer daily failed (exit-code)"),
         ([unit(TIMER, "inactive")], "degraded", "timer daily is inactive"),
     ],
 )
@@ -354,7 +354,7 @@ def test_the_status_of_all_sites(monkeypatch, capsys):
 def test_a_visit_that_goes_wrong_ends_no_other(monkeypatch):
     record = {"site": {"name": "shop", "health": {"timeout": 20}}, "manifest": {"x": 1}}
     monkeypatch.setattr(status.Front, "of", lambda *_given: 1 / 0)
-    assert status._visit(here(record=record)) == ("unknown", "could not be asked: ZeroDivisionError")
+    assert status._visit(here(record=record)) == ("unknown", "could not be checked: ZeroDivisionError")
     assert status._visit(here())[0] == "unknown"
 
 
@@ -403,7 +403,7 @@ def test_the_doctor_exits_as_the_worst_site_is(monkeypatch, capsys, state, code)
     ("found", "words"),
     [
         ([{"kind": "package", "what": "nginx 1.22 -> 1.26"}], "    - package: nginx 1.22 -> 1.26"),
-        ([], "    nothing that is looked at"),
+        ([], "    nothing that the doctor records"),
     ],
 )
 def test_what_has_changed_since_it_was_well_comes_last(capsys, found, words):
@@ -432,14 +432,19 @@ def test_releases_are_listed(shop, capsys):
     [line] = capsys.readouterr().out.splitlines()
     assert line.startswith(record["id"])
     assert "  live      " in line
-    assert releases.lines(here("nowhere")) == ["no release of nowhere is here"]
+    assert releases.lines(here("nowhere")) == ["there is no release of nowhere on this host"]
 
 
 @pytest.mark.parametrize(
     ("change", "unanswered", "code", "words"),
     [
-        (Change(["rollback"], OLD, LIVE, [], "", ""), None, 0, f"shop: release {OLD} is live; before it was {LIVE}"),
-        (Change([], LIVE, OLD, [], "", ""), None, 0, f"shop: release {LIVE} is live already"),
+        (
+            Change(["rollback"], OLD, LIVE, [], "", ""),
+            None,
+            0,
+            f"shop: release {OLD} is live; the previous release was {LIVE}",
+        ),
+        (Change([], LIVE, OLD, [], "", ""), None, 0, f"shop: release {LIVE} is already live"),
         (Change(["rollback"], OLD, LIVE, [], "", ""), StepError("shop", "x", "no answer"), 1, "no answer"),
         (StepError("shop", "rollback", "set rollback_ignore_migrations: true"), None, 1, "set --ignore-migrations"),
         (OSError(28, "No space left on device", "/x"), None, 1, "/x: No space left on device"),

@@ -249,4 +249,4 @@ def test_the_journal_is_read_backwards_and_not_without_end(tmp_path, monkeypatch
     program.write_text("#!/bin/sh\nyes '" + entry("x" * 500).decode() + "'\n")
     monkeypatch.setattr(logs, "JOURNAL_MOST", 100_000)
     assert 100 < len(logs.journal(["u"], "shop", 10, True)) < 1000
-    assert "journalctl has the rest" in capsys.readouterr().err
+    assert "use journalctl for the rest" in capsys.readouterr().err

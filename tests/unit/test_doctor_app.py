@@ -50,7 +50,7 @@ REFUSED_EXPORT = (
     "app.sandbox",
     "broken",
     "the sandbox of uwsgi-shop@0123456789ab.service refuses what the application does: ReadWritePaths",
-    "web_sites[].uwsgi.unit: {ReadWritePaths: /srv/export}, where the site shall be allowed that",
+    "web_sites[].uwsgi.unit: {ReadWritePaths: /srv/export}, if the site should be allowed to do that",
     ("OSError: [Errno 30] Read-only file system: '/srv/export/a.csv'",),
 )
 CASES = [
@@ -65,7 +65,7 @@ CASES = [
         "app.sandbox",
         "broken",
         "the sandbox of uwsgi-shop@0123456789ab.service refuses what the application does: ReadWritePaths",
-        "web_sites[].uwsgi.unit: {ReadWritePaths: -/srv/gone}, where the site shall be allowed that",
+        "web_sites[].uwsgi.unit: {ReadWritePaths: -/srv/gone}, if the site should be allowed to do that",
         (NO_NAMESPACE.splitlines()[0],),
     ),
     Case(
@@ -84,8 +84,9 @@ CASES = [
         ),
         "app.ini",
         "degraded",
-        "uWSGI shall read /srv/gone.ini, which is not there; what runs now was loaded before that",
-        "pyweb.stack.site; by hand: put it there, or correct the command: uwsgi /srv/gone.ini",
+        "uWSGI is configured to read /srv/gone.ini, which does not exist; the running processes were started before "
+        "that",
+        "run pyweb.stack.site; by hand: create it, or correct the command: uwsgi /srv/gone.ini",
         ("/srv/gone.ini: No such file or directory",),
     ),
     Case(
@@ -96,9 +97,9 @@ CASES = [
         ),
         "app.chdir",
         "degraded",
-        "chdir is wrong: there is no directory /srv/code; what runs now was loaded before that",
+        "chdir is wrong: there is no directory /srv/code; the running processes were started before that",
         (
-            "web_sites[].source, then pyweb.stack.site; by hand: chdir = the directory that holds "
+            "set web_sites[].source, then run pyweb.stack.site; by hand: set chdir = the directory that holds "
             "manage.py, in /srv/uwsgi.ini, then restart uWSGI"
         ),
         (
@@ -114,9 +115,9 @@ CASES = [
         ),
         "app.chdir",
         "broken",
-        "chdir is wrong: /srv/code has no package shop, /srv/code/inner has",
+        "chdir is wrong: /srv/code has no package shop, but /srv/code/inner does",
         (
-            "web_sites[].source, then pyweb.stack.site; by hand: chdir = /srv/code/inner in "
+            "set web_sites[].source, then run pyweb.stack.site; by hand: set chdir = /srv/code/inner in "
             "/srv/uwsgi.ini, the directory that holds manage.py, then restart uWSGI"
         ),
         (
@@ -134,10 +135,10 @@ CASES = [
         ),
         "app.virtualenv",
         "degraded",
-        "the virtualenv is wrong: there is no directory /srv/gone; what runs now was loaded before that",
+        "the virtualenv is wrong: there is no directory /srv/gone; the running processes were started before that",
         (
-            "pyweb.stack.site builds it again; by hand: home = the virtualenv that "
-            "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
+            "pyweb.stack.site builds it again; by hand: set home = the virtualenv that Django was installed into, in "
+            "/srv/uwsgi.ini, then restart uWSGI"
         ),
         (
             "home = /srv/gone in /srv/uwsgi.ini",
@@ -152,10 +153,10 @@ CASES = [
         ),
         "app.virtualenv",
         "degraded",
-        "the virtualenv is wrong: /srv/empty has no Django; what runs now was loaded before that",
+        "the virtualenv is wrong: /srv/empty has no Django; the running processes were started before that",
         (
-            "web_sites[].virtualenv, then pyweb.stack.site; by hand: home = the virtualenv that "
-            "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
+            "set web_sites[].virtualenv, then run pyweb.stack.site; by hand: set home = the virtualenv that Django was "
+            "installed into, in /srv/uwsgi.ini, then restart uWSGI"
         ),
         (
             "home = /srv/empty in /srv/uwsgi.ini",
@@ -172,8 +173,8 @@ CASES = [
         "broken",
         "the virtualenv is wrong: /srv/venv/bin/python3 has no Django",
         (
-            "web_sites[].virtualenv, then pyweb.stack.site; by hand: home = the virtualenv that "
-            "Django was installed into, in /srv/uwsgi.ini, then restart uWSGI"
+            "set web_sites[].virtualenv, then run pyweb.stack.site; by hand: set home = the virtualenv that Django was "
+            "installed into, in /srv/uwsgi.ini, then restart uWSGI"
         ),
         ("No module named 'django'",),
     ),
@@ -184,8 +185,8 @@ CASES = [
         "broken",
         "the module is wrong: there is no shop in /srv/code",
         (
-            "web_sites[].wsgi, then pyweb.stack.site; by hand: module in /srv/uwsgi.ini as "
-            "WSGI_APPLICATION in the settings says it, then restart uWSGI"
+            "set web_sites[].wsgi, then run pyweb.stack.site; by hand: set module in /srv/uwsgi.ini as in "
+            "WSGI_APPLICATION of the settings, then restart uWSGI"
         ),
         (
             "module = shop.wsgi in /srv/uwsgi.ini",
@@ -203,8 +204,8 @@ CASES = [
         "broken",
         "the module is wrong: there is no shop.wsgi in /srv/code",
         (
-            "web_sites[].wsgi, then pyweb.stack.site; by hand: module in the command line as "
-            "WSGI_APPLICATION in the settings says it, then restart uWSGI"
+            "set web_sites[].wsgi, then run pyweb.stack.site; by hand: set module in the command line as in "
+            "WSGI_APPLICATION of the settings, then restart uWSGI"
         ),
         (
             "module = shop.wsgi in the command line",
@@ -218,7 +219,7 @@ CASES = [
         "broken",
         "the module shop.wsgi has no callable application",
         (
-            "web_sites[].wsgi, then pyweb.stack.site; by hand: module = shop.wsgi:application in "
+            "set web_sites[].wsgi, then run pyweb.stack.site; by hand: set module = shop.wsgi:application in "
             "/srv/uwsgi.ini, then restart uWSGI"
         ),
         ("module 'shop.wsgi' has no attribute 'application'",),
@@ -230,9 +231,8 @@ CASES = [
         "broken",
         "the application cannot be imported: ValueError: not today",
         (
-            "correct /srv/code/a.py:3 in the source, then pyweb.stack.deploy; "
-            "pyweb.stack.rollback brings the release before; by hand: correct /srv/code/a.py:3, "
-            "then restart uWSGI"
+            "correct /srv/code/a.py:3 in the source, then run pyweb.stack.deploy; pyweb.stack.rollback makes the "
+            "previous release live again; by hand: correct /srv/code/a.py:3, then restart uWSGI"
         ),
         ("ValueError: not today at /srv/code/a.py:3",),
     ),
@@ -243,9 +243,8 @@ CASES = [
         "broken",
         "the application cannot be imported: x has no attribute 'application'",
         (
-            "correct /srv/code/a.py:3 in the source, then pyweb.stack.deploy; "
-            "pyweb.stack.rollback brings the release before; by hand: correct /srv/code/a.py:3, "
-            "then restart uWSGI"
+            "correct /srv/code/a.py:3 in the source, then run pyweb.stack.deploy; pyweb.stack.rollback makes the "
+            "previous release live again; by hand: correct /srv/code/a.py:3, then restart uWSGI"
         ),
         ("x has no attribute 'application' at /srv/code/a.py:3",),
     ),
@@ -254,10 +253,10 @@ CASES = [
         lambda site, host: fail(site, "ValueError: not today", runs=True),
         "app.import",
         "degraded",
-        ("the application cannot be imported: ValueError: not today; what runs now was loaded before that"),
+        "the application cannot be imported: ValueError: not today; the running processes were started before that",
         (
-            "correct it in the source, then pyweb.stack.deploy; pyweb.stack.rollback brings the "
-            "release before; by hand: correct it, then restart uWSGI"
+            "correct it in the source, then run pyweb.stack.deploy; pyweb.stack.rollback makes the previous release "
+            "live again; by hand: correct it, then restart uWSGI"
         ),
         ("ValueError: not today",),
     ),
@@ -268,8 +267,8 @@ CASES = [
         "broken",
         "the application cannot be imported: No module named 'nosuch'",
         (
-            "web_sites[].packages or the project's requirements (nosuch), then pyweb.stack.deploy; "
-            "by hand: /srv/venv/bin/python3 -m pip install the package of nosuch, then restart uWSGI"
+            "web_sites[].packages or the project's requirements (nosuch), then run pyweb.stack.deploy; by hand: "
+            "/srv/venv/bin/python3 -m pip install the package that provides nosuch, then restart uWSGI"
         ),
         ("No module named 'nosuch' at /a.py:1",),
     ),
@@ -282,7 +281,7 @@ CASES = [
         ),
         "app.stale",
         "broken",
-        "the application loads now, and failed when uWSGI started: what runs has none",
+        "the application loads now, but failed when uWSGI started: the running server has no application",
         "systemctl restart shop.service",
         ("no python application found, check your startup logs ***", "ImportError: no shop"),
     ),
@@ -293,8 +292,8 @@ CASES = [
         "broken",
         "the application cannot be imported: ValueError: not today",
         (
-            "correct it in the source, then pyweb.stack.deploy; pyweb.stack.rollback brings the "
-            "release before; by hand: correct it, then restart uWSGI"
+            "correct it in the source, then run pyweb.stack.deploy; pyweb.stack.rollback makes the previous release "
+            "live again; by hand: correct it, then restart uWSGI"
         ),
         (
             "uWSGI",
@@ -314,8 +313,8 @@ CASES = [
         "broken",
         "the application cannot be imported: see uWSGI's log",
         (
-            "correct it in the source, then pyweb.stack.deploy; pyweb.stack.rollback brings the "
-            "release before; by hand: correct it, then restart uWSGI"
+            "correct it in the source, then run pyweb.stack.deploy; pyweb.stack.rollback makes the previous release "
+            "live again; by hand: correct it, then restart uWSGI"
         ),
         ("no python application found, check your startup logs",),
     ),
@@ -324,7 +323,7 @@ CASES = [
         lambda site, host: put(site, inside={}, inside_error="Permission denied"),
         "app.interpreter",
         "unknown",
-        "the application could not be looked at: Permission denied",
+        "the application could not be examined: Permission denied",
         "see the evidence",
         (),
     ),
@@ -333,7 +332,7 @@ CASES = [
         lambda site, host: put(site, inside={}),
         "app.unseen",
         "unknown",
-        "the application was not looked at: uWSGI names no module",
+        "the application was not examined: uWSGI does not name a module",
         "see /srv/uwsgi.ini",
         (),
     ),
@@ -342,7 +341,7 @@ CASES = [
         lambda site, host: put(site, inside={"python": {}}, inside_timed_out=True),
         "app.unseen",
         "unknown",
-        "the application was not looked at: it took too long",
+        "the application was not examined: it took too long",
         "see /srv/uwsgi.ini",
         (),
     ),

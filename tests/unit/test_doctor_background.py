@@ -53,7 +53,7 @@ CASES = [
         lambda site, host: background(site, celery={"state": "inactive", "substate": "dead", "masked": True}),
         "background.worker-stopped",
         "broken",
-        "the worker celery 2 is stopped and masked, so that systemd never starts it",
+        "the worker celery 2 is stopped and masked, so systemd cannot start it",
         f"systemctl unmask '{CELERY}' && systemctl start '{CELERY}', or pyweb.stack.site",
     ),
     Case(
@@ -72,7 +72,7 @@ CASES = [
         "background.sandbox",
         "broken",
         "the sandbox refuses what the worker beat does: ReadWritePaths",
-        "web_sites[].workers.beat.unit: {ReadWritePaths: /srv/beat}, where the site shall be allowed that",
+        "web_sites[].workers.beat.unit: {ReadWritePaths: /srv/beat}, if the site should be allowed to do that",
         (f"{BEAT}: activating/auto-restart", SANDBOX_LOG.strip()),
     ),
     Case(
@@ -81,17 +81,17 @@ CASES = [
         "background.sandbox",
         "degraded",
         "the sandbox refuses what the timer digest does: ReadWritePaths",
-        "web_sites[].timers.digest.unit: {ReadWritePaths: /srv/beat}, where the site shall be allowed that",
+        "web_sites[].timers.digest.unit: {ReadWritePaths: /srv/beat}, if the site should be allowed to do that",
     ),
     Case(
         "the same words of a worker without a sandbox",
         lambda site, host: background(site, beat={**LOOPS, "log": SANDBOX_LOG}),
         "background.worker-restarting",
         "broken",
-        f"the worker beat ends and is started again, over and over: {SANDBOX_LOG.strip()}",
+        f"the worker beat keeps exiting and restarting: {SANDBOX_LOG.strip()}",
         (
-            "journalctl -u 'pyweb-worker-shop@aaaaaaaaaaaa:beat:only.service' -n 50; "
-            "pyweb.stack.rollback brings the workers of the release before"
+            "journalctl -u 'pyweb-worker-shop@aaaaaaaaaaaa:beat:only.service' -n 50; pyweb.stack.rollback returns to "
+            "the workers of the previous release"
         ),
     ),
     Case(
@@ -101,10 +101,10 @@ CASES = [
         ),
         "background.worker-restarting",
         "broken",
-        "the worker beat ends and is started again, over and over: no broker",
+        "the worker beat keeps exiting and restarting: no broker",
         (
-            "journalctl -u 'pyweb-worker-shop@aaaaaaaaaaaa:beat:only.service' -n 50; "
-            "pyweb.stack.rollback brings the workers of the release before"
+            "journalctl -u 'pyweb-worker-shop@aaaaaaaaaaaa:beat:only.service' -n 50; pyweb.stack.rollback returns to "
+            "the workers of the previous release"
         ),
         (f"{BEAT}: activating/auto-restart, 7 restarts", "no broker"),
     ),
@@ -113,10 +113,10 @@ CASES = [
         lambda site, host: background(site, beat={"restarts": 3, "age": 1.0, "status": "3"}),
         "background.worker-restarting",
         "broken",
-        "the worker beat ends and is started again, over and over: exit status 3",
+        "the worker beat keeps exiting and restarting: exit status 3",
         (
-            "journalctl -u 'pyweb-worker-shop@aaaaaaaaaaaa:beat:only.service' -n 50; "
-            "pyweb.stack.rollback brings the workers of the release before"
+            "journalctl -u 'pyweb-worker-shop@aaaaaaaaaaaa:beat:only.service' -n 50; pyweb.stack.rollback returns to "
+            "the workers of the previous release"
         ),
     ),
     Case(
@@ -124,10 +124,10 @@ CASES = [
         lambda site, host: background(site, beat={"restarts": 3, "age": 1.0, "status": "0"}),
         "background.worker-restarting",
         "broken",
-        "the worker beat ends and is started again, over and over: it says nothing",
+        "the worker beat keeps exiting and restarting: it printed nothing",
         (
-            "journalctl -u 'pyweb-worker-shop@aaaaaaaaaaaa:beat:only.service' -n 50; "
-            "pyweb.stack.rollback brings the workers of the release before"
+            "journalctl -u 'pyweb-worker-shop@aaaaaaaaaaaa:beat:only.service' -n 50; pyweb.stack.rollback returns to "
+            "the workers of the previous release"
         ),
     ),
     Case(
@@ -135,8 +135,8 @@ CASES = [
         lambda site, host: background(site, more=[OLD_WORKER]),
         "background.other-release",
         "degraded",
-        f"the worker celery 1 is of release {OLD}; live is {LIVE}",
-        "pyweb.stack.site leaves exactly what the live release has",
+        f"the worker celery 1 belongs to release {OLD}; the live release is {LIVE}",
+        "pyweb.stack.site runs exactly the workers and timers of the live release",
         (f"{OLD_WORKER.unit}: active/running, 0 restarts",),
     ),
     Case(
@@ -144,8 +144,8 @@ CASES = [
         lambda site, host: background(site, task={"release": OLD}),
         "background.other-release",
         "degraded",
-        f"the timer digest is of release {OLD}; live is {LIVE}",
-        "pyweb.stack.site leaves exactly what the live release has",
+        f"the timer digest belongs to release {OLD}; the live release is {LIVE}",
+        "pyweb.stack.site runs exactly the workers and timers of the live release",
         (f"{TASK}: inactive",),
     ),
     Case(
@@ -153,8 +153,8 @@ CASES = [
         lambda site, host: background(site, timer={"wanted": False}),
         "background.other-release",
         "degraded",
-        f"the timer digest is of a release that had it; live is {LIVE}",
-        "pyweb.stack.site leaves exactly what the live release has",
+        f"the timer digest belongs to an earlier release; the live release is {LIVE}",
+        "pyweb.stack.site runs exactly the workers and timers of the live release",
     ),
     Case(
         "a timer that was stopped",

@@ -13,11 +13,11 @@ from doctor_visitors import CLIENT as CLIENT_OF_VISITORS
 
 CASES = [
     Case(
-        "another program in the place of nginx",
+        "another program instead of nginx",
         lambda site, host: (put(host.nginx, master=None), put(host, holders={80: "python3 (pid 7, root)"})),
         "client.other-program",
         "broken",
-        "python3 (pid 7, root) answers at 192.0.2.1:80 in the place of nginx",
+        "python3 (pid 7, root) answers at 192.0.2.1:80 instead of nginx",
         "see the hop that it follows from",
         ("GET http://shop.example/ at 192.0.2.1 -> 200 OK",),
         ("nginx.port-taken",),
@@ -38,8 +38,8 @@ CASES = [
         "broken",
         "a client gets 404 Not Found",
         (
-            "web_sites[].health says what is asked and right; tail -n 50 /var/log/nginx/error.log; by"
-            " hand: tail -n 50 /var/log/nginx/error.log"
+            "web_sites[].health sets the request and the expected status; tail -n 50 /var/log/nginx/error.log; by "
+            "hand: tail -n 50 /var/log/nginx/error.log"
         ),
         ("GET http://shop.example/ at 192.0.2.1 -> 404 Not Found in 0.10 s",),
     ),
@@ -50,8 +50,8 @@ CASES = [
         "broken",
         "a client gets 413: its request is too large",
         (
-            "web_sites[].health says what is asked and right; tail -n 50 /var/log/nginx/error.log; by"
-            " hand: tail -n 50 /var/log/nginx/error.log"
+            "web_sites[].health sets the request and the expected status; tail -n 50 /var/log/nginx/error.log; by "
+            "hand: tail -n 50 /var/log/nginx/error.log"
         ),
         ("GET http://shop.example/ at 192.0.2.1 -> 413 Too Large in 0.10 s",),
     ),
@@ -70,7 +70,7 @@ CASES = [
         lambda site, host: put(site.entrances[0], answer=answer(502, "Bad Gateway")),
         "client.status",
         "broken",
-        "a client gets 502: nginx got no usable answer from behind",
+        "a client gets 502: nginx got no usable answer from the server behind it",
         "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1 -> 502 Bad Gateway in 0.10 s",),
     ),
@@ -79,7 +79,7 @@ CASES = [
         lambda site, host: put(site.entrances[0], answer=answer(503, "Unavailable")),
         "client.status",
         "broken",
-        "a client gets 503: what is behind says that it cannot serve now",
+        "a client gets 503: the server behind nginx reports that it is unavailable",
         "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1 -> 503 Unavailable in 0.10 s",),
     ),
@@ -88,7 +88,7 @@ CASES = [
         lambda site, host: put(site.entrances[0], answer=answer(504, "Timeout")),
         "client.status",
         "broken",
-        "a client gets 504: nginx waited in vain for what is behind it",
+        "a client gets 504: nginx waited too long for the server behind it",
         "tail -n 50 /var/log/nginx/error.log",
         ("GET http://shop.example/ at 192.0.2.1 -> 504 Timeout in 0.10 s",),
     ),
@@ -106,7 +106,7 @@ CASES = [
         lambda site, host: put(site.entrances[0], port=8080, answer=answer(502, "Bad Gateway")),
         "client.status",
         "broken",
-        "a client gets 502: nginx got no usable answer from behind",
+        "a client gets 502: nginx got no usable answer from the server behind it",
         "see the hop that it follows from",
         ("GET http://shop.example:8080/ at 192.0.2.1 -> 502 Bad Gateway in 0.10 s",),
         ("firewalld.closed", "nginx.not-listening"),
@@ -116,7 +116,7 @@ CASES = [
         lambda site, host: put(site.entrances[0], port=443, tls=True, answer=answer(502, "Bad Gateway")),
         "client.status",
         "broken",
-        "a client gets 502: nginx got no usable answer from behind",
+        "a client gets 502: nginx got no usable answer from the server behind it",
         "see the hop that it follows from",
         ("GET https://shop.example/ at 192.0.2.1 -> 502 Bad Gateway in 0.10 s",),
         ("firewalld.closed", "nginx.not-listening"),
@@ -126,8 +126,8 @@ CASES = [
         lambda site, host: put(site.entrances[0], answer=None, failure="Connection refused", errno=111),
         "client.no-connection",
         "broken",
-        "nobody accepts connections at 192.0.2.1:80",
-        "systemctl status nginx; ss -ltnp 'sport = :80' shows who listens",
+        "nothing accepts connections at 192.0.2.1:80",
+        "systemctl status nginx; ss -ltnp 'sport = :80' shows what listens",
         ("GET http://shop.example/ at 192.0.2.1: Connection refused",),
     ),
     Case(

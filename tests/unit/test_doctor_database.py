@@ -79,7 +79,7 @@ CASES = [
         "database.connections",
         "broken",
         "the database has too many connections: FATAL: sorry, too many clients already",
-        "see who has them (pg_stat_activity); fewer processes, a smaller CONN_MAX_AGE in web_sites[].database, or a "
+        "check who uses them (pg_stat_activity); fewer processes, a smaller CONN_MAX_AGE in web_sites[].database, or a "
         "larger max_connections of the server",
     ),
     Case(
@@ -87,7 +87,7 @@ CASES = [
         lambda site, host: refuses(site, 'FATAL: database "shopp" does not exist'),
         "database.unknown",
         "broken",
-        'postgresql at db:5432 does not have what the site asks for: FATAL: database "shopp" does not exist',
+        'postgresql at db:5432 does not have what the site needs: FATAL: database "shopp" does not exist',
         "sudo -u postgres createdb 'shopp', or correct NAME and USER of web_sites[].database",
     ),
     Case(
@@ -95,7 +95,7 @@ CASES = [
         lambda site, host: refuses(site, "(1049, \"Unknown database 'shopp'\")", vendor="mysql"),
         "database.unknown",
         "broken",
-        "mysql at db:5432 does not have what the site asks for: (1049, \"Unknown database 'shopp'\")",
+        "mysql at db:5432 does not have what the site needs: (1049, \"Unknown database 'shopp'\")",
         "create it on the server, or correct NAME and USER of web_sites[].database",
     ),
     Case(
@@ -103,7 +103,7 @@ CASES = [
         lambda site, host: refuses(site, 'FATAL: no pg_hba.conf entry for host "1.2.3.4", user "a", database "b"'),
         "database.refused",
         "broken",
-        'postgresql at db:5432 does not let the site in: FATAL: no pg_hba.conf entry for host "1.2.3.4", user "a", '
+        'postgresql at db:5432 refuses the site: FATAL: no pg_hba.conf entry for host "1.2.3.4", user "a", '
         'database "b"',
         "pg_hba.conf and the log of the server; web_sites[].database",
     ),
@@ -124,7 +124,7 @@ CASES = [
         "database.corrupt",
         "broken",
         "the database file is damaged: file is not a database",
-        "stop the site, keep a copy of /srv/db/a.sqlite3, then bring back a backup",
+        "stop the site, keep a copy of /srv/db/a.sqlite3, then restore a backup",
         ("file is not a database",),
     ),
     Case(
@@ -144,11 +144,11 @@ CASES = [
         lambda site, host: refuses(site, 'could not translate host name "db" to address: Name or service not known'),
         "database.unreachable",
         "broken",
-        "the database is unreachable: postgresql at db:5432: this host does not know that name",
+        "the database is unreachable: postgresql at db:5432: this host cannot resolve that name",
         "correct HOST of web_sites[].database, or the resolver",
     ),
     Case(
-        "a directory in the place of the file",
+        "a directory instead of the file",
         lambda site, host: refuses(site, "unable to open database file", **FILE),
         "database.unreachable",
         "broken",
@@ -165,10 +165,10 @@ CASES = [
         "database.locked",
         "broken",
         LOCKED,
-        "let it end, or kill 99",
+        "wait until it ends, or kill 99",
         (
             "OperationalError: database is locked",
-            "/proc/locks: pid 99 holds its lock on /srv/db/a.sqlite3 for 2.6 s and longer",
+            "/proc/locks: pid 99 has held its lock on /srv/db/a.sqlite3 for at least 2.6 s",
         ),
     ),
     Case(
@@ -177,7 +177,7 @@ CASES = [
         "database.locked",
         "degraded",
         LOCKED,
-        "let it end, or kill 99",
+        "wait until it ends, or kill 99",
     ),
     Case(
         "a worker of the site that does not end",
@@ -195,8 +195,8 @@ CASES = [
         ),
         "database.locked",
         "broken",
-        "the database is locked: /srv/db/a.sqlite3; these have it open: sqlite3 (pid 5, root)",
-        "fuser -v /srv/db/a.sqlite3 shows who has it open; end what never ends its transaction",
+        "the database is locked: /srv/db/a.sqlite3; processes that have it open: sqlite3 (pid 5, root)",
+        "fuser -v /srv/db/a.sqlite3 shows which processes have it open; stop the one that does not end its transaction",
     ),
     Case(
         "a journal of root's",
@@ -211,7 +211,7 @@ CASES = [
         lambda site, host: database(site, "there is no file", exists=False, file_writable=None, blocked="/srv"),
         "database.not-writable",
         "broken",
-        "the database file is out of reach: shop may not enter /srv",
+        "the database file cannot be reached: shop may not enter /srv",
         "chmod o+x /srv",
     ),
     Case(
@@ -219,17 +219,17 @@ CASES = [
         lambda site, host: database(site, "there is no file", exists=False, file_writable=None, folder_writable=False),
         "database.missing",
         "degraded",
-        "there is no database yet: migrations are not applied, and shop may not make /srv/db/a.sqlite3",
-        "let shop write its directory (or web_sites[].database), then /home/x/shop/manage migrate as shop",
+        "there is no database yet: migrations are not applied, and shop may not create /srv/db/a.sqlite3",
+        "allow shop to write to its directory (or web_sites[].database), then /home/x/shop/manage migrate as shop",
     ),
     Case(
         "a table that was dropped",
         lambda site, host: put(site.inside, tables={"dropped": ["shop_order", "shop_cart.total", "x"], "unmade": []}),
         "database.tables",
         "degraded",
-        "the database lacks shop_order, shop_cart.total and 1 more, although the migration that makes it is recorded "
-        "as applied: pages that use it answer 500",
-        "bring back a backup of it, or make it again: /home/x/shop/manage sqlmigrate APP NUMBER prints how",
+        "the database does not contain shop_order, shop_cart.total and 1 more, although the migration that creates it "
+        "is recorded as applied: pages that use it answer 500",
+        "restore it from a backup, or create it again: /home/x/shop/manage sqlmigrate APP NUMBER prints how",
         ("no such table or column: shop_order",),
     ),
     Case(
@@ -241,16 +241,16 @@ CASES = [
         ),
         "database.tables",
         "broken",
-        "the database lacks shop_order, although the migration that makes it is recorded as applied: pages that use it "
-        "answer 500",
-        "bring back a backup of it, or make it again: /home/x/shop/manage sqlmigrate APP NUMBER prints how",
+        "the database does not contain shop_order, although the migration that creates it is recorded as applied: "
+        "pages that use it answer 500",
+        "restore it from a backup, or create it again: /home/x/shop/manage sqlmigrate APP NUMBER prints how",
     ),
     Case(
         "a model that no migration makes",
         lambda site, host: put(site.inside, tables={"dropped": [], "unmade": ["shop_new"]}),
         "database.unmade",
         "advice",
-        "models have shop_new, and no migration makes it: pages that use it answer 500",
+        "models have shop_new, but no migration creates it: pages that use it answer 500",
         "/home/x/shop/manage makemigrations, then /home/x/shop/manage migrate",
     ),
     Case(
@@ -259,14 +259,14 @@ CASES = [
         "database.migrations",
         "degraded",
         "the migrations of the project cannot be read, and migrate fails: NodeNotFoundError: shop.0003",
-        "/home/x/shop/manage showmigrations says where; correct that migration",
+        "/home/x/shop/manage showmigrations shows where; correct that migration",
     ),
     Case(
         "no file yet, where one can be made",
         lambda site, host: database(site, "there is no file", exists=False, file_writable=None),
         "database.missing",
         "degraded",
-        "there is no database yet: /srv/db/a.sqlite3 is made when migrations are applied",
+        "there is no database yet: /srv/db/a.sqlite3 is created when migrations are applied",
         "/home/x/shop/manage migrate",
         ("there is no file",),
     ),
@@ -278,7 +278,7 @@ CASES = [
         ),
         "database.missing",
         "broken",
-        "there is no database yet: /srv/db/a.sqlite3 is made when migrations are applied",
+        "there is no database yet: /srv/db/a.sqlite3 is created when migrations are applied",
         "/home/x/shop/manage migrate",
     ),
     Case(
@@ -286,7 +286,7 @@ CASES = [
         lambda site, host: database(site, "there is no file", exists=False, file_writable=None, folder_writable=None),
         "database.missing",
         "broken",
-        "there is no database file /srv/db/a.sqlite3, nor its directory",
+        "the database file /srv/db/a.sqlite3 does not exist, and neither does its directory",
         "web_sites[].database; then /home/x/shop/manage migrate",
         ("there is no file",),
     ),
@@ -346,7 +346,7 @@ CASES = [
         "database.migrations",
         "degraded",
         "1 migration is not applied: shop.0002_more",
-        "/home/x/shop/manage migrate (pyweb.stack.site does it on every release)",
+        "/home/x/shop/manage migrate (pyweb.stack.site does this for every release)",
         ("shop.0002_more",),
     ),
     Case(

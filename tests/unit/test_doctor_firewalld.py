@@ -30,7 +30,7 @@ CASES = [
         lambda site, host: put(host.firewall, answered=False, running=False),
         "firewalld.silent",
         "unknown",
-        "firewall-cmd does not answer: nobody can say what firewalld lets in",
+        "firewall-cmd does not answer: it is not known which ports firewalld allows",
         "systemctl status firewalld",
         ("no answer in time",),
     ),
@@ -39,7 +39,7 @@ CASES = [
         lambda site, host: put(host.firewall, rules=['rule port port="80" protocol="tcp" reject']),
         "firewalld.closed",
         "broken",
-        "firewalld does not let 80/tcp in: zone public has a rich rule that refuses it",
+        "firewalld does not allow 80/tcp: zone public has a rich rule that refuses it",
         'firewall-cmd --remove-rich-rule=\'rule port port="80" protocol="tcp" reject\' && firewall-cmd --permanent '
         '--remove-rich-rule=\'rule port port="80" protocol="tcp" reject\'',
         ('zone public: rule port port="80" protocol="tcp" reject',),
@@ -67,7 +67,7 @@ CASES = [
         lambda site, host: put(host.firewall, opened=["81/tcp", "80/udp"], ports=[]),
         "firewalld.closed",
         "broken",
-        "firewalld does not let 80/tcp in: zone public is closed for it",
+        "firewalld does not allow 80/tcp: zone public does not open it",
         (
             "firewall-cmd --add-service=http && firewall-cmd --permanent --add-service=http "
             "(firewalld_ports, or web_sites[].nginx.listen with pyweb.stack.site)"
@@ -79,7 +79,7 @@ CASES = [
         lambda site, host: (put(site.entrances[0], port=443), put(host, listeners=[Listener("0.0.0.0:443", 1)])),
         "firewalld.closed",
         "broken",
-        "firewalld does not let 443/tcp in: zone public is closed for it",
+        "firewalld does not allow 443/tcp: zone public does not open it",
         (
             "firewall-cmd --add-service=https && firewall-cmd --permanent --add-service=https "
             "(firewalld_ports, or web_sites[].nginx.listen with pyweb.stack.site)"
@@ -91,7 +91,7 @@ CASES = [
         lambda site, host: (put(site.entrances[0], port=8080), put(host, listeners=[Listener("0.0.0.0:8080", 1)])),
         "firewalld.closed",
         "broken",
-        "firewalld does not let 8080/tcp in: zone public is closed for it",
+        "firewalld does not allow 8080/tcp: zone public does not open it",
         (
             "firewall-cmd --add-port=8080/tcp && firewall-cmd --permanent --add-port=8080/tcp "
             "(firewalld_ports, or web_sites[].nginx.listen with pyweb.stack.site)"
@@ -114,13 +114,13 @@ CASES = [
         filtered("-i lo -j ACCEPT", "-s 198.51.100.0/24 -p tcp --dport 80 -j ACCEPT", policy="DROP"),
         "firewalld.limited",
         "advice",
-        "a packet filter (iptables) drops 80/tcp by the policy drop of chain INPUT in table filter but for some "
-        "clients: nobody else can visit the site, which may well be meant",
-        "where it is not meant: iptables -I INPUT -p tcp --dport 80 -j ACCEPT, then keep it: netfilter-persistent save "
-        "(Debian), service iptables save (Red Hat)",
+        "a packet filter (iptables) drops 80/tcp by the policy drop of chain INPUT in table filter except for some "
+        "clients: nobody else can visit the site, which may be intended",
+        "if this is not intended: iptables -I INPUT -p tcp --dport 80 -j ACCEPT, then keep it: netfilter-persistent "
+        "save (Debian), service iptables save (Red Hat)",
         (
-            "iptables, table filter, chain INPUT: policy drop, and none of its 2 rules lets the port in",
-            "let in: -A INPUT -s 198.51.100.0/24 -p tcp --dport 80 -j ACCEPT",
+            "iptables, table filter, chain INPUT: policy drop, and none of its 2 rules allows the port",
+            "allowed: -A INPUT -s 198.51.100.0/24 -p tcp --dport 80 -j ACCEPT",
         ),
     ),
 ]
@@ -172,7 +172,7 @@ def test_what_was_answered_to_the_controller_is_dropped_by_nobody():
 
     report = reported(change)
     assert "firewalld.dropped" not in faults_of(report)
-    assert "80/tcp was answered to the controller" in hop_of(report, "firewalld")["evidence"]
+    assert "80/tcp answered the controller" in hop_of(report, "firewalld")["evidence"]
 
 
 def test_http_that_is_dropped_beside_open_https_hurts_less():

@@ -12,8 +12,8 @@ CASES = [
         lambda site, host: put(site, full=["/var: 0 KiB of 9 MiB free, 1 of 2 inodes free"]),
         "host.disk-full",
         "broken",
-        "the disk is full: the file system of /var has no room left",
-        "free room: du -xh /var | sort -h | tail; journalctl --vacuum-size=200M",
+        "the disk is full: the file system of /var has no space left",
+        "free space: du -xh /var | sort -h | tail; journalctl --vacuum-size=200M",
         ("/var: 0 KiB of 9 MiB free, 1 of 2 inodes free",),
     ),
     Case(
@@ -21,16 +21,16 @@ CASES = [
         lambda site, host: put(site, full=["/var: 900 KiB of 9 MiB free, 0 of 40 inodes free"]),
         "host.disk-full",
         "broken",
-        "the disk is full: the file system of /var has no inode left for another file",
-        "remove files: du --inodes -x /var | sort -n | tail shows which directory has so many",
+        "the disk is full: the file system of /var has no free inodes",
+        "remove files: du --inodes -x /var | sort -n | tail shows which directory contains the most",
     ),
     Case(
         "a file system that is read-only",
         lambda site, host: put(site, read_only={"/var": "/var/lib/sites/shop"}),
         "host.read-only",
         "broken",
-        "the file system /var is mounted read-only: nobody can write to /var/lib/sites/shop",
-        "dmesg | grep -i 'remount\\|error' says whether its disk has errors (then fsck); mount -o remount,rw /var, "
+        "the file system /var is mounted read-only: nothing can be written to /var/lib/sites/shop",
+        "dmesg | grep -i 'remount\\|error' shows whether its disk has errors (then fsck); mount -o remount,rw /var, "
         "and rw in /etc/fstab",
         ("/var: ro",),
     ),
@@ -40,8 +40,8 @@ CASES = [
         "host.clock",
         "broken",
         (
-            "the clock is wrong: it is 61 s ahead of the controller's; sessions, certificates and "
-            "tokens end too early or are not valid yet"
+            "the clock is wrong: it is 61 s ahead of the controller's; sessions, certificates and tokens expire too "
+            "early or are not valid yet"
         ),
         "timedatectl set-ntp true, then chronyc makestep",
         ("host 1800000000, controller 1799999939, synchronized: yes",),
@@ -52,8 +52,8 @@ CASES = [
         "host.clock",
         "broken",
         (
-            "the clock is wrong: it is 7200 s behind the controller's; sessions, certificates and "
-            "tokens end too early or are not valid yet"
+            "the clock is wrong: it is 7200 s behind the controller's; sessions, certificates and tokens expire too "
+            "early or are not valid yet"
         ),
         "timedatectl set-ntp true, then chronyc makestep",
         ("host 1800000000, controller 1800007200, synchronized: ?",),

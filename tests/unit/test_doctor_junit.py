@@ -49,7 +49,7 @@ def test_degraded_fails_where_it_is_asked_to(hosts, statuses, tag):
 def test_what_nobody_knows_is_skipped(hosts):
     hosts[0]["sites"][0]["hops"][3].update(status="unknown", cause="", evidence=[])
     root = parsed(doctor_junit.junit(hosts, WHEN, ()))
-    assert root.findall("testsuite/testcase")[3].find("skipped").get("message") == "nothing was seen of it"
+    assert root.findall("testsuite/testcase")[3].find("skipped").get("message") == "it was not examined"
 
 
 def test_what_xml_cannot_say_is_left_out(hosts):
@@ -118,7 +118,7 @@ def test_what_has_changed_is_on_the_terminal_and_on_the_page():
         (None, []),
         (
             {**CHANGES, "how": "degraded", "found": []},
-            ["changed since 2027-01-15 08:00 UTC, when it last worked: nothing that is looked at"],
+            ["changed since 2027-01-15 08:00 UTC, when it last worked: nothing that the doctor records"],
         ),
     ],
 )

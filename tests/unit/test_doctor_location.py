@@ -44,8 +44,8 @@ CASES = [
         lambda site, host: answer_with(site, "location / { return 204; }"),
         "location.no-pass",
         "broken",
-        "nginx does not hand / to an application: its location in /n:1 has `return 204;`",
-        "pyweb.stack.site; by hand: uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
+        "nginx does not pass / to an application: its location in /n:1 has `return 204;`",
+        "run pyweb.stack.site; by hand: set uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
         ("location / { in /n:1",),
     ),
     Case(
@@ -53,8 +53,8 @@ CASES = [
         lambda site, host: answer_with(site, "location / { root /srv; }"),
         "location.no-pass",
         "broken",
-        "nginx does not hand / to an application: its location in /n:1 serves files",
-        "pyweb.stack.site; by hand: uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
+        "nginx does not pass / to an application: its location in /n:1 serves files",
+        "run pyweb.stack.site; by hand: set uwsgi_pass or proxy_pass at /n:1, then nginx -t && systemctl reload nginx",
         ("location / { in /n:1",),
     ),
     Case(
@@ -62,8 +62,8 @@ CASES = [
         lambda site, host: put(site, chain=[], handler=None),
         "location.no-pass",
         "broken",
-        "nginx does not hand / to an application: its location in ? serves files",
-        "pyweb.stack.site; by hand: uwsgi_pass or proxy_pass at ?, then nginx -t && systemctl reload nginx",
+        "nginx does not pass / to an application: its location in ? serves files",
+        "run pyweb.stack.site; by hand: set uwsgi_pass or proxy_pass at ?, then nginx -t && systemctl reload nginx",
         (),
     ),
     Case(
@@ -73,9 +73,8 @@ CASES = [
         "degraded",
         "an upload of 4096 bytes was refused with 413: client_max_body_size is 1m (the default)",
         (
-            "web_sites[].nginx.client_max_body_size, then pyweb.stack.site; by hand: "
-            "client_max_body_size 75m; at /etc/nginx/nginx.conf:1, then nginx -t && systemctl reload "
-            "nginx"
+            "set web_sites[].nginx.client_max_body_size, then run pyweb.stack.site; by hand: set client_max_body_size "
+            "75m; at /etc/nginx/nginx.conf:1, then nginx -t && systemctl reload nginx"
         ),
         (
             (
@@ -94,8 +93,8 @@ CASES = [
         "degraded",
         "an upload of ? bytes was refused with 413: client_max_body_size is 1k",
         (
-            "web_sites[].nginx.client_max_body_size, then pyweb.stack.site; by hand: "
-            "client_max_body_size 75m; at /n:1, then nginx -t && systemctl reload nginx"
+            "set web_sites[].nginx.client_max_body_size, then run pyweb.stack.site; by hand: set client_max_body_size "
+            "75m; at /n:1, then nginx -t && systemctl reload nginx"
         ),
         ("client intended to send too large body",),
     ),
@@ -107,12 +106,12 @@ CASES = [
         "location.try-files",
         "broken",
         (
-            "nginx answers every page but / with 404: try_files in /n:1 ends in =404, so what is no file "
-            "never gets to uwsgi_pass unix:/a;"
+            "nginx answers every page except / with 404: try_files in /n:1 ends in =404, so requests that match no "
+            "file never reach uwsgi_pass unix:/a;"
         ),
         (
-            "take `try_files $uri $uri/ =404;` out of /n:1, or let it end in a named location with "
-            "`uwsgi_pass unix:/a;`; then nginx -t && systemctl reload nginx"
+            "remove `try_files $uri $uri/ =404;` from /n:1, or make it end in a named location with `uwsgi_pass "
+            "unix:/a;`; then nginx -t && systemctl reload nginx"
         ),
         ("try_files $uri $uri/ =404; in /n:1", "uwsgi_pass unix:/a; in /n:1"),
     ),
@@ -124,10 +123,10 @@ CASES = [
         "location.try-files",
         "broken",
         (
-            "nginx answers / itself, with 403: `$uri/` of try_files in /n:1 finds the directory /srv/, and "
-            "no index file is in it"
+            "nginx answers / itself, with 403: `$uri/` of try_files in /n:1 finds the directory /srv/, which has no "
+            "index file"
         ),
-        "take `$uri/` out of try_files $uri $uri/ @a; in /n:1, then nginx -t && systemctl reload nginx",
+        "remove `$uri/` from try_files $uri $uri/ @a; in /n:1, then nginx -t && systemctl reload nginx",
         ("/ -> 403 by location / in /n:1; / -> uwsgi_pass unix:/a; in /n:1",),
     ),
     Case(
@@ -135,7 +134,7 @@ CASES = [
         lambda site, host: served(site, host, f"location = / {{ {PASS} }}"),
         "location.no-pass",
         "broken",
-        "nginx hands / to an application, and no other page: location = / in /n:1 is for that path alone",
+        "nginx passes / to an application, but no other page: location = / in /n:1 is for that path only",
         "location / without `=` in /n:1, then nginx -t && systemctl reload nginx",
         ("/other -> 404 by server in /n:1", "uwsgi_pass unix:/a; in /n:1"),
     ),
@@ -145,7 +144,7 @@ CASES = [
         "location.front",
         "broken",
         "nginx answers / itself, with 403: /srv/ has no index file",
-        "put the front end there, or correct root in /n:1, then nginx -t && systemctl reload nginx",
+        "deploy the front end there, or correct root in /n:1, then nginx -t && systemctl reload nginx",
         ("/ -> 403 by server in /n:1; /api/ -> uwsgi_pass unix:/a; in /n:1",),
     ),
     Case(
@@ -165,8 +164,9 @@ CASES = [
         lambda site, host: served(site, host, f"location /app/ {{ {PASS} }}"),
         "location.no-pass",
         "broken",
-        "nginx does not hand / to the application: only /app/ is handed over, in /n:1; the application has a page at /",
-        "location / with what /n:1 has; then nginx -t && systemctl reload nginx",
+        "nginx does not pass / to the application: only /app/ is passed to it, in /n:1; the application has a page at "
+        "/",
+        "add location / with the contents of /n:1; then nginx -t && systemctl reload nginx",
         ("/ -> 404 by server in /n:1; /app/ -> uwsgi_pass unix:/a; in /n:1",),
     ),
     Case(
@@ -175,10 +175,10 @@ CASES = [
         "location.params",
         "broken",
         (
-            "`include uwsgi_params;` is missing at `uwsgi_pass unix:/a;` in /n:1: no uwsgi_param is in "
-            "force; no request is understood"
+            "`include uwsgi_params;` is missing at `uwsgi_pass unix:/a;` in /n:1: no uwsgi_param applies; the "
+            "application understands no request"
         ),
-        "include uwsgi_params; beside uwsgi_pass unix:/a; in /n:1, then nginx -t && systemctl reload nginx",
+        "add include uwsgi_params; beside uwsgi_pass unix:/a; in /n:1, then nginx -t && systemctl reload nginx",
         ("uwsgi_pass unix:/a; in /n:1",),
     ),
     Case(
@@ -187,12 +187,11 @@ CASES = [
         "location.params",
         "broken",
         (
-            "`include uwsgi_params;` is missing at `uwsgi_pass unix:/a;` in /n:1: REQUEST_METHOD, "
-            "REQUEST_URI, PATH_INFO, QUERY_STRING, CONTENT_LENGTH, CONTENT_TYPE, SERVER_NAME, SERVER_PORT, "
-            "SERVER_PROTOCOL are not passed on; uwsgi_param A b; in /n:1 replaces all of /n; no request is "
-            "understood"
+            "`include uwsgi_params;` is missing at `uwsgi_pass unix:/a;` in /n:1: REQUEST_METHOD, REQUEST_URI, "
+            "PATH_INFO, QUERY_STRING, CONTENT_LENGTH, CONTENT_TYPE, SERVER_NAME, SERVER_PORT, SERVER_PROTOCOL are not "
+            "passed on; uwsgi_param A b; in /n:1 replaces all of /n; the application understands no request"
         ),
-        "include uwsgi_params; beside uwsgi_pass unix:/a; in /n:1, then nginx -t && systemctl reload nginx",
+        "add include uwsgi_params; beside uwsgi_pass unix:/a; in /n:1, then nginx -t && systemctl reload nginx",
         ("uwsgi_pass unix:/a; in /n:1", "uwsgi_param A b; in /n:1"),
     ),
     Case(
@@ -203,10 +202,10 @@ CASES = [
         "location.params",
         "degraded",
         (
-            "`include uwsgi_params;` is missing at `uwsgi_pass unix:/a;` in /n:1: QUERY_STRING is not "
-            "passed on; what stands after the ? of a URL is lost"
+            "`include uwsgi_params;` is missing at `uwsgi_pass unix:/a;` in /n:1: QUERY_STRING is not passed on; the "
+            "query string is lost"
         ),
-        "include uwsgi_params; beside uwsgi_pass unix:/a; in /n:1, then nginx -t && systemctl reload nginx",
+        "add include uwsgi_params; beside uwsgi_pass unix:/a; in /n:1, then nginx -t && systemctl reload nginx",
         (
             "uwsgi_pass unix:/a; in /n:1",
             "uwsgi_param REQUEST_METHOD $request_method; in /n:1",
@@ -223,13 +222,13 @@ CASES = [
         "location.host",
         "broken",
         (
-            "nginx tells the application that it was asked for 127.0.0.1:8000, not for shop.example: "
-            "`proxy_pass http://127.0.0.1:8000;` has no proxy_set_header Host; Django answers 400, for "
-            "ALLOWED_HOSTS has no such name"
+            "nginx tells the application that the request is for 127.0.0.1:8000 instead of shop.example: `proxy_pass "
+            "http://127.0.0.1:8000;` has no proxy_set_header Host; Django answers 400, because ALLOWED_HOSTS does not "
+            "contain that name"
         ),
         (
-            "proxy_set_header Host $http_host; beside proxy_pass http://127.0.0.1:8000; in /n:1, then nginx "
-            "-t && systemctl reload nginx"
+            "add proxy_set_header Host $http_host; beside proxy_pass http://127.0.0.1:8000; in /n:1, then nginx -t && "
+            "systemctl reload nginx"
         ),
         ("proxy_pass http://127.0.0.1:8000; in /n:1", "Host: 127.0.0.1:8000"),
     ),
@@ -243,13 +242,13 @@ CASES = [
         "location.host",
         "degraded",
         (
-            "nginx tells the application that it was asked for 127.0.0.1:8000, not for shop.example: "
-            "`proxy_pass http://127.0.0.1:8000;` has no proxy_set_header Host; proxy_set_header A b; in "
-            "/n:1 replaces proxy_set_header Host $host; in /n:1; forms get 403 from Django"
+            "nginx tells the application that the request is for 127.0.0.1:8000 instead of shop.example: `proxy_pass "
+            "http://127.0.0.1:8000;` has no proxy_set_header Host; proxy_set_header A b; in /n:1 replaces "
+            "proxy_set_header Host $host; in /n:1; forms get 403 from Django"
         ),
         (
-            "proxy_set_header Host $http_host; beside proxy_pass http://127.0.0.1:8000; in /n:1, then nginx "
-            "-t && systemctl reload nginx"
+            "add proxy_set_header Host $http_host; beside proxy_pass http://127.0.0.1:8000; in /n:1, then nginx -t && "
+            "systemctl reload nginx"
         ),
         ("proxy_pass http://127.0.0.1:8000; in /n:1", "Host: 127.0.0.1:8000"),
     ),
@@ -266,10 +265,10 @@ CASES = [
         "location.proxy-uri",
         "degraded",
         (
-            "nginx asks the application for //page where a client asks for /api/page: `proxy_pass "
+            "nginx requests //page from the application when a client requests /api/page: `proxy_pass "
             "http://127.0.0.1:8000/;` replaces /api by /"
         ),
-        "without a URI nginx passes on what was asked for: proxy_pass http://127.0.0.1:8000; in /n:1",
+        "without a URI, nginx passes on the requested path: proxy_pass http://127.0.0.1:8000; in /n:1",
         ("location /api in /n:1", "proxy_pass http://127.0.0.1:8000/; in /n:1"),
     ),
     Case(
@@ -279,8 +278,8 @@ CASES = [
         ),
         "location.variable",
         "unknown",
-        "where nginx hands / over to depends on the request: `uwsgi_pass $to;` in /n:1",
-        "look at what sets the variable; what is behind it was not examined",
+        "the address that nginx passes / to depends on the request: `uwsgi_pass $to;` in /n:1",
+        "check what sets the variable; the server behind it was not examined",
         ("uwsgi_pass $to; in /n:1", "map $host $to in /n:1"),
     ),
     Case(
@@ -294,7 +293,7 @@ CASES = [
         "location.upstream-down",
         "broken",
         "every server of the upstream a is marked `down`: nginx answers 502",
-        "take `down` away from one of unix:/a in /n:2; then nginx -t && systemctl reload nginx",
+        "remove `down` from one of unix:/a in /n:2; then nginx -t && systemctl reload nginx",
         ("server unix:/a in /n:2",),
     ),
     Case(
@@ -305,7 +304,7 @@ CASES = [
         "location.upstream-name",
         "broken",
         (
-            "nginx cannot resolve the name that it hands over to, and answers 502: app.example could not be "
+            "nginx cannot resolve the name that it passes requests to, and answers 502: app.example could not be "
             "resolved (3: Host not found)"
         ),
         "correct the name in /etc/nginx/nginx.conf:5, or `resolver` beside it",
@@ -319,8 +318,8 @@ CASES = [
         ),
         "location.limited",
         "degraded",
-        "1 request got 503 lately: `limit_req zone=a;` in /n:1 is tighter than what a browser needs for one page",
-        "burst=20 nodelay for limit_req zone=a; in /n:1",
+        "1 request got 503 recently: `limit_req zone=a;` in /n:1 is lower than what a browser needs for one page",
+        "add burst=20 nodelay to limit_req zone=a; in /n:1",
         ("limiting requests, excess: 1.0",),
     ),
     Case(
@@ -331,8 +330,8 @@ CASES = [
         ),
         "location.limited",
         "advice",
-        "2 requests got 503 lately: `limit_req zone=a burst=20;` in /n:1",
-        "nothing, where that limit is meant",
+        "2 requests got 503 recently: `limit_req zone=a burst=20;` in /n:1",
+        "nothing if this limit is intended",
         ("limiting requests, excess: 1.0",),
     ),
     Case(
@@ -343,8 +342,8 @@ CASES = [
         ),
         "location.limited",
         "degraded",
-        "1 request got 429 lately: `limit_conn a 2;` in /n:1 is tighter than what a browser needs for one page",
-        "a larger number in limit_conn a 2; in /n:1",
+        "1 request got 429 recently: `limit_conn a 2;` in /n:1 is lower than what a browser needs for one page",
+        "set a larger number in limit_conn a 2; in /n:1",
         ('limiting connections by zone "a"',),
     ),
     Case(
@@ -359,7 +358,7 @@ CASES = [
             "a visitor with a large cookie, or a long URL, gets 400: `large_client_header_buffers 4 1k;` in "
             "/n:1; the default is 4 8k"
         ),
-        "large_client_header_buffers 4 8k; in /n:1, then nginx -t && systemctl reload nginx",
+        "set large_client_header_buffers 4 8k; in /n:1, then nginx -t && systemctl reload nginx",
         ("a request with a cookie of 4096 bytes -> 400",),
     ),
 ]

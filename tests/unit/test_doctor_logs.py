@@ -203,7 +203,7 @@ def test_workers_of_gunicorn_are_killed_too_but_not_those_that_it_ends_itself():
     lines = [f"[7] [ERROR] Worker (pid:{pid}) was sent SIGKILL! Perhaps out of memory?" for pid in (8, 9)]
     put(site.uwsgi, log="\n".join(lines))
     fault = faults_of(verdict(site, host))["uwsgi.killed"]
-    assert fault["cause"].startswith("2 x `Worker was sent SIGKILL`: somebody killed workers of gunicorn")
+    assert fault["cause"].startswith("2 x `Worker was sent SIGKILL`: workers of gunicorn")
     put(site.uwsgi, log="\n".join([f"[7] [CRITICAL] WORKER TIMEOUT (pid:{pid})" for pid in (8, 9)] + lines))
     assert "uwsgi.killed" not in faults_of(verdict(site, host))
 

@@ -32,7 +32,7 @@ def timer(name="certbot.timer", state="enabled", active="active", load="loaded")
         ),
         (
             timer(state="disabled"),
-            Trigger("certbot", "certbot.timer", True, "it is disabled: after the next boot it does not run", ENABLE),
+            Trigger("certbot", "certbot.timer", True, "it is disabled: it does not start at the next boot", ENABLE),
         ),
         (
             timer(state="masked", active="inactive", load="masked"),
@@ -72,8 +72,8 @@ DEBIAN = (
     ("text", "runs", "systemd", "wanted"),
     [
         ("0 3 * * * root certbot renew -q\n", True, True, [("certbot", True, "")]),
-        ("0 3 * * * root certbot renew -q\n", False, True, [("certbot", False, "no cron runs")]),
-        (DEBIAN, True, True, [("certbot", False, "its line does nothing where systemd runs")]),
+        ("0 3 * * * root certbot renew -q\n", False, True, [("certbot", False, "cron does not run")]),
+        (DEBIAN, True, True, [("certbot", False, "its line does nothing on a host with systemd")]),
         (DEBIAN, True, False, [("certbot", True, "")]),
         ('9 0 * * * "/root/.acme.sh"/acme.sh --cron --home "/root/.acme.sh"\n', True, True, [("acme.sh", True, "")]),
         ("# 0 3 * * * root certbot renew\n", True, True, []),

@@ -44,8 +44,8 @@ CASES = [
         lambda site, host: fetch(site, 404, handler="uwsgi_pass a;", folder="/srv/media/"),
         "media.no-location",
         "degraded",
-        ("nginx has no location for media files: it hands /media/a.css to the application, which has none"),
-        "location /media/ { alias /srv/media/; } beside /n:7, then nginx -t && systemctl reload nginx",
+        "nginx has no location for media files: it passes /media/a.css to the application, which has no such page",
+        "add location /media/ { alias /srv/media/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /media/a.css -> 404",
             "uwsgi_pass a; in /n:7",
@@ -58,16 +58,16 @@ CASES = [
         ),
         "media.no-location",
         "advice",
-        ("nginx has no location for media files: it hands /media/a.css to the application, which has none"),
-        "location /media/ { alias /srv/media/; } beside /n:7, then nginx -t && systemctl reload nginx",
+        "nginx has no location for media files: it passes /media/a.css to the application, which has no such page",
+        "add location /media/ { alias /srv/media/; } beside /n:7, then nginx -t && systemctl reload nginx",
     ),
     Case(
         "no location, and no root known",
         lambda site, host: fetch(site, 404, handler="proxy_pass a;"),
         "media.no-location",
         "degraded",
-        ("nginx has no location for media files: it hands /media/a.css to the application, which has none"),
-        "location /media/ { alias STATIC_ROOT/; } beside /n:7, then nginx -t && systemctl reload nginx",
+        "nginx has no location for media files: it passes /media/a.css to the application, which has no such page",
+        "add location /media/ { alias STATIC_ROOT/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /media/a.css -> 404",
             "proxy_pass a; in /n:7",
@@ -100,7 +100,7 @@ CASES = [
         "media.status",
         "degraded",
         "media files are not served",
-        "look at /n:7",
+        "check /n:7",
         (
             "GET /media/a.css -> 410",
             "/srv/media/a.css",
@@ -112,7 +112,7 @@ CASES = [
         "media.status",
         "degraded",
         "media files are not served",
-        "look at /n:7",
+        "check /n:7",
         (
             "GET /media/a.css -> the end came",
             "/srv/media/a.css",
@@ -136,7 +136,7 @@ CASES = [
         "media.status",
         "degraded",
         "media files are not served",
-        "look at /n:7",
+        "check /n:7",
         ("GET /media/a.css -> not asked",),
     ),
     Case(
@@ -175,8 +175,8 @@ CASES = [
         "media.location-taken",
         "degraded",
         (
-            "location ~ png$ in /n:3 takes /media/a.png from location /media/ in /n:4, and hands it over: "
-            "uwsgi_pass a; in /n:3"
+            "location ~ png$ in /n:3 takes /media/a.png from location /media/ in /n:4, and passes it on: uwsgi_pass a; "
+            "in /n:3"
         ),
         "location ^~ /media/ in /n:4: then no regular expression is tried; nginx -t && systemctl reload nginx",
         ("location ~ png$ in /n:3", "location /media/ in /n:4"),

@@ -34,11 +34,11 @@ CASES = [
         lambda site, host: rename(host, "elsewhere.example"),
         "name.no-server",
         "broken",
-        ("no server of nginx has the name shop.example; the one in /etc/nginx/nginx.conf:2 answers in its place"),
+        "no server of nginx has the name shop.example; the one in /etc/nginx/nginx.conf:2 answers instead",
         (
-            "pyweb.stack.site writes it, where web_sites[].domains of shop has that name; by hand: "
-            "server_name shop.example; in the server of the site, where /etc/nginx/nginx.conf:2 has elsewhere.example, "
-            "then nginx -t && systemctl reload nginx"
+            "pyweb.stack.site writes it if web_sites[].domains of shop contains that name; by hand: set server_name "
+            "shop.example; in the server of the site, where /etc/nginx/nginx.conf:2 has elsewhere.example, then nginx "
+            "-t && systemctl reload nginx"
         ),
         ("server_name: elsewhere.example",),
     ),
@@ -49,9 +49,9 @@ CASES = [
         "broken",
         "no server of nginx has the name shop.example",
         (
-            "pyweb.stack.site writes it, where web_sites[].domains of shop has that name; by hand: "
-            "server_name shop.example; in the server of the site, where /etc/nginx/nginx.conf:2 has _, then nginx -t "
-            "&& systemctl reload nginx"
+            "pyweb.stack.site writes it if web_sites[].domains of shop contains that name; by hand: set server_name "
+            "shop.example; in the server of the site, where /etc/nginx/nginx.conf:2 has _, then nginx -t && systemctl "
+            "reload nginx"
         ),
         ("server_name: none",),
     ),
@@ -65,8 +65,8 @@ CASES = [
             "192.0.2.1:80, which nginx prefers to /etc/nginx/nginx.conf:2"
         ),
         (
-            "remove that server, or let both listen on the same address (/etc/nginx/conf.d/a.conf:3),"
-            " then nginx -t && systemctl reload nginx"
+            "remove that server, or make both listen on the same address (/etc/nginx/conf.d/a.conf:3), then nginx -t "
+            "&& systemctl reload nginx"
         ),
         ("listen 192.0.2.1:80 in /etc/nginx/conf.d/a.conf:3",),
     ),
@@ -94,8 +94,8 @@ CASES = [
         "name.elsewhere",
         "unknown",
         (
-            "seen from this host shop.com is 198.51.100.1, which is no address of this host: fine "
-            "behind a balancer or NAT, wrong without one"
+            "on this host shop.com resolves to 198.51.100.1, which is not an address of this host: this is correct "
+            "behind a load balancer or NAT, and wrong otherwise"
         ),
         "compare the DNS record of shop.com with 192.0.2.1",
         ("getent ahosts shop.com: 198.51.100.1",),
@@ -105,7 +105,7 @@ CASES = [
         lambda site, host: (rename(host, "shop.com"), put(site, domains=["shop.com"], resolved={"shop.com": ""})),
         "name.elsewhere",
         "unknown",
-        ("seen from this host shop.com is not known to its resolver: fine behind a balancer or NAT, wrong without one"),
+        "on this host shop.com does not resolve: this is correct behind a load balancer or NAT, and wrong otherwise",
         "compare the DNS record of shop.com with 192.0.2.1",
         ("getent ahosts shop.com: nothing",),
     ),
@@ -118,8 +118,8 @@ CASES = [
         "name.other-server",
         "broken",
         (
-            "conflicting server name shop.example on *:80: another server with the name answers, the one in "
-            "/a.conf:1, which nginx reads first; that of the site, in /b.conf:2, is ignored"
+            "conflicting server name shop.example on *:80: another server with the name answers, the one in /a.conf:1, "
+            "which nginx reads first; the site's server, in /b.conf:2, is ignored"
         ),
         "remove the name from one of the two, or the file /a.conf; then nginx -t && systemctl reload nginx",
         ("[warn] x", "nginx reads /a.conf:1 first, and ignores the name in /b.conf:2"),
@@ -156,7 +156,7 @@ CASES = [
         "name.no-server",
         "advice",
         "no server of nginx has the name shop.example; the one in /a.conf:1 answers because it is the only one there",
-        "server_name shop.example; in /a.conf:1, then nginx -t && systemctl reload nginx",
+        "set server_name shop.example; in /a.conf:1, then nginx -t && systemctl reload nginx",
         ("no other server of its address than /a.conf:1 has an application",),
     ),
 ]

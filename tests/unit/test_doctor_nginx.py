@@ -49,7 +49,7 @@ CASES = [
         "nginx.missing",
         "broken",
         "nginx is not installed",
-        "pyweb.stack.site; by hand: install the package nginx",
+        "run pyweb.stack.site; by hand: install the package nginx",
         (),
     ),
     Case(
@@ -57,11 +57,13 @@ CASES = [
         lambda site, host: refuse(host, NO_IPV6),
         "nginx.ipv6",
         "degraded",
-        ("nginx shall listen on [::]:80, and this host has no IPv6; the one from before still runs as process 10"),
         (
-            "nginx_ipv6: auto (or false), then pyweb.stack.site; by hand: remove the listen [::] "
-            "lines (nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart "
-            "nginx"
+            "nginx is configured to listen on [::]:80, but this host has no IPv6; nginx still runs as process 10 with "
+            "the previous configuration"
+        ),
+        (
+            "nginx_ipv6: auto (or false), then run pyweb.stack.site; by hand: remove the listen [::] lines (nginx -T "
+            "2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart nginx"
         ),
         (
             "socket() [::]:80 failed (97: Address family not supported by protocol)",
@@ -73,11 +75,10 @@ CASES = [
         lambda site, host: (stop(site, host, NO_IPV6, "failed"), put(host, ipv6=True)),
         "nginx.ipv6",
         "broken",
-        "nginx shall listen on [::]:80, and this host has no IPv6; nginx does not run",
+        "nginx is configured to listen on [::]:80, but this host has no IPv6; nginx does not run",
         (
-            "nginx_ipv6: auto (or false), then pyweb.stack.site; by hand: remove the listen [::] "
-            "lines (nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart "
-            "nginx"
+            "nginx_ipv6: auto (or false), then run pyweb.stack.site; by hand: remove the listen [::] lines (nginx -T "
+            "2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart nginx"
         ),
         (
             "socket() [::]:80 failed (97: Address family not supported by protocol)",
@@ -90,10 +91,10 @@ CASES = [
         "nginx.key",
         "degraded",
         (
-            "the private key /etc/ssl/shop.key does not belong to its certificate; the one from before "
-            "still runs as process 10"
+            "the private key /etc/ssl/shop.key does not belong to its certificate; nginx still runs as process 10 with "
+            "the previous configuration"
         ),
-        ("put the key beside the certificate that was made for it, then nginx -t && systemctl reload nginx"),
+        "use the key that belongs to the certificate, then nginx -t && systemctl reload nginx",
         (
             (
                 'SSL_CTX_use_PrivateKey("/etc/ssl/shop.key") failed (SSL: error:05800074:x509 certificate '
@@ -107,7 +108,7 @@ CASES = [
         "nginx.key",
         "broken",
         "the private key /etc/ssl/shop.key does not belong to its certificate; nginx does not run",
-        ("put the key beside the certificate that was made for it, then nginx -t && systemctl reload nginx"),
+        "use the key that belongs to the certificate, then nginx -t && systemctl reload nginx",
         (
             (
                 'SSL_CTX_use_PrivateKey("/etc/ssl/shop.key") failed (SSL: error:05800074:x509 certificate '
@@ -121,8 +122,8 @@ CASES = [
         "nginx.config",
         "degraded",
         (
-            'the configuration of nginx is broken: unknown directive "nosuch" in /etc/nginx/a.conf:1; the one from '
-            "before still runs as process 10, and the next start fails"
+            'the configuration of nginx is broken: unknown directive "nosuch" in /etc/nginx/a.conf:1; nginx still runs '
+            "as process 10 with the previous configuration, and its next start will fail"
         ),
         "correct nosuch in /etc/nginx/a.conf, line 1, or install the module that has it; then nginx -t && systemctl "
         "reload nginx",
@@ -134,8 +135,8 @@ CASES = [
         "nginx.config",
         "degraded",
         (
-            'the configuration of nginx is broken: unknown directive "nosuch" in /etc/nginx/a.conf:1; the one from '
-            "before still runs as process 10, and the next start fails"
+            'the configuration of nginx is broken: unknown directive "nosuch" in /etc/nginx/a.conf:1; nginx still runs '
+            "as process 10 with the previous configuration, and its next start will fail"
         ),
         "pyweb.stack.site writes /etc/nginx/a.conf again; by hand: correct nosuch in /etc/nginx/a.conf, line 1, or "
         "install the module that has it; then nginx -t && systemctl reload nginx",
@@ -145,7 +146,7 @@ CASES = [
         lambda site, host: disable(host),
         "nginx.not-enabled",
         "degraded",
-        "nginx runs, and nginx.service is disabled: after the next boot nothing starts it",
+        "nginx runs, but nginx.service is disabled: nothing starts it at the next boot",
         "systemctl enable nginx",
     ),
     Case(
@@ -153,7 +154,7 @@ CASES = [
         lambda site, host: (disable(host), put(site, managed=False)),
         "nginx.not-enabled",
         "advice",
-        "nginx runs, and nginx.service is disabled: after the next boot nothing starts it",
+        "nginx runs, but nginx.service is disabled: nothing starts it at the next boot",
         "systemctl enable nginx",
     ),
     Case(
@@ -162,8 +163,8 @@ CASES = [
         "nginx.config",
         "degraded",
         (
-            "the configuration of nginx is broken; the one from before still runs as process 10, and "
-            "the next start fails"
+            "the configuration of nginx is broken; nginx still runs as process 10 with the previous configuration, and "
+            "its next start will fail"
         ),
         "correct the line that nginx names, then nginx -t && systemctl reload nginx",
         ("nginx -t failed",),
@@ -183,7 +184,7 @@ CASES = [
         lambda site, host: stop(site, host, TAKEN, "failed"),
         "nginx.port-taken",
         "broken",
-        "port 80 is taken by another program: nginx cannot listen there",
+        "port 80 is in use by another program: nginx cannot listen there",
         "stop that program (ss -ltnp 'sport = :80'), then systemctl start nginx",
         ("bind() to 0.0.0.0:80 failed (98: Address already in use)",),
     ),
@@ -195,7 +196,7 @@ CASES = [
         ),
         "nginx.port-taken",
         "broken",
-        "port 80 is taken by httpd (pid 7, root): nginx cannot listen there",
+        "port 80 is in use by httpd (pid 7, root): nginx cannot listen there",
         "stop that program (ss -ltnp 'sport = :80'), then systemctl start nginx",
         ("80: a listening socket of httpd (pid 7, root)",),
     ),
@@ -216,7 +217,7 @@ CASES = [
         ),
         "nginx.stopped",
         "broken",
-        "nginx is stopped, and nginx.service is masked: somebody told systemd never to start it",
+        "nginx is stopped, and nginx.service is masked, so systemd cannot start it",
         "systemctl unmask nginx && systemctl start nginx",
     ),
     Case(
@@ -267,7 +268,7 @@ CASES = [
         "nginx.certificate-expired",
         "broken",
         "the certificate of shop.example has expired (/etc/ssl/shop.crt)",
-        "renew it (certbot renew, or a new file), then systemctl reload nginx; check the clock, too",
+        "renew it (certbot renew, or install a new file), then systemctl reload nginx; also check the clock",
         ("TLS to 192.0.2.1:80 for shop.example: certificate has expired",),
     ),
     Case(
@@ -285,7 +286,7 @@ CASES = [
         "nginx.certificate-name",
         "broken",
         "the certificate (/etc/ssl/shop.crt) is for another name than shop.example",
-        "a certificate that names shop.example, as ssl_certificate of this server",
+        "use a certificate that names shop.example as ssl_certificate of this server",
         ("TLS to 192.0.2.1:80 for shop.example: Hostname mismatch, certificate is not valid for 'x'.",),
     ),
     Case(
@@ -293,8 +294,8 @@ CASES = [
         lambda site, host: tls(site, "unsuitable certificate purpose"),
         "nginx.certificate",
         "broken",
-        ("the certificate of shop.example is not right (/etc/ssl/shop.crt): unsuitable certificate purpose"),
-        "another certificate as ssl_certificate of this server",
+        "the certificate of shop.example is not valid (/etc/ssl/shop.crt): unsuitable certificate purpose",
+        "use another certificate as ssl_certificate of this server",
         ("TLS to 192.0.2.1:80 for shop.example: unsuitable certificate purpose",),
     ),
     Case(
@@ -303,7 +304,7 @@ CASES = [
         "nginx.certificate-expired",
         "broken",
         "the certificate of shop.example has expired",
-        "renew it (certbot renew, or a new file), then systemctl reload nginx; check the clock, too",
+        "renew it (certbot renew, or install a new file), then systemctl reload nginx; also check the clock",
         ("TLS to 192.0.2.1:80 for shop.example: certificate has expired",),
     ),
     Case(
@@ -312,7 +313,7 @@ CASES = [
         "nginx.not-listening",
         "broken",
         "nginx runs, but does not listen on port 80: it was not reloaded, or the reload failed",
-        "systemctl reload nginx, then look into its error log",
+        "systemctl reload nginx, then read its error log",
         ("listen 80 in /etc/nginx/nginx.conf:2; no socket there",),
     ),
     Case(
@@ -320,7 +321,7 @@ CASES = [
         lambda site, host: put(host.nginx, tested=Ran(None)),
         "nginx.untested",
         "unknown",
-        "nginx -T does not end: its configuration was read from the files",
+        "nginx -T did not finish: the configuration was read from the files",
         "nginx -t",
         (),
     ),
@@ -329,7 +330,7 @@ CASES = [
         lambda site, host: put(host.nginx, changed=["/a", "/b", "/c", "/d"]),
         "nginx.not-reloaded",
         "degraded",
-        "/a was changed after nginx read it: what runs is older than what is written",
+        "/a was changed after nginx read it: the running nginx still uses the older configuration",
         "nginx -t && systemctl reload nginx",
         ("newer than the workers: /a, /b, /c",),
     ),
@@ -341,10 +342,10 @@ CASES = [
         "nginx.temp-path",
         "degraded",
         (
-            "www-data cannot use /t, where nginx puts what is too large for its memory "
-            "(client_body_temp_path): requests with more than 16k (uploads, forms) get 500"
+            "www-data cannot use /t, where nginx stores what is too large for its buffers (client_body_temp_path): "
+            "requests with more than 16k (uploads, forms) get 500"
         ),
-        "chmod o+x /t; then systemctl restart nginx, which makes and owns what is missing",
+        "chmod o+x /t; then systemctl restart nginx, which creates missing directories with the right owner",
         ("t is closed",),
     ),
     Case(
@@ -355,10 +356,10 @@ CASES = [
         "nginx.temp-path",
         "degraded",
         (
-            "www-data cannot use /t, where nginx puts what is too large for its memory (uwsgi_temp_path in "
-            "/n:3): answers larger than nginx's buffers are cut off"
+            "www-data cannot use /t, where nginx stores what is too large for its buffers (uwsgi_temp_path in /n:3): "
+            "answers larger than nginx's buffers are cut off"
         ),
-        "chmod o+x /t; then systemctl restart nginx, which makes and owns what is missing",
+        "chmod o+x /t; then systemctl restart nginx, which creates missing directories with the right owner",
         ("t is closed",),
     ),
     Case(
@@ -366,8 +367,8 @@ CASES = [
         lambda site, host: refuse(host, 'nginx: [emerg] host not found in upstream "app:80" in /n:4'),
         "nginx.upstream-name",
         "degraded",
-        "nginx cannot resolve app:80, which /n:4 names; the one from before still runs as process 10",
-        "correct the name in /n:4, or let this host resolve it (getent hosts app); then systemctl restart nginx",
+        "nginx cannot resolve app:80, which /n:4 names; nginx still runs as process 10 with the previous configuration",
+        "correct the name in /n:4, or make this host resolve it (getent hosts app); then systemctl restart nginx",
         ('host not found in upstream "app:80" in /n:4',),
     ),
 ]

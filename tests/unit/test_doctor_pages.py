@@ -42,7 +42,7 @@ def test_what_is_for_a_host_without_an_inventory_names_no_key_of_one(page):
 
 def test_a_code_without_a_meaning_shows_what_is_said_with_it(monkeypatch):
     monkeypatch.setitem(means.MEANS, "nginx.stopped", "")
-    assert "For instance: nginx is stopped." in codes.codes_page()
+    assert "For example: nginx is stopped." in codes.codes_page()
 
 
 def test_each_symptom_leads_to_codes_that_there_are():

@@ -48,10 +48,9 @@ CASES = [
         "broken",
         "there is no socket unix:/run/shop.sock: uWSGI listens on unix:/b.sock",
         (
-            "let both name one address: web_sites[].uwsgi.socket with pyweb.stack.site writes it "
-            "for uWSGI and for uwsgi_pass; by hand: uwsgi_pass unix:/b.sock; at "
-            "/etc/nginx/nginx.conf:5 or in its upstream, then nginx -t && systemctl reload nginx; or "
-            "socket = /run/shop.sock in /srv/uwsgi.ini, then restart uWSGI"
+            "use the same address in both: web_sites[].uwsgi.socket with pyweb.stack.site writes it for uWSGI and for "
+            "uwsgi_pass; by hand: set uwsgi_pass unix:/b.sock; at /etc/nginx/nginx.conf:5 or in its upstream, then "
+            "nginx -t && systemctl reload nginx; or socket = /run/shop.sock in /srv/uwsgi.ini, then restart uWSGI"
         ),
         ("connect(unix:/run/shop.sock): ENOENT",),
     ),
@@ -86,8 +85,11 @@ CASES = [
         lambda site, host: put(site.probes[0], hidden=True, described="srw- /tmp/a.sock"),
         "socket.hidden",
         "broken",
-        ("nginx cannot see unix:/run/shop.sock: it has a private /tmp (PrivateTmp=) in which the socket is not"),
-        "put the socket into /run/NAME/ instead of /tmp, in uWSGI's ini and in nginx",
+        (
+            "nginx cannot see unix:/run/shop.sock: it has a private /tmp (PrivateTmp=), which does not contain the "
+            "socket"
+        ),
+        "put the socket in /run/NAME/ instead of /tmp, in uWSGI's ini and in nginx",
         ("srw- /tmp/a.sock",),
     ),
     Case(
@@ -95,8 +97,11 @@ CASES = [
         lambda site, host: refuse(site, "ECONNREFUSED", hidden=True),
         "socket.hidden",
         "broken",
-        ("nginx cannot see unix:/run/shop.sock: it has a private /tmp (PrivateTmp=) in which the socket is not"),
-        "put the socket into /run/NAME/ instead of /tmp, in uWSGI's ini and in nginx",
+        (
+            "nginx cannot see unix:/run/shop.sock: it has a private /tmp (PrivateTmp=), which does not contain the "
+            "socket"
+        ),
+        "put the socket in /run/NAME/ instead of /tmp, in uWSGI's ini and in nginx",
         (),
     ),
     Case(
@@ -105,8 +110,8 @@ CASES = [
         "socket.stale",
         "broken",
         (
-            "unix:/run/shop.sock is a stale socket: the file is there, and nobody listens on it; uWSGI "
-            "runs, but the file that it listened on was replaced"
+            "unix:/run/shop.sock is a stale socket: the file exists, but nothing listens on it; uWSGI runs, but the "
+            "file that it listened on was replaced"
         ),
         "systemctl restart uwsgi-shop@0123456789ab.service",
         (
@@ -119,7 +124,7 @@ CASES = [
         lambda site, host: refuse(site, "ECONNREFUSED", is_socket=False),
         "socket.stale",
         "broken",
-        "unix:/run/shop.sock is no socket but another kind of file",
+        "unix:/run/shop.sock is not a socket but another kind of file",
         "restart uWSGI",
         ("connect(unix:/run/shop.sock): ECONNREFUSED",),
     ),
@@ -128,7 +133,7 @@ CASES = [
         lambda site, host: tcp(site, "ECONNREFUSED"),
         "socket.refused",
         "broken",
-        "nothing listens on 127.0.0.1:8001, where nginx connects to",
+        "nothing listens on 127.0.0.1:8001, which nginx connects to",
         "start uWSGI there",
         (
             "connect(127.0.0.1:8001): ECONNREFUSED",
@@ -140,12 +145,11 @@ CASES = [
         lambda site, host: (tcp(site, "ECONNREFUSED"), listen(site, "127.0.0.1:8009")),
         "socket.refused",
         "broken",
-        "nothing listens on 127.0.0.1:8001, where nginx connects to; uWSGI listens on 127.0.0.1:8009",
+        "nothing listens on 127.0.0.1:8001, which nginx connects to; uWSGI listens on 127.0.0.1:8009",
         (
-            "let both name one address: web_sites[].uwsgi.socket with pyweb.stack.site writes it "
-            "for uWSGI and for uwsgi_pass; by hand: uwsgi_pass 127.0.0.1:8009; at "
-            "/etc/nginx/nginx.conf:5 or in its upstream, then nginx -t && systemctl reload nginx; or "
-            "socket = 127.0.0.1:8001 in /srv/uwsgi.ini, then restart uWSGI"
+            "use the same address in both: web_sites[].uwsgi.socket with pyweb.stack.site writes it for uWSGI and for "
+            "uwsgi_pass; by hand: set uwsgi_pass 127.0.0.1:8009; at /etc/nginx/nginx.conf:5 or in its upstream, then "
+            "nginx -t && systemctl reload nginx; or socket = 127.0.0.1:8001 in /srv/uwsgi.ini, then restart uWSGI"
         ),
         (
             "connect(127.0.0.1:8001): ECONNREFUSED",
@@ -159,9 +163,9 @@ CASES = [
         "broken",
         "www-data may not write to the socket /run/a.sock: its mode is 0600",
         (
-            "web_sites[].uwsgi.chmod_socket; now: chmod 660 /run/a.sock && chgrp www-data "
-            "/run/a.sock; by hand: chmod-socket = 660 and a group of www-data in /srv/uwsgi.ini; now:"
-            " chmod 660 /run/a.sock && chgrp www-data /run/a.sock"
+            "web_sites[].uwsgi.chmod_socket; for now: chmod 660 /run/a.sock && chgrp www-data /run/a.sock; by hand: "
+            "set chmod-socket = 660 and a group of www-data in /srv/uwsgi.ini; for now: chmod 660 /run/a.sock && chgrp "
+            "www-data /run/a.sock"
         ),
         (
             "connect(unix:/run/shop.sock): EACCES",
@@ -175,9 +179,9 @@ CASES = [
         "broken",
         "www-data may not write to the socket /run/a.sock: its mode is 0600",
         (
-            "web_sites[].uwsgi.chmod_socket; now: chmod 660 /run/a.sock && chgrp www-data "
-            "/run/a.sock; by hand: chmod-socket = 660 and a group of www-data in /srv/uwsgi.ini; now:"
-            " chmod 660 /run/a.sock && chgrp www-data /run/a.sock"
+            "web_sites[].uwsgi.chmod_socket; for now: chmod 660 /run/a.sock && chgrp www-data /run/a.sock; by hand: "
+            "set chmod-socket = 660 and a group of www-data in /srv/uwsgi.ini; for now: chmod 660 /run/a.sock && chgrp "
+            "www-data /run/a.sock"
         ),
         (
             "connect(unix:/run/shop.sock): EACCES",
@@ -189,7 +193,7 @@ CASES = [
         lambda site, host: refuse(site, "EACCES", obstacle=denied("/home/huatai", 0o700, True)),
         "socket.denied",
         "broken",
-        "the home directory /home/huatai is closed (0700): www-data cannot get to the socket in it",
+        "the home directory /home/huatai is not accessible (0700): www-data cannot reach the socket in it",
         "chmod o+x /home/huatai, or a socket in /run",
         (
             "connect(unix:/run/shop.sock): EACCES",
@@ -201,7 +205,7 @@ CASES = [
         lambda site, host: refuse(site, "EACCES", obstacle=denied("/home/huatai/works", 0o710, True)),
         "socket.denied",
         "broken",
-        "the directory /home/huatai/works is closed (0710): www-data cannot get to the socket in it",
+        "the directory /home/huatai/works is not accessible (0710): www-data cannot reach the socket in it",
         "fix of /home/huatai/works",
         (
             "connect(unix:/run/shop.sock): EACCES",
@@ -292,10 +296,10 @@ CASES = [
         lambda site, host: (refuse(site, "EAGAIN"), put(site.uwsgi, log='uWSGI listen queue of socket "a" full')),
         "socket.queue-full",
         "broken",
-        "the listen queue of unix:/run/shop.sock is full: nobody accepts as fast as clients come",
+        "the listen queue of unix:/run/shop.sock is full: connections arrive faster than they are accepted",
         (
-            "see what is slow; web_sites[].uwsgi.processes, or uwsgi.options.listen with "
-            "net.core.somaxconn; by hand: see what is slow; more processes, or listen = 1024 in "
+            "find out what is slow; increase web_sites[].uwsgi.processes, or uwsgi.options.listen with "
+            "net.core.somaxconn; by hand: find out what is slow; increase processes, or set listen = 1024 in "
             "/srv/uwsgi.ini with sysctl net.core.somaxconn=1024"
         ),
         (
@@ -311,10 +315,10 @@ CASES = [
         ),
         "socket.queue-full",
         "broken",
-        "the listen queue of 127.0.0.1:8001 is full: nobody accepts as fast as clients come",
+        "the listen queue of 127.0.0.1:8001 is full: connections arrive faster than they are accepted",
         (
-            "see what is slow; web_sites[].uwsgi.processes, or uwsgi.options.listen with "
-            "net.core.somaxconn; by hand: see what is slow; more processes, or listen = 1024 in "
+            "find out what is slow; increase web_sites[].uwsgi.processes, or uwsgi.options.listen with "
+            "net.core.somaxconn; by hand: find out what is slow; increase processes, or set listen = 1024 in "
             "/srv/uwsgi.ini with sysctl net.core.somaxconn=1024"
         ),
         (
@@ -327,10 +331,10 @@ CASES = [
         lambda site, host: put(site.uwsgi, log="*** listen queue of socket a (fd: 3) full !!! (101/100) ***"),
         "socket.queue-full",
         "degraded",
-        "the listen queue was full since uWSGI started: clients were turned away",
+        "the listen queue has been full since uWSGI started: connections were refused",
         (
-            "see what is slow; web_sites[].uwsgi.processes, or uwsgi.options.listen with "
-            "net.core.somaxconn; by hand: see what is slow; more processes, or listen = 1024 in "
+            "find out what is slow; increase web_sites[].uwsgi.processes, or uwsgi.options.listen with "
+            "net.core.somaxconn; by hand: find out what is slow; increase processes, or set listen = 1024 in "
             "/srv/uwsgi.ini with sysctl net.core.somaxconn=1024"
         ),
         ("listen queue of socket a (fd: 3) full !!! (101/100)",),
@@ -340,8 +344,8 @@ CASES = [
         lambda site, host: (tcp(site, "EHOSTUNREACH"), put(site, managed=True, name="shop")),
         "socket.denied",
         "broken",
-        "pyweb-ports-shop.service does not let www-data connect to 127.0.0.1:8001: nginx has another user now",
-        "run pyweb.stack.site; now: systemctl stop pyweb-ports-shop.service",
+        "pyweb-ports-shop.service does not let www-data connect to 127.0.0.1:8001: nginx now runs as another user",
+        "run pyweb.stack.site; for now: systemctl stop pyweb-ports-shop.service",
         ("connect(127.0.0.1:8001): EHOSTUNREACH",),
     ),
     Case(
@@ -366,9 +370,8 @@ CASES = [
             "router (--http) listens: it waits for HTTP, and nginx gives up with 504"
         ),
         (
-            "either start uWSGI with `socket = 127.0.0.1:8001` instead of `http = 127.0.0.1:8001`, or "
-            "let nginx say `proxy_pass http://127.0.0.1:8001;` instead of `uwsgi_pass "
-            "unix:/run/shop.sock;`"
+            "either start uWSGI with `socket = 127.0.0.1:8001` instead of `http = 127.0.0.1:8001`, or use `proxy_pass "
+            "http://127.0.0.1:8001;` instead of `uwsgi_pass unix:/run/shop.sock;`"
         ),
         (
             "a uwsgi request to 127.0.0.1:8001: no answer; one in http was answered",
@@ -385,9 +388,8 @@ CASES = [
             "HTTP (--http-socket): it refuses the request, and nginx answers 502"
         ),
         (
-            "either start uWSGI with `socket = 127.0.0.1:8001` instead of `http-socket = "
-            "127.0.0.1:8001`, or let nginx say `proxy_pass http://127.0.0.1:8001;` instead of "
-            "`uwsgi_pass unix:/run/shop.sock;`"
+            "either start uWSGI with `socket = 127.0.0.1:8001` instead of `http-socket = 127.0.0.1:8001`, or use "
+            "`proxy_pass http://127.0.0.1:8001;` instead of `uwsgi_pass unix:/run/shop.sock;`"
         ),
         (
             "a uwsgi request to 127.0.0.1:8001: no answer; started with http-socket",
@@ -404,9 +406,8 @@ CASES = [
             " that speaks HTTP listens (gunicorn (pid 7, shop))"
         ),
         (
-            "either start uWSGI with `socket = /run/shop.sock` instead of `http = /run/shop.sock`, or "
-            "let nginx say `proxy_pass http://unix:/run/shop.sock:/;` instead of `uwsgi_pass "
-            "unix:/run/shop.sock;`"
+            "either start uWSGI with `socket = /run/shop.sock` instead of `http = /run/shop.sock`, or use `proxy_pass "
+            "http://unix:/run/shop.sock:/;` instead of `uwsgi_pass unix:/run/shop.sock;`"
         ),
         (
             "a uwsgi request to unix:/run/shop.sock: no answer; one in http was answered",
@@ -424,9 +425,8 @@ CASES = [
             " that speaks HTTP listens (unknown)"
         ),
         (
-            "either start uWSGI with `socket = /run/shop.sock` instead of `http = /run/shop.sock`, or "
-            "let nginx say `proxy_pass http://unix:/run/shop.sock:/;` instead of `uwsgi_pass "
-            "unix:/run/shop.sock;`"
+            "either start uWSGI with `socket = /run/shop.sock` instead of `http = /run/shop.sock`, or use `proxy_pass "
+            "http://unix:/run/shop.sock:/;` instead of `uwsgi_pass unix:/run/shop.sock;`"
         ),
         (
             "a uwsgi request to unix:/run/shop.sock: no answer; one in http was answered",
@@ -444,9 +444,9 @@ CASES = [
             "a uwsgi socket: it closes the connection, and nginx answers 502"
         ),
         (
-            "either let nginx say `uwsgi_pass unix:/run/shop.sock;` with `include uwsgi_params;` "
-            "instead of `uwsgi_pass unix:/run/shop.sock;`, or start uWSGI with `http-socket = "
-            "/run/shop.sock` instead of `socket = /run/shop.sock`"
+            "either use `uwsgi_pass unix:/run/shop.sock;` with `include uwsgi_params;` instead of `uwsgi_pass "
+            "unix:/run/shop.sock;`, or start uWSGI with `http-socket = /run/shop.sock` instead of `socket = "
+            "/run/shop.sock`"
         ),
         (
             "a http request to unix:/run/shop.sock: no answer; one in uwsgi was answered",
@@ -458,8 +458,8 @@ CASES = [
         lambda site, host: put(site.probes[0], answer=None, failure="the end came before an answer"),
         "socket.silent",
         "broken",
-        ("unix:/run/shop.sock takes connections and gives no answer to a uwsgi request: the end came before an answer"),
-        "see what it does: the log of what listens there; then restart uWSGI",
+        "unix:/run/shop.sock accepts connections but does not answer a uwsgi request: the end came before an answer",
+        "find out what it does: the log of the program that listens there; then restart uWSGI",
         (
             "uwsgi request to unix:/run/shop.sock: the end came before an answer",
             "held by ?",
@@ -470,8 +470,8 @@ CASES = [
         lambda site, host: put(site.probes[0], answer=None, failure="the end came", owner="x (pid 7, y)"),
         "socket.silent",
         "broken",
-        "unix:/run/shop.sock takes connections and gives no answer to a uwsgi request: the end came",
-        "see what it does: the log of what listens there; then restart uWSGI",
+        "unix:/run/shop.sock accepts connections but does not answer a uwsgi request: the end came",
+        "find out what it does: the log of the program that listens there; then restart uWSGI",
         (
             "uwsgi request to unix:/run/shop.sock: the end came",
             "held by x (pid 7, y)",
@@ -486,8 +486,8 @@ CASES = [
         "socket.denied",
         "broken",
         (
-            "www-data may not use /run/shop.sock (0660): www-data is in the group that may, but nginx runs "
-            "without its new group: www-data got it after the start"
+            "www-data may not use /run/shop.sock (0660): www-data is in a group that may, but nginx runs without this "
+            "group: www-data was added to it after nginx started"
         ),
         "systemctl restart nginx",
         ("connect(unix:/run/shop.sock): EACCES", "evidence of /run/shop.sock"),
@@ -507,7 +507,7 @@ def test_without_the_link_to_the_live_release_a_run_is_to_set_it_again():
     put(site.probes[0], address=f"unix:{current}/uwsgi.sock", exists=False, answer=None, connect_error="ENOENT")
     put(site.uwsgi, listens=["unix:/run/x/shop/a.sock"])
     found = faults_of(verdict(site, host))["socket.missing"]
-    assert found["cause"].startswith(f"there is no link {current}, which says which release is live")
+    assert found["cause"].startswith(f"there is no link {current}, which points to the live release")
     assert found["fix"].startswith("pyweb.stack.site sets it again")
     site.background.release = "0123456789ab"
     assert "there is no socket" in faults_of(verdict(site, host))["socket.missing"]["cause"]

@@ -37,8 +37,8 @@ CASES = [
         lambda site, host: assets(site, missing=["n.css"], missing_many=1, older=["a.js", "b.js"], older_many=7),
         "static.stale",
         "degraded",
-        "static files in /srv/static are not those of the project: 1 file is not collected: n.css; 7 files are older "
-        "than in the project: a.js, b.js",
+        "static files in /srv/static do not match those of the project: 1 file is not collected: n.css; 7 files are "
+        "older than in the project: a.js, b.js",
         "pyweb.stack.site runs collectstatic",
         ("/srv/static/n.css: is not there", "/srv/static/b.js: is older, and differs"),
     ),
@@ -47,7 +47,7 @@ CASES = [
         lambda site, host: (assets(site, missing=["n.css"], missing_many=1), by_hand(site)),
         "static.stale",
         "degraded",
-        "static files in /srv/static are not those of the project: 1 file is not collected: n.css",
+        "static files in /srv/static do not match those of the project: 1 file is not collected: n.css",
         "sudo -u shop /srv/venv/bin/python3 /srv/code/manage.py collectstatic --noinput",
     ),
     Case(
@@ -55,7 +55,7 @@ CASES = [
         lambda site, host: assets(site, **{**MANIFEST, "listed": 0}),
         "static.manifest",
         "degraded",
-        "the manifest /srv/static/staticfiles.json is missing or empty: from the next start on pages with static files "
+        "the manifest /srv/static/staticfiles.json is missing or empty: after the next start, pages with static files "
         "answer 500 (Missing staticfiles manifest entry)",
         "pyweb.stack.site runs collectstatic",
     ),
@@ -85,7 +85,7 @@ CASES = [
         lambda site, host: assets(site, gone=["a.css", "b.css", "c.css"], **MANIFEST),
         "static.manifest",
         "degraded",
-        "the manifest names files that are not there any more: a.css, b.css and more",
+        "the manifest names files that no longer exist: a.css, b.css and more",
         "pyweb.stack.site runs collectstatic",
         ("c.css",),
     ),
@@ -94,7 +94,7 @@ CASES = [
         lambda site, host: put(site.inside["files"], sample=""),
         "static.uncollected",
         "broken",
-        "static files were never collected: nothing is in /srv/static",
+        "static files were never collected: there is nothing in /srv/static",
         "pyweb.stack.site runs collectstatic; by hand: sudo -u shop /srv/venv/bin/python3 /srv/code/manage.py "
         "collectstatic --noinput",
         ("STATIC_ROOT = /srv/static",),
@@ -114,11 +114,11 @@ CASES = [
         lambda site, host: (put(site, static=None), put(site.inside["files"], static_root="")),
         "static.uncollected",
         "degraded",
-        "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
+        "static files were never collected: STATIC_ROOT is not set, and nginx serves none",
         (
-            "STATIC_ROOT in the settings of the project, then pyweb.stack.deploy; by hand: "
-            "STATIC_ROOT in /srv/code/shop/settings.py, then sudo -u shop /srv/venv/bin/python3 /srv/code/manage.py "
-            "collectstatic --noinput"
+            "STATIC_ROOT in the settings of the project, then run pyweb.stack.deploy; by hand: set STATIC_ROOT in "
+            "/srv/code/shop/settings.py, then sudo -u shop /srv/venv/bin/python3 /srv/code/manage.py collectstatic "
+            "--noinput"
         ),
         ("STATIC_URL = /static/",),
     ),
@@ -139,8 +139,8 @@ CASES = [
         lambda site, host: fetch(site, 404, handler="uwsgi_pass a;", folder="/srv/static/"),
         "static.no-location",
         "broken",
-        ("nginx has no location for static files: it hands /static/a.css to the application, which has none"),
-        "location /static/ { alias /srv/static/; } beside /n:7, then nginx -t && systemctl reload nginx",
+        "nginx has no location for static files: it passes /static/a.css to the application, which has no such page",
+        "add location /static/ { alias /srv/static/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /static/a.css -> 404",
             "uwsgi_pass a; in /n:7",
@@ -151,8 +151,8 @@ CASES = [
         lambda site, host: fetch(site, 404, handler="proxy_pass a;"),
         "static.no-location",
         "broken",
-        ("nginx has no location for static files: it hands /static/a.css to the application, which has none"),
-        "location /static/ { alias STATIC_ROOT/; } beside /n:7, then nginx -t && systemctl reload nginx",
+        "nginx has no location for static files: it passes /static/a.css to the application, which has no such page",
+        "add location /static/ { alias STATIC_ROOT/; } beside /n:7, then nginx -t && systemctl reload nginx",
         (
             "GET /static/a.css -> 404",
             "proxy_pass a; in /n:7",
@@ -185,14 +185,13 @@ CASES = [
         "static.status",
         "broken",
         (
-            "static files are not served: /srv/static/a.css is a link to what has another owner, and nginx does "
-            "not follow it"
+            "static files are not served: /srv/static/a.css is a link to a file with another owner, and nginx does not "
+            "follow it"
         ),
         (
-            "chown --no-dereference, so that both have one owner; or where nobody else can make links"
-            " there: web_sites[].nginx.options.disable_symlinks: 'off'; by hand: chown "
-            "--no-dereference, so that both have one owner, or disable_symlinks off; where nobody "
-            "else can make links there"
+            "chown --no-dereference, so that both have the same owner; or, if nobody else can create links there: "
+            "web_sites[].nginx.options.disable_symlinks: 'off'; by hand: chown --no-dereference, so that both have the "
+            "same owner, or disable_symlinks off; if nobody else can create links there"
         ),
         ("GET /static/a.css -> 403", "/srv/static/a.css"),
     ),
@@ -202,7 +201,7 @@ CASES = [
         "static.status",
         "broken",
         "static files are not served",
-        "look at /n:7",
+        "check /n:7",
         (
             "GET /static/a.css -> 410",
             "/srv/static/a.css",
@@ -214,7 +213,7 @@ CASES = [
         "static.status",
         "broken",
         "static files are not served",
-        "look at /n:7",
+        "check /n:7",
         (
             "GET /static/a.css -> the end came",
             "/srv/static/a.css",
@@ -289,7 +288,7 @@ CASES = [
             "the alias of static files is wrong: nginx looks for /srv/static/static/a.css, the file is "
             "/srv/static/a.css; root puts the whole /static/a.css below /srv/static"
         ),
-        "alias /srv/static/; in the place of root in /n:7, then nginx -t && systemctl reload nginx",
+        "alias /srv/static/; instead of root in /n:7, then nginx -t && systemctl reload nginx",
         ("GET /static/a.css -> 404", "in /n:7"),
     ),
     Case(
@@ -301,8 +300,8 @@ CASES = [
         "static.not-readable",
         "broken",
         (
-            "static files are not readable: www-data may not use /srv/static (0750); www-data is in the "
-            "group that may, but nginx runs without its new group: www-data got it after the start"
+            "static files are not readable: www-data may not use /srv/static (0750); www-data is in a group that may, "
+            "but nginx runs without this group: www-data was added to it after nginx started"
         ),
         "systemctl restart nginx",
         ("GET /static/a.css -> 403", "evidence of /srv/static"),

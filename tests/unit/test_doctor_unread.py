@@ -81,14 +81,14 @@ def test_what_turns_everybody_away(text, by):
     ("said", "fix"),
     [
         ('open() "/var/log/nginx/a/access.log" failed (2: No such', "mkdir -p /var/log/nginx/a, or correct access_log"),
-        ('open() "/etc/nginx/x" failed (2: No such file or directory) in /n:4', "put /etc/nginx/x back, or correct"),
-        ('unexpected "}" in /n:9', "a brace too many, or a `;` that is missing above it in /n, line 9; then"),
+        ('open() "/etc/nginx/x" failed (2: No such file or directory) in /n:4', "restore /etc/nginx/x, or correct"),
+        ('unexpected "}" in /n:9', "one brace too many, or a missing `;` above it in /n, line 9; then"),
         (
             'directive "root" is not terminated by ";" in /n:9',
-            "a line before ends without its `;`: add it in /n, line 9",
+            "a previous line does not end with `;`: add it in /n, line 9",
         ),
-        ("a duplicate default server for 0.0.0.0:80 in /n:2", "one server alone may say default_server for 0.0.0.0:80"),
-        ('duplicate upstream "d" in /n:1', "two files have an upstream d: rename or remove the one in /n, line 1"),
+        ("a duplicate default server for 0.0.0.0:80 in /n:2", "only one server may have default_server for 0.0.0.0:80"),
+        ('duplicate upstream "d" in /n:1', "two files have an upstream d: rename or remove one of them in /n, line 1"),
         ('no port in upstream "d" in /n:1', "there is no upstream d:"),
         ('getpwnam("www") failed in /n:1', "the host has no user or group www: correct `user` in /n, line 1"),
         (

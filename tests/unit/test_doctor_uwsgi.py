@@ -67,7 +67,7 @@ CASES = [
         "uwsgi.supervisor",
         "broken",
         "supervisor has given up on eta (FATAL): bind(): Address already in use [core/socket.c line 769]",
-        "correct what /var/log/eta.log says, then: supervisorctl restart eta",
+        "fix what /var/log/eta.log reports, then: supervisorctl restart eta",
         ("eta  FATAL  Exited too quickly", "bind(): Address already in use [core/socket.c line 769]"),
     ),
     Case(
@@ -89,7 +89,7 @@ CASES = [
         ),
         "uwsgi.stopped",
         "broken",
-        "supervisor does not run, and with it the program eta",
+        "supervisor does not run, and so neither does the program eta",
         "systemctl restart supervisor",
         ("/etc/supervisor/conf.d/eta.conf",),
     ),
@@ -99,7 +99,7 @@ CASES = [
         "uwsgi.vassal",
         "broken",
         "there is no vassal shop: none of those in /etc/vassals listens on unix:/run/shop.sock",
-        "put the site's configuration back, as /etc/vassals/shop.ini; the emperor starts it by itself",
+        "restore the site's configuration as /etc/vassals/shop.ini; the emperor starts it automatically",
         ("removed uwsgi instance shop.ini",),
     ),
     Case(
@@ -108,7 +108,7 @@ CASES = [
         "uwsgi.stopped",
         "broken",
         "the vassal shop.ini does not run: [strict-mode] unknown config directive: nosuch",
-        "correct what its log says, then: touch /etc/vassals/shop.ini",
+        "fix what its log reports, then: touch /etc/vassals/shop.ini",
         ("[strict-mode] unknown config directive: nosuch",),
     ),
     Case(
@@ -118,7 +118,7 @@ CASES = [
         ),
         "uwsgi.stopped",
         "broken",
-        "the emperor does not run, and with it the vassal shop.ini",
+        "the emperor does not run, and so neither does the vassal shop.ini",
         "systemctl restart emperor.service",
         ("/etc/vassals/shop.ini",),
     ),
@@ -131,7 +131,7 @@ CASES = [
         ),
         "uwsgi.stopped",
         "broken",
-        f"uWSGI is stopped, and {UNIT} is masked: somebody told systemd never to start it",
+        f"uWSGI is stopped, and {UNIT} is masked, so systemd cannot start it",
         f"systemctl unmask '{UNIT}' && systemctl start '{UNIT}'",
     ),
     Case(
@@ -141,7 +141,7 @@ CASES = [
         ),
         "uwsgi.stopped",
         "broken",
-        f"uWSGI is stopped, and the file of its unit {UNIT} is gone",
+        f"uWSGI is stopped, and the file of its unit {UNIT} is missing",
         "pyweb.stack.site writes it again and starts it",
     ),
     Case(
@@ -149,15 +149,15 @@ CASES = [
         lambda site, host: put(site.uwsgi, unit={**RUNS, "LoadState": "not-found"}, starts_at_boot=False),
         "uwsgi.not-enabled",
         "degraded",
-        f"uWSGI runs, and the file of its unit {UNIT} is gone: after it ends, nothing starts it again",
-        f"pyweb.stack.site writes it again; by hand: put the file of {UNIT} back, then systemctl daemon-reload",
+        f"uWSGI runs, but the file of its unit {UNIT} is missing: nothing starts it again after it exits",
+        f"pyweb.stack.site writes it again; by hand: restore the file of {UNIT}, then systemctl daemon-reload",
     ),
     Case(
         "a site that does not start at boot",
         lambda site, host: put(site.uwsgi, unit=RUNS, starts_at_boot=False),
         "uwsgi.not-enabled",
         "degraded",
-        "uWSGI runs, and uwsgi-shop.service is disabled: after the next boot nothing starts it",
+        "uWSGI runs, but uwsgi-shop.service is disabled: nothing starts it at the next boot",
         "systemctl enable uwsgi-shop.service",
     ),
     Case(
@@ -182,7 +182,7 @@ CASES = [
         ),
         "uwsgi.not-enabled",
         "broken",
-        "/etc/uwsgi/apps-enabled/shop.ini is a link to nothing: Debian's uWSGI does not start it",
+        "/etc/uwsgi/apps-enabled/shop.ini is a dangling link: Debian's uWSGI does not start it",
         "ln -sf ../apps-available/shop.ini /etc/uwsgi/apps-enabled/shop.ini, then: systemctl restart uwsgi.service",
         ("/etc/uwsgi/apps-enabled/shop.ini: its target is not there",),
     ),
@@ -229,7 +229,7 @@ CASES = [
         "uwsgi.missing",
         "broken",
         "nothing on this host starts a server for unix:/run/shop.sock: no unit, socket unit, program of supervisor, "
-        "vassal or ini names it, and none is this site's",
+        "vassal or ini names it or belongs to this site",
         "start the site's server there, or correct uwsgi_pass unix:/run/shop.sock; in /etc/nginx/nginx.conf:5",
     ),
     Case(
@@ -237,8 +237,8 @@ CASES = [
         lambda site, host: down(site, elsewhere="10.0.0.5:8000"),
         "uwsgi.missing",
         "unknown",
-        "10.0.0.5:8000 is an address of another host: what serves the site there was not looked at",
-        "ask the doctor on that host",
+        "10.0.0.5:8000 is an address of another host: the server there was not examined",
+        "run the doctor on that host",
         also=("socket.missing",),
     ),
     Case(
@@ -254,7 +254,7 @@ CASES = [
         "uwsgi.left-over",
         "degraded",
         "shop.service failed: its address 127.0.0.1:9000 is in use by pid 71, huatai, started by hand, which serves "
-        "what it was started with, perhaps old code",
+        "the code that it was started with, perhaps old code",
         "kill -INT 71, then: systemctl restart shop.service",
         ("shop.service: failed/failed", "bind(): Address already in use"),
     ),
@@ -263,9 +263,9 @@ CASES = [
         lambda site, host: put(site.server, twins=["pid 72, huatai, started by hand"]),
         "uwsgi.twice",
         "degraded",
-        "two masters run one configuration, /srv/uwsgi.ini: a client gets now the one, now the other, and a restart "
-        "reaches one of them",
-        "end the one that nothing manages: kill -INT 72",
+        "two masters run the same configuration, /srv/uwsgi.ini: clients reach either of them, and a restart affects "
+        "only one",
+        "stop the one that nothing manages: kill -INT 72",
         ("process 20 serves the site", "pid 72, huatai, started by hand"),
     ),
     Case(
@@ -278,7 +278,7 @@ CASES = [
         "uwsgi.harakiri",
         "degraded",
         "gunicorn: 1 request took longer than 30 s, its timeout, and the worker was killed",
-        "make it faster, or --timeout in ExecStart of gamma.service",
+        "make it faster, or set --timeout in ExecStart of gamma.service",
         ("WORKER TIMEOUT (pid:9)",),
     ),
     Case(
@@ -286,10 +286,10 @@ CASES = [
         lambda site, host: put(site.uwsgi, installed=False, master=None),
         "uwsgi.missing",
         "broken",
-        "there is no uWSGI on this host",
+        "uWSGI is not installed on this host",
         (
-            "pyweb.stack.site; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install "
-            "uwsgi into the virtualenv"
+            "run pyweb.stack.site; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install uwsgi into the "
+            "virtualenv"
         ),
         (),
     ),
@@ -298,11 +298,11 @@ CASES = [
         lambda site, host: put(site.uwsgi, unit=LOOP, log=LOG),
         "uwsgi.crashing",
         "broken",
-        "uWSGI ends and is started again, over and over: [strict-mode] unknown config directive: nosuch",
+        "uWSGI keeps exiting and restarting: [strict-mode] unknown config directive: nosuch",
         (
-            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; pyweb.stack.rollback brings the "
-            "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
-            "then systemctl restart uwsgi-shop@0123456789ab.service"
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; pyweb.stack.rollback makes the previous release live "
+            "again; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; then systemctl restart "
+            "uwsgi-shop@0123456789ab.service"
         ),
         (
             "uwsgi-shop@0123456789ab.service: activating/auto-restart, 4 restarts",
@@ -318,11 +318,11 @@ CASES = [
         lambda site, host: put(site.uwsgi, unit={**LOOP, "SubState": "start"}, restarted=[NOW - 500], log=""),
         "uwsgi.crashing",
         "broken",
-        "uWSGI ends and is started again, over and over: it says nothing",
+        "uWSGI keeps exiting and restarting: it printed nothing",
         (
-            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; pyweb.stack.rollback brings the "
-            "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
-            "then systemctl restart uwsgi-shop@0123456789ab.service"
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; pyweb.stack.rollback makes the previous release live "
+            "again; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; then systemctl restart "
+            "uwsgi-shop@0123456789ab.service"
         ),
         ("uwsgi-shop@0123456789ab.service: activating/start, 4 restarts",),
     ),
@@ -334,11 +334,11 @@ CASES = [
         ),
         "uwsgi.crashing",
         "broken",
-        "uWSGI ends and is started again, over and over: it says nothing",
+        "uWSGI keeps exiting and restarting: it printed nothing",
         (
-            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; pyweb.stack.rollback brings the "
-            "release before; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; "
-            "then systemctl restart uwsgi-shop@0123456789ab.service"
+            "journalctl -u uwsgi-shop@0123456789ab.service -n 50; pyweb.stack.rollback makes the previous release live "
+            "again; by hand: journalctl -u uwsgi-shop@0123456789ab.service -n 50 says why; then systemctl restart "
+            "uwsgi-shop@0123456789ab.service"
         ),
         ("uwsgi-shop@0123456789ab.service: active/running, 0 restarts",),
     ),
@@ -398,8 +398,8 @@ CASES = [
         "broken",
         "all workers are busy: requests wait until one is free",
         (
-            "find what takes so long; web_sites[].uwsgi.processes or threads for more at once; by "
-            "hand: find what takes so long, or more processes in /srv/uwsgi.ini, then restart uWSGI"
+            "find out what takes so long; increase web_sites[].uwsgi.processes or threads to handle more requests at "
+            "once; by hand: find out what takes so long, or set more processes in /srv/uwsgi.ini, then restart uWSGI"
         ),
         ("4 of 4 workers are busy: /a, /b, /c",),
     ),
@@ -410,8 +410,8 @@ CASES = [
         "broken",
         "all workers are busy: requests wait until one is free",
         (
-            "find what takes so long; web_sites[].uwsgi.processes or threads for more at once; by "
-            "hand: find what takes so long, or more processes in /srv/uwsgi.ini, then restart uWSGI"
+            "find out what takes so long; increase web_sites[].uwsgi.processes or threads to handle more requests at "
+            "once; by hand: find out what takes so long, or set more processes in /srv/uwsgi.ini, then restart uWSGI"
         ),
         ("1 of 1 workers are busy",),
     ),
@@ -422,8 +422,8 @@ CASES = [
         "broken",
         "all workers are busy: requests wait until one is free",
         (
-            "find what takes so long; web_sites[].uwsgi.processes or threads for more at once; by "
-            "hand: find what takes so long, or more processes in /srv/uwsgi.ini, then restart uWSGI"
+            "find out what takes so long; increase web_sites[].uwsgi.processes or threads to handle more requests at "
+            "once; by hand: find out what takes so long, or set more processes in /srv/uwsgi.ini, then restart uWSGI"
         ),
         ("no pong within 1.5 s: no pong within 1 s",),
     ),
@@ -439,8 +439,8 @@ CASES = [
         "degraded",
         "harakiri: 1 request took longer than 2 s, and the worker was killed",
         (
-            "make it faster, or web_sites[].nginx.read_timeout (harakiri follows it); by hand: make "
-            "it faster, or raise harakiri in /srv/uwsgi.ini, then restart uWSGI"
+            "make it faster, or increase web_sites[].nginx.read_timeout (harakiri follows it); by hand: make it "
+            "faster, or raise harakiri in /srv/uwsgi.ini, then restart uWSGI"
         ),
         ("HARAKIRI ON WORKER 1 (pid: 7, try: 1) at GET /slow",),
     ),
@@ -454,8 +454,8 @@ CASES = [
         "degraded",
         "harakiri: 2 requests took longer than ? s, and the worker was killed",
         (
-            "make it faster, or web_sites[].nginx.read_timeout (harakiri follows it); by hand: make "
-            "it faster, or raise harakiri in /srv/uwsgi.ini, then restart uWSGI"
+            "make it faster, or increase web_sites[].nginx.read_timeout (harakiri follows it); by hand: make it "
+            "faster, or raise harakiri in /srv/uwsgi.ini, then restart uWSGI"
         ),
         ("HARAKIRI ON WORKER 2 (pid: 8, try: 1)",),
     ),
@@ -466,8 +466,8 @@ CASES = [
         "advice",
         "buffer-size is too small (4096): a request with a large cookie would get 502",
         (
-            "web_sites[].uwsgi.options.buffer-size (65535 is the default here); by hand: buffer-size "
-            "= 32768 in /srv/uwsgi.ini, then restart uWSGI"
+            "web_sites[].uwsgi.options.buffer-size (65535 by default); by hand: set buffer-size = 32768 in "
+            "/srv/uwsgi.ini, then restart uWSGI"
         ),
         ("a cookie of 4096 bytes: the end came before an answer",),
     ),
@@ -482,8 +482,8 @@ CASES = [
         "degraded",
         "buffer-size is too small (8192): a request with a large cookie got 502",
         (
-            "web_sites[].uwsgi.options.buffer-size (65535 is the default here); by hand: buffer-size "
-            "= 32768 in /srv/uwsgi.ini, then restart uWSGI"
+            "web_sites[].uwsgi.options.buffer-size (65535 by default); by hand: set buffer-size = 32768 in "
+            "/srv/uwsgi.ini, then restart uWSGI"
         ),
         ("invalid request block size: 9000 (max 8192)", CUT_OFF),
     ),
@@ -562,7 +562,7 @@ def test_a_program_that_nobody_knows_is_no_slow_application():
     put(site.server, stranger="python3 x")
     found = faults_of(verdict(site, host))
     assert "django.slow" not in found
-    assert found["socket.silent"]["fix"].startswith("end that program, and start the site's server there; or correct")
+    assert found["socket.silent"]["fix"].startswith("stop that program, and start the site's server there; or correct")
 
 
 def test_a_unit_that_hides_the_homes_cannot_start_a_program_there():

@@ -21,9 +21,9 @@ def test_healthy_evidence_is_all_ok():
     assert {hop["status"] for hop in report["hops"]} == {"ok"}
     assert {hop["hop"]: hop["evidence"] for hop in report["hops"]} == {
         "client": ["GET http://shop.example/ at 192.0.2.1 -> 200 OK in 0.10 s"],
-        "name": ["shop.example is a reserved name, which no public DNS knows"],
-        "firewalld": ["zone public lets 80/tcp in"],
-        "host": ["room on every file system of the site; the clock is right"],
+        "name": ["shop.example is a reserved name, which public DNS does not resolve"],
+        "firewalld": ["zone public allows 80/tcp"],
+        "host": ["free space on every file system of the site; the clock is correct"],
         "nginx": ["process 10 with 1 workers as www-data; nginx -t is ok"],
         "location": ["/ -> uwsgi_pass unix:/run/shop.sock; in /etc/nginx/nginx.conf:5"],
         "socket": ["uwsgi to unix:/run/shop.sock: as www-data ok"],
@@ -32,7 +32,7 @@ def test_healthy_evidence_is_all_ok():
         "django": ["Django 5.2, shop.settings, DEBUG off"],
         "database": ["postgresql at db:5432: answers, all migrations are applied"],
         "static": ["GET /static/a.css -> 200, /srv/static/a.css"],
-        "media": ["the project has no media, or nobody serves them"],
+        "media": ["the project has no media, or nothing serves them"],
         "background": ["no workers and no timers"],
     }
     assert {key: report[key] for key in ("name", "domains", "managed", "status", "first", "ladder")} == {
@@ -60,12 +60,12 @@ def resolve(site, host, addresses):
         (
             "firewalld",
             lambda site, host: put(host.firewall, running=False, enabled=False),
-            ["firewalld is installed but not enabled", "nobody can say what the packet filter does"],
+            ["firewalld is installed but not enabled", "it is not known what the packet filter does"],
         ),
-        ("firewalld", lambda site, host: put(host.firewall, opened=["79-81/tcp"]), ["zone public lets 80/tcp in"]),
-        ("firewalld", lambda site, host: put(host.firewall, opened=["80-81/tcp"]), ["zone public lets 80/tcp in"]),
-        ("firewalld", lambda site, host: put(host.firewall, opened=["79-80/tcp"]), ["zone public lets 80/tcp in"]),
-        ("firewalld", lambda site, host: put(host.firewall, opened=[], target="ACCEPT"), ["zone public lets 80/tcp"]),
+        ("firewalld", lambda site, host: put(host.firewall, opened=["79-81/tcp"]), ["zone public allows 80/tcp"]),
+        ("firewalld", lambda site, host: put(host.firewall, opened=["80-81/tcp"]), ["zone public allows 80/tcp"]),
+        ("firewalld", lambda site, host: put(host.firewall, opened=["79-80/tcp"]), ["zone public allows 80/tcp"]),
+        ("firewalld", lambda site, host: put(host.firewall, opened=[], target="ACCEPT"), ["zone public allows 80/tcp"]),
         (
             "firewalld",
             lambda site, host: put(host.firewall, opened=[], rules=['rule port port="80" protocol="tcp" accept']),
@@ -76,9 +76,13 @@ def resolve(site, host, addresses):
             lambda site, host: put(host.firewall, opened=[], rules=['rule service name="http" accept']),
             ["zone public has a rich rule for 80/tcp"],
         ),
-        ("host", lambda site, host: put(host, controller_time=0.0), ["room on every file system of the site; the"]),
-        ("host", lambda site, host: put(host, controller_time=host.now - 60), ["room on every file system of the"]),
-        ("host", lambda site, host: put(host, controller_time=host.now + 60), ["room on every file system of the"]),
+        (
+            "host",
+            lambda site, host: put(host, controller_time=0.0),
+            ["free space on every file system of the site; the"],
+        ),
+        ("host", lambda site, host: put(host, controller_time=host.now - 60), ["free space on every file system of"]),
+        ("host", lambda site, host: put(host, controller_time=host.now + 60), ["free space on every file system of"]),
         (
             "socket",
             lambda site, host: put(site.probes[0], described="srw-rw---- a:b /run/shop.sock"),
@@ -130,7 +134,7 @@ def resolve(site, host, addresses):
         (
             "static",
             lambda site, host: put(site.inside["files"], static_url="https://cdn.example/x/"),
-            ["https://cdn.example/x/ is another host's business"],
+            ["https://cdn.example/x/ is on another host"],
         ),
         ("media", lambda site, host: put(site, media=Fetched("/media/a.png", 200)), ["GET /media/a.png -> 200"]),
         (
@@ -145,7 +149,7 @@ def resolve(site, host, addresses):
                 put(site.inside["files"], media_root="/m"),
                 put(site.places, media_root=False),
             ),
-            ["/m is not there yet: nothing was uploaded"],
+            ["/m does not exist yet: nothing was uploaded"],
         ),
     ],
 )
@@ -426,16 +430,20 @@ def test_what_looks_like_a_credential_is_hidden(text, said):
 @pytest.mark.parametrize(
     ("sites", "names", "said"),
     [
-        ([{"name": "shop"}], [], ["sites[0] is ['domains', 'name']; wanted a mapping with at least name and domains"]),
+        (
+            [{"name": "shop"}],
+            [],
+            ["sites[0] is ['domains', 'name']; expected a mapping with at least name and domains"],
+        ),
         ([{"name": "shop", "domains": []}], [], ["sites[0] is ['domains', 'name']; expected a mapping with at least "]),
         ([{"name": 7, "domains": ["a"]}], [], ["sites[0] is ['domains', 'name']; expected a mapping with at least "]),
         (
             [{"name": "shop", "domains": ["a"]}, {"name": "blog", "domains": ["b"]}],
             ["shpo"],
-            ["there is no site 'shpo'; known are blog, shop; did you mean 'shop'?"],
+            ["there is no site 'shpo'; known sites are blog, shop; did you mean 'shop'?"],
         ),
         ([{"name": "shop", "domains": "a"}], ["shop"], []),
-        ([], ["shop"], ["there is no site 'shop'; known are none"]),
+        ([], ["shop"], ["there is no site 'shop'; known sites are none"]),
     ],
 )
 def test_a_wrong_request_is_answered_with_what_is_known(sites, names, said):
@@ -446,7 +454,9 @@ def test_a_wrong_request_is_answered_with_what_is_known(sites, names, said):
 
 def test_a_wrong_request_asks_no_host(monkeypatch):
     monkeypatch.setattr(examine, "look_at_host", lambda when: pytest.fail("asked"))
-    with pytest.raises(examine.RequestError, match=r"expected a mapping.*; there is no site 'x'; known are shop$"):
+    with pytest.raises(
+        examine.RequestError, match=r"expected a mapping.*; there is no site 'x'; known sites are shop$"
+    ):
         examine.examine({"sites": [{"name": "shop"}], "names": ["x"], "controller_time": 0.0})
 
 

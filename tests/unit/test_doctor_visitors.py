@@ -115,7 +115,7 @@ def test_a_proxy_in_front_may_have_the_port(change, status):
 def test_what_is_a_loop_behind_a_proxy_is_told_as_one():
     report = reported(lambda site, host: to_https(site, unserved=True, maker="return 301 in /n:2"))
     loop = faults_of(report)["nginx.redirect-loop"]
-    assert "(nobody listens on port 443)" in loop["cause"]
+    assert "(nothing listens on port 443)" in loop["cause"]
     assert "nginx.redirect-dead" not in faults_of(report)
 
 

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What bash completes the words of `pyweb` with."""
+"""The completion of the command `pyweb` for bash."""
 
 from __future__ import annotations
 
-BASH = r"""# Written by pyweb.stack: what bash completes the words of pyweb with.
+BASH = r"""# Written by pyweb.stack: bash completion of the command pyweb.
 _pyweb() {
     local word=${COMP_WORDS[COMP_CWORD]} command=${COMP_WORDS[1]:-} choices=
     local sites

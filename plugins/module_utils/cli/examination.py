@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""`pyweb doctor`: the doctor of pyweb.stack.doctor, asked on the host itself."""
+"""`pyweb doctor`: run the doctor of pyweb.stack.doctor on the host itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from . import plugin_status
 from .output import say, say_line, until_closed
 from .sites import SiteHere
 
-# A line of a terminal is read at a glance; the faults stand in full below.
+# Lines on the terminal are short; the faults follow in full below them.
 LINE_MAX = 110
 
 
@@ -44,7 +44,9 @@ def run(sites: Sequence[SiteHere], as_json: bool, deep: bool, patience: float) -
         for report in reports:
             show(report)
         for name in unasked:
-            say_line(f"? {name}: its release recorded no domains, so the doctor cannot ask; run pyweb.stack.site once")
+            say_line(
+                f"? {name}: its release recorded no domains, so the doctor cannot check it; run pyweb.stack.site once"
+            )
     return plugin_status.EXIT[total]
 
 
@@ -55,7 +57,7 @@ def show(report: dict[str, Any]) -> None:
     title = f"{report['name']} ({', '.join(report['domains'])}): {report['status']}, {report['seconds']} s"
     say_line(title, colours[report["status"]])
     for hop in report["hops"]:
-        says = hop["cause"] or "; ".join(hop["evidence"]) or "nothing was seen of it"
+        says = hop["cause"] or "; ".join(hop["evidence"]) or "it was not examined"
         tail = f"  [follows from {hop['follows']}]" if hop["follows"] else ""
         text = f"  {plugin_status.MARKS[hop['status']]} {hop['hop']:<12}{hop['status']:<10}"
         say(text + _cut(says, LINE_MAX - len(text) - len(tail)) + tail, colours[hop["status"]])
@@ -69,7 +71,7 @@ def show(report: dict[str, Any]) -> None:
 
 
 def _told(report: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the faults to tell in full: the first one, then others that follow from nothing."""
+    """Return the faults to print in full: the first one, then others that are not consequences."""
     first = report["first"]
     own = [fault for hop in report["hops"] for fault in hop["faults"] if not fault["follows"] and fault != first]
     return [*([first] if first else []), *own]
@@ -86,7 +88,7 @@ def _show_fault(fault: dict[str, Any]) -> None:
 
 
 def _show_changes(changes: dict[str, Any] | None) -> None:
-    """Print what has changed since the site was last well; nothing where nobody remembers that."""
+    """Print what has changed since the site last worked; nothing if that was not recorded."""
     if not changes:
         return
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(changes["since"]))
@@ -95,7 +97,7 @@ def _show_changes(changes: dict[str, Any] | None) -> None:
     for change in changes["found"]:
         say_line(f"{change['kind']}: {change['what']}", indent="    - ")
     if not changes["found"]:
-        say_line("nothing that is looked at", indent="    ")
+        say_line("nothing that the doctor records", indent="    ")
 
 
 def _cut(text: str, most: int) -> str:

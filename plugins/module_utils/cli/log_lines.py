@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The lines of a site's logs: when each was written, and whether it is about an error. Pure functions of text.
 
-A site writes into its logs what it likes. So every pattern looks at the beginning of a line that is not endless.
+A site can write anything to its logs. So every pattern looks only at the beginning of a line.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-# So much of a line is shown, in characters.
+# How much of a line is shown, in characters.
 LINE_MAX = 4000
 _ACCESS_TIME = re.compile(r"\[(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)\]")
 _ACCESS_STATUS = re.compile(r'" (\d{3}) (?:\d+|-)(?: |$)')
 _ERROR_HEAD = re.compile(r"(\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d) \[(\w+)\]")
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _LEVELS = ("error", "crit", "alert", "emerg")
-# 499: the client went away before there was an answer.
+# 499: the client closed the connection before the answer.
 _GONE = 499
-# What programs say of trouble, in the first characters of a line: uWSGI, Django's log, Python.
+# How error messages begin: uWSGI, Django's log, Python.
 _TROUBLE = re.compile(
     r"DAMN ! |!!! |segfault|HARAKIRI|[Uu]nable to |Internal Server Error|\b(?:ERROR|CRITICAL|FATAL)\b"
     r"|[A-Za-z_.]{0,80}(?:Error|Exception)\b|uwsgi_[a-z_]{1,40}\(\): |HTTP/[0-9.]{1,4} 5\d\d\b|Failed to |Failed with"
@@ -31,13 +31,13 @@ _TROUBLE = re.compile(
 )
 _TRACEBACK = "Traceback (most recent call last):"
 _BETWEEN = ("During handling of the above exception", "The above exception was the direct cause")
-# syslog(3): err and what is worse.
+# syslog(3): err and worse.
 _ERR = 3
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line: `when` in seconds since 1970, `source` who wrote it, `level` what that one said of it, or ''."""
+    """One line: `when` in seconds since 1970, `source` who wrote it, `level` its own level, or ''."""
 
     when: float
     source: str
@@ -46,7 +46,7 @@ class Line:
 
 
 def of_access(text: str, before: float) -> Line:
-    """Return a line of nginx's access log. One without a time has that of the line `before` it."""
+    """Return a line of nginx's access log. A line without a time gets that of the line `before` it."""
     match = _ACCESS_TIME.search(text[:LINE_MAX])
     status = _ACCESS_STATUS.search(text[:LINE_MAX])
     number = int(status[1]) if status else 0
@@ -88,26 +88,26 @@ def source_of(unit: str, site: str) -> str:
 
 
 def is_trouble(text: str) -> bool:
-    """Say whether a program complains with a line."""
+    """Return whether a line is an error message."""
     return bool(_TROUBLE.search(text[:1000]))
 
 
 class Errors:
-    """Picks the lines that are about errors, tracebacks whole: those are lines of one source in a row."""
+    """Picks the lines that are about errors, and whole tracebacks: consecutive lines of one source."""
 
     def __init__(self) -> None:
         # The sources that are within a traceback.
         self._inside: set[str] = set()
 
     def wants(self, line: Line) -> bool:
-        """Say whether a line belongs to an error. Lines have to come in the order in which they were written."""
+        """Return whether a line belongs to an error. Lines have to come in the order in which they were written."""
         text = line.text
         if text.lstrip().startswith(_TRACEBACK):
             self._inside.add(line.source)
             return True
         if line.source in self._inside:
             if not text.startswith((" ", "\t")) and text:
-                # The exception itself; another traceback may come of it.
+                # The exception itself; another traceback may follow.
                 self._inside.discard(line.source)
             return True
         return line.wrong or text.startswith(_BETWEEN)
@@ -121,7 +121,7 @@ def shown(line: Line) -> str:
 
 
 def _message(entry: dict[str, Any]) -> str:
-    """Return the text of an entry; journald gives bytes that are no text as numbers."""
+    """Return the text of an entry; journald writes bytes that are not text as numbers."""
     message = entry.get("MESSAGE")
     if isinstance(message, list):
         return bytes(byte for byte in message if isinstance(byte, int) and 0 <= byte < 256).decode("utf-8", "replace")

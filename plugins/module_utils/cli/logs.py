@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """`pyweb logs`: what nginx, uWSGI, workers and timers of a site wrote, in one stream by time.
 
-nginx's logs are files that may be turned over meanwhile; everything else is in the journal. What is read of either is
-bounded: somebody who broke into a site may have filled them.
+nginx's logs are files that may be rotated meanwhile; everything else is in the journal. The amount that is read is
+limited, because an attacker may have filled them.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from .log_lines import Errors, Line
 from .output import complain, say
 from .sites import SiteHere
 
-# So much of the end of a file is read at most, in bytes, and of the journal, in entries and in bytes.
+# How much is read at most: the end of a file in bytes, and the journal in entries and in bytes.
 TAIL, ENTRIES, JOURNAL_MOST = 4 << 20, 20_000, 32 << 20
-# How often the files are looked at while they are followed, and how long a line waits for earlier ones, in seconds.
+# How often followed files are checked, and how long a line waits for earlier ones, in seconds.
 PAUSE = 0.3
-# How long journalctl may take that is not to follow, in seconds.
+# How long journalctl may take without --follow, in seconds.
 JOURNAL = 30
 _FIELDS = "MESSAGE,UNIT,_SYSTEMD_UNIT,PRIORITY"
 Read = Callable[[str, float], Line]
 
 
 def run(site: SiteHere, count: int, follow: bool, errors: bool) -> int:
-    """Print the last `count` lines, of errors alone where only those are wanted; then go on, or return the status."""
+    """Print the last `count` lines, or only those about errors; then follow the logs, or return the status."""
     mask, wanted = _mask(site), Errors()
     layout = site.layout
     logs = [LogFile(layout.access_log, log_lines.of_access), LogFile(layout.error_log, log_lines.of_error)]
     units = units_of(site)
-    # Begins before the first look, so that no line falls between the two.
+    # Starts before the first read, so that no line is lost between the two.
     watched = Journal(units, site.name) if follow else None
     try:
         lines = sorted(
@@ -77,7 +77,7 @@ def units_of(site: SiteHere) -> list[str]:
 
 
 class LogFile:
-    """A log of nginx: its last lines, and then those that come. No link and no device is opened."""
+    """A log of nginx: its last lines, then new ones. Opens no link and no device."""
 
     def __init__(self, path: str, read: Read) -> None:
         self.path, self.read, self.fault = path, read, ""
@@ -99,7 +99,7 @@ class LogFile:
         return lines[1:] if size > TAIL else lines
 
     def more(self) -> list[Line]:
-        """Return the lines that came since; also of a file that was put in place of this one."""
+        """Return the new lines, also those of a file that replaced this one."""
         found = self._lines()
         try:
             at = os.lstat(self.path)
@@ -127,7 +127,7 @@ class LogFile:
         if self._stream is None:
             return []
         blocks = (self._rest + self._stream.read(TAIL)).split(b"\n")
-        # What has no end yet is a part of a line, unless it has none.
+        # Text without a newline is an incomplete line.
         self._rest = blocks.pop()[-log_lines.LINE_MAX * 4 :]
         found = []
         for block in blocks:
@@ -140,24 +140,24 @@ class LogFile:
 def journal(units: list[str], name: str, count: int, errors: bool) -> list[Line]:
     """Return the last lines of the units in the journal, the oldest first."""
     entries = ENTRIES if errors else min(max(count, 1), ENTRIES)
-    # Backwards, so that what is too much is what is old.
+    # Backwards, so that the oldest lines are left out if there are too many.
     argv = [*_journalctl(units), "--reverse", f"--lines={entries}"]
     try:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     except OSError:
-        complain("there is no journalctl; what follows is nginx's alone")
+        complain("there is no journalctl; only nginx's logs follow")
         return []
     with process:
         said, complete = _until(cast("IO[bytes]", process.stdout), time.monotonic() + JOURNAL)
         process.kill()
     if not complete:
-        complain("the journal has more than is read here; journalctl has the rest")
+        complain("the journal contains more than is read here; use journalctl for the rest")
     found = [log_lines.of_journal(raw, name) for raw in said.split(b"\n")]
     return [line for lines in reversed(found) for line in lines]
 
 
 def _until(stream: IO[bytes], deadline: float) -> tuple[bytes, bool]:
-    """Return what comes until the end, and whether it was all of it: so much is read, and so long."""
+    """Return the output up to the limits of size and time, and whether it is complete."""
     said = bytearray()
     while len(said) <= JOURNAL_MOST:
         left = deadline - time.monotonic()
@@ -183,7 +183,7 @@ class Journal:
             )
 
     def more(self, timeout: float) -> list[Line]:
-        """Return the lines that come within so many seconds."""
+        """Return the lines that arrive within a number of seconds."""
         if self._process is None or self._process.stdout is None:
             time.sleep(timeout)
             return []
@@ -216,14 +216,14 @@ def _journalctl(units: list[str]) -> list[str]:
 
 
 def _batches(logs: list[LogFile], watched: Journal) -> Iterator[list[Line]]:
-    """Yield what comes, again and again, each time by time."""
+    """Yield new lines forever, each batch sorted by time."""
     while True:
         came = watched.more(PAUSE)
         yield list(heapq.merge(sorted(came, key=_when), *(sorted(log.more(), key=_when) for log in logs), key=_when))
 
 
 def _mask(site: SiteHere) -> Callable[[str], str]:
-    """Return what hides the secrets of the live release in a line; who may not read them has nothing to hide."""
+    """Return a function that hides the secrets of the live release. Users who may not read them need none."""
     try:
         return stored(site.layout, site.live).shell().mask if os.geteuid() == 0 else str
     except (StepError, OSError, KeyError):

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The command `pyweb` on a host: what the playbooks do, without a controller, by the same code and the same locks.
+"""The command `pyweb` on a host: it does what the playbooks do, without a controller, with the same code and locks.
 
-Each command imports what it needs: an archive keeps no compiled modules, and most commands need few.
+Each command imports what it needs: an archive contains no compiled modules, and most commands need few.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from .output import complain, into_nothing, prepare, say_line, until_closed
 from .sites import NoSite, chosen, pick
 
 UNKNOWN = 3
-# Of manage and shell, as env(1) has it: not the command failed, but whoever was to run it.
+# For manage and shell, as in env(1): the command did not fail, it could not be run.
 NOT_RUN = 125
 
-_DESCRIPTION = "The Django sites of this host: what playbooks of pyweb.stack do, on the host itself."
+_DESCRIPTION = "Manage the Django sites of this host, like the playbooks of pyweb.stack, but without a controller."
 _EPILOG = """\
-status and doctor exit as monitoring plugins do: 0 ok, 1 warning (degraded), 2 critical (broken), 3 unknown. manage and
-shell exit as what they ran, and with 125 where that could not be run; everything else with 0 or 1.
-Without root: status and releases, and what of logs is public. Everything else needs it: sudo pyweb ...
+status and doctor exit like monitoring plugins: 0 ok, 1 warning (degraded), 2 critical (broken), 3 unknown. manage and
+shell exit with the status of the program that they ran, or with 125 if it could not be run. Others exit with 0 or 1.
+status and releases do not need root. logs shows what the user may read. All others need root: sudo pyweb ...
 """
 
 
-# What a command exits with that could not be done; every other one with 1.
+# The exit status of a command that could not be done. All others exit with 1.
 _FAILED = {"status": UNKNOWN, "doctor": UNKNOWN, "manage": NOT_RUN, "shell": NOT_RUN}
 
 
 class Parser(argparse.ArgumentParser):
-    """Ends a call that makes no sense as the command ends that cannot be done: 2 would say that a site is broken."""
+    """Exits after wrong arguments as if the command could not be done: 2 would mean that a site is broken."""
 
     def error(self, message: str) -> NoReturn:
         command = self.prog.partition(" ")[2]
@@ -56,42 +56,51 @@ def parser() -> argparse.ArgumentParser:
 
     def add(name: str, what: str, run: Callable[[argparse.Namespace], int], root: bool) -> argparse.ArgumentParser:
         needs = " (needs root)" if root else ""
-        end = "" if what.endswith("?") else "."
-        told = f"{what[0].upper()}{what[1:]}{needs}{end}"
+        told = f"{what[0].upper()}{what[1:]}{needs}."
         one: argparse.ArgumentParser = commands.add_parser(
             name, help=what + needs, description=told, allow_abbrev=False
         )
         one.set_defaults(run=run, root=root)
         return one
 
-    one = add("status", "is each site live, and does it answer?", _status, False)
-    one.add_argument("sites", nargs="*", metavar="SITE", help="only these sites")
-    one = add("doctor", "which hop of a site is broken, why, and what fixes it", _doctor, True)
-    one.add_argument("sites", nargs="*", metavar="SITE", help="only these sites")
-    one.add_argument("--json", action="store_true", help="everything that was found, as data")
-    one.add_argument("--deep", action="store_true", help="try each part alone as well, some seconds a site")
+    one = add("status", "show whether each site is live and answers", _status, False)
+    one.add_argument("sites", nargs="*", metavar="SITE", help="limit to these sites")
+    one = add("doctor", "show which hop of a site is broken, why, and how to fix it", _doctor, True)
+    one.add_argument("sites", nargs="*", metavar="SITE", help="limit to these sites")
+    one.add_argument("--json", action="store_true", help="print everything that was found as JSON")
+    one.add_argument("--deep", action="store_true", help="also start each part alone; takes some seconds per site")
     one.add_argument(
-        "--patience", type=_seconds, default=4.0, metavar="SECONDS", help="wait so long for what does not answer"
+        "--patience", type=_seconds, default=4.0, metavar="SECONDS", help="how many seconds to wait for an answer"
     )
-    one = add("releases", "the releases that are here, the newest first", _releases, False)
-    one.add_argument("sites", nargs="*", metavar="SITE", help="only these sites")
+    one = add("releases", "list the releases on this host, newest first", _releases, False)
+    one.add_argument("sites", nargs="*", metavar="SITE", help="limit to these sites")
     one = add("rollback", "make an earlier release the live one again, without a failed request", _rollback, True)
     one.add_argument("site", metavar="SITE")
     one.add_argument(
-        "id", nargs="?", default="", metavar="ID", help="its id; without, the release that was live before"
+        "id", nargs="?", default="", metavar="ID", help="its ID; by default the release that was live before"
     )
-    one.add_argument("--check", action="store_true", help="say what would be done, and change nothing")
-    one.add_argument("--ignore-migrations", action="store_true", help="even to code that does not know all migrations")
-    one = add("logs", "what nginx, uWSGI and workers of a site wrote, by time", _logs, False)
+    one.add_argument("--check", action="store_true", help="show what would be done, and change nothing")
+    one.add_argument(
+        "--ignore-migrations", action="store_true", help="roll back even if the code does not know all migrations"
+    )
+    one = add("logs", "show what nginx, uWSGI and the workers of a site logged, sorted by time", _logs, False)
     one.add_argument("site", metavar="SITE")
-    one.add_argument("-f", "--follow", action="store_true", help="go on with what is written from now on")
-    one.add_argument("-e", "--errors", action="store_true", help="only errors: 5xx and 499, tracebacks, complaints")
-    one.add_argument("-n", "--lines", type=_count, default=100, metavar="N", help="so many lines (100)")
-    add("watch", "what the timer runs: look at all sites, remember what was found, write metrics", _watch, True)
-    for name, what in (("manage", "manage.py of a site, as its user, with its settings"), ("shell", "a Django shell")):
+    one.add_argument("-f", "--follow", action="store_true", help="continue with new lines as they are written")
+    one.add_argument(
+        "-e",
+        "--errors",
+        action="store_true",
+        help="show only errors: 5xx and 499, tracebacks, messages of uWSGI and systemd",
+    )
+    one.add_argument("-n", "--lines", type=_count, default=100, metavar="N", help="how many lines to show (100)")
+    add("watch", "check all sites, store the result and write metrics; the timer runs this", _watch, True)
+    for name, what in (
+        ("manage", "run manage.py of a site, as its user, with its settings"),
+        ("shell", "start a Django shell"),
+    ):
         one = add(name, what, _manage, True)
         one.add_argument("site", metavar="SITE")
-        one.add_argument("words", nargs=argparse.REMAINDER, metavar="...", help="what manage.py gets")
+        one.add_argument("words", nargs=argparse.REMAINDER, metavar="...", help="the arguments of manage.py")
     return whole
 
 
@@ -103,13 +112,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         with until_closed():
             try:
                 status = _run(argv)
-            except SystemExit as end:  # of argparse, after --help or a call that makes no sense
+            except SystemExit as end:  # from argparse, after --help or wrong arguments
                 status = end.code if isinstance(end.code, int) else 1
     except KeyboardInterrupt:
         status = 130
     except OSError as error:  # the disk is full on which the output goes, for instance
         into_nothing()
-        complain(f"{error.filename or 'cannot go on'}: {error.strerror or error}")
+        complain(f"{error.filename or 'cannot continue'}: {error.strerror or error}")
         status = _FAILED.get((argv or sys.argv[1:] or [""])[0], 1)
     return status
 
@@ -130,7 +139,7 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 def _refused(given: argparse.Namespace, why: str) -> int:
-    """Say why nothing was done, to a monitoring system in its own words; return the exit status."""
+    """Print why nothing was done, in the format of monitoring plugins if needed; return the exit status."""
     if given.command in ("status", "doctor") and not getattr(given, "json", False):
         say_line(f"UNKNOWN: {why}")
     else:
@@ -178,7 +187,7 @@ def _manage(given: argparse.Namespace) -> int:
 def _watch(_given: argparse.Namespace) -> int:
     from . import watch
 
-    # Nobody knows what to ask of a site that recorded no domains.
+    # A site that recorded no domains cannot be checked.
     return watch.watch([request for site in chosen([]) if (request := site.request())])
 
 
@@ -188,7 +197,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value <= 600:
-        raise argparse.ArgumentTypeError(f"{text}; wanted seconds, from more than 0 to 600")
+        raise argparse.ArgumentTypeError(f"{text}; expected seconds, more than 0 and at most 600")
     return value
 
 
@@ -198,7 +207,7 @@ def _count(text: str) -> int:
     except ValueError:
         value = -1
     if not 0 <= value <= 100_000:
-        raise argparse.ArgumentTypeError(f"{text}; wanted 0 to 100000 lines")
+        raise argparse.ArgumentTypeError(f"{text}; expected 0 to 100000 lines")
     return value
 
 

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """`pyweb manage` and `pyweb shell`: manage.py as the site's user, in the sandbox of its release.
 
-The wrapper in the site's directory does the same. Its text is made anew here from the record of the live release: the
-directory may lie in somebody's home, who could put another file in its place for root to execute.
+The wrapper in the site's directory does the same. Its text is generated here from the record of the live release: the
+directory may be in a user's home directory, and that user could replace the file that root would run.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from ..release.release import stored
 from .output import complain
 from .sites import SiteHere
 
-# As env(1) and others have it: it was not the command that failed, but whoever was to run it.
+# As in env(1): the command did not fail, it could not be run.
 FAILED = 125
 _ENVIRONMENT = ("TERM", "COLORTERM", "LANG", "LC_ALL", "LC_CTYPE")
 
 
 def run(site: SiteHere, words: Sequence[str]) -> int:
-    """Become manage.py with these words: what it returns is what the command returns. Returns where that fails."""
+    """Replace this process by manage.py with these arguments. Returns only if that fails."""
     try:
         argv = command(site, words)
         os.execve(argv[0], argv, environment())  # noqa: S606 - it is to become the command

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a command prints: every line of it visible, in colours where a terminal shows them."""
+"""What a command prints: control characters made visible, with colours on a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..host.visible import one_line, visible
 
 
 def prepare() -> None:
-    """Let a terminal without UTF-8 get escapes in place of an exception, and what is closed take everything."""
+    """Write escapes to a terminal without UTF-8 instead of raising, and ignore output that is closed."""
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the command ends
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - likewise
     for stream in (sys.stdout, sys.stderr):
@@ -24,7 +24,7 @@ def prepare() -> None:
 
 @contextlib.contextmanager
 def until_closed() -> Iterator[None]:
-    """Print as long as somebody reads: that he has enough changes nothing of what was found or done."""
+    """Print until the reader closes the output, which does not change the result."""
     try:
         yield
         sys.stdout.flush()
@@ -33,14 +33,14 @@ def until_closed() -> Iterator[None]:
 
 
 def into_nothing() -> None:
-    """Let whatever is still to be written to standard output go nowhere."""
+    """Discard everything that is still written to standard output."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
 
 
 def say(text: str, colour: str = "") -> None:
-    """Print lines of our own; what they quote of others cannot command the terminal."""
+    """Print lines. Text that they quote cannot control the terminal."""
     shown = visible(text)
     if colour and sys.stdout.isatty() and "NO_COLOR" not in os.environ:
         shown = f"\033[{colour}m{shown}\033[0m"
@@ -48,11 +48,11 @@ def say(text: str, colour: str = "") -> None:
 
 
 def say_line(text: str, colour: str = "", indent: str = "") -> None:
-    """Print one line, whatever the text holds."""
+    """Print one line, whatever the text contains."""
     say(indent + one_line(text), colour)
 
 
 def complain(text: str) -> None:
     """Print what is wrong, on standard error."""
-    with contextlib.suppress(OSError):  # nobody reads that either
+    with contextlib.suppress(OSError):  # standard error is closed, too
         print(f"pyweb: {visible(text)}", file=sys.stderr, flush=True)

@@ -9,14 +9,14 @@ from collections.abc import Iterable
 OK, DEGRADED, BROKEN, UNKNOWN = "ok", "degraded", "broken", "unknown"
 EXIT = {OK: 0, DEGRADED: 1, BROKEN: 2, UNKNOWN: 3}
 WORDS = {OK: "OK", DEGRADED: "WARNING", BROKEN: "CRITICAL", UNKNOWN: "UNKNOWN"}
-# The marks stand beside the colours: not everybody sees those.
+# Marks in addition to colours, which not everyone can distinguish.
 MARKS = {OK: "✓", BROKEN: "✕", DEGRADED: "!", UNKNOWN: "?", "advice": "i"}
 COLOURS = {OK: "32", BROKEN: "31", DEGRADED: "33", UNKNOWN: "90", "advice": "36"}
 _WORST_FIRST = (BROKEN, DEGRADED, UNKNOWN, OK)
 
 
 def worst(statuses: Iterable[str]) -> str:
-    """Return the worst of some statuses; of nothing nobody knows anything."""
+    """Return the worst of some statuses; unknown if there is none."""
     found = {status if status in EXIT else UNKNOWN for status in statuses}
     return next((status for status in _WORST_FIRST if status in found), UNKNOWN)
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""`pyweb releases` and `pyweb rollback`: what is there to go back to, and going there."""
+"""`pyweb releases` and `pyweb rollback`: list the releases, and roll back to one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def lines(site: SiteHere) -> list[str]:
         mark = "live" if record["id"] == site.live else "previous" if record["id"] == before else ""
         made = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record["made"]))
         shown.append(f"{record['id']}  {made}  {mark:<8}  {_source(record)}".rstrip())
-    return shown or [f"no release of {site.name} is here"]
+    return shown or [f"there is no release of {site.name} on this host"]
 
 
 def records(site: SiteHere) -> list[dict[str, Any]]:
@@ -70,16 +70,16 @@ def go_back(site: SiteHere, to: str, ignore_migrations: bool, check_mode: bool) 
         return 1
     with until_closed():
         if not change.what:
-            say_line(f"{site.name}: release {change.release} is live already")
+            say_line(f"{site.name}: release {change.release} is already live")
         elif check_mode:
-            say_line(f"{site.name}: release {change.release} would be live; {change.previous} is")
+            say_line(f"{site.name}: release {change.release} would become live; {change.previous} is live now")
         else:
-            say_line(f"{site.name}: release {change.release} is live; before it was {change.previous}")
+            say_line(f"{site.name}: release {change.release} is live; the previous release was {change.previous}")
     return 0
 
 
 def who() -> str:
-    """Return who asks, for the site's history: the one who called sudo, and the host."""
+    """Return who runs the command, for the site's history: the user who called sudo, and the host."""
     try:
         name = os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):  # a user without a name

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The sites of this host as a command finds them: in what runs noted, and in the units and releases that are here.
+"""The sites of this host as a command finds them: in the records of runs, and in the units and releases that exist.
 
-Root sees all of it. Anybody else sees what is public: units, releases, links.
+Root sees everything. Other users see what is public: units, releases, links.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ASKED = ("name", "domains", "prefix", "health", "paths", "canonical")
 
 
 class NoSite(Exception):
-    """There is no such site here: what there is instead."""
+    """There is no such site; the message names the sites that exist."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class SiteHere:
         return list(self.record.get("site", {}).get("domains") or [])
 
     def request(self) -> dict[str, Any]:
-        """Return what the doctor has to know; {} where nobody recorded the domains."""
+        """Return what the doctor needs to know; {} if the domains were not recorded."""
         noted = files.recorded(self.layout.doctor_request) if os.geteuid() == 0 else {}
         if noted.get("name") == self.name and noted.get("domains"):
             return noted
@@ -57,7 +57,7 @@ class SiteHere:
 
 
 def sites() -> list[SiteHere]:
-    """Return the sites that are here, by name; not those of which only the data are left."""
+    """Return the sites that are here, by name; without those of which only the data remain."""
     noted = memory.sites() if os.geteuid() == 0 else {}
     here = (_site(one.layout) for one in found.sites({}, noted))
     return [site for site in here if site.live or site.layout.units_present()]
@@ -92,7 +92,7 @@ def record_of(layout: Layout, release_id: str) -> dict[str, Any]:
 
 def _site(layout: Layout) -> SiteHere:
     live = release_of(layout.current)
-    # The link may lie in the hands of the site's user.
+    # The site's user may control the link.
     live = live if re.fullmatch(r"[0-9a-f]+", live) else ""
     record = record_of(layout, live) if live else {}
     paths = record.get("site", {}).get("paths")

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""`pyweb status`: is each site live, do its processes run, and does it answer through nginx? A glance, no diagnosis."""
+"""`pyweb status`: whether each site is live, its processes run, and nginx answers for it. A quick check."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PROPERTIES = "Id,LoadState,ActiveState,SubState,NRestarts,Result,ActiveEnterTim
 
 @dataclass
 class Glance:
-    """What was seen of one site. `faults` are (status, what); `facts` what is good to know."""
+    """The findings for one site. `faults` are (status, what); `facts` is other information."""
 
     site: SiteHere
     faults: list[tuple[str, str]] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Glance:
 
 
 class OwnShell(Shell):
-    """Runs commands as whoever this is: only root becomes root."""
+    """Runs commands as the current user, without becoming root."""
 
     def start(self, argv: Sequence[str], user: str, *given: Any, **named: Any) -> Running:
         """Start `argv` as `Shell` does, as this process's own user."""
@@ -49,7 +49,7 @@ class OwnShell(Shell):
 
 
 def run(sites: Sequence[SiteHere]) -> int:
-    """Print a summary and a line a site; return the exit status."""
+    """Print a summary and a line for each site; return the exit status."""
     glances = [Glance(site) for site in sites]
     units = shown_units([unit for site in sites for unit in _units(site)])
     with ThreadPoolExecutor(max(len(glances), 1)) as pool:
@@ -103,7 +103,7 @@ def judge_units(glance: Glance, units: Mapping[str, Mapping[str, str]]) -> None:
     own = site.layout.unit(site.live)
     state = units.get(own)
     if state is None:
-        glance.faults.append((UNKNOWN, "systemd says nothing of its units"))
+        glance.faults.append((UNKNOWN, "systemd reports nothing about its units"))
         return
     active = state.get("ActiveState", "")
     if active != "active":
@@ -130,7 +130,7 @@ def _judge_background(glance: Glance, units: Mapping[str, Mapping[str, str]]) ->
             if name.endswith(".timer") and active != "active":
                 glance.faults.append((DEGRADED, f"timer {timer} is {active}"))
             elif name.endswith(".service") and state.get("Result", "success") != "success":
-                glance.faults.append((DEGRADED, f"timer {timer} failed last ({state['Result']})"))
+                glance.faults.append((DEGRADED, f"the last run of timer {timer} failed ({state['Result']})"))
     if running:
         glance.facts.append(f"{running} worker{'' if running == 1 else 's'}")
 
@@ -150,12 +150,12 @@ def _visit(site: SiteHere) -> tuple[str, str]:
     """Visit a site as its visitors do, through nginx; return a status, and what was seen."""
     recorded, manifest = site.record.get("site"), site.record.get("manifest")
     if not recorded or not manifest:
-        return UNKNOWN, "its release recorded nothing, so nobody knows what to ask for; run pyweb.stack.site once"
+        return UNKNOWN, "its release recorded no health check; run pyweb.stack.site once"
     health = {**recorded["health"], "timeout": min(recorded["health"].get("timeout", VISIT), VISIT)}
     try:
         return _through(Front.of(OwnShell(site.name, {}), {**recorded, "health": health}, manifest))
-    except Exception as error:  # whatever it is, the other sites are told
-        return UNKNOWN, f"could not be asked: {type(error).__name__}"
+    except Exception as error:  # whatever it is, the other sites are reported
+        return UNKNOWN, f"could not be checked: {type(error).__name__}"
 
 
 def _through(front: Front) -> tuple[str, str]:

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Look at all sites of this host, passively, for the timer: remember each run, and write metrics.
+"""Check all sites of this host passively, for the timer: store the result of each run, and write metrics.
 
-The unit says where metrics go, in the environment variable `PYWEB_METRICS`; without it nobody wants them.
+The unit sets the directory of the metrics in the environment variable `PYWEB_METRICS`; without it, none are written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ..host.files import hold
 from ..model.layout import LOCKS
 
 METRICS_VARIABLE = "PYWEB_METRICS"
-# A run that is under way says all there is to say.
+# A run that is under way reports everything.
 LOCK = f"{LOCKS}/doctor-timer.lock"
 
 
@@ -31,7 +31,7 @@ class _BusyError(Exception):
 def watch(sites: Sequence[Mapping[str, Any]]) -> int:
     """Look at each site (`name` and `domains`, `paths` and the like as `examine` has them) once.
 
-    Return 0, whatever is wrong with the sites: systemd would call the unit failed. 1 where the look itself failed.
+    Return 0 even if sites are broken, or the unit would fail; 1 if the check itself failed.
     """
     try:
         with hold(LOCK, 0, lambda process: _BusyError(process)):
@@ -49,8 +49,8 @@ def _watch(sites: Sequence[Mapping[str, Any]]) -> int:
     for given in sites:
         try:
             measure(look(given, host), samples, host.now)
-        except Exception as error:  # whatever it is, the other sites are looked at
-            # What it says is not told: nobody knows what of it is secret.
+        except Exception as error:  # whatever it is, the other sites are checked
+            # Its text is not shown, because it may contain a secret.
             failed |= _failed(f"site {given.get('name')!r}: {type(error).__name__}")
     memory.keep_only({str(given["name"]) for given in sites})
     times = os.times()

@@ -20,19 +20,19 @@ COMBINED = (
 _OWN = "pyweb"
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 _REQUEST = re.compile(r"([A-Z]{3,10}) (\S+)")
-# Of a line of a log so much is read: whoever asks for a page decides how long it is.
+# How much of a log line is read: the client decides how long it is.
 _LINE_MAX, _PATH_MAX = 4000, 200
-# uWSGI doc, "log-format": what it writes of a request where nobody says otherwise.
+# uWSGI doc, "log-format": what it writes about a request by default.
 _UWSGI = re.compile(
     r"\[pid: \d+\|app: [^|]{1,20}\|req: [^\]]{1,40}\] \S+ \([^)]{0,200}\) \{[^}]{0,80}\} \[([^\]]{24})\] "
     r"([A-Z]{3,10}) (\S+) => generated [^(]{1,80} \([^ ()]{1,12} (\d{3})\)"
 )
-# uvicorn, daphne, granian and gunicorn, whatever stands in front of the request.
+# uvicorn, daphne, granian and gunicorn, whatever precedes the request.
 _SERVER = re.compile(r'"([A-Z]{3,10}) (\S+) HTTP/[0-9.]{1,3}" (\d{3})(?: |$)')
 
 
 def visits(text: str, log_format: str = COMBINED, names: Sequence[str] = ()) -> list[Visit]:
-    """Return the visits that the lines of a log speak of; of a format that says which host was asked, only these."""
+    """Return the visits in the lines of a log; if the format contains the host, only those of these hosts."""
     pattern, fields = _pattern(log_format)
     if pattern is None:
         return []
@@ -49,14 +49,14 @@ def visits(text: str, log_format: str = COMBINED, names: Sequence[str] = ()) -> 
 
 
 def names_hosts(log_format: str) -> bool:
-    """Say whether the lines of a format tell which host was asked."""
+    """Return whether the lines of a format tell which host was asked."""
     return bool({"host", "server_name", "http_host"} & {one or two for one, two in _VARIABLE.findall(log_format)})
 
 
 def own_visits(log: str, since: float) -> list[Visit]:
     """Return the visits that a server itself wrote into its log since it was started at `since`.
 
-    Of those without a time of their own nothing more is known.
+    Visits without a time of their own have only this one.
     """
     found = uwsgi_visits(log)
     if found:
@@ -97,7 +97,7 @@ def _pattern(log_format: str) -> tuple[re.Pattern[str] | None, list[str]]:
         name, after = parts[number] or parts[number + 1], parts[number + 2]
         fields.append(name)
         last = number + 3 >= len(parts)
-        # Two variables side by side are no format that anybody could read.
+        # Two adjacent variables cannot be told apart.
         if not after and not last:
             return None, []
         text += (rf"([^{re.escape(after[0])}]*)" if after else "(.*)") + re.escape(after)

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What to do by hand about an exception of a project, from its words: packages, environment, files that are closed."""
+"""How to fix an exception of a project by hand, from its text: packages, environment, inaccessible files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 from .evidence import Site
 from .fixes import ini, restart, settings_file
 
-# What Django says where the driver of a database or a cache is missing -> the package that has it.
+# Django's message if the driver of a database or a cache is missing -> the package that provides it.
 _DRIVERS = (
     (r"Error loading MySQLdb module", "mysqlclient"),
     (r"Error loading psycopg2? ", "'psycopg[binary]'"),
@@ -39,27 +39,30 @@ _ABSENT = re.compile(r"No such file or directory: '(/[^'\n]{1,300})'")
 
 
 def fix(site: Site, error: str) -> str:
-    """Return what to do on a host that somebody made by hand; '' where the words say nothing that is known."""
+    """Return the fix for a host that was set up by hand; '' if the text is not known."""
     again = f"; then {restart(site)}"
     for pattern, package in _DRIVERS:
         if re.search(pattern, error):
             return f"{_pip(site)} install {package}{again}"
     module = re.search(r"No module named '([\w.]+)'", error)
     if module:
-        return own_module(site, module[1]) or f"{_pip(site)} install the package of {module[1]}{again}"
+        return own_module(site, module[1]) or f"{_pip(site)} install the package that provides {module[1]}{again}"
     variable = _VARIABLE.search(error)
     if variable:
         name = next(text for text in variable.groups() if text)
-        return f"give the process the variable {name}, by {_environment(site)}{again}"
+        return f"set the variable {name} for the process, with {_environment(site)}{again}"
     denied, absent = _DENIED.search(error), _ABSENT.search(error)
     if denied:
         user, path = site.uwsgi.user or "the site's user", denied[1]
-        return f"let {user} write {path}: chown {user} {path}, or install -d -o {user} {path} for a directory{again}"
+        return (
+            f"allow {user} to write to {path}: chown {user} {path}, or install -d -o {user} {path} for a "
+            f"directory{again}"
+        )
     wsgi = site.uwsgi.options.last("wsgi-file")
     if absent and wsgi and absent[1].endswith(f"/{wsgi.lstrip('/')}"):
-        return f"wsgi-file = the file that is there, in {ini(site)}: there is no {absent[1]}{again}"
+        return f"wsgi-file = the existing file in {ini(site)}: there is no {absent[1]}{again}"
     if absent:
-        return f"{absent[1]} is missing: put it there, or mkdir -p {posixpath.dirname(absent[1])}{again}"
+        return f"{absent[1]} is missing: create it, or mkdir -p {posixpath.dirname(absent[1])}{again}"
     for pattern, name in _SETTINGS:
         if re.search(pattern, error):
             return f"correct {name} in {settings_file(site, name)}{again}"
@@ -67,7 +70,7 @@ def fix(site: Site, error: str) -> str:
 
 
 def own_module(site: Site, missing: str) -> str:
-    """Return what to do about a module of the project's own package that is not there; '' for a package of others."""
+    """Return the fix for a missing module of the project's own package; '' for another package."""
     options = site.uwsgi.options
     module = options.last("module") or options.last("wsgi-file")
     top = module.replace("/", ".").partition(".")[0]
@@ -78,7 +81,7 @@ def own_module(site: Site, missing: str) -> str:
     unit = site.uwsgi.unit.get("Id", "its unit")
     where = f": env = {named[0].partition('=')[0]} in {ini(site)} names it" if named else ""
     where = where or (f": {by_unit[0]} in the environment of {unit} names it" if by_unit else "")
-    return f"the project has no {missing}: put it there, or correct what names it{where}; then {restart(site)}"
+    return f"the project has no {missing}: add it, or correct what names it{where}; then {restart(site)}"
 
 
 def _pip(site: Site) -> str:

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What uWSGI's options say of the application that is loaded."""
+"""What uWSGI's options say about the application that is loaded."""
 
 from __future__ import annotations
 

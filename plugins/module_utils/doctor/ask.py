@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""How the doctor asks: commands with a time limit, the ends of logs, accounts. Nothing here writes anything."""
+"""How the doctor collects evidence: commands with a time limit, the ends of logs, accounts. Writes nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .evidence import Ran
 
 # Seconds.
 COMMAND_TIMEOUT = 3.0
-# The same for what is asked once a host.
+# The same for what is run once per host.
 HOST_COMMAND_TIMEOUT = 10.0
 # Bytes.
 LOG_TAIL = 65536
@@ -59,12 +59,12 @@ def run(
 
 
 def installed(program: str) -> bool:
-    """Say whether a program is there, whatever comes of running it."""
+    """Return whether a program exists, even if it fails."""
     return shutil.which(program, path=CLEAN_ENVIRONMENT["PATH"]) is not None
 
 
 def account(name: str) -> Identity | None:
-    """Return the identity that a process of this user gets when it starts now; None where there is no such user."""
+    """Return the identity that a process of this user gets when it starts now; None if there is no such user."""
     with contextlib.suppress(KeyError):
         return identity_of(pwd.getpwuid(int(name)).pw_name if name.isdigit() else name)
     return None

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judge the certificates of a site and their renewal, from the evidence. Asks nothing."""
+"""Judge the certificates of a site and their renewal, from the evidence. Pure functions."""
 
 from __future__ import annotations
 
@@ -48,33 +48,33 @@ def _all(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[Fa
 
 
 def _refused(faults: Faults, entrance: Entrance, site: Site) -> Fault:
-    """Say what is wrong with the dates or the names of a certificate, whoever issued it."""
+    """Report wrong dates or names of a certificate, whoever issued it."""
     reason = entrance.certificate
     place = f" ({entrance.certificate_place})" if entrance.certificate_place else ""
     evidence = [f"TLS to {entrance.where} for {entrance.domain}: {reason}"]
     if "expired" in reason:
         cause, name = f"the certificate of {entrance.domain} has expired{place}", "nginx.certificate-expired"
-        fix = "renew it (certbot renew, or a new file), then systemctl reload nginx; check the clock, too"
+        fix = "renew it (certbot renew, or install a new file), then systemctl reload nginx; also check the clock"
     elif "not yet valid" in reason:
         cause, name = f"the certificate of {entrance.domain} is not valid yet{place}", "nginx.certificate-not-yet-valid"
         fix = "check the clock (timedatectl); if it is right, wait, or use a certificate that is valid now"
     elif "ismatch" in reason:
         cause, name = f"the certificate{place} is for another name than {entrance.domain}", "nginx.certificate-name"
-        fix = f"a certificate that names {entrance.domain}, as ssl_certificate of this server"
+        fix = f"use a certificate that names {entrance.domain} as ssl_certificate of this server"
         if entrance.shown.leaf:
             evidence.append(f"it is for {', '.join(entrance.shown.leaf.names[:8]) or 'no name'}")
     else:
-        cause, name = f"the certificate of {entrance.domain} is not right{place}: {reason}", "nginx.certificate"
-        fix = "another certificate as ssl_certificate of this server"
+        cause, name = f"the certificate of {entrance.domain} is not valid{place}: {reason}", "nginx.certificate"
+        fix = "use another certificate as ssl_certificate of this server"
     if site.https.kind in ("selfsigned", "acme") and name != "nginx.certificate-not-yet-valid":
-        fix = f"{_AGAIN}, which gets another one; check the clock, too"
+        fix = f"run {_AGAIN}, which gets a new one; also check the clock"
     elif site.https.kind == "certificate" and name != "nginx.certificate-not-yet-valid":
-        fix = f"web_sites[].tls of {site.name} (certificate and key), then {_AGAIN}"
+        fix = f"set web_sites[].tls of {site.name} (certificate and key), then run {_AGAIN}"
     return faults.fault(name, BROKEN, cause, fix, evidence)
 
 
 def _of_the_file(faults: Faults, entrance: Entrance, site: Site) -> Iterator[Fault]:
-    """Compare the file with what is shown, and look whether a chain is whole."""
+    """Compare the file with the certificate that is served, and check that the chain is complete."""
     file, leaf = entrance.file, entrance.shown.leaf
     if not file or not file.leaf:
         return
@@ -83,7 +83,7 @@ def _of_the_file(faults: Faults, entrance: Entrance, site: Site) -> Iterator[Fau
             "nginx.certificate-not-reloaded",
             BROKEN if entrance.certificate else DEGRADED,
             f"nginx still serves a certificate for {entrance.domain} that ends on {day(leaf.ends)}; the one in "
-            f"{file.path} ends on {day(file.leaf.ends)}: nginx was not reloaded since that file is there",
+            f"{file.path} ends on {day(file.leaf.ends)}: nginx has not been reloaded since that file was written",
             f"{_take(site)}{_RELOAD}; {_next_time(site)}",
             [
                 f"served: from {day(leaf.begins)} to {day(leaf.ends)}, {leaf.fingerprint[:16]}",
@@ -94,8 +94,8 @@ def _of_the_file(faults: Faults, entrance: Entrance, site: Site) -> Iterator[Fau
         yield faults.fault(
             "nginx.certificate-chain",
             DEGRADED,
-            f"{file.path} lacks the certificate of {file.missing}, which issued that of {entrance.domain}: some "
-            "browsers get it elsewhere, programs and phones refuse the connection",
+            f"{file.path} does not contain the certificate of {file.missing}, which issued that of {entrance.domain}: "
+            "some browsers download it, but programs and phones refuse the connection",
             _whole(file, site),
             [f"TLS to {entrance.where}: {entrance.shown.distrust}" if entrance.shown.distrust else "", file.place],
         )
@@ -112,25 +112,25 @@ def _next_time(site: Site) -> str:
     if site.https.kind == "path":
         return f"systemctl enable --now {watch.path_unit(site.layout)} does that whenever the file changes"
     if site.https.kind not in ("", "none"):
-        return f"{_AGAIN} puts back what does that after a renewal"
+        return f"{_AGAIN} restores the unit that does that after a renewal"
     if renewal.program == "certbot":
         return f"for the next time: renew_hook = systemctl reload nginx, in [renewalparams] of {renewal.file}"
     if renewal.program == "acme.sh":
         return f"for the next time: acme.sh --install-cert -d {renewal.name} --reloadcmd 'systemctl reload nginx'"
-    return "for the next time: let whoever renews the file do that"
+    return "for the next time: make the program that renews the file do that"
 
 
 def _whole(file: CertificateFile, site: Site) -> str:
     if site.https.kind == "certificate":
-        return f"append the certificate of {file.missing} to `certificate` in web_sites[].tls, then {_AGAIN}"
+        return f"append the certificate of {file.missing} to `certificate` in web_sites[].tls, then run {_AGAIN}"
     if "fullchain" in file.beside.rpartition("/")[2]:
         return f"ssl_certificate {file.beside}; in {file.place}, then {_RELOAD}"
-    source = file.beside or "the intermediate of your CA"
+    source = file.beside or "the intermediate certificate of your CA"
     return f"append {source} to {file.path}, then {_RELOAD}"
 
 
 def _late(faults: Faults, entrance: Entrance, site: Site, host: Host) -> Iterator[Fault]:
-    """Tell of a certificate that ends soon, though it should have been renewed by now."""
+    """Report a certificate that expires soon and should have been renewed by now."""
     leaf = entrance.shown.leaf or (entrance.file.leaf if entrance.file else None)
     if not leaf:
         return
@@ -143,7 +143,7 @@ def _late(faults: Faults, entrance: Entrance, site: Site, host: Host) -> Iterato
         "nginx.certificate-expires",
         DEGRADED,
         f"the certificate of {entrance.domain} ends on {day(leaf.ends)}, {when}; "
-        + ("it should have been renewed by now" if known else "nothing on this host is known to renew it"),
+        + ("it should have been renewed by now" if known else "no program on this host is known to renew it"),
         _renew(site, entrance),
         [f"from {day(leaf.begins)} to {day(leaf.ends)}; {_issuer(leaf)}"],
     )
@@ -152,25 +152,25 @@ def _late(faults: Faults, entrance: Entrance, site: Site, host: Host) -> Iterato
 def _renew(site: Site, entrance: Entrance) -> str:
     """Say what renews the certificate now."""
     if site.https.kind == "selfsigned":
-        return f"{_AGAIN} makes a new one"
+        return f"{_AGAIN} creates a new one"
     if site.https.kind == "certificate":
-        return f"web_sites[].tls of {site.name} (certificate and key), then {_AGAIN}"
+        return f"set web_sites[].tls of {site.name} (certificate and key), then run {_AGAIN}"
     if site.renewal.program == "certbot":
-        return f"certbot renew --cert-name {site.renewal.name}, which says what keeps it from that"
+        return f"certbot renew --cert-name {site.renewal.name}, which shows why it was not renewed"
     if site.renewal.program == "acme.sh":
-        return f"acme.sh --renew -d {site.renewal.name}, which says what keeps it from that"
+        return f"acme.sh --renew -d {site.renewal.name}, which shows why it was not renewed"
     return f"a new certificate in {entrance.file.path if entrance.file else 'its file'}, then {_RELOAD}"
 
 
 def _nobodys(faults: Faults, entrance: Entrance, site: Site) -> Iterator[Fault]:
-    """Tell of a self-signed certificate for a name of the public DNS that nobody has asked for."""
+    """Report a self-signed certificate for a public name, if the inventory does not ask for one."""
     leaf = entrance.shown.leaf
     if leaf and leaf.self_signed and site.https.kind in ("", "none") and not reserved(entrance.domain):
         place = f" ({entrance.certificate_place})" if entrance.certificate_place else ""
         yield faults.fault(
             "nginx.certificate-untrusted",
             DEGRADED,
-            f"the certificate of {entrance.domain} is self-signed{place}: browsers warn everybody who comes",
+            f"the certificate of {entrance.domain} is self-signed{place}: browsers warn every visitor",
             f"web_sites[].tls: {{acme: {{}}}}; by hand: certbot --nginx -d {entrance.domain}",
             [f"TLS to {entrance.where} for {entrance.domain}: {entrance.shown.distrust or 'self-signed'}"],
         )
@@ -178,26 +178,26 @@ def _nobodys(faults: Faults, entrance: Entrance, site: Site) -> Iterator[Fault]:
 
 def _placeholder(faults: Faults, site: Site) -> Fault:
     failures = site.renewal.failures
-    said = f"; the last time it said: {failures.said}" if failures.said else ""
+    said = f"; its last message was: {failures.said}" if failures.said else ""
     return faults.fault(
         "nginx.certificate-placeholder",
         BROKEN,
-        f"the CA has issued no certificate for {site.domains[0]} yet, and nginx serves one that stands in{said}",
-        f"{_AGAIN}, which asks the CA again and says what it needs",
+        f"the CA has issued no certificate for {site.domains[0]} yet, and nginx serves a temporary one{said}",
+        f"run {_AGAIN}, which asks the CA again and reports what it needs",
         [f"{site.layout.tls_live}/placeholder", f"{failures.last}: {failures.said}" if failures.said else ""],
         _reached_by(failures.said),
     )
 
 
 def _renewal(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
-    """Judge whether the certificate is renewed: by what, and with which success."""
+    """Judge whether the certificate is renewed, by which program, and whether that succeeds."""
     renewal, managed = site.renewal, site.https.kind == "acme"
     if not renewal.program:
         return
     gone = any("expired" in entrance.certificate for entrance in site.entrances)
     status = BROKEN if gone else DEGRADED
     if renewal.off:
-        fix = _AGAIN if managed else _revive(renewal)
+        fix = f"run {_AGAIN}" if managed else _revive(renewal)
         cause = f"the certificate {renewal.name} is not renewed: {renewal.off}"
         yield faults.fault("nginx.renewal-off", status, cause, fix, [renewal.file])
     elif not renewal.runs or all(trigger.why for trigger in renewal.triggers):
@@ -209,7 +209,8 @@ def _renewal(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
             status,
             f"{renewal.program} has failed to renew the certificate {renewal.name} since {failures.since}: "
             f"{failures.said}",
-            f"{_renew_by(renewal)} says the same, and what comes of a change; port 80 has to be open, and to lead here",
+            f"{_renew_by(renewal)} shows the same error, and whether a change helps; port 80 must be open and must "
+            "lead to this host",
             [f"the last time: {failures.last}", *(trigger.ended for trigger in renewal.triggers if trigger.ended)],
             _reached_by(failures.said),
         )
@@ -228,16 +229,16 @@ def _nothing_starts(faults: Faults, renewal: Renewal, status: str, managed: bool
     return faults.fault(
         "nginx.renewal-off",
         status,
-        f"{cause}: {'; '.join(named)}" if named else f"{cause}: no timer, and no line of cron",
-        fixes[0] if fixes else _AGAIN if managed else by_hand,
-        named or [f"no timer or line of cron that starts {program}"],
+        f"{cause}: {'; '.join(named)}" if named else f"{cause}: there is no timer and no cron job",
+        fixes[0] if fixes else f"run {_AGAIN}" if managed else by_hand,
+        named or [f"no timer or cron job that starts {program}"],
     )
 
 
 def _revive(renewal: Renewal) -> str:
     if "autorenew" in renewal.off:
-        return f"take autorenew = False out of {renewal.file}"
-    return "get a certificate by certbot anew (certbot --nginx), or use one that somebody else renews"
+        return f"remove autorenew = False from {renewal.file}"
+    return "get a new certificate with certbot (certbot --nginx), or use one that another program renews"
 
 
 def _renew_by(renewal: Renewal) -> str:
@@ -247,7 +248,7 @@ def _renew_by(renewal: Renewal) -> str:
 
 
 def _reached_by(said: str) -> tuple[str, ...]:
-    """Return what a failure may come of: a closed port, where the CA says that it has not reached the host."""
+    """Return the possible cause of a failure: a closed port, if the CA could not reach the host."""
     return ("firewalld.closed",) if re.search(r"(?i)time[- ]?out|refused|connect|reach", said) else ()
 
 

@@ -31,7 +31,7 @@ Judge = Callable[[Site, Host, list[str]], Iterator[Fault]]
 
 @dataclass(frozen=True)
 class Hop:
-    """One hop. `judge` yields its faults and appends to its last argument what it saw of a hop that is well."""
+    """One hop. `judge` yields its faults and appends what it saw of a hop that is ok to its last argument."""
 
     judge: Judge
     faults: Faults
@@ -58,5 +58,5 @@ CHAIN = (
     Hop(background.judge, background.FAULTS),
 )
 HOPS = tuple(hop.name for hop in CHAIN)
-# Every fault that there is, and the faults or hops that it may be a mere consequence of.
+# All faults, and the faults or hops that each may be a consequence of.
 REGISTER = {fault: sources for hop in CHAIN for fault, sources in hop.faults.items()}

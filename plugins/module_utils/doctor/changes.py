@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Say what has changed since a site was last well: what the timer noted then, and what the package logs say since."""
+"""Find what has changed since a site last worked, from the timer's snapshot and the package logs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .evidence_changes import Change, Changes, Snapshot
 from .fault import BROKEN, DEGRADED, OK
 from .snapshot import snapshot
 
-# So many packages and files are named one by one.
+# How many packages and files are named one by one.
 NAMED = 12
-# A file system that is fuller by so many points, or has less than so much left, in percent, is worth a word.
+# Report a file system that is fuller by this many percentage points, or has less than this percentage left.
 FULLER, NEARLY_FULL = 5, 95
 DPKG_LOGS = ("/var/log/dpkg.log.1", "/var/log/dpkg.log")
 DNF_LOGS = ("/var/log/dnf.rpm.log.1", "/var/log/dnf.rpm.log")
@@ -30,7 +30,7 @@ _DNF_WORDS = {"Installed": "installed", "Upgrade": "upgraded to", "Downgrade": "
 
 
 def look_at_changes(site: Site, host: Host, status: str) -> Changes | None:
-    """Return what has changed since the site was last well; None where it is well, or nobody has noted anything."""
+    """Return what has changed since the site last worked; None if it works, or nothing was recorded."""
     noted = memory.read(site.name)
     how, before = OK, noted.healthy
     if status == BROKEN and noted.working and (not before or noted.working.time > before.time):
@@ -39,7 +39,7 @@ def look_at_changes(site: Site, host: Host, status: str) -> Changes | None:
         return None
     found = [*compared(before, snapshot(site, host)), *packages(before.time)]
     if not found and before.time >= max(run.get("t", 0) for run in memory.runs(site.name)[-1:] or [{}]):
-        # It is well for the timer until today: this is a fault that shows only to who asks more than the timer does.
+        # The timer still considers it ok: it does not check everything that the doctor checks.
         return None
     return Changes(before.time, how, found)
 
@@ -49,7 +49,7 @@ def compared(before: Snapshot, now: Snapshot) -> list[Change]:
     found = []
     if before.release != now.release:
         found.append(Change("release", f"release {before.release or 'none'} -> {now.release or 'none'}"))
-    # Another release has units of its own, by its id: that it is another one is told.
+    # Another release has units of its own, with its ID: the change of release is reported instead.
     other = {before.release, now.release} - {""} if before.release != now.release else set()
     old, new = (
         {path: digest for path, digest in units.items() if not any(release in path for release in other)}

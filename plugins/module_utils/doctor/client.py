@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Ask as a client does: GET at an entrance, and look at the certificate that is shown there."""
+"""Act as a client: GET at an entrance, and read the certificate that is served there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PARTIAL_CHAIN = 0x80000
 
 
 def get(entrance: Entrance, path: str, timeout: float, headers: Mapping[str, str] | None = None) -> protocol.Answer:
-    """GET a path, whatever certificate is shown. Raises `ProtocolError` when no answer comes."""
+    """GET a path, whatever certificate is served. Raises `ProtocolError` when no answer comes."""
     context = _any_certificate() if entrance.tls else None
     greeting = protocol.proxy_line(entrance.address, entrance.address, entrance.port) if entrance.greets else b""
     return protocol.http_request(entrance.where, entrance.host, path, timeout, headers, tls=context, greeting=greeting)
@@ -28,7 +28,7 @@ def shown(entrance: Entrance, timeout: float) -> Shown:
     """Return the certificate that is shown for a domain, and what OpenSSL says of it.
 
     For `fault` the certificate itself is the trust anchor, so that a self-signed one is as good as any: what is judged
-    are its dates and its names. For `distrust` the host's own CAs are. Where nobody answers, nothing more is asked.
+    are its dates and its names. For `distrust` the host's own CAs are. If nothing answers, it stops.
     """
     found = Shown()
     with contextlib.suppress(OSError, ValueError), _handshake(entrance, _any_certificate(), timeout) as connection:

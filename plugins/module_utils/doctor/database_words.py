@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What databases say when they do not let a site in, and what each of it means. Pure functions of their words."""
+"""The messages of databases that refuse a site, and their meanings. Pure functions of text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MEANINGS = (
     ("unknown", r"(?:database|role) \"[^\"]{0,100}\" does not exist|\(1049,"),
     ("refused", r"\bFATAL:|pg_hba\.conf|server does not support SSL|permission denied for|\(1044,|\(1130,|\(1142,"),
 )
-# Exceptions of what is set, and not of who is asked. NotSupportedError is Django's for a server that is too old.
+# Exceptions about settings, not about the server. NotSupportedError is Django's for a server that is too old.
 _UNUSABLE: tuple[str, ...] = (
     "ImproperlyConfigured",
     "NotSupportedError",

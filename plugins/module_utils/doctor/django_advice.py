@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Look at what a project's settings mean on this host, from the inside: lines, cookies, locale, mail, Django's checks.
+"""Check what a project's settings mean on this host, from the inside: lines, cookies, locale, mail, Django's checks.
 
 The text of this file is sent to the site's interpreter in front of `django_look`, so it needs nothing but Python and
-Django. No value of a setting is printed that may be a secret.
+Django. Values of settings that may be secret are not printed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import socket
 import sys
 from typing import Any
 
-# Seconds that a mail server has to accept a connection, and characters of what a check says.
+# Seconds for a mail server to accept a connection, and characters of a check's message.
 MAIL_SECONDS, CHECK_CHARACTERS, CHECKS_MAX = 1.2, 200, 12
-# The settings whose lines are told.
+# The settings whose lines are reported.
 TOLD = (
     *("DEBUG", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "CSRF_COOKIE_SECURE", "SESSION_COOKIE_SECURE", "DATABASES"),
     *("SECURE_PROXY_SSL_HEADER", "STATIC_ROOT", "STORAGES", "STATICFILES_STORAGE", "EMAIL_BACKEND", "EMAIL_HOST"),
@@ -27,7 +27,7 @@ TOLD = (
 
 
 def lines_of(settings: Any) -> dict[str, str]:
-    """Return FILE:LINE of where the project's own settings assign what a verdict may name; the last place counts."""
+    """Return FILE:LINE of the last assignment in the project's settings of each setting that a verdict may name."""
     top = str(getattr(settings, "SETTINGS_MODULE", ""))
     package = top.rpartition(".")[0]
     found: dict[str, str] = {}
@@ -45,7 +45,7 @@ def lines_of(settings: Any) -> dict[str, str]:
 
 
 def trusted_over_https(settings: Any, domains: list[str]) -> bool:
-    """Say whether the project trusts forms of its own pages over https: then somebody in front serves them."""
+    """Return whether the project trusts forms of its own pages over https: then a proxy in front serves them."""
     from django.http.request import is_same_domain
 
     origins = [str(origin) for origin in settings.CSRF_TRUSTED_ORIGINS or []]
@@ -54,7 +54,7 @@ def trusted_over_https(settings: Any, domains: list[str]) -> bool:
 
 
 def foreign_cookies(settings: Any, domains: list[str]) -> list[str]:
-    """Return the settings whose cookies a browser does not take from any of the domains: they are for another one."""
+    """Return the settings whose cookies browsers reject from all of the domains, because they are for another one."""
     found = []
     for name in ("SESSION_COOKIE_DOMAIN", "CSRF_COOKIE_DOMAIN"):
         wanted = str(getattr(settings, name, None) or "").lower().lstrip(".")
@@ -64,7 +64,7 @@ def foreign_cookies(settings: Any, domains: list[str]) -> list[str]:
 
 
 def locale_of() -> dict[str, Any]:
-    """Return whether the locale that the environment names is there."""
+    """Return whether the locale that the environment names exists."""
     try:
         # Not LC_CTYPE, which Python itself replaces.
         locale.setlocale(locale.LC_COLLATE, "")
@@ -74,7 +74,7 @@ def locale_of() -> dict[str, Any]:
 
 
 def mail_server(settings: Any) -> dict[str, Any]:
-    """Return whether the mail server accepts connections; {} where no mail goes over the net, or to this host."""
+    """Return whether the mail server accepts connections; {} if none is used over the network."""
     mailers = getattr(settings, "MAILERS", None)
     if mailers:  # Django 6.1
         given = mailers.get("default", {})
@@ -100,7 +100,7 @@ def mail_server(settings: Any) -> dict[str, Any]:
 def deploy_checks(databases: None = None) -> list[dict[str, str]]:
     """Return what `manage.py check --deploy` says, without the databases; the text of Django's own checks only.
 
-    A project's own check may say anything.
+    The text of a project's own check may contain anything.
     """
     from django.core import checks
 

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Ask an application for pages that failed, in a process of its own, and say what it raised there.
+"""Request pages that failed from an application in a separate process, and report what it raised.
 
 `site_doctor` sends this file's text, behind that of `django_load`, to the site's own interpreter, as its user, with its
-environment; nothing here may need Ansible. Django answers an exception with 500 and tells whoever listens to its signal
-`got_request_exception`; LOGGING of the project may tell nobody. Only GET, without cookies and query strings.
+environment; nothing here may need Ansible. Django answers an exception with 500 and sends it to receivers of its signal
+`got_request_exception`; the project's LOGGING may drop it. Only GET, without cookies and query strings.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PREFIX = "pyweb-again "
 
 
 def main(module: str, name: str, wanted: str) -> None:
-    """Ask `name` of `module` for the paths in `wanted` (JSON: host, secure, paths); one line of JSON for each."""
+    """Request paths (`wanted`, JSON: host, secure, paths) from `name` of `module`; print a line of JSON for each."""
     given = json.loads(wanted)
     application = in_wsgi(getattr(load(module), name))
     from django.core.signals import got_request_exception
@@ -51,7 +51,7 @@ def main(module: str, name: str, wanted: str) -> None:
 
 
 def in_wsgi(application: Any) -> Any:
-    """Return an application that takes a request as WSGI has it: Django itself in the place of one for ASGI."""
+    """Return a WSGI application: Django's own handler if the given one is for ASGI."""
     if not any(inspect.iscoroutinefunction(part) for part in (application, getattr(application, "__call__", None))):  # noqa: B004 - not whether, but what it is
         return application
     from django.core.handlers.wsgi import WSGIHandler

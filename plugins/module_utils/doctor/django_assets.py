@@ -3,7 +3,7 @@
 """Compare a project's static files with what was collected, from the inside: files that are missing, older, unlisted.
 
 The text of this file is sent to the site's interpreter in front of `django_look`, so it needs nothing but Python and
-Django. It reads only, so many files and for so long.
+Django. It only reads, with a limit of files and time.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-# What browsers fetch: sources of these are left out of STATIC_ROOT by many.
+# What browsers fetch: many projects exclude the sources of these files from STATIC_ROOT.
 FETCHED = (".css", ".js", ".mjs", ".svg", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".ico", ".woff", ".woff2")
-# Files, bytes of a file, names that are told, seconds.
+# Limits: files, bytes of a file, names that are reported, seconds.
 ASSETS_MAX, COMPARED_MAX, TOLD_MAX, LOOKING = 20000, 1 << 20, 5, 0.8
 TEMPLATES_MAX, TEMPLATE_BYTES = 500, 1 << 18
 STATIC_TAG = re.compile(r"""\{%\s*static\s+["']([^"'{}]{1,200})["']""")
 
 
 def assets(settings: Any) -> dict[str, Any]:
-    """Return what of the static files is not in STATIC_ROOT as the project has it; {} where that matters to nobody."""
+    """Return the static files that differ between STATIC_ROOT and the project; {} if that does not matter."""
     root = str(settings.STATIC_ROOT or "")
     if (
         "django.contrib.staticfiles" not in settings.INSTALLED_APPS
@@ -33,7 +33,7 @@ def assets(settings: Any) -> dict[str, Any]:
         return {}
     from django.contrib.staticfiles.storage import staticfiles_storage
 
-    # A proxy is set up by the first attribute that is asked for.
+    # The first access to an attribute sets up a lazy object.
     location = str(getattr(staticfiles_storage, "location", "") or "")
     if not location or os.path.realpath(location) != os.path.realpath(root):
         return {}
@@ -51,7 +51,7 @@ def assets(settings: Any) -> dict[str, Any]:
 
 
 def serves_sources(settings: Any) -> bool:
-    """Say whether WhiteNoise serves the files where they are, collected or not."""
+    """Return whether WhiteNoise serves the files where they are, collected or not."""
     if not any("whitenoise" in str(path).lower() for path in settings.MIDDLEWARE or []):
         return False
     debug = bool(settings.DEBUG)
@@ -77,14 +77,14 @@ def sources(root: str, deadline: float) -> Iterator[tuple[str, str]]:
             seen.add(name)
             try:
                 source = storage.path(path)
-            except NotImplementedError:  # it is on no disk
+            except NotImplementedError:  # it is not on a disk
                 continue
             if not os.path.realpath(source).startswith(f"{os.path.realpath(root)}/"):
                 yield name, source
 
 
 def compared(source: str, collected: str) -> str:
-    """Return 'missing' or 'older' for a collected file that is not as its source is; else ''."""
+    """Return 'missing' or 'older' for a collected file that differs from its source; else ''."""
     try:
         new = os.stat(source)
     except OSError:
@@ -112,7 +112,7 @@ def compared(source: str, collected: str) -> str:
 
 
 def manifest(storage: Any, root: str, names: list[str]) -> dict[str, Any]:
-    """Return what a storage with hashed names lacks: {} where it needs no entry of a manifest."""
+    """Return what a storage with hashed names lacks: {} if it needs no manifest."""
     listed = getattr(storage, "hashed_files", None)
     file = str(getattr(storage, "manifest_name", "") or "")
     if listed is None or not file or not getattr(storage, "manifest_strict", False):

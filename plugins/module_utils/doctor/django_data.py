@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Look at a project's databases from the inside: whether they answer, in which words they do not, and their tables.
+"""Check a project's databases from the inside: whether they answer, with which error, and their tables.
 
 The text of this file is sent to the site's interpreter in front of `django_look`, so it needs nothing but Python and
-Django. Each database has a thread of its own: one that hangs leaves the others, and all other looks, alone. It reads
-only, and no password is ever printed.
+Django. Each database has its own thread, so one that hangs does not affect the other checks. It only reads, and never
+prints a password.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import threading
 import time
 from typing import Any, Callable
 
-# Databases of a project, tables whose columns are compared, and names that are told.
+# Limits: databases of a project, tables whose columns are compared, names that are reported.
 DATABASES_MAX, TABLES_MAX, NAMES_MAX = 8, 40, 6
 # Seconds: how long a locked SQLite file is waited for, and how long columns are compared.
 BUSY, COMPARING = 0.4, 0.6
 
 
 def watch_databases(say: Callable[..., None]) -> Callable[[], None]:
-    """Begin to look at all databases; return what waits for the end of that."""
+    """Start to check all databases; return a function that waits until that has ended."""
     from django.db import connections
 
     threads = []
@@ -38,7 +38,7 @@ def watch_databases(say: Callable[..., None]) -> Callable[[], None]:
 
 
 def look_at_database(say: Callable[..., None], connections: Any, alias: str) -> None:
-    """Connect, read, compare migrations and tables; no table and no file is made for asking."""
+    """Connect, read, compare migrations and tables, without creating a table or a file."""
     try:
         connection = connections[alias]
         given = connection.settings_dict
@@ -58,7 +58,7 @@ def look_at_database(say: Callable[..., None], connections: Any, alias: str) -> 
         )
         if file and not state["exists"]:
             say("failed", at="database", alias=alias, error=f"there is no file {file}")
-            return  # connecting would make it
+            return  # connecting would create it
         given["OPTIONS"] = patient(connection.vendor, given.get("OPTIONS") or {})
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -73,7 +73,7 @@ def said_failed(say: Callable[..., None], at: str, alias: str, error: BaseExcept
 
 
 def patient(vendor: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options of a connection for a look: no pool, which hides why it has none, and no long wait."""
+    """Return the options of a connection for a check: no pool, which hides errors, and no long timeout."""
     found = {name: value for name, value in options.items() if name != "pool"}
     if vendor == "sqlite":
         found["timeout"] = BUSY
@@ -112,7 +112,7 @@ def file_state(file: str) -> dict[str, Any]:
 
 def words_of(error: BaseException) -> list[str]:
     """Return what an error says, a few lines of it."""
-    # psycopg says each thing twice, once behind these words.
+    # psycopg repeats each message after these words.
     lines = [" ".join(line.split()).replace("connection failed: ", "")[:300] for line in str(error)[:4000].splitlines()]
     return list(dict.fromkeys(line for line in lines if line))[:4]
 
@@ -121,7 +121,7 @@ def words_of(error: BaseException) -> list[str]:
 
 
 def look_at_migrations(say: Callable[..., None], connection: Any, alias: str) -> None:
-    """Compare with what the code has. Nobody says which migrations other databases than the default one have."""
+    """Compare with the code. Which migrations belong to databases other than the default one is not known."""
     from django.db import Error
     from django.db.migrations.executor import MigrationExecutor
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Load an application as its server does, in the site's own interpreter.
+"""Load an application as its server does, with the site's own interpreter.
 
 `site_doctor` sends this text in front of those of `django_look` and `django_again`; nothing here may need Ansible.
 """

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Look at a Django project from the inside: in the site's own interpreter, as its user, with its environment.
+"""Examine a Django project from the inside: with the site's own interpreter, user and environment.
 
 `site_doctor` sends this file's text, behind those of `settings_facts`, `django_data`, `django_assets`, `django_advice`
 and `django_load`, to that interpreter's standard input; nothing here may need Ansible. Every finding is printed as one
-line of JSON as soon as it is known. A look that ends in an exception ends no other one, and databases are looked at
-beside all the rest. It reads only, and no value of a setting that may be a secret is ever printed.
+line of JSON as soon as it is known. A check that raises an exception does not end the others, and databases are checked
+in parallel. It only reads, and never prints the value of a setting that may be secret.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STARTED = time.monotonic()
 
 
 def main(module: str, name: str, wanted: str) -> None:
-    """Load `module`, take `name` of it, then look at the settings for the requests in `wanted` (JSON)."""
+    """Load `name` from `module`, then check the settings for the requests in `wanted` (JSON)."""
     say("python", version=sys.version.split()[0], cwd=os.getcwd())
     try:
         import django
@@ -61,7 +61,7 @@ def main(module: str, name: str, wanted: str) -> None:
 
 
 def look_around(settings: Any, asked: dict[str, Any]) -> None:
-    """Look at all but the settings that make requests fail, and the databases. What may take long comes last."""
+    """Check everything except the settings that make requests fail and the databases. Slow checks come last."""
     prepared = getattr(sys.modules.get("pyweb_environment"), "__file__", None)
     code = os.path.join(os.path.dirname(os.path.dirname(prepared)), "src") if prepared else os.getcwd()
     apart("files", lambda: look_at_files(settings))
@@ -79,7 +79,7 @@ def cookies(settings: Any, hosts: list[str]) -> dict[str, Any]:
 
 
 def apart(at: str, look: Callable[[], object]) -> None:
-    """Take a look that ends no other one, whatever comes of it: code of the project may call sys.exit."""
+    """Run a check that cannot end the others: code of the project may call sys.exit."""
     try:
         look()
     except BaseException as error:
@@ -87,13 +87,13 @@ def apart(at: str, look: Callable[[], object]) -> None:
 
 
 def with_cause(error: BaseException) -> str:
-    """Return an exception, and what logging says of none of its own: the one that it was raised from."""
+    """Return an exception, for those of logging with the one that it was raised from."""
     cause = error.__cause__ if str(error).startswith("Unable to ") else None
     return f"{one_line(error)}: {one_line(cause)}" if cause else one_line(error)
 
 
 def missing_module(error: BaseException) -> str:
-    """Return the module that is not there; '' for another error. A NameError has a name as well."""
+    """Return the missing module; '' for another error. A NameError has a name as well."""
     return (error.name or "") if isinstance(error, ImportError) else ""
 
 
@@ -117,14 +117,14 @@ def look_at_settings(settings: Any, wanted: dict[str, Any]) -> None:
 
 
 def look_at_urls(settings: Any) -> None:
-    """Import what Django imports at the first request only."""
+    """Import what Django imports only at the first request."""
     from django.urls import get_resolver
 
     say("urls", patterns=len(get_resolver(settings.ROOT_URLCONF).url_patterns))
 
 
 def untrusted(settings: Any, requests: list[dict[str, Any]], refused: set[str]) -> list[dict[str, str]]:
-    """Return the origins whose forms Django's own check would refuse, as the headers reach it through nginx."""
+    """Return the origins whose forms Django's own check would reject, with the headers that nginx passes on."""
     if not any("CsrfViewMiddleware" in path for path in settings.MIDDLEWARE):
         return []
     from django.core.exceptions import DisallowedHost
@@ -132,7 +132,7 @@ def untrusted(settings: Any, requests: list[dict[str, Any]], refused: set[str]) 
     from django.middleware.csrf import CsrfViewMiddleware
 
     middleware = CsrfViewMiddleware(lambda request: None)
-    if not hasattr(middleware, "_origin_verified"):  # before Django 4.0 no Origin was looked at
+    if not hasattr(middleware, "_origin_verified"):  # before Django 4.0 the Origin was not checked
         return []
     bad = []
     for form in requests:
@@ -143,7 +143,7 @@ def untrusted(settings: Any, requests: list[dict[str, Any]], refused: set[str]) 
         request = WSGIRequest({**environ, "wsgi.url_scheme": scheme, "wsgi.input": io.BytesIO()})
         try:
             request.get_host()
-        except DisallowedHost:  # every request of that way gets 400
+        except DisallowedHost:  # every such request gets 400
             continue
         if not middleware._origin_verified(request):
             bad.append({"origin": form["origin"], "sees": f"{request.scheme}://{request.get_host()}"})
@@ -202,7 +202,7 @@ def where(error: BaseException) -> str:
 
 def say(step: str, **found: object) -> None:
     line = "pyweb-look " + json.dumps({"step": step, "after": round(time.monotonic() - STARTED, 2), **found})
-    # In one piece: databases are looked at by several threads.
+    # In one call: several threads print.
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What was found out about a host and a site: plain data, which look_*.py fill in and the hops judge."""
+"""The evidence about a host and a site: plain data, which look_*.py fill in and the hops judge."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from .evidence_servers import Serving, Starts
 from .evidence_tls import CertificateFile, Https, InFront, Renewal, Shown, Trigger, Walk
 from .evidence_visitors import Visitors
 
-# Browsers keep cookies of up to 4096 bytes each (RFC 6265, section 6.1): one of them has to get through.
+# Browsers keep cookies of up to 4096 bytes each (RFC 6265, section 6.1): one such cookie must get through.
 LARGE_COOKIE = 4096
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait, in seconds: for the look into Django, for an answer, for a ping.
+    """How long to wait, in seconds: for the check of Django, for an answer, for a ping.
 
-    A site takes the longest of them, not their sum: its questions are asked side by side.
+    A site takes the longest of them, not their sum: its checks run in parallel.
     """
 
     look: float = 4.0
@@ -46,7 +46,7 @@ class Patience:
 
 @dataclass
 class Ran:
-    """What a command said; `status` is None where it does not exist or did not end in time."""
+    """The output of a command; `status` is None if it does not exist or did not end in time."""
 
     status: int | None
     out: str = ""
@@ -58,10 +58,11 @@ class Ran:
 
 @dataclass
 class Nginx:
-    """nginx as it runs and as it is configured; `config` is None where nothing of it could be read.
+    """nginx as it runs and as it is configured; `config` is None if it could not be read.
 
-    `worker` is who opens files and sockets for it, with the names of its user and its group; `next_worker` is who one
-    would be that starts now. `built` are the paths that are compiled in, by the option of its configure.
+    `worker` is the identity that opens files and sockets, with the names of its user and its group; `next_worker` is
+    the identity that a worker would have if it started now. `built` are the paths that are compiled in, by the option
+    of its configure.
     """
 
     installed: bool
@@ -82,7 +83,7 @@ class Nginx:
 
 @dataclass
 class Firewall:
-    """firewalld: whether it is there, wanted at boot and running, and what the zone of the outer interface lets in.
+    """firewalld: whether it is installed, enabled and running, and what the zone of the outer interface allows.
 
     `opened` are the zone's ports and those of its services, as '80/tcp' or '8000-8010/tcp'.
     """
@@ -120,7 +121,7 @@ class Host:
     denials: list[dict[str, str]]
     units_files: dict[str, str] = field(default_factory=dict)
     holders: dict[int, str] = field(default_factory=dict)
-    triggers: list[Trigger] | None = None  # nobody has looked yet
+    triggers: list[Trigger] | None = None  # not examined yet
     packet_filter: PacketFilter = field(default_factory=PacketFilter)
     starts: Starts = field(default_factory=Starts)
 
@@ -130,7 +131,7 @@ class Host:
 
 @dataclass
 class Probe:
-    """What happened when one address behind nginx was asked: as nginx's worker, then in nginx's protocol."""
+    """The result of a request to an address behind nginx: as nginx's worker, then in nginx's protocol."""
 
     address: str
     speaks: str
@@ -154,7 +155,7 @@ class Probe:
 class Entrance:
     """One way in: a domain at a port, and what a client got there. `wanted` are the servers with that name.
 
-    `greets` says that whoever connects there has to speak the PROXY protocol first.
+    `greets` means that clients must speak the PROXY protocol first.
     """
 
     domain: str
@@ -166,7 +167,7 @@ class Entrance:
     answer: Answer | None = None
     failure: str = ""
     errno: int = 0
-    certificate: str = ""  # OpenSSL's verdict, '' when it is right
+    certificate: str = ""  # OpenSSL's verdict, '' if it is valid
     certificate_place: str = ""
     greets: bool = False
     file: CertificateFile | None = None
@@ -191,10 +192,10 @@ class Fetched:
     """A static or media file as a client gets it, and the file that nginx takes for it.
 
     `url` is the prefix of its kind, as '/static/', `folder` the project's directory for it, and `wanted` the file that
-    the project means; both are '' where nobody knows. `elsewhere` says that nginx takes another file, `outside` that it
+    the project means; both are '' if not known. `elsewhere` says that nginx takes another file, `outside` that it
     takes one outside of that directory. `link` is the first link on the way there that has another owner than what it
-    leads to. `nobody_meant` says that there is no file of the kind yet, and no location of nginx is for them. `refused`
-    is the directive that turns everybody away there, with its place. `kind` is the Content-Type.
+    leads to. `nobody_meant` means that there is no such file yet, and no location of nginx for them. `refused`
+    is the directive that rejects all requests there, with its place. `kind` is the Content-Type.
     """
 
     uri: str
@@ -217,7 +218,7 @@ class Fetched:
 
 @dataclass
 class Uwsgi:
-    """The uWSGI of a site, running or not; `log` is what it said since it was started, or lately when it is down."""
+    """The uWSGI of a site, running or not; `log` is its output since the start, or recently if it is down."""
 
     installed: bool = False
     master: Process | None = None
@@ -232,12 +233,12 @@ class Uwsgi:
     log: str = ""
     restarted: list[float] = field(default_factory=list)  # when systemd had to start it again, see restarts()
     stats: dict[str, Any] = field(default_factory=dict)
-    starts_at_boot: bool | None = None  # None: nobody knows of it
+    starts_at_boot: bool | None = None  # None: not known
 
 
 @dataclass
 class BackgroundUnit:
-    """A unit of a worker, of a timer or of what a timer runs, as systemd has it.
+    """A unit of a worker, of a timer or of what a timer runs, as systemd reports it.
 
     `worker` or `timer` is its name, the other one ''; `number` tells several processes of a worker apart. `wanted` says
     whether the live release has it. `age` is how long it is active, in seconds; `next` and `last` are times as text,
@@ -273,7 +274,7 @@ class Background:
 
 @dataclass
 class Places:
-    """What is there of the directories that uWSGI's options and Django's settings name.
+    """Which of the directories exist that uWSGI's options and Django's settings name.
 
     `pythons` are those of the virtualenv, as python3.11; `package` says whether the application's top package lies in
     chdir, `package_elsewhere` which directory near it has it. `closed` is what keeps the site's own user out of chdir,
@@ -296,10 +297,10 @@ class Places:
 
 @dataclass
 class Site:
-    """All that was found out about one site. `prefix` is the path that it is served below, '' for its whole names.
+    """All evidence about one site. `prefix` is the path that it is served below, '' for its whole names.
 
-    `described` has, by path, the mode, owner and group of what a verdict may name. `unexamined` are looks that ended in
-    an exception that nobody foresaw, in words.
+    `described` has, by path, the mode, owner and group of what a verdict may name. `unexamined` are checks that ended
+    with an unexpected exception, as text.
     """
 
     name: str
@@ -341,14 +342,14 @@ class Site:
     visitors: Visitors = field(default_factory=Visitors)
     server: Serving = field(default_factory=Serving)
     logs: Logs = field(default_factory=Logs)
-    # Nothing of it was asked but one page through nginx, and nothing of its project was run.
+    # Only one page was requested through nginx, and the project's code was not run.
     passive: bool = False
     data: Data = field(default_factory=Data)
     directives: Directives = field(default_factory=Directives)
 
     @property
     def told(self) -> dict[str, str]:
-        """What the application is told behind nginx: where the site has https, that the client came by it."""
+        """What the application is told behind nginx: if the site has https, that the client used it."""
         return {"X-Forwarded-Proto": "https"} if any(entrance.tls for entrance in self.entrances) else {}
 
     @property

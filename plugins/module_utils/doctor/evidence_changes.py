@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a site and its host were at some moment, and what has changed since: plain data."""
+"""The state of a site and its host at some moment, and what has changed since: plain data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass
 class Snapshot:
-    """What a site was at `time`, in seconds since 1970.
+    """The state of a site at `time`, in seconds since 1970.
 
     `units` and `nginx` are files with their digests, `certificate` is the fingerprint of the one that nginx has, `ends`
     the day of its end. `disk` says how much of a directory's file system was used then, in percent.
@@ -43,7 +43,7 @@ class Snapshot:
 
 @dataclass
 class Change:
-    """One thing that is not as it was. `kind` is release, package, unit, nginx, certificate or disk."""
+    """One change. `kind` is release, package, unit, nginx, certificate or disk."""
 
     kind: str
     what: str
@@ -51,7 +51,7 @@ class Change:
 
 @dataclass
 class Changes:
-    """What has changed since the timer last saw the site well, at `since` in seconds since 1970.
+    """What has changed since the timer last found the site ok, at `since` in seconds since 1970.
 
     `how` is 'ok' where it was all ok then, 'degraded' where it worked then and does not now.
     """

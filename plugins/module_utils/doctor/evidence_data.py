@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What was found out about the data of a site beside what its application says: plain data."""
+"""Evidence about the data of a site that does not come from its application: plain data."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Lock:
 class Data:
     """`held` are the locks of SQLite that lasted as long as the look, `seconds`; `holders` says who has them.
 
-    `openers` are the processes outside of the site that have its database open, where it is locked and nobody is seen
+    `openers` are the processes outside of the site that have its database open, if it is locked and no process is seen
     to hold the lock. `services` are the units of database servers that this host has.
     """
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What nginx's own directives decide about a site: plain data, which look_directives.py fills in."""
+"""What nginx's directives decide about a site: plain data, which look_directives.py fills in."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..nginx.course import Course
 class Conflict:
     """Two servers with one name at one address: nginx takes the one in `serving`, and ignores the name of `ignored`.
 
-    `differs` says that they do different things, `ours` that the ignored one is the site's, `live` that somebody
-    listens where it hands over to. `warning` is nginx's own line, '' where nobody asked it.
+    `differs` says that they do different things, `ours` that the ignored one is the site's, `live` that something
+    listens at the address that it passes to. `warning` is nginx's own line, '' if it was not run.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Conflict:
 
 @dataclass
 class Fallback:
-    """The server that answers for a domain that no `server_name` has; `explicit`: it is there for such names."""
+    """The server that answers for a domain that no `server_name` has; `explicit`: it is meant for such names."""
 
     place: str
     explicit: bool
@@ -38,7 +38,7 @@ class Fallback:
 
 @dataclass
 class Unread:
-    """A file that has the name of a site, and that nginx does not read; `fix` is the command that lets it."""
+    """A file that contains the name of a site, and that nginx does not read; `fix` is the command that changes that."""
 
     path: str
     why: str
@@ -47,7 +47,7 @@ class Unread:
 
 @dataclass
 class Taken:
-    """A static or media file that another location takes than the one that is written for their prefix."""
+    """A static or media file that is handled by another location than the one for its prefix."""
 
     kind: str
     uri: str

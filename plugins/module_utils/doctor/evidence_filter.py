@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the kernel's packet filter was told, by nft, iptables or ufw: one plain form for all of them."""
+"""The rules of the kernel's packet filter, from nft, iptables or ufw, in one form."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class Test:
     """One condition of a rule.
 
     `kind` is iif, oif, nfproto, proto, dport, sport, saddr, daddr, saddrtype, daddrtype, state, flags, always, never,
-    some (a few packets of a kind that nobody here knows) or maybe (nobody here knows). `values` are alternatives, as
+    some (a few packets of an unknown kind) or maybe (unknown). `values` are alternatives, as
     text: 'eth0', 'eth*', 'tcp', '80', '8000-8010', '192.0.2.0/24', 'established'; of flags a mask and what it has to
     leave, as numbers.
     """
 
-    __test__ = False  # the name of it says nothing to pytest
+    __test__ = False  # pytest must not collect it
 
     kind: str
     values: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class Chain:
 class PacketFilter:
     """All chains; `outer` are the interfaces of the default route, `asked` the programs that told of chains.
 
-    `unasked` says why nobody knows, where that is so.
+    `unasked` is the reason if they could not be listed.
     """
 
     outer: list[str] = field(default_factory=list)

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What was found in the logs of a site, and on the pages that were asked for: plain data."""
+"""Evidence from the logs of a site, and from the pages that were requested: plain data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Visit:
-    """One line of an access log. `path` has no query string; `own` says that this doctor asked."""
+    """One line of an access log. `path` has no query string; `own` means that the doctor sent the request."""
 
     when: float
     method: str
@@ -30,7 +30,7 @@ class NginxLine:
 
 @dataclass(frozen=True)
 class Page:
-    """What came of a page, or of a file that it names: `end` is the path after its redirects, `named_by` the page."""
+    """The result of a request for a page or its file: `end` is the path after its redirects, `named_by` the page."""
 
     path: str
     status: int
@@ -40,7 +40,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Raised:
-    """What the application raised when a page was asked for again, without nginx and uWSGI."""
+    """What the application raised when a page was requested again, without nginx and uWSGI."""
 
     path: str
     error: str
@@ -53,7 +53,8 @@ class Logs:
     """`visits` are the last lines of the access log, or those that uWSGI wrote since it started, oldest first.
 
     `source` is where they were read. `app_since` is when the application was loaded that answers now, `nginx_since`
-    when nginx read its configuration. `kernel` are its lines on processes that it killed for want of memory. `absent`
+    when nginx read its configuration. `kernel` are its lines about processes that it killed because memory was short.
+    `absent`
     is what is not there of what the unit and the ini name: the directive, and its value.
     """
 

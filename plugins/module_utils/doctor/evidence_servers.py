@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What was found out about who serves a site, and about all that a host would start: plain data."""
+"""Evidence about the server of a site, and about everything that the host would start: plain data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Start:
 
 @dataclass
 class Starts:
-    """All that a host would start, and who manages what of it.
+    """Everything that a host would start, and what manages it.
 
     `emperors` are the patterns that emperors watch, with the unit that runs each; `supervisor` is what `supervisorctl
     status` says of each program.
@@ -53,7 +53,7 @@ class Starts:
 
 @dataclass
 class Serving:
-    """Who serves a site, beside what `Uwsgi` has of it.
+    """The server of a site, in addition to `Uwsgi`.
 
     `start` is how it would be started, None where nothing on the host names the site's address. `state` are the words
     of its manager, `stranger` a program that holds the address and is no server that the doctor knows. `left_over` runs

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What was found out about https: certificates and their renewal, redirects, proxies in front. Plain data."""
+"""Evidence about https: certificates and their renewal, redirects, proxies in front. Plain data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CertificateFile:
 
 @dataclass
 class Shown:
-    """What a server shows in a TLS handshake. `pem` is its certificate, '' where no handshake came about.
+    """What a server sends in a TLS handshake. `pem` is its certificate, '' where no handshake came about.
 
     `fault` is OpenSSL's verdict on its dates and names, `distrust` the one with the host's CAs; both are '' where it
     has nothing to say.
@@ -44,7 +44,7 @@ class Shown:
 
 @dataclass
 class Trigger:
-    """What renews the certificates of a program now and then: a timer of systemd or a line for cron.
+    """What renews the certificates of a program regularly: a timer of systemd or a cron job.
 
     `runs` says whether it does; where not, or not after a boot, `why` says why, and `fix` what turns it on. `ended` is
     how the last run of a timer's service failed, '' where it did not.
@@ -73,10 +73,10 @@ class Failures:
 
 @dataclass
 class Renewal:
-    """Who renews the certificate of a site: `program` is certbot or acme.sh, '' where nobody is known to.
+    """What renews the certificate of a site: `program` is certbot or acme.sh, '' if none is known.
 
-    `name` is the certificate's at that program, `file` the configuration of its renewal. `off` says why that does not
-    take place, whatever starts the program.
+    `name` is the certificate's at that program, `file` the configuration of its renewal. `off` is the reason why that
+    does not happen, whatever starts the program.
     """
 
     program: str = ""
@@ -95,7 +95,7 @@ class Renewal:
 class Redirect:
     """One answer on the way from a first page: `maker` is the directive of nginx that made it, with its place.
 
-    It is '' where the application did, or nobody knows. `by_application` says whether nginx handed the request over.
+    It is '' if the application did, or if not known. `by_application` says whether nginx passed the request on.
     """
 
     url: str
@@ -109,11 +109,12 @@ class Redirect:
 class Walk:
     """The redirects from one first page on. `loops_at` is the URL that the way comes back to, '' where it ends.
 
-    `leaves` is the URL where it goes to somebody else, or to where nobody listens on this host; `unserved` says that
+    `leaves` is the URL at which it leaves the site, or leads to a closed port of this host; `unserved` says that
     this is the site's own name, over https, for which this host has no server. `heeded` says whether a client that
     seems to come by https, as a proxy would tell, is answered without that redirect. `dead` is the port of this host
-    that the way leads to where nobody listens, else 0. `nameless` is what this host answers where the way leads to the
-    same name with or without `www.`, and no server has that one; 0 where that name is somebody else's.
+    that the way leads to and on which nothing listens, else 0. `nameless` is what this host answers where the way leads
+    to the
+    same name with or without `www.`, and no server has that one; 0 if that name is not on this host.
     """
 
     start: str
@@ -128,7 +129,7 @@ class Walk:
 
 @dataclass
 class InFront:
-    """What says that a proxy stands in front of nginx which nginx does not believe.
+    """Signs of a proxy in front of nginx that nginx does not trust.
 
     `addresses` are the proxies' own, `lines` what was seen of them, `unset` a directive of nginx that has no effect.
     """
@@ -141,7 +142,7 @@ class InFront:
 
 @dataclass
 class Https:
-    """What the inventory says about https: `kind` is that of `tls`, '' where the inventory is not known to say.
+    """What the inventory says about https: `kind` is that of `tls`, '' if the inventory does not say.
 
     `source` is the file with a certificate that others renew; what nginx reads is a copy of it.
     """

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What visitors get who are not on the host: asked from the controller, and what decides about them on the host."""
+"""What visitors from outside get: requests from the controller, and what decides about them on the host."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..host.path_walk import Obstacle
 
 @dataclass
 class Visit:
-    """One question of the controller at an address of the host. `status` is 0 where no answer came.
+    """One request of the controller to an address of the host. `status` is 0 if there was no answer.
 
     `refused` says that the host's side refused the connection, else `failure` says what kept it; `proxied` that the
     controller itself comes to the host by way of another one.
@@ -50,7 +50,7 @@ class PasswordFile:
 
 @dataclass
 class Visitors:
-    """All of it. `browser` is what a client with the words of a browser gets where this doctor was turned away."""
+    """All of it. `browser` is the status for a client with a browser's User-Agent if the doctor was rejected."""
 
     visits: list[Visit] = field(default_factory=list)
     password: PasswordFile | None = None

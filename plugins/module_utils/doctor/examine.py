@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Examine the sites of a host: look at what they share, look at each site, judge it, and climb the ladder if asked to.
+"""Examine the sites of a host: examine what they share, then each site, judge it, and run the ladder if requested.
 
-look_*.py find out (evidence.py says what), hops/ judge, verdict.py puts the hops together, ladder.py tries the parts.
+look_*.py collect the evidence (evidence.py), hops/ judge it, verdict.py combines the hops, ladder.py starts the parts.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ def request_faults(sites: Sequence[Any], names: Sequence[str]) -> list[str]:
         domains = site.get("domains")
         site["domains"] = [domains] if isinstance(domains, str) else domains
         if not isinstance(site.get("name"), str) or not isinstance(site["domains"], list) or not site["domains"]:
-            faults.append(f"sites[{number}] is {sorted(site)}; wanted a mapping with at least name and domains")
+            faults.append(f"sites[{number}] is {sorted(site)}; expected a mapping with at least name and domains")
     known = [str(site.get("name")) for site in sites]
     for name in names:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean '{close[0]}'?" if close else ""
-            faults.append(f"there is no site '{name}'; known are {', '.join(sorted(known)) or 'none'}{hint}")
+            faults.append(f"there is no site '{name}'; known sites are {', '.join(sorted(known)) or 'none'}{hint}")
     return faults
 
 
@@ -69,7 +69,7 @@ def _examined(given: Mapping[str, Any], host: Host, patience: Patience, deep: bo
         if deep:
             report["ladder"] = hide(_climbed(site), site.secrets)
     except Exception as error:  # whatever it is, the other sites are examined
-        # What it says is not told: nobody knows yet what of it is secret.
+        # Its text is not shown, because it may contain a secret.
         frame = traceback.extract_tb(error.__traceback__)[-1]
         report = unexamined(site, f"{type(error).__name__} ({os.path.basename(frame.filename)}:{frame.lineno})")
         report["changes"] = None
@@ -78,7 +78,7 @@ def _examined(given: Mapping[str, Any], host: Host, patience: Patience, deep: bo
 
 
 def _changed(site: Site, host: Host, status: str) -> dict[str, Any] | None:
-    """Return what has changed since the site was last well. Whatever goes wrong with that, the verdict stands."""
+    """Return what has changed since the site was last well. If that fails, the verdict is not affected."""
     try:
         found = look_at_changes(site, host, status)
     except Exception:

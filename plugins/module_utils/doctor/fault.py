@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 OK, BROKEN, DEGRADED, UNKNOWN = "ok", "broken", "degraded", "unknown"
-# What could be better and hurts nobody, neither now nor at the next restart. It changes no status.
+# An improvement that affects nobody, neither now nor at the next restart. It does not change the status.
 ADVICE = "advice"
 
 
@@ -16,7 +16,8 @@ ADVICE = "advice"
 class Fault:
     """One thing that is wrong. `name` is 'hop.what', `follows` the hop whose fault it is a consequence of.
 
-    `only` are those of its declared sources that it can come of here; None: all of them. Made by `Faults.fault`, which
+    `only` are those of its declared sources that it can come of here; None means all of them. Made by `Faults.fault`,
+    which
     knows the names.
     """
 
@@ -34,10 +35,10 @@ class Fault:
 
 
 class Faults(dict[str, tuple[str, ...]]):
-    """The register of one hop: each fault's name, and the faults or hops that it may be a mere consequence of."""
+    """The register of one hop: each fault's name, and the faults or hops that it may be a consequence of."""
 
     def __init__(self, hop: str, declared: Mapping[str, Sequence[str]]) -> None:
-        """Raise ValueError where a name does not begin with the hop's own."""
+        """Raise ValueError if a name does not begin with the name of the hop."""
         super().__init__({name: tuple(sources) for name, sources in declared.items()})
         self.hop = hop
         strangers = [name for name in self if not name.startswith(f"{hop}.")]

@@ -135,7 +135,7 @@ def _tests(words: list[str]) -> Iterator[Test]:
         elif word == "--match-set":
             direction = words[number] if number < len(words) else ""
             number += 1
-            # Who is in it nobody sees here: a few.
+            # Its members are not known here: a few.
             yield Test("some" if direction == "src" else "maybe", (value,), negated)
         elif word in _SOME:
             yield Test("some", (value,), negated)

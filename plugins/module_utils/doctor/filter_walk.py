@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Follow a visitor's first packet through the packet filter, as netfilter would. Asks nothing.
+"""Follow a visitor's first packet through the packet filter, as netfilter would. Pure functions.
 
-The visitor is anybody: a rule for some addresses does not hold for him. Where a rule cannot be understood, what it
-might let in is a doubt, and nobody is accused.
+The visitor is any client: a rule for some addresses does not apply to it. If a rule is not understood, what it might
+allow is a doubt, and no fault is reported.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 from .evidence_filter import Chain, PacketFilter, Rule, Test
 
-# How surely a rule is about the visitor: not at all, nobody knows, for some visitors, for most of them, for all.
+# How surely a rule applies to the visitor: not at all, not known, for some visitors, for most of them, for all.
 NO, MAYBE, SOME, MOST, YES = range(5)
-# Hosts of containers have thousands of rules; more steps than these say that something goes round and round.
+# Hosts of containers have thousands of rules; more steps than these mean that there is a loop.
 _STEPS_MAX, _DEPTH_MAX = 20000, 16
 # netfilter runs `filter` at 0; its hooks in the order in which a packet comes by.
 _HOOKS = ("ingress", "prerouting", "input")
@@ -77,7 +77,7 @@ class _Walker:
         self.packet, self.port, self.said, self.steps = packet, packet.port, Walked(), 0
 
     def walk_base(self, chain: Chain) -> bool:
-        """Say whether the way ends in this hook's chain."""
+        """Return whether the way ends in this hook's chain."""
         end = self._walk(chain, YES, 0)
         if end == "" and chain.policy == "drop":
             self.said.dropped_in, end = chain, "drop"
@@ -168,7 +168,7 @@ class _Walker:
         return NO if inner else SOME
 
     def _near(self, values: Sequence[str]) -> int:
-        """Say whether the host's own address is among these; where another one of its own is, nobody knows."""
+        """Return whether the host's own address is among these; not known if it is another one of its own."""
         own = [one for one in self.packet.own if (":" in one) == (self.packet.family == "ip6")]
         if any(value in _ANY for value in values):
             return YES
@@ -192,13 +192,13 @@ def _port(values: Sequence[str], port: int) -> int:
 
 
 def _wide(value: str) -> bool:
-    """Say whether a range of the visitor's own ports has those that clients use."""
+    """Return whether a range of the visitor's own ports has those that clients use."""
     low, _dash, high = value.partition("-")
     return low.isdigit() and high.isdigit() and int(low) <= 32768 and int(high) >= 60999
 
 
 def _far(values: Sequence[str]) -> int:
-    """Say which visitors have an address among these."""
+    """Return which visitors have an address among these."""
     if any(value in _ANY for value in values):
         return YES
     if all(value.startswith("127.") or value in ("::1", "::1/128") for value in values):

@@ -1,10 +1,10 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""A fix is for the host that has the fault: the inventory's key where this collection made it, else file and command.
+"""A fix fits the host: a key of the inventory if this collection set up the host, otherwise a file and a command.
 
-A judge writes both where they differ: 'web_sites[].domains, then pyweb.stack.site; by hand: server_name a.org;'.
-What stands before a colon in front of the key is for both: 'correct the address: web_sites[].database; by hand: ...'.
-A key in parentheses is left out on a host that somebody made by hand.
+A judge writes both where they differ: 'set web_sites[].domains, then run pyweb.stack.site; by hand: set server_name'.
+Text before the key that ends in a colon is for both: 'correct the address: web_sites[].database; by hand: ...'.
+A key in parentheses is left out on a host that was set up by hand.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .evidence_servers import SUPERVISOR, VASSAL
 
 BY_HAND = "; by hand: "
 RELOAD = "nginx -t && systemctl reload nginx"
-# What is nothing on a host without an inventory.
+# What makes no sense on a host without an inventory.
 INVENTORY = re.compile(
     r"web_sites\b|web_roots\b|pyweb\.stack\.|playbooks/|\b\w+\.yml\b|\bfirewalld_ports\b|\bnginx_ipv6\b|this collection"
 )
@@ -26,7 +26,7 @@ _ASIDE = re.compile(r" \(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 
 
 def fix_for(text: str, managed: bool) -> str:
-    """Return a fix as it is for a host that this collection made, or for one that somebody made by hand."""
+    """Return the fix for a host that this collection set up, or for one that was set up by hand."""
     inventory, found, by_hand = text.partition(BY_HAND)
     if managed:
         return inventory
@@ -38,7 +38,7 @@ def fix_for(text: str, managed: bool) -> str:
 
 
 def restart(site: Site) -> str:
-    """Return the command that lets a site's processes begin anew."""
+    """Return the command that restarts a site's processes."""
     start, unit = site.server.start, site.uwsgi.unit.get("Id", "")
     if start and start.way == VASSAL:
         return f"touch {start.file}"
@@ -56,18 +56,18 @@ def listen_anew(site: Site) -> str:
 
 
 def start(unit: str, masked: bool = False) -> str:
-    """Return what starts a unit; one that somebody masked is unmasked before."""
+    """Return the command that starts a unit. A masked unit is unmasked first."""
     quoted = f"'{unit}'" if re.search(r"[^\w.-]", unit) else unit
     return f"systemctl unmask {quoted} && systemctl start {quoted}" if masked else f"systemctl start {quoted}"
 
 
 def is_masked(unit: Mapping[str, str]) -> bool:
-    """Say whether somebody told systemd never to start a unit."""
+    """Return whether a unit is masked."""
     return unit.get("LoadState") == "masked" or unit.get("UnitFileState", "").startswith("masked")
 
 
 def ini(site: Site) -> str:
-    """Return where uWSGI's options of a site stand."""
+    """Return the file with the uWSGI options of a site."""
     files = site.uwsgi.options.files
     return files[-1] if files else "the command line of uWSGI"
 

@@ -1,19 +1,19 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Say who else takes visitors in on this host: a proxy at the outer ports, a tunnel, the packet filter."""
+"""Find what else on this host accepts visitors: a proxy at the outer ports, a tunnel, the packet filter."""
 
 from __future__ import annotations
 
 from ..nginx import match
 from .evidence import Host, Site
 
-# Programs that bring visitors from elsewhere to a port of loopback, with no port of their own that is open.
+# Programs that forward visitors from elsewhere to a loopback port, without an open port of their own.
 TUNNELS = ("cloudflared", "ngrok", "frpc", "tailscaled", "inlets", "bore", "rathole", "chisel", "tor", "zrok")
-# Programs that hand on what comes to a port of their own.
+# Programs that forward connections from a port of their own.
 _PROXIES = (
     *("haproxy", "varnish", "caddy", "traefik", "envoy", "apache2", "httpd", "squid", "hitch", "stunnel", "docker"),
 )
-# What nobody visits a site by.
+# Ports that visitors of a site do not use.
 _NO_WEB = (22, 25, 53, 111, 123, 587, 631, 3306, 5432, 6379)
 
 
@@ -28,7 +28,7 @@ def served_inside(site: Site, host: Host) -> str:
 
 
 def in_front(site: Site, host: Host) -> str:
-    """Return who takes visitors at an outer port and may hand them on to nginx; '' where nobody is known to."""
+    """Return what accepts visitors at an outer port and may pass them on to nginx; '' if none is known."""
     tunnel = served_inside(site, host)
     if tunnel:
         return tunnel

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 from .evidence import Host, Site
 
-# A reload starts new workers, and these have the groups of now; a restart is what everybody knows.
+# A reload starts new workers with the new groups too, but a restart is better known.
 RESTART = "systemctl restart nginx"
 
 
 def restart_for_group(site: Site, host: Host, name: str) -> str:
-    """Say why nginx has to be restarted before its worker may use a path or an address; '' where that is not it."""
+    """Return why nginx must be restarted before its worker may use a path or an address; '' if it need not be."""
     if name not in site.directives.regrouped:
         return ""
     worker = host.nginx.worker_name
-    return f"{worker} is in the group that may, but nginx runs without its new group: {worker} got it after the start"
+    return (
+        f"{worker} is in a group that may, but nginx runs without this group: {worker} was added to it after nginx "
+        "started"
+    )

@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judge whom nginx turns away from the site's page: allow and deny, passwords, conditions that return 403, 404, 444.
+"""Judge which clients nginx rejects at the site's page: allow and deny, passwords, conditions with 403, 404, 444.
 
-A site that is private on purpose is well: one with a password, or for the addresses of an office.
+A site that is private on purpose is ok: one with a password, or for the addresses of an office.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from .front import in_front
 from .questions import by_nginx, good
 
 _REFUSALS = (401, 403, 404, 405, 406, 410, 418, 429, 444, 451)
-# Variables that are alike for all visitors of a name: what is decided by them alone is decided for everybody.
+# Variables that are the same for all visitors of a name: a decision by only these applies to everyone.
 _FOR_ALL = re.compile(
     r"\$\{?(host|http_host|server_name|server_port|server_addr|scheme|https|uri|request_uri|document_uri)\b"
 )
 
 
 def judge(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
-    """Yield what keeps visitors out. It is called where nginx hands over to an application."""
+    """Yield what rejects visitors. It is called if nginx passes requests to an application."""
     told: set[str] = set()
     for entrance in site.entrances:
         chain = _chain(entrance, site)
@@ -45,7 +45,7 @@ def judge(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[F
 
 
 def turned_away(site: Site, entrance: Entrance) -> bool:
-    """Say whether a connection that ended without an answer was nginx's doing, by a `return 444` on a condition."""
+    """Return whether a connection that ended without an answer was nginx's doing, by a `return 444` on a condition."""
     return entrance.answer is None and _condition(_chain(entrance, site), entrance) is not None
 
 
@@ -78,22 +78,22 @@ def _denied(
             return
         line = f"{str(rule).rstrip(';')} in {rule.place}"
         if some:
-            seen.append(f"private: nginx lets in {', '.join(one.args[0] for one in some[:4])} alone; {line}")
+            seen.append(f"private: nginx allows only {', '.join(one.args[0] for one in some[:4])}; {line}")
             return
-        who = f"nobody but this host itself ({', '.join(one.args[0] for one in inner)})" if inner else "nobody"
+        who = f"only this host itself ({', '.join(one.args[0] for one in inner)})" if inner else "nobody"
         front = in_front(site, host) if inner else ""
         yield faults.fault(
             "location.denied",
             UNKNOWN if front else BROKEN,
-            f"nginx lets {who} in: {line}" + (f"; right where visitors come by {front}" if front else ""),
-            f"remove that line, or allow those who shall visit the site above it: allow 192.0.2.0/24; in {rule.place}",
+            f"nginx allows {who}: {line}" + (f"; this is correct if visitors come through {front}" if front else ""),
+            f"remove that line, or add a line for your visitors above it: allow 192.0.2.0/24; in {rule.place}",
             [*(f"{one} in {one.place}" for one in [*inner[:3], rule]), f"GET {entrance.url}{site.path} -> {status}"],
         )
         return
 
 
 def _visited(site: Site, entrance: Entrance) -> bool:
-    """Say whether the controller, which is nobody in particular, was let in there."""
+    """Return whether the controller, an ordinary client, was allowed there."""
     return any(
         (visit.domain, visit.port) == (entrance.domain, entrance.port) and 0 < visit.status < 400
         for visit in site.visitors.visits
@@ -108,7 +108,7 @@ def _satisfies_any(chain: list[Directive]) -> bool:
 
 
 def _is_inner(text: str, host: Host) -> bool:
-    """Say whether an address or network is the host's own alone."""
+    """Return whether an address or network is the host's own alone."""
     if text == "unix:" or text in host.addresses:
         return True
     try:
@@ -145,14 +145,14 @@ def _refused(
         condition, given = found
         what = f"{condition} {given} }} in {given.place}"
         if good(site.visitors.browser or 500, []) and site.visitors.browser < 400:
-            seen.append(f"this doctor is turned away by {what}; a browser gets {site.visitors.browser}")
+            seen.append(f"the doctor is rejected by {what}; a browser gets {site.visitors.browser}")
             return
         sure = _for_all(condition)
         yield faults.fault(
             "location.refused",
             BROKEN if sure else UNKNOWN,
             f"nginx answers {site.path} with {status} on a condition: {what}"
-            + ("" if sure else "; nobody here knows for which visitors that holds"),
+            + ("" if sure else "; the doctor cannot tell which visitors this applies to"),
             f"correct the condition in {condition.place}, then nginx -t && systemctl reload nginx",
             [asked],
         )
@@ -171,15 +171,15 @@ def _refused(
         yield faults.fault(
             "location.refused",
             UNKNOWN,
-            f"nginx answers {site.path} with {status} itself, the application behind it with {behind}: "
-            f"its location is in {chain[-1].place}",
-            f"look at {chain[-1].place} and at nginx's error log",
+            f"nginx answers {site.path} with {status} itself, but the application behind it with {behind}: its "
+            f"location is in {chain[-1].place}",
+            f"check {chain[-1].place} and nginx's error log",
             [asked, *site.nginx_events[-1:]],
         )
 
 
 def _asked_first(faults: Faults, site: Site, entrance: Entrance, chain: list[Directive]) -> list[Fault]:
-    """Judge what turns every client away in the location itself: `internal`, and an `auth_request` that fails."""
+    """Judge what rejects every client in the location itself: `internal`, and an `auth_request` that fails."""
     answer = entrance.answer
     hidden = chain[-1].all("internal")
     if answer and answer.status == 404 and by_nginx(answer.status, answer.body) and hidden:
@@ -187,7 +187,7 @@ def _asked_first(faults: Faults, site: Site, entrance: Entrance, chain: list[Dir
             faults.fault(
                 "location.refused",
                 BROKEN,
-                f"`internal` in {hidden[0].place} keeps everybody out of {site.path}: nginx answers 404",
+                f"`internal` in {hidden[0].place} blocks every request for {site.path}: nginx answers 404",
                 f"remove `internal;` in {hidden[0].place}, then {RELOAD}",
                 [f"GET {entrance.url}{site.path} -> 404", f"internal; in {hidden[0].place}"],
             )
@@ -207,16 +207,16 @@ def _asked_first(faults: Faults, site: Site, entrance: Entrance, chain: list[Dir
         faults.fault(
             "location.refused",
             BROKEN,
-            f"nginx asks {asks.args[0]} first whether a client may pass ({str(asks).rstrip(';')} in {asks.place}), and "
-            f"gets {got[1] if got else 'no answer that it understands'}: everybody gets 500",
-            f"let {asks.args[0]} answer with 2xx, 401 or 403, or remove auth_request in {asks.place}; then {RELOAD}",
+            f"nginx first asks {asks.args[0]} whether to allow a request ({str(asks).rstrip(';')} in {asks.place}), "
+            f"and gets {got[1] if got else 'no valid answer'}: every request gets 500",
+            f"make {asks.args[0]} answer with 2xx, 401 or 403, or remove auth_request in {asks.place}; then {RELOAD}",
             [f"GET {entrance.url}{site.path} -> 500", *said[-1:]],
         )
     ]
 
 
 def _changed(site: Site, entrance: Entrance, behind: int) -> Directive | None:
-    """Return the `rewrite` that hands another path over to the application than was asked for, where that hurts."""
+    """Return the `rewrite` that changes the path for the application, if that causes a failure."""
     root, answer = site.directives.root, entrance.answer
     if not root or root.ends != course.PASS or not root.rewrites or root.uri == site.path or not answer:
         return None
@@ -225,7 +225,7 @@ def _changed(site: Site, entrance: Entrance, behind: int) -> Directive | None:
 
 
 def _for_all(condition: Directive) -> bool:
-    """Say whether a condition is decided by what is alike for all visitors."""
+    """Return whether a condition is decided by what is alike for all visitors."""
     text = " ".join(condition.args)
     return len(re.findall(r"\$\{?[a-z_]\w*", text)) == len(_FOR_ALL.findall(text)) > 0
 
@@ -239,15 +239,15 @@ def _password(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
         return
     worker = host.nginx.worker_name
     if not file.exists:
-        what, fix = "is not there", f"htpasswd -c {file.path} NAME, readable for {worker}"
+        what, fix = "does not exist", f"htpasswd -c {file.path} NAME, readable for {worker}"
     elif file.obstacle:
         what, fix = f"cannot be read by nginx ({worker}): {file.obstacle.evidence}", file.obstacle.fix
     else:
-        what, fix = "names nobody", f"htpasswd {file.path} NAME"
+        what, fix = "contains no users", f"htpasswd {file.path} NAME"
     yield faults.fault(
         "location.auth-file",
         BROKEN,
-        f"nginx asks for a password that nobody has: {file.path} {what}",
+        f"nginx requires a password, but no login can succeed: {file.path} {what}",
         fix,
         [f"auth_basic_user_file {file.path} in {file.place}"],
     )

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether what was collected is what the project has, and whether its manifest knows what pages ask for."""
+"""Whether the collected files match the project, and whether its manifest contains the files of its pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def judge_assets(faults: Faults, site: Site) -> Iterator[Fault]:
     found, files, fetched = site.inside.get("assets", {}), site.inside.get("files", {}), site.static
     root = str(files.get("static_root", ""))
     collected = bool(files.get("sample")) and "//" not in str(files.get("static_url", ""))
-    # nginx may serve another directory, which nobody has compared.
+    # nginx may serve another directory, which was not compared.
     # Another virtualenv than the site's has other files.
     if not found.get("seen") or not collected or not fetched or fetched.elsewhere or not site.places.home:
         return
@@ -30,7 +30,7 @@ def judge_assets(faults: Faults, site: Site) -> Iterator[Fault]:
         yield faults.fault(
             "static.stale",
             DEGRADED,
-            f"static files in {root} are not those of the project: {'; '.join(said)}",
+            f"static files in {root} do not match those of the project: {'; '.join(said)}",
             collect,
             [
                 f"{root}/{name}: {'is not there' if name in missing else 'is older, and differs'}"[:300]
@@ -47,7 +47,7 @@ def _manifest(faults: Faults, site: Site, found: dict[str, Any], collect: str) -
     wanted, unlisted, gone = (found.get(kind) or [] for kind in ("wanted", "unlisted", "gone"))
     raises = "answer 500 (Missing staticfiles manifest entry)"
     if not found.get("listed"):
-        cause = f"the manifest {file} is missing or empty: from the next start on pages with static files {raises}"
+        cause = f"the manifest {file} is missing or empty: after the next start, pages with static files {raises}"
         yield faults.fault("static.manifest", status, cause, collect, [file])
     elif wanted:
         cause = f"the manifest has no entry for {_listed(wanted)}: pages that name it {raises}"
@@ -57,7 +57,7 @@ def _manifest(faults: Faults, site: Site, found: dict[str, Any], collect: str) -
         cause = f"the manifest has no entry for {_listed(unlisted)}: pages that name it {raises}"
         yield faults.fault("static.manifest", status, cause, collect, [file, *(name[:300] for name in unlisted)])
     elif gone:
-        cause = f"the manifest names files that are not there any more: {_listed(gone)}"
+        cause = f"the manifest names files that no longer exist: {_listed(gone)}"
         yield faults.fault("static.manifest", DEGRADED, cause, collect, [file, *(name[:300] for name in gone)])
 
 

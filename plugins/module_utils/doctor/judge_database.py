@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Why a database does not serve: locked and by whom, not reached, not let in, without tables. Judgement only."""
+"""Why a database does not work: locked and by what, unreachable, refused, without tables. Judgement only."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SERVICES = {"postgresql": ("postgresql",), "mysql": ("mariadb", "mysql", "mysql
 
 
 def refused(faults: Faults, site: Site, found: Mapping[str, Any], failed: Mapping[str, Any]) -> Fault | None:
-    """Judge the words in which a database did not let the site in; None where another judge has said why."""
+    """Judge the message of a database that refused the site; None if another judge reports the reason."""
     words = [str(line)[:300] for line in failed.get("words") or [failed["error"]]][:4]
     code, what = meaning(str(failed.get("kind", "")), words), named(found)
     where, text = setting(site, "DATABASES", _KEY), telling(words)
@@ -36,14 +36,15 @@ def refused(faults: Faults, site: Site, found: Mapping[str, Any], failed: Mappin
         "password": (f"the database refuses the password of the site: {text}", _password(found, where)),
         "connections": (
             f"the database has too many connections: {text}",
-            f"see who has them ({'pg_stat_activity' if found.get('vendor') == 'postgresql' else 'SHOW PROCESSLIST'}); "
-            f"fewer processes, a smaller CONN_MAX_AGE in {where}, or a larger max_connections of the server",
+            "check who uses them "
+            f"({'pg_stat_activity' if found.get('vendor') == 'postgresql' else 'SHOW PROCESSLIST'}); fewer processes, "
+            f"a smaller CONN_MAX_AGE in {where}, or a larger max_connections of the server",
         ),
-        "unknown": (f"{what} does not have what the site asks for: {text}", _unknown(words, where)),
-        "refused": (f"{what} does not let the site in: {text}", f"pg_hba.conf and the log of the server; {where}"),
+        "unknown": (f"{what} does not have what the site needs: {text}", _unknown(words, where)),
+        "refused": (f"{what} refuses the site: {text}", f"pg_hba.conf and the log of the server; {where}"),
         "corrupt": (
             f"the database file is damaged: {text}",
-            f"stop the site, keep a copy of {found.get('file') or what}, then bring back a backup",
+            f"stop the site, keep a copy of {found.get('file') or what}, then restore a backup",
         ),
         "unusable": (
             f"the database cannot be used: {failed['error'][:250]}",
@@ -73,15 +74,17 @@ def locked(faults: Faults, site: Site, found: Mapping[str, Any], failed: Mapping
     if writers:
         pid = writers[0].pid
         cause = f"the database is locked, by {site.data.holders.get(pid, f'pid {pid}')}: {file}"
-        lines.append(f"/proc/locks: pid {pid} holds its lock on {file} for {site.data.seconds:.1f} s and longer")
+        lines.append(f"/proc/locks: pid {pid} has held its lock on {file} for at least {site.data.seconds:.1f} s")
         own = {process.pid for process in [site.uwsgi.master, *site.uwsgi.workers] if process}
         fix = (
-            "a transaction of the site itself does not end: restart it" if pid in own else f"let it end, or kill {pid}"
+            "a transaction of the site itself does not end: restart it"
+            if pid in own
+            else f"wait until it ends, or kill {pid}"
         )
     else:
-        who = f"; these have it open: {', '.join(site.data.openers)}" if site.data.openers else ""
+        who = f"; processes that have it open: {', '.join(site.data.openers)}" if site.data.openers else ""
         cause = f"the database is locked: {file}{who}"
-        fix = f"fuser -v {file} shows who has it open; end what never ends its transaction"
+        fix = f"fuser -v {file} shows which processes have it open; stop the one that does not end its transaction"
     yield faults.fault("database.locked", BROKEN if is_refused or any_failure(site) else DEGRADED, cause, fix, lines)
 
 
@@ -90,7 +93,7 @@ def not_writable(faults: Faults, site: Site, found: Mapping[str, Any]) -> Iterat
     user, file = site.uwsgi.user, str(found.get("file", ""))
     if found.get("blocked") and not site.places.own_state:
         folder = str(found["blocked"])
-        cause = f"the database file is out of reach: {user} may not enter {folder}"
+        cause = f"the database file cannot be reached: {user} may not enter {folder}"
         yield faults.fault("database.not-writable", BROKEN, cause, f"chmod o+x {folder}", [file])
     elif found.get("exists") and (found.get("file_writable") is False or found.get("folder_writable") is False):
         path = file if found.get("file_writable") is False else posixpath.dirname(file)
@@ -106,7 +109,7 @@ def not_writable(faults: Faults, site: Site, found: Mapping[str, Any]) -> Iterat
 
 
 def _in_sandbox(faults: Faults, site: Site, file: str) -> Fault:
-    """Judge a file that its mode lets the site's user write, and that lies where the unit lets nobody write."""
+    """Judge a file that the site's user may write by its mode, but not in the sandbox of the unit."""
     unit, folder = site.uwsgi.unit, posixpath.dirname(file)
     given = [f"{name}={unit[name]}" for name in ("ProtectSystem", "ProtectHome") if unit.get(name, "no") != "no"]
     name = unit.get("Id", "its unit")
@@ -129,9 +132,9 @@ def tables(faults: Faults, site: Site) -> Iterator[Fault]:
         yield faults.fault(
             "database.tables",
             BROKEN if failing else DEGRADED,
-            f"the database lacks {_listed(dropped)}, although the migration that makes it is recorded as applied: "
-            "pages that use it answer 500",
-            f"bring back a backup of it, or make it again: {manage(site)} sqlmigrate APP NUMBER prints how",
+            f"the database does not contain {_listed(dropped)}, although the migration that creates it is recorded as "
+            "applied: pages that use it answer 500",
+            f"restore it from a backup, or create it again: {manage(site)} sqlmigrate APP NUMBER prints how",
             [f"no such table or column: {name}"[:300] for name in dropped],
         )
     if unmade:
@@ -139,7 +142,7 @@ def tables(faults: Faults, site: Site) -> Iterator[Fault]:
         yield faults.fault(
             "database.unmade",
             DEGRADED if failing else ADVICE,
-            f"models have {_listed(unmade)}, and no migration makes it: pages that use it answer 500",
+            f"models have {_listed(unmade)}, but no migration creates it: pages that use it answer 500",
             f"{manage(site)} makemigrations, then {manage(site)} migrate",
             [f"no such table or column: {name}"[:300] for name in unmade],
         )
@@ -151,7 +154,7 @@ def _unreachable(faults: Faults, site: Site, found: Mapping[str, Any], words: li
     if found.get("file"):
         cause, fix = f"the database file cannot be opened: {what}", f"ls -ld {what} says what is there; {where}"
     elif any(NO_NAME.search(line) for line in words):
-        cause, fix = f"{cause}: this host does not know that name", f"correct HOST of {where}, or the resolver"
+        cause, fix = f"{cause}: this host cannot resolve that name", f"correct HOST of {where}, or the resolver"
     elif str(found.get("address", "")).startswith(_LOCAL):
         services = [f"{name}.service" for name in _SERVICES.get(str(found.get("vendor")), ())]
         there = next((name for name in services if name in site.data.services), "")
@@ -177,7 +180,7 @@ def _is_closed(found: Mapping[str, Any]) -> bool:
 
 
 def _is_missed(site: Site, names: list[str]) -> bool:
-    """Say whether something was answered by a failure, and one of these is what its traceback names."""
+    """Return whether something was answered by a failure, and one of these is what its traceback names."""
     words = [name.rpartition(".")[2] or name for name in names]
     return any_failure(site) and any(word in site.uwsgi.log for word in words)
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judge which pages nginx's directives let through to the application, and what they make of a request on the way."""
+"""Judge which pages nginx's directives pass to the application, and how they change a request on the way."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .evidence import Host, Site
 from .fault import ADVICE, BROKEN, DEGRADED, UNKNOWN, Fault, Faults
 from .questions import good
 
-# What an application is told by uwsgi_params, and what becomes of a request without it.
+# What uwsgi_params tell an application, and the consequence if one is missing.
 _NEEDED = {
-    "REQUEST_METHOD": "no request is understood",
-    "REQUEST_URI": "the application does not learn which page is asked for",
-    "PATH_INFO": "every page is taken for /",
-    "QUERY_STRING": "what stands after the ? of a URL is lost",
-    "CONTENT_LENGTH": "what forms send is lost",
-    "CONTENT_TYPE": "forms are not understood",
+    "REQUEST_METHOD": "the application understands no request",
+    "REQUEST_URI": "the application does not know which page is requested",
+    "PATH_INFO": "every request is treated as a request for /",
+    "QUERY_STRING": "the query string is lost",
+    "CONTENT_LENGTH": "form data is lost",
+    "CONTENT_TYPE": "form data is not parsed",
     "SERVER_NAME": "",
     "SERVER_PORT": "",
     "SERVER_PROTOCOL": "",
@@ -68,8 +68,8 @@ def _front(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[
             "location.try-files",
             BROKEN,
             f"nginx answers {site.path} itself, with {root.status}: `$uri/` of try_files in {tried.place} finds the "
-            f"directory {root.file}, and no index file is in it",
-            f"take `$uri/` out of {tried} in {tried.place}, then {_RELOAD}",
+            f"directory {root.file}, which has no index file",
+            f"remove `$uri/` from {tried} in {tried.place}, then {_RELOAD}",
             [says],
         )
     elif denied and denied.kind == "denied":
@@ -88,7 +88,7 @@ def _front(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[
                 BROKEN,
                 f"nginx answers {site.path} itself, with {root.status}: {root.file} "
                 + ("has no index file" if root.status == 403 else "is not there"),
-                f"put the front end there, or correct root in {_root_of(root)}, then {_RELOAD}",
+                f"deploy the front end there, or correct root in {_root_of(root)}, then {_RELOAD}",
                 [says],
             )
         else:
@@ -97,9 +97,9 @@ def _front(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[
         yield faults.fault(
             "location.no-pass",
             BROKEN,
-            f"nginx does not hand {site.path} to the application: only {below} is handed over, in "
+            f"nginx does not pass {site.path} to the application: only {below} is passed to it, in "
             f"{site.chain[-1].place}; the application has a page at {site.path}",
-            f"location / with what {site.chain[-1].place} has; then {_RELOAD}",
+            f"add location / with the contents of {site.chain[-1].place}; then {_RELOAD}",
             [says],
         )
     else:
@@ -107,13 +107,13 @@ def _front(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[
 
 
 def _same_location(root: Course, site: Site) -> bool:
-    """Say whether other pages of the location that answers `/` do get to the application."""
+    """Return whether other pages of the location that answers `/` do get to the application."""
     other = site.directives.other
     return other is not None and other.ends == course.PASS and bool(other.tried) and other.tried[0] in root.tried
 
 
 def _is_chosen(root: Course) -> bool:
-    """Say whether somebody wrote what `/` is: a directory, a redirect. Otherwise it is nginx's own welcome page."""
+    """Return whether `/` was configured: a directory, a redirect. Otherwise it is nginx's welcome page."""
     given = [block for block in root.chain[1:] if block.all("root") or block.all("alias")]
     return root.ends == course.RETURN or bool(given) or root.ends == course.UNKNOWN
 
@@ -140,22 +140,23 @@ def _other_pages(faults: Faults, site: Site) -> Iterator[Fault]:
     ended = other.tried[-1] if other.tried else None
     if ended and other.ends == course.STATUS:
         if root.location is other.location:
-            what = f"nginx answers every page but {site.path} with {other.status}"
+            what = f"nginx answers every page except {site.path} with {other.status}"
         else:
-            what = f"nginx answers every page with {other.status} that {root.place} does not take"
+            what = f"nginx answers every page with {other.status} that {root.place} does not handle"
         yield faults.fault(
             "location.try-files",
             BROKEN,
-            f"{what}: try_files in {ended.place} ends in {ended.args[-1]}, so what is no file never gets to {root.by}",
-            f"take `{ended}` out of {ended.place}, or let it end in a named location with `{root.by}`; then {_RELOAD}",
+            f"{what}: try_files in {ended.place} ends in {ended.args[-1]}, so requests that match no file never reach "
+            f"{root.by}",
+            f"remove `{ended}` from {ended.place}, or make it end in a named location with `{root.by}`; then {_RELOAD}",
             [f"{ended} in {ended.place}", passed],
         )
     elif root.location.args[:1] == ["="] and len(site.directives.unreached) == 0 and _alone(site):
         yield faults.fault(
             "location.no-pass",
             BROKEN,
-            f"nginx hands {site.path} to an application, and no other page: {str(root.location).rstrip(' {')} in "
-            f"{root.location.place} is for that path alone",
+            f"nginx passes {site.path} to an application, but no other page: "
+            f"{str(root.location).rstrip(' {')} in {root.location.place} is for that path only",
             f"location {root.location.args[-1]} without `=` in {root.location.place}, then {_RELOAD}",
             [f"{other.uri} -> {_end(other)}", passed],
         )
@@ -183,7 +184,7 @@ def _parameters(faults: Faults, site: Site) -> Iterator[Fault]:
     levels = [block for block in site.chain if block.all("uwsgi_param")]
     inner = levels[-1].all("uwsgi_param") if levels else []
     outer = levels[-2].all("uwsgi_param") if len(levels) > 1 else []
-    none = "no uwsgi_param is in force" if not given else f"{', '.join(missing)} {_is(missing)} not passed on"
+    none = "no uwsgi_param applies" if not given else f"{', '.join(missing)} {_is(missing)} not passed on"
     replaced = f"; {inner[0]} in {inner[0].place} replaces all of {outer[0].place.rpartition(':')[0]}" if outer else ""
     answered = [one.answer.status for one in site.entrances if one.answer]
     fatal = any(name in missing for name in _FATAL) and not any(good(status, site.wanted_status) for status in answered)
@@ -192,7 +193,7 @@ def _parameters(faults: Faults, site: Site) -> Iterator[Fault]:
         BROKEN if fatal or set(_FATAL) <= set(missing) else DEGRADED if effects else ADVICE,
         f"`include uwsgi_params;` is missing at `{handled}` in {handled.place}: {none}{replaced}"
         + (f"; {effects[0]}" if effects else ""),
-        f"include uwsgi_params; beside {handled} in {handled.place}, then {_RELOAD}",
+        f"add include uwsgi_params; beside {handled} in {handled.place}, then {_RELOAD}",
         [f"{handled} in {handled.place}", *(f"{one} in {one.place}" for one in inner[:3])],
     )
 
@@ -202,7 +203,7 @@ def _is(names: list[str]) -> str:
 
 
 def _host_header(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
-    """Judge a proxy_pass that does not say which name was asked for: nginx then says the name of its upstream."""
+    """Judge a proxy_pass that does not pass on the requested name: nginx then sends the name of its upstream."""
     handled = site.handler
     if handled is None or handled.name != "proxy_pass" or not _is_own(handled, host):
         return
@@ -221,23 +222,27 @@ def _host_header(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
     yield faults.fault(
         "location.host",
         BROKEN if refused else DEGRADED if site.inside.get("settings") else ADVICE,
-        f"nginx tells the application that it was asked for {sent}, not for {site.domains[0]}: "
-        f"`{handled}` has no proxy_set_header Host{replaced}"
-        + ("; Django answers 400, for ALLOWED_HOSTS has no such name" if refused else "; forms get 403 from Django"),
-        f"proxy_set_header Host $http_host; beside {handled} in {handled.place}, then {_RELOAD}",
+        f"nginx tells the application that the request is for {sent} instead of {site.domains[0]}: `{handled}` has no "
+        f"proxy_set_header Host{replaced}"
+        + (
+            "; Django answers 400, because ALLOWED_HOSTS does not contain that name"
+            if refused
+            else "; forms get 403 from Django"
+        ),
+        f"add proxy_set_header Host $http_host; beside {handled} in {handled.place}, then {_RELOAD}",
         [f"{handled} in {handled.place}", f"Host: {sent}"],
     )
 
 
 def _is_own(handled: Directive, host: Host) -> bool:
-    """Say whether a proxy_pass leads to an application of this host or network, and not to somebody else's site."""
+    """Return whether a proxy_pass leads to an application of this host or network, not to another site."""
     config = host.nginx.config
     addresses = match.targets(config, handled)[1] if config else []
     return bool(addresses) and all(_LOCAL.match(address) for address in addresses)
 
 
 def _replaced_uri(faults: Faults, site: Site) -> Iterator[Fault]:
-    """Judge a proxy_pass with a URI, which nginx puts in the place of the location's name."""
+    """Judge a proxy_pass with a URI, which nginx puts instead of the location's name."""
     handled = site.handler
     if handled is None or handled.name != "proxy_pass" or "$" in handled.args[0]:
         return
@@ -254,9 +259,9 @@ def _replaced_uri(faults: Faults, site: Site) -> Iterator[Fault]:
     yield faults.fault(
         "location.proxy-uri",
         BROKEN if lost or glued else DEGRADED,
-        f"nginx asks the application for {uri}{example[len(name) :]} where a client asks for {example}: "
+        f"nginx requests {uri}{example[len(name) :]} from the application when a client requests {example}: "
         f"`{handled}` replaces {name} by {uri}",
-        f"without a URI nginx passes on what was asked for: proxy_pass {_without_uri(handled)}; in {handled.place}",
+        f"without a URI, nginx passes on the requested path: proxy_pass {_without_uri(handled)}; in {handled.place}",
         [f"{str(location).rstrip(' {')} in {location.place}", f"{handled} in {handled.place}"],
     )
 
@@ -276,8 +281,8 @@ def _behind(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
         yield faults.fault(
             "location.variable",
             UNKNOWN,
-            f"where nginx hands {site.path} over to depends on the request: `{handled}` in {handled.place}",
-            "look at what sets the variable; what is behind it was not examined",
+            f"the address that nginx passes {site.path} to depends on the request: `{handled}` in {handled.place}",
+            "check what sets the variable; the server behind it was not examined",
             _set_by(site, handled),
         )
         return
@@ -287,7 +292,7 @@ def _behind(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
             "location.upstream-down",
             BROKEN,
             f"every server of the upstream {match.upstream_name(handled)} is marked `down`: nginx answers 502",
-            f"take `down` away from one of {', '.join(site.directives.down)}; then {_RELOAD}",
+            f"remove `down` from one of {', '.join(site.directives.down)}; then {_RELOAD}",
             [f"server {one}" for one in site.directives.down],
         )
     unresolved = [
@@ -298,7 +303,7 @@ def _behind(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
         yield faults.fault(
             "location.upstream-name",
             BROKEN,
-            f"nginx cannot resolve the name that it hands over to, and answers 502: {found[0] if found else ''}",
+            f"nginx cannot resolve the name that it passes requests to, and answers 502: {found[0] if found else ''}",
             f"correct the name in {handled.place}, or `resolver` beside it",
             [unresolved[-1]],
         )
@@ -328,7 +333,7 @@ def _limits(faults: Faults, site: Site) -> Iterator[Fault]:
             DEGRADED,
             f"a visitor with a large cookie, or a long URL, gets {site.directives.large_header}: "
             f"`{buffers[-1]}` in {buffers[-1].place}; the default is 4 8k",
-            f"large_client_header_buffers 4 8k; in {buffers[-1].place}, then {_RELOAD}",
+            f"set large_client_header_buffers 4 8k; in {buffers[-1].place}, then {_RELOAD}",
             [f"a request with a cookie of 4096 bytes -> {site.directives.large_header}"],
         )
 
@@ -344,19 +349,19 @@ def _limited(faults: Faults, site: Site, name: str, words: str) -> Iterator[Faul
     yield faults.fault(
         "location.limited",
         DEGRADED if tight else ADVICE,
-        f"{len(events)} request{'s' if len(events) > 1 else ''} got {answered} lately: `{limit}` in {limit.place}"
-        + (" is tighter than what a browser needs for one page" if tight else ""),
-        "nothing, where that limit is meant"
+        f"{len(events)} request{'s' if len(events) > 1 else ''} got {answered} recently: `{limit}` in {limit.place}"
+        + (" is lower than what a browser needs for one page" if tight else ""),
+        "nothing if this limit is intended"
         if not tight
-        else f"burst=20 nodelay for {limit} in {limit.place}"
+        else f"add burst=20 nodelay to {limit} in {limit.place}"
         if name == "limit_req"
-        else f"a larger number in {limit} in {limit.place}",
+        else f"set a larger number in {limit} in {limit.place}",
         [events[-1]],
     )
 
 
 def _is_tight(limit: Directive, name: str) -> bool:
-    """Say whether one page with its images may be too much."""
+    """Return whether one page with its images may be too much."""
     if name == "limit_req":
         burst = re.search(r"burst=(\d+)", " ".join(limit.args))
         return not burst or int(burst[1]) < _CONNECTIONS

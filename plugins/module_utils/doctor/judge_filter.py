@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judge what the packet filter does to the site's visitors: nft, iptables and ufw, beside firewalld."""
+"""Judge what the packet filter does to the site's visitors: nft, iptables and ufw, in addition to firewalld."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def judge(faults: Faults, site: Site, host: Host, seen: list[str]) -> Iterator[F
     found = _without_firewalld(host)
     if not found.chains:
         if not host.firewall.running:
-            why = found.unasked or ("" if found.asked else "nobody was asked")
-            seen.append(f"nobody can say what the packet filter does: {why}" if why else "there is no packet filter")
+            why = found.unasked or ("" if found.asked else "nothing was checked")
+            seen.append(f"it is not known what the packet filter does: {why}" if why else "there is no packet filter")
         return
     ports = sorted({entrance.port for entrance in site.entrances})
     walks = {port: _walked(found, host, port) for port in ports}
     open_ports = {port for port, walked in walks.items() if not walked.dropped}
     for port, walked in walks.items():
         if any(visit.port == port and visit.status for visit in site.visitors.visits):
-            seen.append(f"{port}/tcp was answered to the controller")
+            seen.append(f"{port}/tcp answered the controller")
         elif not walked.dropped:
             tools = ", ".join(dict.fromkeys(chain.tool for chain in found.chains))
-            doubt = " for all that is understood of it" if walked.doubts else ""
-            seen.append(f"the packet filter ({tools}) lets {port}/tcp in{doubt}")
+            doubt = ", as far as the doctor understands it" if walked.doubts else ""
+            seen.append(f"the packet filter ({tools}) allows {port}/tcp{doubt}")
         elif port not in _USUAL and open_ports & set(_USUAL):
-            seen.append(f"{_what(walked, port)}; visitors come by another port")
+            seen.append(f"{_what(walked, port)}; visitors use another port")
         else:
             fault = _fault(faults, site, host, port, walked, port == 80 and 443 in open_ports)
             seen += [fault.cause] if fault.status == ADVICE else []
@@ -67,19 +67,22 @@ _PANIC = "firewalld_policy_drop"
 
 def _fault(faults: Faults, site: Site, host: Host, port: int, walked: Walked, other: bool) -> Fault:
     evidence = [_quoted(walked)]
-    evidence += [f"let in: {rule.text}" for rule in walked.limited[:3] if rule is not walked.rule]
+    evidence += [f"allowed: {rule.text}" for rule in walked.limited[:3] if rule is not walked.rule]
     evidence += [visit.said for visit in site.visitors.visits if visit.port == port and not visit.proxied][:1]
     what = _what(walked, port)
     if any(_names(rule, port) for rule in walked.limited):
-        cause = f"{what} but for some clients: nobody else can visit the site, which may well be meant"
+        cause = f"{what} except for some clients: nobody else can visit the site, which may be intended"
         return faults.fault(
-            "firewalld.limited", ADVICE, cause, f"where it is not meant: {_fix(walked, port)}", evidence
+            "firewalld.limited", ADVICE, cause, f"if this is not intended: {_fix(walked, port)}", evidence
         )
     inside = served_inside(site, host)
     if walked.limited or inside:
-        who = f"visitors may come by {inside}" if inside else "some addresses or interfaces are let in"
-        cause = f"{what} on the outer interface {_outer(host)}; {who}: nobody here knows whether others shall come"
-        return faults.fault("firewalld.limited", UNKNOWN, cause, f"where they shall: {_fix(walked, port)}", evidence)
+        who = f"visitors may come through {inside}" if inside else "some addresses or interfaces are allowed"
+        cause = (
+            f"{what} on the outer interface {_outer(host)}; {who}: the doctor cannot tell whether others should have "
+            "access"
+        )
+        return faults.fault("firewalld.limited", UNKNOWN, cause, f"if they should: {_fix(walked, port)}", evidence)
     if walked.dropped_in and walked.dropped_in.table == _PANIC:
         cause = "firewalld is in panic mode: it drops everything, and visitors get no connection"
         return faults.fault("firewalld.dropped", BROKEN, cause, "firewall-cmd --panic-off", evidence)
@@ -91,7 +94,7 @@ def _fault(faults: Faults, site: Site, host: Host, port: int, walked: Walked, ot
 
 
 def _outer(host: Host) -> str:
-    return ", ".join(host.packet_filter.outer) or "(which is not known)"
+    return ", ".join(host.packet_filter.outer) or "(unknown)"
 
 
 def _what(walked: Walked, port: int) -> str:
@@ -111,7 +114,7 @@ def _quoted(walked: Walked) -> str:
     where = f"{chain.tool}, table {_table(chain)}, chain {chain.name}"
     if rule is None:
         number = len({rule.handle or rule.text for rule in chain.rules})
-        return f"{where}: policy {chain.policy}, and none of its {number} rules lets the port in"
+        return f"{where}: policy {chain.policy}, and none of its {number} rules allows the port"
     return f"{where}: {rule.text}" + (f" # handle {rule.handle}" if rule.handle else "")
 
 
@@ -120,12 +123,12 @@ def _table(chain: Chain) -> str:
 
 
 def _by_ufw(chain: Chain) -> bool:
-    """Say whether ufw made a chain, or filled it: its policies are in the built-in ones."""
+    """Return whether ufw made a chain, or filled it: its policies are in the built-in ones."""
     return chain.name.startswith("ufw") or any(rule.target.startswith("ufw") for rule in chain.rules)
 
 
 def _names(rule: Rule, port: int) -> bool:
-    """Say whether a rule is about this port, and not about whoever comes from somewhere."""
+    """Return whether a rule is about this port, and not about certain clients."""
     numbers = [value for test in rule.tests if test.kind in ("dport", "sport") for value in test.values]
     return any(_holds(value, port) for value in numbers)
 
@@ -159,6 +162,6 @@ def _fix(walked: Walked, port: int) -> str:
 
 
 def _about(rule: Rule, port: int) -> bool:
-    """Say whether a rule drops this port alone."""
+    """Return whether a rule drops this port alone."""
     values: Sequence[str] = [value for test in rule.tests if test.kind in ("dport", "sport") for value in test.values]
     return values in ([str(port)], ["http"] if port == 80 else ["https"] if port == 443 else [])

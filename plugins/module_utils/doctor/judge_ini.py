@@ -33,7 +33,7 @@ def mistake(site: Site) -> tuple[str, str, str] | None:
             continue
         what = "a comment behind a value" if re.search(r"\s[#;]", value) else "quotes around a value"
         line = f"{name} = {value[:100]}"
-        cause = f"`{line}` in {ini(site)}: uWSGI takes {what} for a part of it"
+        cause = f"`{line}` in {ini(site)}: uWSGI treats {what} as part of it"
         return cause, f"{name} = {bare[:100]} in {ini(site)}; then {restart(site)}", line
     return None
 
@@ -46,8 +46,8 @@ def nothing_to_load(site: Site) -> tuple[str, str, str] | None:
         return None
     near = _misspelt(options)
     cause = f"{ini(site)} names no application: it has neither module nor wsgi-file"
-    cause += f"; `{near[0]}` is no option of uWSGI" if near else ""
-    right = f"{near[1]} in the place of {near[0]}" if near else "module = PROJECT.wsgi:application"
+    cause += f"; `{near[0]}` is not an option of uWSGI" if near else ""
+    right = f"{near[1]} instead of {near[0]}" if near else "module = PROJECT.wsgi:application"
     return cause, f"{right} in {ini(site)}; then {restart(site)}", near[0] if near else ""
 
 

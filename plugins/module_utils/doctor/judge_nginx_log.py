@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What nginx wrote into its error log since it was last started or reloaded, and no other fault speaks of."""
+"""Errors in nginx's log since it was last started or reloaded that no other fault reports."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _OTHERS = re.compile(
     r"|rejected (?:by|SSL)|cache loader|gracefully|signal \d+ \(SIG|open socket #\d+ left|OCSP|could not build"
 )
 _CONNECTIONS = (
-    "nginx_worker_connections: 4096, then pyweb.stack.site; by hand: worker_connections 4096; in events of "
+    "nginx_worker_connections: 4096, then run pyweb.stack.site; by hand: set worker_connections 4096; in events of "
     "nginx.conf, then nginx -t && systemctl reload nginx"
 )
 # (what nginx writes, what it means, what to do); whatever else is crit or alert is quoted as it is.
 _KNOWN = (
     (
         re.compile(r"rewrite or internal redirection cycle"),
-        "nginx goes round in a circle",
-        "correct try_files, error_page or rewrite: its last place has to be a file that is there, a location, or =404",
+        "nginx redirects internally in a loop",
+        "correct try_files, error_page or rewrite: the last parameter must be an existing file, a location, or =404",
     ),
     (
         re.compile(r"upstream sent too big header"),
@@ -38,7 +38,7 @@ _KNOWN = (
     ),
     (
         re.compile(r"upstream sent (?:invalid|no valid|unsupported|unexpected|duplicate)"),
-        "nginx cannot read what the application answered",
+        "nginx cannot read the response of the application",
         "compare the protocol of uwsgi_pass or proxy_pass with what listens there",
     ),
     (
@@ -54,13 +54,13 @@ _KNOWN = (
     (
         re.compile(r"failed \(13: Permission denied\)"),
         "nginx may not use a file",
-        "namei -l FILE shows which directory or file is closed to nginx's user",
+        "namei -l FILE shows which directory or file nginx's user cannot access",
     ),
     (re.compile(r"failed \(24: Too many open files\)"), "nginx has too many files open", "worker_rlimit_nofile 65536;"),
     (
         re.compile(r"failed \(28: No space left"),
-        "nginx has no room on a disk",
-        "free room where FILE lies (df -h and df -i say which file system is full)",
+        "nginx has no free disk space",
+        "free space where FILE lies (df -h and df -i say which file system is full)",
     ),
     (re.compile(r"worker_connections are not enough"), "nginx has no free connection", _CONNECTIONS),
 )
@@ -90,7 +90,7 @@ def judge(faults: Faults, site: Site) -> Iterator[Fault]:
 
 
 def _is_over(line: NginxLine, site: Site) -> bool:
-    """Say whether the same page was answered well after a line."""
+    """Return whether the same page was answered well after a line."""
     if ", upstream: " in line.text and line.when + 1 <= site.logs.app_since:
         return True
     method, _space, path = line.request.partition(" ")

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Compare what the controller got with what the host itself gets, and say who made a page that nobody gets."""
+"""Compare what the controller got with what the host itself gets, and report which server answers with an error."""
 
 from __future__ import annotations
 
@@ -40,21 +40,25 @@ def _answered(faults: Faults, site: Site, visit: Visit, status: int, seen: list[
     yield faults.fault(
         "client.outside-differs",
         DEGRADED if failed else UNKNOWN,
-        f"who asks from outside gets {visit.status}, the host itself {status}: "
-        + ("ask again, it may come and go" if failed else "somebody turns away who comes from there"),
+        f"clients from outside get {visit.status}, the host itself gets {status}: "
+        + (
+            "run the doctor again; the problem may be intermittent"
+            if failed
+            else "something rejects requests from there"
+        ),
         f"curl -v {visit.url}{site.path} from elsewhere; allow and deny, geo and map of nginx, proxies on the way",
         [visit.said, f"the host itself, GET {visit.url}{site.path}: {status}"],
     )
 
 
 def _silent(faults: Faults, visit: Visit, status: int) -> Fault:
-    how = "its connection is refused" if visit.refused else "nothing comes back"
+    how = "its connection is refused" if visit.refused else "no reply arrives"
     return faults.fault(
         "client.outside-silent",
         UNKNOWN,
         f"the controller gets no answer at {visit.address}:{visit.port} ({how}), while the host itself gets {status}: "
-        "something between drops it, such as the provider's firewall, a security group or a router",
-        f"let {visit.port}/tcp in there; nothing to do where the site is not meant for who comes from the controller",
+        "something in between drops it, such as the provider's firewall, a security group or a router",
+        f"allow {visit.port}/tcp there; nothing to do if the site is not meant to be reachable from the controller",
         [visit.said, f"the host itself, GET {visit.url}/: {status}"],
     )
 
@@ -71,9 +75,9 @@ def _by_the_application(faults: Faults, site: Site) -> Iterator[Fault]:
         yield faults.fault(
             "client.refused",
             ADVICE,
-            f"a client gets {status} at {site.path}: the application {has}, nginx hands the request over",
-            "web_sites[].health.path says what the doctor asks for; by hand: a path in urls.py where there should be a "
-            + (f"page (settings {urls})" if urls else "page"),
+            f"a client gets {status} at {site.path}: the application {has}, nginx passes the request on",
+            "web_sites[].health.path sets the path that the doctor requests; by hand: a path in urls.py where there "
+            "should be a " + (f"page (settings {urls})" if urls else "page"),
             [f"GET {entrance.url}{site.path} -> {status}", f"the application behind nginx: {status}"],
         )
         return

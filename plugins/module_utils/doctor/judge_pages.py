@@ -21,8 +21,8 @@ _REQUEST = re.compile(r"(?m)^(?:.{0,80}?Internal Server Error: |pyweb\.stack: un
 _NO_TABLE = re.compile(r"no such table: (\S+)|relation \"([^\"]+)\" does not exist|Table '([^']+)' doesn't exist")
 _CAUSES = 3
 _UNLOGGED = (
-    "nothing logs the exception: ask the doctor with doctor_deep=true, or give LOGGING in the settings a handler that "
-    "writes to stderr for 'django.request'"
+    "the exception is not logged: run the doctor with doctor_deep=true, or add a handler to LOGGING in the settings "
+    "that writes to stderr for 'django.request'"
 )
 
 
@@ -34,7 +34,7 @@ _OF_NGINX = re.compile(
 
 
 def judge(faults: Faults, site: Site) -> Iterator[Fault]:
-    """Judge the 500s of the access log and of the pages that were asked for, one fault for each exception."""
+    """Judge the 500s of the access log and of the requested pages, one fault for each exception."""
     pages = failing_pages(site)
     if not pages:
         return
@@ -51,7 +51,7 @@ def judge(faults: Faults, site: Site) -> Iterator[Fault]:
         yield faults.fault(NAME, DEGRADED, cause, _fix(site, error), [*evidence, error, *_uncaught(site)])
 
 
-# The page that is not there, which this doctor asks for: it is nobody's.
+# The page that the doctor requests and that does not exist.
 _OWN = "/pyweb-doctor-"
 
 
@@ -98,7 +98,7 @@ def raised(site: Site) -> dict[str, str]:
 
 
 def asked_again(site: Site) -> str:
-    """Return what the first page raised when the application was asked for it without a server; '' for nothing."""
+    """Return what the first page raised when it was requested without a server; '' for nothing."""
     found = next((again for again in site.logs.again if again.path == site.path and again.error), None)
     return (f"{found.error} ({found.where})" if found.where else found.error) if found else ""
 
@@ -121,8 +121,8 @@ def _fix(site: Site, error: str) -> str:
         name = next(text for text in table.groups() if text)
         migrate = f"cd {options.last('chdir') or '/'} && {site.uwsgi.python or 'python3'} manage.py"
         return (
-            f"the table {name} is missing. {migrate} migrate makes it; where showmigrations says that this was done, "
-            f"restore the table from a backup, or migrate APP zero --fake and migrate APP"
+            f"the table {name} is missing. {migrate} migrate creates it; if showmigrations says that this was done, "
+            "restore the table from a backup, or migrate APP zero --fake and migrate APP"
         )
     if not site.managed and (known := app_fixes.fix(site, error)):
         return known
@@ -139,8 +139,8 @@ def _restart(site: Site) -> str:
 
 
 def _uncaught(site: Site) -> list[str]:
-    """Return what uWSGI counts of exceptions that left the application."""
+    """Return what uWSGI counts of unhandled exceptions of the application."""
     workers = site.uwsgi.stats.get("workers", [])
     counted = [worker.get("exceptions") for worker in workers if isinstance(worker, dict)]
     total = sum(count for count in counted if isinstance(count, int))
-    return [f"uWSGI counts {total} exceptions that left the application"] if total else []
+    return [f"uWSGI counts {total} unhandled exceptions of the application"] if total else []

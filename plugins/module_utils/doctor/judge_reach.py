@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judge whether visitors come as far as to the site: redirects to a port where nobody listens, servers on loopback."""
+"""Judge whether visitors reach the site: redirects to a closed port, servers on loopback."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def judge(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
 
 
 def _dead_ends(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
-    """Tell of redirects to a port of this host where nobody listens. A proxy in front may have that port itself."""
+    """Report redirects to a closed port of this host. A proxy in front may listen on that port."""
     yield from _nameless(faults, site)
     for walk in site.walks:
         # Where X-Forwarded-Proto is not heeded, it is a loop as well, which is told as such.
@@ -46,9 +46,9 @@ def _dead_ends(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
         who = last.maker or ("Django, by SECURE_SSL_REDIRECT = True" if by_django else "")
         who = who or ("the application" if last.by_application else "nginx")
         proxy = _proxy(site, host)
-        cause = f"{last.url} is redirected to {walk.leaves}, and nobody listens on port {walk.dead} of this host"
+        cause = f"{last.url} is redirected to {walk.leaves}, but nothing listens on port {walk.dead} of this host"
         if proxy:
-            cause += f": right where a proxy in front has that port ({proxy}), else nobody gets the site"
+            cause += f": this is correct if a proxy in front has that port ({proxy}), otherwise nobody reaches the site"
         yield faults.fault(
             "nginx.redirect-dead",
             UNKNOWN if proxy else BROKEN,
@@ -59,7 +59,7 @@ def _dead_ends(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
 
 
 def _nameless(faults: Faults, site: Site) -> Iterator[Fault]:
-    """Tell of a redirect to the name with or without `www.`, which no server of nginx has."""
+    """Report a redirect to the name with or without `www.`, which no server of nginx has."""
     for walk in site.walks:
         if not walk.nameless or not walk.redirects:
             continue
@@ -71,15 +71,15 @@ def _nameless(faults: Faults, site: Site) -> Iterator[Fault]:
             BROKEN,
             f"{last.url} is redirected to {walk.leaves}, and no server of nginx has the name {name}: this host answers "
             f"{walk.nameless} there. {who} does that",
-            f"web_sites[].domains with {name}, or end the redirect; by hand: {also}{name} beside the other names in "
-            f"server_name; or end the redirect ({last.maker or 'PREPEND_WWW = False'})",
+            f"web_sites[].domains with {name}, or remove the redirect; by hand: {also}{name} beside the other names in "
+            f"server_name; or remove the redirect ({last.maker or 'PREPEND_WWW = False'})",
             [f"GET {last.url} -> {last.status}, Location: {last.location}", f"GET {walk.leaves} -> {walk.nameless}"],
         )
 
 
 def _fix(site: Site, walk: Walk, maker: str, by_django: bool) -> str:
     if walk.dead != 443:
-        return f"let the redirect lead to a port that nginx listens on, or add listen {walk.dead}; {maker}".rstrip("; ")
+        return f"redirect to a port that nginx listens on, or add listen {walk.dead}; {maker}".rstrip("; ")
     if site.managed:
         off = "web_sites[].settings.SECURE_SSL_REDIRECT: false" if by_django else "redirect nowhere"
         return f"web_sites[].tls, with pyweb.stack.site; without TLS: {off}"
@@ -87,14 +87,14 @@ def _fix(site: Site, walk: Walk, maker: str, by_django: bool) -> str:
         "SECURE_SSL_REDIRECT = False in the settings, and restart" if by_django else f"remove {maker or 'the redirect'}"
     )
     return (
-        "get a certificate and let a server of nginx listen on it: listen 443 ssl; ssl_certificate; "
-        f"ssl_certificate_key; until then {off}"
+        "get a certificate, and in a server of nginx: listen 443 ssl; ssl_certificate; ssl_certificate_key; until then "
+        f"{off}"
     )
 
 
 def _listening(host: Host) -> str:
     ports = sorted({listener.port for listener in host.listeners if listener.port and not loopback(listener.address)})
-    return f"listening sockets for others: port {', '.join(map(str, ports)) or 'none'}"
+    return f"sockets that listen for other hosts: port {', '.join(map(str, ports)) or 'none'}"
 
 
 def _proxy(site: Site, host: Host) -> str:
@@ -123,7 +123,7 @@ def _proxy(site: Site, host: Host) -> str:
 
 
 def _loopback_only(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
-    """Tell of a name whose servers listen on loopback alone, where nobody in front hands visitors on to them."""
+    """Report a name whose servers listen on loopback only, if nothing in front passes visitors on to them."""
     if in_front(site, host):
         return
     for domain in site.domains:
@@ -142,19 +142,19 @@ def _loopback_only(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
         place = next((given.place for given in server.chain[-1].all("listen")), server.place)
         listens = ", ".join(str(listen) for listen in server.listens)
         public = f"listen {first.port}{' ssl' if first.tls else ''};"
-        meets = f"; outsiders who ask for it get the server in {instead.place}" if instead else ""
+        meets = f"; clients from outside get the server in {instead.place}" if instead else ""
         yield faults.fault(
             "nginx.loopback-only",
             DEGRADED if still else BROKEN,
-            f"nginx {'will listen' if still else 'listens'} on loopback alone for {domain} ({listens})"
-            f"{' from its next start on' if still else ''}: nobody but this host itself can connect{meets}",
-            f"{public} in the place of listen {server.listens[0]} in {place}, then systemctl restart nginx",
+            f"nginx {'will listen' if still else 'listens'} on loopback only for {domain} "
+            f"({listens}){' from its next start on' if still else ''}: only this host itself can connect{meets}",
+            f"{public} instead of listen {server.listens[0]} in {place}, then systemctl restart nginx",
             [f"listen {listens} in {place}", *_sockets(host, first.port)],
         )
 
 
 def _bound(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
-    """Tell of an nginx that still has the sockets of an older configuration: a reload cannot widen them."""
+    """Report an nginx that still has the sockets of an older configuration: a reload cannot widen them."""
     for entrance in site.entrances:
         held = [listener for listener in host.listeners if listener.port == entrance.port]
         within = entrance.address.startswith("127.") or entrance.address == "::1"
@@ -162,14 +162,15 @@ def _bound(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
             yield faults.fault(
                 "nginx.not-listening",
                 BROKEN,
-                f"nginx runs, but listens on port {entrance.port} of loopback alone, as an older configuration said",
-                "systemctl restart nginx: a reload cannot take an address that has its port in use",
+                f"nginx runs, but listens on port {entrance.port} of loopback only, as an older configuration told it "
+                "to",
+                "systemctl restart nginx: a reload cannot bind an address whose port is in use",
                 [f"listen {entrance.port} in {entrance.server.place}", *_sockets(host, entrance.port)],
             )
 
 
 def _of_ipv6_alone(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
-    """Tell of a port that nginx listens on over IPv6 alone: `listen [::]:80` is no `listen 80`."""
+    """Report a port on which nginx listens over IPv6 only: `listen [::]:80` does not include `listen 80`."""
     for entrance in site.entrances:
         held = [listener for listener in host.listeners if listener.port == entrance.port]
         refused = entrance.errno == errno.ECONNREFUSED and ":" not in entrance.address
@@ -180,7 +181,7 @@ def _of_ipv6_alone(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
             yield faults.fault(
                 "nginx.not-listening",
                 BROKEN,
-                f"nginx listens on port {entrance.port} over IPv6 alone ({words}): who comes over IPv4 is refused",
+                f"nginx listens on port {entrance.port} over IPv6 only ({words}): IPv4 clients are refused",
                 f"listen {entrance.port}{' ssl' if entrance.tls else ''}; beside it in "
                 f"{given.place if given else server.place}, then systemctl restart nginx",
                 _sockets(host, entrance.port),
@@ -188,7 +189,7 @@ def _of_ipv6_alone(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
 
 
 def _without_ssl(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
-    """Tell of port 443 where nginx speaks plain http: a browser that comes by https gets an error of TLS."""
+    """Report that nginx speaks plain http on port 443: https clients get a TLS error."""
     for entrance in site.entrances:
         server = entrance.server
         if entrance.port != 443 or entrance.tls or entrance.greets or not server or not entrance.answer:
@@ -198,8 +199,8 @@ def _without_ssl(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
             yield faults.fault(
                 "nginx.no-ssl",
                 BROKEN,
-                f"nginx speaks plain http on port 443: `{given}` in {given.place} has no ssl, and who comes by https "
-                "gets an error of TLS",
+                f"nginx speaks plain http on port 443: `{given}` in {given.place} has no ssl, so https clients get a "
+                "TLS error",
                 f"listen {given.args[0]} ssl; in {given.place}, with ssl_certificate and ssl_certificate_key, or "
                 f"remove that line; then {RELOAD}",
                 [f"GET {entrance.url}{site.path} -> {entrance.answer.status}, without TLS"],

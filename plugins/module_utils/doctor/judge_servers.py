@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Why nobody serves a site, by the way in which its server is started, and what is amiss with one that runs.
+"""Why no server serves a site, depending on how it is started, and what is wrong with one that runs.
 
 The faults are those of the hop uwsgi, whatever the server is.
 """
@@ -53,7 +53,7 @@ def not_running(faults: Faults, site: Site, host: Host) -> Fault:
     if start and start.way == VASSAL:
         cause = f"the vassal {start.name} does not run: {reason(site.uwsgi.log)}"
         cause += _loads_now(site)
-        fix = f"correct what its log says, then: touch {start.file}"
+        fix = f"fix what its log reports, then: touch {start.file}"
         return faults.fault("uwsgi.stopped", BROKEN, cause, fix, [server.state, *last_lines(site.uwsgi.log)])
     if not start and not site.managed and not site.uwsgi.command and not site.uwsgi.unit and site.probes:
         return _nobody(faults, site, host)
@@ -61,7 +61,7 @@ def not_running(faults: Faults, site: Site, host: Host) -> Fault:
 
 
 def waits(site: Site) -> bool:
-    """Say whether a socket unit listens, and would start the server with the first request that gets there."""
+    """Return whether a socket unit listens, and would start the server with the first request that gets there."""
     start = site.server.start
     socket = start.socket if start else {}
     return (socket.get("ActiveState"), site.uwsgi.unit.get("ActiveState")) == ("active", "inactive")
@@ -76,9 +76,9 @@ def around(faults: Faults, site: Site) -> Iterator[Fault]:
         yield faults.fault(
             "uwsgi.twice",
             DEGRADED,
-            f"two masters run one configuration, {_last(site.uwsgi.options.files)}: a client gets now the one, now the "
-            "other, and a restart reaches one of them",
-            f"end the one that nothing manages: kill -INT {_pid(server.twins[0])}",
+            f"two masters run the same configuration, {_last(site.uwsgi.options.files)}: clients reach either of them, "
+            "and a restart affects only one",
+            f"stop the one that nothing manages: kill -INT {_pid(server.twins[0])}",
             [f"process {site.uwsgi.master.pid if site.uwsgi.master else '?'} serves the site", *server.twins],
         )
     late = _LONG.findall(log)
@@ -89,7 +89,7 @@ def around(faults: Faults, site: Site) -> Iterator[Fault]:
             DEGRADED,
             f"{server.label}: {len(late)} request{'s' if len(late) > 1 else ''} took longer than {given} s, its "
             "timeout, and the worker was killed",
-            f"make it faster, or --timeout in {place_of(site)}",
+            f"make it faster, or set --timeout in {place_of(site)}",
             [late[-1]],
         )
 
@@ -105,7 +105,7 @@ def _at_boot(faults: Faults, site: Site) -> Iterator[Fault]:
         yield faults.fault(
             "uwsgi.not-enabled",
             ADVICE,
-            f"{name} is not enabled: it runs now, and nothing starts it at the next boot",
+            f"{name} is not enabled: it runs now, but nothing starts it at the next boot",
             f"systemctl enable {name}",
             [f"UnitFileState=disabled, {unit.get('FragmentPath', name)}"],
         )
@@ -113,7 +113,7 @@ def _at_boot(faults: Faults, site: Site) -> Iterator[Fault]:
         yield faults.fault(
             "uwsgi.unit-changed",
             ADVICE,
-            f"the file of {name} was changed, and systemd has not read it again: a restart starts the old one",
+            f"the file of {name} was changed, but systemd has not read it again: a restart uses the old one",
             f"systemctl daemon-reload && systemctl restart {name}",
             [unit.get("FragmentPath", name)],
         )
@@ -127,7 +127,8 @@ def stale(faults: Faults, site: Site) -> Iterator[Fault]:
         yield faults.fault(
             "app.stale",
             BROKEN,
-            f"the application loads now, and failed when {site.server.label} started: what runs has none",
+            f"the application loads now, but failed when {site.server.label} started: the running server has no "
+            "application",
             restart(site),
             [words[-1], *(line for line in last_lines(site.uwsgi.log) if re.match(r"\w*(Error|Exception)\b", line))],
         )
@@ -162,10 +163,10 @@ def _stopped(faults: Faults, site: Site) -> Fault:
         of_uwsgi = "" if own or site.managed else uwsgi_words.fix(site)
         command = of_uwsgi or (f"{own.fix.format(place=place_of(site))}; then {command}" if own else command)
     if found.unit.get("LoadState") == "not-found" and site.managed:
-        cause = f"{name} is stopped, and the file of its unit {unit} is gone"
+        cause = f"{name} is stopped, and the file of its unit {unit} is missing"
         command = "pyweb.stack.site writes it again and starts it"
     elif is_masked(found.unit):
-        cause = f"{name} is stopped, and {unit} is masked: somebody told systemd never to start it"
+        cause = f"{name} is stopped, and {unit} is masked, so systemd cannot start it"
     if found.unit.get("SubState") == "exited":
         cause += f", though {unit} is {found.unit.get('ActiveState', 'active')} (exited)"
     lines = [state, _of_socket(socket), *last_lines(found.log)[-3:]]
@@ -173,7 +174,7 @@ def _stopped(faults: Faults, site: Site) -> Fault:
 
 
 def _start_command(site: Site) -> str:
-    """Return what starts a server that is stopped, by whoever manages it."""
+    """Return what starts a stopped server, depending on what manages it."""
     found, start, unit = site.uwsgi, site.server.start, site.uwsgi.unit.get("Id", "")
     if start and start.socket:
         socket = start.socket["Id"]
@@ -209,7 +210,7 @@ def _in_supervisor(faults: Faults, site: Site, start: Start) -> Fault:
             f"{own.cause if own else reason(log)}{_loads_now(site)}",
             f"{own.fix.format(place=place_of(site))}; then: {restart(site)}"
             if own
-            else f"correct what {start.log or 'its log'} says, then: {restart(site)}",
+            else f"fix what {start.log or 'its log'} reports, then: {restart(site)}",
             evidence,
         )
     command = f"supervisorctl start {start.group or start.name}"
@@ -222,7 +223,7 @@ def _no_manager(faults: Faults, site: Site, start: Start) -> Fault:
     unit = manager if manager.endswith(".service") else {"supervisor": "supervisor"}.get(manager, "")
     what = f"the program {start.name}" if start.way == SUPERVISOR else f"the vassal {start.name}"
     who = "supervisor" if start.way == SUPERVISOR else "the emperor"
-    cause = f"{who} does not run, and with it {what}"
+    cause = f"{who} does not run, and so neither does {what}"
     fix = f"systemctl restart {unit}" if unit else f"start {manager}"
     return faults.fault("uwsgi.stopped", BROKEN, cause, fix, [site.server.state, start.file])
 
@@ -233,7 +234,7 @@ def _not_enabled(faults: Faults, start: Start) -> Fault:
     dangling = "/apps-enabled/" in start.file
     cause = f"{start.name} is not in apps-enabled, only in apps-available: Debian's uWSGI does not start it"
     if dangling:
-        cause = f"{start.file} is a link to nothing: Debian's uWSGI does not start it"
+        cause = f"{start.file} is a dangling link: Debian's uWSGI does not start it"
     return faults.fault(
         "uwsgi.not-enabled",
         BROKEN,
@@ -251,10 +252,10 @@ def _no_vassal(faults: Faults, site: Site) -> Fault:
         return faults.fault(
             "uwsgi.vassal",
             BROKEN,
-            f"the vassal {server.vassal_link} is a link to {server.vassal_target}, which is not there: the emperor "
+            f"the vassal {server.vassal_link} is a link to {server.vassal_target}, which does not exist: the emperor "
             "does not see it",
-            f"put {server.vassal_target} back, or ln -sfn the site's configuration to {server.vassal_link}; the "
-            "emperor starts it by itself",
+            f"restore {server.vassal_target}, or ln -sfn the site's configuration to {server.vassal_link}; the emperor "
+            "starts it automatically",
             [*server.vassals_log, f"{server.vassal_link} -> {server.vassal_target}"],
         )
     target = f"{pattern}/{site.name}.ini" if "*" not in pattern else f"a file that {pattern} finds"
@@ -262,7 +263,7 @@ def _no_vassal(faults: Faults, site: Site) -> Fault:
         "uwsgi.vassal",
         BROKEN,
         f"there is no vassal {site.name}: none of those in {pattern} listens on {addresses}",
-        f"put the site's configuration back, as {target}; the emperor starts it by itself",
+        f"restore the site's configuration as {target}; the emperor starts it automatically",
         [*server.vassals_log, f"ls {pattern}"],
     )
 
@@ -274,15 +275,15 @@ def _nobody(faults: Faults, site: Site, host: Host) -> Fault:
         return faults.fault(
             "uwsgi.missing",
             "unknown",
-            f"{site.server.elsewhere} is an address of another host: what serves the site there was not looked at",
-            "ask the doctor on that host",
+            f"{site.server.elsewhere} is an address of another host: the server there was not examined",
+            "run the doctor on that host",
             [place],
         )
     kinds = "no unit, socket unit, program of supervisor, vassal or ini"
     return faults.fault(
         "uwsgi.missing",
         BROKEN,
-        f"nothing on this host starts a server for {addresses}: {kinds} names it, and none is this site's",
+        f"nothing on this host starts a server for {addresses}: {kinds} names it or belongs to this site",
         f"start the site's server there, or correct {place}",
         [place],
     )
@@ -298,9 +299,9 @@ def left_over(faults: Faults, site: Site) -> Iterator[Fault]:
         return
     address = ", ".join(start.addresses[:2])
     again = restart(site) if start.way == SUPERVISOR else f"systemctl restart {start.name}"
-    what = "which serves what it was started with, perhaps old code"
+    what = "which serves the code that it was started with, perhaps old code"
     if server.stranger:
-        what = "which is no server of this site"
+        what = "which is not a server of this site"
     yield faults.fault(
         "uwsgi.left-over",
         BROKEN if server.stranger else DEGRADED,

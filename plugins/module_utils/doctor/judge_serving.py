@@ -27,7 +27,7 @@ def conflicts(faults: Faults, site: Site) -> Iterator[Fault]:
                 "name.other-server",
                 BROKEN,
                 f"conflicting server name {conflict.name} on {conflict.listen}: another server with the name answers, "
-                f"the one in {conflict.serving}, which nginx reads first; that of the site, in {conflict.ignored}, is "
+                f"the one in {conflict.serving}, which nginx reads first; the site's server, in {conflict.ignored}, is "
                 "ignored",
                 f"remove the name from one of the two, or the file {_file(conflict.serving)}; then {_RELOAD}",
                 evidence,
@@ -59,17 +59,17 @@ def has_fallback(faults: Faults, site: Site, domain: str, seen: list[str]) -> It
         ADVICE,
         f"no server of nginx has the name {domain}; the one in {fallback.place} answers because it is the only one "
         "there",
-        f"server_name {domain}; in {fallback.place}, then {_RELOAD}",
+        f"set server_name {domain}; in {fallback.place}, then {_RELOAD}",
         [f"no other server of its address than {fallback.place} has an application"],
     )
 
 
 def taken(faults: Faults, site: Site) -> Iterator[Fault]:
-    """Yield the files that another location takes than the one that is there for them."""
+    """Yield the files that are handled by another location than the one for their prefix."""
     for found in site.directives.taken:
         if found.kind != faults.hop:
             continue
-        does = f"hands it over: {found.passed}" if found.passed else f"looks for {found.file or 'a file of variables'}"
+        does = f"passes it on: {found.passed}" if found.passed else f"looks for {found.file or 'a file of variables'}"
         prefix = found.meant.split()[-1]
         yield faults.fault(
             f"{faults.hop}.location-taken",
@@ -91,9 +91,9 @@ def temporaries(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
         yield faults.fault(
             "nginx.temp-path",
             DEGRADED,
-            f"{host.nginx.worker_name} cannot use {found.path}, where nginx puts what is too large for its memory "
+            f"{host.nginx.worker_name} cannot use {found.path}, where nginx stores what is too large for its buffers "
             f"({found.directive}{f' in {found.place}' if found.place else ''}): {large}",
-            f"{found.fix}; then systemctl restart nginx, which makes and owns what is missing",
+            f"{found.fix}; then systemctl restart nginx, which creates missing directories with the right owner",
             [found.why, *words[-1:]],
         )
 
@@ -106,14 +106,14 @@ def unresolved(faults: Faults, host: Host, said: str, works: str) -> Iterator[Fa
             "nginx.upstream-name",
             DEGRADED if host.nginx.master else BROKEN,
             f"nginx cannot resolve {found[1]}, which {found[2]} names; {works}",
-            f"correct the name in {found[2]}, or let this host resolve it (getent hosts {found[1].partition(':')[0]}); "
-            "then systemctl restart nginx",
+            f"correct the name in {found[2]}, or make this host resolve it (getent hosts "
+            f"{found[1].partition(':')[0]}); then systemctl restart nginx",
             [found[0]],
         )
 
 
 def with_others(fault: Fault, probe: Probe, site: Site) -> Fault:
-    """Return a fault of one server of an upstream as it is where nginx goes on to another one."""
+    """Return a fault of one server of an upstream as it is where nginx falls back to another one."""
     if fault.status != BROKEN:
         return fault
     others = [other.address for other in site.probes if other is not probe and _works(other, site)]
@@ -123,7 +123,7 @@ def with_others(fault: Fault, probe: Probe, site: Site) -> Fault:
         fault.status, words = ADVICE, f"it is a backup: nginx uses {others[0]}"
     else:
         backup = others[0] in site.directives.backups
-        fault.status, words = DEGRADED, f"nginx goes on to {'the backup ' if backup else ''}{others[0]}"
+        fault.status, words = DEGRADED, f"nginx falls back to {'the backup ' if backup else ''}{others[0]}"
     fault.cause = f"{fault.cause}; {words}"
     return fault
 

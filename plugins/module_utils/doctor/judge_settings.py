@@ -34,16 +34,16 @@ def judge_settings(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
 
 
 def _unexamined(faults: Faults, site: Site) -> Iterator[Fault]:
-    """Say once which looks ended. What their exceptions say is not told: nobody knows what of it is secret."""
+    """Report each failed check once. The text of their exceptions is not shown, because it may contain a secret."""
     ended = [
         (look, str(site.inside[f"failed {look}"].get("kind") or "an exception")[:80])
         for look in _LOOKS
         if f"failed {look}" in site.inside and not (look == "checks" and "failed urls" in site.inside)
     ]
     if ended:
-        cause = ", ".join(f"the look at {look} in Django ended in {kind}" for look, kind in ended)
+        cause = ", ".join(f"the check of {look} in Django ended with {kind}" for look, kind in ended)
         status = UNKNOWN if any(look in _NEEDED for look, _kind in ended) else ADVICE
-        yield faults.fault("django.unexamined", status, cause, "the rest of the report holds without it")
+        yield faults.fault("django.unexamined", status, cause, "the rest of the report is not affected")
 
 
 def _urls(faults: Faults, site: Site) -> Iterator[Fault]:
@@ -56,9 +56,9 @@ def _urls(faults: Faults, site: Site) -> Iterator[Fault]:
     if not answered:
         what = ": every page fails"
     elif fails:
-        what = "; processes that loaded them before that still answer, and others fail"
+        what = "; processes that loaded them earlier still answer, others fail"
     else:
-        what = "; what runs now was loaded before that"
+        what = "; the running processes were started before that"
     place = str(failed.get("where", ""))[:300]
     yield faults.fault(
         "django.urls",
@@ -73,16 +73,16 @@ def _urls(faults: Faults, site: Site) -> Iterator[Fault]:
 
 
 def _foreign_cookies(faults: Faults, site: Site) -> Iterator[Fault]:
-    """Judge cookies that are for another domain: no browser takes them, so nobody can log in."""
+    """Judge cookies that are for another domain: browsers reject them, so nobody can log in."""
     names = [str(name) for name in site.inside.get("cookies", {}).get("foreign") or []]
     if names:
         own = ", ".join(site.domains[:3])
         yield faults.fault(
             "django.cookies",
             DEGRADED,
-            f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'} of another domain than {own}: browsers take no "
-            "such cookie, forms get 403 and nobody can log in",
-            f"remove {', '.join(setting(site, name) for name in names)}, or let it be the domain of the site",
+            f"{' and '.join(names)} {'are' if len(names) > 1 else 'is'} for another domain than {own}: browsers reject "
+            "the cookie, forms get 403 and nobody can log in",
+            f"remove {', '.join(setting(site, name) for name in names)}, or set it to the domain of the site",
             names,
         )
 
@@ -94,15 +94,13 @@ def _cookies(faults: Faults, site: Site, host: Host) -> Iterator[Fault]:
         return
     for finding in settings_findings.refused({"secure": secure}, {}, behind_tls=False):
         places = [setting(site, name) for name in secure]
-        fix = (
-            finding.fix if site.managed else f"serve it over https; as long as it has none, change {'; '.join(places)}"
-        )
+        fix = finding.fix if site.managed else f"serve the site over https; until then, change {'; '.join(places)}"
         lines = [*places, *(f"port {entrance.port}: no TLS" for entrance in site.entrances[:1])]
         yield faults.fault("django.cookies", DEGRADED, finding.text, fix, lines)
 
 
 def has_https(site: Site, host: Host) -> bool:
-    """Say whether anything shows that visitors come by https, be it to somebody in front of nginx, or may do so."""
+    """Return whether visitors use https, or may do so, also to a proxy in front of nginx."""
     if not site.entrances or any(entrance.tls or entrance.greets for entrance in site.entrances):
         return True
     in_front = site.in_front
@@ -123,7 +121,7 @@ def has_https(site: Site, host: Host) -> bool:
 
 
 def _told(site: Site) -> bool:
-    """Say whether nginx tells Django that a request came by https, or hands on what somebody in front says of that."""
+    """Return whether nginx tells Django that a request came by https, or passes on what a proxy in front says."""
     names = ("HTTPS", "HTTP_X_FORWARDED_PROTO", "UWSGI_SCHEME", "wsgi.url_scheme", "X-Forwarded-Proto")
     for directive in ("uwsgi_param", "proxy_set_header"):
         passed = match.parameters(site.chain, directive)
@@ -160,7 +158,7 @@ def _locale(faults: Faults, site: Site) -> Iterator[Fault]:
     yield faults.fault(
         "django.locale",
         DEGRADED if uploads and value else ADVICE,
-        f"uWSGI runs with {what}: a file name with other letters than ASCII ends in UnicodeEncodeError",
+        f"uWSGI runs with {what}: file names with non-ASCII characters cause UnicodeEncodeError",
         fix,
         [f"{what} in the environment of pid {master.pid}"],
     )
@@ -173,9 +171,9 @@ def _mail(faults: Faults, site: Site) -> Iterator[Fault]:
         return
     server = f"{str(found.get('host', ''))[:200]}:{found.get('port')}"
     why = {
-        "name": "whose name this host does not know",
+        "name": "whose name this host cannot resolve",
         "refused": "which refuses connections",
-        "silent": "which did not answer at once",
+        "silent": "which did not answer in time",
     }.get(str(kind), "")
     if not why:
         return
@@ -197,11 +195,11 @@ def _checks(faults: Faults, site: Site) -> Iterator[Fault]:
         return
     errors = [check for check in said if check.get("level") == "error"]
     names = ", ".join(str(check.get("id"))[:60] for check in (errors or said)[:4])
-    what = "errors, with which migrate and collectstatic refuse to work" if errors else "warnings"
+    what = "errors, which make migrate and collectstatic fail" if errors else "warnings"
     yield faults.fault(
         "django.checks",
         ADVICE,
-        f"Django's check --deploy has {what}: {names}",
+        f"Django's check --deploy reports {what}: {names}",
         f"{manage(site)} check --deploy",
         [f"{check.get('id')}: {check.get('text') or 'a check of the project or of a package'}"[:300] for check in said],
     )

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Why systemd could not start a unit, in its own words: those of the last start."""
+"""Why systemd could not start a unit, from its messages about the last start."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def judge(faults: Faults, site: Site) -> Iterator[Fault]:
 
 
 def missing_folder(site: Site) -> str:
-    """Return the directory that uWSGI shall make its socket in, where that is not there and it fails for that."""
+    """Return the directory of uWSGI's socket, if it is missing and uWSGI fails because of that."""
     folder = site.logs.absent.get("socket", "")
     serves = any(probe.answer for probe in site.probes)
     return folder if folder and not serves and _BIND.search(site.uwsgi.log) else ""
@@ -80,19 +80,19 @@ def reason_of(unit: Mapping[str, str], log: str, absent: Mapping[str, str]) -> t
         path = absent.get("EnvironmentFile", "")
         what = f"{path} is missing (EnvironmentFile=)" if path else environment[0].partition("environment files: ")[2]
         path = path or "the file of EnvironmentFile="
-        by_hand = f"put {path} back, or write EnvironmentFile=-{path} where it may be missing"
+        by_hand = f"restore {path}, or write EnvironmentFile=-{path} if it may be missing"
         found = what, f"pyweb.stack.site writes {path} again{BY_HAND}{by_hand}"
     elif kind:
         found = _of_step(unit, log, absent, kind, step[1] if step else "")
     elif before:
         said = uwsgi_words.complaint(log)
-        cause = f"{before} failed, which has to end well before it starts (ExecStartPre=)"
+        cause = f"{before} failed, which must succeed before it starts (ExecStartPre=)"
         found = f"{cause}: {said}" if said else cause, f"correct it in {name}, or what it runs"
         words = [match[0].strip() for match in (_last(_CONTROL, log), _last(_RESULT, log)) if match]
     elif timeout and "notify" in unit.get("Type", "notify"):
         found = (
             "the start timed out: nothing told systemd within TimeoutStartSec that it is ready",
-            "Type=notify needs a program that speaks to systemd and loads the application in time",
+            "Type=notify needs a program that notifies systemd and loads the application in time",
         )
         words = [timeout[0].strip()]
     if not found:
@@ -131,14 +131,14 @@ def _waited_for(site: Site) -> tuple[str, str, list[str]] | None:
     name = unit.get("Id", "")
     return (
         "the start timed out: Type=forking waits until uWSGI goes into the background, which it does not do",
-        f"Type=notify in {name} (or Type=simple), in the place of forking; then systemctl daemon-reload && systemctl "
+        f"Type=notify in {name} (or Type=simple), instead of forking; then systemctl daemon-reload && systemctl "
         f"restart {name}",
         [timeout[0].strip()],
     )
 
 
 def _bad_setting(site: Site) -> tuple[str, str, list[str]]:
-    """Say which line of a unit file systemd refuses."""
+    """Return which line of a unit file systemd refuses."""
     unit, log = site.uwsgi.unit, site.uwsgi.log
     path = unit.get("FragmentPath", "") or unit.get("Id", "")
     lines = re.findall(rf"{re.escape(path)}:(\d+): ([^\n]+)", log)
@@ -149,11 +149,11 @@ def _bad_setting(site: Site) -> tuple[str, str, list[str]]:
     if lines:
         where, what = f"{path}, line {lines[-1][0]}", lines[-1][1].rstrip(".")
     elif program and "/" in program[1] and not program[1].startswith("/"):
-        where, what = f"ExecStart= in {path}", f"{program[1]} is no absolute path"
+        where, what = f"ExecStart= in {path}", f"{program[1]} is not an absolute path"
     else:
         where, what = path, said[0].rstrip(".") if said else "a setting is not valid"
     fix = f"correct {where} (systemd-analyze verify {unit.get('Id', '')} names it), then systemctl daemon-reload && "
-    return f"its file is refused, {where}: {what}", f"{fix}systemctl restart {unit.get('Id', '')}", said[:3]
+    return f"systemd rejects its file, {where}: {what}", f"{fix}systemctl restart {unit.get('Id', '')}", said[:3]
 
 
 def words(site: Site) -> str:
@@ -175,16 +175,19 @@ def _of_step(unit: Mapping[str, str], log: str, absent: Mapping[str, str], kind:
     denied = re.search(r"(?:Unable to locate|Failed to locate) executable '?([^\s':]+)'?: ([^\n]+)", log)
     if kind == "USER":
         user = unit.get("User", "")
-        fix = f"pyweb.stack.site makes the user again{BY_HAND}User= in {name} names a user that exists"
+        fix = f"pyweb.stack.site creates the user again{BY_HAND}set User= in {name} to a user that exists"
         return f"there is no user {user} ({code})", fix
     if kind == "GROUP":
-        return f"there is no group {unit.get('Group', '') or 'of that name'} ({code})", f"Group= in {name} names one"
+        return (
+            f"there is no group {unit.get('Group', '') or 'of that name'} ({code})",
+            f"set Group= in {name} to a group that exists",
+        )
     if kind == "CHDIR":
         folder = unit.get("WorkingDirectory", "")
         if not absent.get("WorkingDirectory") and _hides_homes(unit, folder):
             return f"ProtectHome={unit['ProtectHome']} hides {folder} from it ({code})", _open_homes(name)
         why = "does not exist" if absent.get("WorkingDirectory") else "cannot be entered by its user"
-        return f"the directory {folder} {why} ({code}, WorkingDirectory=)", f"WorkingDirectory= in {name}"
+        return f"the directory {folder} {why} ({code}, WorkingDirectory=)", f"correct WorkingDirectory= in {name}"
     if kind == "EXEC":
         found = re.search(r"path=(/\S+)", unit.get("ExecStart", ""))
         if found and not absent.get("ExecStart") and _hides_homes(unit, found[1]):
@@ -201,7 +204,7 @@ def _of_step(unit: Mapping[str, str], log: str, absent: Mapping[str, str], kind:
             by_hand = f"chmod +x {program}, and let {user} enter its directories (namei -l {program})"
             return cause, f"pyweb.stack.site builds it again{BY_HAND}{by_hand}"
         return f"{program} {why} ({code}, ExecStart=)", (
-            f"pyweb.stack.site builds it again{BY_HAND}the path of the program in ExecStart= of {name}"
+            f"pyweb.stack.site builds it again{BY_HAND}correct the path of the program in ExecStart= of {name}"
         )
     found_at = re.findall(r"Failed (?:to set up [^\n]+|at step \w+ spawning [^\n]+)", log)
     what = found_at[0] if found_at else f"it fails at {kind}"
@@ -213,14 +216,14 @@ def _hides_homes(unit: Mapping[str, str], path: str) -> bool:
 
 
 def _open_homes(name: str) -> str:
-    return f"ProtectHome=read-only in {name}, or the project and its virtualenv outside of the homes"
+    return f"ProtectHome=read-only in {name}, or the project and its virtualenv outside the home directories"
 
 
 def _directory(site: Site, folder: str) -> tuple[str, str, list[str]]:
     unit = site.uwsgi.unit.get("Id", "")
     found = _BIND.search(site.uwsgi.log)
     evidence = [found[0] if found else "", f"there is no directory {folder}"]
-    cause = f"{folder}, where uWSGI makes its socket, is missing"
+    cause = f"{folder}, where uWSGI creates its socket, is missing"
     user = site.uwsgi.user or "root"
     if not folder.startswith("/run/"):
         fix = f"install -d -o {user} {folder}"
@@ -229,7 +232,7 @@ def _directory(site: Site, folder: str) -> tuple[str, str, list[str]]:
     name = posixpath.relpath(folder, "/run")
     if site.managed:
         return cause, f"systemd-tmpfiles --create && systemctl restart {unit}", evidence
-    fix = f"RuntimeDirectory={name} below [Service] in {unit or 'its unit'}: systemd makes it at each start"
+    fix = f"RuntimeDirectory={name} below [Service] in {unit or 'its unit'}: systemd creates it at each start"
     return cause, f"{fix}; systemctl daemon-reload && systemctl restart {unit or 'UNIT'}", evidence
 
 

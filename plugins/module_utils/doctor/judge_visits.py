@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What visitors got that is no 500 of the application: pages gone, waits given up, files of a page, dead ends."""
+"""What visitors got other than a 500 of the application: missing pages, timeouts, files of a page, dead ends."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def _gateway(faults: Faults, site: Site) -> Iterator[Fault]:
         yield faults.fault(
             "client.pages",
             DEGRADED,
-            f"visitors get no page, but {pages[0][0].status}: {names}",
-            "see what uWSGI says of the worker that answered it",
+            f"visitors get {pages[0][0].status} instead of a page: {names}",
+            "check what uWSGI logged about the worker that answered it",
             [f"{page} in {site.logs.source}: {words}" for page, words in pages[: visited.NAMED]],
         )
 
@@ -69,7 +69,7 @@ def _gone(faults: Faults, site: Site) -> Iterator[Fault]:
             ADVICE if others else DEGRADED,
             f"pages that were answered with 200 before the last start are answered with 404 now: "
             f"{visited.names_of(lost)}",
-            "compare the locations of nginx (try_files, root) and the project's urls.py with what they were",
+            "compare the locations of nginx (try_files, root) and the project's urls.py with their earlier state",
             [f"{page} in {site.logs.source}" for page in lost[: visited.NAMED]],
         )
 
@@ -81,7 +81,7 @@ def _given_up(faults: Faults, site: Site) -> Iterator[Fault]:
             "client.gave-up",
             DEGRADED,
             f"visitors do not wait for the answer: {visited.names_of(pages)} (499: the client closed the connection)",
-            "find what takes so long there",
+            "find out what takes so long there",
             [f"{page} in {site.logs.source}" for page in pages[: visited.NAMED]],
         )
 

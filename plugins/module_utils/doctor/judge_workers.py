@@ -27,20 +27,20 @@ _KERNEL_PID = re.compile(r"(?:Killed process|pid=)\s?(\d+)")
 def judge(faults: Faults, site: Site) -> Iterator[Fault]:
     log = said(site)
     yield from _plugin(faults, site, log)
-    if "[emperor]" in log:  # whose workers these are nobody can say
+    if "[emperor]" in log:  # it is not known whose workers these are
         return
     yield from _killed(faults, site, log)
     yield from _crashed(faults, site, log)
 
 
 def said(site: Site) -> str:
-    """Return uWSGI's words, wherever it wrote them; what stands in both places is there once."""
+    """Return uWSGI's output, wherever it wrote it; a line that is in both places occurs once."""
     first, second = site.uwsgi.log, site.logs.app_log
     return first if not second or second in first else second if first in second else f"{first}\n{second}"
 
 
 def lacks_plugin(site: Site) -> bool:
-    """Say whether this uWSGI has nothing that could load a Python application."""
+    """Return whether this uWSGI has nothing that could load a Python application."""
     log = said(site)
     if any(probe.answer for probe in site.probes):
         return False
@@ -59,7 +59,7 @@ def _plugin(faults: Faults, site: Site, log: str) -> Iterator[Fault]:
         "uwsgi.plugin",
         BROKEN,
         f"uWSGI runs without its Python plugin and cannot answer ({words}): {what} in {ini}",
-        f"plugins = python3 in {ini} (the package uwsgi-plugin-python3), then restart it",
+        f"set plugins = python3 in {ini} (the package uwsgi-plugin-python3), then restart it",
         [f"-- {words} --" if number else words, _NONE_LOADED if _NONE_LOADED in log else ""],
     )
 
@@ -72,15 +72,15 @@ def _killed(faults: Faults, site: Site, log: str) -> Iterator[Fault]:
     pids = {death[2] for death in deaths}
     kernel = [line for line in site.logs.kernel if pids & set(_KERNEL_PID.findall(line))]
     oom = bool(kernel) or "killed by the OOM killer" in log
-    memory = "the kernel killed it for want of memory" if oom else "as the kernel does where memory is short"
+    memory = "by the kernel because memory was short" if oom else "as the kernel does when memory is short"
     several = len(deaths) > 1 or oom
     by_name = deaths[0][1] == "Worker"
     words = "Worker was sent SIGKILL" if by_name else "DAMN ! worker died, killed by signal 9"
     yield faults.fault(
         "uwsgi.killed",
         DEGRADED if several else ADVICE,
-        f"{len(deaths)} x `{words}`: somebody killed workers of {'gunicorn' if by_name else 'uWSGI'} at their work, "
-        f"{memory}; their visitors got 502",
+        f"{len(deaths)} x `{words}`: workers of {'gunicorn' if by_name else 'uWSGI'} were killed while they handled "
+        f"requests, {memory}; their visitors got 502",
         _memory_fix(site),
         [*(death[0] for death in deaths[-3:]), *kernel[-1:]],
     )
@@ -112,4 +112,4 @@ def _memory_fix(site: Site) -> str:
     unit = site.uwsgi.unit.get("Id", "")
     limit = f"systemctl show --property=MemoryMax {unit}; " if unit else ""
     where = "web_sites[].uwsgi.processes and options" if site.managed else "processes and reload-on-rss in the ini"
-    return f"{limit}journalctl --dmesg --grep 'Out of memory'; less memory: {where}"
+    return f"{limit}journalctl --dmesg --grep 'Out of memory'; to use less memory: {where}"

@@ -1,11 +1,11 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Climb the tutorial's own steps with the site's own parts: Django alone, uWSGI alone, both together, then nginx.
+"""Run the steps of the tutorial with the site's own parts: Django alone, uWSGI alone, both together, then nginx.
 
-Each rung adds one part to the one below, on a loopback port of its own, as the site's user. So the lowest rung that
-fails names the part that is broken. Every rung is a single process (no master, no router, no reloader) that the kernel
-kills when this one dies, so that nothing survives, whatever happens. What is written lies in one directory below /tmp;
-it is root's, and its rungs write into one in it that is their user's.
+Each step adds one part to the previous one, on a separate loopback port, as the site's user. So the first step that
+fails names the broken part. Every rung is a single process (no master, no router, no reloader) that the kernel
+kills when this one dies, so that nothing survives, whatever happens. All files are in one directory below /tmp that
+belongs to root; the rungs write to a directory in it that belongs to their user.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ _REQUEST = re.compile(r"\b(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) /").search
 
 def reason(log: str) -> str:
     """Return why uWSGI ended, in its own words."""
-    return own_words(log) or "it says nothing"
+    return own_words(log) or "it printed nothing"
 
 
 def traceback(log: str) -> str:

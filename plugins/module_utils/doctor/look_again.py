@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Ask the application again for pages that failed, without nginx and uWSGI, for the traceback that nobody logged.
+"""Request pages that failed again, without nginx and uWSGI, to get a traceback that was not logged.
 
-The page that the doctor asks for anyway is asked for at any time, others only where somebody asks for a deep look.
+The page that the doctor requests anyway is always requested again, others only for a deep check.
 """
 
 from __future__ import annotations

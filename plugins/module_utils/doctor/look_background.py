@@ -13,7 +13,7 @@ from . import ask
 from .evidence import Background, BackgroundUnit
 from .look_starts import parsed_units
 
-# A command is asked for so many units at once; a site has 64 processes of a worker at most.
+# How many units a command is asked for at once; a site has at most 64 processes of a worker.
 UNITS_MAX = 200
 LOG_LINES = 40
 PROPERTIES = (

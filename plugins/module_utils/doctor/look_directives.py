@@ -50,7 +50,7 @@ def way_in(site: Site, main: match.Server | None, host: Host) -> None:
 
 
 def match_place(chain: list[Directive]) -> str:
-    """Return a location that hands over, in words: 'location @django {, /etc/nginx/conf.d/a.conf:9'."""
+    """Return a location that passes requests on, as text: 'location @django {, /etc/nginx/conf.d/a.conf:9'."""
     return f"{str(chain[-1]).rstrip(' {')} in {chain[-1].place}"
 
 
@@ -76,7 +76,7 @@ def look_at_directives(site: Site, main: match.Server | None, host: Host) -> Non
 
 
 def application(site: Site, main: match.Server, disk: course.Disk) -> list[Directive]:
-    """Return the chain of the location that hands over to the application; [] where no request reaches one."""
+    """Return the chain of the location that passes to the application; [] if no request reaches one."""
     found = site.directives
     for ended in (found.root, found.other):
         if ended and ended.ends == course.PASS:
@@ -210,7 +210,7 @@ def _look_at_groups(site: Site, host: Host) -> None:
 
 
 def _ask_with_large_cookie(site: Site) -> None:
-    """Ask an entrance with a cookie as large as browsers have them, where somebody made nginx's room smaller."""
+    """Send a cookie as large as browsers send them to an entrance, if nginx's buffers were made smaller."""
     limits = [one for block in site.chain[:2] for one in block.all("large_client_header_buffers")]
     if not limits:
         return

@@ -56,7 +56,7 @@ def look_at_files(site: Site, main: match.Server | None, host: Host) -> None:
 
 
 def look_at_events(site: Site, host: Host) -> None:
-    """Read what nginx wrote into its error log about this site, lately and since uWSGI and nginx run as they do."""
+    """Read recent lines of nginx's error log about this site, since uWSGI and nginx run as they do now."""
     config = host.nginx.config
     if not config or not site.chain:
         return
@@ -158,7 +158,7 @@ def _fetch(
 
 
 def _is_general(block: Directive) -> bool:
-    """Say whether a block is a server, or a location of all that no other one takes."""
+    """Return whether a block is a server, or a location of all that no other one takes."""
     return block.name != "location" or block.args[-1:] == ["/"] or "".join(block.args[-1:]).startswith("@")
 
 

@@ -76,19 +76,19 @@ def outer_interfaces(routes: str, addresses: Sequence[str]) -> list[str]:
 
 
 def _number(text: str) -> int:
-    """Return an address of /proc/net/route as a number; it stands there in the machine's own order, little-endian."""
+    """Return an address of /proc/net/route as a number; it is in the machine's byte order, little-endian."""
     return int.from_bytes(int(text, 16).to_bytes(4, "little"), "big")
 
 
 def _may_ask(name: str, program: str) -> bool:
-    """Say whether to run a program: that of old tables only where there are such, or it would make them."""
+    """Return whether to run a program: that of old tables only where there are such, or it would make them."""
     if name in _LEGACY and not read_or_empty(_LEGACY[name]).strip():
         return False
     return ask.installed(program)
 
 
 def _same(tool: str, texts: dict[str, str]) -> bool:
-    """Say whether what iptables-save prints are the old tables, which iptables-legacy-save prints as well."""
+    """Return whether what iptables-save prints are the old tables, which iptables-legacy-save prints as well."""
     legacy = texts.get(f"{tool}-legacy")
     return legacy is not None and bool(legacy.strip()) and "(nf_tables)" not in texts[tool]
 

@@ -60,7 +60,7 @@ def look_at_host(controller_time: float = 0.0) -> Host:
     since = min((worker.started for worker in nginx.workers), default=now - RECENT)
     host.denials = denials(ask.tail("/var/log/audit/audit.log"), max(since, now - RECENT))
     host.units_files = _unit_files()
-    with contextlib.suppress(Exception):  # whatever it is, nobody knows what the filter does then
+    with contextlib.suppress(Exception):  # then it is not known what the filter does
         host.packet_filter = look_at_filter(host.addresses)
     host.starts = _starts(host)
     return host
@@ -142,7 +142,7 @@ def _nginx(tested: Ran, table: Mapping[int, processes.Process], units: Sequence[
 
 
 def _ours(said: str) -> str:
-    """Return the file of this collection that a refusal of nginx is about, '' where it is somebody else's."""
+    """Return the file of this collection that nginx rejects, '' if the file is not ours."""
     missing = re.search(r'"(/etc/sites/[^"]+|/etc/nginx/pyweb_[^"]+)"', said)
     if missing:
         return missing[1]
@@ -220,7 +220,7 @@ def _starts(host: Host) -> Starts:
     """Find out what the host would start; whatever comes of it, its sites are examined."""
     try:
         return starts_of(host.table, host.units)
-    except Exception as error:  # what it says is not told: nobody knows what of it is secret
+    except Exception as error:  # its text is not shown, because it may contain a secret
         return Starts(error=type(error).__name__)
 
 

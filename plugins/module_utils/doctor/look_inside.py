@@ -72,7 +72,7 @@ _OF_DATABASES = ("database", "migrations", "tables")
 
 
 def look_inside(site: Site, main: match.Server | None) -> None:
-    """Fill in what the application says of itself. `main` is the server that hands over to it."""
+    """Fill in what the application says of itself. `main` is the server process."""
     found, options = site.uwsgi, site.uwsgi.options
     module, name = application_of(options)
     chdir, home = options.last("chdir"), options.last("home")
@@ -101,7 +101,7 @@ def look_inside(site: Site, main: match.Server | None) -> None:
     site.inside_timed_out = said.status is None and not said.err
     read_steps(site, said.out)
     if not site.inside and not site.inside_timed_out:
-        site.inside_error = (said.err.strip().splitlines() or ["it said nothing"])[-1]
+        site.inside_error = (said.err.strip().splitlines() or ["it printed nothing"])[-1]
     if who.uid and ("failed app" in site.inside or not site.inside):
         site.places.closed = _closed(folder, module, who)
     if "failed app" in site.inside:
@@ -205,7 +205,7 @@ def _describe_database(site: Site) -> None:
 
 
 def mounted_read_only(mountinfo: str, path: str) -> bool:
-    """Say whether a path lies on a mount that is read-only, by a process's mountinfo (proc_pid_mountinfo(5))."""
+    """Return whether a path lies on a mount that is read-only, by a process's mountinfo (proc_pid_mountinfo(5))."""
     best, found = "", False
     for line in mountinfo.splitlines():
         words = line.split()

@@ -55,7 +55,7 @@ def look_at_logs(site: Site, host: Host) -> None:
 def _loaded(site: Site) -> float:
     """Return when the application was loaded that answers now, 0 where that is not known.
 
-    A reload leaves the master as old as it was, and starts all workers anew.
+    A reload does not restart the master, but restarts all workers.
     """
     master, workers = site.uwsgi.master, site.uwsgi.workers
     if not master:
@@ -118,7 +118,7 @@ def _formats(config: Config) -> dict[str, str]:
 
 
 def _elsewhere(directive: Directive) -> bool:
-    """Say whether the lines go where nobody can read them: to syslog, packed, to a file whose name is a variable's."""
+    """Return whether the lines cannot be read here: syslog, compressed, a file name with variables."""
     packed = any(word == "gzip" or word.startswith("gzip=") for word in directive.args[1:])
     return packed or directive.args[0].startswith(("syslog:", "memory:")) or "$" in directive.args[0]
 
@@ -128,7 +128,7 @@ def _absolute(path: str) -> str:
 
 
 def _others_write_there(site: Site, config: Config | None, path: str) -> bool:
-    """Say whether a server of another site hands over to an application and writes into the same access log."""
+    """Return whether a server of another site passes to an application and writes to the same access log."""
     for server in match.servers(config):
         if any(server.matches(domain) for domain in site.domains):
             continue
@@ -176,7 +176,7 @@ def nginx_lines(text: str, names: set[str], since: float) -> list[NginxLine]:
 
 
 def still_true(lines: list[NginxLine], worker: Identity) -> list[NginxLine]:
-    """Return lines without those on files that were closed to nginx and are open now: somebody has seen to that."""
+    """Return lines without those on files that nginx could not access but can access now: that was fixed."""
     closed: dict[str, bool] = {}
     left = []
     for line in lines:
@@ -198,7 +198,7 @@ def without_queries(line: str) -> str:
 
 
 def app_log(site: Site) -> tuple[str, str]:
-    """Return (the end of the log files that uWSGI and whoever runs it write, since its last start; the first path)."""
+    """Return (the end of the log files that uWSGI and what runs it write, since its last start; the first path)."""
     parts, source = [], ""
     for path in _log_files(site)[:_FILES_MAX]:
         text = tail(path, APP_TAIL)

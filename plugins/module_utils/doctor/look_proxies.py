@@ -18,7 +18,7 @@ from .evidence_tls import InFront
 COMBINED = (
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
 )
-# One request proves nothing: whoever sends it writes its headers. And what a proxy was told to do a day ago may differ.
+# One request proves nothing: clients can write any header. And a proxy may have had another configuration a day ago.
 REQUESTS_MIN = 5
 DAY = 86400
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -45,7 +45,7 @@ def look_in_front(site: Site, host: Host) -> InFront:
 
 
 def without_effect(chain: Sequence[Directive], greeted: bool) -> str:
-    """Return the directive that has none: it names where an address comes from, but nobody who is believed."""
+    """Return the directive without a trusted proxy: it names the source of the address, but no trusted address."""
     header = match.inherited(list(chain), "real_ip_header")
     trusted = match.inherited(list(chain), "set_real_ip_from")
     if header and not trusted:
@@ -72,7 +72,7 @@ def _pattern(line: str) -> re.Pattern[str]:
     pattern, named = re.escape(pieces[0]), set()
     last = len(pieces) // 2 - 1
     for number, (variable, text) in enumerate(zip(pieces[1::2], pieces[2::2])):
-        # Of two variables without text between them nobody knows where the first one ends.
+        # Between two adjacent variables, the end of the first one is not known.
         value = f"[^{re.escape(text[0])}]*" if text else ".*" if number == last else ""
         pattern += f"({value})" if variable in named else f"(?P<{variable}>{value})"
         named.add(variable)
@@ -99,7 +99,7 @@ def time_of(values: dict[str, str]) -> float:
             return float(values["msec"])
         if "time_iso8601" in values:
             return datetime.fromisoformat(values["time_iso8601"]).timestamp()
-        # 26/Nov/2026:22:49:35 +0000: the names of the months depend on nobody's language.
+        # 26/Nov/2026:22:49:35 +0000: the names of the months do not depend on a locale.
         day, month, rest = values.get("time_local", "").split("/")
         return datetime.strptime(f"{day} {_MONTHS.index(month) + 1} {rest}", "%d %m %Y:%H:%M:%S %z").timestamp()
     except ValueError:

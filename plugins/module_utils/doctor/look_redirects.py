@@ -22,7 +22,7 @@ from .names import reserved
 # Browsers give up after twenty. And so many first pages of a site.
 REDIRECTS_MAX = 10
 WALKS_MAX = 6
-# What a site may send along: more is nobody's redirect, and the report would have to show it.
+# How long a redirect may be: the report has to show it.
 _COOKIES_MAX, _LOCATION_MAX = 20, 2048
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PORTS = {"http": 80, "https": 443}
@@ -100,7 +100,7 @@ class _Walker:
             walk.heeded = told or answer is None or _target(last, answer) != target
 
     def _dead(self, parts: SplitResult) -> int:
-        """Return the port of this host that a URL of the site's own leads to, where nobody listens on it; else 0."""
+        """Return the port of this host that a URL of the site leads to, if nothing listens on it; else 0."""
         own = {domain.lower() for domain in self.site.domains} | set(self.host.addresses)
         port = parts.port or _PORTS.get(parts.scheme, 0)
         listened = any(listener.port == port for listener in self.host.listeners)
@@ -173,7 +173,7 @@ def entrance_of(url: str, site: Site, host: Host) -> Entrance | None:
 
 
 def _for_all(server: match.Server) -> bool:
-    """Say whether a server is meant for every name, and does not just end handshakes or connections."""
+    """Return whether a server is meant for every name, and does not just end handshakes or connections."""
     block = server.chain[-1]
     closes = any(given.args[:1] == ["444"] for given in block.all("return"))
     closes = closes or any(given.args == ["on"] for given in block.all("ssl_reject_handshake"))
@@ -181,7 +181,7 @@ def _for_all(server: match.Server) -> bool:
 
 
 def greets(config: Config | None, port: int) -> bool:
-    """Say whether a port wants the PROXY protocol: one `listen` that says so says it for all servers of its address."""
+    """Return whether a port expects the PROXY protocol: one `listen` sets it for all servers of its address."""
     return any(
         listen.port == port and listen.proxy_protocol for server in match.servers(config) for listen in server.listens
     )
@@ -204,7 +204,7 @@ def maker_of(way: Entrance, url: str, target: str) -> str:
 
 
 def insists_on_https(server: match.Server, path: str) -> bool:
-    """Say whether a server redirects to https, on a condition or without one."""
+    """Return whether a server redirects to https, on a condition or without one."""
     return any(template.startswith("https://") for _given, template in _redirecting(server.chain[-1], path))
 
 
@@ -262,5 +262,5 @@ def _search(pattern: str, text: str) -> re.Match[str] | None:
 
 
 def _hands_over(way: Entrance, url: str) -> bool:
-    """Say whether nginx hands a request over to an application."""
+    """Return whether nginx passes a request to an application."""
     return way.server is not None and match.passes(match.handler(match.locate(way.server, urlsplit(url).path)))

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Look at who renews certificates on a host, whether anything starts it, and what came of it lately."""
+"""Examine what renews certificates on a host, whether anything starts it, and its recent results."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def triggers_of(units: Sequence[Mapping[str, str]]) -> list[Trigger]:
         service = known.get(f"{stem}.service", {})
         program = ACME_SH if "acme" in stem + service.get("ExecStart", "") else CERTBOT
         runs, enabled = unit.get("ActiveState") == "active", unit.get("UnitFileState") not in ("disabled", "masked")
-        why = "" if enabled else f"it is {unit['UnitFileState']}: after the next boot it does not run"
+        why = "" if enabled else f"it is {unit['UnitFileState']}: it does not start at the next boot"
         if not runs:
             why = f"{unit.get('UnitFileState') or 'not enabled'}, {unit.get('ActiveState') or 'not active'}"
         unmask = f"systemctl unmask {name} && " if unit.get("UnitFileState") == "masked" else ""
@@ -98,7 +98,7 @@ def triggers_of(units: Sequence[Mapping[str, str]]) -> list[Trigger]:
 
 
 def _ended(service: Mapping[str, str]) -> str:
-    """Say how the last run of a service failed; '' where it did not."""
+    """Return how the last run of a service failed; '' where it did not."""
     if service.get("Result", "success") in ("success", ""):
         return ""
     return f"{service['Id']}: {service['Result']}, {service.get('InactiveEnterTimestamp', '')}".rstrip(", ")
@@ -120,11 +120,11 @@ def cron_triggers(path: str, text: str, runs: bool, systemd: bool) -> list[Trigg
         if not program:
             continue
         if systemd and re.search(rf"! -d {SYSTEMD_RUNS}", line):  # Debian's line, which leaves it to the timer
-            found.append(Trigger(program, path, False, "its line does nothing where systemd runs"))
+            found.append(Trigger(program, path, False, "its line does nothing on a host with systemd"))
         elif runs:
             found.append(Trigger(program, path, True))
         else:
-            why, fix = "no cron runs", "systemctl enable --now cron (crond on EL)"
+            why, fix = "cron does not run", "systemctl enable --now cron (crond on EL)"
             found.append(Trigger(program, path, False, why, fix))
     return found
 
@@ -244,7 +244,7 @@ def _logs(folder: str) -> Iterable[str]:
 
 
 def _renewed_since(entrances: Sequence[Entrance], failed: str) -> bool:
-    """Say whether the certificate was made after a run failed: by hand, or by a run whose log is gone."""
+    """Return whether the certificate was made after a run failed: by hand, or by a run whose log is gone."""
     leaves = [entrance.file.leaf for entrance in entrances if entrance.file and entrance.file.leaf]
     with contextlib.suppress(ValueError):
         when = time.mktime(time.strptime(failed, "%Y-%m-%d %H:%M:%S"))

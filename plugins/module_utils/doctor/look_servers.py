@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Find who serves a site: the process that holds the address nginx passes to, or what would start one that does.
+"""Find the server of a site: the process that holds the address nginx passes to, or what would start one that does.
 
-Nobody is taken for a site's server who neither holds its address nor belongs to it: by its name, by its directories, or
-because the host has no other one and nginx hands it no other site.
+A process counts as a site's server only if it holds its address or belongs to it: by its name, by its directories, or
+because the host has no other server and nginx passes no other site to it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def find_server(
 
 
 def holding(host: Host, addresses: Sequence[str]) -> Process | None:
-    """Return the first of the processes that hold an address and are one program; None where nobody is known to."""
+    """Return the first of the processes that hold an address and are one program; None if none is known."""
     held = sorted(
         pid
         for listener in host.listeners
@@ -67,13 +67,14 @@ def holding(host: Host, addresses: Sequence[str]) -> Process | None:
         for pid in listener.pids
         if pid > 1 and pid in host.table
     )
-    # Supervisor opens the socket of an fcgi-program itself; those that it hands it to take the requests.
+    # Supervisor opens the socket of an fcgi-program itself; the processes that get it from supervisor accept the
+    # requests.
     known = [pid for pid in held if kind_of(host.table[pid].command, host.table[pid].name)]
     return top_of(host.table[(known or held)[0]], host) if held else None
 
 
 def _is_gone(process: Process) -> bool:
-    """Say whether a process has ended since the table was read, as those do that fail and are started again."""
+    """Return whether a process has ended since the table was read, as those do that fail and are started again."""
     return not process.cwd and not os.path.exists(f"/proc/{process.pid}/exe")
 
 
@@ -96,7 +97,7 @@ def top_of(process: Process, host: Host) -> Process:
 
 
 def same_address(one: str, other: str) -> bool:
-    """Say whether two addresses are one: a path through links, a port on all addresses or on this one."""
+    """Return whether two addresses are one: a path through links, a port on all addresses or on this one."""
     if one.startswith("unix:") or other.startswith("unix:"):
         return one.startswith("unix:") and other.startswith("unix:") and _real(one) == _real(other)
     (host, _, port), (second, _, its_port) = one.rpartition(":"), other.rpartition(":")
@@ -128,7 +129,7 @@ def foreign_addresses(domains: Sequence[str], host: Host) -> list[str]:
 
 
 def look_around(site: Site, host: Host) -> None:
-    """Fill in what else there is to say: left-over processes, twins, a vassal that is gone, what is not enabled."""
+    """Fill in the rest: left-over processes, twins, a vassal that is gone, what is not enabled."""
     found, addresses = site.server, [probe.address for probe in site.probes]
     found.halted = halted([process for process in [site.uwsgi.master, *site.uwsgi.workers] if process])
     if not site.uwsgi.master and not site.uwsgi.unit.get("Id"):
@@ -169,7 +170,7 @@ def halted(some: Sequence[Process]) -> list[int]:
 
 
 def _masked(site: Site) -> str:
-    """Return a unit that somebody masked and that has the name of the site, of its ini or of its directory."""
+    """Return a masked unit that has the name of the site, of its ini or of its directory."""
     options = site.uwsgi.options
     folders = [os.path.dirname(path) for path in options.files] + [options.last("chdir").rstrip("/")]
     stems = [os.path.splitext(os.path.basename(path))[0] for path in options.files]
@@ -182,9 +183,9 @@ def _masked(site: Site) -> str:
     return ""
 
 
-# Vassals that are looked at, whatever an emperor has.
+# How many vassals are examined at most.
 _MOST = 200
-# Directories that say nothing of a site.
+# Directories that do not identify a site.
 _COMMON = ("/var/www", "/var/lib", "/usr/share", "/srv/www", "/var/www/html", "/usr/share/nginx")
 
 
@@ -202,7 +203,7 @@ def _belonging(
             tops[top.pid] = top
     free = [top for top in tops.values() if not _emperor(top)]
     inhabited = {pid: _held_by(top, host) for pid, top in tops.items()}
-    # A release of ours is the site's, whatever name nginx has for it.
+    # A release of this collection belongs to the site, whatever name nginx has for it.
     free = [top for top in free if layout.release_of(top.unit) or not _meets(inhabited[top.pid], foreign)]
 
     def rank(top: Process) -> int:
@@ -213,13 +214,13 @@ def _belonging(
         return _rank(layout.name, words, [top.cwd, *top.command], folders)
 
     best = max(free, key=rank, default=None)
-    # The only one there is serves the site, unless nginx hands it another one, or the host has releases of ours.
+    # A single server serves the site, unless nginx passes it another one, or the host has our releases.
     alone = alone and len(tops) == 1 and not os.path.islink(layout.current)
     return best if best and (rank(best) or alone) else None
 
 
 def _named(starts: Iterable[Start], layout: Layout, folders: Sequence[str], foreign: Sequence[str]) -> list[Start]:
-    """Return what would start a server of a site, though on another address than nginx passes to; the best first."""
+    """Return what would start a server of a site on another address than nginx passes to; the best first."""
     free = [start for start in starts if not start.addresses or not _meets(start.addresses, foreign)]
     ranked = [
         (_rank(layout.name, [start.name, *start.command, start.cwd], [start.cwd, *start.command], folders), start)
@@ -254,7 +255,7 @@ def _start_of(master: Process, host: Host, own: Sequence[Start]) -> Start | None
 
 
 def _runs(start: Start, master: Process, host: Host) -> bool:
-    """Say whether a process is what a unit, a program of supervisor or an emperor has started."""
+    """Return whether a process is what a unit, a program of supervisor or an emperor has started."""
     parent = host.table.get(master.parent)
     if start.way == SYSTEMD:
         return master.unit == start.name
@@ -290,7 +291,7 @@ def _state(start: Start, host: Host) -> str:
 
 
 def _failed(start: Start, host: Host) -> bool:
-    """Say whether what should have started has failed, or is tried over and over."""
+    """Return whether what should have started has failed, or is retried."""
     if start.way == SUPERVISOR:
         return bool(re.search(r"\b(FATAL|BACKOFF|EXITED)\b", host.starts.supervisor.get(start.name, "")))
     return start.unit.get("ActiveState") == "failed" or start.unit.get("SubState") == "auto-restart"

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Find out about one site: what nginx would do, what answers, what Django says. Nothing is changed.
+"""Examine one site: what nginx would do, what answers, what Django reports. Changes nothing.
 
-It only finds out; the hops judge. Every question has a time limit, and those of a site are asked side by side, so that
-a site takes less than five seconds, whatever hangs.
+It only collects evidence; the hops judge. Every check has a time limit, and the checks of a site run in parallel, so a
+site takes less than five seconds, whatever hangs.
 """
 
 from __future__ import annotations
@@ -51,25 +51,25 @@ from .look_visitors import look_at_visitors
 from .names import reserved
 from .serving import fallback_of, fallbacks, main_server
 
-# Who asks every few minutes. What counts visitors leaves out whatever begins as our own name does.
+# The User-Agent of the timer. Visitor counts leave out every User-Agent that begins with our name.
 WATCHING = "pyweb.stack-watch"
-# Errors of connecting after which there is nobody to ask.
+# Connection errors after which nothing can answer.
 _NOBODY = ("ENOENT", "ECONNREFUSED", "EAGAIN")
-# Questions to addresses behind nginx, about domains, and at entrances: so many of each, whatever a site has.
+# Limits of addresses behind nginx, of domains, and of entrances that are checked.
 _PROBES, _DOMAINS, _ENTRANCES = 4, 4, 6
 T = TypeVar("T")
 
 
 def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passive: bool = False) -> Site:
-    """Find out about one site. `given` needs a name and domains, and has the model's `paths` where that is known.
+    """Examine one site. `given` needs a name and domains, and has the model's `paths` if they are known.
 
-    `passive` is for who looks every few minutes: it asks for one page through nginx, and runs nothing of the project.
+    `passive` is for the timer: it requests one page through nginx, and runs no code of the project.
     """
     site = site_of(given, patience)
     site.passive = passive
     config = host.nginx.config
     site.entrances = _entrances(site, host)
-    if passive:  # where the site serves, and not where it only redirects to that
+    if passive:  # where the site is served, not where it only redirects
         site.entrances = ([entrance for entrance in site.entrances if entrance.tls] or site.entrances)[:1]
     main, addresses = _handed_over(site, main_server(site, host), host)
     site.uwsgi = find_uwsgi(site.layout, site.domains, host, addresses, site.server)
@@ -77,14 +77,14 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passi
     # Children that change their ids are forked here, before any thread runs.
     site.probes = [_approach(address, site, host) for address in addresses[:_PROBES]]
     _apart(site, "what serves it", look_around, site, host)
-    # The access log is read before this doctor's own requests stand in it.
+    # The access log is read before it contains the doctor's own requests.
     _apart(site, "what is in front of nginx", _look_in_front, site, host)
     with ThreadPoolExecutor(24) as pool:
         jobs: list[Future[Any]] = [] if passive else [pool.submit(look_inside, site, main)]
         jobs += [pool.submit(_resolve, site, domain) for domain in site.domains[:_DOMAINS]]
-        # Whether a worker is free is asked before this doctor's own requests keep one busy.
+        # Checks whether a worker is free before the doctor's own requests keep one busy.
         numbers = pool.submit(ask_stats, site.uwsgi, patience.ping)
-        if passive:  # or they would have the worker that answers the ping
+        if passive:  # or they would use the worker that answers the ping
             numbers.result()
         pings = [pool.submit(_ping, probe, site) for probe in site.probes]
         _all_done([numbers, *pings])
@@ -121,7 +121,7 @@ def look_at_site(given: Mapping[str, Any], host: Host, patience: Patience, passi
 
 
 def _handed_over(site: Site, main: match.Server | None, host: Host) -> tuple[match.Server | None, list[str]]:
-    """Return the server that hands over to the site's application, and the addresses that it passes to."""
+    """Return the server that passes requests to the site's application, and the addresses that it passes to."""
     config = host.nginx.config
     addresses: list[str] = []
     if config and main:
@@ -129,7 +129,7 @@ def _handed_over(site: Site, main: match.Server | None, host: Host) -> tuple[mat
         if site.handler and match.passes(site.handler):
             site.speaks, addresses = match.targets(config, site.handler)
         inner = match.inner_server(config, main, addresses, site.domains[0])
-        if inner:  # nginx in front of itself: what answers is behind the inner one
+        if inner:  # nginx in front of itself: the inner one passes to what answers
             main = inner
             way_in(site, main, host)
             if site.handler and match.passes(site.handler):
@@ -138,7 +138,7 @@ def _handed_over(site: Site, main: match.Server | None, host: Host) -> tuple[mat
 
 
 def site_of(given: Mapping[str, Any], patience: Patience) -> Site:
-    """Return a site of which nothing is known yet but what the inventory says."""
+    """Return a site of which only the inventory is known."""
     health, prefix = given.get("health") or {}, str(given.get("prefix") or "")
     layout = Layout(given["name"], given["paths"]) if given.get("paths") else Layout.under(given["name"])
     return Site(
@@ -161,7 +161,7 @@ def site_of(given: Mapping[str, Any], patience: Patience) -> Site:
 
 
 def secrets_of(environment: Mapping[str, str], site: Site) -> list[str]:
-    """Return what must not be shown: the values of a site's own environment variables."""
+    """Return what must not be shown: the values of a site's environment variables."""
     names = own_names({"name": site.name, "domains": site.domains, "paths": site.layout.paths})
     own = {name: value for name, value in environment.items() if len(value) > 3 and not _PUBLIC.fullmatch(name)}
     return [text for text in hidden_variables(own, names) if len(text) > 3]
@@ -200,7 +200,7 @@ def _entrances(site: Site, host: Host) -> list[Entrance]:
 
 
 def _ask_entrance(entrance: Entrance, site: Site) -> None:
-    """Find out what a client of this host gets."""
+    """Check what a client on this host gets."""
     try:
         headers = {"User-Agent": WATCHING} if site.passive else None
         entrance.answer = get(entrance, site.path, site.patience.answer, headers)
@@ -235,18 +235,18 @@ def _look_in_front(site: Site, host: Host) -> None:
 
 
 def _apart(site: Site, what: str, look: Callable[..., None], *given: Any) -> None:
-    """Take a look that ends no other one, whatever comes of it."""
+    """Run a check that cannot end the others."""
     try:
         look(*given)
     except Exception as error:
-        # What it says is not told: nobody knows what of it is secret.
+        # Its text is not shown, because it may contain a secret.
         frame = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{os.path.basename(frame.filename)}:{frame.lineno}"
         site.unexamined.append(f"{what}: {type(error).__name__} ({place})")
 
 
 def _debug_page(site: Site) -> None:
-    """Find out whether a page that is not there is answered by Django's yellow one."""
+    """Check whether Django's yellow debug page answers for a page that does not exist."""
     serving = [entrance for entrance in site.entrances if entrance.tls] or site.entrances
     for entrance in serving[:1]:
         with contextlib.suppress(protocol.ProtocolError):
@@ -255,7 +255,7 @@ def _debug_page(site: Site) -> None:
 
 
 def _resolve(site: Site, domain: str) -> None:
-    """Ask this host's resolver for the addresses of a domain; a child process bounds the time."""
+    """Resolve the addresses of a domain; a child process limits the time."""
     if reserved(domain):
         return
     looked = ask.run(["getent", "ahosts", domain], timeout=1.5)
@@ -288,7 +288,7 @@ def _approach(address: str, site: Site, host: Host) -> Probe:
 
     def connect() -> str:
         try:
-            # Longer than an accept takes, far shorter than a queue that is full.
+            # Longer than an accept takes, far shorter than the wait on a full queue.
             with protocol.connect(address, 1.0):
                 return ""
         except protocol.ProtocolError as error:
@@ -300,13 +300,13 @@ def _approach(address: str, site: Site, host: Host) -> Probe:
 
 
 def _ping(probe: Probe, site: Site) -> None:
-    """Find out whether a worker of uWSGI is free, at an address where one may be."""
+    """Check whether a worker of uWSGI is free, at an address where one may listen."""
     if probe.connect_error not in _NOBODY and site.server.kind in ("uwsgi", ""):
         probe.pong, probe.ping_failure = _attempt(lambda: protocol.ping(probe.address, site.patience.ping))
 
 
 def _ask_probe(probe: Probe, site: Site) -> None:
-    """Ask in the protocol that nginx speaks; where that fails, in the other one."""
+    """Send a request in nginx's protocol; if that fails, in the other one."""
     host, patience = site.domains[0], site.patience
     asks: dict[str, Callable[..., protocol.Answer]] = {"uwsgi": protocol.request, "http": protocol.http_request}
     request = asks.get(probe.speaks)
@@ -341,7 +341,7 @@ def _is_socket(path: str) -> bool:
     return False
 
 
-# Variables that say nothing that anybody would hide.
+# Variables that contain nothing secret.
 _PUBLIC = re.compile(
     r"PATH|HOME|LANG(UAGE)?|LC_\w+|USER|LOGNAME|SHELL|PWD|OLDPWD|SHLVL|TERM|TZ|MAIL|_|VIRTUAL_ENV|PYTHON\w*|UWSGI_\w+"
     r"|(GRANIAN|UVICORN)_(HOST|PORT|INTERFACE|WORKERS|UDS|LOG_LEVEL)|HOST|PORT|WEB_CONCURRENCY"

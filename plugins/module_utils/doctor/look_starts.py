@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Find all that a host would start: units, socket units, programs of supervisor, vassals, Debian's apps."""
+"""Find everything that a host would start: units, socket units, programs of supervisor, vassals, Debian's apps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .look_supervisor import programs_of_supervisor, said_by_supervisor
 from .server_commands import kind_of, options_of, scripted
 from .unit_environment import unit_environment
 
-# Where unit files lie, and where systemd puts those that it makes of SysV scripts.
+# Where unit files are, and where systemd puts those that it generates from SysV scripts.
 UNIT_FOLDERS = ("/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system", "/run/systemd/generator.late")
 UNIT_PROPERTIES = (
     "Id,ExecStart,ActiveState,SubState,NRestarts,InvocationID,User,WorkingDirectory,EnvironmentFiles,Environment,"
@@ -34,7 +34,7 @@ DEBIAN_APPS = "/etc/uwsgi"
 _SERVERS = re.compile(
     r"^ExecStart=.*(?:uwsgi|gunicorn|uvicorn|daphne|granian|hypercorn|waitress|manage\.py|\.sh\b)", re.M
 )
-# So many of a kind, whatever a host has.
+# How many of each kind are examined at most.
 _MOST = 60
 
 
@@ -66,7 +66,7 @@ def exec_start(unit: Mapping[str, str]) -> list[str]:
 
 
 def parsed_units(shown: str) -> list[dict[str, str]]:
-    """Return the units of the output of `systemctl show`; a property that stands there twice has two lines."""
+    """Return the units of the output of `systemctl show`; a property that occurs twice has two lines."""
     found = []
     for block in shown.split("\n\n"):
         values: dict[str, str] = {}
@@ -79,7 +79,7 @@ def parsed_units(shown: str) -> list[dict[str, str]]:
 
 
 def addresses_of(options: Options) -> list[str]:
-    """Return the addresses that a server of these options listens on, without those of uWSGI's own numbers."""
+    """Return the addresses that a server with these options listens on, without uWSGI's stats address."""
     return [address for address, _speaks in options.binds]
 
 
@@ -119,7 +119,7 @@ def listens_of(socket: Mapping[str, str]) -> list[str]:
 
 
 def _read_refused(unit: dict[str, str]) -> None:
-    """Fill in the command of a unit that systemd refuses, from its file: systemctl shows none."""
+    """Fill in the command of a unit that systemd rejects, from its file: systemctl shows none."""
     text = read_or_empty(unit.get("FragmentPath", ""))
     command = re.findall(r"(?m)^ExecStart=[-@:+!]*(.*)$", text)
     if command and not unit.get("ExecStart"):
@@ -190,7 +190,7 @@ def _vassals(found: Starts, table: Mapping[int, Process]) -> Iterable[Start]:
             start = Start("uwsgi", VASSAL, os.path.basename(path), path, ["uwsgi", f"--{kind}", path], folder)
             start.addresses, start.manager = addresses_of(options), pattern
             running = [process.identity.name for process in table.values() if process.unit == unit and unit]
-            # Not whom the file names: whoever writes it could have others' code run as anybody.
+            # Not the user that the file names: its author could otherwise run code as any user.
             start.user = running[0] if running else user_name(os.stat(path).st_uid)
             log = options.last("daemonize") or options.last("logto")
             start.log = log if log.startswith("/") else found.emperor_logs.get(pattern, "")
@@ -204,7 +204,7 @@ def _vassals(found: Starts, table: Mapping[int, Process]) -> Iterable[Start]:
 
 
 def _debian_apps(unit: dict[str, str]) -> list[Start]:
-    """Return Debian's apps: those in apps-enabled, and those that are in apps-available alone."""
+    """Return Debian's apps: those in apps-enabled, and those that are only in apps-available."""
     if not os.path.isdir(f"{DEBIAN_APPS}/apps-available"):
         return []
     starts = []
@@ -221,7 +221,7 @@ def _debian_apps(unit: dict[str, str]) -> list[Start]:
             start.addresses = addresses_of(options) or [f"unix:/run/uwsgi/app/{stem}/socket"]
             own = (
                 os.path.isfile(path) and os.stat(path).st_uid == 0
-            )  # a file of somebody else's says not whom it becomes
+            )  # a file that root does not own may not name the user
             start.user, start.log = (own and options.last("uid")) or "www-data", f"/var/log/uwsgi/app/{stem}.log"
             start.unit, start.enabled = unit, folder == "apps-enabled" and os.path.isfile(path)
             starts.append(start)

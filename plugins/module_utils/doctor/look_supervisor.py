@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What supervisor would start, from its own configuration, and what it says of that."""
+"""What supervisor would start, from its own configuration, and what it reports about that."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def programs_of_supervisor() -> list[Start]:
 
 
 def said_by_supervisor(found: Starts) -> None:
-    """Fill in what supervisor says of its programs; nothing where none of them is a server."""
+    """Fill in what supervisor reports about its programs; nothing if none of them is a server."""
     if any(start.way == SUPERVISOR for start in found.found):
         said = ask.run(["supervisorctl", "status"])
         for line in said.out.splitlines():

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Look at the certificates of a site: the one that nginx shows, and the file that it would read now."""
+"""Examine the certificates of a site: the one that nginx sends, and the file that it would read now."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .client import shown
 from .evidence import Entrance, Site
 from .evidence_tls import CertificateFile
 
-# A chain has three certificates, a bundle of a distribution's CAs some hundreds: that is nobody's own.
+# A chain has three certificates; a distribution's bundle of CAs has hundreds and belongs to no site.
 _TEXT_MAX, _BLOCKS_MAX = 1 << 20, 8
-# So many files beside a certificate are looked into for the one of its issuer.
+# How many files beside a certificate are searched for its issuer's.
 _BESIDE_MAX = 12
 
 
 class Asking(Shell):
-    """Runs openssl as the doctor asks: in bounded time, and through pipes, for a disk may be full."""
+    """Runs openssl with a time limit, and through pipes, because a disk may be full."""
 
     def run(
         self,
@@ -47,7 +47,7 @@ class Asking(Shell):
 
 
 def look_at_certificate(entrance: Entrance, site: Site, config: Config | None) -> None:
-    """Fill in what a client is shown at an entrance, and what is in the file that nginx has it from."""
+    """Fill in the certificate that a client gets at an entrance, and the one in the file that nginx reads."""
     shell = Asking(site.name, {})
     entrance.shown = shown(entrance, site.patience.ping)
     entrance.certificate = entrance.shown.fault
@@ -58,7 +58,7 @@ def look_at_certificate(entrance: Entrance, site: Site, config: Config | None) -
             entrance.shown.leaf = None
     found = [_file(shell, named, config) for named in _named(entrance)]
     served = [file for file in found if _same(file, entrance)]
-    # nginx may have one for each kind of key: what it shows is one of them.
+    # nginx may have one for each kind of key, and sends one of them.
     entrance.file = next(iter([*served, *reversed(found)]), None)
     if site.https.source and entrance.file:
         path = site.https.source
@@ -104,7 +104,7 @@ def _read(shell: Shell, found: CertificateFile) -> CertificateFile:
 
 
 def _look_for_issuer(shell: Shell, file: CertificateFile) -> None:
-    """Find out whether a file lacks the certificate of who issued the first one in it, and where that one is."""
+    """Check whether a file lacks the certificate of the issuer of the first one in it, and where that is."""
     if not file.leaf or file.leaf.self_signed:
         return
     try:

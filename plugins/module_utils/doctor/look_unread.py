@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Find the file that somebody wrote for a site and that nginx does not read: no link, no include, another end."""
+"""Find a file for a site that nginx does not read: no link, no include, another extension."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .evidence import Host, Site
 from .evidence_directives import Unread
 
 FOLDERS = ("sites-available", "sites-enabled", "conf.d", "vhosts.d", "vhosts", ".")
-# Files of a folder, and bytes of each, that are looked at.
+# How many files of a folder, and how many bytes of each, are read.
 _FILES, _BYTES = 60, 1 << 18
 
 
 def look_for_unread(site: Site, host: Host) -> None:
-    """Fill in `unread` for the domains that no server of nginx has. Whatever such a file is, it is only read."""
+    """Fill in `unread` for the domains that no server of nginx has. Such files are only read."""
     config = host.nginx.config
     if not config or not config.files:
         return
@@ -58,7 +58,7 @@ def _has(path: str, domain: str) -> bool:
 
 
 def _why(path: str, config: Config, base: str) -> tuple[str, str]:
-    """Return (why nginx does not read a file, the command that lets it)."""
+    """Return (why nginx does not read a file, the command that changes that)."""
     folder, name = posixpath.split(path)
     patterns = [include.pattern for include in config.includes if include.blocks == ("http",)]
     enabled = f"{base}/sites-enabled"
@@ -68,10 +68,10 @@ def _why(path: str, config: Config, base: str) -> tuple[str, str]:
         return f"no include of {base}/nginx.conf reads {enabled}", f"ln -s {path} {base}/conf.d/{_conf(name)}"
     beside = [pattern for pattern in patterns if posixpath.dirname(pattern) == folder]
     if beside:
-        return f"`include {beside[0]}` does not take its name", f"mv {path} {folder}/{_conf(name)}"
-    return "no include takes it", f"include {folder}/*; in http of {base}/nginx.conf"
+        return f"`include {beside[0]}` does not match its name", f"mv {path} {folder}/{_conf(name)}"
+    return "no include matches it", f"include {folder}/*; in http of {base}/nginx.conf"
 
 
 def _conf(name: str) -> str:
-    """Return a name as `include conf.d/*.conf` takes it."""
+    """Return a name that `include conf.d/*.conf` matches."""
     return name if name.endswith(".conf") else f"{name.partition('.conf')[0]}.conf"

@@ -30,7 +30,7 @@ from .unit_environment import is_renamed, running_environment, unit_environment
 
 # More than the longest report of an exception.
 LOG_LINES = 1000
-# One line or several side by side: a configuration may name another.
+# One line or several adjacent ones: a configuration may name another.
 _CONFIGURED = re.compile(r"(?m)^(?:.*\[uWSGI\] getting \w+ configuration from .*\n?)+")
 # What journalctl itself says; uWSGI's own words begin with two dashes, too.
 _OF_JOURNALCTL = re.compile(r"-- (Journal begins|Logs begin|No entries|Boot [0-9a-f]|Reboot)")
@@ -41,9 +41,9 @@ INI_FOLDERS = ("/etc/uwsgi/apps-enabled", "/etc/uwsgi/vassals", "/etc/uwsgi/site
 def find_uwsgi(
     layout: Layout, domains: Sequence[str], host: Host, addresses: Sequence[str], server: Serving | None = None
 ) -> Uwsgi:
-    """Find the server behind nginx's addresses, or the one that names the site, or the only one that there is.
+    """Find the server behind nginx's addresses, or the one that names the site, or the only one.
 
-    `server` becomes what `find_server` says of it.
+    `server` becomes the result of `find_server`.
     """
     found, said = Uwsgi(), server or Serving()
     master = find_server(said, layout, domains, host, addresses)
@@ -68,7 +68,7 @@ def find_uwsgi(
     found.options = options_of(said.kind or "uwsgi", found.command, cwd, found.environment)
     lost = found.options.missing or (said.kind != "uwsgi" and not found.options.last("module"))
     if said.start and found.master and lost:
-        # A process that gave itself a name, or went to another directory than the one it was started in.
+        # A process that renamed itself, or changed its directory since it was started.
         found.command = said.start.command
         found.options = options_of(said.kind, found.command, said.start.cwd, found.environment)
     found.python = uwsgi_options.python_of(found.options, found.command)
@@ -88,7 +88,7 @@ def find_uwsgi(
 
 
 def starts_at_boot(unit: str, folder: str = SYSTEMD) -> bool | None:
-    """Say whether something wants a unit of this host's own; None where there is no such unit."""
+    """Return whether another unit wants a unit of this host; None if there is no such unit."""
     if not os.path.lexists(f"{folder}/{unit}"):
         return None
     return bool(glob.glob(f"{glob.escape(folder)}/*.wants/{unit}"))
@@ -104,10 +104,10 @@ def project_environment(found: Uwsgi) -> dict[str, str]:
 
 
 def loads_as(found: Uwsgi) -> tuple[Identity | None, str]:
-    """Return who loads the application in a look at it, or None and why nobody does.
+    """Return the identity that loads the application for a check, or None and the reason.
 
-    Root does where uWSGI runs as root at this moment. An ini that somebody else may write, or a file of root's that is
-    no ini of the site, would otherwise have root run whatever it names.
+    Root does where uWSGI runs as root at this moment. Otherwise an ini that another user may write, or a file of root's
+    that is not the site's ini, could make root run whatever it names.
     """
     if found.master:
         lower = [worker.identity for worker in found.workers if worker.identity.uid]
@@ -116,7 +116,7 @@ def loads_as(found: Uwsgi) -> tuple[Identity | None, str]:
     if who is None:
         return None, f"there is no user {found.user!r} to load it as"
     if who.uid == 0:
-        return None, "nothing of it runs, and it would be loaded as root; give its uWSGI a user of its own"
+        return None, "it does not run, and would be loaded as root; run its uWSGI as a user of its own"
     return who, ""
 
 
@@ -126,19 +126,19 @@ def ask_stats(found: Uwsgi, timeout: float) -> None:
     if not found.master or not where:
         return
     address = uwsgi_options.address(where, found.master.cwd)
-    for _try in range(3):  # a worker may have been changing a text while uWSGI wrote it, which is no JSON then
+    for _try in range(3):  # a worker may have changed a text while uWSGI wrote it, and then it is not JSON
         with contextlib.suppress(ProtocolError):
             found.stats = stats.read(address, timeout / 3)
             return
 
 
 def uwsgi_log(found: Uwsgi, now: float, start: Start | None = None) -> str:
-    """Return what a server said since it started, or lately where it is down; from the journal or its log file."""
+    """Return a server's output since it started, or recent output if it is down; from the journal or its log file."""
     since = int(found.master.started) - 5 if found.master else int(now) - RECENT
     unit = found.unit.get("Id", "")
     said, began = "", 0.0
     if unit and found.unit.get("ActiveState") != "active":
-        # Why it fails now is what its last start said. Of one that was stopped or failed that may be long ago.
+        # The last start shows why it fails now. If it was stopped or failed, that may be long ago.
         lately = int(now) - RECENT if found.unit.get("ActiveState") in ("activating", "deactivating") else 0
         said, began = last_start(unit, lately)
     for path in _log_files(found, start):
@@ -148,11 +148,11 @@ def uwsgi_log(found: Uwsgi, now: float, start: Start | None = None) -> str:
         return _of_vassal(start, found, since)
     if not unit or said:
         return said
-    # What runs well is not to blame for what an earlier start said: every start has an id of its own.
+    # Output of an earlier start does not concern a running server: every start has its own ID.
     this_start = found.unit.get("ActiveState") == "active" and found.unit.get("InvocationID")
     which = f"_SYSTEMD_INVOCATION_ID={this_start}" if this_start else f"--unit={unit}"
     said = _journal(since, ["--output=cat", which])
-    # A reload leaves process and unit as they are.
+    # A reload does not change process and unit.
     return said if "[emperor]" in said else since_start(said)
 
 
@@ -170,13 +170,13 @@ def _changed(path: str) -> float:
 
 
 def is_uwsgi(process: processes.Process) -> bool:
-    """Say whether a process is a uWSGI, by its name or its command."""
+    """Return whether a process is a uWSGI, by its name or its command."""
     words = [os.path.basename(word) for word in process.command[:2]]
     return process.name.startswith("uwsgi") or any(re.match(r"uwsgi|pyuwsgi|uWSGI ", word) for word in words)
 
 
 def _is_worker(child: processes.Process, kind: str) -> bool:
-    """Say whether a child of a server handles requests; uvicorn's are started by Python's multiprocessing."""
+    """Return whether a child of a server handles requests; uvicorn's are started by Python's multiprocessing."""
     return kind_of(child.command, child.name) == kind or any("spawn_main" in word for word in child.command)
 
 
@@ -191,9 +191,9 @@ def since_start(text: str) -> str:
 
 
 def restarts(journal: str) -> list[float]:
-    """Return when systemd started a unit again that ended by itself, since somebody last started it.
+    """Return when systemd restarted a unit that ended by itself, since it was last started by hand.
 
-    systemd announces such a start after the end before it, and counts on when somebody fixes and starts the unit.
+    systemd logs such a start after the previous end, and does not reset its count when the unit is fixed and started.
     """
     found: list[float] = []
     announced = False
@@ -246,7 +246,7 @@ def _how_it_starts(found: Uwsgi, layout: Layout, start: Start | None) -> str:
 
 
 def _has(folder: str, found: Uwsgi) -> bool:
-    """Say whether the ini that a command names lies in the directory in which it was typed."""
+    """Return whether the ini that a command names is in the directory in which it was run."""
     names_it = [word for word in found.command if word.endswith(".ini") and not word.startswith("/")]
     return bool(folder) and all(os.path.isfile(os.path.join(folder, word)) for word in names_it)
 
@@ -255,7 +255,7 @@ def _has(folder: str, found: Uwsgi) -> bool:
 
 
 def _of_option(found: Uwsgi) -> str:
-    """Return whom uWSGI becomes: root alone can become another one, and no file of a third one says whom."""
+    """Return the user that uWSGI becomes: only root can change its user, and a file of a third user may not name it."""
     account, named = ask.account(found.user), found.options.last("uid")
     wanted = ask.account(named) if named else None
     if not wanted or not account or account.uid:
@@ -282,14 +282,14 @@ def _find_ini(name: str, domains: Sequence[str], host: Host, addresses: Sequence
                     binds = {address for address, _speaks in uwsgi_options.read(["uwsgi", "--ini", path], folder).binds}
                     found.append((2 if binds & set(addresses) else 1 if name in path else 0, path))
     rank, best = max(found, key=lambda ranked: ranked[0], default=(0, ""))
-    return best if rank else ""  # another one's is nobody's business
+    return best if rank else ""  # do not read another user's
 
 
 def _of_vassal(start: Start, found: Uwsgi, since: int) -> str:
     """Return what a vassal said: its emperor writes what all of them say into one log.
 
     In the journal every process has its own lines; of a file, or of one that is gone, those count that name it, with
-    the Python that stands between them and the next one's start.
+    the Python between them and the next one's start.
     """
     pids = [process.pid for process in [found.master, *found.workers] if process]
     if pids and not start.log:
@@ -297,7 +297,7 @@ def _of_vassal(start: Start, found: Uwsgi, since: int) -> str:
     text = ask.tail(start.log) if start.log else _journal(since, ["--output=cat", f"--unit={start.unit.get('Id', '')}"])
     blocks = re.split(r"(?=\*\*\* Starting uWSGI)", text)
     own = [block for block in blocks if re.search(rf"\b{re.escape(start.name)}\b", block.partition("spawned")[0])]
-    # What the emperor does with it comes after why it ended.
+    # The emperor's reaction comes after the reason of the end.
     return "\n".join(line for line in own[-1].splitlines() if "[emperor]" not in line) if own else ""
 
 

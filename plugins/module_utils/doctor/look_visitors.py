@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Look at what decides about visitors: the controller's questions, the file of passwords, what a browser gets."""
+"""Examine what decides about visitors: the controller's requests, the password file, what a browser gets."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .client import get
 from .evidence import Host, Site
 from .evidence_visitors import PasswordFile, Visit
 
-# What a browser says, and in its end who asks: logs are read without the doctor's own requests.
+# A browser's User-Agent that ends with our name: logs are read without the doctor's own requests.
 _BROWSER = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0 pyweb.stack"
 _PASSWORDS_MAX = 65536
 
 
 def look_at_visitors(site: Site, host: Host, outside: Sequence[Mapping[str, Any]]) -> None:
-    """Take over what the controller got, and look at what nginx asks visitors for."""
+    """Copy what the controller got, and check what nginx requires of visitors."""
     site.visitors.visits = visits_of(site, host, outside)
     site.visitors.password = password_file(site.chain, host)
     entrance = next((one for one in site.entrances if one.server and one.server in one.wanted), None)
@@ -38,7 +38,7 @@ def look_at_visitors(site: Site, host: Host, outside: Sequence[Mapping[str, Any]
 
 
 def visits_of(site: Site, host: Host, outside: Sequence[Mapping[str, Any]]) -> list[Visit]:
-    """Return the controller's questions about a site, where they were asked at this host.
+    """Return the controller's requests for a site, if they went to this host.
 
     A name of the inventory may be that of another machine; `sure` says that the controller came here by it.
     """
@@ -63,7 +63,7 @@ def visits_of(site: Site, host: Host, outside: Sequence[Mapping[str, Any]]) -> l
 
 
 def password_file(chain: list[Directive], host: Host) -> PasswordFile | None:
-    """Return the file that nginx compares passwords with, as nginx's worker finds it; None where none is asked for."""
+    """Return the file that nginx compares passwords with, as nginx's worker finds it; None if none is required."""
     asked, named = match.inherited(chain, "auth_basic"), match.inherited(chain, "auth_basic_user_file")
     if not asked or asked.args[:1] == ["off"] or not named or not named.args or "$" in named.args[0]:
         return None

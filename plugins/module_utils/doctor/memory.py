@@ -1,8 +1,8 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What the timer remembers of a site: how far its access log is read, when it was well, and a line for each run.
+"""What the timer stores about a site: how far its access log was read, when it was ok, and a line for each run.
 
-All of it is root's and bounded, below `FOLDER`; it goes with the timer, or with the site.
+All of it belongs to root and is limited, below `FOLDER`; it is removed with the timer or with the site.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .evidence_changes import Snapshot
 
 # A run every five minutes makes 288 lines a day, of some 100 bytes.
 HISTORY_BYTES, HISTORY_SECONDS = 512 * 1024, 14 * 86400
-# How much of it stays when it is cut: it is not written anew with each run.
+# How much is kept when it is cut, so that it is not rewritten in each run.
 HISTORY_KEPT = HISTORY_BYTES // 2
 STATE_MAX = 1 << 20
 
@@ -36,10 +36,10 @@ class Position:
 
 @dataclass
 class Noted:
-    """What is remembered of a site. `counted` are requests since the timer is there, by the first digit of their
+    """What is stored about a site. `counted` are requests since the timer was installed, by the first digit of their
     status; `skipped` are bytes of the log that were too many for one run.
 
-    `healthy` is what it was when all was ok last, `working` when it was not broken.
+    `healthy` is its state when all was last ok, `working` when it was last not broken.
     """
 
     position: Position = field(default_factory=Position)
@@ -50,7 +50,7 @@ class Noted:
 
 
 def read(name: str) -> Noted:
-    """Return what is remembered of a site; of what is not there, or no record of ours, nothing."""
+    """Return what is stored about a site; nothing if there is no record, or none of ours."""
     try:
         found = json.loads(regular.content(_state(name), STATE_MAX))
         counted = found["counted"]
@@ -67,7 +67,7 @@ def read(name: str) -> Noted:
 
 
 def write(name: str, noted: Noted) -> None:
-    """Remember it, in one rename. Raises OSError."""
+    """Store it, with one rename. Raises OSError."""
     os.makedirs(WATCHED, mode=0o700, exist_ok=True)
     content = asdict(noted)
     files.write(_state(name), json.dumps(content, sort_keys=True) + "\n", 0o600, os.geteuid(), os.getegid())
@@ -106,7 +106,7 @@ def runs(name: str) -> list[dict[str, Any]]:
 
 
 def keep_only(names: set[str]) -> None:
-    """Forget the sites that are not there any more. Raises OSError."""
+    """Remove the records of sites that no longer exist. Raises OSError."""
     for entry in files.names(WATCHED):
         if entry.endswith((".json", ".history")) and entry.rpartition(".")[0] not in names:
             files.forget(f"{WATCHED}/{entry}")
@@ -129,7 +129,7 @@ def _lines(path: str) -> list[str]:
             found = stream.read(most).decode("utf-8", "replace").splitlines(keepends=True)
     except OSError:
         return []
-    # Of what is too much the end counts; it begins within a line.
+    # If there is too much, only the end counts; it begins within a line.
     return found[1:] if size > most else found
 
 

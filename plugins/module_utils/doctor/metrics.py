@@ -27,21 +27,27 @@ METRICS = (
     Metric("pyweb_site_status", "gauge", "Status of a site: 0 ok, 1 degraded, 2 broken, 3 unknown."),
     Metric("pyweb_hop_status", "gauge", "Status of a hop of a site: 0 ok, 1 degraded, 2 broken, 3 unknown."),
     Metric("pyweb_fault", "gauge", "1 for the first fault of a site, by its code."),
-    Metric("pyweb_probe_status_code", "gauge", "HTTP status of the page that was asked for; 0 without an answer."),
-    Metric("pyweb_probe_duration_seconds", "gauge", "How long the page that was asked for took."),
+    Metric("pyweb_probe_status_code", "gauge", "HTTP status of the requested page; 0 without an answer."),
+    Metric("pyweb_probe_duration_seconds", "gauge", "Response time of the requested page."),
     Metric("pyweb_requests_total", "counter", "Requests of visitors in nginx's access log, by class of status."),
     Metric("pyweb_request_errors_total", "counter", "Requests of visitors that were answered with 5xx."),
-    Metric("pyweb_request_duration_seconds", "gauge", "Quantiles of $request_time since the run before."),
-    Metric("pyweb_upstream_duration_seconds", "gauge", "Quantiles of $upstream_response_time since the run before."),
-    Metric("pyweb_log_skipped_bytes_total", "counter", "Bytes of the access log that were too many for one run."),
+    Metric("pyweb_request_duration_seconds", "gauge", "Quantiles of $request_time since the previous run."),
+    Metric("pyweb_upstream_duration_seconds", "gauge", "Quantiles of $upstream_response_time since the previous run."),
+    Metric(
+        "pyweb_log_skipped_bytes_total",
+        "counter",
+        "Bytes of the access log that a run skipped because they were too many.",
+    ),
     Metric("pyweb_workers", "gauge", "Workers of uWSGI, by state."),
     Metric("pyweb_release_info", "gauge", "1 for the live release, by its id."),
-    Metric("pyweb_certificate_remaining_days", "gauge", "Days until the certificate ends that nginx has."),
-    Metric("pyweb_disk_free_bytes", "gauge", "Bytes that are free on the file system of a directory."),
+    Metric("pyweb_certificate_remaining_days", "gauge", "Days until the certificate that nginx serves expires."),
+    Metric("pyweb_disk_free_bytes", "gauge", "Free bytes on the file system of a directory."),
     Metric("pyweb_disk_size_bytes", "gauge", "Size of the file system of a directory, in bytes."),
-    Metric("pyweb_watch_last_run_timestamp_seconds", "gauge", "When the timer last looked, in seconds since 1970."),
-    Metric("pyweb_watch_duration_seconds", "gauge", "How long that took."),
-    Metric("pyweb_watch_cpu_seconds", "gauge", "CPU time that it took, of children as well."),
+    Metric(
+        "pyweb_watch_last_run_timestamp_seconds", "gauge", "Time of the last run of the timer, in seconds since 1970."
+    ),
+    Metric("pyweb_watch_duration_seconds", "gauge", "Duration of that run."),
+    Metric("pyweb_watch_cpu_seconds", "gauge", "CPU time of that run, including child processes."),
 )
 _KNOWN = {metric.name for metric in METRICS}
 
@@ -59,14 +65,14 @@ class Samples:
     found: list[Sample] = field(default_factory=list)
 
     def add(self, name: str, value: float, **labels: str) -> None:
-        """Add a sample. Raises ValueError for a metric that nobody described."""
+        """Add a sample. Raises ValueError for a metric that is not described."""
         if name not in _KNOWN:
             raise ValueError(f"there is no metric {name}")
         self.found.append(Sample(name, labels, value))
 
 
 def text(samples: Iterable[Sample]) -> str:
-    """Return the file: the samples of a metric stand together, below its help and its type."""
+    """Return the file: the samples of a metric follow its help and its type."""
     lines: list[str] = []
     found = list(samples)
     for metric in METRICS:
@@ -78,9 +84,9 @@ def text(samples: Iterable[Sample]) -> str:
 
 
 def write(folder: str, samples: Iterable[Sample]) -> None:
-    """Put the file into a directory in one rename, for everybody to read. Raises OSError.
+    """Put the file into a directory with one rename, readable for everyone. Raises OSError.
 
-    Nobody's link is followed: the directory may be that of the exporter's user.
+    No link is followed: the directory may belong to the exporter's user.
     """
     nofollow.create(f"{folder}/{FILE}", text(samples).encode(), 0o644, os.geteuid(), os.getegid())
 

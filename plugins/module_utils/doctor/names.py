@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Names that never stand in the public DNS."""
+"""Names that are never in the public DNS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _RESERVED = ("test", "example", "invalid", "localhost", "local", "internal", "la
 
 
 def reserved(domain: str) -> bool:
-    """Say whether a name never stands in the public DNS: a reserved one, an address, a single label."""
+    """Return whether a name is never in the public DNS: a reserved one, an address, a single label."""
     if re.fullmatch(r"[0-9.]+|\[?[0-9a-f:]+\]?", domain) or "." not in domain:
         return True
     labels = domain.lower().rstrip(".").split(".")

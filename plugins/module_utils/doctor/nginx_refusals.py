@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Why nginx refuses its configuration, in its own words, and what to do about that. Pure functions of what it said."""
+"""Why nginx rejects its configuration, and how to fix that. Pure functions of its message."""
 
 from __future__ import annotations
 
@@ -15,31 +15,34 @@ _KNOWN = (
     # No line of the file itself is named: an include found the name of a link, and nothing behind it.
     (
         r'open\(\) "(/[^"]+/(?:sites-enabled|conf\.d|modules-enabled)/[^"]+)" failed \(2:',
-        r"remove the link \1, or put back what it leads to (readlink \1)",
+        r"remove the link \1, or restore its target (readlink \1)",
     ),
     (r'open\(\) "(/[^"]+)/[^"/]+\.log" failed \(2:', r"mkdir -p \1, or correct access_log and error_log"),
-    (r'open\(\) "(/[^"]+)" failed \(2:', r"put \1 back, or correct the path{at}"),
-    (r'open\(\) "(/[^"]+)" failed \(13:', r"namei -l \1 shows what is closed to nginx"),
+    (r'open\(\) "(/[^"]+)" failed \(2:', r"restore \1, or correct the path{at}"),
+    (r'open\(\) "(/[^"]+)" failed \(13:', r"namei -l \1 shows what nginx cannot access"),
     (r'mkdir\(\) "(/[^"]+)" failed \(2:', r"mkdir -p \1"),
-    (r'cannot load certificate(?: key)? "([^"]+)".*No such file', r"put \1 back, or correct the path{at}"),
-    (r'cannot load certificate "([^"]+)".*no start line', r"\1 holds no certificate (is it the key?): correct it{at}"),
+    (r'cannot load certificate(?: key)? "([^"]+)".*No such file', r"restore \1, or correct the path{at}"),
+    (
+        r'cannot load certificate "([^"]+)".*no start line',
+        r"\1 contains no certificate (is it the key?): correct it{at}",
+    ),
     (
         r'cannot load certificate key "([^"]+)".*(?:no start|DECODER)',
-        r"\1 holds no key: correct ssl_certificate_key{at}",
+        r"\1 contains no key: correct ssl_certificate_key{at}",
     ),
-    (r'dlopen\(\) "([^"]+)" failed', r"install the module \1, or take its load_module away{at}"),
-    (r'directive "\w+" is not terminated by ";"', r"a line before ends without its `;`: add it{at}"),
-    (r'unexpected "\}"', "a brace too many, or a `;` that is missing above it{at}"),
+    (r'dlopen\(\) "([^"]+)" failed', r"install the module \1, or remove its load_module{at}"),
+    (r'directive "\w+" is not terminated by ";"', r"a previous line does not end with `;`: add it{at}"),
+    (r'unexpected "\}"', "one brace too many, or a missing `;` above it{at}"),
     (r"unexpected end of file", "a block is not closed: add the missing `}`{at}"),
     (r'unknown directive "([^"]+)"', r"correct \1{at}, or install the module that has it"),
     (r'"(\w+)" directive is not allowed here', r"\1 belongs into another block: move it{at}"),
     (
         r"a duplicate default server for (\S+)",
-        r"one server alone may say default_server for \1: take it away{at}, or from the other one (nginx's own is "
+        r"only one server may have default_server for \1: remove it{at}, or from the other one (nginx's own is "
         "/etc/nginx/sites-enabled/default)",
     ),
-    (r'duplicate upstream "([^"]+)"', r"two files have an upstream \1: rename or remove the one{at}"),
-    (r'duplicate location "([^"]+)"', r"the server has two locations \1: remove the one{at}"),
+    (r'duplicate upstream "([^"]+)"', r"two files have an upstream \1: rename or remove one of them{at}"),
+    (r'duplicate location "([^"]+)"', r"the server has two locations \1: remove one of them{at}"),
     (r'"(\w+)" directive is duplicate', r"remove the second \1{at}"),
     (
         r'no port in upstream "([^"]+)"',
@@ -56,12 +59,12 @@ _KNOWN = (
 
 
 def words(said: str) -> str:
-    """Return nginx's complaint without what stands before it, '' where it said nothing."""
+    """Return nginx's error message without its prefix, '' if there is none."""
     return _MARK.sub("", said).strip()[:300]
 
 
 def fix(said: str, runs: bool) -> str:
-    """Return what to do about a complaint; `runs` says whether nginx still runs, with the configuration of before."""
+    """Return the fix for an error message; `runs` says whether nginx still runs, with the previous configuration."""
     then = RELOAD if runs else "nginx -t && systemctl restart nginx"
     text = words(said)
     place = _PLACE.search(text)

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Look at a site as the timer does: without asking more than one page, and note what it found."""
+"""Check a site as the timer does, with a request for one page only, and store the result."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from .metrics import STATUSES, Samples
 from .snapshot import disks_of, snapshot
 from .verdict import verdict
 
-# Nobody waits for the timer, and it takes no time from others: it is patient.
+# The timer is patient: nothing waits for it, and it takes no time from other processes.
 PATIENCE = Patience(12.0)
 QUANTILES = (0.5, 0.99)
 
 
 @dataclass
 class Seen:
-    """What one look at a site came to. `status` is that of what was looked at: what was not is no fault."""
+    """The result of one check of a site. `status` covers only what was checked."""
 
     site: Site
     report: dict[str, Any]
@@ -38,7 +38,7 @@ class Seen:
 
 
 def look(given: Mapping[str, Any], host: Host) -> Seen:
-    """Look at a site, and note what a later look needs. Raises OSError where that cannot be written."""
+    """Check a site, and store what a later check needs. Raises OSError if that cannot be written."""
     site = look_at_site(given, host, PATIENCE, passive=True)
     report = verdict(site, host)
     noted = memory.read(site.name)
@@ -111,7 +111,7 @@ def _line(seen: Seen, host: Host) -> dict[str, Any]:
 
 
 def _probe(site: Site) -> tuple[int, float]:
-    """Return the status and the seconds of the page that was asked for; 0 where nothing was answered."""
+    """Return the status and the seconds of the requested page; 0 without an answer."""
     answer = next((entrance.answer for entrance in site.entrances if entrance.answer), None)
     return (answer.status, answer.seconds) if answer else (0, 0.0)
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The few questions about a site that several hops answer from the evidence, and the faults that several may have."""
+"""Questions about a site that several hops answer from the evidence, and faults that several may have."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ SOCKET_CLASSES = ("sock_file", "unix_stream_socket", "tcp_socket")
 
 
 def good(status: int, wanted: Sequence[int]) -> bool:
-    """Say whether a status is one of a healthy site: what its health asks for, or anything but a failure."""
+    """Return whether a status is one of a healthy site: what its health asks for, or anything but a failure."""
     return status in wanted if wanted else status < 500 and status != 400
 
 
 def by_nginx(status: int, body: bytes) -> bool:
-    """Say whether an answer is nginx's own page of an error, and nobody's behind it."""
+    """Return whether an answer is nginx's own error page, and not one of the server behind it."""
     return status >= 400 and b"<center>nginx" in body[-600:]
 
 
 def all_busy(site: Site) -> bool:
-    """Say whether every worker is at a request.
+    """Return whether every worker handles a request.
 
     uWSGI's own numbers tell, where it has any; otherwise that no worker answers a ping.
     """
@@ -44,7 +44,7 @@ def all_busy(site: Site) -> bool:
 
 
 def of_uwsgi(site: Site, probe: Probe) -> bool:
-    """Say whether the site's uWSGI may be what listens at an address, and no other program is known to."""
+    """Return whether the site's uWSGI may be what listens at an address, and no other program is known to."""
     port = probe.address.rpartition(":")[2]
     for where in site.uwsgi.listens:
         if where.startswith("unix:"):
@@ -66,7 +66,7 @@ def declared(site: Site, probe: Probe) -> str:
 
 
 def any_failure(site: Site) -> bool:
-    """Say whether anything was answered by a failure."""
+    """Return whether any request failed."""
     return any(answer.status >= 500 for answer in site.answers)
 
 
@@ -76,7 +76,7 @@ def last_match(log: str, pattern: str) -> list[str]:
 
 
 def selinux(faults: Faults, denial: dict[str, str], status: str, place: str = "") -> Fault:
-    """Make the fault that a line of the audit log stands for.
+    """Return the fault for a line of the audit log.
 
     `place` is the file or socket that was meant, as a whole path; the audit log often has its last part only.
     """
@@ -94,23 +94,23 @@ def selinux(faults: Faults, denial: dict[str, str], status: str, place: str = ""
 
 
 def mistaken_alias(fetched: Fetched) -> tuple[str, str]:
-    """Return what is wrong with an alias or a root, and what is right; ('', '') where it is something else."""
+    """Return what is wrong with an alias or a root, and what is right; ('', '') if it is something else."""
     prefix, folder = fetched.url, fetched.folder.rstrip("/")
     name = fetched.uri[len(prefix) :]
     if fetched.file == f"{folder}{name}":
         return f"the alias has no / at its end, and {prefix} has one", f"alias {folder}/;"
     if fetched.file in (f"{folder}{fetched.uri}", f"{folder}/{fetched.uri}"):
-        return f"root puts the whole {fetched.uri} below {folder}", f"alias {folder}/; in the place of root"
+        return f"root puts the whole {fetched.uri} below {folder}", f"alias {folder}/; instead of root"
     return "", ""
 
 
 def without_current(site: Site) -> bool:
-    """Say whether a site of this collection has no link to the release that is live."""
+    """Return whether a site of this collection has no link to the release that is live."""
     return site.managed and not site.background.release
 
 
 def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Fault:
-    """Say why a static or media file that is there is not what a client gets."""
+    """Return why a client does not get an existing static or media file."""
     hop = faults.hop
     says = f"GET {fetched.uri} -> {fetched.status or fetched.failure or 'not asked'}"
     status = BROKEN if hop == "static" else DEGRADED
@@ -130,7 +130,7 @@ def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Faul
         return faults.fault(
             f"{hop}.status",
             status,
-            f"{hop} files are not served: nginx turns everybody away who asks for {fetched.url}, by {fetched.refused}",
+            f"{hop} files are not served: nginx refuses every request for {fetched.url}, by {fetched.refused}",
             f"remove that line, then {RELOAD}",
             [says, fetched.refused],
         )
@@ -138,9 +138,10 @@ def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Faul
         return faults.fault(
             f"{hop}.no-location",
             status,
-            f"nginx has no location for {hop} files: it hands {fetched.uri} to the application, which has none",
-            f"location {fetched.url} {{ alias {fetched.folder.rstrip('/') or 'STATIC_ROOT'}/; }} beside {fetched.place}"
-            f", then {RELOAD}",
+            f"nginx has no location for {hop} files: it passes {fetched.uri} to the application, which has no such "
+            "page",
+            f"add location {fetched.url} {{ alias {fetched.folder.rstrip('/') or 'STATIC_ROOT'}/; }} beside "
+            f"{fetched.place}, then {RELOAD}",
             [says, f"{fetched.handler} in {fetched.place}"],
         )
     if fetched.elsewhere:
@@ -162,10 +163,10 @@ def file_fault(faults: Faults, fetched: Fetched, site: Site, host: Host) -> Faul
         return faults.fault(
             f"{hop}.status",
             status,
-            f"{cause}: {fetched.link} is a link to what has another owner, and nginx does not follow it",
-            "chown --no-dereference, so that both have one owner; or where nobody else can make links there: "
-            "web_sites[].nginx.options.disable_symlinks: 'off'; by hand: chown --no-dereference, so that both have one "
-            "owner, or disable_symlinks off; where nobody else can make links there",
+            f"{cause}: {fetched.link} is a link to a file with another owner, and nginx does not follow it",
+            "chown --no-dereference, so that both have the same owner; or, if nobody else can create links there: "
+            "web_sites[].nginx.options.disable_symlinks: 'off'; by hand: chown --no-dereference, so that both have the "
+            "same owner, or disable_symlinks off; if nobody else can create links there",
             [says, fetched.file],
         )
-    return faults.fault(f"{hop}.status", status, cause, f"look at {fetched.place}", [says, fetched.file])
+    return faults.fault(f"{hop}.status", status, cause, f"check {fetched.place}", [says, fetched.file])

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether it was the sandbox of a unit that refused what a log complains of, and what allows it."""
+"""Whether the sandbox of a unit refused what a log reports, and what allows it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def database_of(site: Site) -> str:
 
 
 def allowing(site: Site, refusal: refusals.Refusal, unit: str, key: str = "uwsgi") -> str:
-    """Return what allows it: the entry of the inventory, or the directive of a unit that somebody wrote."""
+    """Return what allows it: the entry of the inventory, or the directive of a unit that was written by hand."""
     if not refusal.value:
-        return f"correct {refusal.directive} in web_sites[].{key}.unit; journalctl -u {unit} says what systemd refuses"
+        return f"correct {refusal.directive} in web_sites[].{key}.unit; journalctl -u {unit} shows what systemd refuses"
     if site.managed:
-        return f"web_sites[].{key}.unit: {{{refusal.line}}}, where the site shall be allowed that"
-    return f"{refusal.directive}={refusal.value} in the [Service] of {unit}, where it shall be allowed that"
+        return f"web_sites[].{key}.unit: {{{refusal.line}}}, if the site should be allowed to do that"
+    return f"{refusal.directive}={refusal.value} in the [Service] of {unit}, if it should be allowed to do that"

@@ -28,7 +28,7 @@ LABELS = {
     "waitress": "waitress",
     "runserver": "manage.py runserver",
 }
-# Where each listens when nothing says otherwise.
+# Where each listens by default.
 _PORTS = {"waitress": "8080"}
 # Options that take no value, of all of them.
 _FLAGS = frozenset(
@@ -76,7 +76,7 @@ _SHORT = {
 }
 _NAMES = re.compile(r"(gunicorn|uvicorn|daphne|granian|hypercorn|waitress|uwsgi|pyuwsgi)(?:[\d.-]*|-serve|-core)")
 _APPLICATION = re.compile(r"[A-Za-z_][\w.]*(?::[A-Za-z_][\w.]*(?:\(\))?)?")
-# A configuration of gunicorn's that is larger is none. It is not parsed as Python: whoever writes it could make that
+# A larger file is not a configuration of gunicorn. It is not parsed as Python: its author could make that
 # parser's stack overflow.
 _CONFIG_MOST = 65536
 _ASSIGNED = re.compile(r"^([a-z_]+)[ \t]*=[ \t]*([^\n#]*)", re.MULTILINE)
@@ -88,7 +88,7 @@ def kind_of(command: Sequence[str], name: str = "") -> str:
     """Return the key in `LABELS` of the server that a command starts; '' where it starts none that is known."""
     words = list(command[:5])
     title = re.match(r"(gunicorn|uWSGI|granian)\b[: ]", words[0]) if words else None
-    if title:  # the process gave itself a name
+    if title:  # the process renamed itself
         return title[1].lower()
     if words and _is_shell(words[0]):
         return ""
@@ -112,7 +112,7 @@ def options_of(kind: str, command: Sequence[str], cwd: str, environment: Mapping
         return uwsgi_options.read(command, cwd, environment)
     found = Options(cwd)
     given: dict[str, list[str]] = {}
-    # A process that gave itself a name has lost its words.
+    # A process that renamed itself has lost its arguments.
     titled = bool(command) and re.match(r"(gunicorn|granian): ", command[0])
     own = shlex_words(environment.get("GUNICORN_CMD_ARGS", "")) if kind == "gunicorn" else []
     words = [] if titled else [*own, *_arguments(kind, command)]
@@ -211,7 +211,7 @@ def _is_shell(word: str) -> bool:
 
 
 def _arguments(kind: str, command: Sequence[str]) -> list[str]:
-    """Return what stands behind the program's own name."""
+    """Return the arguments after the program's own name."""
     for place, word in enumerate(command):
         found = _NAMES.fullmatch(os.path.basename(word))
         if (found and found[1] == kind) or (kind == "runserver" and word == "runserver"):

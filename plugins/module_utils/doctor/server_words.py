@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What a server says of itself when it cannot start: not of the application, which it has not loaded yet."""
+"""A server's messages about itself when it cannot start, not about the application, which it has not loaded yet."""
 
 from __future__ import annotations
 
@@ -42,38 +42,38 @@ _WORDS = tuple(
         (r"^Error: (No application module specified)\.", r"\1", "name the application (project.wsgi) in {place}"),
         (
             r"[Cc]onnection (?:to )?(\S{1,200}) failed: \[Errno 1\] Operation not permitted",
-            r"it may not give the socket \1 to the group that it was told",
-            "take --group out of {place}, or start it as root, or make its user's own group the one that is named",
+            r"it may not give the socket \1 to the configured group",
+            "remove --group from {place}, or start it as root, or name its user's own group",
         ),
         (
             r"[Cc]onnection (?:to )?(\S{1,200}) failed: \[Errno 13\] Permission denied",
-            r"its user may not make the socket \1",
-            r"give its user the directory of \1",
+            r"its user may not create the socket \1",
+            r"make its user the owner of the directory of \1",
         ),
         (
             r"[Cc]onnection (?:in use: |to )(\([^)\n]{1,80}\)|[^\s()]{1,200})(?: failed: \[Errno 98\]|$)",
             r"its address \1 is in use by another process",
-            "end the other process (ss -ltnp)",
+            "stop the other process (ss -ltnp)",
         ),
         (
             r"[Cc]ouldn't listen on (\S{1,120}): \[Errno 98\]",
             r"its address \1 is in use by another process",
-            "end the other process (ss -ltnp)",
+            "stop the other process (ss -ltnp)",
         ),
         (
             r"[Cc]ouldn't listen on (?:[^\s:]*:)?(/\S{1,120}): \[Errno 2\]",
             r"the directory of its socket \1 is missing",
-            r"make the directory of \1 at each start (RuntimeDirectory= of a unit, tmpfiles.d)",
+            r"create the directory of \1 at each start (RuntimeDirectory= of a unit, tmpfiles.d)",
         ),
         (
             r"Listen failure: \[Errno 2\] No such file or directory: [^\n]{0,100}?'(/[^'\n]{1,200}?)(?:\.lock)?'",
             r"the directory of its socket \1 is missing",
-            r"make the directory of \1 at each start (RuntimeDirectory= of a unit, tmpfiles.d)",
+            r"create the directory of \1 at each start (RuntimeDirectory= of a unit, tmpfiles.d)",
         ),
         (
             r"\[Errno 98\] error while attempting to bind on address (\([^)\n]{1,80}\))",
             r"its address \1 is in use by another process",
-            "end the other process (ss -ltnp)",
+            "stop the other process (ss -ltnp)",
         ),
     )
 )
@@ -82,7 +82,7 @@ _SPAWN = re.compile(r"(?:can't find command|command at) '([^'\n]{1,300})'( is no
 
 
 def of_the_server(log: str) -> Refused | None:
-    """Return the last thing that a server said of itself; None where it spoke of the application alone."""
+    """Return a server's last message about itself; None if all are about the application."""
     found: Refused | None = None
     for pattern, cause, fix in _WORDS:
         for match in pattern.finditer(log):
@@ -91,7 +91,7 @@ def of_the_server(log: str) -> Refused | None:
     if found and found.cause.endswith(("cannot be loaded", "cannot be read")):
         why = traceback(log[: found.at + 4000]) or traceback(log)
         return found._replace(cause=f"{found.cause}: {why}") if why else found
-    # An application that failed later is another start's business.
+    # An application that failed later belongs to another start.
     return None if found and log.rfind("Traceback (most recent call last)") > found.at else found
 
 
@@ -99,13 +99,13 @@ def interface(error: str) -> tuple[str, str]:
     """Return (what is wrong, what to do) where a server and an application speak different interfaces; ('', '')."""
     if re.search(r"TypeError: \w+\.__call__\(\) takes 3 positional arguments but 4 were given", error):
         return (
-            "the server speaks ASGI, and the application is one for WSGI",
-            "let the server take PROJECT.asgi:application, or speak WSGI (granian: --interface wsgi)",
+            "the server speaks ASGI, but the application is for WSGI",
+            "make the server load PROJECT.asgi:application, or speak WSGI (granian: --interface wsgi)",
         )
     if re.search(r"TypeError: \w+\.__call__\(\) (?:missing 1 required positional argument: 'send'|takes 4 pos)", error):
         return (
-            "the server speaks WSGI, and the application is one for ASGI",
-            "let the server take PROJECT.wsgi:application, or a worker for ASGI (gunicorn: -k "
+            "the server speaks WSGI, but the application is for ASGI",
+            "make the server load PROJECT.wsgi:application, or a worker for ASGI (gunicorn: -k "
             "uvicorn_worker.UvicornWorker)",
         )
     return "", ""

@@ -2,8 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which server of nginx serves a site, which one answers for a name that none has, and which one nginx ignores.
 
-Reads the evidence of the configuration only. Of servers with one name at one address nginx takes the one that it reads
-first, and warns of the others: their names are ignored there.
+Reads only the evidence of the configuration. If several servers have one name at one address, nginx uses the one that
+it reads first, and warns about the others, whose names it ignores there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _CATCHING_ALL = {"", "_"}
 
 
 def fallbacks(config: Config | None, domain: str) -> list[match.Server]:
-    """Return the servers that answer for a domain that no server has, where one of them hands over to an application.
+    """Return the servers that answer for a domain that no server has, if one of them passes to an application.
 
     A default server is there for such names. So is, in effect, the only one of an address with an application.
     """
@@ -37,7 +37,7 @@ def fallbacks(config: Config | None, domain: str) -> list[match.Server]:
 
 
 def is_explicit(server: match.Server) -> bool:
-    """Say whether somebody wrote a server for the names that no other one has."""
+    """Return whether there is a server for the names that no other server has."""
     return any(listen.default for listen in server.listens) or bool(_CATCHING_ALL & set(server.names))
 
 
@@ -78,14 +78,14 @@ def redirects(server: match.Server, path: str) -> bool:
 
 
 def addresses_of(server: match.Server, site: Site, host: Host) -> list[str]:
-    """Return where a server hands the site's path over to."""
+    """Return where a server passes the site's path to."""
     handled = _handled(server, site.path)
     config = host.nginx.config
     return match.targets(config, handled)[1] if config and handled is not None and match.passes(handled) else []
 
 
 def is_listened_on(address: str, host: Host) -> bool:
-    """Say whether a process of this host listens on an address."""
+    """Return whether a process of this host listens on an address."""
     if address.startswith("unix:"):
         path = address[5:]
         return any(listener.address[5:] in (path, os.path.normpath(path)) for listener in host.listeners)
@@ -98,7 +98,7 @@ def _at(servers: Sequence[match.Server], pair: tuple[str, int]) -> list[match.Se
 
 
 def _is_alone(server: match.Server, others: Sequence[match.Server]) -> bool:
-    """Say whether no other server has an application: EL's nginx.conf has one of its own, with a welcome page."""
+    """Return whether no other server has an application: EL's nginx.conf has one of its own, with a welcome page."""
     return not any(other.chain[-1] is not server.chain[-1] and course.hand_overs(other) for other in others)
 
 
@@ -117,7 +117,7 @@ def _ignored(entrance: Entrance) -> Iterator[tuple[match.Server, match.Listen, s
 
 
 def _handled(server: match.Server, path: str) -> Directive | None:
-    """Return what hands over to an application for a path, or else anywhere in the server."""
+    """Return what passes to an application for a path, or else anywhere in the server."""
     handled = match.handler(match.locate(server, path))
     if match.passes(handled):
         return handled
@@ -144,7 +144,7 @@ def _is_live(server: match.Server, site: Site, host: Host) -> bool:
 
 
 def _is_ours(ignored: match.Server, serving: match.Server, site: Site, host: Host) -> bool:
-    """Say whether the ignored one of two different servers is the site's: it has an application, and it is named so."""
+    """Return whether the ignored one of two different servers is the site's: by its application and its name."""
     if _kind(ignored, site.path) < 2:
         return False
     if redirects(serving, site.path) and any(entrance.tls for entrance in site.entrances):
@@ -173,7 +173,7 @@ def _hints(server: match.Server, site: Site) -> int:
 
 
 def _warning(said: str, name: str) -> str:
-    """Return nginx's own line about a name, without what stands before it."""
+    """Return nginx's own line about a name, without its prefix."""
     for line in said.splitlines():
         found = re.search(r'\[warn\].*conflicting server name "([^"]*)" on .*', line)
         if found and found[1].lower() == name.lower():

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Note what a site is now: its release, the files that say how it runs and is served, its certificate, its disks."""
+"""Record the state of a site: its release, the files that configure it, its certificate, its disks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DIGEST = 16
 
 
 def snapshot(site: Site, host: Host) -> Snapshot:
-    """Return what a site is. Reads files; asks nobody."""
+    """Return the state of a site. Only reads files."""
     leaf = next((entrance.file.leaf for entrance in site.entrances if entrance.file and entrance.file.leaf), None)
     config = host.nginx.config
     return Snapshot(
@@ -48,7 +48,7 @@ def disks_of(site: Site) -> dict[str, tuple[int, int]]:
         with contextlib.suppress(OSError):
             device, info = os.stat(place).st_dev, os.statvfs(place)
             if device not in seen and info.f_blocks:
-                # What is kept for root is nobody else's.
+                # Without the part that is reserved for root.
                 size = info.f_blocks - info.f_bfree + info.f_bavail
                 found[place] = (info.f_bavail * info.f_frsize, max(size, 1) * info.f_frsize)
             seen.add(device)
@@ -56,7 +56,7 @@ def disks_of(site: Site) -> dict[str, tuple[int, int]]:
 
 
 def _unit_files(site: Site) -> list[str]:
-    """Return the units of a site and the drop-ins of nginx's, whoever wrote them."""
+    """Return the units of a site and the drop-ins of nginx's unit, whoever wrote them."""
     layout = site.layout
     names = [*layout.units_present(), *layout.background_present()] if site.managed else []
     unit = site.uwsgi.unit.get("Id", "")

@@ -19,7 +19,7 @@ from ..host.files import read_or_empty
 from ..model.layout import Layout
 
 # What systemd gives a service beside its own variables (systemd.exec(5), "Environment variables in spawned processes").
-# Of another name nobody knows whether it was cut.
+# Other names may have been cut.
 SYSTEMD = re.compile(
     r"PATH|LANG|LC_[A-Z]+|INVOCATION_ID|JOURNAL_STREAM|NOTIFY_SOCKET|SYSTEMD_EXEC_PID|LISTEN_[A-Z]+|MEMORY_PRESSURE_\w+"
 )
@@ -48,7 +48,7 @@ def running_environment(master: processes.Process, unit: Mapping[str, str], layo
 
 
 def is_renamed(process: processes.Process) -> bool:
-    """Say whether auto-procname wrote over the command line of a process, and perhaps over its environment."""
+    """Return whether auto-procname wrote over the command line of a process, and perhaps over its environment."""
     return bool(process.command) and process.command[0].startswith("uWSGI ")
 
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Why a uWSGI ends while it starts, in its own words or in systemd's, and what to do about that. Judgement only."""
+"""Why a uWSGI ends while it starts, from its own or systemd's messages, and how to fix that. Judgement only."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _PLAIN = re.compile(
 )
 # (uWSGI's words, the fix); {ini}, {user} and {unit} are those of the site. The first that fits is the cause.
 _KNOWN = (
-    (r"(?m)^user (\S+) not found\.?$", r"uid = a user that the host has, in {ini} (\1 is none)"),
-    (r"(?m)^group (\S+) not found\.?$", r"gid = a group that the host has, in {ini} (\1 is none)"),
+    (r"(?m)^user (\S+) not found\.?$", r"uid = an existing user in {ini} (\1 does not exist)"),
+    (r"(?m)^group (\S+) not found\.?$", r"gid = an existing group in {ini} (\1 does not exist)"),
     (
         r"The -s/--socket option is missing and stdin is not a socket\.?",
-        "socket = PATH below a section that is called [uwsgi], in lower case, in {ini}",
+        "socket = PATH in a section named [uwsgi], in lowercase, in {ini}",
     ),
     (
         r"Listen queue size is greater than the system max net\.core\.somaxconn \((\d+)\)\.?",
@@ -34,7 +34,8 @@ _KNOWN = (
     ),
     (
         r'open\("(/[^"]+)/([^"/]+)"\): Permission denied[^\n]*',
-        r"a directory that {user} may write for \2 in {ini}: LogsDirectory= or RuntimeDirectory= in {unit} makes one",
+        r"a directory that {user} may write to for \2 in {ini}: LogsDirectory= or RuntimeDirectory= in {unit} "
+        r"creates one",
     ),
     (r'open\("(/[^"]+)"\): ([^\n]*)', r"correct the path \1 in {ini}"),
     (
@@ -77,11 +78,11 @@ def why(site: Site) -> str:
     for fits in (_REFUSED, _PLAIN):
         if found_lines := [line for line in lines if fits.search(line)]:
             return found_lines[-1]
-    return known or "it says nothing"
+    return known or "it printed nothing"
 
 
 def fix(site: Site) -> str:
-    """Return what to do about the end of a server, '' where nobody knows."""
+    """Return the fix for the end of a server, '' if it is not known."""
     unit = site.uwsgi.unit.get("Id", "") or "its unit"
     again = f"; then {'systemctl daemon-reload && ' if unit != 'its unit' else ''}{restart(site)}"
     if forks_away(site):
@@ -99,11 +100,11 @@ def fix(site: Site) -> str:
 
 
 def _hidden_by(site: Site, words: str) -> str:
-    """Say that the unit hides the homes, where a path in one is refused."""
+    """Report that the unit hides the home directories, if a path in one is refused."""
     given = site.uwsgi.unit.get("ProtectHome", "no")
     if given in ("", "no", "read-only") or not re.search(r"[\s\"'](?:/home|/root)/", words):
         return ""
-    return f"; ProtectHome={given} in {site.uwsgi.unit.get('Id', 'its unit')} hides the homes from it"
+    return f"; ProtectHome={given} in {site.uwsgi.unit.get('Id', 'its unit')} hides the home directories from it"
 
 
 def forks_away(site: Site) -> str:
@@ -112,7 +113,7 @@ def forks_away(site: Site) -> str:
     unit = site.uwsgi.unit
     if site.server.kind != "uwsgi" or not log or not unit.get("Id") or unit.get("Type", "simple") == "forking":
         return ""
-    return f"daemonize = {log} in {ini(site)}: uWSGI goes into the background, and systemd takes that for its end"
+    return f"daemonize = {log} in {ini(site)}: uWSGI goes into the background, and systemd treats that as its exit"
 
 
 def complaint(log: str) -> str:

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judge the evidence: which hop of the chain is broken, why, what fixes it, and what merely follows from another fault.
+"""Judge the evidence: which hop is broken, why, how to fix it, and what is a consequence of another fault.
 
 The judges only look at the evidence. Nothing here asks a host.
 """
@@ -25,7 +25,7 @@ _READ_IN_FILES = ("location", "name")
 _FOLLOW = "see the hop that it follows from"
 HIDDEN = "********"
 _SEVERITY = (BROKEN, DEGRADED, UNKNOWN, ADVICE)
-# Keys of a report whose values are words of our own.
+# Keys of a report whose values do not come from the host.
 _OURS = frozenset({"fault", "hop", "status", "follows", "rung"})
 _LONG = 8
 _CREDENTIALS = re.compile(r"(\w://)[^/@\s]*@")
@@ -44,9 +44,9 @@ class Judged:
 
     @property
     def status(self) -> str:
-        """The status of the worst fault. Without one a hop is ok where something was seen of it, else nobody knows.
+        """The status of the worst fault. Without a fault a hop is ok if it was examined, otherwise unknown.
 
-        Advice changes no status.
+        Advice does not change the status.
         """
         found = {fault.status for fault in self.faults if fault.status != ADVICE}
         return min(found, key=_SEVERITY.index) if found else OK if self.evidence else UNKNOWN
@@ -62,7 +62,7 @@ def verdict(site: Site, host: Host) -> dict[str, Any]:
     not_in_force(site, faults)
     attribute(faults)
     for fault in faults:
-        # What a client gets is nobody's to fix but the hop's that it comes from.
+        # What a client gets must be fixed in the hop that causes it.
         follows = fault.follows and fault.name in _LEADING
         fault.fix = _FOLLOW if follows else fix_for(fault.fix, site.managed)
     for judged in hops:
@@ -72,9 +72,9 @@ def verdict(site: Site, host: Host) -> dict[str, Any]:
 
 
 def unexamined(site: Site, what: str) -> dict[str, Any]:
-    """Return the report on a site that could not be examined. `what` is an exception that nobody foresaw."""
+    """Return the report on a site that could not be examined. `what` is an unexpected exception."""
     cause = f"the site could not be examined: {what}"
-    fix = "this is a fault of pyweb.stack, please report it; the other sites were examined"
+    fix = "this is a bug in pyweb.stack, please report it; the other sites were examined"
     fault = Fault(f"{CHAIN[0].name}.unexamined", UNKNOWN, cause, fix)
     hops = [Judged(hop.name, [], [fault] if hop is CHAIN[0] else []) for hop in CHAIN]
     return {**_plain(site, hops), "first": _fault(fault)}
@@ -103,7 +103,7 @@ def _without(text: str, secret: str) -> str:
 
 
 def attribute(faults: Sequence[Fault]) -> None:
-    """Mark what follows from something else, and name the hop that it comes from in the end."""
+    """Mark consequences of other faults, and name the hop that is their original cause."""
     for fault in faults:
         found, passed = fault, [fault]
         while True:
@@ -118,7 +118,7 @@ def attribute(faults: Sequence[Fault]) -> None:
 def not_in_force(site: Site, faults: Sequence[Fault]) -> None:
     """Lower what was read in files that nginx does not have yet, while visitors get the site by those of before.
 
-    It refuses the files, or nobody has told it to read them: then they do no harm before it reads them.
+    It rejects the files, or has not been told to read them. They do no harm until it reads them.
     """
     unread = [fault.name for fault in faults if fault.name in _UNREAD and fault.status == DEGRADED]
     served = site.entrances and all(way.answer and way.answer.status < 400 for way in site.entrances)
@@ -130,7 +130,7 @@ def not_in_force(site: Site, faults: Sequence[Fault]) -> None:
 
 
 def _sources(fault: Fault, faults: Sequence[Fault]) -> list[Fault]:
-    """Return the faults that this one may come from: what is broken does not come from what is merely degraded."""
+    """Return the possible causes of this fault: a degraded hop is not the cause of a broken one."""
     wanted = REGISTER[fault.name] if fault.only is None else fault.only
     return [
         other
@@ -142,7 +142,7 @@ def _sources(fault: Fault, faults: Sequence[Fault]) -> list[Fault]:
 
 
 def _rank(fault: Fault) -> tuple[bool, bool, int]:
-    """Advice comes last. What follows from nothing comes first, then what is worse; equals stay as they were found."""
+    """Advice comes last. Original causes come first, then worse faults; the rest keeps its order."""
     return fault.status == ADVICE, bool(fault.follows), _SEVERITY.index(fault.status)
 
 

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What visitors got lately, from the access log: by path and status, as far as nothing says that it is over.
+"""What visitors got recently, from the access log, by path and status, unless it is over.
 
-What was answered before the application was loaded, or nginx read its configuration, says nothing about now. Nor does a
-failure after which the same page was answered well.
+Answers from before the application was loaded, or before nginx read its configuration, are ignored. So is a failure
+after which the same page was answered without an error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from .evidence import Site
 from .evidence_logs import Logs, Visit
 
-# So many pages are named, the others are counted.
+# How many pages are named; the others are counted.
 NAMED = 3
 # Failures older than this, in seconds, are not shown: a day.
 OLD = 86400
@@ -39,7 +39,7 @@ class Failing:
 def failing(site: Site, statuses: Iterable[int], since: float) -> list[Failing]:
     """Return the pages whose last answer has one of these statuses, those first that failed most often.
 
-    While nobody behind nginx answers at all, nobody can say what fails once somebody does.
+    While nothing behind nginx answers at all, it is not known what would fail otherwise.
     """
     if not _answered(site):
         return []
@@ -104,13 +104,13 @@ def given_up(site: Site) -> list[Failing]:
 
 
 def names_of(pages: Sequence[Failing]) -> str:
-    """Return the pages in words, the first ones by name."""
+    """Return the pages as text, the first ones by name."""
     named = ", ".join(f"{page.path} ({page.count} x {page.status})" for page in pages[:NAMED])
     return named + (f" and {len(pages) - NAMED} more" if len(pages) > NAMED else "")
 
 
 def is_file(site: Site, path: str) -> bool:
-    """Say whether a path is one of static files or of uploads, which come and go."""
+    """Return whether a path is one of static files or of uploads, which come and go."""
     files = site.inside.get("files", {})
     prefixes = {files.get("static_url") or "/static/", files.get("media_url") or "/media/"}
     below = any(len(prefix) > 1 and path.startswith(f"/{prefix.strip('/')}/") for prefix in prefixes)

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Judge redirects, and what nginx tells the application of scheme and client, from the evidence. Asks nothing."""
+"""Judge redirects, and what nginx tells the application about scheme and client. Pure functions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 
 
 def to_another_entrance(entrance: Entrance, site: Site) -> bool:
-    """Say whether an answer leads on to the same page at another entrance of the site, which is judged itself."""
+    """Return whether an answer leads on to the same page at another entrance of the site, which is judged itself."""
     answer = entrance.answer
     if not answer or answer.status not in _REDIRECTS:
         return False
@@ -45,7 +45,7 @@ def to_another_entrance(entrance: Entrance, site: Site) -> bool:
 
 
 def kept_out(site: Site, status: int) -> str:
-    """Return why nginx keeps everybody out, where it was told to and answers so: a password, maintenance; else ''."""
+    """Return why nginx rejects everyone on purpose: a password, maintenance; otherwise ''."""
     asked = match.inherited(site.chain, "auth_basic")
     if status == 401 and asked and asked.args[:1] != ["off"]:
         return f"nginx asks for a password: {str(asked).rstrip(';')} in {asked.place}"
@@ -64,7 +64,7 @@ def closing(site: Site) -> Directive | None:
 
 
 def judge(faults: Faults, site: Site, seen: list[str]) -> Iterator[Fault]:
-    """Yield the loops and what keeps the application from knowing the scheme or the client, each thing once."""
+    """Yield redirect loops, and what hides the scheme or the client from the application, each once."""
     loops = [walk for walk in site.walks if walk.loops_at]
     told: set[str] = set()
     for fault in [
@@ -86,14 +86,14 @@ def _closed(faults: Faults, site: Site) -> Iterator[Fault]:
     if why and any(entrance.answer and entrance.answer.status == 503 for entrance in site.entrances):
         play = f"pyweb.stack.maintenance -e maintenance_site={site.name} -e maintenance=false"
         closed = closing(site)
-        fix = f"{play}; by hand: end the condition at {closed.place if closed else 'the location'}"
+        fix = f"{play}; by hand: remove the condition at {closed.place if closed else 'the location'}"
         yield faults.fault(
-            "nginx.maintenance", DEGRADED, f"{why}: everybody gets 503 who is not let through", fix, [why]
+            "nginx.maintenance", DEGRADED, f"{why}: every client that is not exempt gets 503", fix, [why]
         )
 
 
 def _untold(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
-    """Tell of a server that ends TLS, and hands requests over as if they had come by http."""
+    """Report a server that terminates TLS, and passes requests on as if they were http."""
     for entrance in site.entrances:
         chain = (
             match.locate(entrance.server, site.path) if entrance.server in entrance.wanted and entrance.server else []
@@ -113,8 +113,8 @@ def _untold(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
         yield faults.fault(
             "nginx.scheme-untold",
             BROKEN if any(_on_https(walk) for walk in loops) else DEGRADED,
-            f"nginx ends TLS for {entrance.domain} and does not say so to the application, which takes every request "
-            "for http",
+            f"nginx terminates TLS for {entrance.domain} but does not tell the application, which treats every request "
+            "as http",
             f"web_sites[].tls with pyweb.stack.site, or {line} at {chain[-1].place}{also}; by hand: {line} at "
             f"{chain[-1].place}{also}",
             [f"{handler!s} in {handler.place}, and none of {', '.join(_VARIABLES[:3] if by_uwsgi else _HEADERS[:3])}"],
@@ -122,36 +122,39 @@ def _untold(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
 
 
 def _on_https(walk: Walk) -> bool:
-    """Say whether the application keeps a loop going, for requests that came by https."""
+    """Return whether the application causes a loop for https requests."""
     return any(one.by_application and one.url.startswith("https:") for one in walk.redirects)
 
 
 def _in_front(faults: Faults, site: Site, loops: list[Walk]) -> Iterator[Fault]:
-    """Tell of a proxy whose word nginx does not take."""
+    """Report a proxy that nginx does not trust."""
     front = site.in_front
     status = BROKEN if loops and front.addresses else DEGRADED
     trust = "web_sites[].nginx.trusted_proxies"
     if front.addresses:
         who = ", ".join(dict.fromkeys(front.addresses))
         by_hand = (
-            "; by hand: set_real_ip_from and real_ip_header X-Forwarded-For, and the scheme by $http_x_forwarded_proto"
+            "; by hand: set set_real_ip_from and real_ip_header X-Forwarded-For, and the scheme by "
+            "$http_x_forwarded_proto"
         )
         what = (
             "speaks the PROXY protocol, which nginx does not expect there"
             if front.greeted
-            else "sends the client's address and scheme along, and nginx does not believe it: to the site every client "
-            "has that address, and the scheme that the proxy used"
+            else (
+                "sends the client's address and scheme, but nginx does not trust it: the site sees that address for "
+                "every client, and the scheme that the proxy used"
+            )
         )
-        fix = f"where that is your proxy: {trust}: [{who}]"
+        fix = f"if that is your proxy: {trust}: [{who}]"
         if front.greeted:
             fix += " and nginx.proxy_protocol: true; by hand: listen ... proxy_protocol"
         else:
-            not_so = "; where it is not, somebody makes these headers up, and nginx is right"
+            not_so = "; if it is not, the headers are forged, and nginx is right"
             fix += f"{not_so}{by_hand}{not_so}"
-        yield faults.fault("nginx.untrusted-proxy", status, f"who comes from {who} {what}", fix, front.lines)
+        yield faults.fault("nginx.untrusted-proxy", status, f"the client {who} {what}", fix, front.lines)
     if front.unset:
-        cause = f"{front.unset} has no effect: nobody is believed, so every client has the address of the proxy"
-        fix = f"{trust} with pyweb.stack.site; by hand: set_real_ip_from with the addresses of your proxies"
+        cause = f"{front.unset} has no effect: no proxy is trusted, so every client has the address of the proxy"
+        fix = f"{trust} with pyweb.stack.site; by hand: set set_real_ip_from with the addresses of your proxies"
         yield faults.fault("nginx.untrusted-proxy", DEGRADED, cause, fix, [front.unset])
 
 
@@ -165,8 +168,8 @@ def _loops(faults: Faults, site: Site) -> Iterator[Fault]:
                 "nginx.redirect-loop",
                 BROKEN,
                 f"{last.url} is redirected to {walk.leaves}, which nothing on this host serves{_dead(walk)}; a proxy "
-                "that ends TLS would be sent there again and again, for its X-Forwarded-Proto is not heeded. "
-                f"{_who(last)} does that",
+                "that terminates TLS would be redirected there again and again, because its X-Forwarded-Proto is "
+                f"ignored. {_who(last)} does that",
                 "web_sites[].tls, or behind such a proxy web_sites[].nginx.trusted_proxies; by hand: "
                 + (
                     "redirect only if ($http_x_forwarded_proto = http)"
@@ -179,7 +182,7 @@ def _loops(faults: Faults, site: Site) -> Iterator[Fault]:
 
 
 def _loop(faults: Faults, site: Site, walk: Walk) -> Fault:
-    """Say who sends a client round and round."""
+    """Report what causes a redirect loop."""
     round_trip = _round(walk)
     makers = list(dict.fromkeys(map(_who, round_trip)))
     settings = site.inside.get("settings", {})
@@ -187,10 +190,10 @@ def _loop(faults: Faults, site: Site, walk: Walk) -> Fault:
     told_by = "HTTP_X_FORWARDED_PROTO" in settings.get("proxy_header", [])
     reason, fix = "", f"change one of them: {'; '.join(makers)}"
     if django and _on_https(walk) and settings.get("ssl_redirect") and not told_by:
-        reason = ": SECURE_SSL_REDIRECT is on, and without SECURE_PROXY_SSL_HEADER Django takes all of it for http"
+        reason = ": SECURE_SSL_REDIRECT is on, and without SECURE_PROXY_SSL_HEADER Django treats every request as http"
         fix = (
             "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; "
-            "or web_sites[].settings.SECURE_SSL_REDIRECT: false, for nginx redirects; by hand: "
+            "or web_sites[].settings.SECURE_SSL_REDIRECT: false, because nginx redirects; by hand: set "
             "SECURE_PROXY_SSL_HEADER = ('HTTP_X_FORWARDED_PROTO', 'https') in the settings, as nginx passes that on; "
             "or SECURE_SSL_REDIRECT = False"
         )
@@ -198,12 +201,13 @@ def _loop(faults: Faults, site: Site, walk: Walk) -> Fault:
         reason, fix = "", "look for the redirect in the project: MIDDLEWARE, urls, PREPEND_WWW, SECURE_SSL_HOST"
     elif django:
         fix = (
-            f"let one of both redirect: {'; '.join(makers)}; PREPEND_WWW and SECURE_SSL_REDIRECT: false in the settings"
+            f"let only one of them redirect: {'; '.join(makers)}; PREPEND_WWW and SECURE_SSL_REDIRECT: false in the "
+            "settings"
         )
     return faults.fault(
         "nginx.redirect-loop",
         BROKEN,
-        f"{walk.loops_at} is redirected for ever, by {' and '.join(makers)}{reason}",
+        f"{walk.loops_at} is redirected forever, by {' and '.join(makers)}{reason}",
         fix,
         _steps(walk),
         None if django else (),
@@ -217,7 +221,7 @@ def _round(walk: Walk) -> list[Redirect]:
 
 
 def _dead(walk: Walk) -> str:
-    return f" (nobody listens on port {walk.dead})" if walk.dead else ""
+    return f" (nothing listens on port {walk.dead})" if walk.dead else ""
 
 
 def _who(redirect: Redirect) -> str:

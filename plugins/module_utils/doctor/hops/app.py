@@ -40,12 +40,12 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield FAULTS.fault(
             "app.ini",
             status,
-            f"{site.server.label} shall read {options.missing[0]}, which is not there{later}",
-            f"pyweb.stack.site; by hand: put it there, or correct the command: {' '.join(found.command)}",
+            f"{site.server.label} is configured to read {options.missing[0]}, which does not exist{later}",
+            f"run pyweb.stack.site; by hand: create it, or correct the command: {' '.join(found.command)}",
             [f"{options.missing[0]}: No such file or directory"],
         )
     yield from stale(FAULTS, site)
-    # What the options in a file say that is not there nobody knows; a log may have an error of days ago.
+    # The options of a missing file are not known, and a log may contain an error of days ago.
     wrong = (
         None if options.missing else _text(site) or _places(site) or _sandbox(site) or _import(site) or _unseen(site)
     )
@@ -58,13 +58,13 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
 
 
 def _weight(site: Site) -> tuple[str, str]:
-    """Return (status, end of the sentence): what is wrong now may not yet matter to a uWSGI that runs."""
+    """Return (status, end of the sentence): a fault may not yet affect a uWSGI that runs."""
     runs = site.uwsgi.master is not None and _answers_well(site)
-    return (DEGRADED, "; what runs now was loaded before that") if runs else (BROKEN, "")
+    return (DEGRADED, "; the running processes were started before that") if runs else (BROKEN, "")
 
 
 def _text(site: Site) -> Fault | None:
-    """Judge the text of uWSGI's configuration, where the site does not answer as it should."""
+    """Judge the text of uWSGI's configuration if the site does not answer correctly."""
     if site.server.kind != "uwsgi" or site.managed or _answers_well(site):
         return None
     found = judge_ini.mistake(site)
@@ -85,8 +85,8 @@ def _places(site: Site) -> Fault | None:
             "app.chdir",
             status,
             f"chdir is wrong: there is no directory {chdir}{later}",
-            f"web_sites[].source, then pyweb.stack.site; by hand: chdir = the directory that holds manage.py, in "
-            f"{ini}, then {restart(site)}",
+            "set web_sites[].source, then run pyweb.stack.site; by hand: set chdir = the directory that holds "
+            f"manage.py, in {ini}, then {restart(site)}",
             [f"chdir = {chdir} in {ini}", *last_match(log, r"chdir\(\): .*")],
         )
     if site.places.closed:
@@ -95,8 +95,8 @@ def _places(site: Site) -> Fault | None:
         return FAULTS.fault(
             "app.chdir",
             status,
-            f"{site.uwsgi.user}, who runs the site, may not {kind} {closed.path} ({closed.mode:04o}): the application "
-            f"cannot be loaded{later}",
+            f"{site.uwsgi.user}, the user of the site, may not {kind} {closed.path} ({closed.mode:04o}): the "
+            f"application cannot be loaded{later}",
             f"{closed.fix}; then {restart(site)}",
             [closed.evidence, *last_match(log, r"chdir\(\): .*|PermissionError: .*")],
         )
@@ -111,26 +111,26 @@ def _places(site: Site) -> Fault | None:
         return FAULTS.fault(
             "app.virtualenv",
             status,
-            f"the virtualenv {home} was made for {made}, and uWSGI has Python {version}: its packages are not found"
-            f"{later}",
-            f"web_sites[].virtualenv, then pyweb.stack.site; by hand: make it again: python{version} -m venv --clear "
-            f"{home} && {home}/bin/pip install -r the project's requirements, then {restart(site)}",
+            f"the virtualenv {home} was created for {made}, but uWSGI uses Python {version}: it does not find the "
+            f"packages{later}",
+            f"set web_sites[].virtualenv, then run pyweb.stack.site; by hand: create it again: python{version} -m venv "
+            f"--clear {home} && {home}/bin/pip install -r the project's requirements, then {restart(site)}",
             [f"{home}/lib/{site.places.pythons[0]}", without.get("error", "")],
         )
     return FAULTS.fault(
         "app.virtualenv",
         status,
         f"the virtualenv is wrong: {what}{later}",
-        ("pyweb.stack.site builds it again" if no_home else "web_sites[].virtualenv, then pyweb.stack.site")
-        + f"; by hand: home = the virtualenv that Django was installed into, in {ini}, then {restart(site)}",
+        ("pyweb.stack.site builds it again" if no_home else "set web_sites[].virtualenv, then run pyweb.stack.site")
+        + f"; by hand: set home = the virtualenv that Django was installed into, in {ini}, then {restart(site)}",
         [f"home = {home} in {ini}" if home else "", without.get("error", ""), *last_match(log, r".*Python Home.*")],
     )
 
 
 def _sandbox(site: Site) -> Fault | None:
-    """Judge an application that fails under its unit, and would not without it: the doctor is in no sandbox."""
+    """Judge an application that fails only in the sandbox of its unit. The doctor runs without a sandbox."""
     found = site.uwsgi
-    # One that is started over and over has a master at times, too.
+    # A uWSGI that keeps restarting also has a master at times.
     runs = found.master is not None and found.unit.get("ActiveState") != "activating"
     if "failed app" in site.inside or (runs and not any(answer.status == 500 for answer in site.answers)):
         return None
@@ -148,7 +148,7 @@ def _sandbox(site: Site) -> Fault | None:
 
 
 def _import(site: Site) -> Fault | None:
-    """Judge what came of loading the application as uWSGI does."""
+    """Judge the result of loading the application as uWSGI does."""
     options, log = site.uwsgi.options, site.uwsgi.log
     status, later = _weight(site)
     module, name = application_of(options)
@@ -168,8 +168,8 @@ def _import(site: Site) -> Fault | None:
             "app.module",
             status,
             f"the module {module} has no callable {name}{later}",
-            f"web_sites[].wsgi, then pyweb.stack.site; by hand: module = {module}:application in {place_of(site)}, "
-            f"then {restart(site)}",
+            f"set web_sites[].wsgi, then run pyweb.stack.site; by hand: set module = {module}:application in "
+            f"{place_of(site)}, then {restart(site)}",
             [error],
         )
     place = failed.get("where", "")
@@ -189,7 +189,7 @@ def _import(site: Site) -> Fault | None:
 
 
 def _no_module(site: Site, missing: str, error: str) -> Fault:
-    """Tell a wrong chdir from a wrong module: where the package lies near chdir, that is where chdir should be."""
+    """Tell a wrong chdir from a wrong module: if the package is near chdir, chdir should be that directory."""
     options = site.uwsgi.options
     status, later = _weight(site)
     chdir, ini = options.last("chdir"), place_of(site)
@@ -200,50 +200,54 @@ def _no_module(site: Site, missing: str, error: str) -> Fault:
         return FAULTS.fault(
             "app.chdir",
             status,
-            f"chdir is wrong: {chdir} has no package {top}, {there} has{later}",
-            f"web_sites[].source, then pyweb.stack.site; by hand: chdir = {there} in {ini}, the directory that holds "
-            f"manage.py, then {restart(site)}",
+            f"chdir is wrong: {chdir} has no package {top}, but {there} does{later}",
+            f"set web_sites[].source, then run pyweb.stack.site; by hand: set chdir = {there} in {ini}, the directory "
+            f"that holds manage.py, then {restart(site)}",
             [f"chdir = {chdir}", *evidence],
         )
     return FAULTS.fault(
         "app.module",
         status,
         f"the module is wrong: there is no {missing} in {chdir}{later}",
-        f"web_sites[].wsgi, then pyweb.stack.site; by hand: module in {ini} as WSGI_APPLICATION in the settings says "
-        f"it, then {restart(site)}",
+        f"set web_sites[].wsgi, then run pyweb.stack.site; by hand: set module in {ini} as in WSGI_APPLICATION of the "
+        f"settings, then {restart(site)}",
         evidence,
     )
 
 
 def _install(site: Site, missing: str) -> str:
-    """Say how the project gets a module that is not there."""
+    """Return how to install a missing module."""
     home = site.uwsgi.options.last("home")
     pip = f"{home}/bin/pip" if home else f"{site.uwsgi.python or 'python3'} -m pip"
-    by_hand = app_fixes.own_module(site, missing) or f"{pip} install the package of {missing}, then {restart(site)}"
+    by_hand = (
+        app_fixes.own_module(site, missing)
+        or f"{pip} install the package that provides {missing}, then {restart(site)}"
+    )
     return (
-        f"web_sites[].packages or the project's requirements ({missing}), then pyweb.stack.deploy; by hand: {by_hand}"
+        f"web_sites[].packages or the project's requirements ({missing}), then run pyweb.stack.deploy; by hand: "
+        f"{by_hand}"
     )
 
 
 def _correct(site: Site, what: str, by_hand: str = "") -> str:
     return (
-        f"correct {what} in the source, then pyweb.stack.deploy; pyweb.stack.rollback brings the release before"
-        f"; by hand: {by_hand or f'correct {what}, then {restart(site)}'}"
+        f"correct {what} in the source, then run pyweb.stack.deploy; pyweb.stack.rollback makes the previous release "
+        f"live again; by hand: {by_hand or f'correct {what}, then {restart(site)}'}"
     )
 
 
 def _unseen(site: Site) -> Fault | None:
-    """Say why nobody could look."""
+    """Report why the application was not examined."""
     if site.inside_error and not site.inside:
-        cause = f"the application could not be looked at: {site.inside_error}"
+        cause = f"the application could not be examined: {site.inside_error}"
         return FAULTS.fault("app.interpreter", UNKNOWN, cause, "see the evidence")
     module, _name = application_of(site.uwsgi.options)
     if site.server.stranger and not site.inside:
-        cause = f"the application was not looked at: the doctor does not know {site.server.stranger}, which answers"
-        return FAULTS.fault("app.unseen", UNKNOWN, cause, "look at it with the means of that program")
+        cause = f"the application was not examined: the doctor does not know {site.server.stranger}, which answers"
+        return FAULTS.fault("app.unseen", UNKNOWN, cause, "check it with the tools of that program")
     if "app" not in site.inside and site.uwsgi.installed and (site.uwsgi.master or module):
-        why = "it took too long" if site.inside_timed_out else f"{site.server.label} names no module"
-        cause = f"the application was not looked at: {why}"
+        why = "it took too long" if site.inside_timed_out else f"{site.server.label} does not name a module"
+        cause = f"the application was not examined: {why}"
         return FAULTS.fault("app.unseen", UNKNOWN, cause, f"see {place_of(site)}")
     return None
 

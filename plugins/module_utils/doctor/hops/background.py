@@ -24,9 +24,9 @@ FAULTS = Faults(
         "background.sandbox": [],
     },
 )
-# A worker that was started again three times, and lately, ends over and over. Seconds.
+# A worker that was restarted three times, most recently within this time, keeps restarting. Seconds.
 _LATELY = 20
-_MASKED = " and masked, so that systemd never starts it"
+_MASKED = " and masked, so systemd cannot start it"
 _RUNS = ("active", "activating", "reloading", "refreshing")
 
 
@@ -59,8 +59,8 @@ def _worker(site: Site, unit: BackgroundUnit, seen: list[str]) -> Iterator[Fault
         yield FAULTS.fault(
             "background.worker-restarting",
             BROKEN,
-            f"the {what} ends and is started again, over and over: {_reason(unit)}",
-            f"journalctl -u '{unit.unit}' -n 50; pyweb.stack.rollback brings the workers of the release before",
+            f"the {what} keeps exiting and restarting: {_reason(unit)}",
+            f"journalctl -u '{unit.unit}' -n 50; pyweb.stack.rollback returns to the workers of the previous release",
             [state, *last_lines(unit.log)],
         )
     elif unit.state not in _RUNS:
@@ -108,7 +108,7 @@ def _timer(site: Site, unit: BackgroundUnit, task: BackgroundUnit | None, seen: 
 
 
 def _sandbox(site: Site, what: str, unit: BackgroundUnit, key: str) -> Fault | None:
-    """Judge a process that its own sandbox ended."""
+    """Judge a process that failed because of its sandbox."""
     refused = by_sandbox(unit.log, unit.sandbox, database_of(site))
     if not refused:
         return None
@@ -122,21 +122,21 @@ def _sandbox(site: Site, what: str, unit: BackgroundUnit, key: str) -> Fault | N
 
 
 def _other_release(site: Site, what: str, unit: BackgroundUnit, state: str) -> Fault:
-    release = f"release {unit.release}" if unit.release else "a release that had it"
+    release = f"release {unit.release}" if unit.release else "an earlier release"
     return FAULTS.fault(
         "background.other-release",
         DEGRADED,
-        f"the {what} is of {release}; live is {site.background.release}",
-        "pyweb.stack.site leaves exactly what the live release has",
+        f"the {what} belongs to {release}; the live release is {site.background.release}",
+        "pyweb.stack.site runs exactly the workers and timers of the live release",
         [state],
     )
 
 
 def _reason(unit: BackgroundUnit) -> str:
-    """Return why a process ended: its exception, what it wrote last, or how systemd calls it."""
+    """Return why a process ended: its exception, its last line, or systemd's result."""
     lines = [line for line in last_lines(unit.log) if unit.unit not in line]
     if unit.result == "timeout":
         return "it took longer than its timeout"
     # Between two starts there is no status yet.
-    ended = f"exit status {unit.status}" if unit.status not in ("", "0") else "it says nothing"
+    ended = f"exit status {unit.status}" if unit.status not in ("", "0") else "it printed nothing"
     return traceback(unit.log) or (lines[-1].strip() if lines else ended)

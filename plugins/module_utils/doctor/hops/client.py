@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What somebody gets who asks for the site at the host's own address."""
+"""What a client gets that requests the site at the host's own address."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FAULTS = Faults(
         "client.other-program": ["nginx"],
         "client.status": [
             *("name", "nginx", "location", "socket", "uwsgi", "app", "django", "database", "host", "static"),
-            "django.urls",  # of what Django has, the one that a 502 comes of
+            "django.urls",  # the only fault of Django that causes a 502
         ],
         "client.no-answer": [
             "name",
@@ -42,8 +42,8 @@ FAULTS = Faults(
         "client.dead-end": ["name", "nginx", "location", "socket", "uwsgi", "app", "django", "database", "host"],
     },
 )
-# What an answer can come of. A page that is not there, or too large a request, says that all behind it is well enough
-# to answer; 502 says that nobody behind nginx did, or that Django failed before it had a handler for its failure.
+# The possible causes of an answer. With 404 or 413, everything behind it works well enough to answer; 502 means that
+# nothing behind nginx answered, or that Django failed before it could handle the failure.
 _ASKED = ("name", "nginx", "location")
 _SOURCES = {
     400: (*_ASKED, "socket", "django"),
@@ -56,9 +56,9 @@ _MEANINGS = {
     404: "a client gets 404 Not Found",
     413: "a client gets 413: its request is too large",
     500: "a client gets 500: the application failed",
-    502: "a client gets 502: nginx got no usable answer from behind",
-    503: "a client gets 503: what is behind says that it cannot serve now",
-    504: "a client gets 504: nginx waited in vain for what is behind it",
+    502: "a client gets 502: nginx got no usable answer from the server behind it",
+    503: "a client gets 503: the server behind nginx reports that it is unavailable",
+    504: "a client gets 504: nginx waited too long for the server behind it",
 }
 
 
@@ -68,7 +68,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         answer = entrance.answer
         if answer and host.nginx.installed and not host.nginx.master:
             holder = host.holders.get(entrance.port, "another program")
-            cause = f"{holder} answers at {entrance.address}:{entrance.port} in the place of nginx"
+            cause = f"{holder} answers at {entrance.address}:{entrance.port} instead of nginx"
             said = f"{asked} -> {answer.status} {answer.reason}"
             yield FAULTS.fault("client.other-program", BROKEN, cause, _who_listens(entrance.port), [said])
             continue
@@ -89,7 +89,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             continue
         evidence = [f"{asked}: {entrance.failure}"]
         if entrance.errno and "within" not in entrance.failure:
-            cause = f"nobody accepts connections at {entrance.address}:{entrance.port}"
+            cause = f"nothing accepts connections at {entrance.address}:{entrance.port}"
             yield FAULTS.fault("client.no-connection", BROKEN, cause, _who_listens(entrance.port), evidence)
         else:
             cause = "a client gets no answer"
@@ -99,13 +99,17 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
 
 
 def _who_listens(port: int) -> str:
-    return f"systemctl status nginx; ss -ltnp 'sport = :{port}' shows who listens"
+    return f"systemctl status nginx; ss -ltnp 'sport = :{port}' shows what listens"
 
 
 def _logs(site: Site, only: tuple[str, ...] | None) -> str:
-    """Say what to do where no hop behind says why. `verdict` points to the hop where one does."""
+    """Return the fix if no hop behind gives the reason. Otherwise `verdict` points to that hop."""
     log = match.inherited(site.chain, "error_log") if site.chain else None
     logs = f"tail -n 50 {log.args[0] if log else '/var/log/nginx/error.log'}"
     unit = site.uwsgi.unit.get("Id")
     logs += f"; journalctl -u '{unit}' -n 50" if unit else ""
-    return f"web_sites[].health says what is asked and right; {logs}; by hand: {logs}" if only == _ASKED else logs
+    return (
+        f"web_sites[].health sets the request and the expected status; {logs}; by hand: {logs}"
+        if only == _ASKED
+        else logs
+    )

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether the databases answer and let the site in, can be written, and have all migrations and tables."""
+"""Whether the databases answer, accept the site, can be written to, and have all migrations and tables."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield from _one(
             site, host, found, site.inside.get(f"failed {key}", {}), key.replace("database", "migrations", 1)
         )
-    # An alias whose settings nobody could read has nothing but its failure.
+    # An alias whose settings could not be read has only its failure.
     for key, failed in site.inside.items():
         alone = key.startswith("failed database") and key[len("failed ") :] not in steps and "alias" in failed
         fault = refused(FAULTS, site, {"alias": failed["alias"]}, failed) if alone else None
@@ -71,18 +71,21 @@ def _one(
 
 
 def _missing(site: Site, file: str, error: str, found: Mapping[str, Any]) -> Fault:
-    """Judge a file that is not there: no migration was ever applied then, and not all pages care."""
+    """Judge a missing file: no migration was ever applied, but not all pages need the database."""
     status = BROKEN if any_failure(site) else DEGRADED
     if found.get("folder_writable"):
-        cause = f"there is no database yet: {file} is made when migrations are applied"
+        cause = f"there is no database yet: {file} is created when migrations are applied"
         return FAULTS.fault("database.missing", status, cause, f"{manage(site)} migrate", [error])
     where = setting(site, "DATABASES", _KEY)
     if found.get("folder_writable") is None:
-        cause, fix = f"there is no database file {file}, nor its directory", f"{where}; then {manage(site)} migrate"
+        cause, fix = (
+            f"the database file {file} does not exist, and neither does its directory",
+            f"{where}; then {manage(site)} migrate",
+        )
         return FAULTS.fault("database.missing", BROKEN, cause, fix, [error])
     user = site.uwsgi.user
-    cause = f"there is no database yet: migrations are not applied, and {user} may not make {file}"
-    fix = f"let {user} write its directory (or {where}), then {manage(site)} migrate as {user}"
+    cause = f"there is no database yet: migrations are not applied, and {user} may not create {file}"
+    fix = f"allow {user} to write to its directory (or {where}), then {manage(site)} migrate as {user}"
     return FAULTS.fault("database.missing", status, cause, fix, [error])
 
 
@@ -91,7 +94,7 @@ def _migrations(site: Site) -> Iterator[Fault]:
     failed = site.inside.get("failed migrations", {})
     if failed:
         cause = f"the migrations of the project cannot be read, and migrate fails: {failed['error'][:250]}"
-        fix = f"{manage(site)} showmigrations says where; correct that migration"
+        fix = f"{manage(site)} showmigrations shows where; correct that migration"
         yield FAULTS.fault("database.migrations", DEGRADED, cause, fix, [failed["error"][:300]])
     if not unapplied:
         return
@@ -103,11 +106,11 @@ def _migrations(site: Site) -> Iterator[Fault]:
         f"{len(unapplied)} migration{'s are' if many else ' is'} not applied: {unapplied[0]}"
         + (" and more" if many else "")
         + ("; the database is empty" if never else ""),
-        f"{manage(site)} migrate" + (" (pyweb.stack.site does it on every release)" if site.managed else ""),
+        f"{manage(site)} migrate" + (" (pyweb.stack.site does this for every release)" if site.managed else ""),
         [", ".join(unapplied[:6])],
     )
 
 
 def _waited_long(site: Site, found: Mapping[str, Any]) -> bool:
-    """Say whether it was the database that took the time, and not all before it, as on an overloaded machine."""
+    """Return whether the database took the time, and not everything before it, as on an overloaded machine."""
     return bool(found.get("address")) and site.patience.look - float(found.get("after", 0)) > site.patience.look / 2

@@ -46,12 +46,12 @@ FAULTS = Faults(
     },
 )
 
-# What `settings_findings` tells to set in the inventory, as lines of the settings.
+# What `settings_findings` sets in the inventory, as lines of the settings.
 BY_HAND = {
-    "memory": "DATABASES['default']['NAME'] = a file in a directory that stays, or a database server,",
-    "debug": "DEBUG = os.environ.get('DEBUG') == 'True' before the lines that ask for it,",
+    "memory": "DATABASES['default']['NAME'] = a file in a permanent directory, or a database server,",
+    "debug": "DEBUG = os.environ.get('DEBUG') == 'True' before the lines that use it,",
     "sessions": "SESSION_ENGINE = 'django.contrib.sessions.backends.db', or a cache that all processes share,",
-    "cache-table": "python manage.py createcachetable, which makes the table that CACHES names",
+    "cache-table": "python manage.py createcachetable, which creates the table that CACHES names",
     "mail": "EMAIL_BACKEND = 'django.core.mail.backends.smtp.EmailBackend' and EMAIL_HOST",
 }
 
@@ -86,8 +86,8 @@ def _settings(site: Site) -> Iterator[Fault]:
         yield FAULTS.fault(
             "django.allowed-hosts",
             BROKEN,
-            f"ALLOWED_HOSTS does not have {', '.join(settings['refused'])}: Django answers 400",
-            "web_sites[].domains, then pyweb.stack.site; by hand: ALLOWED_HOSTS = "
+            f"ALLOWED_HOSTS does not contain {', '.join(settings['refused'])}: Django answers 400",
+            "set web_sites[].domains, then run pyweb.stack.site; by hand: set ALLOWED_HOSTS = "
             f"{sorted({*(settings.get('allowed_hosts') or []), *settings['refused']})} in "
             f"{settings_file(site, 'ALLOWED_HOSTS')}, then {restart(site)}",
             [
@@ -101,7 +101,7 @@ def _settings(site: Site) -> Iterator[Fault]:
             DEGRADED,
             f"forms sent from {refused['origin']} get 403: Django sees {refused['sees']} and does not trust that "
             "origin",
-            "web_sites[].nginx.listen and domains fill CSRF_TRUSTED_ORIGINS; by hand: CSRF_TRUSTED_ORIGINS = "
+            "web_sites[].nginx.listen and domains determine CSRF_TRUSTED_ORIGINS; by hand: set CSRF_TRUSTED_ORIGINS = "
             f"['{refused['origin']}'] in {settings_file(site, 'CSRF_TRUSTED_ORIGINS')}, or uwsgi_param HTTP_HOST "
             "$http_host and SECURE_PROXY_SSL_HEADER",
             [f"Origin: {refused['origin']}; CsrfViewMiddleware refuses it"],
@@ -110,12 +110,12 @@ def _settings(site: Site) -> Iterator[Fault]:
             else ("location.host",),
         )
     if site.debug_page or settings.get("debug"):
-        page = "a page that is not there is answered by Django's debug page"
+        page = "Django answers a missing page with its debug page"
         yield FAULTS.fault(
             "django.debug",
             DEGRADED,
-            "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
-            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: DEBUG = False in "
+            "DEBUG is on: error pages show settings and code to everyone, and memory usage grows",
+            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: set DEBUG = False in "
             f"{settings_file(site, 'DEBUG')}, then {restart(site)}",
             [page if site.debug_page else "settings.DEBUG is True"],
         )
@@ -123,7 +123,7 @@ def _settings(site: Site) -> Iterator[Fault]:
         error = site.inside["failed settings"]["error"]
         cause = f"the settings cannot be used: {error}"
         by_hand = f"correct {settings_file(site)}, then {restart(site)}"
-        fix = f"correct the settings, then pyweb.stack.deploy; by hand: {by_hand}"
+        fix = f"correct the settings, then run pyweb.stack.deploy; by hand: {by_hand}"
         yield FAULTS.fault("django.settings", BROKEN, cause, fix, [error])
 
 
@@ -136,7 +136,7 @@ def _throw_away(site: Site) -> Iterator[Fault]:
     processes = site.uwsgi.options.last("processes") or site.uwsgi.options.last("workers")
     workers = int(processes) if processes.isdigit() else len(site.uwsgi.workers)
     settings = site.inside.get("settings", {})
-    if settings.get("debug"):  # which says it all
+    if settings.get("debug"):  # which reports it
         facts = {**facts, "debug_lines": []}
     for finding in settings_findings.warned(facts, workers):
         name = {
@@ -150,7 +150,7 @@ def _throw_away(site: Site) -> Iterator[Fault]:
 
 
 def _patience(site: Site) -> str:
-    """Return the line that lets nginx wait longer, and its place."""
+    """Return the line that makes nginx wait longer, and its place."""
     name = f"{'proxy' if site.speaks == 'http' else 'uwsgi'}_read_timeout"
     place = (match.inherited(site.chain, name) or site.chain[-1]).place if site.chain else "location /"
     return f"or {name} 300s; at {place}, then {RELOAD}"
@@ -168,9 +168,8 @@ def _slowness(site: Site) -> Iterator[Fault]:
             "django.slow",
             BROKEN,
             f"the application is slow: no answer to {site.path} within {site.patience.answer:g} s while workers are "
-            f"free; nginx waits {patience} and then says 504",
-            "make it faster, or web_sites[].nginx.read_timeout for more patience; by hand: make it faster, "
-            f"{_patience(site)}",
+            f"free; nginx waits {patience} and then answers 504",
+            f"make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, {_patience(site)}",
             [late[0].failure],
         )
     events = [
@@ -181,8 +180,8 @@ def _slowness(site: Site) -> Iterator[Fault]:
         yield FAULTS.fault(
             "django.timeouts",
             DEGRADED,
-            f"{len(events)} request{'s' if len(events) > 1 else ''} got 504 lately ({request[1] if request else '?'}): "
-            f"the application is slower than uwsgi_read_timeout ({patience})",
-            f"make it faster, or web_sites[].nginx.read_timeout; by hand: make it faster, {_patience(site)}",
+            f"{len(events)} request{'s' if len(events) > 1 else ''} got 504 recently "
+            f"({request[1] if request else '?'}): the application is slower than uwsgi_read_timeout ({patience})",
+            f"make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, {_patience(site)}",
             [events[-1]],
         )

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether the zone of the outer interface lets the site's ports in, and what other packet filters do."""
+"""Whether the zone of the outer interface allows the site's ports, and what other packet filters do."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     if not wall.installed:
         seen.append("firewalld is not installed")
     elif not wall.answered:
-        cause = "firewall-cmd does not answer: nobody can say what firewalld lets in"
+        cause = "firewall-cmd does not answer: it is not known which ports firewalld allows"
         evidence = [wall.error or "no answer in time"]
         yield FAULTS.fault("firewalld.silent", UNKNOWN, cause, "systemctl status firewalld", evidence)
     elif wall.running:
@@ -54,13 +54,13 @@ def _ports(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             yield FAULTS.fault(
                 "firewalld.closed",
                 BROKEN,
-                f"firewalld does not let {port}/tcp in: zone {wall.zone} has a rich rule that refuses it",
+                f"firewalld does not allow {port}/tcp: zone {wall.zone} has a rich rule that refuses it",
                 f"firewall-cmd --remove-rich-rule='{refusing}' && "
                 f"firewall-cmd --permanent --remove-rich-rule='{refusing}'",
                 [f"zone {wall.zone}: {refusing}"],
             )
         elif wall.target == "ACCEPT" or any(_holds(opened, port) for opened in wall.opened):
-            seen.append(f"zone {wall.zone} lets {port}/tcp in")
+            seen.append(f"zone {wall.zone} allows {port}/tcp")
         elif any(f'port="{port}"' in rule or "service" in rule for rule in wall.rules):
             seen.append(f"zone {wall.zone} has a rich rule for {port}/tcp")
         else:
@@ -68,7 +68,7 @@ def _ports(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             yield FAULTS.fault(
                 "firewalld.closed",
                 BROKEN,
-                f"firewalld does not let {port}/tcp in: zone {wall.zone} is closed for it",
+                f"firewalld does not allow {port}/tcp: zone {wall.zone} does not open it",
                 f"firewall-cmd {option} && firewall-cmd --permanent {option} "
                 f"(firewalld_ports, or web_sites[].nginx.listen with pyweb.stack.site)",
                 [f"zone {wall.zone}: services {' '.join(wall.services)}; ports {' '.join(wall.ports) or 'none'}"],
@@ -88,6 +88,6 @@ def _refusing(rules: Sequence[str], port: int) -> str:
 
 
 def _holds(opened: str, port: int) -> bool:
-    """Say whether '80/tcp' or '8000-8010/tcp' has a port."""
+    """Return whether '80/tcp' or '8000-8010/tcp' has a port."""
     low, _dash, high = opened.partition("/")[0].partition("-")
     return opened.endswith("/tcp") and low.isdigit() and int(low) <= port <= int(high or low)

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""What nginx does with a request: hand it to an application, how large it may be."""
+"""What nginx does with a request: whether it passes it to an application, how large it may be."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield FAULTS.fault(
             "location.no-pass",
             BROKEN,
-            f"nginx does not hand {site.path} to an application: its location in {place} {what}",
-            f"pyweb.stack.site; by hand: uwsgi_pass or proxy_pass at {place}, then {RELOAD}",
+            f"nginx does not pass {site.path} to an application: its location in {place} {what}",
+            f"run pyweb.stack.site; by hand: set uwsgi_pass or proxy_pass at {place}, then {RELOAD}",
             [f"{site.chain[-1]} in {place}" if site.chain else "", *why_not(site)],
         )
         return
@@ -74,7 +74,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             DEGRADED,
             f"an upload of {size[1] if size else '?'} bytes was refused with 413: client_max_body_size is "
             f"{limit.args[0] if limit else '1m (the default)'}",
-            "web_sites[].nginx.client_max_body_size, then pyweb.stack.site; by hand: client_max_body_size 75m; at "
-            f"{limit.place if limit else site.chain[0].place}, then {RELOAD}",
+            "set web_sites[].nginx.client_max_body_size, then run pyweb.stack.site; by hand: set client_max_body_size "
+            f"75m; at {limit.place if limit else site.chain[0].place}, then {RELOAD}",
             [large[-1]],
         )

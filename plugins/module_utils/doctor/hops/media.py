@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Uploaded files: the alias, every directory on the way to one, and whether uploads can be stored."""
+"""Uploaded files: the alias, every directory on the path to a file, and whether uploads can be stored."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     root, user = files.get("media_root", ""), site.uwsgi.user
     if not fetched:
         if files:
-            seen.append("the project has no media, or nobody serves them")
+            seen.append("the project has no media, or nothing serves them")
         return
     if site.media_obstacle:
         yield file_fault(FAULTS, Fetched(fetched.uri, obstacle=site.media_obstacle, place=fetched.place), site, host)
     elif any(found.place == fetched.place for found in site.directives.taken):
-        pass  # said below, with the location
+        pass  # reported below, with the location
     elif fetched.outside or (fetched.status not in (0, 200) and not kept_out(site, fetched.status)):
         fault = file_fault(FAULTS, fetched, site, host)
-        # Of a project that never got a file nobody knows whether it takes any.
+        # If a project has no uploaded file, it is not known whether it accepts any.
         fault.status = ADVICE if fetched.nobody_meant else fault.status
         yield fault
     yield from taken(FAULTS, site)
@@ -56,6 +56,6 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     elif why := kept_out(site, fetched.status):
         seen.append(f"GET {fetched.uri} -> {fetched.status}: {why}")
     elif not site.places.media_root:
-        seen.append(f"{root} is not there yet: nothing was uploaded")
+        seen.append(f"{root} does not exist yet: nothing was uploaded")
     else:
         seen.append(f"{root}: nothing was uploaded yet")

@@ -14,8 +14,8 @@ from ..fixes import RELOAD
 from ..judge_serving import conflicts, has_fallback
 from ..names import reserved
 
-# Where nginx does not run nobody comes as far as to its servers. A run that could not start it put back the files of
-# before, in which the name may be missing.
+# If nginx does not run, no request reaches its servers. A run that could not start it restored the previous files, in
+# which the name may be missing.
 _NOT_RUNNING = [
     *("nginx.missing", "nginx.ipv6", "nginx.key", "nginx.upstream-name", "nginx.config", "nginx.port-taken"),
     "nginx.stopped",
@@ -40,15 +40,15 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             yield _no_server(site, domain, servers)
         resolved = site.resolved.get(domain)
         if reserved(domain):
-            seen.append(f"{domain} is a reserved name, which no public DNS knows")
+            seen.append(f"{domain} is a reserved name, which public DNS does not resolve")
         elif resolved and set(resolved.split()) & {*host.addresses, "127.0.0.1", "::1"}:
             seen.append(f"{domain} -> {resolved}")
         else:
-            what = f"is {resolved}, which is no address of this host" if resolved else "is not known to its resolver"
+            what = f"resolves to {resolved}, which is not an address of this host" if resolved else "does not resolve"
             yield FAULTS.fault(
                 "name.elsewhere",
                 UNKNOWN,
-                f"seen from this host {domain} {what}: fine behind a balancer or NAT, wrong without one",
+                f"on this host {domain} {what}: this is correct behind a load balancer or NAT, and wrong otherwise",
                 f"compare the DNS record of {domain} with {', '.join(host.addresses)}",
                 [f"getent ahosts {domain}: {resolved or 'nothing'}"],
             )
@@ -66,8 +66,8 @@ def _no_server(site: Site, domain: str, servers: list[match.Server]) -> Fault:
         return FAULTS.fault(
             "name.no-server",
             BROKEN,
-            f"nginx does not read {unread.path}, which has the name {domain}: {unread.why}"
-            + (f"; the server in {instead[0].place} answers in its place" if instead else ""),
+            f"nginx does not read {unread.path}, which contains the name {domain}: {unread.why}"
+            + (f"; the server in {instead[0].place} answers instead" if instead else ""),
             f"{unread.fix} && {RELOAD}" if " in http of " not in unread.fix else f"{unread.fix}, then {RELOAD}",
             [f"server_name: {' '.join(names[:8]) or 'none'}"],
         )
@@ -76,21 +76,21 @@ def _no_server(site: Site, domain: str, servers: list[match.Server]) -> Fault:
         return FAULTS.fault(
             "name.no-server",
             BROKEN,
-            f"no server of nginx has the name {domain}: server_name {name} in {place} is no name, it has "
+            f"no server of nginx has the name {domain}: server_name {name} in {place} is not a name: it contains "
             + ("a scheme" if "://" in name else "a comma" if "," in name else "more than a name"),
-            f"server_name {domain}; in {place}, then {RELOAD}",
+            f"set server_name {domain}; in {place}, then {RELOAD}",
             [f"server_name {name}; in {place}"],
         )
     return FAULTS.fault(
         "name.no-server",
         BROKEN,
         f"no server of nginx has the name {domain}"
-        + (f"; the one in {instead[0].place} answers in its place" if instead else ""),
-        f"pyweb.stack.site writes it, where web_sites[].domains of {site.name} has that name; by hand: "
+        + (f"; the one in {instead[0].place} answers instead" if instead else ""),
+        f"pyweb.stack.site writes it if web_sites[].domains of {site.name} contains that name; by hand: set "
         f"server_name {domain}; in the server of the site{at}, then {RELOAD}",
         [
             f"server_name: {' '.join(names[:8]) or 'none'}",
-            "" if servers else "nginx.conf includes no server: include /etc/nginx/conf.d/*.conf; below http",
+            "" if servers else "nginx.conf includes no server: add include /etc/nginx/conf.d/*.conf; to http",
         ],
     )
 
@@ -106,7 +106,7 @@ def _misspelt(domain: str, servers: list[match.Server]) -> tuple[str, str] | Non
 
 
 def _other_server(site: Site, entrance: Entrance) -> Iterator[Fault]:
-    """Look whether nginx chooses a server that somebody else wrote, by its address or because it is read first."""
+    """Check whether nginx chooses another server than the site's, by its address or because it is read first."""
     server = entrance.server
     if not server or not entrance.wanted:
         return
@@ -116,11 +116,11 @@ def _other_server(site: Site, entrance: Entrance) -> Iterator[Fault]:
             BROKEN,
             f"another server answers for {entrance.host}: the one in {server.place} listens on "
             f"{', '.join(map(str, server.listens))}, which nginx prefers to {entrance.wanted[0].place}",
-            f"remove that server, or let both listen on the same address ({server.place}), then {RELOAD}",
+            f"remove that server, or make both listen on the same address ({server.place}), then {RELOAD}",
             [f"listen {server.listens[0]} in {server.place}"],
         )
     elif site.directives.conflicts:
-        return  # which says it all
+        return  # which reports it
     elif len(entrance.wanted) > 1 and not _hands_over(server, site) and _handing_over(entrance, site):
         yield FAULTS.fault(
             "name.other-server",
@@ -133,13 +133,13 @@ def _other_server(site: Site, entrance: Entrance) -> Iterator[Fault]:
 
 
 def _hands_over(server: match.Server, site: Site) -> bool:
-    """Say whether a server hands over to an application, or sends the client to where one is."""
+    """Return whether a server passes requests to an application, or redirects to one."""
     handler = match.handler(match.locate(server, site.path))
     return handler is not None and (match.passes(handler) or handler.args[:1] in (["301"], ["302"], ["308"]))
 
 
 def _handing_over(entrance: Entrance, site: Site) -> str:
-    """Return the place of another server of that name and port which hands over to an application."""
+    """Return the place of another server of that name and port that passes requests to an application."""
     for server in entrance.wanted:
         ports = [listen.port for listen in server.listens]
         if server is not entrance.server and _hands_over(server, site) and entrance.port in ports:

@@ -68,7 +68,7 @@ FAULTS = Faults(
 def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     nginx = host.nginx
     if not nginx.installed:
-        fix = "pyweb.stack.site; by hand: install the package nginx"
+        fix = "run pyweb.stack.site; by hand: install the package nginx"
         yield FAULTS.fault("nginx.missing", BROKEN, "nginx is not installed", fix)
         return
     yield from _configuration(host)
@@ -81,7 +81,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
                 "nginx.not-listening",
                 BROKEN,
                 f"nginx runs, but does not listen on port {entrance.port}: it was not reloaded, or the reload failed",
-                "systemctl reload nginx, then look into its error log",
+                "systemctl reload nginx, then read its error log",
                 [f"listen {entrance.port} in {entrance.server.place}; no socket there"],
             )
     yield from certificates.judge(FAULTS, site, host, seen)
@@ -90,17 +90,17 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     yield from judge_nginx_log.judge(FAULTS, site)
     yield from temporaries(FAULTS, site, host)
     for what in site.unexamined:
-        cause = f"{what}: nobody could look; this is a fault of pyweb.stack, please report it"
-        yield FAULTS.fault("nginx.unexamined", UNKNOWN, cause, "the rest of the report holds without it")
+        cause = f"{what}: this check failed; this is a bug in pyweb.stack, please report it"
+        yield FAULTS.fault("nginx.unexamined", UNKNOWN, cause, "the rest of the report is not affected")
     if nginx.tested.status is None:
-        cause = "nginx -T does not end: its configuration was read from the files"
+        cause = "nginx -T did not finish: the configuration was read from the files"
         yield FAULTS.fault("nginx.untested", UNKNOWN, cause, "nginx -t")
     if nginx.unit.get("ActiveState") == "failed" and nginx.master.unit != "nginx.service":
         yield FAULTS.fault(
             "nginx.outside-systemd",
             DEGRADED,
             f"nginx runs as process {nginx.master.pid}, which systemd did not start: nginx.service has failed, and "
-            "systemctl neither reloads nor restarts what runs",
+            "systemctl cannot reload or restart the running process",
             f"kill -QUIT {nginx.master.pid}; systemctl reset-failed nginx; systemctl start nginx",
             [f"nginx.service: failed/{nginx.unit.get('SubState', '')}", f"{nginx.master}"],
         )
@@ -108,7 +108,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield FAULTS.fault(
             "nginx.not-reloaded",
             DEGRADED,
-            f"{nginx.changed[0]} was changed after nginx read it: what runs is older than what is written",
+            f"{nginx.changed[0]} was changed after nginx read it: the running nginx still uses the older configuration",
             "nginx -t && systemctl reload nginx",
             [f"newer than the workers: {', '.join(nginx.changed[:3])}"],
         )
@@ -117,7 +117,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield FAULTS.fault(
             "nginx.not-enabled",
             DEGRADED if site.managed else ADVICE,
-            "nginx runs, and nginx.service is disabled: after the next boot nothing starts it",
+            "nginx runs, but nginx.service is disabled: nothing starts it at the next boot",
             "systemctl enable nginx",
             ["nginx.service: disabled"],
         )
@@ -125,10 +125,14 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
 
 
 def _configuration(host: Host) -> Iterator[Fault]:
-    """Judge what `nginx -T` said, or where it said nothing the log of a start that failed."""
+    """Judge the output of `nginx -T`, or if there is none the log of a failed start."""
     nginx = host.nginx
     status = DEGRADED if nginx.master else BROKEN
-    works = f"the one from before still runs as process {nginx.master.pid}" if nginx.master else "nginx does not run"
+    works = (
+        f"nginx still runs as process {nginx.master.pid} with the previous configuration"
+        if nginx.master
+        else "nginx does not run"
+    )
     said = _said(host)
     no_ipv6 = re.search(r"socket\(\) (\[\S+) failed \(97: [^)]*\)", said)
     key = re.search(r'SSL_CTX_use_PrivateKey\("?([^")]+)"?\) failed .*key values mismatch', said)
@@ -136,9 +140,9 @@ def _configuration(host: Host) -> Iterator[Fault]:
         yield FAULTS.fault(
             "nginx.ipv6",
             status,
-            f"nginx shall listen on {no_ipv6[1]}, and this host has no IPv6; {works}",
-            "nginx_ipv6: auto (or false), then pyweb.stack.site; by hand: remove the listen [::] lines "
-            "(nginx -T 2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart nginx",
+            f"nginx is configured to listen on {no_ipv6[1]}, but this host has no IPv6; {works}",
+            "nginx_ipv6: auto (or false), then run pyweb.stack.site; by hand: remove the listen [::] lines (nginx -T "
+            "2>/dev/null | grep -n 'listen .*\\[' shows them), then systemctl restart nginx",
             [no_ipv6[0], f"/proc/net/if_inet6 {'has addresses' if host.ipv6 else 'is empty or missing'}"],
         )
     if key:
@@ -146,7 +150,7 @@ def _configuration(host: Host) -> Iterator[Fault]:
             "nginx.key",
             status,
             f"the private key {key[1]} does not belong to its certificate; {works}",
-            "put the key beside the certificate that was made for it, then nginx -t && systemctl reload nginx",
+            "use the key that belongs to the certificate, then nginx -t && systemctl reload nginx",
             [key[0]],
         )
     names = list(unresolved(FAULTS, host, said, works))
@@ -157,14 +161,14 @@ def _configuration(host: Host) -> Iterator[Fault]:
             "nginx.config",
             status,
             f"the configuration of nginx is broken{': ' if message else ''}{nginx_refusals.words(message)}; {works}"
-            + (", and the next start fails" if nginx.master else ""),
+            + (", and its next start will fail" if nginx.master else ""),
             _correct(host, message),
             [message or "nginx -t failed"],
         )
 
 
 def _correct(host: Host, message: str) -> str:
-    """Say what to do about a configuration that nginx refuses: a file of a run's is written again by a run."""
+    """Return the fix of a configuration that nginx rejects: a run writes its own files again."""
     by_hand = nginx_refusals.fix(message, host.nginx.master is not None)
     return f"pyweb.stack.site writes {host.nginx.ours} again{BY_HAND}{by_hand}" if host.nginx.ours else by_hand
 
@@ -180,7 +184,7 @@ def _stopped(site: Site, host: Host) -> Iterator[Fault]:
         yield FAULTS.fault(
             "nginx.port-taken",
             BROKEN,
-            f"port {number} is taken by {holder}: nginx cannot listen there",
+            f"port {number} is in use by {holder}: nginx cannot listen there",
             f"stop that program (ss -ltnp 'sport = :{number}'), then systemctl start nginx",
             [refused[0] if refused else f"{port}: a listening socket of {holder}"],
         )
@@ -192,19 +196,19 @@ def _stopped(site: Site, host: Host) -> Iterator[Fault]:
     if why:
         cause, fix, words = f"{cause}: {why[0]}", why[1], why[2]
     elif is_masked(unit):
-        cause = f"{cause}, and nginx.service is masked: somebody told systemd never to start it"
+        cause = f"{cause}, and nginx.service is masked, so systemd cannot start it"
         fix = start("nginx", masked=True)
     yield FAULTS.fault("nginx.stopped", BROKEN, cause, fix, [f"nginx.service: {state}", *words])
 
 
 def _said(host: Host) -> str:
-    """Return what nginx complains of: of a configuration that it refuses, else at its last start."""
+    """Return nginx's error message: about a configuration that it rejects, else from its last start."""
     nginx = host.nginx
     return _message(nginx.tested.err) if nginx.tested.status else "\n".join(nginx.log.splitlines()[-15:])
 
 
 def _message(text: str) -> str:
-    """Return the first line that is a complaint, without nginx's own name or the time before it."""
+    """Return the first line that is an error, without nginx's name or the time before it."""
     lines = [line for line in text.splitlines() if re.search(r"\[(emerg|crit|alert|error)\]|invalid", line)]
     return (
         re.sub(r"^nginx: |^\S+ \S+ \[", lambda found: "[" if found[0].endswith("[") else "", lines[0]) if lines else ""

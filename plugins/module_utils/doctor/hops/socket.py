@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""The way to what `uwsgi_pass` or `proxy_pass` points to, as nginx's worker, in nginx's protocol."""
+"""Whether the address of `uwsgi_pass` or `proxy_pass` can be reached, as nginx's worker and in nginx's protocol."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield FAULTS.fault(
             "socket.queue-full",
             DEGRADED,
-            "the listen queue was full since uWSGI started: clients were turned away",
+            "the listen queue has been full since uWSGI started: connections were refused",
             _queue(site),
             [full[-1]],
         )
@@ -66,18 +66,18 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
         return _hidden(probe)
     if error == "ECONNREFUSED" and probe.address.startswith("unix:"):
         runs = f"; {site.server.label} runs, but the file that it listened on was replaced" if site.uwsgi.master else ""
-        cause = f"{probe.address} is a stale socket: the file is there, and nobody listens on it{runs}"
+        cause = f"{probe.address} is a stale socket: the file exists, but nothing listens on it{runs}"
         binds = _listens(site)
         if binds and probe.is_socket and not {probe.address, f"unix:{probe.real}"} & {*binds}:
             cause = f"{probe.address} is a stale socket: {site.server.label} listens on {', '.join(binds)} instead"
             return FAULTS.fault("socket.stale", BROKEN, cause, _fix_address(site, probe), [failed, probe.described])
         fix = _restart(site) or f"restart {site.server.label}"
         if not probe.is_socket:
-            cause = f"{probe.address} is no socket but another kind of file"
+            cause = f"{probe.address} is not a socket but another kind of file"
         return FAULTS.fault("socket.stale", BROKEN, cause, fix, [failed, probe.described])
     if error == "ECONNREFUSED":
         listens = _listens(site)
-        cause = f"nothing listens on {probe.address}, where nginx connects to"
+        cause = f"nothing listens on {probe.address}, which nginx connects to"
         cause += f"; {site.server.label} listens on {', '.join(listens)}" if listens else ""
         evidence = [failed, f"{site.handler} in {site.handler.place}"] if site.handler else []
         return FAULTS.fault("socket.refused", BROKEN, cause, _fix_address(site, probe), evidence)
@@ -89,15 +89,17 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
         return FAULTS.fault(
             "socket.queue-full",
             BROKEN,
-            f"the listen queue of {probe.address} is full: nobody accepts as fast as clients come",
+            f"the listen queue of {probe.address} is full: connections arrive faster than they are accepted",
             _queue(site),
             [failed, *lines],
         )
     if error == "EHOSTUNREACH" and site.managed:
         unit = f"pyweb-ports-{site.name}.service"
-        cause = f"{unit} does not let {host.nginx.worker_name} connect to {probe.address}: nginx has another user now"
+        cause = (
+            f"{unit} does not let {host.nginx.worker_name} connect to {probe.address}: nginx now runs as another user"
+        )
         return FAULTS.fault(
-            "socket.denied", BROKEN, cause, f"run pyweb.stack.site; now: systemctl stop {unit}", [failed]
+            "socket.denied", BROKEN, cause, f"run pyweb.stack.site; for now: systemctl stop {unit}", [failed]
         )
     cause = f"nginx's worker cannot connect to {probe.address}: {error}"
     told = f"`{site.handler}` at {site.handler.place}" if site.handler else "uwsgi_pass"
@@ -105,7 +107,7 @@ def _unreachable(site: Site, host: Host, probe: Probe) -> Fault:
 
 
 def _unusable(site: Site, probe: Probe) -> Fault | None:
-    """Judge an address that takes connections, or a path at which nobody could try."""
+    """Judge an address that accepts connections, or a path that could not be tried."""
     if not probe.exists:
         return _missing(site, probe)
     if probe.hidden:
@@ -118,10 +120,10 @@ def _unusable(site: Site, probe: Probe) -> Fault | None:
         return FAULTS.fault(
             "socket.silent",
             BROKEN,
-            f"{probe.address} takes connections and gives no answer to a {probe.speaks} request: {probe.failure}",
-            f"end that program, and start the site's server there; or correct the address in nginx, then {RELOAD}"
+            f"{probe.address} accepts connections but does not answer a {probe.speaks} request: {probe.failure}",
+            f"stop that program, and start the site's server there; or correct the address in nginx, then {RELOAD}"
             if site.server.stranger or not of_uwsgi(site, probe)
-            else f"see what it does: {_log(site)}; then {restart(site)}",
+            else f"find out what it does: {_log(site)}; then {restart(site)}",
             [f"{probe.speaks} request to {probe.address}: {probe.failure}", f"held by {probe.owner or '?'}"],
         )
     return None
@@ -135,8 +137,8 @@ def _missing(site: Site, probe: Probe) -> Fault:
     cause = f"there is no socket {probe.address}: {instead}"
     evidence = [f"connect({probe.address}): ENOENT"]
     if without_current(site) and probe.address.startswith(f"unix:{site.layout.current}/"):
-        cause = f"there is no link {site.layout.current}, which says which release is live: nginx finds no socket"
-        fix = f"pyweb.stack.site sets it again; now: ln -s releases/ID {site.layout.current}"
+        cause = f"there is no link {site.layout.current}, which points to the live release: nginx finds no socket"
+        fix = f"pyweb.stack.site sets it again; for now: ln -s releases/ID {site.layout.current}"
         return FAULTS.fault("socket.missing", BROKEN, cause, fix, evidence)
     return FAULTS.fault("socket.missing", BROKEN, cause, _fix_address(site, probe), evidence)
 
@@ -150,8 +152,8 @@ def _hidden(probe: Probe) -> Fault:
     return FAULTS.fault(
         "socket.hidden",
         BROKEN,
-        f"nginx cannot see {probe.address}: it has a private /tmp (PrivateTmp=) in which the socket is not",
-        "put the socket into /run/NAME/ instead of /tmp, in uWSGI's ini and in nginx",
+        f"nginx cannot see {probe.address}: it has a private /tmp (PrivateTmp=), which does not contain the socket",
+        "put the socket in /run/NAME/ instead of /tmp, in uWSGI's ini and in nginx",
         [probe.described],
     )
 
@@ -175,32 +177,32 @@ def _denied(site: Site, host: Host, probe: Probe) -> Fault:
         cause = f"{worker} may not write to the socket {found.path}: its mode is {mode}"
         if found.mode & 0o020 and (owned := re.match(r"\S+ (\S+):(\S+) ", probe.described or "")):
             cause += f", and it belongs to {owned[1]}:{owned[2]}, a group that {worker} is not in"
-            now = f"; now: chgrp {group} {found.path}"
+            now = f"; for now: chgrp {group} {found.path}"
             unit, user = site.uwsgi.unit.get("Id", "the unit"), site.uwsgi.user or "USER"
             option = (
                 f"web_sites[].uwsgi.chmod_socket; by hand: Group={group} in {unit} (or chown-socket = {user}:{group} "
-                f"in {ini(site)} of a uWSGI that root starts)"
+                f"in {ini(site)} if root starts uWSGI)"
             )
         else:
-            now = f"; now: chmod 660 {found.path} && chgrp {group} {found.path}"
+            now = f"; for now: chmod 660 {found.path} && chgrp {group} {found.path}"
         fix = f"{option.replace(BY_HAND, now + BY_HAND)}{now}"
     elif re.fullmatch(r"/home/[^/]+|/root", found.path):
-        cause = f"the home directory {found.path} is closed ({mode}): {worker} cannot get to the socket in it"
+        cause = f"the home directory {found.path} is not accessible ({mode}): {worker} cannot reach the socket in it"
         fix = found.fix if found.fix.startswith("setfacl") else f"chmod o+x {found.path}, or a socket in /run"
     else:
-        cause = f"the directory {found.path} is closed ({mode}): {worker} cannot get to the socket in it"
+        cause = f"the directory {found.path} is not accessible ({mode}): {worker} cannot reach the socket in it"
         fix = found.fix
     return FAULTS.fault("socket.denied", BROKEN, cause, fix, [f"connect({probe.address}): EACCES", found.evidence])
 
 
 def _open_socket(site: Site, worker: str, group: str) -> str:
-    """Return the lines that let nginx use the socket from the next start on, where it gets its mode."""
+    """Return the lines that let nginx use the socket after the next start, which sets its mode."""
     start = site.server.start
     if start and start.socket:
         lines = f"SocketUser={worker} and SocketMode=0660 below [Socket] in {start.socket['Id']}"
         return f"{lines}, then systemctl daemon-reload && {listen_anew(site)}"
     if site.server.kind == "uwsgi":
-        return f"chmod-socket = 660 and a group of {worker} in {ini(site)}"
+        return f"set chmod-socket = 660 and a group of {worker} in {ini(site)}"
     if site.server.kind == "gunicorn":
         return f"--umask 007 and Group={group} in {place_of(site)}, then {restart(site)}"
     return f"UMask=0007 and Group={group} in what starts it ({place_of(site)}), then {restart(site)}"
@@ -214,7 +216,7 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
         option = "http" if router else "http-socket"
         target = f"http://{where}" if not where.startswith("unix:") else f"http://{where}:/"
         if site.server.kind not in ("uwsgi", ""):
-            who = f"{site.server.label} listens, which speaks HTTP"
+            who = f"{site.server.label} listens and speaks HTTP"
         elif not told and not site.uwsgi.master:
             who = f"a program that speaks HTTP listens ({probe.owner or 'unknown'})"
         elif router:
@@ -223,22 +225,22 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
             who = "uWSGI speaks HTTP (--http-socket): it refuses the request, and nginx answers 502"
         cause = f"protocol mismatch: nginx speaks uwsgi (uwsgi_pass) to {where}, where {who}"
         fix = (
-            f"either start uWSGI with `socket = {bind}` instead of `{option} = {bind}`, "
-            f"or let nginx say `proxy_pass {target};` instead of `{site.handler}`"
+            f"either start uWSGI with `socket = {bind}` instead of `{option} = {bind}`, or use `proxy_pass {target};` "
+            f"instead of `{site.handler}`"
         )
         if not told and not site.uwsgi.master and site.uwsgi.unit.get("Id"):
-            # The site's own server is to listen there, and cannot.
-            fix = f"end that program{_of_owner(probe)}, then systemctl restart {site.uwsgi.unit['Id']}"
+            # The site's own server should listen there, but cannot.
+            fix = f"stop that program{_of_owner(probe)}, then systemctl restart {site.uwsgi.unit['Id']}"
         if site.server.kind not in ("uwsgi", ""):
-            fix = f"let nginx say `proxy_pass {target};` and `proxy_set_header Host $host;` instead of `{site.handler}`"
+            fix = f"use `proxy_pass {target};` and `proxy_set_header Host $host;` instead of `{site.handler}`"
     else:
         cause = (
             f"protocol mismatch: nginx speaks HTTP (proxy_pass) to {where}, where uWSGI has a uwsgi socket: "
             "it closes the connection, and nginx answers 502"
         )
         fix = (
-            f"either let nginx say `uwsgi_pass {where};` with `include uwsgi_params;` instead of `{site.handler}`, "
-            f"or start uWSGI with `http-socket = {bind}` instead of `socket = {bind}`"
+            f"either use `uwsgi_pass {where};` with `include uwsgi_params;` instead of `{site.handler}`, or start "
+            f"uWSGI with `http-socket = {bind}` instead of `socket = {bind}`"
         )
     wire = f"a {probe.speaks} request to {where}: {probe.failure}; "
     wire += f"one in {probe.kind} was answered" if probe.kind else f"started with {told}"
@@ -247,7 +249,7 @@ def _mismatch(site: Site, probe: Probe) -> Fault:
 
 
 def _plain(site: Site, probe: Probe) -> Fault:
-    """Judge a proxy_pass that speaks TLS to what answers without it."""
+    """Judge a proxy_pass that speaks TLS to a server without TLS."""
     told, place = str(site.handler), site.handler.place if site.handler else "?"
     return FAULTS.fault(
         "socket.protocol",
@@ -263,7 +265,7 @@ def _fix_address(site: Site, probe: Probe) -> str:
     binds = _listens(site)
     if binds and site.handler and probe.address not in binds:
         return (
-            "let both name one address: web_sites[].uwsgi.socket with pyweb.stack.site writes it for uWSGI and for "
+            "use the same address in both: web_sites[].uwsgi.socket with pyweb.stack.site writes it for uWSGI and for "
             f"uwsgi_pass; by hand: {_passing(site, binds[-1])}; at {site.handler.place} or in its upstream, then "
             f"{RELOAD}; or {_option(site, probe)}, then {listen_anew(site)}"
         )
@@ -271,14 +273,14 @@ def _fix_address(site: Site, probe: Probe) -> str:
 
 
 def _passing(site: Site, bind: str) -> str:
-    """Return the directive that hands over to an address, as nginx speaks at present."""
+    """Return the directive that passes requests to an address, in nginx's current protocol."""
     if site.speaks != "http":
         return f"uwsgi_pass {bind}"
     return f"proxy_pass http://{bind}{':' if bind.startswith('unix:') else ''}"
 
 
 def _option(site: Site, probe: Probe) -> str:
-    """Return what has the server listen where nginx connects to."""
+    """Return what makes the server listen at the address that nginx connects to."""
     start, where = site.server.start, probe.address.replace("unix:", "")
     if start and start.socket:
         return f"ListenStream={where} in {start.socket['Id']}"
@@ -289,14 +291,15 @@ def _option(site: Site, probe: Probe) -> str:
 
 def _queue(site: Site) -> str:
     return (
-        "see what is slow; web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn; by hand: see "
-        f"what is slow; more processes, or listen = 1024 in {ini(site)} with sysctl net.core.somaxconn=1024"
+        "find out what is slow; increase web_sites[].uwsgi.processes, or uwsgi.options.listen with net.core.somaxconn; "
+        f"by hand: find out what is slow; increase processes, or set listen = 1024 in {ini(site)} with sysctl "
+        "net.core.somaxconn=1024"
     )
 
 
 def _log(site: Site) -> str:
     unit = site.uwsgi.unit.get("Id")
-    return f"journalctl -u {unit} -n 50" if unit else "the log of what listens there"
+    return f"journalctl -u {unit} -n 50" if unit else "the log of the program that listens there"
 
 
 def _restart(site: Site) -> str:
@@ -305,9 +308,9 @@ def _restart(site: Site) -> str:
 
 
 def _listens(site: Site) -> list[str]:
-    """Return where the site's uWSGI takes requests."""
+    """Return the addresses at which the site's uWSGI accepts requests."""
     stats = site.uwsgi.options.last("stats")
-    # gunicorn's own, for gunicornc, takes no requests.
+    # gunicorn's control socket, for gunicornc, accepts no requests.
     aside = (stats, "/gunicorn.ctl") if stats else ("/gunicorn.ctl",)
     return [where for where in site.uwsgi.listens if site.uwsgi.master and not where.endswith(aside)]
 

@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Static files: whether they were collected, the alias, and every directory on the way to one."""
+"""Static files: whether they were collected, the alias, and every directory on the path to a file."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     if files and not files["static_used"]:
         seen.append("the project has no static files")
     elif "//" in url:
-        seen.append(f"{url} is another host's business")
+        seen.append(f"{url} is on another host")
     elif files and root and not files["sample"]:
-        what = "nothing is in" if site.places.static_root else "there is no directory"
+        what = "there is nothing in" if site.places.static_root else "there is no directory"
         yield FAULTS.fault(
             "static.uncollected",
             BROKEN,
@@ -57,8 +57,8 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             yield FAULTS.fault(
                 "static.uncollected",
                 DEGRADED,
-                "static files were never collected: STATIC_ROOT is not set, and nginx has no files for them",
-                "STATIC_ROOT in the settings of the project, then pyweb.stack.deploy; by hand: STATIC_ROOT in "
+                "static files were never collected: STATIC_ROOT is not set, and nginx serves none",
+                "STATIC_ROOT in the settings of the project, then run pyweb.stack.deploy; by hand: set STATIC_ROOT in "
                 f"{settings_file(site, 'STATIC_ROOT')}, then {manage_by_hand(site)} collectstatic --noinput",
                 [f"STATIC_URL = {url}"],
             )
@@ -66,7 +66,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
         yield FAULTS.fault(
             "static.content-type",
             BROKEN,
-            f"nginx sends {fetched.uri} as {fetched.kind}: browsers use no style sheet and no module of that type",
+            f"nginx sends {fetched.uri} as {fetched.kind}: browsers reject style sheets and modules of that type",
             "include /etc/nginx/mime.types; in http of /etc/nginx/nginx.conf, and no `types { }` or default_type that "
             f"replaces it at {fetched.place}; then {RELOAD}",
             [f"GET {fetched.uri} -> 200, Content-Type: {fetched.kind}"],
@@ -83,7 +83,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
 
 
 def _is_plain(fetched: Fetched) -> bool:
-    """Say whether a style sheet or a script that nginx serves has the type of no such thing."""
+    """Return whether nginx serves a style sheet or a script with a wrong type."""
     kind = fetched.kind.partition(";")[0].strip().lower()
     return (
         fetched.uri.endswith((".css", ".js"))

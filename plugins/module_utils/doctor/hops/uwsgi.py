@@ -1,6 +1,6 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Whether uWSGI runs, or runs again and again, and whether a worker is free."""
+"""Whether uWSGI runs, or keeps restarting, and whether a worker is free."""
 
 from __future__ import annotations
 
@@ -39,11 +39,12 @@ FAULTS = Faults(
     },
 )
 _INSTALL = (
-    "pyweb.stack.site; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install uwsgi into the virtualenv"
+    "run pyweb.stack.site; by hand: apt-get install uwsgi uwsgi-plugin-python3, or pip install uwsgi into the "
+    "virtualenv"
 )
-# A uWSGI that was started again three times in so many seconds is in a loop.
+# A uWSGI that was restarted three times within this number of seconds is in a loop.
 LATELY = 20
-# Where systemd calls it started at once (Type=simple), it is young for so many seconds after each start.
+# With Type=simple systemd reports a start at once; it counts as young for this number of seconds after each start.
 YOUNG = 2
 # "ET" of a GET, read as the size of a uwsgi packet: HTTP sent to a uwsgi socket, which is another fault.
 _SIZE_OF_A_GET = "21573"
@@ -66,13 +67,13 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
     elif answering or (site.server.stranger and not found.master):
         seen.append(f"not uWSGI: {(answering or [site.server.stranger])[0]} answers")
     elif not found.installed and (site.managed or not host.starts.found):
-        yield FAULTS.fault("uwsgi.missing", BROKEN, "there is no uWSGI on this host", _INSTALL)
+        yield FAULTS.fault("uwsgi.missing", BROKEN, "uWSGI is not installed on this host", _INSTALL)
     elif _crashing(site, host):
         yield FAULTS.fault(
             "uwsgi.crashing",
             BROKEN,
-            f"{label} ends and is started again, over and over: {judge_unit.words(site) or uwsgi_words.why(site)}",
-            f"journalctl -u {unit} -n 50; pyweb.stack.rollback brings the release before; by hand: "
+            f"{label} keeps exiting and restarting: {judge_unit.words(site) or uwsgi_words.why(site)}",
+            f"journalctl -u {unit} -n 50; pyweb.stack.rollback makes the previous release live again; by hand: "
             + (uwsgi_words.fix(site) or f"journalctl -u {unit} -n 50 says why; then systemctl restart {unit}"),
             [state_of(site), *last_lines(found.log)],
         )
@@ -81,7 +82,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             f"{label} waits for a request: {site.server.start.socket['Id'] if site.server.start else ''} listens"
         )
     elif not found.master and _unknown(site):
-        return  # nginx hands nothing over for this name, and nothing else says which server is meant
+        return  # nginx passes nothing on for this name, and nothing else identifies the server
     elif not found.master:
         yield not_running(FAULTS, site, host)
     else:
@@ -91,15 +92,15 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
             yield FAULTS.fault(
                 "uwsgi.not-enabled",
                 DEGRADED,
-                f"{label} runs, and the file of its unit {unit} is gone: after it ends, nothing starts it again",
-                f"pyweb.stack.site writes it again{BY_HAND}put the file of {unit} back, then systemctl daemon-reload",
+                f"{label} runs, but the file of its unit {unit} is missing: nothing starts it again after it exits",
+                f"pyweb.stack.site writes it again{BY_HAND}restore the file of {unit}, then systemctl daemon-reload",
                 [f"{unit}: not-found"],
             )
         elif site.managed and found.starts_at_boot is False:
             yield FAULTS.fault(
                 "uwsgi.not-enabled",
                 DEGRADED,
-                f"uWSGI runs, and {site.layout.boot_unit} is disabled: after the next boot nothing starts it",
+                f"uWSGI runs, but {site.layout.boot_unit} is disabled: nothing starts it at the next boot",
                 f"systemctl enable {site.layout.boot_unit}",
                 [f"{site.layout.boot_unit}: disabled"],
             )
@@ -109,7 +110,7 @@ def judge(site: Site, host: Host, seen: list[str]) -> Iterator[Fault]:
 
 
 def _unknown(site: Site) -> bool:
-    """Say whether nothing tells which server is the site's: no server of nginx with its name, no unit, no command."""
+    """Return whether nothing identifies the site's server: no server of nginx with its name, no unit, no command."""
     served = site.probes or any(entrance.wanted for entrance in site.entrances)
     known = site.uwsgi.unit.get("Id") or site.uwsgi.command or site.server.start or site.server.masked
     return not site.managed and not served and not known
@@ -123,7 +124,7 @@ def _running(site: Site) -> Iterator[Fault]:
             "uwsgi.stopped",
             BROKEN,
             f"{site.server.label} is halted by a signal (SIGSTOP): {len(site.server.halted)} of its processes do "
-            "nothing until somebody lets them go on",
+            "nothing until they are resumed",
             f"kill -CONT {pids}",
             [f"process {pid}: state T (stopped)" for pid in site.server.halted[:3]],
         )
@@ -137,13 +138,13 @@ def _running(site: Site) -> Iterator[Fault]:
             DEGRADED,
             f"harakiri: {len(killed)} request{'s' if len(killed) > 1 else ''} took longer than "
             f"{found.options.last('harakiri') or '?'} s, and the worker was killed",
-            "make it faster, or web_sites[].nginx.read_timeout (harakiri follows it)"
-            f"; by hand: make it faster, or raise harakiri in {ini(site)}, then {restart(site)}",
+            "make it faster, or increase web_sites[].nginx.read_timeout (harakiri follows it); by hand: make it "
+            f"faster, or raise harakiri in {ini(site)}, then {restart(site)}",
             [killed[-1] + (f" at {slow[-1]}" if slow else "")],
         )
     small = [probe for probe in site.probes if probe.large_failure and "within" not in probe.large_failure]
     blocks = re.findall(r"invalid request block size: (\d+) \(max (\d+)\)", found.log)
-    # The doctor's own large request stands in uWSGI's log, too; what a visitor got in that of nginx.
+    # The doctor's own large request is in uWSGI's log, too; what a visitor got is in that of nginx.
     refused = any(size != _SIZE_OF_A_GET and int(size) > int(most) for size, most in blocks)
     hurt = refused and any(_CUT_OFF.search(event) for event in site.nginx_events)
     if small or hurt:
@@ -153,8 +154,8 @@ def _running(site: Site) -> Iterator[Fault]:
             DEGRADED if hurt else ADVICE,
             f"buffer-size is too small ({most}): a request with a large cookie "
             + ("got 502" if hurt else "would get 502"),
-            "web_sites[].uwsgi.options.buffer-size (65535 is the default here)"
-            f"; by hand: buffer-size = 32768 in {ini(site)}, then {restart(site)}",
+            "web_sites[].uwsgi.options.buffer-size (65535 by default); by hand: set buffer-size = 32768 in "
+            f"{ini(site)}, then {restart(site)}",
             [
                 f"a cookie of {LARGE_COOKIE} bytes: {small[0].large_failure}" if small else "",
                 *(f"invalid request block size: {size} (max {most})" for size, most in blocks[-1:] if hurt),
@@ -166,7 +167,7 @@ def _running(site: Site) -> Iterator[Fault]:
 def _busy(site: Site) -> Fault:
     workers = site.uwsgi.stats.get("workers", [])
     busy = [worker for worker in workers if worker.get("status") == "busy"]
-    # Of the variables of a request in flight only its path is for everybody to see.
+    # Of the variables of a current request, only its path may be shown.
     variables = [text for worker in busy for core in worker.get("cores", []) for text in core.get("vars", [])]
     paths = sorted({text[len("PATH_INFO=") :] for text in variables if text.startswith("PATH_INFO=")})
     evidence = f"no pong within {site.patience.ping:g} s: {site.probes[0].ping_failure}"
@@ -176,14 +177,14 @@ def _busy(site: Site) -> Fault:
         "uwsgi.busy",
         BROKEN,
         "all workers are busy: requests wait until one is free",
-        "find what takes so long; web_sites[].uwsgi.processes or threads for more at once"
-        f"; by hand: find what takes so long, or more processes in {ini(site)}, then {restart(site)}",
+        "find out what takes so long; increase web_sites[].uwsgi.processes or threads to handle more requests at once; "
+        f"by hand: find out what takes so long, or set more processes in {ini(site)}, then {restart(site)}",
         [evidence],
     )
 
 
 def _crashing(site: Site, host: Host) -> bool:
-    """Say whether systemd starts it again after it ended by itself, or did so over and over until just now."""
+    """Return whether systemd is restarting it after it ended by itself, or did so repeatedly until just now."""
     unit, master = site.uwsgi.unit, site.uwsgi.master
     again = unit.get("ActiveState") == "activating" and site.uwsgi.restarted
     answers = bool(site.probes) and all(probe.answer for probe in site.probes)
