@@ -37,6 +37,10 @@ test-vm: ## A site on a host with SELinux, enforcing: a virtual machine in softw
 setup: ## Put the pinned tools into .venv
 	@$(TOOLS)/setup.sh
 
+.PHONY: link
+link: ## Make this checkout the collection pyweb.stack for an Ansible of your own (setup does it too)
+	@$(TOOLS)/link.sh
+
 .PHONY: engine
 engine: ## Make a container engine answer
 	@$(TOOLS)/engine.sh
