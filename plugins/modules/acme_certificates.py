@@ -31,10 +31,7 @@ options:
       tls:
         description: Where the certificate of the site comes from.
         type: dict
-  secrets:
-    description: Secrets of the sites as JSON, which are never shown. Set by the action plugin.
-    type: str
-    default: "{}"
+extends_documentation_fragment: [pyweb.stack.set_by_action.secrets]
 attributes:
   check_mode:
     support: full

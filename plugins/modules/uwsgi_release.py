@@ -69,38 +69,10 @@ options:
       - The units are C(pyweb-doctor.timer) and C(pyweb-doctor.service), which runs C(pyweb watch). They are removed
         with V(false) and with the last site, together with their metrics and their state.
     type: raw
-  secrets:
-    description: Secrets of the sites as JSON, which are never shown. Set by the action plugin.
-    type: str
-    default: "{}"
-  who:
-    description: The person and the controller that the history names. Set by the action plugin.
-    type: str
-    default: ""
-  first:
-    description: Whether this host is the first with the site, by the name of the site. Set by the action plugin.
-    type: dict
-    default: {}
-  doctor:
-    description: What the host's own checks need to know. Set by the action plugin.
-    type: dict
-    default: {}
-  collection_version:
-    description: The version of the collection, which is recorded on the host. Set by the action plugin.
-    type: str
-    default: ""
-  command_sources:
-    description: The hash of the sources of the command C(/usr/bin/pyweb). Set by the action plugin.
-    type: str
-    default: ""
-  command_content:
-    description: The command C(/usr/bin/pyweb) in base64, if the host does not have it. Set by the action plugin.
-    type: str
-    default: ""
-  command_completion:
-    description: The completion of the command for bash. Set by the action plugin.
-    type: str
-    default: ""
+extends_documentation_fragment:
+  - pyweb.stack.set_by_action.secrets
+  - pyweb.stack.set_by_action.who
+  - pyweb.stack.set_by_action.release
 attributes:
   check_mode:
     support: full

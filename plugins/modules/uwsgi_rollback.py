@@ -37,10 +37,7 @@ options:
     description: Roll back even if the database has migrations that the release does not know.
     type: bool
     default: false
-  who:
-    description: The person and the controller that the history names. Set by the action plugin.
-    type: str
-    default: ""
+extends_documentation_fragment: [pyweb.stack.set_by_action.who]
 attributes:
   check_mode:
     support: full
