@@ -37,6 +37,10 @@ test-vm: ## A site on a host with SELinux, enforcing: a virtual machine in softw
 setup: ## Install the pinned tools into .venv
 	@$(TOOLS)/setup.sh
 
+.PHONY: link
+link: ## Make this checkout the collection pyweb.stack for an Ansible of your own (setup does it too)
+	@$(TOOLS)/link.sh
+
 .PHONY: engine
 engine: ## Start a container engine, and install it if it is missing
 	@$(TOOLS)/engine.sh

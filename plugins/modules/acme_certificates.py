@@ -20,7 +20,7 @@ description:
     CA.
   - Ends the renewal of a certificate whose site is V(absent) or has another kind of O(sites[].tls). Certificates of
     C(certbot) that do not belong to this collection are not changed.
-author: [pyweb.stack contributors]
+author: [pyweb.stack contributors (@pyweb)]
 options:
   sites:
     description: The completed sites, as returned by the filter P(pyweb.stack.sites#filter).
@@ -31,6 +31,7 @@ options:
       tls:
         description: Where the certificate of the site comes from.
         type: dict
+extends_documentation_fragment: [pyweb.stack.set_by_action.secrets]
 attributes:
   check_mode:
     support: full

@@ -17,7 +17,7 @@ description:
     Masks left by a killed run are removed by the next run, and by a reboot.
   - M(ansible.builtin.apt) first installs its own Python binding and starts again, and gathering facts takes another
     call. On a new host this is a third of the time that the installation takes.
-author: [pyweb.stack contributors]
+author: [pyweb.stack contributors (@pyweb)]
 options:
   name:
     description: Names of packages. Packages that are already installed keep their version.

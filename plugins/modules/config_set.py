@@ -18,7 +18,7 @@ description:
   - A run that is killed between the installation and the end leaves a marker. The next run then runs O(apply) again
     even if no file differs.
   - Two runs with the same O(name) wait for each other.
-author: [pyweb.stack contributors]
+author: [pyweb.stack contributors (@pyweb)]
 extends_documentation_fragment:
   - pyweb.stack.file_set
 attributes:

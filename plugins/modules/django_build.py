@@ -15,7 +15,7 @@ description:
     that is used in place and that the site's user can change is built by that user.
   - If a step fails, the unfinished build is removed and everything else stays as it was.
   - Also creates the site's accounts and directories.
-author: [pyweb.stack contributors]
+author: [pyweb.stack contributors (@pyweb)]
 options:
   sites:
     description:

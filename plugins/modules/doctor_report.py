@@ -13,7 +13,7 @@ description:
     controller.
   - The page is self-contained, loads nothing from elsewhere, and is readable on a phone, in light and dark mode.
   - In check mode it prints the lines and writes no files.
-author: [pyweb.stack contributors]
+author: [pyweb.stack contributors (@pyweb)]
 options:
   reports:
     description:

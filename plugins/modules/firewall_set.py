@@ -15,7 +15,7 @@ description:
   - Records what it opens in C(/etc/firewalld/pyweb.stack), by purpose, before opening it. What was already open is not
     recorded, and therefore never closed.
   - C(ansible.posix.firewalld) needs one call for each port, and Python's bindings for firewalld.
-author: [pyweb.stack contributors]
+author: [pyweb.stack contributors (@pyweb)]
 options:
   plan:
     description: The plan that the filter returned.

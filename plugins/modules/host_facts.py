@@ -12,7 +12,7 @@ description:
   - Gathers facts about the state of the host, under C(ansible_facts.pyweb).
   - Also returns the few facts of M(ansible.builtin.setup) that the roles need, so that M(ansible.builtin.setup) does
     not have to be called.
-author: [pyweb.stack contributors]
+author: [pyweb.stack contributors (@pyweb)]
 options:
   offered:
     description: Packages to look up in the enabled repositories. The lookup takes a second.

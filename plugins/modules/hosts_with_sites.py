@@ -13,7 +13,7 @@ description:
   - If the group C(web) exists and neither C(web_hosts) nor a limit is given, it also names the hosts outside that group
     that have sites.
   - Run it once for all hosts, with C(run_once). It does not connect to any host.
-author: [pyweb.stack contributors]
+author: [pyweb.stack contributors (@pyweb)]
 options:
   report:
     description:

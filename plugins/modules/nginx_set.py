@@ -24,7 +24,7 @@ description:
     is kept.
   - Installs the certificates of O(certificates) first. The link to a site's certificate and key is changed together
     with nginx's files. If nginx serves another certificate than the file, it is reloaded.
-author: [pyweb.stack contributors]
+author: [pyweb.stack contributors (@pyweb)]
 options:
   service:
     description: The unit to start and enable, for example V(nginx.service). If empty, no unit is started.

@@ -16,7 +16,7 @@ description:
     contains all tasks of the run, with C(run_once).
   - Reads the results that M(pyweb.stack.hosts_with_sites) registered as C(web_run) and M(pyweb.stack.check) as
     C(web_checked), and the results that the roles register. It does not connect to any host.
-author: [pyweb.stack contributors]
+author: [pyweb.stack contributors (@pyweb)]
 options:
   report:
     description: A file on the controller for the same report as JSON. If empty, no file is written.

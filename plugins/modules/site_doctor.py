@@ -19,7 +19,7 @@ description:
   - It speaks the HTTP and uwsgi protocols itself, to the address in C(uwsgi_pass) or C(proxy_pass).
   - It changes nothing, needs only Python on the host, and takes less than five seconds for each site.
   - The module does not fail if a site is broken. Check RV(broken).
-author: [pyweb.stack contributors]
+author: [pyweb.stack contributors (@pyweb)]
 options:
   sites:
     description:

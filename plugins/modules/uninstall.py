@@ -19,7 +19,7 @@ description:
     follow links, and refuses to remove a directory with a mount in it.
   - Begins with nginx. If nginx refuses its previous configuration, nothing else is changed. If another step fails, the
     remaining steps are still done. The records are removed last, so that the module can run again.
-author: [pyweb.stack contributors]
+author: [pyweb.stack contributors (@pyweb)]
 options:
   purge:
     description: Also remove the data of the sites, their accounts, their secret keys and their logs.

@@ -11,7 +11,7 @@ version_added: 0.1.0
 description:
   - Sends a request or a ping in the uwsgi protocol to a unix or TCP socket, and returns what kind of server answered.
   - Changes nothing, so it also runs in check mode.
-author: [pyweb.stack contributors]
+author: [pyweb.stack contributors (@pyweb)]
 options:
   address:
     description: The address of the socket, for example V(unix:/opt/sites/shop/current/uwsgi.sock) or V(127.0.0.1:8000).

@@ -24,7 +24,7 @@ description:
   - Installs the command C(/usr/bin/pyweb) on the host, unless another file is at that path, and removes it with the
     last site.
   - Installs a timer with which the host checks its sites every few minutes, as O(doctor_timer) says.
-author: [pyweb.stack contributors]
+author: [pyweb.stack contributors (@pyweb)]
 options:
   sites:
     description: The completed sites, as returned by the filter P(pyweb.stack.sites#filter).
@@ -69,6 +69,10 @@ options:
       - The units are C(pyweb-doctor.timer) and C(pyweb-doctor.service), which runs C(pyweb watch). They are removed
         with V(false) and with the last site, together with their metrics and their state.
     type: raw
+extends_documentation_fragment:
+  - pyweb.stack.set_by_action.secrets
+  - pyweb.stack.set_by_action.who
+  - pyweb.stack.set_by_action.release
 attributes:
   check_mode:
     support: full

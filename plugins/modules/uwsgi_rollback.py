@@ -18,7 +18,7 @@ description:
   - If nginx serves the site through the role nginx, the site must answer there by its own name at the end. If it
     answered before the rollback but does not afterwards, the rollback is undone. If it did not answer before either,
     the module fails but the rollback stays.
-author: [pyweb.stack contributors]
+author: [pyweb.stack contributors (@pyweb)]
 options:
   sites:
     description: The completed sites, as returned by the filter P(pyweb.stack.sites#filter).
@@ -37,6 +37,7 @@ options:
     description: Roll back even if the database has migrations that the release does not know.
     type: bool
     default: false
+extends_documentation_fragment: [pyweb.stack.set_by_action.who]
 attributes:
   check_mode:
     support: full

@@ -154,7 +154,7 @@ def page(rows: list[tuple[str, Verdict]], memories: list[tuple[str, Memory]], fa
         *(f"| {when} | {used.uwsgi:.1f} | {used.nginx:.1f} | {used.processes} |" for when, used in memories),
         "",
         "`make load` and `make faults` run the short form, which `make test` contains; what each asks is in",
-        "[tests/load](../tests/load) and [tests/faults](../tests/faults).",
+        "`tests/load` and `tests/faults` of the repository.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -18,7 +18,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import docs_links
 import yaml
@@ -161,13 +160,8 @@ def antsibull(collections: Path, target: Path) -> list[tuple[str, str, str]]:
     """Let antsibull-docs write the pages; return the name, the kind and the summary of each."""
     collection = collections / "ansible_collections/pyweb/stack"
     collection.mkdir(parents=True)
-    for name in ("galaxy.yml", "meta", "plugins", "README.md"):
+    for name in ("galaxy.yml", "meta", "plugins", "roles", "README.md"):
         (collection / name).symlink_to(ROOT / name)
-    for spec in sorted(ROOT.glob("roles/*/meta/argument_specs.yml")):
-        copy = collection / spec.relative_to(ROOT)
-        copy.parent.mkdir(parents=True)
-        described = with_described_defaults(yaml.safe_load(spec.read_text(encoding="utf-8")))
-        copy.write_text(yaml.safe_dump(described, sort_keys=False), encoding="utf-8")
     target.mkdir(parents=True, mode=0o755)
     command = ["antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error"]
     command += ["--no-indexes", "--no-breadcrumbs", "--no-add-antsibull-docs-version"]
@@ -190,21 +184,6 @@ def summary(page: Path) -> tuple[str, str, str]:
     if not found:
         raise SiteError(f"{page.name}: its title is not `pyweb.stack.NAME KIND -- SUMMARY`")
     return found[1], found[2], found[3]
-
-
-def with_described_defaults(spec: dict[str, Any]) -> dict[str, Any]:
-    """Return the specification of a role with defaults that are expressions as a sentence of their description.
-
-    antsibull-docs refuses a text as the default of a list or a mapping, also where it is a template that becomes one.
-    """
-    for option in spec["argument_specs"]["main"]["options"].values():
-        default = option.get("default")
-        if isinstance(default, str) and "{{" in default and option.get("type") in ("list", "dict"):
-            del option["default"]
-            given = option["description"]
-            escaped = re.sub(r"([\\)])", r"\\\1", default)
-            option["description"] = [*([given] if isinstance(given, str) else given), f"The default is V({escaped})."]
-    return spec
 
 
 def plugin_index(reference: list[tuple[str, str, str]]) -> str:

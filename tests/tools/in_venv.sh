@@ -7,6 +7,7 @@ venv=${VENV:-.venv}
 [[ $venv = /* ]] || venv=$root/$venv
 
 cd "$root"
+tests/tools/link.sh
 # /usr/sbin, because dockerd and iptables live there and a user's PATH may lack it.
 export VIRTUAL_ENV=$venv PATH="$venv/bin:$PATH:/usr/sbin:/sbin" ANSIBLE_CONFIG=${ANSIBLE_CONFIG:-$root/ansible.cfg}
 exec "$@"

@@ -20,6 +20,7 @@ die() {
 
 main() {
     local wanted python
+    "$root/tests/tools/link.sh"
     wanted=$(sha256sum <"$requirements")
     if [[ -x $venv/bin/python && $(cat "$stamp" 2>/dev/null) == "$wanted" ]]; then
         compile_tools

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import subprocess
 import sys
 import tempfile
 import types
@@ -16,6 +17,14 @@ ROOT = Path(__file__).resolve().parents[2]
 UTILS = "ansible_collections.pyweb.stack.plugins.module_utils"
 
 
+# What pyproject.toml has for pytest: ansible-test reads another configuration.
+for folder in ("tests/tools", "tests/hosts", "tests/unit"):
+    if str(ROOT / folder) not in sys.path:
+        sys.path.insert(0, str(ROOT / folder))
+# Subprocesses need the collection by its name too.
+subprocess.run([str(ROOT / "tests/tools/link.sh")], check=True)
+
+
 def _package(name: str, path: list[str]) -> types.ModuleType:
     module = types.ModuleType(name)
     module.__path__ = path
@@ -23,12 +32,22 @@ def _package(name: str, path: list[str]) -> types.ModuleType:
     return module
 
 
-try:  # Ansible's own, with the collections beside it
-    collections = importlib.import_module("ansible_collections")
-except ImportError:
-    collections = _package("ansible_collections", [])
-collections.pyweb = _package("ansible_collections.pyweb", [])
-collections.pyweb.stack = _package("ansible_collections.pyweb.stack", [str(ROOT)])
+def _is_found() -> bool:
+    """Return whether this directory is importable already, as under ansible-test, which has a loader for it."""
+    try:
+        found = importlib.import_module("ansible_collections.pyweb.stack")
+    except ImportError:
+        return False
+    return [os.path.realpath(path) for path in found.__path__] == [str(ROOT)]
+
+
+if not _is_found():
+    try:  # Ansible's own, with the collections beside it
+        collections = importlib.import_module("ansible_collections")
+    except ImportError:
+        collections = _package("ansible_collections", [])
+    collections.pyweb = _package("ansible_collections.pyweb", [])
+    collections.pyweb.stack = _package("ansible_collections.pyweb.stack", [str(ROOT)])
 
 
 @pytest.fixture(autouse=True)

@@ -77,20 +77,6 @@ def test_list_items_that_begin_with_a_link_are_the_navigation(repository):
         docs_site.toctree("- [Schema](schema.json)\n", "docs/index.md", pages)
 
 
-def test_a_default_that_is_an_expression_becomes_a_sentence():
-    options = {
-        "list": {"type": "list", "description": "One.", "default": "{{ web_sites | default([]) }}"},
-        "text": {"type": "str", "description": "Two.", "default": "{{ web_group | default('') }}"},
-    }
-    spec = docs_site.with_described_defaults({"argument_specs": {"main": {"options": options}}})
-    found = spec["argument_specs"]["main"]["options"]
-    assert found["list"] == {
-        "type": "list",
-        "description": ["One.", r"The default is V({{ web_sites | default([]\) }})."],
-    }
-    assert found["text"]["default"] == "{{ web_group | default('') }}"
-
-
 @pytest.mark.parametrize(
     ("link", "fault"),
     [

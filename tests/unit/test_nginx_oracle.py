@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import crossplane
+import oracles
 import pytest
 import test_gixy
 from ansible_collections.pyweb.stack.plugins.module_utils.nginx import dump
@@ -18,6 +21,26 @@ SNIPPETS = {
     "nested": "http { server { location / { if ($a = b) { return 1; } } } }\n",
     "empty": "events { }\nhttp { server { } }\n",
     "glued": "http{server{listen 80;server_name a b;}}\n",
+    "map": 'map $uri $new { default ""; "~^/a{2}/(.*)$" "/b/$1"; ~*\\.php$ 1; hostnames; include maps/*.map; }\n',
+    "variables": 'set $a ${b}; set $b $a${c}d; set $c "${a}-{$b}"; return 301 https://${host}$request_uri;\n',
+    "variable then block": "if (${a}) { return 204; }\nlocation /${a { return 1; }\n",
+    "escapes": "a \\;b; c d\\ e; f \\{g\\}; h \\\"i; j 'k\\\\'; l \\\\m; n 'o\\t\\np';\n",
+    "quote inside a word": "a b\"c; d e'f'g; h i\\'j;\n",
+    "block after a quoted word": "location \"/a b\" { }\nlocation = '/c' { }\nmap $a $b { 'x' 'y'; }\n",
+    "hash inside": "a b#c; d \"#e\"; f '# g'; h #i;\n j;\n",
+    "comment after a brace": "http { # a ; { }\n  server { # '\n    listen 80; # \"\n  } # end\n}\n",
+    "includes": "include a.conf;\ninclude \"b c/*.conf\";\ninclude 'd.conf';\nhttp { include mime.types; }\n",
+    "split_clients": 'split_clients "${remote_addr}AAA" $variant { 0.5% .one; 2.0% .two; * ""; }\n',
+    "geo": 'geo $limited { default 1; 10.0.0.0/8 0; ::1 0; 192.168.1.0/24 ""; }\n',
+    "if": 'if ($http_user_agent ~* "bot|crawl{2}") { return 403; }\nif (!-f $request_filename) { break; }\n',
+    "types": "types { text/html html htm; application/x-x 'x y'; }\n",
+    "windows lines": "a b;\r\nc {\r\n  d 'e';\r\n}\r\n",
+    "tabs": "a\tb\t;\n\tc\t{\td;\t}\n",
+    "beyond ascii": 'server_name m\u00fcnchen.example \u2026; # \u00e9\nadd_header X "\u20ac; \u00df";\n',
+    "long word": "add_header Content-Security-Policy \"default-src 'self'; script-src https://a.b; style-src *\";\n",
+    "log format": 'log_format json escape=json \'{"a":"$a",\'\n  \'"b":{"c":$c}}\';\n',
+    "empty words": "a ''; b \"\" ''; c { }\n",
+    "lua": 'content_by_lua "ngx.say(\\"a;{b}\\") -- c";\nlua_package_path "/a/?.lua;;";\n',
     "regex": "server { server_name ~^(?<sub>.+)\\.example\\.com$ *.a.de; rewrite ^/(.*)\\.php$ /$1 last; }\n",
 }
 
@@ -25,8 +48,8 @@ SNIPPETS = {
 def ours(directives):
     return [
         (
-            *_unescaped([found.name]),
-            _unescaped(found.args),
+            found.name,
+            _joined(found.args) if found.name == "if" else found.args,
             found.line,
             None if found.block is None else ours(found.block),
         )
@@ -49,9 +72,15 @@ def theirs(parsed):
     return found
 
 
-def _unescaped(args):
-    """nginx takes one of two backslashes, which crossplane leaves both."""
-    return [word.replace("\\\\", "\\") for word in args]
+def _unescaped(words):
+    """nginx takes a backslash away in front of these characters; crossplane leaves most of them."""
+    control = {"t": "\t", "r": "\r", "n": "\n"}
+    return [re.sub(r"\\([\"'\\trn])", lambda found: control.get(found[1], found[1]), word) for word in words]
+
+
+def _joined(args):
+    """After a quoted word the `)` of an `if` is a word of its own for nginx; crossplane takes it away in any case."""
+    return [*args[:-2], f"{args[-2]})"] if args[-1] == ")" else args
 
 
 def same(text, tmp_path):
@@ -62,6 +91,22 @@ def same(text, tmp_path):
     assert config["errors"] == []
     mine = dump._parse_file(str(path), text)
     assert ours(mine) == theirs(config["parsed"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        # ngx_conf_read_token ends a word at a space, a `;` or a `{` only; crossplane ends it at a `}` too.
+        ("set $a b}c;", ["$a", "b}c"]),
+        ("set $a ${b}}c;", ["$a", "${b}}c"]),
+        (r"set $a b\tc\qd;", ["$a", "b\tc\\qd"]),
+        (r"""set $a \"b\';""", ["$a", "\"b'"]),
+    ],
+)
+def test_where_nginx_differs_from_crossplane_it_is_nginx_that_counts(text, words):
+    [found] = dump._parse_file("nginx.conf", text)
+    assert found.args == words
+    assert oracles.nginx(text) == [[["set", *words], None]]
 
 
 @pytest.mark.parametrize("name", SNIPPETS)

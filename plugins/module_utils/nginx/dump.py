@@ -242,12 +242,18 @@ def _without_lua(text: str) -> str:
     return text
 
 
+# As nginx's ngx_conf_read_token has it: inside a word, a `}` and the brace of `${` are characters like others.
 _TOKEN = re.compile(
     r"""(?P<space>\s+) | (?P<comment>\#[^\n]*) | (?P<mark>[{};])
       | "(?P<double>(?:\\.|[^"\\])*)" | '(?P<single>(?:\\.|[^'\\])*)'
-      | (?P<word>(?!["'])(?:\\.|\$\{[^}]*\}|[^\s;{}\\])+)""",
+      | (?P<word>(?!["'}])(?:\\.|\$\{|[^\s;{\\])+)""",
     re.VERBOSE | re.DOTALL,
 )
+
+
+# nginx takes the backslash away in front of these, with and without quotes around the word; any other one stays.
+_ESCAPED = re.compile(r"\\([\"'\\trn])")
+_CONTROL = {"t": "\t", "r": "\r", "n": "\n"}
 
 
 def _tokens(name: str, text: str) -> Iterator[_Token]:
@@ -258,10 +264,10 @@ def _tokens(name: str, text: str) -> Iterator[_Token]:
             raise DumpError(f"{name}:{line}: a quote that is not closed")
         kind, word = str(match.lastgroup), match[str(match.lastgroup)]
         place = (position, position - line_start)
-        if kind in ("double", "single"):
-            yield _Token(re.sub(r"\\([\"'\\])", r"\1", word), line, False, *place)
-        elif kind in ("mark", "word"):
-            yield _Token(word, line, kind == "mark", *place)
+        if kind == "mark":
+            yield _Token(word, line, True, *place)
+        elif kind in ("double", "single", "word"):
+            yield _Token(_ESCAPED.sub(lambda found: _CONTROL.get(found[1], found[1]), word), line, False, *place)
         newlines = match[0].count("\n")
         if newlines:
             line += newlines

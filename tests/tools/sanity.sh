@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Run ansible-test, which only works in a directory ansible_collections/pyweb/stack: here in a copy of what is in git.
+#
+#   sanity.sh sanity [WORDS]   the sanity tests that every collection has to pass; WORDS go to ansible-test (--test pylint)
+#   sanity.sh units [WORDS]    the unit tests as ansible-test runs them
+#
+# ANSIBLE_CORE=2.16 chooses a version of ansible-core, which gets a virtualenv of its own; default is the one of .venv.
+# tests/sanity/README.md gives the reasons of what is ignored.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+command=${1:-sanity}
+(($#)) && shift
+cache=$root/.cache/ansible-test
+pinned=$(sed -nE 's/^ansible-core==([0-9]+\.[0-9]+).*/\1/p' "$root/requirements-dev.txt")
+version=${ANSIBLE_CORE:-$pinned}
+
+main() {
+    local python home=$cache/home copy=$cache/$command-$version/ansible_collections/pyweb/stack
+    python=$(core)
+    "$python" "$root/tests/tools/sanity_pip.py" "$home"
+    rm -rf "$copy"
+    mkdir -p "$copy"
+    # What is in git, as it is in this directory: also what is not committed yet.
+    git -C "$root" ls-files -z --cached --others --exclude-standard | (cd "$root" && existing) |
+        tar -C "$root" --null --files-from - -cf - | tar -C "$copy" -xf -
+    cd "$copy"
+    # ansible-test asks git which files there are.
+    git init -q .
+    git add -A
+    "$python" -m ansible adhoc --version | sed -n 1p
+    # A home of its own, for ansible-test keeps its virtualenvs there.
+    HOME=$home PATH=${python%/*}:$(path) exec "${python%/*}/ansible-test" "$command" "$@"
+}
+
+# The PATH with the Pythons of this machine in front, and without directories of Pythons that do not run (shims).
+path() {
+    local directory name result=$cache/pythons
+    "$root/tests/tools/pythons.sh" "$cache/pythons" >/dev/null
+    while IFS= read -rd : directory; do
+        for name in "$directory"/python3.{9,1[0-9],[0-9]}; do
+            [[ ! -x $name ]] || "$name" -c '' 2>/dev/null || continue 2
+        done
+        result+=:$directory
+    done <<<"$PATH:"
+    printf '%s\n' "$result"
+}
+
+existing() {
+    local path
+    while IFS= read -rd '' path; do
+        if [[ -e $path || -L $path ]]; then printf '%s\0' "$path"; fi
+    done
+}
+
+# The Python of an environment with that ansible-core.
+core() {
+    local venv=${VENV:-.venv}
+    [[ $venv = /* ]] || venv=$root/$venv
+    if [[ $version != "$pinned" ]]; then
+        venv=$cache/core-$version
+        if [[ ! -x $venv/bin/ansible-test ]]; then
+            printf '==> making %s\n' "${venv#"$root"/}" >&2
+            rm -rf "$venv"
+            # ansible-core 2.16 and 2.17 know no Python after 3.12, and 2.20 none before it.
+            "$(command -v python3.11 || command -v python3.12 || command -v python3)" -m venv "$venv"
+            "$venv/bin/python" -m pip install -qq --disable-pip-version-check "ansible-core==$version.*" >&2
+        fi
+    fi
+    printf '%s/bin/python\n' "$venv"
+}
+
+main "$@"
