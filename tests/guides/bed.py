@@ -27,6 +27,7 @@ from session import PASSWORD, Session
 HERE = Path(__file__).resolve().parent
 NAME = re.compile(r"(?<![\w.*-])((?:[a-z0-9-]+\.)+example\.com)\b")
 HOST = re.compile(r"web\d+")
+INSTALL = "ansible-galaxy collection install pyweb.stack"
 # The addresses of the pages, which are for documentation alone: .10 is web1's, .11 is web2's.
 ADDRESS = "192.0.2.{}"
 FIRST_ADDRESS = 9
@@ -115,6 +116,9 @@ class Bed:
                     host.run(f"[ -d {Path(path).parent} ] && cp --remove-destination /etc/pyweb-test-ca.crt {path}")
         self._connect()
         self._serve(archive)
+        if INSTALL not in self.text:  # the page says where that is described
+            installed = self.session().type(INSTALL)
+            assert installed.status == 0, installed.output
         self.own.get("prepare", lambda _bed: None)(self)
 
     def _connect(self) -> None:
