@@ -43,7 +43,10 @@ def test_pipeline_is_accepted(position: int, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "pipeline"),
     [
-        ("github-workflows", {"on": "push", "jobs": {"deploy": {"runs-on": "ubuntu-24.04", "steps": [{"runs": "true"}]}}}),
+        (
+            "github-workflows",
+            {"on": "push", "jobs": {"deploy": {"runs-on": "ubuntu-24.04", "steps": [{"runs": "true"}]}}},
+        ),
         ("gitlab-ci", {"deploy": {"scripts": ["true"]}}),
     ],
 )
@@ -77,4 +80,5 @@ def test_what_a_runner_installs_is_what_the_prepared_job_installs() -> None:
 
 def test_files_that_the_pipelines_name_are_on_the_page() -> None:
     named = set(re.findall(r"[\w./-]+\.(?:yml|sh)\b", "\n".join(commands_of_github() + commands_of_gitlab())))
-    assert named and named <= set(FILES)
+    assert named
+    assert named <= set(FILES)
