@@ -28,7 +28,9 @@ INTRODUCTION = """\
      verdicts.json (`make doctor-test`), then `make docs`. -->
 # The doctor
 
-    ansible-playbook -i inventory pyweb.stack.doctor
+```bash example
+ansible-playbook -i inventory pyweb.stack.doctor
+```
 
 looks at every hop between a client and the site's data, from outside to inside, says which is broken, why, and what
 fixes it, and writes `doctor.html` (a picture of the chain of each site, readable on a phone) and `doctor.json`. It
@@ -60,7 +62,9 @@ from another one is marked so, and the one that follows from nothing comes first
 It asks `nginx -T`, the process table, the sockets and the ini that uWSGI was started with, never this collection's own
 templates. So it works on a host that was set up by hand, too, and an inventory with
 
-    web_sites: [{name: mysite, domains: [example.com]}]
+```yaml example
+web_sites: [{name: mysite, domains: [example.com]}]
+```
 
 is enough there. With `-e doctor_site=mysite` it examines one site; `-e doctor_report=` writes no files, and
 `-e doctor_report=/var/www/reports` writes them there; `-e doctor_patience=10` waits longer for what does not answer.

@@ -79,11 +79,16 @@ class Host:
     def __init__(self, name: str, image: str, work: Path) -> None:
         self.name, self.image, self.work = name, image, work
         self.plays = 0
+        self.hostname = name
+        # More of `docker run`, for example its network.
+        self.options: list[str] = []
 
     def start(self) -> None:
         self.remove()
         self.__dict__.pop("address", None)
-        docker("run", "--detach", f"--name={self.name}", f"--hostname={self.name}", *RIGHTS, self.image)
+        docker(
+            "run", "--detach", f"--name={self.name}", f"--hostname={self.hostname}", *RIGHTS, *self.options, self.image
+        )
         self.wait_for_boot()
         if BUNDLE.is_file():
             docker("cp", "--follow-link", str(BUNDLE), f"{self.name}:{BUNDLE_THERE}")

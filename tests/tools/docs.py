@@ -76,7 +76,14 @@ def generated() -> Iterator[tuple[Path, str]]:
 def role_page(name: str, spec: dict[str, Any]) -> str:
     main_spec = spec["argument_specs"]["main"]
     lines = [NOTE, f"# {name}\n", main_spec["short_description"] + ".\n", *paragraphs(main_spec["description"])]
-    lines += ["```yaml", "- hosts: web", "  roles:", f"    - role: pyweb.stack.{name}", "```\n", "## Variables\n"]
+    lines += [
+        "```yaml example",
+        "- hosts: web",
+        "  roles:",
+        f"    - role: pyweb.stack.{name}",
+        "```\n",
+        "## Variables\n",
+    ]
     for option, about in main_spec["options"].items():
         lines += [f"### {option}\n", *paragraphs(about["description"]), *facts(about)]
     return "\n".join(lines)
@@ -88,7 +95,7 @@ def role_page(name: str, spec: dict[str, Any]) -> str:
 # Defaults whose form in the model is not what an inventory has.
 AS_GIVEN = {"build": "[collectstatic]", "release": "[migrate]", "nginx.listen": "[80]"}
 
-SITE = """```yaml
+SITE = """```yaml example
 web_sites:
   - name: shop
     domains: [shop.example.com]
@@ -194,7 +201,7 @@ def plugin_page(kind: str, found: dict[str, Any]) -> str:
             )
         lines.append("")
     if (found.get("examples") or "").strip():
-        lines += ["## Examples\n", "```yaml", found["examples"].strip("\n"), "```\n"]
+        lines += ["## Examples\n", "```yaml example", found["examples"].strip("\n"), "```\n"]
     if found.get("return"):
         lines += ["## Return values\n", *options(found["return"], "contains")]
     return "\n".join(lines)

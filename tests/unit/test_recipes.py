@@ -10,7 +10,7 @@ import yaml
 from ansible_collections.pyweb.stack.plugins.module_utils.model.site import complete
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "recipes.md"
-RECIPES = re.findall(r"^```yaml\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+RECIPES = re.findall(r"^```yaml example\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: re.findall(r"name: (\S+)", recipe)[0])
