@@ -2,13 +2,12 @@
 
 import runpy
 import subprocess
-from pathlib import Path
 
 from host import ROOT, docker
 
 PASSWORDLESS = True
 NAMES = {"proxy.example.com": "mirror", "mirror.example.com": "mirror"}
-SERVICES = Path(__file__).with_name("proxy_and_mirror.py")
+SERVICES = ROOT / "tests/guides/proxy_and_mirror.py"
 
 
 def prepare(bed):
