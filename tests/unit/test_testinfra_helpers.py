@@ -15,9 +15,8 @@ from typing import Any
 
 import pytest
 import pyweb_testinfra
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor.fault import ADVICE, BROKEN, OK
 from pyweb_testinfra import Client, address_of, faults_in
-
-from plugins.module_utils.doctor.fault import ADVICE, BROKEN, OK
 
 
 def backend(name: str, host: Any, variables: dict[str, str] | None = None) -> Any:
