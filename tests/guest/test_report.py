@@ -21,7 +21,7 @@ SECRET = "correct-horse-battery"
 # Nobody listens there: whoever connects is refused at once.
 REFUSED = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
 # Seconds until a long task says what it does, and between two such lines, each with the time that a busy machine adds.
-NOTICE, AGAIN = 10, 25
+NOTICE, AGAIN = 20, 35
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
 
 
