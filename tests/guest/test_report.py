@@ -21,7 +21,7 @@ SECRET = "correct-horse-battery"
 # Nobody listens there: whoever connects is refused at once.
 REFUSED = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
 # Seconds until a long task says what it does, and between two such lines, each with the time that a busy machine adds.
-NOTICE, AGAIN = 10, 25
+NOTICE, AGAIN = 20, 35
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
 
 
@@ -125,9 +125,9 @@ def test_every_run_ends_with_a_line_a_site(host: Host, other: Host, project: Pro
     assert "not touched, without sites: db1" in said
     assert status_of(found) == [GONE, *[("ok", [("ok", False)])] * 2, ("no_sites", [])]
 
-    # Building takes longer than anybody should wait without a word.
+    # An include prints a heading for each host. Building takes longer than anybody should wait without a word.
     assert re.findall(rf"(?m)^{host.name}: building shop; the first build of a site takes about a minute", said)
-    few_headings(world.played, 22, 8)
+    few_headings(world.played, 26, 8)
 
     # A second run changes nothing, and says that.
     said, status, lines, found = world.play(inventory, "site.yml")

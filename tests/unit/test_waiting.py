@@ -23,51 +23,56 @@ def shown(monkeypatch):
 
 
 class Action:
-    """An action whose module takes some time, and may fail."""
+    """An action whose module takes until so many lines are shown, but at most some seconds, and may fail."""
 
-    def __init__(self, seconds, error=None):
-        self.seconds, self.error = seconds, error
+    def __init__(self, shown, count, error=None, patience=20.0):
+        self.shown, self.count, self.error, self.patience = shown, count, error, patience
 
     def _execute_module(self, **_given):
-        time.sleep(self.seconds)
+        end = time.monotonic() + self.patience
+        while len(self.shown) < self.count and time.monotonic() < end:
+            time.sleep(0.01)
         if self.error:
             raise self.error
         return {"changed": True}
 
 
-def run(seconds, doing="building shop", error=None):
-    return execute(Action(seconds, error), "m", {}, {"inventory_hostname": "web1"}, doing, USUAL)
+def run(action, doing="building shop"):
+    return execute(action, "m", {}, {"inventory_hostname": "web1"}, doing, USUAL)
 
 
 def test_a_long_step_says_what_it_does_and_then_that_it_still_runs(shown):
-    assert run(0.4) == {"changed": True}
+    assert run(Action(shown, 3)) == {"changed": True}
     assert shown[0] == "web1: building shop; takes about a minute"
-    assert len(shown) > 1
+    assert len(shown) > 2
     assert all(line.startswith("web1: building shop; ") and line.endswith(" s so far") for line in shown[1:])
 
 
 def test_nothing_is_shown_after_the_step_has_ended(shown):
     with pytest.raises(OSError, match="gone"):
-        run(0.15, error=OSError("gone"))
+        run(Action(shown, 1, OSError("gone")))
     before = list(shown)
     assert before
-    time.sleep(0.2)
+    time.sleep(0.3)
     assert shown == before
 
 
-def test_a_short_step_shows_nothing(shown):
-    run(0)
+def test_a_short_step_shows_nothing(shown, monkeypatch):
+    monkeypatch.setattr(waiting, "LONG", 60)
+    start = time.monotonic()
+    run(Action(shown, 0))
     assert shown == []
+    assert time.monotonic() - start < 30  # and nobody waits for the line
 
 
 def test_a_step_without_a_text_shows_nothing(shown):
-    run(0.2, doing="")
+    run(Action(shown, 1, patience=0.3), doing="")
     assert shown == []
 
 
 def test_json_output_stays_json(shown, monkeypatch):
     monkeypatch.setattr(constants.config, "get_config_value", lambda *_names, **_more: "ansible.posix.json")
-    run(0.2)
+    run(Action(shown, 1, patience=0.3))
     assert shown == []
 
 
