@@ -12,7 +12,7 @@ Environment:
              family; all of PLATFORMS where that is set). The others are asked the scenarios in BRIEF. Without FULL and
              PLATFORMS the first one alone is asked what is the same everywhere (the mark `same_everywhere`).
              With FULL=all the long table of the doctor is asked as well (the step doctor-long), and the site of the
-             documentation is built and visited (the steps docs-site).
+             documentation is built and visited (the steps docs-site), and ansible-test runs (the steps sanity).
   SCENARIOS  what molecule runs
   JOBS       how many steps run side by side (default: one more than there are cores, for a step waits now and then)
 """
@@ -51,6 +51,8 @@ VM_PLATFORM = "debian12"
 BRIEF = ("platform", "sanity")
 # Leaves out what another platform is asked, and nothing else.
 OTHERS_ASK = ("-m", "not same_everywhere")
+# The versions of ansible-core whose sanity tests run.
+CORES = ("2.16", "2.17", "2.18", "2.19")
 # Scenarios that ask what only some platforms have.
 ONLY = {
     "el": [name for name, platform in known_platforms.PLATFORMS.items() if platform.os_family == "RedHat"],
@@ -137,6 +139,9 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         tool("lint spelling", "codespell"),
         tool("lint changelog", "antsibull-changelog", "lint"),
         tool("unit", "pytest", "tests/unit"),
+        tool("gates galaxy", "tests/tools/galaxy.sh"),
+        tool("gates compile", "python", "tests/tools/compile.py"),
+        *ansible_test(by_name=asked_all != ["all"]),
         *(suite(what, platform, once=platform in once) for what in SUITES for platform in full),
         *(long_table(platform, asked_all != ["all"]) for platform in full if platform in known_platforms.FULL),
         *(
@@ -187,6 +192,16 @@ def vm() -> list[Step]:
     tests.needs.append("vm qemu")
     tests.by_name, tests.seconds_most = True, VM_SECONDS
     return [Step("vm qemu", [str(ROOT / "tests/vm/qemu.sh")], ["engine"], by_name=True), tests]
+
+
+def ansible_test(by_name: bool) -> list[Step]:
+    """The sanity tests with each ansible-core that runs with Python 3.11, and the unit tests as ansible-test runs them."""
+    script = str(ROOT / "tests/tools/sanity.sh")
+    steps = [
+        Step(f"sanity {core}", [IN_VENV, script, "sanity"], ["setup"], {"ANSIBLE_CORE": core}, by_name=by_name)
+        for core in CORES
+    ]
+    return [*steps, Step("ansible-test units", [IN_VENV, script, "units", "--python", "3.11"], ["setup"], by_name=True)]
 
 
 def docs_site(by_name: bool) -> list[Step]:
