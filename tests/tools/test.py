@@ -195,7 +195,7 @@ def vm() -> list[Step]:
 
 
 def ansible_test(by_name: bool) -> list[Step]:
-    """The sanity tests with each ansible-core that runs with Python 3.11, and the unit tests as ansible-test runs them."""
+    """The sanity tests with each ansible-core that Python 3.11 runs; the unit tests as ansible-test does, by name."""
     script = str(ROOT / "tests/tools/sanity.sh")
     steps = [
         Step(f"sanity {core}", [IN_VENV, script, "sanity"], ["setup"], {"ANSIBLE_CORE": core}, by_name=by_name)
