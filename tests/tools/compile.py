@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Compile what is shipped with each Python from 3.9 to 3.14, and look for library functions that Python 3.9 lacks.
 
 An interpreter that this machine does not have is named; with PYTHONS=all that is a failure. With
