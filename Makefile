@@ -61,6 +61,18 @@ unit: setup ## The unit tests; for only some of them, make unit ARGS="tests/unit
 compat: setup ## The tests of the code that is sent to hosts, with the oldest supported ansible-core
 	@$(TOOLS)/compat.sh
 
+.PHONY: gates
+gates: ## What is quick of what Galaxy asks: its importer, the documentation's lint, Python 3.9 to 3.14
+	@$(TOOLS)/test.py gates
+
+.PHONY: sanity
+sanity: setup ## The sanity tests of ansible-test (CORE=2.16 chooses an ansible-core; ARGS="--test pylint")
+	@ANSIBLE_CORE=$(CORE) $(TOOLS)/sanity.sh sanity $(ARGS)
+
+.PHONY: ansible-test-units
+ansible-test-units: setup ## The unit tests as ansible-test runs them, each in a process of its own
+	@$(TOOLS)/sanity.sh units --python 3.11 $(ARGS)
+
 .PHONY: mutants
 mutants: setup ## Break module_utils at random, and count how often the unit tests notice (N=100 SEED=... FILES='nginx/*')
 	@$(RUN) python $(TOOLS)/mutants.py $(if $(JOBS),--jobs $(JOBS)) $(if $(N),--number $(N)) $(if $(SEED),--seed $(SEED)) $(foreach file,$(FILES),'$(file)')

@@ -16,7 +16,7 @@ pinned=$(sed -nE 's/^ansible-core==([0-9]+\.[0-9]+).*/\1/p' "$root/requirements-
 version=${ANSIBLE_CORE:-$pinned}
 
 main() {
-    local python home=$cache/home copy=$cache/$command-$version/ansible_collections/pyweb/stack
+    local python home=$cache/home-$version copy=$cache/$command-$version/ansible_collections/pyweb/stack
     python=$(core)
     "$python" "$root/tests/tools/sanity_pip.py" "$home"
     rm -rf "$copy"
@@ -35,8 +35,8 @@ main() {
 
 # The PATH with the Pythons of this machine in front, and without directories of Pythons that do not run (shims).
 path() {
-    local directory name result=$cache/pythons
-    "$root/tests/tools/pythons.sh" "$cache/pythons" >/dev/null
+    local directory name result=$cache/pythons-$command-$version
+    "$root/tests/tools/pythons.sh" "$result" >/dev/null
     while IFS= read -rd : directory; do
         for name in "$directory"/python3.{9,1[0-9],[0-9]}; do
             [[ ! -x $name ]] || "$name" -c '' 2>/dev/null || continue 2

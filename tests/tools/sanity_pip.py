@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Let ansible-test install what it needs from the package index that pip is set up for: sanity_pip.py HOME
 
 ansible-test makes a virtualenv for each of its tests. It starts pip in them with a script that it downloads, and passes

@@ -12,7 +12,7 @@ Environment:
              family; all of PLATFORMS if that is set). The others run the scenarios in BRIEF. Without FULL and
              PLATFORMS, only the first one tests what is the same everywhere (the mark `same_everywhere`).
              With FULL=all, the long table of the doctor is tested too (the step doctor-long), and the site of the
-             documentation is built and opened (the steps docs-site).
+             documentation is built and opened (the steps docs-site), and ansible-test runs (the steps sanity).
   SCENARIOS  the scenarios of molecule
   JOBS       how many steps run in parallel (default: one more than there are cores, because steps sometimes wait)
 """
@@ -53,6 +53,8 @@ CONTROLLER, NEW_CONTROLLER = "debian12", "debian13"
 BRIEF = ("platform", "sanity")
 # Leaves out what is tested on another platform.
 OTHERS_ASK = ("-m", "not same_everywhere")
+# The versions of ansible-core whose sanity tests run.
+CORES = ("2.16", "2.17", "2.18", "2.19")
 # Scenarios that test what only some platforms have.
 ONLY = {
     "el": [name for name, platform in known_platforms.PLATFORMS.items() if platform.os_family == "RedHat"],
@@ -139,6 +141,9 @@ def all_steps(environment: Mapping[str, str]) -> list[Step]:
         tool("lint spelling", "codespell"),
         tool("lint changelog", "antsibull-changelog", "lint"),
         tool("unit", "pytest", "tests/unit"),
+        tool("gates galaxy", "tests/tools/galaxy.sh"),
+        tool("gates compile", "python", "tests/tools/compile.py"),
+        *ansible_test(by_name=asked_all != ["all"]),
         *(suite(what, platform, once=platform in once) for what in SUITES for platform in full),
         *(long_table(platform, asked_all != ["all"]) for platform in full if platform in known_platforms.FULL),
         *(
@@ -190,6 +195,16 @@ def vm() -> list[Step]:
     tests.needs.append("vm qemu")
     tests.by_name, tests.seconds_most = True, VM_SECONDS
     return [Step("vm qemu", [str(ROOT / "tests/vm/qemu.sh")], ["engine"], by_name=True), tests]
+
+
+def ansible_test(by_name: bool) -> list[Step]:
+    """The sanity tests with each ansible-core that Python 3.11 runs; the unit tests as ansible-test does, by name."""
+    script = str(ROOT / "tests/tools/sanity.sh")
+    steps = [
+        Step(f"sanity {core}", [IN_VENV, script, "sanity"], ["setup"], {"ANSIBLE_CORE": core}, by_name=by_name)
+        for core in CORES
+    ]
+    return [*steps, Step("ansible-test units", [IN_VENV, script, "units", "--python", "3.11"], ["setup"], by_name=True)]
 
 
 def docs_site(by_name: bool) -> list[Step]:

@@ -129,6 +129,14 @@ def test_the_site_of_the_documentation_is_visited_with_all_or_by_its_name(runner
     assert names(runner, "docs-site") == ["setup", *steps]
 
 
+def test_ansible_test_runs_with_all_or_by_its_name_and_the_quick_gates_always(runner):
+    steps = ["sanity 2.16", "sanity 2.17", "sanity 2.18", "sanity 2.19"]
+    assert names(runner, "sanity") == ["setup", *steps]
+    assert set(steps) <= set(names(runner, FULL="all"))
+    assert not [name for name in names(runner) if name.startswith(("sanity", "ansible-test"))]
+    assert {"gates galaxy", "gates compile"} <= set(names(runner))
+
+
 def test_a_platform_that_is_asked_for_is_asked_everything(runner):
     planned = names(runner, PLATFORMS="debian13")
     assert "faults debian13" in planned
