@@ -30,10 +30,10 @@ def changed(output: str) -> int:
 
 
 def test_the_archive_is_installed_into_an_empty_path_and_is_what_galaxy_has(bed):
-    typed(bed, "ansible-galaxy collection install pyweb.stack -p ~/collections")
-    assert "pyweb.stack 0." in typed(bed, "ansible-galaxy collection list pyweb.stack -p ~/collections")
-    typed(bed, "ansible-galaxy collection verify --offline pyweb.stack -p ~/collections")
-    bed.controller.told("rm -rf /home/me/collections")
+    empty = "export ANSIBLE_COLLECTIONS_PATH=~/empty\n"
+    typed(bed, f"{empty}ansible-galaxy collection install pyweb.stack")
+    assert "pyweb.stack 0." in typed(bed, "ansible-galaxy collection list pyweb.stack")
+    typed(bed, "ansible-galaxy collection verify --offline pyweb.stack\nunset ANSIBLE_COLLECTIONS_PATH")
     typed(bed, "ansible-galaxy collection verify --offline pyweb.stack")
 
 
@@ -72,5 +72,7 @@ def test_it_is_installed_from_a_git_repository(bed, archive):
     bed.controller.copy(archive.parent / "tree", "/srv/stack.git")
     commit = "git -c user.name=me -c user.email=me@example.com commit -q -m 'A version'"
     bed.controller.told(f"cd /srv/stack.git; git init -q -b main; git add -A -f; {commit}; chown -R me: .")
-    typed(bed, "ansible-galaxy collection install git+file:///srv/stack.git,main -p ~/from-git")
-    assert "pyweb.stack 0." in typed(bed, "ansible-galaxy collection list pyweb.stack -p ~/from-git")
+    typed(bed, "export ANSIBLE_COLLECTIONS_PATH=~/from-git")
+    typed(bed, "ansible-galaxy collection install git+file:///srv/stack.git,main")
+    assert "pyweb.stack 0." in typed(bed, "ansible-galaxy collection list pyweb.stack")
+    typed(bed, "unset ANSIBLE_COLLECTIONS_PATH")
