@@ -33,4 +33,5 @@ def test_the_installed_collection_says_what_it_needs(archive, tmp_path):
     target.mkdir(parents=True)
     subprocess.run(["tar", "-x", "-C", str(target), "-f", str(archive)], check=True)
     told = yaml.safe_load(builder("introspect", str(tmp_path)))
-    assert told["system"] == {"pyweb.stack": ["openssh-clients [platform:rpm]", "openssh-client [platform:dpkg]"]}
+    system = [line.partition("  # ")[0] for line in told["system"]]
+    assert system == ["openssh-clients [platform:rpm]", "openssh-client [platform:dpkg]"]
