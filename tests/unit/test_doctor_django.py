@@ -103,8 +103,8 @@ CASES = [
         "django.cookies",
         "degraded",
         "SESSION_COOKIE_SECURE is true, and the site is served over http: nobody can stay logged in",
-        "set tls: {acme: {}} of the site, or settings: {SESSION_COOKIE_SECURE: false} as long as it has no tls; where "
-        "a server in front of this host terminates TLS, set nginx: {trusted_proxies: [ADDRESS]}",
+        "set tls: {acme: {}} of the site, or settings: {SESSION_COOKIE_SECURE: false} as long as it has no tls; if a "
+        "server in front of this host terminates TLS, set nginx: {trusted_proxies: [ADDRESS]}",
     ),
     Case(
         "uWSGI in the locale C, by hand",
@@ -294,8 +294,8 @@ CASES = [
         "django.sessions",
         "degraded",
         (
-            "sessions are in the memory of one process (LocMemCache), and the site has 4: it is chance "
-            "whether a visitor stays logged in"
+            "sessions are in the memory of one process (LocMemCache), and the site has 4: visitors are logged out at "
+            "random"
         ),
         (
             "set settings: {SESSION_ENGINE: django.contrib.sessions.backends.db}, or a cache that all"

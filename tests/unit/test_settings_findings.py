@@ -30,7 +30,7 @@ def mail(backend, **more):
             "or settings: {SESSION_COOKIE_SECURE: false, CSRF_COOKIE_SECURE: false}",
         ),
         ({"secure": ["SECURE_SSL_REDIRECT"]}, {}, "; set tls: {acme: {}} of the site, or settings: "),
-        ({"secure": ["SECURE_SSL_REDIRECT"]}, {}, "ends TLS, set nginx: {trusted_proxies: [ADDRESS]}"),
+        ({"secure": ["SECURE_SSL_REDIRECT"]}, {}, "terminates TLS, set nginx: {trusted_proxies: [ADDRESS]}"),
         (
             {"secure": ["SESSION_COOKIE_SECURE"]},
             {},
