@@ -58,4 +58,4 @@ def test_one_user_for_two_sites_is_refused(world: World) -> None:
     sites = [{**found, "user": LOCAL} for found in world.inventory.sites]
     run = world.host.play(sites)
     assert run.status
-    assert "user is 'mallory', whom site 'shop' has, too" in run.error
+    assert "user is 'mallory', which site 'shop' has, too" in run.error

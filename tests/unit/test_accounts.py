@@ -357,7 +357,7 @@ def test_another_name_of_the_same_number_is_the_same_user(host, monkeypatch):
         host.users.add(name)
     host.ensure("huatai", managed=False)
     host.layout = Layout("blog", host.layout.paths)
-    with pytest.raises(StepError, match="user is 'alias', whom the site 'shop' of this host has, too"):
+    with pytest.raises(StepError, match="user is 'alias', which the site 'shop' of this host has, too"):
         host.ensure("alias", managed=False)
     with pytest.raises(StepError, match="user is 'builder', an account that builds"):
         host.ensure("builder", managed=False)

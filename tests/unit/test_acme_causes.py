@@ -388,7 +388,7 @@ BEFORE = {
     "a hook that said nothing": (
         "Hook '--manual-auth-hook' for shop.example.com reported error code 127\n"
         + failed("unauthorized", "No TXT record found at _acme-challenge.shop.example.com", authenticator="manual"),
-        "the command of tls.acme.challenge.dns failed for shop.example.com with exit status 127: it said nothing",
+        "the command of tls.acme.challenge.dns failed for shop.example.com with exit status 127: it printed nothing",
     ),
     "a profile": (
         unexpected('Error creating new order :: Invalid profile requested :: profile "short" not recognized'),

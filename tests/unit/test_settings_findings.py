@@ -106,6 +106,6 @@ def test_data_that_are_not_used(seed, empty, count):
 
 
 def test_a_database_that_a_deploy_has_made_is_in_the_way():
-    assert "{database: db.sqlite3}, and remove /var/lib/sites/shop/db.sqlite3 where" in str(
+    assert "{database: db.sqlite3}, and remove /var/lib/sites/shop/db.sqlite3 if" in str(
         next(unused(UNUSED, {}, False))
     )
