@@ -309,7 +309,7 @@ CASES = [
         lambda site, host: put(site.inside, facts={"cache_tables": ["shop_cache"]}),
         "django.cache-table",
         "degraded",
-        "a cache is kept in the table shop_cache, which is not there",
+        "a cache is kept in the table shop_cache, which does not exist",
         (
             "add `- manage: createcachetable` to release:, after migrate; on the host: manage "
             "createcachetable; by hand: python manage.py createcachetable, which makes the table that"
