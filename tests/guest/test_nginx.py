@@ -92,7 +92,7 @@ def test_their_nginx_stays_and_ours_goes_beside_it(baked: Host) -> None:
     assert [text for text in DIRECTIVES if text not in in_force] == []
     after = tree(host)
     assert {path: after.get(path) for path in before} == before
-    assert f"{MAIN} is not ours and stays as it is" in " ".join(notes(done.output))
+    assert f"{MAIN} was not written by pyweb.stack and is not changed" in " ".join(notes(done.output))
     again = host.play([shop()], "site.yml", "-e", asked)
     assert (again.status, again.changed) == (0, 0), again.error
 
@@ -154,7 +154,7 @@ def test_what_must_change_in_their_files_changes_and_comes_back(baked: Host, tmp
     # Somebody works on it meanwhile: what they wrote is not taken back.
     host.told("echo '# a word of mine' >>/etc/nginx/conf.d/zeta.conf")
     gone = serve(host, tmp_path, [{**alpha, "state": "absent"}])
-    assert "zeta.conf stays as it is, because somebody changed it since" in " ".join(notes(gone.output))
+    assert "zeta.conf was not restored, because it was changed since" in " ".join(notes(gone.output))
     assert "a word of mine" in host.told("cat /etc/nginx/conf.d/zeta.conf")
     left = tree(host)
     assert {path for path in left if left[path] != before.get(path)} == {"/etc/nginx/conf.d/zeta.conf"}

@@ -137,7 +137,7 @@ def test_a_host_of_0_1_0_is_told_what_cannot_be_restored(baked: Host, project: P
     assert host.run("ls /var/lib/pyweb.stack/before.json").returncode != 0
     done = uninstall(host, [], *PURGE, *PACKAGES)
     unknown = " ".join(told(done)["unknown"])
-    assert "which packages were there before" in unknown
+    assert "which packages were installed before" in unknown
     assert "whether nginx and firewalld ran before" in unknown
     assert host.told("sha256sum /etc/nginx/nginx.conf") == packaged
     assert host.told("systemctl is-active nginx firewalld").split() == ["active", "active"]

@@ -6,8 +6,8 @@ from conftest import LOCAL, World
 from sites import site
 
 REFUSED = {
-    "root": "user is 'root', who is root",
-    "toor": "user is 'toor', who is root",
+    "root": "user is 'root', which is root",
+    "toor": "user is 'toor', which is root",
 }
 
 
@@ -21,7 +21,11 @@ def test_no_site_gets_the_account_of_root_of_nginx_or_of_somebody_else(world: Wo
     ]
     run = world.host.play(sites)
     assert run.status, "a site got an account that is not its own"
-    for words in (*REFUSED.values(), f"user is '{web}', who nginx runs as", "an account 'site-other' that no run made"):
+    for words in (
+        *REFUSED.values(),
+        f"user is '{web}', which nginx runs as",
+        ("an account 'site-other' that no run created"),
+    ):
         assert words in run.error
     assert world.host.told("getent passwd site-other") == before
     assert world.host.run("ls -d /opt/sites/other /var/lib/sites/other /opt/sites/a").stdout == ""
@@ -54,4 +58,4 @@ def test_one_user_for_two_sites_is_refused(world: World) -> None:
     sites = [{**found, "user": LOCAL} for found in world.inventory.sites]
     run = world.host.play(sites)
     assert run.status
-    assert "user is 'mallory', whom site 'shop' has, too" in run.error
+    assert "user is 'mallory', which site 'shop' has, too" in run.error

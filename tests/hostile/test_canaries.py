@@ -196,7 +196,7 @@ def test_the_key_of_a_server_is_roots_and_another_one_is_refused(runs: Runs, wor
     assert (
         f"[127.0.0.1]:{SSH_PORT} shows the key {digest}, and /etc/sites/keyed/known_hosts contains another one"
     ) in error
-    assert "site 'pinned': source failed: source.known_hosts has no such key" in error
+    assert "site 'pinned': source failed: source.known_hosts does not contain this key" in error
     assert world.run_as("site-keyed", "echo x >> /etc/sites/keyed/known_hosts").returncode
 
 

@@ -173,10 +173,14 @@ def test_check_mode_predicts_and_makes_nothing(host):
     ("user", "managed", "wanted"),
     [
         ("root", False, "user is 'root', which is root: the site's code could do anything; name another account"),
-        ("toor", False, "user is 'toor', who is root"),
+        ("toor", False, "user is 'toor', which is root"),
         ("nginx", False, "user is 'nginx', which nginx runs as: the site could read what nginx can read"),
-        ("www", False, "user is 'www', who nginx runs as"),
-        ("site-shop", True, "this host has an account 'site-shop' that no run made, and the site would take it over"),
+        ("www", False, "user is 'www', which nginx runs as"),
+        (
+            "site-shop",
+            True,
+            ("this host has an account 'site-shop' that no run created, and the site would take it over"),
+        ),
     ],
 )
 def test_an_account_that_a_site_must_not_have_is_refused(host, monkeypatch, user, managed, wanted, check_mode):
@@ -334,7 +338,7 @@ def test_a_site_whose_user_shares_its_group_gets_one_of_its_own(host, monkeypatc
 
 def test_a_group_with_a_stranger_in_it_is_not_the_sites(host):
     host.members.update({"staff": ["teammate"], "site-shop": ["huatai", "mallory"]})
-    with pytest.raises(StepError, match="this host has a group 'site-shop' with mallory in it, who could read"):
+    with pytest.raises(StepError, match="this host has a group 'site-shop' with the members mallory, who could read"):
         host.ensure("huatai", managed=False)
     assert (host.files(), host.calls) == ([], [])
 
@@ -342,7 +346,7 @@ def test_a_group_with_a_stranger_in_it_is_not_the_sites(host):
 def test_the_user_of_another_inventorys_site_is_not_shared_unawares(host):
     host.ensure("huatai", managed=False)
     host.layout = Layout("blog", host.layout.paths)
-    with pytest.raises(StepError, match="user is 'huatai', whom the site 'shop' of this host has, too: each could"):
+    with pytest.raises(StepError, match="user is 'huatai', which the site 'shop' of this host has, too: each could"):
         host.ensure("huatai", managed=False)
     host.ensure("huatai", managed=False, shared=True)
 
@@ -353,7 +357,7 @@ def test_another_name_of_the_same_number_is_the_same_user(host, monkeypatch):
         host.users.add(name)
     host.ensure("huatai", managed=False)
     host.layout = Layout("blog", host.layout.paths)
-    with pytest.raises(StepError, match="user is 'alias', whom the site 'shop' of this host has, too"):
+    with pytest.raises(StepError, match="user is 'alias', which the site 'shop' of this host has, too"):
         host.ensure("alias", managed=False)
     with pytest.raises(StepError, match="user is 'builder', an account that builds"):
         host.ensure("builder", managed=False)
@@ -389,7 +393,7 @@ def test_a_foreign_account_does_not_become_the_one_that_builds(host, check_mode,
         host.ensure(builds="site-shop")
     host.users.add("build-shop")
     before = host.files()
-    with pytest.raises(StepError, match=r"an account 'build-shop' that no run made.*rename it"):
+    with pytest.raises(StepError, match=r"an account 'build-shop' that no run created.*rename it"):
         host.ensure(check_mode=check_mode)
     assert host.files() == before
     host.forget(purge=True)
@@ -409,7 +413,7 @@ def test_an_account_that_is_gone_is_not_known_as_ours(host):
     host.forget()
     assert "builder" not in memory.sites()["shop"]
     host.users.add("build-shop")
-    with pytest.raises(StepError, match="that no run made"):
+    with pytest.raises(StepError, match="that no run created"):
         host.ensure()
 
 

@@ -42,7 +42,7 @@ CHALLENGES = {
         "DNS problem: NXDOMAIN looking up A for shop.example.com - check that a DNS record exists for this domain; DNS "
         "problem: NXDOMAIN looking up AAAA for shop.example.com - check that a DNS record exists for this domain",
         Seen((), (OWN,)),
-        f"shop.example.com has no address in DNS; add an A record that leads to this host ({OWN}), or take the name out",
+        f"shop.example.com has no address in DNS; add an A record that leads to this host ({OWN}), or remove the name",
     ),
     "no valid records": (
         "dns",
@@ -72,7 +72,7 @@ CHALLENGES = {
         "dns",
         "DNS problem: looking up A for shop.example.com: DNSSEC: Bogus",
         HERE,
-        "the DNS servers of shop.example.com do not answer as they should (a delegation or DNSSEC",
+        "the DNS servers of shop.example.com do not answer as they should (broken delegation or DNSSEC",
     ),
     "elsewhere, refused": (
         "connection",
@@ -388,7 +388,7 @@ BEFORE = {
     "a hook that said nothing": (
         "Hook '--manual-auth-hook' for shop.example.com reported error code 127\n"
         + failed("unauthorized", "No TXT record found at _acme-challenge.shop.example.com", authenticator="manual"),
-        "the command of tls.acme.challenge.dns failed for shop.example.com with exit status 127: it said nothing",
+        "the command of tls.acme.challenge.dns failed for shop.example.com with exit status 127: it printed nothing",
     ),
     "a profile": (
         unexpected('Error creating new order :: Invalid profile requested :: profile "short" not recognized'),
@@ -403,7 +403,7 @@ BEFORE = {
     ),
     "a forbidden name": (
         unexpected("Error creating new order :: The ACME server refuses to issue a certificate for this domain name"),
-        "the CA issues no certificate for a name of domains",
+        "the CA issues no certificate for a name in domains",
     ),
     "a busy CA": (unexpected("Service busy; retry later."), "the CA is busy, run again later: Service busy"),
     "another certbot": (

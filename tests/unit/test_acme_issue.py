@@ -289,6 +289,6 @@ def test_a_ca_of_its_own_is_known_to_certbot_beside_those_of_the_host(host, monk
 
 
 def test_a_ca_that_is_not_on_the_host_is_refused(host):
-    with pytest.raises(StepError, match=r"tls\.acme\.ca is /nowhere/ca\.pem, which is not on the host"):
+    with pytest.raises(StepError, match=r"tls\.acme\.ca is /nowhere/ca\.pem, which does not exist on the host"):
         host.certificate(ca="/nowhere/ca.pem").ensure()
     assert host.certbot.calls == []

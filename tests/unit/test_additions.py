@@ -92,10 +92,10 @@ def test_a_failure_names_the_site_and_the_step(tmp_path):
     [
         (
             {"files": {"a": SECRET}},
-            "files needs code that the collection brings; source.path is used where it lies",
+            "files needs code that the collection deploys; source.path is used in place",
         ),
-        ({"writable": ["a"]}, "writable needs code that the collection brings"),
-        ({"seed": {"media": "a"}}, "seed needs code that the collection brings"),
+        ({"writable": ["a"]}, "writable needs code that the collection deploys"),
+        ({"seed": {"media": "a"}}, "seed needs code that the collection deploys"),
     ],
 )
 def test_code_that_is_used_in_place_gets_nothing(keys, words):
@@ -235,7 +235,7 @@ def test_settings_that_cannot_work_are_refused(tmp_path, facts, keys, words):
 def test_what_is_told_of_settings(tmp_path):
     facts = {"sessions": {"engine": "x.cache", "alias": "default", "cache": "x.LocMemCache"}}
     [note] = settings_of(tmp_path, uwsgi={"processes": 3}).notes(facts)
-    assert "and the site has 3: it is chance whether a visitor stays logged in; set settings: {SESSION_ENGINE:" in note
+    assert "and the site has 3: visitors are logged out at random; set settings: {SESSION_ENGINE:" in note
 
 
 def test_a_cache_table_that_the_release_makes_is_not_missing(tmp_path):

@@ -422,5 +422,5 @@ def test_a_time_that_systemd_does_not_read_is_refused_before_anything_changes(tm
         checked(tmp_path, systemd, program, None, timers)
     assert str(caught.value).startswith(
         "site 'shop': timers failed: timers.a.at is '*-02-31 08:00'; expected a time that `systemd-analyze calendar` "
-        "takes on this host: Failed to parse calendar specification"
+        "accepts on this host: Failed to parse calendar specification"
     )

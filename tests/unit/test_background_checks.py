@@ -64,7 +64,7 @@ def test_a_time(text):
 
 @pytest.mark.parametrize("text", [*NO_TIMES, "dayly", 750, None, True, ["03:30"], "03:30\nPersistent=no", "a" * 99])
 def test_no_time(text):
-    with pytest.raises(Wrong, match="a time as OnCalendar"):
+    with pytest.raises(Wrong, match="a time in the OnCalendar format"):
         calendar(text)
 
 
@@ -84,7 +84,7 @@ def test_what_is_wrong_with_a_time_is_said():
     assert caught.value.fix == "did you mean 'daily'?"
     with pytest.raises(Wrong) as caught:
         calendar("*/5 0-6 * * *")
-    assert caught.value.fix.startswith("cron writes it another way: ")
+    assert caught.value.fix.startswith("the format of cron is different: ")
 
 
 def test_white_space_in_a_time_is_one_blank():

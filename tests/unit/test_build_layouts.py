@@ -91,8 +91,8 @@ def test_a_project_for_asgi_gets_an_entry_and_is_told_what_it_lacks(tmp_path):
         "mysite.settings",
     )
     assert found["notes"] == [
-        "the project has mysite.asgi and no wsgi.py: it is served by a generated WSGI entry, which answers HTTP "
-        "and no websockets"
+        "the project has mysite.asgi and no wsgi.py: it is served by a generated WSGI entry, which answers HTTP but no "
+        "websockets"
     ]
     site = completed(tmp_path)[0]
     first, _blank, rest = overlay.entry(site, found).partition("\n\n")

@@ -411,7 +411,7 @@ def test_an_archive_with_another_checksum_is_refused(tmp_path):
     with pytest.raises(StepError) as caught:
         brought(context)
     assert str(caught.value) == (
-        f"site 'shop': source failed: source.checksum is {wanted}; {URL} has {checksum(path)}; "
+        f"site 'shop': source failed: source.checksum is {wanted}; the checksum of {URL} is {checksum(path)}; "
         "the archive changed, or the checksum is wrong"
     )
 

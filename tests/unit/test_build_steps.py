@@ -266,7 +266,7 @@ def step(*words, kind="run"):
             {"package-lock.json": "{}"},
             [step("npm", "install")],
             {},
-            "npm install may take other versions than package-lock",
+            "npm install may install other versions than those in package-lock",
         ),
         ({"package-lock.json": "{}"}, [step("npm", "ci")], {}, ""),
         (PO, [], {}, "locale/de/LC_MESSAGES/django.po has no .mo"),

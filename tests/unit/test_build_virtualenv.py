@@ -137,8 +137,8 @@ def test_a_django_that_is_named_elsewhere_is_no_guess(tmp_path, texts, keys):
             "Pipfile.lock: is no JSON: Expecting property name enclosed in double quotes: ",
         ),
         ({"requirements.txt": "-r more.txt"}, {}, "requirements.txt: names more.txt with -r; the source has no such"),
-        ({"requirements.txt": "x"}, {"extras": ["a"]}, "requirements.txt: extras is 'a'; a requirement file has none"),
-        ({"Pipfile.lock": '{"default": {"django": "==4.2"}}'}, {}, "Pipfile.lock: has a value of another type than"),
+        ({"requirements.txt": "x"}, {"extras": ["a"]}, "requirements.txt: extras is 'a'; a requirements file has none"),
+        ({"Pipfile.lock": '{"default": {"django": "==4.2"}}'}, {}, "Pipfile.lock: has a value of an unexpected type"),
         ({"uv.lock": "package = 1\n"}, {}, "uv.lock: has a value of an unexpected type ("),
         (
             {"pyproject.toml": "[project]\ndependencies=['six']\n[project.optional-dependencies]\nweb=['Django']\n"},
@@ -204,7 +204,7 @@ def test_another_uwsgi_that_something_brings_along_is_left_out(tmp_path):
     host = Host(tmp_path, answers=answers, texts={"setup.py": "setup()"}, **FROM_HERE)
     home = host.provide()
     assert Path(home, "requirements.txt").read_text() == RESOLVED
-    assert [note.split(",")[0] for note in host.context.notes] == ["uwsgi of setup.py is left out"]
+    assert [note.split(",")[0] for note in host.context.notes] == ["uwsgi of setup.py is not installed"]
 
 
 # --- the installer ---
@@ -883,7 +883,7 @@ def test_a_tarball_that_is_missing(tmp_path):
 @AS_ROOT
 def test_a_tarball_of_something_else(tmp_path):
     host = TarballHost(tmp_path, tarball=uwsgi_tarball(tmp_path / "srv/x.tar.gz", "x/setup.py"))
-    with pytest.raises(StepError, match=r"the tarball holds no uwsgiconfig\.py; it is not uWSGI's source"):
+    with pytest.raises(StepError, match=r"the tarball contains no uwsgiconfig\.py; it is not uWSGI's source"):
         host.provide()
     assert os.listdir(layouts.MEMORY) == []
 

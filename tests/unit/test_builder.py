@@ -119,7 +119,7 @@ def test_what_it_left_running_is_ended_and_nothing_else(monkeypatch):
 
 @pytest.mark.parametrize(
     ("uid", "others", "words"),
-    [(0, [], "has the number 0, as root has"), (UID, ["deploy"], f"has the number {UID}, as deploy has")],
+    [(0, [], "has the same uid 0 as root;"), (UID, ["deploy"], f"has the same uid {UID} as deploy;")],
 )
 def test_a_number_that_others_have_as_well_ends_no_process(monkeypatch, uid, others, words):
     accounts(monkeypatch, uid)
@@ -139,7 +139,7 @@ def test_what_does_not_end_is_named(tmp_path, monkeypatch):
     killed = []
     monkeypatch.setattr(os, "kill", lambda pid, _signal: killed.append(pid))
     monkeypatch.setattr(builder, "END_SECONDS", 0)
-    with pytest.raises(StepError, match=r"processes of build-shop do not end: \[77\]"):
+    with pytest.raises(StepError, match=r"processes of build-shop cannot be killed: \[77\]"):
         builder.end_processes(LAYOUT, str(tmp_path))
     (tmp_path / "77/status").unlink()
     builder.end_processes(LAYOUT, str(tmp_path))

@@ -192,7 +192,10 @@ unable to load app 0 (mountpoint='') (callable not found or import error)
 """,
         "ModuleNotFoundError: No module named 'nomod' (mysite/wsgi.py:3)",
     ),
-    "our own probe": ("error: the project sets DJANGO_SETTINGS_MODULE\n", "the project sets DJANGO_SETTINGS_MODULE"),
+    "our own probe": (
+        ("error: the project overwrites DJANGO_SETTINGS_MODULE\n"),
+        "the project overwrites DJANGO_SETTINGS_MODULE",
+    ),
     "nothing that looks like a reason": ("one\n\n  two  \n\n", "two"),
     "nothing": (" \n\n", ""),
 }

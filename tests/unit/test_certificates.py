@@ -125,8 +125,7 @@ def test_good_certificates(tls):
         (
             pair(LEAF + ROOT + BELOW),
             "certificate is in the wrong order: number 1, shop.example.com, is signed by number 3; expected the one "
-            "that "
-            "signed it next; put that behind it",
+            "that signed it next; put that one after it",
         ),
         (pair(GOOD + ROOT + OTHER), "certificate continues after a root: number 3, root, is signed by itself; remove"),
         # The name of the issuer is right, and the signature is not its.
@@ -147,7 +146,7 @@ def test_good_certificates(tls):
         # Strength.
         (
             pair(made("rsa1024", "below", ["shop.example.com"]) + BELOW, "rsa1024"),
-            "certificate is weak: that of shop.example.com has an RSA key of 1024 bits; expected at least 2048; make a",
+            "certificate is weak: that of shop.example.com has an RSA key of 1024 bits; expected at least 2048; create a",
         ),
         (
             pair(made("secp256k1", "below", ["shop.example.com"]) + BELOW, "secp256k1"),
@@ -166,7 +165,7 @@ def test_good_certificates(tls):
         ),
         (
             pair(made("shop.example.com", "shop.example.com"), "shop.example.com"),
-            "certificate is for nobody, without a",
+            "certificate is for no name, without a",
         ),
         # What cannot be read.
         (

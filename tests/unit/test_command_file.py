@@ -70,7 +70,7 @@ def test_a_file_of_somebody_else_is_left_alone(place, kind):
     for content in (b"", CONTENT):
         changed, note = ensure(content)
         assert changed == ""
-        assert note.startswith(f"{path} is not of pyweb.stack")
+        assert note.startswith(f"{path} was not written by pyweb.stack")
     assert command_file.remove(False) == []
     assert os.path.lexists(path)
 

@@ -69,7 +69,7 @@ def test_two_sites_share_a_user_only_where_both_say_so(shop, blog, lacking):
     [fault] = faults({**SHOP, **shop}, {"name": "blog", "domains": ["blog.example.com"], **blog})
     user = blog["user"]
     assert fault.startswith(f"site 'blog': user is '{user}', which site 'shop' has, too: each could read and change")
-    assert fault.endswith(f"say user_shared: true for {lacking}")
+    assert fault.endswith(f"set user_shared: true for {lacking}")
 
 
 def test_sites_that_share_a_user_and_say_so():
@@ -83,7 +83,7 @@ def test_sites_that_share_a_user_and_say_so():
 def test_one_domain_in_two_sites():
     other = {"name": "blog", "domains": ["a.example.com", "SHOP.example.com"]}
     wanted = "site 'blog': domain shop.example.com already belongs to site 'shop'; assign each domain to one site, "
-    wanted += "or the sites different prefixes"
+    wanted += "or set different prefixes"
     assert faults(SHOP, other) == [wanted]
 
 

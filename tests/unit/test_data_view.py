@@ -205,7 +205,7 @@ def test_where_nothing_can_be_mounted_the_build_says_so(context, monkeypatch):
         raise OSError(1, "Operation not permitted", target)
 
     monkeypatch.setattr(mounts, "mount", refuse)
-    wanted = r"data failed: .*: Operation not permitted; a build keeps its hands off the data"
+    wanted = r"data failed: .*: Operation not permitted; a build protects the data"
     with pytest.raises(StepError, match=wanted), data_view.shown(context) as seeing:
         run(seeing, "true")
     assert not os.path.exists(context.layout.view)

@@ -46,7 +46,7 @@ def test_its_one_form(given, wanted):
         ),
         ({"every": True}, "doctor_timer.every is True"),
         ({"metrics": "metrics"}, "doctor_timer.metrics is 'metrics'; expected an absolute path"),
-        ({"metrics": "/etc/systemd/system"}, "not one of the system's own; give it a directory of its own"),
+        ({"metrics": "/etc/systemd/system"}, "not one of the system's own; set a separate directory"),
         ({"metrics": "/"}, "not one of the system's own"),
         ({"metrics": "/a b\nExecStart=/bin/sh"}, "doctor_timer.metrics is"),
         ({"evry": 60}, "unknown key 'doctor_timer.evry'; did you mean 'doctor_timer.every'?"),

@@ -177,8 +177,8 @@ def test_somebody_elses_server_is_told_with_file_and_line(nginx, text, line, nam
     own = f"{nginx.folder}/conf.d/shop.conf:5"
     assert front(nginx).look().wrong == (
         f"another server answers for shop.example at {HERE}:80: {nginx.folder}/conf.d/aaa.conf:{line} "
-        f"(server_name {names}; listen {listens}), which nginx prefers to the site's own, {own}; take the name or the "
-        "address from that server, or let the site listen there as well (nginx.listen)"
+        f"(server_name {names}; listen {listens}), which nginx prefers to the site's own, {own}; remove the name or "
+        "the address from that server, or let the site listen there as well (nginx.listen)"
     )
     assert nginx.asked == []
 

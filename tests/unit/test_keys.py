@@ -322,7 +322,7 @@ TLS = [
             (PRIVATE.replace("PRIVATE", "OPENSSH PRIVATE"), "it is a key of OpenSSH; write it as PEM: ssh-keygen"),
             (
                 PRIVATE.replace("PRIVATE", "PUBLIC"),
-                ("it has a block PUBLIC KEY, which is no private key; it must begin with"),
+                ("it contains a block PUBLIC KEY, which is no private key; it must begin with"),
             ),
         ]
     ),

@@ -296,7 +296,7 @@ def test_a_lock_of_poetry_1(tmp_path):
     ):
         locked(root, "poetry.lock", [], ["x"])
     write(tmp_path, {"poetry.lock": OLD + '[[package]]\nname = "django"\nversion = "4.1"\n'})
-    with pytest.raises(Unreadable, match=r"django stands there twice"):
+    with pytest.raises(Unreadable, match=r"django is in it twice"):
         locked(root, "poetry.lock", [], [])
 
 

@@ -91,7 +91,9 @@ def test_files_go_where_theirs_looks_for_them(main, platform, layout, wanted):
     found = files(host(conf(main=main)), platform=platform, layout=layout)
     assert there(found) == wanted | {"pyweb_uwsgi_params", render.DROP_IN}
     assert not any("edits" in file for file in found.values())
-    assert f"{MAIN} is not ours and stays as it is" in " ".join(file.get("note", "") for file in found.values())
+    assert (f"{MAIN} was not written by pyweb.stack and is not changed") in " ".join(
+        file.get("note", "") for file in found.values()
+    )
 
 
 @pytest.mark.parametrize(
@@ -173,7 +175,7 @@ def test_a_pattern_that_misses_a_site_is_no_include():
 
 def test_the_layout_inside_a_server_needs_our_own_file():
     [fault] = faults(host(conf(main=BOTH)), layout="default_d")
-    assert "nginx_layout is default_d, which needs our own /etc/nginx/nginx.conf" in fault
+    assert "nginx_layout is default_d, which needs the /etc/nginx/nginx.conf" in fault
 
 
 def test_without_debians_directories_the_sites_go_to_conf_d():
@@ -243,11 +245,11 @@ def test_what_has_no_place_is_refused_by_name():
     )
     main = HTTP % "    map $a $b { default 1; }\n    include conf.d/*.conf;"
     [fault] = faults(host(conf(main=main)), options={"map_hash_bucket_size": 128})
-    assert "before the first map only, and that is in /etc/nginx/nginx.conf:5" in fault
+    assert "only before the first map, which is in /etc/nginx/nginx.conf:5" in fault
 
 
 @pytest.mark.parametrize(
-    ("given", "fault"), [(1024, ""), (4321, ""), (2048, "is not ours and says 4321; set it there")]
+    ("given", "fault"), [(1024, ""), (4321, ""), (2048, "was not written by pyweb.stack and says 4321; set it there")]
 )
 def test_connections_are_theirs(given, fault):
     if fault:

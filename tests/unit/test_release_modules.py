@@ -182,7 +182,7 @@ def test_a_rollback_that_changes_nothing_and_one_that_fails(tmp_path, capsys, mo
     after = failed["sites_after"]["live"]["shop"]
     assert (after["id"], after["switched"]) == ("", False)
     missing = call(uwsgi_rollback, capsys, sites=arguments["sites"], to=NEW)
-    assert missing["msg"].startswith(f"site 'shop': rollback failed: release '{NEW}' is not here")
+    assert missing["msg"].startswith(f"site 'shop': rollback failed: release '{NEW}' is not on this host")
 
 
 def test_a_rollback_to_what_does_not_answer_through_nginx_is_made_and_fails(tmp_path, capsys, monkeypatch, locks):
@@ -377,7 +377,9 @@ def test_a_file_of_somebody_else_in_its_place_is_a_note(tmp_path, capsys, monkey
     monkeypatch.setattr(uwsgi_release, "Switch", Switches(locks, [Change([], NEW, OLD, [], "same", "same")]))
     result = release_shop(tmp_path, capsys, command_sources=SOURCES)
     assert result["changed"] is False
-    assert [note.partition(",")[0] for note in result["notes"]] == [f"{bin_folder}/pyweb is not of pyweb.stack"]
+    assert [note.partition(",")[0] for note in result["notes"]] == [
+        (f"{bin_folder}/pyweb was not written by pyweb.stack")
+    ]
     assert (bin_folder / "pyweb").read_text() == "mine\n"
 
 

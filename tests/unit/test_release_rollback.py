@@ -137,8 +137,8 @@ def test_a_rollback_behind_the_database_is_refused(tmp_path, rolled, applied, ig
         roll_back(world, release, ignore)
     assert str(caught.value) == (
         f"site 'shop': rollback failed: the database is ahead of release {release.id}, which does not know "
-        "shop.0002_more; take them back with manage migrate, or set rollback_ignore_migrations: true where the old "
-        "code gets along with them"
+        "shop.0002_more; reverse them with manage migrate, or set rollback_ignore_migrations: true if the old code "
+        "works with them"
     )
     assert world.shelf.current == LIVE
 

@@ -30,7 +30,7 @@ def mail(backend, **more):
             "or settings: {SESSION_COOKIE_SECURE: false, CSRF_COOKIE_SECURE: false}",
         ),
         ({"secure": ["SECURE_SSL_REDIRECT"]}, {}, "; set tls: {acme: {}} of the site, or settings: "),
-        ({"secure": ["SECURE_SSL_REDIRECT"]}, {}, "ends TLS, set nginx: {trusted_proxies: [ADDRESS]}"),
+        ({"secure": ["SECURE_SSL_REDIRECT"]}, {}, "terminates TLS, set nginx: {trusted_proxies: [ADDRESS]}"),
         (
             {"secure": ["SESSION_COOKIE_SECURE"]},
             {},
@@ -106,6 +106,6 @@ def test_data_that_are_not_used(seed, empty, count):
 
 
 def test_a_database_that_a_deploy_has_made_is_in_the_way():
-    assert "{database: db.sqlite3}, and remove /var/lib/sites/shop/db.sqlite3 where" in str(
+    assert "{database: db.sqlite3}, and remove /var/lib/sites/shop/db.sqlite3 if" in str(
         next(unused(UNUSED, {}, False))
     )

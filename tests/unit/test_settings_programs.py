@@ -198,8 +198,8 @@ def test_what_environs_says_of_all_at_once():
         ([("A", "a.py:1")], ""),
         (
             [("A", "a.py:1"), ("B", "")],
-            "2 variables are missing in the environment: A (a.py:1), B; set env: {A: ..., B: ...} of the site, or name "
-            "a file that has them as env_file",
+            "2 variables are missing in the environment: A (a.py:1), B; set env: {A: ..., B: ...} of the site, or set "
+            "env_file to a file that contains them",
         ),
         (
             [("A", ""), ("DATABASE_URL", "")],

@@ -36,7 +36,7 @@ def test_what_is_no_certificate_is_refused():
     assert "tls.certificate is /etc/a.pem: it contains no certificate; expected PEM" in refused("x", GOOD.key)
     broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     assert "tls.certificate is /etc/a.pem: openssl x509 fails: " in refused(broken, GOOD.key)
-    assert "tls.certificate: there is no certificate" in refused("x", GOOD.key, tls={"kind": "certificate"})
+    assert "tls.certificate: it contains no certificate" in refused("x", GOOD.key, tls={"kind": "certificate"})
 
 
 def test_what_is_no_key_is_refused():
@@ -58,7 +58,7 @@ def test_certificate_that_is_not_valid_now_is_refused():
 
 def test_certificate_without_all_domains_is_refused():
     text = refused(GOOD.certificate, GOOD.key, [*DOMAINS, "a.example.org"])
-    assert "it is for shop.example.com, *.example.net; expected a.example.org as well: have it issued" in text
+    assert "it is for shop.example.com, *.example.net; expected a.example.org as well: request one for" in text
 
 
 def test_near_end_and_missing_issuer_are_told():
@@ -69,7 +69,7 @@ def test_near_end_and_missing_issuer_are_told():
     soon, issuer = judge.notes(SHELL, pair, found, TLS)
     assert soon.startswith("site 'shop': tls.certificate is /etc/a.pem: it ends on ")
     assert soon.endswith(", in 10 days; renew it")
-    assert "has the certificate of its issuer, CN=Our CA; clients may refuse it" in issuer
+    assert "contains the certificate of its issuer, CN=Our CA; clients may refuse it" in issuer
     assert judge.notes(SHELL, pair, found, TLS, time.time() - 10 * 86400) == [issuer]
 
 

@@ -38,7 +38,7 @@ def test_escape(value, text):
 
 @pytest.mark.parametrize("value", ["a\nb", "a\rb", "a\0b", "$(HOME)", "@(/etc/passwd)", "\x7f"])
 def test_escape_refuses_what_uwsgi_would_expand(value):
-    with pytest.raises(ValueError, match="cannot be said in a uWSGI ini"):
+    with pytest.raises(ValueError, match="cannot be written in a uWSGI ini file"):
         uwsgi_ini.escape(value)
 
 

@@ -98,7 +98,7 @@ def test_a_site_that_redirects_away_from_the_canonical_name_goes_round(tmp_path,
     site["https", "/"] = to("https://www.shop.example.com/")
     domains = ["shop.example.com", "www.shop.example.com"]
     given = make_release(tmp_path, tls="selfsigned", domains=domains, canonical="shop.example.com")
-    assert "redirects without end" in visiting.visit(given, "/run/x.sock", 5).wrong
+    assert "redirects in a loop" in visiting.visit(given, "/run/x.sock", 5).wrong
 
 
 def test_what_a_release_records_of_https(tmp_path):
