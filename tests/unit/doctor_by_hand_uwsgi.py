@@ -323,8 +323,8 @@ SOCKET += [
         "socket.stale",
         "broken",
         "unix:/run/shop.sock is a stale socket: uWSGI listens on 127.0.0.1:81 instead",
-        "use the same address in both: uwsgi_pass 127.0.0.1:81; at /etc/nginx/nginx.conf:5 or in its upstream, then "
-        "nginx -t && systemctl reload nginx; or socket = /run/shop.sock in /srv/uwsgi.ini, then restart uWSGI",
+        "use the same address in both: set uwsgi_pass 127.0.0.1:81; at /etc/nginx/nginx.conf:5 or in its upstream, "
+        "then nginx -t && systemctl reload nginx; or socket = /run/shop.sock in /srv/uwsgi.ini, then restart uWSGI",
         ("connect(unix:/run/shop.sock): ECONNREFUSED",),
     ),
 ]

@@ -48,11 +48,11 @@ FAULTS = Faults(
 
 # What `settings_findings` sets in the inventory, as lines of the settings.
 BY_HAND = {
-    "memory": "DATABASES['default']['NAME'] = a file in a permanent directory, or a database server,",
-    "debug": "DEBUG = os.environ.get('DEBUG') == 'True' before the lines that use it,",
-    "sessions": "SESSION_ENGINE = 'django.contrib.sessions.backends.db', or a cache that all processes share,",
+    "memory": "set DATABASES['default']['NAME'] = a file in a permanent directory, or a database server,",
+    "debug": "set DEBUG = os.environ.get('DEBUG') == 'True' before the lines that use it,",
+    "sessions": "set SESSION_ENGINE = 'django.contrib.sessions.backends.db', or a cache that all processes share,",
     "cache-table": "python manage.py createcachetable, which creates the table that CACHES names",
-    "mail": "EMAIL_BACKEND = 'django.core.mail.backends.smtp.EmailBackend' and EMAIL_HOST",
+    "mail": "set EMAIL_BACKEND = 'django.core.mail.backends.smtp.EmailBackend' and EMAIL_HOST",
 }
 
 
@@ -153,7 +153,7 @@ def _patience(site: Site) -> str:
     """Return the line that makes nginx wait longer, and its place."""
     name = f"{'proxy' if site.speaks == 'http' else 'uwsgi'}_read_timeout"
     place = (match.inherited(site.chain, name) or site.chain[-1]).place if site.chain else "location /"
-    return f"or {name} 300s; at {place}, then {RELOAD}"
+    return f"or set {name} 300s; at {place}, then {RELOAD}"
 
 
 def _slowness(site: Site) -> Iterator[Fault]:

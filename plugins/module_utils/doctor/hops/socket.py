@@ -266,7 +266,7 @@ def _fix_address(site: Site, probe: Probe) -> str:
     if binds and site.handler and probe.address not in binds:
         return (
             "use the same address in both: web_sites[].uwsgi.socket with pyweb.stack.site writes it for uWSGI and for "
-            f"uwsgi_pass; by hand: {_passing(site, binds[-1])}; at {site.handler.place} or in its upstream, then "
+            f"uwsgi_pass; by hand: set {_passing(site, binds[-1])}; at {site.handler.place} or in its upstream, then "
             f"{RELOAD}; or {_option(site, probe)}, then {listen_anew(site)}"
         )
     return _restart(site) or f"start {site.server.label} there"
