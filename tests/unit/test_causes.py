@@ -581,8 +581,8 @@ Traceback (most recent call last):
 PermissionError: [Errno 13] Permission denied: '/opt/sites/shop/builds/0123456789ab/src/var/uploads/a.txt'
 """,
         "PermissionError: [Errno 13] Permission denied: "
-        "'/opt/sites/shop/builds/0123456789ab/src/var/uploads/a.txt' (shop/views.py:7); the site must not write there: "
-        "set `writable: [var/uploads]` of the site",
+        "'/opt/sites/shop/builds/0123456789ab/src/var/uploads/a.txt' (shop/views.py:7); the site is not allowed to write "
+        "there: set `writable: [var/uploads]` of the site",
     ),
     "a directory in the code that the site may not make": (
         "OSError: [Errno 30] Read-only file system: '/opt/sites/shop/current/src/uploads'",
@@ -601,8 +601,8 @@ Traceback (most recent call last):
 ValueError: Unable to configure handler 'file'
 """,
         "ValueError: Unable to configure handler 'file': FileNotFoundError: [Errno 2] No such file or directory: "
-        "'/opt/sites/shop/builds/0123456789ab/src/logs/django.log'; the site must not write there: set `writable: "
-        "[logs]` of the site",
+        "'/opt/sites/shop/builds/0123456789ab/src/logs/django.log'; the site is not allowed to write there: set "
+        "`writable: [logs]` of the site",
     ),
     "a file that is read and is not there": (
         "FileNotFoundError: [Errno 2] No such file or directory: '/opt/sites/shop/builds/0123456789ab/src/a/b.json'",

@@ -50,7 +50,7 @@ def mail(site, kind, failure):
 
 W009 = {"id": "security.W009", "level": "warning", "text": "Your SECRET_KEY has less than 50 characters"}
 SECURE = ("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE")
-ASCII = "a file name with other letters than ASCII ends in UnicodeEncodeError"
+ASCII = "file names with non-ASCII characters cause UnicodeEncodeError"
 
 CASES = [
     Case(
@@ -71,7 +71,8 @@ CASES = [
         lambda site, host: put(site.inside, **{"failed urls": {"error": "NameError: name 'x'", "where": ""}}),
         "django.urls",
         "degraded",
-        "the URLs of the project cannot be imported: NameError: name 'x'; what runs now was loaded before that",
+        "the URLs of the project cannot be imported: NameError: name 'x'; the running processes were started before "
+        "that",
         "correct ROOT_URLCONF, then restart uWSGI",
     ),
     Case(
@@ -82,8 +83,8 @@ CASES = [
         ),
         "django.urls",
         "broken",
-        "the URLs of the project cannot be imported: NameError: name 'x'; processes that loaded them before that still "
-        "answer, and others fail",
+        "the URLs of the project cannot be imported: NameError: name 'x'; processes that loaded them earlier still "
+        "answer, others fail",
         "correct ROOT_URLCONF, then restart uWSGI",
     ),
     Case(
@@ -93,8 +94,8 @@ CASES = [
         "degraded",
         "SESSION_COOKIE_SECURE and CSRF_COOKIE_SECURE are true, and the site is served over http: every form answers "
         "403",
-        "serve it over https; as long as it has none, change SESSION_COOKIE_SECURE in "
-        "/srv/code/shop/settings.py; CSRF_COOKIE_SECURE in /srv/code/shop/settings.py, line 12",
+        "serve the site over https; until then, change SESSION_COOKIE_SECURE in /srv/code/shop/settings.py; "
+        "CSRF_COOKIE_SECURE in /srv/code/shop/settings.py, line 12",
         ("CSRF_COOKIE_SECURE in /srv/code/shop/settings.py, line 12", "port 80: no TLS"),
     ),
     Case(
@@ -154,7 +155,7 @@ CASES = [
         lambda site, host: mail(site, "silent", "timed out"),
         "django.mail",
         "advice",
-        "mail goes to mail.example:587, which did not answer at once: timed out",
+        "mail goes to mail.example:587, which did not answer in time: timed out",
         "correct web_sites[].settings.EMAIL_HOST, or start that mail server",
     ),
     Case(
@@ -162,7 +163,7 @@ CASES = [
         lambda site, host: put(site.inside, checks={"found": [W009, {"id": "security.W004", "level": "warning"}]}),
         "django.checks",
         "advice",
-        "Django's check --deploy has warnings: security.W009",
+        "Django's check --deploy reports warnings: security.W009",
         "/home/x/shop/manage check --deploy",
         ("security.W009: Your SECRET_KEY has less than 50 characters",),
     ),
@@ -171,7 +172,7 @@ CASES = [
         lambda site, host: put(site.inside, checks={"found": [W009, {"id": "shop.E1", "level": "error", "text": ""}]}),
         "django.checks",
         "advice",
-        "Django's check --deploy has errors, with which migrate and collectstatic refuse to work: shop.E1",
+        "Django's check --deploy reports errors, which make migrate and collectstatic fail: shop.E1",
         "/home/x/shop/manage check --deploy",
         ("shop.E1: a check of the project or of a package",),
     ),
@@ -180,8 +181,8 @@ CASES = [
         lambda site, host: put(site.inside, **{"failed files": {"error": "KeyError: secret", "kind": "KeyError"}}),
         "django.unexamined",
         "unknown",
-        "the look at files in Django ended in KeyError",
-        "the rest of the report holds without it",
+        "the check of files in Django ended with KeyError",
+        "the rest of the report is not affected",
     ),
     Case(
         "a host that is refused",
@@ -191,9 +192,9 @@ CASES = [
         ),
         "django.allowed-hosts",
         "broken",
-        "ALLOWED_HOSTS does not have a.example, b.example: Django answers 400",
+        "ALLOWED_HOSTS does not contain a.example, b.example: Django answers 400",
         (
-            "web_sites[].domains, then pyweb.stack.site; by hand: ALLOWED_HOSTS = ['a.example', "
+            "set web_sites[].domains, then run pyweb.stack.site; by hand: set ALLOWED_HOSTS = ['a.example', "
             "'b.example', 'x'] in /srv/code/shop/settings.py, then restart uWSGI"
         ),
         (
@@ -211,9 +212,9 @@ CASES = [
             " trust that origin"
         ),
         (
-            "web_sites[].nginx.listen and domains fill CSRF_TRUSTED_ORIGINS; by hand: "
-            "CSRF_TRUSTED_ORIGINS = ['https://shop.example'] in /srv/code/shop/settings.py, or "
-            "uwsgi_param HTTP_HOST $http_host and SECURE_PROXY_SSL_HEADER"
+            "web_sites[].nginx.listen and domains determine CSRF_TRUSTED_ORIGINS; by hand: set CSRF_TRUSTED_ORIGINS = "
+            "['https://shop.example'] in /srv/code/shop/settings.py, or uwsgi_param HTTP_HOST $http_host and "
+            "SECURE_PROXY_SSL_HEADER"
         ),
         ("Origin: https://shop.example; CsrfViewMiddleware refuses it",),
     ),
@@ -222,10 +223,10 @@ CASES = [
         lambda site, host: settings(site, debug=True),
         "django.debug",
         "degraded",
-        "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
+        "DEBUG is on: error pages show settings and code to everyone, and memory usage grows",
         (
-            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: DEBUG "
-            "= False in /srv/code/shop/settings.py, then restart uWSGI"
+            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: set DEBUG = False in "
+            "/srv/code/shop/settings.py, then restart uWSGI"
         ),
         ("settings.DEBUG is True",),
     ),
@@ -234,12 +235,12 @@ CASES = [
         lambda site, host: put(site, debug_page=True),
         "django.debug",
         "degraded",
-        "DEBUG is on: everybody sees settings and code on an error page, and memory grows",
+        "DEBUG is on: error pages show settings and code to everyone, and memory usage grows",
         (
-            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: DEBUG "
-            "= False in /srv/code/shop/settings.py, then restart uWSGI"
+            "DEBUG = False in the settings (the overlay sets it); pyweb.stack.site; by hand: set DEBUG = False in "
+            "/srv/code/shop/settings.py, then restart uWSGI"
         ),
-        ("a page that is not there is answered by Django's debug page",),
+        ("Django answers a missing page with its debug page",),
     ),
     Case(
         "settings that raise",
@@ -248,8 +249,8 @@ CASES = [
         "broken",
         "the settings cannot be used: ImproperlyConfigured: no",
         (
-            "correct the settings, then pyweb.stack.deploy; by hand: correct "
-            "/srv/code/shop/settings.py, then restart uWSGI"
+            "correct the settings, then run pyweb.stack.deploy; by hand: correct /srv/code/shop/settings.py, then "
+            "restart uWSGI"
         ),
         ("ImproperlyConfigured: no",),
     ),
@@ -260,9 +261,9 @@ CASES = [
         "broken",
         "the database is SQLite in memory: each process has its own, and it is empty after every start",
         (
-            "set database: of the site, for example sqlite:////var/lib/sites/NAME/db.sqlite3 or "
-            "postgres://...; by hand: DATABASES['default']['NAME'] = a file in a directory that "
-            "stays, or a database server, in /srv/code/shop/settings.py, then restart uWSGI"
+            "set database: of the site, for example sqlite:////var/lib/sites/NAME/db.sqlite3 or postgres://...; by "
+            "hand: set DATABASES['default']['NAME'] = a file in a permanent directory, or a database server, in "
+            "/srv/code/shop/settings.py, then restart uWSGI"
         ),
         ("DATABASES['default']",),
     ),
@@ -277,8 +278,8 @@ CASES = [
         ),
         (
             'read DEBUG from the environment, as in DEBUG = os.environ.get("DEBUG") == '
-            "\"True\"; by hand: DEBUG = os.environ.get('DEBUG') == 'True' before the lines that ask for"
-            " it, in /srv/code/shop/settings.py, then restart uWSGI"
+            "\"True\"; by hand: set DEBUG = os.environ.get('DEBUG') == 'True' before the lines that use it, in "
+            "/srv/code/shop/settings.py, then restart uWSGI"
         ),
         ("shop.settings",),
     ),
@@ -294,13 +295,13 @@ CASES = [
         "django.sessions",
         "degraded",
         (
-            "sessions are in the memory of one process (LocMemCache), and the site has 4: visitors are logged out at "
-            "random"
+            "sessions are in the memory of one process (LocMemCache), and the site has 4: visitors are "
+            "logged out at random"
         ),
         (
-            "set settings: {SESSION_ENGINE: django.contrib.sessions.backends.db}, or a cache that all"
-            " processes share; by hand: SESSION_ENGINE = 'django.contrib.sessions.backends.db', or a "
-            "cache that all processes share, in /srv/code/shop/settings.py, then restart uWSGI"
+            "set settings: {SESSION_ENGINE: django.contrib.sessions.backends.db}, or a cache that all processes share; "
+            "by hand: set SESSION_ENGINE = 'django.contrib.sessions.backends.db', or a cache that all processes share, "
+            "in /srv/code/shop/settings.py, then restart uWSGI"
         ),
         ("shop.settings",),
     ),
@@ -311,9 +312,9 @@ CASES = [
         "degraded",
         "a cache is kept in the table shop_cache, which does not exist",
         (
-            "add `- manage: createcachetable` to release:, after migrate; on the host: manage "
-            "createcachetable; by hand: python manage.py createcachetable, which makes the table that"
-            " CACHES names in /srv/code/shop/settings.py, then restart uWSGI"
+            "add `- manage: createcachetable` to release:, after migrate; on the host: manage createcachetable; by "
+            "hand: python manage.py createcachetable, which creates the table that CACHES names in "
+            "/srv/code/shop/settings.py, then restart uWSGI"
         ),
         ("shop.settings",),
     ),
@@ -324,9 +325,9 @@ CASES = [
         "degraded",
         "mail goes to port 25 of this host, where no mail server listens",
         (
-            "set settings: {EMAIL_HOST: ...}, or install a mail server; by hand: EMAIL_BACKEND = "
-            "'django.core.mail.backends.smtp.EmailBackend' and EMAIL_HOST in "
-            "/srv/code/shop/settings.py, then restart uWSGI"
+            "set settings: {EMAIL_HOST: ...}, or install a mail server; by hand: set EMAIL_BACKEND = "
+            "'django.core.mail.backends.smtp.EmailBackend' and EMAIL_HOST in /srv/code/shop/settings.py, then restart "
+            "uWSGI"
         ),
         ("shop.settings",),
     ),
@@ -346,7 +347,7 @@ CASES = [
             "Django answers 500: PermissionError: [Errno 13] Permission denied: "
             "'/opt/sites/shop/builds/0123456789ab/src/uploads/a.txt'"
         ),
-        "the site must not write there: set `writable: [uploads]` of the site",
+        "the site is not allowed to write there: set `writable: [uploads]` of the site",
         (),
     ),
     Case(
@@ -370,8 +371,8 @@ CASES = [
         "django.error",
         "broken",
         "Django answers 500",
-        "nothing logs the exception: ask the doctor with doctor_deep=true, or give LOGGING in the settings a handler "
-        "that writes to stderr for 'django.request'",
+        "the exception is not logged: run the doctor with doctor_deep=true, or add a handler to LOGGING in the "
+        "settings that writes to stderr for 'django.request'",
         ("status 500",),
     ),
     Case(
@@ -380,13 +381,12 @@ CASES = [
         "django.slow",
         "broken",
         (
-            "the application is slow: no answer to / within 2 s while workers are free; nginx waits 60s"
-            " and then says 504"
+            "the application is slow: no answer to / within 2 s while workers are free; nginx waits 60s and then "
+            "answers 504"
         ),
         (
-            "make it faster, or web_sites[].nginx.read_timeout for more patience; by hand: make it "
-            "faster, or uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && "
-            "systemctl reload nginx"
+            "make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, or set "
+            "uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && systemctl reload nginx"
         ),
         ("no complete answer within 2 s",),
     ),
@@ -395,10 +395,13 @@ CASES = [
         lambda site, host: (silent(site), limit(site, ("uwsgi_read_timeout", ["9s"], "n", 1))),
         "django.slow",
         "broken",
-        ("the application is slow: no answer to / within 2 s while workers are free; nginx waits 9s and then says 504"),
         (
-            "make it faster, or web_sites[].nginx.read_timeout for more patience; by hand: make it "
-            "faster, or uwsgi_read_timeout 300s; at n:1, then nginx -t && systemctl reload nginx"
+            "the application is slow: no answer to / within 2 s while workers are free; nginx waits 9s and then "
+            "answers 504"
+        ),
+        (
+            "make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, or set "
+            "uwsgi_read_timeout 300s; at n:1, then nginx -t && systemctl reload nginx"
         ),
         ("no complete answer within 2 s",),
     ),
@@ -411,10 +414,13 @@ CASES = [
         ),
         "django.slow",
         "broken",
-        ("the application is slow: no answer to / within 2 s while workers are free; nginx waits 7s and then says 504"),
         (
-            "make it faster, or web_sites[].nginx.read_timeout for more patience; by hand: make it "
-            "faster, or proxy_read_timeout 300s; at n:1, then nginx -t && systemctl reload nginx"
+            "the application is slow: no answer to / within 2 s while workers are free; nginx waits 7s and then "
+            "answers 504"
+        ),
+        (
+            "make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, or set "
+            "proxy_read_timeout 300s; at n:1, then nginx -t && systemctl reload nginx"
         ),
         ("no complete answer within 2 s",),
     ),
@@ -423,11 +429,10 @@ CASES = [
         lambda site, host: put(site, nginx_events=["upstream timed out while connecting", LATE]),
         "django.timeouts",
         "degraded",
-        "1 request got 504 lately (GET /slow): the application is slower than uwsgi_read_timeout (60s)",
+        "1 request got 504 recently (GET /slow): the application is slower than uwsgi_read_timeout (60s)",
         (
-            "make it faster, or web_sites[].nginx.read_timeout; by hand: make it faster, or "
-            "uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && systemctl reload "
-            "nginx"
+            "make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, or set "
+            "uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && systemctl reload nginx"
         ),
         (
             (
@@ -441,11 +446,10 @@ CASES = [
         lambda site, host: put(site, nginx_events=[LATE, "upstream timed out while reading response"]),
         "django.timeouts",
         "degraded",
-        "2 requests got 504 lately (?): the application is slower than uwsgi_read_timeout (60s)",
+        "2 requests got 504 recently (?): the application is slower than uwsgi_read_timeout (60s)",
         (
-            "make it faster, or web_sites[].nginx.read_timeout; by hand: make it faster, or "
-            "uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && systemctl reload "
-            "nginx"
+            "make it faster, or increase web_sites[].nginx.read_timeout; by hand: make it faster, or set "
+            "uwsgi_read_timeout 300s; at /etc/nginx/nginx.conf:5, then nginx -t && systemctl reload nginx"
         ),
         ("upstream timed out while reading response",),
     ),

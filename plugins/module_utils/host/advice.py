@@ -207,7 +207,7 @@ def advice_on(output: str, reason: str) -> str:
     refused = _WRITTEN.search(reason) or (_LOGGED.search(reason) if "configure handler" in reason else None)
     if refused:
         folder, _slash, name = refused["path"].rpartition("/")
-        return f"the site must not write there: set `writable: [{folder or name}]` of the site"
+        return f"the site is not allowed to write there: set `writable: [{folder or name}]` of the site"
     outside = refusal(reason)
     if outside and not re.match(r"(?:ModuleNotFound|Import)Error", reason):
         return f"to allow that in the sandbox, set `uwsgi: {{unit: {{{outside.line}}}}}` of the site"
