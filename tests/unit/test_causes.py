@@ -581,13 +581,13 @@ Traceback (most recent call last):
 PermissionError: [Errno 13] Permission denied: '/opt/sites/shop/builds/0123456789ab/src/var/uploads/a.txt'
 """,
         "PermissionError: [Errno 13] Permission denied: "
-        "'/opt/sites/shop/builds/0123456789ab/src/var/uploads/a.txt' (shop/views.py:7); the site is not allowed to write "
-        "there: set `writable: [var/uploads]` of the site",
+        "'/opt/sites/shop/builds/0123456789ab/src/var/uploads/a.txt' (shop/views.py:7); the site is not allowed to "
+        "write there: set `writable: [var/uploads]` of the site",
     ),
     "a directory in the code that the site may not make": (
         "OSError: [Errno 30] Read-only file system: '/opt/sites/shop/current/src/uploads'",
-        "OSError: [Errno 30] Read-only file system: '/opt/sites/shop/current/src/uploads'; the site must not write "
-        "there: set `writable: [uploads]` of the site",
+        "OSError: [Errno 30] Read-only file system: '/opt/sites/shop/current/src/uploads'; the site is not allowed "
+        "to write there: set `writable: [uploads]` of the site",
     ),
     "a log in a directory that is not there": (
         """\
