@@ -27,7 +27,8 @@ def faults(roles: Iterable[str], variables: Mapping[str, Any], template: Callabl
     found = []
     for role in roles:
         spec = _spec(role)
-        names = [name for name in spec if name in variables and not _is_checked(variables[name], spec[name])]
+        defaults = _loaded(f"{role}/defaults/main.yml")
+        names = [name for name in spec if name in variables and not _is_checked(variables[name], defaults.get(name))]
         given = {name: plain(template(variables[name])) for name in names}
         asked = {name: spec[name] for name in names}
         told = ArgumentSpecValidator(asked).validate(given, validate_role_argument_spec=True).error_messages
@@ -35,13 +36,17 @@ def faults(roles: Iterable[str], variables: Mapping[str, Any], template: Callabl
     return found
 
 
-def _is_checked(value: Any, option: Mapping[str, Any]) -> bool:
-    default = option.get("default")
+def _is_checked(value: Any, default: Any) -> bool:
+    """Return whether a value is the role's default, and that is made of a variable that `check` checks itself."""
     return isinstance(default, str) and value == default and any(name in default for name in CHECKED)
 
 
-@cache
 def _spec(role: str) -> dict[str, Any]:
     """Return the options of a role's main entry point."""
-    found = DataLoader().load_from_file(str(ROLES / role / "meta/argument_specs.yml"))
-    return cast(dict[str, Any], plain(found["argument_specs"]["main"]["options"]))
+    return cast(dict[str, Any], _loaded(f"{role}/meta/argument_specs.yml")["argument_specs"]["main"]["options"])
+
+
+@cache
+def _loaded(path: str) -> dict[str, Any]:
+    """Return the content of a YAML file below the roles."""
+    return cast(dict[str, Any], plain(DataLoader().load_from_file(str(ROLES / path))))

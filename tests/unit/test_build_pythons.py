@@ -218,7 +218,7 @@ def test_other_failures_are_handed_on(build, monkeypatch):
     assert caught.value is error
 
 
-NO_WHEEL = "pillow==9.0 has no wheel for Python 3.11, and cannot be compiled: gcc is missing; or take pillow==12"
+NO_WHEEL = "pillow==9.0 has no wheel for Python 3.11, and cannot be compiled: gcc is missing; or use pillow==12"
 
 
 @pytest.mark.parametrize("managed", ["never", "fallback"])

@@ -142,7 +142,7 @@ def test_a_failed_compilation_says_what_is_missing_and_which_packages_bring_it(t
 def test_another_version_with_a_wheel_is_named(tmp_path):
     package, words, *_more = FAILURES["pillow"]
     said = install(tmp_path, UV.format(package, "", words), answers={"--only-binary": "pillow==12.3.0\n"})
-    assert said.splitlines()[0].endswith("; or take pillow==12.3.0, which has a wheel")
+    assert said.splitlines()[0].endswith("; or use pillow==12.3.0, which has a wheel")
 
 
 def test_what_needs_no_compiler_is_named(tmp_path):

@@ -168,7 +168,7 @@ def test_the_file_is_compared_with_what_is_shown(made):
 
 def test_a_file_that_cannot_be_read_is_no_certificate(made, tmp_path):
     (tmp_path / "none.pem").write_text("nothing")
-    for name, why in ((tmp_path / "gone.pem", "No such file"), (tmp_path / "none.pem", "no certificate in it")):
+    for name, why in ((tmp_path / "gone.pem", "No such file"), (tmp_path / "none.pem", "contains no certificate")):
         file = looked_at(entrance_at(9, name)).file
         assert file.leaf is None
         assert why in file.error

@@ -32,7 +32,7 @@ def judged(*sites):
         assert all(char.isprintable() or char == "\n" for char in text)
         assert text.splitlines()[: len(found)] == found
         for line in found:
-            # What a person does about it: what is wanted, what is known, or what to leave out.
+            # What a person does about it: what is expected, what is known, or what to leave out.
             assert line.startswith(("web_sites[", "site "))
             assert len(line) < 1100
     assert time.process_time() - started < 5
@@ -47,7 +47,7 @@ def test_keys_of_any_value_make_a_site_or_faults_that_name_them(keys):
             assert line.startswith("web_sites[0] 'shop'") or "name" in keys
             assert any(name in line for name in (*SITE_KEYS, "key")), line
             assert any(
-                word in line for word in ("wanted", "known", "did you mean", "required", "leave", "give", "set")
+                word in line for word in ("expected", "known", "did you mean", "required", "leave", "give", "set")
             ), line
         else:
             split_secrets([line])
@@ -102,11 +102,11 @@ def test_a_secret_of_any_shape_stands_in_no_fault(path):
 @pytest.mark.parametrize(
     ("value", "wanted"),
     [
-        (strategies.nested(2_000), "nested deeper than 50 levels; wanted"),
-        (strategies.nested(100_000), "nested deeper than 50 levels; wanted"),
-        (strategies.endless(), "nested deeper than 50 levels; wanted"),
+        (strategies.nested(2_000), "nested deeper than 50 levels; expected"),
+        (strategies.nested(100_000), "nested deeper than 50 levels; expected"),
+        (strategies.endless(), "nested deeper than 50 levels; expected"),
         (strategies.doubled(40), "more than 100000 values; expected fewer"),
-        (strategies.doubled(60), "nested deeper than 50 levels; wanted"),
+        (strategies.doubled(60), "nested deeper than 50 levels; expected"),
         ("a\ud800b", "text with half of a character (U+D800) in it; expected whole characters"),
         (16**5_000, "a number of 20001 bits; expected at most 1000 digits"),
         (b"abc", "of the type bytes; expected text, numbers"),

@@ -205,7 +205,7 @@ def test_nobody_else_has_the_path(tls):
         ),
         (
             {"protected": {"/.well-known/acme-challenge/": "x"}},
-            "nginx.protected has /.well-known/acme-challenge/, where",
+            "nginx.protected has /.well-known/acme-challenge/, at the path",
         ),
         ({"locations": {"/.well-known/acme-challenge": {"root": "/x"}}}, "nginx.locations has /.well-known/acme-"),
         ({"options": {"return": "503"}}, "nginx.options has return 503, which the CA gets instead"),

@@ -148,7 +148,7 @@ def test_wrong_pair_of_one_site_keeps_no_other_from_its_own(host):
     made, other = make(), make()
     wrong = host.site(kind="certificate", certificate=made.certificate)
     result = host.call(wrong, host.site("blog"), keys={"shop": other.key}, names=("shop", "blog"))
-    assert result["msg"].startswith("site 'shop': certificate failed: tls.key: the key does not fit")
+    assert result["msg"].startswith("site 'shop': certificate failed: tls.key: the key does not match")
     assert result["msg"].count("shop'") == 1
     assert (result["set_after"]["faulty"], result["set_after"]["others"]) == (["shop"], ["blog"])
     assert sorted(path.name for path in host.folder.glob("*.conf")) == ["blog.conf"]

@@ -17,7 +17,7 @@ def words(text: str) -> list[list[str]]:
     [
         ("a b c;", [["a", "b", "c"]]),
         ("a 'b c' \"d;{}\" '';", [["a", "b c", "d;{}", ""]]),
-        (r"""a "it\"s" 'it\'s' "a\\b" "a\n";""", [["a", 'it"s', "it's", "a\\b", r"a\n"]]),
+        (r"""a "it\"s" 'it\'s' "a\\b" "a\n";""", [["a", 'it"s', "it's", "a\\b", "a\n"]]),
         ("a it's b\"c;", [["a", "it's", 'b"c']]),
         ("a ${b}c ${d};", [["a", "${b}c", "${d}"]]),
         ("a # b;\nc;", [["a", "c"]]),

@@ -105,7 +105,7 @@ def test_fault_of_one_site_is_its_own(host):
     bad = host.site("bad", {"kind": "certificate", "certificate": one.certificate})
     found = host.run(bad, host.site(tls={"kind": "selfsigned"}), keys={"bad": two.key})
     assert list(found.faults) == ["bad"]
-    assert found.faults["bad"].startswith("site 'bad': certificate failed: tls.key: the key does not fit")
+    assert found.faults["bad"].startswith("site 'bad': certificate failed: tls.key: the key does not match")
     assert [entry["of"] for entry in found.entries()] == ["shop"]
     assert list(found.shown()) == ["shop"]
 

@@ -260,7 +260,7 @@ def test_a_port_of_https_is_no_port_of_http_of_another_site():
     tls = {**SHOP, "tls": "selfsigned"}
     wanted = "site 'shop': nginx.listen_tls has 443, on which site 'blog' listens for http; change one of the "
     assert faults(tls, {**BLOG, "nginx": {"listen": [80, 443]}}) == [wanted + "ports"]
-    assert faults({**BLOG, "nginx": {"listen": [80, "[::]:443"]}}, tls) == [wanted + "port"]
+    assert faults({**BLOG, "nginx": {"listen": [80, "[::]:443"]}}, tls) == [wanted + "ports"]
     assert len(complete([tls, {**BLOG, "nginx": {"listen": "192.0.2.1:443"}}], example=str(EXAMPLE))) == 2
     assert len(complete([tls, {**BLOG, "tls": "selfsigned"}], example=str(EXAMPLE))) == 2
     # The workaround of one site beside the `tls` of another: both are https.

@@ -121,7 +121,7 @@ def test_pair_of_the_inventory_is_installed_when_it_differs(layout, monkeypatch)
 def test_pair_of_the_inventory_that_is_wrong_is_refused(layout):
     one, two = make(), make()
     bring(layout, given(one), key=one.key)
-    with pytest.raises(StepError, match=r"tls\.key: the key does not fit"):
+    with pytest.raises(StepError, match=r"tls\.key: the key does not match"):
         bring(layout, given(two), key=one.key)
     assert pairs.read(layout).certificate == one.certificate
 
@@ -136,7 +136,7 @@ def test_files_of_the_host_are_judged_in_every_run(layout, tmp_path):
     assert bring(layout, in_files(tmp_path, new)).state == "renewed"
     (tmp_path / "a.key").write_text(made.key)
     for dry in (True, False):
-        with pytest.raises(StepError, match=r"tls\.key is .*/a.key: the key does not fit"):
+        with pytest.raises(StepError, match=r"tls\.key is .*/a.key: the key does not match"):
             bring(layout, tls, dry=dry)
     assert pairs.read(layout).certificate == new.certificate
 

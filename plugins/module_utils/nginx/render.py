@@ -234,10 +234,7 @@ def _beside_theirs(http_file: str, http: dict[str, list[str]], host: Mapping[str
     """Return the files of all sites if others wrote nginx.conf."""
     template = f"etc/nginx/conf.d/{names.HTTP_FILE}.j2"
     theirs = str(host.get("worker_connections", ""))
-    note = (
-        f"{names.MAIN} was not written by pyweb.stack and is not changed; its directives are in {http_file} "
-        "and the files of the sites"
-    )
+    note = f"{names.MAIN} was not written by pyweb.stack and is not changed; see {http_file}, and the sites' files"
     places = [f"{folder}/{names.HTTP_FILE}" for folder in beside.FOLDERS.values()]
     return [
         _template("pyweb_uwsgi_params", "pyweb_uwsgi_params", {}),

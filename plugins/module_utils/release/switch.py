@@ -298,7 +298,7 @@ class Switch:
                 self.release.name,
                 "rollback",
                 f"the database is ahead of release {self.release.id}, which does not know {', '.join(ahead)}; reverse "
-                "them back with manage migrate, or set rollback_ignore_migrations: true if the old code works "
+                "them with manage migrate, or set rollback_ignore_migrations: true if the old code works "
                 "with them",
             )
 
