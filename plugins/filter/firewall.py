@@ -10,12 +10,16 @@ from typing import Any
 from ansible.errors import AnsibleFilterError
 from ansible_collections.pyweb.stack.plugins.module_utils import firewall
 from ansible_collections.pyweb.stack.plugins.module_utils.model.errors import InventoryError
+from ansible_collections.pyweb.stack.plugins.module_utils.nginx import beside
 from ansible_collections.pyweb.stack.plugins.plugin_utils.plain import plain
 
 
-def firewall_plan(completed: Any, **options: Any) -> dict[str, Any]:
+def firewall_plan(completed: Any, nginx: Any = None, **options: Any) -> dict[str, Any]:
+    """Return the plan of `firewall.plan`; `nginx` are the facts of the host's nginx, which may serve other sites."""
+    servers = beside.servers(plain(nginx or {}))
+    served = sorted({f"{listen['port']}/tcp" for server in servers for listen in server["listens"]})
     try:
-        return firewall.plan(plain(completed), **plain(options))
+        return firewall.plan(plain(completed), **plain(options), served=served)
     except InventoryError as error:
         raise AnsibleFilterError(str(error)) from error
 

@@ -180,13 +180,15 @@ def _around(
     close_others: Any = False,
     over_others: bool = False,
     manage: bool = True,
+    served: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return `managed`, `start`, `others` (what is opened for them), `closes` (whether a port of theirs is), `notes`.
 
     `active` and `enabled` tell whether firewalld runs and starts at boot. If neither, nothing is filtered: other hosts
     can reach `open_ports`, which stay open. If either, an administrator configured it, and its openings are kept.
     `close_others` is True, or a list of ports. `packet_filters` filter already; firewalld is not started beside them
-    unless `over_others` is set. Without `manage`, nothing is changed.
+    unless `over_others` is set. Without `manage`, nothing is changed. `served` are the ports on which nginx serves
+    sites of others: they stay open for these when ours are removed.
     """
     listed = [_port(port) for port in close_others] if isinstance(close_others, list) else []
     every = not isinstance(close_others, list) and str(close_others).lower() in YES
@@ -198,7 +200,7 @@ def _around(
     if blocked or not manage:
         notes = [_blocked(packet_filters[0], wanted)] if blocked and manage else []
         return {"managed": False, "start": False, "others": [], "closes": closes, "notes": notes}
-    listening = [] if active else _of_others(open_ports, wanted, sites, ssh)
+    listening = [] if active else _of_others(open_ports, wanted, sites, ssh, served)
     shut = [listener for listener in listening if enabled or closes(listener["port"])]
     others = [
         {**_item(zone, port=listener["port"]), "process": listener["process"]}
@@ -207,7 +209,8 @@ def _around(
         if listener not in shut
         and not _covers([item["port"] for item in known if item["zone"] == zone], listener["port"])
     ]
-    shut = [listener for listener in shut if not _covers([item["port"] for item in known], listener["port"])]
+    let_in = [*(item["port"] for item in known), *_ports(wanted).split(", ")]
+    shut = [listener for listener in shut if not _covers(let_in, listener["port"])]
     notes = []
     if others:
         notes.append(
@@ -229,16 +232,20 @@ def _around(
 
 
 def _of_others(
-    open_ports: Sequence[Mapping[str, str]], wanted: Sequence[Item], sites: list[Site], ssh: Sequence[str]
+    open_ports: Sequence[Mapping[str, str]],
+    wanted: Sequence[Item],
+    sites: list[Site],
+    ssh: Sequence[str],
+    served: Sequence[str],
 ) -> list[Mapping[str, str]]:
-    """Return the ports that processes of others listen on: neither SSH nor ours."""
+    """Return the ports that processes of others listen on: not SSH, and not ours unless sites of others share them."""
     ours = _ports(wanted).split(", ")
     units = tuple(f"{Layout.of(site).identifier}{end}" for site in sites for end in ("@", "."))
     return [
         listener
         for listener in open_ports
         if listener["port"] not in ssh
-        and not _covers(ours, listener["port"])
+        and (listener["port"] in served or not _covers(ours, listener["port"]))
         and not (units and listener["unit"].startswith(units))
     ]
 

@@ -193,8 +193,8 @@ def shop(**keys: Any) -> dict[str, Any]:
 
 
 def options(**directives: Any) -> str:
-    """Variables of a run: directives of the http level, and open ports for the sites of somebody else."""
-    return json.dumps({"nginx_options": directives, "firewalld_ports": ["80/tcp", "8443/tcp"]})
+    """Return the variables of a run: directives of the http level."""
+    return json.dumps({"nginx_options": directives})
 
 
 def serve(host: Host, work: Path, sites: list[dict[str, Any]]) -> Any:

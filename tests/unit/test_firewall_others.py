@@ -55,6 +55,28 @@ def test_what_listens_stays_open_where_nothing_filtered():
     assert records(found)["web"]["ports"] == ["8080/tcp"]
 
 
+NGINX = {"port": "80/tcp", "process": "nginx (pid 5, nginx.service)", "unit": "nginx.service"}
+
+
+def test_a_port_on_which_nginx_serves_sites_of_others_stays_open_when_ours_are_removed():
+    found = planned([NGINX], served=["80/tcp"])
+    assert ports(found["others"]) == ["80/tcp"]
+    opened = records(found)
+    assert opened["web"]["services"] == ["http"]
+    known = {"public": {"services": ["ssh", "http"], "ports": ["80/tcp", "8080/tcp"]}}
+    gone = {"opened": opened, "let_in": known, "sites": [{**SHOP, "state": "absent"}]}
+    removed = planned([], active=True, enabled=True, served=["80/tcp"], **gone)
+    assert ports(removed["close"]) == ["http", "8080/tcp"]
+    again = planned([], active=True, enabled=True, served=["80/tcp"], close_others=True, **gone)
+    assert ports(again["close"]) == ["http", "8080/tcp", "80/tcp"]
+
+
+@pytest.mark.parametrize("given", [{}, {"served": ["8443/tcp"]}, {"served": ["80/tcp"], "close_others": ["80/tcp"]}])
+def test_a_port_that_only_our_sites_use_is_not_opened_for_others(given):
+    found = planned([NGINX], **given)
+    assert (found["others"], found["notes"]) == ([], [])
+
+
 def test_what_listens_stays_open_in_every_zone_that_something_is_put_into():
     let_in = {"public": {"services": ["ssh"], "ports": []}, "dmz": {"services": ["http"], "ports": ["514/udp"]}}
     found = planned(let_in=let_in, bound={"dmz": ["eth0", "10.0.0.0/8"]})

@@ -87,6 +87,19 @@ def test_no_python_fits():
     assert chosen["interpreter"]["path"] == "/usr/bin/python3.11"
 
 
+def test_the_firewall_knows_on_which_ports_nginx_serves_sites_of_others():
+    completed = FILTERS["sites"]([SHOP])
+    listener = {"port": "80/tcp", "process": "nginx (pid 5, nginx.service)", "unit": "nginx.service"}
+    given = {"services": [], "ports": [], "zone": "public", "purpose": "web", "opened": {}, "ssh_ports": [22]}
+    given["default_zone"] = "public"
+    given |= {"active": False, "enabled": False, "open_ports": [listener]}
+    nginx = {"main": "foreign", "servers": [{"listens": [{"address": "*", "port": 80}]}]}
+    assert [item["port"] for item in FILTERS["firewall_plan"](completed, nginx=nginx, **given)["others"]] == ["80/tcp"]
+    # The package's own server makes way for ours.
+    packaged = {**nginx, "main": "packaged"}
+    assert FILTERS["firewall_plan"](completed, nginx=packaged, **given)["others"] == []
+
+
 def test_nginx_and_firewall_faults_are_ansible_errors():
     completed = FILTERS["sites"]([SHOP])
     platform = {"user": "nginx", "layout": "conf_d", "modules": "/m/*.conf"}
