@@ -123,7 +123,7 @@ def test_every_run_ends_with_a_line_a_site(host: Host, other: Host, project: Pro
         assert "roll back" not in line
     assert [line for line in said.splitlines() if line.startswith("gone: unreachable: ")]
     assert "not touched, without sites: db1" in said
-    assert status_of(found) == [GONE, *[("ok", [("ok", False)])] * 2, ("no_sites", [])]
+    assert status_of(found) == [GONE, *[("ok", [("ok", False)])] * 2, ("no_sites", [])], said
 
     # An include prints a heading for each host. Building takes longer than anybody should wait without a word.
     assert re.findall(rf"(?m)^{host.name}: building shop; the first build of a site takes about a minute", said)
