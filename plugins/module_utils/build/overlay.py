@@ -13,6 +13,7 @@ import importlib.util
 import posixpath
 import pprint
 import re
+import textwrap
 from importlib.abc import InspectLoader
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 from urllib.parse import unquote_to_bytes
@@ -333,7 +334,8 @@ def _text_of(module: str) -> str:
     source = cast(InspectLoader, spec.loader).get_source(name) if spec else None
     if source is None:
         raise ImportError(f"the text of {name} is missing")
-    return re.split(r"^# -{20,}\n", source, maxsplit=1, flags=re.MULTILINE)[1]
+    text = re.split(r"^# -{20,}\n(?:if __name__ == .__main__.:\n)?", source, maxsplit=1, flags=re.MULTILINE)[1]
+    return textwrap.dedent(text)
 
 
 def _literal(value: Any) -> str:
