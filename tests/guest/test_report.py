@@ -131,7 +131,7 @@ def test_every_run_ends_with_a_line_a_site(host: Host, other: Host, project: Pro
 
     # A second run changes nothing, and says that.
     said, status, lines, found = world.play(inventory, "site.yml")
-    few_headings(world.played, 22, 7)
+    few_headings(world.played, 22, 8)
     assert [("nothing changed" in line, "changed: " in line) for line in lines] == [(True, False)] * 2, lines
     assert status_of(found) == [GONE, *[("ok", [("ok", True)])] * 2, ("no_sites", [])]
 
