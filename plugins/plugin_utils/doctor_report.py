@@ -67,7 +67,7 @@ def lines(hosts: list[dict[str, Any]]) -> list[tuple[str, str]]:
                 first = site["first"]
                 says = f"  first   {first['hop']}: {first['cause']}  [{first['fault']}]"
                 shown.append((says, COLOURS[site["status"]]))
-                shown.append((f"  fix    {first['fix']}", COLOURS[site["status"]]))
+                shown.append((f"  fix     {first['fix']}", COLOURS[site["status"]]))
                 shown += [(f"  says    {text}", "normal") for text in said(first)]
             shown += [(f"  advice  {text}", FAULT_COLOURS[ADVICE]) for text in advised(site)]
             shown += [(f"  {text}", COLOURS["degraded"]) for text in changed(site)]

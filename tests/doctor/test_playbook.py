@@ -73,7 +73,7 @@ def test_terminal_shows_one_aligned_line_a_hop(report, managed):
     assert {status for _hop, status in lines[len(HOPS) :]} == {"ok"}
     assert re.search(r"(?m)^  ✕ client      broken    a client gets 502.*\[follows from uwsgi\]$", said)
     assert "  first   uwsgi: uWSGI is stopped" in said
-    assert re.search(r"(?m)^  fix    systemctl start uwsgi-mysite@[0-9a-f]{12}\.service$", said)
+    assert re.search(r"(?m)^  fix     systemctl start uwsgi-mysite@[0-9a-f]{12}\.service$", said)
     assert "away: unreachable" in said
     assert SECRET not in said
 
