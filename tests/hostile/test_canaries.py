@@ -194,7 +194,7 @@ def test_the_key_of_a_server_is_roots_and_another_one_is_refused(runs: Runs, wor
     digest = world.host.told(f"ssh-keygen -lf {SERVERS}/new.pub | cut -d' ' -f2")
     error = runs.bad.error
     assert (
-        f"[127.0.0.1]:{SSH_PORT} shows the key {digest}, and /etc/sites/keyed/known_hosts contains another one"
+        f"[127.0.0.1]:{SSH_PORT} shows the key {digest}, and /etc/sites/keyed/known_hosts contains another key of it"
     ) in error
     assert "site 'pinned': source failed: source.known_hosts does not contain this key" in error
     assert world.run_as("site-keyed", "echo x >> /etc/sites/keyed/known_hosts").returncode
