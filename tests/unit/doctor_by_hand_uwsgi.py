@@ -151,12 +151,19 @@ UWSGI = [
     ),
 ]
 UWSGI += [
-    _uwsgi(
-        "a command before uWSGI fails",
-        "Unknown command: 'migrat'. Did you mean migrate?\nType 'manage.py help' for usage.\n"
-        f"shop.service: Control process exited, code=exited, status=1/FAILURE\n{ENDED}",
-        "ExecStartPre= of shop.service fails: Unknown command: 'migrat'. Did you mean migrate?",
-        f"correct ExecStartPre= in shop.service, or what it runs{AGAIN}",
+    Case(
+        "a command before uWSGI fails, and says why",
+        lambda site, host: ended(
+            site,
+            "Unknown command: 'migrat'. Did you mean migrate?\nType 'manage.py help' for usage.\n"
+            f"shop.service: Control process exited, code=exited, status=1/FAILURE\n{ENDED}",
+            unit={"ExecStartPre": "{ path=/m ; argv[]=/m migrat ; ignore_errors=no ; code=exited ; status=1 }"},
+        ),
+        "uwsgi.unit",
+        "broken",
+        "systemd cannot start shop.service: /m migrat failed, which has to end well before it starts (ExecStartPre=): "
+        "Unknown command: 'migrat'. Did you mean migrate?",
+        "correct it in shop.service, or what it runs, then systemctl daemon-reload && systemctl restart shop.service",
     ),
     Case(
         "halted by a signal",

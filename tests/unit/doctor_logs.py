@@ -299,7 +299,8 @@ UWSGI = [
         "a command before the start fails, which a drop-in brought",
         lambda site, host: down(
             site,
-            "x: Control process exited, code=exited, status=1/FAILURE\nx: Failed with result 'exit-code'.",
+            "x.service: Control process exited, code=exited, status=1/FAILURE\n"
+            "x.service: Failed with result 'exit-code'.",
             {
                 "ExecStartPre": "{ path=/bin/false ; argv[]=/bin/false a ; ignore_errors=no ; code=exited ; status=1 }",
                 "DropInPaths": "/usr/lib/systemd/system/service.d/10.conf /etc/systemd/system/x.d/pyweb.conf "
@@ -317,14 +318,14 @@ UWSGI = [
         "a command before the start fails",
         lambda site, host: down(
             site,
-            "x: Control process exited, code=exited, status=1/FAILURE",
+            "x.service: Control process exited, code=exited, status=1/FAILURE",
             {"ExecStartPre": "{ path=/bin/false ; argv[]=/bin/false ; ignore_errors=no ; code=exited ; status=1 }"},
         ),
         "uwsgi.unit",
         "broken",
         f"systemd cannot start {UNIT}: /bin/false failed, which has to end well before it starts (ExecStartPre=)",
-        f"correct it in {UNIT}, then systemctl daemon-reload && systemctl restart {UNIT}",
-        ("x: Control process exited, code=exited, status=1/FAILURE",),
+        f"correct it in {UNIT}, or what it runs, then systemctl daemon-reload && systemctl restart {UNIT}",
+        ("x.service: Control process exited, code=exited, status=1/FAILURE",),
     ),
     Case(
         "a file system from which nothing is executed",

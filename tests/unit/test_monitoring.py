@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.pyweb.stack.plugins.module_utils.doctor import metrics
 from ansible_collections.pyweb.stack.plugins.module_utils.doctor.metrics import METRICS
 from ansible_collections.pyweb.stack.plugins.module_utils.model.doctor_timer import DOCTOR_TIMER_KEYS
+from prometheus_client.parser import text_string_to_metric_families
 
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ROOT / "examples/prometheus/pyweb.rules.yml"
@@ -54,6 +56,23 @@ def test_alert_rules_are_as_prometheus_has_them():
             assert rule["expr"].count("(") == rule["expr"].count(")")
             names.append(rule["alert"])
     assert len(names) == len(set(names)) >= 4
+
+
+def test_prometheus_reads_the_metrics():
+    """By the parser of its own client library, which refuses what is not of its text format."""
+    samples = metrics.Samples()
+    samples.add("pyweb_fault", 1, site='a "quoted" \\ name', code="line\nbreak")
+    for metric in METRICS:
+        samples.add(metric.name, 0.25, site="shop")
+        samples.add(metric.name, 1e12, site="blog")
+    families = list(text_string_to_metric_families(metrics.text(samples.found)))
+    assert {family.name: family.type for family in families} == {
+        name.removesuffix("_total"): kind for name, kind in KNOWN.items()
+    }
+    read = [(sample.name, sample.labels, float(sample.value)) for family in families for sample in family.samples]
+    assert sorted(map(repr, read)) == sorted(
+        repr((sample.name, dict(sample.labels), float(sample.value))) for sample in samples.found
+    )
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="there is no promtool")

@@ -49,7 +49,7 @@ def run(sites: Sequence[SiteHere], as_json: bool, deep: bool, patience: float) -
 
 
 def show(report: dict[str, Any]) -> None:
-    """Print the report on one site: a line a hop, each cause in full, the rungs of the ladder."""
+    """Print the report on one site: a line for each hop, each cause in full, the rungs of the ladder."""
     colours = plugin_status.COLOURS
     say("")
     title = f"{report['name']} ({', '.join(report['domains'])}): {report['status']}, {report['seconds']} s"

@@ -2,21 +2,23 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Ask an application for pages that failed, in a process of its own, and say what it raised there.
 
-`site_doctor` sends this file's text to the site's own interpreter, as its user, with its environment; nothing here may
-need Ansible. Django answers an exception with 500 and tells whoever listens to its signal `got_request_exception`;
-LOGGING of the project may tell nobody. Only GET, without cookies and query strings.
+`site_doctor` sends this file's text, behind that of `django_load`, to the site's own interpreter, as its user, with its
+environment; nothing here may need Ansible. Django answers an exception with 500 and tells whoever listens to its signal
+`got_request_exception`; LOGGING of the project may tell nobody. Only GET, without cookies and query strings.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
 import io
 import json
 import sys
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # Its text is sent in front of this one.
+    from .django_load import load
 
 PREFIX = "pyweb-again "
 
@@ -46,16 +48,6 @@ def main(module: str, name: str, wanted: str) -> None:
         if raised:
             found.update(error=words(raised[0]), where=where(raised[0]))
         print(PREFIX + json.dumps(found), flush=True)
-
-
-def load(module: str) -> Any:
-    """Import `module`, a dotted name or the path of a file."""
-    if not module.endswith(".py"):
-        return importlib.import_module(module)
-    spec: Any = importlib.util.spec_from_file_location("uwsgi_file", module)
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
 
 
 def in_wsgi(application: Any) -> Any:

@@ -2,15 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Look at a Django project from the inside: in the site's own interpreter, as its user, with its environment.
 
-`site_doctor` sends this file's text, behind those of `settings_facts`, `django_data`, `django_assets` and
-`django_advice`, to that interpreter's standard input; nothing here may need Ansible. Every finding is printed as one
+`site_doctor` sends this file's text, behind those of `settings_facts`, `django_data`, `django_assets`, `django_advice`
+and `django_load`, to that interpreter's standard input; nothing here may need Ansible. Every finding is printed as one
 line of JSON as soon as it is known. A look that ends in an exception ends no other one, and databases are looked at
 beside all the rest. It reads only, and no value of a setting that may be a secret is ever printed.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import os
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from .django_advice import deploy_checks, foreign_cookies, lines_of, locale_of, mail_server, trusted_over_https
     from .django_assets import assets
     from .django_data import watch_databases
+    from .django_load import load
 
 STARTED = time.monotonic()
 
@@ -95,16 +95,6 @@ def with_cause(error: BaseException) -> str:
 def missing_module(error: BaseException) -> str:
     """Return the module that is not there; '' for another error. A NameError has a name as well."""
     return (error.name or "") if isinstance(error, ImportError) else ""
-
-
-def load(module: str) -> Any:
-    """Import `module`, a dotted name or the path of a file."""
-    if not module.endswith(".py"):
-        return importlib.import_module(module)
-    spec: Any = importlib.util.spec_from_file_location("uwsgi_file", module)
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
 
 
 def look_at_settings(settings: Any, wanted: dict[str, Any]) -> None:

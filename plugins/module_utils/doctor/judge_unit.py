@@ -8,6 +8,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 
+from . import uwsgi_words
 from .evidence import Site
 from .fault import BROKEN, Fault, Faults
 from .fixes import BY_HAND
@@ -84,7 +85,9 @@ def reason_of(unit: Mapping[str, str], log: str, absent: Mapping[str, str]) -> t
     elif kind:
         found = _of_step(unit, log, absent, kind, step[1] if step else "")
     elif before:
-        found = f"{before} failed, which has to end well before it starts (ExecStartPre=)", f"correct it in {name}"
+        said = uwsgi_words.complaint(log)
+        cause = f"{before} failed, which has to end well before it starts (ExecStartPre=)"
+        found = f"{cause}: {said}" if said else cause, f"correct it in {name}, or what it runs"
         words = [match[0].strip() for match in (_last(_CONTROL, log), _last(_RESULT, log)) if match]
     elif timeout and "notify" in unit.get("Type", "notify"):
         found = (

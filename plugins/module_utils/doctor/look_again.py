@@ -14,7 +14,7 @@ from typing import Any
 
 from ..build.program import program_text
 from ..host import answers
-from . import ask, django_again
+from . import ask, django_again, django_load
 from .application import application_of
 from .evidence import Site
 from .evidence_logs import Raised
@@ -54,7 +54,7 @@ def look_again(site: Site, paths: list[str], timeout: float) -> None:
         timeout=timeout,
         cwd=folder,
         environment=project_environment(found),
-        stdin=program_text(django_again),
+        stdin=program_text(django_load, django_again),
         who=who,
     )
     site.logs.again += read_raised(said.out)

@@ -15,7 +15,7 @@ from ..host import answers, path_walk
 from ..host.files import names, read_or_empty
 from ..host.identity import Identity
 from ..nginx import match
-from . import ask, django_advice, django_assets, django_data, django_look
+from . import ask, django_advice, django_assets, django_data, django_load, django_look
 from .application import application_of
 from .evidence import Site
 from .look_redirects import insists_on_https
@@ -95,7 +95,7 @@ def look_inside(site: Site, main: match.Server | None) -> None:
         timeout=site.patience.look,
         cwd=folder,
         environment=project_environment(found),
-        stdin=program_text(settings_facts, django_data, django_assets, django_advice, django_look),
+        stdin=program_text(settings_facts, django_data, django_assets, django_advice, django_load, django_look),
         who=who,
     )
     site.inside_timed_out = said.status is None and not said.err

@@ -65,8 +65,8 @@ _KNOWN = (
 def why(site: Site) -> str:
     """Return why the site's server ended, in a line; as `logs.reason`, without what systemd says of any end."""
     text = own_lines(site.uwsgi.log)
-    if before := _before(site) or forks_away(site):
-        return before
+    if forked := forks_away(site):
+        return forked
     for pattern, _fix in _KNOWN:
         if found := re.search(pattern, site.uwsgi.log):
             return found[0].strip() + _hidden_by(site, found[0])
@@ -84,8 +84,6 @@ def fix(site: Site) -> str:
     """Return what to do about the end of a server, '' where nobody knows."""
     unit = site.uwsgi.unit.get("Id", "") or "its unit"
     again = f"; then {'systemctl daemon-reload && ' if unit != 'its unit' else ''}{restart(site)}"
-    if _before(site):
-        return f"correct ExecStartPre= in {unit}, or what it runs{again}"
     if forks_away(site):
         return f"remove daemonize from {ini(site)} (logto = writes the same log){again}"
     for pattern, what in _KNOWN:
@@ -117,13 +115,10 @@ def forks_away(site: Site) -> str:
     return f"daemonize = {log} in {ini(site)}: uWSGI goes into the background, and systemd takes that for its end"
 
 
-def _before(site: Site) -> str:
-    """Say that not uWSGI failed, but a command that its unit runs before it."""
-    log = site.uwsgi.log
-    if not re.search(r": Control process exited, code=exited", log) or "*** Starting uWSGI" in log:
-        return ""
+def complaint(log: str) -> str:
+    """Return the last line of a journal in which a program says what is wrong; '' where none does."""
     lines = [line.strip() for line in own_lines(log).splitlines() if _PLAIN.search(line)]
-    return f"ExecStartPre= of {site.uwsgi.unit.get('Id', 'its unit')} fails: {lines[-1] if lines else own_words(log)}"
+    return lines[-1] if lines else ""
 
 
 def own_lines(log: str) -> str:
