@@ -167,11 +167,16 @@ class Bed:
 
 @contextmanager
 def running(page: str, text: str, work: Path, archive: Path, **more: Any) -> Iterator[Bed]:
+    """Start the containers for a text, and remove them at the end. A failure gets what the hosts say as its notes."""
     bed = Bed(page, text, work, **more)
     try:
         bed.remove()
         bed.start(archive)
         yield bed
+    except BaseException as failure:
+        for title, lines in bed.evidence():
+            failure.add_note(f"--- {title} ---\n{lines}")
+        raise
     finally:
         bed.remove()
 

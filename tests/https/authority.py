@@ -11,6 +11,7 @@ import urllib.request
 from dataclasses import dataclass
 from functools import cached_property
 
+import pebble
 from host import docker
 
 IMAGE = "pyweb-debian12:pebble"
@@ -18,17 +19,7 @@ START_SECONDS = 30
 SCAN_SECONDS = 600
 # Certificates of six days: for certbot they are due from the first minute, so that every run of its timer renews them.
 LIFETIME_SECONDS = 6 * 24 * 3600
-CONFIG = {
-    "listenAddress": "0.0.0.0:14000",
-    "managementListenAddress": "0.0.0.0:15000",
-    "certificate": "/ca/cert.pem",
-    "privateKey": "/ca/key.pem",
-    "httpPort": 80,
-    "tlsPort": 443,
-    "ocspResponderURL": "",
-    "externalAccountBindingRequired": False,
-    "certificateValidityPeriod": LIFETIME_SECONDS,
-}
+CONFIG = {**pebble.CONFIG, "certificateValidityPeriod": LIFETIME_SECONDS}
 # The http.server answers 404 to all: the server of somebody else, to which a test can let a name lead. AUTHZREUSE: a CA
 # that remembers that a name was proved would not always ask for the challenge that has to fail.
 SERVE = """

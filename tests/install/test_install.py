@@ -6,9 +6,9 @@ import re
 
 import pytest
 from bed import Bed
-from conftest import PROJECT
+from starting_point import INVENTORY, change
 
-PLAY = "cd ~/elsewhere; ansible-playbook -i ~/sites/inventory/hosts.yml -K pyweb.stack."
+PLAY = f"cd ~/elsewhere; ansible-playbook -i {INVENTORY} -K pyweb.stack."
 PAGE = "curl -s -o /dev/null -w '%{http_code} ' http://shop.example.com/"
 
 
@@ -55,7 +55,7 @@ def test_every_playbook_runs_from_another_folder(bed):
     again = play(bed, "site")
     assert "nothing changed" in again
     assert changed(again) == 0
-    bed.controller.told(f"echo '# changed' >>{PROJECT}/mysite/urls.py")
+    change(bed)
     deployed = play(bed, "deploy")
     assert re.search(r"serves release .*changed: .*release", deployed)
     assert "rollback" in play(bed, "rollback -e rollback_site=shop")

@@ -8,25 +8,11 @@ import sys
 
 import pytest
 from bed import pinned_core, running
-from host import ROOT
+from starting_point import HOSTS, INVENTORY, change, lay_out
 
 # Python 3.11 for the older ones; the newer need 3.12 or later.
 OLDER, NEWER = "debian12", "debian13"
 CORES = [(OLDER, "==2.16.*"), (OLDER, pinned_core()), (NEWER, "==2.20.*"), (NEWER, "==2.21.*"), (NEWER, "newest")]
-PROJECT = "/home/me/shop"
-INVENTORY = """\
-web:
-  hosts:
-    web1.example.com:
-  vars:
-    ansible_user: admin
-    ansible_become: true
-    ansible_python_interpreter: /usr/bin/python3
-    web_sites:
-      - name: shop
-        domains: [shop.example.com]
-        source: {directory: shop}
-"""
 
 
 def newest() -> str:
@@ -37,22 +23,17 @@ def newest() -> str:
 
 
 @pytest.mark.parametrize(("controller", "core"), CORES, ids=[core.strip("=*.") for _controller, core in CORES])
-def test_every_step_of_a_site(controller, core, archive, tmp_path, request):
+def test_every_step_of_a_site(controller, core, archive, tmp_path):
     core = newest() if core == "newest" else core
     page = f"matrix-{core.strip('=*.')}"
-    with running(page, INVENTORY, tmp_path, archive, core=core, controller=controller, flavour="baked") as bed:
-        bed.controller.copy(ROOT / "examples/mysite", PROJECT)
-        bed.controller.told(f"chown -R me: {PROJECT}; cat >/home/me/inventory.yml", stdin=INVENTORY)
-        try:
-            steps(bed)
-        except BaseException:
-            request.node.told = list(bed.evidence())
-            raise
+    with running(page, HOSTS, tmp_path, archive, core=core, controller=controller, flavour="baked") as bed:
+        lay_out(bed)
+        steps(bed)
 
 
 def steps(bed):
     def play(words):
-        done = bed.session().type(f"ansible-playbook -i inventory.yml -K pyweb.stack.{words}")
+        done = bed.session().type(f"ansible-playbook -i {INVENTORY} -K pyweb.stack.{words}")
         assert done.status == 0, done.output
         assert "WARNING]" not in done.output, done.output
         return done.output
@@ -61,7 +42,7 @@ def steps(bed):
     assert "would serve a new release" in play("site --check")
     assert "serves release" in play("site")
     assert "nothing changed" in play("site")
-    bed.controller.told(f"echo '# changed' >>{PROJECT}/mysite/urls.py")
+    change(bed)
     assert re.search(r"serves release .*changed: .*release", play("deploy"))
     assert "changed: rollback" in play("rollback -e rollback_site=shop")
     assert ": all ok" in play("doctor")

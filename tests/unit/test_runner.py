@@ -1,4 +1,4 @@
-"""What `make test` runs, in which order, and what it takes for a pass: tests/tools/test.py."""
+"""What `make test` runs, in which order, and what it takes for a pass: plan.py and test.py of tests/tools."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+import plan
 import platforms
 import pytest
 import yaml
@@ -24,9 +25,9 @@ def runner(tmp_path, monkeypatch):
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, "pyweb_runner", module)  # dataclasses look it up
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "LOGS", tmp_path)
-    monkeypatch.setattr(module, "ALONE", tmp_path / "alone.lock")
-    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(plan, "LOGS", tmp_path)
+    monkeypatch.setattr(plan, "ALONE", tmp_path / "alone.lock")
+    monkeypatch.setattr(plan, "ROOT", tmp_path)
     module.dockers = []
     monkeypatch.setattr(module, "docker", lambda *words: module.dockers.append(words) or "what docker says")
     return module
@@ -76,7 +77,7 @@ def test_a_platform_that_only_a_registry_has_is_asked_where_it_is_named(runner):
 
 def test_every_scenario_that_there_is_belongs_to_the_plan(runner):
     there = {path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")}
-    assert there == {*runner.SCENARIOS.split(), *runner.BRIEF}
+    assert there == {*plan.SCENARIOS.split(), *plan.BRIEF}
 
 
 def test_the_gates_that_need_no_host_are_asked_by_make_lint(runner):
@@ -288,9 +289,7 @@ def test_what_measures_waits_for_the_others_and_keeps_them_waiting(runner, tmp_p
     steps = [
         shell(runner, "long", noted("long", 0.5)),
         # As tests/load/conftest.py does it: it sets up beside the others, and then wants to be alone.
-        shell(
-            runner, "load", f"echo set up >> {events}; flock {runner.ALONE} sh -c '{noted('load', 0.3)}'", alone=True
-        ),
+        shell(runner, "load", f"echo set up >> {events}; flock {plan.ALONE} sh -c '{noted('load', 0.3)}'", alone=True),
         shell(runner, "soon", "sleep 0.1"),
         shell(runner, "late", noted("late"), "soon"),
         shell(runner, "last", noted("last"), "long"),
@@ -314,7 +313,7 @@ def test_a_container_is_gone_before_anything_is_measured(runner, tmp_path, monke
     monkeypatch.setattr(runner, "docker", removed)
     scenario = shell(runner, "molecule sanity", "true")
     scenario.container = "sanity-here"
-    measures = shell(runner, "load", f"flock {runner.ALONE} sh -c 'echo measured >> {events}'", alone=True)
+    measures = shell(runner, "load", f"flock {plan.ALONE} sh -c 'echo measured >> {events}'", alone=True)
     # It starts while the scenario's container is being removed.
     runner.run_all([scenario, shell(runner, "soon", "sleep 0.1"), measures], jobs=2)
     assert events.read_text(encoding="ascii").splitlines() == ["rm sanity-here", "measured"]

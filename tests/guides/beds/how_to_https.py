@@ -6,6 +6,8 @@ import json
 import time
 from typing import TYPE_CHECKING
 
+import pebble
+
 if TYPE_CHECKING:
     from bed import Bed
 
@@ -14,16 +16,6 @@ FLAVOURS = {"web1": "baked"}
 NAMES = {CA: "ca"}
 PASSWORDLESS = True
 START_SECONDS = 30
-CONFIG = {
-    "listenAddress": "0.0.0.0:14000",
-    "managementListenAddress": "0.0.0.0:15000",
-    "certificate": "/ca/cert.pem",
-    "privateKey": "/ca/key.pem",
-    "httpPort": 80,
-    "tlsPort": 443,
-    "ocspResponderURL": "",
-    "externalAccountBindingRequired": False,
-}
 INSTALL = f"""
 set -e
 apt-get -q -y update
@@ -45,7 +37,7 @@ systemd-run --quiet --unit=pebble --setenv=PEBBLE_VA_NOSLEEP=1 --setenv=PEBBLE_W
 
 def prepare(bed: Bed) -> None:
     authority = bed.host("ca")
-    authority.told(INSTALL, stdin=json.dumps({"pebble": CONFIG}))
+    authority.told(INSTALL, stdin=json.dumps({"pebble": pebble.CONFIG}))
     authority.told(SERVE.format(address=bed.host().address))
     deadline = time.monotonic() + START_SECONDS
     while authority.run("curl --silent --fail --insecure https://127.0.0.1:14000/dir").returncode:
