@@ -93,4 +93,4 @@ def test_all_is_as_it_was_when_root_moves_it_back(world: World, run: Run) -> Non
     world.host.told(f"rm {MEDIA} {DISK}/big.txt && mv {DISK} {MEDIA}")
     assert world.deploy().changed
     again = world.deploy()
-    assert again.changed == 0, again.output
+    assert again.changed == 0, again.changes

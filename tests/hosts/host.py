@@ -34,13 +34,18 @@ RIGHTS = [
 
 @dataclass(frozen=True)
 class Run:
-    """How a playbook run ended. `error` is what the failed task says; '' where none did."""
+    """How a playbook run ended.
+
+    `error` is the message of the failed task, '' if none failed. `changes` is a line for each task that changed the
+    host, with what it made.
+    """
 
     status: int
     seconds: float
     changed: int
     error: str
     output: str
+    changes: str = ""
 
 
 @dataclass
@@ -192,10 +197,17 @@ def _told(status: int, seconds: float, output: str, host: str) -> Run:
         report, _end = json.JSONDecoder().raw_decode(output[start:])
     except ValueError:
         return Run(status, seconds, 0, output[-2000:], output)
-    results = [task["hosts"][host] for play in report["plays"] for task in play["tasks"] if host in task["hosts"]]
+    tasks = [task for play in report["plays"] for task in play["tasks"] if host in task["hosts"]]
+    results = [task["hosts"][host] for task in tasks]
     bad = [result for result in results if result.get("failed") or result.get("unreachable")]
     errors = [str(result.get("msg", result)) for result in bad]
-    return Run(status, seconds, report["stats"].get(host, {}).get("changed", 0), "\n".join(errors), output)
+    changes = [
+        f"{task['task']['name']}: {result.get('made', result)}"
+        for task, result in zip(tasks, results)
+        if result.get("changed")
+    ]
+    changed = report["stats"].get(host, {}).get("changed", 0)
+    return Run(status, seconds, changed, "\n".join(errors), output, "\n".join(changes))
 
 
 def docker(*words: str) -> str:

@@ -86,7 +86,7 @@ class World:
         """A run repairs, and the run after it finds nothing to do."""
         self.assert_repaired(*names, playbook=playbook)
         again = self.host.deploy(self.wanted(*names), playbook)
-        assert again.changed == 0, again.output
+        assert again.changed == 0, again.changes
 
 
 def served(host: Host, project: Project, work: Path) -> World:

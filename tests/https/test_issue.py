@@ -39,7 +39,7 @@ def test_a_second_run_changes_nothing_and_asks_the_ca_nothing(served: World) -> 
     asked, live = served.authority.questions, served.live("shop")
     # Although the certificates are due for renewal: that is the timer's.
     again = served.converge()
-    assert again.changed == 0, again.output
+    assert again.changed == 0, again.changes
     assert (served.authority.questions, served.live("shop")) == (asked, live)
 
 

@@ -44,4 +44,4 @@ def test_where_nginx_refuses_the_old_certificate_is_served_and_the_next_renewal_
     assert renewed.returncode == 0, served.host.journal()
     served.assert_renewed("shop", before)
     again = served.converge()
-    assert again.changed == 0, again.output
+    assert again.changed == 0, again.changes

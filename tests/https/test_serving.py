@@ -115,7 +115,7 @@ def test_a_pair_that_somebody_renews_on_the_host_is_served_without_a_run(served:
             lambda visitor=visitor: visitor.ask("own.example").status == 200, "nginx does not serve the new pair"
         )
     again = served.converge()
-    assert again.changed == 0, again.output
+    assert again.changed == 0, again.changes
 
 
 FORWARDED = {

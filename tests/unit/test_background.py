@@ -332,14 +332,39 @@ def test_the_release_of_a_run_is_read_from_its_processes(tmp_path, monkeypatch):
     assert unit.release_of_processes(str(tmp_path / "proc"), str(tmp_path / "cg")) == ""
 
 
-@pytest.mark.parametrize(("told", "used"), [(OLD, {OLD, NEW}), ("", {"1" * 12, OLD, NEW})])
-def test_a_run_that_does_not_tell_its_release_may_use_any(live, tmp_path, systemd, monkeypatch, told, used):
+@pytest.mark.parametrize(
+    ("shown", "used"),
+    [
+        pytest.param([OLD], {OLD, NEW}, id="its processes name it"),
+        pytest.param([""], {"1" * 12, OLD, NEW}, id="no process ever names it"),
+        pytest.param(["", "", OLD], {OLD, NEW}, id="it has just started"),
+    ],
+)
+def test_a_timers_run_keeps_the_release_that_it_uses(live, tmp_path, systemd, monkeypatch, shown, used):
     put_releases(tmp_path, ("1" * 12, 1), (OLD, 2), (NEW, 3))
-    monkeypatch.setattr(background_state.Unit, "release_of_processes", lambda unit: told)
+    monkeypatch.setattr(module, "RELEASE_KNOWN_SECONDS", 0.5)
+    monkeypatch.setattr(
+        background_state.Unit, "release_of_processes", lambda unit: shown.pop(0) if shown[1:] else shown[0]
+    )
     new = background(tmp_path, systemd, NEW, WORKERS, TIMERS)
     go_live(new, tmp_path)
     systemd.states["pyweb-timer-shop@digest.service"] = "active"
     assert new.in_use() == used
+
+
+def test_a_timers_run_that_ends_keeps_no_release(live, tmp_path, systemd, monkeypatch):
+    put_releases(tmp_path, ("1" * 12, 1), (OLD, 2), (NEW, 3))
+    service = "pyweb-timer-shop@digest.service"
+
+    def ends(unit):
+        systemd.states[service] = "inactive"
+        return ""
+
+    monkeypatch.setattr(background_state.Unit, "release_of_processes", ends)
+    new = background(tmp_path, systemd, NEW, WORKERS, TIMERS)
+    go_live(new, tmp_path)
+    systemd.states[service] = "active"
+    assert new.in_use() == {NEW}
 
 
 def test_the_use_of_the_cpu_is_read(tmp_path):

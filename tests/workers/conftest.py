@@ -113,7 +113,7 @@ class World:
         self.wait_for(lambda: len(self.states()) == len(UNITS), "old workers are left")
         # What was left of workers that finished after the run goes without a word.
         again = self.deploy()
-        assert again.changed == 0, again.output
+        assert again.changed == 0, again.changes
         self.assert_exact()
 
     def ask(self, path: str) -> int:

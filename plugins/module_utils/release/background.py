@@ -28,6 +28,8 @@ from .worker_watch import watch
 NOTICED_SECONDS = 2.0
 # How many seconds a failed run waits for its new workers to end; those with a task are left to finish it.
 GIVEN_UP_SECONDS = 5.0
+# How many seconds a timer's run that is just starting or ending has to show its release, or to be gone.
+RELEASE_KNOWN_SECONDS = 3.0
 
 
 class Background:
@@ -127,22 +129,31 @@ class Background:
         ]
 
     def in_use(self) -> set[str]:
-        """Return the releases that a worker, or a run of a timer, still uses. If one is unknown, all are in use."""
+        """Return the releases that a worker, or a run of a timer, still uses. If one is unknown, all are in use.
+
+        A run that has just started, or is about to end, has no process that names its release. Without waiting for it,
+        this would now and then keep releases that only the next deploy removes.
+        """
         if not self._has_any():
             return set()
-        used = set()
-        for unit in self.units.states():
-            if unit.release and unit.alive:
-                used.add(unit.release)
-            elif unit.alive and unit.name.endswith(".service"):
-                release_id = unit.release_of_processes()
-                used |= {release_id} if release_id else set(files.names(self.layout.releases))
+        deadline = time.monotonic() + RELEASE_KNOWN_SECONDS
+        while "" in (used := self._used()):
+            if time.monotonic() >= deadline:
+                return used - {""} | set(files.names(self.layout.releases))
+            time.sleep(0.1)
         return used
 
     # --- helpers ---
 
     def _has_any(self) -> bool:
         return bool(self.release.background or self.units.present())
+
+    def _used(self) -> set[str]:
+        """Return the releases of all units with processes; '' for one that is unknown now."""
+        alive = [
+            unit for unit in self.units.states() if unit.alive and (unit.release or unit.name.endswith(".service"))
+        ]
+        return {unit.release or unit.release_of_processes() for unit in alive}
 
     def _others(self) -> list[Unit]:
         """Return the existing units of workers of other releases."""
