@@ -22,6 +22,7 @@ def test_page(path: Path, archive: Path, tmp_path: Path) -> None:
 def read(blocks: list[Block], bed: Bed) -> None:
     """Do what the blocks say, one after the other."""
     output, ids = "", {}
+    warns = any("[WARNING]" in block.text for block in blocks if block.output)
     for block in blocks:
         if block.example:
             continue
@@ -32,6 +33,9 @@ def read(blocks: list[Block], bed: Bed) -> None:
             write(block, bed)
         else:
             output = run(block, bed)
+            assert warns or "[WARNING]" not in output, (
+                f"{block.place}: a warning that the page does not show:\n{output}"
+            )
 
 
 def write(block: Block, bed: Bed) -> None:
