@@ -130,7 +130,8 @@ def _chain(certificates: list[x509.Certificate]) -> Iterator[str]:
     if len(certificates) == 1 and not _signed(leaf, leaf):
         yield (
             f"certificate lacks its intermediate: {_subject(leaf)} is signed by {_issuer(leaf)}, whose certificate "
-            "does not follow; browsers that do not have it refuse the site; append it (fullchain.pem of the CA)"
+            "does not follow; browsers that do not have it refuse the site; append it: use fullchain.pem of the CA, or "
+            "append the certificate of your own CA"
         )
     for number, (certificate, above) in enumerate(zip(certificates, certificates[1:]), 1):
         if _signed(certificate, above):
