@@ -1,5 +1,7 @@
 # Copyright: (c) 2026, the pyweb.stack contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# A command, not a module: it prints to the terminal.
+# pylint: disable=ansible-bad-function
 """What a command prints: control characters made visible, with colours on a terminal."""
 
 from __future__ import annotations
@@ -14,8 +16,10 @@ from ..host.visible import one_line, visible
 
 def prepare() -> None:
     """Write escapes to a terminal without UTF-8 instead of raising, and ignore output that is closed."""
-    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the command ends
-    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - likewise
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the command ends
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - likewise
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure:
