@@ -29,6 +29,10 @@ main() {
     git init -q .
     git add -A
     "$python" -m ansible adhoc --version | sed -n 1p
+    if [[ $command == units && " $* " != *" --python "* ]]; then
+        # Otherwise with each Python of this machine, which have no pytest.
+        set -- --python "$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')" "$@"
+    fi
     # A home of its own, for ansible-test keeps its virtualenvs there.
     HOME=$home PATH=${python%/*}:$(path) exec "${python%/*}/ansible-test" "$command" "$@"
 }
@@ -53,9 +57,13 @@ existing() {
     done
 }
 
+install() { # install VENV PACKAGE...
+    "$1/bin/python" -m pip install -qq --disable-pip-version-check "${@:2}" >&2
+}
+
 # The Python of an environment with that ansible-core.
 core() {
-    local venv=${VENV:-.venv}
+    local packages venv=${VENV:-.venv}
     [[ $venv = /* ]] || venv=$root/$venv
     if [[ $version != "$pinned" ]]; then
         venv=$cache/core-$version
@@ -64,7 +72,12 @@ core() {
             rm -rf "$venv"
             # ansible-core 2.16 and 2.17 know no Python after 3.12, and 2.20 none before it.
             "$(command -v python3.11 || command -v python3.12 || command -v python3)" -m venv "$venv"
-            "$venv/bin/python" -m pip install -qq --disable-pip-version-check "ansible-core==$version.*" >&2
+            install "$venv" "ansible-core==$version.*"
+        fi
+        if [[ $command == units && ! -x $venv/bin/pytest ]]; then
+            # What the tests import, without the tools that need a newer ansible-core.
+            mapfile -t packages < <(grep -E '^[a-z]' "$root/requirements-dev.txt" | grep -vE '^(ansible|antsibull|galaxy|molecule)')
+            install "$venv" "${packages[@]}"
         fi
     fi
     printf '%s/bin/python\n' "$venv"
